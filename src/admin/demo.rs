@@ -1,0 +1,154 @@
+//! The demo set of `serve --dev`, and its removal.
+
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+
+use super::clients::NewClient;
+use super::users::NewUser;
+use super::{Actor, AdminError, Administration, Result};
+use crate::oauth::claims::ExtraClaims;
+use crate::oauth::client::SecretDigest;
+use crate::oauth::scope::Scope;
+
+/// The demo user and its password.
+pub const USER: (&str, &str) = ("demo", "demo-password");
+/// What the demo user and the demo clients may be granted.
+pub const SCOPE: &str = "read:conversations write:conversations";
+const AUDIENCE: &str = "https://api.example.com";
+
+struct DemoClient {
+    id: &'static str,
+    secret: Option<&'static str>,
+    settings: Value,
+}
+
+fn clients() -> [DemoClient; 4] {
+    [
+        DemoClient {
+            id: "demo-login",
+            secret: None,
+            settings: json!({
+                "client_name": "Demo login", "token_endpoint_auth_method": "none",
+                "grant_types": ["password", "refresh_token"], "scope": SCOPE, "audiences": [AUDIENCE],
+            }),
+        },
+        DemoClient {
+            id: "demo-app",
+            secret: Some("demo-app-secret"),
+            settings: json!({
+                "client_name": "Demo application",
+                "grant_types": ["password", "client_credentials", "refresh_token"],
+                "scope": SCOPE, "audiences": [AUDIENCE],
+            }),
+        },
+        DemoClient {
+            id: "demo-api",
+            secret: Some("demo-api-secret"),
+            settings: json!({"client_name": "Demo resource server", "permissions": ["introspect", "explain"]}),
+        },
+        DemoClient {
+            id: "demo-admin",
+            secret: Some("demo-admin-secret"),
+            settings: json!({
+                "client_name": "Demo administrator", "grant_types": ["client_credentials"], "scope": "jeton:admin",
+            }),
+        },
+    ]
+}
+
+impl Administration {
+    /// Makes the demo set in a database that nobody has used, and marks the database. In a marked database, what is
+    /// missing is made again.
+    ///
+    /// # Errors
+    /// When the database is in use and not marked, or cannot be reached.
+    pub async fn demo_create(&self, actor: &Actor) -> Result<()> {
+        if !self.store.has_dev_mark().await? {
+            if !self.store.is_unused().await? {
+                return Err(AdminError::Conflict(format!(
+                    "{} has clients or users and is not a database for development: --dev would put well-known \
+                     secrets into it; use another database",
+                    self.settings.database
+                )));
+            }
+            self.store.set_dev_mark(true).await?;
+        }
+        for client in clients() {
+            let settings: Map<String, Value> = client.settings.as_object().cloned().unwrap_or_default();
+            let new = NewClient {
+                client_id: Some(client.id.to_owned()),
+                client_secret: client.secret.map(SecretString::from),
+                settings,
+            };
+            if self.store.client_find(client.id).await?.is_none() {
+                ignore_existing(self.client_create(new, actor).await)?;
+            }
+        }
+        if self.store.user_for_login(USER.0).await?.is_none() {
+            let new = NewUser {
+                username: USER.0.to_owned(),
+                password: Some(SecretString::from(USER.1)),
+                scope: Some(Scope::parse(SCOPE).map_err(|error| AdminError::Invalid(error.to_string()))?),
+                claims: ExtraClaims::new(),
+                enabled: true,
+            };
+            ignore_existing(self.user_create(new, actor).await)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the demo set and the mark.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn demo_remove(&self, actor: &Actor) -> Result<Vec<String>> {
+        let mut removed = Vec::new();
+        for found in self.demo_credentials().await? {
+            match found.split_once(' ') {
+                Some(("client", id)) => self.client_delete(id, actor).await?,
+                Some(("user", name)) => self.user_delete(name, actor).await?,
+                _ => {}
+            }
+            removed.push(found);
+        }
+        if self.store.has_dev_mark().await? {
+            self.store.set_dev_mark(false).await?;
+            removed.push("the mark of a database for development".into());
+        }
+        Ok(removed)
+    }
+
+    /// The well-known credentials that this database accepts: `client ID` or `user NAME`.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn demo_credentials(&self) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for demo in clients() {
+            let Some((client, _)) = self.store.client_find(demo.id).await? else { continue };
+            let mut accepted = demo.secret.is_none() && client.is_public();
+            for secret in &client.secrets {
+                if let (SecretDigest::Chosen(hash), Some(text)) = (&secret.digest, demo.secret) {
+                    accepted |= self.passwords.verify(SecretString::from(text), Some(hash.clone())).await?;
+                }
+            }
+            if accepted {
+                found.push(format!("client {}", demo.id));
+            }
+        }
+        if let Some((user, _)) = self.store.user_for_login(USER.0).await?
+            && self.passwords.verify(SecretString::from(USER.1), user.password_hash).await?
+        {
+            found.push(format!("user {}", USER.0));
+        }
+        Ok(found)
+    }
+}
+
+/// Another node may have made it a moment ago.
+fn ignore_existing<T>(made: Result<T>) -> Result<()> {
+    match made {
+        Ok(_) | Err(AdminError::Conflict(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,152 @@
+//! Administration of signing keys and token keys.
+
+use serde::Serialize;
+
+use super::{Actor, AdminError, Administration, Result};
+use crate::oauth::cause::Cause;
+use crate::oauth::revocation::Target;
+use crate::oauth::time::Timestamp;
+use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
+use crate::store::Audited;
+use crate::token::keyring::{ANNOUNCEMENT, KeyRecord, KeyState, KeyUse, states};
+use crate::token::master::MasterKey;
+
+/// A key as it is shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyView {
+    /// Its id.
+    pub kid: String,
+    /// What it is for.
+    #[serde(rename = "use")]
+    pub key_use: KeyUse,
+    /// The algorithm, for a signing key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alg: Option<&'static str>,
+    /// Where it is in its life.
+    pub state: KeyState,
+    /// When it was made and first published.
+    pub created_at: Timestamp,
+    /// From when on it is used.
+    pub activates_at: Timestamp,
+    /// When the last token that it made is over; then it is removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over_at: Option<Timestamp>,
+}
+
+impl Administration {
+    /// Every key, the first to become active first.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn key_list(&self) -> Result<Vec<KeyView>> {
+        Ok(views(&self.store.key_list().await?, self.clock.now()))
+    }
+
+    /// Announces a new key of each use; it becomes active when every resource server has had the time to see it.
+    ///
+    /// # Errors
+    /// When keys are announced already, or the database cannot be reached.
+    pub async fn key_rotate(&self, master: &MasterKey, actor: &Actor) -> Result<Vec<KeyView>> {
+        let now = self.clock.now();
+        let announced = |view: &KeyView| view.state == KeyState::Announced;
+        if let Some(view) = self.key_list().await?.iter().find(|view| announced(view)) {
+            return Err(AdminError::Conflict(format!(
+                "the key {} is announced already and becomes active at {}",
+                view.kid, view.activates_at
+            )));
+        }
+        let records = self.new_keys(master, now, now.plus_seconds(ANNOUNCEMENT));
+        self.store.key_rotate(&records, &actor.audited).await?;
+        let made = |view: &KeyView| records.iter().any(|record| record.kid == view.kid);
+        Ok(self.key_list().await?.into_iter().filter(made).collect())
+    }
+
+    /// Deletes a key: what it made stops working at once.
+    ///
+    /// # Errors
+    /// When there is none, or it is the last of its use.
+    pub async fn key_delete(&self, kid: &str, actor: &Actor) -> Result<()> {
+        let known = self.store.key_list().await?.iter().any(|record| record.kid == kid);
+        if !known {
+            return Err(AdminError::NotFound(format!("there is no key {kid:?}")));
+        }
+        let covers_until = self.settings.covers_until(self.clock.now());
+        if self.store.key_delete(kid, covers_until, &actor.audited).await? {
+            Ok(())
+        } else {
+            Err(AdminError::Conflict(format!("the key {kid} is the last of its use; rotate first")))
+        }
+    }
+
+    /// Wraps every key with another master key. Nothing that was issued is affected.
+    ///
+    /// # Errors
+    /// When the old master key is not the one in use, or the database cannot be reached.
+    pub async fn key_rewrap(&self, from: &MasterKey, to: &MasterKey, actor: &Actor) -> Result<usize> {
+        let records = self.store.key_list().await?;
+        let rewrapped: Option<Vec<KeyRecord>> = records.iter().map(|record| record.rewrap(from, to)).collect();
+        let rewrapped = rewrapped.ok_or_else(|| {
+            AdminError::Invalid("JETON_MASTER_KEY is not the master key that wraps the keys of this database".into())
+        })?;
+        self.store.key_rewrap(&rewrapped, to.check_value(), &actor.audited).await?;
+        Ok(rewrapped.len())
+    }
+
+    /// Makes new keys and ends everything that was issued; clients and users stay. After the loss of the master key.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn key_reset(&self, master: &MasterKey, actor: &Actor) -> Result<Vec<KeyView>> {
+        let now = self.clock.now();
+        let records = self.new_keys(master, now, now);
+        let reason = Some("the keys were reset".to_owned());
+        let revocation = self.revocation(Target::All, Cause::AllRevoked, reason);
+        self.store.key_reset(&records, master.check_value(), &revocation, &actor.audited).await?;
+        Ok(views(&records, now))
+    }
+
+    /// Deletes the retired keys whose last token is over. Gives their ids.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn keys_sweep(&self) -> Result<Vec<String>> {
+        let now = self.clock.now();
+        let over = |view: &KeyView| view.over_at.is_some_and(|moment| moment <= now);
+        let audited = Audited { actor: "server".into(), request_id: None, address: None, at: now };
+        let mut deleted = Vec::new();
+        for view in self.key_list().await?.into_iter().filter(over) {
+            if self.store.key_delete(&view.kid, now, &audited).await? {
+                deleted.push(view.kid);
+            }
+        }
+        Ok(deleted)
+    }
+
+    fn new_keys(&self, master: &MasterKey, now: Timestamp, activates_at: Timestamp) -> [KeyRecord; 2] {
+        [KeyUse::Signing, KeyUse::Token]
+            .map(|key_use| KeyRecord::generate(key_use, self.settings.signing_algorithm, master, now, activates_at))
+    }
+}
+
+fn views(records: &[KeyRecord], now: Timestamp) -> Vec<KeyView> {
+    // What a token key made may live as long as a session, what a signing key made as long as an access token.
+    let signing = states(records, now, LONGEST_ACCESS_TOKEN_TTL);
+    let token = states(records, now, LONGEST_SESSION_TTL);
+    let choose = |index: usize, key_use| if key_use == KeyUse::Signing { signing[index] } else { token[index] };
+    records
+        .iter()
+        .enumerate()
+        .map(|(index, record)| {
+            let (state, over_at) = choose(index, record.key_use);
+            KeyView {
+                kid: record.kid.clone(),
+                key_use: record.key_use,
+                alg: record.algorithm.map(|algorithm| algorithm.name()),
+                state,
+                created_at: record.created_at,
+                activates_at: record.activates_at,
+                over_at,
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,228 @@
+//! `jeton client`.
+
+use clap::Subcommand;
+use serde_json::{Map, Value};
+
+use super::context::{actor, open};
+use super::names::{ClientName, entries, object, scope};
+use super::{Failed, Global, Outcome, output, secrets};
+use crate::admin::ListRequest;
+use crate::admin::clients::NewClient;
+use crate::settings::{Needs, parse_duration};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ClientCommand {
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Create a client; its generated secret is printed once
+    Create {
+        /// Its id; generated if left out
+        #[arg(long)]
+        client_id: Option<String>,
+        /// Take the secret from standard input or a prompt instead of generating one
+        #[arg(long)]
+        import_secret: bool,
+        #[command(flatten)]
+        members: Box<Members>,
+    },
+    /// List clients
+    List {
+        /// Only this one
+        #[arg(long)]
+        client_id: Option<String>,
+        #[command(flatten)]
+        part: super::user::Part,
+    },
+    /// Show a client
+    Show {
+        #[command(flatten)]
+        client: ClientName,
+    },
+    /// Change a client; what is not named stays
+    Update {
+        #[command(flatten)]
+        client: ClientName,
+        #[command(flatten)]
+        members: Box<Members>,
+    },
+    /// Disable a client and end what was issued to it
+    Disable {
+        #[command(flatten)]
+        client: ClientName,
+    },
+    /// Enable a client
+    Enable {
+        #[command(flatten)]
+        client: ClientName,
+    },
+    /// Delete a client and end what was issued to it
+    Delete {
+        #[command(flatten)]
+        client: ClientName,
+    },
+    /// Add or retire secrets (two may be valid at a time)
+    Secret {
+        #[command(subcommand)]
+        command: SecretAction,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum SecretAction {
+    /// Add a second secret; it is printed once
+    Add {
+        #[command(flatten)]
+        client: ClientName,
+    },
+    /// Retire a secret
+    Retire {
+        #[command(flatten)]
+        client: ClientName,
+        /// The secret's id, as `jeton client show` prints it
+        #[arg(long)]
+        secret_id: String,
+        /// Also end what was issued to the client so far
+        #[arg(long)]
+        revoke: bool,
+    },
+}
+
+/// The members of a client, by the names of the API.
+#[derive(Debug, clap::Args)]
+struct Members {
+    /// A name for people
+    #[arg(long)]
+    client_name: Option<String>,
+    /// client_secret_basic, client_secret_post or none (a public client)
+    #[arg(long, value_name = "METHOD")]
+    token_endpoint_auth_method: Option<String>,
+    /// password, client_credentials, refresh_token (repeated or comma-separated)
+    #[arg(long, value_name = "GRANTS")]
+    grant_types: Vec<String>,
+    /// What it may be granted (space- or comma-separated)
+    #[arg(long)]
+    scope: Vec<String>,
+    /// The resources that its tokens may be for (repeated or comma-separated)
+    #[arg(long, value_name = "URIS")]
+    audiences: Vec<String>,
+    /// jwt or opaque
+    #[arg(long, value_name = "FORMAT")]
+    access_token_format: Option<String>,
+    /// Life of an access token, such as 15m or 900
+    #[arg(long, value_name = "TIME")]
+    access_token_ttl: Option<String>,
+    /// Longest time that a session may stay unused
+    #[arg(long, value_name = "TIME")]
+    refresh_token_ttl: Option<String>,
+    /// Longest life of a session
+    #[arg(long, value_name = "TIME")]
+    session_ttl: Option<String>,
+    /// Whether a refresh gives a new refresh token: true or false
+    #[arg(long, value_name = "BOOL")]
+    refresh_token_rotation: Option<bool>,
+    /// Time in which a repeated refresh gets the same successor; 0 switches it off
+    #[arg(long, value_name = "TIME")]
+    retry_window: Option<String>,
+    /// How many sessions a user may have with it
+    #[arg(long, value_name = "NUMBER")]
+    max_sessions: Option<i64>,
+    /// introspect, explain (repeated or comma-separated)
+    #[arg(long)]
+    permissions: Vec<String>,
+    /// The audiences whose tokens it may introspect; all unless set
+    #[arg(long, value_name = "URIS")]
+    introspect_audiences: Vec<String>,
+    /// Claims that go into its tokens, as a JSON object
+    #[arg(long, value_name = "JSON")]
+    claims: Option<String>,
+    /// Whether it may authenticate: true or false
+    #[arg(long, value_name = "BOOL")]
+    enabled: Option<bool>,
+}
+
+impl Members {
+    /// The members that were named.
+    fn named(&self) -> Result<Map<String, Value>, Failed> {
+        let mut named = Map::new();
+        let mut set = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                named.insert(name.to_owned(), value);
+            }
+        };
+        let list = |values: &[String]| (!values.is_empty()).then(|| Value::from(entries(values)));
+        set("client_name", self.client_name.clone().map(Value::from));
+        set("token_endpoint_auth_method", self.token_endpoint_auth_method.clone().map(Value::from));
+        set("grant_types", list(&self.grant_types));
+        set("scope", (!self.scope.is_empty()).then(|| Value::from(scope(&self.scope))));
+        set("audiences", list(&self.audiences));
+        set("access_token_format", self.access_token_format.clone().map(Value::from));
+        for (name, text) in [
+            ("access_token_ttl", &self.access_token_ttl),
+            ("refresh_token_ttl", &self.refresh_token_ttl),
+            ("session_ttl", &self.session_ttl),
+            ("retry_window", &self.retry_window),
+        ] {
+            let seconds =
+                text.as_deref().map(|text| parse_duration(text).map_err(|error| Failed(format!("{name}: {error}"))));
+            set(name, seconds.transpose()?.map(|length| Value::from(length.as_secs())));
+        }
+        set("refresh_token_rotation", self.refresh_token_rotation.map(Value::from));
+        set("max_sessions", self.max_sessions.map(Value::from));
+        set("permissions", list(&self.permissions));
+        set("introspect_audiences", list(&self.introspect_audiences));
+        set("claims", self.claims.as_deref().map(|text| object("claims", text)).transpose()?.map(Value::Object));
+        set("enabled", self.enabled.map(Value::from));
+        Ok(named)
+    }
+}
+
+pub(super) async fn run(global: &Global, command: ClientCommand) -> Outcome {
+    let format = global.output;
+    let administration = open(global, Needs::NOTHING).await?;
+    let actor = actor(&administration);
+    match command.command {
+        Action::Create { client_id, import_secret, members } => {
+            let client_secret = import_secret.then(|| secrets::read("client secret")).transpose()?;
+            let new = NewClient { client_id, client_secret, settings: members.named()? };
+            output::item(format, &administration.client_create(new, &actor).await?)
+        }
+        Action::List { client_id, part } => {
+            let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
+            let list = administration.client_list(client_id.as_deref(), &request).await?;
+            let columns = ["client_id", "client_name", "grant_types", "scope", "enabled"];
+            output::items(format, &list.items, &columns)?;
+            part.show_next(list.next.as_deref())
+        }
+        Action::Show { client } => output::item(format, &administration.client_show(client.get()).await?),
+        Action::Update { client, members } => {
+            let patch = members.named()?;
+            if patch.is_empty() {
+                return Err(Failed("nothing to change: name at least one member, such as --scope".into()));
+            }
+            output::item(format, &administration.client_update(client.get(), patch, &actor).await?)
+        }
+        Action::Disable { client } => {
+            let patch = Map::from_iter([("enabled".to_owned(), Value::Bool(false))]);
+            output::item(format, &administration.client_update(client.get(), patch, &actor).await?)
+        }
+        Action::Enable { client } => {
+            let patch = Map::from_iter([("enabled".to_owned(), Value::Bool(true))]);
+            output::item(format, &administration.client_update(client.get(), patch, &actor).await?)
+        }
+        Action::Delete { client } => {
+            administration.client_delete(client.get(), &actor).await?;
+            output::done(format, &format!("client {} is deleted", client.get()))
+        }
+        Action::Secret { command: SecretAction::Add { client } } => {
+            output::item(format, &administration.client_secret_add(client.get(), &actor).await?)
+        }
+        Action::Secret { command: SecretAction::Retire { client, secret_id, revoke } } => {
+            administration.client_secret_retire(client.get(), &secret_id, revoke, &actor).await?;
+            output::done(format, &format!("secret {secret_id} is retired"))
+        }
+    }
+}

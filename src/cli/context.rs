@@ -1,0 +1,72 @@
+//! What commands work with: the settings, the database, and who is at the keyboard.
+
+use std::sync::Arc;
+
+use super::{Failed, Global};
+use crate::admin::{Actor, Administration};
+use crate::clock::Clock;
+use crate::secret::pool::PasswordPool;
+use crate::serve::check_schema;
+use crate::settings::{Needs, Resolved, Settings, Sources};
+use crate::store::{Audited, Store};
+
+/// Reads flags, environment and file.
+pub(super) fn resolve(global: &Global, flags: &[(&'static str, String)]) -> Resolved {
+    let mut sources = Sources {
+        dev: global.dev,
+        flags: flags.iter().cloned().collect(),
+        // Variables that are not Unicode are no settings.
+        environment: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        config: global.config.clone(),
+    };
+    if let Some(url) = &global.database_url {
+        sources.flags.insert("database_url", url.clone());
+    }
+    Resolved::read(&sources)
+}
+
+/// Checks the settings.
+pub(super) fn settings(resolved: &Resolved, needs: Needs) -> Result<Settings, Failed> {
+    Settings::check(resolved, needs).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+        Failed(format!("the configuration has {} problem(s):{}", problems.len(), lines.concat()))
+    })
+}
+
+/// Opens the database for a command.
+pub(super) async fn open(global: &Global, needs: Needs) -> Result<Administration, Failed> {
+    let settings = settings(&resolve(global, &[]), needs)?;
+    if let Some(file) = settings.database.file()
+        && !file.exists()
+    {
+        return Err(Failed(format!(
+            "there is no database {}: `jeton migrate` makes one, or set JETON_DATABASE_URL",
+            file.display()
+        )));
+    }
+    let store = connect(&settings).await?;
+    check_schema(&store.schema().await?)?;
+    let clock = Clock::system();
+    let before = clock.read();
+    if let Some(millis) = store.database_clock().await? {
+        clock.measured(before, millis);
+    }
+    let passwords = PasswordPool::new(settings.password_threads);
+    Ok(Administration { settings: Arc::new(settings), clock, store, passwords })
+}
+
+/// Connects to the database.
+pub(super) async fn connect(settings: &Settings) -> Result<Store, Failed> {
+    let location = &settings.database;
+    Store::connect(location).await.map_err(|error| Failed(format!("JETON_DATABASE_URL: {location}: {error}")))
+}
+
+/// Whoever can reach the database and the keys is an administrator.
+pub(super) fn actor(administration: &Administration) -> Actor {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into());
+    let at = administration.clock.now();
+    let actor = format!("command line, user {user}");
+    Actor { audited: Audited { actor, request_id: None, address: None, at }, is_admin: true }
+}

@@ -1,0 +1,29 @@
+//! `jeton demo`.
+
+use clap::Subcommand;
+
+use super::context::{actor, open};
+use super::{Global, Outcome, output};
+use crate::settings::Needs;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DemoCommand {
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Remove the demo clients, the demo user and the mark of a database for development
+    Remove,
+}
+
+pub(super) async fn run(global: &Global, command: &DemoCommand) -> Outcome {
+    let Action::Remove = command.command;
+    let administration = open(global, Needs::NOTHING).await?;
+    let removed = administration.demo_remove(&actor(&administration)).await?;
+    if removed.is_empty() {
+        return output::done(global.output, "there is nothing of the demo set");
+    }
+    output::done(global.output, &format!("removed {}", removed.join(", ")))
+}

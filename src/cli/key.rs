@@ -1,0 +1,105 @@
+//! `jeton key`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::context::{actor, open};
+use super::{Failed, Format, Global, Outcome, output, secrets};
+use crate::flow::open_master_key;
+use crate::settings::{MasterKeySource, Needs};
+use crate::token::master::MasterKey;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct KeyCommand {
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the keys and where each is in its life
+    List,
+    /// Announce new keys; they become active when every resource server has had the time to see them
+    Rotate,
+    /// Delete a key: what it made stops working at once
+    Retire {
+        /// The key's id
+        kid: String,
+    },
+    /// Print a new master key
+    GenerateMaster,
+    /// Wrap the keys with another master key, read from a file, standard input or a prompt; nothing issued is affected
+    Rewrap {
+        /// The file that holds the new master key
+        #[arg(long, value_name = "FILE")]
+        new_master_key_file: Option<PathBuf>,
+    },
+    /// After the loss of the master key: make new keys under JETON_MASTER_KEY and end everything that was issued
+    Reset {
+        /// Yes, end everything
+        #[arg(long, required = true)]
+        yes: bool,
+    },
+}
+
+const COLUMNS: [&str; 6] = ["kid", "use", "alg", "state", "activates_at", "over_at"];
+
+pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
+    let format = global.output;
+    match command.command {
+        Action::GenerateMaster => {
+            let key = MasterKey::generate();
+            match format {
+                Format::Text => output::line(&key),
+                Format::Json => output::item(format, &json!({"master_key": *key})),
+            }
+        }
+        Action::List => {
+            let administration = open(global, Needs::NOTHING).await?;
+            output::items(format, &administration.key_list().await?, &COLUMNS)
+        }
+        Action::Rotate => {
+            let administration = open(global, Needs::MASTER_KEY).await?;
+            let master = open_master_key(&administration.settings, &administration.store).await?;
+            let made = administration.key_rotate(&master, &actor(&administration)).await?;
+            output::items(format, &made, &COLUMNS)
+        }
+        Action::Retire { kid } => {
+            let administration = open(global, Needs::NOTHING).await?;
+            administration.key_delete(&kid, &actor(&administration)).await?;
+            output::done(format, &format!("key {kid} is deleted; what it made is no longer accepted"))
+        }
+        Action::Rewrap { new_master_key_file } => {
+            let administration = open(global, Needs::MASTER_KEY).await?;
+            let old = open_master_key(&administration.settings, &administration.store).await?;
+            let text = match new_master_key_file {
+                Some(path) => std::fs::read_to_string(&path)
+                    .map_err(|error| Failed(format!("{}: {error}", path.display())))?
+                    .into(),
+                None => secrets::read("new master key")?,
+            };
+            let new = MasterKey::parse(text.expose_secret())
+                .map_err(|problem| Failed(format!("the new master key {problem}")))?;
+            let count = administration.key_rewrap(&old, &new, &actor(&administration)).await?;
+            output::done(
+                format,
+                &format!("{count} keys are wrapped with the new master key: set it and restart the servers"),
+            )
+        }
+        Action::Reset { yes: _ } => {
+            let administration = open(global, Needs::MASTER_KEY).await?;
+            let MasterKeySource::Given(text) = &administration.settings.master_key else {
+                return Err(Failed("JETON_MASTER_KEY is not set".into()));
+            };
+            let master = MasterKey::parse(text.expose_secret())
+                .map_err(|problem| Failed(format!("JETON_MASTER_KEY {problem}")))?;
+            // Keeps the check value if there is none yet.
+            administration.store.master_key_check(master.check_value()).await?;
+            let made = administration.key_reset(&master, &actor(&administration)).await?;
+            output::items(format, &made, &COLUMNS)
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The command line. Commands work on the database directly; a running server sees what they changed within a second.
+
+mod client;
+mod context;
+mod demo;
+mod inspect;
+mod key;
+mod names;
+mod output;
+mod revoke;
+mod secrets;
+mod serve;
+mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::admin::AdminError;
+use crate::flow::StartError;
+use crate::store::StoreError;
+
+/// A self-hosted OAuth 2.0 token server that says why a token is refused.
+#[derive(Debug, Parser)]
+#[command(name = "jeton", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Clone, Debug, clap::Args)]
+struct Global {
+    /// Configuration file; jeton.toml is read if it is there
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The database: sqlite://PATH or postgres://… (better in the environment if it holds a password)
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// For development: loopback only, embedded SQLite, demo clients and a demo user
+    #[arg(long, global = true)]
+    dev: bool,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    output: Format,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// The field names of the API
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(Box<serve::Serve>),
+    /// Apply schema migrations
+    Migrate,
+    /// Create and administer clients
+    Client(Box<client::ClientCommand>),
+    /// Create and administer users
+    User(user::UserCommand),
+    /// Revoke a token, a session, or everything of a user, of a client, or at all
+    Revoke(revoke::Revoke),
+    /// Administer signing keys, token keys and the master key
+    Key(key::KeyCommand),
+    /// Administer the demo set of `serve --dev`
+    Demo(demo::DemoCommand),
+    /// Show the effective configuration, secrets hidden, with where each value came from
+    Config,
+    /// Look for what will cause trouble: database, clock, issuer, keys, permissions
+    Doctor,
+    /// Ask the running server whether it is ready
+    Health,
+}
+
+/// Why a command failed; printed as one line, or as one object.
+#[derive(Debug)]
+struct Failed(String);
+
+impl From<AdminError> for Failed {
+    fn from(error: AdminError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<StartError> for Failed {
+    fn from(error: StartError) -> Self {
+        Self(error.0)
+    }
+}
+
+impl From<std::io::Error> for Failed {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+type Outcome = Result<(), Failed>;
+
+/// Runs a command to its exit code: 0, or 1 when it was refused or failed. Wrong usage ends with 2 before this.
+pub async fn run(cli: Cli) -> ExitCode {
+    let global = cli.global;
+    let outcome = match cli.command {
+        Command::Serve(command) => serve::run(&global, &command).await,
+        Command::Migrate => inspect::migrate(&global).await,
+        Command::Client(command) => client::run(&global, *command).await,
+        Command::User(command) => user::run(&global, command).await,
+        Command::Revoke(command) => revoke::run(&global, command).await,
+        Command::Key(command) => key::run(&global, command).await,
+        Command::Demo(command) => demo::run(&global, &command).await,
+        Command::Config => inspect::config(&global),
+        Command::Doctor => inspect::doctor(&global).await,
+        Command::Health => inspect::health(&global).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(text)) => {
+            output::failure(global.output, &text);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! `jeton revoke`.
+
+use secrecy::ExposeSecret;
+
+use super::context::{actor, open};
+use super::{Failed, Global, Outcome, output, secrets};
+use crate::admin::revocations::Named;
+use crate::flow::open_master_key;
+use crate::settings::Needs;
+use crate::token::keyring::KeyRing;
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("target").required(true))]
+pub(super) struct Revoke {
+    /// An access token, or a refresh token with its session; - reads it from standard input
+    #[arg(long, group = "target", value_name = "TOKEN|-")]
+    token: Option<String>,
+    /// A session, by id
+    #[arg(long, group = "target", value_name = "ID")]
+    session: Option<String>,
+    /// Everything that was issued to a user, by name or id
+    #[arg(long, group = "target", value_name = "USER")]
+    user: Option<String>,
+    /// Everything that was issued to a client
+    #[arg(long, group = "target", value_name = "CLIENT_ID")]
+    client: Option<String>,
+    /// Everything that was issued so far; needs --yes
+    #[arg(long, group = "target", requires = "yes")]
+    all: bool,
+    /// Yes, everything
+    #[arg(long)]
+    yes: bool,
+    /// Why, for the records
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub(super) async fn run(global: &Global, command: Revoke) -> Outcome {
+    let needs = if command.token.is_some() { Needs::ALL } else { Needs::NOTHING };
+    let administration = open(global, needs).await?;
+    let mut ring = KeyRing::default();
+    let named = match (command.token, command.session, command.user, command.client) {
+        (Some(argument), ..) => {
+            let master = open_master_key(&administration.settings, &administration.store).await?;
+            let records = administration.store.key_list().await?;
+            ring = KeyRing::open(&records, &master)
+                .map_err(|kid| Failed(format!("the key {kid} cannot be unwrapped with this master key")))?;
+            Named::Token(secrets::argument_or_input(&argument, "token")?.expose_secret().trim().to_owned())
+        }
+        (_, Some(session), ..) => Named::Session(session),
+        (_, _, Some(user), _) => Named::User(user),
+        (_, _, _, Some(client)) => Named::Client(client),
+        _ => Named::All,
+    };
+    let actor = actor(&administration);
+    output::item(global.output, &administration.revoke(named, command.reason, &ring, &actor).await?)
+}

@@ -1,0 +1,117 @@
+//! `jeton serve`.
+
+use std::collections::BTreeMap;
+
+use clap::{Arg, ArgMatches, Args, FromArgMatches};
+use tracing_subscriber::EnvFilter;
+
+use super::context::{resolve, settings};
+use super::{Failed, Global, Outcome, output};
+use crate::admin::demo;
+use crate::clock::Clock;
+use crate::serve::Server;
+use crate::settings::{LogFormat, Needs, Settings, TABLE};
+
+/// The flags of `serve`: one for each setting that is no secret.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Serve {
+    flags: BTreeMap<&'static str, String>,
+}
+
+impl FromArgMatches for Serve {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut serve = Self::default();
+        serve.update_from_arg_matches(matches)?;
+        Ok(serve)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for setting in TABLE.iter().filter(|setting| !setting.secret) {
+            if let Some(value) = matches.get_one::<String>(setting.name) {
+                self.flags.insert(setting.name, value.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Args for Serve {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        TABLE.iter().filter(|setting| !setting.secret).fold(command, |command, setting| {
+            let default =
+                if setting.default.is_empty() { String::new() } else { format!(" [default: {}]", setting.default) };
+            let help = format!("{}{default} [env: {}]", setting.help, setting.variable());
+            command.arg(Arg::new(setting.name).long(setting.flag()).value_name("VALUE").help(help))
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+pub(super) async fn run(global: &Global, command: &Serve) -> Outcome {
+    let flags: Vec<(&'static str, String)> = command.flags.iter().map(|(name, value)| (*name, value.clone())).collect();
+    let resolved = resolve(global, &flags);
+    let settings = settings(&resolved, Needs::ALL)?;
+    start_log(&settings)?;
+    for warning in &resolved.warnings {
+        tracing::warn!("{warning}");
+    }
+    // Before anything else: a signal that comes during the start must not be lost.
+    let stop = stop_signal()?;
+    let server = Server::start(settings, Clock::system()).await?;
+    let issuer = &server.app.settings.issuer;
+    tracing::info!(address = %server.address, ops_address = %server.ops_address, issuer, "listening");
+    if server.app.settings.dev {
+        output::line(&first_steps(&format!("http://{}", server.address)))?;
+    }
+    stop.await;
+    tracing::info!("stopping: requests in flight are finished");
+    server.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn start_log(settings: &Settings) -> Outcome {
+    let filter = EnvFilter::try_new(&settings.log_level).map_err(|_| {
+        Failed(format!("JETON_LOG_LEVEL: {:?} is no log level, such as info or debug", settings.log_level))
+    })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Waits for SIGTERM or Ctrl-C.
+fn stop_signal() -> Result<impl Future<Output = ()>, Failed> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Ready-to-paste requests against the demo set.
+fn first_steps(base: &str) -> String {
+    let (user, password) = demo::USER;
+    format!(
+        "\nThis is a server for development, with well-known secrets, on {base}. Try it:\n\n\
+         # get a token\n\
+         TOKEN=$(curl -s -X POST {base}/auth/token -d 'username={user}&password={password}' \\\n  \
+           | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/'); echo \"$TOKEN\"\n\n\
+         # ask whether it is good\n\
+         curl -s -u demo-api:demo-api-secret {base}/auth/introspect -d \"token=$TOKEN\"; echo\n\n\
+         # revoke it\n\
+         curl -s {base}/auth/revoke -d client_id=demo-login -d \"token=$TOKEN\"\n\n\
+         # ask again\n\
+         curl -s -u demo-api:demo-api-secret {base}/auth/introspect -d \"token=$TOKEN\"; echo\n\n\
+         The API: {base}/docs   Administration: demo-admin / demo-admin-secret   Stop: Ctrl-C\n"
+    )
+}

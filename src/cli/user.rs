@@ -1,0 +1,163 @@
+//! `jeton user`.
+
+use clap::Subcommand;
+use serde_json::{Map, Value};
+
+use super::context::{actor, open};
+use super::names::{UserName, object, scope};
+use super::{Failed, Global, Outcome, output, secrets};
+use crate::admin::ListRequest;
+use crate::admin::users::NewUser;
+use crate::oauth::scope::Scope;
+use crate::settings::Needs;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct UserCommand {
+    #[command(subcommand)]
+    command: Action,
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, clap::Args)]
+pub(super) struct Part {
+    /// At most so many
+    #[arg(long)]
+    pub(super) limit: Option<i64>,
+    /// Where the part before said that the next one begins
+    #[arg(long)]
+    pub(super) cursor: Option<String>,
+}
+
+impl Part {
+    /// Says where the next part begins: on standard error, so that the list itself stays whole.
+    #[expect(clippy::unused_self, reason = "it belongs to the flags that it repeats")]
+    pub(super) fn show_next(&self, next: Option<&str>) -> Outcome {
+        use std::io::Write;
+        match next {
+            None => Ok(()),
+            Some(cursor) => writeln!(std::io::stderr(), "there are more: --cursor {cursor}").map_err(Failed::from),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Create a user; the password is read from standard input or a prompt
+    Create {
+        #[command(flatten)]
+        user: UserName,
+        /// Create it without a password: it cannot log in
+        #[arg(long)]
+        no_password: bool,
+        /// What it may be granted; whatever the client may unless set
+        #[arg(long)]
+        scope: Vec<String>,
+        /// Claims that go into its tokens, as a JSON object
+        #[arg(long, value_name = "JSON")]
+        claims: Option<String>,
+        /// Whether it may log in: true or false
+        #[arg(long, value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
+        enabled: bool,
+    },
+    /// List users
+    List {
+        /// Only the one of this name
+        #[arg(long)]
+        username: Option<String>,
+        #[command(flatten)]
+        part: Part,
+    },
+    /// Show a user
+    Show {
+        #[command(flatten)]
+        user: UserName,
+    },
+    /// Change a user; what is not named stays
+    Update {
+        #[command(flatten)]
+        user: UserName,
+        /// A new name
+        #[arg(long, value_name = "NAME")]
+        new_username: Option<String>,
+        /// What it may be granted
+        #[arg(long)]
+        scope: Vec<String>,
+        /// Claims that go into its tokens, as a JSON object; null removes one
+        #[arg(long, value_name = "JSON")]
+        claims: Option<String>,
+    },
+    /// Disable a user and end what was issued to it
+    Disable {
+        #[command(flatten)]
+        user: UserName,
+    },
+    /// Enable a user
+    Enable {
+        #[command(flatten)]
+        user: UserName,
+    },
+    /// Delete a user and end what was issued to it
+    Delete {
+        #[command(flatten)]
+        user: UserName,
+    },
+    /// Set a password, read from standard input or a prompt, and end what was issued to the user
+    Password {
+        #[command(flatten)]
+        user: UserName,
+    },
+}
+
+pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
+    let format = global.output;
+    let administration = open(global, Needs::NOTHING).await?;
+    let actor = actor(&administration);
+    let set_enabled = async |user: &UserName, enabled: bool| {
+        let patch = Map::from_iter([("enabled".to_owned(), Value::Bool(enabled))]);
+        output::item(format, &administration.user_update(user.get(), patch, &actor).await?)
+    };
+    match command.command {
+        Action::Create { user, no_password, scope: names, claims, enabled } => {
+            let password = (!no_password).then(|| secrets::read("password")).transpose()?;
+            let limit = (!names.is_empty()).then(|| Scope::parse(&scope(&names))).transpose();
+            let claims = claims.as_deref().map(|text| object("claims", text)).transpose()?.unwrap_or_default();
+            let new = NewUser {
+                username: user.get().to_owned(),
+                password,
+                scope: limit.map_err(|error| Failed(format!("scope: {error}")))?,
+                claims,
+                enabled,
+            };
+            output::item(format, &administration.user_create(new, &actor).await?)
+        }
+        Action::List { username, part } => {
+            let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
+            let list = administration.user_list(username.as_deref(), &request).await?;
+            output::items(format, &list.items, &["id", "username", "scope", "enabled", "created_at"])?;
+            part.show_next(list.next.as_deref())
+        }
+        Action::Show { user } => output::item(format, &administration.user_show(user.get()).await?),
+        Action::Update { user, new_username, scope: names, claims } => {
+            let mut patch = Map::new();
+            patch.extend(new_username.map(|name| ("username".to_owned(), Value::from(name))));
+            patch.extend((!names.is_empty()).then(|| ("scope".to_owned(), Value::from(scope(&names)))));
+            let claims = claims.as_deref().map(|text| object("claims", text)).transpose()?;
+            patch.extend(claims.map(|claims| ("claims".to_owned(), Value::Object(claims))));
+            if patch.is_empty() {
+                return Err(Failed("nothing to change: name at least one member, such as --scope".into()));
+            }
+            output::item(format, &administration.user_update(user.get(), patch, &actor).await?)
+        }
+        Action::Disable { user } => set_enabled(&user, false).await,
+        Action::Enable { user } => set_enabled(&user, true).await,
+        Action::Delete { user } => {
+            administration.user_delete(user.get(), &actor).await?;
+            output::done(format, &format!("user {} is deleted", user.get()))
+        }
+        Action::Password { user } => {
+            let password = secrets::read("new password")?;
+            administration.user_set_password(user.get(), password, &actor).await?;
+            output::done(format, &format!("the password of {} is set; its sessions have ended", user.get()))
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The one clock. Nodes use the time of the database: each measures how far its own clock is off.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use crate::oauth::time::Timestamp;
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    /// Milliseconds since the epoch, moved by hand.
+    Manual(Arc<AtomicI64>),
+}
+
+/// Tells the time of the database.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    source: Source,
+    /// Milliseconds by which the database is ahead of this machine.
+    offset: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// The clock of this machine, until an offset is measured.
+    pub fn system() -> Self {
+        Self { source: Source::System, offset: Arc::default() }
+    }
+
+    /// A clock that stands still until it is moved, for tests.
+    pub fn manual(start: Timestamp) -> Self {
+        Self { source: Source::Manual(Arc::new(AtomicI64::new(start.millis()))), offset: Arc::default() }
+    }
+
+    /// The time of the database, as far as it is known.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.own_millis() + self.offset.load(Ordering::Relaxed))
+    }
+
+    /// Moves a manual clock; does nothing to another.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Manual(millis) = &self.source {
+            millis.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// Milliseconds by which the database is ahead of this machine.
+    pub fn offset_millis(&self) -> i64 {
+        self.offset.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the database's clock showed between two readings of this machine's clock.
+    pub fn measured(&self, before: Reading, database_millis: i64) {
+        if let Source::System = self.source {
+            let middle = i64::midpoint(before.0, self.own_millis());
+            self.offset.store(database_millis - middle, Ordering::Relaxed);
+        }
+    }
+
+    /// A reading of this machine's clock, for [`measured`](Self::measured).
+    pub fn read(&self) -> Reading {
+        Reading(self.own_millis())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's clock")]
+    fn own_millis(&self) -> i64 {
+        match &self.source {
+            Source::Manual(millis) => millis.load(Ordering::Relaxed),
+            Source::System => SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
+        }
+    }
+}
+
+/// What this machine's clock showed.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading(i64);

@@ -1,0 +1,198 @@
+//! What every flow works with.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use uuid::Uuid;
+
+use super::metrics::Metrics;
+use super::used_secrets::UsedSecrets;
+use crate::clock::Clock;
+use crate::oauth::client::Client;
+use crate::oauth::grant::Audiences;
+use crate::secret::pool::PasswordPool;
+use crate::secret::remembered::RememberedSecrets;
+use crate::settings::{MasterKeySource, Settings};
+use crate::store::{Audited, NodeRecord, Store, StoreError};
+use crate::token::keyring::{KeyRecord, KeyUse};
+use crate::token::master::MasterKey;
+use crate::token::presented::Origin;
+use crate::view::{CurrentKeys, Feed, Unavailable, View};
+
+/// Why a server cannot start; each is one sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<Unavailable> for StartError {
+    fn from(Unavailable(text): Unavailable) -> Self {
+        Self(text)
+    }
+}
+
+/// What every flow works with.
+#[derive(Debug)]
+pub struct App {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The one clock.
+    pub clock: Clock,
+    /// The database.
+    pub store: Store,
+    /// What this node keeps in memory.
+    pub view: Arc<View>,
+    /// Hashes passwords.
+    pub passwords: PasswordPool,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Wraps the keys in the database.
+    pub master: Arc<MasterKey>,
+    pub(super) remembered: RememberedSecrets,
+    pub(super) used_secrets: UsedSecrets,
+    admin_audience: String,
+    default_audience: String,
+    node: Uuid,
+}
+
+impl App {
+    /// Reads the master key, makes the first keys if there are none, and loads the view.
+    ///
+    /// # Errors
+    /// When the master key is missing or wrong, or the database cannot be reached.
+    pub async fn open(
+        settings: Arc<Settings>,
+        clock: Clock,
+        store: Store,
+        passwords: PasswordPool,
+    ) -> Result<Self, StartError> {
+        if let Ok(Some(millis)) = store.database_clock().await {
+            clock.measured(clock.read(), millis);
+        }
+        let master = Arc::new(open_master_key(&settings, &store).await?);
+        let now = clock.now();
+        let first = [KeyUse::Signing, KeyUse::Token]
+            .map(|key_use| KeyRecord::generate(key_use, settings.signing_algorithm, &master, now, now));
+        if store.key_list().await?.is_empty() {
+            let audited = Audited { actor: "server".into(), request_id: None, address: None, at: now };
+            store.key_create_first(&first, &audited).await?;
+        }
+        let view = View::load(store.clone(), clock.clone(), Arc::clone(&master), settings.max_staleness).await?;
+        Ok(Self {
+            admin_audience: settings.admin_audience(),
+            default_audience: settings.default_audience(),
+            settings,
+            master,
+            clock,
+            store,
+            view: Arc::new(view),
+            passwords,
+            metrics: Metrics::default(),
+            remembered: RememberedSecrets::default(),
+            used_secrets: UsedSecrets::default(),
+            node: Uuid::now_v7(),
+        })
+    }
+
+    /// Starts to follow the log of changes, until what is returned is dropped.
+    pub fn follow_log(&self) -> Feed {
+        let now = self.clock.now();
+        let node = NodeRecord {
+            id: self.node,
+            name: format!("{}, process {}", self.settings.listen, std::process::id()),
+            applied: self.view.applied(),
+            applied_at: now,
+            heartbeat_at: now,
+            max_staleness: i64::try_from(self.settings.max_staleness.as_millis()).unwrap_or(i64::MAX),
+        };
+        let location = self.settings.database.clone();
+        Feed::start(Arc::clone(&self.view), location, self.settings.poll_interval, node)
+    }
+
+    /// Writes what was only noted, and leaves the list of nodes: at a graceful stop.
+    pub async fn leave(&self) {
+        self.write_notes().await;
+        if let Err(error) = self.store.node_leave(self.node).await {
+            tracing::debug!(%error, "this node could not leave the list of nodes");
+        }
+    }
+
+    /// Writes what was only noted.
+    pub async fn write_notes(&self) {
+        let used = self.used_secrets.take();
+        if !used.is_empty()
+            && let Err(error) = self.store.client_secrets_used(&used).await
+        {
+            tracing::debug!(%error, "the times at which secrets were last used were not written");
+        }
+    }
+
+    /// Whether a client can be the default client.
+    ///
+    /// # Errors
+    /// When the default client is missing or not public, or the database cannot be reached.
+    pub async fn check_default_client(&self) -> Result<(), StartError> {
+        let Some(client_id) = &self.settings.default_client else { return Ok(()) };
+        match self.view.client(client_id).await?.as_deref() {
+            Some(client) if client.is_public() => Ok(()),
+            Some(_) => Err(StartError(format!("JETON_DEFAULT_CLIENT: {client_id} is not a public client"))),
+            None => Err(StartError(format!("JETON_DEFAULT_CLIENT: there is no client {client_id}"))),
+        }
+    }
+
+    pub(super) fn audiences(&self) -> Audiences<'_> {
+        Audiences { default: &self.default_audience, admin: &self.admin_audience }
+    }
+
+    /// The audience of the admin API.
+    pub fn admin_audience(&self) -> &str {
+        &self.admin_audience
+    }
+
+    pub(super) fn origin<'a>(&'a self, keys: &'a CurrentKeys) -> Origin<'a> {
+        Origin { issuer: &self.settings.issuer, environment: &self.settings.environment, ring: &keys.ring }
+    }
+
+    /// What the trail of audit says of a request of a client.
+    pub(super) fn audited(&self, client: &Client, request: &super::Request<'_>) -> Audited {
+        Audited {
+            actor: format!("client {}", client.client_id),
+            request_id: Some(request.request_id.to_owned()),
+            address: Some(request.address.to_owned()),
+            at: self.clock.now(),
+        }
+    }
+}
+
+/// Reads the master key and compares it with what the database was written with.
+///
+/// # Errors
+/// When it is missing, unreadable or another one.
+pub async fn open_master_key(settings: &Settings, store: &Store) -> Result<MasterKey, StartError> {
+    let text = match &settings.master_key {
+        MasterKeySource::Given(text) => text.expose_secret().to_owned(),
+        MasterKeySource::DevFile(path) => crate::secret::dev_key::read_or_make(path)
+            .map_err(|error| StartError(format!("the master key file {}: {error}", path.display())))?,
+        MasterKeySource::Missing => {
+            return Err(StartError(
+                "JETON_MASTER_KEY is not set: `jeton key generate-master` prints one; keep it safe, it is needed at \
+                 every start"
+                    .into(),
+            ));
+        }
+    };
+    let master = MasterKey::parse(&text).map_err(|problem| StartError(format!("JETON_MASTER_KEY {problem}")))?;
+    if master.fits(&store.master_key_check(master.check_value()).await?) {
+        return Ok(master);
+    }
+    Err(StartError(
+        "JETON_MASTER_KEY is not the one that this database was written with: set the right one, or, if it is lost, \
+         `jeton key reset` makes new keys and ends all sessions"
+            .into(),
+    ))
+}

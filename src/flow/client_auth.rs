@@ -1,0 +1,113 @@
+//! Client authentication (RFC 6749 §2.3, §3.2.1).
+//!
+//! 1. Read what was presented. 2. Find the client: in memory, else in the database. 3. Compare. 4. Before anything is
+//!    refused because of what memory holds, ask the database once more: the client may have changed a moment ago.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{App, Failure, Request, Result};
+use crate::oauth::client::{Client, SecretDigest};
+use crate::oauth::credentials::Credentials;
+use crate::oauth::error::Refusal;
+use crate::token::{equal_in_constant_time, sha256};
+
+/// Authenticates the client of a request.
+///
+/// # Errors
+/// `invalid_client` or `invalid_request`; or it could not be decided.
+pub async fn authenticate(app: &App, request: &Request<'_>) -> Result<Arc<Client>> {
+    verify(app, Credentials::read(request.authorization, request.parameters)?).await
+}
+
+/// Authenticates a client that must have a secret: introspection tells nothing to public clients (RFC 7662 §4).
+///
+/// # Errors
+/// As [`authenticate`].
+pub async fn authenticate_confidential(app: &App, request: &Request<'_>) -> Result<Arc<Client>> {
+    let client = authenticate(app, request).await?;
+    if client.is_public() {
+        return Err(Refusal::invalid_client("a public client at an endpoint for confidential clients").into());
+    }
+    Ok(client)
+}
+
+/// Verifies what a client presented.
+///
+/// # Errors
+/// As [`authenticate`].
+pub async fn verify(app: &App, credentials: Credentials) -> Result<Arc<Client>> {
+    let (client_id, secret) = match &credentials {
+        Credentials::Secret { client_id, secret } => (client_id, Some(secret)),
+        Credentials::IdAlone(client_id) => (client_id, None),
+        Credentials::Nothing => return Err(Refusal::invalid_client("no client authentication").into()),
+    };
+    let held = app.view.client(client_id).await?;
+    let Err(refusal) = judge(app, held.as_deref(), secret).await? else { return held.ok_or_else(unknown) };
+    let fresh = app.view.client_again(client_id).await?;
+    if same(held.as_deref(), fresh.as_deref()) {
+        return Err(refusal.into());
+    }
+    match judge(app, fresh.as_deref(), secret).await? {
+        Ok(()) => fresh.ok_or_else(unknown),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+fn unknown() -> Failure {
+    Refusal::invalid_client("unknown client").into()
+}
+
+async fn judge(
+    app: &App,
+    client: Option<&Client>,
+    secret: Option<&SecretString>,
+) -> Result<std::result::Result<(), Refusal>> {
+    let refuse = |reason: &'static str| Ok(Err(Refusal::invalid_client(reason)));
+    let Some(client) = client else { return refuse("unknown client") };
+    if !client.settings.enabled {
+        return refuse("the client is disabled");
+    }
+    match (client.is_public(), secret) {
+        (true, None) => Ok(Ok(())),
+        (true, Some(_)) => refuse("a public client presented a secret"),
+        (false, None) => refuse("a confidential client presented no secret"),
+        (false, Some(secret)) if fits(app, client, secret).await? => Ok(Ok(())),
+        (false, Some(_)) => refuse("wrong client secret"),
+    }
+}
+
+/// Whether one of the client's secrets fits. Generated secrets are compared first: that costs nothing.
+async fn fits(app: &App, client: &Client, presented: &SecretString) -> Result<bool> {
+    let text = presented.expose_secret();
+    let hash = sha256(text.as_bytes());
+    for secret in &client.secrets {
+        let fits = match &secret.digest {
+            SecretDigest::Generated(kept) => equal_in_constant_time(kept, &hash),
+            SecretDigest::Chosen(kept) => app.remembered.knows(secret.id, kept, text),
+        };
+        if fits {
+            app.used_secrets.note(secret.id, app.clock.now());
+            return Ok(true);
+        }
+    }
+    for secret in &client.secrets {
+        if let SecretDigest::Chosen(kept) = &secret.digest
+            && app.passwords.verify(presented.clone(), Some(kept.clone())).await?
+        {
+            app.remembered.remember(secret.id, kept, text);
+            app.used_secrets.note(secret.id, app.clock.now());
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether two readings of a client lead to the same verdict.
+fn same(one: Option<&Client>, other: Option<&Client>) -> bool {
+    let key = |client: &Client| {
+        (client.version, client.created_at, client.secrets.iter().map(|secret| secret.id).collect::<Vec<_>>())
+    };
+    one.map(key) == other.map(key)
+}

@@ -1,0 +1,76 @@
+//! Makes access tokens (RFC 9068).
+
+use uuid::Uuid;
+
+use super::token::TokenAnswer;
+use super::{App, Failure, Result};
+use crate::oauth::claims::{AccessClaims, Audience, ExtraClaims};
+use crate::oauth::client::{AccessTokenFormat, Client};
+use crate::oauth::grant::Granted;
+use crate::oauth::revocation::LogNumber;
+use crate::oauth::time::Timestamp;
+use crate::token::refresh::RefreshToken;
+use crate::token::{jwt, opaque};
+
+/// What an access token is made from.
+pub(super) struct Grounds {
+    /// The subject.
+    pub(super) sub: String,
+    /// What was granted.
+    pub(super) granted: Granted,
+    /// Its session, if it has one, and when that ends.
+    pub(super) session: Option<(Uuid, Timestamp)>,
+    /// The log number by which it is judged.
+    pub(super) log: LogNumber,
+    /// Additional claims.
+    pub(super) extra: ExtraClaims,
+}
+
+/// Makes an access token for a client, and the answer around it.
+pub(super) fn answer(
+    app: &App,
+    client: &Client,
+    grounds: Grounds,
+    refresh_token: Option<String>,
+) -> Result<TokenAnswer> {
+    let now = app.clock.now();
+    let ttl = client.settings.access_token_ttl.unwrap_or(app.settings.access_token_ttl);
+    let mut exp = now.seconds().saturating_add(ttl);
+    if let Some((_, ends_at)) = grounds.session {
+        // An access token never outlives its session.
+        exp = exp.min(ends_at.seconds());
+    }
+    let scope = (!grounds.granted.scope.is_empty()).then_some(grounds.granted.scope);
+    let claims = AccessClaims {
+        iss: app.settings.issuer.clone(),
+        sub: grounds.sub,
+        aud: Audience::new(grounds.granted.audiences),
+        client_id: client.client_id.clone(),
+        scope: scope.clone(),
+        iat: now.seconds(),
+        exp,
+        jti: Uuid::new_v4(),
+        sid: grounds.session.map(|(id, _)| id),
+        log: grounds.log,
+        extra: grounds.extra,
+    };
+    let keys = app.view.keys();
+    let no_key = || Failure::Unavailable("there is no key to make tokens with".into());
+    let access_token = match client.settings.access_token_format {
+        AccessTokenFormat::Jwt => jwt::write(&claims, keys.ring.active_signing_key(now).ok_or_else(no_key)?),
+        AccessTokenFormat::Opaque => {
+            let key = keys.ring.active_token_key(now).ok_or_else(no_key)?;
+            opaque::write(&claims, &app.settings.environment, key)
+        }
+    };
+    let expires_in = (exp - now.seconds()).max(1);
+    Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in, refresh_token, scope })
+}
+
+/// Writes a refresh token with the token key of now.
+pub(super) fn refresh_token(app: &App, token: &RefreshToken) -> Result<String> {
+    let keys = app.view.keys();
+    let key = keys.ring.active_token_key(app.clock.now());
+    let key = key.ok_or_else(|| Failure::Unavailable("there is no key to make tokens with".into()))?;
+    Ok(token.write(&app.settings.environment, key))
+}

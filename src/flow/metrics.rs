@@ -1,0 +1,55 @@
+//! What is counted and shown at `/metrics`.
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+/// Labels of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Refused {
+    endpoint: &'static str,
+    cause: &'static str,
+}
+
+/// Labels of an issued token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Issued {
+    grant: &'static str,
+}
+
+/// The counters of a node.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    refusals: Family<Refused, Counter>,
+    issued: Family<Issued, Counter>,
+}
+
+impl Metrics {
+    /// Counts a refusal.
+    pub fn refused(&self, endpoint: &'static str, cause: &'static str) {
+        self.refusals.get_or_create(&Refused { endpoint, cause }).inc();
+    }
+
+    /// Counts an issued access token.
+    pub fn issued(&self, grant: &'static str) {
+        self.issued.get_or_create(&Issued { grant }).inc();
+    }
+
+    /// The text of `/metrics`, with values that are measured at this moment.
+    pub fn text(&self, gauges: &[(&'static str, &'static str, f64)]) -> String {
+        let mut registry = Registry::with_prefix("jeton");
+        registry.register("refusals", "Requests that were refused, by endpoint and cause", self.refusals.clone());
+        registry.register("tokens_issued", "Access tokens that were issued, by grant", self.issued.clone());
+        for (name, help, value) in gauges {
+            let gauge = prometheus_client::metrics::gauge::Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+            gauge.set(*value);
+            registry.register(*name, *help, gauge);
+        }
+        let mut buffer = String::new();
+        match text::encode(&mut buffer, &registry) {
+            Ok(()) => buffer,
+            Err(_) => String::new(),
+        }
+    }
+}

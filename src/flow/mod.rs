@@ -1,0 +1,74 @@
+//! The use cases: one file per OAuth flow. Each is an ordered list of checks; the order is that of the RFC.
+
+mod app;
+pub mod check;
+pub mod client_auth;
+pub mod client_credentials;
+pub mod introspect;
+pub mod issue;
+pub mod metadata;
+pub mod metrics;
+pub mod password;
+pub mod refresh_token;
+pub mod revoke;
+pub mod token;
+mod used_secrets;
+
+pub use app::{App, StartError, open_master_key};
+
+use crate::oauth::error::Refusal;
+use crate::oauth::parameters::Parameters;
+use crate::secret::pool::Overloaded;
+use crate::store::StoreError;
+use crate::view::Unavailable;
+
+/// A request to an OAuth endpoint, as far as the protocol is concerned.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The values of the Authorization headers.
+    pub authorization: &'a [&'a [u8]],
+    /// The parameters of the body.
+    pub parameters: &'a Parameters,
+    /// The id under which it is logged.
+    pub request_id: &'a str,
+    /// The address that it came from.
+    pub address: &'a str,
+}
+
+/// Why a request did not get what it wanted.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// It is refused.
+    Refused(Refusal),
+    /// It could not be decided: never to be taken for a refusal. The text is for the log.
+    Unavailable(String),
+    /// There is more to do than can be done.
+    Overloaded,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<Unavailable> for Failure {
+    fn from(Unavailable(text): Unavailable) -> Self {
+        Self::Unavailable(text)
+    }
+}
+
+impl From<Overloaded> for Failure {
+    fn from(Overloaded: Overloaded) -> Self {
+        Self::Overloaded
+    }
+}
+
+/// The result of a flow.
+pub type Result<T> = std::result::Result<T, Failure>;

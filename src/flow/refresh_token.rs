@@ -1,0 +1,119 @@
+//! The refresh token grant (RFC 6749 §6, RFC 9700 §4.14).
+//!
+//! 1. Is it a refresh token of this server? 2. Does its session exist, with this nonce and this client? 3. Is the session
+//!    alive? 4. Is what is asked for within what was granted? 5. Rotate, repeat, or end the session for reuse.
+
+use super::check;
+use super::issue::{self, Grounds};
+use super::token::TokenAnswer;
+use super::{App, Failure, Request, Result};
+use crate::oauth::cause::Cause;
+use crate::oauth::claims;
+use crate::oauth::client::Client;
+use crate::oauth::error::{ErrorCode, Refusal};
+use crate::oauth::grant::{self, Granted};
+use crate::oauth::revocation::{NewRevocation, Target};
+use crate::oauth::session::RefreshDecision;
+use crate::store::HeldSession;
+use crate::token::presented::Authentic;
+use crate::token::refresh::RefreshToken;
+
+/// How often a refresh is decided anew because another one of the same session came in between.
+const ATTEMPTS: usize = 8;
+
+/// Answers a refresh.
+pub(super) async fn answer(app: &App, client: &Client, request: &Request<'_>) -> Result<TokenAnswer> {
+    let Some(text) = request.parameters.one("refresh_token")? else {
+        return Err(Refusal::invalid_request("The parameter refresh_token is missing.").into());
+    };
+    let token = match check::read(app, text).await? {
+        Ok(Authentic::Refresh(token)) => token,
+        Ok(Authentic::Access(_)) => return Err(refuse("an access token in place of a refresh token")),
+        Err(cause) => return Err(refuse(format!("refresh token: {cause}"))),
+    };
+    for _ in 0..ATTEMPTS {
+        let held = check::own_session(app, &token, client).await?.map_err(|cause| refuse_own(cause, &token))?;
+        let session = &held.session;
+        let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
+        let now = app.clock.now();
+        let idle = now.plus_seconds(client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl));
+        let decision = session.decide(client, i64::from(token.generation), now);
+        let narrowed = match decision {
+            // Reuse ends the session whatever else is wrong with the request.
+            RefreshDecision::Reuse => None,
+            _ => Some(grant::narrow(&granted, request.parameters)?),
+        };
+        let (done, successor) = match decision {
+            RefreshDecision::Rotate => {
+                let done = app.store.session_rotate(session.id, session.generation, now, idle).await?;
+                (done, token.of_generation(token.generation + 1))
+            }
+            RefreshDecision::Keep => {
+                (app.store.session_keep(session.id, session.generation, now, idle).await?, token.clone())
+            }
+            RefreshDecision::Repeat => {
+                let done = app.store.session_repeat(session, &app.audited(client, request)).await?;
+                (done, token.of_generation(token.generation + 1))
+            }
+            RefreshDecision::Reuse => return Err(end_for_reuse(app, client, request, &held, &token).await?),
+            RefreshDecision::Refuse(cause) => return Err(refuse_own(cause, &token)),
+        };
+        if let (true, Some(granted)) = (done, narrowed) {
+            let user_claims = held.user.as_ref().map(|user| &user.claims);
+            let grounds = Grounds {
+                sub: session.user_id.to_string(),
+                granted,
+                session: Some((session.id, idle.max(session.idle_expires_at).min(session.expires_at))),
+                log: session.log,
+                extra: claims::merge(&client.settings.claims, user_claims),
+            };
+            return issue::answer(app, client, grounds, Some(issue::refresh_token(app, &successor)?));
+        }
+    }
+    Err(Failure::Unavailable("the session was refreshed by others during every attempt".into()))
+}
+
+/// The same answer whatever was wrong with the token (conformance RFR-027).
+fn refuse(reason: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
+    Refusal::new(ErrorCode::InvalidGrant, "The refresh token is not valid: log in again.").because(reason).into()
+}
+
+/// Tells the session's own client what became of it.
+fn refuse_own(cause: Cause, token: &RefreshToken) -> Failure {
+    let description = match cause {
+        Cause::Expired => "The session has expired: log in again.",
+        Cause::RefreshReuseDetected => {
+            "The session has ended because a spent refresh token was used again: log in again."
+        }
+        Cause::SessionRevoked
+        | Cause::Superseded
+        | Cause::UserRevoked
+        | Cause::ClientRevoked
+        | Cause::AllRevoked
+        | Cause::UserDisabled
+        | Cause::UserDeleted
+        | Cause::ClientDisabled
+        | Cause::ClientDeleted => "The session was ended: log in again.",
+        _ => return refuse(format!("{cause}: {token:?}")),
+    };
+    Refusal::new(ErrorCode::InvalidGrant, description).because(format!("{cause}: {token:?}")).into()
+}
+
+async fn end_for_reuse(
+    app: &App,
+    client: &Client,
+    request: &Request<'_>,
+    held: &HeldSession,
+    token: &RefreshToken,
+) -> Result<Failure> {
+    let audited = app.audited(client, request);
+    let revocation = NewRevocation {
+        target: Target::Session(held.session.id),
+        cause: Cause::RefreshReuseDetected,
+        reason: Some(format!("generation {} was presented, {} is due", token.generation, held.session.generation)),
+        covers_until: app.settings.covers_until(audited.at),
+    };
+    app.store.revoke(&revocation, &audited).await?;
+    app.view.catch_up().await?;
+    Ok(refuse_own(Cause::RefreshReuseDetected, token))
+}

@@ -1,0 +1,87 @@
+//! The token endpoint (RFC 6749 §3.2).
+//!
+//! 1. Who is the client? 2. Which grant does it ask for? 3. May it use that grant? 4. The grant itself decides.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{App, Request, Result, client_auth, client_credentials, password, refresh_token};
+use crate::oauth::client::{Client, GrantType};
+use crate::oauth::credentials::Credentials;
+use crate::oauth::error::{ErrorCode, Refusal};
+use crate::oauth::scope::Scope;
+
+/// A successful answer (RFC 6749 §5.1).
+#[derive(Debug, Serialize)]
+pub struct TokenAnswer {
+    /// The access token.
+    pub access_token: String,
+    /// Always `Bearer`.
+    pub token_type: &'static str,
+    /// Seconds until it expires.
+    pub expires_in: i64,
+    /// The refresh token, for grants that give one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// What was granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+}
+
+/// Answers a token request.
+///
+/// # Errors
+/// A refusal of RFC 6749 §5.2; or it could not be decided.
+pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenAnswer> {
+    let (client, default_grant) = client(app, request).await?;
+    let grant = grant_type(app, request, default_grant).await?;
+    if !client.may_use(grant) {
+        return Err(Refusal::new(ErrorCode::UnauthorizedClient, "The client may not use this grant.").into());
+    }
+    let answer = match grant {
+        GrantType::ClientCredentials => client_credentials::answer(app, &client, request)?,
+        GrantType::Password => password::answer(app, client, request).await?,
+        GrantType::RefreshToken => refresh_token::answer(app, &client, request).await?,
+    };
+    app.metrics.issued(grant.name());
+    Ok(answer)
+}
+
+/// The client, and the grant that a request without one is taken to mean. Requests that name no client at all are
+/// those of the default client, if there is one, for password and for refresh_token.
+async fn client(app: &App, request: &Request<'_>) -> Result<(Arc<Client>, Option<GrantType>)> {
+    let parameters = request.parameters;
+    let credentials = Credentials::read(request.authorization, parameters)?;
+    if let (Credentials::Nothing, Some(default)) = (&credentials, &app.settings.default_client) {
+        let has_password = parameters.one("username")?.is_some() && parameters.one("password")?.is_some();
+        let (applies, default_grant) = match parameters.one("grant_type")? {
+            None => (has_password, Some(GrantType::Password)),
+            Some(name) => (matches!(name, "password" | "refresh_token"), None),
+        };
+        if applies {
+            return Ok((client_auth::verify(app, Credentials::IdAlone(default.clone())).await?, default_grant));
+        }
+    }
+    Ok((client_auth::verify(app, credentials).await?, None))
+}
+
+/// The grant that is asked for. The password grant exists only while some client may use it (RFC 9700 §2.4).
+async fn grant_type(app: &App, request: &Request<'_>, default: Option<GrantType>) -> Result<GrantType> {
+    let grant = match (request.parameters.one("grant_type")?, default) {
+        (Some(name), _) => name.parse().map_err(|()| unsupported())?,
+        (None, Some(grant)) => grant,
+        (None, None) => return Err(Refusal::invalid_request("The parameter grant_type is missing.").into()),
+    };
+    if grant == GrantType::Password {
+        let in_use = app.view.clients_in_use().await?;
+        if in_use.as_ref().as_ref().is_some_and(|in_use| !in_use.grants.contains(&grant)) {
+            return Err(unsupported().into());
+        }
+    }
+    Ok(grant)
+}
+
+fn unsupported() -> Refusal {
+    Refusal::new(ErrorCode::UnsupportedGrantType, "This server does not support this grant_type.")
+}

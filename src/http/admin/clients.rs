@@ -1,0 +1,61 @@
+//! `/admin/v1/clients`.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use secrecy::SecretString;
+
+use super::extract::{Body, Call};
+use crate::admin::Result;
+use crate::admin::clients::NewClient;
+
+pub(super) async fn create(call: Call, body: Body) -> Response {
+    let outcome = async {
+        let new = new_client(body)?;
+        call.administration.client_create(new, &call.actor).await
+    };
+    let outcome = outcome.await;
+    call.answer(StatusCode::CREATED, outcome)
+}
+
+fn new_client(mut body: Body) -> Result<NewClient> {
+    let client_id = body.take_text("client_id")?;
+    let client_secret = body.take_text("client_secret")?.map(SecretString::from);
+    Ok(NewClient { client_id, client_secret, settings: body.0 })
+}
+
+pub(super) async fn list(call: Call) -> Response {
+    let outcome = async {
+        let request = call.list_request()?;
+        call.administration.client_list(call.query("client_id"), &request).await
+    };
+    let outcome = outcome.await;
+    call.answer(StatusCode::OK, outcome)
+}
+
+pub(super) async fn show(call: Call) -> Response {
+    let outcome = call.administration.client_show(call.path("client_id")).await;
+    call.answer(StatusCode::OK, outcome)
+}
+
+pub(super) async fn update(call: Call, body: Body) -> Response {
+    let outcome = call.administration.client_update(call.path("client_id"), body.0, &call.actor).await;
+    call.answer(StatusCode::OK, outcome)
+}
+
+pub(super) async fn delete(call: Call) -> Response {
+    let outcome = call.administration.client_delete(call.path("client_id"), &call.actor).await;
+    call.answer(StatusCode::NO_CONTENT, outcome)
+}
+
+pub(super) async fn add_secret(call: Call) -> Response {
+    let outcome = call.administration.client_secret_add(call.path("client_id"), &call.actor).await;
+    call.answer(StatusCode::CREATED, outcome)
+}
+
+/// `?revoke=true` ends what was issued to the client, too.
+pub(super) async fn retire_secret(call: Call) -> Response {
+    let revoke = call.query("revoke") == Some("true");
+    let (client_id, id) = (call.path("client_id"), call.path("secret_id"));
+    let outcome = call.administration.client_secret_retire(client_id, id, revoke, &call.actor).await;
+    call.answer(StatusCode::NO_CONTENT, outcome)
+}

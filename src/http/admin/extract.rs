@@ -1,0 +1,157 @@
+//! What a request to the admin API brings: who asks, the parts of its address, its JSON.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::super::body::{self, media_type};
+use super::super::envelope::Context;
+use super::super::problem;
+use crate::admin::{Actor, AdminError, Administration, ListRequest, Result};
+use crate::flow::App;
+
+/// A request that passed its guard.
+pub(super) struct Call {
+    app: Arc<App>,
+    context: Context,
+    /// What administration works with.
+    pub(super) administration: Administration,
+    /// Who asks.
+    pub(super) actor: Actor,
+    path: HashMap<String, String>,
+    query: Vec<(String, String)>,
+}
+
+impl FromRequestParts<Arc<App>> for Call {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> std::result::Result<Self, Response> {
+        let (Some(context), Some(actor)) =
+            (parts.extensions.get::<Context>().cloned(), parts.extensions.get::<Actor>().cloned())
+        else {
+            return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
+        };
+        let path = Path::<HashMap<String, String>>::from_request_parts(parts, app).await;
+        let path = path.map_err(|_| {
+            problem::answer(app, &context, AdminError::Invalid("the path is not UTF-8 in percent-encoding".into()))
+        })?;
+        let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        Ok(Self {
+            administration: Administration::from(&**app),
+            app: Arc::clone(app),
+            context,
+            actor,
+            path: path.0,
+            query,
+        })
+    }
+}
+
+impl Call {
+    /// The state.
+    pub(super) fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// A part of the path.
+    pub(super) fn path(&self, name: &str) -> &str {
+        self.path.get(name).map_or("", String::as_str)
+    }
+
+    /// A parameter of the query; an empty one is absent.
+    pub(super) fn query(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Which part of a list is wanted.
+    pub(super) fn list_request(&self) -> Result<ListRequest> {
+        let limit = self
+            .query("limit")
+            .map(|text| text.parse().map_err(|_| AdminError::Invalid(format!("limit is a number, not {text:?}"))));
+        Ok(ListRequest { limit: limit.transpose()?, cursor: self.query("cursor").map(str::to_owned) })
+    }
+
+    /// The answer: what was done, or why not.
+    pub(super) fn answer<T: Serialize>(&self, status: StatusCode, outcome: Result<T>) -> Response {
+        match outcome {
+            Ok(_) if status == StatusCode::NO_CONTENT => status.into_response(),
+            Ok(value) => (status, Json(value)).into_response(),
+            Err(error) => problem::answer(&self.app, &self.context, error),
+        }
+    }
+}
+
+/// A body that is a JSON object.
+pub(super) struct Body(pub(super) Map<String, Value>);
+
+impl FromRequest<Arc<App>> for Body {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> std::result::Result<Self, Response> {
+        let (parts, body) = request.into_parts();
+        let Some(context) = parts.extensions.get::<Context>().cloned() else {
+            return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
+        };
+        let refuse = |text: &str| problem::answer(app, &context, AdminError::Invalid(text.to_owned()));
+        let body = body::read(&parts.headers, body)
+            .await
+            .map_err(|error| problem::problem(app, &context, error.status, "invalid_input", error.text))?;
+        match media_type(&parts.headers).as_deref() {
+            Some("application/json" | "application/merge-patch+json") => {}
+            Some("application/x-www-form-urlencoded") => {
+                // RFC 6750 §2: a form could carry a second token.
+                return Err(problem::problem(
+                    app,
+                    &context,
+                    StatusCode::BAD_REQUEST,
+                    "invalid_request",
+                    "send JSON, not a form",
+                ));
+            }
+            _ => return Err(refuse("send the body as application/json")),
+        }
+        match serde_json::from_slice::<Value>(&body) {
+            Ok(Value::Object(members)) => Ok(Self(members)),
+            Ok(_) => Err(refuse("the body is not a JSON object")),
+            Err(error) => {
+                Err(refuse(&format!("the body is not JSON: line {}, column {}", error.line(), error.column())))
+            }
+        }
+    }
+}
+
+impl Body {
+    /// Takes a member that is a text; `null` is absent.
+    pub(super) fn take_text(&mut self, name: &str) -> Result<Option<String>> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(AdminError::Invalid(format!("{name} is a text"))),
+        }
+    }
+
+    /// Takes a member that is true or false; `null` is absent.
+    pub(super) fn take_bool(&mut self, name: &str) -> Result<Option<bool>> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(value)),
+            Some(_) => Err(AdminError::Invalid(format!("{name} is true or false"))),
+        }
+    }
+
+    /// Refuses what nobody took.
+    pub(super) fn expect_nothing_else(&self) -> Result<()> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(AdminError::Invalid(format!("{name} is no member of this request"))),
+        }
+    }
+}

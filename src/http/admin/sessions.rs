@@ -1,0 +1,69 @@
+//! `/admin/v1/sessions` and `/admin/v1/revocations`.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::extract::{Body, Call};
+use crate::admin::revocations::Named;
+use crate::admin::{AdminError, Result};
+
+pub(super) async fn list(call: Call) -> Response {
+    let outcome = async {
+        let request = call.list_request()?;
+        call.administration.session_list(call.query("user"), call.query("client"), &request).await
+    };
+    let outcome = outcome.await;
+    call.answer(StatusCode::OK, outcome)
+}
+
+pub(super) async fn show(call: Call) -> Response {
+    let outcome = call.administration.session_show(call.path("session")).await;
+    call.answer(StatusCode::OK, outcome)
+}
+
+pub(super) async fn delete(call: Call) -> Response {
+    let keys = call.app().view.keys();
+    let named = Named::Session(call.path("session").to_owned());
+    let outcome = call.administration.revoke(named, None, &keys.ring, &call.actor).await;
+    call.answer(StatusCode::NO_CONTENT, outcome)
+}
+
+pub(super) async fn list_revocations(call: Call) -> Response {
+    let outcome = async {
+        let request = call.list_request()?;
+        call.administration.revocation_list(&request).await
+    };
+    let outcome = outcome.await;
+    call.answer(StatusCode::OK, outcome)
+}
+
+pub(super) async fn show_revocation(call: Call) -> Response {
+    let outcome = call.administration.revocation_show(call.path("number")).await;
+    call.answer(StatusCode::OK, outcome)
+}
+
+pub(super) async fn revoke(call: Call, body: Body) -> Response {
+    let outcome = async {
+        let (named, reason) = named(body)?;
+        let keys = call.app().view.keys();
+        call.administration.revoke(named, reason, &keys.ring, &call.actor).await
+    };
+    let outcome = outcome.await;
+    call.answer(StatusCode::CREATED, outcome)
+}
+
+/// Exactly one of token, session, user, client and all.
+fn named(mut body: Body) -> Result<(Named, Option<String>)> {
+    let reason = body.take_text("reason")?;
+    let mut named = Vec::new();
+    named.extend(body.take_text("token")?.map(Named::Token));
+    named.extend(body.take_text("session")?.map(Named::Session));
+    named.extend(body.take_text("user")?.map(Named::User));
+    named.extend(body.take_text("client")?.map(Named::Client));
+    named.extend(body.take_bool("all")?.filter(|all| *all).map(|_| Named::All));
+    body.expect_nothing_else()?;
+    match (named.pop(), named.pop()) {
+        (Some(one), None) => Ok((one, reason)),
+        _ => Err(AdminError::Invalid("name exactly one of token, session, user, client, or all: true".into())),
+    }
+}

@@ -1,0 +1,53 @@
+//! Reading bodies: bounded in size and in time.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+
+/// The largest body, in bytes.
+const LARGEST: usize = 64 * 1024;
+/// The longest that a body may take to arrive.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    /// The status that says it.
+    pub(super) status: StatusCode,
+    /// What to do about it.
+    pub(super) text: &'static str,
+}
+
+/// Reads a whole body.
+pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
+    let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes());
+    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
+        let text = "The body is compressed: send it without Content-Encoding.";
+        return Err(Unreadable { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, text });
+    }
+    match tokio::time::timeout(DEADLINE, Limited::new(body, LARGEST).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let text = "The body is larger than 64 KiB.";
+            Err(Unreadable { status: StatusCode::PAYLOAD_TOO_LARGE, text })
+        }
+        Ok(Err(_)) => Err(Unreadable { status: StatusCode::BAD_REQUEST, text: "The body did not arrive whole." }),
+        Err(_) => {
+            let text = "The body did not arrive within 10 seconds.";
+            Err(Unreadable { status: StatusCode::REQUEST_TIMEOUT, text })
+        }
+    }
+}
+
+/// The media type without its parameters, in lower case.
+pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let value = values.next()?.to_str().ok()?;
+    if values.next().is_some() {
+        return None;
+    }
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}

@@ -1,0 +1,119 @@
+//! The one table from errors of the protocol to answers, and what the log says of them.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::envelope::Context;
+use crate::flow::{App, Failure};
+use crate::oauth::error::{ErrorCode, Refusal};
+
+/// What a client is told to wait, in seconds, when it should try again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+const BASIC_CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"jeton\"");
+
+const fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
+        ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// The answer of an OAuth endpoint to a request that did not get what it wanted.
+pub(super) fn answer(app: &App, context: &Context, endpoint: &'static str, failure: Failure) -> Response {
+    let Context { request_id, address } = context;
+    match failure {
+        Failure::Refused(refusal) => {
+            let error = refusal.code.name();
+            tracing::info!(endpoint, error, reason = %refusal.reason, request_id, address, "refused");
+            app.metrics.refused(endpoint, error);
+            oauth(app, status(refusal.code), refusal.code, refusal.description)
+        }
+        Failure::Unavailable(reason) => {
+            tracing::error!(endpoint, reason, request_id, address, "could not be decided");
+            app.metrics.refused(endpoint, "could_not_check");
+            unavailable(app, "The request could not be decided just now: try again.")
+        }
+        Failure::Overloaded => {
+            tracing::warn!(endpoint, request_id, address, "more passwords arrive than can be hashed");
+            app.metrics.refused(endpoint, "overloaded");
+            unavailable(app, "There are too many logins at the moment: try again.")
+        }
+    }
+}
+
+/// The answer to a body that could not be read.
+pub(super) fn unreadable(
+    app: &App,
+    context: &Context,
+    endpoint: &'static str,
+    body: super::body::Unreadable,
+) -> Response {
+    let Context { request_id, address } = context;
+    tracing::info!(endpoint, error = "invalid_request", reason = body.text, request_id, address, "refused");
+    app.metrics.refused(endpoint, ErrorCode::InvalidRequest.name());
+    oauth(app, body.status, ErrorCode::InvalidRequest, body.text)
+}
+
+/// The answer to a request that took too long.
+pub(super) fn too_slow(app: &App) -> Response {
+    unavailable(app, "The request took too long: try again.")
+}
+
+fn unavailable(app: &App, description: &'static str) -> Response {
+    let mut response = oauth(app, StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable, description);
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    response
+}
+
+fn oauth(app: &App, status: StatusCode, code: ErrorCode, description: &'static str) -> Response {
+    let error = code.name();
+    let error_uri = app.settings.under_issuer(&format!("/docs/errors/{error}"));
+    let body = json!({"error": error, "error_description": description, "error_uri": error_uri});
+    let mut response = (status, Json(body)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, BASIC_CHALLENGE);
+    }
+    response
+}
+
+fn plain(status: StatusCode, error: &'static str, description: &'static str) -> Response {
+    (status, Json(json!({"error": error, "error_description": description}))).into_response()
+}
+
+/// The answer for a path that does not exist.
+pub(super) async fn not_found() -> Response {
+    plain(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path; /docs lists what there is.")
+}
+
+/// The answer for a method that a path does not have; the router adds `Allow`.
+pub(super) async fn method_not_allowed(State(app): State<Arc<App>>, method: Method) -> Response {
+    tracing::debug!(%method, dev = app.settings.dev, "method not allowed");
+    plain(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "invalid_request",
+        "This path has no such method; the Allow header lists those it has.",
+    )
+}
+
+/// The answer of a server for development to a Host header that does not name this machine.
+pub(super) fn foreign_host() -> Response {
+    plain(StatusCode::MISDIRECTED_REQUEST, "invalid_request", "With --dev only loopback names are answered.")
+}
+
+/// The answer when the server itself is at fault.
+pub(super) fn panicked(fault: Box<dyn Any + Send + 'static>) -> Response {
+    let text = fault.downcast_ref::<&str>().map(|text| (*text).to_owned()).or(fault.downcast_ref::<String>().cloned());
+    tracing::error!(fault = text.unwrap_or_default(), "a request met a fault of the server");
+    let refusal = Refusal::new(ErrorCode::ServerError, "The server met a fault; its log has the details.");
+    plain(status(refusal.code), refusal.code.name(), refusal.description)
+}

@@ -1,0 +1,102 @@
+//! Thin adapters: one file per endpoint, one table of routes, one table from errors to answers.
+
+mod admin;
+mod bearer;
+mod body;
+mod docs;
+mod envelope;
+mod error;
+mod oauth;
+mod ops;
+mod problem;
+mod well_known;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{HeaderValue, Method, header};
+use axum::routing::MethodRouter;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+
+pub use envelope::Peer;
+pub use ops::{Health, router as ops_router};
+
+use crate::flow::App;
+
+/// A path and what it answers to.
+pub struct Route {
+    /// The path, as axum writes it.
+    pub path: &'static str,
+    /// The methods, in upper case.
+    pub methods: &'static [&'static str],
+    handler: MethodRouter<Arc<App>>,
+    cors: Cors,
+}
+
+/// Which other sites may read the answers in a browser.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cors {
+    Nobody,
+    ConfiguredOrigins,
+    Everybody,
+}
+
+impl Route {
+    fn new(path: &'static str, methods: &'static [&'static str], handler: MethodRouter<Arc<App>>) -> Self {
+        Self { path, methods, handler, cors: Cors::Nobody }
+    }
+
+    fn open_to(self, cors: Cors) -> Self {
+        Self { cors, ..self }
+    }
+}
+
+/// Every route of the public and admin API: the one table.
+pub fn routes(app: &Arc<App>) -> Vec<Route> {
+    let mut routes = oauth::routes();
+    routes.extend(well_known::routes());
+    routes.extend(docs::routes());
+    routes.extend(admin::routes(app));
+    routes
+}
+
+/// The public and admin API.
+pub fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new();
+    for route in routes(&app) {
+        let handler = match route.cors {
+            Cors::Everybody => {
+                route.handler.layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::GET, Method::HEAD]))
+            }
+            Cors::ConfiguredOrigins if !app.settings.cors_origins.is_empty() => {
+                route.handler.layer(for_origins(&app.settings.cors_origins))
+            }
+            Cors::ConfiguredOrigins | Cors::Nobody => route.handler,
+        };
+        router = router.route(route.path, handler);
+    }
+    let mut router = router
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .with_state(Arc::clone(&app));
+    let path = app.settings.issuer_path();
+    if !path.is_empty() {
+        // RFC 8414 §3.1 puts the well-known part in front of the issuer's path; all else stands below that path.
+        router = Router::new()
+            .merge(well_known::before_path(&path).with_state(Arc::clone(&app)))
+            .nest(&path, router.clone())
+            .merge(router);
+    }
+    router
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(axum::middleware::from_fn_with_state(app, envelope::wrap))
+}
+
+fn for_origins(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::POST])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+}

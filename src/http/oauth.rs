@@ -1,0 +1,101 @@
+//! The OAuth endpoints: token (RFC 6749 §3.2), introspection (RFC 7662), revocation (RFC 7009).
+
+use std::sync::Arc;
+
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Extension, Json};
+use serde::Serialize;
+
+use super::body::{self, media_type};
+use super::envelope::Context;
+use super::{Cors, Route, error};
+use crate::flow::{self, App, Failure, Request, introspect, revoke, token};
+use crate::oauth::error::Refusal;
+use crate::oauth::parameters::Parameters;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new("/auth/token", &["POST"], post(answer_token)).open_to(Cors::ConfiguredOrigins),
+        Route::new("/auth/introspect", &["POST"], post(answer_introspect)),
+        Route::new("/auth/revoke", &["POST"], post(answer_revoke)).open_to(Cors::ConfiguredOrigins),
+    ]
+}
+
+async fn answer_token(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<Context>,
+    request: HttpRequest,
+) -> Response {
+    with_parameters(&app, &context, "token", request, async |request| token::answer(&app, request).await.map(json))
+        .await
+}
+
+async fn answer_introspect(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<Context>,
+    request: HttpRequest,
+) -> Response {
+    let answer = async |request: &Request<'_>| introspect::answer(&app, request).await.map(json);
+    with_parameters(&app, &context, "introspect", request, answer).await
+}
+
+async fn answer_revoke(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<Context>,
+    request: HttpRequest,
+) -> Response {
+    let answer =
+        async |request: &Request<'_>| revoke::answer(&app, request).await.map(|()| StatusCode::OK.into_response());
+    with_parameters(&app, &context, "revoke", request, answer).await
+}
+
+/// Reads the parameters from the body, never from the address, and hands them to a flow.
+async fn with_parameters(
+    app: &App,
+    context: &Context,
+    endpoint: &'static str,
+    request: HttpRequest,
+    answer: impl AsyncFnOnce(&Request<'_>) -> flow::Result<Response>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let parse = match media_type(&parts.headers).as_deref() {
+        Some("application/x-www-form-urlencoded") => Parameters::from_form,
+        Some("application/json") => Parameters::from_json,
+        _ => {
+            let refusal = Refusal::invalid_request(
+                "Send the parameters as application/x-www-form-urlencoded or application/json.",
+            );
+            return error::answer(app, context, endpoint, refusal.into());
+        }
+    };
+    let body = match body::read(&parts.headers, body).await {
+        Ok(body) => body,
+        Err(unreadable) => return error::unreadable(app, context, endpoint, unreadable),
+    };
+    let parameters = match parse(&body) {
+        Ok(parameters) => parameters,
+        Err(refusal) => return error::answer(app, context, endpoint, Failure::Refused(refusal)),
+    };
+    let authorization: Vec<&[u8]> =
+        parts.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
+    let request = Request {
+        authorization: &authorization,
+        parameters: &parameters,
+        request_id: &context.request_id,
+        address: &context.address,
+    };
+    match answer(&request).await {
+        Ok(response) => response,
+        Err(failure) => error::answer(app, context, endpoint, failure),
+    }
+}
+
+fn json(body: impl Serialize) -> Response {
+    let mut response = Json(body).into_response();
+    // RFC 6749 §5.1; `no-store` is added for every answer.
+    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+}

@@ -1,0 +1,86 @@
+//! The listener for operators: metrics and health. It is not meant for clients.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+
+use crate::flow::App;
+
+/// Milliseconds by which the clock of a node may be off before it is reported.
+const LARGEST_OFFSET: i64 = 5000;
+
+/// What operators look at.
+#[derive(Clone, Debug)]
+pub struct Health {
+    app: Arc<App>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Health {
+    /// The health of a server that is not stopping.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app, stopping: Arc::default() }
+    }
+
+    /// From now on the server is not ready.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.stopping.load(Ordering::Acquire) {
+            problems.push("the server is stopping".to_owned());
+        }
+        if !self.app.view.is_fresh() {
+            let age = self.app.view.age().as_millis();
+            problems.push(format!("the log of changes was last read {age} ms ago: the database does not answer"));
+        }
+        let offset = self.app.clock.offset_millis();
+        if offset.abs() > LARGEST_OFFSET {
+            problems.push(format!("the clock of this machine is {offset} ms behind that of the database"));
+        }
+        problems
+    }
+}
+
+/// `/metrics`, `/healthz`, `/readyz`.
+pub fn router(health: Health) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(|| async { Json(json!({"status": "alive"})) }))
+        .route("/readyz", get(ready))
+        .with_state(health)
+}
+
+async fn ready(State(health): State<Health>) -> Response {
+    let problems = health.problems();
+    if problems.is_empty() {
+        Json(json!({"status": "ready"})).into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "problems": problems}))).into_response()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats in the exposition format")]
+async fn metrics(State(health): State<Health>) -> Response {
+    let view = &health.app.view;
+    let gauges = [
+        ("view_age_seconds", "Time since the log of changes was last read", view.age().as_secs_f64()),
+        ("view_revocations", "Revocations in force that this node holds", view.revocations_held() as f64),
+        ("view_applied_number", "The log number up to which this node has applied everything", view.applied() as f64),
+        (
+            "clock_offset_seconds",
+            "How far the clock of this machine is behind that of the database",
+            health.app.clock.offset_millis() as f64 / 1000.0,
+        ),
+    ];
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], health.app.metrics.text(&gauges)).into_response()
+}

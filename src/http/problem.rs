@@ -1,0 +1,70 @@
+//! Errors of the admin API (RFC 9457).
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::envelope::Context;
+use crate::admin::AdminError;
+use crate::flow::App;
+
+/// The answer of the admin API to a request that did not get what it wanted.
+pub(super) fn answer(app: &App, context: &Context, error: AdminError) -> Response {
+    let detail = error.to_string();
+    match error {
+        AdminError::Invalid(_) => problem(app, context, StatusCode::BAD_REQUEST, "invalid_input", &detail),
+        AdminError::NotFound(_) => problem(app, context, StatusCode::NOT_FOUND, "not_found", &detail),
+        AdminError::Conflict(_) => problem(app, context, StatusCode::CONFLICT, "conflict", &detail),
+        AdminError::NeedsAdmin(_) => {
+            let mut response = problem(app, context, StatusCode::FORBIDDEN, "insufficient_scope", &detail);
+            let challenge = "Bearer realm=\"jeton\", error=\"insufficient_scope\", scope=\"jeton:admin\"";
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            response
+        }
+        AdminError::Unavailable(reason) => {
+            tracing::error!(reason, request_id = context.request_id, "could not be decided");
+            unavailable(app, context, "The request could not be decided just now: try again.")
+        }
+        AdminError::Overloaded => unavailable(app, context, &detail),
+    }
+}
+
+/// The answer when the database did not answer.
+pub(super) fn unavailable(app: &App, context: &Context, detail: &str) -> Response {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut response = problem(app, context, status, "temporarily_unavailable", detail);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// A problem document.
+pub(super) fn problem(app: &App, context: &Context, status: StatusCode, code: &str, detail: &str) -> Response {
+    let request_id = &context.request_id;
+    tracing::info!(endpoint = "admin", error = code, reason = detail, request_id, address = context.address, "refused");
+    app.metrics.refused("admin", static_code(code));
+    let body = json!({
+        "type": app.settings.under_issuer(&format!("/docs/errors/{code}")),
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "detail": detail,
+        "request_id": request_id,
+    });
+    let mut response = (status, Json(body)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+fn static_code(code: &str) -> &'static str {
+    const CODES: [&str; 8] = [
+        "invalid_input",
+        "not_found",
+        "conflict",
+        "insufficient_scope",
+        "temporarily_unavailable",
+        "invalid_request",
+        "invalid_token",
+        "missing",
+    ];
+    CODES.into_iter().find(|known| *known == code).unwrap_or("other")
+}

@@ -1,0 +1,15 @@
+//! The protocol's types and rules. No input or output, nothing asynchronous; the time is always an argument.
+
+pub mod cause;
+pub mod claims;
+pub mod client;
+pub mod credentials;
+pub mod error;
+pub mod grant;
+pub mod parameters;
+pub mod revocation;
+pub mod scope;
+pub mod session;
+pub mod target;
+pub mod time;
+pub mod user;

@@ -1,0 +1,177 @@
+//! The settings: flags over environment over `jeton.toml`. All problems are found at once.
+
+mod parse;
+mod resolve;
+mod table;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+pub use parse::duration as parse_duration;
+pub use resolve::{Resolved, Source, Sources, Value};
+pub use table::{Definition, TABLE};
+
+use crate::oauth::time::Timestamp;
+use crate::store::Location;
+use crate::token::environment::Environment;
+use crate::token::signing::SigningAlgorithm;
+
+/// The longest life of an access token, in seconds: a revocation is kept in memory for so long.
+pub const LONGEST_ACCESS_TOKEN_TTL: i64 = 24 * 3600;
+/// The longest life of a session, in seconds.
+pub const LONGEST_SESSION_TTL: i64 = 400 * 24 * 3600;
+
+/// A sister environment, so that its tokens are recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownIssuer {
+    /// Its name in prefixes.
+    pub environment: Environment,
+    /// The `iss` of its tokens.
+    pub issuer: String,
+}
+
+/// Where the master key comes from.
+#[derive(Clone, Debug)]
+pub enum MasterKeySource {
+    /// It was set.
+    Given(SecretString),
+    /// Generated beside the database, for development.
+    DevFile(PathBuf),
+    /// It was not set.
+    Missing,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What a command cannot do without.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Needs {
+    /// `JETON_ISSUER`.
+    pub issuer: bool,
+    /// `JETON_MASTER_KEY`.
+    pub master_key: bool,
+}
+
+impl Needs {
+    /// Both, as the server and whatever reads tokens.
+    pub const ALL: Self = Self { issuer: true, master_key: true };
+    /// The master key alone.
+    pub const MASTER_KEY: Self = Self { issuer: false, master_key: true };
+    /// Neither.
+    pub const NOTHING: Self = Self { issuer: false, master_key: false };
+}
+
+/// Everything that is configured, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// For development: loopback only, demo set.
+    pub dev: bool,
+    /// Where the database is.
+    pub database: Location,
+    /// Where the public and admin API listens.
+    pub listen: SocketAddr,
+    /// Where metrics and health listen.
+    pub ops_listen: SocketAddr,
+    /// The `iss` of every token; empty for commands that need none.
+    pub issuer: String,
+    /// Whether the issuer was not set and follows the address that is listened on (with `--dev`).
+    pub issuer_follows_listen: bool,
+    /// The name in prefixes.
+    pub environment: Environment,
+    /// Sister environments.
+    pub known_issuers: Vec<KnownIssuer>,
+    /// Where the master key comes from.
+    pub master_key: MasterKeySource,
+    /// The algorithm of new signing keys.
+    pub signing_algorithm: SigningAlgorithm,
+    /// Seconds that an access token lives.
+    pub access_token_ttl: i64,
+    /// Seconds that a session may stay unused.
+    pub refresh_token_ttl: i64,
+    /// Seconds that a session lives at most.
+    pub session_ttl: i64,
+    /// The audience of clients without audiences; `<issuer>/api` when not set.
+    pub configured_default_audience: Option<String>,
+    /// The public client that requests without a client are taken for.
+    pub default_client: Option<String>,
+    /// The audience that `/auth/verify` expects when the request names none.
+    pub verify_audience: Option<String>,
+    /// Origins that may call the OAuth endpoints from a browser.
+    pub cors_origins: Vec<String>,
+    /// Networks whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether guessing is slowed down.
+    pub throttling: bool,
+    /// The age at which a node no longer answers from memory.
+    pub max_staleness: Duration,
+    /// The time between two looks at the log.
+    pub poll_interval: Duration,
+    /// Whether missing migrations are applied at start.
+    pub migrate: bool,
+    /// Threads that hash passwords.
+    pub password_threads: usize,
+    /// The form of log lines.
+    pub log_format: LogFormat,
+    /// What is logged, in the syntax of `RUST_LOG`.
+    pub log_level: String,
+}
+
+impl Settings {
+    /// Checks what was resolved, and that there is what `needs` names.
+    ///
+    /// # Errors
+    /// Every problem, each with the name of its setting.
+    pub fn check(resolved: &Resolved, needs: Needs) -> Result<Self, Vec<String>> {
+        parse::check(resolved, needs)
+    }
+
+    /// The audience of the admin API.
+    pub fn admin_audience(&self) -> String {
+        self.under_issuer("/admin/v1")
+    }
+
+    /// The audience of clients without audiences.
+    pub fn default_audience(&self) -> String {
+        self.configured_default_audience.clone().unwrap_or_else(|| self.under_issuer("/api"))
+    }
+
+    /// Takes the address that is really listened on, when the issuer follows it.
+    pub fn listens_on(&mut self, address: SocketAddr) {
+        self.listen = address;
+        if self.issuer_follows_listen {
+            self.issuer = format!("http://{address}");
+        }
+    }
+
+    /// An address below the issuer.
+    pub fn under_issuer(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer.trim_end_matches('/'))
+    }
+
+    /// The path of the issuer, without a slash at its end; empty for most.
+    pub fn issuer_path(&self) -> String {
+        Url::parse(&self.issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
+    }
+
+    /// Until when an access token that was issued until `now` may live.
+    pub fn covers_until(&self, now: Timestamp) -> Timestamp {
+        now.plus_seconds(LONGEST_ACCESS_TOKEN_TTL)
+    }
+
+    /// Whether forwarding headers of this peer are believed.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+}

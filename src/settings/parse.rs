@@ -1,0 +1,294 @@
+//! Checks each setting and says all that is wrong.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::{Host, Url};
+
+use super::resolve::{Resolved, Source};
+use super::{KnownIssuer, LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL, LogFormat, MasterKeySource, Needs, Settings};
+use crate::store::Location;
+use crate::token::environment::Environment;
+use crate::token::master::MasterKey;
+use crate::token::signing::SigningAlgorithm;
+
+/// Reads a length of time: `15m`, `30d`, `250ms`, or a number of seconds.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(seconds.into()));
+    }
+    humantime::parse_duration(text).map_err(|_| format!("{text:?} is no length of time, such as 15m, 30d or 900"))
+}
+
+struct Checker<'a> {
+    resolved: &'a Resolved,
+    problems: Vec<String>,
+}
+
+impl Checker<'_> {
+    fn problem(&mut self, name: &str, text: &str) {
+        self.problems.push(format!("JETON_{}: {text}", name.to_uppercase()));
+    }
+
+    /// The value of a setting that has a default; a stand-in and a problem when it does not parse.
+    fn parse<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>, stand_in: T) -> T {
+        match parse(self.resolved.get(name).unwrap_or_default()) {
+            Ok(value) => value,
+            Err(text) => {
+                self.problem(name, &text);
+                stand_in
+            }
+        }
+    }
+
+    fn list<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let text = self.resolved.get(name).unwrap_or_default();
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        let mut list = Vec::new();
+        for item in items {
+            match parse(item) {
+                Ok(value) => list.push(value),
+                Err(text) => self.problem(name, &format!("{item:?} {text}")),
+            }
+        }
+        list
+    }
+
+    fn seconds(&mut self, name: &'static str, longest: i64) -> i64 {
+        let parse = |text: &str| {
+            let seconds = i64::try_from(duration(text)?.as_secs()).unwrap_or(i64::MAX);
+            if (1..=longest).contains(&seconds) {
+                Ok(seconds)
+            } else {
+                Err(format!(
+                    "is not between 1 s and {}",
+                    humantime::format_duration(Duration::from_secs(longest.unsigned_abs()))
+                ))
+            }
+        };
+        self.parse(name, parse, 1)
+    }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err("is neither on nor off".into()),
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = text.replacen("localhost:", "127.0.0.1:", 1);
+    text.parse().map_err(|_| format!("{text:?} is no address of the form IP:PORT, such as 127.0.0.1:8080"))
+}
+
+/// Whether an address names this machine only.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+/// An issuer: https without query or fragment (RFC 8414 §2); http on loopback only.
+fn issuer(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|_| "is no URL; it is the https address by which clients reach this server")?;
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return Err("must have no query, fragment or user name".into());
+    }
+    match url.scheme() {
+        "https" => Ok(text.to_owned()),
+        "http" if is_loopback(&url) => Ok(text.to_owned()),
+        _ => Err("must begin with https:// (http:// is for loopback addresses only)".into()),
+    }
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).map_err(|_| "is no origin, such as https://app.example.com")?;
+    if url.origin().is_tuple() && url.origin().ascii_serialization() == text {
+        Ok(text.to_owned())
+    } else {
+        Err("is no origin, such as https://app.example.com (scheme, host, port, nothing else)".into())
+    }
+}
+
+fn known_issuer(text: &str) -> Result<KnownIssuer, String> {
+    let (name, address) = text.split_once('=').ok_or("is not of the form NAME=ISSUER")?;
+    Ok(KnownIssuer { environment: name.trim().parse()?, issuer: address.trim().to_owned() })
+}
+
+fn audience(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Url::parse(text).map(|_| Some(text.to_owned())).map_err(|_| "is no absolute URI".into())
+}
+
+pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<String>> {
+    let mut checker = Checker { resolved, problems: resolved.problems.clone() };
+    let dev = resolved.dev;
+    let database = checker.parse("database_url", Location::from_str, Location::Sqlite(PathBuf::new()));
+    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listen = checker.parse("listen", address, loopback);
+    let ops_listen = checker.parse("ops_listen", address, loopback);
+    if dev {
+        for (name, address) in [("listen", listen), ("ops_listen", ops_listen)] {
+            if !address.ip().is_loopback() {
+                checker.problem(name, "with --dev the server listens on loopback only, such as 127.0.0.1:8080");
+            }
+        }
+    }
+    let issuer_follows_listen =
+        dev && resolved.values.get("issuer").is_some_and(|value| value.source == Source::Default);
+    let issuer = match resolved.get("issuer") {
+        Some(_) if issuer_follows_listen => format!("http://{listen}"),
+        Some(_) => checker.parse("issuer", issuer, String::new()),
+        None => {
+            if needs.issuer {
+                checker.problem("issuer", "is not set: it is the https address by which clients reach this server");
+            }
+            String::new()
+        }
+    };
+    let environment_name = |text: &str| Environment::from_str(text);
+    let stand_in = || Environment::from_str("live").unwrap_or_else(|_| unreachable!("a legal name"));
+    let environment = checker.parse("environment", environment_name, stand_in());
+    let master_key = match resolved.get("master_key") {
+        Some(text) => {
+            if let Err(problem) = MasterKey::parse(text) {
+                checker.problem("master_key", &problem);
+            }
+            MasterKeySource::Given(SecretString::from(text.to_owned()))
+        }
+        None if dev => MasterKeySource::DevFile(dev_key_file(&database)),
+        None => {
+            if needs.master_key && !checker.problems.iter().any(|problem| problem.contains("MASTER_KEY")) {
+                let text =
+                    "is not set: `jeton key generate-master` prints one; keep it safe, it is needed at every start";
+                checker.problem("master_key", text);
+            }
+            MasterKeySource::Missing
+        }
+    };
+    let poll_interval = checker.parse("poll_interval", duration, Duration::from_millis(250));
+    if poll_interval < Duration::from_millis(10) {
+        checker.problem("poll_interval", "is shorter than 10ms");
+    }
+    let max_staleness = checker.parse("max_staleness", duration, Duration::from_secs(5));
+    if max_staleness < poll_interval * 2 {
+        checker.problem("max_staleness", "is less than twice JETON_POLL_INTERVAL");
+    }
+    let threads = |text: &str| match text {
+        "" => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        text => text.parse().ok().filter(|count| (1..=256).contains(count)).ok_or("is not between 1 and 256".into()),
+    };
+    let settings = Settings {
+        dev,
+        listen,
+        ops_listen,
+        known_issuers: checker.list("known_issuers", known_issuer),
+        signing_algorithm: checker.parse("signing_alg", SigningAlgorithm::from_str, SigningAlgorithm::Es256),
+        access_token_ttl: checker.seconds("access_token_ttl", LONGEST_ACCESS_TOKEN_TTL),
+        refresh_token_ttl: checker.seconds("refresh_token_ttl", LONGEST_SESSION_TTL),
+        session_ttl: checker.seconds("session_ttl", LONGEST_SESSION_TTL),
+        configured_default_audience: checker.parse("default_audience", audience, None),
+        issuer_follows_listen,
+        default_client: resolved.get("default_client").map(str::to_owned),
+        verify_audience: checker.parse("verify_audience", audience, None),
+        cors_origins: checker.list("cors_origins", origin),
+        trusted_proxies: checker.list("trusted_proxies", |text| {
+            text.parse()
+                .or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into))
+                .map_err(|_| "is no network, such as 10.0.0.0/8".to_owned())
+        }),
+        throttling: checker.parse("throttling", on_or_off, true),
+        max_staleness,
+        poll_interval,
+        migrate: checker.parse("migrate", on_or_off, true),
+        password_threads: checker.parse("password_threads", threads, 1),
+        log_format: checker.parse(
+            "log_format",
+            |text| match text {
+                "text" => Ok(LogFormat::Text),
+                "json" => Ok(LogFormat::Json),
+                _ => Err("is neither text nor json".into()),
+            },
+            LogFormat::Text,
+        ),
+        log_level: resolved.get("log_level").unwrap_or("info").to_owned(),
+        database,
+        issuer,
+        environment,
+        master_key,
+    };
+    if checker.problems.is_empty() { Ok(settings) } else { Err(checker.problems) }
+}
+
+fn dev_key_file(database: &Location) -> PathBuf {
+    match database.file() {
+        Some(path) => {
+            let mut name = path.as_os_str().to_owned();
+            name.push(".key");
+            PathBuf::from(name)
+        }
+        None => PathBuf::from("jeton-dev.key"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sources;
+    use super::*;
+
+    fn check_with(environment: &[(&str, &str)], dev: bool) -> Result<Settings, Vec<String>> {
+        let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Settings::check(&Resolved::read(&Sources { dev, environment, ..Sources::default() }), Needs::NOTHING)
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once_with_their_names() {
+        let problems = check_with(
+            &[
+                ("JETON_ISSUER", "http://auth.example.com"),
+                ("JETON_MASTER_KEY", "short"),
+                ("JETON_LISTEN", "everywhere"),
+                ("JETON_ACCESS_TOKEN_TTL", "2d"),
+                ("JETON_MAX_STALENESS", "100ms"),
+                ("JETON_CORS_ORIGINS", "https://ok.example,nonsense/"),
+            ],
+            false,
+        )
+        .unwrap_err();
+        for name in ["ISSUER", "MASTER_KEY", "LISTEN", "ACCESS_TOKEN_TTL", "MAX_STALENESS", "CORS_ORIGINS"] {
+            let named = problems.iter().filter(|problem| problem.starts_with(&format!("JETON_{name}:"))).count();
+            assert_eq!(named, 1, "{name} in {problems:?}");
+        }
+        assert_eq!(problems.len(), 6, "{problems:?}");
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_contract() {
+        let settings = check_with(&[], true).unwrap();
+        assert_eq!(settings.issuer, "http://127.0.0.1:8080");
+        assert_eq!(settings.environment.to_string(), "dev");
+        assert_eq!((settings.access_token_ttl, settings.refresh_token_ttl), (900, 30 * 86400));
+        assert_eq!(settings.session_ttl, 180 * 86400);
+        assert_eq!(settings.default_audience(), "http://127.0.0.1:8080/api");
+        assert_eq!(settings.default_client.as_deref(), Some("demo-login"));
+    }
+
+    #[test]
+    fn development_is_for_loopback_only() {
+        assert!(check_with(&[("JETON_LISTEN", "0.0.0.0:8080")], true).is_err());
+        assert!(check_with(&[("JETON_LISTEN", "0.0.0.0:8080")], false).is_ok());
+    }
+}

@@ -1,0 +1,282 @@
+//! Finds the value of each setting and where it came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::table::{Definition, TABLE};
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A flag of the command line.
+    Flag,
+    /// An environment variable.
+    Environment(String),
+    /// A file that an environment variable or setting named.
+    SecretFile(String),
+    /// The configuration file.
+    File(PathBuf),
+    /// Nothing was set.
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => formatter.write_str("flag"),
+            Self::Environment(name) => write!(formatter, "environment {name}"),
+            Self::SecretFile(name) => write!(formatter, "file named by {name}"),
+            Self::File(path) => write!(formatter, "{}", path.display()),
+            Self::Default => formatter.write_str("default"),
+        }
+    }
+}
+
+/// What the settings are read from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// With `--dev`.
+    pub dev: bool,
+    /// Flags, by the names of their settings.
+    pub flags: BTreeMap<&'static str, String>,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// The configuration file that was named; otherwise `jeton.toml` is read if it exists.
+    pub config: Option<PathBuf>,
+}
+
+/// A value and where it came from.
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// The text; empty: none.
+    pub text: String,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Every setting's value, not yet checked.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    /// With `--dev`.
+    pub dev: bool,
+    /// The values, by name.
+    pub values: BTreeMap<&'static str, Value>,
+    /// What is wrong with the sources themselves.
+    pub problems: Vec<String>,
+    /// What looks odd and is not used.
+    pub warnings: Vec<String>,
+}
+
+impl Resolved {
+    /// Reads the sources.
+    pub fn read(sources: &Sources) -> Self {
+        let mut resolved = Self { dev: sources.dev, ..Self::default() };
+        let file = resolved.read_file(sources);
+        resolved.look_for_unknown_variables(sources);
+        for definition in &TABLE {
+            let value = resolved.find(definition, sources, &file);
+            resolved.values.insert(definition.name, value);
+        }
+        resolved
+    }
+
+    /// The text of a setting; none when it is empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|value| value.text.as_str()).filter(|text| !text.is_empty())
+    }
+
+    fn find(&mut self, definition: &Definition, sources: &Sources, file: &ConfigFile) -> Value {
+        if let Some(text) = sources.flags.get(definition.name) {
+            return Value { text: text.clone(), source: Source::Flag };
+        }
+        let variable = definition.variable();
+        let file_variable = format!("{variable}_FILE");
+        let set = |name: &String| sources.environment.get(name).filter(|text| !text.is_empty()).cloned();
+        match (set(&variable), set(&file_variable)) {
+            (Some(_), Some(_)) => {
+                self.problems.push(format!("{variable} and {file_variable} are both set: set one of them"));
+            }
+            (Some(text), None) => return Value { text, source: Source::Environment(variable) },
+            (None, Some(path)) => return self.read_secret(&file_variable, &path),
+            (None, None) => {}
+        }
+        if definition.name == "database_url"
+            && !sources.dev
+            && let Some(text) = set(&"DATABASE_URL".to_owned())
+        {
+            return Value { text, source: Source::Environment("DATABASE_URL".into()) };
+        }
+        let key_file = format!("{}_file", definition.name);
+        match (file.values.get(definition.name), file.values.get(&key_file)) {
+            (Some(_), Some(_)) => {
+                self.problems.push(format!("{} and {key_file} are both set: set one of them", definition.name));
+            }
+            (Some(text), None) => {
+                return Value { text: text.clone(), source: Source::File(file.path.clone()) };
+            }
+            (None, Some(path)) => return self.read_secret(&key_file, path),
+            (None, None) => {}
+        }
+        let text = match definition.dev_default {
+            Some(text) if sources.dev => text,
+            _ => definition.default,
+        };
+        Value { text: text.to_owned(), source: Source::Default }
+    }
+
+    fn read_secret(&mut self, name: &str, path: &str) -> Value {
+        let text = std::fs::read_to_string(path).unwrap_or_else(|error| {
+            self.problems.push(format!("{name}: the file {path} cannot be read: {error}"));
+            String::new()
+        });
+        if text.trim().is_empty() && !self.problems.iter().any(|problem| problem.starts_with(name)) {
+            self.problems.push(format!("{name}: the file {path} is empty"));
+        }
+        Value { text: text.trim().to_owned(), source: Source::SecretFile(name.to_owned()) }
+    }
+
+    fn read_file(&mut self, sources: &Sources) -> ConfigFile {
+        let path = sources.config.clone().unwrap_or_else(|| PathBuf::from("jeton.toml"));
+        let mut file = ConfigFile { path, values: BTreeMap::new() };
+        let text = match std::fs::read_to_string(&file.path) {
+            Ok(text) => text,
+            Err(error) => {
+                if sources.config.is_some() || error.kind() != std::io::ErrorKind::NotFound {
+                    self.problems.push(format!("the file {} cannot be read: {error}", file.path.display()));
+                }
+                return file;
+            }
+        };
+        let table: toml::Table = match text.parse() {
+            Ok(table) => table,
+            Err(error) => {
+                let error: toml::de::Error = error;
+                self.problems.push(format!("{} is not TOML: {}", file.path.display(), error.message()));
+                return file;
+            }
+        };
+        for (key, value) in table {
+            let known =
+                TABLE.iter().any(|setting| key == setting.name || key.strip_suffix("_file") == Some(setting.name));
+            match (known, as_text(&value)) {
+                (false, _) => {
+                    let hint = similar(&key).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+                    self.problems.push(format!("{}: unknown setting {key}{hint}", file.path.display()));
+                }
+                (true, None) => self.problems.push(format!("{key}: is not a text, number, boolean or list of texts")),
+                (true, Some(text)) => {
+                    file.values.insert(key, text);
+                }
+            }
+        }
+        file
+    }
+
+    /// A misspelt variable is an error. One that resembles nothing only gets a warning: container platforms set such
+    /// variables by themselves (Kubernetes sets `JETON_PORT` for a service named jeton).
+    fn look_for_unknown_variables(&mut self, sources: &Sources) {
+        for variable in sources.environment.keys() {
+            let Some(name) = variable.strip_prefix("JETON_") else { continue };
+            let name = name.to_lowercase();
+            let base = name.strip_suffix("_file").unwrap_or(&name);
+            if TABLE.iter().any(|setting| setting.name == base) {
+                continue;
+            }
+            match similar(base) {
+                Some(meant) => self
+                    .problems
+                    .push(format!("unknown setting {variable}; did you mean JETON_{}?", meant.to_uppercase())),
+                None => self.warnings.push(format!("the environment variable {variable} is no setting and is ignored")),
+            }
+        }
+    }
+}
+
+struct ConfigFile {
+    path: PathBuf,
+    values: BTreeMap<String, String>,
+}
+
+fn similar(name: &str) -> Option<&'static str> {
+    TABLE.iter().map(|setting| setting.name).find(|known| strsim::damerau_levenshtein(known, name) <= 2)
+}
+
+/// The text of a TOML value; lists and tables become comma-separated.
+fn as_text(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(yes) => Some(if *yes { "on" } else { "off" }.to_owned()),
+        toml::Value::Array(items) => {
+            let texts: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
+            Some(texts?.join(","))
+        }
+        toml::Value::Table(members) => {
+            let texts: Option<Vec<String>> =
+                members.iter().map(|(name, value)| Some(format!("{name}={}", value.as_str()?))).collect();
+            Some(texts?.join(","))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(environment: &[(&str, &str)]) -> Sources {
+        Sources {
+            environment: environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            ..Sources::default()
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_that_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("jeton.toml");
+        std::fs::write(&config, "listen = '1.1.1.1:1'\nissuer = 'https://file'\nenvironment = 'file'").unwrap();
+        let mut sources = sources(&[("JETON_LISTEN", "2.2.2.2:2"), ("JETON_ISSUER", "https://environment")]);
+        sources.config = Some(config);
+        sources.flags.insert("listen", "3.3.3.3:3".into());
+        let resolved = Resolved::read(&sources);
+        assert_eq!(resolved.problems, Vec::<String>::new());
+        assert_eq!(resolved.get("listen"), Some("3.3.3.3:3"));
+        assert_eq!(resolved.get("issuer"), Some("https://environment"));
+        assert_eq!(resolved.get("environment"), Some("file"));
+        assert_eq!(resolved.values["session_ttl"].source, Source::Default);
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_a_problem_and_a_foreign_variable_is_not() {
+        let resolved = Resolved::read(&sources(&[("JETON_ACESS_TOKEN_TTL", "1m"), ("JETON_PORT", "tcp://1")]));
+        assert_eq!(resolved.problems, ["unknown setting JETON_ACESS_TOKEN_TTL; did you mean JETON_ACCESS_TOKEN_TTL?"]);
+        assert_eq!(resolved.warnings.len(), 1);
+    }
+
+    #[test]
+    fn an_unknown_key_in_the_file_is_a_problem() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("jeton.toml");
+        std::fs::write(&config, "lisen = 'x'\nfoo = 1").unwrap();
+        let resolved = Resolved::read(&Sources { config: Some(config), ..Sources::default() });
+        assert_eq!(resolved.problems.len(), 2);
+        assert!(resolved.problems[1].contains("did you mean listen"), "{:?}", resolved.problems);
+    }
+
+    #[test]
+    fn database_url_is_read_without_its_prefix_but_not_for_development() {
+        let mut sources = sources(&[("DATABASE_URL", "postgres://x/y")]);
+        assert_eq!(Resolved::read(&sources).get("database_url"), Some("postgres://x/y"));
+        sources.dev = true;
+        assert_eq!(Resolved::read(&sources).get("database_url"), Some("sqlite://jeton-dev.db"));
+    }
+
+    #[test]
+    fn a_secret_file_that_cannot_be_read_is_named() {
+        let resolved = Resolved::read(&sources(&[("JETON_MASTER_KEY_FILE", "/no/such/file")]));
+        assert_eq!(resolved.problems.len(), 1);
+        assert!(resolved.problems[0].contains("JETON_MASTER_KEY_FILE"));
+    }
+}

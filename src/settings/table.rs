@@ -1,0 +1,70 @@
+//! The one list of settings. Flags, environment, file, `jeton config` and the documentation follow from it.
+
+/// A setting.
+#[derive(Debug)]
+pub struct Definition {
+    /// Its name in `jeton.toml`; `JETON_` and upper case in the environment, dashes in a flag.
+    pub name: &'static str,
+    /// Its value when nothing is set; empty: none.
+    pub default: &'static str,
+    /// Its value with `--dev` when nothing is set, where that differs.
+    pub dev_default: Option<&'static str>,
+    /// Whether it is a secret: never in an argument, never shown.
+    pub secret: bool,
+    /// What it means.
+    pub help: &'static str,
+}
+
+impl Definition {
+    /// Its name in the environment.
+    pub fn variable(&self) -> String {
+        format!("JETON_{}", self.name.to_uppercase())
+    }
+
+    /// Its flag, without the dashes in front.
+    pub fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+}
+
+const fn setting(name: &'static str, default: &'static str, help: &'static str) -> Definition {
+    Definition { name, default, dev_default: None, secret: false, help }
+}
+
+const fn in_dev(definition: Definition, dev_default: &'static str) -> Definition {
+    Definition { dev_default: Some(dev_default), ..definition }
+}
+
+const fn secret(definition: Definition) -> Definition {
+    Definition { secret: true, ..definition }
+}
+
+/// Every setting.
+pub static TABLE: [Definition; 23] = [
+    secret(in_dev(
+        setting("database_url", "sqlite://jeton.db", "the database: sqlite://PATH or postgres://…"),
+        "sqlite://jeton-dev.db",
+    )),
+    setting("listen", "127.0.0.1:8080", "address of the public and admin API"),
+    setting("ops_listen", "127.0.0.1:8081", "address of /metrics, /healthz and /readyz"),
+    in_dev(setting("issuer", "", "the iss of every token; https unless loopback"), "http://127.0.0.1:8080"),
+    in_dev(setting("environment", "live", "short name put into tokens and secrets"), "dev"),
+    setting("known_issuers", "", "sister environments: NAME=ISSUER, comma-separated"),
+    secret(setting("master_key", "", "32 random bytes, base64url; wraps the keys in the database")),
+    setting("signing_alg", "ES256", "algorithm of new signing keys: ES256, EdDSA or RS256"),
+    setting("access_token_ttl", "15m", "life of an access token"),
+    setting("refresh_token_ttl", "30d", "longest time that a session may stay unused"),
+    setting("session_ttl", "180d", "longest life of a session"),
+    setting("default_audience", "", "aud for clients without audiences; <issuer>/api unless set"),
+    in_dev(setting("default_client", "", "public client for requests that name none"), "demo-login"),
+    setting("verify_audience", "", "audience that /auth/verify expects unless the request names one"),
+    setting("cors_origins", "", "origins that may call the OAuth endpoints from a browser, comma-separated"),
+    setting("trusted_proxies", "", "networks whose forwarding headers are believed, comma-separated"),
+    setting("throttling", "on", "whether guessing is slowed down: on or off"),
+    setting("max_staleness", "5s", "age of a node's memory beyond which it asks the database"),
+    setting("poll_interval", "250ms", "time between two looks at the log of changes"),
+    setting("migrate", "on", "whether serve applies missing schema migrations: on or off"),
+    setting("password_threads", "", "threads that hash passwords; one per processor unless set"),
+    setting("log_format", "text", "form of log lines: text or json"),
+    setting("log_level", "info", "what is logged, in the syntax of RUST_LOG"),
+];

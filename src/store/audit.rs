@@ -1,0 +1,109 @@
+//! The audit trail: who did what to what, when, by which request.
+
+use uuid::Uuid;
+
+use super::database::Transaction;
+use super::row::{Row, values};
+use super::{Page, Result, Store};
+use crate::oauth::time::Timestamp;
+
+/// Who does something, as the audit trail tells it. It goes with every change of the administration.
+#[derive(Clone, Debug)]
+pub struct Audited {
+    /// Who: `client ID` or `command line, user NAME`.
+    pub actor: String,
+    /// The id of the request, where there is one.
+    pub request_id: Option<String>,
+    /// The address of whoever asked, where there is one.
+    pub address: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A record of the audit trail.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct AuditRecord {
+    /// Its id.
+    pub id: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What was done, such as `client.create`.
+    pub action: String,
+    /// To what, such as `client billing`.
+    pub target: String,
+    /// The id of the request, where there was one.
+    pub request_id: Option<String>,
+    /// The address of whoever asked, where there was one.
+    pub address: Option<String>,
+    /// What else is worth knowing; never a secret.
+    pub detail: Option<String>,
+}
+
+/// Which records are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Of this actor.
+    pub actor: Option<String>,
+    /// Of this action.
+    pub action: Option<String>,
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub to: Option<Timestamp>,
+}
+
+impl Transaction {
+    /// Adds a record to the transaction that it tells of.
+    pub(super) async fn audit(
+        &mut self,
+        audited: &Audited,
+        action: &'static str,
+        target: String,
+        detail: Option<String>,
+    ) -> Result<()> {
+        let sql = "INSERT INTO audit (id, at, actor, action, target, request_id, address, detail) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let values = values![
+            Uuid::now_v7(),
+            audited.at,
+            &audited.actor,
+            action,
+            target,
+            audited.request_id.clone(),
+            audited.address.clone(),
+            detail
+        ];
+        self.query(sql, values).await.map(drop)
+    }
+}
+
+fn record(row: &Row) -> Result<AuditRecord> {
+    Ok(AuditRecord {
+        id: row.get("id")?,
+        at: row.moment("at")?,
+        actor: row.get("actor")?,
+        action: row.get("action")?,
+        target: row.get("target")?,
+        request_id: row.get("request_id")?,
+        address: row.get("address")?,
+        detail: row.get("detail")?,
+    })
+}
+
+impl Store {
+    /// Records, newest first; the key of a page is the id.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn audit_list(&self, filter: &AuditFilter, page: &Page) -> Result<Vec<AuditRecord>> {
+        let sql = "SELECT id, at, actor, action, target, request_id, address, detail FROM audit \
+                   WHERE ($1 IS NULL OR actor = $1) AND ($2 IS NULL OR action = $2) \
+                   AND ($3 IS NULL OR at >= $3) AND ($4 IS NULL OR at < $4) AND ($5 IS NULL OR id < $5) \
+                   ORDER BY id DESC LIMIT $6";
+        let after = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok());
+        let values = values![filter.actor.clone(), filter.action.clone(), filter.from, filter.to, after, page.limit];
+        self.database.query(sql, values).await?.iter().map(record).collect()
+    }
+}

@@ -1,0 +1,246 @@
+//! Clients and their secrets.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::log::Notice;
+use super::row::{Row, to_json, values};
+use super::{Audited, Page, Result, Store};
+use crate::oauth::client::{Client, ClientSecret, ClientSettings, GrantType, MOST_SECRETS, SecretDigest};
+use crate::oauth::revocation::{LogNumber, NewRevocation};
+use crate::oauth::time::Timestamp;
+
+/// What the enabled clients use, for the metadata.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientsInUse {
+    /// The grants that at least one may use.
+    pub grants: BTreeSet<GrantType>,
+    /// The scopes that at least one may be granted.
+    pub scopes: BTreeSet<String>,
+}
+
+fn client(row: &Row) -> Result<Client> {
+    Ok(Client {
+        client_id: row.get("client_id")?,
+        settings: row.json("settings")?,
+        secrets: vec![],
+        created_at: row.moment("created_at")?,
+        version: row.get("version")?,
+    })
+}
+
+fn secret(row: &Row) -> Result<ClientSecret> {
+    let chosen: Option<String> = row.get("argon2id")?;
+    let last_used_at: Option<i64> = row.get("last_used_at")?;
+    Ok(ClientSecret {
+        id: row.get("id")?,
+        digest: match chosen {
+            Some(hash) => SecretDigest::Chosen(hash),
+            None => SecretDigest::Generated(row.hash("sha256")?),
+        },
+        created_at: row.moment("created_at")?,
+        last_used_at: last_used_at.map(Timestamp::from_millis),
+    })
+}
+
+const INSERT_SECRET: &str =
+    "INSERT INTO client_secrets (id, client_id, sha256, argon2id, created_at) VALUES ($1, $2, $3, $4, $5)";
+
+fn secret_values(client_id: &str, secret: &ClientSecret) -> Vec<super::row::Value> {
+    let (generated, chosen) = match &secret.digest {
+        SecretDigest::Generated(hash) => (Some(hash.to_vec()), None),
+        SecretDigest::Chosen(hash) => (None, Some(hash.clone())),
+    };
+    values![secret.id, client_id, generated, chosen, secret.created_at]
+}
+
+impl Store {
+    /// The client of this id with its secrets, and the log head at or before that moment.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn client_find(&self, client_id: &str) -> Result<Option<(Client, LogNumber)>> {
+        let sql = "SELECT c.client_id, c.settings, c.version, c.created_at AS created_at, h.number AS head, \
+                   s.id AS id, s.sha256, s.argon2id, s.created_at AS secret_created_at, s.last_used_at \
+                   FROM log_head h, clients c LEFT JOIN client_secrets s ON s.client_id = c.client_id \
+                   WHERE c.client_id = $1 AND h.id = 1 ORDER BY s.id";
+        let rows = self.database.query(sql, values![client_id]).await?;
+        let Some(first) = rows.first() else { return Ok(None) };
+        let head = first.get("head")?;
+        let mut found = client(first)?;
+        for row in &rows {
+            if row.get::<Option<Uuid>>("id")?.is_some() {
+                let created_at = row.moment("secret_created_at")?;
+                found.secrets.push(ClientSecret { created_at, ..secret(row)? });
+            }
+        }
+        Ok(Some((found, head)))
+    }
+
+    /// Clients by id; the key of a page is the id.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn client_list(&self, client_id: Option<&str>, page: &Page) -> Result<Vec<Client>> {
+        let sql = "SELECT client_id, settings, version, created_at FROM clients \
+                   WHERE ($1 IS NULL OR client_id = $1) AND ($2 IS NULL OR client_id > $2) ORDER BY client_id LIMIT $3";
+        let values = values![client_id, page.after.clone(), page.limit];
+        let mut clients: Vec<Client> =
+            self.database.query(sql, values).await?.iter().map(client).collect::<Result<_>>()?;
+        let sql = "SELECT id, client_id, sha256, argon2id, created_at, last_used_at FROM client_secrets \
+                   WHERE client_id >= $1 AND client_id <= $2 ORDER BY id";
+        if let (Some(first), Some(last)) = (clients.first(), clients.last()) {
+            let rows = self.database.query(sql, values![&first.client_id, &last.client_id]).await?;
+            for row in &rows {
+                let owner: String = row.get("client_id")?;
+                if let Some(client) = clients.iter_mut().find(|client| client.client_id == owner) {
+                    client.secrets.push(secret(row)?);
+                }
+            }
+        }
+        Ok(clients)
+    }
+
+    /// What the enabled clients use.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn clients_in_use(&self) -> Result<ClientsInUse> {
+        let mut in_use = ClientsInUse::default();
+        for row in &self.database.query("SELECT settings FROM clients", vec![]).await? {
+            let settings: ClientSettings = row.json("settings")?;
+            if settings.enabled {
+                in_use.grants.extend(&settings.grant_types);
+                in_use.scopes.extend(settings.scope.tokens().map(str::to_owned));
+            }
+        }
+        Ok(in_use)
+    }
+
+    /// Creates a client with its secrets.
+    ///
+    /// # Errors
+    /// [`Exists`](super::StoreError::Exists) when the id is taken; or the database cannot be reached.
+    pub async fn client_create(&self, client: &Client, audited: &Audited) -> Result<()> {
+        let mut transaction = self.database.begin().await?;
+        let sql = "INSERT INTO clients (client_id, settings, version, created_at) VALUES ($1, $2, $3, $4)";
+        let values = values![&client.client_id, to_json(&client.settings)?, client.version, client.created_at];
+        transaction.query(sql, values).await?;
+        for secret in &client.secrets {
+            transaction.query(INSERT_SECRET, secret_values(&client.client_id, secret)).await?;
+        }
+        transaction.audit(audited, "client.create", format!("client {}", client.client_id), None).await?;
+        transaction.notify(Notice::Client(&client.client_id), audited).await?;
+        transaction.commit().await
+    }
+
+    /// Replaces the settings of a client, if nobody else changed them since `client.version`; with it the revocation
+    /// that the change calls for. Gives whether they were replaced.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn client_update(
+        &self,
+        client: &Client,
+        action: &'static str,
+        revocation: Option<&NewRevocation>,
+        audited: &Audited,
+    ) -> Result<bool> {
+        let mut transaction = self.database.begin().await?;
+        let sql = "UPDATE clients SET settings = $1, version = version + 1 WHERE client_id = $2 AND version = $3 \
+                   RETURNING client_id";
+        let values = values![to_json(&client.settings)?, &client.client_id, client.version];
+        if transaction.query_one(sql, values).await?.is_none() {
+            transaction.roll_back().await?;
+            return Ok(false);
+        }
+        transaction.audit(audited, action, format!("client {}", client.client_id), None).await?;
+        match revocation {
+            Some(revocation) => transaction.revoke(revocation, audited).await?,
+            None => transaction.notify(Notice::Client(&client.client_id), audited).await?,
+        };
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Deletes a client and ends what was issued to it. Gives whether there was one.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn client_delete(&self, client_id: &str, revocation: &NewRevocation, audited: &Audited) -> Result<bool> {
+        let mut transaction = self.database.begin().await?;
+        let sql = "DELETE FROM clients WHERE client_id = $1 RETURNING client_id";
+        if transaction.query_one(sql, values![client_id]).await?.is_none() {
+            transaction.roll_back().await?;
+            return Ok(false);
+        }
+        transaction.audit(audited, "client.delete", format!("client {client_id}"), None).await?;
+        transaction.revoke(revocation, audited).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Adds a secret, if the client has fewer than two. Gives whether it was added.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn client_secret_add(&self, client_id: &str, secret: &ClientSecret, audited: &Audited) -> Result<bool> {
+        let mut transaction = self.database.begin().await?;
+        // The lock on the client's row makes simultaneous additions wait for each other.
+        transaction.query("UPDATE clients SET version = version WHERE client_id = $1", values![client_id]).await?;
+        let count = "SELECT count(*) AS held FROM client_secrets WHERE client_id = $1";
+        let row = transaction.query_one(count, values![client_id]).await?;
+        let held: i64 = row.map_or(Ok(0), |row| row.get("held"))?;
+        if usize::try_from(held).unwrap_or(usize::MAX) >= MOST_SECRETS {
+            transaction.roll_back().await?;
+            return Ok(false);
+        }
+        transaction.query(INSERT_SECRET, secret_values(client_id, secret)).await?;
+        let detail = Some(format!("secret {}", secret.id));
+        transaction.audit(audited, "client.secret.add", format!("client {client_id}"), detail).await?;
+        transaction.notify(Notice::Client(client_id), audited).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Retires a secret, and on request ends what was issued to the client. Gives whether there was such a secret.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn client_secret_retire(
+        &self,
+        client_id: &str,
+        id: Uuid,
+        revocation: Option<&NewRevocation>,
+        audited: &Audited,
+    ) -> Result<bool> {
+        let mut transaction = self.database.begin().await?;
+        let sql = "DELETE FROM client_secrets WHERE id = $1 AND client_id = $2 RETURNING id";
+        if transaction.query_one(sql, values![id, client_id]).await?.is_none() {
+            transaction.roll_back().await?;
+            return Ok(false);
+        }
+        let detail = Some(format!("secret {id}"));
+        transaction.audit(audited, "client.secret.retire", format!("client {client_id}"), detail).await?;
+        match revocation {
+            Some(revocation) => transaction.revoke(revocation, audited).await?,
+            None => transaction.notify(Notice::Client(client_id), audited).await?,
+        };
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Notes when secrets were last used.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn client_secrets_used(&self, used: &[(Uuid, Timestamp)]) -> Result<()> {
+        let mut transaction = self.database.begin().await?;
+        for (id, at) in used {
+            let sql = "UPDATE client_secrets SET last_used_at = $1 WHERE id = $2";
+            transaction.query(sql, values![*at, *id]).await?;
+        }
+        transaction.commit().await
+    }
+}

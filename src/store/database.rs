@@ -1,0 +1,361 @@
+//! Connections to either database, bounded in number and in time.
+//!
+//! A connection is given back to the pool only when the last thing that was asked of it came to its end; otherwise
+//! (an error of the transport, a time limit, a request that was dropped in the middle) it is closed. So a stalled
+//! database never leaves a half-used connection behind, and never a lost place in the pool.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{self, Metrics, Object, Pool, RecycleResult};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::row::{Row, Value, bind_all};
+use super::{Result, StoreError};
+
+/// The longest that one statement may take.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(6);
+/// The longest wait for a free connection.
+const WAIT_LIMIT: Duration = Duration::from_secs(2);
+/// The longest wait for a new connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// Connections to Postgres.
+const POSTGRES_CONNECTIONS: usize = 16;
+/// Connections to SQLite: one writes at a time, the others read.
+const SQLITE_CONNECTIONS: usize = 4;
+
+/// Which database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// PostgreSQL 14 or newer.
+    Postgres,
+    /// Embedded SQLite.
+    Sqlite,
+}
+
+/// Where the database is.
+#[derive(Clone)]
+pub enum Location {
+    /// A server.
+    Postgres(Box<PgConnectOptions>),
+    /// A file.
+    Sqlite(PathBuf),
+}
+
+impl fmt::Debug for Location {
+    /// Without the password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(options) => write!(
+                formatter,
+                "Postgres at {}:{}, database {}",
+                options.get_host(),
+                options.get_port(),
+                options.get_database().unwrap_or(options.get_username())
+            ),
+            Self::Sqlite(path) => write!(formatter, "SQLite file {}", path.display()),
+        }
+    }
+}
+
+impl FromStr for Location {
+    type Err = String;
+
+    fn from_str(address: &str) -> std::result::Result<Self, String> {
+        if let Some(path) = address.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() || path.contains(":memory:") || path.contains('?') {
+                return Err("names no file: write sqlite://PATH".into());
+            }
+            return Ok(Self::Sqlite(PathBuf::from(path)));
+        }
+        if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+            let options = PgConnectOptions::from_str(address)
+                .map_err(|_| "is no valid postgres:// address: write postgres://USER:PASSWORD@HOST:PORT/DATABASE")?;
+            return Ok(Self::Postgres(Box::new(options.application_name("jeton"))));
+        }
+        Err("begins with neither sqlite:// nor postgres://".into())
+    }
+}
+
+impl Location {
+    /// Which database it is.
+    pub const fn dialect(&self) -> Dialect {
+        match self {
+            Self::Postgres(_) => Dialect::Postgres,
+            Self::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// The file, for SQLite.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Postgres(_) => None,
+            Self::Sqlite(path) => Some(path),
+        }
+    }
+
+    /// A connection outside the pool, for listening to notifications.
+    pub(crate) fn postgres(&self) -> Option<&PgConnectOptions> {
+        match self {
+            Self::Postgres(options) => Some(options),
+            Self::Sqlite(_) => None,
+        }
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) enum Link {
+    Postgres(PgConnection),
+    Sqlite(SqliteConnection),
+}
+
+impl Link {
+    async fn open(location: &Location) -> std::result::Result<Self, sqlx::Error> {
+        match location {
+            Location::Postgres(options) => {
+                let mut connection = options.connect().await?;
+                // Set here and not in the address, so that a connection pooler in between is no obstacle.
+                let limits = "SET statement_timeout = '5s'; SET lock_timeout = '3s'; \
+                              SET idle_in_transaction_session_timeout = '5s'";
+                sqlx::raw_sql(limits).execute(&mut connection).await?;
+                Ok(Self::Postgres(connection))
+            }
+            Location::Sqlite(path) => {
+                let options = SqliteConnectOptions::new()
+                    .filename(path)
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .busy_timeout(Duration::from_secs(5));
+                Ok(Self::Sqlite(options.connect().await?))
+            }
+        }
+    }
+
+    async fn query(&mut self, sql: &'static str, values: Vec<Value>) -> std::result::Result<Vec<Row>, sqlx::Error> {
+        match self {
+            Self::Postgres(connection) => {
+                let rows = bind_all!(sqlx::query(sql), values).fetch_all(connection).await?;
+                Ok(rows.into_iter().map(Row::Postgres).collect())
+            }
+            Self::Sqlite(connection) => {
+                let rows = bind_all!(sqlx::query(sql), values).fetch_all(connection).await?;
+                Ok(rows.into_iter().map(Row::Sqlite).collect())
+            }
+        }
+    }
+
+    async fn script(&mut self, sql: &str) -> std::result::Result<(), sqlx::Error> {
+        let script = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match self {
+            Self::Postgres(connection) => script.execute(connection).await.map(drop),
+            Self::Sqlite(connection) => script.execute(connection).await.map(drop),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Manager(Location);
+
+impl managed::Manager for Manager {
+    type Type = Link;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> std::result::Result<Link, sqlx::Error> {
+        Link::open(&self.0).await
+    }
+
+    /// Nothing is asked of a connection before it is used again: [`Lease`] has closed all that are not sound.
+    async fn recycle(&self, _: &mut Link, _: &Metrics) -> RecycleResult<sqlx::Error> {
+        Ok(())
+    }
+}
+
+/// A connection on loan. It goes back to the pool only if it is idle, else it is closed.
+struct Lease {
+    object: Option<Object<Manager>>,
+    idle: bool,
+    _writer: Option<OwnedMutexGuard<()>>,
+}
+
+impl Lease {
+    fn link(&mut self) -> Result<&mut Link> {
+        self.object.as_deref_mut().ok_or_else(|| StoreError::Unavailable("the connection is closed".into()))
+    }
+
+    /// Runs one statement; `idle_after` says whether the connection is idle when it has ended.
+    async fn query(&mut self, sql: &'static str, values: Vec<Value>, idle_after: bool) -> Result<Vec<Row>> {
+        self.idle = false;
+        let outcome = within(STATEMENT_LIMIT, self.link()?.query(sql, values)).await;
+        // An answer of the database, also a refusal, leaves the connection sound outside a transaction.
+        self.idle = idle_after && matches!(outcome, Ok(_) | Err(Trouble::Refused(_)));
+        outcome.map_err(StoreError::from)
+    }
+
+    async fn script(&mut self, sql: &str, limit: Duration, idle_after: bool) -> Result<()> {
+        self.idle = false;
+        let outcome = within(limit, self.link()?.script(sql)).await;
+        self.idle = idle_after && outcome.is_ok();
+        outcome.map_err(StoreError::from)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take()
+            && !self.idle
+        {
+            drop(Object::take(object));
+        }
+    }
+}
+
+/// What can go wrong with a statement.
+enum Trouble {
+    /// The database answered with a refusal.
+    Refused(sqlx::Error),
+    /// The connection is of no more use.
+    Broken(String),
+}
+
+impl From<Trouble> for StoreError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Refused(sqlx::Error::Database(error)) if error.is_unique_violation() => Self::Exists,
+            Trouble::Refused(error) => Self::Unavailable(error.to_string()),
+            Trouble::Broken(text) => Self::Unavailable(text),
+        }
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = std::result::Result<T, sqlx::Error>>,
+) -> std::result::Result<T, Trouble> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error @ sqlx::Error::Database(_))) => Err(Trouble::Refused(error)),
+        Ok(Err(error)) => Err(Trouble::Broken(error.to_string())),
+        Err(_) => Err(Trouble::Broken(format!("no answer within {} s", limit.as_secs()))),
+    }
+}
+
+/// All connections to one database.
+#[derive(Clone)]
+pub(super) struct Database {
+    pool: Pool<Manager>,
+    dialect: Dialect,
+    /// SQLite has one writer: waiting for it here is fair and cheap, in SQLite it is a spin.
+    writer: Arc<Mutex<()>>,
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Database({:?})", self.dialect)
+    }
+}
+
+impl Database {
+    pub(super) async fn connect(location: &Location) -> Result<Self> {
+        let dialect = location.dialect();
+        let size = if dialect == Dialect::Postgres { POSTGRES_CONNECTIONS } else { SQLITE_CONNECTIONS };
+        let pool = Pool::builder(Manager(location.clone()))
+            .max_size(size)
+            .wait_timeout(Some(WAIT_LIMIT))
+            .create_timeout(Some(CONNECT_LIMIT))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let database = Self { pool, dialect, writer: Arc::default() };
+        database.query("SELECT 1 AS one", vec![]).await?;
+        Ok(database)
+    }
+
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    async fn lease(&self, writes: bool) -> Result<Lease> {
+        let writer = match self.dialect {
+            Dialect::Sqlite if writes => {
+                let waited = tokio::time::timeout(STATEMENT_LIMIT, Arc::clone(&self.writer).lock_owned()).await;
+                Some(waited.map_err(|_| StoreError::Unavailable("the writer is busy".into()))?)
+            }
+            _ => None,
+        };
+        let object = self.pool.get().await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Lease { object: Some(object), idle: true, _writer: writer })
+    }
+
+    /// Runs a statement that reads.
+    pub(super) async fn query(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
+        self.lease(false).await?.query(sql, values, true).await
+    }
+
+    /// Runs a statement that reads at most one row.
+    pub(super) async fn query_one(&self, sql: &'static str, values: Vec<Value>) -> Result<Option<Row>> {
+        Ok(self.query(sql, values).await?.pop())
+    }
+
+    /// Runs one statement that writes, in a transaction of its own, and gives the rows that it returns.
+    pub(super) async fn write(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
+        self.lease(true).await?.query(sql, values, true).await
+    }
+
+    /// Begins a transaction that writes. Dropped without [`Transaction::commit`], it never was.
+    pub(super) async fn begin(&self) -> Result<Transaction> {
+        let mut lease = self.lease(true).await?;
+        let begin = if self.dialect == Dialect::Postgres { "BEGIN" } else { "BEGIN IMMEDIATE" };
+        lease.script(begin, STATEMENT_LIMIT, false).await?;
+        Ok(Transaction { lease, dialect: self.dialect })
+    }
+}
+
+/// A transaction under way.
+pub(super) struct Transaction {
+    lease: Lease,
+    dialect: Dialect,
+}
+
+impl Transaction {
+    pub(super) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    pub(super) async fn query(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
+        self.lease.query(sql, values, false).await
+    }
+
+    pub(super) async fn query_one(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Option<Row>> {
+        Ok(self.query(sql, values).await?.pop())
+    }
+
+    /// Runs several statements that take as long as they need: migrations.
+    pub(super) async fn script(&mut self, sql: &str) -> Result<()> {
+        self.lease.script(sql, Duration::from_secs(3600), false).await
+    }
+
+    pub(super) async fn commit(mut self) -> Result<()> {
+        self.lease.script("COMMIT", STATEMENT_LIMIT, true).await
+    }
+
+    pub(super) async fn roll_back(mut self) -> Result<()> {
+        self.lease.script("ROLLBACK", STATEMENT_LIMIT, true).await
+    }
+}

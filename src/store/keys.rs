@@ -1,0 +1,142 @@
+//! Data keys, wrapped by the master key.
+
+use super::log::Notice;
+use super::row::{Row, unreadable, values};
+use super::settings::REPLACE_MASTER_KEY_CHECK;
+use super::{Audited, Result, Store};
+use crate::oauth::cause::Cause;
+use crate::oauth::revocation::{NewRevocation, Target};
+use crate::oauth::time::Timestamp;
+use crate::token::keyring::{KeyRecord, KeyUse};
+
+fn key(row: &Row) -> Result<KeyRecord> {
+    let key_use: String = row.get("key_use")?;
+    let algorithm: Option<String> = row.get("algorithm")?;
+    Ok(KeyRecord {
+        kid: row.get("kid")?,
+        key_use: KeyUse::from_name(&key_use).ok_or_else(|| unreadable("key_use", &key_use))?,
+        algorithm: algorithm.map(|name| name.parse().map_err(|_| unreadable("algorithm", &name))).transpose()?,
+        wrapped: row.get("wrapped")?,
+        created_at: row.moment("created_at")?,
+        activates_at: row.moment("activates_at")?,
+    })
+}
+
+const INSERT: &str = "INSERT INTO keys (kid, key_use, algorithm, wrapped, created_at, activates_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6)";
+
+fn insert_values(record: &KeyRecord) -> Vec<super::row::Value> {
+    values![
+        &record.kid,
+        record.key_use.name(),
+        record.algorithm.map(|algorithm| algorithm.name()),
+        record.wrapped.clone(),
+        record.created_at,
+        record.activates_at
+    ]
+}
+
+impl Store {
+    /// Every key, the first to become active first.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn key_list(&self) -> Result<Vec<KeyRecord>> {
+        let sql = "SELECT kid, key_use, algorithm, wrapped, created_at, activates_at FROM keys \
+                   ORDER BY activates_at, kid";
+        self.database.query(sql, vec![]).await?.iter().map(key).collect()
+    }
+
+    /// Keeps these first keys, unless there are keys already: nodes may start at once.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn key_create_first(&self, records: &[KeyRecord], audited: &Audited) -> Result<()> {
+        let mut transaction = self.database.begin().await?;
+        // The lock on this row makes nodes that start at once wait for each other.
+        transaction.query("UPDATE log_head SET number = number WHERE id = 1", vec![]).await?;
+        if transaction.query_one("SELECT kid FROM keys LIMIT 1", vec![]).await?.is_some() {
+            return transaction.roll_back().await;
+        }
+        for record in records {
+            transaction.query(INSERT, insert_values(record)).await?;
+        }
+        transaction.audit(audited, "key.create", "first keys".into(), None).await?;
+        transaction.notify(Notice::Keys, audited).await?;
+        transaction.commit().await
+    }
+
+    /// Adds announced keys.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn key_rotate(&self, records: &[KeyRecord], audited: &Audited) -> Result<()> {
+        let mut transaction = self.database.begin().await?;
+        for record in records {
+            transaction.query(INSERT, insert_values(record)).await?;
+            transaction.audit(audited, "key.rotate", format!("key {}", record.kid), None).await?;
+        }
+        transaction.notify(Notice::Keys, audited).await?;
+        transaction.commit().await
+    }
+
+    /// Deletes a key, unless it is the last of its use. What it made stops working. Gives whether it was deleted.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn key_delete(&self, kid: &str, covers_until: Timestamp, audited: &Audited) -> Result<bool> {
+        let mut transaction = self.database.begin().await?;
+        transaction.query("UPDATE log_head SET number = number WHERE id = 1", vec![]).await?;
+        let sql = "DELETE FROM keys WHERE kid = $1 AND EXISTS (SELECT 1 FROM keys other WHERE other.kid <> $1 AND \
+                   other.key_use = keys.key_use) RETURNING kid";
+        if transaction.query_one(sql, values![kid]).await?.is_none() {
+            transaction.roll_back().await?;
+            return Ok(false);
+        }
+        let target = Target::Key(kid.to_owned());
+        transaction.audit(audited, "key.delete", target.to_string(), None).await?;
+        let cause = Cause::RetiredKey;
+        transaction.revoke(&NewRevocation { target, cause, reason: None, covers_until }, audited).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Replaces every key by the same key under another master key.
+    ///
+    /// # Errors
+    /// When the database cannot be reached; nothing is changed then.
+    pub async fn key_rewrap(&self, records: &[KeyRecord], check_value: Vec<u8>, audited: &Audited) -> Result<()> {
+        let mut transaction = self.database.begin().await?;
+        for record in records {
+            let sql = "UPDATE keys SET wrapped = $1 WHERE kid = $2";
+            transaction.query(sql, values![record.wrapped.clone(), &record.kid]).await?;
+        }
+        transaction.query(REPLACE_MASTER_KEY_CHECK, values![check_value]).await?;
+        transaction.audit(audited, "key.rewrap", "all keys".into(), None).await?;
+        transaction.notify(Notice::Keys, audited).await?;
+        transaction.commit().await
+    }
+
+    /// Replaces every key by new ones and ends everything that was issued: after the loss of the master key.
+    ///
+    /// # Errors
+    /// When the database cannot be reached; nothing is changed then.
+    pub async fn key_reset(
+        &self,
+        records: &[KeyRecord],
+        check_value: Vec<u8>,
+        revocation: &NewRevocation,
+        audited: &Audited,
+    ) -> Result<()> {
+        let mut transaction = self.database.begin().await?;
+        transaction.query("DELETE FROM keys", vec![]).await?;
+        for record in records {
+            transaction.query(INSERT, insert_values(record)).await?;
+        }
+        transaction.query(REPLACE_MASTER_KEY_CHECK, values![check_value]).await?;
+        transaction.audit(audited, "key.reset", "all keys".into(), None).await?;
+        transaction.revoke(revocation, audited).await?;
+        transaction.notify(Notice::Keys, audited).await?;
+        transaction.commit().await
+    }
+}

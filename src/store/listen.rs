@@ -1,0 +1,40 @@
+//! The wake-up by Postgres: a notification says that the log has grown. Polling alone is correct; this makes it quick.
+
+use sqlx::postgres::{PgListener, PgPoolOptions};
+
+use super::{Location, Result, StoreError};
+
+/// The channel on which the log announces its growth.
+const CHANNEL: &str = "jeton_log";
+
+/// A connection that waits for notifications.
+#[derive(Debug)]
+pub struct Listener(PgListener);
+
+impl Listener {
+    /// Connects and listens; none for a database that does not notify.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn connect(location: &Location) -> Result<Option<Self>> {
+        let Some(options) = location.postgres() else { return Ok(None) };
+        let unavailable = |error: sqlx::Error| StoreError::Unavailable(error.to_string());
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(unavailable)?;
+        let mut listener = PgListener::connect_with(&pool).await.map_err(unavailable)?;
+        listener.listen(CHANNEL).await.map_err(unavailable)?;
+        Ok(Some(Self(listener)))
+    }
+
+    /// Waits for the next notification. Notifications that came while the connection was down are lost: whoever calls
+    /// this looks at the log after each return, also after an error.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn wait(&mut self) -> Result<()> {
+        match self.0.try_recv().await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(StoreError::Unavailable("the connection for notifications was lost".into())),
+            Err(error) => Err(StoreError::Unavailable(error.to_string())),
+        }
+    }
+}

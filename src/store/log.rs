@@ -1,0 +1,261 @@
+//! The numbered log: revocations, and notices of what changed. Numbers are given by the database at commit.
+
+use uuid::Uuid;
+
+use super::database::Transaction;
+use super::row::{Row, unreadable, values};
+use super::{Audited, Page, Result, Store};
+use crate::oauth::cause::Cause;
+use crate::oauth::revocation::{LogNumber, NewRevocation, Revocation, Target};
+use crate::oauth::time::Timestamp;
+
+/// Milliseconds for which a notice is kept; a node that was away longer loads everything anew.
+const NOTICE_LIFE: i64 = 24 * 3600 * 1000;
+/// Milliseconds for which a revocation is kept after the last session that it may cover is over.
+const REVOCATION_LIFE: i64 = 430 * 24 * 3600 * 1000;
+
+/// What an entry of the log tells the nodes.
+#[derive(Clone, Debug)]
+pub enum LogEvent {
+    /// Tokens were revoked.
+    Revoked(Revocation),
+    /// A client was created or changed.
+    ClientChanged(String),
+    /// A user was changed.
+    UserChanged(Uuid),
+    /// Keys were made, changed or deleted.
+    KeysChanged,
+}
+
+/// An entry of the log.
+#[derive(Clone, Debug)]
+pub struct LogEntry {
+    /// Its place.
+    pub number: LogNumber,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// What it tells.
+    pub event: LogEvent,
+}
+
+/// A notice to the nodes that is written with a change.
+#[derive(Clone, Debug)]
+pub(super) enum Notice<'a> {
+    Client(&'a str),
+    User(Uuid),
+    Keys,
+}
+
+/// A part of the log.
+#[derive(Clone, Debug)]
+pub struct LogPage {
+    /// The number of the newest entry there is.
+    pub head: LogNumber,
+    /// The entries that this program understands.
+    pub entries: Vec<LogEntry>,
+    /// The number up to which this page and those before it hold everything.
+    pub complete_to: LogNumber,
+}
+
+impl Transaction {
+    /// Tells the nodes what this transaction changes.
+    pub(super) async fn notify(&mut self, notice: Notice<'_>, audited: &Audited) -> Result<Uuid> {
+        let (kind, id, name) = match notice {
+            Notice::Client(client_id) => ("client_changed", None, Some(client_id.to_owned())),
+            Notice::User(id) => ("user_changed", Some(id), None),
+            Notice::Keys => ("keys_changed", None, None),
+        };
+        let expires_at = Timestamp::from_millis(audited.at.millis() + NOTICE_LIFE);
+        self.append(kind, id, name, None, None, audited, expires_at, expires_at).await
+    }
+
+    /// Adds a revocation to this transaction. Its id leads to its number once the transaction is committed.
+    pub(super) async fn revoke(&mut self, revocation: &NewRevocation, audited: &Audited) -> Result<Uuid> {
+        let target = &revocation.target;
+        let (id, name) = match target {
+            Target::Token(id) | Target::Session(id) | Target::User(id) => (Some(*id), None),
+            Target::Client(name) | Target::Key(name) => (None, Some(name.clone())),
+            Target::All => (None, None),
+        };
+        let expires_at = Timestamp::from_millis(audited.at.millis() + REVOCATION_LIFE);
+        let cause = Some(revocation.cause.name());
+        self.append(
+            target.kind(),
+            id,
+            name,
+            cause,
+            revocation.reason.clone(),
+            audited,
+            revocation.covers_until,
+            expires_at,
+        )
+        .await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one argument per column, called from two places above")]
+    async fn append(
+        &mut self,
+        kind: &str,
+        target_id: Option<Uuid>,
+        target_name: Option<String>,
+        cause: Option<&str>,
+        reason: Option<String>,
+        audited: &Audited,
+        covers_until: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<Uuid> {
+        let id = Uuid::now_v7();
+        let sql = "INSERT INTO log (id, kind, target_id, target_name, cause, reason, actor, created_at, covers_until, \
+                   expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        let values = values![
+            id,
+            kind,
+            target_id,
+            target_name,
+            cause,
+            reason,
+            &audited.actor,
+            audited.at,
+            covers_until,
+            expires_at
+        ];
+        self.query(sql, values).await?;
+        Ok(id)
+    }
+}
+
+fn revocation(row: &Row, target: Target) -> Result<Revocation> {
+    let cause: Option<String> = row.get("cause")?;
+    Ok(Revocation {
+        number: row.get("number")?,
+        target,
+        // A cause that a newer program wrote is still a revocation.
+        cause: cause.and_then(|name| name.parse().ok()).unwrap_or(Cause::TokenRevoked),
+        reason: row.get("reason")?,
+        actor: row.get("actor")?,
+        created_at: row.moment("created_at")?,
+        covers_until: row.moment("covers_until")?,
+    })
+}
+
+fn target(row: &Row) -> Result<Option<Target>> {
+    let kind: String = row.get("kind")?;
+    let id: Option<Uuid> = row.get("target_id")?;
+    let name: Option<String> = row.get("target_name")?;
+    let id = id.map(|id| id.to_string()).or(name).unwrap_or_default();
+    Ok(Target::from_parts(&kind, &id))
+}
+
+fn entry(row: &Row) -> Result<Option<LogEntry>> {
+    let kind: String = row.get("kind")?;
+    let event = match (target(row)?, kind.as_str()) {
+        (Some(target), _) => LogEvent::Revoked(revocation(row, target)?),
+        (None, "client_changed") => LogEvent::ClientChanged(row.get("target_name")?),
+        (None, "user_changed") => LogEvent::UserChanged(row.get("target_id")?),
+        (None, "keys_changed") => LogEvent::KeysChanged,
+        // A notice that only newer programs understand.
+        (None, _) => return Ok(None),
+    };
+    Ok(Some(LogEntry { number: row.get("number")?, created_at: row.moment("created_at")?, event }))
+}
+
+impl Store {
+    /// The number of the newest entry.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn log_head(&self) -> Result<LogNumber> {
+        let row = self.database.query_one("SELECT number FROM log_head WHERE id = 1", vec![]).await?;
+        row.map_or_else(|| Err(unreadable("log_head", &"it is empty")), |row| row.get("number"))
+    }
+
+    /// At most `limit` entries that follow `number`, in order. The head is read first, so every entry up to it is either
+    /// among these or behind the last of them.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn log_after(&self, number: LogNumber, limit: i64) -> Result<LogPage> {
+        let head = self.log_head().await?;
+        if head <= number {
+            return Ok(LogPage { head, entries: vec![], complete_to: head });
+        }
+        let sql = "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
+                   FROM log WHERE number > $1 ORDER BY number LIMIT $2";
+        let rows = self.database.query(sql, values![number, limit]).await?;
+        let last = rows.last().map_or(Ok(head), |row| row.get("number"))?;
+        let is_full = i64::try_from(rows.len()) == Ok(limit);
+        let entries: Result<Vec<Option<LogEntry>>> = rows.iter().map(entry).collect();
+        let complete_to = if is_full { last } else { last.max(head) };
+        Ok(LogPage { head, entries: entries?.into_iter().flatten().collect(), complete_to })
+    }
+
+    /// At most `limit` revocations that follow `number` and still cover something at `now`, in order.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn revocations_in_force(&self, number: LogNumber, now: Timestamp, limit: i64) -> Result<Vec<Revocation>> {
+        let sql = "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
+                   FROM log WHERE number > $1 AND covers_until > $2 AND cause IS NOT NULL ORDER BY number LIMIT $3";
+        self.revocations(sql, values![number, now, limit]).await
+    }
+
+    /// Revocations, newest first; the key of a page is the number.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn revocation_list(&self, page: &Page) -> Result<Vec<Revocation>> {
+        let sql = "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
+                   FROM log WHERE number < $1 AND cause IS NOT NULL ORDER BY number DESC LIMIT $2";
+        let before = page.after.as_deref().and_then(|key| key.parse().ok()).unwrap_or(i64::MAX);
+        self.revocations(sql, values![before, page.limit]).await
+    }
+
+    /// One revocation.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn revocation_find(&self, number: LogNumber) -> Result<Option<Revocation>> {
+        let sql = "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
+                   FROM log WHERE number = $1 AND cause IS NOT NULL";
+        Ok(self.revocations(sql, values![number]).await?.pop())
+    }
+
+    /// Writes a revocation and gives its number. A session that is revoked is marked as ended.
+    ///
+    /// # Errors
+    /// When the database cannot be reached; whether the revocation was written is unknown then.
+    pub async fn revoke(&self, new: &NewRevocation, audited: &Audited) -> Result<Revocation> {
+        let mut transaction = self.database.begin().await?;
+        if let Target::Session(id) = new.target {
+            transaction.query("UPDATE sessions SET ended = $1 WHERE id = $2", values![true, id]).await?;
+        }
+        let id = transaction.revoke(new, audited).await?;
+        transaction.audit(audited, "revocation.create", new.target.to_string(), new.reason.clone()).await?;
+        transaction.commit().await?;
+        let number = self.log_number_of(id).await?;
+        Ok(Revocation {
+            number,
+            target: new.target.clone(),
+            cause: new.cause,
+            reason: new.reason.clone(),
+            actor: audited.actor.clone(),
+            created_at: audited.at,
+            covers_until: new.covers_until,
+        })
+    }
+
+    async fn log_number_of(&self, id: Uuid) -> Result<LogNumber> {
+        let row = self.database.query_one("SELECT number FROM log WHERE id = $1", values![id]).await?;
+        row.map_or_else(|| Err(unreadable("log.number", &"the entry is gone")), |row| row.get("number"))
+    }
+
+    async fn revocations(&self, sql: &'static str, values: Vec<super::row::Value>) -> Result<Vec<Revocation>> {
+        let mut revocations = Vec::new();
+        for row in &self.database.query(sql, values).await? {
+            if let Some(target) = target(row)? {
+                revocations.push(revocation(row, target)?);
+            }
+        }
+        Ok(revocations)
+    }
+}

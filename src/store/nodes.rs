@@ -1,0 +1,69 @@
+//! The nodes that run: how far each has followed the log.
+
+use uuid::Uuid;
+
+use super::row::values;
+use super::{Result, Store};
+use crate::oauth::revocation::LogNumber;
+use crate::oauth::time::Timestamp;
+
+/// What a node tells of itself.
+#[derive(Clone, Debug)]
+pub struct NodeRecord {
+    /// Its id, new at each start.
+    pub id: Uuid,
+    /// Its name for people: host and process.
+    pub name: String,
+    /// The log number up to which it has applied everything.
+    pub applied: LogNumber,
+    /// When it applied that number.
+    pub applied_at: Timestamp,
+    /// When it was last heard of.
+    pub heartbeat_at: Timestamp,
+    /// Milliseconds after which it stops answering from memory.
+    pub max_staleness: i64,
+}
+
+impl Store {
+    /// Tells that a node is alive and how far it is.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn node_heartbeat(&self, node: &NodeRecord) -> Result<()> {
+        let sql = "INSERT INTO nodes (id, name, applied, applied_at, heartbeat_at, max_staleness) \
+                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, \
+                   applied_at = excluded.applied_at, heartbeat_at = excluded.heartbeat_at, \
+                   max_staleness = excluded.max_staleness";
+        let values = values![node.id, &node.name, node.applied, node.applied_at, node.heartbeat_at, node.max_staleness];
+        self.database.write(sql, values).await.map(drop)
+    }
+
+    /// Removes a node that stops.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn node_leave(&self, id: Uuid) -> Result<()> {
+        self.database.write("DELETE FROM nodes WHERE id = $1", values![id]).await.map(drop)
+    }
+
+    /// Every node, by id.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn node_list(&self) -> Result<Vec<NodeRecord>> {
+        let sql = "SELECT id, name, applied, applied_at, heartbeat_at, max_staleness FROM nodes ORDER BY id";
+        let rows = self.database.query(sql, vec![]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(NodeRecord {
+                    id: row.get("id")?,
+                    name: row.get("name")?,
+                    applied: row.get("applied")?,
+                    applied_at: row.moment("applied_at")?,
+                    heartbeat_at: row.moment("heartbeat_at")?,
+                    max_staleness: row.get("max_staleness")?,
+                })
+            })
+            .collect()
+    }
+}

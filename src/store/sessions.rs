@@ -1,0 +1,216 @@
+//! Sessions: one row each, however often they are refreshed.
+
+use uuid::Uuid;
+
+use super::row::{Row, to_json, unreadable, values};
+use super::users::user;
+use super::{Audited, Page, Result, Store};
+use crate::oauth::cause::Cause;
+use crate::oauth::revocation::{LogNumber, NewRevocation, Target};
+use crate::oauth::scope::Scope;
+use crate::oauth::session::Session;
+use crate::oauth::time::Timestamp;
+use crate::oauth::user::User;
+
+/// A session that is about to begin, and what was verified for it.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// The session; its log number is filled in by the database.
+    pub session: Session,
+    /// The version of the user whose password was verified.
+    pub user_version: i64,
+    /// The version of the client that was authenticated.
+    pub client_version: i64,
+    /// How many sessions this user may have with this client.
+    pub max_sessions: i64,
+    /// Until when an access token of a session that ends now may live.
+    pub covers_until: Timestamp,
+}
+
+/// A session as the database holds it, with what has become of it.
+#[derive(Clone, Debug)]
+pub struct HeldSession {
+    /// The session.
+    pub session: Session,
+    /// Its user, unless deleted.
+    pub user: Option<User>,
+    /// The number of the first revocation that covers it.
+    pub revoked_by: Option<LogNumber>,
+    /// The cause of that revocation.
+    pub revoked_because: Option<Cause>,
+}
+
+/// Which sessions are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct SessionFilter {
+    /// Of this user.
+    pub user: Option<Uuid>,
+    /// Of this client.
+    pub client: Option<String>,
+}
+
+/// The first revocation that covers a session: of itself, or a later one of its user, its client or all.
+macro_rules! held_session {
+    ($rest:literal) => {
+        concat!(
+            "SELECT s.id, s.user_id AS session_user_id, s.client_id, s.scope, s.audiences, s.nonce_hash, s.generation, \
+             s.retries, s.log, s.created_at, s.last_refreshed_at, s.idle_expires_at, s.expires_at, \
+             u.id AS user_id, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, \
+             u.enabled AS user_enabled, u.created_at AS user_created_at, u.version AS user_version, \
+             r.number AS revoked_by, r.cause AS revoked_because \
+             FROM sessions s LEFT JOIN users u ON u.id = s.user_id LEFT JOIN log r ON r.number = COALESCE(\
+             (SELECT min(number) FROM log WHERE target_id = s.id AND kind = 'session'), \
+             (SELECT min(number) FROM log WHERE target_id = s.user_id AND kind = 'user' AND number > s.log), \
+             (SELECT min(number) FROM log WHERE target_name = s.client_id AND kind = 'client' AND number > s.log), \
+             (SELECT min(number) FROM log WHERE kind = 'all' AND number > s.log)) ",
+            $rest
+        )
+    };
+}
+
+fn session(row: &Row) -> Result<Session> {
+    let scope: String = row.get("scope")?;
+    Ok(Session {
+        id: row.get("id")?,
+        user_id: row.get("session_user_id")?,
+        client_id: row.get("client_id")?,
+        scope: Scope::parse(&scope).map_err(|error| unreadable("scope", &error))?,
+        audiences: row.json("audiences")?,
+        nonce_hash: row.hash("nonce_hash")?,
+        generation: row.get("generation")?,
+        retries: row.get("retries")?,
+        log: row.get("log")?,
+        created_at: row.moment("created_at")?,
+        last_refreshed_at: row.moment("last_refreshed_at")?,
+        idle_expires_at: row.moment("idle_expires_at")?,
+        expires_at: row.moment("expires_at")?,
+    })
+}
+
+fn held(row: &Row) -> Result<HeldSession> {
+    let has_user = row.get::<Option<Uuid>>("user_id")?.is_some();
+    let cause: Option<String> = row.get("revoked_because")?;
+    Ok(HeldSession {
+        session: session(row)?,
+        user: has_user.then(|| user(row)).transpose()?,
+        revoked_by: row.get("revoked_by")?,
+        revoked_because: cause.map(|name| name.parse().unwrap_or(Cause::SessionRevoked)),
+    })
+}
+
+impl Store {
+    /// Begins a session, if user and client are still as they were verified. Beyond the allowed number, those unused
+    /// longest end. Gives the log number of the session; none when user or client changed meanwhile.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn session_create(&self, new: &NewSession, audited: &Audited) -> Result<Option<LogNumber>> {
+        let session = &new.session;
+        let mut transaction = self.database.begin().await?;
+        let insert = "INSERT INTO sessions (id, user_id, client_id, scope, audiences, nonce_hash, generation, retries, \
+                      log, created_at, last_refreshed_at, idle_expires_at, expires_at, ended) \
+                      SELECT $1, u.id, c.client_id, $2, $3, $4, $5, $6, h.number, $7, $8, $9, $10, $11 \
+                      FROM users u, clients c, log_head h WHERE u.id = $12 AND u.version = $13 AND c.client_id = $14 \
+                      AND c.version = $15 AND h.id = 1 RETURNING log";
+        let values = values![
+            session.id,
+            session.scope.to_string(),
+            to_json(&session.audiences)?,
+            session.nonce_hash,
+            session.generation,
+            session.retries,
+            session.created_at,
+            session.last_refreshed_at,
+            session.idle_expires_at,
+            session.expires_at,
+            false,
+            session.user_id,
+            new.user_version,
+            &session.client_id,
+            new.client_version
+        ];
+        let Some(row) = transaction.query_one(insert, values).await? else {
+            transaction.roll_back().await?;
+            return Ok(None);
+        };
+        let surplus = "UPDATE sessions SET ended = $1 WHERE id IN (SELECT id FROM sessions WHERE user_id = $2 AND \
+                       client_id = $3 AND NOT ended AND id <> $4 ORDER BY last_refreshed_at DESC, id DESC \
+                       LIMIT 1000 OFFSET $5) RETURNING id";
+        let keep = new.max_sessions - 1;
+        let values = values![true, session.user_id, &session.client_id, session.id, keep];
+        for ended in &transaction.query(surplus, values).await? {
+            let revocation = NewRevocation {
+                target: Target::Session(ended.get("id")?),
+                cause: Cause::Superseded,
+                reason: Some("the user has too many sessions with this client".into()),
+                covers_until: new.covers_until,
+            };
+            transaction.revoke(&revocation, audited).await?;
+        }
+        let log = row.get("log")?;
+        transaction.commit().await?;
+        Ok(Some(log))
+    }
+
+    /// A session with its user and the first revocation that covers it.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn session_find(&self, id: Uuid) -> Result<Option<HeldSession>> {
+        let row = self.database.query_one(held_session!("WHERE s.id = $1"), values![id]).await?;
+        row.map(|row| held(&row)).transpose()
+    }
+
+    /// Sessions by id, oldest first; the key of a page is the id.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn session_list(&self, filter: &SessionFilter, page: &Page) -> Result<Vec<HeldSession>> {
+        let sql = held_session!(
+            "WHERE ($1 IS NULL OR s.user_id = $1) AND ($2 IS NULL OR s.client_id = $2) \
+             AND ($3 IS NULL OR s.id > $3) ORDER BY s.id LIMIT $4"
+        );
+        let after = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok());
+        let values = values![filter.user, filter.client.clone(), after, page.limit];
+        self.database.query(sql, values).await?.iter().map(held).collect()
+    }
+
+    /// Moves a session to its next generation, if it still is at this one. Gives whether it was.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn session_rotate(&self, id: Uuid, generation: i64, now: Timestamp, idle: Timestamp) -> Result<bool> {
+        let sql = "UPDATE sessions SET generation = generation + 1, retries = 0, last_refreshed_at = $1, \
+                   idle_expires_at = $2 WHERE id = $3 AND generation = $4 AND NOT ended RETURNING id";
+        Ok(!self.database.write(sql, values![now, idle, id, generation]).await?.is_empty())
+    }
+
+    /// Notes that a session was refreshed without rotation. Gives whether it was still at this generation.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn session_keep(&self, id: Uuid, generation: i64, now: Timestamp, idle: Timestamp) -> Result<bool> {
+        let sql = "UPDATE sessions SET last_refreshed_at = $1, idle_expires_at = $2 \
+                   WHERE id = $3 AND generation = $4 AND NOT ended RETURNING id";
+        Ok(!self.database.write(sql, values![now, idle, id, generation]).await?.is_empty())
+    }
+
+    /// Counts a repeated refresh and records it, if nothing happened since. Gives whether that was so.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn session_repeat(&self, session: &Session, audited: &Audited) -> Result<bool> {
+        let mut transaction = self.database.begin().await?;
+        let sql = "UPDATE sessions SET retries = retries + 1 WHERE id = $1 AND generation = $2 AND retries = $3 \
+                   AND NOT ended RETURNING id";
+        let values = values![session.id, session.generation, session.retries];
+        if transaction.query_one(sql, values).await?.is_none() {
+            transaction.roll_back().await?;
+            return Ok(false);
+        }
+        let detail = Some(format!("repeat {} of generation {}", session.retries + 1, session.generation));
+        transaction.audit(audited, "session.refresh.repeat", format!("session {}", session.id), detail).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,140 @@
+//! Users.
+
+use uuid::Uuid;
+
+use super::log::Notice;
+use super::row::{Row, to_json, unreadable, values};
+use super::{Audited, Page, Result, Store};
+use crate::oauth::revocation::{LogNumber, NewRevocation};
+use crate::oauth::scope::Scope;
+use crate::oauth::user::{User, username_key};
+
+pub(super) fn user(row: &Row) -> Result<User> {
+    let scope: Option<String> = row.get("user_scope")?;
+    Ok(User {
+        id: row.get("user_id")?,
+        username: row.get("username")?,
+        password_hash: row.get("password_hash")?,
+        scope: scope.map(|text| Scope::parse(&text).map_err(|error| unreadable("scope", &error))).transpose()?,
+        claims: row.json("user_claims")?,
+        enabled: row.get("user_enabled")?,
+        created_at: row.moment("user_created_at")?,
+        version: row.get("user_version")?,
+    })
+}
+
+impl Store {
+    /// The user of this name, with the log head at that moment.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn user_for_login(&self, username: &str) -> Result<Option<(User, LogNumber)>> {
+        let sql = "SELECT u.id AS user_id, username, password_hash, scope AS user_scope, claims AS user_claims, \
+                   enabled AS user_enabled, u.created_at AS user_created_at, version AS user_version, h.number AS head \
+                   FROM users u, log_head h WHERE u.username_key = $1 AND h.id = 1";
+        let row = self.database.query_one(sql, values![username_key(username)]).await?;
+        row.map(|row| Ok((user(&row)?, row.get("head")?))).transpose()
+    }
+
+    /// The user of this id.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn user_find(&self, id: Uuid) -> Result<Option<User>> {
+        let sql = "SELECT id AS user_id, username, password_hash, scope AS user_scope, claims AS user_claims, \
+                   enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
+                   FROM users WHERE id = $1";
+        self.database.query_one(sql, values![id]).await?.map(|row| user(&row)).transpose()
+    }
+
+    /// Users by id, oldest first; the key of a page is the id.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn user_list(&self, username: Option<&str>, page: &Page) -> Result<Vec<User>> {
+        let sql = "SELECT id AS user_id, username, password_hash, scope AS user_scope, claims AS user_claims, \
+                   enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
+                   FROM users WHERE ($1 IS NULL OR username_key = $1) AND ($2 IS NULL OR id > $2) ORDER BY id LIMIT $3";
+        let after = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok());
+        let rows = self.database.query(sql, values![username.map(username_key), after, page.limit]).await?;
+        rows.iter().map(user).collect()
+    }
+
+    /// Creates a user.
+    ///
+    /// # Errors
+    /// [`Exists`](super::StoreError::Exists) when the name is taken; or the database cannot be reached.
+    pub async fn user_create(&self, user: &User, audited: &Audited) -> Result<()> {
+        let mut transaction = self.database.begin().await?;
+        let sql = "INSERT INTO users (id, username, username_key, password_hash, scope, claims, enabled, version, \
+                   created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let values = values![
+            user.id,
+            &user.username,
+            username_key(&user.username),
+            user.password_hash.clone(),
+            user.scope.as_ref().map(ToString::to_string),
+            to_json(&user.claims)?,
+            user.enabled,
+            user.version,
+            user.created_at
+        ];
+        transaction.query(sql, values).await?;
+        transaction.audit(audited, "user.create", format!("user {}", user.id), None).await?;
+        transaction.commit().await
+    }
+
+    /// Replaces what is kept of a user, if nobody else changed it since `user.version`; with it the revocation that
+    /// the change calls for. Gives whether it was replaced.
+    ///
+    /// # Errors
+    /// [`Exists`](super::StoreError::Exists) when the new name is taken; or the database cannot be reached.
+    pub async fn user_update(
+        &self,
+        user: &User,
+        action: &'static str,
+        revocation: Option<&NewRevocation>,
+        audited: &Audited,
+    ) -> Result<bool> {
+        let mut transaction = self.database.begin().await?;
+        let sql = "UPDATE users SET username = $1, username_key = $2, password_hash = $3, scope = $4, claims = $5, \
+                   enabled = $6, version = version + 1 WHERE id = $7 AND version = $8 RETURNING id";
+        let values = values![
+            &user.username,
+            username_key(&user.username),
+            user.password_hash.clone(),
+            user.scope.as_ref().map(ToString::to_string),
+            to_json(&user.claims)?,
+            user.enabled,
+            user.id,
+            user.version
+        ];
+        if transaction.query_one(sql, values).await?.is_none() {
+            transaction.roll_back().await?;
+            return Ok(false);
+        }
+        transaction.audit(audited, action, format!("user {}", user.id), None).await?;
+        match revocation {
+            Some(revocation) => transaction.revoke(revocation, audited).await?,
+            None => transaction.notify(Notice::User(user.id), audited).await?,
+        };
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Deletes a user and ends what was issued to it. Gives whether there was one.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn user_delete(&self, id: Uuid, revocation: &NewRevocation, audited: &Audited) -> Result<bool> {
+        let mut transaction = self.database.begin().await?;
+        if transaction.query_one("DELETE FROM users WHERE id = $1 RETURNING id", values![id]).await?.is_none() {
+            transaction.roll_back().await?;
+            return Ok(false);
+        }
+        transaction.audit(audited, "user.delete", format!("user {id}"), None).await?;
+        transaction.revoke(revocation, audited).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,134 @@
+//! Opaque access tokens: the claims, sealed with AES-256-GCM-SIV (RFC 8452) under a token key that the token names.
+//!
+//! `jat_<environment>_` then base64url of: version (1 byte), key id (6), nonce (12), sealed claims and tag. What stands
+//! in the clear is authenticated with the rest.
+
+use aws_lc_rs::aead::{Aad, Nonce};
+
+use super::environment::{ACCESS_TOKEN_PREFIX, Environment};
+use super::from_base64url;
+use super::keyring::{KeyRing, ReadyTokenKey};
+use super::token_key::{KEY_ID_LENGTH, KeyId};
+use crate::oauth::cause::Cause;
+use crate::oauth::claims::AccessClaims;
+
+const VERSION: u8 = 1;
+const NONCE_LENGTH: usize = 12;
+const CLEAR_LENGTH: usize = 1 + KEY_ID_LENGTH;
+
+/// Seals the claims.
+///
+/// # Panics
+/// Never: claims are always JSON, and short.
+pub fn write(claims: &AccessClaims, environment: &Environment, key: &ReadyTokenKey) -> String {
+    let mut clear = vec![VERSION];
+    clear.extend_from_slice(&key.id);
+    let mut sealed = serde_json::to_vec(claims).expect("claims are JSON");
+    let nonce = key
+        .key
+        .sealing
+        .seal_in_place_append_tag(Aad::from(authenticated(environment, &clear)), &mut sealed)
+        .expect("a short text can be sealed");
+    let bytes = [clear.as_slice(), nonce.as_ref(), &sealed].concat();
+    environment.write(ACCESS_TOKEN_PREFIX, &bytes)
+}
+
+/// Opens a token of this environment; `body` is what follows the environment.
+///
+/// # Errors
+/// The cause why it is none of this server's tokens.
+pub fn read(body: &str, environment: &Environment, issuer: &str, ring: &KeyRing) -> Result<AccessClaims, Cause> {
+    let bytes = from_base64url(body).ok_or(Cause::NotAToken)?;
+    let (clear, rest) = bytes.split_at_checked(CLEAR_LENGTH).ok_or(Cause::Truncated)?;
+    let (nonce, sealed) = rest.split_at_checked(NONCE_LENGTH).ok_or(Cause::Truncated)?;
+    if clear[0] != VERSION {
+        return Err(Cause::NotAToken);
+    }
+    let id: KeyId = clear[1..].try_into().map_err(|_| Cause::Truncated)?;
+    let key = ring.token_key(id).ok_or(Cause::UnknownKey)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Cause::Truncated)?;
+    let mut sealed = sealed.to_vec();
+    let opened = key
+        .key
+        .sealing
+        .open_in_place(nonce, Aad::from(authenticated(environment, clear)), &mut sealed)
+        .map_err(|_| Cause::BadSignature)?;
+    let claims: AccessClaims = serde_json::from_slice(opened).map_err(|_| Cause::BadSignature)?;
+    if claims.iss == issuer { Ok(claims) } else { Err(Cause::WrongIssuer) }
+}
+
+fn authenticated(environment: &Environment, clear: &[u8]) -> Vec<u8> {
+    [ACCESS_TOKEN_PREFIX.as_bytes(), environment.to_string().as_bytes(), b"_", clear].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::oauth::time::Timestamp;
+    use crate::token::keyring::{KeyRecord, KeyUse};
+    use crate::token::master::MasterKey;
+    use crate::token::signing::SigningAlgorithm;
+
+    const ISSUER: &str = "https://auth.example";
+
+    fn ring() -> KeyRing {
+        let master = MasterKey::parse(&MasterKey::generate()).unwrap();
+        let start = Timestamp::from_seconds(0);
+        let record = KeyRecord::generate(KeyUse::Token, SigningAlgorithm::Es256, &master, start, start);
+        KeyRing::open(&[record], &master).unwrap()
+    }
+
+    fn claims() -> AccessClaims {
+        serde_json::from_value(serde_json::json!({
+            "iss": ISSUER, "sub": "c", "aud": ["a", "b"], "client_id": "c", "iat": 1, "exp": 2,
+            "jti": uuid::Uuid::from_u128(1), "log": 3,
+        }))
+        .unwrap()
+    }
+
+    fn environment(name: &str) -> Environment {
+        name.parse().unwrap()
+    }
+
+    fn body(ring: &KeyRing) -> String {
+        let key = ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
+        let token = write(&claims(), &environment("live"), key);
+        token.strip_prefix("jat_live_").unwrap().to_owned()
+    }
+
+    #[test]
+    fn what_is_written_reads_back_and_shows_nothing() {
+        let ring = ring();
+        let body = body(&ring);
+        assert_eq!(read(&body, &environment("live"), ISSUER, &ring), Ok(claims()));
+        assert!(!String::from_utf8_lossy(&from_base64url(&body).unwrap()).contains("auth.example"));
+    }
+
+    #[test]
+    fn the_environment_and_the_key_are_authenticated() {
+        let one = ring();
+        let body = body(&one);
+        assert_eq!(read(&body, &environment("test"), ISSUER, &one), Err(Cause::BadSignature));
+        assert_eq!(read(&body, &environment("live"), ISSUER, &ring()), Err(Cause::UnknownKey));
+        assert_eq!(read(&body, &environment("live"), "https://else.example", &one), Err(Cause::WrongIssuer));
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_byte_is_refused(position in 0usize..1000, flip in 1u8..=255) {
+            let ring = ring();
+            let mut bytes = from_base64url(body(&ring)).unwrap();
+            let position = position % bytes.len();
+            bytes[position] ^= flip;
+            let changed = super::super::base64url(bytes);
+            prop_assert!(read(&changed, &environment("live"), ISSUER, &ring).is_err());
+        }
+
+        #[test]
+        fn any_text_is_judged_without_a_panic(text in "[-A-Za-z0-9_]{0,100}") {
+            prop_assert!(read(&text, &environment("live"), ISSUER, &KeyRing::default()).is_err());
+        }
+    }
+}

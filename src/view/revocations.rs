@@ -1,0 +1,123 @@
+//! The revocations in force.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::oauth::cause::Cause;
+use crate::oauth::claims::AccessClaims;
+use crate::oauth::revocation::{LogNumber, Revocation, Target};
+use crate::oauth::time::Timestamp;
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    number: LogNumber,
+    covers_until: Timestamp,
+    cause: Cause,
+}
+
+/// The newest revocation of each target that may still cover a living access token.
+#[derive(Debug, Default)]
+pub(super) struct Revocations {
+    tokens: HashMap<Uuid, Held>,
+    sessions: HashMap<Uuid, Held>,
+    users: HashMap<Uuid, Held>,
+    clients: HashMap<String, Held>,
+    all: Option<Held>,
+}
+
+impl Revocations {
+    pub(super) fn add(&mut self, revocation: &Revocation) {
+        let held = Held { number: revocation.number, covers_until: revocation.covers_until, cause: revocation.cause };
+        match &revocation.target {
+            Target::Token(id) => newest(self.tokens.entry(*id).or_insert(held), held),
+            Target::Session(id) => newest(self.sessions.entry(*id).or_insert(held), held),
+            Target::User(id) => newest(self.users.entry(*id).or_insert(held), held),
+            Target::Client(id) => newest(self.clients.entry(id.clone()).or_insert(held), held),
+            Target::All => newest(self.all.get_or_insert(held), held),
+            Target::Key(_) => {}
+        }
+    }
+
+    /// The cause of a revocation that covers the token, in the order of the list of causes.
+    pub(super) fn covering(&self, claims: &AccessClaims) -> Option<Cause> {
+        let later = |held: &&Held| held.number > claims.log;
+        let token = self.tokens.get(&claims.jti);
+        let session = claims.sid.and_then(|id| self.sessions.get(&id));
+        let user = claims.user().and_then(|id| self.users.get(&id)).filter(later);
+        let client = self.clients.get(&claims.client_id).filter(later);
+        let all = self.all.as_ref().filter(later);
+        [token, session, user, client, all].into_iter().flatten().map(|held| held.cause).min()
+    }
+
+    pub(super) fn forget_before(&mut self, now: Timestamp) {
+        let in_force = |held: &Held| held.covers_until > now;
+        self.tokens.retain(|_, held| in_force(held));
+        self.sessions.retain(|_, held| in_force(held));
+        self.users.retain(|_, held| in_force(held));
+        self.clients.retain(|_, held| in_force(held));
+        self.all = self.all.filter(in_force);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        let all = usize::from(self.all.is_some());
+        self.tokens.len() + self.sessions.len() + self.users.len() + self.clients.len() + all
+    }
+}
+
+/// Keeps the one with the greater number, and the longer cover.
+fn newest(held: &mut Held, new: Held) {
+    let covers_until = held.covers_until.max(new.covers_until);
+    if new.number > held.number {
+        *held = new;
+    }
+    held.covers_until = covers_until;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn claims(user: u128, client: u8, jti: u128, sid: u128, log: i64) -> AccessClaims {
+        serde_json::from_value(json!({
+            "iss": "i", "sub": Uuid::from_u128(user), "aud": "a", "client_id": format!("c{client}"), "iat": 0, "exp": 1,
+            "jti": Uuid::from_u128(jti), "sid": Uuid::from_u128(sid), "log": log,
+        }))
+        .unwrap()
+    }
+
+    fn target() -> impl Strategy<Value = Target> {
+        prop_oneof![
+            (0u128..3).prop_map(|id| Target::Token(Uuid::from_u128(id))),
+            (0u128..3).prop_map(|id| Target::Session(Uuid::from_u128(id))),
+            (0u128..3).prop_map(|id| Target::User(Uuid::from_u128(id))),
+            (0u8..3).prop_map(|id| Target::Client(format!("c{id}"))),
+            Just(Target::All),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_view_agrees_with_a_naive_scan_of_the_log(
+            targets in proptest::collection::vec(target(), 0..12),
+            (user, client, jti, sid, log) in (0u128..3, 0u8..3, 0u128..3, 0u128..3, 0i64..13),
+        ) {
+            let mut revocations = Revocations::default();
+            let claims = claims(user, client, jti, sid, log);
+            let mut covered = false;
+            for (target, number) in targets.into_iter().zip(1..) {
+                covered |= target.covers(number, &claims);
+                revocations.add(&Revocation {
+                    number, target, cause: Cause::TokenRevoked, reason: None, actor: String::new(),
+                    created_at: Timestamp::from_millis(0), covers_until: Timestamp::from_millis(1),
+                });
+            }
+            prop_assert_eq!(revocations.covering(&claims).is_some(), covered);
+            revocations.forget_before(Timestamp::from_millis(1));
+            prop_assert_eq!(revocations.len(), 0);
+        }
+    }
+}
