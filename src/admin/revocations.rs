@@ -10,7 +10,7 @@ use crate::oauth::scope::Scope;
 use crate::oauth::time::Timestamp;
 use crate::store::{HeldSession, NodeRecord, SessionFilter};
 use crate::token::keyring::KeyRing;
-use crate::token::presented::{self, Authentic, Origin};
+use crate::token::presented::{self, Authentic};
 
 /// The longest reason, in bytes.
 const LONGEST_REASON: usize = 500;
@@ -186,8 +186,7 @@ impl Administration {
     }
 
     async fn token_revocation(&self, text: &str, reason: Option<String>, ring: &KeyRing) -> Result<NewRevocation> {
-        let origin = Origin { issuer: &self.settings.issuer, environment: &self.settings.environment, ring };
-        match presented::read(text, origin) {
+        match presented::read(text, self.settings.origin(ring)) {
             Ok(Authentic::Access(claims)) => {
                 let covers_until = Timestamp::from_seconds(claims.exp);
                 if covers_until <= self.clock.now() {

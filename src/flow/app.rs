@@ -75,12 +75,8 @@ impl App {
             clock.measured(clock.read(), millis);
         }
         let master = Arc::new(open_master_key(&settings, &store).await?);
-        let now = clock.now();
-        let first = [KeyUse::Signing, KeyUse::Token]
-            .map(|key_use| KeyRecord::generate(key_use, settings.signing_algorithm, &master, now, now));
         if store.key_list().await?.is_empty() {
-            let audited = Audited { actor: "server".into(), request_id: None, address: None, at: now };
-            store.key_create_first(&first, &audited).await?;
+            make_first_keys(&settings, &clock, &store, &master).await?;
         }
         let view = View::load(store.clone(), clock.clone(), Arc::clone(&master), settings.max_staleness).await?;
         Ok(Self {
@@ -155,7 +151,7 @@ impl App {
     }
 
     pub(super) fn origin<'a>(&'a self, keys: &'a CurrentKeys) -> Origin<'a> {
-        Origin { issuer: &self.settings.issuer, environment: &self.settings.environment, ring: &keys.ring }
+        self.settings.origin(&keys.ring)
     }
 
     /// What the trail of audit says of a request of a client.
@@ -167,6 +163,20 @@ impl App {
             at: self.clock.now(),
         }
     }
+}
+
+/// Makes the first keys; of nodes that start at once, one makes them.
+async fn make_first_keys(
+    settings: &Settings,
+    clock: &Clock,
+    store: &Store,
+    master: &MasterKey,
+) -> Result<(), StartError> {
+    let now = clock.now();
+    let first = [KeyUse::Signing, KeyUse::Token]
+        .map(|key_use| KeyRecord::generate(key_use, settings.signing_algorithm, master, now, now));
+    let audited = Audited { actor: "server".into(), request_id: None, address: None, at: now };
+    Ok(store.key_create_first(&first, &audited).await?)
 }
 
 /// Reads the master key and compares it with what the database was written with.

@@ -32,7 +32,7 @@ pub(super) fn answer(app: &App, context: &Context, endpoint: &'static str, failu
     match failure {
         Failure::Refused(refusal) => {
             let error = refusal.code.name();
-            tracing::info!(endpoint, error, reason = %refusal.reason, request_id, address, "refused");
+            tracing::info!(endpoint, error, reason = &*refusal.reason, request_id, address, "refused");
             app.metrics.refused(endpoint, error);
             oauth(app, status(refusal.code), refusal.code, refusal.description)
         }

@@ -18,22 +18,15 @@ pub use table::{Definition, TABLE};
 
 use crate::oauth::time::Timestamp;
 use crate::store::Location;
-use crate::token::environment::Environment;
+use crate::token::environment::{Environment, KnownIssuer};
+use crate::token::keyring::KeyRing;
+use crate::token::presented::Origin;
 use crate::token::signing::SigningAlgorithm;
 
 /// The longest life of an access token, in seconds: a revocation is kept in memory for so long.
 pub const LONGEST_ACCESS_TOKEN_TTL: i64 = 24 * 3600;
 /// The longest life of a session, in seconds.
 pub const LONGEST_SESSION_TTL: i64 = 400 * 24 * 3600;
-
-/// A sister environment, so that its tokens are recognised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownIssuer {
-    /// Its name in prefixes.
-    pub environment: Environment,
-    /// The `iss` of its tokens.
-    pub issuer: String,
-}
 
 /// Where the master key comes from.
 #[derive(Clone, Debug)]
@@ -153,6 +146,12 @@ impl Settings {
         if self.issuer_follows_listen {
             self.issuer = format!("http://{address}");
         }
+    }
+
+    /// What is known of this server when a token is read.
+    pub fn origin<'a>(&'a self, ring: &'a KeyRing) -> Origin<'a> {
+        let (issuer, environment) = (self.issuer.as_str(), &self.environment);
+        Origin { issuer, environment, sisters: &self.known_issuers, ring }
     }
 
     /// An address below the issuer.

@@ -9,9 +9,9 @@ use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::resolve::{Resolved, Source};
-use super::{KnownIssuer, LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL, LogFormat, MasterKeySource, Needs, Settings};
+use super::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL, LogFormat, MasterKeySource, Needs, Settings};
 use crate::store::Location;
-use crate::token::environment::Environment;
+use crate::token::environment::{Environment, KnownIssuer};
 use crate::token::master::MasterKey;
 use crate::token::signing::SigningAlgorithm;
 

@@ -136,6 +136,7 @@ impl Link {
                 Ok(Self::Postgres(connection))
             }
             Location::Sqlite(path) => {
+                make_private(path);
                 let options = SqliteConnectOptions::new()
                     .filename(path)
                     .create_if_missing(true)
@@ -168,6 +169,17 @@ impl Link {
             Self::Sqlite(connection) => script.execute(connection).await.map(drop),
         }
     }
+}
+
+/// Makes the file, if it is not there yet, for its owner only: it holds password hashes. SQLite gives the files that it
+/// adds beside it the same permissions.
+fn make_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // If this fails, opening the database fails too, with an error that says why.
+    drop(options.open(path));
 }
 
 #[derive(Debug)]

@@ -16,6 +16,15 @@ pub const CLIENT_SECRET_PREFIX: &str = "jcs_";
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Environment(String);
 
+/// A sister environment, so that its tokens are recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownIssuer {
+    /// Its name in prefixes.
+    pub environment: Environment,
+    /// The `iss` of its tokens.
+    pub issuer: String,
+}
+
 impl FromStr for Environment {
     type Err = String;
 

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use jsonwebtoken::Validation;
 use serde_json::Value;
 
-use super::keyring::{KeyRing, ReadySigningKey};
+use super::keyring::ReadySigningKey;
+use super::presented::Origin;
 use super::signing::SigningAlgorithm;
 use super::{base64url, from_base64url};
 use crate::oauth::cause::Cause;
@@ -37,17 +38,17 @@ pub fn write(claims: &AccessClaims, key: &ReadySigningKey) -> String {
 ///
 /// # Errors
 /// The cause why it is none of this server's tokens.
-pub fn read(token: &str, issuer: &str, ring: &KeyRing) -> Result<AccessClaims, Cause> {
+pub fn read(token: &str, origin: Origin<'_>) -> Result<AccessClaims, Cause> {
     if token.len() > LONGEST {
         return Err(Cause::NotAToken);
     }
     let (header_segment, _) = token.split_once('.').ok_or(Cause::NotAToken)?;
-    let Some(key) = ring.signing_key_of(header_segment) else {
-        return Err(foreign_header(token, issuer, ring));
+    let Some(key) = origin.ring.signing_key_of(header_segment) else {
+        return Err(foreign_header(token, origin));
     };
     let verified = jsonwebtoken::decode::<AccessClaims>(token, &key.decoding, rules(key.algorithm));
-    let claims = verified.map_err(|_| claimed_origin(token, issuer).unwrap_or(Cause::BadSignature))?.claims;
-    if claims.iss == issuer { Ok(claims) } else { Err(Cause::WrongIssuer) }
+    let claims = verified.map_err(|_| claimed_origin(token, origin).unwrap_or(Cause::BadSignature))?.claims;
+    if claims.iss == origin.issuer { Ok(claims) } else { Err(Cause::WrongIssuer) }
 }
 
 /// What the library checks: the signature with exactly this algorithm, nothing else.
@@ -65,15 +66,15 @@ fn rules(algorithm: SigningAlgorithm) -> &'static Validation {
 }
 
 /// Why a token with a header that no key of this server writes is refused, by what the token claims.
-fn foreign_header(token: &str, issuer: &str, ring: &KeyRing) -> Cause {
+fn foreign_header(token: &str, origin: Origin<'_>) -> Cause {
     let segments: Vec<&str> = token.split('.').collect();
     let header = segments.first().and_then(from_base64url).and_then(|json| serde_json::from_slice::<Value>(&json).ok());
     let Some(Value::Object(header)) = header else { return Cause::NotAToken };
     if segments.len() != 3 {
         return Cause::Truncated;
     }
-    if let Some(origin) = claimed_origin(token, issuer) {
-        return origin;
+    if let Some(cause) = claimed_origin(token, origin) {
+        return cause;
     }
     let algorithm = header.get("alg").and_then(Value::as_str).unwrap_or_default();
     if !SigningAlgorithm::ALL.iter().any(|known| known.name() == algorithm) {
@@ -81,15 +82,16 @@ fn foreign_header(token: &str, issuer: &str, ring: &KeyRing) -> Cause {
     }
     match header.get("kid").and_then(Value::as_str) {
         // A key of this server, but not its header: another type of JWT, or a forgery.
-        Some(kid) if ring.has_signing_key(kid) => Cause::BadSignature,
+        Some(kid) if origin.ring.has_signing_key(kid) => Cause::BadSignature,
         _ => Cause::UnknownKey,
     }
 }
 
-/// [`Cause::ForeignToken`] when the token itself says that somebody else issued it.
-fn claimed_origin(token: &str, issuer: &str) -> Option<Cause> {
+/// The cause against a token that itself says that somebody else issued it.
+fn claimed_origin(token: &str, origin: Origin<'_>) -> Option<Cause> {
     let claims: Value = serde_json::from_slice(&from_base64url(token.split('.').nth(1)?)?).ok()?;
-    (claims.get("iss")?.as_str()? != issuer).then_some(Cause::ForeignToken)
+    let issuer = claims.get("iss")?.as_str()?;
+    (issuer != origin.issuer).then(|| origin.of_issuer(issuer))
 }
 
 #[cfg(test)]
@@ -100,7 +102,8 @@ mod tests {
 
     use super::*;
     use crate::oauth::time::Timestamp;
-    use crate::token::keyring::{KeyRecord, KeyUse};
+    use crate::token::environment::{Environment, KnownIssuer};
+    use crate::token::keyring::{KeyRecord, KeyRing, KeyUse};
     use crate::token::master::MasterKey;
 
     const ISSUER: &str = "https://auth.example";
@@ -109,6 +112,14 @@ mod tests {
         let master = MasterKey::parse(&MasterKey::generate()).unwrap();
         let start = Timestamp::from_seconds(0);
         KeyRing::open(&[KeyRecord::generate(KeyUse::Signing, algorithm, &master, start, start)], &master).unwrap()
+    }
+
+    fn at<'a>(issuer: &'a str, ring: &'a KeyRing) -> Origin<'a> {
+        static LIVE: LazyLock<Environment> = LazyLock::new(|| "live".parse().unwrap());
+        static SISTERS: LazyLock<[KnownIssuer; 1]> = LazyLock::new(|| {
+            [KnownIssuer { environment: "staging".parse().unwrap(), issuer: "https://staging.example".into() }]
+        });
+        Origin { issuer, environment: &LIVE, sisters: &*SISTERS, ring }
     }
 
     fn claims() -> AccessClaims {
@@ -127,7 +138,7 @@ mod tests {
     fn what_is_written_reads_back_with_every_algorithm() {
         for algorithm in SigningAlgorithm::ALL {
             let ring = ring(algorithm);
-            assert_eq!(read(&token(&ring), ISSUER, &ring), Ok(claims()), "{algorithm}");
+            assert_eq!(read(&token(&ring), at(ISSUER, &ring)), Ok(claims()), "{algorithm}");
         }
     }
 
@@ -144,7 +155,7 @@ mod tests {
             token.replacen('.', "=.", 1),
             token.to_uppercase(),
         ] {
-            assert!(read(&other, ISSUER, &ring).is_err(), "{other}");
+            assert!(read(&other, at(ISSUER, &ring)).is_err(), "{other}");
         }
     }
 
@@ -160,7 +171,7 @@ mod tests {
         for other in
             [format!("{header}.{payload}.{signature}"), format!("{header}.{payload}."), format!("{header}.{payload}")]
         {
-            assert_eq!(read(&other, ISSUER, &ring), Err(Cause::BadSignature), "{other}");
+            assert_eq!(read(&other, at(ISSUER, &ring)), Err(Cause::BadSignature), "{other}");
         }
     }
 
@@ -179,7 +190,7 @@ mod tests {
             (json!({"typ": "at+jwt", "alg": "ES256", "kid": kid, "crit": ["x"]}), Cause::BadSignature),
         ] {
             let forged = format!("{}.{rest}", base64url(header.to_string()));
-            assert_eq!(read(&forged, ISSUER, &ring), Err(cause), "{header}");
+            assert_eq!(read(&forged, at(ISSUER, &ring)), Err(cause), "{header}");
         }
     }
 
@@ -187,15 +198,23 @@ mod tests {
     fn int_031_a_token_of_another_issuer_is_foreign() {
         let ours = ring(SigningAlgorithm::Es256);
         let theirs = ring(SigningAlgorithm::Es256);
-        assert_eq!(read(&token(&theirs), "https://other.example", &ours), Err(Cause::ForeignToken));
-        assert_eq!(read(&token(&ours), "https://other.example", &ours), Err(Cause::WrongIssuer));
+        assert_eq!(read(&token(&theirs), at("https://other.example", &ours)), Err(Cause::ForeignToken));
+        assert_eq!(read(&token(&ours), at("https://other.example", &ours)), Err(Cause::WrongIssuer));
+    }
+
+    #[test]
+    fn a_token_of_a_sister_environment_is_named_as_such() {
+        let (ours, theirs) = (ring(SigningAlgorithm::Es256), ring(SigningAlgorithm::Es256));
+        let claims = AccessClaims { iss: "https://staging.example".into(), ..claims() };
+        let token = write(&claims, theirs.active_signing_key(Timestamp::from_seconds(1)).unwrap());
+        assert_eq!(read(&token, at(ISSUER, &ours)), Err(Cause::WrongEnvironment));
     }
 
     proptest! {
         #[test]
         fn any_text_is_judged_without_a_panic(text in "[-A-Za-z0-9_.=+/ ]{0,300}") {
             let ring = KeyRing::default();
-            prop_assert!(read(&text, ISSUER, &ring).is_err());
+            prop_assert!(read(&text, at(ISSUER, &ring)).is_err());
         }
     }
 }

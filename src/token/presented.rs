@@ -1,6 +1,8 @@
 //! What kind of thing was presented as a token, told by its form alone.
 
-use super::environment::{ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, Environment, REFRESH_TOKEN_PREFIX, split};
+use super::environment::{
+    ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, Environment, KnownIssuer, REFRESH_TOKEN_PREFIX, split,
+};
 use super::jwt;
 use super::keyring::KeyRing;
 use super::opaque;
@@ -15,8 +17,26 @@ pub struct Origin<'a> {
     pub issuer: &'a str,
     /// The name in its prefixes.
     pub environment: &'a Environment,
+    /// Its sister environments.
+    pub sisters: &'a [KnownIssuer],
     /// Its keys.
     pub ring: &'a KeyRing,
+}
+
+impl Origin<'_> {
+    /// The cause against a token that claims another issuer.
+    pub fn of_issuer(self, issuer: &str) -> Cause {
+        self.known_or_foreign(|sister| sister.issuer == issuer)
+    }
+
+    /// The cause against a token that claims another environment.
+    fn of_environment(self, environment: &Environment) -> Cause {
+        self.known_or_foreign(|sister| sister.environment == *environment)
+    }
+
+    fn known_or_foreign(self, is_it: impl Fn(&KnownIssuer) -> bool) -> Cause {
+        if self.sisters.iter().any(is_it) { Cause::WrongEnvironment } else { Cause::ForeignToken }
+    }
 }
 
 /// An authentic token of this server.
@@ -48,11 +68,11 @@ pub fn read(token: &str, origin: Origin<'_>) -> Result<Authentic, Cause> {
     if token.starts_with(CLIENT_SECRET_PREFIX) {
         return Err(Cause::ClientSecretAsToken);
     }
-    jwt::read(token, origin.issuer, origin.ring).map(|claims| Authentic::Access(Box::new(claims)))
+    jwt::read(token, origin).map(|claims| Authentic::Access(Box::new(claims)))
 }
 
 /// What follows the environment, if the environment is ours.
 fn body_of_ours<'t>(after_prefix: &'t str, origin: Origin<'_>) -> Result<&'t str, Cause> {
     let (environment, body) = split(after_prefix).ok_or(Cause::NotAToken)?;
-    if environment == *origin.environment { Ok(body) } else { Err(Cause::WrongEnvironment) }
+    if environment == *origin.environment { Ok(body) } else { Err(origin.of_environment(&environment)) }
 }
