@@ -203,6 +203,8 @@ impl Administration {
         let (digest, shown) = self.generate_secret();
         let secret = ClientSecret { id: Uuid::now_v7(), digest, created_at: self.clock.now(), last_used_at: None };
         if !self.store.client_secret_add(client_id, &secret, &actor.audited).await? {
+            // It was deleted at the same time, or it has two.
+            self.find_client(client_id).await?;
             return Err(AdminError::Conflict(format!(
                 "the client {client_id} has {MOST_SECRETS} secrets already; retire one first"
             )));
@@ -230,6 +232,7 @@ impl Administration {
     }
 
     pub(super) async fn find_client(&self, client_id: &str) -> Result<Client> {
+        check_client_id(client_id).map_err(|_| not_found(client_id))?;
         let found = self.store.client_find(client_id).await?;
         found.map(|(client, _)| client).ok_or_else(|| not_found(client_id))
     }

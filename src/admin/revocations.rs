@@ -1,5 +1,7 @@
 //! Administration of revocations and sessions.
 
+use std::time::{Duration, Instant};
+
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -14,6 +16,11 @@ use crate::token::presented::{self, Authentic};
 
 /// The longest reason, in bytes.
 const LONGEST_REASON: usize = 500;
+
+/// The time between two looks at the nodes while a receipt is waited for.
+const RECEIPT_POLL: Duration = Duration::from_millis(20);
+/// Milliseconds for which a silent node counts as live beyond its own staleness limit.
+const SILENCE: i64 = 5000;
 
 /// What is to be revoked, as whoever asks names it.
 #[derive(Clone, Debug)]
@@ -61,9 +68,12 @@ pub struct RevocationView {
     pub actor: String,
     /// When.
     pub created_at: Timestamp,
-    /// How far each node is with it.
+    /// How far each live node is with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied_by: Option<Vec<AppliedBy>>,
+    /// Whether every live node has applied it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied_everywhere: Option<bool>,
 }
 
 /// What is revoked.
@@ -118,6 +128,7 @@ fn view(revocation: Revocation) -> RevocationView {
         actor: revocation.actor,
         created_at: revocation.created_at,
         applied_by: None,
+        applied_everywhere: None,
     }
 }
 
@@ -221,9 +232,33 @@ impl Administration {
         let missing = || AdminError::NotFound(format!("there is no revocation {number:?}"));
         let parsed: LogNumber = number.parse().map_err(|_| missing())?;
         let revocation = self.store.revocation_find(parsed).await?.ok_or_else(missing)?;
-        let nodes = self.store.node_list().await?;
-        let applied_by = nodes.into_iter().map(|node| applied_by(node, revocation.number)).collect();
-        Ok(RevocationView { applied_by: Some(applied_by), ..view(revocation) })
+        self.with_receipt(view(revocation)).await
+    }
+
+    /// Waits until every live node has applied a revocation, or the time is up; the answer says which have.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn revocation_wait(&self, revocation: RevocationView, limit: Duration) -> Result<RevocationView> {
+        let begun = Instant::now();
+        loop {
+            let receipt = self.with_receipt(revocation.clone()).await?;
+            if receipt.applied_everywhere == Some(true) || begun.elapsed() >= limit {
+                return Ok(receipt);
+            }
+            tokio::time::sleep(RECEIPT_POLL).await;
+        }
+    }
+
+    /// A node that fell silent counts as live until it must have stopped answering from memory, and a while more, so that
+    /// a receipt never says "everywhere" while somebody still answers from an old view.
+    async fn with_receipt(&self, revocation: RevocationView) -> Result<RevocationView> {
+        let now = self.clock.now().millis();
+        let is_live = |node: &NodeRecord| node.heartbeat_at.millis() + node.max_staleness + SILENCE >= now;
+        let nodes = self.store.node_list().await?.into_iter().filter(is_live);
+        let applied_by: Vec<AppliedBy> = nodes.map(|node| applied_by(node, revocation.number)).collect();
+        let everywhere = applied_by.iter().all(|node| node.applied);
+        Ok(RevocationView { applied_by: Some(applied_by), applied_everywhere: Some(everywhere), ..revocation })
     }
 
     /// Sessions, oldest first.

@@ -180,6 +180,9 @@ impl Administration {
     }
 
     pub(super) async fn find_user(&self, id_or_name: &str) -> Result<User> {
+        if !is_credential(id_or_name) {
+            return Err(not_found(id_or_name));
+        }
         // A username never has the form of an id, so there is no doubt about what is meant.
         let found = match id_or_name.parse::<Uuid>() {
             Ok(id) => self.store.user_find(id).await?,

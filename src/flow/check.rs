@@ -14,7 +14,7 @@ use crate::token::presented::{self, Authentic};
 use crate::token::refresh::RefreshToken;
 use crate::token::{equal_in_constant_time, jwt, sha256};
 
-/// Seconds that `iat` may lie in the future; `exp` has no leeway.
+/// Seconds that `iat` and `nbf` may lie in the future; `exp` has no leeway.
 const LEEWAY: i64 = 60;
 
 /// A verdict: what was found, or the first cause against it.
@@ -97,7 +97,7 @@ async fn judge(app: &App, claims: Arc<AccessClaims>) -> Result<Verdict<Arc<Acces
     if claims.exp <= now {
         return Ok(Err(Cause::Expired));
     }
-    if claims.iat > now + LEEWAY {
+    if claims.iat > now + LEEWAY || claims.nbf.is_some_and(|nbf| nbf > now + LEEWAY) {
         return Ok(Err(Cause::NotYetValid));
     }
     Ok(Ok(claims))

@@ -49,6 +49,7 @@ pub(super) fn answer(
         scope: scope.clone(),
         iat: now.seconds(),
         exp,
+        nbf: None,
         jti: Uuid::new_v4(),
         sid: grounds.session.map(|(id, _)| id),
         log: grounds.log,

@@ -5,6 +5,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use crate::view::Measures;
+
 /// Labels of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Refused {
@@ -36,9 +38,10 @@ impl Metrics {
         self.issued.get_or_create(&Issued { grant }).inc();
     }
 
-    /// The text of `/metrics`, with values that are measured at this moment.
-    pub fn text(&self, gauges: &[(&'static str, &'static str, f64)]) -> String {
+    /// The text of `/metrics`, with what the view measures and with values of this moment.
+    pub fn text(&self, view: &Measures, gauges: &[(&'static str, &'static str, f64)]) -> String {
         let mut registry = Registry::with_prefix("jeton");
+        view.register(&mut registry);
         registry.register("refusals", "Requests that were refused, by endpoint and cause", self.refusals.clone());
         registry.register("tokens_issued", "Access tokens that were issued, by grant", self.issued.clone());
         for (name, help, value) in gauges {

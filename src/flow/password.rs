@@ -49,7 +49,7 @@ pub(super) async fn answer(app: &App, mut client: Arc<Client>, request: &Request
         if !client.may_use(GrantType::RefreshToken) {
             return issue::answer(app, &client, grounds, None);
         }
-        let (mut session, token) = new_session(app, &client, &user, &granted);
+        let (session, token) = new_session(app, &client, &user, &granted);
         let new = NewSession {
             session: session.clone(),
             user_version: user.version,
@@ -57,10 +57,12 @@ pub(super) async fn answer(app: &App, mut client: Arc<Client>, request: &Request
             max_sessions: client.settings.max_sessions,
             covers_until: app.settings.covers_until(app.clock.now()),
         };
-        if let Some(log) = app.store.session_create(&new, &app.audited(&client, request)).await? {
-            session.log = log;
+        if let Some(begun) = app.store.session_create(&new, &app.audited(&client, request)).await? {
+            if begun.superseded > 0 {
+                app.view.catch_up().await?;
+            }
             grounds.session = Some((session.id, session.ends_at()));
-            grounds.log = log;
+            grounds.log = begun.log;
             return issue::answer(app, &client, grounds, Some(issue::refresh_token(app, &token)?));
         }
         // Something changed while the password was hashed. A changed user must log in again; a changed client is read

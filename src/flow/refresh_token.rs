@@ -38,32 +38,31 @@ pub(super) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
         let now = app.clock.now();
         let idle = now.plus_seconds(client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl));
         let decision = session.decide(client, i64::from(token.generation), now);
-        let narrowed = match decision {
-            // Reuse ends the session whatever else is wrong with the request.
-            RefreshDecision::Reuse => None,
-            _ => Some(grant::narrow(&granted, request.parameters)?),
-        };
-        let (done, successor) = match decision {
-            RefreshDecision::Rotate => {
-                let done = app.store.session_rotate(session.id, session.generation, now, idle).await?;
-                (done, token.of_generation(token.generation + 1))
-            }
-            RefreshDecision::Keep => {
-                (app.store.session_keep(session.id, session.generation, now, idle).await?, token.clone())
-            }
+        match decision {
+            RefreshDecision::Refuse(cause) => return Err(refuse_own(cause, &token)),
+            RefreshDecision::Reuse => return Err(end_for_reuse(app, client, request, &held, &token).await?),
+            RefreshDecision::Rotate | RefreshDecision::Keep | RefreshDecision::Repeat => {}
+        }
+        // What is asked for is judged before anything is written: a refusal leaves the refresh token good.
+        let granted = grant::narrow(&granted, request.parameters)?;
+        let (id, generation) = (session.id, session.generation);
+        let (done, successor, idle) = match decision {
             RefreshDecision::Repeat => {
                 let done = app.store.session_repeat(session, &app.audited(client, request)).await?;
-                (done, token.of_generation(token.generation + 1))
+                (done, token.of_generation(token.generation + 1), session.idle_expires_at)
             }
-            RefreshDecision::Reuse => return Err(end_for_reuse(app, client, request, &held, &token).await?),
-            RefreshDecision::Refuse(cause) => return Err(refuse_own(cause, &token)),
+            RefreshDecision::Keep => (app.store.session_keep(id, generation, now, idle).await?, token.clone(), idle),
+            _ => {
+                let done = app.store.session_rotate(id, generation, now, idle).await?;
+                (done, token.of_generation(token.generation + 1), idle)
+            }
         };
-        if let (true, Some(granted)) = (done, narrowed) {
+        if done {
             let user_claims = held.user.as_ref().map(|user| &user.claims);
             let grounds = Grounds {
                 sub: session.user_id.to_string(),
                 granted,
-                session: Some((session.id, idle.max(session.idle_expires_at).min(session.expires_at))),
+                session: Some((session.id, idle.min(session.expires_at))),
                 log: session.log,
                 extra: claims::merge(&client.settings.claims, user_claims),
             };

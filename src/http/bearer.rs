@@ -15,6 +15,7 @@ use crate::oauth::cause::Cause;
 use crate::oauth::claims::AccessClaims;
 use crate::oauth::scope::Scope;
 use crate::store::Audited;
+use crate::view::Unavailable;
 
 /// Holds every power of the admin API.
 const ADMIN: &str = "jeton:admin";
@@ -49,7 +50,10 @@ pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next
         },
         Err(presentation) => return presentation.answer(&app, &context),
     };
-    let held = claims.scope.clone().unwrap_or_default();
+    let held = match power(&app, &claims).await {
+        Ok(held) => held,
+        Err(error) => return problem::answer(&app, &context, AdminError::Unavailable(error.0)),
+    };
     if !held.contains(ADMIN) && !guard.scopes.iter().any(|scope| held.contains(scope)) {
         return insufficient_scope(&app, &context, guard.scopes);
     }
@@ -63,6 +67,13 @@ pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next
         return problem::answer(&app, &context, AdminError::Unavailable(error.0));
     }
     response
+}
+
+/// What the token allows, as far as its client may still have it: a power that was taken away ends at once.
+async fn power(app: &App, claims: &AccessClaims) -> Result<Scope, Unavailable> {
+    let granted = claims.scope.clone().unwrap_or_default();
+    let client = app.view.client(&claims.client_id).await?;
+    Ok(client.map(|client| granted.intersection(&client.settings.scope)).unwrap_or_default())
 }
 
 fn actor(app: &App, context: &Context, claims: &AccessClaims, held: &Scope) -> Actor {

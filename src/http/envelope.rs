@@ -45,16 +45,27 @@ pub(super) async fn wrap(State(app): State<Arc<App>>, mut request: Request, next
             Err(_) => error::too_slow(&app),
         }
     };
+    add_headers(response.headers_mut(), &request_id);
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        headers.insert(REQUEST_ID, value);
-    }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if app.settings.issuer.starts_with("https:") {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     response
+}
+
+/// Marks the answers of the listener for operators.
+pub(super) async fn mark(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    add_headers(response.headers_mut(), &Uuid::now_v7().to_string());
+    response
+}
+
+fn add_headers(headers: &mut HeaderMap, request_id: &str) {
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 /// The nearest address that is no trusted proxy: `X-Forwarded-For` is read from its end, as far as it is believed.

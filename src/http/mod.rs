@@ -65,21 +65,22 @@ pub fn routes(app: &Arc<App>) -> Vec<Route> {
 pub fn router(app: Arc<App>) -> Router {
     let mut router = Router::new();
     for route in routes(&app) {
-        let handler = match route.cors {
+        let cors = route.cors;
+        let route =
+            Router::new().route(route.path, route.handler).method_not_allowed_fallback(error::method_not_allowed);
+        // Around the answer to a wrong method, too: a preflight request is one.
+        let route = match cors {
             Cors::Everybody => {
-                route.handler.layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::GET, Method::HEAD]))
+                route.layer(CorsLayer::new().allow_origin(Any).allow_methods([Method::GET, Method::HEAD]))
             }
             Cors::ConfiguredOrigins if !app.settings.cors_origins.is_empty() => {
-                route.handler.layer(for_origins(&app.settings.cors_origins))
+                route.layer(for_origins(&app.settings.cors_origins))
             }
-            Cors::ConfiguredOrigins | Cors::Nobody => route.handler,
+            Cors::ConfiguredOrigins | Cors::Nobody => route,
         };
-        router = router.route(route.path, handler);
+        router = router.merge(route);
     }
-    let mut router = router
-        .fallback(error::not_found)
-        .method_not_allowed_fallback(error::method_not_allowed)
-        .with_state(Arc::clone(&app));
+    let mut router = router.fallback(error::not_found).with_state(Arc::clone(&app));
     let path = app.settings.issuer_path();
     if !path.is_empty() {
         // RFC 8414 §3.1 puts the well-known part in front of the issuer's path; all else stands below that path.

@@ -10,6 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
+use super::envelope;
 use crate::flow::App;
 
 /// Milliseconds by which the clock of a node may be off before it is reported.
@@ -57,6 +58,7 @@ pub fn router(health: Health) -> Router {
         .route("/healthz", get(|| async { Json(json!({"status": "alive"})) }))
         .route("/readyz", get(ready))
         .with_state(health)
+        .layer(axum::middleware::from_fn(envelope::mark))
 }
 
 async fn ready(State(health): State<Health>) -> Response {
@@ -82,5 +84,5 @@ async fn metrics(State(health): State<Health>) -> Response {
         ),
     ];
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], health.app.metrics.text(&gauges)).into_response()
+    ([(header::CONTENT_TYPE, content_type)], health.app.metrics.text(&view.measures, &gauges)).into_response()
 }

@@ -99,6 +99,9 @@ pub struct AccessClaims {
     pub iat: i64,
     /// When it expires, in seconds since the epoch.
     pub exp: i64,
+    /// Before when it is not valid; this server does not write it, and honours it all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
     /// Its own id.
     pub jti: Uuid,
     /// Its session, if it has one.

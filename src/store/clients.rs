@@ -181,14 +181,18 @@ impl Store {
         Ok(true)
     }
 
-    /// Adds a secret, if the client has fewer than two. Gives whether it was added.
+    /// Adds a secret, if there is such a client and it has fewer than two. Gives whether it was added.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn client_secret_add(&self, client_id: &str, secret: &ClientSecret, audited: &Audited) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
         // The lock on the client's row makes simultaneous additions wait for each other.
-        transaction.query("UPDATE clients SET version = version WHERE client_id = $1", values![client_id]).await?;
+        let lock = "UPDATE clients SET version = version WHERE client_id = $1 RETURNING client_id";
+        if transaction.query_one(lock, values![client_id]).await?.is_none() {
+            transaction.roll_back().await?;
+            return Ok(false);
+        }
         let count = "SELECT count(*) AS held FROM client_secrets WHERE client_id = $1";
         let row = transaction.query_one(count, values![client_id]).await?;
         let held: i64 = row.map_or(Ok(0), |row| row.get("held"))?;

@@ -195,7 +195,7 @@ impl Store {
     /// When the database cannot be reached.
     pub async fn revocations_in_force(&self, number: LogNumber, now: Timestamp, limit: i64) -> Result<Vec<Revocation>> {
         let sql = "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
-                   FROM log WHERE number > $1 AND covers_until > $2 AND cause IS NOT NULL ORDER BY number LIMIT $3";
+                   FROM log WHERE number > $1 AND covers_until > $2 AND kind IN ('token', 'session', 'user', 'client', 'key', 'all') ORDER BY number LIMIT $3";
         self.revocations(sql, values![number, now, limit]).await
     }
 
@@ -205,7 +205,7 @@ impl Store {
     /// When the database cannot be reached.
     pub async fn revocation_list(&self, page: &Page) -> Result<Vec<Revocation>> {
         let sql = "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
-                   FROM log WHERE number < $1 AND cause IS NOT NULL ORDER BY number DESC LIMIT $2";
+                   FROM log WHERE number < $1 AND kind IN ('token', 'session', 'user', 'client', 'key', 'all') ORDER BY number DESC LIMIT $2";
         let before = page.after.as_deref().and_then(|key| key.parse().ok()).unwrap_or(i64::MAX);
         self.revocations(sql, values![before, page.limit]).await
     }
@@ -216,7 +216,7 @@ impl Store {
     /// When the database cannot be reached.
     pub async fn revocation_find(&self, number: LogNumber) -> Result<Option<Revocation>> {
         let sql = "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
-                   FROM log WHERE number = $1 AND cause IS NOT NULL";
+                   FROM log WHERE number = $1 AND kind IN ('token', 'session', 'user', 'client', 'key', 'all')";
         Ok(self.revocations(sql, values![number]).await?.pop())
     }
 

@@ -38,8 +38,9 @@ pub struct SchemaReport {
 impl SchemaReport {
     /// Whether this program is too old for the schema.
     pub fn is_too_new(&self) -> bool {
-        let needed = self.oldest_program.as_deref().and_then(version);
-        needed > version(env!("CARGO_PKG_VERSION"))
+        let Some(needed) = self.oldest_program.as_deref() else { return false };
+        // What cannot be read was written by something newer.
+        version(needed).is_none_or(|needed| Some(needed) > version(env!("CARGO_PKG_VERSION")))
     }
 }
 

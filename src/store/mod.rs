@@ -3,6 +3,7 @@
 //! The text of a statement serves both databases; where a dialect needs its own, the fork is visible at that place.
 
 mod audit;
+mod batch;
 mod clients;
 mod database;
 mod keys;
@@ -23,13 +24,19 @@ pub use listen::Listener;
 pub use log::{LogEntry, LogEvent, LogPage};
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
-pub use sessions::{HeldSession, NewSession, SessionFilter};
+pub use sessions::{Begun, HeldSession, NewSession, SessionFilter};
 pub use upkeep::Swept;
 
+use batch::Batcher;
 use database::Database;
+use sessions::Rotation;
+use uuid::Uuid;
+
+/// Statements of one kind that run at the same time on Postgres, each for all who ask meanwhile.
+const POSTGRES_WORKERS: usize = 3;
 
 /// Why a store method failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database did not answer as it should; nothing is known about what was asked.
     #[error("the database is unavailable: {0}")]
@@ -55,6 +62,8 @@ pub struct Page {
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
+    finds: Batcher<Uuid, Option<HeldSession>>,
+    rotations: Batcher<Rotation, bool>,
 }
 
 impl Store {
@@ -63,7 +72,18 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn connect(location: &Location) -> Result<Self> {
-        Ok(Self { database: Database::connect(location).await? })
+        let database = Database::connect(location).await?;
+        let workers = if location.dialect() == Dialect::Postgres { POSTGRES_WORKERS } else { 1 };
+        let (for_finds, for_rotations) = (database.clone(), database.clone());
+        let finds = Batcher::start(workers, move |ids| {
+            let database = for_finds.clone();
+            async move { sessions::find_all(&database, ids).await }
+        });
+        let rotations = Batcher::start(workers, move |rotations| {
+            let database = for_rotations.clone();
+            async move { sessions::rotate_all(&database, rotations).await }
+        });
+        Ok(Self { database, finds, rotations })
     }
 
     /// Which database it is.

@@ -1,7 +1,11 @@
 //! Sessions: one row each, however often they are refreshed.
 
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::database::{Database, Dialect};
 use super::row::{Row, to_json, unreadable, values};
 use super::users::user;
 use super::{Audited, Page, Result, Store};
@@ -25,6 +29,15 @@ pub struct NewSession {
     pub max_sessions: i64,
     /// Until when an access token of a session that ends now may live.
     pub covers_until: Timestamp,
+}
+
+/// A session that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// Its log number.
+    pub log: LogNumber,
+    /// How many older sessions ended for it.
+    pub superseded: usize,
 }
 
 /// A session as the database holds it, with what has become of it.
@@ -98,15 +111,95 @@ fn held(row: &Row) -> Result<HeldSession> {
     })
 }
 
+/// A session that is to move to its next generation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rotation {
+    id: Uuid,
+    generation: i64,
+    now: Timestamp,
+    idle: Timestamp,
+}
+
+/// Finds several sessions with one statement.
+pub(super) async fn find_all(database: &Database, ids: Vec<Uuid>) -> Result<Vec<Option<HeldSession>>> {
+    let sql = match database.dialect() {
+        Dialect::Postgres => {
+            held_session!("WHERE s.id IN (SELECT value::uuid FROM jsonb_array_elements_text($1::jsonb) AS value)")
+        }
+        Dialect::Sqlite => held_session!("WHERE s.id IN (SELECT unhex(value) FROM json_each($1))"),
+    };
+    let asked: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
+    let rows = database.query(sql, values![to_json(&asked)?]).await?;
+    let found: HashMap<Uuid, HeldSession> =
+        rows.iter().map(|row| held(row).map(|held| (held.session.id, held))).collect::<Result<_>>()?;
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+}
+
+/// Moves several sessions to their next generation with one statement. Of several calls for one session, one wins.
+pub(super) async fn rotate_all(database: &Database, rotations: Vec<Rotation>) -> Result<Vec<bool>> {
+    let sql = match database.dialect() {
+        Dialect::Postgres => {
+            "UPDATE sessions SET generation = sessions.generation + 1, retries = 0, last_refreshed_at = asked.now, \
+             idle_expires_at = asked.idle FROM jsonb_to_recordset($1::jsonb) \
+             AS asked(id uuid, generation bigint, now bigint, idle bigint) \
+             WHERE sessions.id = asked.id AND sessions.generation = asked.generation AND NOT sessions.ended \
+             RETURNING sessions.id"
+        }
+        Dialect::Sqlite => {
+            "UPDATE sessions SET generation = sessions.generation + 1, retries = 0, last_refreshed_at = asked.now, \
+             idle_expires_at = asked.idle FROM (SELECT unhex(value ->> 'id') AS id, value ->> 'generation' AS generation, \
+             value ->> 'now' AS now, value ->> 'idle' AS idle FROM json_each($1)) AS asked \
+             WHERE sessions.id = asked.id AND sessions.generation = asked.generation AND NOT sessions.ended \
+             RETURNING id"
+        }
+    };
+    // One call for each session, in one order everywhere: two nodes that wait for each other's rows would never end.
+    let mut distinct: BTreeMap<Uuid, Rotation> = BTreeMap::new();
+    for rotation in &rotations {
+        distinct.entry(rotation.id).or_insert(*rotation);
+    }
+    let asked: Vec<Value> = distinct
+        .values()
+        .map(|rotation| {
+            json!({
+                "id": rotation.id.simple().to_string(),
+                "generation": rotation.generation,
+                "now": rotation.now.millis(),
+                "idle": rotation.idle.millis(),
+            })
+        })
+        .collect();
+    let rows = database.write(sql, values![to_json(&asked)?]).await?;
+    let mut moved: HashMap<Uuid, i64> = HashMap::new();
+    for row in &rows {
+        let id = row.get("id")?;
+        moved.extend(distinct.get(&id).map(|rotation| (id, rotation.generation)));
+    }
+    // The first call for a session takes its success away from the others.
+    let won = |rotation: &Rotation| {
+        let is_it = moved.get(&rotation.id) == Some(&rotation.generation);
+        if is_it {
+            moved.remove(&rotation.id);
+        }
+        is_it
+    };
+    Ok(rotations.iter().map(won).collect())
+}
+
 impl Store {
     /// Begins a session, if user and client are still as they were verified. Beyond the allowed number, those unused
-    /// longest end. Gives the log number of the session; none when user or client changed meanwhile.
+    /// longest end. Gives nothing when user or client changed meanwhile.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn session_create(&self, new: &NewSession, audited: &Audited) -> Result<Option<LogNumber>> {
+    pub async fn session_create(&self, new: &NewSession, audited: &Audited) -> Result<Option<Begun>> {
         let session = &new.session;
         let mut transaction = self.database.begin().await?;
+        if transaction.dialect() == Dialect::Postgres {
+            // Simultaneous logins of a user wait for each other, so that each counts the sessions of those before.
+            let lock = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
+            transaction.query(lock, values![session.user_id]).await?;
+        }
         let insert = "INSERT INTO sessions (id, user_id, client_id, scope, audiences, nonce_hash, generation, retries, \
                       log, created_at, last_refreshed_at, idle_expires_at, expires_at, ended) \
                       SELECT $1, u.id, c.client_id, $2, $3, $4, $5, $6, h.number, $7, $8, $9, $10, $11 \
@@ -134,11 +227,12 @@ impl Store {
             return Ok(None);
         };
         let surplus = "UPDATE sessions SET ended = $1 WHERE id IN (SELECT id FROM sessions WHERE user_id = $2 AND \
-                       client_id = $3 AND NOT ended AND id <> $4 ORDER BY last_refreshed_at DESC, id DESC \
+                       client_id = $3 AND NOT ended AND idle_expires_at > $6 AND expires_at > $6 AND id <> $4 ORDER BY last_refreshed_at DESC, id DESC \
                        LIMIT 1000 OFFSET $5) RETURNING id";
         let keep = new.max_sessions - 1;
-        let values = values![true, session.user_id, &session.client_id, session.id, keep];
-        for ended in &transaction.query(surplus, values).await? {
+        let values = values![true, session.user_id, &session.client_id, session.id, keep, session.created_at];
+        let surplus = transaction.query(surplus, values).await?;
+        for ended in &surplus {
             let revocation = NewRevocation {
                 target: Target::Session(ended.get("id")?),
                 cause: Cause::Superseded,
@@ -147,18 +241,17 @@ impl Store {
             };
             transaction.revoke(&revocation, audited).await?;
         }
-        let log = row.get("log")?;
+        let begun = Begun { log: row.get("log")?, superseded: surplus.len() };
         transaction.commit().await?;
-        Ok(Some(log))
+        Ok(Some(begun))
     }
 
-    /// A session with its user and the first revocation that covers it.
+    /// A session with its user and the first revocation that covers it. Shares its statement with other calls.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn session_find(&self, id: Uuid) -> Result<Option<HeldSession>> {
-        let row = self.database.query_one(held_session!("WHERE s.id = $1"), values![id]).await?;
-        row.map(|row| held(&row)).transpose()
+        self.finds.ask(id).await
     }
 
     /// Sessions by id, oldest first; the key of a page is the id.
@@ -175,14 +268,13 @@ impl Store {
         self.database.query(sql, values).await?.iter().map(held).collect()
     }
 
-    /// Moves a session to its next generation, if it still is at this one. Gives whether it was.
+    /// Moves a session to its next generation, if it still is at this one. Gives whether it was. Shares its statement,
+    /// and the commit, with other calls.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn session_rotate(&self, id: Uuid, generation: i64, now: Timestamp, idle: Timestamp) -> Result<bool> {
-        let sql = "UPDATE sessions SET generation = generation + 1, retries = 0, last_refreshed_at = $1, \
-                   idle_expires_at = $2 WHERE id = $3 AND generation = $4 AND NOT ended RETURNING id";
-        Ok(!self.database.write(sql, values![now, idle, id, generation]).await?.is_empty())
+        self.rotations.ask(Rotation { id, generation, now, idle }).await
     }
 
     /// Notes that a session was refreshed without rotation. Gives whether it was still at this generation.

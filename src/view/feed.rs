@@ -88,12 +88,13 @@ async fn follow(view: Arc<View>, wake: Arc<Notify>, poll_interval: Duration, mut
             Ok(()) => {}
             Err(error) if !failing => {
                 failing = true;
+                view.measures.feed_errors.inc();
                 tracing::warn!(
                     error = error.0,
                     "the log cannot be read; answers come from memory while it is young enough"
                 );
             }
-            Err(_) => {}
+            Err(_) => _ = view.measures.feed_errors.inc(),
         }
         view.forget_what_is_over();
         let applied = view.applied();

@@ -6,6 +6,7 @@
 
 mod clients;
 mod feed;
+mod measures;
 mod revocations;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -18,13 +19,14 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use uuid::Uuid;
 
 pub use feed::Feed;
+pub use measures::Measures;
 
 use crate::clock::Clock;
 use crate::oauth::cause::Cause;
 use crate::oauth::claims::AccessClaims;
-use crate::oauth::client::Client;
+use crate::oauth::client::{Client, check_client_id};
 use crate::oauth::revocation::LogNumber;
-use crate::store::{ClientsInUse, LogEvent, Store, StoreError};
+use crate::store::{ClientsInUse, LogEntry, LogEvent, Store, StoreError};
 use crate::token::keyring::KeyRing;
 use crate::token::master::MasterKey;
 use clients::ClientCache;
@@ -80,6 +82,8 @@ pub struct View {
     last_good_look: AtomicU64,
     looking: AsyncMutex<()>,
     questions: Semaphore,
+    /// What is measured.
+    pub measures: Measures,
 }
 
 impl std::fmt::Debug for View {
@@ -116,6 +120,7 @@ impl View {
             last_good_look: AtomicU64::new(0),
             looking: AsyncMutex::default(),
             questions: Semaphore::new(MOST_QUESTIONS),
+            measures: Measures::default(),
         };
         view.load_all().await?;
         Ok(view)
@@ -159,6 +164,7 @@ impl View {
         if self.is_fresh() {
             return Ok(());
         }
+        self.measures.fallbacks.inc();
         within_limit(self.catch_up()).await
     }
 
@@ -205,6 +211,10 @@ impl View {
     /// # Errors
     /// When the database does not answer, or is asked too much.
     pub async fn client_again(&self, client_id: &str) -> Result<Option<Arc<Client>>, Unavailable> {
+        if check_client_id(client_id).is_err() {
+            // No client can have this id, and not every database can be asked for it.
+            return Ok(None);
+        }
         let question = async {
             let _place = self.questions.acquire().await.map_err(|error| Unavailable(error.to_string()))?;
             Ok::<_, Unavailable>(self.store.client_find(client_id).await?)
@@ -321,7 +331,7 @@ impl View {
                 self.load_keys().await?;
             }
             for entry in &page.entries {
-                self.apply(&entry.event, entry.number);
+                self.apply(entry);
             }
             self.clients.applied(page.complete_to);
             self.applied.store(page.complete_to, Ordering::Release);
@@ -331,15 +341,16 @@ impl View {
         }
     }
 
-    fn apply(&self, event: &LogEvent, number: LogNumber) {
-        match event {
-            LogEvent::Revoked(revocation) => {
-                self.revocations.write().unwrap_or_else(PoisonError::into_inner).add(revocation);
-            }
-            LogEvent::ClientChanged(_) | LogEvent::UserChanged(_) | LogEvent::KeysChanged => {}
+    #[expect(clippy::cast_precision_loss, reason = "a lag is small")]
+    fn apply(&self, entry: &LogEntry) {
+        let event = &entry.event;
+        if let LogEvent::Revoked(revocation) = event {
+            self.revocations.write().unwrap_or_else(PoisonError::into_inner).add(revocation);
+            let lag = self.clock.now().millis() - entry.created_at.millis();
+            self.measures.lag.observe(lag.max(0) as f64 / 1000.0);
         }
         if let Some(client_id) = event.changed_client() {
-            self.clients.drop_older(client_id, number);
+            self.clients.drop_older(client_id, entry.number);
             self.clients_in_use.store(Arc::default());
         }
         if let Some(user) = event.changed_user() {

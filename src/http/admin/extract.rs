@@ -42,7 +42,12 @@ impl FromRequestParts<Arc<App>> for Call {
         let path = path.map_err(|_| {
             problem::answer(app, &context, AdminError::Invalid("the path is not UTF-8 in percent-encoding".into()))
         })?;
-        let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        let query: Vec<(String, String)> =
+            form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        if query.iter().any(|(_, value)| value.chars().any(char::is_control)) {
+            let text = "a parameter of the query has control characters";
+            return Err(problem::answer(app, &context, AdminError::Invalid(text.into())));
+        }
         Ok(Self {
             administration: Administration::from(&**app),
             app: Arc::clone(app),

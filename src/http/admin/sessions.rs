@@ -1,11 +1,17 @@
 //! `/admin/v1/sessions` and `/admin/v1/revocations`.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::extract::{Body, Call};
 use crate::admin::revocations::Named;
 use crate::admin::{AdminError, Result};
+use crate::settings::parse_duration;
+
+/// The longest that an answer waits for the other nodes.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 pub(super) async fn list(call: Call) -> Response {
     let outcome = async {
@@ -45,11 +51,25 @@ pub(super) async fn show_revocation(call: Call) -> Response {
 pub(super) async fn revoke(call: Call, body: Body) -> Response {
     let outcome = async {
         let (named, reason) = named(body)?;
+        let wait = call.query("wait").map(wait).transpose()?;
         let keys = call.app().view.keys();
-        call.administration.revoke(named, reason, &keys.ring, &call.actor).await
+        let revocation = call.administration.revoke(named, reason, &keys.ring, &call.actor).await?;
+        match wait {
+            Some(limit) => call.administration.revocation_wait(revocation, limit).await,
+            None => Ok(revocation),
+        }
     };
     let outcome = outcome.await;
     call.answer(StatusCode::CREATED, outcome)
+}
+
+/// How long the answer may wait for the other nodes.
+fn wait(text: &str) -> Result<Duration> {
+    let limit = parse_duration(text).map_err(|problem| AdminError::Invalid(format!("wait: {problem}")))?;
+    if limit > LONGEST_WAIT {
+        return Err(AdminError::Invalid(format!("wait is at most {} s", LONGEST_WAIT.as_secs())));
+    }
+    Ok(limit)
 }
 
 /// Exactly one of token, session, user, client and all.
