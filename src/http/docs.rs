@@ -1,18 +1,169 @@
-//! The description of the API, for machines and for people.
+//! The description of the API, for machines and for people: the reference, and a page for each error and cause. The
+//! pages are HTML without scripts; they load nothing.
 
-use axum::http::header;
-use axum::response::IntoResponse;
+mod pages;
+mod prose;
+mod reference;
+
+use std::sync::{Arc, LazyLock};
+
+use askama::Template;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 
+use self::pages::{PROBLEMS, Page};
+use self::prose::Prose;
+use self::reference::Reference;
 use super::{Cors, Route};
+use crate::flow::App;
+use crate::oauth::cause::Cause;
+use crate::oauth::error::ErrorCode;
+use crate::settings::Settings;
+use crate::token::sha256;
 
 /// The description of the API (OpenAPI).
-pub const OPENAPI: &str = include_str!("../../openapi.yaml");
+const OPENAPI: &str = include_str!("../../openapi.yaml");
+/// The style of the pages; it stands in each of them.
+const STYLE: &str = include_str!("../../templates/docs.css");
+const CACHED: &str = "public, max-age=300";
+
+/// What a page may do: nothing but be styled by its own style.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let style = STANDARD.encode(sha256(STYLE.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+});
+
+/// The reference, made when it is first asked for.
+static REFERENCE: LazyLock<Option<Bytes>> = LazyLock::new(|| {
+    let page = Reference::read(OPENAPI, STYLE).ok()?.render().ok()?;
+    Some(Bytes::from(page))
+});
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![Route::new("/openapi.yaml", &["GET"], get(openapi)).open_to(Cors::Everybody)]
+    vec![
+        Route::new("/openapi.yaml", &["GET"], get(openapi)).open_to(Cors::Everybody),
+        Route::new("/docs", &["GET"], get(show_reference)),
+        Route::new("/docs/errors", &["GET"], get(list_errors)),
+        Route::new("/docs/errors/{code}", &["GET"], get(show_error)),
+    ]
 }
 
 async fn openapi() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/yaml"), (header::CACHE_CONTROL, "public, max-age=300")], OPENAPI)
+    ([(header::CONTENT_TYPE, "application/yaml"), (header::CACHE_CONTROL, CACHED)], OPENAPI)
+}
+
+async fn show_reference() -> Response {
+    page(StatusCode::OK, REFERENCE.clone())
+}
+
+/// The list of all pages of errors.
+#[derive(Template)]
+#[template(path = "errors.html")]
+struct ErrorList {
+    root: &'static str,
+    style: &'static str,
+    groups: [(&'static str, Vec<Page>); 3],
+}
+
+async fn list_errors() -> Response {
+    let list = ErrorList {
+        root: "../",
+        style: STYLE,
+        groups: [
+            ("Errors of the OAuth endpoints", ErrorCode::ALL.into_iter().map(pages::of_error).collect()),
+            ("Problems of the admin API", PROBLEMS.into_iter().filter_map(pages::find).collect()),
+            (
+                "Causes for which a token is refused, in the order in which they are looked for",
+                Cause::ALL.iter().map(|cause| pages::of_cause(*cause)).collect(),
+            ),
+        ],
+    };
+    page(StatusCode::OK, list.render().ok())
+}
+
+/// The page of an error or a cause.
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    root: &'static str,
+    style: &'static str,
+    code: &'static str,
+    title: Prose,
+    sections: [(&'static str, Prose); 5],
+    where_it_is_named: Prose,
+    commands: Vec<String>,
+}
+
+/// The page for a code that does not exist.
+#[derive(Template)]
+#[template(path = "no_error.html")]
+struct NoErrorPage {
+    root: &'static str,
+    style: &'static str,
+}
+
+async fn show_error(State(app): State<Arc<App>>, path: Result<Path<String>, PathRejection>) -> Response {
+    let (root, style) = ("../../", STYLE);
+    let Some(found) = path.ok().and_then(|Path(code)| pages::find(&code)) else {
+        return page(StatusCode::NOT_FOUND, NoErrorPage { root, style }.render().ok());
+    };
+    let here = |text: &str| of_this_server(text, &app.settings);
+    let prose = |text: &str| Prose::new(&here(text));
+    let text = &found.text;
+    let named = if found.is_cause {
+        format!(
+            "The log names the cause `{0}` beside the request id, and `jeton_refusals_total` counts it with \
+             `cause=\"{0}\"`.",
+            found.code
+        )
+    } else {
+        "Every answer has `X-Request-Id`; the log line with the same id has the exact reason.".to_owned()
+    };
+    let content = ErrorPage {
+        root,
+        style,
+        code: found.code,
+        title: prose(found.title),
+        sections: [
+            ("What it means", prose(text.meaning)),
+            ("How to see it", prose(text.see)),
+            ("What the client can do", prose(text.client)),
+            ("What the resource server can do", prose(text.resource_server)),
+            ("What the administrator can do", prose(text.administrator)),
+        ],
+        where_it_is_named: Prose::new(&named),
+        commands: text.commands.iter().map(|command| here(command)).collect(),
+    };
+    page(StatusCode::OK, content.render().ok())
+}
+
+/// Fills the addresses of this server into a text, and `--dev` into its commands where that is needed.
+fn of_this_server(text: &str, settings: &Settings) -> String {
+    let text = text
+        .replace("{issuer}", settings.issuer.trim_end_matches('/'))
+        .replace("{ops}", &settings.ops_listen.to_string());
+    match text.strip_prefix("jeton ") {
+        Some(command) if settings.dev => format!("jeton --dev {command}"),
+        _ => text,
+    }
+}
+
+/// A page; none could be made only if its template were wrong.
+fn page(status: StatusCode, content: Option<impl IntoResponse>) -> Response {
+    let Some(content) = content else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, CACHED),
+        (header::CONTENT_SECURITY_POLICY, POLICY.as_str()),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (status, headers, content).into_response()
 }

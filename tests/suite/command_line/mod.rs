@@ -1,0 +1,323 @@
+//! The command line, by the real binary.
+
+mod bad_input;
+mod clients;
+mod dev;
+mod inspect;
+mod keys;
+mod revoke;
+mod server;
+mod users;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jeton::token::master::MasterKey;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Backend, fresh_database};
+
+/// The longest that a command may take, and a server to start or to stop.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A folder and an environment to run the binary in, with a database that has the schema.
+struct Place {
+    folder: TempDir,
+    environment: BTreeMap<String, String>,
+    _database: TempDir,
+}
+
+impl Place {
+    async fn new(backend: Backend) -> Self {
+        let (database, folder) = fresh_database(backend).await;
+        let mut place = Self::bare();
+        place._database = folder;
+        place.set("JETON_DATABASE_URL", &database);
+        place.set("JETON_ISSUER", "https://auth.example.com");
+        place.set("JETON_MASTER_KEY", &MasterKey::generate());
+        place.run(&["migrate"]).ok();
+        place
+    }
+
+    /// An empty folder; the servers listen on free ports.
+    fn bare() -> Self {
+        let folder = || tempfile::tempdir().unwrap();
+        let mut place = Self { folder: folder(), environment: BTreeMap::new(), _database: folder() };
+        place.set("JETON_LISTEN", "127.0.0.1:0");
+        place.set("JETON_OPS_LISTEN", "127.0.0.1:0");
+        place.set("JETON_THROTTLING", "off");
+        place
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.into(), value.into());
+    }
+
+    /// The same place with another environment.
+    fn with(&self, name: &str, value: &str) -> Self {
+        let mut environment = self.environment.clone();
+        environment.insert(name.into(), value.into());
+        let folder = || tempfile::tempdir().unwrap();
+        Self { folder: folder(), environment, _database: folder() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jeton"));
+        command.args(arguments).current_dir(self.folder.path()).env_clear().envs(&self.environment);
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "")
+    }
+
+    /// Runs a command to its end, with this on standard input.
+    fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut command = self.command(arguments);
+        let mut child =
+            Guard(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        // A command that reads nothing may have closed it already.
+        let _ = child.0.stdin.take().unwrap().write_all(input.as_bytes());
+        let out = read_all(child.0.stdout.take().unwrap());
+        let err = read_all(child.0.stderr.take().unwrap());
+        let status = child.wait();
+        let (out, err) = (out.join().unwrap(), err.join().unwrap());
+        let ran = Ran { code: status.code(), out, err };
+        assert!(!ran.out.contains("panicked") && !ran.err.contains("panicked"), "{arguments:?}: {ran:?}");
+        ran
+    }
+
+    /// Runs a command that prints JSON.
+    fn json(&self, arguments: &[&str]) -> Value {
+        self.run(&[arguments, &["--output", "json"]].concat()).json()
+    }
+
+    fn serve(&self, arguments: &[&str]) -> Running {
+        Running::start(self, arguments)
+    }
+}
+
+fn read_all(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        text
+    })
+}
+
+/// Ends a child when it is dropped, also when the test fails.
+struct Guard(Child);
+
+impl Guard {
+    fn wait(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            match self.0.try_wait().unwrap() {
+                Some(status) => return status,
+                None => assert!(begun.elapsed() < LIMIT, "it does not end"),
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What became of a command.
+#[derive(Debug)]
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    #[track_caller]
+    fn ok(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{self:?}");
+        self.out
+    }
+
+    #[track_caller]
+    fn json(self) -> Value {
+        let text = self.ok();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// Refused with one plain sentence on standard error that has these words.
+    #[track_caller]
+    fn refused(self, words: &[&str]) -> String {
+        assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{self:?}");
+        let text = self.err.trim_end_matches('\n').to_owned();
+        assert!(text.starts_with("jeton: ") && !text.contains('\n'), "one line: {self:?}");
+        for word in words {
+            assert!(text.contains(word), "{word:?} is named: {self:?}");
+        }
+        text
+    }
+
+    /// A server that does not start: the last thing it says is one sentence with these words.
+    #[track_caller]
+    fn refused_at_start(self, words: &[&str]) {
+        assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{self:?}");
+        let last = self.err.lines().last().unwrap_or_default();
+        assert!(last.starts_with("jeton: "), "{self:?}");
+        for word in words {
+            assert!(last.contains(word), "{word:?} is named: {self:?}");
+        }
+    }
+
+    /// Refused because of the configuration, each problem on a line of its own.
+    #[track_caller]
+    fn misconfigured(self, problems: &[&str]) {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        let lines: Vec<&str> = self.err.lines().filter(|line| line.starts_with("  ")).collect();
+        assert_eq!(lines.len(), problems.len(), "{self:?}");
+        for problem in problems {
+            assert!(lines.iter().any(|line| line.contains(problem)), "{problem:?} is named: {self:?}");
+        }
+    }
+
+    /// Wrong usage.
+    #[track_caller]
+    fn usage(self) {
+        assert_eq!((self.code, self.out.as_str()), (Some(2), ""), "{self:?}");
+        assert!(self.err.starts_with("error: "), "{self:?}");
+    }
+}
+
+/// The value of a field as people see it: `name  value`.
+#[track_caller]
+fn field(text: &str, name: &str) -> String {
+    let line = text.lines().find(|line| line.split_whitespace().next() == Some(name));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).trim_start_matches(name).trim().to_owned()
+}
+
+/// A server that runs until it is dropped.
+struct Running {
+    guard: Guard,
+    address: String,
+    base: String,
+    ops: String,
+    log: Arc<Mutex<String>>,
+    out: Arc<Mutex<String>>,
+}
+
+fn collect(from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let kept = Arc::clone(&text);
+    thread::spawn(move || {
+        let mut from = BufReader::new(from);
+        let mut line = String::new();
+        while from.read_line(&mut line).is_ok_and(|length| length > 0) {
+            kept.lock().unwrap().push_str(&line);
+            line.clear();
+        }
+    });
+    text
+}
+
+/// What follows ` name=` in a log line.
+fn logged(log: &str, name: &str) -> Option<String> {
+    let line = log.lines().find(|line| line.contains("listening"))?;
+    let rest = line.split(&format!(" {name}=")).nth(1)?;
+    Some(rest.split_whitespace().next()?.to_owned())
+}
+
+impl Running {
+    fn start(place: &Place, arguments: &[&str]) -> Self {
+        let mut command = place.command(&[&["serve"], arguments].concat());
+        let mut guard =
+            Guard(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        let log = collect(guard.0.stderr.take().unwrap());
+        let out = collect(guard.0.stdout.take().unwrap());
+        let begun = Instant::now();
+        let (address, ops) = loop {
+            let text = log.lock().unwrap().clone();
+            if let (Some(address), Some(ops)) = (logged(&text, "address"), logged(&text, "ops_address")) {
+                break (address, ops);
+            }
+            assert!(guard.0.try_wait().unwrap().is_none(), "it did not start: {text}");
+            assert!(begun.elapsed() < LIMIT, "it does not start: {text}");
+            thread::sleep(Duration::from_millis(5));
+        };
+        Self { guard, base: format!("http://{address}"), ops: format!("http://{ops}"), address, log, out }
+    }
+
+    /// What it has printed, once that has `word`.
+    fn printed(&self, word: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let text = self.out.lock().unwrap().clone();
+            if text.contains(word) {
+                return text;
+            }
+            assert!(begun.elapsed() < LIMIT, "{word:?} is not printed: {text}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.guard.0.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Stops it as a service manager does.
+    fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.guard.wait()
+    }
+
+    /// Kills it at once, without a chance to do anything.
+    fn kill(mut self) {
+        self.guard.0.kill().unwrap();
+        self.guard.0.wait().unwrap();
+    }
+
+    /// A form POST by a client; its status and its answer.
+    async fn form(&self, path: &str, client: Option<(&str, &str)>, form: &[(&str, &str)]) -> (u16, Value) {
+        let mut request = reqwest::Client::new().post(format!("{}{path}", self.base)).form(form);
+        if let Some((id, secret)) = client {
+            request = request.basic_auth(id, Some(secret));
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default())
+    }
+
+    async fn client_credentials(&self, client: (&str, &str)) -> (u16, Value) {
+        self.form("/auth/token", Some(client), &[("grant_type", "client_credentials")]).await
+    }
+}
+
+/// A client with every grant, made by the command line; its secret.
+fn make_client(place: &Place, client_id: &str) -> String {
+    let grants = "password,client_credentials,refresh_token";
+    let made = place.json(&["client", "create", "--client-id", client_id, "--grant-types", grants, "--scope", "read"]);
+    made["client_secret"].as_str().unwrap().to_owned()
+}
+
+/// Tries until it is so.
+async fn eventually(limit: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < limit, "not within {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,93 @@
+//! `jeton serve`: what it sees of the command line's changes, and how it ends.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{LIMIT, Place, eventually, make_client};
+use crate::support::on_both_stores;
+
+/// How soon a running server sees what a command changed (contract §2).
+const SOON: Duration = Duration::from_secs(1);
+
+on_both_stores!(a_running_server_sees_within_a_second_what_a_command_changed, async |backend| {
+    let place = Place::new(backend).await;
+    let server = place.serve(&[]);
+    let secret = make_client(&place, "app");
+    let token = async || server.client_credentials(("app", &secret)).await;
+    assert_eq!(token().await.0, 200, "what is new is asked of the database");
+    place.run(&["client", "update", "app", "--scope", "write", "--claims", r#"{"tenant":"blue"}"#]).ok();
+    eventually(SOON, "the new scope", async || token().await.1["scope"] == "write").await;
+    place.run(&["client", "disable", "app"]).ok();
+    eventually(SOON, "it is disabled", async || token().await.0 == 401).await;
+    place.run(&["client", "enable", "app"]).ok();
+    eventually(SOON, "it is enabled", async || token().await.0 == 200).await;
+    let second = place.json(&["client", "secret", "add", "app"]);
+    let second_secret = second["client_secret"].as_str().unwrap();
+    assert_eq!(server.client_credentials(("app", second_secret)).await.0, 200, "a moment ago");
+    place.run(&["client", "secret", "retire", "app", "--secret-id", second["id"].as_str().unwrap()]).ok();
+    eventually(SOON, "it is retired", async || server.client_credentials(("app", second_secret)).await.0 == 401).await;
+    let keys = async || {
+        let text = reqwest::get(format!("{}/.well-known/jwks.json", server.base)).await.unwrap().text().await.unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["keys"].as_array().unwrap().len()
+    };
+    assert_eq!(keys().await, 1);
+    place.run(&["key", "rotate"]).ok();
+    eventually(SOON, "the announced key is published", async || keys().await == 2).await;
+    place.run(&["client", "delete", "app"]).ok();
+    eventually(SOON, "it is deleted", async || token().await.0 == 401).await;
+});
+
+on_both_stores!(a_stop_is_graceful, async |backend| {
+    let place = Place::new(backend).await;
+    let store = jeton::store::Store::connect(&place.environment["JETON_DATABASE_URL"].parse().unwrap()).await.unwrap();
+    for signal in ["TERM", "INT"] {
+        let mut server = place.serve(&[]);
+        eventually(LIMIT, "the node is known", async || store.node_list().await.unwrap().len() == 1).await;
+        server.signal(signal);
+        assert_eq!(server.guard.wait().code(), Some(0), "{signal}: {}", server.log.lock().unwrap());
+        assert!(server.log.lock().unwrap().contains("stopped"));
+        assert!(store.node_list().await.unwrap().is_empty(), "it has left");
+    }
+});
+
+on_both_stores!(a_revocation_that_was_acknowledged_survives_a_kill, async |backend| {
+    let place = Place::new(backend).await;
+    let secret = make_client(&place, "app");
+    let app = ("app", secret.as_str());
+    place.run_with(&["user", "create", "alice"], "wonderland\n").ok();
+    let login = [("grant_type", "password"), ("username", "alice"), ("password", "wonderland")];
+    for round in 0..3 {
+        let server = place.serve(&[]);
+        let (_, tokens) = server.form("/auth/token", Some(app), &login).await;
+        let (access, refresh) = (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+        let revoked = [access, refresh][round % 2];
+        assert_eq!(server.form("/auth/revoke", Some(app), &[("token", revoked)]).await.0, 200);
+        server.kill();
+        let server = place.serve(&[]);
+        let answer = server.form("/auth/introspect", Some(app), &[("token", revoked)]).await;
+        assert_eq!(answer, (200, json!({"active": false})), "round {round}");
+        let answer = server.form("/auth/introspect", Some(app), &[("token", access)]).await;
+        assert_eq!(answer, (200, json!({"active": false})), "a session is revoked with its access tokens");
+        assert_eq!(server.stop().code(), Some(0));
+    }
+});
+
+on_both_stores!(a_login_that_was_acknowledged_survives_a_kill, async |backend| {
+    let place = Place::new(backend).await;
+    let secret = make_client(&place, "app");
+    let app = ("app", secret.as_str());
+    place.run_with(&["user", "create", "alice"], "wonderland\n").ok();
+    let login = [("grant_type", "password"), ("username", "alice"), ("password", "wonderland")];
+    let server = place.serve(&[]);
+    let (_, tokens) = server.form("/auth/token", Some(app), &login).await;
+    server.kill();
+    let server = place.serve(&[]);
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
+    let (status, refreshed) = server.form("/auth/token", Some(app), &refresh).await;
+    assert_eq!(status, 200, "{refreshed}");
+    server.kill();
+    let server = place.serve(&[]);
+    let (status, again) = server.form("/auth/token", Some(app), &refresh).await;
+    assert_eq!((status, &again["refresh_token"]), (200, &refreshed["refresh_token"]), "the same successor");
+});

@@ -1,0 +1,91 @@
+//! `jeton user`.
+
+use serde_json::json;
+
+use super::{Place, field, make_client};
+use crate::support::on_both_stores;
+
+async fn login(server: &super::Running, client: (&str, &str), username: &str, password: &str) -> u16 {
+    let form = [("grant_type", "password"), ("username", username), ("password", password)];
+    server.form("/auth/token", Some(client), &form).await.0
+}
+
+on_both_stores!(a_user_is_created_with_a_password_from_standard_input, async |backend| {
+    let place = Place::new(backend).await;
+    let secret = make_client(&place, "app");
+    let create = ["user", "create", "Älice", "--scope", "read", "--claims", r#"{"tenant":"blue"}"#];
+    let text = place.run_with(&create, "open sesame\n").ok();
+    assert!(!text.contains("open sesame") && !text.contains("argon2"), "{text}");
+    let id = field(&text, "id");
+    let shown = place.json(&["user", "show", &id]);
+    assert_eq!((&shown["username"], &shown["scope"]), (&json!("Älice"), &json!("read")));
+    assert_eq!((&shown["claims"], &shown["enabled"]), (&json!({"tenant": "blue"}), &json!(true)));
+    assert_eq!(place.json(&["user", "show", "älice"]), shown, "by name, however it is spelt");
+    assert_eq!(place.json(&["user", "show", "--username", "ÄLICE"]), shown);
+    for ran in [place.run_with(&create, "other\n"), place.run_with(&["user", "create", "ÄLICE"], "x\n")] {
+        ran.refused(&["there is a user", "already"]);
+    }
+    place.run_with(&["user", "create", "bob"], "").refused(&["password is empty"]);
+    place.run_with(&["user", "create", "bob"], "\n").refused(&["password is empty"]);
+    let bob = place.json(&["user", "create", "bob", "--no-password", "--enabled", "false"]);
+    assert_eq!((&bob["enabled"], bob.get("scope")), (&json!(false), None));
+    let server = place.serve(&[]);
+    assert_eq!(login(&server, ("app", &secret), "Älice", "open sesame").await, 200);
+    assert_eq!(login(&server, ("app", &secret), "bob", "").await, 400);
+});
+
+on_both_stores!(users_are_listed_changed_disabled_enabled_and_deleted, async |backend| {
+    let place = Place::new(backend).await;
+    for name in ["zoe", "adam", "mia"] {
+        place.run(&["user", "create", name, "--no-password"]).ok();
+    }
+    let names = |list: &serde_json::Value| {
+        list.as_array().unwrap().iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&place.json(&["user", "list"])), ["zoe", "adam", "mia"], "oldest first");
+    assert_eq!(names(&place.json(&["user", "list", "--username", "ADAM"])), ["adam"]);
+    let table = place.run(&["user", "list"]).ok();
+    assert!(table.trim_start().starts_with("ID") && table.lines().count() == 4, "{table}");
+    let first = place.run(&["user", "list", "--limit", "2", "--output", "json"]);
+    let cursor = first.err.trim().rsplit(' ').next().unwrap().to_owned();
+    assert_eq!(names(&place.json(&["user", "list", "--limit", "2", "--cursor", &cursor])), ["mia"]);
+
+    let update = ["user", "update", "zoe", "--new-username", "Zoë", "--scope", "a,b", "--claims", r#"{"x":1}"#];
+    let changed = place.json(&update);
+    assert_eq!((&changed["username"], &changed["scope"]), (&json!("Zoë"), &json!("a b")));
+    assert_eq!(changed["claims"], json!({"x": 1}));
+    assert_eq!(place.json(&["user", "update", "zoë", "--claims", r#"{"x":null,"y":2}"#])["claims"], json!({"y": 2}));
+    place.run(&["user", "update", "zoë"]).refused(&["nothing to change"]);
+    place.run(&["user", "update", "zoë", "--new-username", "MIA"]).refused(&["there is a user", "already"]);
+    for (verb, enabled) in [("disable", "false"), ("enable", "true")] {
+        assert_eq!(field(&place.run(&["user", verb, "mia"]).ok(), "enabled"), enabled);
+        assert_eq!(place.json(&["user", verb, "--username", "mia"])["enabled"].to_string(), enabled);
+    }
+    assert!(place.run(&["user", "delete", "mia"]).ok().contains("mia"));
+    for arguments in [&["user", "show", "mia"][..], &["user", "delete", "mia"], &["user", "disable", "mia"]] {
+        place.run(arguments).refused(&["no user \"mia\""]);
+    }
+    let nobody = "018f4d2e-0000-7000-8000-000000000000";
+    place.run(&["user", "show", nobody]).refused(&["no user", nobody]);
+    assert_eq!(place.json(&["user", "delete", "adam"]).as_object().unwrap().len(), 1);
+});
+
+on_both_stores!(a_new_password_ends_what_was_issued, async |backend| {
+    let place = Place::new(backend).await;
+    let secret = make_client(&place, "app");
+    let app = ("app", secret.as_str());
+    place.run_with(&["user", "create", "alice"], "first\n").ok();
+    let server = place.serve(&[]);
+    let form = [("grant_type", "password"), ("username", "alice"), ("password", "first")];
+    let (_, tokens) = server.form("/auth/token", Some(app), &form).await;
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    let said = place.run_with(&["user", "password", "alice"], "second\n").ok();
+    assert!(!said.contains("second"), "{said}");
+    place.run_with(&["user", "password", "alice"], "").refused(&["new password is empty"]);
+    place.run_with(&["user", "password", "nobody"], "x\n").refused(&["no user \"nobody\""]);
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+    let (status, answer) = server.form("/auth/token", Some(app), &refresh).await;
+    assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")));
+    assert_eq!(login(&server, app, "alice", "first").await, 400);
+    assert_eq!(login(&server, app, "alice", "second").await, 200);
+});

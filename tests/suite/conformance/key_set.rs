@@ -1,0 +1,126 @@
+//! Rows JWK: the key set (RFC 7517).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::scene::{Scene, get_with, published_keys, verified};
+use crate::support::{Backend, Setup, TestServer, jwt_part, on_both_stores};
+
+const PLACE: &str = "/.well-known/jwks.json";
+const ALGORITHMS: [&str; 3] = ["ES256", "EdDSA", "RS256"];
+
+/// A server whose key set has a second key, announced for later.
+async fn with_two_keys(backend: Backend, algorithm: &str) -> TestServer {
+    let app = TestServer::start_with(backend, Setup::default().set("JETON_SIGNING_ALG", algorithm)).await;
+    let rotated = app.admin(Method::POST, "/admin/v1/keys/rotate", None).await;
+    assert!(rotated.status.is_success(), "{rotated:?}");
+    assert_eq!(published_keys(&app).await.len(), 2, "the next key is published before it is used");
+    app
+}
+
+fn bytes(key: &Value, name: &str) -> Vec<u8> {
+    let text = key[name].as_str().unwrap_or_else(|| panic!("no {name}: {key}"));
+    URL_SAFE_NO_PAD.decode(text).unwrap_or_else(|error| panic!("{name} is no base64url: {error}"))
+}
+
+on_both_stores!(jwk_001_jwk_002_jwk_003_jwk_004_and_jwk_012_the_set_holds_public_keys_for_signing, async |backend| {
+    for algorithm in ALGORITHMS {
+        let app = with_two_keys(backend, algorithm).await;
+        let answer = app.get(PLACE).await;
+        // JWK-001
+        let content_type = answer.assert_ok().header("content-type").unwrap();
+        assert!(matches!(content_type, "application/json" | "application/jwk-set+json"), "{content_type}");
+        let keys = answer.json["keys"].as_array().unwrap();
+        let mut kids = BTreeSet::new();
+        let mut material = BTreeMap::new();
+        for key in keys {
+            // JWK-002
+            for private in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+                assert!(key.get(private).is_none(), "{private}: {key}");
+            }
+            // JWK-003
+            let kid = key["kid"].as_str().unwrap();
+            assert!(!kid.is_empty() && kids.insert(kid), "{kid}");
+            // JWK-004
+            let (kty, curve) = match algorithm {
+                "ES256" => ("EC", Some("P-256")),
+                "EdDSA" => ("OKP", Some("Ed25519")),
+                _ => ("RSA", None),
+            };
+            assert_eq!((key["kty"].as_str(), key.get("crv").and_then(Value::as_str)), (Some(kty), curve));
+            assert_eq!((&key["use"], &key["alg"]), (&json!("sig"), &json!(algorithm)));
+            assert!(key.get("key_ops").is_none_or(|operations| operations == &json!(["verify"])), "{key}");
+            // JWK-012
+            let point = key.get("n").or(key.get("x")).unwrap().to_string();
+            assert!(material.insert(point, &key["alg"]).is_none(), "one key stands twice");
+        }
+    }
+});
+
+on_both_stores!(jwk_005_and_jwk_007_numbers_have_their_full_length_and_canonical_form, async |backend| {
+    for algorithm in ALGORITHMS {
+        let app = with_two_keys(backend, algorithm).await;
+        for key in published_keys(&app).await {
+            match algorithm {
+                "ES256" => {
+                    let point = [vec![4], bytes(&key, "x"), bytes(&key, "y")].concat();
+                    assert_eq!((bytes(&key, "x").len(), bytes(&key, "y").len()), (32, 32));
+                    // JWK-005: the library takes only points on the curve.
+                    let curve = &aws_lc_rs::agreement::ECDH_P256;
+                    let own = aws_lc_rs::agreement::PrivateKey::generate(curve).unwrap();
+                    let public = aws_lc_rs::agreement::UnparsedPublicKey::new(curve, point);
+                    assert!(aws_lc_rs::agreement::agree(&own, public, (), |_| Ok(())).is_ok(), "{key}");
+                }
+                "EdDSA" => assert_eq!(bytes(&key, "x").len(), 32),
+                _ => {
+                    let (modulus, exponent) = (bytes(&key, "n"), bytes(&key, "e"));
+                    assert!(modulus.len() >= 256 && modulus[0] != 0, "{key}");
+                    assert_eq!(modulus[0] >> 7, usize::from(modulus.len() == 256) as u8, "2048 bits at least");
+                    assert!(exponent[0] != 0 && exponent.last().unwrap() % 2 == 1, "{key}");
+                    let value = exponent.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+                    assert!(value >= 65_537, "{value}");
+                }
+            }
+        }
+    }
+});
+
+on_both_stores!(jwk_006_and_jwk_008_the_key_that_a_token_names_is_in_the_set_and_verifies, async |backend| {
+    for algorithm in ALGORITHMS {
+        let scene = Scene::start_with(backend, Setup::default().set("JETON_SIGNING_ALG", algorithm)).await;
+        let own = scene.client_token(&scene.main, &[]).await.text("access_token");
+        for token in [scene.login(&scene.main).await.access, own] {
+            let claims = verified(&scene.app, &token).await;
+            assert_eq!(claims["client_id"], json!("main"));
+            let kid = jwt_part(&token, 0)["kid"].clone();
+            let keys = published_keys(&scene.app).await;
+            let key = keys.iter().find(|key| key["kid"] == kid).unwrap();
+            // JWK-008: RS256 where it is switched on (contract §3; the default is ES256).
+            assert_eq!((&key["alg"], algorithm == "RS256"), (&json!(algorithm), key["kty"] == "RSA"));
+        }
+    }
+});
+
+on_both_stores!(jwk_009_and_jwk_013_anybody_may_read_and_keep_the_set_for_a_while, async |backend| {
+    let app = with_two_keys(backend, "ES256").await;
+    let answer = get_with(&app, PLACE, &[("Origin", "https://spa.example")]).await;
+    // JWK-013
+    assert_eq!(answer.assert_ok().header("access-control-allow-origin"), Some("*"));
+    assert!(answer.header("access-control-allow-credentials").is_none());
+    // JWK-009: a cache is over before the announced key is used.
+    let caching = answer.header("cache-control").unwrap();
+    let seconds: i64 = caching.split("max-age=").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+    assert!(seconds > 0 && seconds < jeton::token::keyring::ANNOUNCEMENT, "{caching}");
+    let now = app.clock.now();
+    let keys = app.server.app.view.keys();
+    let (signing, kid) = (keys.ring.active_signing_key(now).unwrap(), app.admin_token().await);
+    assert_eq!(jwt_part(&kid, 0)["kid"], json!(signing.kid));
+    let later = now.plus_seconds(seconds);
+    assert_eq!(keys.ring.active_signing_key(later).unwrap().kid, signing.kid, "the old key signs until then");
+    let after = now.plus_seconds(jeton::token::keyring::ANNOUNCEMENT + 1);
+    assert_ne!(keys.ring.active_signing_key(after).unwrap().kid, signing.kid);
+});

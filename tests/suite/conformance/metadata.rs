@@ -1,0 +1,220 @@
+//! Rows MET: server metadata (RFC 8414).
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::scene::{Scene, every_grant, get_with, request, verified};
+use crate::support::{FORM, Setup, TestClient, TestServer, on_both_stores};
+
+const PLACE: &str = "/.well-known/oauth-authorization-server";
+const ENDPOINTS: [&str; 4] = ["token_endpoint", "jwks_uri", "revocation_endpoint", "introspection_endpoint"];
+
+async fn document(app: &TestServer) -> Value {
+    app.get(PLACE).await.assert_ok().json.clone()
+}
+
+/// The strings of a list of the document; nothing if it is not there.
+fn list(document: &Value, name: &str) -> BTreeSet<String> {
+    let items = document.get(name).and_then(Value::as_array).into_iter().flatten();
+    items.map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+/// The path of an advertised address, which must be below this issuer.
+#[track_caller]
+fn path_of<'a>(document: &'a Value, name: &str, origin: &str) -> &'a str {
+    let address = document[name].as_str().unwrap_or_else(|| panic!("no {name}"));
+    address.strip_prefix(origin).unwrap_or_else(|| panic!("{name}: {address} is not below {origin}"))
+}
+
+/// A client that authenticates in this way.
+async fn client_by(app: &TestServer, method: &str) -> TestClient {
+    if method == "none" {
+        return app.public_client("by-none").await;
+    }
+    app.client(&format!("by-{method}"), every_grant(json!({"token_endpoint_auth_method": method}))).await
+}
+
+on_both_stores!(met_001_met_003_met_005_met_006_met_007_and_met_021_the_document_is_complete, async |backend| {
+    let scene = Scene::start(backend).await;
+    let app = &scene.app;
+    let answer = app.get(PLACE).await;
+    // MET-001
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let document = answer.assert_ok().json.as_object().expect("an object").clone();
+    // MET-003
+    let issuer = reqwest::Url::parse(document["issuer"].as_str().unwrap()).unwrap();
+    assert_eq!((issuer.scheme(), issuer.query(), issuer.fragment()), ("https", None, None));
+    for (name, value) in &document {
+        // MET-006 and MET-007: what RFC 8414 §2 requires may be empty, nothing else.
+        assert!(name == "response_types_supported" || value != &json!([]), "{name} is empty");
+        assert!(!value.is_null(), "{name} is null");
+        // MET-021
+        let is_address = name.ends_with("_endpoint") || name.ends_with("_uri") || name == "service_documentation";
+        assert!(!is_address || !value.as_str().unwrap().contains('#'), "{name}");
+    }
+    let has_authorization = document.contains_key("authorization_endpoint");
+    assert!(document.contains_key("response_types_supported") || !has_authorization);
+    // MET-005
+    let document = Value::Object(document);
+    for name in ENDPOINTS {
+        let path = path_of(&document, name, app.issuer());
+        let get = app.get(path).await;
+        let post = app.raw(path, &[FORM], "").await;
+        for answer in [&get, &post] {
+            assert!(answer.status.as_u16() != 404 && answer.status.as_u16() < 500, "{name}: {answer:?}");
+        }
+        assert_eq!(get.status.as_u16(), if name == "jwks_uri" { 200 } else { 405 }, "{name}");
+    }
+});
+
+on_both_stores!(met_002_and_met_004_the_issuer_is_the_configured_one_to_the_byte, async |backend| {
+    for issuer in [
+        "https://auth.example.com",
+        "https://auth.example.com/",
+        "https://auth.example.com/tenant",
+        "https://auth.example.com/tenant/",
+        "https://auth.example.com:8443/a/b",
+        "http://127.0.0.1:8080",
+    ] {
+        let app = TestServer::start_with(backend, Setup::default().set("JETON_ISSUER", issuer)).await;
+        let main = app.main_client("main").await;
+        let url = reqwest::Url::parse(issuer).unwrap();
+        let path = url.path().trim_end_matches('/');
+        // MET-004: between host and path; an issuer without a path has it at the root.
+        for place in [PLACE, "/.well-known/openid-configuration"] {
+            let answer = app.get(&format!("{place}{path}")).await;
+            assert_eq!(answer.assert_ok().json["issuer"], json!(issuer));
+        }
+        // OpenID Connect Discovery §4 puts it behind the path.
+        let answer = app.get(&format!("{path}/.well-known/openid-configuration")).await;
+        assert_eq!(answer.assert_ok().json["issuer"], json!(issuer));
+        let document = app.get(&format!("{PLACE}{path}")).await.json;
+        let origin = url.origin().ascii_serialization();
+        for name in ENDPOINTS {
+            let place = path_of(&document, name, &origin);
+            assert!(place.starts_with(&format!("{path}/")) && !place.contains("//"), "{place}");
+            let answer = app.raw(place, &[FORM, ("Authorization", &main.basic())], "").await;
+            assert_eq!(answer.status.as_u16(), if name == "jwks_uri" { 405 } else { 400 }, "{place}: {answer:?}");
+        }
+        let answer = app.token(&main, &[("grant_type", "client_credentials")]).await;
+        let claims = verified(&app, &answer.text("access_token")).await;
+        assert_eq!(claims["iss"], json!(issuer));
+    }
+});
+
+on_both_stores!(met_008_met_015_and_met_016_grants_and_scopes_are_those_in_use, async |backend| {
+    let app = TestServer::start(backend).await;
+    let before = document(&app).await;
+    // MET-016: no password grant before a client has it.
+    assert!(!list(&before, "grant_types_supported").contains("password"), "{before}");
+    let cc = json!({"grant_types": ["client_credentials"], "scope": "read mail:send"});
+    app.client("cc", cc).await;
+    let document_now = document(&app).await;
+    assert!(list(&document_now, "grant_types_supported").contains("client_credentials"));
+    assert!(!list(&document_now, "grant_types_supported").contains("password"));
+    app.main_client("main").await;
+    let after = document(&app).await;
+    // MET-008
+    let grants = list(&after, "grant_types_supported");
+    assert_eq!(grants, BTreeSet::from(["client_credentials", "password", "refresh_token"].map(str::to_owned)));
+    // MET-015
+    let scopes = list(&after, "scopes_supported");
+    for scope in ["read", "write", "mail:send"] {
+        assert!(scopes.contains(scope), "{scope}: {after}");
+    }
+    // MET-016
+    for document in [&before, &after] {
+        assert!(!list(document, "grant_types_supported").contains("implicit"));
+        for response_type in list(document, "response_types_supported") {
+            assert!(response_type.split(' ').all(|part| part != "token"), "{response_type}");
+        }
+    }
+});
+
+on_both_stores!(met_009_and_met_011_every_advertised_authentication_method_works, async |backend| {
+    let scene = Scene::start(backend).await;
+    let app = &scene.app;
+    let document = document(app).await;
+    let methods = list(&document, "token_endpoint_auth_methods_supported");
+    assert_eq!(methods, BTreeSet::from(["client_secret_basic", "client_secret_post", "none"].map(str::to_owned)));
+    // MET-011: without a list it would be Basic only.
+    let revoking = list(&document, "revocation_endpoint_auth_methods_supported");
+    let introspecting = list(&document, "introspection_endpoint_auth_methods_supported");
+    assert_eq!(revoking, methods);
+    assert_eq!(introspecting, BTreeSet::from(["client_secret_basic", "client_secret_post"].map(str::to_owned)));
+    for method in &methods {
+        let client = client_by(app, method).await;
+        let tokens = scene.login(&client).await;
+        if introspecting.contains(method) {
+            app.introspect(&client, &tokens.access).await.assert_active();
+        }
+        let tokens = scene.refresh(&client, &tokens.refresh).await;
+        app.revoke(&client, &tokens.refresh).await.assert_ok();
+        scene.assert_dead(&client, &tokens).await;
+    }
+});
+
+on_both_stores!(met_010_met_012_and_met_017_only_strong_algorithms_are_advertised, async |backend| {
+    let app = TestServer::start(backend).await;
+    let document = document(&app).await;
+    let names = document.as_object().unwrap().keys();
+    // MET-017
+    for name in names.filter(|name| name.ends_with("_alg_values_supported")) {
+        let algorithms = list(&document, name);
+        let weak = |algorithm: &String| algorithm.eq_ignore_ascii_case("none") || algorithm.starts_with("HS");
+        let strong = name.ends_with("_auth_signing_alg_values_supported") || !algorithms.iter().any(weak);
+        assert!(!algorithms.contains("none") && strong, "{name}: {algorithms:?}");
+    }
+    // MET-010
+    for endpoint in ["token", "revocation", "introspection"] {
+        let methods = list(&document, &format!("{endpoint}_endpoint_auth_methods_supported"));
+        let signed = methods.contains("private_key_jwt") || methods.contains("client_secret_jwt");
+        let algorithms = list(&document, &format!("{endpoint}_endpoint_auth_signing_alg_values_supported"));
+        assert_eq!(signed, !algorithms.is_empty(), "{endpoint}");
+    }
+    // MET-012
+    let challenges = list(&document, "code_challenge_methods_supported");
+    assert_eq!(document.get("authorization_endpoint").is_some(), challenges.contains("S256"), "{document}");
+    assert!(!challenges.contains("plain"));
+});
+
+on_both_stores!(met_013_and_met_014_every_way_of_asking_gives_the_same_document, async |backend| {
+    let scene = Scene::start(backend).await;
+    let app = &scene.app;
+    let plain = app.get(PLACE).await.body;
+    assert!(plain.contains("https://auth.example.com/auth/token"));
+    // MET-013
+    for headers in [
+        &[("Host", "evil.example")][..],
+        &[("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "http"), ("X-Forwarded-Port", "1")],
+        &[("X-Forwarded-Prefix", "/evil"), ("X-Forwarded-For", "203.0.113.9")],
+        &[("Forwarded", "for=203.0.113.9;host=evil.example;proto=http")],
+        &[("X-Original-URL", "/evil"), ("X-Rewrite-URL", "/evil"), ("X-Host", "evil.example")],
+    ] {
+        let answer = get_with(app, PLACE, headers).await;
+        assert_eq!(answer.assert_ok().body, plain, "{headers:?}");
+    }
+    // MET-014
+    let discovery = app.get("/.well-known/openid-configuration").await;
+    assert_eq!(discovery.assert_ok().json, document(app).await);
+});
+
+on_both_stores!(met_018_met_019_and_met_020_the_document_is_for_caches_and_browsers, async |backend| {
+    let app = TestServer::start(backend).await;
+    for path in [PLACE, "/.well-known/openid-configuration", "/.well-known/jwks.json"] {
+        // MET-018
+        let head = request(&app, Method::HEAD, path, &[]).await;
+        assert_eq!((head.status.as_u16(), head.body.as_str()), (200, ""), "{head:?}");
+        let post = app.raw(path, &[FORM], "").await;
+        assert!(matches!(post.status.as_u16(), 404 | 405), "{post:?}");
+        // MET-019
+        let answer = get_with(&app, path, &[("Origin", "https://spa.example")]).await;
+        let caching = answer.assert_ok().header("cache-control").unwrap_or_default();
+        assert!(caching.contains("max-age=") && !caching.contains("no-store"), "{caching}");
+        // MET-020
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{answer:?}");
+        assert!(answer.header("access-control-allow-credentials").is_none());
+    }
+});

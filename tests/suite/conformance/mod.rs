@@ -1,0 +1,23 @@
+//! The rows of the conformance list, section by section; a test has the ids of its rows in its name or beside them.
+
+mod cast;
+mod client_authentication;
+mod client_credentials;
+mod coverage;
+mod general;
+mod password;
+mod scope;
+mod security;
+mod token_endpoint;
+
+mod access_token;
+mod bearer;
+mod forgery;
+mod introspection;
+mod jose;
+mod key_set;
+mod metadata;
+mod refresh;
+mod resource;
+mod revocation;
+mod scene;

@@ -1,0 +1,111 @@
+//! Rows RES: resource indicators (RFC 8707).
+
+use serde_json::{Value, json};
+
+use super::scene::{API, FILES, Scene};
+use crate::support::{Answer, jwt_part, on_both_stores};
+
+/// The audiences of a good answer: in the JWT and by introspection the same.
+async fn audiences(scene: &Scene, answer: &Answer) -> Value {
+    let token = answer.assert_ok().json["access_token"].as_str().unwrap();
+    let seen = scene.assert_active(token).await["aud"].clone();
+    if !token.starts_with("jat_") {
+        assert_eq!(jwt_part(token, 1)["aud"], seen);
+    }
+    seen
+}
+
+on_both_stores!(res_001_and_res_008_a_resource_restricts_the_audience_and_an_empty_one_does_not, async |backend| {
+    let scene = Scene::start(backend).await;
+    for client in [&scene.main, &scene.opaque] {
+        for resource in [API, FILES] {
+            let answer = scene.client_token(client, &[("resource", resource)]).await;
+            assert_eq!(audiences(&scene, &answer).await, json!(resource));
+            let login = scene.login_with(client, &[("resource", resource)]).await;
+            assert_eq!(scene.assert_active(&login.access).await["aud"], json!(resource));
+        }
+        // RES-008
+        for more in [&[][..], &[("resource", "")], &[("resource", ""), ("resource", "")]] {
+            let answer = scene.client_token(client, more).await;
+            assert_eq!(audiences(&scene, &answer).await, json!([API, FILES]), "{more:?}");
+        }
+    }
+    // A client without audiences has the default one (RFC 9068 §3), and may ask for it by name.
+    let default = format!("{}/api", scene.app.issuer());
+    let tokens = scene.login(&scene.public).await;
+    assert_eq!(scene.assert_active(&tokens.access).await["aud"], json!(default));
+    let tokens = scene.login_with(&scene.public, &[("resource", &default)]).await;
+    assert_eq!(scene.assert_active(&tokens.access).await["aud"], json!(default));
+});
+
+on_both_stores!(res_002_res_003_and_res_009_any_other_resource_is_an_invalid_target, async |backend| {
+    let scene = Scene::start(backend).await;
+    let admin = format!("{}/admin/v1", scene.app.issuer());
+    let wrong = [
+        // RES-002
+        "/api",
+        "https://api.example.test/#x",
+        "https://api.example.test/#",
+        "not a uri",
+        "%",
+        "\u{1f4a9}",
+        // RES-003
+        "https://unknown.example.test/",
+        &admin,
+        // RES-009
+        "https://api.example.test",
+        "https://api.example.test//",
+        "https://api.example.test/x",
+        "https://api.example.test/?x",
+        "https://API.example.test/",
+        "HTTPS://api.example.test/",
+        "https://api.example.test:443/",
+        " https://api.example.test/",
+        "https://api.example.test/ https://files.example.test/",
+    ];
+    for client in [&scene.main, &scene.opaque] {
+        for resource in wrong {
+            scene.client_token(client, &[("resource", resource)]).await.assert_error(400, "invalid_target");
+        }
+        // One good one beside it does not help.
+        let both = [("resource", API), ("resource", "https://unknown.example.test/")];
+        scene.client_token(client, &both).await.assert_error(400, "invalid_target");
+    }
+    let login = [("grant_type", "password"), ("username", "alice"), ("password", "wonderland"), ("resource", API)];
+    scene.app.token(&scene.public, &login).await.assert_error(400, "invalid_target");
+});
+
+on_both_stores!(res_004_a_resource_may_repeat, async |backend| {
+    let scene = Scene::start(backend).await;
+    for client in [&scene.main, &scene.opaque] {
+        let answer = scene.client_token(client, &[("resource", API), ("resource", FILES)]).await;
+        assert_eq!(audiences(&scene, &answer).await, json!([API, FILES]));
+        let answer = scene.client_token(client, &[("resource", API), ("resource", API)]).await;
+        assert_eq!(audiences(&scene, &answer).await, json!(API));
+        // In JSON it may be an array.
+        for (resource, audience) in [(json!([API, FILES]), json!([API, FILES])), (json!(FILES), json!(FILES))] {
+            let body = json!({"grant_type": "client_credentials", "resource": resource}).to_string();
+            let headers = [("Content-Type", "application/json"), ("Authorization", &client.basic())];
+            let answer = scene.app.raw("/auth/token", &headers, body).await;
+            assert_eq!(audiences(&scene, &answer).await, audience);
+        }
+    }
+});
+
+on_both_stores!(res_005_a_refresh_narrows_the_audience_and_never_widens_it, async |backend| {
+    let scene = Scene::start(backend).await;
+    for client in [&scene.main, &scene.opaque] {
+        let tokens = scene.login_with(client, &[("resource", API)]).await;
+        for more in [&[("resource", FILES)][..], &[("resource", API), ("resource", FILES)]] {
+            scene.refresh_with(client, &tokens.refresh, more).await.assert_error(400, "invalid_target");
+        }
+        let next = scene.app.refresh(client, &tokens.refresh).await;
+        assert_eq!(audiences(&scene, &next).await, json!(API), "the refusals spent nothing");
+
+        let both = scene.login(client).await;
+        let narrow = scene.refresh_with(client, &both.refresh, &[("resource", FILES)]).await;
+        assert_eq!(audiences(&scene, &narrow).await, json!(FILES));
+        let full = scene.app.refresh(client, &narrow.text("refresh_token")).await;
+        assert_eq!(audiences(&scene, &full).await, json!([API, FILES]), "the session itself is not narrowed");
+    }
+});

@@ -1,0 +1,121 @@
+//! The pages that explain the API and its errors.
+
+use jeton::oauth::cause::Cause;
+use jeton::oauth::error::ErrorCode;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::support::{Answer, Backend, Setup, TestServer, on_both_stores};
+
+/// A page that runs nothing and loads nothing, and whose style is the one that its policy allows.
+#[track_caller]
+fn assert_page(answer: &Answer) {
+    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = answer.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let style = answer.body.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).unwrap();
+    let hash = {
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.encode(jeton::token::sha256(style.as_bytes()))
+    };
+    assert!(policy.contains(&format!("'sha256-{hash}'")), "{policy}");
+    for forbidden in ["<script", "<link", "<img", "<iframe", "@import", "url(", " on", "style="] {
+        let outside_text = answer.body.split('<').filter_map(|tag| tag.split('>').next());
+        for tag in outside_text {
+            assert!(!format!("<{tag}").contains(forbidden), "{forbidden}: <{tag}>");
+        }
+    }
+    assert!(!style.contains("@import") && !style.contains("url("));
+    assert!(answer.body.contains("name=\"viewport\"") && style.contains("prefers-color-scheme"));
+}
+
+/// The local addresses to which a page leads, resolved against its own.
+fn links(base: &str, page: &Answer) -> Vec<url::Url> {
+    let here = url::Url::parse(base).unwrap();
+    let targets = page.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    targets.map(|target| here.join(target).unwrap()).collect()
+}
+
+on_both_stores!(every_page_is_there_and_every_link_leads_to_a_page, async |backend| {
+    let app = TestServer::start(backend).await;
+    let mut seen = Vec::new();
+    for path in ["/docs", "/docs/errors", "/docs/errors/invalid_grant"] {
+        let page = app.get(path).await;
+        page.assert_ok();
+        assert_page(&page);
+        for mut link in links(&format!("{}{path}", app.base), &page) {
+            if let Some(anchor) = link.fragment().filter(|_| link.path() == path) {
+                assert!(page.body.contains(&format!("id=\"{anchor}\"")), "{link}");
+            }
+            link.set_fragment(None);
+            if !seen.contains(&link) {
+                seen.push(link);
+            }
+        }
+    }
+    for link in seen {
+        assert_eq!(Answer::of(app.http.get(link.clone())).await.status, StatusCode::OK, "{link}");
+    }
+});
+
+on_both_stores!(every_error_and_every_cause_has_a_page_that_the_index_names, async |backend| {
+    let app = TestServer::start(backend).await;
+    let index = app.get("/docs/errors").await.body;
+    for code in ErrorCode::ALL.iter().map(|error| error.name()).chain(Cause::ALL.iter().map(|cause| cause.name())) {
+        let page = app.get(&format!("/docs/errors/{code}")).await;
+        page.assert_ok();
+        assert_page(&page);
+        assert!(page.body.contains(&format!("<h1><code>{code}</code></h1>")), "{code}");
+        assert!(!page.body.contains("{issuer}") && !page.body.contains("{ops}"), "{code}");
+        assert!(index.contains(&format!("href=\"../docs/errors/{code}\"")), "{code}");
+    }
+});
+
+on_both_stores!(every_error_leads_to_its_page, async |backend| {
+    let app = TestServer::start(backend).await;
+    let main = app.main_client("main").await;
+    let issuer = app.issuer().to_owned();
+    let uri = app.refresh(&main, "nonsense").await.text("error_uri");
+    app.get(uri.strip_prefix(&issuer).unwrap()).await.assert_ok();
+    let reader = app.client("reader", json!({"grant_types": ["client_credentials"], "scope": "jeton:read"})).await;
+    let token = app.token(&reader, &[("grant_type", "client_credentials")]).await.text("access_token");
+    let users = format!("{}/admin/v1/users", app.base);
+    let problems = [
+        app.get("/admin/v1/users").await,
+        app.get("/admin/v1/users?access_token=x").await,
+        Answer::of(app.http.get(&users).bearer_auth("nonsense")).await,
+        Answer::of(app.http.post(&users).bearer_auth(&token)).await,
+        app.admin(Method::GET, "/admin/v1/users/nobody", None).await,
+        app.admin(Method::POST, "/admin/v1/users", Some(json!({}))).await,
+        app.admin(Method::POST, "/admin/v1/clients", Some(json!({"client_id": "main"}))).await,
+    ];
+    for problem in problems {
+        let uri = problem.text("type");
+        app.get(uri.strip_prefix(&issuer).unwrap()).await.assert_ok();
+    }
+});
+
+on_both_stores!(an_unknown_code_is_not_shown_back, async |backend| {
+    let app = TestServer::start(backend).await;
+    for code in ["nothing", "%3Cscript%3Ealert(1)%3C%2Fscript%3E", "%FF", "invalid_grant%00", "Invalid_Grant"] {
+        let page = app.get(&format!("/docs/errors/{code}")).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{code}");
+        assert_page(&page);
+        assert!(!page.body.contains("alert"), "{}", page.body);
+    }
+});
+
+#[tokio::test]
+async fn with_dev_the_commands_name_the_database_for_development() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("dev.db").display());
+    let key = jeton::token::master::MasterKey::generate();
+    let setup = Setup { dev: true, ..Setup::default() };
+    let app = TestServer::start_on(&database, &key, setup).await;
+    let page = app.get("/docs/errors/user_disabled").await;
+    assert!(page.body.contains("<pre>jeton --dev user enable USERNAME</pre>"), "{}", page.body);
+    let production = TestServer::start(Backend::Sqlite).await;
+    let page = production.get("/docs/errors/expired").await;
+    assert!(page.body.contains("https://auth.example.com/auth/token"), "{}", page.body);
+}

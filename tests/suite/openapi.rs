@@ -1,0 +1,303 @@
+//! openapi.yaml describes what the server really does.
+
+use std::collections::BTreeSet;
+
+use jeton::oauth::cause::Cause;
+use jeton::oauth::error::ErrorCode;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, FORM, TestServer, on_both_stores};
+
+const METHODS: [&str; 7] = ["GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH"];
+
+/// The description, as the server gives it.
+async fn description(app: &TestServer) -> Value {
+    let answer = app.get("/openapi.yaml").await;
+    answer.assert_ok();
+    assert_eq!(answer.header("content-type"), Some("application/yaml"));
+    let mut document: serde_yaml_ng::Value = serde_yaml_ng::from_str(&answer.body).unwrap();
+    document.apply_merge().unwrap();
+    serde_json::to_value(document).unwrap()
+}
+
+/// What a local reference leads to.
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(path) => document.pointer(path.strip_prefix('#').unwrap()).unwrap_or_else(|| panic!("nothing at {path}")),
+        None => value,
+    }
+}
+
+fn every_reference<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str));
+            members.values().for_each(|value| every_reference(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| every_reference(value, found)),
+        _ => {}
+    }
+}
+
+fn names(value: &Value) -> Vec<&str> {
+    value.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect()
+}
+
+on_both_stores!(every_route_and_method_is_described_and_nothing_else, async |backend| {
+    let app = TestServer::start(backend).await;
+    let document = description(&app).await;
+    let real: BTreeSet<(String, String)> = jeton::http::routes(&app.server.app)
+        .iter()
+        .flat_map(|route| route.methods.iter().map(|method| (route.path.to_owned(), (*method).to_owned())))
+        .collect();
+    let mut described = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in METHODS {
+            if item.get(method.to_lowercase()).is_some() {
+                described.insert((path.clone(), method.to_owned()));
+            }
+        }
+    }
+    assert_eq!(described, real);
+    for (path, method) in real {
+        let item = &document["paths"][&path];
+        let operation = &item[method.to_lowercase()];
+        let mut parameters: BTreeSet<&str> = BTreeSet::new();
+        for holder in [item, operation] {
+            for parameter in holder["parameters"].as_array().into_iter().flatten() {
+                let parameter = resolve(&document, parameter);
+                if parameter["in"] == "path" {
+                    parameters.insert(parameter["name"].as_str().unwrap());
+                }
+            }
+        }
+        let in_path: BTreeSet<&str> =
+            path.split(['{', '}']).enumerate().filter(|(index, _)| index % 2 == 1).map(|(_, name)| name).collect();
+        assert_eq!(parameters, in_path, "{method} {path}");
+    }
+});
+
+on_both_stores!(every_method_that_is_not_described_is_refused, async |backend| {
+    let app = TestServer::start(backend).await;
+    let document = description(&app).await;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let path = path.replace(['{', '}'], "");
+        for method in ["GET", "PUT", "POST", "DELETE", "PATCH"] {
+            if item.get(method.to_lowercase()).is_none() {
+                let request = app.http.request(method.parse::<Method>().unwrap(), format!("{}{path}", app.base));
+                let answer = Answer::of(request).await;
+                assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+                assert!(answer.header("allow").is_some(), "{method} {path}");
+            }
+        }
+    }
+});
+
+on_both_stores!(references_and_names_lead_somewhere, async |backend| {
+    let app = TestServer::start(backend).await;
+    let document = description(&app).await;
+    let mut references = Vec::new();
+    every_reference(&document, &mut references);
+    assert!(references.len() > 100);
+    let mut used = BTreeSet::new();
+    for reference in references {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+        used.insert(reference.split('/').take(4).collect::<Vec<_>>().join("/"));
+    }
+    for kind in ["parameters", "headers", "responses", "schemas"] {
+        for name in document["components"][kind].as_object().unwrap().keys() {
+            let reference = format!("#/components/{kind}/{name}");
+            // The causes stand in revocations, and so in sessions.
+            assert!(used.contains(&reference), "{reference} is not used");
+        }
+    }
+    let schemas = &document["components"]["schemas"];
+    let causes: Vec<&str> = Cause::ALL.iter().map(|cause| cause.name()).collect();
+    assert_eq!(names(&schemas["Cause"]["enum"]), causes);
+    assert_eq!(names(&schemas["ErrorCode"]["enum"]), ErrorCode::ALL.map(ErrorCode::name));
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+});
+
+/// A request and the operation that it is one of.
+struct Call {
+    method: Method,
+    /// As the description writes it.
+    path: &'static str,
+    /// As it is sent.
+    at: String,
+    body: Option<Value>,
+    status: u16,
+}
+
+fn call(method: Method, path: &'static str, at: impl Into<String>, body: Option<Value>, status: u16) -> Call {
+    Call { method, path, at: at.into(), body, status }
+}
+
+/// The answer has a status, the headers, the type and the members that the description names.
+fn hold_to_description(document: &Value, method: &Method, path: &str, answer: &Answer) {
+    let place = format!("{method} {path}: {answer:?}");
+    let operation = &document["paths"][path][method.as_str().to_lowercase()];
+    let described = &operation["responses"][answer.status.as_str()];
+    assert!(described.is_object(), "no such status, {place}");
+    let described = resolve(document, described);
+    for (name, header) in described["headers"].as_object().unwrap() {
+        let header = resolve(document, header);
+        let sent = answer.header(name);
+        assert!(sent.is_some() || header["required"] != true, "no {name}, {place}");
+        if let (Some(sent), Some(fixed)) = (sent, header["schema"]["const"].as_str()) {
+            assert_eq!(sent, fixed, "{name}, {place}");
+        }
+    }
+    let Some(content) = described["content"].as_object() else {
+        assert_eq!(answer.body, "", "{place}");
+        return;
+    };
+    let sent = answer.header("content-type").unwrap_or_default();
+    let schema = content.get(sent).map(|content| resolve(document, &content["schema"]));
+    let schema = schema.unwrap_or_else(|| panic!("no such type, {place}"));
+    hold_to_schema(document, schema, &answer.json, &place);
+}
+
+/// Objects have the members that are required, and no others where others are excluded.
+fn hold_to_schema(document: &Value, schema: &Value, value: &Value, place: &str) {
+    let schema = resolve(document, schema);
+    if let Some(items) = value.as_array() {
+        items.iter().for_each(|item| hold_to_schema(document, &schema["items"], item, place));
+    }
+    let Some(members) = value.as_object() else { return };
+    for name in schema["required"].as_array().into_iter().flatten() {
+        assert!(members.contains_key(name.as_str().unwrap()), "no {name}, {place}");
+    }
+    for (name, value) in members {
+        let member = &schema["properties"][name];
+        assert!(!member.is_null() || schema["additionalProperties"] != false, "{name} is not described, {place}");
+        if !member.is_null() {
+            hold_to_schema(document, member, value, place);
+        }
+    }
+}
+
+on_both_stores!(the_answers_of_the_admin_api_are_described, async |backend| {
+    let app = TestServer::start(backend).await;
+    let document = description(&app).await;
+    let main = app.main_client("main").await;
+    let user = app.user("alice", "wonderland").await;
+    let login = app.login(&main, "alice", "wonderland").await;
+    let session = crate::support::jwt_part(&login.text("access_token"), 1)["sid"].as_str().unwrap().to_owned();
+    let kid = app.admin(Method::GET, "/admin/v1/keys", None).await.json["items"][0]["kid"].as_str().unwrap().to_owned();
+    let clients = "/admin/v1/clients";
+    let client = "/admin/v1/clients/{client_id}";
+    let users = "/admin/v1/users";
+    let one_user = "/admin/v1/users/{user}";
+    let password = "/admin/v1/users/{user}/password";
+    let one_session = "/admin/v1/sessions/{session}";
+    let revocations = "/admin/v1/revocations";
+    let rotate = "/admin/v1/keys/rotate";
+    let calls = [
+        call(Method::GET, clients, clients, None, 200),
+        call(Method::GET, clients, "/admin/v1/clients?limit=1", None, 200),
+        call(Method::GET, clients, "/admin/v1/clients?limit=0", None, 400),
+        call(Method::GET, clients, "/admin/v1/clients?access_token=x", None, 400),
+        call(Method::POST, clients, clients, Some(json!({"client_id": "other"})), 201),
+        call(Method::POST, clients, clients, Some(json!({"client_id": "other"})), 409),
+        call(Method::POST, clients, clients, Some(json!({"colour": "red"})), 400),
+        call(Method::GET, client, "/admin/v1/clients/other", None, 200),
+        call(Method::GET, client, "/admin/v1/clients/%FF", None, 400),
+        call(Method::PATCH, client, "/admin/v1/clients/other", Some(json!({"scope": "read"})), 200),
+        call(Method::POST, "/admin/v1/clients/{client_id}/secrets", "/admin/v1/clients/other/secrets", None, 201),
+        call(Method::POST, "/admin/v1/clients/{client_id}/secrets", "/admin/v1/clients/other/secrets", None, 409),
+        call(
+            Method::DELETE,
+            "/admin/v1/clients/{client_id}/secrets/{secret_id}",
+            "/admin/v1/clients/other/secrets/none",
+            None,
+            404,
+        ),
+        call(Method::DELETE, client, "/admin/v1/clients/other", None, 204),
+        call(Method::DELETE, client, "/admin/v1/clients/other", None, 404),
+        call(Method::POST, users, users, Some(json!({"username": "bob"})), 201),
+        call(Method::GET, users, "/admin/v1/users?username=BOB", None, 200),
+        call(Method::GET, one_user, "/admin/v1/users/bob", None, 200),
+        call(Method::PATCH, one_user, "/admin/v1/users/bob", Some(json!({"scope": "read"})), 200),
+        call(Method::PUT, password, "/admin/v1/users/bob/password", Some(json!({"password": "x"})), 204),
+        call(Method::DELETE, one_user, "/admin/v1/users/bob", None, 204),
+        call(Method::GET, "/admin/v1/sessions", format!("/admin/v1/sessions?user={user}"), None, 200),
+        call(Method::GET, "/admin/v1/sessions", "/admin/v1/sessions?user=nobody", None, 404),
+        call(Method::DELETE, one_session, format!("/admin/v1/sessions/{session}"), None, 204),
+        call(Method::GET, one_session, format!("/admin/v1/sessions/{session}"), None, 200),
+        call(Method::POST, revocations, revocations, Some(json!({"user": "alice", "reason": "test"})), 201),
+        call(Method::POST, revocations, revocations, Some(json!({"token": "x"})), 400),
+        call(Method::GET, revocations, revocations, None, 200),
+        call(Method::GET, "/admin/v1/revocations/{number}", "/admin/v1/revocations/none", None, 404),
+        call(Method::GET, "/admin/v1/keys", "/admin/v1/keys", None, 200),
+        call(Method::DELETE, "/admin/v1/keys/{kid}", format!("/admin/v1/keys/{kid}"), None, 409),
+        call(Method::POST, rotate, rotate, None, 201),
+        call(Method::POST, rotate, rotate, None, 409),
+        call(Method::GET, "/admin/v1/audit", "/admin/v1/audit?from=2020-01-01T00:00:00Z", None, 200),
+    ];
+    for Call { method, path, at, body, status } in calls {
+        let answer = app.admin(method.clone(), &at, body).await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {at}: {answer:?}");
+        hold_to_description(&document, &method, path, &answer);
+    }
+    let numbered = app.admin(Method::GET, revocations, None).await.json["items"][0]["number"].clone();
+    let answer = app.admin(Method::GET, &format!("/admin/v1/revocations/{numbered}"), None).await;
+    answer.assert_ok();
+    hold_to_description(&document, &Method::GET, "/admin/v1/revocations/{number}", &answer);
+
+    let reader = app.client("reader", json!({"grant_types": ["client_credentials"], "scope": "jeton:read"})).await;
+    let token = app.token(&reader, &[("grant_type", "client_credentials")]).await.text("access_token");
+    let ask = |method: Method, token: &str| {
+        Answer::of(app.http.request(method, format!("{}{users}", app.base)).bearer_auth(token))
+    };
+    for (method, answer, status) in [
+        (Method::GET, app.get(users).await, 401),
+        (Method::GET, ask(Method::GET, "nonsense").await, 401),
+        (Method::POST, ask(Method::POST, &token).await, 403),
+    ] {
+        assert_eq!(answer.status.as_u16(), status, "{answer:?}");
+        hold_to_description(&document, &method, users, &answer);
+    }
+});
+
+on_both_stores!(the_answers_of_the_oauth_endpoints_are_described, async |backend| {
+    let app = TestServer::start(backend).await;
+    let document = description(&app).await;
+    let main = app.main_client("main").await;
+    app.user("alice", "wonderland").await;
+    let login = app.login(&main, "alice", "wonderland").await;
+    let (access, refresh) = (login.text("access_token"), login.text("refresh_token"));
+    let large = "x".repeat(100_000);
+    let compressed = [FORM, ("Content-Encoding", "gzip")];
+    let answers = [
+        ("/auth/token", login, 200),
+        ("/auth/token", app.refresh(&main, "nonsense").await, 400),
+        ("/auth/token", app.refresh(&main.with_secret("wrong"), &refresh).await, 401),
+        ("/auth/token", app.raw("/auth/token", &[FORM], large).await, 413),
+        ("/auth/token", app.raw("/auth/token", &compressed, "x").await, 415),
+        ("/auth/introspect", app.introspect(&main, &access).await, 200),
+        ("/auth/introspect", app.introspect(&main, &refresh).await, 200),
+        ("/auth/introspect", app.introspect(&main, "nonsense").await, 200),
+        ("/auth/introspect", app.introspect(&main.without_secret(), &access).await, 401),
+        ("/auth/introspect", app.form(&main, "/auth/introspect", &[]).await, 400),
+        ("/auth/revoke", app.revoke(&main, &access).await, 200),
+        ("/auth/revoke", app.revoke(&main.with_secret("wrong"), &access).await, 401),
+        ("/auth/revoke", app.form(&main, "/auth/revoke", &[]).await, 400),
+    ];
+    for (path, answer, status) in answers {
+        assert_eq!(answer.status.as_u16(), status, "{path}: {answer:?}");
+        hold_to_description(&document, &Method::POST, path, &answer);
+    }
+    let metadata = "/.well-known/oauth-authorization-server";
+    for path in [metadata, "/.well-known/openid-configuration", "/.well-known/jwks.json", "/openapi.yaml", "/docs"] {
+        let answer = app.get(path).await;
+        answer.assert_ok();
+        hold_to_description(&document, &Method::GET, path, &answer);
+    }
+    for (path, status) in [("/docs/errors/invalid_grant", 200), ("/docs/errors/none", 404)] {
+        let answer = app.get(path).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}");
+        hold_to_description(&document, &Method::GET, "/docs/errors/{code}", &answer);
+    }
+});

@@ -1,0 +1,72 @@
+//! The trail of audit.
+
+use jeton::store::{AuditFilter, Audited};
+use uuid::Uuid;
+
+use super::{Db, all, at, audited, client, page, secret, user};
+use crate::support::on_both_stores;
+
+on_both_stores!(a_record_tells_who_did_what_to_what_when_and_by_which_request, async |backend| {
+    let db = Db::new(backend).await;
+    db.client_create(&client("app"), &audited()).await.unwrap();
+    db.client_secret_add("app", &secret(1), &audited()).await.unwrap();
+    let bare = Audited { actor: "command line, user me".into(), request_id: None, address: None, at: at(5) };
+    db.user_create(&user("alice"), &bare).await.unwrap();
+    let records = db.audit_list(&AuditFilter::default(), &all()).await.unwrap();
+    assert_eq!(
+        records.iter().map(|record| record.action.as_str()).collect::<Vec<_>>(),
+        ["user.create", "client.secret.add", "client.create"]
+    );
+    let first = &records[2];
+    assert_eq!((first.at, first.actor.as_str(), first.target.as_str()), (at(0), "tester", "client app"));
+    assert_eq!((first.request_id.as_deref(), first.address.as_deref()), (Some("r-1"), Some("192.0.2.1")));
+    assert_eq!(first.detail, None);
+    assert!(records[1].detail.as_deref().unwrap().starts_with("secret "));
+    assert_eq!((records[0].request_id.as_ref(), records[0].address.as_ref(), records[0].at), (None, None, at(5)));
+    let ids: Vec<Uuid> = records.iter().map(|record| record.id).collect();
+    assert!(ids.is_sorted_by(|newer, older| newer > older), "newest first: {ids:?}");
+});
+
+on_both_stores!(records_are_filtered_and_paged, async |backend| {
+    let db = Db::new(backend).await;
+    for (index, actor) in ["one", "two", "one", "two", "one"].into_iter().enumerate() {
+        let moment = at(10 * i64::try_from(index).unwrap());
+        let who = Audited { actor: actor.into(), request_id: None, address: None, at: moment };
+        if index == 4 {
+            db.user_create(&user("alice"), &who).await.unwrap();
+        } else {
+            db.client_create(&client(&format!("c{index}")), &who).await.unwrap();
+        }
+    }
+    let targets = async |filter: AuditFilter| {
+        let records = db.audit_list(&filter, &all()).await.unwrap();
+        records.into_iter().map(|record| record.at.seconds() - at(0).seconds()).collect::<Vec<_>>()
+    };
+    let none = AuditFilter::default;
+    assert_eq!(targets(none()).await, [40, 30, 20, 10, 0]);
+    assert_eq!(targets(AuditFilter { actor: Some("one".into()), ..none() }).await, [40, 20, 0]);
+    assert_eq!(targets(AuditFilter { action: Some("client.create".into()), ..none() }).await, [30, 20, 10, 0]);
+    assert_eq!(targets(AuditFilter { from: Some(at(20)), ..none() }).await, [40, 30, 20], "from is part of it");
+    assert_eq!(targets(AuditFilter { to: Some(at(20)), ..none() }).await, [10, 0], "to is not");
+    let narrow = AuditFilter {
+        actor: Some("one".into()),
+        action: Some("client.create".into()),
+        from: Some(at(1)),
+        to: Some(at(30)),
+    };
+    assert_eq!(targets(narrow).await, [20]);
+    assert!(targets(AuditFilter { actor: Some("o%".into()), ..none() }).await.is_empty());
+    let mut listed = Vec::new();
+    let mut after = None;
+    loop {
+        let part = db.audit_list(&none(), &page(2, after)).await.unwrap();
+        assert!(part.len() <= 2);
+        after = part.last().map(|record| record.id.to_string());
+        if after.is_none() {
+            break;
+        }
+        listed.extend(part.into_iter().map(|record| record.target));
+    }
+    assert_eq!(listed.len(), 5);
+    assert_eq!(listed[1..], ["client c3", "client c2", "client c1", "client c0"]);
+});

@@ -1,0 +1,218 @@
+//! Clients and their secrets.
+
+use jeton::oauth::cause::Cause;
+use jeton::oauth::client::{GrantType, SecretDigest};
+use jeton::oauth::revocation::{NewRevocation, Target};
+use jeton::store::StoreError;
+use uuid::Uuid;
+
+use super::{Db, all, at, at_once, audited, client, page, revocation, secret};
+use crate::support::on_both_stores;
+
+fn of_app(cause: Cause) -> NewRevocation {
+    revocation(Target::Client("app".into()), cause)
+}
+
+on_both_stores!(a_client_is_found_as_it_was_created_with_its_secrets, async |backend| {
+    let db = Db::new(backend).await;
+    let mut app = client("app % + ü");
+    app.client_id = "app \"%\" 'x'; --".into();
+    app.secrets = vec![secret(1), secret(2)];
+    app.secrets[1].digest = SecretDigest::Chosen("$argon2id$x".into());
+    db.client_create(&app, &audited()).await.unwrap();
+    let (found, head) = db.client_find(&app.client_id).await.unwrap().unwrap();
+    assert_eq!(head, db.log_head().await.unwrap());
+    assert_eq!((&found.client_id, &found.settings, found.version), (&app.client_id, &app.settings, 1));
+    assert_eq!(found.created_at, at(1));
+    assert_eq!(found.secrets.len(), 2);
+    for (read, written) in found.secrets.iter().zip(&app.secrets) {
+        assert_eq!((read.id, &read.digest, read.last_used_at), (written.id, &written.digest, None));
+        assert_eq!(read.created_at, at(2));
+    }
+    assert_eq!(db.trail().await, [("client.create".into(), format!("client {}", app.client_id))]);
+    assert_eq!(db.told(0).await, [format!("client {} changed", app.client_id)]);
+    assert!(db.client_find("app").await.unwrap().is_none());
+    assert!(db.client_find("APP \"%\" 'x'; --").await.unwrap().is_none(), "compared exactly");
+});
+
+on_both_stores!(a_client_id_is_taken_once_also_by_many_at_once, async |backend| {
+    let db = Db::new(backend).await;
+    let mut first = client("app");
+    first.secrets = vec![secret(1)];
+    let outcomes = at_once(&db, 8, |store, index| {
+        let mut client = client("app");
+        client.settings.client_name = Some(format!("number {index}"));
+        client.secrets = vec![secret(u8::try_from(index).unwrap())];
+        async move { store.client_create(&client, &audited()).await }
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(()) | Err(StoreError::Exists))), "{outcomes:?}");
+    let winner = outcomes.iter().position(Result::is_ok).unwrap();
+    let (held, _) = db.client_find("app").await.unwrap().unwrap();
+    assert_eq!(held.settings.client_name, Some(format!("number {winner}")));
+    assert_eq!(held.secrets.len(), 1);
+    assert_eq!(db.trail().await.len(), 1, "a refusal leaves no record of a change");
+    assert_eq!(db.log_head().await.unwrap(), 1);
+});
+
+on_both_stores!(clients_are_listed_by_the_bytes_of_their_ids_a_page_at_a_time, async |backend| {
+    let db = Db::new(backend).await;
+    for id in ["b", "B", "a-1", "a", "_", "a 2"] {
+        let mut client = client(id);
+        client.secrets = vec![secret(id.as_bytes()[0])];
+        db.client_create(&client, &audited()).await.unwrap();
+    }
+    let mut listed = Vec::new();
+    let mut after = None;
+    loop {
+        let part = db.client_list(None, &page(2, after.clone())).await.unwrap();
+        assert!(part.len() <= 2);
+        assert!(part.iter().all(|client| client.secrets.len() == 1), "{part:?}");
+        after = part.last().map(|client| client.client_id.clone());
+        if after.is_none() {
+            break;
+        }
+        listed.extend(part.into_iter().map(|client| client.client_id));
+    }
+    assert_eq!(listed, ["B", "_", "a", "a 2", "a-1", "b"]);
+    let one = db.client_list(Some("a"), &all()).await.unwrap();
+    assert_eq!(one.iter().map(|client| client.client_id.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(one[0].secrets[0].digest, SecretDigest::Generated([b'a'; 32]));
+    assert!(db.client_list(Some("zz"), &all()).await.unwrap().is_empty());
+});
+
+on_both_stores!(only_enabled_clients_are_in_use, async |backend| {
+    let db = Db::new(backend).await;
+    assert_eq!(db.clients_in_use().await.unwrap(), Default::default());
+    db.client_create(&client("app"), &audited()).await.unwrap();
+    let mut off = client("off");
+    off.settings.enabled = false;
+    off.settings.grant_types = vec![GrantType::ClientCredentials];
+    db.client_create(&off, &audited()).await.unwrap();
+    let in_use = db.clients_in_use().await.unwrap();
+    assert_eq!(in_use.grants.into_iter().collect::<Vec<_>>(), [GrantType::Password, GrantType::RefreshToken]);
+    assert_eq!(in_use.scopes.into_iter().collect::<Vec<_>>(), ["read", "write"]);
+});
+
+on_both_stores!(a_client_is_updated_unless_somebody_else_changed_it, async |backend| {
+    let db = Db::new(backend).await;
+    let mut app = client("app");
+    app.secrets = vec![secret(1)];
+    db.client_create(&app, &audited()).await.unwrap();
+    app.settings.client_name = Some("new".into());
+    assert!(db.client_update(&app, "client.update", None, &audited()).await.unwrap());
+    let (held, _) = db.client_find("app").await.unwrap().unwrap();
+    assert_eq!((held.settings.client_name.as_deref(), held.version, held.secrets.len()), (Some("new"), 2, 1));
+
+    let before = db.trail().await;
+    app.settings.client_name = Some("late".into());
+    let stopping = of_app(Cause::ClientDisabled);
+    assert!(!db.client_update(&app, "client.disable", Some(&stopping), &audited()).await.unwrap(), "version 1 is old");
+    assert!(!db.client_update(&client("other"), "client.update", None, &audited()).await.unwrap(), "there is none");
+    let (held, _) = db.client_find("app").await.unwrap().unwrap();
+    assert_eq!((held.settings.client_name.as_deref(), held.version), (Some("new"), 2));
+    assert_eq!(db.trail().await, before);
+
+    assert!(db.client_update(&held, "client.disable", Some(&stopping), &audited()).await.unwrap());
+    assert_eq!(db.told(0).await, ["client app changed", "client app changed", "client app for client_disabled"]);
+    assert_eq!(db.trail().await.last().unwrap(), &("client.disable".to_owned(), "client app".to_owned()));
+});
+
+on_both_stores!(of_many_simultaneous_updates_of_one_version_one_is_made, async |backend| {
+    let db = Db::new(backend).await;
+    db.client_create(&client("app"), &audited()).await.unwrap();
+    let outcomes = at_once(&db, 8, |store, index| {
+        let mut client = client("app");
+        client.settings.client_name = Some(index.to_string());
+        async move { store.client_update(&client, "client.update", None, &audited()).await.unwrap() }
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|made| **made).count(), 1, "{outcomes:?}");
+    let winner = outcomes.iter().position(|made| *made).unwrap().to_string();
+    let (held, _) = db.client_find("app").await.unwrap().unwrap();
+    assert_eq!((held.settings.client_name, held.version), (Some(winner), 2));
+});
+
+on_both_stores!(a_deleted_client_is_gone_with_its_secrets_and_revives_nothing, async |backend| {
+    let db = Db::new(backend).await;
+    let mut app = client("app");
+    app.secrets = vec![secret(1), secret(2)];
+    db.client_create(&app, &audited()).await.unwrap();
+    assert!(db.client_delete("app", &of_app(Cause::ClientDeleted), &audited()).await.unwrap());
+    assert!(db.client_find("app").await.unwrap().is_none());
+    assert_eq!(db.told(1).await, ["client app for client_deleted"]);
+    assert!(!db.client_delete("app", &of_app(Cause::ClientDeleted), &audited()).await.unwrap());
+    assert_eq!(db.log_head().await.unwrap(), 2, "nothing was deleted, so nothing is told");
+    assert_eq!(db.trail().await.len(), 2);
+    db.client_create(&client("app"), &audited()).await.unwrap();
+    let (held, _) = db.client_find("app").await.unwrap().unwrap();
+    assert!(held.secrets.is_empty(), "the old secrets did not come back");
+});
+
+on_both_stores!(a_client_has_at_most_two_secrets, async |backend| {
+    let db = Db::new(backend).await;
+    db.client_create(&client("app"), &audited()).await.unwrap();
+    let (one, two) = (secret(1), secret(2));
+    assert!(db.client_secret_add("app", &one, &audited()).await.unwrap());
+    assert!(db.client_secret_add("app", &two, &audited()).await.unwrap());
+    let before = (db.trail().await, db.log_head().await.unwrap());
+    assert!(!db.client_secret_add("app", &secret(3), &audited()).await.unwrap());
+    assert_eq!((db.trail().await, db.log_head().await.unwrap()), before);
+    let (held, _) = db.client_find("app").await.unwrap().unwrap();
+    assert_eq!(held.secrets.iter().map(|secret| secret.id).collect::<Vec<_>>(), [one.id, two.id]);
+    assert_eq!(held.secrets[1].digest, two.digest);
+    assert_eq!(before.0.last().unwrap(), &("client.secret.add".to_owned(), "client app".to_owned()));
+    assert_eq!(db.told(1).await, ["client app changed", "client app changed"]);
+});
+
+on_both_stores!(many_simultaneous_additions_leave_two_secrets, async |backend| {
+    let db = Db::new(backend).await;
+    db.client_create(&client("app"), &audited()).await.unwrap();
+    let outcomes = at_once(&db, 8, |store, index| async move {
+        store.client_secret_add("app", &secret(u8::try_from(index).unwrap()), &audited()).await.unwrap()
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|added| **added).count(), 2, "{outcomes:?}");
+    assert_eq!(db.client_find("app").await.unwrap().unwrap().0.secrets.len(), 2);
+});
+
+on_both_stores!(a_secret_for_a_client_that_was_deleted_meanwhile_is_not_added, async |backend| {
+    let db = Db::new(backend).await;
+    let outcome = db.client_secret_add("gone", &secret(1), &audited()).await;
+    assert!(matches!(outcome, Ok(false)), "a refusal, not an outage: {outcome:?}");
+    assert!(db.trail().await.is_empty());
+});
+
+on_both_stores!(a_secret_is_retired_with_or_without_what_was_issued, async |backend| {
+    let db = Db::new(backend).await;
+    let mut app = client("app");
+    app.secrets = vec![secret(1), secret(2)];
+    db.client_create(&app, &audited()).await.unwrap();
+    db.client_create(&client("other"), &audited()).await.unwrap();
+    let (one, two) = (app.secrets[0].id, app.secrets[1].id);
+    let why = of_app(Cause::ClientRevoked);
+    assert!(!db.client_secret_retire("other", one, Some(&why), &audited()).await.unwrap(), "it is not its secret");
+    assert!(!db.client_secret_retire("app", Uuid::now_v7(), Some(&why), &audited()).await.unwrap());
+    assert!(db.client_secret_retire("app", one, None, &audited()).await.unwrap());
+    assert!(!db.client_secret_retire("app", one, None, &audited()).await.unwrap(), "once only");
+    assert!(db.client_secret_retire("app", two, Some(&why), &audited()).await.unwrap());
+    assert!(db.client_find("app").await.unwrap().unwrap().0.secrets.is_empty());
+    assert_eq!(db.told(2).await, ["client app changed", "client app for client_revoked"]);
+    assert_eq!(db.trail().await.len(), 4);
+    assert_eq!(db.trail().await.last().unwrap().0, "client.secret.retire");
+});
+
+on_both_stores!(the_last_use_of_secrets_is_noted, async |backend| {
+    let db = Db::new(backend).await;
+    let mut app = client("app");
+    app.secrets = vec![secret(1), secret(2)];
+    db.client_create(&app, &audited()).await.unwrap();
+    let retired = Uuid::now_v7();
+    db.client_secrets_used(&[(app.secrets[1].id, at(50)), (retired, at(60))]).await.unwrap();
+    db.client_secrets_used(&[]).await.unwrap();
+    let (held, _) = db.client_find("app").await.unwrap().unwrap();
+    assert_eq!(held.secrets.iter().map(|secret| secret.last_used_at).collect::<Vec<_>>(), [None, Some(at(50))]);
+    let listed = db.client_list(None, &all()).await.unwrap();
+    assert_eq!(listed[0].secrets[1].last_used_at, Some(at(50)));
+});

@@ -1,0 +1,152 @@
+//! Data keys.
+
+use jeton::oauth::cause::Cause;
+use jeton::oauth::revocation::Target;
+use jeton::oauth::time::Timestamp;
+use jeton::store::StoreError;
+use jeton::token::keyring::{KeyRecord, KeyUse};
+use jeton::token::master::MasterKey;
+use jeton::token::signing::SigningAlgorithm;
+
+use super::{Db, at, at_once, audited, revocation};
+use crate::support::on_both_stores;
+
+fn master() -> MasterKey {
+    MasterKey::parse(&MasterKey::generate()).unwrap()
+}
+
+/// A signing key and a token key.
+fn pair(master: &MasterKey, activates_at: Timestamp) -> [KeyRecord; 2] {
+    [KeyUse::Signing, KeyUse::Token]
+        .map(|key_use| KeyRecord::generate(key_use, SigningAlgorithm::EdDsa, master, at(0), activates_at))
+}
+
+fn described(records: &[KeyRecord]) -> Vec<String> {
+    records.iter().map(|record| format!("{record:?}")).collect()
+}
+
+async fn kids(db: &Db) -> Vec<String> {
+    db.key_list().await.unwrap().into_iter().map(|record| record.kid).collect()
+}
+
+on_both_stores!(keys_are_read_back_the_first_to_become_active_first, async |backend| {
+    let db = Db::new(backend).await;
+    assert!(db.key_list().await.unwrap().is_empty());
+    let master = master();
+    let late = pair(&master, at(600));
+    let early = pair(&master, at(0));
+    db.key_create_first(&late, &audited()).await.unwrap();
+    db.key_rotate(&early, &audited()).await.unwrap();
+    let mut expected = [early.to_vec(), late.to_vec()].concat();
+    expected.sort_by_key(|record| (record.activates_at, record.kid.clone()));
+    assert_eq!(described(&db.key_list().await.unwrap()), described(&expected));
+    assert_eq!(db.told(0).await, ["keys changed", "keys changed"]);
+    let trail = db.trail().await;
+    assert_eq!(trail[0], ("key.create".into(), "first keys".into()));
+    assert_eq!(trail[1..], early.map(|record| ("key.rotate".to_owned(), format!("key {}", record.kid))));
+    let outcome = db.key_rotate(&late, &audited()).await;
+    assert!(matches!(outcome, Err(StoreError::Exists)), "{outcome:?}");
+    assert_eq!((db.trail().await, db.log_head().await.unwrap()), (trail, 2));
+});
+
+on_both_stores!(the_first_keys_are_made_once_also_by_many_nodes_at_once, async |backend| {
+    let db = Db::new(backend).await;
+    let master = master();
+    let offers: Vec<_> = (0..8).map(|_| pair(&master, at(0))).collect();
+    at_once(&db, 8, |store, index| {
+        let offer = offers[index].clone();
+        async move { store.key_create_first(&offer, &audited()).await.unwrap() }
+    })
+    .await;
+    let held = kids(&db).await;
+    assert_eq!(held.len(), 2, "{held:?}");
+    let whole = offers.iter().any(|offer| offer.iter().all(|record| held.contains(&record.kid)));
+    assert!(whole, "both are of the same node");
+    assert_eq!((db.log_head().await.unwrap(), db.trail().await.len()), (1, 1));
+});
+
+on_both_stores!(a_key_is_deleted_unless_it_is_the_last_of_its_use, async |backend| {
+    let db = Db::new(backend).await;
+    let master = master();
+    let (first, second) = (pair(&master, at(0)), pair(&master, at(600)));
+    db.key_create_first(&first, &audited()).await.unwrap();
+    for record in &first {
+        assert!(!db.key_delete(&record.kid, at(900), &audited()).await.unwrap(), "the last of its use");
+    }
+    assert!(!db.key_delete("unknown", at(900), &audited()).await.unwrap());
+    assert_eq!((kids(&db).await.len(), db.log_head().await.unwrap()), (2, 1), "refusals change nothing");
+    db.key_rotate(&second, &audited()).await.unwrap();
+    let gone = &first[0].kid;
+    assert!(db.key_delete(gone, at(900), &audited()).await.unwrap());
+    assert!(!db.key_delete(gone, at(900), &audited()).await.unwrap(), "once");
+    assert!(!kids(&db).await.contains(gone));
+    assert_eq!(db.told(2).await, [format!("key {gone} for retired_key")]);
+    let written = db.revocation_find(3).await.unwrap().unwrap();
+    assert_eq!((written.target, written.covers_until), (Target::Key(gone.clone()), at(900)));
+    assert_eq!(db.trail().await.last().unwrap(), &("key.delete".to_owned(), format!("key {gone}")));
+    assert!(!db.key_delete(&second[0].kid, at(900), &audited()).await.unwrap(), "now it is the last of its use");
+});
+
+on_both_stores!(simultaneous_deletions_leave_a_key_of_each_use, async |backend| {
+    let db = Db::new(backend).await;
+    let master = master();
+    for round in 0..3 {
+        db.key_rotate(&pair(&master, at(round)), &audited()).await.unwrap();
+    }
+    let all = kids(&db).await;
+    let outcomes = at_once(&db, all.len(), |store, index| {
+        let kid = all[index].clone();
+        async move { store.key_delete(&kid, at(900), &audited()).await.unwrap() }
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|deleted| **deleted).count(), 4, "{outcomes:?}");
+    let mut uses: Vec<_> = db.key_list().await.unwrap().iter().map(|record| record.key_use.name()).collect();
+    uses.sort_unstable();
+    assert_eq!(uses, ["signing", "token"]);
+});
+
+on_both_stores!(keys_are_wrapped_anew_with_the_check_value, async |backend| {
+    let db = Db::new(backend).await;
+    let (old, new) = (master(), master());
+    let records = pair(&old, at(0));
+    db.key_create_first(&records, &audited()).await.unwrap();
+    assert!(old.fits(&db.master_key_check(old.check_value()).await.unwrap()));
+    let mut rewrapped: Vec<_> = records.iter().map(|record| record.rewrap(&old, &new).unwrap()).collect();
+    db.key_rewrap(&rewrapped, new.check_value(), &audited()).await.unwrap();
+    rewrapped.sort_by_key(|record| record.kid.clone());
+    assert_eq!(described(&db.key_list().await.unwrap()), described(&rewrapped));
+    assert!(new.fits(&db.master_key_check(old.check_value()).await.unwrap()));
+    assert_eq!(db.told(1).await, ["keys changed"], "nothing is revoked");
+    assert_eq!(db.trail().await.last().unwrap(), &("key.rewrap".to_owned(), "all keys".to_owned()));
+});
+
+on_both_stores!(a_reset_replaces_every_key_and_ends_everything, async |backend| {
+    let db = Db::new(backend).await;
+    let (old, new) = (master(), master());
+    db.key_create_first(&pair(&old, at(0)), &audited()).await.unwrap();
+    db.master_key_check(old.check_value()).await.unwrap();
+    let fresh = pair(&new, at(10));
+    let everything = revocation(Target::All, Cause::AllRevoked);
+    db.key_reset(&fresh, new.check_value(), &everything, &audited()).await.unwrap();
+    let mut expected = fresh.to_vec();
+    expected.sort_by_key(|record| record.kid.clone());
+    assert_eq!(described(&db.key_list().await.unwrap()), described(&expected));
+    assert!(new.fits(&db.master_key_check(old.check_value()).await.unwrap()));
+    assert_eq!(db.told(1).await, ["all for all_revoked", "keys changed"]);
+    assert_eq!(db.trail().await.last().unwrap(), &("key.reset".to_owned(), "all keys".to_owned()));
+});
+
+on_both_stores!(a_reset_that_fails_changes_nothing, async |backend| {
+    let db = Db::new(backend).await;
+    let (old, new) = (master(), master());
+    db.key_create_first(&pair(&old, at(0)), &audited()).await.unwrap();
+    db.master_key_check(old.check_value()).await.unwrap();
+    let before = described(&db.key_list().await.unwrap());
+    let twice = pair(&new, at(0));
+    let twice = [twice[0].clone(), twice[0].clone()];
+    let everything = revocation(Target::All, Cause::AllRevoked);
+    assert!(db.key_reset(&twice, new.check_value(), &everything, &audited()).await.is_err());
+    assert_eq!(described(&db.key_list().await.unwrap()), before);
+    assert!(old.fits(&db.master_key_check(new.check_value()).await.unwrap()));
+    assert_eq!((db.log_head().await.unwrap(), db.trail().await.len()), (1, 1));
+});

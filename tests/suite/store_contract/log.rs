@@ -1,0 +1,177 @@
+//! The numbered log: number order is commit order, and following it misses nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jeton::oauth::cause::Cause;
+use jeton::oauth::revocation::{NewRevocation, Target};
+use jeton::store::Store;
+use sqlx::{Connection, PgConnection};
+use tokio::sync::Barrier;
+use uuid::Uuid;
+
+use super::{Db, at_once, audited, client, describe, revocation, user};
+use crate::support::{Backend, on_both_stores};
+
+fn of_everything() -> NewRevocation {
+    revocation(Target::All, Cause::AllRevoked)
+}
+
+/// Follows the log as a node does, a small page at a time, until it has seen `count` entries.
+async fn follow(store: Store, count: usize) -> Vec<i64> {
+    let mut seen = Vec::new();
+    let mut applied = 0;
+    let following = async {
+        while seen.len() < count {
+            let page = store.log_after(applied, 3).await.unwrap();
+            assert!(page.complete_to >= applied && page.complete_to <= page.head.max(page.complete_to));
+            assert!(page.entries.iter().all(|entry| entry.number > applied && entry.number <= page.complete_to));
+            seen.extend(page.entries.iter().map(|entry| entry.number));
+            applied = page.complete_to;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), following).await.expect("nothing is missed");
+    seen
+}
+
+on_both_stores!(an_empty_log_has_the_number_zero, async |backend| {
+    let db = Db::new(backend).await;
+    assert_eq!(db.log_head().await.unwrap(), 0);
+    let page = db.log_after(0, 10).await.unwrap();
+    assert_eq!((page.head, page.entries.len(), page.complete_to), (0, 0, 0));
+    let page = db.log_after(7, 10).await.unwrap();
+    assert_eq!((page.head, page.entries.len()), (0, 0), "whoever is ahead sees that the log went back");
+});
+
+on_both_stores!(the_log_tells_each_change_in_order_a_page_at_a_time, async |backend| {
+    let db = Db::new(backend).await;
+    let alice = user("alice");
+    db.user_create(&alice, &audited()).await.unwrap();
+    db.client_create(&client("app"), &audited()).await.unwrap();
+    db.user_update(&alice, "user.update", None, &audited()).await.unwrap();
+    db.revoke(&of_everything(), &audited()).await.unwrap();
+    db.key_rotate(&[], &audited()).await.unwrap();
+    let told = [
+        "client app changed".to_owned(),
+        format!("user {} changed", alice.id),
+        "all for all_revoked".into(),
+        "keys changed".into(),
+    ];
+    assert_eq!(db.told(0).await, told);
+    let page = db.log_after(1, 2).await.unwrap();
+    assert_eq!((page.head, page.complete_to), (4, 3));
+    assert_eq!(page.entries.iter().map(|entry| describe(&entry.event)).collect::<Vec<_>>(), told[1..3]);
+    assert!(page.entries.iter().all(|entry| entry.created_at == audited().at));
+    let page = db.log_after(3, 2).await.unwrap();
+    assert_eq!((page.entries.len(), page.complete_to), (1, 4));
+});
+
+on_both_stores!(numbers_have_no_gaps_and_no_disorder_under_twenty_writers, async |backend| {
+    let db = Db::new(backend).await;
+    const WRITERS: usize = 20;
+    const EACH: usize = 5;
+    let follower = tokio::spawn(follow(db.node().await, WRITERS * EACH));
+    let written = at_once(&db, WRITERS, |store, _| async move {
+        let mut numbers = Vec::new();
+        for _ in 0..EACH {
+            // What is acknowledged has a number, and whoever asks then finds the head there or further on.
+            let number = store.revoke(&of_everything(), &audited()).await.unwrap().number;
+            assert!(store.log_head().await.unwrap() >= number);
+            numbers.push(number);
+        }
+        numbers
+    })
+    .await;
+    for numbers in &written {
+        assert!(numbers.is_sorted(), "each writer's own order is kept: {numbers:?}");
+    }
+    let mut all: Vec<i64> = written.concat();
+    all.sort_unstable();
+    let expected: Vec<i64> = (1..).take(WRITERS * EACH).collect();
+    assert_eq!(all, expected);
+    assert_eq!(follower.await.unwrap(), expected, "a reader beside them saw each once, in order");
+});
+
+on_both_stores!(a_change_that_is_refused_takes_no_number, async |backend| {
+    let db = Db::new(backend).await;
+    db.client_create(&client("app"), &audited()).await.unwrap();
+    let outcomes = at_once(&db, 10, |store, index| async move {
+        if index % 2 == 0 {
+            store.client_create(&client("app"), &audited()).await.is_ok()
+        } else {
+            store.revoke(&of_everything(), &audited()).await.is_ok()
+        }
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|done| **done).count(), 5);
+    assert_eq!(follow(db.node().await, 6).await, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(db.log_head().await.unwrap(), 6);
+});
+
+/// Writes an entry in a transaction and leaves it open.
+async fn begin_late(address: &str, name: &str) -> PgConnection {
+    let mut late = PgConnection::connect(address).await.unwrap();
+    sqlx::raw_sql("BEGIN").execute(&mut late).await.unwrap();
+    let sql = "INSERT INTO log (id, kind, target_name, actor, created_at, covers_until, expires_at) \
+               VALUES ($1, 'client_changed', $2, 'late', 0, 0, 9000000000000000)";
+    sqlx::query(sql).bind(Uuid::now_v7()).bind(name).execute(&mut late).await.unwrap();
+    late
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_commits_late_gets_a_later_number_and_is_not_missed() {
+    let db = Db::new(Backend::Postgres).await;
+    let mut late = begin_late(&db.address, "slow").await;
+    // The entry that waits holds nobody up.
+    let prompt = tokio::time::timeout(Duration::from_secs(2), db.revoke(&of_everything(), &audited())).await;
+    let first = prompt.expect("an open transaction blocks no revocation").unwrap().number;
+    let page = db.log_after(0, 10).await.unwrap();
+    assert_eq!((page.head, page.complete_to, page.entries.len()), (first, first, 1));
+    sqlx::raw_sql("COMMIT").execute(&mut late).await.unwrap();
+    let rest = db.log_after(page.complete_to, 10).await.unwrap();
+    assert_eq!(rest.entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), [first + 1]);
+    assert_eq!(describe(&rest.entries[0].event), "client slow changed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn late_and_prompt_commits_in_any_mixture_are_followed_completely() {
+    let db = Db::new(Backend::Postgres).await;
+    const LATE: usize = 8;
+    const PROMPT: usize = 12;
+    let follower = tokio::spawn(follow(db.node().await, LATE + PROMPT));
+    let mut open = Vec::new();
+    for index in 0..LATE {
+        open.push(begin_late(&db.address, &format!("late {index}")).await);
+    }
+    let barrier = Arc::new(Barrier::new(LATE + 1));
+    // They commit in another order than that in which they began, while others write.
+    let commits: Vec<_> = open
+        .into_iter()
+        .rev()
+        .map(|mut late| {
+            let barrier = Arc::clone(&barrier);
+            tokio::spawn(async move {
+                barrier.wait().await;
+                sqlx::raw_sql("COMMIT").execute(&mut late).await.unwrap();
+            })
+        })
+        .collect();
+    barrier.wait().await;
+    for _ in 0..PROMPT {
+        db.revoke(&of_everything(), &audited()).await.unwrap();
+    }
+    for commit in commits {
+        commit.await.unwrap();
+    }
+    assert_eq!(follower.await.unwrap(), (1..).take(LATE + PROMPT).collect::<Vec<i64>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_is_rolled_back_leaves_no_gap() {
+    let db = Db::new(Backend::Postgres).await;
+    let mut late = begin_late(&db.address, "never").await;
+    db.revoke(&of_everything(), &audited()).await.unwrap();
+    sqlx::raw_sql("ROLLBACK").execute(&mut late).await.unwrap();
+    db.revoke(&of_everything(), &audited()).await.unwrap();
+    assert_eq!(follow(db.node().await, 2).await, [1, 2]);
+}

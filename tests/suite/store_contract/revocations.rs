@@ -1,0 +1,162 @@
+//! Revocations: what they cover, and how they are read.
+
+use jeton::oauth::cause::Cause;
+use jeton::oauth::revocation::Target;
+use uuid::Uuid;
+
+use super::{Db, at, audited, audited_at, client, new_session, page, revocation, user};
+use crate::support::{Backend, on_both_stores};
+
+on_both_stores!(a_revocation_covers_what_is_older_and_nothing_newer, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let (other, bob) = (client("other"), user("bob"));
+    db.client_create(&other, &audited()).await.unwrap();
+    db.user_create(&bob, &audited()).await.unwrap();
+    let begin = async |client, user| {
+        let new = new_session(client, user, at(10));
+        db.session_create(&new, &audited()).await.unwrap().unwrap();
+        new.session.id
+    };
+    let covered_by = async |id: Uuid| {
+        let held = db.session_find(id).await.unwrap().unwrap();
+        held.revoked_by.zip(held.revoked_because)
+    };
+    for (target, cause) in [
+        (Target::User(alice.id), Cause::UserRevoked),
+        (Target::Client("app".into()), Cause::ClientRevoked),
+        (Target::All, Cause::AllRevoked),
+    ] {
+        let old = begin(&app, &alice).await;
+        let unrelated = begin(&other, &bob).await;
+        // The clock of whoever revokes is an hour slow: it does not matter.
+        let written = db.revoke(&revocation(target.clone(), cause), &audited_at(at(-3600))).await.unwrap();
+        assert_eq!(written.number, db.log_head().await.unwrap());
+        let new = begin(&app, &alice).await;
+        assert_eq!(covered_by(old).await, Some((written.number, cause)), "{target}");
+        assert_eq!(covered_by(new).await, None, "{target}");
+        let hit = (target == Target::All).then_some((written.number, cause));
+        assert_eq!(covered_by(unrelated).await, hit, "{target}");
+        // A second one changes nothing for what the first one covers.
+        let second = db.revoke(&revocation(target.clone(), Cause::UserDisabled), &audited()).await.unwrap();
+        assert_eq!(covered_by(old).await, Some((written.number, cause)), "{target}");
+        assert_eq!(covered_by(new).await, Some((second.number, Cause::UserDisabled)), "{target}");
+        db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
+    }
+});
+
+on_both_stores!(a_revoked_session_has_ended_and_no_other_has, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let (one, two) = (new_session(&app, &alice, at(10)), new_session(&app, &alice, at(10)));
+    db.session_create(&one, &audited()).await.unwrap().unwrap();
+    db.session_create(&two, &audited()).await.unwrap().unwrap();
+    let target = Target::Session(one.session.id);
+    let written = db.revoke(&revocation(target.clone(), Cause::RefreshReuseDetected), &audited()).await.unwrap();
+    let held = db.session_find(one.session.id).await.unwrap().unwrap();
+    assert_eq!((held.revoked_by, held.revoked_because), (Some(written.number), Some(Cause::RefreshReuseDetected)));
+    assert_eq!(db.session_find(two.session.id).await.unwrap().unwrap().revoked_by, None);
+    assert!(!db.session_rotate(one.session.id, 1, at(20), at(30)).await.unwrap());
+    assert!(db.session_rotate(two.session.id, 1, at(20), at(30)).await.unwrap());
+    assert_eq!(db.trail().await.last().unwrap(), &("revocation.create".to_owned(), target.to_string()));
+});
+
+on_both_stores!(a_session_outlives_its_user_and_says_so, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let new = new_session(&app, &alice, at(10));
+    db.session_create(&new, &audited()).await.unwrap().unwrap();
+    let why = revocation(Target::User(alice.id), Cause::UserDeleted);
+    assert!(db.user_delete(alice.id, &why, &audited()).await.unwrap());
+    let held = db.session_find(new.session.id).await.unwrap().unwrap();
+    assert!(held.user.is_none());
+    assert_eq!(held.revoked_because, Some(Cause::UserDeleted));
+    // A user of the same name and a client of the same id revive nothing.
+    db.user_create(&user("alice"), &audited()).await.unwrap();
+    let why = revocation(Target::Client("app".into()), Cause::ClientDeleted);
+    assert!(db.client_delete("app", &why, &audited()).await.unwrap());
+    db.client_create(&client("app"), &audited()).await.unwrap();
+    assert_eq!(db.session_find(new.session.id).await.unwrap().unwrap().revoked_because, Some(Cause::UserDeleted));
+});
+
+on_both_stores!(a_revocation_is_read_back_as_it_was_written, async |backend| {
+    let db = Db::new(backend).await;
+    for target in [
+        Target::Token(Uuid::now_v7()),
+        Target::Session(Uuid::now_v7()),
+        Target::User(Uuid::now_v7()),
+        Target::Client("ä \"client\"".into()),
+        Target::Key("kid".into()),
+        Target::All,
+    ] {
+        let written = db.revoke(&revocation(target.clone(), Cause::TokenRevoked), &audited()).await.unwrap();
+        let found = db.revocation_find(written.number).await.unwrap().unwrap();
+        assert_eq!(format!("{found:?}"), format!("{written:?}"));
+        assert_eq!((found.target, found.cause), (target, Cause::TokenRevoked));
+        assert_eq!((found.reason.as_deref(), found.actor.as_str()), (Some("because"), "tester"));
+        assert_eq!((found.created_at, found.covers_until), (at(0), at(900)));
+    }
+    assert!(db.revocation_find(999).await.unwrap().is_none());
+    db.client_create(&client("app"), &audited()).await.unwrap();
+    let notice = db.log_head().await.unwrap();
+    assert!(db.revocation_find(notice).await.unwrap().is_none(), "a notice is no revocation");
+});
+
+on_both_stores!(revocations_are_listed_newest_first_without_notices, async |backend| {
+    let db = Db::new(backend).await;
+    let mut numbers = Vec::new();
+    for index in 0..5 {
+        db.client_create(&client(&format!("c{index}")), &audited()).await.unwrap();
+        numbers.push(db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap().number);
+    }
+    numbers.reverse();
+    let mut listed: Vec<i64> = Vec::new();
+    loop {
+        let after = listed.last().map(i64::to_string);
+        let part = db.revocation_list(&page(2, after)).await.unwrap();
+        if part.is_empty() {
+            break;
+        }
+        assert!(part.len() <= 2);
+        listed.extend(part.iter().map(|revocation| revocation.number));
+    }
+    assert_eq!(listed, numbers);
+});
+
+on_both_stores!(what_still_covers_something_is_in_force, async |backend| {
+    let db = Db::new(backend).await;
+    let mut numbers = Vec::new();
+    for covers_until in [100, 300, 200] {
+        db.client_create(&client(&format!("c{covers_until}")), &audited()).await.unwrap();
+        let mut new = revocation(Target::All, Cause::AllRevoked);
+        new.covers_until = at(covers_until);
+        numbers.push(db.revoke(&new, &audited()).await.unwrap().number);
+    }
+    let in_force = async |after, now, limit| {
+        let revocations = db.revocations_in_force(after, at(now), limit).await.unwrap();
+        revocations.iter().map(|revocation| revocation.number).collect::<Vec<_>>()
+    };
+    assert_eq!(in_force(0, 99, 10).await, numbers);
+    assert_eq!(in_force(0, 100, 10).await, [numbers[1], numbers[2]], "the end itself is over");
+    assert_eq!(in_force(0, 200, 10).await, [numbers[1]]);
+    assert_eq!(in_force(numbers[0], 0, 10).await, [numbers[1], numbers[2]]);
+    assert_eq!(in_force(0, 0, 2).await, [numbers[0], numbers[1]]);
+    assert!(in_force(0, 300, 10).await.is_empty());
+});
+
+// A node reads page after page until one is not full: a page that is short for another reason would hide what follows.
+on_both_stores!(an_entry_that_only_newer_programs_know_does_not_shorten_a_page, async |backend| {
+    let db = Db::new(backend).await;
+    let id = Uuid::now_v7().simple();
+    let id = if backend == Backend::Sqlite { format!("x'{id}'") } else { format!("'{id}'") };
+    db.execute(&format!(
+        "INSERT INTO log (id, kind, cause, actor, created_at, covers_until, expires_at) \
+         VALUES ({id}, 'planet', 'all_revoked', 'tomorrow', 0, {later}, {later})",
+        later = at(5000).millis()
+    ))
+    .await;
+    for _ in 0..3 {
+        db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
+    }
+    assert_eq!(db.revocations_in_force(0, at(0), 2).await.unwrap().len(), 2);
+    assert_eq!(db.revocation_list(&page(4, None)).await.unwrap().len(), 3);
+    let log = db.log_after(0, 2).await.unwrap();
+    assert_eq!((log.entries.len(), log.complete_to, log.head), (1, 2, 4), "it is passed over, and the reader goes on");
+});

