@@ -2,6 +2,7 @@ FROM rust:1-bookworm AS build
 WORKDIR /src
 # The dependencies first, with empty sources: a change of the sources does not build them again.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs && cargo build --release --locked
 COPY . .
 # cargo goes by file times, and the copied files may be older than the empty ones.

@@ -16,7 +16,7 @@ use crate::settings::{MasterKeySource, Settings};
 use crate::store::{Audited, NodeRecord, Store, StoreError};
 use crate::token::keyring::{KeyRecord, KeyUse};
 use crate::token::master::MasterKey;
-use crate::token::presented::Origin;
+use crate::token::origin::Origin;
 use crate::view::{CurrentKeys, Feed, Unavailable, View};
 
 /// Why a server cannot start; each is one sentence that says what to do.

@@ -1,7 +1,6 @@
 //! The client credentials grant (RFC 6749 §4.4). No database access while the client is in memory.
 
-use super::issue::{self, Grounds};
-use super::token::TokenAnswer;
+use super::issue::{self, Grounds, TokenAnswer};
 use super::{App, Request, Result};
 use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, Refusal};

@@ -1,16 +1,34 @@
 //! Makes access tokens (RFC 9068).
 
+use serde::Serialize;
 use uuid::Uuid;
 
-use super::token::TokenAnswer;
 use super::{App, Failure, Result};
 use crate::oauth::claims::{AccessClaims, Audience, ExtraClaims};
 use crate::oauth::client::{AccessTokenFormat, Client};
 use crate::oauth::grant::Granted;
 use crate::oauth::revocation::LogNumber;
+use crate::oauth::scope::Scope;
 use crate::oauth::time::Timestamp;
 use crate::token::refresh::RefreshToken;
 use crate::token::{jwt, opaque};
+
+/// A successful answer (RFC 6749 §5.1).
+#[derive(Debug, Serialize)]
+pub struct TokenAnswer {
+    /// The access token.
+    pub access_token: String,
+    /// Always `Bearer`.
+    pub token_type: &'static str,
+    /// Seconds until it expires.
+    pub expires_in: i64,
+    /// The refresh token, for grants that give one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// What was granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+}
 
 /// What an access token is made from.
 pub(super) struct Grounds {

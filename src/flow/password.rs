@@ -8,8 +8,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::issue::{self, Grounds};
-use super::token::TokenAnswer;
+use super::issue::{self, Grounds, TokenAnswer};
 use super::{App, Failure, Request, Result};
 use crate::oauth::claims;
 use crate::oauth::client::{Client, GrantType};

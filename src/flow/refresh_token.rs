@@ -4,8 +4,7 @@
 //!    alive? 4. Is what is asked for within what was granted? 5. Rotate, repeat, or end the session for reuse.
 
 use super::check;
-use super::issue::{self, Grounds};
-use super::token::TokenAnswer;
+use super::issue::{self, Grounds, TokenAnswer};
 use super::{App, Failure, Request, Result};
 use crate::oauth::cause::Cause;
 use crate::oauth::claims;
@@ -32,14 +31,14 @@ pub(super) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
         Err(cause) => return Err(refuse(format!("refresh token: {cause}"))),
     };
     for _ in 0..ATTEMPTS {
-        let held = check::own_session(app, &token, client).await?.map_err(|cause| refuse_own(cause, &token))?;
+        let held = check::own_session(app, &token, client).await?.map_err(|cause| refuse_own(client, cause, &token))?;
         let session = &held.session;
         let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
         let now = app.clock.now();
         let idle = now.plus_seconds(client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl));
         let decision = session.decide(client, i64::from(token.generation), now);
         match decision {
-            RefreshDecision::Refuse(cause) => return Err(refuse_own(cause, &token)),
+            RefreshDecision::Refuse(cause) => return Err(refuse_own(client, cause, &token)),
             RefreshDecision::Reuse => return Err(end_for_reuse(app, client, request, &held, &token).await?),
             RefreshDecision::Rotate | RefreshDecision::Keep | RefreshDecision::Repeat => {}
         }
@@ -77,9 +76,10 @@ fn refuse(reason: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
     Refusal::new(ErrorCode::InvalidGrant, "The refresh token is not valid: log in again.").because(reason).into()
 }
 
-/// Tells the session's own client what became of it.
-fn refuse_own(cause: Cause, token: &RefreshToken) -> Failure {
+/// Tells the session's own client what became of it, if it has proved to be that client.
+fn refuse_own(client: &Client, cause: Cause, token: &RefreshToken) -> Failure {
     let description = match cause {
+        _ if client.is_public() => return refuse(format!("{cause}: {token:?}")),
         Cause::Expired => "The session has expired: log in again.",
         Cause::RefreshReuseDetected => {
             "The session has ended because a spent refresh token was used again: log in again."
@@ -114,5 +114,5 @@ async fn end_for_reuse(
     };
     app.store.revoke(&revocation, &audited).await?;
     app.view.catch_up().await?;
-    Ok(refuse_own(Cause::RefreshReuseDetected, token))
+    Ok(refuse_own(client, Cause::RefreshReuseDetected, token))
 }

@@ -4,30 +4,11 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
+use super::issue::TokenAnswer;
 use super::{App, Request, Result, client_auth, client_credentials, password, refresh_token};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::credentials::Credentials;
 use crate::oauth::error::{ErrorCode, Refusal};
-use crate::oauth::scope::Scope;
-
-/// A successful answer (RFC 6749 §5.1).
-#[derive(Debug, Serialize)]
-pub struct TokenAnswer {
-    /// The access token.
-    pub access_token: String,
-    /// Always `Bearer`.
-    pub token_type: &'static str,
-    /// Seconds until it expires.
-    pub expires_in: i64,
-    /// The refresh token, for grants that give one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refresh_token: Option<String>,
-    /// What was granted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub scope: Option<Scope>,
-}
 
 /// Answers a token request.
 ///

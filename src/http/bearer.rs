@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::envelope::Context;
+use super::context::Context;
 use super::problem;
 use crate::admin::{Actor, AdminError};
 use crate::flow::{App, Failure, check};

@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use uuid::Uuid;
 
+use super::context::Context;
 use super::error;
 use crate::flow::App;
 use crate::settings::Settings;
@@ -21,15 +22,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The other end of the connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
-
-/// What is known of a request besides its content.
-#[derive(Clone, Debug)]
-pub(super) struct Context {
-    /// The id under which it is logged.
-    pub(super) request_id: String,
-    /// The address that it came from, believing trusted proxies.
-    pub(super) address: String,
-}
 
 pub(super) async fn wrap(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let request_id = Uuid::now_v7().to_string();

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::envelope::Context;
+use super::context::Context;
 use crate::flow::{App, Failure};
 use crate::oauth::error::{ErrorCode, Refusal};
 

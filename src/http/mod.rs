@@ -3,6 +3,7 @@
 mod admin;
 mod bearer;
 mod body;
+mod context;
 mod docs;
 mod envelope;
 mod error;

@@ -10,7 +10,7 @@ use axum::{Extension, Json};
 use serde::Serialize;
 
 use super::body::{self, media_type};
-use super::envelope::Context;
+use super::context::Context;
 use super::{Cors, Route, error};
 use crate::flow::{self, App, Failure, Request, introspect, revoke, token};
 use crate::oauth::error::Refusal;

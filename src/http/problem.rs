@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::envelope::Context;
+use super::context::Context;
 use crate::admin::AdminError;
 use crate::flow::App;
 

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 
-use super::envelope::Context;
+use super::context::Context;
 use super::{Cors, Route, error};
 use crate::flow::{App, metadata};
 use crate::token::keyring::JWKS_MAX_AGE;

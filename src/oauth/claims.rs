@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::revocation::LogNumber;
 use super::scope::Scope;
+
+/// A position in the numbered log.
+pub type LogNumber = i64;
 
 /// Additional claims of a client or a user: a JSON object.
 pub type ExtraClaims = Map<String, Value>;

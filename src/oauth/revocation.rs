@@ -10,10 +10,8 @@ use uuid::Uuid;
 
 use super::cause::Cause;
 use super::claims::AccessClaims;
+pub use super::claims::LogNumber;
 use super::time::Timestamp;
-
-/// A position in the log.
-pub type LogNumber = i64;
 
 /// What a revocation names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -20,7 +20,7 @@ use crate::oauth::time::Timestamp;
 use crate::store::Location;
 use crate::token::environment::{Environment, KnownIssuer};
 use crate::token::keyring::KeyRing;
-use crate::token::presented::Origin;
+use crate::token::origin::Origin;
 use crate::token::signing::SigningAlgorithm;
 
 /// The longest life of an access token, in seconds: a revocation is kept in memory for so long.

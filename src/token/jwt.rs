@@ -7,7 +7,7 @@ use jsonwebtoken::Validation;
 use serde_json::Value;
 
 use super::keyring::ReadySigningKey;
-use super::presented::Origin;
+use super::origin::Origin;
 use super::signing::SigningAlgorithm;
 use super::{base64url, from_base64url};
 use crate::oauth::cause::Cause;

@@ -5,6 +5,7 @@ pub mod jwt;
 pub mod keyring;
 pub mod master;
 pub mod opaque;
+pub mod origin;
 pub mod presented;
 pub mod refresh;
 pub mod signing;

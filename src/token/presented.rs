@@ -1,43 +1,12 @@
 //! What kind of thing was presented as a token, told by its form alone.
 
-use super::environment::{
-    ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, Environment, KnownIssuer, REFRESH_TOKEN_PREFIX, split,
-};
+use super::environment::{ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, REFRESH_TOKEN_PREFIX, split};
 use super::jwt;
-use super::keyring::KeyRing;
 use super::opaque;
+use super::origin::Origin;
 use super::refresh::RefreshToken;
 use crate::oauth::cause::Cause;
 use crate::oauth::claims::AccessClaims;
-
-/// What is known of this server when a token is read.
-#[derive(Clone, Copy)]
-pub struct Origin<'a> {
-    /// The `iss` of its tokens.
-    pub issuer: &'a str,
-    /// The name in its prefixes.
-    pub environment: &'a Environment,
-    /// Its sister environments.
-    pub sisters: &'a [KnownIssuer],
-    /// Its keys.
-    pub ring: &'a KeyRing,
-}
-
-impl Origin<'_> {
-    /// The cause against a token that claims another issuer.
-    pub fn of_issuer(self, issuer: &str) -> Cause {
-        self.known_or_foreign(|sister| sister.issuer == issuer)
-    }
-
-    /// The cause against a token that claims another environment.
-    fn of_environment(self, environment: &Environment) -> Cause {
-        self.known_or_foreign(|sister| sister.environment == *environment)
-    }
-
-    fn known_or_foreign(self, is_it: impl Fn(&KnownIssuer) -> bool) -> Cause {
-        if self.sisters.iter().any(is_it) { Cause::WrongEnvironment } else { Cause::ForeignToken }
-    }
-}
 
 /// An authentic token of this server.
 #[derive(Debug, PartialEq)]

@@ -1,13 +1,18 @@
 //! The behaviour of the server over HTTP, on both stores.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
+mod command_line;
 mod conformance;
 mod docs;
 mod nodes;
 mod openapi;
+mod races;
 mod readme;
 mod rust_client;
 mod sessions;
 mod store_contract;
+mod structure;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::super::body::{self, media_type};
-use super::super::envelope::Context;
+use super::super::context::Context;
 use super::super::problem;
 use crate::admin::{Actor, AdminError, Administration, ListRequest, Result};
 use crate::flow::App;

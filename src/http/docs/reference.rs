@@ -330,7 +330,8 @@ fn limits(schema: &Value) -> String {
         ("pattern", "pattern "),
     ] {
         // That something is not empty goes without saying.
-        if !schema[name].is_null() && !(name == "minLength" && schema[name].as_i64() == Some(1)) {
+        let says_nothing = schema[name].is_null() || (name == "minLength" && schema[name].as_i64() == Some(1));
+        if !says_nothing {
             words.push(format!("{label}{}", text(&schema[name])));
         }
     }
