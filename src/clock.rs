@@ -6,6 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::oauth::time::Timestamp;
 
+/// Milliseconds by which the clock of a node may be off before it is reported.
+pub const LARGEST_OFFSET: i64 = 5000;
+
 #[derive(Clone, Debug)]
 enum Source {
     System,

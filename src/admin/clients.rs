@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Actor, AdminError, Administration, List, ListRequest, Result, list};
+use super::{Actor, AdminError, Administration, List, ListRequest, Result, list, no_such};
 use crate::oauth::cause::Cause;
 use crate::oauth::claims;
 use crate::oauth::client::{
@@ -19,6 +19,8 @@ use crate::token::{base64url, random, sha256};
 
 /// The longest lists of a client.
 const MOST_ENTRIES: usize = 50;
+/// The most bytes in a list of a client: they stand in every token.
+const LARGEST_LIST: usize = 3072;
 /// The longest `retry_window`, in seconds.
 const LONGEST_RETRY_WINDOW: i64 = 300;
 /// The longest secret that somebody may choose, in bytes.
@@ -222,7 +224,7 @@ impl Administration {
         let reason = Some("a secret was retired".to_owned());
         let revocation =
             revoke.then(|| self.revocation(Target::Client(client_id.to_owned()), Cause::ClientRevoked, reason));
-        let missing = || AdminError::NotFound(format!("the client {client_id} has no secret {id}"));
+        let missing = || AdminError::NotFound(format!("the client {client_id} has no such secret"));
         let id: Uuid = id.parse().map_err(|_| missing())?;
         if self.store.client_secret_retire(client_id, id, revocation.as_ref(), &actor.audited).await? {
             Ok(())
@@ -255,7 +257,7 @@ impl Administration {
 }
 
 fn not_found(client_id: &str) -> AdminError {
-    AdminError::NotFound(format!("there is no client {client_id:?}"))
+    no_such("client", client_id)
 }
 
 /// Whoever holds a reserved scope is above those who administer clients.
@@ -339,6 +341,11 @@ fn check(settings: &ClientSettings) -> std::result::Result<(), String> {
     if is_public && !settings.refresh_token_rotation {
         return Err("refresh_token_rotation cannot be off for a client with token_endpoint_auth_method none".into());
     }
+    let repeats =
+        settings.grant_types.iter().enumerate().any(|(index, grant)| settings.grant_types[..index].contains(grant));
+    if repeats || settings.permissions.len() > 2 {
+        return Err("grant_types and permissions name each entry once".into());
+    }
     if let Some(unknown) = settings.scope.tokens().find(|token| is_reserved(token) && !RESERVED.contains(token)) {
         return Err(format!("scope: {unknown} is none of the reserved scopes {}", RESERVED.join(" ")));
     }
@@ -346,8 +353,9 @@ fn check(settings: &ClientSettings) -> std::result::Result<(), String> {
         return Err("client_name is at most 255 bytes without control characters".into());
     }
     for (name, list) in [("audiences", &settings.audiences), ("introspect_audiences", &settings.introspect_audiences)] {
-        if list.len() > MOST_ENTRIES {
-            return Err(format!("{name} has more than {MOST_ENTRIES} entries"));
+        let size: usize = list.iter().map(String::len).sum();
+        if list.len() > MOST_ENTRIES || size > LARGEST_LIST {
+            return Err(format!("{name} has more than {MOST_ENTRIES} entries or {LARGEST_LIST} bytes"));
         }
         for audience in list {
             let uri = url::Url::parse(audience).map_err(|_| format!("{name}: {audience:?} is no absolute URI"))?;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Actor, AdminError, Administration, Result};
+use super::{Actor, AdminError, Administration, Result, no_such};
 use crate::oauth::cause::Cause;
 use crate::oauth::revocation::Target;
 use crate::oauth::time::Timestamp;
@@ -48,15 +48,15 @@ impl Administration {
     /// When keys are announced already, or the database cannot be reached.
     pub async fn key_rotate(&self, master: &MasterKey, actor: &Actor) -> Result<Vec<KeyView>> {
         let now = self.clock.now();
-        let announced = |view: &KeyView| view.state == KeyState::Announced;
-        if let Some(view) = self.key_list().await?.iter().find(|view| announced(view)) {
-            return Err(AdminError::Conflict(format!(
-                "the key {} is announced already and becomes active at {}",
-                view.kid, view.activates_at
-            )));
+        if !master.fits(&self.store.master_key_check(master.check_value()).await?) {
+            let text = "the master key was changed since this server started: restart it with the new one first";
+            return Err(AdminError::Conflict(text.into()));
         }
         let records = self.new_keys(master, now, now.plus_seconds(ANNOUNCEMENT));
-        self.store.key_rotate(&records, &actor.audited).await?;
+        if !self.store.key_rotate(&records, &actor.audited).await? {
+            let text = "keys are announced already; the list of keys says when they become active";
+            return Err(AdminError::Conflict(text.into()));
+        }
         let made = |view: &KeyView| records.iter().any(|record| record.kid == view.kid);
         Ok(self.key_list().await?.into_iter().filter(made).collect())
     }
@@ -68,7 +68,7 @@ impl Administration {
     pub async fn key_delete(&self, kid: &str, actor: &Actor) -> Result<()> {
         let known = self.store.key_list().await?.iter().any(|record| record.kid == kid);
         if !known {
-            return Err(AdminError::NotFound(format!("there is no key {kid:?}")));
+            return Err(no_such("key", kid));
         }
         let covers_until = self.settings.covers_until(self.clock.now());
         if self.store.key_delete(kid, covers_until, &actor.audited).await? {

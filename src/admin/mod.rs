@@ -108,6 +108,18 @@ impl From<Overloaded> for AdminError {
 /// The result of an act of administration.
 pub type Result<T> = std::result::Result<T, AdminError>;
 
+/// There is no such thing. What was sent is shown only if it is short and no secret of this server, sent by mistake.
+fn no_such(kind: &str, sent: &str) -> AdminError {
+    let looks_secret = ["jat_", "jrt_", "jcs_", "eyJ"].iter().any(|prefix| sent.starts_with(prefix));
+    if looks_secret || sent.len() > 255 {
+        AdminError::NotFound(format!(
+            "there is no such {kind}; what was sent looks like a token or is too long for an id"
+        ))
+    } else {
+        AdminError::NotFound(format!("there is no {kind} {sent:?}"))
+    }
+}
+
 /// A part of a list.
 #[derive(Clone, Debug, Serialize)]
 pub struct List<T> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Actor, AdminError, Administration, List, ListRequest, Result, list};
+use super::{Actor, AdminError, Administration, List, ListRequest, Result, list, no_such};
 use crate::oauth::cause::Cause;
 use crate::oauth::revocation::{LogNumber, NewRevocation, Revocation, Target};
 use crate::oauth::scope::Scope;
@@ -229,7 +229,7 @@ impl Administration {
     /// # Errors
     /// When there is none.
     pub async fn revocation_show(&self, number: &str) -> Result<RevocationView> {
-        let missing = || AdminError::NotFound(format!("there is no revocation {number:?}"));
+        let missing = || no_such("revocation", number);
         let parsed: LogNumber = number.parse().map_err(|_| missing())?;
         let revocation = self.store.revocation_find(parsed).await?.ok_or_else(missing)?;
         self.with_receipt(view(revocation)).await
@@ -290,7 +290,7 @@ impl Administration {
     }
 
     async fn find_session(&self, id: &str) -> Result<HeldSession> {
-        let missing = || AdminError::NotFound(format!("there is no session {id:?}"));
+        let missing = || no_such("session", id);
         let parsed: Uuid = id.parse().map_err(|_| missing())?;
         self.store.session_find(parsed).await?.ok_or_else(missing)
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::clients::merge_patch;
-use super::{Actor, AdminError, Administration, List, ListRequest, Result, list};
+use super::{Actor, AdminError, Administration, List, ListRequest, Result, list, no_such};
 use crate::oauth::cause::Cause;
 use crate::oauth::claims::{self, ExtraClaims};
 use crate::oauth::revocation::Target;
@@ -212,7 +212,7 @@ impl Administration {
 }
 
 fn not_found(id_or_name: &str) -> AdminError {
-    AdminError::NotFound(format!("there is no user {id_or_name:?}"))
+    no_such("user", id_or_name)
 }
 
 fn taken(error: StoreError, user: &User) -> AdminError {

@@ -41,10 +41,12 @@ pub(super) async fn open(global: &Global, needs: Needs) -> Result<Administration
     if let Some(file) = settings.database.file()
         && !file.exists()
     {
-        return Err(Failed(format!(
-            "there is no database {}: `jeton migrate` makes one, or set JETON_DATABASE_URL",
-            file.display()
-        )));
+        let file = file.display();
+        return Err(Failed(if global.dev {
+            format!("there is no database {file}: `jeton serve --dev` makes one")
+        } else {
+            format!("there is no database {file}: `jeton migrate` makes one, or set JETON_DATABASE_URL")
+        }));
     }
     let store = connect(&settings).await?;
     check_schema(&store.schema().await?)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -12,12 +13,12 @@ use tokio::net::TcpStream;
 use super::context::{connect, resolve, settings};
 use super::{Failed, Global, Outcome, output};
 use crate::admin::Administration;
-use crate::clock::Clock;
-use crate::flow::open_master_key;
+use crate::clock::{Clock, LARGEST_OFFSET};
 use crate::secret::pool::PasswordPool;
 use crate::serve::{check_schema, reach_database};
-use crate::settings::{Needs, Settings, TABLE};
+use crate::settings::{MasterKeySource, Needs, Settings, TABLE};
 use crate::token::keyring::KeyRing;
+use crate::token::master::MasterKey;
 
 /// How long `jeton health` waits for an answer.
 const HEALTH_LIMIT: Duration = Duration::from_secs(3);
@@ -100,7 +101,12 @@ pub(super) async fn doctor(global: &Global) -> Outcome {
 
 async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<String, String>) -> bool) {
     note("permissions", permissions(&settings));
-    let store = match connect(&settings).await {
+    let missing = settings.database.file().filter(|file| !file.exists());
+    let connected = match missing {
+        Some(file) => Err(Failed(format!("there is no file {}", file.display()))),
+        None => connect(&settings).await,
+    };
+    let store = match connected {
         Ok(store) => store,
         Err(Failed(problem)) => {
             note("database", Err(problem));
@@ -118,12 +124,12 @@ async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<
         return;
     }
     note("clock", clock(&store).await);
-    let keys = match (open_master_key(&settings, &store).await, store.key_list().await) {
+    let keys = match (master_key(&settings), store.key_list().await) {
         (Ok(master), Ok(records)) => match KeyRing::open(&records, &master) {
             Ok(_) => Ok(format!("{} keys, all readable", records.len())),
-            Err(kid) => Err(format!("the key {kid} cannot be unwrapped")),
+            Err(kid) => Err(format!("JETON_MASTER_KEY is not the one that wraps the key {kid} of this database")),
         },
-        (Err(error), _) => Err(error.to_string()),
+        (Err(problem), _) => Err(problem),
         (_, Err(error)) => Err(error.to_string()),
     };
     note("keys", keys);
@@ -138,6 +144,18 @@ async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<
     note("demo credentials", demo);
 }
 
+/// The master key as it is configured; nothing is made and nothing is kept.
+fn master_key(settings: &Settings) -> Result<MasterKey, String> {
+    let text = match &settings.master_key {
+        MasterKeySource::Given(text) => text.expose_secret().to_owned(),
+        MasterKeySource::DevFile(path) => {
+            std::fs::read_to_string(path).map_err(|error| format!("the file {}: {error}", path.display()))?
+        }
+        MasterKeySource::Missing => return Err("JETON_MASTER_KEY is not set".into()),
+    };
+    MasterKey::parse(&text).map_err(|problem| format!("JETON_MASTER_KEY {problem}"))
+}
+
 async fn clock(store: &crate::store::Store) -> Result<String, String> {
     let clock = Clock::system();
     let before = clock.read();
@@ -146,7 +164,11 @@ async fn clock(store: &crate::store::Store) -> Result<String, String> {
             clock.measured(before, millis);
             let offset = clock.offset_millis();
             let text = format!("{offset} ms behind the database");
-            if offset.abs() > 5000 { Err(format!("{text}: set the clock of this machine by NTP")) } else { Ok(text) }
+            if offset.abs() > LARGEST_OFFSET {
+                Err(format!("{text}: set the clock of this machine by NTP"))
+            } else {
+                Ok(text)
+            }
         }
         Ok(None) => Ok("the database uses the clock of this machine".into()),
         Err(error) => Err(error.to_string()),
@@ -158,7 +180,7 @@ fn permissions(settings: &Settings) -> Result<String, String> {
     use std::os::unix::fs::PermissionsExt;
     let mut files = Vec::new();
     files.extend(settings.database.file().map(std::path::Path::to_path_buf));
-    if let crate::settings::MasterKeySource::DevFile(path) = &settings.master_key {
+    if let MasterKeySource::DevFile(path) = &settings.master_key {
         files.push(path.clone());
     }
     let mut open = Vec::new();

@@ -27,6 +27,7 @@ enum Action {
     /// Delete a key: what it made stops working at once
     Retire {
         /// The key's id
+        #[arg(allow_hyphen_values = true)]
         kid: String,
     },
     /// Print a new master key

@@ -114,6 +114,11 @@ type Outcome = Result<(), Failed>;
 /// Runs a command to its exit code: 0, or 1 when it was refused or failed. Wrong usage ends with 2 before this.
 pub async fn run(cli: Cli) -> ExitCode {
     let global = cli.global;
+    if !matches!(cli.command, Command::Serve(_)) {
+        // What takes its time says so, on standard error; the server has a log of its own.
+        let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_target(false).without_time();
+        log.with_ansi(false).with_writer(std::io::stderr).init();
+    }
     let outcome = match cli.command {
         Command::Serve(command) => serve::run(&global, &command).await,
         Command::Migrate => inspect::migrate(&global).await,

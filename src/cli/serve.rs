@@ -54,7 +54,7 @@ pub(super) async fn run(global: &Global, command: &Serve) -> Outcome {
     let flags: Vec<(&'static str, String)> = command.flags.iter().map(|(name, value)| (*name, value.clone())).collect();
     let resolved = resolve(global, &flags);
     let settings = settings(&resolved, Needs::ALL)?;
-    start_log(&settings)?;
+    start_log(&settings);
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }
@@ -73,16 +73,13 @@ pub(super) async fn run(global: &Global, command: &Serve) -> Outcome {
     Ok(())
 }
 
-fn start_log(settings: &Settings) -> Outcome {
-    let filter = EnvFilter::try_new(&settings.log_level).map_err(|_| {
-        Failed(format!("JETON_LOG_LEVEL: {:?} is no log level, such as info or debug", settings.log_level))
-    })?;
+fn start_log(settings: &Settings) {
+    let filter = EnvFilter::new(&settings.log_level);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
     match settings.log_format {
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }
-    Ok(())
 }
 
 /// Waits for SIGTERM or Ctrl-C.

@@ -24,7 +24,7 @@ pub(super) struct Part {
     #[arg(long)]
     pub(super) limit: Option<i64>,
     /// Where the part before said that the next one begins
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub(super) cursor: Option<String>,
 }
 

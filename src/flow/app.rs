@@ -71,8 +71,9 @@ impl App {
         store: Store,
         passwords: PasswordPool,
     ) -> Result<Self, StartError> {
-        if let Ok(Some(millis)) = store.database_clock().await {
-            clock.measured(clock.read(), millis);
+        let before = clock.read();
+        if let Some(millis) = store.database_clock().await? {
+            clock.measured(before, millis);
         }
         let master = Arc::new(open_master_key(&settings, &store).await?);
         if store.key_list().await?.is_empty() {
@@ -100,7 +101,7 @@ impl App {
         let now = self.clock.now();
         let node = NodeRecord {
             id: self.node,
-            name: format!("{}, process {}", self.settings.listen, std::process::id()),
+            name: format!("{}, process {}", host_name(), std::process::id()),
             applied: self.view.applied(),
             applied_at: now,
             heartbeat_at: now,
@@ -163,6 +164,12 @@ impl App {
             at: self.clock.now(),
         }
     }
+}
+
+/// The name of this machine, or of the container.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
+    name.map_or_else(|_| "unnamed host".to_owned(), |name| name.trim().to_owned())
 }
 
 /// Makes the first keys; of nodes that start at once, one makes them.

@@ -53,6 +53,8 @@ pub async fn access_token(app: &App, text: &str) -> Result<Verdict<Arc<AccessCla
     if text.len() > jwt::LONGEST {
         return Ok(Err(Cause::NotAToken));
     }
+    // Before the keys are asked, too: one may have been withdrawn.
+    app.view.ensure_fresh().await?;
     let hash = sha256(text.as_bytes());
     let claims = match app.view.verified(&hash) {
         Some(claims) => claims,
@@ -90,6 +92,14 @@ pub async fn any_token(app: &App, text: &str) -> Result<Verdict<Found>> {
 
 async fn judge(app: &App, claims: Arc<AccessClaims>) -> Result<Verdict<Arc<AccessClaims>>> {
     app.view.ensure_fresh().await?;
+    if claims.log > app.view.applied() {
+        // Issued by a node that is ahead of this one, or before the database was restored to an older state: in that
+        // case no revocation could ever cover it.
+        app.view.ensure_current().await?;
+        if claims.log > app.view.applied() {
+            return Ok(Err(Cause::NeverIssued));
+        }
+    }
     if let Some(cause) = app.view.revocation_of(&claims) {
         return Ok(Err(cause));
     }

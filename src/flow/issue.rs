@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{App, Failure, Result};
 use crate::oauth::claims::{AccessClaims, Audience, ExtraClaims};
 use crate::oauth::client::{AccessTokenFormat, Client};
+use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::grant::Granted;
 use crate::oauth::revocation::LogNumber;
 use crate::oauth::scope::Scope;
@@ -82,6 +83,12 @@ pub(super) fn answer(
             opaque::write(&claims, &app.settings.environment, key)
         }
     };
+    if access_token.len() > jwt::LONGEST {
+        return Err(Failure::Refused(Refusal::new(
+            ErrorCode::InvalidScope,
+            "The token would be too long: ask for fewer scopes or resources.",
+        )));
+    }
     let expires_in = (exp - now.seconds()).max(1);
     Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in, refresh_token, scope })
 }

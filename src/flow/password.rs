@@ -14,6 +14,7 @@ use crate::oauth::claims;
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::grant::{self, Granted};
+use crate::oauth::revocation::LogNumber;
 use crate::oauth::session::Session;
 use crate::oauth::user::{User, is_credential};
 use crate::store::NewSession;
@@ -22,8 +23,13 @@ use crate::token::refresh::RefreshToken;
 /// How often a login is tried again because the client changed in the middle.
 const ATTEMPTS: usize = 3;
 
-/// Answers a login.
-pub(super) async fn answer(app: &App, mut client: Arc<Client>, request: &Request<'_>) -> Result<TokenAnswer> {
+/// Answers a login; `log` is what this node had applied before it judged the client.
+pub(super) async fn answer(
+    app: &App,
+    mut client: Arc<Client>,
+    request: &Request<'_>,
+    log: LogNumber,
+) -> Result<TokenAnswer> {
     let (username, password) = credentials(request)?;
     let mut granted = grant::to_login(&client, request.parameters, app.audiences())?;
     let found = app.store.user_for_login(username).await?;
@@ -42,7 +48,7 @@ pub(super) async fn answer(app: &App, mut client: Arc<Client>, request: &Request
             sub: user.id.to_string(),
             granted: granted.clone(),
             session: None,
-            log: head,
+            log: head.min(log),
             extra: claims::merge(&client.settings.claims, Some(&user.claims)),
         };
         if !client.may_use(GrantType::RefreshToken) {

@@ -43,6 +43,8 @@ pub(super) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
             RefreshDecision::Rotate | RefreshDecision::Keep | RefreshDecision::Repeat => {}
         }
         // What is asked for is judged before anything is written: a refusal leaves the refresh token good.
+        let user_scope = held.user.as_ref().and_then(|user| user.scope.as_ref());
+        let granted = grant::still_allowed(&granted, client, user_scope, app.audiences())?;
         let granted = grant::narrow(&granted, request.parameters)?;
         let (id, generation) = (session.id, session.generation);
         let (done, successor, idle) = match decision {

@@ -1,6 +1,6 @@
 //! The token endpoint (RFC 6749 §3.2).
 //!
-//! 1. Who is the client? 2. Which grant does it ask for? 3. May it use that grant? 4. The grant itself decides.
+//! 1. Is the view young enough? Who is the client? 2. Which grant does it ask for? 3. May it use that grant? 4. The grant itself decides.
 
 use std::sync::Arc;
 
@@ -15,14 +15,17 @@ use crate::oauth::error::{ErrorCode, Refusal};
 /// # Errors
 /// A refusal of RFC 6749 §5.2; or it could not be decided.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenAnswer> {
+    app.view.ensure_fresh().await?;
+    // Read before the client is judged: whatever is revoked from here on covers what is issued below.
+    let log = app.view.applied();
     let (client, default_grant) = client(app, request).await?;
     let grant = grant_type(app, request, default_grant).await?;
     if !client.may_use(grant) {
         return Err(Refusal::new(ErrorCode::UnauthorizedClient, "The client may not use this grant.").into());
     }
     let answer = match grant {
-        GrantType::ClientCredentials => client_credentials::answer(app, &client, request)?,
-        GrantType::Password => password::answer(app, client, request).await?,
+        GrantType::ClientCredentials => client_credentials::answer(app, &client, request, log)?,
+        GrantType::Password => password::answer(app, client, request, log).await?,
         GrantType::RefreshToken => refresh_token::answer(app, &client, request).await?,
     };
     app.metrics.issued(grant.name());

@@ -120,8 +120,9 @@ async fn show_error(State(app): State<Arc<App>>, path: Result<Path<String>, Path
     let text = &found.text;
     let named = if found.is_cause {
         format!(
-            "The log names the cause `{0}` beside the request id, and `jeton_refusals_total` counts it with \
-             `cause=\"{0}\"`.",
+            "At introspection `jeton_refusals_total` counts it with `cause=\"{0}\"`, and with `JETON_LOG_LEVEL=debug` the \
+             log names it beside the request id. At `/auth/token` the log line of the refusal has it; the admin API says \
+             it in `detail`.",
             found.code
         )
     } else {

@@ -29,7 +29,7 @@ pub(super) async fn wrap(State(app): State<Arc<App>>, mut request: Request, next
     let address = client_address(&app.settings, peer, request.headers()).to_string();
     let context = Context { request_id: request_id.clone(), address };
     let mut response = if app.settings.dev && !names_loopback(request.headers()) {
-        error::foreign_host()
+        error::foreign_host(&app)
     } else {
         request.extensions_mut().insert(context);
         match tokio::time::timeout(DEADLINE, next.run(request)).await {

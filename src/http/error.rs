@@ -3,13 +3,14 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde_json::json;
 
 use super::context::Context;
+use super::problem;
 use crate::flow::{App, Failure};
 use crate::oauth::error::{ErrorCode, Refusal};
 
@@ -86,34 +87,52 @@ fn oauth(app: &App, status: StatusCode, code: ErrorCode, description: &'static s
     response
 }
 
-fn plain(status: StatusCode, error: &'static str, description: &'static str) -> Response {
-    (status, Json(json!({"error": error, "error_description": description}))).into_response()
+fn plain(app: &App, status: StatusCode, error: &'static str, description: &'static str) -> Response {
+    let error_uri = app.settings.under_issuer(&format!("/docs/errors/{error}"));
+    (status, Json(json!({"error": error, "error_description": description, "error_uri": error_uri}))).into_response()
+}
+
+/// Whether a path belongs to the admin API, whose errors have a form of their own.
+fn is_admin(uri: &Uri) -> bool {
+    uri.path().contains("/admin/v1")
 }
 
 /// The answer for a path that does not exist.
-pub(super) async fn not_found() -> Response {
-    plain(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path; /docs lists what there is.")
+pub(super) async fn not_found(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<Context>,
+    uri: Uri,
+) -> Response {
+    let text = "There is nothing at this path; /docs lists what there is.";
+    if is_admin(&uri) {
+        return problem::problem(&app, &context, StatusCode::NOT_FOUND, "not_found", text);
+    }
+    plain(&app, StatusCode::NOT_FOUND, "not_found", text)
 }
 
 /// The answer for a method that a path does not have; the router adds `Allow`.
-pub(super) async fn method_not_allowed(State(app): State<Arc<App>>, method: Method) -> Response {
-    tracing::debug!(%method, dev = app.settings.dev, "method not allowed");
-    plain(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "invalid_request",
-        "This path has no such method; the Allow header lists those it has.",
-    )
+pub(super) async fn method_not_allowed(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<Context>,
+    uri: Uri,
+) -> Response {
+    let text = "This path has no such method; the Allow header lists those it has.";
+    if is_admin(&uri) {
+        return problem::problem(&app, &context, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", text);
+    }
+    plain(&app, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", text)
 }
 
 /// The answer of a server for development to a Host header that does not name this machine.
-pub(super) fn foreign_host() -> Response {
-    plain(StatusCode::MISDIRECTED_REQUEST, "invalid_request", "With --dev only loopback names are answered.")
+pub(super) fn foreign_host(app: &App) -> Response {
+    let text = "With --dev only loopback names are answered.";
+    plain(app, StatusCode::MISDIRECTED_REQUEST, "invalid_request", text)
 }
 
 /// The answer when the server itself is at fault.
-pub(super) fn panicked(fault: Box<dyn Any + Send + 'static>) -> Response {
+pub(super) fn panicked(app: &App, fault: &(dyn Any + Send + 'static)) -> Response {
     let text = fault.downcast_ref::<&str>().map(|text| (*text).to_owned()).or(fault.downcast_ref::<String>().cloned());
     tracing::error!(fault = text.unwrap_or_default(), "a request met a fault of the server");
     let refusal = Refusal::new(ErrorCode::ServerError, "The server met a fault; its log has the details.");
-    plain(status(refusal.code), refusal.code.name(), refusal.description)
+    plain(app, status(refusal.code), refusal.code.name(), refusal.description)
 }

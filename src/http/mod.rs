@@ -90,8 +90,11 @@ pub fn router(app: Arc<App>) -> Router {
             .nest(&path, router.clone())
             .merge(router);
     }
+    let for_faults = Arc::clone(&app);
     router
-        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(CatchPanicLayer::custom(move |fault: Box<dyn std::any::Any + Send>| {
+            error::panicked(&for_faults, &*fault)
+        }))
         .layer(axum::middleware::from_fn_with_state(app, envelope::wrap))
 }
 

@@ -11,10 +11,8 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use super::envelope;
+use crate::clock::LARGEST_OFFSET;
 use crate::flow::App;
-
-/// Milliseconds by which the clock of a node may be off before it is reported.
-const LARGEST_OFFSET: i64 = 5000;
 
 /// What operators look at.
 #[derive(Clone, Debug)]

@@ -39,10 +39,10 @@ pub(super) fn unavailable(app: &App, context: &Context, detail: &str) -> Respons
 }
 
 /// A problem document.
-pub(super) fn problem(app: &App, context: &Context, status: StatusCode, code: &str, detail: &str) -> Response {
+pub(super) fn problem(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
     let request_id = &context.request_id;
     tracing::info!(endpoint = "admin", error = code, reason = detail, request_id, address = context.address, "refused");
-    app.metrics.refused("admin", static_code(code));
+    app.metrics.refused("admin", code);
     let body = json!({
         "type": app.settings.under_issuer(&format!("/docs/errors/{code}")),
         "title": status.canonical_reason().unwrap_or_default(),
@@ -53,18 +53,4 @@ pub(super) fn problem(app: &App, context: &Context, status: StatusCode, code: &s
     let mut response = (status, Json(body)).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
-}
-
-fn static_code(code: &str) -> &'static str {
-    const CODES: [&str; 8] = [
-        "invalid_input",
-        "not_found",
-        "conflict",
-        "insufficient_scope",
-        "temporarily_unavailable",
-        "invalid_request",
-        "invalid_token",
-        "missing",
-    ];
-    CODES.into_iter().find(|known| *known == code).unwrap_or("other")
 }

@@ -70,6 +70,37 @@ pub fn limit_to_user(granted: Granted, user_scope: Option<&Scope>, was_asked: bo
     Err(Refusal::new(ErrorCode::InvalidScope, "The user may not be granted this scope."))
 }
 
+/// What is left of a session's grant when its client or user may have less than at the login: a power that was taken
+/// away ends with the next refresh.
+///
+/// # Errors
+/// `invalid_scope` or `invalid_target` when nothing is left.
+pub fn still_allowed(
+    granted: &Granted,
+    client: &Client,
+    user_scope: Option<&Scope>,
+    audiences: Audiences<'_>,
+) -> Result<Granted, Refusal> {
+    let mut scope = granted.scope.intersection(&client.settings.scope);
+    if let Some(allowed) = user_scope {
+        scope = scope.intersection(allowed);
+    }
+    if scope.is_empty() && !granted.scope.is_empty() {
+        let text = "Nothing of what was granted may be granted any more.";
+        return Err(Refusal::new(ErrorCode::InvalidScope, text));
+    }
+    let is_allowed = |audience: &&String| {
+        let own = &client.settings.audiences;
+        if own.is_empty() { audience.as_str() == audiences.default } else { own.contains(audience) }
+    };
+    let left: Vec<String> = granted.audiences.iter().filter(is_allowed).cloned().collect();
+    if left.is_empty() {
+        let text = "The client may no longer ask for tokens for these resources.";
+        return Err(Refusal::new(ErrorCode::InvalidTarget, text));
+    }
+    Ok(Granted { scope, audiences: left })
+}
+
 /// Narrows what a session was granted, for one access token (RFC 6749 §6, RFC 8707 §2.2).
 ///
 /// # Errors

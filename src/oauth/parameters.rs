@@ -39,8 +39,10 @@ impl Parameters {
     pub fn from_json(body: &[u8]) -> Result<Self, Refusal> {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         let pairs = deserializer.deserialize_map(FlatObject).map_err(|error| {
-            Refusal::invalid_request("The body is not a flat JSON object of strings without repeated names.")
-                .because(format!("JSON body: {} at line {}", error, error.line()))
+            // Not the error's own text: it quotes what was sent, and that may be a secret.
+            Refusal::invalid_request("The body is not a flat JSON object of strings without repeated names.").because(
+                format!("JSON body: {:?} error at line {}, column {}", error.classify(), error.line(), error.column()),
+            )
         })?;
         deserializer.end().map_err(|_| Refusal::invalid_request("Something follows the JSON object in the body."))?;
         Ok(Self(pairs))

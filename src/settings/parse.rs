@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::resolve::{Resolved, Source};
@@ -123,7 +124,19 @@ fn origin(text: &str) -> Result<String, String> {
 
 fn known_issuer(text: &str) -> Result<KnownIssuer, String> {
     let (name, address) = text.split_once('=').ok_or("is not of the form NAME=ISSUER")?;
-    Ok(KnownIssuer { environment: name.trim().parse()?, issuer: address.trim().to_owned() })
+    let issuer = issuer(address.trim()).map_err(|problem| format!("names an issuer that {problem}"))?;
+    Ok(KnownIssuer { environment: name.trim().parse()?, issuer })
+}
+
+/// A filter of the log; a misspelt level would be taken for the name of a part, and silence everything.
+fn log_level(text: &str) -> Result<String, String> {
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    let bare = text.split(',').map(str::trim).filter(|part| !part.contains('='));
+    let misspelt = bare.into_iter().any(|part| !levels.contains(&part.to_ascii_lowercase().as_str()));
+    if misspelt || EnvFilter::try_new(text).is_err() {
+        return Err(format!("{text:?} is no log level, such as info or debug"));
+    }
+    Ok(text.to_owned())
 }
 
 fn audience(text: &str) -> Result<Option<String>, String> {
@@ -179,11 +192,17 @@ pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
             MasterKeySource::Missing
         }
     };
-    let poll_interval = checker.parse("poll_interval", duration, Duration::from_millis(250));
-    if poll_interval < Duration::from_millis(10) {
-        checker.problem("poll_interval", "is shorter than 10ms");
-    }
-    let max_staleness = checker.parse("max_staleness", duration, Duration::from_secs(5));
+    let between = |least: u64, most: u64| {
+        move |text: &str| {
+            let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
+            let format = humantime::format_duration;
+            let length = duration(text)?;
+            let fits = (least..=most).contains(&length);
+            if fits { Ok(length) } else { Err(format!("is not between {} and {}", format(least), format(most))) }
+        }
+    };
+    let poll_interval = checker.parse("poll_interval", between(10, 10_000), Duration::from_millis(250));
+    let max_staleness = checker.parse("max_staleness", between(20, 300_000), Duration::from_secs(300));
     if max_staleness < poll_interval * 2 {
         checker.problem("max_staleness", "is less than twice JETON_POLL_INTERVAL");
     }
@@ -195,7 +214,7 @@ pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
         dev,
         listen,
         ops_listen,
-        known_issuers: checker.list("known_issuers", known_issuer),
+        known_issuers: sisters(&mut checker, &environment, &issuer),
         signing_algorithm: checker.parse("signing_alg", SigningAlgorithm::from_str, SigningAlgorithm::Es256),
         access_token_ttl: checker.seconds("access_token_ttl", LONGEST_ACCESS_TOKEN_TTL),
         refresh_token_ttl: checker.seconds("refresh_token_ttl", LONGEST_SESSION_TTL),
@@ -224,13 +243,28 @@ pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
             },
             LogFormat::Text,
         ),
-        log_level: resolved.get("log_level").unwrap_or("info").to_owned(),
+        log_level: checker.parse("log_level", log_level, "info".to_owned()),
         database,
         issuer,
         environment,
         master_key,
     };
     if checker.problems.is_empty() { Ok(settings) } else { Err(checker.problems) }
+}
+
+/// The sister environments: others than this one, each named once.
+fn sisters(checker: &mut Checker<'_>, own: &Environment, own_issuer: &str) -> Vec<KnownIssuer> {
+    let sisters = checker.list("known_issuers", known_issuer);
+    for (index, sister) in sisters.iter().enumerate() {
+        let name = &sister.environment;
+        if name == own || sister.issuer == own_issuer {
+            checker.problem("known_issuers", &format!("{name} is this environment itself"));
+        }
+        if sisters[..index].iter().any(|other| other.environment == *name || other.issuer == sister.issuer) {
+            checker.problem("known_issuers", &format!("{name} or its issuer stands twice"));
+        }
+    }
+    sisters
 }
 
 fn dev_key_file(database: &Location) -> PathBuf {
@@ -264,15 +298,28 @@ mod tests {
                 ("JETON_ACCESS_TOKEN_TTL", "2d"),
                 ("JETON_MAX_STALENESS", "100ms"),
                 ("JETON_CORS_ORIGINS", "https://ok.example,nonsense/"),
+                ("JETON_POLL_INTERVAL", "500000000000y"),
+                ("JETON_LOG_LEVEL", "verbose"),
+                ("JETON_KNOWN_ISSUERS", "staging=foo"),
             ],
             false,
         )
         .unwrap_err();
-        for name in ["ISSUER", "MASTER_KEY", "LISTEN", "ACCESS_TOKEN_TTL", "MAX_STALENESS", "CORS_ORIGINS"] {
+        for name in [
+            "ISSUER",
+            "MASTER_KEY",
+            "LISTEN",
+            "ACCESS_TOKEN_TTL",
+            "MAX_STALENESS",
+            "CORS_ORIGINS",
+            "POLL_INTERVAL",
+            "LOG_LEVEL",
+            "KNOWN_ISSUERS",
+        ] {
             let named = problems.iter().filter(|problem| problem.starts_with(&format!("JETON_{name}:"))).count();
             assert_eq!(named, 1, "{name} in {problems:?}");
         }
-        assert_eq!(problems.len(), 6, "{problems:?}");
+        assert_eq!(problems.len(), 9, "{problems:?}");
     }
 
     #[test]

@@ -220,6 +220,9 @@ impl Store {
         audited: &Audited,
     ) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
+        // A login that this secret began must not leave a session: it is conditional on the version.
+        let count = "UPDATE clients SET version = version + 1 WHERE client_id = $1";
+        transaction.query(count, values![client_id]).await?;
         let sql = "DELETE FROM client_secrets WHERE id = $1 AND client_id = $2 RETURNING id";
         if transaction.query_one(sql, values![id, client_id]).await?.is_none() {
             transaction.roll_back().await?;

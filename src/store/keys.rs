@@ -66,18 +66,25 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Adds announced keys.
+    /// Adds announced keys, unless keys are announced already. Gives whether they were added.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn key_rotate(&self, records: &[KeyRecord], audited: &Audited) -> Result<()> {
+    pub async fn key_rotate(&self, records: &[KeyRecord], audited: &Audited) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
+        transaction.query("UPDATE log_head SET number = number WHERE id = 1", vec![]).await?;
+        let announced = "SELECT kid FROM keys WHERE activates_at > $1 LIMIT 1";
+        if transaction.query_one(announced, values![audited.at]).await?.is_some() {
+            transaction.roll_back().await?;
+            return Ok(false);
+        }
         for record in records {
             transaction.query(INSERT, insert_values(record)).await?;
             transaction.audit(audited, "key.rotate", format!("key {}", record.kid), None).await?;
         }
         transaction.notify(Notice::Keys, audited).await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// Deletes a key, unless it is the last of its use. What it made stops working. Gives whether it was deleted.

@@ -14,6 +14,9 @@ const NOTICE_LIFE: i64 = 24 * 3600 * 1000;
 /// Milliseconds for which a revocation is kept after the last session that it may cover is over.
 const REVOCATION_LIFE: i64 = 430 * 24 * 3600 * 1000;
 
+/// Milliseconds for which the revocation of a token is kept after the token is over, to explain it.
+const TOKEN_REVOCATION_LIFE: i64 = 30 * 24 * 3600 * 1000;
+
 /// What an entry of the log tells the nodes.
 #[derive(Clone, Debug)]
 pub enum LogEvent {
@@ -55,6 +58,8 @@ pub struct LogPage {
     pub entries: Vec<LogEntry>,
     /// The number up to which this page and those before it hold everything.
     pub complete_to: LogNumber,
+    /// Whether entries that follow the number asked for are gone already: whoever asks must load everything anew.
+    pub has_gap: bool,
 }
 
 impl Transaction {
@@ -77,7 +82,10 @@ impl Transaction {
             Target::Client(name) | Target::Key(name) => (None, Some(name.clone())),
             Target::All => (None, None),
         };
-        let expires_at = Timestamp::from_millis(audited.at.millis() + REVOCATION_LIFE);
+        let expires_at = match target {
+            Target::Token(_) => Timestamp::from_millis(revocation.covers_until.millis() + TOKEN_REVOCATION_LIFE),
+            _ => Timestamp::from_millis(audited.at.millis() + REVOCATION_LIFE),
+        };
         let cause = Some(revocation.cause.name());
         self.append(
             target.kind(),
@@ -177,16 +185,18 @@ impl Store {
     pub async fn log_after(&self, number: LogNumber, limit: i64) -> Result<LogPage> {
         let head = self.log_head().await?;
         if head <= number {
-            return Ok(LogPage { head, entries: vec![], complete_to: head });
+            return Ok(LogPage { head, entries: vec![], complete_to: head, has_gap: false });
         }
         let sql = "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
                    FROM log WHERE number > $1 ORDER BY number LIMIT $2";
         let rows = self.database.query(sql, values![number, limit]).await?;
-        let last = rows.last().map_or(Ok(head), |row| row.get("number"))?;
+        // Numbers are given without gaps, so what is missing was there and has been removed.
+        let last: LogNumber = rows.last().map_or(Ok(number), |row| row.get("number"))?;
         let is_full = i64::try_from(rows.len()) == Ok(limit);
+        let has_gap = i64::try_from(rows.len()) != Ok(last - number) || (!is_full && last < head);
         let entries: Result<Vec<Option<LogEntry>>> = rows.iter().map(entry).collect();
         let complete_to = if is_full { last } else { last.max(head) };
-        Ok(LogPage { head, entries: entries?.into_iter().flatten().collect(), complete_to })
+        Ok(LogPage { head, entries: entries?.into_iter().flatten().collect(), complete_to, has_gap })
     }
 
     /// At most `limit` revocations that follow `number` and still cover something at `now`, in order.

@@ -60,7 +60,8 @@ impl Store {
             // Any number will do, as long as it is always the same: nodes that start at once wait here for each other.
             transaction
                 .script(
-                    "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(7431)",
+                    "SET LOCAL client_min_messages = warning; SET LOCAL statement_timeout = 0; \
+                     SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(7431)",
                 )
                 .await?;
         }

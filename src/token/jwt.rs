@@ -13,8 +13,8 @@ use super::{base64url, from_base64url};
 use crate::oauth::cause::Cause;
 use crate::oauth::claims::AccessClaims;
 
-/// Longer than any JWT of this server: nothing longer is looked at.
-pub const LONGEST: usize = 8192;
+/// Longer than any token of this server can be (scope, audiences and claims are bounded): nothing longer is looked at.
+pub const LONGEST: usize = 20 * 1024;
 
 /// Signs the claims.
 ///

@@ -96,7 +96,6 @@ async fn follow(view: Arc<View>, wake: Arc<Notify>, poll_interval: Duration, mut
             }
             Err(_) => _ = view.measures.feed_errors.inc(),
         }
-        view.forget_what_is_over();
         let applied = view.applied();
         if !failing && told.is_none_or(|(number, at)| number != applied || at.elapsed() >= HEARTBEAT) {
             let now = view.clock.now();
@@ -108,6 +107,8 @@ async fn follow(view: Arc<View>, wake: Arc<Notify>, poll_interval: Duration, mut
             if let Err(error) = view.store.node_heartbeat(&node).await {
                 tracing::debug!(%error, "the heartbeat of this node was not written");
             }
+            // Not after each look: it walks through all of them.
+            view.forget_what_is_over();
             measure_clock(&view).await;
             told = Some((applied, Instant::now()));
         }

@@ -82,6 +82,8 @@ pub struct View {
     last_good_look: AtomicU64,
     looking: AsyncMutex<()>,
     questions: Semaphore,
+    /// The latest moment by which revocations were forgotten, in milliseconds.
+    forgot_by: AtomicI64,
     /// What is measured.
     pub measures: Measures,
 }
@@ -120,6 +122,7 @@ impl View {
             last_good_look: AtomicU64::new(0),
             looking: AsyncMutex::default(),
             questions: Semaphore::new(MOST_QUESTIONS),
+            forgot_by: AtomicI64::new(i64::MIN),
             measures: Measures::default(),
         };
         view.load_all().await?;
@@ -138,7 +141,12 @@ impl View {
 
     /// Whether the view is young enough to answer from.
     pub fn is_fresh(&self) -> bool {
-        self.age() <= self.max_staleness
+        self.age() <= self.max_staleness && !self.forgot_too_early()
+    }
+
+    /// Whether the clock went back behind a moment by which revocations were forgotten: some may be in force again.
+    fn forgot_too_early(&self) -> bool {
+        self.clock.now().millis().saturating_add(1000) < self.forgot_by.load(Ordering::Acquire)
     }
 
     /// How many revocations are in force.
@@ -275,15 +283,17 @@ impl View {
     /// Drops what no longer covers anything.
     pub fn forget_what_is_over(&self) {
         let now = self.clock.now();
+        self.forgot_by.fetch_max(now.millis(), Ordering::AcqRel);
         self.revocations.write().unwrap_or_else(PoisonError::into_inner).forget_before(now);
     }
 
     async fn load_all(&self) -> Result<(), Unavailable> {
         let head = self.store.log_head().await?;
+        let now = self.clock.now();
         let mut fresh = Revocations::default();
         let mut after = 0;
         loop {
-            let page = self.store.revocations_in_force(after, self.clock.now(), LOG_PAGE).await?;
+            let page = self.store.revocations_in_force(after, now, LOG_PAGE).await?;
             for revocation in &page {
                 after = revocation.number;
                 fresh.add(revocation);
@@ -298,6 +308,7 @@ impl View {
         self.usernames.clear();
         self.clients_in_use.store(Arc::default());
         self.applied.store(head, Ordering::Release);
+        self.forgot_by.store(now.millis(), Ordering::Release);
         Ok(())
     }
 
@@ -318,12 +329,20 @@ impl View {
     }
 
     async fn look(&self) -> Result<(), Unavailable> {
+        if self.forgot_too_early() {
+            tracing::warn!("the clock went back; loading everything anew");
+            return self.load_all().await;
+        }
         loop {
             let applied = self.applied();
             let page = self.store.log_after(applied, LOG_PAGE).await?;
             if page.head < applied {
                 let head = page.head;
                 tracing::warn!(applied, head, "the log went back: the database was restored; loading everything anew");
+                return self.load_all().await;
+            }
+            if page.has_gap {
+                tracing::warn!(applied, head = page.head, "entries of the log were missed; loading everything anew");
                 return self.load_all().await;
             }
             let keys_changed = page.entries.iter().any(|entry| entry.event.changes_keys());

@@ -108,7 +108,6 @@ on_both_stores!(references_and_names_lead_somewhere, async |backend| {
     for kind in ["parameters", "headers", "responses", "schemas"] {
         for name in document["components"][kind].as_object().unwrap().keys() {
             let reference = format!("#/components/{kind}/{name}");
-            // The causes stand in revocations, and so in sessions.
             assert!(used.contains(&reference), "{reference} is not used");
         }
     }

@@ -1,8 +1,9 @@
 //! Sessions: rotation, the idempotent retry, reuse, and their end.
 
+use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Setup, TestServer, on_both_stores};
+use crate::support::{Setup, TestServer, jwt_part, on_both_stores};
 
 on_both_stores!(a_repeated_refresh_gets_the_same_successor_until_that_was_used, async |backend| {
     let app = TestServer::start_with(backend, Setup::default().with_manual_clock()).await;
@@ -37,4 +38,67 @@ on_both_stores!(a_session_ends_when_it_is_not_used_and_at_its_absolute_end, asyn
     assert_eq!(last.json["expires_in"], json!(10), "an access token never outlives its session");
     app.advance(10);
     app.refresh(&main, &last.text("refresh_token")).await.assert_error(400, "invalid_grant");
+});
+
+on_both_stores!(a_refresh_gives_no_more_than_client_and_user_may_still_have, async |backend| {
+    let app = TestServer::start(backend).await;
+    let main = app.main_client("main").await;
+    app.user("alice", "wonderland").await;
+    let refreshed = async |token: &str| app.refresh(&main, token).await;
+    let first = app.login(&main, "alice", "wonderland").await;
+    assert_eq!(first.json["scope"], json!("read write"));
+    app.admin(Method::PATCH, "/admin/v1/users/alice", Some(json!({"scope": "read"}))).await.assert_ok();
+    let second = refreshed(&first.text("refresh_token")).await;
+    assert_eq!(second.assert_ok().json["scope"], json!("read"));
+    let audiences = json!({"audiences": ["https://files.example.test/"]});
+    app.admin(Method::PATCH, "/admin/v1/clients/main", Some(audiences)).await.assert_ok();
+    let third = refreshed(&second.text("refresh_token")).await;
+    assert_eq!(jwt_part(&third.text("access_token"), 1)["aud"], json!("https://files.example.test/"));
+    app.admin(Method::PATCH, "/admin/v1/clients/main", Some(json!({"scope": "write"}))).await.assert_ok();
+    refreshed(&third.text("refresh_token")).await.assert_error(400, "invalid_scope");
+    app.admin(Method::PATCH, "/admin/v1/clients/main", Some(json!({"scope": "read"}))).await.assert_ok();
+    refreshed(&third.text("refresh_token")).await.assert_ok();
+});
+
+on_both_stores!(a_token_from_the_future_of_the_log_is_not_accepted, async |backend| {
+    // As after the restoration of an older database: no revocation could ever cover it.
+    let app = TestServer::start(backend).await;
+    let main = app.main_client("main").await;
+    let keys = app.server.app.view.keys();
+    let key = keys.ring.active_signing_key(app.clock.now()).unwrap();
+    let token = app.token(&main, &[("grant_type", "client_credentials")]).await.text("access_token");
+    let mut claims = jwt_part(&token, 1);
+    let sign =
+        |claims: &serde_json::Value| jeton::token::jwt::write(&serde_json::from_value(claims.clone()).unwrap(), key);
+    app.introspect(&main, &sign(&claims)).await.assert_active();
+    claims["log"] = json!(1_000_000);
+    app.introspect(&main, &sign(&claims)).await.assert_inactive();
+});
+
+on_both_stores!(what_is_sent_by_mistake_is_not_shown_back, async |backend| {
+    let app = TestServer::start(backend).await;
+    let main = app.main_client("main").await;
+    app.user("alice", "wonderland").await;
+    let token = app.login(&main, "alice", "wonderland").await.text("refresh_token");
+    for member in ["session", "user", "client"] {
+        let answer = app.admin(Method::POST, "/admin/v1/revocations", Some(json!({member: token}))).await;
+        assert_eq!(answer.status.as_u16(), 404, "{answer:?}");
+        assert!(!answer.body.contains(&token), "{member}: {answer:?}");
+    }
+});
+
+on_both_stores!(a_misspelt_parameter_of_the_admin_api_changes_and_shows_nothing, async |backend| {
+    let app = TestServer::start(backend).await;
+    app.main_client("main").await;
+    for path in ["clients?clientid=x", "sessions?usr=bob", "users?limit=1&limit=2", "audit?limit=x", "clients?cursor=x"]
+    {
+        let answer = app.admin(Method::GET, &format!("/admin/v1/{path}"), None).await;
+        assert_eq!(answer.status.as_u16(), 400, "{path}: {answer:?}");
+    }
+    let shown = app.admin(Method::GET, "/admin/v1/clients/main", None).await;
+    let secret = shown.json["secrets"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/admin/v1/clients/main/secrets/{secret}?revoke=yes");
+    assert_eq!(app.admin(Method::DELETE, &path, None).await.status.as_u16(), 400);
+    let again = app.admin(Method::GET, "/admin/v1/clients/main", None).await;
+    assert_eq!(again.json["secrets"][0]["id"], json!(secret));
 });

@@ -25,7 +25,7 @@ fn new_client(mut body: Body) -> Result<NewClient> {
 
 pub(super) async fn list(call: Call) -> Response {
     let outcome = async {
-        let request = call.list_request()?;
+        let request = call.list_request(&["client_id"])?;
         call.administration.client_list(call.query("client_id"), &request).await
     };
     let outcome = outcome.await;
@@ -54,8 +54,12 @@ pub(super) async fn add_secret(call: Call) -> Response {
 
 /// `?revoke=true` ends what was issued to the client, too.
 pub(super) async fn retire_secret(call: Call) -> Response {
-    let revoke = call.query("revoke") == Some("true");
-    let (client_id, id) = (call.path("client_id"), call.path("secret_id"));
-    let outcome = call.administration.client_secret_retire(client_id, id, revoke, &call.actor).await;
+    let outcome = async {
+        call.only(&["revoke"])?;
+        let revoke = call.query_bool("revoke")?;
+        let (client_id, id) = (call.path("client_id"), call.path("secret_id"));
+        call.administration.client_secret_retire(client_id, id, revoke, &call.actor).await
+    };
+    let outcome = outcome.await;
     call.answer(StatusCode::NO_CONTENT, outcome)
 }

@@ -1,6 +1,6 @@
 //! What a request to the admin API brings: who asks, the parts of its address, its JSON.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,7 +8,8 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::super::body::{self, media_type};
@@ -48,6 +49,11 @@ impl FromRequestParts<Arc<App>> for Call {
             let text = "a parameter of the query has control characters";
             return Err(problem::answer(app, &context, AdminError::Invalid(text.into())));
         }
+        let mut names = HashSet::new();
+        if !query.iter().all(|(name, _)| names.insert(name.as_str())) {
+            let text = "a parameter of the query stands twice";
+            return Err(problem::answer(app, &context, AdminError::Invalid(text.into())));
+        }
         Ok(Self {
             administration: Administration::from(&**app),
             app: Arc::clone(app),
@@ -76,8 +82,32 @@ impl Call {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Which part of a list is wanted.
-    pub(super) fn list_request(&self) -> Result<ListRequest> {
+    /// Refuses parameters of the query that this request does not have: a misspelt filter must not list everything.
+    pub(super) fn only(&self, names: &[&str]) -> Result<()> {
+        match self.query.iter().find(|(name, _)| !names.contains(&name.as_str())) {
+            None => Ok(()),
+            Some((name, _)) if names.is_empty() => {
+                Err(AdminError::Invalid(format!("{name:?} is no parameter of this request; it has none")))
+            }
+            Some((name, _)) => {
+                let names = names.join(", ");
+                Err(AdminError::Invalid(format!("{name:?} is no parameter of this request; it has {names}")))
+            }
+        }
+    }
+
+    /// A parameter of the query that is true or false; an absent one is false.
+    pub(super) fn query_bool(&self, name: &str) -> Result<bool> {
+        match self.query(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(AdminError::Invalid(format!("{name} is true or false"))),
+        }
+    }
+
+    /// Which part of a list is wanted; the list has these filters.
+    pub(super) fn list_request(&self, filters: &[&str]) -> Result<ListRequest> {
+        self.only(&[filters, &["limit", "cursor"]].concat())?;
         let limit = self
             .query("limit")
             .map(|text| text.parse().map_err(|_| AdminError::Invalid(format!("limit is a number, not {text:?}"))));
@@ -123,13 +153,40 @@ impl FromRequest<Arc<App>> for Body {
             }
             _ => return Err(refuse("send the body as application/json")),
         }
-        match serde_json::from_slice::<Value>(&body) {
-            Ok(Value::Object(members)) => Ok(Self(members)),
-            Ok(_) => Err(refuse("the body is not a JSON object")),
+        match serde_json::from_slice::<UniqueMembers>(&body) {
+            Ok(UniqueMembers(members)) => Ok(Self(members)),
+            Err(error) if error.is_data() => Err(refuse("the body is not a JSON object without repeated members")),
             Err(error) => {
                 Err(refuse(&format!("the body is not JSON: line {}, column {}", error.line(), error.column())))
             }
         }
+    }
+}
+
+/// An object in which no member stands twice: of two values, nobody could say which counts.
+struct UniqueMembers(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for UniqueMembers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = UniqueMembers;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<UniqueMembers, A::Error> {
+                let mut members = Map::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if members.insert(name, value).is_some() {
+                        return Err(serde::de::Error::custom("a member stands twice"));
+                    }
+                }
+                Ok(UniqueMembers(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
     }
 }
 

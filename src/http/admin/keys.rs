@@ -26,7 +26,7 @@ pub(super) async fn audit(call: Call) -> Response {
     let text = |name: &str| call.query(name).map(str::to_owned);
     let wanted = AuditRequest { actor: text("actor"), action: text("action"), from: text("from"), to: text("to") };
     let outcome = async {
-        let request = call.list_request()?;
+        let request = call.list_request(&["actor", "action", "from", "to"])?;
         call.administration.audit_list(wanted, &request).await
     };
     let outcome = outcome.await;

@@ -15,7 +15,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 pub(super) async fn list(call: Call) -> Response {
     let outcome = async {
-        let request = call.list_request()?;
+        let request = call.list_request(&["user", "client"])?;
         call.administration.session_list(call.query("user"), call.query("client"), &request).await
     };
     let outcome = outcome.await;
@@ -36,7 +36,7 @@ pub(super) async fn delete(call: Call) -> Response {
 
 pub(super) async fn list_revocations(call: Call) -> Response {
     let outcome = async {
-        let request = call.list_request()?;
+        let request = call.list_request(&[])?;
         call.administration.revocation_list(&request).await
     };
     let outcome = outcome.await;
@@ -50,8 +50,13 @@ pub(super) async fn show_revocation(call: Call) -> Response {
 
 pub(super) async fn revoke(call: Call, body: Body) -> Response {
     let outcome = async {
+        call.only(&["wait"])?;
         let (named, reason) = named(body)?;
         let wait = call.query("wait").map(wait).transpose()?;
+        if matches!(named, Named::Token(_)) {
+            // The token may be of a key that this node has not seen yet.
+            call.app().view.ensure_current().await.map_err(|error| AdminError::Unavailable(error.0))?;
+        }
         let keys = call.app().view.keys();
         let revocation = call.administration.revoke(named, reason, &keys.ring, &call.actor).await?;
         match wait {

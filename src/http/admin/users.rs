@@ -38,7 +38,7 @@ fn new_user(mut body: Body) -> Result<NewUser> {
 
 pub(super) async fn list(call: Call) -> Response {
     let outcome = async {
-        let request = call.list_request()?;
+        let request = call.list_request(&["username"])?;
         call.administration.user_list(call.query("username"), &request).await
     };
     let outcome = outcome.await;

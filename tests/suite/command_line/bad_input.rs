@@ -176,7 +176,7 @@ on_both_stores!(members_that_are_not_acceptable_are_named_and_nothing_is_written
     assert_eq!(place.json(&["client", "list"]).as_array().map(Vec::len), Some(0));
     make_client(&place, "app");
     let before = place.json(&["client", "show", "app"]);
-    place.run(&["client", "update", "app", "--scope", "fine", "--max-sessions", "-5"]);
+    place.run(&["client", "update", "app", "--scope", "fine", "--max-sessions=-5"]).refused(&["max_sessions"]);
     place.run(&["client", "update", "app", "--client-name", "New", "--scope", "a\"b"]).refused(&["scope"]);
     assert_eq!(place.json(&["client", "show", "app"]), before, "all or nothing");
 });

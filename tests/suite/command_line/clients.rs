@@ -161,8 +161,8 @@ on_both_stores!(secrets_are_added_and_retired, async |backend| {
     }
     let id = first["secrets"][0]["id"].as_str().unwrap();
     place.run(&["client", "secret", "retire", "app", "--secret-id", id, "--revoke"]).ok();
-    place.run(&["client", "secret", "retire", "app", "--secret-id", id]).refused(&["no secret", id]);
-    place.run(&["client", "secret", "retire", "app", "--secret-id", "x"]).refused(&["no secret x"]);
+    place.run(&["client", "secret", "retire", "app", "--secret-id", id]).refused(&["the client app has no"]);
+    place.run(&["client", "secret", "retire", "app", "--secret-id", "x"]).refused(&["the client app has no"]);
     place.run(&["client", "secret", "retire", "app"]).usage();
     let shown = place.json(&["client", "show", "app"]);
     assert_eq!(shown["secrets"].as_array().unwrap().len(), 1);

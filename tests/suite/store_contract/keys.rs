@@ -8,7 +8,7 @@ use jeton::token::keyring::{KeyRecord, KeyUse};
 use jeton::token::master::MasterKey;
 use jeton::token::signing::SigningAlgorithm;
 
-use super::{Db, at, at_once, audited, revocation};
+use super::{Db, at, at_once, audited, audited_at, revocation};
 use crate::support::on_both_stores;
 
 fn master() -> MasterKey {
@@ -33,20 +33,35 @@ on_both_stores!(keys_are_read_back_the_first_to_become_active_first, async |back
     let db = Db::new(backend).await;
     assert!(db.key_list().await.unwrap().is_empty());
     let master = master();
-    let late = pair(&master, at(600));
-    let early = pair(&master, at(0));
-    db.key_create_first(&late, &audited()).await.unwrap();
-    db.key_rotate(&early, &audited()).await.unwrap();
+    let (early, late) = (pair(&master, at(0)), pair(&master, at(600)));
+    db.key_create_first(&early, &audited()).await.unwrap();
+    assert!(db.key_rotate(&late, &audited()).await.unwrap());
     let mut expected = [early.to_vec(), late.to_vec()].concat();
     expected.sort_by_key(|record| (record.activates_at, record.kid.clone()));
     assert_eq!(described(&db.key_list().await.unwrap()), described(&expected));
     assert_eq!(db.told(0).await, ["keys changed", "keys changed"]);
     let trail = db.trail().await;
     assert_eq!(trail[0], ("key.create".into(), "first keys".into()));
-    assert_eq!(trail[1..], early.map(|record| ("key.rotate".to_owned(), format!("key {}", record.kid))));
-    let outcome = db.key_rotate(&late, &audited()).await;
+    assert_eq!(trail[1..], late.clone().map(|record| ("key.rotate".to_owned(), format!("key {}", record.kid))));
+    let outcome = db.key_rotate(&late, &audited_at(at(601))).await;
     assert!(matches!(outcome, Err(StoreError::Exists)), "{outcome:?}");
     assert_eq!((db.trail().await, db.log_head().await.unwrap()), (trail, 2));
+});
+
+on_both_stores!(keys_are_announced_one_pair_at_a_time, async |backend| {
+    let db = Db::new(backend).await;
+    let master = master();
+    db.key_create_first(&pair(&master, at(0)), &audited()).await.unwrap();
+    let offers: Vec<_> = (0..8).map(|_| pair(&master, at(600))).collect();
+    let outcomes = at_once(&db, 8, |store, index| {
+        let offer = offers[index].clone();
+        async move { store.key_rotate(&offer, &audited()).await.unwrap() }
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|made| **made).count(), 1, "{outcomes:?}");
+    assert_eq!((kids(&db).await.len(), db.log_head().await.unwrap()), (4, 2));
+    assert!(!db.key_rotate(&pair(&master, at(900)), &audited_at(at(599))).await.unwrap(), "still announced");
+    assert!(db.key_rotate(&pair(&master, at(1200)), &audited_at(at(600))).await.unwrap(), "they are active now");
 });
 
 on_both_stores!(the_first_keys_are_made_once_also_by_many_nodes_at_once, async |backend| {
@@ -75,7 +90,8 @@ on_both_stores!(a_key_is_deleted_unless_it_is_the_last_of_its_use, async |backen
     }
     assert!(!db.key_delete("unknown", at(900), &audited()).await.unwrap());
     assert_eq!((kids(&db).await.len(), db.log_head().await.unwrap()), (2, 1), "refusals change nothing");
-    db.key_rotate(&second, &audited()).await.unwrap();
+    assert!(db.key_rotate(&second, &audited()).await.unwrap());
+    assert!(!db.key_rotate(&pair(&master, at(900)), &audited()).await.unwrap(), "keys are announced already");
     let gone = &first[0].kid;
     assert!(db.key_delete(gone, at(900), &audited()).await.unwrap());
     assert!(!db.key_delete(gone, at(900), &audited()).await.unwrap(), "once");
@@ -91,7 +107,7 @@ on_both_stores!(simultaneous_deletions_leave_a_key_of_each_use, async |backend| 
     let db = Db::new(backend).await;
     let master = master();
     for round in 0..3 {
-        db.key_rotate(&pair(&master, at(round)), &audited()).await.unwrap();
+        assert!(db.key_rotate(&pair(&master, at(round)), &audited_at(at(600))).await.unwrap());
     }
     let all = kids(&db).await;
     let outcomes = at_once(&db, all.len(), |store, index| {

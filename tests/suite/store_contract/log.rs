@@ -13,6 +13,9 @@ use uuid::Uuid;
 use super::{Db, at_once, audited, client, describe, revocation, user};
 use crate::support::{Backend, on_both_stores};
 
+/// The longest that anything here may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
 fn of_everything() -> NewRevocation {
     revocation(Target::All, Cause::AllRevoked)
 }
@@ -30,7 +33,7 @@ async fn follow(store: Store, count: usize) -> Vec<i64> {
             applied = page.complete_to;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), following).await.expect("nothing is missed");
+    tokio::time::timeout(LIMIT, following).await.expect("nothing is missed");
     seen
 }
 
@@ -114,7 +117,8 @@ async fn begin_late(address: &str, name: &str) -> PgConnection {
     sqlx::raw_sql("BEGIN").execute(&mut late).await.unwrap();
     let sql = "INSERT INTO log (id, kind, target_name, actor, created_at, covers_until, expires_at) \
                VALUES ($1, 'client_changed', $2, 'late', 0, 0, 9000000000000000)";
-    sqlx::query(sql).bind(Uuid::now_v7()).bind(name).execute(&mut late).await.unwrap();
+    let insert = sqlx::query(sql).bind(Uuid::now_v7()).bind(name).execute(&mut late);
+    tokio::time::timeout(LIMIT, insert).await.expect("an open transaction blocks no other").unwrap();
     late
 }
 

@@ -1,0 +1,126 @@
+//! An open-loop generator: requests are due at a fixed rate whether or not earlier ones were answered, and latency is
+//! counted from the moment at which a request was due. (A closed loop such as wrk's waits with a slow server, and so
+//! leaves out the requests that would have suffered most.)
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
+
+/// The longest wait for an answer.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+
+type Due = Arc<AsyncMutex<mpsc::UnboundedReceiver<Instant>>>;
+
+#[derive(Default)]
+struct Outcome {
+    /// Microseconds from the due time to the answer, by status; 0 stands for no answer.
+    latencies: BTreeMap<u16, Vec<u64>>,
+    /// Microseconds from the due time until a connection was free and the request was on its way.
+    lateness: Vec<u64>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+pub async fn run(port: u16, rate: u32, seconds: u32, connections: u32) -> Result<(), Box<dyn Error>> {
+    let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
+    let (path, authorization, body) = (variable("TARGET_PATH")?, variable("AUTHORIZATION")?, variable("BODY")?);
+    let request: Arc<str> = format!(
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: {authorization}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into();
+    let (sender, due) = mpsc::unbounded_channel();
+    let due: Due = Arc::new(AsyncMutex::new(due));
+    let outcome = Arc::new(Mutex::new(Outcome::default()));
+    let mut workers = Vec::new();
+    for _ in 0..connections {
+        let stream = connect(port).await?;
+        workers.push(tokio::spawn(work(port, stream, Arc::clone(&request), Arc::clone(&due), Arc::clone(&outcome))));
+    }
+    // A thread of its own: its sleep is finer than the runtime's timer.
+    std::thread::spawn(move || {
+        let begin = Instant::now();
+        for number in 0..u64::from(rate) * u64::from(seconds) {
+            let at = begin + Duration::from_nanos(number * 1_000_000_000 / u64::from(rate));
+            std::thread::sleep(at.saturating_duration_since(Instant::now()));
+            if sender.send(at).is_err() {
+                return;
+            }
+        }
+    });
+    for worker in workers {
+        worker.await?;
+    }
+    let mut outcome = outcome.lock().map_err(|_| "a worker failed")?;
+    let lateness = summary(&mut outcome.lateness);
+    let statuses: Vec<String> = outcome
+        .latencies
+        .iter_mut()
+        .map(|(status, latencies)| format!(r#""{status}":{}"#, summary(latencies)))
+        .collect();
+    println!(r#"{{"lateness":{lateness},"statuses":{{{}}}}}"#, statuses.join(","));
+    Ok(())
+}
+
+async fn connect(port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn work(port: u16, mut stream: TcpStream, request: Arc<str>, due: Due, outcome: Arc<Mutex<Outcome>>) {
+    loop {
+        let Some(at) = due.lock().await.recv().await else { return };
+        let late = at.elapsed();
+        let answer = tokio::time::timeout(LONGEST_ANSWER, exchange(&mut stream, request.as_bytes())).await;
+        let status = answer.ok().and_then(Result::ok).unwrap_or(0);
+        let latency = at.elapsed();
+        if status == 0
+            && let Ok(fresh) = connect(port).await
+        {
+            stream = fresh;
+        }
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let Ok(mut outcome) = outcome.lock() else { return };
+        outcome.lateness.push(micros(late));
+        outcome.latencies.entry(status).or_default().push(micros(latency));
+    }
+}
+
+/// Sends the request and reads the whole answer; gives its status.
+async fn exchange(stream: &mut TcpStream, request: &[u8]) -> io::Result<u16> {
+    stream.write_all(request).await?;
+    let mut answer = Vec::with_capacity(2048);
+    loop {
+        if stream.read_buf(&mut answer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+        let length: usize = length.and_then(|text| text.trim().parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+        while answer.len() < end + 4 + length {
+            if stream.read_buf(&mut answer).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let status = head.split(' ').nth(1).and_then(|text| text.parse().ok());
+        return status.ok_or_else(|| io::ErrorKind::InvalidData.into());
+    }
+}
+
+fn summary(micros: &mut [u64]) -> String {
+    micros.sort_unstable();
+    let at = |share: f64| match micros.len() {
+        0 => 0,
+        length => micros[((length as f64 * share) as usize).min(length - 1)],
+    };
+    format!(r#"{{"count":{},"p50":{},"p99":{},"max":{}}}"#, micros.len(), at(0.5), at(0.99), at(1.0))
+}

@@ -1,0 +1,47 @@
+//! The baseline: a bare axum handler that parses a form and answers 400 bytes of JSON. It accepts connections as Jeton
+//! does, so that the difference is what Jeton does with a request.
+
+use std::error::Error;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use axum::routing::post;
+use axum::{Form, Json, Router};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+/// The length of an answer.
+const ANSWER: usize = 400;
+
+#[derive(Serialize)]
+struct Answer {
+    access_token: &'static str,
+    token_type: &'static str,
+    expires_in: u32,
+    parameters: usize,
+}
+
+#[tokio::main]
+pub async fn run(port: u16) -> Result<(), Box<dyn Error>> {
+    let around = r#"{"access_token":"","token_type":"Bearer","expires_in":900,"parameters":1}"#.len();
+    let token: &'static str = "x".repeat(ANSWER - around).leak();
+    let answer = async move |Form(parameters): Form<Vec<(String, String)>>| {
+        Json(Answer { access_token: token, token_type: "Bearer", expires_in: 900, parameters: parameters.len() })
+    };
+    let service = TowerToHyperService::new(Router::new().route("/auth/token", post(answer)));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30)).max_buf_size(128 * 1024);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service.clone()).into_owned();
+        tokio::spawn(async move {
+            // A client that leaves in the middle is no matter here.
+            let _ = connection.await;
+        });
+    }
+}

@@ -1,0 +1,215 @@
+"""Who asks, and what schemathesis cannot know by itself.
+
+JETON_BASE   the address of the server
+JETON_ROLE   nobody, reader (jeton:read) or administrator
+JETON_BIN    the binary
+JETON_FOLDER the working directory of the server, where its database is
+JETON_STATS  the file for the number of answers by operation and status
+"""
+
+import atexit
+import base64
+import collections
+import datetime
+import hashlib
+import json
+import os
+import subprocess
+import urllib.parse
+import urllib.request
+
+import schemathesis
+from hypothesis import strategies as st
+
+BASE = os.environ["JETON_BASE"]
+ROLE = os.environ["JETON_ROLE"]
+SCOPES = {"reader": "jeton:read", "administrator": "jeton:admin"}
+
+
+# --- values -----------------------------------------------------------------------------------------------------
+
+# The description asks for moments in UTC from 1970 on (format and pattern); the built-in strategy has any offset.
+schemathesis.openapi.format(
+    "date-time",
+    st.datetimes(min_value=datetime.datetime(1970, 1, 1)).map(
+        lambda moment: moment.replace(microsecond=0).isoformat() + "Z"
+    ),
+)
+# Absolute addresses without a fragment, as `audiences` has them.
+schemathesis.openapi.format(
+    "uri",
+    st.from_regex(r"(https?|urn|app):(//)?[a-z][a-z0-9.-]{0,20}[a-z](/[a-z0-9._~-]{0,8}){0,3}", fullmatch=True),
+)
+
+# What a list is called in its cursors, and a key that stands in front of or behind everything in it.
+LISTS = {
+    "listClients": ("clients", "demo-api"),
+    "listUsers": ("users", "00000000-0000-0000-0000-000000000000"),
+    "listSessions": ("sessions", "00000000-0000-0000-0000-000000000000"),
+    "listRevocations": ("revocations", "1000000"),
+    "listAudit": ("audit", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
+}
+
+
+def cursor(operation_id):
+    """A cursor as the server makes them: a checksum and the key of the last item."""
+    name, key = LISTS[operation_id]
+    checksum = hashlib.sha256(f"cursor of {name}: {key}".encode()).digest()[:8]
+    return base64.urlsafe_b64encode(checksum + key.encode()).rstrip(b"=").decode()
+
+
+def is_positive(case):
+    return case.meta is not None and case.meta.generation.mode.is_positive
+
+
+# --- credentials ------------------------------------------------------------------------------------------------
+
+
+def jeton(*arguments, password=""):
+    """The command line, on the database of the server."""
+    command = [os.environ["JETON_BIN"], "--dev", "--output", "json", *arguments]
+    done = subprocess.run(
+        command, check=True, capture_output=True, cwd=os.environ["JETON_FOLDER"], input=password.encode()
+    )
+    return json.loads(done.stdout)
+
+
+class Client:
+    """A confidential client that is made anew whenever the tests have taken away what it had."""
+
+    count = 0
+
+    def __init__(self, *flags):
+        self.flags = flags
+        self.pair = None
+        self.basic = None
+        self.token = None
+
+    def forget(self):
+        self.pair = self.basic = self.token = None
+
+    def credentials(self):
+        if self.basic is None:
+            Client.count += 1
+            made = jeton("client", "create", "--client-id", f"{ROLE}-{Client.count}", *self.flags)
+            self.pair = {"client_id": made["client_id"], "client_secret": made["client_secret"]}
+            self.basic = "Basic " + base64.b64encode(":".join(self.pair.values()).encode()).decode()
+        return self.basic
+
+    def bearer(self):
+        if self.token is None:
+            parameters = urllib.parse.urlencode({"grant_type": "client_credentials"}).encode()
+            request = urllib.request.Request(f"{BASE}/auth/token", parameters)
+            request.add_header("Authorization", self.credentials())
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                self.token = "Bearer " + json.load(answer)["access_token"]
+        return self.token
+
+
+application = Client(
+    "--grant-types", "password,client_credentials,refresh_token", "--permissions", "introspect,explain", "--scope", "read"
+)
+PASSWORD = "correct horse battery staple"
+operator = Client("--grant-types", "client_credentials", "--scope", SCOPES.get(ROLE, "jeton:read"))
+
+
+class User:
+    """A user that is made anew like the clients."""
+
+    count = 0
+    name = None
+
+    @classmethod
+    def credentials(cls):
+        if cls.name is None:
+            cls.count += 1
+            cls.name = f"schemathesis-{cls.count}"
+            jeton("user", "create", "--username", cls.name, password=PASSWORD + "\n")
+        return {"username": cls.name, "password": PASSWORD}
+
+
+def client_in_body(case):
+    """Whether the request names its client in the body: then it needs no header, and must not have one."""
+    body = case.body
+    return isinstance(body, dict) and bool({"client_id", "client_secret", "username"} & set(body))
+
+
+if ROLE != "nobody":
+
+    @schemathesis.auth(refresh_interval=None)
+    class Credentials:
+        def get(self, case, context):
+            if case.operation.path.startswith("/admin/"):
+                return operator.bearer()
+            if case.operation.path.startswith("/auth/") and not client_in_body(case):
+                return application.credentials()
+            return None
+
+        def set(self, case, data, context):
+            case.headers = {**(case.headers or {}), "Authorization": data}
+
+
+# --- requests that are good ---------------------------------------------------------------------------------------
+
+refresh_tokens = []
+turns = collections.Counter()
+
+
+def good_token_request(body):
+    """The same request with credentials that exist."""
+    application.credentials()
+    grant = body.get("grant_type") or "client_credentials"
+    good = {"grant_type": grant, **application.pair}
+    if grant == "password":
+        good |= User.credentials()
+    if grant == "refresh_token" and refresh_tokens:
+        good["refresh_token"] = refresh_tokens.pop()
+    if "scope" in body:
+        good["scope"] = "read"
+    return good
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """A cursor that nobody gave is refused, as it should be, and so are credentials that do not exist: valid requests
+    have a cursor of the list, and every other token request has credentials that are good."""
+    operation_id = case.operation.definition.raw.get("operationId")
+    if not is_positive(case):
+        return
+    if operation_id in LISTS and (case.query or {}).get("cursor"):
+        case.query["cursor"] = cursor(operation_id)
+    if operation_id == "token" and ROLE == "administrator" and isinstance(case.body, dict):
+        turns["token"] += 1
+        if turns["token"] % 2:
+            case.body = good_token_request(case.body)
+            case.headers.pop("Authorization", None)
+
+
+# --- what was answered ------------------------------------------------------------------------------------------
+
+answers = collections.defaultdict(collections.Counter)
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    operation_id = case.operation.definition.raw.get("operationId")
+    answers[operation_id][response.status_code] += 1
+    sent = response.request.headers.get("Authorization")
+    if operation_id in ("createRevocation", "deleteKey") and response.status_code in (201, 204):
+        # It may have ended the token that asked for it.
+        operator.token = None
+    if operation_id == "token" and response.status_code == 200:
+        refresh_tokens.extend(filter(None, [json.loads(response.text).get("refresh_token")]))
+    if operation_id == "token" and response.status_code == 400 and "username" in response.text:
+        User.name = None
+    if operation_id == "token" and response.status_code == 401 and "client_secret" in str(case.body):
+        application.forget()
+    for client in (application, operator):
+        if response.status_code == 401 and sent is not None and sent in (client.token, client.basic):
+            client.forget()
+
+
+@atexit.register
+def write_answers():
+    with open(os.environ["JETON_STATS"], "w", encoding="utf-8") as file:
+        json.dump(answers, file)
