@@ -276,7 +276,9 @@ fn merge_settings(current: Option<&ClientSettings>, patch: Map<String, Value>) -
         .and_then(serde_json::to_value)
         .map_err(|error| AdminError::Invalid(error.to_string()))?;
     if let Some(unknown) = patch.keys().find(|name| defaults.get(name).is_none()) {
-        return Err(AdminError::Invalid(format!("{unknown} is no member of a client")));
+        let is_fixed = ["client_id", "client_secret", "secrets", "created_at"].contains(&unknown.as_str());
+        let why = if is_fixed { "cannot be changed here" } else { "is no member of a client" };
+        return Err(AdminError::Invalid(format!("{unknown} {why}")));
     }
     let mut members = match current.map(serde_json::to_value) {
         Some(Ok(Value::Object(members))) => members,

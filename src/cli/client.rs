@@ -166,8 +166,11 @@ impl Members {
             ("session_ttl", &self.session_ttl),
             ("retry_window", &self.retry_window),
         ] {
-            let seconds =
-                text.as_deref().map(|text| parse_duration(text).map_err(|error| Failed(format!("{name}: {error}"))));
+            let seconds = text.as_deref().map(|text| match parse_duration(text) {
+                Ok(length) if length.subsec_nanos() == 0 => Ok(length),
+                Ok(_) => Err(Failed(format!("{name}: {text:?} is not a whole number of seconds"))),
+                Err(problem) => Err(Failed(format!("{name}: {problem}"))),
+            });
             set(name, seconds.transpose()?.map(|length| Value::from(length.as_secs())));
         }
         set("refresh_token_rotation", self.refresh_token_rotation.map(Value::from));

@@ -53,6 +53,13 @@ pub(super) fn config(global: &Global) -> Outcome {
             let text = value.map_or("", |value| value.text.as_str());
             let value_shown = match (definition.name, &checked) {
                 ("database_url", Ok(settings)) => settings.database.to_string(),
+                ("issuer", Ok(settings)) => settings.issuer.clone(),
+                ("default_audience", Ok(settings)) => settings.default_audience(),
+                ("password_threads", Ok(settings)) => settings.password_threads.to_string(),
+                ("master_key", Ok(settings)) => match &settings.master_key {
+                    MasterKeySource::DevFile(path) => format!("(file {})", path.display()),
+                    _ => "(hidden)".to_owned(),
+                },
                 _ if definition.secret && !text.is_empty() => "(hidden)".to_owned(),
                 _ => text.to_owned(),
             };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::{Arg, ArgMatches, Args, FromArgMatches};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::context::{resolve, settings};
@@ -59,16 +60,19 @@ pub(super) async fn run(global: &Global, command: &Serve) -> Outcome {
         tracing::warn!("{warning}");
     }
     // Before anything else: a signal that comes during the start must not be lost.
-    let stop = stop_signal()?;
+    let mut stop = StopSignals::listen()?;
     let server = Server::start(settings, Clock::system()).await?;
     let issuer = &server.app.settings.issuer;
     tracing::info!(address = %server.address, ops_address = %server.ops_address, issuer, "listening");
     if server.app.settings.dev {
         output::line(&first_steps(&format!("http://{}", server.address)))?;
     }
-    stop.await;
-    tracing::info!("stopping: requests in flight are finished");
-    server.stop().await;
+    stop.wait().await;
+    tracing::info!("stopping: requests in flight are finished; a second signal ends at once");
+    tokio::select! {
+        () = server.stop() => {}
+        () = stop.wait() => return Err(Failed("ended by a second signal; requests in flight were cut off".into())),
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -82,17 +86,23 @@ fn start_log(settings: &Settings) {
     }
 }
 
-/// Waits for SIGTERM or Ctrl-C.
-fn stop_signal() -> Result<impl Future<Output = ()>, Failed> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
+/// SIGTERM and Ctrl-C.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<Self, Failed> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn wait(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    })
+    }
 }
 
 /// Ready-to-paste requests against the demo set.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{App, Result};
+use super::{App, Failure, Result};
 use crate::oauth::cause::Cause;
 use crate::oauth::claims::AccessClaims;
 use crate::oauth::client::Client;
@@ -39,7 +39,12 @@ pub(super) async fn read(app: &App, text: &str) -> Result<Verdict<Authentic>> {
         Err(Cause::UnknownKey) => {
             app.view.ensure_current().await?;
             let keys = app.view.keys();
-            Ok(presented::read(text, app.origin(&keys)))
+            match presented::read(text, app.origin(&keys)) {
+                Err(Cause::UnknownKey) if keys.incomplete => Err(Failure::Unavailable(
+                    "this node cannot unwrap every key: the master key was changed; restart with the new one".into(),
+                )),
+                verdict => Ok(verdict),
+            }
         }
         verdict => Ok(verdict),
     }

@@ -63,7 +63,11 @@ impl Checker<'_> {
 
     fn seconds(&mut self, name: &'static str, longest: i64) -> i64 {
         let parse = |text: &str| {
-            let seconds = i64::try_from(duration(text)?.as_secs()).unwrap_or(i64::MAX);
+            let length = duration(text)?;
+            let seconds = i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
+            if length.subsec_nanos() > 0 {
+                return Err("is not a whole number of seconds".into());
+            }
             if (1..=longest).contains(&seconds) {
                 Ok(seconds)
             } else {

@@ -8,12 +8,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
-use deadpool::managed::{self, Metrics, Object, Pool, RecycleResult};
+use deadpool::managed::{self, Metrics, Object, Pool, PoolError, RecycleResult};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -140,11 +140,10 @@ impl Link {
                 let options = SqliteConnectOptions::new()
                     .filename(path)
                     .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
                     .busy_timeout(Duration::from_secs(5));
-                Ok(Self::Sqlite(options.connect().await?))
+                Ok(Self::Sqlite(use_write_ahead_log(options.connect().await?).await?))
             }
         }
     }
@@ -180,6 +179,25 @@ fn make_private(path: &Path) {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     // If this fails, opening the database fails too, with an error that says why.
     drop(options.open(path));
+}
+
+/// Switches a connection to the write-ahead log. SQLite does not wait for other processes when the first of them switches
+/// a new file, so the waiting is done here.
+async fn use_write_ahead_log(mut connection: SqliteConnection) -> std::result::Result<SqliteConnection, sqlx::Error> {
+    /// SQLITE_BUSY, in the lower byte of an error code.
+    const BUSY: u32 = 5;
+    let is_busy = |error: &sqlx::Error| {
+        let code = error.as_database_error().and_then(|error| error.code());
+        code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xFF == BUSY)
+    };
+    let begun = Instant::now();
+    loop {
+        match sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut connection).await {
+            Ok(_) => return Ok(connection),
+            Err(error) if !is_busy(&error) || begun.elapsed() > CONNECT_LIMIT => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -311,7 +329,13 @@ impl Database {
             }
             _ => None,
         };
-        let object = self.pool.get().await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let object = self.pool.get().await.map_err(|error| {
+            StoreError::Unavailable(match error {
+                PoolError::Backend(error) => error.to_string(),
+                PoolError::Timeout(_) => "no connection was to be had in time".into(),
+                other => other.to_string(),
+            })
+        })?;
         Ok(Lease { object: Some(object), idle: true, _writer: writer })
     }
 

@@ -1,11 +1,16 @@
 //! The wake-up by Postgres: a notification says that the log has grown. Polling alone is correct; this makes it quick.
 
+use std::time::Duration;
+
 use sqlx::postgres::{PgListener, PgPoolOptions};
 
 use super::{Location, Result, StoreError};
 
 /// The channel on which the log announces its growth.
 const CHANNEL: &str = "jeton_log";
+
+/// The longest wait for the connection.
+const LIMIT: Duration = Duration::from_secs(3);
 
 /// A connection that waits for notifications.
 #[derive(Debug)]
@@ -19,7 +24,12 @@ impl Listener {
     pub async fn connect(location: &Location) -> Result<Option<Self>> {
         let Some(options) = location.postgres() else { return Ok(None) };
         let unavailable = |error: sqlx::Error| StoreError::Unavailable(error.to_string());
-        let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(unavailable)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(LIMIT)
+            .connect_with(options.clone())
+            .await
+            .map_err(unavailable)?;
         let mut listener = PgListener::connect_with(&pool).await.map_err(unavailable)?;
         listener.listen(CHANNEL).await.map_err(unavailable)?;
         Ok(Some(Self(listener)))

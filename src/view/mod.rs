@@ -58,6 +58,8 @@ impl From<StoreError> for Unavailable {
 pub struct CurrentKeys {
     /// The keys.
     pub ring: KeyRing,
+    /// Whether the database holds keys that this node cannot unwrap: then an unknown key proves nothing.
+    pub incomplete: bool,
     generation: u64,
 }
 
@@ -315,16 +317,18 @@ impl View {
     async fn load_keys(&self) -> Result<(), Unavailable> {
         let records = self.store.key_list().await?;
         let held = self.keys.load_full();
+        let mut incomplete = false;
         let ring = match KeyRing::open(&records, &self.master) {
             Ok(ring) => ring,
             Err(kid) if held.generation > 0 => {
                 tracing::error!(kid, "a key cannot be unwrapped: the master key was changed; restart with the new one");
+                incomplete = true;
                 let kids: Vec<String> = records.into_iter().map(|record| record.kid).collect();
                 held.ring.only(&kids)
             }
             Err(kid) => return Err(Unavailable(format!("the key {kid} cannot be unwrapped with this master key"))),
         };
-        self.keys.store(Arc::new(CurrentKeys { ring, generation: held.generation + 1 }));
+        self.keys.store(Arc::new(CurrentKeys { ring, incomplete, generation: held.generation + 1 }));
         Ok(())
     }
 
