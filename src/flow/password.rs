@@ -3,8 +3,6 @@
 //! 1. Are there a username and a password? 2. May the client have what it asks for? 3. Is the password right? 4. May
 //!    the user have it? 5. Begin a session, if the client may refresh, provided that nothing was changed meanwhile.
 
-use std::sync::Arc;
-
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -20,18 +18,16 @@ use crate::oauth::user::{User, is_credential};
 use crate::store::NewSession;
 use crate::token::refresh::RefreshToken;
 
-/// How often a login is tried again because the client changed in the middle.
-const ATTEMPTS: usize = 3;
-
-/// Answers a login; `log` is what this node had applied before it judged the client.
+/// Answers a login; `log` is what this node had applied before it judged the client. None: the client changed while the
+/// password was hashed, so that it must be authenticated anew (its secret may have been retired).
 pub(super) async fn answer(
     app: &App,
-    mut client: Arc<Client>,
+    client: &Client,
     request: &Request<'_>,
     log: LogNumber,
-) -> Result<TokenAnswer> {
+) -> Result<Option<TokenAnswer>> {
     let (username, password) = credentials(request)?;
-    let mut granted = grant::to_login(&client, request.parameters, app.audiences())?;
+    let granted = grant::to_login(client, request.parameters, app.audiences())?;
     let found = app.store.user_for_login(username).await?;
     let hash = found.as_ref().and_then(|(user, _)| user.password_hash.clone());
     let right = app.passwords.verify(SecretString::from(password), hash).await?;
@@ -42,49 +38,38 @@ pub(super) async fn answer(
         None => return Err(wrong("unknown user".into())),
     };
     let was_asked = request.parameters.one("scope")?.is_some();
-    for _ in 0..ATTEMPTS {
-        granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
-        let mut grounds = Grounds {
-            sub: user.id.to_string(),
-            granted: granted.clone(),
-            session: None,
-            log: head.min(log),
-            extra: claims::merge(&client.settings.claims, Some(&user.claims)),
-        };
-        if !client.may_use(GrantType::RefreshToken) {
-            return issue::answer(app, &client, grounds, None);
-        }
-        let (session, token) = new_session(app, &client, &user, &granted);
-        let new = NewSession {
-            session: session.clone(),
-            user_version: user.version,
-            client_version: client.version,
-            max_sessions: client.settings.max_sessions,
-            covers_until: app.settings.covers_until(app.clock.now()),
-        };
-        if let Some(begun) = app.store.session_create(&new, &app.audited(&client, request)).await? {
-            if begun.superseded > 0 {
-                app.view.catch_up().await?;
-            }
-            grounds.session = Some((session.id, session.ends_at()));
-            grounds.log = begun.log;
-            return issue::answer(app, &client, grounds, Some(issue::refresh_token(app, &token)?));
-        }
-        // Something changed while the password was hashed. A changed user must log in again; a changed client is read
-        // anew, and what it may have is decided again.
-        match app.store.user_find(user.id).await? {
-            Some(now) if now.version == user.version => {}
-            _ => return Err(wrong(format!("user {} was changed during the login", user.id))),
-        }
-        client = app.view.client_again(&client.client_id).await?.filter(|client| client.settings.enabled).ok_or_else(
-            || Failure::from(Refusal::invalid_client("the client was disabled or deleted during the login")),
-        )?;
-        if !client.may_use(GrantType::Password) {
-            return Err(Refusal::new(ErrorCode::UnauthorizedClient, "The client may not use this grant.").into());
-        }
-        granted = grant::to_login(&client, request.parameters, app.audiences())?;
+    let granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
+    let mut grounds = Grounds {
+        sub: user.id.to_string(),
+        granted: granted.clone(),
+        session: None,
+        log: head.min(log),
+        extra: claims::merge(&client.settings.claims, Some(&user.claims)),
+    };
+    if !client.may_use(GrantType::RefreshToken) {
+        return issue::answer(app, client, grounds, None).map(Some);
     }
-    Err(Failure::Unavailable("the client changed during every attempt to log in".into()))
+    let (session, token) = new_session(app, client, &user, &granted);
+    let ends_at = session.ends_at();
+    let new = NewSession {
+        session,
+        user_version: user.version,
+        client_version: client.version,
+        max_sessions: client.settings.max_sessions,
+        covers_until: app.settings.covers_until(app.clock.now()),
+    };
+    let Some(begun) = app.store.session_create(&new, &app.audited(client, request)).await? else {
+        return match app.store.user_find(user.id).await? {
+            Some(now) if now.version == user.version => Ok(None),
+            _ => Err(wrong(format!("user {} was changed during the login", user.id))),
+        };
+    };
+    if begun.superseded > 0 {
+        app.view.catch_up().await?;
+    }
+    grounds.session = Some((token.session, ends_at));
+    grounds.log = begun.log;
+    issue::answer(app, client, grounds, Some(issue::refresh_token(app, &token)?)).map(Some)
 }
 
 fn credentials<'a>(request: &Request<'a>) -> Result<(&'a str, &'a str)> {

@@ -1,20 +1,36 @@
 //! The token endpoint (RFC 6749 §3.2).
 //!
-//! 1. Is the view young enough? Who is the client? 2. Which grant does it ask for? 3. May it use that grant? 4. The grant itself decides.
+//! 1. Is the view young enough? 2. Who is the client? 3. Which grant does it ask for? 4. May it use that grant? 5. The
+//! grant itself decides.
 
 use std::sync::Arc;
 
 use super::issue::TokenAnswer;
-use super::{App, Request, Result, client_auth, client_credentials, password, refresh_token};
+use super::{App, Failure, Request, Result, client_auth, client_credentials, password, refresh_token};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::credentials::Credentials;
 use crate::oauth::error::{ErrorCode, Refusal};
+
+/// How often a login is answered anew because the client changed in the middle of it.
+const ATTEMPTS: usize = 3;
 
 /// Answers a token request.
 ///
 /// # Errors
 /// A refusal of RFC 6749 §5.2; or it could not be decided.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenAnswer> {
+    for _ in 0..ATTEMPTS {
+        if let Some(answer) = attempt(app, request).await? {
+            return Ok(answer);
+        }
+        // What this node remembers of the client is out of date.
+        app.view.ensure_current().await?;
+    }
+    Err(Failure::Unavailable("the client changed during every attempt to log in".into()))
+}
+
+/// None: the client changed meanwhile.
+async fn attempt(app: &App, request: &Request<'_>) -> Result<Option<TokenAnswer>> {
     app.view.ensure_fresh().await?;
     // Read before the client is judged: whatever is revoked from here on covers what is issued below.
     let log = app.view.applied();
@@ -24,11 +40,13 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenAnswer> {
         return Err(Refusal::new(ErrorCode::UnauthorizedClient, "The client may not use this grant.").into());
     }
     let answer = match grant {
-        GrantType::ClientCredentials => client_credentials::answer(app, &client, request, log)?,
-        GrantType::Password => password::answer(app, client, request, log).await?,
-        GrantType::RefreshToken => refresh_token::answer(app, &client, request).await?,
+        GrantType::ClientCredentials => Some(client_credentials::answer(app, &client, request, log)?),
+        GrantType::Password => password::answer(app, &client, request, log).await?,
+        GrantType::RefreshToken => Some(refresh_token::answer(app, &client, request).await?),
     };
-    app.metrics.issued(grant.name());
+    if answer.is_some() {
+        app.metrics.issued(grant.name());
+    }
     Ok(answer)
 }
 

@@ -102,3 +102,34 @@ on_both_stores!(a_misspelt_parameter_of_the_admin_api_changes_and_shows_nothing,
     let again = app.admin(Method::GET, "/admin/v1/clients/main", None).await;
     assert_eq!(again.json["secrets"][0]["id"], json!(secret));
 });
+
+on_both_stores!(a_login_that_overlaps_the_retirement_of_its_secret_leaves_nothing_alive, async |backend| {
+    let app = TestServer::start_with(backend, Setup::default().set("JETON_PASSWORD_THREADS", "1")).await;
+    app.user("alice", "wonderland").await;
+    for round in 0..3 {
+        let name = format!("client-{round}");
+        let client = app.main_client(&name).await;
+        let busy = app.main_client(&format!("busy-{round}")).await;
+        let shown = app.admin(Method::GET, &format!("/admin/v1/clients/{name}"), None).await;
+        let secret = shown.json["secrets"][0]["id"].as_str().unwrap().to_owned();
+        let as_nobody = [("grant_type", "password"), ("username", "nobody"), ("password", "x")];
+        let as_alice = [("grant_type", "password"), ("username", "alice"), ("password", "wonderland")];
+        let path = format!("/admin/v1/clients/{name}/secrets/{secret}?revoke=true");
+        // The hashing of others makes the login wait while the secret is retired.
+        let (_, _, _, login, retired) = tokio::join!(
+            app.token(&busy, &as_nobody),
+            app.token(&busy, &as_nobody),
+            app.token(&busy, &as_nobody),
+            app.token(&client, &as_alice),
+            app.admin(Method::DELETE, &path, None),
+        );
+        assert_eq!(retired.status.as_u16(), 204, "{retired:?}");
+        if login.status.is_success() {
+            let observer = app.resource_server(&format!("observer-{round}")).await;
+            app.introspect(&observer, &login.text("access_token")).await.assert_inactive();
+            app.introspect(&observer, &login.text("refresh_token")).await.assert_inactive();
+        } else {
+            login.assert_error(401, "invalid_client");
+        }
+    }
+});
