@@ -1,7 +1,7 @@
 //! The token endpoint (RFC 6749 §3.2).
 //!
 //! 1. Is the view young enough? 2. Who is the client? 3. Which grant does it ask for? 4. May it use that grant? 5. The
-//! grant itself decides.
+//!    grant itself decides.
 
 use std::sync::Arc;
 
