@@ -152,7 +152,8 @@ pub(super) async fn own_session(app: &App, token: &RefreshToken, client: &Client
     })
 }
 
-fn judge_session(held: HeldSession, token: &RefreshToken) -> Verdict<HeldSession> {
+/// Whether a session has this nonce, is not revoked, and has a user who may log in.
+pub(super) fn judge_session(held: HeldSession, token: &RefreshToken) -> Verdict<HeldSession> {
     if !equal_in_constant_time(&held.session.nonce_hash, &token.nonce_hash()) {
         return Err(Cause::NeverIssued);
     }

@@ -13,7 +13,7 @@ use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::grant::{self, Granted};
 use crate::oauth::revocation::{NewRevocation, Target};
 use crate::oauth::session::RefreshDecision;
-use crate::store::HeldSession;
+use crate::store::{HeldSession, Rotation};
 use crate::token::presented::Authentic;
 use crate::token::refresh::RefreshToken;
 
@@ -30,47 +30,96 @@ pub(super) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
         Ok(Authentic::Access(_)) => return Err(refuse("an access token in place of a refresh token")),
         Err(cause) => return Err(refuse(format!("refresh token: {cause}"))),
     };
+    // The usual refresh is one statement: it moves the session on if nothing speaks against that. Whatever does is found
+    // out below, step by step.
+    let asks_for_less = request.parameters.all("scope").chain(request.parameters.all("resource")).next().is_some();
+    if client.rotates()
+        && !asks_for_less
+        && let Some(held) = app.store.session_rotate(rotation(app, client, &token)).await?
+    {
+        let held = check::judge_session(held, &token).map_err(|cause| refuse_own(client, cause, &token))?;
+        return match allowed(app, client, request, &held) {
+            Ok(granted) => hand_out(app, client, &held, granted, &token.successor()),
+            Err(refusal) => {
+                app.store.session_give_back(&held.session).await?;
+                Err(refusal.into())
+            }
+        };
+    }
     for _ in 0..ATTEMPTS {
-        let held = check::own_session(app, &token, client).await?.map_err(|cause| refuse_own(client, cause, &token))?;
-        let session = &held.session;
-        let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
-        let now = app.clock.now();
-        let idle = now.plus_seconds(client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl));
-        let decision = session.decide(client, i64::from(token.generation), now);
+        let mut held =
+            check::own_session(app, &token, client).await?.map_err(|cause| refuse_own(client, cause, &token))?;
+        let new = rotation(app, client, &token);
+        let decision = held.session.decide(client, new.generation, new.now);
         match decision {
             RefreshDecision::Refuse(cause) => return Err(refuse_own(client, cause, &token)),
             RefreshDecision::Reuse => return Err(end_for_reuse(app, client, request, &held, &token).await?),
             RefreshDecision::Rotate | RefreshDecision::Keep | RefreshDecision::Repeat => {}
         }
         // What is asked for is judged before anything is written: a refusal leaves the refresh token good.
-        let user_scope = held.user.as_ref().and_then(|user| user.scope.as_ref());
-        let granted = grant::still_allowed(&granted, client, user_scope, app.audiences())?;
-        let granted = grant::narrow(&granted, request.parameters)?;
-        let (id, generation) = (session.id, session.generation);
-        let (done, successor, idle) = match decision {
+        let granted = allowed(app, client, request, &held)?;
+        let session = &mut held.session;
+        let (done, next) = match decision {
             RefreshDecision::Repeat => {
                 let done = app.store.session_repeat(session, &app.audited(client, request)).await?;
-                (done, token.of_generation(token.generation + 1), session.idle_expires_at)
+                (done, token.successor())
             }
-            RefreshDecision::Keep => (app.store.session_keep(id, generation, now, idle).await?, token.clone(), idle),
+            RefreshDecision::Keep => {
+                session.idle_expires_at = new.idle_expires_at;
+                let done = app.store.session_keep(session.id, new.generation, new.now, new.idle_expires_at).await?;
+                (done, token.clone())
+            }
             _ => {
-                let done = app.store.session_rotate(id, generation, now, idle).await?;
-                (done, token.of_generation(token.generation + 1), idle)
+                session.idle_expires_at = new.idle_expires_at;
+                (app.store.session_rotate(new).await?.is_some(), token.successor())
             }
         };
         if done {
-            let user_claims = held.user.as_ref().map(|user| &user.claims);
-            let grounds = Grounds {
-                sub: session.user_id.to_string(),
-                granted,
-                session: Some((session.id, idle.min(session.expires_at))),
-                log: session.log,
-                extra: claims::merge(&client.settings.claims, user_claims),
-            };
-            return issue::answer(app, client, grounds, Some(issue::refresh_token(app, &successor)?));
+            return hand_out(app, client, &held, granted, &next);
         }
     }
     Err(Failure::Unavailable("the session was refreshed by others during every attempt".into()))
+}
+
+fn rotation(app: &App, client: &Client, token: &RefreshToken) -> Rotation {
+    let now = app.clock.now();
+    Rotation {
+        id: token.session,
+        client_id: client.client_id.clone(),
+        generation: i64::from(token.generation),
+        now,
+        idle_expires_at: now.plus_seconds(client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl)),
+    }
+}
+
+/// What the session was granted, as far as client and user may still have it, narrowed to what is asked for.
+fn allowed(
+    app: &App,
+    client: &Client,
+    request: &Request<'_>,
+    held: &HeldSession,
+) -> std::result::Result<Granted, Refusal> {
+    let granted = Granted { scope: held.session.scope.clone(), audiences: held.session.audiences.clone() };
+    let user_scope = held.user.as_ref().and_then(|user| user.scope.as_ref());
+    grant::narrow(&grant::still_allowed(&granted, client, user_scope, app.audiences())?, request.parameters)
+}
+
+fn hand_out(
+    app: &App,
+    client: &Client,
+    held: &HeldSession,
+    granted: Granted,
+    refresh_token: &RefreshToken,
+) -> Result<TokenAnswer> {
+    let session = &held.session;
+    let grounds = Grounds {
+        sub: session.user_id.to_string(),
+        granted,
+        session: Some((session.id, session.ends_at())),
+        log: session.log,
+        extra: claims::merge(&client.settings.claims, held.user.as_ref().map(|user| &user.claims)),
+    };
+    issue::answer(app, client, grounds, Some(issue::refresh_token(app, refresh_token)?))
 }
 
 /// The same answer whatever was wrong with the token (conformance RFR-027).

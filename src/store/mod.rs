@@ -24,12 +24,11 @@ pub use listen::Listener;
 pub use log::{LogEntry, LogEvent, LogPage};
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
-pub use sessions::{Begun, HeldSession, NewSession, SessionFilter};
+pub use sessions::{Begun, HeldSession, NewSession, Rotation, SessionFilter};
 pub use upkeep::Swept;
 
 use batch::Batcher;
 use database::Database;
-use sessions::Rotation;
 use uuid::Uuid;
 
 /// Statements of one kind that run at the same time on Postgres, each for all who ask meanwhile.
@@ -63,7 +62,7 @@ pub struct Page {
 pub struct Store {
     database: Database,
     finds: Batcher<Uuid, Option<HeldSession>>,
-    rotations: Batcher<Rotation, bool>,
+    rotations: Batcher<Rotation, Option<HeldSession>>,
 }
 
 impl Store {

@@ -1,6 +1,7 @@
 //! Sessions: one row each, however often they are refreshed.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -62,16 +63,19 @@ pub struct SessionFilter {
     pub client: Option<String>,
 }
 
-/// The first revocation that covers a session: of itself, or a later one of its user, its client or all.
+/// Sessions from a table or a query, each with its user and the first revocation that covers it: of itself, or a later
+/// one of its user, its client or all.
 macro_rules! held_session {
-    ($rest:literal) => {
+    ($from:literal, $rest:literal) => {
         concat!(
             "SELECT s.id, s.user_id AS session_user_id, s.client_id, s.scope, s.audiences, s.nonce_hash, s.generation, \
              s.retries, s.log, s.created_at, s.last_refreshed_at, s.idle_expires_at, s.expires_at, \
              u.id AS user_id, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, \
              u.enabled AS user_enabled, u.created_at AS user_created_at, u.version AS user_version, \
              r.number AS revoked_by, r.cause AS revoked_because \
-             FROM sessions s LEFT JOIN users u ON u.id = s.user_id LEFT JOIN log r ON r.number = COALESCE(\
+             FROM ",
+            $from,
+            " s LEFT JOIN users u ON u.id = s.user_id LEFT JOIN log r ON r.number = COALESCE(\
              (SELECT min(number) FROM log WHERE target_id = s.id AND kind = 'session'), \
              (SELECT min(number) FROM log WHERE target_id = s.user_id AND kind = 'user' AND number > s.log), \
              (SELECT min(number) FROM log WHERE target_name = s.client_id AND kind = 'client' AND number > s.log), \
@@ -112,78 +116,107 @@ fn held(row: &Row) -> Result<HeldSession> {
 }
 
 /// A session that is to move to its next generation.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rotation {
-    id: Uuid,
-    generation: i64,
-    now: Timestamp,
-    idle: Timestamp,
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// The session.
+    pub id: Uuid,
+    /// The client that asks.
+    pub client_id: String,
+    /// The generation that it presents.
+    pub generation: i64,
+    /// The time.
+    pub now: Timestamp,
+    /// When the session ends if it is not refreshed again.
+    pub idle_expires_at: Timestamp,
+}
+
+/// An array for Postgres. Its planner takes such a parameter for a few values and looks each up in the index; of rows
+/// made from JSON it expects a hundred, and rather reads the whole table.
+fn array<T: fmt::Display>(values: impl Iterator<Item = T>) -> String {
+    let quoted = values.map(|value| format!("\"{}\"", value.to_string().replace('\\', "\\\\").replace('"', "\\\"")));
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
 }
 
 /// Finds several sessions with one statement.
 pub(super) async fn find_all(database: &Database, ids: Vec<Uuid>) -> Result<Vec<Option<HeldSession>>> {
-    let sql = match database.dialect() {
-        Dialect::Postgres => {
-            held_session!("WHERE s.id IN (SELECT value::uuid FROM jsonb_array_elements_text($1::jsonb) AS value)")
+    let (sql, asked) = match database.dialect() {
+        Dialect::Postgres => (held_session!("sessions", "WHERE s.id = ANY ($1::text::uuid[])"), array(ids.iter())),
+        Dialect::Sqlite => {
+            let hex: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
+            (held_session!("sessions", "WHERE s.id IN (SELECT unhex(value) FROM json_each($1))"), to_json(&hex)?)
         }
-        Dialect::Sqlite => held_session!("WHERE s.id IN (SELECT unhex(value) FROM json_each($1))"),
     };
-    let asked: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
-    let rows = database.query(sql, values![to_json(&asked)?]).await?;
-    let found: HashMap<Uuid, HeldSession> =
-        rows.iter().map(|row| held(row).map(|held| (held.session.id, held))).collect::<Result<_>>()?;
+    let rows = database.query(sql, values![asked]).await?;
+    let found = by_id(&rows)?;
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
-/// Moves several sessions to their next generation with one statement. Of several calls for one session, one wins.
-pub(super) async fn rotate_all(database: &Database, rotations: Vec<Rotation>) -> Result<Vec<bool>> {
-    let sql = match database.dialect() {
+/// Moves several sessions to their next generation with one statement (on SQLite, one more reads them). Of several calls
+/// for one session, one wins.
+pub(super) async fn rotate_all(database: &Database, rotations: Vec<Rotation>) -> Result<Vec<Option<HeldSession>>> {
+    // One call for each session, in one order everywhere: two nodes that wait for each other's rows would never end.
+    let mut distinct: BTreeMap<Uuid, &Rotation> = BTreeMap::new();
+    for rotation in &rotations {
+        distinct.entry(rotation.id).or_insert(rotation);
+    }
+    let asked = distinct.values();
+    let mut moved: HashMap<Uuid, HeldSession> = match database.dialect() {
         Dialect::Postgres => {
-            "UPDATE sessions SET generation = sessions.generation + 1, retries = 0, last_refreshed_at = asked.now, \
-             idle_expires_at = asked.idle FROM jsonb_to_recordset($1::jsonb) \
-             AS asked(id uuid, generation bigint, now bigint, idle bigint) \
-             WHERE sessions.id = asked.id AND sessions.generation = asked.generation AND NOT sessions.ended \
-             RETURNING sessions.id"
+            let sql = concat!(
+                "WITH moved AS (UPDATE sessions SET generation = sessions.generation + 1, retries = 0, \
+                 last_refreshed_at = asked.now, idle_expires_at = asked.idle FROM unnest($1::text::uuid[], \
+                 $2::text::text[], $3::text::bigint[], $4::text::bigint[], $5::text::bigint[]) \
+                 AS asked(id, client_id, generation, now, idle) \
+                 WHERE sessions.id = asked.id AND sessions.client_id = asked.client_id \
+                 AND sessions.generation = asked.generation AND NOT sessions.ended \
+                 AND sessions.idle_expires_at > asked.now AND sessions.expires_at > asked.now RETURNING sessions.*) ",
+                held_session!("moved", "")
+            );
+            let values = values![
+                array(asked.clone().map(|rotation| rotation.id)),
+                array(asked.clone().map(|rotation| &rotation.client_id)),
+                array(asked.clone().map(|rotation| rotation.generation)),
+                array(asked.clone().map(|rotation| rotation.now.millis())),
+                array(asked.map(|rotation| rotation.idle_expires_at.millis()))
+            ];
+            by_id(&database.write(sql, values).await?)?
         }
         Dialect::Sqlite => {
-            "UPDATE sessions SET generation = sessions.generation + 1, retries = 0, last_refreshed_at = asked.now, \
-             idle_expires_at = asked.idle FROM (SELECT unhex(value ->> 'id') AS id, value ->> 'generation' AS generation, \
-             value ->> 'now' AS now, value ->> 'idle' AS idle FROM json_each($1)) AS asked \
-             WHERE sessions.id = asked.id AND sessions.generation = asked.generation AND NOT sessions.ended \
-             RETURNING id"
+            let sql = "UPDATE sessions SET generation = sessions.generation + 1, retries = 0, \
+                       last_refreshed_at = asked.now, idle_expires_at = asked.idle \
+                       FROM (SELECT unhex(value ->> 'id') AS id, value ->> 'client_id' AS client_id, \
+                       value ->> 'generation' AS generation, value ->> 'now' AS now, value ->> 'idle' AS idle \
+                       FROM json_each($1)) AS asked \
+                       WHERE sessions.id = asked.id AND sessions.client_id = asked.client_id \
+                       AND sessions.generation = asked.generation AND NOT sessions.ended \
+                       AND sessions.idle_expires_at > asked.now AND sessions.expires_at > asked.now RETURNING id";
+            let member = |rotation: &&Rotation| {
+                json!({
+                    "id": rotation.id.simple().to_string(),
+                    "client_id": rotation.client_id,
+                    "generation": rotation.generation,
+                    "now": rotation.now.millis(),
+                    "idle": rotation.idle_expires_at.millis(),
+                })
+            };
+            let rows = database.write(sql, values![to_json(&asked.map(member).collect::<Vec<Value>>())?]).await?;
+            let ids = rows.iter().map(|row| row.get("id")).collect::<Result<Vec<Uuid>>>()?;
+            let held = find_all(database, ids).await?;
+            held.into_iter().flatten().map(|held| (held.session.id, held)).collect()
         }
     };
-    // One call for each session, in one order everywhere: two nodes that wait for each other's rows would never end.
-    let mut distinct: BTreeMap<Uuid, Rotation> = BTreeMap::new();
-    for rotation in &rotations {
-        distinct.entry(rotation.id).or_insert(*rotation);
-    }
-    let asked: Vec<Value> = distinct
-        .values()
-        .map(|rotation| {
-            json!({
-                "id": rotation.id.simple().to_string(),
-                "generation": rotation.generation,
-                "now": rotation.now.millis(),
-                "idle": rotation.idle.millis(),
-            })
-        })
-        .collect();
-    let rows = database.write(sql, values![to_json(&asked)?]).await?;
-    let mut moved: HashMap<Uuid, i64> = HashMap::new();
-    for row in &rows {
-        let id = row.get("id")?;
-        moved.extend(distinct.get(&id).map(|rotation| (id, rotation.generation)));
-    }
     // The first call for a session takes its success away from the others.
     let won = |rotation: &Rotation| {
-        let is_it = moved.get(&rotation.id) == Some(&rotation.generation);
-        if is_it {
-            moved.remove(&rotation.id);
-        }
-        is_it
+        let is_it = distinct
+            .get(&rotation.id)
+            .is_some_and(|first| (first.generation, &first.client_id) == (rotation.generation, &rotation.client_id));
+        if is_it { moved.remove(&rotation.id) } else { None }
     };
     Ok(rotations.iter().map(won).collect())
+}
+
+fn by_id(rows: &[Row]) -> Result<HashMap<Uuid, HeldSession>> {
+    rows.iter().map(|row| held(row).map(|held| (held.session.id, held))).collect()
 }
 
 impl Store {
@@ -260,6 +293,7 @@ impl Store {
     /// When the database cannot be reached.
     pub async fn session_list(&self, filter: &SessionFilter, page: &Page) -> Result<Vec<HeldSession>> {
         let sql = held_session!(
+            "sessions",
             "WHERE ($1 IS NULL OR s.user_id = $1) AND ($2 IS NULL OR s.client_id = $2) \
              AND ($3 IS NULL OR s.id > $3) ORDER BY s.id LIMIT $4"
         );
@@ -268,13 +302,24 @@ impl Store {
         self.database.query(sql, values).await?.iter().map(held).collect()
     }
 
-    /// Moves a session to its next generation, if it still is at this one. Gives whether it was. Shares its statement,
-    /// and the commit, with other calls.
+    /// Moves a session to its next generation, if it belongs to this client, is at this generation, and is neither over
+    /// nor ended; gives it as it stands then. Whether its user or its client was revoked is for the caller to judge.
+    /// Shares its statement, and the commit, with other calls.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn session_rotate(&self, id: Uuid, generation: i64, now: Timestamp, idle: Timestamp) -> Result<bool> {
-        self.rotations.ask(Rotation { id, generation, now, idle }).await
+    pub async fn session_rotate(&self, rotation: Rotation) -> Result<Option<HeldSession>> {
+        self.rotations.ask(rotation).await
+    }
+
+    /// Takes a session back to the generation before, if nobody has used its new one: what was asked for was refused.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn session_give_back(&self, session: &Session) -> Result<()> {
+        let sql = "UPDATE sessions SET generation = generation - 1 \
+                   WHERE id = $1 AND generation = $2 AND retries = 0 AND NOT ended";
+        self.database.write(sql, values![session.id, session.generation]).await.map(drop)
     }
 
     /// Notes that a session was refreshed without rotation. Gives whether it was still at this generation.

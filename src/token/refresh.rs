@@ -42,10 +42,10 @@ impl RefreshToken {
         Self { session, generation: 0, nonce: super::random() }
     }
 
-    /// The token of another generation of the same session.
+    /// The token that follows this one in its session.
     #[must_use]
-    pub fn of_generation(&self, generation: u32) -> Self {
-        Self { generation, ..self.clone() }
+    pub fn successor(&self) -> Self {
+        Self { generation: self.generation + 1, ..self.clone() }
     }
 
     /// What the session's row keeps of the nonce.
@@ -130,8 +130,9 @@ mod tests {
         let first = RefreshToken::first(Uuid::from_u128(9));
         let read = RefreshToken::read(&body(&first, &ring), &environment("live"), &ring).unwrap();
         assert_eq!(read, first);
-        let successor = read.of_generation(read.generation + 1);
-        assert_eq!(body(&successor, &ring), body(&first.of_generation(1), &ring));
+        let successor = read.successor();
+        assert_eq!(body(&successor, &ring), body(&first.successor(), &ring));
+        assert_eq!(successor.generation, first.generation + 1);
         assert_eq!(successor.nonce_hash(), first.nonce_hash());
     }
 

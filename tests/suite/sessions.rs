@@ -1,5 +1,7 @@
 //! Sessions: rotation, the idempotent retry, reuse, and their end.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 
@@ -58,6 +60,26 @@ on_both_stores!(a_refresh_gives_no_more_than_client_and_user_may_still_have, asy
     refreshed(&third.text("refresh_token")).await.assert_error(400, "invalid_scope");
     app.admin(Method::PATCH, "/admin/v1/clients/main", Some(json!({"scope": "read"}))).await.assert_ok();
     refreshed(&third.text("refresh_token")).await.assert_ok();
+});
+
+on_both_stores!(a_refresh_that_is_refused_for_its_scope_spends_nothing, async |backend| {
+    let app = TestServer::start_with(backend, Setup::default().with_manual_clock()).await;
+    let main = app.main_client("main").await;
+    app.user("alice", "wonderland").await;
+    let token = app.login(&main, "alice", "wonderland").await.text("refresh_token");
+    let scope = async |scope: &str| {
+        app.admin(Method::PATCH, "/admin/v1/clients/main", Some(json!({"scope": scope}))).await.assert_ok();
+    };
+    // Both in the request and in what the client still may have; and long after any retry would count as one.
+    let too_much = [("grant_type", "refresh_token"), ("refresh_token", &*token), ("scope", "admin")];
+    for _ in 0..4 {
+        app.token(&main, &too_much).await.assert_error(400, "invalid_scope");
+        scope("other").await;
+        app.refresh(&main, &token).await.assert_error(400, "invalid_scope");
+        scope("read write").await;
+        app.clock.advance(Duration::from_secs(60));
+    }
+    app.refresh(&main, &token).await.assert_ok();
 });
 
 on_both_stores!(a_token_from_the_future_of_the_log_is_not_accepted, async |backend| {

@@ -26,7 +26,7 @@ use jeton::oauth::scope::Scope;
 use jeton::oauth::session::Session;
 use jeton::oauth::time::Timestamp;
 use jeton::oauth::user::User;
-use jeton::store::{AuditFilter, Audited, NewSession, Page, Store};
+use jeton::store::{AuditFilter, Audited, NewSession, Page, Rotation, Store};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
@@ -187,6 +187,11 @@ fn user(username: &str) -> User {
         created_at: at(3),
         version: 1,
     }
+}
+
+/// A rotation that the client `app` asks for.
+fn rotation(id: Uuid, generation: i64, now: Timestamp, idle_expires_at: Timestamp) -> Rotation {
+    Rotation { id, client_id: "app".into(), generation, now, idle_expires_at }
 }
 
 /// A session of this user with this client that is about to begin, last used at `used`.

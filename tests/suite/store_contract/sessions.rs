@@ -8,10 +8,10 @@ use jeton::oauth::revocation::Target;
 use jeton::oauth::session::Session;
 use jeton::oauth::time::Timestamp;
 use jeton::oauth::user::User;
-use jeton::store::{NewSession, SessionFilter};
+use jeton::store::{NewSession, Rotation, SessionFilter};
 use uuid::Uuid;
 
-use super::{Db, all, at, at_once, audited, client, new_session, page, revocation, user};
+use super::{Db, all, at, at_once, audited, client, new_session, page, revocation, rotation, user};
 use crate::support::on_both_stores;
 
 /// Begins a session and gives it as it is held.
@@ -96,30 +96,76 @@ on_both_stores!(sessions_are_listed_oldest_first_by_user_and_client, async |back
 on_both_stores!(a_rotation_moves_one_generation_on_and_only_from_the_one_it_knows, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let id = begin(&db, &new_session(&app, &alice, at(10))).await.id;
-    assert!(db.session_rotate(id, 1, at(20), at(1020)).await.unwrap());
+    assert!(db.session_rotate(rotation(id, 1, at(20), at(1020))).await.unwrap().is_some());
     let rotated = held(&db, id).await;
     assert_eq!((rotated.generation, rotated.last_refreshed_at, rotated.idle_expires_at), (2, at(20), at(1020)));
     assert_eq!(rotated.expires_at, at(5010), "the absolute end stays");
     for (id, generation) in [(id, 1), (id, 3), (Uuid::now_v7(), 2)] {
-        assert!(!db.session_rotate(id, generation, at(30), at(1030)).await.unwrap(), "{generation}");
+        assert!(
+            !db.session_rotate(rotation(id, generation, at(30), at(1030))).await.unwrap().is_some(),
+            "{generation}"
+        );
     }
     assert_eq!(held(&db, id).await.last_refreshed_at, at(20));
     db.revoke(&revocation(Target::Session(id), Cause::SessionRevoked), &audited()).await.unwrap();
-    assert!(!db.session_rotate(id, 2, at(30), at(1030)).await.unwrap(), "it has ended");
+    assert!(!db.session_rotate(rotation(id, 2, at(30), at(1030))).await.unwrap().is_some(), "it has ended");
     assert_eq!(held(&db, id).await.generation, 2);
+});
+
+on_both_stores!(a_rotation_gives_the_session_as_it_stands_then_with_what_speaks_against_it, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let id = begin(&db, &new_session(&app, &alice, at(10))).await.id;
+    let moved = db.session_rotate(rotation(id, 1, at(20), at(1020))).await.unwrap().unwrap();
+    assert_eq!(format!("{moved:?}"), format!("{:?}", db.session_find(id).await.unwrap().unwrap()));
+    assert_eq!((moved.session.generation, moved.revoked_by), (2, None));
+    assert_eq!(moved.user.unwrap().username, "alice");
+    let written = db.revoke(&revocation(Target::User(alice.id), Cause::UserRevoked), &audited()).await.unwrap();
+    let moved = db.session_rotate(rotation(id, 2, at(30), at(1030))).await.unwrap().unwrap();
+    assert_eq!((moved.revoked_by, moved.revoked_because), (Some(written.number), Some(Cause::UserRevoked)));
+});
+
+on_both_stores!(a_session_of_another_client_or_one_that_is_over_is_not_rotated, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    for name in ["other", "a,\"b\\{}", "", "app,app"] {
+        let id = begin(&db, &new_session(&app, &alice, at(10))).await.id;
+        let foreign = Rotation { client_id: name.into(), ..rotation(id, 1, at(20), at(1020)) };
+        assert!(db.session_rotate(foreign).await.unwrap().is_none(), "{name}");
+    }
+    let id = begin(&db, &new_session(&app, &alice, at(10))).await.id;
+    let known = held(&db, id).await;
+    for now in [known.idle_expires_at, known.expires_at] {
+        assert!(db.session_rotate(rotation(id, 1, now, at(9000))).await.unwrap().is_none());
+    }
+    let just_in_time = Timestamp::from_millis(known.idle_expires_at.millis() - 1);
+    assert!(db.session_rotate(rotation(id, 1, just_in_time, at(9000))).await.unwrap().is_some());
+    assert!(
+        db.session_rotate(rotation(id, 2, known.expires_at, at(9999))).await.unwrap().is_none(),
+        "the absolute end"
+    );
+});
+
+on_both_stores!(a_generation_is_given_back_unless_it_was_used, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let id = begin(&db, &new_session(&app, &alice, at(10))).await.id;
+    let moved = db.session_rotate(rotation(id, 1, at(20), at(1020))).await.unwrap().unwrap().session;
+    db.session_give_back(&moved).await.unwrap();
+    assert_eq!(held(&db, id).await.generation, 1);
+    db.session_give_back(&moved).await.unwrap();
+    assert_eq!(held(&db, id).await.generation, 1, "once");
+    let moved = db.session_rotate(rotation(id, 1, at(20), at(1020))).await.unwrap().unwrap().session;
+    assert!(db.session_repeat(&moved, &audited()).await.unwrap());
+    db.session_give_back(&moved).await.unwrap();
+    assert_eq!(held(&db, id).await.generation, 2, "somebody has the successor");
 });
 
 on_both_stores!(of_many_simultaneous_rotations_of_one_generation_exactly_one_wins, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let id = begin(&db, &new_session(&app, &alice, at(10))).await.id;
     for generation in 1..=5 {
-        let outcomes =
-            at_once(
-                &db,
-                8,
-                |store, _| async move { store.session_rotate(id, generation, at(20), at(1020)).await.unwrap() },
-            )
-            .await;
+        let outcomes = at_once(&db, 8, |store, _| async move {
+            store.session_rotate(rotation(id, generation, at(20), at(1020))).await.unwrap().is_some()
+        })
+        .await;
         assert_eq!(outcomes.iter().filter(|won| **won).count(), 1, "generation {generation}: {outcomes:?}");
         assert_eq!(held(&db, id).await.generation, generation + 1);
     }
@@ -142,7 +188,7 @@ on_both_stores!(a_refresh_without_rotation_is_noted, async |backend| {
 on_both_stores!(a_repeat_is_counted_and_recorded_if_nothing_happened_since, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let id = begin(&db, &new_session(&app, &alice, at(10))).await.id;
-    db.session_rotate(id, 1, at(20), at(1020)).await.unwrap();
+    db.session_rotate(rotation(id, 1, at(20), at(1020))).await.unwrap().unwrap();
     let known = held(&db, id).await;
     assert!(db.session_repeat(&known, &audited()).await.unwrap());
     assert_eq!((held(&db, id).await.retries, held(&db, id).await.generation), (1, 2));
@@ -151,7 +197,7 @@ on_both_stores!(a_repeat_is_counted_and_recorded_if_nothing_happened_since, asyn
     assert!(!db.session_repeat(&known, &audited()).await.unwrap(), "somebody repeated meanwhile");
     let known = held(&db, id).await;
     assert!(!db.session_repeat(&Session { id: Uuid::now_v7(), ..known.clone() }, &audited()).await.unwrap());
-    assert!(db.session_rotate(id, 2, at(30), at(1030)).await.unwrap());
+    assert!(db.session_rotate(rotation(id, 2, at(30), at(1030))).await.unwrap().is_some());
     assert_eq!(held(&db, id).await.retries, 0, "a rotation begins the count anew");
     assert!(!db.session_repeat(&known, &audited()).await.unwrap(), "the successor was used meanwhile");
     let known = held(&db, id).await;
@@ -187,7 +233,7 @@ on_both_stores!(beyond_the_allowed_number_the_session_unused_longest_ends, async
     for used in [10, 11, 12] {
         ids.push(begin(&db, &limited(&app, &alice, at(used), 3)).await.id);
     }
-    assert!(db.session_rotate(ids[0], 1, at(20), at(1020)).await.unwrap());
+    assert!(db.session_rotate(rotation(ids[0], 1, at(20), at(1020))).await.unwrap().is_some());
     let head = db.log_head().await.unwrap();
     let fourth = begin(&db, &limited(&app, &alice, at(21), 3)).await.id;
     assert_eq!(living(&db).await, HashSet::from([elsewhere, of_bob, ids[0], ids[2], fourth]));
@@ -197,7 +243,7 @@ on_both_stores!(beyond_the_allowed_number_the_session_unused_longest_ends, async
         (ended.revoked_by, ended.revoked_because),
         (Some(db.log_head().await.unwrap()), Some(Cause::Superseded))
     );
-    assert!(!db.session_rotate(ids[1], 1, at(22), at(1022)).await.unwrap(), "it has ended");
+    assert!(!db.session_rotate(rotation(ids[1], 1, at(22), at(1022))).await.unwrap().is_some(), "it has ended");
     // The limit was lowered: several end at once.
     let only = begin(&db, &limited(&app, &alice, at(30), 1)).await.id;
     assert_eq!(living(&db).await, HashSet::from([elsewhere, of_bob, only]));
