@@ -13,8 +13,8 @@ use super::proxy::Proxy;
 use super::{eventually, is_later};
 use crate::support::{Answer, Backend, Setup, TestClient, TestServer, fresh_database, jwt_part, on_both_stores};
 
-/// Requests in a flood.
-const MANY: usize = 2000;
+/// Requests in each of four floods.
+const MANY: usize = 500;
 /// Tasks that send them.
 const TASKS: usize = 64;
 /// The least time between two statements for names that anybody may present.
@@ -72,15 +72,6 @@ where
     tasks.join_all().await.into_iter().flatten().collect()
 }
 
-#[track_caller]
-fn assert_refused_or_later(answers: &[Answer]) {
-    let later = answers.iter().filter(|answer| is_later(answer)).count();
-    for answer in answers.iter().filter(|answer| answer.status != StatusCode::SERVICE_UNAVAILABLE) {
-        answer.assert_error(401, "invalid_client");
-    }
-    assert!(later < answers.len(), "somebody gets a refusal");
-}
-
 on_both_stores!(a_flood_of_unknown_names_costs_few_statements_and_leaves_the_known_alone, async |backend| {
     let (app, proxy) = start(backend).await;
     let known = app.main_client("known").await;
@@ -114,13 +105,11 @@ on_both_stores!(a_flood_of_unknown_names_costs_few_statements_and_leaves_the_kno
         })
         .await;
         assert_eq!(answers.len(), MANY);
-        if kind == "distinct keys" {
-            for answer in answers.iter().filter(|answer| !is_later(answer)) {
-                answer.assert_inactive();
-            }
-        } else {
-            assert_refused_or_later(&answers);
+        let (later, decided): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| is_later(answer));
+        for answer in &decided {
+            if kind == "distinct keys" { answer.assert_inactive() } else { answer.assert_error(401, "invalid_client") }
         }
+        assert!(later.len() < MANY / 2, "{kind}: it could not be decided {} times", later.len());
         if let Some(proxy) = &proxy {
             let (sent, most) = (proxy.statements() - before, begun.elapsed().as_millis() / BETWEEN.as_millis());
             if kind != "distinct keys" {

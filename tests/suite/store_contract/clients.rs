@@ -64,6 +64,12 @@ on_both_stores!(clients_that_are_looked_for_at_the_same_time_are_each_found_as_t
         db.client_create(&client(&late), &audited()).await.unwrap();
         assert!(db.client_find_shared(&late).await.unwrap().is_some(), "{late}");
     }
+    // At most a hundred statements a second: whoever guesses is slowed down.
+    let begun = std::time::Instant::now();
+    for _ in 0..20 {
+        db.client_find_shared("nobody").await.unwrap();
+    }
+    assert!(begun.elapsed().as_millis() >= 190, "{:?}", begun.elapsed());
 });
 
 on_both_stores!(a_client_id_is_taken_once_also_by_many_at_once, async |backend| {
