@@ -15,7 +15,7 @@ use crate::support::{Answer, Backend, Setup, TestServer, on_both_stores};
 /// Revocations that are written beside the servers, as many nodes and commands would.
 const FLOOD: usize = 100_000;
 /// Of these in one transaction.
-const BATCH: usize = 1000;
+const BATCH: usize = 500;
 /// Revocations by the admin API meanwhile.
 const BY_ADMIN: usize = 200;
 /// The life of an access token, in seconds.
@@ -66,19 +66,22 @@ on_both_stores!(a_flood_of_revocations_is_applied_by_every_node_and_forgotten_wh
     let (over, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut askers = JoinSet::new();
     for node in &nodes {
-        for (token, active) in [(&good, true), (&bad, false)] {
-            let (node, main, token) = (Arc::clone(node), main.clone(), token.clone());
-            let (over, answered) = (Arc::clone(&over), Arc::clone(&answered));
-            askers.spawn(async move {
-                while !over.load(Ordering::Relaxed) {
-                    let answer = node.introspect(&main, &token).await;
-                    if !is_later(&answer) {
-                        assert_eq!(answer.assert_ok().json["active"], active, "{answer:?}");
-                        answered.fetch_add(1, Ordering::Relaxed);
-                    }
+        let (node, main, asked) = (Arc::clone(node), main.clone(), [(good.clone(), true), (bad.clone(), false)]);
+        let (over, answered) = (Arc::clone(&over), Arc::clone(&answered));
+        askers.spawn(async move {
+            for (token, active) in asked.iter().cycle() {
+                if over.load(Ordering::Relaxed) {
+                    return;
                 }
-            });
-        }
+                let answer = node.introspect(&main, token).await;
+                if !is_later(&answer) {
+                    assert_eq!(answer.assert_ok().json["active"], *active, "{answer:?}");
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+                // The processors are for the flood.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
     }
     let mut writers = JoinSet::new();
     let (database, now) = (first.database.clone(), first.clock.now().millis());
