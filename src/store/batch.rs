@@ -5,8 +5,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::{Result, StoreError};
 
@@ -58,6 +60,27 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Batcher<Q, A> {
     }
 }
 
+/// Lets something begin once in a while at most; what comes alone never waits.
+#[derive(Clone, Debug)]
+pub(super) struct Pace {
+    between: Duration,
+    next: Arc<Mutex<Instant>>,
+}
+
+impl Pace {
+    /// At most once in this time.
+    pub(super) fn new(between: Duration) -> Self {
+        Self { between, next: Arc::new(Mutex::new(Instant::now())) }
+    }
+
+    /// Waits until it is time.
+    pub(super) async fn turn(&self) {
+        let mut next = self.next.lock().await;
+        tokio::time::sleep_until(*next).await;
+        *next = Instant::now() + self.between;
+    }
+}
+
 async fn work<Q: Clone, A, F, W>(waiting: Arc<Mutex<mpsc::Receiver<Asked<Q, A>>>>, ask: F)
 where
     F: Fn(Vec<Q>) -> W,
@@ -100,6 +123,16 @@ mod tests {
         for (number, answer) in tasks.join_all().await {
             assert_eq!(answer, number * 2);
         }
+    }
+
+    #[tokio::test]
+    async fn what_comes_alone_begins_at_once_and_a_crowd_in_turn() {
+        let (pace, begun) = (Pace::new(Duration::from_millis(10)), Instant::now());
+        pace.turn().await;
+        for _ in 0..5 {
+            pace.turn().await;
+        }
+        assert!(begun.elapsed() >= Duration::from_millis(50));
     }
 
     #[tokio::test]

@@ -1,9 +1,10 @@
 //! Clients and their secrets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
+use super::database::{Database, Dialect};
 use super::log::Notice;
 use super::row::{Row, to_json, values};
 use super::{Audited, Page, Result, Store};
@@ -18,6 +19,17 @@ pub struct ClientsInUse {
     pub grants: BTreeSet<GrantType>,
     /// The scopes that at least one may be granted.
     pub scopes: BTreeSet<String>,
+}
+
+macro_rules! clients_with_secrets {
+    ($rest:literal) => {
+        concat!(
+            "SELECT c.client_id, c.settings, c.version, c.created_at AS created_at, h.number AS head, \
+             s.id AS id, s.sha256, s.argon2id, s.created_at AS secret_created_at, s.last_used_at \
+             FROM log_head h, clients c LEFT JOIN client_secrets s ON s.client_id = c.client_id ",
+            $rest
+        )
+    };
 }
 
 fn client(row: &Row) -> Result<Client> {
@@ -55,27 +67,51 @@ fn secret_values(client_id: &str, secret: &ClientSecret) -> Vec<super::row::Valu
     values![secret.id, client_id, generated, chosen, secret.created_at]
 }
 
+/// A client with its secrets, and the log head at or before that moment.
+pub(super) type Found = Option<(Client, LogNumber)>;
+
+/// Finds several clients with one statement; an id may stand among them more than once.
+pub(super) async fn find_all(database: &Database, ids: Vec<String>) -> Result<Vec<Found>> {
+    let sql = match database.dialect() {
+        Dialect::Postgres => {
+            clients_with_secrets!(
+                "WHERE h.id = 1 AND c.client_id IN (SELECT jsonb_array_elements_text($1::jsonb)) ORDER BY s.id"
+            )
+        }
+        Dialect::Sqlite => {
+            clients_with_secrets!("WHERE h.id = 1 AND c.client_id IN (SELECT value FROM json_each($1)) ORDER BY s.id")
+        }
+    };
+    let distinct: BTreeSet<&String> = ids.iter().collect();
+    let mut found: HashMap<String, (Client, LogNumber)> = HashMap::new();
+    for row in &database.query(sql, values![to_json(&distinct)?]).await? {
+        let client = client(row)?;
+        let head = row.get("head")?;
+        let (client, _) = found.entry(client.client_id.clone()).or_insert((client, head));
+        if row.get::<Option<Uuid>>("id")?.is_some() {
+            let created_at = row.moment("secret_created_at")?;
+            client.secrets.push(ClientSecret { created_at, ..secret(row)? });
+        }
+    }
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+}
+
 impl Store {
     /// The client of this id with its secrets, and the log head at or before that moment.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn client_find(&self, client_id: &str) -> Result<Option<(Client, LogNumber)>> {
-        let sql = "SELECT c.client_id, c.settings, c.version, c.created_at AS created_at, h.number AS head, \
-                   s.id AS id, s.sha256, s.argon2id, s.created_at AS secret_created_at, s.last_used_at \
-                   FROM log_head h, clients c LEFT JOIN client_secrets s ON s.client_id = c.client_id \
-                   WHERE c.client_id = $1 AND h.id = 1 ORDER BY s.id";
-        let rows = self.database.query(sql, values![client_id]).await?;
-        let Some(first) = rows.first() else { return Ok(None) };
-        let head = first.get("head")?;
-        let mut found = client(first)?;
-        for row in &rows {
-            if row.get::<Option<Uuid>>("id")?.is_some() {
-                let created_at = row.moment("secret_created_at")?;
-                found.secrets.push(ClientSecret { created_at, ..secret(row)? });
-            }
-        }
-        Ok(Some((found, head)))
+        Ok(find_all(&self.database, vec![client_id.to_owned()]).await?.pop().flatten())
+    }
+
+    /// The same, for ids that anybody may present. However many come, the database is asked a bounded number of times a
+    /// second; each time for all that wait by then, so an answer is never older than its question.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or too many wait.
+    pub async fn client_find_shared(&self, client_id: &str) -> Result<Option<(Client, LogNumber)>> {
+        self.client_finds.ask(client_id.to_owned()).await
     }
 
     /// Clients by id; the key of a page is the id.

@@ -27,12 +27,17 @@ pub use nodes::NodeRecord;
 pub use sessions::{Begun, HeldSession, NewSession, Rotation, SessionFilter};
 pub use upkeep::Swept;
 
-use batch::Batcher;
+use std::time::Duration;
+
+use batch::{Batcher, Pace};
 use database::Database;
 use uuid::Uuid;
 
 /// Statements of one kind that run at the same time on Postgres, each for all who ask meanwhile.
 const POSTGRES_WORKERS: usize = 3;
+
+/// The least time between two statements that look for clients which anybody may have named.
+const BETWEEN_CLIENT_FINDS: Duration = Duration::from_millis(10);
 
 /// Why a store method failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -61,6 +66,7 @@ pub struct Page {
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
+    client_finds: Batcher<String, clients::Found>,
     finds: Batcher<Uuid, Option<HeldSession>>,
     rotations: Batcher<Rotation, Option<HeldSession>>,
 }
@@ -73,7 +79,15 @@ impl Store {
     pub async fn connect(location: &Location) -> Result<Self> {
         let database = Database::connect(location).await?;
         let workers = if location.dialect() == Dialect::Postgres { POSTGRES_WORKERS } else { 1 };
-        let (for_finds, for_rotations) = (database.clone(), database.clone());
+        let (for_clients, for_finds, for_rotations) = (database.clone(), database.clone(), database.clone());
+        let pace = Pace::new(BETWEEN_CLIENT_FINDS);
+        let client_finds = Batcher::start(workers, move |ids| {
+            let (database, pace) = (for_clients.clone(), pace.clone());
+            async move {
+                pace.turn().await;
+                clients::find_all(&database, ids).await
+            }
+        });
         let finds = Batcher::start(workers, move |ids| {
             let database = for_finds.clone();
             async move { sessions::find_all(&database, ids).await }
@@ -82,7 +96,7 @@ impl Store {
             let database = for_rotations.clone();
             async move { sessions::rotate_all(&database, rotations).await }
         });
-        Ok(Self { database, finds, rotations })
+        Ok(Self { database, client_finds, finds, rotations })
     }
 
     /// Which database it is.

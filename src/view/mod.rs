@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache;
-use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use tokio::sync::Mutex as AsyncMutex;
 use uuid::Uuid;
 
 pub use feed::Feed;
@@ -39,9 +39,7 @@ const LOG_PAGE: i64 = 1000;
 const MOST_USERNAMES: usize = 20_000;
 /// The most verified tokens that are remembered.
 const MOST_VERIFIED: usize = 20_000;
-/// The most simultaneous questions to the database about what memory lacks.
-const MOST_QUESTIONS: usize = 4;
-/// The longest wait for the answer to such a question.
+/// The longest wait for the answer to a question about what memory lacks.
 const QUESTION_LIMIT: Duration = Duration::from_secs(1);
 
 /// The view cannot be trusted and the database did not answer.
@@ -84,7 +82,6 @@ pub struct View {
     /// Which look was the last to succeed, so that one look serves all who wait for it.
     last_good_look: AtomicU64,
     looking: AsyncMutex<()>,
-    questions: Semaphore,
     /// The latest moment by which revocations were forgotten, in milliseconds.
     forgot_by: AtomicI64,
     /// What is measured.
@@ -124,7 +121,6 @@ impl View {
             looks_begun: AtomicU64::new(0),
             last_good_look: AtomicU64::new(0),
             looking: AsyncMutex::default(),
-            questions: Semaphore::new(MOST_QUESTIONS),
             forgot_by: AtomicI64::new(i64::MIN),
             measures: Measures::default(),
         };
@@ -217,7 +213,9 @@ impl View {
         }
     }
 
-    /// The client of this id, from the database: before anything is refused because of what memory holds.
+    /// The client of this id, from the database: before anything is refused because of what memory holds. No earlier
+    /// answer is used, since the client may have changed after it; instead all who ask at the same time share a
+    /// statement, whoever they ask for, and there are few statements a second.
     ///
     /// # Errors
     /// When the database does not answer, or is asked too much.
@@ -226,10 +224,7 @@ impl View {
             // No client can have this id, and not every database can be asked for it.
             return Ok(None);
         }
-        let question = async {
-            let _place = self.questions.acquire().await.map_err(|error| Unavailable(error.to_string()))?;
-            Ok::<_, Unavailable>(self.store.client_find(client_id).await?)
-        };
+        let question = async { Ok(self.store.client_find_shared(client_id).await?) };
         let Some((client, as_of)) = within_limit(question).await? else { return Ok(None) };
         let client = Arc::new(client);
         self.clients.put(Arc::clone(&client), as_of);

@@ -7,6 +7,7 @@ mod inspect;
 mod keys;
 mod revoke;
 mod server;
+mod start;
 mod users;
 
 use std::collections::BTreeMap;

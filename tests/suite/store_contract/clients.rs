@@ -35,6 +35,43 @@ on_both_stores!(a_client_is_found_as_it_was_created_with_its_secrets, async |bac
     assert!(db.client_find("APP \"%\" 'x'; --").await.unwrap().is_none(), "compared exactly");
 });
 
+on_both_stores!(clients_that_are_looked_for_at_the_same_time_are_each_found_as_they_are, async |backend| {
+    let db = Db::new(backend).await;
+    for (id, secrets) in [("none", vec![]), ("two", vec![secret(1), secret(2)]), ("a \"%\" 'x'; --", vec![secret(3)])] {
+        let mut client = client(id);
+        client.secrets = secrets;
+        db.client_create(&client, &audited()).await.unwrap();
+    }
+    let head = db.log_head().await.unwrap();
+    let asked = ["two", "a \"%\" 'x'; --", "TWO", "none", "nobody", "two", "[]", "\"two\""];
+    let mut tasks = tokio::task::JoinSet::new();
+    for (index, id) in asked.into_iter().cycle().take(600).enumerate() {
+        let store = db.store.clone();
+        tasks.spawn(async move { (index % asked.len(), id, store.client_find_shared(id).await.unwrap()) });
+    }
+    let answers = tasks.join_all().await;
+    assert_eq!(answers.len(), 600);
+    for (index, id, found) in answers {
+        let secrets = found.as_ref().map(|(client, as_of)| {
+            assert_eq!((client.client_id.as_str(), *as_of), (id, head));
+            client.secrets.len()
+        });
+        assert_eq!(secrets, [Some(2), Some(1), None, Some(0), None, Some(2), None, None][index]);
+    }
+    // What is committed before the question is part of the answer.
+    for round in 0..20 {
+        let late = format!("late-{round}");
+        db.client_create(&client(&late), &audited()).await.unwrap();
+        assert!(db.client_find_shared(&late).await.unwrap().is_some(), "{late}");
+    }
+    // At most a hundred statements a second: whoever guesses is slowed down.
+    let begun = std::time::Instant::now();
+    for _ in 0..20 {
+        db.client_find_shared("nobody").await.unwrap();
+    }
+    assert!(begun.elapsed().as_millis() >= 190, "{:?}", begun.elapsed());
+});
+
 on_both_stores!(a_client_id_is_taken_once_also_by_many_at_once, async |backend| {
     let db = Db::new(backend).await;
     let mut first = client("app");

@@ -1,0 +1,204 @@
+//! A clock that jumps. Order is by log number, so no jump may revive what was revoked (contract §7.3, §7.9).
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use jeton::clock::Clock;
+use jeton::flow::App;
+use jeton::secret::pool::PasswordPool;
+use jeton::view::View;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::{Backend, TestClient, TestServer};
+
+const HOUR: i64 = 3600;
+const GRANT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
+
+/// Two tests of one body. A single thread each, because only on its own thread a test sees what is logged.
+macro_rules! on_one_thread {
+    ($name:ident) => {
+        mod $name {
+            use crate::support::Backend;
+
+            #[tokio::test]
+            async fn on_sqlite() {
+                super::$name(Backend::Sqlite).await;
+            }
+
+            #[tokio::test]
+            async fn on_postgres() {
+                super::$name(Backend::Postgres).await;
+            }
+        }
+    };
+}
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn lines_with(&self, words: &str) -> usize {
+        self.text().lines().filter(|line| line.contains(words)).count()
+    }
+}
+
+/// What the log says, once for each time that it happens.
+const WENT_BACK: &str = "WARN the clock went back; loading everything anew";
+
+/// A node whose clock can be moved in both directions. It looks at the log only when it needs to, and never corrects
+/// its clock, which a server does with each heartbeat.
+struct Scene {
+    app: TestServer,
+    view: Arc<View>,
+    clock: Clock,
+    main: TestClient,
+    log: Log,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+impl Scene {
+    async fn start(backend: Backend) -> Self {
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).with_target(false);
+        let guard = tracing::subscriber::set_default(subscriber.with_max_level(tracing::Level::WARN).finish());
+        let mut app = TestServer::start(backend).await;
+        let beside = &app.server.app;
+        let clock = Clock::system();
+        let passwords = PasswordPool::new(1);
+        let node =
+            App::open(Arc::clone(&beside.settings), clock.clone(), beside.store.clone(), passwords).await.unwrap();
+        let node = Arc::new(node);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = jeton::http::router(Arc::clone(&node));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        // From here on everything is asked of that node.
+        app.base = format!("http://{address}");
+        let main = app.main_client("main").await;
+        app.user("alice", "wonderland").await;
+        Self { app, view: Arc::clone(&node.view), clock, main, log, _guard: guard }
+    }
+
+    /// Sets the clock to so many seconds beside the right time.
+    fn jump_to(&self, seconds: i64) {
+        self.clock.measured(self.clock.read(), Clock::system().now().plus_seconds(seconds).millis());
+    }
+
+    async fn token(&self) -> String {
+        self.app.token(&self.main, &GRANT).await.assert_ok().text("access_token")
+    }
+
+    async fn revoke(&self, body: Value) {
+        let answer = self.app.admin(Method::POST, "/admin/v1/revocations", Some(body)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    }
+
+    async fn assert_active(&self, token: &str) {
+        self.app.introspect(&self.main, token).await.assert_active();
+    }
+
+    async fn assert_inactive(&self, tokens: &[&str]) {
+        for token in tokens {
+            self.app.introspect(&self.main, token).await.assert_inactive();
+        }
+    }
+}
+
+async fn a_clock_that_jumps_ahead_and_back_revives_nothing(backend: Backend) {
+    let scene = Scene::start(backend).await;
+    let login = async || scene.app.login(&scene.main, "alice", "wonderland").await;
+    let (good, token) = (scene.token().await, scene.token().await);
+    let (living, session, user) = (login().await, login().await, login().await);
+    scene.revoke(json!({"token": token})).await;
+    scene.app.revoke(&scene.main, &session.text("refresh_token")).await.assert_ok();
+    let held = scene.view.revocations_held();
+    assert_eq!(held, 2);
+
+    scene.jump_to(HOUR);
+    // What the feed does from time to time.
+    scene.view.forget_what_is_over();
+    assert!(
+        scene.view.revocations_held() < held,
+        "the life of the token is over by this clock, and so it is forgotten"
+    );
+    let early = scene.token().await;
+    scene.assert_active(&early).await;
+    scene.assert_inactive(&[&good, &token, &session.text("access_token"), &living.text("access_token")]).await;
+    let next = scene.app.refresh(&scene.main, &living.text("refresh_token")).await.assert_ok().text("refresh_token");
+
+    scene.jump_to(0);
+    assert_eq!(scene.log.lines_with(WENT_BACK), 0);
+    scene.assert_inactive(&[&token, &session.text("access_token"), &session.text("refresh_token")]).await;
+    assert_eq!(scene.log.lines_with(WENT_BACK), 1, "it is said once");
+    assert_eq!(scene.view.revocations_held(), held);
+    scene.assert_active(&good).await;
+    scene.assert_active(&living.text("access_token")).await;
+    scene.assert_inactive(&[&early]).await;
+    let new = scene.token().await;
+    scene.assert_active(&new).await;
+    scene.app.refresh(&scene.main, &next).await.assert_ok();
+    // And what is revoked now stays so.
+    scene.revoke(json!({"user": "alice"})).await;
+    scene.assert_inactive(&[&user.text("access_token"), &user.text("refresh_token")]).await;
+    scene.app.refresh(&scene.main, &user.text("refresh_token")).await.assert_error(400, "invalid_grant");
+    assert_eq!(scene.log.lines_with("WARN"), 1, "{}", scene.log.text());
+}
+on_one_thread!(a_clock_that_jumps_ahead_and_back_revives_nothing);
+
+async fn a_clock_that_jumps_back_revives_nothing_and_stops_nobody(backend: Backend) {
+    let scene = Scene::start(backend).await;
+    let (good, token) = (scene.token().await, scene.token().await);
+    let living = scene.app.login(&scene.main, "alice", "wonderland").await;
+    scene.revoke(json!({"token": token})).await;
+    scene.view.forget_what_is_over();
+    assert_eq!(scene.view.revocations_held(), 1);
+
+    scene.jump_to(-HOUR);
+    scene.assert_inactive(&[&token]).await;
+    assert_eq!(scene.log.lines_with(WENT_BACK), 1);
+    // Issued an hour in the future, by this clock: more than `iat` may lie ahead.
+    scene.assert_inactive(&[&good]).await;
+    // The administrator's own token, too.
+    let members = json!({"grant_types": ["client_credentials"], "scope": "jeton:admin"});
+    let refused = scene.app.admin(Method::POST, "/admin/v1/clients", Some(members)).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{refused:?}");
+    let (late, other) = (scene.token().await, scene.token().await);
+    scene.assert_active(&late).await;
+    scene.app.refresh(&scene.main, &living.text("refresh_token")).await.assert_ok();
+    scene.app.revoke(&scene.main, &late).await.assert_ok();
+    scene.assert_inactive(&[&late]).await;
+    scene.assert_active(&other).await;
+
+    scene.jump_to(0);
+    scene.view.forget_what_is_over();
+    scene.assert_inactive(&[&token, &late, &other]).await;
+    scene.assert_active(&good).await;
+    assert_eq!(scene.log.lines_with("WARN"), 1, "{}", scene.log.text());
+}
+on_one_thread!(a_clock_that_jumps_back_revives_nothing_and_stops_nobody);
