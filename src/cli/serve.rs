@@ -59,9 +59,15 @@ pub(super) async fn run(global: &Global, command: &Serve) -> Outcome {
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }
-    // Before anything else: a signal that comes during the start must not be lost.
     let mut stop = StopSignals::listen()?;
-    let server = Server::start(settings, Clock::system()).await?;
+    let server = tokio::select! {
+        server = Server::start(settings, Clock::system()) => server?,
+        // The start may take a while: a database that is not there yet is waited for.
+        () = stop.wait() => {
+            tracing::info!("stopped before the start was over");
+            return Ok(());
+        }
+    };
     let issuer = &server.app.settings.issuer;
     tracing::info!(address = %server.address, ops_address = %server.ops_address, issuer, "listening");
     if server.app.settings.dev {

@@ -164,9 +164,10 @@ impl Settings {
         Url::parse(&self.issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
     }
 
-    /// Until when an access token that was issued until `now` may live.
+    /// Until when an access token that was issued until `now` may live; a day longer, because the node that issued it may
+    /// have had a clock that was ahead.
     pub fn covers_until(&self, now: Timestamp) -> Timestamp {
-        now.plus_seconds(LONGEST_ACCESS_TOKEN_TTL)
+        now.plus_seconds(LONGEST_ACCESS_TOKEN_TTL + 24 * 3600)
     }
 
     /// Whether forwarding headers of this peer are believed.

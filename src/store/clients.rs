@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::database::{Database, Dialect};
 use super::log::Notice;
-use super::row::{Row, to_json, values};
+use super::row::{Row, array, to_json, values};
 use super::{Audited, Page, Result, Store};
 use crate::oauth::client::{Client, ClientSecret, ClientSettings, GrantType, MOST_SECRETS, SecretDigest};
 use crate::oauth::revocation::{LogNumber, NewRevocation};
@@ -72,19 +72,19 @@ pub(super) type Found = Option<(Client, LogNumber)>;
 
 /// Finds several clients with one statement; an id may stand among them more than once.
 pub(super) async fn find_all(database: &Database, ids: Vec<String>) -> Result<Vec<Found>> {
-    let sql = match database.dialect() {
-        Dialect::Postgres => {
-            clients_with_secrets!(
-                "WHERE h.id = 1 AND c.client_id IN (SELECT jsonb_array_elements_text($1::jsonb)) ORDER BY s.id"
-            )
-        }
-        Dialect::Sqlite => {
-            clients_with_secrets!("WHERE h.id = 1 AND c.client_id IN (SELECT value FROM json_each($1)) ORDER BY s.id")
-        }
-    };
     let distinct: BTreeSet<&String> = ids.iter().collect();
+    let (sql, asked) = match database.dialect() {
+        Dialect::Postgres => (
+            clients_with_secrets!("WHERE h.id = 1 AND c.client_id = ANY ($1::text::text[]) ORDER BY s.id"),
+            array(distinct.iter()),
+        ),
+        Dialect::Sqlite => (
+            clients_with_secrets!("WHERE h.id = 1 AND c.client_id IN (SELECT value FROM json_each($1)) ORDER BY s.id"),
+            to_json(&distinct)?,
+        ),
+    };
     let mut found: HashMap<String, (Client, LogNumber)> = HashMap::new();
-    for row in &database.query(sql, values![to_json(&distinct)?]).await? {
+    for row in &database.query(sql, values![asked]).await? {
         let client = client(row)?;
         let head = row.get("head")?;
         let (client, _) = found.entry(client.client_id.clone()).or_insert((client, head));

@@ -108,6 +108,13 @@ pub(super) fn unreadable(column: &str, problem: &dyn std::fmt::Display) -> Store
     StoreError::Unavailable(format!("the column {column} cannot be read: {problem}"))
 }
 
+/// An array for Postgres. Its planner takes such a parameter for a few values and looks each up in the index; of rows
+/// made from JSON it expects a hundred, and rather reads the whole table.
+pub(super) fn array<T: std::fmt::Display>(values: impl Iterator<Item = T>) -> String {
+    let quoted = values.map(|value| format!("\"{}\"", value.to_string().replace('\\', "\\\\").replace('"', "\\\"")));
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+}
+
 /// JSON for a text column.
 pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Unavailable(format!("cannot be written as JSON: {error}")))

@@ -1,13 +1,12 @@
 //! Sessions: one row each, however often they are refreshed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::database::{Database, Dialect};
-use super::row::{Row, to_json, unreadable, values};
+use super::row::{Row, array, to_json, unreadable, values};
 use super::users::user;
 use super::{Audited, Page, Result, Store};
 use crate::oauth::cause::Cause;
@@ -128,13 +127,6 @@ pub struct Rotation {
     pub now: Timestamp,
     /// When the session ends if it is not refreshed again.
     pub idle_expires_at: Timestamp,
-}
-
-/// An array for Postgres. Its planner takes such a parameter for a few values and looks each up in the index; of rows
-/// made from JSON it expects a hundred, and rather reads the whole table.
-fn array<T: fmt::Display>(values: impl Iterator<Item = T>) -> String {
-    let quoted = values.map(|value| format!("\"{}\"", value.to_string().replace('\\', "\\\\").replace('"', "\\\"")));
-    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
 }
 
 /// Finds several sessions with one statement.

@@ -120,6 +120,16 @@ async fn a_server_waits_for_a_postgres_that_is_still_starting() {
         async move { log.lock().unwrap().contains(words) }
     };
     super::eventually(super::LIMIT, "it waits", async || said("waiting for Postgres").await).await;
+    // A second one is told to stop meanwhile.
+    let mut impatient = place.command(&["serve"]);
+    let mut impatient = Guard(impatient.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let its_log = super::collect(impatient.0.stderr.take().unwrap());
+    let its_log = || its_log.lock().unwrap().clone();
+    super::eventually(super::LIMIT, "it waits, too", async || its_log().contains("waiting for Postgres")).await;
+    let kill = format!("kill -TERM {}", impatient.0.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    assert_eq!(impatient.wait().code(), Some(0), "{}", its_log());
+    assert!(its_log().contains("stopped before the start was over"));
     let listener = tokio::net::TcpListener::bind(at).await.unwrap();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {

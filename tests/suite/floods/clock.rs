@@ -171,6 +171,25 @@ async fn a_clock_that_jumps_ahead_and_back_revives_nothing(backend: Backend) {
 }
 on_one_thread!(a_clock_that_jumps_ahead_and_back_revives_nothing);
 
+async fn what_a_clock_that_was_ahead_has_issued_stays_revoked_to_its_end(backend: Backend) {
+    let scene = Scene::start(backend).await;
+    let long = json!({"grant_types": ["client_credentials"], "scope": "read", "access_token_ttl": 24 * HOUR});
+    let long = scene.app.client("long", long).await;
+    scene.jump_to(HOUR);
+    let token = scene.app.token(&long, &GRANT).await.assert_ok().text("access_token");
+    scene.jump_to(0);
+    scene.revoke(json!({"client": "long"})).await;
+    for half_hours in [1, 3, 48, 49] {
+        scene.jump_to(half_hours * HOUR / 2);
+        scene.view.forget_what_is_over();
+        scene.assert_inactive(&[&token]).await;
+    }
+    scene.jump_to(50 * HOUR);
+    scene.view.forget_what_is_over();
+    assert_eq!(scene.view.revocations_held(), 0, "and then it is forgotten");
+}
+on_one_thread!(what_a_clock_that_was_ahead_has_issued_stays_revoked_to_its_end);
+
 async fn a_clock_that_jumps_back_revives_nothing_and_stops_nobody(backend: Backend) {
     let scene = Scene::start(backend).await;
     let (good, token) = (scene.token().await, scene.token().await);

@@ -101,14 +101,11 @@ on_both_stores!(a_rotation_moves_one_generation_on_and_only_from_the_one_it_know
     assert_eq!((rotated.generation, rotated.last_refreshed_at, rotated.idle_expires_at), (2, at(20), at(1020)));
     assert_eq!(rotated.expires_at, at(5010), "the absolute end stays");
     for (id, generation) in [(id, 1), (id, 3), (Uuid::now_v7(), 2)] {
-        assert!(
-            !db.session_rotate(rotation(id, generation, at(30), at(1030))).await.unwrap().is_some(),
-            "{generation}"
-        );
+        assert!(db.session_rotate(rotation(id, generation, at(30), at(1030))).await.unwrap().is_none(), "{generation}");
     }
     assert_eq!(held(&db, id).await.last_refreshed_at, at(20));
     db.revoke(&revocation(Target::Session(id), Cause::SessionRevoked), &audited()).await.unwrap();
-    assert!(!db.session_rotate(rotation(id, 2, at(30), at(1030))).await.unwrap().is_some(), "it has ended");
+    assert!(db.session_rotate(rotation(id, 2, at(30), at(1030))).await.unwrap().is_none(), "it has ended");
     assert_eq!(held(&db, id).await.generation, 2);
 });
 
@@ -243,7 +240,7 @@ on_both_stores!(beyond_the_allowed_number_the_session_unused_longest_ends, async
         (ended.revoked_by, ended.revoked_because),
         (Some(db.log_head().await.unwrap()), Some(Cause::Superseded))
     );
-    assert!(!db.session_rotate(rotation(ids[1], 1, at(22), at(1022))).await.unwrap().is_some(), "it has ended");
+    assert!(db.session_rotate(rotation(ids[1], 1, at(22), at(1022))).await.unwrap().is_none(), "it has ended");
     // The limit was lowered: several end at once.
     let only = begin(&db, &limited(&app, &alice, at(30), 1)).await.id;
     assert_eq!(living(&db).await, HashSet::from([elsewhere, of_bob, only]));
