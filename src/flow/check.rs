@@ -97,9 +97,9 @@ pub async fn any_token(app: &App, text: &str) -> Result<Verdict<Found>> {
 
 async fn judge(app: &App, claims: Arc<AccessClaims>) -> Result<Verdict<Arc<AccessClaims>>> {
     app.view.ensure_fresh().await?;
-    if claims.log > app.view.applied() {
-        // Issued by a node that is ahead of this one, or before the database was restored to an older state: in that
-        // case no revocation could ever cover it.
+    // No revocation could ever cover what stands beyond the log and beyond the present.
+    let now = app.clock.now().seconds();
+    if claims.log > app.view.applied().max((now + LEEWAY) * 1000) {
         app.view.ensure_current().await?;
         if claims.log > app.view.applied() {
             return Ok(Err(Cause::NeverIssued));
@@ -108,7 +108,6 @@ async fn judge(app: &App, claims: Arc<AccessClaims>) -> Result<Verdict<Arc<Acces
     if let Some(cause) = app.view.revocation_of(&claims) {
         return Ok(Err(cause));
     }
-    let now = app.clock.now().seconds();
     if claims.exp <= now {
         return Ok(Err(Cause::Expired));
     }

@@ -58,8 +58,9 @@ pub struct LogPage {
     pub entries: Vec<LogEntry>,
     /// The number up to which this page and those before it hold everything.
     pub complete_to: LogNumber,
-    /// Whether entries that follow the number asked for are gone already: whoever asks must load everything anew.
-    pub has_gap: bool,
+    /// Whether the entries do not follow on the number asked for: some are gone already, or the database was restored.
+    /// Whoever asks must load everything anew.
+    pub is_broken: bool,
 }
 
 impl Transaction {
@@ -185,18 +186,32 @@ impl Store {
     pub async fn log_after(&self, number: LogNumber, limit: i64) -> Result<LogPage> {
         let head = self.log_head().await?;
         if head <= number {
-            return Ok(LogPage { head, entries: vec![], complete_to: head, has_gap: false });
+            return Ok(LogPage { head, entries: vec![], complete_to: head, is_broken: head < number });
         }
-        let sql = "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
+        let sql = "SELECT number, previous, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
                    FROM log WHERE number > $1 ORDER BY number LIMIT $2";
         let rows = self.database.query(sql, values![number, limit]).await?;
-        // Numbers are given without gaps, so what is missing was there and has been removed.
-        let last: LogNumber = rows.last().map_or(Ok(number), |row| row.get("number"))?;
+        let mut is_broken = false;
+        let mut last = number;
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in &rows {
+            is_broken |= row.get::<Option<LogNumber>>("previous")? != Some(last);
+            last = row.get("number")?;
+            entries.extend(entry(row)?);
+        }
         let is_full = i64::try_from(rows.len()) == Ok(limit);
-        let has_gap = i64::try_from(rows.len()) != Ok(last - number) || (!is_full && last < head);
-        let entries: Result<Vec<Option<LogEntry>>> = rows.iter().map(entry).collect();
-        let complete_to = if is_full { last } else { last.max(head) };
-        Ok(LogPage { head, entries: entries?.into_iter().flatten().collect(), complete_to, has_gap })
+        is_broken |= !is_full && last < head;
+        Ok(LogPage { head, entries, complete_to: last, is_broken })
+    }
+
+    /// Makes the next number greater than `number`, and breaks the log there, so that every node loads everything anew:
+    /// the database was restored to a state from before that number was given.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn log_go_on_above(&self, number: LogNumber) -> Result<()> {
+        let sql = "UPDATE log_head SET number = $1 WHERE id = 1 AND number < $2";
+        self.database.write(sql, values![number + 1, number]).await.map(drop)
     }
 
     /// At most `limit` revocations that follow `number` and still cover something at `now`, in order.

@@ -14,13 +14,22 @@ struct Migration {
     sqlite: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "initial",
-    oldest_program: "0.1.0",
-    postgres: include_str!("../../migrations/postgres/0001_initial.sql"),
-    sqlite: include_str!("../../migrations/sqlite/0001_initial.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "initial",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0001_initial.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0001_initial.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "log_order",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0002_log_order.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0002_log_order.sql"),
+    },
+];
 
 /// What is known of the schema of a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

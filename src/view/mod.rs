@@ -343,10 +343,17 @@ impl View {
             if page.head < applied {
                 let head = page.head;
                 tracing::warn!(applied, head, "the log went back: the database was restored; loading everything anew");
+                self.store.log_go_on_above(applied).await?;
                 return self.load_all().await;
             }
-            if page.has_gap {
-                tracing::warn!(applied, head = page.head, "entries of the log were missed; loading everything anew");
+            if page.is_broken {
+                let head = page.head;
+                tracing::warn!(
+                    applied,
+                    head,
+                    "the log does not go on where this node left it: the database was restored, or this node was away \
+                     too long; loading everything anew"
+                );
                 return self.load_all().await;
             }
             let keys_changed = page.entries.iter().any(|entry| entry.event.changes_keys());

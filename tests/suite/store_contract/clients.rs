@@ -53,7 +53,7 @@ on_both_stores!(a_client_id_is_taken_once_also_by_many_at_once, async |backend| 
     assert_eq!(held.settings.client_name, Some(format!("number {winner}")));
     assert_eq!(held.secrets.len(), 1);
     assert_eq!(db.trail().await.len(), 1, "a refusal leaves no record of a change");
-    assert_eq!(db.log_head().await.unwrap(), 1);
+    assert_eq!(db.entries().await, 1);
 });
 
 on_both_stores!(clients_are_listed_by_the_bytes_of_their_ids_a_page_at_a_time, async |backend| {
@@ -141,9 +141,9 @@ on_both_stores!(a_deleted_client_is_gone_with_its_secrets_and_revives_nothing, a
     db.client_create(&app, &audited()).await.unwrap();
     assert!(db.client_delete("app", &of_app(Cause::ClientDeleted), &audited()).await.unwrap());
     assert!(db.client_find("app").await.unwrap().is_none());
-    assert_eq!(db.told(1).await, ["client app for client_deleted"]);
+    assert_eq!(db.told(0).await[1..], ["client app for client_deleted"]);
     assert!(!db.client_delete("app", &of_app(Cause::ClientDeleted), &audited()).await.unwrap());
-    assert_eq!(db.log_head().await.unwrap(), 2, "nothing was deleted, so nothing is told");
+    assert_eq!(db.entries().await, 2, "nothing was deleted, so nothing is told");
     assert_eq!(db.trail().await.len(), 2);
     db.client_create(&client("app"), &audited()).await.unwrap();
     let (held, _) = db.client_find("app").await.unwrap().unwrap();
@@ -163,7 +163,7 @@ on_both_stores!(a_client_has_at_most_two_secrets, async |backend| {
     assert_eq!(held.secrets.iter().map(|secret| secret.id).collect::<Vec<_>>(), [one.id, two.id]);
     assert_eq!(held.secrets[1].digest, two.digest);
     assert_eq!(before.0.last().unwrap(), &("client.secret.add".to_owned(), "client app".to_owned()));
-    assert_eq!(db.told(1).await, ["client app changed", "client app changed"]);
+    assert_eq!(db.told(0).await[1..], ["client app changed", "client app changed"]);
 });
 
 on_both_stores!(many_simultaneous_additions_leave_two_secrets, async |backend| {
@@ -198,7 +198,7 @@ on_both_stores!(a_secret_is_retired_with_or_without_what_was_issued, async |back
     assert!(!db.client_secret_retire("app", one, None, &audited()).await.unwrap(), "once only");
     assert!(db.client_secret_retire("app", two, Some(&why), &audited()).await.unwrap());
     assert!(db.client_find("app").await.unwrap().unwrap().0.secrets.is_empty());
-    assert_eq!(db.told(2).await, ["client app changed", "client app for client_revoked"]);
+    assert_eq!(db.told(0).await[2..], ["client app changed", "client app for client_revoked"]);
     assert_eq!(db.trail().await.len(), 4);
     assert_eq!(db.trail().await.last().unwrap().0, "client.secret.retire");
 });

@@ -45,7 +45,7 @@ on_both_stores!(keys_are_read_back_the_first_to_become_active_first, async |back
     assert_eq!(trail[1..], late.clone().map(|record| ("key.rotate".to_owned(), format!("key {}", record.kid))));
     let outcome = db.key_rotate(&late, &audited_at(at(601))).await;
     assert!(matches!(outcome, Err(StoreError::Exists)), "{outcome:?}");
-    assert_eq!((db.trail().await, db.log_head().await.unwrap()), (trail, 2));
+    assert_eq!((db.trail().await, db.entries().await), (trail, 2));
 });
 
 on_both_stores!(keys_are_announced_one_pair_at_a_time, async |backend| {
@@ -59,7 +59,7 @@ on_both_stores!(keys_are_announced_one_pair_at_a_time, async |backend| {
     })
     .await;
     assert_eq!(outcomes.iter().filter(|made| **made).count(), 1, "{outcomes:?}");
-    assert_eq!((kids(&db).await.len(), db.log_head().await.unwrap()), (4, 2));
+    assert_eq!((kids(&db).await.len(), db.entries().await), (4, 2));
     assert!(!db.key_rotate(&pair(&master, at(900)), &audited_at(at(599))).await.unwrap(), "still announced");
     assert!(db.key_rotate(&pair(&master, at(1200)), &audited_at(at(600))).await.unwrap(), "they are active now");
 });
@@ -77,7 +77,7 @@ on_both_stores!(the_first_keys_are_made_once_also_by_many_nodes_at_once, async |
     assert_eq!(held.len(), 2, "{held:?}");
     let whole = offers.iter().any(|offer| offer.iter().all(|record| held.contains(&record.kid)));
     assert!(whole, "both are of the same node");
-    assert_eq!((db.log_head().await.unwrap(), db.trail().await.len()), (1, 1));
+    assert_eq!((db.entries().await, db.trail().await.len()), (1, 1));
 });
 
 on_both_stores!(a_key_is_deleted_unless_it_is_the_last_of_its_use, async |backend| {
@@ -89,15 +89,15 @@ on_both_stores!(a_key_is_deleted_unless_it_is_the_last_of_its_use, async |backen
         assert!(!db.key_delete(&record.kid, at(900), &audited()).await.unwrap(), "the last of its use");
     }
     assert!(!db.key_delete("unknown", at(900), &audited()).await.unwrap());
-    assert_eq!((kids(&db).await.len(), db.log_head().await.unwrap()), (2, 1), "refusals change nothing");
+    assert_eq!((kids(&db).await.len(), db.entries().await), (2, 1), "refusals change nothing");
     assert!(db.key_rotate(&second, &audited()).await.unwrap());
     assert!(!db.key_rotate(&pair(&master, at(900)), &audited()).await.unwrap(), "keys are announced already");
     let gone = &first[0].kid;
     assert!(db.key_delete(gone, at(900), &audited()).await.unwrap());
     assert!(!db.key_delete(gone, at(900), &audited()).await.unwrap(), "once");
     assert!(!kids(&db).await.contains(gone));
-    assert_eq!(db.told(2).await, [format!("key {gone} for retired_key")]);
-    let written = db.revocation_find(3).await.unwrap().unwrap();
+    assert_eq!(db.told(0).await[2..], [format!("key {gone} for retired_key")]);
+    let written = db.revocation_find(db.log_head().await.unwrap()).await.unwrap().unwrap();
     assert_eq!((written.target, written.covers_until), (Target::Key(gone.clone()), at(900)));
     assert_eq!(db.trail().await.last().unwrap(), &("key.delete".to_owned(), format!("key {gone}")));
     assert!(!db.key_delete(&second[0].kid, at(900), &audited()).await.unwrap(), "now it is the last of its use");
@@ -132,7 +132,7 @@ on_both_stores!(keys_are_wrapped_anew_with_the_check_value, async |backend| {
     rewrapped.sort_by_key(|record| record.kid.clone());
     assert_eq!(described(&db.key_list().await.unwrap()), described(&rewrapped));
     assert!(new.fits(&db.master_key_check(old.check_value()).await.unwrap()));
-    assert_eq!(db.told(1).await, ["keys changed"], "nothing is revoked");
+    assert_eq!(db.told(0).await[1..], ["keys changed"], "nothing is revoked");
     assert_eq!(db.trail().await.last().unwrap(), &("key.rewrap".to_owned(), "all keys".to_owned()));
 });
 
@@ -148,7 +148,7 @@ on_both_stores!(a_reset_replaces_every_key_and_ends_everything, async |backend| 
     expected.sort_by_key(|record| record.kid.clone());
     assert_eq!(described(&db.key_list().await.unwrap()), described(&expected));
     assert!(new.fits(&db.master_key_check(old.check_value()).await.unwrap()));
-    assert_eq!(db.told(1).await, ["all for all_revoked", "keys changed"]);
+    assert_eq!(db.told(0).await[1..], ["all for all_revoked", "keys changed"]);
     assert_eq!(db.trail().await.last().unwrap(), &("key.reset".to_owned(), "all keys".to_owned()));
 });
 
@@ -164,5 +164,5 @@ on_both_stores!(a_reset_that_fails_changes_nothing, async |backend| {
     assert!(db.key_reset(&twice, new.check_value(), &everything, &audited()).await.is_err());
     assert_eq!(described(&db.key_list().await.unwrap()), before);
     assert!(old.fits(&db.master_key_check(new.check_value()).await.unwrap()));
-    assert_eq!((db.log_head().await.unwrap(), db.trail().await.len()), (1, 1));
+    assert_eq!((db.entries().await, db.trail().await.len()), (1, 1));
 });

@@ -21,13 +21,15 @@ async fn whoever_listens_is_woken_after_the_commit_of_an_entry() {
     let location = db.address.parse().unwrap();
     let mut listener = Listener::connect(&location).await.unwrap().expect("Postgres notifies");
     let node = db.node().await;
-    for (head, client_id) in [(1, None), (2, Some("app")), (3, None)] {
+    let mut head = 0;
+    for client_id in [None, Some("app"), None] {
         match client_id {
             Some(id) => db.client_create(&client(id), &audited()).await.unwrap(),
             None => drop(db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap()),
         }
         tokio::time::timeout(Duration::from_secs(10), listener.wait()).await.expect("it is woken").unwrap();
-        assert_eq!(node.log_head().await.unwrap(), head, "what woke it can be read");
+        let before = std::mem::replace(&mut head, node.log_head().await.unwrap());
+        assert!(head > before, "what woke it can be read");
     }
 }
 

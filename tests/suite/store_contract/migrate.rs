@@ -64,6 +64,31 @@ on_both_stores!(migrations_are_applied_by_one_of_many_that_start_at_once, async 
     }
 });
 
+on_both_stores!(a_database_of_the_first_schema_keeps_its_log_and_goes_on, async |backend| {
+    let (address, _folder) = nothing(backend).await;
+    drop(connect(&address).await);
+    let (first_schema, id) = match backend {
+        Backend::Sqlite => (include_str!("../../../migrations/sqlite/0001_initial.sql"), "randomblob(16)"),
+        Backend::Postgres => (include_str!("../../../migrations/postgres/0001_initial.sql"), "gen_random_uuid()"),
+    };
+    execute(&address, first_schema).await;
+    let record = "CREATE TABLE schema_migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, oldest_program TEXT NOT \
+                  NULL); INSERT INTO schema_migrations VALUES (1, 'initial', '0.1.0')";
+    execute(&address, record).await;
+    for _ in 0..2 {
+        let columns = "id, kind, cause, actor, created_at, covers_until, expires_at";
+        let entry = format!("INSERT INTO log ({columns}) VALUES ({id}, 'all', 'all_revoked', 'a', 1, 2, 3)");
+        execute(&address, &entry).await;
+    }
+    let store = connect(&address).await;
+    assert_eq!(store.migrate().await.unwrap().newly_applied, ["log_order"]);
+    let page = store.log_after(0, 10).await.unwrap();
+    assert_eq!((page.head, page.entries.len(), page.is_broken), (2, 2, false));
+    store.client_create(&client("app"), &audited()).await.unwrap();
+    let page = store.log_after(2, 10).await.unwrap();
+    assert_eq!((page.entries.len(), page.is_broken), (1, false));
+});
+
 on_both_stores!(a_schema_that_needs_a_newer_program_is_refused, async |backend| {
     let db = Db::new(backend).await;
     newer_schema(&db, "99.0.0").await;

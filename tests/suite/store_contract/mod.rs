@@ -82,6 +82,11 @@ impl Db {
         records.into_iter().rev().map(|record| (record.action, record.target)).collect()
     }
 
+    /// How many entries the log has.
+    async fn entries(&self) -> usize {
+        self.told(0).await.len()
+    }
+
     /// What the log tells after `number`, oldest first.
     async fn told(&self, number: i64) -> Vec<String> {
         let page = self.log_after(number, 1000).await.unwrap();

@@ -61,8 +61,9 @@ on_both_stores!(a_notice_is_swept_after_a_day_and_a_revocation_as_long_as_sessio
     assert_eq!(db.sweep(at(429 * DAY)).await.unwrap().log_entries, 0);
     assert!(db.revocation_find(written.number).await.unwrap().is_some());
     assert_eq!(db.sweep(at(430 * DAY + 1)).await.unwrap().log_entries, 1);
-    assert_eq!(db.log_head().await.unwrap(), 2, "numbers go on");
-    assert_eq!(db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap().number, 3);
+    assert_eq!(db.log_head().await.unwrap(), written.number, "numbers go on");
+    let next = db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap().number;
+    assert!(next > written.number);
 });
 
 on_both_stores!(old_records_and_silent_nodes_are_swept, async |backend| {
