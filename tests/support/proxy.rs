@@ -43,7 +43,12 @@ impl Proxy {
     /// A proxy to a Postgres on this machine.
     pub(crate) async fn to(database: &str) -> Self {
         let to = Url::parse(database).unwrap().port().unwrap();
-        let state = State { to, line: watch::Sender::new(Line::Whole), forgotten: watch::Sender::new(0), swallowed: AtomicUsize::new(0) };
+        let state = State {
+            to,
+            line: watch::Sender::new(Line::Whole),
+            forgotten: watch::Sender::new(0),
+            swallowed: AtomicUsize::new(0),
+        };
         let proxy = Self { port: free_port(), state: Arc::new(state) };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, proxy.port)).await.unwrap();
         tokio::spawn(listen(listener, proxy.port, Arc::clone(&proxy.state)));

@@ -174,7 +174,7 @@ impl Ran {
 
     /// A server that does not start: the last thing it says is one sentence with these words.
     #[track_caller]
-    fn refused_at_start(self, words: &[&str]) {
+    pub(crate) fn refused_at_start(self, words: &[&str]) {
         assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{self:?}");
         let last = self.err.lines().last().unwrap_or_default();
         assert!(last.starts_with("jeton: "), "{self:?}");

@@ -2,43 +2,65 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use jeton::clock::Clock;
 use jeton::token::master::MasterKey;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::RECOVERY;
-use super::oracle::{Oracle, Said, Token};
+use super::oracle::{Oracle, Said, Token, is_unavailable};
 use crate::command_line::{Place, Running, eventually};
-use crate::support::{Answer, TestClient};
+use crate::support::{Answer, Setup, TestClient, TestServer};
 
 /// The time between two revocations of a stream.
 const PACE: Duration = Duration::from_millis(25);
-/// The most revocations of a stream.
-const MOST: usize = 120;
+/// The most rounds of a stream.
+const MOST: usize = 2000;
 
 /// A server.
 pub(super) struct Node {
     /// Its place among all that were started.
     pub(super) number: usize,
-    pub(super) running: Running,
+    pub(super) base: String,
+    ops: String,
+    /// The process; none for a server inside of the test's.
+    running: Option<Running>,
 }
 
 impl Node {
+    fn running(&self) -> &Running {
+        self.running.as_ref().unwrap()
+    }
+
     /// The name by which receipts call it ends with this.
     pub(super) fn process(&self) -> String {
-        format!("process {}", self.running.guard.0.id())
+        format!("process {}", self.running().guard.0.id())
+    }
+
+    /// How many lines of its log have this.
+    pub(super) fn logged(&self, words: &str) -> usize {
+        self.running().log.lock().unwrap().lines().filter(|line| line.contains(words)).count()
+    }
+
+    /// Stops it in the middle of whatever it does.
+    pub(super) fn freeze(&self) {
+        self.running().signal("STOP");
+    }
+
+    pub(super) fn thaw(&self) {
+        self.running().signal("CONT");
     }
 
     pub(super) async fn is_ready(&self) -> bool {
-        let answer = Answer::if_any(reqwest::Client::new().get(format!("{}/readyz", self.running.ops))).await;
+        let answer = Answer::if_any(reqwest::Client::new().get(format!("{}/readyz", self.ops))).await;
         answer.is_ok_and(|answer| answer.status == StatusCode::OK)
     }
 
     /// The value of a metric.
     pub(super) async fn metric(&self, name: &str) -> f64 {
-        let text = Answer::of(reqwest::Client::new().get(format!("{}/metrics", self.running.ops))).await.body;
+        let text = Answer::of(reqwest::Client::new().get(format!("{}/metrics", self.ops))).await.body;
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
         value.unwrap_or_else(|| panic!("no {name} in {text}"))
     }
@@ -105,14 +127,40 @@ impl Fleet {
         self.joins(place.serve(&[]))
     }
 
+    /// A server that listens joins the others.
     pub(super) fn joins(&self, running: Running) -> Node {
-        let node = Node { number: self.started.fetch_add(1, Ordering::Relaxed), running };
+        self.add(running.base.clone(), running.ops.clone(), Some(running))
+    }
+
+    fn add(&self, base: String, ops: String, running: Option<Running>) -> Node {
+        let node = Node { number: self.started.fetch_add(1, Ordering::Relaxed), base, ops, running };
         self.oracle.watch(&node);
         node
     }
 
+    /// A server inside of the test's process, with a clock that stands still. It lives as long as the second of the two.
+    pub(super) async fn start_with_clock(&self, clock: Clock) -> (Node, TestServer) {
+        let setting = |name: &str| self.place.environment[name].as_str();
+        let setup = Setup { clock: Some(clock), ..Setup::default() };
+        let setup = setup.set("JETON_MAX_STALENESS", setting("JETON_MAX_STALENESS")).set("JETON_PASSWORD_THREADS", "1");
+        let server = TestServer::start_on(setting("JETON_DATABASE_URL"), setting("JETON_MASTER_KEY"), setup).await;
+        (self.add(server.base.clone(), server.ops.clone(), None), server)
+    }
+
+    /// Kills a server at once.
+    pub(super) fn kill(&self, mut node: Node) {
+        self.oracle.leave(&node);
+        node.running.take().unwrap().kill();
+    }
+
+    /// Stops a server as a service manager does.
+    pub(super) fn stop(&self, mut node: Node) {
+        self.oracle.leave(&node);
+        assert_eq!(node.running.take().unwrap().stop().code(), Some(0));
+    }
+
     pub(super) async fn form(&self, node: &Node, path: &str, client: &TestClient, form: &[(&str, &str)]) -> Answer {
-        self.form_at(&node.running.base, path, client, form).await.unwrap()
+        self.form_at(&node.base, path, client, form).await.unwrap()
     }
 
     async fn form_at(
@@ -129,7 +177,7 @@ impl Fleet {
     /// A token of a client for itself, which is good.
     pub(super) async fn token(&self, node: &Node, client: &TestClient) -> Token {
         let answer = self.form(node, "/auth/token", client, &[("grant_type", "client_credentials")]).await;
-        let name = format!("a token of {} by node {}", client.id, node.number);
+        let name = format!("a token that node {} gave to {}", node.number, client.id);
         self.oracle.good(&name, answer.assert_ok().text("access_token"))
     }
 
@@ -143,21 +191,22 @@ impl Fleet {
     pub(super) async fn login(&self, node: &Node, client: &TestClient, username: &str) -> Session {
         let answer = self.form(node, "/auth/token", client, &login(username)).await;
         let access = answer.assert_ok().text("access_token");
-        let name = format!("a login of {username} by node {}", node.number);
+        let name = format!("a login of {username} that node {} gave to {}", node.number, client.id);
         Session { token: self.oracle.good(&name, access.clone()), access, refresh: answer.text("refresh_token") }
     }
 
-    /// Nothing good is refused: each request is answered with 200 or 503. Gives the statuses.
-    pub(super) async fn good_requests(&self, node: &Node, username: &str, refresh: &str) -> Vec<u16> {
+    /// Nothing good is refused: each request is answered with 200 or 503. Gives the statuses: of a
+    /// client_credentials request, a login and a refresh.
+    pub(super) async fn good_requests(&self, node: &Node, username: &str, refresh: &str) -> [u16; 3] {
         let refresh = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
-        let mut statuses = Vec::new();
-        for form in [&[("grant_type", "client_credentials")][..], &login(username), &refresh] {
+        let status = async |form: &[(&str, &str)]| {
             let answer = self.form(node, "/auth/token", &self.app, form).await;
-            let status = answer.status.as_u16();
-            assert!([200, 503].contains(&status) && (status == 200 || answer.header("retry-after").is_some()), "{answer:?}");
-            statuses.push(status);
-        }
-        statuses
+            assert!(answer.status == StatusCode::OK || is_unavailable(&answer), "{answer:?}");
+            answer.status.as_u16()
+        };
+        let grant = [("grant_type", "client_credentials")];
+        let user = login(username);
+        tokio::join!(status(&grant), status(&user), status(&refresh)).into()
     }
 
     /// A request to the admin API with a new token, since old ones may be revoked.
@@ -166,7 +215,7 @@ impl Fleet {
         if token.status != StatusCode::OK {
             return token;
         }
-        let mut request = self.http.request(method, format!("{}{path}", node.running.base));
+        let mut request = self.http.request(method, format!("{}{path}", node.base));
         request = request.bearer_auth(token.text("access_token"));
         if let Some(body) = body {
             request = request.json(&body);
@@ -192,7 +241,7 @@ impl Fleet {
     /// Begins to get tokens and to revoke each at once, all on this node.
     pub(super) fn stream(&self, node: &Node) -> Stream {
         let stream = Stream { stop: Arc::default(), acknowledged: Arc::default() };
-        let (fleet, base, number) = (self.clone(), node.running.base.clone(), node.number);
+        let (fleet, base, number) = (self.clone(), node.base.clone(), node.number);
         let (stop, acknowledged) = (Arc::clone(&stream.stop), Arc::clone(&stream.acknowledged));
         tokio::spawn(async move {
             for round in 0..MOST {
@@ -205,7 +254,9 @@ impl Fleet {
                     && answer.status == StatusCode::OK
                 {
                     let text = answer.text("access_token");
-                    let token = fleet.oracle.good(&format!("token {round} of a stream on node {number}"), text.clone());
+                    let token = fleet
+                        .oracle
+                        .good(&format!("token {round} of a stream on node {number} for {}", client.id), text.clone());
                     fleet.oracle.revoking(&[token]);
                     let answer = fleet.form_at(&base, "/auth/revoke", client, &[("token", &text)]).await;
                     if answer.is_ok_and(|answer| answer.status == StatusCode::OK) {
@@ -230,12 +281,16 @@ impl Fleet {
 
     /// A node serves again, soon after the fault ended.
     pub(super) async fn recovers(&self, node: &Node, good: Token) {
-        let begun = Instant::now();
         eventually(RECOVERY, &format!("node {} serves again", node.number), async || {
+            // The node may find a broken connection to the database as often as it may have connections.
+            for _ in 0..16 {
+                if self.admin(node, Method::GET, "/admin/v1/clients/app", None).await.status != StatusCode::OK {
+                    return false;
+                }
+            }
             self.oracle.ask(node, good).await == Said::Active && node.is_ready().await
         })
         .await;
-        eprintln!("node {} served again after {:?}", node.number, begun.elapsed());
     }
 }
 

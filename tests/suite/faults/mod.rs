@@ -7,6 +7,7 @@ mod fleet;
 mod oracle;
 mod order;
 mod process;
+mod restore;
 mod start;
 
 use std::time::Duration;

@@ -89,10 +89,11 @@ impl Oracle {
         Token(tokens.len() - 1)
     }
 
-    /// Every token that is expected to be good.
-    pub(super) fn all_good(&self) -> Vec<Token> {
+    /// Every token that is good and whose name has these words.
+    pub(super) fn all_good(&self, words: &str) -> Vec<Token> {
         let tokens = self.tokens.lock().unwrap();
-        (0..tokens.len()).filter(|token| tokens[*token].standing == Standing::Good).map(Token).collect()
+        let is_meant = |token: &Tracked| token.standing == Standing::Good && token.name.contains(words);
+        (0..tokens.len()).filter(|index| is_meant(&tokens[*index])).map(Token).collect()
     }
 
     /// A revocation of these tokens is about to be asked for.
@@ -117,7 +118,7 @@ impl Oracle {
 
     /// Asks a node about a token now, and judges the answer.
     pub(super) async fn ask(&self, node: &Node, token: Token) -> Said {
-        self.ask_at(node.number, &node.running.base, token).await
+        self.ask_at(node.number, &node.base, token).await
     }
 
     async fn ask_at(&self, node: usize, base: &str, Token(index): Token) -> Said {
@@ -138,11 +139,15 @@ impl Oracle {
                 begun <= at + if by == Some(node) { Duration::ZERO } else { self.bound }
             }
             (Said::Inactive, standing) => standing != Standing::Good,
-            (said, _) => said != Said::Wrong,
+            // A node that was left alone may be gone.
+            (Said::Wrong, _) => answer.is_err() && !self.is_watched(base),
+            _ => true,
         };
         if !is_kept {
             let since = match standing {
-                Standing::Revoked { at, .. } => format!("revoked {:?} before the question", begun.saturating_duration_since(at)),
+                Standing::Revoked { at, .. } => {
+                    format!("revoked {:?} before the question", begun.saturating_duration_since(at))
+                }
                 other => format!("{other:?}"),
             };
             let took = begun.elapsed();
@@ -151,13 +156,17 @@ impl Oracle {
         said
     }
 
+    fn is_watched(&self, base: &str) -> bool {
+        self.nodes.lock().unwrap().iter().any(|asked| asked.base == base)
+    }
+
     fn breach(&self, text: String) {
         self.broken.lock().unwrap().push(text);
     }
 
     /// Keeps asking this node, until it is [left alone](Self::leave).
     pub(super) fn watch(&self, node: &Node) {
-        let (number, base, stop) = (node.number, node.running.base.clone(), Arc::new(AtomicBool::new(false)));
+        let (number, base, stop) = (node.number, node.base.clone(), Arc::new(AtomicBool::new(false)));
         let said = BTreeMap::new();
         self.nodes.lock().unwrap().push(Asked { number, base: base.clone(), stop: Arc::clone(&stop), said });
         let oracle = self.clone();
@@ -188,13 +197,17 @@ impl Oracle {
     async fn ask_for_a_token(&self, node: usize, base: &str) {
         let request = self.http.post(format!("{base}/auth/token")).header("Authorization", self.asker.basic());
         let answer = Answer::if_any(request.form(&[("grant_type", "client_credentials")])).await;
-        if !answer.as_ref().is_ok_and(|answer| answer.status == StatusCode::OK || is_unavailable(answer)) {
+        let is_kept = match &answer {
+            Ok(answer) => answer.status == StatusCode::OK || is_unavailable(answer),
+            Err(_) => !self.is_watched(base),
+        };
+        if !is_kept {
             self.breach(format!("node {node} refused a good client: {answer:?}"));
         }
     }
 
-    /// The node may be silent from now on, or wrong.
-    pub(super) async fn leave(&self, node: &Node) {
+    /// The node may be gone from now on.
+    pub(super) fn leave(&self, node: &Node) {
         self.nodes.lock().unwrap().retain(|asked| {
             let others = asked.number != node.number;
             asked.stop.fetch_or(!others, Ordering::Relaxed);
@@ -205,13 +218,17 @@ impl Oracle {
     /// How often the checker got this answer from a node.
     pub(super) fn count(&self, node: &Node, said: Said) -> usize {
         let nodes = self.nodes.lock().unwrap();
-        nodes.iter().find(|asked| asked.number == node.number).and_then(|asked| asked.said.get(&said).copied()).unwrap_or(0)
+        nodes
+            .iter()
+            .find(|asked| asked.number == node.number)
+            .and_then(|asked| asked.said.get(&said).copied())
+            .unwrap_or(0)
     }
 
     /// The promise was kept so far.
     #[track_caller]
     pub(super) fn assert_kept(&self) {
-        let broken = self.broken.lock().unwrap();
+        let broken = self.broken.lock().unwrap().clone();
         assert!(broken.is_empty(), "{} breaches, the first: {:#?}", broken.len(), &broken[..broken.len().min(3)]);
     }
 
@@ -240,6 +257,7 @@ impl Oracle {
     }
 }
 
-fn is_unavailable(answer: &Answer) -> bool {
+/// 503 with `Retry-After`.
+pub(super) fn is_unavailable(answer: &Answer) -> bool {
     answer.status == StatusCode::SERVICE_UNAVAILABLE && answer.header("retry-after").is_some()
 }
