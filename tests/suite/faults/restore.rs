@@ -9,6 +9,7 @@ use super::fleet::{Fleet, Node, Session};
 use super::oracle::Said;
 use crate::command_line::eventually;
 use crate::support::cluster::Cluster;
+use crate::support::proxy::Proxy;
 
 const STALENESS: Duration = Duration::from_secs(1);
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
@@ -41,7 +42,8 @@ fn set_back(cluster: &Cluster, fleet: &Fleet, lost: &[Session]) {
 async fn after_a_restoration_every_node_starts_over_and_what_was_lost_can_be_revoked() {
     let cluster = Cluster::start();
     let fleet = Fleet::on(&cluster.url(), STALENESS);
-    let nodes = [fleet.start(), fleet.start()];
+    let proxy = Proxy::to(&cluster.url()).await;
+    let nodes = [fleet.start(), fleet.start(), fleet.start_on(&proxy.address_of(&cluster.url()))];
     for user in USERS {
         fleet.user(&nodes[0], user).await;
     }
@@ -53,17 +55,21 @@ async fn after_a_restoration_every_node_starts_over_and_what_was_lost_can_be_rev
         assert_eq!(node.logged("loading everything anew"), 0, "nothing was lost");
     }
 
-    // Set back while the nodes run.
+    // Set back while the nodes run. The last one comes back when the log has gone on again, and must notice all the same.
     let lost = logins_that_will_be_lost(&fleet, &nodes).await;
+    proxy.cut();
     set_back(&cluster, &fleet, &lost);
-    for node in &nodes {
+    for (index, node) in nodes.iter().enumerate() {
+        if index == 2 {
+            fleet.revoke(&nodes[0], json!({"user": "alice"}), &[early.token, lost[0].token], "0s").await;
+            proxy.heal();
+        }
         eventually(RECOVERY, "it loads everything anew and says why", async || {
             node.logged("the database was restored") > 0 && node.is_ready().await
         })
         .await;
         fleet.recovers(node, good).await;
     }
-    fleet.revoke(&nodes[0], json!({"user": "alice"}), &[early.token, lost[0].token], "0s").await;
     for node in &nodes {
         eventually(RECOVERY, "alice is revoked", async || {
             fleet.oracle.ask(node, lost[0].token).await == Said::Inactive

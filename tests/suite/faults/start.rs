@@ -22,6 +22,7 @@ async fn starts_as_soon_as_it_can(fleet: &Fleet, database: &str, good: Token, lo
     assert_eq!(fleet.oracle.ask(&node, good).await, Said::Active);
     fleet.recovers(&node, good).await;
     fleet.oracle.settle().await;
+    fleet.stop(node);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
