@@ -13,7 +13,7 @@ use crate::support::{Backend, fresh_database};
 const STALENESS: Duration = Duration::from_secs(1);
 
 /// Three nodes, one of them behind a proxy that loses its connection and gets it back.
-async fn a_node_loses_its_database(lose: fn(&Proxy), heal: fn(&Proxy)) {
+async fn a_node_loses_its_database(lose: fn(&Proxy)) {
     let (database, _folder) = fresh_database(Backend::Postgres).await;
     let fleet = Fleet::on(&database, STALENESS);
     let proxy = Proxy::to(&database).await;
@@ -40,7 +40,7 @@ async fn a_node_loses_its_database(lose: fn(&Proxy), heal: fn(&Proxy)) {
     assert!(!lone.is_ready().await);
     assert_eq!((first.is_ready().await, second.is_ready().await), (true, true));
 
-    heal(&proxy);
+    proxy.heal();
     fleet.recovers(&lone, good).await;
     let statuses = fleet.good_requests(&lone, "alice", &session.refresh).await;
     assert_eq!(statuses, [200, 200, 200]);
@@ -55,17 +55,12 @@ async fn a_node_loses_its_database(lose: fn(&Proxy), heal: fn(&Proxy)) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_cut_off_says_so_and_comes_back() {
-    a_node_loses_its_database(Proxy::cut, Proxy::heal).await;
+    a_node_loses_its_database(Proxy::cut).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_connections_fall_silent_says_so_and_comes_back() {
-    a_node_loses_its_database(Proxy::silence, Proxy::heal).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_whose_connections_were_forgotten_makes_new_ones() {
-    a_node_loses_its_database(Proxy::silence, Proxy::heal_for_new_connections).await;
+    a_node_loses_its_database(Proxy::silence).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

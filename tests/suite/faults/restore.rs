@@ -14,12 +14,14 @@ use crate::support::proxy::Proxy;
 const STALENESS: Duration = Duration::from_secs(1);
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
-/// Logins that the copy does not know, each followed by some entries of the log that it does not know either.
+/// Logins that the copy does not know, and before each more entries of the log than will be made after the restoration.
 async fn logins_that_will_be_lost(fleet: &Fleet, nodes: &[Node]) -> Vec<Session> {
     let mut lost = Vec::new();
     for (user, node) in USERS.iter().zip(nodes.iter().cycle()) {
+        for _ in 0..10 {
+            fleet.revoke(node, json!({"client": "sealed"}), &[], "5s").await;
+        }
         lost.push(fleet.login(node, &fleet.app, user).await);
-        fleet.revoke(node, json!({"client": "sealed"}), &[], "0s").await;
     }
     lost
 }
