@@ -13,9 +13,10 @@ use url::Url;
 use super::postgres::free_port;
 
 /// How the connections through a proxy are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Line {
     /// Everything passes.
+    #[default]
     Whole,
     /// Notifications of the database are lost, everything else passes, as behind a pooler.
     WithoutNotifications,
@@ -26,16 +27,15 @@ enum Line {
 }
 
 /// Listens on a port of its own until the runtime of the test ends.
-pub(crate) struct Proxy {
-    port: u16,
-    state: Arc<State>,
-}
+pub(crate) struct Proxy(Arc<State>);
 
+#[derive(Default)]
 struct State {
+    port: u16,
     to: u16,
     line: watch::Sender<Line>,
     /// Counts the times at which all connections there were fell silent for ever.
-    forgotten: watch::Sender<usize>,
+    forgotten: AtomicUsize,
     swallowed: AtomicUsize,
 }
 
@@ -43,61 +43,55 @@ impl Proxy {
     /// A proxy to a Postgres on this machine.
     pub(crate) async fn to(database: &str) -> Self {
         let to = Url::parse(database).unwrap().port().unwrap();
-        let state = State {
-            to,
-            line: watch::Sender::new(Line::Whole),
-            forgotten: watch::Sender::new(0),
-            swallowed: AtomicUsize::new(0),
-        };
-        let proxy = Self { port: free_port(), state: Arc::new(state) };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, proxy.port)).await.unwrap();
-        tokio::spawn(listen(listener, proxy.port, Arc::clone(&proxy.state)));
-        proxy
+        let state = Arc::new(State { port: free_port(), to, ..State::default() });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, state.port)).await.unwrap();
+        tokio::spawn(listen(listener, Arc::clone(&state)));
+        Self(state)
     }
 
     /// The address of this database through the proxy.
     pub(crate) fn address_of(&self, database: &str) -> String {
         let mut url = Url::parse(database).unwrap();
-        url.set_port(Some(self.port)).unwrap();
+        url.set_port(Some(self.0.port)).unwrap();
         url.into()
     }
 
     pub(crate) fn cut(&self) {
-        self.state.line.send_replace(Line::Cut);
+        self.0.line.send_replace(Line::Cut);
     }
 
     pub(crate) fn silence(&self) {
-        self.state.line.send_replace(Line::Silent);
+        self.0.line.send_replace(Line::Silent);
     }
 
     pub(crate) fn lose_notifications(&self) {
-        self.state.line.send_replace(Line::WithoutNotifications);
+        self.0.line.send_replace(Line::WithoutNotifications);
     }
 
     pub(crate) fn heal(&self) {
-        self.state.line.send_replace(Line::Whole);
+        self.0.line.send_replace(Line::Whole);
     }
 
     /// Heals it for new connections; those that are open stay open and silent, as when a firewall has forgotten them.
     pub(crate) fn heal_for_new_connections(&self) {
-        self.state.forgotten.send_modify(|times| *times += 1);
+        self.0.forgotten.fetch_add(1, Ordering::Relaxed);
         self.heal();
     }
 
     /// How many pieces with notifications were lost.
     pub(crate) fn swallowed(&self) -> usize {
-        self.state.swallowed.load(Ordering::Relaxed)
+        self.0.swallowed.load(Ordering::Relaxed)
     }
 }
 
-async fn listen(listener: TcpListener, port: u16, state: Arc<State>) {
+async fn listen(listener: TcpListener, state: Arc<State>) {
     let mut listener = Some(listener);
     let mut line = state.line.subscribe();
     loop {
         if *line.borrow_and_update() == Line::Cut {
             listener = None;
         } else if listener.is_none() {
-            listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.ok();
+            listener = TcpListener::bind((Ipv4Addr::LOCALHOST, state.port)).await.ok();
         }
         let accept = async {
             match &listener {
@@ -115,7 +109,7 @@ async fn listen(listener: TcpListener, port: u16, state: Arc<State>) {
 async fn connect(near: TcpStream, state: Arc<State>) {
     let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, state.to)).await else { return };
     let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
-    let listens = Arc::new(AtomicBool::new(false));
+    let listens = AtomicBool::new(false);
     let mut line = state.line.subscribe();
     tokio::select! {
         () = pass(from_near, to_far, &state, |piece| { listens.fetch_or(has(piece, b"LISTEN "), Ordering::Relaxed); true }) => {}
@@ -130,14 +124,14 @@ async fn connect(near: TcpStream, state: Arc<State>) {
 }
 
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State, passes: impl Fn(&[u8]) -> bool) {
-    let (mut line, mut forgotten) = (state.line.subscribe(), state.forgotten.subscribe());
+    let (mut line, forgotten) = (state.line.subscribe(), state.forgotten.load(Ordering::Relaxed));
     let mut buffer = [0; 8192];
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else { return };
         // What was read meanwhile passes when the line is whole again, unless the connection was forgotten.
         let _ = line.wait_for(|line| *line != Line::Silent).await;
-        if forgotten.has_changed().unwrap_or(true) {
-            let _ = forgotten.wait_for(|times| *times == usize::MAX).await;
+        if state.forgotten.load(Ordering::Relaxed) != forgotten {
+            std::future::pending::<()>().await;
         }
         if passes(&buffer[..length]) && to.write_all(&buffer[..length]).await.is_err() {
             return;
