@@ -159,8 +159,8 @@ impl App {
     pub(super) fn audited(&self, client: &Client, request: &super::Request<'_>) -> Audited {
         Audited {
             actor: format!("client {}", client.client_id),
-            request_id: Some(request.request_id.to_owned()),
-            address: Some(request.address.to_owned()),
+            request_id: Some(request.request_id.to_string()),
+            address: Some(request.address.to_string()),
             at: self.clock.now(),
         }
     }

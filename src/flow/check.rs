@@ -69,6 +69,8 @@ pub async fn access_token(app: &App, text: &str) -> Result<Verdict<Arc<AccessCla
                 Ok(Authentic::Access(claims)) => {
                     let claims = Arc::new(*claims);
                     app.view.remember_verified(hash, &keys, Arc::clone(&claims));
+                    // Time may have passed.
+                    app.view.ensure_fresh().await?;
                     claims
                 }
                 Ok(Authentic::Refresh(_)) => return Ok(Err(Cause::RefreshTokenAsAccessToken)),
@@ -96,7 +98,6 @@ pub async fn any_token(app: &App, text: &str) -> Result<Verdict<Found>> {
 }
 
 async fn judge(app: &App, claims: Arc<AccessClaims>) -> Result<Verdict<Arc<AccessClaims>>> {
-    app.view.ensure_fresh().await?;
     // No revocation could ever cover what stands beyond the log and beyond the present.
     let now = app.clock.now().seconds();
     if claims.log > app.view.applied().max((now + LEEWAY) * 1000) {

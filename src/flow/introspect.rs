@@ -1,30 +1,73 @@
 //! Introspection (RFC 7662). It starts from "inactive"; "active" has to be earned.
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::check::{self, Found};
 use super::{App, Request, Result, client_auth};
-use crate::oauth::claims::{AccessClaims, Audience};
+use crate::oauth::claims::{self, AccessClaims};
 use crate::oauth::client::{Client, Permission};
 use crate::oauth::error::Refusal;
 use crate::store::HeldSession;
 
 /// An answer of RFC 7662 §2.2.
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-pub struct Introspection(Map<String, Value>);
+#[derive(Debug)]
+pub enum Introspection {
+    /// Exactly `{"active":false}`.
+    Inactive,
+    /// A living access token, and the name of its user.
+    Access(Arc<AccessClaims>, Option<Arc<str>>),
+    /// The newest refresh token of a living session of this issuer.
+    Refresh(Box<HeldSession>, String),
+}
 
-impl Introspection {
-    /// Exactly `{"active":false}` (RFC 7662 §2.2).
-    fn inactive() -> Self {
-        Self(Map::from_iter([("active".to_owned(), Value::Bool(false))]))
+impl Serialize for Introspection {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("active", &!matches!(self, Self::Inactive))?;
+        match self {
+            Self::Inactive => {}
+            Self::Access(claims, username) => {
+                members.serialize_entry("iss", &claims.iss)?;
+                members.serialize_entry("sub", &claims.sub)?;
+                members.serialize_entry("aud", &claims.aud)?;
+                members.serialize_entry("client_id", &claims.client_id)?;
+                members.serialize_entry("token_type", "Bearer")?;
+                members.serialize_entry("iat", &claims.iat)?;
+                members.serialize_entry("exp", &claims.exp)?;
+                members.serialize_entry("jti", &claims.jti)?;
+                optional(&mut members, "scope", claims.scope.as_ref())?;
+                optional(&mut members, "sid", claims.sid.as_ref())?;
+                optional(&mut members, "username", username.as_deref())?;
+                for (name, value) in claims.extra.iter().filter(|(name, _)| !claims::is_registered(name)) {
+                    members.serialize_entry(name, value)?;
+                }
+            }
+            // Not described as a Bearer token, so that no resource server takes it for an access token.
+            Self::Refresh(held, issuer) => {
+                let session = &held.session;
+                members.serialize_entry("iss", issuer)?;
+                members.serialize_entry("sub", &session.user_id)?;
+                members.serialize_entry("client_id", &session.client_id)?;
+                members.serialize_entry("token_type", "refresh_token")?;
+                members.serialize_entry("iat", &session.last_refreshed_at.seconds())?;
+                members.serialize_entry("exp", &session.ends_at().seconds())?;
+                members.serialize_entry("sid", &session.id)?;
+                optional(&mut members, "scope", Some(&session.scope).filter(|scope| !scope.is_empty()))?;
+                optional(&mut members, "username", held.user.as_ref().map(|user| &user.username))?;
+            }
+        }
+        members.end()
     }
+}
 
-    /// Whether it is active.
-    pub fn is_active(&self) -> bool {
-        self.0.get("active") == Some(&Value::Bool(true))
-    }
+fn optional<M: SerializeMap>(
+    members: &mut M,
+    name: &str,
+    value: Option<&(impl Serialize + ?Sized)>,
+) -> std::result::Result<(), M::Error> {
+    value.map_or(Ok(()), |value| members.serialize_entry(name, value))
 }
 
 /// Answers an introspection request. What the caller may not see is inactive, like anything else that is not good.
@@ -40,8 +83,8 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
         Ok(found) => found,
         Err(cause) => {
             app.metrics.refused("introspect", cause.name());
-            tracing::debug!(request_id = request.request_id, caller = caller.client_id, %cause, "inactive token");
-            return Ok(Introspection::inactive());
+            tracing::debug!(request_id = %request.request_id, caller = caller.client_id, %cause, "inactive token");
+            return Ok(Introspection::Inactive);
         }
     };
     let (owner, audiences) = match &found {
@@ -51,17 +94,23 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     if !may_see(&caller, owner, audiences) {
         let caller = &caller.client_id;
         tracing::info!(
-            request_id = request.request_id,
+            request_id = %request.request_id,
             caller,
             owner,
             "introspection of a token that the caller may not see"
         );
-        return Ok(Introspection::inactive());
+        return Ok(Introspection::Inactive);
     }
-    match found {
-        Found::Access(claims) => access(app, &claims).await,
-        Found::Refresh(held) => refresh(app, &held),
-    }
+    Ok(match found {
+        Found::Access(claims) => {
+            let username = match claims.user() {
+                Some(user) => app.view.username(user).await?,
+                None => None,
+            };
+            Introspection::Access(claims, username)
+        }
+        Found::Refresh(held) => Introspection::Refresh(held, app.settings.issuer.clone()),
+    })
 }
 
 /// A client sees its own tokens; with the permission those of others, if need be only for its audiences.
@@ -70,56 +119,4 @@ fn may_see(caller: &Client, owner: &str, audiences: &[String]) -> bool {
     caller.client_id == *owner
         || (caller.has(Permission::Introspect)
             && (limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience))))
-}
-
-async fn access(app: &App, claims: &AccessClaims) -> Result<Introspection> {
-    let mut members = claims.extra.clone();
-    let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
-    set("active", true.into());
-    set("iss", claims.iss.clone().into());
-    set("sub", claims.sub.clone().into());
-    set("aud", audience(&claims.aud));
-    set("client_id", claims.client_id.clone().into());
-    set("token_type", "Bearer".into());
-    set("iat", claims.iat.into());
-    set("exp", claims.exp.into());
-    set("jti", claims.jti.to_string().into());
-    if let Some(scope) = &claims.scope {
-        set("scope", scope.to_string().into());
-    }
-    if let Some(sid) = claims.sid {
-        set("sid", sid.to_string().into());
-    }
-    if let Some(user) = claims.user()
-        && let Some(username) = app.view.username(user).await?
-    {
-        set("username", username.to_string().into());
-    }
-    Ok(Introspection(members))
-}
-
-/// A refresh token is not described as a Bearer token, so that no resource server takes it for an access token.
-fn refresh(app: &App, held: &HeldSession) -> Result<Introspection> {
-    let session = &held.session;
-    let mut members = Map::new();
-    let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
-    set("active", true.into());
-    set("iss", app.settings.issuer.clone().into());
-    set("sub", session.user_id.to_string().into());
-    set("client_id", session.client_id.clone().into());
-    set("token_type", "refresh_token".into());
-    set("iat", session.last_refreshed_at.seconds().into());
-    set("exp", session.ends_at().seconds().into());
-    set("sid", session.id.to_string().into());
-    if !session.scope.is_empty() {
-        set("scope", session.scope.to_string().into());
-    }
-    if let Some(user) = &held.user {
-        set("username", user.username.clone().into());
-    }
-    Ok(Introspection(members))
-}
-
-fn audience(audience: &Audience) -> Value {
-    serde_json::to_value(audience).unwrap_or_default()
 }

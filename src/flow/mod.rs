@@ -16,6 +16,10 @@ mod used_secrets;
 
 pub use app::{App, StartError, open_master_key};
 
+use std::net::IpAddr;
+
+use uuid::Uuid;
+
 use crate::oauth::error::Refusal;
 use crate::oauth::parameters::Parameters;
 use crate::secret::pool::Overloaded;
@@ -30,9 +34,9 @@ pub struct Request<'a> {
     /// The parameters of the body.
     pub parameters: &'a Parameters,
     /// The id under which it is logged.
-    pub request_id: &'a str,
+    pub request_id: Uuid,
     /// The address that it came from.
-    pub address: &'a str,
+    pub address: IpAddr,
 }
 
 /// Why a request did not get what it wanted.

@@ -39,10 +39,11 @@ async fn attempt(app: &App, request: &Request<'_>) -> Result<Option<TokenAnswer>
     if !client.may_use(grant) {
         return Err(Refusal::new(ErrorCode::UnauthorizedClient, "The client may not use this grant.").into());
     }
+    // What asks the database is kept on the heap: a request that does not is not to carry room for it.
     let answer = match grant {
         GrantType::ClientCredentials => Some(client_credentials::answer(app, &client, request, log)?),
-        GrantType::Password => password::answer(app, &client, request, log).await?,
-        GrantType::RefreshToken => Some(refresh_token::answer(app, &client, request).await?),
+        GrantType::Password => Box::pin(password::answer(app, &client, request, log)).await?,
+        GrantType::RefreshToken => Some(Box::pin(refresh_token::answer(app, &client, request)).await?),
     };
     if answer.is_some() {
         app.metrics.issued(grant.name());

@@ -33,7 +33,7 @@ pub(super) struct Guard {
 /// acknowledged change is seen by this node at once.
 pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     let app = guard.app;
-    let Some(context) = request.extensions().get::<Context>().cloned() else {
+    let Some(context) = request.extensions().get::<Context>().copied() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let claims = match bearer_of(&request) {
@@ -80,8 +80,8 @@ fn actor(app: &App, context: &Context, claims: &AccessClaims, held: &Scope) -> A
     Actor {
         audited: Audited {
             actor: format!("client {}", claims.client_id),
-            request_id: Some(context.request_id.clone()),
-            address: Some(context.address.clone()),
+            request_id: Some(context.request_id.to_string()),
+            address: Some(context.address.to_string()),
             at: app.clock.now(),
         },
         is_admin: held.contains(ADMIN),

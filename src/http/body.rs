@@ -42,12 +42,29 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Unrea
     }
 }
 
-/// The media type without its parameters, in lower case.
-pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
+/// A media type that bodies are read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MediaType {
+    /// `application/x-www-form-urlencoded`
+    Form,
+    /// `application/json`
+    Json,
+    /// `application/merge-patch+json`
+    MergePatch,
+}
+
+/// The media type of a body, whatever its parameters.
+pub(super) fn media_type(headers: &HeaderMap) -> Option<MediaType> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let value = values.next()?.to_str().ok()?;
     if values.next().is_some() {
         return None;
     }
-    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    let known = [
+        ("application/x-www-form-urlencoded", MediaType::Form),
+        ("application/json", MediaType::Json),
+        ("application/merge-patch+json", MediaType::MergePatch),
+    ];
+    known.into_iter().find(|(name, _)| essence.eq_ignore_ascii_case(name)).map(|(_, media_type)| media_type)
 }

@@ -1,10 +1,14 @@
 //! What a request carries from the envelope to its handler.
 
+use std::net::IpAddr;
+
+use uuid::Uuid;
+
 /// What is known of a request besides its content.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Context {
     /// The id under which it is logged.
-    pub(super) request_id: String,
+    pub(super) request_id: Uuid,
     /// The address that it came from, believing trusted proxies.
-    pub(super) address: String,
+    pub(super) address: IpAddr,
 }

@@ -24,20 +24,19 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Peer(pub SocketAddr);
 
 pub(super) async fn wrap(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let request_id = Uuid::now_v7().to_string();
+    let request_id = Uuid::now_v7();
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip());
-    let address = client_address(&app.settings, peer, request.headers()).to_string();
-    let context = Context { request_id: request_id.clone(), address };
+    let address = client_address(&app.settings, peer, request.headers());
     let mut response = if app.settings.dev && !names_loopback(request.headers()) {
         error::foreign_host(&app)
     } else {
-        request.extensions_mut().insert(context);
+        request.extensions_mut().insert(Context { request_id, address });
         match tokio::time::timeout(DEADLINE, next.run(request)).await {
             Ok(response) => response,
             Err(_) => error::too_slow(&app),
         }
     };
-    add_headers(response.headers_mut(), &request_id);
+    add_headers(response.headers_mut(), request_id);
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if app.settings.issuer.starts_with("https:") {
@@ -49,12 +48,12 @@ pub(super) async fn wrap(State(app): State<Arc<App>>, mut request: Request, next
 /// Marks the answers of the listener for operators.
 pub(super) async fn mark(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    add_headers(response.headers_mut(), &Uuid::now_v7().to_string());
+    add_headers(response.headers_mut(), Uuid::now_v7());
     response
 }
 
-fn add_headers(headers: &mut HeaderMap, request_id: &str) {
-    if let Ok(value) = HeaderValue::from_str(request_id) {
+fn add_headers(headers: &mut HeaderMap, request_id: Uuid) {
+    if let Ok(value) = HeaderValue::from_str(request_id.hyphenated().encode_lower(&mut Uuid::encode_buffer())) {
         headers.insert(REQUEST_ID, value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

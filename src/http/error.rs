@@ -33,17 +33,17 @@ pub(super) fn answer(app: &App, context: &Context, endpoint: &'static str, failu
     match failure {
         Failure::Refused(refusal) => {
             let error = refusal.code.name();
-            tracing::info!(endpoint, error, reason = &*refusal.reason, request_id, address, "refused");
+            tracing::info!(endpoint, error, reason = &*refusal.reason, %request_id, %address, "refused");
             app.metrics.refused(endpoint, error);
             oauth(app, status(refusal.code), refusal.code, refusal.description)
         }
         Failure::Unavailable(reason) => {
-            tracing::error!(endpoint, reason, request_id, address, "could not be decided");
+            tracing::error!(endpoint, reason, %request_id, %address, "could not be decided");
             app.metrics.refused(endpoint, "could_not_check");
             unavailable(app, "The request could not be decided just now: try again.")
         }
         Failure::Overloaded => {
-            tracing::warn!(endpoint, request_id, address, "more passwords arrive than can be hashed");
+            tracing::warn!(endpoint, %request_id, %address, "more passwords arrive than can be hashed");
             app.metrics.refused(endpoint, "overloaded");
             unavailable(app, "There are too many logins at the moment: try again.")
         }
@@ -58,7 +58,7 @@ pub(super) fn unreadable(
     body: super::body::Unreadable,
 ) -> Response {
     let Context { request_id, address } = context;
-    tracing::info!(endpoint, error = "invalid_request", reason = body.text, request_id, address, "refused");
+    tracing::info!(endpoint, error = "invalid_request", reason = body.text, %request_id, %address, "refused");
     app.metrics.refused(endpoint, ErrorCode::InvalidRequest.name());
     oauth(app, body.status, ErrorCode::InvalidRequest, body.text)
 }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
+use axum::body::Body;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Extension, Json};
 use serde::Serialize;
 
-use super::body::{self, media_type};
+use super::body::{self, MediaType, media_type};
 use super::context::Context;
 use super::{Cors, Route, error};
 use crate::flow::{self, App, Failure, Request, introspect, revoke, token};
@@ -29,8 +30,7 @@ async fn answer_token(
     Extension(context): Extension<Context>,
     request: HttpRequest,
 ) -> Response {
-    with_parameters(&app, &context, "token", request, async |request| token::answer(&app, request).await.map(json))
-        .await
+    with_parameters(&app, &context, "token", request, async |request| json(token::answer(&app, request).await?)).await
 }
 
 async fn answer_introspect(
@@ -38,7 +38,7 @@ async fn answer_introspect(
     Extension(context): Extension<Context>,
     request: HttpRequest,
 ) -> Response {
-    let answer = async |request: &Request<'_>| introspect::answer(&app, request).await.map(json);
+    let answer = async |request: &Request<'_>| json(introspect::answer(&app, request).await?);
     with_parameters(&app, &context, "introspect", request, answer).await
 }
 
@@ -61,9 +61,9 @@ async fn with_parameters(
     answer: impl AsyncFnOnce(&Request<'_>) -> flow::Result<Response>,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let parse = match media_type(&parts.headers).as_deref() {
-        Some("application/x-www-form-urlencoded") => Parameters::from_form,
-        Some("application/json") => Parameters::from_json,
+    let parse = match media_type(&parts.headers) {
+        Some(MediaType::Form) => Parameters::from_form,
+        Some(MediaType::Json) => Parameters::from_json,
         _ => {
             let refusal = Refusal::invalid_request(
                 "Send the parameters as application/x-www-form-urlencoded or application/json.",
@@ -84,8 +84,8 @@ async fn with_parameters(
     let request = Request {
         authorization: &authorization,
         parameters: &parameters,
-        request_id: &context.request_id,
-        address: &context.address,
+        request_id: context.request_id,
+        address: context.address,
     };
     match answer(&request).await {
         Ok(response) => response,
@@ -93,9 +93,19 @@ async fn with_parameters(
     }
 }
 
-fn json(body: impl Serialize) -> Response {
-    let mut response = Json(body).into_response();
+/// The room for an answer, in bytes, so that it seldom has to grow.
+const ROOM: usize = 1024;
+/// The room for the headers of an answer.
+const HEADERS: usize = 12;
+
+fn json(body: impl Serialize) -> flow::Result<Response> {
+    let mut text = Vec::with_capacity(ROOM);
+    serde_json::to_writer(&mut text, &body).map_err(|error| Failure::Unavailable(error.to_string()))?;
+    let mut response = Response::new(Body::from(text));
+    let headers = response.headers_mut();
+    headers.reserve(HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // RFC 6749 §5.1; `no-store` is added for every answer.
-    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-    response
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    Ok(response)
 }

@@ -23,7 +23,7 @@ pub(super) fn answer(app: &App, context: &Context, error: AdminError) -> Respons
             response
         }
         AdminError::Unavailable(reason) => {
-            tracing::error!(reason, request_id = context.request_id, "could not be decided");
+            tracing::error!(reason, request_id = %context.request_id, "could not be decided");
             unavailable(app, context, "The request could not be decided just now: try again.")
         }
         AdminError::Overloaded => unavailable(app, context, &detail),
@@ -40,8 +40,8 @@ pub(super) fn unavailable(app: &App, context: &Context, detail: &str) -> Respons
 
 /// A problem document.
 pub(super) fn problem(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
-    let request_id = &context.request_id;
-    tracing::info!(endpoint = "admin", error = code, reason = detail, request_id, address = context.address, "refused");
+    let Context { request_id, address } = context;
+    tracing::info!(endpoint = "admin", error = code, reason = detail, %request_id, %address, "refused");
     app.metrics.refused("admin", code);
     let body = json!({
         "type": app.settings.under_issuer(&format!("/docs/errors/{code}")),

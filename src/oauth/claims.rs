@@ -123,12 +123,17 @@ impl AccessClaims {
     }
 }
 
+/// Whether a claim has a fixed meaning, so that nobody may set it.
+pub fn is_registered(name: &str) -> bool {
+    REGISTERED.contains(&name)
+}
+
 /// Checks a `claims` object of a client or a user.
 ///
 /// # Errors
 /// A sentence that says what is wrong.
 pub fn check_extra(claims: &ExtraClaims) -> Result<(), String> {
-    if let Some(name) = claims.keys().find(|name| REGISTERED.contains(&name.as_str()) || name.is_empty()) {
+    if let Some(name) = claims.keys().find(|name| is_registered(name) || name.is_empty()) {
         return Err(format!("the claim {name:?} has a fixed meaning and cannot be set"));
     }
     let size = serde_json::to_string(claims).map_or(usize::MAX, |text| text.len());

@@ -6,7 +6,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::SecretString;
 
 use super::error::Refusal;
-use super::parameters::{Parameters, is_form_encoded};
+use super::form;
+use super::parameters::Parameters;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -81,29 +82,10 @@ fn basic(header: &[u8]) -> Result<(String, String), Refusal> {
     let decoded = BASE64.decode(encoded.trim()).map_err(|_| refuse("the Basic credentials are not base64"))?;
     let decoded = String::from_utf8(decoded).map_err(|_| refuse("the Basic credentials are not UTF-8"))?;
     let (id, secret) = decoded.split_once(':').ok_or_else(|| refuse("the Basic credentials have no colon"))?;
-    match (form_decode(id), form_decode(secret)) {
-        (Some(id), Some(secret)) if !id.is_empty() => Ok((id, secret)),
+    match (form::decode(id.as_bytes()), form::decode(secret.as_bytes())) {
+        (Ok(id), Ok(secret)) if !id.is_empty() => Ok((id, secret)),
         _ => Err(refuse("the Basic credentials are not form-encoded")),
     }
-}
-
-fn form_decode(text: &str) -> Option<String> {
-    if !is_form_encoded(text.as_bytes()) {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

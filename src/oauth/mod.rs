@@ -5,6 +5,7 @@ pub mod claims;
 pub mod client;
 pub mod credentials;
 pub mod error;
+pub mod form;
 pub mod grant;
 pub mod parameters;
 pub mod revocation;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 
 use super::error::Refusal;
+use super::form::{self, FormError};
 
 /// The parameters in the order in which they came.
 pub struct Parameters(Vec<(String, String)>);
@@ -16,19 +17,12 @@ impl Parameters {
     /// # Errors
     /// `invalid_request` when the percent-encoding is broken or the text is not UTF-8.
     pub fn from_form(body: &[u8]) -> Result<Self, Refusal> {
-        if !is_form_encoded(body) {
-            return Err(Refusal::invalid_request("The form body is broken: a % is not followed by two hex digits."));
-        }
-        let mut pairs = Vec::new();
-        for part in body.split(|byte| *byte == b'&') {
-            // One pair at a time: the decoder replaces what is not UTF-8, and a replacement must not pass unseen.
-            for (name, value) in form_urlencoded::parse(part) {
-                pairs.push((name.into_owned(), value.into_owned()));
-            }
-            if !percent_decoded_is_utf8(part) {
-                return Err(Refusal::invalid_request("The form body is not UTF-8."));
-            }
-        }
+        let pairs = form::decode_pairs(body).map_err(|error| {
+            Refusal::invalid_request(match error {
+                FormError::Percent => "The form body is broken: a % is not followed by two hex digits.",
+                FormError::Utf8 => "The form body is not UTF-8.",
+            })
+        })?;
         Ok(Self(pairs))
     }
 
@@ -73,33 +67,6 @@ impl fmt::Debug for Parameters {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
-}
-
-/// Whether every `%` in a form-encoded text is followed by two hex digits.
-pub fn is_form_encoded(text: &[u8]) -> bool {
-    text.iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == b'%')
-        .all(|(index, _)| text.get(index + 1..index + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)))
-}
-
-/// Whether a well-formed form-encoded text decodes to UTF-8.
-pub fn percent_decoded_is_utf8(text: &[u8]) -> bool {
-    if text.is_ascii() && !text.contains(&b'%') {
-        return true;
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.iter().copied();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16)).unwrap_or_default();
-            let (high, low) = (digit(rest.next()), digit(rest.next()));
-            decoded.push(u8::try_from(high * 16 + low).unwrap_or_default());
-        } else {
-            decoded.push(byte);
-        }
-    }
-    std::str::from_utf8(&decoded).is_ok()
 }
 
 struct FlatObject;

@@ -9,6 +9,7 @@ mod feed;
 mod measures;
 mod revocations;
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -389,9 +390,14 @@ impl View {
     }
 }
 
-async fn within_limit<T>(question: impl Future<Output = Result<T, Unavailable>>) -> Result<T, Unavailable> {
-    match tokio::time::timeout(QUESTION_LIMIT, question).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Unavailable("the database did not answer within a second".into())),
-    }
+/// On the heap, because it is seldom needed: a request that needs no database is not to carry room for one.
+fn within_limit<'a, T: 'a>(
+    question: impl Future<Output = Result<T, Unavailable>> + Send + 'a,
+) -> Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>> {
+    Box::pin(async {
+        match tokio::time::timeout(QUESTION_LIMIT, question).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Unavailable("the database did not answer within a second".into())),
+        }
+    })
 }

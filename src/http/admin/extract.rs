@@ -12,7 +12,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::super::body::{self, media_type};
+use super::super::body::{self, MediaType, media_type};
 use super::super::context::Context;
 use super::super::problem;
 use crate::admin::{Actor, AdminError, Administration, ListRequest, Result};
@@ -35,7 +35,7 @@ impl FromRequestParts<Arc<App>> for Call {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> std::result::Result<Self, Response> {
         let (Some(context), Some(actor)) =
-            (parts.extensions.get::<Context>().cloned(), parts.extensions.get::<Actor>().cloned())
+            (parts.extensions.get::<Context>().copied(), parts.extensions.get::<Actor>().cloned())
         else {
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
         };
@@ -132,16 +132,16 @@ impl FromRequest<Arc<App>> for Body {
 
     async fn from_request(request: Request, app: &Arc<App>) -> std::result::Result<Self, Response> {
         let (parts, body) = request.into_parts();
-        let Some(context) = parts.extensions.get::<Context>().cloned() else {
+        let Some(context) = parts.extensions.get::<Context>().copied() else {
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
         };
         let refuse = |text: &str| problem::answer(app, &context, AdminError::Invalid(text.to_owned()));
         let body = body::read(&parts.headers, body)
             .await
             .map_err(|error| problem::problem(app, &context, error.status, "invalid_input", error.text))?;
-        match media_type(&parts.headers).as_deref() {
-            Some("application/json" | "application/merge-patch+json") => {}
-            Some("application/x-www-form-urlencoded") => {
+        match media_type(&parts.headers) {
+            Some(MediaType::Json | MediaType::MergePatch) => {}
+            Some(MediaType::Form) => {
                 // RFC 6750 §2: a form could carry a second token.
                 return Err(problem::problem(
                     app,
@@ -151,7 +151,7 @@ impl FromRequest<Arc<App>> for Body {
                     "send JSON, not a form",
                 ));
             }
-            _ => return Err(refuse("send the body as application/json")),
+            None => return Err(refuse("send the body as application/json")),
         }
         match serde_json::from_slice::<UniqueMembers>(&body) {
             Ok(UniqueMembers(members)) => Ok(Self(members)),

@@ -1,0 +1,86 @@
+//! Form-decoding (`application/x-www-form-urlencoded`), strict: nothing is repaired and nothing is replaced.
+
+/// Why a text is not form-encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormError {
+    /// A `%` is not followed by two hex digits.
+    Percent,
+    /// The bytes are not UTF-8.
+    Utf8,
+}
+
+/// Decodes one name or one value.
+///
+/// # Errors
+/// When it is not form-encoded UTF-8.
+pub fn decode(text: &[u8]) -> Result<String, FormError> {
+    let mut bytes = text.to_vec();
+    if text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        bytes.clear();
+        let mut rest = text.iter();
+        while let Some(byte) = rest.next() {
+            bytes.push(match byte {
+                b'+' => b' ',
+                b'%' => hex(rest.next())? << 4 | hex(rest.next())?,
+                byte => *byte,
+            });
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| FormError::Utf8)
+}
+
+fn hex(digit: Option<&u8>) -> Result<u8, FormError> {
+    let value = digit.and_then(|digit| char::from(*digit).to_digit(16)).ok_or(FormError::Percent)?;
+    u8::try_from(value).map_err(|_| FormError::Percent)
+}
+
+/// Decodes a whole body into names and values; a part without `=` is a name with an empty value.
+///
+/// # Errors
+/// When a part is not form-encoded UTF-8.
+pub fn decode_pairs(body: &[u8]) -> Result<Vec<(String, String)>, FormError> {
+    let parts = body.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let (name, value) = match part.iter().position(|byte| *byte == b'=') {
+                Some(equals) => (&part[..equals], &part[equals + 1..]),
+                None => (part, &[][..]),
+            };
+            Ok((decode(name)?, decode(value)?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn broken_encoding_is_not_repaired() {
+        for text in ["%", "%e", "%zz", "a%4", "%+1", "%%41"] {
+            assert_eq!(decode(text.as_bytes()), Err(FormError::Percent), "{text}");
+        }
+        for text in [&b"%FF%FE"[..], b"\xff", b"a%C3", b"%C3\xff"] {
+            assert_eq!(decode(text), Err(FormError::Utf8), "{text:?}");
+        }
+        assert_eq!(decode(b"a+b%2B%C3%A9%26").unwrap(), "a b+é&");
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_form_encoded_reads_back(pairs in proptest::collection::vec((".*", ".*"), 0..5)) {
+            let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(&pairs).finish();
+            prop_assert_eq!(decode_pairs(body.as_bytes()).unwrap(), pairs);
+        }
+
+        #[test]
+        fn what_decodes_decodes_as_in_a_browser(body in "[a&=+%0-9A-F]{0,40}") {
+            if let Ok(pairs) = decode_pairs(body.as_bytes()) {
+                let by_url_standard: Vec<(String, String)> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+                prop_assert_eq!(pairs, by_url_standard);
+            }
+        }
+    }
+}
