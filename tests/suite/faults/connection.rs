@@ -1,0 +1,90 @@
+//! A node whose connection to the database fails.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::fleet::{Fleet, waited_for};
+use super::oracle::Said;
+use crate::command_line::eventually;
+use crate::support::proxy::Proxy;
+use crate::support::{Backend, fresh_database};
+
+const STALENESS: Duration = Duration::from_secs(1);
+
+/// Three nodes, one of them behind a proxy that loses its connection and gets it back.
+async fn a_node_loses_its_database(lose: fn(&Proxy)) {
+    let (database, _folder) = fresh_database(Backend::Postgres).await;
+    let fleet = Fleet::on(&database, STALENESS);
+    let proxy = Proxy::to(&database).await;
+    let (first, second, lone) = (fleet.start(), fleet.start(), fleet.start_on(&proxy.address_of(&database)));
+    fleet.user(&first, "alice").await;
+    let good = fleet.token(&first, &fleet.sealed).await;
+    let session = fleet.login(&lone, &fleet.app, "alice").await;
+    let stream = fleet.stream(&second);
+    stream.goes_on().await;
+
+    lose(&proxy);
+    let token = fleet.login(&first, &fleet.sealed, "alice").await;
+    let receipt = fleet.revoke(&first, json!({"token": token.access}), &[token.token], "1s").await;
+    assert_eq!(receipt["applied_everywhere"], json!(false), "{receipt}");
+    let waiting = waited_for(&receipt);
+    assert!(waiting.len() == 1 && waiting[0].ends_with(&lone.process()), "{receipt}");
+    fleet.falls_behind(&lone, good).await;
+    stream.goes_on().await;
+    let statuses = fleet.good_requests(&lone, "alice", &session.refresh).await;
+    assert_eq!(statuses[1..], [503, 503], "a login and a refresh need the database");
+    fleet.oracle.revoking(&[session.token]);
+    let answer = fleet.form(&lone, "/auth/revoke", &fleet.app, &[("token", &session.access)]).await;
+    assert_eq!(answer.status, 503, "what cannot be written is not acknowledged: {answer:?}");
+    assert!(!lone.is_ready().await);
+    assert_eq!((first.is_ready().await, second.is_ready().await), (true, true));
+
+    proxy.heal();
+    fleet.recovers(&lone, good).await;
+    let statuses = fleet.good_requests(&lone, "alice", &session.refresh).await;
+    assert_eq!(statuses, [200, 200, 200]);
+    eventually(Duration::from_secs(5), "the receipt is complete", async || {
+        fleet.receipt(&first, &receipt["number"]).await["applied_everywhere"] == json!(true)
+    })
+    .await;
+    drop(stream);
+    fleet.oracle.settle().await;
+    assert!(fleet.oracle.count(&lone, Said::Unknown) > 0, "it was asked while it was cut off");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_cut_off_says_so_and_comes_back() {
+    a_node_loses_its_database(Proxy::cut).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_connections_fall_silent_says_so_and_comes_back() {
+    a_node_loses_its_database(Proxy::silence).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notifications_may_be_lost() {
+    let (database, _folder) = fresh_database(Backend::Postgres).await;
+    // Much sooner than the nodes would have to be by their own limit: they look at the log four times a second.
+    let fleet = Fleet::on(&database, Duration::from_millis(1200));
+    let proxy = Proxy::to(&database).await;
+    proxy.lose_notifications();
+    let mut place = fleet.place(&proxy.address_of(&database));
+    place.set("JETON_MAX_STALENESS", "60s");
+    let (first, deaf) = (fleet.start(), fleet.start_in(&place));
+    let stream = fleet.stream(&first);
+    for _ in 0..10 {
+        let token = fleet.token(&first, &fleet.app).await;
+        assert_eq!(fleet.oracle.ask(&deaf, token).await, Said::Active);
+        let before = deaf.metric("jeton_revocation_lag_seconds_count").await;
+        let receipt = fleet.revoke(&first, json!({"client": "app"}), &[token], "5s").await;
+        assert_eq!(receipt["applied_everywhere"], json!(true), "{receipt}");
+        assert_eq!(fleet.oracle.ask(&deaf, token).await, Said::Inactive);
+        assert!(deaf.metric("jeton_revocation_lag_seconds_count").await > before, "the lag is counted");
+    }
+    stream.goes_on().await;
+    drop(stream);
+    fleet.oracle.settle().await;
+    assert!(proxy.swallowed() > 0, "there were notifications to lose");
+}

@@ -1,0 +1,16 @@
+//! Faults: nodes, their connections and their database are cut off, silenced, frozen, killed and set back, while an
+//! [oracle](oracle) asks every node all the time. All servers are real processes; so is Postgres.
+
+mod connection;
+mod database;
+mod fleet;
+mod oracle;
+mod order;
+mod process;
+mod restore;
+mod start;
+
+use std::time::Duration;
+
+/// How soon a node serves again after a fault.
+const RECOVERY: Duration = Duration::from_secs(5);
