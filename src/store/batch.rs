@@ -1,13 +1,14 @@
 //! Questions that come at the same time share one statement, and with it one round trip and one commit.
 //!
-//! A worker takes what waits, asks once, and hands out the answers. While it asks, the next questions gather. Nobody
-//! waits for company: a single question is asked at once.
+//! Nobody waits for company while nothing is asked: a single question is asked at once. While a statement runs, the next
+//! questions gather; a further statement starts beside it for a crowd, or for whoever has waited for long.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{Result, StoreError};
@@ -16,6 +17,11 @@ use super::{Result, StoreError};
 const MOST: usize = 128;
 /// The most questions that wait.
 const WAITING: usize = 4096;
+
+/// So many questions are worth a further statement.
+const CROWD: usize = 12;
+/// After so long a question is worth a further statement.
+const PATIENCE: Duration = Duration::from_millis(5);
 
 type Asked<Q, A> = (Q, oneshot::Sender<Result<A>>);
 
@@ -37,17 +43,15 @@ impl<Q, A> fmt::Debug for Batcher<Q, A> {
 }
 
 impl<Q: Clone + Send + 'static, A: Send + 'static> Batcher<Q, A> {
-    /// Starts so many workers, which end with the last handle. `ask` gives one answer for each question, in order.
-    pub(super) fn start<F, W>(workers: usize, ask: F) -> Self
+    /// Starts, for as long as there are handles. At most so many statements run at the same time; `ask` gives one answer
+    /// for each question, in order.
+    pub(super) fn start<F, W>(at_once: usize, ask: F) -> Self
     where
         F: Fn(Vec<Q>) -> W + Clone + Send + 'static,
         W: Future<Output = Result<Vec<A>>> + Send + 'static,
     {
         let (queue, waiting) = mpsc::channel(WAITING);
-        let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..workers {
-            tokio::spawn(work(Arc::clone(&waiting), ask.clone()));
-        }
+        tokio::spawn(dispatch(waiting, at_once, ask));
         Self { queue }
     }
 
@@ -81,30 +85,44 @@ impl Pace {
     }
 }
 
-async fn work<Q: Clone, A, F, W>(waiting: Arc<Mutex<mpsc::Receiver<Asked<Q, A>>>>, ask: F)
+async fn dispatch<Q, A, F, W>(mut waiting: mpsc::Receiver<Asked<Q, A>>, at_once: usize, ask: F)
+where
+    Q: Clone + Send + 'static,
+    A: Send + 'static,
+    F: Fn(Vec<Q>) -> W + Clone + Send + 'static,
+    W: Future<Output = Result<Vec<A>>> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    let mut gathered = Vec::with_capacity(MOST);
+    let mut urgent_at = Instant::now();
+    loop {
+        let (is_first, room) = (gathered.is_empty(), MOST - gathered.len());
+        tokio::select! {
+            taken = waiting.recv_many(&mut gathered, room), if room > 0 => match taken {
+                // Nobody is left to be answered.
+                0 => return,
+                _ if is_first => urgent_at = Instant::now() + PATIENCE,
+                _ => {}
+            },
+            Some(_) = running.join_next() => {}
+            () = tokio::time::sleep_until(urgent_at), if !is_first && running.len() < at_once => {}
+        }
+        let is_worth_it = || gathered.len() >= CROWD || Instant::now() >= urgent_at;
+        if !gathered.is_empty() && (running.is_empty() || (running.len() < at_once && is_worth_it())) {
+            running.spawn(answer(std::mem::replace(&mut gathered, Vec::with_capacity(MOST)), ask.clone()));
+        }
+    }
+}
+
+async fn answer<Q: Clone, A, F, W>(asked: Vec<Asked<Q, A>>, ask: F)
 where
     F: Fn(Vec<Q>) -> W,
     W: Future<Output = Result<Vec<A>>>,
 {
-    let mut batch = Vec::with_capacity(MOST);
-    loop {
-        if waiting.lock().await.recv_many(&mut batch, MOST).await == 0 {
-            return;
-        }
-        let questions = batch.iter().map(|(question, _)| question.clone()).collect();
-        match ask(questions).await {
-            Ok(answers) => {
-                for ((_, answer), found) in batch.drain(..).zip(answers) {
-                    // Whoever asked may be gone.
-                    let _ = answer.send(Ok(found));
-                }
-            }
-            Err(error) => {
-                for (_, answer) in batch.drain(..) {
-                    let _ = answer.send(Err(error.clone()));
-                }
-            }
-        }
+    // Whoever asked may be gone.
+    match ask(asked.iter().map(|(question, _)| question.clone()).collect()).await {
+        Ok(answers) => asked.into_iter().zip(answers).for_each(|((_, answer), found)| drop(answer.send(Ok(found)))),
+        Err(error) => asked.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error.clone())))),
     }
 }
 
@@ -133,6 +151,26 @@ mod tests {
             pace.turn().await;
         }
         assert!(begun.elapsed() >= Duration::from_millis(50));
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_hangs_holds_nobody_else_up() {
+        let ask = async |questions: Vec<u64>| {
+            if questions.contains(&0) {
+                std::future::pending::<()>().await;
+            }
+            Ok(questions)
+        };
+        let batcher = Batcher::start(2, ask);
+        let hanging = tokio::spawn({
+            let batcher = batcher.clone();
+            async move { batcher.ask(0).await }
+        });
+        tokio::task::yield_now().await;
+        for number in 1..5 {
+            assert_eq!(batcher.ask(number).await.unwrap(), number);
+        }
+        hanging.abort();
     }
 
     #[tokio::test]

@@ -34,7 +34,7 @@ use database::Database;
 use uuid::Uuid;
 
 /// Statements of one kind that run at the same time on Postgres, each for all who ask meanwhile.
-const POSTGRES_WORKERS: usize = 3;
+const POSTGRES_STATEMENTS: usize = 3;
 
 /// The least time between two statements that look for clients which anybody may have named.
 const BETWEEN_CLIENT_FINDS: Duration = Duration::from_millis(10);
@@ -78,21 +78,21 @@ impl Store {
     /// When the database cannot be reached.
     pub async fn connect(location: &Location) -> Result<Self> {
         let database = Database::connect(location).await?;
-        let workers = if location.dialect() == Dialect::Postgres { POSTGRES_WORKERS } else { 1 };
+        let at_once = if location.dialect() == Dialect::Postgres { POSTGRES_STATEMENTS } else { 1 };
         let (for_clients, for_finds, for_rotations) = (database.clone(), database.clone(), database.clone());
         let pace = Pace::new(BETWEEN_CLIENT_FINDS);
-        let client_finds = Batcher::start(workers, move |ids| {
+        let client_finds = Batcher::start(at_once, move |ids| {
             let (database, pace) = (for_clients.clone(), pace.clone());
             async move {
                 pace.turn().await;
                 clients::find_all(&database, ids).await
             }
         });
-        let finds = Batcher::start(workers, move |ids| {
+        let finds = Batcher::start(at_once, move |ids| {
             let database = for_finds.clone();
             async move { sessions::find_all(&database, ids).await }
         });
-        let rotations = Batcher::start(workers, move |rotations| {
+        let rotations = Batcher::start(at_once, move |rotations| {
             let database = for_rotations.clone();
             async move { sessions::rotate_all(&database, rotations).await }
         });
