@@ -67,7 +67,7 @@ impl Server {
         let passwords = administration.passwords.clone();
         let app = Arc::new(App::open(settings, clock, store, passwords).await?);
         app.check_default_client().await?;
-        let feed = app.follow_log();
+        let feed = app.follow_log().await?;
         let health = Health::new(Arc::clone(&app));
         let (stop, stopped) = watch::channel(false);
         let router = http::router(Arc::clone(&app));

@@ -97,7 +97,10 @@ impl App {
     }
 
     /// Starts to follow the log of changes, until what is returned is dropped.
-    pub fn follow_log(&self) -> Feed {
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn follow_log(&self) -> Result<Feed, StartError> {
         let now = self.clock.now();
         let node = NodeRecord {
             id: self.node,
@@ -108,7 +111,7 @@ impl App {
             max_staleness: i64::try_from(self.settings.max_staleness.as_millis()).unwrap_or(i64::MAX),
         };
         let location = self.settings.database.clone();
-        Feed::start(Arc::clone(&self.view), location, self.settings.poll_interval, node)
+        Ok(Feed::start(Arc::clone(&self.view), location, self.settings.poll_interval, node).await?)
     }
 
     /// Writes what was only noted, and leaves the list of nodes: at a graceful stop.

@@ -1,8 +1,9 @@
 //! Connections to either database, bounded in number and in time.
 //!
 //! A connection is given back to the pool only when the last thing that was asked of it came to its end; otherwise
-//! (an error of the transport, a time limit, a request that was dropped in the middle) it is closed. So a stalled
-//! database never leaves a half-used connection behind, and never a lost place in the pool.
+//! (an error of the transport, a time limit, a request that was dropped in the middle) it is closed, and with it those
+//! that wait unused: what broke one has most likely broken them. So a stalled database never leaves a half-used
+//! connection behind, and never a lost place in the pool.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -218,10 +219,23 @@ impl managed::Manager for Manager {
     }
 }
 
+/// What a connection on loan is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing: it can go back to the pool.
+    Idle,
+    /// It is in a transaction.
+    InTransaction,
+    /// It was asked something and has not answered.
+    Asked,
+}
+
 /// A connection on loan. It goes back to the pool only if it is idle, else it is closed.
 struct Lease {
     object: Option<Object<Manager>>,
-    idle: bool,
+    state: State,
+    begun: Instant,
+    pool: Pool<Manager>,
     _writer: Option<OwnedMutexGuard<()>>,
 }
 
@@ -230,29 +244,41 @@ impl Lease {
         self.object.as_deref_mut().ok_or_else(|| StoreError::Unavailable("the connection is closed".into()))
     }
 
-    /// Runs one statement; `idle_after` says whether the connection is idle when it has ended.
-    async fn query(&mut self, sql: &'static str, values: Vec<Value>, idle_after: bool) -> Result<Vec<Row>> {
-        self.idle = false;
+    /// Runs one statement that leaves the connection in this state.
+    async fn query(&mut self, sql: &'static str, values: Vec<Value>, then: State) -> Result<Vec<Row>> {
+        self.state = State::Asked;
         let outcome = within(STATEMENT_LIMIT, self.link()?.query(sql, values)).await;
-        // An answer of the database, also a refusal, leaves the connection sound outside a transaction.
-        self.idle = idle_after && matches!(outcome, Ok(_) | Err(Trouble::Refused(_)));
-        outcome.map_err(StoreError::from)
+        // A refusal leaves the connection as it was.
+        self.answered(outcome, then, then)
     }
 
-    async fn script(&mut self, sql: &str, limit: Duration, idle_after: bool) -> Result<()> {
-        self.idle = false;
+    async fn script(&mut self, sql: &str, limit: Duration, then: State) -> Result<()> {
+        self.state = State::Asked;
         let outcome = within(limit, self.link()?.script(sql)).await;
-        self.idle = idle_after && outcome.is_ok();
+        // After a COMMIT that was refused, the transaction may be open still.
+        self.answered(outcome, then, State::InTransaction)
+    }
+
+    fn answered<T>(&mut self, outcome: std::result::Result<T, Trouble>, then: State, refused: State) -> Result<T> {
+        match &outcome {
+            Ok(_) => self.state = then,
+            Err(Trouble::Refused(_)) => self.state = refused,
+            Err(Trouble::Broken(_)) => {}
+        }
         outcome.map_err(StoreError::from)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(object) = self.object.take()
-            && !self.idle
-        {
-            drop(Object::take(object));
+        if self.state == State::Idle {
+            return;
+        }
+        drop(self.object.take().map(Object::take));
+        if self.state == State::Asked {
+            // Those that were used since this one was lent have shown that they are alive.
+            let lent_for = self.begun.elapsed();
+            self.pool.retain(|_, metrics| metrics.last_used() < lent_for);
         }
     }
 }
@@ -337,12 +363,18 @@ impl Database {
                 other => other.to_string(),
             })
         })?;
-        Ok(Lease { object: Some(object), idle: true, _writer: writer })
+        Ok(Lease {
+            object: Some(object),
+            state: State::Idle,
+            begun: Instant::now(),
+            pool: self.pool.clone(),
+            _writer: writer,
+        })
     }
 
     /// Runs a statement that reads.
     pub(super) async fn query(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
-        self.lease(false).await?.query(sql, values, true).await
+        self.lease(false).await?.query(sql, values, State::Idle).await
     }
 
     /// Runs a statement that reads at most one row.
@@ -352,14 +384,14 @@ impl Database {
 
     /// Runs one statement that writes, in a transaction of its own, and gives the rows that it returns.
     pub(super) async fn write(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
-        self.lease(true).await?.query(sql, values, true).await
+        self.lease(true).await?.query(sql, values, State::Idle).await
     }
 
     /// Begins a transaction that writes. Dropped without [`Transaction::commit`], it never was.
     pub(super) async fn begin(&self) -> Result<Transaction> {
         let mut lease = self.lease(true).await?;
         let begin = if self.dialect == Dialect::Postgres { "BEGIN" } else { "BEGIN IMMEDIATE" };
-        lease.script(begin, STATEMENT_LIMIT, false).await?;
+        lease.script(begin, STATEMENT_LIMIT, State::InTransaction).await?;
         Ok(Transaction { lease, dialect: self.dialect })
     }
 }
@@ -376,7 +408,7 @@ impl Transaction {
     }
 
     pub(super) async fn query(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
-        self.lease.query(sql, values, false).await
+        self.lease.query(sql, values, State::InTransaction).await
     }
 
     pub(super) async fn query_one(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Option<Row>> {
@@ -385,15 +417,15 @@ impl Transaction {
 
     /// Runs several statements that take as long as they need: migrations.
     pub(super) async fn script(&mut self, sql: &str) -> Result<()> {
-        self.lease.script(sql, Duration::from_secs(3600), false).await
+        self.lease.script(sql, Duration::from_secs(3600), State::InTransaction).await
     }
 
     pub(super) async fn commit(mut self) -> Result<()> {
-        self.lease.script("COMMIT", STATEMENT_LIMIT, true).await
+        self.lease.script("COMMIT", STATEMENT_LIMIT, State::Idle).await
     }
 
     pub(super) async fn roll_back(mut self) -> Result<()> {
-        self.lease.script("ROLLBACK", STATEMENT_LIMIT, true).await
+        self.lease.script("ROLLBACK", STATEMENT_LIMIT, State::Idle).await
     }
 }
 

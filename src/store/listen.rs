@@ -24,15 +24,14 @@ impl Listener {
     pub async fn connect(location: &Location) -> Result<Option<Self>> {
         let Some(options) = location.postgres() else { return Ok(None) };
         let unavailable = |error: sqlx::Error| StoreError::Unavailable(error.to_string());
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(LIMIT)
-            .connect_with(options.clone())
-            .await
-            .map_err(unavailable)?;
-        let mut listener = PgListener::connect_with(&pool).await.map_err(unavailable)?;
-        listener.listen(CHANNEL).await.map_err(unavailable)?;
-        Ok(Some(Self(listener)))
+        let connect = async {
+            let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+            let mut listener = PgListener::connect_with(&pool).await?;
+            listener.listen(CHANNEL).await?;
+            Ok(Some(Self(listener)))
+        };
+        let connected = tokio::time::timeout(LIMIT, connect).await;
+        connected.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unavailable)
     }
 
     /// Waits for the next notification. Notifications that came while the connection was down are lost: whoever calls

@@ -204,14 +204,15 @@ impl Store {
         Ok(LogPage { head, entries, complete_to: last, is_broken })
     }
 
-    /// Makes the next number greater than `number`, and breaks the log there, so that every node loads everything anew:
-    /// the database was restored to a state from before that number was given.
+    /// Makes the next number greater than `number` and no smaller than the time, and breaks the log there, so that every
+    /// node loads everything anew: the database was restored to a state from before that number was given.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn log_go_on_above(&self, number: LogNumber) -> Result<()> {
+    pub async fn log_go_on_above(&self, number: LogNumber, now: Timestamp) -> Result<()> {
         let sql = "UPDATE log_head SET number = $1 WHERE id = 1 AND number < $2";
-        self.database.write(sql, values![number + 1, number]).await.map(drop)
+        let above = (number + 1).max(now.millis());
+        self.database.write(sql, values![above, number]).await.map(drop)
     }
 
     /// At most `limit` revocations that follow `number` and still cover something at `now`, in order.

@@ -1,13 +1,13 @@
 //! The background tasks that follow the log: polling is the truth, a notification only wakes it early.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::View;
-use crate::oauth::revocation::{LogNumber, Target};
+use super::{Unavailable, View};
+use crate::oauth::revocation::Target;
 use crate::store::{Listener, Location, LogEvent, NodeRecord};
 
 /// The time between two heartbeats of a node.
@@ -64,22 +64,49 @@ impl Drop for Feed {
     }
 }
 
+/// What the background tasks tell each other.
+#[derive(Debug, Default)]
+struct Signals {
+    /// The log may have grown.
+    grown: Notify,
+    /// This node has applied more of it.
+    applied: Notify,
+    /// The log had grown, and nobody was told.
+    deaf: Notify,
+}
+
 impl Feed {
-    /// Starts following the log.
-    pub fn start(view: Arc<View>, location: Location, poll_interval: Duration, node: NodeRecord) -> Self {
-        let wake = Arc::new(Notify::new());
-        let mut tasks = vec![tokio::spawn(follow(Arc::clone(&view), Arc::clone(&wake), poll_interval, node))];
+    /// Enters the list of nodes, then starts following the log. From here on receipts wait for this node, so it must
+    /// not answer anything before.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn start(
+        view: Arc<View>,
+        location: Location,
+        poll_interval: Duration,
+        node: NodeRecord,
+    ) -> Result<Self, Unavailable> {
+        view.store.node_heartbeat(&node).await?;
+        // What was revoked before the node was on the list did not wait for it.
+        view.catch_up().await?;
+        let signals = Arc::new(Signals::default());
+        let mut tasks = vec![
+            tokio::spawn(follow(Arc::clone(&view), Arc::clone(&signals), poll_interval)),
+            tokio::spawn(beat(view, Arc::clone(&signals), node)),
+        ];
         if location.file().is_none() {
-            tasks.push(tokio::spawn(listen(location, wake)));
+            tasks.push(tokio::spawn(listen(location, signals)));
         }
-        Self { tasks }
+        Ok(Self { tasks })
     }
 }
 
-async fn follow(view: Arc<View>, wake: Arc<Notify>, poll_interval: Duration, mut node: NodeRecord) {
-    let mut told: Option<(LogNumber, Instant)> = None;
+async fn follow(view: Arc<View>, signals: Arc<Signals>, poll_interval: Duration) {
     let mut failing = false;
     loop {
+        let was_told = tokio::time::timeout(poll_interval, signals.grown.notified()).await.is_ok();
+        let before = view.applied();
         match view.catch_up().await {
             Ok(()) if failing => {
                 failing = false;
@@ -96,23 +123,37 @@ async fn follow(view: Arc<View>, wake: Arc<Notify>, poll_interval: Duration, mut
             }
             Err(_) => _ = view.measures.feed_errors.inc(),
         }
-        let applied = view.applied();
-        if !failing && told.is_none_or(|(number, at)| number != applied || at.elapsed() >= HEARTBEAT) {
-            let now = view.clock.now();
-            if node.applied != applied {
-                node.applied = applied;
-                node.applied_at = now;
+        if view.applied() != before {
+            signals.applied.notify_one();
+            if !was_told {
+                signals.deaf.notify_one();
             }
-            node.heartbeat_at = now;
-            if let Err(error) = view.store.node_heartbeat(&node).await {
-                tracing::debug!(%error, "the heartbeat of this node was not written");
-            }
+        }
+    }
+}
+
+/// Tells the others how far this node is; on this occasion does what is to be done now and then.
+async fn beat(view: Arc<View>, signals: Arc<Signals>, mut node: NodeRecord) {
+    let mut now_and_then = tokio::time::interval(HEARTBEAT);
+    loop {
+        let is_now_and_then = tokio::select! {
+            _ = now_and_then.tick() => true,
+            () = signals.applied.notified() => false,
+        };
+        let (applied, now) = (view.applied(), view.clock.now());
+        if node.applied != applied {
+            node.applied = applied;
+            node.applied_at = now;
+        }
+        node.heartbeat_at = now;
+        if let Err(error) = view.store.node_heartbeat(&node).await {
+            tracing::debug!(%error, "the heartbeat of this node was not written");
+        }
+        if is_now_and_then {
             // Not after each look: it walks through all of them.
             view.forget_what_is_over();
             measure_clock(&view).await;
-            told = Some((applied, Instant::now()));
         }
-        let _ = tokio::time::timeout(poll_interval, wake.notified()).await;
     }
 }
 
@@ -123,16 +164,34 @@ async fn measure_clock(view: &View) {
     }
 }
 
-async fn listen(location: Location, wake: Arc<Notify>) {
+async fn listen(location: Location, signals: Arc<Signals>) {
+    let mut was_deaf = false;
     loop {
         match Listener::connect(&location).await {
             Ok(Some(mut listener)) => {
                 // What was announced while nobody listened is found by this look.
-                wake.notify_one();
-                while listener.wait().await.is_ok() {
-                    wake.notify_one();
+                signals.grown.notify_one();
+                loop {
+                    tokio::select! {
+                        told = listener.wait() => {
+                            signals.grown.notify_one();
+                            if told.is_err() {
+                                break;
+                            }
+                        }
+                        () = signals.deaf.notified() => {
+                            if !was_deaf {
+                                was_deaf = true;
+                                tracing::warn!(
+                                    "the log has grown without a notification of Postgres (a connection pooler in \
+                                     transaction mode loses them, so does a broken connection): listening anew; until \
+                                     then changes are found by polling"
+                                );
+                            }
+                            break;
+                        }
+                    }
                 }
-                wake.notify_one();
             }
             Ok(None) => return,
             Err(error) => tracing::debug!(%error, "notifications of the database are not to be had; polling goes on"),

@@ -335,11 +335,11 @@ impl View {
         }
         loop {
             let applied = self.applied();
-            let page = self.store.log_after(applied, LOG_PAGE).await?;
+            let page = within_limit(async { Ok(self.store.log_after(applied, LOG_PAGE).await?) }).await?;
             if page.head < applied {
                 let head = page.head;
                 tracing::warn!(applied, head, "the log went back: the database was restored; loading everything anew");
-                self.store.log_go_on_above(applied).await?;
+                self.store.log_go_on_above(applied, self.clock.now()).await?;
                 return self.load_all().await;
             }
             if page.is_broken {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jeton::token::master::MasterKey;
 
 use super::{Guard, Place, make_client, read_all};
-use crate::support::{Backend, fresh_database, on_both_stores};
+use crate::support::on_both_stores;
 
 on_both_stores!(a_newer_schema_that_says_so_is_worked_on, async |backend| {
     let place = Place::new(backend).await;
@@ -98,44 +98,4 @@ fn a_server_that_cannot_reach_its_database_says_so_in_one_sentence_and_stops() {
     let waits = format!("waiting for Postgres at 127.0.0.1:{port}");
     let rest = err.lines().rev().skip(1);
     assert!(rest.clone().count() > 5 && rest.clone().all(|line| line.contains(&waits)), "{err}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_waits_for_a_postgres_that_is_still_starting() {
-    let (address, _folder) = fresh_database(Backend::Postgres).await;
-    let mut url = url::Url::parse(&address).unwrap();
-    let target = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
-    url.set_host(Some("127.0.0.1")).unwrap();
-    let at = listener.local_addr().unwrap();
-    drop(listener);
-    let place = without_database(url.as_str());
-    let mut waiting = place.command(&["serve"]);
-    waiting.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut waiting = Guard(waiting.spawn().unwrap());
-    let log = super::collect(waiting.0.stderr.take().unwrap());
-    let said = |words: &'static str| {
-        let log = log.clone();
-        async move { log.lock().unwrap().contains(words) }
-    };
-    super::eventually(super::LIMIT, "it waits", async || said("waiting for Postgres").await).await;
-    // A second one is told to stop meanwhile.
-    let mut impatient = place.command(&["serve"]);
-    let mut impatient = Guard(impatient.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
-    let its_log = super::collect(impatient.0.stderr.take().unwrap());
-    let its_log = || its_log.lock().unwrap().clone();
-    super::eventually(super::LIMIT, "it waits, too", async || its_log().contains("waiting for Postgres")).await;
-    let kill = format!("kill -TERM {}", impatient.0.id());
-    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    assert_eq!(impatient.wait().code(), Some(0), "{}", its_log());
-    assert!(its_log().contains("stopped before the start was over"));
-    let listener = tokio::net::TcpListener::bind(at).await.unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let mut server = tokio::net::TcpStream::connect(&target).await.unwrap();
-            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
-        }
-    });
-    super::eventually(super::LIMIT, "it starts", async || said("listening").await).await;
 }

@@ -88,3 +88,22 @@ async fn notifications_may_be_lost() {
     fleet.oracle.settle().await;
     assert!(proxy.swallowed() > 0, "there were notifications to lose");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_many_connections_were_forgotten_makes_new_ones_soon() {
+    let (database, _folder) = fresh_database(Backend::Postgres).await;
+    let fleet = Fleet::on(&database, STALENESS);
+    let proxy = Proxy::to(&database).await;
+    let (first, lone) = (fleet.start(), fleet.start_on(&proxy.address_of(&database)));
+    let good = fleet.token(&first, &fleet.app).await;
+    // Many requests at a time: the node has many connections.
+    let ask = async || fleet.admin(&lone, reqwest::Method::GET, "/admin/v1/clients", None).await;
+    for _ in 0..3 {
+        tokio::join!(ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask());
+    }
+    proxy.silence();
+    fleet.falls_behind(&lone, good).await;
+    proxy.heal_for_new_connections();
+    fleet.recovers(&lone, good).await;
+    fleet.oracle.settle().await;
+}

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use sqlx::Connection;
 
 use super::fleet::{Fleet, waited_for};
 use super::oracle::Said;
@@ -91,5 +92,25 @@ async fn a_node_that_starts_in_the_middle_of_revocations_misses_none() {
         stream.goes_on().await;
     }
     drop(stream);
+    fleet.oracle.settle().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_knows_a_node_from_its_first_answer_on() {
+    let (database, _folder) = fresh_database(Backend::Postgres).await;
+    let fleet = Fleet::on(&database, Duration::from_secs(5));
+    let first = fleet.start();
+    let token = fleet.token(&first, &fleet.sealed).await;
+    // The first sign of life of a node takes its time.
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NOT EXISTS (SELECT 1 FROM nodes WHERE id = NEW.id) THEN PERFORM pg_sleep(3); END IF; RETURN NEW; END $$;
+        CREATE TRIGGER slow BEFORE INSERT ON nodes FOR EACH ROW EXECUTE FUNCTION slow()";
+    let mut connection = sqlx::PgConnection::connect(&database).await.unwrap();
+    sqlx::raw_sql(slow).execute(&mut connection).await.unwrap();
+    let second = fleet.start();
+    assert_eq!(fleet.oracle.ask(&second, token).await, Said::Active);
+    let receipt = fleet.revoke(&first, json!({"client": "sealed"}), &[token], "1s").await;
+    let said = fleet.oracle.ask(&second, token).await;
+    assert!(receipt["applied_everywhere"] == json!(false) || said != Said::Active, "{said:?} after {receipt}");
     fleet.oracle.settle().await;
 }

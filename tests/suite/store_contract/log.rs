@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
-use super::{Db, at_once, audited, client, describe, revocation, user};
+use super::{Db, at, at_once, audited, client, describe, revocation, user};
 use crate::support::{Backend, on_both_stores};
 
 /// The longest that anything here may take.
@@ -103,15 +103,15 @@ on_both_stores!(a_reader_sees_that_the_log_does_not_go_on_where_it_was, async |b
 on_both_stores!(after_a_restoration_the_log_goes_on_above_and_every_reader_notices, async |backend| {
     let db = Db::new(backend).await;
     let head = db.revoke(&of_everything(), &audited()).await.unwrap().number;
-    let lost = head + 100_000_000;
-    db.log_go_on_above(lost).await.unwrap();
+    let lost = head.max(at(0).millis()) + 100_000_000;
+    db.log_go_on_above(lost, at(0)).await.unwrap();
     for reader in [head, lost - 1, lost] {
         assert!(db.log_after(reader, 10).await.unwrap().is_broken, "{reader}");
     }
     let next = db.revoke(&of_everything(), &audited()).await.unwrap().number;
     assert!(next > lost + 1);
     assert!(!db.log_after(lost + 1, 10).await.unwrap().is_broken, "who loaded everything meanwhile goes on");
-    db.log_go_on_above(head).await.unwrap();
+    db.log_go_on_above(head, at(0)).await.unwrap();
     assert_eq!(db.log_head().await.unwrap(), next, "it never goes back");
 });
 
