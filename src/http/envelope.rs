@@ -1,6 +1,7 @@
 //! What every request and every answer has: an id, an address, a deadline, the headers that protect.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use futures_util::FutureExt;
 use uuid::Uuid;
 
 use super::context::Context;
@@ -31,8 +33,10 @@ pub(super) async fn wrap(State(app): State<Arc<App>>, mut request: Request, next
         error::foreign_host(&app)
     } else {
         request.extensions_mut().insert(Context { request_id, address });
-        match tokio::time::timeout(DEADLINE, next.run(request)).await {
-            Ok(response) => response,
+        // One layer does it all: each layer of its own is a copy of the whole route for every request.
+        match tokio::time::timeout(DEADLINE, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(fault)) => error::panicked(&app, &*fault),
             Err(_) => error::too_slow(&app),
         }
     };

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{HeaderValue, Method, header};
 use axum::routing::MethodRouter;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 pub use envelope::Peer;
@@ -90,12 +89,7 @@ pub fn router(app: Arc<App>) -> Router {
             .nest(&path, router.clone())
             .merge(router);
     }
-    let for_faults = Arc::clone(&app);
-    router
-        .layer(CatchPanicLayer::custom(move |fault: Box<dyn std::any::Any + Send>| {
-            error::panicked(&for_faults, &*fault)
-        }))
-        .layer(axum::middleware::from_fn_with_state(app, envelope::wrap))
+    router.layer(axum::middleware::from_fn_with_state(app, envelope::wrap))
 }
 
 fn for_origins(origins: &[String]) -> CorsLayer {

@@ -82,7 +82,7 @@ fn basic(header: &[u8]) -> Result<(String, String), Refusal> {
     let decoded = BASE64.decode(encoded.trim()).map_err(|_| refuse("the Basic credentials are not base64"))?;
     let decoded = String::from_utf8(decoded).map_err(|_| refuse("the Basic credentials are not UTF-8"))?;
     let (id, secret) = decoded.split_once(':').ok_or_else(|| refuse("the Basic credentials have no colon"))?;
-    match (form::decode(id.as_bytes()), form::decode(secret.as_bytes())) {
+    match (form::decode(id), form::decode(secret)) {
         (Ok(id), Ok(secret)) if !id.is_empty() => Ok((id, secret)),
         _ => Err(refuse("the Basic credentials are not form-encoded")),
     }

@@ -13,18 +13,19 @@ pub enum FormError {
 ///
 /// # Errors
 /// When it is not form-encoded UTF-8.
-pub fn decode(text: &[u8]) -> Result<String, FormError> {
-    let mut bytes = text.to_vec();
-    if text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
-        bytes.clear();
-        let mut rest = text.iter();
-        while let Some(byte) = rest.next() {
-            bytes.push(match byte {
-                b'+' => b' ',
-                b'%' => hex(rest.next())? << 4 | hex(rest.next())?,
-                byte => *byte,
-            });
-        }
+pub fn decode(text: &str) -> Result<String, FormError> {
+    let encoded = text.as_bytes();
+    if !encoded.contains(&b'%') && !encoded.contains(&b'+') {
+        return Ok(text.to_owned());
+    }
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.iter();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => hex(rest.next())? << 4 | hex(rest.next())?,
+            byte => *byte,
+        });
     }
     String::from_utf8(bytes).map_err(|_| FormError::Utf8)
 }
@@ -37,15 +38,13 @@ fn hex(digit: Option<&u8>) -> Result<u8, FormError> {
 /// Decodes a whole body into names and values; a part without `=` is a name with an empty value.
 ///
 /// # Errors
-/// When a part is not form-encoded UTF-8.
+/// When it is not UTF-8, or a part is not form-encoded.
 pub fn decode_pairs(body: &[u8]) -> Result<Vec<(String, String)>, FormError> {
-    let parts = body.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
+    let body = std::str::from_utf8(body).map_err(|_| FormError::Utf8)?;
+    let parts = body.split('&').filter(|part| !part.is_empty());
     parts
         .map(|part| {
-            let (name, value) = match part.iter().position(|byte| *byte == b'=') {
-                Some(equals) => (&part[..equals], &part[equals + 1..]),
-                None => (part, &[][..]),
-            };
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
             Ok((decode(name)?, decode(value)?))
         })
         .collect()
@@ -60,12 +59,13 @@ mod tests {
     #[test]
     fn broken_encoding_is_not_repaired() {
         for text in ["%", "%e", "%zz", "a%4", "%+1", "%%41"] {
-            assert_eq!(decode(text.as_bytes()), Err(FormError::Percent), "{text}");
+            assert_eq!(decode(text), Err(FormError::Percent), "{text}");
         }
-        for text in [&b"%FF%FE"[..], b"\xff", b"a%C3", b"%C3\xff"] {
-            assert_eq!(decode(text), Err(FormError::Utf8), "{text:?}");
+        for text in ["%FF%FE", "a%C3", "%C3é"] {
+            assert_eq!(decode(text), Err(FormError::Utf8), "{text}");
         }
-        assert_eq!(decode(b"a+b%2B%C3%A9%26").unwrap(), "a b+é&");
+        assert_eq!(decode_pairs(b"a=\xff"), Err(FormError::Utf8));
+        assert_eq!(decode("a+b%2B%C3%A9%26é").unwrap(), "a b+é&é");
     }
 
     proptest! {
