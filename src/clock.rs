@@ -1,13 +1,16 @@
 //! The one clock. Nodes use the time of the database: each measures how far its own clock is off.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::oauth::time::Timestamp;
 
 /// Milliseconds by which the clock of a node may be off before it is reported.
 pub const LARGEST_OFFSET: i64 = 5000;
+
+/// Milliseconds that a measurement of the offset may take.
+const LONGEST_MEASUREMENT: i64 = 500;
 
 #[derive(Clone, Debug)]
 enum Source {
@@ -22,17 +25,22 @@ pub struct Clock {
     source: Source,
     /// Milliseconds by which the database is ahead of this machine.
     offset: Arc<AtomicI64>,
+    is_measured: Arc<AtomicBool>,
 }
 
 impl Clock {
     /// The clock of this machine, until an offset is measured.
     pub fn system() -> Self {
-        Self { source: Source::System, offset: Arc::default() }
+        Self { source: Source::System, offset: Arc::default(), is_measured: Arc::default() }
     }
 
     /// A clock that stands still until it is moved, for tests.
     pub fn manual(start: Timestamp) -> Self {
-        Self { source: Source::Manual(Arc::new(AtomicI64::new(start.millis()))), offset: Arc::default() }
+        Self {
+            source: Source::Manual(Arc::new(AtomicI64::new(start.millis()))),
+            offset: Arc::default(),
+            is_measured: Arc::default(),
+        }
     }
 
     /// The time of the database, as far as it is known.
@@ -52,11 +60,15 @@ impl Clock {
         self.offset.load(Ordering::Relaxed)
     }
 
-    /// Notes what the database's clock showed between two readings of this machine's clock.
+    /// Notes what the database's clock showed between two readings of this machine's clock. A reading that took long
+    /// tells too little and is left out, unless it is the first.
     pub fn measured(&self, before: Reading, database_millis: i64) {
         if let Source::System = self.source {
-            let middle = i64::midpoint(before.0, self.own_millis());
-            self.offset.store(database_millis - middle, Ordering::Relaxed);
+            let after = self.own_millis();
+            let is_first = !self.is_measured.swap(true, Ordering::Relaxed);
+            if is_first || (0..=LONGEST_MEASUREMENT).contains(&(after - before.0)) {
+                self.offset.store(database_millis - i64::midpoint(before.0, after), Ordering::Relaxed);
+            }
         }
     }
 
@@ -79,3 +91,10 @@ impl Clock {
 /// What this machine's clock showed.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading(i64);
+
+impl Reading {
+    /// Milliseconds since the epoch, as this machine has it.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+}

@@ -13,14 +13,13 @@ use crate::oauth::time::Timestamp;
 use crate::store::{HeldSession, NodeRecord, SessionFilter};
 use crate::token::keyring::KeyRing;
 use crate::token::presented::{self, Authentic};
+use crate::view::SILENCE;
 
 /// The longest reason, in bytes.
 const LONGEST_REASON: usize = 500;
 
 /// The time between two looks at the nodes while a receipt is waited for.
 const RECEIPT_POLL: Duration = Duration::from_millis(20);
-/// Milliseconds for which a silent node counts as live beyond its own staleness limit.
-const SILENCE: i64 = 5000;
 
 /// What is to be revoked, as whoever asks names it.
 #[derive(Clone, Debug)]
@@ -253,8 +252,10 @@ impl Administration {
     /// A node that fell silent counts as live until it must have stopped answering from memory, and a while more, so that
     /// a receipt never says "everywhere" while somebody still answers from an old view.
     async fn with_receipt(&self, revocation: RevocationView) -> Result<RevocationView> {
-        let now = self.clock.now().millis();
-        let is_live = |node: &NodeRecord| node.heartbeat_at.millis() + node.max_staleness + SILENCE >= now;
+        // Heartbeats are in the time of the database, so whether one is too old is judged by that, too.
+        let now = self.store.database_clock().await?.unwrap_or_else(|| self.clock.now().millis());
+        let silence = i64::try_from(SILENCE.as_millis()).unwrap_or(i64::MAX);
+        let is_live = |node: &NodeRecord| node.heartbeat_at.millis() + node.max_staleness + silence >= now;
         let nodes = self.store.node_list().await?.into_iter().filter(is_live);
         let applied_by: Vec<AppliedBy> = nodes.map(|node| applied_by(node, revocation.number)).collect();
         let everywhere = applied_by.iter().all(|node| node.applied);

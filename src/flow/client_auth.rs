@@ -43,29 +43,29 @@ pub async fn verify(app: &App, credentials: Credentials) -> Result<Arc<Client>> 
         Credentials::IdAlone(client_id) => (client_id, None),
         Credentials::Nothing => return Err(Refusal::invalid_client("no client authentication").into()),
     };
-    let held = app.view.client(client_id).await?;
-    let Err(refusal) = judge(app, held.as_deref(), secret).await? else { return held.ok_or_else(unknown) };
-    let fresh = app.view.client_again(client_id).await?;
-    if same(held.as_deref(), fresh.as_deref()) {
+    let held = app.view.client_in_memory(client_id);
+    let refused = match &held {
+        Some(client) => match judge(app, client, secret).await? {
+            Ok(()) => return Ok(Arc::clone(client)),
+            Err(refusal) => Some(refusal),
+        },
+        None => None,
+    };
+    let Some(fresh) = app.view.client_again(client_id).await? else {
+        return Err(Refusal::invalid_client("unknown client").into());
+    };
+    if let (Some(held), Some(refusal)) = (held, refused)
+        && same(&held, &fresh)
+    {
+        // Memory was right, so nothing is hashed a second time.
         return Err(refusal.into());
     }
-    match judge(app, fresh.as_deref(), secret).await? {
-        Ok(()) => fresh.ok_or_else(unknown),
-        Err(refusal) => Err(refusal.into()),
-    }
+    judge(app, &fresh, secret).await?.map_err(Failure::from)?;
+    Ok(fresh)
 }
 
-fn unknown() -> Failure {
-    Refusal::invalid_client("unknown client").into()
-}
-
-async fn judge(
-    app: &App,
-    client: Option<&Client>,
-    secret: Option<&SecretString>,
-) -> Result<std::result::Result<(), Refusal>> {
+async fn judge(app: &App, client: &Client, secret: Option<&SecretString>) -> Result<std::result::Result<(), Refusal>> {
     let refuse = |reason: &'static str| Ok(Err(Refusal::invalid_client(reason)));
-    let Some(client) = client else { return refuse("unknown client") };
     if !client.settings.enabled {
         return refuse("the client is disabled");
     }
@@ -105,9 +105,9 @@ async fn fits(app: &App, client: &Client, presented: &SecretString) -> Result<bo
 }
 
 /// Whether two readings of a client lead to the same verdict.
-fn same(one: Option<&Client>, other: Option<&Client>) -> bool {
+fn same(one: &Client, other: &Client) -> bool {
     let key = |client: &Client| {
         (client.version, client.created_at, client.secrets.iter().map(|secret| secret.id).collect::<Vec<_>>())
     };
-    one.map(key) == other.map(key)
+    key(one) == key(other)
 }

@@ -75,6 +75,7 @@ fn optional<M: SerializeMap>(
 /// # Errors
 /// A refusal of RFC 7662 §2.3; or it could not be decided: never an `{"active":false}` then.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
+    app.view.ensure_fresh().await?;
     let caller = client_auth::authenticate_confidential(app, request).await?;
     let Some(text) = request.parameters.one("token")? else {
         return Err(Refusal::invalid_request("The parameter token is missing.").into());

@@ -19,16 +19,22 @@ use crate::store::NewSession;
 use crate::token::refresh::RefreshToken;
 
 /// Answers a login; `log` is what this node had applied before it judged the client. None: the client changed while the
-/// password was hashed, so that it must be authenticated anew (its secret may have been retired).
+/// password was hashed, so that it must be authenticated anew (its secret may have been retired), or the node is behind.
 pub(super) async fn answer(
     app: &App,
     client: &Client,
     request: &Request<'_>,
     log: LogNumber,
+    may_retry: bool,
 ) -> Result<Option<TokenAnswer>> {
     let (username, password) = credentials(request)?;
     let granted = grant::to_login(client, request.parameters, app.audiences())?;
     let found = app.store.user_for_login(username).await?;
+    let is_behind = found.as_ref().is_some_and(|(_, head)| *head > log);
+    if is_behind && may_retry && !client.may_use(GrantType::RefreshToken) {
+        // The token would carry what this node knew of the client, and be covered by what was revoked before the login.
+        return Ok(None);
+    }
     let hash = found.as_ref().and_then(|(user, _)| user.password_hash.clone());
     let right = app.passwords.verify(SecretString::from(password), hash).await?;
     let (user, head) = match found {

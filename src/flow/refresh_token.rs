@@ -38,13 +38,13 @@ pub(super) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
         && let Some(held) = app.store.session_rotate(rotation(app, client, &token)).await?
     {
         let held = check::judge_session(held, &token).map_err(|cause| refuse_own(client, cause, &token))?;
-        return match allowed(app, client, request, &held) {
-            Ok(granted) => hand_out(app, client, &held, granted, &token.successor()),
-            Err(refusal) => {
-                app.store.session_give_back(&held.session).await?;
-                Err(refusal.into())
-            }
-        };
+        let answer = allowed(app, client, request, &held)
+            .map_err(Failure::from)
+            .and_then(|granted| hand_out(app, client, &held, granted, &token.successor()));
+        if answer.is_err() {
+            app.store.session_give_back(&held.session).await?;
+        }
+        return answer;
     }
     for _ in 0..ATTEMPTS {
         let mut held =

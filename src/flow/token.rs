@@ -19,8 +19,8 @@ const ATTEMPTS: usize = 3;
 /// # Errors
 /// A refusal of RFC 6749 §5.2; or it could not be decided.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenAnswer> {
-    for _ in 0..ATTEMPTS {
-        if let Some(answer) = attempt(app, request).await? {
+    for attempts_left in (0..ATTEMPTS).rev() {
+        if let Some(answer) = attempt(app, request, attempts_left > 0).await? {
             return Ok(answer);
         }
         // What this node remembers of the client is out of date.
@@ -29,20 +29,24 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenAnswer> {
     Err(Failure::Unavailable("the client changed during every attempt to log in".into()))
 }
 
-/// None: the client changed meanwhile.
-async fn attempt(app: &App, request: &Request<'_>) -> Result<Option<TokenAnswer>> {
+/// None: the client changed meanwhile, or this node is behind.
+async fn attempt(app: &App, request: &Request<'_>, may_retry: bool) -> Result<Option<TokenAnswer>> {
     app.view.ensure_fresh().await?;
     // Read before the client is judged: whatever is revoked from here on covers what is issued below.
     let log = app.view.applied();
-    let (client, default_grant) = client(app, request).await?;
-    let grant = grant_type(app, request, default_grant).await?;
+    let (mut client, default_grant) = authenticated(app, request).await?;
+    let grant = grant_type(request, default_grant)?;
+    if !client.may_use(grant) && app.view.client_again(&client.client_id).await?.is_some_and(|now| now.may_use(grant)) {
+        // Memory was behind.
+        (client, _) = authenticated(app, request).await?;
+    }
     if !client.may_use(grant) {
-        return Err(Refusal::new(ErrorCode::UnauthorizedClient, "The client may not use this grant.").into());
+        return Err(not_allowed(app, grant).await?.into());
     }
     // What asks the database is kept on the heap: a request that does not is not to carry room for it.
     let answer = match grant {
         GrantType::ClientCredentials => Some(client_credentials::answer(app, &client, request, log)?),
-        GrantType::Password => Box::pin(password::answer(app, &client, request, log)).await?,
+        GrantType::Password => Box::pin(password::answer(app, &client, request, log, may_retry)).await?,
         GrantType::RefreshToken => Some(Box::pin(refresh_token::answer(app, &client, request)).await?),
     };
     if answer.is_some() {
@@ -53,7 +57,7 @@ async fn attempt(app: &App, request: &Request<'_>) -> Result<Option<TokenAnswer>
 
 /// The client, and the grant that a request without one is taken to mean. Requests that name no client at all are
 /// those of the default client, if there is one, for password and for refresh_token.
-async fn client(app: &App, request: &Request<'_>) -> Result<(Arc<Client>, Option<GrantType>)> {
+async fn authenticated(app: &App, request: &Request<'_>) -> Result<(Arc<Client>, Option<GrantType>)> {
     let parameters = request.parameters;
     let credentials = Credentials::read(request.authorization, parameters)?;
     if let (Credentials::Nothing, Some(default)) = (&credentials, &app.settings.default_client) {
@@ -69,20 +73,24 @@ async fn client(app: &App, request: &Request<'_>) -> Result<(Arc<Client>, Option
     Ok((client_auth::verify(app, credentials).await?, None))
 }
 
-/// The grant that is asked for. The password grant exists only while some client may use it (RFC 9700 §2.4).
-async fn grant_type(app: &App, request: &Request<'_>, default: Option<GrantType>) -> Result<GrantType> {
-    let grant = match (request.parameters.one("grant_type")?, default) {
-        (Some(name), _) => name.parse().map_err(|()| unsupported())?,
-        (None, Some(grant)) => grant,
-        (None, None) => return Err(Refusal::invalid_request("The parameter grant_type is missing.").into()),
-    };
+/// The grant that is asked for.
+fn grant_type(request: &Request<'_>, default: Option<GrantType>) -> std::result::Result<GrantType, Refusal> {
+    match (request.parameters.one("grant_type")?, default) {
+        (Some(name), _) => name.parse().map_err(|()| unsupported()),
+        (None, Some(grant)) => Ok(grant),
+        (None, None) => Err(Refusal::invalid_request("The parameter grant_type is missing.")),
+    }
+}
+
+/// The password grant exists only while some client may use it (RFC 9700 §2.4).
+async fn not_allowed(app: &App, grant: GrantType) -> Result<Refusal> {
     if grant == GrantType::Password {
         let in_use = app.view.clients_in_use().await?;
         if in_use.as_ref().as_ref().is_some_and(|in_use| !in_use.grants.contains(&grant)) {
-            return Err(unsupported().into());
+            return Ok(unsupported());
         }
     }
-    Ok(grant)
+    Ok(Refusal::new(ErrorCode::UnauthorizedClient, "The client may not use this grant."))
 }
 
 fn unsupported() -> Refusal {

@@ -48,7 +48,7 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Batcher<Q, A> {
     pub(super) fn start<F, W>(at_once: usize, ask: F) -> Self
     where
         F: Fn(Vec<Q>) -> W + Clone + Send + 'static,
-        W: Future<Output = Result<Vec<A>>> + Send + 'static,
+        W: Future<Output = Result<Vec<Result<A>>>> + Send + 'static,
     {
         let (queue, waiting) = mpsc::channel(WAITING);
         tokio::spawn(dispatch(waiting, at_once, ask));
@@ -66,19 +66,19 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Batcher<Q, A> {
 
 /// Lets something begin once in a while at most; what comes alone never waits.
 #[derive(Clone, Debug)]
-pub(super) struct Pace {
+pub struct Pace {
     between: Duration,
     next: Arc<Mutex<Instant>>,
 }
 
 impl Pace {
     /// At most once in this time.
-    pub(super) fn new(between: Duration) -> Self {
+    pub fn new(between: Duration) -> Self {
         Self { between, next: Arc::new(Mutex::new(Instant::now())) }
     }
 
     /// Waits until it is time.
-    pub(super) async fn turn(&self) {
+    pub async fn turn(&self) {
         let mut next = self.next.lock().await;
         tokio::time::sleep_until(*next).await;
         *next = Instant::now() + self.between;
@@ -90,7 +90,7 @@ where
     Q: Clone + Send + 'static,
     A: Send + 'static,
     F: Fn(Vec<Q>) -> W + Clone + Send + 'static,
-    W: Future<Output = Result<Vec<A>>> + Send + 'static,
+    W: Future<Output = Result<Vec<Result<A>>>> + Send + 'static,
 {
     let mut running = JoinSet::new();
     let mut gathered = Vec::with_capacity(MOST);
@@ -114,14 +114,18 @@ where
     }
 }
 
-async fn answer<Q: Clone, A, F, W>(asked: Vec<Asked<Q, A>>, ask: F)
+async fn answer<Q: Clone, A, F, W>(mut asked: Vec<Asked<Q, A>>, ask: F)
 where
     F: Fn(Vec<Q>) -> W,
-    W: Future<Output = Result<Vec<A>>>,
+    W: Future<Output = Result<Vec<Result<A>>>>,
 {
     // Whoever asked may be gone.
+    asked.retain(|(_, answer)| !answer.is_closed());
+    if asked.is_empty() {
+        return;
+    }
     match ask(asked.iter().map(|(question, _)| question.clone()).collect()).await {
-        Ok(answers) => asked.into_iter().zip(answers).for_each(|((_, answer), found)| drop(answer.send(Ok(found)))),
+        Ok(answers) => asked.into_iter().zip(answers).for_each(|((_, answer), found)| drop(answer.send(found))),
         Err(error) => asked.into_iter().for_each(|(_, answer)| drop(answer.send(Err(error.clone())))),
     }
 }
@@ -132,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_question_gets_its_own_answer_however_many_share_a_statement() {
-        let batcher = Batcher::start(2, async |questions: Vec<u64>| Ok(questions.iter().map(|n| n * 2).collect()));
+        let batcher = Batcher::start(2, async |questions: Vec<u64>| Ok(questions.iter().map(|n| Ok(n * 2)).collect()));
         let mut tasks = tokio::task::JoinSet::new();
         for number in 0..500 {
             let batcher = batcher.clone();
@@ -159,7 +163,7 @@ mod tests {
             if questions.contains(&0) {
                 std::future::pending::<()>().await;
             }
-            Ok(questions)
+            Ok(questions.into_iter().map(Ok).collect())
         };
         let batcher = Batcher::start(2, ask);
         let hanging = tokio::spawn({
@@ -175,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_reaches_all_who_shared_the_statement() {
-        let fail = async |_: Vec<u64>| Err::<Vec<u64>, _>(StoreError::Unavailable("down".into()));
+        let fail = async |_: Vec<u64>| Err::<Vec<Result<u64>>, _>(StoreError::Unavailable("down".into()));
         assert!(Batcher::start(1, fail).ask(1).await.is_err());
     }
 }

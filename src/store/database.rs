@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, Object, Pool, PoolError, RecycleResult};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgSeverity};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -131,8 +131,11 @@ impl Link {
             Location::Postgres(options) => {
                 let mut connection = options.connect().await?;
                 // Set here and not in the address, so that a connection pooler in between is no obstacle.
+                // A standby is behind, nobody knows how far.
                 let limits = "SET statement_timeout = '5s'; SET lock_timeout = '3s'; \
-                              SET idle_in_transaction_session_timeout = '5s'";
+                              SET idle_in_transaction_session_timeout = '5s'; \
+                              DO $$ BEGIN IF pg_is_in_recovery() THEN RAISE EXCEPTION \
+                              'this is a standby: connect to the primary'; END IF; END $$";
                 sqlx::raw_sql(limits).execute(&mut connection).await?;
                 Ok(Self::Postgres(connection))
             }
@@ -226,8 +229,10 @@ enum State {
     Idle,
     /// It is in a transaction.
     InTransaction,
-    /// It was asked something and has not answered.
+    /// It was asked something and has not answered yet.
     Asked,
+    /// It is of no more use.
+    Broken,
 }
 
 /// A connection on loan. It goes back to the pool only if it is idle, else it is closed.
@@ -235,7 +240,8 @@ struct Lease {
     object: Option<Object<Manager>>,
     state: State,
     begun: Instant,
-    pool: Pool<Manager>,
+    limit: Duration,
+    pools: Vec<Pool<Manager>>,
     _writer: Option<OwnedMutexGuard<()>>,
 }
 
@@ -247,7 +253,7 @@ impl Lease {
     /// Runs one statement that leaves the connection in this state.
     async fn query(&mut self, sql: &'static str, values: Vec<Value>, then: State) -> Result<Vec<Row>> {
         self.state = State::Asked;
-        let outcome = within(STATEMENT_LIMIT, self.link()?.query(sql, values)).await;
+        let outcome = within(self.limit, self.link()?.query(sql, values)).await;
         // A refusal leaves the connection as it was.
         self.answered(outcome, then, then)
     }
@@ -263,7 +269,7 @@ impl Lease {
         match &outcome {
             Ok(_) => self.state = then,
             Err(Trouble::Refused(_)) => self.state = refused,
-            Err(Trouble::Broken(_)) => {}
+            Err(Trouble::Broken(_)) => self.state = State::Broken,
         }
         outcome.map_err(StoreError::from)
     }
@@ -275,10 +281,12 @@ impl Drop for Lease {
             return;
         }
         drop(self.object.take().map(Object::take));
-        if self.state == State::Asked {
+        if self.state == State::Broken {
             // Those that were used since this one was lent have shown that they are alive.
             let lent_for = self.begun.elapsed();
-            self.pool.retain(|_, metrics| metrics.last_used() < lent_for);
+            for pool in &self.pools {
+                pool.retain(|_, metrics| metrics.last_used() < lent_for);
+            }
         }
     }
 }
@@ -307,16 +315,26 @@ async fn within<T>(
 ) -> std::result::Result<T, Trouble> {
     match tokio::time::timeout(limit, work).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error @ sqlx::Error::Database(_))) => Err(Trouble::Refused(error)),
+        Ok(Err(error @ sqlx::Error::Database(_))) if !is_fatal(&error) => Err(Trouble::Refused(error)),
         Ok(Err(error)) => Err(Trouble::Broken(error.to_string())),
         Err(_) => Err(Trouble::Broken(format!("no answer within {} s", limit.as_secs()))),
     }
 }
 
+/// Whether Postgres has closed the connection with this error, as it does when it stops.
+fn is_fatal(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    error.is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+}
+
 /// All connections to one database.
 #[derive(Clone)]
 pub(super) struct Database {
-    pool: Pool<Manager>,
+    location: Location,
+    /// The connections that are used, and others to the same database.
+    pools: Vec<Pool<Manager>>,
+    /// The longest that one statement may take.
+    limit: Duration,
     dialect: Dialect,
     /// SQLite has one writer: waiting for it here is fair and cheap, in SQLite it is a spin.
     writer: Arc<Mutex<()>>,
@@ -328,20 +346,31 @@ impl fmt::Debug for Database {
     }
 }
 
+fn open_pool(location: &Location, size: usize) -> Result<Pool<Manager>> {
+    Pool::builder(Manager(location.clone()))
+        .max_size(size)
+        .wait_timeout(Some(WAIT_LIMIT))
+        .create_timeout(Some(CONNECT_LIMIT))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
 impl Database {
     pub(super) async fn connect(location: &Location) -> Result<Self> {
         let dialect = location.dialect();
         let size = if dialect == Dialect::Postgres { POSTGRES_CONNECTIONS } else { SQLITE_CONNECTIONS };
-        let pool = Pool::builder(Manager(location.clone()))
-            .max_size(size)
-            .wait_timeout(Some(WAIT_LIMIT))
-            .create_timeout(Some(CONNECT_LIMIT))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let database = Self { pool, dialect, writer: Arc::default() };
+        let pool = open_pool(location, size)?;
+        let location = location.clone();
+        let database = Self { location, pools: vec![pool], limit: STATEMENT_LIMIT, dialect, writer: Arc::default() };
         database.query("SELECT 1 AS one", vec![]).await?;
         Ok(database)
+    }
+
+    /// The same database with so many connections that nobody else takes, for statements that answer within `limit`.
+    pub(super) fn with_connections_of_its_own(&self, size: usize, limit: Duration) -> Result<Self> {
+        let pools = [vec![open_pool(&self.location, size)?], self.pools.clone()].concat();
+        Ok(Self { pools, limit, ..self.clone() })
     }
 
     pub(super) const fn dialect(&self) -> Dialect {
@@ -356,7 +385,8 @@ impl Database {
             }
             _ => None,
         };
-        let object = self.pool.get().await.map_err(|error| {
+        let Some(pool) = self.pools.first() else { return Err(StoreError::Unavailable("no connections".into())) };
+        let object = pool.get().await.map_err(|error| {
             StoreError::Unavailable(match error {
                 PoolError::Backend(error) => error.to_string(),
                 PoolError::Timeout(_) => "no connection was to be had in time".into(),
@@ -367,14 +397,16 @@ impl Database {
             object: Some(object),
             state: State::Idle,
             begun: Instant::now(),
-            pool: self.pool.clone(),
+            limit: self.limit,
+            pools: self.pools.clone(),
             _writer: writer,
         })
     }
 
     /// Runs a statement that reads.
     pub(super) async fn query(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
-        self.lease(false).await?.query(sql, values, State::Idle).await
+        let database = self.clone();
+        to_its_end(async move { database.lease(false).await?.query(sql, values, State::Idle).await }).await
     }
 
     /// Runs a statement that reads at most one row.
@@ -384,16 +416,26 @@ impl Database {
 
     /// Runs one statement that writes, in a transaction of its own, and gives the rows that it returns.
     pub(super) async fn write(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
-        self.lease(true).await?.query(sql, values, State::Idle).await
+        let database = self.clone();
+        to_its_end(async move { database.lease(true).await?.query(sql, values, State::Idle).await }).await
     }
 
     /// Begins a transaction that writes. Dropped without [`Transaction::commit`], it never was.
     pub(super) async fn begin(&self) -> Result<Transaction> {
-        let mut lease = self.lease(true).await?;
-        let begin = if self.dialect == Dialect::Postgres { "BEGIN" } else { "BEGIN IMMEDIATE" };
-        lease.script(begin, STATEMENT_LIMIT, State::InTransaction).await?;
-        Ok(Transaction { lease, dialect: self.dialect })
+        let database = self.clone();
+        to_its_end(async move {
+            let mut lease = database.lease(true).await?;
+            let begin = if database.dialect == Dialect::Postgres { "BEGIN" } else { "BEGIN IMMEDIATE" };
+            lease.script(begin, STATEMENT_LIMIT, State::InTransaction).await?;
+            Ok(Transaction { lease, dialect: database.dialect })
+        })
+        .await
     }
+}
+
+/// Does something even if nobody waits for it any more: a client that leaves must not cost a connection.
+async fn to_its_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
 }
 
 /// A transaction under way.

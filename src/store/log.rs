@@ -11,7 +11,7 @@ use crate::oauth::time::Timestamp;
 
 /// Milliseconds for which a notice is kept; a node that was away longer loads everything anew.
 const NOTICE_LIFE: i64 = 24 * 3600 * 1000;
-/// Milliseconds for which a revocation is kept after the last session that it may cover is over.
+/// Milliseconds for which a revocation is kept: as long as a session may live (400 days), and 30 days more to explain it.
 const REVOCATION_LIFE: i64 = 430 * 24 * 3600 * 1000;
 
 /// Milliseconds for which the revocation of a token is kept after the token is over, to explain it.
@@ -30,12 +30,47 @@ pub enum LogEvent {
     KeysChanged,
 }
 
+impl LogEvent {
+    /// Whether the keys must be loaded anew.
+    pub fn changes_keys(&self) -> bool {
+        match self {
+            Self::KeysChanged => true,
+            Self::Revoked(revocation) => matches!(revocation.target, Target::Key(_)),
+            Self::ClientChanged(_) | Self::UserChanged(_) => false,
+        }
+    }
+
+    /// The client that is no longer what it was.
+    pub fn changed_client(&self) -> Option<&str> {
+        match self {
+            Self::ClientChanged(client_id) => Some(client_id),
+            Self::Revoked(revocation) => match &revocation.target {
+                Target::Client(client_id) => Some(client_id),
+                _ => None,
+            },
+            Self::UserChanged(_) | Self::KeysChanged => None,
+        }
+    }
+
+    /// The user that is no longer what it was.
+    pub fn changed_user(&self) -> Option<Uuid> {
+        match self {
+            Self::UserChanged(id) => Some(*id),
+            Self::Revoked(revocation) => match revocation.target {
+                Target::User(id) => Some(id),
+                _ => None,
+            },
+            Self::ClientChanged(_) | Self::KeysChanged => None,
+        }
+    }
+}
+
 /// An entry of the log.
 #[derive(Clone, Debug)]
 pub struct LogEntry {
-    /// Its place.
+    /// Its place; also, in milliseconds, the time at which it was committed, unless many were committed in that moment.
     pub number: LogNumber,
-    /// When it was written.
+    /// When it was asked for.
     pub created_at: Timestamp,
     /// What it tells.
     pub event: LogEvent,
@@ -133,6 +168,17 @@ impl Transaction {
     }
 }
 
+/// Reads entries that are revocations.
+macro_rules! revocations {
+    ($rest:literal) => {
+        concat!(
+            "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until FROM log \
+             WHERE kind IN ('token', 'session', 'user', 'client', 'key', 'all') AND ",
+            $rest
+        )
+    };
+}
+
 fn revocation(row: &Row, target: Target) -> Result<Revocation> {
     let cause: Option<String> = row.get("cause")?;
     Ok(Revocation {
@@ -174,7 +220,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn log_head(&self) -> Result<LogNumber> {
-        let row = self.database.query_one("SELECT number FROM log_head WHERE id = 1", vec![]).await?;
+        let row = self.for_nodes.query_one("SELECT number FROM log_head WHERE id = 1", vec![]).await?;
         row.map_or_else(|| Err(unreadable("log_head", &"it is empty")), |row| row.get("number"))
     }
 
@@ -188,9 +234,9 @@ impl Store {
         if head <= number {
             return Ok(LogPage { head, entries: vec![], complete_to: head, is_broken: head < number });
         }
-        let sql = "SELECT number, previous, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
+        let sql = "SELECT number, COALESCE(previous, number - 1) AS previous, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
                    FROM log WHERE number > $1 ORDER BY number LIMIT $2";
-        let rows = self.database.query(sql, values![number, limit]).await?;
+        let rows = self.for_nodes.query(sql, values![number, limit]).await?;
         let mut is_broken = false;
         let mut last = number;
         let mut entries = Vec::with_capacity(rows.len());
@@ -212,17 +258,22 @@ impl Store {
     pub async fn log_go_on_above(&self, number: LogNumber, now: Timestamp) -> Result<()> {
         let sql = "UPDATE log_head SET number = $1 WHERE id = 1 AND number < $2";
         let above = (number + 1).max(now.millis());
-        self.database.write(sql, values![above, number]).await.map(drop)
+        self.for_nodes.write(sql, values![above, number]).await.map(drop)
     }
 
-    /// At most `limit` revocations that follow `number` and still cover something at `now`, in order.
+    /// At most `limit` revocations that still cover something after the moment `covers_until`, the one that is over first
+    /// at the head; to go on, give the moment and the number of the last.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn revocations_in_force(&self, number: LogNumber, now: Timestamp, limit: i64) -> Result<Vec<Revocation>> {
-        let sql = "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
-                   FROM log WHERE number > $1 AND covers_until > $2 AND kind IN ('token', 'session', 'user', 'client', 'key', 'all') ORDER BY number LIMIT $3";
-        self.revocations(sql, values![number, now, limit]).await
+    pub async fn revocations_in_force(
+        &self,
+        covers_until: Timestamp,
+        number: LogNumber,
+        limit: i64,
+    ) -> Result<Vec<Revocation>> {
+        let sql = revocations!("(covers_until, number) > ($1, $2) ORDER BY covers_until, number LIMIT $3");
+        self.revocations(sql, values![covers_until, number, limit]).await
     }
 
     /// Revocations, newest first; the key of a page is the number.
@@ -230,8 +281,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn revocation_list(&self, page: &Page) -> Result<Vec<Revocation>> {
-        let sql = "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
-                   FROM log WHERE number < $1 AND kind IN ('token', 'session', 'user', 'client', 'key', 'all') ORDER BY number DESC LIMIT $2";
+        let sql = revocations!("number < $1 ORDER BY number DESC LIMIT $2");
         let before = page.after.as_deref().and_then(|key| key.parse().ok()).unwrap_or(i64::MAX);
         self.revocations(sql, values![before, page.limit]).await
     }
@@ -241,9 +291,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn revocation_find(&self, number: LogNumber) -> Result<Option<Revocation>> {
-        let sql = "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
-                   FROM log WHERE number = $1 AND kind IN ('token', 'session', 'user', 'client', 'key', 'all')";
-        Ok(self.revocations(sql, values![number]).await?.pop())
+        Ok(self.revocations(revocations!("number = $1"), values![number]).await?.pop())
     }
 
     /// Writes a revocation and gives its number. A session that is revoked is marked as ended.

@@ -18,6 +18,7 @@ mod upkeep;
 mod users;
 
 pub use audit::{AuditFilter, AuditRecord, Audited};
+pub use batch::Pace;
 pub use clients::ClientsInUse;
 pub use database::{Dialect, Location};
 pub use listen::Listener;
@@ -29,12 +30,17 @@ pub use upkeep::Swept;
 
 use std::time::Duration;
 
-use batch::{Batcher, Pace};
+use batch::Batcher;
 use database::Database;
 use uuid::Uuid;
 
 /// Statements of one kind that run at the same time on Postgres, each for all who ask meanwhile.
 const POSTGRES_STATEMENTS: usize = 3;
+
+/// Connections for following the log and for the list of nodes.
+const CONNECTIONS_FOR_NODES: usize = 2;
+/// The longest that a statement on them may take.
+const LIMIT_FOR_NODES: Duration = Duration::from_secs(1);
 
 /// The least time between two statements that look for clients which anybody may have named.
 const BETWEEN_CLIENT_FINDS: Duration = Duration::from_millis(10);
@@ -66,6 +72,8 @@ pub struct Page {
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
+    /// The same database, with connections that no request takes: following the log must not wait for logins.
+    for_nodes: Database,
     client_finds: Batcher<String, clients::Found>,
     finds: Batcher<Uuid, Option<HeldSession>>,
     rotations: Batcher<Rotation, Option<HeldSession>>,
@@ -78,6 +86,7 @@ impl Store {
     /// When the database cannot be reached.
     pub async fn connect(location: &Location) -> Result<Self> {
         let database = Database::connect(location).await?;
+        let for_nodes = database.with_connections_of_its_own(CONNECTIONS_FOR_NODES, LIMIT_FOR_NODES)?;
         let at_once = if location.dialect() == Dialect::Postgres { POSTGRES_STATEMENTS } else { 1 };
         let (for_clients, for_finds, for_rotations) = (database.clone(), database.clone(), database.clone());
         let pace = Pace::new(BETWEEN_CLIENT_FINDS);
@@ -85,7 +94,7 @@ impl Store {
             let (database, pace) = (for_clients.clone(), pace.clone());
             async move {
                 pace.turn().await;
-                clients::find_all(&database, ids).await
+                Ok(clients::find_all(&database, ids).await?.into_iter().map(Ok).collect())
             }
         });
         let finds = Batcher::start(at_once, move |ids| {
@@ -96,7 +105,7 @@ impl Store {
             let database = for_rotations.clone();
             async move { sessions::rotate_all(&database, rotations).await }
         });
-        Ok(Self { database, client_finds, finds, rotations })
+        Ok(Self { database, for_nodes, client_finds, finds, rotations })
     }
 
     /// Which database it is.
@@ -113,7 +122,7 @@ impl Store {
             Dialect::Sqlite => Ok(None),
             Dialect::Postgres => {
                 let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
-                let row = self.database.query_one(sql, vec![]).await?;
+                let row = self.for_nodes.query_one(sql, vec![]).await?;
                 row.map(|row| row.get("now")).transpose()
             }
         }

@@ -18,14 +18,15 @@ pub struct NodeRecord {
     pub applied: LogNumber,
     /// When it applied that number.
     pub applied_at: Timestamp,
-    /// When it was last heard of.
+    /// When it was last heard of, by the clock of the database.
     pub heartbeat_at: Timestamp,
     /// Milliseconds after which it stops answering from memory.
     pub max_staleness: i64,
 }
 
 impl Store {
-    /// Tells that a node is alive and how far it is.
+    /// Tells that a node is alive and how far it is. A heartbeat that was overtaken by a newer one changes nothing, unless
+    /// the clock of the database went back by more than a minute.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -33,9 +34,10 @@ impl Store {
         let sql = "INSERT INTO nodes (id, name, applied, applied_at, heartbeat_at, max_staleness) \
                    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, \
                    applied_at = excluded.applied_at, heartbeat_at = excluded.heartbeat_at, \
-                   max_staleness = excluded.max_staleness";
+                   max_staleness = excluded.max_staleness \
+                   WHERE excluded.heartbeat_at >= nodes.heartbeat_at OR excluded.heartbeat_at < nodes.heartbeat_at - 60000";
         let values = values![node.id, &node.name, node.applied, node.applied_at, node.heartbeat_at, node.max_staleness];
-        self.database.write(sql, values).await.map(drop)
+        self.for_nodes.write(sql, values).await.map(drop)
     }
 
     /// Removes a node that stops.

@@ -12,7 +12,7 @@ use super::{Audited, Page, Result, Store};
 use crate::oauth::cause::Cause;
 use crate::oauth::revocation::{LogNumber, NewRevocation, Target};
 use crate::oauth::scope::Scope;
-use crate::oauth::session::Session;
+use crate::oauth::session::{MOST_RETRIES, Session};
 use crate::oauth::time::Timestamp;
 use crate::oauth::user::User;
 
@@ -129,8 +129,11 @@ pub struct Rotation {
     pub idle_expires_at: Timestamp,
 }
 
+/// An answer for each session that was asked for.
+type Answers = Vec<Result<Option<HeldSession>>>;
+
 /// Finds several sessions with one statement.
-pub(super) async fn find_all(database: &Database, ids: Vec<Uuid>) -> Result<Vec<Option<HeldSession>>> {
+pub(super) async fn find_all(database: &Database, ids: Vec<Uuid>) -> Result<Answers> {
     let (sql, asked) = match database.dialect() {
         Dialect::Postgres => (held_session!("sessions", "WHERE s.id = ANY ($1::text::uuid[])"), array(ids.iter())),
         Dialect::Sqlite => {
@@ -140,19 +143,19 @@ pub(super) async fn find_all(database: &Database, ids: Vec<Uuid>) -> Result<Vec<
     };
     let rows = database.query(sql, values![asked]).await?;
     let found = by_id(&rows)?;
-    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+    Ok(ids.iter().map(|id| found.get(id).cloned().transpose()).collect())
 }
 
 /// Moves several sessions to their next generation with one statement (on SQLite, one more reads them). Of several calls
 /// for one session, one wins.
-pub(super) async fn rotate_all(database: &Database, rotations: Vec<Rotation>) -> Result<Vec<Option<HeldSession>>> {
+pub(super) async fn rotate_all(database: &Database, rotations: Vec<Rotation>) -> Result<Answers> {
     // One call for each session, in one order everywhere: two nodes that wait for each other's rows would never end.
     let mut distinct: BTreeMap<Uuid, &Rotation> = BTreeMap::new();
     for rotation in &rotations {
         distinct.entry(rotation.id).or_insert(rotation);
     }
     let asked = distinct.values();
-    let mut moved: HashMap<Uuid, HeldSession> = match database.dialect() {
+    let mut moved: HashMap<Uuid, Result<HeldSession>> = match database.dialect() {
         Dialect::Postgres => {
             let sql = concat!(
                 "WITH moved AS (UPDATE sessions SET generation = sessions.generation + 1, retries = 0, \
@@ -193,8 +196,8 @@ pub(super) async fn rotate_all(database: &Database, rotations: Vec<Rotation>) ->
             };
             let rows = database.write(sql, values![to_json(&asked.map(member).collect::<Vec<Value>>())?]).await?;
             let ids = rows.iter().map(|row| row.get("id")).collect::<Result<Vec<Uuid>>>()?;
-            let held = find_all(database, ids).await?;
-            held.into_iter().flatten().map(|held| (held.session.id, held)).collect()
+            let held = find_all(database, ids.clone()).await?;
+            ids.into_iter().zip(held).filter_map(|(id, held)| Some((id, held.transpose()?))).collect()
         }
     };
     // The first call for a session takes its success away from the others.
@@ -202,13 +205,14 @@ pub(super) async fn rotate_all(database: &Database, rotations: Vec<Rotation>) ->
         let is_it = distinct
             .get(&rotation.id)
             .is_some_and(|first| (first.generation, &first.client_id) == (rotation.generation, &rotation.client_id));
-        if is_it { moved.remove(&rotation.id) } else { None }
+        if is_it { moved.remove(&rotation.id).transpose() } else { Ok(None) }
     };
     Ok(rotations.iter().map(won).collect())
 }
 
-fn by_id(rows: &[Row]) -> Result<HashMap<Uuid, HeldSession>> {
-    rows.iter().map(|row| held(row).map(|held| (held.session.id, held))).collect()
+/// A row that cannot be read is a fault of its own session only.
+fn by_id(rows: &[Row]) -> Result<HashMap<Uuid, Result<HeldSession>>> {
+    rows.iter().map(|row| Ok((row.get("id")?, held(row)))).collect()
 }
 
 impl Store {
@@ -309,9 +313,10 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn session_give_back(&self, session: &Session) -> Result<()> {
-        let sql = "UPDATE sessions SET generation = generation - 1 \
-                   WHERE id = $1 AND generation = $2 AND retries = 0 AND NOT ended";
-        self.database.write(sql, values![session.id, session.generation]).await.map(drop)
+        // The token before the one that is good again must not pass for a retry.
+        let sql = "UPDATE sessions SET generation = generation - 1, retries = $1 \
+                   WHERE id = $2 AND generation = $3 AND retries = 0 AND NOT ended";
+        self.database.write(sql, values![MOST_RETRIES, session.id, session.generation]).await.map(drop)
     }
 
     /// Notes that a session was refreshed without rotation. Gives whether it was still at this generation.

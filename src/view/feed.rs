@@ -3,52 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use uuid::Uuid;
-
 use super::{Unavailable, View};
-use crate::oauth::revocation::Target;
-use crate::store::{Listener, Location, LogEvent, NodeRecord};
+use crate::store::{Listener, Location, NodeRecord};
+use futures_util::FutureExt;
+use tokio::sync::Notify;
 
 /// The time between two heartbeats of a node.
 const HEARTBEAT: Duration = Duration::from_secs(2);
+/// The time between two searches for revocations that are over.
+const FORGET: Duration = Duration::from_secs(10);
 /// The time between two attempts to listen for notifications.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
-
-impl LogEvent {
-    /// Whether the keys must be loaded anew.
-    pub(super) fn changes_keys(&self) -> bool {
-        match self {
-            Self::KeysChanged => true,
-            Self::Revoked(revocation) => matches!(revocation.target, Target::Key(_)),
-            Self::ClientChanged(_) | Self::UserChanged(_) => false,
-        }
-    }
-
-    /// The client that is no longer what it was.
-    pub(super) fn changed_client(&self) -> Option<&str> {
-        match self {
-            Self::ClientChanged(client_id) => Some(client_id),
-            Self::Revoked(revocation) => match &revocation.target {
-                Target::Client(client_id) => Some(client_id),
-                _ => None,
-            },
-            Self::UserChanged(_) | Self::KeysChanged => None,
-        }
-    }
-
-    /// The user that is no longer what it was.
-    pub(super) fn changed_user(&self) -> Option<Uuid> {
-        match self {
-            Self::UserChanged(id) => Some(*id),
-            Self::Revoked(revocation) => match revocation.target {
-                Target::User(id) => Some(id),
-                _ => None,
-            },
-            Self::ClientChanged(_) | Self::KeysChanged => None,
-        }
-    }
-}
 
 /// Keeps a view true until it is dropped.
 #[derive(Debug)]
@@ -87,13 +52,11 @@ impl Feed {
         poll_interval: Duration,
         node: NodeRecord,
     ) -> Result<Self, Unavailable> {
-        view.store.node_heartbeat(&node).await?;
-        // What was revoked before the node was on the list did not wait for it.
-        view.catch_up().await?;
+        view.join(node).await?;
         let signals = Arc::new(Signals::default());
         let mut tasks = vec![
             tokio::spawn(follow(Arc::clone(&view), Arc::clone(&signals), poll_interval)),
-            tokio::spawn(beat(view, Arc::clone(&signals), node)),
+            tokio::spawn(beat(view, Arc::clone(&signals))),
         ];
         if location.file().is_none() {
             tasks.push(tokio::spawn(listen(location, signals)));
@@ -113,15 +76,16 @@ async fn follow(view: Arc<View>, signals: Arc<Signals>, poll_interval: Duration)
                 tracing::info!(applied = view.applied(), "the log is followed again");
             }
             Ok(()) => {}
-            Err(error) if !failing => {
-                failing = true;
+            Err(error) => {
                 view.measures.feed_errors.inc();
-                tracing::warn!(
-                    error = error.0,
-                    "the log cannot be read; answers come from memory while it is young enough"
-                );
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(
+                        error = error.0,
+                        "the log cannot be read: see whether the database answers; answers come from memory while it is \
+                         young enough, then they are 503"
+                    );
+                }
             }
-            Err(_) => _ = view.measures.feed_errors.inc(),
         }
         if view.applied() != before {
             signals.applied.notify_one();
@@ -132,70 +96,66 @@ async fn follow(view: Arc<View>, signals: Arc<Signals>, poll_interval: Duration)
     }
 }
 
-/// Tells the others how far this node is; on this occasion does what is to be done now and then.
-async fn beat(view: Arc<View>, signals: Arc<Signals>, mut node: NodeRecord) {
-    let mut now_and_then = tokio::time::interval(HEARTBEAT);
+/// Tells the others how far this node is, and forgets what is over.
+async fn beat(view: Arc<View>, signals: Arc<Signals>) {
+    let (mut now_and_then, mut seldom) = (tokio::time::interval(HEARTBEAT), tokio::time::interval(FORGET));
+    let mut failing = false;
     loop {
-        let is_now_and_then = tokio::select! {
-            _ = now_and_then.tick() => true,
-            () = signals.applied.notified() => false,
-        };
-        let (applied, now) = (view.applied(), view.clock.now());
-        if node.applied != applied {
-            node.applied = applied;
-            node.applied_at = now;
+        tokio::select! {
+            _ = now_and_then.tick() => {}
+            () = signals.applied.notified() => {}
+            _ = seldom.tick() => {
+                view.forget_what_is_over();
+                continue;
+            }
         }
-        node.heartbeat_at = now;
-        if let Err(error) = view.store.node_heartbeat(&node).await {
-            tracing::debug!(%error, "the heartbeat of this node was not written");
+        match view.beat().await {
+            Ok(()) => failing = false,
+            Err(error) if !failing => {
+                failing = true;
+                tracing::warn!(error = error.0, "the heartbeat of this node was not written; receipts wait for it");
+            }
+            Err(_) => {}
         }
-        if is_now_and_then {
-            // Not after each look: it walks through all of them.
-            view.forget_what_is_over();
-            measure_clock(&view).await;
-        }
-    }
-}
-
-async fn measure_clock(view: &View) {
-    let before = view.clock.read();
-    if let Ok(Some(millis)) = view.store.database_clock().await {
-        view.clock.measured(before, millis);
     }
 }
 
 async fn listen(location: Location, signals: Arc<Signals>) {
-    let mut was_deaf = false;
     loop {
         match Listener::connect(&location).await {
             Ok(Some(mut listener)) => {
                 // What was announced while nobody listened is found by this look.
                 signals.grown.notify_one();
-                loop {
-                    tokio::select! {
-                        told = listener.wait() => {
-                            signals.grown.notify_one();
-                            if told.is_err() {
-                                break;
-                            }
-                        }
-                        () = signals.deaf.notified() => {
-                            if !was_deaf {
-                                was_deaf = true;
-                                tracing::warn!(
-                                    "the log has grown without a notification of Postgres (a connection pooler in \
-                                     transaction mode loses them, so does a broken connection): listening anew; until \
-                                     then changes are found by polling"
-                                );
-                            }
-                            break;
-                        }
-                    }
+                _ = signals.deaf.notified().now_or_never();
+                while hears(&mut listener, &signals).await {
+                    signals.grown.notify_one();
                 }
+                signals.grown.notify_one();
             }
             Ok(None) => return,
             Err(error) => tracing::debug!(%error, "notifications of the database are not to be had; polling goes on"),
         }
         tokio::time::sleep(LISTEN_AGAIN).await;
+    }
+}
+
+/// Waits for the next notification. False: the connection is lost, or it seems so, because the log has grown and nobody was
+/// told for a while after.
+async fn hears(listener: &mut Listener, signals: &Signals) -> bool {
+    tokio::select! {
+        told = listener.wait() => return told.is_ok(),
+        () = signals.deaf.notified() => {}
+    }
+    // A poll can be a little quicker than the notification.
+    match tokio::time::timeout(LISTEN_AGAIN, listener.wait()).await {
+        Ok(told) => told.is_ok(),
+        Err(_) => {
+            tracing::warn!(
+                "the log has grown without a notification of Postgres (a connection pooler in transaction mode loses them: \
+                 connect directly or in session mode; so does a broken connection): listening anew; meanwhile changes are \
+                 found by polling"
+            );
+            false
+        }
     }
 }

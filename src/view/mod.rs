@@ -4,15 +4,18 @@
 //! number it has *applied*; the *age* of the view is the time since the last complete look at the log began. Past the
 //! allowed age nothing is answered from memory: the log is read first, and if that fails the answer is 503.
 
+mod age;
 mod clients;
 mod feed;
+mod look;
 mod measures;
+mod membership;
 mod revocations;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache;
@@ -21,24 +24,28 @@ use uuid::Uuid;
 
 pub use feed::Feed;
 pub use measures::Measures;
+pub use membership::SILENCE;
 
 use crate::clock::Clock;
 use crate::oauth::cause::Cause;
 use crate::oauth::claims::AccessClaims;
 use crate::oauth::client::{Client, check_client_id};
 use crate::oauth::revocation::LogNumber;
-use crate::store::{ClientsInUse, LogEntry, LogEvent, Store, StoreError};
+use crate::oauth::time::Timestamp;
+use crate::store::{ClientsInUse, Pace, Store, StoreError};
 use crate::token::keyring::KeyRing;
 use crate::token::master::MasterKey;
+use age::{LastTime, Watch};
 use clients::ClientCache;
+use membership::Membership;
 use revocations::Revocations;
 
-/// Entries of the log that are read at a time.
-const LOG_PAGE: i64 = 1000;
 /// The most usernames that are remembered.
 const MOST_USERNAMES: usize = 20_000;
 /// The most verified tokens that are remembered.
 const MOST_VERIFIED: usize = 20_000;
+/// The least time between two looks at the log that strangers can cause.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// The longest wait for the answer to a question about what memory lacks.
 const QUESTION_LIMIT: Duration = Duration::from_secs(1);
 
@@ -75,8 +82,14 @@ pub struct View {
     clients_in_use: ArcSwap<Option<ClientsInUse>>,
     usernames: Cache<Uuid, Arc<str>>,
     verified: Cache<[u8; 32], (u64, Arc<AccessClaims>)>,
+    watch: Watch,
     /// When the last complete look at the log began.
-    looked_at: Mutex<Instant>,
+    looked_at: LastTime,
+    /// The node that this view serves, if it serves one.
+    membership: Membership,
+    /// Counts what may have made an answer of the database stale.
+    changes: AtomicU64,
+    pace: Pace,
     /// Counts the looks that have begun.
     looks_begun: AtomicU64,
     /// Which look was the last to succeed, so that one look serves all who wait for it.
@@ -105,6 +118,7 @@ impl View {
         master: Arc<MasterKey>,
         max_staleness: Duration,
     ) -> Result<Self, Unavailable> {
+        let watch = Watch::new(clock.clone());
         let view = Self {
             store,
             clock,
@@ -117,7 +131,11 @@ impl View {
             clients_in_use: ArcSwap::default(),
             usernames: Cache::new(MOST_USERNAMES),
             verified: Cache::new(MOST_VERIFIED),
-            looked_at: Mutex::new(Instant::now()),
+            looked_at: LastTime::new(watch.now()),
+            membership: Membership::new(watch.now()),
+            watch,
+            changes: AtomicU64::default(),
+            pace: Pace::new(BETWEEN_LOOKS),
             looks_begun: AtomicU64::new(0),
             last_good_look: AtomicU64::new(0),
             looking: AsyncMutex::default(),
@@ -135,17 +153,25 @@ impl View {
 
     /// The time since the last complete look at the log began.
     pub fn age(&self) -> Duration {
-        self.looked_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+        self.looked_at.elapsed(self.watch.now())
     }
 
     /// Whether the view is young enough to answer from.
     pub fn is_fresh(&self) -> bool {
-        self.age() <= self.max_staleness && !self.forgot_too_early()
+        let now = self.watch.now();
+        self.looked_at.elapsed(now) <= self.max_staleness
+            && !self.membership.has_lapsed(now)
+            && !self.forgot_too_early()
     }
 
     /// Whether the clock went back behind a moment by which revocations were forgotten: some may be in force again.
     fn forgot_too_early(&self) -> bool {
-        self.clock.now().millis().saturating_add(1000) < self.forgot_by.load(Ordering::Acquire)
+        self.clock.now().millis() < self.forgot_by.load(Ordering::Acquire)
+    }
+
+    /// A moment that is past even if this clock is a little ahead, as it may be by each measurement of its offset.
+    fn over_for_sure(&self) -> Timestamp {
+        self.clock.now().plus_seconds(-2)
     }
 
     /// How many revocations are in force.
@@ -175,31 +201,18 @@ impl View {
         within_limit(self.catch_up()).await
     }
 
-    /// Looks at the log within a second, before something is refused because of what memory lacks.
+    /// Looks at the log within a second, before something is refused because of what memory lacks; a bounded number of
+    /// times a second, each time for all that wait by then.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer, or is asked too much.
     pub async fn ensure_current(&self) -> Result<(), Unavailable> {
-        within_limit(self.catch_up()).await
+        within_limit(self.catch_up_in_turn(Some(&self.pace))).await
     }
 
-    /// Looks at the log; afterwards the view holds everything that was committed before the call.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn catch_up(&self) -> Result<(), Unavailable> {
-        let before = self.looks_begun.load(Ordering::Acquire);
-        let _looking = self.looking.lock().await;
-        if self.last_good_look.load(Ordering::Acquire) > before {
-            // A look that began after this call has succeeded meanwhile.
-            return Ok(());
-        }
-        let begun = Instant::now();
-        let this_look = self.looks_begun.fetch_add(1, Ordering::AcqRel) + 1;
-        self.look().await?;
-        self.last_good_look.store(this_look, Ordering::Release);
-        *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner) = begun;
-        Ok(())
+    /// The client of this id, if it is in memory.
+    pub fn client_in_memory(&self, client_id: &str) -> Option<Arc<Client>> {
+        self.clients.get(client_id)
     }
 
     /// The client of this id: from memory, else from the database.
@@ -207,7 +220,7 @@ impl View {
     /// # Errors
     /// When memory lacks it and the database does not answer, or is asked too much.
     pub async fn client(&self, client_id: &str) -> Result<Option<Arc<Client>>, Unavailable> {
-        match self.clients.get(client_id) {
+        match self.client_in_memory(client_id) {
             Some(client) => Ok(Some(client)),
             None => self.client_again(client_id).await,
         }
@@ -240,11 +253,12 @@ impl View {
         if known.is_some() {
             return Ok(known);
         }
-        let as_of = self.applied();
+        let as_of = self.changes.load(Ordering::Acquire);
         let fresh = Arc::new(Some(within_limit(async { Ok(self.store.clients_in_use().await?) }).await?));
-        // What changed while it was read will be read again.
-        if self.applied() == as_of {
-            self.clients_in_use.store(Arc::clone(&fresh));
+        self.clients_in_use.store(Arc::clone(&fresh));
+        // What may have changed while it was read is not kept.
+        if self.changes.load(Ordering::Acquire) != as_of {
+            self.clients_in_use.store(Arc::default());
         }
         Ok(fresh)
     }
@@ -257,12 +271,14 @@ impl View {
         if let Some(name) = self.usernames.get(&id) {
             return Ok(Some(name));
         }
-        let as_of = self.applied();
+        let as_of = self.changes.load(Ordering::Acquire);
         let found = within_limit(async { Ok(self.store.user_find(id).await?) }).await?;
         let Some(user) = found else { return Ok(None) };
         let name: Arc<str> = user.username.into();
-        if self.applied() == as_of {
-            self.usernames.insert(id, Arc::clone(&name));
+        self.usernames.insert(id, Arc::clone(&name));
+        // What may have changed while it was read is not kept.
+        if self.changes.load(Ordering::Acquire) != as_of {
+            self.usernames.remove(&id);
         }
         Ok(Some(name))
     }
@@ -280,108 +296,9 @@ impl View {
 
     /// Drops what no longer covers anything.
     pub fn forget_what_is_over(&self) {
-        let now = self.clock.now();
-        self.forgot_by.fetch_max(now.millis(), Ordering::AcqRel);
-        self.revocations.write().unwrap_or_else(PoisonError::into_inner).forget_before(now);
-    }
-
-    async fn load_all(&self) -> Result<(), Unavailable> {
-        let head = self.store.log_head().await?;
-        let now = self.clock.now();
-        let mut fresh = Revocations::default();
-        let mut after = 0;
-        loop {
-            let page = self.store.revocations_in_force(after, now, LOG_PAGE).await?;
-            for revocation in &page {
-                after = revocation.number;
-                fresh.add(revocation);
-            }
-            if i64::try_from(page.len()).unwrap_or(i64::MAX) < LOG_PAGE {
-                break;
-            }
-        }
-        self.load_keys().await?;
-        *self.revocations.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        self.clients.clear(head);
-        self.usernames.clear();
-        self.clients_in_use.store(Arc::default());
-        self.applied.store(head, Ordering::Release);
-        self.forgot_by.store(now.millis(), Ordering::Release);
-        Ok(())
-    }
-
-    async fn load_keys(&self) -> Result<(), Unavailable> {
-        let records = self.store.key_list().await?;
-        let held = self.keys.load_full();
-        let mut incomplete = false;
-        let ring = match KeyRing::open(&records, &self.master) {
-            Ok(ring) => ring,
-            Err(kid) if held.generation > 0 => {
-                tracing::error!(kid, "a key cannot be unwrapped: the master key was changed; restart with the new one");
-                incomplete = true;
-                let kids: Vec<String> = records.into_iter().map(|record| record.kid).collect();
-                held.ring.only(&kids)
-            }
-            Err(kid) => return Err(Unavailable(format!("the key {kid} cannot be unwrapped with this master key"))),
-        };
-        self.keys.store(Arc::new(CurrentKeys { ring, incomplete, generation: held.generation + 1 }));
-        Ok(())
-    }
-
-    async fn look(&self) -> Result<(), Unavailable> {
-        if self.forgot_too_early() {
-            tracing::warn!("the clock went back; loading everything anew");
-            return self.load_all().await;
-        }
-        loop {
-            let applied = self.applied();
-            let page = within_limit(async { Ok(self.store.log_after(applied, LOG_PAGE).await?) }).await?;
-            if page.head < applied {
-                let head = page.head;
-                tracing::warn!(applied, head, "the log went back: the database was restored; loading everything anew");
-                self.store.log_go_on_above(applied, self.clock.now()).await?;
-                return self.load_all().await;
-            }
-            if page.is_broken {
-                let head = page.head;
-                tracing::warn!(
-                    applied,
-                    head,
-                    "the log does not go on where this node left it: the database was restored, or this node was away \
-                     too long; loading everything anew"
-                );
-                return self.load_all().await;
-            }
-            let keys_changed = page.entries.iter().any(|entry| entry.event.changes_keys());
-            if keys_changed {
-                self.load_keys().await?;
-            }
-            for entry in &page.entries {
-                self.apply(entry);
-            }
-            self.clients.applied(page.complete_to);
-            self.applied.store(page.complete_to, Ordering::Release);
-            if page.complete_to >= page.head {
-                return Ok(());
-            }
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a lag is small")]
-    fn apply(&self, entry: &LogEntry) {
-        let event = &entry.event;
-        if let LogEvent::Revoked(revocation) = event {
-            self.revocations.write().unwrap_or_else(PoisonError::into_inner).add(revocation);
-            let lag = self.clock.now().millis() - entry.created_at.millis();
-            self.measures.lag.observe(lag.max(0) as f64 / 1000.0);
-        }
-        if let Some(client_id) = event.changed_client() {
-            self.clients.drop_older(client_id, entry.number);
-            self.clients_in_use.store(Arc::default());
-        }
-        if let Some(user) = event.changed_user() {
-            self.usernames.remove(&user);
-        }
+        let over = self.over_for_sure();
+        self.forgot_by.fetch_max(over.millis(), Ordering::AcqRel);
+        self.revocations.write().unwrap_or_else(PoisonError::into_inner).forget_before(over);
     }
 }
 

@@ -24,10 +24,16 @@ pub(super) struct Revocations {
     users: HashMap<Uuid, Held>,
     clients: HashMap<String, Held>,
     all: Option<Held>,
+    /// When the first of them is over, if there is one.
+    first_over: Option<Timestamp>,
 }
 
 impl Revocations {
     pub(super) fn add(&mut self, revocation: &Revocation) {
+        if !matches!(revocation.target, Target::Key(_)) {
+            self.first_over =
+                Some(self.first_over.map_or(revocation.covers_until, |first| first.min(revocation.covers_until)));
+        }
         let held = Held { number: revocation.number, covers_until: revocation.covers_until, cause: revocation.cause };
         match &revocation.target {
             Target::Token(id) => newest(self.tokens.entry(*id).or_insert(held), held),
@@ -50,18 +56,38 @@ impl Revocations {
         [token, session, user, client, all].into_iter().flatten().map(|held| held.cause).min()
     }
 
+    /// Drops what is over. Walks through all, but only if there is something to drop.
     pub(super) fn forget_before(&mut self, now: Timestamp) {
-        let in_force = |held: &Held| held.covers_until > now;
-        self.tokens.retain(|_, held| in_force(held));
-        self.sessions.retain(|_, held| in_force(held));
-        self.users.retain(|_, held| in_force(held));
-        self.clients.retain(|_, held| in_force(held));
+        if self.first_over.is_none_or(|first| first > now) {
+            return;
+        }
+        let mut first_over: Option<Timestamp> = None;
+        let mut in_force = |held: &Held| {
+            let is_in_force = held.covers_until > now;
+            if is_in_force {
+                first_over = Some(first_over.map_or(held.covers_until, |first| first.min(held.covers_until)));
+            }
+            is_in_force
+        };
+        retain(&mut self.tokens, &mut in_force);
+        retain(&mut self.sessions, &mut in_force);
+        retain(&mut self.users, &mut in_force);
+        retain(&mut self.clients, &mut in_force);
         self.all = self.all.filter(in_force);
+        self.first_over = first_over;
     }
 
     pub(super) fn len(&self) -> usize {
         let all = usize::from(self.all.is_some());
         self.tokens.len() + self.sessions.len() + self.users.len() + self.clients.len() + all
+    }
+}
+
+/// Keeps those in force, and gives the memory of a flood back.
+fn retain<K: Eq + std::hash::Hash>(map: &mut HashMap<K, Held>, in_force: &mut impl FnMut(&Held) -> bool) {
+    map.retain(|_, held| in_force(held));
+    if map.len() < map.capacity() / 4 {
+        map.shrink_to(map.len() * 2);
     }
 }
 
@@ -102,22 +128,39 @@ mod tests {
     proptest! {
         #[test]
         fn the_view_agrees_with_a_naive_scan_of_the_log(
-            targets in proptest::collection::vec(target(), 0..12),
-            (user, client, jti, sid, log) in (0u128..3, 0u8..3, 0u128..3, 0u128..3, 0i64..13),
+            log in proptest::collection::vec((target(), 0i64..20), 0..12).prop_map(|entries| {
+                entries.into_iter().zip(1..).map(|((target, until), number)| (number, target, until)).collect::<Vec<_>>()
+            }),
+            order in any::<prop::sample::Index>(),
+            times in proptest::collection::vec(0i64..20, 1..4),
+            (user, client, jti, sid, at) in (0u128..3, 0u8..3, 0u128..3, 0u128..3, 0i64..13),
         ) {
+            let claims = claims(user, client, jti, sid, at);
             let mut revocations = Revocations::default();
-            let claims = claims(user, client, jti, sid, log);
-            let mut covered = false;
-            for (target, number) in targets.into_iter().zip(1..) {
-                covered |= target.covers(number, &claims);
+            // At a start they do not come in the order of the log.
+            let middle = if log.is_empty() { 0 } else { order.index(log.len()) };
+            for (number, target, until) in log[middle..].iter().chain(&log[..middle]) {
                 revocations.add(&Revocation {
-                    number, target, cause: Cause::TokenRevoked, reason: None, actor: String::new(),
-                    created_at: Timestamp::from_millis(0), covers_until: Timestamp::from_millis(1),
+                    number: *number, target: target.clone(), cause: Cause::TokenRevoked, reason: None, actor: String::new(),
+                    created_at: Timestamp::from_millis(0), covers_until: Timestamp::from_millis(*until),
                 });
             }
-            prop_assert_eq!(revocations.covering(&claims).is_some(), covered);
-            revocations.forget_before(Timestamp::from_millis(1));
-            prop_assert_eq!(revocations.len(), 0);
+            let covered = |now: i64| {
+                log.iter().any(|(number, target, until)| *until > now && target.covers(*number, &claims))
+            };
+            prop_assert_eq!(revocations.covering(&claims).is_some(), covered(-1));
+            let mut times = times;
+            times.sort_unstable();
+            for now in times {
+                revocations.forget_before(Timestamp::from_millis(now));
+                // What is in force is never forgotten; of one target, the newest may be kept for as long as the longest.
+                if covered(now) {
+                    prop_assert!(revocations.covering(&claims).is_some());
+                }
+                if log.iter().all(|(_, _, until)| *until <= now) {
+                    prop_assert_eq!(revocations.len(), 0);
+                }
+            }
         }
     }
 }

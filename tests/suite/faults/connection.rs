@@ -107,3 +107,31 @@ async fn a_node_whose_many_connections_were_forgotten_makes_new_ones_soon() {
     fleet.recovers(&lone, good).await;
     fleet.oracle.settle().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_receipts_no_longer_waited_for_is_on_the_list_before_it_answers_again() {
+    let (database, _folder) = fresh_database(Backend::Postgres).await;
+    let fleet = Fleet::on(&database, STALENESS);
+    let proxy = Proxy::to(&database).await;
+    let (first, lone) = (fleet.start(), fleet.start_on(&proxy.address_of(&database)));
+    let (good, token) = (fleet.token(&first, &fleet.app).await, fleet.token(&first, &fleet.sealed).await);
+    let names_it = |receipt: &serde_json::Value| {
+        let nodes = receipt["applied_by"].as_array().unwrap();
+        nodes.iter().any(|node| node["name"].as_str().unwrap().ends_with(&lone.process()))
+    };
+    proxy.cut();
+    let early = fleet.token(&first, &fleet.sealed).await;
+    let receipt = fleet.revoke(&first, json!({"client": fleet.sealed.id}), &[token, early], "0s").await;
+    assert!(names_it(&receipt), "{receipt}");
+    eventually(Duration::from_secs(12), "it does not count any more", async || {
+        !names_it(&fleet.receipt(&first, &receipt["number"]).await)
+    })
+    .await;
+    proxy.heal();
+    fleet.recovers(&lone, good).await;
+    let receipt = fleet.revoke(&first, json!({"client": fleet.app.id}), &[good], "5s").await;
+    assert!(names_it(&receipt), "{receipt}");
+    assert_eq!(receipt["applied_everywhere"], json!(true), "{receipt}");
+    assert_eq!(fleet.oracle.ask(&lone, good).await, Said::Inactive);
+    fleet.oracle.settle().await;
+}

@@ -129,16 +129,18 @@ on_both_stores!(what_still_covers_something_is_in_force, async |backend| {
         new.covers_until = at(covers_until);
         numbers.push(db.revoke(&new, &audited()).await.unwrap().number);
     }
-    let in_force = async |after, now, limit| {
-        let revocations = db.revocations_in_force(after, at(now), limit).await.unwrap();
+    let in_force = async |after: (i64, i64), limit| {
+        let revocations = db.revocations_in_force(at(after.0), after.1, limit).await.unwrap();
         revocations.iter().map(|revocation| revocation.number).collect::<Vec<_>>()
     };
-    assert_eq!(in_force(0, 99, 10).await, numbers);
-    assert_eq!(in_force(0, 100, 10).await, [numbers[1], numbers[2]], "the end itself is over");
-    assert_eq!(in_force(0, 200, 10).await, [numbers[1]]);
-    assert_eq!(in_force(numbers[0], 0, 10).await, [numbers[1], numbers[2]]);
-    assert_eq!(in_force(0, 0, 2).await, [numbers[0], numbers[1]]);
-    assert!(in_force(0, 300, 10).await.is_empty());
+    let [first, last, middle] = numbers[..] else { unreachable!() };
+    assert_eq!(in_force((99, i64::MAX), 10).await, [first, middle, last]);
+    assert_eq!(in_force((100, i64::MAX), 10).await, [middle, last], "the end itself is over");
+    assert_eq!(in_force((200, i64::MAX), 10).await, [last]);
+    assert_eq!(in_force((99, i64::MAX), 2).await, [first, middle], "a page");
+    assert_eq!(in_force((200, middle), 10).await, [last], "and the next");
+    assert_eq!(in_force((200, middle - 1), 10).await, [middle, last], "several may end in one moment");
+    assert!(in_force((300, i64::MAX), 10).await.is_empty());
 });
 
 // A node reads page after page until one is not full: a page that is short for another reason would hide what follows.
@@ -155,7 +157,7 @@ on_both_stores!(an_entry_that_only_newer_programs_know_does_not_shorten_a_page, 
     for _ in 0..3 {
         db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
     }
-    assert_eq!(db.revocations_in_force(0, at(0), 2).await.unwrap().len(), 2);
+    assert_eq!(db.revocations_in_force(at(0), i64::MAX, 2).await.unwrap().len(), 2);
     assert_eq!(db.revocation_list(&page(4, None)).await.unwrap().len(), 3);
     let log = db.log_after(0, 2).await.unwrap();
     assert_eq!((log.entries.len(), log.complete_to), (1, log.entries[0].number), "it is passed over");
