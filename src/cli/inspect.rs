@@ -14,6 +14,7 @@ use super::context::{connect, resolve, settings};
 use super::{Failed, Global, Outcome, output};
 use crate::admin::Administration;
 use crate::clock::{Clock, LARGEST_OFFSET};
+use crate::http::offset_in_words;
 use crate::secret::pool::PasswordPool;
 use crate::serve::{check_schema, reach_database};
 use crate::settings::{MasterKeySource, Needs, Settings, TABLE};
@@ -170,7 +171,7 @@ async fn clock(store: &crate::store::Store) -> Result<String, String> {
         Ok(Some(millis)) => {
             clock.measured(before, millis);
             let offset = clock.offset_millis();
-            let text = format!("{offset} ms behind the database");
+            let text = format!("{} the database", offset_in_words(offset));
             if offset.abs() > LARGEST_OFFSET {
                 Err(format!("{text}: set the clock of this machine by NTP"))
             } else {

@@ -1,7 +1,8 @@
 //! Is a token good? One answer for introspection, the admin API, revocation and refresh.
 //!
-//! The order of the causes (contract §6): form and origin, signature, issuer, taken back, time. Where memory lacks
-//! something, the database is asked before anything is refused.
+//! The order of the causes: form and origin, signature, issuer, taken back, time. Nothing of a token is believed before
+//! it is proved; what is both revoked and over counts as revoked. Where memory lacks something, the database is asked
+//! before anything is refused.
 
 use std::sync::Arc;
 

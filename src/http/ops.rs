@@ -43,10 +43,16 @@ impl Health {
         }
         let offset = self.app.clock.offset_millis();
         if offset.abs() > LARGEST_OFFSET {
-            problems.push(format!("the clock of this machine is {offset} ms behind that of the database"));
+            problems.push(format!("the clock of this machine is {} that of the database", offset_in_words(offset)));
         }
         problems
     }
+}
+
+/// How far this machine's clock is off, such as `20 ms behind` or `20 ms ahead of`, of an offset in milliseconds.
+pub fn offset_in_words(offset: i64) -> String {
+    let side = if offset < 0 { "ahead of" } else { "behind" };
+    format!("{} ms {side}", offset.unsigned_abs())
 }
 
 /// `/metrics`, `/healthz`, `/readyz`.
@@ -77,7 +83,7 @@ async fn metrics(State(health): State<Health>) -> Response {
         ("view_applied_number", "The log number up to which this node has applied everything", view.applied() as f64),
         (
             "clock_offset_seconds",
-            "How far the clock of this machine is behind that of the database",
+            "How far the clock of this machine is behind that of the database; negative: ahead",
             health.app.clock.offset_millis() as f64 / 1000.0,
         ),
     ];

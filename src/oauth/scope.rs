@@ -98,7 +98,7 @@ impl Scope {
     }
 }
 
-/// Whether a scope token belongs to the admin API (contract: reserved for confidential clients).
+/// Whether a scope token belongs to the admin API and so is for confidential clients only.
 pub fn is_reserved(token: &str) -> bool {
     token.starts_with(RESERVED_PREFIX)
 }

@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_contract() {
+    fn the_defaults_are_the_documented_ones() {
         let settings = check_with(&[], true).unwrap();
         assert_eq!(settings.issuer, "http://127.0.0.1:8080");
         assert_eq!(settings.environment.to_string(), "dev");

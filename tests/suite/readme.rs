@@ -1,9 +1,10 @@
 //! Every command of the README is run.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use crate::support::{Backend, fresh_database};
+use crate::support::{Answer, Backend, TestServer, fresh_database};
 
 const README: &str = include_str!("../../README.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_jeton");
@@ -122,6 +123,23 @@ async fn the_production_commands_of_the_readme_lead_to_a_token() {
         .await
         .unwrap();
     assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_metrics_of_the_readme_are_those_that_there_are() {
+    let rows = README.lines().filter_map(|line| line.strip_prefix("| `jeton_"));
+    let named: BTreeSet<String> = rows.map(|row| format!("jeton_{}", row.split('`').next().unwrap())).collect();
+    let app = TestServer::start(Backend::Sqlite).await;
+    // What is counted by labels is not shown before it was counted once.
+    let client = app.main_client("main").await;
+    let grant = [("grant_type", "client_credentials")];
+    app.token(&client, &grant).await.assert_ok();
+    app.token(&client.with_secret("wrong"), &grant).await.assert_error(401, "invalid_client");
+    let shown = Answer::of(app.http.get(format!("{}/metrics", app.ops))).await.assert_ok().body.clone();
+    let families = shown.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    // A counter is scraped by this name.
+    let sample = |(name, kind)| if kind == "counter" { format!("{name}_total") } else { String::from(name) };
+    assert_eq!(named, families.map(sample).collect(), "{shown}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ pub(crate) mod postgres;
 pub(crate) mod proxy;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -166,7 +166,7 @@ impl TestServer {
         &self.server.app.settings.issuer
     }
 
-    /// Creates a client through the admin API; `members` as in the contract. Gives the actor that it is.
+    /// Creates a client through the admin API; `members` as `NewClient` in openapi.yaml. Gives the actor that it is.
     pub(crate) async fn client(&self, client_id: &str, mut members: Value) -> TestClient {
         members["client_id"] = json!(client_id);
         let answer = self.admin(Method::POST, "/admin/v1/clients", Some(members.clone())).await;
@@ -379,6 +379,13 @@ impl Answer {
         self
     }
 
+    /// Whether this is the honest answer of an OAuth endpoint that cannot tell at the moment: 503, and when to come again.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+            && self.header("retry-after").is_some()
+            && self.json["error"] == "temporarily_unavailable"
+    }
+
     /// Exactly `{"active":false}`.
     #[track_caller]
     pub(crate) fn assert_inactive(&self) {
@@ -396,4 +403,13 @@ impl Answer {
 pub(crate) fn jwt_part(token: &str, part: usize) -> Value {
     let segment = token.split('.').nth(part).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).unwrap()).unwrap()
+}
+
+/// Tries until it is so.
+pub(crate) async fn eventually(limit: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < limit, "not within {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

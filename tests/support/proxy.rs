@@ -1,8 +1,9 @@
-//! A connection that fails on command: a proxy between a server and its database.
+//! A connection that fails on command, and counts: a proxy between a server and its database.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -33,17 +34,25 @@ pub(crate) struct Proxy(Arc<State>);
 struct State {
     port: u16,
     to: u16,
+    /// How long each answer of the database takes longer.
+    way: Duration,
     line: watch::Sender<Line>,
     /// Counts the times at which all connections there were fell silent for ever.
     forgotten: AtomicUsize,
     swallowed: AtomicUsize,
+    statements: AtomicU64,
 }
 
 impl Proxy {
     /// A proxy to a Postgres on this machine.
     pub(crate) async fn to(database: &str) -> Self {
+        Self::far_from(database, Duration::ZERO).await
+    }
+
+    /// A proxy through which each answer takes so much longer, as if the database were in another building.
+    pub(crate) async fn far_from(database: &str, way: Duration) -> Self {
         let to = Url::parse(database).unwrap().port().unwrap();
-        let state = Arc::new(State { port: free_port(), to, ..State::default() });
+        let state = Arc::new(State { port: free_port(), to, way, ..State::default() });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, state.port)).await.unwrap();
         tokio::spawn(listen(listener, Arc::clone(&state)));
         Self(state)
@@ -82,6 +91,11 @@ impl Proxy {
     pub(crate) fn swallowed(&self) -> usize {
         self.0.swallowed.load(Ordering::Relaxed)
     }
+
+    /// How many statements have passed.
+    pub(crate) fn statements(&self) -> u64 {
+        self.0.statements.load(Ordering::Relaxed)
+    }
 }
 
 async fn listen(listener: TcpListener, state: Arc<State>) {
@@ -109,25 +123,41 @@ async fn listen(listener: TcpListener, state: Arc<State>) {
 async fn connect(near: TcpStream, state: Arc<State>) {
     let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, state.to)).await else { return };
     let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
-    let listens = AtomicBool::new(false);
+    let (listens, mut messages) = (AtomicBool::new(false), Messages::default());
+    let there = pass(from_near, to_far, &state, Duration::ZERO, |piece| {
+        listens.fetch_or(has(piece, b"LISTEN "), Ordering::Relaxed);
+        state.statements.fetch_add(messages.statements_in(piece), Ordering::Relaxed);
+        true
+    });
+    let back = pass(from_far, to_near, &state, state.way, |piece| {
+        let lost = *state.line.borrow() == Line::WithoutNotifications
+            && listens.load(Ordering::Relaxed)
+            && has(piece, b"jeton_log");
+        state.swallowed.fetch_add(usize::from(lost), Ordering::Relaxed);
+        !lost
+    });
     let mut line = state.line.subscribe();
     tokio::select! {
-        () = pass(from_near, to_far, &state, |piece| { listens.fetch_or(has(piece, b"LISTEN "), Ordering::Relaxed); true }) => {}
-        () = pass(from_far, to_near, &state, |piece| {
-            let lost = *state.line.borrow() == Line::WithoutNotifications
-                && listens.load(Ordering::Relaxed) && has(piece, b"jeton_log");
-            state.swallowed.fetch_add(usize::from(lost), Ordering::Relaxed);
-            !lost
-        }) => {}
+        () = there => {}
+        () = back => {}
         _ = line.wait_for(|line| *line == Line::Cut) => {}
     }
 }
 
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State, passes: impl Fn(&[u8]) -> bool) {
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    state: &State,
+    way: Duration,
+    mut passes: impl FnMut(&[u8]) -> bool,
+) {
     let (mut line, forgotten) = (state.line.subscribe(), state.forgotten.load(Ordering::Relaxed));
-    let mut buffer = [0; 8192];
+    let mut buffer = vec![0; 64 * 1024];
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else { return };
+        if !way.is_zero() {
+            tokio::time::sleep(way).await;
+        }
         // What was read meanwhile passes when the line is whole again, unless the connection was forgotten.
         let _ = line.wait_for(|line| *line != Line::Silent).await;
         if state.forgotten.load(Ordering::Relaxed) != forgotten {
@@ -136,6 +166,40 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State, pa
         if passes(&buffer[..length]) && to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
+    }
+}
+
+/// Follows the messages to a database: <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
+#[derive(Default)]
+struct Messages {
+    /// Whether messages have a type: the first one has none, and neither has the question for TLS before it.
+    are_typed: bool,
+    /// What has come of the type and the length of the message that begins.
+    head: Vec<u8>,
+    /// What is still to come of the message before it.
+    rest: usize,
+}
+
+impl Messages {
+    /// How many statements begin in the next piece: simple queries, and executions of prepared ones.
+    fn statements_in(&mut self, piece: &[u8]) -> u64 {
+        let mut statements = 0;
+        for byte in piece {
+            if self.rest > 0 {
+                self.rest -= 1;
+                continue;
+            }
+            self.head.push(*byte);
+            let Some(length) = self.head[usize::from(self.are_typed)..].first_chunk() else { continue };
+            // The length counts itself.
+            let length = u32::from_be_bytes(*length);
+            statements += u64::from(self.are_typed && matches!(self.head[0], b'Q' | b'E'));
+            // The question for TLS has 8 bytes.
+            self.are_typed |= length != 8;
+            self.rest = length as usize - 4;
+            self.head.clear();
+        }
+        statements
     }
 }
 

@@ -56,7 +56,7 @@ async fn the_two_requests_of_the_guides_work_letter_for_letter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demo_set_is_there_and_may_what_the_contract_says() {
+async fn the_demo_set_is_there_and_each_part_may_what_it_is_for() {
     let mut place = Place::bare();
     place.set("DATABASE_URL", "postgres://nobody@127.0.0.1:1/production");
     let server = place.serve(&["--dev"]);

@@ -324,12 +324,3 @@ fn make_client(place: &Place, client_id: &str) -> String {
     let made = place.json(&["client", "create", "--client-id", client_id, "--grant-types", grants, "--scope", "read"]);
     made["client_secret"].as_str().unwrap().to_owned()
 }
-
-/// Tries until it is so.
-pub(crate) async fn eventually(limit: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so().await {
-        assert!(begun.elapsed() < limit, "not within {limit:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}

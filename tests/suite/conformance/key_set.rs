@@ -99,7 +99,7 @@ on_both_stores!(jwk_006_and_jwk_008_the_key_that_a_token_names_is_in_the_set_and
             let kid = jwt_part(&token, 0)["kid"].clone();
             let keys = published_keys(&scene.app).await;
             let key = keys.iter().find(|key| key["kid"] == kid).unwrap();
-            // JWK-008: RS256 where it is switched on (contract §3; the default is ES256).
+            // JWK-008: RS256 where it is switched on (by JETON_SIGNING_ALG; the default is ES256).
             assert_eq!((&key["alg"], algorithm == "RS256"), (&json!(algorithm), key["kty"] == "RSA"));
         }
     }

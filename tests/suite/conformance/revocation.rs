@@ -33,7 +33,7 @@ on_both_stores!(rev_001_rev_009_rev_015_rev_023_and_rev_024_a_revoked_access_tok
             assert_eq!(answer.header("cache-control"), Some("no-store"));
             scene.assert_inactive(&tokens.access).await;
         }
-        // It alone (contract §4).
+        // It alone: the session goes on, as RFC 7009 §2.1 allows for access tokens.
         scene.refresh(client, &tokens.refresh).await;
     }
     // A token without a session.

@@ -6,9 +6,8 @@ use serde_json::json;
 
 use super::fleet::{Fleet, waited_for};
 use super::oracle::Said;
-use crate::command_line::eventually;
 use crate::support::proxy::Proxy;
-use crate::support::{Backend, fresh_database};
+use crate::support::{Backend, eventually, fresh_database};
 
 const STALENESS: Duration = Duration::from_secs(1);
 

@@ -10,9 +10,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::RECOVERY;
-use super::oracle::{Oracle, Said, Token, is_unavailable};
-use crate::command_line::{Place, Running, eventually};
-use crate::support::{Answer, Setup, TestClient, TestServer};
+use super::oracle::{Oracle, Said, Token};
+use crate::command_line::{Place, Running};
+use crate::support::{Answer, Setup, TestClient, TestServer, eventually};
 
 /// The time between two revocations of a stream.
 const PACE: Duration = Duration::from_millis(25);
@@ -201,7 +201,7 @@ impl Fleet {
         let refresh = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
         let status = async |form: &[(&str, &str)]| {
             let answer = self.form(node, "/auth/token", &self.app, form).await;
-            assert!(answer.status == StatusCode::OK || is_unavailable(&answer), "{answer:?}");
+            assert!(answer.status == StatusCode::OK || answer.is_unavailable(), "{answer:?}");
             answer.status.as_u16()
         };
         let grant = [("grant_type", "client_credentials")];
@@ -270,13 +270,20 @@ impl Fleet {
         stream
     }
 
-    /// The node cannot look at the log any more: soon it answers nothing from memory, and says so.
+    /// The node cannot look at the log any more: soon it answers nothing from memory, and says so; so do its metrics.
     pub(super) async fn falls_behind(&self, node: &Node, good: Token) {
+        let counters = ["jeton_view_fallbacks_total", "jeton_view_feed_errors_total"];
+        let before = [node.metric(counters[0]).await, node.metric(counters[1]).await];
         eventually(RECOVERY, "it does not answer from memory", async || {
             self.oracle.ask(node, good).await == Said::Unknown
         })
         .await;
         assert!(!node.is_ready().await, "node {} says that it is ready", node.number);
+        let age = node.metric("jeton_view_age_seconds").await;
+        assert!(age > self.oracle.bound.as_secs_f64(), "node {} says that its view is {age} s old", node.number);
+        for (counter, before) in counters.into_iter().zip(before) {
+            eventually(RECOVERY, &format!("{counter} grows"), async || node.metric(counter).await > before).await;
+        }
     }
 
     /// A node serves again, soon after the fault ended.

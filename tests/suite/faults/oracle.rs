@@ -1,6 +1,6 @@
 //! What every node may say of every token, and a checker that asks all nodes all the time.
 //!
-//! The promise (contract §7): what was revoked longer ago than the bound is active nowhere, and on the node that took the
+//! The promise: what was revoked longer ago than the bound is active nowhere, and on the node that took the
 //! revocation not even a moment later; what was never revoked is refused nowhere. A node that does not know says 503.
 
 use std::collections::BTreeMap;
@@ -13,8 +13,7 @@ use serde_json::json;
 
 use super::RECOVERY;
 use super::fleet::Node;
-use crate::command_line::eventually;
-use crate::support::{Answer, TestClient};
+use crate::support::{Answer, TestClient, eventually};
 
 /// The time between two questions of the checker to a node.
 const PACE: Duration = Duration::from_millis(10);
@@ -66,7 +65,7 @@ struct Asked {
 /// Knows what was revoked when, and judges every answer by it.
 #[derive(Clone, Debug)]
 pub(super) struct Oracle {
-    bound: Duration,
+    pub(super) bound: Duration,
     /// May introspect everything.
     asker: TestClient,
     http: reqwest::Client,
@@ -131,7 +130,7 @@ impl Oracle {
         let said = match &answer {
             Ok(answer) if answer.status == StatusCode::OK && answer.json["active"] == json!(true) => Said::Active,
             Ok(answer) if answer.status == StatusCode::OK && answer.body == r#"{"active":false}"# => Said::Inactive,
-            Ok(answer) if is_unavailable(answer) => Said::Unknown,
+            Ok(answer) if answer.is_unavailable() => Said::Unknown,
             _ => Said::Wrong,
         };
         let is_kept = match (said, standing) {
@@ -198,7 +197,7 @@ impl Oracle {
         let request = self.http.post(format!("{base}/auth/token")).header("Authorization", self.asker.basic());
         let answer = Answer::if_any(request.form(&[("grant_type", "client_credentials")])).await;
         let is_kept = match &answer {
-            Ok(answer) => answer.status == StatusCode::OK || is_unavailable(answer),
+            Ok(answer) => answer.status == StatusCode::OK || answer.is_unavailable(),
             Err(_) => !self.is_watched(base),
         };
         if !is_kept {
@@ -255,9 +254,4 @@ impl Oracle {
         }
         self.assert_kept();
     }
-}
-
-/// 503 with `Retry-After`.
-pub(super) fn is_unavailable(answer: &Answer) -> bool {
-    answer.status == StatusCode::SERVICE_UNAVAILABLE && answer.header("retry-after").is_some()
 }

@@ -7,8 +7,7 @@ use sqlx::Connection;
 
 use super::fleet::{Fleet, waited_for};
 use super::oracle::Said;
-use crate::command_line::eventually;
-use crate::support::{Backend, fresh_database};
+use crate::support::{Backend, eventually, fresh_database};
 
 const STALENESS: Duration = Duration::from_secs(1);
 /// How long a silent node counts as live beyond its limit, the time between two signs of life, and some more.

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::RECOVERY;
 use super::fleet::{Fleet, Node, Session};
 use super::oracle::Said;
-use crate::command_line::eventually;
 use crate::support::cluster::Cluster;
+use crate::support::eventually;
 use crate::support::proxy::Proxy;
 
 const STALENESS: Duration = Duration::from_secs(1);

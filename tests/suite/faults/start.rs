@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::fleet::Fleet;
 use super::oracle::{Said, Token};
-use crate::command_line::{Running, eventually};
+use crate::command_line::Running;
 use crate::support::proxy::Proxy;
-use crate::support::{Backend, fresh_database};
+use crate::support::{Backend, eventually, fresh_database};
 
 async fn starts_as_soon_as_it_can(fleet: &Fleet, database: &str, good: Token, lose: fn(&Proxy)) {
     let proxy = Proxy::to(database).await;

@@ -1,4 +1,4 @@
-//! A clock that jumps. Order is by log number, so no jump may revive what was revoked (contract §7.3, §7.9).
+//! A clock that jumps. Order is by log number, so no jump may revive what was revoked.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
