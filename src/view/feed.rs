@@ -121,13 +121,15 @@ async fn beat(view: Arc<View>, signals: Arc<Signals>) {
 }
 
 async fn listen(location: Location, signals: Arc<Signals>) {
+    let mut has_warned = false;
     loop {
         match Listener::connect(&location).await {
             Ok(Some(mut listener)) => {
                 // What was announced while nobody listened is found by this look.
                 signals.grown.notify_one();
                 _ = signals.deaf.notified().now_or_never();
-                while hears(&mut listener, &signals).await {
+                while hears(&mut listener, &signals, &mut has_warned).await {
+                    has_warned = false;
                     signals.grown.notify_one();
                 }
                 signals.grown.notify_one();
@@ -140,8 +142,8 @@ async fn listen(location: Location, signals: Arc<Signals>) {
 }
 
 /// Waits for the next notification. False: the connection is lost, or it seems so, because the log has grown and nobody was
-/// told for a while after.
-async fn hears(listener: &mut Listener, signals: &Signals) -> bool {
+/// told for a while after; that is said once, until the next notification.
+async fn hears(listener: &mut Listener, signals: &Signals, has_warned: &mut bool) -> bool {
     tokio::select! {
         told = listener.wait() => return told.is_ok(),
         () = signals.deaf.notified() => {}
@@ -150,11 +152,13 @@ async fn hears(listener: &mut Listener, signals: &Signals) -> bool {
     match tokio::time::timeout(LISTEN_AGAIN, listener.wait()).await {
         Ok(told) => told.is_ok(),
         Err(_) => {
-            tracing::warn!(
-                "the log has grown without a notification of Postgres (a connection pooler in transaction mode loses them: \
-                 connect directly or in session mode; so does a broken connection): listening anew; meanwhile changes are \
-                 found by polling"
-            );
+            if !std::mem::replace(has_warned, true) {
+                tracing::warn!(
+                    "the log has grown without a notification of Postgres (a connection pooler in transaction mode loses \
+                     them: connect directly or in session mode; so does a broken connection): listening anew; meanwhile \
+                     changes are found by polling"
+                );
+            }
             false
         }
     }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::fleet::{Fleet, waited_for};
 use super::oracle::Said;
+use crate::store_contract::execute;
 use crate::support::proxy::Proxy;
 use crate::support::{Backend, eventually, fresh_database};
 
@@ -132,5 +134,35 @@ async fn a_node_that_receipts_no_longer_waited_for_is_on_the_list_before_it_answ
     assert!(names_it(&receipt), "{receipt}");
     assert_eq!(receipt["applied_everywhere"], json!(true), "{receipt}");
     assert_eq!(fleet.oracle.ask(&lone, good).await, Said::Inactive);
+    fleet.oracle.settle().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_listener_was_lost_under_steady_revocations_listens_again() {
+    let (database, _folder) = fresh_database(Backend::Postgres).await;
+    let fleet = Fleet::on(&database, Duration::from_secs(60));
+    let (first, _second) = (fleet.start(), fleet.start());
+    let stream = fleet.stream(&first);
+    stream.goes_on().await;
+    let listeners = "FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'LISTEN%'";
+    execute(&database, &format!("SELECT pg_terminate_backend(pid) {listeners}")).await;
+    // While nobody listened, each poll found growth that was not announced; that must not end the next listener.
+    let watcher = tokio::sync::Mutex::new(PgConnection::connect(&database).await.unwrap());
+    let both_listen = async || {
+        let count = AssertSqlSafe(format!("SELECT count(*) {listeners}"));
+        let count: i64 = sqlx::query_scalar(count).fetch_one(&mut *watcher.lock().await).await.unwrap();
+        count == 2
+    };
+    eventually(Duration::from_secs(20), "both listen, and go on listening", async || {
+        for _ in 0..10 {
+            if !both_listen().await {
+                return false;
+            }
+            stream.goes_on().await;
+        }
+        true
+    })
+    .await;
+    drop(stream);
     fleet.oracle.settle().await;
 }
