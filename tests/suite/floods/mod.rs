@@ -1,6 +1,7 @@
 //! More than a server is used to, and a world that is not as it should be: floods of revocations and of unknown names,
 //! clocks that jump, what does not exist.
 
+mod aborted;
 mod clock;
 mod nothing;
 mod revocations;
