@@ -98,3 +98,9 @@ impl Reading {
         self.0
     }
 }
+
+/// How far this machine's clock is off, such as `20 ms behind` or `20 ms ahead of`, of an offset in milliseconds.
+pub fn offset_in_words(offset: i64) -> String {
+    let side = if offset < 0 { "ahead of" } else { "behind" };
+    format!("{} ms {side}", offset.unsigned_abs())
+}

@@ -92,9 +92,20 @@ fn plain(app: &App, status: StatusCode, error: &'static str, description: &'stat
     (status, Json(json!({"error": error, "error_description": description, "error_uri": error_uri}))).into_response()
 }
 
-/// Whether a path belongs to the admin API, whose errors have a form of their own.
-fn is_admin(uri: &Uri) -> bool {
-    uri.path().contains("/admin/v1")
+/// An answer of the router itself, in the form that errors have in the API to which the path belongs.
+fn of_router(
+    app: &App,
+    context: &Context,
+    uri: &Uri,
+    status: StatusCode,
+    code: &'static str,
+    text: &'static str,
+) -> Response {
+    if uri.path().contains("/admin/v1") {
+        problem::problem(app, context, status, code, text)
+    } else {
+        plain(app, status, code, text)
+    }
 }
 
 /// The answer for a path that does not exist.
@@ -104,10 +115,7 @@ pub(super) async fn not_found(
     uri: Uri,
 ) -> Response {
     let text = "There is nothing at this path; /docs lists what there is.";
-    if is_admin(&uri) {
-        return problem::problem(&app, &context, StatusCode::NOT_FOUND, "not_found", text);
-    }
-    plain(&app, StatusCode::NOT_FOUND, "not_found", text)
+    of_router(&app, &context, &uri, StatusCode::NOT_FOUND, "not_found", text)
 }
 
 /// The answer for a method that a path does not have; the router adds `Allow`.
@@ -117,10 +125,7 @@ pub(super) async fn method_not_allowed(
     uri: Uri,
 ) -> Response {
     let text = "This path has no such method; the Allow header lists those it has.";
-    if is_admin(&uri) {
-        return problem::problem(&app, &context, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", text);
-    }
-    plain(&app, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", text)
+    of_router(&app, &context, &uri, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", text)
 }
 
 /// The answer of a server for development to a Host header that does not name this machine.

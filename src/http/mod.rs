@@ -20,7 +20,7 @@ use axum::routing::MethodRouter;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 pub use envelope::Peer;
-pub use ops::{Health, offset_in_words, router as ops_router};
+pub use ops::{Health, router as ops_router};
 
 use crate::flow::App;
 

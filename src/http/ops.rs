@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use super::envelope;
-use crate::clock::LARGEST_OFFSET;
+use crate::clock::{LARGEST_OFFSET, offset_in_words};
 use crate::flow::App;
 
 /// What operators look at.
@@ -47,12 +47,6 @@ impl Health {
         }
         problems
     }
-}
-
-/// How far this machine's clock is off, such as `20 ms behind` or `20 ms ahead of`, of an offset in milliseconds.
-pub fn offset_in_words(offset: i64) -> String {
-    let side = if offset < 0 { "ahead of" } else { "behind" };
-    format!("{} ms {side}", offset.unsigned_abs())
 }
 
 /// `/metrics`, `/healthz`, `/readyz`.

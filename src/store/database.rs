@@ -241,7 +241,7 @@ struct Lease {
     state: State,
     begun: Instant,
     limit: Duration,
-    pools: Vec<Pool<Manager>>,
+    pools: [Option<Pool<Manager>>; 2],
     _writer: Option<OwnedMutexGuard<()>>,
 }
 
@@ -284,7 +284,7 @@ impl Drop for Lease {
         if self.state == State::Broken {
             // Those that were used since this one was lent have shown that they are alive.
             let lent_for = self.begun.elapsed();
-            for pool in &self.pools {
+            for pool in self.pools.iter().flatten() {
                 pool.retain(|_, metrics| metrics.last_used() < lent_for);
             }
         }
@@ -331,8 +331,9 @@ fn is_fatal(error: &sqlx::Error) -> bool {
 #[derive(Clone)]
 pub(super) struct Database {
     location: Location,
-    /// The connections that are used, and others to the same database.
-    pools: Vec<Pool<Manager>>,
+    pool: Pool<Manager>,
+    /// Others to the same database, which most likely break when one of these does.
+    related: Option<Pool<Manager>>,
     /// The longest that one statement may take.
     limit: Duration,
     dialect: Dialect,
@@ -362,15 +363,16 @@ impl Database {
         let size = if dialect == Dialect::Postgres { POSTGRES_CONNECTIONS } else { SQLITE_CONNECTIONS };
         let pool = open_pool(location, size)?;
         let location = location.clone();
-        let database = Self { location, pools: vec![pool], limit: STATEMENT_LIMIT, dialect, writer: Arc::default() };
+        let writer = Arc::default();
+        let database = Self { location, pool, related: None, limit: STATEMENT_LIMIT, dialect, writer };
         database.query("SELECT 1 AS one", vec![]).await?;
         Ok(database)
     }
 
     /// The same database with so many connections that nobody else takes, for statements that answer within `limit`.
     pub(super) fn with_connections_of_its_own(&self, size: usize, limit: Duration) -> Result<Self> {
-        let pools = [vec![open_pool(&self.location, size)?], self.pools.clone()].concat();
-        Ok(Self { pools, limit, ..self.clone() })
+        let (pool, related) = (open_pool(&self.location, size)?, Some(self.pool.clone()));
+        Ok(Self { pool, related, limit, ..self.clone() })
     }
 
     pub(super) const fn dialect(&self) -> Dialect {
@@ -385,8 +387,7 @@ impl Database {
             }
             _ => None,
         };
-        let Some(pool) = self.pools.first() else { return Err(StoreError::Unavailable("no connections".into())) };
-        let object = pool.get().await.map_err(|error| {
+        let object = self.pool.get().await.map_err(|error| {
             StoreError::Unavailable(match error {
                 PoolError::Backend(error) => error.to_string(),
                 PoolError::Timeout(_) => "no connection was to be had in time".into(),
@@ -398,7 +399,7 @@ impl Database {
             state: State::Idle,
             begun: Instant::now(),
             limit: self.limit,
-            pools: self.pools.clone(),
+            pools: [Some(self.pool.clone()), self.related.clone()],
             _writer: writer,
         })
     }

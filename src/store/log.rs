@@ -70,8 +70,6 @@ impl LogEvent {
 pub struct LogEntry {
     /// Its place; also, in milliseconds, the time at which it was committed, unless many were committed in that moment.
     pub number: LogNumber,
-    /// When it was asked for.
-    pub created_at: Timestamp,
     /// What it tells.
     pub event: LogEvent,
 }
@@ -211,7 +209,7 @@ fn entry(row: &Row) -> Result<Option<LogEntry>> {
         // A notice that only newer programs understand.
         (None, _) => return Ok(None),
     };
-    Ok(Some(LogEntry { number: row.get("number")?, created_at: row.moment("created_at")?, event }))
+    Ok(Some(LogEntry { number: row.get("number")?, event }))
 }
 
 impl Store {
@@ -234,8 +232,8 @@ impl Store {
         if head <= number {
             return Ok(LogPage { head, entries: vec![], complete_to: head, is_broken: head < number });
         }
-        let sql = "SELECT number, COALESCE(previous, number - 1) AS previous, kind, target_id, target_name, cause, reason, actor, created_at, covers_until \
-                   FROM log WHERE number > $1 ORDER BY number LIMIT $2";
+        let sql = "SELECT number, COALESCE(previous, number - 1) AS previous, kind, target_id, target_name, cause, reason, \
+                   actor, created_at, covers_until FROM log WHERE number > $1 ORDER BY number LIMIT $2";
         let rows = self.for_nodes.query(sql, values![number, limit]).await?;
         let mut is_broken = false;
         let mut last = number;

@@ -35,7 +35,8 @@ impl Store {
                    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, \
                    applied_at = excluded.applied_at, heartbeat_at = excluded.heartbeat_at, \
                    max_staleness = excluded.max_staleness \
-                   WHERE excluded.heartbeat_at >= nodes.heartbeat_at OR excluded.heartbeat_at < nodes.heartbeat_at - 60000";
+                   WHERE excluded.heartbeat_at >= nodes.heartbeat_at \
+                   OR excluded.heartbeat_at < nodes.heartbeat_at - 60000";
         let values = values![node.id, &node.name, node.applied, node.applied_at, node.heartbeat_at, node.max_staleness];
         self.for_nodes.write(sql, values).await.map(drop)
     }

@@ -69,14 +69,17 @@ on_both_stores!(a_receipt_names_the_node_that_has_not_applied_a_revocation, asyn
     assert_eq!(waiting.len(), 1);
     assert_eq!(waiting[0]["name"], json!("a node that fell silent"));
     // Past its own limit and five seconds more it answers nothing from memory, and is no longer waited for.
-    let long_silent = jeton::store::NodeRecord {
-        heartbeat_at: jeton::oauth::time::Timestamp::from_millis(app.clock.now().millis() - 65_001),
-        ..ghost
-    };
-    app.server.app.store.node_heartbeat(&long_silent).await.unwrap();
+    let store = &app.server.app.store;
+    store.node_leave(ghost.id).await.unwrap();
     let number = &receipt.json["number"];
-    let shown = app.admin(Method::GET, &format!("/admin/v1/revocations/{number}"), None).await;
-    assert_eq!(shown.json["applied_everywhere"], json!(true), "{shown:?}");
+    for (silent_for, applied_everywhere) in [(60_500, false), (66_000, true)] {
+        let heartbeat_at = jeton::oauth::time::Timestamp::from_millis(app.clock.now().millis() - silent_for);
+        let silent = jeton::store::NodeRecord { id: Uuid::now_v7(), heartbeat_at, ..ghost.clone() };
+        store.node_heartbeat(&silent).await.unwrap();
+        let shown = app.admin(Method::GET, &format!("/admin/v1/revocations/{number}"), None).await;
+        assert_eq!(shown.json["applied_everywhere"], json!(applied_everywhere), "{shown:?}");
+        store.node_leave(silent.id).await.unwrap();
+    }
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

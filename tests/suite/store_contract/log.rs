@@ -65,7 +65,6 @@ on_both_stores!(the_log_tells_each_change_in_order_a_page_at_a_time, async |back
     let first = db.log_after(0, 1).await.unwrap();
     let page = db.log_after(first.complete_to, 2).await.unwrap();
     assert_eq!(page.entries.iter().map(|entry| describe(&entry.event)).collect::<Vec<_>>(), told[1..3]);
-    assert!(page.entries.iter().all(|entry| entry.created_at == audited().at));
     assert!(first.complete_to < page.complete_to && page.complete_to < page.head);
     let last = db.log_after(page.complete_to, 2).await.unwrap();
     assert_eq!((last.entries.len(), last.complete_to), (1, last.head));
