@@ -37,14 +37,14 @@ pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let claims = match bearer_of(&request) {
-        Ok(token) => match check::access_token(&app, &token).await {
+        Ok(token) => match check::access_token(&app, &token, crate::flow::diagnose::Effort::Cause).await {
             Ok(Ok(claims)) if claims.aud.contains(app.admin_audience()) => claims,
             Ok(Ok(_)) => return invalid_token(&app, &context, Cause::WrongAudience),
-            Ok(Err(cause)) => return invalid_token(&app, &context, cause),
+            Ok(Err(diagnosis)) => return invalid_token(&app, &context, diagnosis.cause().unwrap_or(Cause::NotAToken)),
             Err(Failure::Unavailable(reason)) => {
                 return problem::answer(&app, &context, AdminError::Unavailable(reason));
             }
-            Err(Failure::Overloaded | Failure::Refused(_)) => {
+            Err(Failure::Overloaded | Failure::Throttled | Failure::Refused(_)) => {
                 return problem::answer(&app, &context, AdminError::Overloaded);
             }
         },

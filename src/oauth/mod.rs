@@ -1,5 +1,6 @@
 //! The protocol's types and rules. No input or output, nothing asynchronous; the time is always an argument.
 
+pub mod advice;
 pub mod cause;
 pub mod claims;
 pub mod client;
