@@ -8,6 +8,7 @@ pub mod error;
 pub mod form;
 pub mod grant;
 pub mod parameters;
+pub mod presentation;
 pub mod revocation;
 pub mod scope;
 pub mod session;
