@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::check::{self, Verdict};
-use super::diagnose::Effort;
-use super::{App, Result};
+use super::check::Verdict;
+use super::{App, Result, verify};
 use crate::oauth::claims::AccessClaims;
 use crate::oauth::scope::Scope;
-use crate::token::diagnosis::judge::{self, Expected};
+use crate::token::diagnosis::judge::Expected;
 
 /// Holds every power of the admin API.
 pub const ADMIN: &str = "jeton:admin";
@@ -33,15 +32,11 @@ impl Held {
 /// # Errors
 /// When it could not be decided.
 pub async fn judge(app: &App, text: &str) -> Result<Verdict<Held>> {
-    let claims = match check::access_token(app, text, Effort::Cause).await? {
+    let expected = Expected { audience: Some(app.admin_audience().to_owned()), scope: Scope::default() };
+    let claims = match verify::answer(app, text, &expected).await? {
         Ok(claims) => claims,
         Err(diagnosis) => return Ok(Err(diagnosis)),
     };
-    let expected = Expected { audience: Some(app.admin_audience().to_owned()), scope: Scope::default() };
-    let unmet = judge::expectation(&claims, &expected);
-    if !unmet.is_empty() {
-        return Ok(Err(Box::new(crate::token::diagnosis::Diagnosis::of_claims((*claims).clone(), unmet))));
-    }
     let granted = claims.scope.clone().unwrap_or_default();
     let client = app.view.client(&claims.client_id).await?;
     let scope = client.map(|client| granted.intersection(&client.settings.scope)).unwrap_or_default();

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::diagnose::{self, Identity};
 use super::{App, Failure, Request, Result, admin_token, check, client_auth};
 use crate::oauth::advice;
-use crate::oauth::cause::Cause;
+use crate::oauth::cause::{BearerAnswer, Cause};
+use crate::oauth::challenge::Challenge;
 use crate::oauth::claims::AccessClaims;
 use crate::oauth::client::{Client, Permission};
 use crate::oauth::error::{ErrorCode, Refusal};
@@ -277,7 +278,7 @@ fn told(app: &App, diagnosis: Diagnosis, request_id: String) -> Explanation {
         },
         all_causes: findings.iter().map(|finding| finding.cause).collect(),
         status: answer.status,
-        www_authenticate: cause.challenge(cause.title(), &docs, needed.as_deref()),
+        www_authenticate: challenge(cause, cause.title(), &docs, needed.as_deref()),
         evidence: facts,
         damage,
         expect: None,
@@ -314,6 +315,12 @@ fn good(app: &App, evidence: Vec<Fact>, expect: Option<Expect>, request_id: Stri
     }
 }
 
+/// What a resource server answers with; nothing where it could not check.
+fn challenge(cause: Cause, description: &str, uri: &str, scope: Option<&str>) -> Option<String> {
+    let BearerAnswer { status, error } = cause.bearer_answer();
+    (status != 503).then(|| Challenge { error, description, uri, scope }.to_string())
+}
+
 impl Explanation {
     /// The same for a caller who is told only what the bytes show.
     fn limited(mut self) -> Self {
@@ -333,7 +340,7 @@ impl Explanation {
             let answer = Cause::BadSignature.bearer_answer();
             self.status = answer.status;
             let docs = self.docs.clone() + "/invalid_token";
-            self.www_authenticate = Cause::BadSignature.challenge("The token is not good.", &docs, None);
+            self.www_authenticate = challenge(Cause::BadSignature, "The token is not good.", &docs, None);
             self.docs = docs;
         }
         self

@@ -13,10 +13,12 @@ mod limits;
 pub mod metadata;
 pub mod metrics;
 pub mod password;
+pub mod public;
 pub mod refresh_token;
 pub mod revoke;
 pub mod token;
 mod used_secrets;
+pub mod verify;
 
 pub use app::{App, StartError, open_master_key};
 

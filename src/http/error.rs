@@ -32,7 +32,7 @@ const fn status(code: ErrorCode) -> StatusCode {
 
 /// The answer of an OAuth endpoint to a request that did not get what it wanted.
 pub(super) fn answer(app: &App, context: &Context, endpoint: &'static str, failure: Failure) -> Response {
-    let Context { request_id, address } = context;
+    let Context { request_id, address, .. } = context;
     match failure {
         Failure::Refused(refusal) => {
             let error = refusal.code.name();
@@ -68,7 +68,7 @@ pub(super) fn unreadable(
     endpoint: &'static str,
     body: super::body::Unreadable,
 ) -> Response {
-    let Context { request_id, address } = context;
+    let Context { request_id, address, .. } = context;
     tracing::info!(endpoint, error = "invalid_request", reason = body.text, %request_id, %address, "refused");
     app.metrics.refused(endpoint, ErrorCode::InvalidRequest.name());
     oauth(app, body.status, ErrorCode::InvalidRequest, body.text)

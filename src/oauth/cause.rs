@@ -96,33 +96,6 @@ impl Cause {
         }
     }
 
-    /// The challenge with which a resource server refuses (RFC 6750 §3); none where it could not check. What is not allowed
-    /// in the value of an attribute is left out.
-    pub fn challenge(self, description: &str, error_uri: &str, scope: Option<&str>) -> Option<String> {
-        let BearerAnswer { status, error } = self.bearer_answer();
-        if status == 503 {
-            return None;
-        }
-        let mut challenge = String::from("Bearer realm=\"jeton\"");
-        let legal = |character: &char| matches!(character, ' '..='~') && !matches!(character, '"' | '\\');
-        let mut attribute = |name: &str, value: &str| {
-            challenge.push_str(", ");
-            challenge.push_str(name);
-            challenge.push_str("=\"");
-            challenge.extend(value.chars().filter(legal));
-            challenge.push('"');
-        };
-        if let Some(error) = error {
-            attribute("error", error);
-            attribute("error_description", description);
-            attribute("error_uri", error_uri);
-            if let Some(scope) = scope {
-                attribute("scope", scope);
-            }
-        }
-        Some(challenge)
-    }
-
     /// Whether it is about whoever holds the token: then only how things stand now counts.
     pub const fn is_about_the_holder(self) -> bool {
         matches!(self, Self::UserDisabled | Self::ClientDisabled | Self::UserDeleted | Self::ClientDeleted)

@@ -2,6 +2,7 @@
 
 pub mod advice;
 pub mod cause;
+pub mod challenge;
 pub mod claims;
 pub mod client;
 pub mod credentials;
@@ -9,6 +10,7 @@ pub mod error;
 pub mod form;
 pub mod grant;
 pub mod parameters;
+pub mod presentation;
 pub mod revocation;
 pub mod scope;
 pub mod session;

@@ -20,3 +20,4 @@ mod rust_client;
 mod sessions;
 mod store_contract;
 mod structure;
+mod verify;
