@@ -64,6 +64,9 @@ impl Server {
         let administration =
             Administration { settings: Arc::clone(&settings), clock: clock.clone(), store: store.clone(), passwords };
         prepare_demo(&administration).await?;
+        if administration.settings.issuer_follows_listen {
+            store.set_dev_issuer(&administration.settings.issuer).await?;
+        }
         let passwords = administration.passwords.clone();
         let app = Arc::new(App::open(settings, clock, store, passwords).await?);
         app.check_default_client().await?;
