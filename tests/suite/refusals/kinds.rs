@@ -13,7 +13,7 @@ const REFRESH: &str = "refresh_token_as_access_token";
 /// What became of the refresh token, and what holds besides. It lives only in the first row.
 const REFRESH_TOKENS: [(&str, &[&str]); 6] = [
     ("nothing", &[]),
-    ("its successor was used", &[]),
+    ("its successor was used", &["superseded"]),
     ("it was revoked", &["session_revoked"]),
     ("it was used again", &["refresh_reuse_detected"]),
     ("its last character was changed", &["bad_signature"]),
