@@ -12,6 +12,7 @@ use crate::oauth::scope::Scope;
 use crate::oauth::time::Timestamp;
 use crate::store::{HeldSession, NodeRecord, SessionFilter};
 use crate::token::keyring::KeyRing;
+use crate::token::diagnosis::Diagnosis;
 use crate::token::presented::{self, Authentic};
 use crate::view::SILENCE;
 
@@ -196,7 +197,8 @@ impl Administration {
     }
 
     async fn token_revocation(&self, text: &str, reason: Option<String>, ring: &KeyRing) -> Result<NewRevocation> {
-        match presented::read(text, self.settings.origin(ring)) {
+        let origin = self.settings.origin(ring);
+        match presented::prove(text, origin) {
             Ok(Authentic::Access(claims)) => {
                 let covers_until = Timestamp::from_seconds(claims.exp);
                 if covers_until <= self.clock.now() {
@@ -209,7 +211,11 @@ impl Administration {
                 let held = self.find_session(&token.session.to_string()).await?;
                 Ok(self.revocation(Target::Session(held.session.id), Cause::SessionRevoked, reason))
             }
-            Err(cause) => Err(AdminError::Invalid(format!("token: {} ({cause})", cause.title()))),
+            Err(unread) => {
+                let diagnosis = Diagnosis::of(text, Err(unread), origin, 0).of_any_kind();
+                let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
+                Err(AdminError::Invalid(format!("token: {} ({cause})", cause.title())))
+            }
         }
     }
 

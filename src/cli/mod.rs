@@ -10,6 +10,7 @@ mod output;
 mod revoke;
 mod secrets;
 mod serve;
+mod token;
 mod user;
 
 use std::path::PathBuf;
@@ -69,6 +70,8 @@ enum Command {
     User(user::UserCommand),
     /// Revoke a token, a session, or everything of a user, of a client, or at all
     Revoke(revoke::Revoke),
+    /// Say why a token is refused
+    Token(token::TokenCommand),
     /// Administer signing keys, token keys and the master key
     Key(key::KeyCommand),
     /// Administer the demo set of `serve --dev`
@@ -84,6 +87,13 @@ enum Command {
 /// Why a command failed; printed as one line, or as one object.
 #[derive(Debug)]
 struct Failed(String);
+
+impl Failed {
+    /// What there was to say was printed already.
+    const fn silently() -> Self {
+        Self(String::new())
+    }
+}
 
 impl From<AdminError> for Failed {
     fn from(error: AdminError) -> Self {
@@ -125,6 +135,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Client(command) => client::run(&global, *command).await,
         Command::User(command) => user::run(&global, command).await,
         Command::Revoke(command) => revoke::run(&global, command).await,
+        Command::Token(command) => token::run(&global, command).await,
         Command::Key(command) => key::run(&global, command).await,
         Command::Demo(command) => demo::run(&global, &command).await,
         Command::Config => inspect::config(&global),
@@ -133,6 +144,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(text)) if text.is_empty() => ExitCode::FAILURE,
         Err(Failed(text)) => {
             output::failure(global.output, &text);
             ExitCode::FAILURE

@@ -63,15 +63,17 @@ fn fields(members: &Map<String, Value>) -> Outcome {
     Ok(())
 }
 
+/// A text in which nothing moves the cursor of a terminal.
+pub(super) fn plain_text(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+}
+
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
         Value::String(text) if text.is_empty() => "-".into(),
         // A name may hold what moves the cursor of a terminal.
-        Value::String(text) => text
-            .chars()
-            .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-            .collect(),
+        Value::String(text) => plain_text(text),
         Value::Array(items) if items.iter().all(Value::is_string) => {
             if items.is_empty() {
                 "-".into()

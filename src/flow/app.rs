@@ -5,6 +5,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
+use super::limits::Limit;
 use super::metrics::Metrics;
 use super::used_secrets::UsedSecrets;
 use crate::clock::Clock;
@@ -55,6 +56,7 @@ pub struct App {
     pub master: Arc<MasterKey>,
     pub(super) remembered: RememberedSecrets,
     pub(super) used_secrets: UsedSecrets,
+    pub(super) explanations: Limit,
     admin_audience: String,
     default_audience: String,
     node: Uuid,
@@ -83,6 +85,7 @@ impl App {
         Ok(Self {
             admin_audience: settings.admin_audience(),
             default_audience: settings.default_audience(),
+            explanations: Limit::of_explanations(&clock),
             settings,
             master,
             clock,

@@ -1,25 +1,25 @@
-//! Is a token good? One answer for introspection, the admin API, revocation and refresh.
+//! Is a token good? One answer for introspection, `/auth/verify`, the admin API, revocation and refresh.
 //!
-//! The order of the causes: form and origin, signature, issuer, taken back, time. Nothing of a token is believed before
-//! it is proved; what is both revoked and over counts as revoked. Where memory lacks something, the database is asked
-//! before anything is refused.
+//! A good token is known as good first: proved, not taken back, of this time. Only what is refused is looked at more
+//! closely, by the diagnosis, in the order of the list of causes. Nothing of a token is believed before it is proved. Where
+//! memory lacks something, the database is asked before anything is refused.
 
 use std::sync::Arc;
 
+use super::diagnose::{self, Effort};
 use super::{App, Failure, Result};
 use crate::oauth::cause::Cause;
-use crate::oauth::claims::AccessClaims;
+use crate::oauth::claims::{AccessClaims, LEEWAY};
 use crate::oauth::client::Client;
 use crate::store::HeldSession;
-use crate::token::presented::{self, Authentic};
+use crate::token::diagnosis::Diagnosis;
+use crate::token::environment::REFRESH_TOKEN_PREFIX;
+use crate::token::presented::{self, Authentic, Unread};
 use crate::token::refresh::RefreshToken;
 use crate::token::{equal_in_constant_time, jwt, sha256};
 
-/// Seconds that `iat` and `nbf` may lie in the future; `exp` has no leeway.
-const LEEWAY: i64 = 60;
-
-/// A verdict: what was found, or the first cause against it.
-pub type Verdict<T> = std::result::Result<T, Cause>;
+/// What was found, or why it is no good.
+pub type Verdict<T> = std::result::Result<T, Box<Diagnosis>>;
 
 /// What a presented token turned out to be.
 #[derive(Debug)]
@@ -34,14 +34,14 @@ pub enum Found {
 ///
 /// # Errors
 /// When it could not be decided.
-pub(super) async fn read(app: &App, text: &str) -> Result<Verdict<Authentic>> {
+pub(super) async fn read(app: &App, text: &str) -> Result<std::result::Result<Authentic, Unread>> {
     let keys = app.view.keys();
-    match presented::read(text, app.origin(&keys)) {
-        Err(Cause::UnknownKey) => {
+    match presented::prove(text, app.origin(&keys)) {
+        Err(Unread::UnknownKey) => {
             app.view.ensure_current().await?;
             let keys = app.view.keys();
-            match presented::read(text, app.origin(&keys)) {
-                Err(Cause::UnknownKey) if keys.incomplete => Err(Failure::Unavailable(
+            match presented::prove(text, app.origin(&keys)) {
+                Err(Unread::UnknownKey) if keys.incomplete => Err(Failure::Unavailable(
                     "this node cannot unwrap every key: the master key was changed; restart with the new one".into(),
                 )),
                 verdict => Ok(verdict),
@@ -55,13 +55,10 @@ pub(super) async fn read(app: &App, text: &str) -> Result<Verdict<Authentic>> {
 ///
 /// # Errors
 /// When it could not be decided.
-pub async fn access_token(app: &App, text: &str) -> Result<Verdict<Arc<AccessClaims>>> {
-    if text.len() > jwt::LONGEST {
-        return Ok(Err(Cause::NotAToken));
-    }
+pub async fn access_token(app: &App, text: &str, effort: Effort) -> Result<Verdict<Arc<AccessClaims>>> {
     // Before the keys are asked, too: one may have been withdrawn.
     app.view.ensure_fresh().await?;
-    let hash = sha256(text.as_bytes());
+    let hash = if text.len() > jwt::LONGEST { [0; 32] } else { sha256(text.as_bytes()) };
     let claims = match app.view.verified(&hash) {
         Some(claims) => claims,
         None => {
@@ -74,12 +71,17 @@ pub async fn access_token(app: &App, text: &str) -> Result<Verdict<Arc<AccessCla
                     app.view.ensure_fresh().await?;
                     claims
                 }
-                Ok(Authentic::Refresh(_)) => return Ok(Err(Cause::RefreshTokenAsAccessToken)),
-                Err(cause) => return Ok(Err(cause)),
+                unread => return Ok(Err(Box::pin(diagnose::refused(app, text, unread, effort)).await?)),
             }
         }
     };
-    judge(app, claims).await
+    if is_good(app, &claims).await? {
+        return Ok(Ok(claims));
+    }
+    let authentic = Authentic::Access(Box::new((*claims).clone()));
+    let diagnosis = Box::pin(diagnose::refused(app, text, Ok(authentic), effort)).await?;
+    // What spoke against it a moment ago may be over.
+    Ok(if diagnosis.cause().is_none() { Ok(claims) } else { Err(diagnosis) })
 }
 
 /// Judges whatever was presented, access token or refresh token.
@@ -87,66 +89,58 @@ pub async fn access_token(app: &App, text: &str) -> Result<Verdict<Arc<AccessCla
 /// # Errors
 /// When it could not be decided.
 pub async fn any_token(app: &App, text: &str) -> Result<Verdict<Found>> {
-    match access_token(app, text).await? {
-        Ok(claims) => Ok(Ok(Found::Access(claims))),
-        Err(Cause::RefreshTokenAsAccessToken) => match read(app, text).await? {
-            Ok(Authentic::Refresh(token)) => refresh_token(app, &token).await,
-            Ok(Authentic::Access(_)) => Ok(Err(Cause::NotAToken)),
-            Err(cause) => Ok(Err(cause)),
-        },
-        Err(cause) => Ok(Err(cause)),
+    if text.starts_with(REFRESH_TOKEN_PREFIX) {
+        return refresh_token(app, text).await;
     }
-}
-
-async fn judge(app: &App, claims: Arc<AccessClaims>) -> Result<Verdict<Arc<AccessClaims>>> {
-    // No revocation could ever cover what stands beyond the log and beyond the present.
-    let now = app.clock.now().seconds();
-    if claims.log > app.view.applied().max((now + LEEWAY) * 1000) {
-        app.view.ensure_current().await?;
-        if claims.log > app.view.applied() {
-            return Ok(Err(Cause::NeverIssued));
-        }
-    }
-    if let Some(cause) = app.view.revocation_of(&claims) {
-        return Ok(Err(cause));
-    }
-    if claims.exp <= now {
-        return Ok(Err(Cause::Expired));
-    }
-    if claims.iat > now + LEEWAY || claims.nbf.is_some_and(|nbf| nbf > now + LEEWAY) {
-        return Ok(Err(Cause::NotYetValid));
-    }
-    Ok(Ok(claims))
+    Ok(access_token(app, text, Effort::Verdict).await?.map(Found::Access))
 }
 
 /// Judges a refresh token by its session's row; only the newest one is active.
-async fn refresh_token(app: &App, token: &RefreshToken) -> Result<Verdict<Found>> {
-    let held = match session(app, token).await? {
-        Ok(held) => held,
-        Err(cause) => return Ok(Err(cause)),
+async fn refresh_token(app: &App, text: &str) -> Result<Verdict<Found>> {
+    app.view.ensure_fresh().await?;
+    let found = read(app, text).await?;
+    let Ok(Authentic::Refresh(token)) = &found else {
+        let diagnosis = Box::pin(diagnose::refused(app, text, found, Effort::Verdict)).await?;
+        return Ok(Err(Box::new(diagnosis.of_any_kind())));
     };
-    if app.clock.now() >= held.session.ends_at() {
-        return Ok(Err(Cause::Expired));
+    let held = app.store.session_find(token.session).await?;
+    let findings = diagnose::of_session(app, token, held.as_ref(), Effort::Verdict).await;
+    match held {
+        Some(held) if findings.is_empty() => Ok(Ok(Found::Refresh(Box::new(held)))),
+        _ => {
+            let mut diagnosis = Diagnosis::of(text, found, app.origin(&app.view.keys()), 0).of_any_kind();
+            diagnosis.add(findings);
+            Ok(Err(Box::new(diagnosis)))
+        }
     }
-    if i64::from(token.generation) != held.session.generation {
-        return Ok(Err(Cause::Superseded));
-    }
-    Ok(Ok(Found::Refresh(Box::new(held))))
 }
 
-/// The session of a refresh token, if it exists, has this nonce and is not revoked.
-async fn session(app: &App, token: &RefreshToken) -> Result<Verdict<HeldSession>> {
-    Ok(match app.store.session_find(token.session).await? {
-        Some(held) => judge_session(held, token),
-        None => Err(Cause::NeverIssued),
-    })
+async fn is_good(app: &App, claims: &AccessClaims) -> Result<bool> {
+    Ok(claims.untimely(app.clock.now()).is_none()
+        && app.view.revocation_of(claims).is_none()
+        && !is_beyond_the_log(app, claims).await?)
+}
+
+/// Whether no revocation could ever cover a token, since it stands beyond the log and beyond the present: it is of a
+/// database that is not this one any more.
+pub(super) async fn is_beyond_the_log(app: &App, claims: &AccessClaims) -> Result<bool> {
+    let now = app.clock.now().seconds();
+    if claims.log <= app.view.applied().max((now + LEEWAY) * 1000) {
+        return Ok(false);
+    }
+    app.view.ensure_current().await?;
+    Ok(claims.log > app.view.applied())
 }
 
 /// The same, for the client that the token was issued to; for every other client it never existed.
 ///
 /// # Errors
 /// When it could not be decided.
-pub(super) async fn own_session(app: &App, token: &RefreshToken, client: &Client) -> Result<Verdict<HeldSession>> {
+pub(super) async fn own_session(
+    app: &App,
+    token: &RefreshToken,
+    client: &Client,
+) -> Result<std::result::Result<HeldSession, Cause>> {
     Ok(match app.store.session_find(token.session).await? {
         Some(held) if held.session.client_id == client.client_id => judge_session(held, token),
         _ => Err(Cause::NeverIssued),
@@ -154,16 +148,29 @@ pub(super) async fn own_session(app: &App, token: &RefreshToken, client: &Client
 }
 
 /// Whether a session has this nonce, is not revoked, and has a user who may log in.
-pub(super) fn judge_session(held: HeldSession, token: &RefreshToken) -> Verdict<HeldSession> {
-    if !equal_in_constant_time(&held.session.nonce_hash, &token.nonce_hash()) {
+pub(super) fn judge_session(held: HeldSession, token: &RefreshToken) -> std::result::Result<HeldSession, Cause> {
+    if !has_nonce(&held, token) {
         return Err(Cause::NeverIssued);
     }
     if let Some(cause) = held.revoked_because {
         return Err(cause);
     }
+    match lost_user(&held) {
+        Some(cause) => Err(cause),
+        None => Ok(held),
+    }
+}
+
+/// Whether the nonce of the token is that of the session.
+pub(super) fn has_nonce(held: &HeldSession, token: &RefreshToken) -> bool {
+    equal_in_constant_time(&held.session.nonce_hash, &token.nonce_hash())
+}
+
+/// The cause against a session whose user may not log in any more.
+pub(super) fn lost_user(held: &HeldSession) -> Option<Cause> {
     match &held.user {
-        None => Err(Cause::UserDeleted),
-        Some(user) if !user.enabled => Err(Cause::UserDisabled),
-        Some(_) => Ok(held),
+        None => Some(Cause::UserDeleted),
+        Some(user) if !user.enabled => Some(Cause::UserDisabled),
+        Some(_) => None,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::check::{self, Found};
-use super::{App, Request, Result, client_auth};
+use super::{App, Request, Result, client_auth, diagnose};
 use crate::oauth::claims::{self, AccessClaims};
 use crate::oauth::client::{Client, Permission};
 use crate::oauth::error::Refusal;
@@ -82,9 +82,8 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     };
     let found = match check::any_token(app, text).await? {
         Ok(found) => found,
-        Err(cause) => {
-            app.metrics.refused("introspect", cause.name());
-            tracing::debug!(request_id = %request.request_id, caller = caller.client_id, %cause, "inactive token");
+        Err(diagnosis) => {
+            diagnose::note_refusal(app, "introspect", &diagnosis, request.request_id, request.address);
             return Ok(Introspection::Inactive);
         }
     };

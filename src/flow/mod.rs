@@ -1,18 +1,24 @@
 //! The use cases: one file per OAuth flow. Each is an ordered list of checks; the order is that of the RFC.
 
+pub mod admin_token;
 mod app;
 pub mod check;
 pub mod client_auth;
 pub mod client_credentials;
+pub mod diagnose;
+pub mod explain;
 pub mod introspect;
 pub mod issue;
+mod limits;
 pub mod metadata;
 pub mod metrics;
 pub mod password;
+pub mod public;
 pub mod refresh_token;
 pub mod revoke;
 pub mod token;
 mod used_secrets;
+pub mod verify;
 
 pub use app::{App, StartError, open_master_key};
 
@@ -48,6 +54,8 @@ pub enum Failure {
     Unavailable(String),
     /// There is more to do than can be done.
     Overloaded,
+    /// Whoever asks has asked too often.
+    Throttled,
 }
 
 impl From<Refusal> for Failure {

@@ -13,8 +13,10 @@ use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::grant::{self, Granted};
 use crate::oauth::revocation::{NewRevocation, Target};
 use crate::oauth::session::RefreshDecision;
+use crate::oauth::time::Timestamp;
 use crate::store::{HeldSession, Rotation};
-use crate::token::presented::Authentic;
+use crate::token::diagnosis::Diagnosis;
+use crate::token::presented::{Authentic, Unread};
 use crate::token::refresh::RefreshToken;
 
 /// How often a refresh is decided anew because another one of the same session came in between.
@@ -27,8 +29,8 @@ pub(super) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
     };
     let token = match check::read(app, text).await? {
         Ok(Authentic::Refresh(token)) => token,
-        Ok(Authentic::Access(_)) => return Err(refuse("an access token in place of a refresh token")),
-        Err(cause) => return Err(refuse(format!("refresh token: {cause}"))),
+        Ok(Authentic::Access(_)) => return Err(refuse(Cause::NotAToken, "an access token in place of a refresh token")),
+        Err(unread) => return Err(unreadable(app, text, unread)),
     };
     // The usual refresh is one statement: it moves the session on if nothing speaks against that. Whatever does is found
     // out below, step by step.
@@ -122,15 +124,28 @@ fn hand_out(
     issue::answer(app, client, grounds, Some(issue::refresh_token(app, refresh_token)?))
 }
 
+/// The log gets the cause; the client learns only that the token is no good.
+fn unreadable(app: &App, text: &str, unread: Unread) -> Failure {
+    let keys = app.view.keys();
+    let diagnosis = Diagnosis::of(text, Err(unread), app.origin(&keys), 0).of_any_kind();
+    match diagnosis.findings.first() {
+        Some(first) => refuse(first.cause, first.detail.clone()),
+        None => refuse(Cause::NotAToken, "refresh token"),
+    }
+}
+
 /// The same answer whatever was wrong with the token (conformance RFR-027).
-fn refuse(reason: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
-    Refusal::new(ErrorCode::InvalidGrant, "The refresh token is not valid: log in again.").because(reason).into()
+fn refuse(cause: Cause, reason: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
+    Refusal::new(ErrorCode::InvalidGrant, "The refresh token is not valid: log in again.")
+        .because(reason)
+        .by(cause)
+        .into()
 }
 
 /// Tells the session's own client what became of it, if it has proved to be that client.
 fn refuse_own(client: &Client, cause: Cause, token: &RefreshToken) -> Failure {
     let description = match cause {
-        _ if client.is_public() => return refuse(format!("{cause}: {token:?}")),
+        _ if client.is_public() => return refuse(cause, format!("{token:?}")),
         Cause::Expired => "The session has expired: log in again.",
         Cause::RefreshReuseDetected => {
             "The session has ended because a spent refresh token was used again: log in again."
@@ -144,9 +159,17 @@ fn refuse_own(client: &Client, cause: Cause, token: &RefreshToken) -> Failure {
         | Cause::UserDeleted
         | Cause::ClientDisabled
         | Cause::ClientDeleted => "The session was ended: log in again.",
-        _ => return refuse(format!("{cause}: {token:?}")),
+        _ => return refuse(cause, format!("{token:?}")),
     };
-    Refusal::new(ErrorCode::InvalidGrant, description).because(format!("{cause}: {token:?}")).into()
+    Refusal::new(ErrorCode::InvalidGrant, description).because(format!("{token:?}")).by(cause).into()
+}
+
+/// Both uses of a spent token. One row a session: of the first use, the time of the last rotation is known.
+fn reuse(token: &RefreshToken, held: &HeldSession, now: Timestamp) -> String {
+    let (presented, due) = (i64::from(token.generation), held.session.generation);
+    let first = held.session.last_refreshed_at;
+    let first = if presented + 1 == due { format!("at {first}") } else { format!("before {first}") };
+    format!("generation {presented} was spent {first} and presented again at {now}, when generation {due} was due")
 }
 
 async fn end_for_reuse(
@@ -160,7 +183,7 @@ async fn end_for_reuse(
     let revocation = NewRevocation {
         target: Target::Session(held.session.id),
         cause: Cause::RefreshReuseDetected,
-        reason: Some(format!("generation {} was presented, {} is due", token.generation, held.session.generation)),
+        reason: Some(reuse(token, held, audited.at)),
         covers_until: app.settings.covers_until(audited.at),
     };
     app.store.revoke(&revocation, &audited).await?;

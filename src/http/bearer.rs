@@ -3,22 +3,21 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::challenge::{self, Refusal};
 use super::context::Context;
 use super::problem;
 use crate::admin::{Actor, AdminError};
-use crate::flow::{App, Failure, check};
+use crate::flow::admin_token::{self, ADMIN, Held};
+use crate::flow::{App, Failure, diagnose};
 use crate::oauth::cause::Cause;
-use crate::oauth::claims::AccessClaims;
-use crate::oauth::scope::Scope;
 use crate::store::Audited;
-use crate::view::Unavailable;
 
-/// Holds every power of the admin API.
-const ADMIN: &str = "jeton:admin";
+/// The name under which refusals are counted and logged.
+const ENDPOINT: &str = "admin";
 
 /// What guards a method of the admin API.
 #[derive(Clone)]
@@ -36,29 +35,36 @@ pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next
     let Some(context) = request.extensions().get::<Context>().copied() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let claims = match bearer_of(&request) {
-        Ok(token) => match check::access_token(&app, &token).await {
-            Ok(Ok(claims)) if claims.aud.contains(app.admin_audience()) => claims,
-            Ok(Ok(_)) => return invalid_token(&app, &context, Cause::WrongAudience),
-            Ok(Err(cause)) => return invalid_token(&app, &context, cause),
-            Err(Failure::Unavailable(reason)) => {
-                return problem::answer(&app, &context, AdminError::Unavailable(reason));
-            }
-            Err(Failure::Overloaded | Failure::Refused(_)) => {
-                return problem::answer(&app, &context, AdminError::Overloaded);
-            }
-        },
-        Err(presentation) => return presentation.answer(&app, &context),
+    let query = request.uri().query().unwrap_or_default().as_bytes();
+    let token = match challenge::token(request.headers(), &[query]) {
+        Ok(token) => token,
+        Err(fault) => {
+            challenge::note(&app, &context, ENDPOINT, fault.cause.name(), fault.detail, None);
+            let refusal = Refusal::misplaced(&app, fault);
+            let (status, code) = match refusal.error {
+                Some(error) => (StatusCode::BAD_REQUEST, error),
+                None => (StatusCode::UNAUTHORIZED, Cause::Missing.name()),
+            };
+            return refuse(&app, &context, status, code, &refusal);
+        }
     };
-    let held = match power(&app, &claims).await {
-        Ok(held) => held,
-        Err(error) => return problem::answer(&app, &context, AdminError::Unavailable(error.0)),
+    let held = match admin_token::judge(&app, &token).await {
+        Ok(Ok(held)) => held,
+        Ok(Err(diagnosis)) => {
+            diagnose::note_refusal(&app, ENDPOINT, &diagnosis, context.request_id, context.address);
+            let refusal = Refusal::of(&app, &diagnosis);
+            return refuse(&app, &context, StatusCode::UNAUTHORIZED, "invalid_token", &refusal);
+        }
+        Err(Failure::Unavailable(reason)) => return problem::answer(&app, &context, AdminError::Unavailable(reason)),
+        Err(Failure::Overloaded | Failure::Throttled | Failure::Refused(_)) => {
+            return problem::answer(&app, &context, AdminError::Overloaded);
+        }
     };
-    if !held.contains(ADMIN) && !guard.scopes.iter().any(|scope| held.contains(scope)) {
-        return insufficient_scope(&app, &context, guard.scopes);
+    if !held.has_one_of(guard.scopes) {
+        return insufficient_scope(&app, &context, &held, guard.scopes);
     }
     let changes = !request.method().is_safe();
-    request.extensions_mut().insert(actor(&app, &context, &claims, &held));
+    request.extensions_mut().insert(actor(&app, &context, &held));
     let response = next.run(request).await;
     if changes
         && response.status().is_success()
@@ -69,92 +75,28 @@ pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next
     response
 }
 
-/// What the token allows, as far as its client may still have it: a power that was taken away ends at once.
-async fn power(app: &App, claims: &AccessClaims) -> Result<Scope, Unavailable> {
-    let granted = claims.scope.clone().unwrap_or_default();
-    let client = app.view.client(&claims.client_id).await?;
-    Ok(client.map(|client| granted.intersection(&client.settings.scope)).unwrap_or_default())
-}
-
-fn actor(app: &App, context: &Context, claims: &AccessClaims, held: &Scope) -> Actor {
+fn actor(app: &App, context: &Context, held: &Held) -> Actor {
     Actor {
         audited: Audited {
-            actor: format!("client {}", claims.client_id),
+            actor: format!("client {}", held.claims.client_id),
             request_id: Some(context.request_id.to_string()),
             address: Some(context.address.to_string()),
             at: app.clock.now(),
         },
-        is_admin: held.contains(ADMIN),
+        is_admin: held.has_one_of(&[]),
     }
 }
 
-/// What is wrong with the way in which a token was sent.
-enum Presentation {
-    /// Nothing that could be a Bearer token: a challenge without an error (RFC 6750 §3.1).
-    None(Cause),
-    /// Sent in a way that is not allowed.
-    Bad(Cause),
-}
-
-impl Presentation {
-    fn answer(self, app: &App, context: &Context) -> Response {
-        match self {
-            Self::None(cause) => {
-                let response = problem::problem(app, context, StatusCode::UNAUTHORIZED, "missing", cause.title());
-                challenge(response, "Bearer realm=\"jeton\"")
-            }
-            Self::Bad(cause) => {
-                let response =
-                    problem::problem(app, context, StatusCode::BAD_REQUEST, "invalid_request", cause.title());
-                let title = cause.title();
-                challenge(
-                    response,
-                    &format!("Bearer realm=\"jeton\", error=\"invalid_request\", error_description=\"{title}\""),
-                )
-            }
-        }
-    }
-}
-
-/// The token in the Authorization header, which is the only place where it is looked for (RFC 6750 §2.1).
-fn bearer_of(request: &Request) -> Result<String, Presentation> {
-    let query = request.uri().query().unwrap_or_default();
-    let in_query = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token");
-    let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
-    let header = match (headers.next(), headers.next()) {
-        (Some(_), Some(_)) => return Err(Presentation::Bad(Cause::SentTwice)),
-        (Some(_), None) if in_query => return Err(Presentation::Bad(Cause::SentTwice)),
-        (None, _) if in_query => return Err(Presentation::Bad(Cause::InQueryString)),
-        (None, _) => return Err(Presentation::None(Cause::Missing)),
-        (Some(header), None) => header,
-    };
-    let text = header.to_str().map_err(|_| Presentation::None(Cause::WrongScheme))?;
-    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Presentation::None(Cause::WrongScheme));
-    }
-    if token.trim().is_empty() {
-        return Err(Presentation::None(Cause::Missing));
-    }
-    Ok(token.to_owned())
-}
-
-fn invalid_token(app: &App, context: &Context, cause: Cause) -> Response {
-    let response = problem::problem(app, context, StatusCode::UNAUTHORIZED, "invalid_token", cause.title());
-    let title = cause.title();
-    challenge(response, &format!("Bearer realm=\"jeton\", error=\"invalid_token\", error_description=\"{title}\""))
-}
-
-fn insufficient_scope(app: &App, context: &Context, scopes: &[&str]) -> Response {
+fn insufficient_scope(app: &App, context: &Context, held: &Held, scopes: &[&str]) -> Response {
     let needed = scopes.first().copied().unwrap_or(ADMIN);
     let detail = format!("this needs the scope {needed}; the token does not have it");
-    let response = problem::problem(app, context, StatusCode::FORBIDDEN, "insufficient_scope", &detail);
-    challenge(response, &format!("Bearer realm=\"jeton\", error=\"insufficient_scope\", scope=\"{needed}\""))
+    challenge::note(app, context, ENDPOINT, Cause::InsufficientScope.name(), &detail, Some(&held.claims));
+    let refusal = Refusal::insufficient_scope(app, detail.into(), needed.to_owned());
+    refuse(app, context, StatusCode::FORBIDDEN, Cause::InsufficientScope.name(), &refusal)
 }
 
-fn challenge(mut response: Response, text: &str) -> Response {
-    if let Ok(value) = HeaderValue::from_str(text) {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
-    }
+fn refuse(app: &App, context: &Context, status: StatusCode, code: &'static str, refusal: &Refusal) -> Response {
+    let mut response = problem::document(app, context, status, code, &refusal.description);
+    refusal.challenge(&mut response);
     response
 }

@@ -9,6 +9,8 @@ use uuid::Uuid;
 pub(super) struct Context {
     /// The id under which it is logged.
     pub(super) request_id: Uuid,
+    /// The other end of the connection: the nearest proxy, if there is one.
+    pub(super) peer: IpAddr,
     /// The address that it came from, believing trusted proxies.
     pub(super) address: IpAddr,
 }

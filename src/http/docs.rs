@@ -24,7 +24,6 @@ use super::{Cors, Route};
 use crate::flow::App;
 use crate::oauth::cause::Cause;
 use crate::oauth::error::ErrorCode;
-use crate::settings::Settings;
 use crate::token::sha256;
 
 /// The description of the API (OpenAPI).
@@ -115,7 +114,7 @@ async fn show_error(State(app): State<Arc<App>>, path: Result<Path<String>, Path
     let Some(found) = path.ok().and_then(|Path(code)| pages::find(&code)) else {
         return page(StatusCode::NOT_FOUND, NoErrorPage { root, style }.render().ok());
     };
-    let here = |text: &str| of_this_server(text, &app.settings);
+    let here = |text: &str| app.settings.fill(text);
     let prose = |text: &str| Prose::new(&here(text));
     let text = &found.text;
     let named = if found.is_cause {
@@ -144,17 +143,6 @@ async fn show_error(State(app): State<Arc<App>>, path: Result<Path<String>, Path
         commands: text.commands.iter().map(|command| here(command)).collect(),
     };
     page(StatusCode::OK, content.render().ok())
-}
-
-/// Fills the addresses of this server into a text, and `--dev` into its commands where that is needed.
-fn of_this_server(text: &str, settings: &Settings) -> String {
-    let text = text
-        .replace("{issuer}", settings.issuer.trim_end_matches('/'))
-        .replace("{ops}", &settings.ops_listen.to_string());
-    match text.strip_prefix("jeton ") {
-        Some(command) if settings.dev => format!("jeton --dev {command}"),
-        _ => text,
-    }
 }
 
 /// A page; none could be made only if its template were wrong.

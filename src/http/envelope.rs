@@ -32,7 +32,7 @@ pub(super) async fn wrap(State(app): State<Arc<App>>, mut request: Request, next
     let mut response = if app.settings.dev && !names_loopback(request.headers()) {
         error::foreign_host(&app)
     } else {
-        request.extensions_mut().insert(Context { request_id, address });
+        request.extensions_mut().insert(Context { request_id, peer, address });
         // One layer does it all: each layer of its own is a copy of the whole route for every request.
         match tokio::time::timeout(DEADLINE, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
             Ok(Ok(response)) => response,

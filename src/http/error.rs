@@ -12,15 +12,18 @@ use serde_json::json;
 use super::context::Context;
 use super::problem;
 use crate::flow::{App, Failure};
+use crate::oauth::cause::Cause;
 use crate::oauth::error::{ErrorCode, Refusal};
 
 /// What a client is told to wait, in seconds, when it should try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 const BASIC_CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"jeton\"");
 
+const BEARER_CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"jeton\", error=\"invalid_token\"");
+
 const fn status(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
+        ErrorCode::InvalidClient | ErrorCode::InvalidToken => StatusCode::UNAUTHORIZED,
         ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
@@ -29,18 +32,26 @@ const fn status(code: ErrorCode) -> StatusCode {
 
 /// The answer of an OAuth endpoint to a request that did not get what it wanted.
 pub(super) fn answer(app: &App, context: &Context, endpoint: &'static str, failure: Failure) -> Response {
-    let Context { request_id, address } = context;
+    let Context { request_id, address, .. } = context;
     match failure {
         Failure::Refused(refusal) => {
             let error = refusal.code.name();
-            tracing::info!(endpoint, error, reason = &*refusal.reason, %request_id, %address, "refused");
-            app.metrics.refused(endpoint, error);
+            let cause = refusal.cause.map_or(error, Cause::name);
+            tracing::info!(endpoint, error, cause, reason = &*refusal.reason, %request_id, %address, "refused");
+            app.metrics.refused(endpoint, cause);
             oauth(app, status(refusal.code), refusal.code, refusal.description)
         }
         Failure::Unavailable(reason) => {
             tracing::error!(endpoint, reason, %request_id, %address, "could not be decided");
             app.metrics.refused(endpoint, "could_not_check");
             unavailable(app, "The request could not be decided just now: try again.")
+        }
+        Failure::Throttled => {
+            tracing::warn!(endpoint, %request_id, %address, "asked too often");
+            app.metrics.refused(endpoint, "throttled");
+            let mut response = unavailable(app, "There were too many requests of this caller: wait a second.");
+            *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            response
         }
         Failure::Overloaded => {
             tracing::warn!(endpoint, %request_id, %address, "more passwords arrive than can be hashed");
@@ -57,7 +68,7 @@ pub(super) fn unreadable(
     endpoint: &'static str,
     body: super::body::Unreadable,
 ) -> Response {
-    let Context { request_id, address } = context;
+    let Context { request_id, address, .. } = context;
     tracing::info!(endpoint, error = "invalid_request", reason = body.text, %request_id, %address, "refused");
     app.metrics.refused(endpoint, ErrorCode::InvalidRequest.name());
     oauth(app, body.status, ErrorCode::InvalidRequest, body.text)
@@ -81,7 +92,9 @@ fn oauth(app: &App, status: StatusCode, code: ErrorCode, description: &'static s
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-    if status == StatusCode::UNAUTHORIZED {
+    if code == ErrorCode::InvalidToken {
+        headers.insert(header::WWW_AUTHENTICATE, BEARER_CHALLENGE);
+    } else if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, BASIC_CHALLENGE);
     }
     response

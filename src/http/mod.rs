@@ -3,6 +3,7 @@
 mod admin;
 mod bearer;
 mod body;
+mod challenge;
 mod context;
 mod docs;
 mod envelope;
@@ -10,6 +11,7 @@ mod error;
 mod oauth;
 mod ops;
 mod problem;
+mod verify;
 mod well_known;
 
 use std::sync::Arc;
@@ -26,9 +28,9 @@ use crate::flow::App;
 
 /// A path and what it answers to.
 pub struct Route {
-    /// The path, as axum writes it.
+    /// The path, as axum writes it; `{*name}` at its end is everything below.
     pub path: &'static str,
-    /// The methods, in upper case.
+    /// The methods that are described, in upper case.
     pub methods: &'static [&'static str],
     handler: MethodRouter<Arc<App>>,
     cors: Cors,
@@ -55,6 +57,7 @@ impl Route {
 /// Every route of the public and admin API: the one table.
 pub fn routes(app: &Arc<App>) -> Vec<Route> {
     let mut routes = oauth::routes();
+    routes.extend(verify::routes());
     routes.extend(well_known::routes());
     routes.extend(docs::routes());
     routes.extend(admin::routes(app));
@@ -66,8 +69,12 @@ pub fn router(app: Arc<App>) -> Router {
     let mut router = Router::new();
     for route in routes(&app) {
         let cors = route.cors;
-        let route =
-            Router::new().route(route.path, route.handler).method_not_allowed_fallback(error::method_not_allowed);
+        let mut paths = Router::new().route(route.path, route.handler.clone());
+        if let Some((folder, _)) = route.path.split_once("{*") {
+            // To the router a path that takes everything below a folder does not take the folder itself.
+            paths = paths.route(folder, route.handler);
+        }
+        let route = paths.method_not_allowed_fallback(error::method_not_allowed);
         // Around the answer to a wrong method, too: a preflight request is one.
         let route = match cors {
             Cors::Everybody => {

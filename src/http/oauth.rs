@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::body::{self, MediaType, media_type};
 use super::context::Context;
 use super::{Cors, Route, error};
-use crate::flow::{self, App, Failure, Request, introspect, revoke, token};
+use crate::flow::{self, App, Failure, Request, explain, introspect, revoke, token};
 use crate::oauth::error::Refusal;
 use crate::oauth::parameters::Parameters;
 
@@ -21,6 +21,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::new("/auth/token", &["POST"], post(answer_token)).open_to(Cors::ConfiguredOrigins),
         Route::new("/auth/introspect", &["POST"], post(answer_introspect)),
+        Route::new("/auth/explain", &["POST"], post(answer_explain)),
         Route::new("/auth/revoke", &["POST"], post(answer_revoke)).open_to(Cors::ConfiguredOrigins),
     ]
 }
@@ -40,6 +41,15 @@ async fn answer_introspect(
 ) -> Response {
     let answer = async |request: &Request<'_>| json(introspect::answer(&app, request).await?);
     with_parameters(&app, &context, "introspect", request, answer).await
+}
+
+async fn answer_explain(
+    State(app): State<Arc<App>>,
+    Extension(context): Extension<Context>,
+    request: HttpRequest,
+) -> Response {
+    let answer = async |request: &Request<'_>| json(explain::answer(&app, request).await?);
+    with_parameters(&app, &context, "explain", request, answer).await
 }
 
 async fn answer_revoke(

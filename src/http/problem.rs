@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::challenge::Refusal;
 use super::context::Context;
 use crate::admin::AdminError;
 use crate::flow::App;
@@ -18,8 +19,7 @@ pub(super) fn answer(app: &App, context: &Context, error: AdminError) -> Respons
         AdminError::Conflict(_) => problem(app, context, StatusCode::CONFLICT, "conflict", &detail),
         AdminError::NeedsAdmin(_) => {
             let mut response = problem(app, context, StatusCode::FORBIDDEN, "insufficient_scope", &detail);
-            let challenge = "Bearer realm=\"jeton\", error=\"insufficient_scope\", scope=\"jeton:admin\"";
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            Refusal::insufficient_scope(app, detail.into(), "jeton:admin".into()).challenge(&mut response);
             response
         }
         AdminError::Unavailable(reason) => {
@@ -38,17 +38,22 @@ pub(super) fn unavailable(app: &App, context: &Context, detail: &str) -> Respons
     response
 }
 
-/// A problem document.
+/// A problem that is counted and logged under its code.
 pub(super) fn problem(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
-    let Context { request_id, address } = context;
+    let Context { request_id, address, .. } = context;
     tracing::info!(endpoint = "admin", error = code, reason = detail, %request_id, %address, "refused");
     app.metrics.refused("admin", code);
+    document(app, context, status, code, detail)
+}
+
+/// A problem document.
+pub(super) fn document(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
     let body = json!({
         "type": app.settings.under_issuer(&format!("/docs/errors/{code}")),
         "title": status.canonical_reason().unwrap_or_default(),
         "status": status.as_u16(),
         "detail": detail,
-        "request_id": request_id,
+        "request_id": context.request_id,
     });
     let mut response = (status, Json(body)).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -75,6 +75,33 @@ causes! {
     CouldNotCheck "could_not_check" "The token could not be checked just now.",
 }
 
+/// What a resource server answers to a request that it refuses (RFC 6750 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BearerAnswer {
+    /// The status.
+    pub status: u16,
+    /// The `error` of the challenge; there is none when nobody has tried to send a token.
+    pub error: Option<&'static str>,
+}
+
+impl Cause {
+    /// What a resource server answers for this cause.
+    pub const fn bearer_answer(self) -> BearerAnswer {
+        match self {
+            Self::Missing | Self::WrongScheme => BearerAnswer { status: 401, error: None },
+            Self::SentTwice | Self::InQueryString => BearerAnswer { status: 400, error: Some("invalid_request") },
+            Self::InsufficientScope => BearerAnswer { status: 403, error: Some("insufficient_scope") },
+            Self::CouldNotCheck => BearerAnswer { status: 503, error: None },
+            _ => BearerAnswer { status: 401, error: Some("invalid_token") },
+        }
+    }
+
+    /// Whether it is about whoever holds the token: then only how things stand now counts.
+    pub const fn is_about_the_holder(self) -> bool {
+        matches!(self, Self::UserDisabled | Self::ClientDisabled | Self::UserDeleted | Self::ClientDeleted)
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())

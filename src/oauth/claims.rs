@@ -4,13 +4,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::cause::Cause;
 use super::scope::Scope;
+use super::time::Timestamp;
 
 /// A position in the numbered log.
 pub type LogNumber = i64;
 
 /// Additional claims of a client or a user: a JSON object.
 pub type ExtraClaims = Map<String, Value>;
+
+/// Seconds that `iat` and `nbf` may lie in the future; `exp` has no leeway.
+pub const LEEWAY: i64 = 60;
 
 /// The largest `claims` object of a client or a user, in bytes of JSON.
 pub const LARGEST_EXTRA_CLAIMS: usize = 2048;
@@ -120,6 +125,16 @@ impl AccessClaims {
     /// The user it speaks for: the subject, unless that is the client itself.
     pub fn user(&self) -> Option<Uuid> {
         if self.sub == self.client_id { None } else { self.sub.parse().ok() }
+    }
+
+    /// The cause against a token that is not of this time.
+    pub fn untimely(&self, now: Timestamp) -> Option<Cause> {
+        let now = now.seconds();
+        if self.exp <= now {
+            return Some(Cause::Expired);
+        }
+        let is_ahead = |moment: i64| moment > now + LEEWAY;
+        (is_ahead(self.iat) || self.nbf.is_some_and(is_ahead)).then_some(Cause::NotYetValid)
     }
 }
 

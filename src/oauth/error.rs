@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::cause::Cause;
+
 /// An error code that an OAuth endpoint may answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
@@ -19,6 +21,8 @@ pub enum ErrorCode {
     InvalidScope,
     /// RFC 8707 §2.
     InvalidTarget,
+    /// RFC 6750 §3.1: the access token that authenticates the caller is no good.
+    InvalidToken,
     /// The request could not be carried out just now (the name is that of RFC 6749 §4.1.2.1).
     TemporarilyUnavailable,
     /// A fault of the server (the name is that of RFC 6749 §4.1.2.1).
@@ -27,7 +31,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -35,6 +39,7 @@ impl ErrorCode {
         Self::UnsupportedGrantType,
         Self::InvalidScope,
         Self::InvalidTarget,
+        Self::InvalidToken,
         Self::TemporarilyUnavailable,
         Self::ServerError,
     ];
@@ -49,6 +54,7 @@ impl ErrorCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidToken => "invalid_token",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }
@@ -64,18 +70,27 @@ pub struct Refusal {
     pub description: &'static str,
     /// The exact reason, for the log only; never a token, password or secret.
     pub reason: Cow<'static, str>,
+    /// The cause against the token that was presented, where it was one that was refused.
+    pub cause: Option<Cause>,
 }
 
 impl Refusal {
     /// A refusal whose description says all there is to say.
     pub const fn new(code: ErrorCode, description: &'static str) -> Self {
-        Self { code, description, reason: Cow::Borrowed(description) }
+        Self { code, description, reason: Cow::Borrowed(description), cause: None }
     }
 
     /// The same refusal, with what only the log may know.
     #[must_use]
     pub fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
         self.reason = reason.into();
+        self
+    }
+
+    /// The same refusal, with the cause against the token that was presented.
+    #[must_use]
+    pub const fn by(mut self, cause: Cause) -> Self {
+        self.cause = Some(cause);
         self
     }
 

@@ -1,6 +1,8 @@
 //! The protocol's types and rules. No input or output, nothing asynchronous; the time is always an argument.
 
+pub mod advice;
 pub mod cause;
+pub mod challenge;
 pub mod claims;
 pub mod client;
 pub mod credentials;
@@ -8,6 +10,7 @@ pub mod error;
 pub mod form;
 pub mod grant;
 pub mod parameters;
+pub mod presentation;
 pub mod revocation;
 pub mod scope;
 pub mod session;

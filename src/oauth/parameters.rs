@@ -56,6 +56,15 @@ impl Parameters {
         Ok(first)
     }
 
+    /// The value of a parameter that must not repeat; here an empty one is what was sent.
+    ///
+    /// # Errors
+    /// `invalid_request` when it stands more than once.
+    pub fn one_or_empty(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
+        let first = self.one(name)?;
+        Ok(first.or_else(|| self.0.iter().any(|(key, _)| key == name).then_some("")))
+    }
+
     /// All values of a parameter that may repeat, empty ones left out.
     pub fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())

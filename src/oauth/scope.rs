@@ -80,6 +80,12 @@ impl Scope {
         Self(self.0.iter().filter(|token| other.contains(token)).cloned().collect())
     }
 
+    /// What is in this one and not in `other`.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        Self(self.0.iter().filter(|token| !other.contains(token)).cloned().collect())
+    }
+
     /// The tokens.
     pub fn tokens(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|token| &**token)

@@ -154,6 +154,16 @@ impl Settings {
         Origin { issuer, environment, sisters: &self.known_issuers, ring }
     }
 
+    /// Fills the addresses of this server into a text of advice, and `--dev` into a command where that is needed.
+    pub fn fill(&self, text: &str) -> String {
+        let issuer = self.issuer.trim_end_matches('/');
+        let text = text.replace("{issuer}", issuer).replace("{ops}", &self.ops_listen.to_string());
+        match text.strip_prefix("jeton ") {
+            Some(command) if self.dev => format!("jeton --dev {command}"),
+            _ => text,
+        }
+    }
+
     /// An address below the issuer.
     pub fn under_issuer(&self, path: &str) -> String {
         format!("{}{path}", self.issuer.trim_end_matches('/'))

@@ -54,6 +54,18 @@ pub struct AuditFilter {
     pub to: Option<Timestamp>,
 }
 
+impl Store {
+    /// Adds a record of something that changed nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn audit_write(&self, audited: &Audited, action: &'static str, target: String, detail: Option<String>) -> Result<()> {
+        let mut transaction = self.database.begin().await?;
+        transaction.audit(audited, action, target, detail).await?;
+        transaction.commit().await
+    }
+}
+
 impl Transaction {
     /// Adds a record to the transaction that it tells of.
     pub(super) async fn audit(

@@ -1,5 +1,7 @@
 //! Data keys, wrapped by the master key.
 
+use std::collections::HashMap;
+
 use super::log::Notice;
 use super::row::{Row, unreadable, values};
 use super::settings::REPLACE_MASTER_KEY_CHECK;
@@ -45,6 +47,16 @@ impl Store {
         let sql = "SELECT kid, key_use, algorithm, wrapped, created_at, activates_at FROM keys \
                    ORDER BY activates_at, kid";
         self.database.query(sql, vec![]).await?.iter().map(key).collect()
+    }
+
+    /// The keys that were deleted, with the moment of it, as long as the log knows of them.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn key_list_retired(&self) -> Result<HashMap<String, Timestamp>> {
+        let sql = "SELECT target_name, min(created_at) AS at FROM log WHERE kind = 'key' GROUP BY target_name";
+        let rows = self.database.query(sql, vec![]).await?;
+        rows.iter().map(|row| Ok((row.get("target_name")?, row.moment("at")?))).collect()
     }
 
     /// Keeps these first keys, unless there are keys already: nodes may start at once.
@@ -136,7 +148,13 @@ impl Store {
         audited: &Audited,
     ) -> Result<()> {
         let mut transaction = self.database.begin().await?;
-        transaction.query("DELETE FROM keys", vec![]).await?;
+        for row in transaction.query("DELETE FROM keys RETURNING kid", vec![]).await? {
+            let target = Target::Key(row.get("kid")?);
+            let cause = Cause::RetiredKey;
+            let covers_until = revocation.covers_until;
+            let retired = NewRevocation { target, cause, reason: revocation.reason.clone(), covers_until };
+            transaction.revoke(&retired, audited).await?;
+        }
         for record in records {
             transaction.query(INSERT, insert_values(record)).await?;
         }

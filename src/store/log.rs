@@ -6,7 +6,9 @@ use super::database::Transaction;
 use super::row::{Row, unreadable, values};
 use super::{Audited, Page, Result, Store};
 use crate::oauth::cause::Cause;
+use crate::oauth::claims::AccessClaims;
 use crate::oauth::revocation::{LogNumber, NewRevocation, Revocation, Target};
+use crate::oauth::session::Session;
 use crate::oauth::time::Timestamp;
 
 /// Milliseconds for which a notice is kept; a node that was away longer loads everything anew.
@@ -80,6 +82,45 @@ pub(super) enum Notice<'a> {
     Client(&'a str),
     User(Uuid),
     Keys,
+}
+
+/// What a revocation may cover: an access token, or a session with its refresh tokens.
+#[derive(Clone, Debug)]
+pub struct Covered {
+    /// The `jti` of the access token.
+    pub token: Option<Uuid>,
+    /// The session.
+    pub session: Option<Uuid>,
+    /// The user.
+    pub user: Option<Uuid>,
+    /// The client.
+    pub client_id: String,
+    /// The log number at which it began.
+    pub log: LogNumber,
+}
+
+impl From<&AccessClaims> for Covered {
+    fn from(claims: &AccessClaims) -> Self {
+        Self {
+            token: Some(claims.jti),
+            session: claims.sid,
+            user: claims.user(),
+            client_id: claims.client_id.clone(),
+            log: claims.log,
+        }
+    }
+}
+
+impl From<&Session> for Covered {
+    fn from(session: &Session) -> Self {
+        Self {
+            token: None,
+            session: Some(session.id),
+            user: Some(session.user_id),
+            client_id: session.client_id.clone(),
+            log: session.log,
+        }
+    }
 }
 
 /// A part of the log.
@@ -282,6 +323,30 @@ impl Store {
         let sql = revocations!("number < $1 ORDER BY number DESC LIMIT $2");
         let before = page.after.as_deref().and_then(|key| key.parse().ok()).unwrap_or(i64::MAX);
         self.revocations(sql, values![before, page.limit]).await
+    }
+
+    /// The revocations that cover something, at most one of each kind and cause: of what was revoked, the one by which it
+    /// ended; of a holder that is disabled or gone, the last.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn revocations_covering(&self, covered: &Covered) -> Result<Vec<Revocation>> {
+        let sql = revocations!(
+            "number IN ((SELECT min(number) FROM log WHERE target_id = $1 AND kind = 'token'), \
+             (SELECT min(number) FROM log WHERE target_id = $2 AND kind = 'session'), \
+             (SELECT max(number) FROM log WHERE target_id = $2 AND kind = 'session'), \
+             (SELECT min(number) FROM log WHERE target_id = $3 AND kind = 'user' AND number > $5 \
+             AND cause = 'user_revoked'), \
+             (SELECT max(number) FROM log WHERE target_id = $3 AND kind = 'user' AND number > $5 \
+             AND cause <> 'user_revoked'), \
+             (SELECT min(number) FROM log WHERE target_name = $4 AND kind = 'client' AND number > $5 \
+             AND cause = 'client_revoked'), \
+             (SELECT max(number) FROM log WHERE target_name = $4 AND kind = 'client' AND number > $5 \
+             AND cause <> 'client_revoked'), \
+             (SELECT min(number) FROM log WHERE kind = 'all' AND number > $5)) ORDER BY number"
+        );
+        let Covered { token, session, user, client_id, log } = covered;
+        self.revocations(sql, values![*token, *session, *user, client_id, *log]).await
     }
 
     /// One revocation.

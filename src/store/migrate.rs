@@ -29,6 +29,13 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../migrations/postgres/0002_log_order.sql"),
         sqlite: include_str!("../../migrations/sqlite/0002_log_order.sql"),
     },
+    Migration {
+        number: 3,
+        name: "history",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0003_history.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0003_history.sql"),
+    },
 ];
 
 /// What is known of the schema of a database.

@@ -22,7 +22,7 @@ pub use batch::Pace;
 pub use clients::ClientsInUse;
 pub use database::{Dialect, Location};
 pub use listen::Listener;
-pub use log::{LogEntry, LogEvent, LogPage};
+pub use log::{Covered, LogEntry, LogEvent, LogPage};
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
 pub use sessions::{Begun, HeldSession, NewSession, Rotation, SessionFilter};

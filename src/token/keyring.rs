@@ -115,6 +115,8 @@ pub struct ReadySigningKey {
     pub kid: String,
     /// Its algorithm.
     pub algorithm: SigningAlgorithm,
+    /// When it was first published.
+    pub created_at: Timestamp,
     /// From when on it is used.
     pub activates_at: Timestamp,
     /// The first segment of every JWT that it signs.
@@ -144,6 +146,7 @@ pub struct KeyRing {
     signing: Vec<Arc<ReadySigningKey>>,
     signing_by_header: HashMap<String, Arc<ReadySigningKey>>,
     token: Vec<Arc<ReadyTokenKey>>,
+    retired: HashMap<String, Timestamp>,
 }
 
 impl KeyRing {
@@ -208,9 +211,20 @@ impl KeyRing {
         ring
     }
 
-    /// Whether a signing key of this id is held.
-    pub fn has_signing_key(&self, kid: &str) -> bool {
-        self.signing.iter().any(|key| key.kid == kid)
+    /// The signing key of this id.
+    pub fn signing_key(&self, kid: &str) -> Option<&Arc<ReadySigningKey>> {
+        self.signing.iter().find(|key| key.kid == kid)
+    }
+
+    /// The same keys, with what is known of those that were withdrawn: their ids, and since when.
+    #[must_use]
+    pub fn with_retired(self, retired: HashMap<String, Timestamp>) -> Self {
+        Self { retired, ..self }
+    }
+
+    /// Since when a key that was once held is withdrawn.
+    pub fn retired(&self, kid: &str) -> Option<Timestamp> {
+        self.retired.get(kid).copied()
     }
 
     /// The algorithms of the published keys, each once.
@@ -233,6 +247,7 @@ fn ready_signing_key(record: &KeyRecord, algorithm: SigningAlgorithm, secret: &[
     Some(ReadySigningKey {
         kid: record.kid.clone(),
         algorithm,
+        created_at: record.created_at,
         activates_at: record.activates_at,
         header_segment: base64url(header),
         decoding: DecodingKey::from_jwk(&jwk).ok()?,

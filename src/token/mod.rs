@@ -1,5 +1,6 @@
 //! Token formats, signing and sealing: processor work only, no input or output.
 
+pub mod diagnosis;
 pub mod environment;
 pub mod jwt;
 pub mod keyring;

@@ -11,14 +11,16 @@ use uuid::Uuid;
 
 use super::environment::{Environment, REFRESH_TOKEN_PREFIX};
 use super::keyring::{KeyRing, ReadyTokenKey};
+use super::presented::Unread;
 use super::token_key::{KEY_ID_LENGTH, KeyId};
-use super::{from_base64url, sha256};
-use crate::oauth::cause::Cause;
+use super::{base64url, from_base64url, sha256};
 
 const VERSION: u8 = 1;
 const NONCE_LENGTH: usize = 16;
 const MAC_LENGTH: usize = 32;
 const CONTENT_LENGTH: usize = 1 + KEY_ID_LENGTH + 16 + 4 + NONCE_LENGTH;
+/// Bytes of every refresh token behind its prefix and environment.
+pub const LENGTH: usize = CONTENT_LENGTH + MAC_LENGTH;
 
 /// What a refresh token says.
 #[derive(Clone, PartialEq, Eq)]
@@ -69,27 +71,24 @@ impl RefreshToken {
     /// Reads a token of this environment; `body` is what follows the environment.
     ///
     /// # Errors
-    /// The cause why it is none of this server's tokens.
-    pub fn read(body: &str, environment: &Environment, ring: &KeyRing) -> Result<Self, Cause> {
-        let bytes = from_base64url(body).ok_or(Cause::NotAToken)?;
-        if bytes.len() != CONTENT_LENGTH + MAC_LENGTH {
-            return Err(Cause::Truncated);
-        }
+    /// When it is none of this server's tokens.
+    pub fn read(body: &str, environment: &Environment, ring: &KeyRing) -> Result<Self, Unread> {
+        let bytes = from_base64url(body).filter(|bytes| bytes.len() == LENGTH).ok_or(Unread::NotOurs)?;
         let (content, mac) = bytes.split_at(CONTENT_LENGTH);
         if content[0] != VERSION {
-            return Err(Cause::NotAToken);
+            return Err(Unread::NotOurs);
         }
         let (id, rest) = content[1..].split_at(KEY_ID_LENGTH);
-        let id: KeyId = id.try_into().map_err(|_| Cause::Truncated)?;
-        let key = ring.token_key(id).ok_or(Cause::UnknownKey)?;
+        let id: KeyId = id.try_into().map_err(|_| Unread::NotOurs)?;
+        let key = ring.token_key(id).ok_or_else(|| Unread::without_key(ring, &base64url(id)))?;
         hmac::verify(&key.key.authenticating, &authenticated(environment, content), mac)
-            .map_err(|_| Cause::BadSignature)?;
+            .map_err(|_| Unread::NotOurs)?;
         let (session, rest) = rest.split_at(16);
         let (generation, nonce) = rest.split_at(4);
         Ok(Self {
-            session: Uuid::from_slice(session).map_err(|_| Cause::Truncated)?,
-            generation: u32::from_be_bytes(generation.try_into().map_err(|_| Cause::Truncated)?),
-            nonce: nonce.try_into().map_err(|_| Cause::Truncated)?,
+            session: Uuid::from_slice(session).map_err(|_| Unread::NotOurs)?,
+            generation: u32::from_be_bytes(generation.try_into().map_err(|_| Unread::NotOurs)?),
+            nonce: nonce.try_into().map_err(|_| Unread::NotOurs)?,
         })
     }
 }
@@ -140,8 +139,8 @@ mod tests {
     fn a_token_of_another_environment_or_key_is_refused() {
         let one = ring();
         let body = body(&RefreshToken::first(Uuid::from_u128(9)), &one);
-        assert_eq!(RefreshToken::read(&body, &environment("test"), &one), Err(Cause::BadSignature));
-        assert_eq!(RefreshToken::read(&body, &environment("live"), &ring()), Err(Cause::UnknownKey));
+        assert_eq!(RefreshToken::read(&body, &environment("test"), &one), Err(Unread::NotOurs));
+        assert_eq!(RefreshToken::read(&body, &environment("live"), &ring()), Err(Unread::UnknownKey));
     }
 
     proptest! {
@@ -150,7 +149,7 @@ mod tests {
             let ring = ring();
             let mut bytes = from_base64url(body(&RefreshToken::first(Uuid::from_u128(9)), &ring)).unwrap();
             bytes[position] ^= flip;
-            let changed = super::super::base64url(bytes);
+            let changed = base64url(bytes);
             prop_assert!(RefreshToken::read(&changed, &environment("live"), &ring).is_err());
         }
     }

@@ -43,7 +43,7 @@ impl View {
 
     pub(super) async fn load_all(&self) -> Result<(), Unavailable> {
         let head = self.store.log_head().await?;
-        let now = self.over_for_sure();
+        let now = self.forgotten_by();
         let mut fresh = Revocations::default();
         let mut last = (now, LogNumber::MAX);
         loop {
@@ -69,6 +69,7 @@ impl View {
 
     async fn load_keys(&self) -> Result<(), Unavailable> {
         let records = self.store.key_list().await?;
+        let retired = self.store.key_list_retired().await?;
         let held = self.keys.load_full();
         let mut incomplete = false;
         let ring = match KeyRing::open(&records, &self.master) {
@@ -81,6 +82,7 @@ impl View {
             }
             Err(kid) => return Err(Unavailable(format!("the key {kid} cannot be unwrapped with this master key"))),
         };
+        let ring = ring.with_retired(retired);
         self.keys.store(Arc::new(CurrentKeys { ring, incomplete, generation: held.generation + 1 }));
         Ok(())
     }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use uuid::Uuid;
 
 pub use feed::Feed;
@@ -30,9 +30,9 @@ use crate::clock::Clock;
 use crate::oauth::cause::Cause;
 use crate::oauth::claims::AccessClaims;
 use crate::oauth::client::{Client, check_client_id};
-use crate::oauth::revocation::LogNumber;
+use crate::oauth::revocation::{LogNumber, Revocation};
 use crate::oauth::time::Timestamp;
-use crate::store::{ClientsInUse, Pace, Store, StoreError};
+use crate::store::{ClientsInUse, Covered, Pace, Store, StoreError};
 use crate::token::keyring::KeyRing;
 use crate::token::master::MasterKey;
 use age::{LastTime, Watch};
@@ -48,6 +48,12 @@ const MOST_VERIFIED: usize = 20_000;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// The longest wait for the answer to a question about what memory lacks.
 const QUESTION_LIMIT: Duration = Duration::from_secs(1);
+/// Seconds for which a revocation stays in memory when all that it covers has expired.
+const KEPT_WHEN_OVER: i64 = 3600;
+/// Questions about the past that are asked at the same time.
+const HISTORY_TURNS: usize = 4;
+/// The longest wait for the answer to one.
+const HISTORY_LIMIT: Duration = Duration::from_millis(250);
 
 /// The view cannot be trusted and the database did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +101,7 @@ pub struct View {
     /// Which look was the last to succeed, so that one look serves all who wait for it.
     last_good_look: AtomicU64,
     looking: AsyncMutex<()>,
+    history_turns: Semaphore,
     /// The latest moment by which revocations were forgotten, in milliseconds.
     forgot_by: AtomicI64,
     /// What is measured.
@@ -139,6 +146,7 @@ impl View {
             looks_begun: AtomicU64::new(0),
             last_good_look: AtomicU64::new(0),
             looking: AsyncMutex::default(),
+            history_turns: Semaphore::new(HISTORY_TURNS),
             forgot_by: AtomicI64::new(i64::MIN),
             measures: Measures::default(),
         };
@@ -169,9 +177,10 @@ impl View {
         self.clock.now().millis() < self.forgot_by.load(Ordering::Acquire)
     }
 
-    /// A moment that is past even if this clock is a little ahead, as it may be by each measurement of its offset.
-    fn over_for_sure(&self) -> Timestamp {
-        self.clock.now().plus_seconds(-2)
+    /// What was over by this moment is forgotten. It is well past, so that a token that was revoked and then expired is
+    /// told from one that only expired, and that this clock may be a little ahead.
+    fn forgotten_by(&self) -> Timestamp {
+        self.clock.now().plus_seconds(-KEPT_WHEN_OVER)
     }
 
     /// How many revocations are in force.
@@ -187,6 +196,20 @@ impl View {
     /// The cause for which an access token is revoked, if it is. Call [`ensure_fresh`](Self::ensure_fresh) first.
     pub fn revocation_of(&self, claims: &AccessClaims) -> Option<Cause> {
         self.revocations.read().unwrap_or_else(PoisonError::into_inner).covering(claims)
+    }
+
+    /// Every revocation in memory that covers an access token: the cause, and about when.
+    pub fn revocations_of(&self, claims: &AccessClaims) -> Vec<(Cause, Timestamp)> {
+        let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
+        // A number is the time of its commit, unless many were committed at once.
+        revocations.all_covering(claims).map(|(cause, number)| (cause, Timestamp::from_millis(number))).collect()
+    }
+
+    /// What the log tells of the revocations that cover something; none if it cannot be asked at once.
+    pub async fn history(&self, covered: &Covered) -> Option<Vec<Revocation>> {
+        let _turn = self.history_turns.try_acquire().ok()?;
+        let question = self.store.revocations_covering(covered);
+        tokio::time::timeout(HISTORY_LIMIT, question).await.ok()?.ok()
     }
 
     /// Goes on at once while the view is young enough; otherwise looks at the log first, within a second.
@@ -296,7 +319,7 @@ impl View {
 
     /// Drops what no longer covers anything.
     pub fn forget_what_is_over(&self) {
-        let over = self.over_for_sure();
+        let over = self.forgotten_by();
         self.forgot_by.fetch_max(over.millis(), Ordering::AcqRel);
         self.revocations.write().unwrap_or_else(PoisonError::into_inner).forget_before(over);
     }

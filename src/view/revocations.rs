@@ -23,6 +23,10 @@ pub(super) struct Revocations {
     sessions: HashMap<Uuid, Held>,
     users: HashMap<Uuid, Held>,
     clients: HashMap<String, Held>,
+    /// What ended because its user is disabled or deleted.
+    of_lost_users: HashMap<Uuid, Held>,
+    /// What ended because its client is disabled or deleted.
+    of_lost_clients: HashMap<String, Held>,
     all: Option<Held>,
     /// When the first of them is over, if there is one.
     first_over: Option<Timestamp>,
@@ -35,11 +39,14 @@ impl Revocations {
                 Some(self.first_over.map_or(revocation.covers_until, |first| first.min(revocation.covers_until)));
         }
         let held = Held { number: revocation.number, covers_until: revocation.covers_until, cause: revocation.cause };
+        let is_lost = revocation.cause.is_about_the_holder();
+        let users = if is_lost { &mut self.of_lost_users } else { &mut self.users };
+        let clients = if is_lost { &mut self.of_lost_clients } else { &mut self.clients };
         match &revocation.target {
             Target::Token(id) => newest(self.tokens.entry(*id).or_insert(held), held),
             Target::Session(id) => newest(self.sessions.entry(*id).or_insert(held), held),
-            Target::User(id) => newest(self.users.entry(*id).or_insert(held), held),
-            Target::Client(id) => newest(self.clients.entry(id.clone()).or_insert(held), held),
+            Target::User(id) => newest(users.entry(*id).or_insert(held), held),
+            Target::Client(id) => newest(clients.entry(id.clone()).or_insert(held), held),
             Target::All => newest(self.all.get_or_insert(held), held),
             Target::Key(_) => {}
         }
@@ -47,13 +54,25 @@ impl Revocations {
 
     /// The cause of a revocation that covers the token, in the order of the list of causes.
     pub(super) fn covering(&self, claims: &AccessClaims) -> Option<Cause> {
+        self.all_covering(claims).map(|(cause, _)| cause).min()
+    }
+
+    /// Every revocation that covers the token: its cause and number.
+    pub(super) fn all_covering(&self, claims: &AccessClaims) -> impl Iterator<Item = (Cause, LogNumber)> {
         let later = |held: &&Held| held.number > claims.log;
-        let token = self.tokens.get(&claims.jti);
-        let session = claims.sid.and_then(|id| self.sessions.get(&id));
-        let user = claims.user().and_then(|id| self.users.get(&id)).filter(later);
-        let client = self.clients.get(&claims.client_id).filter(later);
-        let all = self.all.as_ref().filter(later);
-        [token, session, user, client, all].into_iter().flatten().map(|held| held.cause).min()
+        let user = claims.user();
+        [
+            self.tokens.get(&claims.jti),
+            claims.sid.and_then(|id| self.sessions.get(&id)),
+            user.and_then(|id| self.users.get(&id)).filter(later),
+            user.and_then(|id| self.of_lost_users.get(&id)).filter(later),
+            self.clients.get(&claims.client_id).filter(later),
+            self.of_lost_clients.get(&claims.client_id).filter(later),
+            self.all.as_ref().filter(later),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|held| (held.cause, held.number))
     }
 
     /// Drops what is over. Walks through all, but only if there is something to drop.
@@ -73,13 +92,16 @@ impl Revocations {
         retain(&mut self.sessions, &mut in_force);
         retain(&mut self.users, &mut in_force);
         retain(&mut self.clients, &mut in_force);
+        retain(&mut self.of_lost_users, &mut in_force);
+        retain(&mut self.of_lost_clients, &mut in_force);
         self.all = self.all.filter(in_force);
         self.first_over = first_over;
     }
 
     pub(super) fn len(&self) -> usize {
         let all = usize::from(self.all.is_some());
-        self.tokens.len() + self.sessions.len() + self.users.len() + self.clients.len() + all
+        let holders = self.of_lost_users.len() + self.of_lost_clients.len();
+        self.tokens.len() + self.sessions.len() + self.users.len() + self.clients.len() + holders + all
     }
 }
 

@@ -21,3 +21,4 @@ mod rust_client;
 mod sessions;
 mod store_contract;
 mod structure;
+mod verify;

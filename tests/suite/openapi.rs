@@ -49,7 +49,7 @@ on_both_stores!(every_route_and_method_is_described_and_nothing_else, async |bac
     let document = description(&app).await;
     let real: BTreeSet<(String, String)> = jeton::http::routes(&app.server.app)
         .iter()
-        .flat_map(|route| route.methods.iter().map(|method| (route.path.to_owned(), (*method).to_owned())))
+        .flat_map(|route| route.methods.iter().map(|method| (route.path.replace("{*", "{"), (*method).to_owned())))
         .collect();
     let mut described = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -287,6 +287,28 @@ on_both_stores!(the_answers_of_the_oauth_endpoints_are_described, async |backend
     for (path, answer, status) in answers {
         assert_eq!(answer.status.as_u16(), status, "{path}: {answer:?}");
         hold_to_description(&document, &Method::POST, path, &answer);
+    }
+    let api = "audience=https://api.example.test/";
+    let own = app.token(&main, &[("grant_type", "client_credentials")]).await.text("access_token");
+    let answers = [
+        (api.to_owned(), own.as_str(), 200),
+        (api.to_owned(), "nonsense", 401),
+        (api.to_owned(), "", 401),
+        (format!("{api}&scope=more"), &own, 403),
+        (format!("{api}&access_token=x"), &own, 400),
+        (String::new(), &own, 400),
+    ];
+    for (query, token, status) in answers {
+        for (method, path, at) in [
+            (Method::GET, "/auth/verify", "/auth/verify"),
+            (Method::POST, "/auth/verify", "/auth/verify"),
+            (Method::OPTIONS, "/auth/verify/{path}", "/auth/verify/data"),
+        ] {
+            let request = app.http.request(method.clone(), format!("{}{at}?{query}", app.base)).bearer_auth(token);
+            let answer = Answer::of(request).await;
+            assert_eq!(answer.status.as_u16(), status, "{method} {at}?{query}: {answer:?}");
+            hold_to_description(&document, &method, path, &answer);
+        }
     }
     let metadata = "/.well-known/oauth-authorization-server";
     for path in [metadata, "/.well-known/openid-configuration", "/.well-known/jwks.json", "/openapi.yaml", "/docs"] {

@@ -193,7 +193,7 @@ on_both_stores!(bea_012_bea_013_and_bea_014_only_one_bearer_header_is_a_credenti
         assert_challenge(&answer, answer.status.as_u16());
     }
     let answer = get_with(app, RESOURCE, &[("Authorization", &format!("{bearer}, Bearer x"))]).await;
-    assert_challenge(&answer, 401);
+    assert_eq!(assert_challenge(&answer, 400)["error"], "invalid_request");
     // BEA-014
     for name in ["access_token", "token", "Authorization"] {
         let answer = get_with(app, RESOURCE, &[("Cookie", &format!("{name}={token}"))]).await;

@@ -1,0 +1,159 @@
+//! `jeton token explain`.
+
+use std::io::{IsTerminal, Read};
+
+use clap::Subcommand;
+use uuid::Uuid;
+
+use super::context::{actor, open};
+use super::output::{self, plain_text};
+use super::{Failed, Format, Global, Outcome};
+use crate::flow::App;
+use crate::flow::explain::{Explanation, Question, explain_to_operator};
+use crate::oauth::scope::Scope;
+use crate::settings::Needs;
+use crate::store::Audited;
+use crate::token::diagnosis::judge::Expected;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct TokenCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Say why a token is refused, and what to do; ends with 0 if it is good and with 1 if not
+    Explain(Explain),
+}
+
+#[derive(Debug, clap::Args)]
+struct Explain {
+    /// What was presented as a token; without it, or with -, standard input is read
+    #[arg(value_name = "TOKEN|-", allow_hyphen_values = true)]
+    token: Option<String>,
+    /// The scopes that the resource server needs
+    #[arg(long, value_name = "SCOPES")]
+    scope: Option<String>,
+    /// The audience that the resource server expects
+    #[arg(long, value_name = "URL")]
+    audience: Option<String>,
+    /// A refresh token is what it is meant to be
+    #[arg(long)]
+    refresh_token: bool,
+}
+
+pub(super) async fn run(global: &Global, command: TokenCommand) -> Outcome {
+    let Action::Explain(command) = command.action;
+    let scope = Scope::parse(command.scope.as_deref().unwrap_or_default())
+        .map_err(|error| Failed(format!("--scope: {error}")))?;
+    let text = match command.token {
+        Some(text) if text != "-" => text,
+        _ => from_input()?,
+    };
+    let question = Question {
+        text,
+        expected: Expected { audience: command.audience, scope },
+        of_any_kind: command.refresh_token,
+    };
+    let explanation = explain(global, &question).await?;
+    match global.output {
+        Format::Json => output::item(global.output, &explanation)?,
+        Format::Text => print(&explanation)?,
+    }
+    if explanation.active { Ok(()) } else { Err(Failed::silently()) }
+}
+
+/// All of standard input; the line break that ends a line is not a part of the token.
+fn from_input() -> Result<String, Failed> {
+    if std::io::stdin().is_terminal() {
+        return Ok(rpassword::prompt_password("token: ")?);
+    }
+    let mut bytes = vec![];
+    std::io::stdin().lock().take(1024 * 1024).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.strip_suffix("\r\n").or(text.strip_suffix('\n')).unwrap_or(&text).to_owned())
+}
+
+async fn explain(global: &Global, question: &Question) -> Result<Explanation, Failed> {
+    let administration = open(global, Needs::ALL).await?;
+    let Audited { actor, address, at, .. } = actor(&administration).audited;
+    let audited = Audited { actor, address, at, request_id: Some(Uuid::now_v7().to_string()) };
+    let (clock, store, passwords) = (administration.clock, administration.store, administration.passwords);
+    let app = App::open(administration.settings, clock, store, passwords).await?;
+    explain_to_operator(&app, question, &audited)
+        .await
+        .map_err(|failure| Failed(format!("could_not_check: the database could not be asked: {failure:?}")))
+}
+
+/// The styles of a terminal, or none.
+struct Style {
+    is_on: bool,
+}
+
+impl Style {
+    fn of_output() -> Self {
+        let is_wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self { is_on: is_wanted && std::io::stdout().is_terminal() }
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.is_on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn heading(&self, text: &str) -> String {
+        self.paint("1", text)
+    }
+}
+
+fn print(explanation: &Explanation) -> Outcome {
+    let style = Style::of_output();
+    let say = |text: &str| output::line(text);
+    match explanation.cause {
+        None => say(&style.paint("1;32", explanation.title))?,
+        Some(cause) => say(&format!("{}  ({cause})", style.paint("1;31", explanation.title)))?,
+    }
+    say(&plain_text(&explanation.detail))?;
+    let others: Vec<&str> = explanation.all_causes.iter().skip(1).map(|cause| cause.name()).collect();
+    if !others.is_empty() {
+        say(&format!("Besides: {}", others.join(", ")))?;
+    }
+    for damage in &explanation.damage {
+        let proof = if damage.proved { "proved: without it, the rest is a token of this server" } else { "not proved" };
+        say(&format!("\n{} {} ({proof})\n  {}", style.heading("Damage:"), damage.detail, damage.repair))?;
+    }
+    say(&format!("\n{}", style.heading("What to do")))?;
+    let fix = &explanation.fix;
+    for (who, what) in
+        [("client", &fix.client), ("resource server", &fix.resource_server), ("administrator", &fix.administrator)]
+    {
+        say(&format!("  {who:<15}  {what}"))?;
+    }
+    say(&format!("\n{}", style.heading("Evidence")))?;
+    for fact in &explanation.evidence {
+        let value = fact.value.as_str().map_or_else(|| fact.value.to_string(), str::to_owned);
+        let basis = if fact.verified { "verified".to_owned() } else { style.paint("33", "claimed") };
+        say(&format!("  {:<15}  {}  ({basis})", fact.fact, plain_text(&value)))?;
+    }
+    if let Some(expect) = &explanation.expect {
+        say(&format!("\n{}", style.heading("What a resource server must expect")))?;
+        let or_none = |value: Option<&str>| value.unwrap_or("none: it is opaque").to_owned();
+        for (name, value) in [
+            ("issuer", expect.issuer.clone()),
+            ("audience", expect.audience.join(" ")),
+            ("algorithm", or_none(expect.algorithm)),
+            ("key", or_none(expect.kid.as_deref())),
+            ("published since", expect.key_published_at.map(|at| at.to_string()).unwrap_or_else(|| "-".into())),
+            ("keys", expect.jwks_uri.clone()),
+            ("introspection", expect.introspection_endpoint.clone()),
+            ("server time", expect.server_time.to_string()),
+            ("seconds left", expect.seconds_left.to_string()),
+        ] {
+            say(&format!("  {name:<15}  {value}"))?;
+        }
+    }
+    if let Some(challenge) = &explanation.www_authenticate {
+        say(&format!("\n{} {}, WWW-Authenticate: {challenge}", style.heading("Answer:"), explanation.status))?;
+    }
+    say(&format!("{} {}", style.heading("More:"), explanation.docs))
+}

@@ -1,0 +1,60 @@
+//! The challenge of a resource server that refuses a request (RFC 6750 §3).
+
+use std::fmt::{self, Write};
+
+/// The value of `WWW-Authenticate`. Without an error it says nothing else either (§3.1).
+#[derive(Clone, Copy, Debug)]
+pub struct Challenge<'a> {
+    /// The code; none if there was no Bearer token at all.
+    pub error: Option<&'static str>,
+    /// What is wrong.
+    pub description: &'a str,
+    /// The address of the page that says more.
+    pub uri: &'a str,
+    /// The scope that is needed, if that is what is wrong.
+    pub scope: Option<&'a str>,
+}
+
+impl fmt::Display for Challenge<'_> {
+    /// What may not stand in the value of an attribute is left out.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Bearer realm=\"jeton\"")?;
+        let Some(error) = self.error else { return Ok(()) };
+        let attributes = [
+            ("error", Some(error)),
+            ("error_description", Some(self.description)),
+            ("scope", self.scope),
+            ("error_uri", Some(self.uri)),
+        ];
+        for (name, value) in attributes {
+            let Some(value) = value else { continue };
+            write!(formatter, ", {name}=\"")?;
+            for character in value.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')) {
+                formatter.write_char(character)?;
+            }
+            formatter.write_char('"')?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_cannot_leave_its_quotes() {
+        let text = Challenge {
+            error: Some("invalid_token"),
+            description: "a \"b\" \\ c\r\nX: é",
+            uri: "https://auth.example/docs/errors/x",
+            scope: None,
+        };
+        assert_eq!(
+            text.to_string(),
+            "Bearer realm=\"jeton\", error=\"invalid_token\", error_description=\"a b  cX: \", \
+             error_uri=\"https://auth.example/docs/errors/x\""
+        );
+        assert_eq!(Challenge { error: None, ..text }.to_string(), "Bearer realm=\"jeton\"");
+    }
+}

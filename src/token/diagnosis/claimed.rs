@@ -1,0 +1,111 @@
+//! What a text claims of itself: nothing here is proved.
+
+use serde_json::{Map, Value};
+
+use super::shape;
+
+/// The longest text of a claim that is repeated in an answer, in characters.
+const LONGEST: usize = 200;
+/// The most values of an array that are repeated.
+const MOST: usize = 20;
+
+/// The header and the claims of a JWT, as far as they can be read.
+#[derive(Debug, Default)]
+pub(super) struct Claimed {
+    pub(super) header: Map<String, Value>,
+    pub(super) claims: Option<Map<String, Value>>,
+}
+
+impl Claimed {
+    pub(super) fn read(core: &str) -> Self {
+        let mut segments = core.split('.');
+        let header = segments.next().and_then(shape::object);
+        let claims = segments.next().and_then(shape::object);
+        match header {
+            // The header was lost, and the claims stand in its place.
+            Some(first) if claims.is_none() && !first.contains_key("alg") => {
+                Self { header: Map::new(), claims: Some(first) }
+            }
+            header => Self { header: header.unwrap_or_default(), claims },
+        }
+    }
+
+    pub(super) fn algorithm(&self) -> Option<&str> {
+        self.header.get("alg").and_then(Value::as_str)
+    }
+
+    pub(super) fn kid(&self) -> Option<&str> {
+        self.header.get("kid").and_then(Value::as_str)
+    }
+
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.claims.as_ref()?.get("iss")?.as_str()
+    }
+
+    /// Whether it says of itself, in the terms of OpenID Connect Core §2, that it is an ID token.
+    pub(super) fn is_id_token(&self) -> bool {
+        let Some(claims) = &self.claims else { return false };
+        let kind = self.header.get("typ").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+        if matches!(kind.as_str(), "at+jwt" | "application/at+jwt") {
+            return false;
+        }
+        let has = |name: &str| claims.contains_key(name);
+        let says = |value: &str| claims.get("typ").and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case(value));
+        if says("Bearer") || has("scope") || has("scp") {
+            return false;
+        }
+        let is_complete = ["iss", "sub", "aud", "exp", "iat"].into_iter().all(has);
+        let marks = ["nonce", "at_hash", "c_hash", "s_hash", "auth_time", "amr", "acr", "azp"];
+        let profile = ["email", "email_verified", "name", "given_name", "preferred_username", "picture"];
+        says("ID")
+            || ["nonce", "at_hash", "c_hash", "s_hash"].into_iter().any(has)
+            || (is_complete && !has("client_id") && (marks.into_iter().any(has) || profile.into_iter().any(has)))
+            || (is_complete && !has("client_id") && !has("jti") && kind == "jwt" && self.audience_is_no_address())
+    }
+
+    fn audience_is_no_address(&self) -> bool {
+        let audience = self.claims.as_ref().and_then(|claims| claims.get("aud"));
+        audience.and_then(Value::as_str).is_some_and(|audience| !audience.contains(':'))
+    }
+
+    /// What it claims, by names for people.
+    pub(super) fn facts(&self) -> Vec<(&'static str, Value)> {
+        let of_header = [("algorithm", "alg"), ("kid", "kid"), ("type", "typ")];
+        let of_claims = [
+            ("issuer", "iss"),
+            ("subject", "sub"),
+            ("client_id", "client_id"),
+            ("audience", "aud"),
+            ("scope", "scope"),
+            ("issued_at", "iat"),
+            ("not_before", "nbf"),
+            ("expires_at", "exp"),
+            ("token_id", "jti"),
+            ("session", "sid"),
+        ];
+        let pick = |names: &[(&'static str, &str)], members: &Map<String, Value>| -> Vec<(&'static str, Value)> {
+            names.iter().filter_map(|(fact, member)| Some((*fact, bounded(members.get(*member)?)?))).collect()
+        };
+        let mut facts = pick(&of_header, &self.header);
+        facts.extend(self.claims.as_ref().map(|claims| pick(&of_claims, claims)).unwrap_or_default());
+        facts
+    }
+}
+
+/// A value that can be repeated: short, plain and flat.
+fn bounded(value: &Value) -> Option<Value> {
+    match value {
+        Value::String(text) => Some(Value::String(plain(text))),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            Some(Value::Array(items.iter().take(MOST).filter_map(bounded).collect()))
+        }
+        Value::Number(_) | Value::Bool(_) => Some(value.clone()),
+        _ => None,
+    }
+}
+
+/// A claimed text as it may be repeated in an answer: shortened, and without what moves a cursor or ends a line.
+pub(super) fn plain(text: &str) -> String {
+    let kept: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() { kept + "…" } else { kept }
+}

@@ -1,0 +1,224 @@
+//! Damage within the token itself: a part is missing, two were joined, another alphabet, another case. Missing characters
+//! are never filled in.
+
+use super::damage::Damage;
+use super::shape::{self, Prefixed, Shape};
+use crate::oauth::cause::Cause;
+use crate::token::{opaque, refresh};
+
+/// Characters of a client secret after its prefix: 256 bits.
+const SECRET_LENGTH: usize = 43;
+
+/// What was found in a core.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    pub(super) damage: Vec<Damage>,
+    /// Texts without the damage, by which it can be proved; the first is the core itself, repaired as far as possible.
+    pub(super) candidates: Vec<String>,
+}
+
+impl Content {
+    /// Whether nothing is missing, so that a signature can be judged.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.damage.iter().any(|damage| {
+            matches!(damage.cause, Cause::Truncated | Cause::TwoTokensJoined | Cause::ChangedCase | Cause::NotAToken)
+        })
+    }
+
+    fn found(&mut self, cause: Cause, detail: impl Into<String>, repair: impl Into<String>) {
+        self.damage.push(Damage::new(cause, detail, repair));
+    }
+}
+
+/// Looks into a core.
+pub(super) fn look(core: &str, shape: Shape) -> Content {
+    let mut content = Content::default();
+    if let Some(parts) = joined(core) {
+        let count = parts.len();
+        content.found(
+            Cause::TwoTokensJoined,
+            format!("{count} tokens stand one after the other; the second begins at character {}.", parts[0].len() + 1),
+            "Keep one of them, usually the last; replace the header instead of adding to it.",
+        );
+        content.candidates = parts;
+        return content;
+    }
+    if let Some(place) = ellipsis(core) {
+        content.found(
+            Cause::Truncated,
+            format!("An ellipsis or a mask stands in place of a part of the token, at character {place}."),
+            "Take the whole token from where it was issued: a log or a screen has shortened this copy.",
+        );
+        return content;
+    }
+    let mut repaired = core.to_owned();
+    if matches!(shape, Shape::Jwt | Shape::Prefixed(_)) && core.contains(['+', '/', '=']) {
+        content.found(
+            Cause::WrongBase64Alphabet,
+            "The token has `+`, `/` or `=`, which base64url does not have.",
+            "Replace `+` by `-` and `/` by `_`, and remove every `=`; or rather do not decode and encode the token.",
+        );
+        repaired = shape::in_the_right_alphabet(core);
+    }
+    match shape {
+        Shape::Jwt => jwt(&mut content, &mut repaired),
+        Shape::Prefixed(kind) => prefixed(&mut content, &mut repaired, kind),
+        Shape::Headless => content.found(
+            Cause::Truncated,
+            "The beginning of the token is missing: its prefix was cut off.",
+            "Take the whole token from where it was issued; it begins with `jat_` and the environment.",
+        ),
+        Shape::Foreign(_) | Shape::Nothing => {}
+    }
+    content.candidates.push(repaired);
+    content
+}
+
+/// The parts of several tokens that stand one after the other.
+fn joined(core: &str) -> Option<Vec<String>> {
+    let separators: &[char] = &[' ', '\t', '\r', '\n', ',', ';', '|', '&'];
+    let parts: Vec<&str> = core.split(separators).filter(|part| !part.is_empty()).collect();
+    if parts.len() > 1 && parts.iter().filter(|part| shape::begins_a_token(part)).count() > 1 {
+        let is_token = |part: &&&str| !part.eq_ignore_ascii_case("bearer");
+        return Some(parts.iter().filter(is_token).map(|part| (*part).to_owned()).collect());
+    }
+    let second = second_start(core)?;
+    let (first, second) = core.split_at(second);
+    Some(vec![first.to_owned(), second.to_owned()])
+}
+
+/// Where a second token begins without anything between.
+fn second_start(core: &str) -> Option<usize> {
+    let prefixes = ["jat_", "jrt_", "jcs_"].iter().filter_map(|prefix| {
+        let at = core.match_indices(prefix).map(|(at, _)| at).find(|at| *at > 0)?;
+        // Behind the prefix stands an environment, so that four letters of a signature do not pass for one.
+        shape::parts(core.get(at..)?).0.map(|_| at)
+    });
+    // A JWT that begins in the signature of another: header, dot, and an object in the next segment.
+    let jwts = core.match_indices("eyJ").map(|(at, _)| at).filter(|at| *at > 0).filter(|at| {
+        let rest = &core[*at..];
+        let is_in_a_later_segment = core[..*at].matches('.').count() >= 2 || shape::of(core) != Shape::Jwt;
+        let header = rest.split('.').next().unwrap_or_default();
+        is_in_a_later_segment && !core[..*at].ends_with('.') && shape::object(header).is_some()
+    });
+    prefixes.chain(jwts.take(1)).min()
+}
+
+/// The place of an ellipsis or of a mask, counted from one.
+fn ellipsis(core: &str) -> Option<usize> {
+    let marks = ["...", "…", "***", "[..", "(truncated", "[truncated", "<snip", "[redacted", "<redacted", "•••"];
+    let lower = core.to_ascii_lowercase();
+    marks.iter().filter_map(|mark| lower.find(mark)).min().map(|at| lower[..at].chars().count() + 1)
+}
+
+/// Whether so many letters can only be of one case because something changed it.
+fn is_of_one_case(text: &str) -> bool {
+    let upper = text.bytes().filter(u8::is_ascii_uppercase).count();
+    let lower = text.bytes().filter(u8::is_ascii_lowercase).count();
+    (upper == 0 && lower >= 20) || (lower == 0 && upper >= 20)
+}
+
+fn changed_case(content: &mut Content, where_it_is_seen: &str) {
+    content.found(
+        Cause::ChangedCase,
+        format!("Upper and lower case of the token were changed: {where_it_is_seen}."),
+        "Take the token from where it was issued; the case of its letters cannot be restored. A cache, a database or a \
+         header library changed it.",
+    );
+}
+
+fn truncated(content: &mut Content, what: &str) {
+    content.found(
+        Cause::Truncated,
+        format!("A part of the token is missing: {what}."),
+        "Take the whole token from where it was issued; a database column, a log line or a copied line was too short.",
+    );
+}
+
+/// Lengths of signatures in base64url characters (RFC 7518 §3.1); those of RSA are the shortest allowed.
+fn signature_length(algorithm: &str) -> Option<usize> {
+    Some(match algorithm {
+        "ES256" | "EdDSA" | "HS512" | "ES256K" | "Ed25519" => 86,
+        "ES384" => 128,
+        "ES512" => 176,
+        "HS256" => 43,
+        "HS384" => 64,
+        "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" => 342,
+        _ => return None,
+    })
+}
+
+fn jwt(content: &mut Content, repaired: &mut String) {
+    let core = repaired.clone();
+    let segments: Vec<&str> = core.split('.').collect();
+    let header = shape::object(segments[0]);
+    if header.is_none() && !core.starts_with("eyJ") && core.get(..3).is_some_and(|head| head.eq_ignore_ascii_case("eyj")) {
+        changed_case(content, "a JWT begins with `eyJ`");
+        repaired.replace_range(..3, "eyJ");
+        return;
+    }
+    if is_of_one_case(&core) {
+        return changed_case(content, "all letters are of one case");
+    }
+    let Some(header) = header else {
+        return truncated(content, "its beginning was cut off, or its header ends too early");
+    };
+    let algorithm = header.get("alg").and_then(serde_json::Value::as_str);
+    if algorithm.is_none() && segments.len() < 3 && (header.contains_key("iss") || header.contains_key("exp")) {
+        return truncated(content, "the header in front of the claims was cut off");
+    }
+    let is_unsigned = algorithm.is_some_and(|name| name.eq_ignore_ascii_case("none"));
+    let signature = segments.get(2).copied().unwrap_or_default();
+    match segments.len() {
+        1 => truncated(content, "only the header is left of three parts"),
+        2 if !is_unsigned => truncated(content, "only two of three parts are left"),
+        3 if signature.is_empty() && !is_unsigned => truncated(content, "the signature is missing"),
+        3 => {
+            let due = algorithm.and_then(signature_length).unwrap_or(0);
+            let missing = due.saturating_sub(signature.len());
+            if missing > 0 && !is_unsigned {
+                let plural = if missing == 1 { "" } else { "s" };
+                truncated(content, &format!("the signature is {missing} character{plural} too short"));
+            } else if segments[1].len() % 4 == 1 {
+                truncated(content, "its second part has a length that no base64url text has");
+            }
+        }
+        _ => {}
+    }
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if content.is_whole() && content.damage.is_empty() && !core.bytes().all(is_base64) {
+        content.found(
+            Cause::WrongBase64Alphabet,
+            "The token has characters that base64url does not have.",
+            "Take the token from where it was issued: letters, digits, `-`, `_` and two dots are all that it has.",
+        );
+    }
+}
+
+fn prefixed(content: &mut Content, repaired: &mut String, kind: Prefixed) {
+    let prefix_is_right = repaired.starts_with(|character: char| character.is_ascii_lowercase())
+        && repaired[..3].bytes().all(|byte| byte.is_ascii_lowercase());
+    let (environment, body) = shape::parts(repaired);
+    let (body_is_of_one_case, body_length) = (is_of_one_case(body), body.len());
+    if !prefix_is_right || (environment.is_none() && body_length > 0) || body_is_of_one_case {
+        let place = if prefix_is_right && environment.is_some() { "all letters are of one case" } else { "prefixes are in lower case" };
+        changed_case(content, place);
+        let lower = repaired[..4].to_ascii_lowercase();
+        repaired.replace_range(..4, &lower);
+        return;
+    }
+    let is_whole = match kind {
+        Prefixed::AccessToken => body_length > 0 && body_length.is_multiple_of(opaque::LENGTHS),
+        Prefixed::RefreshToken => body_length >= refresh::LENGTH / 3 * 4,
+        Prefixed::ClientSecret => body_length >= SECRET_LENGTH,
+    };
+    if !body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+        content.found(
+            Cause::WrongBase64Alphabet,
+            "The token has characters that base64url does not have.",
+            "Take the token from where it was issued: after the prefix it has letters, digits, `-` and `_` alone.",
+        );
+    } else if !is_whole {
+        truncated(content, &format!("{body_length} characters after the prefix are not the length of a whole one"));
+    }
+}

@@ -1,0 +1,147 @@
+//! What speaks against an authentic token: it was taken back, its holder is gone, its time, the place, the power. All of
+//! it is told from what was loaded before, so that whoever asks gets the same verdict.
+
+use super::Finding;
+use crate::oauth::cause::Cause;
+use crate::oauth::claims::AccessClaims;
+use crate::oauth::revocation::Revocation;
+use crate::oauth::scope::Scope;
+use crate::oauth::session::Session;
+use crate::oauth::time::Timestamp;
+use crate::token::refresh::RefreshToken;
+
+/// A revocation that covers a token: what memory knows of it, or all that the log tells.
+#[derive(Clone, Debug)]
+pub enum Taken {
+    /// The cause, and about when.
+    Remembered(Cause, Timestamp),
+    /// The whole entry of the log.
+    Recorded(Revocation),
+}
+
+impl Taken {
+    const fn cause(&self) -> Cause {
+        match self {
+            Self::Remembered(cause, _) => *cause,
+            Self::Recorded(revocation) => revocation.cause,
+        }
+    }
+}
+
+/// What whoever asks expects of an access token.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    /// The audience that it must name.
+    pub audience: Option<String>,
+    /// The scopes that it must all have.
+    pub scope: Scope,
+}
+
+/// Judges an access token.
+pub fn access_token(claims: &AccessClaims, taken: &[Taken], now: Timestamp) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = taken.iter().map(|taken| taken_back(taken, Some(claims.exp))).collect();
+    if let Some(cause) = claims.untimely(now) {
+        findings.push(untimely(cause, claims, now));
+    }
+    findings
+}
+
+/// Judges an access token by what is expected of it.
+pub fn expectation(claims: &AccessClaims, expected: &Expected) -> Vec<Finding> {
+    let mut findings = vec![];
+    if let Some(audience) = expected.audience.as_ref().filter(|audience| !claims.aud.contains(audience)) {
+        let held = claims.aud.all().join(", ");
+        let near = claims.aud.all().iter().any(|held| {
+            held.trim_end_matches('/').eq_ignore_ascii_case(audience.trim_end_matches('/'))
+        });
+        let hint = if near { " They differ in case or by a slash at the end; they are compared letter for letter." } else { "" };
+        let detail = format!("It is for {held}; expected is {audience}.{hint}");
+        findings.push(Finding::known(Cause::WrongAudience, detail));
+    }
+    let held = claims.scope.clone().unwrap_or_default();
+    let missing = expected.scope.without(&held);
+    if !missing.is_empty() {
+        let needed = &expected.scope;
+        let held = if held.is_empty() { "nothing".to_owned() } else { held.to_string() };
+        let detail = format!("Needed: {needed}. Held: {held}. Missing: {missing}.");
+        let finding = Finding::known(Cause::InsufficientScope, detail);
+        findings.push(Finding { needed: Some(needed.to_string()), ..finding });
+    }
+    findings
+}
+
+/// Judges a refresh token by its session.
+pub fn refresh_token(token: &RefreshToken, session: &Session, taken: &[Taken], now: Timestamp) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = taken.iter().map(|taken| taken_back(taken, None)).collect();
+    let (presented, due) = (i64::from(token.generation), session.generation);
+    if presented < due {
+        let at = session.last_refreshed_at;
+        let detail = format!(
+            "It was exchanged for a newer one: it is generation {presented}, and the session is at generation {due} since {at}."
+        );
+        findings.push(Finding::known(Cause::Superseded, detail).since(at));
+    }
+    if presented > due {
+        findings.push(never_issued("it is newer than the session of this database: the database was restored"));
+    }
+    let ends_at = session.ends_at();
+    if now >= ends_at {
+        let detail = format!("Its session ended {} ago, at {ends_at}: it was not used for too long, or lived its life.", length(ends_at, now));
+        findings.push(Finding::known(Cause::Expired, detail).since(ends_at));
+    }
+    findings
+}
+
+/// The finding that the record behind an authentic token is missing.
+pub fn never_issued(why: &str) -> Finding {
+    let detail = format!("It is authentic, but {why}.");
+    Finding::known(Cause::NeverIssued, detail)
+}
+
+/// The finding that the user of a session is gone or disabled.
+pub fn holder(cause: Cause) -> Finding {
+    Finding::known(cause, cause.title())
+}
+
+fn taken_back(taken: &Taken, exp: Option<i64>) -> Finding {
+    let cause = taken.cause();
+    let title = cause.title().trim_end_matches('.');
+    let (at, detail) = match taken {
+        Taken::Remembered(_, at) => (*at, format!("{title}, at {at}.")),
+        Taken::Recorded(revocation) => {
+            let Revocation { created_at: at, actor, target, number, .. } = revocation;
+            let reason = revocation.reason.as_ref().map(|reason| format!(" Reason: {reason}.")).unwrap_or_default();
+            let late = exp.map(Timestamp::from_seconds).filter(|exp| exp < at);
+            let late = late.map(|exp| format!(" By then it had expired already, at {exp}.")).unwrap_or_default();
+            (*at, format!("{title}, at {at}, by {actor}: revocation {number}, of {target}.{reason}{late}"))
+        }
+    };
+    Finding::known(cause, detail).since(at)
+}
+
+fn untimely(cause: Cause, claims: &AccessClaims, now: Timestamp) -> Finding {
+    let at = |seconds: i64| Timestamp::from_seconds(seconds);
+    if cause == Cause::Expired {
+        let exp = at(claims.exp);
+        let detail = format!("It expired {} ago, at {exp}; it had lived {}.", length(exp, now), length(at(claims.iat), exp));
+        return Finding::known(cause, detail).since(exp);
+    }
+    let start = at(claims.nbf.unwrap_or(claims.iat).max(claims.iat));
+    let detail = format!(
+        "It is good from {start} on, {} from now: the clock of the node that issued it is ahead, or that of this node behind.",
+        length(now, start)
+    );
+    Finding::known(cause, detail).since(start)
+}
+
+/// A length of time for people.
+fn length(from: Timestamp, to: Timestamp) -> String {
+    let seconds = u64::try_from((to.millis() - from.millis()).max(0) / 1000).unwrap_or(0);
+    match seconds {
+        0..=1 => "1 second".to_owned(),
+        2..=119 => format!("{seconds} seconds"),
+        120..=7199 => format!("{} minutes", seconds / 60),
+        7200..=172_799 => format!("{} hours", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}

@@ -1,0 +1,201 @@
+//! What a text looks like, told by its characters alone: a JWT, a token of this kind of server, a token of somebody else,
+//! or nothing of the sort. Damage within the token does not change its shape.
+
+use serde_json::{Map, Value};
+
+use crate::token::environment::{ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, Environment, REFRESH_TOKEN_PREFIX, split};
+use crate::token::from_base64url;
+use crate::token::{opaque, refresh};
+
+/// What a text looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A JWT, or what is left of one.
+    Jwt,
+    /// A text with a prefix of this kind of server.
+    Prefixed(Prefixed),
+    /// A text of which the prefix was cut off.
+    Headless,
+    /// A token of somebody else, told by its prefix.
+    Foreign(&'static str),
+    /// None of these.
+    Nothing,
+}
+
+/// The kinds of prefixed texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prefixed {
+    AccessToken,
+    RefreshToken,
+    ClientSecret,
+}
+
+impl Prefixed {
+    const ALL: [(Self, &'static str); 3] = [
+        (Self::AccessToken, ACCESS_TOKEN_PREFIX),
+        (Self::RefreshToken, REFRESH_TOKEN_PREFIX),
+        (Self::ClientSecret, CLIENT_SECRET_PREFIX),
+    ];
+}
+
+/// The length of a prefix.
+const PREFIX: usize = 4;
+
+/// Beginnings of tokens of others, as their makers publish them.
+const FOREIGN: [(&str, &str); 27] = [
+    ("ghp_", "GitHub"),
+    ("gho_", "GitHub"),
+    ("ghu_", "GitHub"),
+    ("ghs_", "GitHub"),
+    ("ghr_", "GitHub"),
+    ("github_pat_", "GitHub"),
+    ("glpat-", "GitLab"),
+    ("gloas-", "GitLab"),
+    ("xoxb-", "Slack"),
+    ("xoxp-", "Slack"),
+    ("xoxa-", "Slack"),
+    ("xapp-", "Slack"),
+    ("sk_live_", "Stripe"),
+    ("sk_test_", "Stripe"),
+    ("pk_live_", "Stripe"),
+    ("pk_test_", "Stripe"),
+    ("rk_live_", "Stripe"),
+    ("ory_at_", "Ory"),
+    ("ory_rt_", "Ory"),
+    ("ory_ac_", "Ory"),
+    ("ya29.", "Google"),
+    ("AIza", "Google"),
+    ("EAACEdEose0cBA", "Facebook"),
+    ("npm_", "npm"),
+    ("pypi-", "PyPI"),
+    ("dop_v1_", "DigitalOcean"),
+    ("shpat_", "Shopify"),
+];
+
+/// What the text looks like.
+pub(super) fn of(text: &str) -> Shape {
+    if let Some(kind) = prefixed(text) {
+        return Shape::Prefixed(kind);
+    }
+    if looks_like_a_jwt(text) {
+        return Shape::Jwt;
+    }
+    if is_headless(text) {
+        return Shape::Headless;
+    }
+    if let Some(maker) = maker(text) {
+        return Shape::Foreign(maker);
+    }
+    Shape::Nothing
+}
+
+/// Whether a token seems to begin here.
+pub(super) fn begins_a_token(text: &str) -> bool {
+    (text.starts_with("eyJ") && text.contains('.')) || prefixed(text).is_some() || starts_with_word(text, "bearer")
+}
+
+fn starts_with_word(text: &str, word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
+}
+
+fn prefixed(text: &str) -> Option<Prefixed> {
+    let head = text.get(..PREFIX)?;
+    Prefixed::ALL.into_iter().find(|(_, prefix)| head.eq_ignore_ascii_case(prefix)).map(|(kind, _)| kind)
+}
+
+/// What follows the prefix: the environment, unless it cannot be one, and the body.
+pub(super) fn parts(text: &str) -> (Option<Environment>, &str) {
+    let rest = text.get(PREFIX..).unwrap_or_default();
+    match split(rest) {
+        Some((environment, body)) => (Some(environment), body),
+        None => (None, rest.split_once('_').map_or("", |(_, body)| body)),
+    }
+}
+
+fn looks_like_a_jwt(text: &str) -> bool {
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains('…') {
+        return false;
+    }
+    // `{"` in base64url, whatever became of the case of its letters.
+    if text.len() >= 6 && starts_with_word(text, "eyj") {
+        let first = text.split('.').next().unwrap_or_default();
+        return first.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_+/=*%".contains(&byte) || byte >= 128);
+    }
+    let segments: Vec<&str> = text.splitn(8, '.').collect();
+    (2..=7).contains(&segments.len()) && segments.iter().take(2).any(|segment| object(segment).is_some())
+}
+
+/// A segment as a JSON object, read in either base64 alphabet.
+pub(super) fn object(segment: &str) -> Option<Map<String, Value>> {
+    match serde_json::from_slice(&lenient(segment)?).ok()? {
+        Value::Object(members) => Some(members),
+        _ => None,
+    }
+}
+
+/// Base64 in either alphabet, with or without padding.
+pub(super) fn lenient(segment: &str) -> Option<Vec<u8>> {
+    from_base64url(in_the_right_alphabet(segment))
+}
+
+/// The same text in base64url without padding.
+pub(super) fn in_the_right_alphabet(text: &str) -> String {
+    text.chars()
+        .filter(|character| *character != '=')
+        .map(|character| match character {
+            '+' => '-',
+            '/' => '_',
+            other => other,
+        })
+        .collect()
+}
+
+/// An opaque token, a refresh token or a secret without the beginning of its prefix, or without all of it.
+fn is_headless(text: &str) -> bool {
+    let beginnings = ["at_", "rt_", "cs_", "t_", "s_", "_", ""];
+    let with_environment = beginnings.iter().any(|beginning| {
+        text.strip_prefix(beginning).and_then(split).is_some_and(|(_, body)| has_a_length_of_ours(body))
+    });
+    with_environment || has_a_length_of_ours(text)
+}
+
+fn has_a_length_of_ours(body: &str) -> bool {
+    from_base64url(body).is_some_and(|bytes| {
+        let is_whole = body.len().is_multiple_of(opaque::LENGTHS) || bytes.len() == refresh::LENGTH;
+        bytes.first() == Some(&1) && is_whole
+    })
+}
+
+fn maker(text: &str) -> Option<&'static str> {
+    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~+/=|".contains(&byte)) {
+        return None;
+    }
+    let (_, name) = FOREIGN.into_iter().find(|(prefix, _)| text.starts_with(prefix) && text.len() >= prefix.len() + 10)?;
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_is_told_by_characters_alone() {
+        for (text, shape) in [
+            ("eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4In0.", Shape::Jwt),
+            ("eyJhbGciOiJub25lIn0", Shape::Jwt),
+            ("eyjhbgcioijub25lin0", Shape::Jwt),
+            ("eyJpc3MiOiJ4In0.c2lnbmF0dXJl", Shape::Jwt),
+            ("jat_live_x", Shape::Prefixed(Prefixed::AccessToken)),
+            ("JRT_LIVE_X", Shape::Prefixed(Prefixed::RefreshToken)),
+            ("jcs_", Shape::Prefixed(Prefixed::ClientSecret)),
+            ("ghp_0123456789abcdef", Shape::Foreign("GitHub")),
+            ("undefined", Shape::Nothing),
+            ("your_token_here", Shape::Nothing),
+            ("1.2.3", Shape::Nothing),
+            ("", Shape::Nothing),
+            ("é", Shape::Nothing),
+        ] {
+            assert_eq!(of(text), shape, "{text}");
+        }
+    }
+}
