@@ -11,8 +11,8 @@ use crate::oauth::revocation::{LogNumber, NewRevocation, Revocation, Target};
 use crate::oauth::scope::Scope;
 use crate::oauth::time::Timestamp;
 use crate::store::{HeldSession, NodeRecord, SessionFilter};
-use crate::token::keyring::KeyRing;
 use crate::token::diagnosis::Diagnosis;
+use crate::token::keyring::KeyRing;
 use crate::token::presented::{self, Authentic};
 use crate::view::SILENCE;
 

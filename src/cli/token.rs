@@ -51,11 +51,8 @@ pub(super) async fn run(global: &Global, command: TokenCommand) -> Outcome {
         Some(text) if text != "-" => text,
         _ => from_input()?,
     };
-    let question = Question {
-        text,
-        expected: Expected { audience: command.audience, scope },
-        of_any_kind: command.refresh_token,
-    };
+    let question =
+        Question { text, expected: Expected { audience: command.audience, scope }, of_any_kind: command.refresh_token };
     let explanation = explain(global, &question).await?;
     match global.output {
         Format::Json => output::item(global.output, &explanation)?,

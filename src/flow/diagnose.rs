@@ -94,10 +94,13 @@ pub(super) async fn of_session(
     effort: Effort,
 ) -> Vec<Finding> {
     let Some(held) = held.filter(|held| check::has_nonce(held, token)) else {
-        return vec![judge::never_issued("its session is not in this database: the database is another one, or was restored, \
-                                        or the session was over long ago")];
+        return vec![judge::never_issued(
+            "its session is not in this database: the database is another one, or was restored, \
+                                        or the session was over long ago",
+        )];
     };
-    let remembered = held.revoked_because.zip(held.revoked_by).map(|(cause, number)| (cause, Timestamp::from_millis(number)));
+    let remembered =
+        held.revoked_because.zip(held.revoked_by).map(|(cause, number)| (cause, Timestamp::from_millis(number)));
     let remembered: Vec<_> = remembered.into_iter().collect();
     let taken = if remembered.is_empty() || effort != Effort::Explanation {
         forget_details(remembered)

@@ -130,8 +130,9 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
     let Some(text) = request.parameters.one_or_empty("token")? else {
         return Err(Refusal::invalid_request("The parameter token is missing.").into());
     };
-    let scope = Scope::parse(request.parameters.one("scope")?.unwrap_or_default())
-        .map_err(|_| Refusal::invalid_request("The parameter scope is not a list of scopes with single spaces between."))?;
+    let scope = Scope::parse(request.parameters.one("scope")?.unwrap_or_default()).map_err(|_| {
+        Refusal::invalid_request("The parameter scope is not a list of scopes with single spaces between.")
+    })?;
     let audience = request.parameters.one("audience")?.map(str::to_owned);
     let question = Question {
         text: text.to_owned(),
@@ -165,7 +166,8 @@ async fn authenticated(app: &App, request: &Request<'_>) -> Result<Caller> {
         && scheme.eq_ignore_ascii_case(b"bearer ")
     {
         let refuse = |reason: String| {
-            let description = "The access token in the Authorization header is not good for this: use one with jeton:admin.";
+            let description =
+                "The access token in the Authorization header is not good for this: use one with jeton:admin.";
             Refusal::new(ErrorCode::InvalidToken, description).because(reason)
         };
         let token = String::from_utf8_lossy(token);
@@ -329,13 +331,15 @@ impl Explanation {
         }
         if self.cause.is_none() {
             self.title = "The bytes show nothing wrong.";
-            self.detail = "More takes a key or the state of this server, and is told only to the client that the token was \
+            self.detail =
+                "More takes a key or the state of this server, and is told only to the client that the token was \
                            issued to and to clients with the permission `explain`."
-                .into();
+                    .into();
             self.fix = Fix {
                 client: "Ask for a new token and try once more.".into(),
                 resource_server: "Ask with a client that has the permission `explain`.".into(),
-                administrator: "Give the client the permission: `jeton client update CLIENT_ID --permissions explain`.".into(),
+                administrator: "Give the client the permission: `jeton client update CLIENT_ID --permissions explain`."
+                    .into(),
             };
             let answer = Cause::BadSignature.bearer_answer();
             self.status = answer.status;

@@ -29,7 +29,9 @@ pub(super) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
     };
     let token = match check::read(app, text).await? {
         Ok(Authentic::Refresh(token)) => token,
-        Ok(Authentic::Access(_)) => return Err(refuse(Cause::NotAToken, "an access token in place of a refresh token")),
+        Ok(Authentic::Access(_)) => {
+            return Err(refuse(Cause::NotAToken, "an access token in place of a refresh token"));
+        }
         Err(unread) => return Err(unreadable(app, text, unread)),
     };
     // The usual refresh is one statement: it moves the session on if nothing speaks against that. Whatever does is found

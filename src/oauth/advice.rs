@@ -55,7 +55,8 @@ pub const SHOW_USER: &str = "jeton user show USERNAME";
 /// A command.
 pub const REVOCATIONS: &str = "curl -s -H \"Authorization: Bearer $ADMIN_TOKEN\" {issuer}/admin/v1/revocations";
 /// A command.
-pub const SESSIONS: &str = "curl -s -H \"Authorization: Bearer $ADMIN_TOKEN\" '{issuer}/admin/v1/sessions?user=USERNAME'";
+pub const SESSIONS: &str =
+    "curl -s -H \"Authorization: Bearer $ADMIN_TOKEN\" '{issuer}/admin/v1/sessions?user=USERNAME'";
 /// A command.
 pub const DOCTOR: &str = "jeton doctor";
 /// A command.
@@ -437,4 +438,3 @@ pub const fn about(cause: Cause) -> Advice {
         },
     }
 }
-

@@ -59,7 +59,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn audit_write(&self, audited: &Audited, action: &'static str, target: String, detail: Option<String>) -> Result<()> {
+    pub async fn audit_write(
+        &self,
+        audited: &Audited,
+        action: &'static str,
+        target: String,
+        detail: Option<String>,
+    ) -> Result<()> {
         let mut transaction = self.database.begin().await?;
         transaction.audit(audited, action, target, detail).await?;
         transaction.commit().await

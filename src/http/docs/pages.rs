@@ -2,7 +2,9 @@
 //!
 //! In the commands, `{issuer}` and `{ops}` stand for the addresses of this server. `code` stands in backticks.
 
-use crate::oauth::advice::{self, ADMIN_TOKEN, Advice as Text, CLAIMS, DOCTOR, METADATA, NEW_TOKEN, READY, SESSIONS, SHOW_CLIENT, SHOW_USER};
+use crate::oauth::advice::{
+    self, ADMIN_TOKEN, Advice as Text, CLAIMS, DOCTOR, METADATA, NEW_TOKEN, READY, SESSIONS, SHOW_CLIENT, SHOW_USER,
+};
 use crate::oauth::cause::Cause;
 use crate::oauth::error::ErrorCode;
 
@@ -197,19 +199,19 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
         ErrorCode::InvalidToken => (
             "The token is not good for the admin API.",
             Text {
-            meaning: "The request carried a token, and it was refused: it is damaged, expired, revoked, of somebody else, or \
+                meaning: "The request carried a token, and it was refused: it is damaged, expired, revoked, of somebody else, or \
                       meant for another audience.",
-            see: "`detail` of the answer says which of these it is. A token for the admin API has the audience \
+                see: "`detail` of the answer says which of these it is. A token for the admin API has the audience \
                   `{issuer}/admin/v1` and a `jeton:` scope.",
-            client: "Get a new token with a `jeton:` scope and send it as `Authorization: Bearer TOKEN`.",
-            resource_server: "Answer `invalid_token` with 401 for the same reasons (RFC 6750).",
-            administrator: "If nobody has a client for administration any more, create one on the machine of the server.",
-            commands: &[
-                ADMIN_TOKEN,
-                CLAIMS,
-                "jeton client create --client-id ops --grant-types client_credentials --scope jeton:admin",
-            ],
-        },
+                client: "Get a new token with a `jeton:` scope and send it as `Authorization: Bearer TOKEN`.",
+                resource_server: "Answer `invalid_token` with 401 for the same reasons (RFC 6750).",
+                administrator: "If nobody has a client for administration any more, create one on the machine of the server.",
+                commands: &[
+                    ADMIN_TOKEN,
+                    CLAIMS,
+                    "jeton client create --client-id ops --grant-types client_credentials --scope jeton:admin",
+                ],
+            },
         ),
         ErrorCode::TemporarilyUnavailable => (
             "The server could not decide just now.",

@@ -50,7 +50,9 @@ impl Claimed {
             return false;
         }
         let has = |name: &str| claims.contains_key(name);
-        let says = |value: &str| claims.get("typ").and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case(value));
+        let says = |value: &str| {
+            claims.get("typ").and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case(value))
+        };
         if says("Bearer") || has("scope") || has("scp") {
             return false;
         }

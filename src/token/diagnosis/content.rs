@@ -152,7 +152,10 @@ fn jwt(content: &mut Content, repaired: &mut String) {
     let core = repaired.clone();
     let segments: Vec<&str> = core.split('.').collect();
     let header = shape::object(segments[0]);
-    if header.is_none() && !core.starts_with("eyJ") && core.get(..3).is_some_and(|head| head.eq_ignore_ascii_case("eyj")) {
+    if header.is_none()
+        && !core.starts_with("eyJ")
+        && core.get(..3).is_some_and(|head| head.eq_ignore_ascii_case("eyj"))
+    {
         changed_case(content, "a JWT begins with `eyJ`");
         repaired.replace_range(..3, "eyJ");
         return;
@@ -201,7 +204,11 @@ fn prefixed(content: &mut Content, repaired: &mut String, kind: Prefixed) {
     let (environment, body) = shape::parts(repaired);
     let (body_is_of_one_case, body_length) = (is_of_one_case(body), body.len());
     if !prefix_is_right || (environment.is_none() && body_length > 0) || body_is_of_one_case {
-        let place = if prefix_is_right && environment.is_some() { "all letters are of one case" } else { "prefixes are in lower case" };
+        let place = if prefix_is_right && environment.is_some() {
+            "all letters are of one case"
+        } else {
+            "prefixes are in lower case"
+        };
         changed_case(content, place);
         let lower = repaired[..4].to_ascii_lowercase();
         repaired.replace_range(..4, &lower);

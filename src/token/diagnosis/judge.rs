@@ -51,10 +51,16 @@ pub fn expectation(claims: &AccessClaims, expected: &Expected) -> Vec<Finding> {
     let mut findings = vec![];
     if let Some(audience) = expected.audience.as_ref().filter(|audience| !claims.aud.contains(audience)) {
         let held = claims.aud.all().join(", ");
-        let near = claims.aud.all().iter().any(|held| {
-            held.trim_end_matches('/').eq_ignore_ascii_case(audience.trim_end_matches('/'))
-        });
-        let hint = if near { " They differ in case or by a slash at the end; they are compared letter for letter." } else { "" };
+        let near = claims
+            .aud
+            .all()
+            .iter()
+            .any(|held| held.trim_end_matches('/').eq_ignore_ascii_case(audience.trim_end_matches('/')));
+        let hint = if near {
+            " They differ in case or by a slash at the end; they are compared letter for letter."
+        } else {
+            ""
+        };
         let detail = format!("It is for {held}; expected is {audience}.{hint}");
         findings.push(Finding::known(Cause::WrongAudience, detail));
     }
@@ -86,7 +92,10 @@ pub fn refresh_token(token: &RefreshToken, session: &Session, taken: &[Taken], n
     }
     let ends_at = session.ends_at();
     if now >= ends_at {
-        let detail = format!("Its session ended {} ago, at {ends_at}: it was not used for too long, or lived its life.", length(ends_at, now));
+        let detail = format!(
+            "Its session ended {} ago, at {ends_at}: it was not used for too long, or lived its life.",
+            length(ends_at, now)
+        );
         findings.push(Finding::known(Cause::Expired, detail).since(ends_at));
     }
     findings
@@ -123,7 +132,8 @@ fn untimely(cause: Cause, claims: &AccessClaims, now: Timestamp) -> Finding {
     let at = |seconds: i64| Timestamp::from_seconds(seconds);
     if cause == Cause::Expired {
         let exp = at(claims.exp);
-        let detail = format!("It expired {} ago, at {exp}; it had lived {}.", length(exp, now), length(at(claims.iat), exp));
+        let detail =
+            format!("It expired {} ago, at {exp}; it had lived {}.", length(exp, now), length(at(claims.iat), exp));
         return Finding::known(cause, detail).since(exp);
     }
     let start = at(claims.nbf.unwrap_or(claims.iat).max(claims.iat));

@@ -330,21 +330,26 @@ impl Diagnosis {
     fn origin(&mut self, core: &str, shape: Shape, claimed: &Claimed, origin: Origin<'_>) {
         let found = match shape {
             Shape::Foreign(maker) => Some((Cause::ForeignToken, format!("It begins like a token of {maker}."))),
-            Shape::Prefixed(_) => shape::parts(core).0.filter(|environment| environment != origin.environment).map(|theirs| {
-                let ours = origin.environment;
-                let cause = origin.of_environment(&theirs);
-                (cause, format!("It is of the environment {theirs}; this server is the environment {ours}."))
-            }),
+            Shape::Prefixed(_) => {
+                shape::parts(core).0.filter(|environment| environment != origin.environment).map(|theirs| {
+                    let ours = origin.environment;
+                    let cause = origin.of_environment(&theirs);
+                    (cause, format!("It is of the environment {theirs}; this server is the environment {ours}."))
+                })
+            }
             Shape::Jwt => match (claimed.issuer(), &claimed.claims) {
                 (Some(issuer), _) if issuer == origin.issuer => None,
                 (Some(issuer), _) => {
                     let cause = origin.of_issuer(issuer);
                     let sister = origin.sisters.iter().find(|sister| sister.issuer == issuer);
-                    let name = sister.map(|sister| format!(" (the environment {})", sister.environment)).unwrap_or_default();
+                    let name =
+                        sister.map(|sister| format!(" (the environment {})", sister.environment)).unwrap_or_default();
                     let (issuer, ours) = (plain(issuer), origin.issuer);
                     Some((cause, format!("It names the issuer {issuer}{name}; this server is {ours}.")))
                 }
-                (None, Some(_)) => Some((Cause::ForeignToken, "It names no issuer; every token of this server does.".into())),
+                (None, Some(_)) => {
+                    Some((Cause::ForeignToken, "It names no issuer; every token of this server does.".into()))
+                }
                 (None, None) => None,
             },
             Shape::Headless | Shape::Nothing => None,
@@ -363,7 +368,8 @@ impl Diagnosis {
                     let detail = format!("Its header names the algorithm {name}, which this server never accepts.");
                     self.findings.push(Finding::shown(Cause::AlgorithmNotAllowed, detail));
                 } else if let Some(key) = key.filter(|key| Some(key.algorithm.name()) != algorithm) {
-                    let detail = format!("Its header names the algorithm {name}, but its key is for {}.", key.algorithm);
+                    let detail =
+                        format!("Its header names the algorithm {name}, but its key is for {}.", key.algorithm);
                     self.findings.push(Finding::known(Cause::AlgorithmNotAllowed, detail));
                 }
                 let id = kid.map(plain);

@@ -9,7 +9,9 @@ pub(super) fn what(text: &str) -> (String, &'static str) {
         "undefined" | "null" | "none" | "nil" | "nan" | "true" | "false" | "void" | "(null)" | "<nil>" => {
             (format!("It is the word {lower}, which stands for a variable that has no value"), look)
         }
-        _ if lower.starts_with("[object ") => ("It is an object of JavaScript that was turned into a text".into(), look),
+        _ if lower.starts_with("[object ") => {
+            ("It is an object of JavaScript that was turned into a text".into(), look)
+        }
         _ if is_placeholder(&lower) => ("It is a placeholder that nobody replaced".into(), placeholder),
         _ if lower.starts_with("<!doctype") || lower.starts_with("<html") || lower.starts_with("<?xml") => {
             ("It is a page (HTML or XML), perhaps an error page that was taken for the answer".into(), look)
@@ -19,7 +21,9 @@ pub(super) fn what(text: &str) -> (String, &'static str) {
             ("It is JSON".into(), "Take the member `access_token` out of the answer, and send that alone.")
         }
         _ if lower.starts_with("http://") || lower.starts_with("https://") => ("It is an address".into(), look),
-        _ if lower.contains("-----begin") => ("It is a key or a certificate, which must not be sent anywhere".into(), look),
+        _ if lower.contains("-----begin") => {
+            ("It is a key or a certificate, which must not be sent anywhere".into(), look)
+        }
         _ if text.contains(' ') => ("It is a text of several words".into(), look),
         _ if text.contains('@') => ("It is an e-mail address or a user name".into(), look),
         _ if uuid::Uuid::try_parse(text).is_ok() => ("It is an id (a UUID), not a token".into(), look),
@@ -38,7 +42,9 @@ pub(super) fn what(text: &str) -> (String, &'static str) {
 /// `$TOKEN`, `${TOKEN}`, `{{token}}`, `<token>`, `%TOKEN%`, `YOUR_TOKEN_HERE` and the like.
 fn is_placeholder(lower: &str) -> bool {
     let inner = lower.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    let is_name = !inner.is_empty() && inner.len() < 60 && inner.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-. ".contains(&b));
+    let is_name = !inner.is_empty()
+        && inner.len() < 60
+        && inner.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-. ".contains(&b));
     let is_marked = (lower.starts_with('$') && lower.len() > 1)
         || (lower.starts_with("{{") && lower.ends_with("}}"))
         || (lower.starts_with('<') && lower.ends_with('>'))
@@ -46,7 +52,8 @@ fn is_placeholder(lower: &str) -> bool {
         || (lower.starts_with('{') && lower.ends_with('}') && is_name)
         || (lower.starts_with('[') && lower.ends_with(']') && is_name)
         || (lower.starts_with("__") && lower.ends_with("__"));
-    let words = ["your", "my", "insert", "replace", "paste", "example", "changeme", "placeholder", "xxx", "todo", "dummy"];
+    let words =
+        ["your", "my", "insert", "replace", "paste", "example", "changeme", "placeholder", "xxx", "todo", "dummy"];
     let things = ["token", "jwt", "bearer", "secret", "key"];
     let is_spoken = is_name
         && (things.contains(&inner)
@@ -63,8 +70,18 @@ mod tests {
     #[test]
     fn placeholders_are_known_as_such() {
         for text in [
-            "$token", "${token}", "{{ access_token }}", "<access_token>", "%token%", "your_token_here", "your-api-token",
-            "<your token>", "access_token", "{token}", "__token__", "xxxxxxxx",
+            "$token",
+            "${token}",
+            "{{ access_token }}",
+            "<access_token>",
+            "%token%",
+            "your_token_here",
+            "your-api-token",
+            "<your token>",
+            "access_token",
+            "{token}",
+            "__token__",
+            "xxxxxxxx",
         ] {
             assert!(is_placeholder(text), "{text}");
         }

@@ -170,7 +170,8 @@ fn maker(text: &str) -> Option<&'static str> {
     if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~+/=|".contains(&byte)) {
         return None;
     }
-    let (_, name) = FOREIGN.into_iter().find(|(prefix, _)| text.starts_with(prefix) && text.len() >= prefix.len() + 10)?;
+    let (_, name) =
+        FOREIGN.into_iter().find(|(prefix, _)| text.starts_with(prefix) && text.len() >= prefix.len() + 10)?;
     Some(name)
 }
 

@@ -53,9 +53,8 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
 });
 
 static LIVE: LazyLock<Environment> = LazyLock::new(|| environment("live"));
-static SISTERS: LazyLock<[KnownIssuer; 1]> = LazyLock::new(|| {
-    [KnownIssuer { environment: environment("staging"), issuer: "https://staging.example".into() }]
-});
+static SISTERS: LazyLock<[KnownIssuer; 1]> =
+    LazyLock::new(|| [KnownIssuer { environment: environment("staging"), issuer: "https://staging.example".into() }]);
 
 fn here(ring: &KeyRing) -> Origin<'_> {
     Origin { issuer: ISSUER, environment: &LIVE, sisters: &*SISTERS, ring }
@@ -155,10 +154,34 @@ fn the_first_cause_does_not_depend_on_the_proof_of_a_repair() {
 #[test]
 fn what_is_no_token_is_named_as_such() {
     for text in [
-        "undefined", "null", "None", "[object Object]", "$TOKEN", "${TOKEN}", "{{token}}", "<token>", "%TOKEN%",
-        "your_token_here", "YOUR_ACCESS_TOKEN", "<html><body>502</body></html>", "{\"error\":\"invalid_grant\"}", "[]",
-        "https://auth.example/auth/token", "me@example.com", "hello", "0", "Basic dXNlcjpwYXNz", " undefined\n", "\"null\"",
-        "3fa85f64-5717-4562-b3fc-2c963f66afa6", "a.b.c", "one two three", "é", "....", "%", "eyJ",
+        "undefined",
+        "null",
+        "None",
+        "[object Object]",
+        "$TOKEN",
+        "${TOKEN}",
+        "{{token}}",
+        "<token>",
+        "%TOKEN%",
+        "your_token_here",
+        "YOUR_ACCESS_TOKEN",
+        "<html><body>502</body></html>",
+        "{\"error\":\"invalid_grant\"}",
+        "[]",
+        "https://auth.example/auth/token",
+        "me@example.com",
+        "hello",
+        "0",
+        "Basic dXNlcjpwYXNz",
+        " undefined\n",
+        "\"null\"",
+        "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+        "a.b.c",
+        "one two three",
+        "é",
+        "....",
+        "%",
+        "eyJ",
     ] {
         assert_eq!(causes(text), [Cause::NotAToken], "{text}");
     }

@@ -178,7 +178,8 @@ fn word_in_front(text: &str) -> Layer {
         let is_separate = core.len() < rest.len() || rest.starts_with(['"', '\'']);
         if is_separate || shape::of(core) != Shape::Nothing {
             let detail = "The word Bearer stands in front of the token, as a part of it.";
-            let repair = "Remove the word and what separates it from the token; add it once, when the header is written.";
+            let repair =
+                "Remove the word and what separates it from the token; add it once, when the header is written.";
             return Some((core.to_owned(), vec![Damage::new(Cause::BearerPrefixLeftIn, detail, repair)]));
         }
     }
@@ -206,9 +207,8 @@ fn without_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
     head.eq_ignore_ascii_case(word).then(|| &text[word.len()..])
 }
 
-const QUOTES: [char; 20] = [
-    '"', '\'', '`', '“', '”', '„', '‟', '‘', '’', '‚', '‛', '«', '»', '‹', '›', '＂', '＇', '´', '「', '」',
-];
+const QUOTES: [char; 20] =
+    ['"', '\'', '`', '“', '”', '„', '‟', '‘', '’', '‚', '‛', '«', '»', '‹', '›', '＂', '＇', '´', '「', '」'];
 
 /// Quotes of any kind at either end, with the escapes before them and the punctuation behind them.
 fn quotes(text: &str) -> Layer {

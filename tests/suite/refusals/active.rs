@@ -12,7 +12,8 @@ on_both_stores!(of_a_good_token_it_is_said_what_to_expect, async |backend| {
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     for form in ACCESS {
         let owner = stage.owner(*form);
-        for token in [stage.good(*form).await, stage.login(owner).await.access] {
+        for with_session in [false, true] {
+            let token = if with_session { stage.login(owner).await.access } else { stage.good(*form).await };
             stage.app.advance(60);
             let answer = stage.explain(&stage.rs, &token).await;
             assert_quiet(&Case::new("a good token", token.clone(), ""), &answer);

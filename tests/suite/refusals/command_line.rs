@@ -122,6 +122,7 @@ async fn the_log_has_one_line_for_each_refusal_and_never_the_token() {
     place.set("JETON_DATABASE_URL", &database);
     place.set("JETON_ISSUER", "https://auth.example.com");
     place.set("JETON_MASTER_KEY", &MasterKey::generate());
+    place.run(&["migrate"]).ok();
     let secret = |made: Value| made["client_secret"].as_str().unwrap().to_owned();
     let create = ["client", "create", "--client-id"];
     let rs = secret(place.json(&[&create, &["rs", "--permissions", "introspect,explain"][..]].concat()));

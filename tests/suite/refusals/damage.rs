@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::ask::{Case, causes, examine};
+use super::ask::{Case, Sheet, causes, examine};
 use super::causes::is_damage;
 use super::stage::{ACCESS, ALL, Form, Jwt, Opaque, Refresh, Stage};
 use crate::support::on_both_stores;
@@ -205,30 +205,37 @@ pub(super) fn is_damageable(token: &str) -> bool {
     body.contains(['-', '_']) && (token.starts_with("ey") || (cut_shows(token, 1) && cut_shows(token, 5)))
 }
 
+/// One damage to one good token.
+async fn play(stage: &Stage, form: Form, good: &str, (name, _, make, cause, repair): &Row) {
+    let name = format!("{name} ({form:?})");
+    let text = make(good);
+    assert_ne!(text, good, "{name}");
+    let answer = examine(stage, &Case::new(&name, text, cause).made_from(good)).await;
+    let proved = answer.json["damage"].to_string().contains("\"proved\":true");
+    match repair {
+        Proved => assert!(proved, "{name}: the repair gives a token that the key proves: {answer:?}"),
+        Lost => assert!(!proved, "{name}: nothing is guessed: {answer:?}"),
+        Any => {}
+    }
+    // The rest of the truth is that of the token: a living one has nothing else against it.
+    let besides = causes(&answer).into_iter().filter(|cause| !is_damage(cause)).collect::<Vec<_>>();
+    match (form, repair) {
+        (Refresh, Proved) => assert_eq!(besides, ["refresh_token_as_access_token"], "{name}: {answer:?}"),
+        (_, Proved) => assert!(besides.is_empty(), "{name}: {answer:?}"),
+        _ => {}
+    }
+}
+
 on_both_stores!(every_damage_is_named_and_its_repair_described, async |backend| {
     let stage = Stage::start(backend).await;
+    let mut sheet = Sheet::default();
     for form in ALL {
         let good = stage.good_with(*form, |token| *form == Refresh || is_damageable(token)).await;
-        for (name, _, make, cause, repair) in TABLE.iter().filter(|row| row.1.contains(form)) {
-            let name = format!("{name} ({form:?})");
-            let text = make(&good);
-            assert_ne!(text, good, "{name}");
-            let answer = examine(&stage, &Case::new(&name, text, cause).made_from(&good)).await;
-            let proved = answer.json["damage"].to_string().contains("\"proved\":true");
-            match repair {
-                Proved => assert!(proved, "{name}: the repair gives a token that the key proves: {answer:?}"),
-                Lost => assert!(!proved, "{name}: nothing is guessed: {answer:?}"),
-                Any => {}
-            }
-            // The rest of the truth is that of the token: a living one has nothing else against it.
-            let besides = causes(&answer).into_iter().filter(|cause| !is_damage(cause)).collect::<Vec<_>>();
-            match (form, repair) {
-                (Refresh, Proved) => assert_eq!(besides, ["refresh_token_as_access_token"], "{name}: {answer:?}"),
-                (_, Proved) => assert!(besides.is_empty(), "{name}: {answer:?}"),
-                _ => {}
-            }
+        for row in TABLE.iter().filter(|row| row.1.contains(form)) {
+            sheet.row(format!("{} ({form:?})", row.0), play(&stage, *form, &good, row)).await;
         }
     }
+    sheet.close();
 });
 
 /// What stands between two different tokens, and what is said first.
@@ -237,12 +244,13 @@ const BETWEEN: [(&str, &str); 6] = [
     (" ", "two_tokens_joined"),
     (",", "two_tokens_joined"),
     ("\t", "two_tokens_joined"),
-    ("\n", "line_break"),
-    ("\r\n", "line_break"),
+    ("\n", "line_break|two_tokens_joined"),
+    ("\r\n", "line_break|two_tokens_joined"),
 ];
 
 on_both_stores!(two_different_tokens_in_one_text_are_named, async |backend| {
     let stage = Stage::start(backend).await;
+    let mut sheet = Sheet::default();
     for one in ALL {
         for other in ALL {
             let (first, second) = (stage.good(*one).await, stage.good(*other).await);
@@ -250,10 +258,11 @@ on_both_stores!(two_different_tokens_in_one_text_are_named, async |backend| {
                 let name = format!("{one:?}, {between:?}, {other:?}");
                 let case = Case::new(name, format!("{first}{between}{second}"), cause);
                 let case = case.made_from(&first).made_from(&second).also(&["two_tokens_joined"]);
-                examine(&stage, &case).await;
+                sheet.case(&stage, &case).await;
             }
         }
     }
+    sheet.close();
 });
 
 // Where the encoding does not show that something is missing, nobody can tell a cut from a change; a key shows only that

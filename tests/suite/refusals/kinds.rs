@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::ask::{Case, causes, examine};
+use super::ask::{Case, Sheet, causes, examine};
 use super::stage::{FOREIGN, Form, Jwt, Opaque, STAGING, Stage, elsewhere};
 use crate::conformance::jose::{OWN_KEYS, sign};
 use crate::conformance::scene::Tokens;
@@ -68,13 +68,15 @@ on_both_stores!(a_refresh_token_is_named_whatever_became_of_it, async |backend| 
 });
 
 on_both_stores!(a_refresh_token_of_another_environment_is_a_refresh_token_first, async |backend| {
+    let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for (issuer, environment, also) in [(STAGING, "staging", "wrong_environment"), (FOREIGN, "other", "foreign_token")]
     {
         let (app, [main, _]) = elsewhere(backend, issuer, environment).await;
         let token = Tokens::of(&app.login(&main, "alice", "wonderland").await).refresh;
-        examine(&stage, &Case::new(environment, token, REFRESH).also(&[also])).await;
+        sheet.case(&stage, &Case::new(environment, token, REFRESH).also(&[also])).await;
     }
+    sheet.close();
 });
 
 /// An ID token (OpenID Connect Core §2) of an issuer for the client `main`.
@@ -89,6 +91,7 @@ fn id_token(issuer: &str, kid: &str, more: Value) -> String {
 }
 
 on_both_stores!(an_id_token_is_named_whoever_issued_it, async |backend| {
+    let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     let ours = stage.app.issuer().to_owned();
     let our_kid = crate::support::jwt_part(&stage.good(Jwt).await, 0)["kid"].as_str().unwrap().to_owned();
@@ -100,21 +103,26 @@ on_both_stores!(an_id_token_is_named_whoever_issued_it, async |backend| {
         ("of a sister environment", id_token(STAGING, "other", json!({})), &["wrong_environment"]),
         ("of somebody else", id_token("https://accounts.google.com", "other", profile), &["foreign_token"]),
     ] {
-        examine(&stage, &Case::new(format!("an ID token {name}"), token, "id_token_as_access_token").also(also)).await;
+        sheet
+            .case(&stage, &Case::new(format!("an ID token {name}"), token, "id_token_as_access_token").also(also))
+            .await;
     }
+    sheet.close();
 });
 
 on_both_stores!(a_client_secret_is_named_and_its_environment_with_it, async |backend| {
+    let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     let cause = "client_secret_as_token";
     for client in [&stage.main, &stage.other, &stage.rs] {
         let secret = client.secret.clone().unwrap();
-        examine(&stage, &Case::new("a client secret", secret, cause)).await;
+        sheet.case(&stage, &Case::new("a client secret", secret, cause)).await;
     }
     for (issuer, environment, also) in [(STAGING, "staging", "wrong_environment"), (FOREIGN, "other", "foreign_token")]
     {
         let (_app, [main, _]) = elsewhere(backend, issuer, environment).await;
         let secret = main.secret.unwrap();
-        examine(&stage, &Case::new(format!("a client secret of {environment}"), secret, cause).also(&[also])).await;
+        sheet.case(&stage, &Case::new(format!("a client secret of {environment}"), secret, cause).also(&[also])).await;
     }
+    sheet.close();
 });

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::ask::{Case, examine};
+use super::ask::{Case, Sheet, examine};
 use super::stage::{FOREIGN, Jwt, STAGING, Stage, elsewhere};
 use crate::conformance::jose::{OWN_KEYS, changed, sign, sign_hmac};
 use crate::support::{jwt_part, on_both_stores};
@@ -33,9 +33,10 @@ const FOREIGN_PREFIXES: [&str; 6] = [
 ];
 
 on_both_stores!(tokens_of_other_services_are_foreign, async |backend| {
+    let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for token in FOREIGN_PREFIXES {
-        examine(&stage, &Case::new(token, token, "foreign_token")).await;
+        sheet.case(&stage, &Case::new(token, token, "foreign_token")).await;
     }
     // Without a prefix, nobody can tell where it is from, or whether it is a token at all.
     for token in [
@@ -45,15 +46,17 @@ on_both_stores!(tokens_of_other_services_are_foreign, async |backend| {
         "v4.public.eyJkYXRhIjoidGhpcyBpcyBhIHNpZ25lZCBtZXNzYWdlIn0v3Jt8mx_TdM2ceTGoqwrh4yDFn0XsHvvV_D0DtwQxVr",
         "ya29.a0AfH6SMBx-abcdefghijklmnopqrstuvwxyz0123456789",
     ] {
-        examine(&stage, &Case::new(token, token, "foreign_token|not_a_token")).await;
+        sheet.case(&stage, &Case::new(token, token, "foreign_token|not_a_token")).await;
     }
     // An encrypted token (RFC 7516): nobody here can look into it.
     let jwe = "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.OKOawDo13gRp2ojaHV7LFpZcgV7T6DVZKTyKOMTYUmKoTCVJRgckCL9kiMT03JGe\
                .48V1_ALb6US04U3b.5eym8TW_c8SuK0ltJ3rpYIzOeDQz7TALvtu6UG9oMo4vpzs9tX_EFShS8iB7j6ji.XFBoMYUZodetZdvTiFvSkQ";
-    examine(&stage, &Case::new("a JWE", jwe, "foreign_token|not_a_token|algorithm_not_allowed")).await;
+    sheet.case(&stage, &Case::new("a JWE", jwe, "foreign_token|not_a_token|algorithm_not_allowed")).await;
+    sheet.close();
 });
 
 on_both_stores!(a_jwt_of_somebody_else_is_foreign_however_it_is_signed, async |backend| {
+    let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     let (header, claims) = (jwt_part(&good, 0), jwt_part(&good, 1));
@@ -63,16 +66,17 @@ on_both_stores!(a_jwt_of_somebody_else_is_foreign_however_it_is_signed, async |b
         for (algorithm, key) in &*OWN_KEYS {
             let header = json!({"alg": algorithm.name(), "typ": "JWT", "kid": "1f2e3d"});
             let case = Case::new(format!("{issuer}, {algorithm}"), sign(key, &header, &of(issuer)), "foreign_token");
-            examine(&stage, &case).await;
+            sheet.case(&stage, &case).await;
         }
     }
     // The key id of this server in a token of somebody else.
     let grafted = sign(&OWN_KEYS[0].1, &header, &of(FOREIGN));
-    examine(&stage, &Case::new("our key id", grafted, "foreign_token").made_from(&good)).await;
+    sheet.case(&stage, &Case::new("our key id", grafted, "foreign_token").made_from(&good)).await;
     // Neighbours in the order: the origin, and an algorithm that is not allowed anywhere.
     for (issuer, cause) in [(STAGING, "wrong_environment"), (FOREIGN, "foreign_token")] {
         let token = sign_hmac("HS256", b"secret", &json!({"alg": "HS256", "typ": "JWT"}), &of(issuer));
         let case = Case::new(format!("{issuer}, HS256"), token, cause).also(&["algorithm_not_allowed"]);
-        examine(&stage, &case.made_from(&good)).await;
+        sheet.case(&stage, &case.made_from(&good)).await;
     }
+    sheet.close();
 });

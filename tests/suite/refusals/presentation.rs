@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::ask::Sheet;
 use super::causes::answer_of;
 use super::stage::{ACCESS, Jwt, Stage};
 use crate::conformance::bearer::challenge_attributes;
@@ -59,37 +60,45 @@ async fn ask(stage: &Stage, path: &str, authorization: &[&str], token: &str) -> 
     get_with(&stage.app, path, &headers).await
 }
 
+/// One row: answered and counted by its cause, at this place below the address.
+async fn play(stage: &Stage, below: &str, token: &str, (headers, query, expected): &Row) {
+    let path = format!("/auth/verify{below}?audience={API}{}", with_token(query, token));
+    let counts = async || {
+        let mut counts = BTreeMap::new();
+        for cause in expected.split('|') {
+            counts.insert(cause, stage.counted("verify", cause).await);
+        }
+        counts
+    };
+    let before = counts().await;
+    let answer = ask(stage, &path, headers, token).await;
+    let name = format!("{headers:?} {query}");
+    let after = counts().await;
+    let counted: Vec<&str> =
+        after.into_iter().filter(|(cause, n)| *n > before[cause]).map(|(cause, _)| cause).collect();
+    let [cause] = counted[..] else { panic!("{name}: {expected} is not counted: {answer:?}") };
+    let (status, error) = answer_of(cause);
+    assert_eq!(answer.status.as_u16(), status, "{name}: {answer:?}");
+    let attributes = answer.header("www-authenticate").map(challenge_attributes);
+    let attributes = attributes.unwrap_or_else(|| panic!("{name}: no challenge: {answer:?}"));
+    assert_eq!(attributes.get("error").map(String::as_str), error, "{name}: {answer:?}");
+    assert!(!format!("{:?} {}", answer.headers, answer.body).contains(token), "{name}: {answer:?}");
+    assert!(answer.header("x-auth-subject").is_none(), "{name}: {answer:?}");
+}
+
 on_both_stores!(a_request_that_carries_its_token_wrongly_is_answered_by_how_it_does, async |backend| {
     let stage = Stage::start(backend).await;
+    let mut sheet = Sheet::default();
     for form in ACCESS {
         let token = stage.good(*form).await;
         for below in ["", "/data/7"] {
-            for (headers, query, expected) in TABLE {
-                let path = format!("/auth/verify{below}?audience={API}{}", with_token(query, &token));
-                let counts = async || {
-                    let mut counts = BTreeMap::new();
-                    for cause in expected.split('|') {
-                        counts.insert(cause, stage.counted("verify", cause).await);
-                    }
-                    counts
-                };
-                let before = counts().await;
-                let answer = ask(&stage, &path, headers, &token).await;
-                let name = format!("{headers:?} {query} ({form:?}{below})");
-                let after = counts().await;
-                let counted: Vec<&str> =
-                    after.iter().filter(|(cause, n)| **n > before[**cause]).map(|(cause, _)| *cause).collect();
-                let [cause] = counted[..] else { panic!("{name}: {expected} is not counted: {answer:?}") };
-                let (status, error) = answer_of(cause);
-                assert_eq!(answer.status.as_u16(), status, "{name}: {answer:?}");
-                let attributes = answer.header("www-authenticate").map(challenge_attributes);
-                let attributes = attributes.unwrap_or_else(|| panic!("{name}: no challenge: {answer:?}"));
-                assert_eq!(attributes.get("error").map(String::as_str), error, "{name}: {answer:?}");
-                assert!(!format!("{:?} {}", answer.headers, answer.body).contains(&token), "{name}: {answer:?}");
-                assert!(answer.header("x-auth-subject").is_none(), "{name}: {answer:?}");
+            for row in TABLE {
+                let name = format!("{:?} {} ({form:?}{below})", row.0, row.1);
+                sheet.row(name, play(&stage, below, &token, row)).await;
             }
         }
     }
+    sheet.close();
 });
 
 on_both_stores!(a_good_token_passes_with_who_and_what_it_is, async |backend| {

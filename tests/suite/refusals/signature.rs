@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ask::{Case, causes, examine, without};
+use super::ask::{Case, Sheet, causes, examine, without};
 use super::stage::{Form, Jwt, Opaque, Stage};
 use crate::conformance::jose::{OWN_KEYS, changed, sign, sign_hmac, signing_input};
 use crate::support::{Answer, Setup, jwt_part, on_both_stores};
@@ -37,7 +37,7 @@ fn forge(good: &str, header: Value, claims: Value, signed: Signed) -> String {
         Grafted => format!("{input}.{}", good.rsplit_once('.').unwrap().1),
         OwnKey => sign(&OWN_KEYS[0].1, &header, &claims),
         OwnRsaKey => sign(&OWN_KEYS[2].1, &header, &claims),
-        Hmac => sign_hmac("HS256", b"secret", &header, &claims),
+        Hmac => sign_hmac(header["alg"].as_str().unwrap(), b"secret", &header, &claims),
         Zeros => format!("{input}.{}", URL_SAFE_NO_PAD.encode([0; 64])),
     }
 }
@@ -56,7 +56,7 @@ const ALGORITHMS: [Row; 13] = [
     (r#"{"alg": "HS256", "kid": null}"#,     "{}", Hmac,      "algorithm_not_allowed"),
     (r#"{"alg": "HS512"}"#,                  "{}", Hmac,      "algorithm_not_allowed"),
     (r#"{"alg": "PS256"}"#,                  "{}", OwnRsaKey, "algorithm_not_allowed"),
-    (r#"{"alg": "ES384"}"#,                  "{}", Grafted,   "algorithm_not_allowed"),
+    (r#"{"alg": "ES256K"}"#,                 "{}", Grafted,   "algorithm_not_allowed"),
     (r#"{"alg": "es256"}"#,                  "{}", Grafted,   "algorithm_not_allowed"),
     (r#"{"alg": ""}"#,                       "{}", Grafted,   "algorithm_not_allowed"),
     (r#"{"alg": null}"#,                     "{}", Grafted,   "algorithm_not_allowed"),
@@ -92,20 +92,22 @@ fn case(good: &str, (header, claims, signed, cause): &Row) -> Case {
 }
 
 on_both_stores!(a_forged_jwt_is_named, async |backend| {
+    let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     for row in &ALGORITHMS {
-        examine(&stage, &case(&good, row)).await;
+        sheet.case(&stage, &case(&good, row)).await;
     }
     for row in &KEYS {
         let case = case(&good, row);
-        examine(&stage, &if row.3.contains('|') { case.perhaps_hidden() } else { case.hidden() }).await;
+        sheet.case(&stage, &if row.3.contains('|') { case.perhaps_hidden() } else { case.hidden() }).await;
     }
     // Neighbours in the order.
     for header in [json!({"alg": "HS256", "kid": "unknown1"}), json!({"alg": "none", "kid": null})] {
         let case = Case::new(header.to_string(), forge(&good, header, json!({}), Grafted), "algorithm_not_allowed");
-        examine(&stage, &case.made_from(&good).also(&["unknown_key"])).await;
+        sheet.case(&stage, &case.made_from(&good).also(&["unknown_key"])).await;
     }
+    sheet.close();
 });
 
 on_both_stores!(what_a_forged_token_claims_is_never_called_verified, async |backend| {
@@ -143,18 +145,20 @@ const OPAQUE: [(usize, &str); 6] = [
 ];
 
 on_both_stores!(a_changed_opaque_token_is_named, async |backend| {
+    let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     let good = stage.good(Opaque).await;
     for (byte, cause) in OPAQUE {
         let case = Case::new(format!("byte {byte}"), flipped(&good, byte), cause).made_from(&good);
-        examine(&stage, &if byte == 0 { case.perhaps_hidden() } else { case.hidden() }).await;
+        sheet.case(&stage, &if byte == 0 { case.perhaps_hidden() } else { case.hidden() }).await;
     }
     // Under a name that was never its own.
     let case =
         Case::new("renamed", good.replacen("jat_", "jrt_", 1), "truncated|not_a_token|refresh_token_as_access_token");
-    examine(&stage, &case.made_from(&good).perhaps_hidden()).await;
+    sheet.case(&stage, &case.made_from(&good).perhaps_hidden()).await;
     let case = Case::new("moved", good.replacen("_live_", "_staging_", 1), "wrong_environment").made_from(&good);
-    examine(&stage, &case).await;
+    sheet.case(&stage, &case).await;
+    sheet.close();
 });
 
 /// The id of the key that made a token.
@@ -177,6 +181,7 @@ pub(super) async fn delete_key_of(stage: &Stage, token: &str) {
 }
 
 on_both_stores!(a_token_of_a_deleted_key_is_told_from_one_of_a_key_that_never_was, async |backend| {
+    let mut sheet = Sheet::default();
     for form in [Jwt, Opaque] {
         let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
         let good = stage.good(form).await;
@@ -191,12 +196,12 @@ on_both_stores!(a_token_of_a_deleted_key_is_told_from_one_of_a_key_that_never_wa
         let before = stage.explain(&stage.other, &good).await;
         delete_key_of(&stage, &good).await;
         let retired = Case::new(format!("{form:?}"), good.clone(), "retired_key").hidden();
-        examine(&stage, &retired).await;
+        sheet.case(&stage, &retired).await;
         let unknown = Case::new(format!("{form:?}"), unknown, "unknown_key").made_from(&good).hidden();
-        examine(&stage, &unknown).await;
+        sheet.case(&stage, &unknown).await;
         // With the key, the means to see that a signature is bad are gone as well.
         let bad = Case::new(format!("{form:?}"), bad, "retired_key").made_from(&good).hidden();
-        examine(&stage, &bad).await;
+        sheet.case(&stage, &bad).await;
         // A stranger cannot tell the three apart, nor from the good token that it was.
         let mut answers = vec![before];
         for case in [&retired, &unknown, &bad] {
@@ -205,6 +210,7 @@ on_both_stores!(a_token_of_a_deleted_key_is_told_from_one_of_a_key_that_never_wa
         assert_indistinguishable(&answers);
         assert_verified_alike(&stage, form, &[&retired, &unknown, &bad]).await;
     }
+    sheet.close();
 });
 
 on_both_stores!(a_stranger_cannot_tell_an_unknown_key_from_a_bad_signature_or_a_good_one, async |backend| {

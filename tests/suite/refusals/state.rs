@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ask::{Case, causes, examine};
+use super::ask::{Case, Sheet, causes, examine};
 use super::signature::assert_indistinguishable;
 use super::stage::{ACCESS, Form, Jwt, Opaque, Stage};
 use crate::conformance::forgery::signed_by_the_server;
@@ -166,15 +166,19 @@ pub(super) async fn play(backend: Backend, form: Form, (deeds, cause, also): &Ro
 }
 
 on_both_stores!(whatever_ends_a_jwt_is_told_to_those_who_may_know, async |backend| {
+    let mut sheet = Sheet::default();
     for row in TABLE {
-        play(backend, Jwt, row).await;
+        sheet.row(format!("{:?}", row.0), play(backend, Jwt, row)).await;
     }
+    sheet.close();
 });
 
 on_both_stores!(whatever_ends_an_opaque_token_is_told_to_those_who_may_know, async |backend| {
+    let mut sheet = Sheet::default();
     for row in TABLE {
-        play(backend, Opaque, row).await;
+        sheet.row(format!("{:?}", row.0), play(backend, Opaque, row)).await;
     }
+    sheet.close();
 });
 
 on_both_stores!(an_end_is_told_with_its_time_its_author_and_its_reason, async |backend| {
@@ -183,7 +187,7 @@ on_both_stores!(an_end_is_told_with_its_time_its_author_and_its_reason, async |b
     subject.suffer(&stage, Deed::RevokeTokenAsAdmin).await;
     let answer = stage.explain(&stage.rs, &subject.tokens.access).await;
     for told in ["ops", "leaked"] {
-        assert!(answer.assert_ok().json["evidence"].to_string().contains(told), "{told}: {answer:?}");
+        assert!(answer.assert_ok().body.contains(told), "{told}: {answer:?}");
     }
     // A proxy, which anybody may ask, is told neither.
     let verified = stage.verify(&subject.tokens.access, None, None).await;
@@ -203,13 +207,15 @@ const SIGNED: [(&str, &str, &[&str]); 6] = [
 ];
 
 on_both_stores!(a_token_of_another_time_or_another_log_is_named, async |backend| {
+    let mut sheet = Sheet::default();
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     let good = stage.good(Jwt).await;
     for (claims, cause, also) in SIGNED {
         let token = signed_by_the_server(&stage.app, &good, json!({}), serde_json::from_str(claims).unwrap());
         let case = Case::new(claims, token, cause).made_from(&good).also(also);
-        examine(&stage, &if cause == "never_issued" { case.hidden() } else { case.perhaps_hidden() }).await;
+        sheet.case(&stage, &if cause == "never_issued" { case.hidden() } else { case.perhaps_hidden() }).await;
     }
+    sheet.close();
 });
 
 /// The scope and the audience that are expected, the first cause, and what holds besides.

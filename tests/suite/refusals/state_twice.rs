@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::ask::{Case, examine};
+use super::ask::{Case, Sheet, examine};
 use super::signature::{delete_key_of, rotate_keys};
 use super::stage::{Jwt, Opaque, Stage};
 use super::state::{Deed, Row, play};
@@ -31,17 +31,21 @@ const TABLE: &[Row] = &[
 ];
 
 on_both_stores!(of_two_ends_of_a_jwt_the_first_in_the_order_is_the_cause_and_both_are_told, async |backend| {
+    let mut sheet = Sheet::default();
     for row in TABLE {
-        play(backend, Jwt, row).await;
+        sheet.row(format!("{:?}", row.0), play(backend, Jwt, row)).await;
     }
+    sheet.close();
 });
 
 on_both_stores!(
     of_two_ends_of_an_opaque_token_the_first_in_the_order_is_the_cause_and_both_are_told,
     async |backend| {
+        let mut sheet = Sheet::default();
         for row in TABLE {
-            play(backend, Opaque, row).await;
+            sheet.row(format!("{:?}", row.0), play(backend, Opaque, row)).await;
         }
+        sheet.close();
     }
 );
 
@@ -58,13 +62,15 @@ const SIGNED: [Signed; 4] = [
 ];
 
 on_both_stores!(time_place_power_and_the_unknown_come_in_this_order, async |backend| {
+    let mut sheet = Sheet::default();
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     let good = stage.good(Jwt).await;
     for (claims, scope, audience, first, second) in SIGNED {
         let token = signed_by_the_server(&stage.app, &good, json!({}), serde_json::from_str(claims).unwrap());
         let case = Case::new(format!("{first} and {second}"), token, first).made_from(&good).also(&[second]);
-        examine(&stage, &case.expecting(scope, audience).perhaps_hidden()).await;
+        sheet.case(&stage, &case.expecting(scope, audience).perhaps_hidden()).await;
     }
+    sheet.close();
 });
 
 // The key is gone, and with it the means to read an opaque token: of a JWT its own words are left, and they prove nothing.
