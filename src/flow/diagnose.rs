@@ -72,7 +72,7 @@ async fn of_claims(app: &App, claims: &AccessClaims, effort: Effort) -> Result<V
     // What memory has forgotten matters only if the token expired long ago.
     let asks_the_log = match effort {
         Effort::Verdict => false,
-        Effort::Cause => remembered.is_empty() && claims.untimely(now) == Some(Cause::Expired),
+        Effort::Cause => remembered.is_empty() && claims.is_expired(now),
         Effort::Explanation => true,
     };
     let taken =

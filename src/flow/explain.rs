@@ -165,6 +165,10 @@ async fn authenticated(app: &App, request: &Request<'_>) -> Result<Caller> {
         && let Some((scheme, token)) = header.split_at_checked(7)
         && scheme.eq_ignore_ascii_case(b"bearer ")
     {
+        if request.parameters.one("client_id")?.is_some() || request.parameters.one("client_secret")?.is_some() {
+            let description = "Authenticate in one way: with an access token or with client_id and client_secret.";
+            return Err(Refusal::invalid_request(description).into());
+        }
         let refuse = |reason: String| {
             let description =
                 "The access token in the Authorization header is not good for this: use one with jeton:admin.";

@@ -44,7 +44,10 @@ pub(super) fn look(core: &str, shape: Shape) -> Content {
             format!("{count} tokens stand one after the other; the second begins at character {}.", parts[0].len() + 1),
             "Keep one of them, usually the last; replace the header instead of adding to it.",
         );
-        content.candidates = parts;
+        for part in &parts {
+            let candidate = in_the_right_alphabet(&mut content, part);
+            content.candidates.push(candidate);
+        }
         return content;
     }
     if let Some(place) = ellipsis(core) {
@@ -55,15 +58,10 @@ pub(super) fn look(core: &str, shape: Shape) -> Content {
         );
         return content;
     }
-    let mut repaired = core.to_owned();
-    if matches!(shape, Shape::Jwt | Shape::Prefixed(_)) && core.contains(['+', '/', '=']) {
-        content.found(
-            Cause::WrongBase64Alphabet,
-            "The token has `+`, `/` or `=`, which base64url does not have.",
-            "Replace `+` by `-` and `/` by `_`, and remove every `=`; or rather do not decode and encode the token.",
-        );
-        repaired = shape::in_the_right_alphabet(core);
-    }
+    let mut repaired = match shape {
+        Shape::Jwt | Shape::Prefixed(_) => in_the_right_alphabet(&mut content, core),
+        _ => core.to_owned(),
+    };
     match shape {
         Shape::Jwt => jwt(&mut content, &mut repaired),
         Shape::Prefixed(kind) => prefixed(&mut content, &mut repaired, kind),
@@ -78,13 +76,28 @@ pub(super) fn look(core: &str, shape: Shape) -> Content {
     content
 }
 
+/// The text in base64url; that it was not is noted once.
+fn in_the_right_alphabet(content: &mut Content, text: &str) -> String {
+    if !text.contains(['+', '/', '=']) {
+        return text.to_owned();
+    }
+    if content.damage.iter().all(|damage| damage.cause != Cause::WrongBase64Alphabet) {
+        content.found(
+            Cause::WrongBase64Alphabet,
+            "The token has `+`, `/` or `=`, which base64url does not have.",
+            "Replace `+` by `-` and `/` by `_`, and remove every `=`; or rather do not decode and encode the token.",
+        );
+    }
+    shape::in_the_right_alphabet(text)
+}
+
 /// The parts of several tokens that stand one after the other.
 fn joined(core: &str) -> Option<Vec<String>> {
     let separators: &[char] = &[' ', '\t', '\r', '\n', ',', ';', '|', '&'];
-    let parts: Vec<&str> = core.split(separators).filter(|part| !part.is_empty()).collect();
-    if parts.len() > 1 && parts.iter().filter(|part| shape::begins_a_token(part)).count() > 1 {
-        let is_token = |part: &&&str| !part.eq_ignore_ascii_case("bearer");
-        return Some(parts.iter().filter(is_token).map(|part| (*part).to_owned()).collect());
+    let is_token = |part: &&str| !part.is_empty() && !part.eq_ignore_ascii_case("bearer");
+    let parts: Vec<&str> = core.split(separators).filter(is_token).collect();
+    if shape::beginnings(&parts) > 1 {
+        return Some(parts.into_iter().map(str::to_owned).collect());
     }
     let second = second_start(core)?;
     let (first, second) = core.split_at(second);

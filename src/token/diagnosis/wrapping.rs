@@ -311,7 +311,7 @@ fn inner_space(text: &str) -> Layer {
         return None;
     }
     let parts: Vec<&str> = text.split(is_white).filter(|part| !part.is_empty()).collect();
-    if parts.iter().skip(1).any(|part| shape::begins_a_token(part)) {
+    if shape::beginnings(&parts) > 1 {
         return None;
     }
     let core: String = parts.concat();
