@@ -64,6 +64,9 @@ impl Server {
         let administration =
             Administration { settings: Arc::clone(&settings), clock: clock.clone(), store: store.clone(), passwords };
         prepare_demo(&administration).await?;
+        if administration.settings.issuer_follows_listen {
+            store.set_dev_issuer(&administration.settings.issuer).await?;
+        }
         let passwords = administration.passwords.clone();
         let app = Arc::new(App::open(settings, clock, store, passwords).await?);
         app.check_default_client().await?;
@@ -199,7 +202,7 @@ async fn keep_up(app: Arc<App>) {
     loop {
         tokio::time::sleep(UPKEEP).await;
         loop {
-            match app.store.sweep(app.clock.now()).await {
+            match app.store.sweep(app.clock.now(), app.settings.history).await {
                 Ok(swept) if swept.may_have_left_some() => tokio::time::sleep(Duration::from_millis(100)).await,
                 Ok(_) => break,
                 Err(error) => {

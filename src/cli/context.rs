@@ -37,7 +37,7 @@ pub(super) fn settings(resolved: &Resolved, needs: Needs) -> Result<Settings, Fa
 
 /// Opens the database for a command.
 pub(super) async fn open(global: &Global, needs: Needs) -> Result<Administration, Failed> {
-    let settings = settings(&resolve(global, &[]), needs)?;
+    let mut settings = settings(&resolve(global, &[]), needs)?;
     if let Some(file) = settings.database.file()
         && !file.exists()
     {
@@ -50,6 +50,11 @@ pub(super) async fn open(global: &Global, needs: Needs) -> Result<Administration
     }
     let store = connect(&settings).await?;
     check_schema(&store.schema().await?)?;
+    if settings.issuer_follows_listen
+        && let Some(issuer) = store.dev_issuer().await?
+    {
+        settings.issuer = issuer;
+    }
     let clock = Clock::system();
     let before = clock.read();
     if let Some(millis) = store.database_clock().await? {

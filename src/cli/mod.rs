@@ -7,6 +7,7 @@ mod inspect;
 mod key;
 mod names;
 mod output;
+pub mod pasted;
 mod revoke;
 mod secrets;
 mod serve;

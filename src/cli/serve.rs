@@ -125,6 +125,8 @@ fn first_steps(base: &str) -> String {
          curl -s {base}/auth/revoke -d client_id=demo-login -d \"token=$TOKEN\"\n\n\
          # ask again\n\
          curl -s -u demo-api:demo-api-secret {base}/auth/introspect -d \"token=$TOKEN\"; echo\n\n\
+         # ask why it is refused\n\
+         curl -s -u demo-api:demo-api-secret {base}/auth/explain -d \"token=$TOKEN\"; echo\n\n\
          The API: {base}/docs   Administration: demo-admin / demo-admin-secret   Stop: Ctrl-C\n"
     )
 }

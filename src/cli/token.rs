@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::context::{actor, open};
 use super::output::{self, plain_text};
-use super::{Failed, Format, Global, Outcome};
+use super::{Failed, Format, Global, Outcome, pasted};
 use crate::flow::App;
 use crate::flow::explain::{Explanation, Question, explain_to_operator};
+use crate::oauth::cause::Cause;
 use crate::oauth::scope::Scope;
 use crate::settings::Needs;
 use crate::store::Audited;
@@ -41,6 +42,25 @@ struct Explain {
     /// A refresh token is what it is meant to be
     #[arg(long)]
     refresh_token: bool,
+    /// What is given is a curl command or a block of headers: what is wrong with the request is told, too
+    #[arg(long)]
+    curl: bool,
+}
+
+/// What is told of a pasted request.
+#[derive(serde::Serialize)]
+struct Told<'a> {
+    /// What is wrong with the request itself.
+    request: Vec<Fault>,
+    /// The account of the token, if there is one in the request.
+    token: Option<&'a Explanation>,
+}
+
+#[derive(serde::Serialize)]
+struct Fault {
+    cause: Option<Cause>,
+    detail: &'static str,
+    fix: &'static str,
 }
 
 pub(super) async fn run(global: &Global, command: TokenCommand) -> Outcome {
@@ -51,14 +71,50 @@ pub(super) async fn run(global: &Global, command: TokenCommand) -> Outcome {
         Some(text) if text != "-" => text,
         _ => from_input()?,
     };
-    let question =
-        Question { text, expected: Expected { audience: command.audience, scope }, of_any_kind: command.refresh_token };
-    let explanation = explain(global, &question).await?;
-    match global.output {
-        Format::Json => output::item(global.output, &explanation)?,
-        Format::Text => print(&explanation)?,
+    let (faults, text) = if command.curl { request(&text)? } else { (vec![], Some(text)) };
+    let explanation = match text {
+        Some(text) => {
+            let expected = Expected { audience: command.audience, scope };
+            Some(explain(global, &Question { text, expected, of_any_kind: command.refresh_token }).await?)
+        }
+        None => None,
+    };
+    match (global.output, &explanation) {
+        (Format::Json, Some(explanation)) if !command.curl => output::item(global.output, explanation)?,
+        (Format::Json, token) => {
+            let is_good = faults.iter().all(|fault| fault.cause.is_none());
+            output::item(global.output, &Told { request: faults, token: token.as_ref() })?;
+            return verdict(is_good && token.as_ref().is_some_and(|token| token.active));
+        }
+        (Format::Text, token) => {
+            for fault in &faults {
+                print_fault(fault)?;
+            }
+            match token {
+                Some(explanation) => print(explanation)?,
+                None => output::line("There is no token in the request.")?,
+            }
+        }
     }
-    if explanation.active { Ok(()) } else { Err(Failed::silently()) }
+    let is_good = faults.iter().all(|fault| fault.cause.is_none());
+    verdict(is_good && explanation.is_some_and(|explanation| explanation.active))
+}
+
+fn verdict(is_good: bool) -> Outcome {
+    if is_good { Ok(()) } else { Err(Failed::silently()) }
+}
+
+/// What is wrong with a pasted request, and the token in it.
+fn request(text: &str) -> Result<(Vec<Fault>, Option<String>), Failed> {
+    let pasted = pasted::read(text).map_err(|error| Failed(error.to_string()))?;
+    let fault = |finding: &pasted::Finding| Fault { cause: finding.cause, detail: finding.sentence, fix: finding.fix };
+    Ok((pasted.findings.iter().map(fault).collect(), pasted.token))
+}
+
+fn print_fault(fault: &Fault) -> Outcome {
+    let style = Style::of_output();
+    let name = fault.cause.map(|cause| format!("  ({cause})")).unwrap_or_default();
+    output::line(&format!("{} {}{name}\n  {}\n", style.paint("1;31", "The request:"), fault.detail, fault.fix))
 }
 
 /// All of standard input; the line break that ends a line is not a part of the token.

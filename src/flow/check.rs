@@ -90,7 +90,8 @@ pub async fn access_token(app: &App, text: &str, effort: Effort) -> Result<Verdi
 /// When it could not be decided.
 pub async fn any_token(app: &App, text: &str) -> Result<Verdict<Found>> {
     if text.starts_with(REFRESH_TOKEN_PREFIX) {
-        return refresh_token(app, text).await;
+        // On the heap, because it is seldom needed.
+        return Box::pin(refresh_token(app, text)).await;
     }
     Ok(access_token(app, text, Effort::Verdict).await?.map(Found::Access))
 }

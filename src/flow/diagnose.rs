@@ -93,12 +93,12 @@ pub(super) async fn of_session(
     held: Option<&HeldSession>,
     effort: Effort,
 ) -> Vec<Finding> {
-    let Some(held) = held.filter(|held| check::has_nonce(held, token)) else {
-        return vec![judge::never_issued(
-            "its session is not in this database: the database is another one, or was restored, \
-                                        or the session was over long ago",
-        )];
+    let Some(held) = held else {
+        return vec![judge::no_session(token, app.clock.now(), app.settings.history)];
     };
+    if !check::has_nonce(held, token) {
+        return vec![judge::never_issued("its session has another secret: it is of another database")];
+    }
     let remembered =
         held.revoked_because.zip(held.revoked_by).map(|(cause, number)| (cause, Timestamp::from_millis(number)));
     let remembered: Vec<_> = remembered.into_iter().collect();

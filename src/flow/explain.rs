@@ -264,17 +264,17 @@ fn told(app: &App, diagnosis: Diagnosis, request_id: String) -> Explanation {
     let Some(first) = findings.first() else { return good(app, facts, expect, request_id) };
     let cause = first.cause;
     let advice = advice::about(cause);
-    let repair = damage.iter().find(|damage| damage.cause == cause).map(|damage| format!("{} ", damage.repair));
+    let repair = damage.iter().find(|damage| damage.cause == cause).map(|damage| damage.repair.clone());
     let answer = cause.bearer_answer();
     let docs = settings.under_issuer(&format!("/docs/errors/{cause}"));
-    let needed = findings.iter().find_map(|finding| finding.needed.clone());
+    let needed = first.needed.clone();
     Explanation {
         active: false,
         cause: Some(cause),
         title: cause.title(),
         detail: first.detail.clone(),
         fix: Fix {
-            client: settings.fill(&(repair.unwrap_or_default() + advice.client)),
+            client: repair.unwrap_or_else(|| settings.fill(advice.client)),
             resource_server: settings.fill(advice.resource_server),
             administrator: settings.fill(advice.administrator),
         },

@@ -4,7 +4,6 @@
 //!    the user have it? 5. Begin a session, if the client may refresh, provided that nothing was changed meanwhile.
 
 use secrecy::SecretString;
-use uuid::Uuid;
 
 use super::issue::{self, Grounds, TokenAnswer};
 use super::{App, Failure, Request, Result};
@@ -97,7 +96,7 @@ fn wrong(reason: String) -> Failure {
 
 fn new_session(app: &App, client: &Client, user: &User, granted: &Granted) -> (Session, RefreshToken) {
     let now = app.clock.now();
-    let token = RefreshToken::first(Uuid::now_v7());
+    let token = RefreshToken::first(app.clock.new_id());
     let idle = client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl);
     let absolute = client.settings.session_ttl.unwrap_or(app.settings.session_ttl);
     let session = Session {

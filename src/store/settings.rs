@@ -5,6 +5,7 @@ use super::{Result, Store};
 
 const MASTER_KEY_CHECK: &str = "master_key_check";
 const DEV_MARK: &str = "dev";
+const DEV_ISSUER: &str = "dev_issuer";
 
 impl Store {
     /// The check value of the master key; keeps `candidate` when there is none yet.
@@ -39,6 +40,23 @@ impl Store {
             "DELETE FROM settings WHERE name = $1 AND value = $2"
         };
         self.database.write(sql, values![DEV_MARK, b"1".to_vec()]).await.map(drop)
+    }
+
+    /// The issuer of the server for development that used the database last: it follows the address that is listened on.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn dev_issuer(&self) -> Result<Option<String>> {
+        Ok(self.setting(DEV_ISSUER).await?.and_then(|value| String::from_utf8(value).ok()))
+    }
+
+    /// Keeps the issuer for commands that work beside the server.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn set_dev_issuer(&self, issuer: &str) -> Result<()> {
+        let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2";
+        self.database.write(sql, values![DEV_ISSUER, issuer.as_bytes().to_vec()]).await.map(drop)
     }
 
     /// Whether nobody has used the database yet: no client and no user.

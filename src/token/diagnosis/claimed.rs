@@ -3,9 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::shape;
+use crate::oauth::time::Timestamp;
 
 /// The longest text of a claim that is repeated in an answer, in characters.
 const LONGEST: usize = 200;
+/// The last moment that is written as a date: the end of the year 9999, in seconds since the epoch.
+const LAST_DATE: i64 = 253_402_300_799;
 /// The most values of an array that are repeated.
 const MOST: usize = 20;
 
@@ -86,11 +89,20 @@ impl Claimed {
             ("session", "sid"),
         ];
         let pick = |names: &[(&'static str, &str)], members: &Map<String, Value>| -> Vec<(&'static str, Value)> {
-            names.iter().filter_map(|(fact, member)| Some((*fact, bounded(members.get(*member)?)?))).collect()
+            names.iter().filter_map(|(fact, member)| Some((*fact, readable(member, members.get(*member)?)?))).collect()
         };
         let mut facts = pick(&of_header, &self.header);
         facts.extend(self.claims.as_ref().map(|claims| pick(&of_claims, claims)).unwrap_or_default());
         facts
+    }
+}
+
+/// A value as people read it: a moment as a date, if it is one.
+fn readable(member: &str, value: &Value) -> Option<Value> {
+    let seconds = value.as_i64().filter(|_| matches!(member, "iat" | "nbf" | "exp"));
+    match seconds.filter(|seconds| (0..=LAST_DATE).contains(seconds)) {
+        Some(seconds) => Some(Timestamp::from_seconds(seconds).to_string().into()),
+        None => bounded(value),
     }
 }
 

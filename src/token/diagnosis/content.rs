@@ -6,6 +6,10 @@ use super::shape::{self, Prefixed, Shape};
 use crate::oauth::cause::Cause;
 use crate::token::{opaque, refresh};
 
+/// The most places at which the beginning of a second JWT is looked for.
+const MOST_STARTS: usize = 64;
+/// Longer than the header of any JWT that is looked for, in characters.
+const LONGEST_HEADER: usize = 2000;
 /// Characters of a client secret after its prefix: 256 bits.
 const SECRET_LENGTH: usize = 43;
 
@@ -95,13 +99,16 @@ fn second_start(core: &str) -> Option<usize> {
         shape::parts(core.get(at..)?).0.map(|_| at)
     });
     // A JWT that begins in the signature of another: header, dot, and an object in the next segment.
-    let jwts = core.match_indices("eyJ").map(|(at, _)| at).filter(|at| *at > 0).filter(|at| {
-        let rest = &core[*at..];
-        let is_in_a_later_segment = core[..*at].matches('.').count() >= 2 || shape::of(core) != Shape::Jwt;
-        let header = rest.split('.').next().unwrap_or_default();
-        is_in_a_later_segment && !core[..*at].ends_with('.') && shape::object(header).is_some()
+    let after = match shape::of(core) {
+        Shape::Jwt => core.match_indices('.').nth(1).map_or(core.len(), |(dot, _)| dot + 2),
+        _ => 1,
+    };
+    let jwts = core.get(after..).into_iter().flat_map(|rest| rest.match_indices("eyJ")).take(MOST_STARTS);
+    let jwt = jwts.map(|(at, _)| after + at).find(|at| {
+        let header = core[*at..].split('.').next().unwrap_or_default();
+        header.len() < LONGEST_HEADER && header.len() < core.len() - at && shape::object(header).is_some()
     });
-    prefixes.chain(jwts.take(1)).min()
+    prefixes.chain(jwt).min()
 }
 
 /// The place of an ellipsis or of a mask, counted from one.

@@ -107,6 +107,18 @@ pub fn never_issued(why: &str) -> Finding {
     Finding::known(Cause::NeverIssued, detail)
 }
 
+/// The finding about a refresh token whose session is not there. Sessions are kept for `kept` seconds after their end: one
+/// that began before that was over long ago, for all that is known; a younger one must be there.
+pub fn no_session(token: &RefreshToken, now: Timestamp, kept: i64) -> Finding {
+    let (seconds, _) = token.session.get_timestamp().map_or((0, 0), |moment| moment.to_unix());
+    let began = Timestamp::from_seconds(i64::try_from(seconds).unwrap_or(0));
+    if began.plus_seconds(kept) < now {
+        let detail = format!("Its session began at {began}, is over, and is not kept any more.");
+        return Finding::known(Cause::Expired, detail);
+    }
+    never_issued("its session is not in this database, which is another one, or was restored")
+}
+
 /// The finding that the user of a session is gone or disabled.
 pub fn holder(cause: Cause) -> Finding {
     Finding::known(cause, cause.title())

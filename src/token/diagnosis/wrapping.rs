@@ -41,7 +41,7 @@ pub(super) fn peel(text: &str) -> Peeled {
         peeled.core = core;
         peeled.damage.extend(damage);
     }
-    peeled.is_deeper = true;
+    peeled.is_deeper = percent(&peeled.core).is_some();
     peeled.with_encodings(encodings)
 }
 

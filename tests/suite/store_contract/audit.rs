@@ -70,3 +70,12 @@ on_both_stores!(records_are_filtered_and_paged, async |backend| {
     assert_eq!(listed.len(), 5);
     assert_eq!(listed[1..], ["client c3", "client c2", "client c1", "client c0"]);
 });
+
+on_both_stores!(what_changed_nothing_is_recorded_all_the_same, async |backend| {
+    let db = Db::new(backend).await;
+    db.audit_write(&audited(), "token.explain", "token x".into(), Some("expired".into())).await.unwrap();
+    let records = db.audit_list(&AuditFilter::default(), &all()).await.unwrap();
+    let [record] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!((record.action.as_str(), record.target.as_str()), ("token.explain", "token x"));
+    assert_eq!(record.detail.as_deref(), Some("expired"));
+});

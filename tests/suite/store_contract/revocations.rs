@@ -2,6 +2,7 @@
 
 use jeton::oauth::cause::Cause;
 use jeton::oauth::revocation::Target;
+use jeton::store::Covered;
 use uuid::Uuid;
 
 use super::{Db, at, audited, audited_at, client, new_session, page, revocation, rotation, user};
@@ -163,4 +164,49 @@ on_both_stores!(an_entry_that_only_newer_programs_know_does_not_shorten_a_page, 
     assert_eq!((log.entries.len(), log.complete_to), (1, log.entries[0].number), "it is passed over");
     let rest = db.log_after(log.complete_to, 3).await.unwrap();
     assert_eq!((rest.entries.len(), rest.is_broken), (2, false), "and the reader goes on");
+});
+
+on_both_stores!(the_log_tells_by_what_something_ended_and_how_things_stand_with_its_holder, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let new = new_session(&app, &alice, at(10));
+    let begun = db.session_create(&new, &audited()).await.unwrap().unwrap();
+    let token = Uuid::from_u128(5);
+    let covered = Covered {
+        token: Some(token),
+        session: Some(new.session.id),
+        user: Some(alice.id),
+        client_id: "app".into(),
+        log: begun.log,
+    };
+    assert!(db.revocations_covering(&covered).await.unwrap().is_empty());
+    let revoke = async |target, cause| db.revoke(&revocation(target, cause), &audited()).await.unwrap().number;
+    // Of others.
+    revoke(Target::Token(Uuid::from_u128(6)), Cause::TokenRevoked).await;
+    revoke(Target::User(Uuid::from_u128(6)), Cause::UserRevoked).await;
+    revoke(Target::Client("other".into()), Cause::ClientRevoked).await;
+    let user = Target::User(alice.id);
+    let client = Target::Client("app".into());
+    let expected = [
+        revoke(Target::Token(token), Cause::TokenRevoked).await,
+        revoke(Target::Session(new.session.id), Cause::RefreshReuseDetected).await,
+        revoke(user.clone(), Cause::UserRevoked).await,
+        revoke(client.clone(), Cause::ClientRevoked).await,
+        revoke(Target::All, Cause::AllRevoked).await,
+    ];
+    // What ended is not ended once more; of a holder, the last word counts.
+    revoke(Target::Token(token), Cause::TokenRevoked).await;
+    revoke(user.clone(), Cause::UserRevoked).await;
+    revoke(user.clone(), Cause::UserDisabled).await;
+    revoke(client.clone(), Cause::ClientDisabled).await;
+    revoke(Target::All, Cause::AllRevoked).await;
+    let holders = [
+        revoke(Target::Session(new.session.id), Cause::SessionRevoked).await,
+        revoke(user, Cause::UserDeleted).await,
+        revoke(client, Cause::ClientDeleted).await,
+    ];
+    let found = db.revocations_covering(&covered).await.unwrap();
+    let numbers: Vec<i64> = found.iter().map(|revocation| revocation.number).collect();
+    assert_eq!(numbers, [expected.as_slice(), &holders].concat());
+    let later = Covered { log: db.log_head().await.unwrap(), token: None, session: None, ..covered };
+    assert!(db.revocations_covering(&later).await.unwrap().is_empty());
 });

@@ -33,3 +33,12 @@ on_both_stores!(a_database_with_a_client_or_a_user_is_in_use, async |backend| {
     other.user_create(&user("alice"), &audited()).await.unwrap();
     assert!(!other.is_unused().await.unwrap());
 });
+
+on_both_stores!(the_issuer_of_a_server_for_development_is_kept_until_the_next_one, async |backend| {
+    let db = Db::new(backend).await;
+    assert_eq!(db.dev_issuer().await.unwrap(), None);
+    for issuer in ["http://127.0.0.1:1", "http://127.0.0.1:2"] {
+        db.set_dev_issuer(issuer).await.unwrap();
+        assert_eq!(db.dev_issuer().await.unwrap().as_deref(), Some(issuer));
+    }
+});
