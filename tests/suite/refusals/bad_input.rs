@@ -56,7 +56,7 @@ const KIB: usize = 1024;
 const LARGEST: usize = 64 * KIB;
 
 /// What is repeated until it is long.
-const REPEATED: [&str; 22] = [
+const REPEATED: [&str; 23] = [
     "a",
     "A1",
     " ",
@@ -77,6 +77,7 @@ const REPEATED: [&str; 22] = [
     "\u{200B}",
     "\u{00A0}",
     "eyJ",
+    "eyJ.",
     "jat_live_",
     "Bearer ",
 ];
@@ -159,7 +160,9 @@ on_both_stores!(encodings_nested_deeply_get_a_verdict, async |backend| {
         for _ in 0..depth.min(10) {
             escaped = serde_json::to_string(&escaped).unwrap();
         }
-        for text in [good.replacen('.', &percent, 1), quotes, bearers, json, escaped] {
+        let nothing = ["Bearer ", "\"", "%25", "["].map(|part| part.repeat(depth));
+        let around = [good.replacen('.', &percent, 1), quotes, bearers, json, escaped];
+        for text in around.into_iter().chain(nothing) {
             let answer = agree(&stage, &format!("{depth} deep"), &text).await;
             assert_eq!(answer.json["active"], json!(false), "{answer:?}");
             assert_quiet(&Case::new("nested", text, "").made_from(&good), &answer);
