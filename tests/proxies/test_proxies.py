@@ -164,6 +164,7 @@ def test_two_tokens_are_an_invalid_request(proxy, api, tokens):
     scheme, parameters = parts_of(answer.challenge)
     assert (scheme, parameters["error"]) == ("Bearer", "invalid_request")
     assert parameters["error_description"]
+    assert "Retry-After" not in answer.headers
     assert api.requests == []
 
 
@@ -177,6 +178,7 @@ def test_a_token_in_the_query_is_an_invalid_request(proxy, api, tokens, with_hea
     scheme, parameters = parts_of(answer.challenge)
     assert (scheme, parameters["error"]) == ("Bearer", "invalid_request")
     assert parameters["error_description"]
+    assert "Retry-After" not in answer.headers
     assert api.requests == []
 
 
@@ -319,12 +321,11 @@ def test_jeton_is_told_the_original_uri_and_not_the_body(observed, listener, api
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 502, 503])
 def test_what_the_api_itself_refuses_stays_as_it_is(proxy, api, tokens, status):
-    for target, headers in (f"/answer/{status}", [bearer(tokens["of a machine"])]),:
-        answer = send(proxy.port, target, *headers)
-        assert answer.status == status
-        assert answer.seen["target"] == target
-        assert answer.challenge == ('Basic realm="of the API itself"' if status == 401 else None)
-        assert "Retry-After" not in answer.headers
+    answer = send(proxy.port, f"/answer/{status}", bearer(tokens["of a machine"]))
+    assert answer.status == status
+    assert answer.seen["target"] == f"/answer/{status}"
+    assert answer.challenge == ('Basic realm="of the API itself"' if status == 401 else None)
+    assert "Retry-After" not in answer.headers
 
 
 def test_an_api_that_is_down_is_not_taken_for_jeton(kind, folder, jeton, tokens):
@@ -396,6 +397,16 @@ def test_no_path_leads_around_the_check(proxy, api, method, target):
         assert [urllib.parse.unquote(request.target) for request in api.requests] == ["/health"]
     else:
         assert 300 <= answer.status < 500, answer
+
+
+@pytest.mark.parametrize("target", ["/healthy", "/health.json", "/health-check", "/health/x"])
+def test_what_only_looks_like_the_public_path_is_protected(proxy, api, target):
+    assert send(proxy.port, target).status == 401
+    assert api.requests == []
+
+
+def test_the_public_path_keeps_its_query(proxy, api):
+    assert send(proxy.port, "/health?/../v1").seen["target"] == "/health?/../v1"
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get", "X"])
