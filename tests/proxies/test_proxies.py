@@ -446,6 +446,15 @@ def test_no_host_leads_around_the_check(proxy, api, host):
     assert api.requests == []
 
 
+@pytest.mark.parametrize("dots", ["..", "%2e%2e", "%2E.", ".%2e", ".", "%2e"])
+@pytest.mark.parametrize("target", ["/v1/{}/admin", "/v1/{}", "/v1/{}?q", "/{}/v1", "http://127.0.0.1/v1/{}/admin"])
+def test_no_dot_segment_reaches_the_api(proxy, api, tokens, target, dots):
+    answer = send(proxy.port, target.format(dots), bearer(tokens["of a machine"]))
+    segments = [part for request in api.requests for part in urllib.parse.unquote(request.target).split("?")[0].split("/")]
+    assert not {".", ".."} & set(segments), segments
+    assert answer.status == (200 if api.requests else 400)
+
+
 @pytest.mark.parametrize("target", ["http://127.0.0.1/v1/data?a=b", "//v1/data"])
 def test_other_spellings_of_a_path_pass_with_a_token(proxy, api, tokens, target):
     assert send(proxy.port, target, bearer(tokens["of a machine"])).status == 200
