@@ -1,4 +1,4 @@
-"""What the tests put around a proxy: a real Jeton, an API that tells what it received, and a client that says anything."""
+"""What the tests put around a proxy: a real Jeton, an API that tells what it received, a client that says anything."""
 
 import contextlib
 import http.client
