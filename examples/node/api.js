@@ -3,7 +3,7 @@
 // A JWT is checked here, with the keys that Jeton publishes. Jeton is asked (introspection, RFC 7662) about what cannot
 // be checked here: an opaque token, a JWT whose key is not published; and with INTROSPECT=always about every token.
 //
-// Environment: ISSUER, AUDIENCE, SCOPE (what /data needs), CLIENT_ID and CLIENT_SECRET (of this API, for introspection),
+// Environment: ISSUER, AUDIENCE, SCOPE (what /data needs), CLIENT_ID and CLIENT_SECRET (this API's own),
 // PORT (default 3000), INTROSPECT ("always", or nothing).
 import { createServer } from 'node:http'
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
@@ -37,9 +37,7 @@ class Refusal extends Error {
     Object.assign(this, { status, code })
   }
 }
-const badRequest = (text) => new Refusal(400, 'invalid_request', text)
 const badToken = (text) => new Refusal(401, 'invalid_token', text)
-const noToken = () => new Refusal(401, undefined, 'Send a Bearer token.')
 // Nobody knows whether the token is good: an outage, never a refusal of the token.
 function couldNotCheck(why) {
   console.error('introspection failed:', why)
@@ -51,11 +49,13 @@ function presented(request) {
   const query = new URLSearchParams(request.url.split('?')[1])
   const sent = request.headersDistinct.authorization ?? []
   if (sent.length > 1 || (sent.length === 1 && query.has('access_token'))) {
-    throw badRequest('The request carries more than one token.')
+    throw new Refusal(400, 'invalid_request', 'The request carries more than one token.')
   }
-  if (query.has('access_token')) throw badRequest('The token is in the query string. Send it in the header.')
+  if (query.has('access_token')) {
+    throw new Refusal(400, 'invalid_request', 'The token is in the query string. Send it in the header.')
+  }
   const [, token] = /^Bearer ([^ ].*)$/i.exec(sent[0]) ?? []
-  if (!token) throw noToken()
+  if (!token) throw new Refusal(401, undefined, 'Send a Bearer token.')
   return token
 }
 

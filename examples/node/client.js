@@ -68,7 +68,7 @@ export class Client {
         if (this.#token?.text === token) this.#token = undefined
       } catch (error) {
         attempt += 1
-        if (!error.wait) throw error
+        if (error.wait === undefined) throw error
         if (attempt === ATTEMPTS) throw new Failure(`no answer from ${url} after ${attempt} attempts: ${error.message}`)
         await sleep(error.wait)
       }
@@ -90,12 +90,12 @@ export class Client {
       } catch (error) {
         attempt += 1
         const now = Date.now()
-        if (error.wait && this.#token && now < this.#token.expiresAt) {
+        if (error.wait !== undefined && this.#token && now < this.#token.expiresAt) {
           // The old token still serves; the next call after the wait tries again.
           this.#token.renewAt = Math.min(this.#token.expiresAt, now + error.wait)
           return this.#token.text
         }
-        if (!error.wait || attempt === ATTEMPTS) {
+        if (error.wait === undefined || attempt === ATTEMPTS) {
           throw new Failure(`no token from ${this.tokenEndpoint} after ${attempt} attempts: ${error.message}`)
         }
         await sleep(error.wait)
@@ -105,7 +105,8 @@ export class Client {
 
   async #newToken(attempt) {
     const asked = Date.now()
-    const options = { method: 'POST', headers: { authorization: this.authorization }, body: new URLSearchParams(this.form) }
+    const headers = { authorization: this.authorization }
+    const options = { method: 'POST', headers, body: new URLSearchParams(this.form) }
     const answer = await request(this.tokenEndpoint, options, attempt)
     const body = await answer.json().catch(() => ({}))
     if (answer.status !== 200 || !body.access_token || !body.expires_in) {

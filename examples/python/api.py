@@ -3,7 +3,7 @@
 A JWT is checked here, with the keys that Jeton publishes. Jeton is asked (introspection, RFC 7662) about what cannot be
 checked here: an opaque token, a JWT whose key is not published; and with INTROSPECT=always about every token.
 
-Environment: ISSUER, AUDIENCE, SCOPE (what /data needs), CLIENT_ID and CLIENT_SECRET (of this API, for introspection),
+Environment: ISSUER, AUDIENCE, SCOPE (what /data needs), CLIENT_ID and CLIENT_SECRET (this API's own),
 PORT (default 3000), INTROSPECT ("always", or nothing).
 """
 
@@ -39,8 +39,7 @@ REFRESH = 300
 
 published = jwt.PyJWKClient(f"{ISSUER}/.well-known/jwks.json", cache_jwk_set=False, timeout=2)
 keys: dict[str, jwt.PyJWK] = {}
-asked_for_unknown = -math.inf
-asking = threading.Lock()
+asked_for_unknown = -math.inf  # when an unknown key id last had the keys fetched
 http = httpx2.Client(timeout=2)
 
 
@@ -49,10 +48,6 @@ class Refusal(Exception):
 
     def __init__(self, status: int, code: str | None, text: str):
         self.status, self.code, self.text = status, code, text
-
-
-def bad_request(text: str) -> Refusal:
-    return Refusal(400, "invalid_request", text)
 
 
 def bad_token(text: str) -> Refusal:
@@ -70,9 +65,9 @@ def presented(request: Request) -> str:
     sent = request.headers.getlist("authorization")
     in_query = "access_token" in request.query_params
     if len(sent) > 1 or (sent and in_query):
-        raise bad_request("The request carries more than one token.")
+        raise Refusal(400, "invalid_request", "The request carries more than one token.")
     if in_query:
-        raise bad_request("The token is in the query string. Send it in the header.")
+        raise Refusal(400, "invalid_request", "The token is in the query string. Send it in the header.")
     match = re.fullmatch("Bearer ([^ ].*)", sent[0], re.IGNORECASE) if sent else None
     if not match:
         raise Refusal(401, None, "Send a Bearer token.")
@@ -110,7 +105,7 @@ def verify(token: str) -> tuple[dict, str]:
         if claims["exp"] <= time.time():
             raise jwt.ExpiredSignatureError
         return claims, "keys"
-    except (jwt.InvalidTokenError, RecursionError) as error:
+    except jwt.InvalidTokenError as error:
         raise bad_token(REASONS.get(type(error), "This is not an access token.")) from error
 
 
@@ -127,12 +122,9 @@ REASONS = {
 def key_with(kid: str | None) -> jwt.PyJWK | None:
     """The published key with this id."""
     global asked_for_unknown
-    if kid not in keys:
-        with asking:
-            may_ask = time.monotonic() - asked_for_unknown >= PAUSE
-            asked_for_unknown = time.monotonic() if may_ask else asked_for_unknown
-        if may_ask:
-            fetch_keys()
+    if kid not in keys and time.monotonic() - asked_for_unknown >= PAUSE:
+        asked_for_unknown = time.monotonic()
+        fetch_keys()
     key = keys.get(kid or "")
     return key if key and key.algorithm_name in ALGORITHMS else None
 
@@ -142,7 +134,7 @@ def fetch_keys() -> None:
     global keys
     try:
         keys = {key.key_id: key for key in published.get_signing_keys(refresh=True) if key.key_id}
-    except (jwt.PyJWKClientError, jwt.PyJWKSetError, ValueError) as error:
+    except (jwt.PyJWTError, OSError, ValueError) as error:
         logging.error("the published keys could not be fetched: %s", error)
 
 

@@ -1,9 +1,9 @@
 //! A protected API: `GET /data` answers whoever brings a good access token of Jeton.
 //!
-//! A JWT is checked here, with the keys that Jeton publishes. Jeton is asked (introspection, RFC 7662) about what cannot
-//! be checked here: an opaque token, a JWT whose key is not published; and with INTROSPECT=always about every token.
+//! A JWT is checked here, with the keys that Jeton publishes. Jeton is asked (introspection, RFC 7662) about what can
+//! not be checked here: an opaque token, a JWT whose key is not published; with INTROSPECT=always about every token.
 //!
-//! Environment: ISSUER, AUDIENCE, SCOPE (what /data needs), CLIENT_ID and CLIENT_SECRET (of this API, for introspection),
+//! Environment: ISSUER, AUDIENCE, SCOPE (what /data needs), CLIENT_ID and CLIENT_SECRET (this API's own),
 //! PORT (default 3000), INTROSPECT ("always", or nothing).
 
 use std::sync::Arc;
@@ -32,9 +32,10 @@ struct Refusal(StatusCode, &'static str, &'static str);
 const NO_TOKEN: Refusal = Refusal(StatusCode::UNAUTHORIZED, "", "Send a Bearer token.");
 const TOO_LITTLE: Refusal = Refusal(StatusCode::FORBIDDEN, "insufficient_scope", "The token lacks a scope.");
 
-fn bad_request(text: &'static str) -> Refusal {
-    Refusal(StatusCode::BAD_REQUEST, "invalid_request", text)
-}
+const TWO_TOKENS: Refusal =
+    Refusal(StatusCode::BAD_REQUEST, "invalid_request", "The request carries more than one token.");
+const IN_QUERY: Refusal =
+    Refusal(StatusCode::BAD_REQUEST, "invalid_request", "The token is in the query string. Send it in the header.");
 
 fn bad_token(text: &'static str) -> Refusal {
     Refusal(StatusCode::UNAUTHORIZED, "invalid_token", text)
@@ -149,9 +150,9 @@ impl Checker {
 fn presented(headers: &HeaderMap, query: &str) -> Result<String, Refusal> {
     let in_query = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token");
     let value = match headers.get_all(header::AUTHORIZATION).iter().collect::<Vec<_>>()[..] {
-        [_, _, ..] => return Err(bad_request("The request carries more than one token.")),
-        [_] if in_query => return Err(bad_request("The request carries more than one token.")),
-        [] if in_query => return Err(bad_request("The token is in the query string. Send it in the header.")),
+        [_, _, ..] => return Err(TWO_TOKENS),
+        [_] if in_query => return Err(TWO_TOKENS),
+        [] if in_query => return Err(IN_QUERY),
         [] => return Err(NO_TOKEN),
         [value] => String::from_utf8_lossy(value.as_bytes()),
     };
@@ -218,7 +219,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
     let address = format!("127.0.0.1:{}", std::env::var("PORT").unwrap_or_else(|_| "3000".into()));
+    let listener = tokio::net::TcpListener::bind(&address).await?;
     println!("http://{address}/data");
-    let listener = tokio::net::TcpListener::bind(address).await?;
     Ok(axum::serve(listener, Router::new().route("/data", get(data)).with_state(checker)).await?)
 }

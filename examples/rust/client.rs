@@ -1,7 +1,7 @@
 //! A client of a protected API that always has a good access token of Jeton (client_credentials).
 //!
-//! It renews the token before it expires, once for all calls that need it. When the API refuses a token all the same, it
-//! gets a new one and repeats the call once. It waits when somebody is busy or away, and says why when it gives up.
+//! It renews the token before it expires, once for all calls that need it. When the API refuses a token all the same,
+//! it gets a new one and repeats the call once. It waits when somebody is busy or away, and says why when it gives up.
 //!
 //! Environment: ISSUER, CLIENT_ID, CLIENT_SECRET, SCOPE, AUDIENCE, API_URL (default http://127.0.0.1:3000/data),
 //! CALLS (at the same time; default 1), EVERY (seconds between rounds of calls; default: one round).

@@ -214,7 +214,8 @@ class Server:
                 status, body, headers = found
                 self.send_response(status)
                 body = body if isinstance(body, bytes) else json.dumps(body).encode()
-                for name, value in ({"Content-Type": "application/json", "Content-Length": str(len(body))} | headers).items():
+                usual = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+                for name, value in (usual | headers).items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)

@@ -73,19 +73,23 @@ def test_each_algorithm_of_jeton_is_understood(start, language, algorithm):
 @pytest.mark.parametrize("form", ["jwt", "opaque"])
 def test_a_token_is_refused_from_the_moment_on_when_it_expires(api, strict, jeton, form):
     client = jeton.client(access_token_ttl=1, access_token_format=form)
-    issued = jeton.token(*client)
-    introspection = jeton.post("/auth/introspect", ("demo-api", "demo-api-secret"), token=issued).json
-    if not introspection["active"]:
-        pytest.fail("the token did not live long enough to be looked at")
+
+    def living():
+        # Times are whole seconds: a token that lives for one may be over after a moment.
+        token = jeton.token(*client)
+        found = jeton.post("/auth/introspect", ("demo-api", "demo-api-secret"), token=token).json
+        return found["active"] and (token, found["exp"])
+
+    token, expiry = eventually(living)
     for server, text in ((api, "The token has expired." if form == "jwt" else INACTIVE), (strict, INACTIVE)):
         while True:
             before = time.time()
-            answer = server.get(issued)
+            answer = server.get(token)
             if answer.status != 200:
                 break
-            assert before < introspection["exp"], "accepted after it had expired"
+            assert before < expiry, "accepted after it had expired"
             time.sleep(0.02)
-        assert time.time() >= introspection["exp"], "refused before it expired"
+        assert time.time() >= expiry, "refused before it expired"
         assert_refused(answer, text)
 
 
@@ -160,7 +164,8 @@ def test_a_forged_token_is_refused(api, strict, jeton):
 def test_no_text_in_place_of_a_token_gets_in_or_does_harm(api, strict, jeton):
     deep = jwt.utils.base64url_encode(b'{"alg":' + b"[" * 20_000).decode()
     texts = ["undefined", "null", "[object Object]", "a.b.c", "...", ".", "jat_", "jat_dev_x", "jat_" + "A" * 6000]
-    texts += [f'"{jeton.token()}"', f"{jeton.token()},", f"{jeton.token()} {jeton.token()}", "é" * 30, f"{deep}.e30.e30"]
+    texts += [f'"{jeton.token()}"', f"{jeton.token()},", f"{jeton.token()} {jeton.token()}"]
+    texts += ["é" * 30, f"{deep}.e30.e30"]
     texts += [f"Bearer {jeton.token()}", jeton.token()[:-1], jeton.token()[:40], "demo-app-secret"]
     for text in texts:
         for server in (api, strict):
@@ -279,15 +284,18 @@ def test_while_jeton_is_away_jwts_are_accepted_and_what_cannot_be_checked_gets_5
     assert_accepted(strict.get(good), "introspection")
 
 
-def test_an_api_that_starts_before_jeton_says_503_until_jeton_is_there(start, language):
+def test_an_api_that_starts_before_jeton_says_503_until_jeton_is_there(start):
     jeton = start.jeton()
     good = jeton.token()
     jeton.stop()
-    api = start.api(language, jeton.url)
-    assert_not_checked(api.get(good))
+    apis = [start.api(language, jeton.url) for language in LANGUAGES]
+    for api in apis:
+        assert_not_checked(api.get(good))
     jeton.start()
-    assert api.get(good).status == 200
-    eventually(lambda: api.get(good).json["checked_by"] == "keys")
+    for api in apis:
+        assert api.get(good).status == 200
+    for api in apis:
+        eventually(lambda: api.get(good).json["checked_by"] == "keys")
 
 
 def test_new_keys_are_found_and_a_deleted_one_is_no_longer_believed(start):

@@ -1,6 +1,7 @@
 """The example APIs beside a server that does what a real Jeton never does: signs anything, and breaks in every way."""
 
 import base64
+import json
 import threading
 import time
 import urllib.parse
@@ -9,7 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from support import AUDIENCE, READ, Server
+from support import AUDIENCE, LANGUAGES, READ, Server, eventually
 from test_api import assert_accepted, assert_not_checked, assert_refused
 
 ID, SECRET = "api: 1+2 %41", "secret &=+% ü"
@@ -27,7 +28,7 @@ class Issuer(Server):
             public = kind.to_jwk(self.keys[kid].public_key(), as_dict=True)
             public.pop("key_ops", None)
             self.published.append(public | {"kid": kid, "alg": algorithm, "use": "sig"})
-        self.fetched = 0
+        self.fetched, self.fault = 0, ()
         self.asked = []
         self.introspection = (200, {"active": False}, {})
         self.hang = threading.Event()
@@ -36,7 +37,7 @@ class Issuer(Server):
         if request.path == "/.well-known/jwks.json":
             with self.lock:
                 self.fetched += 1
-            return 200, {"keys": self.published}, {}
+            return self.fault if self.fault != () else (200, {"keys": self.published}, {})
         assert request.path == "/auth/introspect"
         with self.lock:
             self.asked.append((request.headers["Authorization"], request.body.decode()))
@@ -65,13 +66,14 @@ def issuer(language):
 
 
 @pytest.fixture(scope="module")
-def api(shared, issuer, language):
+def api_of_issuer(shared, issuer, language):
     return shared.api(language, issuer.url, CLIENT_ID=ID, CLIENT_SECRET=SECRET)
 
 
-@pytest.fixture(autouse=True)
-def inactive(issuer):
+@pytest.fixture
+def api(api_of_issuer, issuer):
     issuer.introspection = (200, {"active": False}, {})
+    return api_of_issuer
 
 
 def test_what_it_signs_is_accepted(api, issuer):
@@ -88,12 +90,14 @@ def test_a_clock_that_is_a_little_behind_is_forgiven_but_not_for_expiry(api, iss
     assert_refused(api.get(issuer.sign(exp=now - 3600)), "The token has expired.")
 
 
-@pytest.mark.parametrize("changes", [{"exp": None}, {"iss": None}, {"aud": None}, {"aud": []}, {"aud": {}}, {"exp": "soon"}])
+@pytest.mark.parametrize(
+    "changes", [{"exp": None}, {"iss": None}, {"aud": None}, {"aud": []}, {"aud": {}}, {"exp": "soon"}], ids=str
+)
 def test_a_signed_token_without_what_is_needed_is_refused(api, issuer, changes):
-    # The library of the tests refuses to write some of these.
-    key = jwt.PyJWS()
-    payload = jwt.api_jwt.PyJWT()._encode_payload(issuer.claims(**changes))
-    assert_refused(api.get(key.encode(payload, issuer.keys["ec"], "ES256", {"kid": "ec", "typ": "at+jwt"})))
+    # Not by jwt.encode, which refuses to write some of these.
+    payload = json.dumps(issuer.claims(**changes)).encode()
+    token = jwt.PyJWS().encode(payload, issuer.keys["ec"], "ES256", {"kid": "ec", "typ": "at+jwt"})
+    assert_refused(api.get(token))
 
 
 def test_a_signed_token_of_another_issuer_or_audience_is_refused(api, issuer):
@@ -124,7 +128,7 @@ def test_a_key_is_used_with_its_own_algorithm_only(api, issuer):
 
 
 def test_a_flood_of_unknown_keys_has_the_keys_fetched_once_and_each_token_introspected(start, language):
-    issuer = Issuer()
+    issuer = start.keep(Issuer())
     api = start.api(language, issuer.url)
     assert_accepted(api.get(issuer.sign()), "keys")
     before = issuer.fetched
@@ -134,7 +138,38 @@ def test_a_flood_of_unknown_keys_has_the_keys_fetched_once_and_each_token_intros
     assert issuer.fetched <= before + 1
     assert len(issuer.asked) == 30
     assert_accepted(api.get(issuer.sign()), "keys")
-    issuer.stop()
+
+
+FAULTS = [None, (500, {}, {}), (302, {}, {"Location": "/x"}), (200, b"<html>", {}), (200, {}, {}), (200, b"[]", {})]
+FAULTS += [(200, {"keys": 1}, {}), (200, {"keys": [1]}, {}), (200, {"keys": []}, {}), (200, b"\xff", {})]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_without_keys_jeton_is_asked_and_without_jeton_the_answer_is_503(start, language, fault):
+    issuer = start.keep(Issuer())
+    issuer.fault, issuer.introspection = fault, (503, {}, {})
+    api = start.api(language, issuer.url)
+    for _ in range(2):
+        assert_not_checked(api.get(issuer.sign()))
+    issuer.introspection = (200, issuer.claims() | {"active": True, "token_type": "Bearer"}, {})
+    assert_accepted(api.get(issuer.sign()), "introspection")
+
+
+def test_keys_that_cannot_be_fetched_anew_stay_in_use(start):
+    issuers = [start.keep(Issuer()) for _ in LANGUAGES]
+    apis = [start.api(language, issuer.url) for language, issuer in zip(LANGUAGES, issuers)]
+    for issuer, api in zip(issuers, apis):
+        eventually(lambda: api.get(issuer.sign()).json["checked_by"] == "keys")
+        issuer.fault = 200, {"keys": [1]}, {}
+    for issuer, api in zip(issuers, apis):
+        before = issuer.fetched
+
+        def has_asked():
+            assert_refused(api.get(issuer.sign(header={"kid": "unknown"})))
+            return issuer.fetched > before
+
+        eventually(has_asked)
+        assert_accepted(api.get(issuer.sign()), "keys")
 
 
 def test_introspection_is_asked_with_the_credentials_of_the_api_and_the_token_in_the_body(api, issuer):
@@ -151,7 +186,9 @@ def test_introspection_is_asked_with_the_credentials_of_the_api_and_the_token_in
     "introspection",
     [
         (503, {}, {"Retry-After": "1"}),
+        (503, {"active": False}, {}),
         (500, {}, {}),
+        (502, {"active": True}, {}),
         (429, {}, {"Retry-After": "1"}),
         (401, {"error": "invalid_client"}, {}),
         (403, {}, {}),
