@@ -42,7 +42,7 @@ on_both_stores!(of_two_damages_the_first_in_the_order_is_the_cause_and_both_are_
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for (index, (form, make, first, second)) in TABLE.iter().enumerate() {
-        let good = stage.good_with(*form, |token| *form == Refresh || is_damageable(token)).await;
+        let good = stage.good_with(*form, is_damageable).await;
         let name = format!("row {index}: {first} and {second} ({form:?})");
         sheet.case(&stage, &Case::new(name, make(&good), first).made_from(&good).also(&[second])).await;
     }
