@@ -11,6 +11,7 @@ use super::{App, Failure, Request, Result};
 use crate::oauth::client::{Client, SecretDigest};
 use crate::oauth::credentials::Credentials;
 use crate::oauth::error::Refusal;
+use crate::oauth::identity::Identity;
 use crate::token::environment::{self, ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, REFRESH_TOKEN_PREFIX};
 use crate::token::{equal_in_constant_time, sha256};
 
@@ -66,7 +67,8 @@ pub async fn verify(app: &App, credentials: Credentials) -> Result<Arc<Client>> 
 }
 
 async fn judge(app: &App, client: &Client, secret: Option<&SecretString>) -> Result<std::result::Result<(), Refusal>> {
-    let refuse = |reason: String| Ok(Err(Refusal::invalid_client(reason)));
+    let refuse =
+        |reason: String| Ok(Err(Refusal::invalid_client(reason).about(Identity::of_client(&client.client_id))));
     if !client.settings.enabled {
         return refuse("the client is disabled".into());
     }

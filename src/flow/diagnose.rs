@@ -9,6 +9,7 @@ use super::check;
 use super::{App, Result};
 use crate::oauth::cause::Cause;
 use crate::oauth::claims::AccessClaims;
+use crate::oauth::identity::Identity;
 use crate::oauth::time::Timestamp;
 use crate::store::{Covered, HeldSession};
 use crate::token::diagnosis::judge::{self, Expected, Taken};
@@ -132,37 +133,17 @@ async fn taken_back(app: &App, covered: &Covered, remembered: Vec<(Cause, Timest
 pub fn note_refusal(app: &App, endpoint: &'static str, diagnosis: &Diagnosis, request_id: Uuid, address: IpAddr) {
     let Some(cause) = diagnosis.cause().map(Cause::name) else { return };
     app.metrics.refused(endpoint, cause);
-    let Identity { client, subject, session, jti } = Identity::of(diagnosis);
+    let Identity { client, subject, session, jti } = identity(diagnosis);
     let text = |id: Option<Uuid>| id.map(|id| id.to_string());
     let (session, jti) = (text(session), text(jti));
     tracing::info!(endpoint, cause, client, subject, session, jti, %request_id, %address, "token refused");
 }
 
-/// Who and what a proved token stands for, as a line of the log names them.
-#[derive(Debug, Default)]
-pub struct Identity {
-    /// The client that it was issued to.
-    pub client: Option<String>,
-    /// The user or the client that it speaks for.
-    pub subject: Option<String>,
-    /// Its session.
-    pub session: Option<Uuid>,
-    /// Its own id.
-    pub jti: Option<Uuid>,
-}
-
-impl Identity {
-    /// Nothing is believed that was not proved.
-    pub fn of(diagnosis: &Diagnosis) -> Self {
-        match &diagnosis.authentic {
-            Some(Authentic::Access(claims)) => Self {
-                client: Some(claims.client_id.clone()),
-                subject: Some(claims.sub.clone()),
-                session: claims.sid,
-                jti: Some(claims.jti),
-            },
-            Some(Authentic::Refresh(token)) => Self { session: Some(token.session), ..Self::default() },
-            None => Self::default(),
-        }
+/// Whom a diagnosis is about. Nothing is believed that was not proved.
+pub(super) fn identity(diagnosis: &Diagnosis) -> Identity {
+    match &diagnosis.authentic {
+        Some(Authentic::Access(claims)) => Identity::from(&**claims),
+        Some(Authentic::Refresh(token)) => Identity::of_session(token.session),
+        None => Identity::default(),
     }
 }

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::diagnose::{self, Identity};
+use super::diagnose;
 use super::{App, Failure, Request, Result, admin_token, check, client_auth};
 use crate::oauth::advice;
 use crate::oauth::cause::{BearerAnswer, Cause};
@@ -14,6 +14,7 @@ use crate::oauth::challenge::Challenge;
 use crate::oauth::claims::AccessClaims;
 use crate::oauth::client::{Client, Permission};
 use crate::oauth::error::{ErrorCode, Refusal};
+use crate::oauth::identity::Identity;
 use crate::oauth::scope::Scope;
 use crate::oauth::time::Timestamp;
 use crate::store::Audited;
@@ -224,7 +225,7 @@ async fn explain(
     if question.of_any_kind {
         diagnosis = diagnosis.of_any_kind();
     }
-    let identity = Identity::of(&diagnosis);
+    let identity = diagnose::identity(&diagnosis);
     let target = match (&identity.jti, &identity.session) {
         (Some(jti), _) => format!("token {jti}"),
         (None, Some(session)) => format!("session {session}"),
