@@ -8,6 +8,7 @@ mod keys;
 mod revoke;
 mod server;
 mod start;
+mod token;
 mod users;
 
 use std::collections::BTreeMap;
@@ -281,6 +282,15 @@ impl Running {
                 return text;
             }
             assert!(begun.elapsed() < LIMIT, "{word:?} is not printed: {text}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until the log says this.
+    fn says(&self, words: &str) {
+        let begun = Instant::now();
+        while !self.log.lock().unwrap().contains(words) {
+            assert!(begun.elapsed() < LIMIT, "{words:?} is not logged: {}", self.log.lock().unwrap());
             thread::sleep(Duration::from_millis(5));
         }
     }

@@ -10,6 +10,7 @@ mod stage;
 
 mod damage;
 mod damage_twice;
+mod history;
 mod kinds;
 mod origin;
 mod placeholders;
