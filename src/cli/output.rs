@@ -65,7 +65,11 @@ fn fields(members: &Map<String, Value>) -> Outcome {
 
 /// A text in which nothing moves the cursor of a terminal.
 pub(super) fn plain_text(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+    // Also what changes the direction of writing, or breaks a line.
+    let moves = |c: char| {
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().flat_map(|c| if moves(c) { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
 fn plain(value: &Value) -> String {

@@ -9,7 +9,8 @@ use super::context::{actor, open};
 use super::output::{self, plain_text};
 use super::{Failed, Format, Global, Outcome, pasted};
 use crate::flow::App;
-use crate::flow::explain::{Explanation, Question, explain_to_operator};
+use crate::flow::explain::{Question, explain_to_operator};
+use crate::flow::explanation::Explanation;
 use crate::oauth::cause::Cause;
 use crate::oauth::scope::Scope;
 use crate::settings::Needs;
@@ -30,7 +31,7 @@ enum Action {
 
 #[derive(Debug, clap::Args)]
 struct Explain {
-    /// What was presented as a token; without it, or with -, standard input is read
+    /// What was presented as a token; without it, or with -, standard input is read, without one line break at its end
     #[arg(value_name = "TOKEN|-", allow_hyphen_values = true)]
     token: Option<String>,
     /// The scopes that the resource server needs
@@ -74,7 +75,7 @@ pub(super) async fn run(global: &Global, command: TokenCommand) -> Outcome {
     let (faults, text) = if command.curl { request(&text)? } else { (vec![], Some(text)) };
     let explanation = match text {
         Some(text) => {
-            let expected = Expected { audience: command.audience, scope };
+            let expected = Expected { audience: command.audience.filter(|audience| !audience.is_empty()), scope };
             Some(explain(global, &Question { text, expected, of_any_kind: command.refresh_token }).await?)
         }
         None => None,
@@ -134,9 +135,7 @@ async fn explain(global: &Global, question: &Question) -> Result<Explanation, Fa
     let audited = Audited { actor, address, at, request_id: Some(Uuid::now_v7().to_string()) };
     let (clock, store, passwords) = (administration.clock, administration.store, administration.passwords);
     let app = App::open(administration.settings, clock, store, passwords).await?;
-    explain_to_operator(&app, question, &audited)
-        .await
-        .map_err(|failure| Failed(format!("could_not_check: the database could not be asked: {failure:?}")))
+    explain_to_operator(&app, question, &audited).await.map_err(|failure| Failed(format!("could_not_check: {failure}")))
 }
 
 /// The styles of a terminal, or none.

@@ -37,8 +37,19 @@ pub async fn judge(app: &App, text: &str) -> Result<Verdict<Held>> {
         Ok(claims) => claims,
         Err(diagnosis) => return Ok(Err(diagnosis)),
     };
-    let granted = claims.scope.clone().unwrap_or_default();
-    let client = app.view.client(&claims.client_id).await?;
-    let scope = client.map(|client| granted.intersection(&client.settings.scope)).unwrap_or_default();
+    let scope = held_scope(app, &claims).await?;
     Ok(Ok(Held { claims, scope }))
+}
+
+/// What a token allows as things stand: a reserved scope only as long as its client has it.
+///
+/// # Errors
+/// When it could not be found out.
+pub(super) async fn held_scope(app: &App, claims: &AccessClaims) -> Result<Scope> {
+    let granted = claims.scope.clone().unwrap_or_default();
+    if !granted.has_reserved() {
+        return Ok(granted);
+    }
+    let client = app.view.client(&claims.client_id).await?;
+    Ok(client.map(|client| granted.intersection(&client.settings.scope)).unwrap_or_default())
 }

@@ -105,7 +105,7 @@ async fn refresh_token(app: &App, text: &str) -> Result<Verdict<Found>> {
         return Ok(Err(Box::new(diagnosis.of_any_kind())));
     };
     let held = app.store.session_find(token.session).await?;
-    let findings = diagnose::of_session(app, token, held.as_ref(), Effort::Verdict).await;
+    let findings = diagnose::of_session(app, token, held.as_ref(), Effort::Verdict).await?;
     match held {
         Some(held) if findings.is_empty() => Ok(Ok(Found::Refresh(Box::new(held)))),
         _ => {

@@ -6,16 +6,18 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use super::check;
-use super::{App, Result};
+use super::{App, Failure, Result, admin_token};
 use crate::oauth::cause::Cause;
 use crate::oauth::claims::AccessClaims;
 use crate::oauth::identity::Identity;
+use crate::oauth::session::Session;
 use crate::oauth::time::Timestamp;
 use crate::store::{Covered, HeldSession};
 use crate::token::diagnosis::judge::{self, Expected, Taken};
-use crate::token::diagnosis::{Diagnosis, Finding};
+use crate::token::diagnosis::{Diagnosis, Fact, Finding};
 use crate::token::presented::{Authentic, Unread};
 use crate::token::refresh::RefreshToken;
+use crate::view::KEPT_WHEN_OVER;
 
 /// How much is done to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +37,70 @@ pub enum Effort {
 pub(super) async fn complete(app: &App, reading: Diagnosis, expected: &Expected) -> Result<Diagnosis> {
     let mut diagnosis = judged(app, reading, Effort::Explanation).await?;
     if let Some(claims) = diagnosis.claims() {
-        let unmet = judge::expectation(claims, expected);
+        let unmet = expectation(app, claims, expected).await?;
         diagnosis.add(unmet);
     }
+    add_story(app, &mut diagnosis).await?;
     Ok(diagnosis)
+}
+
+/// Adds what only an explanation tells: who withdrew a key, how things stand with the holder now, the record of the
+/// session.
+async fn add_story(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
+    if let Some(kid) = &diagnosis.retired {
+        for revocation in app.view.history(&Covered::by_key(kid), true).await? {
+            let reason = revocation.reason.map(|reason| format!(" Reason: {reason}.")).unwrap_or_default();
+            diagnosis.tell(Cause::RetiredKey, format!(" It was withdrawn by {}.{reason}", revocation.actor), None);
+        }
+    }
+    let Some(Authentic::Access(claims)) = &diagnosis.authentic else { return Ok(()) };
+    let (user, session, client_id) = (claims.user(), claims.sid, claims.client_id.clone());
+    let has = |cause: Cause| diagnosis.findings.iter().any(|finding| finding.cause == cause);
+    let user_is_back = match user.filter(|_| has(Cause::UserDisabled)) {
+        Some(id) => app.store.user_find(id).await?.is_some_and(|user| user.enabled),
+        None => false,
+    };
+    let client_is_back = has(Cause::ClientDisabled)
+        && app.view.client_again(&client_id).await?.is_some_and(|client| client.settings.enabled);
+    let record = match session {
+        Some(id) => Some(app.store.session_find(id).await?),
+        None => None,
+    };
+    let again = " It is enabled again since; what ended stays ended.";
+    if user_is_back {
+        diagnosis.tell(Cause::UserDisabled, again.into(), Some("Log the user in again: the user is enabled again."));
+    }
+    if client_is_back {
+        diagnosis.tell(Cause::ClientDisabled, again.into(), Some("Get a new token: the client is enabled again."));
+    }
+    match record {
+        Some(Some(held)) => {
+            let Session { created_at, last_refreshed_at, .. } = &held.session;
+            diagnosis.facts.push(Fact::verified("session_began_at", created_at.to_string()));
+            diagnosis.facts.push(Fact::verified("session_last_refreshed_at", last_refreshed_at.to_string()));
+            diagnosis.facts.push(Fact::verified("session_ends_at", held.session.ends_at().to_string()));
+        }
+        Some(None) => {
+            let text = "not in this database: it was over long ago, or the database was restored";
+            diagnosis.facts.push(Fact::verified("session_record", text));
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+/// What is expected of an access token and not met.
+///
+/// # Errors
+/// When it could not be found out.
+pub(super) async fn expectation(app: &App, claims: &AccessClaims, expected: &Expected) -> Result<Vec<Finding>> {
+    let held = match &claims.scope {
+        Some(scope) if !expected.scope.is_empty() && scope.has_reserved() => {
+            admin_token::held_scope(app, claims).await?
+        }
+        scope => scope.clone().unwrap_or_default(),
+    };
+    Ok(judge::expectation(claims, &held, expected))
 }
 
 /// Finds everything that speaks against a text, of which it is known whether it is authentic.
@@ -60,7 +122,7 @@ async fn judged(app: &App, mut diagnosis: Diagnosis, effort: Effort) -> Result<D
         Some(Authentic::Refresh(_)) if effort == Effort::Cause => vec![],
         Some(Authentic::Refresh(token)) => {
             let held = app.store.session_find(token.session).await?;
-            of_session(app, token, held.as_ref(), effort).await
+            of_session(app, token, held.as_ref(), effort).await?
         }
     };
     diagnosis.add(findings);
@@ -70,14 +132,19 @@ async fn judged(app: &App, mut diagnosis: Diagnosis, effort: Effort) -> Result<D
 async fn of_claims(app: &App, claims: &AccessClaims, effort: Effort) -> Result<Vec<Finding>> {
     let now = app.clock.now();
     let remembered = app.view.revocations_of(claims);
-    // What memory has forgotten matters only if the token expired long ago.
+    // Of what expired long ago memory may have forgotten a part.
     let asks_the_log = match effort {
         Effort::Verdict => false,
-        Effort::Cause => remembered.is_empty() && claims.is_expired(now),
+        Effort::Cause => {
+            claims.exp + KEPT_WHEN_OVER < now.seconds() || (remembered.is_empty() && claims.is_expired(now))
+        }
         Effort::Explanation => true,
     };
-    let taken =
-        if asks_the_log { taken_back(app, &claims.into(), remembered).await } else { forget_details(remembered) };
+    let taken = if asks_the_log {
+        taken_back(app, &claims.into(), remembered, effort).await?
+    } else {
+        forget_details(remembered)
+    };
     let mut findings = judge::access_token(claims, &taken, now);
     if check::is_beyond_the_log(app, claims).await? {
         findings.push(judge::never_issued(
@@ -88,44 +155,55 @@ async fn of_claims(app: &App, claims: &AccessClaims, effort: Effort) -> Result<V
 }
 
 /// What speaks against an authentic refresh token, told from its session.
+///
+/// # Errors
+/// When it could not be found out.
 pub(super) async fn of_session(
     app: &App,
     token: &RefreshToken,
     held: Option<&HeldSession>,
     effort: Effort,
-) -> Vec<Finding> {
+) -> Result<Vec<Finding>> {
     let Some(held) = held else {
-        return vec![judge::no_session(token, app.clock.now(), app.settings.history)];
+        return Ok(vec![judge::no_session(token, app.clock.now(), app.settings.history)]);
     };
     if !check::has_nonce(held, token) {
-        return vec![judge::never_issued("its session has another secret: it is of another database")];
+        return Ok(vec![judge::never_issued("its session has another secret: it is of another database")]);
     }
-    let remembered =
-        held.revoked_because.zip(held.revoked_by).map(|(cause, number)| (cause, Timestamp::from_millis(number)));
-    let remembered: Vec<_> = remembered.into_iter().collect();
-    let taken = if remembered.is_empty() || effort != Effort::Explanation {
-        forget_details(remembered)
-    } else {
-        taken_back(app, &Covered::from(&held.session), remembered).await
+    let taken = match held.revoked_because.zip(held.revoked_by) {
+        None => vec![],
+        Some((cause, number)) => {
+            let remembered = vec![(cause, Timestamp::from_millis(number))];
+            taken_back(app, &Covered::from(&held.session), remembered, effort).await?
+        }
     };
     let mut findings = judge::refresh_token(token, &held.session, &taken, app.clock.now());
     let is_told = |cause: Cause| findings.iter().any(|finding| finding.cause == cause);
     if let Some(cause) = check::lost_user(held).filter(|cause| !is_told(*cause)) {
         findings.push(judge::holder(cause));
     }
-    findings
+    Ok(findings)
 }
 
 fn forget_details(remembered: Vec<(Cause, Timestamp)>) -> Vec<Taken> {
     remembered.into_iter().map(|(cause, at)| Taken::Remembered(cause, at)).collect()
 }
 
-/// What memory knows, and the whole story of it and of what memory has forgotten, as far as the log can be asked.
-async fn taken_back(app: &App, covered: &Covered, remembered: Vec<(Cause, Timestamp)>) -> Vec<Taken> {
-    let recorded = app.view.history(covered).await.unwrap_or_default();
+/// What memory knows, and the whole story of it and of what memory has forgotten. An explanation waits for the story; any
+/// other answer goes on without, if the log cannot be asked at once.
+async fn taken_back(
+    app: &App,
+    covered: &Covered,
+    remembered: Vec<(Cause, Timestamp)>,
+    effort: Effort,
+) -> Result<Vec<Taken>> {
+    let recorded = match app.view.history(covered, effort == Effort::Explanation).await {
+        Err(unavailable) if effort == Effort::Explanation => return Err(Failure::from(unavailable)),
+        recorded => recorded.unwrap_or_default(),
+    };
     let is_recorded = |cause: Cause| recorded.iter().any(|revocation| revocation.cause == cause);
     let unrecorded: Vec<_> = remembered.into_iter().filter(|(cause, _)| !is_recorded(*cause)).collect();
-    recorded.into_iter().map(Taken::Recorded).chain(forget_details(unrecorded)).collect()
+    Ok(recorded.into_iter().map(Taken::Recorded).chain(forget_details(unrecorded)).collect())
 }
 
 /// Counts a refusal, and writes the one line of the log about it. Of what was not proved only the cause is told, and the

@@ -2,100 +2,22 @@
 //!
 //! 1. Who asks: a client with its secret, or an administrator with a token. 2. Not too often. 3. What the bytes show is told
 //!    to any of them; what takes a key or the state of this server, only to those with the permission and to the client
-//!    that the token was issued to. 4. The record of audit is written before the answer is given.
-
-use serde::Serialize;
+//!    that the token was issued to. 4. The record of audit is written before more
+//!    than the bytes show is told.
 
 use super::diagnose;
+use super::explanation::{self, Explanation};
 use super::{App, Failure, Request, Result, admin_token, check, client_auth};
-use crate::oauth::advice;
-use crate::oauth::cause::{BearerAnswer, Cause};
-use crate::oauth::challenge::Challenge;
-use crate::oauth::claims::AccessClaims;
+use crate::oauth::cause::Cause;
 use crate::oauth::client::{Client, Permission};
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::identity::Identity;
+use crate::oauth::presentation::{self, Sent};
 use crate::oauth::scope::Scope;
-use crate::oauth::time::Timestamp;
 use crate::store::Audited;
-use crate::token::diagnosis::judge::Expected;
-use crate::token::diagnosis::{Basis, Damage, Diagnosis, Fact, MOST_PROOFS};
+use crate::token::diagnosis::judge::{self, Expected};
+use crate::token::diagnosis::{Diagnosis, MOST_PROOFS};
 use crate::token::presented::{Authentic, Unread};
-
-/// The account of a token.
-#[derive(Debug, Serialize)]
-pub struct Explanation {
-    /// Whether a resource server is right to accept it.
-    pub active: bool,
-    /// The first cause against it.
-    pub cause: Option<Cause>,
-    /// What that means, in one sentence.
-    pub title: &'static str,
-    /// What was found.
-    pub detail: String,
-    /// What can be done.
-    pub fix: Fix,
-    /// Every cause against it, in order.
-    pub all_causes: Vec<Cause>,
-    /// The status that a resource server answers with.
-    pub status: u16,
-    /// The challenge that goes with it (RFC 6750 §3).
-    pub www_authenticate: Option<String>,
-    /// Facts, each verified or only claimed.
-    pub evidence: Vec<Fact>,
-    /// What happened to it on the way.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub damage: Vec<Damage>,
-    /// What a resource server must expect, for a token that is good.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expect: Option<Expect>,
-    /// Whether more is known than may be told to whoever asks.
-    #[serde(skip_serializing_if = "is_false")]
-    pub limited: bool,
-    /// The page about the cause.
-    pub docs: String,
-    /// The id under which this answer is logged.
-    pub request_id: String,
-}
-
-/// What can be done, and by whom.
-#[derive(Debug, Serialize)]
-pub struct Fix {
-    /// By the client that sends the token.
-    pub client: String,
-    /// By the resource server that gets it.
-    pub resource_server: String,
-    /// By the administrator of this server.
-    pub administrator: String,
-}
-
-/// What a resource server must expect of a token that is good here: if it refuses it, one of these differs.
-#[derive(Debug, Serialize)]
-pub struct Expect {
-    /// `iss`, letter for letter.
-    pub issuer: String,
-    /// `aud` names one of these.
-    pub audience: Vec<String>,
-    /// `alg`; none for an opaque token.
-    pub algorithm: Option<&'static str>,
-    /// `kid`; none for an opaque token.
-    pub kid: Option<String>,
-    /// Since when the key is published.
-    pub key_published_at: Option<Timestamp>,
-    /// Where the keys are published; an opaque token is introspected instead.
-    pub jwks_uri: String,
-    /// Where any token can be introspected.
-    pub introspection_endpoint: String,
-    /// The time of this server.
-    pub server_time: Timestamp,
-    /// Seconds until it expires.
-    pub seconds_left: i64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-const fn is_false(value: &bool) -> bool {
-    !*value
-}
 
 /// What is to be explained.
 #[derive(Debug, Default)]
@@ -107,6 +29,9 @@ pub struct Question {
     /// Whether a refresh token may be what it is meant to be.
     pub of_any_kind: bool,
 }
+
+/// Suffices for an explanation; `jeton:admin` does, too.
+const READ: &str = "jeton:read";
 
 /// Who asks.
 enum Caller {
@@ -162,45 +87,56 @@ pub async fn explain_to_operator(app: &App, question: &Question, audited: &Audit
 }
 
 async fn authenticated(app: &App, request: &Request<'_>) -> Result<Caller> {
-    if let [header] = request.authorization
-        && let Some((scheme, token)) = header.split_at_checked(7)
-        && scheme.eq_ignore_ascii_case(b"bearer ")
-    {
-        if request.parameters.one("client_id")?.is_some() || request.parameters.one("client_secret")?.is_some() {
-            let description = "Authenticate in one way: with an access token or with client_id and client_secret.";
-            return Err(Refusal::invalid_request(description).into());
-        }
-        let refuse = |reason: String| {
-            let description =
-                "The access token in the Authorization header is not good for this: use one with jeton:admin.";
-            Refusal::new(ErrorCode::InvalidToken, description).because(reason)
-        };
-        let token = String::from_utf8_lossy(token);
-        return match admin_token::judge(app, &token).await? {
-            Ok(held) if held.has_one_of(&["jeton:read"]) => Ok(Caller::Administrator(held.claims.client_id.clone())),
-            Ok(held) => Err(refuse(format!("the token has the scope {}", held.scope)).into()),
-            Err(diagnosis) => Err(refuse(diagnosis.cause().map(Cause::name).unwrap_or_default().to_owned()).into()),
-        };
+    if !request.authorization.iter().any(|header| presentation::is_bearer(header)) {
+        return client_auth::authenticate_confidential(app, request).await.map(Caller::Client);
     }
-    client_auth::authenticate_confidential(app, request).await.map(Caller::Client)
+    if request.parameters.one("client_id")?.is_some() || request.parameters.one("client_secret")?.is_some() {
+        let description = "Authenticate in one way: with an access token or with client_id and client_secret.";
+        return Err(Refusal::invalid_request(description).into());
+    }
+    let sent = Sent { authorization: request.authorization, ..Sent::default() };
+    let token = presentation::read(sent).map_err(|fault| {
+        let code = match fault.cause.bearer_answer().status {
+            400 => ErrorCode::InvalidRequest,
+            _ => ErrorCode::InvalidToken,
+        };
+        Refusal::new(code, fault.detail).by(fault.cause)
+    })?;
+    match admin_token::judge(app, &token).await? {
+        Ok(held) if held.has_one_of(&[READ]) => Ok(Caller::Administrator(held.claims.client_id.clone())),
+        Ok(held) => {
+            let refusal = Refusal::new(ErrorCode::InsufficientScope, "This needs the scope jeton:admin or jeton:read.");
+            let about = Identity::from(&*held.claims);
+            Err(refusal.because(format!("held: {}", held.scope)).by(Cause::InsufficientScope).about(about).into())
+        }
+        Err(diagnosis) => {
+            let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
+            let refusal = Refusal::new(ErrorCode::InvalidToken, cause.title()).by(cause);
+            Err(refusal.about(diagnose::identity(&diagnosis)).into())
+        }
+    }
 }
 
 /// Whether a client may be told what keys and state show of a token.
 async fn may_see(app: &App, client: &Client, diagnosis: &Diagnosis) -> Result<bool> {
-    let (owner, audiences) = match &diagnosis.authentic {
-        Some(Authentic::Access(claims)) => (Some(claims.client_id.clone()), claims.aud.all().to_vec()),
+    let (owner, began, audiences) = match &diagnosis.authentic {
+        Some(Authentic::Access(claims)) => (Some(claims.client_id.clone()), claims.iat, claims.aud.all().to_vec()),
         Some(Authentic::Refresh(token)) => match app.store.session_find(token.session).await? {
-            Some(held) if check::has_nonce(&held, token) => (Some(held.session.client_id), held.session.audiences),
-            _ => (None, vec![]),
+            Some(held) if check::has_nonce(&held, token) => {
+                let session = held.session;
+                (Some(session.client_id), session.created_at.seconds(), session.audiences)
+            }
+            _ => (None, 0, vec![]),
         },
-        None => (None, vec![]),
+        None => (None, 0, vec![]),
     };
-    if owner.as_ref() == Some(&client.client_id) {
+    // A client of the same name that was created later is another one.
+    if owner.as_ref() == Some(&client.client_id) && began >= client.created_at.seconds() {
         return Ok(true);
     }
     let limits = &client.settings.introspect_audiences;
-    // Of what is not authentic, nobody knows for whom it is.
-    let is_for_it = limits.is_empty() || owner.is_none() || audiences.iter().any(|audience| limits.contains(audience));
+    // Of what is not authentic, nobody knows for whom it is: such a client is not told so, lest it learn what is.
+    let is_for_it = limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience));
     Ok(client.has(Permission::Explain) && is_for_it)
 }
 
@@ -211,7 +147,8 @@ async fn explain(
     audited: &Audited,
 ) -> Result<Explanation> {
     let text = question.text.as_str();
-    app.view.ensure_fresh().await?;
+    // What was revoked a moment ago on another node is told, and from then on this node honours it, too.
+    app.view.ensure_current().await?;
     let found = check::read(app, text).await?;
     let keys = app.view.keys();
     let reading = Diagnosis::of(text, found, app.origin(&keys), MOST_PROOFS);
@@ -220,7 +157,9 @@ async fn explain(
         diagnose::complete(app, reading, &question.expected).await?
     } else {
         // As if it were not authentic, so that nothing in the answer tells whether it is.
-        Diagnosis::of(text, Err(Unread::NotOurs), app.origin(&keys), 0)
+        let mut shown = Diagnosis::of(text, Err(Unread::NotOurs), app.origin(&keys), 0);
+        shown.add(judge::by_its_own_words(&shown.facts, app.clock.now()));
+        shown
     };
     if question.of_any_kind {
         diagnosis = diagnosis.of_any_kind();
@@ -233,14 +172,15 @@ async fn explain(
     };
     let request_id = audited.request_id.clone().unwrap_or_default();
     let explanation = if sees_all {
-        told(app, diagnosis, request_id)
+        explanation::of(app, diagnosis, request_id)
     } else {
-        diagnosis.findings.retain(|finding| finding.basis == Basis::Bytes);
-        diagnosis.facts.retain(|fact| fact.basis == Basis::Bytes);
-        Explanation { active: false, limited: true, expect: None, ..told(app, diagnosis, request_id) }.limited()
+        explanation::of_bytes_alone(app, diagnosis, request_id)
     };
     let cause = explanation.cause.map(Cause::name);
-    app.store.audit_write(audited, "token.explain", target, cause.map(str::to_owned)).await?;
+    if sees_all {
+        // What the bytes show to anybody is not worth a record: strangers could fill the trail.
+        app.store.audit_write(audited, "token.explain", target, cause.map(str::to_owned)).await?;
+    }
     if let Some(cause) = cause {
         app.metrics.refused("explain", cause);
     }
@@ -250,6 +190,7 @@ async fn explain(
     tracing::info!(
         endpoint = "explain",
         actor = audited.actor,
+        address = audited.address,
         cause,
         client,
         subject,
@@ -259,118 +200,4 @@ async fn explain(
         "token explained"
     );
     Ok(explanation)
-}
-
-fn told(app: &App, diagnosis: Diagnosis, request_id: String) -> Explanation {
-    let settings = &app.settings;
-    let cause = diagnosis.cause();
-    let expect = if cause.is_none() { diagnosis.claims().map(|claims| expect(app, &diagnosis, claims)) } else { None };
-    let Diagnosis { findings, damage, facts, .. } = diagnosis;
-    let Some(first) = findings.first() else { return good(app, facts, expect, request_id) };
-    let cause = first.cause;
-    let advice = advice::about(cause);
-    let repair = damage.iter().find(|damage| damage.cause == cause).map(|damage| damage.repair.clone());
-    let answer = cause.bearer_answer();
-    let docs = settings.under_issuer(&format!("/docs/errors/{cause}"));
-    let needed = first.needed.clone();
-    Explanation {
-        active: false,
-        cause: Some(cause),
-        title: cause.title(),
-        detail: first.detail.clone(),
-        fix: Fix {
-            client: repair.unwrap_or_else(|| settings.fill(advice.client)),
-            resource_server: settings.fill(advice.resource_server),
-            administrator: settings.fill(advice.administrator),
-        },
-        all_causes: findings.iter().map(|finding| finding.cause).collect(),
-        status: answer.status,
-        www_authenticate: challenge(cause, cause.title(), &docs, needed.as_deref()),
-        evidence: facts,
-        damage,
-        expect: None,
-        limited: false,
-        docs,
-        request_id,
-    }
-}
-
-fn good(app: &App, evidence: Vec<Fact>, expect: Option<Expect>, request_id: String) -> Explanation {
-    Explanation {
-        active: true,
-        cause: None,
-        title: "The token is good.",
-        detail: "Nothing speaks against the token here. If a resource server refuses it, that server expects something else \
-                 than what stands under `expect`, or its clock is wrong."
-            .into(),
-        fix: Fix {
-            client: "Send it as `Authorization: Bearer TOKEN` to the resource server that it is for.".into(),
-            resource_server: "Compare issuer, audience, algorithm and key with `expect`, letter for letter; read the published \
-                              keys anew; compare your clock with `server_time`."
-                .into(),
-            administrator: "Nothing.".into(),
-        },
-        all_causes: vec![],
-        status: 200,
-        www_authenticate: None,
-        evidence,
-        damage: vec![],
-        expect,
-        limited: false,
-        docs: app.settings.under_issuer("/docs/errors"),
-        request_id,
-    }
-}
-
-/// What a resource server answers with; nothing where it could not check.
-fn challenge(cause: Cause, description: &str, uri: &str, scope: Option<&str>) -> Option<String> {
-    let BearerAnswer { status, error } = cause.bearer_answer();
-    (status != 503).then(|| Challenge { error, description, uri, scope }.to_string())
-}
-
-impl Explanation {
-    /// The same for a caller who is told only what the bytes show.
-    fn limited(mut self) -> Self {
-        for damage in &mut self.damage {
-            damage.proved = false;
-        }
-        if self.cause.is_none() {
-            self.title = "The bytes show nothing wrong.";
-            self.detail =
-                "More takes a key or the state of this server, and is told only to the client that the token was \
-                           issued to and to clients with the permission `explain`."
-                    .into();
-            self.fix = Fix {
-                client: "Ask for a new token and try once more.".into(),
-                resource_server: "Ask with a client that has the permission `explain`.".into(),
-                administrator: "Give the client the permission: `jeton client update CLIENT_ID --permissions explain`."
-                    .into(),
-            };
-            let answer = Cause::BadSignature.bearer_answer();
-            self.status = answer.status;
-            let docs = self.docs.clone() + "/invalid_token";
-            self.www_authenticate = challenge(Cause::BadSignature, "The token is not good.", &docs, None);
-            self.docs = docs;
-        }
-        self
-    }
-}
-
-fn expect(app: &App, diagnosis: &Diagnosis, claims: &AccessClaims) -> Expect {
-    let keys = app.view.keys();
-    let named = |fact: &str| diagnosis.facts.iter().find(|known| known.fact == fact && known.verified);
-    let kid = named("kid").and_then(|fact| fact.value.as_str());
-    let key = kid.and_then(|kid| keys.ring.signing_key(kid));
-    let now = app.clock.now();
-    Expect {
-        issuer: claims.iss.clone(),
-        audience: claims.aud.all().to_vec(),
-        algorithm: key.map(|key| key.algorithm.name()),
-        kid: key.map(|key| key.kid.clone()),
-        key_published_at: key.map(|key| key.created_at),
-        jwks_uri: app.settings.under_issuer("/.well-known/jwks.json"),
-        introspection_endpoint: app.settings.under_issuer("/auth/introspect"),
-        server_time: now,
-        seconds_left: claims.exp - now.seconds(),
-    }
 }

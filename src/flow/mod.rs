@@ -7,6 +7,7 @@ pub mod client_auth;
 pub mod client_credentials;
 pub mod diagnose;
 pub mod explain;
+pub mod explanation;
 pub mod introspect;
 pub mod issue;
 mod limits;
@@ -57,6 +58,18 @@ pub enum Failure {
     Overloaded,
     /// Whoever asks has asked too often.
     Throttled,
+}
+
+impl std::fmt::Display for Failure {
+    /// For people who have the database.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Refused(refusal) => refusal.description,
+            Self::Unavailable(reason) => reason,
+            Self::Overloaded => "there is more to do than can be done",
+            Self::Throttled => "it was asked too often",
+        })
+    }
 }
 
 impl Failure {

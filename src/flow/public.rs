@@ -55,7 +55,7 @@ mod tests {
     }
 
     fn finding(cause: Cause, basis: Basis, at: Option<Timestamp>) -> Finding {
-        Finding { cause, basis, detail: "by client ops, because of a \"leak\"".into(), at, needed: None }
+        Finding { cause, basis, detail: "by client ops, because of a \"leak\"".into(), at, needed: None, remedy: None }
     }
 
     #[test]

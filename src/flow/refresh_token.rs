@@ -4,6 +4,7 @@
 //!    alive? 4. Is what is asked for within what was granted? 5. Rotate, repeat, or end the session for reuse.
 
 use super::check;
+use super::diagnose::{self, Effort};
 use super::issue::{self, Grounds, TokenAnswer};
 use super::{App, Failure, Request, Result};
 use crate::oauth::cause::Cause;
@@ -42,7 +43,10 @@ pub(super) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
         && !asks_for_less
         && let Some(held) = app.store.session_rotate(rotation(app, client, &token)).await?
     {
-        let held = check::judge_session(held, &token).map_err(|cause| refuse_own(client, cause, &token))?;
+        let held = match check::judge_session(held, &token) {
+            Ok(held) => held,
+            Err(cause) => return Err(ended(app, client, cause, &token).await?),
+        };
         let answer = allowed(app, client, request, &held)
             .map_err(Failure::from)
             .and_then(|granted| hand_out(app, client, &held, granted, &token.successor()));
@@ -52,8 +56,10 @@ pub(super) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
         return answer;
     }
     for _ in 0..ATTEMPTS {
-        let mut held =
-            check::own_session(app, &token, client).await?.map_err(|cause| refuse_own(client, cause, &token))?;
+        let mut held = match check::own_session(app, &token, client).await? {
+            Ok(held) => held,
+            Err(cause) => return Err(ended(app, client, cause, &token).await?),
+        };
         let new = rotation(app, client, &token);
         let decision = held.session.decide(client, new.generation, new.now);
         match decision {
@@ -168,6 +174,24 @@ fn refuse_own(client: &Client, cause: Cause, token: &RefreshToken) -> Failure {
         .by(cause)
         .about(Identity::of_session(token.session))
         .into()
+}
+
+/// Refuses a session that ended, by the first cause in the order of the list: several may hold.
+async fn ended(app: &App, client: &Client, cause: Cause, token: &RefreshToken) -> Result<Failure> {
+    let held = app.store.session_find(token.session).await?;
+    let own = held.as_ref().filter(|held| held.session.client_id == client.client_id);
+    let cause = match own {
+        Some(own) => {
+            let findings = diagnose::of_session(app, token, Some(own), Effort::Verdict).await?;
+            findings.into_iter().map(|finding| finding.cause).min().unwrap_or(cause)
+        }
+        None if held.is_some() => {
+            let refusal = Refusal::new(ErrorCode::InvalidGrant, INVALID).because("it was issued to another client");
+            return Ok(refusal.about(Identity::of_session(token.session)).into());
+        }
+        None => cause,
+    };
+    Ok(refuse_own(client, cause, token))
 }
 
 /// Both uses of a spent token. One row a session: of the first use, the time of the last rotation is known.

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use super::check::{self, Verdict};
-use super::diagnose::Effort;
+use super::diagnose::{self, Effort};
 use super::{App, Result};
 use crate::oauth::claims::AccessClaims;
 use crate::oauth::scope::Scope;
 use crate::token::diagnosis::Diagnosis;
-use crate::token::diagnosis::judge::{self, Expected};
+use crate::token::diagnosis::judge::Expected;
 
 /// Whose words the query of a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Query<'a> {
     /// The proxy's, as whoever configured it wrote them.
     OfProxy(&'a [u8]),
     /// Perhaps the client's, because the proxy appends the address that is asked for (Envoy): such a query can ask for
-    /// more, but does not change the audience that is configured.
+    /// more, but never names the audience.
     PerhapsOfClient(&'a [u8]),
 }
 
@@ -29,16 +29,16 @@ impl Query<'_> {
     /// # Errors
     /// What is wrong with the question, in a fixed sentence.
     pub fn expected(self, configured_audience: Option<&str>) -> std::result::Result<Expected, &'static str> {
-        let (text, audience_is_fixed) = match self {
-            Self::OfProxy(text) => (text, false),
-            Self::PerhapsOfClient(text) => (text, configured_audience.is_some()),
+        let (text, may_name_audience) = match self {
+            Self::OfProxy(text) => (text, true),
+            Self::PerhapsOfClient(text) => (text, false),
         };
         let one = |name: &str| {
             let mut values = form_urlencoded::parse(text).filter(|(key, value)| key == name && !value.is_empty());
             let first = values.next().map(|(_, value)| value);
             if values.next().is_some() { Err(()) } else { Ok(first) }
         };
-        let audience = if audience_is_fixed { None } else { one("audience").map_err(|()| "audience stands twice.")? };
+        let audience = if may_name_audience { one("audience").map_err(|()| "audience stands twice.")? } else { None };
         let audience = audience.as_deref().or(configured_audience).ok_or(
             "No audience to expect: name it by ?audience= in the address that the proxy asks, or set \
              JETON_VERIFY_AUDIENCE.",
@@ -54,19 +54,22 @@ impl Query<'_> {
 /// # Errors
 /// When it could not be decided.
 pub async fn answer(app: &App, text: &str, expected: &Expected) -> Result<Verdict<Arc<AccessClaims>>> {
-    let claims = match check::access_token(app, text, Effort::Cause).await? {
-        Ok(claims) => claims,
-        Err(mut diagnosis) => {
-            let unmet = diagnosis.claims().map(|claims| judge::expectation(claims, expected));
-            diagnosis.add(unmet.unwrap_or_default());
-            return Ok(Err(diagnosis));
+    match check::access_token(app, text, Effort::Cause).await? {
+        Ok(claims) => {
+            let unmet = diagnose::expectation(app, &claims, expected).await?;
+            if unmet.is_empty() {
+                return Ok(Ok(claims));
+            }
+            Ok(Err(Box::new(Diagnosis::of_claims((*claims).clone(), unmet))))
         }
-    };
-    let unmet = judge::expectation(&claims, expected);
-    if unmet.is_empty() {
-        return Ok(Ok(claims));
+        Err(mut diagnosis) => {
+            if let Some(claims) = diagnosis.claims() {
+                let unmet = diagnose::expectation(app, claims, expected).await?;
+                diagnosis.add(unmet);
+            }
+            Ok(Err(diagnosis))
+        }
     }
-    Ok(Err(Box::new(Diagnosis::of_claims((*claims).clone(), unmet))))
 }
 
 #[cfg(test)]
@@ -97,6 +100,6 @@ mod tests {
     fn a_client_cannot_choose_another_audience_but_may_be_asked_for_more() {
         let query = Query::PerhapsOfClient(b"q=%zz&audience=theirs&scope=x");
         assert_eq!(read(query, Some("ours")), Ok(("ours".into(), "x".into())));
-        assert_eq!(read(query, None), Ok(("theirs".into(), "x".into())));
+        assert!(read(query, None).is_err());
     }
 }

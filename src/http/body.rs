@@ -8,7 +8,9 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 
 /// The largest body, in bytes.
-const LARGEST: usize = 64 * 1024;
+pub(super) const LARGEST: usize = 64 * 1024;
+/// The largest body with a text that is to be explained: 64 KiB of anything, percent-encoded.
+pub(super) const LARGEST_TO_EXPLAIN: usize = 256 * 1024;
 /// The longest that a body may take to arrive.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -21,17 +23,22 @@ pub(super) struct Unreadable {
     pub(super) text: &'static str,
 }
 
-/// Reads a whole body.
+/// Reads a whole body of the usual size.
 pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
+    read_up_to(LARGEST, headers, body).await
+}
+
+/// Reads a whole body.
+pub(super) async fn read_up_to(largest: usize, headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
     let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes());
     if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
         let text = "The body is compressed: send it without Content-Encoding.";
         return Err(Unreadable { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, text });
     }
-    match tokio::time::timeout(DEADLINE, Limited::new(body, LARGEST).collect()).await {
+    match tokio::time::timeout(DEADLINE, Limited::new(body, largest).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let text = "The body is larger than 64 KiB.";
+            let text = "The body is too large: 64 KiB is the limit, and 256 KiB at /auth/explain.";
             Err(Unreadable { status: StatusCode::PAYLOAD_TOO_LARGE, text })
         }
         Ok(Err(_)) => Err(Unreadable { status: StatusCode::BAD_REQUEST, text: "The body did not arrive whole." }),

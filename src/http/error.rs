@@ -13,6 +13,7 @@ use super::context::Context;
 use super::problem;
 use crate::flow::{App, Failure};
 use crate::oauth::cause::Cause;
+use crate::oauth::challenge::Challenge;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::identity::Identity;
 
@@ -20,11 +21,10 @@ use crate::oauth::identity::Identity;
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 const BASIC_CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"jeton\"");
 
-const BEARER_CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"jeton\", error=\"invalid_token\"");
-
 const fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::InvalidClient | ErrorCode::InvalidToken => StatusCode::UNAUTHORIZED,
+        ErrorCode::InsufficientScope => StatusCode::FORBIDDEN,
         ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
@@ -106,8 +106,12 @@ fn oauth(app: &App, status: StatusCode, code: ErrorCode, description: &'static s
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-    if code == ErrorCode::InvalidToken {
-        headers.insert(header::WWW_AUTHENTICATE, BEARER_CHALLENGE);
+    if matches!(code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
+        let scope = (code == ErrorCode::InsufficientScope).then_some("jeton:admin");
+        let challenge = Challenge { error: Some(error), description, uri: &error_uri, scope };
+        if let Ok(value) = HeaderValue::from_str(&challenge.to_string()) {
+            headers.insert(header::WWW_AUTHENTICATE, value);
+        }
     } else if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, BASIC_CHALLENGE);
     }

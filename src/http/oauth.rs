@@ -71,7 +71,10 @@ async fn with_parameters(
     answer: impl AsyncFnOnce(&Request<'_>) -> flow::Result<Response>,
 ) -> Response {
     let (parts, body) = request.into_parts();
+    let is_to_explain = endpoint == "explain";
     let parse = match media_type(&parts.headers) {
+        // What is to be explained may be anything, also what is no text.
+        Some(MediaType::Form) if is_to_explain => Parameters::from_any_form,
         Some(MediaType::Form) => Parameters::from_form,
         Some(MediaType::Json) => Parameters::from_json,
         _ => {
@@ -81,7 +84,8 @@ async fn with_parameters(
             return error::answer(app, context, endpoint, refusal.into());
         }
     };
-    let body = match body::read(&parts.headers, body).await {
+    let largest = if is_to_explain { body::LARGEST_TO_EXPLAIN } else { body::LARGEST };
+    let body = match body::read_up_to(largest, &parts.headers, body).await {
         Ok(body) => body,
         Err(unreadable) => return error::unreadable(app, context, endpoint, unreadable),
     };

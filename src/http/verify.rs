@@ -27,7 +27,7 @@ const ENDPOINT: &str = "verify";
 /// Those that are described; every other one is answered, too.
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 /// Headers in which proxies name the address that is asked about.
-const ORIGINAL_ADDRESS: [&str; 2] = ["x-original-uri", "x-forwarded-uri"];
+const ORIGINAL_ADDRESS: [&str; 3] = ["x-original-uri", "x-original-url", "x-forwarded-uri"];
 
 const SUBJECT: HeaderName = HeaderName::from_static("x-auth-subject");
 const CLIENT: HeaderName = HeaderName::from_static("x-auth-client");

@@ -320,7 +320,8 @@ pub const fn about(cause: Cause) -> Advice {
             see: "The session has `revoked` with this cause; or a newer refresh token of the session exists.",
             client: "Log in once and keep the session, in place of a login for each request. Keep the newest refresh token.",
             resource_server: "Answer 401 `invalid_token`.",
-            administrator: "Raise `max_sessions`, if so many devices are real.",
+            administrator: "If sessions end because there are too many, and so many devices are real, raise `max_sessions`. A \
+                            refresh token that was exchanged needs nothing.",
             commands: &[SESSIONS, "jeton client update CLIENT_ID --max-sessions 200"],
         },
         Cause::UserRevoked => Advice {

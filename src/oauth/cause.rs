@@ -59,12 +59,12 @@ causes! {
     TokenRevoked "token_revoked" "The token was revoked.",
     SessionRevoked "session_revoked" "The session was revoked.",
     RefreshReuseDetected "refresh_reuse_detected" "The session ended because a spent refresh token was used again.",
-    Superseded "superseded" "The session ended because newer sessions took its place.",
+    Superseded "superseded" "A newer session or a newer refresh token has taken its place.",
     UserRevoked "user_revoked" "The tokens of the user were revoked.",
     ClientRevoked "client_revoked" "The tokens of the client were revoked.",
     AllRevoked "all_revoked" "All tokens were revoked.",
-    UserDisabled "user_disabled" "The user is disabled.",
-    ClientDisabled "client_disabled" "The client is disabled.",
+    UserDisabled "user_disabled" "The user was disabled.",
+    ClientDisabled "client_disabled" "The client was disabled.",
     UserDeleted "user_deleted" "The user was deleted.",
     ClientDeleted "client_deleted" "The client was deleted.",
     Expired "expired" "The token has expired.",
@@ -96,7 +96,7 @@ impl Cause {
         }
     }
 
-    /// Whether it is about whoever holds the token: then only how things stand now counts.
+    /// Whether it is about whoever holds the token: of several such revocations the last one is told.
     pub const fn is_about_the_holder(self) -> bool {
         matches!(self, Self::UserDisabled | Self::ClientDisabled | Self::UserDeleted | Self::ClientDeleted)
     }

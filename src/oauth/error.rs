@@ -24,6 +24,8 @@ pub enum ErrorCode {
     InvalidTarget,
     /// RFC 6750 §3.1: the access token that authenticates the caller is no good.
     InvalidToken,
+    /// RFC 6750 §3.1: the access token that authenticates the caller does not allow this.
+    InsufficientScope,
     /// The request could not be carried out just now (the name is that of RFC 6749 §4.1.2.1).
     TemporarilyUnavailable,
     /// A fault of the server (the name is that of RFC 6749 §4.1.2.1).
@@ -32,7 +34,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -41,6 +43,7 @@ impl ErrorCode {
         Self::InvalidScope,
         Self::InvalidTarget,
         Self::InvalidToken,
+        Self::InsufficientScope,
         Self::TemporarilyUnavailable,
         Self::ServerError,
     ];
@@ -56,6 +59,7 @@ impl ErrorCode {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }

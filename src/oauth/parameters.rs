@@ -26,6 +26,15 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
+    /// Reads a form in which anything may stand: what is not UTF-8 becomes U+FFFD, and a `%` that encodes nothing stays.
+    ///
+    /// # Errors
+    /// None.
+    pub fn from_any_form(body: &[u8]) -> Result<Self, Refusal> {
+        let pairs = form_urlencoded::parse(body).into_owned();
+        Ok(Self(pairs.collect()))
+    }
+
     /// Reads a flat JSON object of strings; `resource` may be an array of strings, `null` counts as absent.
     ///
     /// # Errors

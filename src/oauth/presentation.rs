@@ -8,7 +8,9 @@ use super::cause::Cause;
 /// The name of a token in an address or a form (RFC 6750 §2.2, §2.3).
 const PARAMETER: &str = "access_token";
 const SCHEME: &str = "bearer";
-const QUOTES: [char; 8] = ['"', '\'', '`', '\u{2018}', '\u{2019}', '\u{201C}', '\u{201D}', '\u{201E}'];
+/// Quotes of any kind.
+pub const QUOTES: [char; 20] =
+    ['"', '\'', '`', '“', '”', '„', '‟', '‘', '’', '‚', '‛', '«', '»', '‹', '›', '＂', '＇', '´', '「', '」'];
 /// What the tokens and secrets of this server, and JWTs, begin with.
 const TOKENS_BEGIN: [&str; 4] = ["eyJ", "jat_", "jrt_", "jcs_"];
 
@@ -91,7 +93,7 @@ pub fn read(sent: Sent<'_>) -> Result<String, Misplaced> {
 }
 
 /// Whether a header holds a token, so that another one is a second.
-fn is_bearer(header: &[u8]) -> bool {
+pub fn is_bearer(header: &[u8]) -> bool {
     header.trim_ascii_start().get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME.as_bytes()))
 }
 
@@ -140,6 +142,18 @@ fn other_scheme(word: &str) -> Option<&'static str> {
     OTHER_SCHEMES.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, detail)| *detail)
 }
 
+/// Whether a word that stands in front of a token is the name of another scheme, or Bearer misspelled.
+pub fn is_other_scheme(word: &str) -> bool {
+    let word = word.trim_end_matches([':', '=']);
+    word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        && !word.eq_ignore_ascii_case(SCHEME)
+        && (other_scheme(word).is_some() || is_misspelled(&word.to_ascii_lowercase()))
+}
+
+fn is_misspelled(lower: &str) -> bool {
+    (4..=8).contains(&lower.len()) && lower != SCHEME && strsim::damerau_levenshtein(lower, SCHEME) <= 2
+}
+
 /// What stands in front of the token where `Bearer` and one space should.
 fn instead_of_bearer(word: &str, rest: &str) -> &'static str {
     let unquoted = word.trim_matches(QUOTES);
@@ -171,7 +185,7 @@ fn instead_of_bearer(word: &str, rest: &str) -> &'static str {
     if TOKENS_BEGIN.iter().any(|begin| word.starts_with(begin)) || rest.is_empty() {
         return "The Authorization header has no scheme: write Bearer and one space in front of the token.";
     }
-    if (4..=8).contains(&lower.len()) && strsim::damerau_levenshtein(&lower, SCHEME) <= 2 {
+    if is_misspelled(&lower) {
         return "The scheme is misspelled: it must be Bearer.";
     }
     "The Authorization header has another scheme than Bearer."

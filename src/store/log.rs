@@ -94,6 +94,16 @@ pub struct Covered {
     pub client_id: String,
     /// The log number at which it began.
     pub log: LogNumber,
+    /// The key that made it.
+    pub key: Option<String>,
+}
+
+impl Covered {
+    /// Whatever a key made.
+    pub fn by_key(kid: &str) -> Self {
+        let (token, session, user, client_id, log) = (None, None, None, String::new(), LogNumber::MAX);
+        Self { token, session, user, client_id, log, key: Some(kid.to_owned()) }
+    }
 }
 
 impl From<&AccessClaims> for Covered {
@@ -104,6 +114,7 @@ impl From<&AccessClaims> for Covered {
             user: claims.user(),
             client_id: claims.client_id.clone(),
             log: claims.log,
+            key: None,
         }
     }
 }
@@ -116,6 +127,7 @@ impl From<&Session> for Covered {
             user: Some(session.user_id),
             client_id: session.client_id.clone(),
             log: session.log,
+            key: None,
         }
     }
 }
@@ -338,10 +350,11 @@ impl Store {
              AND cause = 'client_revoked'), \
              (SELECT max(number) FROM log WHERE target_name = $4 AND kind = 'client' AND number > $5 \
              AND cause <> 'client_revoked'), \
+             (SELECT min(number) FROM log WHERE target_name = $6 AND kind = 'key'), \
              (SELECT min(number) FROM log WHERE kind = 'all' AND number > $5)) ORDER BY number"
         );
-        let Covered { token, session, user, client_id, log } = covered;
-        self.revocations(sql, values![*token, *session, *user, client_id, *log]).await
+        let Covered { token, session, user, client_id, log, key } = covered;
+        self.revocations(sql, values![*token, *session, *user, client_id, *log, key.clone()]).await
     }
 
     /// One revocation.

@@ -6,6 +6,9 @@ use crate::oauth::time::Timestamp;
 
 /// The most rows that one statement removes.
 const BATCH: i64 = 500;
+/// Seconds for which the revocation of a token is kept at least when the token is over: were it gone by a clock that is
+/// ahead, the token would be good again when the clock is put right.
+const REVOCATIONS_KEPT: i64 = 30 * 24 * 3600;
 /// Milliseconds for which audit records are kept.
 const AUDIT_LIFE: i64 = 400 * 24 * 3600 * 1000;
 /// Milliseconds after which a silent node is forgotten.
@@ -36,14 +39,15 @@ impl Swept {
 }
 
 impl Store {
-    /// Removes one batch of each kind of row that is over. Sessions, and revocations of tokens, are kept for `history`
-    /// seconds more, so that they can be explained.
+    /// Removes one batch of each kind of row that is over. Sessions are kept for `history` seconds more, so that they
+    /// can be explained; so are revocations of tokens, and no less than 30 days.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn sweep(&self, now: Timestamp, history: i64) -> Result<Swept> {
         let before = |life: i64| Timestamp::from_millis(now.millis() - life);
         let kept = now.plus_seconds(-history);
+        let kept_revocations = now.plus_seconds(-history.max(REVOCATIONS_KEPT));
         let sessions = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 \
                         OR idle_expires_at < $1 LIMIT $2) RETURNING id";
         let tokens = "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE kind = 'token' AND covers_until < $1 \
@@ -54,7 +58,7 @@ impl Store {
         let nodes = "DELETE FROM nodes WHERE heartbeat_at < $1 RETURNING id";
         Ok(Swept {
             sessions: self.remove(sessions, values![kept, BATCH]).await?,
-            revoked_tokens: self.remove(tokens, values![kept, BATCH]).await?,
+            revoked_tokens: self.remove(tokens, values![kept_revocations, BATCH]).await?,
             log_entries: self.remove(others, values![now, BATCH]).await?,
             audit_records: self.remove(audit, values![before(AUDIT_LIFE), BATCH]).await?,
             nodes: self.remove(nodes, values![before(NODE_LIFE)]).await?,

@@ -49,11 +49,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// The longest wait for the answer to a question about what memory lacks.
 const QUESTION_LIMIT: Duration = Duration::from_secs(1);
 /// Seconds for which a revocation stays in memory when all that it covers has expired.
-const KEPT_WHEN_OVER: i64 = 3600;
+pub const KEPT_WHEN_OVER: i64 = 3600;
 /// Questions about the past that are asked at the same time.
 const HISTORY_TURNS: usize = 4;
-/// The longest wait for the answer to one.
-const HISTORY_LIMIT: Duration = Duration::from_millis(250);
 
 /// The view cannot be trusted and the database did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,11 +203,23 @@ impl View {
         revocations.all_covering(claims).map(|(cause, number)| (cause, Timestamp::from_millis(number))).collect()
     }
 
-    /// What the log tells of the revocations that cover something; none if it cannot be asked at once.
-    pub async fn history(&self, covered: &Covered) -> Option<Vec<Revocation>> {
-        let _turn = self.history_turns.try_acquire().ok()?;
-        let question = self.store.revocations_covering(covered);
-        tokio::time::timeout(HISTORY_LIMIT, question).await.ok()?.ok()
+    /// What the log tells of the revocations that cover something. Few are asked at the same time: who is not patient is
+    /// turned away when others are asking.
+    ///
+    /// # Errors
+    /// When the database does not answer, or is asked too much.
+    pub async fn history(&self, covered: &Covered, is_patient: bool) -> Result<Vec<Revocation>, Unavailable> {
+        let busy = || Unavailable("the log is asked too much".into());
+        within_limit(async {
+            let turn = if is_patient {
+                self.history_turns.acquire().await.ok()
+            } else {
+                self.history_turns.try_acquire().ok()
+            };
+            let _turn = turn.ok_or_else(busy)?;
+            Ok(self.store.revocations_covering(covered).await?)
+        })
+        .await
     }
 
     /// Goes on at once while the view is young enough; otherwise looks at the log first, within a second.

@@ -49,6 +49,9 @@ pub(super) fn of_cause(cause: Cause) -> Page {
 
 /// The page of an error of the OAuth endpoints.
 pub(super) fn of_error(error: ErrorCode) -> Page {
+    if let Ok(cause) = error.name().parse() {
+        return of_cause(cause);
+    }
     let (title, text) = error_text(error);
     Page { code: error.name(), title, text, is_cause: false }
 }
@@ -213,6 +216,8 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
                 ],
             },
         ),
+        // Its page is that of the cause.
+        ErrorCode::InsufficientScope => (Cause::InsufficientScope.title(), advice::about(Cause::InsufficientScope)),
         ErrorCode::TemporarilyUnavailable => (
             "The server could not decide just now.",
             Text {
@@ -248,7 +253,7 @@ mod tests {
 
     fn every_page() -> Vec<Page> {
         let causes = Cause::ALL.iter().map(|cause| of_cause(*cause));
-        causes.chain(ErrorCode::ALL.into_iter().map(of_error)).chain(OTHERS).collect()
+        causes.chain(ErrorCode::ALL.into_iter().map(of_error).filter(|page| !page.is_cause)).chain(OTHERS).collect()
     }
 
     #[test]

@@ -3,8 +3,24 @@
 use serde_json::{Map, Value};
 
 use super::shape;
+use super::wrapping::is_invisible;
 use crate::oauth::time::Timestamp;
 
+/// Claims that access tokens have and ID tokens have not.
+const OF_ACCESS_TOKENS: [&str; 12] = [
+    "scope",
+    "scp",
+    "permissions",
+    "roles",
+    "role",
+    "gty",
+    "azpacr",
+    "appid",
+    "cid",
+    "realm_access",
+    "resource_access",
+    "log",
+];
 /// The longest text of a claim that is repeated in an answer, in characters.
 const LONGEST: usize = 200;
 /// The last moment that is written as a date: the end of the year 9999, in seconds since the epoch.
@@ -45,32 +61,30 @@ impl Claimed {
         self.claims.as_ref()?.get("iss")?.as_str()
     }
 
-    /// Whether it says of itself, in the terms of OpenID Connect Core §2, that it is an ID token.
-    pub(super) fn is_id_token(&self) -> bool {
+    /// Whether it says of itself, in the terms of OpenID Connect Core §2, that it is an ID token. Access tokens of other
+    /// servers have much of the same; what only they have speaks against it.
+    pub(super) fn is_id_token(&self, our_issuer: &str) -> bool {
         let Some(claims) = &self.claims else { return false };
         let kind = self.header.get("typ").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
         if matches!(kind.as_str(), "at+jwt" | "application/at+jwt") {
             return false;
         }
         let has = |name: &str| claims.contains_key(name);
-        let says = |value: &str| {
-            claims.get("typ").and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case(value))
+        let says = |name: &str, value: &str| {
+            claims.get(name).and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case(value))
         };
-        if says("Bearer") || has("scope") || has("scp") {
+        if says("typ", "Bearer") || says("token_use", "access") || OF_ACCESS_TOKENS.into_iter().any(has) {
             return false;
         }
         let is_complete = ["iss", "sub", "aud", "exp", "iat"].into_iter().all(has);
-        let marks = ["nonce", "at_hash", "c_hash", "s_hash", "auth_time", "amr", "acr", "azp"];
-        let profile = ["email", "email_verified", "name", "given_name", "preferred_username", "picture"];
-        says("ID")
+        let is_of_a_person =
+            ["auth_time", "email", "email_verified", "name", "given_name", "preferred_username", "picture"];
+        says("typ", "ID")
+            || says("token_use", "id")
             || ["nonce", "at_hash", "c_hash", "s_hash"].into_iter().any(has)
-            || (is_complete && !has("client_id") && (marks.into_iter().any(has) || profile.into_iter().any(has)))
-            || (is_complete && !has("client_id") && !has("jti") && kind == "jwt" && self.audience_is_no_address())
-    }
-
-    fn audience_is_no_address(&self) -> bool {
-        let audience = self.claims.as_ref().and_then(|claims| claims.get("aud"));
-        audience.and_then(Value::as_str).is_some_and(|audience| !audience.contains(':'))
+            || (is_complete && is_of_a_person.into_iter().any(has))
+            // An access token of this server says more.
+            || (is_complete && says("iss", our_issuer) && !has("client_id") && !has("jti") && !has("sid"))
     }
 
     /// What it claims, by names for people.
@@ -120,6 +134,7 @@ fn bounded(value: &Value) -> Option<Value> {
 
 /// A claimed text as it may be repeated in an answer: shortened, and without what moves a cursor or ends a line.
 pub(super) fn plain(text: &str) -> String {
-    let kept: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let kept: String =
+        text.chars().take(LONGEST).map(|c| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(LONGEST).is_some() { kept + "…" } else { kept }
 }

@@ -8,17 +8,20 @@ use crate::token::{opaque, refresh};
 
 /// The most places at which the beginning of a second JWT is looked for.
 const MOST_STARTS: usize = 64;
+/// Characters of the header of every JWT of this server.
+const OUR_HEADER: usize = 63;
+/// Characters too many that are an addition rather than what is left of a longer token.
+const ADDED: usize = 4;
 /// Longer than the header of any JWT that is looked for, in characters.
 const LONGEST_HEADER: usize = 2000;
-/// Characters of a client secret after its prefix: 256 bits.
-const SECRET_LENGTH: usize = 43;
-
 /// What was found in a core.
 #[derive(Debug, Default)]
 pub(super) struct Content {
     pub(super) damage: Vec<Damage>,
     /// Texts without the damage, by which it can be proved; the first is the core itself, repaired as far as possible.
     pub(super) candidates: Vec<String>,
+    /// What was changed beyond doubt, so that no signature can fit.
+    pub(super) changed: Option<&'static str>,
 }
 
 impl Content {
@@ -35,25 +38,28 @@ impl Content {
 }
 
 /// Looks into a core.
-pub(super) fn look(core: &str, shape: Shape) -> Content {
+pub(super) fn look(sent: &str, core: &str, shape: Shape) -> Content {
     let mut content = Content::default();
     if let Some(parts) = joined(core) {
         let count = parts.len();
+        let place = super::place(sent, core, parts[1].as_ptr().addr() - core.as_ptr().addr());
         content.found(
             Cause::TwoTokensJoined,
-            format!("{count} tokens stand one after the other; the second begins at character {}.", parts[0].len() + 1),
-            "Keep one of them, usually the last; replace the header instead of adding to it.",
+            format!("{count} tokens stand one after the other; the second begins{place}."),
+            "Keep the one that `evidence` tells of; replace the header instead of adding to it.",
         );
-        for part in &parts {
+        // The last one is meant.
+        for part in parts.iter().rev() {
             let candidate = in_the_right_alphabet(&mut content, part);
             content.candidates.push(candidate);
         }
         return content;
     }
-    if let Some(place) = ellipsis(core) {
+    if let Some(at) = ellipsis(core) {
+        let place = super::place(sent, &core[..at], at);
         content.found(
             Cause::Truncated,
-            format!("An ellipsis or a mask stands in place of a part of the token, at character {place}."),
+            format!("An ellipsis or a mask stands in place of a part of the token{place}."),
             "Take the whole token from where it was issued: a log or a screen has shortened this copy.",
         );
         return content;
@@ -92,16 +98,16 @@ fn in_the_right_alphabet(content: &mut Content, text: &str) -> String {
 }
 
 /// The parts of several tokens that stand one after the other.
-fn joined(core: &str) -> Option<Vec<String>> {
+fn joined(core: &str) -> Option<Vec<&str>> {
     let separators: &[char] = &[' ', '\t', '\r', '\n', ',', ';', '|', '&'];
     let is_token = |part: &&str| !part.is_empty() && !part.eq_ignore_ascii_case("bearer");
     let parts: Vec<&str> = core.split(separators).filter(is_token).collect();
     if shape::beginnings(&parts) > 1 {
-        return Some(parts.into_iter().map(str::to_owned).collect());
+        return Some(parts);
     }
     let second = second_start(core)?;
     let (first, second) = core.split_at(second);
-    Some(vec![first.to_owned(), second.to_owned()])
+    Some(vec![first, second])
 }
 
 /// Where a second token begins without anything between.
@@ -119,16 +125,19 @@ fn second_start(core: &str) -> Option<usize> {
     let jwts = core.get(after..).into_iter().flat_map(|rest| rest.match_indices("eyJ")).take(MOST_STARTS);
     let jwt = jwts.map(|(at, _)| after + at).find(|at| {
         let header = core[*at..].split('.').next().unwrap_or_default();
-        header.len() < LONGEST_HEADER && header.len() < core.len() - at && shape::object(header).is_some()
+        header.len() < LONGEST_HEADER
+            && header.len() < core.len() - at
+            && shape::object(header).is_some_and(|header| header.contains_key("alg"))
     });
     prefixes.chain(jwt).min()
 }
 
-/// The place of an ellipsis or of a mask, counted from one.
-fn ellipsis(core: &str) -> Option<usize> {
-    let marks = ["...", "…", "***", "[..", "(truncated", "[truncated", "<snip", "[redacted", "<redacted", "•••"];
+/// The place of an ellipsis or of a mask, in bytes.
+pub(super) fn ellipsis(core: &str) -> Option<usize> {
+    let marks =
+        ["...", "…", "***", "[..", "(truncated", "[truncated", "<snip", "[redacted", "<redacted", "•••", "(redacted"];
     let lower = core.to_ascii_lowercase();
-    marks.iter().filter_map(|mark| lower.find(mark)).min().map(|at| lower[..at].chars().count() + 1)
+    marks.iter().filter_map(|mark| lower.find(mark)).min()
 }
 
 /// Whether so many letters can only be of one case because something changed it.
@@ -183,7 +192,12 @@ fn jwt(content: &mut Content, repaired: &mut String) {
     if is_of_one_case(&core) {
         return changed_case(content, "all letters are of one case");
     }
+    let claims = segments.get(1).and_then(|segment| shape::object(segment));
     let Some(header) = header else {
+        if segments.len() == 3 && claims.is_some() && segments[0].len() == OUR_HEADER {
+            content.changed = Some("its header is as long as one of this server and cannot be read");
+            return;
+        }
         return truncated(content, "its beginning was cut off, or its header ends too early");
     };
     let algorithm = header.get("alg").and_then(serde_json::Value::as_str);
@@ -196,6 +210,7 @@ fn jwt(content: &mut Content, repaired: &mut String) {
         1 => truncated(content, "only the header is left of three parts"),
         2 if !is_unsigned => truncated(content, "only two of three parts are left"),
         3 if signature.is_empty() && !is_unsigned => truncated(content, "the signature is missing"),
+        3 if segments[1].is_empty() => truncated(content, "the claims between the dots are missing"),
         3 => {
             let due = algorithm.and_then(signature_length).unwrap_or(0);
             let missing = due.saturating_sub(signature.len());
@@ -235,9 +250,9 @@ fn prefixed(content: &mut Content, repaired: &mut String, kind: Prefixed) {
         return;
     }
     let is_whole = match kind {
-        Prefixed::AccessToken => body_length > 0 && body_length.is_multiple_of(opaque::LENGTHS),
+        Prefixed::AccessToken => body_length >= opaque::LENGTHS && body_length % opaque::LENGTHS <= ADDED,
         Prefixed::RefreshToken => body_length >= refresh::LENGTH / 3 * 4,
-        Prefixed::ClientSecret => body_length >= SECRET_LENGTH,
+        Prefixed::ClientSecret => body_length >= shape::SECRET_LENGTH,
     };
     if !body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
         content.found(

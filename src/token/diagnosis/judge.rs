@@ -1,7 +1,7 @@
 //! What speaks against an authentic token: it was taken back, its holder is gone, its time, the place, the power. All of
 //! it is told from what was loaded before, so that whoever asks gets the same verdict.
 
-use super::Finding;
+use super::{Fact, Finding};
 use crate::oauth::cause::Cause;
 use crate::oauth::claims::AccessClaims;
 use crate::oauth::revocation::Revocation;
@@ -49,8 +49,8 @@ pub fn access_token(claims: &AccessClaims, taken: &[Taken], now: Timestamp) -> V
     findings
 }
 
-/// Judges an access token by what is expected of it.
-pub fn expectation(claims: &AccessClaims, expected: &Expected) -> Vec<Finding> {
+/// Judges an access token by what is expected of it; `held` is what it allows as things stand.
+pub fn expectation(claims: &AccessClaims, held: &Scope, expected: &Expected) -> Vec<Finding> {
     let mut findings = vec![];
     if let Some(audience) = expected.audience.as_ref().filter(|audience| !claims.aud.contains(audience)) {
         let held = claims.aud.all().join(", ");
@@ -67,12 +67,12 @@ pub fn expectation(claims: &AccessClaims, expected: &Expected) -> Vec<Finding> {
         let detail = format!("It is for {held}; expected is {audience}.{hint}");
         findings.push(Finding::known(Cause::WrongAudience, detail));
     }
-    let held = claims.scope.clone().unwrap_or_default();
-    let missing = expected.scope.without(&held);
-    if !missing.is_empty() {
-        let needed = &expected.scope;
+    if !expected.scope.is_within(held) {
+        let (needed, missing) = (&expected.scope, expected.scope.without(held));
+        let lost = claims.scope.as_ref().is_some_and(|granted| expected.scope.is_within(granted));
+        let lost = if lost { " It was granted more; its client may not have that any more." } else { "" };
         let held = if held.is_empty() { "nothing".to_owned() } else { held.to_string() };
-        let detail = format!("Needed: {needed}. Held: {held}. Missing: {missing}.");
+        let detail = format!("Needed: {needed}. Held: {held}. Missing: {missing}.{lost}");
         let finding = Finding::known(Cause::InsufficientScope, detail);
         findings.push(Finding { needed: Some(needed.to_string()), ..finding });
     }
@@ -99,7 +99,8 @@ pub fn refresh_token(token: &RefreshToken, session: &Session, taken: &[Taken], n
             "Its session ended {} ago, at {ends_at}: it was not used for too long, or lived its life.",
             length(ends_at, now)
         );
-        findings.push(Finding::known(Cause::Expired, detail).since(ends_at));
+        let remedy = Some("Log in again: the session is over, and no refresh revives it.");
+        findings.push(Finding { remedy, ..Finding::known(Cause::Expired, detail).since(ends_at) });
     }
     findings
 }
@@ -120,6 +121,15 @@ pub fn no_session(token: &RefreshToken, now: Timestamp, kept: i64) -> Finding {
         return Finding::known(Cause::Expired, detail);
     }
     never_issued("its session is not in this database, which is another one, or was restored")
+}
+
+/// What a token that is not proved says of its own time.
+pub fn by_its_own_words(facts: &[Fact], now: Timestamp) -> Vec<Finding> {
+    let exp = facts.iter().find(|fact| fact.fact == "expires_at").and_then(|fact| fact.value.as_str());
+    let exp = exp.and_then(Timestamp::parse).filter(|exp| *exp <= now);
+    let detail =
+        |exp: Timestamp| format!("By its own words it expired {} ago, at {exp}; that is not proved.", length(exp, now));
+    exp.map(|exp| Finding::shown(Cause::Expired, detail(exp)).since(exp)).into_iter().collect()
 }
 
 /// The finding that the user of a session is gone or disabled.

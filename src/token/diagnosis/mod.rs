@@ -7,15 +7,16 @@
 mod claimed;
 mod content;
 mod damage;
+mod finding;
 pub mod judge;
 mod no_token;
 mod shape;
 mod wrapping;
 
-use serde::Serialize;
 use serde_json::Value;
 
 pub use damage::Damage;
+pub use finding::{Basis, Fact, Finding};
 
 use self::claimed::{Claimed, plain};
 use self::content::Content;
@@ -27,74 +28,12 @@ use super::token_key::KEY_ID_LENGTH;
 use super::{base64url, from_base64url};
 use crate::oauth::cause::Cause;
 use crate::oauth::claims::AccessClaims;
-use crate::oauth::time::Timestamp;
 
 /// The most key operations that are spent on the proof of a repair.
 pub const MOST_PROOFS: usize = 7;
 
-/// What a finding or a fact rests on, and so who may be told of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Basis {
-    /// The bytes that were sent show it to anybody.
-    Bytes,
-    /// It takes a key or the state of this server to know it.
-    State,
-}
-
-/// Something that speaks against a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// Its name.
-    pub cause: Cause,
-    /// What it rests on.
-    pub basis: Basis,
-    /// What was found, in a sentence.
-    pub detail: String,
-    /// When it came to be, where that is known.
-    pub at: Option<Timestamp>,
-    /// The scope that is needed, where one is missing.
-    pub needed: Option<String>,
-}
-
-impl Finding {
-    fn shown(cause: Cause, detail: impl Into<String>) -> Self {
-        Self { cause, basis: Basis::Bytes, detail: detail.into(), at: None, needed: None }
-    }
-
-    fn known(cause: Cause, detail: impl Into<String>) -> Self {
-        Self { basis: Basis::State, ..Self::shown(cause, detail) }
-    }
-
-    fn since(self, at: Timestamp) -> Self {
-        Self { at: Some(at), ..self }
-    }
-}
-
-/// A fact about a token.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Fact {
-    /// What it is about.
-    pub fact: &'static str,
-    /// The value.
-    pub value: Value,
-    /// Whether this server vouches for it; otherwise the token merely claims it.
-    pub verified: bool,
-    /// What it rests on.
-    #[serde(skip)]
-    pub basis: Basis,
-}
-
-impl Fact {
-    /// What anybody can read in the bytes; it may be a lie.
-    pub fn claimed(fact: &'static str, value: impl Into<Value>) -> Self {
-        Self { fact, value: value.into(), verified: false, basis: Basis::Bytes }
-    }
-
-    /// What this server knows.
-    pub fn verified(fact: &'static str, value: impl Into<Value>) -> Self {
-        Self { fact, value: value.into(), verified: true, basis: Basis::State }
-    }
-}
+/// Longer texts are not looked at, in bytes: whatever is wrapped around a token has room in them.
+const LONGEST: usize = 80 * 1024;
 
 /// All that is known of a presented text, and what speaks against it.
 #[derive(Debug, Default)]
@@ -105,6 +44,8 @@ pub struct Diagnosis {
     pub damage: Vec<Damage>,
     /// What is known of it.
     pub facts: Vec<Fact>,
+    /// The id of the withdrawn key that it names, if it names one.
+    pub retired: Option<String>,
     /// The token, if the text, or the text without the damage, was proved to be one.
     pub authentic: Option<Authentic>,
 }
@@ -143,6 +84,14 @@ impl Diagnosis {
             }
         }
         self.findings.sort_by_key(|finding| finding.cause);
+    }
+
+    /// Tells more of a cause that was found.
+    pub fn tell(&mut self, cause: Cause, detail: String, remedy: Option<&'static str>) {
+        for finding in self.findings.iter_mut().filter(|finding| finding.cause == cause) {
+            finding.detail.push_str(&detail);
+            finding.remedy = finding.remedy.or(remedy);
+        }
     }
 
     /// The same for whoever takes any kind of token: that it is a refresh token does not speak against it.
@@ -184,6 +133,10 @@ impl Diagnosis {
             self.facts.push(Fact::verified("algorithm", key.algorithm.name()));
             self.facts.push(Fact::verified("kid", key.kid.as_str()));
         }
+        // It is authenticated with the rest.
+        for fact in self.facts.iter_mut().filter(|fact| fact.fact == "environment") {
+            *fact = Fact::verified("environment", fact.value.take());
+        }
         self.authentic = Some(authentic);
     }
 
@@ -195,6 +148,11 @@ impl Diagnosis {
     }
 
     fn look(&mut self, text: &str, unread: Unread, origin: Origin<'_>, proofs: usize) {
+        if text.len() > LONGEST {
+            let detail = format!("It has {} bytes: no token is so long.", text.len());
+            self.findings.push(Finding::shown(Cause::NotAToken, detail));
+            return;
+        }
         let peeled = wrapping::peel(text);
         if peeled.core.is_empty() || peeled.core.eq_ignore_ascii_case("bearer") {
             self.findings.push(Finding::shown(Cause::Missing, "There is no token in what was sent."));
@@ -202,7 +160,7 @@ impl Diagnosis {
         }
         let mut core = peeled.core;
         let mut shape = shape::of(&core);
-        let content = content::look(&core, shape);
+        let content = content::look(text, &core, shape);
         if shape == Shape::Nothing && !content.damage.is_empty() {
             shape = content.candidates.first().map_or(shape, |first| shape::of(first));
         }
@@ -210,26 +168,34 @@ impl Diagnosis {
             return self.no_token(&core, peeled.is_deeper);
         }
         let is_whole = content.is_whole();
-        let Content { damage, candidates } = content;
+        if let Some(what) = content.changed {
+            self.findings.push(Finding::shown(Cause::BadSignature, format!("A part of it was changed: {what}.")));
+        }
+        let Content { damage, candidates, .. } = content;
         self.damage = peeled.damage;
         self.damage.extend(damage);
         let mut was_tried = self.damage.is_empty();
         let mut other_issuer = if let Unread::OtherIssuer(claims) = unread { Some(claims) } else { None };
         if !was_tried && !self.damage.iter().any(|damage| damage.cause == Cause::Truncated) {
+            let mut proved = vec![];
             for candidate in candidates.iter().take(proofs) {
                 was_tried = true;
                 match presented::prove(candidate, origin) {
-                    Ok(authentic) => {
-                        self.damage_is_proved();
-                        self.kind(&core, shape, None);
-                        return self.proved(candidate, authentic, origin);
-                    }
-                    Err(Unread::OtherIssuer(claims)) => {
-                        self.damage_is_proved();
-                        other_issuer = Some(claims);
-                    }
+                    Ok(authentic) => proved.push((candidate, authentic)),
+                    Err(Unread::OtherIssuer(claims)) => other_issuer = Some(claims),
                     Err(Unread::UnknownKey | Unread::NotOurs) => {}
                 }
+            }
+            // Of several, an access token is what is meant.
+            proved.sort_by_key(|(_, authentic)| matches!(authentic, Authentic::Refresh(_)));
+            if !proved.is_empty() || other_issuer.is_some() {
+                self.damage_is_proved();
+            }
+            if let Some((candidate, authentic)) = proved.into_iter().next() {
+                if matches!(authentic, Authentic::Refresh(_)) {
+                    self.kind(&core, shape::of(candidate), None, origin);
+                }
+                return self.proved(candidate, authentic, origin);
             }
         }
         self.damage_is_found();
@@ -238,7 +204,7 @@ impl Diagnosis {
         }
         self.form(&core, shape);
         let claimed = if shape == Shape::Jwt { Claimed::read(&core) } else { Claimed::default() };
-        self.kind(&core, shape, Some(&claimed));
+        self.kind(&core, shape, Some(&claimed), origin);
         if let Some(claims) = other_issuer {
             let (theirs, ours) = (plain(&claims.iss), origin.issuer);
             let detail = format!("A key of this server signed it, but for the issuer {theirs}; this server is {ours}.");
@@ -311,7 +277,7 @@ impl Diagnosis {
         }
     }
 
-    fn kind(&mut self, core: &str, shape: Shape, claimed: Option<&Claimed>) {
+    fn kind(&mut self, core: &str, shape: Shape, claimed: Option<&Claimed>, origin: Origin<'_>) {
         match shape {
             Shape::Prefixed(kind) if kind != Prefixed::AccessToken => {
                 self.findings.push(not_for_resource_servers(kind));
@@ -319,10 +285,12 @@ impl Diagnosis {
             Shape::Headless if core.starts_with("rt_") => {
                 self.findings.push(not_for_resource_servers(Prefixed::RefreshToken));
             }
-            Shape::Jwt if claimed.is_some_and(Claimed::is_id_token) => self.findings.push(Finding::shown(
-                Cause::IdTokenAsAccessToken,
-                "It is an ID token: it tells a client who logged in, and permits nothing.",
-            )),
+            Shape::Jwt if claimed.is_some_and(|claimed| claimed.is_id_token(origin.issuer)) => {
+                self.findings.push(Finding::shown(
+                    Cause::IdTokenAsAccessToken,
+                    "It is an ID token: it tells a client who logged in, and permits nothing.",
+                ))
+            }
             _ => {}
         }
     }
@@ -408,6 +376,7 @@ impl Diagnosis {
             }
             (Some(kid), Some(at)) => {
                 let detail = format!("It names the key {kid}, which was withdrawn at {at}.");
+                self.retired = Some(kid.to_owned());
                 self.findings.push(Finding::known(Cause::RetiredKey, detail).since(at));
             }
             (Some(kid), None) => {
@@ -415,6 +384,17 @@ impl Diagnosis {
                 self.findings.push(Finding::known(Cause::UnknownKey, detail));
             }
         }
+    }
+}
+
+/// The place of a byte of a part of what was sent, counted in characters from one; nothing where the part does not stand there
+/// as it is, because something was decoded or removed.
+fn place(sent: &str, part: &str, at: usize) -> String {
+    match (sent.find(part), part.get(..at)) {
+        (Some(start), Some(before)) => {
+            format!(" as character {}", sent[..start].chars().count() + before.chars().count() + 1)
+        }
+        _ => String::new(),
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) fn what(text: &str) -> (String, &'static str) {
         "undefined" | "null" | "none" | "nil" | "nan" | "true" | "false" | "void" | "(null)" | "<nil>" => {
             (format!("It is the word {lower}, which stands for a variable that has no value"), look)
         }
-        _ if lower.starts_with("[object ") => {
+        _ if lower.starts_with("[object ") || lower.starts_with("[function") => {
             ("It is an object of JavaScript that was turned into a text".into(), look)
         }
         _ if is_placeholder(&lower) => ("It is a placeholder that nobody replaced".into(), placeholder),
@@ -17,6 +17,10 @@ pub(super) fn what(text: &str) -> (String, &'static str) {
             ("It is a page (HTML or XML), perhaps an error page that was taken for the answer".into(), look)
         }
         _ if text.starts_with('<') && text.ends_with('>') => ("It is HTML, XML or a placeholder".into(), placeholder),
+        _ if text.starts_with('{') && text.contains("\"error\"") => (
+            "It is the answer to a request that was refused".into(),
+            "Read its member `error`, and ask for a token again.",
+        ),
         _ if text.starts_with(['{', '[']) => {
             ("It is JSON".into(), "Take the member `access_token` out of the answer, and send that alone.")
         }
@@ -42,6 +46,12 @@ pub(super) fn what(text: &str) -> (String, &'static str) {
 /// `$TOKEN`, `${TOKEN}`, `{{token}}`, `<token>`, `%TOKEN%`, `YOUR_TOKEN_HERE` and the like.
 fn is_placeholder(lower: &str) -> bool {
     let inner = lower.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    if lower.starts_with("process.env") || lower.starts_with("os.environ") || lower.contains("getenv") {
+        return true;
+    }
+    if matches!(lower, "%s" | "%v" | "{}" | "{0}" | "%@") || is_one_character(lower) {
+        return true;
+    }
     let is_name = !inner.is_empty()
         && inner.len() < 60
         && inner.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-. ".contains(&b));
@@ -61,6 +71,13 @@ fn is_placeholder(lower: &str) -> bool {
             || inner.ends_with("_here")
             || ["access_token", "access-token", "accesstoken", "api_key", "auth_token", "id_token"].contains(&inner));
     is_name && (is_marked || is_spoken)
+}
+
+/// Stars, dots or crosses that mask something.
+fn is_one_character(text: &str) -> bool {
+    let mut characters = text.chars();
+    let first = characters.next();
+    matches!(first, Some('*' | 'x' | '•' | '#')) && text.chars().count() > 2 && characters.all(|c| Some(c) == first)
 }
 
 #[cfg(test)]

@@ -38,11 +38,13 @@ impl Prefixed {
     ];
 }
 
+/// Characters of a client secret after its prefix: 256 bits.
+pub(super) const SECRET_LENGTH: usize = 43;
 /// The length of a prefix.
 const PREFIX: usize = 4;
 
 /// Beginnings of tokens of others, as their makers publish them.
-const FOREIGN: [(&str, &str); 27] = [
+const FOREIGN: [(&str, &str); 47] = [
     ("ghp_", "GitHub"),
     ("gho_", "GitHub"),
     ("ghu_", "GitHub"),
@@ -70,6 +72,26 @@ const FOREIGN: [(&str, &str); 27] = [
     ("pypi-", "PyPI"),
     ("dop_v1_", "DigitalOcean"),
     ("shpat_", "Shopify"),
+    ("hf_", "Hugging Face"),
+    ("sk-ant-", "Anthropic"),
+    ("sk-", "OpenAI"),
+    ("SG.", "SendGrid"),
+    ("AKIA", "AWS"),
+    ("ASIA", "AWS"),
+    ("hvs.", "Vault"),
+    ("lin_api_", "Linear"),
+    ("dapi", "Databricks"),
+    ("dckr_pat_", "Docker"),
+    ("ntn_", "Notion"),
+    ("secret_", "Notion"),
+    ("ATATT3x", "Atlassian"),
+    ("sbp_", "Supabase"),
+    ("figd_", "Figma"),
+    ("1//0", "Google"),
+    ("v2.local.", "somebody who writes PASETO"),
+    ("v2.public.", "somebody who writes PASETO"),
+    ("v4.local.", "somebody who writes PASETO"),
+    ("v4.public.", "somebody who writes PASETO"),
 ];
 
 /// What the text looks like.
@@ -87,6 +109,22 @@ pub(super) fn of(text: &str) -> Shape {
         return Shape::Foreign(maker);
     }
     Shape::Nothing
+}
+
+/// Whether it is a whole token by its form: a JWT of three parts, or a prefix with as much behind it as belongs there.
+pub(super) fn is_whole(text: &str) -> bool {
+    if let Some(kind) = prefixed(text) {
+        let (environment, body) = parts(text);
+        return environment.is_some()
+            && match kind {
+                Prefixed::AccessToken => !body.is_empty() && body.len().is_multiple_of(opaque::LENGTHS),
+                Prefixed::RefreshToken => body.len() == refresh::LENGTH / 3 * 4,
+                Prefixed::ClientSecret => body.len() == SECRET_LENGTH,
+            };
+    }
+    let segments: Vec<&str> = text.splitn(4, '.').collect();
+    let [header, claims, signature] = segments[..] else { return false };
+    header.starts_with("eyJ") && object(header).is_some() && object(claims).is_some() && !signature.is_empty()
 }
 
 /// How many tokens begin with one of these parts of a text, which was split at what separates them. A part that begins
@@ -126,7 +164,7 @@ pub(super) fn parts(text: &str) -> (Option<Environment>, &str) {
 }
 
 fn looks_like_a_jwt(text: &str) -> bool {
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains('…') {
+    if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
         return false;
     }
     // `{"` in base64url, whatever became of the case of its letters.

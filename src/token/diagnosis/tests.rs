@@ -5,6 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
+use crate::oauth::time::Timestamp;
 use crate::token::environment::{Environment, KnownIssuer};
 use crate::token::keyring::{KeyRecord, KeyRing, KeyUse};
 use crate::token::master::MasterKey;

@@ -3,12 +3,14 @@
 
 use serde_json::Value;
 
+use super::content;
 use super::damage::Damage;
 use super::shape::{self, Shape};
 use crate::oauth::cause::Cause;
+use crate::oauth::presentation::{self, QUOTES};
 
 /// The most layers that are taken off.
-const MOST_LAYERS: usize = 40;
+const MOST_LAYERS: usize = 24;
 
 /// A text without what was wrapped around it.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ pub(super) fn peel(text: &str) -> Peeled {
     let mut encodings = 0;
     for _ in 0..MOST_LAYERS {
         let layer = white_space(&peeled.core)
-            .or_else(|| invisible(&peeled.core))
+            .or_else(|| invisible(text, &peeled.core))
             .or_else(|| word_in_front(&peeled.core))
             .or_else(|| json(&peeled.core))
             .or_else(|| quotes(&peeled.core))
@@ -36,8 +38,16 @@ pub(super) fn peel(text: &str) -> Peeled {
                 encodings += 1;
                 Some((decoded, vec![]))
             })
-            .or_else(|| inner_space(&peeled.core));
-        let Some((core, damage)) = layer else { return peeled.with_encodings(encodings) };
+            .or_else(|| escaped_breaks(&peeled.core))
+            .or_else(|| shortened(&peeled.core))
+            .or_else(|| embedded(&peeled.core))
+            .or_else(|| inner_space(text, &peeled.core));
+        let Some((core, mut damage)) = layer else { return peeled.with_encodings(encodings) };
+        if encodings > 0 {
+            for damage in &mut damage {
+                damage.repair.insert_str(0, "When it is decoded: ");
+            }
+        }
         peeled.core = core;
         peeled.damage.extend(damage);
     }
@@ -137,32 +147,48 @@ fn names(text: &str) -> String {
 }
 
 /// Characters that nobody sees, or that look like a space and are none.
-fn is_invisible(character: char) -> bool {
+pub(super) fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{a0}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{1680}' | '\u{17b4}'..='\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{2000}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}'
         | '\u{2800}' | '\u{3000}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        | '\u{fff9}'..='\u{fffd}' | '\u{e0000}'..='\u{e0fff}')
         || (character.is_control() && !is_white(character))
 }
 
-fn invisible(text: &str) -> Layer {
-    let first = text.chars().position(is_invisible)?;
+/// The text without the codes of ECMA-48 that colour it.
+fn without_colours(text: &str) -> String {
+    let mut rest = text;
+    let mut kept = String::with_capacity(text.len());
+    while let Some((before, after)) = rest.split_once("\u{1b}[") {
+        let end = after.find(|c: char| !(c.is_ascii_digit() || c == ';')).unwrap_or(after.len());
+        let Some(last) = after[end..].chars().next().filter(char::is_ascii_alphabetic) else { break };
+        kept.push_str(before);
+        rest = &after[end + last.len_utf8()..];
+    }
+    kept + rest
+}
+
+fn invisible(sent: &str, text: &str) -> Layer {
+    let colourless = without_colours(text);
+    if colourless.len() < text.len() {
+        let detail = "Codes for the colours of a terminal stand in the text.";
+        let repair = "Take the token from a file or with the colours switched off, for example by `NO_COLOR=1`.";
+        return Some((colourless, vec![Damage::new(Cause::InvisibleCharacter, detail, repair)]));
+    }
+    let first = text.find(is_invisible)?;
     let hidden: String = text.chars().filter(|character| is_invisible(*character)).collect();
     let core: String = text.chars().filter(|character| !is_invisible(*character)).collect();
     let (what, count) = (names(&hidden), hidden.chars().count());
     let detail = format!(
-        "{count} invisible character{s} ({what}) {stand} in the token, the first as character {place}.",
+        "{count} invisible character{s} ({what}) {stand} in the token, the first{place}.",
         s = if count == 1 { "" } else { "s" },
         stand = if count == 1 { "stands" } else { "stand" },
-        place = first + 1,
+        place = super::place(sent, text, first),
     );
     let repair = "Remove every character that is not printable ASCII, or copy the token from where it was issued.";
     Some((core, vec![Damage::new(Cause::InvisibleCharacter, detail, repair)]))
 }
-
-/// Words of other schemes, in lower case.
-const OTHER_SCHEMES: [&str; 9] = ["bear", "token", "jwt", "basic", "digest", "dpop", "oauth", "apikey", "api-key"];
 
 /// `Bearer`, `Authorization:` or another scheme in front of something that looks like a token.
 fn word_in_front(text: &str) -> Layer {
@@ -188,16 +214,12 @@ fn word_in_front(text: &str) -> Layer {
         let repair = "Remove the name; send the header `Authorization: Bearer` with the token after one space.";
         return Some((after_name.to_owned(), vec![Damage::new(Cause::BearerPrefixLeftIn, detail, repair)]));
     }
-    for scheme in OTHER_SCHEMES {
-        let Some(rest) = without_word(after_name, scheme).filter(|rest| rest.starts_with([' ', ':', '\t'])) else {
-            continue;
-        };
-        let core = rest.trim_start_matches([' ', ':', '\t']);
-        if shape::of(core) != Shape::Nothing {
-            let detail = format!("The word {scheme} stands in front of the token: that is another scheme than Bearer.");
-            let repair = "Remove the word; send the header `Authorization: Bearer` with the token after one space.";
-            return Some((core.to_owned(), vec![Damage::new(Cause::WrongScheme, detail, repair)]));
-        }
+    let (word, rest) = after_name.split_once([' ', '\t'])?;
+    let core = rest.trim_start_matches([' ', '\t']);
+    if presentation::is_other_scheme(word) && shape::of(core) != Shape::Nothing {
+        let detail = "Another word than Bearer stands in front of the token: that is another scheme.";
+        let repair = "Remove the word; send the header `Authorization: Bearer` with the token after one space.";
+        return Some((core.to_owned(), vec![Damage::new(Cause::WrongScheme, detail, repair)]));
     }
     None
 }
@@ -206,9 +228,6 @@ fn without_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
     let head = text.get(..word.len())?;
     head.eq_ignore_ascii_case(word).then(|| &text[word.len()..])
 }
-
-const QUOTES: [char; 20] =
-    ['"', '\'', '`', '“', '”', '„', '‟', '‘', '’', '‚', '‛', '«', '»', '‹', '›', '＂', '＇', '´', '「', '」'];
 
 /// Quotes of any kind at either end, with the escapes before them and the punctuation behind them.
 fn quotes(text: &str) -> Layer {
@@ -257,6 +276,11 @@ fn quoted(kind: &str, place: &str) -> Damage {
 
 /// A JSON document with a token in it.
 fn json(text: &str) -> Layer {
+    if text.starts_with('"') && text.contains('\\') {
+        // JSON in a JSON text.
+        let Ok(Value::String(inner)) = serde_json::from_str(text) else { return None };
+        return Some((inner, vec![quoted("of JSON", "at the start and at the end")]));
+    }
     if !text.starts_with(['{', '[']) {
         return None;
     }
@@ -305,8 +329,55 @@ fn percent(text: &str) -> Option<String> {
     if found { String::from_utf8(decoded).ok() } else { None }
 }
 
+/// Line breaks that were escaped: as the two characters `\n`, or by a backslash at the end of a line.
+fn escaped_breaks(text: &str) -> Layer {
+    if !text.contains('\\') {
+        return None;
+    }
+    let core =
+        ["\\\r\n", "\\\n", "\\r\\n", "\\n"].iter().fold(text.to_owned(), |text, escape| text.replace(escape, ""));
+    let detail = "Escaped line breaks (a backslash and what follows it) stand within the token.";
+    let repair = "Remove them: the text was escaped for JSON or a shell and not unescaped.";
+    (core.len() < text.len() && shape::is_whole(&core))
+        .then(|| (core, vec![Damage::new(Cause::LineBreak, detail, repair)]))
+}
+
+/// A token that a log has shortened: what follows the ellipsis is of no use. That it was shortened is told from the core.
+fn shortened(text: &str) -> Layer {
+    let at = content::ellipsis(text)?;
+    let head = &text[..at];
+    let core = format!("{head}…");
+    (core != text && shape::of(head) != Shape::Nothing).then_some((core, vec![]))
+}
+
+/// A token within a longer text, such as `access_token=…`, a line of a settings file or a whole address: one that is whole,
+/// with nothing else around it that begins like a token.
+fn embedded(text: &str) -> Layer {
+    let is_of_a_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let runs: Vec<&str> = text.split(|c| !is_of_a_token(c)).map(|run| run.trim_matches('.')).collect();
+    let [run] = runs.iter().filter(|run| shape::is_whole(run)).collect::<Vec<_>>()[..] else { return None };
+    let is_padding = |rest: &str| rest.chars().all(|c| matches!(c, '=' | '+' | '/'));
+    let (before, after) = text.split_once(run)?;
+    if (before.is_empty() && (after.is_empty() || is_padding(after))) || shape::beginnings(&runs) > 1 {
+        return None;
+    }
+    let is_bracket = |c: char| c.is_ascii_punctuation() && !matches!(c, '=' | ':' | '&' | '?' | '/' | '%' | '@' | '\\');
+    if [before, after].iter().all(|part| part.chars().all(is_bracket)) {
+        let detail = "Brackets or other punctuation stand around the token.";
+        let damage = Damage::new(Cause::Quoted, detail, "Remove everything in front of the token and behind it.");
+        return Some(((*run).to_owned(), vec![damage]));
+    }
+    let (detail, repair) = match (before.is_empty(), after.is_empty()) {
+        (false, true) => ("Something else stands in front of the token.", "Remove what stands in front of it."),
+        (true, false) => ("Something else stands behind the token.", "Remove what stands behind it."),
+        _ => ("The token stands within a longer text.", "Take the token out of the text."),
+    };
+    let repair = format!("{repair} Send the token and nothing else.");
+    Some(((*run).to_owned(), vec![Damage::new(Cause::NotAToken, detail, repair)]))
+}
+
 /// White space and line breaks within one token; two tokens with white space between them are left alone.
-fn inner_space(text: &str) -> Layer {
+fn inner_space(sent: &str, text: &str) -> Layer {
     if !text.contains(is_white) {
         return None;
     }
@@ -318,16 +389,21 @@ fn inner_space(text: &str) -> Layer {
     if shape::of(&core) == Shape::Nothing {
         return None;
     }
+    let with_plus = text.replace(' ', "+");
+    if !shape::is_whole(&core) && shape::is_whole(&shape::in_the_right_alphabet(&with_plus)) {
+        // A form decodes `+` into a space; that `+` is of the wrong alphabet is told from the core.
+        return Some((with_plus, vec![]));
+    }
     let mut damage = vec![];
-    let place = text.chars().position(is_white).unwrap_or(0) + 1;
+    let place = super::place(sent, text, text.find(is_white).unwrap_or(0));
     let breaks = text.lines().count().saturating_sub(1).max(text.matches('\r').count());
     if text.contains(is_break) {
-        let detail = format!("{breaks} line break(s) stand within the token, the first as character {place}.");
+        let detail = format!("{breaks} line break(s) stand within the token, the first{place}.");
         let repair = "Remove every line break from the token: a terminal, a mail or `base64` without `-w0` wrapped it.";
         damage.push(Damage::new(Cause::LineBreak, detail, repair));
     }
-    if text.contains([' ', '\t']) && !text.contains(is_break) {
-        let detail = format!("White space stands within the token, the first as character {place}.");
+    if !text.contains(is_break) {
+        let detail = format!("White space stands within the token, the first{place}.");
         // A form decodes `+` into a space.
         let repair = "Remove the white space. If there was a `+`, the token was written in the wrong base64 alphabet.";
         let cause = if text.contains(['/', '=']) { Cause::WrongBase64Alphabet } else { Cause::InvisibleCharacter };

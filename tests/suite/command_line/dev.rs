@@ -37,6 +37,9 @@ fn the_printed_lines_get_a_token_and_follow_its_life() {
     let active: Value = serde_json::from_str(answers[1]).unwrap();
     assert_eq!((&active["active"], &active["username"]), (&json!(true), &json!("demo")));
     assert_eq!(answers[2], r#"{"active":false}"#);
+    let told: Value = serde_json::from_str(answers[3]).unwrap();
+    assert_eq!(told["cause"], "token_revoked");
+    assert!(told["detail"].as_str().unwrap().contains("by client demo-login"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -177,6 +177,7 @@ on_both_stores!(the_log_tells_by_what_something_ended_and_how_things_stand_with_
         user: Some(alice.id),
         client_id: "app".into(),
         log: begun.log,
+        key: None,
     };
     assert!(db.revocations_covering(&covered).await.unwrap().is_empty());
     let revoke = async |target, cause| db.revoke(&revocation(target, cause), &audited()).await.unwrap().number;

@@ -71,7 +71,9 @@ on_both_stores!(the_revocation_of_a_token_is_swept_some_time_after_the_token_is_
     let token = NewRevocation { covers_until: at(100), ..revocation(Target::Token(Uuid::nil()), Cause::TokenRevoked) };
     db.revoke(&token, &audited()).await.unwrap();
     db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
-    for (now, history, swept) in [(at(100 + 5 * DAY), 5 * DAY, 0), (at(101 + 5 * DAY), 5 * DAY, 1)] {
+    for (now, history, swept) in
+        [(at(100 + 30 * DAY), 1, 0), (at(101 + 30 * DAY), 40 * DAY, 0), (at(101 + 30 * DAY), 1, 1)]
+    {
         assert_eq!(db.sweep(now, history).await.unwrap().revoked_tokens, swept);
     }
     assert_eq!(db.told(0).await, ["all for all_revoked"]);
