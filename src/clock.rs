@@ -1,8 +1,10 @@
 //! The one clock. Nodes use the time of the database: each measures how far its own clock is off.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
+
+use uuid::{ContextV7, Uuid};
 
 use crate::oauth::time::Timestamp;
 
@@ -46,6 +48,14 @@ impl Clock {
     /// The time of the database, as far as it is known.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.own_millis() + self.offset.load(Ordering::Relaxed))
+    }
+
+    /// A new id that begins with the time (UUIDv7); ids of one process are in order.
+    pub fn new_id(&self) -> Uuid {
+        static ORDER: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+        let millis = u64::try_from(self.now().millis()).unwrap_or(0);
+        let nanos = u32::try_from(millis % 1000).unwrap_or(0) * 1_000_000;
+        Uuid::new_v7(uuid::Timestamp::from_unix(&ORDER, millis / 1000, nanos))
     }
 
     /// Moves a manual clock; does nothing to another.

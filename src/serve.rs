@@ -202,7 +202,7 @@ async fn keep_up(app: Arc<App>) {
     loop {
         tokio::time::sleep(UPKEEP).await;
         loop {
-            match app.store.sweep(app.clock.now()).await {
+            match app.store.sweep(app.clock.now(), app.settings.history).await {
                 Ok(swept) if swept.may_have_left_some() => tokio::time::sleep(Duration::from_millis(100)).await,
                 Ok(_) => break,
                 Err(error) => {

@@ -117,7 +117,9 @@ async fn refresh_token(app: &App, text: &str) -> Result<Verdict<Found>> {
 }
 
 async fn is_good(app: &App, claims: &AccessClaims) -> Result<bool> {
-    Ok(claims.untimely(app.clock.now()).is_none()
+    let now = app.clock.now();
+    Ok(!claims.is_expired(now)
+        && !claims.is_early(now)
         && app.view.revocation_of(claims).is_none()
         && !is_beyond_the_log(app, claims).await?)
 }

@@ -11,6 +11,8 @@ use super::{App, Failure, Request, Result};
 use crate::oauth::client::{Client, SecretDigest};
 use crate::oauth::credentials::Credentials;
 use crate::oauth::error::Refusal;
+use crate::oauth::identity::Identity;
+use crate::token::environment::{self, ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, REFRESH_TOKEN_PREFIX};
 use crate::token::{equal_in_constant_time, sha256};
 
 /// Authenticates the client of a request.
@@ -52,7 +54,7 @@ pub async fn verify(app: &App, credentials: Credentials) -> Result<Arc<Client>> 
         None => None,
     };
     let Some(fresh) = app.view.client_again(client_id).await? else {
-        return Err(Refusal::invalid_client("unknown client").into());
+        return Err(Refusal::invalid_client(format!("unknown client{}", secret_says(app, secret))).into());
     };
     if let (Some(held), Some(refusal)) = (held, refused)
         && same(&held, &fresh)
@@ -65,17 +67,38 @@ pub async fn verify(app: &App, credentials: Credentials) -> Result<Arc<Client>> 
 }
 
 async fn judge(app: &App, client: &Client, secret: Option<&SecretString>) -> Result<std::result::Result<(), Refusal>> {
-    let refuse = |reason: &'static str| Ok(Err(Refusal::invalid_client(reason)));
+    let refuse =
+        |reason: String| Ok(Err(Refusal::invalid_client(reason).about(Identity::of_client(&client.client_id))));
     if !client.settings.enabled {
-        return refuse("the client is disabled");
+        return refuse("the client is disabled".into());
     }
     match (client.is_public(), secret) {
         (true, None) => Ok(Ok(())),
-        (true, Some(_)) => refuse("a public client presented a secret"),
-        (false, None) => refuse("a confidential client presented no secret"),
+        (true, Some(_)) => refuse("a public client presented a secret".into()),
+        (false, None) => refuse("a confidential client presented no secret".into()),
         (false, Some(secret)) if fits(app, client, secret).await? => Ok(Ok(())),
-        (false, Some(_)) => refuse("wrong client secret"),
+        (false, Some(_)) => refuse(format!("wrong client secret{}", secret_says(app, secret))),
     }
+}
+
+/// What a secret that does not fit says of itself, for the log: that it is of another environment, or no secret at all.
+fn secret_says(app: &App, secret: Option<&SecretString>) -> String {
+    let Some(secret) = secret.map(ExposeSecret::expose_secret) else { return String::new() };
+    if let Some((theirs, _)) = secret.strip_prefix(CLIENT_SECRET_PREFIX).and_then(environment::split) {
+        let settings = &app.settings;
+        if theirs == settings.environment {
+            return String::new();
+        }
+        let is_known = settings.known_issuers.iter().any(|sister| sister.environment == theirs);
+        let which = if is_known { "the sister environment" } else { "the unknown environment" };
+        return format!(": it is of {which} {theirs}, and this is {}", settings.environment);
+    }
+    let is_token = ["eyJ", ACCESS_TOKEN_PREFIX, REFRESH_TOKEN_PREFIX].iter().any(|prefix| secret.starts_with(prefix));
+    if is_token {
+        return ": a token was sent in place of the secret".to_owned();
+    }
+    let is_damaged = secret.trim() != secret || secret.starts_with(['"', '\'']);
+    if is_damaged { ": white space or quotes stand around it".to_owned() } else { String::new() }
 }
 
 /// Whether one of the client's secrets fits. Generated secrets are compared first: that costs nothing.

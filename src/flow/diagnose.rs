@@ -9,6 +9,7 @@ use super::check;
 use super::{App, Result};
 use crate::oauth::cause::Cause;
 use crate::oauth::claims::AccessClaims;
+use crate::oauth::identity::Identity;
 use crate::oauth::time::Timestamp;
 use crate::store::{Covered, HeldSession};
 use crate::token::diagnosis::judge::{self, Expected, Taken};
@@ -72,7 +73,7 @@ async fn of_claims(app: &App, claims: &AccessClaims, effort: Effort) -> Result<V
     // What memory has forgotten matters only if the token expired long ago.
     let asks_the_log = match effort {
         Effort::Verdict => false,
-        Effort::Cause => remembered.is_empty() && claims.untimely(now) == Some(Cause::Expired),
+        Effort::Cause => remembered.is_empty() && claims.is_expired(now),
         Effort::Explanation => true,
     };
     let taken =
@@ -93,12 +94,12 @@ pub(super) async fn of_session(
     held: Option<&HeldSession>,
     effort: Effort,
 ) -> Vec<Finding> {
-    let Some(held) = held.filter(|held| check::has_nonce(held, token)) else {
-        return vec![judge::never_issued(
-            "its session is not in this database: the database is another one, or was restored, \
-                                        or the session was over long ago",
-        )];
+    let Some(held) = held else {
+        return vec![judge::no_session(token, app.clock.now(), app.settings.history)];
     };
+    if !check::has_nonce(held, token) {
+        return vec![judge::never_issued("its session has another secret: it is of another database")];
+    }
     let remembered =
         held.revoked_because.zip(held.revoked_by).map(|(cause, number)| (cause, Timestamp::from_millis(number)));
     let remembered: Vec<_> = remembered.into_iter().collect();
@@ -132,37 +133,17 @@ async fn taken_back(app: &App, covered: &Covered, remembered: Vec<(Cause, Timest
 pub fn note_refusal(app: &App, endpoint: &'static str, diagnosis: &Diagnosis, request_id: Uuid, address: IpAddr) {
     let Some(cause) = diagnosis.cause().map(Cause::name) else { return };
     app.metrics.refused(endpoint, cause);
-    let Identity { client, subject, session, jti } = Identity::of(diagnosis);
+    let Identity { client, subject, session, jti } = identity(diagnosis);
     let text = |id: Option<Uuid>| id.map(|id| id.to_string());
     let (session, jti) = (text(session), text(jti));
     tracing::info!(endpoint, cause, client, subject, session, jti, %request_id, %address, "token refused");
 }
 
-/// Who and what a proved token stands for, as a line of the log names them.
-#[derive(Debug, Default)]
-pub struct Identity {
-    /// The client that it was issued to.
-    pub client: Option<String>,
-    /// The user or the client that it speaks for.
-    pub subject: Option<String>,
-    /// Its session.
-    pub session: Option<Uuid>,
-    /// Its own id.
-    pub jti: Option<Uuid>,
-}
-
-impl Identity {
-    /// Nothing is believed that was not proved.
-    pub fn of(diagnosis: &Diagnosis) -> Self {
-        match &diagnosis.authentic {
-            Some(Authentic::Access(claims)) => Self {
-                client: Some(claims.client_id.clone()),
-                subject: Some(claims.sub.clone()),
-                session: claims.sid,
-                jti: Some(claims.jti),
-            },
-            Some(Authentic::Refresh(token)) => Self { session: Some(token.session), ..Self::default() },
-            None => Self::default(),
-        }
+/// Whom a diagnosis is about. Nothing is believed that was not proved.
+pub(super) fn identity(diagnosis: &Diagnosis) -> Identity {
+    match &diagnosis.authentic {
+        Some(Authentic::Access(claims)) => Identity::from(&**claims),
+        Some(Authentic::Refresh(token)) => Identity::of_session(token.session),
+        None => Identity::default(),
     }
 }

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::diagnose::{self, Identity};
+use super::diagnose;
 use super::{App, Failure, Request, Result, admin_token, check, client_auth};
 use crate::oauth::advice;
 use crate::oauth::cause::{BearerAnswer, Cause};
@@ -14,6 +14,7 @@ use crate::oauth::challenge::Challenge;
 use crate::oauth::claims::AccessClaims;
 use crate::oauth::client::{Client, Permission};
 use crate::oauth::error::{ErrorCode, Refusal};
+use crate::oauth::identity::Identity;
 use crate::oauth::scope::Scope;
 use crate::oauth::time::Timestamp;
 use crate::store::Audited;
@@ -165,6 +166,10 @@ async fn authenticated(app: &App, request: &Request<'_>) -> Result<Caller> {
         && let Some((scheme, token)) = header.split_at_checked(7)
         && scheme.eq_ignore_ascii_case(b"bearer ")
     {
+        if request.parameters.one("client_id")?.is_some() || request.parameters.one("client_secret")?.is_some() {
+            let description = "Authenticate in one way: with an access token or with client_id and client_secret.";
+            return Err(Refusal::invalid_request(description).into());
+        }
         let refuse = |reason: String| {
             let description =
                 "The access token in the Authorization header is not good for this: use one with jeton:admin.";
@@ -220,7 +225,7 @@ async fn explain(
     if question.of_any_kind {
         diagnosis = diagnosis.of_any_kind();
     }
-    let identity = Identity::of(&diagnosis);
+    let identity = diagnose::identity(&diagnosis);
     let target = match (&identity.jti, &identity.session) {
         (Some(jti), _) => format!("token {jti}"),
         (None, Some(session)) => format!("session {session}"),

@@ -27,6 +27,7 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use crate::oauth::error::Refusal;
+use crate::oauth::identity::Identity;
 use crate::oauth::parameters::Parameters;
 use crate::secret::pool::Overloaded;
 use crate::store::StoreError;
@@ -56,6 +57,17 @@ pub enum Failure {
     Overloaded,
     /// Whoever asks has asked too often.
     Throttled,
+}
+
+impl Failure {
+    /// The same failure; if it is a refusal, with whom it is about.
+    #[must_use]
+    fn about(self, identity: Identity) -> Self {
+        match self {
+            Self::Refused(refusal) => Self::Refused(refusal.about(identity)),
+            other => other,
+        }
+    }
 }
 
 impl From<Refusal> for Failure {

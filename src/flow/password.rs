@@ -12,6 +12,7 @@ use crate::oauth::claims;
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::grant::{self, Granted};
+use crate::oauth::identity::Identity;
 use crate::oauth::revocation::LogNumber;
 use crate::oauth::session::Session;
 use crate::oauth::user::{User, is_credential};
@@ -39,9 +40,9 @@ pub(super) async fn answer(
     let right = app.passwords.verify(SecretString::from(password), hash).await?;
     let (user, head) = match found {
         Some((user, head)) if right && user.enabled => (user, head),
-        Some((user, _)) if right => return Err(wrong(format!("user {} is disabled", user.id))),
-        Some((user, _)) => return Err(wrong(format!("wrong password for user {}", user.id))),
-        None => return Err(wrong("unknown user".into())),
+        Some((user, _)) if right => return Err(wrong("the user is disabled", Some(user.id))),
+        Some((user, _)) => return Err(wrong("wrong password", Some(user.id))),
+        None => return Err(wrong("unknown user", None)),
     };
     let was_asked = request.parameters.one("scope")?.is_some();
     let granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
@@ -67,7 +68,7 @@ pub(super) async fn answer(
     let Some(begun) = app.store.session_create(&new, &app.audited(client, request)).await? else {
         return match app.store.user_find(user.id).await? {
             Some(now) if now.version == user.version => Ok(None),
-            _ => Err(wrong(format!("user {} was changed during the login", user.id))),
+            _ => Err(wrong("the user was changed during the login", Some(user.id))),
         };
     };
     if begun.superseded > 0 {
@@ -91,13 +92,14 @@ fn credentials<'a>(request: &Request<'a>) -> Result<(&'a str, &'a str)> {
 }
 
 /// The same answer for a wrong password, an unknown user and a disabled one (conformance PWD-003, PWD-017).
-fn wrong(reason: String) -> Failure {
-    Refusal::new(ErrorCode::InvalidGrant, "The username or the password is wrong.").because(reason).into()
+fn wrong(reason: &'static str, user: Option<Uuid>) -> Failure {
+    let about = user.map(Identity::of_user).unwrap_or_default();
+    Refusal::new(ErrorCode::InvalidGrant, "The username or the password is wrong.").because(reason).about(about).into()
 }
 
 fn new_session(app: &App, client: &Client, user: &User, granted: &Granted) -> (Session, RefreshToken) {
     let now = app.clock.now();
-    let token = RefreshToken::first(Uuid::now_v7());
+    let token = RefreshToken::first(app.clock.new_id());
     let idle = client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl);
     let absolute = client.settings.session_ttl.unwrap_or(app.settings.session_ttl);
     let session = Session {

@@ -11,6 +11,7 @@ use crate::oauth::claims;
 use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::grant::{self, Granted};
+use crate::oauth::identity::Identity;
 use crate::oauth::revocation::{NewRevocation, Target};
 use crate::oauth::session::RefreshDecision;
 use crate::oauth::time::Timestamp;
@@ -136,18 +137,17 @@ fn unreadable(app: &App, text: &str, unread: Unread) -> Failure {
     }
 }
 
-/// The same answer whatever was wrong with the token (conformance RFR-027).
+/// What is told whatever was wrong with the token (conformance RFR-027).
+const INVALID: &str = "The refresh token is not valid: log in again.";
+
 fn refuse(cause: Cause, reason: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
-    Refusal::new(ErrorCode::InvalidGrant, "The refresh token is not valid: log in again.")
-        .because(reason)
-        .by(cause)
-        .into()
+    Refusal::new(ErrorCode::InvalidGrant, INVALID).because(reason).by(cause).into()
 }
 
 /// Tells the session's own client what became of it, if it has proved to be that client.
 fn refuse_own(client: &Client, cause: Cause, token: &RefreshToken) -> Failure {
     let description = match cause {
-        _ if client.is_public() => return refuse(cause, format!("{token:?}")),
+        _ if client.is_public() => INVALID,
         Cause::Expired => "The session has expired: log in again.",
         Cause::RefreshReuseDetected => {
             "The session has ended because a spent refresh token was used again: log in again."
@@ -161,9 +161,13 @@ fn refuse_own(client: &Client, cause: Cause, token: &RefreshToken) -> Failure {
         | Cause::UserDeleted
         | Cause::ClientDisabled
         | Cause::ClientDeleted => "The session was ended: log in again.",
-        _ => return refuse(cause, format!("{token:?}")),
+        _ => INVALID,
     };
-    Refusal::new(ErrorCode::InvalidGrant, description).because(format!("{token:?}")).by(cause).into()
+    Refusal::new(ErrorCode::InvalidGrant, description)
+        .because(format!("{token:?}"))
+        .by(cause)
+        .about(Identity::of_session(token.session))
+        .into()
 }
 
 /// Both uses of a spent token. One row a session: of the first use, the time of the last rotation is known.

@@ -10,6 +10,7 @@ use super::{App, Failure, Request, Result, client_auth, client_credentials, pass
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::credentials::Credentials;
 use crate::oauth::error::{ErrorCode, Refusal};
+use crate::oauth::identity::Identity;
 
 /// How often a login is answered anew because the client changed in the middle of it.
 const ATTEMPTS: usize = 3;
@@ -41,14 +42,15 @@ async fn attempt(app: &App, request: &Request<'_>, may_retry: bool) -> Result<Op
         (client, _) = authenticated(app, request).await?;
     }
     if !client.may_use(grant) {
-        return Err(not_allowed(app, grant).await?.into());
+        return Err(not_allowed(app, grant).await?.about(Identity::of_client(&client.client_id)).into());
     }
     // What asks the database is kept on the heap: a request that does not is not to carry room for it.
     let answer = match grant {
-        GrantType::ClientCredentials => Some(client_credentials::answer(app, &client, request, log)?),
-        GrantType::Password => Box::pin(password::answer(app, &client, request, log, may_retry)).await?,
-        GrantType::RefreshToken => Some(Box::pin(refresh_token::answer(app, &client, request)).await?),
+        GrantType::ClientCredentials => client_credentials::answer(app, &client, request, log).map(Some),
+        GrantType::Password => Box::pin(password::answer(app, &client, request, log, may_retry)).await,
+        GrantType::RefreshToken => Box::pin(refresh_token::answer(app, &client, request)).await.map(Some),
     };
+    let answer = answer.map_err(|failure| failure.about(Identity::of_client(&client.client_id)))?;
     if answer.is_some() {
         app.metrics.issued(grant.name());
     }

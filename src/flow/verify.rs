@@ -56,7 +56,11 @@ impl Query<'_> {
 pub async fn answer(app: &App, text: &str, expected: &Expected) -> Result<Verdict<Arc<AccessClaims>>> {
     let claims = match check::access_token(app, text, Effort::Cause).await? {
         Ok(claims) => claims,
-        refused => return Ok(refused),
+        Err(mut diagnosis) => {
+            let unmet = diagnosis.claims().map(|claims| judge::expectation(claims, expected));
+            diagnosis.add(unmet.unwrap_or_default());
+            return Ok(Err(diagnosis));
+        }
     };
     let unmet = judge::expectation(&claims, expected);
     if unmet.is_empty() {

@@ -14,6 +14,7 @@ use super::problem;
 use crate::flow::{App, Failure};
 use crate::oauth::cause::Cause;
 use crate::oauth::error::{ErrorCode, Refusal};
+use crate::oauth::identity::Identity;
 
 /// What a client is told to wait, in seconds, when it should try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -37,7 +38,20 @@ pub(super) fn answer(app: &App, context: &Context, endpoint: &'static str, failu
         Failure::Refused(refusal) => {
             let error = refusal.code.name();
             let cause = refusal.cause.map_or(error, Cause::name);
-            tracing::info!(endpoint, error, cause, reason = &*refusal.reason, %request_id, %address, "refused");
+            let Identity { client, subject, session, jti } = refusal.about.map(|about| *about).unwrap_or_default();
+            tracing::info!(
+                endpoint,
+                error,
+                cause,
+                client,
+                subject,
+                session = session.map(tracing::field::display),
+                jti = jti.map(tracing::field::display),
+                reason = &*refusal.reason,
+                %request_id,
+                %address,
+                "refused"
+            );
             app.metrics.refused(endpoint, cause);
             oauth(app, status(refusal.code), refusal.code, refusal.description)
         }

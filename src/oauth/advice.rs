@@ -485,7 +485,7 @@ pub const fn about(cause: Cause) -> Advice {
         },
         Cause::NeverIssued => Advice {
             meaning: "The token is authentic, but the session that must stand behind it is not in this database: the database \
-                      is another one or was restored from a backup, or the session was cleaned up.",
+                    X",
             see: "The explanation says which record is missing.",
             client: "Log the user in again.",
             resource_server: "Answer 401 `invalid_token`.",

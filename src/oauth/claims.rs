@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::cause::Cause;
 use super::scope::Scope;
 use super::time::Timestamp;
 
@@ -127,14 +126,19 @@ impl AccessClaims {
         if self.sub == self.client_id { None } else { self.sub.parse().ok() }
     }
 
-    /// The cause against a token that is not of this time.
-    pub fn untimely(&self, now: Timestamp) -> Option<Cause> {
-        let now = now.seconds();
-        if self.exp <= now {
-            return Some(Cause::Expired);
-        }
-        let is_ahead = |moment: i64| moment > now + LEEWAY;
-        (is_ahead(self.iat) || self.nbf.is_some_and(is_ahead)).then_some(Cause::NotYetValid)
+    /// Whether its time is over.
+    pub const fn is_expired(&self, now: Timestamp) -> bool {
+        self.exp <= now.seconds()
+    }
+
+    /// Whether its time has not come yet.
+    pub fn is_early(&self, now: Timestamp) -> bool {
+        self.starts_at() > now.seconds() + LEEWAY
+    }
+
+    /// From when on it is good, in seconds since the epoch.
+    pub fn starts_at(&self) -> i64 {
+        self.nbf.map_or(self.iat, |nbf| nbf.max(self.iat))
     }
 }
 

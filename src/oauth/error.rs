@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::cause::Cause;
+use super::identity::Identity;
 
 /// An error code that an OAuth endpoint may answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,18 +73,28 @@ pub struct Refusal {
     pub reason: Cow<'static, str>,
     /// The cause against the token that was presented, where it was one that was refused.
     pub cause: Option<Cause>,
+    /// Whom it is about, for the log only.
+    pub about: Option<Box<Identity>>,
 }
 
 impl Refusal {
     /// A refusal whose description says all there is to say.
     pub const fn new(code: ErrorCode, description: &'static str) -> Self {
-        Self { code, description, reason: Cow::Borrowed(description), cause: None }
+        Self { code, description, reason: Cow::Borrowed(description), cause: None, about: None }
     }
 
     /// The same refusal, with what only the log may know.
     #[must_use]
     pub fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
         self.reason = reason.into();
+        self
+    }
+
+    /// The same refusal, with whom it is about.
+    #[must_use]
+    pub fn about(mut self, identity: Identity) -> Self {
+        let known = self.about.take().map(|known| *known).unwrap_or_default();
+        self.about = Some(Box::new(known.and(identity)));
         self
     }
 

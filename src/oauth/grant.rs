@@ -67,7 +67,7 @@ pub fn limit_to_user(granted: Granted, user_scope: Option<&Scope>, was_asked: bo
     if granted.scope == within || (!was_asked && !within.is_empty()) {
         return Ok(Granted { scope: within, ..granted });
     }
-    Err(Refusal::new(ErrorCode::InvalidScope, "The user may not be granted this scope."))
+    Err(beyond("The user may not be granted this scope.", &granted.scope, allowed))
 }
 
 /// What is left of a session's grant when its client or user may have less than at the login: a power that was taken
@@ -120,8 +120,14 @@ fn choose_scope(asked: Option<&str>, allowed: &Scope, default: Scope) -> Result<
     if scope.is_within(allowed) {
         Ok(scope)
     } else {
-        Err(Refusal::new(ErrorCode::InvalidScope, "The scope goes beyond what may be granted here."))
+        Err(beyond("The scope goes beyond what may be granted here.", &scope, allowed))
     }
+}
+
+/// The log names the scopes that are too much.
+fn beyond(description: &'static str, asked: &Scope, allowed: &Scope) -> Refusal {
+    let reason = format!("{description} Too much: {}. Allowed: {allowed}.", asked.without(allowed));
+    Refusal::new(ErrorCode::InvalidScope, description).because(reason)
 }
 
 fn choose_audiences(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -> Result<Vec<String>, Refusal> {

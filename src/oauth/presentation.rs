@@ -66,8 +66,12 @@ pub fn read(sent: Sent<'_>) -> Result<String, Misplaced> {
     let twice = |detail| Err(Misplaced::new(Cause::SentTwice, detail));
     let header = match sent.authorization {
         [_, _, ..] => return twice("There is more than one Authorization header."),
-        [_] if in_queries > 0 => return twice("A token stands in the address and in the Authorization header."),
-        [_] if in_form > 0 => return twice("A token stands in the body and in the Authorization header."),
+        [header] if in_queries > 0 && is_bearer(header) => {
+            return twice("A token stands in the address and in the Authorization header.");
+        }
+        [header] if in_form > 0 && is_bearer(header) => {
+            return twice("A token stands in the body and in the Authorization header.");
+        }
         _ if in_queries > 1 => return twice("More than one token stands in the address."),
         _ if in_queries > 0 && in_form > 0 => return twice("A token stands in the address and in the body."),
         _ if in_queries > 0 => {
@@ -84,6 +88,11 @@ pub fn read(sent: Sent<'_>) -> Result<String, Misplaced> {
         [header] => String::from_utf8_lossy(header),
     };
     of_header(header.trim_matches([' ', '\t']))
+}
+
+/// Whether a header holds a token, so that another one is a second.
+fn is_bearer(header: &[u8]) -> bool {
+    header.trim_ascii_start().get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME.as_bytes()))
 }
 
 /// How often a token is named in a query string.

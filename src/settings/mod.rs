@@ -27,6 +27,8 @@ use crate::token::signing::SigningAlgorithm;
 pub const LONGEST_ACCESS_TOKEN_TTL: i64 = 24 * 3600;
 /// The longest life of a session, in seconds.
 pub const LONGEST_SESSION_TTL: i64 = 400 * 24 * 3600;
+/// The longest time for which what is over can be kept, in seconds.
+pub const LONGEST_HISTORY: i64 = 400 * 24 * 3600;
 
 /// Where the master key comes from.
 #[derive(Clone, Debug)]
@@ -95,6 +97,8 @@ pub struct Settings {
     pub refresh_token_ttl: i64,
     /// Seconds that a session lives at most.
     pub session_ttl: i64,
+    /// Seconds for which sessions and revocations that are over are kept, to explain them.
+    pub history: i64,
     /// The audience of clients without audiences; `<issuer>/api` when not set.
     pub configured_default_audience: Option<String>,
     /// The public client that requests without a client are taken for.

@@ -10,7 +10,9 @@ use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::resolve::{Resolved, Source};
-use super::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL, LogFormat, MasterKeySource, Needs, Settings};
+use super::{
+    LONGEST_ACCESS_TOKEN_TTL, LONGEST_HISTORY, LONGEST_SESSION_TTL, LogFormat, MasterKeySource, Needs, Settings,
+};
 use crate::store::Location;
 use crate::token::environment::{Environment, KnownIssuer};
 use crate::token::master::MasterKey;
@@ -223,6 +225,7 @@ pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
         access_token_ttl: checker.seconds("access_token_ttl", LONGEST_ACCESS_TOKEN_TTL),
         refresh_token_ttl: checker.seconds("refresh_token_ttl", LONGEST_SESSION_TTL),
         session_ttl: checker.seconds("session_ttl", LONGEST_SESSION_TTL),
+        history: checker.seconds("history", LONGEST_HISTORY),
         configured_default_audience: checker.parse("default_audience", audience, None),
         issuer_follows_listen,
         default_client: resolved.get("default_client").map(str::to_owned),

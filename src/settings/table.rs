@@ -40,7 +40,7 @@ const fn secret(definition: Definition) -> Definition {
 }
 
 /// Every setting.
-pub static TABLE: [Definition; 23] = [
+pub static TABLE: [Definition; 24] = [
     secret(in_dev(
         setting("database_url", "sqlite://jeton.db", "the database: sqlite://PATH or postgres://…"),
         "sqlite://jeton-dev.db",
@@ -55,6 +55,7 @@ pub static TABLE: [Definition; 23] = [
     setting("access_token_ttl", "15m", "life of an access token"),
     setting("refresh_token_ttl", "30d", "longest time that a session may stay unused"),
     setting("session_ttl", "180d", "longest life of a session"),
+    setting("history", "30d", "time for which sessions and revocations that are over are kept, to explain them"),
     setting("default_audience", "", "aud for clients without audiences; <issuer>/api unless set"),
     in_dev(setting("default_client", "", "public client for requests that name none"), "demo-login"),
     setting("verify_audience", "", "audience that /auth/verify expects unless the request names one"),

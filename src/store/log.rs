@@ -16,9 +16,6 @@ const NOTICE_LIFE: i64 = 24 * 3600 * 1000;
 /// Milliseconds for which a revocation is kept: as long as a session may live (400 days), and 30 days more to explain it.
 const REVOCATION_LIFE: i64 = 430 * 24 * 3600 * 1000;
 
-/// Milliseconds for which the revocation of a token is kept after the token is over, to explain it.
-const TOKEN_REVOCATION_LIFE: i64 = 30 * 24 * 3600 * 1000;
-
 /// What an entry of the log tells the nodes.
 #[derive(Clone, Debug)]
 pub enum LogEvent {
@@ -157,10 +154,8 @@ impl Transaction {
             Target::Client(name) | Target::Key(name) => (None, Some(name.clone())),
             Target::All => (None, None),
         };
-        let expires_at = match target {
-            Target::Token(_) => Timestamp::from_millis(revocation.covers_until.millis() + TOKEN_REVOCATION_LIFE),
-            _ => Timestamp::from_millis(audited.at.millis() + REVOCATION_LIFE),
-        };
+        // That of a token is removed some time after it covers nothing any more.
+        let expires_at = Timestamp::from_millis(audited.at.millis() + REVOCATION_LIFE);
         let cause = Some(revocation.cause.name());
         self.append(
             target.kind(),

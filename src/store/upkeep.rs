@@ -6,8 +6,6 @@ use crate::oauth::time::Timestamp;
 
 /// The most rows that one statement removes.
 const BATCH: i64 = 500;
-/// Milliseconds for which what is over is kept, so that it can still be explained.
-const KEPT_AFTER_EXPIRY: i64 = 30 * 24 * 3600 * 1000;
 /// Milliseconds for which audit records are kept.
 const AUDIT_LIFE: i64 = 400 * 24 * 3600 * 1000;
 /// Milliseconds after which a silent node is forgotten.
@@ -18,7 +16,9 @@ const NODE_LIFE: i64 = 3600 * 1000;
 pub struct Swept {
     /// Sessions.
     pub sessions: usize,
-    /// Entries of the log.
+    /// Revocations of tokens.
+    pub revoked_tokens: usize,
+    /// Other entries of the log.
     pub log_entries: usize,
     /// Audit records.
     pub audit_records: usize,
@@ -29,26 +29,33 @@ pub struct Swept {
 impl Swept {
     /// Whether a full batch of something was removed, so that there may be more.
     pub fn may_have_left_some(self) -> bool {
-        [self.sessions, self.log_entries, self.audit_records].iter().any(|count| i64::try_from(*count) == Ok(BATCH))
+        [self.sessions, self.revoked_tokens, self.log_entries, self.audit_records]
+            .iter()
+            .any(|count| i64::try_from(*count) == Ok(BATCH))
     }
 }
 
 impl Store {
-    /// Removes one batch of each kind of row that is over.
+    /// Removes one batch of each kind of row that is over. Sessions, and revocations of tokens, are kept for `history`
+    /// seconds more, so that they can be explained.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn sweep(&self, now: Timestamp) -> Result<Swept> {
+    pub async fn sweep(&self, now: Timestamp, history: i64) -> Result<Swept> {
         let before = |life: i64| Timestamp::from_millis(now.millis() - life);
-        let kept = before(KEPT_AFTER_EXPIRY);
+        let kept = now.plus_seconds(-history);
         let sessions = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 \
                         OR idle_expires_at < $1 LIMIT $2) RETURNING id";
-        let log = "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE expires_at < $1 LIMIT $2) RETURNING id";
+        let tokens = "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE kind = 'token' AND covers_until < $1 \
+                      LIMIT $2) RETURNING id";
+        let others = "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE expires_at < $1 AND kind <> 'token' \
+                      LIMIT $2) RETURNING id";
         let audit = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 LIMIT $2) RETURNING id";
         let nodes = "DELETE FROM nodes WHERE heartbeat_at < $1 RETURNING id";
         Ok(Swept {
             sessions: self.remove(sessions, values![kept, BATCH]).await?,
-            log_entries: self.remove(log, values![now, BATCH]).await?,
+            revoked_tokens: self.remove(tokens, values![kept, BATCH]).await?,
+            log_entries: self.remove(others, values![now, BATCH]).await?,
             audit_records: self.remove(audit, values![before(AUDIT_LIFE), BATCH]).await?,
             nodes: self.remove(nodes, values![before(NODE_LIFE)]).await?,
         })

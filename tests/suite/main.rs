@@ -16,6 +16,7 @@ mod openapi;
 mod ops;
 mod races;
 mod readme;
+mod refusals;
 mod rust_client;
 mod sessions;
 mod store_contract;

@@ -156,6 +156,15 @@ impl TestServer {
         }
     }
 
+    /// The same server after a restart with other settings.
+    pub(crate) async fn restart(self, setup: Setup) -> Self {
+        let Self { server, database, master_key, _folder: folder, .. } = self;
+        server.stop().await;
+        let mut again = Self::start_on(&database, &master_key, setup).await;
+        again._folder = folder;
+        again
+    }
+
     /// Moves a manual clock.
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));

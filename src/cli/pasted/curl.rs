@@ -296,8 +296,8 @@ fn finish(draft: &mut Draft, options: Options) {
         draft.request.headers.push(("Authorization".into(), format!("Bearer {}", word.text)));
     }
     let is_form_type = |draft: &Draft| {
-        let types = draft.request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-        types.last().map(|(_, value)| value.to_ascii_lowercase().contains("x-www-form-urlencoded"))
+        let mut types = draft.request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        types.next_back().map(|(_, value)| value.to_ascii_lowercase().contains("x-www-form-urlencoded"))
     };
     let has_body = !data.is_empty() && !get;
     let text = data.into_iter().flatten().collect::<Vec<_>>().join("&");

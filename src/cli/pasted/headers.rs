@@ -56,8 +56,8 @@ pub(super) fn read(text: &str) -> Option<Draft> {
         };
         add(&mut draft, name, value);
     }
-    let types = draft.request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    let content_type = types.last().map(|(_, value)| value.to_ascii_lowercase()).unwrap_or_default();
+    let mut types = draft.request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let content_type = types.next_back().map(|(_, value)| value.to_ascii_lowercase()).unwrap_or_default();
     draft.is_form = content_type.contains("x-www-form-urlencoded");
     draft.request.body = curl::parameters(body.trim(), draft.is_form);
     if let Some((scheme, _)) = draft.request.url.split_once("://") {

@@ -6,6 +6,10 @@ use super::shape::{self, Prefixed, Shape};
 use crate::oauth::cause::Cause;
 use crate::token::{opaque, refresh};
 
+/// The most places at which the beginning of a second JWT is looked for.
+const MOST_STARTS: usize = 64;
+/// Longer than the header of any JWT that is looked for, in characters.
+const LONGEST_HEADER: usize = 2000;
 /// Characters of a client secret after its prefix: 256 bits.
 const SECRET_LENGTH: usize = 43;
 
@@ -40,7 +44,10 @@ pub(super) fn look(core: &str, shape: Shape) -> Content {
             format!("{count} tokens stand one after the other; the second begins at character {}.", parts[0].len() + 1),
             "Keep one of them, usually the last; replace the header instead of adding to it.",
         );
-        content.candidates = parts;
+        for part in &parts {
+            let candidate = in_the_right_alphabet(&mut content, part);
+            content.candidates.push(candidate);
+        }
         return content;
     }
     if let Some(place) = ellipsis(core) {
@@ -51,15 +58,10 @@ pub(super) fn look(core: &str, shape: Shape) -> Content {
         );
         return content;
     }
-    let mut repaired = core.to_owned();
-    if matches!(shape, Shape::Jwt | Shape::Prefixed(_)) && core.contains(['+', '/', '=']) {
-        content.found(
-            Cause::WrongBase64Alphabet,
-            "The token has `+`, `/` or `=`, which base64url does not have.",
-            "Replace `+` by `-` and `/` by `_`, and remove every `=`; or rather do not decode and encode the token.",
-        );
-        repaired = shape::in_the_right_alphabet(core);
-    }
+    let mut repaired = match shape {
+        Shape::Jwt | Shape::Prefixed(_) => in_the_right_alphabet(&mut content, core),
+        _ => core.to_owned(),
+    };
     match shape {
         Shape::Jwt => jwt(&mut content, &mut repaired),
         Shape::Prefixed(kind) => prefixed(&mut content, &mut repaired, kind),
@@ -74,13 +76,28 @@ pub(super) fn look(core: &str, shape: Shape) -> Content {
     content
 }
 
+/// The text in base64url; that it was not is noted once.
+fn in_the_right_alphabet(content: &mut Content, text: &str) -> String {
+    if !text.contains(['+', '/', '=']) {
+        return text.to_owned();
+    }
+    if content.damage.iter().all(|damage| damage.cause != Cause::WrongBase64Alphabet) {
+        content.found(
+            Cause::WrongBase64Alphabet,
+            "The token has `+`, `/` or `=`, which base64url does not have.",
+            "Replace `+` by `-` and `/` by `_`, and remove every `=`; or rather do not decode and encode the token.",
+        );
+    }
+    shape::in_the_right_alphabet(text)
+}
+
 /// The parts of several tokens that stand one after the other.
 fn joined(core: &str) -> Option<Vec<String>> {
     let separators: &[char] = &[' ', '\t', '\r', '\n', ',', ';', '|', '&'];
-    let parts: Vec<&str> = core.split(separators).filter(|part| !part.is_empty()).collect();
-    if parts.len() > 1 && parts.iter().filter(|part| shape::begins_a_token(part)).count() > 1 {
-        let is_token = |part: &&&str| !part.eq_ignore_ascii_case("bearer");
-        return Some(parts.iter().filter(is_token).map(|part| (*part).to_owned()).collect());
+    let is_token = |part: &&str| !part.is_empty() && !part.eq_ignore_ascii_case("bearer");
+    let parts: Vec<&str> = core.split(separators).filter(is_token).collect();
+    if shape::beginnings(&parts) > 1 {
+        return Some(parts.into_iter().map(str::to_owned).collect());
     }
     let second = second_start(core)?;
     let (first, second) = core.split_at(second);
@@ -95,13 +112,16 @@ fn second_start(core: &str) -> Option<usize> {
         shape::parts(core.get(at..)?).0.map(|_| at)
     });
     // A JWT that begins in the signature of another: header, dot, and an object in the next segment.
-    let jwts = core.match_indices("eyJ").map(|(at, _)| at).filter(|at| *at > 0).filter(|at| {
-        let rest = &core[*at..];
-        let is_in_a_later_segment = core[..*at].matches('.').count() >= 2 || shape::of(core) != Shape::Jwt;
-        let header = rest.split('.').next().unwrap_or_default();
-        is_in_a_later_segment && !core[..*at].ends_with('.') && shape::object(header).is_some()
+    let after = match shape::of(core) {
+        Shape::Jwt => core.match_indices('.').nth(1).map_or(core.len(), |(dot, _)| dot + 2),
+        _ => 1,
+    };
+    let jwts = core.get(after..).into_iter().flat_map(|rest| rest.match_indices("eyJ")).take(MOST_STARTS);
+    let jwt = jwts.map(|(at, _)| after + at).find(|at| {
+        let header = core[*at..].split('.').next().unwrap_or_default();
+        header.len() < LONGEST_HEADER && header.len() < core.len() - at && shape::object(header).is_some()
     });
-    prefixes.chain(jwts.take(1)).min()
+    prefixes.chain(jwt).min()
 }
 
 /// The place of an ellipsis or of a mask, counted from one.

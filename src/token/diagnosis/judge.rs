@@ -40,8 +40,11 @@ pub struct Expected {
 /// Judges an access token.
 pub fn access_token(claims: &AccessClaims, taken: &[Taken], now: Timestamp) -> Vec<Finding> {
     let mut findings: Vec<Finding> = taken.iter().map(|taken| taken_back(taken, Some(claims.exp))).collect();
-    if let Some(cause) = claims.untimely(now) {
-        findings.push(untimely(cause, claims, now));
+    if claims.is_expired(now) {
+        findings.push(expired(claims, now));
+    }
+    if claims.is_early(now) {
+        findings.push(early(claims, now));
     }
     findings
 }
@@ -107,6 +110,18 @@ pub fn never_issued(why: &str) -> Finding {
     Finding::known(Cause::NeverIssued, detail)
 }
 
+/// The finding about a refresh token whose session is not there. Sessions are kept for `kept` seconds after their end: one
+/// that began before that was over long ago, for all that is known; a younger one must be there.
+pub fn no_session(token: &RefreshToken, now: Timestamp, kept: i64) -> Finding {
+    let (seconds, _) = token.session.get_timestamp().map_or((0, 0), |moment| moment.to_unix());
+    let began = Timestamp::from_seconds(i64::try_from(seconds).unwrap_or(0));
+    if began.plus_seconds(kept) < now {
+        let detail = format!("Its session began at {began}, is over, and is not kept any more.");
+        return Finding::known(Cause::Expired, detail);
+    }
+    never_issued("its session is not in this database, which is another one, or was restored")
+}
+
 /// The finding that the user of a session is gone or disabled.
 pub fn holder(cause: Cause) -> Finding {
     Finding::known(cause, cause.title())
@@ -128,20 +143,20 @@ fn taken_back(taken: &Taken, exp: Option<i64>) -> Finding {
     Finding::known(cause, detail).since(at)
 }
 
-fn untimely(cause: Cause, claims: &AccessClaims, now: Timestamp) -> Finding {
-    let at = |seconds: i64| Timestamp::from_seconds(seconds);
-    if cause == Cause::Expired {
-        let exp = at(claims.exp);
-        let detail =
-            format!("It expired {} ago, at {exp}; it had lived {}.", length(exp, now), length(at(claims.iat), exp));
-        return Finding::known(cause, detail).since(exp);
-    }
-    let start = at(claims.nbf.unwrap_or(claims.iat).max(claims.iat));
+fn expired(claims: &AccessClaims, now: Timestamp) -> Finding {
+    let (start, end) = (Timestamp::from_seconds(claims.iat), Timestamp::from_seconds(claims.exp));
+    let (ago, life) = (length(end, now), length(start, end));
+    Finding::known(Cause::Expired, format!("It expired {ago} ago, at {end}; it had lived {life}.")).since(end)
+}
+
+fn early(claims: &AccessClaims, now: Timestamp) -> Finding {
+    let start = Timestamp::from_seconds(claims.starts_at());
     let detail = format!(
-        "It is good from {start} on, {} from now: the clock of the node that issued it is ahead, or that of this node behind.",
+        "It is good from {start} on, {} from now: the clock of the node that issued it is ahead, or that of this node is \
+         behind.",
         length(now, start)
     );
-    Finding::known(cause, detail).since(start)
+    Finding::known(Cause::NotYetValid, detail).since(start)
 }
 
 /// A length of time for people.

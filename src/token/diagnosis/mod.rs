@@ -411,7 +411,7 @@ impl Diagnosis {
                 self.findings.push(Finding::known(Cause::RetiredKey, detail).since(at));
             }
             (Some(kid), None) => {
-                let detail = format!("It names the key {kid}, which this server never had.");
+                let detail = format!("It names the key {kid}, which is none of this server's.");
                 self.findings.push(Finding::known(Cause::UnknownKey, detail));
             }
         }

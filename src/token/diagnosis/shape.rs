@@ -89,9 +89,22 @@ pub(super) fn of(text: &str) -> Shape {
     Shape::Nothing
 }
 
-/// Whether a token seems to begin here.
-pub(super) fn begins_a_token(text: &str) -> bool {
-    (text.starts_with("eyJ") && text.contains('.')) || prefixed(text).is_some() || starts_with_word(text, "bearer")
+/// How many tokens begin with one of these parts of a text, which was split at what separates them. A part that begins
+/// like a JWT is one only if what stands before it is whole.
+pub(super) fn beginnings(parts: &[&str]) -> usize {
+    let (mut count, mut dots) = (0, 2);
+    for part in parts {
+        if prefixed(part).is_some() {
+            count += 1;
+            dots = 2;
+        } else if part.starts_with("eyJ") && dots >= 2 {
+            count += 1;
+            dots = part.matches('.').count();
+        } else {
+            dots += part.matches('.').count();
+        }
+    }
+    count
 }
 
 fn starts_with_word(text: &str, word: &str) -> bool {

@@ -41,7 +41,7 @@ pub(super) fn peel(text: &str) -> Peeled {
         peeled.core = core;
         peeled.damage.extend(damage);
     }
-    peeled.is_deeper = true;
+    peeled.is_deeper = percent(&peeled.core).is_some();
     peeled.with_encodings(encodings)
 }
 
@@ -311,7 +311,7 @@ fn inner_space(text: &str) -> Layer {
         return None;
     }
     let parts: Vec<&str> = text.split(is_white).filter(|part| !part.is_empty()).collect();
-    if parts.iter().skip(1).any(|part| shape::begins_a_token(part)) {
+    if shape::beginnings(&parts) > 1 {
         return None;
     }
     let core: String = parts.concat();

@@ -8,6 +8,7 @@ mod keys;
 mod revoke;
 mod server;
 mod start;
+mod token;
 mod users;
 
 use std::collections::BTreeMap;
@@ -88,7 +89,7 @@ impl Place {
     }
 
     /// Runs a command to its end, with this on standard input.
-    fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
         let mut command = self.command(arguments);
         let mut child =
             Guard(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
@@ -148,7 +149,7 @@ impl Drop for Guard {
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
-    out: String,
+    pub(crate) out: String,
     pub(crate) err: String,
 }
 
@@ -285,6 +286,15 @@ impl Running {
                 return text;
             }
             assert!(begun.elapsed() < LIMIT, "{word:?} is not printed: {text}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until the log says this.
+    fn says(&self, words: &str) {
+        let begun = Instant::now();
+        while !self.log.lock().unwrap().contains(words) {
+            assert!(begun.elapsed() < LIMIT, "{words:?} is not logged: {}", self.log.lock().unwrap());
             thread::sleep(Duration::from_millis(5));
         }
     }

@@ -28,7 +28,12 @@ pub(super) fn assert_refused(answer: &Answer) {
 pub(super) fn assert_challenge(answer: &Answer, status: u16) -> BTreeMap<String, String> {
     assert_eq!(answer.status.as_u16(), status, "{answer:?}");
     assert_eq!(answer.headers.get_all("www-authenticate").iter().count(), 1, "{answer:?}");
-    let text = answer.header("www-authenticate").expect("a challenge of visible characters");
+    challenge_attributes(answer.header("www-authenticate").expect("a challenge of visible characters"))
+}
+
+/// The attributes of a Bearer challenge that is written by the book.
+#[track_caller]
+pub(crate) fn challenge_attributes(text: &str) -> BTreeMap<String, String> {
     let mut rest = text.strip_prefix("Bearer ").unwrap_or_else(|| panic!("no Bearer challenge: {text}"));
     let mut attributes = BTreeMap::new();
     loop {

@@ -330,7 +330,7 @@ impl Forger {
 
 /// What a JWT with the server's own key looks like when the server would never write it: this takes the server's key
 /// from its memory, which no forger can.
-pub(super) fn signed_by_the_server(app: &TestServer, good: &str, header: Value, claims: Value) -> String {
+pub(crate) fn signed_by_the_server(app: &TestServer, good: &str, header: Value, claims: Value) -> String {
     let keys = app.server.app.view.keys();
     let key = &keys.ring.active_signing_key(app.clock.now()).expect("there is a key").key;
     sign(key, &changed(&jwt_part(good, 0), header), &changed(&jwt_part(good, 1), claims))

@@ -11,12 +11,12 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::Value;
 
 /// The forger's own keys, one of each kind.
-pub(super) static OWN_KEYS: LazyLock<[(SigningAlgorithm, SigningKey); 3]> = LazyLock::new(|| {
+pub(crate) static OWN_KEYS: LazyLock<[(SigningAlgorithm, SigningKey); 3]> = LazyLock::new(|| {
     SigningAlgorithm::ALL.map(|algorithm| (algorithm, SigningKey::parse(algorithm, &algorithm.generate()).unwrap()))
 });
 
 /// The claims, if the signature is that of this key with its own algorithm.
-pub(super) fn verify(token: &str, jwk: &Value) -> Result<Value, jsonwebtoken::errors::Error> {
+pub(crate) fn verify(token: &str, jwk: &Value) -> Result<Value, jsonwebtoken::errors::Error> {
     let jwk: Jwk = serde_json::from_value(jwk.clone()).unwrap();
     let algorithm: Algorithm = jwk.common.key_algorithm.expect("a key names its algorithm").to_string().parse()?;
     let mut rules = Validation::new(algorithm);
@@ -26,7 +26,7 @@ pub(super) fn verify(token: &str, jwk: &Value) -> Result<Value, jsonwebtoken::er
 }
 
 /// The object with members replaced, added, or (by null) removed.
-pub(super) fn changed(object: &Value, changes: Value) -> Value {
+pub(crate) fn changed(object: &Value, changes: Value) -> Value {
     let mut object = object.as_object().unwrap().clone();
     for (name, value) in changes.as_object().unwrap() {
         if value.is_null() {
@@ -38,18 +38,18 @@ pub(super) fn changed(object: &Value, changes: Value) -> Value {
     Value::Object(object)
 }
 
-pub(super) fn signing_input(header: &Value, claims: &Value) -> String {
+pub(crate) fn signing_input(header: &Value, claims: &Value) -> String {
     let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
     format!("{}.{}", encode(header), encode(claims))
 }
 
-pub(super) fn sign(key: &SigningKey, header: &Value, claims: &Value) -> String {
+pub(crate) fn sign(key: &SigningKey, header: &Value, claims: &Value) -> String {
     let input = signing_input(header, claims);
     let signature = URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes()));
     format!("{input}.{signature}")
 }
 
-pub(super) fn sign_hmac(alg: &str, secret: &[u8], header: &Value, claims: &Value) -> String {
+pub(crate) fn sign_hmac(alg: &str, secret: &[u8], header: &Value, claims: &Value) -> String {
     let algorithm = match alg {
         "HS256" => hmac::HMAC_SHA256,
         "HS384" => hmac::HMAC_SHA384,
@@ -61,7 +61,7 @@ pub(super) fn sign_hmac(alg: &str, secret: &[u8], header: &Value, claims: &Value
 }
 
 /// The public key as a SubjectPublicKeyInfo (RFC 5280 §4.1).
-pub(super) fn spki(jwk: &Value) -> Vec<u8> {
+pub(crate) fn spki(jwk: &Value) -> Vec<u8> {
     const P256: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\
         \x03\x42\x00\x04";
     const ED25519: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
@@ -92,7 +92,7 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     [head, content.to_vec()].concat()
 }
 
-pub(super) fn pem(der: &[u8]) -> String {
+pub(crate) fn pem(der: &[u8]) -> String {
     let text = STANDARD.encode(der);
     let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
     format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))

@@ -11,13 +11,13 @@ mod security;
 mod token_endpoint;
 
 mod access_token;
-mod bearer;
-mod forgery;
+pub(crate) mod bearer;
+pub(crate) mod forgery;
 mod introspection;
-mod jose;
+pub(crate) mod jose;
 mod key_set;
 mod metadata;
 mod refresh;
 mod resource;
 mod revocation;
-mod scene;
+pub(crate) mod scene;

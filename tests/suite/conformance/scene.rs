@@ -5,32 +5,32 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Backend, Setup, TestClient, TestServer};
 
-pub(super) const API: &str = "https://api.example.test/";
-pub(super) const FILES: &str = "https://files.example.test/";
+pub(crate) const API: &str = "https://api.example.test/";
+pub(crate) const FILES: &str = "https://files.example.test/";
 
 /// A server with the actors that most rows need.
-pub(super) struct Scene {
-    pub(super) app: TestServer,
+pub(crate) struct Scene {
+    pub(crate) app: TestServer,
     /// Confidential, every grant, JWTs.
-    pub(super) main: TestClient,
+    pub(crate) main: TestClient,
     /// The same with opaque access tokens.
-    pub(super) opaque: TestClient,
+    pub(crate) opaque: TestClient,
     /// Confidential, a stranger to the tokens of the others.
-    pub(super) other: TestClient,
+    pub(crate) other: TestClient,
     /// Without a secret.
-    pub(super) public: TestClient,
+    pub(crate) public: TestClient,
     /// May introspect everything.
-    pub(super) rs: TestClient,
+    pub(crate) rs: TestClient,
     /// The id of alice.
-    pub(super) alice: String,
+    pub(crate) alice: String,
 }
 
 impl Scene {
-    pub(super) async fn start(backend: Backend) -> Self {
+    pub(crate) async fn start(backend: Backend) -> Self {
         Self::start_with(backend, Setup::default()).await
     }
 
-    pub(super) async fn start_with(backend: Backend, setup: Setup) -> Self {
+    pub(crate) async fn start_with(backend: Backend, setup: Setup) -> Self {
         let app = TestServer::start_with(backend, setup).await;
         Self {
             main: app.main_client("main").await,
@@ -44,58 +44,58 @@ impl Scene {
     }
 
     /// Those whose tokens every rule holds for: JWT and opaque, confidential and public.
-    pub(super) fn owners(&self) -> [&TestClient; 3] {
+    pub(crate) fn owners(&self) -> [&TestClient; 3] {
         [&self.main, &self.opaque, &self.public]
     }
 
     /// A login of alice.
-    pub(super) async fn login(&self, client: &TestClient) -> Tokens {
+    pub(crate) async fn login(&self, client: &TestClient) -> Tokens {
         Tokens::of(&self.app.login(client, "alice", "wonderland").await)
     }
 
     /// A login of alice with more parameters.
-    pub(super) async fn login_with(&self, client: &TestClient, more: &[(&str, &str)]) -> Tokens {
+    pub(crate) async fn login_with(&self, client: &TestClient, more: &[(&str, &str)]) -> Tokens {
         let mut parameters = vec![("grant_type", "password"), ("username", "alice"), ("password", "wonderland")];
         parameters.extend(more);
         Tokens::of(&self.app.token(client, &parameters).await)
     }
 
     /// A refresh that is expected to be good.
-    pub(super) async fn refresh(&self, client: &TestClient, refresh_token: &str) -> Tokens {
+    pub(crate) async fn refresh(&self, client: &TestClient, refresh_token: &str) -> Tokens {
         Tokens::of(&self.app.refresh(client, refresh_token).await)
     }
 
     /// A refresh with more parameters.
-    pub(super) async fn refresh_with(&self, client: &TestClient, token: &str, more: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn refresh_with(&self, client: &TestClient, token: &str, more: &[(&str, &str)]) -> Answer {
         let mut parameters = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
         parameters.extend(more);
         self.app.token(client, &parameters).await
     }
 
     /// A token of a client's own, by client credentials.
-    pub(super) async fn client_token(&self, client: &TestClient, more: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn client_token(&self, client: &TestClient, more: &[(&str, &str)]) -> Answer {
         let mut parameters = vec![("grant_type", "client_credentials")];
         parameters.extend(more);
         self.app.token(client, &parameters).await
     }
 
-    pub(super) async fn assert_active(&self, access_token: &str) -> Value {
+    pub(crate) async fn assert_active(&self, access_token: &str) -> Value {
         self.app.introspect(&self.rs, access_token).await.assert_active().json.clone()
     }
 
-    pub(super) async fn assert_inactive(&self, access_token: &str) {
+    pub(crate) async fn assert_inactive(&self, access_token: &str) {
         self.app.introspect(&self.rs, access_token).await.assert_inactive();
     }
 
     /// Neither the refresh token nor the access token is good for anything any more.
-    pub(super) async fn assert_dead(&self, client: &TestClient, tokens: &Tokens) {
+    pub(crate) async fn assert_dead(&self, client: &TestClient, tokens: &Tokens) {
         self.assert_inactive(&tokens.access).await;
         self.app.refresh(client, &tokens.refresh).await.assert_error(400, "invalid_grant");
     }
 }
 
 /// The members of a client with every grant, and those given.
-pub(super) fn every_grant(more: Value) -> Value {
+pub(crate) fn every_grant(more: Value) -> Value {
     let mut members = json!({
         "grant_types": ["password", "client_credentials", "refresh_token"],
         "scope": "read write",
@@ -107,26 +107,26 @@ pub(super) fn every_grant(more: Value) -> Value {
 
 /// What a login or a refresh gave.
 #[derive(Clone, Debug)]
-pub(super) struct Tokens {
-    pub(super) access: String,
-    pub(super) refresh: String,
+pub(crate) struct Tokens {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
 }
 
 impl Tokens {
     #[track_caller]
-    pub(super) fn of(answer: &Answer) -> Self {
+    pub(crate) fn of(answer: &Answer) -> Self {
         answer.assert_ok();
         Self { access: answer.text("access_token"), refresh: answer.text("refresh_token") }
     }
 }
 
 /// A GET with these headers.
-pub(super) async fn get_with(app: &TestServer, path: &str, headers: &[(&str, &str)]) -> Answer {
+pub(crate) async fn get_with(app: &TestServer, path: &str, headers: &[(&str, &str)]) -> Answer {
     request(app, Method::GET, path, headers).await
 }
 
 /// A request without a body.
-pub(super) async fn request(app: &TestServer, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+pub(crate) async fn request(app: &TestServer, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = app.http.request(method, format!("{}{path}", app.base));
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -135,13 +135,13 @@ pub(super) async fn request(app: &TestServer, method: Method, path: &str, header
 }
 
 /// The published keys.
-pub(super) async fn published_keys(app: &TestServer) -> Vec<Value> {
+pub(crate) async fn published_keys(app: &TestServer) -> Vec<Value> {
     let answer = app.get("/.well-known/jwks.json").await;
     answer.assert_ok().json["keys"].as_array().unwrap().clone()
 }
 
 /// The claims of a JWT, verified by the published key that its header names.
-pub(super) async fn verified(app: &TestServer, token: &str) -> Value {
+pub(crate) async fn verified(app: &TestServer, token: &str) -> Value {
     let kid = jsonwebtoken::decode_header(token).unwrap().kid.expect("the header names a key");
     let keys = published_keys(app).await;
     let jwk = keys.iter().find(|key| key["kid"] == kid).expect("the key is published");

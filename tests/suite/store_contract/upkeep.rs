@@ -1,7 +1,7 @@
 //! Upkeep.
 
 use jeton::oauth::cause::Cause;
-use jeton::oauth::revocation::Target;
+use jeton::oauth::revocation::{NewRevocation, Target};
 use jeton::oauth::time::Timestamp;
 use jeton::store::{AuditFilter, NewSession, NodeRecord, SessionFilter, Swept};
 use uuid::Uuid;
@@ -22,7 +22,7 @@ on_both_stores!(nothing_that_is_not_over_is_swept, async |backend| {
         NodeRecord { id, name: "n".into(), applied: 0, applied_at: at(0), heartbeat_at: at(0), max_staleness: 1 };
     db.node_heartbeat(&beat).await.unwrap();
     let before = (db.told(0).await, db.trail().await);
-    assert_eq!(db.sweep(at(1000)).await.unwrap(), Swept::default());
+    assert_eq!(db.sweep(at(1000), 30 * DAY).await.unwrap(), Swept::default());
     assert_eq!((db.told(0).await, db.trail().await), before);
     assert_eq!(db.node_list().await.unwrap().len(), 1);
     assert!(db.session_find(new.session.id).await.unwrap().is_some());
@@ -40,7 +40,7 @@ on_both_stores!(a_session_that_is_over_is_kept_for_a_while_and_then_swept, async
         db.session_create(new, &audited()).await.unwrap().unwrap();
     }
     let left = async |now: Timestamp| {
-        let swept = db.sweep(now).await.unwrap().sessions;
+        let swept = db.sweep(now, 30 * DAY).await.unwrap().sessions;
         let sessions = db.session_list(&SessionFilter::default(), &all()).await.unwrap();
         (swept, sessions.iter().map(|held| held.session.id).collect::<Vec<_>>())
     };
@@ -54,16 +54,27 @@ on_both_stores!(a_notice_is_swept_after_a_day_and_a_revocation_as_long_as_sessio
     let db = Db::new(backend).await;
     db.client_create(&client("app"), &audited()).await.unwrap();
     let written = db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
-    assert_eq!(db.sweep(at(DAY)).await.unwrap().log_entries, 0);
-    assert_eq!(db.sweep(at(DAY + 1)).await.unwrap().log_entries, 1);
+    assert_eq!(db.sweep(at(DAY), 30 * DAY).await.unwrap().log_entries, 0);
+    assert_eq!(db.sweep(at(DAY + 1), 30 * DAY).await.unwrap().log_entries, 1);
     assert_eq!(db.told(0).await, ["all for all_revoked"]);
     // A session may live for 400 days and is kept for 30 more: as long, what ended it is known.
-    assert_eq!(db.sweep(at(429 * DAY)).await.unwrap().log_entries, 0);
+    assert_eq!(db.sweep(at(429 * DAY), 30 * DAY).await.unwrap().log_entries, 0);
     assert!(db.revocation_find(written.number).await.unwrap().is_some());
-    assert_eq!(db.sweep(at(430 * DAY + 1)).await.unwrap().log_entries, 1);
+    assert_eq!(db.sweep(at(430 * DAY + 1), 30 * DAY).await.unwrap().log_entries, 1);
     assert_eq!(db.log_head().await.unwrap(), written.number, "numbers go on");
     let next = db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap().number;
     assert!(next > written.number);
+});
+
+on_both_stores!(the_revocation_of_a_token_is_swept_some_time_after_the_token_is_over, async |backend| {
+    let db = Db::new(backend).await;
+    let token = NewRevocation { covers_until: at(100), ..revocation(Target::Token(Uuid::nil()), Cause::TokenRevoked) };
+    db.revoke(&token, &audited()).await.unwrap();
+    db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
+    for (now, history, swept) in [(at(100 + 5 * DAY), 5 * DAY, 0), (at(101 + 5 * DAY), 5 * DAY, 1)] {
+        assert_eq!(db.sweep(now, history).await.unwrap().revoked_tokens, swept);
+    }
+    assert_eq!(db.told(0).await, ["all for all_revoked"]);
 });
 
 on_both_stores!(old_records_and_silent_nodes_are_swept, async |backend| {
@@ -82,7 +93,7 @@ on_both_stores!(old_records_and_silent_nodes_are_swept, async |backend| {
     let (silent, alive) = (node(at(400 * DAY - 3600)), node(at(400 * DAY)));
     db.node_heartbeat(&silent).await.unwrap();
     db.node_heartbeat(&alive).await.unwrap();
-    let swept = db.sweep(now).await.unwrap();
+    let swept = db.sweep(now, 30 * DAY).await.unwrap();
     assert_eq!((swept.audit_records, swept.nodes), (1, 1), "{swept:?}");
     let records = db.audit_list(&AuditFilter::default(), &all()).await.unwrap();
     assert_eq!(records.iter().map(|record| record.target.as_str()).collect::<Vec<_>>(), ["client new"]);
@@ -97,13 +108,13 @@ on_both_stores!(much_is_swept_in_several_batches, async |backend| {
         db.session_create(&new, &audited()).await.unwrap().unwrap();
     }
     let now = at(31 * DAY);
-    let first = db.sweep(now).await.unwrap();
+    let first = db.sweep(now, 30 * DAY).await.unwrap();
     assert!(first.sessions > 0 && first.sessions < COUNT && first.may_have_left_some(), "{first:?}");
     let mut swept = first.sessions;
     for _ in 0..10 {
-        swept += db.sweep(now).await.unwrap().sessions;
+        swept += db.sweep(now, 30 * DAY).await.unwrap().sessions;
     }
     assert_eq!(swept, COUNT);
-    assert_eq!(db.sweep(now).await.unwrap(), Swept::default());
+    assert_eq!(db.sweep(now, 30 * DAY).await.unwrap(), Swept::default());
     assert!(!Swept::default().may_have_left_some());
 });

@@ -1,0 +1,150 @@
+//! What is told of the past, for how long, to whom and how often; and what the trail of audit keeps of the telling.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Setup, TestClient, TestServer, on_both_stores};
+
+const DAY: u64 = 24 * 3600;
+
+struct Past {
+    app: TestServer,
+    rs: TestClient,
+}
+
+impl Past {
+    async fn start(backend: crate::support::Backend, setup: Setup) -> Self {
+        let app = TestServer::start_with(backend, setup.with_manual_clock()).await;
+        app.user("alice", "wonderland").await;
+        let rs = app.resource_server("rs").await;
+        Self { app, rs }
+    }
+
+    async fn explain(&self, token: &str, more: &[(&str, &str)]) -> Value {
+        let answer = self.app.form(&self.rs, "/auth/explain", &[&[("token", token)], more].concat()).await;
+        answer.assert_ok().json.clone()
+    }
+
+    async fn admin(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let answer = self.app.admin(method, path, body).await;
+        assert!(answer.status.is_success(), "{answer:?}");
+        answer
+    }
+
+    /// The challenge with which `/auth/verify` refuses.
+    async fn verify(&self, token: &str) -> String {
+        let address = format!("{}/auth/verify?audience=https://auth.example.com/api", self.app.base);
+        let request = reqwest::Client::new().get(address).bearer_auth(token);
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.status.as_u16(), 401, "{answer:?}");
+        answer.header("www-authenticate").unwrap().to_owned()
+    }
+
+    /// What the server does from time to time.
+    async fn sweep(&self) {
+        let app = &self.app.server.app;
+        app.store.sweep(app.clock.now(), app.settings.history).await.unwrap();
+        app.view.forget_what_is_over();
+    }
+}
+
+on_both_stores!(what_became_of_an_access_token_is_told_for_as_long_as_history_is_kept, async |backend| {
+    let past = Past::start(backend, Setup::default().set("JETON_HISTORY", "10d")).await;
+    let main = past.app.main_client("main").await;
+    let login = past.app.login(&main, "alice", "wonderland").await;
+    let token = login.text("access_token");
+    let revocation = json!({"token": token, "reason": "a laptop was lost"});
+    past.admin(Method::POST, "/admin/v1/revocations", Some(revocation)).await;
+    for days in [0, 1, 8] {
+        past.app.advance(days * DAY);
+        past.sweep().await;
+        let told = past.explain(&token, &[]).await;
+        assert_eq!(told["cause"], "token_revoked", "{told}");
+        assert!(told["detail"].as_str().unwrap().contains("a laptop was lost"), "{told}");
+        assert_eq!(told["all_causes"].as_array().unwrap().contains(&json!("expired")), days > 0, "{told}");
+        // Also when memory has forgotten it, the proxy says the same.
+        assert!(past.verify(&token).await.contains("/docs/errors/token_revoked"));
+    }
+    past.app.advance(3 * DAY);
+    past.sweep().await;
+    let told = past.explain(&token, &[]).await;
+    assert_eq!((&told["cause"], &told["all_causes"]), (&json!("expired"), &json!(["expired"])), "{told}");
+    assert!(past.verify(&token).await.contains("/docs/errors/expired"));
+});
+
+on_both_stores!(a_session_that_is_not_kept_any_more_is_over_and_not_unheard_of, async |backend| {
+    let past = Past::start(backend, Setup::default().set("JETON_HISTORY", "10d")).await;
+    let short = json!({
+        "grant_types": ["password", "refresh_token"], "scope": "read", "refresh_token_ttl": 3600,
+    });
+    let main = past.app.client("main", short).await;
+    let refresh = past.app.login(&main, "alice", "wonderland").await.text("refresh_token");
+    let meant = [("token_type_hint", "refresh_token")];
+    let told = past.explain(&refresh, &[]).await;
+    assert_eq!((&told["active"], &told["cause"]), (&json!(false), &json!("refresh_token_as_access_token")), "{told}");
+    assert_eq!(past.explain(&refresh, &meant).await["active"], true);
+    past.app.advance(2 * 3600);
+    let told = past.explain(&refresh, &meant).await;
+    assert_eq!(told["all_causes"], json!(["expired"]), "{told}");
+    assert!(told["detail"].as_str().unwrap().contains("60 minutes ago"), "{told}");
+    past.app.advance(11 * DAY);
+    past.sweep().await;
+    let told = past.explain(&refresh, &meant).await;
+    assert_eq!(told["all_causes"], json!(["expired"]), "{told}");
+    assert!(told["detail"].as_str().unwrap().contains("is not kept any more"), "{told}");
+});
+
+on_both_stores!(both_uses_of_a_spent_refresh_token_are_told_with_their_times, async |backend| {
+    let past = Past::start(backend, Setup::default()).await;
+    let main = past.app.main_client("main").await;
+    let login = past.app.login(&main, "alice", "wonderland").await;
+    past.app.advance(100);
+    let first_use = past.app.server.app.clock.now().to_string();
+    past.app.refresh(&main, &login.text("refresh_token")).await.assert_ok();
+    past.app.advance(1000 - 100);
+    let second_use = past.app.server.app.clock.now().to_string();
+    past.app.refresh(&main, &login.text("refresh_token")).await.assert_error(400, "invalid_grant");
+    let told = past.explain(&login.text("access_token"), &[]).await;
+    assert_eq!(told["cause"], "refresh_reuse_detected");
+    let detail = told["detail"].as_str().unwrap();
+    assert!(detail.contains(&format!("was spent at {first_use}")) && detail.contains(&second_use), "{detail}");
+});
+
+on_both_stores!(each_explanation_is_in_the_trail_of_audit_and_holds_no_token, async |backend| {
+    let past = Past::start(backend, Setup::default()).await;
+    let short = json!({"grant_types": ["password"], "scope": "read", "access_token_ttl": 60});
+    let main = past.app.client("main", short).await;
+    let token = past.app.login(&main, "alice", "wonderland").await.text("access_token");
+    past.app.advance(100);
+    let told = past.explain(&token, &[]).await;
+    past.explain("undefined", &[]).await;
+    let trail = past.admin(Method::GET, "/admin/v1/audit?action=token.explain", None).await;
+    let items = trail.json["items"].as_array().unwrap();
+    let jti = crate::support::jwt_part(&token, 1)["jti"].as_str().unwrap().to_owned();
+    assert_eq!(items.len(), 2, "{trail:?}");
+    assert_eq!(items[1]["target"], format!("token {jti}"));
+    assert_eq!((&items[1]["actor"], &items[1]["detail"]), (&json!("client rs"), &json!("expired")));
+    assert_eq!(items[1]["request_id"], told["request_id"]);
+    assert_eq!((&items[0]["target"], &items[0]["detail"]), (&json!("a text of 9 characters"), &json!("not_a_token")));
+    assert!(!trail.body.contains(&token[token.len() - 20..]));
+});
+
+on_both_stores!(a_caller_who_asks_too_often_waits_and_the_others_do_not, async |backend| {
+    let past = Past::start(backend, Setup::default().set("JETON_THROTTLING", "on")).await;
+    let other = past.app.resource_server("other").await;
+    let ask = async |client: &TestClient| past.app.form(client, "/auth/explain", &[("token", "x")]).await;
+    for _ in 0..300 {
+        ask(&past.rs).await.assert_ok();
+    }
+    let refused = ask(&past.rs).await;
+    assert_eq!(refused.status.as_u16(), 429, "{refused:?}");
+    assert_eq!((refused.text("error").as_str(), refused.header("retry-after")), ("temporarily_unavailable", Some("1")));
+    ask(&other).await.assert_ok();
+    // Wrong credentials do not use up what the right ones may ask for.
+    past.app.advance(1);
+    let stranger = past.rs.with_secret("wrong");
+    for _ in 0..30 {
+        ask(&stranger).await.assert_error(401, "invalid_client");
+    }
+    ask(&past.rs).await.assert_ok();
+});
