@@ -484,8 +484,8 @@ pub const fn about(cause: Cause) -> Advice {
             commands: &[SHOW_CLIENT, "jeton client update CLIENT_ID --scope 'read write'"],
         },
         Cause::NeverIssued => Advice {
-            meaning: "The token is authentic, but the session that must stand behind it is not in this database: the database \
-                    X",
+            meaning: "The token is authentic, but the record that must stand behind it is not in this database: the \
+                      database is another one or was restored from a backup.",
             see: "The explanation says which record is missing.",
             client: "Log the user in again.",
             resource_server: "Answer 401 `invalid_token`.",
