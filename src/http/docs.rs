@@ -22,6 +22,7 @@ use self::prose::Prose;
 use self::reference::Reference;
 use super::{Cors, Route};
 use crate::flow::App;
+use crate::oauth::advice::{self, Explaining};
 use crate::oauth::cause::Cause;
 use crate::oauth::error::ErrorCode;
 use crate::token::sha256;
@@ -31,6 +32,10 @@ const OPENAPI: &str = include_str!("../../openapi.yaml");
 /// The style of the pages; it stands in each of them.
 const STYLE: &str = include_str!("../../templates/docs.css");
 const CACHED: &str = "public, max-age=300";
+/// What is said above the command that explains a refusal on the machine of the server.
+const HERE: &str = "On the machine of the server, where its settings are:";
+/// What is said above the request for an explanation.
+const BY_CLIENT: &str = "By a client with a secret, about its own tokens; with the permission explain, about all:";
 
 /// What a page may do: nothing but be styled by its own style.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
@@ -97,6 +102,7 @@ struct ErrorPage {
     code: &'static str,
     title: Prose,
     sections: [(&'static str, Prose); 5],
+    explained: Vec<(&'static str, String)>,
     where_it_is_named: Prose,
     commands: Vec<String>,
 }
@@ -117,16 +123,20 @@ async fn show_error(State(app): State<Arc<App>>, path: Result<Path<String>, Path
     let here = |text: &str| app.settings.fill(text);
     let prose = |text: &str| Prose::new(&here(text));
     let text = &found.text;
-    let named = if found.is_cause {
+    let named = if found.cause.is_some() {
         format!(
-            "At introspection `jeton_refusals_total` counts it with `cause=\"{0}\"`, and with `JETON_LOG_LEVEL=debug` the \
-             log names it beside the request id. At `/auth/token` the log line of the refusal has it; the admin API says \
-             it in `detail`.",
+            "The log has one line of each refusal, with `cause=\"{0}\"` and the `X-Request-Id` of the answer; \
+             `jeton_refusals_total` counts it with `cause=\"{0}\"`.",
             found.code
         )
     } else {
-        "Every answer has `X-Request-Id`; the log line with the same id has the exact reason.".to_owned()
+        "The log has one line of each refusal, with the `X-Request-Id` of the answer and the exact reason.".to_owned()
     };
+    let explaining = found.cause.and_then(advice::explaining);
+    let explained = explaining.map_or_else(Vec::new, |Explaining { here: command, by_client }| {
+        let by_client = by_client.map(|command| (BY_CLIENT, here(command)));
+        [(HERE, here(command))].into_iter().chain(by_client).collect()
+    });
     let content = ErrorPage {
         root,
         style,
@@ -139,6 +149,7 @@ async fn show_error(State(app): State<Arc<App>>, path: Result<Path<String>, Path
             ("What the resource server can do", prose(text.resource_server)),
             ("What the administrator can do", prose(text.administrator)),
         ],
+        explained,
         where_it_is_named: Prose::new(&named),
         commands: text.commands.iter().map(|command| here(command)).collect(),
     };

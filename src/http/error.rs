@@ -56,20 +56,22 @@ pub(super) fn answer(app: &App, context: &Context, endpoint: &'static str, failu
             oauth(app, status(refusal.code), refusal.code, refusal.description)
         }
         Failure::Unavailable(reason) => {
-            tracing::error!(endpoint, reason, %request_id, %address, "could not be decided");
-            app.metrics.refused(endpoint, "could_not_check");
+            let cause = Cause::CouldNotCheck.name();
+            tracing::error!(endpoint, cause, reason, %request_id, %address, "could not be decided");
+            app.metrics.refused(endpoint, cause);
             unavailable(app, "The request could not be decided just now: try again.")
         }
         Failure::Throttled => {
-            tracing::warn!(endpoint, %request_id, %address, "asked too often");
+            tracing::warn!(endpoint, cause = "throttled", %request_id, %address, "asked too often");
             app.metrics.refused(endpoint, "throttled");
             let mut response = unavailable(app, "There were too many requests of this caller: wait a second.");
             *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
             response
         }
         Failure::Overloaded => {
-            tracing::warn!(endpoint, %request_id, %address, "more passwords arrive than can be hashed");
-            app.metrics.refused(endpoint, "overloaded");
+            let cause = "overloaded";
+            tracing::warn!(endpoint, cause, %request_id, %address, "more passwords arrive than can be hashed");
+            app.metrics.refused(endpoint, cause);
             unavailable(app, "There are too many logins at the moment: try again.")
         }
     }
@@ -83,8 +85,9 @@ pub(super) fn unreadable(
     body: super::body::Unreadable,
 ) -> Response {
     let Context { request_id, address, .. } = context;
-    tracing::info!(endpoint, error = "invalid_request", reason = body.text, %request_id, %address, "refused");
-    app.metrics.refused(endpoint, ErrorCode::InvalidRequest.name());
+    let error = ErrorCode::InvalidRequest.name();
+    tracing::info!(endpoint, error, cause = error, reason = body.text, %request_id, %address, "refused");
+    app.metrics.refused(endpoint, error);
     oauth(app, body.status, ErrorCode::InvalidRequest, body.text)
 }
 

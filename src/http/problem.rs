@@ -41,7 +41,7 @@ pub(super) fn unavailable(app: &App, context: &Context, detail: &str) -> Respons
 /// A problem that is counted and logged under its code.
 pub(super) fn problem(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
     let Context { request_id, address, .. } = context;
-    tracing::info!(endpoint = "admin", error = code, reason = detail, %request_id, %address, "refused");
+    tracing::info!(endpoint = "admin", error = code, cause = code, reason = detail, %request_id, %address, "refused");
     app.metrics.refused("admin", code);
     document(app, context, status, code, detail)
 }

@@ -18,33 +18,46 @@ pub struct Advice {
     pub resource_server: &'static str,
     /// What the administrator can do.
     pub administrator: &'static str,
-    /// Commands that help.
+    /// Commands that help, besides those that explain.
     pub commands: &'static [&'static str],
 }
 
+/// How a refusal is explained on this server.
+#[derive(Clone, Copy, Debug)]
+pub struct Explaining {
+    /// The command on the machine of the server.
+    pub here: &'static str,
+    /// The request of a client that has a secret; none where the request is at fault and not the token.
+    pub by_client: Option<&'static str>,
+}
+
+/// A command.
+pub const EXPLAIN_HERE: &str = "printf '%s\\n' \"$TOKEN\" | jeton token explain";
+/// A command.
+pub const EXPLAIN_REFRESH_TOKEN: &str = "printf '%s\\n' \"$REFRESH_TOKEN\" | jeton token explain --refresh-token";
+/// A command.
+pub const EXPLAIN: &str = "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/explain --data-urlencode \"token=$TOKEN\"";
 /// A command.
 pub const NEW_TOKEN: &str = "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/token -d grant_type=client_credentials";
 /// A command.
-pub const REFRESH: &str = "curl -s {issuer}/auth/token -d grant_type=refresh_token -d client_id=CLIENT_ID -d \"refresh_token=$REFRESH_TOKEN\"";
+pub const REFRESH: &str = "curl -s {issuer}/auth/token -d grant_type=refresh_token -d client_id=CLIENT_ID --data-urlencode \"refresh_token=$REFRESH_TOKEN\"";
+/// A command.
+pub const REVOKE: &str = "curl -s {issuer}/auth/revoke -d client_id=CLIENT_ID --data-urlencode \"token=$TOKEN\"";
 /// A command.
 pub const INTROSPECT: &str =
     "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/introspect --data-urlencode \"token=$TOKEN\"";
 /// A command.
-pub const HEADER: &str =
-    "printf '%s===' \"$(printf %s \"$TOKEN\" | cut -d. -f1 | tr -- -_ +/)\" | base64 -d 2>/dev/null; echo";
+pub const VERIFY: &str =
+    "curl -s -i -H \"Authorization: Bearer $TOKEN\" '{issuer}/auth/verify?audience=https://api.example.com'";
 /// A command.
 pub const CLAIMS: &str =
     "printf '%s===' \"$(printf %s \"$TOKEN\" | cut -d. -f2 | tr -- -_ +/)\" | base64 -d 2>/dev/null; echo";
 /// A command.
 pub const BYTES: &str = "printf %s \"$TOKEN\" | od -c | head";
 /// A command.
-pub const LENGTH: &str = "printf %s \"$TOKEN\" | wc -c";
-/// A command.
 pub const KEYS: &str = "curl -s {issuer}/.well-known/jwks.json";
 /// A command.
 pub const METADATA: &str = "curl -s {issuer}/.well-known/oauth-authorization-server";
-/// A command.
-pub const SEND: &str = "curl -s -H \"Authorization: Bearer $TOKEN\" {issuer}/admin/v1/keys";
 /// A command.
 pub const ADMIN_TOKEN: &str =
     "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/token -d grant_type=client_credentials -d scope=jeton:admin";
@@ -53,14 +66,50 @@ pub const SHOW_CLIENT: &str = "jeton client show CLIENT_ID";
 /// A command.
 pub const SHOW_USER: &str = "jeton user show USERNAME";
 /// A command.
-pub const REVOCATIONS: &str = "curl -s -H \"Authorization: Bearer $ADMIN_TOKEN\" {issuer}/admin/v1/revocations";
-/// A command.
-pub const SESSIONS: &str =
-    "curl -s -H \"Authorization: Bearer $ADMIN_TOKEN\" '{issuer}/admin/v1/sessions?user=USERNAME'";
-/// A command.
 pub const DOCTOR: &str = "jeton doctor";
 /// A command.
 pub const READY: &str = "curl -s http://{ops}/readyz";
+
+/// How a refusal for this cause is explained; nothing can be explained while nothing can be checked.
+pub const fn explaining(cause: Cause) -> Option<Explaining> {
+    let by_client = Some(EXPLAIN);
+    Some(match cause {
+        Cause::Missing => Explaining {
+            here: "jeton token explain --curl <<'END'\ncurl https://api.example.com/data\nEND",
+            by_client: None,
+        },
+        Cause::SentTwice => Explaining {
+            here: "jeton token explain --curl <<'END'\ncurl -H 'Authorization: Bearer TOKEN' \
+                   'https://api.example.com/data?access_token=TOKEN'\nEND",
+            by_client: None,
+        },
+        Cause::InQueryString => Explaining {
+            here: "jeton token explain --curl <<'END'\ncurl 'https://api.example.com/data?access_token=TOKEN'\nEND",
+            by_client: None,
+        },
+        Cause::WrongScheme => Explaining {
+            here: "jeton token explain --curl <<'END'\ncurl -H 'Authorization: Token TOKEN' \
+                   https://api.example.com/data\nEND",
+            by_client: None,
+        },
+        Cause::WrongAudience => Explaining {
+            here: "printf '%s\\n' \"$TOKEN\" | jeton token explain --audience https://api.example.com",
+            by_client: Some(
+                "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/explain --data-urlencode \"token=$TOKEN\" \
+                 -d audience=https://api.example.com",
+            ),
+        },
+        Cause::InsufficientScope => Explaining {
+            here: "printf '%s\\n' \"$TOKEN\" | jeton token explain --scope 'read write'",
+            by_client: Some(
+                "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/explain --data-urlencode \"token=$TOKEN\" \
+                 -d 'scope=read write'",
+            ),
+        },
+        Cause::CouldNotCheck => return None,
+        _ => Explaining { here: EXPLAIN_HERE, by_client },
+    })
+}
 
 /// What is to be said of a cause.
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -68,50 +117,55 @@ pub const fn about(cause: Cause) -> Advice {
     match cause {
         Cause::Missing => Advice {
             meaning: "The request has no `Authorization: Bearer` header, or nothing stands in it.",
-            see: "The answer is 401 with a `WWW-Authenticate` that names no error. Look at the request as it left the client.",
+            see: "The answer is 401 with a `WWW-Authenticate` that names no error. Put the request, as it left \
+                  the client, between the two lines with `END`: a `curl` command, or its headers.",
             client: "Send `Authorization: Bearer TOKEN` with each request. Many libraries drop the header after a redirect to \
                      another host.",
             resource_server: "Answer 401 with `WWW-Authenticate: Bearer` and no error code (RFC 6750 §3.1).",
             administrator: "See whether a proxy removes the header.",
-            commands: &[SEND],
+            commands: &[VERIFY],
         },
         Cause::SentTwice => Advice {
             meaning: "There are two `Authorization` headers, or a token in the header and another one in the address.",
-            see: "Look at the request as it left the client: `curl -v` shows each header.",
+            see: "Put the request, as it left the client, between the two lines with `END`: a `curl` command, or \
+                  its headers.",
             client: "Send the token once, in the header.",
             resource_server: "Answer 400 `invalid_request` (RFC 6750 §2).",
             administrator: "See whether a proxy adds a header of its own.",
-            commands: &[SEND],
+            commands: &[VERIFY],
         },
         Cause::InQueryString => Advice {
             meaning: "The token was sent as `access_token` in the address. Addresses end up in logs and histories.",
-            see: "The address has `access_token=`.",
+            see: "The address has `access_token=`. Put the request, as it left the client, between the two lines \
+                  with `END`: a `curl` command, or its headers.",
             client: "Send it as `Authorization: Bearer TOKEN`. Give the token back, since others may have seen it.",
             resource_server: "Answer 400 `invalid_request`, and never accept it there (RFC 9700 §4.3.2).",
             administrator: "Remove such addresses from the logs of proxies, and revoke the token.",
-            commands: &["curl -s {issuer}/auth/revoke -d client_id=CLIENT_ID --data-urlencode \"token=$TOKEN\"", SEND],
+            commands: &[VERIFY, REVOKE],
         },
         Cause::WrongScheme => Advice {
             meaning: "The `Authorization` header begins with another word than `Bearer`, such as `Basic`, `Token` or `JWT`, or \
                       has the token alone.",
-            see: "Look at the header: it must be `Bearer`, one space, the token.",
+            see: "The header must be `Bearer`, one space, the token. Put the request, as it left the client, \
+                  between the two lines with `END`: a `curl` command, or its headers.",
             client: "Write `Authorization: Bearer TOKEN`.",
             resource_server: "Answer 401 with `WWW-Authenticate: Bearer` and no error code.",
             administrator: "See whether a proxy puts credentials of its own into the header.",
-            commands: &[SEND],
+            commands: &[VERIFY],
         },
         Cause::SurroundingWhitespace => Advice {
             meaning: "A space, a tab or a line end stands before or after the token. It often comes from a file or from \
                       `echo`.",
-            see: "Count the bytes, or show them.",
+            see: "The explanation says what stands where, and whether the rest is a token of this server.",
             client: "Remove the white space when the token is read, for example with `tr -d '[:space:]'`.",
             resource_server: "Do not repair it silently; the client should learn of it.",
             administrator: "Nothing.",
-            commands: &[BYTES, LENGTH],
+            commands: &[BYTES],
         },
         Cause::LineBreak => Advice {
             meaning: "The token was wrapped, by a terminal, a mail or `base64` without `-w0`.",
-            see: "Show the bytes: `\\n` stands in the middle.",
+            see: "The explanation says where the line breaks stand, and whether the rest is a token of this \
+                  server.",
             client: "Remove every line break from the token, and keep it in one line.",
             resource_server: "Do not repair it silently; the client should learn of it.",
             administrator: "Nothing.",
@@ -120,86 +174,90 @@ pub const fn about(cause: Cause) -> Advice {
         Cause::InvisibleCharacter => Advice {
             meaning: "A character that nobody sees stands in the token: a zero-width space, a no-break space, a byte order \
                       mark. It comes from copying out of documents and chats.",
-            see: "Show the bytes: a token has printable ASCII characters only.",
+            see: "The explanation names the character and its place. A token has printable ASCII characters \
+                  only.",
             client: "Copy the token from where it was issued, or remove everything that is not printable ASCII.",
             resource_server: "Do not repair it silently; the client should learn of it.",
             administrator: "Nothing.",
-            commands: &[BYTES, "printf %s \"$TOKEN\" | LC_ALL=C tr -d '!-~' | wc -c"],
+            commands: &[BYTES],
         },
         Cause::BearerPrefixLeftIn => Advice {
             meaning: "The word `Bearer` is part of the token, as in `Authorization: Bearer Bearer eyJ…` or `token=Bearer eyJ…`.",
-            see: "The token begins with `Bearer`.",
+            see: "The token begins with `Bearer`. The explanation says whether the rest is a token of this \
+                  server.",
             client: "Keep the token without the word, and add it once, when the header is written.",
             resource_server: "Cut the word off before the token is introspected.",
             administrator: "Nothing.",
-            commands: &[BYTES],
+            commands: &[],
         },
         Cause::Quoted => Advice {
             meaning: "Quotes stand around the token. It was taken from JSON or from a settings file with them.",
-            see: "The token begins or ends with a quote, plain or typographic.",
+            see: "The explanation says which quotes stand where, and whether the rest is a token of this server.",
             client: "Read the JSON with a parser, for example `jq -r .access_token`, and keep the text without quotes.",
             resource_server: "Do not repair it silently; the client should learn of it.",
             administrator: "Nothing.",
-            commands: &[
-                "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/token -d grant_type=client_credentials | jq -r .access_token",
-            ],
+            commands: &["curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/token -d grant_type=client_credentials \
+                 | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/'"],
         },
         Cause::PercentEncoded => Advice {
             meaning: "The token was encoded for a form or an address once more than it was decoded.",
-            see: "`%` stands in the token; a token never has one.",
+            see: "`%` stands in the token; a token never has one. The explanation says how often it was encoded.",
             client: "Encode a token only when it goes into a form, and once. A header takes it as it is.",
             resource_server: "Encode the `token` parameter once: most form encoders do it for you.",
             administrator: "See whether a proxy encodes headers.",
-            commands: &[INTROSPECT],
+            commands: &[],
         },
         Cause::Truncated => Advice {
             meaning: "The end or the beginning of the token is missing. A column, a log or a copied line was too short.",
-            see: "A JWT has three parts with dots between; compare the length with that of a new token.",
+            see: "The explanation says which part is missing or too short. What is missing is never filled in, \
+                  so nothing more can be told of the token.",
             client: "Find where it is cut: a database column of 255 characters is the usual place. Tokens can be several \
                      kilobytes long.",
             resource_server: "Allow headers of at least 16 KiB.",
             administrator: "See whether a proxy limits the length of headers.",
-            commands: &[LENGTH, "printf %s \"$TOKEN\" | tr -dc . | wc -c"],
+            commands: &["printf %s \"$TOKEN\" | wc -c"],
         },
         Cause::TwoTokensJoined => Advice {
             meaning: "Two tokens stand one after the other, with a comma or with nothing between. A header was added where it \
                       should have been replaced.",
-            see: "The token is twice as long as a new one, or has more than two dots.",
+            see: "The explanation says how they were joined.",
             client: "Replace the header instead of adding to it.",
             resource_server: "Look at libraries that join repeated headers with a comma.",
             administrator: "See whether a proxy adds an `Authorization` header of its own.",
-            commands: &[LENGTH, "printf %s \"$TOKEN\" | tr -dc . | wc -c"],
+            commands: &[],
         },
         Cause::WrongBase64Alphabet => Advice {
             meaning: "The token has `+`, `/` or `=` where base64url has `-`, `_` and nothing. Something decoded it and \
                       encoded it again.",
-            see: "Look for `+`, `/` and `=` in the token.",
+            see: "The explanation says which characters are wrong, and whether the token is one of this server \
+                  without them.",
             client: "Treat the token as a text that means nothing to you, and never decode it.",
             resource_server: "Pass the token on as it came.",
             administrator: "Nothing.",
-            commands: &["printf %s \"$TOKEN\" | tr -dc '+/=' | wc -c"],
+            commands: &[],
         },
         Cause::ChangedCase => Advice {
             meaning: "The token was turned into lower or upper case, by a cache, a database collation or a header library.",
-            see: "A token has letters of both cases; this one has one.",
+            see: "The explanation says by what it is seen. What the letters were cannot be found out.",
             client: "Find the place that changes the case; tokens are compared letter for letter.",
             resource_server: "Do not change the case of header values, only of their names.",
             administrator: "Nothing.",
-            commands: &["printf %s \"$TOKEN\" | tr -dc A-Z | wc -c"],
+            commands: &[],
         },
         Cause::NotAToken => Advice {
             meaning: "What was sent has not the form of a token: it is empty of meaning (`undefined`, `null`, \
                       `[object Object]`), a placeholder such as `$TOKEN`, JSON, a page, or something of another system.",
-            see: "A token of this server is a JWT (`eyJ…`, two dots) or begins with `jat_`.",
+            see: "The explanation says what was sent instead. A token of this server is a JWT (`eyJ…`, two dots) \
+                  or begins with `jat_`.",
             client: "Look at what stands in the variable before it is sent. Take `access_token` out of the answer, not the \
                      whole answer.",
             resource_server: "Take what follows `Bearer` and one space.",
             administrator: "Nothing.",
-            commands: &[BYTES, NEW_TOKEN],
+            commands: &[NEW_TOKEN],
         },
         Cause::RefreshTokenAsAccessToken => Advice {
             meaning: "A refresh token was sent to a resource server. It is for the token endpoint alone.",
-            see: "The token begins with `jrt_`; `token_type` of its introspection is `refresh_token`.",
+            see: "The token begins with `jrt_`. The explanation says what became of its session, too.",
             client: "Send `access_token` to resource servers, and `refresh_token` to `/auth/token` only.",
             resource_server: "Accept a token only if `token_type` of its introspection is `Bearer`.",
             administrator: "End the session, if the refresh token was seen by others.",
@@ -211,11 +269,11 @@ pub const fn about(cause: Cause) -> Advice {
             client: "Send the access token.",
             resource_server: "Accept only JWTs whose header has `typ` `at+jwt` (RFC 9068 §4).",
             administrator: "Nothing.",
-            commands: &[HEADER, CLAIMS],
+            commands: &[CLAIMS],
         },
         Cause::ClientSecretAsToken => Advice {
             meaning: "A client secret was sent in place of a token, and so to somebody who must not see it.",
-            see: "It begins with `jcs_`.",
+            see: "It begins with `jcs_`. The log does not have it.",
             client: "Exchange the secret for a token at `/auth/token`, and send that. Ask for a new secret.",
             resource_server: "Do not log what was sent.",
             administrator: "Replace the secret: add a new one, then retire this one.",
@@ -227,133 +285,138 @@ pub const fn about(cause: Cause) -> Advice {
         },
         Cause::WrongEnvironment => Advice {
             meaning: "The token is of a sister environment, such as staging, that this server knows by `JETON_KNOWN_ISSUERS`.",
-            see: "`iss` of a JWT, or the word after `jat_` or `jrt_`, names the environment.",
+            see: "The explanation names the sister. It is told by `iss` of a JWT, or by the word after `jat_` or \
+                  `jrt_`.",
             client: "Get the token from the token endpoint of this environment; compare the settings of the two.",
             resource_server: "Check that you ask the server that belongs to your environment.",
             administrator: "Tell both sides the issuer of this environment.",
-            commands: &[CLAIMS, METADATA, "jeton config"],
+            commands: &[METADATA, "jeton config"],
         },
         Cause::ForeignToken => Advice {
             meaning: "The token names an issuer or an environment that this server does not know.",
-            see: "`iss` of a JWT, or the word after `jat_` or `jrt_`, is not that of this server.",
+            see: "The explanation says which issuer or environment the token names, and which this server is.",
             client: "Get the token from this server; `issuer` of the metadata must be `iss` of the token, letter for letter.",
             resource_server: "Choose the server to ask by `iss`, from a fixed list.",
             administrator: "After a change of `JETON_ISSUER`, old tokens are foreign until they expire.",
-            commands: &[CLAIMS, METADATA, "jeton config"],
+            commands: &[METADATA, "jeton config"],
         },
         Cause::AlgorithmNotAllowed => Advice {
             meaning: "The header of the JWT names an algorithm that this server never uses, such as `none` or `HS256`. It is \
                       forged, or of another system.",
-            see: "Look at `alg` of the header.",
+            see: "The explanation has `alg` of the header; the published keys have the algorithms that are \
+                  allowed.",
             client: "Get a token from this server and do not change it.",
             resource_server: "Accept the algorithms of the published keys only, never what the token names (RFC 8725 §3.1).",
             administrator: "If it goes on, look for the address in the log.",
-            commands: &[HEADER, KEYS],
+            commands: &[KEYS],
         },
         Cause::UnknownKey => Advice {
             meaning: "The token names a key (`kid`) that this server never had. It is of another server with the same issuer, \
                       or of a database that was replaced.",
-            see: "Compare `kid` of the header with the published keys.",
+            see: "The explanation has `kid` of the header; compare it with the keys that there are.",
             client: "Get a new token.",
             resource_server: "Read the published keys anew when a `kid` is not among them, at most once a minute.",
             administrator: "See whether two servers with different databases share the issuer.",
-            commands: &[HEADER, KEYS, "jeton key list"],
+            commands: &[KEYS, "jeton key list"],
         },
         Cause::RetiredKey => Advice {
             meaning: "The key that made the token was deleted, by an administrator or by a reset of the keys.",
-            see: "`kid` of the header is not among the published keys any more; the audit trail has `key.delete`.",
+            see: "The explanation says when the key was withdrawn.",
             client: "Get a new token, by a new login if the refresh token is refused, too.",
             resource_server: "Read the published keys anew.",
             administrator: "It is as it should be, if the key was deleted on purpose. Rotating alone withdraws nothing.",
-            commands: &[HEADER, KEYS, "jeton key list"],
+            commands: &[KEYS, "jeton key list"],
         },
         Cause::BadSignature => Advice {
             meaning: "The key is known and the signature does not fit: the token was changed after it was issued, is damaged, \
                       or forged.",
-            see: "Compare the token with the one that was issued, letter for letter.",
+            see: "Compare the token with the one that was issued, letter for letter. What its claims say is only \
+                  claimed.",
             client: "Get a new token and pass it on as it is.",
             resource_server: "Check that you verify with the key that `kid` names, over the bytes as they came.",
             administrator: "If it goes on, look for the address in the log.",
-            commands: &[HEADER, KEYS, INTROSPECT],
+            commands: &[CLAIMS, KEYS],
         },
         Cause::WrongIssuer => Advice {
             meaning: "The signature is ours, but `iss` is another one: `JETON_ISSUER` was changed, or two servers share a key.",
-            see: "Compare `iss` of the claims with `issuer` of the metadata.",
+            see: "The explanation has `iss` of the token and the issuer of this server.",
             client: "Get a new token.",
             resource_server: "Expect `iss` to be `issuer` of the metadata, letter for letter.",
             administrator: "Give each environment a database of its own. After a change of the issuer, wait until the old \
                             tokens are over.",
-            commands: &[CLAIMS, METADATA, "jeton config"],
+            commands: &[METADATA, "jeton config"],
         },
         Cause::TokenRevoked => Advice {
             meaning: "This one access token was given back by its client or revoked by an administrator.",
-            see: "Introspection says inactive; the list of revocations has its `jti`.",
+            see: "The explanation says when the token was revoked, by whom and why. Introspection says only that \
+                  it is inactive.",
             client: "Get a new token: refresh, or log in again.",
             resource_server: "Answer 401 `invalid_token`. Whoever verifies by the published keys alone learns of it only when \
                               the token expires.",
-            administrator: "The revocation says who, when and why.",
-            commands: &[CLAIMS, REVOCATIONS],
+            administrator: "If it was not meant to be, ask whoever the explanation names.",
+            commands: &[INTROSPECT],
         },
         Cause::SessionRevoked => Advice {
             meaning: "The session was ended, with its refresh token and all its access tokens: the user logged out, or an \
                       administrator ended it.",
-            see: "The session has `revoked`; its id is `sid` of the token.",
+            see: "The explanation says when the session ended, by whom and why.",
             client: "Log the user in again.",
             resource_server: "Answer 401 `invalid_token`.",
-            administrator: "The revocation says who, when and why.",
-            commands: &[SESSIONS, REVOCATIONS],
+            administrator: "If it was not meant to be, ask whoever the explanation names.",
+            commands: &[],
         },
         Cause::RefreshReuseDetected => Advice {
             meaning: "A refresh token that had been spent was used again. Either the client kept an old one, or somebody else \
                       has a copy; so the session ended.",
-            see: "The audit trail and the revocation have the generation that was presented and the one that was due.",
+            see: "The explanation has both uses: when the refresh token was spent, and when it was presented \
+                  again. An access token and a refresh token of the session tell the same.",
             client: "Log the user in again. Store the new refresh token before it is used, refresh from one place at a time, \
                      and repeat a refresh only when its answer never came.",
             resource_server: "Answer 401 `invalid_token`.",
             administrator: "If several processes of a client share a session, let one of them refresh. `retry_window` allows \
                             for answers that get lost.",
-            commands: &[SESSIONS, REVOCATIONS, "jeton client update CLIENT_ID --retry-window 30s"],
+            commands: &[EXPLAIN_REFRESH_TOKEN, "jeton client update CLIENT_ID --retry-window 30s"],
         },
         Cause::Superseded => Advice {
             meaning: "The user had more sessions with this client than `max_sessions` allows, and the one unused longest \
                       ended; or the refresh token has a successor that is in use.",
-            see: "The session has `revoked` with this cause; or a newer refresh token of the session exists.",
+            see: "The explanation says which of the two it is, and since when.",
             client: "Log in once and keep the session, in place of a login for each request. Keep the newest refresh token.",
             resource_server: "Answer 401 `invalid_token`.",
             administrator: "If sessions end because there are too many, and so many devices are real, raise `max_sessions`. A \
                             refresh token that was exchanged needs nothing.",
-            commands: &[SESSIONS, "jeton client update CLIENT_ID --max-sessions 200"],
+            commands: &[EXPLAIN_REFRESH_TOKEN, "jeton client update CLIENT_ID --max-sessions 200"],
         },
         Cause::UserRevoked => Advice {
             meaning: "Everything that was issued to the user was revoked, by an administrator or by a new password. What was \
                       issued afterwards is good.",
-            see: "The list of revocations has the user.",
+            see: "The explanation says when, by whom and why.",
             client: "Log the user in again.",
             resource_server: "Answer 401 `invalid_token`.",
-            administrator: "The revocation says who, when and why.",
-            commands: &[REVOCATIONS, SHOW_USER],
+            administrator: "If it was not meant to be, ask whoever the explanation names.",
+            commands: &[SHOW_USER],
         },
         Cause::ClientRevoked => Advice {
             meaning: "Everything that was issued to the client was revoked, by an administrator or with a secret that was \
                       retired. What was issued afterwards is good.",
-            see: "The list of revocations has the client.",
+            see: "The explanation says when, by whom and why.",
             client: "Get a new token; log users in again.",
             resource_server: "Answer 401 `invalid_token`.",
-            administrator: "The revocation says who, when and why.",
-            commands: &[REVOCATIONS, SHOW_CLIENT],
+            administrator: "If it was not meant to be, ask whoever the explanation names.",
+            commands: &[SHOW_CLIENT],
         },
         Cause::AllRevoked => Advice {
             meaning: "Everything that had been issued was revoked at once, by an administrator or by a reset of the keys. \
                       What was issued afterwards is good.",
-            see: "The list of revocations has one of the kind `all`.",
+            see: "The explanation says when, by whom and why.",
             client: "Get a new token; log users in again.",
             resource_server: "Answer 401 `invalid_token`.",
-            administrator: "The revocation says who, when and why.",
-            commands: &[REVOCATIONS],
+            administrator: "If it was not meant to be, ask whoever the explanation names.",
+            commands: &[],
         },
         Cause::UserDisabled => Advice {
             meaning: "The user of the token is disabled, and what was issued to it ended.",
-            see: "`enabled` of the user is false.",
+            see: "The explanation says since when, by whom and why; `enabled` of the user is false.",
             client: "Tell the user to ask the administrator. To try again does not help.",
             resource_server: "Answer 401 `invalid_token`.",
             administrator: "Enable the user, if that is right. It must log in again: what ended stays ended.",
@@ -361,7 +424,7 @@ pub const fn about(cause: Cause) -> Advice {
         },
         Cause::ClientDisabled => Advice {
             meaning: "The client of the token is disabled, and what was issued to it ended.",
-            see: "`enabled` of the client is false.",
+            see: "The explanation says since when, by whom and why; `enabled` of the client is false.",
             client: "Ask the administrator. To try again does not help.",
             resource_server: "Answer 401 `invalid_token`.",
             administrator: "Enable the client, if that is right. What ended stays ended.",
@@ -369,64 +432,67 @@ pub const fn about(cause: Cause) -> Advice {
         },
         Cause::UserDeleted => Advice {
             meaning: "The user of the token does not exist any more.",
-            see: "The list of users does not have it; the audit trail has `user.delete`.",
+            see: "The explanation says when and by whom. The list of users does not have it.",
             client: "Forget the session.",
             resource_server: "Answer 401 `invalid_token`.",
             administrator: "A user that is created again gets a new id, and revives no token.",
-            commands: &["jeton user list", REVOCATIONS],
+            commands: &["jeton user list"],
         },
         Cause::ClientDeleted => Advice {
             meaning: "The client of the token does not exist any more.",
-            see: "The list of clients does not have it; the audit trail has `client.delete`.",
+            see: "The explanation says when and by whom. The list of clients does not have it.",
             client: "Ask the administrator for a client.",
             resource_server: "Answer 401 `invalid_token`.",
             administrator: "A client that is created again with the same id revives no token.",
-            commands: &["jeton client list", REVOCATIONS],
+            commands: &["jeton client list"],
         },
         Cause::Expired => Advice {
             meaning: "The token is older than its life. There is no leeway.",
-            see: "`exp` of the claims, in seconds since the epoch, is past.",
+            see: "The explanation says how long ago, and how long the token lived.",
             client: "Refresh, or get a new token, some time before `expires_in` is over, and once more after a 401.",
             resource_server: "Answer 401 `invalid_token`, and check your clock.",
             administrator: "Change the life of the tokens of the client, if that is too short.",
-            commands: &[CLAIMS, "date +%s", REFRESH, "jeton client update CLIENT_ID --access-token-ttl 30m"],
+            commands: &[REFRESH, "jeton client update CLIENT_ID --access-token-ttl 30m"],
         },
         Cause::NotYetValid => Advice {
             meaning: "The token was issued more than a minute in the future. The clock of some node is wrong.",
-            see: "`iat` of the claims, in seconds since the epoch, lies ahead.",
+            see: "The explanation says how far ahead it was issued; `iat` of the claims is in seconds since the \
+                  epoch.",
             client: "Nothing; trying again later helps.",
             resource_server: "Check your clock, if you verify by yourself.",
             administrator: "Let the nodes and the database keep the time by NTP; readiness and `jeton doctor` report an offset.",
-            commands: &[CLAIMS, "date +%s", READY, DOCTOR],
+            commands: &["date +%s", READY, DOCTOR],
         },
         Cause::WrongAudience => Advice {
             meaning: "The token is good, but not for this resource server: `aud` does not name it. The admin API takes tokens \
                       for `{issuer}/admin/v1` alone.",
-            see: "Compare `aud` of the claims with what is expected, letter for letter.",
+            see: "The explanation has the audiences of the token beside the one that is expected; a slash at the \
+                  end counts.",
             client: "Ask for a token with `resource` set to the audience of the resource server. For the admin API, ask for a \
                      `jeton:` scope.",
             resource_server: "Answer 401 `invalid_token`. Check which audience you expect: a slash at the end counts.",
             administrator: "Add the audience to the client. The list replaces the one before.",
-            commands: &[CLAIMS, SHOW_CLIENT, "jeton client update CLIENT_ID --audiences https://api.example.com"],
+            commands: &[SHOW_CLIENT, "jeton client update CLIENT_ID --audiences https://api.example.com"],
         },
         Cause::InsufficientScope => Advice {
             meaning: "The token is good, but its scope does not allow this.",
-            see: "`scope` of the challenge in `WWW-Authenticate` names what is needed; `scope` of the claims is what is held.",
+            see: "The explanation says what is needed, what the token has and what it lacks. So does `scope` of \
+                  the challenge.",
             client: "Ask for a token with that scope. A refresh cannot add one: log in again.",
             resource_server: "Answer 403 `insufficient_scope` with the `scope` that is needed, never 401.",
             administrator: "Add the scope to the client, and to the user if it has a list of its own. The list replaces the \
                             one before.",
-            commands: &[CLAIMS, SHOW_CLIENT, "jeton client update CLIENT_ID --scope 'read write'"],
+            commands: &[SHOW_CLIENT, "jeton client update CLIENT_ID --scope 'read write'"],
         },
         Cause::NeverIssued => Advice {
-            meaning: "The token is authentic, but the session that must stand behind it is not in this database: the database \
-                      is another one or was restored from a backup, or the session was cleaned up.",
-            see: "The session that the token names cannot be shown.",
+            meaning: "The token is authentic, but the record that must stand behind it is not in this database: the \
+                      database is another one or was restored from a backup.",
+            see: "The explanation says which record is missing.",
             client: "Log the user in again.",
             resource_server: "Answer 401 `invalid_token`.",
             administrator: "See whether all nodes use the same database, and whether it was restored. After a restore, \
                             `jeton revoke --all --yes` makes a clean start.",
-            commands: &[SESSIONS, "jeton config", DOCTOR],
+            commands: &["jeton config", DOCTOR],
         },
         Cause::CouldNotCheck => Advice {
             meaning: "The database did not answer, and what this node remembers is too old to rely on. Nothing is known \

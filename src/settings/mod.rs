@@ -162,10 +162,12 @@ impl Settings {
     pub fn fill(&self, text: &str) -> String {
         let issuer = self.issuer.trim_end_matches('/');
         let text = text.replace("{issuer}", issuer).replace("{ops}", &self.ops_listen.to_string());
-        match text.strip_prefix("jeton ") {
-            Some(command) if self.dev => format!("jeton --dev {command}"),
-            _ => text,
+        if !self.dev {
+            return text;
         }
+        let text = text.strip_prefix("jeton ").map_or(text.clone(), |command| format!("jeton --dev {command}"));
+        // Behind another command, and as code within a sentence.
+        text.replace("| jeton ", "| jeton --dev ").replace("`jeton ", "`jeton --dev ")
     }
 
     /// An address below the issuer.

@@ -1,9 +1,14 @@
 //! The pages that explain the API and its errors.
 
+mod commands;
+
+use jeton::flow::diagnose;
 use jeton::oauth::cause::Cause;
 use jeton::oauth::error::ErrorCode;
+use jeton::token::diagnosis::{Basis, Diagnosis, Finding};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::support::{Answer, Backend, Setup, TestServer, on_both_stores};
 
@@ -118,4 +123,57 @@ async fn with_dev_the_commands_name_the_database_for_development() {
     let production = TestServer::start(Backend::Sqlite).await;
     let page = production.get("/docs/errors/expired").await;
     assert!(page.body.contains("https://auth.example.com/auth/token"), "{}", page.body);
+}
+
+const GUIDE: &str = include_str!("../../docs/refusals.md");
+
+/// The names in the first column of the guide's tables of causes.
+fn causes_of_the_guide() -> Vec<&'static str> {
+    let section = GUIDE.split("## All causes").nth(1).unwrap().split("\n## ").next().unwrap();
+    section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect()
+}
+
+/// Gathers what a subscriber writes.
+#[derive(Clone, Default)]
+struct Written(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn every_cause_has_one_name_in_the_log_the_metrics_the_pages_the_description_and_the_guide() {
+    let app = TestServer::start(Backend::Sqlite).await;
+    let written = Written::default();
+    let writer = written.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).with_target(false).finish();
+    let address = std::net::Ipv4Addr::LOCALHOST.into();
+    tracing::subscriber::with_default(subscriber, || {
+        for cause in Cause::ALL {
+            let finding = Finding { cause: *cause, basis: Basis::Bytes, detail: "-".into(), at: None, needed: None };
+            let diagnosis = Diagnosis { findings: vec![finding], ..Diagnosis::default() };
+            diagnose::note_refusal(&app.server.app, "verify", &diagnosis, Uuid::nil(), address);
+        }
+    });
+    let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let metrics = Answer::of(app.http.get(format!("{}/metrics", app.ops))).await.body;
+    let description: serde_json::Value = serde_yaml_ng::from_str(&app.get("/openapi.yaml").await.body).unwrap();
+    let names: Vec<&str> = Cause::ALL.iter().map(|cause| cause.name()).collect();
+    assert_eq!(description["components"]["schemas"]["Cause"]["enum"], json!(names));
+    assert_eq!(causes_of_the_guide(), names);
+    assert_eq!(log.lines().count(), names.len(), "one line for each: {log}");
+    for name in names {
+        app.get(&format!("/docs/errors/{name}")).await.assert_ok();
+        let label = format!("jeton_refusals_total{{endpoint=\"verify\",cause=\"{name}\"}} 1");
+        assert!(metrics.contains(&label), "{label} in {metrics}");
+        assert!(log.contains(&format!("token refused endpoint=\"verify\" cause=\"{name}\"")), "{name} in {log}");
+    }
 }

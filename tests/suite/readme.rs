@@ -1,18 +1,24 @@
-//! Every command of the README is run.
+//! Every command of the README and of the guide to refusals is run.
 
 use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+use jeton::oauth::cause::Cause;
+use jeton::oauth::error::ErrorCode;
 
 use crate::support::{Answer, Backend, TestServer, fresh_database};
 
 const README: &str = include_str!("../../README.md");
+const GUIDE: &str = include_str!("../../docs/refusals.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_jeton");
 
 /// The fenced blocks of one kind, without their fences.
-fn blocks(kind: &str) -> Vec<&'static str> {
+fn blocks(text: &'static str, kind: &str) -> Vec<&'static str> {
     let open = format!("```{kind}\n");
-    README.split(&open).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+    text.split(&open).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
 /// Ends a server however the test ends.
@@ -36,64 +42,155 @@ fn serve(command: &mut Command) -> (Running, String) {
     (running, address)
 }
 
-/// What differs from run to run, masked: tokens, ids, times, the address.
+/// Starts the binary for development in a folder, with its log in `jeton.log`; its address, and that of its metrics.
+fn serve_with_log(folder: &Path, arguments: &[&str], log_format: &str) -> (Running, String, String) {
+    let log = folder.join("jeton.log");
+    let mut command = Command::new(BINARY);
+    command.args(arguments).args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]);
+    command.env("JETON_LOG_FORMAT", log_format).current_dir(folder).stdout(Stdio::null());
+    let mut running = Running(command.stderr(File::create(&log).unwrap()).spawn().unwrap());
+    loop {
+        let text = fs::read_to_string(&log).unwrap();
+        if let Some(line) = text.lines().find(|line| line.contains("listening") && line.contains("issuer")) {
+            let field = |name: &str| {
+                let value = line.split(name).nth(1).unwrap().trim_start_matches(['=', '"', ':']);
+                value.split([' ', '"']).next().unwrap().to_owned()
+            };
+            return (running, field("address"), field("ops_address"));
+        }
+        assert!(running.0.try_wait().unwrap().is_none(), "it did not start: {text}");
+        std::thread::yield_now();
+    }
+}
+
+/// What differs from run to run, masked: tokens, ids, moments, the address, what follows `length` and `kid`.
 fn masked(text: &str, address: &str) -> String {
     let text = text.replace(address, "127.0.0.1:8080");
     let mut masked = String::new();
     let mut word = String::new();
+    let mut last = String::new();
     for c in text.chars().chain(['\n']) {
         if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '…') {
             word.push(c);
             continue;
         }
-        let is_time = word.len() == 10 && word.bytes().all(|byte| byte.is_ascii_digit());
+        // A full stop ends a sentence; it is no part of what stands before it.
+        let stop = if word.ends_with('.') { "." } else { "" };
+        word.truncate(word.len() - stop.len());
+        let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
         let is_id = word.len() == 36 && word.matches('-').count() == 4;
+        // The date and the hour; the minute and the seconds follow it.
+        let is_hour = word.len() == 13 && word.as_bytes()[10] == b'T' && word.matches('-').count() == 2;
         let shown = match &word {
+            word if word.is_empty() => "",
             word if word.starts_with("eyJ") => "JWT",
             word if word.starts_with("jrt_dev_") => "REFRESH-TOKEN",
-            _ if is_time => "TIME",
+            _ if is_number && [10, 13].contains(&word.len()) => "TIME",
             _ if is_id => "ID",
+            _ if is_hour || last == "HOUR" => "HOUR",
+            word if last == "HOUR:" && word.ends_with('Z') => "SECONDS",
+            _ if ["length", "kid"].contains(&last.as_str()) => "VALUE",
             word => word,
         };
-        masked.push_str(shown);
+        masked.extend([shown, stop]);
         masked.push(c);
+        last = match (shown, last.as_str()) {
+            ("", before) => before.to_owned(),
+            ("HOUR", "HOUR") => "HOUR:".to_owned(),
+            _ => shown.to_owned(),
+        };
         word.clear();
     }
     masked.trim_end().to_owned()
 }
 
-#[test]
-fn the_session_of_the_readme_runs_as_it_is_printed() {
-    let start = blocks("sh")[0].trim();
-    let arguments = start.strip_prefix("cargo run --release -- ").expect("the first command starts the server");
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(BINARY);
-    command.args(arguments.split(' ')).args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]);
-    let (_server, address) = serve(command.current_dir(folder.path()));
-    // One shell for all of it, since the token is kept in a variable.
-    let mut script = String::new();
-    let mut expected = Vec::new();
-    for line in blocks("console").concat().lines() {
-        if let Some(command) = line.strip_prefix("$ ") {
-            script.push_str(&format!("echo; echo ===; {}\n", command.replace("127.0.0.1:8080", &address)));
-            expected.push(String::new());
-        } else {
-            expected.last_mut().unwrap().push_str(line);
+/// The commands of the sessions in a text, each with what is printed as its output.
+fn session(text: &'static str) -> Vec<(String, String)> {
+    let mut commands: Vec<(String, String)> = Vec::new();
+    for line in blocks(text, "console").concat().lines() {
+        match (line.strip_prefix("$ "), line.strip_prefix("> "), commands.last_mut()) {
+            (Some(command), ..) => commands.push((command.to_owned(), String::new())),
+            (_, Some(more), Some((command, _))) => command.push_str(&format!("\n{more}")),
+            (.., Some((_, output))) => output.push_str(&format!("{line}\n")),
+            _ => panic!("an output without a command: {line}"),
         }
     }
-    let output = Command::new("sh").args(["-e", "-c", &script]).current_dir(folder.path()).output().unwrap();
+    commands
+}
+
+/// Runs a session in one shell, since it keeps things in variables, and compares what it prints.
+fn run_session(commands: &[(String, String)], folder: &Path, address: &str, ops: &str) {
+    let mut script = String::new();
+    for (command, _) in commands {
+        let command = command.replace("127.0.0.1:8080", address).replace("127.0.0.1:8081", ops);
+        script.push_str(&format!("echo; echo ===; {command}\n"));
+    }
+    let bin = Path::new(BINARY).parent().unwrap().display().to_string();
+    let path = format!("{bin}:{}", std::env::var("PATH").unwrap());
+    let mut command = Command::new("sh");
+    let output = command.args(["-c", &script]).env("PATH", path).current_dir(folder).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(errors, "");
     let output = String::from_utf8(output.stdout).unwrap();
     let found: Vec<&str> = output.split("===\n").skip(1).map(str::trim).collect();
-    assert_eq!(found.len(), expected.len(), "{output}");
-    assert!(expected.len() >= 6);
-    for (found, expected) in found.iter().zip(&expected) {
-        assert_eq!(masked(found, &address), masked(expected, &address));
+    assert_eq!(found.len(), commands.len(), "{output}");
+    for (found, (command, expected)) in found.iter().zip(commands) {
+        assert_eq!(masked(found, address), masked(expected.trim(), address), "{command}");
     }
+}
+
+#[test]
+fn the_session_of_the_readme_runs_as_it_is_printed() {
+    let start = blocks(README, "sh")[0].trim();
+    let arguments = start.strip_prefix("cargo run --release -- ").expect("the first command starts the server");
+    let folder = tempfile::tempdir().unwrap();
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let (_server, address, ops) = serve_with_log(folder.path(), &arguments, "text");
+    let commands = session(README);
+    assert!(commands.len() >= 7);
+    run_session(&commands, folder.path(), &address, &ops);
+}
+
+#[test]
+fn the_session_of_the_guide_to_refusals_runs_as_it_is_printed() {
+    assert_eq!(blocks(GUIDE, "sh"), ["jeton serve --dev 2>jeton.log\n"]);
+    let folder = tempfile::tempdir().unwrap();
+    let (_server, address, ops) = serve_with_log(folder.path(), &["serve", "--dev"], "text");
+    let commands = session(GUIDE);
+    assert!(commands.len() >= 19);
+    run_session(&commands, folder.path(), &address, &ops);
+    // What the questions to Prometheus name is what there is.
+    let metrics = Command::new("curl").args(["-s", &format!("http://{ops}/metrics")]).output().unwrap().stdout;
+    let metrics = String::from_utf8(metrics).unwrap();
+    let questions = blocks(GUIDE, "promql");
+    assert_eq!(questions.len(), 3);
+    for question in questions {
+        assert!(question.contains("jeton_refusals_total") && metrics.contains("jeton_refusals_total{"));
+        let words = question.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for word in words.filter(|word| word.contains('_')) {
+            let is_cause = word.parse::<Cause>().is_ok();
+            let is_error = ErrorCode::ALL.iter().any(|error| error.name() == word);
+            assert!(word == "jeton_refusals_total" || is_cause || is_error, "{word} in {question}");
+        }
+    }
+}
+
+#[test]
+fn a_line_of_the_log_in_json_is_as_the_guide_to_refusals_prints_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_server, address, ops) = serve_with_log(folder.path(), &["serve", "--dev"], "json");
+    let mut commands = session(GUIDE);
+    let until = commands.iter().position(|(command, _)| command.contains("/auth/introspect")).unwrap();
+    commands.truncate(until + 1);
+    run_session(&commands, folder.path(), &address, &ops);
+    let log = fs::read_to_string(folder.path().join("jeton.log")).unwrap();
+    let line = log.lines().find(|line| line.contains("token refused")).unwrap();
+    assert_eq!(masked(line, &address), masked(blocks(GUIDE, "json")[0].trim(), &address));
 }
 
 #[tokio::test]
 async fn the_production_commands_of_the_readme_lead_to_a_token() {
-    let block = blocks("sh").into_iter().find(|block| block.contains("jeton migrate")).unwrap();
+    let block = blocks(README, "sh").into_iter().find(|block| block.contains("jeton migrate")).unwrap();
     let (database, _outlives) = fresh_database(Backend::Postgres).await;
     let folder = tempfile::tempdir().unwrap();
     let bin = std::path::Path::new(BINARY).parent().unwrap().display().to_string();
@@ -146,7 +243,7 @@ async fn the_metrics_of_the_readme_are_those_that_there_are() {
 fn every_shell_block_of_the_readme_is_known_to_a_test() {
     // The first starts the server, the second runs these tests, the third is run by tests/containers/check, the fourth
     // by the test above.
-    let blocks = blocks("sh");
+    let blocks = blocks(README, "sh");
     assert_eq!(blocks.len(), 4);
     assert_eq!(blocks[1].trim(), "cargo test");
     let compose = include_str!("../../docker-compose.yml");

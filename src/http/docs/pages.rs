@@ -3,7 +3,8 @@
 //! In the commands, `{issuer}` and `{ops}` stand for the addresses of this server. `code` stands in backticks.
 
 use crate::oauth::advice::{
-    self, ADMIN_TOKEN, Advice as Text, CLAIMS, DOCTOR, METADATA, NEW_TOKEN, READY, SESSIONS, SHOW_CLIENT, SHOW_USER,
+    self, ADMIN_TOKEN, Advice as Text, DOCTOR, EXPLAIN, EXPLAIN_HERE, EXPLAIN_REFRESH_TOKEN, METADATA, NEW_TOKEN,
+    READY, SHOW_CLIENT, SHOW_USER,
 };
 use crate::oauth::cause::Cause;
 use crate::oauth::error::ErrorCode;
@@ -29,8 +30,8 @@ pub(super) struct Page {
     pub(super) title: &'static str,
     /// The text.
     pub(super) text: Text,
-    /// Whether it is a cause, which the log and the metrics name.
-    pub(super) is_cause: bool,
+    /// The cause that it is about, which the log and the metrics name.
+    pub(super) cause: Option<Cause>,
 }
 
 /// The page of a code.
@@ -44,7 +45,7 @@ pub(super) fn find(code: &str) -> Option<Page> {
 
 /// The page of a cause.
 pub(super) fn of_cause(cause: Cause) -> Page {
-    Page { code: cause.name(), title: cause.title(), text: advice::about(cause), is_cause: true }
+    Page { code: cause.name(), title: cause.title(), text: advice::about(cause), cause: Some(cause) }
 }
 
 /// The page of an error of the OAuth endpoints.
@@ -53,7 +54,7 @@ pub(super) fn of_error(error: ErrorCode) -> Page {
         return of_cause(cause);
     }
     let (title, text) = error_text(error);
-    Page { code: error.name(), title, text, is_cause: false }
+    Page { code: error.name(), title, text, cause: None }
 }
 
 /// The codes of the admin API that are neither causes nor errors of the OAuth endpoints.
@@ -64,13 +65,13 @@ const OTHERS: [Page; 3] = [
         text: Text {
             meaning: "A member, a parameter or the body breaks a rule. Nothing was changed.",
             see: "`detail` of the answer names what is wrong.",
-            client: "Correct what `detail` names. The body is one JSON object with `Content-Type: application/json`, at most \
-                     64 KiB and not compressed; unknown members are refused.",
+            client: "Correct what `detail` names. The body is one JSON object with `Content-Type: \
+                     application/json`, at most 64 KiB and not compressed; unknown members are refused.",
             resource_server: "Nothing.",
             administrator: "Nothing: the rules are in the reference, `/docs`.",
             commands: &["curl -s {issuer}/openapi.yaml"],
         },
-        is_cause: false,
+        cause: None,
     },
     Page {
         code: "not_found",
@@ -78,27 +79,27 @@ const OTHERS: [Page; 3] = [
         text: Text {
             meaning: "The path does not exist, or what it names does not, or not any more.",
             see: "`detail` of the answer names what was looked for.",
-            client: "Check the id. In a path, characters such as `/`, `?` and `%` are percent-encoded. `client_id` is compared \
-                     exactly.",
+            client: "Check the id. In a path, characters such as `/`, `?` and `%` are percent-encoded. \
+                     `client_id` is compared exactly.",
             resource_server: "Nothing.",
             administrator: "List what there is.",
             commands: &["jeton client list", "jeton user list"],
         },
-        is_cause: false,
+        cause: None,
     },
     Page {
         code: "conflict",
         title: "The request conflicts with what is there.",
         text: Text {
-            meaning: "The name is taken, the thing was changed at the same time, there are two secrets already, the token has \
-                      expired already, or it is the last key. Nothing was changed.",
+            meaning: "The name is taken, the thing was changed at the same time, there are two secrets already, \
+                      the token has expired already, or it is the last key. Nothing was changed.",
             see: "`detail` of the answer says which of these it is.",
             client: "Read the thing anew and decide again. A change that came at the same time can be repeated.",
             resource_server: "Nothing.",
             administrator: "Look at what is there; the audit trail says who changed it.",
             commands: &[SHOW_CLIENT, "jeton key list"],
         },
-        is_cause: false,
+        cause: None,
     },
 ];
 
@@ -107,11 +108,13 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
         ErrorCode::InvalidRequest => (
             "The request is not well-formed.",
             Text {
-                meaning: "A parameter is missing or stands twice, the client authenticates in two ways at once, or the body \
-                          cannot be read. At the admin API: the token was sent twice, in the address or beside a form.",
+                meaning: "A parameter is missing or stands twice, the client authenticates in two ways at once, \
+                          or the body cannot be read. At the admin API: the token was sent twice, in the address \
+                          or beside a form.",
                 see: "`error_description` says which of these it is; `detail` at the admin API.",
-                client: "Send parameters in the body, each once, as `application/x-www-form-urlencoded` or as a flat JSON \
-                         object of strings, with a `Content-Type`. Authenticate by HTTP Basic or in the body, not both.",
+                client: "Send parameters in the body, each once, as `application/x-www-form-urlencoded` or as a \
+                         flat JSON object of strings, with a `Content-Type`. Authenticate by HTTP Basic or in \
+                         the body, not both.",
                 resource_server: "Send the `token` to be introspected in the body, never in the address.",
                 administrator: "Nothing, as a rule. A proxy that compresses or rewrites bodies is worth a look.",
                 commands: &[NEW_TOKEN],
@@ -120,42 +123,47 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
         ErrorCode::InvalidClient => (
             "The client did not authenticate.",
             Text {
-                meaning: "The client is unknown or disabled, its secret is wrong or missing, a public client sent a secret, or \
-                          it is a public client where one with a secret is needed. The answer is the same for all of them.",
-                see: "The log line of the request id says which of these it is.",
-                client: "Check `client_id` and `client_secret`. For HTTP Basic both are form-encoded first; in the body they \
-                         are encoded like every parameter. A public client sends its `client_id` and no secret.",
-                resource_server: "The same: introspection needs your own `client_id` and `client_secret`, not those of the \
-                                  client that got the token.",
-                administrator: "See whether the client exists and is enabled. A lost secret is replaced: add a second one, \
-                                give it to the client, retire the first.",
+                meaning: "The client is unknown or disabled, its secret is wrong or missing, a public client \
+                          sent a secret, or it is a public client where one with a secret is needed. The answer \
+                          is the same for all of them.",
+                see: "Only the log says which of these it is, in `reason`.",
+                client: "Check `client_id` and `client_secret`, and that they are of this environment. For HTTP \
+                         Basic both are form-encoded first; in the body they are encoded like every parameter. A \
+                         public client sends its `client_id` and no secret.",
+                resource_server: "The same: introspection needs your own `client_id` and `client_secret`, not \
+                                  those of the client that got the token.",
+                administrator: "See whether the client exists and is enabled. A lost secret is replaced: add a \
+                                second one, give it to the client, retire the first.",
                 commands: &[SHOW_CLIENT, "jeton client secret add CLIENT_ID", "jeton client enable CLIENT_ID"],
             },
         ),
         ErrorCode::InvalidGrant => (
             "The password or the refresh token is not good.",
             Text {
-                meaning: "For `password`: the username or the password is wrong, or the user is disabled; the answer is the \
-                          same for all of them. For `refresh_token`: it is spent, expired, revoked, damaged or another \
-                          client's.",
-                see: "`error_description` tells the client of a session whether it expired, was ended or was reused. The log \
-                      line of the request id has the exact cause.",
-                client: "Log the user in again. Always keep the newest refresh token: each refresh gives a new one, and a \
-                         spent one that is used again ends the session.",
+                meaning: "For `password`: the username or the password is wrong, or the user is disabled; the \
+                          answer is the same for all of them. For `refresh_token`: it is spent, expired, \
+                          revoked, damaged or another client's.",
+                see: "`error_description` tells a client with a secret whether its session expired, was ended or \
+                      was reused, and nobody else. The log has the cause; of a password, in `reason`. The first \
+                      command explains a refresh token.",
+                client: "Log the user in again; after a wrong password, let the user type it anew. Always keep \
+                         the newest refresh token: each refresh gives a new one, and a spent one that is used \
+                         again ends the session.",
                 resource_server: "Nothing: this is between the client and this server.",
                 administrator: "See whether the user exists and is enabled, and what ended the session.",
-                commands: &[SHOW_USER, "jeton user password USERNAME", SESSIONS],
+                commands: &[EXPLAIN_REFRESH_TOKEN, SHOW_USER, "jeton user password USERNAME"],
             },
         ),
         ErrorCode::UnauthorizedClient => (
             "The client may not use this grant.",
             Text {
-                meaning: "The client authenticated, but `grant_type` is not among its `grant_types`. A public client never \
-                          has `client_credentials`.",
+                meaning: "The client authenticated, but `grant_type` is not among its `grant_types`. A public \
+                          client never has `client_credentials`.",
                 see: "Compare `grant_type` of the request with `grant_types` of the client.",
                 client: "Use a grant that the client has.",
                 resource_server: "Nothing.",
-                administrator: "Switch the grant on for the client, if it is meant to have it. The list replaces the one before.",
+                administrator: "Switch the grant on for the client, if it is meant to have it. The list replaces \
+                                the one before.",
                 commands: &[
                     SHOW_CLIENT,
                     "jeton client update CLIENT_ID --grant-types client_credentials,password,refresh_token",
@@ -176,23 +184,25 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
         ErrorCode::InvalidScope => (
             "The scope is not well-formed, or goes beyond what may be granted.",
             Text {
-                meaning: "The client, the user or the session may not have all that `scope` names; or names are not separated \
-                          by single spaces; or a `jeton:` scope was asked for together with others.",
+                meaning: "The client, the user or the session may not have all that `scope` names; or names are \
+                          not separated by single spaces; or a `jeton:` scope was asked for together with \
+                          others.",
                 see: "Compare `scope` of the request with that of the client and, for a login, of the user.",
-                client: "Ask for less, or leave `scope` out to get all that may be granted. In a form, a space is `+` or `%20`.",
+                client: "Ask for less, or leave `scope` out to get all that may be granted. In a form, a space \
+                         is `+` or `%20`.",
                 resource_server: "Nothing.",
-                administrator: "Add the scope to the client, and to the user if it has a list of its own. The list replaces \
-                                the one before.",
+                administrator: "Add the scope to the client, and to the user if it has a list of its own. The \
+                                list replaces the one before.",
                 commands: &[SHOW_CLIENT, SHOW_USER, "jeton client update CLIENT_ID --scope 'read write'"],
             },
         ),
         ErrorCode::InvalidTarget => (
             "The resource is not one that the client may ask for.",
             Text {
-                meaning: "`resource` (RFC 8707) names something that is not among the `audiences` of the client or, for a \
-                          refresh, of the session.",
-                see: "Compare `resource` of the request with `audiences` of the client, letter for letter: a slash at the end \
-                      counts.",
+                meaning: "`resource` (RFC 8707) names something that is not among the `audiences` of the client \
+                          or, for a refresh, of the session.",
+                see: "Compare `resource` of the request with `audiences` of the client, letter for letter: a \
+                      slash at the end counts.",
                 client: "Send one of the audiences exactly as it is configured, or leave `resource` out.",
                 resource_server: "Tell the client which audience you expect.",
                 administrator: "Add the audience to the client. The list replaces the one before.",
@@ -200,18 +210,22 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
             },
         ),
         ErrorCode::InvalidToken => (
-            "The token is not good for the admin API.",
+            "The token is not good.",
             Text {
-                meaning: "The request carried a token, and it was refused: it is damaged, expired, revoked, of somebody else, or \
-                      meant for another audience.",
-                see: "`detail` of the answer says which of these it is. A token for the admin API has the audience \
-                  `{issuer}/admin/v1` and a `jeton:` scope.",
-                client: "Get a new token with a `jeton:` scope and send it as `Authorization: Bearer TOKEN`.",
+                meaning: "The request carried a token, and it was refused: it is damaged, expired, revoked, of \
+                          somebody else, or meant for another audience. Whoever sent it is told no more if it \
+                          cannot be verified.",
+                see: "The first two commands say why. A token for the admin API has the audience \
+                      `{issuer}/admin/v1` and a `jeton:` scope.",
+                client: "Get a new token and send it as `Authorization: Bearer TOKEN`; for the admin API, with a \
+                         `jeton:` scope.",
                 resource_server: "Answer `invalid_token` with 401 for the same reasons (RFC 6750).",
-                administrator: "If nobody has a client for administration any more, create one on the machine of the server.",
+                administrator: "If nobody has a client for administration any more, create one on the machine of \
+                                the server.",
                 commands: &[
+                    EXPLAIN_HERE,
+                    EXPLAIN,
                     ADMIN_TOKEN,
-                    CLAIMS,
                     "jeton client create --client-id ops --grant-types client_credentials --scope jeton:admin",
                 ],
             },
@@ -221,13 +235,14 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
         ErrorCode::TemporarilyUnavailable => (
             "The server could not decide just now.",
             Text {
-                meaning: "The database did not answer, or more passwords arrive than can be hashed. Nothing was refused; a \
-                          change may or may not have happened.",
-                see: "The answer is 503 with `Retry-After`. The log line of the request id has the reason.",
-                client: "Wait as long as `Retry-After` says and repeat the same request. A refresh may be repeated with the \
-                         same refresh token.",
-                resource_server: "Do not treat it as a refusal: answer 503 yourself, or go on with tokens that you verify by \
-                                  the published keys.",
+                meaning: "The database did not answer, more passwords arrive than can be hashed, or one client \
+                          asked for too many explanations (429). Nothing was refused; a change may or may not \
+                          have happened.",
+                see: "The answer is 503 or 429 with `Retry-After`. The log has the reason.",
+                client: "Wait as long as `Retry-After` says and repeat the same request. A refresh may be \
+                         repeated with the same refresh token.",
+                resource_server: "Do not treat it as a refusal: answer 503 yourself, or go on with tokens that \
+                                  you verify by the published keys.",
                 administrator: "See whether the database answers, and whether there are enough threads for passwords \
                                 (`JETON_PASSWORD_THREADS`).",
                 commands: &[READY, DOCTOR],
@@ -264,7 +279,8 @@ mod tests {
                 assert!(text.ends_with('.') && text.len() > 7, "{}: {text:?}", page.code);
                 assert_eq!(text.matches('`').count() % 2, 0, "{}: {text:?}", page.code);
             }
-            assert!(!commands.is_empty(), "{}", page.code);
+            let explained = page.cause.and_then(advice::explaining).is_some();
+            assert!(explained || !commands.is_empty(), "{}", page.code);
         }
     }
 

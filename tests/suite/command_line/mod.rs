@@ -13,7 +13,7 @@ mod users;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -67,6 +67,10 @@ impl Place {
         environment.insert(name.into(), value.into());
         let folder = || tempfile::tempdir().unwrap();
         Self { folder: folder(), environment, _database: folder() }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     fn path(&self, name: &str) -> PathBuf {
