@@ -185,7 +185,7 @@ fn print(explanation: &Explanation) -> Outcome {
     for fact in &explanation.evidence {
         let value = fact.value.as_str().map_or_else(|| fact.value.to_string(), str::to_owned);
         let basis = if fact.verified { "verified".to_owned() } else { style.paint("33", "claimed") };
-        say(&format!("  {:<15}  {}  ({basis})", fact.fact, plain_text(&value)))?;
+        say(&format!("  {:<17}  {}  ({basis})", fact.fact, plain_text(&value)))?;
     }
     if let Some(expect) = &explanation.expect {
         say(&format!("\n{}", style.heading("What a resource server must expect")))?;

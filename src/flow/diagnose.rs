@@ -76,9 +76,9 @@ async fn add_story(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
     match record {
         Some(Some(held)) => {
             let Session { created_at, last_refreshed_at, .. } = &held.session;
-            diagnosis.facts.push(Fact::verified("session_began_at", created_at.to_string()));
-            diagnosis.facts.push(Fact::verified("session_last_refreshed_at", last_refreshed_at.to_string()));
-            diagnosis.facts.push(Fact::verified("session_ends_at", held.session.ends_at().to_string()));
+            diagnosis.facts.push(Fact::verified("session_began", created_at.to_string()));
+            diagnosis.facts.push(Fact::verified("session_refreshed", last_refreshed_at.to_string()));
+            diagnosis.facts.push(Fact::verified("session_ends", held.session.ends_at().to_string()));
         }
         Some(None) => {
             let text = "not in this database: it was over long ago, or the database was restored";

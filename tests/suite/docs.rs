@@ -158,7 +158,14 @@ async fn every_cause_has_one_name_in_the_log_the_metrics_the_pages_the_descripti
     let address = std::net::Ipv4Addr::LOCALHOST.into();
     tracing::subscriber::with_default(subscriber, || {
         for cause in Cause::ALL {
-            let finding = Finding { cause: *cause, basis: Basis::Bytes, detail: "-".into(), at: None, needed: None };
+            let finding = Finding {
+                cause: *cause,
+                basis: Basis::Bytes,
+                detail: "-".into(),
+                at: None,
+                needed: None,
+                remedy: None,
+            };
             let diagnosis = Diagnosis { findings: vec![finding], ..Diagnosis::default() };
             diagnose::note_refusal(&app.server.app, "verify", &diagnosis, Uuid::nil(), address);
         }

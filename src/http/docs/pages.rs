@@ -268,7 +268,10 @@ mod tests {
 
     fn every_page() -> Vec<Page> {
         let causes = Cause::ALL.iter().map(|cause| of_cause(*cause));
-        causes.chain(ErrorCode::ALL.into_iter().map(of_error).filter(|page| !page.is_cause)).chain(OTHERS).collect()
+        causes
+            .chain(ErrorCode::ALL.into_iter().map(of_error).filter(|page| page.cause.is_none()))
+            .chain(OTHERS)
+            .collect()
     }
 
     #[test]

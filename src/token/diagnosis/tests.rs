@@ -117,6 +117,20 @@ fn accidents(token: &str) -> Vec<(String, Cause, bool)> {
         of(format!("{token}="), Cause::WrongBase64Alphabet),
         of(format!("{}{}", token[..1].to_uppercase(), &token[1..]), Cause::ChangedCase),
         of(format!("Token {token}"), Cause::WrongScheme),
+        of(format!("Baerer {token}"), Cause::WrongScheme),
+        of(format!("access_token={token}"), Cause::NotAToken),
+        of(format!("https://api.example/data?access_token={token}&x=1"), Cause::NotAToken),
+        of(format!("{{'access_token': '{token}', 'token_type': 'Bearer'}}"), Cause::NotAToken),
+        of(format!("export TOKEN=\"{token}\""), Cause::Quoted),
+        of(format!("({token})"), Cause::Quoted),
+        of(format!("[{token}]"), Cause::Quoted),
+        of(format!("\u{1b}[32m{token}\u{1b}[0m"), Cause::InvisibleCharacter),
+        of(format!("{start}\u{b}{end}"), Cause::InvisibleCharacter),
+        of(format!("{start}\\n{end}"), Cause::LineBreak),
+        of(format!("{start}\\\n{end}"), Cause::LineBreak),
+        of(format!("\"{{\\\"access_token\\\":\\\"{token}\\\"}}\""), Cause::Quoted),
+        (format!("{}[truncated]", &token[..60]), Cause::Truncated, false),
+        (format!("{}... (587 chars)", &token[..60]), Cause::Truncated, false),
         (token[..token.len() - 1].to_owned(), Cause::Truncated, false),
         (token[..token.len() - 20].to_owned(), Cause::Truncated, false),
         (token[..20].to_owned(), Cause::Truncated, false),
@@ -203,6 +217,39 @@ fn the_kind_is_told_by_form() {
         "a".repeat(342),
     );
     assert_eq!(causes(&id_token), [Cause::IdTokenAsAccessToken, Cause::UnknownKey]);
+}
+
+#[test]
+fn access_tokens_of_others_are_no_id_tokens() {
+    let typ = object(&json!({"alg": "RS256", "kid": "k", "typ": "JWT"}));
+    for claims in [
+        json!({"iss": "https://a.example", "sub": "c@clients", "aud": "https://api", "exp": 2, "iat": 1, "azp": "c", "gty": "x"}),
+        json!({"iss": "https://a.example", "sub": "u", "aud": "authenticated", "exp": 2, "iat": 1, "role": "r", "email": "e"}),
+        json!({"iss": "https://a.example", "sub": "u", "aud": "my-client", "exp": 2, "iat": 1}),
+        json!({"iss": "https://a.example", "sub": "u", "aud": "x", "exp": 2, "iat": 1, "typ": "Bearer", "azp": "c"}),
+    ] {
+        let text = format!("{typ}.{}.{}", object(&claims), "a".repeat(342));
+        assert_eq!(causes(&text), [Cause::ForeignToken, Cause::UnknownKey], "{claims}");
+    }
+}
+
+#[test]
+fn a_place_is_counted_in_what_was_sent() {
+    let detail = |text: &str| read(text).findings.first().unwrap().detail.clone();
+    let token = &BENCH.jwt;
+    let (first, second) = (token.len() + 1, token.len() + 3);
+    assert!(detail(&format!("{token}{token}")).contains(&format!("as character {first}.")));
+    assert!(detail(&format!("{token}, {token}")).contains(&format!("as character {second}.")));
+    assert!(detail(&format!("{}\u{200b}{}", &token[..9], &token[9..])).contains("as character 10."));
+    let inner = read(&format!("Bearer {}\n{}", &token[..9], &token[9..]));
+    assert!(inner.damage.iter().any(|damage| damage.detail.contains("as character 17.")), "{:?}", inner.damage);
+}
+
+#[test]
+fn of_two_tokens_the_access_token_is_meant() {
+    let both = read(&format!("{} {}", BENCH.jwt, BENCH.refresh));
+    assert!(both.claims().is_some());
+    assert_eq!(both.findings.iter().map(|finding| finding.cause).collect::<Vec<_>>(), [Cause::TwoTokensJoined]);
 }
 
 #[test]

@@ -237,6 +237,10 @@ fn quotes(text: &str) -> Layer {
             return Some((core.to_owned(), vec![quoted("as HTML writes them", "at the ends")]));
         }
     }
+    if text.starts_with(['{', '[']) {
+        // A document, with the token somewhere in it.
+        return None;
+    }
     let is_quote = |character: char| QUOTES.contains(&character);
     let starts = text.trim_start_matches('\\').starts_with(is_quote);
     let without_punctuation = text.trim_end_matches([',', ';', '}', ']', ' ']);
@@ -356,6 +360,10 @@ fn embedded(text: &str) -> Layer {
     let is_of_a_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let runs: Vec<&str> = text.split(|c| !is_of_a_token(c)).map(|run| run.trim_matches('.')).collect();
     let [run] = runs.iter().filter(|run| shape::is_whole(run)).collect::<Vec<_>>()[..] else { return None };
+    // What goes on in another alphabet is a part of the token.
+    if text.split_once(run).is_some_and(|(_, after)| after.starts_with(['+', '/'])) {
+        return None;
+    }
     let is_padding = |rest: &str| rest.chars().all(|c| matches!(c, '=' | '+' | '/'));
     let (before, after) = text.split_once(run)?;
     if (before.is_empty() && (after.is_empty() || is_padding(after))) || shape::beginnings(&runs) > 1 {
