@@ -1,6 +1,7 @@
 //! The diagnosis of a presented token: what its bytes and the keys show, what this node and the log know of it, and what
 //! whoever asks expects. Everything that says why a token is refused says it from here.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use super::{App, Failure, Result, admin_token};
 use crate::oauth::cause::Cause;
 use crate::oauth::claims::AccessClaims;
 use crate::oauth::identity::Identity;
+use crate::oauth::scope::Scope;
 use crate::oauth::session::Session;
 use crate::oauth::time::Timestamp;
 use crate::store::{Covered, HeldSession};
@@ -22,7 +24,7 @@ use crate::view::KEPT_WHEN_OVER;
 /// How much is done to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
-    /// What memory and the keys tell: the answer is only yes or no.
+    /// What memory and the keys tell, and for a refresh token its session: the answer is only yes or no.
     Verdict,
     /// The same, and the log for what expired long ago: the answer names the cause.
     Cause,
@@ -96,9 +98,10 @@ async fn add_story(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
 pub(super) async fn expectation(app: &App, claims: &AccessClaims, expected: &Expected) -> Result<Vec<Finding>> {
     let held = match &claims.scope {
         Some(scope) if !expected.scope.is_empty() && scope.has_reserved() => {
-            admin_token::held_scope(app, claims).await?
+            Cow::Owned(admin_token::held_scope(app, claims).await?)
         }
-        scope => scope.clone().unwrap_or_default(),
+        Some(scope) => Cow::Borrowed(scope),
+        None => Cow::Owned(Scope::default()),
     };
     Ok(judge::expectation(claims, &held, expected))
 }

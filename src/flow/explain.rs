@@ -7,7 +7,7 @@
 
 use super::diagnose;
 use super::explanation::{self, Explanation};
-use super::{App, Failure, Request, Result, admin_token, check, client_auth};
+use super::{App, Failure, Request, Result, admin_token, check, client_auth, public};
 use crate::oauth::cause::Cause;
 use crate::oauth::client::{Client, Permission};
 use crate::oauth::error::{ErrorCode, Refusal};
@@ -31,7 +31,7 @@ pub struct Question {
 }
 
 /// Suffices for an explanation; `jeton:admin` does, too.
-const READ: &str = "jeton:read";
+pub const READ: &str = "jeton:read";
 
 /// Who asks.
 enum Caller {
@@ -111,7 +111,7 @@ async fn authenticated(app: &App, request: &Request<'_>) -> Result<Caller> {
         }
         Err(diagnosis) => {
             let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
-            let refusal = Refusal::new(ErrorCode::InvalidToken, cause.title()).by(cause);
+            let refusal = Refusal::new(ErrorCode::InvalidToken, public::fixed_sentence(&diagnosis)).by(cause);
             Err(refusal.about(diagnose::identity(&diagnosis)).into())
         }
     }

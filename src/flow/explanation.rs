@@ -13,7 +13,7 @@ use crate::token::diagnosis::{Basis, Damage, Diagnosis, Fact};
 /// The account of a token.
 #[derive(Debug, Serialize)]
 pub struct Explanation {
-    /// Whether a resource server is right to accept it.
+    /// Whether a resource server is right to accept it; of a refresh token that is meant to be one, whether it is living.
     pub active: bool,
     /// The first cause against it.
     pub cause: Option<Cause>,
@@ -91,7 +91,11 @@ pub(super) fn of(app: &App, diagnosis: Diagnosis, request_id: String) -> Explana
     let cause = diagnosis.cause();
     let expect = if cause.is_none() { diagnosis.claims().map(|claims| expect(app, &diagnosis, claims)) } else { None };
     let Diagnosis { findings, damage, facts, .. } = diagnosis;
-    let Some(first) = findings.first() else { return good(app, facts, expect, request_id) };
+    let Some(first) = findings.first() else {
+        let is_refresh_token = expect.is_none();
+        let explanation = good(app, facts, expect, request_id);
+        return if is_refresh_token { good_refresh_token(explanation) } else { explanation };
+    };
     let cause = first.cause;
     let advice = advice::about(cause);
     let repair = damage.iter().find(|damage| damage.cause == cause).map(|damage| damage.repair.clone());
@@ -117,6 +121,22 @@ pub(super) fn of(app: &App, diagnosis: Diagnosis, request_id: String) -> Explana
         limited: false,
         docs,
         request_id,
+    }
+}
+
+/// The same for a living refresh token that is meant to be one.
+fn good_refresh_token(explanation: Explanation) -> Explanation {
+    Explanation {
+        title: "The refresh token is good.",
+        detail: "It is the newest one of a living session. No resource server accepts it.".into(),
+        fix: Fix {
+            client:
+                "Send it to `/auth/token` alone, with `grant_type=refresh_token`, and keep what comes in its place."
+                    .into(),
+            resource_server: "Do not accept it: it is no access token.".into(),
+            administrator: "Nothing.".into(),
+        },
+        ..explanation
     }
 }
 

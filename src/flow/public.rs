@@ -21,6 +21,15 @@ pub struct Told {
     pub description: Cow<'static, str>,
 }
 
+/// Describes a refusal in a fixed sentence.
+pub fn fixed_sentence(diagnosis: &Diagnosis) -> &'static str {
+    match diagnosis.findings.first() {
+        Some(first) if matches!(first.cause, Cause::WrongEnvironment | Cause::ForeignToken) => OF_OTHERS,
+        Some(first) if first.basis == Basis::Bytes || diagnosis.authentic.is_some() => first.cause.title(),
+        _ => NOT_VERIFIED,
+    }
+}
+
 /// Describes a refusal.
 pub fn describe(diagnosis: &Diagnosis) -> Told {
     let unverified = Told { page: "invalid_token", description: NOT_VERIFIED.into() };

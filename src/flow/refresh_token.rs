@@ -43,9 +43,14 @@ pub(super) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
         && !asks_for_less
         && let Some(held) = app.store.session_rotate(rotation(app, client, &token)).await?
     {
+        let moved = held.session.clone();
         let held = match check::judge_session(held, &token) {
             Ok(held) => held,
-            Err(cause) => return Err(ended(app, client, cause, &token).await?),
+            Err(cause) => {
+                // It was not for this token to move the session on.
+                app.store.session_give_back(&moved).await?;
+                return Err(ended(app, client, cause, &token).await?);
+            }
         };
         let answer = allowed(app, client, request, &held)
             .map_err(Failure::from)
@@ -63,7 +68,7 @@ pub(super) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
         let new = rotation(app, client, &token);
         let decision = held.session.decide(client, new.generation, new.now);
         match decision {
-            RefreshDecision::Refuse(cause) => return Err(refuse_own(client, cause, &token)),
+            RefreshDecision::Refuse(cause) => return Err(ended(app, client, cause, &token).await?),
             RefreshDecision::Reuse => return Err(end_for_reuse(app, client, request, &held, &token).await?),
             RefreshDecision::Rotate | RefreshDecision::Keep | RefreshDecision::Repeat => {}
         }

@@ -89,7 +89,7 @@ fn actor(app: &App, context: &Context, held: &Held) -> Actor {
 
 fn insufficient_scope(app: &App, context: &Context, held: &Held, scopes: &[&str]) -> Response {
     let needed = scopes.first().copied().unwrap_or(ADMIN);
-    let detail = format!("this needs the scope {needed}; the token does not have it");
+    let detail = format!("this needs the scope {needed}; the token does not have it, or its client not any more");
     challenge::note(app, context, ENDPOINT, Cause::InsufficientScope.name(), &detail, Some(&held.claims));
     let refusal = Refusal::insufficient_scope(app, detail.into(), needed.to_owned());
     refuse(app, context, StatusCode::FORBIDDEN, Cause::InsufficientScope.name(), &refusal)

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::problem;
+use crate::flow::explain::READ;
 use crate::flow::{App, Failure};
 use crate::oauth::cause::Cause;
 use crate::oauth::challenge::Challenge;
@@ -53,7 +54,11 @@ pub(super) fn answer(app: &App, context: &Context, endpoint: &'static str, failu
                 "refused"
             );
             app.metrics.refused(endpoint, cause);
-            oauth(app, status(refusal.code), refusal.code, refusal.description)
+            let mut response = oauth(app, status(refusal.code), refusal.code, refusal.description);
+            if matches!(refusal.code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
+                challenge_bearer(app, &mut response, cause, refusal.cause, refusal.description);
+            }
+            response
         }
         Failure::Unavailable(reason) => {
             let cause = Cause::CouldNotCheck.name();
@@ -74,6 +79,18 @@ pub(super) fn answer(app: &App, context: &Context, endpoint: &'static str, failu
             app.metrics.refused(endpoint, cause);
             unavailable(app, "There are too many logins at the moment: try again.")
         }
+    }
+}
+
+/// The challenge for the token of an administrator, at an OAuth endpoint that takes one (RFC 6750 §3).
+fn challenge_bearer(app: &App, response: &mut Response, page: &str, cause: Option<Cause>, description: &str) {
+    let error = cause.unwrap_or(Cause::NotAToken).bearer_answer().error;
+    let scope = (cause == Some(Cause::InsufficientScope)).then_some(READ);
+    let page = if description == cause.map_or("", Cause::title) { page } else { "invalid_token" };
+    let uri = app.settings.under_issuer(&format!("/docs/errors/{page}"));
+    let challenge = Challenge { error, description, uri: &uri, scope };
+    if let Ok(value) = HeaderValue::from_str(&challenge.to_string()) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }
 }
 
@@ -109,13 +126,7 @@ fn oauth(app: &App, status: StatusCode, code: ErrorCode, description: &'static s
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-    if matches!(code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
-        let scope = (code == ErrorCode::InsufficientScope).then_some("jeton:admin");
-        let challenge = Challenge { error: Some(error), description, uri: &error_uri, scope };
-        if let Ok(value) = HeaderValue::from_str(&challenge.to_string()) {
-            headers.insert(header::WWW_AUTHENTICATE, value);
-        }
-    } else if status == StatusCode::UNAUTHORIZED {
+    if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, BASIC_CHALLENGE);
     }
     response

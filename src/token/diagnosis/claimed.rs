@@ -73,16 +73,17 @@ impl Claimed {
         let says = |name: &str, value: &str| {
             claims.get(name).and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case(value))
         };
+        if says("typ", "ID") || says("token_use", "id") || ["nonce", "at_hash", "c_hash", "s_hash"].into_iter().any(has)
+        {
+            return true;
+        }
         if says("typ", "Bearer") || says("token_use", "access") || OF_ACCESS_TOKENS.into_iter().any(has) {
             return false;
         }
         let is_complete = ["iss", "sub", "aud", "exp", "iat"].into_iter().all(has);
         let is_of_a_person =
             ["auth_time", "email", "email_verified", "name", "given_name", "preferred_username", "picture"];
-        says("typ", "ID")
-            || says("token_use", "id")
-            || ["nonce", "at_hash", "c_hash", "s_hash"].into_iter().any(has)
-            || (is_complete && is_of_a_person.into_iter().any(has))
+        (is_complete && is_of_a_person.into_iter().any(has))
             // An access token of this server says more.
             || (is_complete && says("iss", our_issuer) && !has("client_id") && !has("jti") && !has("sid"))
     }

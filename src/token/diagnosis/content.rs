@@ -14,6 +14,7 @@ const OUR_HEADER: usize = 63;
 const ADDED: usize = 4;
 /// Longer than the header of any JWT that is looked for, in characters.
 const LONGEST_HEADER: usize = 2000;
+
 /// What was found in a core.
 #[derive(Debug, Default)]
 pub(super) struct Content {
@@ -103,7 +104,7 @@ fn joined(core: &str) -> Option<Vec<&str>> {
     let is_token = |part: &&str| !part.is_empty() && !part.eq_ignore_ascii_case("bearer");
     let parts: Vec<&str> = core.split(separators).filter(is_token).collect();
     if shape::beginnings(&parts) > 1 {
-        return Some(parts);
+        return Some(parts.into_iter().filter(|part| shape::of(part) != Shape::Nothing).collect());
     }
     let second = second_start(core)?;
     let (first, second) = core.split_at(second);
@@ -164,19 +165,6 @@ fn truncated(content: &mut Content, what: &str) {
     );
 }
 
-/// Lengths of signatures in base64url characters (RFC 7518 §3.1); those of RSA are the shortest allowed.
-fn signature_length(algorithm: &str) -> Option<usize> {
-    Some(match algorithm {
-        "ES256" | "EdDSA" | "HS512" | "ES256K" | "Ed25519" => 86,
-        "ES384" => 128,
-        "ES512" => 176,
-        "HS256" => 43,
-        "HS384" => 64,
-        "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" => 342,
-        _ => return None,
-    })
-}
-
 fn jwt(content: &mut Content, repaired: &mut String) {
     let core = repaired.clone();
     let segments: Vec<&str> = core.split('.').collect();
@@ -212,7 +200,7 @@ fn jwt(content: &mut Content, repaired: &mut String) {
         3 if signature.is_empty() && !is_unsigned => truncated(content, "the signature is missing"),
         3 if segments[1].is_empty() => truncated(content, "the claims between the dots are missing"),
         3 => {
-            let due = algorithm.and_then(signature_length).unwrap_or(0);
+            let due = algorithm.and_then(shape::signature_length).unwrap_or(0);
             let missing = due.saturating_sub(signature.len());
             if missing > 0 && !is_unsigned {
                 let plural = if missing == 1 { "" } else { "s" };

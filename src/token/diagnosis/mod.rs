@@ -149,12 +149,13 @@ impl Diagnosis {
 
     fn look(&mut self, text: &str, unread: Unread, origin: Origin<'_>, proofs: usize) {
         if text.len() > LONGEST {
-            let detail = format!("It has {} bytes: no token is so long.", text.len());
+            let detail = "It is longer than any token with all that could be wrapped around it.";
             self.findings.push(Finding::shown(Cause::NotAToken, detail));
             return;
         }
         let peeled = wrapping::peel(text);
-        if peeled.core.is_empty() || peeled.core.eq_ignore_ascii_case("bearer") {
+        let was_removed = peeled.damage.iter().any(|damage| damage.cause == Cause::InvisibleCharacter);
+        if (peeled.core.is_empty() && !was_removed) || peeled.core.eq_ignore_ascii_case("bearer") {
             self.findings.push(Finding::shown(Cause::Missing, "There is no token in what was sent."));
             return;
         }
@@ -167,7 +168,7 @@ impl Diagnosis {
         if shape == Shape::Nothing {
             return self.no_token(&core, peeled.is_deeper);
         }
-        let is_whole = content.is_whole();
+        let is_whole = content.is_whole() && content.changed.is_none();
         if let Some(what) = content.changed {
             self.findings.push(Finding::shown(Cause::BadSignature, format!("A part of it was changed: {what}.")));
         }

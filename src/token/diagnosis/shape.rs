@@ -40,6 +40,8 @@ impl Prefixed {
 
 /// Characters of a client secret after its prefix: 256 bits.
 pub(super) const SECRET_LENGTH: usize = 43;
+/// Characters of the shortest signature by RSA that is allowed: 2048 bits.
+const RSA: usize = 342;
 /// The length of a prefix.
 const PREFIX: usize = 4;
 
@@ -124,7 +126,27 @@ pub(super) fn is_whole(text: &str) -> bool {
     }
     let segments: Vec<&str> = text.splitn(4, '.').collect();
     let [header, claims, signature] = segments[..] else { return false };
-    header.starts_with("eyJ") && object(header).is_some() && object(claims).is_some() && !signature.is_empty()
+    let Some(members) = object(header).filter(|_| header.starts_with("eyJ")) else { return false };
+    let algorithm = members.get("alg").and_then(Value::as_str).unwrap_or_default();
+    let is_long_enough = match signature_length(algorithm) {
+        Some(RSA) => signature.len() >= RSA,
+        Some(due) => signature.len() == due,
+        None => !signature.is_empty(),
+    };
+    is_long_enough && object(claims).is_some()
+}
+
+/// Lengths of signatures in base64url characters (RFC 7518 §3.1); those of RSA are the shortest allowed.
+pub(super) fn signature_length(algorithm: &str) -> Option<usize> {
+    Some(match algorithm {
+        "ES256" | "EdDSA" | "HS512" | "ES256K" | "Ed25519" => 86,
+        "ES384" => 128,
+        "ES512" => 176,
+        "HS256" => 43,
+        "HS384" => 64,
+        "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" => RSA,
+        _ => return None,
+    })
 }
 
 /// How many tokens begin with one of these parts of a text, which was split at what separates them. A part that begins
@@ -170,7 +192,9 @@ fn looks_like_a_jwt(text: &str) -> bool {
     // `{"` in base64url, whatever became of the case of its letters.
     if text.len() >= 6 && starts_with_word(text, "eyj") {
         let first = text.split('.').next().unwrap_or_default();
-        return first.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_+/=*%".contains(&byte) || byte >= 128);
+        if first.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_+/=*%".contains(&byte) || byte >= 128) {
+            return true;
+        }
     }
     let segments: Vec<&str> = text.splitn(8, '.').collect();
     (2..=7).contains(&segments.len()) && segments.iter().take(2).any(|segment| object(segment).is_some())

@@ -89,6 +89,8 @@ fn accidents(token: &str) -> Vec<(String, Cause, bool)> {
         of(format!("{start}\n{end}"), Cause::LineBreak),
         of(format!("{start}\r\n{end}"), Cause::LineBreak),
         of(format!("{token}\\n"), Cause::LineBreak),
+        of(format!("{}\n{}", &token[..token.len() - 9], &token[token.len() - 9..]), Cause::LineBreak),
+        of(format!("{} {}", &token[..token.len() - 9], &token[token.len() - 9..]), Cause::InvisibleCharacter),
         of(format!("{start}\u{200b}{end}"), Cause::InvisibleCharacter),
         of(format!("\u{feff}{token}"), Cause::InvisibleCharacter),
         of(format!("{token}\u{a0}"), Cause::InvisibleCharacter),
@@ -217,6 +219,24 @@ fn the_kind_is_told_by_form() {
         "a".repeat(342),
     );
     assert_eq!(causes(&id_token), [Cause::IdTokenAsAccessToken, Cause::UnknownKey]);
+}
+
+#[test]
+fn a_header_of_the_right_length_that_cannot_be_read_was_changed() {
+    let changed = format!("{}~{}", &BENCH.jwt[..20], &BENCH.jwt[21..]);
+    assert_eq!(causes(&changed), [Cause::BadSignature]);
+    let other = if &BENCH.jwt[5..6] == "A" { "B" } else { "A" };
+    let changed = format!("{}{other}{}", &BENCH.jwt[..5], &BENCH.jwt[6..]);
+    assert_eq!(causes(&changed), [Cause::BadSignature]);
+}
+
+#[test]
+fn what_says_that_it_is_an_id_token_is_one_whatever_else_it_says() {
+    let typ = object(&json!({"alg": "RS256", "kid": "k", "typ": "JWT"}));
+    let claims =
+        json!({"iss": "https://a.example", "sub": "u", "aud": "x", "exp": 2, "iat": 1, "nonce": "n", "roles": []});
+    let text = format!("{typ}.{}.{}", object(&claims), "a".repeat(342));
+    assert_eq!(causes(&text)[0], Cause::IdTokenAsAccessToken);
 }
 
 #[test]

@@ -107,14 +107,13 @@ fn white_space(text: &str) -> Layer {
         (_, 0) => "at the start",
         _ => "at the start and at the end",
     };
-    let around: String = text.chars().filter(|character| is_white(*character)).collect();
-    let what = names(&around);
+    let edges = [&text[..start], &text[text.len() - end..]].concat();
+    let what = names(&edges);
     let mut damage = vec![Damage::new(
         Cause::SurroundingWhitespace,
         format!("White space ({what}) stands {place} of the token."),
         format!("Remove the white space {place}. A file or a shell often adds a line break: `printf %s` writes none."),
     )];
-    let edges = [&text[..start], &text[text.len() - end..]].concat();
     if edges.contains(is_break) && !without.is_empty() {
         let detail = format!("A line break stands {place} of the token.");
         damage.push(Damage::new(Cause::LineBreak, detail, "Keep the token in one line, with nothing after it."));
@@ -137,6 +136,7 @@ fn names(text: &str) -> String {
             '\u{200c}' | '\u{200d}' => format!("zero-width joiner, U+{:04X}", character as u32),
             '\u{2060}' => "word joiner, U+2060".to_owned(),
             '\u{feff}' => "byte order mark, U+FEFF".to_owned(),
+            '\u{fffd}' => "bytes that are no UTF-8, shown as U+FFFD".to_owned(),
             _ => format!("U+{:04X}", character as u32),
         };
         if !names.contains(&name) && names.len() < 4 {

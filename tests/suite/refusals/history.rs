@@ -148,3 +148,97 @@ on_both_stores!(a_caller_who_asks_too_often_waits_and_the_others_do_not, async |
     }
     ask(&past.rs).await.assert_ok();
 });
+
+on_both_stores!(a_power_that_its_client_lost_is_lost_for_everybody_who_judges, async |backend| {
+    let past = Past::start(backend, Setup::default()).await;
+    let members = json!({"grant_types": ["client_credentials"], "scope": "jeton:admin jeton:read"});
+    let ops = past.app.client("ops", members).await;
+    let grant = [("grant_type", "client_credentials"), ("scope", "jeton:admin")];
+    let token = past.app.token(&ops, &grant).await.assert_ok().text("access_token");
+    let audience = format!("{}/admin/v1", past.app.issuer());
+    let expected = [("scope", "jeton:admin"), ("audience", audience.as_str())];
+    assert_eq!(past.explain(&token, &expected).await["active"], true);
+    past.admin(Method::PATCH, "/admin/v1/clients/ops", Some(json!({"scope": "jeton:read"}))).await;
+    let told = past.explain(&token, &expected).await;
+    assert_eq!(told["all_causes"], json!(["insufficient_scope"]), "{told}");
+    assert!(told["detail"].as_str().unwrap().contains("its client may not have that any more"), "{told}");
+    let address = format!("{}/auth/verify?audience={audience}&scope=jeton:admin", past.app.base);
+    let verified = Answer::of(reqwest::Client::new().get(address).bearer_auth(&token)).await;
+    assert_eq!(verified.status.as_u16(), 403, "{verified:?}");
+});
+
+on_both_stores!(a_holder_that_is_enabled_again_is_not_called_disabled, async |backend| {
+    let past = Past::start(backend, Setup::default()).await;
+    let main = past.app.main_client("main").await;
+    let token = past.app.login(&main, "alice", "wonderland").await.text("access_token");
+    for (path, cause, fix) in [
+        ("users/alice", "user_disabled", "Log the user in again"),
+        ("clients/main", "client_disabled", "Get a new token"),
+    ] {
+        let path = format!("/admin/v1/{path}");
+        let token = match cause {
+            "user_disabled" => token.clone(),
+            _ => past.app.login(&main, "alice", "wonderland").await.text("access_token"),
+        };
+        past.admin(Method::PATCH, &path, Some(json!({"enabled": false}))).await;
+        let told = past.explain(&token, &[]).await;
+        assert_eq!(told["cause"], cause);
+        assert!(!told["detail"].as_str().unwrap().contains("again"), "{told}");
+        past.admin(Method::PATCH, &path, Some(json!({"enabled": true}))).await;
+        let told = past.explain(&token, &[]).await;
+        assert_eq!(told["cause"], cause);
+        assert!(told["detail"].as_str().unwrap().contains("It is enabled again since"), "{told}");
+        assert!(told["fix"]["client"].as_str().unwrap().starts_with(fix), "{told}");
+    }
+});
+
+on_both_stores!(a_client_of_the_same_name_is_told_nothing_of_its_predecessor, async |backend| {
+    let past = Past::start(backend, Setup::default()).await;
+    let members = json!({"grant_types": ["client_credentials"], "scope": "read"});
+    let old = past.app.client("phoenix", members.clone()).await;
+    let grant = [("grant_type", "client_credentials")];
+    let token = past.app.token(&old, &grant).await.assert_ok().text("access_token");
+    let told = past.app.form(&old, "/auth/explain", &[("token", &token)]).await;
+    assert_eq!(told.assert_ok().json["active"], true);
+    past.admin(Method::DELETE, "/admin/v1/clients/phoenix", None).await;
+    past.app.advance(10);
+    let new = past.app.client("phoenix", members).await;
+    let told = past.app.form(&new, "/auth/explain", &[("token", &token)]).await;
+    let told = &told.assert_ok().json;
+    assert_eq!((&told["limited"], &told["cause"]), (&json!(true), &Value::Null), "{told}");
+    assert_eq!(past.explain(&token, &[]).await["cause"], "client_deleted");
+});
+
+on_both_stores!(long_after_its_time_the_proxy_and_the_explanation_name_one_cause, async |backend| {
+    let past = Past::start(backend, Setup::default()).await;
+    let main = past.app.main_client("main").await;
+    let token = past.app.login(&main, "alice", "wonderland").await.text("access_token");
+    past.admin(Method::POST, "/admin/v1/revocations", Some(json!({"token": token}))).await;
+    past.admin(Method::POST, "/admin/v1/revocations", Some(json!({"user": "alice"}))).await;
+    for hours in [0, 3] {
+        past.app.advance(hours * 3600);
+        past.sweep().await;
+        assert_eq!(past.explain(&token, &[]).await["cause"], "token_revoked");
+        assert!(past.verify(&token).await.contains("/docs/errors/token_revoked"));
+    }
+});
+
+on_both_stores!(of_two_ends_of_a_session_every_place_names_the_first_in_the_order, async |backend| {
+    let past = Past::start(backend, Setup::default()).await;
+    let main = past.app.main_client("main").await;
+    let login = past.app.login(&main, "alice", "wonderland").await;
+    let (token, refresh) = (login.text("access_token"), login.text("refresh_token"));
+    past.admin(Method::PATCH, "/admin/v1/users/alice", Some(json!({"enabled": false}))).await;
+    past.admin(Method::POST, "/admin/v1/revocations", Some(json!({"user": "alice"}))).await;
+    let meant = [("token_type_hint", "refresh_token")];
+    assert_eq!(past.explain(&token, &[]).await["all_causes"], json!(["user_revoked", "user_disabled"]));
+    assert_eq!(past.explain(&refresh, &meant).await["all_causes"], json!(["user_revoked", "user_disabled"]));
+    assert!(past.verify(&token).await.contains("/docs/errors/user_revoked"));
+    past.app.introspect(&past.rs, &refresh).await.assert_inactive();
+    past.app.refresh(&main, &refresh).await.assert_error(400, "invalid_grant");
+    let metrics = past.app.server.app.metrics.text(&past.app.server.app.view.measures, &[]);
+    for endpoint in ["introspect", "token", "verify"] {
+        let counted = format!("jeton_refusals_total{{endpoint=\"{endpoint}\",cause=\"user_revoked\"}} 1");
+        assert!(metrics.contains(&counted), "{counted} in {metrics}");
+    }
+});
