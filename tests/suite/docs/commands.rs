@@ -258,7 +258,7 @@ fn fault(command: &str, cause: Option<Cause>, (code, out, err): &(i32, String, S
     if complaints.iter().any(|complaint| err.contains(complaint)) {
         return Some("it complains");
     }
-    let is_good = out.starts_with("The token is good.");
+    let is_good = ["The token is good.", "The refresh token is good."].iter().any(|verdict| out.starts_with(verdict));
     if command.contains("token explain") {
         // It ends with 0 if the token is good, and with 1 if not.
         return match cause {
