@@ -135,7 +135,8 @@ pub(super) async fn is_beyond_the_log(app: &App, claims: &AccessClaims) -> Resul
     Ok(claims.log > app.view.applied())
 }
 
-/// The same, for the client that the token was issued to; for every other client it never existed.
+/// The session of a refresh token, for the client that it was issued to; for every other client it never existed. Why it is
+/// refused is told by `diagnose::of_session`.
 ///
 /// # Errors
 /// When it could not be decided.
@@ -150,7 +151,7 @@ pub(super) async fn own_session(
     })
 }
 
-/// Whether a session has this nonce, is not revoked, and has a user who may log in.
+/// Whether a session may go on: it has this nonce, is not revoked, and has a user who may log in.
 pub(super) fn judge_session(held: HeldSession, token: &RefreshToken) -> std::result::Result<HeldSession, Cause> {
     if !has_nonce(&held, token) {
         return Err(Cause::NeverIssued);

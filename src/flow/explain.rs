@@ -2,8 +2,7 @@
 //!
 //! 1. Who asks: a client with its secret, or an administrator with a token. 2. Not too often. 3. What the bytes show is told
 //!    to any of them; what takes a key or the state of this server, only to those with the permission and to the client
-//!    that the token was issued to. 4. The record of audit is written before more
-//!    than the bytes show is told.
+//!    that the token was issued to. 4. The record of audit is written before more than the bytes show is told.
 
 use super::diagnose;
 use super::explanation::{self, Explanation};

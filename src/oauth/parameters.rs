@@ -29,7 +29,7 @@ impl Parameters {
     /// Reads a form in which anything may stand: what is not UTF-8 becomes U+FFFD, and a `%` that encodes nothing stays.
     ///
     /// # Errors
-    /// None.
+    /// Never; it is read in the place of [`from_form`](Self::from_form).
     pub fn from_any_form(body: &[u8]) -> Result<Self, Refusal> {
         let pairs = form_urlencoded::parse(body).into_owned();
         Ok(Self(pairs.collect()))
