@@ -50,7 +50,8 @@ async fn requests_that_are_aborted_cost_no_connection_to_the_database() {
     // The passwords that nobody waits for any more are still being hashed.
     let limit = Duration::from_secs(60);
     eventually(limit, "logins are answered again", async || {
-        let answer = app.login(&main, "alice", "wonderland").await;
+        let login = [("grant_type", "password"), ("username", "alice"), ("password", "wonderland")];
+        let answer = app.token(&main, &login).await;
         assert!(answer.status.is_success() || answer.is_unavailable(), "{answer:?}");
         answer.status.is_success()
     })
