@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::clock::Clock;
 use crate::flow::App;
 use crate::oauth::cause::Cause;
+use crate::oauth::presentation::begins_like_a_token;
 use crate::oauth::revocation::{NewRevocation, Target};
 use crate::secret::pool::{Overloaded, PasswordPool};
 use crate::settings::Settings;
@@ -110,7 +111,7 @@ pub type Result<T> = std::result::Result<T, AdminError>;
 
 /// There is no such thing. What was sent is shown only if it is short and no secret of this server, sent by mistake.
 fn no_such(kind: &str, sent: &str) -> AdminError {
-    let looks_secret = ["jat_", "jrt_", "jcs_", "eyJ"].iter().any(|prefix| sent.starts_with(prefix));
+    let looks_secret = begins_like_a_token(sent);
     if looks_secret || sent.len() > 255 {
         AdminError::NotFound(format!(
             "there is no such {kind}; what was sent looks like a token or is too long for an id"

@@ -313,7 +313,7 @@ fn in_cookie(value: &str) -> Option<String> {
 
 /// Whether a text begins like the tokens that this server knows.
 fn looks_like_token(text: &str) -> bool {
-    ["eyJ", "jat_", "jrt_", "jcs_"].iter().any(|begin| text.starts_with(begin))
+    presentation::begins_like_a_token(text)
 }
 
 #[cfg(test)]

@@ -14,6 +14,11 @@ pub const QUOTES: [char; 20] =
 /// What the tokens and secrets of this server, and JWTs, begin with.
 const TOKENS_BEGIN: [&str; 4] = ["eyJ", "jat_", "jrt_", "jcs_"];
 
+/// Whether a text begins like a token or a secret of this server, or like a JWT.
+pub fn begins_like_a_token(text: &str) -> bool {
+    TOKENS_BEGIN.iter().any(|begin| text.starts_with(begin))
+}
+
 /// Other schemes that are met in place of Bearer; only these are ever named.
 const OTHER_SCHEMES: [(&str, &str); 14] = [
     ("bear", "The scheme is misspelled: it is Bear, and must be Bearer."),
