@@ -20,17 +20,29 @@ pub struct Issued {
     grant: &'static str,
 }
 
+/// Labels of an attempt that has to wait.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Waits {
+    failures: &'static str,
+}
+
 /// The counters of a node.
 #[derive(Debug, Default)]
 pub struct Metrics {
     refusals: Family<Refused, Counter>,
     issued: Family<Issued, Counter>,
+    throttled: Family<Waits, Counter>,
 }
 
 impl Metrics {
     /// Counts a refusal.
     pub fn refused(&self, endpoint: &'static str, cause: &'static str) {
         self.refusals.get_or_create(&Refused { endpoint, cause }).inc();
+    }
+
+    /// Counts an attempt that has to wait, because of failures under a name of this kind.
+    pub(super) fn throttled(&self, failures: &'static str) {
+        self.throttled.get_or_create(&Waits { failures }).inc();
     }
 
     /// Counts an issued access token.
@@ -44,6 +56,8 @@ impl Metrics {
         view.register(&mut registry);
         registry.register("refusals", "Requests that were refused, by endpoint and cause", self.refusals.clone());
         registry.register("tokens_issued", "Access tokens that were issued, by grant", self.issued.clone());
+        let help = "Attempts to guess that had to wait, by what there were too many failures of";
+        registry.register("throttled", help, self.throttled.clone());
         for (name, help, value) in gauges {
             let gauge = prometheus_client::metrics::gauge::Gauge::<f64, std::sync::atomic::AtomicU64>::default();
             gauge.set(*value);
