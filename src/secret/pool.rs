@@ -246,10 +246,13 @@ mod tests {
         }
         let answers = tasks.join_all().await;
         let refused = answers.iter().filter(|was_hashed| !**was_hashed).count();
-        assert!(refused > 0 && refused < 200, "{refused}");
+        assert!(refused > 0 && refused < 200, "{refused} of 200");
         assert_eq!(pool.shown("password_refusals_total"), refused.to_string());
+        // Those that gave up count until their turn comes.
+        while pool.hash("after".into()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(pool.shown("password_queue"), "0");
-        assert!(pool.hash("after".into()).await.is_ok());
     }
 
     #[tokio::test]
@@ -263,7 +266,9 @@ mod tests {
             assert!(first.as_mut().poll(&mut context).is_pending());
             assert!(others.iter_mut().all(|other| other.as_mut().poll(&mut context).is_pending()));
         }
-        pool.hash("last".into()).await.unwrap();
+        while pool.hash("last".into()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
         let hashes: usize = pool.shown("password_hash_seconds_count").parse().unwrap();
         assert!(hashes < 52, "all of them were hashed: {hashes}");
     }
