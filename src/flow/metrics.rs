@@ -5,6 +5,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use crate::secret::pool::PasswordPool;
 use crate::view::Measures;
 
 /// Labels of a refusal.
@@ -50,10 +51,17 @@ impl Metrics {
         self.issued.get_or_create(&Issued { grant }).inc();
     }
 
-    /// The text of `/metrics`, with what the view measures and with values of this moment.
-    pub fn text(&self, view: &Measures, gauges: &[(&'static str, &'static str, f64)]) -> String {
+    /// The text of `/metrics`, with what the view and the pool of passwords measure and with values of this
+    /// moment.
+    pub fn text(
+        &self,
+        view: &Measures,
+        passwords: &PasswordPool,
+        gauges: &[(&'static str, &'static str, f64)],
+    ) -> String {
         let mut registry = Registry::with_prefix("jeton");
         view.register(&mut registry);
+        passwords.register(&mut registry);
         registry.register("refusals", "Requests that were refused, by endpoint and cause", self.refusals.clone());
         registry.register("tokens_issued", "Access tokens that were issued, by grant", self.issued.clone());
         let help = "Attempts to guess that had to wait, by what there were too many failures of";

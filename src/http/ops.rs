@@ -81,6 +81,7 @@ async fn metrics(State(health): State<Health>) -> Response {
             health.app.clock.offset_millis() as f64 / 1000.0,
         ),
     ];
+    let text = health.app.metrics.text(&view.measures, &health.app.passwords, &gauges);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], health.app.metrics.text(&view.measures, &gauges)).into_response()
+    ([(header::CONTENT_TYPE, content_type)], text).into_response()
 }

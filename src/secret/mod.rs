@@ -1,6 +1,8 @@
 //! Passwords and client secrets: hashing in a bounded pool, and what a node remembers of a slow check.
 
 pub mod dev_key;
-pub mod hashing;
+mod hashing;
+mod place;
 pub mod pool;
+mod queue;
 pub mod remembered;

@@ -128,7 +128,8 @@ on_both_stores!(a_misspelt_parameter_of_the_admin_api_changes_and_shows_nothing,
 on_both_stores!(a_login_that_overlaps_the_retirement_of_its_secret_leaves_nothing_alive, async |backend| {
     let app = TestServer::start_with(backend, Setup::default().set("JETON_PASSWORD_THREADS", "1")).await;
     app.user("alice", "wonderland").await;
-    for round in 0..3 {
+    let mut decided = 0;
+    for round in 0..30 {
         let name = format!("client-{round}");
         let client = app.main_client(&name).await;
         let busy = app.main_client(&format!("busy-{round}")).await;
@@ -146,6 +147,10 @@ on_both_stores!(a_login_that_overlaps_the_retirement_of_its_secret_leaves_nothin
             app.admin(Method::DELETE, &path, None),
         );
         assert_eq!(retired.status.as_u16(), 204, "{retired:?}");
+        if login.is_unavailable() {
+            // On a busy machine the others may take longer than anybody waits.
+            continue;
+        }
         if login.status.is_success() {
             let observer = app.resource_server(&format!("observer-{round}")).await;
             app.introspect(&observer, &login.text("access_token")).await.assert_inactive();
@@ -153,5 +158,10 @@ on_both_stores!(a_login_that_overlaps_the_retirement_of_its_secret_leaves_nothin
         } else {
             login.assert_error(401, "invalid_client");
         }
+        decided += 1;
+        if decided == 3 {
+            return;
+        }
     }
+    panic!("only {decided} logins of 30 were decided");
 });

@@ -7,7 +7,8 @@ mod server;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: jeton-bench-baseline serve PORT | argon2 THREADS SECONDS | \
-    open-loop PORT RATE SECONDS CONNECTIONS (with TARGET_PATH, AUTHORIZATION and BODY in the environment)";
+    open-loop PORT RATE SECONDS CONNECTIONS | overload PORT RATE SECONDS CONNECTIONS \
+    (these two with TARGET_PATH, AUTHORIZATION and BODY in the environment)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -17,7 +18,10 @@ fn main() -> ExitCode {
         (Some("serve"), Some(&[number])) => server::run(port(number)),
         (Some("argon2"), Some(&[threads, seconds])) => argon2_rate::run(threads, seconds),
         (Some("open-loop"), Some(&[number, rate, seconds, connections])) => {
-            open_loop::run(port(number), rate, seconds, connections)
+            open_loop::run(port(number), rate, seconds, connections, false)
+        }
+        (Some("overload"), Some(&[number, rate, seconds, connections])) => {
+            open_loop::run(port(number), rate, seconds, connections, true)
         }
         _ => Err(USAGE.into()),
     };

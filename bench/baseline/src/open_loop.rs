@@ -1,11 +1,16 @@
 //! An open-loop generator: requests are due at a fixed rate whether or not earlier ones were answered, and latency is
 //! counted from the moment at which a request was due. (A closed loop such as wrk's waits with a slow server, and so
 //! leaves out the requests that would have suffered most.)
+//!
+//! When more is offered than can be answered, the wait for a free connection grows for as long as the run lasts. So an
+//! overload gives up a request for which no connection is free, and counts it: latency is then that of the server with
+//! all connections in use.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,6 +20,8 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
 /// The longest wait for an answer.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+/// The shortest sleep in an overload.
+const LEAST_SLEEP: Duration = Duration::from_micros(500);
 
 type Due = Arc<AsyncMutex<mpsc::UnboundedReceiver<Instant>>>;
 
@@ -27,7 +34,13 @@ struct Outcome {
 }
 
 #[tokio::main(flavor = "current_thread")]
-pub async fn run(port: u16, rate: u32, seconds: u32, connections: u32) -> Result<(), Box<dyn Error>> {
+pub async fn run(
+    port: u16,
+    rate: u32,
+    seconds: u32,
+    connections: u32,
+    is_overload: bool,
+) -> Result<(), Box<dyn Error>> {
     let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
     let (path, authorization, body) = (variable("TARGET_PATH")?, variable("AUTHORIZATION")?, variable("BODY")?);
     let request: Arc<str> = format!(
@@ -39,25 +52,41 @@ pub async fn run(port: u16, rate: u32, seconds: u32, connections: u32) -> Result
     let (sender, due) = mpsc::unbounded_channel();
     let due: Due = Arc::new(AsyncMutex::new(due));
     let outcome = Arc::new(Mutex::new(Outcome::default()));
+    let free = Arc::new(AtomicU64::new(0));
     let mut workers = Vec::new();
     for _ in 0..connections {
         let stream = connect(port).await?;
-        workers.push(tokio::spawn(work(port, stream, Arc::clone(&request), Arc::clone(&due), Arc::clone(&outcome))));
+        let (request, due) = (Arc::clone(&request), Arc::clone(&due));
+        workers.push(tokio::spawn(work(port, stream, request, due, Arc::clone(&free), Arc::clone(&outcome))));
     }
+    let begin = Instant::now();
     // A thread of its own: its sleep is finer than the runtime's timer.
-    std::thread::spawn(move || {
-        let begin = Instant::now();
+    let pace = std::thread::spawn(move || {
+        let mut unsent = 0;
         for number in 0..u64::from(rate) * u64::from(seconds) {
             let at = begin + Duration::from_nanos(number * 1_000_000_000 / u64::from(rate));
-            std::thread::sleep(at.saturating_duration_since(Instant::now()));
+            let early = at.saturating_duration_since(Instant::now());
+            // In an overload it sleeps seldom, so that it costs little itself.
+            if !early.is_zero() {
+                std::thread::sleep(if is_overload { early.max(LEAST_SLEEP) } else { early });
+            }
+            if is_overload && free.load(Ordering::Acquire) == 0 {
+                unsent += 1;
+                continue;
+            }
+            // Only this thread takes from it, so it does not fall below 0; without an overload it is not looked at.
+            free.fetch_sub(u64::from(is_overload), Ordering::AcqRel);
             if sender.send(at).is_err() {
-                return;
+                break;
             }
         }
+        unsent
     });
     for worker in workers {
         worker.await?;
     }
+    let seconds = begin.elapsed().as_secs_f64();
+    let unsent = pace.join().map_err(|_| "the pace was not kept")?;
     let mut outcome = outcome.lock().map_err(|_| "a worker failed")?;
     let lateness = summary(&mut outcome.lateness);
     let statuses: Vec<String> = outcome
@@ -65,7 +94,8 @@ pub async fn run(port: u16, rate: u32, seconds: u32, connections: u32) -> Result
         .iter_mut()
         .map(|(status, latencies)| format!(r#""{status}":{}"#, summary(latencies)))
         .collect();
-    println!(r#"{{"lateness":{lateness},"statuses":{{{}}}}}"#, statuses.join(","));
+    let statuses = statuses.join(",");
+    println!(r#"{{"seconds":{seconds},"unsent":{unsent},"lateness":{lateness},"statuses":{{{statuses}}}}}"#);
     Ok(())
 }
 
@@ -75,8 +105,16 @@ async fn connect(port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-async fn work(port: u16, mut stream: TcpStream, request: Arc<str>, due: Due, outcome: Arc<Mutex<Outcome>>) {
+async fn work(
+    port: u16,
+    mut stream: TcpStream,
+    request: Arc<str>,
+    due: Due,
+    free: Arc<AtomicU64>,
+    outcome: Arc<Mutex<Outcome>>,
+) {
     loop {
+        free.fetch_add(1, Ordering::AcqRel);
         let Some(at) = due.lock().await.recv().await else { return };
         let late = at.elapsed();
         let answer = tokio::time::timeout(LONGEST_ANSWER, exchange(&mut stream, request.as_bytes())).await;

@@ -1,9 +1,10 @@
-//! More than a server is used to, and a world that is not as it should be: floods of revocations and of unknown names,
-//! clocks that jump, what does not exist.
+//! More than a server is used to, and a world that is not as it should be: floods of revocations, of unknown names
+//! and of logins, clocks that jump, what does not exist.
 
 mod aborted;
 mod clock;
 mod nothing;
+mod passwords;
 mod revocations;
 mod unknown;
 
