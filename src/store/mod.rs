@@ -21,6 +21,7 @@ pub use audit::{AuditFilter, AuditRecord, Audited};
 pub use batch::Pace;
 pub use clients::ClientsInUse;
 pub use database::{Dialect, Location};
+pub use keys::Added;
 pub use listen::Listener;
 pub use log::{Covered, LogEntry, LogEvent, LogPage};
 pub use migrate::SchemaReport;

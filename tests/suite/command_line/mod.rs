@@ -5,6 +5,7 @@ mod clients;
 mod dev;
 mod inspect;
 mod keys;
+mod master_key;
 mod revoke;
 mod server;
 mod start;
@@ -36,7 +37,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    async fn new(backend: Backend) -> Self {
+    pub(crate) async fn new(backend: Backend) -> Self {
         let (database, folder) = fresh_database(backend).await;
         let mut place = Self::bare();
         place._database = folder;
@@ -73,7 +74,7 @@ impl Place {
         self.folder.path()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -239,11 +240,11 @@ fn collect(from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     text
 }
 
-/// What follows ` name=` in a log line.
+/// A field of the log line that says where the server listens, in either form of the log.
 fn logged(log: &str, name: &str) -> Option<String> {
-    let line = log.lines().find(|line| line.contains("listening"))?;
-    let rest = line.split(&format!(" {name}=")).nth(1)?;
-    Some(rest.split_whitespace().next()?.to_owned())
+    let line = log.lines().find(|line| line.contains("listening") && line.contains("ops_address"))?;
+    let rest = line.split(&format!(" {name}=")).nth(1).or_else(|| line.split(&format!("\"{name}\":\"")).nth(1))?;
+    Some(rest.split([' ', '"', '\n']).next()?.to_owned())
 }
 
 impl Running {
