@@ -20,6 +20,7 @@ mod readme;
 mod refusals;
 mod rust_client;
 mod secrets;
+mod security;
 mod sessions;
 mod store_contract;
 mod structure;

@@ -228,6 +228,20 @@ fn every_block_of_the_guide_to_operations_is_run() {
     assert_eq!(GUIDE.matches("```console").count(), run.iter().map(|(_, count)| count).sum::<usize>());
 }
 
+#[test]
+fn every_setting_that_the_guide_and_the_policy_name_exists() {
+    let mut names = 0;
+    for text in [GUIDE, include_str!("../../SECURITY.md")] {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for name in words.filter(|word| word.starts_with("JETON_")) {
+            let name = name.strip_suffix("_FILE").unwrap_or(name);
+            assert!(jeton::settings::TABLE.iter().any(|setting| setting.variable() == name), "{name} is a setting");
+            names += 1;
+        }
+    }
+    assert!(names > 20);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_of_sqlite_is_restored_and_nothing_that_was_taken_back_comes_to_life() {
     let machine = Machine::new(Backend::Sqlite);

