@@ -7,9 +7,9 @@ use crate::oauth::cause::Cause;
 use crate::oauth::revocation::Target;
 use crate::oauth::time::Timestamp;
 use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
-use crate::store::Audited;
+use crate::store::{Added, Audited};
 use crate::token::keyring::{ANNOUNCEMENT, KeyRecord, KeyState, KeyUse, states};
-use crate::token::master::MasterKey;
+use crate::token::master::{MasterKey, MasterKeys};
 
 /// A key as it is shown.
 #[derive(Clone, Debug, Serialize)]
@@ -45,18 +45,26 @@ impl Administration {
     /// Announces a new key of each use; it becomes active when every resource server has had the time to see it.
     ///
     /// # Errors
-    /// When keys are announced already, or the database cannot be reached.
-    pub async fn key_rotate(&self, master: &MasterKey, actor: &Actor) -> Result<Vec<KeyView>> {
+    /// When keys are announced already, the master key was changed, or the database cannot be reached.
+    pub async fn key_rotate(&self, masters: &MasterKeys, actor: &Actor) -> Result<Vec<KeyView>> {
         let now = self.clock.now();
-        if !master.fits(&self.store.master_key_check(master.check_value()).await?) {
-            let text = "the master key was changed since this server started: restart it with the new one first";
-            return Err(AdminError::Conflict(text.into()));
-        }
-        let records = self.new_keys(master, now, now.plus_seconds(ANNOUNCEMENT));
-        if !self.store.key_rotate(&records, &actor.audited).await? {
-            let text = "keys are announced already; the list of keys says when they become active";
-            return Err(AdminError::Conflict(text.into()));
-        }
+        let records = loop {
+            let check_value = self.store.master_key_check(masters.current.check_value()).await?;
+            let master = masters.of(&check_value).ok_or_else(|| {
+                let text = "the master key was changed since this server started: restart it with the new one first";
+                AdminError::Conflict(text.into())
+            })?;
+            let records = self.new_keys(master, now, now.plus_seconds(ANNOUNCEMENT));
+            match self.store.key_rotate(&records, &check_value, &actor.audited).await? {
+                Added::Yes => break records,
+                // It was changed in the same moment, perhaps to the other one that is at hand.
+                Added::OtherMasterKey => {}
+                Added::ThereAreSome => {
+                    let text = "keys are announced already; the list of keys says when they become active";
+                    return Err(AdminError::Conflict(text.into()));
+                }
+            }
+        };
         let made = |view: &KeyView| records.iter().any(|record| record.kid == view.kid);
         Ok(self.key_list().await?.into_iter().filter(made).collect())
     }
@@ -81,15 +89,13 @@ impl Administration {
     /// Wraps every key with another master key. Nothing that was issued is affected.
     ///
     /// # Errors
-    /// When the old master key is not the one in use, or the database cannot be reached.
-    pub async fn key_rewrap(&self, from: &MasterKey, to: &MasterKey, actor: &Actor) -> Result<usize> {
-        let records = self.store.key_list().await?;
-        let rewrapped: Option<Vec<KeyRecord>> = records.iter().map(|record| record.rewrap(from, to)).collect();
-        let rewrapped = rewrapped.ok_or_else(|| {
-            AdminError::Invalid("JETON_MASTER_KEY is not the master key that wraps the keys of this database".into())
-        })?;
-        self.store.key_rewrap(&rewrapped, to.check_value(), &actor.audited).await?;
-        Ok(rewrapped.len())
+    /// When a key was wrapped by none of `from`, or the database cannot be reached.
+    pub async fn key_rewrap(&self, from: &MasterKeys, to: &MasterKey, actor: &Actor) -> Result<usize> {
+        let rewrap = |record: &KeyRecord| record.rewrap(from, to);
+        self.store.key_rewrap(rewrap, to.check_value(), &actor.audited).await?.ok_or_else(|| {
+            let text = "the master key that is set is not the one that wraps the keys of this database";
+            AdminError::Invalid(text.into())
+        })
     }
 
     /// Makes new keys and ends everything that was issued; clients and users stay. After the loss of the master key.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::json;
 use tokio::net::TcpStream;
+use zeroize::Zeroizing;
 
 use super::context::{connect, resolve, settings};
 use super::{Failed, Global, Outcome, output};
@@ -18,7 +19,7 @@ use crate::secret::pool::PasswordPool;
 use crate::serve::{check_schema, reach_database};
 use crate::settings::{MasterKeySource, Needs, Settings, TABLE};
 use crate::token::keyring::KeyRing;
-use crate::token::master::MasterKey;
+use crate::token::master::{MasterKey, MasterKeys};
 
 /// How long `jeton health` waits for an answer.
 const HEALTH_LIMIT: Duration = Duration::from_secs(3);
@@ -132,8 +133,17 @@ async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<
     }
     note("clock", clock(&store).await);
     let keys = match (master_key(&settings), store.key_list().await) {
-        (Ok(master), Ok(records)) => match KeyRing::open(&records, &master) {
-            Ok(_) => Ok(format!("{} keys, all readable", records.len())),
+        (Ok(masters), Ok(records)) => match KeyRing::open(&records, &masters) {
+            Ok(_) => {
+                let by_old = records.iter().filter(|record| !record.is_wrapped_by(&masters.current)).count();
+                Ok(match (by_old, &masters.old) {
+                    (0, None) => format!("{} keys, all readable", records.len()),
+                    (0, Some(_)) => {
+                        "all keys are under JETON_MASTER_KEY: JETON_MASTER_KEY_OLD can be taken away".into()
+                    }
+                    _ => format!("{by_old} keys are under JETON_MASTER_KEY_OLD: `jeton key rewrap` comes next"),
+                })
+            }
             Err(kid) => Err(format!("JETON_MASTER_KEY is not the one that wraps the key {kid} of this database")),
         },
         (Err(problem), _) => Err(problem),
@@ -152,15 +162,22 @@ async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<
 }
 
 /// The master key as it is configured; nothing is made and nothing is kept.
-fn master_key(settings: &Settings) -> Result<MasterKey, String> {
+fn master_key(settings: &Settings) -> Result<MasterKeys, String> {
     let text = match &settings.master_key {
-        MasterKeySource::Given(text) => text.expose_secret().to_owned(),
-        MasterKeySource::DevFile(path) => {
-            std::fs::read_to_string(path).map_err(|error| format!("the file {}: {error}", path.display()))?
-        }
+        MasterKeySource::Given(text) => text.clone(),
+        MasterKeySource::DevFile(path) => Zeroizing::new(
+            std::fs::read_to_string(path).map_err(|error| format!("the file {}: {error}", path.display()))?,
+        )
+        .as_str()
+        .into(),
         MasterKeySource::Missing => return Err("JETON_MASTER_KEY is not set".into()),
     };
-    MasterKey::parse(&text).map_err(|problem| format!("JETON_MASTER_KEY {problem}"))
+    let parse = |name: &str, text: &SecretString| {
+        MasterKey::parse(text.expose_secret()).map_err(|problem| format!("{name} {problem}"))
+    };
+    let current = parse("JETON_MASTER_KEY", &text)?;
+    let old = settings.master_key_old.as_ref().map(|text| parse("JETON_MASTER_KEY_OLD", text)).transpose()?;
+    Ok(MasterKeys { current, old })
 }
 
 async fn clock(store: &crate::store::Store) -> Result<String, String> {

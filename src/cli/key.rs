@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use secrecy::ExposeSecret;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::context::{actor, open};
 use super::{Failed, Format, Global, Outcome, output, secrets};
@@ -32,7 +33,8 @@ enum Action {
     },
     /// Print a new master key
     GenerateMaster,
-    /// Wrap the keys with another master key, read from a file, standard input or a prompt; nothing issued is affected
+    /// Wrap the keys with another master key; nothing issued is affected. With JETON_MASTER_KEY_OLD set, the other one is
+    /// JETON_MASTER_KEY; else it is read from a file, standard input or a prompt
     Rewrap {
         /// The file that holds the new master key
         #[arg(long, value_name = "FILE")]
@@ -75,16 +77,22 @@ pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
         }
         Action::Rewrap { new_master_key_file } => {
             let administration = open(global, Needs::MASTER_KEY).await?;
-            let old = open_master_key(&administration.settings, &administration.store).await?;
+            let held = open_master_key(&administration.settings, &administration.store).await?;
             let text = match new_master_key_file {
-                Some(path) => std::fs::read_to_string(&path)
-                    .map_err(|error| Failed(format!("{}: {error}", path.display())))?
-                    .into(),
+                Some(path) => {
+                    let text = std::fs::read_to_string(&path).map(Zeroizing::new);
+                    text.map_err(|error| Failed(format!("{}: {error}", path.display())))?.as_str().into()
+                }
+                None if held.old.is_some() => {
+                    let count = administration.key_rewrap(&held, &held.current, &actor(&administration)).await?;
+                    let text = "keys are wrapped with JETON_MASTER_KEY: take JETON_MASTER_KEY_OLD away";
+                    return output::done(format, &format!("{count} {text}"));
+                }
                 None => secrets::read("new master key")?,
             };
             let new = MasterKey::parse(text.expose_secret())
                 .map_err(|problem| Failed(format!("the new master key {problem}")))?;
-            let count = administration.key_rewrap(&old, &new, &actor(&administration)).await?;
+            let count = administration.key_rewrap(&held, &new, &actor(&administration)).await?;
             output::done(
                 format,
                 &format!("{count} keys are wrapped with the new master key: set it and restart the servers"),

@@ -3,15 +3,16 @@
 use std::io::{BufRead, IsTerminal};
 
 use secrecy::SecretString;
+use zeroize::Zeroizing;
 
 use super::Failed;
 
 /// Reads one line: hidden behind a prompt at a terminal, else from standard input.
 pub(super) fn read(what: &str) -> Result<SecretString, Failed> {
     let text = if std::io::stdin().is_terminal() {
-        rpassword::prompt_password(format!("{what}: "))?
+        Zeroizing::new(rpassword::prompt_password(format!("{what}: "))?)
     } else {
-        let mut text = String::new();
+        let mut text = Zeroizing::new(String::new());
         std::io::stdin().lock().read_line(&mut text)?;
         text
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::guesses::Guesses;
@@ -15,9 +15,9 @@ use crate::oauth::grant::Audiences;
 use crate::secret::pool::PasswordPool;
 use crate::secret::remembered::RememberedSecrets;
 use crate::settings::{MasterKeySource, Settings};
-use crate::store::{Audited, NodeRecord, Store, StoreError};
+use crate::store::{Added, Audited, NodeRecord, Store, StoreError};
 use crate::token::keyring::{KeyRecord, KeyUse};
-use crate::token::master::MasterKey;
+use crate::token::master::{MasterKey, MasterKeys};
 use crate::token::origin::Origin;
 use crate::view::{CurrentKeys, Feed, Unavailable, View};
 
@@ -54,7 +54,7 @@ pub struct App {
     /// What is counted.
     pub metrics: Metrics,
     /// Wraps the keys in the database.
-    pub master: Arc<MasterKey>,
+    pub master: Arc<MasterKeys>,
     pub(super) remembered: RememberedSecrets,
     pub(super) used_secrets: UsedSecrets,
     pub(super) explanations: Limit,
@@ -186,23 +186,30 @@ async fn make_first_keys(
     settings: &Settings,
     clock: &Clock,
     store: &Store,
-    master: &MasterKey,
+    masters: &MasterKeys,
 ) -> Result<(), StartError> {
     let now = clock.now();
-    let first = [KeyUse::Signing, KeyUse::Token]
-        .map(|key_use| KeyRecord::generate(key_use, settings.signing_algorithm, master, now, now));
     let audited = Audited { actor: "server".into(), request_id: None, address: None, at: now };
-    Ok(store.key_create_first(&first, &audited).await?)
+    loop {
+        let check_value = store.master_key_check(masters.current.check_value()).await?;
+        let Some(master) = masters.of(&check_value) else { return Err(another_master_key(masters)) };
+        let first = [KeyUse::Signing, KeyUse::Token]
+            .map(|key_use| KeyRecord::generate(key_use, settings.signing_algorithm, master, now, now));
+        if store.key_create_first(&first, &check_value, &audited).await? != Added::OtherMasterKey {
+            return Ok(());
+        }
+    }
 }
 
-/// Reads the master key and compares it with what the database was written with.
+/// Reads the master key, and the old one if it is set, and compares them with what the database was written with.
 ///
 /// # Errors
-/// When it is missing, unreadable or another one.
-pub async fn open_master_key(settings: &Settings, store: &Store) -> Result<MasterKey, StartError> {
+/// When the master key is missing or unreadable, or the database was written with none of them.
+pub async fn open_master_key(settings: &Settings, store: &Store) -> Result<MasterKeys, StartError> {
     let text = match &settings.master_key {
-        MasterKeySource::Given(text) => text.expose_secret().to_owned(),
+        MasterKeySource::Given(text) => text.clone(),
         MasterKeySource::DevFile(path) => crate::secret::dev_key::read_or_make(path)
+            .map(|text| SecretString::from(text.as_str()))
             .map_err(|error| StartError(format!("the master key file {}: {error}", path.display())))?,
         MasterKeySource::Missing => {
             return Err(StartError(
@@ -212,13 +219,24 @@ pub async fn open_master_key(settings: &Settings, store: &Store) -> Result<Maste
             ));
         }
     };
-    let master = MasterKey::parse(&text).map_err(|problem| StartError(format!("JETON_MASTER_KEY {problem}")))?;
-    if master.fits(&store.master_key_check(master.check_value()).await?) {
-        return Ok(master);
-    }
-    Err(StartError(
-        "JETON_MASTER_KEY is not the one that this database was written with: set the right one, or, if it is lost, \
-         `jeton key reset` makes new keys and ends all sessions"
-            .into(),
+    let parse = |name: &str, text: &SecretString| {
+        MasterKey::parse(text.expose_secret()).map_err(|problem| StartError(format!("{name} {problem}")))
+    };
+    let current = parse("JETON_MASTER_KEY", &text)?;
+    let old = settings.master_key_old.as_ref().map(|text| parse("JETON_MASTER_KEY_OLD", text)).transpose()?;
+    let masters = MasterKeys { current, old };
+    let check_value = store.master_key_check(masters.current.check_value()).await?;
+    if masters.of(&check_value).is_some() { Ok(masters) } else { Err(another_master_key(&masters)) }
+}
+
+fn another_master_key(masters: &MasterKeys) -> StartError {
+    let names = if masters.old.is_some() {
+        "neither JETON_MASTER_KEY nor JETON_MASTER_KEY_OLD is"
+    } else {
+        "JETON_MASTER_KEY is not"
+    };
+    StartError(format!(
+        "{names} the one that this database was written with: set the right one, or, if it is lost, `jeton key reset` \
+         makes new keys and ends all sessions"
     ))
 }

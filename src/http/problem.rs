@@ -15,7 +15,11 @@ pub(super) fn answer(app: &App, context: &Context, error: AdminError) -> Respons
     let detail = error.to_string();
     match error {
         AdminError::Invalid(_) => problem(app, context, StatusCode::BAD_REQUEST, "invalid_input", &detail),
-        AdminError::NotFound(_) => problem(app, context, StatusCode::NOT_FOUND, "not_found", &detail),
+        AdminError::NotFound(_) => {
+            // The name that was sent may be a password in the wrong place: it is told to the sender alone.
+            note(app, context, "not_found", "there is no such thing; the answer has the name that was sent");
+            document(app, context, StatusCode::NOT_FOUND, "not_found", &detail)
+        }
         AdminError::Conflict(_) => problem(app, context, StatusCode::CONFLICT, "conflict", &detail),
         AdminError::NeedsAdmin(_) => {
             let mut response = problem(app, context, StatusCode::FORBIDDEN, "insufficient_scope", &detail);
@@ -40,10 +44,14 @@ pub(super) fn unavailable(app: &App, context: &Context, detail: &str) -> Respons
 
 /// A problem that is counted and logged under its code.
 pub(super) fn problem(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
-    let Context { request_id, address, .. } = context;
-    tracing::info!(endpoint = "admin", error = code, cause = code, reason = detail, %request_id, %address, "refused");
-    app.metrics.refused("admin", code);
+    note(app, context, code, detail);
     document(app, context, status, code, detail)
+}
+
+fn note(app: &App, context: &Context, code: &'static str, reason: &str) {
+    let Context { request_id, address, .. } = context;
+    tracing::info!(endpoint = "admin", error = code, cause = code, reason, %request_id, %address, "refused");
+    app.metrics.refused("admin", code);
 }
 
 /// A problem document.

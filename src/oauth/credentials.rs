@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::SecretString;
+use zeroize::Zeroizing;
 
 use super::error::Refusal;
 use super::form;
@@ -63,7 +64,7 @@ impl Credentials {
                 Ok(if secret.is_empty() {
                     Self::IdAlone(basic_id)
                 } else {
-                    Self::Secret { client_id: basic_id, secret: SecretString::from(secret) }
+                    Self::Secret { client_id: basic_id, secret: SecretString::from(secret.as_str()) }
                 })
             }
             _ => Err(Refusal::invalid_request("There is more than one Authorization header.")),
@@ -72,17 +73,18 @@ impl Credentials {
 }
 
 /// Reads `Basic` credentials: base64, split at the first colon, then each half form-decoded (RFC 6749 §2.3.1).
-fn basic(header: &[u8]) -> Result<(String, String), Refusal> {
+fn basic(header: &[u8]) -> Result<(String, Zeroizing<String>), Refusal> {
     let refuse = |reason: &'static str| Refusal::invalid_client(reason);
     let header = std::str::from_utf8(header).map_err(|_| refuse("the Authorization header is not UTF-8"))?;
     let (scheme, encoded) = header.split_once(' ').unwrap_or((header, ""));
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(refuse("the Authorization header has another scheme than Basic"));
     }
-    let decoded = BASE64.decode(encoded.trim()).map_err(|_| refuse("the Basic credentials are not base64"))?;
-    let decoded = String::from_utf8(decoded).map_err(|_| refuse("the Basic credentials are not UTF-8"))?;
+    let decoded = BASE64.decode(encoded.trim()).map(Zeroizing::new);
+    let decoded = decoded.map_err(|_| refuse("the Basic credentials are not base64"))?;
+    let decoded = std::str::from_utf8(&decoded).map_err(|_| refuse("the Basic credentials are not UTF-8"))?;
     let (id, secret) = decoded.split_once(':').ok_or_else(|| refuse("the Basic credentials have no colon"))?;
-    match (form::decode(id), form::decode(secret)) {
+    match (form::decode(id), form::decode(secret).map(Zeroizing::new)) {
         (Ok(id), Ok(secret)) if !id.is_empty() => Ok((id, secret)),
         _ => Err(refuse("the Basic credentials are not form-encoded")),
     }

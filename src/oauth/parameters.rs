@@ -4,6 +4,7 @@
 use std::fmt;
 
 use serde::de::{Deserializer as _, MapAccess, Visitor};
+use zeroize::Zeroize;
 
 use super::error::Refusal;
 use super::form::{self, FormError};
@@ -77,6 +78,18 @@ impl Parameters {
     /// All values of a parameter that may repeat, empty ones left out.
     pub fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What people choose and use elsewhere too. Tokens are not among them: they are many, they are long, and they end.
+const CLEARED: [&str; 2] = ["password", "client_secret"];
+
+impl Drop for Parameters {
+    /// Passwords and secrets do not stay in freed memory. The buffers of the network below are not ours to clear.
+    fn drop(&mut self) {
+        for (_, value) in self.0.iter_mut().filter(|(name, _)| CLEARED.contains(&name.as_str())) {
+            value.zeroize();
+        }
     }
 }
 

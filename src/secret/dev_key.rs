@@ -4,13 +4,15 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Result, Write};
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use crate::token::master::MasterKey;
 
 /// Reads the file, or makes it with a new master key, readable by its owner only.
 ///
 /// # Errors
 /// When the file can neither be read nor made.
-pub fn read_or_make(path: &Path) -> Result<String> {
+pub fn read_or_make(path: &Path) -> Result<Zeroizing<String>> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -20,9 +22,9 @@ pub fn read_or_make(path: &Path) -> Result<String> {
             let key = MasterKey::generate();
             file.write_all(key.as_bytes())?;
             file.sync_all()?;
-            Ok(key.to_string())
+            Ok(key)
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => std::fs::read_to_string(path),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => std::fs::read_to_string(path).map(Zeroizing::new),
         Err(error) => Err(error),
     }
 }

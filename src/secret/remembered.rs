@@ -3,6 +3,7 @@
 use aws_lc_rs::hmac;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::token::random;
 
@@ -23,7 +24,10 @@ impl std::fmt::Debug for RememberedSecrets {
 
 impl Default for RememberedSecrets {
     fn default() -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()), right: Cache::new(MOST) }
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, Zeroizing::new(random::<32>()).as_slice()),
+            right: Cache::new(MOST),
+        }
     }
 }
 
@@ -39,8 +43,8 @@ impl RememberedSecrets {
     }
 }
 
-fn message(hash: &str, secret: &str) -> Vec<u8> {
-    [hash.as_bytes(), b"\0", secret.as_bytes()].concat()
+fn message(hash: &str, secret: &str) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new([hash.as_bytes(), b"\0", secret.as_bytes()].concat())
 }
 
 #[cfg(test)]

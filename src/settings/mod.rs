@@ -89,6 +89,8 @@ pub struct Settings {
     pub known_issuers: Vec<KnownIssuer>,
     /// Where the master key comes from.
     pub master_key: MasterKeySource,
+    /// The master key before it, while it is being changed.
+    pub master_key_old: Option<SecretString>,
     /// The algorithm of new signing keys.
     pub signing_algorithm: SigningAlgorithm,
     /// Seconds that an access token lives.

@@ -186,7 +186,7 @@ pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
             if let Err(problem) = MasterKey::parse(text) {
                 checker.problem("master_key", &problem);
             }
-            MasterKeySource::Given(SecretString::from(text.to_owned()))
+            MasterKeySource::Given(SecretString::from(text))
         }
         None if dev => MasterKeySource::DevFile(dev_key_file(&database)),
         None => {
@@ -198,6 +198,10 @@ pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
             MasterKeySource::Missing
         }
     };
+    let master_key_old = resolved.get("master_key_old").map(SecretString::from);
+    if let Some(Err(problem)) = resolved.get("master_key_old").map(MasterKey::parse) {
+        checker.problem("master_key_old", &problem);
+    }
     let between = |least: u64, most: u64| {
         move |text: &str| {
             let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
@@ -255,6 +259,7 @@ pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
         issuer,
         environment,
         master_key,
+        master_key_old,
     };
     if checker.problems.is_empty() { Ok(settings) } else { Err(checker.problems) }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use zeroize::Zeroizing;
+
 use super::table::{Definition, TABLE};
 
 /// Where a value came from.
@@ -49,8 +51,8 @@ pub struct Sources {
 /// A value and where it came from.
 #[derive(Clone, Debug)]
 pub struct Value {
-    /// The text; empty: none.
-    pub text: String,
+    /// The text; empty: none. Cleared when it is dropped, since it may be a secret.
+    pub text: Zeroizing<String>,
     /// Where it came from.
     pub source: Source,
 }
@@ -88,7 +90,7 @@ impl Resolved {
 
     fn find(&mut self, definition: &Definition, sources: &Sources, file: &ConfigFile) -> Value {
         if let Some(text) = sources.flags.get(definition.name) {
-            return Value { text: text.clone(), source: Source::Flag };
+            return Value { text: text.clone().into(), source: Source::Flag };
         }
         let variable = definition.variable();
         let file_variable = format!("{variable}_FILE");
@@ -97,7 +99,7 @@ impl Resolved {
             (Some(_), Some(_)) => {
                 self.problems.push(format!("{variable} and {file_variable} are both set: set one of them"));
             }
-            (Some(text), None) => return Value { text, source: Source::Environment(variable) },
+            (Some(text), None) => return Value { text: text.into(), source: Source::Environment(variable) },
             (None, Some(path)) => return self.read_secret(&file_variable, &path),
             (None, None) => {}
         }
@@ -105,7 +107,7 @@ impl Resolved {
             && !sources.dev
             && let Some(text) = set(&"DATABASE_URL".to_owned())
         {
-            return Value { text, source: Source::Environment("DATABASE_URL".into()) };
+            return Value { text: text.into(), source: Source::Environment("DATABASE_URL".into()) };
         }
         let key_file = format!("{}_file", definition.name);
         match (file.values.get(definition.name), file.values.get(&key_file)) {
@@ -113,7 +115,7 @@ impl Resolved {
                 self.problems.push(format!("{} and {key_file} are both set: set one of them", definition.name));
             }
             (Some(text), None) => {
-                return Value { text: text.clone(), source: Source::File(file.path.clone()) };
+                return Value { text: text.clone().into(), source: Source::File(file.path.clone()) };
             }
             (None, Some(path)) => return self.read_secret(&key_file, path),
             (None, None) => {}
@@ -122,18 +124,18 @@ impl Resolved {
             Some(text) if sources.dev => text,
             _ => definition.default,
         };
-        Value { text: text.to_owned(), source: Source::Default }
+        Value { text: text.to_owned().into(), source: Source::Default }
     }
 
     fn read_secret(&mut self, name: &str, path: &str) -> Value {
-        let text = std::fs::read_to_string(path).unwrap_or_else(|error| {
+        let text = Zeroizing::new(std::fs::read_to_string(path).unwrap_or_else(|error| {
             self.problems.push(format!("{name}: the file {path} cannot be read: {error}"));
             String::new()
-        });
+        }));
         if text.trim().is_empty() && !self.problems.iter().any(|problem| problem.starts_with(name)) {
             self.problems.push(format!("{name}: the file {path} is empty"));
         }
-        Value { text: text.trim().to_owned(), source: Source::SecretFile(name.to_owned()) }
+        Value { text: text.trim().to_owned().into(), source: Source::SecretFile(name.to_owned()) }
     }
 
     fn read_file(&mut self, sources: &Sources) -> ConfigFile {

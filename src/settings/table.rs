@@ -40,7 +40,7 @@ const fn secret(definition: Definition) -> Definition {
 }
 
 /// Every setting.
-pub static TABLE: [Definition; 24] = [
+pub static TABLE: [Definition; 25] = [
     secret(in_dev(
         setting("database_url", "sqlite://jeton.db", "the database: sqlite://PATH or postgres://…"),
         "sqlite://jeton-dev.db",
@@ -51,6 +51,7 @@ pub static TABLE: [Definition; 24] = [
     in_dev(setting("environment", "live", "short name put into tokens and secrets"), "dev"),
     setting("known_issuers", "", "sister environments: NAME=ISSUER, comma-separated"),
     secret(setting("master_key", "", "32 random bytes, base64url; wraps the keys in the database")),
+    secret(setting("master_key_old", "", "the master key before it; accepted too while the master key is changed")),
     setting("signing_alg", "ES256", "algorithm of new signing keys: ES256, EdDSA or RS256"),
     setting("access_token_ttl", "15m", "life of an access token"),
     setting("refresh_token_ttl", "30d", "longest time that a session may stay unused"),

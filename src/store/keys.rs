@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::database::Transaction;
 use super::log::Notice;
 use super::row::{Row, unreadable, values};
-use super::settings::REPLACE_MASTER_KEY_CHECK;
+use super::settings::{MASTER_KEY_CHECK, REPLACE_MASTER_KEY_CHECK};
 use super::{Audited, Result, Store};
 use crate::oauth::cause::Cause;
 use crate::oauth::revocation::{NewRevocation, Target};
@@ -38,15 +39,39 @@ fn insert_values(record: &KeyRecord) -> Vec<super::row::Value> {
     ]
 }
 
+const LIST: &str = "SELECT kid, key_use, algorithm, wrapped, created_at, activates_at FROM keys \
+                    ORDER BY activates_at, kid";
+
+/// What became of keys that were to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// They were.
+    Yes,
+    /// There were such keys already.
+    ThereAreSome,
+    /// They were not: another master key than the one that wrapped them is in use by now.
+    OtherMasterKey,
+}
+
+/// Makes whoever changes the keys wait for each other, until the transaction is over.
+async fn lock(transaction: &mut Transaction) -> Result<()> {
+    transaction.query("UPDATE log_head SET number = number WHERE id = 1", vec![]).await.map(drop)
+}
+
+/// Whether the check value of the master key is still this one. Call it under the [`lock`].
+async fn is_master_key_check(transaction: &mut Transaction, check_value: &[u8]) -> Result<bool> {
+    let sql = "SELECT value FROM settings WHERE name = $1 AND value = $2";
+    let values = values![MASTER_KEY_CHECK, check_value.to_vec()];
+    Ok(transaction.query_one(sql, values).await?.is_some())
+}
+
 impl Store {
     /// Every key, the first to become active first.
     ///
     /// # Errors
     /// When the database cannot be reached.
     pub async fn key_list(&self) -> Result<Vec<KeyRecord>> {
-        let sql = "SELECT kid, key_use, algorithm, wrapped, created_at, activates_at FROM keys \
-                   ORDER BY activates_at, kid";
-        self.database.query(sql, vec![]).await?.iter().map(key).collect()
+        self.database.query(LIST, vec![]).await?.iter().map(key).collect()
     }
 
     /// The keys that were deleted, with the moment of it, as long as the log knows of them.
@@ -59,36 +84,52 @@ impl Store {
         rows.iter().map(|row| Ok((row.get("target_name")?, row.moment("at")?))).collect()
     }
 
-    /// Keeps these first keys, unless there are keys already: nodes may start at once.
+    /// Keeps these first keys, unless there are keys already (nodes may start at once), or the check value of the master
+    /// key is no longer this one.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn key_create_first(&self, records: &[KeyRecord], audited: &Audited) -> Result<()> {
+    pub async fn key_create_first(
+        &self,
+        records: &[KeyRecord],
+        check_value: &[u8],
+        audited: &Audited,
+    ) -> Result<Added> {
         let mut transaction = self.database.begin().await?;
-        // The lock on this row makes nodes that start at once wait for each other.
-        transaction.query("UPDATE log_head SET number = number WHERE id = 1", vec![]).await?;
+        lock(&mut transaction).await?;
         if transaction.query_one("SELECT kid FROM keys LIMIT 1", vec![]).await?.is_some() {
-            return transaction.roll_back().await;
+            transaction.roll_back().await?;
+            return Ok(Added::ThereAreSome);
+        }
+        if !is_master_key_check(&mut transaction, check_value).await? {
+            transaction.roll_back().await?;
+            return Ok(Added::OtherMasterKey);
         }
         for record in records {
             transaction.query(INSERT, insert_values(record)).await?;
         }
         transaction.audit(audited, "key.create", "first keys".into(), None).await?;
         transaction.notify(Notice::Keys, audited).await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(Added::Yes)
     }
 
-    /// Adds announced keys, unless keys are announced already. Gives whether they were added.
+    /// Adds announced keys, unless keys are announced already, or the check value of the master key is no longer this
+    /// one: a key that is made while the master key is changed must not stay wrapped by the old one.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn key_rotate(&self, records: &[KeyRecord], audited: &Audited) -> Result<bool> {
+    pub async fn key_rotate(&self, records: &[KeyRecord], check_value: &[u8], audited: &Audited) -> Result<Added> {
         let mut transaction = self.database.begin().await?;
-        transaction.query("UPDATE log_head SET number = number WHERE id = 1", vec![]).await?;
+        lock(&mut transaction).await?;
+        if !is_master_key_check(&mut transaction, check_value).await? {
+            transaction.roll_back().await?;
+            return Ok(Added::OtherMasterKey);
+        }
         let announced = "SELECT kid FROM keys WHERE activates_at > $1 LIMIT 1";
         if transaction.query_one(announced, values![audited.at]).await?.is_some() {
             transaction.roll_back().await?;
-            return Ok(false);
+            return Ok(Added::ThereAreSome);
         }
         for record in records {
             transaction.query(INSERT, insert_values(record)).await?;
@@ -96,7 +137,7 @@ impl Store {
         }
         transaction.notify(Notice::Keys, audited).await?;
         transaction.commit().await?;
-        Ok(true)
+        Ok(Added::Yes)
     }
 
     /// Deletes a key, unless it is the last of its use. What it made stops working. Gives whether it was deleted.
@@ -105,7 +146,7 @@ impl Store {
     /// When the database cannot be reached.
     pub async fn key_delete(&self, kid: &str, covers_until: Timestamp, audited: &Audited) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
-        transaction.query("UPDATE log_head SET number = number WHERE id = 1", vec![]).await?;
+        lock(&mut transaction).await?;
         let sql = "DELETE FROM keys WHERE kid = $1 AND EXISTS (SELECT 1 FROM keys other WHERE other.kid <> $1 AND \
                    other.key_use = keys.key_use) RETURNING kid";
         if transaction.query_one(sql, values![kid]).await?.is_none() {
@@ -120,20 +161,35 @@ impl Store {
         Ok(true)
     }
 
-    /// Replaces every key by the same key under another master key.
+    /// Replaces every key by what `rewrap` makes of it: the same key under another master key. The keys are read and
+    /// written in one transaction that no change of keys can come between. Gives how many there are; none, and nothing is
+    /// changed, when `rewrap` gives none.
     ///
     /// # Errors
     /// When the database cannot be reached; nothing is changed then.
-    pub async fn key_rewrap(&self, records: &[KeyRecord], check_value: Vec<u8>, audited: &Audited) -> Result<()> {
+    pub async fn key_rewrap(
+        &self,
+        rewrap: impl Fn(&KeyRecord) -> Option<KeyRecord> + Send,
+        check_value: Vec<u8>,
+        audited: &Audited,
+    ) -> Result<Option<usize>> {
         let mut transaction = self.database.begin().await?;
-        for record in records {
+        lock(&mut transaction).await?;
+        let rows = transaction.query(LIST, vec![]).await?;
+        let records = rows.iter().map(key).collect::<Result<Vec<KeyRecord>>>()?;
+        let Some(rewrapped) = records.iter().map(rewrap).collect::<Option<Vec<KeyRecord>>>() else {
+            transaction.roll_back().await?;
+            return Ok(None);
+        };
+        for record in &rewrapped {
             let sql = "UPDATE keys SET wrapped = $1 WHERE kid = $2";
             transaction.query(sql, values![record.wrapped.clone(), &record.kid]).await?;
         }
         transaction.query(REPLACE_MASTER_KEY_CHECK, values![check_value]).await?;
         transaction.audit(audited, "key.rewrap", "all keys".into(), None).await?;
         transaction.notify(Notice::Keys, audited).await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(Some(rewrapped.len()))
     }
 
     /// Replaces every key by new ones and ends everything that was issued: after the loss of the master key.
@@ -148,6 +204,7 @@ impl Store {
         audited: &Audited,
     ) -> Result<()> {
         let mut transaction = self.database.begin().await?;
+        lock(&mut transaction).await?;
         for row in transaction.query("DELETE FROM keys RETURNING kid", vec![]).await? {
             let target = Target::Key(row.get("kid")?);
             let cause = Cause::RetiredKey;

@@ -23,6 +23,7 @@ pub use batch::Pace;
 pub use clients::ClientsInUse;
 pub use database::{Dialect, Location};
 pub use guesses::account_digest;
+pub use keys::Added;
 pub use listen::Listener;
 pub use log::{Covered, LogEntry, LogEvent, LogPage};
 pub use migrate::SchemaReport;

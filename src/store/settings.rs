@@ -3,7 +3,8 @@
 use super::row::values;
 use super::{Result, Store};
 
-const MASTER_KEY_CHECK: &str = "master_key_check";
+/// The name of the check value of the master key.
+pub(super) const MASTER_KEY_CHECK: &str = "master_key_check";
 const DEV_MARK: &str = "dev";
 const DEV_ISSUER: &str = "dev_issuer";
 

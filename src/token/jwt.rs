@@ -92,7 +92,8 @@ mod tests {
     fn ring(algorithm: SigningAlgorithm) -> KeyRing {
         let master = MasterKey::parse(&MasterKey::generate()).unwrap();
         let start = Timestamp::from_seconds(0);
-        KeyRing::open(&[KeyRecord::generate(KeyUse::Signing, algorithm, &master, start, start)], &master).unwrap()
+        KeyRing::open(&[KeyRecord::generate(KeyUse::Signing, algorithm, &master, start, start)], &master.into())
+            .unwrap()
     }
 
     fn at<'a>(issuer: &'a str, ring: &'a KeyRing) -> Origin<'a> {

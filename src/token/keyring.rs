@@ -11,10 +11,10 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::master::MasterKey;
+use super::master::{MasterKey, MasterKeys};
 use super::signing::{SigningAlgorithm, SigningKey};
 use super::token_key::{KEY_ID_LENGTH, KeyId, TokenKey};
-use super::{base64url, from_base64url, random};
+use super::{base64url, fill_with_random, from_base64url, random};
 use crate::oauth::time::Timestamp;
 
 /// Seconds for which a new key is published before it is used. Longer than [`JWKS_MAX_AGE`], so that every resource
@@ -89,18 +89,27 @@ impl KeyRecord {
         let kid = base64url(random::<KEY_ID_LENGTH>());
         let secret = match key_use {
             KeyUse::Signing => algorithm.generate(),
-            KeyUse::Token => Zeroizing::new(random::<32>().to_vec()),
+            KeyUse::Token => {
+                let mut secret = Zeroizing::new(vec![0; 32]);
+                fill_with_random(&mut secret);
+                secret
+            }
         };
         let wrapped = master.wrap(&wrapping_name(key_use, &kid), &secret);
         let algorithm = (key_use == KeyUse::Signing).then_some(algorithm);
         Self { kid, key_use, algorithm, wrapped, created_at, activates_at }
     }
 
-    /// The same key, wrapped by another master key; none when `from` is not the one that wrapped it.
-    pub fn rewrap(&self, from: &MasterKey, to: &MasterKey) -> Option<Self> {
+    /// The same key, wrapped by another master key; none when it was wrapped by neither of `from`.
+    pub fn rewrap(&self, from: &MasterKeys, to: &MasterKey) -> Option<Self> {
         let name = wrapping_name(self.key_use, &self.kid);
         let secret = from.unwrap(&name, &self.wrapped)?;
         Some(Self { wrapped: to.wrap(&name, &secret), ..self.clone() })
+    }
+
+    /// Whether this master key wrapped it.
+    pub fn is_wrapped_by(&self, master: &MasterKey) -> bool {
+        master.unwrap(&wrapping_name(self.key_use, &self.kid), &self.wrapped).is_some()
     }
 }
 
@@ -154,7 +163,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// The id of a key that cannot be unwrapped with this master key.
-    pub fn open(records: &[KeyRecord], master: &MasterKey) -> Result<Self, String> {
+    pub fn open(records: &[KeyRecord], master: &MasterKeys) -> Result<Self, String> {
         let mut ring = Self::default();
         for record in records {
             let unusable = || record.kid.clone();
@@ -307,10 +316,10 @@ mod tests {
         let at = Timestamp::from_seconds;
         let make = |moment| KeyRecord::generate(KeyUse::Signing, SigningAlgorithm::EdDsa, &master, at(0), at(moment));
         let (first, second) = (make(0), make(600));
-        let ring = KeyRing::open(&[second.clone(), first.clone()], &master).unwrap();
+        let ring = KeyRing::open(&[second.clone(), first.clone()], &master.into()).unwrap();
         assert_eq!(ring.jwks().keys.len(), 2);
         assert_eq!(ring.active_signing_key(at(599)).unwrap().kid, first.kid);
         assert_eq!(ring.active_signing_key(at(600)).unwrap().kid, second.kid);
-        assert!(KeyRing::open(&[first], &MasterKey::parse(&MasterKey::generate()).unwrap()).is_err());
+        assert!(KeyRing::open(&[first], &MasterKey::parse(&MasterKey::generate()).unwrap().into()).is_err());
     }
 }

@@ -5,14 +5,16 @@ use std::fmt;
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, Nonce, RandomizedNonceKey};
 use zeroize::Zeroizing;
 
-use super::{base64url, from_base64url, random};
+use super::{base64url, fill_with_random, from_base64url};
 
 /// What the check value holds; it fits only the master key that wrapped it.
 const CHECK: &[u8] = b"jeton master key";
 /// Bytes of a nonce of AES-256-GCM-SIV (RFC 8452).
 const NONCE_LENGTH: usize = 12;
+/// Bytes of its tag.
+const TAG_LENGTH: usize = 16;
 
-/// 32 random bytes that never reach the database.
+/// 32 random bytes that never reach the database. The library that holds them clears its memory when it frees it.
 pub struct MasterKey(RandomizedNonceKey);
 
 impl fmt::Debug for MasterKey {
@@ -37,12 +39,16 @@ impl MasterKey {
 
     /// A new master key, as text.
     pub fn generate() -> Zeroizing<String> {
-        Zeroizing::new(base64url(Zeroizing::new(random::<32>()).as_slice()))
+        let mut bytes = Zeroizing::new([0; 32]);
+        fill_with_random(bytes.as_mut_slice());
+        Zeroizing::new(base64url(bytes.as_slice()))
     }
 
     /// Wraps a data key; `name` is authenticated with it, so that a wrapped key cannot pass for another.
     pub fn wrap(&self, name: &str, key: &[u8]) -> Vec<u8> {
-        let mut sealed = key.to_vec();
+        // With room for the tag: a buffer that grows leaves its old self behind.
+        let mut sealed = Vec::with_capacity(key.len() + TAG_LENGTH);
+        sealed.extend_from_slice(key);
         let nonce = self
             .0
             .seal_in_place_append_tag(Aad::from(name.as_bytes()), &mut sealed)
@@ -71,9 +77,67 @@ impl MasterKey {
     }
 }
 
+/// The master key of this server, and while it is being changed the one before it: what either wrapped can be read.
+#[derive(Debug)]
+pub struct MasterKeys {
+    /// `JETON_MASTER_KEY`.
+    pub current: MasterKey,
+    /// `JETON_MASTER_KEY_OLD`.
+    pub old: Option<MasterKey>,
+}
+
+impl From<MasterKey> for MasterKeys {
+    fn from(current: MasterKey) -> Self {
+        Self { current, old: None }
+    }
+}
+
+impl MasterKeys {
+    /// The master key that made a check value; new data keys are wrapped by it.
+    pub fn of(&self, check_value: &[u8]) -> Option<&MasterKey> {
+        self.each().find(|key| key.fits(check_value))
+    }
+
+    /// Unwraps what either wrapped.
+    pub fn unwrap(&self, name: &str, wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.each().find_map(|key| key.unwrap(name, wrapped))
+    }
+
+    fn each(&self) -> impl Iterator<Item = &MasterKey> {
+        std::iter::once(&self.current).chain(&self.old)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use zeroize::ZeroizeOnDrop;
+
     use super::*;
+    use crate::token::signing::SigningAlgorithm;
+
+    #[test]
+    fn what_holds_a_key_in_the_clear_is_cleared_when_it_is_dropped() {
+        // That this compiles is the check.
+        fn is_cleared(_: &impl ZeroizeOnDrop) {}
+        is_cleared(&MasterKey::generate());
+        is_cleared(&key().unwrap("signing a", &[0; 40]).unwrap_or_default());
+        is_cleared(&MasterKeys::from(key()).unwrap("signing a", &[0; 40]).unwrap_or_default());
+        is_cleared(&SigningAlgorithm::EdDsa.generate());
+    }
+
+    #[test]
+    fn what_the_old_master_key_wrapped_is_read_beside_the_new_one() {
+        let (old, new) = (key(), key());
+        let (by_old, by_new) = (old.wrap("token a", b"one"), new.wrap("token b", b"two"));
+        let (old_check, new_check) = (old.check_value(), new.check_value());
+        let keys = MasterKeys { current: new, old: Some(old) };
+        assert_eq!(keys.unwrap("token a", &by_old).unwrap().as_slice(), b"one");
+        assert_eq!(keys.unwrap("token b", &by_new).unwrap().as_slice(), b"two");
+        assert!(keys.unwrap("token b", &by_old).is_none());
+        assert!(std::ptr::eq(keys.of(&new_check).unwrap(), &keys.current));
+        assert!(std::ptr::eq(keys.of(&old_check).unwrap(), keys.old.as_ref().unwrap()));
+        assert!(keys.of(&key().check_value()).is_none());
+    }
 
     fn key() -> MasterKey {
         MasterKey::parse(&MasterKey::generate()).unwrap()

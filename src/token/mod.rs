@@ -32,8 +32,16 @@ pub fn from_base64url(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
 /// When the operating system has no randomness to give: no token server can go on then.
 pub fn random<const LENGTH: usize>() -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
-    SystemRandom::new().fill(&mut bytes).expect("the operating system gives random bytes");
+    fill_with_random(&mut bytes);
     bytes
+}
+
+/// Fills bytes as [`random`] makes them, where they are: a key leaves no copy behind.
+///
+/// # Panics
+/// When the operating system has no randomness to give.
+pub fn fill_with_random(bytes: &mut [u8]) {
+    SystemRandom::new().fill(bytes).expect("the operating system gives random bytes");
 }
 
 /// SHA-256.

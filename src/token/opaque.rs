@@ -84,7 +84,7 @@ mod tests {
         let master = MasterKey::parse(&MasterKey::generate()).unwrap();
         let start = Timestamp::from_seconds(0);
         let record = KeyRecord::generate(KeyUse::Token, SigningAlgorithm::Es256, &master, start, start);
-        KeyRing::open(&[record], &master).unwrap()
+        KeyRing::open(&[record], &master.into()).unwrap()
     }
 
     fn claims() -> AccessClaims {

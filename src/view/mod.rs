@@ -34,7 +34,7 @@ use crate::oauth::revocation::{LogNumber, Revocation};
 use crate::oauth::time::Timestamp;
 use crate::store::{ClientsInUse, Covered, Pace, Store, StoreError};
 use crate::token::keyring::KeyRing;
-use crate::token::master::MasterKey;
+use crate::token::master::MasterKeys;
 use age::{LastTime, Watch};
 use clients::ClientCache;
 use membership::Membership;
@@ -77,7 +77,7 @@ pub struct CurrentKeys {
 pub struct View {
     store: Store,
     clock: Clock,
-    master: Arc<MasterKey>,
+    master: Arc<MasterKeys>,
     max_staleness: Duration,
     applied: AtomicI64,
     revocations: RwLock<Revocations>,
@@ -120,7 +120,7 @@ impl View {
     pub async fn load(
         store: Store,
         clock: Clock,
-        master: Arc<MasterKey>,
+        master: Arc<MasterKeys>,
         max_staleness: Duration,
     ) -> Result<Self, Unavailable> {
         let watch = Watch::new(clock.clone());

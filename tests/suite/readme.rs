@@ -66,7 +66,7 @@ fn serve_with_log(folder: &Path, arguments: &[&str], log_format: &str) -> (Runni
 }
 
 /// What differs from run to run, masked: tokens, ids, moments, the address, what follows `length` and `kid`.
-fn masked(text: &str, address: &str) -> String {
+pub(crate) fn masked(text: &str, address: &str) -> String {
     let text = text.replace(address, "127.0.0.1:8080");
     let mut masked = String::new();
     let mut word = String::new();
@@ -107,7 +107,7 @@ fn masked(text: &str, address: &str) -> String {
 }
 
 /// The commands of the sessions in a text, each with what is printed as its output.
-fn session(text: &'static str) -> Vec<(String, String)> {
+pub(crate) fn session(text: &'static str) -> Vec<(String, String)> {
     let mut commands: Vec<(String, String)> = Vec::new();
     for line in blocks(text, "console").concat().lines() {
         match (line.strip_prefix("$ "), line.strip_prefix("> "), commands.last_mut()) {

@@ -25,6 +25,7 @@ pub(crate) struct Cluster {
     programs: PathBuf,
     account: Account,
     port: u16,
+    options: String,
     /// Its standard input is the pipe; closed when this is dropped.
     _watchdog: Child,
 }
@@ -32,6 +33,11 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// A new server that runs, with an empty database `jeton`.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// The same with further options of the server.
+    pub(crate) fn start_with(options: &str) -> Self {
         let (programs, account) = programs().unwrap();
         let folder = tempfile::Builder::new().prefix("jeton-cluster-").tempdir().unwrap().keep();
         let programs = readable_copy(programs, &folder, account);
@@ -41,7 +47,8 @@ impl Cluster {
         let mut watchdog = by(account, &folder, Path::new("sh"));
         watchdog.process_group(0).args(["-c", WATCHDOG, "sh"]).arg(&folder).arg(&programs).stdin(Stdio::piped());
         let watchdog = watchdog.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let cluster = Self { folder, programs, account, port: free_port(), _watchdog: watchdog };
+        let options = format!("{OPTIONS} {options}");
+        let cluster = Self { folder, programs, account, port: free_port(), options, _watchdog: watchdog };
         let initdb = ["-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "trust", "--no-sync"];
         cluster.run("initdb", &initdb);
         cluster.go_on();
@@ -50,6 +57,36 @@ impl Cluster {
 
     pub(crate) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Who runs it, if not this process's own user.
+    pub(crate) fn account(&self) -> Account {
+        self.account
+    }
+
+    /// The options that it is started with.
+    pub(crate) fn options(&self) -> String {
+        format!("-p {} {}", self.port, self.options)
+    }
+
+    /// A program that is run as the server is.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        by(self.account, &self.folder, program)
+    }
+
+    /// A program of this Postgres, such as `pg_dump`.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
+    /// Where its data lies.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     /// Kills it at once; what was committed is on the disk.
@@ -64,7 +101,7 @@ impl Cluster {
 
     /// Starts it again.
     pub(crate) fn go_on(&self) {
-        let (options, log) = (format!("-p {} {OPTIONS}", self.port), self.folder.join("log"));
+        let (options, log) = (self.options(), self.folder.join("log"));
         self.run("pg_ctl", &["-l", log.to_str().unwrap(), "-o", &options, "-t", "60", "-w", "start"]);
     }
 

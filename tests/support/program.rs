@@ -226,11 +226,11 @@ fn collect(from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     text
 }
 
-/// What follows ` name=` in a log line.
+/// A field of the log line that says where the server listens, in either form of the log.
 fn logged(log: &str, name: &str) -> Option<String> {
-    let line = log.lines().find(|line| line.contains("listening"))?;
-    let rest = line.split(&format!(" {name}=")).nth(1)?;
-    Some(rest.split_whitespace().next()?.to_owned())
+    let line = log.lines().find(|line| line.contains("listening") && line.contains("ops_address"))?;
+    let rest = line.split(&format!(" {name}=")).nth(1).or_else(|| line.split(&format!("\"{name}\":\"")).nth(1))?;
+    Some(rest.split([' ', '"', '\n']).next()?.to_owned())
 }
 
 impl Running {

@@ -38,7 +38,7 @@ fn ring() -> KeyRing {
     let start = Timestamp::from_seconds(0);
     let records = [KeyUse::Signing, KeyUse::Token]
         .map(|key_use| KeyRecord::generate(key_use, SigningAlgorithm::Es256, &master, start, start));
-    KeyRing::open(&records, &master).unwrap()
+    KeyRing::open(&records, &master.into()).unwrap()
 }
 
 static BENCH: LazyLock<Bench> = LazyLock::new(|| {

@@ -5,6 +5,7 @@ mod clients;
 mod dev;
 mod inspect;
 mod keys;
+mod master_key;
 mod revoke;
 mod server;
 mod start;

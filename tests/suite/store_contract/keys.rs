@@ -1,11 +1,13 @@
 //! Data keys.
 
+use std::sync::Arc;
+
 use jeton::oauth::cause::Cause;
 use jeton::oauth::revocation::Target;
 use jeton::oauth::time::Timestamp;
-use jeton::store::StoreError;
+use jeton::store::{Added, StoreError};
 use jeton::token::keyring::{KeyRecord, KeyUse};
-use jeton::token::master::MasterKey;
+use jeton::token::master::{MasterKey, MasterKeys};
 use jeton::token::signing::SigningAlgorithm;
 
 use super::{Db, at, at_once, audited, audited_at, revocation};
@@ -25,6 +27,11 @@ fn described(records: &[KeyRecord]) -> Vec<String> {
     records.iter().map(|record| format!("{record:?}")).collect()
 }
 
+/// The check value that the database keeps, of this master key if it had none.
+async fn check(db: &Db, master: &MasterKey) -> Vec<u8> {
+    db.master_key_check(master.check_value()).await.unwrap()
+}
+
 async fn kids(db: &Db) -> Vec<String> {
     db.key_list().await.unwrap().into_iter().map(|record| record.kid).collect()
 }
@@ -33,9 +40,10 @@ on_both_stores!(keys_are_read_back_the_first_to_become_active_first, async |back
     let db = Db::new(backend).await;
     assert!(db.key_list().await.unwrap().is_empty());
     let master = master();
+    let check = check(&db, &master).await;
     let (early, late) = (pair(&master, at(0)), pair(&master, at(600)));
-    db.key_create_first(&early, &audited()).await.unwrap();
-    assert!(db.key_rotate(&late, &audited()).await.unwrap());
+    assert_eq!(db.key_create_first(&early, &check, &audited()).await.unwrap(), Added::Yes);
+    assert_eq!(db.key_rotate(&late, &check, &audited()).await.unwrap(), Added::Yes);
     let mut expected = [early.to_vec(), late.to_vec()].concat();
     expected.sort_by_key(|record| (record.activates_at, record.kid.clone()));
     assert_eq!(described(&db.key_list().await.unwrap()), described(&expected));
@@ -43,7 +51,7 @@ on_both_stores!(keys_are_read_back_the_first_to_become_active_first, async |back
     let trail = db.trail().await;
     assert_eq!(trail[0], ("key.create".into(), "first keys".into()));
     assert_eq!(trail[1..], late.clone().map(|record| ("key.rotate".to_owned(), format!("key {}", record.kid))));
-    let outcome = db.key_rotate(&late, &audited_at(at(601))).await;
+    let outcome = db.key_rotate(&late, &check, &audited_at(at(601))).await;
     assert!(matches!(outcome, Err(StoreError::Exists)), "{outcome:?}");
     assert_eq!((db.trail().await, db.entries().await), (trail, 2));
 });
@@ -51,28 +59,35 @@ on_both_stores!(keys_are_read_back_the_first_to_become_active_first, async |back
 on_both_stores!(keys_are_announced_one_pair_at_a_time, async |backend| {
     let db = Db::new(backend).await;
     let master = master();
-    db.key_create_first(&pair(&master, at(0)), &audited()).await.unwrap();
+    let check = check(&db, &master).await;
+    db.key_create_first(&pair(&master, at(0)), &check, &audited()).await.unwrap();
     let offers: Vec<_> = (0..8).map(|_| pair(&master, at(600))).collect();
     let outcomes = at_once(&db, 8, |store, index| {
-        let offer = offers[index].clone();
-        async move { store.key_rotate(&offer, &audited()).await.unwrap() }
+        let (offer, check) = (offers[index].clone(), check.clone());
+        async move { store.key_rotate(&offer, &check, &audited()).await.unwrap() }
     })
     .await;
-    assert_eq!(outcomes.iter().filter(|made| **made).count(), 1, "{outcomes:?}");
+    assert_eq!(outcomes.iter().filter(|made| **made == Added::Yes).count(), 1, "{outcomes:?}");
+    assert_eq!(outcomes.iter().filter(|made| **made == Added::ThereAreSome).count(), 7, "{outcomes:?}");
     assert_eq!((kids(&db).await.len(), db.entries().await), (4, 2));
-    assert!(!db.key_rotate(&pair(&master, at(900)), &audited_at(at(599))).await.unwrap(), "still announced");
-    assert!(db.key_rotate(&pair(&master, at(1200)), &audited_at(at(600))).await.unwrap(), "they are active now");
+    let still = db.key_rotate(&pair(&master, at(900)), &check, &audited_at(at(599))).await.unwrap();
+    assert_eq!(still, Added::ThereAreSome, "still announced");
+    let later = db.key_rotate(&pair(&master, at(1200)), &check, &audited_at(at(600))).await.unwrap();
+    assert_eq!(later, Added::Yes, "they are active now");
 });
 
 on_both_stores!(the_first_keys_are_made_once_also_by_many_nodes_at_once, async |backend| {
     let db = Db::new(backend).await;
     let master = master();
+    let check = check(&db, &master).await;
     let offers: Vec<_> = (0..8).map(|_| pair(&master, at(0))).collect();
-    at_once(&db, 8, |store, index| {
-        let offer = offers[index].clone();
-        async move { store.key_create_first(&offer, &audited()).await.unwrap() }
+    let outcomes = at_once(&db, 8, |store, index| {
+        let (offer, check) = (offers[index].clone(), check.clone());
+        async move { store.key_create_first(&offer, &check, &audited()).await.unwrap() }
     })
     .await;
+    assert_eq!(outcomes.iter().filter(|made| **made == Added::Yes).count(), 1, "{outcomes:?}");
+    assert_eq!(outcomes.iter().filter(|made| **made == Added::ThereAreSome).count(), 7, "{outcomes:?}");
     let held = kids(&db).await;
     assert_eq!(held.len(), 2, "{held:?}");
     let whole = offers.iter().any(|offer| offer.iter().all(|record| held.contains(&record.kid)));
@@ -83,15 +98,17 @@ on_both_stores!(the_first_keys_are_made_once_also_by_many_nodes_at_once, async |
 on_both_stores!(a_key_is_deleted_unless_it_is_the_last_of_its_use, async |backend| {
     let db = Db::new(backend).await;
     let master = master();
+    let check = check(&db, &master).await;
     let (first, second) = (pair(&master, at(0)), pair(&master, at(600)));
-    db.key_create_first(&first, &audited()).await.unwrap();
+    db.key_create_first(&first, &check, &audited()).await.unwrap();
     for record in &first {
         assert!(!db.key_delete(&record.kid, at(900), &audited()).await.unwrap(), "the last of its use");
     }
     assert!(!db.key_delete("unknown", at(900), &audited()).await.unwrap());
     assert_eq!((kids(&db).await.len(), db.entries().await), (2, 1), "refusals change nothing");
-    assert!(db.key_rotate(&second, &audited()).await.unwrap());
-    assert!(!db.key_rotate(&pair(&master, at(900)), &audited()).await.unwrap(), "keys are announced already");
+    assert_eq!(db.key_rotate(&second, &check, &audited()).await.unwrap(), Added::Yes);
+    let more = db.key_rotate(&pair(&master, at(900)), &check, &audited()).await.unwrap();
+    assert_eq!(more, Added::ThereAreSome, "keys are announced already");
     let gone = &first[0].kid;
     assert!(db.key_delete(gone, at(900), &audited()).await.unwrap());
     assert!(!db.key_delete(gone, at(900), &audited()).await.unwrap(), "once");
@@ -106,8 +123,10 @@ on_both_stores!(a_key_is_deleted_unless_it_is_the_last_of_its_use, async |backen
 on_both_stores!(simultaneous_deletions_leave_a_key_of_each_use, async |backend| {
     let db = Db::new(backend).await;
     let master = master();
+    let check = check(&db, &master).await;
     for round in 0..3 {
-        assert!(db.key_rotate(&pair(&master, at(round)), &audited_at(at(600))).await.unwrap());
+        let offer = pair(&master, at(round));
+        assert_eq!(db.key_rotate(&offer, &check, &audited_at(at(600))).await.unwrap(), Added::Yes);
     }
     let all = kids(&db).await;
     let outcomes = at_once(&db, all.len(), |store, index| {
@@ -124,23 +143,82 @@ on_both_stores!(simultaneous_deletions_leave_a_key_of_each_use, async |backend| 
 on_both_stores!(keys_are_wrapped_anew_with_the_check_value, async |backend| {
     let db = Db::new(backend).await;
     let (old, new) = (master(), master());
-    let records = pair(&old, at(0));
-    db.key_create_first(&records, &audited()).await.unwrap();
-    assert!(old.fits(&db.master_key_check(old.check_value()).await.unwrap()));
-    let mut rewrapped: Vec<_> = records.iter().map(|record| record.rewrap(&old, &new).unwrap()).collect();
-    db.key_rewrap(&rewrapped, new.check_value(), &audited()).await.unwrap();
-    rewrapped.sort_by_key(|record| record.kid.clone());
-    assert_eq!(described(&db.key_list().await.unwrap()), described(&rewrapped));
+    let old_check = check(&db, &old).await;
+    db.key_create_first(&pair(&old, at(0)), &old_check, &audited()).await.unwrap();
+    let before = db.key_list().await.unwrap();
+    assert!(old.fits(&db.master_key_check(new.check_value()).await.unwrap()));
+    let held = MasterKeys::from(old);
+    // One that cannot be rewrapped leaves all as they were.
+    let only_one = |record: &KeyRecord| record.rewrap(&held, &new).filter(|record| record.key_use == KeyUse::Token);
+    assert_eq!(db.key_rewrap(only_one, new.check_value(), &audited()).await.unwrap(), None);
+    assert_eq!(described(&db.key_list().await.unwrap()), described(&before));
+    assert_eq!((db.entries().await, db.trail().await.len()), (1, 1));
+    let rewrap = |record: &KeyRecord| record.rewrap(&held, &new);
+    assert_eq!(db.key_rewrap(rewrap, new.check_value(), &audited()).await.unwrap(), Some(2));
+    for (after, before) in db.key_list().await.unwrap().iter().zip(&before) {
+        assert!(after.is_wrapped_by(&new) && !after.is_wrapped_by(&held.current));
+        let unwrapped = |record: &KeyRecord| KeyRecord { wrapped: vec![], ..record.clone() };
+        assert_eq!(described(&[unwrapped(after)]), described(&[unwrapped(before)]));
+    }
+    let old = &held.current;
     assert!(new.fits(&db.master_key_check(old.check_value()).await.unwrap()));
     assert_eq!(db.told(0).await[1..], ["keys changed"], "nothing is revoked");
     assert_eq!(db.trail().await.last().unwrap(), &("key.rewrap".to_owned(), "all keys".to_owned()));
+    // What was wrapped meanwhile by the old master key is not taken.
+    let late = db.key_rotate(&pair(old, at(600)), &old_check, &audited()).await.unwrap();
+    assert_eq!(late, Added::OtherMasterKey);
+    assert_eq!(kids(&db).await.len(), 2);
+});
+
+on_both_stores!(the_first_keys_are_not_kept_under_a_master_key_that_is_no_longer_in_use, async |backend| {
+    let db = Db::new(backend).await;
+    let (old, new) = (master(), master());
+    let old_check = check(&db, &old).await;
+    let nothing_to_do = |record: &KeyRecord| Some(record.clone());
+    assert_eq!(db.key_rewrap(nothing_to_do, new.check_value(), &audited()).await.unwrap(), Some(0));
+    let first = db.key_create_first(&pair(&old, at(0)), &old_check, &audited()).await.unwrap();
+    assert_eq!(first, Added::OtherMasterKey);
+    assert!(kids(&db).await.is_empty());
+});
+
+on_both_stores!(no_key_stays_under_the_old_master_key_when_keys_are_made_while_it_is_changed, async |backend| {
+    let db = Db::new(backend).await;
+    let first = master();
+    let check_value = check(&db, &first).await;
+    db.key_create_first(&pair(&first, at(0)), &check_value, &audited()).await.unwrap();
+    // Each round changes the master key while seven others announce keys under the one before it.
+    let mut current = Arc::new(MasterKeys::from(first));
+    for round in 1..=20 {
+        let now = at(round * 1000);
+        let new = Arc::new(MasterKeys::from(master()));
+        let check_value = check(&db, &current.current).await;
+        at_once(&db, 8, |store, index| {
+            let (old, new, check_value) = (Arc::clone(&current), Arc::clone(&new), check_value.clone());
+            async move {
+                if index == 0 {
+                    let rewrap = |record: &KeyRecord| record.rewrap(&old, &new.current);
+                    let count = store.key_rewrap(rewrap, new.current.check_value(), &audited_at(now)).await.unwrap();
+                    assert!(count.is_some(), "every key is under the old master key until then");
+                } else {
+                    let offer = pair(&old.current, now.plus_seconds(600));
+                    store.key_rotate(&offer, &check_value, &audited_at(now)).await.unwrap();
+                }
+            }
+        })
+        .await;
+        for record in db.key_list().await.unwrap() {
+            assert!(record.is_wrapped_by(&new.current), "round {round}: {record:?}");
+        }
+        assert!(new.current.fits(&check(&db, &new.current).await));
+        current = new;
+    }
 });
 
 on_both_stores!(a_reset_replaces_every_key_and_ends_everything, async |backend| {
     let db = Db::new(backend).await;
     let (old, new) = (master(), master());
-    db.key_create_first(&pair(&old, at(0)), &audited()).await.unwrap();
-    db.master_key_check(old.check_value()).await.unwrap();
+    let check = check(&db, &old).await;
+    db.key_create_first(&pair(&old, at(0)), &check, &audited()).await.unwrap();
     let fresh = pair(&new, at(10));
     let everything = revocation(Target::All, Cause::AllRevoked);
     db.key_reset(&fresh, new.check_value(), &everything, &audited()).await.unwrap();
@@ -161,8 +239,8 @@ on_both_stores!(a_reset_replaces_every_key_and_ends_everything, async |backend| 
 on_both_stores!(a_reset_that_fails_changes_nothing, async |backend| {
     let db = Db::new(backend).await;
     let (old, new) = (master(), master());
-    db.key_create_first(&pair(&old, at(0)), &audited()).await.unwrap();
-    db.master_key_check(old.check_value()).await.unwrap();
+    let check = check(&db, &old).await;
+    db.key_create_first(&pair(&old, at(0)), &check, &audited()).await.unwrap();
     let before = described(&db.key_list().await.unwrap());
     let twice = pair(&new, at(0));
     let twice = [twice[0].clone(), twice[0].clone()];

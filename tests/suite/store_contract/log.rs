@@ -54,7 +54,8 @@ on_both_stores!(the_log_tells_each_change_in_order_a_page_at_a_time, async |back
     db.client_create(&client("app"), &audited()).await.unwrap();
     db.user_update(&alice, "user.update", None, &audited()).await.unwrap();
     db.revoke(&of_everything(), &audited()).await.unwrap();
-    db.key_rotate(&[], &audited()).await.unwrap();
+    let check = db.master_key_check(b"check".to_vec()).await.unwrap();
+    db.key_rotate(&[], &check, &audited()).await.unwrap();
     let told = [
         "client app changed".to_owned(),
         format!("user {} changed", alice.id),
