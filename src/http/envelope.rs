@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
 use uuid::Uuid;
 
 use super::context::Context;
-use super::error;
+use super::{error, host};
 use crate::flow::App;
 use crate::settings::Settings;
 
@@ -29,15 +29,22 @@ pub(super) async fn wrap(State(app): State<Arc<App>>, mut request: Request, next
     let request_id = Uuid::now_v7();
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip());
     let address = client_address(&app.settings, peer, request.headers());
-    let mut response = if app.settings.dev && !names_loopback(request.headers()) {
-        error::foreign_host(&app)
-    } else {
-        request.extensions_mut().insert(Context { request_id, peer, address });
-        // One layer does it all: each layer of its own is a copy of the whole route for every request.
-        match tokio::time::timeout(DEADLINE, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(fault)) => error::panicked(&app, &*fault),
-            Err(_) => error::too_slow(&app),
+    let context = Context { request_id, peer, address };
+    let mut response = match host::named(&request) {
+        Err(text) => error::foreign(&app, &context, request.uri(), StatusCode::BAD_REQUEST, text),
+        Ok(host) if app.settings.dev && !host.is_none_or(names_loopback) => {
+            let text = "With --dev only loopback names are answered.";
+            error::foreign(&app, &context, request.uri(), StatusCode::MISDIRECTED_REQUEST, text)
+        }
+        Ok(_) => {
+            request.extensions_mut().insert(context);
+            let uri = request.uri().clone();
+            // One layer does it all: each layer of its own is a copy of the whole route for every request.
+            match tokio::time::timeout(DEADLINE, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(fault)) => error::panicked(&app, &context, &uri, &*fault),
+                Err(_) => error::too_slow(&app, &context, &uri),
+            }
         }
     };
     add_headers(response.headers_mut(), request_id);
@@ -80,11 +87,9 @@ fn client_address(settings: &Settings, peer: IpAddr, headers: &HeaderMap) -> IpA
     address
 }
 
-/// Whether the Host header names this machine: a web page that rebinds its own name to 127.0.0.1 must not reach a
+/// Whether a host is this machine: a web page that rebinds its own name to 127.0.0.1 must not reach a
 /// server with well-known secrets.
-fn names_loopback(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST) else { return true };
-    let Ok(host) = host.to_str() else { return false };
+fn names_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
@@ -104,10 +109,10 @@ mod tests {
     #[test]
     fn only_loopback_names_pass_for_development() {
         for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.0.0.1", "[::1]:8080"] {
-            assert!(names_loopback(&headers("host", host)), "{host}");
+            assert!(names_loopback(host), "{host}");
         }
         for host in ["evil.example", "evil.example:8080", "localhost.evil.example", "10.0.0.1", ""] {
-            assert!(!names_loopback(&headers("host", host)), "{host}");
+            assert!(!names_loopback(host), "{host}");
         }
     }
 

@@ -18,6 +18,7 @@ mod races;
 mod readme;
 mod refusals;
 mod rust_client;
+mod serving;
 mod sessions;
 mod store_contract;
 mod structure;

@@ -36,7 +36,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    async fn new(backend: Backend) -> Self {
+    pub(crate) async fn new(backend: Backend) -> Self {
         let (database, folder) = fresh_database(backend).await;
         let mut place = Self::bare();
         place._database = folder;
@@ -78,7 +78,16 @@ impl Place {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jeton"));
+        self.command_of(env!("CARGO_BIN_EXE_jeton"), arguments)
+    }
+
+    /// Lines for a shell, to which the binary is `$0`.
+    pub(crate) fn shell(&self, lines: &str) -> Command {
+        self.command_of("sh", &["-c", lines, env!("CARGO_BIN_EXE_jeton")])
+    }
+
+    fn command_of(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.folder.path()).env_clear().envs(&self.environment);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command
@@ -248,14 +257,22 @@ fn logged(log: &str, name: &str) -> Option<String> {
 
 impl Running {
     pub(crate) fn start(place: &Place, arguments: &[&str]) -> Self {
-        let mut running = Self::begin(place, arguments);
+        Self::start_by(place.command(&[&["serve"], arguments].concat()))
+    }
+
+    /// A server that this command starts.
+    pub(crate) fn start_by(command: Command) -> Self {
+        let mut running = Self::begin_by(command);
         running.wait_until_it_listens();
         running
     }
 
     /// A server that has not said yet where it listens.
     pub(crate) fn begin(place: &Place, arguments: &[&str]) -> Self {
-        let mut command = place.command(&[&["serve"], arguments].concat());
+        Self::begin_by(place.command(&[&["serve"], arguments].concat()))
+    }
+
+    fn begin_by(mut command: Command) -> Self {
         let mut guard =
             Guard(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
         let log = collect(guard.0.stderr.take().unwrap());
@@ -291,7 +308,7 @@ impl Running {
     }
 
     /// Waits until the log says this.
-    fn says(&self, words: &str) {
+    pub(crate) fn says(&self, words: &str) {
         let begun = Instant::now();
         while !self.log.lock().unwrap().contains(words) {
             assert!(begun.elapsed() < LIMIT, "{words:?} is not logged: {}", self.log.lock().unwrap());
