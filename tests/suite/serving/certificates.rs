@@ -33,7 +33,8 @@ async fn shows(server: &Running, certificate: &str) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_certificate_is_taken_without_a_restart_and_connections_go_on() {
     let pair = Pair::new();
-    let (first, second, third) = (std::fs::read_to_string(pair.certificate()).unwrap(), new_pair(&[HOST]), new_pair(&[HOST]));
+    let (first, second, third) =
+        (std::fs::read_to_string(pair.certificate()).unwrap(), new_pair(&[HOST]), new_pair(&[HOST]));
     let server = place(&pair).await.serve(&[]);
     assert!(shows(&server, &first).await);
     let mut open = encrypted(address(&server), &first, &[]).await.unwrap();
@@ -134,7 +135,10 @@ async fn a_server_does_not_start_with_files_that_are_of_no_use() {
     let place = place(&pair).await;
     let (certificate, key) = (pair.certificate(), pair.key());
     let other = Pair::new();
-    place.with("JETON_TLS_KEY", &other.key()).run(&["serve"]).refused_at_start(&["JETON_TLS_KEY: the key in", "is not that"]);
+    place
+        .with("JETON_TLS_KEY", &other.key())
+        .run(&["serve"])
+        .refused_at_start(&["JETON_TLS_KEY: the key in", "is not that"]);
     place
         .with("JETON_TLS_KEY", &certificate)
         .run(&["serve"])
@@ -148,7 +152,10 @@ async fn a_server_does_not_start_with_files_that_are_of_no_use() {
         .run(&["serve"])
         .refused_at_start(&["JETON_TLS_CERTIFICATE: /nowhere.pem cannot be read"]);
     let ran = place.with("JETON_TLS_KEY", "").run(&["serve"]);
-    assert!(ran.code == Some(1) && ran.err.contains("JETON_TLS_KEY: is not set, and JETON_TLS_CERTIFICATE is"), "{ran:?}");
+    assert!(
+        ran.code == Some(1) && ran.err.contains("JETON_TLS_KEY: is not set, and JETON_TLS_CERTIFICATE is"),
+        "{ran:?}"
+    );
     // The key where its path belongs is neither taken nor repeated.
     let text = std::fs::read_to_string(&key).unwrap();
     let ran = place.with("JETON_TLS_KEY", &text).run(&["serve"]);

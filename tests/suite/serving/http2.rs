@@ -139,7 +139,9 @@ async fn a_body_is_as_long_as_its_content_length_says() {
     let app = TestServer::start(Backend::Sqlite).await;
     let form = ("content-type", "application/x-www-form-urlencoded");
     let body = b"client_id=nobody&token=x";
-    for (length, sent, whole) in [("24", 24, true), ("23", 24, false), ("25", 24, false), ("0", 24, false), ("x", 24, false)] {
+    for (length, sent, whole) in
+        [("24", 24, true), ("23", 24, false), ("25", 24, false), ("0", 24, false), ("x", 24, false)]
+    {
         let head = fields(&[
             (":method", "POST"),
             (":scheme", "http"),
@@ -148,13 +150,15 @@ async fn a_body_is_as_long_as_its_content_length_says() {
             form,
             ("content-length", length),
         ]);
-        let request =
-            [frame(HEADERS, END_HEADERS, 1, &head), frame(DATA, END_STREAM, 1, &body[..sent])].concat();
+        let request = [frame(HEADERS, END_HEADERS, 1, &head), frame(DATA, END_STREAM, 1, &body[..sent])].concat();
         let outcome = outcome(app.server.address, &request, 1).await;
         if whole {
             assert!(matches!(outcome, Outcome::Answered(_)) && outcome != OK && outcome != BAD_REQUEST, "{outcome:?}");
         } else {
-            assert!(matches!(outcome, Outcome::Reset | Outcome::Ended) || outcome == BAD_REQUEST, "{length}: {outcome:?}");
+            assert!(
+                matches!(outcome, Outcome::Reset | Outcome::Ended) || outcome == BAD_REQUEST,
+                "{length}: {outcome:?}"
+            );
         }
     }
 }

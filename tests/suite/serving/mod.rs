@@ -96,7 +96,11 @@ fn replace(path: &Path, text: &str) {
 }
 
 /// A TLS connection that trusts these certificates and offers these protocols.
-async fn encrypted(address: SocketAddr, certificate: &str, protocols: &[&str]) -> std::io::Result<TlsStream<TcpStream>> {
+async fn encrypted(
+    address: SocketAddr,
+    certificate: &str,
+    protocols: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(certificate.as_bytes()) {
         roots.add(certificate.unwrap()).unwrap();

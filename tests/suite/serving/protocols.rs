@@ -52,9 +52,12 @@ async fn over_tls_the_protocol_is_agreed_on() {
     let app = pair.server().await;
     let address = app.server.address;
     let certificate = std::fs::read_to_string(pair.certificate()).unwrap();
-    for (offered, agreed) in
-        [(&["h2", "http/1.1"][..], Some("h2")), (&["http/1.1", "h2"], Some("h2")), (&["http/1.1"], Some("http/1.1")), (&[], None)]
-    {
+    for (offered, agreed) in [
+        (&["h2", "http/1.1"][..], Some("h2")),
+        (&["http/1.1", "h2"], Some("h2")),
+        (&["http/1.1"], Some("http/1.1")),
+        (&[], None),
+    ] {
         let mut stream = encrypted(address, &certificate, offered).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), agreed.map(str::as_bytes), "{offered:?}");
         if agreed != Some("h2") {

@@ -36,7 +36,8 @@ async fn what_is_in_flight_is_finished_and_what_is_idle_ends() {
         // Idle ones of either protocol, and a request of either that waits for its body.
         let url = format!("{scheme}://{HOST}:{}", address.port());
         let (feed, body) = tokio::sync::mpsc::channel::<Result<&'static [u8], std::io::Error>>(1);
-        let stream = futures_util::stream::unfold(body, |mut body| async move { body.recv().await.map(|part| (part, body)) });
+        let stream =
+            futures_util::stream::unfold(body, |mut body| async move { body.recv().await.map(|part| (part, body)) });
         let in_flight = over_http2
             .post(format!("{url}/auth/revoke"))
             .header("Content-Type", "application/x-www-form-urlencoded")
