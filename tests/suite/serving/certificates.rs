@@ -180,7 +180,7 @@ async fn doctor_knows_when_a_certificate_ends_and_whom_it_names() {
     assert!(ok && text.starts_with("the certificate ends at 4096-"), "{text}");
     pair.replace(&new_pair(&["other.example.com"]));
     assert_eq!(finding(), (false, "the certificate does not name auth.example.com, the host of the issuer".into()));
-    let mut ends = |days: i64| {
+    let ends = |days: i64| {
         let now = jeton::clock::Clock::system().now();
         let end = now.plus_seconds(days * 24 * 3600).to_string();
         let part = |from, to| end[from..to].parse::<i32>().unwrap();

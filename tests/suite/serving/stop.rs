@@ -49,11 +49,11 @@ async fn what_is_in_flight_is_finished_and_what_is_idle_ends() {
         let idle_answer = idle_http2.get(format!("{url}{KEYS}")).send().await.unwrap();
         assert_eq!(idle_answer.version(), Version::HTTP_2);
         let certificate = std::fs::read_to_string(pair.certificate()).unwrap();
-        let connect = async || -> Box<dyn Stream> {
+        let connect = async || {
             if encrypt {
-                Box::new(encrypted(address, &certificate, &["http/1.1"]).await.unwrap())
+                Box::new(encrypted(address, &certificate, &["http/1.1"]).await.unwrap()) as Box<dyn Stream>
             } else {
-                Box::new(TcpStream::connect(address).await.unwrap())
+                Box::new(TcpStream::connect(address).await.unwrap()) as Box<dyn Stream>
             }
         };
         let (mut idle, mut busy) = (connect().await, connect().await);
