@@ -1,7 +1,13 @@
 //! Runs a server: listeners, background tasks, graceful stop.
 
+mod connection;
 mod connections;
+mod files;
 mod lock;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,7 +25,11 @@ use crate::secret::pool::PasswordPool;
 use crate::settings::Settings;
 use crate::store::{Audited, Location, SchemaReport, Store};
 use crate::view::Feed;
+use connection::Served;
+use connections::Limits;
 use lock::ServerLock;
+use tls::Certificates;
+pub use tls::examine as examine_certificate;
 
 /// The longest that a server tries to reach its database at start.
 const REACH_DATABASE: Duration = Duration::from_secs(30);
@@ -51,6 +61,8 @@ impl Server {
     /// # Errors
     /// One sentence that says what is in the way and what to do.
     pub async fn start(mut settings: Settings, clock: Clock) -> Result<Self, StartError> {
+        let tls = settings.tls.as_ref().map(Certificates::open).transpose()?;
+        let config = tls.as_ref().map(|(certificates, _)| certificates.config()).transpose()?;
         // Listen first: a port that is taken is found before anything is written.
         let listener = bind("JETON_LISTEN", settings.listen).await?;
         let ops_listener = bind("JETON_OPS_LISTEN", settings.ops_listen).await?;
@@ -75,10 +87,20 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
         let connections = vec![
-            tokio::spawn(connections::serve(listener, router, stopped.clone())),
-            tokio::spawn(connections::serve(ops_listener, http::ops_router(health.clone()), stopped)),
+            tokio::spawn(connections::serve(
+                listener,
+                Served { router, tls: config, http2: true, stopped: stopped.clone() },
+                Limits::for_places(files::places()),
+            )),
+            // For operators: HTTP/1.1 in clear, whatever the public listener speaks.
+            tokio::spawn(connections::serve(
+                ops_listener,
+                Served { router: http::ops_router(health.clone()), tls: None, http2: false, stopped },
+                Limits::for_places(files::OPS_PLACES),
+            )),
         ];
-        let tasks = vec![tokio::spawn(write_notes(Arc::clone(&app))), tokio::spawn(keep_up(Arc::clone(&app)))];
+        let mut tasks = vec![tokio::spawn(write_notes(Arc::clone(&app))), tokio::spawn(keep_up(Arc::clone(&app)))];
+        tasks.extend(tls.map(|(certificates, watched)| tokio::spawn(certificates.keep_current(watched))));
         Ok(Self { app, address, ops_address, health, stop, connections, tasks, feed, lock })
     }
 

@@ -16,7 +16,7 @@ use super::{Failed, Global, Outcome, output};
 use crate::admin::Administration;
 use crate::clock::{Clock, LARGEST_OFFSET, offset_in_words};
 use crate::secret::pool::PasswordPool;
-use crate::serve::{check_schema, reach_database};
+use crate::serve::{check_schema, examine_certificate, reach_database};
 use crate::settings::{MasterKeySource, Needs, Settings, TABLE};
 use crate::token::keyring::KeyRing;
 use crate::token::master::{MasterKey, MasterKeys};
@@ -61,7 +61,8 @@ pub(super) fn config(global: &Global) -> Outcome {
                     MasterKeySource::DevFile(path) => format!("(file {})", path.display()),
                     _ => "(hidden)".to_owned(),
                 },
-                _ if definition.secret && !text.is_empty() => "(hidden)".to_owned(),
+                // Somebody may have set a key where its path belongs.
+                _ if (definition.secret || text.contains("-----BEGIN")) && !text.is_empty() => "(hidden)".to_owned(),
                 _ => text.to_owned(),
             };
             let source = value.map_or_else(String::new, |value| value.source.to_string());
@@ -109,6 +110,11 @@ pub(super) async fn doctor(global: &Global) -> Outcome {
 
 async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<String, String>) -> bool) {
     note("permissions", permissions(&settings));
+    if let Some(files) = &settings.tls {
+        let issuer = url::Url::parse(&settings.issuer).ok();
+        let host = issuer.as_ref().and_then(url::Url::host_str);
+        note("certificate", examine_certificate(files, host, Clock::system().now()));
+    }
     let missing = settings.database.file().filter(|file| !file.exists());
     let connected = match missing {
         Some(file) => Err(Failed(format!("there is no file {}", file.display()))),
@@ -207,6 +213,7 @@ fn permissions(settings: &Settings) -> Result<String, String> {
     if let MasterKeySource::DevFile(path) = &settings.master_key {
         files.push(path.clone());
     }
+    files.extend(settings.tls.iter().map(|tls| tls.key.clone()));
     let mut open = Vec::new();
     for file in &files {
         let Ok(metadata) = std::fs::metadata(file) else { continue };

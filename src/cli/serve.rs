@@ -71,7 +71,7 @@ pub(super) async fn run(global: &Global, command: &Serve) -> Outcome {
     let issuer = &server.app.settings.issuer;
     tracing::info!(address = %server.address, ops_address = %server.ops_address, issuer, "listening");
     if server.app.settings.dev {
-        output::line(&first_steps(&format!("http://{}", server.address)))?;
+        output::line(&first_steps(&format!("{}://{}", server.app.settings.scheme(), server.address)))?;
     }
     stop.wait().await;
     tracing::info!("stopping: requests in flight are finished; a second signal ends at once");

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
 use uuid::Uuid;
 
 use super::context::Context;
-use super::error;
+use super::{error, host};
 use crate::flow::App;
 use crate::settings::Settings;
 
@@ -25,19 +25,30 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-pub(super) async fn wrap(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn wrap(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    wrap_within(DEADLINE, app, request, next).await
+}
+
+async fn wrap_within(deadline: Duration, app: Arc<App>, mut request: Request, next: Next) -> Response {
     let request_id = Uuid::now_v7();
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip());
     let address = client_address(&app.settings, peer, request.headers());
-    let mut response = if app.settings.dev && !names_loopback(request.headers()) {
-        error::foreign_host(&app)
-    } else {
-        request.extensions_mut().insert(Context { request_id, peer, address });
-        // One layer does it all: each layer of its own is a copy of the whole route for every request.
-        match tokio::time::timeout(DEADLINE, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(fault)) => error::panicked(&app, &*fault),
-            Err(_) => error::too_slow(&app),
+    let context = Context { request_id, peer, address };
+    let mut response = match host::named(&request) {
+        Err(text) => error::foreign(&app, &context, request.uri(), StatusCode::BAD_REQUEST, text),
+        Ok(host) if app.settings.dev && !host.is_none_or(names_loopback) => {
+            let text = "With --dev only loopback names are answered.";
+            error::foreign(&app, &context, request.uri(), StatusCode::MISDIRECTED_REQUEST, text)
+        }
+        Ok(_) => {
+            request.extensions_mut().insert(context);
+            let uri = request.uri().clone();
+            // One layer does it all: each layer of its own is a copy of the whole route for every request.
+            match tokio::time::timeout(deadline, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(fault)) => error::panicked(&app, &context, &uri, &*fault),
+                Err(_) => error::too_slow(&app, &context, &uri),
+            }
         }
     };
     add_headers(response.headers_mut(), request_id);
@@ -80,11 +91,9 @@ fn client_address(settings: &Settings, peer: IpAddr, headers: &HeaderMap) -> IpA
     address
 }
 
-/// Whether the Host header names this machine: a web page that rebinds its own name to 127.0.0.1 must not reach a
+/// Whether a host is this machine: a web page that rebinds its own name to 127.0.0.1 must not reach a
 /// server with well-known secrets.
-fn names_loopback(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST) else { return true };
-    let Ok(host) = host.to_str() else { return false };
+fn names_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
@@ -95,6 +104,9 @@ fn names_loopback(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::routing::get;
+    use tower::ServiceExt;
+
     use super::*;
 
     fn headers(name: &'static str, value: &'static str) -> HeaderMap {
@@ -104,10 +116,54 @@ mod tests {
     #[test]
     fn only_loopback_names_pass_for_development() {
         for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.0.0.1", "[::1]:8080"] {
-            assert!(names_loopback(&headers("host", host)), "{host}");
+            assert!(names_loopback(host), "{host}");
         }
         for host in ["evil.example", "evil.example:8080", "localhost.evil.example", "10.0.0.1", ""] {
-            assert!(!names_loopback(&headers("host", host)), "{host}");
+            assert!(!names_loopback(host), "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_or_meets_a_fault_is_answered_in_the_form_of_its_endpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = format!("sqlite://{}", folder.path().join("jeton.db").display());
+        let environment = [("JETON_DATABASE_URL".to_owned(), database)].into();
+        let sources = crate::settings::Sources { dev: true, environment, ..Default::default() };
+        let settings = crate::settings::Resolved::read(&sources);
+        let settings = Arc::new(Settings::check(&settings, crate::settings::Needs::NOTHING).unwrap());
+        let store = crate::store::Store::connect(&settings.database).await.unwrap();
+        store.migrate().await.unwrap();
+        let passwords = crate::secret::pool::PasswordPool::new(1);
+        let app = Arc::new(App::open(settings, crate::clock::Clock::system(), store, passwords).await.unwrap());
+        let short = |State(app): State<Arc<App>>, request: Request, next: Next| {
+            wrap_within(Duration::from_millis(1), app, request, next)
+        };
+        let faulty = || async { panic!("a fault") as &'static str };
+        let router = axum::Router::new()
+            .route("/auth/token", get(std::future::pending::<&'static str>))
+            .route("/admin/v1/users", get(std::future::pending::<&'static str>))
+            .route("/auth/revoke", get(faulty))
+            .route("/admin/v1/keys", get(faulty))
+            .layer(axum::middleware::from_fn_with_state(app, short));
+        for (path, status, media, member) in [
+            ("/auth/token", 503, "application/json", "\"error\":\"temporarily_unavailable\""),
+            ("/admin/v1/users", 503, "application/problem+json", "\"status\":503"),
+            ("/auth/revoke", 500, "application/json", "\"error\":\"server_error\""),
+            ("/admin/v1/keys", 500, "application/problem+json", "\"status\":500"),
+        ] {
+            let request = Request::get(path).header("host", "localhost").body(axum::body::Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            let (parts, body) = response.into_parts();
+            let body = axum::body::to_bytes(body, 10_000).await.unwrap();
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            assert_eq!(
+                (parts.status.as_u16(), parts.headers["content-type"].to_str().unwrap()),
+                (status, media),
+                "{body}"
+            );
+            assert!(body.contains(member), "{body}");
+            assert_eq!(parts.headers.contains_key("retry-after"), status == 503);
+            assert!(parts.headers.contains_key("x-request-id"));
         }
     }
 

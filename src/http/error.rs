@@ -112,8 +112,11 @@ pub(super) fn unreadable(
 }
 
 /// The answer to a request that took too long.
-pub(super) fn too_slow(app: &App) -> Response {
-    unavailable(app, "The request took too long: try again.")
+pub(super) fn too_slow(app: &App, context: &Context, uri: &Uri) -> Response {
+    let Context { request_id, address, .. } = context;
+    let text = "The request took too long: try again.";
+    tracing::error!(path = uri.path(), %request_id, %address, "a request was given up after its deadline");
+    if is_of_admin(uri) { problem::unavailable(app, context, text) } else { unavailable(app, text) }
 }
 
 fn unavailable(app: &App, description: &'static str) -> Response {
@@ -149,11 +152,11 @@ fn of_router(
     code: &'static str,
     text: &'static str,
 ) -> Response {
-    if uri.path().contains("/admin/v1") {
-        problem::problem(app, context, status, code, text)
-    } else {
-        plain(app, status, code, text)
-    }
+    if is_of_admin(uri) { problem::problem(app, context, status, code, text) } else { plain(app, status, code, text) }
+}
+
+fn is_of_admin(uri: &Uri) -> bool {
+    uri.path().contains("/admin/v1")
 }
 
 /// The answer for a path that does not exist.
@@ -176,16 +179,16 @@ pub(super) async fn method_not_allowed(
     of_router(&app, &context, &uri, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", text)
 }
 
-/// The answer of a server for development to a Host header that does not name this machine.
-pub(super) fn foreign_host(app: &App) -> Response {
-    let text = "With --dev only loopback names are answered.";
-    plain(app, StatusCode::MISDIRECTED_REQUEST, "invalid_request", text)
+/// The answer to a request that is not for a host of this server.
+pub(super) fn foreign(app: &App, context: &Context, uri: &Uri, status: StatusCode, text: &'static str) -> Response {
+    of_router(app, context, uri, status, "invalid_request", text)
 }
 
 /// The answer when the server itself is at fault.
-pub(super) fn panicked(app: &App, fault: &(dyn Any + Send + 'static)) -> Response {
+pub(super) fn panicked(app: &App, context: &Context, uri: &Uri, fault: &(dyn Any + Send + 'static)) -> Response {
     let text = fault.downcast_ref::<&str>().map(|text| (*text).to_owned()).or(fault.downcast_ref::<String>().cloned());
-    tracing::error!(fault = text.unwrap_or_default(), "a request met a fault of the server");
+    let request_id = context.request_id;
+    tracing::error!(%request_id, fault = text.unwrap_or_default(), "a request met a fault of the server");
     let refusal = Refusal::new(ErrorCode::ServerError, "The server met a fault; its log has the details.");
-    plain(app, status(refusal.code), refusal.code.name(), refusal.description)
+    of_router(app, context, uri, status(refusal.code), refusal.code.name(), refusal.description)
 }

@@ -8,6 +8,7 @@ mod context;
 mod docs;
 mod envelope;
 mod error;
+mod host;
 mod oauth;
 mod ops;
 mod problem;

@@ -1,34 +1,66 @@
-//! Connections: a deadline for the head of a request, a bound on their number, and an end that waits for requests.
+//! Takes connections: as many as there are places for, and none any more once the server stops.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1::Builder;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tower::ServiceExt;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
-use crate::http::Peer;
+use super::connection::{self, Deadlines, Served};
 
-/// The most connections at a time.
-const MOST: usize = 20_000;
-/// The longest that the head of a request may take to arrive; also the longest that a connection stays idle.
-const HEAD_DEADLINE: Duration = Duration::from_secs(30);
-/// The longest that a stop waits for requests in flight.
-const DRAIN: Duration = Duration::from_secs(20);
+/// How many connections there may be, and how long each may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The most connections at a time. Others wait until the system has no room for them either.
+    pub(super) places: u32,
+    /// What holds for a connection.
+    pub(super) deadlines: Deadlines,
+    /// The longest that a connection may be idle which takes one of the last places. Who opens many connections then
+    /// loses them soon, and whoever has something to ask finds a place. There is no bound for one address: behind a
+    /// proxy all clients have the same.
+    pub(super) idle_when_crowded: Duration,
+}
 
-pub(super) async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(MOST));
-    let graceful = GracefulShutdown::new();
-    let mut builder = Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).max_buf_size(128 * 1024);
+impl Limits {
+    /// The usual ones.
+    pub(super) const fn for_places(places: u32) -> Self {
+        Self {
+            places,
+            deadlines: Deadlines {
+                opening: Duration::from_secs(10),
+                head: Duration::from_secs(30),
+                stall: Duration::from_secs(30),
+                drain: Duration::from_secs(20),
+                last_call: Duration::from_millis(250),
+            },
+            idle_when_crowded: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The share of the places that are the last: one in ten.
+const LAST: u32 = 10;
+
+/// Serves a listener until the server stops and its requests in flight are finished.
+pub(super) async fn serve(listener: TcpListener, served: Served, limits: Limits) {
+    let places = Arc::new(Semaphore::new(limits.places as usize));
+    let mut stopped = served.stopped.clone();
+    let start = |place: tokio::sync::OwnedSemaphorePermit, (stream, peer): (TcpStream, SocketAddr)| {
+        let mut deadlines = limits.deadlines;
+        if places.available_permits() < (limits.places / LAST) as usize {
+            deadlines.head = deadlines.head.min(limits.idle_when_crowded);
+        }
+        let connection = connection::run(stream, peer, served.clone(), deadlines);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error, %peer, "a connection ended early");
+            }
+            drop(place);
+        });
+    };
+    let mut full = false;
     loop {
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await;
@@ -36,52 +68,38 @@ pub(super) async fn serve(listener: TcpListener, router: Router, mut stopped: wa
         };
         let (place, accepted) = tokio::select! {
             next = next => next,
-            _ = stopped.changed() => break,
+            _ = stopped.wait_for(|stopped| *stopped) => break,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
+        match (place, accepted) {
+            (Ok(place), Ok(accepted)) => {
+                start(place, accepted);
+                let is_full = places.available_permits() == 0;
+                if is_full && !full {
+                    tracing::warn!(places = limits.places, "every place is taken: further connections have to wait");
+                }
+                full = is_full;
+            }
+            (_, Err(error)) => {
                 // Out of file descriptors, most likely: others will be closed.
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
             }
-        };
-        let connection = builder.serve_connection(prepare(stream), service(router.clone(), peer));
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, %peer, "a connection ended early");
-            }
-            drop(place);
-        });
+            // Nobody closes it.
+            (Err(_), _) => break,
+        }
+    }
+    // Who had connected when the stop came is served, too.
+    let last_call = Instant::now() + limits.deadlines.last_call;
+    while let Ok(place) = Arc::clone(&places).try_acquire_owned()
+        && let Ok(Ok(accepted)) = tokio::time::timeout_at(last_call, listener.accept()).await
+    {
+        start(place, accepted);
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests were still in flight after {} s", DRAIN.as_secs());
+    // Each connection bounds its own end.
+    let all = places.acquire_many(limits.places);
+    let longest = limits.deadlines.drain + Duration::from_secs(1);
+    if tokio::time::timeout(longest, all).await.is_err() {
+        tracing::warn!("requests were still in flight after {} s", longest.as_secs());
     }
-}
-
-fn prepare(stream: TcpStream) -> TokioIo<TcpStream> {
-    // Answers are small and whole: waiting to fill a packet only delays them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
-    TokioIo::new(stream)
-}
-
-fn service(
-    router: Router,
-    peer: SocketAddr,
-) -> impl hyper::service::Service<
-    Request<Incoming>,
-    Response = axum::response::Response,
-    Error = std::convert::Infallible,
-    Future: Send + 'static,
-> + Clone {
-    hyper::service::service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
-        router.clone().oneshot(request)
-    })
 }

@@ -50,6 +50,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where the certificate of the public listener is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// PEM: the certificate and its chain.
+    pub certificate: PathBuf,
+    /// PEM: its private key.
+    pub key: PathBuf,
+}
+
 /// What a command cannot do without.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Needs {
@@ -79,6 +88,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where metrics and health listen.
     pub ops_listen: SocketAddr,
+    /// The certificate of the public listener; in clear without.
+    pub tls: Option<TlsFiles>,
     /// The `iss` of every token; empty for commands that need none.
     pub issuer: String,
     /// Whether the issuer was not set and follows the address that is listened on (with `--dev`).
@@ -150,8 +161,13 @@ impl Settings {
     pub fn listens_on(&mut self, address: SocketAddr) {
         self.listen = address;
         if self.issuer_follows_listen {
-            self.issuer = format!("http://{address}");
+            self.issuer = format!("{}://{address}", self.scheme());
         }
+    }
+
+    /// `https` or `http`: how the public listener is spoken to.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
     /// What is known of this server when a token is read.

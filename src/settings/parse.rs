@@ -12,6 +12,7 @@ use url::{Host, Url};
 use super::resolve::{Resolved, Source};
 use super::{
     LONGEST_ACCESS_TOKEN_TTL, LONGEST_HISTORY, LONGEST_SESSION_TTL, LogFormat, MasterKeySource, Needs, Settings,
+    TlsFiles,
 };
 use crate::store::Location;
 use crate::token::environment::{Environment, KnownIssuer};
@@ -166,10 +167,11 @@ pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
             }
         }
     }
+    let tls = tls(&mut checker);
     let issuer_follows_listen =
         dev && resolved.values.get("issuer").is_some_and(|value| value.source == Source::Default);
     let issuer = match resolved.get("issuer") {
-        Some(_) if issuer_follows_listen => format!("http://{listen}"),
+        Some(_) if issuer_follows_listen => format!("{}://{listen}", if tls.is_some() { "https" } else { "http" }),
         Some(_) => checker.parse("issuer", issuer, String::new()),
         None => {
             if needs.issuer {
@@ -224,6 +226,7 @@ pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
         dev,
         listen,
         ops_listen,
+        tls,
         known_issuers: sisters(&mut checker, &environment, &issuer),
         signing_algorithm: checker.parse("signing_alg", SigningAlgorithm::from_str, SigningAlgorithm::Es256),
         access_token_ttl: checker.seconds("access_token_ttl", LONGEST_ACCESS_TOKEN_TTL),
@@ -262,6 +265,28 @@ pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
         master_key_old,
     };
     if checker.problems.is_empty() { Ok(settings) } else { Err(checker.problems) }
+}
+
+/// The files of the certificate: both or neither.
+fn tls(checker: &mut Checker<'_>) -> Option<TlsFiles> {
+    let mut file = |name: &'static str| {
+        let text = checker.resolved.get(name)?;
+        if text.contains("-----BEGIN") {
+            // Most likely the path was given as JETON_…_FILE. The text is not repeated: it may be the key.
+            checker.problem(name, "is a certificate or a key itself: set the path of its file instead");
+        }
+        Some(PathBuf::from(text))
+    };
+    match (file("tls_certificate"), file("tls_key")) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, None) => None,
+        (certificate, _) => {
+            let (set, missing) =
+                if certificate.is_some() { ("CERTIFICATE", "tls_key") } else { ("KEY", "tls_certificate") };
+            checker.problem(missing, &format!("is not set, and JETON_TLS_{set} is: set both or neither"));
+            None
+        }
+    }
 }
 
 /// The sister environments: others than this one, each named once.

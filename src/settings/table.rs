@@ -40,13 +40,15 @@ const fn secret(definition: Definition) -> Definition {
 }
 
 /// Every setting.
-pub static TABLE: [Definition; 25] = [
+pub static TABLE: [Definition; 27] = [
     secret(in_dev(
         setting("database_url", "sqlite://jeton.db", "the database: sqlite://PATH or postgres://…"),
         "sqlite://jeton-dev.db",
     )),
     setting("listen", "127.0.0.1:8080", "address of the public and admin API"),
     setting("ops_listen", "127.0.0.1:8081", "address of /metrics, /healthz and /readyz"),
+    setting("tls_certificate", "", "PEM file of the certificate and its chain, for TLS on the listen address"),
+    setting("tls_key", "", "PEM file of the certificate's private key"),
     in_dev(setting("issuer", "", "the iss of every token; https unless loopback"), "http://127.0.0.1:8080"),
     in_dev(setting("environment", "live", "short name put into tokens and secrets"), "dev"),
     setting("known_issuers", "", "sister environments: NAME=ISSUER, comma-separated"),

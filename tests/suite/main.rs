@@ -21,6 +21,7 @@ mod refusals;
 mod rust_client;
 mod secrets;
 mod security;
+mod serving;
 mod sessions;
 mod store_contract;
 mod structure;

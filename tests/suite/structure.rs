@@ -9,7 +9,8 @@ const FLOORS: [&str; 12] =
     ["oauth", "clock", "token", "secret", "store", "settings", "view", "flow", "admin", "http", "serve", "cli"];
 
 /// What speaks HTTP.
-const WEB: [&str; 7] = ["axum", "hyper", "hyper_util", "http_body_util", "tower", "tower_http", "askama"];
+const WEB: [&str; 9] =
+    ["axum", "hyper", "hyper_util", "http_body_util", "tower", "tower_http", "askama", "rustls", "tokio_rustls"];
 
 struct File {
     path: PathBuf,

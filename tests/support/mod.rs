@@ -142,10 +142,11 @@ impl TestServer {
         environment.extend(setup.environment);
         let resolved = Resolved::read(&Sources { environment, dev: setup.dev, ..Sources::default() });
         let settings = Settings::check(&resolved, Needs::ALL).unwrap();
+        let scheme = settings.scheme();
         let clock = setup.clock.unwrap_or_else(Clock::system);
         let server = Server::start(settings, clock.clone()).await.unwrap();
         Self {
-            base: format!("http://{}", server.address),
+            base: format!("{scheme}://{}", server.address),
             ops: format!("http://{}", server.ops_address),
             http: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             database: database.to_owned(),

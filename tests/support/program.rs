@@ -1,6 +1,7 @@
 //! The real binary: a place to run it in, commands, and servers that run.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -72,7 +73,18 @@ impl Place {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        self.command_of(program().as_os_str(), arguments)
+    }
+
+    /// Lines for a shell, to which the binary is `$0`.
+    pub(crate) fn shell(&self, lines: &str) -> Command {
+        let mut command = self.command_of("sh".as_ref(), &["-c", lines]);
+        command.arg(program());
+        command
+    }
+
+    fn command_of(&self, program: &OsStr, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.folder.path()).env_clear().envs(&self.environment);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command
@@ -235,14 +247,22 @@ fn logged(log: &str, name: &str) -> Option<String> {
 
 impl Running {
     pub(crate) fn start(place: &Place, arguments: &[&str]) -> Self {
-        let mut running = Self::begin(place, arguments);
+        Self::start_by(place.command(&[&["serve"], arguments].concat()))
+    }
+
+    /// A server that this command starts.
+    pub(crate) fn start_by(command: Command) -> Self {
+        let mut running = Self::begin_by(command);
         running.wait_until_it_listens();
         running
     }
 
     /// A server that has not said yet where it listens.
     pub(crate) fn begin(place: &Place, arguments: &[&str]) -> Self {
-        let mut command = place.command(&[&["serve"], arguments].concat());
+        Self::begin_by(place.command(&[&["serve"], arguments].concat()))
+    }
+
+    fn begin_by(mut command: Command) -> Self {
         let mut guard =
             Guard(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
         let log = collect(guard.0.stderr.take().unwrap());

@@ -1,0 +1,78 @@
+//! Which host a request names: one, and the same everywhere, or it is not answered.
+
+use axum::extract::Request;
+use axum::http::{Version, header};
+
+/// The host that a request names; none with HTTP/1.0 or HTTP/2 alone. With HTTP/2 it stands in `:authority`, which is
+/// the authority of the target here, as it is of an absolute target in HTTP/1.1.
+///
+/// # Errors
+/// What is wrong (RFC 9112 §3.2, RFC 9113 §8.3.1): a server in front may have read another host than this one would.
+pub(super) fn named(request: &Request) -> Result<Option<&str>, &'static str> {
+    let mut headers = request.headers().get_all(header::HOST).iter();
+    let host = headers.next().map(|value| value.to_str().unwrap_or_default());
+    if headers.next().is_some() {
+        return Err("There is more than one Host header.");
+    }
+    if host.is_some_and(|host| !is_host(host)) {
+        return Err("The Host header names no host.");
+    }
+    match (host, request.uri().authority()) {
+        (None, None) if request.version() == Version::HTTP_11 => Err("There is no Host header."),
+        (Some(host), Some(target)) if !host.eq_ignore_ascii_case(target.as_str()) => {
+            Err("The Host header names another host than the target of the request.")
+        }
+        (_, Some(target)) if !is_host(target.as_str()) => Err("The target of the request names no host."),
+        (host, target) => Ok(host.or(target.map(|target| target.as_str()))),
+    }
+}
+
+/// A name or an address, and maybe a port (RFC 3986 §3.2.2 and §3.2.3); no user.
+fn is_host(text: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_legal)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn request(version: Version, target: &str, hosts: &[&str]) -> Request {
+        let mut builder = Request::builder().version(version).uri(target);
+        for host in hosts {
+            builder = builder.header("host", *host);
+        }
+        builder.body(Body::empty()).unwrap()
+    }
+
+    #[test]
+    fn a_request_names_one_host_and_the_same_everywhere() {
+        let (http10, http11, http2) = (Version::HTTP_10, Version::HTTP_11, Version::HTTP_2);
+        for (version, target, hosts, named_host) in [
+            (http11, "/x", &["a.example:80"][..], Some("a.example:80")),
+            (http11, "/x", &["[::1]:8080"], Some("[::1]:8080")),
+            (http11, "http://a.example/x", &["A.example"], Some("A.example")),
+            (http10, "/x", &[], None),
+            (http2, "http://a.example/x", &[], Some("a.example")),
+            (http2, "http://a.example/x", &["a.example"], Some("a.example")),
+        ] {
+            assert_eq!(named(&request(version, target, hosts)), Ok(named_host), "{version:?} {target} {hosts:?}");
+        }
+        for (version, target, hosts) in [
+            (http11, "/x", &[][..]),
+            (http11, "/x", &["a.example", "a.example"]),
+            (http11, "/x", &[""]),
+            (http11, "/x", &["a.example, b.example"]),
+            (http11, "/x", &["user@a.example"]),
+            (http11, "/x", &["a.example/y"]),
+            (http11, "http://a.example/x", &["b.example"]),
+            (http11, "http://user@a.example/x", &["user@a.example"]),
+            (http2, "http://a.example/x", &["b.example"]),
+            (http2, "http://user@a.example/x", &[]),
+        ] {
+            assert!(named(&request(version, target, hosts)).is_err(), "{version:?} {target} {hosts:?}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! TLS on the public listener: its certificate, and how a new one is taken while the server runs.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest::{Context, SHA256};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, Error, RootCertStore, ServerConfig};
+use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
+
+use crate::flow::StartError;
+use crate::oauth::time::Timestamp;
+use crate::settings::TlsFiles;
+
+/// The name of HTTP/2 (RFC 9113 §3.2) and of HTTP/1.1 (RFC 7301 §6) when a protocol is agreed on.
+pub(super) const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
+/// The time between two looks at the files.
+const LOOK: Duration = Duration::from_secs(5);
+/// A certificate that ends sooner is told of.
+const ENDS_SOON: i64 = 14 * 24 * 3600;
+
+/// The certificate and key in use.
+pub(super) struct Certificates {
+    files: TlsFiles,
+    in_use: ArcSwap<CertifiedKey>,
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Certificates").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.in_use.load_full())
+    }
+}
+
+impl Certificates {
+    /// Reads the files that are set.
+    ///
+    /// # Errors
+    /// One sentence, with the name of the setting, when there is no certificate with its key in them.
+    pub(super) fn open(files: &TlsFiles) -> Result<(Arc<Self>, Watched), StartError> {
+        let (pair, content) = read(files).map_err(StartError)?;
+        let watched = Watched { in_use: content, doubtful: None };
+        Ok((Arc::new(Self { files: files.clone(), in_use: ArcSwap::from_pointee(pair) }), watched))
+    }
+
+    /// What a TLS handshake needs: TLS 1.2 or 1.3, HTTP/2 or HTTP/1.1.
+    ///
+    /// # Errors
+    /// Never, as long as the provider has ciphers for both versions.
+    pub(super) fn config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, StartError> {
+        let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| StartError(format!("TLS cannot be used: {error}")))?;
+        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::clone(self) as _);
+        config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// Looks at the files again and again, and at once on SIGHUP: a good new pair is used from then on.
+    pub(super) async fn keep_current(self: Arc<Self>, mut watched: Watched) {
+        let mut hangup = match signal(SignalKind::hangup()) {
+            Ok(hangup) => Some(hangup),
+            Err(error) => {
+                tracing::warn!(%error, "SIGHUP cannot be listened for; the certificate is looked at every 5 s");
+                None
+            }
+        };
+        loop {
+            let asked = async {
+                match &mut hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let at_once = tokio::select! {
+                () = tokio::time::sleep(LOOK) => false,
+                _ = asked => true,
+            };
+            let files = self.files.clone();
+            let Ok(found) = tokio::task::spawn_blocking(move || read(&files)).await else { continue };
+            match watched.judge(found, at_once) {
+                Verdict::Keep => {}
+                Verdict::Use(pair) => {
+                    let ends = end_of(&pair.cert).map(|end| end.to_string());
+                    tracing::info!(ends, "a new certificate is used from now on");
+                    self.in_use.store(Arc::new(*pair));
+                }
+                Verdict::Report(problem) => {
+                    tracing::error!("the certificate in use stays, since the new one is of no use: {problem}");
+                }
+            }
+        }
+    }
+}
+
+/// What is known of the files: the hash of what is in use.
+#[derive(Debug)]
+pub(super) struct Watched {
+    in_use: [u8; 32],
+    /// What was found wrong, and whether that was said. Files are replaced one after the other, so what does not fit
+    /// together is looked at once more before it is reported.
+    doubtful: Option<(String, bool)>,
+}
+
+/// What follows from a look at the files.
+#[derive(Debug)]
+enum Verdict {
+    Keep,
+    Use(Box<CertifiedKey>),
+    Report(String),
+}
+
+impl Watched {
+    fn judge(&mut self, found: Result<(CertifiedKey, [u8; 32]), String>, at_once: bool) -> Verdict {
+        let problem = match found {
+            Ok((_, content)) if content == self.in_use => {
+                self.doubtful = None;
+                return Verdict::Keep;
+            }
+            Ok((pair, content)) => {
+                (self.in_use, self.doubtful) = (content, None);
+                return Verdict::Use(Box::new(pair));
+            }
+            Err(problem) => problem,
+        };
+        let seen_before = self.doubtful.as_ref().filter(|(doubtful, _)| *doubtful == problem);
+        let said = seen_before.is_some_and(|(_, said)| *said);
+        let report = (seen_before.is_some() || at_once) && !said;
+        self.doubtful = Some((problem.clone(), said || report));
+        if report { Verdict::Report(problem) } else { Verdict::Keep }
+    }
+}
+
+/// Reads a certificate with its chain, and the key that belongs to it; with them the hash of both files.
+fn read(files: &TlsFiles) -> Result<(CertifiedKey, [u8; 32]), String> {
+    let certificate = content("JETON_TLS_CERTIFICATE", &files.certificate)?;
+    let key = content("JETON_TLS_KEY", &files.key)?;
+    let chain = chain_of(&certificate).ok_or_else(|| {
+        format!("JETON_TLS_CERTIFICATE: {} holds no certificate in the form PEM", files.certificate.display())
+    })?;
+    let private = PrivateKeyDer::from_pem_slice(&key)
+        .map_err(|_| format!("JETON_TLS_KEY: {} holds no private key in the form PEM", files.key.display()))?;
+    let pair = CertifiedKey::from_der(chain, private, &default_provider()).map_err(|error| match error {
+        Error::InconsistentKeys(_) => format!(
+            "JETON_TLS_KEY: the key in {} is not that of the certificate in {}",
+            files.key.display(),
+            files.certificate.display()
+        ),
+        Error::InvalidCertificate(error) => {
+            format!("JETON_TLS_CERTIFICATE: {} cannot be used: {error}", files.certificate.display())
+        }
+        error => format!("JETON_TLS_KEY: {} cannot be used: {error}", files.key.display()),
+    })?;
+    let mut hash = Context::new(&SHA256);
+    for part in [&certificate, &key] {
+        hash.update(&part.len().to_be_bytes());
+        hash.update(part);
+    }
+    let mut content = [0; 32];
+    content.copy_from_slice(hash.finish().as_ref());
+    Ok((pair, content))
+}
+
+fn content(setting: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    let content = std::fs::read(path).map_err(|error| format!("{setting}: {} cannot be read: {error}", path.display()));
+    Ok(Zeroizing::new(content?))
+}
+
+fn chain_of(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().ok()?;
+    (!chain.is_empty()).then_some(chain)
+}
+
+/// When a certificate ends.
+fn end_of(chain: &[CertificateDer<'_>]) -> Option<Timestamp> {
+    let certificate = ParsedCertificate::try_from(chain.first()?).ok()?;
+    // The library tells the end of a certificate only when it judges one that is over; at that time all are.
+    let at_last = UnixTime::since_unix_epoch(Duration::from_secs(u64::from(u32::MAX) * 64));
+    let roots = RootCertStore::empty();
+    let provider = default_provider();
+    let algorithms = provider.signature_verification_algorithms.all;
+    match rustls::client::verify_server_cert_signed_by_trust_anchor(&certificate, &roots, &[], at_last, algorithms) {
+        Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+            i64::try_from(not_after.as_secs()).ok().map(Timestamp::from_seconds)
+        }
+        _ => None,
+    }
+}
+
+/// What is to be said of the certificate of a server, at a moment.
+///
+/// # Errors
+/// What will cause trouble: files that cannot be used, a certificate that ends within 14 days or does not name `host`.
+pub fn examine(files: &TlsFiles, host: Option<&str>, now: Timestamp) -> Result<String, String> {
+    let (pair, _) = read(files)?;
+    let name = host.map(|host| host.trim_start_matches('[').trim_end_matches(']').to_owned());
+    if let Some(name) = name.and_then(|name| ServerName::try_from(name).ok())
+        && let Some(certificate) = pair.cert.first()
+        && let Ok(certificate) = ParsedCertificate::try_from(certificate)
+        && rustls::client::verify_server_name(&certificate, &name).is_err()
+    {
+        return Err(format!("the certificate does not name {}, the host of the issuer", name.to_str()));
+    }
+    match end_of(&pair.cert) {
+        Some(end) if end <= now => Err(format!("the certificate ended at {end}")),
+        Some(end) if end <= now.plus_seconds(ENDS_SOON) => {
+            Err(format!("the certificate ends at {end}: replace its files, the server takes them by itself"))
+        }
+        Some(end) => Ok(format!("the certificate ends at {end}")),
+        None => Ok("the certificate can be used".into()),
+    }
+}

@@ -1,0 +1,49 @@
+//! More connections than the system allows.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::{KEYS, PATIENCE, get};
+use crate::support::program::{Place, Running};
+use crate::support::Backend;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beyond_what_the_system_allows_connections_wait_and_the_others_go_on() {
+    let place = Place::new(Backend::Sqlite).await;
+    // 256 open files: 128 of them for connections.
+    let server = Running::start_by(place.shell("ulimit -n 256 && exec \"$0\" serve"));
+    server.says("places=128");
+    server.says("fewer than 20000 connections fit the limit of open files");
+    let address = server.base.strip_prefix("http://").unwrap().to_owned();
+    let connect = || {
+        let stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    };
+    let answered = |stream: &mut TcpStream| {
+        stream.write_all(get(KEYS).as_bytes()).unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        // The rest, so that the next answer begins where it is looked for.
+        stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let mut rest = [0; 8192];
+        while stream.read(&mut rest).is_ok_and(|count| count > 0) {}
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    };
+    let mut first = connect();
+    answered(&mut first);
+    let mut others: Vec<TcpStream> = (0..300).map(|_| connect()).collect();
+    server.says("every place is taken");
+    for _ in 0..5 {
+        answered(&mut first);
+    }
+    // Whoever waits is served as soon as there is a place.
+    let mut last = others.pop().unwrap();
+    drop(others);
+    answered(&mut last);
+    answered(&mut first);
+    assert!(!server.log.lock().unwrap().contains("was not accepted"), "files do not run out");
+    assert!(server.stop().success());
+}
