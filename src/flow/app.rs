@@ -59,7 +59,8 @@ pub struct App {
     pub(super) explanations: Limit,
     admin_audience: String,
     default_audience: String,
-    node: Uuid,
+    /// The id of this node, new at each start.
+    pub node: Uuid,
 }
 
 impl App {

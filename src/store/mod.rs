@@ -26,7 +26,7 @@ pub use log::{Covered, LogEntry, LogEvent, LogPage};
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
 pub use sessions::{Begun, HeldSession, NewSession, Rotation, SessionFilter};
-pub use upkeep::Swept;
+pub use upkeep::{Round, swept_kinds};
 
 use std::time::Duration;
 
