@@ -22,8 +22,10 @@
 mod support;
 
 mod crashes;
+mod load;
 mod report;
 mod run;
+mod upkeep;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -34,7 +36,7 @@ use run::Run;
 use support::Backend;
 
 /// All parts, in the order in which they run.
-const PARTS: &[Part] = &[crashes::PART];
+const PARTS: &[Part] = &[crashes::PART, upkeep::PART];
 
 /// A part of the endurance tests.
 pub(crate) struct Part {
