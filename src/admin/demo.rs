@@ -84,7 +84,7 @@ impl Administration {
                 ignore_existing(self.client_create(new, actor).await)?;
             }
         }
-        if self.store.user_for_login(USER.0).await?.is_none() {
+        if self.store.user_named(USER.0).await?.is_none() {
             let new = NewUser {
                 username: USER.0.to_owned(),
                 password: Some(SecretString::from(USER.1)),
@@ -136,7 +136,7 @@ impl Administration {
                 found.push(format!("client {}", demo.id));
             }
         }
-        if let Some((user, _)) = self.store.user_for_login(USER.0).await?
+        if let Some(user) = self.store.user_named(USER.0).await?
             && self.passwords.verify(SecretString::from(USER.1), user.password_hash).await?
         {
             found.push(format!("user {}", USER.0));

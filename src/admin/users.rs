@@ -186,7 +186,7 @@ impl Administration {
         // A username never has the form of an id, so there is no doubt about what is meant.
         let found = match id_or_name.parse::<Uuid>() {
             Ok(id) => self.store.user_find(id).await?,
-            Err(_) => self.store.user_for_login(id_or_name).await?.map(|(user, _)| user),
+            Err(_) => self.store.user_named(id_or_name).await?,
         };
         found.ok_or_else(|| not_found(id_or_name))
     }

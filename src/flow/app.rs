@@ -5,6 +5,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
+use super::guesses::Guesses;
 use super::limits::Limit;
 use super::metrics::Metrics;
 use super::used_secrets::UsedSecrets;
@@ -57,6 +58,7 @@ pub struct App {
     pub(super) remembered: RememberedSecrets,
     pub(super) used_secrets: UsedSecrets,
     pub(super) explanations: Limit,
+    pub(super) guesses: Guesses,
     admin_audience: String,
     default_audience: String,
     /// The id of this node, new at each start.
@@ -87,6 +89,7 @@ impl App {
             admin_audience: settings.admin_audience(),
             default_audience: settings.default_audience(),
             explanations: Limit::of_explanations(&clock),
+            guesses: Guesses::new(&clock),
             settings,
             master,
             clock,

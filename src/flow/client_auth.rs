@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{App, Failure, Request, Result};
+use super::guesses::Authentication;
+use super::{App, Request, Result};
 use crate::oauth::client::{Client, SecretDigest};
 use crate::oauth::credentials::Credentials;
 use crate::oauth::error::Refusal;
@@ -20,7 +21,7 @@ use crate::token::{equal_in_constant_time, sha256};
 /// # Errors
 /// `invalid_client` or `invalid_request`; or it could not be decided.
 pub async fn authenticate(app: &App, request: &Request<'_>) -> Result<Arc<Client>> {
-    verify(app, Credentials::read(request.authorization, request.parameters)?).await
+    verify(app, Credentials::read(request.authorization, request.parameters)?, request).await
 }
 
 /// Authenticates a client that must have a secret: introspection tells nothing to public clients (RFC 7662 §4).
@@ -39,34 +40,43 @@ pub async fn authenticate_confidential(app: &App, request: &Request<'_>) -> Resu
 ///
 /// # Errors
 /// As [`authenticate`].
-pub async fn verify(app: &App, credentials: Credentials) -> Result<Arc<Client>> {
+pub async fn verify(app: &App, credentials: Credentials, request: &Request<'_>) -> Result<Arc<Client>> {
     let (client_id, secret) = match &credentials {
         Credentials::Secret { client_id, secret } => (client_id, Some(secret)),
         Credentials::IdAlone(client_id) => (client_id, None),
         Credentials::Nothing => return Err(Refusal::invalid_client("no client authentication").into()),
     };
+    let attempt = Authentication { client_id, request };
     let held = app.view.client_in_memory(client_id);
     let refused = match &held {
-        Some(client) => match judge(app, client, secret).await? {
+        Some(client) => match judge(app, client, secret, attempt).await? {
             Ok(()) => return Ok(Arc::clone(client)),
             Err(refusal) => Some(refusal),
         },
         None => None,
     };
-    let Some(fresh) = app.view.client_again(client_id).await? else {
-        return Err(Refusal::invalid_client(format!("unknown client{}", secret_says(app, secret))).into());
-    };
-    if let (Some(held), Some(refusal)) = (held, refused)
-        && same(&held, &fresh)
-    {
+    let fresh = app.view.client_again(client_id).await?;
+    let refusal = match (&fresh, held, refused) {
+        (None, ..) => Refusal::invalid_client(format!("unknown client{}", secret_says(app, secret))),
         // Memory was right, so nothing is hashed a second time.
-        return Err(refusal.into());
-    }
-    judge(app, &fresh, secret).await?.map_err(Failure::from)?;
-    Ok(fresh)
+        (Some(fresh), Some(held), Some(refusal)) if same(&held, fresh) => refusal,
+        (Some(fresh), ..) => match judge(app, fresh, secret, attempt).await? {
+            Ok(()) => return Ok(Arc::clone(fresh)),
+            Err(refusal) => refusal,
+        },
+    };
+    // Only who is refused has to wait: a right secret is known as such before.
+    attempt.check(app)?;
+    attempt.failed(app, fresh.is_some());
+    Err(refusal.into())
 }
 
-async fn judge(app: &App, client: &Client, secret: Option<&SecretString>) -> Result<std::result::Result<(), Refusal>> {
+async fn judge(
+    app: &App,
+    client: &Client,
+    secret: Option<&SecretString>,
+    attempt: Authentication<'_>,
+) -> Result<std::result::Result<(), Refusal>> {
     let refuse =
         |reason: String| Ok(Err(Refusal::invalid_client(reason).about(Identity::of_client(&client.client_id))));
     if !client.settings.enabled {
@@ -76,7 +86,7 @@ async fn judge(app: &App, client: &Client, secret: Option<&SecretString>) -> Res
         (true, None) => Ok(Ok(())),
         (true, Some(_)) => refuse("a public client presented a secret".into()),
         (false, None) => refuse("a confidential client presented no secret".into()),
-        (false, Some(secret)) if fits(app, client, secret).await? => Ok(Ok(())),
+        (false, Some(secret)) if fits(app, client, secret, attempt).await? => Ok(Ok(())),
         (false, Some(_)) => refuse(format!("wrong client secret{}", secret_says(app, secret))),
     }
 }
@@ -102,7 +112,7 @@ fn secret_says(app: &App, secret: Option<&SecretString>) -> String {
 }
 
 /// Whether one of the client's secrets fits. Generated secrets are compared first: that costs nothing.
-async fn fits(app: &App, client: &Client, presented: &SecretString) -> Result<bool> {
+async fn fits(app: &App, client: &Client, presented: &SecretString, attempt: Authentication<'_>) -> Result<bool> {
     let text = presented.expose_secret();
     let hash = sha256(text.as_bytes());
     for secret in &client.secrets {
@@ -116,9 +126,9 @@ async fn fits(app: &App, client: &Client, presented: &SecretString) -> Result<bo
         }
     }
     for secret in &client.secrets {
-        if let SecretDigest::Chosen(kept) = &secret.digest
-            && app.passwords.verify(presented.clone(), Some(kept.clone())).await?
-        {
+        let SecretDigest::Chosen(kept) = &secret.digest else { continue };
+        attempt.check(app)?;
+        if app.passwords.verify(presented.clone(), Some(kept.clone())).await? {
             app.remembered.remember(secret.id, kept, text);
             app.used_secrets.note(secret.id, app.clock.now());
             return Ok(true);

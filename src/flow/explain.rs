@@ -6,7 +6,7 @@
 
 use super::diagnose;
 use super::explanation::{self, Explanation};
-use super::{App, Failure, Request, Result, admin_token, check, client_auth, public};
+use super::{App, Request, Result, Throttled, admin_token, check, client_auth, public};
 use crate::oauth::cause::Cause;
 use crate::oauth::client::{Client, Permission};
 use crate::oauth::error::{ErrorCode, Refusal};
@@ -50,7 +50,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
         Caller::Administrator(client_id) => format!("client {client_id}"),
     };
     if app.settings.throttling && !app.explanations.allows(&actor) {
-        return Err(Failure::Throttled);
+        return Err(Throttled { seconds: 1, reason: "too many explanations", about: Identity::default() }.into());
     }
     let Some(text) = request.parameters.one_or_empty("token")? else {
         return Err(Refusal::invalid_request("The parameter token is missing.").into());

@@ -14,6 +14,8 @@ use crate::clock::Clock;
 const EXPLANATIONS: NonZeroU32 = NonZeroU32::new(20).expect("it is not zero");
 /// Explanations that one caller gets at once.
 const EXPLANATIONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(300).expect("it is not zero");
+/// Audit records of slowed down guesses that a node writes a minute in the long run, and at once.
+const AUDITS: NonZeroU32 = NonZeroU32::new(30).expect("it is not zero");
 /// Callers beyond which those who have not asked for a while are forgotten.
 const MANY: usize = 10_000;
 
@@ -39,6 +41,11 @@ impl Limit {
     pub(super) fn of_explanations(clock: &Clock) -> Self {
         let quota = Quota::per_second(EXPLANATIONS).allow_burst(EXPLANATIONS_AT_ONCE);
         Self(RateLimiter::new(quota, DashMapStateStore::default(), Ticks(clock.clone())))
+    }
+
+    /// The limit of what is written to the audit trail at the instance of strangers.
+    pub(super) fn of_audits(clock: &Clock) -> Self {
+        Self(RateLimiter::new(Quota::per_minute(AUDITS), DashMapStateStore::default(), Ticks(clock.clone())))
     }
 
     /// Whether the caller may ask once more.

@@ -28,6 +28,12 @@ pub struct Removed {
     kind: &'static str,
 }
 
+/// Labels of an attempt that has to wait.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Waits {
+    failures: &'static str,
+}
+
 /// The counters of a node.
 #[derive(Debug)]
 pub struct Metrics {
@@ -36,6 +42,7 @@ pub struct Metrics {
     removed: Family<Removed, Counter>,
     /// Seconds since the epoch.
     upkeep_ended: Gauge,
+    throttled: Family<Waits, Counter>,
 }
 
 impl Default for Metrics {
@@ -45,7 +52,13 @@ impl Default for Metrics {
         for kind in crate::store::swept_kinds() {
             drop(removed.get_or_create(&Removed { kind }));
         }
-        Self { refusals: Family::default(), issued: Family::default(), removed, upkeep_ended: Gauge::default() }
+        Self {
+            refusals: Family::default(),
+            issued: Family::default(),
+            removed,
+            upkeep_ended: Gauge::default(),
+            throttled: Family::default(),
+        }
     }
 }
 
@@ -65,6 +78,11 @@ impl Metrics {
         self.refusals.get_or_create(&Refused { endpoint, cause }).inc();
     }
 
+    /// Counts an attempt that has to wait, because of failures under a name of this kind.
+    pub(super) fn throttled(&self, failures: &'static str) {
+        self.throttled.get_or_create(&Waits { failures }).inc();
+    }
+
     /// Counts an issued access token.
     pub fn issued(&self, grant: &'static str) {
         self.issued.get_or_create(&Issued { grant }).inc();
@@ -80,6 +98,8 @@ impl Metrics {
         registry.register("upkeep_removed", removed, self.removed.clone());
         let ended = "When the last complete round of upkeep ended on any node, in seconds since the epoch; 0: not yet";
         registry.register("upkeep_last_round_timestamp_seconds", ended, self.upkeep_ended.clone());
+        let help = "Attempts to guess that had to wait, by what there were too many failures of";
+        registry.register("throttled", help, self.throttled.clone());
         for (name, help, value) in gauges {
             let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
             gauge.set(*value);

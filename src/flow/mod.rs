@@ -8,6 +8,7 @@ pub mod client_credentials;
 pub mod diagnose;
 pub mod explain;
 pub mod explanation;
+mod guesses;
 pub mod introspect;
 pub mod issue;
 mod limits;
@@ -57,7 +58,18 @@ pub enum Failure {
     /// There is more to do than can be done.
     Overloaded,
     /// Whoever asks has asked too often.
-    Throttled,
+    Throttled(Throttled),
+}
+
+/// Whoever asks has asked too often.
+#[derive(Clone, Debug)]
+pub struct Throttled {
+    /// Seconds after which to ask again.
+    pub seconds: i64,
+    /// What there was too much of, for the log.
+    pub reason: &'static str,
+    /// Whom it is about, for the log.
+    pub about: Identity,
 }
 
 impl std::fmt::Display for Failure {
@@ -67,17 +79,20 @@ impl std::fmt::Display for Failure {
             Self::Refused(refusal) => refusal.description,
             Self::Unavailable(reason) => reason,
             Self::Overloaded => "there is more to do than can be done",
-            Self::Throttled => "it was asked too often",
+            Self::Throttled(throttled) => throttled.reason,
         })
     }
 }
 
 impl Failure {
-    /// The same failure; if it is a refusal, with whom it is about.
+    /// The same failure, with whom it is about.
     #[must_use]
     fn about(self, identity: Identity) -> Self {
         match self {
             Self::Refused(refusal) => Self::Refused(refusal.about(identity)),
+            Self::Throttled(throttled) => {
+                Self::Throttled(Throttled { about: throttled.about.and(identity), ..throttled })
+            }
             other => other,
         }
     }
@@ -86,6 +101,12 @@ impl Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<Throttled> for Failure {
+    fn from(throttled: Throttled) -> Self {
+        Self::Throttled(throttled)
     }
 }
 

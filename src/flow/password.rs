@@ -1,17 +1,18 @@
 //! The resource owner password grant (RFC 6749 §4.3).
 //!
-//! 1. Are there a username and a password? 2. May the client have what it asks for? 3. Is the password right? 4. May
-//!    the user have it? 5. Begin a session, if the client may refresh, provided that nothing was changed meanwhile.
+//! 1. Are there a username and a password? 2. May the client have what it asks for? 3. Is the password right, after not
+//!    too many wrong ones? 4. May the user have it? 5. Begin a session, if the client may refresh, provided that nothing was changed meanwhile.
 
 use secrecy::SecretString;
-use uuid::Uuid;
 
+use super::guesses::Login;
 use super::issue::{self, Grounds, TokenAnswer};
 use super::{App, Failure, Request, Result};
 use crate::oauth::claims;
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::grant::{self, Granted};
+use crate::oauth::guessing::Network;
 use crate::oauth::identity::Identity;
 use crate::oauth::revocation::LogNumber;
 use crate::oauth::session::Session;
@@ -30,27 +31,21 @@ pub(super) async fn answer(
 ) -> Result<Option<TokenAnswer>> {
     let (username, password) = credentials(request)?;
     let granted = grant::to_login(client, request.parameters, app.audiences())?;
-    let found = app.store.user_for_login(username).await?;
-    let is_behind = found.as_ref().is_some_and(|(_, head)| *head > log);
-    if is_behind && may_retry && !client.may_use(GrantType::RefreshToken) {
+    let record = app.store.login_find(username, Network::from(request.address)).await?;
+    let login = Login::new(username, request, &record);
+    if record.head > log && may_retry && !client.may_use(GrantType::RefreshToken) {
         // The token would carry what this node knew of the client, and be covered by what was revoked before the login.
         return Ok(None);
     }
-    let hash = found.as_ref().and_then(|(user, _)| user.password_hash.clone());
-    let right = app.passwords.verify(SecretString::from(password), hash).await?;
-    let (user, head) = match found {
-        Some((user, head)) if right && user.enabled => (user, head),
-        Some((user, _)) if right => return Err(wrong("the user is disabled", Some(user.id))),
-        Some((user, _)) => return Err(wrong("wrong password", Some(user.id))),
-        None => return Err(wrong("unknown user", None)),
-    };
+    let about = record.user.as_ref().map(|user| Identity::of_user(user.id)).unwrap_or_default();
+    let user = authenticated(app, &login, record.user, password).await.map_err(|failure| failure.about(about))?;
     let was_asked = request.parameters.one("scope")?.is_some();
     let granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
     let mut grounds = Grounds {
         sub: user.id.to_string(),
         granted: granted.clone(),
         session: None,
-        log: head.min(log),
+        log: record.head.min(log),
         extra: claims::merge(&client.settings.claims, Some(&user.claims)),
     };
     if !client.may_use(GrantType::RefreshToken) {
@@ -68,7 +63,7 @@ pub(super) async fn answer(
     let Some(begun) = app.store.session_create(&new, &app.audited(client, request)).await? else {
         return match app.store.user_find(user.id).await? {
             Some(now) if now.version == user.version => Ok(None),
-            _ => Err(wrong("the user was changed during the login", Some(user.id))),
+            _ => Err(wrong("the user was changed during the login").about(Identity::of_user(user.id))),
         };
     };
     if begun.superseded > 0 {
@@ -91,10 +86,29 @@ fn credentials<'a>(request: &Request<'a>) -> Result<(&'a str, &'a str)> {
     Err(Refusal::invalid_request("The username or the password is too long or has control characters.").into())
 }
 
+/// The user, if the password is right and there were not too many wrong ones.
+async fn authenticated(app: &App, login: &Login, user: Option<User>, password: &str) -> Result<User> {
+    login.check(app)?;
+    let hash = user.as_ref().and_then(|user| user.password_hash.clone());
+    let right = app.passwords.verify(SecretString::from(password), hash).await?;
+    // Others may have failed while this password was hashed: guesses in parallel gain nothing.
+    login.check(app)?;
+    let reason = match user {
+        Some(user) if right && user.enabled => {
+            login.succeeded(app);
+            return Ok(user);
+        }
+        Some(_) if right => "the user is disabled",
+        Some(_) => "wrong password",
+        None => "unknown user",
+    };
+    login.failed(app);
+    Err(wrong(reason))
+}
+
 /// The same answer for a wrong password, an unknown user and a disabled one (conformance PWD-003, PWD-017).
-fn wrong(reason: &'static str, user: Option<Uuid>) -> Failure {
-    let about = user.map(Identity::of_user).unwrap_or_default();
-    Refusal::new(ErrorCode::InvalidGrant, "The username or the password is wrong.").because(reason).about(about).into()
+fn wrong(reason: &'static str) -> Failure {
+    Refusal::new(ErrorCode::InvalidGrant, "The username or the password is wrong.").because(reason).into()
 }
 
 fn new_session(app: &App, client: &Client, user: &User, granted: &Granted) -> (Session, RefreshToken) {

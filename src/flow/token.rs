@@ -69,10 +69,13 @@ async fn authenticated(app: &App, request: &Request<'_>) -> Result<(Arc<Client>,
             Some(name) => (matches!(name, "password" | "refresh_token"), None),
         };
         if applies {
-            return Ok((client_auth::verify(app, Credentials::IdAlone(default.clone())).await?, default_grant));
+            return Ok((
+                client_auth::verify(app, Credentials::IdAlone(default.clone()), request).await?,
+                default_grant,
+            ));
         }
     }
-    Ok((client_auth::verify(app, credentials).await?, None))
+    Ok((client_auth::verify(app, credentials, request).await?, None))
 }
 
 /// The grant that is asked for.

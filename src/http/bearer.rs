@@ -56,7 +56,7 @@ pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next
             return refuse(&app, &context, StatusCode::UNAUTHORIZED, "invalid_token", &refusal);
         }
         Err(Failure::Unavailable(reason)) => return problem::answer(&app, &context, AdminError::Unavailable(reason)),
-        Err(Failure::Overloaded | Failure::Throttled | Failure::Refused(_)) => {
+        Err(Failure::Overloaded | Failure::Throttled(_) | Failure::Refused(_)) => {
             return problem::answer(&app, &context, AdminError::Overloaded);
         }
     };

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::context::Context;
 use super::problem;
 use crate::flow::explain::READ;
-use crate::flow::{App, Failure};
+use crate::flow::{App, Failure, Throttled};
 use crate::oauth::cause::Cause;
 use crate::oauth::challenge::Challenge;
 use crate::oauth::error::{ErrorCode, Refusal};
@@ -66,11 +66,14 @@ pub(super) fn answer(app: &App, context: &Context, endpoint: &'static str, failu
             app.metrics.refused(endpoint, cause);
             unavailable(app, "The request could not be decided just now: try again.")
         }
-        Failure::Throttled => {
-            tracing::warn!(endpoint, cause = "throttled", %request_id, %address, "asked too often");
-            app.metrics.refused(endpoint, "throttled");
-            let mut response = unavailable(app, "There were too many requests of this caller: wait a second.");
+        Failure::Throttled(Throttled { seconds, reason, about: Identity { client, subject, .. } }) => {
+            let cause = "throttled";
+            tracing::info!(endpoint, cause, client, subject, reason, seconds, %request_id, %address, "asked too often");
+            app.metrics.refused(endpoint, cause);
+            let mut response =
+                unavailable(app, "There were too many attempts: wait as many seconds as Retry-After says.");
             *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             response
         }
         Failure::Overloaded => {

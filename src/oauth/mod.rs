@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod error;
 pub mod form;
 pub mod grant;
+pub mod guessing;
 pub mod identity;
 pub mod parameters;
 pub mod presentation;

@@ -37,6 +37,13 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../migrations/sqlite/0003_history.sql"),
     },
     Migration {
+        number: 4,
+        name: "guesses",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0004_guesses.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0004_guesses.sql"),
+    },
+    Migration {
         number: 5,
         name: "upkeep",
         oldest_program: "0.1.0",

@@ -6,6 +6,7 @@ mod audit;
 mod batch;
 mod clients;
 mod database;
+mod guesses;
 mod keys;
 mod listen;
 mod log;
@@ -21,12 +22,14 @@ pub use audit::{AuditFilter, AuditRecord, Audited};
 pub use batch::Pace;
 pub use clients::ClientsInUse;
 pub use database::{Dialect, Location};
+pub use guesses::account_digest;
 pub use listen::Listener;
 pub use log::{Covered, LogEntry, LogEvent, LogPage};
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
 pub use sessions::{Begun, HeldSession, NewSession, Rotation, SessionFilter};
 pub use upkeep::{Round, swept_kinds};
+pub use users::LoginRecord;
 
 use std::time::Duration;
 

@@ -26,6 +26,10 @@ const REVOCATIONS_KEPT: i64 = 30 * 24 * 3600;
 const AUDIT_LIFE: i64 = 400 * 24 * 3600;
 /// Seconds after which a silent node is forgotten.
 const NODE_LIFE: i64 = 3600;
+/// Seconds for which failed logins to an account are remembered after the last one; by then they are forgiven.
+const GUESSES_LIFE: i64 = 30 * 24 * 3600;
+/// Seconds after the last login for which a user is known from a network.
+const NETWORK_LIFE: i64 = 400 * 24 * 3600;
 
 /// Until when rows were over that are removed now; the second argument is the time in seconds for which what is over is
 /// kept to be explained.
@@ -50,67 +54,36 @@ enum Walk {
 }
 
 /// Removes rows of a table whose moment has passed; there is an index on it.
+#[rustfmt::skip]
 macro_rules! by_moment {
-    ($table:literal, $moment:literal, $condition:literal) => {
+    ($table:literal, $moment:literal $(, $condition:literal)?) => {
         Walk::ByMoment {
             postgres: concat!(
-                "DELETE FROM ",
-                $table,
-                " WHERE id = ANY (ARRAY(SELECT id FROM ",
-                $table,
-                " WHERE ",
-                $moment,
-                " >= $1 AND ",
-                $moment,
-                " < $2 AND ",
-                $condition,
-                " ORDER BY ",
-                $moment,
-                " LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING ",
-                $moment,
-                " AS position"
+                "DELETE FROM ", $table, " WHERE ctid = ANY (ARRAY(SELECT ctid FROM ", $table, " WHERE ", $moment,
+                " >= $1 AND ", $moment, " < $2 ", $("AND ", $condition,)? " ORDER BY ", $moment,
+                " LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING ", $moment, " AS position"
             ),
             sqlite: concat!(
-                "DELETE FROM ",
-                $table,
-                " WHERE id IN (SELECT id FROM ",
-                $table,
-                " WHERE ",
-                $moment,
-                " >= $1 AND ",
-                $moment,
-                " < $2 AND ",
-                $condition,
-                " ORDER BY ",
-                $moment,
-                " LIMIT $3) RETURNING ",
-                $moment,
-                " AS position"
+                "DELETE FROM ", $table, " WHERE rowid IN (SELECT rowid FROM ", $table, " WHERE ", $moment,
+                " >= $1 AND ", $moment, " < $2 ", $("AND ", $condition,)? " ORDER BY ", $moment,
+                " LIMIT $3) RETURNING ", $moment, " AS position"
             ),
         }
     };
 }
 
 /// Removes rows of a table that are over by a condition, part by part.
+#[rustfmt::skip]
 macro_rules! by_id {
     ($table:literal, $condition:literal) => {
         Walk::ById {
             part: concat!("SELECT id AS position FROM ", $table, " WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2"),
             postgres: concat!(
-                "DELETE FROM ",
-                $table,
-                " WHERE id = ANY (ARRAY(SELECT id FROM ",
-                $table,
-                " WHERE id > $1 AND id <= $2 AND (",
-                $condition,
-                ") FOR UPDATE SKIP LOCKED)) RETURNING 1 AS one"
+                "DELETE FROM ", $table, " WHERE ctid = ANY (ARRAY(SELECT ctid FROM ", $table,
+                " WHERE id > $1 AND id <= $2 AND (", $condition, ") FOR UPDATE SKIP LOCKED)) RETURNING 1 AS one"
             ),
             sqlite: concat!(
-                "DELETE FROM ",
-                $table,
-                " WHERE id > $1 AND id <= $2 AND (",
-                $condition,
-                ") RETURNING 1 AS one"
+                "DELETE FROM ", $table, " WHERE id > $1 AND id <= $2 AND (", $condition, ") RETURNING 1 AS one"
             ),
         }
     };
@@ -118,7 +91,7 @@ macro_rules! by_id {
 
 /// Everything that is over some day. A further kind is a further line here.
 #[rustfmt::skip]
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 8] = [
     // The end of a session by disuse moves at each refresh and is in no index. One that was ended is kept as long as one
     // that came to its end; the log has the moment.
     Kind { name: "sessions", over_before: |now, history| now.plus_seconds(-history), walk: by_id!(
@@ -134,8 +107,10 @@ const KINDS: [Kind; 6] = [
          (SELECT 1 FROM sessions WHERE sessions.id = log.target_id)"
     ) },
     Kind { name: "log_entries", over_before: |now, _| now, walk: by_moment!("log", "expires_at", "kind <> 'token'") },
-    Kind { name: "audit_records", over_before: |now, _| now.plus_seconds(-AUDIT_LIFE), walk: by_moment!("audit", "at", "at > 0") },
-    Kind { name: "nodes", over_before: |now, _| now.plus_seconds(-NODE_LIFE), walk: by_moment!("nodes", "heartbeat_at", "id IS NOT NULL") },
+    Kind { name: "audit_records", over_before: |now, _| now.plus_seconds(-AUDIT_LIFE), walk: by_moment!("audit", "at") },
+    Kind { name: "nodes", over_before: |now, _| now.plus_seconds(-NODE_LIFE), walk: by_moment!("nodes", "heartbeat_at") },
+    Kind { name: "guesses", over_before: |now, _| now.plus_seconds(-GUESSES_LIFE), walk: by_moment!("guesses", "last_at") },
+    Kind { name: "known_networks", over_before: |now, _| now.plus_seconds(-NETWORK_LIFE), walk: by_moment!("known_networks", "last_login_at") },
 ];
 
 fn revocations(now: Timestamp, history: i64) -> Timestamp {

@@ -2,11 +2,14 @@
 
 use uuid::Uuid;
 
+use super::guesses::account_digest;
 use super::log::Notice;
 use super::row::{Row, to_json, unreadable, values};
 use super::{Audited, Page, Result, Store};
+use crate::oauth::guessing::{Failures, Network};
 use crate::oauth::revocation::{LogNumber, NewRevocation};
 use crate::oauth::scope::Scope;
+use crate::oauth::time::Timestamp;
 use crate::oauth::user::{User, username_key};
 
 pub(super) fn user(row: &Row) -> Result<User> {
@@ -23,17 +26,55 @@ pub(super) fn user(row: &Row) -> Result<User> {
     })
 }
 
+/// What a login is judged by, as it was at one moment.
+#[derive(Clone, Debug)]
+pub struct LoginRecord {
+    /// The user of the name, if there is one.
+    pub user: Option<User>,
+    /// The log head.
+    pub head: LogNumber,
+    /// Failed logins under the name that all nodes counted together.
+    pub failures: Option<Failures>,
+    /// Whether the user is known from the network.
+    pub is_known_network: bool,
+}
+
 impl Store {
-    /// The user of this name, with the log head at that moment.
+    /// What a login under this name from this network is judged by.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn user_for_login(&self, username: &str) -> Result<Option<(User, LogNumber)>> {
+    pub async fn login_find(&self, username: &str, network: Network) -> Result<LoginRecord> {
         let sql = "SELECT u.id AS user_id, username, password_hash, scope AS user_scope, claims AS user_claims, \
-                   enabled AS user_enabled, u.created_at AS user_created_at, version AS user_version, h.number AS head \
-                   FROM users u, log_head h WHERE u.username_key = $1 AND h.id = 1";
-        let row = self.database.query_one(sql, values![username_key(username)]).await?;
-        row.map(|row| Ok((user(&row)?, row.get("head")?))).transpose()
+                   enabled AS user_enabled, u.created_at AS user_created_at, version AS user_version, \
+                   h.number AS head, g.failures AS failures, g.last_at AS failed_at, k.network AS known \
+                   FROM log_head h LEFT JOIN users u ON u.username_key = $1 LEFT JOIN guesses g ON g.account = $2 \
+                   LEFT JOIN known_networks k ON k.user_id = u.id AND k.network = $3 WHERE h.id = 1";
+        let values = values![username_key(username), account_digest(username), network.to_string()];
+        let missing = || unreadable("head", &"the table log_head is empty");
+        let row = self.database.query_one(sql, values).await?.ok_or_else(missing)?;
+        let found: Option<Uuid> = row.get("user_id")?;
+        let (failures, failed_at): (Option<i64>, Option<i64>) = (row.get("failures")?, row.get("failed_at")?);
+        let known: Option<String> = row.get("known")?;
+        Ok(LoginRecord {
+            user: found.map(|_| user(&row)).transpose()?,
+            head: row.get("head")?,
+            failures: failures
+                .zip(failed_at)
+                .map(|(count, last)| Failures { count, last: Timestamp::from_millis(last) }),
+            is_known_network: known.is_some(),
+        })
+    }
+
+    /// The user of this name.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn user_named(&self, username: &str) -> Result<Option<User>> {
+        let sql = "SELECT id AS user_id, username, password_hash, scope AS user_scope, claims AS user_claims, \
+                   enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
+                   FROM users WHERE username_key = $1";
+        self.database.query_one(sql, values![username_key(username)]).await?.map(|row| user(&row)).transpose()
     }
 
     /// The user of this id.

@@ -235,9 +235,9 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
         ErrorCode::TemporarilyUnavailable => (
             "The server could not decide just now.",
             Text {
-                meaning: "The database did not answer, more passwords arrive than can be hashed, or one client \
-                          asked for too many explanations (429). Nothing was refused; a change may or may not \
-                          have happened.",
+                meaning: "The database did not answer, or more passwords arrive than can be hashed (503); or there \
+                          were too many failed logins, or too many explanations for one client (429). Nothing was \
+                          refused; a change may or may not have happened.",
                 see: "The answer is 503 or 429 with `Retry-After`. The log has the reason.",
                 client: "Wait as long as `Retry-After` says and repeat the same request. A refresh may be \
                          repeated with the same refresh token.",

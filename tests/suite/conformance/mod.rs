@@ -13,6 +13,7 @@ mod token_endpoint;
 mod access_token;
 pub(crate) mod bearer;
 pub(crate) mod forgery;
+mod guessing;
 mod introspection;
 pub(crate) mod jose;
 mod key_set;

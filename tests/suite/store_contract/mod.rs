@@ -3,6 +3,7 @@
 mod audit;
 mod clients;
 mod database;
+mod guesses;
 mod keys;
 mod listen;
 mod log;

@@ -114,6 +114,22 @@ on_both_stores!(old_records_and_silent_nodes_are_swept, async |backend| {
     assert_eq!(db.node_list().await.unwrap().iter().map(|node| node.id).collect::<Vec<_>>(), [alive.id]);
 });
 
+on_both_stores!(guesses_and_networks_of_long_ago_are_swept, async |backend| {
+    let (db, _, alice) = Db::with_holders(backend).await;
+    let allowance = jeton::oauth::guessing::Allowance { free: 10, forgiven_after: 600, longest: 900 };
+    for (account, address, moment) in [([1; 32], [192, 0, 2, 1], at(0)), ([2; 32], [192, 0, 2, 2], at(DAY))] {
+        db.guesses_add(account, 3, allowance, moment).await.unwrap();
+        db.network_note(alice.id, std::net::IpAddr::from(address).into(), moment).await.unwrap();
+    }
+    let swept = async |now: Timestamp| {
+        let swept = sweep(&db, now, 30 * DAY).await.into_iter();
+        swept.filter(|(kind, _)| ["guesses", "known_networks"].contains(kind)).collect::<Vec<_>>()
+    };
+    assert_eq!(swept(at(29 * DAY)).await, []);
+    assert_eq!(swept(at(30 * DAY + 1)).await, [("guesses", 1)]);
+    assert_eq!(swept(at(400 * DAY + 1)).await, [("guesses", 1), ("known_networks", 1)]);
+});
+
 on_both_stores!(what_ended_early_is_swept_as_what_came_to_its_end_the_session_first, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let mut new = new_session(&app, &alice, at(0));

@@ -6,6 +6,7 @@ use jeton::oauth::user::User;
 use jeton::store::StoreError;
 use uuid::Uuid;
 
+use super::guesses::network;
 use super::{Db, all, at, at_once, audited, page, revocation, user};
 use crate::support::on_both_stores;
 
@@ -26,10 +27,13 @@ on_both_stores!(a_user_is_found_by_id_and_by_name_as_it_was_created, async |back
         db.user_create(user, &audited()).await.unwrap();
         assert_same(&db.user_find(user.id).await.unwrap().unwrap(), user);
     }
-    let (found, head) = db.user_for_login("ÄLICE STRASSE").await.unwrap().unwrap();
-    assert_same(&found, &alice);
-    assert_eq!(head, db.log_head().await.unwrap());
-    assert!(db.user_for_login("alice strasse").await.unwrap().is_none());
+    let found = db.login_find("ÄLICE STRASSE", network(1)).await.unwrap();
+    assert_same(&found.user.unwrap(), &alice);
+    assert_eq!(found.head, db.log_head().await.unwrap());
+    assert_same(&db.user_named("ÄLICE STRASSE").await.unwrap().unwrap(), &alice);
+    let none = db.login_find("alice strasse", network(1)).await.unwrap();
+    assert!(none.user.is_none() && db.user_named("alice strasse").await.unwrap().is_none());
+    assert_eq!(none.head, found.head);
     assert!(db.user_find(Uuid::now_v7()).await.unwrap().is_none());
     let created = |user: &User| ("user.create".to_owned(), format!("user {}", user.id));
     assert_eq!(db.trail().await, [created(&alice), created(&bare)]);
@@ -38,10 +42,10 @@ on_both_stores!(a_user_is_found_by_id_and_by_name_as_it_was_created, async |back
 on_both_stores!(a_login_reads_the_user_with_the_log_head_of_that_moment, async |backend| {
     let db = Db::new(backend).await;
     db.user_create(&user("alice"), &audited()).await.unwrap();
-    let before = db.user_for_login("alice").await.unwrap().unwrap().1;
+    let before = db.login_find("alice", network(1)).await.unwrap().head;
     let written = db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
     assert!(before < written.number, "what was verified before is covered");
-    assert_eq!(db.user_for_login("alice").await.unwrap().unwrap().1, written.number);
+    assert_eq!(db.login_find("alice", network(1)).await.unwrap().head, written.number);
 });
 
 on_both_stores!(a_name_is_taken_once_however_it_is_spelt, async |backend| {
@@ -94,7 +98,7 @@ on_both_stores!(a_user_is_updated_unless_somebody_else_changed_it, async |backen
     };
     assert!(db.user_update(&changed, "user.update", None, &audited()).await.unwrap());
     assert_same(&db.user_find(alice.id).await.unwrap().unwrap(), &User { version: 2, ..changed.clone() });
-    assert!(db.user_for_login("alice").await.unwrap().is_none());
+    assert!(db.user_named("alice").await.unwrap().is_none());
     assert_eq!(db.told(0).await, [format!("user {} changed", alice.id)]);
 
     let before = (db.trail().await, db.log_head().await.unwrap());
@@ -135,10 +139,10 @@ on_both_stores!(a_deleted_user_is_gone_and_its_name_is_free, async |backend| {
     assert!(db.user_delete(alice.id, &why, &audited()).await.unwrap());
     assert!(!db.user_delete(alice.id, &why, &audited()).await.unwrap());
     assert!(db.user_find(alice.id).await.unwrap().is_none());
-    assert!(db.user_for_login("alice").await.unwrap().is_none());
+    assert!(db.user_named("alice").await.unwrap().is_none());
     assert_eq!(db.told(0).await, [format!("user {} for user_deleted", alice.id)], "once");
     assert_eq!(db.trail().await.len(), 2);
     let second = User { created_at: at(9), ..user("ALICE") };
     db.user_create(&second, &audited()).await.unwrap();
-    assert_same(&db.user_for_login("alice").await.unwrap().unwrap().0, &second);
+    assert_same(&db.user_named("alice").await.unwrap().unwrap(), &second);
 });

@@ -1,0 +1,56 @@
+//! Failed logins that all nodes count together, and the networks from which users are known.
+
+use uuid::Uuid;
+
+use super::row::values;
+use super::{Result, Store};
+use crate::oauth::guessing::{Allowance, Network};
+use crate::oauth::time::Timestamp;
+use crate::oauth::user::username_key;
+use crate::token::sha256;
+
+/// The most networks from which one user is known.
+const NETWORKS: i64 = 50;
+
+/// The name under which the failed logins to an account are counted, whether it exists or not.
+pub fn account_digest(username: &str) -> [u8; 32] {
+    sha256(username_key(username).as_bytes())
+}
+
+impl Store {
+    /// Counts failed logins to an account, after forgiving what is forgiven by now.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn guesses_add(
+        &self,
+        account: [u8; 32],
+        failures: i64,
+        allowance: Allowance,
+        now: Timestamp,
+    ) -> Result<()> {
+        let sql = "INSERT INTO guesses (account, failures, last_at) VALUES ($1, $2, $3) \
+                   ON CONFLICT (account) DO UPDATE SET last_at = $3, failures = $2 + CASE \
+                   WHEN $3 <= guesses.last_at THEN guesses.failures \
+                   WHEN guesses.failures > ($3 - guesses.last_at) / $4 \
+                   THEN guesses.failures - ($3 - guesses.last_at) / $4 ELSE 0 END";
+        self.database.write(sql, values![account, failures, now, allowance.forgiven_after * 1000]).await.map(drop)
+    }
+
+    /// Notes that a user logged in from a network; of many networks the ones used longest ago are forgotten.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn network_note(&self, user: Uuid, network: Network, now: Timestamp) -> Result<()> {
+        let mut transaction = self.database.begin().await?;
+        // Only while the user exists: it may be deleted at the same moment.
+        let sql = "INSERT INTO known_networks (user_id, network, last_login_at) \
+                   SELECT id, $2, $3 FROM users WHERE id = $1 \
+                   ON CONFLICT (user_id, network) DO UPDATE SET last_login_at = $3";
+        transaction.query(sql, values![user, network.to_string(), now]).await?;
+        let forget = "DELETE FROM known_networks WHERE user_id = $1 AND network NOT IN (SELECT network FROM \
+                      known_networks WHERE user_id = $1 ORDER BY last_login_at DESC, network LIMIT $2)";
+        transaction.query(forget, values![user, NETWORKS]).await?;
+        transaction.commit().await
+    }
+}
