@@ -21,11 +21,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod balancer;
 mod crashes;
 mod load;
 mod report;
 mod run;
+mod upgrade;
 mod upkeep;
+mod versions;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -36,7 +39,7 @@ use run::Run;
 use support::Backend;
 
 /// All parts, in the order in which they run.
-const PARTS: &[Part] = &[crashes::PART, upkeep::PART];
+const PARTS: &[Part] = &[crashes::PART, upgrade::PART, upkeep::PART];
 
 /// A part of the endurance tests.
 pub(crate) struct Part {

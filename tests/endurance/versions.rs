@@ -41,11 +41,13 @@ impl Versions {
 
 /// The first parent of this commit; its program is kept under its name.
 fn previous() -> Result<PathBuf, String> {
-    let commit = git(&["rev-parse", "--short", "HEAD~1"]).map_err(|error| format!("there is no previous commit: {error}"))?;
+    let commit =
+        git(&["rev-parse", "--short", "HEAD~1"]).map_err(|error| format!("there is no previous commit: {error}"))?;
     let kept = home().join(format!("jeton-{commit}"));
     if !kept.exists() {
         let tree = home().join("previous");
-        let archive = git(&["archive", "--format=tar", "--output", home().join("tree.tar").to_str().unwrap(), "HEAD~1"]);
+        let archive =
+            git(&["archive", "--format=tar", "--output", home().join("tree.tar").to_str().unwrap(), "HEAD~1"]);
         archive.map_err(|error| format!("the previous commit is not to be had: {error}"))?;
         let _ = fs::remove_dir_all(&tree);
         fs::create_dir_all(&tree).unwrap();
@@ -63,8 +65,9 @@ fn next() -> PathBuf {
         copy(&root().join(folder), &tree.join(folder));
     }
     // Targets of tests are named there, and the sources embed some of these.
-    for file in git(&["ls-files", "--", "Cargo.toml", "Cargo.lock", "*.md", "*.yaml", "docs", "tests", "examples", "deploy"])
-        .map_or_else(|_| files_without_git(), |list| list.lines().map(PathBuf::from).collect())
+    for file in
+        git(&["ls-files", "--", "Cargo.toml", "Cargo.lock", "*.md", "*.yaml", "docs", "tests", "examples", "deploy"])
+            .map_or_else(|_| files_without_git(), |list| list.lines().map(PathBuf::from).collect())
     {
         let to = tree.join(&file);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -72,7 +75,8 @@ fn next() -> PathBuf {
     }
     let list = tree.join("src/store/migrate.rs");
     let text = fs::read_to_string(&list).unwrap();
-    let newest = text.lines().filter_map(|line| line.trim().strip_prefix("number: ")?.trim_end_matches(',').parse().ok());
+    let newest =
+        text.lines().filter_map(|line| line.trim().strip_prefix("number: ")?.trim_end_matches(',').parse().ok());
     let number: i64 = newest.max().unwrap();
     let (start, end) = text.split_at(text.find("\n];\n").unwrap());
     let entry = |database: &str| format!("include_str!(\"../../migrations/{database}/{:04}_next.sql\")", number + 1);
