@@ -15,10 +15,12 @@ use super::row::{Value, values};
 use super::{Result, Store};
 use crate::oauth::time::Timestamp;
 
-/// The fewest and the most rows that one statement looks at.
-const BATCHES: (i64, i64) = (100, 2000);
+/// Rows that the first statement of a round looks at.
+const FIRST_BATCH: i64 = 100;
+/// The fewest and the most rows that one statement looks at. Fewer would only cost more commits.
+const BATCHES: (i64, i64) = (500, 5000);
 /// The time that a batch may take: it becomes smaller above it, and larger below half of it.
-const BATCH_TIME: Duration = Duration::from_millis(25);
+const BATCH_TIME: Duration = Duration::from_millis(50);
 /// Seconds for which a revocation is kept at least when what it covers is over: were it gone by a clock that is ahead, a
 /// token would be good again when the clock is put right.
 const REVOCATIONS_KEPT: i64 = 30 * 24 * 3600;
@@ -140,7 +142,7 @@ impl Round {
     /// explained; so are revocations, and no less than 30 days.
     pub fn new(now: Timestamp, history: i64) -> Self {
         let removed = [0; KINDS.len()];
-        Self { now, history, kind: 0, moment: i64::MIN, id: Uuid::nil(), batch: BATCHES.0, removed }
+        Self { now, history, kind: 0, moment: i64::MIN, id: Uuid::nil(), batch: FIRST_BATCH, removed }
     }
 
     /// How many rows were removed so far, by the kind's name.

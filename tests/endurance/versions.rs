@@ -59,7 +59,11 @@ fn previous() -> Result<PathBuf, String> {
 
 /// A copy of this tree with one more migration.
 fn next() -> PathBuf {
-    let (tree, program) = (home().join("next"), home().join("jeton-next"));
+    let (tree, next) = (home().join("next"), home().join("jeton-next"));
+    let made = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
+    if made(&next) > made(&program()) {
+        return next; // of the same sources
+    }
     let _ = fs::remove_dir_all(&tree);
     for folder in ["src", "migrations", "templates", ".cargo"] {
         copy(&root().join(folder), &tree.join(folder));
@@ -90,8 +94,8 @@ fn next() -> PathBuf {
     for (database, sql) in [("postgres", POSTGRES), ("sqlite", SQLITE)] {
         fs::write(tree.join(format!("migrations/{database}/{:04}_next.sql", number + 1)), sql).unwrap();
     }
-    build(&tree, &program);
-    program
+    build(&tree, &next);
+    next
 }
 
 /// Where the sources come without git: everything but what was built.
