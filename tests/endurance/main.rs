@@ -19,6 +19,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 #[path = "../support/mod.rs"]
+#[allow(unused_macros, unused_imports, reason = "the tests of cargo test use them")]
 mod support;
 
 mod balancer;
