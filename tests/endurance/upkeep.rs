@@ -39,7 +39,7 @@ const WITH: usize = 1;
 fn run(run: &mut Run) -> String {
     for store in run.stores.clone() {
         let count = format!("stores swept: {store:?}");
-        let rows = if run.short { ROWS.1 } else { ROWS.0 };
+        let rows = run.size(ROWS.0, ROWS.1);
         // Once is all, also where there is more time.
         if run.number(&count) == 0 && run.wants(&count, 1) {
             block_on(sweep(run, store, rows));
