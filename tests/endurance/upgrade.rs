@@ -28,7 +28,7 @@ const ROUNDS: u64 = 10;
 /// The bound within which a revocation is honoured everywhere.
 const STALENESS: Duration = Duration::from_secs(2);
 /// JETON_DRAIN_DELAY of the servers that know it: several questions of the balancer.
-const DRAIN: Duration = Duration::from_millis(1000);
+const DRAIN: Duration = Duration::from_secs(3);
 /// The time between two steps of each actor.
 const PACE: Duration = Duration::from_millis(50);
 
