@@ -7,6 +7,7 @@ mod lock;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod upkeep;
 mod wire;
 
 use std::net::SocketAddr;
@@ -35,8 +36,6 @@ pub use tls::examine as examine_certificate;
 const REACH_DATABASE: Duration = Duration::from_secs(30);
 /// The time between two writes of what was only noted.
 const WRITE_NOTES: Duration = Duration::from_secs(10);
-/// The time between two rounds of upkeep.
-const UPKEEP: Duration = Duration::from_secs(60);
 
 /// A server that runs.
 #[derive(Debug)]
@@ -99,14 +98,17 @@ impl Server {
                 Limits::for_places(files::OPS_PLACES),
             )),
         ];
-        let mut tasks = vec![tokio::spawn(write_notes(Arc::clone(&app))), tokio::spawn(keep_up(Arc::clone(&app)))];
+        let mut tasks = vec![tokio::spawn(write_notes(Arc::clone(&app))), tokio::spawn(upkeep::keep_up(Arc::clone(&app)))];
         tasks.extend(tls.map(|(certificates, watched)| tokio::spawn(certificates.keep_current(watched))));
         Ok(Self { app, address, ops_address, health, stop, connections, tasks, feed, lock })
     }
 
-    /// Stops gracefully: not ready from now on, requests in flight are finished, what was noted is written.
+    /// Stops gracefully: not ready from now on; connections are still served for as long as the drain delay, then the
+    /// listeners are closed, requests in flight are finished, and what was noted is written.
     pub async fn stop(self) {
         self.health.stop();
+        // Whoever distributes requests must notice first: what it sends to a closed port is lost.
+        tokio::time::sleep(self.app.settings.drain_delay).await;
         self.stop.send_replace(true);
         for connections in self.connections {
             // A task that panicked has nothing left to finish.
@@ -216,27 +218,5 @@ async fn write_notes(app: Arc<App>) {
     loop {
         tokio::time::sleep(WRITE_NOTES).await;
         app.write_notes().await;
-    }
-}
-
-/// Removes what is over, a batch at a time.
-async fn keep_up(app: Arc<App>) {
-    loop {
-        tokio::time::sleep(UPKEEP).await;
-        loop {
-            match app.store.sweep(app.clock.now(), app.settings.history).await {
-                Ok(swept) if swept.may_have_left_some() => tokio::time::sleep(Duration::from_millis(100)).await,
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::debug!(%error, "upkeep was put off");
-                    break;
-                }
-            }
-        }
-        match Administration::from(&*app).keys_sweep().await {
-            Ok(deleted) if deleted.is_empty() => {}
-            Ok(deleted) => tracing::info!(keys = ?deleted, "retired keys whose last token is over were deleted"),
-            Err(error) => tracing::debug!(%error, "upkeep of keys was put off"),
-        }
     }
 }

@@ -61,7 +61,8 @@ pub struct App {
     pub(super) guesses: Guesses,
     admin_audience: String,
     default_audience: String,
-    node: Uuid,
+    /// The id of this node, new at each start.
+    pub node: Uuid,
 }
 
 impl App {

@@ -3,8 +3,10 @@
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::oauth::time::Timestamp;
 use crate::secret::pool::PasswordPool;
 use crate::view::Measures;
 
@@ -21,6 +23,12 @@ pub struct Issued {
     grant: &'static str,
 }
 
+/// Labels of what upkeep removed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Removed {
+    kind: &'static str,
+}
+
 /// Labels of an attempt that has to wait.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Waits {
@@ -28,14 +36,44 @@ pub struct Waits {
 }
 
 /// The counters of a node.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Metrics {
     refusals: Family<Refused, Counter>,
     issued: Family<Issued, Counter>,
+    removed: Family<Removed, Counter>,
+    /// Seconds since the epoch.
+    upkeep_ended: Gauge,
     throttled: Family<Waits, Counter>,
 }
 
+impl Default for Metrics {
+    fn default() -> Self {
+        let removed = Family::<Removed, Counter>::default();
+        // Shown as 0 from the start, so that their growth can be asked for.
+        for kind in crate::store::swept_kinds() {
+            drop(removed.get_or_create(&Removed { kind }));
+        }
+        Self {
+            refusals: Family::default(),
+            issued: Family::default(),
+            removed,
+            upkeep_ended: Gauge::default(),
+            throttled: Family::default(),
+        }
+    }
+}
+
 impl Metrics {
+    /// Counts rows that upkeep removed.
+    pub fn removed(&self, kind: &'static str, rows: usize) {
+        self.removed.get_or_create(&Removed { kind }).inc_by(rows as u64);
+    }
+
+    /// Notes when the last complete round of upkeep ended.
+    pub fn upkeep_ended(&self, at: Timestamp) {
+        self.upkeep_ended.set(at.millis() / 1000);
+    }
+
     /// Counts a refusal.
     pub fn refused(&self, endpoint: &'static str, cause: &'static str) {
         self.refusals.get_or_create(&Refused { endpoint, cause }).inc();
@@ -64,10 +102,14 @@ impl Metrics {
         passwords.register(&mut registry);
         registry.register("refusals", "Requests that were refused, by endpoint and cause", self.refusals.clone());
         registry.register("tokens_issued", "Access tokens that were issued, by grant", self.issued.clone());
+        let removed = "Rows that upkeep removed because they were over, by kind";
+        registry.register("upkeep_removed", removed, self.removed.clone());
+        let ended = "When the last complete round of upkeep ended on any node, in seconds since the epoch; 0: not yet";
+        registry.register("upkeep_last_round_timestamp_seconds", ended, self.upkeep_ended.clone());
         let help = "Attempts to guess that had to wait, by what there were too many failures of";
         registry.register("throttled", help, self.throttled.clone());
         for (name, help, value) in gauges {
-            let gauge = prometheus_client::metrics::gauge::Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+            let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
             gauge.set(*value);
             registry.register(*name, *help, gauge);
         }

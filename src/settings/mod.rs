@@ -130,6 +130,10 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// Whether missing migrations are applied at start.
     pub migrate: bool,
+    /// The time between two rounds of upkeep.
+    pub upkeep_interval: Duration,
+    /// The time between the signal to stop and the closing of the listeners.
+    pub drain_delay: Duration,
     /// Threads that hash passwords.
     pub password_threads: usize,
     /// The form of log lines.

@@ -247,6 +247,8 @@ pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
         max_staleness,
         poll_interval,
         migrate: checker.parse("migrate", on_or_off, true),
+        upkeep_interval: checker.parse("upkeep_interval", between(1000, 86_400_000), Duration::from_secs(600)),
+        drain_delay: checker.parse("drain_delay", between(0, 300_000), Duration::ZERO),
         password_threads: checker.parse("password_threads", threads, 1),
         log_format: checker.parse(
             "log_format",

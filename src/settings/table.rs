@@ -40,7 +40,7 @@ const fn secret(definition: Definition) -> Definition {
 }
 
 /// Every setting.
-pub static TABLE: [Definition; 27] = [
+pub static TABLE: [Definition; 29] = [
     secret(in_dev(
         setting("database_url", "sqlite://jeton.db", "the database: sqlite://PATH or postgres://…"),
         "sqlite://jeton-dev.db",
@@ -68,6 +68,12 @@ pub static TABLE: [Definition; 27] = [
     setting("max_staleness", "5s", "age of a node's memory beyond which it asks the database"),
     setting("poll_interval", "250ms", "time between two looks at the log of changes"),
     setting("migrate", "on", "whether serve applies missing schema migrations: on or off"),
+    setting("upkeep_interval", "10m", "time between two rounds in which what is over is removed from the database"),
+    setting(
+        "drain_delay",
+        "0s",
+        "time between the signal to stop, when /readyz fails, and the closing of the listeners",
+    ),
     setting("password_threads", "", "threads that hash passwords; one per processor unless set"),
     setting("log_format", "text", "form of log lines: text or json"),
     setting("log_level", "info", "what is logged, in the syntax of RUST_LOG"),

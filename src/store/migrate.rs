@@ -43,6 +43,13 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../migrations/postgres/0004_guesses.sql"),
         sqlite: include_str!("../../migrations/sqlite/0004_guesses.sql"),
     },
+    Migration {
+        number: 5,
+        name: "upkeep",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0005_upkeep.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0005_upkeep.sql"),
+    },
 ];
 
 /// What is known of the schema of a database.

@@ -29,7 +29,7 @@ pub use log::{Covered, LogEntry, LogEvent, LogPage};
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
 pub use sessions::{Begun, HeldSession, NewSession, Rotation, SessionFilter};
-pub use upkeep::Swept;
+pub use upkeep::{Round, swept_kinds};
 pub use users::LoginRecord;
 
 use std::time::Duration;

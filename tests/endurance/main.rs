@@ -19,11 +19,17 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 #[path = "../support/mod.rs"]
+#[allow(unused_macros, unused_imports, reason = "the tests of cargo test use them")]
 mod support;
 
+mod balancer;
 mod crashes;
+mod load;
 mod report;
 mod run;
+mod upgrade;
+mod upkeep;
+mod versions;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -34,7 +40,7 @@ use run::Run;
 use support::Backend;
 
 /// All parts, in the order in which they run.
-const PARTS: &[Part] = &[crashes::PART];
+const PARTS: &[Part] = &[crashes::PART, upgrade::PART, upkeep::PART];
 
 /// A part of the endurance tests.
 pub(crate) struct Part {

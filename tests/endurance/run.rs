@@ -87,6 +87,11 @@ impl Run {
         wants
     }
 
+    /// The number that `--count` names, or in short form the smaller one, else the larger.
+    pub(crate) fn size(&self, full: u64, short: u64) -> u64 {
+        self.count.unwrap_or(if self.short { short } else { full })
+    }
+
     /// So many steps were made, and are kept.
     pub(crate) fn done(&mut self, count: &str, steps: u64) {
         *self.kept.done.entry(count.to_owned()).or_default() += steps;

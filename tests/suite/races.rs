@@ -390,7 +390,9 @@ on_both_stores!(a_node_that_was_away_longer_than_notices_are_kept_reads_everythi
             .await
             .assert_ok();
         revoke(after).await;
-        app.store.sweep(app.clock.now().plus_seconds(25 * 3600), app.settings.history).await.unwrap();
+        let later = app.clock.now().plus_seconds(25 * 3600);
+        let mut upkeep = jeton::store::Round::new(later, app.settings.history);
+        while app.store.sweep(&mut upkeep).await.unwrap() {}
         away.catch_up().await.unwrap();
         assert_eq!(scope().await, "read", "the notice between {before} and {after} revocations is gone");
     }

@@ -27,6 +27,7 @@ pub(crate) fn program() -> PathBuf {
 pub(crate) struct Place {
     folder: TempDir,
     pub(crate) environment: BTreeMap<String, String>,
+    program: PathBuf,
     _database: TempDir,
 }
 
@@ -45,7 +46,8 @@ impl Place {
     /// An empty folder; the servers listen on free ports.
     pub(crate) fn bare() -> Self {
         let folder = || tempfile::tempdir().unwrap();
-        let mut place = Self { folder: folder(), environment: BTreeMap::new(), _database: folder() };
+        let (environment, program) = (BTreeMap::new(), program());
+        let mut place = Self { folder: folder(), environment, program, _database: folder() };
         place.set("JETON_LISTEN", "127.0.0.1:0");
         place.set("JETON_OPS_LISTEN", "127.0.0.1:0");
         place.set("JETON_THROTTLING", "off");
@@ -61,7 +63,14 @@ impl Place {
         let mut environment = self.environment.clone();
         environment.insert(name.into(), value.into());
         let folder = || tempfile::tempdir().unwrap();
-        Self { folder: folder(), environment, _database: folder() }
+        Self { folder: folder(), environment, program: self.program.clone(), _database: folder() }
+    }
+
+    /// A place with the same environment for another version of the program.
+    pub(crate) fn of_version(&self, program: &Path) -> Self {
+        let folder = || tempfile::tempdir().unwrap();
+        let (environment, program) = (self.environment.clone(), program.to_owned());
+        Self { folder: folder(), environment, program, _database: folder() }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -73,13 +82,13 @@ impl Place {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        self.command_of(program().as_os_str(), arguments)
+        self.command_of(self.program.as_os_str(), arguments)
     }
 
     /// Lines for a shell, to which the binary is `$0`.
     pub(crate) fn shell(&self, lines: &str) -> Command {
         let mut command = self.command_of("sh".as_ref(), &["-c", lines]);
-        command.arg(program());
+        command.arg(&self.program);
         command
     }
 

@@ -43,7 +43,8 @@ impl Past {
     /// What the server does from time to time.
     async fn sweep(&self) {
         let app = &self.app.server.app;
-        app.store.sweep(app.clock.now(), app.settings.history).await.unwrap();
+        let mut round = jeton::store::Round::new(app.clock.now(), app.settings.history);
+        while app.store.sweep(&mut round).await.unwrap() {}
         app.view.forget_what_is_over();
     }
 }

@@ -81,7 +81,7 @@ on_both_stores!(a_database_of_the_first_schema_keeps_its_log_and_goes_on, async 
         execute(&address, &entry).await;
     }
     let store = connect(&address).await;
-    assert_eq!(store.migrate().await.unwrap().newly_applied, ["log_order", "history", "guesses"]);
+    assert_eq!(store.migrate().await.unwrap().newly_applied, ["log_order", "history", "guesses", "upkeep"]);
     let page = store.log_after(0, 10).await.unwrap();
     assert_eq!((page.head, page.entries.len(), page.is_broken), (2, 2, false));
     store.client_create(&client("app"), &audited()).await.unwrap();

@@ -1,15 +1,25 @@
 //! Upkeep.
 
+use std::time::Duration;
+
 use jeton::oauth::cause::Cause;
 use jeton::oauth::revocation::{NewRevocation, Target};
 use jeton::oauth::time::Timestamp;
-use jeton::store::{AuditFilter, NewSession, NodeRecord, SessionFilter, Swept};
+use jeton::store::{AuditFilter, NewSession, NodeRecord, Round, SessionFilter, Store};
+use sqlx::Connection;
 use uuid::Uuid;
 
-use super::{Db, all, at, audited, audited_at, client, new_session, revocation, secret};
-use crate::support::on_both_stores;
+use super::{Db, all, at, at_once, audited, audited_at, client, new_session, revocation, secret};
+use crate::support::{Backend, eventually, on_both_stores};
 
 const DAY: i64 = 24 * 3600;
+
+/// How many rows of each kind a whole round removes; kinds of which there was nothing are left out.
+async fn sweep(store: &Store, now: Timestamp, history: i64) -> Vec<(&'static str, usize)> {
+    let mut round = Round::new(now, history);
+    while store.sweep(&mut round).await.unwrap() {}
+    round.removed().filter(|(_, count)| *count > 0).collect()
+}
 
 on_both_stores!(nothing_that_is_not_over_is_swept, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
@@ -22,7 +32,7 @@ on_both_stores!(nothing_that_is_not_over_is_swept, async |backend| {
         NodeRecord { id, name: "n".into(), applied: 0, applied_at: at(0), heartbeat_at: at(0), max_staleness: 1 };
     db.node_heartbeat(&beat).await.unwrap();
     let before = (db.told(0).await, db.trail().await);
-    assert_eq!(db.sweep(at(1000), 30 * DAY).await.unwrap(), Swept::default());
+    assert_eq!(sweep(&db, at(1000), 30 * DAY).await, []);
     assert_eq!((db.told(0).await, db.trail().await), before);
     assert_eq!(db.node_list().await.unwrap().len(), 1);
     assert!(db.session_find(new.session.id).await.unwrap().is_some());
@@ -40,7 +50,8 @@ on_both_stores!(a_session_that_is_over_is_kept_for_a_while_and_then_swept, async
         db.session_create(new, &audited()).await.unwrap().unwrap();
     }
     let left = async |now: Timestamp| {
-        let swept = db.sweep(now, 30 * DAY).await.unwrap().sessions;
+        let swept = sweep(&db, now, 30 * DAY).await;
+        let swept = swept.iter().find(|(kind, _)| *kind == "sessions").map_or(0, |(_, count)| *count);
         let sessions = db.session_list(&SessionFilter::default(), &all()).await.unwrap();
         (swept, sessions.iter().map(|held| held.session.id).collect::<Vec<_>>())
     };
@@ -54,13 +65,13 @@ on_both_stores!(a_notice_is_swept_after_a_day_and_a_revocation_as_long_as_sessio
     let db = Db::new(backend).await;
     db.client_create(&client("app"), &audited()).await.unwrap();
     let written = db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
-    assert_eq!(db.sweep(at(DAY), 30 * DAY).await.unwrap().log_entries, 0);
-    assert_eq!(db.sweep(at(DAY + 1), 30 * DAY).await.unwrap().log_entries, 1);
+    assert_eq!(sweep(&db, at(DAY), 30 * DAY).await, []);
+    assert_eq!(sweep(&db, at(DAY + 1), 30 * DAY).await, [("log_entries", 1)]);
     assert_eq!(db.told(0).await, ["all for all_revoked"]);
     // A session may live for 400 days and is kept for 30 more: as long, what ended it is known.
-    assert_eq!(db.sweep(at(429 * DAY), 30 * DAY).await.unwrap().log_entries, 0);
+    sweep(&db, at(429 * DAY), 30 * DAY).await;
     assert!(db.revocation_find(written.number).await.unwrap().is_some());
-    assert_eq!(db.sweep(at(430 * DAY + 1), 30 * DAY).await.unwrap().log_entries, 1);
+    assert_eq!(sweep(&db, at(430 * DAY + 1), 30 * DAY).await, [("log_entries", 1)]);
     assert_eq!(db.log_head().await.unwrap(), written.number, "numbers go on");
     let next = db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap().number;
     assert!(next > written.number);
@@ -74,7 +85,8 @@ on_both_stores!(the_revocation_of_a_token_is_swept_some_time_after_the_token_is_
     for (now, history, swept) in
         [(at(100 + 30 * DAY), 1, 0), (at(101 + 30 * DAY), 40 * DAY, 0), (at(101 + 30 * DAY), 1, 1)]
     {
-        assert_eq!(db.sweep(now, history).await.unwrap().revoked_tokens, swept);
+        let removed = sweep(&db, now, history).await.into_iter().find(|(kind, _)| *kind == "token_revocations");
+        assert_eq!(removed.map_or(0, |(_, count)| count), swept);
     }
     assert_eq!(db.told(0).await, ["all for all_revoked"]);
 });
@@ -95,28 +107,153 @@ on_both_stores!(old_records_and_silent_nodes_are_swept, async |backend| {
     let (silent, alive) = (node(at(400 * DAY - 3600)), node(at(400 * DAY)));
     db.node_heartbeat(&silent).await.unwrap();
     db.node_heartbeat(&alive).await.unwrap();
-    let swept = db.sweep(now, 30 * DAY).await.unwrap();
-    assert_eq!((swept.audit_records, swept.nodes), (1, 1), "{swept:?}");
+    let swept = sweep(&db, now, 30 * DAY).await;
+    assert_eq!(swept[1..], [("audit_records", 1), ("nodes", 1)], "{swept:?}");
     let records = db.audit_list(&AuditFilter::default(), &all()).await.unwrap();
     assert_eq!(records.iter().map(|record| record.target.as_str()).collect::<Vec<_>>(), ["client new"]);
     assert_eq!(db.node_list().await.unwrap().iter().map(|node| node.id).collect::<Vec<_>>(), [alive.id]);
 });
 
-on_both_stores!(much_is_swept_in_several_batches, async |backend| {
+on_both_stores!(guesses_and_networks_of_long_ago_are_swept, async |backend| {
+    let (db, _, alice) = Db::with_holders(backend).await;
+    let allowance = jeton::oauth::guessing::Allowance { free: 10, forgiven_after: 600, longest: 900 };
+    for (account, address, moment) in [([1; 32], [192, 0, 2, 1], at(0)), ([2; 32], [192, 0, 2, 2], at(DAY))] {
+        db.guesses_add(account, 3, allowance, moment).await.unwrap();
+        db.network_note(alice.id, std::net::IpAddr::from(address).into(), moment).await.unwrap();
+    }
+    let swept = async |now: Timestamp| {
+        let swept = sweep(&db, now, 30 * DAY).await.into_iter();
+        swept.filter(|(kind, _)| ["guesses", "known_networks"].contains(kind)).collect::<Vec<_>>()
+    };
+    assert_eq!(swept(at(29 * DAY)).await, []);
+    assert_eq!(swept(at(30 * DAY + 1)).await, [("guesses", 1)]);
+    assert_eq!(swept(at(400 * DAY + 1)).await, [("guesses", 1), ("known_networks", 1)]);
+});
+
+on_both_stores!(what_ended_early_is_swept_as_what_came_to_its_end_the_session_first, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
-    const COUNT: usize = 600;
-    for _ in 0..COUNT {
-        let new = NewSession { max_sessions: 1000, ..new_session(&app, &alice, at(0)) };
+    let mut new = new_session(&app, &alice, at(0));
+    (new.session.idle_expires_at, new.session.expires_at) = (at(300 * DAY), at(300 * DAY));
+    let (ended, living) =
+        (new.session.id, NewSession { session: new_session(&app, &alice, at(0)).session, ..new.clone() });
+    let mut living = living;
+    (living.session.idle_expires_at, living.session.expires_at) = (at(300 * DAY), at(300 * DAY));
+    for new in [&new, &living] {
+        db.session_create(new, &audited()).await.unwrap().unwrap();
+    }
+    let end = NewRevocation { covers_until: at(2 * DAY), ..revocation(Target::Session(ended), Cause::SessionRevoked) };
+    db.revoke(&end, &audited()).await.unwrap();
+    let of_sessions = async |now: Timestamp, history: i64| {
+        let swept = sweep(&db, now, history).await;
+        swept.into_iter().filter(|(kind, _)| kind.contains("session")).collect::<Vec<_>>()
+    };
+    assert_eq!(of_sessions(at(40 * DAY), 40 * DAY).await, [], "it can still be explained");
+    // What ended it is not removed before it.
+    let later = at(40 * DAY + 1);
+    assert_eq!(of_sessions(later, 40 * DAY).await, [("sessions", 1)]);
+    assert_eq!(of_sessions(later, 40 * DAY).await, []);
+    assert_eq!(of_sessions(at(42 * DAY + 1), 40 * DAY).await, [("session_revocations", 1)]);
+    assert!(db.session_find(living.session.id).await.unwrap().is_some());
+    assert!(db.session_find(ended).await.unwrap().is_none());
+});
+
+on_both_stores!(what_ended_a_session_is_kept_as_long_as_the_session, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let mut new = new_session(&app, &alice, at(0));
+    (new.session.idle_expires_at, new.session.expires_at) = (at(300 * DAY), at(300 * DAY));
+    db.session_create(&new, &audited()).await.unwrap().unwrap();
+    // By a node whose clock was ahead: what it covers is over, but it came after the moment until which is swept.
+    let end =
+        NewRevocation { covers_until: at(0), ..revocation(Target::Session(new.session.id), Cause::SessionRevoked) };
+    db.revoke(&end, &audited_at(at(200 * DAY))).await.unwrap();
+    sweep(&db, at(100 * DAY), 30 * DAY).await;
+    let held = db.session_find(new.session.id).await.unwrap().unwrap();
+    assert_eq!(held.revoked_because, Some(Cause::SessionRevoked));
+});
+
+/// Sessions that came to their end at `at(1000)`.
+async fn sessions_that_are_over(
+    db: &Db,
+    app: &jeton::oauth::client::Client,
+    user: &jeton::oauth::user::User,
+    count: usize,
+) {
+    for _ in 0..count {
+        let new = NewSession { max_sessions: 1_000_000, ..new_session(app, user, at(0)) };
         db.session_create(&new, &audited()).await.unwrap().unwrap();
     }
+}
+
+on_both_stores!(much_is_swept_in_several_batches_by_two_who_both_believe_that_it_is_their_turn, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    const COUNT: usize = 450;
+    sessions_that_are_over(&db, &app, &alice, COUNT).await;
+    let living = NewSession { max_sessions: 1_000_000, ..new_session(&app, &alice, at(40 * DAY)) };
+    db.session_create(&living, &audited()).await.unwrap().unwrap();
     let now = at(31 * DAY);
-    let first = db.sweep(now, 30 * DAY).await.unwrap();
-    assert!(first.sessions > 0 && first.sessions < COUNT && first.may_have_left_some(), "{first:?}");
-    let mut swept = first.sessions;
-    for _ in 0..10 {
-        swept += db.sweep(now, 30 * DAY).await.unwrap().sessions;
+    let mut first = Round::new(now, 30 * DAY);
+    assert!(db.sweep(&mut first).await.unwrap(), "not all at once");
+    let begun: usize = first.removed().map(|(_, count)| count).sum();
+    assert!(begun > 0 && begun < COUNT, "{first:?}");
+    let counts = at_once(&db, 2, |store: Store, _| async move { sweep(&store, now, 30 * DAY).await }).await;
+    let sessions =
+        |swept: &Vec<(&str, usize)>| swept.iter().find(|(kind, _)| *kind == "sessions").map_or(0, |(_, n)| *n);
+    assert_eq!(begun + counts.iter().map(sessions).sum::<usize>(), COUNT, "each is counted once: {counts:?}");
+    assert_eq!(sweep(&db, now, 30 * DAY).await, []);
+    assert!(db.session_find(living.session.id).await.unwrap().is_some());
+});
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn upkeep_does_not_wait_for_a_row_that_somebody_holds() {
+    let (db, app, alice) = Db::with_holders(Backend::Postgres).await;
+    sessions_that_are_over(&db, &app, &alice, 3).await;
+    let held = db.session_list(&SessionFilter::default(), &all()).await.unwrap()[1].session.id;
+    let mut holder = sqlx::PgConnection::connect(&db.address).await.unwrap();
+    let lock = format!("BEGIN; SELECT 1 FROM sessions WHERE id = '{held}' FOR UPDATE");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut holder).await.unwrap();
+    // It would fail with a lock that is waited for.
+    assert!(sweep(&db, at(31 * DAY), 30 * DAY).await.contains(&("sessions", 2)));
+    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    assert_eq!(sweep(&db, at(31 * DAY), 30 * DAY).await, [("sessions", 1)], "left for the next round");
+}
+
+on_both_stores!(one_node_at_a_time_has_the_turn_of_upkeep, async |backend| {
+    let db = Db::new(backend).await;
+    let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
+    let (long, no) = (Duration::from_secs(1000), Duration::ZERO);
+    assert_eq!(db.upkeep_ended_at().await.unwrap(), None);
+    assert!(db.upkeep_take(first, long, no).await.unwrap());
+    assert!(!db.upkeep_take(second, long, no).await.unwrap());
+    assert!(!db.upkeep_hold(second, long).await.unwrap(), "it never had it");
+    db.upkeep_end(second, no).await.unwrap();
+    assert!(db.upkeep_hold(first, long).await.unwrap());
+    assert_eq!(db.upkeep_ended_at().await.unwrap(), None);
+    // After a round nobody begins another one before the rest is over.
+    db.upkeep_end(first, long).await.unwrap();
+    assert!(db.upkeep_ended_at().await.unwrap().is_some());
+    assert!(!db.upkeep_take(second, long, long).await.unwrap());
+    assert!(!db.upkeep_hold(first, long).await.unwrap(), "it gave the turn back");
+    // A turn that is taken for longer than any turn or rest can last: the clock of the database was set back.
+    assert!(db.upkeep_take(second, Duration::from_secs(10), Duration::from_secs(10)).await.unwrap());
+});
+
+on_both_stores!(a_node_that_dies_leaves_the_turn_of_upkeep_to_another_one, async |backend| {
+    let db = Db::new(backend).await;
+    let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
+    let (short, long) = (Duration::from_millis(200), Duration::from_secs(1000));
+    assert!(db.upkeep_take(first, short, long).await.unwrap());
+    eventually(Duration::from_secs(10), "the turn is free", async || db.upkeep_take(second, long, long).await.unwrap())
+        .await;
+    assert!(!db.upkeep_hold(first, long).await.unwrap(), "the first one wakes up and has lost it");
+});
+
+on_both_stores!(the_journal_is_short_after_upkeep, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    sessions_that_are_over(&db, &app, &alice, 50).await;
+    db.shorten_journal().await.unwrap();
+    if backend == Backend::Sqlite {
+        let journal = format!("{}-wal", db.address.strip_prefix("sqlite://").unwrap());
+        assert_eq!(std::fs::metadata(journal).unwrap().len(), 0);
     }
-    assert_eq!(swept, COUNT);
-    assert_eq!(db.sweep(now, 30 * DAY).await.unwrap(), Swept::default());
-    assert!(!Swept::default().may_have_left_some());
+    assert_eq!(db.session_list(&SessionFilter::default(), &all()).await.unwrap().len(), 50);
 });
