@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::limits::Limit;
 use super::metrics::Metrics;
+use super::outages::Outages;
 use super::used_secrets::UsedSecrets;
 use crate::clock::Clock;
 use crate::oauth::client::Client;
@@ -52,6 +53,8 @@ pub struct App {
     pub passwords: PasswordPool,
     /// What is counted.
     pub metrics: Metrics,
+    /// What the log says of requests that could not be decided.
+    pub outages: Outages,
     /// Wraps the keys in the database.
     pub master: Arc<MasterKey>,
     pub(super) remembered: RememberedSecrets,
@@ -93,6 +96,7 @@ impl App {
             view: Arc::new(view),
             passwords,
             metrics: Metrics::default(),
+            outages: Outages::default(),
             remembered: RememberedSecrets::default(),
             used_secrets: UsedSecrets::default(),
             node: Uuid::now_v7(),

@@ -32,12 +32,13 @@ pub(super) async fn wrap(State(app): State<Arc<App>>, mut request: Request, next
     let mut response = if app.settings.dev && !names_loopback(request.headers()) {
         error::foreign_host(&app)
     } else {
-        request.extensions_mut().insert(Context { request_id, peer, address });
+        let (context, is_of_admin) = (Context { request_id, peer, address }, error::is_of_admin(request.uri()));
+        request.extensions_mut().insert(context);
         // One layer does it all: each layer of its own is a copy of the whole route for every request.
         match tokio::time::timeout(DEADLINE, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
             Ok(Ok(response)) => response,
             Ok(Err(fault)) => error::panicked(&app, &*fault),
-            Err(_) => error::too_slow(&app),
+            Err(_) => error::too_slow(&app, &context, is_of_admin),
         }
     };
     add_headers(response.headers_mut(), request_id);

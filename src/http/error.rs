@@ -61,9 +61,8 @@ pub(super) fn answer(app: &App, context: &Context, endpoint: &'static str, failu
             response
         }
         Failure::Unavailable(reason) => {
-            let cause = Cause::CouldNotCheck.name();
-            tracing::error!(endpoint, cause, reason, %request_id, %address, "could not be decided");
-            app.metrics.refused(endpoint, cause);
+            app.outages.note(endpoint, &reason, *request_id, *address);
+            app.metrics.refused(endpoint, Cause::CouldNotCheck.name());
             unavailable(app, "The request could not be decided just now: try again.")
         }
         Failure::Throttled => {
@@ -108,9 +107,16 @@ pub(super) fn unreadable(
     oauth(app, body.status, ErrorCode::InvalidRequest, body.text)
 }
 
-/// The answer to a request that took too long.
-pub(super) fn too_slow(app: &App) -> Response {
-    unavailable(app, "The request took too long: try again.")
+/// The answer to a request that took too long, in the form that errors have in its API.
+pub(super) fn too_slow(app: &App, context: &Context, is_of_admin: bool) -> Response {
+    let (endpoint, text) = (if is_of_admin { "admin" } else { "deadline" }, "The request took too long: try again.");
+    app.outages.note(endpoint, "the request took longer than its deadline", context.request_id, context.address);
+    if is_of_admin { problem::unavailable(app, context, text) } else { unavailable(app, text) }
+}
+
+/// Whether a path belongs to the admin API.
+pub(super) fn is_of_admin(uri: &Uri) -> bool {
+    uri.path().contains("/admin/v1")
 }
 
 fn unavailable(app: &App, description: &'static str) -> Response {
@@ -146,11 +152,7 @@ fn of_router(
     code: &'static str,
     text: &'static str,
 ) -> Response {
-    if uri.path().contains("/admin/v1") {
-        problem::problem(app, context, status, code, text)
-    } else {
-        plain(app, status, code, text)
-    }
+    if is_of_admin(uri) { problem::problem(app, context, status, code, text) } else { plain(app, status, code, text) }
 }
 
 /// The answer for a path that does not exist.
