@@ -236,9 +236,7 @@ impl Scene {
             Op::VerifyRevoked => {
                 let (token, _) = self.any_revoked(node)?;
                 let request = self.http.get(self.at(node, "/auth/verify")).query(&[("audience", AUDIENCE)]);
-                let right = |answer: &Answer| {
-                    is_error(answer, 401, "invalid_token") && answer.body.contains("revoked")
-                };
+                let right = |answer: &Answer| is_error(answer, 401, "invalid_token") && answer.body.contains("revoked");
                 ask(Api::OAuth, request.bearer_auth(token), right).await.0
             }
             Op::Explain => {

@@ -8,9 +8,9 @@ use url::Url;
 
 use super::{Outcome, Scene, survey};
 use crate::support::cluster::Cluster;
+use crate::support::eventually;
 use crate::support::program::Running;
 use crate::support::proxy::Proxy;
-use crate::support::eventually;
 
 /// The connections of a node that serve requests.
 const PLACES: i64 = 16;
@@ -18,7 +18,8 @@ const PLACES: i64 = 16;
 const RULES: &str = "host replication postgres 127.0.0.1/32 trust\nhost all postgres 127.0.0.1/32 trust\n\
                      host all all 127.0.0.1/32 scram-sha-256\n";
 /// Superusers only.
-const RULES_WITHOUT_SERVERS: &str = "host replication postgres 127.0.0.1/32 trust\nhost all postgres 127.0.0.1/32 trust\n";
+const RULES_WITHOUT_SERVERS: &str =
+    "host replication postgres 127.0.0.1/32 trust\nhost all postgres 127.0.0.1/32 trust\n";
 /// The data of two tables is beyond this, and the log of Postgres below, by segments of 1 MB.
 const FULL: u64 = 2 << 20;
 /// The log of Postgres meets this in the middle of a segment.
@@ -264,7 +265,8 @@ impl Ground {
             DiskFull => {
                 let fill = "INSERT INTO audit SELECT gen_random_uuid(), 0, 'filler', 'filler', repeat('x', 400) \
                             FROM generate_series(1, 6000)";
-                run(&mut self.superuser(false).await, &fill.replace("audit", "audit (id, at, actor, action, target)")).await;
+                run(&mut self.superuser(false).await, &fill.replace("audit", "audit (id, at, actor, action, target)"))
+                    .await;
                 self.cluster.limit_files(Some(FULL));
             }
             LogDiskFull => self.cluster.limit_files(Some(LOG_FULL)),

@@ -243,7 +243,9 @@ impl Scene {
             }
         }
         let (users, doubtful) = (self.deck().users.clone(), self.deck().doubtful_users.clone());
-        for (name, is_sure) in users.iter().map(|name| (name, keeps_all)).chain(doubtful.iter().map(|name| (name, false))) {
+        for (name, is_sure) in
+            users.iter().map(|name| (name, keeps_all)).chain(doubtful.iter().map(|name| (name, false)))
+        {
             let mut found = Vec::new();
             for node in 0..self.nodes.len() {
                 let answer = Answer::of(self.admin(node, Method::GET, &format!("/admin/v1/users/{name}"))).await;
@@ -251,7 +253,8 @@ impl Scene {
             }
             let is = |status: StatusCode| found.iter().all(|found| *found == status);
             if !is(StatusCode::OK) && (is_sure || !is(StatusCode::NOT_FOUND)) {
-                wrong.push(format!("the user {name}, {}: {found:?}", if is_sure { "acknowledged" } else { "in doubt" }));
+                wrong
+                    .push(format!("the user {name}, {}: {found:?}", if is_sure { "acknowledged" } else { "in doubt" }));
             }
         }
         tally.lock().unwrap().wrong.extend(wrong);
@@ -266,7 +269,12 @@ impl Scene {
 
     /// How many statements the nodes run at the same time on `waiting`, which counts those that wait for a lock on the
     /// table of users that is held meanwhile.
-    pub(crate) async fn places(self: &Arc<Self>, waiting: impl AsyncFn() -> i64, expected: i64, release: impl AsyncFnOnce()) {
+    pub(crate) async fn places(
+        self: &Arc<Self>,
+        waiting: impl AsyncFn() -> i64,
+        expected: i64,
+        release: impl AsyncFnOnce(),
+    ) {
         let mut asked = JoinSet::new();
         for node in 0..self.nodes.len() {
             for _ in 0..20 {
