@@ -4,6 +4,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod postgres;
+pub(crate) mod program;
 pub(crate) mod proxy;
 
 use std::collections::BTreeMap;

@@ -264,15 +264,25 @@ pub(super) fn readable_copy(programs: PathBuf, folder: &Path, account: Account) 
     copy.join(WHEEL_PROGRAMS)
 }
 
+/// The version of the programs that tests run, such as 17.2.
+pub(crate) fn version_number() -> String {
+    let (programs, account) = programs().unwrap();
+    version_text(&programs, account).unwrap()
+}
+
 /// The major version of the programs in this directory, if this account can run them.
 fn version(bin: &Path, account: Account) -> Option<u32> {
+    version_text(bin, account)?.split('.').next()?.parse().ok()
+}
+
+fn version_text(bin: &Path, account: Account) -> Option<String> {
     let mut postgres = Command::new(bin.join("postgres"));
     if let Some((user, group)) = account {
         postgres.uid(user).gid(group);
     }
     let output = postgres.arg("--version").current_dir("/").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?; // "postgres (PostgreSQL) 17.2"
-    text.split(' ').nth(2)?.split('.').next()?.trim().parse().ok()
+    Some(text.split(' ').nth(2)?.trim().to_owned())
 }
 
 fn id(of: &str, user: Option<&str>) -> Option<u32> {

@@ -34,7 +34,7 @@ fn all_problems_of_the_configuration_are_named_at_once() {
     place.run(&["serve"]).misconfigured(&[&problems[..], &["jeton.toml is not TOML"]].concat());
     fs::remove_file(place.path("jeton.toml")).unwrap();
     place.run(&["serve", "--config", "other.toml"]).misconfigured(&[&problems[..], &["other.toml"]].concat());
-    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 0, "nothing is written");
+    assert_eq!(fs::read_dir(place.folder()).unwrap().count(), 0, "nothing is written");
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn a_file_that_is_no_database_is_named_and_left_alone() {
     }
     place.run(&["serve"]).refused_at_start(&["letter.txt", "not a database"]);
     assert_eq!(fs::read_to_string(&file).unwrap(), letter);
-    place.set("JETON_DATABASE_URL", &format!("sqlite://{}", place.folder.path().display()));
-    place.run(&["client", "list"]).refused(&[place.folder.path().to_str().unwrap()]);
+    place.set("JETON_DATABASE_URL", &format!("sqlite://{}", place.folder().display()));
+    place.run(&["client", "list"]).refused(&[place.folder().to_str().unwrap()]);
 }
 
 on_both_stores!(a_port_that_is_taken_is_named_before_anything_is_written, async |backend| {

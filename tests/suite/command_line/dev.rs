@@ -110,7 +110,7 @@ fn a_restart_keeps_the_demo_set_and_what_was_added() {
 fn dev_is_for_loopback_and_for_a_database_of_its_own() {
     let place = Place::bare();
     place.run(&["serve", "--dev", "--listen", "0.0.0.0:0"]).misconfigured(&["JETON_LISTEN"]);
-    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 0, "nothing is written");
+    assert_eq!(fs::read_dir(place.folder()).unwrap().count(), 0, "nothing is written");
 }
 
 on_both_stores!(dev_puts_no_demo_set_into_a_database_that_is_in_use, async |backend| {

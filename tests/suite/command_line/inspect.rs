@@ -190,5 +190,5 @@ fn wrong_usage_ends_with_2_and_help_with_0() {
     }
     let help = place.run(&["serve", "--help"]).ok();
     assert!(help.contains("--session-ttl") && help.contains("JETON_SESSION_TTL") && !help.contains("--master-key"));
-    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 0, "nothing is written");
+    assert_eq!(fs::read_dir(place.folder()).unwrap().count(), 0, "nothing is written");
 }

@@ -30,7 +30,7 @@ fn a_master_key_is_printed_and_needs_no_database() {
     let printed = place.json(&["key", "generate-master"]);
     assert!(MasterKey::parse(printed["master_key"].as_str().unwrap()).is_ok(), "{printed}");
     assert_ne!(text.trim(), printed["master_key"]);
-    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 0, "nothing is written");
+    assert_eq!(fs::read_dir(place.folder()).unwrap().count(), 0, "nothing is written");
 }
 
 on_both_stores!(keys_are_listed_rotated_by_announcing_and_retired, async |backend| {

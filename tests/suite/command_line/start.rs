@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use jeton::token::master::MasterKey;
 
-use super::{Guard, Place, make_client, read_all};
+use super::{Place, make_client};
 use crate::support::on_both_stores;
+use crate::support::program::{Guard, read_all};
 
 on_both_stores!(a_newer_schema_that_says_so_is_worked_on, async |backend| {
     let place = Place::new(backend).await;

@@ -12,7 +12,7 @@ use jeton::oauth::cause::Cause;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::command_line::{Place, Running};
+use crate::support::program::{Place, Running};
 use crate::support::{Answer, jwt_part};
 
 const SCOPE: &str = "read:conversations write:conversations";

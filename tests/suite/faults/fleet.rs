@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::RECOVERY;
 use super::oracle::{Oracle, Said, Token};
-use crate::command_line::{Place, Running};
+use crate::support::program::{Place, Running};
 use crate::support::{Answer, Setup, TestClient, TestServer, eventually};
 
 /// The time between two revocations of a stream.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::fleet::Fleet;
 use super::oracle::{Said, Token};
-use crate::command_line::Running;
+use crate::support::program::Running;
 use crate::support::proxy::Proxy;
 use crate::support::{Backend, eventually, fresh_database};
 

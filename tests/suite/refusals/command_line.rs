@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::ask::{Case, assert_quiet, shared_part, without};
 use super::damage::{first_capital, percent};
 use super::stage::{ACCESS, Form, Jwt, STAGING, Stage};
-use crate::command_line::Place;
 use crate::conformance::scene::API;
+use crate::support::program::Place;
 use crate::support::{Answer, Backend, fresh_database};
 
 /// A place from which the command line works on the database of a running server.
@@ -166,7 +166,7 @@ async fn the_log_has_one_line_for_each_refusal_and_never_the_token() {
                 if !lines.is_empty() {
                     break lines;
                 }
-                assert!(begun.elapsed() < crate::command_line::LIMIT, "the refusal is logged: {log}");
+                assert!(begun.elapsed() < crate::support::program::LIMIT, "the refusal is logged: {log}");
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             };
             assert!(lines.len() == 1 && lines[0].contains(&cause), "{cause}: {lines:?}");

@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::command_line::LIMIT;
 use crate::conformance::scene::{API, Scene, every_grant};
+use crate::support::program::LIMIT;
 use crate::support::{Answer, Backend, FORM, Setup, TestClient, TestServer};
 
 /// A sister environment that the server knows.

@@ -1,0 +1,180 @@
+//! How far a part has come, and the numbers it found.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::support::Backend;
+use crate::support::program::program;
+use crate::{Options, Part};
+
+/// How long a part takes in short form.
+const SHORT: Duration = Duration::from_secs(60);
+/// The time between two lines of progress.
+const PACE: Duration = Duration::from_secs(5);
+/// What the program is made of.
+const SOURCES: [&str; 5] = ["src", "migrations", "templates", "Cargo.toml", "Cargo.lock"];
+
+/// A part that runs.
+pub(crate) struct Run {
+    part: &'static str,
+    pub(crate) short: bool,
+    pub(crate) stores: Vec<Backend>,
+    count: Option<u64>,
+    share: Duration,
+    /// The state of the random numbers: what comes next depends on nothing else.
+    random: u64,
+    since: BTreeMap<String, Instant>,
+    begun: Instant,
+    said: Option<Instant>,
+    kept: Kept,
+    file: Option<PathBuf>,
+}
+
+/// What is kept from one run to the next.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// What was tested: a digest of the program and its sources.
+    key: String,
+    done: BTreeMap<String, u64>,
+    numbers: BTreeMap<String, u64>,
+    pub(crate) seeds: Vec<u64>,
+    pub(crate) failures: Vec<String>,
+    pub(crate) seconds: u64,
+}
+
+impl Run {
+    pub(crate) fn begin(part: &'static Part, options: &Options) -> Self {
+        // The report tells of whole runs only, so only these are kept.
+        let file = options.is_whole().then(|| folder().join(format!("{}.json", part.name)));
+        let read = file.as_ref().filter(|_| !options.again).and_then(|file| fs::read_to_string(file).ok());
+        let kept: Kept = read.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let key = key();
+        let mut kept = if kept.key == key { kept } else { Kept { key, ..Kept::default() } };
+        let seed = options.seed.unwrap_or_else(|| Uuid::new_v4().as_u64_pair().0 >> 16);
+        kept.seeds.push(seed);
+        eprintln!("{}: begins with --seed {seed}; done before: {:?}", part.name, kept.done);
+        Self {
+            part: part.name,
+            short: options.short,
+            stores: options.stores(),
+            count: options.count,
+            share: SHORT / part.counts,
+            random: seed,
+            since: BTreeMap::new(),
+            begun: Instant::now(),
+            said: None,
+            kept,
+            file,
+        }
+    }
+
+    /// Whether another step of this count is to be made: up to `goal` of them, or in short form while its time lasts.
+    pub(crate) fn wants(&mut self, count: &str, goal: u64) -> bool {
+        let (goal, done) = (self.count.unwrap_or(goal), self.kept.done.get(count).copied().unwrap_or_default());
+        let since = *self.since.entry(count.to_owned()).or_insert_with(Instant::now);
+        let wants = if self.short { done == 0 || since.elapsed() < self.share } else { done < goal };
+        if !wants || self.said.is_none_or(|said| said.elapsed() > PACE) {
+            self.said = Some(Instant::now());
+            let of = if self.short { String::new() } else { format!(" of {goal}") };
+            eprintln!("{}: {done}{of} {count}, {} s", self.part, self.begun.elapsed().as_secs());
+        }
+        wants
+    }
+
+    /// So many steps were made, and are kept.
+    pub(crate) fn done(&mut self, count: &str, steps: u64) {
+        *self.kept.done.entry(count.to_owned()).or_default() += steps;
+        self.keep();
+    }
+
+    /// Adds to a number of the report.
+    pub(crate) fn add(&mut self, name: &str, number: u64) {
+        *self.kept.numbers.entry(name.to_owned()).or_default() += number;
+    }
+
+    /// A number of the report is at least this.
+    pub(crate) fn most(&mut self, name: &str, number: u64) {
+        let most = self.kept.numbers.entry(name.to_owned()).or_default();
+        *most = number.max(*most);
+    }
+
+    /// What was counted under this name: steps done, or a number of the report.
+    pub(crate) fn number(&self, name: &str) -> u64 {
+        self.kept.done.get(name).or(self.kept.numbers.get(name)).copied().unwrap_or_default()
+    }
+
+    /// The next random number (SplitMix64).
+    pub(crate) fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A folder for what a failure leaves behind, empty at first.
+    pub(crate) fn evidence(&self) -> PathBuf {
+        let evidence = folder().join(self.part);
+        let _ = fs::remove_dir_all(&evidence);
+        fs::create_dir_all(&evidence).unwrap();
+        evidence
+    }
+
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.kept.seconds += self.begun.elapsed().as_secs();
+        self.begun = Instant::now();
+        self.keep();
+    }
+
+    pub(crate) fn failed(&mut self, what: &str) {
+        self.kept.failures.push(what.to_owned());
+        self.end();
+        let seed = self.kept.seeds.last().unwrap();
+        eprintln!("{}: FAILED with --seed {seed}; evidence, if any: {}", self.part, folder().join(self.part).display());
+    }
+
+    fn keep(&self) {
+        if let Some(file) = &self.file {
+            let (text, new) = (serde_json::to_string_pretty(&self.kept).unwrap(), file.with_extension("new"));
+            fs::write(&new, text).unwrap();
+            fs::rename(&new, file).unwrap();
+        }
+    }
+}
+
+/// `target/endurance`.
+fn folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("endurance");
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A digest of the program that is tested and of its sources.
+fn key() -> String {
+    let mut digest = Context::new(&SHA256);
+    digest.update(&fs::read(program()).unwrap());
+    for source in SOURCES {
+        add(&mut digest, &Path::new(env!("CARGO_MANIFEST_DIR")).join(source));
+    }
+    digest.finish().as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn add(digest: &mut Context, path: &Path) {
+    if path.is_dir() {
+        let mut within: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        within.sort();
+        within.iter().for_each(|path| add(digest, path));
+    } else {
+        digest.update(path.to_string_lossy().as_bytes());
+        digest.update(&fs::read(path).unwrap());
+    }
+}
