@@ -342,9 +342,9 @@ fn is_the_end(error: &sqlx::Error) -> bool {
         // Postgres closes the connection with a fatal error, as it does when it stops.
         return matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic) || error.code() == READ_ONLY;
     }
-    /// SQLITE_READONLY, SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_CANTOPEN, SQLITE_NOTADB: a connection keeps what it has found
+    /// SQLITE_READONLY, SQLITE_CORRUPT, SQLITE_CANTOPEN, SQLITE_NOTADB: a connection keeps what it has found
     /// out about its file, so a new one looks again.
-    const ABOUT_THE_FILE: [u32; 5] = [8, 10, 11, 14, 26];
+    const ABOUT_THE_FILE: [u32; 4] = [8, 11, 14, 26];
     sqlite_code(error).is_some_and(|code| ABOUT_THE_FILE.contains(&code))
 }
 

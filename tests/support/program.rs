@@ -242,7 +242,11 @@ impl Running {
 
     /// A server that has not said yet where it listens.
     pub(crate) fn begin(place: &Place, arguments: &[&str]) -> Self {
-        let mut command = place.command(&[&["serve"], arguments].concat());
+        Self::of(place.command(&[&["serve"], arguments].concat()))
+    }
+
+    /// The same, by another command that becomes the server.
+    pub(crate) fn of(mut command: Command) -> Self {
         let mut guard =
             Guard(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
         let log = collect(guard.0.stderr.take().unwrap());

@@ -118,10 +118,12 @@ async fn ask(api: Api, request: RequestBuilder, is_right: impl Fn(&Answer) -> bo
     let took = begun.elapsed();
     let verdict = match &answer {
         Err(error) => Verdict::Wrong(format!("no answer after {took:?}: {error:?}")),
-        Ok(answer) if took > DEADLINE => Verdict::Wrong(format!("after {took:?}: {answer:?}")),
+        Ok(answer) if took > DEADLINE => {
+            Verdict::Wrong(format!("only after {took:?}: {} {}", answer.status, answer.body))
+        }
         Ok(answer) if is_right(answer) => Verdict::Right,
         Ok(answer) if api.is_unavailable(answer) => Verdict::Unavailable,
-        Ok(answer) => Verdict::Wrong(format!("after {took:?}: {answer:?}")),
+        Ok(answer) => Verdict::Wrong(format!("after {took:?}: {} {}", answer.status, answer.body)),
     };
     (verdict, answer.ok())
 }
@@ -230,13 +232,17 @@ impl Scene {
                 self.revokes(node, token).await
             }
             Op::Verify => {
-                let request = self.http.get(self.at(node, "/auth/verify")).query(&[("audience", AUDIENCE)]);
+                let request = self.http.get(self.at(node, VERIFY));
                 ask(Api::OAuth, request.bearer_auth(self.any_known()), is_ok).await.0
             }
             Op::VerifyRevoked => {
                 let (token, _) = self.any_revoked(node)?;
-                let request = self.http.get(self.at(node, "/auth/verify")).query(&[("audience", AUDIENCE)]);
-                let right = |answer: &Answer| is_error(answer, 401, "invalid_token") && answer.body.contains("revoked");
+                let request = self.http.get(self.at(node, VERIFY));
+                let names_it = |answer: &Answer| {
+                    let page = answer.json["error_uri"].as_str().and_then(|uri| uri.rsplit('/').next());
+                    page.is_some_and(|page| CAUSES.contains(&page))
+                };
+                let right = |answer: &Answer| is_error(answer, 401, "invalid_token") && names_it(answer);
                 ask(Api::OAuth, request.bearer_auth(token), right).await.0
             }
             Op::Explain => {
@@ -246,8 +252,8 @@ impl Scene {
             Op::ExplainRevoked => {
                 let (token, _) = self.any_revoked(node)?;
                 let request = self.form(node, "/auth/explain", &self.asker, &[("token", &token)]);
-                let causes = [json!("token_revoked"), json!("session_revoked"), json!("refresh_reuse_detected")];
-                let right = |answer: &Answer| is_ok(answer) && causes.contains(&answer.json["cause"]);
+                let names_it = |answer: &Answer| answer.json["cause"].as_str().is_some_and(|it| CAUSES.contains(&it));
+                let right = |answer: &Answer| is_ok(answer) && names_it(answer);
                 ask(Api::OAuth, request, right).await.0
             }
             Op::AdminRead => {
@@ -356,8 +362,10 @@ impl Scene {
     }
 }
 
-/// The audience of the tokens of `app`.
-pub(super) const AUDIENCE: &str = "https://auth.example.com/api";
+/// Why tokens are refused here.
+const CAUSES: [&str; 3] = ["token_revoked", "session_revoked", "refresh_reuse_detected"];
+/// Asks for the audience of the tokens of `app`.
+const VERIFY: &str = "/auth/verify?audience=https://auth.example.com/api";
 
 pub(super) fn session(answer: &Answer) -> Session {
     Session { refresh: answer.text("refresh_token"), access: answer.text("access_token") }

@@ -1,5 +1,6 @@
 //! The servers, and everybody who asks them.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
@@ -21,8 +22,8 @@ const FRESH: usize = 40;
 const USERS: usize = 6;
 /// Tokens to revoke, sessions to refresh, and sessions with a spent refresh token.
 const TO_REVOKE: usize = 60;
-const SESSIONS: usize = 30;
-const SPENT: usize = 20;
+const SESSIONS: usize = 20;
+const SPENT: usize = 16;
 
 /// Servers on one database, and who talks to them.
 pub(crate) struct Scene {
@@ -118,20 +119,23 @@ impl Scene {
         let mut fresh: Vec<String> = tokens(many(FRESH / 2, &self.app).await).collect();
         fresh.extend(tokens(many(FRESH / 2, opaque).await));
         let to_revoke = tokens(many(TO_REVOKE, &self.app).await).collect();
-        let sessions = join_all((0..SESSIONS).map(|_| self.login("alice"))).await;
-        let spent = join_all((0..SPENT).map(|_| async {
+        // One after the other: few passwords may wait.
+        let (mut sessions, mut spent) = (VecDeque::new(), VecDeque::new());
+        for _ in 0..SESSIONS {
+            sessions.push_back(self.login("alice").await);
+        }
+        for _ in 0..SPENT {
             let first = self.login("alice").await;
             let second = self.refresh(&first.refresh).await;
             let third = self.refresh(&second.refresh).await;
-            Session { refresh: first.refresh, access: third.access }
-        }));
-        let spent = spent.await;
+            spent.push_back(Session { refresh: first.refresh, access: third.access });
+        }
         // Every third one of a user whose name is asked of the database.
-        for (number, session) in join_all(users.iter().map(|user| self.login(user))).await.into_iter().enumerate() {
-            fresh.insert(3 * number, session.access);
+        for (number, user) in users.iter().enumerate() {
+            fresh.insert(3 * number, self.login(user).await.access);
         }
         let settings = json!({"grant_types": ["client_credentials"], "scope": "read"});
-        let mut clients = std::collections::VecDeque::new();
+        let mut clients = VecDeque::new();
         for number in 0..FRESH {
             let mut settings = settings.clone();
             settings["client_id"] = json!(format!("fresh-{number}"));
@@ -150,8 +154,8 @@ impl Scene {
             fresh: vec![fresh.into(); nodes],
             clients: vec![clients; nodes],
             to_revoke,
-            sessions: sessions.into(),
-            spent: spent.into(),
+            sessions,
+            spent,
             revoked: vec![(revoked, Instant::now(), 0); 8],
             known: known.clone(),
             ..Deck::default()

@@ -102,19 +102,26 @@ pub(crate) async fn survey(
             traffic.spawn(keep_asking(scene, node, operation, tally, Arc::clone(&stop), Arc::clone(&is_over)));
         }
     }
+    let begun = Instant::now();
+    let step = |what: &str| eprintln!("outages: {:.1} s: {what}", begun.elapsed().as_secs_f64());
     pass_time(BEFORE).await;
     begin().await;
+    step("the fault has begun");
     pass_time(lasts).await;
     end().await;
+    step("the fault is over");
     let ended = Instant::now();
     is_over.store(true, Ordering::Relaxed);
     while !scene.serves_all(&tally).await && ended.elapsed() < GIVE_UP {}
     let full_service = ended.elapsed();
+    step("everything is served");
     stop.store(true, Ordering::Relaxed);
     while let Some(ended) = traffic.join_next().await {
         ended.unwrap();
     }
+    step("nobody asks any more");
     scene.settle(&tally, keeps_all).await;
+    step("everything was looked for");
     let mut outcome = Outcome {
         right: 0,
         unavailable: 0,
@@ -242,7 +249,8 @@ impl Scene {
                 }
             }
         }
-        let (users, doubtful) = (self.deck().users.clone(), self.deck().doubtful_users.clone());
+        let users = self.deck().users.clone();
+        let doubtful = self.deck().doubtful_users.clone();
         for (name, is_sure) in
             users.iter().map(|name| (name, keeps_all)).chain(doubtful.iter().map(|name| (name, false)))
         {
