@@ -125,7 +125,9 @@ impl Cluster {
         let main = self.main_process();
         let limit = format!("--fsize={}:", size.map_or("unlimited".to_owned(), |size| size.to_string()));
         for process in [vec![main], children(main)].concat() {
-            let status = Command::new("prlimit").args(["--pid", &process.to_string(), &limit]).status().unwrap();
+            // By the same user: not every root may limit the processes of others.
+            let mut prlimit = by(self.account, &self.folder, Path::new("prlimit"));
+            let status = prlimit.args(["--pid", &process.to_string(), &limit]).status().unwrap();
             assert!(status.success() || process != main, "prlimit {limit} of {process}");
         }
     }
