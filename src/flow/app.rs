@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::guesses::Guesses;
 use super::limits::Limit;
 use super::metrics::Metrics;
+use super::outages::Outages;
 use super::used_secrets::UsedSecrets;
 use crate::clock::Clock;
 use crate::oauth::client::Client;
@@ -53,6 +54,8 @@ pub struct App {
     pub passwords: PasswordPool,
     /// What is counted.
     pub metrics: Metrics,
+    /// What the log says of requests that could not be decided.
+    pub outages: Outages,
     /// Wraps the keys in the database.
     pub master: Arc<MasterKeys>,
     pub(super) remembered: RememberedSecrets,
@@ -97,6 +100,7 @@ impl App {
             view: Arc::new(view),
             passwords,
             metrics: Metrics::default(),
+            outages: Outages::default(),
             remembered: RememberedSecrets::default(),
             used_secrets: UsedSecrets::default(),
             node: Uuid::now_v7(),

@@ -14,6 +14,7 @@ pub mod issue;
 mod limits;
 pub mod metadata;
 pub mod metrics;
+mod outages;
 pub mod password;
 pub mod public;
 pub mod refresh_token;

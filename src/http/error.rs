@@ -61,9 +61,8 @@ pub(super) fn answer(app: &App, context: &Context, endpoint: &'static str, failu
             response
         }
         Failure::Unavailable(reason) => {
-            let cause = Cause::CouldNotCheck.name();
-            tracing::error!(endpoint, cause, reason, %request_id, %address, "could not be decided");
-            app.metrics.refused(endpoint, cause);
+            app.outages.note(endpoint, &reason, *request_id, *address);
+            app.metrics.refused(endpoint, Cause::CouldNotCheck.name());
             unavailable(app, "The request could not be decided just now: try again.")
         }
         Failure::Throttled(Throttled { seconds, reason, about: Identity { client, subject, .. } }) => {
@@ -111,11 +110,11 @@ pub(super) fn unreadable(
     oauth(app, body.status, ErrorCode::InvalidRequest, body.text)
 }
 
-/// The answer to a request that took too long.
+/// The answer to a request that took too long, in the form that errors have in its API.
 pub(super) fn too_slow(app: &App, context: &Context, uri: &Uri) -> Response {
-    let Context { request_id, address, .. } = context;
     let text = "The request took too long: try again.";
-    tracing::error!(path = uri.path(), %request_id, %address, "a request was given up after its deadline");
+    let endpoint = if is_of_admin(uri) { "admin" } else { "deadline" };
+    app.outages.note(endpoint, "the request took longer than its deadline", context.request_id, context.address);
     if is_of_admin(uri) { problem::unavailable(app, context, text) } else { unavailable(app, text) }
 }
 

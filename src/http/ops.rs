@@ -37,10 +37,7 @@ impl Health {
         if self.stopping.load(Ordering::Acquire) {
             problems.push("the server is stopping".to_owned());
         }
-        if !self.app.view.is_fresh() {
-            let age = self.app.view.age().as_millis();
-            problems.push(format!("the log of changes was last read {age} ms ago: the database does not answer"));
-        }
+        problems.extend(self.app.view.obstacle());
         let offset = self.app.clock.offset_millis();
         if offset.abs() > LARGEST_OFFSET {
             problems.push(format!("the clock of this machine is {} that of the database", offset_in_words(offset)));

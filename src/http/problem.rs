@@ -27,17 +27,22 @@ pub(super) fn answer(app: &App, context: &Context, error: AdminError) -> Respons
             response
         }
         AdminError::Unavailable(reason) => {
-            tracing::error!(reason, request_id = %context.request_id, "could not be decided");
+            app.outages.note("admin", &reason, context.request_id, context.address);
             unavailable(app, context, "The request could not be decided just now: try again.")
         }
-        AdminError::Overloaded => unavailable(app, context, &detail),
+        AdminError::Overloaded => {
+            let Context { request_id, address, .. } = context;
+            tracing::warn!(endpoint = "admin", cause = "overloaded", reason = detail, %request_id, %address, "refused");
+            unavailable(app, context, &detail)
+        }
     }
 }
 
-/// The answer when the database did not answer.
+/// The answer when nothing could be decided; the log has the reason already.
 pub(super) fn unavailable(app: &App, context: &Context, detail: &str) -> Response {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut response = problem(app, context, status, "temporarily_unavailable", detail);
+    let code = "temporarily_unavailable";
+    app.metrics.refused("admin", code);
+    let mut response = document(app, context, StatusCode::SERVICE_UNAVAILABLE, code, detail);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }

@@ -4,6 +4,10 @@
 //! (an error of the transport, a time limit, a request that was dropped in the middle) it is closed, and with it those
 //! that wait unused: what broke one has most likely broken them. So a stalled database never leaves a half-used
 //! connection behind, and never a lost place in the pool.
+//!
+//! The same goes for a connection that answers but is of no more use: one that Postgres has made read-only (a role or a
+//! server that was switched, perhaps a primary that is one no more), one that SQLite opened while the file could not be
+//! written. It would stay so for as long as it lives, whatever becomes of the cause.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,6 +22,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::file::OpenedFile;
 use super::row::{Row, Value, bind_all};
 use super::{Result, StoreError};
 
@@ -126,7 +131,7 @@ pub(super) enum Link {
 }
 
 impl Link {
-    async fn open(location: &Location) -> std::result::Result<Self, sqlx::Error> {
+    async fn open(location: &Location, may_create: bool) -> std::result::Result<Self, sqlx::Error> {
         match location {
             Location::Postgres(options) => {
                 let mut connection = options.connect().await?;
@@ -140,10 +145,12 @@ impl Link {
                 Ok(Self::Postgres(connection))
             }
             Location::Sqlite(path) => {
-                make_private(path);
+                if may_create {
+                    make_private(path);
+                }
                 let options = SqliteConnectOptions::new()
                     .filename(path)
-                    .create_if_missing(true)
+                    .create_if_missing(may_create)
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
                     .busy_timeout(Duration::from_secs(5));
@@ -188,12 +195,9 @@ fn make_private(path: &Path) {
 /// Switches a connection to the write-ahead log. SQLite does not wait for other processes when the first of them switches
 /// a new file, so the waiting is done here.
 async fn use_write_ahead_log(mut connection: SqliteConnection) -> std::result::Result<SqliteConnection, sqlx::Error> {
-    /// SQLITE_BUSY, in the lower byte of an error code.
+    /// SQLITE_BUSY.
     const BUSY: u32 = 5;
-    let is_busy = |error: &sqlx::Error| {
-        let code = error.as_database_error().and_then(|error| error.code());
-        code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xFF == BUSY)
-    };
+    let is_busy = |error: &sqlx::Error| error.as_database_error().and_then(sqlite_code) == Some(BUSY);
     let begun = Instant::now();
     loop {
         match sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut connection).await {
@@ -205,7 +209,11 @@ async fn use_write_ahead_log(mut connection: SqliteConnection) -> std::result::R
 }
 
 #[derive(Debug)]
-struct Manager(Location);
+struct Manager {
+    location: Location,
+    /// The SQLite file that the first connection opened.
+    file: Arc<OpenedFile>,
+}
 
 impl managed::Manager for Manager {
     type Type = Link;
@@ -213,7 +221,11 @@ impl managed::Manager for Manager {
 
     async fn create(&self) -> std::result::Result<Link, sqlx::Error> {
         // Connecting takes much room and is rare: kept on the heap, so that no statement carries that room about.
-        Box::pin(Link::open(&self.0)).await
+        let link = Box::pin(Link::open(&self.location, !self.file.is_known())).await?;
+        if let Some(path) = self.location.file() {
+            self.file.opened(path);
+        }
+        Ok(link)
     }
 
     /// Nothing is asked of a connection before it is used again: [`Lease`] has closed all that are not sound.
@@ -315,16 +327,30 @@ async fn within<T>(
 ) -> std::result::Result<T, Trouble> {
     match tokio::time::timeout(limit, work).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error @ sqlx::Error::Database(_))) if !is_fatal(&error) => Err(Trouble::Refused(error)),
+        Ok(Err(error @ sqlx::Error::Database(_))) if !is_the_end(&error) => Err(Trouble::Refused(error)),
         Ok(Err(error)) => Err(Trouble::Broken(error.to_string())),
         Err(_) => Err(Trouble::Broken(format!("no answer within {} s", limit.as_secs()))),
     }
 }
 
-/// Whether Postgres has closed the connection with this error, as it does when it stops.
-fn is_fatal(error: &sqlx::Error) -> bool {
-    let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
-    error.is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+/// Whether the connection is of no more use after this error.
+fn is_the_end(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return true };
+    if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
+        /// read_only_sql_transaction: the session may not write, and that does not change while it lives.
+        const READ_ONLY: &str = "25006";
+        // Postgres closes the connection with a fatal error, as it does when it stops.
+        return matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic) || error.code() == READ_ONLY;
+    }
+    /// SQLITE_READONLY, SQLITE_CORRUPT, SQLITE_CANTOPEN, SQLITE_NOTADB: a connection keeps what it has found
+    /// out about its file, so a new one looks again.
+    const ABOUT_THE_FILE: [u32; 4] = [8, 11, 14, 26];
+    sqlite_code(error).is_some_and(|code| ABOUT_THE_FILE.contains(&code))
+}
+
+/// The primary code of an error of SQLite, which is the lower byte of the extended one.
+fn sqlite_code(error: &dyn sqlx::error::DatabaseError) -> Option<u32> {
+    error.code()?.parse::<u32>().ok().map(|code| code & 0xFF)
 }
 
 /// All connections to one database.
@@ -339,6 +365,7 @@ pub(super) struct Database {
     dialect: Dialect,
     /// SQLite has one writer: waiting for it here is fair and cheap, in SQLite it is a spin.
     writer: Arc<Mutex<()>>,
+    file: Arc<OpenedFile>,
 }
 
 impl fmt::Debug for Database {
@@ -347,8 +374,8 @@ impl fmt::Debug for Database {
     }
 }
 
-fn open_pool(location: &Location, size: usize) -> Result<Pool<Manager>> {
-    Pool::builder(Manager(location.clone()))
+fn open_pool(location: &Location, file: &Arc<OpenedFile>, size: usize) -> Result<Pool<Manager>> {
+    Pool::builder(Manager { location: location.clone(), file: Arc::clone(file) })
         .max_size(size)
         .wait_timeout(Some(WAIT_LIMIT))
         .create_timeout(Some(CONNECT_LIMIT))
@@ -361,17 +388,18 @@ impl Database {
     pub(super) async fn connect(location: &Location) -> Result<Self> {
         let dialect = location.dialect();
         let size = if dialect == Dialect::Postgres { POSTGRES_CONNECTIONS } else { SQLITE_CONNECTIONS };
-        let pool = open_pool(location, size)?;
+        let file = Arc::default();
+        let pool = open_pool(location, &file, size)?;
         let location = location.clone();
         let writer = Arc::default();
-        let database = Self { location, pool, related: None, limit: STATEMENT_LIMIT, dialect, writer };
+        let database = Self { location, pool, related: None, limit: STATEMENT_LIMIT, dialect, writer, file };
         database.query("SELECT 1 AS one", vec![]).await?;
         Ok(database)
     }
 
     /// The same database with so many connections that nobody else takes, for statements that answer within `limit`.
     pub(super) fn with_connections_of_its_own(&self, size: usize, limit: Duration) -> Result<Self> {
-        let (pool, related) = (open_pool(&self.location, size)?, Some(self.pool.clone()));
+        let (pool, related) = (open_pool(&self.location, &self.file, size)?, Some(self.pool.clone()));
         Ok(Self { pool, related, limit, ..self.clone() })
     }
 
@@ -380,6 +408,9 @@ impl Database {
     }
 
     async fn lease(&self, writes: bool) -> Result<Lease> {
+        if let Some(path) = self.location.file() {
+            self.file.check(path)?;
+        }
         let writer = match self.dialect {
             Dialect::Sqlite if writes => {
                 let waited = tokio::time::timeout(STATEMENT_LIMIT, Arc::clone(&self.writer).lock_owned()).await;

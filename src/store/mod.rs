@@ -6,6 +6,7 @@ mod audit;
 mod batch;
 mod clients;
 mod database;
+mod file;
 mod guesses;
 mod keys;
 mod listen;

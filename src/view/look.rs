@@ -35,7 +35,9 @@ impl View {
         }
         let begun = self.watch.now();
         let this_look = self.looks_begun.fetch_add(1, Ordering::AcqRel) + 1;
-        self.look().await?;
+        let outcome = self.look().await;
+        self.note_trouble(&outcome);
+        outcome?;
         self.last_good_look.store(this_look, Ordering::Release);
         self.looked_at.set(begun);
         Ok(())

@@ -14,7 +14,7 @@ mod revocations;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -102,6 +102,8 @@ pub struct View {
     history_turns: Semaphore,
     /// The latest moment by which revocations were forgotten, in milliseconds.
     forgot_by: AtomicI64,
+    /// Why the last look at the log failed, if it did.
+    trouble: Mutex<Option<String>>,
     /// What is measured.
     pub measures: Measures,
 }
@@ -146,6 +148,7 @@ impl View {
             looking: AsyncMutex::default(),
             history_turns: Semaphore::new(HISTORY_TURNS),
             forgot_by: AtomicI64::new(i64::MIN),
+            trouble: Mutex::default(),
             measures: Measures::default(),
         };
         view.load_all().await?;
@@ -179,6 +182,29 @@ impl View {
     /// told from one that only expired, and that this clock may be a little ahead.
     fn forgotten_by(&self) -> Timestamp {
         self.clock.now().plus_seconds(-KEPT_WHEN_OVER)
+    }
+
+    /// What is in the way of answering from memory, if anything is: one sentence for operators.
+    pub fn obstacle(&self) -> Option<String> {
+        if self.is_fresh() {
+            return None;
+        }
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let why = trouble.unwrap_or_else(|| "the database does not answer".into());
+        let (now, age) = (self.watch.now(), self.age());
+        Some(if age > self.max_staleness {
+            format!("the log of changes was last read {} ms ago: {why}", age.as_millis())
+        } else if self.membership.has_lapsed(now) {
+            format!("this node could not tell the others for too long that it is alive: {why}")
+        } else {
+            "the clock went back; everything is loaded anew".to_owned()
+        })
+    }
+
+    /// Notes how a look at the log went.
+    fn note_trouble(&self, outcome: &Result<(), Unavailable>) {
+        let trouble = outcome.as_ref().err().map(|Unavailable(text)| text.clone());
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     /// How many revocations are in force.

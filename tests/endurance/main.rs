@@ -25,6 +25,7 @@ mod support;
 mod balancer;
 mod crashes;
 mod load;
+mod outages;
 mod report;
 mod run;
 mod upgrade;
@@ -40,7 +41,7 @@ use run::Run;
 use support::Backend;
 
 /// All parts, in the order in which they run.
-const PARTS: &[Part] = &[crashes::PART, upgrade::PART, upkeep::PART];
+const PARTS: &[Part] = &[crashes::PART, outages::PART, upgrade::PART, upkeep::PART];
 
 /// A part of the endurance tests.
 pub(crate) struct Part {

@@ -1,11 +1,13 @@
-//! A Postgres of a test's own, for tests that freeze it, kill it or set it back: durable as in production, on a port that
-//! stays the same.
+//! A Postgres of a test's own, for tests that freeze it, kill it, limit it or set it back, and one that follows it:
+//! durable as in production, on a port that stays the same.
 
 use std::fs;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::postgres::{Account, free_port, programs, readable_copy};
 
@@ -25,19 +27,43 @@ pub(crate) struct Cluster {
     programs: PathBuf,
     account: Account,
     port: u16,
-    options: String,
+    /// Options of the server beyond the usual ones.
+    more: String,
     /// Its standard input is the pipe; closed when this is dropped.
     _watchdog: Child,
 }
 
 impl Cluster {
-    /// A new server that runs, with an empty database `jeton`.
+    /// A new server that runs, with an empty database.
     pub(crate) fn start() -> Self {
-        Self::start_with("")
+        Self::start_with(&[], "")
     }
 
-    /// The same with further options of the server.
-    pub(crate) fn start_with(options: &str) -> Self {
+    /// The same, with options for `initdb` and for the server beyond the usual ones.
+    pub(crate) fn start_with(initdb: &[&str], more: &str) -> Self {
+        let cluster = Self::prepare(more);
+        let usual = ["-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "trust", "--no-sync"];
+        cluster.run("initdb", &[&usual, initdb].concat());
+        cluster.go_on();
+        cluster
+    }
+
+    /// A standby that runs and follows this server, from a copy of its data.
+    pub(crate) fn standby(&self) -> Self {
+        let standby = Self::prepare(&self.more);
+        let primary = format!("host=127.0.0.1 port={} user=postgres application_name=standby", self.port);
+        standby.run("pg_basebackup", &["-d", &primary, "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
+        standby.go_on();
+        standby
+    }
+
+    /// Makes a standby the primary.
+    pub(crate) fn promote(&self) {
+        self.run("pg_ctl", &["-w", "promote"]);
+    }
+
+    /// A folder and a watchdog for a server that has no data yet.
+    fn prepare(more: &str) -> Self {
         let (programs, account) = programs().unwrap();
         let folder = tempfile::Builder::new().prefix("jeton-cluster-").tempdir().unwrap().keep();
         let programs = readable_copy(programs, &folder, account);
@@ -47,12 +73,7 @@ impl Cluster {
         let mut watchdog = by(account, &folder, Path::new("sh"));
         watchdog.process_group(0).args(["-c", WATCHDOG, "sh"]).arg(&folder).arg(&programs).stdin(Stdio::piped());
         let watchdog = watchdog.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let options = format!("{OPTIONS} {options}");
-        let cluster = Self { folder, programs, account, port: free_port(), options, _watchdog: watchdog };
-        let initdb = ["-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "trust", "--no-sync"];
-        cluster.run("initdb", &initdb);
-        cluster.go_on();
-        cluster
+        Self { folder, programs, account, port: free_port(), more: more.to_owned(), _watchdog: watchdog }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -66,7 +87,7 @@ impl Cluster {
 
     /// The options that it is started with.
     pub(crate) fn options(&self) -> String {
-        format!("-p {} {}", self.port, self.options)
+        format!("-p {} {OPTIONS} {}", self.port, self.more)
     }
 
     /// A program that is run as the server is.
@@ -110,6 +131,51 @@ impl Cluster {
         let main = self.main_process();
         signal("STOP", &[main]); // from now on there are no new ones
         signal("STOP", &children(main));
+    }
+
+    /// Stops the process that accepts connections; those that are open go on.
+    pub(crate) fn freeze_main(&self) {
+        signal("STOP", &[self.main_process()]);
+    }
+
+    /// Kills the main process as the kernel does when memory is short. The others notice, and are waited for.
+    pub(crate) fn kill_main(&self) {
+        let main = self.main_process();
+        let all = [vec![main], children(main)].concat();
+        signal("KILL", &[main]);
+        let begun = Instant::now();
+        while all.iter().any(|process| is_alive(*process)) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "its processes do not end");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Limits the size of every file that its processes write, in bytes: what is written beyond fails, as on a full disk.
+    pub(crate) fn limit_files(&self, size: Option<u64>) {
+        let main = self.main_process();
+        let limit = format!("--fsize={}:", size.map_or("unlimited".to_owned(), |size| size.to_string()));
+        let set = |process: u32| {
+            // By the same user: not every root may limit the processes of others.
+            let mut prlimit = by(self.account, &self.folder, Path::new("prlimit"));
+            prlimit.args(["--pid", &process.to_string(), &limit]).stderr(Stdio::null()).status().unwrap()
+        };
+        // The main process first: what it starts from then on has its limit. Others may end meanwhile.
+        assert!(set(main).success(), "prlimit {limit} of {main}");
+        children(main).into_iter().for_each(|process| drop(set(process)));
+    }
+
+    /// Starts it again if it has ended.
+    pub(crate) fn revive(&self) {
+        let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
+        if !pid.lines().next().and_then(|pid| pid.parse().ok()).is_some_and(is_alive) {
+            self.go_on();
+        }
+    }
+
+    /// Replaces the rules of who may connect.
+    pub(crate) fn admit(&self, rules: &str) {
+        fs::write(self.folder.join("data/pg_hba.conf"), rules).unwrap();
+        self.run("pg_ctl", &["reload"]);
     }
 
     /// Lets them go on.
@@ -164,6 +230,12 @@ pub(crate) fn signal(name: &str, processes: &[u32]) {
         let kill = format!("kill -{name} {process} 2>/dev/null");
         Command::new("sh").args(["-c", &kill]).status().unwrap();
     }
+}
+
+/// Whether a process is there and has not ended.
+fn is_alive(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
 /// The processes that a process has started, by Linux's list of all processes.

@@ -271,7 +271,8 @@ impl Running {
         Self::begin_by(place.command(&[&["serve"], arguments].concat()))
     }
 
-    fn begin_by(mut command: Command) -> Self {
+    /// The same, by another command that becomes the server.
+    pub(crate) fn begin_by(mut command: Command) -> Self {
         let mut guard =
             Guard(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
         let log = collect(guard.0.stderr.take().unwrap());

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,9 +33,9 @@ pub(crate) struct Proxy(Arc<State>);
 #[derive(Default)]
 struct State {
     port: u16,
-    to: u16,
-    /// How long each answer of the database takes longer.
-    way: Duration,
+    to: AtomicU16,
+    /// How long each answer of the database takes longer, in milliseconds.
+    way: AtomicU64,
     line: watch::Sender<Line>,
     /// Counts the times at which all connections there were fell silent for ever.
     forgotten: AtomicUsize,
@@ -51,11 +51,23 @@ impl Proxy {
 
     /// A proxy through which each answer takes so much longer, as if the database were in another building.
     pub(crate) async fn far_from(database: &str, way: Duration) -> Self {
-        let to = Url::parse(database).unwrap().port().unwrap();
-        let state = Arc::new(State { port: free_port(), to, way, ..State::default() });
+        let state = Arc::new(State { port: free_port(), ..State::default() });
+        state.to.store(port_of(database), Ordering::Relaxed);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, state.port)).await.unwrap();
         tokio::spawn(listen(listener, Arc::clone(&state)));
-        Self(state)
+        let proxy = Self(state);
+        proxy.delay(way);
+        proxy
+    }
+
+    /// From now on each answer takes so much longer.
+    pub(crate) fn delay(&self, way: Duration) {
+        self.0.way.store(way.as_millis().try_into().unwrap(), Ordering::Relaxed);
+    }
+
+    /// From now on new connections lead to this database.
+    pub(crate) fn lead_to(&self, database: &str) {
+        self.0.to.store(port_of(database), Ordering::Relaxed);
     }
 
     /// The address of this database through the proxy.
@@ -98,6 +110,10 @@ impl Proxy {
     }
 }
 
+fn port_of(database: &str) -> u16 {
+    Url::parse(database).unwrap().port().unwrap()
+}
+
 async fn listen(listener: TcpListener, state: Arc<State>) {
     let mut listener = Some(listener);
     let mut line = state.line.subscribe();
@@ -121,15 +137,15 @@ async fn listen(listener: TcpListener, state: Arc<State>) {
 }
 
 async fn connect(near: TcpStream, state: Arc<State>) {
-    let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, state.to)).await else { return };
+    let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, state.to.load(Ordering::Relaxed))).await else { return };
     let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
     let (listens, mut messages) = (AtomicBool::new(false), Messages::default());
-    let there = pass(from_near, to_far, &state, Duration::ZERO, |piece| {
+    let there = pass(from_near, to_far, &state, false, |piece| {
         listens.fetch_or(has(piece, b"LISTEN "), Ordering::Relaxed);
         state.statements.fetch_add(messages.statements_in(piece), Ordering::Relaxed);
         true
     });
-    let back = pass(from_far, to_near, &state, state.way, |piece| {
+    let back = pass(from_far, to_near, &state, true, |piece| {
         let lost = *state.line.borrow() == Line::WithoutNotifications
             && listens.load(Ordering::Relaxed)
             && has(piece, b"jeton_log");
@@ -148,14 +164,15 @@ async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     state: &State,
-    way: Duration,
+    is_answer: bool,
     mut passes: impl FnMut(&[u8]) -> bool,
 ) {
     let (mut line, forgotten) = (state.line.subscribe(), state.forgotten.load(Ordering::Relaxed));
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let Ok(length @ 1..) = from.read(&mut buffer).await else { return };
-        if !way.is_zero() {
+        let way = Duration::from_millis(state.way.load(Ordering::Relaxed));
+        if is_answer && !way.is_zero() {
             tokio::time::sleep(way).await;
         }
         // What was read meanwhile passes when the line is whole again, unless the connection was forgotten.

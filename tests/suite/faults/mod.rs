@@ -6,6 +6,7 @@ mod database;
 mod fleet;
 mod oracle;
 mod order;
+mod outages;
 mod process;
 mod restore;
 mod start;

@@ -1,0 +1,36 @@
+//! Some of the faults of `tests/endurance/run outages`, for a moment each: everything is asked of every server while the
+//! database is in trouble, every answer is right or an honest 503, and full service returns by itself.
+
+use std::time::Duration;
+
+use crate::support::outages::{Outcome, postgres_faults, sqlite_faults};
+
+const LASTS: Duration = Duration::from_secs(2);
+
+#[track_caller]
+fn assert_survived(outcome: &Outcome) {
+    let problems = outcome.problems(true);
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_may_only_read_for_a_while_leaves_no_connection_behind_that_cannot_write() {
+    assert_survived(&postgres_faults::survive(postgres_faults::Fault::RoleReadOnly, LASTS).await.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_on_the_table_of_clients_makes_nobody_unknown() {
+    // Longer than a statement waits for a lock.
+    let lasts = Duration::from_secs(4);
+    assert_survived(&postgres_faults::survive(postgres_faults::Fault::Locked("clients"), lasts).await.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_under_sqlite_refuses_nothing_good() {
+    assert_survived(&sqlite_faults::survive(sqlite_faults::Fault::DiskFull, LASTS).await.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sqlite_file_that_is_replaced_under_the_server_is_neither_read_nor_written() {
+    assert_survived(&sqlite_faults::survive(sqlite_faults::Fault::Replaced, LASTS).await.0);
+}

@@ -1,0 +1,22 @@
+//! What clients, resource servers and administrators meet while the database of one or more servers is in trouble: every
+//! [operation](operations) on every node all the time, each answer judged, and afterwards everything that was
+//! acknowledged looked for.
+
+mod deck;
+mod operations;
+pub(crate) mod postgres_faults;
+mod scene;
+pub(crate) mod sqlite_faults;
+mod survey;
+
+use std::time::Duration;
+
+pub(crate) use scene::Scene;
+pub(crate) use survey::{Outcome, survey};
+
+/// How soon after a fault everything is served again.
+pub(crate) const RECOVERY: Duration = Duration::from_secs(5);
+/// `JETON_MAX_STALENESS` of the servers.
+pub(crate) const STALENESS: Duration = Duration::from_secs(1);
+/// The longest that a request may take: the deadline of the server, and a little for the way.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(31);
