@@ -57,6 +57,27 @@ impl Cluster {
         self.run("pg_ctl", &["-m", "immediate", "-w", "stop"]);
     }
 
+    /// Kills one of its processes, chosen by a number: it ends all others and recovers by itself.
+    pub(crate) fn kill_a_process(&self, choice: usize) {
+        let all = children(self.main_process());
+        signal("KILL", &[all[choice % all.len()]]);
+    }
+
+    /// Kills its main process alone, and waits until the others have noticed.
+    pub(crate) fn kill_the_main_process(&self) {
+        let main = self.main_process();
+        let all = children(main);
+        signal("KILL", &[main]);
+        while all.iter().chain([&main]).any(|process| is_alive(*process)) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
+    /// The file of its log.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
     /// Stops it in an orderly way.
     pub(crate) fn stop(&self) {
         self.run("pg_ctl", &["-m", "fast", "-w", "stop"]);
@@ -127,6 +148,13 @@ pub(crate) fn signal(name: &str, processes: &[u32]) {
         let kill = format!("kill -{name} {process} 2>/dev/null");
         Command::new("sh").args(["-c", &kill]).status().unwrap();
     }
+}
+
+/// Whether a process still does something; one that nobody has asked for its end does not.
+fn is_alive(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
+    state.is_some_and(|state| state != "Z")
 }
 
 /// The processes that a process has started, by Linux's list of all processes.

@@ -1,8 +1,9 @@
 //! What tests stand on: a server on either store, reached over HTTP, and actors that talk to it.
 
-#![allow(dead_code, reason = "each test crate uses a part of it")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "each test crate uses a part of it")]
 
 pub(crate) mod cluster;
+pub(crate) mod crash;
 pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod proxy;
