@@ -22,6 +22,7 @@
 mod support;
 
 mod crashes;
+mod model;
 mod report;
 mod run;
 
@@ -34,7 +35,7 @@ use run::Run;
 use support::Backend;
 
 /// All parts, in the order in which they run.
-const PARTS: &[Part] = &[crashes::PART];
+const PARTS: &[Part] = &[crashes::PART, model::PART];
 
 /// A part of the endurance tests.
 pub(crate) struct Part {
@@ -100,9 +101,14 @@ impl Options {
     }
 }
 
+/// What asynchronous work runs on.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
 /// Runs asynchronous work of a part to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
+    runtime().block_on(work)
 }
 
 fn main() -> ExitCode {

@@ -71,6 +71,8 @@ impl Cluster {
         while all.iter().chain([&main]).any(|process| is_alive(*process)) {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
+        // Where nobody asks for the end of an orphan, its id stays taken, and Postgres would believe that it runs.
+        fs::remove_file(self.folder.join("data/postmaster.pid")).unwrap();
     }
 
     /// The file of its log.

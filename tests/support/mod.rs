@@ -4,6 +4,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod crash;
+pub(crate) mod model;
 pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod proxy;
@@ -238,6 +239,11 @@ impl TestServer {
         let token = answer.text("access_token");
         *held = Some(token.clone());
         token
+    }
+
+    /// The next request to the admin API gets a new token: the old one is over.
+    pub(crate) async fn forget_admin_token(&self) {
+        *self.admin_token.lock().await = None;
     }
 
     /// Makes the first administrator as the command line does: on the database, beside the running server.
