@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::run::Run;
-use crate::support::Backend;
 use crate::support::model::{Nodes, run as run_cases};
 use crate::{Part, runtime};
 

@@ -6,8 +6,8 @@ use crate::support::Backend;
 use crate::support::model::{Nodes, run};
 
 /// Cases on each store, and the most operations of each.
-const CASES: u32 = 24;
-const LENGTH: usize = 40;
+const CASES: u32 = 20;
+const LENGTH: usize = 30;
 
 fn on(backend: Backend) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
