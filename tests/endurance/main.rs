@@ -19,12 +19,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 #[path = "../support/mod.rs"]
-#[allow(unused_macros, unused_imports, reason = "the tests of cargo test use them")]
 mod support;
 
 mod balancer;
 mod crashes;
 mod load;
+mod model;
 mod outages;
 mod report;
 mod run;
@@ -41,7 +41,7 @@ use run::Run;
 use support::Backend;
 
 /// All parts, in the order in which they run.
-const PARTS: &[Part] = &[crashes::PART, outages::PART, upgrade::PART, upkeep::PART];
+const PARTS: &[Part] = &[crashes::PART, model::PART, outages::PART, upgrade::PART, upkeep::PART];
 
 /// A part of the endurance tests.
 pub(crate) struct Part {
@@ -107,9 +107,14 @@ impl Options {
     }
 }
 
+/// What asynchronous work runs on.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
 /// Runs asynchronous work of a part to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
+    runtime().block_on(work)
 }
 
 fn main() -> ExitCode {

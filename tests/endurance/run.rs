@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::support::Backend;
+use crate::support::crash::Random;
 use crate::support::program::program;
 use crate::{Options, Part};
 
@@ -27,8 +28,7 @@ pub(crate) struct Run {
     pub(crate) stores: Vec<Backend>,
     count: Option<u64>,
     share: Duration,
-    /// The state of the random numbers: what comes next depends on nothing else.
-    random: u64,
+    random: Random,
     since: BTreeMap<String, Instant>,
     begun: Instant,
     said: Option<Instant>,
@@ -65,7 +65,7 @@ impl Run {
             stores: options.stores(),
             count: options.count,
             share: SHORT / part.counts,
-            random: seed,
+            random: Random(seed),
             since: BTreeMap::new(),
             begun: Instant::now(),
             said: None,
@@ -114,12 +114,14 @@ impl Run {
         self.kept.done.get(name).or(self.kept.numbers.get(name)).copied().unwrap_or_default()
     }
 
-    /// The next random number (SplitMix64).
+    /// The names of all counts and numbers.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.kept.done.keys().chain(self.kept.numbers.keys()).map(String::as_str)
+    }
+
+    /// The next random number.
     pub(crate) fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.random.next()
     }
 
     /// A folder for what a failure leaves behind, empty at first.

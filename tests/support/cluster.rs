@@ -115,6 +115,29 @@ impl Cluster {
         self.run("pg_ctl", &["-m", "immediate", "-w", "stop"]);
     }
 
+    /// Kills one of its processes, chosen by a number: it ends all others and recovers by itself.
+    pub(crate) fn kill_a_process(&self, choice: usize) {
+        let all = children(self.main_process());
+        signal("KILL", &[all[choice % all.len()]]);
+    }
+
+    /// Kills its main process alone, and waits until the others have noticed.
+    pub(crate) fn kill_the_main_process(&self) {
+        let main = self.main_process();
+        let all = children(main);
+        signal("KILL", &[main]);
+        while all.iter().chain([&main]).any(|process| is_alive(*process)) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        // Where nobody asks for the end of an orphan, its id stays taken, and Postgres would believe that it runs.
+        fs::remove_file(self.folder.join("data/postmaster.pid")).unwrap();
+    }
+
+    /// The file of its log.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
     /// Stops it in an orderly way.
     pub(crate) fn stop(&self) {
         self.run("pg_ctl", &["-m", "fast", "-w", "stop"]);

@@ -1,8 +1,10 @@
 //! What tests stand on: a server on either store, reached over HTTP, and actors that talk to it.
 
-#![allow(dead_code, reason = "each test crate uses a part of it")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "each test crate uses a part of it")]
 
 pub(crate) mod cluster;
+pub(crate) mod crash;
+pub(crate) mod model;
 pub(crate) mod outages;
 pub(crate) mod postgres;
 pub(crate) mod program;
@@ -239,6 +241,11 @@ impl TestServer {
         let token = answer.text("access_token");
         *held = Some(token.clone());
         token
+    }
+
+    /// The next request to the admin API gets a new token: the old one is over.
+    pub(crate) async fn forget_admin_token(&self) {
+        *self.admin_token.lock().await = None;
     }
 
     /// Makes the first administrator as the command line does: on the database, beside the running server.

@@ -4,6 +4,7 @@
 mod connection;
 mod database;
 mod fleet;
+mod killed;
 mod oracle;
 mod order;
 mod outages;

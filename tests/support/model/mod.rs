@@ -1,0 +1,488 @@
+//! Random sequences of operations on servers and on a small [model](plain) of the life of tokens: both must say the same.
+
+mod plain;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jeton::oauth::cause::Cause;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestError, TestRunner};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::{Answer, Backend, Setup, TestClient, TestServer};
+use plain::{ACCESS_TTL, CLIENTS, Model, PUBLIC, REFRESH_TTL, RETRY_WINDOWS, Refreshed, SESSION_TTL, USERS};
+
+/// Who asks about a token.
+#[derive(Clone, Copy, Debug)]
+enum Asker {
+    /// A resource server that may ask about all.
+    Api,
+    /// Another client without that permission.
+    Stranger,
+    /// The client that it was issued to.
+    Owner,
+}
+
+/// An operation. Tokens and sessions are chosen among those that there are; `back` counts generations of refresh tokens
+/// before the newest.
+#[derive(Clone, Debug)]
+enum Operation {
+    Login { user: usize, client: usize, old_password: bool },
+    ClientCredentials { client: usize },
+    Refresh { session: usize, back: usize },
+    RevokeToken { token: usize },
+    RevokeRefreshToken { session: usize, back: usize },
+    RevokeSession { session: usize },
+    RevokeUser { user: usize },
+    RevokeClient { client: usize },
+    RevokeAll,
+    ChangePassword { user: usize },
+    EnableUser { user: usize, enabled: bool },
+    EnableClient { client: usize, enabled: bool },
+    DeleteUser { user: usize },
+    DeleteClient { client: usize },
+    Advance { seconds: u64 },
+    Introspect { token: usize, asker: Asker },
+    IntrospectRefreshToken { session: usize, back: usize },
+    Explain { token: usize },
+}
+
+/// An operation and the node that is asked. Whoever is gone is made again by `Delete…`.
+type Step = (Operation, usize);
+
+fn operation() -> impl Strategy<Value = Operation> {
+    use Operation::*;
+    let (user, client, which) = (0..USERS, 0..CLIENTS, 0..64_usize);
+    let back = prop_oneof![6 => Just(0), 4 => Just(1), 1 => Just(2)];
+    // Around each limit, on both sides.
+    let seconds = prop_oneof![
+        Just(1_u64),
+        Just(RETRY_WINDOWS[PUBLIC] - 1),
+        Just(RETRY_WINDOWS[PUBLIC]),
+        Just(RETRY_WINDOWS[0] - 1),
+        Just(RETRY_WINDOWS[0]),
+        Just(ACCESS_TTL - 1),
+        Just(ACCESS_TTL),
+        Just(REFRESH_TTL - 1),
+        Just(REFRESH_TTL),
+    ];
+    let asker = prop_oneof![2 => Just(Asker::Api), 1 => Just(Asker::Stranger), 1 => Just(Asker::Owner)];
+    prop_oneof![
+        8 => (user.clone(), client.clone(), prop::bool::weighted(0.15))
+            .prop_map(|(user, client, old_password)| Login { user, client, old_password }),
+        4 => client.clone().prop_map(|client| ClientCredentials { client }),
+        16 => (which.clone(), back.clone()).prop_map(|(session, back)| Refresh { session, back }),
+        4 => which.clone().prop_map(|token| RevokeToken { token }),
+        2 => (which.clone(), back.clone()).prop_map(|(session, back)| RevokeRefreshToken { session, back }),
+        2 => which.clone().prop_map(|session| RevokeSession { session }),
+        1 => user.clone().prop_map(|user| RevokeUser { user }),
+        1 => client.clone().prop_map(|client| RevokeClient { client }),
+        1 => Just(RevokeAll),
+        2 => user.clone().prop_map(|user| ChangePassword { user }),
+        3 => (user.clone(), any::<bool>()).prop_map(|(user, enabled)| EnableUser { user, enabled }),
+        3 => (client.clone(), any::<bool>()).prop_map(|(client, enabled)| EnableClient { client, enabled }),
+        2 => user.prop_map(|user| DeleteUser { user }),
+        2 => client.prop_map(|client| DeleteClient { client }),
+        8 => seconds.prop_map(|seconds| Advance { seconds }),
+        8 => (which.clone(), asker).prop_map(|(token, asker)| Introspect { token, asker }),
+        4 => (which.clone(), back).prop_map(|(session, back)| IntrospectRefreshToken { session, back }),
+        4 => which.prop_map(|token| Explain { token }),
+    ]
+}
+
+/// The servers on one database: one on SQLite, two on Postgres, with one clock.
+pub(crate) struct Nodes {
+    all: Vec<TestServer>,
+    api: TestClient,
+    stranger: TestClient,
+    cases: AtomicUsize,
+}
+
+impl Nodes {
+    pub(crate) async fn start(backend: Backend) -> Self {
+        let setup = Setup::default().with_manual_clock().set("JETON_PASSWORD_THREADS", "1");
+        let first = TestServer::start_with(backend, setup.clone()).await;
+        let mut all = vec![];
+        if backend == Backend::Postgres {
+            let setup = Setup { clock: Some(first.clock.clone()), ..setup };
+            all.push(TestServer::start_on(&first.database, &first.master_key, setup).await);
+        }
+        all.insert(0, first);
+        let (api, stranger) = (all[0].resource_server("api").await, all[0].main_client("stranger").await);
+        let nodes = Self { all, api, stranger, cases: AtomicUsize::new(0) };
+        nodes.catch_up().await;
+        nodes
+    }
+
+    async fn catch_up(&self) {
+        for node in &self.all {
+            node.server.app.view.catch_up().await.unwrap();
+        }
+    }
+}
+
+/// Runs so many cases of up to so many operations, and shrinks a case that fails to the fewest that fail, too.
+pub(crate) fn run(nodes: &Arc<Nodes>, cases: u32, length: usize, runtime: &tokio::runtime::Runtime) {
+    let config = Config { cases, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };
+    let steps = prop::collection::vec((operation(), 0..4_usize), 1..=length);
+    // All requests of a case go to one node, or to any, and then each looks at the log after a change.
+    let strategy = (steps, any::<bool>());
+    let outcome = TestRunner::new(config).run(&strategy, |(steps, one_node)| {
+        runtime.block_on(replay(nodes, &steps, one_node));
+        Ok(())
+    });
+    match outcome {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, (steps, one_node))) => {
+            panic!("{reason}\nwith {one_node} for one_node, after these steps: {steps:#?}")
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn replay(nodes: &Nodes, steps: &[Step], one_node: bool) {
+    let number = nodes.cases.fetch_add(1, Ordering::Relaxed);
+    let mut case = Case { nodes, number, model: Model::new(), clients: vec![], user_ids: vec![] };
+    for client in 0..CLIENTS {
+        let client = case.make_client(client).await;
+        case.clients.push(client);
+    }
+    for user in 0..USERS {
+        let id = case.make_user(user).await;
+        case.user_ids.push(id);
+    }
+    nodes.catch_up().await;
+    for (operation, node) in steps {
+        let node = if one_node { 0 } else { node % nodes.all.len() };
+        case.perform(operation, &nodes.all[node]).await;
+        if !one_node {
+            nodes.catch_up().await;
+        }
+    }
+    nodes.catch_up().await;
+    for node in &nodes.all {
+        case.everything_is_right(node).await;
+    }
+}
+
+/// Asks again while the machine is too busy to hash a password: nothing was done then.
+async fn served(mut ask: impl AsyncFnMut() -> Answer) -> Answer {
+    loop {
+        let answer = ask().await;
+        if answer.status != StatusCode::SERVICE_UNAVAILABLE {
+            return answer;
+        }
+    }
+}
+
+struct Case<'a> {
+    nodes: &'a Nodes,
+    number: usize,
+    model: Model,
+    clients: Vec<TestClient>,
+    user_ids: Vec<String>,
+}
+
+impl Case<'_> {
+    fn client_id(&self, client: usize) -> String {
+        format!("case{}-client{client}", self.number)
+    }
+
+    fn username(&self, user: usize) -> String {
+        format!("case{}-user{user}", self.number)
+    }
+
+    fn password(&self, changes: u32) -> String {
+        format!("password {changes}")
+    }
+
+    async fn make_client(&self, client: usize) -> TestClient {
+        let mut members = json!({
+            "grant_types": ["password", "client_credentials", "refresh_token"], "scope": "read",
+            "access_token_ttl": ACCESS_TTL, "refresh_token_ttl": REFRESH_TTL, "session_ttl": SESSION_TTL,
+            "retry_window": RETRY_WINDOWS[client],
+            "access_token_format": if client == 1 { "opaque" } else { "jwt" },
+        });
+        if client == PUBLIC {
+            members["token_endpoint_auth_method"] = json!("none");
+            members["grant_types"] = json!(["password", "refresh_token"]);
+        }
+        let node = &self.nodes.all[0];
+        members["client_id"] = json!(self.client_id(client));
+        let answer = self.admin(node, Method::POST, "/admin/v1/clients", Some(members)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        let secret = answer.json["client_secret"].as_str().map(str::to_owned);
+        TestClient { id: self.client_id(client), secret, in_body: false }
+    }
+
+    async fn make_user(&self, user: usize) -> String {
+        let password = self.password(self.model.users[user].password);
+        let members = json!({"username": self.username(user), "password": password});
+        let answer = self.admin(&self.nodes.all[0], Method::POST, "/admin/v1/users", Some(members)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer.text("id")
+    }
+
+    /// With a new token of the administrator when the old one is over.
+    async fn admin(&self, node: &TestServer, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let ask = async || served(async || node.admin(method.clone(), path, body.clone()).await).await;
+        let answer = ask().await;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return answer;
+        }
+        node.forget_admin_token().await;
+        ask().await
+    }
+
+    async fn change(&self, node: &TestServer, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let answer = self.admin(node, method.clone(), path, body).await;
+        assert!(answer.status.is_success(), "{method} {path}: {answer:?}");
+        answer
+    }
+
+    async fn revoke(&self, node: &TestServer, target: Value) {
+        self.change(node, Method::POST, "/admin/v1/revocations", Some(target)).await;
+    }
+
+    fn session(&self, choice: usize) -> Option<usize> {
+        choice.checked_rem(self.model.sessions.len())
+    }
+
+    fn token(&self, choice: usize) -> Option<usize> {
+        choice.checked_rem(self.model.tokens.len())
+    }
+
+    /// The generation so far back, if the session is that old.
+    fn generation(&self, session: usize, back: usize) -> Option<String> {
+        self.model.sessions[session].tokens.iter().rev().nth(back).cloned()
+    }
+
+    async fn perform(&mut self, operation: &Operation, node: &TestServer) {
+        use Operation::*;
+        match *operation {
+            Login { user, client, old_password } => self.login(node, user, client, old_password).await,
+            ClientCredentials { client } => self.client_credentials(node, client).await,
+            Refresh { session, back } => self.refresh(node, session, back).await,
+            RevokeToken { token } => {
+                let Some(token) = self.token(token) else { return };
+                let (text, client) = (self.model.tokens[token].text.clone(), self.model.tokens[token].client);
+                let answer = node.revoke(&self.clients[client], &text).await;
+                if self.authenticates(&answer, client) {
+                    self.model.revoke_token(token);
+                }
+            }
+            RevokeRefreshToken { session, back } => {
+                let Some(session) = self.session(session) else { return };
+                let Some(text) = self.generation(session, back) else { return };
+                let client = self.model.sessions[session].client;
+                let answer = node.revoke(&self.clients[client], &text).await;
+                if self.authenticates(&answer, client) {
+                    self.model.revoke_refresh_token(session);
+                }
+            }
+            RevokeSession { session } => {
+                let Some(session) = self.session(session) else { return };
+                let newest = self.generation(session, 0).unwrap();
+                if self.model.is_over(session) {
+                    return;
+                }
+                self.revoke(node, json!({"token": newest})).await;
+                self.model.revoke_session(session, Cause::SessionRevoked);
+            }
+            RevokeUser { user } if self.model.users[user].exists => {
+                self.revoke(node, json!({"user": self.user_ids[user]})).await;
+                self.model.revoke_user(user, Cause::UserRevoked);
+            }
+            RevokeClient { client } if self.model.clients[client].exists => {
+                self.revoke(node, json!({"client": self.client_id(client)})).await;
+                self.model.revoke_client(client, Cause::ClientRevoked);
+            }
+            RevokeAll => {
+                self.revoke(node, json!({"all": true})).await;
+                self.model.revoke_all();
+            }
+            ChangePassword { user } if self.model.users[user].exists => {
+                let password = self.password(self.model.users[user].password + 1);
+                let path = format!("/admin/v1/users/{}/password", self.user_ids[user]);
+                self.change(node, Method::PUT, &path, Some(json!({"password": password}))).await;
+                self.model.users[user].password += 1;
+                self.model.revoke_user(user, Cause::UserRevoked);
+            }
+            EnableUser { user, enabled } if self.model.users[user].exists => {
+                let path = format!("/admin/v1/users/{}", self.user_ids[user]);
+                self.change(node, Method::PATCH, &path, Some(json!({"enabled": enabled}))).await;
+                if self.model.users[user].enabled && !enabled {
+                    self.model.revoke_user(user, Cause::UserDisabled);
+                }
+                self.model.users[user].enabled = enabled;
+            }
+            EnableClient { client, enabled } if self.model.clients[client].exists => {
+                let path = format!("/admin/v1/clients/{}", self.client_id(client));
+                self.change(node, Method::PATCH, &path, Some(json!({"enabled": enabled}))).await;
+                if self.model.clients[client].enabled && !enabled {
+                    self.model.revoke_client(client, Cause::ClientDisabled);
+                }
+                self.model.clients[client].enabled = enabled;
+            }
+            DeleteUser { user } => {
+                if self.model.users[user].exists {
+                    let path = format!("/admin/v1/users/{}", self.user_ids[user]);
+                    self.change(node, Method::DELETE, &path, None).await;
+                    self.model.revoke_user(user, Cause::UserDeleted);
+                    self.model.users[user].exists = false;
+                } else {
+                    self.model.users[user] = plain::Holder::new();
+                    self.user_ids[user] = self.make_user(user).await;
+                }
+            }
+            DeleteClient { client } => {
+                if self.model.clients[client].exists {
+                    let path = format!("/admin/v1/clients/{}", self.client_id(client));
+                    self.change(node, Method::DELETE, &path, None).await;
+                    self.model.revoke_client(client, Cause::ClientDeleted);
+                    self.model.clients[client].exists = false;
+                } else {
+                    self.model.clients[client] = plain::Holder::new();
+                    self.clients[client] = self.make_client(client).await;
+                }
+            }
+            Advance { seconds } => {
+                node.advance(seconds);
+                self.model.now += seconds;
+            }
+            Introspect { token, asker } => {
+                let Some(token) = self.token(token) else { return };
+                self.introspect(node, token, asker).await;
+            }
+            IntrospectRefreshToken { session, back } => {
+                let Some(session) = self.session(session) else { return };
+                self.introspect_refresh_token(node, session, back).await;
+            }
+            Explain { token } => {
+                let Some(token) = self.token(token) else { return };
+                self.explain(node, token).await;
+            }
+            RevokeUser { .. }
+            | RevokeClient { .. }
+            | ChangePassword { .. }
+            | EnableUser { .. }
+            | EnableClient { .. } => {}
+        }
+    }
+
+    /// Whether a client was accepted, which must be so as long as it is good.
+    #[track_caller]
+    fn authenticates(&self, answer: &Answer, client: usize) -> bool {
+        if self.model.clients[client].is_good() {
+            assert_ne!(answer.json["error"], json!("invalid_client"), "client {client} is good: {answer:?}");
+            return true;
+        }
+        answer.assert_error(401, "invalid_client");
+        false
+    }
+
+    async fn login(&mut self, node: &TestServer, user: usize, client: usize, old_password: bool) {
+        let changes = self.model.users[user].password;
+        let tried = if old_password { changes.wrapping_sub(1) } else { changes };
+        let (username, password) = (self.username(user), self.password(tried));
+        let form = [("grant_type", "password"), ("username", &*username), ("password", &*password)];
+        let answer = served(async || node.token(&self.clients[client], &form).await).await;
+        if !self.authenticates(&answer, client) {
+            return;
+        }
+        if !self.model.may_log_in(user, tried) {
+            return answer.assert_error(400, "invalid_grant");
+        }
+        self.model.logged_in(user, client, answer.assert_ok().text("refresh_token"));
+        self.model.issued(answer.text("access_token"), client, Some(self.model.sessions.len() - 1));
+    }
+
+    async fn client_credentials(&mut self, node: &TestServer, client: usize) {
+        let answer = node.token(&self.clients[client], &[("grant_type", "client_credentials")]).await;
+        if client == PUBLIC {
+            assert!(answer.status.is_client_error(), "{answer:?}");
+        } else if self.authenticates(&answer, client) {
+            self.model.issued(answer.assert_ok().text("access_token"), client, None);
+        }
+    }
+
+    async fn refresh(&mut self, node: &TestServer, session: usize, back: usize) {
+        let Some(session) = self.session(session) else { return };
+        let Some(text) = self.generation(session, back) else { return };
+        let client = self.model.sessions[session].client;
+        let answer = node.refresh(&self.clients[client], &text).await;
+        if !self.authenticates(&answer, client) {
+            return;
+        }
+        let expected = self.model.refresh(session, back);
+        if expected == Refreshed::Refused {
+            return answer.assert_error(400, "invalid_grant");
+        }
+        assert_eq!(answer.status, StatusCode::OK, "{expected:?}: {answer:?}");
+        let next = answer.text("refresh_token");
+        let known = &mut self.model.sessions[session].tokens;
+        match expected {
+            Refreshed::Repeated => assert_eq!(Some(&next), known.last(), "a repeat gives the same successor"),
+            _ => {
+                assert!(!known.contains(&next), "a rotation gives a new token");
+                known.push(next);
+            }
+        }
+        self.model.issued(answer.text("access_token"), client, Some(session));
+    }
+
+    async fn introspect(&self, node: &TestServer, token: usize, asker: Asker) {
+        let (client, causes) = (self.model.tokens[token].client, self.model.causes(token));
+        let text = &self.model.tokens[token].text;
+        let (who, sees) = match asker {
+            Asker::Api => (&self.nodes.api, true),
+            Asker::Stranger => (&self.nodes.stranger, false),
+            Asker::Owner if client == PUBLIC => return,
+            Asker::Owner => (&self.clients[client], true),
+        };
+        let answer = node.introspect(who, text).await;
+        if matches!(asker, Asker::Owner) && !self.authenticates(&answer, client) {
+            return;
+        }
+        if sees && causes.is_empty() {
+            answer.assert_active();
+        } else {
+            assert_eq!(answer.body, r#"{"active":false}"#, "token {token}, {causes:?}: {answer:?}");
+        }
+    }
+
+    async fn introspect_refresh_token(&self, node: &TestServer, session: usize, back: usize) {
+        let Some(text) = self.generation(session, back) else { return };
+        let answer = node.introspect(&self.nodes.api, &text).await;
+        let expected = self.model.refresh_token_is_active(session, back);
+        assert_eq!(answer.json["active"], json!(expected), "session {session}, {back} back: {answer:?}");
+    }
+
+    /// The causes are those of the model, and the first is the first of the list.
+    async fn explain(&self, node: &TestServer, token: usize) {
+        let expected = self.model.causes(token);
+        let answer = node.form(&self.nodes.api, "/auth/explain", &[("token", &self.model.tokens[token].text)]).await;
+        let told = &answer.assert_ok().json;
+        assert_eq!(told["active"], json!(expected.is_empty()), "token {token}, {expected:?}: {told}");
+        let all = told["all_causes"].as_array().unwrap().iter();
+        let all: BTreeSet<Cause> =
+            all.map(|cause| cause["cause"].as_str().or(cause.as_str()).unwrap().parse().unwrap()).collect();
+        assert_eq!(all, expected, "token {token}: {told}");
+        let first = expected.first().map(|cause| json!(cause.name())).unwrap_or_default();
+        assert_eq!(told["cause"], first, "token {token}, {expected:?}: {told}");
+    }
+
+    async fn everything_is_right(&self, node: &TestServer) {
+        for token in 0..self.model.tokens.len() {
+            self.introspect(node, token, Asker::Api).await;
+        }
+        for session in 0..self.model.sessions.len() {
+            for back in 0..2 {
+                self.introspect_refresh_token(node, session, back).await;
+            }
+        }
+    }
+}
