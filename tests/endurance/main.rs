@@ -22,6 +22,7 @@
 mod support;
 
 mod crashes;
+mod fuzz;
 mod report;
 mod run;
 
@@ -34,7 +35,7 @@ use run::Run;
 use support::Backend;
 
 /// All parts, in the order in which they run.
-const PARTS: &[Part] = &[crashes::PART];
+const PARTS: &[Part] = &[crashes::PART, fuzz::PART];
 
 /// A part of the endurance tests.
 pub(crate) struct Part {

@@ -11,6 +11,7 @@ mod docs;
 mod faults;
 mod floods;
 mod flow;
+mod fuzz;
 mod nodes;
 mod openapi;
 mod ops;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
 pub(crate) mod cluster;
+pub(crate) mod inputs;
 pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod proxy;
