@@ -93,7 +93,8 @@ pub fn configuration(bytes: &[u8]) {
     let checked = Settings::check(&resolved, Needs::ALL);
     let master_key = given.environment.get("JETON_MASTER_KEY").filter(|key| key.len() > 20).cloned();
     let secrets: Vec<&str> = [Some(PASSWORD), master_key.as_deref()].into_iter().flatten().collect();
-    let is_hidden = |shown: &str| secrets.iter().all(|secret| !shown.contains(secret) || is_named_elsewhere(&given, secret));
+    let is_hidden =
+        |shown: &str| secrets.iter().all(|secret| !shown.contains(secret) || is_named_elsewhere(&given, secret));
     for warning in &resolved.warnings {
         assert!(is_hidden(warning), "{warning}");
     }
@@ -156,7 +157,10 @@ fn within_bounds(settings: &Settings) {
     assert!((1..=256).contains(&settings.password_threads));
     let issuer = &settings.issuer;
     assert!(issuer.starts_with("https://") || issuer.starts_with("http://"), "{issuer:?}");
-    assert!(issuer.bytes().all(|byte| (0x21..=0x7E).contains(&byte)), "an issuer is compared letter by letter: {issuer:?}");
+    assert!(
+        issuer.bytes().all(|byte| (0x21..=0x7E).contains(&byte)),
+        "an issuer is compared letter by letter: {issuer:?}"
+    );
     assert!(!settings.dev || (settings.listen.ip().is_loopback() && settings.ops_listen.ip().is_loopback()));
     for origin in &settings.cors_origins {
         assert!(!origin.ends_with('/') && origin != "null" && origin.contains("://"), "{origin:?}");

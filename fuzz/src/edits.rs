@@ -31,7 +31,22 @@ const WRAPPINGS: [(&str, &str); 24] = [
 
 /// What is put into a text.
 const INSERTED: [&str; 16] = [
-    "\n", "\r\n", " ", "\u{200b}", "\u{ad}", "\u{202e}", ".", "..", "=", "+", "/", "%2E", "…", "\\", "eyJ", "\u{1b}[31m",
+    "\n",
+    "\r\n",
+    " ",
+    "\u{200b}",
+    "\u{ad}",
+    "\u{202e}",
+    ".",
+    "..",
+    "=",
+    "+",
+    "/",
+    "%2E",
+    "…",
+    "\\",
+    "eyJ",
+    "\u{1b}[31m",
 ];
 
 /// Bytes of one edit.
@@ -62,9 +77,11 @@ pub fn edited(text: &str, other: &str, bytes: &[u8]) -> String {
                 text = format!("{before}{text}{after}");
             }
             9 => text = if value.is_multiple_of(2) { text.to_ascii_uppercase() } else { text.to_ascii_lowercase() },
-            10 => text = [[text.as_str(), other].join(""), [other, &text].join(","), [&text, other].join(" ")]
-                [usize::from(value) % 3]
-                .clone(),
+            10 => {
+                text = [[text.as_str(), other].join(""), [other, &text].join(","), [&text, other].join(" ")]
+                    [usize::from(value) % 3]
+                    .clone()
+            }
             11 => text = text.replace('-', "+").replace('_', "/"),
             12 => text = percent_encoded(&text, value),
             13 => {
@@ -97,8 +114,13 @@ fn place(text: &str, position: usize) -> usize {
 }
 
 fn percent_encoded(text: &str, value: u8) -> String {
-    let is_plain = |byte: u8| if value.is_multiple_of(2) { byte.is_ascii_alphanumeric() } else { byte != b'%' && byte != b'.' };
+    let is_plain =
+        |byte: u8| if value.is_multiple_of(2) { byte.is_ascii_alphanumeric() } else { byte != b'%' && byte != b'.' };
     text.bytes()
-        .map(|byte| if is_plain(byte) && byte.is_ascii() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(
+            |byte| {
+                if is_plain(byte) && byte.is_ascii() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+            },
+        )
         .collect()
 }

@@ -99,7 +99,8 @@ impl House {
         let signing = SigningAlgorithm::ALL.map(|algorithm| record(KeyUse::Signing, algorithm));
         let token = record(KeyUse::Token, SigningAlgorithm::Es256);
         let withdrawn = record(KeyUse::Signing, SigningAlgorithm::Es256);
-        let strange = [record(KeyUse::Signing, SigningAlgorithm::Es256), record(KeyUse::Token, SigningAlgorithm::Es256)];
+        let strange =
+            [record(KeyUse::Signing, SigningAlgorithm::Es256), record(KeyUse::Token, SigningAlgorithm::Es256)];
         let open = |records: &[KeyRecord]| KeyRing::open(records, &master).expect("keys open");
         let one_algorithm: Vec<KeyRing> = signing.iter().map(|key| open(std::slice::from_ref(key))).collect();
         let all: Vec<KeyRecord> = signing.iter().cloned().chain([token]).collect();

@@ -18,7 +18,13 @@ pub fn pasted(bytes: &[u8]) {
     let seen = |text: &str| {
         read(text).ok().map(|request| {
             let first = request.findings.first().and_then(|finding| finding.cause);
-            assert!(request.findings.iter().filter_map(|finding| finding.cause).all(|cause| first.is_none_or(|first| first <= cause)));
+            assert!(
+                request
+                    .findings
+                    .iter()
+                    .filter_map(|finding| finding.cause)
+                    .all(|cause| first.is_none_or(|first| first <= cause))
+            );
             (request.method, request.url, request.headers, request.body, request.findings, request.token)
         })
     };

@@ -14,9 +14,8 @@ pub const SEEDS: &[&str] = &[
 
 /// The grammar of RFC 6749 §3.3, written a second time.
 fn is_legal(text: &str) -> bool {
-    let is_token = |token: &str| {
-        !token.is_empty() && token.chars().all(|c| ('!'..='~').contains(&c) && c != '"' && c != '\\')
-    };
+    let is_token =
+        |token: &str| !token.is_empty() && token.chars().all(|c| ('!'..='~').contains(&c) && c != '"' && c != '\\');
     text.is_empty() || text.split(' ').all(is_token)
 }
 

@@ -4,8 +4,17 @@ use jeton::oauth::user::{check_username, is_credential, username_key};
 use unicode_normalization::UnicodeNormalization;
 
 /// What to begin with.
-pub const SEEDS: &[&str] =
-    &["Alice", "STRASSE straße", "\u{FB01}n", "e\u{301}\u{E9}", "İstanbul ı", "\u{3b1}\u{345}\u{1fb3}", "ﷺ", "Σσς", " a\u{0}"];
+pub const SEEDS: &[&str] = &[
+    "Alice",
+    "STRASSE straße",
+    "\u{FB01}n",
+    "e\u{301}\u{E9}",
+    "İstanbul ı",
+    "\u{3b1}\u{345}\u{1fb3}",
+    "ﷺ",
+    "Σσς",
+    " a\u{0}",
+];
 
 /// A name and whatever Unicode holds to be the same name have one key, which is its own key.
 pub fn usernames(bytes: &[u8]) {

@@ -27,8 +27,7 @@ pub struct Peer(pub SocketAddr);
 
 pub(super) async fn wrap(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let request_id = Uuid::now_v7();
-    // A listener for both families sees IPv4 as `::ffff:192.0.2.1`; networks are configured as people write them.
-    let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip()).to_canonical();
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip());
     let address = client_address(&app.settings, peer, request.headers());
     let mut response = if app.settings.dev && !names_loopback(request.headers()) {
         error::foreign_host(&app)
@@ -67,7 +66,7 @@ fn add_headers(headers: &mut HeaderMap, request_id: Uuid) {
 /// The nearest address that is no trusted proxy: `X-Forwarded-For` is read from its end, as far as it is believed. A hop that
 /// is no address ends it; the bytes in front of it do not matter, so that a client cannot hide behind its proxy by them.
 fn client_address(settings: &Settings, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-    let mut address = peer;
+    let mut address = peer.to_canonical();
     let values = headers.get_all("x-forwarded-for").iter().rev();
     for hop in values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b',')) {
         if !settings.trusts(address) {
@@ -136,6 +135,9 @@ mod tests {
         assert_eq!(address("10.0.0.1", "203.0.113.9"), "203.0.113.9");
         assert_eq!(address("10.0.0.1", "198.51.100.7, 203.0.113.9, 10.0.0.2"), "203.0.113.9");
         assert_eq!(address("10.0.0.1", "nonsense"), "10.0.0.1");
+        // A listener for both families sees IPv4 within IPv6.
+        assert_eq!(address("::ffff:10.0.0.1", "203.0.113.9"), "203.0.113.9");
+        assert_eq!(address("::ffff:192.0.2.1", "203.0.113.9"), "192.0.2.1");
         for (hop, is) in [
             ("203.0.113.9:4711", "203.0.113.9"),
             ("[2001:db8::1]:4711", "2001:db8::1"),

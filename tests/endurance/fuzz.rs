@@ -132,14 +132,16 @@ fn look(target: &Target, programs: &Path, evidence: &Path, seed: u32) -> Found {
     fs::write(evidence.join(format!("{}.log", target.name)), &said).unwrap();
     let end: Vec<&str> = said.lines().rev().take(60).collect();
     let end: Vec<&str> = end.into_iter().rev().collect();
-    assert!(output.status.success(), "{} broke a law; the input is in {}\n{}", target.name, evidence.display(), end.join("\n"));
+    assert!(
+        output.status.success(),
+        "{} broke a law; the input is in {}\n{}",
+        target.name,
+        evidence.display(),
+        end.join("\n")
+    );
     let figure = |name: &str| {
         let after = said.rsplit(name).next().and_then(|after| after.split_whitespace().next());
         after.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {name} in {}", end.join("\n")))
     };
-    Found {
-        inputs: figure("stat::number_of_executed_units:"),
-        coverage: figure(" cov: "),
-        features: figure(" ft: "),
-    }
+    Found { inputs: figure("stat::number_of_executed_units:"), coverage: figure(" cov: "), features: figure(" ft: ") }
 }

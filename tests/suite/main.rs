@@ -12,6 +12,7 @@ mod faults;
 mod floods;
 mod flow;
 mod fuzz;
+mod hostile;
 mod nodes;
 mod openapi;
 mod ops;

@@ -17,8 +17,8 @@ use num_bigint::BigUint;
 use serde_json::{Value, json};
 
 use super::numbers::{
-    Ed25519, P256_ORDER, P256_PRIME, Rsa, SHA256_INFO, beyond_the_order, big_endian, block, ecdsa, ed25519_order, hash_of,
-    hex, p256_private, r_of_infinity,
+    Ed25519, P256_ORDER, P256_PRIME, Rsa, SHA256_INFO, beyond_the_order, big_endian, block, ecdsa, ed25519_order,
+    hash_of, hex, p256_private, r_of_infinity,
 };
 
 const ISSUER: &str = "https://auth.example.com";
@@ -166,7 +166,10 @@ fn eddsa_takes_only_the_one_way_to_write_a_signature() {
     with_sign[31] |= 0x80;
     let above = [vec![0xee], vec![0xff; 30], vec![0x7f]].concat();
     let above_with_sign = [vec![0xee], vec![0xff; 31]].concat();
-    assert!(signer.accepts(&key.sign(&neutral, b"", message)), "made by hand, with the nonce 0, by whoever has the key");
+    assert!(
+        signer.accepts(&key.sign(&neutral, b"", message)),
+        "made by hand, with the nonce 0, by whoever has the key"
+    );
     // Points of order 2, 4 and 8: a signature is not shifted by them.
     let order_2 = [vec![0xec], vec![0xff; 30], vec![0x7f]].concat();
     let order_4 = vec![0; 32];

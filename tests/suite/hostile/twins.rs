@@ -26,7 +26,8 @@ on_both_stores!(a_revocation_covers_the_other_signature_of_the_same_token, async
         let other = twin(&token);
         assert_eq!(twin(&other), token);
         // It is the same token: the same claims, signed by the same key.
-        let [one, two] = [app.introspect(&resource_server, &token).await, app.introspect(&resource_server, &other).await];
+        let [one, two] =
+            [app.introspect(&resource_server, &token).await, app.introspect(&resource_server, &other).await];
         assert_eq!(one.assert_active().json, two.assert_active().json);
         let revoked = app.revoke(&main, if revoke_the_twin { &other } else { &token }).await;
         revoked.assert_ok();
