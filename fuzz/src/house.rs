@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use jeton::oauth::claims::{AccessClaims, Audience};
+use jeton::oauth::scope::Scope;
 use jeton::oauth::time::Timestamp;
 use jeton::token::environment::{Environment, KnownIssuer};
 use jeton::token::keyring::{KeyRecord, KeyRing, KeyUse};
@@ -70,7 +71,7 @@ pub fn claims(issuer: &str) -> AccessClaims {
         sub: Uuid::from_u128(7).to_string(),
         aud: Audience::One("https://api.example.com".to_owned()),
         client_id: "app".to_owned(),
-        scope: "read write".parse_scope(),
+        scope: Scope::parse("read write").ok(),
         iat: 1_799_999_900,
         exp: 1_800_000_800,
         nbf: None,
@@ -78,16 +79,6 @@ pub fn claims(issuer: &str) -> AccessClaims {
         sid: Some(Uuid::from_u128(9)),
         log: 17,
         extra: json!({"tenant": "blue"}).as_object().cloned().unwrap_or_default(),
-    }
-}
-
-trait ParseScope {
-    fn parse_scope(self) -> Option<jeton::oauth::scope::Scope>;
-}
-
-impl ParseScope for &str {
-    fn parse_scope(self) -> Option<jeton::oauth::scope::Scope> {
-        jeton::oauth::scope::Scope::parse(self).ok()
     }
 }
 

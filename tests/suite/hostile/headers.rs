@@ -190,3 +190,21 @@ on_both_stores!(cookies_and_method_overrides_change_nothing, async |backend| {
     let still = Answer::of(get("/admin/v1/clients").bearer_auth(&admin)).await;
     assert_eq!(still.json["items"].as_array().unwrap().len(), clients.json["items"].as_array().unwrap().len());
 });
+
+on_both_stores!(what_only_begins_like_several_tokens_is_answered_like_any_other_text, async |backend| {
+    let app = TestServer::start(backend).await;
+    let resource_server = app.resource_server("rs").await;
+    let beginnings = ["eyJ!", "jat_live_x", "eyJ", "jrt_", "eyJ\u{e9}", "jcs_live_", "x"];
+    for one in beginnings {
+        for other in beginnings {
+            for between in [",", ", ", ";", "|", "&", " ", "\t"] {
+                let text = format!("{one}{between}{other}");
+                let path = format!("{}/auth/verify?audience=urn:a", app.base);
+                let answer = Answer::of(app.http.get(path).header("Authorization", format!("Bearer {text}"))).await;
+                assert!(matches!(answer.status.as_u16(), 400 | 401), "{text:?}: {answer:?}");
+                let explained = app.form(&resource_server, "/auth/explain", &[("token", &text)]).await;
+                assert_eq!(explained.assert_ok().json["active"], json!(false), "{text:?}");
+            }
+        }
+    }
+});

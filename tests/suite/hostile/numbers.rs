@@ -107,8 +107,7 @@ impl Rsa {
     /// Of an `RSAPrivateKey` (RFC 8017 appendix A.1.2) in PKCS #8.
     pub(super) fn of(pkcs8: &[u8]) -> Self {
         // Behind the version stand the modulus, the public and the private exponent.
-        let mut rest = behind(pkcs8, &[2, 1, 0, 2, 0x82, 1, 1]);
-        rest = &rest[..];
+        let rest = behind(pkcs8, &[2, 1, 0, 2, 0x82, 1, 1]);
         let modulus = BigUint::from_bytes_be(&rest[..257]);
         let exponent = &rest[257..];
         assert_eq!(exponent[..2], [2, 3], "65537 has three bytes");
