@@ -271,7 +271,10 @@ fn needs_admin(settings: &ClientSettings, actor: &Actor) -> Result<()> {
 }
 
 /// The settings after a merge patch: an absent member stays, `null` goes back to the default (RFC 7396).
-fn merge_settings(current: Option<&ClientSettings>, patch: Map<String, Value>) -> Result<ClientSettings> {
+///
+/// # Errors
+/// [`AdminError::Invalid`], with the name of the member that is not acceptable.
+pub fn merge_settings(current: Option<&ClientSettings>, patch: Map<String, Value>) -> Result<ClientSettings> {
     let defaults = serde_json::from_value::<ClientSettings>(Value::Object(Map::new()))
         .and_then(serde_json::to_value)
         .map_err(|error| AdminError::Invalid(error.to_string()))?;

@@ -139,7 +139,8 @@ async fn of_claims(app: &App, claims: &AccessClaims, effort: Effort) -> Result<V
     let asks_the_log = match effort {
         Effort::Verdict => false,
         Effort::Cause => {
-            claims.exp + KEPT_WHEN_OVER < now.seconds() || (remembered.is_empty() && claims.is_expired(now))
+            claims.exp.saturating_add(KEPT_WHEN_OVER) < now.seconds()
+                || (remembered.is_empty() && claims.is_expired(now))
         }
         Effort::Explanation => true,
     };

@@ -227,6 +227,6 @@ fn expect(app: &App, diagnosis: &Diagnosis, claims: &AccessClaims) -> Expect {
         jwks_uri: app.settings.under_issuer("/.well-known/jwks.json"),
         introspection_endpoint: app.settings.under_issuer("/auth/introspect"),
         server_time: now,
-        seconds_left: claims.exp - now.seconds(),
+        seconds_left: claims.exp.saturating_sub(now.seconds()),
     }
 }

@@ -208,8 +208,9 @@ impl Settings {
         now.plus_seconds(LONGEST_ACCESS_TOKEN_TTL + 24 * 3600)
     }
 
-    /// Whether forwarding headers of this peer are believed.
+    /// Whether forwarding headers of this peer are believed; IPv4 within IPv6 is IPv4.
     pub fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
         self.trusted_proxies.iter().any(|network| network.contains(&peer))
     }
 }

@@ -23,6 +23,7 @@ mod support;
 
 mod balancer;
 mod crashes;
+mod fuzz;
 mod load;
 mod model;
 mod outages;
@@ -41,7 +42,7 @@ use run::Run;
 use support::Backend;
 
 /// All parts, in the order in which they run.
-const PARTS: &[Part] = &[crashes::PART, model::PART, outages::PART, upgrade::PART, upkeep::PART];
+const PARTS: &[Part] = &[crashes::PART, fuzz::PART, model::PART, outages::PART, upgrade::PART, upkeep::PART];
 
 /// A part of the endurance tests.
 pub(crate) struct Part {

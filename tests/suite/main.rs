@@ -11,6 +11,8 @@ mod docs;
 mod faults;
 mod floods;
 mod flow;
+mod fuzz;
+mod hostile;
 mod model;
 mod nodes;
 mod openapi;

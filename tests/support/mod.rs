@@ -4,6 +4,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod crash;
+pub(crate) mod inputs;
 pub(crate) mod model;
 pub(crate) mod outages;
 pub(crate) mod postgres;

@@ -104,7 +104,11 @@ fn joined(core: &str) -> Option<Vec<&str>> {
     let is_token = |part: &&str| !part.is_empty() && !part.eq_ignore_ascii_case("bearer");
     let parts: Vec<&str> = core.split(separators).filter(is_token).collect();
     if shape::beginnings(&parts) > 1 {
-        return Some(parts.into_iter().filter(|part| shape::of(part) != Shape::Nothing).collect());
+        // Not everything that begins like a token has the form of one.
+        let tokens: Vec<&str> = parts.into_iter().filter(|part| shape::of(part) != Shape::Nothing).collect();
+        if tokens.len() > 1 {
+            return Some(tokens);
+        }
     }
     let second = second_start(core)?;
     let (first, second) = core.split_at(second);

@@ -171,7 +171,7 @@ fn early(claims: &AccessClaims, now: Timestamp) -> Finding {
 
 /// A length of time for people.
 fn length(from: Timestamp, to: Timestamp) -> String {
-    let seconds = u64::try_from((to.millis() - from.millis()).max(0) / 1000).unwrap_or(0);
+    let seconds = u64::try_from(to.millis().saturating_sub(from.millis()) / 1000).unwrap_or(0);
     match seconds {
         0..=1 => "1 second".to_owned(),
         2..=119 => format!("{seconds} seconds"),

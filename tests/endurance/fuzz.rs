@@ -1,0 +1,147 @@
+//! libFuzzer looks for an input that breaks a law of `fuzz/`. In short form the same laws are tried on inputs made from seeds,
+//! which needs no nightly toolchain.
+
+#[allow(unreachable_pub, reason = "the same files are the library of the fuzz targets")]
+#[path = "../../fuzz/src/lib.rs"]
+mod laws;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use crate::Part;
+use crate::run::Run;
+use crate::support::inputs::inputs;
+use laws::{TARGETS, Target};
+
+pub(crate) const PART: Part = Part { name: "fuzz", title: "Any input", counts: TARGETS.len() as u32, run };
+
+/// How many inputs each target must stand.
+const GOAL: u64 = 10_000_000;
+/// The inputs between two notes of the count.
+const STEP: u64 = 500_000;
+/// The longest that one input may take, in seconds, and the most memory, in MB.
+const LIMITS: [&str; 2] = ["-timeout=10", "-rss_limit_mb=1024"];
+
+fn run(run: &mut Run) -> String {
+    if run.short {
+        for target in &TARGETS {
+            try_on_stable(run, target);
+        }
+        return "In short form nothing is reported.".to_owned();
+    }
+    let programs = build();
+    let folder = run.evidence();
+    for target in &TARGETS {
+        let count = inputs_of(target);
+        while run.wants(&count, GOAL) {
+            let found = look(target, &programs, &folder, run.random() as u32);
+            run.most(&coverage_of(target), found.coverage);
+            run.most(&features_of(target), found.features);
+            run.done(&count, found.inputs);
+        }
+    }
+    let mut text = "The laws of `fuzz/src`, tried by libFuzzer on what is compiled as for release, with checks of arithmetic and \
+        assertions, without a sanitizer (the crate forbids unsafe code). Coverage: edges of the program that were reached; \
+        features: edges with how often each was passed.\n\n\
+        | target | inputs | coverage | features | findings |\n| --- | ---: | ---: | ---: | ---: |\n"
+        .to_owned();
+    for target in &TARGETS {
+        let [inputs, coverage, features] =
+            [inputs_of(target), coverage_of(target), features_of(target)].map(|name| run.number(&name));
+        text.push_str(&format!("| {} | {inputs} | {coverage} | {features} | 0 |\n", target.name));
+    }
+    text
+}
+
+fn inputs_of(target: &Target) -> String {
+    format!("inputs of {}", target.name)
+}
+
+fn coverage_of(target: &Target) -> String {
+    format!("coverage of {}", target.name)
+}
+
+fn features_of(target: &Target) -> String {
+    format!("features of {}", target.name)
+}
+
+fn try_on_stable(run: &mut Run, target: &Target) {
+    let count = inputs_of(target);
+    let seed: Vec<u8> = (0..4).flat_map(|_| run.random().to_le_bytes()).collect();
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let mut runner = TestRunner::new_with_rng(Config::default(), random);
+    let strategy = inputs(target.seeds, target.longest);
+    while run.wants(&count, GOAL) {
+        for _ in 0..200 {
+            let input = strategy.new_tree(&mut runner).unwrap().current();
+            let checked = std::panic::catch_unwind(|| (target.check)(&input));
+            assert!(checked.is_ok(), "{} broke a law by {}", target.name, input.escape_ascii());
+        }
+        run.done(&count, 200);
+    }
+}
+
+/// Builds the programs and gives their folder.
+fn build() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let build = ["+nightly", "fuzz", "build", "--sanitizer", "none"];
+    let built = Command::new("cargo").args(build).current_dir(root).env("CARGO_BUILD_JOBS", "1").status();
+    assert!(
+        built.is_ok_and(|status| status.success()),
+        "cargo +nightly fuzz build: needs the nightly toolchain and `cargo install cargo-fuzz`"
+    );
+    let target = std::env::consts::ARCH.to_owned() + "-unknown-linux-gnu";
+    root.join("fuzz/target").join(target).join("release")
+}
+
+struct Found {
+    inputs: u64,
+    coverage: u64,
+    features: u64,
+}
+
+/// Tries a number of inputs. What is worth keeping is kept in the corpus, so that the next look goes on from there.
+fn look(target: &Target, programs: &Path, evidence: &Path, seed: u32) -> Found {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let (corpus, seeds) = (root.join("corpus").join(target.name), root.join("target/seeds").join(target.name));
+    for folder in [&corpus, &seeds] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    for (index, seed) in target.seeds.iter().enumerate() {
+        fs::write(seeds.join(index.to_string()), seed).unwrap();
+    }
+    let found = root.join("found").join(target.name);
+    let output = Command::new(programs.join(target.name))
+        .args([&corpus, &seeds])
+        .args(found.is_dir().then_some(found))
+        .args(LIMITS)
+        .args([
+            format!("-runs={STEP}"),
+            format!("-max_len={}", target.longest),
+            format!("-seed={}", seed.max(1)),
+            format!("-artifact_prefix={}/{}-", evidence.display(), target.name),
+            "-print_final_stats=1".to_owned(),
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    fs::write(evidence.join(format!("{}.log", target.name)), &said).unwrap();
+    let end: Vec<&str> = said.lines().rev().take(60).collect();
+    let end: Vec<&str> = end.into_iter().rev().collect();
+    assert!(
+        output.status.success(),
+        "{} broke a law; the input is in {}\n{}",
+        target.name,
+        evidence.display(),
+        end.join("\n")
+    );
+    let figure = |name: &str| {
+        let after = said.rsplit(name).next().and_then(|after| after.split_whitespace().next());
+        after.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {name} in {}", end.join("\n")))
+    };
+    Found { inputs: figure("stat::number_of_executed_units:"), coverage: figure(" cov: "), features: figure(" ft: ") }
+}
