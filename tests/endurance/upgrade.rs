@@ -29,8 +29,10 @@ const ROUNDS: u64 = 10;
 const STALENESS: Duration = Duration::from_secs(2);
 /// JETON_DRAIN_DELAY of the servers that know it: several questions of the balancer.
 const DRAIN: Duration = Duration::from_secs(3);
-/// The time between two steps of each actor.
-const PACE: Duration = Duration::from_millis(50);
+/// The time between two steps of each actor: what they hash must not be too much for a busy machine.
+const PACE: Duration = Duration::from_millis(200);
+/// Every so many revocations are of a token of a login, the others of tokens of clients.
+const LOGINS: usize = 5;
 
 fn run(run: &mut Run) -> String {
     if !run.stores.contains(&Backend::Postgres) {
@@ -132,7 +134,6 @@ async fn round(run: &mut Run, versions: &Versions) {
     place.set("JETON_ISSUER", "https://auth.example.com");
     place.set("JETON_MASTER_KEY", &jeton::token::master::MasterKey::generate());
     place.set("JETON_MAX_STALENESS", &format!("{}ms", STALENESS.as_millis()));
-    place.set("JETON_PASSWORD_THREADS", "1");
     let balancer = Balancer::start().await;
     let mut fleet = Fleet { place, versions, balancer, nodes: Vec::new() };
     let first = if versions.previous.is_ok() { Version::Previous } else { Version::This };
@@ -277,7 +278,7 @@ impl Actors {
 
 /// Revokes a token on whichever node, and asks the others about it, and about one that was revoked a while ago.
 async fn revoke(cast: Cast, revoked: Arc<Mutex<Vec<(String, Instant)>>>) -> Result<(), String> {
-    let of_user = revoked.lock().unwrap().len() % 2 == 0;
+    let of_user = revoked.lock().unwrap().len() % LOGINS == 0;
     let token = if of_user { cast.login().await } else { cast.token().await }?.text("access_token");
     if !cast.is_active(&token).await? {
         return Err("a new token is called inactive".to_owned());
