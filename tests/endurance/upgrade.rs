@@ -4,7 +4,7 @@
 //! one, this one by a next one with one more migration, and that one by this one again, which is an upgrade taken back.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -72,6 +72,19 @@ struct Fleet<'a> {
     versions: &'a Versions,
     balancer: Balancer,
     nodes: Vec<Node>,
+    /// Where the logs of the nodes go when something fails.
+    evidence: PathBuf,
+}
+
+impl Drop for Fleet<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for (index, node) in self.nodes.iter().enumerate() {
+                let file = self.evidence.join(format!("node-{index}-{:?}.log", node.version));
+                let _ = std::fs::write(file, &*node.running.log.lock().unwrap());
+            }
+        }
+    }
 }
 
 impl Fleet<'_> {
@@ -135,7 +148,7 @@ async fn round(run: &mut Run, versions: &Versions) {
     place.set("JETON_MASTER_KEY", &jeton::token::master::MasterKey::generate());
     place.set("JETON_MAX_STALENESS", &format!("{}ms", STALENESS.as_millis()));
     let balancer = Balancer::start().await;
-    let mut fleet = Fleet { place, versions, balancer, nodes: Vec::new() };
+    let mut fleet = Fleet { place, versions, balancer, nodes: Vec::new(), evidence: run.evidence() };
     let first = if versions.previous.is_ok() { Version::Previous } else { Version::This };
     // The first node makes the schema of its version; the command line then is of that version, too.
     fleet.start(first).await;
@@ -165,7 +178,7 @@ async fn round(run: &mut Run, versions: &Versions) {
     }
     let checks = actors.end(&cast, &fleet).await;
     let outcome = load.end().await;
-    let outcome = outcome.lock().unwrap();
+    let outcome = std::mem::take(&mut *outcome.lock().unwrap());
     assert!(outcome.failures.is_empty(), "{} failed: {:?}", outcome.failures.len(), outcome.failures.first());
     for (kind, _) in crate::load::KINDS {
         run.add("requests", outcome.count(0, kind) as u64);
@@ -278,7 +291,7 @@ impl Actors {
 
 /// Revokes a token on whichever node, and asks the others about it, and about one that was revoked a while ago.
 async fn revoke(cast: Cast, revoked: Arc<Mutex<Vec<(String, Instant)>>>) -> Result<(), String> {
-    let of_user = revoked.lock().unwrap().len() % LOGINS == 0;
+    let of_user = revoked.lock().unwrap().len().is_multiple_of(LOGINS);
     let token = if of_user { cast.login().await } else { cast.token().await }?.text("access_token");
     if !cast.is_active(&token).await? {
         return Err("a new token is called inactive".to_owned());
