@@ -92,21 +92,24 @@ macro_rules! by_id {
 }
 
 /// Everything that is over some day. A further kind is a further line here.
+///
+/// What is looked up in another table is a value and no EXISTS: for that, Postgres may read the whole other table for each
+/// batch.
 #[rustfmt::skip]
 const KINDS: [Kind; 8] = [
     // The end of a session by disuse moves at each refresh and is in no index. One that was ended is kept as long as one
     // that came to its end; the log has the moment.
     Kind { name: "sessions", over_before: |now, history| now.plus_seconds(-history), walk: by_id!(
         "sessions",
-        "expires_at < $3 OR idle_expires_at < $3 OR (ended AND EXISTS (SELECT 1 FROM log WHERE \
-         log.target_id = sessions.id AND log.kind = 'session' AND log.created_at < $3))"
+        "expires_at < $3 OR idle_expires_at < $3 OR (ended AND (SELECT min(log.created_at) FROM log \
+         WHERE log.target_id = sessions.id AND log.kind = 'session') < $3)"
     ) },
     Kind { name: "token_revocations", over_before: revocations, walk: by_moment!("log", "covers_until", "kind = 'token'") },
     // Behind the sessions themselves, since what ended one is told as long as it is kept. The list is that of the index.
     Kind { name: "session_revocations", over_before: revocations, walk: by_moment!(
         "log", "covers_until",
-        "kind IN ('token', 'session', 'user', 'client', 'key', 'all') AND kind = 'session' AND NOT EXISTS \
-         (SELECT 1 FROM sessions WHERE sessions.id = log.target_id)"
+        "kind IN ('token', 'session', 'user', 'client', 'key', 'all') AND kind = 'session' AND \
+         (SELECT sessions.id FROM sessions WHERE sessions.id = log.target_id) IS NULL"
     ) },
     Kind { name: "log_entries", over_before: |now, _| now, walk: by_moment!("log", "expires_at", "kind <> 'token'") },
     Kind { name: "audit_records", over_before: |now, _| now.plus_seconds(-AUDIT_LIFE), walk: by_moment!("audit", "at") },

@@ -4,7 +4,7 @@
 //! one, this one by a next one with one more migration, and that one by this one again, which is an upgrade taken back.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -29,8 +29,10 @@ const ROUNDS: u64 = 10;
 const STALENESS: Duration = Duration::from_secs(2);
 /// JETON_DRAIN_DELAY of the servers that know it: several questions of the balancer.
 const DRAIN: Duration = Duration::from_secs(3);
-/// The time between two steps of each actor.
-const PACE: Duration = Duration::from_millis(50);
+/// The time between two steps of each actor: what they hash must not be too much for a busy machine.
+const PACE: Duration = Duration::from_millis(200);
+/// Every so many revocations are of a token of a login, the others of tokens of clients.
+const LOGINS: usize = 5;
 
 fn run(run: &mut Run) -> String {
     if !run.stores.contains(&Backend::Postgres) {
@@ -70,6 +72,19 @@ struct Fleet<'a> {
     versions: &'a Versions,
     balancer: Balancer,
     nodes: Vec<Node>,
+    /// Where the logs of the nodes go when something fails.
+    evidence: PathBuf,
+}
+
+impl Drop for Fleet<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for (index, node) in self.nodes.iter().enumerate() {
+                let file = self.evidence.join(format!("node-{index}-{:?}.log", node.version));
+                let _ = std::fs::write(file, &*node.running.log.lock().unwrap());
+            }
+        }
+    }
 }
 
 impl Fleet<'_> {
@@ -132,9 +147,8 @@ async fn round(run: &mut Run, versions: &Versions) {
     place.set("JETON_ISSUER", "https://auth.example.com");
     place.set("JETON_MASTER_KEY", &jeton::token::master::MasterKey::generate());
     place.set("JETON_MAX_STALENESS", &format!("{}ms", STALENESS.as_millis()));
-    place.set("JETON_PASSWORD_THREADS", "1");
     let balancer = Balancer::start().await;
-    let mut fleet = Fleet { place, versions, balancer, nodes: Vec::new() };
+    let mut fleet = Fleet { place, versions, balancer, nodes: Vec::new(), evidence: run.evidence() };
     let first = if versions.previous.is_ok() { Version::Previous } else { Version::This };
     // The first node makes the schema of its version; the command line then is of that version, too.
     fleet.start(first).await;
@@ -164,7 +178,7 @@ async fn round(run: &mut Run, versions: &Versions) {
     }
     let checks = actors.end(&cast, &fleet).await;
     let outcome = load.end().await;
-    let outcome = outcome.lock().unwrap();
+    let outcome = std::mem::take(&mut *outcome.lock().unwrap());
     assert!(outcome.failures.is_empty(), "{} failed: {:?}", outcome.failures.len(), outcome.failures.first());
     for (kind, _) in crate::load::KINDS {
         run.add("requests", outcome.count(0, kind) as u64);
@@ -277,7 +291,7 @@ impl Actors {
 
 /// Revokes a token on whichever node, and asks the others about it, and about one that was revoked a while ago.
 async fn revoke(cast: Cast, revoked: Arc<Mutex<Vec<(String, Instant)>>>) -> Result<(), String> {
-    let of_user = revoked.lock().unwrap().len() % 2 == 0;
+    let of_user = revoked.lock().unwrap().len().is_multiple_of(LOGINS);
     let token = if of_user { cast.login().await } else { cast.token().await }?.text("access_token");
     if !cast.is_active(&token).await? {
         return Err("a new token is called inactive".to_owned());
