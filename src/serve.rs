@@ -98,7 +98,8 @@ impl Server {
                 Limits::for_places(files::OPS_PLACES),
             )),
         ];
-        let mut tasks = vec![tokio::spawn(write_notes(Arc::clone(&app))), tokio::spawn(upkeep::keep_up(Arc::clone(&app)))];
+        let mut tasks =
+            vec![tokio::spawn(write_notes(Arc::clone(&app))), tokio::spawn(upkeep::keep_up(Arc::clone(&app)))];
         tasks.extend(tls.map(|(certificates, watched)| tokio::spawn(certificates.keep_current(watched))));
         Ok(Self { app, address, ops_address, health, stop, connections, tasks, feed, lock })
     }

@@ -8,7 +8,7 @@ use jeton::oauth::scope::Scope;
 use jeton::oauth::time::Timestamp;
 use jeton::token::environment::{Environment, KnownIssuer};
 use jeton::token::keyring::{KeyRecord, KeyRing, KeyUse};
-use jeton::token::master::MasterKey;
+use jeton::token::master::{MasterKey, MasterKeys};
 use jeton::token::origin::Origin;
 use jeton::token::refresh::RefreshToken;
 use jeton::token::signing::SigningAlgorithm;
@@ -92,7 +92,8 @@ impl House {
         let withdrawn = record(KeyUse::Signing, SigningAlgorithm::Es256);
         let strange =
             [record(KeyUse::Signing, SigningAlgorithm::Es256), record(KeyUse::Token, SigningAlgorithm::Es256)];
-        let open = |records: &[KeyRecord]| KeyRing::open(records, &master).expect("keys open");
+        let masters = MasterKeys::from(master);
+        let open = |records: &[KeyRecord]| KeyRing::open(records, &masters).expect("keys open");
         let one_algorithm: Vec<KeyRing> = signing.iter().map(|key| open(std::slice::from_ref(key))).collect();
         let all: Vec<KeyRecord> = signing.iter().cloned().chain([token]).collect();
         let ring = open(&all).with_retired(HashMap::from([(withdrawn.kid.clone(), start)]));

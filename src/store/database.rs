@@ -134,7 +134,8 @@ impl Link {
     async fn open(location: &Location, may_create: bool) -> std::result::Result<Self, sqlx::Error> {
         match location {
             Location::Postgres(options) => {
-                let mut connection = options.connect().await?;
+                // A line with its whole text for each slow statement would be a flood in an outage.
+                let mut connection = options.as_ref().clone().disable_statement_logging().connect().await?;
                 // Set here and not in the address, so that a connection pooler in between is no obstacle.
                 // A standby is behind, nobody knows how far.
                 let limits = "SET statement_timeout = '5s'; SET lock_timeout = '3s'; \
@@ -153,7 +154,8 @@ impl Link {
                     .create_if_missing(may_create)
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
-                    .busy_timeout(Duration::from_secs(5));
+                    .busy_timeout(Duration::from_secs(5))
+                    .disable_statement_logging();
                 Ok(Self::Sqlite(use_write_ahead_log(options.connect().await?).await?))
             }
         }

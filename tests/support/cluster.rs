@@ -133,11 +133,6 @@ impl Cluster {
         fs::remove_file(self.folder.join("data/postmaster.pid")).unwrap();
     }
 
-    /// The file of its log.
-    pub(crate) fn log(&self) -> PathBuf {
-        self.folder.join("log")
-    }
-
     /// Stops it in an orderly way.
     pub(crate) fn stop(&self) {
         self.run("pg_ctl", &["-m", "fast", "-w", "stop"]);

@@ -10,7 +10,8 @@ use std::time::Duration;
 use jeton::token::master::MasterKey;
 use serde_json::{Value, json};
 
-use super::{Guard, Place, Running, make_client};
+use super::{Place, Running, make_client};
+use crate::support::program::Guard;
 use crate::support::{Backend, on_both_stores};
 
 /// Where the new master key and the old one are set.

@@ -39,7 +39,7 @@ impl Signer {
         let start = Timestamp::from_seconds(0);
         let record = KeyRecord::generate(KeyUse::Signing, algorithm, &master, start, start);
         let pkcs8 = master.unwrap(&format!("signing {}", record.kid), &record.wrapped).unwrap().to_vec();
-        let ring = KeyRing::open(&[record], &master).unwrap();
+        let ring = KeyRing::open(&[record], &master.into()).unwrap();
         let key = ring.active_signing_key(start).unwrap();
         let input = format!("{}.{}", key.header_segment, URL_SAFE_NO_PAD.encode(claims().to_string()));
         let jwk = serde_json::to_value(&key.jwk).unwrap();

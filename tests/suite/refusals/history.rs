@@ -144,9 +144,10 @@ on_both_stores!(a_caller_who_asks_too_often_waits_and_the_others_do_not, async |
     // Wrong credentials do not use up what the right ones may ask for.
     past.app.advance(1);
     let stranger = past.rs.with_secret("wrong");
-    for _ in 0..30 {
+    for _ in 0..20 {
         ask(&stranger).await.assert_error(401, "invalid_client");
     }
+    ask(&stranger).await.assert_error(429, "temporarily_unavailable");
     ask(&past.rs).await.assert_ok();
 });
 

@@ -14,9 +14,9 @@ use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use super::needles::{Place, Secrets};
-use crate::support::program::{Place as Bench, Running};
 use crate::support::Backend;
 use crate::support::cluster::Cluster;
+use crate::support::program::{Place as Bench, Running};
 
 /// Bytes of a refresh token before its nonce, and the length of that.
 const BEFORE_NONCE: usize = 1 + 6 + 16 + 4;

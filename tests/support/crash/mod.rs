@@ -421,7 +421,7 @@ impl World {
             }
         }
         if let Some(cluster) = &self.cluster {
-            let _ = fs::copy(cluster.log(), folder.join("postgres-log"));
+            let _ = fs::write(folder.join("postgres-log"), cluster.log());
         }
     }
 }
