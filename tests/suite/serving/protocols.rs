@@ -33,7 +33,7 @@ async fn in_clear_http2_is_spoken_with_those_who_begin_with_it() {
     for number in 0..200_usize {
         let (prior, base, basic) = (prior.clone(), app.base.clone(), client.basic());
         tasks.spawn(async move {
-            let token = "x".repeat(number * 300);
+            let token = "x".repeat(1 + number * 300);
             let request = prior.post(format!("{base}/auth/introspect")).header("Authorization", basic);
             Answer::of(request.form(&[("token", token)])).await.assert_inactive();
         });
