@@ -42,7 +42,10 @@ async fn in_clear_http2_is_spoken_with_those_who_begin_with_it() {
         done.unwrap();
     }
     // What is refused is refused in the same words.
-    let refused = Answer::of(prior.post(format!("{}/auth/token", app.base)).form(&[("grant_type", "password")])).await;
+    let refused = Answer::of(
+        prior.post(format!("{}/auth/token", app.base)).form(&[("grant_type", "password"), ("client_id", "nobody")]),
+    )
+    .await;
     refused.assert_error(401, "invalid_client");
 }
 
