@@ -30,10 +30,10 @@ async fn in_clear_http2_is_spoken_with_those_who_begin_with_it() {
     assert_eq!(token_over(&prior, &app.base, &client.basic()).await, Version::HTTP_2);
     // Many at a time on one connection, large and small ones, each with its own answer.
     let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..200_usize {
+    for number in 0..90_usize {
         let (prior, base, basic) = (prior.clone(), app.base.clone(), client.basic());
         tasks.spawn(async move {
-            let token = "x".repeat(1 + number * 300);
+            let token = "x".repeat(1 + number * 600);
             let request = prior.post(format!("{base}/auth/introspect")).header("Authorization", basic);
             Answer::of(request.form(&[("token", token)])).await.assert_inactive();
         });
