@@ -245,3 +245,18 @@ fn another_master_key(masters: &MasterKeys) -> StartError {
          makes new keys and ends all sessions"
     ))
 }
+
+#[cfg(test)]
+impl App {
+    /// What flows work with, on a new database in a folder.
+    pub(crate) async fn for_a_test(folder: &std::path::Path) -> Self {
+        let database = format!("sqlite://{}", folder.join("jeton.db").display());
+        let environment = [("JETON_DATABASE_URL".to_owned(), database)].into();
+        let resolved =
+            crate::settings::Resolved::read(&crate::settings::Sources { dev: true, environment, ..Default::default() });
+        let settings = Arc::new(Settings::check(&resolved, crate::settings::Needs::NOTHING).unwrap());
+        let store = Store::connect(&settings.database).await.unwrap();
+        store.migrate().await.unwrap();
+        Self::open(settings, Clock::system(), store, PasswordPool::new(1)).await.unwrap()
+    }
+}

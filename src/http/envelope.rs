@@ -135,15 +135,7 @@ mod tests {
     #[tokio::test]
     async fn what_takes_too_long_or_meets_a_fault_is_answered_in_the_form_of_its_endpoint() {
         let folder = tempfile::tempdir().unwrap();
-        let database = format!("sqlite://{}", folder.path().join("jeton.db").display());
-        let environment = [("JETON_DATABASE_URL".to_owned(), database)].into();
-        let sources = crate::settings::Sources { dev: true, environment, ..Default::default() };
-        let settings = crate::settings::Resolved::read(&sources);
-        let settings = Arc::new(Settings::check(&settings, crate::settings::Needs::NOTHING).unwrap());
-        let store = crate::store::Store::connect(&settings.database).await.unwrap();
-        store.migrate().await.unwrap();
-        let passwords = crate::secret::pool::PasswordPool::new(1);
-        let app = Arc::new(App::open(settings, crate::clock::Clock::system(), store, passwords).await.unwrap());
+        let app = Arc::new(App::for_a_test(folder.path()).await);
         let short = |State(app): State<Arc<App>>, request: Request, next: Next| {
             wrap_within(Duration::from_millis(1), app, request, next)
         };

@@ -33,7 +33,7 @@ const MOST_STREAMS: u32 = 100;
 const MOST_RESETS: usize = 50;
 /// What an HTTP/2 client may send ahead, in bytes, on one stream and on all together. Bodies are small.
 const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// How long a connection may take for what it does.
 #[derive(Clone, Copy, Debug)]
