@@ -114,6 +114,17 @@ impl Model {
         self.sessions.push(Session { client, user, tokens, repeats: 0, rotated: now, idle_ends, ends, causes });
     }
 
+    /// A limit of the newest session: of the repeats of its refresh, of the newest access token, of itself.
+    pub(super) fn limit(&self, which: usize) -> Option<u64> {
+        let newest = self.sessions.len().checked_sub(1)?;
+        let session = &self.sessions[newest];
+        match which {
+            0 => Some(session.rotated + RETRY_WINDOWS[session.client]),
+            1 => self.tokens.last().map(|token| token.expires),
+            _ => Some(self.session_end(newest)),
+        }
+    }
+
     fn session_end(&self, session: usize) -> u64 {
         self.sessions[session].idle_ends.min(self.sessions[session].ends)
     }
