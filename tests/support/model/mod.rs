@@ -398,7 +398,7 @@ impl Case<'_> {
                     self.model.revoke_user(user, Cause::UserDeleted);
                     self.model.users[user].exists = false;
                 } else {
-                    self.model.users[user] = plain::Holder::new();
+                    self.model.make_user_again(user);
                     self.user_ids[user] = self.make_user(user).await;
                 }
             }

@@ -183,6 +183,13 @@ impl Model {
         self.revoke_all_of(cause, |of, _| of == Some(user));
     }
 
+    /// A user that is made again has another id: what is revoked of it covers nothing of the one before.
+    pub(super) fn make_user_again(&mut self, user: usize) {
+        self.users[user] = Holder::new();
+        self.tokens.iter_mut().filter(|token| token.user == Some(user)).for_each(|token| token.user = Some(USERS));
+        self.sessions.iter_mut().filter(|session| session.user == user).for_each(|session| session.user = USERS);
+    }
+
     pub(super) fn revoke_client(&mut self, client: usize, cause: Cause) {
         self.revoke_all_of(cause, |_, of| of == client);
     }
