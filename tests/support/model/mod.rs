@@ -30,25 +30,81 @@ enum Asker {
 /// before the newest.
 #[derive(Clone, Debug)]
 enum Operation {
-    Login { user: usize, client: usize, old_password: bool },
-    ClientCredentials { client: usize },
-    Refresh { session: usize, back: usize },
-    RevokeToken { token: usize },
-    RevokeRefreshToken { session: usize, back: usize },
-    RevokeSession { session: usize },
-    RevokeUser { user: usize },
-    RevokeClient { client: usize },
+    Login {
+        user: usize,
+        client: usize,
+        old_password: bool,
+    },
+    ClientCredentials {
+        client: usize,
+    },
+    Refresh {
+        session: usize,
+        back: usize,
+    },
+    RevokeToken {
+        token: usize,
+    },
+    RevokeRefreshToken {
+        session: usize,
+        back: usize,
+    },
+    RevokeSession {
+        session: usize,
+    },
+    RevokeUser {
+        user: usize,
+    },
+    RevokeClient {
+        client: usize,
+    },
     RevokeAll,
-    ChangePassword { user: usize },
-    EnableUser { user: usize, enabled: bool },
-    EnableClient { client: usize, enabled: bool },
-    DeleteUser { user: usize },
-    DeleteClient { client: usize },
-    Advance { seconds: u64 },
-    Introspect { token: usize, asker: Asker },
-    IntrospectRefreshToken { session: usize, back: usize },
-    Explain { token: usize },
+    ChangePassword {
+        user: usize,
+    },
+    EnableUser {
+        user: usize,
+        enabled: bool,
+    },
+    EnableClient {
+        client: usize,
+        enabled: bool,
+    },
+    DeleteUser {
+        user: usize,
+    },
+    DeleteClient {
+        client: usize,
+    },
+    Advance {
+        seconds: u64,
+    },
+    /// To a limit of the newest session (its retry window, its newest access token, its end), or a second before it.
+    Reach {
+        limit: usize,
+        before: bool,
+    },
+    /// One refresh, repeated as if each answer was lost.
+    RefreshOften {
+        session: usize,
+    },
+    Introspect {
+        token: usize,
+        asker: Asker,
+    },
+    IntrospectRefreshToken {
+        session: usize,
+        back: usize,
+    },
+    Explain {
+        token: usize,
+    },
 }
+
+/// Choices from this one on, of 64, are the newest.
+const NEWEST: usize = 24;
+/// How many tokens and sessions are asked about after each operation.
+const LOOKED_AT: usize = 4;
 
 /// An operation and the node that is asked. Whoever is gone is made again by `Delete…`.
 type Step = (Operation, usize);
@@ -79,14 +135,16 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (which.clone(), back.clone()).prop_map(|(session, back)| RevokeRefreshToken { session, back }),
         2 => which.clone().prop_map(|session| RevokeSession { session }),
         1 => user.clone().prop_map(|user| RevokeUser { user }),
-        1 => client.clone().prop_map(|client| RevokeClient { client }),
+        2 => client.clone().prop_map(|client| RevokeClient { client }),
         1 => Just(RevokeAll),
         2 => user.clone().prop_map(|user| ChangePassword { user }),
         3 => (user.clone(), any::<bool>()).prop_map(|(user, enabled)| EnableUser { user, enabled }),
         3 => (client.clone(), any::<bool>()).prop_map(|(client, enabled)| EnableClient { client, enabled }),
         2 => user.prop_map(|user| DeleteUser { user }),
         2 => client.prop_map(|client| DeleteClient { client }),
-        8 => seconds.prop_map(|seconds| Advance { seconds }),
+        4 => seconds.prop_map(|seconds| Advance { seconds }),
+        10 => (0..3_usize, any::<bool>()).prop_map(|(limit, before)| Reach { limit, before }),
+        3 => which.clone().prop_map(|session| RefreshOften { session }),
         8 => (which.clone(), asker).prop_map(|(token, asker)| Introspect { token, asker }),
         4 => (which.clone(), back).prop_map(|(session, back)| IntrospectRefreshToken { session, back }),
         4 => which.prop_map(|token| Explain { token }),
@@ -161,11 +219,17 @@ async fn replay(nodes: &Nodes, steps: &[Step], one_node: bool) {
         if !one_node {
             nodes.catch_up().await;
         }
+        case.is_right(&nodes.all[node], LOOKED_AT).await;
     }
     nodes.catch_up().await;
     for node in &nodes.all {
-        case.everything_is_right(node).await;
+        case.is_right(node, usize::MAX).await;
     }
+}
+
+/// One of so many: mostly the newest, so that operations meet.
+fn chosen(choice: usize, of: usize) -> Option<usize> {
+    if choice < NEWEST { choice.checked_rem(of) } else { of.checked_sub(1) }
 }
 
 /// Asks again while the machine is too busy to hash a password: nothing was done then.
@@ -248,11 +312,11 @@ impl Case<'_> {
     }
 
     fn session(&self, choice: usize) -> Option<usize> {
-        choice.checked_rem(self.model.sessions.len())
+        chosen(choice, self.model.sessions.len())
     }
 
     fn token(&self, choice: usize) -> Option<usize> {
-        choice.checked_rem(self.model.tokens.len())
+        chosen(choice, self.model.tokens.len())
     }
 
     /// The generation so far back, if the session is that old.
@@ -334,7 +398,7 @@ impl Case<'_> {
                     self.model.revoke_user(user, Cause::UserDeleted);
                     self.model.users[user].exists = false;
                 } else {
-                    self.model.users[user] = plain::Holder::new();
+                    self.model.make_user_again(user);
                     self.user_ids[user] = self.make_user(user).await;
                 }
             }
@@ -352,6 +416,19 @@ impl Case<'_> {
             Advance { seconds } => {
                 node.advance(seconds);
                 self.model.now += seconds;
+            }
+            Reach { limit, before } => {
+                let Some(limit) = self.model.limit(limit) else { return };
+                let seconds = limit.saturating_sub(u64::from(before)).saturating_sub(self.model.now);
+                node.advance(seconds);
+                self.model.now += seconds;
+                self.refresh(node, NEWEST, 1).await;
+            }
+            RefreshOften { session } => {
+                self.refresh(node, session, 0).await;
+                for _ in 0..5 {
+                    self.refresh(node, session, 1).await;
+                }
             }
             Introspect { token, asker } => {
                 let Some(token) = self.token(token) else { return };
@@ -475,11 +552,12 @@ impl Case<'_> {
         assert_eq!(told["cause"], first, "token {token}, {expected:?}: {told}");
     }
 
-    async fn everything_is_right(&self, node: &TestServer) {
-        for token in 0..self.model.tokens.len() {
+    /// The newest tokens and sessions are as the model says.
+    async fn is_right(&self, node: &TestServer, newest: usize) {
+        for token in (0..self.model.tokens.len()).rev().take(newest) {
             self.introspect(node, token, Asker::Api).await;
         }
-        for session in 0..self.model.sessions.len() {
+        for session in (0..self.model.sessions.len()).rev().take(newest) {
             for back in 0..2 {
                 self.introspect_refresh_token(node, session, back).await;
             }

@@ -114,6 +114,17 @@ impl Model {
         self.sessions.push(Session { client, user, tokens, repeats: 0, rotated: now, idle_ends, ends, causes });
     }
 
+    /// A limit of the newest session: of the repeats of its refresh, of the newest access token, of itself.
+    pub(super) fn limit(&self, which: usize) -> Option<u64> {
+        let newest = self.sessions.len().checked_sub(1)?;
+        let session = &self.sessions[newest];
+        match which {
+            0 => Some(session.rotated + RETRY_WINDOWS[session.client]),
+            1 => self.tokens.last().map(|token| token.expires),
+            _ => Some(self.session_end(newest)),
+        }
+    }
+
     fn session_end(&self, session: usize) -> u64 {
         self.sessions[session].idle_ends.min(self.sessions[session].ends)
     }
@@ -170,6 +181,13 @@ impl Model {
 
     pub(super) fn revoke_user(&mut self, user: usize, cause: Cause) {
         self.revoke_all_of(cause, |of, _| of == Some(user));
+    }
+
+    /// A user that is made again has another id: what is revoked of it covers nothing of the one before.
+    pub(super) fn make_user_again(&mut self, user: usize) {
+        self.users[user] = Holder::new();
+        self.tokens.iter_mut().filter(|token| token.user == Some(user)).for_each(|token| token.user = Some(USERS));
+        self.sessions.iter_mut().filter(|session| session.user == user).for_each(|session| session.user = USERS);
     }
 
     pub(super) fn revoke_client(&mut self, client: usize, cause: Cause) {
