@@ -102,7 +102,7 @@ async fn serve(place: &Place, format: &str) -> Running {
     let log = running.log.lock().unwrap().clone();
     let line = log.lines().find(|line| line.contains("\"listening\"")).unwrap();
     let event: Value = serde_json::from_str(line).unwrap();
-    running.base = format!("http://{}", event["fields"]["address"].as_str().unwrap());
+    running.base = format!("http://{}", event["address"].as_str().unwrap());
     running
 }
 
