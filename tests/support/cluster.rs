@@ -179,7 +179,7 @@ impl Cluster {
         };
         // The main process first: what it starts from then on has its limit. Others may end meanwhile.
         assert!(set(main).success(), "prlimit {limit} of {main}");
-        children(main).into_iter().for_each(|process| drop(set(process)));
+        children(main).into_iter().for_each(|process| _ = set(process));
     }
 
     /// Starts it again if it has ended.
