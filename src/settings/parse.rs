@@ -113,9 +113,13 @@ fn issuer(text: &str) -> Result<String, String> {
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
         return Err("must have no query, fragment or user name".into());
     }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("must have visible ASCII characters only: it is compared letter by letter".into());
+    }
+    // The parser of URLs mends what clients would not: upper case, one slash, back slashes.
     match url.scheme() {
-        "https" => Ok(text.to_owned()),
-        "http" if is_loopback(&url) => Ok(text.to_owned()),
+        "https" if text.starts_with("https://") => Ok(text.to_owned()),
+        "http" if text.starts_with("http://") && is_loopback(&url) => Ok(text.to_owned()),
         _ => Err("must begin with https:// (http:// is for loopback addresses only)".into()),
     }
 }

@@ -130,12 +130,17 @@ pub(super) enum Link {
     Sqlite(SqliteConnection),
 }
 
+/// Statements are logged at level `debug` alone: a warning with its whole text for each slow one would be a flood in an
+/// outage.
+fn only_for_debugging<Options: ConnectOptions>(options: Options) -> Options {
+    options.log_slow_statements(log::LevelFilter::Off, Duration::ZERO)
+}
+
 impl Link {
     async fn open(location: &Location, may_create: bool) -> std::result::Result<Self, sqlx::Error> {
         match location {
             Location::Postgres(options) => {
-                // A line with its whole text for each slow statement would be a flood in an outage.
-                let mut connection = options.as_ref().clone().disable_statement_logging().connect().await?;
+                let mut connection = only_for_debugging(options.as_ref().clone()).connect().await?;
                 // Set here and not in the address, so that a connection pooler in between is no obstacle.
                 // A standby is behind, nobody knows how far.
                 let limits = "SET statement_timeout = '5s'; SET lock_timeout = '3s'; \
@@ -154,9 +159,8 @@ impl Link {
                     .create_if_missing(may_create)
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
-                    .busy_timeout(Duration::from_secs(5))
-                    .disable_statement_logging();
-                Ok(Self::Sqlite(use_write_ahead_log(options.connect().await?).await?))
+                    .busy_timeout(Duration::from_secs(5));
+                Ok(Self::Sqlite(use_write_ahead_log(only_for_debugging(options).connect().await?).await?))
             }
         }
     }
