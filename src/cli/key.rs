@@ -85,7 +85,8 @@ pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
                 }
                 None if held.old.is_some() => {
                     let count = administration.key_rewrap(&held, &held.current, &actor(&administration)).await?;
-                    let text = "keys are wrapped with JETON_MASTER_KEY: take JETON_MASTER_KEY_OLD away";
+                    let text = "keys are wrapped with JETON_MASTER_KEY (no other new key is read while JETON_MASTER_KEY_OLD is set): take \
+                                JETON_MASTER_KEY_OLD away";
                     return output::done(format, &format!("{count} {text}"));
                 }
                 None => secrets::read("new master key")?,

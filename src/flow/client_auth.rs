@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::guesses::Authentication;
+use super::guesses::{Attempt, Authentication};
 use super::{App, Request, Result};
 use crate::oauth::client::{Client, SecretDigest};
 use crate::oauth::credentials::Credentials;
@@ -67,7 +67,7 @@ pub async fn verify(app: &App, credentials: Credentials, request: &Request<'_>) 
     };
     // Only who is refused has to wait: a right secret is known as such before.
     attempt.check(app)?;
-    attempt.failed(app, fresh.is_some());
+    attempt.failed(app);
     Err(refusal.into())
 }
 
@@ -111,24 +111,28 @@ fn secret_says(app: &App, secret: Option<&SecretString>) -> String {
     if is_damaged { ": white space or quotes stand around it".to_owned() } else { String::new() }
 }
 
-/// Whether one of the client's secrets fits. Generated secrets are compared first: that costs nothing.
+/// Whether one of the client's secrets fits. Generated secrets are compared first: that costs nothing, and nobody guesses
+/// them, so it needs no leave. Whoever failed too often is not told of a chosen one whether it is right.
 async fn fits(app: &App, client: &Client, presented: &SecretString, attempt: Authentication<'_>) -> Result<bool> {
     let text = presented.expose_secret();
     let hash = sha256(text.as_bytes());
     for secret in &client.secrets {
-        let fits = match &secret.digest {
-            SecretDigest::Generated(kept) => equal_in_constant_time(kept, &hash),
-            SecretDigest::Chosen(kept) => app.remembered.knows(secret.id, kept, text),
-        };
-        if fits {
+        if let SecretDigest::Generated(kept) = &secret.digest
+            && equal_in_constant_time(kept, &hash)
+        {
             app.used_secrets.note(secret.id, app.clock.now());
             return Ok(true);
         }
     }
     for secret in &client.secrets {
         let SecretDigest::Chosen(kept) = &secret.digest else { continue };
-        attempt.check(app)?;
-        if app.passwords.verify(presented.clone(), Some(kept.clone())).await? {
+        let verdict = attempt.begin(app)?;
+        let fits = if app.remembered.knows(secret.id, kept, text) {
+            verdict.end(Ok(true))?
+        } else {
+            verdict.end(app.passwords.verify(presented.clone(), Some(kept.clone())).await)?
+        };
+        if fits {
             app.remembered.remember(secret.id, kept, text);
             app.used_secrets.note(secret.id, app.clock.now());
             return Ok(true);

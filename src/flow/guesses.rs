@@ -7,13 +7,15 @@
 //! that nobody can silence a client by knowing its id. A right generated secret is never made to wait: nobody guesses
 //! 256 bits.
 //!
-//! An attempt that has to wait is not judged, whether it was right or not. Attempts are judged again after the password
-//! was hashed, so that guesses in parallel gain nothing; without failures, logins in parallel never wait.
+//! An attempt that has to wait is not judged, whether it was right or not. Attempts are judged for it again after the
+//! password was hashed, so that guesses in parallel gain nothing; without failures, logins in parallel never wait. Whoever
+//! goes away before the verdict has failed: a hash that was begun is made to its end.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::limits::Limit;
@@ -22,13 +24,12 @@ use crate::clock::Clock;
 use crate::oauth::guessing::{Allowance, Failures, Network};
 use crate::oauth::identity::Identity;
 use crate::oauth::time::Timestamp;
+use crate::secret::pool::Overloaded;
 use crate::store::{Audited, LoginRecord, StoreError, account_digest};
 use crate::token::sha256;
 
-/// Failed logins to one account from one network.
-const ACCOUNT_AND_NETWORK: Allowance = Allowance { free: 10, forgiven_after: 600, longest: 900 };
-/// The same, where the user is known: somebody else there may be guessing.
-const KNOWN: Allowance = Allowance { free: 10, forgiven_after: 60, longest: 60 };
+/// Failed logins to one account from one network; the same for a user who is known there and for one who does not exist.
+const ACCOUNT_AND_NETWORK: Allowance = Allowance { free: 10, forgiven_after: 60, longest: 60 };
 /// Failed logins to one account from all networks that it is not known from.
 const ACCOUNT: Allowance = Allowance { free: 100, forgiven_after: 600, longest: 900 };
 /// Failed logins from one network, to accounts that are not known there.
@@ -38,12 +39,14 @@ const CLIENT_AND_NETWORK: Allowance = Allowance { free: 20, forgiven_after: 60, 
 /// Failed authentications of clients from one network.
 const CLIENTS_OF_NETWORK: Allowance = Allowance { free: 300, forgiven_after: 10, longest: 60 };
 
-/// The most names under which a node counts; those not met for longest are forgotten.
+/// The most names of logins, and of clients, under which a node counts; those not met for longest are forgotten.
 const NAMES: usize = 50_000;
 /// Failed logins to an account that a node counts before it tells the others.
 const TOLD_TOGETHER: i64 = 5;
 /// Milliseconds after which the login of a known user is noted again.
 const NOTED_AGAIN: i64 = 24 * 3600 * 1000;
+/// Logins from networks that have to wait which may ask the database at the same time whether the user is known there.
+const ASKING: usize = 4;
 
 /// What failures are counted under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,39 +72,56 @@ impl Name {
     }
 }
 
+/// Failures by name.
+type Counted = Cache<Name, Arc<Mutex<Failures>>>;
+
 /// What a node counted.
 #[derive(Debug)]
 pub(super) struct Guesses {
-    counted: Cache<Name, Arc<Mutex<Failures>>>,
+    logins: Arc<Counted>,
+    /// Apart from the logins: these cost whoever fails no hash, and must not push the others out.
+    clients: Counted,
     /// Users and the networks that were noted for them, and when.
     noted: Cache<(Uuid, Network), Timestamp>,
+    asking: Semaphore,
     audits: Limit,
 }
 
 impl Guesses {
     pub(super) fn new(clock: &Clock) -> Self {
-        Self { counted: Cache::new(NAMES), noted: Cache::new(NAMES), audits: Limit::of_audits(clock) }
+        Self {
+            logins: Arc::new(Cache::new(NAMES)),
+            clients: Cache::new(NAMES),
+            noted: Cache::new(NAMES),
+            asking: Semaphore::new(ASKING),
+            audits: Limit::of_audits(clock),
+        }
     }
+}
 
-    fn held(&self, name: Name) -> Option<Failures> {
-        self.counted.get(&name).map(|held| *held.lock().unwrap_or_else(PoisonError::into_inner))
-    }
+fn held(counted: &Counted, name: Name) -> Option<Failures> {
+    counted.get(&name).map(|held| *held.lock().unwrap_or_else(PoisonError::into_inner))
+}
 
-    /// Counts one failure and gives the count.
-    fn add(&self, name: Name, allowance: Allowance, now: Timestamp) -> i64 {
-        let none = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Failures { count: 0, last: now })));
-        let Ok(held) = self.counted.get_or_insert_with(&name, none);
-        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        *held = allowance.and(Some(*held), 1, now);
-        held.count
-    }
+/// Counts failures and gives the count.
+fn add(counted: &Counted, name: Name, more: i64, allowance: Allowance, now: Timestamp) -> i64 {
+    let none = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Failures { count: 0, last: now })));
+    let Ok(held) = counted.get_or_insert_with(&name, none);
+    let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+    *held = allowance.and(Some(*held), more, now);
+    held.count
+}
 
-    /// Takes what is to be told to the other nodes, once there is enough of it.
-    fn take(&self, name: Name, now: Timestamp) -> Option<i64> {
-        let held = self.counted.get(&name)?;
-        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        (held.count >= TOLD_TOGETHER).then(|| std::mem::replace(&mut *held, Failures { count: 0, last: now }).count)
-    }
+/// Takes what is to be told to the other nodes, once there is enough of it.
+fn take(counted: &Counted, name: Name, now: Timestamp) -> Option<i64> {
+    let held = counted.get(&name)?;
+    let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+    (held.count >= TOLD_TOGETHER).then(|| std::mem::replace(&mut *held, Failures { count: 0, last: now }).count)
+}
+
+/// Seconds that whoever has this name has to wait.
+fn wait(counted: &Counted, (name, allowance): (Name, Allowance), now: Timestamp) -> (i64, Name) {
+    (held(counted, name).map_or(0, |failures| allowance.wait(failures, now)), name)
 }
 
 /// A login that is being judged.
@@ -117,47 +137,82 @@ pub(super) struct Login {
 }
 
 impl Login {
-    pub(super) fn new(username: &str, request: &Request<'_>, record: &LoginRecord) -> Self {
-        Self {
+    /// Reads what a login under this name is judged by, with what is known of it there.
+    ///
+    /// # Errors
+    /// [`Throttled`](super::Failure::Throttled) when there were so many failures that not even the database is asked; or
+    /// it cannot be reached.
+    pub(super) async fn read(app: &App, username: &str, request: &Request<'_>) -> Result<(Self, LoginRecord)> {
+        let mut login = Self {
             account: account_digest(username),
             network: Network::from(request.address),
             address: request.address,
             request_id: request.request_id,
-            shared: record.failures,
-            user: record.user.as_ref().map(|user| user.id),
-            is_known: record.is_known_network,
+            shared: None,
+            user: None,
+            is_known: false,
+        };
+        let permit = login.may_ask(app)?;
+        let record = app.store.login_find(username, login.network).await?;
+        drop(permit);
+        login.shared = record.failures;
+        login.user = record.user.as_ref().map(|user| user.id);
+        login.is_known = record.is_known_network;
+        Ok((login, record))
+    }
+
+    /// Whoever has to wait, known or not, costs the database nothing; and of those who have to wait unless they are known
+    /// a few at a time may cost it something.
+    fn may_ask<'a>(&self, app: &'a App) -> Result<Option<SemaphorePermit<'a>>> {
+        if !app.settings.throttling {
+            return Ok(None);
+        }
+        let now = app.clock.now();
+        refuse_if_any(app, &[wait(&app.guesses.logins, self.here(), now)], REASON)?;
+        let network = wait(&app.guesses.logins, (Name::Network(self.network), NETWORK), now);
+        if network.0 == 0 {
+            return Ok(None);
+        }
+        match app.guesses.asking.try_acquire() {
+            Ok(permit) => Ok(Some(permit)),
+            Err(_) => refuse_if_any(app, &[network], REASON).map(|()| None),
         }
     }
 
     fn here(&self) -> (Name, Allowance) {
-        let allowance = if self.is_known { KNOWN } else { ACCOUNT_AND_NETWORK };
-        (Name::AccountAndNetwork(self.account, self.network), allowance)
+        (Name::AccountAndNetwork(self.account, self.network), ACCOUNT_AND_NETWORK)
     }
 
     /// Whether the login may be judged now.
     ///
     /// # Errors
     /// [`Throttled`](super::Failure::Throttled) when there were too many failures.
-    pub(super) fn check(&self, app: &App) -> Result<()> {
+    fn check(&self, app: &App) -> Result<()> {
         if !app.settings.throttling {
             return Ok(());
         }
         let now = app.clock.now();
-        let wait = |(name, allowance): (Name, Allowance)| {
-            (app.guesses.held(name).map_or(0, |failures| allowance.wait(failures, now)), name)
-        };
-        let here = wait(self.here());
+        let here = wait(&app.guesses.logins, self.here(), now);
         if self.is_known {
-            return refuse_if_any(app, &[here], "too many failed logins");
+            return refuse_if_any(app, &[here], REASON);
         }
-        let network = wait((Name::Network(self.network), NETWORK));
+        let network = wait(&app.guesses.logins, (Name::Network(self.network), NETWORK), now);
         let account = (self.wait_of_account(app, now), Name::Account(self.account));
-        refuse_if_any(app, &[here, network, account], "too many failed logins")
+        refuse_if_any(app, &[here, network, account], REASON)
+    }
+
+    /// Begins the verdict.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub(super) fn begin<'a>(&'a self, app: &'a App) -> Result<Verdict<'a, Self>> {
+        self.check(app)?;
+        Ok(Verdict { attempt: self, app, is_open: true })
     }
 
     /// By what all nodes counted, and what this one has not told them yet.
     fn wait_of_account(&self, app: &App, now: Timestamp) -> i64 {
-        let own = app.guesses.held(Name::Account(self.account));
+        let own = held(&app.guesses.logins, Name::Account(self.account));
         let together = match (self.shared, own) {
             (Some(shared), Some(own)) => {
                 Failures { count: ACCOUNT.left(shared, now) + ACCOUNT.left(own, now), last: shared.last.max(own.last) }
@@ -170,39 +225,11 @@ impl Login {
         ACCOUNT.wait(together, now)
     }
 
-    /// Counts a failure. What goes to the database goes there beside the answer, which takes as long for a name that
-    /// exists as for one that does not.
-    pub(super) fn failed(&self, app: &App) {
-        if !app.settings.throttling {
-            return;
-        }
-        let (now, from) = (app.clock.now(), self.network);
-        let whose = self.user.map_or("unknown user".to_owned(), |user| format!("user {user}"));
-        let (name, allowance) = self.here();
-        if allowance.is_used_up_by(1, app.guesses.add(name, allowance, now)) {
-            self.audit(app, &whose, format!("failed logins from {from}"));
-        }
-        if self.is_known {
-            return;
-        }
-        if NETWORK.is_used_up_by(1, app.guesses.add(Name::Network(from), NETWORK, now)) {
-            self.audit(app, "many users", format!("failed logins from {from}"));
-        }
-        app.guesses.add(Name::Account(self.account), ACCOUNT, now);
-        let Some(untold) = app.guesses.take(Name::Account(self.account), now) else { return };
-        let together = self.shared.map_or(0, |shared| ACCOUNT.left(shared, now)) + untold;
-        if ACCOUNT.is_used_up_by(untold, together) {
-            self.audit(app, &whose, "failed logins from networks it is not known from".to_owned());
-        }
-        let (store, account) = (app.store.clone(), self.account);
-        beside(async move { store.guesses_add(account, untold, ACCOUNT, now).await });
-    }
-
     /// The password was right: failures from here were slips, and the user is known here from now on.
     pub(super) fn succeeded(&self, app: &App) {
         let Some(user) = self.user.filter(|_| app.settings.throttling) else { return };
         let (now, guesses) = (app.clock.now(), &app.guesses);
-        guesses.counted.remove(&self.here().0);
+        guesses.logins.remove(&self.here().0);
         let noted = guesses.noted.get(&(user, self.network));
         if noted.is_some_and(|at| (0..NOTED_AGAIN).contains(&(now.millis() - at.millis()))) {
             return;
@@ -214,6 +241,83 @@ impl Login {
 
     fn audit(&self, app: &App, target: &str, detail: String) {
         audit(app, "login.throttled", target.to_owned(), detail, (self.request_id, self.address));
+    }
+}
+
+impl Attempt for Login {
+    fn check(&self, app: &App) -> Result<()> {
+        Self::check(self, app)
+    }
+
+    /// What goes to the database goes there beside the answer, which takes as long for a name that exists as for one that
+    /// does not.
+    fn failed(&self, app: &App) {
+        if !app.settings.throttling {
+            return;
+        }
+        let (now, from, counted) = (app.clock.now(), self.network, &app.guesses.logins);
+        let whose = self.user.map_or("unknown user".to_owned(), |user| format!("user {user}"));
+        let (name, allowance) = self.here();
+        if allowance.is_used_up_by(1, add(counted, name, 1, allowance, now)) {
+            self.audit(app, &whose, format!("failed logins from {from}"));
+        }
+        if self.is_known {
+            return;
+        }
+        if NETWORK.is_used_up_by(1, add(counted, Name::Network(from), 1, NETWORK, now)) {
+            self.audit(app, "many users", format!("failed logins from {from}"));
+        }
+        let name = Name::Account(self.account);
+        add(counted, name, 1, ACCOUNT, now);
+        let Some(untold) = take(counted, name, now) else { return };
+        let together = self.shared.map_or(0, |shared| ACCOUNT.left(shared, now)) + untold;
+        if ACCOUNT.is_used_up_by(untold, together) {
+            self.audit(app, &whose, "failed logins from networks it is not known from".to_owned());
+        }
+        let (store, account, counted) = (app.store.clone(), self.account, Arc::clone(counted));
+        beside(async move {
+            let told = store.guesses_add(account, untold, ACCOUNT, now).await;
+            if told.is_err() {
+                add(&counted, name, untold, ACCOUNT, now);
+            }
+            told
+        });
+    }
+}
+
+/// What is being judged, and counts as failed unless it is said otherwise.
+pub(super) trait Attempt {
+    /// Whether it may be judged now.
+    fn check(&self, app: &App) -> Result<()>;
+    /// Counts a failure.
+    fn failed(&self, app: &App);
+}
+
+/// A verdict that takes time. Dropped while it is open, because whoever asked has gone, it counts as a failure.
+pub(super) struct Verdict<'a, A: Attempt> {
+    attempt: &'a A,
+    app: &'a App,
+    is_open: bool,
+}
+
+impl<A: Attempt> Verdict<'_, A> {
+    /// Ends it with what came of it; what could not be found out is no failure.
+    ///
+    /// # Errors
+    /// That; or [`Throttled`](super::Failure::Throttled) when others failed meanwhile.
+    pub(super) fn end<T>(mut self, outcome: std::result::Result<T, Overloaded>) -> Result<T> {
+        self.is_open = false;
+        let outcome = outcome?;
+        self.attempt.check(self.app)?;
+        Ok(outcome)
+    }
+}
+
+impl<A: Attempt> Drop for Verdict<'_, A> {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.attempt.failed(self.app);
+        }
     }
 }
 
@@ -233,31 +337,38 @@ impl Authentication<'_> {
         ]
     }
 
-    /// Whether the client may be refused, or a password hashed for it, now.
+    /// Begins a verdict that takes time: on a secret that somebody chose.
     ///
     /// # Errors
     /// [`Throttled`](super::Failure::Throttled) when there were too many failures.
-    pub(super) fn check(&self, app: &App) -> Result<()> {
+    pub(super) fn begin<'a>(&'a self, app: &'a App) -> Result<Verdict<'a, Self>> {
+        self.check(app)?;
+        Ok(Verdict { attempt: self, app, is_open: true })
+    }
+}
+
+impl Attempt for Authentication<'_> {
+    fn check(&self, app: &App) -> Result<()> {
         if !app.settings.throttling {
             return Ok(());
         }
         let now = app.clock.now();
-        let waits = self.names().map(|(name, allowance)| {
-            (app.guesses.held(name).map_or(0, |failures| allowance.wait(failures, now)), name)
-        });
+        let waits = self.names().map(|named| wait(&app.guesses.clients, named, now));
         refuse_if_any(app, &waits, "too many failed authentications")
     }
 
-    /// Counts a failure; `exists` tells whether there is such a client.
-    pub(super) fn failed(&self, app: &App, exists: bool) {
+    fn failed(&self, app: &App) {
         if !app.settings.throttling {
             return;
         }
         for (name, allowance) in self.names() {
-            if allowance.is_used_up_by(1, app.guesses.add(name, allowance, app.clock.now())) {
+            if allowance.is_used_up_by(1, add(&app.guesses.clients, name, 1, allowance, app.clock.now())) {
                 let target = match name {
-                    Name::ClientAndNetwork(..) if exists => format!("client {}", self.client_id),
-                    Name::ClientAndNetwork(..) => "unknown client".to_owned(),
+                    // What does not exist may be a secret in the wrong place.
+                    Name::ClientAndNetwork(..) => match app.view.client_in_memory(self.client_id) {
+                        Some(client) => format!("client {}", client.client_id),
+                        None => "unknown client".to_owned(),
+                    },
                     _ => "many clients".to_owned(),
                 };
                 let detail = format!("failed authentications from {}", Network::from(self.request.address));
@@ -266,6 +377,9 @@ impl Authentication<'_> {
         }
     }
 }
+
+/// Why logins wait, for the log.
+const REASON: &str = "too many failed logins";
 
 fn refuse_if_any(app: &App, waits: &[(i64, Name)], reason: &'static str) -> Result<()> {
     match waits.iter().max_by_key(|(wait, _)| *wait) {
@@ -280,7 +394,7 @@ fn refuse_if_any(app: &App, waits: &[(i64, Name)], reason: &'static str) -> Resu
 /// Tells the administrators; in an attack some are enough.
 fn audit(app: &App, action: &'static str, target: String, detail: String, (id, address): (Uuid, IpAddr)) {
     tracing::warn!(action, target, detail, request_id = %id, "guessing is slowed down");
-    if !app.guesses.audits.allows("") {
+    if !app.guesses.audits.allows(action) {
         return;
     }
     let audited = Audited {
@@ -295,7 +409,9 @@ fn audit(app: &App, action: &'static str, target: String, detail: String, (id, a
 
 /// Does it beside the answer. If it fails, one node knows a little less of an attack.
 fn beside(work: impl Future<Output = std::result::Result<(), StoreError>> + Send + 'static) {
-    tokio::spawn(async move {
+    // Without a runtime the server has ended.
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    runtime.spawn(async move {
         if let Err(error) = work.await {
             tracing::debug!(%error, "what was noted of a login was not written");
         }

@@ -1,6 +1,7 @@
 //! How often something may be asked for.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use governor::clock::Clock as GovernorClock;
 use governor::middleware::NoOpMiddleware;
@@ -14,8 +15,9 @@ use crate::clock::Clock;
 const EXPLANATIONS: NonZeroU32 = NonZeroU32::new(20).expect("it is not zero");
 /// Explanations that one caller gets at once.
 const EXPLANATIONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(300).expect("it is not zero");
-/// Audit records of slowed down guesses that a node writes a minute in the long run, and at once.
-const AUDITS: NonZeroU32 = NonZeroU32::new(30).expect("it is not zero");
+/// Audit records of slowed down guesses, of each kind, that a node writes at once; and in the long run one each so long.
+const AUDITS_AT_ONCE: NonZeroU32 = NonZeroU32::new(30).expect("it is not zero");
+const AUDIT_EACH: Duration = Duration::from_secs(120);
 /// Callers beyond which those who have not asked for a while are forgotten.
 const MANY: usize = 10_000;
 
@@ -45,7 +47,9 @@ impl Limit {
 
     /// The limit of what is written to the audit trail at the instance of strangers.
     pub(super) fn of_audits(clock: &Clock) -> Self {
-        Self(RateLimiter::new(Quota::per_minute(AUDITS), DashMapStateStore::default(), Ticks(clock.clone())))
+        let quota = Quota::with_period(AUDIT_EACH).map(|quota| quota.allow_burst(AUDITS_AT_ONCE));
+        let quota = quota.unwrap_or(Quota::per_hour(AUDITS_AT_ONCE));
+        Self(RateLimiter::new(quota, DashMapStateStore::default(), Ticks(clock.clone())))
     }
 
     /// Whether the caller may ask once more.
@@ -59,8 +63,6 @@ impl Limit {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::oauth::time::Timestamp;
 

@@ -5,14 +5,13 @@
 
 use secrecy::SecretString;
 
-use super::guesses::Login;
+use super::guesses::{Attempt, Login};
 use super::issue::{self, Grounds, TokenAnswer};
 use super::{App, Failure, Request, Result};
 use crate::oauth::claims;
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::error::{ErrorCode, Refusal};
 use crate::oauth::grant::{self, Granted};
-use crate::oauth::guessing::Network;
 use crate::oauth::identity::Identity;
 use crate::oauth::revocation::LogNumber;
 use crate::oauth::session::Session;
@@ -31,8 +30,7 @@ pub(super) async fn answer(
 ) -> Result<Option<TokenAnswer>> {
     let (username, password) = credentials(request)?;
     let granted = grant::to_login(client, request.parameters, app.audiences())?;
-    let record = app.store.login_find(username, Network::from(request.address)).await?;
-    let login = Login::new(username, request, &record);
+    let (login, record) = Login::read(app, username, request).await?;
     if record.head > log && may_retry && !client.may_use(GrantType::RefreshToken) {
         // The token would carry what this node knew of the client, and be covered by what was revoked before the login.
         return Ok(None);
@@ -88,11 +86,9 @@ fn credentials<'a>(request: &Request<'a>) -> Result<(&'a str, &'a str)> {
 
 /// The user, if the password is right and there were not too many wrong ones.
 async fn authenticated(app: &App, login: &Login, user: Option<User>, password: &str) -> Result<User> {
-    login.check(app)?;
+    let verdict = login.begin(app)?;
     let hash = user.as_ref().and_then(|user| user.password_hash.clone());
-    let right = app.passwords.verify(SecretString::from(password), hash).await?;
-    // Others may have failed while this password was hashed: guesses in parallel gain nothing.
-    login.check(app)?;
+    let right = verdict.end(app.passwords.verify(SecretString::from(password), hash).await)?;
     let reason = match user {
         Some(user) if right && user.enabled => {
             login.succeeded(app);

@@ -31,7 +31,7 @@ const NODE_LIFE: i64 = 3600;
 /// Seconds for which failed logins to an account are remembered after the last one; by then they are forgiven.
 const GUESSES_LIFE: i64 = 30 * 24 * 3600;
 /// Seconds after the last login for which a user is known from a network.
-const NETWORK_LIFE: i64 = 400 * 24 * 3600;
+const NETWORK_LIFE: i64 = 180 * 24 * 3600;
 
 /// Until when rows were over that are removed now; the second argument is the time in seconds for which what is over is
 /// kept to be explained.

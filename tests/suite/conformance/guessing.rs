@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::support::{Answer, Backend, Setup, TestClient, TestServer, eventually, on_both_stores};
@@ -250,8 +252,57 @@ on_both_stores!(a_secret_that_was_chosen_is_guessed_no_faster, async |backend| {
     assert_throttled(&from(&app, "192.0.2.1", &guess, &GRANT).await);
     assert_throttled(&from(&app, "192.0.2.1", &chosen, &GRANT).await);
     from(&app, "192.0.2.2", &chosen, &GRANT).await.assert_ok();
-    // This node has seen that it is right, so nothing is guessed any more.
+    // Now this node knows it without a hash, and still does not tell whoever has to wait.
+    assert_throttled(&from(&app, "192.0.2.1", &chosen, &GRANT).await);
+    app.advance(1);
     from(&app, "192.0.2.1", &chosen, &GRANT).await.assert_ok();
+    app.advance(3600);
+    let app = std::sync::Arc::new(app);
+    let mut answers = Vec::new();
+    while !answers.iter().any(|answer: &Answer| answer.status == StatusCode::TOO_MANY_REQUESTS) {
+        let mut tasks = JoinSet::new();
+        for _ in 0..40 {
+            let (app, guess) = (std::sync::Arc::clone(&app), guess.clone());
+            tasks.spawn(async move { from(&app, "192.0.2.1", &guess, &GRANT).await });
+        }
+        answers.extend(tasks.join_all().await);
+    }
+    let judged = answers.iter().filter(|answer| answer.json["error"] == "invalid_client").count();
+    assert!((20..28).contains(&judged), "{judged} of {} guesses in parallel were judged", answers.len());
+});
+
+on_both_stores!(whoever_goes_away_before_the_verdict_has_failed, async |backend| {
+    let (app, main) = scene(backend, throttling().set("JETON_PASSWORD_THREADS", "1")).await;
+    let body = "grant_type=password&username=alice&password=wrong";
+    let host = app.base.trim_start_matches("http://");
+    let head = format!(
+        "POST /auth/token HTTP/1.1\r\nHost: {host}\r\nAuthorization: {}\r\nX-Forwarded-For: 192.0.2.1\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        main.basic(),
+        body.len()
+    );
+    for _ in 0..2 {
+        let mut connections = Vec::new();
+        for _ in 0..8 {
+            let mut connection = TcpStream::connect(host).await.unwrap();
+            connection.write_all(head.as_bytes()).await.unwrap();
+            connections.push(connection);
+        }
+        eventually(LIMIT, "most of them wait for their hash", async || {
+            let metrics = app.http.get(format!("{}/metrics", app.ops)).send().await.unwrap().text().await.unwrap();
+            let waiting = metrics.lines().find_map(|line| line.strip_prefix("jeton_password_queue "));
+            waiting.unwrap().parse::<usize>().unwrap() > 3
+        })
+        .await;
+        drop(connections);
+        eventually(LIMIT, "the queue is empty", async || {
+            let metrics = app.http.get(format!("{}/metrics", app.ops)).send().await.unwrap().text().await.unwrap();
+            metrics.lines().any(|line| line == "jeton_password_queue 0")
+        })
+        .await;
+    }
+    assert_throttled(&login(&app, "192.0.2.1", &main, "alice", "correct horse").await);
+    login(&app, "192.0.2.2", &main, "alice", "correct horse").await.assert_ok();
 });
 
 on_both_stores!(with_throttling_off_nobody_waits, async |backend| {
