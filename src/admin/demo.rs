@@ -9,6 +9,7 @@ use super::{Actor, AdminError, Administration, Result};
 use crate::oauth::claims::ExtraClaims;
 use crate::oauth::client::SecretDigest;
 use crate::oauth::scope::Scope;
+use crate::secret::pool::Precedence;
 
 /// The demo user and its password.
 pub const USER: (&str, &str) = ("demo", "demo-password");
@@ -129,7 +130,8 @@ impl Administration {
             let mut accepted = demo.secret.is_none() && client.is_public();
             for secret in &client.secrets {
                 if let (SecretDigest::Chosen(hash), Some(text)) = (&secret.digest, demo.secret) {
-                    accepted |= self.passwords.verify(SecretString::from(text), Some(hash.clone())).await?;
+                    accepted |=
+                        self.passwords.verify(SecretString::from(text), Some(hash.clone()), Precedence::Known).await?;
                 }
             }
             if accepted {
@@ -137,7 +139,7 @@ impl Administration {
             }
         }
         if let Some(user) = self.store.user_named(USER.0).await?
-            && self.passwords.verify(SecretString::from(USER.1), user.password_hash).await?
+            && self.passwords.verify(SecretString::from(USER.1), user.password_hash, Precedence::Known).await?
         {
             found.push(format!("user {}", USER.0));
         }

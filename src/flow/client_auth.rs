@@ -13,6 +13,7 @@ use crate::oauth::client::{Client, SecretDigest};
 use crate::oauth::credentials::Credentials;
 use crate::oauth::error::Refusal;
 use crate::oauth::identity::Identity;
+use crate::secret::pool::Precedence;
 use crate::token::environment::{self, ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, REFRESH_TOKEN_PREFIX};
 use crate::token::{equal_in_constant_time, sha256};
 
@@ -130,7 +131,8 @@ async fn fits(app: &App, client: &Client, presented: &SecretString, attempt: Aut
         let fits = if app.remembered.knows(secret.id, kept, text) {
             verdict.end(Ok(true))?
         } else {
-            verdict.end(app.passwords.verify(presented.clone(), Some(kept.clone())).await)?
+            let hash = Some(kept.clone());
+            verdict.end(app.passwords.verify(presented.clone(), hash, Precedence::Anybody).await)?
         };
         if fits {
             app.remembered.remember(secret.id, kept, text);

@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::oauth::guessing::{Allowance, Failures, Network};
 use crate::oauth::identity::Identity;
 use crate::oauth::time::Timestamp;
-use crate::secret::pool::Overloaded;
+use crate::secret::pool::{Overloaded, Precedence};
 use crate::store::{Audited, LoginRecord, StoreError, account_digest};
 use crate::token::sha256;
 
@@ -199,6 +199,11 @@ impl Login {
         let network = wait(&app.guesses.logins, (Name::Network(self.network), NETWORK), now);
         let account = (self.wait_of_account(app, now), Name::Account(self.account));
         refuse_if_any(app, &[here, network, account], REASON)
+    }
+
+    /// In a storm of logins, those of users who are known where they come from go first.
+    pub(super) fn precedence(&self) -> Precedence {
+        if self.is_known { Precedence::Known } else { Precedence::Anybody }
     }
 
     /// Begins the verdict.

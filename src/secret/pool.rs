@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use tokio::sync::oneshot;
 
 use super::place::{Answer, Place, Task};
+pub use super::queue::Precedence;
 use super::queue::{LONGEST_WAIT, Queue};
 
 /// Upper bounds of the time that a hash takes, in seconds.
@@ -88,13 +89,19 @@ impl PasswordPool {
         Self { threads, _open: Arc::new(Open(Arc::clone(&shared))), shared }
     }
 
-    /// Whether a password fits a hash. Without a hash it does not, after the same time.
+    /// Whether a password fits a hash. Without a hash it does not, after the same time. Those who are known find room where
+    /// a storm of others does not.
     ///
     /// # Errors
     /// [`Overloaded`] when too many wait or the wait is too long: at once if that can be foreseen, and always within a
     /// second.
-    pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, Overloaded> {
-        match self.run(password, Task::Verify(hash)).await? {
+    pub async fn verify(
+        &self,
+        password: SecretString,
+        hash: Option<String>,
+        precedence: Precedence,
+    ) -> Result<bool, Overloaded> {
+        match self.run(password, Task::Verify(hash), precedence).await? {
             Answer::Fits(fits) => Ok(fits),
             Answer::Hash(_) => Ok(false),
         }
@@ -105,29 +112,34 @@ impl PasswordPool {
     /// # Errors
     /// As [`Self::verify`].
     pub async fn hash(&self, password: SecretString) -> Result<String, Overloaded> {
-        match self.run(password, Task::Hash).await? {
+        match self.run(password, Task::Hash, Precedence::Known).await? {
             Answer::Hash(hash) => Ok(hash),
             Answer::Fits(_) => Err(Overloaded),
         }
     }
 
-    async fn run(&self, password: SecretString, task: Task) -> Result<Answer, Overloaded> {
-        let outcome = self.wait_and_run(password, task).await;
+    async fn run(&self, password: SecretString, task: Task, precedence: Precedence) -> Result<Answer, Overloaded> {
+        let outcome = self.wait_and_run(password, task, precedence).await;
         if outcome.is_err() {
             self.shared.measures.refused.inc();
         }
         outcome
     }
 
-    async fn wait_and_run(&self, password: SecretString, task: Task) -> Result<Answer, Overloaded> {
+    async fn wait_and_run(
+        &self,
+        password: SecretString,
+        task: Task,
+        precedence: Precedence,
+    ) -> Result<Answer, Overloaded> {
         let (answer, answered) = oneshot::channel();
-        let turn = self.admit(Job { password, task, answer })?;
+        let turn = self.admit(Job { password, task, answer }, precedence)?;
         // To return early is to drop the turn: the job is passed over.
         let Ok(Ok(())) = tokio::time::timeout(LONGEST_WAIT, turn).await else { return Err(Overloaded) };
         answered.await.map_err(|_| Overloaded)
     }
 
-    fn admit(&self, job: Job) -> Result<oneshot::Receiver<()>, Overloaded> {
+    fn admit(&self, job: Job, precedence: Precedence) -> Result<oneshot::Receiver<()>, Overloaded> {
         let mut state = self.shared.state();
         if state.started < self.threads && state.queue.demand() >= state.started {
             match start(state.started, &self.shared) {
@@ -135,7 +147,7 @@ impl PasswordPool {
                 Err(error) => tracing::error!(%error, "a thread that hashes passwords cannot be started"),
             }
         }
-        let turn = state.queue.admit(job)?;
+        let turn = state.queue.admit(job, precedence)?;
         self.shared.note_length(&state);
         self.shared.changed.notify_one();
         Ok(turn)
@@ -231,7 +243,7 @@ mod tests {
         for (count, (password, hash, fits)) in
             (2..).zip([("right", None, false), ("right", Some(&hash), true), ("wrong", Some(&hash), false)])
         {
-            assert_eq!(pool.verify(password.into(), hash.cloned()).await, Ok(fits));
+            assert_eq!(pool.verify(password.into(), hash.cloned(), Precedence::Anybody).await, Ok(fits));
             assert_eq!(pool.shown("password_hash_seconds_count"), count.to_string(), "one hash each, the first too");
         }
     }

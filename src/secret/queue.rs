@@ -12,6 +12,15 @@ const WAITING_PER_PLACE: usize = 64;
 /// The longest wait for a place. Whoever would wait longer is refused at once, whoever did wait so long at this moment.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(750);
 
+/// Who waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precedence {
+    /// Somebody who is known, or an administrator.
+    Known,
+    /// Anybody: gets half of the room and of the time, so that a storm of strangers leaves the rest to those who are known.
+    Anybody,
+}
+
 /// The queue. It has no lock and no clock.
 #[derive(Debug)]
 pub(super) struct Queue<Job> {
@@ -42,8 +51,13 @@ impl<Job> Queue<Job> {
     ///
     /// # Errors
     /// When too many wait, or the wait would be too long.
-    pub(super) fn admit(&mut self, job: Job) -> Result<oneshot::Receiver<()>, Overloaded> {
-        if self.waiting.len() >= self.places * WAITING_PER_PLACE || self.expected_wait() > LONGEST_WAIT {
+    pub(super) fn admit(&mut self, job: Job, precedence: Precedence) -> Result<oneshot::Receiver<()>, Overloaded> {
+        let share = match precedence {
+            Precedence::Known => 1,
+            Precedence::Anybody => 2,
+        };
+        let (most, longest) = (self.places * WAITING_PER_PLACE / share as usize, LONGEST_WAIT / share);
+        if self.waiting.len() >= most || self.expected_wait() > longest {
             return Err(Overloaded);
         }
         let (turn, turned) = oneshot::channel();
@@ -92,7 +106,7 @@ mod tests {
 
     /// Fills the queue with numbers until one is refused.
     fn fill(queue: &mut Queue<usize>) -> Vec<oneshot::Receiver<()>> {
-        (0..).map_while(|number| queue.admit(number).ok()).collect()
+        (0..).map_while(|number| queue.admit(number, Precedence::Known).ok()).collect()
     }
 
     #[test]
@@ -105,10 +119,24 @@ mod tests {
     }
 
     #[test]
+    fn a_storm_of_strangers_leaves_room_for_those_who_are_known() {
+        for (each, expected) in [(1, (64, 64)), (100, (9, 8))] {
+            let mut queue = Queue::new(2);
+            let _turn = queue.admit(0, Precedence::Known).unwrap();
+            queue.take().unwrap();
+            queue.finished(Duration::from_millis(each));
+            let strangers: Vec<_> = (0..).map_while(|number| queue.admit(number, Precedence::Anybody).ok()).collect();
+            let known = fill(&mut queue);
+            assert_eq!((strangers.len(), known.len()), expected, "{each} ms");
+            assert_eq!(queue.admit(0, Precedence::Anybody).err(), Some(Overloaded));
+        }
+    }
+
+    #[test]
     fn whoever_would_wait_too_long_is_refused_at_once() {
         for (each, places, most) in [(100, 1, 8), (100, 2, 17), (375, 1, 3), (750, 1, 2), (751, 1, 1), (5000, 2, 2)] {
             let mut queue = Queue::new(places);
-            let _turn = queue.admit(0).unwrap();
+            let _turn = queue.admit(0, Precedence::Known).unwrap();
             queue.take().unwrap();
             queue.finished(Duration::from_millis(each));
             let waiting = fill(&mut queue);
@@ -122,7 +150,7 @@ mod tests {
         let mut waiting = fill(&mut queue);
         let last = waiting.pop().unwrap();
         drop(waiting);
-        assert_eq!(queue.admit(0).err(), Some(Overloaded), "those that have gone still count");
+        assert_eq!(queue.admit(0, Precedence::Known).err(), Some(Overloaded), "those that have gone still count");
         assert_eq!(queue.take(), Some(WAITING_PER_PLACE - 1));
         drop(last);
         assert_eq!((queue.demand(), queue.take()), (1, None), "a place is held although its client has gone");
@@ -134,13 +162,13 @@ mod tests {
     fn a_hash_that_took_very_long_does_not_shut_the_queue_for_good() {
         let mut queue = Queue::new(1);
         for after in [3600, 0, 0, 0] {
-            let _turn = queue.admit(0).expect("a free place is always given");
+            let _turn = queue.admit(0, Precedence::Known).expect("a free place is always given");
             queue.take().unwrap();
-            assert!(after != 0 || queue.admit(0).is_err());
+            assert!(after != 0 || queue.admit(0, Precedence::Known).is_err());
             queue.finished(Duration::from_secs(after));
         }
         for _ in 0..100 {
-            let _turn = queue.admit(0).unwrap();
+            let _turn = queue.admit(0, Precedence::Known).unwrap();
             queue.take().unwrap();
             queue.finished(Duration::from_millis(10));
         }
