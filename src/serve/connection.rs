@@ -286,3 +286,21 @@ impl Requests {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_has_only_just_ended_is_no_time_without_requests() {
+        let requests = Arc::new(Requests::of(Places::new(100)));
+        assert_eq!(requests.all_ended(), Some(0));
+        let (first, second) = (requests.begin(), requests.begin());
+        assert_eq!(requests.all_ended(), None);
+        drop(first);
+        let before = requests.all_ended();
+        drop(second);
+        // None began since then, and still it is another moment.
+        assert_eq!((before, requests.all_ended()), (None, Some(2)));
+    }
+}

@@ -52,7 +52,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    fn new(all: u32) -> Self {
+    pub(super) fn new(all: u32) -> Self {
         Self { free: Arc::new(Semaphore::new(all as usize)), last: (all / LAST) as usize }
     }
 
