@@ -79,6 +79,12 @@ impl Metrics {
         self.refusals.get_or_create(&Refused { endpoint, cause }).inc();
     }
 
+    /// How many refusals were counted.
+    #[cfg(test)]
+    pub(crate) fn refusals(&self, endpoint: &'static str, cause: &'static str) -> u64 {
+        self.refusals.get_or_create(&Refused { endpoint, cause }).get()
+    }
+
     /// Counts an attempt that has to wait, because of failures under a name of this kind.
     pub(super) fn throttled(&self, failures: &'static str) {
         self.throttled.get_or_create(&Waits { failures }).inc();

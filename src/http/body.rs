@@ -30,12 +30,16 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Unrea
 
 /// Reads a whole body.
 pub(super) async fn read_up_to(largest: usize, headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
+    read_within(DEADLINE, largest, headers, body).await
+}
+
+async fn read_within(deadline: Duration, largest: usize, headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
     let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes());
     if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
         let text = "The body is compressed: send it without Content-Encoding.";
         return Err(Unreadable { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, text });
     }
-    match tokio::time::timeout(DEADLINE, Limited::new(body, largest).collect()).await {
+    match tokio::time::timeout(deadline, Limited::new(body, largest).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             let text = "The body is too large: 64 KiB is the limit, and 256 KiB at /auth/explain.";
@@ -74,4 +78,44 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<MediaType> {
         ("application/merge-patch+json", MediaType::MergePatch),
     ];
     known.into_iter().find(|(name, _)| essence.eq_ignore_ascii_case(name)).map(|(_, media_type)| media_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use futures_util::StreamExt;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::flow::App;
+    use crate::http::context::Context;
+    use crate::http::error;
+
+    #[tokio::test]
+    async fn a_body_that_takes_too_long_is_answered_with_408_and_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::for_a_test(folder.path()).await;
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let context = Context { request_id: Uuid::now_v7(), peer: address, address };
+        let part = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"grant_type="))]);
+        // It never comes to its end.
+        let body = Body::from_stream(part.chain(futures_util::stream::pending()));
+        let headers = HeaderMap::new();
+        let read = read_within(Duration::from_millis(1), LARGEST, &headers, body);
+        let Ok(read) = tokio::time::timeout(Duration::from_secs(60), read).await else {
+            panic!("there is no deadline")
+        };
+        let response = error::unreadable(&app, &context, "token", read.unwrap_err());
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, 10_000).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            (parts.status, &parts.headers["content-type"]),
+            (StatusCode::REQUEST_TIMEOUT, &"application/json".parse().unwrap())
+        );
+        assert_eq!(body["error"], "invalid_request");
+        assert_eq!(body["error_description"], "The body did not arrive within 10 seconds.");
+        assert_eq!(app.metrics.refusals("token", "invalid_request"), 1);
+    }
 }

@@ -145,7 +145,7 @@ mod tests {
             .route("/admin/v1/users", get(std::future::pending::<&'static str>))
             .route("/auth/revoke", get(faulty))
             .route("/admin/v1/keys", get(faulty))
-            .layer(axum::middleware::from_fn_with_state(app, short));
+            .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), short));
         for (path, status, media, member) in [
             ("/auth/token", 503, "application/json", "\"error\":\"temporarily_unavailable\""),
             ("/admin/v1/users", 503, "application/problem+json", "\"status\":503"),
@@ -166,6 +166,8 @@ mod tests {
             assert_eq!(parts.headers.contains_key("retry-after"), status == 503);
             assert!(parts.headers.contains_key("x-request-id"));
         }
+        assert_eq!(app.metrics.refusals("deadline", "could_not_check"), 1);
+        assert_eq!(app.metrics.refusals("admin", "temporarily_unavailable"), 1);
     }
 
     #[test]

@@ -115,7 +115,11 @@ pub(super) fn too_slow(app: &App, context: &Context, uri: &Uri) -> Response {
     let text = "The request took too long: try again.";
     let endpoint = if is_of_admin(uri) { "admin" } else { "deadline" };
     app.outages.note(endpoint, "the request took longer than its deadline", context.request_id, context.address);
-    if is_of_admin(uri) { problem::unavailable(app, context, text) } else { unavailable(app, text) }
+    if is_of_admin(uri) {
+        return problem::unavailable(app, context, text);
+    }
+    app.metrics.refused(endpoint, Cause::CouldNotCheck.name());
+    unavailable(app, text)
 }
 
 fn unavailable(app: &App, description: &'static str) -> Response {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -17,10 +18,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use super::connections::Places;
 use super::tls::HTTP2;
 use super::wire::{Protocol, Wire};
 use crate::http::Peer;
@@ -38,14 +41,16 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// How long a connection may take for what it does.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
-    /// To the first bytes of its first request, the TLS handshake included.
+    /// To the first bytes of its first request, the TLS handshake included; over HTTP/2 to the first whole head.
     pub(super) opening: Duration,
     /// For the head of a request; also the longest that a connection stays idle.
     pub(super) head: Duration,
     /// Without taking anything of an answer.
     pub(super) stall: Duration,
-    /// For what it is still doing when the server stops.
+    /// For what it is still doing when the server stops, or when it is to end for another reason.
     pub(super) drain: Duration,
+    /// For the end of an HTTP/2 connection that has no request in flight, unless the server stops.
+    pub(super) farewell: Duration,
     /// For its first bytes when the server stops: whoever has just connected has most likely sent a request.
     pub(super) last_call: Duration,
 }
@@ -60,57 +65,67 @@ pub(super) struct Served {
     pub(super) stopped: watch::Receiver<bool>,
 }
 
+/// One connection, before anything was read of it.
+pub(super) struct Accepted {
+    pub(super) peer: SocketAddr,
+    pub(super) served: Served,
+    pub(super) deadlines: Deadlines,
+    /// The places of the listener, of which it has one.
+    pub(super) places: Places,
+    /// When it was accepted.
+    pub(super) at: Instant,
+}
+
 /// How a connection came to its end, where that is worth a line of the log.
 pub(super) type End = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 /// Serves a connection to its end.
-pub(super) async fn run(stream: TcpStream, peer: SocketAddr, served: Served, deadlines: Deadlines) -> End {
-    let wire = Wire::new(stream, deadlines.stall);
-    match &served.tls {
-        None => in_clear(wire, peer, served, deadlines).await,
+pub(super) async fn run(stream: TcpStream, accepted: Accepted) -> End {
+    let wire = Wire::new(stream, accepted.deadlines.stall);
+    match &accepted.served.tls {
+        None => in_clear(wire, accepted).await,
         // Boxed, so that a connection in clear does not carry the room for it.
-        Some(_) => Box::pin(encrypted(wire, peer, served, deadlines)).await,
+        Some(_) => Box::pin(encrypted(wire, accepted)).await,
     }
 }
 
-async fn in_clear(mut wire: Wire, peer: SocketAddr, mut served: Served, deadlines: Deadlines) -> End {
-    let protocol = if served.http2 {
-        opened(&mut served.stopped, deadlines, wire.protocol()).await?
-    } else {
-        Some(Protocol::Http1)
-    };
+async fn in_clear(mut wire: Wire, mut accepted: Accepted) -> End {
+    let protocol = if accepted.served.http2 { accepted.opened(wire.protocol()).await? } else { Some(Protocol::Http1) };
     match protocol {
         None => Ok(()),
-        Some(Protocol::Http1) => serve_http1(wire, peer, served, deadlines).await,
-        Some(Protocol::Http2) => Box::pin(serve_http2(wire, peer, served, deadlines)).await,
+        Some(Protocol::Http1) => serve_http1(wire, accepted).await,
+        Some(Protocol::Http2) => Box::pin(serve_http2(wire, accepted)).await,
     }
 }
 
-async fn encrypted(wire: Wire, peer: SocketAddr, mut served: Served, deadlines: Deadlines) -> End {
-    let Some(config) = served.tls.take() else { return Ok(()) };
-    let stream = opened(&mut served.stopped, deadlines, TlsAcceptor::from(config).accept(wire)).await?;
+async fn encrypted(wire: Wire, mut accepted: Accepted) -> End {
+    let Some(config) = accepted.served.tls.take() else { return Ok(()) };
+    let stream = accepted.opened(TlsAcceptor::from(config).accept(wire)).await?;
     if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
-        serve_http2(stream, peer, served, deadlines).await
+        serve_http2(stream, accepted).await
     } else {
-        serve_http1(stream, peer, served, deadlines).await
+        serve_http1(stream, accepted).await
     }
 }
 
-/// Waits for the beginning of a connection: not for long, and hardly any more once the server stops.
-async fn opened<T>(
-    stopped: &mut watch::Receiver<bool>,
-    deadlines: Deadlines,
-    opening: impl Future<Output = std::io::Result<T>>,
-) -> std::io::Result<T> {
-    let last_call = async {
-        wait_for(stopped).await;
-        tokio::time::sleep(deadlines.last_call).await;
-    };
-    tokio::select! {
-        biased;
-        opened = opening => opened,
-        () = tokio::time::sleep(deadlines.opening) => Err(std::io::ErrorKind::TimedOut.into()),
-        () = last_call => Err(std::io::ErrorKind::Interrupted.into()),
+impl Accepted {
+    /// Waits for the beginning of a connection: not for long, and hardly any more once the server stops.
+    async fn opened<T>(&mut self, opening: impl Future<Output = std::io::Result<T>>) -> std::io::Result<T> {
+        let open_until = self.open_until();
+        let last_call = async {
+            wait_for(&mut self.served.stopped).await;
+            tokio::time::sleep(self.deadlines.last_call).await;
+        };
+        tokio::select! {
+            biased;
+            opened = opening => opened,
+            () = tokio::time::sleep_until(open_until) => Err(std::io::ErrorKind::TimedOut.into()),
+            () = last_call => Err(std::io::ErrorKind::Interrupted.into()),
+        }
+    }
+
+    fn open_until(&self) -> Instant {
+        self.at + self.deadlines.opening
     }
 }
 
@@ -120,14 +135,27 @@ async fn wait_for(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-async fn serve_http1<S>(stream: S, peer: SocketAddr, mut served: Served, deadlines: Deadlines) -> End
+async fn serve_http1<S>(stream: S, accepted: Accepted) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let Accepted { peer, mut served, deadlines, places, .. } = accepted;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(deadlines.head).max_buf_size(LARGEST_HEAD as usize);
     let router = served.router;
-    let service = hyper::service::service_fn(move |request| answer(router.clone(), peer, request));
+    let service = hyper::service::service_fn(move |request| {
+        let (answer, places) = (answer(router.clone(), peer, request), places.clone());
+        async move {
+            let mut answer = answer.await;
+            if places.are_scarce()
+                && let Ok(answer) = &mut answer
+            {
+                // The last one on this connection: the place is for whoever waits.
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        }
+    });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         biased;
@@ -139,10 +167,12 @@ where
     Ok(tokio::time::timeout(deadlines.drain, connection).await??)
 }
 
-async fn serve_http2<S>(stream: S, peer: SocketAddr, mut served: Served, deadlines: Deadlines) -> End
+async fn serve_http2<S>(stream: S, accepted: Accepted) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let open_until = accepted.open_until();
+    let Accepted { peer, mut served, deadlines, places, .. } = accepted;
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -153,7 +183,7 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(STREAM_WINDOW as usize);
-    let requests = Arc::new(Requests::default());
+    let requests = Arc::new(Requests::of(places));
     let counted = Arc::clone(&requests);
     let router = served.router;
     let service = hyper::service::service_fn(move |request| {
@@ -166,16 +196,26 @@ where
         }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
+    let stops = tokio::select! {
         biased;
         end = connection.as_mut() => return Ok(end?),
-        () = wait_for(&mut served.stopped) => {}
+        () = wait_for(&mut served.stopped) => true,
+        // Also when the preface or the settings never come.
+        () = requests.none_until(open_until) => false,
         // A client answers pings all by itself, so only requests show that a connection is used.
-        () = requests.none_for(deadlines.head) => {}
-    }
-    // The client is told to send no more, and may finish what it has begun.
+        () = requests.none_for(deadlines.head) => false,
+        () = requests.ended_when_places_are_scarce.notified() => false,
+    };
+    // The client is told to send no more, and may finish what it has begun. It has to answer that: who does not, or has
+    // not even begun to speak HTTP/2, is not waited for.
     connection.as_mut().graceful_shutdown();
-    Ok(tokio::time::timeout(deadlines.drain, connection).await??)
+    let farewell =
+        async { if stops { std::future::pending().await } else { requests.none_for(deadlines.farewell).await } };
+    tokio::select! {
+        biased;
+        end = tokio::time::timeout(deadlines.drain, connection) => Ok(end??),
+        () = farewell => Ok(()),
+    }
 }
 
 fn answer(
@@ -189,10 +229,12 @@ fn answer(
 }
 
 /// The requests of one HTTP/2 connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Requests {
     begun: AtomicU64,
     ended: AtomicU64,
+    places: Places,
+    ended_when_places_are_scarce: Notify,
 }
 
 /// Ends a request when it is dropped, also when the client gave it up.
@@ -201,25 +243,64 @@ struct Begun(Arc<Requests>);
 impl Drop for Begun {
     fn drop(&mut self) {
         self.0.ended.fetch_add(1, Ordering::Relaxed);
+        if self.0.places.are_scarce() {
+            self.0.ended_when_places_are_scarce.notify_one();
+        }
     }
 }
 
 impl Requests {
+    fn of(places: Places) -> Self {
+        Self { begun: AtomicU64::new(0), ended: AtomicU64::new(0), places, ended_when_places_are_scarce: Notify::new() }
+    }
+
     fn begin(self: &Arc<Self>) -> Begun {
         self.begun.fetch_add(1, Ordering::Relaxed);
         Begun(Arc::clone(self))
     }
 
+    /// How many there were, if all of them have ended.
+    fn all_ended(&self) -> Option<u64> {
+        let (ended, begun) = (self.ended.load(Ordering::Relaxed), self.begun.load(Ordering::Relaxed));
+        (ended == begun).then_some(begun)
+    }
+
     /// Waits until there was no request at all for at least this long (and at most twice as long).
     async fn none_for(&self, length: Duration) {
-        let mut before = 0;
+        let mut before = self.all_ended();
         loop {
             tokio::time::sleep(length).await;
-            let (ended, begun) = (self.ended.load(Ordering::Relaxed), self.begun.load(Ordering::Relaxed));
-            if ended == begun && begun == before {
+            let now = self.all_ended();
+            if now.is_some() && now == before {
                 return;
             }
-            before = begun;
+            before = now;
         }
+    }
+
+    /// Waits until this moment; for ever if there was a request by then.
+    async fn none_until(&self, moment: Instant) {
+        tokio::time::sleep_until(moment).await;
+        if self.begun.load(Ordering::Relaxed) > 0 {
+            std::future::pending().await
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_has_only_just_ended_is_no_time_without_requests() {
+        let requests = Arc::new(Requests::of(Places::new(100)));
+        assert_eq!(requests.all_ended(), Some(0));
+        let (first, second) = (requests.begin(), requests.begin());
+        assert_eq!(requests.all_ended(), None);
+        drop(first);
+        let before = requests.all_ended();
+        drop(second);
+        // None began since then, and still it is another moment.
+        assert_eq!((before, requests.all_ended()), (None, Some(2)));
     }
 }

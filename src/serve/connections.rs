@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::connection::{self, Deadlines, Served};
+use super::connection::{self, Accepted, Deadlines, Served};
 
 /// How many connections there may be, and how long each may take.
 #[derive(Clone, Copy, Debug)]
@@ -17,10 +17,10 @@ pub(super) struct Limits {
     pub(super) places: u32,
     /// What holds for a connection.
     pub(super) deadlines: Deadlines,
-    /// The longest that a connection may be idle which takes one of the last places. Who opens many connections then
-    /// loses them soon, and whoever has something to ask finds a place. There is no bound for one address: behind a
-    /// proxy all clients have the same.
-    pub(super) idle_when_crowded: Duration,
+    /// The longest that a connection may be idle which takes one of the last places. While these are taken, every
+    /// connection ends with its next answer, too: who opens many connections and keeps them busy loses them as well, so
+    /// places go round. There is no bound for one address: behind a proxy all clients have the same.
+    pub(super) idle_when_scarce: Duration,
 }
 
 impl Limits {
@@ -33,9 +33,10 @@ impl Limits {
                 head: Duration::from_secs(30),
                 stall: Duration::from_secs(30),
                 drain: Duration::from_secs(20),
+                farewell: Duration::from_secs(1),
                 last_call: Duration::from_millis(250),
             },
-            idle_when_crowded: Duration::from_secs(5),
+            idle_when_scarce: Duration::from_secs(5),
         }
     }
 }
@@ -43,27 +44,70 @@ impl Limits {
 /// The share of the places that are the last: one in ten.
 const LAST: u32 = 10;
 
+/// The places of a listener.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    free: Arc<Semaphore>,
+    last: usize,
+}
+
+impl Places {
+    pub(super) fn new(all: u32) -> Self {
+        Self { free: Arc::new(Semaphore::new(all as usize)), last: (all / LAST) as usize }
+    }
+
+    /// Whether some of the last places are taken.
+    pub(super) fn are_scarce(&self) -> bool {
+        self.free.available_permits() < self.last
+    }
+
+    fn are_all_taken(&self) -> bool {
+        self.free.available_permits() == 0
+    }
+}
+
+/// When to say that every place is taken. Whoever lets some go and takes them again should not fill the log.
+#[derive(Debug, Default)]
+struct Warned {
+    at: Option<Instant>,
+}
+
+impl Warned {
+    /// The least time between two lines.
+    const BETWEEN: Duration = Duration::from_secs(10);
+
+    /// Whether it is to be said now, at a moment when every place is taken.
+    fn again(&mut self, now: Instant) -> bool {
+        let is_time = self.at.is_none_or(|at| now.duration_since(at) >= Self::BETWEEN);
+        if is_time {
+            self.at = Some(now);
+        }
+        is_time
+    }
+}
+
 /// Serves a listener until the server stops and its requests in flight are finished.
 pub(super) async fn serve(listener: TcpListener, served: Served, limits: Limits) {
-    let places = Arc::new(Semaphore::new(limits.places as usize));
+    let places = Places::new(limits.places);
     let mut stopped = served.stopped.clone();
     let start = |place: tokio::sync::OwnedSemaphorePermit, (stream, peer): (TcpStream, SocketAddr)| {
         let mut deadlines = limits.deadlines;
-        if places.available_permits() < (limits.places / LAST) as usize {
-            deadlines.head = deadlines.head.min(limits.idle_when_crowded);
+        if places.are_scarce() {
+            deadlines.head = deadlines.head.min(limits.idle_when_scarce);
         }
-        let connection = connection::run(stream, peer, served.clone(), deadlines);
+        let (served, places) = (served.clone(), places.clone());
+        let accepted = Accepted { peer, served, deadlines, places, at: Instant::now() };
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = connection::run(stream, accepted).await {
                 tracing::debug!(error, %peer, "a connection ended early");
             }
             drop(place);
         });
     };
-    let mut full = false;
+    let mut warned = Warned::default();
     loop {
         let next = async {
-            let place = Arc::clone(&places).acquire_owned().await;
+            let place = Arc::clone(&places.free).acquire_owned().await;
             (place, listener.accept().await)
         };
         let (place, accepted) = tokio::select! {
@@ -73,11 +117,9 @@ pub(super) async fn serve(listener: TcpListener, served: Served, limits: Limits)
         match (place, accepted) {
             (Ok(place), Ok(accepted)) => {
                 start(place, accepted);
-                let is_full = places.available_permits() == 0;
-                if is_full && !full {
+                if places.are_all_taken() && warned.again(Instant::now()) {
                     tracing::warn!(places = limits.places, "every place is taken: further connections have to wait");
                 }
-                full = is_full;
             }
             (_, Err(error)) => {
                 // Out of file descriptors, most likely: others will be closed.
@@ -90,16 +132,42 @@ pub(super) async fn serve(listener: TcpListener, served: Served, limits: Limits)
     }
     // Who had connected when the stop came is served, too.
     let last_call = Instant::now() + limits.deadlines.last_call;
-    while let Ok(place) = Arc::clone(&places).try_acquire_owned()
+    while let Ok(place) = Arc::clone(&places.free).try_acquire_owned()
         && let Ok(Ok(accepted)) = tokio::time::timeout_at(last_call, listener.accept()).await
     {
         start(place, accepted);
     }
     drop(listener);
     // Each connection bounds its own end.
-    let all = places.acquire_many(limits.places);
+    let all = places.free.acquire_many(limits.places);
     let longest = limits.deadlines.drain + Duration::from_secs(1);
     if tokio::time::timeout(longest, all).await.is_err() {
         tracing::warn!("requests were still in flight after {} s", longest.as_secs());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_every_place_is_taken_is_said_at_once_and_then_now_and_then() {
+        let (mut warned, begun) = (Warned::default(), Instant::now());
+        let told = (0..=25_000_u64).step_by(10).filter(|millis| warned.again(begun + Duration::from_millis(*millis)));
+        assert_eq!(told.collect::<Vec<_>>(), [0, 10_000, 20_000]);
+    }
+
+    #[test]
+    fn places_are_scarce_once_the_last_tenth_is_begun() {
+        let places = Places::new(100);
+        let taken = places.free.try_acquire_many(90).unwrap();
+        assert!(!places.are_scarce() && !places.are_all_taken());
+        let more = places.free.try_acquire_many(1).unwrap();
+        assert!(places.are_scarce() && !places.are_all_taken());
+        let rest = places.free.try_acquire_many(9).unwrap();
+        assert!(places.are_all_taken());
+        drop((more, rest));
+        assert!(!places.are_scarce());
+        drop(taken);
     }
 }

@@ -8,6 +8,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,8 +33,8 @@ const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 const LASTING: Limits = Limits {
     places: 100,
-    deadlines: Deadlines { opening: NEVER, head: NEVER, stall: NEVER, drain: NEVER, last_call: SHORT },
-    idle_when_crowded: NEVER,
+    deadlines: Deadlines { opening: NEVER, head: NEVER, stall: NEVER, drain: NEVER, farewell: SHORT, last_call: SHORT },
+    idle_when_scarce: NEVER,
 };
 
 fn with(change: impl FnOnce(&mut Limits)) -> Limits {
@@ -88,6 +91,23 @@ impl Running {
         stream
     }
 
+    /// An HTTP/2 connection, and what is told when it has ended in good order.
+    async fn http2(&self) -> (SendRequest<Empty<Bytes>>, JoinHandle<hyper::Result<()>>) {
+        let stream = TokioIo::new(TcpStream::connect(self.address).await.unwrap());
+        let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+        (sender, tokio::spawn(connection))
+    }
+
+    /// Takes so many places with requests that last.
+    async fn busy(&self, count: usize) -> Vec<TcpStream> {
+        let mut streams = Vec::new();
+        for _ in 0..count {
+            streams.push(self.connect(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await);
+            in_time("the request", self.begun.notified()).await;
+        }
+        streams
+    }
+
     async fn ends(self) {
         in_time("the stop", self.task).await.unwrap();
     }
@@ -95,6 +115,20 @@ impl Running {
 
 async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
+}
+
+/// Asks once more; whether the answer is the last one of its connection.
+async fn is_told_to_end(stream: &mut TcpStream) -> bool {
+    stream.write_all(REQUEST).await.unwrap();
+    let answer = read_until(stream, "here").await.to_ascii_lowercase();
+    assert!(answer.starts_with("http/1.1 200"), "{answer}");
+    answer.contains("connection: close")
+}
+
+async fn ask(sender: &mut SendRequest<Empty<Bytes>>, path: &str) -> String {
+    let request = axum::http::Request::get(format!("http://a{path}")).body(Empty::new()).unwrap();
+    let answer = in_time("an answer", sender.send_request(request)).await.unwrap();
+    String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
 async fn read_until(stream: &mut TcpStream, word: &str) -> String {
@@ -146,7 +180,7 @@ fn certificate() -> Arc<ServerConfig> {
 #[tokio::test]
 async fn who_sends_nothing_or_little_is_ended() {
     let limits = with(|limits| {
-        (limits.deadlines.opening, limits.deadlines.head, limits.deadlines.drain) = (SHORT, SHORT * 4, SHORT);
+        (limits.deadlines.opening, limits.deadlines.head) = (SHORT, SHORT * 4);
     });
     let (clear, encrypted) = (start(limits, None).await, start(limits, Some(certificate())).await);
     for (running, begin, then) in [
@@ -165,6 +199,42 @@ async fn who_sends_nothing_or_little_is_ended() {
         trickles_until_it_is_ended(running, begin, then).await;
     }
     clear.answered().await;
+}
+
+#[tokio::test]
+async fn http2_is_ended_when_it_does_not_begin_and_when_it_is_idle() {
+    let preface_alone = &HTTP2[..24];
+    for (change, begin) in [
+        (SHORT, &b"PRI"[..]),
+        (SHORT, preface_alone),
+        (SHORT, HTTP2),
+        // Settings are a frame, and no request.
+        (NEVER, preface_alone),
+        (NEVER, HTTP2),
+    ] {
+        // Only one of the two deadlines is there to end it, and it does not answer to the goodbye.
+        let limits = with(|limits| {
+            limits.deadlines.opening = change;
+            limits.deadlines.head = if change == NEVER { SHORT } else { NEVER };
+        });
+        let running = start(limits, None).await;
+        read_to_end(&mut running.connect(begin).await).await;
+    }
+}
+
+#[tokio::test]
+async fn an_http2_connection_with_a_request_in_flight_is_neither_idle_nor_late() {
+    let limits = with(|limits| (limits.deadlines.opening, limits.deadlines.head) = (SHORT * 60, SHORT * 20));
+    let running = start(limits, None).await;
+    let (mut sender, connection) = running.http2().await;
+    let answer = tokio::spawn(async move { ask(&mut sender, "/slow").await });
+    in_time("the request", running.begun.notified()).await;
+    // Others are ended meanwhile.
+    read_to_end(&mut running.connect(HTTP2).await).await;
+    read_to_end(&mut running.connect(b"PRI").await).await;
+    running.go_on.notify_one();
+    assert_eq!(answer.await.unwrap(), "slow");
+    in_time("the end of one that is idle", connection).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -212,18 +282,58 @@ async fn beyond_the_places_connections_wait_and_the_others_go_on() {
 
 #[tokio::test]
 async fn who_takes_the_last_places_loses_them_soon() {
-    let limits = with(|limits| (limits.places, limits.idle_when_crowded) = (10, SHORT));
+    let limits = with(|limits| (limits.places, limits.idle_when_scarce) = (10, SHORT * 10));
     let running = start(limits, None).await;
     let mut first = running.answered().await;
-    let mut others = Vec::new();
-    for _ in 0..9 {
-        others.push(running.answered().await);
-    }
-    // The tenth was the last.
-    assert_eq!(read_to_end(others.last_mut().unwrap()).await, "");
+    let others = running.busy(8).await;
+    // The tenth is the last.
+    let mut last = running.connect(b"G").await;
+    read_to_end(&mut last).await;
     running.answered().await;
     first.write_all(REQUEST).await.unwrap();
     read_until(&mut first, "here").await;
+    drop(others);
+}
+
+#[tokio::test]
+async fn while_places_are_scarce_every_answer_is_the_last_of_its_connection() {
+    let running = start(with(|limits| limits.places = 20), None).await;
+    let (mut early, mut late) = (running.answered().await, running.answered().await);
+    let (mut http2, ended) = running.http2().await;
+    assert_eq!(ask(&mut http2, "/").await, "here");
+    assert!(!is_told_to_end(&mut early).await);
+    // 20 in all. So the next one waits, and who holds a place longest loses it as soon as it is used.
+    let busy = running.busy(17).await;
+    let mut waiting = running.connect(REQUEST).await;
+    assert!(is_told_to_end(&mut early).await);
+    assert_eq!(read_to_end(&mut early).await, "");
+    assert!(read_until(&mut waiting, "here").await.to_ascii_lowercase().contains("connection: close"));
+    assert_eq!(read_to_end(&mut waiting).await, "");
+    // 19 are left, one of them of HTTP/2.
+    assert_eq!(ask(&mut http2, "/").await, "here");
+    in_time("the end of HTTP/2", ended).await.unwrap().unwrap();
+    // Once there are places again, nobody is ended.
+    drop(busy);
+    in_time("places", async { while is_told_to_end(&mut running.connect(b"").await).await {} }).await;
+    assert!(!is_told_to_end(&mut late).await && !is_told_to_end(&mut late).await);
+}
+
+#[tokio::test]
+async fn what_an_http2_connection_has_begun_is_finished_also_when_places_are_scarce() {
+    let running = start(with(|limits| limits.places = 10), None).await;
+    let (mut sender, mut ended) = running.http2().await;
+    let mut other = sender.clone();
+    let slow = tokio::spawn(async move { ask(&mut other, "/slow").await });
+    in_time("the request", running.begun.notified()).await;
+    let busy = running.busy(9).await;
+    assert_eq!(ask(&mut sender, "/").await, "here");
+    // It was told goodbye, and has longer than that takes.
+    let early = tokio::time::timeout(SHORT * 4, &mut ended).await;
+    assert!(early.is_err() && !slow.is_finished(), "{early:?}");
+    running.go_on.notify_waiters();
+    assert_eq!(in_time("the slow answer", slow).await.unwrap(), "slow");
+    in_time("the end of HTTP/2", ended).await.unwrap().unwrap();
+    drop(busy);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A clock that jumps. Order is by log number, so no jump may revive what was revoked.
+//! A clock that jumps (SEC-011). Order is by log number, so no jump may revive what was revoked.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{Backend, TestClient, TestServer};
+use crate::support::{Answer, Backend, TestClient, TestServer};
 
 const HOUR: i64 = 3600;
 const GRANT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
@@ -111,7 +111,18 @@ impl Scene {
     }
 
     async fn token(&self) -> String {
-        self.app.token(&self.main, &GRANT).await.assert_ok().text("access_token")
+        lasting(&self.app.token(&self.main, &GRANT).await).text("access_token")
+    }
+
+    async fn login(&self) -> Answer {
+        let answer = self.app.login(&self.main, "alice", "wonderland").await;
+        lasting(&answer);
+        answer
+    }
+
+    /// Refreshes; gives the next refresh token.
+    async fn refresh(&self, refresh_token: &str) -> String {
+        lasting(&self.app.refresh(&self.main, refresh_token).await).text("refresh_token")
     }
 
     async fn revoke(&self, body: Value) {
@@ -130,9 +141,17 @@ impl Scene {
     }
 }
 
+/// An answer with tokens, of which none is over before it begins.
+fn lasting(answer: &Answer) -> &Answer {
+    let members = answer.assert_ok().json.as_object().unwrap();
+    let lives = members.iter().filter(|(name, _)| name.ends_with("expires_in")).collect::<Vec<_>>();
+    assert!(!lives.is_empty() && lives.iter().all(|(_, life)| life.as_i64().unwrap() >= 0), "{answer:?}");
+    answer
+}
+
 async fn a_clock_that_jumps_ahead_and_back_revives_nothing(backend: Backend) {
     let scene = Scene::start(backend).await;
-    let login = async || scene.app.login(&scene.main, "alice", "wonderland").await;
+    let login = async || scene.login().await;
     let (good, token) = (scene.token().await, scene.token().await);
     let (living, session, user) = (login().await, login().await, login().await);
     scene.revoke(json!({"token": token})).await;
@@ -150,7 +169,7 @@ async fn a_clock_that_jumps_ahead_and_back_revives_nothing(backend: Backend) {
     let early = scene.token().await;
     scene.assert_active(&early).await;
     scene.assert_inactive(&[&good, &token, &session.text("access_token"), &living.text("access_token")]).await;
-    let next = scene.app.refresh(&scene.main, &living.text("refresh_token")).await.assert_ok().text("refresh_token");
+    let next = scene.refresh(&living.text("refresh_token")).await;
 
     scene.jump_to(0);
     assert_eq!(scene.log.lines_with(WENT_BACK), 0);
@@ -162,7 +181,7 @@ async fn a_clock_that_jumps_ahead_and_back_revives_nothing(backend: Backend) {
     scene.assert_inactive(&[&early]).await;
     let new = scene.token().await;
     scene.assert_active(&new).await;
-    scene.app.refresh(&scene.main, &next).await.assert_ok();
+    scene.refresh(&next).await;
     // And what is revoked now stays so.
     scene.revoke(json!({"user": "alice"})).await;
     scene.assert_inactive(&[&user.text("access_token"), &user.text("refresh_token")]).await;
@@ -176,7 +195,7 @@ async fn what_a_clock_that_was_ahead_has_issued_stays_revoked_to_its_end(backend
     let long = json!({"grant_types": ["client_credentials"], "scope": "read", "access_token_ttl": 24 * HOUR});
     let long = scene.app.client("long", long).await;
     scene.jump_to(HOUR);
-    let token = scene.app.token(&long, &GRANT).await.assert_ok().text("access_token");
+    let token = lasting(&scene.app.token(&long, &GRANT).await).text("access_token");
     scene.jump_to(0);
     scene.revoke(json!({"client": "long"})).await;
     for half_hours in [1, 3, 48, 49] {
@@ -193,7 +212,7 @@ on_one_thread!(what_a_clock_that_was_ahead_has_issued_stays_revoked_to_its_end);
 async fn a_clock_that_jumps_back_revives_nothing_and_stops_nobody(backend: Backend) {
     let scene = Scene::start(backend).await;
     let (good, token) = (scene.token().await, scene.token().await);
-    let living = scene.app.login(&scene.main, "alice", "wonderland").await;
+    let living = scene.login().await;
     scene.revoke(json!({"token": token})).await;
     scene.view.forget_what_is_over();
     assert_eq!(scene.view.revocations_held(), 1);
@@ -209,7 +228,7 @@ async fn a_clock_that_jumps_back_revives_nothing_and_stops_nobody(backend: Backe
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{refused:?}");
     let (late, other) = (scene.token().await, scene.token().await);
     scene.assert_active(&late).await;
-    scene.app.refresh(&scene.main, &living.text("refresh_token")).await.assert_ok();
+    scene.refresh(&living.text("refresh_token")).await;
     scene.app.revoke(&scene.main, &late).await.assert_ok();
     scene.assert_inactive(&[&late]).await;
     scene.assert_active(&other).await;

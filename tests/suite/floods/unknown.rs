@@ -10,6 +10,7 @@ use reqwest::{Method, StatusCode};
 use tokio::task::JoinSet;
 
 use super::LIMIT;
+use super::passwords::hashes;
 use crate::support::proxy::Proxy;
 use crate::support::{
     Answer, Backend, Setup, TestClient, TestServer, eventually, fresh_database, jwt_part, on_both_stores,
@@ -128,6 +129,29 @@ on_both_stores!(a_flood_of_unknown_names_costs_few_statements_and_leaves_the_kno
     over.store(true, Ordering::Relaxed);
     beside.join_all().await;
     assert!(served.load(Ordering::Relaxed) > 20, "the known client was served meanwhile");
+});
+
+// CAU-026: no measured time, but what takes it.
+on_both_stores!(an_unknown_client_and_a_wrong_secret_cost_the_same_work, async |backend| {
+    let (app, proxy) = start(backend).await;
+    let known = app.main_client("known").await;
+    app.token(&known, &GRANT).await.assert_ok();
+    let before = hashes(&app).await;
+    let work_of = async |impostor: &dyn Fn(usize) -> TestClient| {
+        let mut least = u64::MAX;
+        for index in 0..8 {
+            let before = proxy.as_ref().map_or(0, Proxy::statements);
+            app.token(&impostor(index), &GRANT).await.assert_error(401, "invalid_client");
+            // The server asks now and then for itself, which only adds to it.
+            least = least.min(proxy.as_ref().map_or(0, Proxy::statements) - before);
+        }
+        least
+    };
+    let unknown = work_of(&|index| stranger(&format!("stranger-{index}"))).await;
+    let wrong = work_of(&|index| known.with_secret(&format!("jcs_live_{index}"))).await;
+    assert_eq!(unknown, wrong, "statements for one that is unknown, and for a wrong secret");
+    assert_eq!(unknown > 0, proxy.is_some(), "the database is asked before anybody is refused");
+    assert_eq!(hashes(&app).await, before, "no secret of this kind is hashed as passwords are");
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
