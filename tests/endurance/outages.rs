@@ -13,11 +13,11 @@ use crate::{Part, block_on};
 
 pub(crate) const PART: Part = Part { name: "outages", title: "The database is in trouble", counts: 2, run };
 
-/// How long a fault lasts: longer than a node may go on without a heartbeat that arrives.
+/// How long a fault lasts: longer than a node may go on without a heartbeat that arrives, and than anything waits for a
+/// lock.
 const LASTS: Duration = Duration::from_secs(7);
 /// Faults at the same time.
 const AT_ONCE: usize = 2;
-const LASTS_IN_SHORT_FORM: Duration = Duration::from_secs(4);
 
 /// The environment variable that names some of the faults.
 const ONLY: &str = "OUTAGES_ONLY";
@@ -43,10 +43,10 @@ impl Fault {
     }
 
     /// `alone`: nothing else keeps the machine busy.
-    fn survive(self, lasts: Duration, alone: bool) -> (Outcome, Vec<String>) {
+    fn survive(self, alone: bool) -> (Outcome, Vec<String>) {
         let ((outcome, _), bites) = match self {
-            Self::Postgres(fault) => (block_on(postgres_faults::survive(fault, lasts)), fault.bites()),
-            Self::Sqlite(fault) => (block_on(sqlite_faults::survive(fault, lasts)), fault.bites()),
+            Self::Postgres(fault) => (block_on(postgres_faults::survive(fault, LASTS)), fault.bites()),
+            Self::Sqlite(fault) => (block_on(sqlite_faults::survive(fault, LASTS)), fault.bites()),
         };
         let mut problems = outcome.problems(bites);
         if alone {
@@ -68,7 +68,6 @@ fn run(run: &mut Run) -> String {
         "| what is done | right | 503 | wrong | longest answer, s | full service after, s | lines in the log |\n\
          | --- | --- | --- | --- | --- | --- | --- |\n",
     );
-    let lasts = if run.short { LASTS_IN_SHORT_FORM } else { LASTS };
     for store in run.stores.clone() {
         let only = std::env::var(ONLY).unwrap_or_default();
         let mut faults: Vec<Fault> = all(store).into_iter().filter(|fault| fault.words().contains(&only)).collect();
@@ -82,12 +81,12 @@ fn run(run: &mut Run) -> String {
         }
         let count = format!("faults on {store:?}");
         for pair in faults.chunks(AT_ONCE) {
-            let name = |fault: &Fault| if run.short { count.clone() } else { fault.words() };
-            let names: Vec<String> = pair.iter().map(name).collect();
-            let wanted: Vec<bool> = names.iter().map(|name| run.wants(name, 1)).collect();
+            if run.short && !run.wants(&count, 1) {
+                break;
+            }
             let wanted: Vec<Fault> =
-                pair.iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(fault, _)| *fault).collect();
-            for (fault, survived) in wanted.iter().zip(survive_together(&wanted, lasts, !run.short)) {
+                pair.iter().copied().filter(|fault| run.short || run.wants(&fault.words(), 1)).collect();
+            for (fault, survived) in wanted.iter().zip(survive_together(&wanted, !run.short)) {
                 let words = fault.words();
                 let Some((outcome, problems)) = survived else {
                     run.found(&format!("{words}: the test ended in the middle, as it said when it ran"));
@@ -119,15 +118,15 @@ fn run(run: &mut Run) -> String {
          served on every node, in one round. Afterwards every place in the pool of each node was usable. *Lines*: at level \
          WARN or ERROR, of the node that wrote most.\n\n{table}\n\
          Not run: `max_page_count` of SQLite, which holds for one connection only; the limit on files stands for it.\n",
-        lasts.as_secs(),
+        LASTS.as_secs(),
     )
 }
 
 /// Most of a fault is waiting, so several have room beside each other; each has a database and servers of its own. None
 /// for one in the middle of which the test ended.
-fn survive_together(faults: &[Fault], lasts: Duration, alone: bool) -> Vec<Option<(Outcome, Vec<String>)>> {
+fn survive_together(faults: &[Fault], alone: bool) -> Vec<Option<(Outcome, Vec<String>)>> {
     std::thread::scope(|scope| {
-        let all: Vec<_> = faults.iter().map(|fault| scope.spawn(move || fault.survive(lasts, alone))).collect();
+        let all: Vec<_> = faults.iter().map(|fault| scope.spawn(move || fault.survive(alone))).collect();
         all.into_iter().map(|thread| thread.join().ok()).collect()
     })
 }

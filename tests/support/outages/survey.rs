@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use tokio::task::JoinSet;
 
 use super::operations::{Operation, Verdict};
-use super::{RECOVERY, Scene};
+use super::{RECOVERY, STALENESS, Scene};
 use crate::support::{Answer, eventually};
 
 /// The time between two requests of a kind to a node; of those that hash a password, a longer one.
@@ -129,6 +129,8 @@ pub(crate) async fn survey(
         ended.unwrap();
     }
     step("nobody asks any more");
+    // What the last requests changed is known everywhere by the bound that the servers promise.
+    pass_time(STALENESS).await;
     scene.settle(&tally, keeps_all).await;
     step("everything was looked for");
     let mut outcome = Outcome {
