@@ -120,13 +120,17 @@ fn is_named_elsewhere(given: &Given, secret: &str) -> bool {
         || given.file.as_ref().is_some_and(|file| file.contains(secret))
 }
 
-/// What is wrong with one setting alone is told beside all others, too.
+/// What is wrong with one setting alone is told beside all others, too. The name of the environment and the issuer go with
+/// each: what is wrong with another setting may depend on them.
 fn all_at_once(given: &Given, problems: &[String]) {
+    const OWN: [&str; 2] = ["JETON_ENVIRONMENT", "JETON_ISSUER"];
+    let owned = |(name, value): (&String, &String)| (name.clone(), value.clone());
+    let own = given.environment.iter().filter(|(name, _)| OWN.contains(&name.as_str()));
     let empty = file("");
     for (name, value) in &given.environment {
         let alone = Sources {
             dev: given.dev,
-            environment: BTreeMap::from([(name.clone(), value.clone())]),
+            environment: own.clone().chain([(name, value)]).map(owned).collect(),
             config: Some(empty.clone()),
             ..Sources::default()
         };

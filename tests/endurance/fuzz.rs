@@ -38,7 +38,14 @@ fn run(run: &mut Run) -> String {
     for target in &TARGETS {
         let count = inputs_of(target);
         while run.wants(&count, GOAL) {
-            let found = look(target, &programs, &folder, run.random() as u32);
+            let found = match look(target, &programs, &folder, run.random() as u32) {
+                Ok(found) => found,
+                Err(finding) => {
+                    run.add(&findings_of(target), 1);
+                    run.found(&finding);
+                    break; // on to the next target
+                }
+            };
             run.most(&coverage_of(target), found.coverage);
             run.most(&features_of(target), found.features);
             run.done(&count, found.inputs);
@@ -50,9 +57,9 @@ fn run(run: &mut Run) -> String {
         | target | inputs | coverage | features | findings |\n| --- | ---: | ---: | ---: | ---: |\n"
         .to_owned();
     for target in &TARGETS {
-        let [inputs, coverage, features] =
-            [inputs_of(target), coverage_of(target), features_of(target)].map(|name| run.number(&name));
-        text.push_str(&format!("| {} | {inputs} | {coverage} | {features} | 0 |\n", target.name));
+        let names = [inputs_of(target), coverage_of(target), features_of(target), findings_of(target)];
+        let [inputs, coverage, features, findings] = names.map(|name| run.number(&name));
+        text.push_str(&format!("| {} | {inputs} | {coverage} | {features} | {findings} |\n", target.name));
     }
     text
 }
@@ -69,6 +76,10 @@ fn features_of(target: &Target) -> String {
     format!("features of {}", target.name)
 }
 
+fn findings_of(target: &Target) -> String {
+    format!("findings of {}", target.name)
+}
+
 fn try_on_stable(run: &mut Run, target: &Target) {
     let count = inputs_of(target);
     let seed: Vec<u8> = (0..4).flat_map(|_| run.random().to_le_bytes()).collect();
@@ -79,7 +90,9 @@ fn try_on_stable(run: &mut Run, target: &Target) {
         for _ in 0..200 {
             let input = strategy.new_tree(&mut runner).unwrap().current();
             let checked = std::panic::catch_unwind(|| (target.check)(&input));
-            assert!(checked.is_ok(), "{} broke a law by {}", target.name, input.escape_ascii());
+            if checked.is_err() {
+                return run.found(&format!("{} broke a law by {}", target.name, input.escape_ascii()));
+            }
         }
         run.done(&count, 200);
     }
@@ -105,7 +118,10 @@ struct Found {
 }
 
 /// Tries a number of inputs. What is worth keeping is kept in the corpus, so that the next look goes on from there.
-fn look(target: &Target, programs: &Path, evidence: &Path, seed: u32) -> Found {
+///
+/// # Errors
+/// One broke a law.
+fn look(target: &Target, programs: &Path, evidence: &Path, seed: u32) -> Result<Found, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let (corpus, seeds) = (root.join("corpus").join(target.name), root.join("target/seeds").join(target.name));
     for folder in [&corpus, &seeds] {
@@ -132,16 +148,17 @@ fn look(target: &Target, programs: &Path, evidence: &Path, seed: u32) -> Found {
     fs::write(evidence.join(format!("{}.log", target.name)), &said).unwrap();
     let end: Vec<&str> = said.lines().rev().take(60).collect();
     let end: Vec<&str> = end.into_iter().rev().collect();
-    assert!(
-        output.status.success(),
-        "{} broke a law; the input is in {}\n{}",
-        target.name,
-        evidence.display(),
-        end.join("\n")
-    );
+    if !output.status.success() {
+        let folder = evidence.display();
+        return Err(format!("{} broke a law; the input is in {folder}\n{}", target.name, end.join("\n")));
+    }
     let figure = |name: &str| {
         let after = said.rsplit(name).next().and_then(|after| after.split_whitespace().next());
         after.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {name} in {}", end.join("\n")))
     };
-    Found { inputs: figure("stat::number_of_executed_units:"), coverage: figure(" cov: "), features: figure(" ft: ") }
+    Ok(Found {
+        inputs: figure("stat::number_of_executed_units:"),
+        coverage: figure(" cov: "),
+        features: figure(" ft: "),
+    })
 }

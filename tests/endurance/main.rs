@@ -13,8 +13,9 @@
 //! format!("{} tokens were checked.\n", run.number("tokens checked"))   // the body of its section of docs/faults.md
 //! ```
 //!
-//! What was done is kept in `target/endurance/PART.json`, and counts as long as the program and its sources are the same.
-//! A failure stays in the report of its commit, whatever is run after it, until it is begun `--again`.
+//! What was done is kept in `target/endurance/PART.json`, and counts as long as the program, its sources and the tests are
+//! the same.
+//! The parts that come after one that failed run all the same. A failure stays in the report of its commit, whatever is run after it, until it is begun `--again`.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
@@ -52,7 +53,8 @@ pub(crate) struct Part {
     pub(crate) title: &'static str,
     /// How many counts share the time in short form.
     pub(crate) counts: u32,
-    /// Does the work and gives the body of the section, in Markdown. Panics when something is wrong.
+    /// Does the work and gives the body of the section, in Markdown. When something is wrong it panics, or tells it to
+    /// [`Run::found`] and goes on.
     pub(crate) run: fn(&mut Run) -> String,
 }
 
@@ -69,7 +71,7 @@ pub(crate) struct Options {
     /// Runs each part for about 60 seconds, and reports nothing.
     #[arg(long)]
     short: bool,
-    /// Runs the full counts and writes docs/faults.md (what happens without it, too).
+    /// Runs the full counts and writes docs/faults.md (tests/endurance/run does so unless told otherwise).
     #[arg(long, conflicts_with = "short")]
     full: bool,
     /// Runs on one store only; then nothing is reported.
@@ -104,7 +106,7 @@ impl Options {
 
     /// Whether this run makes everything that a report tells.
     fn is_whole(&self) -> bool {
-        !self.short && self.store.is_none() && self.count.is_none()
+        !self.short && self.store.is_none() && self.count.is_none() && !outages::are_some()
     }
 }
 
@@ -119,25 +121,35 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 fn main() -> ExitCode {
+    // `cargo bench` and `cargo test --all-targets` start every target.
+    if !std::env::args().any(|argument| ["--short", "--full", "--help", "-h"].contains(&argument.as_str())) {
+        eprintln!(
+            "endurance: nothing was run. tests/endurance/run starts it: with --short for minutes, else for hours."
+        );
+        return ExitCode::SUCCESS;
+    }
     let options = Options::parse();
     let named: Vec<&String> = options.parts.iter().chain(&options.only).collect();
+    let mut failed = Vec::new();
     for part in PARTS.iter().filter(|part| named.is_empty() || named.iter().any(|name| *name == part.name)) {
         let mut run = Run::begin(part, &options);
-        let body = catch_unwind(AssertUnwindSafe(|| (part.run)(&mut run)));
-        match body {
-            Ok(body) => {
-                run.end();
-                eprintln!("{body}");
-                if options.is_whole() {
-                    report::write(part, &run, &body);
-                }
-            }
-            Err(panic) => {
-                let said = panic.downcast_ref::<String>().map(String::as_str);
-                run.failed(said.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked"));
-                return ExitCode::FAILURE;
-            }
+        let body = catch_unwind(AssertUnwindSafe(|| (part.run)(&mut run))).unwrap_or_else(|panic| {
+            let said = panic.downcast_ref::<String>().map(String::as_str);
+            run.found(said.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked"));
+            "It did not come to its end, so that its counts are not told.".to_owned()
+        });
+        run.end();
+        eprintln!("{body}");
+        if options.is_whole() {
+            report::write(part, &run, &body);
+        }
+        if run.has_failed() {
+            failed.push(part.name);
         }
     }
-    ExitCode::SUCCESS
+    if failed.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("endurance: FAILED: {}", failed.join(", "));
+    ExitCode::FAILURE
 }

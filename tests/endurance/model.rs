@@ -18,7 +18,7 @@ fn run(run: &mut Run) -> String {
         let (cases, runtime) = (format!("cases on {backend:?}"), runtime());
         let nodes = Arc::new(runtime.block_on(Nodes::start(backend)));
         while run.wants(&cases, CASES) {
-            run_cases(&nodes, BATCH, LENGTH, &runtime);
+            run_cases(&nodes, BATCH, LENGTH, run.random(), &runtime);
             run.done(&cases, u64::from(BATCH));
         }
     }

@@ -1,23 +1,31 @@
 //! The database fails in every way that a test can bring about, while everything is asked of every server.
 //!
-//! `OUTAGES_ONLY='network silent' tests/endurance/run --count 1 outages` brings about those faults alone whose words have
-//! these.
+//! `OUTAGES_ONLY='network silent' tests/endurance/run outages` brings about those faults alone whose words have these, and
+//! then nothing is reported.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::run::Run;
+use crate::support::Backend;
 use crate::support::outages::{Outcome, postgres_faults, sqlite_faults};
-use crate::support::{Backend, outages};
 use crate::{Part, block_on};
 
 pub(crate) const PART: Part = Part { name: "outages", title: "The database is in trouble", counts: 2, run };
 
-/// How long a fault lasts: longer than a node may go on without a heartbeat that arrives.
+/// How long a fault lasts: longer than a node may go on without a heartbeat that arrives, and than anything waits for a
+/// lock.
 const LASTS: Duration = Duration::from_secs(7);
 /// Faults at the same time.
 const AT_ONCE: usize = 2;
-const LASTS_IN_SHORT_FORM: Duration = Duration::from_secs(4);
+
+/// The environment variable that names some of the faults.
+const ONLY: &str = "OUTAGES_ONLY";
+
+/// Whether only some of the faults are brought about.
+pub(crate) fn are_some() -> bool {
+    std::env::var_os(ONLY).is_some()
+}
 
 /// A fault of either store.
 #[derive(Clone, Copy)]
@@ -34,19 +42,23 @@ impl Fault {
         }
     }
 
-    fn survive(self, lasts: Duration) -> (Outcome, Vec<String>) {
+    /// `alone`: nothing else keeps the machine busy.
+    fn survive(self, alone: bool) -> (Outcome, Vec<String>) {
         let ((outcome, _), bites) = match self {
-            Self::Postgres(fault) => (block_on(postgres_faults::survive(fault, lasts)), fault.bites()),
-            Self::Sqlite(fault) => (block_on(sqlite_faults::survive(fault, lasts)), fault.bites()),
+            Self::Postgres(fault) => (block_on(postgres_faults::survive(fault, LASTS)), fault.bites()),
+            Self::Sqlite(fault) => (block_on(sqlite_faults::survive(fault, LASTS)), fault.bites()),
         };
-        let problems = outcome.problems(bites);
+        let mut problems = outcome.problems(bites);
+        if alone {
+            problems.extend(outcome.slowness());
+        }
         (outcome, problems)
     }
 }
 
 fn all(store: Backend) -> Vec<Fault> {
     match store {
-        Backend::Postgres => postgres_faults::Fault::all().into_iter().map(Fault::Postgres).collect(),
+        Backend::Postgres => block_on(postgres_faults::Fault::all()).into_iter().map(Fault::Postgres).collect(),
         Backend::Sqlite => sqlite_faults::Fault::ALL.into_iter().map(Fault::Sqlite).collect(),
     }
 }
@@ -56,10 +68,8 @@ fn run(run: &mut Run) -> String {
         "| what is done | right | 503 | wrong | longest answer, s | full service after, s | lines in the log |\n\
          | --- | --- | --- | --- | --- | --- | --- |\n",
     );
-    let lasts = if run.short { LASTS_IN_SHORT_FORM } else { LASTS };
-    let mut failed = Vec::new();
     for store in run.stores.clone() {
-        let only = std::env::var("OUTAGES_ONLY").unwrap_or_default();
+        let only = std::env::var(ONLY).unwrap_or_default();
         let mut faults: Vec<Fault> = all(store).into_iter().filter(|fault| fault.words().contains(&only)).collect();
         if faults.is_empty() {
             continue;
@@ -71,35 +81,33 @@ fn run(run: &mut Run) -> String {
         }
         let count = format!("faults on {store:?}");
         for pair in faults.chunks(AT_ONCE) {
-            let name = |fault: &Fault| if run.short { count.clone() } else { fault.words() };
-            let names: Vec<String> = pair.iter().map(name).collect();
-            let wanted: Vec<bool> = names.iter().map(|name| run.wants(name, 1)).collect();
+            if run.short && !run.wants(&count, 1) {
+                break;
+            }
             let wanted: Vec<Fault> =
-                pair.iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(fault, _)| *fault).collect();
-            for (fault, survived) in wanted.iter().zip(survive_together(&wanted, lasts)) {
+                pair.iter().copied().filter(|fault| run.short || run.wants(&fault.words(), 1)).collect();
+            for (fault, survived) in wanted.iter().zip(survive_together(&wanted, !run.short)) {
                 let words = fault.words();
                 let Some((outcome, problems)) = survived else {
-                    failed.push(format!("{words}: the test ended in the middle; see above"));
+                    run.found(&format!("{words}: the test ended in the middle, as it said when it ran"));
                     continue;
                 };
                 eprintln!("outages: {words}: {}", in_words(&outcome));
+                keep(run, &words, &outcome);
                 if !problems.is_empty() {
-                    eprintln!("outages: FAILED: {problems:#?}");
-                    failed.push(format!("{words}: {}", problems.join("; ")));
+                    run.found(&format!("{words}: {}", problems.join("; ")));
                     continue;
                 }
-                keep(run, &words, &outcome);
                 run.done(&words, 1);
                 if run.short {
                     run.done(&count, 1);
                 }
             }
         }
-        for fault in all(store).into_iter().filter(|fault| run.number(&fault.words()) > 0) {
+        for fault in all(store).into_iter().filter(|fault| run.number(&format!("{}, times", fault.words())) > 0) {
             row(run, &fault.words(), &mut table);
         }
     }
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
     format!(
         "Two servers on a Postgres of their own, or one on a SQLite file. Before, during ({} s) and after each fault, \
          every node is asked {PACE_IN_WORDS}: introspection of good, never seen and revoked tokens, tokens for clients in \
@@ -110,15 +118,15 @@ fn run(run: &mut Run) -> String {
          served on every node, in one round. Afterwards every place in the pool of each node was usable. *Lines*: at level \
          WARN or ERROR, of the node that wrote most.\n\n{table}\n\
          Not run: `max_page_count` of SQLite, which holds for one connection only; the limit on files stands for it.\n",
-        lasts.as_secs(),
+        LASTS.as_secs(),
     )
 }
 
 /// Most of a fault is waiting, so several have room beside each other; each has a database and servers of its own. None
 /// for one in the middle of which the test ended.
-fn survive_together(faults: &[Fault], lasts: Duration) -> Vec<Option<(Outcome, Vec<String>)>> {
+fn survive_together(faults: &[Fault], alone: bool) -> Vec<Option<(Outcome, Vec<String>)>> {
     std::thread::scope(|scope| {
-        let all: Vec<_> = faults.iter().map(|fault| scope.spawn(move || fault.survive(lasts))).collect();
+        let all: Vec<_> = faults.iter().map(|fault| scope.spawn(move || fault.survive(alone))).collect();
         all.into_iter().map(|thread| thread.join().ok()).collect()
     })
 }
@@ -138,21 +146,23 @@ fn in_words(outcome: &Outcome) -> String {
     )
 }
 
+/// A fault that failed is brought about again by the next run: answers add up, and of times the longest counts.
 fn keep(run: &mut Run, words: &str, outcome: &Outcome) {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap();
+    let count = |things: usize| u64::try_from(things).unwrap();
+    run.add(&format!("{words}, times"), 1);
     run.add(&format!("{words}, right"), outcome.right);
     run.add(&format!("{words}, 503"), outcome.unavailable);
-    run.add(&format!("{words}, longest"), millis(outcome.longest));
-    run.add(&format!("{words}, full service"), millis(outcome.full_service));
-    run.add(&format!("{words}, lines"), u64::try_from(outcome.lines).unwrap());
+    run.add(&format!("{words}, wrong"), count(outcome.wrong.len()));
+    run.most(&format!("{words}, longest"), millis(outcome.longest));
+    run.most(&format!("{words}, full service"), millis(outcome.full_service));
+    run.most(&format!("{words}, lines"), count(outcome.lines));
 }
 
 fn row(run: &Run, words: &str, table: &mut String) {
     let number = |name: &str| run.number(&format!("{words}, {name}"));
     let seconds = |name: &str| Duration::from_millis(number(name)).as_secs_f64();
-    let (right, unavailable, lines) = (number("right"), number("503"), number("lines"));
+    let [right, unavailable, wrong, lines] = ["right", "503", "wrong", "lines"].map(number);
     let (longest, full) = (seconds("longest"), seconds("full service"));
-    let recovery = outages::RECOVERY.as_secs_f64();
-    assert!(full <= recovery, "{words}");
-    writeln!(table, "| {words} | {right} | {unavailable} | 0 | {longest:.1} | {full:.1} | {lines} |").unwrap();
+    writeln!(table, "| {words} | {right} | {unavailable} | {wrong} | {longest:.1} | {full:.1} | {lines} |").unwrap();
 }

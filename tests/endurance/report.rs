@@ -7,11 +7,11 @@ use std::process::Command;
 use jeton::clock::Clock;
 use sqlx::{Connection, SqliteConnection};
 
-use crate::run::Run;
+use crate::run::{Run, SOURCES};
 use crate::support::postgres;
 use crate::{Part, block_on};
 
-/// Writes the section of a part that has done everything.
+/// Writes the section of a part that has done everything it could.
 pub(crate) fn write(part: &Part, run: &Run, body: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
     let text = fs::read_to_string(&file).unwrap();
@@ -25,9 +25,10 @@ fn section(part: &Part, run: &Run, body: &str) -> String {
         [] => "Findings: none.".to_owned(),
         some => format!("Findings: {}\n\n```text\n{}\n```", some.len(), some.join("\n\n")),
     };
+    let outcome = if run.has_failed() { "**FAILED**, see the findings below. " } else { "" };
     let seeds: Vec<String> = kept.seeds.iter().map(u64::to_string).collect();
     format!(
-        "## {}\n\n{}, commit {}, {}; {}; {} minutes; seeds: {}.\n\n{}\n\n{findings}\n",
+        "## {}\n\n{outcome}{}, {}, {}; {}; {} minutes; seeds: {}.\n\n{}\n\n{findings}\n",
         part.title,
         date(),
         commit(),
@@ -53,15 +54,20 @@ fn date() -> String {
     now.split('T').next().unwrap().to_owned()
 }
 
-/// The commit, and whether what is tested differs from it.
+/// The commit, and whether what is tested, or the test, differs from it.
 fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
-    let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
-    let changes = git(&["status", "--porcelain", "--", "src", "migrations", "templates", "Cargo.lock"]);
-    if changes.is_none_or(|changes| changes.is_empty()) { commit } else { format!("{commit} with changes") }
+    let Some(commit) = git(&["rev-parse", "--short", "HEAD"]) else {
+        return "of sources without git, so that the commit is unknown".to_owned();
+    };
+    match git(&[&["status", "--porcelain", "--"][..], &SOURCES].concat()) {
+        Some(changes) if changes.is_empty() => format!("commit {commit} without changes"),
+        Some(_) => format!("commit {commit} with changes that are not committed"),
+        None => format!("commit {commit}, perhaps with changes: git does not tell"),
+    }
 }
 
 fn machine() -> String {

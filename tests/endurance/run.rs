@@ -18,8 +18,20 @@ use crate::{Options, Part};
 const SHORT: Duration = Duration::from_secs(60);
 /// The time between two lines of progress.
 const PACE: Duration = Duration::from_secs(5);
-/// What the program is made of.
-const SOURCES: [&str; 5] = ["src", "migrations", "templates", "Cargo.toml", "Cargo.lock"];
+/// What the program and its tests are made of: a judge who was mended judges anew.
+pub(crate) const SOURCES: [&str; 11] = [
+    "src",
+    "migrations",
+    "templates",
+    "Cargo.toml",
+    "Cargo.lock",
+    "tests/endurance",
+    "tests/support",
+    "fuzz/src",
+    "fuzz/targets",
+    "fuzz/Cargo.toml",
+    "fuzz/Cargo.lock",
+];
 
 /// A part that runs.
 pub(crate) struct Run {
@@ -34,12 +46,14 @@ pub(crate) struct Run {
     said: Option<Instant>,
     kept: Kept,
     file: Option<PathBuf>,
+    /// Whether something was found in this run.
+    has_failed: bool,
 }
 
 /// What is kept from one run to the next.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Kept {
-    /// What was tested: a digest of the program and its sources.
+    /// What was tested, and by what: a digest of the program, its sources and those of the tests.
     key: String,
     done: BTreeMap<String, u64>,
     numbers: BTreeMap<String, u64>,
@@ -71,6 +85,7 @@ impl Run {
             said: None,
             kept,
             file,
+            has_failed: false,
         }
     }
 
@@ -142,11 +157,18 @@ impl Run {
         self.keep();
     }
 
-    pub(crate) fn failed(&mut self, what: &str) {
+    /// Something is wrong: it is kept for the report, and the part has failed, but may go on.
+    pub(crate) fn found(&mut self, what: &str) {
+        self.has_failed = true;
         self.kept.failures.push(what.to_owned());
-        self.end();
+        self.keep();
         let seed = self.kept.seeds.last().unwrap();
-        eprintln!("{}: FAILED with --seed {seed}; evidence, if any: {}", self.part, folder().join(self.part).display());
+        let evidence = folder().join(self.part);
+        eprintln!("{}: FAILED with --seed {seed}: {what}\nevidence, if any: {}", self.part, evidence.display());
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     fn keep(&self) {
@@ -165,7 +187,7 @@ fn folder() -> PathBuf {
     folder
 }
 
-/// A digest of the program that is tested and of its sources.
+/// A digest of the program that is tested, of its sources and of those of the tests.
 fn key() -> String {
     let mut digest = Context::new(&SHA256);
     digest.update(&fs::read(program()).unwrap());

@@ -12,7 +12,9 @@ const LENGTH: usize = 30;
 fn on(backend: Backend) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let nodes = Arc::new(runtime.block_on(Nodes::start(backend)));
-    run(&nodes, CASES, LENGTH, &runtime);
+    let seed = uuid::Uuid::new_v4().as_u64_pair().0;
+    eprintln!("the seed is {seed}");
+    run(&nodes, CASES, LENGTH, seed, &runtime);
 }
 
 #[test]

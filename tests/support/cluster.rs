@@ -121,18 +121,6 @@ impl Cluster {
         signal("KILL", &[all[choice % all.len()]]);
     }
 
-    /// Kills its main process alone, and waits until the others have noticed.
-    pub(crate) fn kill_the_main_process(&self) {
-        let main = self.main_process();
-        let all = children(main);
-        signal("KILL", &[main]);
-        while all.iter().chain([&main]).any(|process| is_alive(*process)) {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
-        // Where nobody asks for the end of an orphan, its id stays taken, and Postgres would believe that it runs.
-        fs::remove_file(self.folder.join("data/postmaster.pid")).unwrap();
-    }
-
     /// Stops it in an orderly way.
     pub(crate) fn stop(&self) {
         self.run("pg_ctl", &["-m", "fast", "-w", "stop"]);
@@ -156,7 +144,7 @@ impl Cluster {
         signal("STOP", &[self.main_process()]);
     }
 
-    /// Kills the main process as the kernel does when memory is short. The others notice, and are waited for.
+    /// Kills the main process alone, as the kernel does when memory is short. The others notice, and are waited for.
     pub(crate) fn kill_main(&self) {
         let main = self.main_process();
         let all = [vec![main], children(main)].concat();
@@ -164,8 +152,10 @@ impl Cluster {
         let begun = Instant::now();
         while all.iter().any(|process| is_alive(*process)) {
             assert!(begun.elapsed() < Duration::from_secs(20), "its processes do not end");
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(1));
         }
+        // Where nobody asks for the end of an orphan, its id stays taken, and Postgres would believe that it runs.
+        fs::remove_file(self.folder.join("data/postmaster.pid")).unwrap();
     }
 
     /// Limits the size of every file that its processes write, in bytes: what is written beyond fails, as on a full disk.

@@ -26,6 +26,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -321,6 +323,28 @@ impl TestServer {
     }
 }
 
+/// The answer to exactly these bytes on a connection of their own, read until the server closes it or nothing can be
+/// expected any more; invalid UTF-8 is replaced.
+pub(crate) async fn exchange(base: &str, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(base.trim_start_matches("http://")).await.unwrap();
+    let mut answer = Vec::new();
+    let exchange = async {
+        // A server that refuses a request may close before all of it was sent.
+        let _ = stream.write_all(bytes).await;
+        let _ = stream.read_to_end(&mut answer).await;
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(20), exchange).await;
+    ended.unwrap_or_else(|_| panic!("the connection does not end"));
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The status of an answer that was read from a socket.
+#[track_caller]
+pub(crate) fn status_of(answer: &str) -> u16 {
+    let code = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|code| code.parse().ok());
+    code.unwrap_or_else(|| panic!("no answer: {answer:?}"))
+}
+
 /// The content type of forms.
 pub(crate) const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
@@ -402,6 +426,13 @@ impl Answer {
     /// Whether this is the honest answer of an OAuth endpoint that cannot tell at the moment: 503, and when to come again.
     pub(crate) fn is_unavailable(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE
+            && self.header("retry-after").is_some()
+            && self.json["error"] == "temporarily_unavailable"
+    }
+
+    /// Whether it asks somebody who guesses to wait.
+    pub(crate) fn is_slowed_down(&self) -> bool {
+        self.status == StatusCode::TOO_MANY_REQUESTS
             && self.header("retry-after").is_some()
             && self.json["error"] == "temporarily_unavailable"
     }

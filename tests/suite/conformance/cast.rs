@@ -1,14 +1,10 @@
 //! The actors of the conformance list, and requests that a well-behaved client does not make.
 
-use std::time::Duration;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-use crate::support::{Answer, Backend, FORM, Setup, TestClient, TestServer};
+use crate::support::{Answer, Backend, FORM, Setup, TestClient, TestServer, exchange};
 
 /// The users of the list: name and password.
 pub(super) const ALICE: (&str, &str) = ("alice", "Wonderland-1865");
@@ -113,21 +109,11 @@ impl Cast {
         self.client_credentials(&[]).await.assert_ok();
     }
 
-    /// Sends these bytes on a connection of their own and reads what comes until the server closes it, or until nothing
-    /// can be expected any more.
+    /// The answer to exactly these bytes.
     pub(super) async fn exchange(&self, request: &[u8]) -> String {
-        let mut stream = TcpStream::connect(self.server.address).await.expect("the server listens");
-        let mut answer = Vec::new();
-        let exchange = async {
-            // The server may close before it has read everything.
-            let _ = stream.write_all(request).await;
-            let mut part = [0; 4096];
-            while let Ok(length @ 1..) = stream.read(&mut part).await {
-                answer.extend_from_slice(&part[..length]);
-            }
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(20), exchange).await;
-        String::from_utf8(answer).expect("every answer is UTF-8")
+        let answer = exchange(&self.base, request).await;
+        assert!(!answer.contains(char::REPLACEMENT_CHARACTER), "every answer is UTF-8: {answer:?}");
+        answer
     }
 
     /// A request with this method and target, letter for letter, that asks for a client credentials token as `main`.
@@ -141,13 +127,6 @@ impl Cast {
         );
         self.exchange(request.as_bytes()).await
     }
-}
-
-/// The status of an answer that was read from a socket.
-#[track_caller]
-pub(super) fn status_of(answer: &str) -> u16 {
-    let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|code| code.parse().ok());
-    status.unwrap_or_else(|| panic!("no answer: {answer:?}"))
 }
 
 /// `Basic` with these bytes, not form-encoded.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use super::cast::{CLIENT_CREDENTIALS, Cast, status_of};
-use crate::support::{Answer, Setup, on_both_stores};
+use super::cast::{CLIENT_CREDENTIALS, Cast};
+use crate::support::{Answer, Setup, on_both_stores, status_of};
 
 const ENDPOINTS: [&str; 3] = ["/auth/token", "/auth/revoke", "/auth/introspect"];
 

@@ -80,7 +80,7 @@ async fn no_secret_is_found_in_the_files_logs_metrics_answers_and_audit_of_a_ser
     let folder = scene.folder();
     let mut places = Vec::new();
     for format in ["text", "json"] {
-        scene.play(format, async |_| {}).await;
+        scene.play(format, format == "json", async |_| {}).await;
         // While the server runs, with what has not moved from the write-ahead log into the file; and after its end.
         files(&folder, &mut places);
         scene.end();
@@ -97,7 +97,9 @@ async fn no_secret_is_found_in_the_files_logs_metrics_answers_and_audit_of_a_ser
     let mut scene = Scene::new(Backend::Postgres, Some(&cluster)).await;
     let mut places = Vec::new();
     for format in ["json", "text"] {
-        scene.play(format, async |is_away| if is_away { cluster.stop() } else { cluster.go_on() }).await;
+        scene
+            .play(format, format == "text", async |is_away| if is_away { cluster.stop() } else { cluster.go_on() })
+            .await;
         scene.end();
     }
     let dump = Command::new(cluster.program("pg_dump")).arg(cluster.url()).output().unwrap();

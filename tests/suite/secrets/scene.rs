@@ -25,6 +25,9 @@ const NONCE_LENGTH: usize = 16;
 pub(super) struct Scene {
     bench: Bench,
     server: Option<Running>,
+    /// Whether it serves TLS, and the files with the certificate and its key.
+    is_encrypted: bool,
+    tls: [(&'static str, String); 2],
     http: reqwest::Client,
     pub(super) secrets: Secrets,
     pub(super) places: Vec<Place>,
@@ -43,6 +46,17 @@ struct Cast {
     password: String,
 }
 
+/// Adds what is secret of a P-256 key in PKCS #8: the 32 bytes of it, and how the lines of PEM have them. What stands
+/// before is the same in all, what follows is the public key.
+fn add_private_key(secrets: &mut Secrets, key: &[u8], pem: &str) {
+    secrets.add("private key of TLS", &key[36..68]);
+    let lines: Vec<&str> = pem.lines().skip(1).collect();
+    secrets.add("private key of TLS", &lines[0][48..64]);
+    secrets.add("private key of TLS", &lines[1][..26]);
+    let found = secrets.look_for_all_in(&[Place::new("the file of the key", pem)]);
+    assert!(found.iter().any(|found| found.name == "private key of TLS"), "it would be found");
+}
+
 fn parts(client: &(String, String)) -> Option<(&str, &str)> {
     Some((&client.0, &client.1))
 }
@@ -58,11 +72,22 @@ impl Scene {
             secrets.add("password of the database", password);
             bench.run(&["migrate"]).ok();
         }
+        bench.set("JETON_THROTTLING", "on");
         secrets.add("master key", bench.environment["JETON_MASTER_KEY"].as_str());
+        let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let (certificate, key) = (pair.cert.pem(), pair.signing_key.serialize_pem());
+        add_private_key(&mut secrets, &pair.signing_key.serialize_der(), &key);
+        let tls = [("JETON_TLS_CERTIFICATE", &certificate), ("JETON_TLS_KEY", &key)].map(|(name, text)| {
+            let file = bench.path(name);
+            std::fs::write(&file, text).unwrap();
+            (name, file.display().to_string())
+        });
         // The server closes a connection after a body that is too large.
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0);
-        let http = http.build().unwrap();
-        Self { bench, server: None, http, secrets, places: Vec::new(), names: BTreeMap::new() }
+        let certificate = reqwest::Certificate::from_pem(certificate.as_bytes()).unwrap();
+        let http = http.tls_certs_only([certificate]).build().unwrap();
+        let (places, names) = (Vec::new(), BTreeMap::new());
+        Self { bench, server: None, is_encrypted: false, tls, http, secrets, places, names }
     }
 
     pub(super) fn database(&self) -> String {
@@ -162,7 +187,8 @@ impl Scene {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.server().base)
+        let scheme = if self.is_encrypted { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.server().address)
     }
 
     /// Sends a request; its answer is searched, but for the tokens that it gives out.
@@ -206,10 +232,10 @@ impl Scene {
 
     /// Sends what no client library would.
     async fn bytes(&mut self, text: &str) {
-        let address = self.server().base.strip_prefix("http://").unwrap().to_owned();
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(text.as_bytes()).await.unwrap();
-        stream.shutdown().await.unwrap();
+        let mut stream = TcpStream::connect(&self.server().address).await.unwrap();
+        // A server that expects TLS may have closed it by then.
+        let _ = stream.write_all(text.as_bytes()).await;
+        let _ = stream.shutdown().await;
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
         self.places.push(Place::new("answer to what is no HTTP", answer));
@@ -222,8 +248,17 @@ impl Scene {
         (text("access_token"), text("refresh_token"))
     }
 
-    /// One round. `outage` takes the database away (`true`) and brings it back, where that can be done.
-    pub(super) async fn play(&mut self, log_format: &str, outage: impl AsyncFn(bool)) {
+    /// One round, over TLS or in the clear. `outage` takes the database away (`true`) and brings it back, where that can
+    /// be done.
+    pub(super) async fn play(&mut self, log_format: &str, is_encrypted: bool, outage: impl AsyncFn(bool)) {
+        self.is_encrypted = is_encrypted;
+        for (name, file) in self.tls.clone() {
+            if is_encrypted {
+                self.bench.set(name, &file);
+            } else {
+                self.bench.environment.remove(name);
+            }
+        }
         self.bench.set("JETON_LOG_FORMAT", log_format);
         self.bench.set("JETON_LOG_LEVEL", "trace");
         let cast = self.enter(log_format);
@@ -251,6 +286,7 @@ impl Scene {
         // What is compiled in decides who writes at these levels; the driver of the database always does.
         assert!(log.contains("DEBUG") && log.contains("db.statement"), "the log has everything: {log}");
         assert!(log.contains("refused") && log.contains("token explained"), "{log}");
+        assert!(log.contains("guessing is slowed down") && log.contains("asked too often"), "{log}");
         assert!(!log.contains("panicked"), "{log}");
         self.places.push(Place::new("log of the server", log));
     }
@@ -404,6 +440,14 @@ impl Scene {
             self.form(token, None, &twice).await;
             let odd = [("grant_type", password.as_str()), ("scope", password), ("resource", password)];
             self.form(token, parts(&cast.app), &odd).await;
+        }
+        // Until whoever guesses has to wait.
+        let form = [("grant_type", "password"), ("username", "nobody"), ("password", &guess)];
+        for _ in 0..12 {
+            self.form(token, parts(&cast.app), &form).await;
+        }
+        for _ in 0..22 {
+            self.form(token, Some(("nobody", &secret)), &form).await;
         }
         let form_type = "application/x-www-form-urlencoded";
         let encoded: String = form_urlencoded::byte_serialize(cast.password.as_bytes()).collect();

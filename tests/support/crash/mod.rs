@@ -211,6 +211,7 @@ impl World {
         place.set("JETON_PASSWORD_THREADS", "1");
         place.set("JETON_ACCESS_TOKEN_TTL", "24h");
         place.set("JETON_MAX_STALENESS", "2s");
+        place.set("JETON_THROTTLING", "on");
         place.run(&["migrate"]).ok();
         let client = |id: &str, settings: &[&str]| {
             let made = place.json(&[&["client", "create", "--client-id", id], settings].concat());
@@ -355,7 +356,7 @@ impl World {
             Blow::Node(_) | Blow::Nodes => {}
             Blow::Backend => cluster.unwrap().kill_a_process(chance),
             Blow::Quit => cluster.unwrap().kill(),
-            Blow::Postmaster | Blow::Everything => cluster.unwrap().kill_the_main_process(),
+            Blow::Postmaster | Blow::Everything => cluster.unwrap().kill_main(),
         }
         for (number, node) in self.nodes.iter_mut().enumerate() {
             if blow.kills(number)

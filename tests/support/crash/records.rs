@@ -45,8 +45,9 @@ impl Records {
                 assert_eq!(before - new.len(), 1, "{}: records of {write:?}, which was acknowledged", actor.name);
             }
         }
-        // Repeats of refreshes, which change nothing else that is acknowledged.
-        new.retain(|record| record.action != "session.refresh.repeat");
+        // Repeats of refreshes, and secrets that are presented after their end: they change nothing else that is
+        // acknowledged.
+        new.retain(|record| !["session.refresh.repeat", "client.throttled"].contains(&&*record.action));
         for actor in actors.iter_mut() {
             if let Some(pending) = &actor.pending {
                 let before = new.len();

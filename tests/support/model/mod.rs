@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jeton::oauth::cause::Cause;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestError, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::crash::Random;
 use super::{Answer, Backend, Setup, TestClient, TestServer};
 use plain::{ACCESS_TTL, CLIENTS, Model, PUBLIC, REFRESH_TTL, RETRY_WINDOWS, Refreshed, SESSION_TTL, USERS};
 
@@ -182,13 +183,15 @@ impl Nodes {
     }
 }
 
-/// Runs so many cases of up to so many operations, and shrinks a case that fails to the fewest that fail, too.
-pub(crate) fn run(nodes: &Arc<Nodes>, cases: u32, length: usize, runtime: &tokio::runtime::Runtime) {
+/// Runs so many cases of up to so many operations, and shrinks a case that fails to the fewest that fail, too. The cases
+/// depend on the seed alone.
+pub(crate) fn run(nodes: &Arc<Nodes>, cases: u32, length: usize, seed: u64, runtime: &tokio::runtime::Runtime) {
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &wide(seed));
     let config = Config { cases, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };
     let steps = prop::collection::vec((operation(), 0..4_usize), 1..=length);
     // All requests of a case go to one node, or to any, and then each looks at the log after a change.
     let strategy = (steps, any::<bool>());
-    let outcome = TestRunner::new(config).run(&strategy, |(steps, one_node)| {
+    let outcome = TestRunner::new_with_rng(config, random).run(&strategy, |(steps, one_node)| {
         runtime.block_on(replay(nodes, &steps, one_node));
         Ok(())
     });
@@ -199,6 +202,12 @@ pub(crate) fn run(nodes: &Arc<Nodes>, cases: u32, length: usize, runtime: &tokio
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+/// The 32 bytes that ChaCha takes.
+fn wide(seed: u64) -> Vec<u8> {
+    let mut random = Random(seed);
+    (0..4).flat_map(|_| random.next().to_le_bytes()).collect()
 }
 
 async fn replay(nodes: &Nodes, steps: &[Step], one_node: bool) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(crate) use scene::Scene;
 pub(crate) use survey::{Outcome, survey};
 
-/// How soon after a fault everything is served again.
+/// How soon after a fault everything is served again where nothing else keeps the machine busy.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(5);
 /// `JETON_MAX_STALENESS` of the servers.
 pub(crate) const STALENESS: Duration = Duration::from_secs(1);

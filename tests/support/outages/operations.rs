@@ -199,10 +199,13 @@ impl Scene {
             Op::WrongSecret => {
                 let wrong = self.app.with_secret("jcs_live_wrong");
                 let request = self.form(node, "/auth/token", &wrong, &FOR_ITSELF);
-                ask(Api::OAuth, request, |answer| is_error(answer, 401, "invalid_client")).await.0
+                // The right one of the same client, from the same address, must not be slowed down by it.
+                let right = |answer: &Answer| is_error(answer, 401, "invalid_client") || answer.is_slowed_down();
+                ask(Api::OAuth, request, right).await.0
             }
             Op::UnknownClient => {
-                let nobody = TestClient { id: "nobody".into(), ..self.app.clone() };
+                // Another one each time: nobody guesses at it.
+                let nobody = TestClient { id: format!("nobody-{}", self.turn()), ..self.app.clone() };
                 let request = self.form(node, "/auth/token", &nobody, &FOR_ITSELF);
                 ask(Api::OAuth, request, |answer| is_error(answer, 401, "invalid_client")).await.0
             }
@@ -215,9 +218,12 @@ impl Scene {
                 verdict
             }
             Op::WrongPassword => {
-                let form = [("grant_type", "password"), ("username", "alice"), ("password", "looking-glass")];
+                // Not alice: while one waits for having guessed, the right password waits, too.
+                let guest = super::scene::guest(self.turn());
+                let form = [("grant_type", "password"), ("username", &guest), ("password", "looking-glass")];
                 let request = self.form(node, "/auth/token", &self.app, &form);
-                ask(Api::OAuth, request, |answer| is_error(answer, 400, "invalid_grant")).await.0
+                let right = |answer: &Answer| is_error(answer, 400, "invalid_grant") || answer.is_slowed_down();
+                ask(Api::OAuth, request, right).await.0
             }
             Op::Refresh => {
                 let session = take(&mut self.deck().sessions, is_over)?;

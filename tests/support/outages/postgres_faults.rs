@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{Outcome, Scene, survey};
 use crate::support::cluster::Cluster;
-use crate::support::eventually;
 use crate::support::program::Running;
 use crate::support::proxy::Proxy;
+use crate::support::{Backend, eventually, fresh_database};
 
 /// The connections of a node that serve requests.
 const PLACES: i64 = 16;
@@ -54,24 +55,21 @@ pub(crate) enum Fault {
     Refused,
 }
 
-/// Every table.
-pub(crate) const TABLES: &[&str] = &[
-    "audit",
-    "client_secrets",
-    "clients",
-    "keys",
-    "log",
-    "log_head",
-    "nodes",
-    "schema_migrations",
-    "sessions",
-    "settings",
-    "users",
-];
+/// Every table, as the database names them.
+async fn tables() -> &'static [String] {
+    static TABLES: OnceCell<Vec<String>> = OnceCell::const_new();
+    let read = async || {
+        let (database, _folder) = fresh_database(Backend::Postgres).await;
+        let mut connection = PgConnection::connect(&database).await.unwrap();
+        let sql = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename";
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
+    };
+    TABLES.get_or_init(read).await
+}
 
 impl Fault {
     /// The faults, in the order of the report.
-    pub(crate) fn all() -> Vec<Self> {
+    pub(crate) async fn all() -> Vec<Self> {
         use Fault::*;
         let mut all = vec![
             StoppedFast,
@@ -98,7 +96,7 @@ impl Fault {
             PasswordChanged,
             Refused,
         ];
-        all.extend(TABLES.iter().map(|table| Locked(table)));
+        all.extend(tables().await.iter().map(|table| Locked(table)));
         all
     }
 
@@ -137,7 +135,7 @@ impl Fault {
     /// Whether requests must feel it.
     pub(crate) fn bites(self) -> bool {
         // Nothing that a request needs is in these tables while everything is known; a slow way is only slow.
-        !matches!(self, Self::Slow | Self::Locked("schema_migrations" | "settings" | "nodes" | "keys"))
+        !matches!(self, Self::Slow | Self::Locked("schema_migrations" | "settings" | "nodes" | "keys" | "upkeep"))
     }
 
     /// Whether nothing that was acknowledged may be lost.

@@ -25,6 +25,11 @@ const TO_REVOKE: usize = 60;
 const SESSIONS: usize = 20;
 const SPENT: usize = 16;
 
+/// The name of one of these users.
+pub(super) fn guest(number: usize) -> String {
+    format!("guest-{}", number % USERS)
+}
+
 /// Servers on one database, and who talks to them.
 pub(crate) struct Scene {
     pub(crate) nodes: Vec<Running>,
@@ -48,6 +53,7 @@ impl Scene {
         place.set("JETON_MASTER_KEY", &MasterKey::generate());
         place.set("JETON_MAX_STALENESS", &format!("{}ms", STALENESS.as_millis()));
         place.set("JETON_PASSWORD_THREADS", "1");
+        place.set("JETON_THROTTLING", "on");
         place.run(&["migrate"]).ok();
         let client = |id: &str, settings: &[&str]| {
             let made = place.json(&[&["client", "create", "--client-id", id], settings].concat());
@@ -104,7 +110,7 @@ impl Scene {
     async fn prepare(&self, opaque: &TestClient) {
         let for_itself = [("grant_type", "client_credentials")];
         self.make("/admin/v1/users", json!({"username": "alice", "password": "wonderland"})).await;
-        let users: Vec<String> = (0..USERS).map(|number| format!("guest-{number}")).collect();
+        let users: Vec<String> = (0..USERS).map(guest).collect();
         for user in &users {
             self.make("/admin/v1/users", json!({"username": user, "password": "wonderland"})).await;
         }

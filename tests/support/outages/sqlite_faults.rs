@@ -1,5 +1,8 @@
 //! What can happen to a SQLite file.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -8,7 +11,8 @@ use std::time::Duration;
 use sqlx::{Connection, SqliteConnection};
 
 use super::{Outcome, Scene, survey};
-use crate::support::program::{Place, Running};
+use crate::support::postgres::{Account, account};
+use crate::support::program::{Place, Running, program};
 use crate::support::{Backend, fresh_database};
 
 /// No file of the server may be larger: the write-ahead log has more than this with its first page.
@@ -23,12 +27,13 @@ pub(crate) enum Fault {
     ReaderHeld,
     Removed,
     Replaced,
+    ReadOnly,
 }
 
 impl Fault {
     /// The faults, in the order of the report.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::DiskFull, Self::WriterHeld, Self::ReaderHeld, Self::Removed, Self::Replaced];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::DiskFull, Self::WriterHeld, Self::ReaderHeld, Self::Removed, Self::Replaced, Self::ReadOnly];
 
     /// What is done, in words.
     pub(crate) fn words(self) -> &'static str {
@@ -38,6 +43,7 @@ impl Fault {
             Self::ReaderHeld => "another process holds a read transaction: the write-ahead log grows",
             Self::Removed => "the file moved away under the server, and back",
             Self::Replaced => "the file replaced by another database under the server, and put back",
+            Self::ReadOnly => "the file and its folder made read-only (`chmod a-w`), and connections made anew",
         }
     }
 
@@ -47,21 +53,52 @@ impl Fault {
     }
 }
 
-/// A server that does not die of SIGXFSZ when a file of it gets too large: the write fails, as on a full disk.
-fn start(place: &Place) -> Running {
+/// A server that does not die of SIGXFSZ when a file of it gets too large: the write fails, as on a full disk. Its folder
+/// is the one of the database.
+fn start(place: &Place, folder: &Path, account: Account) -> Running {
     let server = place.command(&["serve"]);
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(server.get_program()).args(server.get_args());
-    shell.env_clear().envs(server.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    shell.current_dir(place.folder());
-    let mut running = Running::begin_by(shell);
+    shell.env_clear().envs(server.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(folder);
+    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
+    if let Some((user, group)) = account {
+        // Not everybody may enter the folder of cargo.
+        let copy = folder.join("server");
+        fs::copy(program(), &copy).unwrap();
+        fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).chain([folder.to_owned()]) {
+            chown(path, Some(user), Some(group)).unwrap();
+        }
+        shell.uid(user).gid(group).arg(copy);
+    } else {
+        shell.arg(server.get_program());
+    }
+    let mut running = {
+        shell.args(server.get_args());
+        Running::begin_by(shell)
+    };
     running.wait_until_it_listens();
     running
 }
 
-fn limit(server: &Running, limit: &str) {
-    let process = server.guard.0.id().to_string();
-    assert!(Command::new("prlimit").args(["--pid", &process, limit]).status().unwrap().success());
+fn limit(server: &Running, account: Account, limit: &str) {
+    let mut prlimit = Command::new("prlimit");
+    if let Some((user, group)) = account {
+        // By the same user: not every root may limit the processes of others.
+        prlimit.uid(user).gid(group);
+    }
+    prlimit.args(["--pid", &server.guard.0.id().to_string(), limit]);
+    assert!(prlimit.status().unwrap().success(), "{prlimit:?}");
+}
+
+/// Takes the right to write from the files of a database and from their folder, or gives it back.
+fn set_writable(database: &Path, is_writable: bool) {
+    for ending in ["", "-wal", "-shm"] {
+        let mode = if is_writable { 0o600 } else { 0o400 };
+        // The last two are not always there.
+        let _ = fs::set_permissions(beside(database, ending), Permissions::from_mode(mode));
+    }
+    let mode = if is_writable { 0o700 } else { 0o500 };
+    fs::set_permissions(database.parent().unwrap(), Permissions::from_mode(mode)).unwrap();
 }
 
 /// The same path with another ending.
@@ -76,9 +113,12 @@ pub(crate) async fn survive(fault: Fault, lasts: Duration) -> (Outcome, String) 
     let (database, _folder) = fresh_database(Backend::Sqlite).await;
     let path = PathBuf::from(database.strip_prefix("sqlite://").unwrap());
     let aside = beside(&path, ".aside");
-    let scene = Arc::new(Scene::on(&database, 1, start).await);
-    let (other, _other_folder) = fresh_database(Backend::Sqlite).await;
-    let other_place = Scene::on(&other, 1, start).await;
+    // Root may write where nobody may.
+    let account = if fault == Fault::ReadOnly { account() } else { None };
+    let folder = |path: &Path| path.parent().unwrap().to_owned();
+    let scene = Arc::new(Scene::on(&database, 1, |place| start(place, &folder(&path), account)).await);
+    let (other, other_folder) = fresh_database(Backend::Sqlite).await;
+    let other_place = Scene::on(&other, 1, |place| start(place, other_folder.path(), None)).await;
     drop(other_place); // a database with clients, users and keys of its own
     let held = tokio::sync::Mutex::new(None);
     let hold = async |sql: &'static str| {
@@ -88,19 +128,27 @@ pub(crate) async fn survive(fault: Fault, lasts: Duration) -> (Outcome, String) 
         *held.lock().await = Some(connection);
     };
     let begin = async || match fault {
-        Fault::DiskFull => limit(&scene.nodes[0], FULL),
+        Fault::DiskFull => limit(&scene.nodes[0], account, FULL),
         Fault::WriterHeld => hold("BEGIN IMMEDIATE").await,
         Fault::ReaderHeld => hold("BEGIN; SELECT count(*) FROM users").await,
-        Fault::Removed => std::fs::rename(&path, &aside).unwrap(),
+        Fault::Removed => fs::rename(&path, &aside).unwrap(),
         Fault::Replaced => {
-            std::fs::rename(&path, &aside).unwrap();
-            std::fs::copy(other.strip_prefix("sqlite://").unwrap(), &path).map(drop).unwrap();
+            fs::rename(&path, &aside).unwrap();
+            fs::copy(other.strip_prefix("sqlite://").unwrap(), &path).map(drop).unwrap();
+        }
+        Fault::ReadOnly => {
+            set_writable(&path, false);
+            // What is open stays writable: a failed transaction costs its connection, and the next one is a new one.
+            limit(&scene.nodes[0], account, FULL);
+            scene.nodes[0].says("readonly database");
+            limit(&scene.nodes[0], account, NOT_FULL);
         }
     };
     let end = async || match fault {
-        Fault::DiskFull => limit(&scene.nodes[0], NOT_FULL),
+        Fault::DiskFull => limit(&scene.nodes[0], account, NOT_FULL),
         Fault::WriterHeld | Fault::ReaderHeld => drop(held.lock().await.take()),
-        Fault::Removed | Fault::Replaced => std::fs::rename(&aside, &path).unwrap(),
+        Fault::Removed | Fault::Replaced => fs::rename(&aside, &path).unwrap(),
+        Fault::ReadOnly => set_writable(&path, true),
     };
     let outcome = survey(&scene, lasts, true, begin, end).await;
     let mut connection = SqliteConnection::connect(&database).await.unwrap();
