@@ -117,7 +117,10 @@ fn run(run: &mut Run) -> String {
          acknowledged change that was gone afterwards. *Full service*: from the end of the fault until every operation was \
          served on every node, in one round. Afterwards every place in the pool of each node was usable. *Lines*: at level \
          WARN or ERROR, of the node that wrote most.\n\n{table}\n\
-         Not run: `max_page_count` of SQLite, which holds for one connection only; the limit on files stands for it.\n",
+         A second server on one SQLite file is refused; `cargo test` has that \
+         (`a_sqlite_file_admits_one_server_and_any_number_of_commands`).\n\n\
+         Not run: `max_page_count` of SQLite, which holds for one connection only; the limit on files stands for it. A \
+         file system that is mounted again as read-only, which takes rights that tests do not have.\n",
         LASTS.as_secs(),
     )
 }
