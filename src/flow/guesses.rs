@@ -82,7 +82,7 @@ pub(super) struct Guesses {
     /// Apart from the logins: these cost whoever fails no hash, and must not push the others out.
     clients: Counted,
     /// Users and the networks that were noted for them, and when.
-    noted: Cache<(Uuid, Network), Timestamp>,
+    noted: Arc<Cache<(Uuid, Network), Timestamp>>,
     asking: Semaphore,
     audits: Limit,
 }
@@ -92,7 +92,7 @@ impl Guesses {
         Self {
             logins: Arc::new(Cache::new(NAMES)),
             clients: Cache::new(NAMES),
-            noted: Cache::new(NAMES),
+            noted: Arc::new(Cache::new(NAMES)),
             asking: Semaphore::new(ASKING),
             audits: Limit::of_audits(clock),
         }
@@ -240,8 +240,14 @@ impl Login {
             return;
         }
         guesses.noted.insert((user, self.network), now);
-        let (store, network) = (app.store.clone(), self.network);
-        beside(async move { store.network_note(user, network, now).await });
+        let (store, noted, network) = (app.store.clone(), Arc::clone(&guesses.noted), self.network);
+        beside(async move {
+            let written = store.network_note(user, network, now).await;
+            if written.is_err() {
+                noted.remove(&(user, network));
+            }
+            written
+        });
     }
 
     fn audit(&self, app: &App, target: &str, detail: String) {
