@@ -183,36 +183,9 @@ impl Login {
         (Name::AccountAndNetwork(self.account, self.network), ACCOUNT_AND_NETWORK)
     }
 
-    /// Whether the login may be judged now.
-    ///
-    /// # Errors
-    /// [`Throttled`](super::Failure::Throttled) when there were too many failures.
-    fn check(&self, app: &App) -> Result<()> {
-        if !app.settings.throttling {
-            return Ok(());
-        }
-        let now = app.clock.now();
-        let here = wait(&app.guesses.logins, self.here(), now);
-        if self.is_known {
-            return refuse_if_any(app, &[here], REASON);
-        }
-        let network = wait(&app.guesses.logins, (Name::Network(self.network), NETWORK), now);
-        let account = (self.wait_of_account(app, now), Name::Account(self.account));
-        refuse_if_any(app, &[here, network, account], REASON)
-    }
-
     /// In a storm of logins, those of users who are known where they come from go first.
     pub(super) fn precedence(&self) -> Precedence {
         if self.is_known { Precedence::Known } else { Precedence::Anybody }
-    }
-
-    /// Begins the verdict.
-    ///
-    /// # Errors
-    /// As [`Self::check`].
-    pub(super) fn begin<'a>(&'a self, app: &'a App) -> Result<Verdict<'a, Self>> {
-        self.check(app)?;
-        Ok(Verdict { attempt: self, app, is_open: true })
     }
 
     /// By what all nodes counted, and what this one has not told them yet.
@@ -220,7 +193,8 @@ impl Login {
         let own = held(&app.guesses.logins, Name::Account(self.account));
         let together = match (self.shared, own) {
             (Some(shared), Some(own)) => {
-                Failures { count: ACCOUNT.left(shared, now) + ACCOUNT.left(own, now), last: shared.last.max(own.last) }
+                let last = shared.last.max(own.last);
+                Failures { count: ACCOUNT.left(shared, last) + ACCOUNT.left(own, last), last }
             }
             (shared, own) => match shared.or(own) {
                 Some(failures) => failures,
@@ -257,7 +231,17 @@ impl Login {
 
 impl Attempt for Login {
     fn check(&self, app: &App) -> Result<()> {
-        Self::check(self, app)
+        if !app.settings.throttling {
+            return Ok(());
+        }
+        let now = app.clock.now();
+        let here = wait(&app.guesses.logins, self.here(), now);
+        if self.is_known {
+            return refuse_if_any(app, &[here], REASON);
+        }
+        let network = wait(&app.guesses.logins, (Name::Network(self.network), NETWORK), now);
+        let account = (self.wait_of_account(app, now), Name::Account(self.account));
+        refuse_if_any(app, &[here, network, account], REASON)
     }
 
     /// What goes to the database goes there beside the answer, which takes as long for a name that exists as for one that
@@ -299,9 +283,25 @@ impl Attempt for Login {
 /// What is being judged, and counts as failed unless it is said otherwise.
 pub(super) trait Attempt {
     /// Whether it may be judged now.
+    ///
+    /// # Errors
+    /// [`Throttled`](super::Failure::Throttled) when there were too many failures.
     fn check(&self, app: &App) -> Result<()>;
+
     /// Counts a failure.
     fn failed(&self, app: &App);
+
+    /// Begins a verdict that takes time: on a password, or a secret that somebody chose.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    fn begin<'a>(&'a self, app: &'a App) -> Result<Verdict<'a, Self>>
+    where
+        Self: Sized,
+    {
+        self.check(app)?;
+        Ok(Verdict { attempt: self, app, is_open: true })
+    }
 }
 
 /// A verdict that takes time. Dropped while it is open, because whoever asked has gone, it counts as a failure.
@@ -346,15 +346,6 @@ impl Authentication<'_> {
             (Name::ClientAndNetwork(sha256(self.client_id.as_bytes()), network), CLIENT_AND_NETWORK),
             (Name::ClientsOfNetwork(network), CLIENTS_OF_NETWORK),
         ]
-    }
-
-    /// Begins a verdict that takes time: on a secret that somebody chose.
-    ///
-    /// # Errors
-    /// [`Throttled`](super::Failure::Throttled) when there were too many failures.
-    pub(super) fn begin<'a>(&'a self, app: &'a App) -> Result<Verdict<'a, Self>> {
-        self.check(app)?;
-        Ok(Verdict { attempt: self, app, is_open: true })
     }
 }
 

@@ -1,7 +1,8 @@
 //! The resource owner password grant (RFC 6749 §4.3).
 //!
 //! 1. Are there a username and a password? 2. May the client have what it asks for? 3. Is the password right, after not
-//!    too many wrong ones? 4. May the user have it? 5. Begin a session, if the client may refresh, provided that nothing was changed meanwhile.
+//!    too many wrong ones? 4. May the user have it? 5. Begin a session, if the client may refresh, provided that nothing
+//!    was changed meanwhile.
 
 use secrecy::SecretString;
 
