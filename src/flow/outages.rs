@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::oauth::cause::Cause;
+
 /// The least time between two lines with the same reason.
 const BETWEEN: Duration = Duration::from_secs(10);
 /// The most reasons that are told apart.
@@ -26,14 +28,20 @@ impl Outages {
         match self.untold(reason, Instant::now()) {
             Some(0) => tracing::error!(
                 endpoint,
-                cause = "could_not_check",
+                cause = Cause::CouldNotCheck.name(),
                 reason,
                 %request_id,
                 %address,
                 "a request could not be decided and was answered 503; more of this kind are told together"
             ),
             Some(others) => {
-                tracing::error!(endpoint, cause = "could_not_check", reason, others, "requests still cannot be decided")
+                tracing::error!(
+                    endpoint,
+                    cause = Cause::CouldNotCheck.name(),
+                    reason,
+                    others,
+                    "requests still cannot be decided"
+                )
             }
             None => tracing::debug!(endpoint, reason, %request_id, %address, "could not be decided"),
         }
