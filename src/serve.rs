@@ -3,6 +3,7 @@
 mod connection;
 mod connections;
 mod files;
+mod leftover;
 mod lock;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
+use hyper::body::Body as _;
 
 /// The largest body, in bytes.
 pub(super) const LARGEST: usize = 64 * 1024;
@@ -39,12 +40,17 @@ async fn read_within(deadline: Duration, largest: usize, headers: &HeaderMap, bo
         let text = "The body is compressed: send it without Content-Encoding.";
         return Err(Unreadable { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, text });
     }
+    let too_large = Unreadable {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        text: "The body is too large: 64 KiB is the limit, and 256 KiB at /auth/explain.",
+    };
+    // Who announces it, and waits to be told to go on, need not send it (RFC 9110 §10.1.1).
+    if body.size_hint().lower() > largest as u64 {
+        return Err(too_large);
+    }
     match tokio::time::timeout(deadline, Limited::new(body, largest).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let text = "The body is too large: 64 KiB is the limit, and 256 KiB at /auth/explain.";
-            Err(Unreadable { status: StatusCode::PAYLOAD_TOO_LARGE, text })
-        }
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large),
         Ok(Err(_)) => Err(Unreadable { status: StatusCode::BAD_REQUEST, text: "The body did not arrive whole." }),
         Err(_) => {
             let text = "The body did not arrive within 10 seconds.";

@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::connections::Places;
+use super::leftover::{Leaving, Leftover};
 use super::tls::HTTP2;
 use super::wire::{Protocol, Wire};
 use crate::http::Peer;
@@ -47,6 +48,8 @@ pub(super) struct Deadlines {
     pub(super) head: Duration,
     /// Without taking anything of an answer.
     pub(super) stall: Duration,
+    /// For what nobody read of a body, before the answer is given as the last one of its connection.
+    pub(super) leftover: Duration,
     /// For what it is still doing when the server stops, or when it is to end for another reason.
     pub(super) drain: Duration,
     /// For the end of an HTTP/2 connection that has no request in flight, unless the server stops.
@@ -142,15 +145,18 @@ where
     let Accepted { peer, mut served, deadlines, places, .. } = accepted;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(deadlines.head).max_buf_size(LARGEST_HEAD as usize);
-    let router = served.router;
-    let service = hyper::service::service_fn(move |request| {
-        let (answer, places) = (answer(router.clone(), peer, request), places.clone());
+    let (router, leftover) = (served.router, Leftover::default());
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let (leftover, places) = (leftover.clone(), places.clone());
+        // Who waits to be told to go on has not sent a body, and is not told to.
+        let patience = if request.headers().contains_key(header::EXPECT) { None } else { Some(deadlines.leftover) };
+        let answer = answer(router.clone(), peer, request.map(|body| Body::new(Leaving::new(body, &leftover))));
         async move {
             let mut answer = answer.await;
-            if places.are_scarce()
+            // The last one on this connection: what follows cannot be found, or the place is for whoever waits.
+            if (!leftover.ends_within(patience).await || places.are_scarce())
                 && let Ok(answer) = &mut answer
             {
-                // The last one on this connection: the place is for whoever waits.
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             answer
@@ -186,9 +192,9 @@ where
     let requests = Arc::new(Requests::of(places));
     let counted = Arc::clone(&requests);
     let router = served.router;
-    let service = hyper::service::service_fn(move |request| {
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let begun = counted.begin();
-        let answer = answer(router.clone(), peer, request);
+        let answer = answer(router.clone(), peer, request.map(Body::new));
         async move {
             let answer = answer.await;
             drop(begun);
@@ -221,9 +227,8 @@ where
 fn answer(
     router: Router,
     peer: SocketAddr,
-    request: Request<Incoming>,
+    mut request: Request,
 ) -> impl Future<Output = Result<Response, Infallible>> + Send + 'static {
-    let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer));
     router.oneshot(request)
 }

@@ -33,7 +33,15 @@ const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 const LASTING: Limits = Limits {
     places: 100,
-    deadlines: Deadlines { opening: NEVER, head: NEVER, stall: NEVER, drain: NEVER, farewell: SHORT, last_call: SHORT },
+    deadlines: Deadlines {
+        opening: NEVER,
+        head: NEVER,
+        stall: NEVER,
+        leftover: NEVER,
+        drain: NEVER,
+        farewell: SHORT,
+        last_call: SHORT,
+    },
     idle_when_scarce: NEVER,
 };
 
@@ -166,6 +174,40 @@ async fn trickles_until_it_is_ended(running: &Running, begin: &[u8], then: &[u8]
         tokio::select! { () = trickle => {}, () = ended => {} }
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_answer_that_overtakes_a_body_arrives_and_the_next_request_is_answered() {
+    let running = start(LASTING, None).await;
+    // Far more than the sockets hold between them, announced and in one chunk of unknown length.
+    let body = vec![b'x'; 8 * 1024 * 1024];
+    let announced = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+    let chunk = format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n", body.len());
+    for (head, end) in [(announced, ""), (chunk, "\r\n0\r\n\r\n")] {
+        let mut stream = running.connect(head.as_bytes()).await;
+        in_time("the body", stream.write_all(&[&body, end.as_bytes(), REQUEST].concat())).await.unwrap();
+        let answers = read_until(&mut stream, "here").await;
+        assert!(answers.starts_with("HTTP/1.1 405") && answers.contains("HTTP/1.1 200"), "{answers}");
+        assert!(!answers.contains("connection: close"), "{answers}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_overtakes_what_does_not_end_is_the_last_one_and_says_so() {
+    let running = start(with(|limits| limits.deadlines.leftover = SHORT), None).await;
+    for lines in ["Content-Length: 9", "Transfer-Encoding: chunked", "Content-Length: 9\r\nExpect: 100-continue"] {
+        let mut stream = running.connect(format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n").as_bytes()).await;
+        let answer = read_to_end(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 405") && answer.contains("connection: close"), "{lines}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_waits_to_send_a_body_that_nobody_wants_is_answered_at_once() {
+    let running = start(LASTING, None).await;
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
+    let answer = read_to_end(&mut running.connect(head.as_bytes()).await).await;
+    assert!(answer.starts_with("HTTP/1.1 405") && answer.contains("connection: close"), "{answer}");
 }
 
 fn certificate() -> Arc<ServerConfig> {
