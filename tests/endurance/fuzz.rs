@@ -5,9 +5,13 @@
 #[path = "../../fuzz/src/lib.rs"]
 mod laws;
 
+use std::collections::VecDeque;
 use std::fs;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc::channel;
+use std::thread;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -35,22 +39,43 @@ fn run(run: &mut Run) -> String {
     }
     let programs = build();
     let folder = run.evidence();
-    for target in &TARGETS {
-        let count = inputs_of(target);
-        while run.wants(&count, GOAL) {
-            let found = match look(target, &programs, &folder, run.random() as u32) {
-                Ok(found) => found,
+    let mut waiting: VecDeque<&'static Target> = TARGETS.iter().collect();
+    thread::scope(|scope| {
+        let (ended, looks) = channel();
+        let begin = |run: &mut Run, waiting: &mut VecDeque<&'static Target>| {
+            while let Some(target) = waiting.pop_front() {
+                if run.wants(&inputs_of(target), GOAL) {
+                    let (seed, ended, programs, folder) = (run.random() as u32, ended.clone(), &programs, &folder);
+                    let found = move || look(target, programs, folder, seed);
+                    scope.spawn(move || {
+                        let found = catch_unwind(found).unwrap_or_else(|_| Err(format!("{} did not run", target.name)));
+                        ended.send((target, found))
+                    });
+                    return 1;
+                }
+            }
+            0
+        };
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let mut running: usize = (0..cores).map(|_| begin(run, &mut waiting)).sum();
+        while running > 0 {
+            let (target, found) = looks.recv().unwrap();
+            match found {
+                Ok(found) => {
+                    run.most(&coverage_of(target), found.coverage);
+                    run.most(&features_of(target), found.features);
+                    run.done(&inputs_of(target), found.inputs);
+                    waiting.push_front(target);
+                }
+                // The others go on.
                 Err(finding) => {
                     run.add(&findings_of(target), 1);
                     run.found(&finding);
-                    break; // on to the next target
                 }
-            };
-            run.most(&coverage_of(target), found.coverage);
-            run.most(&features_of(target), found.features);
-            run.done(&count, found.inputs);
+            }
+            running = running - 1 + begin(run, &mut waiting);
         }
-    }
+    });
     let mut text = "The laws of `fuzz/src`, tried by libFuzzer on what is compiled as for release, with checks of arithmetic and \
         assertions, without a sanitizer (the crate forbids unsafe code). Coverage: edges of the program that were reached; \
         features: edges with how often each was passed.\n\n\
