@@ -129,21 +129,24 @@ impl Share {
 }
 
 /// Lets all others go first. It needs no privilege, yet a sandbox may forbid it.
+///
+/// `SCHED_IDLE` of sched(7): whoever wakes up takes the processor from such a thread at once. A thread at nice 19 may keep
+/// it until the next tick of the clock, which others see in their latency.
 fn lower_priority() {
-    // On Linux this is about the calling thread alone; elsewhere it would be about the whole process.
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
-        static TOLD: std::sync::Once = std::sync::Once::new();
-        TOLD.call_once(|| {
-            tracing::warn!(%error, "threads that hash passwords run at usual priority: a storm of logins slows the rest");
-        });
+    {
+        use thread_priority::unix::{NormalThreadSchedulePolicy, ThreadSchedulePolicy};
+        use thread_priority::{ThreadPriority, set_thread_priority_and_policy, thread_native_id};
+        let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
+            static TOLD: std::sync::Once = std::sync::Once::new();
+            TOLD.call_once(|| {
+                let text = "threads that hash passwords run at usual priority: a storm of logins slows the rest";
+                tracing::warn!(?error, "{text}");
+            });
+        }
     }
 }
-
-/// The nice value of threads that hash. `SCHED_IDLE` would be lower still: measured, it kept the latency of others less
-/// well, and hashing could starve.
-#[cfg(target_os = "linux")]
-const LOWEST_PRIORITY: i32 = 19;
 
 #[cfg(test)]
 mod tests {
@@ -163,29 +166,29 @@ mod tests {
         }
     }
 
-    /// The nice value of the thread with this name, by proc(5).
+    /// The scheduling policy of the thread with this name, by proc(5): field 41, of which two stand before the name's end.
     #[cfg(target_os = "linux")]
-    fn nice_of(name: &str) -> i32 {
+    fn policy_of(name: &str) -> u32 {
         let tasks = std::fs::read_dir("/proc/self/task").unwrap();
         let stats = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).ok());
         let stat = stats.into_iter().find(|stat| stat.contains(&format!("({name})"))).expect("the thread is there");
-        stat.rsplit_once(')').unwrap().1.split_whitespace().nth(16).unwrap().parse().unwrap()
+        stat.rsplit_once(')').unwrap().1.split_whitespace().nth(38).unwrap().parse().unwrap()
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn only_the_thread_that_hashes_has_the_lowest_priority() {
+        const SCHED_OTHER: u32 = 0;
+        const SCHED_IDLE: u32 = 5;
         let companion = thread::Builder::new().name("companion".into());
         let companion = companion.spawn(|| {
             let mut place = Place::start(91).unwrap();
             for _ in 0..2 {
                 place.run("x".into(), Task::Verify(None)).unwrap();
             }
-            (nice_of("hash-91"), nice_of("companion"))
+            (policy_of("hash-91"), policy_of("companion"))
         });
-        let (hashes, companion) = companion.unwrap().join().unwrap();
-        assert_eq!(hashes, LOWEST_PRIORITY);
-        assert_eq!(companion, rustix::process::getpriority_process(None).unwrap());
+        assert_eq!(companion.unwrap().join().unwrap(), (SCHED_IDLE, SCHED_OTHER));
     }
 
     #[test]

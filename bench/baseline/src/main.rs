@@ -1,12 +1,13 @@
 //! What Jeton is measured against, and what it is measured with. Every mode prints one line of JSON, or serves.
 
 mod argon2_rate;
+mod lowest_priority;
 mod open_loop;
 mod server;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: jeton-bench-baseline serve PORT | argon2 THREADS SECONDS | \
+const USAGE: &str = "usage: jeton-bench-baseline serve PORT | argon2 THREADS SECONDS | spin THREADS SECONDS | \
     open-loop PORT RATE SECONDS CONNECTIONS | overload PORT RATE SECONDS CONNECTIONS \
     (these two with TARGET_PATH, AUTHORIZATION and BODY in the environment)";
 
@@ -17,6 +18,10 @@ fn main() -> ExitCode {
     let outcome = match (arguments.first().map(String::as_str), numbers.as_deref()) {
         (Some("serve"), Some(&[number])) => server::run(port(number)),
         (Some("argon2"), Some(&[threads, seconds])) => argon2_rate::run(threads, seconds),
+        (Some("spin"), Some(&[threads, seconds])) => {
+            lowest_priority::spin(threads, seconds);
+            Ok(())
+        }
         (Some("open-loop"), Some(&[number, rate, seconds, connections])) => {
             open_loop::run(port(number), rate, seconds, connections, false)
         }
