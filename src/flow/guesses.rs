@@ -393,12 +393,13 @@ fn refuse_if_any(app: &App, waits: &[(i64, Name)], reason: &'static str) -> Resu
     }
 }
 
-/// Tells the administrators; in an attack some are enough.
+/// Tells the administrators, in the log and the audit trail; in an attack some times are enough.
 fn audit(app: &App, action: &'static str, target: String, detail: String, (id, address): (Uuid, IpAddr)) {
-    tracing::warn!(action, target, detail, request_id = %id, "guessing is slowed down");
     if !app.guesses.audits.allows(action) {
+        tracing::debug!(action, target, detail, request_id = %id, "guessing is slowed down");
         return;
     }
+    tracing::warn!(action, target, detail, request_id = %id, "guessing is slowed down");
     let audited = Audited {
         actor: "nobody".into(),
         request_id: Some(id.to_string()),

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 const EXPLANATIONS: NonZeroU32 = NonZeroU32::new(20).expect("it is not zero");
 /// Explanations that one caller gets at once.
 const EXPLANATIONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(300).expect("it is not zero");
-/// Audit records of slowed down guesses, of each kind, that a node writes at once; and in the long run one each so long.
+/// Times that a node tells of slowed down guesses, of each kind, at once; and in the long run one each so long.
 const AUDITS_AT_ONCE: NonZeroU32 = NonZeroU32::new(30).expect("it is not zero");
 const AUDIT_EACH: Duration = Duration::from_secs(120);
 /// Callers beyond which those who have not asked for a while are forgotten.
@@ -45,7 +45,7 @@ impl Limit {
         Self(RateLimiter::new(quota, DashMapStateStore::default(), Ticks(clock.clone())))
     }
 
-    /// The limit of what is written to the audit trail at the instance of strangers.
+    /// The limit of what is written to the audit trail and to the log at the instance of strangers.
     pub(super) fn of_audits(clock: &Clock) -> Self {
         let quota = Quota::with_period(AUDIT_EACH).map(|quota| quota.allow_burst(AUDITS_AT_ONCE));
         let quota = quota.unwrap_or(Quota::per_hour(AUDITS_AT_ONCE));

@@ -2,11 +2,12 @@
 //!
 //! A thread of low priority may be without a processor for long, also while it holds a lock: whoever waits for that lock
 //! then waits as long. So the thread that hashes shares nothing with anybody but its own companion of usual priority,
-//! which takes the work from the queue, passes it on, and wakes the request. That companion also hashes itself for a
-//! while when the other was starved, so that logins go on, slowly, on a machine that is busy with other requests.
+//! which takes the work from the queue, passes it on, and wakes the request. When the other is starved, the companion
+//! hashes itself, and rests after each hash until the other comes back: so logins go on, slowly, on a machine that is
+//! busy with other requests.
 
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::hashing::Hasher;
 
+/// A hash that takes so many times the quickest is starved; and the part of a processor that hashing gets then.
+const STARVED: u32 = 5;
+
 /// What is to be done with a password.
+#[derive(Clone)]
 pub(super) enum Task {
     /// Compare it with a hash that was kept, if there is one.
     Verify(Option<String>),
@@ -28,7 +33,7 @@ pub(super) enum Answer {
     Hash(String),
 }
 
-/// Work that wanders between the two threads, with the memory that it needs: there is one of it for each place.
+/// Work that wanders between the two threads, with the memory that it needs.
 struct Work {
     hasher: Hasher,
     password: SecretString,
@@ -51,8 +56,13 @@ impl Work {
 pub(super) struct Place {
     work: Sender<Work>,
     done: Receiver<Work>,
+    /// The memory for a hash, unless the other thread has it.
     hasher: Hasher,
-    share: Share,
+    /// The least time that a hash took; none before the first, which is made by the companion to know it.
+    quickest: Option<Duration>,
+    /// The other thread was starved, and has not come back from its work yet.
+    is_alone: bool,
+    rests_until: Option<Instant>,
 }
 
 impl Place {
@@ -71,60 +81,63 @@ impl Place {
                 }
             }
         })?;
-        Ok(Self { work, done, hasher: Hasher::default(), share: Share::default() })
+        Ok(Self::between(work, done))
+    }
+
+    fn between(work: Sender<Work>, done: Receiver<Work>) -> Self {
+        Self { work, done, hasher: Hasher::default(), quickest: None, is_alone: false, rests_until: None }
+    }
+
+    /// Waits until the next work may begin.
+    pub(super) fn rest(&mut self) {
+        if let Some(until) = self.rests_until.take()
+            && let Ok(late) = self.done.recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            self.comes_back(late);
+        }
     }
 
     /// Does the work; how long it took. None: the thread that hashes has ended.
     pub(super) fn run(&mut self, password: SecretString, task: Task) -> Option<(Answer, Duration)> {
         let begun = Instant::now();
-        let work = Work { hasher: std::mem::take(&mut self.hasher), password, task, answer: None };
-        let here = self.share.is_owed();
-        let work = if here {
-            work.done()
-        } else {
-            self.work.send(work).ok()?;
-            self.done.recv().ok()?
-        };
-        self.hasher = work.hasher;
-        let took = begun.elapsed();
-        self.share.note(took, here);
-        Some((work.answer?, took))
-    }
-}
-
-/// Sees to it that hashing gets a fifth of a processor.
-#[derive(Debug)]
-struct Share {
-    quickest: Duration,
-    /// How many hashes are made at usual priority next.
-    owed: u32,
-}
-
-impl Default for Share {
-    /// The first hash is made at usual priority, to know what one takes.
-    fn default() -> Self {
-        Self { quickest: Duration::MAX, owed: 1 }
-    }
-}
-
-impl Share {
-    /// A hash that took so many times the quickest was starved.
-    const STARVED: u32 = 5;
-    /// The most that is made up for: a machine may sleep for a night.
-    const MOST_OWED: u32 = 64;
-
-    fn is_owed(&self) -> bool {
-        self.owed > 0
-    }
-
-    fn note(&mut self, took: Duration, here: bool) {
-        self.quickest = self.quickest.min(took);
-        if here {
-            self.owed -= 1;
-            return;
+        if self.is_alone
+            && let Ok(late) = self.done.try_recv()
+        {
+            self.comes_back(late);
         }
-        let due = took.as_nanos() / (self.quickest.as_nanos().max(1) * u128::from(Self::STARVED));
-        self.owed = u32::try_from(due).unwrap_or(u32::MAX).min(Self::MOST_OWED);
+        if let Some(quickest) = self.quickest.filter(|_| !self.is_alone) {
+            let work = self.take(password.clone(), task.clone());
+            self.work.send(work).ok()?;
+            match self.done.recv_timeout(quickest * STARVED) {
+                Ok(work) => {
+                    self.hasher = work.hasher;
+                    return Some((work.answer?, self.note(begun)));
+                }
+                Err(RecvTimeoutError::Timeout) => self.is_alone = true,
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        let here = Instant::now();
+        let work = self.take(password, task).done();
+        self.hasher = work.hasher;
+        let took = self.note(here);
+        self.rests_until = self.is_alone.then(|| Instant::now() + took * (STARVED - 1));
+        Some((work.answer?, begun.elapsed()))
+    }
+
+    fn take(&mut self, password: SecretString, task: Task) -> Work {
+        Work { hasher: std::mem::take(&mut self.hasher), password, task, answer: None }
+    }
+
+    /// The other thread is there again. Its answer is too late for anybody, and of two memories one is enough.
+    fn comes_back(&mut self, late: Work) {
+        (self.is_alone, self.hasher) = (false, late.hasher);
+    }
+
+    fn note(&mut self, begun: Instant) -> Duration {
+        let took = begun.elapsed();
+        self.quickest = Some(self.quickest.map_or(took, |quickest| quickest.min(took)));
+        took
     }
 }
 
@@ -192,22 +205,40 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_was_starved_makes_up_for_it_and_then_tries_again() {
-        let millis = Duration::from_millis;
-        let mut share = Share::default();
-        assert!(share.is_owed(), "the first is made at usual priority");
-        share.note(millis(20), true);
-        for took in [17, 30, 84] {
-            assert!(!share.is_owed());
-            share.note(millis(took), false);
+    fn while_the_other_thread_is_starved_the_companion_hashes_and_rests() {
+        let (work, waiting) = channel::<Work>();
+        let (finished, done) = channel();
+        let mut place = Place::between(work, done);
+        let is_right = |place: &mut Place| {
+            let Some((Answer::Hash(hash), _)) = place.run("right".into(), Task::Hash) else { panic!("no hash") };
+            Hasher::default().verify(b"right", Some(&hash))
+        };
+        assert!(is_right(&mut place), "the first one is made here");
+        assert!(waiting.try_recv().is_err() && !place.is_alone && place.rests_until.is_none());
+        // The other takes the second one, and does not get on with it.
+        assert!(is_right(&mut place));
+        let starved = waiting.try_recv().unwrap();
+        for _ in 0..3 {
+            assert!(place.is_alone && place.rests_until.is_some());
+            place.rest();
+            assert!(is_right(&mut place));
         }
-        for (starved, owed) in [(85, 1), (850, 10), (1_000_000, Share::MOST_OWED)] {
-            share.note(millis(starved), false);
-            for _ in 0..owed {
-                assert!(share.is_owed(), "{starved}");
-                share.note(millis(40), true);
-            }
-            assert!(!share.is_owed(), "{starved}");
-        }
+        assert!(waiting.try_recv().is_err(), "it gets no more work meanwhile");
+        // It comes back while the companion rests, and gets the next one.
+        finished.send(starved.done()).unwrap();
+        place.rest();
+        assert!(!place.is_alone && place.rests_until.is_none());
+        let other = thread::spawn(move || finished.send(waiting.recv().unwrap().done()).is_ok());
+        assert!(is_right(&mut place) && other.join().unwrap());
+    }
+
+    #[test]
+    fn a_place_whose_other_thread_has_ended_says_so() {
+        let (work, waiting) = channel::<Work>();
+        let (finished, done) = channel();
+        let mut place = Place::between(work, done);
+        assert!(place.run("x".into(), Task::Hash).is_some());
+        drop((waiting, finished));
+        assert!(place.run("x".into(), Task::Hash).is_none());
     }
 }

@@ -214,6 +214,7 @@ fn serve(mut place: Place, shared: &Shared) {
         shared.state().queue.finished(took);
         // Nobody listens any more when the client has gone.
         let _ = answer.send(outcome);
+        place.rest();
     }
 }
 

@@ -147,3 +147,26 @@ on_both_stores!(one_event_stays_one_line_of_the_log, async |backend| {
         running.stop();
     }
 });
+
+on_both_stores!(an_attack_from_everywhere_is_told_a_few_times, async |backend| {
+    let mut place = Place::new(backend).await;
+    place.set("JETON_TRUSTED_PROXIES", "127.0.0.1");
+    place.set("JETON_THROTTLING", "on");
+    place.json(&["client", "create", "--client-id", "shop", "--grant-types", "client_credentials"]);
+    let running = place.serve(&[]);
+    let http = reqwest::Client::new();
+    let wrong = format!("jcs_{}", "x".repeat(43));
+    // The burst that is told, and some more.
+    for network in 1..=36 {
+        for _ in 0..20 {
+            let request = http.post(format!("{}/auth/token", running.base)).basic_auth("shop", Some(&wrong));
+            let request = request.header("X-Forwarded-For", format!("192.0.2.{network}"));
+            let status = request.form(&[("grant_type", "client_credentials")]).send().await.unwrap().status();
+            assert_eq!(status, 401, "failure from network {network}");
+        }
+    }
+    running.says("address=192.0.2.36");
+    let log = running.log.lock().unwrap().clone();
+    let told = log.lines().filter(|line| line.contains("guessing is slowed down")).count();
+    assert!((30..34).contains(&told), "{told} lines: {log}");
+});
