@@ -22,8 +22,8 @@ use self::prose::Prose;
 use self::reference::Reference;
 use super::{Cors, Route};
 use crate::flow::App;
-use crate::oauth::advice::{self, Explaining};
 use crate::oauth::cause::Cause;
+use crate::oauth::commands::{self, Explaining};
 use crate::oauth::error::ErrorCode;
 use crate::token::sha256;
 
@@ -132,7 +132,7 @@ async fn show_error(State(app): State<Arc<App>>, path: Result<Path<String>, Path
     } else {
         "The log has one line of each refusal, with the `X-Request-Id` of the answer and the exact reason.".to_owned()
     };
-    let explaining = found.cause.and_then(advice::explaining);
+    let explaining = found.cause.and_then(commands::explaining);
     let explained = explaining.map_or_else(Vec::new, |Explaining { here: command, by_client }| {
         let by_client = by_client.map(|command| (BY_CLIENT, here(command)));
         [(HERE, here(command))].into_iter().chain(by_client).collect()

@@ -4,6 +4,10 @@
 //! `{issuer}` and `{ops}` stand for the addresses of this server. `code` stands in backticks.
 
 use super::cause::Cause;
+use super::commands::{
+    BYTES, CLAIMS, DOCTOR, EXPLAIN_REFRESH_TOKEN, INTROSPECT, KEYS, METADATA, NEW_TOKEN, READY, REFRESH, REVOKE,
+    SHOW_CLIENT, SHOW_USER, VERIFY,
+};
 
 /// What is to be said of an error.
 #[derive(Clone, Copy, Debug)]
@@ -20,95 +24,6 @@ pub struct Advice {
     pub administrator: &'static str,
     /// Commands that help, besides those that explain.
     pub commands: &'static [&'static str],
-}
-
-/// How a refusal is explained on this server.
-#[derive(Clone, Copy, Debug)]
-pub struct Explaining {
-    /// The command on the machine of the server.
-    pub here: &'static str,
-    /// The request of a client that has a secret; none where the request is at fault and not the token.
-    pub by_client: Option<&'static str>,
-}
-
-/// A command.
-pub const EXPLAIN_HERE: &str = "printf '%s\\n' \"$TOKEN\" | jeton token explain";
-/// A command.
-pub const EXPLAIN_REFRESH_TOKEN: &str = "printf '%s\\n' \"$REFRESH_TOKEN\" | jeton token explain --refresh-token";
-/// A command.
-pub const EXPLAIN: &str = "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/explain --data-urlencode \"token=$TOKEN\"";
-/// A command.
-pub const NEW_TOKEN: &str = "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/token -d grant_type=client_credentials";
-/// A command.
-pub const REFRESH: &str = "curl -s {issuer}/auth/token -d grant_type=refresh_token -d client_id=CLIENT_ID --data-urlencode \"refresh_token=$REFRESH_TOKEN\"";
-/// A command.
-pub const REVOKE: &str = "curl -s {issuer}/auth/revoke -d client_id=CLIENT_ID --data-urlencode \"token=$TOKEN\"";
-/// A command.
-pub const INTROSPECT: &str =
-    "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/introspect --data-urlencode \"token=$TOKEN\"";
-/// A command.
-pub const VERIFY: &str =
-    "curl -s -i -H \"Authorization: Bearer $TOKEN\" '{issuer}/auth/verify?audience=https://api.example.com'";
-/// A command.
-pub const CLAIMS: &str =
-    "printf '%s===' \"$(printf %s \"$TOKEN\" | cut -d. -f2 | tr -- -_ +/)\" | base64 -d 2>/dev/null; echo";
-/// A command.
-pub const BYTES: &str = "printf %s \"$TOKEN\" | od -c | head";
-/// A command.
-pub const KEYS: &str = "curl -s {issuer}/.well-known/jwks.json";
-/// A command.
-pub const METADATA: &str = "curl -s {issuer}/.well-known/oauth-authorization-server";
-/// A command.
-pub const ADMIN_TOKEN: &str =
-    "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/token -d grant_type=client_credentials -d scope=jeton:admin";
-/// A command.
-pub const SHOW_CLIENT: &str = "jeton client show CLIENT_ID";
-/// A command.
-pub const SHOW_USER: &str = "jeton user show USERNAME";
-/// A command.
-pub const DOCTOR: &str = "jeton doctor";
-/// A command.
-pub const READY: &str = "curl -s http://{ops}/readyz";
-
-/// How a refusal for this cause is explained; nothing can be explained while nothing can be checked.
-pub const fn explaining(cause: Cause) -> Option<Explaining> {
-    let by_client = Some(EXPLAIN);
-    Some(match cause {
-        Cause::Missing => Explaining {
-            here: "jeton token explain --curl <<'END'\ncurl https://api.example.com/data\nEND",
-            by_client: None,
-        },
-        Cause::SentTwice => Explaining {
-            here: "jeton token explain --curl <<'END'\ncurl -H 'Authorization: Bearer TOKEN' \
-                   'https://api.example.com/data?access_token=TOKEN'\nEND",
-            by_client: None,
-        },
-        Cause::InQueryString => Explaining {
-            here: "jeton token explain --curl <<'END'\ncurl 'https://api.example.com/data?access_token=TOKEN'\nEND",
-            by_client: None,
-        },
-        Cause::WrongScheme => Explaining {
-            here: "jeton token explain --curl <<'END'\ncurl -H 'Authorization: Token TOKEN' \
-                   https://api.example.com/data\nEND",
-            by_client: None,
-        },
-        Cause::WrongAudience => Explaining {
-            here: "printf '%s\\n' \"$TOKEN\" | jeton token explain --audience https://api.example.com",
-            by_client: Some(
-                "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/explain --data-urlencode \"token=$TOKEN\" \
-                 -d audience=https://api.example.com",
-            ),
-        },
-        Cause::InsufficientScope => Explaining {
-            here: "printf '%s\\n' \"$TOKEN\" | jeton token explain --scope 'read write'",
-            by_client: Some(
-                "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/explain --data-urlencode \"token=$TOKEN\" \
-                 -d 'scope=read write'",
-            ),
-        },
-        Cause::CouldNotCheck => return None,
-        _ => Explaining { here: EXPLAIN_HERE, by_client },
-    })
 }
 
 /// What is to be said of a cause.

@@ -5,6 +5,7 @@ pub mod cause;
 pub mod challenge;
 pub mod claims;
 pub mod client;
+pub mod commands;
 pub mod credentials;
 pub mod error;
 pub mod form;

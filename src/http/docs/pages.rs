@@ -2,11 +2,12 @@
 //!
 //! In the commands, `{issuer}` and `{ops}` stand for the addresses of this server. `code` stands in backticks.
 
-use crate::oauth::advice::{
-    self, ADMIN_TOKEN, Advice as Text, DOCTOR, EXPLAIN, EXPLAIN_HERE, EXPLAIN_REFRESH_TOKEN, METADATA, NEW_TOKEN,
-    READY, SHOW_CLIENT, SHOW_USER,
-};
+use crate::oauth::advice::{self, Advice as Text};
 use crate::oauth::cause::Cause;
+use crate::oauth::commands::{
+    ADMIN_TOKEN, DOCTOR, EXPLAIN, EXPLAIN_HERE, EXPLAIN_REFRESH_TOKEN, METADATA, NEW_TOKEN, READY, SHOW_CLIENT,
+    SHOW_USER,
+};
 use crate::oauth::error::ErrorCode;
 
 /// The codes with which the admin API answers; each is the last part of `type` of a problem.
@@ -282,7 +283,7 @@ mod tests {
                 assert!(text.ends_with('.') && text.len() > 7, "{}: {text:?}", page.code);
                 assert_eq!(text.matches('`').count() % 2, 0, "{}: {text:?}", page.code);
             }
-            let explained = page.cause.and_then(advice::explaining).is_some();
+            let explained = page.cause.and_then(crate::oauth::commands::explaining).is_some();
             assert!(explained || !commands.is_empty(), "{}", page.code);
         }
     }

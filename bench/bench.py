@@ -1,0 +1,70 @@
+"""The servers of a run, and what is found out with them."""
+
+import os
+import sqlite3
+
+from jeton import Jeton
+from load import CONNECTIONS
+from postgres import Postgres
+from processes import say
+
+SESSION_COLUMNS = ("id, user_id, client_id, scope, audiences, nonce_hash, generation, retries, log, created_at, "
+                   "last_refreshed_at, idle_expires_at, expires_at, ended")
+
+
+class Bench:
+    """The whole run: its servers, its tables, and how the figures compare with what was set as a goal."""
+
+    def __init__(self, options, folder, programs):
+        self.options, self.folder = options, folder
+        self.lines_after, self.goals, self.servers = [], [], []
+        self.hash_rate = 0  # Argon2 alone, where that was measured
+        self.postgres = Postgres(folder, programs)
+        self.postgres.sql("postgres", "CREATE DATABASE jeton")
+        say("making databases, clients and users")
+        self.sqlite = Jeton("SQLite", folder, "sqlite://" + self.path("es256.db"))
+        self.eddsa = Jeton("SQLite EdDSA", folder, "sqlite://" + self.path("eddsa.db"), JETON_SIGNING_ALG="EdDSA")
+        self.pg = Jeton("Postgres", folder, self.postgres.url("jeton"))
+        for copy in ("pgbench", "many"):
+            self.postgres.sql("postgres", f"CREATE DATABASE {copy} TEMPLATE jeton")
+        self.copy_sqlite("grouped.db")
+        self.make_sessions()
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def copy_sqlite(self, name):
+        """Copies the SQLite database as it is now; gives the address of the copy."""
+        with sqlite3.connect(self.path("es256.db")) as source, sqlite3.connect(self.path(name)) as copy:
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode=WAL")
+        return "sqlite://" + self.path(name)
+
+    def make_sessions(self):
+        """One session for each connection of those that work on the databases without Jeton."""
+        self.postgres.sql("pgbench", f"INSERT INTO sessions ({SESSION_COLUMNS}) SELECT ('00000000-0000-7000-8000-' || "
+                          "lpad(n::text, 12, '0'))::uuid, gen_random_uuid(), 'refresh', 'read write', '[]', "
+                          "sha256('x'), 0, 0, 0, 0, 0, 0, 0, false FROM generate_series(0, 31) n")
+        with sqlite3.connect(self.path("grouped.db")) as base:
+            base.executemany(f"INSERT INTO sessions ({SESSION_COLUMNS}) VALUES "
+                             "(?, x'00', 'refresh', 'read write', '[]', x'00', 0, 0, 0, 0, 0, 0, 0, 0)",
+                             [(bytes([0] * 15 + [n]),) for n in range(CONNECTIONS)])
+
+    def start(self, jeton):
+        jeton.start()
+        say(f"{jeton.name}: first token after {jeton.first_token * 1000:.0f} ms, {jeton.first_memory / 1e6:.1f} MB")
+        self.servers.append([jeton.name, jeton.first_token, jeton.first_memory, None, jeton])
+        return jeton
+
+    def stop(self, jeton):
+        for server in self.servers:
+            if server[4] is jeton and server[3] is None:
+                server[3] = jeton.process.memory()
+        jeton.stop()
+
+    def goal(self, what, goal, measured, met):
+        self.goals.append((what, goal, measured, "yes" if met else "**no**"))
+
+    def fact(self, title, text):
+        say(f"{title}: {text}")
+        self.lines_after.append(f"* {title}: {text}")

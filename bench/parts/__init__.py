@@ -1,0 +1,32 @@
+"""The parts of a run, in their order. Each gives its tables, and leaves its facts and goals with the bench."""
+
+import subprocess
+
+from processes import Failed, Process, Skipped, say
+
+from .floods import overload, storm
+from .lag import lag
+from .many import idle, revocations, sessions, tokens
+from .rates import issuing, passwords, refreshing
+from .refusals import alike
+
+PARTS = {part.__name__: part for part in (issuing, refreshing, passwords, storm, overload, alike, revocations, sessions,
+                                          tokens, lag, idle)}
+
+
+def measure(bench):
+    """Every part on its own: what fails in one is reported, and the others go on."""
+    bench.start(bench.sqlite)
+    bench.start(bench.pg)
+    for name in bench.options.only or PARTS:
+        part = PARTS[name]
+        title, kept = part.__doc__.rstrip("."), Process.running[:]
+        say(f"--- {title}")
+        try:
+            yield from part(bench) or ()
+        except Skipped as reason:
+            bench.fact(title, f"skipped: {reason}")
+        except (Failed, OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
+            bench.fact(title, f"FAILED: {error}")
+        for process in [process for process in Process.running if process not in kept]:
+            process.stop()

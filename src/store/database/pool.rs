@@ -1,0 +1,157 @@
+//! The pool of connections, and what becomes of one that was lent.
+//!
+//! A connection is given back to the pool only when the last thing that was asked of it came to its end; otherwise
+//! (an error of the transport, a time limit, a request that was dropped in the middle) it is closed, and with it those
+//! that wait unused: what broke one has most likely broken them. So a stalled database never leaves a half-used
+//! connection behind, and never a lost place in the pool.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use deadpool::Runtime;
+use deadpool::managed::{self, Metrics, Object, PoolError, RecycleResult};
+use tokio::sync::OwnedMutexGuard;
+
+use super::connection::{CONNECT_LIMIT, Link};
+use super::faults::{Trouble, within};
+use super::location::Location;
+use crate::store::file::OpenedFile;
+use crate::store::row::{Row, Value};
+use crate::store::{Result, StoreError};
+
+/// Connections that are lent one at a time.
+pub(super) type Pool = managed::Pool<Manager>;
+
+/// The longest wait for a free connection.
+const WAIT_LIMIT: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(super) struct Manager {
+    location: Location,
+    /// The SQLite file that the first connection opened.
+    file: Arc<OpenedFile>,
+}
+
+impl managed::Manager for Manager {
+    type Type = Link;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> sqlx::Result<Link> {
+        // Connecting takes much room and is rare: kept on the heap, so that no statement carries that room about.
+        let link = Box::pin(Link::open(&self.location, !self.file.is_known())).await?;
+        if let Some(path) = self.location.file() {
+            self.file.opened(path);
+        }
+        Ok(link)
+    }
+
+    /// Nothing is asked of a connection before it is used again: [`Lease`] has closed all that are not sound.
+    async fn recycle(&self, _: &mut Link, _: &Metrics) -> RecycleResult<sqlx::Error> {
+        Ok(())
+    }
+}
+
+/// A pool of so many connections; none is opened before it is needed.
+pub(super) fn open(location: &Location, file: &Arc<OpenedFile>, size: usize) -> Result<Pool> {
+    Pool::builder(Manager { location: location.clone(), file: Arc::clone(file) })
+        .max_size(size)
+        .wait_timeout(Some(WAIT_LIMIT))
+        .create_timeout(Some(CONNECT_LIMIT))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+/// What a connection on loan is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing: it can go back to the pool.
+    Idle,
+    /// It is in a transaction.
+    InTransaction,
+    /// It was asked something and has not answered yet.
+    Asked,
+    /// It is of no more use.
+    Broken,
+}
+
+/// A connection on loan. It goes back to the pool only if it is idle, else it is closed.
+pub(super) struct Lease {
+    object: Option<Object<Manager>>,
+    state: State,
+    begun: Instant,
+    limit: Duration,
+    pools: [Option<Pool>; 2],
+    _writer: Option<OwnedMutexGuard<()>>,
+}
+
+impl Lease {
+    /// Lends a connection for statements that answer within `limit`; those of `related` break with it. It keeps the
+    /// writer's turn, if it has that.
+    pub(super) async fn of(
+        pool: &Pool,
+        related: Option<&Pool>,
+        limit: Duration,
+        writer: Option<OwnedMutexGuard<()>>,
+    ) -> Result<Self> {
+        let object = pool.get().await.map_err(|error| {
+            StoreError::Unavailable(match error {
+                PoolError::Backend(error) => error.to_string(),
+                PoolError::Timeout(_) => "no connection was to be had in time".into(),
+                other => other.to_string(),
+            })
+        })?;
+        Ok(Self {
+            object: Some(object),
+            state: State::Idle,
+            begun: Instant::now(),
+            limit,
+            pools: [Some(pool.clone()), related.cloned()],
+            _writer: writer,
+        })
+    }
+
+    fn link(&mut self) -> Result<&mut Link> {
+        self.object.as_deref_mut().ok_or_else(|| StoreError::Unavailable("the connection is closed".into()))
+    }
+
+    /// Runs one statement that leaves the connection in this state.
+    pub(super) async fn query(&mut self, sql: &'static str, values: Vec<Value>, then: State) -> Result<Vec<Row>> {
+        self.state = State::Asked;
+        let outcome = within(self.limit, self.link()?.query(sql, values)).await;
+        // A refusal leaves the connection as it was.
+        self.answered(outcome, then, then)
+    }
+
+    pub(super) async fn script(&mut self, sql: &str, limit: Duration, then: State) -> Result<()> {
+        self.state = State::Asked;
+        let outcome = within(limit, self.link()?.script(sql)).await;
+        // After a COMMIT that was refused, the transaction may be open still.
+        self.answered(outcome, then, State::InTransaction)
+    }
+
+    fn answered<T>(&mut self, outcome: std::result::Result<T, Trouble>, then: State, refused: State) -> Result<T> {
+        match &outcome {
+            Ok(_) => self.state = then,
+            Err(Trouble::Refused(_)) => self.state = refused,
+            Err(Trouble::Broken(_)) => self.state = State::Broken,
+        }
+        outcome.map_err(StoreError::from)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.state == State::Idle {
+            return;
+        }
+        drop(self.object.take().map(Object::take));
+        if self.state == State::Broken {
+            // Those that were used since this one was lent have shown that they are alive.
+            let lent_for = self.begun.elapsed();
+            for pool in self.pools.iter().flatten() {
+                pool.retain(|_, metrics| metrics.last_used() < lent_for);
+            }
+        }
+    }
+}
