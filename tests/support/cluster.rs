@@ -57,6 +57,11 @@ impl Cluster {
         standby
     }
 
+    /// A place for a server, which has no data yet and does not run.
+    pub(crate) fn without_data() -> Self {
+        Self::prepare("")
+    }
+
     /// Makes a standby the primary.
     pub(crate) fn promote(&self) {
         self.run("pg_ctl", &["-w", "promote"]);

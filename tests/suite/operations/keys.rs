@@ -91,3 +91,29 @@ async fn what_was_leaked_is_taken_back_and_a_user_is_removed() {
     let rows = fs::read(machine.folder.path().join("after.db")).unwrap();
     assert!(!rows.windows(5).any(|window| window == b"alice"), "the name is nowhere in the database");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_addresses_of_an_attack_are_found_in_the_log() {
+    let machine = Machine::new(Backend::Sqlite);
+    machine.login("alice", "wonderland").await.assert_ok();
+    for guess in ["white rabbit", "dormouse", "cheshire cat"] {
+        assert_eq!(machine.login("alice", guess).await.status, StatusCode::BAD_REQUEST);
+    }
+    machine.follow("An attack in progress", 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_with_migrate_off_starts_on_an_old_schema_after_the_upgrade_of_the_guide() {
+    let mut machine = Machine::new(Backend::Sqlite);
+    machine.set("JETON_MIGRATE", "off");
+    machine.shell(
+        "systemctl stop jeton && rm jeton.db && sqlite3 jeton.db 'VACUUM'
+         ! systemctl start jeton 2>refusal && grep -q 'the database lacks schema migrations: run `jeton migrate`' refusal",
+    );
+    machine.follow("Upgrade", 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_clock_of_a_node_is_compared_with_that_of_its_database() {
+    Machine::new(Backend::Postgres).follow("Clock", 0);
+}

@@ -29,13 +29,17 @@ fn every_block_of_the_guide_to_operations_is_run() {
     let run = [
         ("Backup and restore: SQLite", 2),
         ("Backup and restore: Postgres", 2),
-        ("To a point in time", 2),
+        ("To a point in time", 4),
+        ("Failover", 8),
         ("Change of the master key", 2),
         ("Loss of the master key", 1),
         ("Rotation of the keys", 1),
         ("Compromise of the keys", 1),
         ("Leaks", 2),
+        ("An attack in progress", 1),
         ("Removal of somebody's data", 1),
+        ("Upgrade", 1),
+        ("Clock", 1),
     ];
     assert_eq!(found, run, "the tests below run these");
     assert_eq!(GUIDE.matches("```console").count(), run.iter().map(|(_, count)| count).sum::<usize>());

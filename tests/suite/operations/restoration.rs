@@ -32,6 +32,26 @@ async fn postgres_is_restored_from_a_base_backup_and_the_archive() {
     machine.follow("To a point in time", 0);
     let lost = machine.lose_something(&early).await;
     // A clean stop archives all that there is, so bob is there afterwards.
-    machine.follow("To a point in time", 1);
+    for block in [1, 3] {
+        machine.follow("To a point in time", block);
+    }
     machine.is_restored(&early, &lost, StatusCode::OK).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_is_restored_to_a_moment_and_nothing_that_was_taken_back_comes_to_life() {
+    let mut machine = Machine::new(Backend::Postgres);
+    let early = machine.login("alice", "wonderland").await;
+    machine.follow("To a point in time", 0);
+    machine.shell("echo croquet | jeton user create carol >/dev/null");
+    let moment = machine.shell("psql -Atc 'SELECT now()' \"$JETON_DATABASE_URL\"");
+    machine.set("MOMENT", moment.trim());
+    let lost = machine.lose_something(&early).await;
+    for block in [1, 2, 3] {
+        machine.follow("To a point in time", block);
+    }
+    machine.is_restored(&early, &lost, StatusCode::BAD_REQUEST).await;
+    machine.login("carol", "croquet").await.assert_ok();
+    let left = machine.shell("grep -e restore -e recovery \"$PGDATA/postgresql.auto.conf\" || true");
+    assert_eq!(left, "", "a standby made from here would end there");
 }
