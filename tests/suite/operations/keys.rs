@@ -117,3 +117,11 @@ async fn a_node_with_migrate_off_starts_on_an_old_schema_after_the_upgrade_of_th
 async fn the_clock_of_a_node_is_compared_with_that_of_its_database() {
     Machine::new(Backend::Postgres).follow("Clock", 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_was_started_with_a_nice_value_hashes_and_warns_of_nothing() {
+    // On Postgres its user is not root, who may take any priority.
+    let machine = Machine::new(Backend::Postgres);
+    machine.shell("echo croquet | nice -n 5 jeton user create carol >/dev/null");
+    machine.login("carol", "croquet").await.assert_ok();
+}

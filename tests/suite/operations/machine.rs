@@ -167,14 +167,28 @@ impl Machine {
     /// Runs the block with this number of a section of the guide, and compares what it prints.
     #[track_caller]
     pub(super) fn follow(&self, section: &str, block: usize) {
-        let commands = session(blocks(section)[block]);
+        self.follow_commands(&session(blocks(section)[block]));
+    }
+
+    /// The same without the two commands that begin so, which the guide says may be left out.
+    #[track_caller]
+    pub(super) fn follow_without(&self, left_out: &str, section: &str, block: usize) {
+        let all = session(blocks(section)[block]);
+        let commands: Vec<_> = all.iter().filter(|(command, _)| !command.starts_with(left_out)).cloned().collect();
+        assert_eq!(all.len() - commands.len(), 2);
+        self.follow_commands(&commands);
+    }
+
+    #[track_caller]
+    fn follow_commands(&self, commands: &[(String, String)]) {
         let mut script = "set -e\n".to_owned();
-        for (command, _) in &commands {
+        for (command, _) in commands {
             script.push_str(&format!("{command}\necho '==='\n"));
         }
         let printed = self.shell(&script);
-        for (printed, (command, expected)) in printed.split("===\n").zip(&commands) {
-            let (printed, expected) = (masked(printed.trim(), ""), masked(expected.trim(), ""));
+        for (printed, (command, expected)) in printed.split("===\n").zip(commands) {
+            let masked = |text: &str| masked(text.trim(), &self.base);
+            let (printed, expected) = (masked(printed), masked(expected));
             // What differs from machine to machine is `…` in the guide.
             let (begin, end) = expected.split_once('…').unwrap_or((&expected, ""));
             let rest = printed.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end));

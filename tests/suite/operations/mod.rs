@@ -29,8 +29,8 @@ fn every_block_of_the_guide_to_operations_is_run() {
     let run = [
         ("Backup and restore: SQLite", 2),
         ("Backup and restore: Postgres", 2),
-        ("To a point in time", 4),
-        ("Failover", 8),
+        ("To a point in time", 2),
+        ("Failover", 6),
         ("Change of the master key", 2),
         ("Loss of the master key", 1),
         ("Rotation of the keys", 1),

@@ -32,9 +32,7 @@ async fn postgres_is_restored_from_a_base_backup_and_the_archive() {
     machine.follow("To a point in time", 0);
     let lost = machine.lose_something(&early).await;
     // A clean stop archives all that there is, so bob is there afterwards.
-    for block in [1, 3] {
-        machine.follow("To a point in time", block);
-    }
+    machine.follow_without("echo \"recovery_target", "To a point in time", 1);
     machine.is_restored(&early, &lost, StatusCode::OK).await;
 }
 
@@ -47,9 +45,7 @@ async fn postgres_is_restored_to_a_moment_and_nothing_that_was_taken_back_comes_
     let moment = machine.shell("psql -Atc 'SELECT now()' \"$JETON_DATABASE_URL\"");
     machine.set("MOMENT", moment.trim());
     let lost = machine.lose_something(&early).await;
-    for block in [1, 2, 3] {
-        machine.follow("To a point in time", block);
-    }
+    machine.follow("To a point in time", 1);
     machine.is_restored(&early, &lost, StatusCode::BAD_REQUEST).await;
     machine.login("carol", "croquet").await.assert_ok();
     let left = machine.shell("grep -e restore -e recovery \"$PGDATA/postgresql.auto.conf\" || true");
