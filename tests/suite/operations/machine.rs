@@ -91,7 +91,7 @@ impl Machine {
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
             fs::set_permissions(&archive, fs::Permissions::from_mode(0o777)).unwrap();
             let archiving = format!("-c archive_mode=on -c archive_command='cp %p {}/%f'", archive.display());
-            let started = Cluster::start_with(&[], &archiving);
+            let started = Cluster::start_with(&["--wal-segsize=1"], &archiving);
             if let Some((user, group)) = started.account() {
                 chown(folder.path(), Some(user), Some(group)).unwrap();
             }
