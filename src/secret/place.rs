@@ -149,9 +149,16 @@ fn lower_priority() {
     #[cfg(target_os = "linux")]
     {
         use thread_priority::unix::{NormalThreadSchedulePolicy, ThreadSchedulePolicy};
-        use thread_priority::{ThreadPriority, set_thread_priority_and_policy, thread_native_id};
+        use thread_priority::{
+            ThreadPriority, set_thread_priority_and_policy, thread_native_id, thread_schedule_policy,
+        };
         let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
+        // After the policy this sets the nice value to 0, which a program that was started with a higher one may not: the
+        // error is then of that alone.
+        let set = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
+        if let Err(error) = set
+            && thread_schedule_policy() != Ok(policy)
+        {
             static TOLD: std::sync::Once = std::sync::Once::new();
             TOLD.call_once(|| {
                 let text = "threads that hash passwords run at usual priority: a storm of logins slows the rest";

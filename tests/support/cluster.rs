@@ -57,6 +57,12 @@ impl Cluster {
         standby
     }
 
+    /// A place for a standby, which has no data yet and does not run.
+    pub(crate) fn without_data() -> Self {
+        // A promotion waits for the end of the pause between two attempts to reach the primary.
+        Self::prepare("-c wal_retrieve_retry_interval=100ms")
+    }
+
     /// Makes a standby the primary.
     pub(crate) fn promote(&self) {
         self.run("pg_ctl", &["-w", "promote"]);
