@@ -116,7 +116,10 @@ fn printed(length: Duration) -> String {
 fn is_named_elsewhere(given: &Given, secret: &str) -> bool {
     let is_secret = |name: &str| matches!(name, "JETON_MASTER_KEY" | "JETON_DATABASE_URL");
     given.environment.iter().any(|(name, value)| !is_secret(name) && value.contains(secret))
-        || given.environment.get("JETON_DATABASE_URL").is_some_and(|url| secret != PASSWORD && url.contains(secret))
+        // The password stands there once by itself; a second time it is the name of the host, or of something else.
+        || given.environment.get("JETON_DATABASE_URL").is_some_and(|url| {
+            url.matches(secret).count() > usize::from(secret == PASSWORD)
+        })
         || given.file.as_ref().is_some_and(|file| file.contains(secret))
 }
 
