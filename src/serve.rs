@@ -3,11 +3,11 @@
 mod connection;
 mod connections;
 mod files;
-mod leftover;
 mod lock;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unread_body;
 mod upkeep;
 mod wire;
 

@@ -31,6 +31,7 @@ def storm(bench):
         """Introspection beside threads that only take what time is left: what the machine does to it by itself."""
         spinning = Process([BASELINE, "spin", str(CORES), str(seconds + 60)], bench.path("spin.log"))
         result, *_ = introspection()
+        spinning.check()
         spinning.stop()
         return result
 

@@ -395,7 +395,9 @@ fn refuse_if_any(app: &App, waits: &[(i64, Name)], reason: &'static str) -> Resu
 
 /// Tells the administrators, in the log and the audit trail; in an attack some times are enough.
 fn audit(app: &App, action: &'static str, target: String, detail: String, (id, address): (Uuid, IpAddr)) {
-    if !app.guesses.audits.allows(action) {
+    // What is made up, as names of users are, leaves room for what is there: "unknown user", "user …", "many users".
+    let kind = format!("{action} {}", target.split(' ').next().unwrap_or_default());
+    if !app.guesses.audits.allows(&kind) {
         tracing::debug!(action, target, detail, request_id = %id, "guessing is slowed down");
         return;
     }

@@ -7,7 +7,7 @@
 //! busy with other requests.
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::hashing::Hasher;
 
-/// A hash that takes so many times the quickest is starved; and the part of a processor that hashing gets then.
-const STARVED: u32 = 5;
+/// A hash that takes so many times what it should is starved.
+const STARVED_AFTER: u32 = 5;
+/// One part in so many is what the companion takes of a processor then.
+const PARTS: u32 = 5;
 
 /// What is to be done with a password.
 #[derive(Clone)]
@@ -48,6 +50,8 @@ impl Work {
             Task::Verify(hash) => Answer::Fits(self.hasher.verify(password, hash.as_deref())),
             Task::Hash => Answer::Hash(self.hasher.hash(password)),
         });
+        // What comes back late may lie there until the next login.
+        (self.password, self.task) = ("".into(), Task::Hash);
         self
     }
 }
@@ -58,7 +62,9 @@ pub(super) struct Place {
     done: Receiver<Work>,
     /// The memory for a hash, unless the other thread has it.
     hasher: Hasher,
-    /// The least time that a hash took; none before the first, which is made by the companion to know it.
+    /// How many places share a processor: with more than one, a hash takes as many times as long.
+    share: u32,
+    /// The least time that a hash took lately; none before the first, which is made by the companion to know it.
     quickest: Option<Duration>,
     /// The other thread was starved, and has not come back from its work yet.
     is_alone: bool,
@@ -66,11 +72,11 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Starts the thread that hashes.
+    /// Starts the thread that hashes at one of so many places.
     ///
     /// # Errors
     /// When the machine has no more threads.
-    pub(super) fn start(number: usize) -> io::Result<Self> {
+    pub(super) fn start(number: usize, places: usize) -> io::Result<Self> {
         let (work, waiting) = channel::<Work>();
         let (finished, done) = channel();
         thread::Builder::new().name(format!("hash-{number}")).spawn(move || {
@@ -81,37 +87,44 @@ impl Place {
                 }
             }
         })?;
-        Ok(Self::between(work, done))
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let share = u32::try_from(places.div_ceil(processors)).unwrap_or(u32::MAX);
+        Ok(Self::with(work, done, share))
     }
 
-    fn between(work: Sender<Work>, done: Receiver<Work>) -> Self {
-        Self { work, done, hasher: Hasher::default(), quickest: None, is_alone: false, rests_until: None }
+    fn with(work: Sender<Work>, done: Receiver<Work>, share: u32) -> Self {
+        Self { work, done, hasher: Hasher::default(), share, quickest: None, is_alone: false, rests_until: None }
     }
 
     /// Waits until the next work may begin.
     pub(super) fn rest(&mut self) {
-        if let Some(until) = self.rests_until.take()
-            && let Ok(late) = self.done.recv_timeout(until.saturating_duration_since(Instant::now()))
-        {
-            self.comes_back(late);
+        let Some(until) = self.rests_until.take() else { return };
+        match self.done.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(late) => self.is_joined_again(late),
+            Err(RecvTimeoutError::Timeout) => {}
+            // The other thread has ended: the next work finds that out.
+            Err(RecvTimeoutError::Disconnected) => self.is_alone = false,
         }
     }
 
     /// Does the work; how long it took. None: the thread that hashes has ended.
     pub(super) fn run(&mut self, password: SecretString, task: Task) -> Option<(Answer, Duration)> {
         let begun = Instant::now();
-        if self.is_alone
-            && let Ok(late) = self.done.try_recv()
-        {
-            self.comes_back(late);
+        if self.is_alone {
+            match self.done.try_recv() {
+                Ok(late) => self.is_joined_again(late),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return None,
+            }
         }
         if let Some(quickest) = self.quickest.filter(|_| !self.is_alone) {
             let work = self.take(password.clone(), task.clone());
             self.work.send(work).ok()?;
-            match self.done.recv_timeout(quickest * STARVED) {
+            match self.done.recv_timeout(quickest.saturating_mul(STARVED_AFTER).saturating_mul(self.share)) {
                 Ok(work) => {
                     self.hasher = work.hasher;
-                    return Some((work.answer?, self.note(begun)));
+                    self.quickest = Some(quickest.min(begun.elapsed()));
+                    return Some((work.answer?, begun.elapsed()));
                 }
                 Err(RecvTimeoutError::Timeout) => self.is_alone = true,
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -120,8 +133,10 @@ impl Place {
         let here = Instant::now();
         let work = self.take(password, task).done();
         self.hasher = work.hasher;
-        let took = self.note(here);
-        self.rests_until = self.is_alone.then(|| Instant::now() + took * (STARVED - 1));
+        let took = here.elapsed();
+        // A machine may become slower than it was: what a hash takes at usual priority counts.
+        self.quickest = Some(self.quickest.map_or(took, |quickest| took.min(quickest * 2)));
+        self.rests_until = self.is_alone.then(|| Instant::now() + took * (PARTS - 1));
         Some((work.answer?, begun.elapsed()))
     }
 
@@ -130,14 +145,8 @@ impl Place {
     }
 
     /// The other thread is there again. Its answer is too late for anybody, and of two memories one is enough.
-    fn comes_back(&mut self, late: Work) {
+    fn is_joined_again(&mut self, late: Work) {
         (self.is_alone, self.hasher) = (false, late.hasher);
-    }
-
-    fn note(&mut self, begun: Instant) -> Duration {
-        let took = begun.elapsed();
-        self.quickest = Some(self.quickest.map_or(took, |quickest| quickest.min(took)));
-        took
     }
 }
 
@@ -174,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_place_answers_with_the_same_memory_again_and_again() {
-        let mut place = Place::start(90).unwrap();
+        let mut place = Place::start(90, 1).unwrap();
         let Some((Answer::Hash(hash), _)) = place.run("right".into(), Task::Hash) else { panic!("no hash") };
         for (password, kept, expected) in
             [("right", Some(hash.clone()), true), ("wrong", Some(hash), false), ("right", None, false)]
@@ -202,7 +211,7 @@ mod tests {
         const SCHED_IDLE: u32 = 5;
         let companion = thread::Builder::new().name("companion".into());
         let companion = companion.spawn(|| {
-            let mut place = Place::start(91).unwrap();
+            let mut place = Place::start(91, 1).unwrap();
             for _ in 0..2 {
                 place.run("x".into(), Task::Verify(None)).unwrap();
             }
@@ -215,7 +224,7 @@ mod tests {
     fn while_the_other_thread_is_starved_the_companion_hashes_and_rests() {
         let (work, waiting) = channel::<Work>();
         let (finished, done) = channel();
-        let mut place = Place::between(work, done);
+        let mut place = Place::with(work, done, 1);
         let is_right = |place: &mut Place| {
             let Some((Answer::Hash(hash), _)) = place.run("right".into(), Task::Hash) else { panic!("no hash") };
             Hasher::default().verify(b"right", Some(&hash))
@@ -226,9 +235,11 @@ mod tests {
         assert!(is_right(&mut place));
         let starved = waiting.try_recv().unwrap();
         for _ in 0..3 {
-            assert!(place.is_alone && place.rests_until.is_some());
+            let begun = Instant::now();
             place.rest();
-            assert!(is_right(&mut place));
+            assert!(place.is_alone && is_right(&mut place));
+            let rest = place.rests_until.unwrap().duration_since(begun);
+            assert!(rest >= place.quickest.unwrap() * PARTS, "{rest:?} is a fifth of a processor");
         }
         assert!(waiting.try_recv().is_err(), "it gets no more work meanwhile");
         // It comes back while the companion rests, and gets the next one.
@@ -243,9 +254,36 @@ mod tests {
     fn a_place_whose_other_thread_has_ended_says_so() {
         let (work, waiting) = channel::<Work>();
         let (finished, done) = channel();
-        let mut place = Place::between(work, done);
+        let mut place = Place::with(work, done, 1);
         assert!(place.run("x".into(), Task::Hash).is_some());
         drop((waiting, finished));
         assert!(place.run("x".into(), Task::Hash).is_none());
+    }
+
+    #[test]
+    fn a_place_whose_other_thread_ended_while_it_was_starved_says_so() {
+        let (work, waiting) = channel::<Work>();
+        let (finished, done) = channel();
+        let mut place = Place::with(work, done, 1);
+        for _ in 0..2 {
+            assert!(place.run("x".into(), Task::Hash).is_some());
+        }
+        assert!(place.is_alone);
+        drop((waiting, finished));
+        place.rest();
+        assert!(place.run("x".into(), Task::Hash).is_none());
+    }
+
+    #[test]
+    fn work_that_is_done_holds_no_password() {
+        let work = Work {
+            hasher: Hasher::default(),
+            password: "right".into(),
+            task: Task::Verify(Some("kept".into())),
+            answer: None,
+        };
+        let work = work.done();
+        assert!(work.password.expose_secret().is_empty() && matches!(work.task, Task::Hash));
+        assert!(matches!(work.answer, Some(Answer::Fits(false))));
     }
 }

@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -142,7 +143,7 @@ impl PasswordPool {
     fn admit(&self, job: Job, precedence: Precedence) -> Result<oneshot::Receiver<()>, Overloaded> {
         let mut state = self.shared.state();
         if state.started < self.threads && state.queue.demand() >= state.started {
-            match start(state.started, &self.shared) {
+            match start(state.started, self.threads, &self.shared) {
                 Ok(()) => state.started += 1,
                 Err(error) => tracing::error!(%error, "a thread that hashes passwords cannot be started"),
             }
@@ -194,8 +195,8 @@ impl Shared {
 }
 
 /// Starts a place.
-fn start(number: usize, shared: &Arc<Shared>) -> io::Result<()> {
-    let place = Place::start(number)?;
+fn start(number: usize, places: usize, shared: &Arc<Shared>) -> io::Result<()> {
+    let place = Place::start(number, places)?;
     let shared = Arc::clone(shared);
     thread::Builder::new().name(format!("password-{number}")).spawn(move || serve(place, &shared))?;
     Ok(())
@@ -203,6 +204,7 @@ fn start(number: usize, shared: &Arc<Shared>) -> io::Result<()> {
 
 fn serve(mut place: Place, shared: &Shared) {
     while let Some(Job { password, task, answer }) = shared.next() {
+        let begun = Instant::now();
         let Some((outcome, took)) = place.run(password, task) else {
             // Only a fault of the hashing itself leads here; whoever waited sees `answer` dropped.
             let mut state = shared.state();
@@ -211,10 +213,11 @@ fn serve(mut place: Place, shared: &Shared) {
             return;
         };
         shared.measures.hashes.observe(took.as_secs_f64());
-        shared.state().queue.finished(took);
         // Nobody listens any more when the client has gone.
         let _ = answer.send(outcome);
+        // Only then is the place free, and so long do those wait who come next.
         place.rest();
+        shared.state().queue.finished(begun.elapsed());
     }
 }
 

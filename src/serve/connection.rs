@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Version, header};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -24,8 +24,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::connections::Places;
-use super::leftover::{Leaving, Leftover};
 use super::tls::HTTP2;
+use super::unread_body::{UnreadBody, WatchedBody};
 use super::wire::{Protocol, Wire};
 use crate::http::Peer;
 
@@ -49,7 +49,7 @@ pub(super) struct Deadlines {
     /// Without taking anything of an answer.
     pub(super) stall: Duration,
     /// For what nobody read of a body, before the answer is given as the last one of its connection.
-    pub(super) leftover: Duration,
+    pub(super) unread_body: Duration,
     /// For what it is still doing when the server stops, or when it is to end for another reason.
     pub(super) drain: Duration,
     /// For the end of an HTTP/2 connection that has no request in flight, unless the server stops.
@@ -145,16 +145,15 @@ where
     let Accepted { peer, mut served, deadlines, places, .. } = accepted;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(deadlines.head).max_buf_size(LARGEST_HEAD as usize);
-    let (router, leftover) = (served.router, Leftover::default());
+    let (router, unread) = (served.router, UnreadBody::default());
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let (leftover, places) = (leftover.clone(), places.clone());
-        // Who waits to be told to go on has not sent a body, and is not told to.
-        let patience = if request.headers().contains_key(header::EXPECT) { None } else { Some(deadlines.leftover) };
-        let answer = answer(router.clone(), peer, request.map(|body| Body::new(Leaving::new(body, &leftover))));
+        let (unread, places) = (unread.clone(), places.clone());
+        let expects = expects_to_be_told(&request);
+        let answer = answer(router.clone(), peer, request.map(|body| Body::new(WatchedBody::new(body, &unread))));
         async move {
             let mut answer = answer.await;
             // The last one on this connection: what follows cannot be found, or the place is for whoever waits.
-            if (!leftover.ends_within(patience).await || places.are_scarce())
+            if (!unread.is_discarded_within(deadlines.unread_body, expects).await || places.are_scarce())
                 && let Ok(answer) = &mut answer
             {
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -222,6 +221,13 @@ where
         end = tokio::time::timeout(deadlines.drain, connection) => Ok(end??),
         () = farewell => Ok(()),
     }
+}
+
+/// Whether the client sends the body only when it is told to go on (RFC 9110 §10.1.1).
+fn expects_to_be_told(request: &Request<Incoming>) -> bool {
+    let expect = request.headers().get(header::EXPECT);
+    request.version() == Version::HTTP_11
+        && expect.is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 fn answer(

@@ -32,7 +32,7 @@ impl Limits {
                 opening: Duration::from_secs(10),
                 head: Duration::from_secs(30),
                 stall: Duration::from_secs(30),
-                leftover: Duration::from_secs(2),
+                unread_body: Duration::from_secs(2),
                 drain: Duration::from_secs(20),
                 farewell: Duration::from_secs(1),
                 last_call: Duration::from_millis(250),

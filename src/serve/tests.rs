@@ -37,7 +37,7 @@ const LASTING: Limits = Limits {
         opening: NEVER,
         head: NEVER,
         stall: NEVER,
-        leftover: NEVER,
+        unread_body: NEVER,
         drain: NEVER,
         farewell: SHORT,
         last_call: SHORT,
@@ -73,9 +73,16 @@ async fn start(limits: Limits, tls: Option<Arc<ServerConfig>>) -> Running {
         let chunk = || Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 64 * 1024]));
         Body::from_stream(futures_util::stream::repeat_with(chunk))
     };
+    // Reads the beginning of a body, and refuses it.
+    let first = async |body: Body| {
+        let mut body = body;
+        body.frame().await;
+        axum::http::StatusCode::PAYLOAD_TOO_LARGE
+    };
     let router = Router::new()
         .route("/", get(async || "here"))
         .route("/slow", get(slow))
+        .route("/first", axum::routing::post(first))
         .route("/never", get(async || pending::<&str>().await))
         .route("/endless", get(endless));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -194,12 +201,25 @@ async fn an_answer_that_overtakes_a_body_arrives_and_the_next_request_is_answere
 
 #[tokio::test]
 async fn an_answer_that_overtakes_what_does_not_end_is_the_last_one_and_says_so() {
-    let running = start(with(|limits| limits.deadlines.leftover = SHORT), None).await;
+    let running = start(with(|limits| limits.deadlines.unread_body = SHORT), None).await;
     for lines in ["Content-Length: 9", "Transfer-Encoding: chunked", "Content-Length: 9\r\nExpect: 100-continue"] {
         let mut stream = running.connect(format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n").as_bytes()).await;
         let answer = read_to_end(&mut stream).await;
         assert!(answer.starts_with("HTTP/1.1 405") && answer.contains("connection: close"), "{lines}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn who_was_told_to_go_on_is_listened_to_also_when_the_body_is_refused_in_the_middle() {
+    let running = start(LASTING, None).await;
+    let lines = "Transfer-Encoding: chunked\r\nExpect: 100-continue";
+    let mut stream = running.connect(format!("POST /first HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n").as_bytes()).await;
+    read_until(&mut stream, "100 Continue").await;
+    let body = vec![b'x'; 8 * 1024 * 1024];
+    let sent = [format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n0\r\n\r\n", REQUEST].concat();
+    in_time("the body", stream.write_all(&sent)).await.unwrap();
+    let answers = read_until(&mut stream, "here").await;
+    assert!(answers.contains("HTTP/1.1 413") && answers.contains("HTTP/1.1 200"), "{answers}");
 }
 
 #[tokio::test]

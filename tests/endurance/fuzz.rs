@@ -18,6 +18,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::Part;
 use crate::run::Run;
+use crate::said;
 use crate::support::inputs::inputs;
 use laws::{TARGETS, Target};
 
@@ -48,7 +49,8 @@ fn run(run: &mut Run) -> String {
                     let (seed, ended, programs, folder) = (run.random() as u32, ended.clone(), &programs, &folder);
                     let found = move || look(target, programs, folder, seed);
                     scope.spawn(move || {
-                        let found = catch_unwind(found).unwrap_or_else(|_| Err(format!("{} did not run", target.name)));
+                        let found = catch_unwind(found)
+                            .unwrap_or_else(|panic| Err(format!("{} did not run: {}", target.name, said(&*panic))));
                         ended.send((target, found))
                     });
                     return 1;
@@ -169,16 +171,18 @@ fn look(target: &Target, programs: &Path, evidence: &Path, seed: u32) -> Result<
         ])
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    fs::write(evidence.join(format!("{}.log", target.name)), &said).unwrap();
-    let end: Vec<&str> = said.lines().rev().take(60).collect();
-    let end: Vec<&str> = end.into_iter().rev().collect();
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    fs::write(evidence.join(format!("{}.log", target.name)), &printed).unwrap();
+    // What broke, where, and the input; not the progress before it.
+    let is_told = |line: &&str| !line.starts_with('#') && !line.starts_with("    ");
+    let end: Vec<&str> = printed.lines().filter(is_told).collect();
+    let end = &end[end.len().saturating_sub(20)..];
     if !output.status.success() {
         let folder = evidence.display();
         return Err(format!("{} broke a law; the input is in {folder}\n{}", target.name, end.join("\n")));
     }
     let figure = |name: &str| {
-        let after = said.rsplit(name).next().and_then(|after| after.split_whitespace().next());
+        let after = printed.rsplit(name).next().and_then(|after| after.split_whitespace().next());
         after.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no {name} in {}", end.join("\n")))
     };
     Ok(Found {

@@ -34,6 +34,7 @@ mod upgrade;
 mod upkeep;
 mod versions;
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -120,6 +121,12 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     runtime().block_on(work)
 }
 
+/// What was said by whatever panicked.
+pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked")
+}
+
 fn main() -> ExitCode {
     // `cargo bench` and `cargo test --all-targets` start every target.
     if !std::env::args().any(|argument| ["--short", "--full", "--help", "-h"].contains(&argument.as_str())) {
@@ -134,8 +141,7 @@ fn main() -> ExitCode {
     for part in PARTS.iter().filter(|part| named.is_empty() || named.iter().any(|name| *name == part.name)) {
         let mut run = Run::begin(part, &options);
         let body = catch_unwind(AssertUnwindSafe(|| (part.run)(&mut run))).unwrap_or_else(|panic| {
-            let said = panic.downcast_ref::<String>().map(String::as_str);
-            run.found(said.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked"));
+            run.found(said(&*panic));
             "It did not come to its end, so that its counts are not told.".to_owned()
         });
         run.end();
