@@ -18,6 +18,8 @@ const PACE: Duration = Duration::from_millis(300);
 const DEAR_PACE: Duration = Duration::from_millis(900);
 /// The most requests of a kind to a node at a time.
 const AT_ONCE: usize = 6;
+/// The time between two looks at what nodes do not agree on yet.
+const POLL: Duration = Duration::from_millis(20);
 /// The traffic before the fault.
 const BEFORE: Duration = Duration::from_millis(600);
 /// After so long nobody waits any more for the service to come back.
@@ -245,12 +247,14 @@ impl Scene {
             let revoked: Vec<String> = deck.revoked.iter().map(|(token, ..)| token.clone()).collect();
             ([deck.known.clone(), deck.issued.clone()].concat(), revoked, deck.doubtful.clone())
         };
+        // The last revocations were taken a moment ago.
+        let within_bound = Instant::now() + STALENESS;
         // A session that was ended for reuse took its tokens with it.
         for (what, tokens, expected) in
             [("handed out", good, Some(true)), ("revoked", revoked, Some(false)), ("in doubt", doubtful, None)]
         {
             for token in tokens {
-                match self.all_say(&token).await {
+                match self.all_say(&token, within_bound).await {
                     Err(text) => wrong.push(format!("of a token that was {what}: {text}")),
                     Ok(active) => {
                         if keeps_all && expected.is_some_and(|expected| active != expected) {
@@ -279,11 +283,20 @@ impl Scene {
         tally.lock().unwrap().wrong.extend(wrong);
     }
 
-    /// Whether a token is active, if all nodes say the same.
-    async fn all_say(&self, token: &str) -> Result<bool, String> {
-        let said = join_all((0..self.nodes.len()).map(|node| self.is_active(node, token))).await;
-        let said = said.into_iter().collect::<Result<Vec<bool>, String>>()?;
-        if said.iter().all(|active| *active == said[0]) { Ok(said[0]) } else { Err(format!("nodes differ: {said:?}")) }
+    /// Whether a token is active, once all nodes say the same; by this moment they must.
+    async fn all_say(&self, token: &str, by: Instant) -> Result<bool, String> {
+        loop {
+            let is_late = Instant::now() > by;
+            let said = join_all((0..self.nodes.len()).map(|node| self.is_active(node, token))).await;
+            let said = said.into_iter().collect::<Result<Vec<bool>, String>>()?;
+            if said.iter().all(|active| *active == said[0]) {
+                return Ok(said[0]);
+            }
+            if is_late {
+                return Err(format!("nodes differ: {said:?}"));
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// How many statements the nodes run at the same time on `waiting`, which counts those that wait for a lock on the
