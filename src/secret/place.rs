@@ -235,8 +235,8 @@ mod tests {
         assert!(is_right(&mut place));
         let starved = waiting.try_recv().unwrap();
         for _ in 0..3 {
-            let begun = Instant::now();
             place.rest();
+            let begun = Instant::now();
             assert!(place.is_alone && is_right(&mut place));
             let rest = place.rests_until.unwrap().duration_since(begun);
             assert!(rest >= place.quickest.unwrap() * PARTS, "{rest:?} is a fifth of a processor");
