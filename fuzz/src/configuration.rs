@@ -123,20 +123,19 @@ fn is_named_elsewhere(given: &Given, secret: &str) -> bool {
         || given.file.as_ref().is_some_and(|file| file.contains(secret))
 }
 
-/// What is wrong with one setting alone is told beside all others, too. The name of the environment and the issuer go with
-/// each: what is wrong with another setting may depend on them.
+/// What is wrong with one setting alone, and with those by which it is judged, is told beside all others, too.
 fn all_at_once(given: &Given, problems: &[String]) {
-    const OWN: [&str; 2] = ["JETON_ENVIRONMENT", "JETON_ISSUER"];
-    let owned = |(name, value): (&String, &String)| (name.clone(), value.clone());
-    let own = given.environment.iter().filter(|(name, _)| OWN.contains(&name.as_str()));
     let empty = file("");
-    for (name, value) in &given.environment {
-        if name == "JETON_KNOWN_ISSUERS" && given.file.is_some() {
-            continue; // the file may name the environment
+    for name in given.environment.keys() {
+        let measures = measures_of(name);
+        if !measures.is_empty() && given.file.is_some() {
+            continue; // the file may hold what it is judged by
         }
+        let is_tried = |(other, _): &(&String, &String)| *other == name || measures.contains(&other.as_str());
+        let tried = given.environment.iter().filter(is_tried);
         let alone = Sources {
             dev: given.dev,
-            environment: own.clone().chain([(name, value)]).map(owned).collect(),
+            environment: tried.map(|(name, value)| (name.clone(), value.clone())).collect(),
             config: Some(empty.clone()),
             ..Sources::default()
         };
@@ -145,6 +144,17 @@ fn all_at_once(given: &Given, problems: &[String]) {
         if found.iter().any(|problem| problem.starts_with(&marker)) {
             assert!(problems.iter().any(|problem| problem.starts_with(&marker)), "{marker} in {problems:?}");
         }
+    }
+}
+
+/// The settings by which another one is judged. In development the issuer is where the server listens.
+fn measures_of(name: &str) -> &'static [&'static str] {
+    match name {
+        "JETON_MAX_STALENESS" => &["JETON_POLL_INTERVAL"],
+        "JETON_KNOWN_ISSUERS" => {
+            &["JETON_ENVIRONMENT", "JETON_ISSUER", "JETON_LISTEN", "JETON_TLS_CERTIFICATE", "JETON_TLS_KEY"]
+        }
+        _ => &[],
     }
 }
 

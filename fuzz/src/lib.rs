@@ -36,8 +36,10 @@ pub struct Target {
     pub longest: usize,
 }
 
-/// Every target.
+/// Every target, the slowest first.
 pub const TARGETS: [Target; 12] = [
+    Target { name: "diagnosis", check: diagnosis, seeds: diagnosis::SEEDS, longest: 1024 },
+    Target { name: "configuration", check: configuration, seeds: configuration::SEEDS, longest: 512 },
     Target { name: "form", check: form, seeds: parameters::FORMS, longest: 512 },
     Target { name: "json", check: json, seeds: parameters::OBJECTS, longest: 512 },
     Target { name: "basic", check: basic, seeds: authorization::SEEDS, longest: 512 },
@@ -45,8 +47,6 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "opaque", check: opaque, seeds: tokens::PREFIXED, longest: 1024 },
     Target { name: "refresh", check: refresh, seeds: tokens::PREFIXED, longest: 512 },
     Target { name: "scope", check: scope, seeds: scope::SEEDS, longest: 1024 },
-    Target { name: "diagnosis", check: diagnosis, seeds: diagnosis::SEEDS, longest: 1024 },
-    Target { name: "configuration", check: configuration, seeds: configuration::SEEDS, longest: 512 },
     Target { name: "usernames", check: usernames, seeds: users::SEEDS, longest: 256 },
     Target { name: "client_settings", check: client_settings, seeds: clients::SEEDS, longest: 1024 },
     Target { name: "pasted", check: pasted, seeds: pasted::SEEDS, longest: 512 },
