@@ -115,12 +115,21 @@ fn printed(length: Duration) -> String {
 /// Whether the same text stands in a setting that is no secret, or in the file.
 fn is_named_elsewhere(given: &Given, secret: &str) -> bool {
     let is_secret = |name: &str| matches!(name, "JETON_MASTER_KEY" | "JETON_DATABASE_URL");
-    given.environment.iter().any(|(name, value)| !is_secret(name) && value.contains(secret))
-        // The password stands there once by itself; a second time it is the name of the host, or of something else.
-        || given.environment.get("JETON_DATABASE_URL").is_some_and(|url| {
-            url.matches(secret).count() > usize::from(secret == PASSWORD)
-        })
-        || given.file.as_ref().is_some_and(|file| file.contains(secret))
+    let is_open = |(name, value): (&String, &String)| !is_secret(name) && times(secret, value) > 0;
+    // The password stands there once by itself; a second time it is the name of the host, or of something else.
+    let once = usize::from(secret == PASSWORD);
+    given.environment.iter().any(is_open)
+        || given.environment.get("JETON_DATABASE_URL").is_some_and(|url| times(secret, url) > once)
+        || given.file.as_ref().is_some_and(|file| times(secret, file) > 0)
+}
+
+/// How often a secret stands in a text, also where only reading it as an address brings it out: that drops tabs and ends of
+/// lines, and decodes `%`.
+fn times(secret: &str, text: &str) -> usize {
+    let kept = text.replace(['\t', '\r', '\n'], "");
+    let read: String =
+        form_urlencoded::parse(kept.as_bytes()).map(|(name, value)| format!("{name}={value}&")).collect();
+    text.matches(secret).count().max(read.matches(secret).count())
 }
 
 /// What is wrong with one setting alone, and with those by which it is judged, is told beside all others, too.
