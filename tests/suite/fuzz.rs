@@ -49,6 +49,8 @@ macro_rules! targets {
 }
 
 targets! {
+    any_text_gets_one_diagnosis_that_repeats_nothing "diagnosis",
+    any_settings_are_within_bounds_or_all_problems_are_told "configuration",
     any_form_is_read_as_browsers_read_it_or_refused "form",
     any_json_is_a_flat_object_or_refused "json",
     any_basic_header_is_read_as_it_was_written_or_refused "basic",
@@ -56,8 +58,6 @@ targets! {
     no_opaque_token_is_accepted_that_was_not_issued "opaque",
     no_refresh_token_is_accepted_that_was_not_issued "refresh",
     scopes_keep_the_laws_of_sets "scope",
-    any_text_gets_one_diagnosis_that_repeats_nothing "diagnosis",
-    any_settings_are_within_bounds_or_all_problems_are_told "configuration",
     any_username_has_one_key_with_its_equals "usernames",
     any_settings_of_a_client_are_legal_or_refused "client_settings",
     any_pasted_text_is_read_the_same_each_time "pasted",
