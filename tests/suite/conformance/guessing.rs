@@ -240,6 +240,29 @@ on_both_stores!(wrong_secrets_wait_and_the_right_one_never_does_cau_025, async |
     .await;
 });
 
+on_both_stores!(made_up_clients_leave_room_for_real_ones_in_the_audit_trail, async |backend| {
+    let (app, main) = scene(backend, throttling()).await;
+    let fails = async |client: &TestClient, network: usize| {
+        for _ in 0..20 {
+            from(&app, &format!("192.0.2.{network}"), client, &GRANT).await.assert_error(401, "invalid_client");
+        }
+    };
+    // More than are told of one kind.
+    for network in 1..=36 {
+        fails(&TestClient { id: format!("made-up-{network}"), ..main.with_secret("jcs_live_guess") }, network).await;
+    }
+    fails(&main.with_secret("jcs_live_guess"), 40).await;
+    let mut targets = Vec::new();
+    eventually(LIMIT, "the real one is told, too", async || {
+        let records = audited(&app, "client.throttled").await;
+        targets = records.iter().map(|record| record["target"].as_str().unwrap().to_owned()).collect();
+        targets.len() > 30 && targets.iter().any(|target| target == "client main")
+    })
+    .await;
+    let made_up = targets.iter().filter(|target| *target == "unknown client").count();
+    assert_eq!((made_up, targets.len()), (30, 31), "{targets:?}");
+});
+
 on_both_stores!(a_secret_that_was_chosen_is_guessed_no_faster, async |backend| {
     let (app, _) = scene(backend, throttling()).await;
     let members =

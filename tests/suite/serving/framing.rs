@@ -239,6 +239,17 @@ async fn a_request_names_one_host() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_announced_as_too_large_is_refused_before_it_is_sent() {
+    let app = TestServer::start(Backend::Sqlite).await;
+    // 100 is what the client waits for: without it nothing was asked for, and none of it is sent.
+    let answers = answers_to(app.server.address, &post("Content-Length: 65537\r\nExpect: 100-continue\r\n", "")).await;
+    let [refused] = answers.as_slice() else { panic!("{answers:?}") };
+    assert_eq!(refused.status, 413, "{refused:?}");
+    assert!(refused.head.contains("connection: close"), "what follows may be the body: {refused:?}");
+    assert!(refused.body.contains("The body is too large: 64 KiB is the limit"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_but_http_is_spoken_after_an_offer() {
     let app = TestServer::start(Backend::Sqlite).await;
     let settings = "HTTP2-Settings: AAMAAABkAAQAAP__\r\n";
