@@ -23,8 +23,10 @@ pub const SEEDS: &[&str] = &[
     "0\n#\nlisen = 1\nlog_level = 'info,jeton=debug'\ncors_origins = ['https://a.example']\nmigrate = false\n",
 ];
 
-/// A password in the address of the database, and the beginning of such an address.
+/// A password in the address of the database.
 const PASSWORD: &str = "hunter2-hunter2-hunter2";
+/// The beginning of such an address.
+const BEFORE_THE_PASSWORD: &str = "postgres://jeton:";
 
 thread_local! {
     static FOLDER: OnceCell<tempfile::TempDir> = const { OnceCell::new() };
@@ -59,7 +61,7 @@ fn given(text: &str) -> Given {
         let value = match definition.name {
             // An environment cannot hold NUL.
             _ if value.contains('\0') => continue,
-            "database_url" if value.starts_with(['@', '/', ':']) => format!("postgres://jeton:{PASSWORD}{value}"),
+            "database_url" if value.starts_with(['@', '/', ':']) => format!("{BEFORE_THE_PASSWORD}{PASSWORD}{value}"),
             _ => value.to_owned(),
         };
         environment.insert(definition.variable(), value);
@@ -81,8 +83,9 @@ pub fn configuration(bytes: &[u8]) {
     };
     let resolved = Resolved::read(&sources);
     let checked = Settings::check(&resolved, Needs::ALL);
-    let master_key = given.environment.get("JETON_MASTER_KEY").filter(|key| key.len() > 20).cloned();
-    let secrets: Vec<&str> = [Some(PASSWORD), master_key.as_deref()].into_iter().flatten().collect();
+    let keys = ["JETON_MASTER_KEY", "JETON_MASTER_KEY_OLD"].map(|name| given.environment.get(name));
+    let keys = keys.into_iter().flatten().map(String::as_str).filter(|key| key.len() > 20);
+    let secrets: Vec<&str> = keys.chain([PASSWORD]).collect();
     let is_hidden =
         |shown: &str| secrets.iter().all(|secret| !shown.contains(secret) || is_named_elsewhere(&given, secret));
     for warning in &resolved.warnings {
@@ -114,12 +117,15 @@ fn printed(length: Duration) -> String {
 
 /// Whether the same text stands in a setting that is no secret, or in the file.
 fn is_named_elsewhere(given: &Given, secret: &str) -> bool {
-    let is_secret = |name: &str| matches!(name, "JETON_MASTER_KEY" | "JETON_DATABASE_URL");
+    let is_secret = |name: &str| ["JETON_MASTER_KEY", "JETON_MASTER_KEY_OLD", "JETON_DATABASE_URL"].contains(&name);
     let is_open = |(name, value): (&String, &String)| !is_secret(name) && times(secret, value) > 0;
-    // The password stands there once by itself; a second time it is the name of the host, or of something else.
-    let once = usize::from(secret == PASSWORD);
+    // As the password it is hidden; it may be the name of the host, too, or of something else.
+    let is_elsewhere = |url: &String| {
+        let is_password = url.starts_with(BEFORE_THE_PASSWORD) && secret == PASSWORD;
+        times(secret, url) > usize::from(is_password)
+    };
     given.environment.iter().any(is_open)
-        || given.environment.get("JETON_DATABASE_URL").is_some_and(|url| times(secret, url) > once)
+        || given.environment.get("JETON_DATABASE_URL").is_some_and(is_elsewhere)
         || given.file.as_ref().is_some_and(|file| times(secret, file) > 0)
 }
 
@@ -129,7 +135,7 @@ fn times(secret: &str, text: &str) -> usize {
     let kept = text.replace(['\t', '\r', '\n'], "");
     let read: String =
         form_urlencoded::parse(kept.as_bytes()).map(|(name, value)| format!("{name}={value}&")).collect();
-    text.matches(secret).count().max(read.matches(secret).count())
+    [text, &kept, &read].map(|text| text.matches(secret).count()).into_iter().max().unwrap_or_default()
 }
 
 /// What is wrong with one setting alone, and with those by which it is judged, is told beside all others, too.

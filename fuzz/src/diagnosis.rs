@@ -54,7 +54,7 @@ pub fn diagnosis(bytes: &[u8]) {
     in_order(&seen, &text);
     assert_eq!(seen.cause(), found.cause(), "the first cause does not depend on repairs: {text:?}");
     // Of some only: looking is what takes the time.
-    if bytes.len().is_multiple_of(8) {
+    if bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).is_multiple_of(8) {
         assert_eq!(format!("{found:?}"), format!("{:?}", look(MOST_PROOFS)), "the same text gets the same verdict");
     }
     for secret in everything.iter().map(|issued| issued.secret.as_str()) {

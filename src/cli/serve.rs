@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use clap::{Arg, ArgMatches, Args, FromArgMatches};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use super::context::{resolve, settings};
 use super::{Failed, Global, Outcome, output};
 use crate::admin::demo;
 use crate::clock::Clock;
 use crate::serve::Server;
-use crate::settings::{LogFormat, Needs, Settings, TABLE};
+use crate::settings::{LogFormat, Needs, Settings, TABLE, log_filter};
 
 /// The flags of `serve`: one for each setting that is no secret.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +83,7 @@ pub(super) async fn run(global: &Global, command: &Serve) -> Outcome {
 }
 
 fn start_log(settings: &Settings) {
-    let filter = EnvFilter::new(&settings.log_level);
+    let filter = log_filter().parse_lossy(&settings.log_level);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
     match settings.log_format {
         LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
-pub use parse::duration as parse_duration;
+pub use parse::{duration as parse_duration, log_filter};
 pub use resolve::{Resolved, Source, Sources, Value};
 pub use table::{Definition, TABLE};
 

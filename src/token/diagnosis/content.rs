@@ -100,9 +100,9 @@ fn in_the_right_alphabet(content: &mut Content, text: &str) -> String {
 
 /// The parts of several tokens that stand one after the other.
 fn joined(core: &str) -> Option<Vec<&str>> {
-    let separators: &[char] = &[' ', '\t', '\r', '\n', ',', ';', '|', '&'];
+    let is_separator = |character| matches!(character, ' ' | '\t' | '\r' | '\n' | ',' | ';' | '|' | '&');
     let is_token = |part: &&str| !part.is_empty() && !part.eq_ignore_ascii_case("bearer");
-    let parts: Vec<&str> = core.split(separators).filter(is_token).collect();
+    let parts: Vec<&str> = core.split(is_separator).filter(is_token).collect();
     if shape::beginnings(&parts) > 1 {
         // Not everything that begins like a token has the form of one.
         let tokens: Vec<&str> = parts.into_iter().filter(|part| shape::of(part) != Shape::Nothing).collect();
@@ -142,7 +142,9 @@ pub(super) fn ellipsis(core: &str) -> Option<usize> {
     let marks =
         ["...", "…", "***", "[..", "(truncated", "[truncated", "<snip", "[redacted", "<redacted", "•••", "(redacted"];
     let lower = core.to_ascii_lowercase();
-    marks.iter().filter_map(|mark| lower.find(mark)).min()
+    // Each begins with what is no letter or digit; asking at these places only is much quicker.
+    let mut places = lower.match_indices(|character: char| !character.is_ascii_alphanumeric()).map(|(at, _)| at);
+    places.find(|at| marks.iter().any(|mark| lower[*at..].starts_with(mark)))
 }
 
 /// Whether so many letters can only be of one case because something changed it.
