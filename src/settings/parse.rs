@@ -140,7 +140,7 @@ fn known_issuer(text: &str) -> Result<KnownIssuer, String> {
     Ok(KnownIssuer { environment: name.trim().parse()?, issuer })
 }
 
-/// How `log_level` is read. The value of a field is a text as it stands: as a regular expression, 70 dots take a gigabyte.
+/// How `log_level` is read. The value of a field is a text as it stands: as a regular expression, 70 dots took 800 MB.
 pub fn log_filter() -> Builder {
     EnvFilter::builder().with_regex(false)
 }

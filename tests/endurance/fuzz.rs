@@ -80,8 +80,7 @@ fn run(run: &mut Run) -> String {
     });
     let mut text = "The laws of `fuzz/src`, tried by libFuzzer on what is compiled as for release, with checks of arithmetic and \
         assertions, without a sanitizer (the crate forbids unsafe code), led by coverage and by compared texts, not by compared \
-        numbers. Coverage: edges of the program that were reached; \
-        features: edges with how often each was passed.\n\n\
+        numbers. Coverage: edges of the program that were reached; features: edges with how often each was passed.\n\n\
         | target | inputs | coverage | features | findings |\n| --- | ---: | ---: | ---: | ---: |\n"
         .to_owned();
     for target in &TARGETS {
@@ -129,7 +128,7 @@ fn try_on_stable(run: &mut Run, target: &Target) {
 /// Builds the programs and gives their folder.
 fn build() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // Told of every comparison of numbers, the slowest targets run at a third of the speed.
+    // Told of every comparison of numbers, the slowest targets would take hours.
     let build = ["+nightly", "fuzz", "build", "--sanitizer", "none", "--no-trace-compares"];
     let built = Command::new("cargo").args(build).current_dir(root).env("CARGO_BUILD_JOBS", "1").status();
     assert!(
