@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jeton::token::signing::SigningAlgorithm;
+use jeton::jose::signing::SigningAlgorithm;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -313,15 +313,15 @@ fn forged(good: &str, change: impl Fn(&mut Value, &mut Value)) -> String {
     let (mut header, mut claims) = (jwt_part(good, 0), jwt_part(good, 1));
     change(&mut header, &mut claims);
     let algorithm = SigningAlgorithm::Es256;
-    let key = jeton::token::signing::SigningKey::parse(algorithm, &algorithm.generate()).unwrap();
+    let key = jeton::jose::signing::SigningKey::parse(algorithm, &algorithm.generate()).unwrap();
     let input = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
     let signature = URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes()));
     format!("{input}.{signature}")
 }
 
 on_both_stores!(a_stranger_learns_nothing_from_a_forged_token, async |backend| {
-    let sisters = "staging=https://staging.example.com";
-    let app = TestServer::start_with(backend, Setup::default().set("JETON_KNOWN_ISSUERS", sisters)).await;
+    let siblings = "staging=https://staging.example.com";
+    let app = TestServer::start_with(backend, Setup::default().set("JETON_KNOWN_ISSUERS", siblings)).await;
     let main = app.main_client("main").await;
     let grants = json!(["client_credentials"]);
     let opaque = json!({"grant_types": grants, "audiences": [API], "access_token_format": "opaque"});
@@ -344,12 +344,12 @@ on_both_stores!(a_stranger_learns_nothing_from_a_forged_token, async |backend| {
         ("another algorithm of ours", forged(&good, |header, _| header["alg"] = json!("EdDSA"))),
     ];
     alike(&app, &texts, "The token is not one that this server can verify.").await;
-    // What the bytes show is told, and not whether the sister is known here.
+    // What the bytes show is told, and not whether the sibling is known here.
     let of_others = [
         ("another issuer", forged(&good, |_, claims| claims["iss"] = json!("https://else.example.com"))),
-        ("a sister", forged(&good, |_, claims| claims["iss"] = json!("https://staging.example.com"))),
+        ("a sibling", forged(&good, |_, claims| claims["iss"] = json!("https://staging.example.com"))),
         ("another environment", sealed.replacen("jat_live_", "jat_else_", 1)),
-        ("a sister's environment", sealed.replacen("jat_live_", "jat_staging_", 1)),
+        ("a sibling's environment", sealed.replacen("jat_live_", "jat_staging_", 1)),
     ];
     alike(&app, &of_others, "The token names another issuer or environment than this server.").await;
     let unsigned = forged(&good, |header, _| header["alg"] = json!("HS256"));
@@ -408,7 +408,7 @@ on_both_stores!(refusals_are_counted_by_their_cause, async |backend| {
 async fn an_outage_is_never_a_refusal() {
     let (database, _folder) = fresh_database(Backend::Postgres).await;
     let proxy = Proxy::to(&database).await;
-    let key = jeton::token::master::MasterKey::generate().to_string();
+    let key = jeton::keys::master::MasterKey::generate().to_string();
     let setup = Setup::default().set("JETON_MAX_STALENESS", "1s");
     let app = TestServer::start_on(&proxy.address_of(&database), &key, setup).await;
     let main = app.main_client("main").await;

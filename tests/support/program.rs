@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Backend, fresh_database};
+use crate::{Backend, fresh_database};
 
 /// The longest that a command may take, and a server to start or to stop.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jeton::clock::Clock;
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::RECOVERY;
-use super::oracle::{Oracle, Said, Token};
+use crate::RECOVERY;
+use crate::oracle::{Oracle, Said, Token};
 use crate::support::program::{Place, Running};
 use crate::support::{Answer, Setup, TestClient, TestServer, eventually};
 

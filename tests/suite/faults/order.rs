@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use jeton::clock::Clock;
-use jeton::oauth::time::Timestamp;
+use jeton::protocol::time::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use super::fleet::{Fleet, Node};
-use super::oracle::{Said, Token};
+use crate::fleet::{Fleet, Node};
+use crate::oracle::{Said, Token};
 use crate::support::{Backend, fresh_database, jwt_part};
 
 const STALENESS: Duration = Duration::from_millis(500);

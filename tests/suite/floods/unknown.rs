@@ -9,8 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Method, StatusCode};
 use tokio::task::JoinSet;
 
-use super::LIMIT;
-use super::passwords::hashes;
+use crate::LIMIT;
+use crate::passwords::hashes;
 use crate::support::proxy::Proxy;
 use crate::support::{
     Answer, Backend, Setup, TestClient, TestServer, eventually, fresh_database, jwt_part, on_both_stores,
@@ -39,7 +39,7 @@ async fn start(backend: Backend) -> (Arc<TestServer>, Option<Proxy>) {
     }
     let (database, _) = fresh_database(backend).await;
     let proxy = Proxy::far_from(&database, WAY).await;
-    let key = jeton::token::master::MasterKey::generate().to_string();
+    let key = jeton::keys::master::MasterKey::generate().to_string();
     (Arc::new(TestServer::start_on(&proxy.address_of(&database), &key, seldom).await), Some(proxy))
 }
 

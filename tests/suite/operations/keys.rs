@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 use reqwest::StatusCode;
 
-use super::blocks;
-use super::machine::Machine;
+use crate::blocks;
+use crate::machine::Machine;
 use crate::readme::session;
 use crate::support::Backend;
 

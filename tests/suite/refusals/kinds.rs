@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::ask::{Case, Sheet, causes, examine};
-use super::stage::{FOREIGN, Form, Jwt, Opaque, STAGING, Stage, elsewhere};
+use crate::ask::{Case, Sheet, causes, examine};
 use crate::conformance::jose::{OWN_KEYS, sign};
 use crate::conformance::scene::Tokens;
+use crate::stage::{FOREIGN, Form, Jwt, Opaque, STAGING, Stage, elsewhere};
 use crate::support::on_both_stores;
 
 const REFRESH: &str = "refresh_token_as_access_token";
@@ -41,11 +41,11 @@ async fn refresh_token(stage: &Stage, form: Form, deed: &str) -> String {
         }
         "its session never was" => {
             // Only with the key of the server can such a token be made; it is what a restored database leaves behind.
-            let keys = stage.app.server.app.view.keys();
+            let keys = stage.app.server.app.state.keys();
             let key = keys.ring.active_token_key(stage.app.clock.now()).unwrap();
             let session = uuid::Uuid::now_v7();
             let environment = &stage.app.server.app.settings.environment;
-            return jeton::token::refresh::RefreshToken::first(session).write(environment, key);
+            return jeton::tokens::refresh::RefreshToken::first(session).write(environment, key);
         }
         _ => unreachable!("{deed}"),
     }
@@ -100,7 +100,7 @@ on_both_stores!(an_id_token_is_named_whoever_issued_it, async |backend| {
     for (name, token, also) in [
         ("of this issuer", id_token(&ours, "other", json!({})), &[][..]),
         ("of this issuer, with its key id", id_token(&ours, &our_kid, json!({})), &[]),
-        ("of a sister environment", id_token(STAGING, "other", json!({})), &["wrong_environment"]),
+        ("of a sibling environment", id_token(STAGING, "other", json!({})), &["wrong_environment"]),
         ("of somebody else", id_token("https://accounts.google.com", "other", profile), &["foreign_token"]),
     ] {
         sheet

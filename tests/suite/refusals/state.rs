@@ -1,14 +1,14 @@
-//! Authentic tokens that are not good: taken back, of a holder who is not there any more, of another time, for another
+//! Verified tokens that are not good: taken back, of a holder who is not there any more, of another time, for another
 //! place, without the power. A row is what was done after the token was issued.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ask::{Case, Sheet, causes, examine};
-use super::signature::assert_indistinguishable;
-use super::stage::{ACCESS, Form, Jwt, Opaque, Stage};
+use crate::ask::{Case, Sheet, causes, examine};
 use crate::conformance::forgery::signed_by_the_server;
 use crate::conformance::scene::{API, FILES, Tokens, every_grant};
+use crate::signature::assert_indistinguishable;
+use crate::stage::{ACCESS, Form, Jwt, Opaque, Stage};
 use crate::support::{Backend, Setup, TestClient, jwt_part, on_both_stores};
 
 /// What is done after a token was issued.

@@ -1,13 +1,13 @@
 //! Clients and their secrets.
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::client::{GrantType, SecretDigest};
-use jeton::oauth::revocation::{NewRevocation, Target};
+use jeton::protocol::cause::Cause;
+use jeton::protocol::client::{GrantType, SecretDigest};
+use jeton::protocol::revocation::{NewRevocation, Target};
 use jeton::store::StoreError;
 use uuid::Uuid;
 
-use super::{Db, all, at, at_once, audited, client, page, revocation, secret};
 use crate::support::on_both_stores;
+use crate::{Db, all, at, at_once, audited, client, page, revocation, secret};
 
 fn of_app(cause: Cause) -> NewRevocation {
     revocation(Target::Client("app".into()), cause)

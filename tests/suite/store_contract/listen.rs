@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::revocation::Target;
+use jeton::protocol::cause::Cause;
+use jeton::protocol::revocation::Target;
 use jeton::store::Listener;
 
-use super::{Db, audited, client, revocation};
 use crate::support::Backend;
+use crate::{Db, audited, client, revocation};
 
 #[tokio::test]
 async fn sqlite_notifies_nobody() {

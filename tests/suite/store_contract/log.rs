@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::revocation::{NewRevocation, Target};
+use jeton::protocol::cause::Cause;
+use jeton::protocol::revocation::{NewRevocation, Target};
 use jeton::store::Store;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
-use super::{Db, at, at_once, audited, client, describe, revocation, user};
 use crate::support::{Backend, on_both_stores};
+use crate::{Db, at, at_once, audited, client, describe, revocation, user};
 
 /// The longest that anything here may take.
 const LIMIT: Duration = Duration::from_secs(60);

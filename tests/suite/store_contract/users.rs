@@ -1,14 +1,14 @@
 //! Users.
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::revocation::Target;
-use jeton::oauth::user::User;
+use jeton::protocol::cause::Cause;
+use jeton::protocol::revocation::Target;
+use jeton::protocol::user::User;
 use jeton::store::StoreError;
 use uuid::Uuid;
 
-use super::guesses::network;
-use super::{Db, all, at, at_once, audited, page, revocation, user};
+use crate::guesses::network;
 use crate::support::on_both_stores;
+use crate::{Db, all, at, at_once, audited, page, revocation, user};
 
 #[track_caller]
 fn assert_same(read: &User, written: &User) {

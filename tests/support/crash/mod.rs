@@ -18,15 +18,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
 use url::Url;
 
-use super::cluster::Cluster;
-use super::program::{Place, Running};
-use super::{Answer, Backend, TestClient, eventually};
+use crate::cluster::Cluster;
+use crate::program::{Place, Running};
+use crate::{Answer, Backend, TestClient, eventually};
 use actor::Actor;
 use records::Records;
 

@@ -6,15 +6,15 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use super::deck::{Deck, Session};
-use super::operations::session;
-use super::{DEADLINE, STALENESS};
+use crate::deck::{Deck, Session};
+use crate::operations::session;
 use crate::support::program::{Place, Running};
 use crate::support::{Answer, TestClient};
+use crate::{DEADLINE, STALENESS};
 
 /// Tokens that a node has never seen, and clients that it has never met.
 const FRESH: usize = 40;

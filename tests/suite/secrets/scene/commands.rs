@@ -1,10 +1,10 @@
 //! The commands that take or make a secret.
 
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 use uuid::Uuid;
 
-use super::Scene;
-use super::play::Cast;
+use crate::Scene;
+use crate::play::Cast;
 
 impl Scene {
     pub(super) fn enter(&mut self, round: &str) -> Cast {
