@@ -1,14 +1,14 @@
 //! The diagnosis of any text, and of any good token to which anything was done.
 
+use jeton::protocol::cause::Cause;
+use jeton::protocol::bearer::{Sent, read};
 use jeton::diagnosis::judge::by_its_own_words;
 use jeton::diagnosis::{Diagnosis, MOST_PROOFS};
-use jeton::protocol::bearer::{Sent, read};
-use jeton::protocol::cause::Cause;
-use jeton::tokens::verify::{Verified, prove};
+use jeton::tokens::verify::{Verified, verify};
 use serde_json::Value;
 
-use crate::edits::edited;
-use crate::house::{HOUSE, NOW};
+use super::edits::edited;
+use super::house::{HOUSE, NOW};
 
 /// What to begin with: the first character is 0 for a text as it is, else it chooses a token to which the rest is done.
 pub const SEEDS: &[&str] = &[
@@ -45,10 +45,10 @@ pub fn diagnosis(bytes: &[u8]) {
         edited(&everything[which % everything.len()].text, &other.text, rest)
     };
     let origin = house.origin();
-    let look = |proofs| Diagnosis::of(&text, prove(&text, origin), origin, proofs);
+    let look = |proofs| Diagnosis::of(&text, verify(&text, origin), origin, proofs);
     let found = look(MOST_PROOFS);
     in_order(&found, &text);
-    let is_good = matches!(prove(&text, origin), Ok(Verified::Access(_)));
+    let is_good = matches!(verify(&text, origin), Ok(Verified::Access(_)));
     assert_eq!(found.cause().is_none(), is_good, "only what is good has no cause: {text:?} {found:?}");
     let seen = look(0);
     in_order(&seen, &text);

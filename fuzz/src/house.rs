@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use jeton::jose::signing::SigningAlgorithm;
-use jeton::keys::keyring::{KeyRecord, KeyRing, KeyUse};
-use jeton::keys::master::{MasterKey, MasterKeys};
 use jeton::protocol::claims::{AccessClaims, Audience};
 use jeton::protocol::scope::Scope;
 use jeton::protocol::time::Timestamp;
-use jeton::tokens::context::TokenContext;
 use jeton::tokens::environment::{Environment, KnownIssuer};
+use jeton::keys::keyring::{KeyRecord, KeyRing, KeyUse};
+use jeton::keys::master::{MasterKey, MasterKeys};
+use jeton::tokens::context::TokenContext;
 use jeton::tokens::refresh::RefreshToken;
+use jeton::jose::signing::SigningAlgorithm;
 use jeton::tokens::{jwt, opaque};
 use serde_json::json;
 use uuid::Uuid;
@@ -47,7 +47,7 @@ pub struct House {
     pub opaque: Issued,
     /// A good refresh token.
     pub refresh: Issued,
-    /// What is no good here: of a sibling, of a stranger, of a withdrawn key, of another issuer; a client secret.
+    /// What is no good here: of a sister, of a stranger, of a withdrawn key, of another issuer; a client secret.
     pub others: Vec<Issued>,
 }
 

@@ -1,16 +1,17 @@
 //! Tokens: what was not made here is refused, what was made here reads back, and one that was changed is refused.
 
-use jeton::crypto::{base64url, jwt as format, opaque as sealed};
-use jeton::diagnosis::judge;
 use jeton::protocol::claims::{AccessClaims, Audience, check_extra};
 use jeton::protocol::scope::Scope;
+use jeton::diagnosis::judge;
+use jeton::tokens::verify::{Verified, VerifyError, verify};
 use jeton::tokens::refresh::RefreshToken;
-use jeton::tokens::verify::{Verified, VerifyError, prove};
+use jeton::crypto::base64url;
+use jeton::tokens::{jwt as format, opaque as sealed};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::edits::edited;
-use crate::house::{HOUSE, House, ISSUER, Issued, NOW};
+use super::edits::edited;
+use super::house::{HOUSE, House, ISSUER, Issued, NOW};
 
 /// What to begin with: the first character chooses what is done with the rest.
 pub const JWTS: &[&str] = &[
@@ -33,9 +34,9 @@ pub const PREFIXED: &[&str] = &[
 
 /// No text that was not issued is accepted, twice the same.
 fn refused(house: &House, text: &str) {
-    let found = prove(text, house.origin());
+    let found = verify(text, house.origin());
     assert!(!matches!(found, Ok(_) | Err(VerifyError::OtherIssuer(_))), "accepted: {text:?}");
-    assert_eq!(found, prove(text, house.origin()), "the same text is judged the same");
+    assert_eq!(found, verify(text, house.origin()), "the same text is judged the same");
 }
 
 /// A good text after edits: good only if nothing was changed.
@@ -46,7 +47,7 @@ fn changed(house: &House, good: &Issued, bytes: &[u8]) {
     if !is_issued {
         refused(house, &text);
     } else if text == good.text {
-        assert!(prove(&text, house.origin()).is_ok(), "what was issued is good");
+        assert!(verify(&text, house.origin()).is_ok(), "what was issued is good");
     }
 }
 
@@ -115,7 +116,7 @@ pub fn refresh(bytes: &[u8]) {
             }
             let key = house.ring.active_token_key(NOW).expect("there is a key");
             let text = token.write(house.origin().environment, key);
-            let Ok(Verified::Refresh(read)) = prove(&text, house.origin()) else { panic!("it was issued: {text}") };
+            let Ok(Verified::Refresh(read)) = verify(&text, house.origin()) else { panic!("it was issued: {text}") };
             assert_eq!(read, token);
             assert_eq!(read.successor().nonce_hash(), token.nonce_hash());
             assert_eq!(text, read.write(house.origin().environment, key), "a retry gives the same text");
@@ -167,7 +168,7 @@ fn made_of(bytes: &[u8]) -> AccessClaims {
 }
 
 fn reads_back(house: &House, claims: &AccessClaims, text: &str) {
-    let read = match prove(text, house.origin()) {
+    let read = match verify(text, house.origin()) {
         Ok(Verified::Access(read)) => {
             assert_eq!(read.iss, ISSUER);
             *read

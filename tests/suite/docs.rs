@@ -3,9 +3,9 @@
 mod commands;
 
 use jeton::diagnosis::investigate;
-use jeton::diagnosis::{Basis, Diagnosis, Finding};
 use jeton::protocol::cause::Cause;
 use jeton::protocol::error::ErrorCode;
+use jeton::diagnosis::{Basis, Diagnosis, Finding};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;

@@ -212,7 +212,7 @@ fn only_the_store_holds_sql() {
 
 #[test]
 fn paths_are_read_as_they_are_written() {
-    let code = "use crate::store::{Audited, log::{A, B}, Store};\nuse sqlx;\nuse crate::{app::App, http};\n\
+    let code = "use crate::store::{Audited, log::{A, B}, Store};\nuse sqlx;\nuse crate::{flow::App, http};\n\
                 fn f() { super::super::view::x(a.tokio::<T>()) }";
     let read: Vec<String> = paths(code).into_iter().map(|path| path.join("::")).collect();
     for path in ["crate::store::Audited", "crate::store::log", "crate::store::Store", "crate::flow", "crate::http"] {

@@ -320,8 +320,8 @@ fn forged(good: &str, change: impl Fn(&mut Value, &mut Value)) -> String {
 }
 
 on_both_stores!(a_stranger_learns_nothing_from_a_forged_token, async |backend| {
-    let siblings = "staging=https://staging.example.com";
-    let app = TestServer::start_with(backend, Setup::default().set("JETON_KNOWN_ISSUERS", siblings)).await;
+    let sisters = "staging=https://staging.example.com";
+    let app = TestServer::start_with(backend, Setup::default().set("JETON_KNOWN_ISSUERS", sisters)).await;
     let main = app.main_client("main").await;
     let grants = json!(["client_credentials"]);
     let opaque = json!({"grant_types": grants, "audiences": [API], "access_token_format": "opaque"});
@@ -344,12 +344,12 @@ on_both_stores!(a_stranger_learns_nothing_from_a_forged_token, async |backend| {
         ("another algorithm of ours", forged(&good, |header, _| header["alg"] = json!("EdDSA"))),
     ];
     alike(&app, &texts, "The token is not one that this server can verify.").await;
-    // What the bytes show is told, and not whether the sibling is known here.
+    // What the bytes show is told, and not whether the sister is known here.
     let of_others = [
         ("another issuer", forged(&good, |_, claims| claims["iss"] = json!("https://else.example.com"))),
-        ("a sibling", forged(&good, |_, claims| claims["iss"] = json!("https://staging.example.com"))),
+        ("a sister", forged(&good, |_, claims| claims["iss"] = json!("https://staging.example.com"))),
         ("another environment", sealed.replacen("jat_live_", "jat_else_", 1)),
-        ("a sibling's environment", sealed.replacen("jat_live_", "jat_staging_", 1)),
+        ("a sister's environment", sealed.replacen("jat_live_", "jat_staging_", 1)),
     ];
     alike(&app, &of_others, "The token names another issuer or environment than this server.").await;
     let unsigned = forged(&good, |header, _| header["alg"] = json!("HS256"));

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::postgres::{Account, free_port, programs, readable_copy};
+use super::postgres::{Account, free_port, programs, readable_copy};
 
 const OPTIONS: &str = "-c max_connections=100 -c listen_addresses=127.0.0.1 -c unix_socket_directories=";
 

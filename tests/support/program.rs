@@ -13,7 +13,7 @@ use jeton::keys::master::MasterKey;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Backend, fresh_database};
+use super::{Backend, fresh_database};
 
 /// The longest that a command may take, and a server to start or to stop.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use url::Url;
 
-use crate::postgres::free_port;
+use super::postgres::free_port;
 
 /// How the connections through a proxy are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use jeton::keys::master::MasterKey;
 
+use super::{Place, make_client};
 use crate::support::{Backend, on_both_stores};
-use crate::{Place, make_client};
 
 #[test]
 fn all_problems_of_the_configuration_are_named_at_once() {

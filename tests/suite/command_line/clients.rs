@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use super::{Place, field};
 use crate::support::on_both_stores;
-use crate::{Place, field};
 
 on_both_stores!(a_client_is_created_and_its_secret_is_printed_exactly_once, async |backend| {
     let place = Place::new(backend).await;

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::{Place, Running};
 use crate::support::{Backend, jwt_part, on_both_stores};
-use crate::{Place, Running};
 
 /// Runs shell commands as somebody pastes them, and gives what they print.
 fn sh(script: &str) -> String {

@@ -3,12 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use jeton::keys::master::MasterKey;
 use jeton::settings::TABLE;
+use jeton::keys::master::MasterKey;
 use serde_json::Value;
 
+use super::{Place, make_client};
 use crate::support::{Backend, fresh_database, on_both_stores};
-use crate::{Place, make_client};
 
 #[test]
 fn migrate_applies_the_schema_once() {

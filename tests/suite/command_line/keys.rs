@@ -5,8 +5,8 @@ use std::fs;
 use jeton::keys::master::MasterKey;
 use serde_json::json;
 
+use super::{Place, make_client};
 use crate::support::{Backend, on_both_stores};
-use crate::{Place, make_client};
 
 /// A place where a server has run, so that there are keys; with a client `app`.
 async fn used(backend: Backend) -> (Place, String) {

@@ -10,9 +10,9 @@ use std::time::Duration;
 use jeton::keys::master::MasterKey;
 use serde_json::{Value, json};
 
+use super::{Place, Running, make_client};
 use crate::support::program::Guard;
 use crate::support::{Backend, on_both_stores};
-use crate::{Place, Running, make_client};
 
 /// Where the new master key and the old one are set.
 fn in_the_move(place: &Place, new: &str) -> Place {

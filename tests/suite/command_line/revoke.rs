@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::{Place, Running, field, make_client};
 use crate::support::{eventually, on_both_stores};
-use crate::{Place, Running, field, make_client};
 
 /// A running server with the client `app` and the user `alice`.
 struct Scene {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::{LIMIT, Place, make_client};
 use crate::support::{eventually, on_both_stores};
-use crate::{LIMIT, Place, make_client};
 
 /// How soon a running server sees what a command changed: it looks at the log four times a second.
 const SOON: Duration = Duration::from_secs(1);

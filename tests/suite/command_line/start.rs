@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use jeton::keys::master::MasterKey;
 
+use super::{Place, make_client};
 use crate::support::on_both_stores;
 use crate::support::program::{Guard, read_all};
-use crate::{Place, make_client};
 
 on_both_stores!(a_newer_schema_that_says_so_is_worked_on, async |backend| {
     let place = Place::new(backend).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::Place;
+use super::Place;
 
 fn token_of(base: &str) -> String {
     let script = format!("curl -s -X POST {base}/auth/token -d 'username=demo&password=demo-password'");

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use super::{Place, field, make_client};
 use crate::support::on_both_stores;
-use crate::{Place, field, make_client};
 
 async fn login(server: &super::Running, client: (&str, &str), username: &str, password: &str) -> u16 {
     let form = [("grant_type", "password"), ("username", username), ("password", password)];

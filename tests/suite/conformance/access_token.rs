@@ -7,9 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::bearer::{assert_refused, with_bearer};
-use crate::forgery::{Forged, Forger, critical, signed_by_the_server};
-use crate::scene::{API, FILES, Scene, every_grant, verified};
+use super::bearer::{assert_refused, with_bearer};
+use super::forgery::{Forged, Forger, critical, signed_by_the_server};
+use super::scene::{API, FILES, Scene, every_grant, verified};
 use crate::support::{Backend, Setup, TestServer, jwt_part, on_both_stores};
 
 const ALGORITHMS: [&str; 3] = ["ES256", "EdDSA", "RS256"];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::scene::{API, Scene, get_with, request};
+use super::scene::{API, Scene, get_with, request};
 use crate::support::{Answer, FORM, TestServer, on_both_stores};
 
 /// The protected resource.

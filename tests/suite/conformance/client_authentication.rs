@@ -1,6 +1,6 @@
 //! §3 CAU: client authentication.
 
-use crate::cast::{ALICE, CLIENT_CREDENTIALS, Cast, assert_alike, assert_one_of, raw_basic};
+use super::cast::{ALICE, CLIENT_CREDENTIALS, Cast, assert_alike, assert_one_of, raw_basic};
 use crate::support::{Answer, FORM, TestClient, on_both_stores};
 
 /// What a 401 or 400 of a client that was not believed may be.

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::cast::{ALICE, CLIENT_CREDENTIALS, Cast, scope_tokens};
+use super::cast::{ALICE, CLIENT_CREDENTIALS, Cast, scope_tokens};
 use crate::support::{Answer, jwt_part, on_both_stores};
 
 on_both_stores!(ccr_001_to_ccr_003_a_client_gets_a_token_of_its_own_and_no_refresh_token, async |backend| {

@@ -7,8 +7,8 @@ use jeton::jose::signing::{SigningAlgorithm, SigningKey};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
-use crate::jose::{OWN_KEYS, changed, pem, sign, sign_hmac, signing_input, spki, verify};
-use crate::scene::published_keys;
+use super::jose::{OWN_KEYS, changed, pem, sign, sign_hmac, signing_input, spki, verify};
+use super::scene::published_keys;
 use crate::support::{TestServer, jwt_part};
 
 /// What it is, and the text.

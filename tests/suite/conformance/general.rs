@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use crate::cast::{CLIENT_CREDENTIALS, Cast, assert_one_of};
+use super::cast::{CLIENT_CREDENTIALS, Cast, assert_one_of};
 use crate::support::{Answer, FORM, on_both_stores, status_of};
 
 const ENDPOINTS: [&str; 3] = ["/auth/token", "/auth/revoke", "/auth/introspect"];

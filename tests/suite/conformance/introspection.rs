@@ -4,8 +4,8 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
-use crate::forgery::{Forged, Forger, critical, signed_by_the_server};
-use crate::scene::{API, FILES, Scene, every_grant, get_with};
+use super::forgery::{Forged, Forger, critical, signed_by_the_server};
+use super::scene::{API, FILES, Scene, every_grant, get_with};
 use crate::support::{Answer, Backend, FORM, Setup, TestServer, jwt_part, on_both_stores};
 
 /// An introspection by the resource server with a body that is written by hand.

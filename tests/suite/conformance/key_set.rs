@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, get_with, published_keys, verified};
+use super::scene::{Scene, get_with, published_keys, verified};
 use crate::support::{Backend, Setup, TestServer, jwt_part, on_both_stores};
 
 const PLACE: &str = "/.well-known/jwks.json";

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, every_grant, get_with, request, verified};
+use super::scene::{Scene, every_grant, get_with, request, verified};
 use crate::support::{FORM, Setup, TestClient, TestServer, on_both_stores};
 
 const PLACE: &str = "/.well-known/oauth-authorization-server";

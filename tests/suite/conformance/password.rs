@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::cast::{ALICE, BOB, Cast, assert_alike, assert_one_of, scope_tokens};
+use super::cast::{ALICE, BOB, Cast, assert_alike, assert_one_of, scope_tokens};
 use crate::support::{jwt_part, on_both_stores};
 
 on_both_stores!(pwd_001_to_pwd_003_right_credentials_give_tokens_and_wrong_ones_say_nothing, async |backend| {

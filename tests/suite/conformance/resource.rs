@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::scene::{API, FILES, Scene};
+use super::scene::{API, FILES, Scene};
 use crate::support::{Answer, jwt_part, on_both_stores};
 
 /// The audiences of a good answer: in the JWT and by introspection the same.

@@ -2,8 +2,8 @@
 
 use reqwest::Method;
 
-use crate::forgery::Forger;
-use crate::scene::{Scene, get_with, request};
+use super::forgery::Forger;
+use super::scene::{Scene, get_with, request};
 use crate::support::{FORM, TestClient, on_both_stores};
 
 /// The header of a client with a secret, and the form's type.

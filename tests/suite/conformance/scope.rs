@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::cast::{ALICE, CLIENT_CREDENTIALS, Cast, assert_one_of, scope_tokens};
+use super::cast::{ALICE, CLIENT_CREDENTIALS, Cast, assert_one_of, scope_tokens};
 use crate::support::{Answer, jwt_part, on_both_stores};
 
 /// Refused, or granted without anything that is not `read` or `write`, and the answer says so.

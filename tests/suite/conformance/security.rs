@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
-use crate::cast::{CLIENT_CREDENTIALS, Cast};
+use super::cast::{CLIENT_CREDENTIALS, Cast};
 use crate::support::{Answer, Setup, on_both_stores, status_of};
 
 const ENDPOINTS: [&str; 3] = ["/auth/token", "/auth/revoke", "/auth/introspect"];

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Value, json};
 
-use crate::cast::{ALICE, CLIENT_CREDENTIALS, Cast, assert_one_of};
+use super::cast::{ALICE, CLIENT_CREDENTIALS, Cast, assert_one_of};
 use crate::support::{Answer, FORM, Setup, TestServer, jwt_part, on_both_stores};
 
 /// A JSON object none of whose members is null or stands twice.

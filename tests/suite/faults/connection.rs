@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::fleet::{Fleet, waited_for};
-use crate::oracle::Said;
+use super::fleet::{Fleet, waited_for};
+use super::oracle::Said;
 use crate::store_contract::execute;
 use crate::support::proxy::Proxy;
 use crate::support::{Backend, eventually, fresh_database};
@@ -73,16 +73,16 @@ async fn notifications_may_be_lost() {
     proxy.lose_notifications();
     let mut place = fleet.place(&proxy.address_of(&database));
     place.set("JETON_MAX_STALENESS", "60s");
-    let (first, missed_notification) = (fleet.start(), fleet.start_in(&place));
+    let (first, deaf) = (fleet.start(), fleet.start_in(&place));
     let stream = fleet.stream(&first);
     for _ in 0..10 {
         let token = fleet.token(&first, &fleet.app).await;
-        assert_eq!(fleet.oracle.ask(&missed_notification, token).await, Said::Active);
-        let before = missed_notification.metric("jeton_revocation_lag_seconds_count").await;
+        assert_eq!(fleet.oracle.ask(&deaf, token).await, Said::Active);
+        let before = deaf.metric("jeton_revocation_lag_seconds_count").await;
         let receipt = fleet.revoke(&first, json!({"client": "app"}), &[token], "5s").await;
         assert_eq!(receipt["applied_everywhere"], json!(true), "{receipt}");
-        assert_eq!(fleet.oracle.ask(&missed_notification, token).await, Said::Inactive);
-        assert!(missed_notification.metric("jeton_revocation_lag_seconds_count").await > before, "the lag is counted");
+        assert_eq!(fleet.oracle.ask(&deaf, token).await, Said::Inactive);
+        assert!(deaf.metric("jeton_revocation_lag_seconds_count").await > before, "the lag is counted");
     }
     stream.goes_on().await;
     drop(stream);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::fleet::Fleet;
-use crate::oracle::Said;
+use super::fleet::Fleet;
+use super::oracle::Said;
 use crate::support::cluster::Cluster;
 
 const STALENESS: Duration = Duration::from_secs(1);

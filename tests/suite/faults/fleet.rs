@@ -9,8 +9,8 @@ use jeton::keys::master::MasterKey;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::RECOVERY;
-use crate::oracle::{Oracle, Said, Token};
+use super::RECOVERY;
+use super::oracle::{Oracle, Said, Token};
 use crate::support::program::{Place, Running};
 use crate::support::{Answer, Setup, TestClient, TestServer, eventually};
 

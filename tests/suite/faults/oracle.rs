@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::RECOVERY;
-use crate::fleet::Node;
+use super::RECOVERY;
+use super::fleet::Node;
 use crate::support::{Answer, TestClient, eventually};
 
 /// The time between two questions of the checker to a node.

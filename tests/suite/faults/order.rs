@@ -9,8 +9,8 @@ use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use crate::fleet::{Fleet, Node};
-use crate::oracle::{Said, Token};
+use super::fleet::{Fleet, Node};
+use super::oracle::{Said, Token};
 use crate::support::{Backend, fresh_database, jwt_part};
 
 const STALENESS: Duration = Duration::from_millis(500);

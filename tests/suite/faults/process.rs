@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use sqlx::Connection;
 
-use crate::fleet::{Fleet, waited_for};
-use crate::oracle::Said;
+use super::fleet::{Fleet, waited_for};
+use super::oracle::Said;
 use crate::support::{Backend, eventually, fresh_database};
 
 const STALENESS: Duration = Duration::from_secs(1);

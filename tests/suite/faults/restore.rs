@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::RECOVERY;
-use crate::fleet::{Fleet, Node, Session};
-use crate::oracle::Said;
+use super::RECOVERY;
+use super::fleet::{Fleet, Node, Session};
+use super::oracle::Said;
 use crate::support::cluster::Cluster;
 use crate::support::eventually;
 use crate::support::proxy::Proxy;

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::fleet::Fleet;
-use crate::oracle::{Said, Token};
+use super::fleet::Fleet;
+use super::oracle::{Said, Token};
 use crate::support::program::Running;
 use crate::support::proxy::Proxy;
 use crate::support::{Backend, eventually, fresh_database};

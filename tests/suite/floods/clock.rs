@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use jeton::app::App;
 use jeton::clock::Clock;
+use jeton::app::App;
 use jeton::passwords::pool::PasswordPool;
 use jeton::state::NodeState;
 use reqwest::{Method, StatusCode};
@@ -156,14 +156,14 @@ async fn a_clock_that_jumps_ahead_and_back_revives_nothing(backend: Backend) {
     let (living, session, user) = (login().await, login().await, login().await);
     scene.revoke(json!({"token": token})).await;
     scene.app.revoke(&scene.main, &session.text("refresh_token")).await.assert_ok();
-    let held = scene.state.revocations_held();
+    let held = scene.view.revocations_held();
     assert_eq!(held, 2);
 
     scene.jump_to(2 * HOUR);
     // What the feed does from time to time.
-    scene.state.forget_what_is_over();
+    scene.view.forget_what_is_over();
     assert!(
-        scene.state.revocations_held() < held,
+        scene.view.revocations_held() < held,
         "the life of the token was over an hour ago by this clock, and so it is forgotten"
     );
     let early = scene.token().await;
@@ -175,7 +175,7 @@ async fn a_clock_that_jumps_ahead_and_back_revives_nothing(backend: Backend) {
     assert_eq!(scene.log.lines_with(WENT_BACK), 0);
     scene.assert_inactive(&[&token, &session.text("access_token"), &session.text("refresh_token")]).await;
     assert_eq!(scene.log.lines_with(WENT_BACK), 1, "it is said once");
-    assert_eq!(scene.state.revocations_held(), held);
+    assert_eq!(scene.view.revocations_held(), held);
     scene.assert_active(&good).await;
     scene.assert_active(&living.text("access_token")).await;
     scene.assert_inactive(&[&early]).await;
@@ -200,12 +200,12 @@ async fn what_a_clock_that_was_ahead_has_issued_stays_revoked_to_its_end(backend
     scene.revoke(json!({"client": "long"})).await;
     for half_hours in [1, 3, 48, 49] {
         scene.jump_to(half_hours * HOUR / 2);
-        scene.state.forget_what_is_over();
+        scene.view.forget_what_is_over();
         scene.assert_inactive(&[&token]).await;
     }
     scene.jump_to(51 * HOUR);
-    scene.state.forget_what_is_over();
-    assert_eq!(scene.state.revocations_held(), 0, "and then it is forgotten");
+    scene.view.forget_what_is_over();
+    assert_eq!(scene.view.revocations_held(), 0, "and then it is forgotten");
 }
 on_one_thread!(what_a_clock_that_was_ahead_has_issued_stays_revoked_to_its_end);
 
@@ -214,8 +214,8 @@ async fn a_clock_that_jumps_back_revives_nothing_and_stops_nobody(backend: Backe
     let (good, token) = (scene.token().await, scene.token().await);
     let living = scene.login().await;
     scene.revoke(json!({"token": token})).await;
-    scene.state.forget_what_is_over();
-    assert_eq!(scene.state.revocations_held(), 1);
+    scene.view.forget_what_is_over();
+    assert_eq!(scene.view.revocations_held(), 1);
 
     scene.jump_to(-2 * HOUR);
     scene.assert_inactive(&[&token]).await;
@@ -234,7 +234,7 @@ async fn a_clock_that_jumps_back_revives_nothing_and_stops_nobody(backend: Backe
     scene.assert_active(&other).await;
 
     scene.jump_to(0);
-    scene.state.forget_what_is_over();
+    scene.view.forget_what_is_over();
     scene.assert_inactive(&[&token, &late, &other]).await;
     scene.assert_active(&good).await;
     assert_eq!(scene.log.lines_with("WARN"), 1, "{}", scene.log.text());

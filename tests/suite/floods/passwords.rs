@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::LIMIT;
+use super::LIMIT;
 use crate::support::{Answer, Backend, Setup, TestClient, TestServer, eventually, on_both_stores};
 
 /// Logins of a storm: more than may wait for one thread.

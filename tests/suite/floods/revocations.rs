@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::LIMIT;
+use super::LIMIT;
 use crate::support::{Answer, Backend, Setup, TestServer, eventually, on_both_stores};
 
 /// Revocations that are written beside the servers, as many nodes and commands would.
@@ -133,8 +133,7 @@ on_both_stores!(a_flood_of_revocations_is_applied_by_every_node_and_forgotten_wh
     }
     // A node that starts now reads them all, too.
     let app = &first.server.app;
-    let load =
-        || NodeState::load(app.store.clone(), app.clock.clone(), Arc::clone(&app.master), Duration::from_secs(5));
+    let load = || NodeState::load(app.store.clone(), app.clock.clone(), Arc::clone(&app.master), Duration::from_secs(5));
     assert_eq!(load().await.unwrap().revocations_held(), all);
 
     first.advance(TTL.unsigned_abs() - 1);

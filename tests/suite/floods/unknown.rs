@@ -9,8 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Method, StatusCode};
 use tokio::task::JoinSet;
 
-use crate::LIMIT;
-use crate::passwords::hashes;
+use super::LIMIT;
+use super::passwords::hashes;
 use crate::support::proxy::Proxy;
 use crate::support::{
     Answer, Backend, Setup, TestClient, TestServer, eventually, fresh_database, jwt_part, on_both_stores,

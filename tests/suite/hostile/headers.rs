@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::json;
 
+use super::{at, status_of};
 use crate::support::{Answer, TestServer, on_both_stores};
-use crate::{at, status_of};
 
 /// Line breaks as they are smuggled in, and what they would begin.
 const BREAKS: [&str; 8] = [

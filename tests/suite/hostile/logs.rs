@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use serde_json::Value;
 
-use crate::exchange;
+use super::exchange;
 use crate::support::program::{LIMIT, Place, Running};
 use crate::support::{eventually, on_both_stores};
 

@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::json;
 
+use super::{at, exchange, status_of};
 use crate::support::{Answer, Setup, TestServer, on_both_stores};
-use crate::{at, exchange, status_of};
 
 const SPA: &str = "https://spa.example";
 /// Origins that resemble an allowed one.

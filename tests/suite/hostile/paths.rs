@@ -4,8 +4,8 @@
 use reqwest::Method;
 use serde_json::json;
 
+use super::{at, status_of};
 use crate::support::{Answer, TestServer, on_both_stores};
-use crate::{at, status_of};
 
 /// Other ways to write the path `/ONE/TWO/…`.
 fn spellings(path: &str) -> Vec<Vec<u8>> {

@@ -6,17 +6,17 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jeton::jose::signing::SigningAlgorithm;
+use jeton::protocol::time::Timestamp;
+use jeton::tokens::environment::Environment;
 use jeton::keys::keyring::{KeyRecord, KeyRing, KeyUse};
 use jeton::keys::master::MasterKey;
-use jeton::protocol::time::Timestamp;
-use jeton::tokens::context::Origin;
-use jeton::tokens::environment::Environment;
+use jeton::tokens::context::TokenContext;
 use jeton::tokens::verify::verify;
+use jeton::jose::signing::SigningAlgorithm;
 use num_bigint::BigUint;
 use serde_json::{Value, json};
 
-use crate::numbers::{
+use super::numbers::{
     Ed25519, P256_ORDER, P256_PRIME, Rsa, SHA256_INFO, beyond_the_order, big_endian, block, ecdsa, ed25519_order,
     hash_of, hex, p256_private, r_of_infinity,
 };
@@ -48,8 +48,8 @@ impl Signer {
 
     /// Whether a token is accepted.
     fn accepts_text(&self, token: &str) -> bool {
-        let origin = Origin { issuer: ISSUER, environment: &self.environment, siblings: &[], ring: &self.ring };
-        prove(token, origin).is_ok()
+        let origin = TokenContext { issuer: ISSUER, environment: &self.environment, siblings: &[], ring: &self.ring };
+        verify(token, origin).is_ok()
     }
 
     /// Whether a signature is accepted.

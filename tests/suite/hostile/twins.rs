@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use num_bigint::BigUint;
 
-use crate::numbers::{P256_ORDER, big_endian, hex};
+use super::numbers::{P256_ORDER, big_endian, hex};
 use crate::support::{TestServer, on_both_stores};
 
 /// The same token with the other signature that fits.

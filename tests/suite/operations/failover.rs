@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
-use crate::machine::Machine;
+use super::machine::Machine;
 use crate::support::cluster::Cluster;
 use crate::support::proxy::Proxy;
 use crate::support::{Backend, eventually};

@@ -5,8 +5,8 @@ use std::fs;
 use jeton::keys::master::MasterKey;
 use reqwest::StatusCode;
 
-use crate::blocks;
-use crate::machine::Machine;
+use super::blocks;
+use super::machine::Machine;
 use crate::readme::session;
 use crate::support::Backend;
 

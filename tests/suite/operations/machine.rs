@@ -11,7 +11,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::blocks;
+use super::blocks;
 use crate::readme::{masked, session};
 use crate::support::cluster::{Cluster, signal};
 use crate::support::postgres::free_port;

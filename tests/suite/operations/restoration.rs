@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 
-use crate::machine::Machine;
+use super::machine::Machine;
 use crate::support::Backend;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::ask::{Case, assert_quiet, without};
-use crate::causes::ORDER;
+use super::ask::{Case, assert_quiet, without};
+use super::causes::ORDER;
+use super::stage::{ACCESS, Jwt, Stage};
 use crate::conformance::scene::{API, FILES, published_keys};
-use crate::stage::{ACCESS, Jwt, Stage};
 use crate::support::{Setup, jwt_part, on_both_stores};
 
 on_both_stores!(of_a_good_token_it_is_said_what_to_expect, async |backend| {

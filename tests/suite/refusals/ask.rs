@@ -6,9 +6,9 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 
-use crate::causes::{answer_of, is_damage, needs_key_or_state, place};
+use super::causes::{answer_of, is_damage, needs_key_or_state, place};
+use super::stage::{Stage, can_stand_in_a_header};
 use crate::conformance::bearer::challenge_attributes;
-use crate::stage::{Stage, can_stand_in_a_header};
 use crate::support::Answer;
 
 /// A text that is no good access token, and what is to be said of it.

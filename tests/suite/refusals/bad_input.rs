@@ -4,11 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use crate::ask::{Case, Sheet, assert_quiet, causes};
-use crate::causes::place;
+use super::ask::{Case, Sheet, assert_quiet, causes};
+use super::causes::place;
+use super::stage::{Jwt, Stage, can_stand_in_a_header, in_time};
 use crate::conformance::jose::OWN_KEYS;
 use crate::conformance::scene::{API, every_grant};
-use crate::stage::{Jwt, Stage, can_stand_in_a_header, in_time};
 use crate::support::{Answer, FORM, jwt_part, on_both_stores};
 
 /// A verdict, or a refusal that says that the request is bad; never a failure of the server.

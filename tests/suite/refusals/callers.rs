@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::ask::{Case, assert_told, causes, without};
+use super::ask::{Case, assert_told, causes, without};
+use super::stage::{ACCESS, Jwt, Opaque, Stage};
 use crate::conformance::scene::{API, FILES};
-use crate::stage::{ACCESS, Jwt, Opaque, Stage};
 use crate::support::{Answer, Setup, on_both_stores};
 
 /// Refused, and nothing said of the token.

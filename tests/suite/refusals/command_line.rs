@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jeton::keys::master::MasterKey;
 use serde_json::{Value, json};
 
-use crate::ask::{Case, assert_quiet, shared_part, without};
+use super::ask::{Case, assert_quiet, shared_part, without};
+use super::damage::{first_capital, percent};
+use super::stage::{ACCESS, Form, Jwt, STAGING, Stage};
 use crate::conformance::scene::API;
-use crate::damage::{first_capital, percent};
-use crate::stage::{ACCESS, Form, Jwt, STAGING, Stage};
 use crate::support::program::Place;
 use crate::support::{Answer, Backend, fresh_database};
 

@@ -3,9 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::ask::{Case, Sheet, causes, examine};
-use crate::causes::is_damage;
-use crate::stage::{ACCESS, ALL, Form, Jwt, Opaque, Refresh, Stage};
+use super::ask::{Case, Sheet, causes, examine};
+use super::causes::is_damage;
+use super::stage::{ACCESS, ALL, Form, Jwt, Opaque, Refresh, Stage};
 use crate::support::on_both_stores;
 
 /// What becomes of the repair.

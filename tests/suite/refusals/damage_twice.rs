@@ -1,8 +1,8 @@
 //! Two things at once, neighbours in the order: the earlier one is the first cause, and both are told.
 
-use crate::ask::{Case, Sheet};
-use crate::damage::{first_capital, is_damageable, percent, plain_base64};
-use crate::stage::{Form, Jwt, Opaque, Refresh, Stage};
+use super::ask::{Case, Sheet};
+use super::damage::{first_capital, is_damageable, percent, plain_base64};
+use super::stage::{Form, Jwt, Opaque, Refresh, Stage};
 use crate::support::on_both_stores;
 
 /// The form, how it is made, what is said first, and what besides.

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::ask::{Case, Sheet, causes, examine};
+use super::ask::{Case, Sheet, causes, examine};
+use super::stage::{FOREIGN, Form, Jwt, Opaque, STAGING, Stage, elsewhere};
 use crate::conformance::jose::{OWN_KEYS, sign};
 use crate::conformance::scene::Tokens;
-use crate::stage::{FOREIGN, Form, Jwt, Opaque, STAGING, Stage, elsewhere};
 use crate::support::on_both_stores;
 
 const REFRESH: &str = "refresh_token_as_access_token";

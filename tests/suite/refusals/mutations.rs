@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::ask::{Case, assert_quiet};
-use crate::bad_input::agree;
-use crate::stage::{ALL, Jwt, Opaque, Stage};
+use super::ask::{Case, assert_quiet};
+use super::bad_input::agree;
+use super::stage::{ALL, Jwt, Opaque, Stage};
 use crate::support::Backend;
 
 /// A change; where it strikes is a fraction of the length.

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::ask::{Case, Sheet, examine};
+use super::ask::{Case, Sheet, examine};
+use super::stage::{FOREIGN, Jwt, STAGING, Stage, elsewhere};
 use crate::conformance::jose::{OWN_KEYS, changed, sign, sign_hmac};
-use crate::stage::{FOREIGN, Jwt, STAGING, Stage, elsewhere};
 use crate::support::{jwt_part, on_both_stores};
 
 on_both_stores!(an_access_token_of_another_environment_is_named, async |backend| {
@@ -15,9 +15,9 @@ on_both_stores!(an_access_token_of_another_environment_is_named, async |backend|
         for client in clients {
             let token = app.token(&client, &[("grant_type", "client_credentials")]).await.text("access_token");
             let answer = examine(&stage, &Case::new(format!("{environment}, {}", client.id), token, cause)).await;
-            // A sibling is named; in words that a person finds it by.
+            // A sister is named; in words that a person finds it by.
             let told = answer.body.contains("staging");
-            assert!(cause != "wrong_environment" || told, "the sibling is named: {answer:?}");
+            assert!(cause != "wrong_environment" || told, "the sister is named: {answer:?}");
         }
     }
 });

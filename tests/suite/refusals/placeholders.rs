@@ -1,7 +1,7 @@
 //! What never was a token: placeholders, the nothing of programming languages, pages and prose.
 
-use crate::ask::{Case, Sheet};
-use crate::stage::Stage;
+use super::ask::{Case, Sheet};
+use super::stage::Stage;
 use crate::support::on_both_stores;
 
 const NO_TOKENS: &[&str] = &[

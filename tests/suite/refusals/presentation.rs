@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::ask::Sheet;
-use crate::causes::answer_of;
+use super::ask::Sheet;
+use super::causes::answer_of;
+use super::stage::{ACCESS, Jwt, Stage};
 use crate::conformance::bearer::challenge_attributes;
 use crate::conformance::scene::{API, get_with};
-use crate::stage::{ACCESS, Jwt, Stage};
 use crate::support::{Answer, Setup, on_both_stores};
 
 /// The values of the Authorization headers, what follows the path, and the first cause. `T` stands for a good token.

@@ -5,9 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::ask::{Case, Sheet, causes, examine, without};
+use super::ask::{Case, Sheet, causes, examine, without};
+use super::stage::{Form, Jwt, Opaque, Stage};
 use crate::conformance::jose::{OWN_KEYS, changed, sign, sign_hmac, signing_input};
-use crate::stage::{Form, Jwt, Opaque, Stage};
 use crate::support::{Answer, Setup, jwt_part, on_both_stores};
 
 /// How a forger signs.

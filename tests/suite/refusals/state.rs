@@ -4,11 +4,11 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::ask::{Case, Sheet, causes, examine};
+use super::ask::{Case, Sheet, causes, examine};
+use super::signature::assert_indistinguishable;
+use super::stage::{ACCESS, Form, Jwt, Opaque, Stage};
 use crate::conformance::forgery::signed_by_the_server;
 use crate::conformance::scene::{API, FILES, Tokens, every_grant};
-use crate::signature::assert_indistinguishable;
-use crate::stage::{ACCESS, Form, Jwt, Opaque, Stage};
 use crate::support::{Backend, Setup, TestClient, jwt_part, on_both_stores};
 
 /// What is done after a token was issued.

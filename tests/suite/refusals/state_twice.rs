@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::ask::{Case, Sheet, examine};
+use super::ask::{Case, Sheet, examine};
+use super::signature::{delete_key_of, rotate_keys};
+use super::stage::{Jwt, Opaque, Stage};
+use super::state::{Deed, Row, play};
 use crate::conformance::forgery::signed_by_the_server;
-use crate::signature::{delete_key_of, rotate_keys};
-use crate::stage::{Jwt, Opaque, Stage};
-use crate::state::{Deed, Row, play};
 use crate::support::{Setup, on_both_stores};
 
 #[rustfmt::skip]

@@ -7,9 +7,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::io::AsyncWriteExt;
 
+use super::{HOST, KEYS, PATIENCE, Pair, encrypted, get, new_pair, read_answer, replace};
 use crate::support::program::{Place, Running};
 use crate::support::{Backend, eventually};
-use crate::{HOST, KEYS, PATIENCE, Pair, encrypted, get, new_pair, read_answer, replace};
 
 async fn place(pair: &Pair) -> Place {
     let mut place = Place::new(Backend::Sqlite).await;

@@ -1,8 +1,8 @@
 //! HTTP/1 as nobody should speak it: where a request ends, there is one opinion. Whoever stands in front may have
 //! another, so what can be read in two ways is refused, or is the last request of its connection.
 
+use super::{HOST, KEYS, OnWire, answers_to, get};
 use crate::support::{Backend, TestServer};
-use crate::{HOST, KEYS, OnWire, answers_to, get};
 
 /// The path of a request that is hidden in another.
 const HIDDEN: &str = "/hidden";

@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use super::{KEYS, PATIENCE, get};
 use crate::support::Backend;
 use crate::support::program::{Place, Running};
-use crate::{KEYS, PATIENCE, get};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beyond_what_the_system_allows_connections_wait_and_the_others_are_answered() {

@@ -5,8 +5,8 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use super::{HOST, KEYS, Pair, encrypted, get, read_answer};
 use crate::support::{Answer, Backend, TestServer};
-use crate::{HOST, KEYS, Pair, encrypted, get, read_answer};
 
 /// A token by client_credentials, over whatever this client speaks; the protocol that it was.
 async fn token_over(client: &reqwest::Client, base: &str, basic: &str) -> Version {

@@ -4,8 +4,8 @@
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use super::{KEYS, Pair};
 use crate::support::{Backend, TestServer};
-use crate::{KEYS, Pair};
 
 const MANY: usize = 500;
 

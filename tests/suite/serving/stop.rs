@@ -4,9 +4,9 @@ use reqwest::{StatusCode, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::{HOST, KEYS, Pair, encrypted, get, in_time, read_answer};
 use crate::support::program::{Place, Running};
 use crate::support::{Backend, eventually};
-use crate::{HOST, KEYS, Pair, encrypted, get, in_time, read_answer};
 
 /// The head of a token request whose body does not come yet.
 fn begun() -> String {

@@ -3,8 +3,8 @@
 use jeton::store::{AuditFilter, Audited};
 use uuid::Uuid;
 
+use super::{Db, all, at, audited, client, page, secret, user};
 use crate::support::on_both_stores;
-use crate::{Db, all, at, audited, client, page, secret, user};
 
 on_both_stores!(a_record_tells_who_did_what_to_what_when_and_by_which_request, async |backend| {
     let db = Db::new(backend).await;

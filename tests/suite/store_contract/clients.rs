@@ -6,8 +6,8 @@ use jeton::protocol::revocation::{NewRevocation, Target};
 use jeton::store::StoreError;
 use uuid::Uuid;
 
+use super::{Db, all, at, at_once, audited, client, page, revocation, secret};
 use crate::support::on_both_stores;
-use crate::{Db, all, at, at_once, audited, client, page, revocation, secret};
 
 fn of_app(cause: Cause) -> NewRevocation {
     revocation(Target::Client("app".into()), cause)

@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jeton::store::{Dialect, Location, Store, StoreError};
 
+use super::{Db, audited, client, execute};
 use crate::support::{Backend, on_both_stores};
-use crate::{Db, audited, client, execute};
 
 on_both_stores!(a_store_knows_which_database_it_is, async |backend| {
     let db = Db::new(backend).await;

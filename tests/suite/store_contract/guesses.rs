@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use jeton::protocol::backoff::{Backoff, Failures, Network};
 use jeton::protocol::cause::Cause;
+use jeton::protocol::backoff::{Backoff, Failures, Network};
 use jeton::protocol::revocation::Target;
 use jeton::store::account_digest;
 use uuid::Uuid;
 
+use super::{Db, at, at_once, audited, revocation, user};
 use crate::support::on_both_stores;
-use crate::{Db, at, at_once, audited, revocation, user};
 
 const ALLOWANCE: Backoff = Backoff { free: 10, forgiven_after: 60, longest: 60 };
 

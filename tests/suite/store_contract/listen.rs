@@ -6,8 +6,8 @@ use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
 use jeton::store::Listener;
 
+use super::{Db, audited, client, revocation};
 use crate::support::Backend;
-use crate::{Db, audited, client, revocation};
 
 #[tokio::test]
 async fn sqlite_notifies_nobody() {

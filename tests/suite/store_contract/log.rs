@@ -10,8 +10,8 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
+use super::{Db, at, at_once, audited, client, describe, revocation, user};
 use crate::support::{Backend, on_both_stores};
-use crate::{Db, at, at_once, audited, client, describe, revocation, user};
 
 /// The longest that anything here may take.
 const LIMIT: Duration = Duration::from_secs(60);

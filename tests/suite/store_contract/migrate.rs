@@ -6,9 +6,9 @@ use jeton::store::{SchemaReport, Store};
 use tempfile::TempDir;
 use tokio::sync::Barrier;
 
+use super::{Db, audited, client, connect, execute};
 use crate::support::postgres::empty_database;
 use crate::support::{Backend, fresh_database, on_both_stores};
-use crate::{Db, audited, client, connect, execute};
 
 /// The address of a database with nothing in it.
 async fn nothing(backend: Backend) -> (String, TempDir) {

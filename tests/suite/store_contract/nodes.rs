@@ -3,8 +3,8 @@
 use jeton::store::NodeRecord;
 use uuid::Uuid;
 
+use super::{Db, at};
 use crate::support::on_both_stores;
-use crate::{Db, at};
 
 fn node(name: &str) -> NodeRecord {
     let id = Uuid::now_v7();

@@ -5,8 +5,8 @@ use jeton::protocol::revocation::Target;
 use jeton::store::Covered;
 use uuid::Uuid;
 
+use super::{Db, at, audited, audited_at, client, new_session, page, revocation, rotation, user};
 use crate::support::{Backend, on_both_stores};
-use crate::{Db, at, audited, audited_at, client, new_session, page, revocation, rotation, user};
 
 on_both_stores!(a_revocation_covers_what_is_older_and_nothing_newer, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;

@@ -11,8 +11,8 @@ use jeton::protocol::user::User;
 use jeton::store::{NewSession, Rotation, SessionFilter};
 use uuid::Uuid;
 
+use super::{Db, all, at, at_once, audited, client, new_session, page, revocation, rotation, user};
 use crate::support::on_both_stores;
-use crate::{Db, all, at, at_once, audited, client, new_session, page, revocation, rotation, user};
 
 /// Begins a session and gives it as it is held.
 async fn begin(db: &Db, new: &NewSession) -> Session {

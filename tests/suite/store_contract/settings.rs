@@ -1,7 +1,7 @@
 //! Named values of the whole installation.
 
+use super::{Db, at_once, audited, client, user};
 use crate::support::on_both_stores;
-use crate::{Db, at_once, audited, client, user};
 
 on_both_stores!(the_first_check_value_stays, async |backend| {
     let db = Db::new(backend).await;

@@ -9,8 +9,8 @@ use jeton::store::{AuditFilter, NewSession, NodeRecord, Round, SessionFilter, St
 use sqlx::Connection;
 use uuid::Uuid;
 
+use super::{Db, all, at, at_once, audited, audited_at, client, new_session, revocation, secret};
 use crate::support::{Backend, eventually, on_both_stores};
-use crate::{Db, all, at, at_once, audited, audited_at, client, new_session, revocation, secret};
 
 const DAY: i64 = 24 * 3600;
 

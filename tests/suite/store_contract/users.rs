@@ -6,9 +6,9 @@ use jeton::protocol::user::User;
 use jeton::store::StoreError;
 use uuid::Uuid;
 
-use crate::guesses::network;
+use super::guesses::network;
+use super::{Db, all, at, at_once, audited, page, revocation, user};
 use crate::support::on_both_stores;
-use crate::{Db, all, at, at_once, audited, page, revocation, user};
 
 #[track_caller]
 fn assert_same(read: &User, written: &User) {

@@ -24,9 +24,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 use url::Url;
 
-use crate::cluster::Cluster;
-use crate::program::{Place, Running};
-use crate::{Answer, Backend, TestClient, eventually};
+use super::cluster::Cluster;
+use super::program::{Place, Running};
+use super::{Answer, Backend, TestClient, eventually};
 use actor::Actor;
 use records::Records;
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 
-use crate::actor::Actor;
+use super::actor::Actor;
 
 /// What was found in the database before.
 pub(super) struct Records {

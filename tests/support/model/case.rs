@@ -6,9 +6,9 @@ use jeton::protocol::cause::Cause;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::nodes::Nodes;
-use crate::operation::{Asker, NEWEST, Operation, chosen};
-use crate::plain::{
+use super::nodes::Nodes;
+use super::operation::{Asker, NEWEST, Operation, chosen};
+use super::plain::{
     ACCESS_TTL, CLIENTS, Holder, Model, PUBLIC, REFRESH_TTL, RETRY_WINDOWS, Refreshed, SESSION_TTL, USERS,
 };
 use crate::support::{Answer, TestClient, TestServer};

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
-use crate::crash::Random;
+use super::crash::Random;
 use case::Case;
 pub(crate) use nodes::Nodes;
 use operation::{Step, operation};

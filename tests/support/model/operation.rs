@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::plain::{ACCESS_TTL, CLIENTS, PUBLIC, REFRESH_TTL, RETRY_WINDOWS, USERS};
+use super::plain::{ACCESS_TTL, CLIENTS, PUBLIC, REFRESH_TTL, RETRY_WINDOWS, USERS};
 
 /// Who asks about a token.
 #[derive(Clone, Copy, Debug)]

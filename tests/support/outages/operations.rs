@@ -5,9 +5,9 @@ use std::time::Instant;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::json;
 
-use crate::deck::{Session, take};
+use super::deck::{Session, take};
+use super::{DEADLINE, STALENESS, Scene};
 use crate::support::{Answer, TestClient};
-use crate::{DEADLINE, STALENESS, Scene};
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,11 +7,11 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;
 use url::Url;
 
+use super::{Outcome, Scene, survey};
 use crate::support::cluster::Cluster;
 use crate::support::program::Running;
 use crate::support::proxy::Proxy;
 use crate::support::{Backend, eventually, fresh_database};
-use crate::{Outcome, Scene, survey};
 
 /// The connections of a node that serve requests.
 const PLACES: i64 = 16;

@@ -10,11 +10,11 @@ use jeton::keys::master::MasterKey;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::deck::{Deck, Session};
-use crate::operations::session;
+use super::deck::{Deck, Session};
+use super::operations::session;
+use super::{DEADLINE, STALENESS};
 use crate::support::program::{Place, Running};
 use crate::support::{Answer, TestClient};
-use crate::{DEADLINE, STALENESS};
 
 /// Tokens that a node has never seen, and clients that it has never met.
 const FRESH: usize = 40;

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use sqlx::{Connection, SqliteConnection};
 
+use super::{Outcome, Scene, survey};
 use crate::support::postgres::{Account, account};
 use crate::support::program::{Place, Running, program};
 use crate::support::{Backend, fresh_database};
-use crate::{Outcome, Scene, survey};
 
 /// No file of the server may be larger: the write-ahead log has more than this with its first page.
 const FULL: &str = "--fsize=4096:";

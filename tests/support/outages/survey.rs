@@ -9,9 +9,9 @@ use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use tokio::task::JoinSet;
 
-use crate::operations::{Operation, Verdict};
+use super::operations::{Operation, Verdict};
+use super::{RECOVERY, STALENESS, Scene};
 use crate::support::{Answer, eventually};
-use crate::{RECOVERY, STALENESS, Scene};
 
 /// The time between two requests of a kind to a node; of those that hash a password, a longer one.
 const PACE: Duration = Duration::from_millis(300);

@@ -3,8 +3,8 @@
 use jeton::keys::master::MasterKey;
 use uuid::Uuid;
 
-use crate::Scene;
-use crate::play::Cast;
+use super::Scene;
+use super::play::Cast;
 
 impl Scene {
     pub(super) fn enter(&mut self, round: &str) -> Cast {

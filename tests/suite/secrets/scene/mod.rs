@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-use crate::needles::{Place, Secrets};
+use super::needles::{Place, Secrets};
 use crate::support::Backend;
 use crate::support::cluster::Cluster;
 use crate::support::program::{Place as Bench, Running};

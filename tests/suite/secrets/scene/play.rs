@@ -1,6 +1,6 @@
 //! One round: who acts, and in which order.
 
-use crate::Scene;
+use super::Scene;
 use crate::secrets::needles::Place;
 
 /// Who acts in one round.

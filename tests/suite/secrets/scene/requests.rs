@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::play::Cast;
-use crate::{Scene, parts};
+use super::play::Cast;
+use super::{Scene, parts};
 
 impl Scene {
     async fn login(&mut self, client: &(String, String), user: &str, password: &str) -> (String, String) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::super::{Counts, Scene};
+use super::{Actor, Effect, Secret, Session, Write, kids, request_id};
 use crate::support::eventually;
-use crate::{Actor, Effect, Secret, Session, Write, kids, request_id};
-use crate::{Counts, Scene};
 
 /// How many access tokens are held at most; which of them goes is left to chance, so that some become old.
 const TOKENS: usize = 24;

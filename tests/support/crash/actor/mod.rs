@@ -6,8 +6,8 @@ mod work;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::{Counts, Random, Scene};
 use crate::support::{Answer, TestClient};
-use crate::{Counts, Random, Scene};
 
 struct Token {
     text: String,

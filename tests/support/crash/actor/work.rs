@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::super::{Counts, LIMIT, Scene};
+use super::{Actor, Effect, Session, Write, kids, request_id};
 use crate::support::jwt_part;
-use crate::{Actor, Effect, Session, Write, kids, request_id};
-use crate::{Counts, LIMIT, Scene};
 
 /// The most presentations of one refresh token that are no reuse: the refresh and three repeats.
 const MOST_ASKED: usize = 4;
