@@ -120,7 +120,9 @@ impl Fault {
             Slow => "network slow: each answer takes 200 ms longer",
             ConnectionsTaken => "all connections taken by others (`max_connections`, including reserved ones)",
             RoleLimit => "`ALTER ROLE … CONNECTION LIMIT 0`, connections closed",
-            Locked(table) => return format!("`LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE` held by another session session"),
+            Locked(table) => {
+                return format!("`LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE` held by another session session");
+            }
             HeadLocked => "the row of log_head locked by another session (`FOR UPDATE`)",
             ReadOnly => "`default_transaction_read_only = on` for everyone",
             RoleReadOnly => "`default_transaction_read_only = on` for the role, in new connections",
