@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use uuid::{ContextV7, Uuid};
 
-use crate::oauth::time::Timestamp;
+use crate::protocol::time::Timestamp;
 
 /// Milliseconds by which the clock of a node may be off before it is reported.
 pub const LARGEST_OFFSET: i64 = 5000;

@@ -1,14 +1,24 @@
-//! Jeton, a self-hosted OAuth 2.0 token server. See `ARCHITECTURE.md` for what the parts are for.
+//! Jeton, a self-hosted OAuth 2.0 token server. See `ARCHITECTURE.md` for what the rooms are for.
 
 pub mod admin;
+pub mod app;
 pub mod cli;
+pub mod client_auth;
 pub mod clock;
-pub mod flow;
+pub mod crypto;
+pub mod diagnosis;
+pub mod endpoints;
+pub mod grants;
 pub mod http;
-pub mod oauth;
-pub mod secret;
+pub mod jose;
+pub mod keys;
+pub mod passwords;
+pub mod protocol;
 pub mod serve;
 pub mod settings;
+pub mod state;
 pub mod store;
-pub mod token;
-pub mod view;
+pub mod telemetry;
+pub mod throttle;
+pub mod tokens;
+pub mod validation;

@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jeton::oauth::credentials::Credentials;
-use jeton::oauth::parameters::Parameters;
+use jeton::client_auth::credentials::Credentials;
+use jeton::protocol::parameters::Parameters;
 use secrecy::ExposeSecret;
 
 /// What to begin with: a header, and behind a line break a body.

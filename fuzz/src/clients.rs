@@ -1,7 +1,7 @@
 //! The settings of a client: creation and merge patches.
 
 use jeton::admin::clients::merge_settings;
-use jeton::oauth::client::{AuthMethod, ClientSettings, GrantType};
+use jeton::protocol::client::{AuthMethod, ClientSettings, GrantType};
 use serde_json::{Map, Value};
 
 /// What to begin with: the members of a new client, and behind a line break a patch.

@@ -1,10 +1,10 @@
 //! The diagnosis of any text, and of any good token to which anything was done.
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::presentation::{Sent, read};
-use jeton::token::diagnosis::judge::by_its_own_words;
-use jeton::token::diagnosis::{Diagnosis, MOST_PROOFS};
-use jeton::token::presented::{Authentic, prove};
+use jeton::diagnosis::judge::by_its_own_words;
+use jeton::diagnosis::{Diagnosis, MOST_PROOFS};
+use jeton::protocol::bearer::{Sent, read};
+use jeton::protocol::cause::Cause;
+use jeton::tokens::verify::{Verified, verify};
 use serde_json::Value;
 
 use super::edits::edited;
@@ -45,10 +45,10 @@ pub fn diagnosis(bytes: &[u8]) {
         edited(&everything[which % everything.len()].text, &other.text, rest)
     };
     let origin = house.origin();
-    let look = |proofs| Diagnosis::of(&text, prove(&text, origin), origin, proofs);
+    let look = |proofs| Diagnosis::of(&text, verify(&text, origin), origin, proofs);
     let found = look(MOST_PROOFS);
     in_order(&found, &text);
-    let is_good = matches!(prove(&text, origin), Ok(Authentic::Access(_)));
+    let is_good = matches!(verify(&text, origin), Ok(Verified::Access(_)));
     assert_eq!(found.cause().is_none(), is_good, "only what is good has no cause: {text:?} {found:?}");
     let seen = look(0);
     in_order(&seen, &text);
@@ -62,8 +62,8 @@ pub fn diagnosis(bytes: &[u8]) {
     }
     // What is proved was issued: a repair only takes away what was put around or into it.
     let was_issued = match &found.authentic {
-        Some(Authentic::Access(claims)) => **claims == house.claims || claims.iss != origin.issuer,
-        Some(Authentic::Refresh(token)) => *token == house.session,
+        Some(Verified::Access(claims)) => **claims == house.claims || claims.iss != origin.issuer,
+        Some(Verified::Refresh(token)) => *token == house.session,
         None => true,
     };
     assert!(was_issued, "nothing is proved that was not issued: {text:?}");

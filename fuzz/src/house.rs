@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use jeton::oauth::claims::{AccessClaims, Audience};
-use jeton::oauth::scope::Scope;
-use jeton::oauth::time::Timestamp;
-use jeton::token::environment::{Environment, KnownIssuer};
-use jeton::token::keyring::{KeyRecord, KeyRing, KeyUse};
-use jeton::token::master::{MasterKey, MasterKeys};
-use jeton::token::origin::Origin;
-use jeton::token::refresh::RefreshToken;
-use jeton::token::signing::SigningAlgorithm;
-use jeton::token::{jwt, opaque};
+use jeton::jose::signing::SigningAlgorithm;
+use jeton::keys::keyring::{KeyRecord, KeyRing, KeyUse};
+use jeton::keys::master::{MasterKey, MasterKeys};
+use jeton::protocol::claims::{AccessClaims, Audience};
+use jeton::protocol::scope::Scope;
+use jeton::protocol::time::Timestamp;
+use jeton::tokens::context::TokenContext;
+use jeton::tokens::environment::{Environment, KnownIssuer};
+use jeton::tokens::refresh::RefreshToken;
+use jeton::tokens::{jwt, opaque};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ pub struct House {
     /// Only the key of one algorithm, each.
     pub one_algorithm: Vec<KeyRing>,
     environment: Environment,
-    sisters: Vec<KnownIssuer>,
+    siblings: Vec<KnownIssuer>,
     /// The claims of the good access tokens.
     pub claims: AccessClaims,
     /// What a good refresh token says.
@@ -124,7 +124,7 @@ impl House {
             jwts: one_algorithm.iter().map(|ring| sign(&good, ring)).collect(),
             opaque: issued(opaque::write(&good, &live, token_key)),
             refresh: issued(session.write(&live, token_key)),
-            sisters: vec![KnownIssuer { environment: environment("staging"), issuer: staging.to_owned() }],
+            siblings: vec![KnownIssuer { environment: environment("staging"), issuer: staging.to_owned() }],
             environment: live,
             claims: good,
             others,
@@ -135,8 +135,8 @@ impl House {
     }
 
     /// What is known when a token is read.
-    pub fn origin(&self) -> Origin<'_> {
-        Origin { issuer: ISSUER, environment: &self.environment, sisters: &self.sisters, ring: &self.ring }
+    pub fn origin(&self) -> TokenContext<'_> {
+        TokenContext { issuer: ISSUER, environment: &self.environment, siblings: &self.siblings, ring: &self.ring }
     }
 
     /// Everything that was ever issued, good or not.

@@ -1,6 +1,6 @@
 //! Parameters of requests, as a form and as JSON.
 
-use jeton::oauth::parameters::Parameters;
+use jeton::protocol::parameters::Parameters;
 use serde_json::{Map, Value};
 
 /// Forms to begin with.

@@ -1,6 +1,6 @@
 //! Scopes: the grammar, and the algebra of sets.
 
-use jeton::oauth::scope::{RESERVED, Scope, is_reserved};
+use jeton::protocol::scope::{RESERVED, Scope, is_reserved};
 
 /// What to begin with: two scopes, a line break between them.
 pub const SEEDS: &[&str] = &[

@@ -1,11 +1,12 @@
 //! Tokens: what was not made here is refused, what was made here reads back, and one that was changed is refused.
 
-use jeton::oauth::claims::{AccessClaims, Audience, check_extra};
-use jeton::oauth::scope::Scope;
-use jeton::token::diagnosis::judge;
-use jeton::token::presented::{Authentic, Unread, prove};
-use jeton::token::refresh::RefreshToken;
-use jeton::token::{base64url, jwt as format, opaque as sealed};
+use jeton::crypto::base64url;
+use jeton::diagnosis::judge;
+use jeton::protocol::claims::{AccessClaims, Audience, check_extra};
+use jeton::protocol::scope::Scope;
+use jeton::tokens::refresh::RefreshToken;
+use jeton::tokens::verify::{Verified, VerifyError, verify};
+use jeton::tokens::{jwt as format, opaque as sealed};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -33,9 +34,9 @@ pub const PREFIXED: &[&str] = &[
 
 /// No text that was not issued is accepted, twice the same.
 fn refused(house: &House, text: &str) {
-    let found = prove(text, house.origin());
-    assert!(!matches!(found, Ok(_) | Err(Unread::OtherIssuer(_))), "accepted: {text:?}");
-    assert_eq!(found, prove(text, house.origin()), "the same text is judged the same");
+    let found = verify(text, house.origin());
+    assert!(!matches!(found, Ok(_) | Err(VerifyError::OtherIssuer(_))), "accepted: {text:?}");
+    assert_eq!(found, verify(text, house.origin()), "the same text is judged the same");
 }
 
 /// A good text after edits: good only if nothing was changed.
@@ -46,7 +47,7 @@ fn changed(house: &House, good: &Issued, bytes: &[u8]) {
     if !is_issued {
         refused(house, &text);
     } else if text == good.text {
-        assert!(prove(&text, house.origin()).is_ok(), "what was issued is good");
+        assert!(verify(&text, house.origin()).is_ok(), "what was issued is good");
     }
 }
 
@@ -115,7 +116,7 @@ pub fn refresh(bytes: &[u8]) {
             }
             let key = house.ring.active_token_key(NOW).expect("there is a key");
             let text = token.write(house.origin().environment, key);
-            let Ok(Authentic::Refresh(read)) = prove(&text, house.origin()) else { panic!("it was issued: {text}") };
+            let Ok(Verified::Refresh(read)) = verify(&text, house.origin()) else { panic!("it was issued: {text}") };
             assert_eq!(read, token);
             assert_eq!(read.successor().nonce_hash(), token.nonce_hash());
             assert_eq!(text, read.write(house.origin().environment, key), "a retry gives the same text");
@@ -125,7 +126,7 @@ pub fn refresh(bytes: &[u8]) {
 
 /// The bytes behind the prefix, changed before they are written.
 fn flipped(house: &House, good: &Issued, prefix: &str, bytes: &[u8]) {
-    let body = jeton::token::from_base64url(&good.text[prefix.len()..]).expect("it is base64url");
+    let body = jeton::crypto::from_base64url(&good.text[prefix.len()..]).expect("it is base64url");
     let mut changed = body.clone();
     for flip in bytes.chunks_exact(3).take(8) {
         let at = usize::from(u16::from_le_bytes([flip[0], flip[1]])) % changed.len();
@@ -167,12 +168,12 @@ fn made_of(bytes: &[u8]) -> AccessClaims {
 }
 
 fn reads_back(house: &House, claims: &AccessClaims, text: &str) {
-    let read = match prove(text, house.origin()) {
-        Ok(Authentic::Access(read)) => {
+    let read = match verify(text, house.origin()) {
+        Ok(Verified::Access(read)) => {
             assert_eq!(read.iss, ISSUER);
             *read
         }
-        Err(Unread::OtherIssuer(read)) => {
+        Err(VerifyError::OtherIssuer(read)) => {
             assert_ne!(read.iss, ISSUER);
             *read
         }

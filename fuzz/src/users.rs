@@ -1,6 +1,6 @@
 //! The comparison of usernames.
 
-use jeton::oauth::user::{check_username, is_credential, username_key};
+use jeton::protocol::user::{check_username, is_credential, username_key};
 use unicode_normalization::UnicodeNormalization;
 
 /// What to begin with.

@@ -5,17 +5,17 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Actor, AdminError, Administration, List, ListRequest, Result, list, no_such};
-use crate::oauth::cause::Cause;
-use crate::oauth::claims;
-use crate::oauth::client::{
+use crate::admin::{Actor, AdminError, Administration, List, ListRequest, Result, list, no_such};
+use crate::crypto::{base64url, random, sha256};
+use crate::protocol::cause::Cause;
+use crate::protocol::claims;
+use crate::protocol::client::{
     AuthMethod, Client, ClientSecret, ClientSettings, GrantType, MOST_SECRETS, SecretDigest, check_client_id,
 };
-use crate::oauth::revocation::Target;
-use crate::oauth::scope::{RESERVED, is_reserved};
-use crate::oauth::time::Timestamp;
+use crate::protocol::revocation::Target;
+use crate::protocol::scope::{RESERVED, is_reserved};
+use crate::protocol::time::Timestamp;
 use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
-use crate::token::{base64url, random, sha256};
 
 /// The longest lists of a client.
 const MOST_ENTRIES: usize = 50;
@@ -233,7 +233,7 @@ impl Administration {
         }
     }
 
-    pub(super) async fn find_client(&self, client_id: &str) -> Result<Client> {
+    pub(crate) async fn find_client(&self, client_id: &str) -> Result<Client> {
         check_client_id(client_id).map_err(|_| not_found(client_id))?;
         let found = self.store.client_find(client_id).await?;
         found.map(|(client, _)| client).ok_or_else(|| not_found(client_id))
@@ -313,7 +313,7 @@ fn read_members(members: Map<String, Value>) -> Result<ClientSettings> {
 }
 
 /// RFC 7396 §2.
-pub(super) fn merge_patch(target: &mut Value, patch: Value) {
+pub(crate) fn merge_patch(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
         return;

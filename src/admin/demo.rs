@@ -3,13 +3,13 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use super::clients::NewClient;
-use super::users::NewUser;
-use super::{Actor, AdminError, Administration, Result};
-use crate::oauth::claims::ExtraClaims;
-use crate::oauth::client::SecretDigest;
-use crate::oauth::scope::Scope;
-use crate::secret::pool::Precedence;
+use crate::admin::clients::NewClient;
+use crate::admin::users::NewUser;
+use crate::admin::{Actor, AdminError, Administration, Result};
+use crate::passwords::pool::Precedence;
+use crate::protocol::claims::ExtraClaims;
+use crate::protocol::client::SecretDigest;
+use crate::protocol::scope::Scope;
 
 /// The demo user and its password.
 pub const USER: (&str, &str) = ("demo", "demo-password");

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::{Actor, AdminError, Administration, Result, no_such};
-use crate::oauth::cause::Cause;
-use crate::oauth::revocation::Target;
-use crate::oauth::time::Timestamp;
+use crate::admin::{Actor, AdminError, Administration, Result, no_such};
+use crate::keys::keyring::{ANNOUNCEMENT, KeyRecord, KeyState, KeyUse, states};
+use crate::keys::master::{MasterKey, MasterKeys};
+use crate::protocol::cause::Cause;
+use crate::protocol::revocation::Target;
+use crate::protocol::time::Timestamp;
 use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
 use crate::store::{Added, Audited};
-use crate::token::keyring::{ANNOUNCEMENT, KeyRecord, KeyState, KeyUse, states};
-use crate::token::master::{MasterKey, MasterKeys};
 
 /// A key as it is shown.
 #[derive(Clone, Debug, Serialize)]

@@ -11,15 +11,15 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::app::App;
 use crate::clock::Clock;
-use crate::flow::App;
-use crate::oauth::cause::Cause;
-use crate::oauth::presentation::begins_like_a_token;
-use crate::oauth::revocation::{NewRevocation, Target};
-use crate::secret::pool::{Overloaded, PasswordPool};
+use crate::crypto::{base64url, from_base64url, sha256};
+use crate::passwords::pool::{Overloaded, PasswordPool};
+use crate::protocol::bearer::begins_like_a_token;
+use crate::protocol::cause::Cause;
+use crate::protocol::revocation::{NewRevocation, Target};
 use crate::settings::Settings;
 use crate::store::{Audited, Page, Store, StoreError};
-use crate::token::{base64url, from_base64url, sha256};
 
 /// The most items of a list in one answer.
 const LARGEST_PAGE: i64 = 200;

@@ -1,7 +1,7 @@
 //! The audit trail.
 
-use super::{AdminError, Administration, List, ListRequest, Result, list};
-use crate::oauth::time::Timestamp;
+use crate::admin::{AdminError, Administration, List, ListRequest, Result, list};
+use crate::protocol::time::Timestamp;
 use crate::store::{AuditFilter, AuditRecord};
 
 /// Which audit records are wanted, as whoever asks writes it.

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Actor, AdminError, Administration, List, ListRequest, Result, list, no_such};
-use crate::oauth::cause::Cause;
-use crate::oauth::revocation::{LogNumber, NewRevocation, Revocation, Target};
-use crate::oauth::scope::Scope;
-use crate::oauth::time::Timestamp;
-use crate::store::{HeldSession, NodeRecord, SessionFilter};
-use crate::token::diagnosis::Diagnosis;
-use crate::token::keyring::KeyRing;
-use crate::token::presented::{self, Authentic};
-use crate::view::SILENCE;
+use crate::admin::{Actor, AdminError, Administration, List, ListRequest, Result, list, no_such};
+use crate::diagnosis::Diagnosis;
+use crate::keys::keyring::KeyRing;
+use crate::protocol::cause::Cause;
+use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
+use crate::protocol::scope::Scope;
+use crate::protocol::time::Timestamp;
+use crate::state::SILENCE;
+use crate::store::{NodeRecord, SessionFilter, SessionRecord};
+use crate::tokens::verify::{self, Verified};
 
 /// The longest reason, in bytes.
 const LONGEST_REASON: usize = 500;
@@ -57,7 +57,7 @@ pub struct AppliedBy {
 #[derive(Clone, Debug, Serialize)]
 pub struct RevocationView {
     /// Its place in the log.
-    pub number: LogNumber,
+    pub number: SequenceNumber,
     /// What is revoked.
     pub target: TargetView,
     /// The cause by which its tokens are refused.
@@ -113,7 +113,7 @@ pub struct SessionView {
 #[derive(Clone, Debug, Serialize)]
 pub struct RevokedView {
     /// The number of the revocation.
-    pub number: LogNumber,
+    pub number: SequenceNumber,
     /// The cause.
     pub cause: Cause,
 }
@@ -132,7 +132,7 @@ fn view(revocation: Revocation) -> RevocationView {
     }
 }
 
-fn view_session(held: HeldSession) -> SessionView {
+fn view_session(held: SessionRecord) -> SessionView {
     let expires_at = held.session.ends_at();
     let revoked = held.revoked_by.zip(held.revoked_because);
     SessionView {
@@ -148,7 +148,7 @@ fn view_session(held: HeldSession) -> SessionView {
     }
 }
 
-fn applied_by(node: NodeRecord, number: LogNumber) -> AppliedBy {
+fn applied_by(node: NodeRecord, number: SequenceNumber) -> AppliedBy {
     let applied = node.applied >= number;
     AppliedBy {
         node: node.id,
@@ -198,8 +198,8 @@ impl Administration {
 
     async fn token_revocation(&self, text: &str, reason: Option<String>, ring: &KeyRing) -> Result<NewRevocation> {
         let origin = self.settings.origin(ring);
-        match presented::prove(text, origin) {
-            Ok(Authentic::Access(claims)) => {
+        match verify::verify(text, origin) {
+            Ok(Verified::Access(claims)) => {
                 let covers_until = Timestamp::from_seconds(claims.exp);
                 if covers_until <= self.clock.now() {
                     return Err(AdminError::Conflict("the token has expired already".into()));
@@ -207,7 +207,7 @@ impl Administration {
                 let target = Target::Token(claims.jti);
                 Ok(NewRevocation { target, cause: Cause::TokenRevoked, reason, covers_until })
             }
-            Ok(Authentic::Refresh(token)) => {
+            Ok(Verified::Refresh(token)) => {
                 let held = self.find_session(&token.session.to_string()).await?;
                 Ok(self.revocation(Target::Session(held.session.id), Cause::SessionRevoked, reason))
             }
@@ -235,7 +235,7 @@ impl Administration {
     /// When there is none.
     pub async fn revocation_show(&self, number: &str) -> Result<RevocationView> {
         let missing = || no_such("revocation", number);
-        let parsed: LogNumber = number.parse().map_err(|_| missing())?;
+        let parsed: SequenceNumber = number.parse().map_err(|_| missing())?;
         let revocation = self.store.revocation_find(parsed).await?.ok_or_else(missing)?;
         self.with_receipt(view(revocation)).await
     }
@@ -296,7 +296,7 @@ impl Administration {
         Ok(view_session(self.find_session(id).await?))
     }
 
-    async fn find_session(&self, id: &str) -> Result<HeldSession> {
+    async fn find_session(&self, id: &str) -> Result<SessionRecord> {
         let missing = || no_such("session", id);
         let parsed: Uuid = id.parse().map_err(|_| missing())?;
         self.store.session_find(parsed).await?.ok_or_else(missing)

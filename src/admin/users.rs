@@ -5,14 +5,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::clients::merge_patch;
-use super::{Actor, AdminError, Administration, List, ListRequest, Result, list, no_such};
-use crate::oauth::cause::Cause;
-use crate::oauth::claims::{self, ExtraClaims};
-use crate::oauth::revocation::Target;
-use crate::oauth::scope::Scope;
-use crate::oauth::time::Timestamp;
-use crate::oauth::user::{User, check_username, is_credential};
+use crate::admin::clients::merge_patch;
+use crate::admin::{Actor, AdminError, Administration, List, ListRequest, Result, list, no_such};
+use crate::protocol::cause::Cause;
+use crate::protocol::claims::{self, ExtraClaims};
+use crate::protocol::revocation::Target;
+use crate::protocol::scope::Scope;
+use crate::protocol::time::Timestamp;
+use crate::protocol::user::{User, check_username, is_credential};
 use crate::store::StoreError;
 
 /// A user as it is shown: never with its password.
@@ -179,7 +179,7 @@ impl Administration {
         }
     }
 
-    pub(super) async fn find_user(&self, id_or_name: &str) -> Result<User> {
+    pub(crate) async fn find_user(&self, id_or_name: &str) -> Result<User> {
         if !is_credential(id_or_name) {
             return Err(not_found(id_or_name));
         }

@@ -3,15 +3,15 @@
 use clap::Subcommand;
 use serde_json::{Map, Value};
 
-use super::context::{actor, open};
-use super::names::{ClientName, entries, object, scope};
-use super::{Failed, Global, Outcome, output, secrets};
 use crate::admin::ListRequest;
 use crate::admin::clients::NewClient;
+use crate::cli::context::{actor, open};
+use crate::cli::names::{ClientName, entries, object, scope};
+use crate::cli::{Failed, Global, Outcome, output, secrets};
 use crate::settings::{Needs, parse_duration};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct ClientCommand {
+pub(crate) struct ClientCommand {
     #[command(subcommand)]
     command: Action,
 }
@@ -35,7 +35,7 @@ enum Action {
         #[arg(long)]
         client_id: Option<String>,
         #[command(flatten)]
-        part: super::user::Part,
+        part: crate::cli::user::Part,
     },
     /// Show a client
     Show {
@@ -183,7 +183,7 @@ impl Members {
     }
 }
 
-pub(super) async fn run(global: &Global, command: ClientCommand) -> Outcome {
+pub(crate) async fn run(global: &Global, command: ClientCommand) -> Outcome {
     let format = global.output;
     let administration = open(global, Needs::NOTHING).await?;
     let actor = actor(&administration);

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Failed, Global};
 use crate::admin::{Actor, Administration};
+use crate::cli::{Failed, Global};
 use crate::clock::Clock;
-use crate::secret::pool::PasswordPool;
+use crate::passwords::pool::PasswordPool;
 use crate::serve::check_schema;
 use crate::settings::{Needs, Resolved, Settings, Sources};
 use crate::store::{Audited, Store};
 
 /// Reads flags, environment and file.
-pub(super) fn resolve(global: &Global, flags: &[(&'static str, String)]) -> Resolved {
+pub(crate) fn resolve(global: &Global, flags: &[(&'static str, String)]) -> Resolved {
     let mut sources = Sources {
         dev: global.dev,
         flags: flags.iter().cloned().collect(),
@@ -28,7 +28,7 @@ pub(super) fn resolve(global: &Global, flags: &[(&'static str, String)]) -> Reso
 }
 
 /// Checks the settings.
-pub(super) fn settings(resolved: &Resolved, needs: Needs) -> Result<Settings, Failed> {
+pub(crate) fn settings(resolved: &Resolved, needs: Needs) -> Result<Settings, Failed> {
     Settings::check(resolved, needs).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
         Failed(format!("the configuration has {} problem(s):{}", problems.len(), lines.concat()))
@@ -36,7 +36,7 @@ pub(super) fn settings(resolved: &Resolved, needs: Needs) -> Result<Settings, Fa
 }
 
 /// Opens the database for a command.
-pub(super) async fn open(global: &Global, needs: Needs) -> Result<Administration, Failed> {
+pub(crate) async fn open(global: &Global, needs: Needs) -> Result<Administration, Failed> {
     let mut settings = settings(&resolve(global, &[]), needs)?;
     if let Some(file) = settings.database.file()
         && !file.exists()
@@ -65,13 +65,13 @@ pub(super) async fn open(global: &Global, needs: Needs) -> Result<Administration
 }
 
 /// Connects to the database.
-pub(super) async fn connect(settings: &Settings) -> Result<Store, Failed> {
+pub(crate) async fn connect(settings: &Settings) -> Result<Store, Failed> {
     let location = &settings.database;
     Store::connect(location).await.map_err(|error| Failed(format!("JETON_DATABASE_URL: {location}: {error}")))
 }
 
 /// Whoever can reach the database and the keys is an administrator.
-pub(super) fn actor(administration: &Administration) -> Actor {
+pub(crate) fn actor(administration: &Administration) -> Actor {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into());
     let at = administration.clock.now();
     let actor = format!("command line, user {user}");

@@ -2,12 +2,12 @@
 
 use clap::Subcommand;
 
-use super::context::{actor, open};
-use super::{Global, Outcome, output};
+use crate::cli::context::{actor, open};
+use crate::cli::{Global, Outcome, output};
 use crate::settings::Needs;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct DemoCommand {
+pub(crate) struct DemoCommand {
     #[command(subcommand)]
     command: Action,
 }
@@ -18,7 +18,7 @@ enum Action {
     Remove,
 }
 
-pub(super) async fn run(global: &Global, command: &DemoCommand) -> Outcome {
+pub(crate) async fn run(global: &Global, command: &DemoCommand) -> Outcome {
     let Action::Remove = command.command;
     let administration = open(global, Needs::NOTHING).await?;
     let removed = administration.demo_remove(&actor(&administration)).await?;

@@ -11,20 +11,20 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
-use super::context::{connect, resolve, settings};
-use super::{Failed, Global, Outcome, output};
 use crate::admin::Administration;
+use crate::cli::context::{connect, resolve, settings};
+use crate::cli::{Failed, Global, Outcome, output};
 use crate::clock::{Clock, LARGEST_OFFSET, offset_in_words};
-use crate::secret::pool::PasswordPool;
+use crate::keys::keyring::KeyRing;
+use crate::keys::master::{MasterKey, MasterKeys};
+use crate::passwords::pool::PasswordPool;
 use crate::serve::{check_schema, examine_certificate, reach_database};
 use crate::settings::{MasterKeySource, Needs, Settings, TABLE};
-use crate::token::keyring::KeyRing;
-use crate::token::master::{MasterKey, MasterKeys};
 
 /// How long `jeton health` waits for an answer.
 const HEALTH_LIMIT: Duration = Duration::from_secs(3);
 
-pub(super) async fn migrate(global: &Global) -> Outcome {
+pub(crate) async fn migrate(global: &Global) -> Outcome {
     let settings = settings(&resolve(global, &[]), Needs::NOTHING)?;
     let store = reach_database(&settings.database).await?;
     let report = store.migrate().await?;
@@ -44,7 +44,7 @@ struct Shown {
     help: &'static str,
 }
 
-pub(super) fn config(global: &Global) -> Outcome {
+pub(crate) fn config(global: &Global) -> Outcome {
     let resolved = resolve(global, &[]);
     let checked = settings(&resolved, Needs::ALL);
     let shown: Vec<Shown> = TABLE
@@ -83,7 +83,7 @@ struct Check {
     finding: String,
 }
 
-pub(super) async fn doctor(global: &Global) -> Outcome {
+pub(crate) async fn doctor(global: &Global) -> Outcome {
     let resolved = resolve(global, &[]);
     let mut checks = Vec::new();
     let mut note = |check: &'static str, finding: Result<String, String>| {
@@ -228,7 +228,7 @@ fn permissions(settings: &Settings) -> Result<String, String> {
     }
 }
 
-pub(super) async fn health(global: &Global) -> Outcome {
+pub(crate) async fn health(global: &Global) -> Outcome {
     let settings = settings(&resolve(global, &[]), Needs::NOTHING)?;
     let address = reachable(settings.ops_listen);
     let asked = tokio::time::timeout(HEALTH_LIMIT, ask(address)).await;

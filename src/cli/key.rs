@@ -7,14 +7,14 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::context::{actor, open};
-use super::{Failed, Format, Global, Outcome, output, secrets};
-use crate::flow::open_master_key;
+use crate::app::open_master_key;
+use crate::cli::context::{actor, open};
+use crate::cli::{Failed, Format, Global, Outcome, output, secrets};
+use crate::keys::master::MasterKey;
 use crate::settings::{MasterKeySource, Needs};
-use crate::token::master::MasterKey;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct KeyCommand {
+pub(crate) struct KeyCommand {
     #[command(subcommand)]
     command: Action,
 }
@@ -50,7 +50,7 @@ enum Action {
 
 const COLUMNS: [&str; 6] = ["kid", "use", "alg", "state", "activates_at", "over_at"];
 
-pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
+pub(crate) async fn run(global: &Global, command: KeyCommand) -> Outcome {
     let format = global.output;
     match command.command {
         Action::GenerateMaster => {

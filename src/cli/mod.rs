@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::admin::AdminError;
-use crate::flow::StartError;
+use crate::app::StartError;
 use crate::store::StoreError;
 
 /// A self-hosted OAuth 2.0 token server that says why a token is refused.

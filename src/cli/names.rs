@@ -1,10 +1,10 @@
 //! Names of things on the command line: as an argument, or by the flag of the API's word.
 
-use super::Failed;
+use crate::cli::Failed;
 
 /// The client that is meant.
 #[derive(Debug, clap::Args)]
-pub(super) struct ClientName {
+pub(crate) struct ClientName {
     /// The client's id
     #[arg(value_name = "CLIENT_ID", required_unless_present = "client_id")]
     name: Option<String>,
@@ -15,7 +15,7 @@ pub(super) struct ClientName {
 
 /// The user that is meant.
 #[derive(Debug, clap::Args)]
-pub(super) struct UserName {
+pub(crate) struct UserName {
     /// The user's name or id
     #[arg(value_name = "USER", required_unless_present = "username")]
     name: Option<String>,
@@ -25,29 +25,29 @@ pub(super) struct UserName {
 }
 
 impl ClientName {
-    pub(super) fn get(&self) -> &str {
+    pub(crate) fn get(&self) -> &str {
         self.name.as_deref().or(self.client_id.as_deref()).unwrap_or_default()
     }
 }
 
 impl UserName {
-    pub(super) fn get(&self) -> &str {
+    pub(crate) fn get(&self) -> &str {
         self.name.as_deref().or(self.username.as_deref()).unwrap_or_default()
     }
 }
 
 /// Splits what may be repeated and comma-separated.
-pub(super) fn entries(values: &[String]) -> Vec<&str> {
+pub(crate) fn entries(values: &[String]) -> Vec<&str> {
     values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|entry| !entry.is_empty()).collect()
 }
 
 /// A scope on the command line: names separated by spaces or commas, repeated or not.
-pub(super) fn scope(values: &[String]) -> String {
+pub(crate) fn scope(values: &[String]) -> String {
     entries(values).into_iter().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }
 
 /// A JSON object on the command line.
-pub(super) fn object(name: &str, text: &str) -> Result<serde_json::Map<String, serde_json::Value>, Failed> {
+pub(crate) fn object(name: &str, text: &str) -> Result<serde_json::Map<String, serde_json::Value>, Failed> {
     match serde_json::from_str(text) {
         Ok(serde_json::Value::Object(members)) => Ok(members),
         _ => Err(Failed(format!("--{name} is a JSON object, such as '{{\"tenant\":\"blue\"}}'"))),

@@ -7,8 +7,8 @@ mod words;
 
 use url::{Host, Url};
 
-use crate::oauth::cause::Cause;
-use crate::oauth::presentation::{self, Misplaced, Sent};
+use crate::protocol::bearer::{self, Misplaced, Sent};
+use crate::protocol::cause::Cause;
 
 /// Headers of other names in which tokens are sent by mistake.
 const OTHER_HEADERS: [&str; 12] = [
@@ -122,7 +122,7 @@ fn judge(mut draft: Draft) -> Pasted {
     let authorization: Vec<&[u8]> = authorization.iter().map(String::as_bytes).collect();
     let names: Vec<&str> = draft.request.body.iter().map(|(name, _)| name.as_str()).collect();
     let form_names = if draft.is_form { names.as_slice() } else { &[] };
-    match presentation::read(Sent { authorization: &authorization, queries: &[query.as_bytes()], form_names }) {
+    match bearer::read(Sent { authorization: &authorization, queries: &[query.as_bytes()], form_names }) {
         Ok(token) => presented(&mut draft, token),
         Err(fault) => misplaced(&mut draft, fault, &query),
     }
@@ -313,7 +313,7 @@ fn in_cookie(value: &str) -> Option<String> {
 
 /// Whether a text begins like the tokens that this server knows.
 fn looks_like_token(text: &str) -> bool {
-    presentation::begins_like_a_token(text)
+    bearer::begins_like_a_token(text)
 }
 
 #[cfg(test)]

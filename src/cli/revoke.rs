@@ -2,16 +2,16 @@
 
 use secrecy::ExposeSecret;
 
-use super::context::{actor, open};
-use super::{Failed, Global, Outcome, output, secrets};
 use crate::admin::revocations::Named;
-use crate::flow::open_master_key;
+use crate::app::open_master_key;
+use crate::cli::context::{actor, open};
+use crate::cli::{Failed, Global, Outcome, output, secrets};
+use crate::keys::keyring::KeyRing;
 use crate::settings::Needs;
-use crate::token::keyring::KeyRing;
 
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("target").required(true))]
-pub(super) struct Revoke {
+pub(crate) struct Revoke {
     /// An access token, or a refresh token with its session; - reads it from standard input
     #[arg(long, group = "target", value_name = "TOKEN|-")]
     token: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct Revoke {
     reason: Option<String>,
 }
 
-pub(super) async fn run(global: &Global, command: Revoke) -> Outcome {
+pub(crate) async fn run(global: &Global, command: Revoke) -> Outcome {
     let needs = if command.token.is_some() { Needs::ALL } else { Needs::NOTHING };
     let administration = open(global, needs).await?;
     let mut ring = KeyRing::default();

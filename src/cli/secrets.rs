@@ -5,10 +5,10 @@ use std::io::{BufRead, IsTerminal};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use super::Failed;
+use crate::cli::Failed;
 
 /// Reads one line: hidden behind a prompt at a terminal, else from standard input.
-pub(super) fn read(what: &str) -> Result<SecretString, Failed> {
+pub(crate) fn read(what: &str) -> Result<SecretString, Failed> {
     let text = if std::io::stdin().is_terminal() {
         Zeroizing::new(rpassword::prompt_password(format!("{what}: "))?)
     } else {
@@ -24,6 +24,6 @@ pub(super) fn read(what: &str) -> Result<SecretString, Failed> {
 }
 
 /// The value of an argument, or standard input for `-`.
-pub(super) fn argument_or_input(argument: &str, what: &str) -> Result<SecretString, Failed> {
+pub(crate) fn argument_or_input(argument: &str, what: &str) -> Result<SecretString, Failed> {
     if argument == "-" { read(what) } else { Ok(SecretString::from(argument)) }
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use clap::{Arg, ArgMatches, Args, FromArgMatches};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::context::{resolve, settings};
-use super::{Failed, Global, Outcome, output};
 use crate::admin::demo;
+use crate::cli::context::{resolve, settings};
+use crate::cli::{Failed, Global, Outcome, output};
 use crate::clock::Clock;
 use crate::serve::Server;
 use crate::settings::{LogFormat, Needs, Settings, TABLE, log_filter};
 
 /// The flags of `serve`: one for each setting that is no secret.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Serve {
+pub(crate) struct Serve {
     flags: BTreeMap<&'static str, String>,
 }
 
@@ -50,7 +50,7 @@ impl Args for Serve {
     }
 }
 
-pub(super) async fn run(global: &Global, command: &Serve) -> Outcome {
+pub(crate) async fn run(global: &Global, command: &Serve) -> Outcome {
     let flags: Vec<(&'static str, String)> = command.flags.iter().map(|(name, value)| (*name, value.clone())).collect();
     let resolved = resolve(global, &flags);
     let settings = settings(&resolved, Needs::ALL)?;

@@ -5,20 +5,20 @@ use std::io::{IsTerminal, Read};
 use clap::Subcommand;
 use uuid::Uuid;
 
-use super::context::{actor, open};
-use super::output::{self, plain_text};
-use super::{Failed, Format, Global, Outcome, pasted};
-use crate::flow::App;
-use crate::flow::explain::{Question, explain_to_operator};
-use crate::flow::explanation::Explanation;
-use crate::oauth::cause::Cause;
-use crate::oauth::scope::Scope;
+use crate::app::App;
+use crate::cli::context::{actor, open};
+use crate::cli::output::{self, plain_text};
+use crate::cli::{Failed, Format, Global, Outcome, pasted};
+use crate::diagnosis::explanation::Explanation;
+use crate::diagnosis::judge::Expected;
+use crate::endpoints::explain::{Question, explain_to_operator};
+use crate::protocol::cause::Cause;
+use crate::protocol::scope::Scope;
 use crate::settings::Needs;
 use crate::store::Audited;
-use crate::token::diagnosis::judge::Expected;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct TokenCommand {
+pub(crate) struct TokenCommand {
     #[command(subcommand)]
     action: Action,
 }
@@ -64,7 +64,7 @@ struct Fault {
     fix: &'static str,
 }
 
-pub(super) async fn run(global: &Global, command: TokenCommand) -> Outcome {
+pub(crate) async fn run(global: &Global, command: TokenCommand) -> Outcome {
     let Action::Explain(command) = command.action;
     let scope = Scope::parse(command.scope.as_deref().unwrap_or_default())
         .map_err(|error| Failed(format!("--scope: {error}")))?;

@@ -3,35 +3,35 @@
 use clap::Subcommand;
 use serde_json::{Map, Value};
 
-use super::context::{actor, open};
-use super::names::{UserName, object, scope};
-use super::{Failed, Global, Outcome, output, secrets};
 use crate::admin::ListRequest;
 use crate::admin::users::NewUser;
-use crate::oauth::scope::Scope;
+use crate::cli::context::{actor, open};
+use crate::cli::names::{UserName, object, scope};
+use crate::cli::{Failed, Global, Outcome, output, secrets};
+use crate::protocol::scope::Scope;
 use crate::settings::Needs;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct UserCommand {
+pub(crate) struct UserCommand {
     #[command(subcommand)]
     command: Action,
 }
 
 /// Which part of a list is wanted.
 #[derive(Debug, clap::Args)]
-pub(super) struct Part {
+pub(crate) struct Part {
     /// At most so many
     #[arg(long)]
-    pub(super) limit: Option<i64>,
+    pub(crate) limit: Option<i64>,
     /// Where the part before said that the next one begins
     #[arg(long, allow_hyphen_values = true)]
-    pub(super) cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
 }
 
 impl Part {
     /// Says where the next part begins: on standard error, so that the list itself stays whole.
     #[expect(clippy::unused_self, reason = "it belongs to the flags that it repeats")]
-    pub(super) fn show_next(&self, next: Option<&str>) -> Outcome {
+    pub(crate) fn show_next(&self, next: Option<&str>) -> Outcome {
         use std::io::Write;
         match next {
             None => Ok(()),
@@ -108,7 +108,7 @@ enum Action {
     },
 }
 
-pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
+pub(crate) async fn run(global: &Global, command: UserCommand) -> Outcome {
     let format = global.output;
     let administration = open(global, Needs::NOTHING).await?;
     let actor = actor(&administration);

@@ -7,30 +7,31 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::challenge::{self, Refusal};
-use super::context::Context;
-use super::problem;
 use crate::admin::{Actor, AdminError};
-use crate::flow::admin_token::{self, ADMIN, Held};
-use crate::flow::{App, Failure, diagnose};
-use crate::oauth::cause::Cause;
+use crate::app::{App, Failure};
+use crate::diagnosis::investigate;
+use crate::http::challenge::{self, Refusal};
+use crate::http::context::Context;
+use crate::http::problem;
+use crate::protocol::cause::Cause;
 use crate::store::Audited;
+use crate::validation::administrator::{self, ADMIN, Held};
 
 /// The name under which refusals are counted and logged.
 const ENDPOINT: &str = "admin";
 
 /// What guards a method of the admin API.
 #[derive(Clone)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     /// The state.
-    pub(super) app: Arc<App>,
+    pub(crate) app: Arc<App>,
     /// The scopes of which one is needed; `jeton:admin` always suffices.
-    pub(super) scopes: &'static [&'static str],
+    pub(crate) scopes: &'static [&'static str],
 }
 
 /// Lets a request pass whose token is good for this method, and looks at the log after what it changed, so that an
 /// acknowledged change is seen by this node at once.
-pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     let app = guard.app;
     let Some(context) = request.extensions().get::<Context>().copied() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -48,10 +49,10 @@ pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next
             return refuse(&app, &context, status, code, &refusal);
         }
     };
-    let held = match admin_token::judge(&app, &token).await {
+    let held = match administrator::judge(&app, &token).await {
         Ok(Ok(held)) => held,
         Ok(Err(diagnosis)) => {
-            diagnose::note_refusal(&app, ENDPOINT, &diagnosis, context.request_id, context.address);
+            investigate::note_refusal(&app, ENDPOINT, &diagnosis, context.request_id, context.address);
             let refusal = Refusal::of(&app, &diagnosis);
             return refuse(&app, &context, StatusCode::UNAUTHORIZED, "invalid_token", &refusal);
         }
@@ -68,7 +69,7 @@ pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next
     let response = next.run(request).await;
     if changes
         && response.status().is_success()
-        && let Err(error) = app.view.catch_up().await
+        && let Err(error) = app.state.catch_up().await
     {
         return problem::answer(&app, &context, AdminError::Unavailable(error.0));
     }

@@ -9,28 +9,28 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Body as _;
 
 /// The largest body, in bytes.
-pub(super) const LARGEST: usize = 64 * 1024;
+pub(crate) const LARGEST: usize = 64 * 1024;
 /// The largest body with a text that is to be explained: 64 KiB of anything, percent-encoded.
-pub(super) const LARGEST_TO_EXPLAIN: usize = 256 * 1024;
+pub(crate) const LARGEST_TO_EXPLAIN: usize = 256 * 1024;
 /// The longest that a body may take to arrive.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unreadable {
+pub(crate) struct Unreadable {
     /// The status that says it.
-    pub(super) status: StatusCode,
+    pub(crate) status: StatusCode,
     /// What to do about it.
-    pub(super) text: &'static str,
+    pub(crate) text: &'static str,
 }
 
 /// Reads a whole body of the usual size.
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
+pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
     read_up_to(LARGEST, headers, body).await
 }
 
 /// Reads a whole body.
-pub(super) async fn read_up_to(largest: usize, headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
+pub(crate) async fn read_up_to(largest: usize, headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
     read_within(DEADLINE, largest, headers, body).await
 }
 
@@ -61,7 +61,7 @@ async fn read_within(deadline: Duration, largest: usize, headers: &HeaderMap, bo
 
 /// A media type that bodies are read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MediaType {
+pub(crate) enum MediaType {
     /// `application/x-www-form-urlencoded`
     Form,
     /// `application/json`
@@ -71,7 +71,7 @@ pub(super) enum MediaType {
 }
 
 /// The media type of a body, whatever its parameters.
-pub(super) fn media_type(headers: &HeaderMap) -> Option<MediaType> {
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<MediaType> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let value = values.next()?.to_str().ok()?;
     if values.next().is_some() {
@@ -94,7 +94,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::flow::App;
+    use crate::app::App;
     use crate::http::context::Context;
     use crate::http::error;
 

@@ -5,42 +5,42 @@ use std::borrow::Cow;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 
-use super::context::Context;
-use crate::flow::App;
-use crate::flow::public::{self, Told};
-use crate::oauth::cause::Cause;
-use crate::oauth::challenge::Challenge;
-use crate::oauth::claims::AccessClaims;
-use crate::oauth::presentation::{self, Misplaced, Sent};
-use crate::token::diagnosis::Diagnosis;
+use crate::app::App;
+use crate::diagnosis::Diagnosis;
+use crate::diagnosis::public::{self, Told};
+use crate::http::context::Context;
+use crate::protocol::bearer::{self, Misplaced, Sent};
+use crate::protocol::cause::Cause;
+use crate::protocol::challenge::Challenge;
+use crate::protocol::claims::AccessClaims;
 
 /// Reads the token of a request; `queries` are the raw query strings in which none may stand.
-pub(super) fn token(headers: &HeaderMap, queries: &[&[u8]]) -> Result<String, Misplaced> {
+pub(crate) fn token(headers: &HeaderMap, queries: &[&[u8]]) -> Result<String, Misplaced> {
     let authorization: Vec<&[u8]> = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
-    presentation::read(Sent { authorization: &authorization, queries, form_names: &[] })
+    bearer::read(Sent { authorization: &authorization, queries, form_names: &[] })
 }
 
 /// A refusal of a Bearer token, as RFC 6750 §3 says it.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     /// The code; none if there was no Bearer token at all (§3.1).
-    pub(super) error: Option<&'static str>,
+    pub(crate) error: Option<&'static str>,
     /// What is wrong, for everybody.
-    pub(super) description: Cow<'static, str>,
+    pub(crate) description: Cow<'static, str>,
     /// The address of the page that says more.
-    pub(super) uri: String,
+    pub(crate) uri: String,
     /// The scope that is needed, if that is what is wrong.
-    pub(super) scope: Option<String>,
+    pub(crate) scope: Option<String>,
 }
 
 impl Refusal {
     /// A question that cannot be answered, or a token that was sent in a way that is not allowed.
-    pub(super) fn invalid_request(app: &App, page: &str, description: &'static str) -> Self {
+    pub(crate) fn invalid_request(app: &App, page: &str, description: &'static str) -> Self {
         Self { error: Some("invalid_request"), description: description.into(), uri: page_of(app, page), scope: None }
     }
 
     /// There is no token to judge.
-    pub(super) fn misplaced(app: &App, fault: Misplaced) -> Self {
+    pub(crate) fn misplaced(app: &App, fault: Misplaced) -> Self {
         let Misplaced { cause, detail } = fault;
         let refusal = Self::invalid_request(app, cause.name(), detail);
         match cause {
@@ -50,7 +50,7 @@ impl Refusal {
     }
 
     /// The token is not good here; only what anybody may know of it is told.
-    pub(super) fn of(app: &App, diagnosis: &Diagnosis) -> Self {
+    pub(crate) fn of(app: &App, diagnosis: &Diagnosis) -> Self {
         let Told { page, description } = public::describe(diagnosis);
         let error = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().error;
         let scope = diagnosis.findings.first().and_then(|finding| finding.needed.clone());
@@ -58,13 +58,13 @@ impl Refusal {
     }
 
     /// The token is good, but does not allow this.
-    pub(super) fn insufficient_scope(app: &App, description: Cow<'static, str>, needed: String) -> Self {
+    pub(crate) fn insufficient_scope(app: &App, description: Cow<'static, str>, needed: String) -> Self {
         let error = Cause::InsufficientScope.name();
         Self { error: Some(error), description, uri: page_of(app, error), scope: Some(needed) }
     }
 
     /// Puts the challenge into an answer. Without a code it says nothing else either (§3.1).
-    pub(super) fn challenge(&self, response: &mut Response) {
+    pub(crate) fn challenge(&self, response: &mut Response) {
         let Self { error, description, uri, scope } = self;
         let text = Challenge { error: *error, description, uri, scope: scope.as_deref() }.to_string();
         if let Ok(value) = HeaderValue::from_str(&text) {
@@ -78,7 +78,7 @@ fn page_of(app: &App, code: &str) -> String {
 }
 
 /// Counts a refusal, and logs what exactly is wrong: also what its answer does not tell.
-pub(super) fn note(
+pub(crate) fn note(
     app: &App,
     context: &Context,
     endpoint: &'static str,

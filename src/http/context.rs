@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 /// What is known of a request besides its content.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Context {
+pub(crate) struct Context {
     /// The id under which it is logged.
-    pub(super) request_id: Uuid,
+    pub(crate) request_id: Uuid,
     /// The other end of the connection: the nearest proxy, if there is one.
-    pub(super) peer: IpAddr,
+    pub(crate) peer: IpAddr,
     /// The address that it came from, believing trusted proxies.
-    pub(super) address: IpAddr,
+    pub(crate) address: IpAddr,
 }

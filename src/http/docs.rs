@@ -17,15 +17,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use self::pages::{PROBLEMS, Page};
-use self::prose::Prose;
-use self::reference::Reference;
-use super::{Cors, Route};
-use crate::flow::App;
-use crate::oauth::cause::Cause;
-use crate::oauth::commands::{self, Explaining};
-use crate::oauth::error::ErrorCode;
-use crate::token::sha256;
+use crate::app::App;
+use crate::crypto::sha256;
+use crate::diagnosis::commands::{self, Explaining};
+use crate::http::docs::pages::{PROBLEMS, Page};
+use crate::http::docs::prose::Prose;
+use crate::http::docs::reference::Reference;
+use crate::http::{Cors, Route};
+use crate::protocol::cause::Cause;
+use crate::protocol::error::ErrorCode;
 
 /// The description of the API (OpenAPI).
 const OPENAPI: &str = include_str!("../../openapi.yaml");
@@ -51,7 +51,7 @@ static REFERENCE: LazyLock<Option<Bytes>> = LazyLock::new(|| {
     Some(Bytes::from(page))
 });
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::new("/openapi.yaml", &["GET"], get(openapi)).open_to(Cors::Everybody),
         Route::new("/docs", &["GET"], get(show_reference)),

@@ -12,9 +12,9 @@ use axum::response::Response;
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use super::context::Context;
-use super::{error, host};
-use crate::flow::App;
+use crate::app::App;
+use crate::http::context::Context;
+use crate::http::{error, host};
 use crate::settings::Settings;
 
 /// The longest that a request may take.
@@ -25,7 +25,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-pub(super) async fn wrap(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn wrap(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     wrap_within(DEADLINE, app, request, next).await
 }
 
@@ -61,7 +61,7 @@ async fn wrap_within(deadline: Duration, app: Arc<App>, mut request: Request, ne
 }
 
 /// Marks the answers of the listener for operators.
-pub(super) async fn mark(request: Request, next: Next) -> Response {
+pub(crate) async fn mark(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     add_headers(response.headers_mut(), Uuid::now_v7());
     response

@@ -9,14 +9,14 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::json;
 
-use super::context::Context;
-use super::problem;
-use crate::flow::explain::READ;
-use crate::flow::{App, Failure, Throttled};
-use crate::oauth::cause::Cause;
-use crate::oauth::challenge::Challenge;
-use crate::oauth::error::{ErrorCode, Refusal};
-use crate::oauth::identity::Identity;
+use crate::app::{App, Failure, Throttled};
+use crate::endpoints::explain::READ;
+use crate::http::context::Context;
+use crate::http::problem;
+use crate::protocol::cause::Cause;
+use crate::protocol::challenge::Challenge;
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::identity::Identity;
 
 /// What a client is told to wait, in seconds, when it should try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -33,7 +33,7 @@ const fn status(code: ErrorCode) -> StatusCode {
 }
 
 /// The answer of an OAuth endpoint to a request that did not get what it wanted.
-pub(super) fn answer(app: &App, context: &Context, endpoint: &'static str, failure: Failure) -> Response {
+pub(crate) fn answer(app: &App, context: &Context, endpoint: &'static str, failure: Failure) -> Response {
     let Context { request_id, address, .. } = context;
     match failure {
         Failure::Refused(refusal) => {
@@ -97,11 +97,11 @@ fn challenge_bearer(app: &App, response: &mut Response, page: &str, cause: Optio
 }
 
 /// The answer to a body that could not be read.
-pub(super) fn unreadable(
+pub(crate) fn unreadable(
     app: &App,
     context: &Context,
     endpoint: &'static str,
-    body: super::body::Unreadable,
+    body: crate::http::body::Unreadable,
 ) -> Response {
     let Context { request_id, address, .. } = context;
     let error = ErrorCode::InvalidRequest.name();
@@ -111,7 +111,7 @@ pub(super) fn unreadable(
 }
 
 /// The answer to a request that took too long, in the form that errors have in its API.
-pub(super) fn too_slow(app: &App, context: &Context, uri: &Uri) -> Response {
+pub(crate) fn too_slow(app: &App, context: &Context, uri: &Uri) -> Response {
     let text = "The request took too long: try again.";
     let endpoint = if is_of_admin(uri) { "admin" } else { "deadline" };
     app.outages.note(endpoint, "the request took longer than its deadline", context.request_id, context.address);
@@ -163,7 +163,7 @@ fn is_of_admin(uri: &Uri) -> bool {
 }
 
 /// The answer for a path that does not exist.
-pub(super) async fn not_found(
+pub(crate) async fn not_found(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
     uri: Uri,
@@ -173,7 +173,7 @@ pub(super) async fn not_found(
 }
 
 /// The answer for a method that a path does not have; the router adds `Allow`.
-pub(super) async fn method_not_allowed(
+pub(crate) async fn method_not_allowed(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
     uri: Uri,
@@ -183,12 +183,12 @@ pub(super) async fn method_not_allowed(
 }
 
 /// The answer to a request that is not for a host of this server.
-pub(super) fn foreign(app: &App, context: &Context, uri: &Uri, status: StatusCode, text: &'static str) -> Response {
+pub(crate) fn foreign(app: &App, context: &Context, uri: &Uri, status: StatusCode, text: &'static str) -> Response {
     of_router(app, context, uri, status, "invalid_request", text)
 }
 
 /// The answer when the server itself is at fault.
-pub(super) fn panicked(app: &App, context: &Context, uri: &Uri, fault: &(dyn Any + Send + 'static)) -> Response {
+pub(crate) fn panicked(app: &App, context: &Context, uri: &Uri, fault: &(dyn Any + Send + 'static)) -> Response {
     let text = fault.downcast_ref::<&str>().map(|text| (*text).to_owned()).or(fault.downcast_ref::<String>().cloned());
     let request_id = context.request_id;
     tracing::error!(%request_id, fault = text.unwrap_or_default(), "a request met a fault of the server");

@@ -8,7 +8,7 @@ use axum::http::{Version, header};
 ///
 /// # Errors
 /// What is wrong (RFC 9112 §3.2, RFC 9113 §8.3.1): a server in front may have read another host than this one would.
-pub(super) fn named(request: &Request) -> Result<Option<&str>, &'static str> {
+pub(crate) fn named(request: &Request) -> Result<Option<&str>, &'static str> {
     let mut headers = request.headers().get_all(header::HOST).iter();
     let host = headers.next().map(|value| value.to_str().unwrap_or_default());
     if headers.next().is_some() {

@@ -25,7 +25,7 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 pub use envelope::Peer;
 pub use ops::{Health, router as ops_router};
 
-use crate::flow::App;
+use crate::app::App;
 
 /// A path and what it answers to.
 pub struct Route {

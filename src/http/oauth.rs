@@ -10,14 +10,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::Serialize;
 
-use super::body::{self, MediaType, media_type};
-use super::context::Context;
-use super::{Cors, Route, error};
-use crate::flow::{self, App, Failure, Request, explain, introspect, revoke, token};
-use crate::oauth::error::Refusal;
-use crate::oauth::parameters::Parameters;
+use crate::app::{self, App, Failure, Request};
+use crate::endpoints::{explain, introspect, revoke, token};
+use crate::http::body::{self, MediaType, media_type};
+use crate::http::context::Context;
+use crate::http::{Cors, Route, error};
+use crate::protocol::error::Refusal;
+use crate::protocol::parameters::Parameters;
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::new("/auth/token", &["POST"], post(answer_token)).open_to(Cors::ConfiguredOrigins),
         Route::new("/auth/introspect", &["POST"], post(answer_introspect)),
@@ -68,7 +69,7 @@ async fn with_parameters(
     context: &Context,
     endpoint: &'static str,
     request: HttpRequest,
-    answer: impl AsyncFnOnce(&Request<'_>) -> flow::Result<Response>,
+    answer: impl AsyncFnOnce(&Request<'_>) -> app::Result<Response>,
 ) -> Response {
     let (parts, body) = request.into_parts();
     let is_to_explain = endpoint == "explain";
@@ -112,7 +113,7 @@ const ROOM: usize = 1024;
 /// The room for the headers of an answer.
 const HEADERS: usize = 12;
 
-fn json(body: impl Serialize) -> flow::Result<Response> {
+fn json(body: impl Serialize) -> app::Result<Response> {
     let mut text = Vec::with_capacity(ROOM);
     serde_json::to_writer(&mut text, &body).map_err(|error| Failure::Unavailable(error.to_string()))?;
     let mut response = Response::new(Body::from(text));

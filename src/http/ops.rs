@@ -10,9 +10,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
-use super::envelope;
+use crate::app::App;
 use crate::clock::{LARGEST_OFFSET, offset_in_words};
-use crate::flow::App;
+use crate::http::envelope;
 
 /// What operators look at.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ impl Health {
         if self.stopping.load(Ordering::Acquire) {
             problems.push("the server is stopping".to_owned());
         }
-        problems.extend(self.app.view.obstacle());
+        problems.extend(self.app.state.obstacle());
         let offset = self.app.clock.offset_millis();
         if offset.abs() > LARGEST_OFFSET {
             problems.push(format!("the clock of this machine is {} that of the database", offset_in_words(offset)));
@@ -67,7 +67,7 @@ async fn ready(State(health): State<Health>) -> Response {
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats in the exposition format")]
 async fn metrics(State(health): State<Health>) -> Response {
-    let view = &health.app.view;
+    let view = &health.app.state;
     let gauges = [
         ("view_age_seconds", "Time since the log of changes was last read", view.age().as_secs_f64()),
         ("view_revocations", "Revocations in force that this node holds", view.revocations_held() as f64),

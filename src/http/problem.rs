@@ -5,13 +5,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::challenge::Refusal;
-use super::context::Context;
 use crate::admin::AdminError;
-use crate::flow::App;
+use crate::app::App;
+use crate::http::challenge::Refusal;
+use crate::http::context::Context;
 
 /// The answer of the admin API to a request that did not get what it wanted.
-pub(super) fn answer(app: &App, context: &Context, error: AdminError) -> Response {
+pub(crate) fn answer(app: &App, context: &Context, error: AdminError) -> Response {
     let detail = error.to_string();
     match error {
         AdminError::Invalid(_) => problem(app, context, StatusCode::BAD_REQUEST, "invalid_input", &detail),
@@ -39,7 +39,7 @@ pub(super) fn answer(app: &App, context: &Context, error: AdminError) -> Respons
 }
 
 /// The answer when nothing could be decided; the log has the reason already.
-pub(super) fn unavailable(app: &App, context: &Context, detail: &str) -> Response {
+pub(crate) fn unavailable(app: &App, context: &Context, detail: &str) -> Response {
     let code = "temporarily_unavailable";
     app.metrics.refused("admin", code);
     let mut response = document(app, context, StatusCode::SERVICE_UNAVAILABLE, code, detail);
@@ -48,7 +48,7 @@ pub(super) fn unavailable(app: &App, context: &Context, detail: &str) -> Respons
 }
 
 /// A problem that is counted and logged under its code.
-pub(super) fn problem(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
+pub(crate) fn problem(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
     note(app, context, code, detail);
     document(app, context, status, code, detail)
 }
@@ -60,7 +60,7 @@ fn note(app: &App, context: &Context, code: &'static str, reason: &str) {
 }
 
 /// A problem document.
-pub(super) fn document(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
+pub(crate) fn document(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
     let body = json!({
         "type": app.settings.under_issuer(&format!("/docs/errors/{code}")),
         "title": status.canonical_reason().unwrap_or_default(),

@@ -14,13 +14,14 @@ use axum::routing::any;
 use axum::{Extension, Json};
 use serde_json::json;
 
-use super::challenge::{self, Refusal};
-use super::context::Context;
-use super::{Route, error};
-use crate::flow::verify::{self, Query};
-use crate::flow::{App, Failure, diagnose};
-use crate::oauth::cause::Cause;
-use crate::oauth::claims::AccessClaims;
+use crate::app::{App, Failure};
+use crate::diagnosis::investigate;
+use crate::endpoints::verify::{self, Query};
+use crate::http::challenge::{self, Refusal};
+use crate::http::context::Context;
+use crate::http::{Route, error};
+use crate::protocol::cause::Cause;
+use crate::protocol::claims::AccessClaims;
 
 /// The name under which refusals are counted and logged.
 const ENDPOINT: &str = "verify";
@@ -34,7 +35,7 @@ const CLIENT: HeaderName = HeaderName::from_static("x-auth-client");
 const SCOPE: HeaderName = HeaderName::from_static("x-auth-scope");
 const SESSION: HeaderName = HeaderName::from_static("x-auth-session");
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::new("/auth/verify", METHODS, any(answer_proxy)),
         Route::new("/auth/verify/{*path}", METHODS, any(answer_below)),
@@ -85,7 +86,7 @@ async fn answer(app: &App, context: &Context, headers: &HeaderMap, query: Query<
     match verify::answer(app, &token, &expected).await {
         Ok(Ok(claims)) => pass(&claims).unwrap_or_else(|failure| error::answer(app, context, ENDPOINT, failure)),
         Ok(Err(diagnosis)) => {
-            diagnose::note_refusal(app, ENDPOINT, &diagnosis, context.request_id, context.address);
+            investigate::note_refusal(app, ENDPOINT, &diagnosis, context.request_id, context.address);
             let answer = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer();
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::UNAUTHORIZED);
             refuse(status, &Refusal::of(app, &diagnosis))

@@ -8,12 +8,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 
-use super::context::Context;
-use super::{Cors, Route, error};
-use crate::flow::{App, metadata};
-use crate::token::keyring::JWKS_MAX_AGE;
+use crate::app::App;
+use crate::endpoints::metadata;
+use crate::http::context::Context;
+use crate::http::{Cors, Route, error};
+use crate::keys::keyring::JWKS_MAX_AGE;
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::new("/.well-known/oauth-authorization-server", &["GET"], get(document)).open_to(Cors::Everybody),
         Route::new("/.well-known/openid-configuration", &["GET"], get(document)).open_to(Cors::Everybody),
@@ -22,7 +23,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// The place of the metadata of an issuer with a path (RFC 8414 §3.1).
-pub(super) fn before_path(path: &str) -> Router<Arc<App>> {
+pub(crate) fn before_path(path: &str) -> Router<Arc<App>> {
     Router::new()
         .route(&format!("/.well-known/oauth-authorization-server{path}"), get(document))
         .route(&format!("/.well-known/openid-configuration{path}"), get(document))
@@ -36,7 +37,7 @@ async fn document(State(app): State<Arc<App>>, Extension(context): Extension<Con
 }
 
 async fn keys(State(app): State<Arc<App>>) -> Response {
-    cacheable(Json(app.view.keys().ring.jwks()))
+    cacheable(Json(app.state.keys().ring.jwks()))
 }
 
 fn cacheable(body: impl IntoResponse) -> Response {

@@ -23,11 +23,11 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use super::connections::Places;
-use super::tls::HTTP2;
-use super::unread_body::{UnreadBody, WatchedBody};
-use super::wire::{Protocol, Wire};
 use crate::http::Peer;
+use crate::serve::connections::Places;
+use crate::serve::tls::HTTP2;
+use crate::serve::unread_body::{UnreadBody, WatchedBody};
+use crate::serve::wire::{Protocol, Wire};
 
 /// The largest head of a request, in bytes: a token of 64 KiB that is to be explained, percent-encoded, has room.
 const LARGEST_HEAD: u32 = 128 * 1024;
@@ -41,49 +41,49 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// How long a connection may take for what it does.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deadlines {
+pub(crate) struct Deadlines {
     /// To the first bytes of its first request, the TLS handshake included; over HTTP/2 to the first whole head.
-    pub(super) opening: Duration,
+    pub(crate) opening: Duration,
     /// For the head of a request; also the longest that a connection stays idle.
-    pub(super) head: Duration,
+    pub(crate) head: Duration,
     /// Without taking anything of an answer.
-    pub(super) stall: Duration,
+    pub(crate) stall: Duration,
     /// For what nobody read of a body, before the answer is given as the last one of its connection.
-    pub(super) unread_body: Duration,
+    pub(crate) unread_body: Duration,
     /// For what it is still doing when the server stops, or when it is to end for another reason.
-    pub(super) drain: Duration,
+    pub(crate) drain: Duration,
     /// For the end of an HTTP/2 connection that has no request in flight, unless the server stops.
-    pub(super) farewell: Duration,
+    pub(crate) farewell: Duration,
     /// For its first bytes when the server stops: whoever has just connected has most likely sent a request.
-    pub(super) last_call: Duration,
+    pub(crate) last_call: Duration,
 }
 
 /// What all connections of a listener have in common.
 #[derive(Clone)]
-pub(super) struct Served {
-    pub(super) router: Router,
-    pub(super) tls: Option<Arc<ServerConfig>>,
+pub(crate) struct Served {
+    pub(crate) router: Router,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
     /// Whether HTTP/2 is spoken, too.
-    pub(super) http2: bool,
-    pub(super) stopped: watch::Receiver<bool>,
+    pub(crate) http2: bool,
+    pub(crate) stopped: watch::Receiver<bool>,
 }
 
 /// One connection, before anything was read of it.
-pub(super) struct Accepted {
-    pub(super) peer: SocketAddr,
-    pub(super) served: Served,
-    pub(super) deadlines: Deadlines,
+pub(crate) struct Accepted {
+    pub(crate) peer: SocketAddr,
+    pub(crate) served: Served,
+    pub(crate) deadlines: Deadlines,
     /// The places of the listener, of which it has one.
-    pub(super) places: Places,
+    pub(crate) places: Places,
     /// When it was accepted.
-    pub(super) at: Instant,
+    pub(crate) at: Instant,
 }
 
 /// How a connection came to its end, where that is worth a line of the log.
-pub(super) type End = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+pub(crate) type End = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 /// Serves a connection to its end.
-pub(super) async fn run(stream: TcpStream, accepted: Accepted) -> End {
+pub(crate) async fn run(stream: TcpStream, accepted: Accepted) -> End {
     let wire = Wire::new(stream, accepted.deadlines.stall);
     match &accepted.served.tls {
         None => in_clear(wire, accepted).await,

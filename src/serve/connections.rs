@@ -8,24 +8,24 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::connection::{self, Accepted, Deadlines, Served};
+use crate::serve::connection::{self, Accepted, Deadlines, Served};
 
 /// How many connections there may be, and how long each may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// The most connections at a time. Others wait until the system has no room for them either.
-    pub(super) places: u32,
+    pub(crate) places: u32,
     /// What holds for a connection.
-    pub(super) deadlines: Deadlines,
+    pub(crate) deadlines: Deadlines,
     /// The longest that a connection may be idle which takes one of the last places. While these are taken, every
     /// connection ends with its next answer, too: who opens many connections and keeps them busy loses them as well, so
     /// places go round. There is no bound for one address: behind a proxy all clients have the same.
-    pub(super) idle_when_scarce: Duration,
+    pub(crate) idle_when_scarce: Duration,
 }
 
 impl Limits {
     /// The usual ones.
-    pub(super) const fn for_places(places: u32) -> Self {
+    pub(crate) const fn for_places(places: u32) -> Self {
         Self {
             places,
             deadlines: Deadlines {
@@ -47,18 +47,18 @@ const LAST: u32 = 10;
 
 /// The places of a listener.
 #[derive(Clone, Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     free: Arc<Semaphore>,
     last: usize,
 }
 
 impl Places {
-    pub(super) fn new(all: u32) -> Self {
+    pub(crate) fn new(all: u32) -> Self {
         Self { free: Arc::new(Semaphore::new(all as usize)), last: (all / LAST) as usize }
     }
 
     /// Whether some of the last places are taken.
-    pub(super) fn are_scarce(&self) -> bool {
+    pub(crate) fn are_scarce(&self) -> bool {
         self.free.available_permits() < self.last
     }
 
@@ -88,7 +88,7 @@ impl Warned {
 }
 
 /// Serves a listener until the server stops and its requests in flight are finished.
-pub(super) async fn serve(listener: TcpListener, served: Served, limits: Limits) {
+pub(crate) async fn serve(listener: TcpListener, served: Served, limits: Limits) {
     let places = Places::new(limits.places);
     let mut stopped = served.stopped.clone();
     let start = |place: tokio::sync::OwnedSemaphorePermit, (stream, peer): (TcpStream, SocketAddr)| {

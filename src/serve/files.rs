@@ -7,10 +7,10 @@ const MOST: u64 = 20_000;
 /// Open files that are no connections of clients: of the database, of the listener for operators, of the runtime.
 const OTHERS: u64 = 512;
 /// The most connections of operators at a time.
-pub(super) const OPS_PLACES: u32 = 256;
+pub(crate) const OPS_PLACES: u32 = 256;
 
 /// Raises this process' limit of open files as far as it is allowed and needed, and says how many connections fit.
-pub(super) fn places() -> u32 {
+pub(crate) fn places() -> u32 {
     let limit = getrlimit(Resource::Nofile);
     let mut allowed = limit.current.unwrap_or(u64::MAX);
     let wanted = (MOST + OTHERS).min(limit.maximum.unwrap_or(u64::MAX));

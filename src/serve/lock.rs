@@ -3,16 +3,16 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
-use crate::flow::StartError;
+use crate::app::StartError;
 
 /// Held as long as the server runs; the system lets it go when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct ServerLock {
+pub(crate) struct ServerLock {
     _file: File,
 }
 
 impl ServerLock {
-    pub(super) fn take(database: &Path) -> Result<Self, StartError> {
+    pub(crate) fn take(database: &Path) -> Result<Self, StartError> {
         let mut name = database.as_os_str().to_owned();
         name.push(".lock");
         let path = Path::new(&name);

@@ -17,9 +17,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use super::connection::{Deadlines, Served};
-use super::connections::{Limits, serve};
-use super::tls::Certificates;
+use crate::serve::connection::{Deadlines, Served};
+use crate::serve::connections::{Limits, serve};
+use crate::serve::tls::Certificates;
 use crate::settings::TlsFiles;
 
 /// So long that it never matters.
@@ -321,10 +321,10 @@ async fn who_is_idle_is_ended_and_who_asks_is_not() {
 async fn who_never_reads_holds_no_place_for_ever() {
     let limits = with(|limits| (limits.places, limits.deadlines.stall) = (1, SHORT));
     let running = start(limits, None).await;
-    let deaf = running.connect(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let missed_notification = running.connect(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").await;
     // There is no other place than the one that it had.
     running.answered().await;
-    drop(deaf);
+    drop(missed_notification);
 }
 
 #[tokio::test]
@@ -425,12 +425,12 @@ async fn a_stop_ends_what_is_idle_and_finishes_what_is_not() {
 async fn a_stop_does_not_wait_for_ever() {
     let running = start(with(|limits| limits.deadlines.drain = SHORT), None).await;
     let mut endless = running.connect(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let mut deaf = running.connect(HTTP2).await;
+    let mut missed_notification = running.connect(HTTP2).await;
     running.answered().await;
     running.stop.send_replace(true);
     running.ends().await;
     assert_eq!(read_to_end(&mut endless).await, "");
-    read_to_end(&mut deaf).await;
+    read_to_end(&mut missed_notification).await;
 }
 
 #[tokio::test]

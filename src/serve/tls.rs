@@ -16,12 +16,12 @@ use rustls::{CertificateError, Error, RootCertStore, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
-use crate::flow::StartError;
-use crate::oauth::time::Timestamp;
+use crate::app::StartError;
+use crate::protocol::time::Timestamp;
 use crate::settings::TlsFiles;
 
 /// The name of HTTP/2 (RFC 9113 §3.2) and of HTTP/1.1 (RFC 7301 §6) when a protocol is agreed on.
-pub(super) const HTTP2: &[u8] = b"h2";
+pub(crate) const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
 /// The time between two looks at the files.
@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_secs(5);
 const ENDS_SOON: i64 = 14 * 24 * 3600;
 
 /// The certificate and key in use.
-pub(super) struct Certificates {
+pub(crate) struct Certificates {
     files: TlsFiles,
     in_use: ArcSwap<CertifiedKey>,
 }
@@ -52,7 +52,7 @@ impl Certificates {
     ///
     /// # Errors
     /// One sentence, with the name of the setting, when there is no certificate with its key in them.
-    pub(super) fn open(files: &TlsFiles) -> Result<(Arc<Self>, Watched), StartError> {
+    pub(crate) fn open(files: &TlsFiles) -> Result<(Arc<Self>, Watched), StartError> {
         let (pair, content) = read(files).map_err(StartError)?;
         let watched = Watched { in_use: content, doubtful: None };
         Ok((Arc::new(Self { files: files.clone(), in_use: ArcSwap::from_pointee(pair) }), watched))
@@ -62,7 +62,7 @@ impl Certificates {
     ///
     /// # Errors
     /// Never, as long as the provider has ciphers for both versions.
-    pub(super) fn config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, StartError> {
+    pub(crate) fn config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, StartError> {
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| StartError(format!("TLS cannot be used: {error}")))?;
@@ -72,7 +72,7 @@ impl Certificates {
     }
 
     /// Looks at the files again and again, and at once on SIGHUP: a good new pair is used from then on.
-    pub(super) async fn keep_current(self: Arc<Self>, mut watched: Watched) {
+    pub(crate) async fn keep_current(self: Arc<Self>, mut watched: Watched) {
         let mut hangup = match signal(SignalKind::hangup()) {
             Ok(hangup) => Some(hangup),
             Err(error) => {
@@ -110,7 +110,7 @@ impl Certificates {
 
 /// What is known of the files: the hash of what is in use.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(crate) struct Watched {
     in_use: [u8; 32],
     /// What was found wrong, and whether that was said. Files are replaced one after the other, so what does not fit
     /// together is looked at once more before it is reported.

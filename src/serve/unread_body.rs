@@ -16,10 +16,10 @@ const MOST_DISCARDED: usize = 16 * 1024 * 1024;
 
 /// The body of one connection's present request, once nobody reads it any more and it is not at its end.
 #[derive(Clone, Debug, Default)]
-pub(super) struct UnreadBody(Arc<Mutex<Option<Unread>>>);
+pub(crate) struct UnreadBody(Arc<Mutex<Option<VerifyError>>>);
 
 #[derive(Debug)]
-struct Unread {
+struct VerifyError {
     body: Incoming,
     was_asked_for: bool,
 }
@@ -28,9 +28,9 @@ impl UnreadBody {
     /// Reads the rest and throws it away. Whether it came to its end within `time`, so that another request may follow.
     ///
     /// Who `expects` to be told to go on (RFC 9110 §10.1.1) has not sent a body that nobody asked for, and is not told to.
-    pub(super) async fn is_discarded_within(&self, time: Duration, expects: bool) -> bool {
+    pub(crate) async fn is_discarded_within(&self, time: Duration, expects: bool) -> bool {
         let unread = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Unread { mut body, was_asked_for }) = unread else { return true };
+        let Some(VerifyError { mut body, was_asked_for }) = unread else { return true };
         if expects && !was_asked_for {
             return false;
         }
@@ -50,14 +50,14 @@ impl UnreadBody {
 }
 
 /// A body that is put aside as an [`UnreadBody`] when it is dropped before its end.
-pub(super) struct WatchedBody {
+pub(crate) struct WatchedBody {
     body: Option<Incoming>,
     was_asked_for: bool,
     aside: UnreadBody,
 }
 
 impl WatchedBody {
-    pub(super) fn new(body: Incoming, aside: &UnreadBody) -> Self {
+    pub(crate) fn new(body: Incoming, aside: &UnreadBody) -> Self {
         Self { body: Some(body), was_asked_for: false, aside: aside.clone() }
     }
 }
@@ -93,7 +93,7 @@ impl Drop for WatchedBody {
         if let Some(body) = self.body.take()
             && !body.is_end_stream()
         {
-            let unread = Unread { body, was_asked_for: self.was_asked_for };
+            let unread = VerifyError { body, was_asked_for: self.was_asked_for };
             *self.aside.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(unread);
         }
     }

@@ -15,7 +15,7 @@ const HTTP2: [u8; 3] = *b"PRI";
 
 /// What a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
+pub(crate) enum Protocol {
     /// HTTP/1.1 or 1.0.
     Http1,
     /// HTTP/2.
@@ -24,7 +24,7 @@ pub(super) enum Protocol {
 
 /// A TCP connection.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     /// The bytes that were read to find the protocol: as many as `begun`, of which `handed_on` were read again.
     first: [u8; HTTP2.len()],
@@ -37,7 +37,7 @@ pub(super) struct Wire {
 
 impl Wire {
     /// A connection of which writing fails once the other side has taken nothing for `longest_stall`.
-    pub(super) fn new(stream: TcpStream, longest_stall: Duration) -> Self {
+    pub(crate) fn new(stream: TcpStream, longest_stall: Duration) -> Self {
         // Answers are small and whole: waiting to fill a packet only delays them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
@@ -46,7 +46,7 @@ impl Wire {
     }
 
     /// Finds the protocol by the first bytes, which are read again later. None if the other side sends nothing and ends.
-    pub(super) async fn protocol(&mut self) -> io::Result<Option<Protocol>> {
+    pub(crate) async fn protocol(&mut self) -> io::Result<Option<Protocol>> {
         loop {
             let begun = usize::from(self.begun);
             if self.first[..begun] != HTTP2[..begun] {

@@ -16,12 +16,12 @@ pub use parse::{duration as parse_duration, log_filter};
 pub use resolve::{Resolved, Source, Sources, Value};
 pub use table::{Definition, TABLE};
 
-use crate::oauth::time::Timestamp;
+use crate::jose::signing::SigningAlgorithm;
+use crate::keys::keyring::KeyRing;
+use crate::protocol::time::Timestamp;
 use crate::store::Location;
-use crate::token::environment::{Environment, KnownIssuer};
-use crate::token::keyring::KeyRing;
-use crate::token::origin::Origin;
-use crate::token::signing::SigningAlgorithm;
+use crate::tokens::context::TokenContext;
+use crate::tokens::environment::{Environment, KnownIssuer};
 
 /// The longest life of an access token, in seconds: a revocation is kept in memory for so long.
 pub const LONGEST_ACCESS_TOKEN_TTL: i64 = 24 * 3600;
@@ -96,7 +96,7 @@ pub struct Settings {
     pub issuer_follows_listen: bool,
     /// The name in prefixes.
     pub environment: Environment,
-    /// Sister environments.
+    /// Sibling environments.
     pub known_issuers: Vec<KnownIssuer>,
     /// Where the master key comes from.
     pub master_key: MasterKeySource,
@@ -175,9 +175,9 @@ impl Settings {
     }
 
     /// What is known of this server when a token is read.
-    pub fn origin<'a>(&'a self, ring: &'a KeyRing) -> Origin<'a> {
+    pub fn origin<'a>(&'a self, ring: &'a KeyRing) -> TokenContext<'a> {
         let (issuer, environment) = (self.issuer.as_str(), &self.environment);
-        Origin { issuer, environment, sisters: &self.known_issuers, ring }
+        TokenContext { issuer, environment, siblings: &self.known_issuers, ring }
     }
 
     /// Fills the addresses of this server into a text of advice, and `--dev` into a command where that is needed.

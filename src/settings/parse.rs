@@ -10,15 +10,15 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Builder;
 use url::{Host, Url};
 
-use super::resolve::{Resolved, Source};
-use super::{
+use crate::jose::signing::SigningAlgorithm;
+use crate::keys::master::MasterKey;
+use crate::settings::resolve::{Resolved, Source};
+use crate::settings::{
     LONGEST_ACCESS_TOKEN_TTL, LONGEST_HISTORY, LONGEST_SESSION_TTL, LogFormat, MasterKeySource, Needs, Settings,
     TlsFiles,
 };
 use crate::store::Location;
-use crate::token::environment::{Environment, KnownIssuer};
-use crate::token::master::MasterKey;
-use crate::token::signing::SigningAlgorithm;
+use crate::tokens::environment::{Environment, KnownIssuer};
 
 /// Reads a length of time: `15m`, `30d`, `250ms`, or a number of seconds.
 ///
@@ -163,7 +163,7 @@ fn audience(text: &str) -> Result<Option<String>, String> {
     Url::parse(text).map(|_| Some(text.to_owned())).map_err(|_| "is no absolute URI".into())
 }
 
-pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<String>> {
+pub(crate) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<String>> {
     let mut checker = Checker { resolved, problems: resolved.problems.clone() };
     let dev = resolved.dev;
     let database = checker.parse("database_url", Location::from_str, Location::Sqlite(PathBuf::new()));
@@ -237,7 +237,7 @@ pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
         listen,
         ops_listen,
         tls,
-        known_issuers: sisters(&mut checker, &environment, &issuer),
+        known_issuers: siblings(&mut checker, &environment, &issuer),
         signing_algorithm: checker.parse("signing_alg", SigningAlgorithm::from_str, SigningAlgorithm::Es256),
         access_token_ttl: checker.seconds("access_token_ttl", LONGEST_ACCESS_TOKEN_TTL),
         refresh_token_ttl: checker.seconds("refresh_token_ttl", LONGEST_SESSION_TTL),
@@ -301,19 +301,19 @@ fn tls(checker: &mut Checker<'_>) -> Option<TlsFiles> {
     }
 }
 
-/// The sister environments: others than this one, each named once.
-fn sisters(checker: &mut Checker<'_>, own: &Environment, own_issuer: &str) -> Vec<KnownIssuer> {
-    let sisters = checker.list("known_issuers", known_issuer);
-    for (index, sister) in sisters.iter().enumerate() {
-        let name = &sister.environment;
-        if name == own || sister.issuer == own_issuer {
+/// The sibling environments: others than this one, each named once.
+fn siblings(checker: &mut Checker<'_>, own: &Environment, own_issuer: &str) -> Vec<KnownIssuer> {
+    let siblings = checker.list("known_issuers", known_issuer);
+    for (index, sibling) in siblings.iter().enumerate() {
+        let name = &sibling.environment;
+        if name == own || sibling.issuer == own_issuer {
             checker.problem("known_issuers", &format!("{name} is this environment itself"));
         }
-        if sisters[..index].iter().any(|other| other.environment == *name || other.issuer == sister.issuer) {
+        if siblings[..index].iter().any(|other| other.environment == *name || other.issuer == sibling.issuer) {
             checker.problem("known_issuers", &format!("{name} or its issuer stands twice"));
         }
     }
-    sisters
+    siblings
 }
 
 fn dev_key_file(database: &Location) -> PathBuf {
@@ -329,8 +329,8 @@ fn dev_key_file(database: &Location) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Sources;
     use super::*;
+    use crate::settings::Sources;
 
     fn check_with(environment: &[(&str, &str)], dev: bool) -> Result<Settings, Vec<String>> {
         let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();

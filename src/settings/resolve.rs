@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::table::{Definition, TABLE};
+use crate::settings::table::{Definition, TABLE};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -51,7 +51,7 @@ pub static TABLE: [Definition; 29] = [
     setting("tls_key", "", "PEM file of the certificate's private key"),
     in_dev(setting("issuer", "", "the iss of every token; https unless loopback"), "http://127.0.0.1:8080"),
     in_dev(setting("environment", "live", "short name put into tokens and secrets"), "dev"),
-    setting("known_issuers", "", "sister environments: NAME=ISSUER, comma-separated"),
+    setting("known_issuers", "", "sibling environments: NAME=ISSUER, comma-separated"),
     secret(setting("master_key", "", "32 random bytes, base64url; wraps the keys in the database")),
     secret(setting("master_key_old", "", "the master key before it; accepted too while the master key is changed")),
     setting("signing_alg", "ES256", "algorithm of new signing keys: ES256, EdDSA or RS256"),

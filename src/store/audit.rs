@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::database::Transaction;
-use super::row::{Row, values};
-use super::{Page, Result, Store};
-use crate::oauth::time::Timestamp;
+use crate::protocol::time::Timestamp;
+use crate::store::database::Transaction;
+use crate::store::row::{Row, values};
+use crate::store::{Page, Result, Store};
 
 /// Who does something, as the audit trail tells it. It goes with every change of the administration.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ impl Store {
 
 impl Transaction {
     /// Adds a record to the transaction that it tells of.
-    pub(super) async fn audit(
+    pub(crate) async fn audit(
         &mut self,
         audited: &Audited,
         action: &'static str,

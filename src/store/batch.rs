@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Result, StoreError};
+use crate::store::{Result, StoreError};
 
 /// The most questions in one statement.
 const MOST: usize = 128;
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(5);
 type Asked<Q, A> = (Q, oneshot::Sender<Result<A>>);
 
 /// Gathers questions of one kind.
-pub(super) struct Batcher<Q, A> {
+pub(crate) struct Batcher<Q, A> {
     queue: mpsc::Sender<Asked<Q, A>>,
 }
 
@@ -45,7 +45,7 @@ impl<Q, A> fmt::Debug for Batcher<Q, A> {
 impl<Q: Clone + Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// Starts, for as long as there are handles. At most so many statements run at the same time; `ask` gives one answer
     /// for each question, in order.
-    pub(super) fn start<F, W>(at_once: usize, ask: F) -> Self
+    pub(crate) fn start<F, W>(at_once: usize, ask: F) -> Self
     where
         F: Fn(Vec<Q>) -> W + Clone + Send + 'static,
         W: Future<Output = Result<Vec<Result<A>>>> + Send + 'static,
@@ -56,7 +56,7 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Batcher<Q, A> {
     }
 
     /// Asks.
-    pub(super) async fn ask(&self, question: Q) -> Result<A> {
+    pub(crate) async fn ask(&self, question: Q) -> Result<A> {
         let (answer, answered) = oneshot::channel();
         let overloaded = || StoreError::Unavailable("too much waits for the database".into());
         self.queue.try_send((question, answer)).map_err(|_| overloaded())?;

@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use super::database::{Database, Dialect};
-use super::log::Notice;
-use super::row::{Row, array, to_json, values};
-use super::{Audited, Page, Result, Store};
-use crate::oauth::client::{Client, ClientSecret, ClientSettings, GrantType, MOST_SECRETS, SecretDigest};
-use crate::oauth::revocation::{LogNumber, NewRevocation};
-use crate::oauth::time::Timestamp;
+use crate::protocol::client::{Client, ClientSecret, ClientSettings, GrantType, MOST_SECRETS, SecretDigest};
+use crate::protocol::revocation::{NewRevocation, SequenceNumber};
+use crate::protocol::time::Timestamp;
+use crate::store::database::{Database, Dialect};
+use crate::store::log::Notice;
+use crate::store::row::{Row, array, to_json, values};
+use crate::store::{Audited, Page, Result, Store};
 
 /// What the enabled clients use, for the metadata.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ fn secret(row: &Row) -> Result<ClientSecret> {
 const INSERT_SECRET: &str =
     "INSERT INTO client_secrets (id, client_id, sha256, argon2id, created_at) VALUES ($1, $2, $3, $4, $5)";
 
-fn secret_values(client_id: &str, secret: &ClientSecret) -> Vec<super::row::Value> {
+fn secret_values(client_id: &str, secret: &ClientSecret) -> Vec<crate::store::row::Value> {
     let (generated, chosen) = match &secret.digest {
         SecretDigest::Generated(hash) => (Some(hash.to_vec()), None),
         SecretDigest::Chosen(hash) => (None, Some(hash.clone())),
@@ -68,10 +68,10 @@ fn secret_values(client_id: &str, secret: &ClientSecret) -> Vec<super::row::Valu
 }
 
 /// A client with its secrets, and the log head at or before that moment.
-pub(super) type Found = Option<(Client, LogNumber)>;
+pub(crate) type Found = Option<(Client, SequenceNumber)>;
 
 /// Finds several clients with one statement; an id may stand among them more than once.
-pub(super) async fn find_all(database: &Database, ids: Vec<String>) -> Result<Vec<Found>> {
+pub(crate) async fn find_all(database: &Database, ids: Vec<String>) -> Result<Vec<Found>> {
     let distinct: BTreeSet<&String> = ids.iter().collect();
     let (sql, asked) = match database.dialect() {
         Dialect::Postgres => (
@@ -83,7 +83,7 @@ pub(super) async fn find_all(database: &Database, ids: Vec<String>) -> Result<Ve
             to_json(&distinct)?,
         ),
     };
-    let mut found: HashMap<String, (Client, LogNumber)> = HashMap::new();
+    let mut found: HashMap<String, (Client, SequenceNumber)> = HashMap::new();
     for row in &database.query(sql, values![asked]).await? {
         let client = client(row)?;
         let head = row.get("head")?;
@@ -101,7 +101,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn client_find(&self, client_id: &str) -> Result<Option<(Client, LogNumber)>> {
+    pub async fn client_find(&self, client_id: &str) -> Result<Option<(Client, SequenceNumber)>> {
         Ok(find_all(&self.database, vec![client_id.to_owned()]).await?.pop().flatten())
     }
 
@@ -110,7 +110,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be reached, or too many wait.
-    pub async fn client_find_shared(&self, client_id: &str) -> Result<Option<(Client, LogNumber)>> {
+    pub async fn client_find_shared(&self, client_id: &str) -> Result<Option<(Client, SequenceNumber)>> {
         self.client_finds.ask(client_id.to_owned()).await
     }
 
@@ -157,7 +157,7 @@ impl Store {
     /// Creates a client with its secrets.
     ///
     /// # Errors
-    /// [`Exists`](super::StoreError::Exists) when the id is taken; or the database cannot be reached.
+    /// [`Exists`](crate::store::StoreError::Exists) when the id is taken; or the database cannot be reached.
     pub async fn client_create(&self, client: &Client, audited: &Audited) -> Result<()> {
         let mut transaction = self.database.begin().await?;
         let sql = "INSERT INTO clients (client_id, settings, version, created_at) VALUES ($1, $2, $3, $4)";

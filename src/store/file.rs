@@ -7,23 +7,23 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::{Result, StoreError};
+use crate::store::{Result, StoreError};
 
 /// Which file it is, whatever its name: on Unix its device and its number there.
 type Identity = (u64, u64);
 
 /// The file that was opened first.
 #[derive(Debug, Default)]
-pub(super) struct OpenedFile(OnceLock<Identity>);
+pub(crate) struct OpenedFile(OnceLock<Identity>);
 
 impl OpenedFile {
     /// Whether a file was opened.
-    pub(super) fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.0.get().is_some()
     }
 
     /// A connection has opened the file; of several, the first counts.
-    pub(super) fn opened(&self, path: &Path) {
+    pub(crate) fn opened(&self, path: &Path) {
         if let Some(identity) = identity(path) {
             self.0.get_or_init(|| identity);
         }
@@ -33,7 +33,7 @@ impl OpenedFile {
     ///
     /// # Errors
     /// It is not.
-    pub(super) fn check(&self, path: &Path) -> Result<()> {
+    pub(crate) fn check(&self, path: &Path) -> Result<()> {
         match self.0.get() {
             Some(opened) if identity(path) != Some(*opened) => Err(StoreError::Unavailable(format!(
                 "the SQLite file {} was removed or replaced while the server runs: stop the server, put the file in its \

@@ -2,12 +2,12 @@
 
 use uuid::Uuid;
 
-use super::row::values;
-use super::{Result, Store};
-use crate::oauth::guessing::{Allowance, Network};
-use crate::oauth::time::Timestamp;
-use crate::oauth::user::username_key;
-use crate::token::sha256;
+use crate::crypto::sha256;
+use crate::protocol::backoff::{Backoff, Network};
+use crate::protocol::time::Timestamp;
+use crate::protocol::user::username_key;
+use crate::store::row::values;
+use crate::store::{Result, Store};
 
 /// The most networks from which one user is known.
 const NETWORKS: i64 = 50;
@@ -26,7 +26,7 @@ impl Store {
         &self,
         account: [u8; 32],
         failures: i64,
-        allowance: Allowance,
+        allowance: Backoff,
         now: Timestamp,
     ) -> Result<()> {
         let sql = "INSERT INTO guesses (account, failures, last_at) VALUES ($1, $2, $3) \

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::database::Transaction;
-use super::log::Notice;
-use super::row::{Row, unreadable, values};
-use super::settings::{MASTER_KEY_CHECK, REPLACE_MASTER_KEY_CHECK};
-use super::{Audited, Result, Store};
-use crate::oauth::cause::Cause;
-use crate::oauth::revocation::{NewRevocation, Target};
-use crate::oauth::time::Timestamp;
-use crate::token::keyring::{KeyRecord, KeyUse};
+use crate::keys::keyring::{KeyRecord, KeyUse};
+use crate::protocol::cause::Cause;
+use crate::protocol::revocation::{NewRevocation, Target};
+use crate::protocol::time::Timestamp;
+use crate::store::database::Transaction;
+use crate::store::log::Notice;
+use crate::store::row::{Row, unreadable, values};
+use crate::store::settings::{MASTER_KEY_CHECK, REPLACE_MASTER_KEY_CHECK};
+use crate::store::{Audited, Result, Store};
 
 fn key(row: &Row) -> Result<KeyRecord> {
     let key_use: String = row.get("key_use")?;
@@ -28,7 +28,7 @@ fn key(row: &Row) -> Result<KeyRecord> {
 const INSERT: &str = "INSERT INTO keys (kid, key_use, algorithm, wrapped, created_at, activates_at) \
                       VALUES ($1, $2, $3, $4, $5, $6)";
 
-fn insert_values(record: &KeyRecord) -> Vec<super::row::Value> {
+fn insert_values(record: &KeyRecord) -> Vec<crate::store::row::Value> {
     values![
         &record.kid,
         record.key_use.name(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPoolOptions};
 
-use super::{Location, Result, StoreError};
+use crate::store::{Location, Result, StoreError};
 
 /// The channel on which the log announces its growth.
 const CHANNEL: &str = "jeton_log";

@@ -2,14 +2,14 @@
 
 use uuid::Uuid;
 
-use super::database::Transaction;
-use super::row::{Row, unreadable, values};
-use super::{Audited, Page, Result, Store};
-use crate::oauth::cause::Cause;
-use crate::oauth::claims::AccessClaims;
-use crate::oauth::revocation::{LogNumber, NewRevocation, Revocation, Target};
-use crate::oauth::session::Session;
-use crate::oauth::time::Timestamp;
+use crate::protocol::cause::Cause;
+use crate::protocol::claims::AccessClaims;
+use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
+use crate::protocol::session::Session;
+use crate::protocol::time::Timestamp;
+use crate::store::database::Transaction;
+use crate::store::row::{Row, unreadable, values};
+use crate::store::{Audited, Page, Result, Store};
 
 /// Milliseconds for which a notice is kept; a node that was away longer loads everything anew.
 const NOTICE_LIFE: i64 = 24 * 3600 * 1000;
@@ -68,14 +68,14 @@ impl LogEvent {
 #[derive(Clone, Debug)]
 pub struct LogEntry {
     /// Its place; also, in milliseconds, the time at which it was committed, unless many were committed in that moment.
-    pub number: LogNumber,
+    pub number: SequenceNumber,
     /// What it tells.
     pub event: LogEvent,
 }
 
 /// A notice to the nodes that is written with a change.
 #[derive(Clone, Debug)]
-pub(super) enum Notice<'a> {
+pub(crate) enum Notice<'a> {
     Client(&'a str),
     User(Uuid),
     Keys,
@@ -93,7 +93,7 @@ pub struct Covered {
     /// The client.
     pub client_id: String,
     /// The log number at which it began.
-    pub log: LogNumber,
+    pub log: SequenceNumber,
     /// The key that made it.
     pub key: Option<String>,
 }
@@ -101,7 +101,7 @@ pub struct Covered {
 impl Covered {
     /// Whatever a key made.
     pub fn by_key(kid: &str) -> Self {
-        let (token, session, user, client_id, log) = (None, None, None, String::new(), LogNumber::MAX);
+        let (token, session, user, client_id, log) = (None, None, None, String::new(), SequenceNumber::MAX);
         Self { token, session, user, client_id, log, key: Some(kid.to_owned()) }
     }
 }
@@ -136,11 +136,11 @@ impl From<&Session> for Covered {
 #[derive(Clone, Debug)]
 pub struct LogPage {
     /// The number of the newest entry there is.
-    pub head: LogNumber,
+    pub head: SequenceNumber,
     /// The entries that this program understands.
     pub entries: Vec<LogEntry>,
     /// The number up to which this page and those before it hold everything.
-    pub complete_to: LogNumber,
+    pub complete_to: SequenceNumber,
     /// Whether the entries do not follow on the number asked for: some are gone already, or the database was restored.
     /// Whoever asks must load everything anew.
     pub is_broken: bool,
@@ -148,7 +148,7 @@ pub struct LogPage {
 
 impl Transaction {
     /// Tells the nodes what this transaction changes.
-    pub(super) async fn notify(&mut self, notice: Notice<'_>, audited: &Audited) -> Result<Uuid> {
+    pub(crate) async fn notify(&mut self, notice: Notice<'_>, audited: &Audited) -> Result<Uuid> {
         let (kind, id, name) = match notice {
             Notice::Client(client_id) => ("client_changed", None, Some(client_id.to_owned())),
             Notice::User(id) => ("user_changed", Some(id), None),
@@ -159,7 +159,7 @@ impl Transaction {
     }
 
     /// Adds a revocation to this transaction. Its id leads to its number once the transaction is committed.
-    pub(super) async fn revoke(&mut self, revocation: &NewRevocation, audited: &Audited) -> Result<Uuid> {
+    pub(crate) async fn revoke(&mut self, revocation: &NewRevocation, audited: &Audited) -> Result<Uuid> {
         let target = &revocation.target;
         let (id, name) = match target {
             Target::Token(id) | Target::Session(id) | Target::User(id) => (Some(*id), None),
@@ -265,7 +265,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn log_head(&self) -> Result<LogNumber> {
+    pub async fn log_head(&self) -> Result<SequenceNumber> {
         let row = self.for_nodes.query_one("SELECT number FROM log_head WHERE id = 1", vec![]).await?;
         row.map_or_else(|| Err(unreadable("log_head", &"it is empty")), |row| row.get("number"))
     }
@@ -275,7 +275,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn log_after(&self, number: LogNumber, limit: i64) -> Result<LogPage> {
+    pub async fn log_after(&self, number: SequenceNumber, limit: i64) -> Result<LogPage> {
         let head = self.log_head().await?;
         if head <= number {
             return Ok(LogPage { head, entries: vec![], complete_to: head, is_broken: head < number });
@@ -287,7 +287,7 @@ impl Store {
         let mut last = number;
         let mut entries = Vec::with_capacity(rows.len());
         for row in &rows {
-            is_broken |= row.get::<Option<LogNumber>>("previous")? != Some(last);
+            is_broken |= row.get::<Option<SequenceNumber>>("previous")? != Some(last);
             last = row.get("number")?;
             entries.extend(entry(row)?);
         }
@@ -301,7 +301,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn log_go_on_above(&self, number: LogNumber, now: Timestamp) -> Result<()> {
+    pub async fn log_go_on_above(&self, number: SequenceNumber, now: Timestamp) -> Result<()> {
         let sql = "UPDATE log_head SET number = $1 WHERE id = 1 AND number < $2";
         let above = (number + 1).max(now.millis());
         self.for_nodes.write(sql, values![above, number]).await.map(drop)
@@ -315,7 +315,7 @@ impl Store {
     pub async fn revocations_in_force(
         &self,
         covers_until: Timestamp,
-        number: LogNumber,
+        number: SequenceNumber,
         limit: i64,
     ) -> Result<Vec<Revocation>> {
         let sql = revocations!("(covers_until, number) > ($1, $2) ORDER BY covers_until, number LIMIT $3");
@@ -361,7 +361,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn revocation_find(&self, number: LogNumber) -> Result<Option<Revocation>> {
+    pub async fn revocation_find(&self, number: SequenceNumber) -> Result<Option<Revocation>> {
         Ok(self.revocations(revocations!("number = $1"), values![number]).await?.pop())
     }
 
@@ -389,12 +389,12 @@ impl Store {
         })
     }
 
-    async fn log_number_of(&self, id: Uuid) -> Result<LogNumber> {
+    async fn log_number_of(&self, id: Uuid) -> Result<SequenceNumber> {
         let row = self.database.query_one("SELECT number FROM log WHERE id = $1", values![id]).await?;
         row.map_or_else(|| Err(unreadable("log.number", &"the entry is gone")), |row| row.get("number"))
     }
 
-    async fn revocations(&self, sql: &'static str, values: Vec<super::row::Value>) -> Result<Vec<Revocation>> {
+    async fn revocations(&self, sql: &'static str, values: Vec<crate::store::row::Value>) -> Result<Vec<Revocation>> {
         let mut revocations = Vec::new();
         for row in &self.database.query(sql, values).await? {
             if let Some(target) = target(row)? {

@@ -1,9 +1,9 @@
 //! Schema migrations: embedded, numbered, the same numbers for both databases. Each records the oldest program that can
 //! work on the schema after it; a server stops only if it is older than that.
 
-use super::database::{Dialect, Transaction};
-use super::row::values;
-use super::{Result, Store, StoreError};
+use crate::store::database::{Dialect, Transaction};
+use crate::store::row::values;
+use crate::store::{Result, Store, StoreError};
 
 struct Migration {
     number: i64,

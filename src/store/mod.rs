@@ -4,6 +4,7 @@
 
 mod audit;
 mod batch;
+mod cleanup;
 mod clients;
 mod database;
 mod file;
@@ -16,11 +17,11 @@ mod nodes;
 mod row;
 mod sessions;
 mod settings;
-mod upkeep;
 mod users;
 
 pub use audit::{AuditFilter, AuditRecord, Audited};
 pub use batch::Pace;
+pub use cleanup::{Round, swept_kinds};
 pub use clients::ClientsInUse;
 pub use database::{Dialect, Location};
 pub use guesses::account_digest;
@@ -29,8 +30,7 @@ pub use listen::Listener;
 pub use log::{Covered, LogEntry, LogEvent, LogPage};
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
-pub use sessions::{Begun, HeldSession, NewSession, Rotation, SessionFilter};
-pub use upkeep::{Round, swept_kinds};
+pub use sessions::{Begun, NewSession, Rotation, SessionFilter, SessionRecord};
 pub use users::LoginRecord;
 
 use std::time::Duration;
@@ -80,8 +80,8 @@ pub struct Store {
     /// The same database, with connections that no request takes: following the log must not wait for logins.
     for_nodes: Database,
     client_finds: Batcher<String, clients::Found>,
-    finds: Batcher<Uuid, Option<HeldSession>>,
-    rotations: Batcher<Rotation, Option<HeldSession>>,
+    finds: Batcher<Uuid, Option<SessionRecord>>,
+    rotations: Batcher<Rotation, Option<SessionRecord>>,
 }
 
 impl Store {

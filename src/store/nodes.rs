@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::row::values;
-use super::{Result, Store};
-use crate::oauth::revocation::LogNumber;
-use crate::oauth::time::Timestamp;
+use crate::protocol::revocation::SequenceNumber;
+use crate::protocol::time::Timestamp;
+use crate::store::row::values;
+use crate::store::{Result, Store};
 
 /// What a node tells of itself.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct NodeRecord {
     /// Its name for people: host and process.
     pub name: String,
     /// The log number up to which it has applied everything.
-    pub applied: LogNumber,
+    pub applied: SequenceNumber,
     /// When it applied that number.
     pub applied_at: Timestamp,
     /// When it was last heard of, by the clock of the database.

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::database::{Database, Dialect};
-use super::row::{Row, array, to_json, unreadable, values};
-use super::users::user;
-use super::{Audited, Page, Result, Store};
-use crate::oauth::cause::Cause;
-use crate::oauth::revocation::{LogNumber, NewRevocation, Target};
-use crate::oauth::scope::Scope;
-use crate::oauth::session::{MOST_RETRIES, Session};
-use crate::oauth::time::Timestamp;
-use crate::oauth::user::User;
+use crate::protocol::cause::Cause;
+use crate::protocol::revocation::{NewRevocation, SequenceNumber, Target};
+use crate::protocol::scope::Scope;
+use crate::protocol::session::{MOST_RETRIES, Session};
+use crate::protocol::time::Timestamp;
+use crate::protocol::user::User;
+use crate::store::database::{Database, Dialect};
+use crate::store::row::{Row, array, to_json, unreadable, values};
+use crate::store::users::user;
+use crate::store::{Audited, Page, Result, Store};
 
 /// A session that is about to begin, and what was verified for it.
 #[derive(Clone, Debug)]
@@ -35,20 +35,20 @@ pub struct NewSession {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Begun {
     /// Its log number.
-    pub log: LogNumber,
+    pub log: SequenceNumber,
     /// How many older sessions ended for it.
     pub superseded: usize,
 }
 
 /// A session as the database holds it, with what has become of it.
 #[derive(Clone, Debug)]
-pub struct HeldSession {
+pub struct SessionRecord {
     /// The session.
     pub session: Session,
     /// Its user, unless deleted.
     pub user: Option<User>,
     /// The number of the first revocation that covers it.
-    pub revoked_by: Option<LogNumber>,
+    pub revoked_by: Option<SequenceNumber>,
     /// The cause of that revocation.
     pub revoked_because: Option<Cause>,
 }
@@ -103,10 +103,10 @@ fn session(row: &Row) -> Result<Session> {
     })
 }
 
-fn held(row: &Row) -> Result<HeldSession> {
+fn held(row: &Row) -> Result<SessionRecord> {
     let has_user = row.get::<Option<Uuid>>("user_id")?.is_some();
     let cause: Option<String> = row.get("revoked_because")?;
-    Ok(HeldSession {
+    Ok(SessionRecord {
         session: session(row)?,
         user: has_user.then(|| user(row)).transpose()?,
         revoked_by: row.get("revoked_by")?,
@@ -130,10 +130,10 @@ pub struct Rotation {
 }
 
 /// An answer for each session that was asked for.
-type Answers = Vec<Result<Option<HeldSession>>>;
+type Answers = Vec<Result<Option<SessionRecord>>>;
 
 /// Finds several sessions with one statement.
-pub(super) async fn find_all(database: &Database, ids: Vec<Uuid>) -> Result<Answers> {
+pub(crate) async fn find_all(database: &Database, ids: Vec<Uuid>) -> Result<Answers> {
     let (sql, asked) = match database.dialect() {
         Dialect::Postgres => (held_session!("sessions", "WHERE s.id = ANY ($1::text::uuid[])"), array(ids.iter())),
         Dialect::Sqlite => {
@@ -148,14 +148,14 @@ pub(super) async fn find_all(database: &Database, ids: Vec<Uuid>) -> Result<Answ
 
 /// Moves several sessions to their next generation with one statement (on SQLite, one more reads them). Of several calls
 /// for one session, one wins.
-pub(super) async fn rotate_all(database: &Database, rotations: Vec<Rotation>) -> Result<Answers> {
+pub(crate) async fn rotate_all(database: &Database, rotations: Vec<Rotation>) -> Result<Answers> {
     // One call for each session, in one order everywhere: two nodes that wait for each other's rows would never end.
     let mut distinct: BTreeMap<Uuid, &Rotation> = BTreeMap::new();
     for rotation in &rotations {
         distinct.entry(rotation.id).or_insert(rotation);
     }
     let asked = distinct.values();
-    let mut moved: HashMap<Uuid, Result<HeldSession>> = match database.dialect() {
+    let mut moved: HashMap<Uuid, Result<SessionRecord>> = match database.dialect() {
         Dialect::Postgres => {
             let sql = concat!(
                 "WITH moved AS (UPDATE sessions SET generation = sessions.generation + 1, retries = 0, \
@@ -211,7 +211,7 @@ pub(super) async fn rotate_all(database: &Database, rotations: Vec<Rotation>) ->
 }
 
 /// A row that cannot be read is a fault of its own session only.
-fn by_id(rows: &[Row]) -> Result<HashMap<Uuid, Result<HeldSession>>> {
+fn by_id(rows: &[Row]) -> Result<HashMap<Uuid, Result<SessionRecord>>> {
     rows.iter().map(|row| Ok((row.get("id")?, held(row)))).collect()
 }
 
@@ -279,7 +279,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn session_find(&self, id: Uuid) -> Result<Option<HeldSession>> {
+    pub async fn session_find(&self, id: Uuid) -> Result<Option<SessionRecord>> {
         self.finds.ask(id).await
     }
 
@@ -287,7 +287,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn session_list(&self, filter: &SessionFilter, page: &Page) -> Result<Vec<HeldSession>> {
+    pub async fn session_list(&self, filter: &SessionFilter, page: &Page) -> Result<Vec<SessionRecord>> {
         let sql = held_session!(
             "sessions",
             "WHERE ($1 IS NULL OR s.user_id = $1) AND ($2 IS NULL OR s.client_id = $2) \
@@ -304,7 +304,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn session_rotate(&self, rotation: Rotation) -> Result<Option<HeldSession>> {
+    pub async fn session_rotate(&self, rotation: Rotation) -> Result<Option<SessionRecord>> {
         self.rotations.ask(rotation).await
     }
 

@@ -1,10 +1,10 @@
 //! Named values of the whole installation: the check value of the master key, the mark of a dev database.
 
-use super::row::values;
-use super::{Result, Store};
+use crate::store::row::values;
+use crate::store::{Result, Store};
 
 /// The name of the check value of the master key.
-pub(super) const MASTER_KEY_CHECK: &str = "master_key_check";
+pub(crate) const MASTER_KEY_CHECK: &str = "master_key_check";
 const DEV_MARK: &str = "dev";
 const DEV_ISSUER: &str = "dev_issuer";
 
@@ -76,4 +76,4 @@ impl Store {
 }
 
 /// Replaces the check value of the master key.
-pub(super) const REPLACE_MASTER_KEY_CHECK: &str = "UPDATE settings SET value = $1 WHERE name = 'master_key_check'";
+pub(crate) const REPLACE_MASTER_KEY_CHECK: &str = "UPDATE settings SET value = $1 WHERE name = 'master_key_check'";

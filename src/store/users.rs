@@ -2,17 +2,17 @@
 
 use uuid::Uuid;
 
-use super::guesses::account_digest;
-use super::log::Notice;
-use super::row::{Row, to_json, unreadable, values};
-use super::{Audited, Page, Result, Store};
-use crate::oauth::guessing::{Failures, Network};
-use crate::oauth::revocation::{LogNumber, NewRevocation};
-use crate::oauth::scope::Scope;
-use crate::oauth::time::Timestamp;
-use crate::oauth::user::{User, username_key};
+use crate::protocol::backoff::{Failures, Network};
+use crate::protocol::revocation::{NewRevocation, SequenceNumber};
+use crate::protocol::scope::Scope;
+use crate::protocol::time::Timestamp;
+use crate::protocol::user::{User, username_key};
+use crate::store::guesses::account_digest;
+use crate::store::log::Notice;
+use crate::store::row::{Row, to_json, unreadable, values};
+use crate::store::{Audited, Page, Result, Store};
 
-pub(super) fn user(row: &Row) -> Result<User> {
+pub(crate) fn user(row: &Row) -> Result<User> {
     let scope: Option<String> = row.get("user_scope")?;
     Ok(User {
         id: row.get("user_id")?,
@@ -32,7 +32,7 @@ pub struct LoginRecord {
     /// The user of the name, if there is one.
     pub user: Option<User>,
     /// The log head.
-    pub head: LogNumber,
+    pub head: SequenceNumber,
     /// Failed logins under the name that all nodes counted together.
     pub failures: Option<Failures>,
     /// Whether the user is known from the network.
@@ -104,7 +104,7 @@ impl Store {
     /// Creates a user.
     ///
     /// # Errors
-    /// [`Exists`](super::StoreError::Exists) when the name is taken; or the database cannot be reached.
+    /// [`Exists`](crate::store::StoreError::Exists) when the name is taken; or the database cannot be reached.
     pub async fn user_create(&self, user: &User, audited: &Audited) -> Result<()> {
         let mut transaction = self.database.begin().await?;
         let sql = "INSERT INTO users (id, username, username_key, password_hash, scope, claims, enabled, version, \
@@ -129,7 +129,7 @@ impl Store {
     /// the change calls for. Gives whether it was replaced.
     ///
     /// # Errors
-    /// [`Exists`](super::StoreError::Exists) when the new name is taken; or the database cannot be reached.
+    /// [`Exists`](crate::store::StoreError::Exists) when the new name is taken; or the database cannot be reached.
     pub async fn user_update(
         &self,
         user: &User,

@@ -147,7 +147,7 @@ async fn round(run: &mut Run, versions: &Versions) {
     let mut place = Place::bare();
     place.set("JETON_DATABASE_URL", &cluster.url());
     place.set("JETON_ISSUER", "https://auth.example.com");
-    place.set("JETON_MASTER_KEY", &jeton::token::master::MasterKey::generate());
+    place.set("JETON_MASTER_KEY", &jeton::keys::master::MasterKey::generate());
     place.set("JETON_MAX_STALENESS", &format!("{}ms", STALENESS.as_millis()));
     let balancer = Balancer::start().await;
     let mut fleet = Fleet { place, versions, balancer, nodes: Vec::new(), evidence: run.evidence() };

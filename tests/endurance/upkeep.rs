@@ -232,7 +232,7 @@ async fn sweep(run: &mut Run, store: Backend, rows: u64) {
     };
     place.set("JETON_DATABASE_URL", &address);
     place.set("JETON_ISSUER", "https://auth.example.com");
-    place.set("JETON_MASTER_KEY", &jeton::token::master::MasterKey::generate());
+    place.set("JETON_MASTER_KEY", &jeton::keys::master::MasterKey::generate());
     place.set("JETON_UPKEEP_INTERVAL", &format!("{INTERVAL}s"));
     place.run(&["migrate"]);
     let cast = Cast::make(&place);

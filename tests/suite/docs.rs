@@ -5,10 +5,10 @@ mod configuration;
 mod documents;
 pub(crate) mod metrics;
 
-use jeton::flow::diagnose;
-use jeton::oauth::cause::{BearerAnswer, Cause};
-use jeton::oauth::error::ErrorCode;
-use jeton::token::diagnosis::{Basis, Diagnosis, Finding};
+use jeton::diagnosis::investigate;
+use jeton::diagnosis::{Basis, Diagnosis, Finding};
+use jeton::protocol::cause::{BearerAnswer, Cause};
+use jeton::protocol::error::ErrorCode;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
@@ -25,7 +25,7 @@ fn assert_page(answer: &Answer) {
     let style = answer.body.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).unwrap();
     let hash = {
         use base64::Engine;
-        base64::engine::general_purpose::STANDARD.encode(jeton::token::sha256(style.as_bytes()))
+        base64::engine::general_purpose::STANDARD.encode(jeton::crypto::sha256(style.as_bytes()))
     };
     assert!(policy.contains(&format!("'sha256-{hash}'")), "{policy}");
     for forbidden in ["<script", "<link", "<img", "<iframe", "@import", "url(", " on", "style="] {
@@ -118,7 +118,7 @@ on_both_stores!(an_unknown_code_is_not_shown_back, async |backend| {
 async fn with_dev_the_commands_name_the_database_for_development() {
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}", folder.path().join("dev.db").display());
-    let key = jeton::token::master::MasterKey::generate();
+    let key = jeton::keys::master::MasterKey::generate();
     let setup = Setup { dev: true, ..Setup::default() };
     let app = TestServer::start_on(&database, &key, setup).await;
     let page = app.get("/docs/errors/user_disabled").await;
@@ -181,7 +181,7 @@ async fn every_cause_has_one_name_in_the_log_the_metrics_the_pages_the_descripti
                 remedy: None,
             };
             let diagnosis = Diagnosis { findings: vec![finding], ..Diagnosis::default() };
-            diagnose::note_refusal(&app.server.app, "verify", &diagnosis, Uuid::nil(), address);
+            investigate::note_refusal(&app.server.app, "verify", &diagnosis, Uuid::nil(), address);
         }
     });
     let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();

@@ -8,12 +8,11 @@ use crate::support::{Backend, TestServer};
 async fn a_request_that_needs_no_database_carries_no_room_for_one() {
     // Futures are copied when they are moved: large ones once took a fifth of the time of an introspection.
     let app = TestServer::start(Backend::Sqlite).await;
-    let parameters = jeton::oauth::parameters::Parameters::from_form(b"token=x").unwrap();
+    let parameters = jeton::protocol::parameters::Parameters::from_form(b"token=x").unwrap();
     let address = std::net::Ipv4Addr::LOCALHOST.into();
-    let request =
-        jeton::flow::Request { authorization: &[], parameters: &parameters, request_id: Uuid::nil(), address };
-    let introspection = jeton::flow::introspect::answer(&app.server.app, &request);
-    let issuing = jeton::flow::token::answer(&app.server.app, &request);
+    let request = jeton::app::Request { authorization: &[], parameters: &parameters, request_id: Uuid::nil(), address };
+    let introspection = jeton::endpoints::introspect::answer(&app.server.app, &request);
+    let issuing = jeton::endpoints::token::answer(&app.server.app, &request);
     let sizes = (size_of_val(&introspection), size_of_val(&issuing));
     assert!(sizes.0 < 2048 && sizes.1 < 2048, "{sizes:?} bytes");
 }

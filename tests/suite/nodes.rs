@@ -73,7 +73,7 @@ on_both_stores!(a_receipt_names_the_node_that_has_not_applied_a_revocation, asyn
     store.node_leave(ghost.id).await.unwrap();
     let number = &receipt.json["number"];
     for (silent_for, applied_everywhere) in [(60_500, false), (66_000, true)] {
-        let heartbeat_at = jeton::oauth::time::Timestamp::from_millis(app.clock.now().millis() - silent_for);
+        let heartbeat_at = jeton::protocol::time::Timestamp::from_millis(app.clock.now().millis() - silent_for);
         let silent = jeton::store::NodeRecord { id: Uuid::now_v7(), heartbeat_at, ..ghost.clone() };
         store.node_heartbeat(&silent).await.unwrap();
         let shown = app.admin(Method::GET, &format!("/admin/v1/revocations/{number}"), None).await;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::error::ErrorCode;
+use jeton::protocol::cause::Cause;
+use jeton::protocol::error::ErrorCode;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

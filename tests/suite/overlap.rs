@@ -79,7 +79,7 @@ on_both_stores!(a_login_that_read_the_old_hash_before_the_change_leaves_no_livin
     }
     let catch_up = async || {
         for node in &nodes {
-            node.server.app.view.catch_up().await.unwrap();
+            node.server.app.state.catch_up().await.unwrap();
         }
     };
     let main = first.main_client("main").await;

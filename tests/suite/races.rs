@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jeton::view::View;
+use jeton::state::NodeState;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::sync::Barrier;
@@ -43,7 +43,7 @@ impl Nodes {
     /// Makes every node look at the log.
     async fn catch_up(&self) {
         for node in &self.0 {
-            node.server.app.view.catch_up().await.unwrap();
+            node.server.app.state.catch_up().await.unwrap();
         }
     }
 
@@ -287,7 +287,7 @@ on_both_stores!(a_revocation_is_refused_at_once_where_it_was_taken_and_elsewhere
         let answer = Answer::of(request).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
         taker.introspect(&watcher, &access).await.assert_inactive();
-        other.server.app.view.catch_up().await.unwrap();
+        other.server.app.state.catch_up().await.unwrap();
         other.introspect(&watcher, &access).await.assert_inactive();
         if round != 3 {
             for node in [&other, &taker] {
@@ -373,7 +373,8 @@ on_both_stores!(a_node_that_was_away_longer_than_notices_are_kept_reads_everythi
     for (round, (before, after)) in [(0, 0), (1, 0), (0, 1), (1, 1)].into_iter().enumerate() {
         let id = format!("main-{round}");
         server.main_client(&id).await;
-        let away = View::load(app.store.clone(), app.clock.clone(), Arc::clone(&app.master), Duration::from_secs(5));
+        let away =
+            NodeState::load(app.store.clone(), app.clock.clone(), Arc::clone(&app.master), Duration::from_secs(5));
         let away = away.await.unwrap();
         let scope = async || away.client(&id).await.unwrap().unwrap().settings.scope.to_string();
         assert_eq!(scope().await, "read write");

@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::error::ErrorCode;
+use jeton::protocol::cause::Cause;
+use jeton::protocol::error::ErrorCode;
 
 use crate::support::{Backend, fresh_database};
 

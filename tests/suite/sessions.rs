@@ -86,12 +86,12 @@ on_both_stores!(a_token_from_the_future_of_the_log_is_not_accepted, async |backe
     // No revocation could ever cover it.
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
-    let keys = app.server.app.view.keys();
+    let keys = app.server.app.state.keys();
     let key = keys.ring.active_signing_key(app.clock.now()).unwrap();
     let token = app.token(&main, &[("grant_type", "client_credentials")]).await.text("access_token");
     let mut claims = jwt_part(&token, 1);
     let sign =
-        |claims: &serde_json::Value| jeton::token::jwt::write(&serde_json::from_value(claims.clone()).unwrap(), key);
+        |claims: &serde_json::Value| jeton::tokens::jwt::write(&serde_json::from_value(claims.clone()).unwrap(), key);
     app.introspect(&main, &sign(&claims)).await.assert_active();
     claims["log"] = json!(app.clock.now().millis() + 3_600_000);
     app.introspect(&main, &sign(&claims)).await.assert_inactive();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jeton::token::signing::SigningAlgorithm;
+use jeton::jose::signing::SigningAlgorithm;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -313,7 +313,7 @@ fn forged(good: &str, change: impl Fn(&mut Value, &mut Value)) -> String {
     let (mut header, mut claims) = (jwt_part(good, 0), jwt_part(good, 1));
     change(&mut header, &mut claims);
     let algorithm = SigningAlgorithm::Es256;
-    let key = jeton::token::signing::SigningKey::parse(algorithm, &algorithm.generate()).unwrap();
+    let key = jeton::jose::signing::SigningKey::parse(algorithm, &algorithm.generate()).unwrap();
     let input = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
     let signature = URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes()));
     format!("{input}.{signature}")
@@ -408,7 +408,7 @@ on_both_stores!(refusals_are_counted_by_their_cause, async |backend| {
 async fn an_outage_is_never_a_refusal() {
     let (database, _folder) = fresh_database(Backend::Postgres).await;
     let proxy = Proxy::to(&database).await;
-    let key = jeton::token::master::MasterKey::generate().to_string();
+    let key = jeton::keys::master::MasterKey::generate().to_string();
     let setup = Setup::default().set("JETON_MAX_STALENESS", "1s");
     let app = TestServer::start_on(&proxy.address_of(&database), &key, setup).await;
     let main = app.main_client("main").await;

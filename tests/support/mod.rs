@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jeton::clock::Clock;
-use jeton::oauth::time::Timestamp;
+use jeton::keys::master::MasterKey;
+use jeton::protocol::time::Timestamp;
 use jeton::serve::Server;
 use jeton::settings::{Needs, Resolved, Settings, Sources};
 use jeton::store::{Location, Store};
-use jeton::token::master::MasterKey;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -265,7 +265,7 @@ impl TestServer {
             settings: members.as_object().cloned().unwrap(),
         };
         let secret = administration.client_create(new, &actor).await.unwrap().client_secret;
-        self.server.app.view.catch_up().await.unwrap();
+        self.server.app.state.catch_up().await.unwrap();
         TestClient { id: ADMIN.into(), secret, in_body: false }
     }
 

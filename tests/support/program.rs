@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 use serde_json::Value;
 use tempfile::TempDir;
 

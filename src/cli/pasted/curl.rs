@@ -1,9 +1,9 @@
 //! Reads a curl command.
 
-use super::words::{Piece, Word, split};
-use super::{Draft, looks_like_token};
-use crate::oauth::cause::Cause;
-use crate::oauth::form;
+use crate::cli::pasted::words::{Piece, Word, split};
+use crate::cli::pasted::{Draft, looks_like_token};
+use crate::protocol::cause::Cause;
+use crate::protocol::form;
 
 /// Short options that have a value.
 const SHORT_WITH_VALUE: &str = "HudXboAeFTwmcKDEYyzCQrtUPx";
@@ -78,7 +78,7 @@ struct Options {
 }
 
 /// None if the text has no curl command.
-pub(super) fn read(text: &str) -> Option<Draft> {
+pub(crate) fn read(text: &str) -> Option<Draft> {
     let mut pieces = split(text).into_iter();
     pieces.find(|piece| matches!(piece, Piece::Word(word) if is_curl(&word.text)))?;
     let mut draft = Draft::default();
@@ -337,7 +337,7 @@ fn finish(draft: &mut Draft, options: Options) {
 }
 
 /// The parameters of a body; none if it is something else.
-pub(super) fn parameters(text: &str, is_form: bool) -> Vec<(String, String)> {
+pub(crate) fn parameters(text: &str, is_form: bool) -> Vec<(String, String)> {
     if is_form {
         return form::decode_pairs(text.as_bytes()).unwrap_or_default();
     }

@@ -1,14 +1,14 @@
 //! Reads a block of request headers: of HTTP/1.1, of HTTP/2, as `curl -v` shows it, as a browser's developer tools copy it.
 
-use super::{Draft, curl, looks_like_token};
-use crate::oauth::cause::Cause;
+use crate::cli::pasted::{Draft, curl, looks_like_token};
+use crate::protocol::cause::Cause;
 
 /// Names that developer tools write on a line of their own, with the value on the next one.
 const ALONE: [&str; 9] =
     [":method", ":path", ":authority", ":scheme", "authorization", "host", "cookie", "content-type", "accept"];
 
 /// None if the text does not begin like a request.
-pub(super) fn read(text: &str) -> Option<Draft> {
+pub(crate) fn read(text: &str) -> Option<Draft> {
     let text = text.replace("\r\n", "\n");
     let mut lines = text.lines().filter_map(of_request).skip_while(|line| line.trim().is_empty()).peekable();
     let first = lines.peek()?;

@@ -6,19 +6,19 @@ use std::str::Chars;
 
 /// A word of a command line, quotes removed.
 #[derive(Default)]
-pub(super) struct Word {
+pub(crate) struct Word {
     /// What the program gets, variables left in.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// It has a variable or a command that the shell fills in.
-    pub(super) expands: bool,
+    pub(crate) expands: bool,
     /// It has a variable that the shell leaves as it is, because of single quotes or a backslash.
-    pub(super) unexpanded: bool,
+    pub(crate) unexpanded: bool,
     /// A part of it stands in double quotes.
-    pub(super) double: bool,
+    pub(crate) double: bool,
 }
 
 /// What a shell makes of a text.
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// A word.
     Word(Word),
     /// The end of a command: a line end, `;`, `|`, `&`. `glued` if it stands in the middle of a word.
@@ -29,7 +29,7 @@ pub(super) enum Piece {
 }
 
 /// Splits a text; a quote that is not closed ends with the text.
-pub(super) fn split(text: &str) -> Vec<Piece> {
+pub(crate) fn split(text: &str) -> Vec<Piece> {
     let text = join_lines(text);
     let mut pieces = Vec::new();
     let mut word: Option<Word> = None;

@@ -4,11 +4,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use secrecy::SecretString;
 
-use super::extract::{Body, Call};
 use crate::admin::Result;
 use crate::admin::clients::NewClient;
+use crate::http::admin::extract::{Body, Call};
 
-pub(super) async fn create(call: Call, body: Body) -> Response {
+pub(crate) async fn create(call: Call, body: Body) -> Response {
     let outcome = async {
         let new = new_client(body)?;
         call.administration.client_create(new, &call.actor).await
@@ -23,7 +23,7 @@ fn new_client(mut body: Body) -> Result<NewClient> {
     Ok(NewClient { client_id, client_secret, settings: body.0 })
 }
 
-pub(super) async fn list(call: Call) -> Response {
+pub(crate) async fn list(call: Call) -> Response {
     let outcome = async {
         let request = call.list_request(&["client_id"])?;
         call.administration.client_list(call.query("client_id"), &request).await
@@ -32,28 +32,28 @@ pub(super) async fn list(call: Call) -> Response {
     call.answer(StatusCode::OK, outcome)
 }
 
-pub(super) async fn show(call: Call) -> Response {
+pub(crate) async fn show(call: Call) -> Response {
     let outcome = call.administration.client_show(call.path("client_id")).await;
     call.answer(StatusCode::OK, outcome)
 }
 
-pub(super) async fn update(call: Call, body: Body) -> Response {
+pub(crate) async fn update(call: Call, body: Body) -> Response {
     let outcome = call.administration.client_update(call.path("client_id"), body.0, &call.actor).await;
     call.answer(StatusCode::OK, outcome)
 }
 
-pub(super) async fn delete(call: Call) -> Response {
+pub(crate) async fn delete(call: Call) -> Response {
     let outcome = call.administration.client_delete(call.path("client_id"), &call.actor).await;
     call.answer(StatusCode::NO_CONTENT, outcome)
 }
 
-pub(super) async fn add_secret(call: Call) -> Response {
+pub(crate) async fn add_secret(call: Call) -> Response {
     let outcome = call.administration.client_secret_add(call.path("client_id"), &call.actor).await;
     call.answer(StatusCode::CREATED, outcome)
 }
 
 /// `?revoke=true` ends what was issued to the client, too.
-pub(super) async fn retire_secret(call: Call) -> Response {
+pub(crate) async fn retire_secret(call: Call) -> Response {
     let outcome = async {
         call.only(&["revoke"])?;
         let revoke = call.query_bool("revoke")?;

@@ -12,20 +12,20 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::super::body::{self, MediaType, media_type};
-use super::super::context::Context;
-use super::super::problem;
 use crate::admin::{Actor, AdminError, Administration, ListRequest, Result};
-use crate::flow::App;
+use crate::app::App;
+use crate::http::body::{self, MediaType, media_type};
+use crate::http::context::Context;
+use crate::http::problem;
 
 /// A request that passed its guard.
-pub(super) struct Call {
+pub(crate) struct Call {
     app: Arc<App>,
     context: Context,
     /// What administration works with.
-    pub(super) administration: Administration,
+    pub(crate) administration: Administration,
     /// Who asks.
-    pub(super) actor: Actor,
+    pub(crate) actor: Actor,
     path: HashMap<String, String>,
     query: Vec<(String, String)>,
 }
@@ -67,23 +67,23 @@ impl FromRequestParts<Arc<App>> for Call {
 
 impl Call {
     /// The state.
-    pub(super) fn app(&self) -> &App {
+    pub(crate) fn app(&self) -> &App {
         &self.app
     }
 
     /// A part of the path.
-    pub(super) fn path(&self, name: &str) -> &str {
+    pub(crate) fn path(&self, name: &str) -> &str {
         self.path.get(name).map_or("", String::as_str)
     }
 
     /// A parameter of the query; an empty one is absent.
-    pub(super) fn query(&self, name: &str) -> Option<&str> {
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// Refuses parameters of the query that this request does not have: a misspelt filter must not list everything.
-    pub(super) fn only(&self, names: &[&str]) -> Result<()> {
+    pub(crate) fn only(&self, names: &[&str]) -> Result<()> {
         match self.query.iter().find(|(name, _)| !names.contains(&name.as_str())) {
             None => Ok(()),
             Some((name, _)) if names.is_empty() => {
@@ -97,7 +97,7 @@ impl Call {
     }
 
     /// A parameter of the query that is true or false; an absent one is false.
-    pub(super) fn query_bool(&self, name: &str) -> Result<bool> {
+    pub(crate) fn query_bool(&self, name: &str) -> Result<bool> {
         match self.query(name) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
@@ -106,7 +106,7 @@ impl Call {
     }
 
     /// Which part of a list is wanted; the list has these filters.
-    pub(super) fn list_request(&self, filters: &[&str]) -> Result<ListRequest> {
+    pub(crate) fn list_request(&self, filters: &[&str]) -> Result<ListRequest> {
         self.only(&[filters, &["limit", "cursor"]].concat())?;
         let limit = self
             .query("limit")
@@ -115,7 +115,7 @@ impl Call {
     }
 
     /// The answer: what was done, or why not.
-    pub(super) fn answer<T: Serialize>(&self, status: StatusCode, outcome: Result<T>) -> Response {
+    pub(crate) fn answer<T: Serialize>(&self, status: StatusCode, outcome: Result<T>) -> Response {
         match outcome {
             Ok(_) if status == StatusCode::NO_CONTENT => status.into_response(),
             Ok(value) => (status, Json(value)).into_response(),
@@ -125,7 +125,7 @@ impl Call {
 }
 
 /// A body that is a JSON object.
-pub(super) struct Body(pub(super) Map<String, Value>);
+pub(crate) struct Body(pub(crate) Map<String, Value>);
 
 impl FromRequest<Arc<App>> for Body {
     type Rejection = Response;
@@ -192,7 +192,7 @@ impl<'de> Deserialize<'de> for UniqueMembers {
 
 impl Body {
     /// Takes a member that is a text; `null` is absent.
-    pub(super) fn take_text(&mut self, name: &str) -> Result<Option<String>> {
+    pub(crate) fn take_text(&mut self, name: &str) -> Result<Option<String>> {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -201,7 +201,7 @@ impl Body {
     }
 
     /// Takes a member that is true or false; `null` is absent.
-    pub(super) fn take_bool(&mut self, name: &str) -> Result<Option<bool>> {
+    pub(crate) fn take_bool(&mut self, name: &str) -> Result<Option<bool>> {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Bool(value)) => Ok(Some(value)),
@@ -210,7 +210,7 @@ impl Body {
     }
 
     /// Refuses what nobody took.
-    pub(super) fn expect_nothing_else(&self) -> Result<()> {
+    pub(crate) fn expect_nothing_else(&self) -> Result<()> {
         match self.0.keys().next() {
             None => Ok(()),
             Some(name) => Err(AdminError::Invalid(format!("{name} is no member of this request"))),

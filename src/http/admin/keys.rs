@@ -3,26 +3,26 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::extract::Call;
 use crate::admin::List;
 use crate::admin::records::AuditRequest;
+use crate::http::admin::extract::Call;
 
-pub(super) async fn list(call: Call) -> Response {
+pub(crate) async fn list(call: Call) -> Response {
     let outcome = call.administration.key_list().await;
     call.answer(StatusCode::OK, outcome.map(|items| List { items, next: None }))
 }
 
-pub(super) async fn rotate(call: Call) -> Response {
+pub(crate) async fn rotate(call: Call) -> Response {
     let outcome = call.administration.key_rotate(&call.app().master, &call.actor).await;
     call.answer(StatusCode::CREATED, outcome.map(|items| List { items, next: None }))
 }
 
-pub(super) async fn delete(call: Call) -> Response {
+pub(crate) async fn delete(call: Call) -> Response {
     let outcome = call.administration.key_delete(call.path("kid"), &call.actor).await;
     call.answer(StatusCode::NO_CONTENT, outcome)
 }
 
-pub(super) async fn audit(call: Call) -> Response {
+pub(crate) async fn audit(call: Call) -> Response {
     let text = |name: &str| call.query(name).map(str::to_owned);
     let wanted = AuditRequest { actor: text("actor"), action: text("action"), from: text("from"), to: text("to") };
     let outcome = async {

@@ -12,9 +12,9 @@ use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::Route;
-use super::bearer::{Guard, guard};
-use crate::flow::App;
+use crate::app::App;
+use crate::http::Route;
+use crate::http::bearer::{Guard, guard};
 
 const CLIENTS: &[&str] = &["jeton:clients"];
 const READ_CLIENTS: &[&str] = &["jeton:clients", "jeton:read"];
@@ -40,7 +40,7 @@ impl Guarded<'_> {
 }
 
 /// The routes of the admin API: path, methods, and for each method the scopes of which one is needed.
-pub(super) fn routes(app: &Arc<App>) -> Vec<Route> {
+pub(crate) fn routes(app: &Arc<App>) -> Vec<Route> {
     use MethodFilter as Method;
     let guarded = Guarded(app);
     vec![

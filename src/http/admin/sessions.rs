@@ -5,15 +5,15 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::extract::{Body, Call};
 use crate::admin::revocations::Named;
 use crate::admin::{AdminError, Result};
+use crate::http::admin::extract::{Body, Call};
 use crate::settings::parse_duration;
 
 /// The longest that an answer waits for the other nodes.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-pub(super) async fn list(call: Call) -> Response {
+pub(crate) async fn list(call: Call) -> Response {
     let outcome = async {
         let request = call.list_request(&["user", "client"])?;
         call.administration.session_list(call.query("user"), call.query("client"), &request).await
@@ -22,19 +22,19 @@ pub(super) async fn list(call: Call) -> Response {
     call.answer(StatusCode::OK, outcome)
 }
 
-pub(super) async fn show(call: Call) -> Response {
+pub(crate) async fn show(call: Call) -> Response {
     let outcome = call.administration.session_show(call.path("session")).await;
     call.answer(StatusCode::OK, outcome)
 }
 
-pub(super) async fn delete(call: Call) -> Response {
-    let keys = call.app().view.keys();
+pub(crate) async fn delete(call: Call) -> Response {
+    let keys = call.app().state.keys();
     let named = Named::Session(call.path("session").to_owned());
     let outcome = call.administration.revoke(named, None, &keys.ring, &call.actor).await;
     call.answer(StatusCode::NO_CONTENT, outcome)
 }
 
-pub(super) async fn list_revocations(call: Call) -> Response {
+pub(crate) async fn list_revocations(call: Call) -> Response {
     let outcome = async {
         let request = call.list_request(&[])?;
         call.administration.revocation_list(&request).await
@@ -43,21 +43,21 @@ pub(super) async fn list_revocations(call: Call) -> Response {
     call.answer(StatusCode::OK, outcome)
 }
 
-pub(super) async fn show_revocation(call: Call) -> Response {
+pub(crate) async fn show_revocation(call: Call) -> Response {
     let outcome = call.administration.revocation_show(call.path("number")).await;
     call.answer(StatusCode::OK, outcome)
 }
 
-pub(super) async fn revoke(call: Call, body: Body) -> Response {
+pub(crate) async fn revoke(call: Call, body: Body) -> Response {
     let outcome = async {
         call.only(&["wait"])?;
         let (named, reason) = named(body)?;
         let wait = call.query("wait").map(wait).transpose()?;
         if matches!(named, Named::Token(_)) {
             // The token may be of a key that this node has not seen yet.
-            call.app().view.ensure_current().await.map_err(|error| AdminError::Unavailable(error.0))?;
+            call.app().state.ensure_current().await.map_err(|error| AdminError::Unavailable(error.0))?;
         }
-        let keys = call.app().view.keys();
+        let keys = call.app().state.keys();
         let revocation = call.administration.revoke(named, reason, &keys.ring, &call.actor).await?;
         match wait {
             Some(limit) => call.administration.revocation_wait(revocation, limit).await,

@@ -5,13 +5,13 @@ use axum::response::Response;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::extract::{Body, Call};
 use crate::admin::users::NewUser;
 use crate::admin::{AdminError, Result};
-use crate::oauth::claims::ExtraClaims;
-use crate::oauth::scope::Scope;
+use crate::http::admin::extract::{Body, Call};
+use crate::protocol::claims::ExtraClaims;
+use crate::protocol::scope::Scope;
 
-pub(super) async fn create(call: Call, body: Body) -> Response {
+pub(crate) async fn create(call: Call, body: Body) -> Response {
     let outcome = async {
         let new = new_user(body)?;
         call.administration.user_create(new, &call.actor).await
@@ -36,7 +36,7 @@ fn new_user(mut body: Body) -> Result<NewUser> {
     Ok(NewUser { username, password, scope, claims, enabled })
 }
 
-pub(super) async fn list(call: Call) -> Response {
+pub(crate) async fn list(call: Call) -> Response {
     let outcome = async {
         let request = call.list_request(&["username"])?;
         call.administration.user_list(call.query("username"), &request).await
@@ -45,22 +45,22 @@ pub(super) async fn list(call: Call) -> Response {
     call.answer(StatusCode::OK, outcome)
 }
 
-pub(super) async fn show(call: Call) -> Response {
+pub(crate) async fn show(call: Call) -> Response {
     let outcome = call.administration.user_show(call.path("user")).await;
     call.answer(StatusCode::OK, outcome)
 }
 
-pub(super) async fn update(call: Call, body: Body) -> Response {
+pub(crate) async fn update(call: Call, body: Body) -> Response {
     let outcome = call.administration.user_update(call.path("user"), body.0, &call.actor).await;
     call.answer(StatusCode::OK, outcome)
 }
 
-pub(super) async fn delete(call: Call) -> Response {
+pub(crate) async fn delete(call: Call) -> Response {
     let outcome = call.administration.user_delete(call.path("user"), &call.actor).await;
     call.answer(StatusCode::NO_CONTENT, outcome)
 }
 
-pub(super) async fn set_password(call: Call, mut body: Body) -> Response {
+pub(crate) async fn set_password(call: Call, mut body: Body) -> Response {
     let outcome = async {
         let missing = || AdminError::Invalid("password is missing".into());
         let password = body.take_text("password")?.map(SecretString::from).ok_or_else(missing)?;

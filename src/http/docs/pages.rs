@@ -2,16 +2,16 @@
 //!
 //! In the commands, `{issuer}` and `{ops}` stand for the addresses of this server. `code` stands in backticks.
 
-use crate::oauth::advice::{self, Advice as Text};
-use crate::oauth::cause::Cause;
-use crate::oauth::commands::{
+use crate::diagnosis::advice::{self, Advice as Text};
+use crate::diagnosis::commands::{
     ADMIN_TOKEN, DOCTOR, EXPLAIN, EXPLAIN_HERE, EXPLAIN_REFRESH_TOKEN, METADATA, NEW_TOKEN, READY, SHOW_CLIENT,
     SHOW_USER,
 };
-use crate::oauth::error::ErrorCode;
+use crate::protocol::cause::Cause;
+use crate::protocol::error::ErrorCode;
 
 /// The codes with which the admin API answers; each is the last part of `type` of a problem.
-pub(super) const PROBLEMS: [&str; 8] = [
+pub(crate) const PROBLEMS: [&str; 8] = [
     "invalid_input",
     "invalid_request",
     "missing",
@@ -24,19 +24,19 @@ pub(super) const PROBLEMS: [&str; 8] = [
 
 /// A page, but for what follows from its code.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Page {
+pub(crate) struct Page {
     /// The last part of its address.
-    pub(super) code: &'static str,
+    pub(crate) code: &'static str,
     /// What it is, in one sentence.
-    pub(super) title: &'static str,
+    pub(crate) title: &'static str,
     /// The text.
-    pub(super) text: Text,
+    pub(crate) text: Text,
     /// The cause that it is about, which the log and the metrics name.
-    pub(super) cause: Option<Cause>,
+    pub(crate) cause: Option<Cause>,
 }
 
 /// The page of a code.
-pub(super) fn find(code: &str) -> Option<Page> {
+pub(crate) fn find(code: &str) -> Option<Page> {
     if let Ok(cause) = code.parse::<Cause>() {
         return Some(of_cause(cause));
     }
@@ -45,12 +45,12 @@ pub(super) fn find(code: &str) -> Option<Page> {
 }
 
 /// The page of a cause.
-pub(super) fn of_cause(cause: Cause) -> Page {
+pub(crate) fn of_cause(cause: Cause) -> Page {
     Page { code: cause.name(), title: cause.title(), text: advice::about(cause), cause: Some(cause) }
 }
 
 /// The page of an error of the OAuth endpoints.
-pub(super) fn of_error(error: ErrorCode) -> Page {
+pub(crate) fn of_error(error: ErrorCode) -> Page {
     if let Ok(cause) = error.name().parse() {
         return of_cause(cause);
     }
@@ -283,7 +283,7 @@ mod tests {
                 assert!(text.ends_with('.') && text.len() > 7, "{}: {text:?}", page.code);
                 assert_eq!(text.matches('`').count() % 2, 0, "{}: {text:?}", page.code);
             }
-            let explained = page.cause.and_then(crate::oauth::commands::explaining).is_some();
+            let explained = page.cause.and_then(crate::diagnosis::commands::explaining).is_some();
             assert!(explained || !commands.is_empty(), "{}", page.code);
         }
     }

@@ -3,7 +3,7 @@
 use askama::Template;
 use serde_yaml_ng::Value;
 
-use super::prose::Prose;
+use crate::http::docs::prose::Prose;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// Where an error of this kind is answered to everything, it is said once and not at each operation.
@@ -12,7 +12,7 @@ const EVERYWHERE: [&str; 2] = ["421", "500"];
 /// The page.
 #[derive(Template)]
 #[template(path = "reference.html")]
-pub(super) struct Reference {
+pub(crate) struct Reference {
     root: &'static str,
     style: &'static str,
     title: String,
@@ -90,7 +90,7 @@ struct Part {
 
 impl Reference {
     /// Reads a description of an API.
-    pub(super) fn read(openapi: &str, style: &'static str) -> Result<Self, serde_yaml_ng::Error> {
+    pub(crate) fn read(openapi: &str, style: &'static str) -> Result<Self, serde_yaml_ng::Error> {
         let mut document: Value = serde_yaml_ng::from_str(openapi)?;
         document.apply_merge()?;
         let reader = Reader { document: &document };
@@ -372,12 +372,12 @@ mod tests {
     use super::*;
 
     fn reference() -> Reference {
-        Reference::read(super::super::OPENAPI, "").unwrap()
+        Reference::read(crate::http::docs::OPENAPI, "").unwrap()
     }
 
     #[test]
     fn every_operation_of_the_description_is_in_the_reference() {
-        let document: Value = serde_yaml_ng::from_str(super::super::OPENAPI).unwrap();
+        let document: Value = serde_yaml_ng::from_str(crate::http::docs::OPENAPI).unwrap();
         let described: usize = members(&document["paths"])
             .map(|(_, item)| METHODS.iter().filter(|method| !item[**method].is_null()).count())
             .sum();

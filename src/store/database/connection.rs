@@ -7,16 +7,16 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 
-use super::faults::sqlite_code;
-use super::location::Location;
+use crate::store::database::faults::sqlite_code;
+use crate::store::database::location::Location;
 use crate::store::row::{Row, Value, bind_all};
 
 /// The longest wait for a new connection.
-pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 /// One connection.
 #[derive(Debug)]
-pub(super) enum Link {
+pub(crate) enum Link {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
 }
@@ -28,7 +28,7 @@ fn only_for_debugging<Options: ConnectOptions>(options: Options) -> Options {
 }
 
 impl Link {
-    pub(super) async fn open(location: &Location, may_create: bool) -> sqlx::Result<Self> {
+    pub(crate) async fn open(location: &Location, may_create: bool) -> sqlx::Result<Self> {
         match location {
             Location::Postgres(options) => {
                 let mut connection = only_for_debugging(options.as_ref().clone()).connect().await?;
@@ -56,7 +56,7 @@ impl Link {
         }
     }
 
-    pub(super) async fn query(&mut self, sql: &'static str, values: Vec<Value>) -> sqlx::Result<Vec<Row>> {
+    pub(crate) async fn query(&mut self, sql: &'static str, values: Vec<Value>) -> sqlx::Result<Vec<Row>> {
         match self {
             Self::Postgres(connection) => {
                 let rows = bind_all!(sqlx::query(sql), values).fetch_all(connection).await?;
@@ -69,7 +69,7 @@ impl Link {
         }
     }
 
-    pub(super) async fn script(&mut self, sql: &str) -> sqlx::Result<()> {
+    pub(crate) async fn script(&mut self, sql: &str) -> sqlx::Result<()> {
         let script = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         match self {
             Self::Postgres(connection) => script.execute(connection).await.map(drop),

@@ -11,7 +11,7 @@ use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use crate::store::StoreError;
 
 /// What can go wrong with a statement.
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The database answered with a refusal.
     Refused(sqlx::Error),
     /// The connection is of no more use.
@@ -29,7 +29,7 @@ impl From<Trouble> for StoreError {
 }
 
 /// Waits for a connection to do something, and tells what it comes to.
-pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Trouble> {
+pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Trouble> {
     match tokio::time::timeout(limit, work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error @ sqlx::Error::Database(_))) if !is_the_end(&error) => Err(Trouble::Refused(error)),
@@ -54,6 +54,6 @@ fn is_the_end(error: &sqlx::Error) -> bool {
 }
 
 /// The primary code of an error of SQLite, which is the lower byte of the extended one.
-pub(super) fn sqlite_code(error: &dyn sqlx::error::DatabaseError) -> Option<u32> {
+pub(crate) fn sqlite_code(error: &dyn sqlx::error::DatabaseError) -> Option<u32> {
     error.code()?.parse::<u32>().ok().map(|code| code & 0xFF)
 }

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::file::OpenedFile;
-use super::row::{Row, Value};
-use super::{Result, StoreError};
+use crate::store::file::OpenedFile;
+use crate::store::row::{Row, Value};
+use crate::store::{Result, StoreError};
 use pool::{Lease, Pool, State};
 
 /// The longest that one statement may take.
@@ -27,7 +27,7 @@ const SQLITE_CONNECTIONS: usize = 4;
 
 /// All connections to one database.
 #[derive(Clone)]
-pub(super) struct Database {
+pub(crate) struct Database {
     location: Location,
     pool: Pool,
     /// Others to the same database, which most likely break when one of these does.
@@ -47,7 +47,7 @@ impl fmt::Debug for Database {
 }
 
 impl Database {
-    pub(super) async fn connect(location: &Location) -> Result<Self> {
+    pub(crate) async fn connect(location: &Location) -> Result<Self> {
         let dialect = location.dialect();
         let size = if dialect == Dialect::Postgres { POSTGRES_CONNECTIONS } else { SQLITE_CONNECTIONS };
         let file = Arc::default();
@@ -60,12 +60,12 @@ impl Database {
     }
 
     /// The same database with so many connections that nobody else takes, for statements that answer within `limit`.
-    pub(super) fn with_connections_of_its_own(&self, size: usize, limit: Duration) -> Result<Self> {
+    pub(crate) fn with_connections_of_its_own(&self, size: usize, limit: Duration) -> Result<Self> {
         let (pool, related) = (pool::open(&self.location, &self.file, size)?, Some(self.pool.clone()));
         Ok(Self { pool, related, limit, ..self.clone() })
     }
 
-    pub(super) const fn dialect(&self) -> Dialect {
+    pub(crate) const fn dialect(&self) -> Dialect {
         self.dialect
     }
 
@@ -84,24 +84,24 @@ impl Database {
     }
 
     /// Runs a statement that reads.
-    pub(super) async fn query(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
+    pub(crate) async fn query(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
         let database = self.clone();
         to_its_end(async move { database.lease(false).await?.query(sql, values, State::Idle).await }).await
     }
 
     /// Runs a statement that reads at most one row.
-    pub(super) async fn query_one(&self, sql: &'static str, values: Vec<Value>) -> Result<Option<Row>> {
+    pub(crate) async fn query_one(&self, sql: &'static str, values: Vec<Value>) -> Result<Option<Row>> {
         Ok(self.query(sql, values).await?.pop())
     }
 
     /// Runs one statement that writes, in a transaction of its own, and gives the rows that it returns.
-    pub(super) async fn write(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
+    pub(crate) async fn write(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
         let database = self.clone();
         to_its_end(async move { database.lease(true).await?.query(sql, values, State::Idle).await }).await
     }
 
     /// Begins a transaction that writes. Dropped without [`Transaction::commit`], it never was.
-    pub(super) async fn begin(&self) -> Result<Transaction> {
+    pub(crate) async fn begin(&self) -> Result<Transaction> {
         let database = self.clone();
         to_its_end(async move {
             let mut lease = database.lease(true).await?;
@@ -119,34 +119,34 @@ async fn to_its_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + S
 }
 
 /// A transaction under way.
-pub(super) struct Transaction {
+pub(crate) struct Transaction {
     lease: Lease,
     dialect: Dialect,
 }
 
 impl Transaction {
-    pub(super) const fn dialect(&self) -> Dialect {
+    pub(crate) const fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    pub(super) async fn query(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
+    pub(crate) async fn query(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>> {
         self.lease.query(sql, values, State::InTransaction).await
     }
 
-    pub(super) async fn query_one(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Option<Row>> {
+    pub(crate) async fn query_one(&mut self, sql: &'static str, values: Vec<Value>) -> Result<Option<Row>> {
         Ok(self.query(sql, values).await?.pop())
     }
 
     /// Runs several statements that take as long as they need: migrations.
-    pub(super) async fn script(&mut self, sql: &str) -> Result<()> {
+    pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
         self.lease.script(sql, Duration::from_secs(3600), State::InTransaction).await
     }
 
-    pub(super) async fn commit(mut self) -> Result<()> {
+    pub(crate) async fn commit(mut self) -> Result<()> {
         self.lease.script("COMMIT", STATEMENT_LIMIT, State::Idle).await
     }
 
-    pub(super) async fn roll_back(mut self) -> Result<()> {
+    pub(crate) async fn roll_back(mut self) -> Result<()> {
         self.lease.script("ROLLBACK", STATEMENT_LIMIT, State::Idle).await
     }
 }

@@ -12,21 +12,21 @@ use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, Object, PoolError, RecycleResult};
 use tokio::sync::OwnedMutexGuard;
 
-use super::connection::{CONNECT_LIMIT, Link};
-use super::faults::{Trouble, within};
-use super::location::Location;
+use crate::store::database::connection::{CONNECT_LIMIT, Link};
+use crate::store::database::faults::{Trouble, within};
+use crate::store::database::location::Location;
 use crate::store::file::OpenedFile;
 use crate::store::row::{Row, Value};
 use crate::store::{Result, StoreError};
 
 /// Connections that are lent one at a time.
-pub(super) type Pool = managed::Pool<Manager>;
+pub(crate) type Pool = managed::Pool<Manager>;
 
 /// The longest wait for a free connection.
 const WAIT_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
-pub(super) struct Manager {
+pub(crate) struct Manager {
     location: Location,
     /// The SQLite file that the first connection opened.
     file: Arc<OpenedFile>,
@@ -52,7 +52,7 @@ impl managed::Manager for Manager {
 }
 
 /// A pool of so many connections; none is opened before it is needed.
-pub(super) fn open(location: &Location, file: &Arc<OpenedFile>, size: usize) -> Result<Pool> {
+pub(crate) fn open(location: &Location, file: &Arc<OpenedFile>, size: usize) -> Result<Pool> {
     Pool::builder(Manager { location: location.clone(), file: Arc::clone(file) })
         .max_size(size)
         .wait_timeout(Some(WAIT_LIMIT))
@@ -64,7 +64,7 @@ pub(super) fn open(location: &Location, file: &Arc<OpenedFile>, size: usize) -> 
 
 /// What a connection on loan is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     /// Nothing: it can go back to the pool.
     Idle,
     /// It is in a transaction.
@@ -76,7 +76,7 @@ pub(super) enum State {
 }
 
 /// A connection on loan. It goes back to the pool only if it is idle, else it is closed.
-pub(super) struct Lease {
+pub(crate) struct Lease {
     object: Option<Object<Manager>>,
     state: State,
     begun: Instant,
@@ -88,7 +88,7 @@ pub(super) struct Lease {
 impl Lease {
     /// Lends a connection for statements that answer within `limit`; those of `related` break with it. It keeps the
     /// writer's turn, if it has that.
-    pub(super) async fn of(
+    pub(crate) async fn of(
         pool: &Pool,
         related: Option<&Pool>,
         limit: Duration,
@@ -116,14 +116,14 @@ impl Lease {
     }
 
     /// Runs one statement that leaves the connection in this state.
-    pub(super) async fn query(&mut self, sql: &'static str, values: Vec<Value>, then: State) -> Result<Vec<Row>> {
+    pub(crate) async fn query(&mut self, sql: &'static str, values: Vec<Value>, then: State) -> Result<Vec<Row>> {
         self.state = State::Asked;
         let outcome = within(self.limit, self.link()?.query(sql, values)).await;
         // A refusal leaves the connection as it was.
         self.answered(outcome, then, then)
     }
 
-    pub(super) async fn script(&mut self, sql: &str, limit: Duration, then: State) -> Result<()> {
+    pub(crate) async fn script(&mut self, sql: &str, limit: Duration, then: State) -> Result<()> {
         self.state = State::Asked;
         let outcome = within(limit, self.link()?.script(sql)).await;
         // After a COMMIT that was refused, the transaction may be open still.

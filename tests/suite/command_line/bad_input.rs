@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::time::Instant;
 
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 
 use super::{Place, make_client};
 use crate::support::{Backend, on_both_stores};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use jeton::keys::master::MasterKey;
 use jeton::settings::TABLE;
-use jeton::token::master::MasterKey;
 use serde_json::Value;
 
 use super::{Place, make_client};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 use serde_json::{Value, json};
 
 use super::{Place, Running, make_client};

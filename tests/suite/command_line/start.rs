@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 
 use super::{Place, make_client};
 use crate::support::on_both_stores;

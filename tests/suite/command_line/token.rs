@@ -93,7 +93,7 @@ fn a_secret_of_another_environment_is_named_in_the_log_alone() {
     let staging = format!("jcs_staging_{}", "a".repeat(43));
     let other = format!("jcs_other_{}", "b".repeat(43));
     for (secret, words) in [
-        (staging.as_str(), "wrong client secret: it is of the sister environment staging, and this is dev"),
+        (staging.as_str(), "wrong client secret: it is of the sibling environment staging, and this is dev"),
         (other.as_str(), "wrong client secret: it is of the unknown environment other, and this is dev"),
         ("eyJhbGciOiJub25lIn0.e30.", "wrong client secret: a token was sent in place of the secret"),
         ("'demo-app-secret'", "wrong client secret: white space or quotes stand around it"),

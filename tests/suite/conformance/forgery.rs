@@ -3,7 +3,7 @@
 use aws_lc_rs::signature;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jeton::token::signing::{SigningAlgorithm, SigningKey};
+use jeton::jose::signing::{SigningAlgorithm, SigningKey};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
@@ -331,7 +331,7 @@ impl Forger {
 /// What a JWT with the server's own key looks like when the server would never write it: this takes the server's key
 /// from its memory, which no forger can.
 pub(crate) fn signed_by_the_server(app: &TestServer, good: &str, header: Value, claims: Value) -> String {
-    let keys = app.server.app.view.keys();
+    let keys = app.server.app.state.keys();
     let key = &keys.ring.active_signing_key(app.clock.now()).expect("there is a key").key;
     sign(key, &changed(&jwt_part(good, 0), header), &changed(&jwt_part(good, 1), claims))
 }

@@ -114,13 +114,13 @@ on_both_stores!(jwk_009_and_jwk_013_anybody_may_read_and_keep_the_set_for_a_whil
     // JWK-009: a cache is over before the announced key is used.
     let caching = answer.header("cache-control").unwrap();
     let seconds: i64 = caching.split("max-age=").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
-    assert!(seconds > 0 && seconds < jeton::token::keyring::ANNOUNCEMENT, "{caching}");
+    assert!(seconds > 0 && seconds < jeton::keys::keyring::ANNOUNCEMENT, "{caching}");
     let now = app.clock.now();
-    let keys = app.server.app.view.keys();
+    let keys = app.server.app.state.keys();
     let (signing, kid) = (keys.ring.active_signing_key(now).unwrap(), app.admin_token().await);
     assert_eq!(jwt_part(&kid, 0)["kid"], json!(signing.kid));
     let later = now.plus_seconds(seconds);
     assert_eq!(keys.ring.active_signing_key(later).unwrap().kid, signing.kid, "the old key signs until then");
-    let after = now.plus_seconds(jeton::token::keyring::ANNOUNCEMENT + 1);
+    let after = now.plus_seconds(jeton::keys::keyring::ANNOUNCEMENT + 1);
     assert_ne!(keys.ring.active_signing_key(after).unwrap().kid, signing.kid);
 });

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jeton::oauth::cause::Cause;
+use jeton::protocol::cause::Cause;
 use reqwest::Method;
 use serde_json::{Value, json};
 

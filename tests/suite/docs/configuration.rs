@@ -1,7 +1,7 @@
 //! `docs/configuration.md` has every setting with its default.
 
+use jeton::keys::master::MasterKey;
 use jeton::settings::{Definition, Needs, Resolved, Settings, Sources, TABLE};
-use jeton::token::master::MasterKey;
 
 use crate::readme::blocks;
 

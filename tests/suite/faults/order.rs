@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jeton::clock::Clock;
-use jeton::oauth::time::Timestamp;
+use jeton::protocol::time::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use sqlx::{Connection, PgConnection};

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use jeton::app::App;
 use jeton::clock::Clock;
-use jeton::flow::App;
-use jeton::secret::pool::PasswordPool;
-use jeton::view::View;
+use jeton::passwords::pool::PasswordPool;
+use jeton::state::NodeState;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -75,7 +75,7 @@ const WENT_BACK: &str = "WARN the clock went back; loading everything anew";
 /// its clock, which a server does with each heartbeat.
 struct Scene {
     app: TestServer,
-    view: Arc<View>,
+    view: Arc<NodeState>,
     clock: Clock,
     main: TestClient,
     log: Log,
@@ -102,7 +102,7 @@ impl Scene {
         app.base = format!("http://{address}");
         let main = app.main_client("main").await;
         app.user("alice", "wonderland").await;
-        Self { app, view: Arc::clone(&node.view), clock, main, log, _guard: guard }
+        Self { app, view: Arc::clone(&node.state), clock, main, log, _guard: guard }
     }
 
     /// Sets the clock to so many seconds beside the right time.

@@ -49,7 +49,7 @@ on_both_stores!(what_does_not_exist_cannot_be_revoked_and_leaves_no_trace, async
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, ""), "{answer:?}");
     }
     assert_eq!(store.log_head().await.unwrap(), before, "nothing was written");
-    assert_eq!(app.server.app.view.revocations_held(), 0);
+    assert_eq!(app.server.app.state.revocations_held(), 0);
     app.introspect(&main, &access).await.assert_active();
     app.introspect(&main, &refresh).await.assert_active();
     // What is over already cannot be revoked either.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use jeton::view::View;
+use jeton::state::NodeState;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -55,7 +55,7 @@ on_both_stores!(a_flood_of_revocations_is_applied_by_every_node_and_forgotten_wh
     let (good, bad) = (token().await, token().await);
     first.revoke(&main, &bad).await.assert_ok();
     for node in &nodes {
-        node.server.app.view.catch_up().await.unwrap();
+        node.server.app.state.catch_up().await.unwrap();
     }
     let mut condemned = Vec::new();
     for _ in 0..BY_ADMIN {
@@ -112,7 +112,7 @@ on_both_stores!(a_flood_of_revocations_is_applied_by_every_node_and_forgotten_wh
     }
     let head = first.server.app.store.log_head().await.unwrap();
     for node in &nodes {
-        eventually(LIMIT, "every node has applied everything", async || node.server.app.view.applied() >= head).await;
+        eventually(LIMIT, "every node has applied everything", async || node.server.app.state.applied() >= head).await;
     }
     over.store(true, Ordering::Relaxed);
     while let Some(ended) = askers.join_next().await {
@@ -123,7 +123,7 @@ on_both_stores!(a_flood_of_revocations_is_applied_by_every_node_and_forgotten_wh
     let all = FLOOD + BY_ADMIN + 1;
     let shown = format!("jeton_view_revocations {all}.0\n");
     for node in &nodes {
-        assert_eq!(node.server.app.view.revocations_held(), all);
+        assert_eq!(node.server.app.state.revocations_held(), all);
         let metrics = reqwest::get(format!("{}/metrics", node.ops)).await.unwrap().text().await.unwrap();
         assert!(metrics.contains(&shown), "{shown} in {metrics}");
         for token in condemned.iter().chain([&bad]) {
@@ -133,18 +133,19 @@ on_both_stores!(a_flood_of_revocations_is_applied_by_every_node_and_forgotten_wh
     }
     // A node that starts now reads them all, too.
     let app = &first.server.app;
-    let load = || View::load(app.store.clone(), app.clock.clone(), Arc::clone(&app.master), Duration::from_secs(5));
+    let load =
+        || NodeState::load(app.store.clone(), app.clock.clone(), Arc::clone(&app.master), Duration::from_secs(5));
     assert_eq!(load().await.unwrap().revocations_held(), all);
 
     first.advance(TTL.unsigned_abs() - 1);
     for node in &nodes {
-        node.server.app.view.forget_what_is_over();
-        assert_eq!(node.server.app.view.revocations_held(), all, "each may still cover a token");
+        node.server.app.state.forget_what_is_over();
+        assert_eq!(node.server.app.state.revocations_held(), all, "each may still cover a token");
     }
     // An hour more, in which a revoked token is told from one that only expired.
     first.advance(3601);
     for node in &nodes {
-        eventually(LIMIT, "a node forgets by itself", async || node.server.app.view.revocations_held() == 0).await;
+        eventually(LIMIT, "a node forgets by itself", async || node.server.app.state.revocations_held() == 0).await;
         for token in [&good, &bad] {
             node.introspect(&main, token).await.assert_inactive();
         }

@@ -39,7 +39,7 @@ async fn start(backend: Backend) -> (Arc<TestServer>, Option<Proxy>) {
     }
     let (database, _) = fresh_database(backend).await;
     let proxy = Proxy::far_from(&database, WAY).await;
-    let key = jeton::token::master::MasterKey::generate().to_string();
+    let key = jeton::keys::master::MasterKey::generate().to_string();
     (Arc::new(TestServer::start_on(&proxy.address_of(&database), &key, seldom).await), Some(proxy))
 }
 

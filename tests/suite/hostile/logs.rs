@@ -86,7 +86,7 @@ async fn send_everywhere(running: &Running, text: &str) {
 
 /// A JWT that claims this everywhere.
 fn token_with(text: &str) -> String {
-    let encode = |part: Value| jeton::token::base64url(part.to_string());
+    let encode = |part: Value| jeton::crypto::base64url(part.to_string());
     let header = encode(serde_json::json!({"alg": text, "kid": text, "typ": text}));
     let claims = encode(serde_json::json!({"iss": text, "sub": text, "client_id": text, "jti": text, "aud": text}));
     format!("{header}.{claims}.AAAA")

@@ -6,13 +6,13 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jeton::oauth::time::Timestamp;
-use jeton::token::environment::Environment;
-use jeton::token::keyring::{KeyRecord, KeyRing, KeyUse};
-use jeton::token::master::MasterKey;
-use jeton::token::origin::Origin;
-use jeton::token::presented::prove;
-use jeton::token::signing::SigningAlgorithm;
+use jeton::jose::signing::SigningAlgorithm;
+use jeton::keys::keyring::{KeyRecord, KeyRing, KeyUse};
+use jeton::keys::master::MasterKey;
+use jeton::protocol::time::Timestamp;
+use jeton::tokens::context::TokenContext;
+use jeton::tokens::environment::Environment;
+use jeton::tokens::verify::verify;
 use num_bigint::BigUint;
 use serde_json::{Value, json};
 
@@ -48,8 +48,8 @@ impl Signer {
 
     /// Whether a token is accepted.
     fn accepts_text(&self, token: &str) -> bool {
-        let origin = Origin { issuer: ISSUER, environment: &self.environment, sisters: &[], ring: &self.ring };
-        prove(token, origin).is_ok()
+        let origin = TokenContext { issuer: ISSUER, environment: &self.environment, siblings: &[], ring: &self.ring };
+        verify(token, origin).is_ok()
     }
 
     /// Whether a signature is accepted.

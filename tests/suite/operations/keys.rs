@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 use reqwest::StatusCode;
 
 use super::blocks;

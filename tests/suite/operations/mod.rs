@@ -62,8 +62,8 @@ async fn every_metric_and_every_label_that_an_alert_names_is_there() {
         }
         let causes = text.split("cause=").skip(1).filter_map(|rest| rest.split('"').nth(1));
         for cause in causes.flat_map(|causes| causes.split('|')) {
-            let is_cause = cause.parse::<jeton::oauth::cause::Cause>().is_ok();
-            let is_error = jeton::oauth::error::ErrorCode::ALL.iter().any(|error| error.name() == cause);
+            let is_cause = cause.parse::<jeton::protocol::cause::Cause>().is_ok();
+            let is_error = jeton::protocol::error::ErrorCode::ALL.iter().any(|error| error.name() == cause);
             let is_shown = shown.contains(&format!("cause=\"{cause}\""));
             assert!(is_cause || is_error || is_shown, "{cause} in {text}");
         }

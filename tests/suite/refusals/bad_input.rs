@@ -233,7 +233,7 @@ on_both_stores!(strange_json_in_a_jwt_gets_a_verdict, async |backend| {
     let good = stage.good(Jwt).await;
     let (kid, parts) = (jwt_part(&good, 0)["kid"].clone(), good.split('.').collect::<Vec<_>>());
     let own = &OWN_KEYS[0].1;
-    let keys = stage.app.server.app.view.keys();
+    let keys = stage.app.server.app.state.keys();
     let server = &keys.ring.active_signing_key(stage.app.clock.now()).unwrap().key;
     let nested = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
     let long = format!("{{\"alg\":\"ES256\",\"kid\":\"{}\"}}", "k".repeat(45 * KIB));
@@ -268,7 +268,7 @@ on_both_stores!(strange_json_in_a_jwt_gets_a_verdict, async |backend| {
     stage.explain(&stage.rs, &good).await.assert_active();
 });
 
-fn encode_signature(key: &jeton::token::signing::SigningKey, input: &str) -> String {
+fn encode_signature(key: &jeton::jose::signing::SigningKey, input: &str) -> String {
     URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes()))
 }
 

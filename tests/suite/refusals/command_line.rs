@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 use serde_json::{Value, json};
 
 use super::ask::{Case, assert_quiet, shared_part, without};

@@ -45,7 +45,7 @@ impl Past {
         let app = &self.app.server.app;
         let mut round = jeton::store::Round::new(app.clock.now(), app.settings.history);
         while app.store.sweep(&mut round).await.unwrap() {}
-        app.view.forget_what_is_over();
+        app.state.forget_what_is_over();
     }
 }
 
@@ -238,7 +238,7 @@ on_both_stores!(of_two_ends_of_a_session_every_place_names_the_first_in_the_orde
     assert!(past.verify(&token).await.contains("/docs/errors/user_revoked"));
     past.app.introspect(&past.rs, &refresh).await.assert_inactive();
     past.app.refresh(&main, &refresh).await.assert_error(400, "invalid_grant");
-    let (view, passwords) = (&past.app.server.app.view, &past.app.server.app.passwords);
+    let (view, passwords) = (&past.app.server.app.state, &past.app.server.app.passwords);
     let metrics = past.app.server.app.metrics.text(&view.measures, passwords, &[]);
     for endpoint in ["introspect", "token", "verify"] {
         let counted = format!("jeton_refusals_total{{endpoint=\"{endpoint}\",cause=\"user_revoked\"}} 1");

@@ -41,11 +41,11 @@ async fn refresh_token(stage: &Stage, form: Form, deed: &str) -> String {
         }
         "its session never was" => {
             // Only with the key of the server can such a token be made; it is what a restored database leaves behind.
-            let keys = stage.app.server.app.view.keys();
+            let keys = stage.app.server.app.state.keys();
             let key = keys.ring.active_token_key(stage.app.clock.now()).unwrap();
             let session = uuid::Uuid::now_v7();
             let environment = &stage.app.server.app.settings.environment;
-            return jeton::token::refresh::RefreshToken::first(session).write(environment, key);
+            return jeton::tokens::refresh::RefreshToken::first(session).write(environment, key);
         }
         _ => unreachable!("{deed}"),
     }
@@ -100,7 +100,7 @@ on_both_stores!(an_id_token_is_named_whoever_issued_it, async |backend| {
     for (name, token, also) in [
         ("of this issuer", id_token(&ours, "other", json!({})), &[][..]),
         ("of this issuer, with its key id", id_token(&ours, &our_kid, json!({})), &[]),
-        ("of a sister environment", id_token(STAGING, "other", json!({})), &["wrong_environment"]),
+        ("of a sibling environment", id_token(STAGING, "other", json!({})), &["wrong_environment"]),
         ("of somebody else", id_token("https://accounts.google.com", "other", profile), &["foreign_token"]),
     ] {
         sheet

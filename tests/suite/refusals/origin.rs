@@ -1,4 +1,4 @@
-//! Tokens of somebody else: of a sister environment that the server knows, and of those that it does not know.
+//! Tokens of somebody else: of a sibling environment that the server knows, and of those that it does not know.
 
 use serde_json::json;
 

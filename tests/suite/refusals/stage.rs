@@ -7,7 +7,7 @@ use crate::conformance::scene::{API, Scene, every_grant};
 use crate::support::program::LIMIT;
 use crate::support::{Answer, Backend, FORM, Setup, TestClient, TestServer};
 
-/// A sister environment that the server knows.
+/// A sibling environment that the server knows.
 pub(super) const STAGING: &str = "https://auth.staging.example.com";
 /// An issuer that nobody knows.
 pub(super) const FOREIGN: &str = "https://login.example.net";
@@ -156,7 +156,7 @@ fn with_sister(setup: Setup) -> Setup {
     setup.set("JETON_KNOWN_ISSUERS", &format!("staging={STAGING}"))
 }
 
-/// Another server: the sister environment, or a stranger; and a client of it with access tokens of either form.
+/// Another server: the sibling environment, or a stranger; and a client of it with access tokens of either form.
 pub(super) async fn elsewhere(backend: Backend, issuer: &str, environment: &str) -> (TestServer, [TestClient; 2]) {
     let setup = Setup::default().set("JETON_ISSUER", issuer).set("JETON_ENVIRONMENT", environment);
     let app = TestServer::start_with(backend, setup).await;

@@ -1,4 +1,4 @@
-//! Authentic tokens that are not good: taken back, of a holder who is not there any more, of another time, for another
+//! Verified tokens that are not good: taken back, of a holder who is not there any more, of another time, for another
 //! place, without the power. A row is what was done after the token was issued.
 
 use reqwest::Method;

@@ -11,9 +11,9 @@ mod scene;
 use std::path::Path;
 use std::process::Command;
 
+use jeton::keys::keyring::KeyUse;
+use jeton::keys::master::MasterKey;
 use jeton::store::{Location, Store};
-use jeton::token::keyring::KeyUse;
-use jeton::token::master::MasterKey;
 
 use crate::support::Backend;
 use crate::support::cluster::Cluster;
@@ -38,7 +38,7 @@ async fn data_keys(database: &str, master: &MasterKey) -> Vec<(String, Vec<u8>)>
     let location: Location = database.parse().unwrap();
     let records = Store::connect(&location).await.unwrap().key_list().await.unwrap();
     assert!(records.len() >= 2);
-    let secret = |record: &jeton::token::keyring::KeyRecord| {
+    let secret = |record: &jeton::keys::keyring::KeyRecord| {
         let name = format!("{} {}", record.key_use.name(), record.kid);
         let key = master.unwrap(&name, &record.wrapped).unwrap().to_vec();
         // Of PKCS #8, the 32 bytes of the private key; what follows is the public one, what stands before is the same in all.

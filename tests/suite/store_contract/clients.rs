@@ -1,8 +1,8 @@
 //! Clients and their secrets.
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::client::{GrantType, SecretDigest};
-use jeton::oauth::revocation::{NewRevocation, Target};
+use jeton::protocol::cause::Cause;
+use jeton::protocol::client::{GrantType, SecretDigest};
+use jeton::protocol::revocation::{NewRevocation, Target};
 use jeton::store::StoreError;
 use uuid::Uuid;
 

@@ -2,16 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::guessing::{Allowance, Failures, Network};
-use jeton::oauth::revocation::Target;
+use jeton::protocol::backoff::{Backoff, Failures, Network};
+use jeton::protocol::cause::Cause;
+use jeton::protocol::revocation::Target;
 use jeton::store::account_digest;
 use uuid::Uuid;
 
 use super::{Db, at, at_once, audited, revocation, user};
 use crate::support::on_both_stores;
 
-const ALLOWANCE: Allowance = Allowance { free: 10, forgiven_after: 60, longest: 60 };
+const ALLOWANCE: Backoff = Backoff { free: 10, forgiven_after: 60, longest: 60 };
 
 pub(super) fn network(number: u8) -> Network {
     IpAddr::from(Ipv4Addr::new(192, 0, 2, number)).into()

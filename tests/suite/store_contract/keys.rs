@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::revocation::Target;
-use jeton::oauth::time::Timestamp;
+use jeton::jose::signing::SigningAlgorithm;
+use jeton::keys::keyring::{KeyRecord, KeyUse};
+use jeton::keys::master::{MasterKey, MasterKeys};
+use jeton::protocol::cause::Cause;
+use jeton::protocol::revocation::Target;
+use jeton::protocol::time::Timestamp;
 use jeton::store::{Added, StoreError};
-use jeton::token::keyring::{KeyRecord, KeyUse};
-use jeton::token::master::{MasterKey, MasterKeys};
-use jeton::token::signing::SigningAlgorithm;
 
 use super::{Db, at, at_once, audited, audited_at, revocation};
 use crate::support::on_both_stores;

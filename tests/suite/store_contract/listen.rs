@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::revocation::Target;
+use jeton::protocol::cause::Cause;
+use jeton::protocol::revocation::Target;
 use jeton::store::Listener;
 
 use super::{Db, audited, client, revocation};

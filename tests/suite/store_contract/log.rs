@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::revocation::{NewRevocation, Target};
+use jeton::protocol::cause::Cause;
+use jeton::protocol::revocation::{NewRevocation, Target};
 use jeton::store::Store;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Barrier;

@@ -1,7 +1,7 @@
 //! Revocations: what they cover, and how they are read.
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::revocation::Target;
+use jeton::protocol::cause::Cause;
+use jeton::protocol::revocation::Target;
 use jeton::store::Covered;
 use uuid::Uuid;
 

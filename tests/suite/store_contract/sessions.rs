@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::client::Client;
-use jeton::oauth::revocation::Target;
-use jeton::oauth::session::Session;
-use jeton::oauth::time::Timestamp;
-use jeton::oauth::user::User;
+use jeton::protocol::cause::Cause;
+use jeton::protocol::client::Client;
+use jeton::protocol::revocation::Target;
+use jeton::protocol::session::Session;
+use jeton::protocol::time::Timestamp;
+use jeton::protocol::user::User;
 use jeton::store::{NewSession, Rotation, SessionFilter};
 use uuid::Uuid;
 

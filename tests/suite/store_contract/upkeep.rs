@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::revocation::{NewRevocation, Target};
-use jeton::oauth::time::Timestamp;
+use jeton::protocol::cause::Cause;
+use jeton::protocol::revocation::{NewRevocation, Target};
+use jeton::protocol::time::Timestamp;
 use jeton::store::{AuditFilter, NewSession, NodeRecord, Round, SessionFilter, Store};
 use sqlx::Connection;
 use uuid::Uuid;
@@ -116,7 +116,7 @@ on_both_stores!(old_records_and_silent_nodes_are_swept, async |backend| {
 
 on_both_stores!(guesses_and_networks_of_long_ago_are_swept, async |backend| {
     let (db, _, alice) = Db::with_holders(backend).await;
-    let allowance = jeton::oauth::guessing::Allowance { free: 10, forgiven_after: 600, longest: 900 };
+    let allowance = jeton::protocol::backoff::Backoff { free: 10, forgiven_after: 600, longest: 900 };
     for (account, address, moment) in [([1; 32], [192, 0, 2, 1], at(0)), ([2; 32], [192, 0, 2, 2], at(DAY))] {
         db.guesses_add(account, 3, allowance, moment).await.unwrap();
         db.network_note(alice.id, std::net::IpAddr::from(address).into(), moment).await.unwrap();
@@ -175,8 +175,8 @@ on_both_stores!(what_ended_a_session_is_kept_as_long_as_the_session, async |back
 /// Sessions that came to their end at `at(1000)`.
 async fn sessions_that_are_over(
     db: &Db,
-    app: &jeton::oauth::client::Client,
-    user: &jeton::oauth::user::User,
+    app: &jeton::protocol::client::Client,
+    user: &jeton::protocol::user::User,
     count: usize,
 ) {
     for _ in 0..count {

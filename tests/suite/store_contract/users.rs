@@ -1,8 +1,8 @@
 //! Users.
 
-use jeton::oauth::cause::Cause;
-use jeton::oauth::revocation::Target;
-use jeton::oauth::user::User;
+use jeton::protocol::cause::Cause;
+use jeton::protocol::revocation::Target;
+use jeton::protocol::user::User;
 use jeton::store::StoreError;
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jeton::oauth::cause::Cause;
+use jeton::protocol::cause::Cause;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

@@ -32,7 +32,7 @@ impl Nodes {
     /// Each node looks at the log.
     pub(super) async fn catch_up(&self) {
         for node in &self.all {
-            node.server.app.view.catch_up().await.unwrap();
+            node.server.app.state.catch_up().await.unwrap();
         }
     }
 }

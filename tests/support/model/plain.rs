@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jeton::oauth::cause::Cause;
+use jeton::protocol::cause::Cause;
 
 /// Seconds.
 pub(super) const ACCESS_TTL: u64 = 900;
@@ -223,8 +223,8 @@ impl Model {
 /// Of what became of a holder only the last is told.
 fn add(causes: &mut BTreeSet<Cause>, cause: Cause) {
     let is_of_a_user = |cause: Cause| matches!(cause, Cause::UserDisabled | Cause::UserDeleted);
-    if cause.is_about_the_holder() {
-        causes.retain(|other| !other.is_about_the_holder() || is_of_a_user(*other) != is_of_a_user(cause));
+    if cause.is_about_the_subject() {
+        causes.retain(|other| !other.is_about_the_subject() || is_of_a_user(*other) != is_of_a_user(cause));
     }
     causes.insert(cause);
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! The commands that take or make a secret.
 
-use jeton::token::master::MasterKey;
+use jeton::keys::master::MasterKey;
 use uuid::Uuid;
 
 use super::Scene;

@@ -1,0 +1,90 @@
+//! Why a request did not get what it asked for.
+
+use crate::passwords::pool::Overloaded;
+use crate::protocol::error::Refusal;
+use crate::protocol::identity::Identity;
+use crate::state::Unavailable;
+use crate::store::StoreError;
+
+/// Why a request did not get what it wanted.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// It is refused.
+    Refused(Refusal),
+    /// It could not be decided: never to be taken for a refusal. The text is for the log.
+    Unavailable(String),
+    /// There is more to do than can be done.
+    Overloaded,
+    /// Whoever asks has asked too often.
+    Throttled(Throttled),
+}
+
+/// Whoever asks has asked too often.
+#[derive(Clone, Debug)]
+pub struct Throttled {
+    /// Seconds after which to ask again.
+    pub seconds: i64,
+    /// What there was too much of, for the log.
+    pub reason: &'static str,
+    /// Whom it is about, for the log.
+    pub about: Identity,
+}
+
+impl std::fmt::Display for Failure {
+    /// For people who have the database.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Refused(refusal) => refusal.description,
+            Self::Unavailable(reason) => reason,
+            Self::Overloaded => "there is more to do than can be done",
+            Self::Throttled(throttled) => throttled.reason,
+        })
+    }
+}
+
+impl Failure {
+    /// The same failure, with whom it is about.
+    #[must_use]
+    pub(crate) fn about(self, identity: Identity) -> Self {
+        match self {
+            Self::Refused(refusal) => Self::Refused(refusal.about(identity)),
+            Self::Throttled(throttled) => {
+                Self::Throttled(Throttled { about: throttled.about.and(identity), ..throttled })
+            }
+            other => other,
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Throttled> for Failure {
+    fn from(throttled: Throttled) -> Self {
+        Self::Throttled(throttled)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<Unavailable> for Failure {
+    fn from(Unavailable(text): Unavailable) -> Self {
+        Self::Unavailable(text)
+    }
+}
+
+impl From<Overloaded> for Failure {
+    fn from(Overloaded: Overloaded) -> Self {
+        Self::Overloaded
+    }
+}
+
+/// The result of a flow.
+pub type Result<T> = std::result::Result<T, Failure>;

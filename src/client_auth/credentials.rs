@@ -1,0 +1,133 @@
+//! How a client says who it is (RFC 6749 §2.3): in the Authorization header, in the body, or by its id alone.
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use crate::protocol::error::Refusal;
+use crate::protocol::form;
+use crate::protocol::parameters::Parameters;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What a client presented.
+#[derive(Debug)]
+pub enum Credentials {
+    /// An id and a secret, in the header or in the body.
+    Secret {
+        /// The client's id.
+        client_id: String,
+        /// Its secret.
+        secret: SecretString,
+    },
+    /// An id alone: a public client.
+    IdAlone(String),
+    /// Nothing.
+    Nothing,
+}
+
+impl Credentials {
+    /// Reads the values of the Authorization headers and the parameters of the body.
+    ///
+    /// # Errors
+    /// `invalid_request` when two ways are used at once (RFC 6749 §2.3); `invalid_client` when the header cannot be
+    /// read or has another scheme than Basic.
+    pub fn read(authorization: &[&[u8]], parameters: &Parameters) -> Result<Self, Refusal> {
+        let client_id = parameters.one("client_id")?;
+        let secret = parameters.one("client_secret")?;
+        if parameters.one("client_assertion")?.is_some() || parameters.one("client_assertion_type")?.is_some() {
+            return Err(Refusal::invalid_client("client_assertion is not supported"));
+        }
+        match (authorization, client_id, secret) {
+            ([], Some(client_id), Some(secret)) => {
+                Ok(Self::Secret { client_id: client_id.to_owned(), secret: SecretString::from(secret) })
+            }
+            ([], Some(client_id), None) => Ok(Self::IdAlone(client_id.to_owned())),
+            ([], None, Some(_)) => Err(Refusal::invalid_client("client_secret without client_id")),
+            ([], None, None) => Ok(Self::Nothing),
+            ([_], _, Some(_)) => Err(Refusal::invalid_request(
+                "The client authenticates in two ways at once: use the Authorization header or the body.",
+            )),
+            ([header], _, None) => {
+                let (basic_id, secret) = basic(header)?;
+                if client_id.is_some_and(|client_id| client_id != basic_id) {
+                    return Err(Refusal::invalid_request(
+                        "The client_id in the body is not the one in the Authorization header.",
+                    ));
+                }
+                // Some libraries send Basic with an empty secret for a public client.
+                Ok(if secret.is_empty() {
+                    Self::IdAlone(basic_id)
+                } else {
+                    Self::Secret { client_id: basic_id, secret: SecretString::from(secret.as_str()) }
+                })
+            }
+            _ => Err(Refusal::invalid_request("There is more than one Authorization header.")),
+        }
+    }
+}
+
+/// Reads `Basic` credentials: base64, split at the first colon, then each half form-decoded (RFC 6749 §2.3.1).
+fn basic(header: &[u8]) -> Result<(String, Zeroizing<String>), Refusal> {
+    let refuse = |reason: &'static str| Refusal::invalid_client(reason);
+    let header = std::str::from_utf8(header).map_err(|_| refuse("the Authorization header is not UTF-8"))?;
+    let (scheme, encoded) = header.split_once(' ').unwrap_or((header, ""));
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(refuse("the Authorization header has another scheme than Basic"));
+    }
+    let decoded = BASE64.decode(encoded.trim()).map(Zeroizing::new);
+    let decoded = decoded.map_err(|_| refuse("the Basic credentials are not base64"))?;
+    let decoded = std::str::from_utf8(&decoded).map_err(|_| refuse("the Basic credentials are not UTF-8"))?;
+    let (id, secret) = decoded.split_once(':').ok_or_else(|| refuse("the Basic credentials have no colon"))?;
+    match (form::decode(id), form::decode(secret).map(Zeroizing::new)) {
+        (Ok(id), Ok(secret)) if !id.is_empty() => Ok((id, secret)),
+        _ => Err(refuse("the Basic credentials are not form-encoded")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::protocol::error::ErrorCode;
+
+    fn read(header: &[&str], body: &str) -> Result<Credentials, ErrorCode> {
+        let header: Vec<&[u8]> = header.iter().map(|text| text.as_bytes()).collect();
+        Credentials::read(&header, &Parameters::from_form(body.as_bytes()).unwrap()).map_err(|refusal| refusal.code)
+    }
+
+    fn basic_header(id: &str, secret: &str) -> String {
+        format!("Basic {}", BASE64.encode(format!("{id}:{secret}")))
+    }
+
+    #[test]
+    fn cau_012_both_halves_are_form_decoded_and_split_before_that() {
+        let header = basic_header("a%3Ab+c", "%2b%25:x%c3%A9");
+        let Ok(Credentials::Secret { client_id, secret }) = read(&[&header], "") else { panic!("refused") };
+        assert_eq!((client_id.as_str(), secret.expose_secret()), ("a:b c", "+%:xé"));
+    }
+
+    #[test]
+    fn cau_009_and_cau_011_two_ways_or_two_names_are_refused() {
+        let header = basic_header("a", "s");
+        assert_eq!(read(&[&header], "client_secret=s").unwrap_err(), ErrorCode::InvalidRequest);
+        assert_eq!(read(&[&header], "client_id=b").unwrap_err(), ErrorCode::InvalidRequest);
+        assert_eq!(read(&[&header, &header], "").unwrap_err(), ErrorCode::InvalidRequest);
+        assert!(read(&[&header], "client_id=a&client_secret=").is_ok());
+    }
+
+    #[test]
+    fn cau_016_and_cau_018_what_cannot_be_read_is_invalid_client() {
+        for header in
+            ["Basic !!!", "Basic bWFpbg==", "Basic //79", "Basic", "Digest x", "Bearer x", "", "Basic JXp6Ong="]
+        {
+            assert_eq!(read(&[header], "").unwrap_err(), ErrorCode::InvalidClient, "{header}");
+        }
+    }
+}

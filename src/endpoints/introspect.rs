@@ -1,0 +1,124 @@
+//! Introspection (RFC 7662). It starts from "inactive"; "active" has to be earned.
+
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::app::{App, Request, Result};
+use crate::client_auth;
+use crate::diagnosis::investigate;
+use crate::protocol::claims::{self, AccessClaims};
+use crate::protocol::client::{Client, Permission};
+use crate::protocol::error::Refusal;
+use crate::store::SessionRecord;
+use crate::validation::{self, Found};
+
+/// An answer of RFC 7662 §2.2.
+#[derive(Debug)]
+pub enum Introspection {
+    /// Exactly `{"active":false}`.
+    Inactive,
+    /// A living access token, and the name of its user.
+    Access(Arc<AccessClaims>, Option<Arc<str>>),
+    /// The newest refresh token of a living session of this issuer.
+    Refresh(Box<SessionRecord>, String),
+}
+
+impl Serialize for Introspection {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("active", &!matches!(self, Self::Inactive))?;
+        match self {
+            Self::Inactive => {}
+            Self::Access(claims, username) => {
+                members.serialize_entry("iss", &claims.iss)?;
+                members.serialize_entry("sub", &claims.sub)?;
+                members.serialize_entry("aud", &claims.aud)?;
+                members.serialize_entry("client_id", &claims.client_id)?;
+                members.serialize_entry("token_type", "Bearer")?;
+                members.serialize_entry("iat", &claims.iat)?;
+                members.serialize_entry("exp", &claims.exp)?;
+                members.serialize_entry("jti", &claims.jti)?;
+                optional(&mut members, "scope", claims.scope.as_ref())?;
+                optional(&mut members, "sid", claims.sid.as_ref())?;
+                optional(&mut members, "username", username.as_deref())?;
+                for (name, value) in claims.extra.iter().filter(|(name, _)| !claims::is_registered(name)) {
+                    members.serialize_entry(name, value)?;
+                }
+            }
+            // Not described as a Bearer token, so that no resource server takes it for an access token.
+            Self::Refresh(held, issuer) => {
+                let session = &held.session;
+                members.serialize_entry("iss", issuer)?;
+                members.serialize_entry("sub", &session.user_id)?;
+                members.serialize_entry("client_id", &session.client_id)?;
+                members.serialize_entry("token_type", "refresh_token")?;
+                members.serialize_entry("iat", &session.last_refreshed_at.seconds())?;
+                members.serialize_entry("exp", &session.ends_at().seconds())?;
+                members.serialize_entry("sid", &session.id)?;
+                optional(&mut members, "scope", Some(&session.scope).filter(|scope| !scope.is_empty()))?;
+                optional(&mut members, "username", held.user.as_ref().map(|user| &user.username))?;
+            }
+        }
+        members.end()
+    }
+}
+
+fn optional<M: SerializeMap>(
+    members: &mut M,
+    name: &str,
+    value: Option<&(impl Serialize + ?Sized)>,
+) -> std::result::Result<(), M::Error> {
+    value.map_or(Ok(()), |value| members.serialize_entry(name, value))
+}
+
+/// Answers an introspection request. What the caller may not see is inactive, like anything else that is not good.
+///
+/// # Errors
+/// A refusal of RFC 7662 §2.3; or it could not be decided: never an `{"active":false}` then.
+pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
+    app.state.ensure_fresh().await?;
+    let caller = client_auth::authenticate_confidential(app, request).await?;
+    let Some(text) = request.parameters.one("token")? else {
+        return Err(Refusal::invalid_request("The parameter token is missing.").into());
+    };
+    let found = match validation::any_token(app, text).await? {
+        Ok(found) => found,
+        Err(diagnosis) => {
+            investigate::note_refusal(app, "introspect", &diagnosis, request.request_id, request.address);
+            return Ok(Introspection::Inactive);
+        }
+    };
+    let (owner, audiences) = match &found {
+        Found::Access(claims) => (&claims.client_id, claims.aud.all()),
+        Found::Refresh(held) => (&held.session.client_id, held.session.audiences.as_slice()),
+    };
+    if !may_see(&caller, owner, audiences) {
+        let caller = &caller.client_id;
+        tracing::info!(
+            request_id = %request.request_id,
+            caller,
+            owner,
+            "introspection of a token that the caller may not see"
+        );
+        return Ok(Introspection::Inactive);
+    }
+    Ok(match found {
+        Found::Access(claims) => {
+            let username = match claims.user() {
+                Some(user) => app.state.username(user).await?,
+                None => None,
+            };
+            Introspection::Access(claims, username)
+        }
+        Found::Refresh(held) => Introspection::Refresh(held, app.settings.issuer.clone()),
+    })
+}
+
+/// A client sees its own tokens; with the permission those of others, if need be only for its audiences.
+fn may_see(caller: &Client, owner: &str, audiences: &[String]) -> bool {
+    let limits = &caller.settings.introspect_audiences;
+    caller.client_id == *owner
+        || (caller.has(Permission::Introspect)
+            && (limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience))))
+}

@@ -1,0 +1,43 @@
+//! Server metadata (RFC 8414). Addresses follow the issuer, never the request.
+
+use serde_json::{Value, json};
+
+use crate::app::{App, Result};
+use crate::protocol::client::GrantType;
+
+/// The metadata document: what is really switched on.
+///
+/// # Errors
+/// When it could not be found out what the clients use.
+pub async fn document(app: &App) -> Result<Value> {
+    let in_use = app.state.clients_in_use().await?;
+    let (grants, mut scopes) = match in_use.as_ref() {
+        Some(in_use) => (in_use.grants.clone(), in_use.scopes.iter().cloned().collect::<Vec<_>>()),
+        None => Default::default(),
+    };
+    let grants: Vec<&str> = GrantType::ALL
+        .into_iter()
+        .filter(|grant| *grant != GrantType::Password || grants.contains(grant))
+        .map(GrantType::name)
+        .collect();
+    let at = |path: &str| app.settings.under_issuer(path);
+    let mut document = json!({
+        "issuer": app.settings.issuer,
+        "token_endpoint": at("/auth/token"),
+        "jwks_uri": at("/.well-known/jwks.json"),
+        "revocation_endpoint": at("/auth/revoke"),
+        "introspection_endpoint": at("/auth/introspect"),
+        // Required by RFC 8414 §2, and empty because there is no authorization endpoint.
+        "response_types_supported": [],
+        "grant_types_supported": grants,
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "service_documentation": at("/docs"),
+    });
+    if !scopes.is_empty() {
+        scopes.sort();
+        document["scopes_supported"] = json!(scopes);
+    }
+    Ok(document)
+}

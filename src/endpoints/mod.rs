@@ -1,0 +1,8 @@
+//! The OAuth endpoints, one file each: ordered steps, named after the RFC.
+
+pub mod explain;
+pub mod introspect;
+pub mod metadata;
+pub mod revoke;
+pub mod token;
+pub mod verify;

@@ -1,0 +1,169 @@
+//! The master key: it wraps the data keys that are kept in the database, and does nothing else.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, Nonce, RandomizedNonceKey};
+use zeroize::Zeroizing;
+
+use crate::crypto::{base64url, fill_with_random, from_base64url};
+
+/// What the check value holds; it fits only the master key that wrapped it.
+const CHECK: &[u8] = b"jeton master key";
+/// Bytes of a nonce of AES-256-GCM-SIV (RFC 8452).
+const NONCE_LENGTH: usize = 12;
+/// Bytes of its tag.
+const TAG_LENGTH: usize = 16;
+
+/// 32 random bytes that never reach the database. The library that holds them clears its memory when it frees it.
+pub struct MasterKey(RandomizedNonceKey);
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("MasterKey")
+    }
+}
+
+impl MasterKey {
+    /// Reads 32 bytes in base64url.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong; it holds nothing of the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let bytes = Zeroizing::new(from_base64url(text.trim().trim_end_matches('=')).unwrap_or_default());
+        if bytes.len() != 32 || bytes.iter().all(|byte| *byte == bytes[0]) {
+            return Err("is not 32 random bytes in base64url; `jeton key generate-master` prints one".into());
+        }
+        let key = RandomizedNonceKey::new(&AES_256_GCM_SIV, &bytes).map_err(|_| "is not usable as a key".to_owned())?;
+        Ok(Self(key))
+    }
+
+    /// A new master key, as text.
+    pub fn generate() -> Zeroizing<String> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        fill_with_random(bytes.as_mut_slice());
+        Zeroizing::new(base64url(bytes.as_slice()))
+    }
+
+    /// Wraps a data key; `name` is authenticated with it, so that a wrapped key cannot pass for another.
+    pub fn wrap(&self, name: &str, key: &[u8]) -> Vec<u8> {
+        // With room for the tag: a buffer that grows leaves its old self behind.
+        let mut sealed = Vec::with_capacity(key.len() + TAG_LENGTH);
+        sealed.extend_from_slice(key);
+        let nonce = self
+            .0
+            .seal_in_place_append_tag(Aad::from(name.as_bytes()), &mut sealed)
+            .expect("a short text can be sealed");
+        [nonce.as_ref().as_slice(), &sealed].concat()
+    }
+
+    /// Unwraps what [`wrap`](Self::wrap) made; none when the master key or the name is another.
+    pub fn unwrap(&self, name: &str, wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, sealed) = wrapped.split_at_checked(NONCE_LENGTH)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        let mut key = Zeroizing::new(sealed.to_vec());
+        let length = self.0.open_in_place(nonce, Aad::from(name.as_bytes()), &mut key).ok()?.len();
+        key.truncate(length);
+        Some(key)
+    }
+
+    /// A value by which this master key is recognised later.
+    pub fn check_value(&self) -> Vec<u8> {
+        self.wrap("check", CHECK)
+    }
+
+    /// Whether a check value was made by this master key.
+    pub fn fits(&self, check_value: &[u8]) -> bool {
+        self.unwrap("check", check_value).is_some_and(|text| text.as_slice() == CHECK)
+    }
+}
+
+/// The master key of this server, and while it is being changed the one before it: what either wrapped can be read.
+#[derive(Debug)]
+pub struct MasterKeys {
+    /// `JETON_MASTER_KEY`.
+    pub current: MasterKey,
+    /// `JETON_MASTER_KEY_OLD`.
+    pub old: Option<MasterKey>,
+}
+
+impl From<MasterKey> for MasterKeys {
+    fn from(current: MasterKey) -> Self {
+        Self { current, old: None }
+    }
+}
+
+impl MasterKeys {
+    /// The master key that made a check value; new data keys are wrapped by it.
+    pub fn of(&self, check_value: &[u8]) -> Option<&MasterKey> {
+        self.each().find(|key| key.fits(check_value))
+    }
+
+    /// Unwraps what either wrapped.
+    pub fn unwrap(&self, name: &str, wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.each().find_map(|key| key.unwrap(name, wrapped))
+    }
+
+    fn each(&self) -> impl Iterator<Item = &MasterKey> {
+        std::iter::once(&self.current).chain(&self.old)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+    use crate::jose::signing::SigningAlgorithm;
+
+    #[test]
+    fn what_holds_a_key_in_the_clear_is_cleared_when_it_is_dropped() {
+        // That this compiles is the check.
+        fn is_cleared(_: &impl ZeroizeOnDrop) {}
+        is_cleared(&MasterKey::generate());
+        is_cleared(&key().unwrap("signing a", &[0; 40]).unwrap_or_default());
+        is_cleared(&MasterKeys::from(key()).unwrap("signing a", &[0; 40]).unwrap_or_default());
+        is_cleared(&SigningAlgorithm::EdDsa.generate());
+    }
+
+    #[test]
+    fn what_the_old_master_key_wrapped_is_read_beside_the_new_one() {
+        let (old, new) = (key(), key());
+        let (by_old, by_new) = (old.wrap("token a", b"one"), new.wrap("token b", b"two"));
+        let (old_check, new_check) = (old.check_value(), new.check_value());
+        let keys = MasterKeys { current: new, old: Some(old) };
+        assert_eq!(keys.unwrap("token a", &by_old).unwrap().as_slice(), b"one");
+        assert_eq!(keys.unwrap("token b", &by_new).unwrap().as_slice(), b"two");
+        assert!(keys.unwrap("token b", &by_old).is_none());
+        assert!(std::ptr::eq(keys.of(&new_check).unwrap(), &keys.current));
+        assert!(std::ptr::eq(keys.of(&old_check).unwrap(), keys.old.as_ref().unwrap()));
+        assert!(keys.of(&key().check_value()).is_none());
+    }
+
+    fn key() -> MasterKey {
+        MasterKey::parse(&MasterKey::generate()).unwrap()
+    }
+
+    #[test]
+    fn a_wrapped_key_opens_only_with_the_same_master_key_and_name() {
+        let master = key();
+        let wrapped = master.wrap("signing a", b"secret");
+        assert_eq!(master.unwrap("signing a", &wrapped).unwrap().as_slice(), b"secret");
+        assert!(master.unwrap("signing b", &wrapped).is_none());
+        assert!(key().unwrap("signing a", &wrapped).is_none());
+        assert!(master.unwrap("signing a", b"short").is_none());
+    }
+
+    #[test]
+    fn the_check_value_fits_only_its_master_key() {
+        let master = key();
+        assert!(master.fits(&master.check_value()));
+        assert!(!key().fits(&master.check_value()));
+    }
+
+    #[test]
+    fn anything_but_32_random_bytes_is_refused() {
+        for text in ["", "secret", &"A".repeat(43), &base64url([7; 31]), &base64url([7; 33]), &base64url([7; 32])] {
+            assert!(MasterKey::parse(text).is_err(), "{text}");
+        }
+    }
+}

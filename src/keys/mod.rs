@@ -1,0 +1,6 @@
+//! The keys of the server: signing keys and token keys, and the master key that wraps them.
+
+pub mod dev_key;
+pub mod keyring;
+pub mod master;
+pub mod token_key;

@@ -1,0 +1,64 @@
+//! What a node remembers of a chosen client secret after a slow check: a keyed digest, until the secret changes.
+
+use aws_lc_rs::hmac;
+use quick_cache::sync::Cache;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::crypto::random;
+
+/// The most secrets that are remembered.
+const MOST: usize = 10_000;
+
+/// Secrets that were found right.
+pub struct RememberedSecrets {
+    key: hmac::Key,
+    right: Cache<Uuid, hmac::Tag>,
+}
+
+impl std::fmt::Debug for RememberedSecrets {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("RememberedSecrets")
+    }
+}
+
+impl Default for RememberedSecrets {
+    fn default() -> Self {
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, Zeroizing::new(random::<32>()).as_slice()),
+            right: Cache::new(MOST),
+        }
+    }
+}
+
+impl RememberedSecrets {
+    /// Whether this secret was found right for this id and hash before.
+    pub fn knows(&self, id: Uuid, hash: &str, secret: &str) -> bool {
+        self.right.get(&id).is_some_and(|tag| hmac::verify(&self.key, &message(hash, secret), tag.as_ref()).is_ok())
+    }
+
+    /// Remembers that it is right. Another secret or another hash under this id does not match what is remembered.
+    pub fn remember(&self, id: Uuid, hash: &str, secret: &str) {
+        self.right.insert(id, hmac::sign(&self.key, &message(hash, secret)));
+    }
+}
+
+fn message(hash: &str, secret: &str) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new([hash.as_bytes(), b"\0", secret.as_bytes()].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_secret_under_the_same_hash_is_known() {
+        let remembered = RememberedSecrets::default();
+        let id = Uuid::from_u128(1);
+        remembered.remember(id, "hash", "secret");
+        assert!(remembered.knows(id, "hash", "secret"));
+        assert!(!remembered.knows(id, "hash", "Secret"));
+        assert!(!remembered.knows(id, "other hash", "secret"));
+        assert!(!remembered.knows(Uuid::from_u128(2), "hash", "secret"));
+    }
+}

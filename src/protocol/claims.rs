@@ -1,0 +1,209 @@
+//! The claims of an access token (RFC 9068 §2.2), the same for both formats.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::protocol::scope::Scope;
+use crate::protocol::time::Timestamp;
+
+/// A position in the numbered log.
+pub type SequenceNumber = i64;
+
+/// Additional claims of a client or a user: a JSON object.
+pub type ExtraClaims = Map<String, Value>;
+
+/// Seconds that `iat` and `nbf` may lie in the future; `exp` has no leeway.
+pub const LEEWAY: i64 = 60;
+
+/// The largest `claims` object of a client or a user, in bytes of JSON.
+pub const LARGEST_EXTRA_CLAIMS: usize = 2048;
+
+/// Names that `claims` may not use: they mean something to this server or to those who verify its tokens.
+const REGISTERED: [&str; 34] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "client_id",
+    "scope",
+    "sid",
+    "log",
+    "username",
+    "active",
+    "token_type",
+    "auth_time",
+    "acr",
+    "amr",
+    "azp",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "cnf",
+    "act",
+    "may_act",
+    "events",
+    "authorization_details",
+    "typ",
+    "alg",
+    "kid",
+    "crit",
+    "jku",
+    "x5u",
+    "jwk",
+    "error",
+];
+
+/// `aud`: a single string or an array (RFC 7519 §4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// One audience.
+    One(String),
+    /// Several audiences.
+    Many(Vec<String>),
+}
+
+impl Audience {
+    /// A single string for one, an array for several.
+    pub fn new(mut audiences: Vec<String>) -> Self {
+        if audiences.len() == 1 { Self::One(audiences.remove(0)) } else { Self::Many(audiences) }
+    }
+
+    /// The audiences.
+    pub fn all(&self) -> &[String] {
+        match self {
+            Self::One(audience) => std::slice::from_ref(audience),
+            Self::Many(audiences) => audiences,
+        }
+    }
+
+    /// Whether this audience is among them, compared exactly.
+    pub fn contains(&self, audience: &str) -> bool {
+        self.all().iter().any(|held| held == audience)
+    }
+}
+
+/// The claims of an access token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// The issuer.
+    pub iss: String,
+    /// The user's id, or the client's for client_credentials.
+    pub sub: String,
+    /// Whom the token is for.
+    pub aud: Audience,
+    /// The client that asked for it.
+    pub client_id: String,
+    /// What it allows; absent when nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// When it was issued, in seconds since the epoch.
+    pub iat: i64,
+    /// When it expires, in seconds since the epoch.
+    pub exp: i64,
+    /// Before when it is not valid; this server does not write it, and honours it all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
+    /// Its own id.
+    pub jti: Uuid,
+    /// Its session, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<Uuid>,
+    /// The log number by which revocations of its user, client or all are judged.
+    pub log: SequenceNumber,
+    /// Additional claims of the client and the user.
+    #[serde(flatten)]
+    pub extra: ExtraClaims,
+}
+
+impl AccessClaims {
+    /// The user it speaks for: the subject, unless that is the client itself.
+    pub fn user(&self) -> Option<Uuid> {
+        if self.sub == self.client_id { None } else { self.sub.parse().ok() }
+    }
+
+    /// Whether its time is over.
+    pub const fn is_expired(&self, now: Timestamp) -> bool {
+        self.exp <= now.seconds()
+    }
+
+    /// Whether its time has not come yet.
+    pub fn is_early(&self, now: Timestamp) -> bool {
+        self.starts_at() > now.seconds() + LEEWAY
+    }
+
+    /// From when on it is good, in seconds since the epoch.
+    pub fn starts_at(&self) -> i64 {
+        self.nbf.map_or(self.iat, |nbf| nbf.max(self.iat))
+    }
+}
+
+/// Whether a claim has a fixed meaning, so that nobody may set it.
+pub fn is_registered(name: &str) -> bool {
+    REGISTERED.contains(&name)
+}
+
+/// Checks a `claims` object of a client or a user.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn check_extra(claims: &ExtraClaims) -> Result<(), String> {
+    if let Some(name) = claims.keys().find(|name| is_registered(name) || name.is_empty()) {
+        return Err(format!("the claim {name:?} has a fixed meaning and cannot be set"));
+    }
+    let size = serde_json::to_string(claims).map_or(usize::MAX, |text| text.len());
+    if size > LARGEST_EXTRA_CLAIMS {
+        return Err(format!("claims take {size} bytes, more than {LARGEST_EXTRA_CLAIMS}"));
+    }
+    if depth(&Value::Object(claims.clone())) > 8 {
+        return Err("claims are nested more than 8 deep".into());
+    }
+    Ok(())
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// The claims of the client and those of the user; where both name one, the user's counts.
+pub fn merge(client: &ExtraClaims, user: Option<&ExtraClaims>) -> ExtraClaims {
+    let mut merged = client.clone();
+    for (name, value) in user.into_iter().flatten() {
+        merged.insert(name.clone(), value.clone());
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(value: Value) -> ExtraClaims {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn registered_names_and_oversize_are_refused() {
+        assert!(check_extra(&object(json!({"tenant": "blue", "roles": ["a"]}))).is_ok());
+        for name in ["sub", "exp", "scope", "log", "active", ""] {
+            assert!(check_extra(&object(json!({name: 1}))).is_err(), "{name}");
+        }
+        assert!(check_extra(&object(json!({"long": "x".repeat(3000)}))).is_err());
+    }
+
+    #[test]
+    fn a_single_audience_is_a_string_and_several_are_an_array() {
+        assert_eq!(serde_json::to_value(Audience::new(vec!["a".into()])).unwrap(), json!("a"));
+        assert_eq!(serde_json::to_value(Audience::new(vec!["a".into(), "b".into()])).unwrap(), json!(["a", "b"]));
+    }
+}

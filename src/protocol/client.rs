@@ -1,0 +1,267 @@
+//! Clients (RFC 6749 §2, metadata names of RFC 7591 §2).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::protocol::claims::ExtraClaims;
+use crate::protocol::scope::Scope;
+use crate::protocol::time::Timestamp;
+
+/// A grant that the token endpoint knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// RFC 6749 §4.3.
+    Password,
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+    /// RFC 6749 §6.
+    RefreshToken,
+}
+
+impl GrantType {
+    /// Every grant.
+    pub const ALL: [Self; 3] = [Self::ClientCredentials, Self::Password, Self::RefreshToken];
+
+    /// The value of `grant_type`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::ClientCredentials => "client_credentials",
+            Self::RefreshToken => "refresh_token",
+        }
+    }
+}
+
+impl FromStr for GrantType {
+    type Err = ();
+
+    /// Names are matched exactly (RFC 6749 §1.9).
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|grant| grant.name() == name).ok_or(())
+    }
+}
+
+impl fmt::Display for GrantType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// How a client authenticates (RFC 7591 §2). A client with a secret may send it in either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMethod {
+    /// Secret in the `Authorization: Basic` header.
+    #[default]
+    ClientSecretBasic,
+    /// Secret in the body.
+    ClientSecretPost,
+    /// A public client: no secret.
+    None,
+}
+
+/// The form of a client's access tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessTokenFormat {
+    /// A signed JWT (RFC 9068), which anybody can verify by the published keys.
+    #[default]
+    Jwt,
+    /// Claims sealed with a key of this server, which only this server can read.
+    Opaque,
+}
+
+/// What a client may do beyond asking for tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Introspect tokens of other clients.
+    Introspect,
+    /// Have the refusal of tokens of other clients explained.
+    Explain,
+}
+
+/// How many sessions a user may have with one client, unless the client says otherwise.
+pub const DEFAULT_MAX_SESSIONS: i64 = 100;
+
+/// What is configured of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientSettings {
+    /// A name for people.
+    #[serde(default)]
+    pub client_name: Option<String>,
+    /// How it authenticates.
+    #[serde(default)]
+    pub token_endpoint_auth_method: AuthMethod,
+    /// The grants that it may use.
+    #[serde(default)]
+    pub grant_types: Vec<GrantType>,
+    /// What it may be granted.
+    #[serde(default)]
+    pub scope: Scope,
+    /// The resources that its tokens may be for; the default audience when empty.
+    #[serde(default)]
+    pub audiences: Vec<String>,
+    /// The form of its access tokens.
+    #[serde(default)]
+    pub access_token_format: AccessTokenFormat,
+    /// Seconds that an access token lives; the server's default when absent.
+    #[serde(default)]
+    pub access_token_ttl: Option<i64>,
+    /// Seconds that a session may stay unused; the server's default when absent.
+    #[serde(default)]
+    pub refresh_token_ttl: Option<i64>,
+    /// Seconds that a session lives at most; the server's default when absent.
+    #[serde(default)]
+    pub session_ttl: Option<i64>,
+    /// Whether a refresh gives a new refresh token; always so for a public client.
+    #[serde(default = "yes")]
+    pub refresh_token_rotation: bool,
+    /// Seconds in which a repeated refresh gets the same successor; the default of its kind when absent.
+    #[serde(default)]
+    pub retry_window: Option<i64>,
+    /// How many sessions a user may have with it.
+    #[serde(default = "default_max_sessions")]
+    pub max_sessions: i64,
+    /// What it may do beyond asking for tokens.
+    #[serde(default)]
+    pub permissions: Vec<Permission>,
+    /// The audiences whose tokens it may introspect; all when empty.
+    #[serde(default)]
+    pub introspect_audiences: Vec<String>,
+    /// Claims that go into its tokens.
+    #[serde(default)]
+    pub claims: ExtraClaims,
+    /// Whether it may authenticate.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_max_sessions() -> i64 {
+    DEFAULT_MAX_SESSIONS
+}
+
+/// How a secret is kept: what is compared, never the secret itself.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretDigest {
+    /// SHA-256 of a generated secret of 256 random bits.
+    Generated([u8; 32]),
+    /// Argon2id (PHC string) of a secret that somebody chose.
+    Chosen(String),
+}
+
+impl fmt::Debug for SecretDigest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SecretDigest")
+    }
+}
+
+/// One of the at most two secrets of a client.
+#[derive(Clone, Debug)]
+pub struct ClientSecret {
+    /// Its id.
+    pub id: Uuid,
+    /// What is compared.
+    pub digest: SecretDigest,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last accepted, roughly.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// How many secrets a client may have at a time.
+pub const MOST_SECRETS: usize = 2;
+
+/// A client as it is kept.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Its name in the protocol, compared exactly.
+    pub client_id: String,
+    /// What is configured.
+    pub settings: ClientSettings,
+    /// Its secrets.
+    pub secrets: Vec<ClientSecret>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Counts its changes.
+    pub version: i64,
+}
+
+impl Client {
+    /// Whether it has no secret to authenticate with (RFC 6749 §2.1).
+    pub fn is_public(&self) -> bool {
+        self.settings.token_endpoint_auth_method == AuthMethod::None
+    }
+
+    /// Whether it may use a grant.
+    pub fn may_use(&self, grant: GrantType) -> bool {
+        self.settings.grant_types.contains(&grant)
+    }
+
+    /// Whether its refresh tokens rotate: a public client's always do (RFC 9700 §4.14.2).
+    pub fn rotates(&self) -> bool {
+        self.is_public() || self.settings.refresh_token_rotation
+    }
+
+    /// Milliseconds in which a repeated refresh gets the same successor.
+    pub fn retry_window_millis(&self) -> i64 {
+        let default = if self.is_public() { 10 } else { 30 };
+        self.settings.retry_window.unwrap_or(default) * 1000
+    }
+
+    /// Whether it has a permission.
+    pub fn has(&self, permission: Permission) -> bool {
+        self.settings.permissions.contains(&permission)
+    }
+}
+
+/// Checks a `client_id`: VSCHAR (RFC 6749 appendix A.1), at most 255 of them, and not of the form of a user id, so
+/// that the subject of a client's token is never taken for a user (RFC 9700 §4.15).
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn check_client_id(client_id: &str) -> Result<(), String> {
+    if client_id.is_empty() || client_id.len() > 255 || !client_id.bytes().all(|byte| (0x20..=0x7E).contains(&byte)) {
+        return Err("client_id is 1 to 255 printable ASCII characters".into());
+    }
+    if client_id.trim() != client_id {
+        return Err("client_id must not begin or end with a space".into());
+    }
+    if Uuid::try_parse(client_id).is_ok() {
+        return Err("client_id must not have the form of a user id (a UUID)".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ccr_004_a_client_id_of_the_form_of_a_user_id_is_refused() {
+        for id in [
+            "018f4d2e-0000-7000-8000-000000000000",
+            "{018f4d2e-0000-7000-8000-000000000000}",
+            "urn:uuid:018f4d2e-0000-7000-8000-000000000000",
+            "018f4d2e000070008000000000000000",
+        ] {
+            assert!(check_client_id(id).is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_client_id_is_printable_ascii() {
+        assert!(check_client_id("% + : space \" \\ &").is_ok());
+        for id in ["", "é", "a\nb", "\0", " a", "a "] {
+            assert!(check_client_id(id).is_err(), "{id:?}");
+        }
+    }
+}

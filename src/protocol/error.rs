@@ -1,0 +1,137 @@
+//! The errors of RFC 6749 §5.2 and its extensions: what the client is told, and what only the log is told.
+
+use std::borrow::Cow;
+
+use crate::protocol::cause::Cause;
+use crate::protocol::identity::Identity;
+
+/// An error code that an OAuth endpoint may answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// RFC 6749 §5.2.
+    InvalidRequest,
+    /// RFC 6749 §5.2.
+    InvalidClient,
+    /// RFC 6749 §5.2.
+    InvalidGrant,
+    /// RFC 6749 §5.2.
+    UnauthorizedClient,
+    /// RFC 6749 §5.2.
+    UnsupportedGrantType,
+    /// RFC 6749 §5.2.
+    InvalidScope,
+    /// RFC 8707 §2.
+    InvalidTarget,
+    /// RFC 6750 §3.1: the access token that authenticates the caller is no good.
+    InvalidToken,
+    /// RFC 6750 §3.1: the access token that authenticates the caller does not allow this.
+    InsufficientScope,
+    /// The request could not be carried out just now (the name is that of RFC 6749 §4.1.2.1).
+    TemporarilyUnavailable,
+    /// A fault of the server (the name is that of RFC 6749 §4.1.2.1).
+    ServerError,
+}
+
+impl ErrorCode {
+    /// Every code.
+    pub const ALL: [Self; 11] = [
+        Self::InvalidRequest,
+        Self::InvalidClient,
+        Self::InvalidGrant,
+        Self::UnauthorizedClient,
+        Self::UnsupportedGrantType,
+        Self::InvalidScope,
+        Self::InvalidTarget,
+        Self::InvalidToken,
+        Self::InsufficientScope,
+        Self::TemporarilyUnavailable,
+        Self::ServerError,
+    ];
+
+    /// The value of the `error` member.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::ServerError => "server_error",
+        }
+    }
+}
+
+/// A refusal: a fixed sentence for the client, and the exact reason for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The `error` member.
+    pub code: ErrorCode,
+    /// The `error_description` member: one fixed sentence that holds nothing of the request and no secret.
+    pub description: &'static str,
+    /// The exact reason, for the log only; never a token, password or secret.
+    pub reason: Cow<'static, str>,
+    /// The cause against the token that was presented, where it was one that was refused.
+    pub cause: Option<Cause>,
+    /// Whom it is about, for the log only.
+    pub about: Option<Box<Identity>>,
+}
+
+impl Refusal {
+    /// A refusal whose description says all there is to say.
+    pub const fn new(code: ErrorCode, description: &'static str) -> Self {
+        Self { code, description, reason: Cow::Borrowed(description), cause: None, about: None }
+    }
+
+    /// The same refusal, with what only the log may know.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+
+    /// The same refusal, with whom it is about.
+    #[must_use]
+    pub fn about(mut self, identity: Identity) -> Self {
+        let known = self.about.take().map(|known| *known).unwrap_or_default();
+        self.about = Some(Box::new(known.and(identity)));
+        self
+    }
+
+    /// The same refusal, with the cause against the token that was presented.
+    #[must_use]
+    pub const fn by(mut self, cause: Cause) -> Self {
+        self.cause = Some(cause);
+        self
+    }
+
+    /// `invalid_request` with this sentence.
+    pub const fn invalid_request(description: &'static str) -> Self {
+        Self::new(ErrorCode::InvalidRequest, description)
+    }
+
+    /// `invalid_client`: the same sentence whatever was wrong (conformance CAU-003).
+    pub fn invalid_client(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(
+            ErrorCode::InvalidClient,
+            "Client authentication failed: check client_id and client_secret and send them in one way only.",
+        )
+        .because(reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gen_028_names_use_only_the_allowed_characters() {
+        for code in ErrorCode::ALL {
+            assert!(code.name().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What a request is granted: scope (RFC 6749 §3.3) and audience (RFC 8707).
+
+use crate::protocol::client::Client;
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::parameters::Parameters;
+use crate::protocol::resource;
+use crate::protocol::scope::Scope;
+
+/// What was granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// The scope.
+    pub scope: Scope,
+    /// The audiences.
+    pub audiences: Vec<String>,
+}
+
+/// The audiences that this server adds to those of the clients.
+#[derive(Clone, Copy, Debug)]
+pub struct Audiences<'a> {
+    /// For clients without audiences.
+    pub default: &'a str,
+    /// For reserved scopes, and only for them.
+    pub admin: &'a str,
+}
+
+/// Grants a client what it asks for on its own behalf. Reserved scopes are granted to confidential clients, never
+/// together with others, for the admin API alone; they are the default only when the client has nothing else.
+///
+/// # Errors
+/// `invalid_scope` or `invalid_target` when it asks for more than it may have.
+pub fn to_client(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -> Result<Granted, Refusal> {
+    let allowed = &client.settings.scope;
+    let (others, reserved) = allowed.split_reserved();
+    let default = if others.is_empty() && !client.is_public() { reserved } else { others };
+    let scope = choose_scope(asked.one("scope")?, allowed, default)?;
+    if !scope.has_reserved() {
+        return Ok(Granted { audiences: choose_audiences(client, asked, audiences)?, scope });
+    }
+    if client.is_public() || !scope.split_reserved().0.is_empty() {
+        return Err(Refusal::new(
+            ErrorCode::InvalidScope,
+            "The jeton: scopes are for confidential clients only and cannot be combined with others.",
+        ));
+    }
+    Ok(Granted { audiences: resource::choose(asked.all("resource"), &[audiences.admin.to_owned()])?, scope })
+}
+
+/// Grants what a user's login asks for, as far as the client alone decides: before the password is looked at, so that
+/// the answer says nothing about the user.
+///
+/// # Errors
+/// `invalid_scope` or `invalid_target` when it asks for more than the client may have.
+pub fn to_login(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -> Result<Granted, Refusal> {
+    let (allowed, _) = client.settings.scope.split_reserved();
+    let scope = choose_scope(asked.one("scope")?, &allowed, allowed.clone())?;
+    Ok(Granted { scope, audiences: choose_audiences(client, asked, audiences)? })
+}
+
+/// Limits a login to what the user may be granted: what was asked for by name must be allowed, a default is cut down.
+///
+/// # Errors
+/// `invalid_scope` when nothing is left, or something asked for is not allowed.
+pub fn limit_to_user(granted: Granted, user_scope: Option<&Scope>, was_asked: bool) -> Result<Granted, Refusal> {
+    let Some(allowed) = user_scope else { return Ok(granted) };
+    let within = granted.scope.intersection(allowed);
+    if granted.scope == within || (!was_asked && !within.is_empty()) {
+        return Ok(Granted { scope: within, ..granted });
+    }
+    Err(beyond("The user may not be granted this scope.", &granted.scope, allowed))
+}
+
+/// What is left of a session's grant when its client or user may have less than at the login: a power that was taken
+/// away ends with the next refresh.
+///
+/// # Errors
+/// `invalid_scope` or `invalid_target` when nothing is left.
+pub fn still_allowed(
+    granted: &Granted,
+    client: &Client,
+    user_scope: Option<&Scope>,
+    audiences: Audiences<'_>,
+) -> Result<Granted, Refusal> {
+    let mut scope = granted.scope.intersection(&client.settings.scope);
+    if let Some(allowed) = user_scope {
+        scope = scope.intersection(allowed);
+    }
+    if scope.is_empty() && !granted.scope.is_empty() {
+        let text = "Nothing of what was granted may be granted any more.";
+        return Err(Refusal::new(ErrorCode::InvalidScope, text));
+    }
+    let is_allowed = |audience: &&String| {
+        let own = &client.settings.audiences;
+        if own.is_empty() { audience.as_str() == audiences.default } else { own.contains(audience) }
+    };
+    let left: Vec<String> = granted.audiences.iter().filter(is_allowed).cloned().collect();
+    if left.is_empty() {
+        let text = "The client may no longer ask for tokens for these resources.";
+        return Err(Refusal::new(ErrorCode::InvalidTarget, text));
+    }
+    Ok(Granted { scope, audiences: left })
+}
+
+/// Narrows what a session was granted, for one access token (RFC 6749 §6, RFC 8707 §2.2).
+///
+/// # Errors
+/// `invalid_scope` or `invalid_target` when more is asked for than the session was granted.
+pub fn narrow(granted: &Granted, asked: &Parameters) -> Result<Granted, Refusal> {
+    Ok(Granted {
+        scope: choose_scope(asked.one("scope")?, &granted.scope, granted.scope.clone())?,
+        audiences: resource::choose(asked.all("resource"), &granted.audiences)?,
+    })
+}
+
+fn choose_scope(asked: Option<&str>, allowed: &Scope, default: Scope) -> Result<Scope, Refusal> {
+    let Some(text) = asked else { return Ok(default) };
+    let scope = Scope::parse(text).map_err(|_| {
+        Refusal::new(ErrorCode::InvalidScope, "The scope is not a list of names with single spaces between.")
+    })?;
+    if scope.is_within(allowed) {
+        Ok(scope)
+    } else {
+        Err(beyond("The scope goes beyond what may be granted here.", &scope, allowed))
+    }
+}
+
+/// The log names the scopes that are too much.
+fn beyond(description: &'static str, asked: &Scope, allowed: &Scope) -> Refusal {
+    let reason = format!("{description} Too much: {}. Allowed: {allowed}.", asked.without(allowed));
+    Refusal::new(ErrorCode::InvalidScope, description).because(reason)
+}
+
+fn choose_audiences(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -> Result<Vec<String>, Refusal> {
+    if client.settings.audiences.is_empty() {
+        resource::choose(asked.all("resource"), &[audiences.default.to_owned()])
+    } else {
+        resource::choose(asked.all("resource"), &client.settings.audiences)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::protocol::time::Timestamp;
+
+    const AUDIENCES: Audiences<'_> = Audiences { default: "https://default", admin: "https://admin" };
+
+    fn client(method: &str, scope: &str) -> Client {
+        let settings = json!({"token_endpoint_auth_method": method, "scope": scope, "audiences": ["https://a"]});
+        Client {
+            client_id: "c".into(),
+            settings: serde_json::from_value(settings).unwrap(),
+            secrets: vec![],
+            created_at: Timestamp::from_millis(0),
+            version: 1,
+        }
+    }
+
+    fn asked(body: &str) -> Parameters {
+        Parameters::from_form(body.as_bytes()).unwrap()
+    }
+
+    fn code(result: Result<Granted, Refusal>) -> ErrorCode {
+        result.unwrap_err().code
+    }
+
+    #[test]
+    fn reserved_scopes_come_alone_for_the_admin_api_to_confidential_clients() {
+        let both = client("client_secret_basic", "read jeton:read");
+        assert_eq!(to_client(&both, &asked(""), AUDIENCES).unwrap().scope.to_string(), "read");
+        let granted = to_client(&both, &asked("scope=jeton:read"), AUDIENCES).unwrap();
+        assert_eq!(granted.audiences, ["https://admin"]);
+        assert_eq!(code(to_client(&both, &asked("scope=read+jeton:read"), AUDIENCES)), ErrorCode::InvalidScope);
+        let target = asked("scope=jeton:read&resource=https://a");
+        assert_eq!(code(to_client(&both, &target, AUDIENCES)), ErrorCode::InvalidTarget);
+        assert_eq!(code(to_login(&both, &asked("scope=jeton:read"), AUDIENCES)), ErrorCode::InvalidScope);
+        let admin = client("client_secret_basic", "jeton:admin");
+        assert_eq!(to_client(&admin, &asked(""), AUDIENCES).unwrap().scope.to_string(), "jeton:admin");
+        let public = client("none", "jeton:admin");
+        assert_eq!(code(to_client(&public, &asked("scope=jeton:admin"), AUDIENCES)), ErrorCode::InvalidScope);
+    }
+
+    #[test]
+    fn a_user_limits_what_a_client_may_have() {
+        let granted = to_login(&client("none", "read write"), &asked(""), AUDIENCES).unwrap();
+        let read = Scope::parse("read").unwrap();
+        assert_eq!(limit_to_user(granted.clone(), Some(&read), false).unwrap().scope, read);
+        assert_eq!(code(limit_to_user(granted.clone(), Some(&read), true)), ErrorCode::InvalidScope);
+        assert_eq!(code(limit_to_user(granted.clone(), Some(&Scope::default()), false)), ErrorCode::InvalidScope);
+        assert_eq!(limit_to_user(granted.clone(), None, true).unwrap(), granted);
+    }
+
+    #[test]
+    fn rfr_015_a_refresh_narrows_and_never_widens() {
+        let granted = to_login(&client("none", "read write"), &asked("scope=read"), AUDIENCES).unwrap();
+        assert_eq!(code(narrow(&granted, &asked("scope=read+write"))), ErrorCode::InvalidScope);
+        assert_eq!(code(narrow(&granted, &asked("resource=https://b"))), ErrorCode::InvalidTarget);
+        assert_eq!(narrow(&granted, &asked("")).unwrap(), granted);
+    }
+}

@@ -1,0 +1,58 @@
+//! Whom a refusal is about, as a line of the log names it. Only what was proved stands here: an id that somebody merely
+//! claims may be a secret in the wrong place.
+
+use uuid::Uuid;
+
+use crate::protocol::claims::AccessClaims;
+
+/// Who and what a request stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The client.
+    pub client: Option<String>,
+    /// The user, or the client where it speaks for itself.
+    pub subject: Option<String>,
+    /// The session.
+    pub session: Option<Uuid>,
+    /// The id of the access token.
+    pub jti: Option<Uuid>,
+}
+
+impl Identity {
+    /// A client that exists.
+    pub fn of_client(client_id: &str) -> Self {
+        Self { client: Some(client_id.to_owned()), ..Self::default() }
+    }
+
+    /// A user that exists.
+    pub fn of_user(id: Uuid) -> Self {
+        Self { subject: Some(id.to_string()), ..Self::default() }
+    }
+
+    /// A session that an authentic token names.
+    pub fn of_session(id: Uuid) -> Self {
+        Self { session: Some(id), ..Self::default() }
+    }
+
+    /// What this one knows, and what the other one knows besides.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            client: self.client.or(other.client),
+            subject: self.subject.or(other.subject),
+            session: self.session.or(other.session),
+            jti: self.jti.or(other.jti),
+        }
+    }
+}
+
+impl From<&AccessClaims> for Identity {
+    fn from(claims: &AccessClaims) -> Self {
+        Self {
+            client: Some(claims.client_id.clone()),
+            subject: Some(claims.sub.clone()),
+            session: claims.sid,
+            jti: Some(claims.jti),
+        }
+    }
+}

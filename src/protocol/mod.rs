@@ -1,0 +1,19 @@
+//! The protocol's types and rules. No input or output, nothing asynchronous; the time is always an argument.
+
+pub mod backoff;
+pub mod bearer;
+pub mod cause;
+pub mod challenge;
+pub mod claims;
+pub mod client;
+pub mod error;
+pub mod form;
+pub mod grant;
+pub mod identity;
+pub mod parameters;
+pub mod resource;
+pub mod revocation;
+pub mod scope;
+pub mod session;
+pub mod time;
+pub mod user;

@@ -1,0 +1,196 @@
+//! The parameters of a request to an OAuth endpoint (RFC 6749 §3.2): an empty value counts as absent, a parameter
+//! that the endpoint knows must not repeat, an unknown one is ignored.
+
+use std::fmt;
+
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use zeroize::Zeroize;
+
+use crate::protocol::error::Refusal;
+use crate::protocol::form::{self, FormError};
+
+/// The parameters in the order in which they came.
+pub struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads an `application/x-www-form-urlencoded` body.
+    ///
+    /// # Errors
+    /// `invalid_request` when the percent-encoding is broken or the text is not UTF-8.
+    pub fn from_form(body: &[u8]) -> Result<Self, Refusal> {
+        let pairs = form::decode_pairs(body).map_err(|error| {
+            Refusal::invalid_request(match error {
+                FormError::Percent => "The form body is broken: a % is not followed by two hex digits.",
+                FormError::Utf8 => "The form body is not UTF-8.",
+            })
+        })?;
+        Ok(Self(pairs))
+    }
+
+    /// Reads a form in which anything may stand: what is not UTF-8 becomes U+FFFD, and a `%` that encodes nothing stays.
+    ///
+    /// # Errors
+    /// Never; it is read in the place of [`from_form`](Self::from_form).
+    pub fn from_any_form(body: &[u8]) -> Result<Self, Refusal> {
+        let pairs = form_urlencoded::parse(body).into_owned();
+        Ok(Self(pairs.collect()))
+    }
+
+    /// Reads a flat JSON object of strings; `resource` may be an array of strings, `null` counts as absent.
+    ///
+    /// # Errors
+    /// `invalid_request` for anything else, and for a name that stands twice.
+    pub fn from_json(body: &[u8]) -> Result<Self, Refusal> {
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        let pairs = deserializer.deserialize_map(FlatObject).map_err(|error| {
+            // Not the error's own text: it quotes what was sent, and that may be a secret.
+            Refusal::invalid_request("The body is not a flat JSON object of strings without repeated names.").because(
+                format!("JSON body: {:?} error at line {}, column {}", error.classify(), error.line(), error.column()),
+            )
+        })?;
+        deserializer.end().map_err(|_| Refusal::invalid_request("Something follows the JSON object in the body."))?;
+        Ok(Self(pairs))
+    }
+
+    /// The value of a parameter that must not repeat; an empty one is absent.
+    ///
+    /// # Errors
+    /// `invalid_request` when it stands more than once.
+    pub fn one(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
+        let mut values = self.all(name);
+        let first = values.next();
+        if values.next().is_some() {
+            return Err(Refusal::invalid_request("A parameter stands more than once.")
+                .because(format!("the parameter {name} stands more than once")));
+        }
+        Ok(first)
+    }
+
+    /// The value of a parameter that must not repeat; here an empty one is what was sent.
+    ///
+    /// # Errors
+    /// `invalid_request` when it stands more than once.
+    pub fn one_or_empty(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
+        let first = self.one(name)?;
+        Ok(first.or_else(|| self.0.iter().any(|(key, _)| key == name).then_some("")))
+    }
+
+    /// All values of a parameter that may repeat, empty ones left out.
+    pub fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What people choose and use elsewhere too. Tokens are not among them: they are many, they are long, and they end.
+const CLEARED: [&str; 2] = ["password", "client_secret"];
+
+impl Drop for Parameters {
+    /// Passwords and secrets do not stay in freed memory. The buffers of the network below are not ours to clear.
+    fn drop(&mut self) {
+        for (_, value) in self.0.iter_mut().filter(|(name, _)| CLEARED.contains(&name.as_str())) {
+            value.zeroize();
+        }
+    }
+}
+
+impl fmt::Debug for Parameters {
+    /// Names only: values may be passwords, secrets and tokens.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+struct FlatObject;
+
+impl<'de> Visitor<'de> for FlatObject {
+    type Value = Vec<(String, String)>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a flat object of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        use serde::de::Error;
+        let mut pairs = Vec::new();
+        let mut names = std::collections::HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if !names.insert(name.clone()) {
+                return Err(A::Error::custom("a name stands twice"));
+            }
+            match map.next_value::<serde_json::Value>()? {
+                serde_json::Value::Null => {}
+                serde_json::Value::String(text) => pairs.push((name, text)),
+                serde_json::Value::Array(items) if name == "resource" => {
+                    for item in items {
+                        let serde_json::Value::String(text) = item else {
+                            return Err(A::Error::custom("resource is not an array of strings"));
+                        };
+                        pairs.push((name.clone(), text));
+                    }
+                }
+                _ => return Err(A::Error::custom("a value is not a string")),
+            }
+        }
+        Ok(pairs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn gen_010_a_repeated_parameter_is_refused_and_an_unknown_one_may_repeat() {
+        let parameters = Parameters::from_form(b"scope=a&scope=a&foo=1&foo=2").unwrap();
+        assert!(parameters.one("scope").is_err());
+        assert_eq!(parameters.one("grant_type"), Ok(None));
+        assert_eq!(parameters.all("foo").count(), 2);
+    }
+
+    #[test]
+    fn gen_014_a_parameter_without_a_value_is_absent() {
+        let parameters = Parameters::from_form(b"scope=&scope=read").unwrap();
+        assert_eq!(parameters.one("scope"), Ok(Some("read")));
+    }
+
+    #[test]
+    fn gen_020_and_gen_021_broken_encoding_is_refused() {
+        for body in [&b"scope=%zz"[..], b"a=%", b"a=%e", b"username=%FF%FE", b"a=\xff"] {
+            assert!(Parameters::from_form(body).is_err(), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn gen_007_json_is_a_flat_object_of_strings() {
+        let good = Parameters::from_json(br#"{"grant_type":"password","resource":["a","b"],"scope":null}"#).unwrap();
+        assert_eq!(good.one("grant_type"), Ok(Some("password")));
+        assert_eq!(good.one("scope"), Ok(None));
+        assert_eq!(good.all("resource").count(), 2);
+        for body in [
+            r#"{"a":1}"#,
+            r#"{"a":{}}"#,
+            r#"{"a":["x"]}"#,
+            r#"{"resource":[1]}"#,
+            r#"{"a":"1","a":"2"}"#,
+            "[]",
+            "null",
+            "\"x\"",
+            "",
+            "{",
+            r#"{"a":"b"}x"#,
+            r#"{"a":true}"#,
+        ] {
+            assert!(Parameters::from_json(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_judged_without_a_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Parameters::from_form(&body);
+            let _ = Parameters::from_json(&body);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What can be revoked, and which tokens a revocation covers.
+//!
+//! Every revocation is an entry of the numbered log, and number order is commit order. A token carries the log number
+//! at which its session (or, for client_credentials, the token itself) began; a revocation of a user, a client or all
+//! covers what carries a smaller number. No clock is involved.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::protocol::cause::Cause;
+use crate::protocol::claims::AccessClaims;
+pub use crate::protocol::claims::SequenceNumber;
+use crate::protocol::time::Timestamp;
+
+/// What a revocation names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// One access token, by its `jti`: the same bytes can be spelled in several ways, its `jti` cannot.
+    Token(Uuid),
+    /// One session, with its refresh tokens and access tokens.
+    Session(Uuid),
+    /// Everything issued to a user so far.
+    User(Uuid),
+    /// Everything issued to a client so far.
+    Client(String),
+    /// Everything made with a key.
+    Key(String),
+    /// Everything issued so far.
+    All,
+}
+
+impl Target {
+    /// The name of the kind of target.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "token",
+            Self::Session(_) => "session",
+            Self::User(_) => "user",
+            Self::Client(_) => "client",
+            Self::Key(_) => "key",
+            Self::All => "all",
+        }
+    }
+
+    /// The id of the target; empty for `all`.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Token(id) | Self::Session(id) | Self::User(id) => id.to_string(),
+            Self::Client(id) | Self::Key(id) => id.clone(),
+            Self::All => String::new(),
+        }
+    }
+
+    /// Reads what [`kind`](Self::kind) and [`id`](Self::id) wrote.
+    pub fn from_parts(kind: &str, id: &str) -> Option<Self> {
+        Some(match kind {
+            "token" => Self::Token(id.parse().ok()?),
+            "session" => Self::Session(id.parse().ok()?),
+            "user" => Self::User(id.parse().ok()?),
+            "client" => Self::Client(id.to_owned()),
+            "key" => Self::Key(id.to_owned()),
+            "all" => Self::All,
+            _ => return None,
+        })
+    }
+
+    /// Whether a revocation of this target with this number covers the token. Keys are not judged here: a withdrawn
+    /// key is no longer in the key ring.
+    pub fn covers(&self, number: SequenceNumber, claims: &AccessClaims) -> bool {
+        match self {
+            Self::Token(id) => claims.jti == *id,
+            Self::Session(id) => claims.sid == Some(*id),
+            Self::User(id) => claims.sub == id.to_string() && number > claims.log,
+            Self::Client(id) => claims.client_id == *id && number > claims.log,
+            Self::All => number > claims.log,
+            Self::Key(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.id();
+        formatter.write_str(self.kind())?;
+        if id.is_empty() { Ok(()) } else { write!(formatter, " {id}") }
+    }
+}
+
+/// A revocation that is about to be written.
+#[derive(Clone, Debug)]
+pub struct NewRevocation {
+    /// What is revoked.
+    pub target: Target,
+    /// Why, as the token's cause of refusal.
+    pub cause: Cause,
+    /// Why, in the words of whoever revoked.
+    pub reason: Option<String>,
+    /// Until when an access token can exist that it covers: so long it is kept in memory.
+    pub covers_until: Timestamp,
+}
+
+/// A revocation as it stands in the log.
+#[derive(Clone, Debug)]
+pub struct Revocation {
+    /// Its place in the log.
+    pub number: SequenceNumber,
+    /// What is revoked.
+    pub target: Target,
+    /// Why, as the token's cause of refusal.
+    pub cause: Cause,
+    /// Why, in the words of whoever revoked.
+    pub reason: Option<String>,
+    /// Who revoked.
+    pub actor: String,
+    /// When, for people only: order is by number.
+    pub created_at: Timestamp,
+    /// Until when an access token can exist that it covers.
+    pub covers_until: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_reads_back_from_its_kind_and_id() {
+        let id = Uuid::from_u128(7);
+        for target in [
+            Target::Token(id),
+            Target::Session(id),
+            Target::User(id),
+            Target::Client("c".into()),
+            Target::Key("k".into()),
+            Target::All,
+        ] {
+            assert_eq!(Target::from_parts(target.kind(), &target.id()), Some(target));
+        }
+        assert_eq!(Target::from_parts("planet", ""), None);
+        assert_eq!(Target::from_parts("user", "not an id"), None);
+    }
+}

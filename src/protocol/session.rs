@@ -1,0 +1,164 @@
+//! Sessions and the rule of refreshing: rotation, the idempotent retry, and reuse.
+
+use uuid::Uuid;
+
+use crate::protocol::cause::Cause;
+use crate::protocol::client::Client;
+use crate::protocol::revocation::SequenceNumber;
+use crate::protocol::scope::Scope;
+use crate::protocol::time::Timestamp;
+
+/// How often one refresh may be repeated.
+pub const MOST_RETRIES: i64 = 3;
+
+/// A session: what a login with the refresh grant leaves behind. One row, however often it is refreshed.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its id, the `sid` of its tokens.
+    pub id: Uuid,
+    /// The user that logged in.
+    pub user_id: Uuid,
+    /// The client that it belongs to.
+    pub client_id: String,
+    /// What was granted.
+    pub scope: Scope,
+    /// The audiences that were granted.
+    pub audiences: Vec<String>,
+    /// SHA-256 of the nonce that its refresh tokens carry.
+    pub nonce_hash: [u8; 32],
+    /// The generation of the refresh token that is good now.
+    pub generation: i64,
+    /// How often the refresh that led to this generation was repeated.
+    pub retries: i64,
+    /// The log number at which it began.
+    pub log: SequenceNumber,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last refreshed, or began.
+    pub last_refreshed_at: Timestamp,
+    /// When it ends if it is not refreshed before.
+    pub idle_expires_at: Timestamp,
+    /// When it ends in any case.
+    pub expires_at: Timestamp,
+}
+
+/// What a presented refresh token leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshDecision {
+    /// The token is the newest: give it a successor.
+    Rotate,
+    /// The token is the newest and the client does not rotate: the same token stays good.
+    Keep,
+    /// The token was spent a moment ago and its successor was never used: give the same successor again.
+    Repeat,
+    /// The token was spent before: end the session.
+    Reuse,
+    /// The token is over, or of a future that this database does not know: refuse and change nothing.
+    Refuse(Cause),
+}
+
+impl Session {
+    /// When the session is over at the latest, as things stand.
+    pub fn ends_at(&self) -> Timestamp {
+        self.idle_expires_at.min(self.expires_at)
+    }
+
+    /// Decides on a refresh token of this session whose nonce was found to be right.
+    pub fn decide(&self, client: &Client, generation: i64, now: Timestamp) -> RefreshDecision {
+        if now >= self.ends_at() {
+            return RefreshDecision::Refuse(Cause::Expired);
+        }
+        if generation > self.generation {
+            // A restored database: the row is older than the token. Ending the session would punish the innocent.
+            return RefreshDecision::Refuse(Cause::NeverIssued);
+        }
+        if generation == self.generation {
+            return if client.rotates() { RefreshDecision::Rotate } else { RefreshDecision::Keep };
+        }
+        let since = now.millis() - self.last_refreshed_at.millis();
+        let within = (0..client.retry_window_millis()).contains(&since.max(0));
+        // While the successor is unused, the row's generation is the successor's.
+        if generation + 1 == self.generation && within && self.retries < MOST_RETRIES {
+            RefreshDecision::Repeat
+        } else {
+            RefreshDecision::Reuse
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::client::{AuthMethod, ClientSettings};
+
+    fn client(method: &str, rotation: bool, window: Option<i64>) -> Client {
+        let settings: ClientSettings = serde_json::from_value(serde_json::json!({
+            "token_endpoint_auth_method": method, "refresh_token_rotation": rotation, "retry_window": window,
+        }))
+        .unwrap();
+        Client { client_id: "c".into(), settings, secrets: vec![], created_at: at(0), version: 1 }
+    }
+
+    const fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn session() -> Session {
+        Session {
+            id: Uuid::nil(),
+            user_id: Uuid::nil(),
+            client_id: "c".into(),
+            scope: Scope::default(),
+            audiences: vec![],
+            nonce_hash: [0; 32],
+            generation: 5,
+            retries: 0,
+            log: 0,
+            created_at: at(0),
+            last_refreshed_at: at(100),
+            idle_expires_at: at(1000),
+            expires_at: at(2000),
+        }
+    }
+
+    #[test]
+    fn the_newest_token_rotates_unless_a_confidential_client_switched_it_off() {
+        let basic = "client_secret_basic";
+        assert_eq!(session().decide(&client(basic, true, None), 5, at(200)), RefreshDecision::Rotate);
+        assert_eq!(session().decide(&client(basic, false, None), 5, at(200)), RefreshDecision::Keep);
+        assert_eq!(session().decide(&client("none", false, None), 5, at(200)), RefreshDecision::Rotate);
+    }
+
+    #[test]
+    fn a_repeat_within_the_window_gets_the_same_successor_at_most_three_times() {
+        let client = client("client_secret_basic", true, None);
+        let mut session = session();
+        assert_eq!(session.decide(&client, 4, at(129)), RefreshDecision::Repeat);
+        assert_eq!(session.decide(&client, 4, at(130)), RefreshDecision::Reuse);
+        session.retries = MOST_RETRIES;
+        assert_eq!(session.decide(&client, 4, at(101)), RefreshDecision::Reuse);
+    }
+
+    #[test]
+    fn the_window_is_ten_seconds_for_a_public_client_and_zero_switches_it_off() {
+        assert_eq!(session().decide(&client("none", true, None), 4, at(109)), RefreshDecision::Repeat);
+        assert_eq!(session().decide(&client("none", true, None), 4, at(110)), RefreshDecision::Reuse);
+        assert_eq!(session().decide(&client("none", true, Some(0)), 4, at(100)), RefreshDecision::Reuse);
+    }
+
+    #[test]
+    fn an_older_generation_is_reuse_and_a_future_one_changes_nothing() {
+        let client = client("client_secret_basic", true, None);
+        assert_eq!(session().decide(&client, 3, at(101)), RefreshDecision::Reuse);
+        assert_eq!(session().decide(&client, 6, at(101)), RefreshDecision::Refuse(Cause::NeverIssued));
+    }
+
+    #[test]
+    fn rfr_026_idle_and_absolute_lifetime_end_it() {
+        let client = client("client_secret_basic", true, None);
+        assert_eq!(session().decide(&client, 5, at(1000)), RefreshDecision::Refuse(Cause::Expired));
+        let fresh = Session { idle_expires_at: at(5000), ..session() };
+        assert_eq!(fresh.decide(&client, 5, at(2000)), RefreshDecision::Refuse(Cause::Expired));
+        assert_eq!(client.settings.token_endpoint_auth_method, AuthMethod::ClientSecretBasic);
+    }
+}

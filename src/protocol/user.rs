@@ -1,0 +1,82 @@
+//! Users and the comparison of their names.
+
+use caseless::Caseless;
+use unicode_normalization::UnicodeNormalization;
+use uuid::Uuid;
+
+use crate::protocol::claims::ExtraClaims;
+use crate::protocol::scope::Scope;
+use crate::protocol::time::Timestamp;
+
+/// The longest username and the longest password, in bytes.
+pub const LONGEST_CREDENTIAL: usize = 1024;
+
+/// A user as it is kept.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The `sub` of its tokens.
+    pub id: Uuid,
+    /// The name as it was written.
+    pub username: String,
+    /// Argon2id (PHC string) of the password; none: it cannot log in.
+    pub password_hash: Option<String>,
+    /// What it may be granted; absent: whatever the client may.
+    pub scope: Option<Scope>,
+    /// Claims that go into its tokens.
+    pub claims: ExtraClaims,
+    /// Whether it may log in.
+    pub enabled: bool,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Counts its changes.
+    pub version: i64,
+}
+
+/// The form in which usernames are compared: Unicode NFKC and case folding.
+pub fn username_key(username: &str) -> String {
+    username.nfkc().default_case_fold().nfkc().collect()
+}
+
+/// Whether a text may be a username or a password on the wire: no control characters (RFC 6749 appendix A.15
+/// excludes CR and LF; the others never come from a keyboard), not too long.
+pub fn is_credential(text: &str) -> bool {
+    !text.is_empty() && text.len() <= LONGEST_CREDENTIAL && !text.chars().any(char::is_control)
+}
+
+/// Checks a username that is about to be created.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn check_username(username: &str) -> Result<(), String> {
+    if !is_credential(username) || username.len() > 255 {
+        return Err("username is 1 to 255 bytes without control characters".into());
+    }
+    if username.trim() != username {
+        return Err("username must not begin or end with white space".into());
+    }
+    if Uuid::try_parse(username).is_ok() {
+        return Err("username must not have the form of a user id (a UUID)".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames_are_compared_after_normalisation_and_case_folding() {
+        for (one, other) in [("Alice", "aLICE"), ("straße", "STRASSE"), ("\u{FB01}n", "fin"), ("e\u{301}", "\u{E9}")] {
+            assert_eq!(username_key(one), username_key(other));
+        }
+        assert_ne!(username_key("alice"), username_key("alice "));
+    }
+
+    #[test]
+    fn control_characters_are_no_part_of_a_username() {
+        for name in ["", "a\0", "alice\r\n", "\u{1b}[2J", "a\u{85}", " a", "018f4d2e-0000-7000-8000-000000000000"] {
+            assert!(check_username(name).is_err(), "{name:?}");
+        }
+        assert!(check_username("bob@example.com").is_ok());
+    }
+}

@@ -1,0 +1,97 @@
+//! Clients in memory: a bounded cache that the log keeps true.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quick_cache::sync::Cache;
+
+use crate::protocol::client::Client;
+use crate::protocol::revocation::SequenceNumber;
+
+/// The most clients that are remembered.
+const MOST: usize = 10_000;
+
+#[derive(Clone)]
+struct Held {
+    client: Arc<Client>,
+    as_of: SequenceNumber,
+}
+
+/// Remembered clients. A client that was read from the database is kept only if everything that is applied was part of
+/// what was read; else a change that was applied in between would be missed for ever.
+pub(crate) struct ClientCache {
+    held: Cache<String, Held>,
+    applied: Mutex<SequenceNumber>,
+}
+
+impl Default for ClientCache {
+    fn default() -> Self {
+        Self { held: Cache::new(MOST), applied: Mutex::default() }
+    }
+}
+
+impl ClientCache {
+    pub(crate) fn get(&self, client_id: &str) -> Option<Arc<Client>> {
+        self.held.get(client_id).map(|held| held.client)
+    }
+
+    /// Keeps a client as the database showed it when the log head was `as_of`.
+    pub(crate) fn put(&self, client: Arc<Client>, as_of: SequenceNumber) {
+        let applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        if as_of >= *applied {
+            self.held.insert(client.client_id.clone(), Held { client, as_of });
+        }
+    }
+
+    /// Drops a client that the entry `number` of the log changed, unless it was read after that.
+    pub(crate) fn drop_older(&self, client_id: &str, number: SequenceNumber) {
+        let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        *applied = number.max(*applied);
+        if self.held.get(client_id).is_some_and(|held| held.as_of < number) {
+            self.held.remove(client_id);
+        }
+    }
+
+    /// Notes up to where the log is applied.
+    pub(crate) fn applied(&self, number: SequenceNumber) {
+        let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        *applied = number.max(*applied);
+    }
+
+    /// Forgets everything: the log begins anew at `head`.
+    pub(crate) fn clear(&self, head: SequenceNumber) {
+        let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        *applied = head;
+        self.held.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::time::Timestamp;
+
+    fn client(id: &str) -> Arc<Client> {
+        Arc::new(Client {
+            client_id: id.into(),
+            settings: serde_json::from_str("{}").unwrap(),
+            secrets: vec![],
+            created_at: Timestamp::from_millis(0),
+            version: 1,
+        })
+    }
+
+    #[test]
+    fn a_client_that_was_read_before_its_change_is_not_kept() {
+        let cache = ClientCache::default();
+        cache.put(client("a"), 5);
+        cache.drop_older("a", 6);
+        assert!(cache.get("a").is_none());
+        // The answer to a question that was asked before the change arrives after it.
+        cache.put(client("a"), 5);
+        assert!(cache.get("a").is_none());
+        cache.put(client("a"), 6);
+        assert!(cache.get("a").is_some());
+        cache.drop_older("a", 6);
+        assert!(cache.get("a").is_some());
+    }
+}

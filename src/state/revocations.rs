@@ -1,0 +1,188 @@
+//! The revocations in force.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::protocol::cause::Cause;
+use crate::protocol::claims::AccessClaims;
+use crate::protocol::revocation::{Revocation, SequenceNumber, Target};
+use crate::protocol::time::Timestamp;
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    number: SequenceNumber,
+    covers_until: Timestamp,
+    cause: Cause,
+}
+
+/// The newest revocation of each target that may still cover a living access token.
+#[derive(Debug, Default)]
+pub(crate) struct Revocations {
+    tokens: HashMap<Uuid, Held>,
+    sessions: HashMap<Uuid, Held>,
+    users: HashMap<Uuid, Held>,
+    clients: HashMap<String, Held>,
+    /// What ended because its user is disabled or deleted.
+    of_lost_users: HashMap<Uuid, Held>,
+    /// What ended because its client is disabled or deleted.
+    of_lost_clients: HashMap<String, Held>,
+    all: Option<Held>,
+    /// When the first of them is over, if there is one.
+    first_over: Option<Timestamp>,
+}
+
+impl Revocations {
+    pub(crate) fn add(&mut self, revocation: &Revocation) {
+        if !matches!(revocation.target, Target::Key(_)) {
+            self.first_over =
+                Some(self.first_over.map_or(revocation.covers_until, |first| first.min(revocation.covers_until)));
+        }
+        let held = Held { number: revocation.number, covers_until: revocation.covers_until, cause: revocation.cause };
+        let is_lost = revocation.cause.is_about_the_subject();
+        let users = if is_lost { &mut self.of_lost_users } else { &mut self.users };
+        let clients = if is_lost { &mut self.of_lost_clients } else { &mut self.clients };
+        match &revocation.target {
+            Target::Token(id) => newest(self.tokens.entry(*id).or_insert(held), held),
+            Target::Session(id) => newest(self.sessions.entry(*id).or_insert(held), held),
+            Target::User(id) => newest(users.entry(*id).or_insert(held), held),
+            Target::Client(id) => newest(clients.entry(id.clone()).or_insert(held), held),
+            Target::All => newest(self.all.get_or_insert(held), held),
+            Target::Key(_) => {}
+        }
+    }
+
+    /// The cause of a revocation that covers the token, in the order of the list of causes.
+    pub(crate) fn covering(&self, claims: &AccessClaims) -> Option<Cause> {
+        self.all_covering(claims).map(|(cause, _)| cause).min()
+    }
+
+    /// Every revocation that covers the token: its cause and number.
+    pub(crate) fn all_covering(&self, claims: &AccessClaims) -> impl Iterator<Item = (Cause, SequenceNumber)> {
+        let later = |held: &&Held| held.number > claims.log;
+        let user = claims.user();
+        [
+            self.tokens.get(&claims.jti),
+            claims.sid.and_then(|id| self.sessions.get(&id)),
+            user.and_then(|id| self.users.get(&id)).filter(later),
+            user.and_then(|id| self.of_lost_users.get(&id)).filter(later),
+            self.clients.get(&claims.client_id).filter(later),
+            self.of_lost_clients.get(&claims.client_id).filter(later),
+            self.all.as_ref().filter(later),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|held| (held.cause, held.number))
+    }
+
+    /// Drops what is over. Walks through all, but only if there is something to drop.
+    pub(crate) fn forget_before(&mut self, now: Timestamp) {
+        if self.first_over.is_none_or(|first| first > now) {
+            return;
+        }
+        let mut first_over: Option<Timestamp> = None;
+        let mut in_force = |held: &Held| {
+            let is_in_force = held.covers_until > now;
+            if is_in_force {
+                first_over = Some(first_over.map_or(held.covers_until, |first| first.min(held.covers_until)));
+            }
+            is_in_force
+        };
+        retain(&mut self.tokens, &mut in_force);
+        retain(&mut self.sessions, &mut in_force);
+        retain(&mut self.users, &mut in_force);
+        retain(&mut self.clients, &mut in_force);
+        retain(&mut self.of_lost_users, &mut in_force);
+        retain(&mut self.of_lost_clients, &mut in_force);
+        self.all = self.all.filter(in_force);
+        self.first_over = first_over;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        let all = usize::from(self.all.is_some());
+        let holders = self.of_lost_users.len() + self.of_lost_clients.len();
+        self.tokens.len() + self.sessions.len() + self.users.len() + self.clients.len() + holders + all
+    }
+}
+
+/// Keeps those in force, and gives the memory of a flood back.
+fn retain<K: Eq + std::hash::Hash>(map: &mut HashMap<K, Held>, in_force: &mut impl FnMut(&Held) -> bool) {
+    map.retain(|_, held| in_force(held));
+    if map.len() < map.capacity() / 4 {
+        map.shrink_to(map.len() * 2);
+    }
+}
+
+/// Keeps the one with the greater number, and the longer cover.
+fn newest(held: &mut Held, new: Held) {
+    let covers_until = held.covers_until.max(new.covers_until);
+    if new.number > held.number {
+        *held = new;
+    }
+    held.covers_until = covers_until;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn claims(user: u128, client: u8, jti: u128, sid: u128, log: i64) -> AccessClaims {
+        serde_json::from_value(json!({
+            "iss": "i", "sub": Uuid::from_u128(user), "aud": "a", "client_id": format!("c{client}"), "iat": 0, "exp": 1,
+            "jti": Uuid::from_u128(jti), "sid": Uuid::from_u128(sid), "log": log,
+        }))
+        .unwrap()
+    }
+
+    fn target() -> impl Strategy<Value = Target> {
+        prop_oneof![
+            (0u128..3).prop_map(|id| Target::Token(Uuid::from_u128(id))),
+            (0u128..3).prop_map(|id| Target::Session(Uuid::from_u128(id))),
+            (0u128..3).prop_map(|id| Target::User(Uuid::from_u128(id))),
+            (0u8..3).prop_map(|id| Target::Client(format!("c{id}"))),
+            Just(Target::All),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_view_agrees_with_a_naive_scan_of_the_log(
+            log in proptest::collection::vec((target(), 0i64..20), 0..12).prop_map(|entries| {
+                entries.into_iter().zip(1..).map(|((target, until), number)| (number, target, until)).collect::<Vec<_>>()
+            }),
+            order in any::<prop::sample::Index>(),
+            times in proptest::collection::vec(0i64..20, 1..4),
+            (user, client, jti, sid, at) in (0u128..3, 0u8..3, 0u128..3, 0u128..3, 0i64..13),
+        ) {
+            let claims = claims(user, client, jti, sid, at);
+            let mut revocations = Revocations::default();
+            // At a start they do not come in the order of the log.
+            let middle = if log.is_empty() { 0 } else { order.index(log.len()) };
+            for (number, target, until) in log[middle..].iter().chain(&log[..middle]) {
+                revocations.add(&Revocation {
+                    number: *number, target: target.clone(), cause: Cause::TokenRevoked, reason: None, actor: String::new(),
+                    created_at: Timestamp::from_millis(0), covers_until: Timestamp::from_millis(*until),
+                });
+            }
+            let covered = |now: i64| {
+                log.iter().any(|(number, target, until)| *until > now && target.covers(*number, &claims))
+            };
+            prop_assert_eq!(revocations.covering(&claims).is_some(), covered(-1));
+            let mut times = times;
+            times.sort_unstable();
+            for now in times {
+                revocations.forget_before(Timestamp::from_millis(now));
+                // What is in force is never forgotten; of one target, the newest may be kept for as long as the longest.
+                if covered(now) {
+                    prop_assert!(revocations.covering(&claims).is_some());
+                }
+                if log.iter().all(|(_, _, until)| *until <= now) {
+                    prop_assert_eq!(revocations.len(), 0);
+                }
+            }
+        }
+    }
+}

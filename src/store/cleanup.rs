@@ -1,0 +1,289 @@
+//! Upkeep: what is over is removed, in small batches.
+//!
+//! Nobody waits for a batch for long, and a batch waits for nobody: rows that somebody else has locked are left for the
+//! next round. So two nodes that remove the same things at once share the work, and cannot block each other or a request.
+//!
+//! A round walks along an index and never turns back: rows that were just removed still stand in the indexes of Postgres
+//! until they are cleaned, and looking for the next batch from the beginning would pass all of them each time.
+
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::protocol::time::Timestamp;
+use crate::store::database::Dialect;
+use crate::store::row::{Value, values};
+use crate::store::{Result, Store};
+
+/// Rows that the first statement of a round looks at.
+const FIRST_BATCH: i64 = 100;
+/// The fewest and the most rows that one statement looks at. Fewer would only cost more commits.
+const BATCHES: (i64, i64) = (500, 5000);
+/// The time that a batch may take: it becomes smaller above it, and larger below half of it.
+const BATCH_TIME: Duration = Duration::from_millis(50);
+/// Seconds for which a revocation is kept at least when what it covers is over: were it gone by a clock that is ahead, a
+/// token would be good again when the clock is put right.
+const REVOCATIONS_KEPT: i64 = 30 * 24 * 3600;
+/// Seconds for which audit records are kept.
+const AUDIT_LIFE: i64 = 400 * 24 * 3600;
+/// Seconds after which a silent node is forgotten.
+const NODE_LIFE: i64 = 3600;
+/// Seconds for which failed logins to an account are remembered after the last one; by then they are forgiven.
+const GUESSES_LIFE: i64 = 30 * 24 * 3600;
+/// Seconds after the last login for which a user is known from a network.
+const NETWORK_LIFE: i64 = 180 * 24 * 3600;
+
+/// Until when rows were over that are removed now; the second argument is the time in seconds for which what is over is
+/// kept to be explained.
+type Limit = fn(Timestamp, i64) -> Timestamp;
+
+/// A kind of row that is over some day.
+struct Kind {
+    /// Its name in the metrics and the log.
+    name: &'static str,
+    over_before: Limit,
+    walk: Walk,
+}
+
+/// How the rows of a kind are found.
+enum Walk {
+    /// Along an index on the moment at which they are over. `$1`: the moment to begin at, `$2`: that before which they are
+    /// over, `$3`: the most rows. Gives the moments of what was removed, as `position`.
+    ByMoment { postgres: &'static str, sqlite: &'static str },
+    /// Along the primary key, past all rows: what says that they are over is in no index. `part` gives the last id of a
+    /// part of `$2` rows after `$1`; the others remove what is over before `$3` after `$1` up to `$2`.
+    ById { part: &'static str, postgres: &'static str, sqlite: &'static str },
+}
+
+/// Removes rows of a table whose moment has passed; there is an index on it.
+#[rustfmt::skip]
+macro_rules! by_moment {
+    ($table:literal, $moment:literal $(, $condition:literal)?) => {
+        Walk::ByMoment {
+            postgres: concat!(
+                "DELETE FROM ", $table, " WHERE ctid = ANY (ARRAY(SELECT ctid FROM ", $table, " WHERE ", $moment,
+                " >= $1 AND ", $moment, " < $2 ", $("AND ", $condition,)? " ORDER BY ", $moment,
+                " LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING ", $moment, " AS position"
+            ),
+            sqlite: concat!(
+                "DELETE FROM ", $table, " WHERE rowid IN (SELECT rowid FROM ", $table, " WHERE ", $moment,
+                " >= $1 AND ", $moment, " < $2 ", $("AND ", $condition,)? " ORDER BY ", $moment,
+                " LIMIT $3) RETURNING ", $moment, " AS position"
+            ),
+        }
+    };
+}
+
+/// Removes rows of a table that are over by a condition, part by part.
+#[rustfmt::skip]
+macro_rules! by_id {
+    ($table:literal, $condition:literal) => {
+        Walk::ById {
+            part: concat!("SELECT id AS position FROM ", $table, " WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2"),
+            postgres: concat!(
+                "DELETE FROM ", $table, " WHERE ctid = ANY (ARRAY(SELECT ctid FROM ", $table,
+                " WHERE id > $1 AND id <= $2 AND (", $condition, ") FOR UPDATE SKIP LOCKED)) RETURNING 1 AS one"
+            ),
+            sqlite: concat!(
+                "DELETE FROM ", $table, " WHERE id > $1 AND id <= $2 AND (", $condition, ") RETURNING 1 AS one"
+            ),
+        }
+    };
+}
+
+/// Everything that is over some day. A further kind is a further line here.
+///
+/// What is looked up in another table is a value and no EXISTS: for that, Postgres may read the whole other table for each
+/// batch.
+#[rustfmt::skip]
+const KINDS: [Kind; 8] = [
+    // The end of a session by disuse moves at each refresh and is in no index. One that was ended is kept as long as one
+    // that came to its end; the log has the moment.
+    Kind { name: "sessions", over_before: |now, history| now.plus_seconds(-history), walk: by_id!(
+        "sessions",
+        "expires_at < $3 OR idle_expires_at < $3 OR (ended AND (SELECT min(log.created_at) FROM log \
+         WHERE log.target_id = sessions.id AND log.kind = 'session') < $3)"
+    ) },
+    Kind { name: "token_revocations", over_before: revocations, walk: by_moment!("log", "covers_until", "kind = 'token'") },
+    // Behind the sessions themselves, since what ended one is told as long as it is kept. The list is that of the index.
+    Kind { name: "session_revocations", over_before: revocations, walk: by_moment!(
+        "log", "covers_until",
+        "kind IN ('token', 'session', 'user', 'client', 'key', 'all') AND kind = 'session' AND \
+         (SELECT sessions.id FROM sessions WHERE sessions.id = log.target_id) IS NULL"
+    ) },
+    Kind { name: "log_entries", over_before: |now, _| now, walk: by_moment!("log", "expires_at", "kind <> 'token'") },
+    Kind { name: "audit_records", over_before: |now, _| now.plus_seconds(-AUDIT_LIFE), walk: by_moment!("audit", "at") },
+    Kind { name: "nodes", over_before: |now, _| now.plus_seconds(-NODE_LIFE), walk: by_moment!("nodes", "heartbeat_at") },
+    Kind { name: "guesses", over_before: |now, _| now.plus_seconds(-GUESSES_LIFE), walk: by_moment!("guesses", "last_at") },
+    Kind { name: "known_networks", over_before: |now, _| now.plus_seconds(-NETWORK_LIFE), walk: by_moment!("known_networks", "last_login_at") },
+];
+
+fn revocations(now: Timestamp, history: i64) -> Timestamp {
+    now.plus_seconds(-history.max(REVOCATIONS_KEPT))
+}
+
+/// The names of the kinds of rows that upkeep removes.
+pub fn swept_kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name)
+}
+
+/// A round of upkeep: how far it is, and what it has removed.
+#[derive(Debug)]
+pub struct Round {
+    now: Timestamp,
+    history: i64,
+    kind: usize,
+    /// Where the next batch of the kind begins.
+    moment: i64,
+    id: Uuid,
+    batch: i64,
+    removed: [usize; KINDS.len()],
+}
+
+impl Round {
+    /// A round that begins. Sessions are kept for `history` seconds more when they are over, so that they can be
+    /// explained; so are revocations, and no less than 30 days.
+    pub fn new(now: Timestamp, history: i64) -> Self {
+        let removed = [0; KINDS.len()];
+        Self { now, history, kind: 0, moment: i64::MIN, id: Uuid::nil(), batch: FIRST_BATCH, removed }
+    }
+
+    /// How many rows were removed so far, by the kind's name.
+    pub fn removed(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        swept_kinds().zip(self.removed)
+    }
+
+    /// The batches shrink when the database is slow or busy.
+    fn adapt(&mut self, took: Duration) {
+        if took > BATCH_TIME {
+            self.batch = (self.batch / 2).max(BATCHES.0);
+        } else if took < BATCH_TIME / 2 {
+            self.batch = (self.batch * 2).min(BATCHES.1);
+        }
+    }
+}
+
+/// A statement with the time of the database, in milliseconds, between its parts.
+macro_rules! for_clock {
+    ($store:ident, $first:literal $(, $next:literal)*) => {
+        match $store.dialect() {
+            Dialect::Postgres => {
+                concat!($first $(, "(extract(epoch FROM clock_timestamp()) * 1000)::bigint", $next)*)
+            }
+            Dialect::Sqlite => concat!($first $(, "CAST(unixepoch('subsec') * 1000 AS INTEGER)", $next)*),
+        }
+    };
+}
+
+impl Store {
+    /// Removes the next batch of a round. Gives whether the round goes on.
+    ///
+    /// # Errors
+    /// When the database cannot be reached; the round can go on later.
+    pub async fn sweep(&self, round: &mut Round) -> Result<bool> {
+        let Some(kind) = KINDS.get(round.kind) else { return Ok(false) };
+        let begun = Instant::now();
+        let over_before = (kind.over_before)(round.now, round.history);
+        let is_done = match &kind.walk {
+            Walk::ByMoment { postgres, sqlite } => {
+                let rows = self.remove(postgres, sqlite, values![round.moment, over_before, round.batch]).await?;
+                round.removed[round.kind] += rows.len();
+                for row in &rows {
+                    round.moment = round.moment.max(row.get("position")?);
+                }
+                i64::try_from(rows.len()).unwrap_or(i64::MAX) < round.batch
+            }
+            Walk::ById { part, postgres, sqlite } => {
+                let last = self.database.query_one(part, values![round.id, round.batch - 1]).await?;
+                let until = last.as_ref().map(|row| row.get("position")).transpose()?.unwrap_or(Uuid::max());
+                round.removed[round.kind] +=
+                    self.remove(postgres, sqlite, values![round.id, until, over_before]).await?.len();
+                round.id = until;
+                last.is_none()
+            }
+        };
+        round.adapt(begun.elapsed());
+        if is_done {
+            round.kind += 1;
+            (round.moment, round.id) = (i64::MIN, Uuid::nil());
+        }
+        Ok(round.kind < KINDS.len())
+    }
+
+    async fn remove(
+        &self,
+        postgres: &'static str,
+        sqlite: &'static str,
+        values: Vec<Value>,
+    ) -> Result<Vec<crate::store::row::Row>> {
+        let sql = if self.dialect() == Dialect::Postgres { postgres } else { sqlite };
+        self.database.write(sql, values).await
+    }
+
+    /// Takes the turn of upkeep for a node until `hold` has passed, if nobody has it and `rest` has passed since the last
+    /// round. Times count by the clock of the database. A turn that seems to be taken for longer than either was taken
+    /// before that clock was set back, and is free.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn upkeep_take(&self, node: Uuid, hold: Duration, rest: Duration) -> Result<bool> {
+        let sql = for_clock!(
+            self,
+            "UPDATE upkeep SET holder = $1, free_at = ",
+            " + $2 WHERE id = 1 AND (free_at <= ",
+            " OR free_at > ",
+            " + $3) RETURNING id"
+        );
+        let values = values![node, millis(hold), millis(hold.max(rest))];
+        Ok(!self.database.write(sql, values).await?.is_empty())
+    }
+
+    /// Prolongs the turn of a node until `hold` has passed from now. Gives whether it still has it.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn upkeep_hold(&self, node: Uuid, hold: Duration) -> Result<bool> {
+        let sql = for_clock!(self, "UPDATE upkeep SET free_at = ", " + $2 WHERE id = 1 AND holder = $1 RETURNING id");
+        Ok(!self.database.write(sql, values![node, millis(hold)]).await?.is_empty())
+    }
+
+    /// Ends the turn of a node after a complete round: nobody begins another one before `rest` has passed.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn upkeep_end(&self, node: Uuid, rest: Duration) -> Result<()> {
+        let sql = for_clock!(
+            self,
+            "UPDATE upkeep SET holder = NULL, ended_at = ",
+            ", free_at = ",
+            " + $2 WHERE id = 1 AND holder = $1"
+        );
+        self.database.write(sql, values![node, millis(rest)]).await.map(drop)
+    }
+
+    /// When the last complete round of upkeep ended, on whichever node.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn upkeep_ended_at(&self) -> Result<Option<Timestamp>> {
+        let row = self.database.query_one("SELECT ended_at FROM upkeep WHERE id = 1", vec![]).await?;
+        let ended_at: Option<i64> = row.map(|row| row.get("ended_at")).transpose()?.flatten();
+        Ok(ended_at.map(Timestamp::from_millis))
+    }
+
+    /// Writes the write-ahead log of SQLite back into the file and makes it empty: while there is always somebody who
+    /// reads, it would keep the size that it had. Postgres does that by itself.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn shorten_journal(&self) -> Result<()> {
+        match self.dialect() {
+            Dialect::Postgres => Ok(()),
+            Dialect::Sqlite => self.database.write("PRAGMA wal_checkpoint(TRUNCATE)", vec![]).await.map(drop),
+        }
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4)
+}

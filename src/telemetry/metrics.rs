@@ -1,0 +1,128 @@
+//! What is counted and shown at `/metrics`.
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::passwords::pool::PasswordPool;
+use crate::protocol::time::Timestamp;
+use crate::state::Measures;
+
+/// Labels of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Refused {
+    endpoint: &'static str,
+    cause: &'static str,
+}
+
+/// Labels of an issued token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Issued {
+    grant: &'static str,
+}
+
+/// Labels of what upkeep removed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Removed {
+    kind: &'static str,
+}
+
+/// Labels of an attempt that has to wait.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Waits {
+    failures: &'static str,
+}
+
+/// The counters of a node.
+#[derive(Debug)]
+pub struct Metrics {
+    refusals: Family<Refused, Counter>,
+    issued: Family<Issued, Counter>,
+    removed: Family<Removed, Counter>,
+    /// Seconds since the epoch.
+    upkeep_ended: Gauge,
+    throttled: Family<Waits, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let removed = Family::<Removed, Counter>::default();
+        // Shown as 0 from the start, so that their growth can be asked for.
+        for kind in crate::store::swept_kinds() {
+            drop(removed.get_or_create(&Removed { kind }));
+        }
+        Self {
+            refusals: Family::default(),
+            issued: Family::default(),
+            removed,
+            upkeep_ended: Gauge::default(),
+            throttled: Family::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts rows that upkeep removed.
+    pub fn removed(&self, kind: &'static str, rows: usize) {
+        self.removed.get_or_create(&Removed { kind }).inc_by(rows as u64);
+    }
+
+    /// Notes when the last complete round of upkeep ended.
+    pub fn upkeep_ended(&self, at: Timestamp) {
+        self.upkeep_ended.set(at.millis() / 1000);
+    }
+
+    /// Counts a refusal.
+    pub fn refused(&self, endpoint: &'static str, cause: &'static str) {
+        self.refusals.get_or_create(&Refused { endpoint, cause }).inc();
+    }
+
+    /// How many refusals were counted.
+    #[cfg(test)]
+    pub(crate) fn refusals(&self, endpoint: &'static str, cause: &'static str) -> u64 {
+        self.refusals.get_or_create(&Refused { endpoint, cause }).get()
+    }
+
+    /// Counts an attempt that has to wait, because of failures under a name of this kind.
+    pub(crate) fn throttled(&self, failures: &'static str) {
+        self.throttled.get_or_create(&Waits { failures }).inc();
+    }
+
+    /// Counts an issued access token.
+    pub fn issued(&self, grant: &'static str) {
+        self.issued.get_or_create(&Issued { grant }).inc();
+    }
+
+    /// The text of `/metrics`, with what the view and the pool of passwords measure and with values of this
+    /// moment.
+    pub fn text(
+        &self,
+        view: &Measures,
+        passwords: &PasswordPool,
+        gauges: &[(&'static str, &'static str, f64)],
+    ) -> String {
+        let mut registry = Registry::with_prefix("jeton");
+        view.register(&mut registry);
+        passwords.register(&mut registry);
+        registry.register("refusals", "Requests that were refused, by endpoint and cause", self.refusals.clone());
+        registry.register("tokens_issued", "Access tokens that were issued, by grant", self.issued.clone());
+        let removed = "Rows that upkeep removed because they were over, by kind";
+        registry.register("upkeep_removed", removed, self.removed.clone());
+        let ended = "When the last complete round of upkeep ended on any node, in seconds since the epoch; 0: not yet";
+        registry.register("upkeep_last_round_timestamp_seconds", ended, self.upkeep_ended.clone());
+        let help = "Attempts to guess that had to wait, by what there were too many failures of";
+        registry.register("throttled", help, self.throttled.clone());
+        for (name, help, value) in gauges {
+            let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+            gauge.set(*value);
+            registry.register(*name, *help, gauge);
+        }
+        let mut buffer = String::new();
+        match text::encode(&mut buffer, &registry) {
+            Ok(()) => buffer,
+            Err(_) => String::new(),
+        }
+    }
+}

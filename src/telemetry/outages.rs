@@ -1,0 +1,93 @@
+//! What the log says of requests that could not be decided.
+//!
+//! While a database is away that is nearly every request, each for the same reason: a line for each would drown what
+//! matters and fill a disk. So each reason is told at once, and then now and then with the number of requests it met; a
+//! request of its own is found at level `debug`, and all are counted at `/metrics`.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::protocol::cause::Cause;
+
+/// The least time between two lines with the same reason.
+const BETWEEN: Duration = Duration::from_secs(10);
+/// The most reasons that are told apart.
+const MOST: usize = 64;
+
+/// Which reasons were told, when, and how many requests were not told since.
+#[derive(Debug, Default)]
+pub struct Outages(Mutex<HashMap<String, (Instant, u64)>>);
+
+impl Outages {
+    /// A request at this endpoint could not be decided.
+    pub fn note(&self, endpoint: &'static str, reason: &str, request_id: Uuid, address: IpAddr) {
+        match self.untold(reason, Instant::now()) {
+            Some(0) => tracing::error!(
+                endpoint,
+                cause = Cause::CouldNotCheck.name(),
+                reason,
+                %request_id,
+                %address,
+                "a request could not be decided and was answered 503; more of this kind are told together"
+            ),
+            Some(others) => {
+                tracing::error!(
+                    endpoint,
+                    cause = Cause::CouldNotCheck.name(),
+                    reason,
+                    others,
+                    "requests still cannot be decided"
+                )
+            }
+            None => tracing::debug!(endpoint, reason, %request_id, %address, "could not be decided"),
+        }
+    }
+
+    /// How many requests met this reason without being told, if it is time to tell.
+    fn untold(&self, reason: &str, now: Instant) -> Option<u64> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, others)) = told.get_mut(reason) {
+            *others += 1;
+            if now.duration_since(*at) < BETWEEN {
+                return None;
+            }
+            *at = now;
+            return Some(std::mem::take(others));
+        }
+        if told.len() >= MOST {
+            told.retain(|_, (at, _)| now.duration_since(*at) < BETWEEN);
+        }
+        if told.len() >= MOST {
+            return None;
+        }
+        told.insert(reason.to_owned(), (now, 0));
+        Some(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_is_told_at_once_and_then_now_and_then_with_a_number() {
+        let (outages, now) = (Outages::default(), Instant::now());
+        assert_eq!(outages.untold("down", now), Some(0));
+        assert_eq!(outages.untold("down", now + BETWEEN / 2), None);
+        assert_eq!(outages.untold("full", now + BETWEEN / 2), Some(0));
+        assert_eq!(outages.untold("down", now + BETWEEN), Some(2));
+        assert_eq!(outages.untold("down", now + BETWEEN), None);
+    }
+
+    #[test]
+    fn a_flood_of_reasons_takes_no_room() {
+        let (outages, now) = (Outages::default(), Instant::now());
+        let told = (0..1000).filter(|number| outages.untold(&number.to_string(), now).is_some()).count();
+        assert_eq!(told, MOST);
+        assert_eq!(outages.untold("later", now + BETWEEN), Some(0));
+    }
+}

@@ -1,0 +1,84 @@
+//! The environment name and the readable prefixes that carry it: `jat_live_…`, `jrt_live_…`, `jcs_live_…`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::crypto::{base64url, random};
+
+/// What an opaque access token begins with.
+pub const ACCESS_TOKEN_PREFIX: &str = "jat_";
+/// What a refresh token begins with.
+pub const REFRESH_TOKEN_PREFIX: &str = "jrt_";
+/// What a generated client secret begins with.
+pub const CLIENT_SECRET_PREFIX: &str = "jcs_";
+
+/// The short name of an environment, such as `live` or `staging`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Environment(String);
+
+/// A sibling environment, so that its tokens are recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownIssuer {
+    /// Its name in prefixes.
+    pub environment: Environment,
+    /// The `iss` of its tokens.
+    pub issuer: String,
+}
+
+impl FromStr for Environment {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        if (1..=16).contains(&name.len()) && name.bytes().all(legal) {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err("an environment name is 1 to 16 lower-case letters and digits".into())
+        }
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Environment {
+    /// A text of this server: the prefix, the environment and the bytes.
+    pub fn write(&self, prefix: &str, bytes: &[u8]) -> String {
+        format!("{prefix}{self}_{}", base64url(bytes))
+    }
+
+    /// A new client secret of 256 random bits.
+    pub fn generate_client_secret(&self) -> String {
+        self.write(CLIENT_SECRET_PREFIX, &random::<32>())
+    }
+}
+
+/// Splits what follows a prefix into the environment's name and the rest.
+pub fn split(after_prefix: &str) -> Option<(Environment, &str)> {
+    let (name, rest) = after_prefix.split_once('_')?;
+    Some((name.parse().ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_name_is_short_and_plain() {
+        assert!("live".parse::<Environment>().is_ok());
+        for name in ["", "Live", "my_env", "a-b", "seventeenletterss", "é"] {
+            assert!(name.parse::<Environment>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_secret_shows_its_environment_and_holds_256_bits() {
+        let secret = "live".parse::<Environment>().unwrap().generate_client_secret();
+        let (environment, rest) = split(secret.strip_prefix(CLIENT_SECRET_PREFIX).unwrap()).unwrap();
+        assert_eq!(environment.to_string(), "live");
+        assert_eq!(crate::crypto::from_base64url(rest).unwrap().len(), 32);
+    }
+}

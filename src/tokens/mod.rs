@@ -1,0 +1,8 @@
+//! The formats of tokens, and the proof that a text is one of them.
+
+pub mod context;
+pub mod environment;
+pub mod jwt;
+pub mod opaque;
+pub mod refresh;
+pub mod verify;

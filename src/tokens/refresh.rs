@@ -1,0 +1,156 @@
+//! Refresh tokens: computed, not stored.
+//!
+//! `jrt_<environment>_` then base64url of: version (1 byte), key id (6), session id (16), generation (4), session nonce
+//! (16), MAC (32). The session's row keeps only the hash of the nonce and the generation, so neither the database nor
+//! the key alone forges one; the MAC is checked without the database; the successor follows from the presented token.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use uuid::Uuid;
+
+use crate::crypto::{base64url, from_base64url, sha256};
+use crate::keys::keyring::{KeyRing, ReadyTokenKey};
+use crate::keys::token_key::{KEY_ID_LENGTH, KeyId};
+use crate::tokens::environment::{Environment, REFRESH_TOKEN_PREFIX};
+use crate::tokens::verify::VerifyError;
+
+const VERSION: u8 = 1;
+const NONCE_LENGTH: usize = 16;
+const MAC_LENGTH: usize = 32;
+const CONTENT_LENGTH: usize = 1 + KEY_ID_LENGTH + 16 + 4 + NONCE_LENGTH;
+/// Bytes of every refresh token behind its prefix and environment.
+pub const LENGTH: usize = CONTENT_LENGTH + MAC_LENGTH;
+
+/// What a refresh token says.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// The session that it belongs to.
+    pub session: Uuid,
+    /// Its place in the chain of the session's refresh tokens.
+    pub generation: u32,
+    nonce: [u8; NONCE_LENGTH],
+}
+
+impl fmt::Debug for RefreshToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "RefreshToken(session {}, generation {})", self.session, self.generation)
+    }
+}
+
+impl RefreshToken {
+    /// The first refresh token of a new session.
+    pub fn first(session: Uuid) -> Self {
+        Self { session, generation: 0, nonce: crate::crypto::random() }
+    }
+
+    /// The token that follows this one in its session.
+    #[must_use]
+    pub fn successor(&self) -> Self {
+        Self { generation: self.generation + 1, ..self.clone() }
+    }
+
+    /// What the session's row keeps of the nonce.
+    pub fn nonce_hash(&self) -> [u8; 32] {
+        sha256(&self.nonce)
+    }
+
+    /// Writes the token with a key.
+    pub fn write(&self, environment: &Environment, key: &ReadyTokenKey) -> String {
+        let mut bytes = Vec::with_capacity(CONTENT_LENGTH + MAC_LENGTH);
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&key.id);
+        bytes.extend_from_slice(self.session.as_bytes());
+        bytes.extend_from_slice(&self.generation.to_be_bytes());
+        bytes.extend_from_slice(&self.nonce);
+        let mac = hmac::sign(&key.key.authenticating, &authenticated(environment, &bytes));
+        bytes.extend_from_slice(mac.as_ref());
+        environment.write(REFRESH_TOKEN_PREFIX, &bytes)
+    }
+
+    /// Reads a token of this environment; `body` is what follows the environment.
+    ///
+    /// # Errors
+    /// When it is none of this server's tokens.
+    pub fn read(body: &str, environment: &Environment, ring: &KeyRing) -> Result<Self, VerifyError> {
+        let bytes = from_base64url(body).filter(|bytes| bytes.len() == LENGTH).ok_or(VerifyError::NotOurs)?;
+        let (content, mac) = bytes.split_at(CONTENT_LENGTH);
+        if content[0] != VERSION {
+            return Err(VerifyError::NotOurs);
+        }
+        let (id, rest) = content[1..].split_at(KEY_ID_LENGTH);
+        let id: KeyId = id.try_into().map_err(|_| VerifyError::NotOurs)?;
+        let key = ring.token_key(id).ok_or_else(|| VerifyError::without_key(ring, &base64url(id)))?;
+        hmac::verify(&key.key.authenticating, &authenticated(environment, content), mac)
+            .map_err(|_| VerifyError::NotOurs)?;
+        let (session, rest) = rest.split_at(16);
+        let (generation, nonce) = rest.split_at(4);
+        Ok(Self {
+            session: Uuid::from_slice(session).map_err(|_| VerifyError::NotOurs)?,
+            generation: u32::from_be_bytes(generation.try_into().map_err(|_| VerifyError::NotOurs)?),
+            nonce: nonce.try_into().map_err(|_| VerifyError::NotOurs)?,
+        })
+    }
+}
+
+fn authenticated(environment: &Environment, content: &[u8]) -> Vec<u8> {
+    [REFRESH_TOKEN_PREFIX.as_bytes(), environment.to_string().as_bytes(), b"_", content].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::jose::signing::SigningAlgorithm;
+    use crate::keys::keyring::{KeyRecord, KeyUse};
+    use crate::keys::master::MasterKey;
+    use crate::protocol::time::Timestamp;
+
+    fn ring() -> KeyRing {
+        let master = MasterKey::parse(&MasterKey::generate()).unwrap();
+        let start = Timestamp::from_seconds(0);
+        let record = KeyRecord::generate(KeyUse::Token, SigningAlgorithm::Es256, &master, start, start);
+        KeyRing::open(&[record], &master.into()).unwrap()
+    }
+
+    fn environment(name: &str) -> Environment {
+        name.parse().unwrap()
+    }
+
+    fn body(token: &RefreshToken, ring: &KeyRing) -> String {
+        let key = ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
+        token.write(&environment("live"), key).strip_prefix("jrt_live_").unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_successor_follows_from_the_token_and_is_the_same_each_time() {
+        let ring = ring();
+        let first = RefreshToken::first(Uuid::from_u128(9));
+        let read = RefreshToken::read(&body(&first, &ring), &environment("live"), &ring).unwrap();
+        assert_eq!(read, first);
+        let successor = read.successor();
+        assert_eq!(body(&successor, &ring), body(&first.successor(), &ring));
+        assert_eq!(successor.generation, first.generation + 1);
+        assert_eq!(successor.nonce_hash(), first.nonce_hash());
+    }
+
+    #[test]
+    fn a_token_of_another_environment_or_key_is_refused() {
+        let one = ring();
+        let body = body(&RefreshToken::first(Uuid::from_u128(9)), &one);
+        assert_eq!(RefreshToken::read(&body, &environment("test"), &one), Err(VerifyError::NotOurs));
+        assert_eq!(RefreshToken::read(&body, &environment("live"), &ring()), Err(VerifyError::UnknownKey));
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_byte_is_refused(position in 0usize..CONTENT_LENGTH + MAC_LENGTH, flip in 1u8..=255) {
+            let ring = ring();
+            let mut bytes = from_base64url(body(&RefreshToken::first(Uuid::from_u128(9)), &ring)).unwrap();
+            bytes[position] ^= flip;
+            let changed = base64url(bytes);
+            prop_assert!(RefreshToken::read(&changed, &environment("live"), &ring).is_err());
+        }
+    }
+}
