@@ -1,17 +1,17 @@
 FROM rust:1-bookworm AS build
 WORKDIR /src
-# The dependencies first, with empty sources: a change of the sources does not build them again.
+# Build the dependencies first, with empty sources, so that a change to the sources does not rebuild them.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 RUN mkdir src && echo 'fn main() {}' >src/main.rs && touch src/lib.rs && cargo build --release --locked
 COPY . .
-# cargo goes by file times, and the copied files may be older than the empty ones.
+# Cargo compares file times, and the copied files may be older than the empty ones.
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked && mkdir data
 
-# Distroless: glibc, libgcc and CA certificates, without shell or package manager, so there is little to patch or abuse.
+# Distroless: glibc, libgcc and CA certificates, but no shell or package manager. That leaves little to patch or abuse.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/target/release/jeton /usr/local/bin/jeton
-# Where the default database, sqlite://jeton.db, and jeton.toml lie; mount a volume here to keep them.
+# Holds the default database, sqlite://jeton.db, and jeton.toml. Mount a volume here to keep them.
 COPY --from=build --chown=65532:65532 /src/data /var/lib/jeton
 WORKDIR /var/lib/jeton
 USER 65532:65532

@@ -1,4 +1,4 @@
-"""The servers of a run, and what is found out with them."""
+"""The servers of a run, and its findings."""
 
 import os
 import sqlite3
@@ -13,12 +13,12 @@ SESSION_COLUMNS = ("id, user_id, client_id, scope, audiences, nonce_hash, genera
 
 
 class Bench:
-    """The whole run: its servers, its tables, and how the figures compare with what was set as a goal."""
+    """The whole run: its servers, its facts, and how the figures compare with the goals."""
 
     def __init__(self, options, folder, programs):
         self.options, self.folder = options, folder
         self.lines_after, self.goals, self.servers = [], [], []
-        self.hash_rate = 0  # Argon2 alone, where that was measured
+        self.hash_rate = 0  # Argon2 alone, if measured
         self.postgres = Postgres(folder, programs)
         self.postgres.sql("postgres", "CREATE DATABASE jeton")
         say("making databases, clients and users")
@@ -34,14 +34,14 @@ class Bench:
         return os.path.join(self.folder, name)
 
     def copy_sqlite(self, name):
-        """Copies the SQLite database as it is now; gives the address of the copy."""
+        """Copies the SQLite database as it is now, and returns the URL of the copy."""
         with sqlite3.connect(self.path("es256.db")) as source, sqlite3.connect(self.path(name)) as copy:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode=WAL")
         return "sqlite://" + self.path(name)
 
     def make_sessions(self):
-        """One session for each connection of those that work on the databases without Jeton."""
+        """Creates one session per connection for the contestants that use the databases without Jeton."""
         self.postgres.sql("pgbench", f"INSERT INTO sessions ({SESSION_COLUMNS}) SELECT ('00000000-0000-7000-8000-' || "
                           "lpad(n::text, 12, '0'))::uuid, gen_random_uuid(), 'refresh', 'read write', '[]', "
                           "sha256('x'), 0, 0, 0, 0, 0, 0, 0, false FROM generate_series(0, 31) n")

@@ -1,4 +1,4 @@
-"""Connections that are held and do nothing."""
+"""Connections that stay open and idle."""
 
 import re
 import socket
@@ -9,17 +9,17 @@ from processes import Failed
 
 
 class IdleConnections:
-    """Connections that ask for the keys once, and again at the end: then it shows which of them were held."""
+    """Connections that ask for the keys once, and again at the end to show which of them are still open."""
 
     ALIVE = b"GET /.well-known/jwks.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 
     def __init__(self, kind, jeton, certificate=None):
-        self.jeton, self.http2, self.context = jeton, kind.startswith("HTTP/2"), None
+        self.jeton, self.http2, self.context = jeton, "HTTP/2" in kind, None
         if certificate:
             self.context = ssl.create_default_context(cafile=certificate)
             self.context.set_alpn_protocols(["h2" if self.http2 else "http/1.1"])
-        for _ in range(300):  # the server starts
+        for _ in range(300):  # while the server starts
             try:
                 return self.connect(0).close()
             except OSError:
@@ -37,7 +37,7 @@ class IdleConnections:
         return connection
 
     def ask(self, connections, stream):
-        """How many connections are answered, asked all at once: over HTTP/2 on stream 1, 3 and so on."""
+        """Asks on all connections at once, and returns how many got an answer. HTTP/2 uses streams 1, 3 and so on."""
         field = lambda name, value: bytes([0, len(name)]) + name + bytes([len(value)]) + value
         head = b"".join(field(*pair) for pair in ((b":method", b"GET"), (b":scheme", b"http"),
                                                   (b":authority", b"127.0.0.1"), (b":path", b"/.well-known/jwks.json")))
@@ -46,7 +46,7 @@ class IdleConnections:
             try:
                 connection.sendall(request if self.http2 else self.ALIVE)
             except OSError:
-                pass  # it is not answered either
+                pass  # then it gets no answer either
         return sum(self.is_answered(connection, stream) for connection in connections)
 
     def is_answered(self, connection, stream):
@@ -78,11 +78,11 @@ class IdleConnections:
             return False
 
     def hold(self, count):
-        """How many of so many connections are held, and the resident memory of each."""
+        """Opens `count` connections; returns how many stayed open, and the resident memory per connection."""
         connections = []
         try:
             before = 0
-            for number in range(-200, count, 100):  # what the first ones cost is not that of a connection
+            for number in range(-200, count, 100):  # the first ones pay one-time costs
                 if number == 0:
                     before = self.jeton.process.memory()
                 some = [self.connect(number + step) for step in range(100)]

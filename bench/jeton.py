@@ -1,4 +1,4 @@
-"""A Jeton, its clients, and what they ask for."""
+"""A Jeton server, its clients and their requests."""
 
 import base64
 import http.client
@@ -24,7 +24,7 @@ PASSWORD_GRANT = "grant_type=password&username=bench&password=bench-password"
 
 
 class Jeton:
-    """A Jeton, run as in production: its settings in the environment, its clients made by its own commands."""
+    """A Jeton server, run as in production: settings in the environment, clients created by its own commands."""
 
     def __init__(self, name, folder, database_url, like=None, **settings):
         self.name, self.folder, self.process = name, folder, None
@@ -36,7 +36,7 @@ class Jeton:
             "JETON_DATABASE_URL": database_url,
             "JETON_LISTEN": f"127.0.0.1:{self.port}",
             "JETON_OPS_LISTEN": f"127.0.0.1:{self.ops_port}",
-            # A server that is like another has the same keys and the same issuer, so that its tokens are good there.
+            # A server `like` another shares its keys and issuer, so that the tokens of one are good at the other.
             "JETON_ISSUER": like.environment["JETON_ISSUER"] if like else f"http://127.0.0.1:{self.port}",
             "JETON_MASTER_KEY": like.environment["JETON_MASTER_KEY"] if like else run([JETON, "key", "generate-master"]),
             "JETON_THROTTLING": "off",
@@ -52,7 +52,7 @@ class Jeton:
         return run([JETON, *arguments], cwd=self.folder, env=self.environment, **options)
 
     def start(self):
-        """Starts the server; notes how long it took to its first token, and its memory then."""
+        """Starts the server; records the time to its first token, and its memory then."""
         begun = time.monotonic()
         log = os.path.join(self.folder, f"{self.name.replace(' ', '-')}.log")
         self.process = Process([JETON, "serve"], log, cwd=self.folder, env=self.environment)

@@ -1,13 +1,13 @@
--- What wrk sends. MODE says which; AUTHORIZATION, BODY and TOKENS come from bench/run in the environment, so that no
--- secret stands in an argument. wrk is run with one thread, so one queue serves all connections.
---   fixed     the same request again and again
---   refresh   refresh tokens: one is taken for each request, and the answer puts its successor back
+-- The requests that wrk sends. MODE selects them; AUTHORIZATION, BODY and TOKENS come from bench/run in the environment, so
+-- that no secret is in an argument. wrk runs with one thread, so one queue serves all connections.
+--   fixed     the same request over and over
+--   refresh   refresh tokens: each request takes one, and its answer puts the successor back
 --   both      tokens are issued, and each is introspected once (with READER's authorization)
 
 local mode = os.getenv("MODE")
 local form = { ["Authorization"] = os.getenv("AUTHORIZATION"), ["Content-Type"] = "application/x-www-form-urlencoded" }
 local queue, verified, threads = {}, false, {}
-done_count, odd_count = 0, 0 -- global: the thread's state is read through them at the end
+done_count, odd_count = 0, 0 -- global, so that done() can read them from each thread
 
 for token in (os.getenv("TOKENS") or ""):gmatch("%S+") do queue[#queue + 1] = token end
 

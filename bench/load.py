@@ -1,4 +1,4 @@
-"""What is measured: requests to a server, and what the machine does without one."""
+"""Load: requests to a server, and the same work without one."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def password(jeton):
 
 
 def only_rate(measure):
-    """For what is no server."""
+    """For contestants that are not servers."""
     return lambda seconds: {"rate": measure(seconds), "cpu": None, "p50": None, "p99": None, "wrong": 0}
 
 
@@ -63,7 +63,7 @@ def raw_argon2(seconds):
 
 
 def grouped_commits(path):
-    """Rotations of 32 sessions in each commit, on this disk, by SQLite alone with synchronous=FULL."""
+    """Rotates 32 sessions per commit, on this disk, with SQLite alone and synchronous=FULL."""
     def measure(seconds):
         base = sqlite3.connect(path, isolation_level=None)
         base.execute("PRAGMA synchronous=FULL")
@@ -81,7 +81,7 @@ def grouped_commits(path):
 
 
 def pgbench_rotations(postgres, folder):
-    """The rate of the statement by which Jeton rotates a refresh token, as pgbench reaches it."""
+    """The rate at which pgbench runs the statement by which Jeton rotates a refresh token."""
     def measure(seconds):
         postgres.sql("pgbench", "UPDATE sessions SET generation = 0")
         script = os.path.join(folder, "rotate.sql")
@@ -101,7 +101,7 @@ def pgbench_rotations(postgres, folder):
 
 
 def open_loop(jeton, mode, rate, seconds, connections, path, client, body):
-    """Drives a server in an open loop; what is returned waits for the end and gives the outcome."""
+    """Drives a server in an open loop. Returns a function that waits for the end and returns the outcome."""
     log = os.path.join(jeton.folder, f"load-{len(os.listdir(jeton.folder))}.log")
     variables = {"TARGET_PATH": path, "AUTHORIZATION": jeton.basic(client), "BODY": body}
     command = [BASELINE, mode, *(str(number) for number in (jeton.port, rate, seconds, connections))]

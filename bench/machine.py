@@ -1,4 +1,4 @@
-"""The machine that measures: what it is, and what else it does."""
+"""Describes the machine, and what else it is doing."""
 
 import platform
 import re
@@ -25,7 +25,7 @@ def machine(folder, postgres):
 
 
 def busy_elsewhere():
-    """The share of the machine's time that others use now, before anything is measured."""
+    """The share of the machine's time that other programs use before anything is measured."""
     def times():
         with open("/proc/stat", encoding="ascii") as stat:
             numbers = [int(field) for field in stat.readline().split()[1:9]]

@@ -1,4 +1,4 @@
-"""A Postgres of this run's own."""
+"""The Postgres of this run."""
 
 import os
 import pwd
@@ -10,7 +10,7 @@ from processes import Failed, Process, free_port, run
 
 
 class Postgres:
-    """A Postgres of this run's own, as it comes: with fsync. It refuses to run as root."""
+    """A Postgres for this run, with fsync as by default. Postgres refuses to run as root, so it gets another user."""
 
     def __init__(self, folder, programs):
         self.programs, self.port = programs, free_port()
@@ -27,7 +27,7 @@ class Postgres:
         options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "",
                    "max_connections": 200, "fsync": "on", "synchronous_commit": "on"}
         flags = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        # SIGINT is Postgres' fast shutdown.
+        # SIGINT asks Postgres for a fast shutdown.
         self.process = Process([self.program("postgres"), "-D", data, *flags], log, stop_with=signal.SIGINT,
                                cwd=self.folder, **account)
         for _ in range(300):

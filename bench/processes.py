@@ -1,4 +1,4 @@
-"""Processes that this run starts and ends, and what it says meanwhile."""
+"""The processes that this run starts and ends, and its progress messages."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ class Failed(Exception):
 
 
 class Skipped(Exception):
-    """Ends one part of the run, and says why."""
+    """Skips one part of the run, and says why."""
 
 
 def say(text):
@@ -24,7 +24,7 @@ def say(text):
 
 
 def run(command, **options):
-    """Runs a command to its end and gives what it printed."""
+    """Runs a command and returns its output."""
     options = {"capture_output": True, "text": True, "timeout": 900} | options
     done = subprocess.run(command, **options)
     if done.returncode:
@@ -33,14 +33,14 @@ def run(command, **options):
 
 
 class Process:
-    """A process that this run started: it is ended by its id, whatever happens."""
+    """A process that this run started, and ends by its id, whatever happens."""
 
     running = []
 
     def __init__(self, command, log, stop_with=signal.SIGTERM, **options):
         with open(log, "ab") as output:
-            # A process group of its own: Ctrl-C in a terminal reaches this program alone, which then ends the others. Not a
-            # session of its own: Linux shares processors among sessions first, and priorities count within one only.
+            # A process group of its own: Ctrl-C in a terminal reaches only this program, which then ends the others. Not a
+            # session of its own: Linux divides processors among sessions first, and priorities count only within one.
             self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                           preexec_fn=os.setpgrp, **options)
         self.pid, self.log, self.stop_with = self.child.pid, log, stop_with

@@ -1,4 +1,4 @@
-"""Contestants, and how they compare."""
+"""Contestants and how they compare."""
 
 import statistics
 
@@ -6,11 +6,11 @@ from processes import say
 
 
 class Table:
-    """Contestants that take turns, each compared with the first of its round, or with the one that it names."""
+    """Contestants that take turns, each compared in every round with the one that it names."""
 
     def __init__(self, title, note, contestants):
         self.title, self.note = title, note
-        self.contestants = contestants  # (name, what it does for some seconds, the name that it is compared with)
+        self.contestants = contestants  # (name, function that drives it for some seconds, name of the one to compare with)
         self.rounds = {name: [] for name, _, _ in contestants}
 
     def drive(self, rounds, seconds):

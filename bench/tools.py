@@ -1,4 +1,4 @@
-"""The programs that are needed: where they are, and how they get there."""
+"""Finds, installs and builds the programs that a run needs."""
 
 import glob
 import os
@@ -16,7 +16,7 @@ BASELINE = os.path.join(TARGET, "bench", "release", "jeton-bench-baseline")
 
 
 def installed_by_apt(package, find):
-    """What `find` finds, after the package was installed if it was not there."""
+    """What `find` returns, after installing the package if it is missing."""
     if not find() and os.geteuid() == 0 and shutil.which("apt-get"):
         say(f"installing {package}")
         quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
@@ -29,7 +29,7 @@ def installed_by_apt(package, find):
 
 
 def postgres_programs():
-    """The newest folder that has all of Postgres that is needed."""
+    """The directory of the newest Postgres that has every program we need."""
     needed = ("initdb", "postgres", "psql", "pgbench")
     folders = [os.path.dirname(os.path.realpath(shutil.which("initdb") or "/nowhere/initdb"))]
     folders += glob.glob("/usr/lib/postgresql/*/bin")

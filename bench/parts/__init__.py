@@ -1,4 +1,4 @@
-"""The parts of a run, in their order. Each gives its tables, and leaves its facts and goals with the bench."""
+"""The parts of a run, in order. Each yields its tables and adds its facts and goals to the bench."""
 
 import subprocess
 
@@ -15,7 +15,7 @@ PARTS = {part.__name__: part for part in (issuing, refreshing, passwords, storm,
 
 
 def measure(bench):
-    """Every part on its own: what fails in one is reported, and the others go on."""
+    """Runs each part on its own: a failure in one is reported, and the others go on."""
     bench.start(bench.sqlite)
     bench.start(bench.pg)
     for name in bench.options.only or PARTS:

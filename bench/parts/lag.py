@@ -1,4 +1,4 @@
-"""How soon a revocation is known everywhere."""
+"""How soon a revocation takes effect on every node."""
 
 import http.client
 import json
@@ -13,22 +13,22 @@ from processes import Failed, say
 def lag(bench):
     """Revocation lag between two nodes on one Postgres."""
     other = bench.start(Jeton("Postgres, second node", bench.folder, bench.postgres.url("jeton"), like=bench.pg))
-    for what, goal in (("", 50), (" with notifications cut off", 1200)):
+    for what, goal in (("", 50), (" without notifications", 1200)):
         if what:
             stop_announcing(bench.postgres, "jeton")
         lags = lags_between(bench.pg, other, 200)
         p50, p99 = lags[len(lags) // 2], lags[int(len(lags) * 0.99)]
-        bench.fact(f"Revocation lag{what}, {len(lags)} revocations (from the answer of one node to the first "
-                  "introspection at the other that says so)",
+        bench.fact(f"Revocation lag{what}, {len(lags)} revocations (from one node's answer to the other's "
+                  "first introspection that knows it)",
                   f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {lags[-1]:.1f} ms")
         bench.goal(f"revocation lag{what}", f"p99 at most {goal:,} ms", f"{p99:.1f} ms", p99 <= goal)
     bench.stop(other)
 
 
 def stop_announcing(postgres, database):
-    """The database does not announce the growth of its log any more, as behind a pooler that loses notifications."""
+    """Stops the database from announcing new log entries, as if a pooler lost the notifications."""
     function = postgres.sql(database, "SELECT pg_get_functiondef('log_give_number'::regproc)")
-    # What is there, less that one line: all else that it does has to go on.
+    # Drop that one line only: everything else must keep working.
     silent, found = re.subn(r"^\s*PERFORM pg_notify\(.*\);\n", "", function, flags=re.MULTILINE)
     if found != 1:
         raise Failed(f"notifications cannot be cut off: {found} lines of log_give_number() announce")

@@ -1,4 +1,4 @@
-"""Many of a kind: what each costs, in memory and in time."""
+"""Many revocations, sessions, tokens, connections: what they cost in memory and time."""
 
 import os
 import resource
@@ -26,7 +26,7 @@ def revocations(bench):
         (trigger,) = base.execute("SELECT sql FROM sqlite_master WHERE name = 'log_number'").fetchone()
         (head,) = base.execute("SELECT number FROM log_head").fetchone()
         base.execute("PRAGMA synchronous=OFF")
-        base.execute("DROP TRIGGER log_number")  # it numbers one row at a time
+        base.execute("DROP TRIGGER log_number")  # it numbers rows one at a time
         base.executemany(
             "INSERT INTO log (id, number, kind, target_id, cause, actor, created_at, covers_until, expires_at) "
             f"VALUES (?, ?, 'token', ?, 'token_revoked', 'bench', {now}, {now + DAY}, {now + 2 * DAY})",
@@ -39,9 +39,9 @@ def revocations(bench):
     time.sleep(1)
     each = (many.process.memory() - none.process.memory()) / count
     before, _, after = many.process.cpu_seconds(), time.sleep(2), many.process.cpu_seconds()
-    bench.fact("CPU of a server at rest with 1,000,000 live revocations", f"{(after - before) / 2:.1%} of a core")
+    bench.fact("CPU of an idle server with 1,000,000 live revocations", f"{(after - before) / 2:.1%} of a core")
     names = "introspection, JWT, no revocations", "introspection, JWT, 1,000,000 revocations"
-    table = Table("Many revocations", "Two servers with the same keys; one token, introspected at both.", [
+    table = Table("Many revocations", "Two servers with the same keys; both introspect the same token.", [
         (names[0], introspection(none, "jwt"), None),
         (names[1], introspection(many, "jwt", issuer=none), names[0]),
     ]).drive(bench.options.rounds, bench.options.seconds)
@@ -49,9 +49,9 @@ def revocations(bench):
     bench.stop(many)
     yield table
     ratio = table.ratio(names[1], names[0])
-    bench.goal("introspection with 1,000,000 revocations", "0.95 of that with none", f"{ratio:.3f}",
+    bench.goal("introspection with 1,000,000 revocations", "0.95 of that without any", f"{ratio:.3f}",
               not table.wrong(names[1]) and ratio >= 0.95)
-    bench.goal("memory of a revocation", "at most 120 bytes", f"{each:.0f} bytes", each <= 120)
+    bench.goal("memory per revocation", "at most 120 bytes", f"{each:.0f} bytes", each <= 120)
 
 
 def sessions(bench):
@@ -69,7 +69,7 @@ def sessions(bench):
     many = bench.start(Jeton("Postgres, 5,000,000 sessions", bench.folder, bench.postgres.url("many"), like=bench.pg))
     few_i, many_i = "introspection, few sessions", "introspection, 5,000,000 sessions"
     few_r, many_r = "refresh, few sessions", "refresh, 5,000,000 sessions"
-    table = Table("Many sessions", "Two servers on two databases of one Postgres.", [
+    table = Table("Many sessions", "Two servers, each with its own database on one Postgres.", [
         (few_i, introspection(bench.pg, "jwt"), None),
         (many_i, introspection(many, "jwt"), few_i),
         (few_r, refresh(bench.pg), None),
@@ -112,13 +112,13 @@ def idle(bench):
         raise Skipped(f"{count:,} connections need a limit of {count + 1000:,} open files (ulimit -Hn), not {most:,}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     clear = bench.start(Jeton("SQLite, idle connections", bench.folder, bench.copy_sqlite("idle.db"), like=bench.sqlite))
-    held, each = IdleConnections("HTTP/1.1 in clear", clear).hold(count)
-    bench.fact("Idle connections, HTTP/1.1 in clear", f"{held:,} of {count:,} held, {each / 1000:.1f} KB each")
+    held, each = IdleConnections("plain HTTP/1.1", clear).hold(count)
+    bench.fact("Idle connections, plain HTTP/1.1", f"{held:,} of {count:,} held, {each / 1000:.1f} KB each")
     bench.goal(f"{count:,} idle connections", "all held, at most 20 KB each", f"{held:,} held, {each / 1000:.1f} KB each",
               held == count and each <= 20_000)
     bench.stop(clear)
-    # For information; a handshake of TLS takes its time, and what is idle for half a minute is ended.
-    kinds = [("HTTP/2 in clear", {}, None)]
+    # Fewer of these, for information: TLS handshakes take time, and the server ends connections idle for 30 s.
+    kinds = [("plain HTTP/2", {}, None)]
     if shutil.which("openssl"):
         certificate, key = bench.path("certificate.pem"), bench.path("key.pem")
         run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",

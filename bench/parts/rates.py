@@ -1,4 +1,4 @@
-"""How many requests are answered, beside what the machine could do without Jeton."""
+"""How many requests Jeton answers, compared with what the machine can do without it."""
 
 import socket
 import time
@@ -25,8 +25,8 @@ def issuing(bench):
     base = "baseline"
     drive_baseline = lambda seconds: wrk(baseline, port, "/auth/token", seconds,
                                          AUTHORIZATION=sqlite.basic("jwt"), BODY=CLIENT_CREDENTIALS)
-    table = Table("Issuing and introspection", "The same request again and again, Basic authentication with a "
-                  "generated secret. The ratio is the median over the rounds.", [
+    table = Table("Issuing and introspection", "The same request over and over, with Basic authentication and a "
+                  "generated secret. The ratio is the median of the rounds.", [
                       (base, drive_baseline, None),
                       ("client_credentials, ES256, SQLite", grant(sqlite, "jwt"), base),
                       ("client_credentials, ES256, Postgres", grant(pg, "jwt"), base),
@@ -53,10 +53,10 @@ def issuing(bench):
 
 def refreshing(bench):
     """Refresh with rotation."""
-    pgbench = "pgbench, the same UPDATE, a row each"
-    grouped = "SQLite alone, 32 rows a commit"
+    pgbench = "pgbench, the same UPDATE, one row per commit"
+    grouped = "SQLite alone, 32 rows per commit"
     on_pg, on_sqlite = "refresh, Postgres, fsync on", "refresh, SQLite, synchronous=FULL"
-    table = Table("Refresh with rotation", "32 chains of refresh tokens; every answer's token makes the next request.", [
+    table = Table("Refresh with rotation", "32 chains of refresh tokens; each answer's token goes into the next request.", [
         (pgbench, only_rate(pgbench_rotations(bench.postgres, bench.folder)), None),
         (on_pg, refresh(bench.pg), pgbench),
         (grouped, only_rate(grouped_commits(bench.path("grouped.db"))), None),

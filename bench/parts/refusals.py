@@ -1,4 +1,4 @@
-"""What refusals tell by the time that they take."""
+"""What the duration of a refusal reveals."""
 
 import base64
 import http.client
@@ -10,13 +10,13 @@ from processes import Failed
 
 
 def alike(bench):
-    """Refusals that must take the same time (a report; that they do the same work is tested)."""
+    """Refusals that must take the same time. (The tests check that they do the same work.)"""
     bench.sqlite.command("user", "create", "disabled", "--output", "json", input="bench-password\n")
     bench.sqlite.command("user", "disable", "disabled")
     connection = http.client.HTTPConnection("127.0.0.1", bench.sqlite.port, timeout=30)
 
     def medians(ways):
-        """Each 31 times, in turn, in milliseconds."""
+        """The median of 31 attempts each, in turn, in milliseconds."""
         times = {name: [] for name in ways}
         for _ in range(31):
             for name, (client, body, status) in ways.items():

@@ -1,7 +1,7 @@
-// A protected API: GET /data answers whoever brings a good access token of Jeton.
+// A protected API: GET /data answers anyone with a good Jeton access token.
 //
-// A JWT is checked here, with the keys that Jeton publishes. Jeton is asked (introspection, RFC 7662) about what cannot
-// be checked here: an opaque token, a JWT whose key is not published; and with INTROSPECT=always about every token.
+// It verifies JWTs itself, with the keys that Jeton publishes. It asks Jeton (introspection, RFC 7662) about tokens that
+// it cannot verify: opaque tokens, and JWTs whose key is not published; with INTROSPECT=always, about every token.
 //
 // Environment: ISSUER, AUDIENCE, SCOPE (what /data needs), CLIENT_ID and CLIENT_SECRET (this API's own),
 // PORT (default 3000), INTROSPECT ("always", or nothing).
@@ -13,24 +13,24 @@ for (const [name, value] of Object.entries({ ISSUER, AUDIENCE, SCOPE, CLIENT_ID,
   if (!value) throw new Error(`${name} is not set`)
 }
 
-// What Jeton signs with. A token has to use the algorithm of its key: the library sees to that.
+// The algorithms Jeton signs with. The library makes sure that a token uses the one of its key.
 const ALGORITHMS = ['ES256', 'EdDSA', 'RS256']
 const KEY_IS_MISSING = ['ERR_JWKS_NO_MATCHING_KEY', 'ERR_JWKS_INVALID', 'ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC']
-// How many seconds the issuer's clock may be ahead (nbf). A token that has expired gets no such leeway.
+// How many seconds the issuer's clock may be ahead (nbf). Expiry gets no leeway.
 const LEEWAY = 60
-// An unknown key id has the keys fetched at once, but not more often than every 10 s.
+// An unknown key id makes the API fetch the keys at once, but not more often than every 10 s.
 const keys = createRemoteJWKSet(new URL(`${ISSUER}/.well-known/jwks.json`), {
   cooldownDuration: 10_000,
   cacheMaxAge: Infinity,
   timeoutDuration: 2_000,
 })
-// They are fetched every 5 minutes in any case, so that a key that was withdrawn is forgotten. When that fails, the
-// known ones stay in use.
+// The keys are fetched every 5 minutes in any case, so that a deleted key is forgotten. If that fails, the known ones
+// stay in use.
 const refresh = () => keys.reload().catch((error) => console.error('the published keys could not be fetched:', error))
 setInterval(refresh, 300_000)
 refresh()
 
-// Why there is no data: status, error code (RFC 6750 §3.1) and explanation.
+// Status, error code (RFC 6750 §3.1) and explanation.
 class Refusal extends Error {
   constructor(status, code, text) {
     super(text)
@@ -38,14 +38,14 @@ class Refusal extends Error {
   }
 }
 const badToken = (text) => new Refusal(401, 'invalid_token', text)
-// Nobody knows whether the token is good: an outage, never a refusal of the token.
+// Whether the token is good is unknown: this is an outage, not a refusal.
 function couldNotCheck(why) {
   console.error('introspection failed:', why)
   return new Refusal(503, 'temporarily_unavailable', 'The token could not be checked.')
 }
 
-// The token in the one Authorization header, the only place where it may be.
-function presented(request) {
+// The token from the Authorization header, the only place where it is accepted.
+function bearerToken(request) {
   const query = new URLSearchParams(request.url.split('?')[1])
   const sent = request.headersDistinct.authorization ?? []
   if (sent.length > 1 || (sent.length === 1 && query.has('access_token'))) {
@@ -59,7 +59,7 @@ function presented(request) {
   return token
 }
 
-// The claims of a good token, and what checked it.
+// The claims of a good token, and how it was checked.
 async function check(token) {
   if (token.startsWith('jrt_')) throw badToken('This is a refresh token. Send the access token.')
   const locally = INTROSPECT !== 'always' && !token.startsWith('jat_')
@@ -84,7 +84,7 @@ async function verify(token) {
     if (payload.exp <= Date.now() / 1000) throw new errors.JWTExpired('', payload, 'exp')
     return { claims: payload, checked_by: 'keys' }
   } catch (error) {
-    // Not published after it was asked for anew, or the keys could not be fetched.
+    // The key is not among the keys just fetched, or they could not be fetched.
     if (!(error instanceof errors.JOSEError) || KEY_IS_MISSING.includes(error.code)) return introspect(token)
     throw badToken(reason(error))
   }
@@ -131,7 +131,7 @@ function send(response, status, body, headers = {}) {
 const server = createServer(async (request, response) => {
   if (request.method !== 'GET' || request.url.split('?')[0] !== '/data') return send(response, 404, {})
   try {
-    const { claims, checked_by } = await check(presented(request))
+    const { claims, checked_by } = await check(bearerToken(request))
     send(response, 200, { data: 'secret', client: claims.client_id, checked_by }, { 'cache-control': 'no-store' })
   } catch (error) {
     const { status, code, message } = error instanceof Refusal ? error : couldNotCheck(error)

@@ -1,20 +1,20 @@
-// A client of a protected API that always has a good access token of Jeton (client_credentials).
+// A client of a protected API that always has a good Jeton access token (client_credentials).
 //
-// It renews the token before it expires, once for all calls that need it. When the API refuses a token all the same, it
-// gets a new one and repeats the call once. It waits when somebody is busy or away, and says why when it gives up.
+// It renews the token before it expires, once for all calls that need it. If the API refuses a token all the same, it
+// gets a new one and repeats the call once. If a server is busy or down, it waits; when it gives up, it says why.
 //
 // Environment: ISSUER, CLIENT_ID, CLIENT_SECRET, SCOPE, AUDIENCE, API_URL (default http://127.0.0.1:3000/data),
 // CALLS (at the same time; default 1), EVERY (seconds between rounds of calls; default: one round).
 import { setTimeout as sleep } from 'node:timers/promises'
 
-// The part of its life after which a token is renewed; the rest is for trying again.
+// The fraction of its life after which a token is renewed. The rest is for retries.
 const RENEW_AFTER = 0.75
-// A call or a renewal is tried this often before it is given up.
+// How often a call or a renewal is tried before the client gives up.
 const ATTEMPTS = 6
 // No wait is longer than this (milliseconds), whatever a server asks for.
 const LONGEST_WAIT = 30_000
 
-// Why something failed, and how many milliseconds to wait before it is worth another attempt: undefined for never.
+// Why something failed, and how many milliseconds to wait before the next attempt; undefined if another is pointless.
 class Failure extends Error {
   constructor(why, wait) {
     super(why)
@@ -27,8 +27,8 @@ const isBusy = (answer) => answer.status === 429 || answer.status >= 500
 const challenge = (answer) => answer.headers.get('www-authenticate') ?? ''
 const refusesToken = (answer) => answer.status === 401 && challenge(answer).includes('error="invalid_token"')
 
-// fetch, but who is busy or away is a failure that says how long to wait: as long as the server asks for, and a little
-// more, so that not all come back at the same time.
+// Like fetch, but throws a Failure if the server is busy or down. It says how long to wait: as long as the server asks,
+// and a random bit more, so that clients do not all come back at once.
 async function request(url, options, attempt) {
   let answer
   try {
@@ -44,7 +44,7 @@ async function request(url, options, attempt) {
 
 export class Client {
   #token // { text, renewAt, expiresAt }
-  #renewal // the promise of a renewal that is under way
+  #renewal // the promise of the renewal in progress
 
   constructor({ issuer, id, secret, scope, audience }) {
     this.tokenEndpoint = `${issuer}/auth/token`
@@ -75,7 +75,7 @@ export class Client {
     }
   }
 
-  // A token that is good for a while. Whoever comes during a renewal waits for that one.
+  // A token that is good for a while longer. Calls during a renewal wait for it.
   async token() {
     if (this.#token && Date.now() < this.#token.renewAt) return this.#token.text
     this.#renewal ??= this.#renew().finally(() => (this.#renewal = undefined))
@@ -91,7 +91,7 @@ export class Client {
         attempt += 1
         const now = Date.now()
         if (error.wait !== undefined && this.#token && now < this.#token.expiresAt) {
-          // The old token still serves; the next call after the wait tries again.
+          // The old token is still good; the next call after the wait tries again.
           this.#token.renewAt = Math.min(this.#token.expiresAt, now + error.wait)
           return this.#token.text
         }
@@ -110,7 +110,7 @@ export class Client {
     const answer = await request(this.tokenEndpoint, options, attempt)
     const body = await answer.json().catch(() => ({}))
     if (answer.status !== 200 || !body.access_token || !body.expires_in) {
-      // Wrong credentials or a scope that is not allowed: nothing gets better by asking again.
+      // Wrong credentials or a forbidden scope: retrying does not help.
       throw new Failure(`status ${answer.status} ${body.error} ${body.error_description} ${body.error_uri}`)
     }
     const life = body.expires_in * 1000

@@ -1,7 +1,7 @@
-"""A protected API: GET /data answers whoever brings a good access token of Jeton.
+"""A protected API: GET /data answers anyone with a good Jeton access token.
 
-A JWT is checked here, with the keys that Jeton publishes. Jeton is asked (introspection, RFC 7662) about what cannot be
-checked here: an opaque token, a JWT whose key is not published; and with INTROSPECT=always about every token.
+It verifies JWTs itself, with the keys that Jeton publishes. It asks Jeton (introspection, RFC 7662) about tokens that
+it cannot verify: opaque tokens, and JWTs whose key is not published; with INTROSPECT=always, about every token.
 
 Environment: ISSUER, AUDIENCE, SCOPE (what /data needs), CLIENT_ID and CLIENT_SECRET (this API's own),
 PORT (default 3000), INTROSPECT ("always", or nothing).
@@ -28,18 +28,18 @@ ISSUER, AUDIENCE, SCOPE = os.environ["ISSUER"], os.environ["AUDIENCE"], os.envir
 CREDENTIALS = quote(os.environ["CLIENT_ID"], safe=""), quote(os.environ["CLIENT_SECRET"], safe="")
 ALWAYS_INTROSPECT = os.environ.get("INTROSPECT") == "always"
 
-# What Jeton signs with. A token has to use the algorithm of its key.
+# The algorithms Jeton signs with. A token must use the one of its key.
 ALGORITHMS = {"ES256", "EdDSA", "RS256"}
-# How many seconds the issuer's clock may be ahead (nbf, iat). A token that has expired gets no such leeway.
+# How many seconds the issuer's clock may be ahead (nbf, iat). Expiry gets no leeway.
 LEEWAY = 60
-# An unknown key id has the keys fetched at once, but not more often than this (seconds).
+# An unknown key id makes the API fetch the keys at once, but not more often than this (seconds).
 PAUSE = 10
-# The keys are fetched this often in any case, so that one that was withdrawn is forgotten.
+# How often the keys are fetched in any case (seconds), so that a deleted key is forgotten.
 REFRESH = 300
 
 published = jwt.PyJWKClient(f"{ISSUER}/.well-known/jwks.json", cache_jwk_set=False, timeout=2)
 keys: dict[str, jwt.PyJWK] = {}
-asked_for_unknown = -math.inf  # when an unknown key id last had the keys fetched
+asked_for_unknown = -math.inf  # when an unknown key id last caused a fetch
 http = httpx2.Client(timeout=2)
 
 
@@ -55,13 +55,13 @@ def bad_token(text: str) -> Refusal:
 
 
 def could_not_check(why: object) -> Refusal:
-    """Nobody knows whether the token is good: an outage, never a refusal of the token."""
+    """Whether the token is good is unknown: this is an outage, not a refusal."""
     logging.error("introspection failed: %r", why)
     return Refusal(503, "temporarily_unavailable", "The token could not be checked.")
 
 
-def presented(request: Request) -> str:
-    """The token in the one Authorization header, the only place where it may be."""
+def bearer_token(request: Request) -> str:
+    """The token from the Authorization header, the only place where it is accepted."""
     sent = request.headers.getlist("authorization")
     in_query = "access_token" in request.query_params
     if len(sent) > 1 or (sent and in_query):
@@ -75,7 +75,7 @@ def presented(request: Request) -> str:
 
 
 def check(token: str) -> tuple[dict, str]:
-    """The claims of a good token, and what checked it."""
+    """The claims of a good token, and how it was checked."""
     if token.startswith("jrt_"):
         raise bad_token("This is a refresh token. Send the access token.")
     locally = not ALWAYS_INTROSPECT and not token.startswith("jat_")
@@ -130,7 +130,7 @@ def key_with(kid: str | None) -> jwt.PyJWK | None:
 
 
 def fetch_keys() -> None:
-    """Fetches the published keys. When that fails, the known ones stay in use."""
+    """Fetches the published keys. If that fails, the known ones stay in use."""
     global keys
     try:
         keys = {key.key_id: key for key in published.get_signing_keys(refresh=True) if key.key_id}
@@ -166,9 +166,9 @@ def introspect(token: str) -> tuple[dict, str]:
     return claims, "introspection"
 
 
-def data(request: Request) -> JSONResponse:  # not async: it runs in a thread of its own and may wait
+def data(request: Request) -> JSONResponse:  # not async, so it runs in a thread of its own and may block
     try:
-        claims, checked_by = check(presented(request))
+        claims, checked_by = check(bearer_token(request))
     except Refusal as refusal:
         challenge = 'Bearer realm="data"'
         if refusal.code:

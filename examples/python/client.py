@@ -1,7 +1,7 @@
-"""A client of a protected API that always has a good access token of Jeton (client_credentials).
+"""A client of a protected API that always has a good Jeton access token (client_credentials).
 
-It renews the token before it expires, once for all calls that need it. When the API refuses a token all the same, it
-gets a new one and repeats the call once. It waits when somebody is busy or away, and says why when it gives up.
+It renews the token before it expires, once for all calls that need it. If the API refuses a token all the same, it gets
+a new one and repeats the call once. If a server is busy or down, it waits; when it gives up, it says why.
 
 Environment: ISSUER, CLIENT_ID, CLIENT_SECRET, SCOPE, AUDIENCE, API_URL (default http://127.0.0.1:3000/data),
 CALLS (at the same time; default 1), EVERY (seconds between rounds of calls; default: one round).
@@ -17,16 +17,16 @@ from urllib.parse import quote
 
 import httpx2
 
-# The part of its life after which a token is renewed; the rest is for trying again.
+# The fraction of its life after which a token is renewed. The rest is for retries.
 RENEW_AFTER = 0.75
-# A call or a renewal is tried this often before it is given up.
+# How often a call or a renewal is tried before the client gives up.
 ATTEMPTS = 6
 # No wait is longer than this (seconds), whatever a server asks for.
 LONGEST_WAIT = 30
 
 
 class Failure(Exception):
-    """Why something failed, and how many seconds to wait before it is worth another attempt: None for ever."""
+    """Why something failed, and how many seconds to wait before the next attempt; None if another is pointless."""
 
     def __init__(self, why: str, wait: float | None = None):
         super().__init__(why)
@@ -82,7 +82,7 @@ class Client:
                 await asyncio.sleep(failure.wait)
 
     async def token(self) -> str:
-        """A token that is good for a while. Whoever comes during a renewal waits, and finds the new one."""
+        """A token that is good for a while longer. Calls during a renewal wait for it."""
         async with self.renewing:
             attempt = 0
             while self.held is None or time.monotonic() >= self.held.renew_at:
@@ -92,7 +92,7 @@ class Client:
                     attempt += 1
                     now = time.monotonic()
                     if failure.wait is not None and self.held and now < self.held.expires_at:
-                        # The old token still serves; the next call after the wait tries again.
+                        # The old token is still good; the next call after the wait tries again.
                         self.held.renew_at = min(self.held.expires_at, now + failure.wait)
                     elif failure.wait is None or attempt == ATTEMPTS:
                         text = f"no token from {self.token_endpoint} after {attempt} attempts: {failure}"
@@ -109,12 +109,12 @@ class Client:
             life = float(body["expires_in"])
             return Token(body["access_token"], asked + life * RENEW_AFTER, asked + life)
         except (ValueError, LookupError, TypeError) as error:
-            # Wrong credentials or a scope that is not allowed: nothing gets better by asking again.
+            # Wrong credentials or a forbidden scope: retrying does not help.
             raise Failure(f"status {answer.status_code} {answer.text}") from error
 
     async def request(self, attempt: int, method: str, url: str, **options) -> httpx2.Response:
-        """A request. Who is busy or away is a failure that says how long to wait: as long as the server asks for, and a
-        little more, so that not all come back at the same time."""
+        """Sends a request. Raises a Failure if the server is busy or down. It says how long to wait: as long as the
+        server asks, and a random bit more, so that clients do not all come back at once."""
         try:
             answer = await self.http.request(method, url, **options)
         except httpx2.HTTPError as error:

@@ -1,7 +1,7 @@
-//! A protected API: `GET /data` answers whoever brings a good access token of Jeton.
+//! A protected API: `GET /data` answers anyone with a good Jeton access token.
 //!
-//! A JWT is checked here, with the keys that Jeton publishes. Jeton is asked (introspection, RFC 7662) about what can
-//! not be checked here: an opaque token, a JWT whose key is not published; with INTROSPECT=always about every token.
+//! It verifies JWTs itself, with the keys that Jeton publishes. It asks Jeton (introspection, RFC 7662) about tokens
+//! that it cannot verify: opaque tokens, and JWTs whose key is not published; with INTROSPECT=always, about every one.
 //!
 //! Environment: ISSUER, AUDIENCE, SCOPE (what /data needs), CLIENT_ID and CLIENT_SECRET (this API's own),
 //! PORT (default 3000), INTROSPECT ("always", or nothing).
@@ -18,13 +18,13 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, RwLock};
 
-/// What Jeton signs with. A token has to use the algorithm of its key.
+/// The algorithms Jeton signs with. A token must use the one of its key.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256];
-/// An unknown key id has the keys fetched at once, but not more often than this.
+/// An unknown key id makes the API fetch the keys at once, but not more often than this.
 const PAUSE: Duration = Duration::from_secs(10);
-/// The keys are fetched this often in any case, so that one that was withdrawn is forgotten.
+/// How often the keys are fetched in any case, so that a deleted key is forgotten.
 const REFRESH: Duration = Duration::from_secs(300);
-/// How many seconds the issuer's clock may be ahead (`nbf`). A token that has expired gets no such leeway.
+/// How many seconds the issuer's clock may be ahead (`nbf`). Expiry gets no leeway.
 const LEEWAY: u64 = 60;
 
 /// Status, error code (RFC 6750 §3.1) and explanation.
@@ -41,7 +41,7 @@ fn bad_token(text: &'static str) -> Refusal {
     Refusal(StatusCode::UNAUTHORIZED, "invalid_token", text)
 }
 
-/// Nobody knows whether the token is good: an outage, never a refusal of the token.
+/// Whether the token is good is unknown: this is an outage, not a refusal.
 fn could_not_check(why: impl std::fmt::Debug) -> Refusal {
     eprintln!("introspection failed: {why:?}");
     Refusal(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "The token could not be checked.")
@@ -59,9 +59,9 @@ struct Checker {
 }
 
 impl Checker {
-    /// The claims of a good token, and what checked it.
+    /// The claims of a good token, and how it was checked.
     async fn check(&self, headers: &HeaderMap, query: &str) -> Result<(Value, &'static str), Refusal> {
-        let token = presented(headers, query)?;
+        let token = bearer_token(headers, query)?;
         let checked = match token.get(..4) {
             Some("jrt_") => return Err(bad_token("This is a refresh token. Send the access token.")),
             Some("jat_") => self.introspect(&token).await?,
@@ -114,7 +114,7 @@ impl Checker {
         if ALGORITHMS.contains(&algorithm) { Some((DecodingKey::from_jwk(&key).ok()?, algorithm)) } else { None }
     }
 
-    /// Fetches the published keys. When that fails, the known ones stay in use.
+    /// Fetches the published keys. If that fails, the known ones stay in use.
     async fn fetch_keys(&self) {
         let request = self.http.get(format!("{}/.well-known/jwks.json", self.issuer));
         match async { request.send().await?.error_for_status()?.json::<JwkSet>().await }.await {
@@ -146,8 +146,8 @@ impl Checker {
     }
 }
 
-/// The token in the one Authorization header, the only place where it may be.
-fn presented(headers: &HeaderMap, query: &str) -> Result<String, Refusal> {
+/// The token from the Authorization header, the only place where it is accepted.
+fn bearer_token(headers: &HeaderMap, query: &str) -> Result<String, Refusal> {
     let in_query = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token");
     let value = match headers.get_all(header::AUTHORIZATION).iter().collect::<Vec<_>>()[..] {
         [_, _, ..] => return Err(TWO_TOKENS),

@@ -1,7 +1,7 @@
-//! A client of a protected API that always has a good access token of Jeton (client_credentials).
+//! A client of a protected API that always has a good Jeton access token (client_credentials).
 //!
-//! It renews the token before it expires, once for all calls that need it. When the API refuses a token all the same,
-//! it gets a new one and repeats the call once. It waits when somebody is busy or away, and says why when it gives up.
+//! It renews the token before it expires, once for all calls that need it. If the API refuses a token all the same, it
+//! gets a new one and repeats the call once. If a server is busy or down, it waits; when it gives up, it says why.
 //!
 //! Environment: ISSUER, CLIENT_ID, CLIENT_SECRET, SCOPE, AUDIENCE, API_URL (default http://127.0.0.1:3000/data),
 //! CALLS (at the same time; default 1), EVERY (seconds between rounds of calls; default: one round).
@@ -14,9 +14,9 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-/// The part of its life after which a token is renewed; the rest is for trying again.
+/// The fraction of its life after which a token is renewed. The rest is for retries.
 const RENEW_AFTER: f64 = 0.75;
-/// A call or a renewal is tried this often before it is given up.
+/// How often a call or a renewal is tried before the client gives up.
 const ATTEMPTS: u32 = 6;
 /// No wait is longer than this, whatever a server asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ struct Token {
     expires_at: Instant,
 }
 
-/// Why something failed, and how long to wait before it is worth another attempt: `None` for ever.
+/// Why something failed, and how long to wait before the next attempt; `None` if another attempt is pointless.
 struct Failure(String, Option<Duration>);
 
 struct Client {
@@ -36,7 +36,7 @@ struct Client {
     scope: String,
     audience: String,
     http: reqwest::Client,
-    /// Whoever needs a renewal holds the lock; the others wait, and find the new token.
+    /// The call that renews the token holds the lock. The others wait for it, then use the new token.
     token: Mutex<Option<Token>>,
 }
 
@@ -70,7 +70,7 @@ impl Client {
         }
     }
 
-    /// A token that is good for a while.
+    /// A token that is good for a while longer.
     async fn token(&self) -> Result<String, String> {
         let mut held = self.token.lock().await;
         let mut attempt = 0;
@@ -84,7 +84,7 @@ impl Client {
             };
             attempt += 1;
             match (wait, held.as_mut().filter(|token| Instant::now() < token.expires_at)) {
-                // The old token still serves; the next call after the wait tries again.
+                // The old token is still good; the next call after the wait tries again.
                 (Some(wait), Some(token)) => token.renew_at = token.expires_at.min(Instant::now() + wait),
                 (Some(wait), None) if attempt < ATTEMPTS => sleep(wait).await,
                 _ => return Err(format!("no token from {} after {attempt} attempts: {why}", self.issuer)),
@@ -110,7 +110,7 @@ impl Client {
                 renew_at: asked + Duration::from_secs_f64(life * RENEW_AFTER),
                 expires_at: asked + Duration::from_secs_f64(life),
             }),
-            // Wrong credentials or a scope that is not allowed: nothing gets better by asking again.
+            // Wrong credentials or a forbidden scope: retrying does not help.
             _ => Err(Failure(
                 format!("{status} {} {} {}", body["error"], body["error_description"], body["error_uri"]),
                 None,
@@ -118,7 +118,7 @@ impl Client {
         }
     }
 
-    /// Forgets a token that was refused, unless another call has replaced it already.
+    /// Forgets a refused token, unless another call has replaced it already.
     async fn forget(&self, refused: &str) {
         self.token.lock().await.take_if(|token| token.text == refused);
     }

@@ -1,9 +1,9 @@
 //! The diagnosis of any text, and of any good token to which anything was done.
 
-use jeton::protocol::cause::Cause;
-use jeton::protocol::bearer::{Sent, read};
 use jeton::diagnosis::judge::by_its_own_words;
 use jeton::diagnosis::{Diagnosis, MOST_PROOFS};
+use jeton::protocol::bearer::{Sent, read};
+use jeton::protocol::cause::Cause;
 use jeton::tokens::verify::{Verified, verify};
 use serde_json::Value;
 

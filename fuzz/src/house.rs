@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use jeton::jose::signing::SigningAlgorithm;
+use jeton::keys::keyring::{KeyRecord, KeyRing, KeyUse};
+use jeton::keys::master::{MasterKey, MasterKeys};
 use jeton::protocol::claims::{AccessClaims, Audience};
 use jeton::protocol::scope::Scope;
 use jeton::protocol::time::Timestamp;
-use jeton::tokens::environment::{Environment, KnownIssuer};
-use jeton::keys::keyring::{KeyRecord, KeyRing, KeyUse};
-use jeton::keys::master::{MasterKey, MasterKeys};
 use jeton::tokens::context::TokenContext;
+use jeton::tokens::environment::{Environment, KnownIssuer};
 use jeton::tokens::refresh::RefreshToken;
-use jeton::jose::signing::SigningAlgorithm;
 use jeton::tokens::{jwt, opaque};
 use serde_json::json;
 use uuid::Uuid;

@@ -1,11 +1,11 @@
 //! Tokens: what was not made here is refused, what was made here reads back, and one that was changed is refused.
 
+use jeton::crypto::base64url;
+use jeton::diagnosis::judge;
 use jeton::protocol::claims::{AccessClaims, Audience, check_extra};
 use jeton::protocol::scope::Scope;
-use jeton::diagnosis::judge;
-use jeton::tokens::verify::{Verified, VerifyError, verify};
 use jeton::tokens::refresh::RefreshToken;
-use jeton::crypto::base64url;
+use jeton::tokens::verify::{Verified, VerifyError, verify};
 use jeton::tokens::{jwt as format, opaque as sealed};
 use serde_json::{Map, Value};
 use uuid::Uuid;

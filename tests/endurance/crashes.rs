@@ -25,7 +25,7 @@ fn run(run: &mut Run) -> String {
                     run.add(&name(backend, what), number);
                 }
                 for (what, milliseconds) in std::mem::take(&mut world.longest) {
-                    run.most(&name(backend, &format!("longest {what}, in milliseconds")), milliseconds);
+                    run.most(&name(backend, &format!("longest {what}, ms")), milliseconds);
                 }
                 run.done(&cycles, 1);
             }
@@ -57,10 +57,10 @@ fn table(run: &Run) -> String {
     };
     let lines: String = rows.into_iter().map(row).collect();
     format!(
-        "Six clients and users work at once (logins, client_credentials, refreshes by one and by two requests, revocations \
-         of tokens, sessions, users and clients, passwords, secrets, names, keys); at a random moment the server, on \
-         Postgres one of two or both, or processes of Postgres, are killed, and started again without any repair. After \
-         each cycle everything that was acknowledged is asked for; what was in doubt has happened with its effects and \
-         its record of audit, or not at all.\n\n| what | SQLite | Postgres |\n| --- | ---: | ---: |\n{lines}"
+        "Six clients and users work at once: logins, client_credentials, refreshes by one request and by two at a time, \
+         revocations of tokens, sessions, users and clients, changes of passwords, secrets, names and keys. At a random \
+         moment the server is killed (on Postgres one of two servers, both, or processes of Postgres) and started again, \
+         without any repair. After each cycle everything acknowledged must be there. A write whose answer was lost must have \
+         happened completely, with its effects and its audit record, or not at all.\n\n| what | SQLite | Postgres |\n| --- | ---: | ---: |\n{lines}"
     )
 }

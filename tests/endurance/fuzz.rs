@@ -22,7 +22,7 @@ use crate::said;
 use crate::support::inputs::inputs;
 use laws::{TARGETS, Target};
 
-pub(crate) const PART: Part = Part { name: "fuzz", title: "Any input", counts: TARGETS.len() as u32, run };
+pub(crate) const PART: Part = Part { name: "fuzz", title: "Fuzzing", counts: TARGETS.len() as u32, run };
 
 /// How many inputs each target must stand.
 const GOAL: u64 = 10_000_000;
@@ -36,7 +36,7 @@ fn run(run: &mut Run) -> String {
         for target in &TARGETS {
             try_on_stable(run, target);
         }
-        return "In short form nothing is reported.".to_owned();
+        return "A short run reports nothing.".to_owned();
     }
     let programs = build();
     let folder = run.evidence();
@@ -78,9 +78,10 @@ fn run(run: &mut Run) -> String {
             running = running - 1 + begin(run, &mut waiting);
         }
     });
-    let mut text = "The laws of `fuzz/src`, tried by libFuzzer on what is compiled as for release, with checks of arithmetic and \
-        assertions, without a sanitizer (the crate forbids unsafe code), led by coverage and by compared texts, not by compared \
-        numbers. Coverage: edges of the program that were reached; features: edges with how often each was passed.\n\n\
+    let mut text = "libFuzzer looks for inputs that break the properties in `fuzz/src`. The build is optimised, with overflow checks and \
+        assertions, and without a sanitizer (the crate forbids unsafe code). The search follows coverage and compared \
+        strings, but not compared numbers. Coverage: edges of the program that were reached; features: edges together with \
+        how often each was taken.\n\n\
         | target | inputs | coverage | features | findings |\n| --- | ---: | ---: | ---: | ---: |\n"
         .to_owned();
     for target in &TARGETS {

@@ -142,7 +142,7 @@ fn main() -> ExitCode {
         let mut run = Run::begin(part, &options);
         let body = catch_unwind(AssertUnwindSafe(|| (part.run)(&mut run))).unwrap_or_else(|panic| {
             run.found(said(&*panic));
-            "It did not come to its end, so that its counts are not told.".to_owned()
+            "It did not run to its end, so its counts are omitted.".to_owned()
         });
         run.end();
         eprintln!("{body}");

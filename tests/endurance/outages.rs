@@ -11,7 +11,7 @@ use crate::support::Backend;
 use crate::support::outages::{Outcome, postgres_faults, sqlite_faults};
 use crate::{Part, block_on};
 
-pub(crate) const PART: Part = Part { name: "outages", title: "The database is in trouble", counts: 2, run };
+pub(crate) const PART: Part = Part { name: "outages", title: "Database failures", counts: 2, run };
 
 /// How long a fault lasts: longer than a node may go on without a heartbeat that arrives, and than anything waits for a
 /// lock.
@@ -65,7 +65,7 @@ fn all(store: Backend) -> Vec<Fault> {
 
 fn run(run: &mut Run) -> String {
     let mut table = String::from(
-        "| what is done | right | 503 | wrong | longest answer, s | full service after, s | lines in the log |\n\
+        "| fault | right | 503 | wrong | longest answer, s | full service after, s | log lines |\n\
          | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for store in run.stores.clone() {
@@ -109,18 +109,18 @@ fn run(run: &mut Run) -> String {
         }
     }
     format!(
-        "Two servers on a Postgres of their own, or one on a SQLite file. Before, during ({} s) and after each fault, \
-         every node is asked {PACE_IN_WORDS}: introspection of good, never seen and revoked tokens, tokens for clients in \
-         memory and never met, a wrong secret, an unknown client, logins right and wrong, refreshes good and spent, \
-         revocations, verify, explain, the admin API, health, metrics, keys and metadata. *Right*: as without a fault. \
-         *503*: with `Retry-After`, in the form of its API. *Wrong*: anything else, no answer within 30 s, or an \
-         acknowledged change that was gone afterwards. *Full service*: from the end of the fault until every operation was \
-         served on every node, in one round. Afterwards every place in the pool of each node was usable. *Lines*: at level \
-         WARN or ERROR, of the node that wrote most.\n\n{table}\n\
-         A second server on one SQLite file is refused; `cargo test` has that \
+        "Two servers share a Postgres of their own, or one server has a SQLite file. Before, during ({} s) and after each \
+         fault, every node gets {PACE_IN_WORDS}: introspection of good, new and revoked tokens; tokens for clients in \
+         memory and for others; a wrong secret; an unknown client; correct and wrong logins; good and spent refresh tokens; \
+         revocations; verify; explain; the admin API; health; metrics; keys; metadata.\n\n\
+         *Right*: the same answer as without a fault. *503*: with `Retry-After`, in the form of its API. *Wrong*: any other \
+         answer, none within 30 s, or an acknowledged change that was gone afterwards. *Full service*: the time from the end \
+         of the fault until every operation succeeded on every node, in one round. Afterwards every connection in each \
+         node's pool was usable. *Log lines*: at level WARN or ERROR, from the node that wrote most.\n\n{table}\n\
+         `cargo test` checks that a SQLite file admits a single server \
          (`a_sqlite_file_admits_one_server_and_any_number_of_commands`).\n\n\
-         Not run: `max_page_count` of SQLite, which holds for one connection only; the limit on files stands for it. A \
-         file system that is mounted again as read-only, which takes rights that tests do not have.\n",
+         Not run: SQLite's `max_page_count`, which applies to one connection only (the file size limit covers it), and a \
+         file system remounted read-only, which needs rights that the tests do not have.\n",
         LASTS.as_secs(),
     )
 }
@@ -134,7 +134,7 @@ fn survive_together(faults: &[Fault], alone: bool) -> Vec<Option<(Outcome, Vec<S
     })
 }
 
-const PACE_IN_WORDS: &str = "three times a second for each of these";
+const PACE_IN_WORDS: &str = "each of these requests three times a second";
 
 fn in_words(outcome: &Outcome) -> String {
     format!(

@@ -25,7 +25,7 @@ fn section(part: &Part, run: &Run, body: &str) -> String {
         [] => "Findings: none.".to_owned(),
         some => format!("Findings: {}\n\n```text\n{}\n```", some.len(), some.join("\n\n")),
     };
-    let outcome = if run.has_failed() { "**FAILED**, see the findings below. " } else { "" };
+    let outcome = if run.has_failed() { "**FAILED**: see the findings below. " } else { "" };
     let seeds: Vec<String> = kept.seeds.iter().map(u64::to_string).collect();
     format!(
         "## {}\n\n{outcome}{}, {}, {}; {}; {} minutes; seeds: {}.\n\n{}\n\n{findings}\n",
@@ -61,12 +61,12 @@ fn commit() -> String {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let Some(commit) = git(&["rev-parse", "--short", "HEAD"]) else {
-        return "of sources without git, so that the commit is unknown".to_owned();
+        return "commit unknown (no git)".to_owned();
     };
     match git(&[&["status", "--porcelain", "--"][..], &SOURCES].concat()) {
-        Some(changes) if changes.is_empty() => format!("commit {commit} without changes"),
-        Some(_) => format!("commit {commit} with changes that are not committed"),
-        None => format!("commit {commit}, perhaps with changes: git does not tell"),
+        Some(changes) if changes.is_empty() => format!("commit {commit} (clean)"),
+        Some(_) => format!("commit {commit} with uncommitted changes"),
+        None => format!("commit {commit}, possibly with changes: git does not say"),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::support::{Answer, Backend};
 use crate::versions::Versions;
 use crate::{Part, block_on};
 
-pub(crate) const PART: Part = Part { name: "upgrade", title: "Versions replaced one node at a time", counts: 1, run };
+pub(crate) const PART: Part = Part { name: "upgrade", title: "Rolling upgrades", counts: 1, run };
 
 const NODES: usize = 3;
 const ROUNDS: u64 = 10;
@@ -176,7 +176,7 @@ async fn round(run: &mut Run, versions: &Versions) {
         kept.check(&cast).await;
         kept.issue(&cast).await;
         run.add("nodes replaced", NODES as u64);
-        run.most("longest replacement of all nodes, s", begun.elapsed().as_secs());
+        run.most("slowest replacement of all nodes, s", begun.elapsed().as_secs());
     }
     let checks = actors.end(&cast, &fleet).await;
     let outcome = load.end().await;
@@ -235,7 +235,7 @@ struct Actors {
 
 impl Actors {
     fn begin(cast: &Cast) -> Self {
-        let counts = ["revocations", "refreshes in chains", "admin writes"].map(|name| (name, Arc::default()));
+        let counts = ["revocations", "chained refreshes", "admin writes"].map(|name| (name, Arc::default()));
         let mut actors =
             Self { stop: Arc::default(), failures: Arc::default(), revoked: Arc::default(), counts, tasks: Vec::new() };
         let (chain, admin, revoked) = (cast.clone(), cast.clone(), Arc::clone(&actors.revoked));
@@ -352,10 +352,10 @@ async fn administer(cast: Cast) -> Result<(), String> {
 
 fn report(run: &Run) -> String {
     let mut text = String::from(
-        "Three nodes on one Postgres, behind a balancer that asks `/readyz` and never sends a request twice, are replaced \
-         one by one: the previous commit by this one, this one by a version with one more migration, and that one by this \
-         one again. No request failed, every token and session of an earlier version was good for the later one and the \
-         other way round, and what was revoked on one node was active on none after `JETON_MAX_STALENESS`.\n\n",
+        "Three nodes on one Postgres, behind a load balancer that checks `/readyz` and never repeats a request, are replaced \
+         one by one: the previous commit with this one, this one with a version that has one more migration, and that one \
+         with this one again. No request failed, each version accepted the tokens and sessions of the others, and a token \
+         revoked on one node was active on none after `JETON_MAX_STALENESS`.\n\n",
     );
     text += "| what | count |\n| --- | --- |\n";
     for name in [
@@ -363,10 +363,10 @@ fn report(run: &Run) -> String {
         "nodes replaced",
         "requests",
         "revocations",
-        "refreshes in chains",
+        "chained refreshes",
         "admin writes",
         "slowest request, ms",
-        "longest replacement of all nodes, s",
+        "slowest replacement of all nodes, s",
     ] {
         writeln!(text, "| {name} | {} |", run.number(name)).unwrap();
     }

@@ -18,7 +18,7 @@ use crate::support::{Answer, Backend};
 use crate::{Part, block_on};
 
 pub(crate) const PART: Part =
-    Part { name: "upkeep", title: "Millions of rows that are over, removed while serving", counts: 2, run };
+    Part { name: "upkeep", title: "Millions of expired rows, removed under load", counts: 2, run };
 
 /// Rows that are over, in full and in short form.
 const ROWS: (u64, u64) = (10_000_000, 200_000);
@@ -335,12 +335,12 @@ async fn without_sweeping(load: &Load, desk: &mut Desk, time: Duration) {
 
 fn report(run: &Run) -> String {
     let mut text = String::from(
-        "Sessions, entries of the log and audit records that are over are inserted beside living ones, and the servers (two \
-         on Postgres) remove them under a load at a fixed rate. All that was over went, nothing that lives went, no \
-         request failed, and of two nodes never both swept at a time. Latencies count from the moment at which a request \
-         was due; those without sweeping are of the same servers before and after.\n\n",
+        "The test inserts expired sessions, log entries and audit records beside live ones, and the servers (two on Postgres) \
+         remove them under a load at a fixed rate. Every expired row was removed and no live one, no request failed, and two \
+         nodes never cleaned up at the same time. Latencies count from the moment a request was due; those without cleanup \
+         are from the same servers, before and after it.\n\n",
     );
-    text += "| store | rows removed | beside living | time | rows/s | requests | journal at most |\n";
+    text += "| store | rows removed | beside live rows | time | rows/s | requests | largest journal |\n";
     text += "| --- | --- | --- | --- | --- | --- | --- |\n";
     let number = |store: Backend, name: &str| run.number(&format!("{store:?} {name}"));
     for store in run.stores.iter().copied() {
@@ -359,7 +359,7 @@ fn report(run: &Run) -> String {
         )
         .unwrap();
     }
-    text += "\n| store | request | a second | p50 without | p50 with | p99 without | p99 with |\n";
+    text += "\n| store | request | per second | p50 without | p50 with | p99 without | p99 with |\n";
     text += "| --- | --- | --- | --- | --- | --- | --- |\n";
     for store in run.stores.iter().copied() {
         for (kind, rate) in KINDS {

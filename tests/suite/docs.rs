@@ -1,11 +1,14 @@
 //! The pages that explain the API and its errors.
 
 mod commands;
+mod configuration;
+mod documents;
+pub(crate) mod metrics;
 
 use jeton::diagnosis::investigate;
-use jeton::protocol::cause::Cause;
-use jeton::protocol::error::ErrorCode;
 use jeton::diagnosis::{Basis, Diagnosis, Finding};
+use jeton::protocol::cause::{BearerAnswer, Cause};
+use jeton::protocol::error::ErrorCode;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
@@ -127,10 +130,21 @@ async fn with_dev_the_commands_name_the_database_for_development() {
 
 const GUIDE: &str = include_str!("../../docs/refusals.md");
 
-/// The names in the first column of the guide's tables of causes.
+/// The rows of the guide's tables of causes.
 fn causes_of_the_guide() -> Vec<&'static str> {
     let section = GUIDE.split("## All causes").nth(1).unwrap().split("\n## ").next().unwrap();
-    section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect()
+    section.lines().filter(|line| line.starts_with("| `")).collect()
+}
+
+/// How the guide writes a cause: its name, its title and what a resource server answers.
+fn row_of(cause: &Cause) -> String {
+    let BearerAnswer { status, error } = cause.bearer_answer();
+    let error = match (status, error) {
+        (503, _) => String::new(),
+        (_, None) => ", no error".to_owned(),
+        (_, Some(error)) => format!(" `{error}`"),
+    };
+    format!("| `{cause}` | {} | {status}{error} |", cause.title())
 }
 
 /// Gathers what a subscriber writes.
@@ -175,7 +189,7 @@ async fn every_cause_has_one_name_in_the_log_the_metrics_the_pages_the_descripti
     let description: serde_json::Value = serde_yaml_ng::from_str(&app.get("/openapi.yaml").await.body).unwrap();
     let names: Vec<&str> = Cause::ALL.iter().map(|cause| cause.name()).collect();
     assert_eq!(description["components"]["schemas"]["Cause"]["enum"], json!(names));
-    assert_eq!(causes_of_the_guide(), names);
+    assert_eq!(causes_of_the_guide(), Cause::ALL.iter().map(row_of).collect::<Vec<_>>());
     assert_eq!(log.lines().count(), names.len(), "one line for each: {log}");
     for name in names {
         app.get(&format!("/docs/errors/{name}")).await.assert_ok();

@@ -10,8 +10,7 @@ async fn a_request_that_needs_no_database_carries_no_room_for_one() {
     let app = TestServer::start(Backend::Sqlite).await;
     let parameters = jeton::protocol::parameters::Parameters::from_form(b"token=x").unwrap();
     let address = std::net::Ipv4Addr::LOCALHOST.into();
-    let request =
-        jeton::app::Request { authorization: &[], parameters: &parameters, request_id: Uuid::nil(), address };
+    let request = jeton::app::Request { authorization: &[], parameters: &parameters, request_id: Uuid::nil(), address };
     let introspection = jeton::endpoints::introspect::answer(&app.server.app, &request);
     let issuing = jeton::endpoints::token::answer(&app.server.app, &request);
     let sizes = (size_of_val(&introspection), size_of_val(&issuing));

@@ -373,7 +373,8 @@ on_both_stores!(a_node_that_was_away_longer_than_notices_are_kept_reads_everythi
     for (round, (before, after)) in [(0, 0), (1, 0), (0, 1), (1, 1)].into_iter().enumerate() {
         let id = format!("main-{round}");
         server.main_client(&id).await;
-        let away = NodeState::load(app.store.clone(), app.clock.clone(), Arc::clone(&app.master), Duration::from_secs(5));
+        let away =
+            NodeState::load(app.store.clone(), app.clock.clone(), Arc::clone(&app.master), Duration::from_secs(5));
         let away = away.await.unwrap();
         let scope = async || away.client(&id).await.unwrap().unwrap().settings.scope.to_string();
         assert_eq!(scope().await, "read write");

@@ -1,6 +1,5 @@
 //! Every command of the README and of the guide to refusals is run.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -9,16 +8,14 @@ use std::process::{Child, Command, Stdio};
 use jeton::protocol::cause::Cause;
 use jeton::protocol::error::ErrorCode;
 
-use reqwest::StatusCode;
-
-use crate::support::{Answer, Backend, Setup, TestServer, fresh_database};
+use crate::support::{Backend, fresh_database};
 
 const README: &str = include_str!("../../README.md");
 const GUIDE: &str = include_str!("../../docs/refusals.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_jeton");
 
 /// The fenced blocks of one kind, without their fences.
-fn blocks(text: &'static str, kind: &str) -> Vec<&'static str> {
+pub(crate) fn blocks(text: &'static str, kind: &str) -> Vec<&'static str> {
     let open = format!("```{kind}\n");
     text.split(&open).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
@@ -224,24 +221,6 @@ async fn the_production_commands_of_the_readme_lead_to_a_token() {
     assert_eq!(answer.status(), 200);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_metrics_of_the_readme_are_those_that_there_are() {
-    let rows = README.lines().filter_map(|line| line.strip_prefix("| `jeton_"));
-    let named: BTreeSet<String> = rows.map(|row| format!("jeton_{}", row.split('`').next().unwrap())).collect();
-    let app = TestServer::start_with(Backend::Sqlite, Setup::default().set("JETON_THROTTLING", "on")).await;
-    // What is counted by labels is not shown before it was counted once.
-    let client = app.main_client("main").await;
-    let grant = [("grant_type", "client_credentials")];
-    app.token(&client, &grant).await.assert_ok();
-    let guesser = client.with_secret("wrong");
-    while app.token(&guesser, &grant).await.status != StatusCode::TOO_MANY_REQUESTS {}
-    let shown = Answer::of(app.http.get(format!("{}/metrics", app.ops))).await.assert_ok().body.clone();
-    let families = shown.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
-    // A counter is scraped by this name.
-    let sample = |(name, kind)| if kind == "counter" { format!("{name}_total") } else { String::from(name) };
-    assert_eq!(named, families.map(sample).collect(), "{shown}");
-}
-
 #[test]
 fn every_shell_block_of_the_readme_is_known_to_a_test() {
     // The first starts the server, the second runs these tests, the third is run by tests/containers/check, the fourth
@@ -253,4 +232,9 @@ fn every_shell_block_of_the_readme_is_known_to_a_test() {
     for line in blocks[2].lines() {
         assert!(compose.contains(line), "docker-compose.yml says otherwise than {line:?}");
     }
+}
+
+#[test]
+fn the_readme_takes_five_minutes() {
+    assert!(README.lines().count() <= 150);
 }

@@ -1,5 +1,5 @@
-//! The raw rate of Argon2id with Jeton's parameters: 19 MiB, two passes, one lane, memory kept by each thread, and
-//! with the priority of Jeton's threads: the lowest.
+//! The raw rate of Argon2id with Jeton's parameters (19 MiB, two passes, one lane, memory reused by each thread) and the
+//! priority of Jeton's hashing threads, the lowest.
 
 use std::error::Error;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What Jeton is measured against, and what it is measured with. Every mode prints one line of JSON, or serves.
+//! The baseline that Jeton is compared with, and load generators. Each mode serves, or prints one line of JSON.
 
 mod argon2_rate;
 mod lowest_priority;

@@ -1,10 +1,10 @@
-//! An open-loop generator: requests are due at a fixed rate whether or not earlier ones were answered, and latency is
-//! counted from the moment at which a request was due. (A closed loop such as wrk's waits with a slow server, and so
-//! leaves out the requests that would have suffered most.)
+//! An open-loop load generator: requests are due at a fixed rate whether or not earlier ones were answered, and latency
+//! counts from the moment a request was due. (A closed loop such as wrk's slows down with the server, and so omits the
+//! requests that would have suffered most.)
 //!
-//! When more is offered than can be answered, the wait for a free connection grows for as long as the run lasts. So an
-//! overload gives up a request for which no connection is free, and counts it: latency is then that of the server with
-//! all connections in use.
+//! When more requests are due than the server can answer, the wait for a free connection would grow for as long as the run
+//! lasts. So overload mode drops and counts a request if no connection is free. Latency is then that of a server whose
+//! connections are all in use.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -27,9 +27,9 @@ type Due = Arc<AsyncMutex<mpsc::UnboundedReceiver<Instant>>>;
 
 #[derive(Default)]
 struct Outcome {
-    /// Microseconds from the due time to the answer, by status; 0 stands for no answer.
+    /// Microseconds from the due time to the answer, by status; 0 means no answer.
     latencies: BTreeMap<u16, Vec<u64>>,
-    /// Microseconds from the due time until a connection was free and the request was on its way.
+    /// Microseconds from the due time until a connection was free to send the request.
     lateness: Vec<u64>,
 }
 
@@ -60,13 +60,13 @@ pub async fn run(
         workers.push(tokio::spawn(work(port, stream, request, due, Arc::clone(&free), Arc::clone(&outcome))));
     }
     let begin = Instant::now();
-    // A thread of its own: its sleep is finer than the runtime's timer.
+    // A thread of its own, because it can sleep more precisely than the runtime's timer.
     let pace = std::thread::spawn(move || {
         let mut unsent = 0;
         for number in 0..u64::from(rate) * u64::from(seconds) {
             let at = begin + Duration::from_nanos(number * 1_000_000_000 / u64::from(rate));
             let early = at.saturating_duration_since(Instant::now());
-            // In an overload it sleeps seldom, so that it costs little itself.
+            // In overload mode it sleeps rarely, to use little processor time itself.
             if !early.is_zero() {
                 std::thread::sleep(if is_overload { early.max(LEAST_SLEEP) } else { early });
             }
@@ -74,7 +74,7 @@ pub async fn run(
                 unsent += 1;
                 continue;
             }
-            // Only this thread takes from it, so it does not fall below 0; without an overload it is not looked at.
+            // Only this thread decrements it, so it stays at 0 or above. It matters in overload mode only.
             free.fetch_sub(u64::from(is_overload), Ordering::AcqRel);
             if sender.send(at).is_err() {
                 break;
@@ -86,8 +86,8 @@ pub async fn run(
         worker.await?;
     }
     let seconds = begin.elapsed().as_secs_f64();
-    let unsent = pace.join().map_err(|_| "the pace was not kept")?;
-    let mut outcome = outcome.lock().map_err(|_| "a worker failed")?;
+    let unsent = pace.join().map_err(|_| "the pacing thread panicked")?;
+    let mut outcome = outcome.lock().map_err(|_| "a worker panicked")?;
     let lateness = summary(&mut outcome.lateness);
     let statuses: Vec<String> = outcome
         .latencies
@@ -132,7 +132,7 @@ async fn work(
     }
 }
 
-/// Sends the request and reads the whole answer; gives its status.
+/// Sends the request, reads the whole answer, and returns its status.
 async fn exchange(stream: &mut TcpStream, request: &[u8]) -> io::Result<u16> {
     stream.write_all(request).await?;
     let mut answer = Vec::with_capacity(2048);

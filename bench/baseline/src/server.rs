@@ -1,5 +1,5 @@
-//! The baseline: a bare axum handler that parses a form and answers 400 bytes of JSON. It accepts connections as Jeton
-//! does, so that the difference is what Jeton does with a request.
+//! The baseline: a bare axum handler that parses a form and answers with 400 bytes of JSON. It accepts connections as Jeton
+//! does, so the difference is what Jeton does with a request.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -13,7 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-/// The length of an answer.
+/// The length of the answer, in bytes.
 const ANSWER: usize = 400;
 
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ pub async fn run(port: u16) -> Result<(), Box<dyn Error>> {
         stream.set_nodelay(true)?;
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service.clone()).into_owned();
         tokio::spawn(async move {
-            // A client that leaves in the middle is no matter here.
+            // A client that disconnects does not matter here.
             let _ = connection.await;
         });
     }

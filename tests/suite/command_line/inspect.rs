@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use jeton::settings::TABLE;
 use jeton::keys::master::MasterKey;
+use jeton::settings::TABLE;
 use serde_json::Value;
 
 use super::{Place, make_client};

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use jeton::clock::Clock;
 use jeton::app::App;
+use jeton::clock::Clock;
 use jeton::passwords::pool::PasswordPool;
 use jeton::state::NodeState;
 use reqwest::{Method, StatusCode};

@@ -133,7 +133,8 @@ on_both_stores!(a_flood_of_revocations_is_applied_by_every_node_and_forgotten_wh
     }
     // A node that starts now reads them all, too.
     let app = &first.server.app;
-    let load = || NodeState::load(app.store.clone(), app.clock.clone(), Arc::clone(&app.master), Duration::from_secs(5));
+    let load =
+        || NodeState::load(app.store.clone(), app.clock.clone(), Arc::clone(&app.master), Duration::from_secs(5));
     assert_eq!(load().await.unwrap().revocations_held(), all);
 
     first.advance(TTL.unsigned_abs() - 1);

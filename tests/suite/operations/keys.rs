@@ -15,9 +15,9 @@ async fn the_master_key_is_changed_as_the_guide_says_and_everything_stays_good()
     let machine = Machine::new(Backend::Sqlite);
     let tokens = machine.login("alice", "wonderland").await;
     let old = fs::read_to_string(machine.folder.path().join("master-key")).unwrap();
-    machine.follow("Change of the master key", 0);
+    machine.follow("Changing the master key", 0);
     // A new shell: what was exported for the server is set for the next block too.
-    let section = blocks("Change of the master key")[1];
+    let section = blocks("Changing the master key")[1];
     let commands = session(section);
     let mut script = "set -e\nexport JETON_MASTER_KEY_OLD_FILE=master-key.old\n".to_owned();
     commands.iter().for_each(|(command, _)| script.push_str(&format!("{command}\n")));
@@ -33,7 +33,7 @@ async fn the_master_key_is_changed_as_the_guide_says_and_everything_stays_good()
 async fn after_the_loss_of_the_master_key_everything_issued_ends_and_everybody_stays() {
     let machine = Machine::new(Backend::Sqlite);
     let tokens = machine.login("alice", "wonderland").await;
-    machine.follow("Loss of the master key", 0);
+    machine.follow("Losing the master key", 0);
     assert!(!machine.is_active(&tokens.text("access_token")).await);
     assert_eq!(machine.refresh(&tokens).await.status, StatusCode::BAD_REQUEST);
     machine.login("alice", "wonderland").await.assert_ok();
@@ -43,7 +43,7 @@ async fn after_the_loss_of_the_master_key_everything_issued_ends_and_everybody_s
 async fn keys_are_rotated_without_notice_and_taken_away_when_they_are_known_to_others() {
     let machine = Machine::new(Backend::Sqlite);
     let tokens = machine.login("alice", "wonderland").await;
-    machine.follow("Compromise of the keys", 0);
+    machine.follow("Compromised keys", 0);
     crate::support::eventually(std::time::Duration::from_secs(10), "the token is over", async || {
         !machine.is_active(&tokens.text("access_token")).await
     })
@@ -54,7 +54,7 @@ async fn keys_are_rotated_without_notice_and_taken_away_when_they_are_known_to_o
 
     let machine = Machine::new(Backend::Sqlite);
     let tokens = machine.login("alice", "wonderland").await;
-    machine.follow("Rotation of the keys", 0);
+    machine.follow("Rotating the keys", 0);
     assert!(machine.is_active(&tokens.text("access_token")).await);
     machine.refresh(&tokens).await.assert_ok();
 }
@@ -85,7 +85,7 @@ async fn what_was_leaked_is_taken_back_and_a_user_is_removed() {
     assert_eq!(machine.login("alice", "wonderland").await.status, StatusCode::BAD_REQUEST);
     machine.login("alice", "mad hatter").await.assert_ok();
 
-    machine.follow("Removal of somebody's data", 0);
+    machine.follow("Deleting a user's data", 0);
     assert_eq!(machine.login("alice", "mad hatter").await.status, StatusCode::BAD_REQUEST);
     machine.shell("systemctl stop jeton && sqlite3 jeton.db \"VACUUM INTO 'after.db'\"");
     let rows = fs::read(machine.folder.path().join("after.db")).unwrap();

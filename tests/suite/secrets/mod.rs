@@ -11,9 +11,9 @@ mod scene;
 use std::path::Path;
 use std::process::Command;
 
-use jeton::store::{Location, Store};
 use jeton::keys::keyring::KeyUse;
 use jeton::keys::master::MasterKey;
+use jeton::store::{Location, Store};
 
 use crate::support::Backend;
 use crate::support::cluster::Cluster;

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use jeton::protocol::cause::Cause;
 use jeton::protocol::backoff::{Backoff, Failures, Network};
+use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
 use jeton::store::account_digest;
 use uuid::Uuid;

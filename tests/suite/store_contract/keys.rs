@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use jeton::jose::signing::SigningAlgorithm;
+use jeton::keys::keyring::{KeyRecord, KeyUse};
+use jeton::keys::master::{MasterKey, MasterKeys};
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
 use jeton::protocol::time::Timestamp;
 use jeton::store::{Added, StoreError};
-use jeton::keys::keyring::{KeyRecord, KeyUse};
-use jeton::keys::master::{MasterKey, MasterKeys};
-use jeton::jose::signing::SigningAlgorithm;
 
 use super::{Db, at, at_once, audited, audited_at, revocation};
 use crate::support::on_both_stores;

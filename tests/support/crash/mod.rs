@@ -87,9 +87,9 @@ impl Blow {
         match self {
             Self::Node(_) => "one of two servers killed",
             Self::Nodes => "all servers killed",
-            Self::Backend => "a process of Postgres killed",
+            Self::Backend => "a Postgres process killed",
             Self::Quit => "Postgres stopped by SIGQUIT",
-            Self::Postmaster => "the main process of Postgres killed",
+            Self::Postmaster => "the main Postgres process killed",
             Self::Everything => "Postgres and all servers killed",
         }
     }
@@ -270,7 +270,7 @@ impl World {
             if node.is_none() {
                 let begun = Instant::now();
                 *node = Some(place.serve(&[]));
-                let most = self.longest.entry("start of a server until it listens").or_default();
+                let most = self.longest.entry("time until a started server listens").or_default();
                 *most = u64::try_from(begun.elapsed().as_millis()).unwrap().max(*most);
             }
         }
@@ -290,7 +290,7 @@ impl World {
             })
             .await;
         }
-        let most = self.longest.entry("after that, until all serve and are ready").or_default();
+        let most = self.longest.entry("time from listening until all are ready").or_default();
         *most = u64::try_from(begun.elapsed().as_millis()).unwrap().max(*most);
     }
 

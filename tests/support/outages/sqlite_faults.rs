@@ -38,12 +38,12 @@ impl Fault {
     /// What is done, in words.
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Self::DiskFull => "disk full (limit on the size of files: every write fails)",
+            Self::DiskFull => "disk full (file size limit: every write fails)",
             Self::WriterHeld => "another process holds the write lock (`BEGIN IMMEDIATE`)",
-            Self::ReaderHeld => "another process holds a read transaction: the write-ahead log grows",
-            Self::Removed => "the file moved away under the server, and back",
-            Self::Replaced => "the file replaced by another database under the server, and put back",
-            Self::ReadOnly => "the file and its folder made read-only (`chmod a-w`), and connections made anew",
+            Self::ReaderHeld => "another process holds a read transaction, so the write-ahead log grows",
+            Self::Removed => "the file moved away under the server, then back",
+            Self::Replaced => "the file replaced by another database under the server, then put back",
+            Self::ReadOnly => "the file and its directory made read-only (`chmod a-w`), connections reopened",
         }
     }
 

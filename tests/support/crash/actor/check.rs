@@ -115,7 +115,7 @@ impl Actor {
                 self.refresh_this(scene, index, 1).await;
             } else {
                 self.judge(scene, refresh, *good).await;
-                self.count("refresh tokens judged", 1);
+                self.count("refresh tokens checked", 1);
             }
             index += usize::from(self.sessions.get(index).is_some_and(|session| session.id == id));
         }
@@ -130,7 +130,7 @@ impl Actor {
             let form = [("grant_type", "password"), ("username", &*self.name), ("password", former)];
             let answer = scene.sure(async || scene.form(&self.client, "/auth/token", &form).await).await;
             answer.assert_error(400, "invalid_grant");
-            self.count("former passwords refused", 1);
+            self.count("old passwords refused", 1);
         }
         self.password_is_new = false;
     }

@@ -147,7 +147,7 @@ impl Actor {
     fn wrote(&mut self, action: &'static str, target: String, effect: Effect, answer: Option<&Answer>) -> bool {
         let Some(answer) = answer else {
             self.pending = Some(Pending { action, target, effect });
-            self.count("writes in doubt", 1);
+            self.count("writes whose answer was lost", 1);
             return false;
         };
         assert!(answer.status.is_success(), "{}: {action} {target} is allowed: {answer:?}", self.name);
@@ -165,7 +165,7 @@ impl Actor {
     pub(super) fn resolve(&mut self, happened: bool) {
         let pending = self.pending.take().unwrap();
         if happened {
-            self.count("writes in doubt that had happened", 1);
+            self.count("writes whose answer was lost and that had happened", 1);
             self.apply(pending.effect);
         }
     }

@@ -109,8 +109,8 @@ impl Actor {
             session.spent = session.previous.replace(presented).or(session.spent.take());
             (session.refresh, session.asked) = (next, 0);
             self.count("rotations acknowledged", 1);
-            self.count("rotations that repeated a request whose answer was lost", u64::from(is_retry));
-            self.count("rotations with two simultaneous requests", u64::from(times > 1));
+            self.count("rotations repeated because the answer was lost", u64::from(is_retry));
+            self.count("rotations by two requests at a time", u64::from(times > 1));
         }
         answers.iter().all(Option::is_some)
     }
