@@ -1,8 +1,7 @@
-//! The formats of tokens, and the proof that a text is one of ours.
+//! The formats of tokens, and the proof that a text is one of them.
 
 pub mod context;
 pub mod environment;
-pub mod error;
 pub mod jwt;
 pub mod opaque;
 pub mod refresh;
