@@ -4,7 +4,7 @@
 //!    to any of them; what takes a key or the state of this server, only to those with the permission and to the client
 //!    that the token was issued to. 4. The record of audit is written before more than the bytes show is told.
 
-use crate::app::{App, Request, Result, Throttled};
+use crate::app::{App, Request, Result};
 use crate::diagnosis::explanation::{self, Explanation};
 use crate::diagnosis::investigate;
 use crate::diagnosis::judge::{self, Expected};
@@ -52,9 +52,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
         Caller::Client(client) => format!("client {}", client.client_id),
         Caller::Administrator(client_id) => format!("client {client_id}"),
     };
-    if app.settings.throttling && !app.explanations.allows(&actor) {
-        return Err(Throttled { seconds: 1, reason: "too many explanations", about: Identity::default() }.into());
-    }
+    app.throttle.explanation(&actor)?;
     let Some(text) = request.parameters.one_or_empty("token")? else {
         return Err(Refusal::invalid_request("The parameter token is missing.").into());
     };

@@ -6,7 +6,8 @@
 use crate::app::{App, Failure, Request, Result};
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::investigate::{self, Effort};
-use crate::grants::issue::{self, TokenAnswer, TokenParams};
+use crate::grants::GrantRequest;
+use crate::grants::issue::{self, TokenResponse, TokenParams};
 use crate::protocol::cause::Cause;
 use crate::protocol::claims;
 use crate::protocol::client::Client;
@@ -25,7 +26,8 @@ use crate::validation;
 const ATTEMPTS: usize = 8;
 
 /// Answers a refresh.
-pub(crate) async fn answer(app: &App, client: &Client, request: &Request<'_>) -> Result<TokenAnswer> {
+pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
+    let GrantRequest { request, client, .. } = asked;
     let Some(text) = request.parameters.one("refresh_token")? else {
         return Err(Refusal::invalid_request("The parameter refresh_token is missing.").into());
     };
@@ -126,16 +128,16 @@ fn hand_out(
     held: &SessionRecord,
     granted: Granted,
     refresh_token: &RefreshToken,
-) -> Result<TokenAnswer> {
+) -> Result<TokenResponse> {
     let session = &held.session;
-    let grounds = TokenParams {
+    let params = TokenParams {
         sub: session.user_id.to_string(),
         granted,
         session: Some((session.id, session.ends_at())),
         log: session.log,
         extra: claims::merge(&client.settings.claims, held.user.as_ref().map(|user| &user.claims)),
     };
-    issue::answer(app, client, grounds, Some(issue::refresh_token(app, refresh_token)?))
+    issue::response(app, client, params, Some(issue::refresh_token(app, refresh_token)?))
 }
 
 /// The log gets the cause; the client learns only that the token is no good.
