@@ -141,7 +141,7 @@ mod tests {
             version: 1,
         };
         let audited = Audited { actor: "test".into(), request_id: None, address: None, at };
-        assert!(app.store.client_create(&client, &audited).await.unwrap());
+        app.store.client_create(&client, &audited).await.unwrap();
         client.client_id
     }
 
@@ -164,10 +164,8 @@ mod tests {
             [(AuthMethod::ClientSecretBasic, true), (AuthMethod::ClientSecretPost, true), (AuthMethod::None, false)]
         {
             let client_id = register(&app, method).await;
-            let with = |secret: &str| Credentials::Secret {
-                client_id: client_id.clone(),
-                secret: SecretString::from(secret),
-            };
+            let with =
+                |secret: &str| Credentials::Secret { client_id: client_id.clone(), secret: SecretString::from(secret) };
             assert_eq!(lets_in(&app, &with("right")).await, by_secret, "{method:?}");
             assert!(!lets_in(&app, &with("wrong")).await, "{method:?}");
             assert_eq!(lets_in(&app, &Credentials::IdAlone(client_id.clone())).await, !by_secret, "{method:?}");

@@ -7,7 +7,7 @@ use crate::app::{App, Failure, Request, Result};
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::investigate::{self, Effort};
 use crate::grants::GrantRequest;
-use crate::grants::issue::{self, TokenResponse, TokenParams};
+use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::protocol::cause::Cause;
 use crate::protocol::claims;
 use crate::protocol::client::Client;
