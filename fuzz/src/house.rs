@@ -69,6 +69,9 @@ pub fn claims(issuer: &str) -> AccessClaims {
     AccessClaims {
         iss: issuer.to_owned(),
         sub: Uuid::from_u128(7).to_string(),
+        sub_iss: None,
+        act: None,
+        cnf: None,
         aud: Audience::One("https://api.example.com".to_owned()),
         client_id: "app".to_owned(),
         scope: Scope::parse("read write").ok(),

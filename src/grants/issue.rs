@@ -63,6 +63,9 @@ pub(super) fn response(
     let claims = AccessClaims {
         iss: app.settings.issuer.clone(),
         sub: params.sub,
+        sub_iss: None,
+        act: None,
+        cnf: None,
         aud: Audience::new(params.granted.audiences),
         client_id: client.client_id.clone(),
         scope: scope.clone(),

@@ -47,13 +47,13 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
         return Ok(None);
     }
     // 4. The password.
-    let about = record.user.as_ref().map(|user| Identity::of_user(user.id)).unwrap_or_default();
+    let about = record.user.as_ref().map(|user| Identity::of_user(&user.sub)).unwrap_or_default();
     let user = authenticate(app, &login, record.user, password).await.map_err(|failure| failure.about(about))?;
     // 5. What the user may have.
     let was_asked = request.parameters.one("scope")?.is_some();
     let granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
     let mut params = TokenParams {
-        sub: user.id.to_string(),
+        sub: user.sub.clone(),
         granted,
         session: None,
         log: record.head.min(*log),
@@ -75,7 +75,7 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     let Some(begun) = app.store.session_create(&new, &app.audited(client, request)).await? else {
         return match app.store.user_find(user.id).await? {
             Some(current) if current.version == user.version => Ok(None),
-            _ => Err(wrong("the user was changed during the login").about(Identity::of_user(user.id))),
+            _ => Err(wrong("the user was changed during the login").about(Identity::of_user(&user.sub))),
         };
     };
     if begun.superseded > 0 {
@@ -129,6 +129,7 @@ fn new_session(app: &App, client: &Client, user: &User, granted: &Granted) -> (S
     let session = Session {
         id: token.session,
         user_id: user.id,
+        sub: user.sub.clone(),
         client_id: client.client_id.clone(),
         scope: granted.scope.clone(),
         audiences: granted.audiences.clone(),

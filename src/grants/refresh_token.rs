@@ -123,7 +123,7 @@ async fn judge(
     let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
     let granted = grant::still_allowed(&granted, client, user_scope, app.audiences())?;
     let params = TokenParams {
-        sub: session.user_id.to_string(),
+        sub: session.sub.clone(),
         granted: grant::narrow(&granted, asked.request.parameters)?,
         session: Some((session.id, session.ends_at())),
         log: session.log,
