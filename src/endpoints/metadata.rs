@@ -6,9 +6,6 @@ use crate::app::{App, Result};
 use crate::protocol::client::GrantType;
 
 /// The metadata document: what is really switched on.
-///
-/// # Errors
-/// When it could not be found out what the clients use.
 pub async fn document(app: &App) -> Result<Value> {
     let in_use = app.state.clients_in_use().await?;
     let (grants, mut scopes) = match in_use.as_ref() {
