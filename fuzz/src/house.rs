@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use jeton::jose::signing::SigningAlgorithm;
+use jeton::jose::algorithm::SigningAlgorithm;
 use jeton::keys::keyring::{KeyRecord, KeyRing, KeyUse};
 use jeton::keys::master::{MasterKey, MasterKeys};
 use jeton::protocol::claims::{AccessClaims, Audience};
@@ -90,7 +90,7 @@ impl House {
         let master = MasterKey::parse(&MasterKey::generate()).expect("a master key");
         let start = Timestamp::from_seconds(0);
         let record = |key_use, algorithm| KeyRecord::generate(key_use, algorithm, &master, start, start);
-        let signing = SigningAlgorithm::ALL.map(|algorithm| record(KeyUse::Signing, algorithm));
+        let signing = SigningAlgorithm::OWN.map(|algorithm| record(KeyUse::Signing, algorithm));
         let token = record(KeyUse::Token, SigningAlgorithm::Es256);
         let withdrawn = record(KeyUse::Signing, SigningAlgorithm::Es256);
         let strange =
