@@ -85,7 +85,7 @@ impl LoginAttempt<'_> {
         Network::from(self.source.address)
     }
 
-    fn from_here(&self) -> Name {
+    fn here(&self) -> Name {
         Name::AccountAndNetwork(self.account, self.network())
     }
 
@@ -106,7 +106,7 @@ impl LoginAttempt<'_> {
     pub(crate) fn succeeded(&self) {
         let Some(user) = self.user.filter(|_| self.throttle.enabled) else { return };
         let (known, now) = ((user, self.network()), self.throttle.clock.now());
-        self.throttle.logins.forget(self.from_here());
+        self.throttle.logins.forget(self.here());
         let recorded = &self.throttle.recorded;
         if recorded.get(&known).is_some_and(|at| (0..RECORDED_AGAIN).contains(&(now.millis() - at.millis()))) {
             return;
@@ -147,7 +147,7 @@ impl Attempt for LoginAttempt<'_> {
     fn check(&self) -> Result<(), Throttled> {
         let now = self.throttle.clock.now();
         let wait = |name| (name, self.throttle.logins.wait(name, now));
-        let here = wait(self.from_here());
+        let here = wait(self.here());
         if self.is_known {
             return self.throttle.check(&[here], REASON);
         }
@@ -163,7 +163,7 @@ impl Attempt for LoginAttempt<'_> {
         let (now, counters) = (self.throttle.clock.now(), &self.throttle.logins);
         let whose = self.user.map_or_else(|| "unknown user".to_owned(), |user| format!("user {user}"));
         let from = format!("failed logins from {}", self.network());
-        if counters.add(self.from_here(), 1, now) {
+        if counters.add(self.here(), 1, now) {
             self.throttle.audit("login.throttled", whose.clone(), from.clone(), self.source);
         }
         if self.is_known {
