@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use crate::protocol::parameters::Parameters;
+use crate::throttle::Source;
 
 /// A request to an OAuth endpoint, as far as the protocol is concerned.
 #[derive(Debug)]
@@ -17,4 +18,11 @@ pub struct Request<'a> {
     pub request_id: Uuid,
     /// The address that it came from.
     pub address: IpAddr,
+}
+
+impl Request<'_> {
+    /// Where it comes from.
+    pub(crate) const fn source(&self) -> Source {
+        Source { request_id: self.request_id, address: self.address }
+    }
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::json;
 
-use crate::app::{App, Failure, Throttled};
+use crate::app::{App, Failure};
 use crate::endpoints::explain::READ;
 use crate::http::context::Context;
 use crate::http::problem;
@@ -17,6 +17,7 @@ use crate::protocol::cause::Cause;
 use crate::protocol::challenge::Challenge;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
+use crate::throttle::Throttled;
 
 /// What a client is told to wait, in seconds, when it should try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
