@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::admin::clients::NewClient;
 use crate::admin::users::NewUser;
 use crate::admin::{Actor, AdminError, Administration, Result};
-use crate::passwords::pool::Precedence;
+use crate::passwords::queue::Requester;
 use crate::protocol::claims::ExtraClaims;
 use crate::protocol::client::SecretDigest;
 use crate::protocol::scope::Scope;
@@ -131,7 +131,7 @@ impl Administration {
             for secret in &client.secrets {
                 if let (SecretDigest::Chosen(hash), Some(text)) = (&secret.digest, demo.secret) {
                     accepted |=
-                        self.passwords.verify(SecretString::from(text), Some(hash.clone()), Precedence::Known).await?;
+                        self.passwords.verify(SecretString::from(text), Some(hash.clone()), Requester::administrator()).await?;
                 }
             }
             if accepted {
@@ -139,7 +139,7 @@ impl Administration {
             }
         }
         if let Some(user) = self.store.user_named(USER.0).await?
-            && self.passwords.verify(SecretString::from(USER.1), user.password_hash, Precedence::Known).await?
+            && self.passwords.verify(SecretString::from(USER.1), user.password_hash, Requester::administrator()).await?
         {
             found.push(format!("user {}", USER.0));
         }

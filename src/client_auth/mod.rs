@@ -12,7 +12,6 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::app::{App, Request, Result};
 use crate::client_auth::credentials::Credentials;
 use crate::crypto::{equal_in_constant_time, sha256};
-use crate::passwords::pool::Precedence;
 use crate::protocol::client::{Client, SecretDigest};
 use crate::protocol::error::Refusal;
 use crate::protocol::identity::Identity;
@@ -134,7 +133,7 @@ async fn fits(app: &App, client: &Client, presented: &SecretString, attempt: Aut
             verdict.end(Ok(true))?
         } else {
             let hash = Some(kept.clone());
-            verdict.end(app.passwords.verify(presented.clone(), hash, Precedence::Anybody).await)?
+            verdict.end(app.passwords.verify(presented.clone(), hash, attempt.requester()).await)?
         };
         if fits {
             app.remembered.remember(secret.id, kept, text);

@@ -89,7 +89,7 @@ fn credentials<'a>(request: &Request<'a>) -> Result<(&'a str, &'a str)> {
 async fn authenticated(app: &App, login: &Login, user: Option<User>, password: &str) -> Result<User> {
     let verdict = login.begin(app)?;
     let hash = user.as_ref().and_then(|user| user.password_hash.clone());
-    let right = verdict.end(app.passwords.verify(SecretString::from(password), hash, login.precedence()).await)?;
+    let right = verdict.end(app.passwords.verify(SecretString::from(password), hash, login.requester()).await)?;
     let reason = match user {
         Some(user) if right && user.enabled => {
             login.succeeded(app);

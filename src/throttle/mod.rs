@@ -23,7 +23,8 @@ use uuid::Uuid;
 use crate::app::{App, Request, Result, Throttled};
 use crate::clock::Clock;
 use crate::crypto::sha256;
-use crate::passwords::pool::{Overloaded, Precedence};
+use crate::passwords::pool::Overloaded;
+use crate::passwords::queue::{Precedence, Requester};
 use crate::protocol::backoff::{Backoff, Failures, Network};
 use crate::protocol::identity::Identity;
 use crate::protocol::time::Timestamp;
@@ -186,8 +187,9 @@ impl Login {
     }
 
     /// In a storm of logins, those of users who are known where they come from go first.
-    pub(crate) fn precedence(&self) -> Precedence {
-        if self.is_known { Precedence::Known } else { Precedence::Anybody }
+    pub(crate) fn requester(&self) -> Requester {
+        let precedence = if self.is_known { Precedence::Known } else { Precedence::Unknown };
+        Requester { precedence, network: self.network, account: self.account }
     }
 
     /// By what all nodes counted, and what this one has not told them yet.
@@ -342,6 +344,14 @@ pub(crate) struct Authentication<'a> {
 }
 
 impl Authentication<'_> {
+    pub(crate) fn requester(&self) -> Requester {
+        Requester {
+            precedence: Precedence::Unknown,
+            network: Network::from(self.request.address),
+            account: sha256(self.client_id.as_bytes()),
+        }
+    }
+
     fn names(&self) -> [(Name, Backoff); 2] {
         let network = Network::from(self.request.address);
         [
