@@ -19,8 +19,6 @@ use crate::state::KEPT_WHEN_OVER;
 use crate::store::{Covered, SessionRecord};
 use crate::tokens::refresh::RefreshToken;
 use crate::tokens::verify::{Verified, VerifyError};
-use crate::validation;
-use crate::validation::administrator;
 
 /// How much is done to find out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +97,7 @@ async fn add_story(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
 pub(crate) async fn expectation(app: &App, claims: &AccessClaims, expected: &Expected) -> Result<Vec<Finding>> {
     let held = match &claims.scope {
         Some(scope) if !expected.scope.is_empty() && scope.has_reserved() => {
-            Cow::Owned(administrator::held_scope(app, claims).await?)
+            Cow::Owned(app.state.scope_held(claims).await?)
         }
         Some(scope) => Cow::Borrowed(scope),
         None => Cow::Owned(Scope::default()),
@@ -151,7 +149,7 @@ async fn of_claims(app: &App, claims: &AccessClaims, effort: Effort) -> Result<V
         forget_details(remembered)
     };
     let mut findings = judge::access_token(claims, &taken, now);
-    if validation::is_beyond_the_log(app, claims).await? {
+    if app.state.is_beyond_log(claims).await? {
         findings.push(judge::never_issued(
             "the log of this database has not reached its place: it is of another database, or of one that was restored",
         ));
@@ -172,7 +170,7 @@ pub(crate) async fn of_session(
     let Some(held) = held else {
         return Ok(vec![judge::no_session(token, app.clock.now(), app.settings.history)]);
     };
-    if !validation::has_nonce(held, token) {
+    if !held.has_nonce_of(token) {
         return Ok(vec![judge::never_issued("its session has another secret: it is of another database")]);
     }
     let taken = match held.revoked_because.zip(held.revoked_by) {
@@ -184,7 +182,7 @@ pub(crate) async fn of_session(
     };
     let mut findings = judge::refresh_token(token, &held.session, &taken, app.clock.now());
     let is_told = |cause: Cause| findings.iter().any(|finding| finding.cause == cause);
-    if let Some(cause) = validation::lost_user(held).filter(|cause| !is_told(*cause)) {
+    if let Some(cause) = held.lost_user().filter(|cause| !is_told(*cause)) {
         findings.push(judge::holder(cause));
     }
     Ok(findings)

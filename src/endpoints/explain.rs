@@ -124,7 +124,7 @@ async fn may_see(app: &App, client: &Client, diagnosis: &Diagnosis) -> Result<bo
     let (owner, began, audiences) = match &diagnosis.authentic {
         Some(Verified::Access(claims)) => (Some(claims.client_id.clone()), claims.iat, claims.aud.all().to_vec()),
         Some(Verified::Refresh(token)) => match app.store.session_find(token.session).await? {
-            Some(held) if validation::has_nonce(&held, token) => {
+            Some(held) if held.has_nonce_of(token) => {
                 let session = held.session;
                 (Some(session.client_id), session.created_at.seconds(), session.audiences)
             }

@@ -3,15 +3,8 @@
 //! 1. What is asked for. 2. The token itself, as everywhere. 3. Its audience. 4. Its scope. How it was presented is
 //!    judged before, by `oauth::presentation`.
 
-use std::sync::Arc;
-
-use crate::app::{App, Result};
-use crate::diagnosis::Diagnosis;
-use crate::diagnosis::investigate::{self, Effort};
 use crate::diagnosis::judge::Expected;
-use crate::protocol::claims::AccessClaims;
 use crate::protocol::scope::Scope;
-use crate::validation::{self, Verdict};
 
 /// Whose words the query of a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,29 +40,6 @@ impl Query<'_> {
         let scope = one("scope").map_err(|()| "scope stands twice: separate several by spaces.")?.unwrap_or_default();
         let scope = Scope::parse(&scope).map_err(|_| "scope is not a list of names with single spaces between.")?;
         Ok(Expected { audience: Some(audience.to_owned()), scope })
-    }
-}
-
-/// Judges a token by all that is expected of it.
-///
-/// # Errors
-/// When it could not be decided.
-pub async fn answer(app: &App, text: &str, expected: &Expected) -> Result<Verdict<Arc<AccessClaims>>> {
-    match validation::access_token(app, text, Effort::Cause).await? {
-        Ok(claims) => {
-            let unmet = investigate::expectation(app, &claims, expected).await?;
-            if unmet.is_empty() {
-                return Ok(Ok(claims));
-            }
-            Ok(Err(Box::new(Diagnosis::of_claims((*claims).clone(), unmet))))
-        }
-        Err(mut diagnosis) => {
-            if let Some(claims) = diagnosis.claims() {
-                let unmet = investigate::expectation(app, claims, expected).await?;
-                diagnosis.add(unmet);
-            }
-            Ok(Err(diagnosis))
-        }
     }
 }
 

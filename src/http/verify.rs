@@ -16,12 +16,13 @@ use serde_json::json;
 
 use crate::app::{App, Failure};
 use crate::diagnosis::investigate;
-use crate::endpoints::verify::{self, Query};
+use crate::endpoints::verify::Query;
 use crate::http::challenge::{self, Refusal};
 use crate::http::context::Context;
 use crate::http::{Route, error};
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
+use crate::validation;
 
 /// The name under which refusals are counted and logged.
 const ENDPOINT: &str = "verify";
@@ -83,7 +84,7 @@ async fn answer(app: &App, context: &Context, headers: &HeaderMap, query: Query<
             return refuse(status, &refusal);
         }
     };
-    match verify::answer(app, &token, &expected).await {
+    match validation::access_token_for(app, &token, &expected).await {
         Ok(Ok(claims)) => pass(&claims).unwrap_or_else(|failure| error::answer(app, context, ENDPOINT, failure)),
         Ok(Err(diagnosis)) => {
             investigate::note_refusal(app, ENDPOINT, &diagnosis, context.request_id, context.address);

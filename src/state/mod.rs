@@ -30,9 +30,10 @@ use crate::clock::Clock;
 use crate::keys::keyring::KeyRing;
 use crate::keys::master::MasterKeys;
 use crate::protocol::cause::Cause;
-use crate::protocol::claims::AccessClaims;
+use crate::protocol::claims::{AccessClaims, LEEWAY};
 use crate::protocol::client::{Client, check_client_id};
 use crate::protocol::revocation::{Revocation, SequenceNumber};
+use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::store::{ClientsInUse, Covered, Pace, Store, StoreError};
 use age::{LastTime, Watch};
@@ -301,6 +302,33 @@ impl NodeState {
         let client = Arc::new(client);
         self.clients.put(Arc::clone(&client), as_of);
         Ok(Some(client))
+    }
+
+    /// The scope that a token grants now: a reserved scope counts only as long as its client still has it.
+    ///
+    /// # Errors
+    /// When memory lacks the client and the database does not answer.
+    pub async fn scope_held(&self, claims: &AccessClaims) -> Result<Scope, Unavailable> {
+        let granted = claims.scope.clone().unwrap_or_default();
+        if !granted.has_reserved() {
+            return Ok(granted);
+        }
+        let client = self.client(&claims.client_id).await?;
+        Ok(client.map(|client| granted.intersection(&client.settings.scope)).unwrap_or_default())
+    }
+
+    /// Whether a token carries a sequence number beyond the log and beyond the present. No revocation could ever cover
+    /// it: it comes from another database, or from one that was restored since.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn is_beyond_log(&self, claims: &AccessClaims) -> Result<bool, Unavailable> {
+        let now = self.clock.now().seconds();
+        if claims.log <= self.applied().max((now + LEEWAY) * 1000) {
+            return Ok(false);
+        }
+        self.ensure_current().await?;
+        Ok(claims.log > self.applied())
     }
 
     /// What the enabled clients use.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::crypto::equal_in_constant_time;
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, SequenceNumber, Target};
 use crate::protocol::scope::Scope;
@@ -15,6 +16,7 @@ use crate::store::database::{Database, Dialect};
 use crate::store::row::{Row, array, to_json, unreadable, values};
 use crate::store::users::user;
 use crate::store::{Audited, Page, Result, Store};
+use crate::tokens::refresh::RefreshToken;
 
 /// A session that is about to begin, and what was verified for it.
 #[derive(Clone, Debug)]
@@ -51,6 +53,22 @@ pub struct SessionRecord {
     pub revoked_by: Option<SequenceNumber>,
     /// The cause of that revocation.
     pub revoked_because: Option<Cause>,
+}
+
+impl SessionRecord {
+    /// Whether a refresh token carries this session's nonce; otherwise it belongs to another database.
+    pub fn has_nonce_of(&self, token: &RefreshToken) -> bool {
+        equal_in_constant_time(&self.session.nonce_hash, &token.nonce_hash())
+    }
+
+    /// Why the user of the session may no longer log in, if that is so.
+    pub fn lost_user(&self) -> Option<Cause> {
+        match &self.user {
+            None => Some(Cause::UserDeleted),
+            Some(user) if !user.enabled => Some(Cause::UserDisabled),
+            Some(_) => None,
+        }
+    }
 }
 
 /// Which sessions are wanted.

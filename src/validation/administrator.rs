@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use crate::app::{App, Result};
 use crate::diagnosis::judge::Expected;
-use crate::endpoints::verify;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::scope::Scope;
-use crate::validation::Verdict;
+use crate::validation::{self, Verdict};
 
 /// Holds every power of the admin API.
 pub const ADMIN: &str = "jeton:admin";
@@ -34,23 +33,10 @@ impl Held {
 /// When it could not be decided.
 pub async fn judge(app: &App, text: &str) -> Result<Verdict<Held>> {
     let expected = Expected { audience: Some(app.admin_audience().to_owned()), scope: Scope::default() };
-    let claims = match verify::answer(app, text, &expected).await? {
+    let claims = match validation::access_token_for(app, text, &expected).await? {
         Ok(claims) => claims,
         Err(diagnosis) => return Ok(Err(diagnosis)),
     };
-    let scope = held_scope(app, &claims).await?;
+    let scope = app.state.scope_held(&claims).await?;
     Ok(Ok(Held { claims, scope }))
-}
-
-/// What a token allows as things stand: a reserved scope only as long as its client has it.
-///
-/// # Errors
-/// When it could not be found out.
-pub(crate) async fn held_scope(app: &App, claims: &AccessClaims) -> Result<Scope> {
-    let granted = claims.scope.clone().unwrap_or_default();
-    if !granted.has_reserved() {
-        return Ok(granted);
-    }
-    let client = app.state.client(&claims.client_id).await?;
-    Ok(client.map(|client| granted.intersection(&client.settings.scope)).unwrap_or_default())
 }

@@ -9,11 +9,12 @@ pub mod administrator;
 use std::sync::Arc;
 
 use crate::app::{App, Failure, Result};
-use crate::crypto::{equal_in_constant_time, sha256};
+use crate::crypto::sha256;
 use crate::diagnosis::Diagnosis;
 use crate::diagnosis::investigate::{self, Effort};
+use crate::diagnosis::judge::Expected;
 use crate::protocol::cause::Cause;
-use crate::protocol::claims::{AccessClaims, LEEWAY};
+use crate::protocol::claims::AccessClaims;
 use crate::protocol::client::Client;
 use crate::store::SessionRecord;
 use crate::tokens::environment::REFRESH_TOKEN_PREFIX;
@@ -87,6 +88,29 @@ pub async fn access_token(app: &App, text: &str, effort: Effort) -> Result<Verdi
     Ok(if diagnosis.cause().is_none() { Ok(claims) } else { Err(diagnosis) })
 }
 
+/// Judges an access token by the audience and the scope that are expected of it, too.
+///
+/// # Errors
+/// When it could not be decided.
+pub async fn access_token_for(app: &App, text: &str, expected: &Expected) -> Result<Verdict<Arc<AccessClaims>>> {
+    match access_token(app, text, Effort::Cause).await? {
+        Ok(claims) => {
+            let unmet = investigate::expectation(app, &claims, expected).await?;
+            if unmet.is_empty() {
+                return Ok(Ok(claims));
+            }
+            Ok(Err(Box::new(Diagnosis::of_claims((*claims).clone(), unmet))))
+        }
+        Err(mut diagnosis) => {
+            if let Some(claims) = diagnosis.claims() {
+                let unmet = investigate::expectation(app, claims, expected).await?;
+                diagnosis.add(unmet);
+            }
+            Ok(Err(diagnosis))
+        }
+    }
+}
+
 /// Judges whatever was presented, access token or refresh token.
 ///
 /// # Errors
@@ -124,18 +148,7 @@ async fn is_good(app: &App, claims: &AccessClaims) -> Result<bool> {
     Ok(!claims.is_expired(now)
         && !claims.is_early(now)
         && app.state.revocation_of(claims).is_none()
-        && !is_beyond_the_log(app, claims).await?)
-}
-
-/// Whether no revocation could ever cover a token, since it stands beyond the log and beyond the present: it is of a
-/// database that is not this one any more.
-pub(crate) async fn is_beyond_the_log(app: &App, claims: &AccessClaims) -> Result<bool> {
-    let now = app.clock.now().seconds();
-    if claims.log <= app.state.applied().max((now + LEEWAY) * 1000) {
-        return Ok(false);
-    }
-    app.state.ensure_current().await?;
-    Ok(claims.log > app.state.applied())
+        && !app.state.is_beyond_log(claims).await?)
 }
 
 /// The session of a refresh token, for the client that it was issued to; for every other client it never existed. Why it is
@@ -156,28 +169,14 @@ pub(crate) async fn own_session(
 
 /// Whether a session may go on: it has this nonce, is not revoked, and has a user who may log in.
 pub(crate) fn judge_session(held: SessionRecord, token: &RefreshToken) -> std::result::Result<SessionRecord, Cause> {
-    if !has_nonce(&held, token) {
+    if !held.has_nonce_of(token) {
         return Err(Cause::NeverIssued);
     }
     if let Some(cause) = held.revoked_because {
         return Err(cause);
     }
-    match lost_user(&held) {
+    match held.lost_user() {
         Some(cause) => Err(cause),
         None => Ok(held),
-    }
-}
-
-/// Whether the nonce of the token is that of the session.
-pub(crate) fn has_nonce(held: &SessionRecord, token: &RefreshToken) -> bool {
-    equal_in_constant_time(&held.session.nonce_hash, &token.nonce_hash())
-}
-
-/// The cause against a session whose user may not log in any more.
-pub(crate) fn lost_user(held: &SessionRecord) -> Option<Cause> {
-    match &held.user {
-        None => Some(Cause::UserDeleted),
-        Some(user) if !user.enabled => Some(Cause::UserDisabled),
-        Some(_) => None,
     }
 }

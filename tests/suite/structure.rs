@@ -1,198 +1,239 @@
-//! The direction of the house: a floor uses only floors below it, and what it may know of the world outside is bounded.
+//! The structure of `src`: rooms in floors, arrows that run down only, no circles between files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// The floors, the lowest first. Whatever is in `src/` stands here.
-const FLOORS: [&str; 12] =
-    ["oauth", "clock", "token", "secret", "store", "settings", "view", "flow", "admin", "http", "serve", "cli"];
+/// The rooms, the lowest floor first. A room uses only rooms before it.
+const ROOMS: [&str; 24] = [
+    "protocol",
+    "clock",
+    "crypto",
+    "jose",
+    "keys",
+    "tokens",
+    "issuer",
+    "passwords",
+    "store",
+    "settings",
+    "state",
+    "telemetry",
+    "throttle",
+    "app",
+    "client_auth",
+    "diagnosis",
+    "validation",
+    "grants",
+    "endpoints",
+    "admin",
+    "http",
+    "serve",
+    "cli",
+    "main",
+];
 
-/// What speaks HTTP.
-const WEB: [&str; 9] =
-    ["axum", "hyper", "hyper_util", "http_body_util", "tower", "tower_http", "askama", "rustls", "tokio_rustls"];
+/// Crates that reach the outside world, and the rooms that may name them.
+const OUTSIDE: [(&[&str], &[&str]); 3] = [
+    (&["sqlx", "deadpool"], &["store"]),
+    (
+        &["axum", "hyper", "hyper_util", "http_body_util", "tower", "tower_http", "askama", "rustls", "tokio_rustls"],
+        &["http", "serve", "cli"],
+    ),
+    (
+        &["tokio"],
+        &[
+            "passwords",
+            "store",
+            "state",
+            "throttle",
+            "app",
+            "client_auth",
+            "diagnosis",
+            "validation",
+            "grants",
+            "endpoints",
+            "admin",
+            "http",
+            "serve",
+            "cli",
+            "main",
+        ],
+    ),
+];
 
-struct File {
-    path: PathBuf,
-    /// Its modules from the root, such as `http`, `admin`, `users`.
-    module: Vec<String>,
-    code: String,
-}
+/// Source files: the path of the module, such as `store::users`, and its code without comments and tests.
+struct House(BTreeMap<String, String>);
 
-fn files() -> Vec<File> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut folders = vec![root.clone()];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let within = path.strip_prefix(&root).unwrap().with_extension("");
-                let mut module: Vec<String> = within.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
-                module.retain(|part| !["mod", "lib", "main"].contains(&part.as_str()));
-                let text = fs::read_to_string(&path).unwrap();
-                let code = text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n");
-                files.push(File { path, module, code });
-            }
-        }
-    }
-    assert!(files.len() > 50, "the sources are found");
-    files
-}
-
-/// Paths as they are written: `crate::store::Audited`, `sqlx::query`, `sqlx`; one for each first name of a group.
-fn paths(code: &str) -> Vec<Vec<String>> {
-    let is_name = |c: char| c.is_alphanumeric() || c == '_';
-    let mut paths = Vec::new();
-    let mut rest = code;
-    let mut before = ' ';
-    while let Some(start) = rest.find(|c: char| c.is_alphabetic() || c == '_') {
-        let continued =
-            [before].into_iter().chain(rest[..start].chars()).last().is_some_and(|c| is_name(c) || c == '.');
-        rest = &rest[start..];
-        let mut path = Vec::new();
-        loop {
-            let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
-            path.push(rest[..end].to_owned());
-            rest = &rest[end..];
-            match rest.strip_prefix("::") {
-                Some(next) if next.starts_with(is_name) => rest = next,
-                Some(next) if next.starts_with('{') => {
-                    let group = &next[1..next.find("};").unwrap_or(next.len())];
-                    let mut depth = 0;
-                    for part in group.split_inclusive([',', '{', '}']) {
-                        if depth == 0 {
-                            let name = part.trim().split(|c| !is_name(c)).next().unwrap_or_default();
-                            paths.push(path.iter().cloned().chain([name.to_owned()]).collect());
-                        }
-                        depth += i32::from(part.ends_with('{')) - i32::from(part.ends_with('}'));
-                    }
-                    break;
+impl House {
+    fn read() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let (mut folders, mut files) = (vec![root.clone()], BTreeMap::new());
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let within = path.strip_prefix(&root).unwrap().with_extension("");
+                    let parts: Vec<&str> = within.iter().map(|part| part.to_str().unwrap()).collect();
+                    let module = parts.strip_suffix(&["mod"]).unwrap_or(&parts).join("::");
+                    files.insert(module, code_of(&fs::read_to_string(&path).unwrap()));
                 }
-                _ => break,
             }
         }
-        before = path.last().and_then(|name| name.chars().last()).unwrap_or(' ');
-        if !continued {
-            paths.push(path);
+        files.retain(|module, _| module != "lib" && !module.ends_with("tests"));
+        assert!(files.len() > 100, "the sources are found");
+        Self(files)
+    }
+
+    /// The module that a path such as `store::Store` leads to: through re-exports, to the file that has the item.
+    fn file_of(&self, path: &str) -> Option<String> {
+        let (module, item) = std::iter::successors(Some(path), |path| path.rsplit_once("::").map(|(front, _)| front))
+            .find(|module| self.0.contains_key(*module))
+            .map(|module| {
+                (module, path[module.len()..].trim_start_matches(':').split("::").next().unwrap_or_default())
+            })?;
+        let exports = self.0[module].split(';').filter_map(|line| line.split_once("pub use ")).map(|(_, tree)| tree);
+        let target = exports.flat_map(|tree| paths(tree)).find(|path| path.ends_with(&format!("::{item}")));
+        match target.filter(|_| !item.is_empty()) {
+            Some(target) => self.file_of(&self.absolute(module, &target)?),
+            None => Some(module.to_owned()),
         }
     }
-    paths
-}
 
-impl File {
-    fn floor(&self) -> &str {
-        self.module.first().map_or("", String::as_str)
+    /// A path of the crate as it reads from its root; none for a path of another crate.
+    fn absolute(&self, module: &str, path: &str) -> Option<String> {
+        let (first, rest) = path.split_once("::")?;
+        match first {
+            "crate" => Some(rest.to_owned()),
+            "self" => self.absolute(module, &format!("crate::{module}::{rest}")),
+            "super" => match (module.rsplit_once("::"), rest.starts_with("super")) {
+                (Some((parent, _)), true) => self.absolute(parent, rest),
+                (Some((parent, _)), false) => Some(format!("{parent}::{rest}")),
+                (None, _) => Some(rest.to_owned()),
+            },
+            child => Some(format!("{module}::{path}")).filter(|_| self.0.contains_key(&format!("{module}::{child}"))),
+        }
     }
 
-    /// The paths that it names below the crate's root, without the root.
-    fn own_paths(&self) -> Vec<Vec<String>> {
-        let mut own = Vec::new();
-        for path in paths(&self.code) {
-            let ups = path.iter().take_while(|part| *part == "super").count();
-            if path[0] == "crate" && path.len() > 1 {
-                own.push(path[1..].to_vec());
-            } else if ups > 0 && ups >= self.module.len() && path.len() > ups && FLOORS.contains(&path[ups].as_str()) {
-                // Up to the root and down again. In a module for tests one step less is up; the names tell the rest.
-                own.push(path[ups..].to_vec());
+    /// Which file uses which, re-exports left out.
+    fn arrows(&self) -> BTreeMap<&str, BTreeSet<String>> {
+        let arrows = |module: &str, code: &str| {
+            let lines = code.split(';').filter(|line| !line.contains("pub use "));
+            let used = lines.flat_map(paths).filter_map(|path| self.file_of(&self.absolute(module, &path)?));
+            used.filter(|used| used != module).collect()
+        };
+        self.0.iter().map(|(module, code)| (module.as_str(), arrows(module, code))).collect()
+    }
+
+    fn arrows_upward(&self) -> Vec<String> {
+        let floor = |module: &str| {
+            let room = module.split("::").next().unwrap();
+            ROOMS.iter().position(|name| *name == room).unwrap_or_else(|| panic!("{room} is a room without a floor"))
+        };
+        let mut upward = Vec::new();
+        for (module, used) in self.arrows() {
+            upward.extend(
+                used.iter().filter(|used| floor(used) > floor(module)).map(|used| format!("{module} -> {used}")),
+            );
+        }
+        upward
+    }
+
+    /// The files from which arrows lead back to themselves. What a file takes from the `mod.rs` above it does not count:
+    /// the two are one module.
+    fn circles(&self) -> Vec<String> {
+        let mut arrows = self.arrows();
+        for (module, used) in &mut arrows {
+            used.retain(|used| !module.starts_with(&format!("{used}::")));
+        }
+        let leads_back = |module: &&&str| {
+            let (mut reached, mut next) = (BTreeSet::new(), vec![**module]);
+            while let Some(file) = next.pop() {
+                next.extend(arrows[file].iter().filter(|used| reached.insert(used.as_str())).map(String::as_str));
             }
-        }
-        own
-    }
-
-    /// The crates that it names, among these.
-    fn foreign(&self, crates: &[&str]) -> BTreeSet<String> {
-        let named = paths(&self.code).into_iter().map(|path| path[0].clone());
-        named.filter(|name| crates.contains(&name.as_str())).collect()
+            reached.contains(**module)
+        };
+        let circle: BTreeSet<&str> = arrows.keys().filter(leads_back).copied().collect();
+        let within =
+            |module: &str| arrows[module].iter().filter(|used| circle.contains(used.as_str())).collect::<Vec<_>>();
+        circle.iter().map(|module| format!("{module} -> {:?}", within(module))).collect()
     }
 }
 
-fn position(floor: &str) -> usize {
-    FLOORS.iter().position(|name| *name == floor).unwrap_or_else(|| panic!("{floor} is a floor without a place"))
+fn code_of(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+/// Every path in a piece of code, groups taken apart: `a::{b, c::d}` is `a::b` and `a::c::d`.
+fn paths(code: &str) -> Vec<String> {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let (mut found, mut groups, mut path) = (Vec::new(), vec![String::new()], String::new());
+    let mut rest = code;
+    while let Some(next) = rest.chars().next() {
+        let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        if length > 0 {
+            path.push_str(&rest[..length]);
+            rest = &rest[length..];
+            match rest.strip_prefix("::") {
+                Some(after) if after.starts_with('{') => {
+                    groups.push(format!("{}{path}::", groups.last().unwrap()));
+                    (path, rest) = (String::new(), &after[1..]);
+                }
+                Some(after) if after.starts_with(is_name) => {
+                    path.push_str("::");
+                    rest = after;
+                }
+                _ => found.push(format!("{}{}", groups.last().unwrap(), std::mem::take(&mut path))),
+            }
+        } else {
+            if next == '}' && groups.len() > 1 {
+                groups.pop();
+            }
+            rest = &rest[next.len_utf8()..];
+        }
+    }
+    found.retain(|path| path.contains("::"));
+    found
 }
 
 #[track_caller]
 fn assert_none(violations: &[String]) {
-    assert!(violations.is_empty(), "against the direction of the house:\n{}", violations.join("\n"));
+    assert!(violations.is_empty(), "against the structure of the house:\n{}", violations.join("\n"));
 }
 
 #[test]
-fn a_floor_uses_only_floors_below_it() {
+fn a_room_uses_only_rooms_below_it() {
+    assert_none(&House::read().arrows_upward());
+}
+
+#[test]
+fn no_files_form_a_circle() {
+    assert_none(&House::read().circles());
+}
+
+#[test]
+fn the_outside_world_is_named_only_where_it_belongs() {
     let mut violations = Vec::new();
-    // The root and the binary stand above all floors.
-    for file in files().iter().filter(|file| !file.floor().is_empty()) {
-        for path in file.own_paths() {
-            let used = path[0].as_str();
-            if used != file.floor() && position(used) > position(file.floor()) {
-                violations.push(format!("{} names crate::{}", file.path.display(), path.join("::")));
-            }
+    for (module, code) in &House::read().0 {
+        let named: BTreeSet<String> =
+            paths(code).iter().map(|path| path.split("::").next().unwrap().to_owned()).collect();
+        for (crates, rooms) in OUTSIDE {
+            let room = module.split("::").next().unwrap();
+            let stray = crates.iter().filter(|name| named.contains(**name) && !rooms.contains(&room));
+            violations.extend(stray.map(|name| format!("{module} names {name}")));
         }
     }
     assert_none(&violations);
 }
 
 #[test]
-fn every_module_of_the_crate_has_its_place() {
-    let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    let mut modules: Vec<&str> =
-        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
-    let mut floors = FLOORS;
-    modules.sort_unstable();
-    floors.sort_unstable();
-    assert_eq!(modules, floors);
-}
-
-#[test]
-fn a_crate_of_the_outside_world_is_named_only_where_it_belongs() {
-    let io = ["tokio", "sqlx", "deadpool"];
+fn the_protocol_does_no_input_or_output_and_reads_no_clock() {
     let mut violations = Vec::new();
-    for file in files() {
-        let web_belongs = ["http", "serve", "cli"].contains(&file.floor());
-        let mut stray = file.foreign(&["sqlx", "deadpool"]);
-        if file.floor() == "store" {
-            stray.clear();
-        }
-        if !web_belongs {
-            stray.extend(file.foreign(&WEB));
-        }
-        if ["oauth", "token", "clock", "settings"].contains(&file.floor()) {
-            stray.extend(file.foreign(&io));
-        }
-        violations.extend(stray.iter().map(|name| format!("{} names {name}", file.path.display())));
-    }
-    assert_none(&violations);
-}
-
-#[test]
-fn the_protocol_has_no_input_no_output_and_no_clock() {
-    let mut violations = Vec::new();
-    for file in files().iter().filter(|file| file.floor() == "oauth") {
-        for word in ["async ", ".await", "std::fs", "std::net", "std::io", "std::env", "std::thread", "::now()"] {
-            if file.code.contains(word) {
-                violations.push(format!("{} has {word}", file.path.display()));
-            }
-        }
-    }
-    assert_none(&violations);
-}
-
-#[test]
-fn http_knows_of_the_store_only_what_is_plain_data() {
-    let plain = ["Audited"];
-    let mut violations = Vec::new();
-    for file in files().iter().filter(|file| file.floor() == "http") {
-        for path in file.own_paths().iter().filter(|path| path[0] == "store") {
-            if !path.get(1).is_some_and(|name| plain.contains(&name.as_str())) {
-                violations.push(format!("{} names crate::{}", file.path.display(), path.join("::")));
-            }
-        }
-        // The store hangs from what every flow works with; an adapter that reaches through to it skips two floors.
-        let squeezed: String = file.code.split_whitespace().collect();
-        if squeezed.contains(".store.") {
-            violations.push(format!("{} calls the store", file.path.display()));
-        }
+    for (module, code) in House::read().0.iter().filter(|(module, _)| module.starts_with("protocol")) {
+        let words = ["async ", ".await", "std::fs", "std::net", "std::io", "std::env", "std::thread", "::now()"];
+        violations.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{module} has {word}")));
     }
     assert_none(&violations);
 }
@@ -200,24 +241,27 @@ fn http_knows_of_the_store_only_what_is_plain_data() {
 #[test]
 fn only_the_store_holds_sql() {
     let mut violations = Vec::new();
-    for file in files().iter().filter(|file| file.floor() != "store") {
-        for sql in ["SELECT ", "INSERT INTO", "DELETE FROM", "UPDATE clients", "UPDATE users", "UPDATE sessions"] {
-            if file.code.contains(sql) {
-                violations.push(format!("{} has {sql}", file.path.display()));
-            }
-        }
+    for (module, code) in House::read().0.iter().filter(|(module, _)| !module.starts_with("store")) {
+        let words = ["SELECT ", "INSERT INTO", "DELETE FROM", "UPDATE clients", "UPDATE users", "UPDATE sessions"];
+        violations.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{module} has {word}")));
     }
     assert_none(&violations);
 }
 
 #[test]
-fn paths_are_read_as_they_are_written() {
-    let code = "use crate::store::{Audited, log::{A, B}, Store};\nuse sqlx;\nuse crate::{flow::App, http};\n\
-                fn f() { super::super::view::x(a.tokio::<T>()) }";
-    let read: Vec<String> = paths(code).into_iter().map(|path| path.join("::")).collect();
-    for path in ["crate::store::Audited", "crate::store::log", "crate::store::Store", "crate::flow", "crate::http"] {
-        assert!(read.iter().any(|written| written == path), "{path} in {read:?}");
-    }
-    assert!(read.contains(&"sqlx".to_owned()) && read.contains(&"super::super::view::x".to_owned()), "{read:?}");
-    assert!(!read.contains(&"tokio".to_owned()), "a method is no crate: {read:?}");
+fn an_arrow_upward_and_a_circle_are_found() {
+    let files = [
+        ("protocol", "pub use one::A;\npub use two::B;\npub struct C;"),
+        ("protocol::one", "use super::{B, C};\npub struct A;"),
+        ("protocol::two", "use crate::{crypto, protocol::{one::{A}}};\npub struct B;"),
+        ("crypto", "fn f() { crate::protocol::three::g() }"),
+        ("protocol::three", ""),
+    ];
+    let house = House(files.map(|(module, code)| (module.to_owned(), code.to_owned())).into());
+    assert_eq!(house.arrows_upward(), ["protocol::two -> crypto"]);
+    assert_eq!(house.circles(), ["protocol::one -> [\"protocol::two\"]", "protocol::two -> [\"protocol::one\"]"]);
+    let straight = House(
+        [("clock".to_owned(), "use crate::protocol::Time;".to_owned()), ("protocol".to_owned(), String::new())].into(),
+    );
+    assert_eq!((straight.arrows_upward().len(), straight.circles().len()), (0, 0));
 }
