@@ -130,8 +130,10 @@ impl Administration {
             let mut accepted = demo.secret.is_none() && client.is_public();
             for secret in &client.secrets {
                 if let (SecretDigest::Chosen(hash), Some(text)) = (&secret.digest, demo.secret) {
-                    accepted |=
-                        self.passwords.verify(SecretString::from(text), Some(hash.clone()), Requester::administrator()).await?;
+                    accepted |= self
+                        .passwords
+                        .verify(SecretString::from(text), Some(hash.clone()), Requester::administrator())
+                        .await?;
                 }
             }
             if accepted {
