@@ -4,16 +4,21 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::admin::List;
-use crate::admin::records::AuditRequest;
-use crate::http::admin::extract::Call;
+use crate::admin::audit::AuditRequest;
+use crate::admin::keys::RotateRequest;
+use crate::http::admin::extract::{Body, Call};
 
 pub(crate) async fn list(call: Call) -> Response {
     let outcome = call.administration.key_list().await;
     call.answer(StatusCode::OK, outcome.map(|items| List { items, next: None }))
 }
 
-pub(crate) async fn rotate(call: Call) -> Response {
-    let outcome = call.administration.key_rotate(&call.app().master, &call.actor).await;
+pub(crate) async fn rotate(call: Call, request: Option<Body<RotateRequest>>) -> Response {
+    let outcome = async {
+        let request = request.map_or(Ok(RotateRequest::default()), |Body(request)| request)?;
+        call.administration.key_rotate(&request, &call.app().master, &call.actor).await
+    };
+    let outcome = outcome.await;
     call.answer(StatusCode::CREATED, outcome.map(|items| List { items, next: None }))
 }
 
@@ -24,10 +29,10 @@ pub(crate) async fn delete(call: Call) -> Response {
 
 pub(crate) async fn audit(call: Call) -> Response {
     let text = |name: &str| call.query(name).map(str::to_owned);
-    let wanted = AuditRequest { actor: text("actor"), action: text("action"), from: text("from"), to: text("to") };
+    let filter = AuditRequest { actor: text("actor"), action: text("action"), from: text("from"), to: text("to") };
     let outcome = async {
         let request = call.list_request(&["actor", "action", "from", "to"])?;
-        call.administration.audit_list(wanted, &request).await
+        call.administration.audit_list(filter, &request).await
     };
     let outcome = outcome.await;
     call.answer(StatusCode::OK, outcome)
