@@ -5,7 +5,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::app::{App, Result};
 use crate::client_auth::{Claim, Proof, Proved, hint};
 use crate::crypto::{equal_in_constant_time, sha256};
-use crate::passwords::pool::{Overloaded, Precedence};
+use crate::passwords::pool::Overloaded;
+use crate::passwords::queue::Requester;
 use crate::protocol::client::{Client, SecretDigest};
 
 /// Compares generated secrets, which costs nothing; what is left may be a secret that somebody chose.
@@ -40,12 +41,12 @@ pub(super) struct Chosen<'a> {
 
 impl Chosen<'_> {
     /// Hashes it, unless this node remembers that it is right.
-    pub(super) async fn verify(self, app: &App) -> std::result::Result<Proved, Overloaded> {
+    pub(super) async fn verify(self, app: &App, requester: Requester) -> std::result::Result<Proved, Overloaded> {
         let text = self.presented.expose_secret();
         for secret in &self.client.secrets {
             let SecretDigest::Chosen(digest) = &secret.digest else { continue };
             let is_right = app.remembered.knows(secret.id, digest, text)
-                || app.passwords.verify(self.presented.clone(), Some(digest.clone()), Precedence::Anybody).await?;
+                || app.passwords.verify(self.presented.clone(), Some(digest.clone()), requester).await?;
             if is_right {
                 app.remembered.remember(secret.id, digest, text);
                 app.used_secrets.note(secret.id, app.clock.now());

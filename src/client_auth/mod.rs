@@ -99,7 +99,7 @@ async fn judge(app: &App, claim: &Claim<'_>) -> Result<std::result::Result<(), R
             Proof::Decided(proved) => proved,
             Proof::Guessable(chosen) => {
                 let attempt = app.throttle.client_attempt(&client.client_id, true, request.source());
-                attempt.judge(chosen.verify(app)).await??
+                attempt.judge(chosen.verify(app, attempt.requester())).await??
             }
         }
     } else {

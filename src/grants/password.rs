@@ -101,7 +101,7 @@ fn credentials<'a>(request: &Request<'a>) -> Result<(&'a str, &'a str)> {
 /// The user, if the password is right. An unknown user costs the same hash as a wrong password.
 async fn authenticate(app: &App, login: &LoginAttempt<'_>, user: Option<User>, password: &str) -> Result<User> {
     let hash = user.as_ref().and_then(|user| user.password_hash.clone());
-    let verdict = app.passwords.verify(SecretString::from(password), hash, login.precedence());
+    let verdict = app.passwords.verify(SecretString::from(password), hash, login.requester());
     let is_right = login.judge(verdict).await??;
     let reason = match user {
         Some(user) if is_right && user.enabled => {

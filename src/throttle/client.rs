@@ -1,6 +1,7 @@
 //! Failed client authentications.
 
 use crate::crypto::sha256;
+use crate::passwords::queue::{Precedence, Requester};
 use crate::protocol::backoff::Network;
 use crate::throttle::counters::Name;
 use crate::throttle::{Attempt, Source, Throttle, Throttled};
@@ -27,6 +28,12 @@ impl Throttle {
 }
 
 impl ClientAttempt<'_> {
+    /// Who asks for a secret that somebody chose to be hashed.
+    pub(crate) fn requester(&self) -> Requester {
+        let network = Network::from(self.source.address);
+        Requester { precedence: Precedence::Unknown, network, account: sha256(self.client_id.as_bytes()) }
+    }
+
     fn names(&self) -> [Name; 2] {
         let network = Network::from(self.source.address);
         [Name::ClientAndNetwork(sha256(self.client_id.as_bytes()), network), Name::ClientsOfNetwork(network)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
-use crate::passwords::pool::Precedence;
+use crate::passwords::queue::{Precedence, Requester};
 use crate::protocol::backoff::{Failures, Network};
 use crate::protocol::time::Timestamp;
 use crate::store::{LoginRecord, account_digest};
@@ -90,8 +90,9 @@ impl LoginAttempt<'_> {
     }
 
     /// In a storm of logins, users who are known where they come from go first.
-    pub(crate) fn precedence(&self) -> Precedence {
-        if self.is_known { Precedence::Known } else { Precedence::Anybody }
+    pub(crate) fn requester(&self) -> Requester {
+        let precedence = if self.is_known { Precedence::Known } else { Precedence::Unknown };
+        Requester { precedence, network: Network::from(self.source.address), account: self.account }
     }
 
     /// The wait for what all nodes counted, and what this one has not reported yet.
