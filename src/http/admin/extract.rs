@@ -34,9 +34,8 @@ impl FromRequestParts<Arc<App>> for Call {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> std::result::Result<Self, Response> {
-        let (Some(context), Some(actor)) =
-            (parts.extensions.get::<Context>().copied(), parts.extensions.get::<Actor>().cloned())
-        else {
+        let context = Context::of(&parts.extensions)?;
+        let Some(actor) = parts.extensions.get::<Actor>().cloned() else {
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
         };
         let path = Path::<HashMap<String, String>>::from_request_parts(parts, app).await;
@@ -132,13 +131,11 @@ impl FromRequest<Arc<App>> for Body {
 
     async fn from_request(request: Request, app: &Arc<App>) -> std::result::Result<Self, Response> {
         let (parts, body) = request.into_parts();
-        let Some(context) = parts.extensions.get::<Context>().copied() else {
-            return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
-        };
+        let context = Context::of(&parts.extensions)?;
         let refuse = |text: &str| problem::answer(app, &context, AdminError::Invalid(text.to_owned()));
-        let body = body::read(&parts.headers, body)
+        let body = body::read(context.endpoint.largest_body, &parts.headers, body)
             .await
-            .map_err(|error| problem::problem(app, &context, error.status, "invalid_input", error.text))?;
+            .map_err(|error| problem::problem(app, &context, error.status, "invalid_input", &error.text))?;
         match media_type(&parts.headers) {
             Some(MediaType::Json | MediaType::MergePatch) => {}
             Some(MediaType::Form) => {
