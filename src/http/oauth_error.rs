@@ -52,7 +52,8 @@ pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response
             app.metrics.refused(endpoint, cause);
             let mut response = document(app, status(refusal.code), refusal.code.name(), refusal.description);
             if matches!(refusal.code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
-                challenge_bearer(app, &mut response, cause, refusal.cause, refusal.description);
+                let page = if refusal.tells_cause { cause } else { ErrorCode::InvalidToken.name() };
+                challenge_bearer(app, &mut response, page, refusal.cause, refusal.description);
             }
             response
         }
@@ -84,7 +85,6 @@ pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response
 fn challenge_bearer(app: &App, response: &mut Response, page: &str, cause: Option<Cause>, description: &str) {
     let error = cause.unwrap_or(Cause::NotAToken).bearer_answer().error;
     let scope = (cause == Some(Cause::InsufficientScope)).then_some(READ);
-    let page = if description == cause.map_or("", Cause::title) { page } else { "invalid_token" };
     let uri = app.settings.under_issuer(&format!("/docs/errors/{page}"));
     let challenge = Challenge { error, description, uri: &uri, scope };
     if let Ok(value) = HeaderValue::from_str(&challenge.to_string()) {
