@@ -50,9 +50,7 @@ async fn read_within(deadline: Duration, largest: usize, headers: &HeaderMap, bo
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Unreadable::new(StatusCode::BAD_REQUEST, "The body did not arrive whole.")),
-        Err(_) => {
-            Err(Unreadable::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive within 10 seconds."))
-        }
+        Err(_) => Err(Unreadable::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive within 10 seconds.")),
     }
 }
 

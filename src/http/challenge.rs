@@ -78,13 +78,7 @@ fn page_of(app: &App, code: &str) -> String {
 }
 
 /// Counts a refusal, and logs exactly what is wrong, including what the answer withholds.
-pub(crate) fn note(
-    app: &App,
-    context: &Context,
-    cause: &'static str,
-    reason: &str,
-    claims: Option<&AccessClaims>,
-) {
+pub(crate) fn note(app: &App, context: &Context, cause: &'static str, reason: &str, claims: Option<&AccessClaims>) {
     let Context { request_id, address, endpoint, .. } = context;
     let endpoint = endpoint.name;
     app.metrics.refused(endpoint, cause);

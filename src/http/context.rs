@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use axum::http::{Extensions, StatusCode};
-use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
 use crate::app::Peer;
@@ -26,9 +25,9 @@ impl Context {
     /// The context that the envelope left in a request.
     ///
     /// # Errors
-    /// The answer to a request that did not pass the envelope.
-    pub(crate) fn of(extensions: &Extensions) -> Result<Self, Response> {
-        extensions.get().copied().ok_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    /// The status for a request that did not pass the envelope.
+    pub(crate) fn of(extensions: &Extensions) -> Result<Self, StatusCode> {
+        extensions.get().copied().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
 use crate::admin::{Actor, AdminError};
 use crate::app::{App, Failure};
@@ -37,7 +37,7 @@ impl<T: 'static, H: Handler<T, Arc<App>>> Handler<T, Arc<App>> for Guarded<H> {
         Box::pin(async move {
             let context = match Context::of(request.extensions()) {
                 Ok(context) => context,
-                Err(response) => return response,
+                Err(status) => return status.into_response(),
             };
             match admit(&app, &context, request.headers(), request.uri(), self.scopes).await {
                 Ok(actor) => request.extensions_mut().insert(actor),
@@ -89,7 +89,11 @@ async fn admit(
             return Err(problem::answer(app, context, AdminError::Overloaded));
         }
     };
-    if held.has_one_of(scopes) { Ok(actor(app, context, &held)) } else { Err(insufficient_scope(app, context, &held, scopes)) }
+    if held.has_one_of(scopes) {
+        Ok(actor(app, context, &held))
+    } else {
+        Err(insufficient_scope(app, context, &held, scopes))
+    }
 }
 
 fn actor(app: &App, context: &Context, held: &Held) -> Actor {
@@ -112,7 +116,13 @@ fn insufficient_scope(app: &App, context: &Context, held: &Held, scopes: &[&str]
     refuse(app, context, StatusCode::FORBIDDEN, Cause::InsufficientScope.name(), &challenge)
 }
 
-fn refuse(app: &App, context: &Context, status: StatusCode, code: &'static str, challenge: &BearerChallenge) -> Response {
+fn refuse(
+    app: &App,
+    context: &Context,
+    status: StatusCode,
+    code: &'static str,
+    challenge: &BearerChallenge,
+) -> Response {
     let mut response = problem::document(app, context, status, code, &challenge.description);
     challenge.put_into(&mut response);
     response

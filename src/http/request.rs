@@ -35,7 +35,7 @@ impl FromRequest<Arc<App>> for EndpointRequest {
 
     async fn from_request(request: extract::Request, app: &Arc<App>) -> Result<Self, Response> {
         let (head, body) = request.into_parts();
-        let context = Context::of(&head.extensions)?;
+        let context = Context::of(&head.extensions).map_err(IntoResponse::into_response)?;
         let parameters = read_parameters(app, &context, &head, body).await?;
         Ok(Self { app: Arc::clone(app), context, head, parameters })
     }

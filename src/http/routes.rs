@@ -122,11 +122,7 @@ impl Route {
     }
 
     /// A route of the admin API.
-    pub(crate) fn admin(
-        path: &'static str,
-        methods: &'static [&'static str],
-        handler: MethodRouter<Arc<App>>,
-    ) -> Self {
+    pub(crate) fn admin(path: &'static str, methods: &'static [&'static str], handler: MethodRouter<Arc<App>>) -> Self {
         Self { path, methods, endpoint: Endpoint::ADMIN, cors: Cors::Nobody, handler }
     }
 

@@ -33,7 +33,7 @@ impl FromRequestParts<Arc<App>> for Call {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> std::result::Result<Self, Response> {
-        let context = Context::of(&parts.extensions)?;
+        let context = Context::of(&parts.extensions).map_err(IntoResponse::into_response)?;
         let Some(actor) = parts.extensions.get::<Actor>().cloned() else {
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
         };
@@ -130,7 +130,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> std::result::Result<Self, Response> {
         let (parts, body) = request.into_parts();
-        let context = Context::of(&parts.extensions)?;
+        let context = Context::of(&parts.extensions).map_err(IntoResponse::into_response)?;
         let refuse = |status, code, text: &str| problem::problem(app, &context, status, code, text);
         let body = body::read(context.endpoint.largest_body, &parts.headers, body)
             .await

@@ -35,11 +35,7 @@ pub(crate) fn routes() -> Vec<Route> {
                 .patch(guarded(CLIENTS, clients::update))
                 .delete(guarded(CLIENTS, clients::delete)),
         ),
-        Route::admin(
-            "/admin/v1/clients/{client_id}/secrets",
-            &["POST"],
-            post(guarded(CLIENTS, clients::add_secret)),
-        ),
+        Route::admin("/admin/v1/clients/{client_id}/secrets", &["POST"], post(guarded(CLIENTS, clients::add_secret))),
         Route::admin(
             "/admin/v1/clients/{client_id}/secrets/{secret_id}",
             &["DELETE"],
