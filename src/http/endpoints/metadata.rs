@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::endpoints::metadata;
 use crate::http::request::EndpointRequest;
-use crate::keys::keyring::JWKS_MAX_AGE;
+use crate::keys::lifecycle::JWKS_MAX_AGE;
 
 /// Where the metadata stands; for an issuer with a path also in front of that path (RFC 8414 §3.1).
 pub(crate) const PATHS: [&str; 2] = [RFC_8414, OPENID];
