@@ -7,7 +7,7 @@ pub(crate) mod used_secrets;
 use std::sync::Arc;
 
 pub use failure::{Failure, Result};
-pub use request::Request;
+pub use request::{Peer, Request};
 
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;

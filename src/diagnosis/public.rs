@@ -21,12 +21,12 @@ pub struct Told {
     pub description: Cow<'static, str>,
 }
 
-/// Describes a refusal in a fixed sentence.
-pub fn fixed_sentence(diagnosis: &Diagnosis) -> &'static str {
+/// Describes a refusal in a fixed sentence, and says whether that sentence names the cause.
+pub fn fixed_sentence(diagnosis: &Diagnosis) -> (&'static str, bool) {
     match diagnosis.findings.first() {
-        Some(first) if matches!(first.cause, Cause::WrongEnvironment | Cause::ForeignToken) => OF_OTHERS,
-        Some(first) if first.basis == Basis::Bytes || diagnosis.authentic.is_some() => first.cause.title(),
-        _ => NOT_VERIFIED,
+        Some(first) if matches!(first.cause, Cause::WrongEnvironment | Cause::ForeignToken) => (OF_OTHERS, false),
+        Some(first) if first.basis == Basis::Bytes || diagnosis.authentic.is_some() => (first.cause.title(), true),
+        _ => (NOT_VERIFIED, false),
     }
 }
 

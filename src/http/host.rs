@@ -1,5 +1,7 @@
 //! Which host a request names: one, and the same everywhere, or it is not answered.
 
+use std::net::IpAddr;
+
 use axum::extract::Request;
 use axum::http::{Version, header};
 
@@ -31,6 +33,17 @@ pub(crate) fn named(request: &Request) -> Result<Option<&str>, &'static str> {
 fn is_host(text: &str) -> bool {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(&byte);
     !text.is_empty() && text.bytes().all(is_legal)
+}
+
+/// Whether a host is this machine: a web page that rebinds its own name to 127.0.0.1 must not reach a
+/// server with well-known secrets.
+pub(crate) fn names_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -73,6 +86,16 @@ mod tests {
             (http2, "http://user@a.example/x", &[]),
         ] {
             assert!(named(&request(version, target, hosts)).is_err(), "{version:?} {target} {hosts:?}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_names_pass_for_development() {
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.0.0.1", "[::1]:8080"] {
+            assert!(names_loopback(host), "{host}");
+        }
+        for host in ["evil.example", "evil.example:8080", "localhost.evil.example", "10.0.0.1", ""] {
+            assert!(!names_loopback(host), "{host}");
         }
     }
 }

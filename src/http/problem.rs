@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::admin::AdminError;
 use crate::app::App;
-use crate::http::challenge::Refusal;
+use crate::http::challenge::BearerChallenge;
 use crate::http::context::Context;
 
 /// The answer of the admin API to a request that did not get what it wanted.
@@ -23,7 +23,7 @@ pub(crate) fn answer(app: &App, context: &Context, error: AdminError) -> Respons
         AdminError::Conflict(_) => problem(app, context, StatusCode::CONFLICT, "conflict", &detail),
         AdminError::NeedsAdmin(_) => {
             let mut response = problem(app, context, StatusCode::FORBIDDEN, "insufficient_scope", &detail);
-            Refusal::insufficient_scope(app, detail.into(), "jeton:admin".into()).challenge(&mut response);
+            BearerChallenge::insufficient_scope(app, detail.into(), "jeton:admin".into()).put_into(&mut response);
             response
         }
         AdminError::Unavailable(reason) => {

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::http::Peer;
+use crate::app::Peer;
 use crate::serve::connections::Places;
 use crate::serve::tls::HTTP2;
 use crate::serve::unread_body::{UnreadBody, WatchedBody};
@@ -235,7 +235,7 @@ fn answer(
     peer: SocketAddr,
     mut request: Request,
 ) -> impl Future<Output = Result<Response, Infallible>> + Send + 'static {
-    request.extensions_mut().insert(Peer(peer));
+    request.extensions_mut().insert(Peer { address: peer });
     router.oneshot(request)
 }
 

@@ -4,30 +4,21 @@
 //! The request that is asked about arrives with its method, and with Envoy with its path behind `/auth/verify`; others
 //! name its address in a header, which is believed from trusted proxies only. Bodies are not read.
 
-use std::sync::Arc;
-
+use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
-use axum::{Extension, Json};
 use serde_json::json;
 
-use crate::app::{App, Failure};
+use crate::app::Failure;
 use crate::diagnosis::investigate;
 use crate::endpoints::verify::Query;
-use crate::http::challenge::{self, Refusal};
-use crate::http::context::Context;
-use crate::http::{Route, error};
+use crate::http::challenge::{self, BearerChallenge};
+use crate::http::request::EndpointRequest;
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
 use crate::validation;
 
-/// The name under which refusals are counted and logged.
-const ENDPOINT: &str = "verify";
-/// Those that are described; every other one is answered, too.
-const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 /// Headers in which proxies name the address that is asked about.
 const ORIGINAL_ADDRESS: [&str; 3] = ["x-original-uri", "x-original-url", "x-forwarded-uri"];
 
@@ -36,63 +27,48 @@ const CLIENT: HeaderName = HeaderName::from_static("x-auth-client");
 const SCOPE: HeaderName = HeaderName::from_static("x-auth-scope");
 const SESSION: HeaderName = HeaderName::from_static("x-auth-session");
 
-pub(crate) fn routes() -> Vec<Route> {
-    vec![
-        Route::new("/auth/verify", METHODS, any(answer_proxy)),
-        Route::new("/auth/verify/{*path}", METHODS, any(answer_below)),
-    ]
+pub(crate) async fn answer(request: EndpointRequest) -> Response {
+    let query = request.head.uri.query().unwrap_or_default().as_bytes();
+    verify(&request, query, Query::OfProxy(query)).await
 }
 
-async fn answer_proxy(
-    State(app): State<Arc<App>>,
-    Extension(context): Extension<Context>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    answer(&app, &context, &headers, Query::OfProxy(uri.query().unwrap_or_default().as_bytes())).await
+pub(crate) async fn answer_below(request: EndpointRequest) -> Response {
+    let query = request.head.uri.query().unwrap_or_default().as_bytes();
+    verify(&request, query, Query::PerhapsOfClient(query)).await
 }
 
-async fn answer_below(
-    State(app): State<Arc<App>>,
-    Extension(context): Extension<Context>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    answer(&app, &context, &headers, Query::PerhapsOfClient(uri.query().unwrap_or_default().as_bytes())).await
-}
-
-async fn answer(app: &App, context: &Context, headers: &HeaderMap, query: Query<'_>) -> Response {
+async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -> Response {
+    let EndpointRequest { app, context, head, .. } = request;
     let expected = match query.expected(app.settings.verify_audience.as_deref()) {
         Ok(expected) => expected,
         Err(problem) => {
-            challenge::note(app, context, ENDPOINT, "invalid_request", problem, None);
-            let refusal = Refusal::invalid_request(app, "invalid_request", problem);
-            return refuse(StatusCode::BAD_REQUEST, &refusal);
+            challenge::note(app, context, "invalid_request", problem, None);
+            let challenge = BearerChallenge::invalid_request(app, "invalid_request", problem);
+            return refuse(StatusCode::BAD_REQUEST, &challenge);
         }
     };
-    let (Query::OfProxy(own) | Query::PerhapsOfClient(own)) = query;
-    let mut queries = vec![own];
-    if app.settings.trusts(context.peer) {
-        queries.extend(original_queries(headers));
+    let mut queries = vec![own_query];
+    if app.settings.trusts(context.peer.address.ip()) {
+        queries.extend(original_queries(&head.headers));
     }
-    let token = match challenge::token(headers, &queries) {
+    let token = match challenge::token(&head.headers, &queries) {
         Ok(token) => token,
         Err(fault) => {
-            challenge::note(app, context, ENDPOINT, fault.cause.name(), fault.detail, None);
-            let refusal = Refusal::misplaced(app, fault);
-            let status = if refusal.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::UNAUTHORIZED };
-            return refuse(status, &refusal);
+            challenge::note(app, context, fault.cause.name(), fault.detail, None);
+            let challenge = BearerChallenge::misplaced(app, fault);
+            let status = if challenge.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::UNAUTHORIZED };
+            return refuse(status, &challenge);
         }
     };
     match validation::access_token_for(app, &token, &expected).await {
-        Ok(Ok(claims)) => pass(&claims).unwrap_or_else(|failure| error::answer(app, context, ENDPOINT, failure)),
+        Ok(Ok(claims)) => request.answer(pass(&claims)),
         Ok(Err(diagnosis)) => {
-            investigate::note_refusal(app, ENDPOINT, &diagnosis, context.request_id, context.address);
+            investigate::note_refusal(app, context.endpoint.name, &diagnosis, context.request_id, context.address);
             let answer = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer();
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::UNAUTHORIZED);
-            refuse(status, &Refusal::of(app, &diagnosis))
+            refuse(status, &BearerChallenge::of(app, &diagnosis))
         }
-        Err(failure) => error::answer(app, context, ENDPOINT, failure),
+        Err(failure) => request.answer(Err::<Response, _>(failure)),
     }
 }
 
@@ -119,13 +95,13 @@ fn pass(claims: &AccessClaims) -> Result<Response, Failure> {
     Ok(response)
 }
 
-fn refuse(status: StatusCode, refusal: &Refusal) -> Response {
-    let mut body = json!({"error_description": refusal.description, "error_uri": refusal.uri});
-    if let Some(error) = refusal.error {
-        body = json!({"error": error, "error_description": refusal.description, "error_uri": refusal.uri});
+fn refuse(status: StatusCode, challenge: &BearerChallenge) -> Response {
+    let mut body = json!({"error_description": challenge.description, "error_uri": challenge.uri});
+    if let Some(error) = challenge.error {
+        body = json!({"error": error, "error_description": challenge.description, "error_uri": challenge.uri});
     }
     let mut response = (status, Json(body)).into_response();
     response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-    refusal.challenge(&mut response);
+    challenge.put_into(&mut response);
     response
 }
