@@ -147,11 +147,15 @@ mod tests {
 
     async fn lets_in(app: &App, credentials: &Credentials) -> bool {
         let parameters = Parameters::from_form(b"").unwrap();
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let request = Request {
+            method: "POST",
+            target: "/auth/token",
             authorization: &[],
             parameters: &parameters,
+            peer: Peer { address: (address, 1).into() },
+            address,
             request_id: Uuid::now_v7(),
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         };
         verify(app, credentials, &request).await.is_ok()
     }

@@ -8,11 +8,11 @@ use serde_json::json;
 use crate::app::{App, Failure};
 use crate::endpoints::explain::READ;
 use crate::http::context::Context;
-use crate::throttle::Throttled;
 use crate::protocol::cause::Cause;
 use crate::protocol::challenge::Challenge;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::identity::Identity;
+use crate::throttle::Throttled;
 
 /// What a client is told to wait, in seconds, when it should try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");

@@ -67,7 +67,8 @@ impl Caller {
             }
             Err(diagnosis) => {
                 let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
-                let refusal = Refusal::new(ErrorCode::InvalidToken, public::fixed_sentence(&diagnosis)).by(cause);
+                let (sentence, tells_cause) = public::fixed_sentence(&diagnosis);
+                let refusal = Refusal::new(ErrorCode::InvalidToken, sentence).by(cause).telling_cause(tells_cause);
                 Err(refusal.about(investigate::identity(&diagnosis)).into())
             }
         }
