@@ -122,6 +122,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::app::Peer;
     use crate::crypto::sha256;
     use crate::protocol::client::{ClientSecret, ClientSettings, SecretDigest};
     use crate::protocol::parameters::Parameters;

@@ -79,10 +79,10 @@ pub(super) fn response(
     };
     let keys = app.state.keys();
     let access_token = match client.settings.access_token_format {
-        AccessTokenFormat::Jwt => {
-            let key = keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_active_key)?;
-            jwt::write(&claims, key)
-        }
+        AccessTokenFormat::Jwt => jwt::write(
+            &claims,
+            keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_active_key)?,
+        ),
         AccessTokenFormat::Opaque => {
             let key = keys.ring.active_token_key(now).ok_or_else(no_active_key)?;
             opaque::write(&claims, &app.settings.environment, key)
