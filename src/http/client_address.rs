@@ -6,8 +6,9 @@ use axum::http::HeaderMap;
 
 use crate::settings::Settings;
 
-/// The nearest address that is no trusted proxy: `X-Forwarded-For` is read from its end, as far as it is believed. A hop that
-/// is no address ends it; the bytes in front of it do not matter, so that a client cannot hide behind its proxy by them.
+/// The last address that is not a trusted proxy: `X-Forwarded-For` is read from its end for as long as the hop that wrote it
+/// is trusted. Reading stops at a hop that is not an address; bytes before it are ignored, so a client cannot hide behind
+/// its proxy by sending garbage.
 pub(crate) fn client_address(settings: &Settings, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let mut address = peer.to_canonical();
     let values = headers.get_all("x-forwarded-for").iter().rev();
@@ -23,7 +24,7 @@ pub(crate) fn client_address(settings: &Settings, peer: IpAddr, headers: &Header
     address
 }
 
-/// An address as proxies write it: alone, with a port, IPv6 in brackets.
+/// Reads an address as proxies write it: alone or with a port, IPv6 perhaps in brackets.
 fn address_of(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop.trim_ascii()).ok()?;
     let in_brackets = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
@@ -57,7 +58,7 @@ mod tests {
         assert_eq!(address("10.0.0.1", "203.0.113.9"), "203.0.113.9");
         assert_eq!(address("10.0.0.1", "198.51.100.7, 203.0.113.9, 10.0.0.2"), "203.0.113.9");
         assert_eq!(address("10.0.0.1", "nonsense"), "10.0.0.1");
-        // A listener for both families sees IPv4 within IPv6.
+        // A dual-stack listener sees IPv4-mapped IPv6 addresses.
         assert_eq!(address("::ffff:10.0.0.1", "203.0.113.9"), "203.0.113.9");
         assert_eq!(address("::ffff:192.0.2.1", "203.0.113.9"), "192.0.2.1");
         for (hop, is) in [
@@ -67,7 +68,7 @@ mod tests {
             ("2001:db8::1", "2001:db8::1"),
             ("::ffff:203.0.113.9", "203.0.113.9"),
             ("\t203.0.113.9 ", "203.0.113.9"),
-            // What the client itself wrote in front does not hide what the proxy added.
+            // What the client sent does not hide what the proxy appended.
             ("\u{e9}, 203.0.113.9", "203.0.113.9"),
             ("unknown, _hidden, 203.0.113.9,::ffff:10.0.0.2", "203.0.113.9"),
             ("203.0.113.9, unknown", "10.0.0.1"),

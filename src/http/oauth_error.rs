@@ -14,7 +14,7 @@ use crate::protocol::error::ErrorCode;
 use crate::protocol::identity::Identity;
 use crate::throttle::Throttled;
 
-/// What a client is told to wait, in seconds, when it should try again.
+/// Seconds after which a client should try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 const BASIC_CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"jeton\"");
 
@@ -82,7 +82,7 @@ pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response
     }
 }
 
-/// The challenge for the token of an administrator, at an OAuth endpoint that takes one (RFC 6750 §3).
+/// Adds the challenge to the answer of an OAuth endpoint that refuses an administrator's token (RFC 6750 §3).
 fn challenge_bearer(app: &App, response: &mut Response, page: &str, cause: Option<Cause>, description: &str) {
     let error = cause.unwrap_or(Cause::NotAToken).bearer_answer().error;
     let scope = (cause == Some(Cause::InsufficientScope)).then_some(READ);

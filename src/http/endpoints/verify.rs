@@ -1,8 +1,8 @@
-//! `/auth/verify`: the question of a reverse proxy whether a request may pass (nginx `auth_request`, Traefik
+//! `/auth/verify`: a reverse proxy asks whether a request may pass (nginx `auth_request`, Traefik
 //! `forwardAuth`, Caddy `forward_auth`, Envoy `ext_authz`).
 //!
-//! The request that is asked about arrives with its method, and with Envoy with its path behind `/auth/verify`; others
-//! name its address in a header, which is believed from trusted proxies only. Bodies are not read.
+//! The question carries the method of the original request. Envoy appends the original path to `/auth/verify`; others put
+//! the original address into a header, which counts only from trusted proxies. Bodies are not read.
 
 use axum::Json;
 use axum::body::Body;
@@ -19,7 +19,7 @@ use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
 use crate::validation;
 
-/// Headers in which proxies name the address that is asked about.
+/// Headers in which proxies name the original address.
 const ORIGINAL_ADDRESS: [&str; 3] = ["x-original-uri", "x-original-url", "x-forwarded-uri"];
 
 const SUBJECT: HeaderName = HeaderName::from_static("x-auth-subject");
@@ -72,14 +72,14 @@ async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -
     }
 }
 
-/// The query strings of the addresses that a trusted proxy names.
+/// The query strings of the original addresses that a trusted proxy names.
 fn original_queries(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let addresses = ORIGINAL_ADDRESS.into_iter().flat_map(|name| headers.get_all(name));
     addresses.filter_map(|address| address.as_bytes().splitn(2, |byte| *byte == b'?').nth(1))
 }
 
-/// The answer that lets a request pass: who asks, for the service behind the proxy. All four headers are always there,
-/// so that the proxy replaces what the client may have sent under these names.
+/// Lets a request pass and tells the service behind the proxy whose it is. All four headers are always there, so the proxy
+/// overwrites whatever the client sent under these names.
 fn pass(claims: &AccessClaims) -> Result<Response, Failure> {
     let value = |text: &str| {
         HeaderValue::from_str(text).map_err(|_| Failure::Unavailable("a claim cannot stand in a header".into()))
