@@ -7,6 +7,7 @@ pub mod demo;
 mod error;
 pub mod keys;
 mod list;
+mod nodes;
 mod receipts;
 pub mod revocations;
 pub mod sessions;

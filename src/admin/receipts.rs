@@ -9,7 +9,6 @@ use crate::admin::revocations::RevocationView;
 use crate::admin::{Administration, Result};
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
-use crate::state::SILENCE;
 use crate::store::NodeRecord;
 
 /// The pause between two looks at the nodes.
@@ -58,14 +57,9 @@ impl Administration {
         }
     }
 
-    /// A node that fell silent counts as live until it must have stopped answering from memory, and a little longer, so
-    /// that a receipt never says "everywhere" while some node still answers from outdated state.
+    /// The receipt waits for every node that may still answer from outdated state.
     pub(super) async fn with_receipt(&self, revocation: RevocationView) -> Result<RevocationView> {
-        // Heartbeats are in database time, and so is the decision whether one is too old.
-        let now = self.store.database_clock().await?.unwrap_or_else(|| self.clock.now().millis());
-        let silence = i64::try_from(SILENCE.as_millis()).unwrap_or(i64::MAX);
-        let is_live = |node: &NodeRecord| node.heartbeat_at.millis() + node.max_staleness + silence >= now;
-        let nodes = self.store.node_list().await?.into_iter().filter(is_live);
+        let nodes = self.live_nodes().await?.into_iter();
         let applied_by: Vec<AppliedBy> = nodes.map(|node| AppliedBy::new(node, revocation.number)).collect();
         let everywhere = applied_by.iter().all(|node| node.applied);
         Ok(RevocationView { applied_by: Some(applied_by), applied_everywhere: Some(everywhere), ..revocation })

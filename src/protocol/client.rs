@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::protocol::claims::ExtraClaims;
@@ -130,6 +131,9 @@ pub struct ClientSettings {
     pub claims: ExtraClaims,
     /// Whether it may authenticate.
     pub enabled: bool,
+    /// Members that a newer program wrote: they survive a change by this one.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
 }
 
 impl Default for ClientSettings {
@@ -151,6 +155,7 @@ impl Default for ClientSettings {
             introspect_audiences: Vec::new(),
             claims: ExtraClaims::new(),
             enabled: true,
+            unknown: Map::new(),
         }
     }
 }

@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use crate::crypto::sha256;
+use crate::protocol::version::Version;
 use crate::store::database::{Dialect, Transaction};
 use crate::store::row::values;
 use crate::store::{Result, Store, StoreError};
@@ -66,13 +67,8 @@ impl SchemaReport {
     pub fn is_too_new(&self) -> bool {
         let Some(needed) = self.oldest_program.as_deref() else { return false };
         // What cannot be read was written by something newer.
-        version(needed).is_none_or(|needed| Some(needed) > version(env!("CARGO_PKG_VERSION")))
+        needed.parse::<Version>().map_or(true, |needed| Ok(needed) > env!("CARGO_PKG_VERSION").parse())
     }
-}
-
-fn version(text: &str) -> Option<[u64; 3]> {
-    let mut parts = text.split('.').map(|part| part.parse().ok());
-    Some([parts.next()??, parts.next()??, parts.next()??])
 }
 
 impl Store {
@@ -193,7 +189,7 @@ mod tests {
     fn migrations_are_numbered_without_gaps() {
         for (index, migration) in MIGRATIONS.iter().enumerate() {
             assert_eq!(usize::try_from(migration.number).unwrap(), index + 1, "{}", migration.name);
-            assert!(version(migration.oldest_program).is_some());
+            assert!(migration.oldest_program.parse::<Version>().is_ok());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Three versions of the program: the previous commit, this one, and a next one with one more migration.
+//! Three versions of the program: that of the base commit, this one, and a next one with one more migration.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,12 @@ const POSTGRES: &str = "ALTER TABLE sessions ADD COLUMN device TEXT; ALTER TABLE
     CREATE TABLE devices (id UUID PRIMARY KEY, name TEXT NOT NULL); CREATE INDEX devices_name ON devices (name);";
 const SQLITE: &str = "ALTER TABLE sessions ADD COLUMN device TEXT;";
 
-/// The programs, or why there is no previous one.
+/// The programs.
 pub(crate) struct Versions {
-    pub(crate) previous: Result<PathBuf, String>,
+    /// That of the base commit, or this one.
+    pub(crate) base: PathBuf,
+    /// Why it is this one, if it is.
+    pub(crate) no_base: Option<String>,
     pub(crate) this: PathBuf,
     pub(crate) next: PathBuf,
 }
@@ -28,30 +31,36 @@ fn home() -> PathBuf {
 }
 
 impl Versions {
-    /// Builds what is not named: the previous commit unless `JETON_PREVIOUS_BIN` names a program, and the next version.
+    /// Builds what is not named: the base commit unless `JETON_PREVIOUS_BIN` names a program, and the next version.
     pub(crate) fn find() -> Self {
         fs::create_dir_all(home()).unwrap();
-        let previous = match std::env::var_os("JETON_PREVIOUS_BIN") {
+        let this = fs::canonicalize(program()).unwrap();
+        let base = match std::env::var_os("JETON_PREVIOUS_BIN") {
             Some(program) => Ok(PathBuf::from(program)),
-            None => previous(),
+            None => base(),
         };
-        Self { previous, this: fs::canonicalize(program()).unwrap(), next: next() }
+        let no_base = base.as_ref().err().cloned();
+        Self { base: base.unwrap_or_else(|_| this.clone()), no_base, this, next: next() }
     }
 }
 
-/// The first parent of this commit; its program is kept under its name.
-fn previous() -> Result<PathBuf, String> {
-    let commit =
-        git(&["rev-parse", "--short", "HEAD~1"]).map_err(|error| format!("there is no previous commit: {error}"))?;
+/// The program of the commit named in `base-commit`, the oldest that this one must be able to replace; it is kept under the
+/// name of the commit.
+fn base() -> Result<PathBuf, String> {
+    const FIRST_MIGRATION: &str = "migrations/postgres/0001_initial.sql";
+    let commit = include_str!("base-commit").trim();
+    let schema = git(&["show", &format!("{commit}:{FIRST_MIGRATION}")])
+        .map_err(|error| format!("the base commit {commit} cannot be read: {error}"))?;
+    if schema != fs::read_to_string(root().join(FIRST_MIGRATION)).unwrap().trim() {
+        return Err(format!("the base commit {commit} is older than the format of the database"));
+    }
     let kept = home().join(format!("jeton-{commit}"));
     if !kept.exists() {
-        let tree = home().join("previous");
-        let archive =
-            git(&["archive", "--format=tar", "--output", home().join("tree.tar").to_str().unwrap(), "HEAD~1"]);
-        archive.map_err(|error| format!("the previous commit is not to be had: {error}"))?;
+        let (tree, archive) = (home().join("base"), home().join("tree.tar"));
+        git(&["archive", "--format=tar", "--output", archive.to_str().unwrap(), commit])?;
         let _ = fs::remove_dir_all(&tree);
         fs::create_dir_all(&tree).unwrap();
-        assert!(run(Command::new("tar").arg("-xf").arg(home().join("tree.tar")).arg("-C").arg(&tree)));
+        assert!(run(Command::new("tar").arg("-xf").arg(archive).arg("-C").arg(&tree)));
         build(&tree, &kept);
     }
     Ok(kept)
@@ -82,10 +91,12 @@ fn next() -> PathBuf {
     let newest =
         text.lines().filter_map(|line| line.trim().strip_prefix("number: ")?.trim_end_matches(',').parse().ok());
     let number: i64 = newest.max().unwrap();
-    let (start, end) = text.split_at(text.find("\n];\n").unwrap());
+    let list_starts = text.find("const MIGRATIONS").unwrap();
+    let (start, end) = text.split_at(list_starts + text[list_starts..].find("];\n").unwrap());
+    let start = start.trim_end().trim_end_matches(',');
     let entry = |database: &str| format!("include_str!(\"../../migrations/{database}/{:04}_next.sql\")", number + 1);
     let added = format!(
-        "\n    Migration {{ number: {}, name: \"next\", oldest_program: \"0.1.0\", postgres: {}, sqlite: {} }},",
+        ",\n    Migration {{ number: {}, name: \"next\", oldest_program: \"0.1.0\", postgres: {}, sqlite: {} }}",
         number + 1,
         entry("postgres"),
         entry("sqlite")

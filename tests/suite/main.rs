@@ -30,4 +30,5 @@ mod sessions;
 mod store_contract;
 mod structure;
 mod subjects;
+mod upgrades;
 mod verify;

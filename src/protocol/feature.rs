@@ -1,0 +1,58 @@
+//! What an older program does not know about a client: settings that restrict it, and new forms of its tokens.
+//!
+//! An older node would ignore such a setting, or refuse such a token, so administration lets a client use a feature only once
+//! every live node knows it. What is added later gets a line here, with the version that brings it.
+
+use crate::protocol::client::{AccessTokenFormat, ClientSettings};
+use crate::protocol::version::Version;
+
+/// A feature of a client.
+pub struct Feature {
+    /// The member of the settings that asks for it.
+    pub member: &'static str,
+    /// The version that brought it.
+    pub since: Version,
+    /// Whether these settings use it.
+    pub is_used: fn(&ClientSettings) -> bool,
+}
+
+/// Every feature.
+pub const FEATURES: [Feature; 2] = [
+    Feature {
+        member: "access_token_format",
+        since: Version([0, 1, 0]),
+        is_used: |settings| settings.access_token_format == AccessTokenFormat::Opaque,
+    },
+    Feature {
+        member: "introspect_audiences",
+        since: Version([0, 1, 0]),
+        is_used: |settings| !settings.introspect_audiences.is_empty(),
+    },
+];
+
+impl Feature {
+    /// Whether a program of this version knows it. One whose version cannot be read is not trusted to.
+    pub fn is_known_to(&self, version: &str) -> bool {
+        version.parse().is_ok_and(|version: Version| version >= self.since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_knows_what_its_version_or_an_older_one_brought() {
+        let feature = Feature { member: "m", since: Version([1, 2, 0]), is_used: |_| true };
+        for (version, is_known) in
+            [("1.2.0", true), ("1.10.0", true), ("2.0.0", true), ("1.1.9", false), ("1.2.0-rc.1", false), ("", false)]
+        {
+            assert_eq!(feature.is_known_to(version), is_known, "{version}");
+        }
+    }
+
+    #[test]
+    fn this_program_knows_every_feature() {
+        assert!(FEATURES.iter().all(|feature| feature.is_known_to(env!("CARGO_PKG_VERSION"))));
+    }
+}
