@@ -9,6 +9,7 @@ pub mod keys;
 mod list;
 mod receipts;
 pub mod revocations;
+pub mod schema;
 pub mod sessions;
 pub mod users;
 

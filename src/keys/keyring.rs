@@ -24,7 +24,7 @@ pub const ANNOUNCEMENT: i64 = 600;
 pub const JWKS_MAX_AGE: i64 = 300;
 
 /// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, utoipa::ToSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyUse {
     /// Signs JWTs.
@@ -49,7 +49,7 @@ impl KeyUse {
 }
 
 /// Where a key is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, utoipa::ToSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// Published, not yet used.

@@ -20,7 +20,7 @@ pub const LEEWAY: i64 = 60;
 pub const LARGEST_EXTRA_CLAIMS: usize = 2048;
 
 /// Names that `claims` may not use: they mean something to this server or to those who verify its tokens.
-const REGISTERED: [&str; 34] = [
+pub const REGISTERED: [&str; 34] = [
     "iss",
     "sub",
     "aud",
