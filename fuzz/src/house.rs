@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use jeton::jose::signing::SigningAlgorithm;
-use jeton::keys::keyring::{KeyRecord, KeyRing, KeyUse};
+use jeton::jose::algorithm::SigningAlgorithm;
+use jeton::keys::keyring::KeyRing;
 use jeton::keys::master::{MasterKey, MasterKeys};
+use jeton::keys::record::{KeyRecord, KeyUse};
 use jeton::protocol::claims::{AccessClaims, Audience};
 use jeton::protocol::scope::Scope;
 use jeton::protocol::time::Timestamp;
@@ -69,6 +70,9 @@ pub fn claims(issuer: &str) -> AccessClaims {
     AccessClaims {
         iss: issuer.to_owned(),
         sub: Uuid::from_u128(7).to_string(),
+        sub_iss: None,
+        act: None,
+        cnf: None,
         aud: Audience::One("https://api.example.com".to_owned()),
         client_id: "app".to_owned(),
         scope: Scope::parse("read write").ok(),
@@ -87,7 +91,7 @@ impl House {
         let master = MasterKey::parse(&MasterKey::generate()).expect("a master key");
         let start = Timestamp::from_seconds(0);
         let record = |key_use, algorithm| KeyRecord::generate(key_use, algorithm, &master, start, start);
-        let signing = SigningAlgorithm::ALL.map(|algorithm| record(KeyUse::Signing, algorithm));
+        let signing = SigningAlgorithm::OWN.map(|algorithm| record(KeyUse::Signing, algorithm));
         let token = record(KeyUse::Token, SigningAlgorithm::Es256);
         let withdrawn = record(KeyUse::Signing, SigningAlgorithm::Es256);
         let strange =
@@ -101,7 +105,7 @@ impl House {
         let live = environment("live");
         let good = claims(ISSUER);
         let sign = |claims: &AccessClaims, ring: &KeyRing| {
-            issued(jwt::write(claims, ring.active_signing_key(NOW).expect("there is a key")))
+            issued(jwt::write(claims, ring.access_token_key(SigningAlgorithm::Es256, NOW).expect("there is a key")))
         };
         let token_key = ring.active_token_key(NOW).expect("there is a key");
         let strange_key = strange.active_token_key(NOW).expect("there is a key");

@@ -2,8 +2,10 @@
 
 use jeton::crypto::base64url;
 use jeton::diagnosis::judge;
+use jeton::jose::algorithm::SigningAlgorithm;
 use jeton::protocol::claims::{AccessClaims, Audience, check_extra};
 use jeton::protocol::scope::Scope;
+use jeton::protocol::subject::Subject;
 use jeton::tokens::refresh::RefreshToken;
 use jeton::tokens::verify::{Verified, VerifyError, verify};
 use jeton::tokens::{jwt as format, opaque as sealed};
@@ -62,7 +64,7 @@ pub fn jwt(bytes: &[u8]) {
         _ => {
             let claims = made_of(rest);
             let ring = &house.one_algorithm[usize::from(choice / 4) % house.one_algorithm.len()];
-            let key = ring.active_signing_key(NOW).expect("there is a key");
+            let key = ring.access_token_key(SigningAlgorithm::Es256, NOW).expect("there is a key");
             reads_back(house, &claims, &format::write(&claims, key));
         }
     }
@@ -154,6 +156,9 @@ fn made_of(bytes: &[u8]) -> AccessClaims {
     AccessClaims {
         iss: if log % 8 == 0 { text.clone() } else { ISSUER.to_owned() },
         sub: text.clone(),
+        sub_iss: (log % 5 == 0).then(|| text.clone()),
+        act: None,
+        cnf: None,
         aud: if log % 2 == 0 { Audience::One(text.clone()) } else { Audience::Many(vec![text.clone(), String::new()]) },
         client_id: text.chars().take(half).collect(),
         scope: Scope::parse(&text).ok(),
@@ -186,5 +191,10 @@ fn reads_back(house: &House, claims: &AccessClaims, text: &str) {
     // Whatever moments it names, they are judged.
     let findings = judge::access_token(&read, &[], NOW);
     assert_eq!(findings.is_empty(), !read.is_expired(NOW) && !read.is_early(NOW));
-    assert_eq!(read.user().is_some(), read.sub != read.client_id && read.sub.parse::<Uuid>().is_ok());
+    let expected = match &read.sub_iss {
+        Some(issuer) => Subject::Foreign { issuer, sub: &read.sub },
+        None if read.sub == read.client_id => Subject::Client(&read.sub),
+        None => Subject::User(&read.sub),
+    };
+    assert_eq!(read.subject(), expected);
 }

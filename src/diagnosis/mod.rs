@@ -27,7 +27,7 @@ use crate::crypto::{base64url, from_base64url};
 use crate::diagnosis::claimed::{Claimed, plain};
 use crate::diagnosis::content::Content;
 use crate::diagnosis::shape::{Prefixed, Shape};
-use crate::jose::signing::SigningAlgorithm;
+use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::token_key::KEY_ID_LENGTH;
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
@@ -339,7 +339,7 @@ impl Diagnosis {
                 let kid = claimed.kid();
                 let key = kid.and_then(|kid| origin.ring.signing_key(kid));
                 let name = plain(algorithm.unwrap_or("none at all"));
-                if !SigningAlgorithm::ALL.iter().any(|known| Some(known.name()) == algorithm) {
+                if !SigningAlgorithm::OWN.iter().any(|known| Some(known.name()) == algorithm) {
                     let detail = format!("Its header names the algorithm {name}, which this server never accepts.");
                     self.findings.push(Finding::shown(Cause::AlgorithmNotAllowed, detail));
                 } else if let Some(key) = key.filter(|key| Some(key.algorithm.name()) != algorithm) {

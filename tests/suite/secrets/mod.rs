@@ -11,8 +11,8 @@ mod scene;
 use std::path::Path;
 use std::process::Command;
 
-use jeton::keys::keyring::KeyUse;
 use jeton::keys::master::MasterKey;
+use jeton::keys::record::KeyUse;
 use jeton::store::{Location, Store};
 
 use crate::support::Backend;
@@ -38,7 +38,7 @@ async fn data_keys(database: &str, master: &MasterKey) -> Vec<(String, Vec<u8>)>
     let location: Location = database.parse().unwrap();
     let records = Store::connect(&location).await.unwrap().key_list().await.unwrap();
     assert!(records.len() >= 2);
-    let secret = |record: &jeton::keys::keyring::KeyRecord| {
+    let secret = |record: &jeton::keys::record::KeyRecord| {
         let name = format!("{} {}", record.key_use.name(), record.kid);
         let key = master.unwrap(&name, &record.wrapped).unwrap().to_vec();
         // Of PKCS #8, the 32 bytes of the private key; what follows is the public one, what stands before is the same in all.
@@ -105,7 +105,7 @@ async fn no_secret_is_found_in_the_files_logs_metrics_answers_and_audit_of_a_ser
     let dump = Command::new(cluster.program("pg_dump")).arg(cluster.url()).output().unwrap();
     assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
     let text = String::from_utf8_lossy(&dump.stdout);
-    for table in ["clients", "users", "sessions", "audit", "keys", "log", "settings", "nodes"] {
+    for table in ["clients", "users", "sessions", "audit", "keys", "changes", "settings", "nodes"] {
         assert!(text.contains(&format!("COPY public.{table} ")), "{table} is dumped");
     }
     places.push(Place::new("dump of all tables", dump.stdout));
