@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use uuid::Uuid;
 
 use crate::protocol::parameters::Parameters;
+use crate::throttle::Source;
 
 /// A request, as far as the protocol is concerned.
 #[derive(Debug)]
@@ -30,4 +31,11 @@ pub struct Request<'a> {
 pub struct Peer {
     /// Its address.
     pub address: SocketAddr,
+}
+
+impl Request<'_> {
+    /// Where it comes from.
+    pub(crate) const fn source(&self) -> Source {
+        Source { request_id: self.request_id, address: self.address }
+    }
 }

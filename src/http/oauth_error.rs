@@ -5,13 +5,14 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::app::{App, Failure, Throttled};
+use crate::app::{App, Failure};
 use crate::endpoints::explain::READ;
 use crate::http::context::Context;
 use crate::protocol::cause::Cause;
 use crate::protocol::challenge::Challenge;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::identity::Identity;
+use crate::throttle::Throttled;
 
 /// Seconds after which a client should try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");

@@ -10,29 +10,48 @@ use crate::protocol::claims::ExtraClaims;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 
-/// A grant that the token endpoint knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GrantType {
-    /// RFC 6749 §4.3.
-    Password,
-    /// RFC 6749 §4.4.
-    ClientCredentials,
-    /// RFC 6749 §6.
-    RefreshToken,
+/// Makes an enumeration of registered names from one table: a new name is one line.
+macro_rules! names {
+    ($(#[$about:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident $name:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $type { $($(#[$doc])* #[serde(rename = $name)] $variant,)+ }
+
+        impl $type {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The registered name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
 }
 
-impl GrantType {
-    /// Every grant.
-    pub const ALL: [Self; 3] = [Self::ClientCredentials, Self::Password, Self::RefreshToken];
+names! {
+    /// A grant of the token endpoint (`grant_type`).
+    GrantType {
+        /// RFC 6749 §4.3.
+        Password "password",
+        /// RFC 6749 §4.4.
+        ClientCredentials "client_credentials",
+        /// RFC 6749 §6.
+        RefreshToken "refresh_token",
+    }
+}
 
-    /// The value of `grant_type`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Password => "password",
-            Self::ClientCredentials => "client_credentials",
-            Self::RefreshToken => "refresh_token",
-        }
+names! {
+    /// How a client authenticates (RFC 7591 §2, `token_endpoint_auth_method`).
+    #[derive(Default)]
+    AuthMethod {
+        /// Secret in the `Authorization: Basic` header, or in the body.
+        #[default]
+        ClientSecretBasic "client_secret_basic",
+        /// Secret in the body, or in the `Authorization: Basic` header.
+        ClientSecretPost "client_secret_post",
+        /// A public client: no secret.
+        None "none",
     }
 }
 
@@ -41,7 +60,7 @@ impl FromStr for GrantType {
 
     /// Names are matched exactly (RFC 6749 §1.9).
     fn from_str(name: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|grant| grant.name() == name).ok_or(())
+        Self::ALL.iter().copied().find(|grant| grant.name() == name).ok_or(())
     }
 }
 
@@ -49,19 +68,6 @@ impl fmt::Display for GrantType {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
     }
-}
-
-/// How a client authenticates (RFC 7591 §2). A client with a secret may send it in either way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AuthMethod {
-    /// Secret in the `Authorization: Basic` header.
-    #[default]
-    ClientSecretBasic,
-    /// Secret in the body.
-    ClientSecretPost,
-    /// A public client: no secret.
-    None,
 }
 
 /// The form of a client's access tokens.

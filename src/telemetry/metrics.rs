@@ -35,8 +35,8 @@ pub struct Waits {
     failures: &'static str,
 }
 
-/// The counters of a node.
-#[derive(Debug)]
+/// The counters of a node. Clones share them.
+#[derive(Clone, Debug)]
 pub struct Metrics {
     refusals: Family<Refused, Counter>,
     issued: Family<Issued, Counter>,

@@ -162,21 +162,22 @@ pub(crate) async fn own_session(
     client: &Client,
 ) -> Result<std::result::Result<SessionRecord, Cause>> {
     Ok(match app.store.session_find(token.session).await? {
-        Some(held) if held.session.client_id == client.client_id => judge_session(held, token),
-        _ => Err(Cause::NeverIssued),
+        Some(record) => judge_session(&record, token, client).map(|()| record),
+        None => Err(Cause::NeverIssued),
     })
 }
 
-/// Whether a session may go on: it has this nonce, is not revoked, and has a user who may log in.
-pub(crate) fn judge_session(held: SessionRecord, token: &RefreshToken) -> std::result::Result<SessionRecord, Cause> {
-    if !held.has_nonce_of(token) {
+/// Whether a session goes on: it belongs to this client, has this nonce, is not revoked, and has a user who may log in.
+pub(crate) fn judge_session(
+    record: &SessionRecord,
+    token: &RefreshToken,
+    client: &Client,
+) -> std::result::Result<(), Cause> {
+    if record.session.client_id != client.client_id || !record.has_nonce_of(token) {
         return Err(Cause::NeverIssued);
     }
-    if let Some(cause) = held.revoked_because {
-        return Err(cause);
-    }
-    match held.lost_user() {
+    match record.revoked_because.or_else(|| record.lost_user()) {
         Some(cause) => Err(cause),
-        None => Ok(held),
+        None => Ok(()),
     }
 }
