@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::admin::{Actor, AdminError, Administration, List, ListRequest, Result, list, no_such};
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::examine;
 use crate::keys::keyring::KeyRing;
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
@@ -212,7 +212,7 @@ impl Administration {
                 Ok(self.revocation(Target::Session(held.session.id), Cause::SessionRevoked, reason))
             }
             Err(unread) => {
-                let diagnosis = Diagnosis::of(text, Err(unread), origin, 0).of_any_kind();
+                let diagnosis = examine(text, Err(unread), origin, 0).accepting_refresh_tokens();
                 let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
                 Err(AdminError::Invalid(format!("token: {} ({cause})", cause.title())))
             }

@@ -10,8 +10,8 @@ use crate::cli::context::{actor, open};
 use crate::cli::output::{self, plain_text};
 use crate::cli::{Failed, Format, Global, Outcome, pasted};
 use crate::diagnosis::explanation::Explanation;
-use crate::diagnosis::judge::Expected;
-use crate::endpoints::explain::{Question, explain_to_operator};
+use crate::diagnosis::judge::Requirements;
+use crate::endpoints::explain::{ExplainRequest, explain_to_operator};
 use crate::protocol::cause::Cause;
 use crate::protocol::scope::Scope;
 use crate::settings::Needs;
@@ -75,8 +75,8 @@ pub(crate) async fn run(global: &Global, command: TokenCommand) -> Outcome {
     let (faults, text) = if command.curl { request(&text)? } else { (vec![], Some(text)) };
     let explanation = match text {
         Some(text) => {
-            let expected = Expected { audience: command.audience.filter(|audience| !audience.is_empty()), scope };
-            Some(explain(global, &Question { text, expected, of_any_kind: command.refresh_token }).await?)
+            let required = Requirements { audience: command.audience.filter(|audience| !audience.is_empty()), scope };
+            Some(explain(global, &ExplainRequest { text, required, accepts_refresh_token: command.refresh_token }).await?)
         }
         None => None,
     };
@@ -129,7 +129,7 @@ fn from_input() -> Result<String, Failed> {
     Ok(text.strip_suffix("\r\n").or(text.strip_suffix('\n')).unwrap_or(&text).to_owned())
 }
 
-async fn explain(global: &Global, question: &Question) -> Result<Explanation, Failed> {
+async fn explain(global: &Global, question: &ExplainRequest) -> Result<Explanation, Failed> {
     let administration = open(global, Needs::ALL).await?;
     let Audited { actor, address, at, .. } = actor(&administration).audited;
     let audited = Audited { actor, address, at, request_id: Some(Uuid::now_v7().to_string()) };

@@ -62,11 +62,11 @@ fn here(ring: &KeyRing) -> TokenContext<'_> {
 }
 
 fn read_with(text: &str, ring: &KeyRing, proofs: usize) -> Diagnosis {
-    Diagnosis::of(text, verify::verify(text, here(ring)), here(ring), proofs)
+    examine(text, verify::verify(text, here(ring)), here(ring), proofs)
 }
 
 fn read(text: &str) -> Diagnosis {
-    read_with(text, &BENCH.ring, MOST_PROOFS)
+    read_with(text, &BENCH.ring, MAX_REPAIR_CHECKS)
 }
 
 fn causes(text: &str) -> Vec<Cause> {
@@ -365,7 +365,7 @@ fn encodings_in_encodings_are_undone_and_in_the_end_given_up() {
 fn a_good_token_has_no_finding() {
     assert_eq!(causes(&BENCH.jwt), []);
     assert_eq!(causes(&BENCH.opaque), []);
-    assert_eq!(read(&BENCH.refresh).of_any_kind().cause(), None);
+    assert_eq!(read(&BENCH.refresh).accepting_refresh_tokens().cause(), None);
 }
 
 /// One of the things that happen to texts.

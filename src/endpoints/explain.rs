@@ -7,9 +7,9 @@
 use crate::app::{App, Request, Result, Throttled};
 use crate::diagnosis::explanation::{self, Explanation};
 use crate::diagnosis::investigate;
-use crate::diagnosis::judge::{self, Expected};
+use crate::diagnosis::judge::{self, Requirements};
 use crate::diagnosis::public;
-use crate::diagnosis::{Diagnosis, MOST_PROOFS};
+use crate::diagnosis::{Diagnosis, MAX_REPAIR_CHECKS, examine};
 use crate::protocol::bearer::{self, Sent};
 use crate::protocol::cause::Cause;
 use crate::protocol::client::{Client, Permission};
@@ -21,15 +21,15 @@ use crate::tokens::verify::{Verified, VerifyError};
 use crate::validation::administrator;
 use crate::{client_auth, validation};
 
-/// What is to be explained.
+/// A request for an explanation.
 #[derive(Debug, Default)]
-pub struct Question {
+pub struct ExplainRequest {
     /// What was presented as a token.
     pub text: String,
-    /// What whoever asks expects of it.
-    pub expected: Expected,
-    /// Whether a refresh token may be what it is meant to be.
-    pub of_any_kind: bool,
+    /// What the caller requires of an access token.
+    pub required: Requirements,
+    /// Whether a refresh token is fine.
+    pub accepts_refresh_token: bool,
 }
 
 /// Suffices for an explanation; `jeton:admin` does, too.
@@ -62,10 +62,10 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
         Refusal::invalid_request("The parameter scope is not a list of scopes with single spaces between.")
     })?;
     let audience = request.parameters.one("audience")?.map(str::to_owned);
-    let question = Question {
+    let question = ExplainRequest {
         text: text.to_owned(),
-        expected: Expected { audience, scope },
-        of_any_kind: request.parameters.one("token_type_hint")? == Some("refresh_token"),
+        required: Requirements { audience, scope },
+        accepts_refresh_token: request.parameters.one("token_type_hint")? == Some("refresh_token"),
     };
     let audited = Audited {
         actor,
@@ -84,7 +84,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
 ///
 /// # Errors
 /// When it could not be decided.
-pub async fn explain_to_operator(app: &App, question: &Question, audited: &Audited) -> Result<Explanation> {
+pub async fn explain_to_operator(app: &App, question: &ExplainRequest, audited: &Audited) -> Result<Explanation> {
     explain(app, question, async |_: &Diagnosis| Ok(true), audited).await
 }
 
@@ -104,7 +104,7 @@ async fn authenticated(app: &App, request: &Request<'_>) -> Result<Caller> {
         };
         Refusal::new(code, fault.detail).by(fault.cause)
     })?;
-    match administrator::judge(app, &token).await? {
+    match administrator::validate(app, &token).await? {
         Ok(held) if held.has_one_of(&[READ]) => Ok(Caller::Administrator(held.claims.client_id.clone())),
         Ok(held) => {
             let refusal = Refusal::new(ErrorCode::InsufficientScope, "This needs the scope jeton:admin or jeton:read.");
@@ -114,7 +114,7 @@ async fn authenticated(app: &App, request: &Request<'_>) -> Result<Caller> {
         Err(diagnosis) => {
             let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
             let refusal = Refusal::new(ErrorCode::InvalidToken, public::fixed_sentence(&diagnosis)).by(cause);
-            Err(refusal.about(investigate::identity(&diagnosis)).into())
+            Err(refusal.about(diagnosis.identity()).into())
         }
     }
 }
@@ -144,29 +144,29 @@ async fn may_see(app: &App, client: &Client, diagnosis: &Diagnosis) -> Result<bo
 
 async fn explain(
     app: &App,
-    question: &Question,
+    question: &ExplainRequest,
     may_see: impl AsyncFnOnce(&Diagnosis) -> Result<bool>,
     audited: &Audited,
 ) -> Result<Explanation> {
     let text = question.text.as_str();
     // What was revoked a moment ago on another node is told, and from then on this node honours it, too.
     app.state.ensure_current().await?;
-    let found = validation::read(app, text).await?;
+    let found = validation::verify(app, text).await?;
     let keys = app.state.keys();
-    let reading = Diagnosis::of(text, found, app.origin(&keys), MOST_PROOFS);
+    let reading = examine(text, found, app.origin(&keys), MAX_REPAIR_CHECKS);
     let sees_all = may_see(&reading).await?;
     let mut diagnosis = if sees_all {
-        investigate::complete(app, reading, &question.expected).await?
+        investigate::complete(app, reading, &question.required).await?
     } else {
         // As if it were not authentic, so that nothing in the answer tells whether it is.
-        let mut shown = Diagnosis::of(text, Err(VerifyError::NotOurs), app.origin(&keys), 0);
-        shown.add(judge::by_its_own_words(&shown.facts, app.clock.now()));
+        let mut shown = examine(text, Err(VerifyError::NotOurs), app.origin(&keys), 0);
+        shown.add(judge::claimed_expiry(&shown.facts, app.clock.now()));
         shown
     };
-    if question.of_any_kind {
-        diagnosis = diagnosis.of_any_kind();
+    if question.accepts_refresh_token {
+        diagnosis = diagnosis.accepting_refresh_tokens();
     }
-    let identity = investigate::identity(&diagnosis);
+    let identity = diagnosis.identity();
     let target = match (&identity.jti, &identity.session) {
         (Some(jti), _) => format!("token {jti}"),
         (None, Some(session)) => format!("session {session}"),

@@ -30,7 +30,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<()> {
 
 /// What is to be revoked, and until when it may have covered something.
 async fn own_target(app: &App, client: &Client, text: &str) -> Result<Option<(Target, Timestamp)>> {
-    Ok(match validation::read(app, text).await? {
+    Ok(match validation::verify(app, text).await? {
         Err(_) => None,
         Ok(Verified::Access(claims)) => {
             let exp = Timestamp::from_seconds(claims.exp);
@@ -39,7 +39,7 @@ async fn own_target(app: &App, client: &Client, text: &str) -> Result<Option<(Ta
             let revoked = app.state.is_fresh() && app.state.revocation_of(&claims).is_some();
             (alive && !revoked).then_some((Target::Token(claims.jti), exp))
         }
-        Ok(Verified::Refresh(token)) => validation::own_session(app, &token, client)
+        Ok(Verified::Refresh(token)) => validation::session_of(app, &token, client)
             .await?
             .ok()
             .map(|held| (Target::Session(held.session.id), app.settings.covers_until(app.clock.now()))),

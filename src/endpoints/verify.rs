@@ -3,7 +3,7 @@
 //! 1. What is asked for. 2. The token itself, as everywhere. 3. Its audience. 4. Its scope. How it was presented is
 //!    judged before, by `oauth::presentation`.
 
-use crate::diagnosis::judge::Expected;
+use crate::diagnosis::judge::Requirements;
 use crate::protocol::scope::Scope;
 
 /// Whose words the query of a request is.
@@ -22,7 +22,7 @@ impl Query<'_> {
     ///
     /// # Errors
     /// What is wrong with the question, in a fixed sentence.
-    pub fn expected(self, configured_audience: Option<&str>) -> std::result::Result<Expected, &'static str> {
+    pub fn expected(self, configured_audience: Option<&str>) -> std::result::Result<Requirements, &'static str> {
         let (text, audience_is_fixed) = match self {
             Self::OfProxy(text) => (text, false),
             Self::PerhapsOfClient(text) => (text, configured_audience.is_some()),
@@ -39,7 +39,7 @@ impl Query<'_> {
         )?;
         let scope = one("scope").map_err(|()| "scope stands twice: separate several by spaces.")?.unwrap_or_default();
         let scope = Scope::parse(&scope).map_err(|_| "scope is not a list of names with single spaces between.")?;
-        Ok(Expected { audience: Some(audience.to_owned()), scope })
+        Ok(Requirements { audience: Some(audience.to_owned()), scope })
     }
 }
 

@@ -4,8 +4,8 @@
 //!    alive? 4. Is what is asked for within what was granted? 5. Rotate, repeat, or end the session for reuse.
 
 use crate::app::{App, Failure, Request, Result};
-use crate::diagnosis::Diagnosis;
-use crate::diagnosis::investigate::{self, Effort};
+use crate::diagnosis::examine;
+use crate::diagnosis::investigate::{self, Depth};
 use crate::grants::issue::{self, TokenAnswer, TokenParams};
 use crate::protocol::cause::Cause;
 use crate::protocol::claims;
@@ -29,7 +29,7 @@ pub(crate) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
     let Some(text) = request.parameters.one("refresh_token")? else {
         return Err(Refusal::invalid_request("The parameter refresh_token is missing.").into());
     };
-    let token = match validation::read(app, text).await? {
+    let token = match validation::verify(app, text).await? {
         Ok(Verified::Refresh(token)) => token,
         Ok(Verified::Access(_)) => {
             return Err(refuse(Cause::NotAToken, "an access token in place of a refresh token"));
@@ -44,7 +44,7 @@ pub(crate) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
         && let Some(held) = app.store.session_rotate(rotation(app, client, &token)).await?
     {
         let moved = held.session.clone();
-        let held = match validation::judge_session(held, &token) {
+        let held = match validation::check_session(held, &token) {
             Ok(held) => held,
             Err(cause) => {
                 // It was not for this token to move the session on.
@@ -61,7 +61,7 @@ pub(crate) async fn answer(app: &App, client: &Client, request: &Request<'_>) ->
         return answer;
     }
     for _ in 0..ATTEMPTS {
-        let mut held = match validation::own_session(app, &token, client).await? {
+        let mut held = match validation::session_of(app, &token, client).await? {
             Ok(held) => held,
             Err(cause) => return Err(ended(app, client, cause, &token).await?),
         };
@@ -141,7 +141,7 @@ fn hand_out(
 /// The log gets the cause; the client learns only that the token is no good.
 fn unreadable(app: &App, text: &str, unread: VerifyError) -> Failure {
     let keys = app.state.keys();
-    let diagnosis = Diagnosis::of(text, Err(unread), app.origin(&keys), 0).of_any_kind();
+    let diagnosis = examine(text, Err(unread), app.origin(&keys), 0).accepting_refresh_tokens();
     match diagnosis.findings.first() {
         Some(first) => refuse(first.cause, first.detail.clone()),
         None => refuse(Cause::NotAToken, "refresh token"),
@@ -187,7 +187,7 @@ async fn ended(app: &App, client: &Client, cause: Cause, token: &RefreshToken) -
     let own = held.as_ref().filter(|held| held.session.client_id == client.client_id);
     let cause = match own {
         Some(own) => {
-            let findings = investigate::of_session(app, token, Some(own), Effort::Verdict).await?;
+            let findings = investigate::of_session(app, token, Some(own), Depth::YesOrNo).await?;
             findings.into_iter().map(|finding| finding.cause).min().unwrap_or(cause)
         }
         None if held.is_some() => {

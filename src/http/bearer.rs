@@ -15,7 +15,7 @@ use crate::http::context::Context;
 use crate::http::problem;
 use crate::protocol::cause::Cause;
 use crate::store::Audited;
-use crate::validation::administrator::{self, ADMIN, Held};
+use crate::validation::administrator::{self, ADMIN, AdminToken};
 
 /// The name under which refusals are counted and logged.
 const ENDPOINT: &str = "admin";
@@ -49,7 +49,7 @@ pub(crate) async fn guard(State(guard): State<Guard>, mut request: Request, next
             return refuse(&app, &context, status, code, &refusal);
         }
     };
-    let held = match administrator::judge(&app, &token).await {
+    let held = match administrator::validate(&app, &token).await {
         Ok(Ok(held)) => held,
         Ok(Err(diagnosis)) => {
             investigate::note_refusal(&app, ENDPOINT, &diagnosis, context.request_id, context.address);
@@ -76,7 +76,7 @@ pub(crate) async fn guard(State(guard): State<Guard>, mut request: Request, next
     response
 }
 
-fn actor(app: &App, context: &Context, held: &Held) -> Actor {
+fn actor(app: &App, context: &Context, held: &AdminToken) -> Actor {
     Actor {
         audited: Audited {
             actor: format!("client {}", held.claims.client_id),
@@ -88,7 +88,7 @@ fn actor(app: &App, context: &Context, held: &Held) -> Actor {
     }
 }
 
-fn insufficient_scope(app: &App, context: &Context, held: &Held, scopes: &[&str]) -> Response {
+fn insufficient_scope(app: &App, context: &Context, held: &AdminToken, scopes: &[&str]) -> Response {
     let needed = scopes.first().copied().unwrap_or(ADMIN);
     let detail = format!("this needs the scope {needed}; the token does not have it, or its client not any more");
     challenge::note(app, context, ENDPOINT, Cause::InsufficientScope.name(), &detail, Some(&held.claims));
