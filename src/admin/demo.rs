@@ -1,13 +1,12 @@
 //! The demo set of `serve --dev`, and its removal.
 
 use secrecy::SecretString;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::admin::clients::NewClient;
 use crate::admin::users::NewUser;
-use crate::admin::{Actor, AdminError, Administration, Result};
+use crate::admin::{Actor, AdminError, Administration, Result, body};
 use crate::passwords::pool::Precedence;
-use crate::protocol::claims::ExtraClaims;
 use crate::protocol::client::SecretDigest;
 use crate::protocol::scope::Scope;
 
@@ -60,9 +59,6 @@ fn clients() -> [DemoClient; 4] {
 impl Administration {
     /// Makes the demo set in a database that nobody has used, and marks the database. In a marked database, what is
     /// missing is made again.
-    ///
-    /// # Errors
-    /// When the database is in use and not marked, or cannot be reached.
     pub async fn demo_create(&self, actor: &Actor) -> Result<()> {
         if !self.store.has_dev_mark().await? {
             if !self.store.is_unused().await? {
@@ -75,11 +71,10 @@ impl Administration {
             self.store.set_dev_mark(true).await?;
         }
         for client in clients() {
-            let settings: Map<String, Value> = client.settings.as_object().cloned().unwrap_or_default();
             let new = NewClient {
                 client_id: Some(client.id.to_owned()),
                 client_secret: client.secret.map(SecretString::from),
-                settings,
+                settings: body::read(client.settings.to_string().as_bytes())?,
             };
             if self.store.client_find(client.id).await?.is_none() {
                 ignore_existing(self.client_create(new, actor).await)?;
@@ -90,8 +85,7 @@ impl Administration {
                 username: USER.0.to_owned(),
                 password: Some(SecretString::from(USER.1)),
                 scope: Some(Scope::parse(SCOPE).map_err(|error| AdminError::Invalid(error.to_string()))?),
-                claims: ExtraClaims::new(),
-                enabled: true,
+                ..NewUser::default()
             };
             ignore_existing(self.user_create(new, actor).await)?;
         }
@@ -99,9 +93,6 @@ impl Administration {
     }
 
     /// Removes the demo set and the mark.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn demo_remove(&self, actor: &Actor) -> Result<Vec<String>> {
         let mut removed = Vec::new();
         for found in self.demo_credentials().await? {
@@ -120,9 +111,6 @@ impl Administration {
     }
 
     /// The well-known credentials that this database accepts: `client ID` or `user NAME`.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn demo_credentials(&self) -> Result<Vec<String>> {
         let mut found = Vec::new();
         for demo in clients() {

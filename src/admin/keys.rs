@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::admin::{Actor, AdminError, Administration, Result, no_such};
+use crate::admin::error::no_such;
+use crate::admin::{Actor, AdminError, Administration, Result};
 use crate::keys::keyring::{ANNOUNCEMENT, KeyRecord, KeyState, KeyUse, states};
 use crate::keys::master::{MasterKey, MasterKeys};
 use crate::protocol::cause::Cause;
@@ -35,17 +36,11 @@ pub struct KeyView {
 
 impl Administration {
     /// Every key, the first to become active first.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn key_list(&self) -> Result<Vec<KeyView>> {
         Ok(views(&self.store.key_list().await?, self.clock.now()))
     }
 
     /// Announces a new key of each use; it becomes active when every resource server has had the time to see it.
-    ///
-    /// # Errors
-    /// When keys are announced already, the master key was changed, or the database cannot be reached.
     pub async fn key_rotate(&self, masters: &MasterKeys, actor: &Actor) -> Result<Vec<KeyView>> {
         let now = self.clock.now();
         let records = loop {
@@ -70,9 +65,6 @@ impl Administration {
     }
 
     /// Deletes a key: what it made stops working at once.
-    ///
-    /// # Errors
-    /// When there is none, or it is the last of its use.
     pub async fn key_delete(&self, kid: &str, actor: &Actor) -> Result<()> {
         let known = self.store.key_list().await?.iter().any(|record| record.kid == kid);
         if !known {
@@ -87,9 +79,6 @@ impl Administration {
     }
 
     /// Wraps every key with another master key. Nothing that was issued is affected.
-    ///
-    /// # Errors
-    /// When a key was wrapped by none of `from`, or the database cannot be reached.
     pub async fn key_rewrap(&self, from: &MasterKeys, to: &MasterKey, actor: &Actor) -> Result<usize> {
         let rewrap = |record: &KeyRecord| record.rewrap(from, to);
         self.store.key_rewrap(rewrap, to.check_value(), &actor.audited).await?.ok_or_else(|| {
@@ -99,9 +88,6 @@ impl Administration {
     }
 
     /// Makes new keys and ends everything that was issued; clients and users stay. After the loss of the master key.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn key_reset(&self, master: &MasterKey, actor: &Actor) -> Result<Vec<KeyView>> {
         let now = self.clock.now();
         let records = self.new_keys(master, now, now);
@@ -112,9 +98,6 @@ impl Administration {
     }
 
     /// Deletes the retired keys whose last token is over. Gives their ids.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn keys_sweep(&self) -> Result<Vec<String>> {
         let now = self.clock.now();
         let over = |view: &KeyView| view.over_at.is_some_and(|moment| moment <= now);

@@ -4,9 +4,10 @@ use clap::Subcommand;
 use serde_json::{Map, Value};
 
 use crate::admin::ListRequest;
-use crate::admin::clients::NewClient;
+use crate::admin::body::{self, Patch};
+use crate::admin::clients::{ClientPatch, NewClient};
 use crate::cli::context::{actor, open};
-use crate::cli::names::{ClientName, entries, object, scope};
+use crate::cli::names::{self, ClientName, entries};
 use crate::cli::{Failed, Global, Outcome, output, secrets};
 use crate::settings::{Needs, parse_duration};
 
@@ -157,7 +158,7 @@ impl Members {
         set("client_name", self.client_name.clone().map(Value::from));
         set("token_endpoint_auth_method", self.token_endpoint_auth_method.clone().map(Value::from));
         set("grant_types", list(&self.grant_types));
-        set("scope", (!self.scope.is_empty()).then(|| Value::from(scope(&self.scope))));
+        set("scope", names::scope(&self.scope)?.map(|scope| Value::from(scope.to_string())));
         set("audiences", list(&self.audiences));
         set("access_token_format", self.access_token_format.clone().map(Value::from));
         for (name, text) in [
@@ -177,7 +178,7 @@ impl Members {
         set("max_sessions", self.max_sessions.map(Value::from));
         set("permissions", list(&self.permissions));
         set("introspect_audiences", list(&self.introspect_audiences));
-        set("claims", self.claims.as_deref().map(|text| object("claims", text)).transpose()?.map(Value::Object));
+        set("claims", names::claims(self.claims.as_deref())?.map(Value::Object));
         set("enabled", self.enabled.map(Value::from));
         Ok(named)
     }
@@ -187,10 +188,14 @@ pub(crate) async fn run(global: &Global, command: ClientCommand) -> Outcome {
     let format = global.output;
     let administration = open(global, Needs::NOTHING).await?;
     let actor = actor(&administration);
+    let set_enabled = async |client: &ClientName, enabled: bool| {
+        let patch = ClientPatch { enabled: Patch::Set(enabled), ..ClientPatch::default() };
+        output::item(format, &administration.client_update(client.get(), patch, &actor).await?)
+    };
     match command.command {
         Action::Create { client_id, import_secret, members } => {
             let client_secret = import_secret.then(|| secrets::read("client secret")).transpose()?;
-            let new = NewClient { client_id, client_secret, settings: members.named()? };
+            let new = NewClient { client_id, client_secret, settings: body::read_members(members.named()?)? };
             output::item(format, &administration.client_create(new, &actor).await?)
         }
         Action::List { client_id, part } => {
@@ -206,16 +211,11 @@ pub(crate) async fn run(global: &Global, command: ClientCommand) -> Outcome {
             if patch.is_empty() {
                 return Err(Failed("nothing to change: name at least one member, such as --scope".into()));
             }
+            let patch = body::read_members(patch)?;
             output::item(format, &administration.client_update(client.get(), patch, &actor).await?)
         }
-        Action::Disable { client } => {
-            let patch = Map::from_iter([("enabled".to_owned(), Value::Bool(false))]);
-            output::item(format, &administration.client_update(client.get(), patch, &actor).await?)
-        }
-        Action::Enable { client } => {
-            let patch = Map::from_iter([("enabled".to_owned(), Value::Bool(true))]);
-            output::item(format, &administration.client_update(client.get(), patch, &actor).await?)
-        }
+        Action::Disable { client } => set_enabled(&client, false).await,
+        Action::Enable { client } => set_enabled(&client, true).await,
         Action::Delete { client } => {
             administration.client_delete(client.get(), &actor).await?;
             output::done(format, &format!("client {} is deleted", client.get()))

@@ -1,6 +1,8 @@
 //! Names of things on the command line: as an argument, or by the flag of the API's word.
 
 use crate::cli::Failed;
+use crate::protocol::claims::ExtraClaims;
+use crate::protocol::scope::Scope;
 
 /// The client that is meant.
 #[derive(Debug, clap::Args)]
@@ -41,15 +43,17 @@ pub(crate) fn entries(values: &[String]) -> Vec<&str> {
     values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|entry| !entry.is_empty()).collect()
 }
 
-/// A scope on the command line: names separated by spaces or commas, repeated or not.
-pub(crate) fn scope(values: &[String]) -> String {
-    entries(values).into_iter().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+/// A scope on the command line: names separated by spaces or commas, repeated or not; none if the flag was not given.
+pub(crate) fn scope(values: &[String]) -> Result<Option<Scope>, Failed> {
+    if values.is_empty() {
+        return Ok(None);
+    }
+    let text = entries(values).into_iter().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+    Scope::parse(&text).map(Some).map_err(|error| Failed(format!("scope: {error}")))
 }
 
-/// A JSON object on the command line.
-pub(crate) fn object(name: &str, text: &str) -> Result<serde_json::Map<String, serde_json::Value>, Failed> {
-    match serde_json::from_str(text) {
-        Ok(serde_json::Value::Object(members)) => Ok(members),
-        _ => Err(Failed(format!("--{name} is a JSON object, such as '{{\"tenant\":\"blue\"}}'"))),
-    }
+/// `--claims`, if given: a JSON object.
+pub(crate) fn claims(text: Option<&str>) -> Result<Option<ExtraClaims>, Failed> {
+    let example = "--claims is a JSON object, such as '{\"tenant\":\"blue\"}'";
+    text.map(|text| serde_json::from_str(text).map_err(|_| Failed(example.into()))).transpose()
 }

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use crate::admin::revocations::Named;
+use crate::admin::revocations::RevocationRequest;
 use crate::app::open_master_key;
 use crate::cli::context::{actor, open};
 use crate::cli::{Failed, Global, Outcome, output, secrets};
@@ -39,19 +39,22 @@ pub(crate) async fn run(global: &Global, command: Revoke) -> Outcome {
     let needs = if command.token.is_some() { Needs::ALL } else { Needs::NOTHING };
     let administration = open(global, needs).await?;
     let mut ring = KeyRing::default();
-    let named = match (command.token, command.session, command.user, command.client) {
-        (Some(argument), ..) => {
-            let master = open_master_key(&administration.settings, &administration.store).await?;
-            let records = administration.store.key_list().await?;
-            ring = KeyRing::open(&records, &master)
-                .map_err(|kid| Failed(format!("the key {kid} cannot be unwrapped with this master key")))?;
-            Named::Token(secrets::argument_or_input(&argument, "token")?.expose_secret().trim().to_owned())
-        }
-        (_, Some(session), ..) => Named::Session(session),
-        (_, _, Some(user), _) => Named::User(user),
-        (_, _, _, Some(client)) => Named::Client(client),
-        _ => Named::All,
+    let mut token = None;
+    if let Some(argument) = &command.token {
+        let master = open_master_key(&administration.settings, &administration.store).await?;
+        let records = administration.store.key_list().await?;
+        ring = KeyRing::open(&records, &master)
+            .map_err(|kid| Failed(format!("the key {kid} cannot be unwrapped with this master key")))?;
+        token = Some(secrets::argument_or_input(argument, "token")?.expose_secret().trim().to_owned());
+    }
+    let request = RevocationRequest {
+        token,
+        session: command.session,
+        user: command.user,
+        client: command.client,
+        all: Some(command.all),
+        reason: command.reason,
     };
     let actor = actor(&administration);
-    output::item(global.output, &administration.revoke(named, command.reason, &ring, &actor).await?)
+    output::item(global.output, &administration.revoke(request, &ring, &actor).await?)
 }

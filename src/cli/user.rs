@@ -1,14 +1,13 @@
 //! `jeton user`.
 
 use clap::Subcommand;
-use serde_json::{Map, Value};
 
 use crate::admin::ListRequest;
-use crate::admin::users::NewUser;
+use crate::admin::body::Patch;
+use crate::admin::users::{NewUser, UserPatch};
 use crate::cli::context::{actor, open};
-use crate::cli::names::{UserName, object, scope};
+use crate::cli::names::{self, UserName};
 use crate::cli::{Failed, Global, Outcome, output, secrets};
-use crate::protocol::scope::Scope;
 use crate::settings::Needs;
 
 #[derive(Debug, clap::Args)]
@@ -113,20 +112,17 @@ pub(crate) async fn run(global: &Global, command: UserCommand) -> Outcome {
     let administration = open(global, Needs::NOTHING).await?;
     let actor = actor(&administration);
     let set_enabled = async |user: &UserName, enabled: bool| {
-        let patch = Map::from_iter([("enabled".to_owned(), Value::Bool(enabled))]);
+        let patch = UserPatch { enabled: Patch::Set(enabled), ..UserPatch::default() };
         output::item(format, &administration.user_update(user.get(), patch, &actor).await?)
     };
     match command.command {
-        Action::Create { user, no_password, scope: names, claims, enabled } => {
-            let password = (!no_password).then(|| secrets::read("password")).transpose()?;
-            let limit = (!names.is_empty()).then(|| Scope::parse(&scope(&names))).transpose();
-            let claims = claims.as_deref().map(|text| object("claims", text)).transpose()?.unwrap_or_default();
+        Action::Create { user, no_password, scope, claims, enabled } => {
             let new = NewUser {
                 username: user.get().to_owned(),
-                password,
-                scope: limit.map_err(|error| Failed(format!("scope: {error}")))?,
-                claims,
-                enabled,
+                password: (!no_password).then(|| secrets::read("password")).transpose()?,
+                scope: names::scope(&scope)?,
+                claims: names::claims(claims.as_deref())?,
+                enabled: Some(enabled),
             };
             output::item(format, &administration.user_create(new, &actor).await?)
         }
@@ -137,15 +133,16 @@ pub(crate) async fn run(global: &Global, command: UserCommand) -> Outcome {
             part.show_next(list.next.as_deref())
         }
         Action::Show { user } => output::item(format, &administration.user_show(user.get()).await?),
-        Action::Update { user, new_username, scope: names, claims } => {
-            let mut patch = Map::new();
-            patch.extend(new_username.map(|name| ("username".to_owned(), Value::from(name))));
-            patch.extend((!names.is_empty()).then(|| ("scope".to_owned(), Value::from(scope(&names)))));
-            let claims = claims.as_deref().map(|text| object("claims", text)).transpose()?;
-            patch.extend(claims.map(|claims| ("claims".to_owned(), Value::Object(claims))));
-            if patch.is_empty() {
+        Action::Update { user, new_username, scope, claims } => {
+            if new_username.is_none() && scope.is_empty() && claims.is_none() {
                 return Err(Failed("nothing to change: name at least one member, such as --scope".into()));
             }
+            let patch = UserPatch {
+                username: new_username,
+                scope: names::scope(&scope)?.map_or(Patch::Keep, Patch::Set),
+                claims: names::claims(claims.as_deref())?.map_or(Patch::Keep, Patch::Set),
+                ..UserPatch::default()
+            };
             output::item(format, &administration.user_update(user.get(), patch, &actor).await?)
         }
         Action::Disable { user } => set_enabled(&user, false).await,

@@ -90,63 +90,63 @@ pub const DEFAULT_MAX_SESSIONS: i64 = 100;
 
 /// What is configured of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ClientSettings {
     /// A name for people.
-    #[serde(default)]
     pub client_name: Option<String>,
     /// How it authenticates.
-    #[serde(default)]
     pub token_endpoint_auth_method: AuthMethod,
     /// The grants that it may use.
-    #[serde(default)]
     pub grant_types: Vec<GrantType>,
     /// What it may be granted.
-    #[serde(default)]
     pub scope: Scope,
     /// The resources that its tokens may be for; the default audience when empty.
-    #[serde(default)]
     pub audiences: Vec<String>,
     /// The form of its access tokens.
-    #[serde(default)]
     pub access_token_format: AccessTokenFormat,
     /// Seconds that an access token lives; the server's default when absent.
-    #[serde(default)]
     pub access_token_ttl: Option<i64>,
     /// Seconds that a session may stay unused; the server's default when absent.
-    #[serde(default)]
     pub refresh_token_ttl: Option<i64>,
     /// Seconds that a session lives at most; the server's default when absent.
-    #[serde(default)]
     pub session_ttl: Option<i64>,
     /// Whether a refresh gives a new refresh token; always so for a public client.
-    #[serde(default = "yes")]
     pub refresh_token_rotation: bool,
     /// Seconds in which a repeated refresh gets the same successor; the default of its kind when absent.
-    #[serde(default)]
     pub retry_window: Option<i64>,
     /// How many sessions a user may have with it.
-    #[serde(default = "default_max_sessions")]
     pub max_sessions: i64,
     /// What it may do beyond asking for tokens.
-    #[serde(default)]
     pub permissions: Vec<Permission>,
     /// The audiences whose tokens it may introspect; all when empty.
-    #[serde(default)]
     pub introspect_audiences: Vec<String>,
     /// Claims that go into its tokens.
-    #[serde(default)]
     pub claims: ExtraClaims,
     /// Whether it may authenticate.
-    #[serde(default = "yes")]
     pub enabled: bool,
 }
 
-fn yes() -> bool {
-    true
-}
-
-fn default_max_sessions() -> i64 {
-    DEFAULT_MAX_SESSIONS
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            client_name: None,
+            token_endpoint_auth_method: AuthMethod::default(),
+            grant_types: Vec::new(),
+            scope: Scope::default(),
+            audiences: Vec::new(),
+            access_token_format: AccessTokenFormat::default(),
+            access_token_ttl: None,
+            refresh_token_ttl: None,
+            session_ttl: None,
+            refresh_token_rotation: true,
+            retry_window: None,
+            max_sessions: DEFAULT_MAX_SESSIONS,
+            permissions: Vec::new(),
+            introspect_audiences: Vec::new(),
+            claims: ExtraClaims::new(),
+            enabled: true,
+        }
+    }
 }
 
 /// How a secret is kept: what is compared, never the secret itself.

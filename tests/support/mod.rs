@@ -262,7 +262,7 @@ impl TestServer {
         let new = jeton::admin::clients::NewClient {
             client_id: Some(ADMIN.into()),
             client_secret: None,
-            settings: members.as_object().cloned().unwrap(),
+            settings: jeton::admin::body::read(members.to_string().as_bytes()).unwrap(),
         };
         let secret = administration.client_create(new, &actor).await.unwrap().client_secret;
         self.server.app.state.catch_up().await.unwrap();

@@ -2,25 +2,13 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use secrecy::SecretString;
 
-use crate::admin::Result;
-use crate::admin::clients::NewClient;
+use crate::admin::clients::{ClientPatch, NewClient};
 use crate::http::admin::extract::{Body, Call};
 
-pub(crate) async fn create(call: Call, body: Body) -> Response {
-    let outcome = async {
-        let new = new_client(body)?;
-        call.administration.client_create(new, &call.actor).await
-    };
-    let outcome = outcome.await;
+pub(crate) async fn create(call: Call, Body(new): Body<NewClient>) -> Response {
+    let outcome = async { call.administration.client_create(new?, &call.actor).await }.await;
     call.answer(StatusCode::CREATED, outcome)
-}
-
-fn new_client(mut body: Body) -> Result<NewClient> {
-    let client_id = body.take_text("client_id")?;
-    let client_secret = body.take_text("client_secret")?.map(SecretString::from);
-    Ok(NewClient { client_id, client_secret, settings: body.0 })
 }
 
 pub(crate) async fn list(call: Call) -> Response {
@@ -37,8 +25,8 @@ pub(crate) async fn show(call: Call) -> Response {
     call.answer(StatusCode::OK, outcome)
 }
 
-pub(crate) async fn update(call: Call, body: Body) -> Response {
-    let outcome = call.administration.client_update(call.path("client_id"), body.0, &call.actor).await;
+pub(crate) async fn update(call: Call, Body(patch): Body<ClientPatch>) -> Response {
+    let outcome = async { call.administration.client_update(call.path("client_id"), patch?, &call.actor).await }.await;
     call.answer(StatusCode::OK, outcome)
 }
 

@@ -1,4 +1,4 @@
-//! What a request to the admin API brings: who asks, the parts of its address, its JSON.
+//! The parts of a request to the admin API: actor, path, query and JSON.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,11 +8,10 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::admin::{Actor, AdminError, Administration, ListRequest, Result};
+use crate::admin::{self, Actor, AdminError, Administration, ListRequest, Result};
 use crate::app::App;
 use crate::http::body::{self, MediaType, media_type};
 use crate::http::context::Context;
@@ -24,7 +23,7 @@ pub(crate) struct Call {
     context: Context,
     /// What administration works with.
     pub(crate) administration: Administration,
-    /// Who asks.
+    /// The administrator.
     pub(crate) actor: Actor,
     path: HashMap<String, String>,
     query: Vec<(String, String)>,
@@ -82,7 +81,7 @@ impl Call {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Refuses parameters of the query that this request does not have: a misspelt filter must not list everything.
+    /// Refuses unknown parameters of the query: a misspelt filter must not list everything.
     pub(crate) fn only(&self, names: &[&str]) -> Result<()> {
         match self.query.iter().find(|(name, _)| !names.contains(&name.as_str())) {
             None => Ok(()),
@@ -105,7 +104,7 @@ impl Call {
         }
     }
 
-    /// Which part of a list is wanted; the list has these filters.
+    /// The page that is requested of a list with these filters.
     pub(crate) fn list_request(&self, filters: &[&str]) -> Result<ListRequest> {
         self.only(&[filters, &["limit", "cursor"]].concat())?;
         let limit = self
@@ -114,7 +113,7 @@ impl Call {
         Ok(ListRequest { limit: limit.transpose()?, cursor: self.query("cursor").map(str::to_owned) })
     }
 
-    /// The answer: what was done, or why not.
+    /// The answer: the result, or why there is none.
     pub(crate) fn answer<T: Serialize>(&self, status: StatusCode, outcome: Result<T>) -> Response {
         match outcome {
             Ok(_) if status == StatusCode::NO_CONTENT => status.into_response(),
@@ -124,10 +123,10 @@ impl Call {
     }
 }
 
-/// A body that is a JSON object.
-pub(crate) struct Body(pub(crate) Map<String, Value>);
+/// A JSON body, read into the type of its request.
+pub(crate) struct Body<T>(pub(crate) Result<T>);
 
-impl FromRequest<Arc<App>> for Body {
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &Arc<App>) -> std::result::Result<Self, Response> {
@@ -135,85 +134,15 @@ impl FromRequest<Arc<App>> for Body {
         let Some(context) = parts.extensions.get::<Context>().copied() else {
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
         };
-        let refuse = |text: &str| problem::answer(app, &context, AdminError::Invalid(text.to_owned()));
+        let refuse = |status, code, text: &str| problem::problem(app, &context, status, code, text);
         let body = body::read(&parts.headers, body)
             .await
-            .map_err(|error| problem::problem(app, &context, error.status, "invalid_input", error.text))?;
+            .map_err(|error| refuse(error.status, "invalid_input", error.text))?;
         match media_type(&parts.headers) {
-            Some(MediaType::Json | MediaType::MergePatch) => {}
-            Some(MediaType::Form) => {
-                // RFC 6750 §2: a form could carry a second token.
-                return Err(problem::problem(
-                    app,
-                    &context,
-                    StatusCode::BAD_REQUEST,
-                    "invalid_request",
-                    "send JSON, not a form",
-                ));
-            }
-            None => return Err(refuse("send the body as application/json")),
-        }
-        match serde_json::from_slice::<UniqueMembers>(&body) {
-            Ok(UniqueMembers(members)) => Ok(Self(members)),
-            Err(error) if error.is_data() => Err(refuse("the body is not a JSON object without repeated members")),
-            Err(error) => {
-                Err(refuse(&format!("the body is not JSON: line {}, column {}", error.line(), error.column())))
-            }
-        }
-    }
-}
-
-/// An object in which no member stands twice: of two values, nobody could say which counts.
-struct UniqueMembers(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for UniqueMembers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = UniqueMembers;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<UniqueMembers, A::Error> {
-                let mut members = Map::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if members.insert(name, value).is_some() {
-                        return Err(serde::de::Error::custom("a member stands twice"));
-                    }
-                }
-                Ok(UniqueMembers(members))
-            }
-        }
-        deserializer.deserialize_map(Members)
-    }
-}
-
-impl Body {
-    /// Takes a member that is a text; `null` is absent.
-    pub(crate) fn take_text(&mut self, name: &str) -> Result<Option<String>> {
-        match self.0.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(AdminError::Invalid(format!("{name} is a text"))),
-        }
-    }
-
-    /// Takes a member that is true or false; `null` is absent.
-    pub(crate) fn take_bool(&mut self, name: &str) -> Result<Option<bool>> {
-        match self.0.remove(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Bool(value)) => Ok(Some(value)),
-            Some(_) => Err(AdminError::Invalid(format!("{name} is true or false"))),
-        }
-    }
-
-    /// Refuses what nobody took.
-    pub(crate) fn expect_nothing_else(&self) -> Result<()> {
-        match self.0.keys().next() {
-            None => Ok(()),
-            Some(name) => Err(AdminError::Invalid(format!("{name} is no member of this request"))),
+            Some(MediaType::Json | MediaType::MergePatch) => Ok(Self(admin::body::read(&body))),
+            // RFC 6750 §2: a form could carry a second token.
+            Some(MediaType::Form) => Err(refuse(StatusCode::BAD_REQUEST, "invalid_request", "send JSON, not a form")),
+            None => Err(refuse(StatusCode::BAD_REQUEST, "invalid_input", "send the body as application/json")),
         }
     }
 }

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::admin::List;
-use crate::admin::records::AuditRequest;
+use crate::admin::audit::AuditRequest;
 use crate::http::admin::extract::Call;
 
 pub(crate) async fn list(call: Call) -> Response {
@@ -24,10 +24,10 @@ pub(crate) async fn delete(call: Call) -> Response {
 
 pub(crate) async fn audit(call: Call) -> Response {
     let text = |name: &str| call.query(name).map(str::to_owned);
-    let wanted = AuditRequest { actor: text("actor"), action: text("action"), from: text("from"), to: text("to") };
+    let filter = AuditRequest { actor: text("actor"), action: text("action"), from: text("from"), to: text("to") };
     let outcome = async {
         let request = call.list_request(&["actor", "action", "from", "to"])?;
-        call.administration.audit_list(wanted, &request).await
+        call.administration.audit_list(filter, &request).await
     };
     let outcome = outcome.await;
     call.answer(StatusCode::OK, outcome)

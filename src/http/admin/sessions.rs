@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::admin::revocations::Named;
+use crate::admin::revocations::RevocationRequest;
 use crate::admin::{AdminError, Result};
 use crate::http::admin::extract::{Body, Call};
 use crate::settings::parse_duration;
@@ -29,8 +29,9 @@ pub(crate) async fn show(call: Call) -> Response {
 
 pub(crate) async fn delete(call: Call) -> Response {
     let keys = call.app().state.keys();
-    let named = Named::Session(call.path("session").to_owned());
-    let outcome = call.administration.revoke(named, None, &keys.ring, &call.actor).await;
+    let session = Some(call.path("session").to_owned());
+    let request = RevocationRequest { session, ..RevocationRequest::default() };
+    let outcome = call.administration.revoke(request, &keys.ring, &call.actor).await;
     call.answer(StatusCode::NO_CONTENT, outcome)
 }
 
@@ -48,17 +49,17 @@ pub(crate) async fn show_revocation(call: Call) -> Response {
     call.answer(StatusCode::OK, outcome)
 }
 
-pub(crate) async fn revoke(call: Call, body: Body) -> Response {
+pub(crate) async fn revoke(call: Call, Body(request): Body<RevocationRequest>) -> Response {
     let outcome = async {
         call.only(&["wait"])?;
-        let (named, reason) = named(body)?;
+        let request = request?;
         let wait = call.query("wait").map(wait).transpose()?;
-        if matches!(named, Named::Token(_)) {
+        if request.token.is_some() {
             // The token may be of a key that this node has not seen yet.
             call.app().state.ensure_current().await.map_err(|error| AdminError::Unavailable(error.0))?;
         }
         let keys = call.app().state.keys();
-        let revocation = call.administration.revoke(named, reason, &keys.ring, &call.actor).await?;
+        let revocation = call.administration.revoke(request, &keys.ring, &call.actor).await?;
         match wait {
             Some(limit) => call.administration.revocation_wait(revocation, limit).await,
             None => Ok(revocation),
@@ -75,20 +76,4 @@ fn wait(text: &str) -> Result<Duration> {
         return Err(AdminError::Invalid(format!("wait is at most {} s", LONGEST_WAIT.as_secs())));
     }
     Ok(limit)
-}
-
-/// Exactly one of token, session, user, client and all.
-fn named(mut body: Body) -> Result<(Named, Option<String>)> {
-    let reason = body.take_text("reason")?;
-    let mut named = Vec::new();
-    named.extend(body.take_text("token")?.map(Named::Token));
-    named.extend(body.take_text("session")?.map(Named::Session));
-    named.extend(body.take_text("user")?.map(Named::User));
-    named.extend(body.take_text("client")?.map(Named::Client));
-    named.extend(body.take_bool("all")?.filter(|all| *all).map(|_| Named::All));
-    body.expect_nothing_else()?;
-    match (named.pop(), named.pop()) {
-        (Some(one), None) => Ok((one, reason)),
-        _ => Err(AdminError::Invalid("name exactly one of token, session, user, client, or all: true".into())),
-    }
 }

@@ -1,15 +1,15 @@
 //! The audit trail.
 
-use crate::admin::{AdminError, Administration, List, ListRequest, Result, list};
+use crate::admin::{AdminError, Administration, List, ListRequest, Result};
 use crate::protocol::time::Timestamp;
 use crate::store::{AuditFilter, AuditRecord};
 
-/// Which audit records are wanted, as whoever asks writes it.
+/// Which audit records to list, as the request writes it.
 #[derive(Clone, Debug, Default)]
 pub struct AuditRequest {
-    /// Of this actor.
+    /// Only of this actor.
     pub actor: Option<String>,
-    /// Of this action.
+    /// Only this action.
     pub action: Option<String>,
     /// Not before: RFC 3339 or seconds since the epoch.
     pub from: Option<String>,
@@ -18,20 +18,17 @@ pub struct AuditRequest {
 }
 
 impl Administration {
-    /// Audit records, newest first.
-    ///
-    /// # Errors
-    /// When a filter, the cursor or the limit is not acceptable.
-    pub async fn audit_list(&self, wanted: AuditRequest, request: &ListRequest) -> Result<List<AuditRecord>> {
+    /// Lists audit records, newest first.
+    pub async fn audit_list(&self, filter: AuditRequest, request: &ListRequest) -> Result<List<AuditRecord>> {
         let page = request.page("audit")?;
         let filter = AuditFilter {
-            actor: wanted.actor,
-            action: wanted.action,
-            from: moment("from", wanted.from.as_deref())?,
-            to: moment("to", wanted.to.as_deref())?,
+            actor: filter.actor,
+            action: filter.action,
+            from: moment("from", filter.from.as_deref())?,
+            to: moment("to", filter.to.as_deref())?,
         };
         let records = self.store.audit_list(&filter, &page).await?;
-        Ok(list("audit", &page, records, |record| record.id.to_string(), |record| record))
+        Ok(List::new("audit", &page, records, |record| record.id.to_string(), |record| record))
     }
 }
 

@@ -1,0 +1,190 @@
+//! The bodies of requests that create or change a client.
+
+use std::fmt;
+
+use secrecy::SecretString;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::admin::Result;
+use crate::admin::body::Patch;
+use crate::admin::clients::validation::check;
+use crate::protocol::claims::ExtraClaims;
+use crate::protocol::client::{AccessTokenFormat, AuthMethod, ClientSettings, GrantType, Permission};
+use crate::protocol::scope::Scope;
+
+/// A client to create. `null` counts as absent.
+#[derive(Debug, Default)]
+pub struct NewClient {
+    /// The id; generated if absent.
+    pub client_id: Option<String>,
+    /// A chosen secret; generated if absent.
+    pub client_secret: Option<SecretString>,
+    /// Everything that can be changed later.
+    pub settings: ClientPatch,
+}
+
+/// Changes to a client.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientPatch {
+    /// A display name.
+    pub client_name: Patch<String>,
+    /// How the client authenticates.
+    pub token_endpoint_auth_method: Patch<AuthMethod>,
+    /// The grants that it may use.
+    pub grant_types: Patch<Vec<GrantType>>,
+    /// The scopes that it may be granted.
+    pub scope: Patch<Scope>,
+    /// The resources that its tokens may be for.
+    pub audiences: Patch<Vec<String>>,
+    /// The form of its access tokens.
+    pub access_token_format: Patch<AccessTokenFormat>,
+    /// The life of an access token, in seconds.
+    pub access_token_ttl: Patch<i64>,
+    /// How long a session may stay unused, in seconds.
+    pub refresh_token_ttl: Patch<i64>,
+    /// The longest life of a session, in seconds.
+    pub session_ttl: Patch<i64>,
+    /// Whether a refresh gives a new refresh token.
+    pub refresh_token_rotation: Patch<bool>,
+    /// How long a repeated refresh gets the same successor, in seconds.
+    pub retry_window: Patch<i64>,
+    /// The most sessions that a user may have with it.
+    pub max_sessions: Patch<i64>,
+    /// What it may do beyond asking for tokens.
+    pub permissions: Patch<Vec<Permission>>,
+    /// The audiences whose tokens it may introspect.
+    pub introspect_audiences: Patch<Vec<String>>,
+    /// Claims that go into its tokens, merged member by member.
+    pub claims: Patch<ExtraClaims>,
+    /// Whether it may authenticate.
+    pub enabled: Patch<bool>,
+}
+
+impl ClientPatch {
+    /// The settings with this patch applied (RFC 7396).
+    pub fn apply(self, mut settings: ClientSettings) -> Result<ClientSettings> {
+        let default = ClientSettings::default();
+        self.client_name.apply_to_option(&mut settings.client_name);
+        self.token_endpoint_auth_method
+            .apply(&mut settings.token_endpoint_auth_method, default.token_endpoint_auth_method);
+        self.grant_types.apply(&mut settings.grant_types, default.grant_types);
+        self.scope.apply(&mut settings.scope, default.scope);
+        self.audiences.apply(&mut settings.audiences, default.audiences);
+        self.access_token_format.apply(&mut settings.access_token_format, default.access_token_format);
+        self.access_token_ttl.apply_to_option(&mut settings.access_token_ttl);
+        self.refresh_token_ttl.apply_to_option(&mut settings.refresh_token_ttl);
+        self.session_ttl.apply_to_option(&mut settings.session_ttl);
+        self.refresh_token_rotation.apply(&mut settings.refresh_token_rotation, default.refresh_token_rotation);
+        self.retry_window.apply_to_option(&mut settings.retry_window);
+        self.max_sessions.apply(&mut settings.max_sessions, default.max_sessions);
+        self.permissions.apply(&mut settings.permissions, default.permissions);
+        self.introspect_audiences.apply(&mut settings.introspect_audiences, default.introspect_audiences);
+        self.claims.merge_into(&mut settings.claims);
+        self.enabled.apply(&mut settings.enabled, default.enabled);
+        check(&settings)?;
+        Ok(settings)
+    }
+}
+
+impl<'de> Deserialize<'de> for NewClient {
+    // serde's `flatten` would accept unknown members and lose the place of a wrong value.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = NewClient;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<NewClient, A::Error> {
+                let mut new = NewClient::default();
+                let rest = Settings { map, new: &mut new };
+                let settings = ClientPatch::deserialize(MapAccessDeserializer::new(rest))?;
+                Ok(NewClient { settings, ..new })
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// The members of a new client that are settings; its id and its secret are put aside.
+struct Settings<'a, A> {
+    map: A,
+    new: &'a mut NewClient,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Settings<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> std::result::Result<Option<K::Value>, A::Error> {
+        while let Some(name) = self.map.next_key::<String>()? {
+            match name.as_str() {
+                "client_id" if self.new.client_id.is_some() => return Err(A::Error::duplicate_field("client_id")),
+                "client_id" => self.new.client_id = self.map.next_value()?,
+                "client_secret" if self.new.client_secret.is_some() => {
+                    return Err(A::Error::duplicate_field("client_secret"));
+                }
+                "client_secret" => self.new.client_secret = self.map.next_value()?,
+                _ => return seed.deserialize(name.into_deserializer()).map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> std::result::Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::admin::body::read;
+
+    fn patch(members: &Value) -> Result<ClientPatch> {
+        read(members.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_patch_changes_what_it_names_and_null_restores_the_default() {
+        let first = patch(
+            &json!({"scope": "read", "max_sessions": 5, "claims": {"a": 1, "b": 2}, "grant_types": ["password"]}),
+        );
+        let first = first.unwrap().apply(ClientSettings::default()).unwrap();
+        let second = patch(&json!({"max_sessions": null, "claims": {"a": null, "c": 3}, "enabled": false})).unwrap();
+        let second = second.apply(first).unwrap();
+        assert_eq!(second.scope.to_string(), "read");
+        assert_eq!(second.max_sessions, 100);
+        assert_eq!(Value::Object(second.claims), json!({"b": 2, "c": 3}));
+        assert!(!second.enabled);
+    }
+
+    #[test]
+    fn an_error_names_the_member() {
+        for (members, name) in [
+            (json!({"colour": "red"}), "colour"),
+            (json!({"scope": "a  b"}), "scope"),
+            (json!({"scope": 1}), "scope"),
+            (json!({"grant_types": ["implicit"]}), "grant_types"),
+            (json!({"access_token_ttl": 0}), "access_token_ttl"),
+            (json!({"audiences": ["/api"]}), "audiences"),
+            (json!({"audiences": ["https://a.example/\u{0}"]}), "audiences"),
+            (json!({"claims": {"sub": "x"}}), "claims"),
+            (json!({"scope": "jeton:root"}), "jeton:root"),
+            (
+                json!({"token_endpoint_auth_method": "none", "grant_types": ["client_credentials"]}),
+                "client_credentials",
+            ),
+        ] {
+            let error =
+                patch(&members).and_then(|patch| patch.apply(ClientSettings::default())).unwrap_err().to_string();
+            assert!(error.contains(name), "{members}: {error}");
+        }
+    }
+}

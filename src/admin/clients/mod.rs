@@ -1,0 +1,144 @@
+//! Administration of clients.
+
+mod bodies;
+mod secrets;
+mod validation;
+
+use serde::Serialize;
+
+pub use bodies::{ClientPatch, NewClient};
+pub use secrets::{NewSecretView, SecretView};
+
+use crate::admin::error::no_such;
+use crate::admin::{Actor, AdminError, Administration, List, ListRequest, Result};
+use crate::crypto::{base64url, random};
+use crate::protocol::cause::Cause;
+use crate::protocol::client::{AuthMethod, Client, ClientSettings, check_client_id};
+use crate::protocol::revocation::Target;
+use crate::protocol::time::Timestamp;
+use crate::store::StoreError;
+
+/// A client as it is shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClientView {
+    /// The id.
+    pub client_id: String,
+    /// The generated secret, on creation only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// The settings.
+    #[serde(flatten)]
+    pub settings: ClientSettings,
+    /// The secrets, at most two; never the secrets themselves.
+    pub secrets: Vec<SecretView>,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+impl From<Client> for ClientView {
+    fn from(client: Client) -> Self {
+        Self {
+            client_id: client.client_id,
+            client_secret: None,
+            secrets: client.secrets.iter().map(SecretView::from).collect(),
+            settings: client.settings,
+            created_at: client.created_at,
+        }
+    }
+}
+
+impl Administration {
+    /// Creates a client; only the answer ever shows its generated secret.
+    pub async fn client_create(&self, new: NewClient, actor: &Actor) -> Result<ClientView> {
+        let client_id = new.client_id.unwrap_or_else(|| format!("c_{}", base64url(random::<12>())));
+        check_client_id(&client_id).map_err(AdminError::Invalid)?;
+        let settings = new.settings.apply(ClientSettings::default())?;
+        needs_admin(&settings, actor)?;
+        let is_public = settings.token_endpoint_auth_method == AuthMethod::None;
+        let (digest, client_secret) = match new.client_secret {
+            Some(_) if is_public => {
+                return Err(AdminError::Invalid(
+                    "a client with token_endpoint_auth_method none has no client_secret".into(),
+                ));
+            }
+            None if is_public => (None, None),
+            Some(chosen) => (Some(self.digest_chosen(chosen).await?), None),
+            None => {
+                let (digest, secret) = self.generate_secret();
+                (Some(digest), Some(secret))
+            }
+        };
+        let secrets = digest.map(|digest| self.new_secret(digest)).into_iter().collect();
+        let client = Client { client_id, settings, secrets, created_at: self.clock.now(), version: 1 };
+        match self.store.client_create(&client, &actor.audited).await {
+            Err(StoreError::Exists) => {
+                Err(AdminError::Conflict(format!("there is a client {} already", client.client_id)))
+            }
+            Err(error) => Err(error.into()),
+            Ok(()) => Ok(ClientView { client_secret, ..client.into() }),
+        }
+    }
+
+    /// Shows a client.
+    pub async fn client_show(&self, client_id: &str) -> Result<ClientView> {
+        self.find_client(client_id).await.map(ClientView::from)
+    }
+
+    /// Lists clients by id.
+    pub async fn client_list(&self, client_id: Option<&str>, request: &ListRequest) -> Result<List<ClientView>> {
+        let page = request.page("clients")?;
+        let clients = self.store.client_list(client_id, &page).await?;
+        Ok(List::new("clients", &page, clients, |client| client.client_id.clone(), ClientView::from))
+    }
+
+    /// Changes a client by a merge patch (RFC 7396). Disabling it revokes what was issued to it.
+    pub async fn client_update(&self, client_id: &str, patch: ClientPatch, actor: &Actor) -> Result<ClientView> {
+        let mut client = self.find_client(client_id).await?;
+        needs_admin(&client.settings, actor)?;
+        let (was_public, was_enabled) = (client.is_public(), client.settings.enabled);
+        client.settings = patch.apply(client.settings)?;
+        needs_admin(&client.settings, actor)?;
+        if was_public && !client.is_public() && client.secrets.is_empty() {
+            tracing::info!(client_id, "the client is confidential now and cannot authenticate until it gets a secret");
+        }
+        let (action, cause) = match (was_enabled, client.settings.enabled) {
+            (true, false) => ("client.disable", Some(Cause::ClientDisabled)),
+            (false, true) => ("client.enable", None),
+            _ => ("client.update", None),
+        };
+        let revocation = cause.map(|cause| self.revocation(Target::Client(client_id.to_owned()), cause, None));
+        if self.store.client_update(&client, action, revocation.as_ref(), &actor.audited).await? {
+            Ok(client.into())
+        } else {
+            Err(AdminError::Conflict(format!("the client {client_id} was changed at the same time; try again")))
+        }
+    }
+
+    /// Deletes a client and revokes what was issued to it.
+    pub async fn client_delete(&self, client_id: &str, actor: &Actor) -> Result<()> {
+        let client = self.find_client(client_id).await?;
+        needs_admin(&client.settings, actor)?;
+        let revocation = self.revocation(Target::Client(client_id.to_owned()), Cause::ClientDeleted, None);
+        if self.store.client_delete(client_id, &revocation, &actor.audited).await? {
+            Ok(())
+        } else {
+            Err(no_such("client", client_id))
+        }
+    }
+
+    pub(super) async fn find_client(&self, client_id: &str) -> Result<Client> {
+        check_client_id(client_id).map_err(|_| no_such("client", client_id))?;
+        let found = self.store.client_find(client_id).await?;
+        found.map(|(client, _)| client).ok_or_else(|| no_such("client", client_id))
+    }
+}
+
+/// A client with a reserved scope outranks those who hold only `jeton:clients`.
+fn needs_admin(settings: &ClientSettings, actor: &Actor) -> Result<()> {
+    if settings.scope.has_reserved() && !actor.is_admin {
+        return Err(AdminError::NeedsAdmin(
+            "a client with a jeton: scope is administered with the scope jeton:admin".into(),
+        ));
+    }
+    Ok(())
+}

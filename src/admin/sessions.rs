@@ -1,0 +1,92 @@
+//! Administration of sessions.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::admin::error::no_such;
+use crate::admin::{Administration, List, ListRequest, Result};
+use crate::protocol::cause::Cause;
+use crate::protocol::revocation::SequenceNumber;
+use crate::protocol::scope::Scope;
+use crate::protocol::time::Timestamp;
+use crate::store::{SessionFilter, SessionRecord};
+
+/// A session as it is shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionView {
+    /// The id.
+    pub id: Uuid,
+    /// The id of the user.
+    pub user: Uuid,
+    /// The client.
+    pub client_id: String,
+    /// The scopes that were granted.
+    pub scope: Scope,
+    /// The audiences that were granted.
+    pub audiences: Vec<String>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last refreshed, or began.
+    pub last_refreshed_at: Timestamp,
+    /// When it ends unless it is refreshed again.
+    pub expires_at: Timestamp,
+    /// The revocation that ended it; null while it lives.
+    pub revoked: Option<RevokedView>,
+}
+
+/// What ended a session.
+#[derive(Clone, Debug, Serialize)]
+pub struct RevokedView {
+    /// The number of the revocation.
+    pub number: SequenceNumber,
+    /// The cause.
+    pub cause: Cause,
+}
+
+impl From<SessionRecord> for SessionView {
+    fn from(record: SessionRecord) -> Self {
+        let expires_at = record.session.ends_at();
+        let revoked = record.revoked_by.zip(record.revoked_because);
+        Self {
+            id: record.session.id,
+            user: record.session.user_id,
+            client_id: record.session.client_id,
+            scope: record.session.scope,
+            audiences: record.session.audiences,
+            created_at: record.session.created_at,
+            last_refreshed_at: record.session.last_refreshed_at,
+            expires_at,
+            revoked: revoked.map(|(number, cause)| RevokedView { number, cause }),
+        }
+    }
+}
+
+impl Administration {
+    /// Lists sessions, oldest first.
+    pub async fn session_list(
+        &self,
+        user: Option<&str>,
+        client: Option<&str>,
+        request: &ListRequest,
+    ) -> Result<List<SessionView>> {
+        let page = request.page("sessions")?;
+        let user = match user {
+            Some(name) => Some(self.find_user(name).await?.id),
+            None => None,
+        };
+        let filter = SessionFilter { user, client: client.map(str::to_owned) };
+        let sessions = self.store.session_list(&filter, &page).await?;
+        Ok(List::new("sessions", &page, sessions, |record| record.session.id.to_string(), SessionView::from))
+    }
+
+    /// Shows a session.
+    pub async fn session_show(&self, id: &str) -> Result<SessionView> {
+        self.find_session(id).await.map(SessionView::from)
+    }
+
+    pub(super) async fn find_session(&self, id: &str) -> Result<SessionRecord> {
+        let missing = || no_such("session", id);
+        let parsed: Uuid = id.parse().map_err(|_| missing())?;
+        self.store.session_find(parsed).await?.ok_or_else(missing)
+    }
+}

@@ -1,0 +1,179 @@
+//! Administration of users.
+
+mod bodies;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use uuid::Uuid;
+
+pub use bodies::{NewPassword, NewUser, UserPatch};
+
+use crate::admin::error::no_such;
+use crate::admin::{Actor, AdminError, Administration, List, ListRequest, Result};
+use crate::protocol::cause::Cause;
+use crate::protocol::claims::{self, ExtraClaims};
+use crate::protocol::revocation::{NewRevocation, Target};
+use crate::protocol::scope::Scope;
+use crate::protocol::time::Timestamp;
+use crate::protocol::user::{User, check_username, is_credential};
+use crate::store::StoreError;
+
+/// A user as it is shown: never with its password.
+#[derive(Clone, Debug, Serialize)]
+pub struct UserView {
+    /// The id, the `sub` of its tokens.
+    pub id: Uuid,
+    /// The name as it was written.
+    pub username: String,
+    /// The scopes that it may be granted; if absent, whatever the client may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// Claims that go into its tokens.
+    pub claims: ExtraClaims,
+    /// Whether it may log in.
+    pub enabled: bool,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username,
+            scope: user.scope,
+            claims: user.claims,
+            enabled: user.enabled,
+            created_at: user.created_at,
+        }
+    }
+}
+
+impl Administration {
+    /// Creates a user.
+    pub async fn user_create(&self, new: NewUser, actor: &Actor) -> Result<UserView> {
+        let password_hash = match new.password {
+            Some(password) => Some(self.hash_password(password).await?),
+            None => None,
+        };
+        let user = User {
+            id: Uuid::now_v7(),
+            username: new.username,
+            password_hash,
+            scope: new.scope,
+            claims: new.claims.unwrap_or_default(),
+            enabled: new.enabled.unwrap_or(true),
+            created_at: self.clock.now(),
+            version: 1,
+        };
+        check(&user)?;
+        self.store.user_create(&user, &actor.audited).await.map_err(|error| taken(error, &user))?;
+        Ok(user.into())
+    }
+
+    /// Shows a user, by id or by name.
+    pub async fn user_show(&self, id_or_name: &str) -> Result<UserView> {
+        self.find_user(id_or_name).await.map(UserView::from)
+    }
+
+    /// Lists users, oldest first.
+    pub async fn user_list(&self, username: Option<&str>, request: &ListRequest) -> Result<List<UserView>> {
+        let page = request.page("users")?;
+        let users = self.store.user_list(username, &page).await?;
+        Ok(List::new("users", &page, users, |user| user.id.to_string(), UserView::from))
+    }
+
+    /// Changes a user by a merge patch (RFC 7396). Disabling it, or a new password, revokes what was issued to it.
+    pub async fn user_update(&self, id_or_name: &str, patch: UserPatch, actor: &Actor) -> Result<UserView> {
+        let mut user = self.find_user(id_or_name).await?;
+        let was_enabled = user.enabled;
+        let has_new_password = patch.password.is_some();
+        if let Some(password) = patch.password {
+            user.password_hash = Some(self.hash_password(password).await?);
+        }
+        if let Some(username) = patch.username {
+            user.username = username;
+        }
+        patch.scope.apply_to_option(&mut user.scope);
+        patch.claims.merge_into(&mut user.claims);
+        patch.enabled.apply(&mut user.enabled, true);
+        check(&user)?;
+        let target = Target::User(user.id);
+        let (action, revocation) = match (was_enabled, user.enabled) {
+            (true, false) => ("user.disable", Some(self.revocation(target, Cause::UserDisabled, None))),
+            (was, is) => {
+                let revocation = has_new_password.then(|| self.password_revocation(&user));
+                (if was == is { "user.update" } else { "user.enable" }, revocation)
+            }
+        };
+        let written = self.store.user_update(&user, action, revocation.as_ref(), &actor.audited).await;
+        answer(written, user)
+    }
+
+    /// Sets a password and revokes what was issued to the user.
+    pub async fn user_set_password(&self, id_or_name: &str, password: SecretString, actor: &Actor) -> Result<UserView> {
+        let mut user = self.find_user(id_or_name).await?;
+        user.password_hash = Some(self.hash_password(password).await?);
+        let revocation = self.password_revocation(&user);
+        let written = self.store.user_update(&user, "user.password", Some(&revocation), &actor.audited).await;
+        answer(written, user)
+    }
+
+    /// Deletes a user and revokes what was issued to it.
+    pub async fn user_delete(&self, id_or_name: &str, actor: &Actor) -> Result<()> {
+        let user = self.find_user(id_or_name).await?;
+        let revocation = self.revocation(Target::User(user.id), Cause::UserDeleted, None);
+        if self.store.user_delete(user.id, &revocation, &actor.audited).await? {
+            Ok(())
+        } else {
+            Err(no_such("user", id_or_name))
+        }
+    }
+
+    pub(super) async fn find_user(&self, id_or_name: &str) -> Result<User> {
+        if !is_credential(id_or_name) {
+            return Err(no_such("user", id_or_name));
+        }
+        // A username never has the form of an id, so the two cannot be confused.
+        let found = match id_or_name.parse::<Uuid>() {
+            Ok(id) => self.store.user_find(id).await?,
+            Err(_) => self.store.user_named(id_or_name).await?,
+        };
+        found.ok_or_else(|| no_such("user", id_or_name))
+    }
+
+    async fn hash_password(&self, password: SecretString) -> Result<String> {
+        // How strong a password must be is up to the application that registers its users.
+        if !is_credential(password.expose_secret()) {
+            return Err(AdminError::Invalid("password is 1 to 1024 bytes without control characters".into()));
+        }
+        Ok(self.passwords.hash(password).await?)
+    }
+
+    fn password_revocation(&self, user: &User) -> NewRevocation {
+        self.revocation(Target::User(user.id), Cause::UserRevoked, "the password was changed".to_owned())
+    }
+}
+
+fn answer(written: crate::store::Result<bool>, user: User) -> Result<UserView> {
+    match written {
+        Ok(true) => Ok(user.into()),
+        Ok(false) => Err(AdminError::Conflict(format!("the user {} was changed at the same time; try again", user.id))),
+        Err(error) => Err(taken(error, &user)),
+    }
+}
+
+fn taken(error: StoreError, user: &User) -> AdminError {
+    match error {
+        StoreError::Exists => AdminError::Conflict(format!("there is a user {:?} already", user.username)),
+        StoreError::Unavailable(_) => error.into(),
+    }
+}
+
+fn check(user: &User) -> Result<()> {
+    check_username(&user.username).map_err(AdminError::Invalid)?;
+    if user.scope.as_ref().is_some_and(Scope::has_reserved) {
+        return Err(AdminError::Invalid("scope: the jeton: scopes are never granted to users".into()));
+    }
+    claims::check_extra(&user.claims).map_err(|problem| AdminError::Invalid(format!("claims: {problem}")))
+}
