@@ -55,7 +55,11 @@ pub fn diagnosis(bytes: &[u8]) {
     assert_eq!(seen.cause(), found.cause(), "the first cause does not depend on repairs: {text:?}");
     // Of some only: looking is what takes the time.
     if bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).is_multiple_of(8) {
-        assert_eq!(format!("{found:?}"), format!("{:?}", look(MAX_REPAIR_CHECKS)), "the same text gets the same verdict");
+        assert_eq!(
+            format!("{found:?}"),
+            format!("{:?}", look(MAX_REPAIR_CHECKS)),
+            "the same text gets the same verdict"
+        );
     }
     for secret in everything.iter().map(|issued| issued.secret.as_str()) {
         silent(&found, &text, secret);

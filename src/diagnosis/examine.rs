@@ -66,9 +66,11 @@ fn refused(
     if shape == Shape::Nothing {
         return not_a_token(diagnosis, &unwrapped.core, unwrapped.is_deeper);
     }
-    diagnosis.add(content.changed.map(|what| {
-        Finding::from_bytes(Cause::BadSignature, format!("Part of it was changed: {what}."))
-    }));
+    diagnosis.add(
+        content
+            .changed
+            .map(|what| Finding::from_bytes(Cause::BadSignature, format!("Part of it was changed: {what}."))),
+    );
     let is_whole = content.is_whole() && content.changed.is_none();
     diagnosis.damage = unwrapped.damage;
     diagnosis.damage.extend(content.damage);

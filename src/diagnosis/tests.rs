@@ -1,15 +1,21 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
+use crate::crypto::base64url;
+use crate::jose::signing::SigningAlgorithm;
 use crate::keys::keyring::{KeyRecord, KeyRing, KeyUse};
 use crate::keys::master::MasterKey;
+use crate::protocol::cause::Cause;
+use crate::protocol::claims::AccessClaims;
 use crate::protocol::time::Timestamp;
+use crate::tokens::context::TokenContext;
 use crate::tokens::environment::{Environment, KnownIssuer};
 use crate::tokens::refresh::RefreshToken;
+use crate::tokens::verify::verify;
 use crate::tokens::{jwt, opaque};
 
 const ISSUER: &str = "https://auth.example";
@@ -62,7 +68,7 @@ fn here(ring: &KeyRing) -> TokenContext<'_> {
 }
 
 fn read_with(text: &str, ring: &KeyRing, proofs: usize) -> Diagnosis {
-    examine(text, verify::verify(text, here(ring)), here(ring), proofs)
+    examine(text, verify(text, here(ring)), here(ring), proofs)
 }
 
 fn read(text: &str) -> Diagnosis {

@@ -52,11 +52,7 @@ async fn is_in_force(app: &App, claims: &AccessClaims) -> Result<bool> {
 }
 
 /// Validates an access token that has to meet requirements.
-pub async fn access_token_for(
-    app: &App,
-    text: &str,
-    required: &Requirements,
-) -> Result<Validated<Arc<AccessClaims>>> {
+pub async fn access_token_for(app: &App, text: &str, required: &Requirements) -> Result<Validated<Arc<AccessClaims>>> {
     match access_token(app, text, Depth::FirstCause).await? {
         Ok(claims) => {
             let unmet = investigate::unmet_requirements(app, &claims, required).await?;

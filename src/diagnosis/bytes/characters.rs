@@ -48,8 +48,11 @@ pub(super) fn names(text: &str) -> String {
 
 /// A claimed text that is safe to repeat in an answer: shortened, and without characters that move a cursor or end a line.
 pub(in crate::diagnosis) fn printable(text: &str) -> String {
-    let kept: String =
-        text.chars().take(MAX_REPEATED).map(|c| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c }).collect();
+    let kept: String = text
+        .chars()
+        .take(MAX_REPEATED)
+        .map(|c| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c })
+        .collect();
     if text.chars().nth(MAX_REPEATED).is_some() { kept + "…" } else { kept }
 }
 

@@ -178,9 +178,9 @@ pub(super) fn to_base64url(text: &str) -> String {
 /// Whether it is an opaque token, a refresh token or a secret that has lost all or part of its prefix.
 fn is_headless(text: &str) -> bool {
     let beginnings = ["at_", "rt_", "cs_", "t_", "s_", "_", ""];
-    let with_environment = beginnings.iter().any(|beginning| {
-        text.strip_prefix(beginning).and_then(split).is_some_and(|(_, body)| has_our_length(body))
-    });
+    let with_environment = beginnings
+        .iter()
+        .any(|beginning| text.strip_prefix(beginning).and_then(split).is_some_and(|(_, body)| has_our_length(body)));
     with_environment || has_our_length(text)
 }
 

@@ -67,7 +67,7 @@ fn key(diagnosis: &mut Diagnosis, kid: Option<&str>, is_ours: bool, context: Tok
         let detail = "Its header names no key; every token of this server does.";
         return diagnosis.add([Finding::from_server(Cause::UnknownKey, detail)]);
     };
-    diagnosis.add(match context.ring.retired(kid) {
+    let finding = match context.ring.retired(kid) {
         _ if is_ours => was_checked.then(|| {
             let detail = format!("It names the key {kid} of this server, but the signature does not match.");
             Finding::from_server(Cause::BadSignature, detail)
@@ -81,5 +81,6 @@ fn key(diagnosis: &mut Diagnosis, kid: Option<&str>, is_ours: bool, context: Tok
             let detail = format!("It names the key {kid}, which is not one of this server's keys.");
             Some(Finding::from_server(Cause::UnknownKey, detail))
         }
-    });
+    };
+    diagnosis.add(finding);
 }

@@ -202,11 +202,7 @@ async fn revocations(
     };
     let is_recorded = |cause: Cause| recorded.iter().any(|revocation| revocation.cause == cause);
     let unrecorded: Vec<_> = remembered.into_iter().filter(|(cause, _)| !is_recorded(*cause)).collect();
-    Ok(recorded
-        .into_iter()
-        .map(KnownRevocation::Recorded)
-        .chain(unrecorded.into_iter().map(remembered_only))
-        .collect())
+    Ok(recorded.into_iter().map(KnownRevocation::Recorded).chain(unrecorded.into_iter().map(remembered_only)).collect())
 }
 
 /// Counts a refusal and logs it in one line: never the token, and of an unverified one only the cause.

@@ -97,7 +97,9 @@ pub fn refresh_token(
         findings.push(Finding::from_server(Cause::Superseded, detail).at(at));
     }
     if presented > due {
-        findings.push(never_issued("it is newer than its session in this database: the database was restored from a backup"));
+        findings.push(never_issued(
+            "it is newer than its session in this database: the database was restored from a backup",
+        ));
     }
     let ends_at = session.ends_at();
     if now >= ends_at {

@@ -151,9 +151,10 @@ fn good(app: &App, evidence: Vec<Fact>, expect: Option<Expect>, request_id: Stri
             .into(),
         fix: Fix {
             client: "Send it as `Authorization: Bearer TOKEN` to the resource server it is for.".into(),
-            resource_server: "Compare issuer, audience, algorithm and key with `expect`, character by character; fetch the \
+            resource_server:
+                "Compare issuer, audience, algorithm and key with `expect`, character by character; fetch the \
                               published keys again; compare your clock with `server_time`."
-                .into(),
+                    .into(),
             administrator: advice::NOTHING.into(),
         },
         all_causes: vec![],

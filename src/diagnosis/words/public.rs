@@ -57,10 +57,7 @@ pub fn describe(diagnosis: &Diagnosis) -> PublicDescription {
     let text = match (first.source, first.at) {
         // These details repeat what the token says about itself.
         (Source::Bytes, _)
-            if matches!(
-                first.cause,
-                Cause::AlgorithmNotAllowed | Cause::IdTokenAsAccessToken | Cause::NotAToken
-            ) =>
+            if matches!(first.cause, Cause::AlgorithmNotAllowed | Cause::IdTokenAsAccessToken | Cause::NotAToken) =>
         {
             title.into()
         }
@@ -105,7 +102,8 @@ mod tests {
             let told = describe(&Diagnosis::of_access_token(claims(), vec![finding(*cause, Source::Server, Some(at))]));
             assert!(!told.text.contains("ops"), "{cause}");
         }
-        let revoked = Diagnosis::of_access_token(claims(), vec![finding(Cause::TokenRevoked, Source::Server, Some(at))]);
+        let revoked =
+            Diagnosis::of_access_token(claims(), vec![finding(Cause::TokenRevoked, Source::Server, Some(at))]);
         assert_eq!(describe(&revoked).text, "The token was revoked (2027-01-15T08:00:00.000Z).");
         assert_eq!(describe(&revoked).page, "token_revoked");
     }

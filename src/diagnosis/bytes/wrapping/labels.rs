@@ -1,8 +1,8 @@
 //! Words and quotes around the token: `Bearer`, `Authorization:`, another scheme, quotation marks.
 
+use crate::diagnosis::bytes::characters::is_white;
 use crate::diagnosis::bytes::shape::{self, Shape};
 use crate::diagnosis::bytes::wrapping::Layer;
-use crate::diagnosis::bytes::characters::is_white;
 use crate::diagnosis::finding::Damage;
 use crate::protocol::bearer::{self, QUOTES};
 use crate::protocol::cause::Cause;

@@ -101,7 +101,7 @@ pub(super) fn inner_space(sent: &str, text: &str) -> Layer {
         return None;
     }
     let with_plus = text.replace(' ', "+");
-    if !shape::is_whole(&core) && shape::is_whole(&shape::in_the_right_alphabet(&with_plus)) {
+    if !shape::is_whole(&core) && shape::is_whole(&shape::to_base64url(&with_plus)) {
         // A form decodes `+` into a space. The examination of the content reports the `+`.
         return Some((with_plus, vec![]));
     }
@@ -113,13 +113,15 @@ pub(super) fn inner_space(sent: &str, text: &str) -> Layer {
             1 => format!("There is a line break within the token{place}."),
             _ => format!("There are {breaks} line breaks within the token, the first{place}."),
         };
-        let repair = "Remove every line break from the token: a terminal, an e-mail or `base64` without `-w0` wrapped it.";
+        let repair =
+            "Remove every line break from the token: a terminal, an e-mail or `base64` without `-w0` wrapped it.";
         damage.push(Damage::new(Cause::LineBreak, detail, repair));
     }
     if !text.contains(is_break) {
         let detail = format!("There is whitespace within the token{place}.");
         // A form decodes `+` into a space.
-        let repair = "Remove the whitespace. If there was a `+` in its place, the token uses the wrong base64 alphabet.";
+        let repair =
+            "Remove the whitespace. If there was a `+` in its place, the token uses the wrong base64 alphabet.";
         let cause = if text.contains(['/', '=']) { Cause::WrongBase64Alphabet } else { Cause::InvisibleCharacter };
         damage.push(Damage::new(cause, detail, repair));
     }
