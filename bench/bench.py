@@ -8,8 +8,8 @@ from load import CONNECTIONS
 from postgres import Postgres
 from processes import say
 
-SESSION_COLUMNS = ("id, user_id, client_id, scope, audiences, nonce_hash, generation, retries, log, created_at, "
-                   "last_refreshed_at, idle_expires_at, expires_at, ended")
+SESSION_COLUMNS = ("id, user_id, sub, client_id, scope, audiences, nonce_hash, generation, retries, sequence, "
+                   "created_at, last_refreshed_at, idle_expires_at, expires_at, ended")
 
 
 class Bench:
@@ -43,11 +43,11 @@ class Bench:
     def make_sessions(self):
         """Creates one session per connection for the contestants that use the databases without Jeton."""
         self.postgres.sql("pgbench", f"INSERT INTO sessions ({SESSION_COLUMNS}) SELECT ('00000000-0000-7000-8000-' || "
-                          "lpad(n::text, 12, '0'))::uuid, gen_random_uuid(), 'refresh', 'read write', '[]', "
+                          "lpad(n::text, 12, '0'))::uuid, gen_random_uuid(), 'nobody', 'refresh', 'read write', '[]', "
                           "sha256('x'), 0, 0, 0, 0, 0, 0, 0, false FROM generate_series(0, 31) n")
         with sqlite3.connect(self.path("grouped.db")) as base:
             base.executemany(f"INSERT INTO sessions ({SESSION_COLUMNS}) VALUES "
-                             "(?, x'00', 'refresh', 'read write', '[]', x'00', 0, 0, 0, 0, 0, 0, 0, 0)",
+                             "(?, x'00', 'nobody', 'refresh', 'read write', '[]', x'00', 0, 0, 0, 0, 0, 0, 0, 0)",
                              [(bytes([0] * 15 + [n]),) for n in range(CONNECTIONS)])
 
     def start(self, jeton):

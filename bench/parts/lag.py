@@ -27,11 +27,11 @@ def lag(bench):
 
 def stop_announcing(postgres, database):
     """Stops the database from announcing new log entries, as if a pooler lost the notifications."""
-    function = postgres.sql(database, "SELECT pg_get_functiondef('log_give_number'::regproc)")
+    function = postgres.sql(database, "SELECT pg_get_functiondef('changes_assign_number'::regproc)")
     # Drop that one line only: everything else must keep working.
     silent, found = re.subn(r"^\s*PERFORM pg_notify\(.*\);\n", "", function, flags=re.MULTILINE)
     if found != 1:
-        raise Failed(f"notifications cannot be cut off: {found} lines of log_give_number() announce")
+        raise Failed(f"notifications cannot be cut off: {found} lines of changes_assign_number() announce")
     postgres.sql(database, silent)
 
 

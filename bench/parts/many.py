@@ -23,15 +23,15 @@ def revocations(bench):
     say(f"writing {count:,} revocations")
     database = bench.copy_sqlite("revoked.db")
     with sqlite3.connect(bench.path("revoked.db")) as base:
-        (trigger,) = base.execute("SELECT sql FROM sqlite_master WHERE name = 'log_number'").fetchone()
-        (head,) = base.execute("SELECT number FROM log_head").fetchone()
+        (trigger,) = base.execute("SELECT sql FROM sqlite_master WHERE name = 'changes_number'").fetchone()
+        (head,) = base.execute("SELECT number FROM change_head").fetchone()
         base.execute("PRAGMA synchronous=OFF")
-        base.execute("DROP TRIGGER log_number")  # it numbers rows one at a time
+        base.execute("DROP TRIGGER changes_number")  # it numbers rows one at a time
         base.executemany(
-            "INSERT INTO log (id, number, kind, target_id, cause, actor, created_at, covers_until, expires_at) "
+            "INSERT INTO changes (id, number, kind, target_id, cause, actor, created_at, covers_until, expires_at) "
             f"VALUES (?, ?, 'token', ?, 'token_revoked', 'bench', {now}, {now + DAY}, {now + 2 * DAY})",
             ((now.to_bytes(6, "big") + n.to_bytes(10, "big"), head + n, os.urandom(16)) for n in range(1, count + 1)))
-        base.execute("UPDATE log_head SET number = ?", (head + count,))
+        base.execute("UPDATE change_head SET number = ?", (head + count,))
         base.execute(trigger)
     none = bench.start(Jeton("SQLite, no revocations", bench.folder, bench.copy_sqlite("none.db"), like=bench.sqlite))
     many = Jeton("SQLite, 1,000,000 revocations", bench.folder, database, like=bench.sqlite)
@@ -61,7 +61,7 @@ def sessions(bench):
     step, now = 500_000, int(time.time() * 1000)
     for done in range(0, 5_000_000, step):
         bench.postgres.sql("many", f"INSERT INTO sessions ({SESSION_COLUMNS}) SELECT gen_random_uuid(), "
-                          "gen_random_uuid(), 'refresh', 'read write', '[]', sha256('x'), 0, 0, 0, "
+                          "gen_random_uuid(), 'nobody', 'refresh', 'read write', '[]', sha256('x'), 0, 0, 0, "
                           f"{now}, {now}, {now + 30 * DAY}, {now + 180 * DAY}, false "
                           f"FROM generate_series(1, {step})")
         say(f"{done + step:,} of 5,000,000 sessions")

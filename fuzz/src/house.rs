@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use jeton::jose::signing::SigningAlgorithm;
+use jeton::jose::algorithm::SigningAlgorithm;
 use jeton::keys::keyring::{KeyRecord, KeyRing, KeyUse};
 use jeton::keys::master::{MasterKey, MasterKeys};
 use jeton::protocol::claims::{AccessClaims, Audience};
@@ -69,6 +69,9 @@ pub fn claims(issuer: &str) -> AccessClaims {
     AccessClaims {
         iss: issuer.to_owned(),
         sub: Uuid::from_u128(7).to_string(),
+        sub_iss: None,
+        act: None,
+        cnf: None,
         aud: Audience::One("https://api.example.com".to_owned()),
         client_id: "app".to_owned(),
         scope: Scope::parse("read write").ok(),
@@ -87,7 +90,7 @@ impl House {
         let master = MasterKey::parse(&MasterKey::generate()).expect("a master key");
         let start = Timestamp::from_seconds(0);
         let record = |key_use, algorithm| KeyRecord::generate(key_use, algorithm, &master, start, start);
-        let signing = SigningAlgorithm::ALL.map(|algorithm| record(KeyUse::Signing, algorithm));
+        let signing = SigningAlgorithm::OWN.map(|algorithm| record(KeyUse::Signing, algorithm));
         let token = record(KeyUse::Token, SigningAlgorithm::Es256);
         let withdrawn = record(KeyUse::Signing, SigningAlgorithm::Es256);
         let strange =

@@ -4,6 +4,7 @@ use jeton::crypto::base64url;
 use jeton::diagnosis::judge;
 use jeton::protocol::claims::{AccessClaims, Audience, check_extra};
 use jeton::protocol::scope::Scope;
+use jeton::protocol::subject::Subject;
 use jeton::tokens::refresh::RefreshToken;
 use jeton::tokens::verify::{Verified, VerifyError, verify};
 use jeton::tokens::{jwt as format, opaque as sealed};
@@ -154,6 +155,9 @@ fn made_of(bytes: &[u8]) -> AccessClaims {
     AccessClaims {
         iss: if log % 8 == 0 { text.clone() } else { ISSUER.to_owned() },
         sub: text.clone(),
+        sub_iss: (log % 5 == 0).then(|| text.clone()),
+        act: None,
+        cnf: None,
         aud: if log % 2 == 0 { Audience::One(text.clone()) } else { Audience::Many(vec![text.clone(), String::new()]) },
         client_id: text.chars().take(half).collect(),
         scope: Scope::parse(&text).ok(),
@@ -186,5 +190,10 @@ fn reads_back(house: &House, claims: &AccessClaims, text: &str) {
     // Whatever moments it names, they are judged.
     let findings = judge::access_token(&read, &[], NOW);
     assert_eq!(findings.is_empty(), !read.is_expired(NOW) && !read.is_early(NOW));
-    assert_eq!(read.user().is_some(), read.sub != read.client_id && read.sub.parse::<Uuid>().is_ok());
+    let expected = match &read.sub_iss {
+        Some(issuer) => Subject::Foreign { issuer, sub: &read.sub },
+        None if read.sub == read.client_id => Subject::Client(&read.sub),
+        None => Subject::User(&read.sub),
+    };
+    assert_eq!(read.subject(), expected);
 }

@@ -5,6 +5,13 @@ CREATE TABLE settings (
     value BYTEA NOT NULL
 );
 
+-- Every text that can be the `sub` of a token: the sub of each user and the client_id of each client. One table, so that the
+-- primary key keeps them apart, however many nodes create users and clients at the same moment.
+CREATE TABLE subjects (
+    sub TEXT COLLATE "C" PRIMARY KEY,
+    is_client BOOLEAN NOT NULL
+);
+
 CREATE TABLE clients (
     client_id TEXT COLLATE "C" PRIMARY KEY,
     settings TEXT NOT NULL,
@@ -25,6 +32,7 @@ CREATE INDEX client_secrets_client ON client_secrets (client_id);
 
 CREATE TABLE users (
     id UUID PRIMARY KEY,
+    sub TEXT COLLATE "C" NOT NULL UNIQUE,
     username TEXT NOT NULL,
     username_key TEXT COLLATE "C" NOT NULL UNIQUE,
     password_hash TEXT,
@@ -35,24 +43,26 @@ CREATE TABLE users (
     created_at BIGINT NOT NULL
 );
 
--- No index holds a column that a refresh changes, so that Postgres can update rows in place (HOT).
+-- No index holds a column that a refresh changes, so that Postgres can update rows in place (HOT). By itself Postgres vacuums
+-- a table once a fifth of it is dead; after a cleanup that is late for the larger tables.
 CREATE TABLE sessions (
     id UUID PRIMARY KEY,
     user_id UUID NOT NULL,
+    sub TEXT COLLATE "C" NOT NULL,
     client_id TEXT COLLATE "C" NOT NULL,
     scope TEXT NOT NULL,
     audiences TEXT NOT NULL,
     nonce_hash BYTEA NOT NULL,
     generation BIGINT NOT NULL,
     retries BIGINT NOT NULL,
-    log BIGINT NOT NULL,
+    sequence BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     last_refreshed_at BIGINT NOT NULL,
     idle_expires_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     ended BOOLEAN NOT NULL
-) WITH (fillfactor = 80);
-CREATE INDEX sessions_holder ON sessions (user_id, client_id) WHERE NOT ended;
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX sessions_user ON sessions (user_id, client_id) WHERE NOT ended;
 CREATE INDEX sessions_client ON sessions (client_id, id);
 CREATE INDEX sessions_expiry ON sessions (expires_at);
 
@@ -65,16 +75,18 @@ CREATE TABLE keys (
     activates_at BIGINT NOT NULL
 );
 
--- The numbered log: revocations, and notices of what changed. Its number order is commit order.
-CREATE TABLE log_head (
+-- The change log: revocations, and notices of what changed. The order of its numbers is the order of the commits.
+CREATE TABLE change_head (
     id BIGINT PRIMARY KEY CHECK (id = 1),
     number BIGINT NOT NULL
 );
-INSERT INTO log_head (id, number) VALUES (1, 0);
+INSERT INTO change_head (id, number) VALUES (1, 0);
 
-CREATE TABLE log (
+-- `previous` is the number of the entry before: a node that finds another one there has missed something and reloads everything.
+CREATE TABLE changes (
     id UUID PRIMARY KEY,
     number BIGINT UNIQUE,
+    previous BIGINT,
     kind TEXT NOT NULL,
     target_id UUID,
     target_name TEXT COLLATE "C",
@@ -84,30 +96,44 @@ CREATE TABLE log (
     created_at BIGINT NOT NULL,
     covers_until BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
-);
-CREATE INDEX log_target_id ON log (target_id, number);
-CREATE INDEX log_target_name ON log (target_name, number);
-CREATE INDEX log_all ON log (number) WHERE kind = 'all';
-CREATE INDEX log_expiry ON log (expires_at);
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX changes_target_id ON changes (target_id, number);
+CREATE INDEX changes_target_name ON changes (target_name, number);
+CREATE INDEX changes_all ON changes (number) WHERE kind = 'all';
+CREATE INDEX changes_expiry ON changes (expires_at);
+-- What a node loads when it starts: the revocations that still cover something, however many others are kept.
+CREATE INDEX changes_in_force ON changes (covers_until, number)
+    WHERE kind IN ('token', 'session', 'user', 'client', 'key', 'all');
+-- Deleted keys: they tell a token of a deleted key from one whose key never existed.
+CREATE INDEX changes_keys ON changes (target_name, created_at) WHERE kind = 'key';
+-- Revocations of tokens by the end of what they cover: they are kept a while longer, to explain refusals.
+CREATE INDEX changes_tokens ON changes (covers_until) WHERE kind = 'token';
 
--- The number is given while the transaction commits: the row lock of log_head is taken and released inside that one
--- statement, so a smaller number never becomes visible after a larger one, and a frozen node never holds the lock.
-CREATE FUNCTION log_give_number() RETURNS trigger LANGUAGE plpgsql AS $$
+-- The number is assigned while the transaction commits: this one statement takes and releases the row lock of change_head, so
+-- a smaller number never becomes visible after a larger one, and a frozen node never holds the lock.
+-- A number is never smaller than the time in milliseconds: after a restore of the database the log continues above all the
+-- numbers that were lost, so what is revoked then covers what was issued in the lost time.
+CREATE FUNCTION changes_assign_number() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
+    before BIGINT;
     next BIGINT;
 BEGIN
-    UPDATE log_head SET number = number + 1 WHERE id = 1 RETURNING number INTO next;
-    UPDATE log SET number = next WHERE id = NEW.id;
-    PERFORM pg_notify('jeton_log', next::text);
+    SELECT number INTO before FROM change_head WHERE id = 1 FOR UPDATE;
+    next := greatest(before + 1, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint);
+    UPDATE change_head SET number = next WHERE id = 1;
+    UPDATE changes SET number = next, previous = before WHERE id = NEW.id;
+    PERFORM pg_notify('jeton_changes', next::text);
     RETURN NULL;
 END
 $$;
-CREATE CONSTRAINT TRIGGER log_number AFTER INSERT ON log
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION log_give_number();
+CREATE CONSTRAINT TRIGGER changes_number AFTER INSERT ON changes
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION changes_assign_number();
 
+-- The running servers. `version` is that of the program, by which administration knows what a node understands.
 CREATE TABLE nodes (
     id UUID PRIMARY KEY,
     name TEXT NOT NULL,
+    version TEXT NOT NULL,
     applied BIGINT NOT NULL,
     applied_at BIGINT NOT NULL,
     heartbeat_at BIGINT NOT NULL,
@@ -123,5 +149,32 @@ CREATE TABLE audit (
     request_id TEXT,
     address TEXT,
     detail TEXT
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX audit_at ON audit (at);
+
+-- Failed logins to one account from networks where it is not known, counted by all nodes together. The account is named by the
+-- digest of its username, whether it exists or not, so that a wait does not reveal which names exist.
+CREATE TABLE login_failures (
+    account BYTEA PRIMARY KEY,
+    failures BIGINT NOT NULL,
+    last_at BIGINT NOT NULL
+);
+CREATE INDEX login_failures_last ON login_failures (last_at);
+
+-- The networks from which users logged in: guesses from elsewhere do not make them wait there.
+CREATE TABLE known_networks (
+    user_id UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    network TEXT COLLATE "C" NOT NULL,
+    last_login_at BIGINT NOT NULL,
+    PRIMARY KEY (user_id, network)
+);
+CREATE INDEX known_networks_last ON known_networks (last_login_at);
+
+-- Which node removes expired rows: it has the turn until a moment of the database's clock and extends it while it works.
+CREATE TABLE cleanup (
+    id BIGINT PRIMARY KEY CHECK (id = 1),
+    node UUID,
+    free_at BIGINT NOT NULL,
+    ended_at BIGINT
+);
+INSERT INTO cleanup (id, free_at) VALUES (1, 0);

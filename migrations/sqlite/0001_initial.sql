@@ -5,6 +5,13 @@ CREATE TABLE settings (
     value BLOB NOT NULL
 );
 
+-- Every text that can be the `sub` of a token: the sub of each user and the client_id of each client. One table, so that the
+-- primary key keeps them apart, however many nodes create users and clients at the same moment.
+CREATE TABLE subjects (
+    sub TEXT PRIMARY KEY,
+    is_client BOOLEAN NOT NULL
+);
+
 CREATE TABLE clients (
     client_id TEXT PRIMARY KEY,
     settings TEXT NOT NULL,
@@ -25,6 +32,7 @@ CREATE INDEX client_secrets_client ON client_secrets (client_id);
 
 CREATE TABLE users (
     id BLOB PRIMARY KEY,
+    sub TEXT NOT NULL UNIQUE,
     username TEXT NOT NULL,
     username_key TEXT NOT NULL UNIQUE,
     password_hash TEXT,
@@ -38,20 +46,21 @@ CREATE TABLE users (
 CREATE TABLE sessions (
     id BLOB PRIMARY KEY,
     user_id BLOB NOT NULL,
+    sub TEXT NOT NULL,
     client_id TEXT NOT NULL,
     scope TEXT NOT NULL,
     audiences TEXT NOT NULL,
     nonce_hash BLOB NOT NULL,
     generation INTEGER NOT NULL,
     retries INTEGER NOT NULL,
-    log INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     last_refreshed_at INTEGER NOT NULL,
     idle_expires_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     ended BOOLEAN NOT NULL
 );
-CREATE INDEX sessions_holder ON sessions (user_id, client_id) WHERE NOT ended;
+CREATE INDEX sessions_user ON sessions (user_id, client_id) WHERE NOT ended;
 CREATE INDEX sessions_client ON sessions (client_id, id);
 CREATE INDEX sessions_expiry ON sessions (expires_at);
 
@@ -64,16 +73,18 @@ CREATE TABLE keys (
     activates_at INTEGER NOT NULL
 );
 
--- The numbered log: revocations, and notices of what changed. Its number order is commit order.
-CREATE TABLE log_head (
+-- The change log: revocations, and notices of what changed. The order of its numbers is the order of the commits.
+CREATE TABLE change_head (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     number INTEGER NOT NULL
 );
-INSERT INTO log_head (id, number) VALUES (1, 0);
+INSERT INTO change_head (id, number) VALUES (1, 0);
 
-CREATE TABLE log (
+-- `previous` is the number of the entry before: a node that finds another one there has missed something and reloads everything.
+CREATE TABLE changes (
     id BLOB PRIMARY KEY,
     number INTEGER UNIQUE,
+    previous INTEGER,
     kind TEXT NOT NULL,
     target_id BLOB,
     target_name TEXT,
@@ -84,21 +95,33 @@ CREATE TABLE log (
     covers_until INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 );
-CREATE INDEX log_target_id ON log (target_id, number);
-CREATE INDEX log_target_name ON log (target_name, number);
-CREATE INDEX log_all ON log (number) WHERE kind = 'all';
-CREATE INDEX log_expiry ON log (expires_at);
+CREATE INDEX changes_target_id ON changes (target_id, number);
+CREATE INDEX changes_target_name ON changes (target_name, number);
+CREATE INDEX changes_all ON changes (number) WHERE kind = 'all';
+CREATE INDEX changes_expiry ON changes (expires_at);
+-- What a node loads when it starts: the revocations that still cover something, however many others are kept.
+CREATE INDEX changes_in_force ON changes (covers_until, number)
+    WHERE kind IN ('token', 'session', 'user', 'client', 'key', 'all');
+-- Deleted keys: they tell a token of a deleted key from one whose key never existed.
+CREATE INDEX changes_keys ON changes (target_name, created_at) WHERE kind = 'key';
+-- Revocations of tokens by the end of what they cover: they are kept a while longer, to explain refusals.
+CREATE INDEX changes_tokens ON changes (covers_until) WHERE kind = 'token';
 
--- SQLite has one writer at a time, so number order is commit order by itself.
-CREATE TRIGGER log_number AFTER INSERT ON log
+-- SQLite has one writer at a time, so the order of the numbers is that of the commits.
+-- A number is never smaller than the time in milliseconds: after a restore of the database the log continues above all the
+-- numbers that were lost, so what is revoked then covers what was issued in the lost time.
+CREATE TRIGGER changes_number AFTER INSERT ON changes
 BEGIN
-    UPDATE log_head SET number = number + 1 WHERE id = 1;
-    UPDATE log SET number = (SELECT number FROM log_head WHERE id = 1) WHERE id = NEW.id;
+    UPDATE changes SET previous = (SELECT number FROM change_head WHERE id = 1) WHERE id = NEW.id;
+    UPDATE change_head SET number = max(number + 1, NEW.created_at) WHERE id = 1;
+    UPDATE changes SET number = (SELECT number FROM change_head WHERE id = 1) WHERE id = NEW.id;
 END;
 
+-- The running servers. `version` is that of the program, by which administration knows what a node understands.
 CREATE TABLE nodes (
     id BLOB PRIMARY KEY,
     name TEXT NOT NULL,
+    version TEXT NOT NULL,
     applied INTEGER NOT NULL,
     applied_at INTEGER NOT NULL,
     heartbeat_at INTEGER NOT NULL,
@@ -116,3 +139,30 @@ CREATE TABLE audit (
     detail TEXT
 );
 CREATE INDEX audit_at ON audit (at);
+
+-- Failed logins to one account from networks where it is not known, counted by all nodes together. The account is named by the
+-- digest of its username, whether it exists or not, so that a wait does not reveal which names exist.
+CREATE TABLE login_failures (
+    account BLOB PRIMARY KEY,
+    failures INTEGER NOT NULL,
+    last_at INTEGER NOT NULL
+);
+CREATE INDEX login_failures_last ON login_failures (last_at);
+
+-- The networks from which users logged in: guesses from elsewhere do not make them wait there.
+CREATE TABLE known_networks (
+    user_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    network TEXT NOT NULL,
+    last_login_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, network)
+);
+CREATE INDEX known_networks_last ON known_networks (last_login_at);
+
+-- Which node removes expired rows: it has the turn until a moment of the database's clock and extends it while it works.
+CREATE TABLE cleanup (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    node BLOB,
+    free_at INTEGER NOT NULL,
+    ended_at INTEGER
+);
+INSERT INTO cleanup (id, free_at) VALUES (1, 0);

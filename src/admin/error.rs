@@ -39,7 +39,7 @@ impl std::error::Error for AdminError {}
 impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Exists => Self::Conflict("it exists already".into()),
+            StoreError::Exists | StoreError::SubTaken(_) => Self::Conflict(error.to_string()),
             StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
         }
     }

@@ -129,7 +129,7 @@ impl Administration {
             Named::Session(id) => {
                 revocation(Target::Session(self.find_session(id).await?.session.id), Cause::SessionRevoked)
             }
-            Named::User(name) => revocation(Target::User(self.find_user(name).await?.id), Cause::UserRevoked),
+            Named::User(name) => revocation(Target::User(self.find_user(name).await?.sub), Cause::UserRevoked),
             Named::Client(id) => {
                 revocation(Target::Client(self.find_client(id).await?.client_id), Cause::ClientRevoked)
             }

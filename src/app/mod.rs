@@ -123,6 +123,7 @@ impl App {
         let node = NodeRecord {
             id: self.node,
             name: format!("{}, process {}", host_name(), std::process::id()),
+            version: env!("CARGO_PKG_VERSION").into(),
             applied: self.state.applied(),
             applied_at: now,
             heartbeat_at: now,

@@ -45,6 +45,9 @@ enum Action {
     Create {
         #[command(flatten)]
         user: UserName,
+        /// The `sub` of its tokens, which never changes; its id unless set
+        #[arg(long)]
+        sub: Option<String>,
         /// Create it without a password: it cannot log in
         #[arg(long)]
         no_password: bool,
@@ -116,8 +119,9 @@ pub(crate) async fn run(global: &Global, command: UserCommand) -> Outcome {
         output::item(format, &administration.user_update(user.get(), patch, &actor).await?)
     };
     match command.command {
-        Action::Create { user, no_password, scope, claims, enabled } => {
+        Action::Create { user, sub, no_password, scope, claims, enabled } => {
             let new = NewUser {
+                sub,
                 username: user.get().to_owned(),
                 password: (!no_password).then(|| secrets::read("password")).transpose()?,
                 scope: names::scope(&scope)?,
@@ -129,7 +133,7 @@ pub(crate) async fn run(global: &Global, command: UserCommand) -> Outcome {
         Action::List { username, part } => {
             let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
             let list = administration.user_list(username.as_deref(), &request).await?;
-            output::items(format, &list.items, &["id", "username", "scope", "enabled", "created_at"])?;
+            output::items(format, &list.items, &["id", "sub", "username", "scope", "enabled", "created_at"])?;
             part.show_next(list.next.as_deref())
         }
         Action::Show { user } => output::item(format, &administration.user_show(user.get()).await?),

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::crypto::base64url;
-use crate::jose::signing::SigningAlgorithm;
+use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::keyring::{KeyRecord, KeyRing, KeyUse};
 use crate::keys::master::MasterKey;
 use crate::protocol::cause::Cause;

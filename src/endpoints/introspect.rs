@@ -50,7 +50,7 @@ impl Serialize for Introspection {
             Self::Refresh(held, issuer) => {
                 let session = &held.session;
                 members.serialize_entry("iss", issuer)?;
-                members.serialize_entry("sub", &session.user_id)?;
+                members.serialize_entry("sub", &session.sub)?;
                 members.serialize_entry("client_id", &session.client_id)?;
                 members.serialize_entry("token_type", "refresh_token")?;
                 members.serialize_entry("iat", &session.last_refreshed_at.seconds())?;
@@ -105,8 +105,8 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     }
     Ok(match found {
         ActiveToken::Access(claims) => {
-            let username = match claims.user() {
-                Some(user) => app.state.username(user).await?,
+            let username = match claims.subject().user() {
+                Some(sub) => app.state.username(sub).await?,
                 None => None,
             };
             Introspection::Access(claims, username)

@@ -63,6 +63,9 @@ pub(crate) fn answer(
     let claims = AccessClaims {
         iss: app.settings.issuer.clone(),
         sub: grounds.sub,
+        sub_iss: None,
+        act: None,
+        cnf: None,
         aud: Audience::new(grounds.granted.audiences),
         client_id: client.client_id.clone(),
         scope: scope.clone(),

@@ -36,12 +36,12 @@ pub(crate) async fn answer(
         // The token would carry what this node knew of the client, and be covered by what was revoked before the login.
         return Ok(None);
     }
-    let about = record.user.as_ref().map(|user| Identity::of_user(user.id)).unwrap_or_default();
+    let about = record.user.as_ref().map(|user| Identity::of_user(&user.sub)).unwrap_or_default();
     let user = authenticated(app, &login, record.user, password).await.map_err(|failure| failure.about(about))?;
     let was_asked = request.parameters.one("scope")?.is_some();
     let granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
     let mut grounds = TokenParams {
-        sub: user.id.to_string(),
+        sub: user.sub.clone(),
         granted: granted.clone(),
         session: None,
         log: record.head.min(log),
@@ -62,7 +62,7 @@ pub(crate) async fn answer(
     let Some(begun) = app.store.session_create(&new, &app.audited(client, request)).await? else {
         return match app.store.user_find(user.id).await? {
             Some(now) if now.version == user.version => Ok(None),
-            _ => Err(wrong("the user was changed during the login").about(Identity::of_user(user.id))),
+            _ => Err(wrong("the user was changed during the login").about(Identity::of_user(&user.sub))),
         };
     };
     if begun.superseded > 0 {
@@ -116,6 +116,7 @@ fn new_session(app: &App, client: &Client, user: &User, granted: &Granted) -> (S
     let session = Session {
         id: token.session,
         user_id: user.id,
+        sub: user.sub.clone(),
         client_id: client.client_id.clone(),
         scope: granted.scope.clone(),
         audiences: granted.audiences.clone(),

@@ -129,7 +129,7 @@ fn hand_out(
 ) -> Result<TokenAnswer> {
     let session = &held.session;
     let grounds = TokenParams {
-        sub: session.user_id.to_string(),
+        sub: session.sub.clone(),
         granted,
         session: Some((session.id, session.ends_at())),
         log: session.log,

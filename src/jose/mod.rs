@@ -1,3 +1,7 @@
-//! Signing and verifying (RFC 7515–7518).
+//! JSON Web Signatures: keys, signing and verifying (RFC 7515, 7517, 7518, 8037, 8725).
 
+pub mod algorithm;
+pub mod jwk;
+pub mod jws;
 pub mod signing;
+pub mod verification;

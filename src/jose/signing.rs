@@ -1,178 +1,117 @@
-//! Signing keys: made, parsed once, and used without parsing again for each token.
+//! Private keys: generated, parsed once, and then used for every token.
 
 use std::fmt;
-use std::str::FromStr;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    self, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
-};
-use jsonwebtoken::jwk::{
-    AlgorithmParameters, CommonParameters, EllipticCurve, EllipticCurveKeyParameters, EllipticCurveKeyType, Jwk,
-    KeyAlgorithm, OctetKeyPairParameters, OctetKeyPairType, PublicKeyUse, RSAKeyParameters, RSAKeyType,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+    RsaEncoding, RsaKeyPair,
 };
 use zeroize::Zeroizing;
 
 use crate::crypto::base64url;
+use crate::jose::algorithm::SigningAlgorithm;
+use crate::jose::jwk::Jwk;
 
-/// An algorithm for signing access tokens (RFC 7518 §3, RFC 8037).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SigningAlgorithm {
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
-    /// RSASSA-PKCS1-v1_5 with SHA-256, 2048 bits.
-    Rs256,
+enum Pair {
+    P256(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+    Rsa(RsaKeyPair, &'static dyn RsaEncoding),
 }
 
-impl SigningAlgorithm {
-    /// Every algorithm.
-    pub const ALL: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
+/// A parsed private key. It signs with one algorithm only.
+pub struct SigningKey {
+    algorithm: SigningAlgorithm,
+    pair: Pair,
+}
 
-    /// The value of `alg`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
-            Self::Rs256 => "RS256",
-        }
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SigningKey({})", self.algorithm)
     }
+}
 
-    /// The same in the terms of the library that verifies.
-    pub const fn for_verification(self) -> jsonwebtoken::Algorithm {
-        match self {
-            Self::Es256 => jsonwebtoken::Algorithm::ES256,
-            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
-        }
-    }
-
-    /// Makes a new private key (PKCS #8).
+impl SigningKey {
+    /// Generates a private key (PKCS #8); RSA keys have 2048 bits.
     ///
     /// # Panics
-    /// When the operating system has no randomness to give.
-    pub fn generate(self) -> Zeroizing<Vec<u8>> {
+    /// When the operating system provides no randomness.
+    pub fn generate(algorithm: SigningAlgorithm) -> Zeroizing<Vec<u8>> {
         let random = SystemRandom::new();
-        let bytes = match self {
-            Self::Es256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
-                .expect("a P-256 key can be made")
+        let bytes = match algorithm {
+            SigningAlgorithm::Es256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
+                .expect("P-256 keys can be generated")
                 .as_ref()
                 .to_vec(),
-            Self::EdDsa => {
-                Ed25519KeyPair::generate_pkcs8(&random).expect("an Ed25519 key can be made").as_ref().to_vec()
+            SigningAlgorithm::EdDsa => {
+                Ed25519KeyPair::generate_pkcs8(&random).expect("Ed25519 keys can be generated").as_ref().to_vec()
             }
-            Self::Rs256 => {
-                let pair = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).expect("an RSA key can be made");
-                let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().expect("an RSA key can be written");
+            SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256 => {
+                let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("RSA keys can be generated");
+                let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().expect("RSA keys can be encoded");
                 der.as_ref().to_vec()
             }
         };
         Zeroizing::new(bytes)
     }
-}
 
-impl FromStr for SigningAlgorithm {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.name() == name)
-            .ok_or_else(|| "is not one of ES256, EdDSA, RS256".to_owned())
-    }
-}
-
-impl fmt::Display for SigningAlgorithm {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-enum Pair {
-    Es256(EcdsaKeyPair),
-    EdDsa(Ed25519KeyPair),
-    Rs256(RsaKeyPair),
-}
-
-/// A parsed private key.
-pub struct SigningKey(Pair);
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("SigningKey")
-    }
-}
-
-impl SigningKey {
     /// Parses a private key (PKCS #8) of this algorithm.
     pub fn parse(algorithm: SigningAlgorithm, pkcs8: &[u8]) -> Option<Self> {
-        Some(Self(match algorithm {
+        let rsa = |padding| Some(Pair::Rsa(RsaKeyPair::from_pkcs8(pkcs8).ok()?, padding));
+        let pair = match algorithm {
             SigningAlgorithm::Es256 => {
-                Pair::Es256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).ok()?)
+                Pair::P256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).ok()?)
             }
-            SigningAlgorithm::EdDsa => Pair::EdDsa(Ed25519KeyPair::from_pkcs8(pkcs8).ok()?),
-            SigningAlgorithm::Rs256 => Pair::Rs256(RsaKeyPair::from_pkcs8(pkcs8).ok()?),
-        }))
+            SigningAlgorithm::EdDsa => Pair::Ed25519(Ed25519KeyPair::from_pkcs8(pkcs8).ok()?),
+            SigningAlgorithm::Rs256 => rsa(&RSA_PKCS1_SHA256)?,
+            SigningAlgorithm::Ps256 => rsa(&RSA_PSS_SHA256)?,
+        };
+        Some(Self { algorithm, pair })
     }
 
-    /// Signs a message; the form is that of JWS (RFC 7518 §3).
+    /// The algorithm that it signs with.
+    pub const fn algorithm(&self) -> SigningAlgorithm {
+        self.algorithm
+    }
+
+    /// Signs a message; the signature has the form that JWS prescribes (RFC 7518 §3).
     ///
     /// # Panics
-    /// When the operating system has no randomness to give.
+    /// When the operating system provides no randomness.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
-        match &self.0 {
-            Pair::Es256(pair) => pair.sign(&random, message).expect("a P-256 key signs").as_ref().to_vec(),
-            Pair::EdDsa(pair) => pair.sign(message).as_ref().to_vec(),
-            Pair::Rs256(pair) => {
+        match &self.pair {
+            Pair::P256(pair) => pair.sign(&random, message).expect("P-256 keys can sign").as_ref().to_vec(),
+            Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
+            Pair::Rsa(pair, padding) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).expect("an RSA key signs");
+                pair.sign(*padding, &random, message, &mut signature).expect("RSA keys can sign");
                 signature
             }
         }
     }
 
-    /// The public half as a JWK (RFC 7517).
+    /// The public half as it is published.
     pub fn public_jwk(&self, kid: &str) -> Jwk {
-        let (key_algorithm, algorithm) = match &self.0 {
-            Pair::Es256(pair) => {
+        let jwk = |kty| Jwk::for_signatures(kty, self.algorithm, kid);
+        match &self.pair {
+            Pair::P256(pair) => {
                 // An uncompressed point: 0x04, x, y.
                 let point = pair.public_key().as_ref();
-                let parameters = EllipticCurveKeyParameters {
-                    key_type: EllipticCurveKeyType::EC,
-                    curve: EllipticCurve::P256,
-                    x: base64url(&point[1..33]),
-                    y: base64url(&point[33..65]),
-                };
-                (KeyAlgorithm::ES256, AlgorithmParameters::EllipticCurve(parameters))
+                let (x, y) = (base64url(&point[1..33]), base64url(&point[33..65]));
+                Jwk { crv: Some("P-256".to_owned()), x: Some(x), y: Some(y), ..jwk("EC") }
             }
-            Pair::EdDsa(pair) => {
-                let parameters = OctetKeyPairParameters {
-                    key_type: OctetKeyPairType::OctetKeyPair,
-                    curve: EllipticCurve::Ed25519,
-                    x: base64url(pair.public_key().as_ref()),
-                };
-                (KeyAlgorithm::EdDSA, AlgorithmParameters::OctetKeyPair(parameters))
+            Pair::Ed25519(pair) => {
+                Jwk { crv: Some("Ed25519".to_owned()), x: Some(base64url(pair.public_key())), ..jwk("OKP") }
             }
-            Pair::Rs256(pair) => {
-                let public = signature::KeyPair::public_key(pair);
-                let parameters = RSAKeyParameters {
-                    key_type: RSAKeyType::RSA,
-                    n: base64url(public.modulus().big_endian_without_leading_zero()),
-                    e: base64url(public.exponent().big_endian_without_leading_zero()),
-                };
-                (KeyAlgorithm::RS256, AlgorithmParameters::RSA(parameters))
+            Pair::Rsa(pair, _) => {
+                let public = pair.public_key();
+                let n = base64url(public.modulus().big_endian_without_leading_zero());
+                let e = base64url(public.exponent().big_endian_without_leading_zero());
+                Jwk { n: Some(n), e: Some(e), ..jwk("RSA") }
             }
-        };
-        let common = CommonParameters {
-            public_key_use: Some(PublicKeyUse::Signature),
-            key_algorithm: Some(key_algorithm),
-            key_id: Some(kid.to_owned()),
-            ..CommonParameters::default()
-        };
-        Jwk { common, algorithm }
+        }
     }
 }

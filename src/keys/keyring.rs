@@ -6,13 +6,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jsonwebtoken::DecodingKey;
-use jsonwebtoken::jwk::{Jwk, JwkSet};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::crypto::{base64url, fill_with_random, from_base64url, random};
-use crate::jose::signing::{SigningAlgorithm, SigningKey};
+use crate::jose::algorithm::SigningAlgorithm;
+use crate::jose::jwk::{Jwk, JwkSet};
+use crate::jose::jws;
+use crate::jose::signing::SigningKey;
+use crate::jose::verification::VerificationKey;
 use crate::keys::master::{MasterKey, MasterKeys};
 use crate::keys::token_key::{KEY_ID_LENGTH, KeyId, TokenKey};
 use crate::protocol::time::Timestamp;
@@ -22,6 +24,8 @@ use crate::protocol::time::Timestamp;
 pub const ANNOUNCEMENT: i64 = 600;
 /// Seconds for which the published key set may be cached.
 pub const JWKS_MAX_AGE: i64 = 300;
+/// The `typ` of access tokens (RFC 9068 §2.1).
+pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -88,7 +92,7 @@ impl KeyRecord {
     ) -> Self {
         let kid = base64url(random::<KEY_ID_LENGTH>());
         let secret = match key_use {
-            KeyUse::Signing => algorithm.generate(),
+            KeyUse::Signing => SigningKey::generate(algorithm),
             KeyUse::Token => {
                 let mut secret = Zeroizing::new(vec![0; 32]);
                 fill_with_random(&mut secret);
@@ -133,7 +137,7 @@ pub struct ReadySigningKey {
     /// Signs.
     pub key: SigningKey,
     /// Verifies.
-    pub decoding: DecodingKey,
+    pub verification: VerificationKey,
     /// What is published.
     pub jwk: Jwk,
 }
@@ -236,30 +240,22 @@ impl KeyRing {
         self.retired.get(kid).copied()
     }
 
-    /// The algorithms of the published keys, each once.
-    pub fn algorithms(&self) -> Vec<SigningAlgorithm> {
-        let mut algorithms: Vec<_> = self.signing.iter().map(|key| key.algorithm).collect();
-        algorithms.dedup();
-        algorithms
-    }
-
     /// The published keys (RFC 7517 §5): announced, active and retired ones.
-    pub fn jwks(&self) -> JwkSet {
-        JwkSet { keys: self.signing.iter().map(|key| key.jwk.clone()).collect() }
+    pub fn jwks(&self) -> JwkSet<'_> {
+        JwkSet { keys: self.signing.iter().map(|key| &key.jwk).collect() }
     }
 }
 
 fn ready_signing_key(record: &KeyRecord, algorithm: SigningAlgorithm, secret: &[u8]) -> Option<ReadySigningKey> {
     let key = SigningKey::parse(algorithm, secret)?;
     let jwk = key.public_jwk(&record.kid);
-    let header = format!(r#"{{"typ":"at+jwt","alg":"{algorithm}","kid":"{}"}}"#, record.kid);
     Some(ReadySigningKey {
         kid: record.kid.clone(),
         algorithm,
         created_at: record.created_at,
         activates_at: record.activates_at,
-        header_segment: base64url(header),
-        decoding: DecodingKey::from_jwk(&jwk).ok()?,
+        header_segment: jws::header_segment(ACCESS_TOKEN_TYPE, algorithm, &record.kid),
+        verification: VerificationKey::from_jwk(&jwk, &[algorithm]).ok()?,
         key,
         jwk,
     })

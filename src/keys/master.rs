@@ -113,7 +113,8 @@ mod tests {
     use zeroize::ZeroizeOnDrop;
 
     use super::*;
-    use crate::jose::signing::SigningAlgorithm;
+    use crate::jose::algorithm::SigningAlgorithm;
+    use crate::jose::signing::SigningKey;
 
     #[test]
     fn what_holds_a_key_in_the_clear_is_cleared_when_it_is_dropped() {
@@ -122,7 +123,7 @@ mod tests {
         is_cleared(&MasterKey::generate());
         is_cleared(&key().unwrap("signing a", &[0; 40]).unwrap_or_default());
         is_cleared(&MasterKeys::from(key()).unwrap("signing a", &[0; 40]).unwrap_or_default());
-        is_cleared(&SigningAlgorithm::EdDsa.generate());
+        is_cleared(&SigningKey::generate(SigningAlgorithm::EdDsa));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::protocol::scope::Scope;
+use crate::protocol::subject::{Actor, Confirmation, Subject};
 use crate::protocol::time::Timestamp;
 
 /// A position in the numbered log.
@@ -20,9 +21,10 @@ pub const LEEWAY: i64 = 60;
 pub const LARGEST_EXTRA_CLAIMS: usize = 2048;
 
 /// Names that `claims` may not use: they mean something to this server or to those who verify its tokens.
-const REGISTERED: [&str; 34] = [
+const REGISTERED: [&str; 35] = [
     "iss",
     "sub",
+    "sub_iss",
     "aud",
     "exp",
     "nbf",
@@ -92,8 +94,17 @@ impl Audience {
 pub struct AccessClaims {
     /// The issuer.
     pub iss: String,
-    /// The user's id, or the client's for client_credentials.
+    /// Whom it speaks for; [`subject`](Self::subject) says of what kind that is.
     pub sub: String,
+    /// The issuer of the subject, if that is another one. No grant writes it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_iss: Option<String>,
+    /// Who acts for the subject. No grant writes it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Box<Actor>>,
+    /// The key it is bound to. No grant writes it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Box<Confirmation>>,
     /// Whom the token is for.
     pub aud: Audience,
     /// The client that asked for it.
@@ -121,9 +132,13 @@ pub struct AccessClaims {
 }
 
 impl AccessClaims {
-    /// The user it speaks for: the subject, unless that is the client itself.
-    pub fn user(&self) -> Option<Uuid> {
-        if self.sub == self.client_id { None } else { self.sub.parse().ok() }
+    /// Whom it speaks for.
+    pub fn subject(&self) -> Subject<'_> {
+        match &self.sub_iss {
+            Some(issuer) => Subject::Foreign { issuer, sub: &self.sub },
+            None if self.sub == self.client_id => Subject::Client(&self.client_id),
+            None => Subject::User(&self.sub),
+        }
     }
 
     /// Whether its time is over.

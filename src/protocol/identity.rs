@@ -24,9 +24,9 @@ impl Identity {
         Self { client: Some(client_id.to_owned()), ..Self::default() }
     }
 
-    /// A user that exists.
-    pub fn of_user(id: Uuid) -> Self {
-        Self { subject: Some(id.to_string()), ..Self::default() }
+    /// A user that exists, by `sub`.
+    pub fn of_user(sub: &str) -> Self {
+        Self { subject: Some(sub.to_owned()), ..Self::default() }
     }
 
     /// A session that an authentic token names.

@@ -15,5 +15,6 @@ pub mod resource;
 pub mod revocation;
 pub mod scope;
 pub mod session;
+pub mod subject;
 pub mod time;
 pub mod user;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
 pub use crate::protocol::claims::SequenceNumber;
+use crate::protocol::subject::Subject;
 use crate::protocol::time::Timestamp;
 
 /// What a revocation names.
@@ -20,8 +21,8 @@ pub enum Target {
     Token(Uuid),
     /// One session, with its refresh tokens and access tokens.
     Session(Uuid),
-    /// Everything issued to a user so far.
-    User(Uuid),
+    /// Everything issued to a user so far, by `sub`.
+    User(String),
     /// Everything issued to a client so far.
     Client(String),
     /// Everything made with a key.
@@ -46,8 +47,8 @@ impl Target {
     /// The id of the target; empty for `all`.
     pub fn id(&self) -> String {
         match self {
-            Self::Token(id) | Self::Session(id) | Self::User(id) => id.to_string(),
-            Self::Client(id) | Self::Key(id) => id.clone(),
+            Self::Token(id) | Self::Session(id) => id.to_string(),
+            Self::User(id) | Self::Client(id) | Self::Key(id) => id.clone(),
             Self::All => String::new(),
         }
     }
@@ -57,7 +58,7 @@ impl Target {
         Some(match kind {
             "token" => Self::Token(id.parse().ok()?),
             "session" => Self::Session(id.parse().ok()?),
-            "user" => Self::User(id.parse().ok()?),
+            "user" => Self::User(id.to_owned()),
             "client" => Self::Client(id.to_owned()),
             "key" => Self::Key(id.to_owned()),
             "all" => Self::All,
@@ -71,7 +72,7 @@ impl Target {
         match self {
             Self::Token(id) => claims.jti == *id,
             Self::Session(id) => claims.sid == Some(*id),
-            Self::User(id) => claims.sub == id.to_string() && number > claims.log,
+            Self::User(sub) => claims.subject() == Subject::User(sub) && number > claims.log,
             Self::Client(id) => claims.client_id == *id && number > claims.log,
             Self::All => number > claims.log,
             Self::Key(_) => false,
@@ -129,7 +130,7 @@ mod tests {
         for target in [
             Target::Token(id),
             Target::Session(id),
-            Target::User(id),
+            Target::User("u".into()),
             Target::Client("c".into()),
             Target::Key("k".into()),
             Target::All,
@@ -137,6 +138,6 @@ mod tests {
             assert_eq!(Target::from_parts(target.kind(), &target.id()), Some(target));
         }
         assert_eq!(Target::from_parts("planet", ""), None);
-        assert_eq!(Target::from_parts("user", "not an id"), None);
+        assert_eq!(Target::from_parts("session", "not an id"), None);
     }
 }

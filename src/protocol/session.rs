@@ -18,6 +18,8 @@ pub struct Session {
     pub id: Uuid,
     /// The user that logged in.
     pub user_id: Uuid,
+    /// The `sub` of that user.
+    pub sub: String,
     /// The client that it belongs to.
     pub client_id: String,
     /// What was granted.
@@ -107,6 +109,7 @@ mod tests {
         Session {
             id: Uuid::nil(),
             user_id: Uuid::nil(),
+            sub: "u".into(),
             client_id: "c".into(),
             scope: Scope::default(),
             audiences: vec![],

@@ -14,8 +14,10 @@ pub const LONGEST_CREDENTIAL: usize = 1024;
 /// A user as it is kept.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// The `sub` of its tokens.
+    /// Its id inside this server, by which administrators address it.
     pub id: Uuid,
+    /// The `sub` of its tokens: given when it was created, or else its id; it never changes.
+    pub sub: String,
     /// The name as it was written.
     pub username: String,
     /// Argon2id (PHC string) of the password; none: it cannot log in.

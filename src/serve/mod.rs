@@ -178,6 +178,9 @@ async fn prepare_store(settings: &Settings) -> Result<Store, StartError> {
 /// # Errors
 /// When the schema is too old or too new for it.
 pub fn check_schema(report: &SchemaReport) -> Result<(), StartError> {
+    if let Some(reason) = &report.foreign {
+        return Err(StartError(reason.clone()));
+    }
     if report.is_too_new() {
         let needed = report.oldest_program.clone().unwrap_or_default();
         let own = env!("CARGO_PKG_VERSION");

@@ -16,7 +16,7 @@ pub use parse::{duration as parse_duration, log_filter};
 pub use resolve::{Resolved, Source, Sources, Value};
 pub use table::{Definition, TABLE};
 
-use crate::jose::signing::SigningAlgorithm;
+use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::keyring::KeyRing;
 use crate::protocol::time::Timestamp;
 use crate::store::Location;

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Builder;
 use url::{Host, Url};
 
-use crate::jose::signing::SigningAlgorithm;
+use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::master::MasterKey;
 use crate::settings::resolve::{Resolved, Source};
 use crate::settings::{

@@ -20,7 +20,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
-use uuid::Uuid;
 
 pub use follower::Follower;
 pub use measures::Measures;
@@ -85,7 +84,7 @@ pub struct NodeState {
     keys: ArcSwap<CurrentKeys>,
     clients: ClientCache,
     clients_in_use: ArcSwap<Option<ClientsInUse>>,
-    usernames: Cache<Uuid, Arc<str>>,
+    usernames: Cache<String, Arc<str>>,
     verified: Cache<[u8; 32], (u64, Arc<AccessClaims>)>,
     watch: Watch,
     /// When the last complete look at the log began.
@@ -354,18 +353,18 @@ impl NodeState {
     ///
     /// # Errors
     /// When it is not in memory and the database does not answer.
-    pub async fn username(&self, id: Uuid) -> Result<Option<Arc<str>>, Unavailable> {
-        if let Some(name) = self.usernames.get(&id) {
+    pub async fn username(&self, sub: &str) -> Result<Option<Arc<str>>, Unavailable> {
+        if let Some(name) = self.usernames.get(sub) {
             return Ok(Some(name));
         }
         let as_of = self.changes.load(Ordering::Acquire);
-        let found = within_limit(async { Ok(self.store.user_find(id).await?) }).await?;
+        let found = within_limit(async { Ok(self.store.user_with_sub(sub).await?) }).await?;
         let Some(user) = found else { return Ok(None) };
         let name: Arc<str> = user.username.into();
-        self.usernames.insert(id, Arc::clone(&name));
+        self.usernames.insert(sub.to_owned(), Arc::clone(&name));
         // What may have changed while it was read is not kept.
         if self.changes.load(Ordering::Acquire) != as_of {
-            self.usernames.remove(&id);
+            self.usernames.remove(sub);
         }
         Ok(Some(name))
     }

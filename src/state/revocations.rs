@@ -21,10 +21,10 @@ struct Held {
 pub(crate) struct Revocations {
     tokens: HashMap<Uuid, Held>,
     sessions: HashMap<Uuid, Held>,
-    users: HashMap<Uuid, Held>,
+    users: HashMap<String, Held>,
     clients: HashMap<String, Held>,
     /// What ended because its user is disabled or deleted.
-    of_lost_users: HashMap<Uuid, Held>,
+    of_lost_users: HashMap<String, Held>,
     /// What ended because its client is disabled or deleted.
     of_lost_clients: HashMap<String, Held>,
     all: Option<Held>,
@@ -45,7 +45,7 @@ impl Revocations {
         match &revocation.target {
             Target::Token(id) => newest(self.tokens.entry(*id).or_insert(held), held),
             Target::Session(id) => newest(self.sessions.entry(*id).or_insert(held), held),
-            Target::User(id) => newest(users.entry(*id).or_insert(held), held),
+            Target::User(sub) => newest(users.entry(sub.clone()).or_insert(held), held),
             Target::Client(id) => newest(clients.entry(id.clone()).or_insert(held), held),
             Target::All => newest(self.all.get_or_insert(held), held),
             Target::Key(_) => {}
@@ -60,12 +60,12 @@ impl Revocations {
     /// Every revocation that covers the token: its cause and number.
     pub(crate) fn all_covering(&self, claims: &AccessClaims) -> impl Iterator<Item = (Cause, SequenceNumber)> {
         let later = |held: &&Held| held.number > claims.log;
-        let user = claims.user();
+        let user = claims.subject().user();
         [
             self.tokens.get(&claims.jti),
             claims.sid.and_then(|id| self.sessions.get(&id)),
-            user.and_then(|id| self.users.get(&id)).filter(later),
-            user.and_then(|id| self.of_lost_users.get(&id)).filter(later),
+            user.and_then(|sub| self.users.get(sub)).filter(later),
+            user.and_then(|sub| self.of_lost_users.get(sub)).filter(later),
             self.clients.get(&claims.client_id).filter(later),
             self.of_lost_clients.get(&claims.client_id).filter(later),
             self.all.as_ref().filter(later),
@@ -129,9 +129,9 @@ mod tests {
 
     use super::*;
 
-    fn claims(user: u128, client: u8, jti: u128, sid: u128, log: i64) -> AccessClaims {
+    fn claims(user: u8, client: u8, jti: u128, sid: u128, log: i64) -> AccessClaims {
         serde_json::from_value(json!({
-            "iss": "i", "sub": Uuid::from_u128(user), "aud": "a", "client_id": format!("c{client}"), "iat": 0, "exp": 1,
+            "iss": "i", "sub": format!("u{user}"), "aud": "a", "client_id": format!("c{client}"), "iat": 0, "exp": 1,
             "jti": Uuid::from_u128(jti), "sid": Uuid::from_u128(sid), "log": log,
         }))
         .unwrap()
@@ -141,7 +141,7 @@ mod tests {
         prop_oneof![
             (0u128..3).prop_map(|id| Target::Token(Uuid::from_u128(id))),
             (0u128..3).prop_map(|id| Target::Session(Uuid::from_u128(id))),
-            (0u128..3).prop_map(|id| Target::User(Uuid::from_u128(id))),
+            (0u8..3).prop_map(|id| Target::User(format!("u{id}"))),
             (0u8..3).prop_map(|id| Target::Client(format!("c{id}"))),
             Just(Target::All),
         ]
@@ -155,7 +155,7 @@ mod tests {
             }),
             order in any::<prop::sample::Index>(),
             times in proptest::collection::vec(0i64..20, 1..4),
-            (user, client, jti, sid, at) in (0u128..3, 0u8..3, 0u128..3, 0u128..3, 0i64..13),
+            (user, client, jti, sid, at) in (0u8..3, 0u8..3, 0u128..3, 0u128..3, 0i64..13),
         ) {
             let claims = claims(user, client, jti, sid, at);
             let mut revocations = Revocations::default();

@@ -101,20 +101,20 @@ const KINDS: [Kind; 8] = [
     // that came to its end; the log has the moment.
     Kind { name: "sessions", over_before: |now, history| now.plus_seconds(-history), walk: by_id!(
         "sessions",
-        "expires_at < $3 OR idle_expires_at < $3 OR (ended AND (SELECT min(log.created_at) FROM log \
-         WHERE log.target_id = sessions.id AND log.kind = 'session') < $3)"
+        "expires_at < $3 OR idle_expires_at < $3 OR (ended AND (SELECT min(changes.created_at) FROM changes \
+         WHERE changes.target_id = sessions.id AND changes.kind = 'session') < $3)"
     ) },
-    Kind { name: "token_revocations", over_before: revocations, walk: by_moment!("log", "covers_until", "kind = 'token'") },
+    Kind { name: "token_revocations", over_before: revocations, walk: by_moment!("changes", "covers_until", "kind = 'token'") },
     // Behind the sessions themselves, since what ended one is told as long as it is kept. The list is that of the index.
     Kind { name: "session_revocations", over_before: revocations, walk: by_moment!(
-        "log", "covers_until",
+        "changes", "covers_until",
         "kind IN ('token', 'session', 'user', 'client', 'key', 'all') AND kind = 'session' AND \
-         (SELECT sessions.id FROM sessions WHERE sessions.id = log.target_id) IS NULL"
+         (SELECT sessions.id FROM sessions WHERE sessions.id = changes.target_id) IS NULL"
     ) },
-    Kind { name: "log_entries", over_before: |now, _| now, walk: by_moment!("log", "expires_at", "kind <> 'token'") },
+    Kind { name: "log_entries", over_before: |now, _| now, walk: by_moment!("changes", "expires_at", "kind <> 'token'") },
     Kind { name: "audit_records", over_before: |now, _| now.plus_seconds(-AUDIT_LIFE), walk: by_moment!("audit", "at") },
     Kind { name: "nodes", over_before: |now, _| now.plus_seconds(-NODE_LIFE), walk: by_moment!("nodes", "heartbeat_at") },
-    Kind { name: "guesses", over_before: |now, _| now.plus_seconds(-GUESSES_LIFE), walk: by_moment!("guesses", "last_at") },
+    Kind { name: "guesses", over_before: |now, _| now.plus_seconds(-GUESSES_LIFE), walk: by_moment!("login_failures", "last_at") },
     Kind { name: "known_networks", over_before: |now, _| now.plus_seconds(-NETWORK_LIFE), walk: by_moment!("known_networks", "last_login_at") },
 ];
 
@@ -229,7 +229,7 @@ impl Store {
     pub async fn upkeep_take(&self, node: Uuid, hold: Duration, rest: Duration) -> Result<bool> {
         let sql = for_clock!(
             self,
-            "UPDATE upkeep SET holder = $1, free_at = ",
+            "UPDATE cleanup SET node = $1, free_at = ",
             " + $2 WHERE id = 1 AND (free_at <= ",
             " OR free_at > ",
             " + $3) RETURNING id"
@@ -243,7 +243,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn upkeep_hold(&self, node: Uuid, hold: Duration) -> Result<bool> {
-        let sql = for_clock!(self, "UPDATE upkeep SET free_at = ", " + $2 WHERE id = 1 AND holder = $1 RETURNING id");
+        let sql = for_clock!(self, "UPDATE cleanup SET free_at = ", " + $2 WHERE id = 1 AND node = $1 RETURNING id");
         Ok(!self.database.write(sql, values![node, millis(hold)]).await?.is_empty())
     }
 
@@ -254,9 +254,9 @@ impl Store {
     pub async fn upkeep_end(&self, node: Uuid, rest: Duration) -> Result<()> {
         let sql = for_clock!(
             self,
-            "UPDATE upkeep SET holder = NULL, ended_at = ",
+            "UPDATE cleanup SET node = NULL, ended_at = ",
             ", free_at = ",
-            " + $2 WHERE id = 1 AND holder = $1"
+            " + $2 WHERE id = 1 AND node = $1"
         );
         self.database.write(sql, values![node, millis(rest)]).await.map(drop)
     }
@@ -266,7 +266,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn upkeep_ended_at(&self) -> Result<Option<Timestamp>> {
-        let row = self.database.query_one("SELECT ended_at FROM upkeep WHERE id = 1", vec![]).await?;
+        let row = self.database.query_one("SELECT ended_at FROM cleanup WHERE id = 1", vec![]).await?;
         let ended_at: Option<i64> = row.map(|row| row.get("ended_at")).transpose()?.flatten();
         Ok(ended_at.map(Timestamp::from_millis))
     }

@@ -10,7 +10,7 @@ use crate::protocol::time::Timestamp;
 use crate::store::database::{Database, Dialect};
 use crate::store::log::Notice;
 use crate::store::row::{Row, array, to_json, values};
-use crate::store::{Audited, Page, Result, Store};
+use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
 
 /// What the enabled clients use, for the metadata.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ macro_rules! clients_with_secrets {
         concat!(
             "SELECT c.client_id, c.settings, c.version, c.created_at AS created_at, h.number AS head, \
              s.id AS id, s.sha256, s.argon2id, s.created_at AS secret_created_at, s.last_used_at \
-             FROM log_head h, clients c LEFT JOIN client_secrets s ON s.client_id = c.client_id ",
+             FROM change_head h, clients c LEFT JOIN client_secrets s ON s.client_id = c.client_id ",
             $rest
         )
     };
@@ -157,9 +157,13 @@ impl Store {
     /// Creates a client with its secrets.
     ///
     /// # Errors
-    /// [`Exists`](crate::store::StoreError::Exists) when the id is taken; or the database cannot be reached.
+    /// [`StoreError::SubTaken`] when a client has the id, or a user has it as `sub`.
     pub async fn client_create(&self, client: &Client, audited: &Audited) -> Result<()> {
         let mut transaction = self.database.begin().await?;
+        if let Some(holder) = transaction.sub_take(&client.client_id, SubHolder::Client).await? {
+            transaction.roll_back().await?;
+            return Err(StoreError::SubTaken(holder));
+        }
         let sql = "INSERT INTO clients (client_id, settings, version, created_at) VALUES ($1, $2, $3, $4)";
         let values = values![&client.client_id, to_json(&client.settings)?, client.version, client.created_at];
         transaction.query(sql, values).await?;
@@ -211,6 +215,7 @@ impl Store {
             transaction.roll_back().await?;
             return Ok(false);
         }
+        transaction.sub_free(client_id).await?;
         transaction.audit(audited, "client.delete", format!("client {client_id}"), None).await?;
         transaction.revoke(revocation, audited).await?;
         transaction.commit().await?;

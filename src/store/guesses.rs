@@ -29,11 +29,11 @@ impl Store {
         allowance: Backoff,
         now: Timestamp,
     ) -> Result<()> {
-        let sql = "INSERT INTO guesses (account, failures, last_at) VALUES ($1, $2, $3) \
+        let sql = "INSERT INTO login_failures (account, failures, last_at) VALUES ($1, $2, $3) \
                    ON CONFLICT (account) DO UPDATE SET last_at = $3, failures = $2 + CASE \
-                   WHEN $3 <= guesses.last_at THEN guesses.failures \
-                   WHEN guesses.failures > ($3 - guesses.last_at) / $4 \
-                   THEN guesses.failures - ($3 - guesses.last_at) / $4 ELSE 0 END";
+                   WHEN $3 <= login_failures.last_at THEN login_failures.failures \
+                   WHEN login_failures.failures > ($3 - login_failures.last_at) / $4 \
+                   THEN login_failures.failures - ($3 - login_failures.last_at) / $4 ELSE 0 END";
         self.database.write(sql, values![account, failures, now, allowance.forgiven_after * 1000]).await.map(drop)
     }
 

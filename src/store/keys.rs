@@ -55,7 +55,7 @@ pub enum Added {
 
 /// Makes whoever changes the keys wait for each other, until the transaction is over.
 async fn lock(transaction: &mut Transaction) -> Result<()> {
-    transaction.query("UPDATE log_head SET number = number WHERE id = 1", vec![]).await.map(drop)
+    transaction.query("UPDATE change_head SET number = number WHERE id = 1", vec![]).await.map(drop)
 }
 
 /// Whether the check value of the master key is still this one. Call it under the [`lock`].
@@ -79,7 +79,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn key_list_retired(&self) -> Result<HashMap<String, Timestamp>> {
-        let sql = "SELECT target_name, min(created_at) AS at FROM log WHERE kind = 'key' GROUP BY target_name";
+        let sql = "SELECT target_name, min(created_at) AS at FROM changes WHERE kind = 'key' GROUP BY target_name";
         let rows = self.database.query(sql, vec![]).await?;
         rows.iter().map(|row| Ok((row.get("target_name")?, row.moment("at")?))).collect()
     }

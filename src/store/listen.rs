@@ -7,7 +7,7 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use crate::store::{Location, Result, StoreError};
 
 /// The channel on which the log announces its growth.
-const CHANNEL: &str = "jeton_log";
+const CHANNEL: &str = "jeton_changes";
 
 /// The longest wait for the connection.
 const LIMIT: Duration = Duration::from_secs(3);

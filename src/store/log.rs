@@ -23,8 +23,8 @@ pub enum LogEvent {
     Revoked(Revocation),
     /// A client was created or changed.
     ClientChanged(String),
-    /// A user was changed.
-    UserChanged(Uuid),
+    /// A user was changed, named by `sub`.
+    UserChanged(String),
     /// Keys were made, changed or deleted.
     KeysChanged,
 }
@@ -51,12 +51,12 @@ impl LogEvent {
         }
     }
 
-    /// The user that is no longer what it was.
-    pub fn changed_user(&self) -> Option<Uuid> {
+    /// The `sub` of the user that is no longer what it was.
+    pub fn changed_user(&self) -> Option<&str> {
         match self {
-            Self::UserChanged(id) => Some(*id),
-            Self::Revoked(revocation) => match revocation.target {
-                Target::User(id) => Some(id),
+            Self::UserChanged(sub) => Some(sub),
+            Self::Revoked(revocation) => match &revocation.target {
+                Target::User(sub) => Some(sub),
                 _ => None,
             },
             Self::ClientChanged(_) | Self::KeysChanged => None,
@@ -77,7 +77,7 @@ pub struct LogEntry {
 #[derive(Clone, Debug)]
 pub(crate) enum Notice<'a> {
     Client(&'a str),
-    User(Uuid),
+    User(&'a str),
     Keys,
 }
 
@@ -88,8 +88,8 @@ pub struct Covered {
     pub token: Option<Uuid>,
     /// The session.
     pub session: Option<Uuid>,
-    /// The user.
-    pub user: Option<Uuid>,
+    /// The user, by `sub`.
+    pub user: Option<String>,
     /// The client.
     pub client_id: String,
     /// The log number at which it began.
@@ -111,7 +111,7 @@ impl From<&AccessClaims> for Covered {
         Self {
             token: Some(claims.jti),
             session: claims.sid,
-            user: claims.user(),
+            user: claims.subject().user().map(str::to_owned),
             client_id: claims.client_id.clone(),
             log: claims.log,
             key: None,
@@ -124,7 +124,7 @@ impl From<&Session> for Covered {
         Self {
             token: None,
             session: Some(session.id),
-            user: Some(session.user_id),
+            user: Some(session.sub.clone()),
             client_id: session.client_id.clone(),
             log: session.log,
             key: None,
@@ -151,7 +151,7 @@ impl Transaction {
     pub(crate) async fn notify(&mut self, notice: Notice<'_>, audited: &Audited) -> Result<Uuid> {
         let (kind, id, name) = match notice {
             Notice::Client(client_id) => ("client_changed", None, Some(client_id.to_owned())),
-            Notice::User(id) => ("user_changed", Some(id), None),
+            Notice::User(sub) => ("user_changed", None, Some(sub.to_owned())),
             Notice::Keys => ("keys_changed", None, None),
         };
         let expires_at = Timestamp::from_millis(audited.at.millis() + NOTICE_LIFE);
@@ -162,8 +162,8 @@ impl Transaction {
     pub(crate) async fn revoke(&mut self, revocation: &NewRevocation, audited: &Audited) -> Result<Uuid> {
         let target = &revocation.target;
         let (id, name) = match target {
-            Target::Token(id) | Target::Session(id) | Target::User(id) => (Some(*id), None),
-            Target::Client(name) | Target::Key(name) => (None, Some(name.clone())),
+            Target::Token(id) | Target::Session(id) => (Some(*id), None),
+            Target::User(name) | Target::Client(name) | Target::Key(name) => (None, Some(name.clone())),
             Target::All => (None, None),
         };
         // That of a token is removed some time after it covers nothing any more.
@@ -195,7 +195,7 @@ impl Transaction {
         expires_at: Timestamp,
     ) -> Result<Uuid> {
         let id = Uuid::now_v7();
-        let sql = "INSERT INTO log (id, kind, target_id, target_name, cause, reason, actor, created_at, covers_until, \
+        let sql = "INSERT INTO changes (id, kind, target_id, target_name, cause, reason, actor, created_at, covers_until, \
                    expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         let values = values![
             id,
@@ -218,7 +218,7 @@ impl Transaction {
 macro_rules! revocations {
     ($rest:literal) => {
         concat!(
-            "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until FROM log \
+            "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until FROM changes \
              WHERE kind IN ('token', 'session', 'user', 'client', 'key', 'all') AND ",
             $rest
         )
@@ -252,7 +252,7 @@ fn entry(row: &Row) -> Result<Option<LogEntry>> {
     let event = match (target(row)?, kind.as_str()) {
         (Some(target), _) => LogEvent::Revoked(revocation(row, target)?),
         (None, "client_changed") => LogEvent::ClientChanged(row.get("target_name")?),
-        (None, "user_changed") => LogEvent::UserChanged(row.get("target_id")?),
+        (None, "user_changed") => LogEvent::UserChanged(row.get("target_name")?),
         (None, "keys_changed") => LogEvent::KeysChanged,
         // A notice that only newer programs understand.
         (None, _) => return Ok(None),
@@ -266,8 +266,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn log_head(&self) -> Result<SequenceNumber> {
-        let row = self.for_nodes.query_one("SELECT number FROM log_head WHERE id = 1", vec![]).await?;
-        row.map_or_else(|| Err(unreadable("log_head", &"it is empty")), |row| row.get("number"))
+        let row = self.for_nodes.query_one("SELECT number FROM change_head WHERE id = 1", vec![]).await?;
+        row.map_or_else(|| Err(unreadable("change_head", &"it is empty")), |row| row.get("number"))
     }
 
     /// At most `limit` entries that follow `number`, in order. The head is read first, so every entry up to it is either
@@ -280,8 +280,8 @@ impl Store {
         if head <= number {
             return Ok(LogPage { head, entries: vec![], complete_to: head, is_broken: head < number });
         }
-        let sql = "SELECT number, COALESCE(previous, number - 1) AS previous, kind, target_id, target_name, cause, reason, \
-                   actor, created_at, covers_until FROM log WHERE number > $1 ORDER BY number LIMIT $2";
+        let sql = "SELECT number, previous, kind, target_id, target_name, cause, reason, \
+                   actor, created_at, covers_until FROM changes WHERE number > $1 ORDER BY number LIMIT $2";
         let rows = self.for_nodes.query(sql, values![number, limit]).await?;
         let mut is_broken = false;
         let mut last = number;
@@ -302,7 +302,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn log_go_on_above(&self, number: SequenceNumber, now: Timestamp) -> Result<()> {
-        let sql = "UPDATE log_head SET number = $1 WHERE id = 1 AND number < $2";
+        let sql = "UPDATE change_head SET number = $1 WHERE id = 1 AND number < $2";
         let above = (number + 1).max(now.millis());
         self.for_nodes.write(sql, values![above, number]).await.map(drop)
     }
@@ -339,22 +339,22 @@ impl Store {
     /// When the database cannot be reached.
     pub async fn revocations_covering(&self, covered: &Covered) -> Result<Vec<Revocation>> {
         let sql = revocations!(
-            "number IN ((SELECT min(number) FROM log WHERE target_id = $1 AND kind = 'token'), \
-             (SELECT min(number) FROM log WHERE target_id = $2 AND kind = 'session'), \
-             (SELECT max(number) FROM log WHERE target_id = $2 AND kind = 'session'), \
-             (SELECT min(number) FROM log WHERE target_id = $3 AND kind = 'user' AND number > $5 \
+            "number IN ((SELECT min(number) FROM changes WHERE target_id = $1 AND kind = 'token'), \
+             (SELECT min(number) FROM changes WHERE target_id = $2 AND kind = 'session'), \
+             (SELECT max(number) FROM changes WHERE target_id = $2 AND kind = 'session'), \
+             (SELECT min(number) FROM changes WHERE target_name = $3 AND kind = 'user' AND number > $5 \
              AND cause = 'user_revoked'), \
-             (SELECT max(number) FROM log WHERE target_id = $3 AND kind = 'user' AND number > $5 \
+             (SELECT max(number) FROM changes WHERE target_name = $3 AND kind = 'user' AND number > $5 \
              AND cause <> 'user_revoked'), \
-             (SELECT min(number) FROM log WHERE target_name = $4 AND kind = 'client' AND number > $5 \
+             (SELECT min(number) FROM changes WHERE target_name = $4 AND kind = 'client' AND number > $5 \
              AND cause = 'client_revoked'), \
-             (SELECT max(number) FROM log WHERE target_name = $4 AND kind = 'client' AND number > $5 \
+             (SELECT max(number) FROM changes WHERE target_name = $4 AND kind = 'client' AND number > $5 \
              AND cause <> 'client_revoked'), \
-             (SELECT min(number) FROM log WHERE target_name = $6 AND kind = 'key'), \
-             (SELECT min(number) FROM log WHERE kind = 'all' AND number > $5)) ORDER BY number"
+             (SELECT min(number) FROM changes WHERE target_name = $6 AND kind = 'key'), \
+             (SELECT min(number) FROM changes WHERE kind = 'all' AND number > $5)) ORDER BY number"
         );
         let Covered { token, session, user, client_id, log, key } = covered;
-        self.revocations(sql, values![*token, *session, *user, client_id, *log, key.clone()]).await
+        self.revocations(sql, values![*token, *session, user.clone(), client_id, *log, key.clone()]).await
     }
 
     /// One revocation.
@@ -390,8 +390,8 @@ impl Store {
     }
 
     async fn log_number_of(&self, id: Uuid) -> Result<SequenceNumber> {
-        let row = self.database.query_one("SELECT number FROM log WHERE id = $1", values![id]).await?;
-        row.map_or_else(|| Err(unreadable("log.number", &"the entry is gone")), |row| row.get("number"))
+        let row = self.database.query_one("SELECT number FROM changes WHERE id = $1", values![id]).await?;
+        row.map_or_else(|| Err(unreadable("changes.number", &"the entry is gone")), |row| row.get("number"))
     }
 
     async fn revocations(&self, sql: &'static str, values: Vec<crate::store::row::Value>) -> Result<Vec<Revocation>> {

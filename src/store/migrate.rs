@@ -1,6 +1,13 @@
-//! Schema migrations: embedded, numbered, the same numbers for both databases. Each records the oldest program that can
-//! work on the schema after it; a server stops only if it is older than that.
+//! Schema migrations: embedded, numbered, the same numbers for both databases. All that are missing are applied in one
+//! transaction by one node at a time. The database keeps the checksum of each, so that one that was changed after it was
+//! applied is noticed, and the oldest program that can work on the schema after it.
+//!
+//! sqlx's own migrator would bring the checksums, but applies each migration in a transaction of its own, has no lock for
+//! SQLite, and would still need a second table for the oldest program.
 
+use std::fmt::Write as _;
+
+use crate::crypto::sha256;
 use crate::store::database::{Dialect, Transaction};
 use crate::store::row::values;
 use crate::store::{Result, Store, StoreError};
@@ -14,43 +21,30 @@ struct Migration {
     sqlite: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[
-    Migration {
-        number: 1,
-        name: "initial",
-        oldest_program: "0.1.0",
-        postgres: include_str!("../../migrations/postgres/0001_initial.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0001_initial.sql"),
-    },
-    Migration {
-        number: 2,
-        name: "log_order",
-        oldest_program: "0.1.0",
-        postgres: include_str!("../../migrations/postgres/0002_log_order.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0002_log_order.sql"),
-    },
-    Migration {
-        number: 3,
-        name: "history",
-        oldest_program: "0.1.0",
-        postgres: include_str!("../../migrations/postgres/0003_history.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0003_history.sql"),
-    },
-    Migration {
-        number: 4,
-        name: "guesses",
-        oldest_program: "0.1.0",
-        postgres: include_str!("../../migrations/postgres/0004_guesses.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0004_guesses.sql"),
-    },
-    Migration {
-        number: 5,
-        name: "upkeep",
-        oldest_program: "0.1.0",
-        postgres: include_str!("../../migrations/postgres/0005_upkeep.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0005_upkeep.sql"),
-    },
-];
+impl Migration {
+    const fn script(&self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Postgres => self.postgres,
+            Dialect::Sqlite => self.sqlite,
+        }
+    }
+
+    fn checksum(&self, dialect: Dialect) -> String {
+        sha256(self.script(dialect).as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+const MIGRATIONS: &[Migration] = &[Migration {
+    number: 1,
+    name: "initial",
+    oldest_program: "0.1.0",
+    postgres: include_str!("../../migrations/postgres/0001_initial.sql"),
+    sqlite: include_str!("../../migrations/sqlite/0001_initial.sql"),
+}];
 
 /// What is known of the schema of a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +57,8 @@ pub struct SchemaReport {
     pub newly_applied: Vec<&'static str>,
     /// The oldest program that can work on it, as the database says.
     pub oldest_program: Option<String>,
+    /// Why no version of this program can work on it, as a sentence.
+    pub foreign: Option<String>,
 }
 
 impl SchemaReport {
@@ -95,21 +91,24 @@ impl Store {
                 )
                 .await?;
         }
-        let table = "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, \
-                     oldest_program TEXT NOT NULL)";
-        transaction.script(table).await?;
         let mut report = read_report(&mut transaction).await?;
+        if report.foreign.is_some() {
+            transaction.roll_back().await?;
+            return Ok(report);
+        }
+        let table = "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, \
+                     checksum TEXT NOT NULL, oldest_program TEXT NOT NULL)";
+        transaction.script(table).await?;
+        let dialect = transaction.dialect();
         for migration in MIGRATIONS.iter().filter(|migration| migration.number > report.applied) {
-            let script = match transaction.dialect() {
-                Dialect::Postgres => migration.postgres,
-                Dialect::Sqlite => migration.sqlite,
-            };
-            transaction.script(script).await.map_err(|error| {
+            transaction.script(migration.script(dialect)).await.map_err(|error| {
                 StoreError::Unavailable(format!("migration {:04}_{}: {error}", migration.number, migration.name))
             })?;
-            let insert = "INSERT INTO schema_migrations (number, name, oldest_program) VALUES ($1, $2, $3)";
-            let values = values![migration.number, migration.name, migration.oldest_program];
-            transaction.query(insert, values).await?;
+            let insert = "INSERT INTO migrations (number, name, checksum, oldest_program) VALUES ($1, $2, $3, $4)";
+            let checksum = migration.checksum(dialect);
+            transaction
+                .query(insert, values![migration.number, migration.name, checksum, migration.oldest_program])
+                .await?;
             report.newly_applied.push(migration.name);
             report.oldest_program = Some(migration.oldest_program.to_owned());
         }
@@ -127,14 +126,10 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn schema(&self) -> Result<SchemaReport> {
-        let exists = match self.dialect() {
-            Dialect::Postgres => "SELECT 1 AS one WHERE to_regclass('schema_migrations') IS NOT NULL",
-            Dialect::Sqlite => "SELECT 1 AS one FROM sqlite_master WHERE name = 'schema_migrations'",
-        };
-        if self.database.query_one(exists, vec![]).await?.is_none() {
-            return Ok(SchemaReport { known: newest(), ..SchemaReport::default() });
-        }
-        read_report(&mut self.database.begin().await?).await
+        let mut transaction = self.database.begin().await?;
+        let report = read_report(&mut transaction).await?;
+        transaction.roll_back().await?;
+        Ok(report)
     }
 }
 
@@ -143,13 +138,42 @@ fn newest() -> i64 {
 }
 
 async fn read_report(transaction: &mut Transaction) -> Result<SchemaReport> {
-    let sql = "SELECT number, oldest_program FROM schema_migrations ORDER BY number DESC LIMIT 1";
     let mut report = SchemaReport { known: newest(), ..SchemaReport::default() };
-    if let Some(row) = transaction.query_one(sql, vec![]).await? {
+    if has_table(transaction, "schema_migrations").await? {
+        report.foreign = Some(
+            "the database was made by a development version of Jeton older than 0.1.0, whose format cannot be upgraded: \
+             set JETON_DATABASE_URL to a new, empty database"
+                .into(),
+        );
+        return Ok(report);
+    }
+    if !has_table(transaction, "migrations").await? {
+        return Ok(report);
+    }
+    let dialect = transaction.dialect();
+    let sql = "SELECT number, name, checksum, oldest_program FROM migrations ORDER BY number";
+    for row in transaction.query(sql, vec![]).await? {
         report.applied = row.get("number")?;
         report.oldest_program = Some(row.get("oldest_program")?);
+        let (name, checksum): (String, String) = (row.get("name")?, row.get("checksum")?);
+        let ours = MIGRATIONS.iter().find(|migration| migration.number == report.applied);
+        if ours.is_some_and(|ours| ours.checksum(dialect) != checksum) {
+            report.foreign = Some(format!(
+                "the database has another migration {:04}_{name} than this program: use the Jeton that made it, or set \
+                 JETON_DATABASE_URL to a new, empty database",
+                report.applied
+            ));
+        }
     }
     Ok(report)
+}
+
+async fn has_table(transaction: &mut Transaction, name: &str) -> Result<bool> {
+    let sql = match transaction.dialect() {
+        Dialect::Postgres => "SELECT 1 AS one WHERE to_regclass($1) IS NOT NULL",
+        Dialect::Sqlite => "SELECT 1 AS one FROM sqlite_master WHERE name = $1",
+    };
+    Ok(transaction.query_one(sql, values![name]).await?.is_some())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod nodes;
 mod row;
 mod sessions;
 mod settings;
+mod subjects;
 mod users;
 
 pub use audit::{AuditFilter, AuditRecord, Audited};
@@ -31,6 +32,7 @@ pub use log::{Covered, LogEntry, LogEvent, LogPage};
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
 pub use sessions::{Begun, NewSession, Rotation, SessionFilter, SessionRecord};
+pub use subjects::SubHolder;
 pub use users::LoginRecord;
 
 use std::time::Duration;
@@ -59,6 +61,9 @@ pub enum StoreError {
     /// What was to be created exists already.
     #[error("it exists already")]
     Exists,
+    /// The `sub` or `client_id` of what was to be created is held by a user or a client.
+    #[error("it is the sub of a user or a client_id already")]
+    SubTaken(SubHolder),
 }
 
 /// The result of a store method.

@@ -14,6 +14,8 @@ pub struct NodeRecord {
     pub id: Uuid,
     /// Its name for people: host and process.
     pub name: String,
+    /// The version of its program.
+    pub version: String,
     /// The log number up to which it has applied everything.
     pub applied: SequenceNumber,
     /// When it applied that number.
@@ -31,13 +33,21 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn node_heartbeat(&self, node: &NodeRecord) -> Result<()> {
-        let sql = "INSERT INTO nodes (id, name, applied, applied_at, heartbeat_at, max_staleness) \
-                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, \
+        let sql = "INSERT INTO nodes (id, name, version, applied, applied_at, heartbeat_at, max_staleness) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, \
                    applied_at = excluded.applied_at, heartbeat_at = excluded.heartbeat_at, \
                    max_staleness = excluded.max_staleness \
                    WHERE excluded.heartbeat_at >= nodes.heartbeat_at \
                    OR excluded.heartbeat_at < nodes.heartbeat_at - 60000";
-        let values = values![node.id, &node.name, node.applied, node.applied_at, node.heartbeat_at, node.max_staleness];
+        let values = values![
+            node.id,
+            &node.name,
+            &node.version,
+            node.applied,
+            node.applied_at,
+            node.heartbeat_at,
+            node.max_staleness
+        ];
         self.for_nodes.write(sql, values).await.map(drop)
     }
 
@@ -54,13 +64,14 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn node_list(&self) -> Result<Vec<NodeRecord>> {
-        let sql = "SELECT id, name, applied, applied_at, heartbeat_at, max_staleness FROM nodes ORDER BY id";
+        let sql = "SELECT id, name, version, applied, applied_at, heartbeat_at, max_staleness FROM nodes ORDER BY id";
         let rows = self.database.query(sql, vec![]).await?;
         rows.iter()
             .map(|row| {
                 Ok(NodeRecord {
                     id: row.get("id")?,
                     name: row.get("name")?,
+                    version: row.get("version")?,
                     applied: row.get("applied")?,
                     applied_at: row.moment("applied_at")?,
                     heartbeat_at: row.moment("heartbeat_at")?,

@@ -86,17 +86,17 @@ macro_rules! held_session {
     ($from:literal, $rest:literal) => {
         concat!(
             "SELECT s.id, s.user_id AS session_user_id, s.client_id, s.scope, s.audiences, s.nonce_hash, s.generation, \
-             s.retries, s.log, s.created_at, s.last_refreshed_at, s.idle_expires_at, s.expires_at, \
-             u.id AS user_id, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, \
+             s.retries, s.sequence, s.created_at, s.last_refreshed_at, s.idle_expires_at, s.expires_at, \
+             s.sub AS session_sub, u.id AS user_id, u.sub AS user_sub, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, \
              u.enabled AS user_enabled, u.created_at AS user_created_at, u.version AS user_version, \
              r.number AS revoked_by, r.cause AS revoked_because \
              FROM ",
             $from,
-            " s LEFT JOIN users u ON u.id = s.user_id LEFT JOIN log r ON r.number = COALESCE(\
-             (SELECT min(number) FROM log WHERE target_id = s.id AND kind = 'session'), \
-             (SELECT min(number) FROM log WHERE target_id = s.user_id AND kind = 'user' AND number > s.log), \
-             (SELECT min(number) FROM log WHERE target_name = s.client_id AND kind = 'client' AND number > s.log), \
-             (SELECT min(number) FROM log WHERE kind = 'all' AND number > s.log)) ",
+            " s LEFT JOIN users u ON u.id = s.user_id LEFT JOIN changes r ON r.number = COALESCE(\
+             (SELECT min(number) FROM changes WHERE target_id = s.id AND kind = 'session'), \
+             (SELECT min(number) FROM changes WHERE target_name = s.sub AND kind = 'user' AND number > s.sequence), \
+             (SELECT min(number) FROM changes WHERE target_name = s.client_id AND kind = 'client' AND number > s.sequence), \
+             (SELECT min(number) FROM changes WHERE kind = 'all' AND number > s.sequence)) ",
             $rest
         )
     };
@@ -107,13 +107,14 @@ fn session(row: &Row) -> Result<Session> {
     Ok(Session {
         id: row.get("id")?,
         user_id: row.get("session_user_id")?,
+        sub: row.get("session_sub")?,
         client_id: row.get("client_id")?,
         scope: Scope::parse(&scope).map_err(|error| unreadable("scope", &error))?,
         audiences: row.json("audiences")?,
         nonce_hash: row.hash("nonce_hash")?,
         generation: row.get("generation")?,
         retries: row.get("retries")?,
-        log: row.get("log")?,
+        log: row.get("sequence")?,
         created_at: row.moment("created_at")?,
         last_refreshed_at: row.moment("last_refreshed_at")?,
         idle_expires_at: row.moment("idle_expires_at")?,
@@ -247,11 +248,11 @@ impl Store {
             let lock = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
             transaction.query(lock, values![session.user_id]).await?;
         }
-        let insert = "INSERT INTO sessions (id, user_id, client_id, scope, audiences, nonce_hash, generation, retries, \
-                      log, created_at, last_refreshed_at, idle_expires_at, expires_at, ended) \
-                      SELECT $1, u.id, c.client_id, $2, $3, $4, $5, $6, h.number, $7, $8, $9, $10, $11 \
-                      FROM users u, clients c, log_head h WHERE u.id = $12 AND u.version = $13 AND c.client_id = $14 \
-                      AND c.version = $15 AND h.id = 1 RETURNING log";
+        let insert = "INSERT INTO sessions (id, user_id, sub, client_id, scope, audiences, nonce_hash, generation, \
+                      retries, sequence, created_at, last_refreshed_at, idle_expires_at, expires_at, ended) \
+                      SELECT $1, u.id, u.sub, c.client_id, $2, $3, $4, $5, $6, h.number, $7, $8, $9, $10, $11 \
+                      FROM users u, clients c, change_head h WHERE u.id = $12 AND u.version = $13 AND c.client_id = $14 \
+                      AND c.version = $15 AND h.id = 1 RETURNING sequence";
         let values = values![
             session.id,
             session.scope.to_string(),
@@ -288,7 +289,7 @@ impl Store {
             };
             transaction.revoke(&revocation, audited).await?;
         }
-        let begun = Begun { log: row.get("log")?, superseded: surplus.len() };
+        let begun = Begun { log: row.get("sequence")?, superseded: surplus.len() };
         transaction.commit().await?;
         Ok(Some(begun))
     }

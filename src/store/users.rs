@@ -10,12 +10,13 @@ use crate::protocol::user::{User, username_key};
 use crate::store::guesses::account_digest;
 use crate::store::log::Notice;
 use crate::store::row::{Row, to_json, unreadable, values};
-use crate::store::{Audited, Page, Result, Store};
+use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
 
 pub(crate) fn user(row: &Row) -> Result<User> {
     let scope: Option<String> = row.get("user_scope")?;
     Ok(User {
         id: row.get("user_id")?,
+        sub: row.get("user_sub")?,
         username: row.get("username")?,
         password_hash: row.get("password_hash")?,
         scope: scope.map(|text| Scope::parse(&text).map_err(|error| unreadable("scope", &error))).transpose()?,
@@ -45,13 +46,13 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn login_find(&self, username: &str, network: Network) -> Result<LoginRecord> {
-        let sql = "SELECT u.id AS user_id, username, password_hash, scope AS user_scope, claims AS user_claims, \
+        let sql = "SELECT u.id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, u.created_at AS user_created_at, version AS user_version, \
                    h.number AS head, g.failures AS failures, g.last_at AS failed_at, k.network AS known \
-                   FROM log_head h LEFT JOIN users u ON u.username_key = $1 LEFT JOIN guesses g ON g.account = $2 \
+                   FROM change_head h LEFT JOIN users u ON u.username_key = $1 LEFT JOIN login_failures g ON g.account = $2 \
                    LEFT JOIN known_networks k ON k.user_id = u.id AND k.network = $3 WHERE h.id = 1";
         let values = values![username_key(username), account_digest(username), network.to_string()];
-        let missing = || unreadable("head", &"the table log_head is empty");
+        let missing = || unreadable("head", &"the table change_head is empty");
         let row = self.database.query_one(sql, values).await?.ok_or_else(missing)?;
         let found: Option<Uuid> = row.get("user_id")?;
         let (failures, failed_at): (Option<i64>, Option<i64>) = (row.get("failures")?, row.get("failed_at")?);
@@ -71,7 +72,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn user_named(&self, username: &str) -> Result<Option<User>> {
-        let sql = "SELECT id AS user_id, username, password_hash, scope AS user_scope, claims AS user_claims, \
+        let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
                    FROM users WHERE username_key = $1";
         self.database.query_one(sql, values![username_key(username)]).await?.map(|row| user(&row)).transpose()
@@ -82,10 +83,18 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn user_find(&self, id: Uuid) -> Result<Option<User>> {
-        let sql = "SELECT id AS user_id, username, password_hash, scope AS user_scope, claims AS user_claims, \
+        let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
                    FROM users WHERE id = $1";
         self.database.query_one(sql, values![id]).await?.map(|row| user(&row)).transpose()
+    }
+
+    /// The user of this `sub`.
+    pub async fn user_with_sub(&self, sub: &str) -> Result<Option<User>> {
+        let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, \
+                   claims AS user_claims, enabled AS user_enabled, created_at AS user_created_at, \
+                   version AS user_version FROM users WHERE sub = $1";
+        self.database.query_one(sql, values![sub]).await?.map(|row| user(&row)).transpose()
     }
 
     /// Users by id, oldest first; the key of a page is the id.
@@ -93,7 +102,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn user_list(&self, username: Option<&str>, page: &Page) -> Result<Vec<User>> {
-        let sql = "SELECT id AS user_id, username, password_hash, scope AS user_scope, claims AS user_claims, \
+        let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
                    FROM users WHERE ($1 IS NULL OR username_key = $1) AND ($2 IS NULL OR id > $2) ORDER BY id LIMIT $3";
         let after = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok());
@@ -104,13 +113,18 @@ impl Store {
     /// Creates a user.
     ///
     /// # Errors
-    /// [`Exists`](crate::store::StoreError::Exists) when the name is taken; or the database cannot be reached.
+    /// [`StoreError::Exists`] when the name is taken, [`StoreError::SubTaken`] when the `sub` is.
     pub async fn user_create(&self, user: &User, audited: &Audited) -> Result<()> {
         let mut transaction = self.database.begin().await?;
-        let sql = "INSERT INTO users (id, username, username_key, password_hash, scope, claims, enabled, version, \
-                   created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        if let Some(holder) = transaction.sub_take(&user.sub, SubHolder::User).await? {
+            transaction.roll_back().await?;
+            return Err(StoreError::SubTaken(holder));
+        }
+        let sql = "INSERT INTO users (id, sub, username, username_key, password_hash, scope, claims, enabled, version, \
+                   created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         let values = values![
             user.id,
+            &user.sub,
             &user.username,
             username_key(&user.username),
             user.password_hash.clone(),
@@ -157,7 +171,7 @@ impl Store {
         transaction.audit(audited, action, format!("user {}", user.id), None).await?;
         match revocation {
             Some(revocation) => transaction.revoke(revocation, audited).await?,
-            None => transaction.notify(Notice::User(user.id), audited).await?,
+            None => transaction.notify(Notice::User(&user.sub), audited).await?,
         };
         transaction.commit().await?;
         Ok(true)
@@ -169,10 +183,12 @@ impl Store {
     /// When the database cannot be reached.
     pub async fn user_delete(&self, id: Uuid, revocation: &NewRevocation, audited: &Audited) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
-        if transaction.query_one("DELETE FROM users WHERE id = $1 RETURNING id", values![id]).await?.is_none() {
+        let delete = "DELETE FROM users WHERE id = $1 RETURNING sub";
+        let Some(row) = transaction.query_one(delete, values![id]).await? else {
             transaction.roll_back().await?;
             return Ok(false);
-        }
+        };
+        transaction.sub_free(&row.get::<String>("sub")?).await?;
         transaction.audit(audited, "user.delete", format!("user {id}"), None).await?;
         transaction.revoke(revocation, audited).await?;
         transaction.commit().await?;

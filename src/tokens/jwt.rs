@@ -1,19 +1,17 @@
-//! Access tokens as JWTs (RFC 9068, RFC 8725).
+//! Access tokens as JWTs (RFC 9068).
 
-use std::collections::HashSet;
-use std::sync::LazyLock;
+use serde::Deserialize;
 
-use jsonwebtoken::Validation;
-use serde_json::Value;
-
-use crate::crypto::{base64url, from_base64url};
-use crate::jose::signing::SigningAlgorithm;
-use crate::keys::keyring::ReadySigningKey;
+use crate::crypto::from_base64url;
+use crate::jose::algorithm::SigningAlgorithm;
+use crate::jose::jws;
+use crate::keys::keyring::{ACCESS_TOKEN_TYPE, ReadySigningKey};
 use crate::protocol::claims::AccessClaims;
 use crate::tokens::context::TokenContext;
-use crate::tokens::verify::VerifyError;
+use crate::tokens::error::VerifyError;
 
-/// Longer than any token of this server can be (scope, audiences and claims are bounded): nothing longer is looked at.
+/// The most bytes that any token of this server has, since scope, audiences and claims are bounded. Longer texts are refused
+/// unread.
 pub const LONGEST: usize = 20 * 1024;
 
 /// Signs the claims.
@@ -21,67 +19,48 @@ pub const LONGEST: usize = 20 * 1024;
 /// # Panics
 /// Never: claims are always JSON.
 pub fn write(claims: &AccessClaims, key: &ReadySigningKey) -> String {
-    let payload = serde_json::to_vec(claims).expect("claims are JSON");
-    let mut token = String::with_capacity(key.header_segment.len() + payload.len() * 4 / 3 + 400);
-    token.push_str(&key.header_segment);
-    token.push('.');
-    token.push_str(&base64url(payload));
-    let signature = key.key.sign(token.as_bytes());
-    token.push('.');
-    token.push_str(&base64url(signature));
-    token
+    jws::sign(&key.header_segment, claims, &key.key)
 }
 
-/// Verifies the signature and reads the claims, whatever issuer they name. The header must be, byte for byte, the one that a
-/// key of this server writes: no other `typ`, no `crit`, no key from the token itself (RFC 8725 §3.1, §3.10, §3.11). Time,
-/// audience and revocation are judged elsewhere.
+/// Verifies the signature and reads the claims, whatever issuer they name. The header must be, byte for byte, one that a key
+/// of this server writes. Time, audience and revocation are judged elsewhere.
 ///
 /// # Errors
-/// When it is none of this server's tokens.
+/// Whether the token could still be ours.
 pub fn read(token: &str, origin: TokenContext<'_>) -> Result<AccessClaims, VerifyError> {
     let (header_segment, _) = token.split_once('.').ok_or(VerifyError::NotOurs)?;
     let Some(key) = origin.ring.signing_key_of(header_segment) else {
         return Err(if may_be_of_a_new_key(token, origin) { VerifyError::UnknownKey } else { VerifyError::NotOurs });
     };
-    let verified = jsonwebtoken::decode::<AccessClaims>(token, &key.decoding, rules(key.algorithm));
-    verified.map(|verified| verified.claims).map_err(|_| VerifyError::NotOurs)
+    let verified = jws::verify(token, &[ACCESS_TOKEN_TYPE], &key.verification);
+    verified.map(|(_, claims)| claims).map_err(|_| VerifyError::NotOurs)
 }
 
-/// What the library checks: the signature with exactly this algorithm, nothing else.
-fn rules(algorithm: SigningAlgorithm) -> &'static Validation {
-    static RULES: LazyLock<[Validation; 3]> = LazyLock::new(|| {
-        SigningAlgorithm::ALL.map(|algorithm| {
-            let mut rules = Validation::new(algorithm.for_verification());
-            rules.required_spec_claims = HashSet::new();
-            rules.validate_exp = false;
-            rules.validate_aud = false;
-            rules
-        })
-    });
-    &RULES[SigningAlgorithm::ALL.iter().position(|known| *known == algorithm).unwrap_or_default()]
-}
-
-/// Whether a token whose header no known key writes could be of this server all the same: a key is named that was never
-/// held, with an algorithm of ours, for this issuer.
+/// Whether another node may have signed this token with a key that this node has not seen yet: it names our issuer, an
+/// algorithm of ours, and a key that was never deleted.
 fn may_be_of_a_new_key(token: &str, origin: TokenContext<'_>) -> bool {
-    let mut segments = token.split('.');
-    let mut object = || serde_json::from_slice::<Value>(&from_base64url(segments.next()?)?).ok();
-    let (Some(header), Some(claims)) = (object(), object()) else { return false };
-    let text = |value: &'_ Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-    let is_allowed = |name: String| SigningAlgorithm::ALL.iter().any(|algorithm| algorithm.name() == name);
-    text(&claims, "iss").is_some_and(|issuer| issuer == origin.issuer)
-        && text(&header, "alg").is_some_and(is_allowed)
-        && text(&header, "kid")
-            .is_some_and(|kid| origin.ring.signing_key(&kid).is_none() && origin.ring.retired(&kid).is_none())
+    #[derive(Deserialize)]
+    struct Claims {
+        iss: String,
+    }
+    let Ok(jws::Header { alg, kid: Some(kid), .. }) = jws::header(token) else { return false };
+    let payload = token.split('.').nth(1).and_then(from_base64url).unwrap_or_default();
+    serde_json::from_slice(&payload).is_ok_and(|Claims { iss }| iss == origin.issuer)
+        && alg.parse::<SigningAlgorithm>().is_ok()
+        && origin.ring.signing_key(&kid).is_none()
+        && origin.ring.retired(&kid).is_none()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
     use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
+    use crate::crypto::base64url;
     use crate::keys::keyring::{KeyRecord, KeyRing, KeyUse};
     use crate::keys::master::MasterKey;
     use crate::protocol::time::Timestamp;

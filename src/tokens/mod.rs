@@ -1,7 +1,8 @@
-//! The formats of tokens, and the proof that a text is one of them.
+//! The formats of tokens, and the proof that a text is one of ours.
 
 pub mod context;
 pub mod environment;
+pub mod error;
 pub mod jwt;
 pub mod opaque;
 pub mod refresh;

@@ -10,7 +10,7 @@ use crate::keys::keyring::{KeyRing, ReadyTokenKey};
 use crate::keys::token_key::{KEY_ID_LENGTH, KeyId};
 use crate::protocol::claims::AccessClaims;
 use crate::tokens::environment::{ACCESS_TOKEN_PREFIX, Environment};
-use crate::tokens::verify::VerifyError;
+use crate::tokens::error::VerifyError;
 
 const VERSION: u8 = 1;
 const NONCE_LENGTH: usize = 12;
@@ -73,7 +73,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::jose::signing::SigningAlgorithm;
+    use crate::jose::algorithm::SigningAlgorithm;
     use crate::keys::keyring::{KeyRecord, KeyUse};
     use crate::keys::master::MasterKey;
     use crate::protocol::time::Timestamp;

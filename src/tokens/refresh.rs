@@ -13,7 +13,7 @@ use crate::crypto::{base64url, from_base64url, sha256};
 use crate::keys::keyring::{KeyRing, ReadyTokenKey};
 use crate::keys::token_key::{KEY_ID_LENGTH, KeyId};
 use crate::tokens::environment::{Environment, REFRESH_TOKEN_PREFIX};
-use crate::tokens::verify::VerifyError;
+use crate::tokens::error::VerifyError;
 
 const VERSION: u8 = 1;
 const NONCE_LENGTH: usize = 16;
@@ -102,7 +102,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::jose::signing::SigningAlgorithm;
+    use crate::jose::algorithm::SigningAlgorithm;
     use crate::keys::keyring::{KeyRecord, KeyUse};
     use crate::keys::master::MasterKey;
     use crate::protocol::time::Timestamp;

@@ -1,44 +1,26 @@
-//! Whether a presented text is a token of this server, proved by the keys. Why it is none is told by the diagnosis.
+//! Proves with the keys that a presented text is a token of this server. The diagnosis says why a text is not.
 
-use crate::keys::keyring::KeyRing;
 use crate::protocol::claims::AccessClaims;
 use crate::tokens::context::TokenContext;
 use crate::tokens::environment::{ACCESS_TOKEN_PREFIX, REFRESH_TOKEN_PREFIX, split};
-use crate::tokens::jwt;
-use crate::tokens::opaque;
 use crate::tokens::refresh::RefreshToken;
+use crate::tokens::{jwt, opaque};
+
+pub use crate::tokens::error::VerifyError;
 
 /// An authentic token of this server.
 #[derive(Debug, PartialEq)]
 pub enum Verified {
-    /// An access token of either form.
+    /// An access token, JWT or opaque.
     Access(Box<AccessClaims>),
     /// A refresh token.
     Refresh(RefreshToken),
 }
 
-/// A text that is no token of this server, as far as it matters for what is done next.
-#[derive(Debug, PartialEq)]
-pub enum VerifyError {
-    /// It names a key that is not known here: perhaps another node has just made it.
-    UnknownKey,
-    /// A key of this server made it, for another issuer.
-    OtherIssuer(Box<AccessClaims>),
-    /// Nothing that another look at the keys could change.
-    NotOurs,
-}
-
-impl VerifyError {
-    /// The text names a key that is not in the ring.
-    pub(crate) fn without_key(ring: &KeyRing, kid: &str) -> Self {
-        if ring.retired(kid).is_some() { Self::NotOurs } else { Self::UnknownKey }
-    }
-}
-
-/// Reads a presented text and proves it against the keys, with one key operation. Nothing is said of expiry or revocation.
+/// Reads a presented text and proves it with at most one key operation. Expiry and revocation are judged elsewhere.
 ///
 /// # Errors
-/// When it is none of this server's tokens.
+/// Whether the text could still be a token of this server.
 pub fn verify(token: &str, origin: TokenContext<'_>) -> Result<Verified, VerifyError> {
     if token.len() > jwt::LONGEST {
         return Err(VerifyError::NotOurs);

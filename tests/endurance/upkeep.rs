@@ -94,7 +94,7 @@ impl Desk {
             Self::Sqlite(_) => (self.now(), "zeroblob(16)"),
             Self::Postgres(_) => (self.now(), "'00000000-0000-0000-0000-000000000000'"),
         };
-        self.run(&format!("UPDATE upkeep SET holder = {id}, free_at = {now} + 50000 WHERE id = 1")).await;
+        self.run(&format!("UPDATE cleanup SET node = {id}, free_at = {now} + 50000 WHERE id = 1")).await;
     }
 
     /// Inserts rows that are over, marked as such, and a living row beside each [`LIVING`] of them.
@@ -125,8 +125,8 @@ impl Desk {
                 |which: &str| format!("CASE WHEN {kept} THEN {then} WHEN i % 4 {which} THEN {over} ELSE {then} END");
             let (absolute, idle) = (end("= 0"), end("IN (1, 2)"));
             format!(
-                "INSERT INTO sessions (id, user_id, client_id, scope, audiences, nonce_hash, generation, retries, log, \
-                 created_at, last_refreshed_at, idle_expires_at, expires_at, ended) SELECT {id}, {id}, 'nobody', '{mark}', \
+                "INSERT INTO sessions (id, user_id, sub, client_id, scope, audiences, nonce_hash, generation, retries, \
+                 sequence, created_at, last_refreshed_at, idle_expires_at, expires_at, ended) SELECT {id}, {id}, 'nobody', 'nobody', '{mark}', \
                  '[]', {bytes}, 1, 0, 0, 0, 0, {idle}, {absolute}, CASE WHEN {kept} THEN {lie} ELSE i % 4 = 3 END FROM {}",
                 from(count)
             )
@@ -141,7 +141,7 @@ impl Desk {
                      ends: i64,
                      target: &str| {
             format!(
-                "INSERT INTO log (id, number, kind, target_id, cause, actor, created_at, covers_until, expires_at) \
+                "INSERT INTO changes (id, number, kind, target_id, cause, actor, created_at, covers_until, expires_at) \
                  SELECT {id}, {numbers} + i, '{kind}', {target}, 'session_revoked', '{mark}', {now} - {}, {now} + {covers}, \
                  {now} + {ends} FROM {}",
                 41 * day,
@@ -157,14 +157,14 @@ impl Desk {
         };
         let trigger = match self {
             Self::Sqlite(connection) => {
-                let sql = "SELECT sql FROM sqlite_master WHERE name = 'log_number'";
+                let sql = "SELECT sql FROM sqlite_master WHERE name = 'changes_number'";
                 let trigger: String = sqlx::query_scalar(sql).fetch_one(&mut *connection).await.unwrap();
-                self.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; DROP TRIGGER log_number").await;
+                self.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; DROP TRIGGER changes_number").await;
                 trigger
             }
             Self::Postgres(_) => {
-                self.run("SET synchronous_commit = off; ALTER TABLE log DISABLE TRIGGER log_number").await;
-                "ALTER TABLE log ENABLE TRIGGER log_number".to_owned()
+                self.run("SET synchronous_commit = off; ALTER TABLE changes DISABLE TRIGGER changes_number").await;
+                "ALTER TABLE changes ENABLE TRIGGER changes_number".to_owned()
             }
         };
         let of_session = id(1)
@@ -201,7 +201,7 @@ impl Desk {
     async fn marked(&mut self, mark: &str) -> [u64; 3] {
         let mut counts = [0; 3];
         for (count, (table, column)) in
-            counts.iter_mut().zip([("sessions", "scope"), ("log", "actor"), ("audit", "actor")])
+            counts.iter_mut().zip([("sessions", "scope"), ("changes", "actor"), ("audit", "actor")])
         {
             *count = self.number(&format!("SELECT count(*) FROM {table} WHERE {column} = '{mark}'")).await;
         }
@@ -255,7 +255,7 @@ async fn sweep(run: &mut Run, store: Backend, rows: u64) {
     }
     assert_eq!(sum(&before), 0, "nobody has swept before its turn");
     // The turn is free from now on.
-    desk.run("UPDATE upkeep SET holder = NULL, free_at = 0 WHERE id = 1").await;
+    desk.run("UPDATE cleanup SET node = NULL, free_at = 0 WHERE id = 1").await;
     load.enter(WITH);
     let (mut begun, mut looked, mut moved, mut told) = (None, Instant::now(), Instant::now(), Instant::now());
     let journal = place.path("jeton.db-wal");

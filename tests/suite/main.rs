@@ -29,4 +29,5 @@ mod serving;
 mod sessions;
 mod store_contract;
 mod structure;
+mod subjects;
 mod verify;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jeton::jose::signing::SigningAlgorithm;
+use jeton::jose::algorithm::SigningAlgorithm;
+use jeton::jose::signing::SigningKey;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -313,7 +314,7 @@ fn forged(good: &str, change: impl Fn(&mut Value, &mut Value)) -> String {
     let (mut header, mut claims) = (jwt_part(good, 0), jwt_part(good, 1));
     change(&mut header, &mut claims);
     let algorithm = SigningAlgorithm::Es256;
-    let key = jeton::jose::signing::SigningKey::parse(algorithm, &algorithm.generate()).unwrap();
+    let key = SigningKey::parse(algorithm, &SigningKey::generate(algorithm)).unwrap();
     let input = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
     let signature = URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes()));
     format!("{input}.{signature}")

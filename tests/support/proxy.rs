@@ -148,7 +148,7 @@ async fn connect(near: TcpStream, state: Arc<State>) {
     let back = pass(from_far, to_near, &state, true, |piece| {
         let lost = *state.line.borrow() == Line::WithoutNotifications
             && listens.load(Ordering::Relaxed)
-            && has(piece, b"jeton_log");
+            && has(piece, b"jeton_changes");
         state.swallowed.fetch_add(usize::from(lost), Ordering::Relaxed);
         !lost
     });

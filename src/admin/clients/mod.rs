@@ -16,7 +16,7 @@ use crate::protocol::cause::Cause;
 use crate::protocol::client::{AuthMethod, Client, ClientSettings, check_client_id};
 use crate::protocol::revocation::Target;
 use crate::protocol::time::Timestamp;
-use crate::store::StoreError;
+use crate::store::{StoreError, SubHolder};
 
 /// A client as it is shown.
 #[derive(Clone, Debug, Serialize)]
@@ -71,8 +71,11 @@ impl Administration {
         let secrets = digest.map(|digest| self.new_secret(digest)).into_iter().collect();
         let client = Client { client_id, settings, secrets, created_at: self.clock.now(), version: 1 };
         match self.store.client_create(&client, &actor.audited).await {
-            Err(StoreError::Exists) => {
+            Err(StoreError::SubTaken(SubHolder::Client)) => {
                 Err(AdminError::Conflict(format!("there is a client {} already", client.client_id)))
+            }
+            Err(StoreError::SubTaken(SubHolder::User)) => {
+                Err(AdminError::Conflict(format!("the client_id {} is the sub of a user", client.client_id)))
             }
             Err(error) => Err(error.into()),
             Ok(()) => Ok(ClientView { client_secret, ..client.into() }),

@@ -13,6 +13,8 @@ use crate::protocol::scope::Scope;
 pub struct NewUser {
     /// The name.
     pub username: String,
+    /// The `sub` of the user's tokens, for one who keeps it from elsewhere; the id if absent. It never changes.
+    pub sub: Option<String>,
     /// The password; without one the user cannot log in.
     pub password: Option<SecretString>,
     /// The scopes that the user may be granted; if absent, whatever the client may.

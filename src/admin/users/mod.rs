@@ -14,15 +14,18 @@ use crate::protocol::cause::Cause;
 use crate::protocol::claims::{self, ExtraClaims};
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::scope::Scope;
+use crate::protocol::subject::check_sub;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::{User, check_username, is_credential};
-use crate::store::StoreError;
+use crate::store::{StoreError, SubHolder};
 
 /// A user as it is shown: never with its password.
 #[derive(Clone, Debug, Serialize)]
 pub struct UserView {
-    /// The id, the `sub` of its tokens.
+    /// The id.
     pub id: Uuid,
+    /// The `sub` of its tokens.
+    pub sub: String,
     /// The name as it was written.
     pub username: String,
     /// The scopes that it may be granted; if absent, whatever the client may.
@@ -40,6 +43,7 @@ impl From<User> for UserView {
     fn from(user: User) -> Self {
         Self {
             id: user.id,
+            sub: user.sub,
             username: user.username,
             scope: user.scope,
             claims: user.claims,
@@ -56,8 +60,10 @@ impl Administration {
             Some(password) => Some(self.hash_password(password).await?),
             None => None,
         };
+        let id = Uuid::now_v7();
         let user = User {
-            id: Uuid::now_v7(),
+            id,
+            sub: new.sub.unwrap_or_else(|| id.to_string()),
             username: new.username,
             password_hash,
             scope: new.scope,
@@ -98,7 +104,7 @@ impl Administration {
         patch.claims.merge_into(&mut user.claims);
         patch.enabled.apply(&mut user.enabled, true);
         check(&user)?;
-        let target = Target::User(user.id);
+        let target = Target::User(user.sub.clone());
         let (action, revocation) = match (was_enabled, user.enabled) {
             (true, false) => ("user.disable", Some(self.revocation(target, Cause::UserDisabled, None))),
             (was, is) => {
@@ -122,7 +128,7 @@ impl Administration {
     /// Deletes a user and revokes what was issued to it.
     pub async fn user_delete(&self, id_or_name: &str, actor: &Actor) -> Result<()> {
         let user = self.find_user(id_or_name).await?;
-        let revocation = self.revocation(Target::User(user.id), Cause::UserDeleted, None);
+        let revocation = self.revocation(Target::User(user.sub.clone()), Cause::UserDeleted, None);
         if self.store.user_delete(user.id, &revocation, &actor.audited).await? {
             Ok(())
         } else {
@@ -151,7 +157,7 @@ impl Administration {
     }
 
     fn password_revocation(&self, user: &User) -> NewRevocation {
-        self.revocation(Target::User(user.id), Cause::UserRevoked, "the password was changed".to_owned())
+        self.revocation(Target::User(user.sub.clone()), Cause::UserRevoked, "the password was changed".to_owned())
     }
 }
 
@@ -166,12 +172,19 @@ fn answer(written: crate::store::Result<bool>, user: User) -> Result<UserView> {
 fn taken(error: StoreError, user: &User) -> AdminError {
     match error {
         StoreError::Exists => AdminError::Conflict(format!("there is a user {:?} already", user.username)),
+        StoreError::SubTaken(SubHolder::User) => {
+            AdminError::Conflict(format!("there is a user with the sub {:?} already", user.sub))
+        }
+        StoreError::SubTaken(SubHolder::Client) => {
+            AdminError::Conflict(format!("the sub {:?} is the client_id of a client", user.sub))
+        }
         StoreError::Unavailable(_) => error.into(),
     }
 }
 
 fn check(user: &User) -> Result<()> {
     check_username(&user.username).map_err(AdminError::Invalid)?;
+    check_sub(&user.sub).map_err(AdminError::Invalid)?;
     if user.scope.as_ref().is_some_and(Scope::has_reserved) {
         return Err(AdminError::Invalid("scope: the jeton: scopes are never granted to users".into()));
     }

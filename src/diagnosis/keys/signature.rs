@@ -6,7 +6,7 @@ use crate::diagnosis::bytes::shape::{self, Prefixed, Shape};
 use crate::diagnosis::bytes::unverified::UnverifiedJwt;
 use crate::diagnosis::finding::Finding;
 use crate::diagnosis::report::Diagnosis;
-use crate::jose::signing::SigningAlgorithm;
+use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::token_key::KEY_ID_LENGTH;
 use crate::protocol::cause::Cause;
 use crate::tokens::context::TokenContext;
@@ -47,7 +47,7 @@ pub(in crate::diagnosis) fn examine(
 
 fn algorithm(jwt: &UnverifiedJwt, context: TokenContext<'_>) -> Option<Finding> {
     let named = jwt.algorithm();
-    if !SigningAlgorithm::ALL.iter().any(|known| Some(known.name()) == named) {
+    if !SigningAlgorithm::OWN.iter().any(|known| Some(known.name()) == named) {
         let detail = match named {
             Some(name) => {
                 format!("Its header names the algorithm {}, which this server never accepts.", printable(name))

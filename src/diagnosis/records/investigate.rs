@@ -53,9 +53,9 @@ async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
         }
     }
     let Some(Verified::Access(claims)) = &diagnosis.authentic else { return Ok(()) };
-    let (user, session, client_id) = (claims.user(), claims.sid, claims.client_id.clone());
+    let (user, session, client_id) = (claims.subject().user().map(str::to_owned), claims.sid, claims.client_id.clone());
     let user_is_back = match user.filter(|_| diagnosis.has(Cause::UserDisabled)) {
-        Some(id) => app.store.user_find(id).await?.is_some_and(|user| user.enabled),
+        Some(sub) => app.store.user_with_sub(&sub).await?.is_some_and(|user| user.enabled),
         None => false,
     };
     let client_is_back = diagnosis.has(Cause::ClientDisabled)

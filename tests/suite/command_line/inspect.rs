@@ -40,7 +40,8 @@ on_both_stores!(a_database_without_a_schema_or_with_too_new_a_one_is_named, asyn
     place.run(&["client", "list"]).ok();
     let store = jeton::store::Store::connect(&address.parse().unwrap()).await.unwrap();
     let number = store.schema().await.unwrap().known + 1;
-    let sql = format!("INSERT INTO schema_migrations (number, name, oldest_program) VALUES ({number}, 'x', '99.1.0')");
+    let sql =
+        format!("INSERT INTO migrations (number, name, checksum, oldest_program) VALUES ({number}, 'x', '', '99.1.0')");
     crate::store_contract::execute(&address, &sql).await;
     for arguments in [&["client", "list"][..], &["migrate"]] {
         place.run(arguments).refused(&["99.1.0", "install the newer version"]);

@@ -16,8 +16,8 @@ on_both_stores!(a_newer_schema_that_says_so_is_worked_on, async |backend| {
     let place = Place::new(backend).await;
     let address = &place.environment["JETON_DATABASE_URL"];
     let add = async |number: i64, oldest_program: &str| {
-        let row = format!("({number}, 'tomorrow', '{oldest_program}')");
-        let sql = format!("INSERT INTO schema_migrations (number, name, oldest_program) VALUES {row}");
+        let row = format!("({number}, 'tomorrow', '', '{oldest_program}')");
+        let sql = format!("INSERT INTO migrations (number, name, checksum, oldest_program) VALUES {row}");
         crate::store_contract::execute(address, &sql).await;
     };
     let known = jeton::store::Store::connect(&address.parse().unwrap()).await.unwrap().schema().await.unwrap().known;

@@ -3,7 +3,8 @@
 use aws_lc_rs::signature;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jeton::jose::signing::{SigningAlgorithm, SigningKey};
+use jeton::jose::algorithm::SigningAlgorithm;
+use jeton::jose::signing::SigningKey;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
@@ -376,11 +377,12 @@ fn the_forger_knows_his_trade() {
             SigningAlgorithm::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
             SigningAlgorithm::EdDsa => &signature::ED25519,
             SigningAlgorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+            SigningAlgorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
         };
         let public = signature::UnparsedPublicKey::new(method, spki(&jwk));
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         assert!(public.verify(input.as_bytes(), &signature).is_ok(), "{algorithm}: the DER is right");
-        let server = SigningKey::parse(*algorithm, &algorithm.generate()).unwrap();
+        let server = SigningKey::parse(*algorithm, &SigningKey::generate(*algorithm)).unwrap();
         let published = serde_json::to_value(server.public_jwk("own")).unwrap();
         let good = sign(&server, &header, &claims);
         assert!(verify(&good, &published).is_ok(), "{algorithm}");

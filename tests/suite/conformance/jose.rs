@@ -5,14 +5,16 @@ use std::sync::LazyLock;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jeton::jose::signing::{SigningAlgorithm, SigningKey};
+use jeton::jose::algorithm::SigningAlgorithm;
+use jeton::jose::signing::SigningKey;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::Value;
 
 /// The forger's own keys, one of each kind.
 pub(crate) static OWN_KEYS: LazyLock<[(SigningAlgorithm, SigningKey); 3]> = LazyLock::new(|| {
-    SigningAlgorithm::ALL.map(|algorithm| (algorithm, SigningKey::parse(algorithm, &algorithm.generate()).unwrap()))
+    SigningAlgorithm::OWN
+        .map(|algorithm| (algorithm, SigningKey::parse(algorithm, &SigningKey::generate(algorithm)).unwrap()))
 });
 
 /// The claims, if the signature is that of this key with its own algorithm.

@@ -95,7 +95,7 @@ async fn a_transaction_that_commits_late_is_not_missed() {
         let mut connection = PgConnection::connect(&database).await.unwrap();
         let mut late = connection.begin().await.unwrap();
         for (kind, id, name) in [("token", Some(jti), None), ("client", None, Some("sealed"))] {
-            let sql = "INSERT INTO log (id, kind, target_id, target_name, cause, actor, created_at, covers_until, \
+            let sql = "INSERT INTO changes (id, kind, target_id, target_name, cause, actor, created_at, covers_until, \
                        expires_at) VALUES ($1, $2, $3, $4, 'token_revoked', 'test', 0, 9e15, 9e15)";
             sqlx::query(sql).bind(Uuid::now_v7()).bind(kind).bind(id).bind(name).execute(&mut *late).await.unwrap();
         }

@@ -34,7 +34,7 @@ fn batches(backend: Backend, now: i64) -> Vec<String> {
     let batch = |from: usize| {
         let series = series.replace("$FROM", &from.to_string()).replace("$TO", &(from + BATCH - 1).to_string());
         format!(
-            "INSERT INTO log (id, kind, target_id, cause, actor, created_at, covers_until, expires_at) \
+            "INSERT INTO changes (id, kind, target_id, cause, actor, created_at, covers_until, expires_at) \
              SELECT {id}, CASE WHEN i % 3 = 0 THEN 'session' ELSE 'token' END, {id}, \
              CASE WHEN i % 3 = 0 THEN 'session_revoked' ELSE 'token_revoked' END, 'flood', {now}, {until}, {expires} \
              FROM ({series}) AS numbers"

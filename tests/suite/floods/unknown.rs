@@ -202,7 +202,7 @@ on_both_stores!(an_outage_refuses_nobody, async |backend| {
     let known = app.main_client("known").await;
     let good = app.token(&known, &GRANT).await.text("access_token");
     // On Postgres the database is silent; on SQLite, which is a part of the process, it has lost tables.
-    let tables = ["clients", "log_head"];
+    let tables = ["clients", "change_head"];
     let outage = async |on: bool| match &proxy {
         Some(proxy) if on => proxy.silence(),
         Some(proxy) => proxy.heal(),

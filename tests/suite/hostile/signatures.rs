@@ -6,7 +6,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jeton::jose::signing::SigningAlgorithm;
+use jeton::jose::algorithm::SigningAlgorithm;
 use jeton::keys::keyring::{KeyRecord, KeyRing, KeyUse};
 use jeton::keys::master::MasterKey;
 use jeton::protocol::time::Timestamp;

@@ -105,7 +105,7 @@ async fn no_secret_is_found_in_the_files_logs_metrics_answers_and_audit_of_a_ser
     let dump = Command::new(cluster.program("pg_dump")).arg(cluster.url()).output().unwrap();
     assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
     let text = String::from_utf8_lossy(&dump.stdout);
-    for table in ["clients", "users", "sessions", "audit", "keys", "log", "settings", "nodes"] {
+    for table in ["clients", "users", "sessions", "audit", "keys", "changes", "settings", "nodes"] {
         assert!(text.contains(&format!("COPY public.{table} ")), "{table} is dumped");
     }
     places.push(Place::new("dump of all tables", dump.stdout));

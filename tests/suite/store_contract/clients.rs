@@ -3,7 +3,7 @@
 use jeton::protocol::cause::Cause;
 use jeton::protocol::client::{GrantType, SecretDigest};
 use jeton::protocol::revocation::{NewRevocation, Target};
-use jeton::store::StoreError;
+use jeton::store::{StoreError, SubHolder};
 use uuid::Uuid;
 
 use super::{Db, all, at, at_once, audited, client, page, revocation, secret};
@@ -84,7 +84,10 @@ on_both_stores!(a_client_id_is_taken_once_also_by_many_at_once, async |backend| 
     })
     .await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
-    assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(()) | Err(StoreError::Exists))), "{outcomes:?}");
+    assert!(
+        outcomes.iter().all(|outcome| matches!(outcome, Ok(()) | Err(StoreError::SubTaken(SubHolder::Client)))),
+        "{outcomes:?}"
+    );
     let winner = outcomes.iter().position(Result::is_ok).unwrap();
     let (held, _) = db.client_find("app").await.unwrap().unwrap();
     assert_eq!(held.settings.client_name, Some(format!("number {winner}")));

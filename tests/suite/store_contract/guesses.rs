@@ -60,7 +60,7 @@ on_both_stores!(a_user_is_known_from_the_fifty_networks_that_were_used_last, asy
     assert!(!is_known("alice", 1).await, "the one that was used longest ago");
 
     db.network_note(Uuid::now_v7(), network(1), at(0)).await.unwrap();
-    let why = revocation(Target::User(alice.id), Cause::UserDeleted);
+    let why = revocation(Target::User(alice.sub.clone()), Cause::UserDeleted);
     assert!(db.user_delete(alice.id, &why, &audited()).await.unwrap());
     db.user_create(&user("alice"), &audited()).await.unwrap();
     assert!(!is_known("alice", 0).await, "another user of the same name");

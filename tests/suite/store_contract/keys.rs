@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jeton::jose::signing::SigningAlgorithm;
+use jeton::jose::algorithm::SigningAlgorithm;
 use jeton::keys::keyring::{KeyRecord, KeyUse};
 use jeton::keys::master::{MasterKey, MasterKeys};
 use jeton::protocol::cause::Cause;

@@ -58,7 +58,7 @@ on_both_stores!(the_log_tells_each_change_in_order_a_page_at_a_time, async |back
     db.key_rotate(&[], &check, &audited()).await.unwrap();
     let told = [
         "client app changed".to_owned(),
-        format!("user {} changed", alice.id),
+        format!("user {} changed", alice.sub),
         "all for all_revoked".into(),
         "keys changed".into(),
     ];
@@ -94,9 +94,9 @@ on_both_stores!(a_reader_sees_that_the_log_does_not_go_on_where_it_was, async |b
     assert!(is_broken(numbers[2] + 1).await, "the log went back");
     // An older state was restored, and went on already.
     assert!(is_broken(numbers[0] - 1).await);
-    db.execute(&format!("DELETE FROM log WHERE number = {}", numbers[1])).await;
+    db.execute(&format!("DELETE FROM changes WHERE number = {}", numbers[1])).await;
     assert!(is_broken(0).await && is_broken(numbers[0]).await, "an entry is gone");
-    db.execute(&format!("DELETE FROM log WHERE number = {}", numbers[2])).await;
+    db.execute(&format!("DELETE FROM changes WHERE number = {}", numbers[2])).await;
     assert!(is_broken(numbers[0]).await, "the last entries are gone");
 });
 
@@ -161,7 +161,7 @@ on_both_stores!(a_change_that_is_refused_takes_no_number, async |backend| {
 async fn begin_late(address: &str, name: &str) -> PgConnection {
     let mut late = PgConnection::connect(address).await.unwrap();
     sqlx::raw_sql("BEGIN").execute(&mut late).await.unwrap();
-    let sql = "INSERT INTO log (id, kind, target_name, actor, created_at, covers_until, expires_at) \
+    let sql = "INSERT INTO changes (id, kind, target_name, actor, created_at, covers_until, expires_at) \
                VALUES ($1, 'client_changed', $2, 'late', 0, 0, 9000000000000000)";
     let insert = sqlx::query(sql).bind(Uuid::now_v7()).bind(name).execute(&mut late);
     tokio::time::timeout(LIMIT, insert).await.expect("an open transaction blocks no other").unwrap();

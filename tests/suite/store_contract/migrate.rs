@@ -20,8 +20,8 @@ async fn nothing(backend: Backend) -> (String, TempDir) {
 
 async fn newer_schema(db: &Db, oldest_program: &str) {
     let (known, program) = (db.schema().await.unwrap().known, oldest_program);
-    let sql = "INSERT INTO schema_migrations (number, name, oldest_program) VALUES";
-    db.execute(&format!("{sql} ({}, 'tomorrow', '{program}')", known + 1)).await;
+    let sql = "INSERT INTO migrations (number, name, checksum, oldest_program) VALUES";
+    db.execute(&format!("{sql} ({}, 'tomorrow', '', '{program}')", known + 1)).await;
 }
 
 on_both_stores!(migrations_are_applied_once, async |backend| {
@@ -64,29 +64,34 @@ on_both_stores!(migrations_are_applied_by_one_of_many_that_start_at_once, async 
     }
 });
 
-on_both_stores!(a_database_of_the_first_schema_keeps_its_log_and_goes_on, async |backend| {
+/// Neither looking nor migrating changes the database, and both say why no program can work on it.
+async fn assert_foreign(store: &Store, reason: &str) {
+    let before = store.schema().await.unwrap();
+    let report = store.migrate().await.unwrap();
+    assert_eq!((&report, report.newly_applied.len()), (&before, 0));
+    let refusal = jeton::serve::check_schema(&report).unwrap_err().0;
+    assert!(
+        refusal.contains(reason) && refusal.contains("set JETON_DATABASE_URL to a new, empty database"),
+        "{refusal}"
+    );
+    assert_eq!(store.schema().await.unwrap(), before);
+}
+
+on_both_stores!(a_database_from_before_the_first_release_is_refused_by_name, async |backend| {
     let (address, _folder) = nothing(backend).await;
-    drop(connect(&address).await);
-    let (first_schema, id) = match backend {
-        Backend::Sqlite => (include_str!("../../../migrations/sqlite/0001_initial.sql"), "randomblob(16)"),
-        Backend::Postgres => (include_str!("../../../migrations/postgres/0001_initial.sql"), "gen_random_uuid()"),
-    };
-    execute(&address, first_schema).await;
-    let record = "CREATE TABLE schema_migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, oldest_program TEXT NOT \
-                  NULL); INSERT INTO schema_migrations VALUES (1, 'initial', '0.1.0')";
-    execute(&address, record).await;
-    for _ in 0..2 {
-        let columns = "id, kind, cause, actor, created_at, covers_until, expires_at";
-        let entry = format!("INSERT INTO log ({columns}) VALUES ({id}, 'all', 'all_revoked', 'a', 1, 2, 3)");
-        execute(&address, &entry).await;
-    }
     let store = connect(&address).await;
-    assert_eq!(store.migrate().await.unwrap().newly_applied, ["log_order", "history", "guesses", "upkeep"]);
-    let page = store.log_after(0, 10).await.unwrap();
-    assert_eq!((page.head, page.entries.len(), page.is_broken), (2, 2, false));
-    store.client_create(&client("app"), &audited()).await.unwrap();
-    let page = store.log_after(2, 10).await.unwrap();
-    assert_eq!((page.entries.len(), page.is_broken), (1, false));
+    let old = "CREATE TABLE schema_migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL, oldest_program TEXT NOT NULL); \
+               INSERT INTO schema_migrations VALUES (1, 'initial', '0.1.0'), (5, 'upkeep', '0.1.0')";
+    execute(&address, old).await;
+    assert_foreign(&store, "a development version of Jeton older than 0.1.0").await;
+    execute(&address, "DROP TABLE schema_migrations").await;
+    assert!(store.migrate().await.is_ok(), "no table was left in the way");
+});
+
+on_both_stores!(a_migration_that_differs_from_the_one_that_was_applied_is_refused_by_name, async |backend| {
+    let db = Db::new(backend).await;
+    db.execute("UPDATE migrations SET checksum = 'another' WHERE number = 1").await;
+    assert_foreign(&db, "another migration 0001_initial").await;
 });
 
 on_both_stores!(a_schema_that_needs_a_newer_program_is_refused, async |backend| {

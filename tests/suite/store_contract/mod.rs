@@ -12,6 +12,7 @@ mod nodes;
 mod revocations;
 mod sessions;
 mod settings;
+mod subjects;
 mod upkeep;
 mod users;
 
@@ -180,6 +181,7 @@ fn secret(byte: u8) -> ClientSecret {
 fn user(username: &str) -> User {
     User {
         id: Uuid::now_v7(),
+        sub: format!("auth0|{username}"),
         username: username.into(),
         password_hash: Some("$argon2id$stand-in".into()),
         scope: Some(Scope::parse("read").unwrap()),
@@ -200,6 +202,7 @@ fn new_session(client: &Client, user: &User, used: Timestamp) -> NewSession {
     let session = Session {
         id: Uuid::now_v7(),
         user_id: user.id,
+        sub: user.sub.clone(),
         client_id: client.client_id.clone(),
         scope: Scope::parse("read").unwrap(),
         audiences: vec!["https://api.example/".into()],

@@ -8,7 +8,15 @@ use crate::support::on_both_stores;
 
 fn node(name: &str) -> NodeRecord {
     let id = Uuid::now_v7();
-    NodeRecord { id, name: name.into(), applied: 3, applied_at: at(1), heartbeat_at: at(2), max_staleness: 5000 }
+    NodeRecord {
+        id,
+        name: name.into(),
+        version: "0.1.0".into(),
+        applied: 3,
+        applied_at: at(1),
+        heartbeat_at: at(2),
+        max_staleness: 5000,
+    }
 }
 
 on_both_stores!(a_node_is_known_from_its_first_heartbeat_until_it_leaves, async |backend| {

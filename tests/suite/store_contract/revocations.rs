@@ -23,7 +23,7 @@ on_both_stores!(a_revocation_covers_what_is_older_and_nothing_newer, async |back
         held.revoked_by.zip(held.revoked_because)
     };
     for (target, cause) in [
-        (Target::User(alice.id), Cause::UserRevoked),
+        (Target::User(alice.sub.clone()), Cause::UserRevoked),
         (Target::Client("app".into()), Cause::ClientRevoked),
         (Target::All, Cause::AllRevoked),
     ] {
@@ -64,7 +64,7 @@ on_both_stores!(a_session_outlives_its_user_and_says_so, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let new = new_session(&app, &alice, at(10));
     db.session_create(&new, &audited()).await.unwrap().unwrap();
-    let why = revocation(Target::User(alice.id), Cause::UserDeleted);
+    let why = revocation(Target::User(alice.sub.clone()), Cause::UserDeleted);
     assert!(db.user_delete(alice.id, &why, &audited()).await.unwrap());
     let held = db.session_find(new.session.id).await.unwrap().unwrap();
     assert!(held.user.is_none());
@@ -82,7 +82,7 @@ on_both_stores!(a_revocation_is_read_back_as_it_was_written, async |backend| {
     for target in [
         Target::Token(Uuid::now_v7()),
         Target::Session(Uuid::now_v7()),
-        Target::User(Uuid::now_v7()),
+        Target::User("auth0|5f7c".into()),
         Target::Client("ä \"client\"".into()),
         Target::Key("kid".into()),
         Target::All,
@@ -150,7 +150,7 @@ on_both_stores!(an_entry_that_only_newer_programs_know_does_not_shorten_a_page, 
     let id = Uuid::now_v7().simple();
     let id = if backend == Backend::Sqlite { format!("x'{id}'") } else { format!("'{id}'") };
     db.execute(&format!(
-        "INSERT INTO log (id, kind, cause, actor, created_at, covers_until, expires_at) \
+        "INSERT INTO changes (id, kind, cause, actor, created_at, covers_until, expires_at) \
          VALUES ({id}, 'planet', 'all_revoked', 'tomorrow', 0, {later}, {later})",
         later = at(5000).millis()
     ))
@@ -174,7 +174,7 @@ on_both_stores!(the_log_tells_by_what_something_ended_and_how_things_stand_with_
     let covered = Covered {
         token: Some(token),
         session: Some(new.session.id),
-        user: Some(alice.id),
+        user: Some(alice.sub.clone()),
         client_id: "app".into(),
         log: begun.log,
         key: None,
@@ -183,9 +183,9 @@ on_both_stores!(the_log_tells_by_what_something_ended_and_how_things_stand_with_
     let revoke = async |target, cause| db.revoke(&revocation(target, cause), &audited()).await.unwrap().number;
     // Of others.
     revoke(Target::Token(Uuid::from_u128(6)), Cause::TokenRevoked).await;
-    revoke(Target::User(Uuid::from_u128(6)), Cause::UserRevoked).await;
+    revoke(Target::User("somebody else".into()), Cause::UserRevoked).await;
     revoke(Target::Client("other".into()), Cause::ClientRevoked).await;
-    let user = Target::User(alice.id);
+    let user = Target::User(alice.sub.clone());
     let client = Target::Client("app".into());
     let expected = [
         revoke(Target::Token(token), Cause::TokenRevoked).await,

@@ -32,7 +32,7 @@ async fn living(db: &Db) -> HashSet<Uuid> {
 
 on_both_stores!(a_session_is_held_as_it_began_with_its_user_and_the_log_head, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
-    db.revoke(&revocation(Target::User(alice.id), Cause::UserRevoked), &audited()).await.unwrap();
+    db.revoke(&revocation(Target::User(alice.sub.clone()), Cause::UserRevoked), &audited()).await.unwrap();
     let begun = begin(&db, &new_session(&app, &alice, at(10))).await;
     assert_eq!(begun.log, db.log_head().await.unwrap());
     let held = db.session_find(begun.id).await.unwrap().unwrap();
@@ -116,7 +116,8 @@ on_both_stores!(a_rotation_gives_the_session_as_it_stands_then_with_what_speaks_
     assert_eq!(format!("{moved:?}"), format!("{:?}", db.session_find(id).await.unwrap().unwrap()));
     assert_eq!((moved.session.generation, moved.revoked_by), (2, None));
     assert_eq!(moved.user.unwrap().username, "alice");
-    let written = db.revoke(&revocation(Target::User(alice.id), Cause::UserRevoked), &audited()).await.unwrap();
+    let written =
+        db.revoke(&revocation(Target::User(alice.sub.clone()), Cause::UserRevoked), &audited()).await.unwrap();
     let moved = db.session_rotate(rotation(id, 2, at(30), at(1030))).await.unwrap().unwrap();
     assert_eq!((moved.revoked_by, moved.revoked_because), (Some(written.number), Some(Cause::UserRevoked)));
 });

@@ -28,8 +28,15 @@ on_both_stores!(nothing_that_is_not_over_is_swept, async |backend| {
     db.revoke(&revocation(Target::Session(new.session.id), Cause::SessionRevoked), &audited()).await.unwrap();
     db.client_secret_add("app", &secret(1), &audited()).await.unwrap();
     let id = Uuid::now_v7();
-    let beat =
-        NodeRecord { id, name: "n".into(), applied: 0, applied_at: at(0), heartbeat_at: at(0), max_staleness: 1 };
+    let beat = NodeRecord {
+        id,
+        name: "n".into(),
+        version: "0.1.0".into(),
+        applied: 0,
+        applied_at: at(0),
+        heartbeat_at: at(0),
+        max_staleness: 1,
+    };
     db.node_heartbeat(&beat).await.unwrap();
     let before = (db.told(0).await, db.trail().await);
     assert_eq!(sweep(&db, at(1000), 30 * DAY).await, []);
@@ -98,6 +105,7 @@ on_both_stores!(old_records_and_silent_nodes_are_swept, async |backend| {
     let node = |heartbeat_at| NodeRecord {
         id: Uuid::now_v7(),
         name: "n".into(),
+        version: "0.1.0".into(),
         applied: 0,
         applied_at: at(0),
         heartbeat_at,

@@ -102,7 +102,7 @@ on_both_stores!(a_user_is_updated_unless_somebody_else_changed_it, async |backen
     assert_eq!(db.told(0).await, [format!("user {} changed", alice.id)]);
 
     let before = (db.trail().await, db.log_head().await.unwrap());
-    let stopping = revocation(Target::User(alice.id), Cause::UserDisabled);
+    let stopping = revocation(Target::User(alice.sub.clone()), Cause::UserDisabled);
     assert!(!db.user_update(&alice, "user.disable", Some(&stopping), &audited()).await.unwrap(), "version 1 is old");
     assert!(!db.user_update(&user("nobody"), "user.update", None, &audited()).await.unwrap(), "there is none");
     let taken = User { username: "BOB".into(), version: 2, ..changed.clone() };
@@ -114,7 +114,7 @@ on_both_stores!(a_user_is_updated_unless_somebody_else_changed_it, async |backen
     let disabled = User { version: 2, ..changed };
     assert!(db.user_update(&disabled, "user.disable", Some(&stopping), &audited()).await.unwrap());
     assert_eq!(db.told(before.1).await, [format!("user {} for user_disabled", alice.id)]);
-    assert_eq!(db.trail().await.last().unwrap(), &("user.disable".to_owned(), format!("user {}", alice.id)));
+    assert_eq!(db.trail().await.last().unwrap(), &("user.disable".to_owned(), format!("user {}", alice.sub)));
 });
 
 on_both_stores!(of_many_simultaneous_updates_of_one_user_one_is_made, async |backend| {
@@ -135,12 +135,12 @@ on_both_stores!(a_deleted_user_is_gone_and_its_name_is_free, async |backend| {
     let db = Db::new(backend).await;
     let alice = user("alice");
     db.user_create(&alice, &audited()).await.unwrap();
-    let why = revocation(Target::User(alice.id), Cause::UserDeleted);
+    let why = revocation(Target::User(alice.sub.clone()), Cause::UserDeleted);
     assert!(db.user_delete(alice.id, &why, &audited()).await.unwrap());
     assert!(!db.user_delete(alice.id, &why, &audited()).await.unwrap());
     assert!(db.user_find(alice.id).await.unwrap().is_none());
     assert!(db.user_named("alice").await.unwrap().is_none());
-    assert_eq!(db.told(0).await, [format!("user {} for user_deleted", alice.id)], "once");
+    assert_eq!(db.told(0).await, [format!("user {} for user_deleted", alice.sub)], "once");
     assert_eq!(db.trail().await.len(), 2);
     let second = User { created_at: at(9), ..user("ALICE") };
     db.user_create(&second, &audited()).await.unwrap();

@@ -63,17 +63,17 @@ impl Records {
     /// The log only grows, at its end; each entry names the one before it.
     async fn check_the_log(&mut self, database: &str, acknowledged: &[i64]) {
         let (count, highest) = self.numbers;
-        let old = format!("SELECT count(*) FROM log WHERE number <= {highest}");
+        let old = format!("SELECT count(*) FROM changes WHERE number <= {highest}");
         assert_eq!(number(database, &old).await, Some(count), "entries up to number {highest}");
-        let broken = "SELECT count(*) FROM log l WHERE number IS NULL OR (previous > 0 AND NOT EXISTS \
-                      (SELECT 1 FROM log b WHERE b.number = l.previous))";
+        let broken = "SELECT count(*) FROM changes l WHERE number IS NULL OR (previous > 0 AND NOT EXISTS \
+                      (SELECT 1 FROM changes b WHERE b.number = l.previous))";
         assert_eq!(number(database, broken).await, Some(0), "entries whose predecessor is not there");
         for acknowledged in acknowledged {
             assert!(*acknowledged > highest, "number {acknowledged} comes after {highest}");
-            let there = format!("SELECT count(*) FROM log WHERE number = {acknowledged}");
+            let there = format!("SELECT count(*) FROM changes WHERE number = {acknowledged}");
             assert_eq!(number(database, &there).await, Some(1), "revocation {acknowledged}, which was acknowledged");
         }
-        let now = async |what: &str| number(database, &format!("SELECT {what} FROM log")).await.unwrap();
+        let now = async |what: &str| number(database, &format!("SELECT {what} FROM changes")).await.unwrap();
         self.numbers = (now("count(number)").await, now("coalesce(max(number), 0)").await);
     }
 }

@@ -123,7 +123,7 @@ impl Fault {
             Locked(table) => {
                 return format!("`LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE` held by another session session");
             }
-            HeadLocked => "the row of log_head locked by another session (`FOR UPDATE`)",
+            HeadLocked => "the row of change_head locked by another session (`FOR UPDATE`)",
             ReadOnly => "`default_transaction_read_only = on` for everyone",
             RoleReadOnly => "`default_transaction_read_only = on` for the role, in new connections",
             DiskFull => "disk full for tables (file size limit: `could not extend file`)",
@@ -137,7 +137,7 @@ impl Fault {
     /// Whether requests must feel it.
     pub(crate) fn bites(self) -> bool {
         // Nothing that a request needs is in these tables while everything is known; a slow way is only slow.
-        !matches!(self, Self::Slow | Self::Locked("schema_migrations" | "settings" | "nodes" | "keys" | "upkeep"))
+        !matches!(self, Self::Slow | Self::Locked("migrations" | "settings" | "nodes" | "keys" | "cleanup"))
     }
 
     /// Whether nothing that was acknowledged may be lost.
@@ -251,7 +251,7 @@ impl Ground {
             }
             HeadLocked => {
                 let mut connection = self.superuser(false).await;
-                run(&mut connection, "BEGIN; SELECT 1 FROM log_head FOR UPDATE").await;
+                run(&mut connection, "BEGIN; SELECT 1 FROM change_head FOR UPDATE").await;
                 held.push(connection);
             }
             ReadOnly => {

@@ -1,0 +1,58 @@
+//! Signature algorithms.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A signature algorithm (RFC 7518 §3, RFC 8037 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SigningAlgorithm {
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+}
+
+impl SigningAlgorithm {
+    /// Every algorithm that can sign and verify.
+    pub const ALL: [Self; 4] = [Self::Es256, Self::EdDsa, Self::Rs256, Self::Ps256];
+
+    /// The algorithms that this server's own keys can have.
+    pub const OWN: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
+
+    /// The value of `alg`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+            Self::Rs256 => "RS256",
+            Self::Ps256 => "PS256",
+        }
+    }
+
+    /// The algorithm with this `alg`; names are case-sensitive.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+}
+
+/// Reads the algorithm of a key of this server.
+impl FromStr for SigningAlgorithm {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::OWN
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
+            .ok_or_else(|| "is not one of ES256, EdDSA, RS256".to_owned())
+    }
+}
+
+impl fmt::Display for SigningAlgorithm {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}

@@ -1,0 +1,211 @@
+//! Signed tokens in compact form (RFC 7515 §3.1): one signer and one verifier for every type of token and every key.
+
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::{base64url, from_base64url};
+use crate::jose::algorithm::SigningAlgorithm;
+use crate::jose::signing::SigningKey;
+use crate::jose::verification::VerificationKey;
+
+/// What a header says. Keys or their addresses (`jwk`, `jku`, `x5c`, `x5u`) are never read: the caller chooses the key.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Header {
+    /// The type of the token, such as `at+jwt`.
+    pub typ: Option<String>,
+    /// The algorithm.
+    pub alg: String,
+    /// The id of the key.
+    pub kid: Option<String>,
+    crit: Option<IgnoredAny>,
+}
+
+/// Why a token was not verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JwsError {
+    /// It is not three segments of base64url that begin with a JSON object.
+    #[error("it is not a signed token in compact form")]
+    Malformed,
+    /// It requires an extension (`crit`, RFC 7515 §4.1.11); there are none here.
+    #[error("it requires an extension that is not supported")]
+    Critical,
+    /// Its `typ` is none of those that are expected here.
+    #[error("it is a token of another type")]
+    WrongType,
+    /// Its `alg` is not one that the key is for.
+    #[error("it names an algorithm that the key is not for")]
+    WrongAlgorithm,
+    /// Its signature was not made with this key over this content.
+    #[error("the signature does not match")]
+    BadSignature,
+    /// Its signature is right, but its claims do not have the expected form.
+    #[error("the claims are malformed")]
+    BadClaims,
+}
+
+/// The header of the tokens of one type that a key signs, encoded once.
+pub fn header_segment(typ: &str, algorithm: SigningAlgorithm, kid: &str) -> String {
+    base64url(format!(r#"{{"typ":"{typ}","alg":"{algorithm}","kid":"{kid}"}}"#))
+}
+
+/// Signs claims; `header_segment` is one that [`header_segment`] made for this key.
+///
+/// # Panics
+/// When the claims cannot be written as JSON.
+pub fn sign(header_segment: &str, claims: &impl Serialize, key: &SigningKey) -> String {
+    let payload = serde_json::to_vec(claims).expect("claims are JSON");
+    let mut token = String::with_capacity(header_segment.len() + payload.len() * 4 / 3 + 400);
+    token.push_str(header_segment);
+    token.push('.');
+    token.push_str(&base64url(payload));
+    let signature = key.sign(token.as_bytes());
+    token.push('.');
+    token.push_str(&base64url(signature));
+    token
+}
+
+/// Reads the header to choose a key by it. Nothing is proved yet.
+///
+/// # Errors
+/// When the header is malformed, or requires an extension.
+pub fn header(token: &str) -> Result<Header, JwsError> {
+    let (segment, _) = token.split_once('.').ok_or(JwsError::Malformed)?;
+    let json = from_base64url(segment).filter(|json| json.starts_with(b"{")).ok_or(JwsError::Malformed)?;
+    let header: Header = serde_json::from_slice(&json).map_err(|_| JwsError::Malformed)?;
+    if header.crit.is_some() { Err(JwsError::Critical) } else { Ok(header) }
+}
+
+/// Verifies a token with a key and returns its header and claims. `types` are the values of `typ` that are accepted; none means
+/// any, for tokens that have no type of their own. Time, issuer and audience are the caller's to judge.
+///
+/// # Errors
+/// Why the token was not verified.
+pub fn verify<C: DeserializeOwned>(
+    token: &str,
+    types: &[&str],
+    key: &VerificationKey,
+) -> Result<(Header, C), JwsError> {
+    let header = header(token)?;
+    let (input, signature) = token.rsplit_once('.').ok_or(JwsError::Malformed)?;
+    let (_, payload) = input.split_once('.').ok_or(JwsError::Malformed)?;
+    let has_type = |expected: &&str| header.typ.as_deref().is_some_and(|typ| is_type(typ, expected));
+    if !types.is_empty() && !types.iter().any(has_type) {
+        return Err(JwsError::WrongType);
+    }
+    let algorithm = SigningAlgorithm::from_name(&header.alg).filter(|algorithm| key.allows(*algorithm));
+    let algorithm = algorithm.ok_or(JwsError::WrongAlgorithm)?;
+    let payload = from_base64url(payload).ok_or(JwsError::Malformed)?;
+    let signature = from_base64url(signature).ok_or(JwsError::Malformed)?;
+    if !key.verify(algorithm, input.as_bytes(), &signature) {
+        return Err(JwsError::BadSignature);
+    }
+    let claims = serde_json::from_slice(&payload).map_err(|_| JwsError::BadClaims)?;
+    Ok((header, claims))
+}
+
+/// Media types are compared without case, and `application/` may be left out (RFC 7515 §4.1.9).
+fn is_type(typ: &str, expected: &str) -> bool {
+    let name = match typ.split_at_checked("application/".len()) {
+        Some((prefix, name)) if prefix.eq_ignore_ascii_case("application/") => name,
+        _ => typ,
+    };
+    name.eq_ignore_ascii_case(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    struct Party {
+        key: SigningKey,
+        public: VerificationKey,
+    }
+
+    fn party(algorithm: SigningAlgorithm) -> Party {
+        let key = SigningKey::parse(algorithm, &SigningKey::generate(algorithm)).unwrap();
+        let public = VerificationKey::from_jwk(&key.public_jwk("a"), &[algorithm]).unwrap();
+        Party { key, public }
+    }
+
+    /// A token with any header at all.
+    fn token(header: &Value, party: &Party) -> String {
+        sign(&base64url(header.to_string()), &json!({"sub": "c"}), &party.key)
+    }
+
+    fn outcome(token: &str, party: &Party) -> Result<Value, JwsError> {
+        verify(token, &["jwt"], &party.public).map(|(_, claims)| claims)
+    }
+
+    #[test]
+    fn a_token_of_each_algorithm_verifies_with_its_own_key_only() {
+        let parties = SigningAlgorithm::ALL.map(party);
+        for signer in &parties {
+            let token = sign(&header_segment("JWT", signer.key.algorithm(), "a"), &json!({"sub": "c"}), &signer.key);
+            let (header, claims) = verify::<Value>(&token, &["jwt"], &signer.public).unwrap();
+            assert_eq!((header.kid.as_deref(), claims), (Some("a"), json!({"sub": "c"})));
+            assert_eq!(outcome(&token, &party(signer.key.algorithm())), Err(JwsError::BadSignature));
+            for other in parties.iter().filter(|other| other.key.algorithm() != signer.key.algorithm()) {
+                assert_eq!(outcome(&token, other), Err(JwsError::WrongAlgorithm));
+            }
+        }
+    }
+
+    #[test]
+    fn each_rule_for_tokens_refuses_what_breaks_it() {
+        let party = party(SigningAlgorithm::Es256);
+        let good = token(&json!({"typ": "JWT", "alg": "ES256"}), &party);
+        assert!(outcome(&good, &party).is_ok());
+        let rows = [
+            (json!({"typ": "JWT", "alg": "ES256", "crit": ["b64"]}), JwsError::Critical),
+            (json!({"typ": "at+jwt", "alg": "ES256"}), JwsError::WrongType),
+            (json!({"alg": "ES256"}), JwsError::WrongType),
+            (json!({"typ": "JWT", "alg": "none"}), JwsError::WrongAlgorithm),
+            (json!({"typ": "JWT", "alg": "HS256"}), JwsError::WrongAlgorithm),
+            (json!({"typ": "JWT", "alg": "RS256"}), JwsError::WrongAlgorithm),
+            (json!({"typ": "JWT"}), JwsError::Malformed),
+            (json!({"typ": "JWT", "alg": "ES256", "kid": 7}), JwsError::Malformed),
+            (json!(["JWT", "ES256", null, null]), JwsError::Malformed),
+        ];
+        for (header, expected) in rows {
+            assert_eq!(outcome(&token(&header, &party), &party), Err(expected), "{header}");
+        }
+        let (input, signature) = good.rsplit_once('.').unwrap();
+        let (header, payload) = input.split_once('.').unwrap();
+        let rows = [
+            (format!("{input}."), JwsError::BadSignature),
+            (format!("{header}.{}.{signature}", base64url(r#"{"sub":"d"}"#)), JwsError::BadSignature),
+            (input.to_owned(), JwsError::Malformed),
+            (format!("{good}="), JwsError::Malformed),
+            (format!("{header}.{payload}.{payload}.{signature}"), JwsError::Malformed),
+            (format!("{header}.{payload}={}", &good[input.len()..]), JwsError::Malformed),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(outcome(&text, &party), Err(expected), "{text}");
+        }
+        assert_eq!(verify::<Vec<u8>>(&good, &[], &party.public).err(), Some(JwsError::BadClaims));
+    }
+
+    #[test]
+    fn a_key_inside_the_token_is_never_used() {
+        let (ours, theirs) = (party(SigningAlgorithm::Es256), party(SigningAlgorithm::Es256));
+        let jwk = theirs.key.public_jwk("a");
+        let header =
+            json!({"typ": "JWT", "alg": "ES256", "jwk": jwk, "jku": "https://e.example", "x5u": "https://e.example"});
+        assert_eq!(outcome(&token(&header, &theirs), &ours), Err(JwsError::BadSignature));
+        assert!(outcome(&token(&header, &ours), &ours).is_ok());
+    }
+
+    #[test]
+    fn types_are_media_types() {
+        let party = party(SigningAlgorithm::EdDsa);
+        for typ in ["JWT", "jwt", "application/jwt", "Application/JWT"] {
+            assert!(outcome(&token(&json!({"typ": typ, "alg": "EdDSA"}), &party), &party).is_ok(), "{typ}");
+        }
+        assert!(
+            verify::<Value>(&token(&json!({"alg": "EdDSA"}), &party), &[], &party.public).is_ok(),
+            "no type is asked"
+        );
+    }
+}

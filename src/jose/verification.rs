@@ -1,0 +1,206 @@
+//! Public keys that verify signatures. Our own keys and those of clients and other issuers follow the same rules
+//! (RFC 8725 §3.1–§3.5).
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
+    RsaParameters, RsaPublicKeyComponents,
+};
+
+use crate::crypto::from_base64url;
+use crate::jose::algorithm::SigningAlgorithm;
+use crate::jose::jwk::Jwk;
+
+/// Bits of an RSA modulus; a larger one would only make verifying slow.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
+
+/// Why a public key is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// It has another `kty` or `crv`.
+    #[error("only P-256, Ed25519 and RSA keys are supported")]
+    UnsupportedType,
+    /// It holds a private or symmetric key.
+    #[error("the key is not public")]
+    NotPublic,
+    /// Its `use` or `key_ops` forbid verifying.
+    #[error("the key is not for verifying signatures")]
+    NotForVerifying,
+    /// Its `alg` does not fit its type, or is not on the allow-list.
+    #[error("the key is for an algorithm that is not allowed")]
+    AlgorithmNotAllowed,
+    /// Its RSA modulus is too short or too long.
+    #[error("the RSA modulus does not have 2048 to 4096 bits")]
+    ModulusLength,
+    /// Its RSA exponent is even, small or huge (FIPS 186-5 §5.1).
+    #[error("the RSA exponent is not an odd number between 65537 and 2^32")]
+    Exponent,
+    /// A parameter is missing or has the wrong form or length, or a point is not on its curve.
+    #[error("the parameters of the key are invalid")]
+    InvalidParameters,
+}
+
+/// A parsed public key. It verifies only the algorithms that the key and the caller both allow: one, or RS256 and PS256 for
+/// an RSA key without `alg`.
+#[derive(Debug)]
+pub struct VerificationKey(Vec<(SigningAlgorithm, ParsedPublicKey)>);
+
+impl VerificationKey {
+    /// Checks and parses a public key for the algorithms on an allow-list.
+    ///
+    /// # Errors
+    /// Why the key is not accepted.
+    pub fn from_jwk(jwk: &Jwk, allowed: &[SigningAlgorithm]) -> Result<Self, KeyError> {
+        if jwk.has_secret() {
+            return Err(KeyError::NotPublic);
+        }
+        let for_verifying = jwk.key_ops.as_ref().is_none_or(|operations| operations.iter().any(|op| op == "verify"));
+        if !for_verifying || jwk.key_use.as_deref().is_some_and(|key_use| key_use != "sig") {
+            return Err(KeyError::NotForVerifying);
+        }
+        let possible: &[SigningAlgorithm] = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+            ("EC", Some("P-256")) => &[SigningAlgorithm::Es256],
+            ("OKP", Some("Ed25519")) => &[SigningAlgorithm::EdDsa],
+            ("RSA", _) => &[SigningAlgorithm::Rs256, SigningAlgorithm::Ps256],
+            _ => return Err(KeyError::UnsupportedType),
+        };
+        let keys = possible
+            .iter()
+            .filter(|algorithm| allowed.contains(algorithm))
+            .filter(|algorithm| jwk.alg.as_deref().is_none_or(|alg| alg == algorithm.name()))
+            .map(|algorithm| Ok((*algorithm, parse(jwk, *algorithm)?)))
+            .collect::<Result<Vec<_>, KeyError>>()?;
+        if keys.is_empty() { Err(KeyError::AlgorithmNotAllowed) } else { Ok(Self(keys)) }
+    }
+
+    /// Whether it verifies this algorithm.
+    pub fn allows(&self, algorithm: SigningAlgorithm) -> bool {
+        self.0.iter().any(|(allowed, _)| *allowed == algorithm)
+    }
+
+    /// Whether a signature was made with this algorithm by the private half of this key.
+    pub fn verify(&self, algorithm: SigningAlgorithm, message: &[u8], signature: &[u8]) -> bool {
+        let mut keys = self.0.iter().filter(|(allowed, _)| *allowed == algorithm);
+        keys.any(|(_, key)| key.verify_sig(message, signature).is_ok())
+    }
+}
+
+fn parse(jwk: &Jwk, algorithm: SigningAlgorithm) -> Result<ParsedPublicKey, KeyError> {
+    let key = match algorithm {
+        SigningAlgorithm::Es256 => {
+            let point = [vec![4], coordinate(jwk.x.as_ref())?, coordinate(jwk.y.as_ref())?].concat();
+            ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+        }
+        SigningAlgorithm::EdDsa => ParsedPublicKey::new(&ED25519, coordinate(jwk.x.as_ref())?),
+        SigningAlgorithm::Rs256 => return parse_rsa(jwk, &RSA_PKCS1_2048_8192_SHA256),
+        SigningAlgorithm::Ps256 => return parse_rsa(jwk, &RSA_PSS_2048_8192_SHA256),
+    };
+    key.map_err(|_| KeyError::InvalidParameters)
+}
+
+fn parse_rsa(jwk: &Jwk, parameters: &'static RsaParameters) -> Result<ParsedPublicKey, KeyError> {
+    let (n, e) = (bytes(jwk.n.as_ref())?, bytes(jwk.e.as_ref())?);
+    let leading_zeros = n.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    if !RSA_BITS.contains(&(n.len() * 8).saturating_sub(leading_zeros)) {
+        return Err(KeyError::ModulusLength);
+    }
+    let exponent = e.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    if e.len() > 4 || exponent < 65_537 || exponent % 2 == 0 {
+        return Err(KeyError::Exponent);
+    }
+    if n.last().is_none_or(|byte| byte % 2 == 0) {
+        return Err(KeyError::InvalidParameters);
+    }
+    let components = RsaPublicKeyComponents { n, e };
+    components.to_parsed_public_key(parameters).map_err(|_| KeyError::InvalidParameters)
+}
+
+fn coordinate(parameter: Option<&String>) -> Result<Vec<u8>, KeyError> {
+    bytes(parameter).and_then(|bytes| if bytes.len() == 32 { Ok(bytes) } else { Err(KeyError::InvalidParameters) })
+}
+
+fn bytes(parameter: Option<&String>) -> Result<Vec<u8>, KeyError> {
+    parameter.and_then(from_base64url).ok_or(KeyError::InvalidParameters)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::crypto::base64url;
+    use crate::jose::signing::SigningKey;
+
+    /// The public half of a new key.
+    fn public(algorithm: SigningAlgorithm) -> Value {
+        let key = SigningKey::parse(algorithm, &SigningKey::generate(algorithm)).unwrap();
+        serde_json::to_value(key.public_jwk("a")).unwrap()
+    }
+
+    /// What becomes of a key whose members are changed; null removes one.
+    fn accepted(key: &Value, changes: &Value, allowed: &[SigningAlgorithm]) -> Result<VerificationKey, KeyError> {
+        let mut key = key.as_object().unwrap().clone();
+        key.extend(changes.as_object().unwrap().clone());
+        key.retain(|_, value| !value.is_null());
+        VerificationKey::from_jwk(&serde_json::from_value(Value::Object(key)).unwrap(), allowed)
+    }
+
+    #[test]
+    fn each_rule_for_public_keys_refuses_what_breaks_it() {
+        let (ec, okp, rsa) =
+            (public(SigningAlgorithm::Es256), public(SigningAlgorithm::EdDsa), public(SigningAlgorithm::Rs256));
+        let modulus = from_base64url(rsa["n"].as_str().unwrap()).unwrap();
+        let mut even = modulus.clone();
+        *even.last_mut().unwrap() &= 0xfe;
+        let long = |length: usize| base64url([&modulus[..], &vec![0x55; length - modulus.len()]].concat());
+        let rows = [
+            (&ec, json!({"kty": "oct", "crv": null}), KeyError::UnsupportedType),
+            (&ec, json!({"crv": "P-384"}), KeyError::UnsupportedType),
+            (&ec, json!({"crv": null}), KeyError::UnsupportedType),
+            (&okp, json!({"crv": "Ed448"}), KeyError::UnsupportedType),
+            (&ec, json!({"d": "AAAA"}), KeyError::NotPublic),
+            (&rsa, json!({"k": "AAAA"}), KeyError::NotPublic),
+            (&ec, json!({"use": "enc"}), KeyError::NotForVerifying),
+            (&ec, json!({"key_ops": ["encrypt"]}), KeyError::NotForVerifying),
+            (&ec, json!({"alg": "RS256"}), KeyError::AlgorithmNotAllowed),
+            (&rsa, json!({"alg": "RS512"}), KeyError::AlgorithmNotAllowed),
+            (&rsa, json!({"alg": "rs256"}), KeyError::AlgorithmNotAllowed),
+            (&rsa, json!({"n": base64url(&modulus[1..])}), KeyError::ModulusLength),
+            (&rsa, json!({"n": long(513)}), KeyError::ModulusLength),
+            (&rsa, json!({"n": ""}), KeyError::ModulusLength),
+            (&rsa, json!({"e": "AQ"}), KeyError::Exponent),
+            (&rsa, json!({"e": "Aw"}), KeyError::Exponent),
+            (&rsa, json!({"e": "AQAA"}), KeyError::Exponent),
+            (&rsa, json!({"e": "AQAAAAE"}), KeyError::Exponent),
+            (&rsa, json!({"e": null}), KeyError::InvalidParameters),
+            (&rsa, json!({"n": base64url(even)}), KeyError::InvalidParameters),
+            (&rsa, json!({"n": base64url([&[0], &modulus[..]].concat())}), KeyError::InvalidParameters),
+            (&ec, json!({"x": ec["y"], "y": ec["x"]}), KeyError::InvalidParameters),
+            (&ec, json!({"y": null}), KeyError::InvalidParameters),
+            (&ec, json!({"x": format!("{}=", ec["x"].as_str().unwrap())}), KeyError::InvalidParameters),
+            (&okp, json!({"x": base64url([7; 31])}), KeyError::InvalidParameters),
+        ];
+        for (key, changes, expected) in rows {
+            assert_eq!(accepted(key, &changes, &SigningAlgorithm::ALL).err(), Some(expected), "{changes}");
+        }
+        for key in [&ec, &okp, &rsa] {
+            let changes =
+                json!({"use": null, "alg": null, "kid": null, "key_ops": ["verify"], "x5u": "https://e.example"});
+            assert!(accepted(key, &changes, &SigningAlgorithm::ALL).is_ok(), "{key}");
+        }
+        assert!(accepted(&rsa, &json!({"n": long(512)}), &SigningAlgorithm::ALL).is_ok());
+    }
+
+    #[test]
+    fn a_key_verifies_only_what_both_its_owner_and_the_caller_allow() {
+        let rsa = public(SigningAlgorithm::Rs256);
+        let allows = |changes: Value, allowed: &[SigningAlgorithm]| {
+            let key = accepted(&rsa, &changes, allowed).unwrap();
+            SigningAlgorithm::ALL.map(|algorithm| key.allows(algorithm))
+        };
+        assert_eq!(allows(json!({}), &SigningAlgorithm::ALL), [false, false, true, false]);
+        assert_eq!(allows(json!({"alg": null}), &SigningAlgorithm::ALL), [false, false, true, true]);
+        assert_eq!(allows(json!({"alg": null}), &[SigningAlgorithm::Ps256]), [false, false, false, true]);
+        let refused = accepted(&rsa, &json!({}), &[SigningAlgorithm::Es256, SigningAlgorithm::Ps256]);
+        assert_eq!(refused.err(), Some(KeyError::AlgorithmNotAllowed));
+    }
+}

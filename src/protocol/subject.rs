@@ -1,0 +1,97 @@
+//! Who a token speaks for.
+//!
+//! A token says of what kind its subject is by three rules, in this order:
+//!
+//! 1. With the private claim `sub_iss` (which no grant writes yet), `sub` is a subject of that other issuer.
+//! 2. A `sub` that equals `client_id` is the client itself (RFC 9068 §2.2).
+//! 3. Every other `sub` is a user of this server.
+//!
+//! Rule 2 is safe because no user's `sub` ever equals a `client_id`: the database refuses to create either of them.
+//!
+//! A revocation names a user by `sub`, since that is what a token carries, and covers user subjects only. A user who is
+//! deleted and created again under the same `sub` gets nothing back: the deletion is a revocation, and it covers
+//! everything with a smaller sequence number.
+
+use serde::{Deserialize, Serialize};
+
+/// The longest `sub`, in bytes (OpenID Connect Core §2).
+const LONGEST_SUB: usize = 255;
+
+/// Who a token speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// A user of this server, by `sub`.
+    User(&'a str),
+    /// A client on its own behalf, by `client_id`.
+    Client(&'a str),
+    /// A subject of another issuer.
+    Foreign {
+        /// The other issuer.
+        issuer: &'a str,
+        /// The subject's `sub` there.
+        sub: &'a str,
+    },
+}
+
+impl<'a> Subject<'a> {
+    /// The `sub` of the user, if it is one.
+    pub const fn user(self) -> Option<&'a str> {
+        match self {
+            Self::User(sub) => Some(sub),
+            Self::Client(_) | Self::Foreign { .. } => None,
+        }
+    }
+}
+
+/// Who acts for the subject (`act`, RFC 8693 §4.1); the one who acts now is outermost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The actor's `sub`.
+    pub sub: String,
+    /// For whom this actor acted before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Box<Self>>,
+}
+
+/// The key whose holder alone may use a token (`cnf`, RFC 7800).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The thumbprint of a DPoP key (RFC 9449 §6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jkt: Option<String>,
+    /// The thumbprint of a certificate (RFC 8705 §3.1).
+    #[serde(rename = "x5t#S256", default, skip_serializing_if = "Option::is_none")]
+    pub x5t_s256: Option<String>,
+}
+
+/// Checks the `sub` of a user who is about to be created: printable ASCII, so that it fits any header.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn check_sub(sub: &str) -> Result<(), String> {
+    let is_printable = sub.bytes().all(|byte| (0x20..=0x7E).contains(&byte));
+    if sub.is_empty() || sub.len() > LONGEST_SUB || !is_printable {
+        return Err(format!("sub is 1 to {LONGEST_SUB} printable ASCII characters"));
+    }
+    if sub.trim() != sub {
+        return Err("sub must not begin or end with a space".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sub_is_printable_ascii_and_bounded() {
+        let longest = "x".repeat(LONGEST_SUB);
+        for sub in ["auth0|5f7c", "a b", "248289761001", "018f4d2e-0000-7000-8000-000000000000", longest.as_str()] {
+            assert_eq!(check_sub(sub), Ok(()), "{sub}");
+        }
+        let too_long = "x".repeat(LONGEST_SUB + 1);
+        for sub in ["", " a", "a ", "é", "a\nb", "a\0", "\u{7f}", too_long.as_str()] {
+            assert!(check_sub(sub).is_err(), "{sub:?}");
+        }
+    }
+}

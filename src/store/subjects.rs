@@ -1,0 +1,38 @@
+//! Who holds a text that can be the `sub` of a token. The table has one row for each user and each client, so that no user's
+//! `sub` ever equals a `client_id`, however many nodes create users and clients at once.
+
+use crate::store::Result;
+use crate::store::database::Transaction;
+use crate::store::row::values;
+
+/// Who holds a `sub`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubHolder {
+    /// A user.
+    User,
+    /// A client, whose `client_id` it is.
+    Client,
+}
+
+impl Transaction {
+    /// Takes a `sub` for a new user or client. If it is taken, gives who holds it.
+    pub(crate) async fn sub_take(&mut self, sub: &str, holder: SubHolder) -> Result<Option<SubHolder>> {
+        let insert = "INSERT INTO subjects (sub, is_client) VALUES ($1, $2) ON CONFLICT (sub) DO NOTHING RETURNING sub";
+        let held = "SELECT is_client FROM subjects WHERE sub = $1";
+        loop {
+            if self.query_one(insert, values![sub, holder == SubHolder::Client]).await?.is_some() {
+                return Ok(None);
+            }
+            // No row now means that its holder was deleted between the two statements.
+            if let Some(row) = self.query_one(held, values![sub]).await? {
+                let is_client: bool = row.get("is_client")?;
+                return Ok(Some(if is_client { SubHolder::Client } else { SubHolder::User }));
+            }
+        }
+    }
+
+    /// Frees the `sub` of a user or client that this transaction deletes.
+    pub(crate) async fn sub_free(&mut self, sub: &str) -> Result<()> {
+        self.query("DELETE FROM subjects WHERE sub = $1", values![sub]).await.map(drop)
+    }
+}

@@ -1,0 +1,69 @@
+//! No user's `sub` is ever a `client_id`.
+
+use jeton::protocol::cause::Cause;
+use jeton::protocol::revocation::Target;
+use jeton::protocol::user::User;
+use jeton::store::{StoreError, SubHolder};
+use uuid::Uuid;
+
+use super::{Db, at_once, audited, client, revocation, user};
+use crate::support::on_both_stores;
+
+fn user_with(sub: &str, username: &str) -> User {
+    User { sub: sub.into(), ..user(username) }
+}
+
+on_both_stores!(a_sub_is_held_by_one_user_or_one_client_however_many_are_created_at_once, async |backend| {
+    let db = Db::new(backend).await;
+    for round in 0..8 {
+        let sub = format!("same {round}");
+        let outcomes = at_once(&db, 8, |store, index| {
+            let sub = sub.clone();
+            async move {
+                if index % 2 == 0 {
+                    store.client_create(&client(&sub), &audited()).await
+                } else {
+                    store.user_create(&user_with(&sub, &format!("{round} {index}")), &audited()).await
+                }
+            }
+        })
+        .await;
+        let winner = outcomes.iter().position(Result::is_ok).unwrap();
+        let holder = if winner % 2 == 0 { SubHolder::Client } else { SubHolder::User };
+        for (index, outcome) in outcomes.iter().enumerate().filter(|(index, _)| *index != winner) {
+            assert!(matches!(outcome, Err(StoreError::SubTaken(by)) if *by == holder), "{index}: {outcome:?}");
+        }
+        assert_eq!(db.user_with_sub(&sub).await.unwrap().is_some(), holder == SubHolder::User);
+        assert_eq!(db.client_find(&sub).await.unwrap().is_some(), holder == SubHolder::Client);
+    }
+    assert_eq!(db.trail().await.len(), 8, "a refusal leaves nothing behind");
+});
+
+on_both_stores!(a_sub_is_free_again_once_its_holder_is_deleted, async |backend| {
+    let db = Db::new(backend).await;
+    let alice = user_with("shared", "alice");
+    db.user_create(&alice, &audited()).await.unwrap();
+    let taken = db.client_create(&client("shared"), &audited()).await;
+    assert!(matches!(taken, Err(StoreError::SubTaken(SubHolder::User))), "{taken:?}");
+    let why = revocation(Target::User("shared".into()), Cause::UserDeleted);
+    assert!(db.user_delete(alice.id, &why, &audited()).await.unwrap());
+    db.client_create(&client("shared"), &audited()).await.unwrap();
+    let taken = db.user_create(&user_with("shared", "bob"), &audited()).await;
+    assert!(matches!(taken, Err(StoreError::SubTaken(SubHolder::Client))), "{taken:?}");
+    let why = revocation(Target::Client("shared".into()), Cause::ClientDeleted);
+    assert!(db.client_delete("shared", &why, &audited()).await.unwrap());
+    db.user_create(&user_with("shared", "bob"), &audited()).await.unwrap();
+});
+
+on_both_stores!(a_user_is_found_by_its_exact_sub, async |backend| {
+    let db = Db::new(backend).await;
+    let alice = user_with("Auth0|5F", "alice");
+    db.user_create(&alice, &audited()).await.unwrap();
+    assert_eq!(db.user_with_sub("Auth0|5F").await.unwrap().unwrap().id, alice.id);
+    for other in ["auth0|5f", "alice", "", &Uuid::now_v7().to_string()] {
+        assert!(db.user_with_sub(other).await.unwrap().is_none(), "{other}");
+    }
+    let changed = User { sub: "another".into(), username: "alicia".into(), ..alice.clone() };
+    assert!(db.user_update(&changed, "user.update", None, &audited()).await.unwrap());
+    assert_eq!(db.user_find(alice.id).await.unwrap().unwrap().sub, "Auth0|5F", "it never changes");
+});
