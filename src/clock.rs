@@ -1,4 +1,4 @@
-//! The one clock. Nodes use the time of the database: each measures how far its own clock is off.
+//! The clock. Every node uses the database's time: it measures how far its own clock is off.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,35 +8,35 @@ use uuid::{ContextV7, Uuid};
 
 use crate::protocol::time::Timestamp;
 
-/// Milliseconds by which the clock of a node may be off before it is reported.
+/// The largest offset, in milliseconds, that is not reported.
 pub const LARGEST_OFFSET: i64 = 5000;
 
-/// Milliseconds that a measurement of the offset may take.
+/// The longest measurement, in milliseconds, that is precise enough to use.
 const LONGEST_MEASUREMENT: i64 = 500;
 
 #[derive(Clone, Debug)]
 enum Source {
     System,
-    /// Milliseconds since the epoch, moved by hand.
+    /// Milliseconds since the epoch, set by a test.
     Manual(Arc<AtomicI64>),
 }
 
-/// Tells the time of the database.
+/// Tells the database's time.
 #[derive(Clone, Debug)]
 pub struct Clock {
     source: Source,
-    /// Milliseconds by which the database is ahead of this machine.
+    /// How far the database is ahead of this machine, in milliseconds.
     offset: Arc<AtomicI64>,
     is_measured: Arc<AtomicBool>,
 }
 
 impl Clock {
-    /// The clock of this machine, until an offset is measured.
+    /// This machine's clock, until an offset is measured.
     pub fn system() -> Self {
         Self { source: Source::System, offset: Arc::default(), is_measured: Arc::default() }
     }
 
-    /// A clock that stands still until it is moved, for tests.
+    /// A clock that stands still until [`advance`](Self::advance) moves it, for tests.
     pub fn manual(start: Timestamp) -> Self {
         Self {
             source: Source::Manual(Arc::new(AtomicI64::new(start.millis()))),
@@ -45,12 +45,12 @@ impl Clock {
         }
     }
 
-    /// The time of the database, as far as it is known.
+    /// The database's time, as far as it is known.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.own_millis() + self.offset.load(Ordering::Relaxed))
     }
 
-    /// A new id that begins with the time (UUIDv7); ids of one process are in order.
+    /// A new UUIDv7: it begins with the time, and later ids of one process sort later.
     pub fn new_id(&self) -> Uuid {
         static ORDER: Mutex<ContextV7> = Mutex::new(ContextV7::new());
         let millis = u64::try_from(self.now().millis()).unwrap_or(0);
@@ -58,20 +58,20 @@ impl Clock {
         Uuid::new_v7(uuid::Timestamp::from_unix(&ORDER, millis / 1000, nanos))
     }
 
-    /// Moves a manual clock; does nothing to another.
+    /// Moves a manual clock; has no effect on the system's.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(millis) = &self.source {
             millis.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::Relaxed);
         }
     }
 
-    /// Milliseconds by which the database is ahead of this machine.
+    /// How far the database is ahead of this machine, in milliseconds.
     pub fn offset_millis(&self) -> i64 {
         self.offset.load(Ordering::Relaxed)
     }
 
-    /// Notes what the database's clock showed between two readings of this machine's clock. A reading that took long
-    /// tells too little and is left out, unless it is the first.
+    /// Records what the database's clock showed after `before` was read and before now. A slow measurement is too imprecise
+    /// and is ignored, unless it is the first.
     pub fn measured(&self, before: Reading, database_millis: i64) {
         if let Source::System = self.source {
             let after = self.own_millis();
@@ -82,12 +82,12 @@ impl Clock {
         }
     }
 
-    /// A reading of this machine's clock, for [`measured`](Self::measured).
+    /// Reads this machine's clock, for [`measured`](Self::measured).
     pub fn read(&self) -> Reading {
         Reading(self.own_millis())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's clock")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system's clock")]
     fn own_millis(&self) -> i64 {
         match &self.source {
             Source::Manual(millis) => millis.load(Ordering::Relaxed),
@@ -98,18 +98,18 @@ impl Clock {
     }
 }
 
-/// What this machine's clock showed.
+/// A reading of this machine's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading(i64);
 
 impl Reading {
-    /// Milliseconds since the epoch, as this machine has it.
+    /// Milliseconds since the epoch, by this machine's clock.
     pub const fn millis(self) -> i64 {
         self.0
     }
 }
 
-/// How far this machine's clock is off, such as `20 ms behind` or `20 ms ahead of`, of an offset in milliseconds.
+/// Describes an offset in milliseconds as `20 ms behind` or `20 ms ahead of`.
 pub fn offset_in_words(offset: i64) -> String {
     let side = if offset < 0 { "ahead of" } else { "behind" };
     format!("{} ms {side}", offset.unsigned_abs())

@@ -1,4 +1,4 @@
-//! Small tools over aws-lc-rs: base64url, random bytes, hashes, comparison in constant time.
+//! Base64url, random bytes, SHA-256 and constant-time comparison.
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
@@ -9,27 +9,27 @@ pub fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads base64url strictly: no padding, no other alphabet, no unused bits.
+/// Decodes base64url strictly: no padding, no other alphabet, no stray bits at the end.
 pub fn from_base64url(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-/// Random bytes of the operating system's quality.
+/// Cryptographically secure random bytes.
 ///
 /// # Panics
-/// When the operating system has no randomness to give: no token server can go on then.
+/// When the operating system provides no randomness; a token server cannot run without.
 pub fn random<const LENGTH: usize>() -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
     fill_with_random(&mut bytes);
     bytes
 }
 
-/// Fills bytes as [`random`] makes them, where they are: a key leaves no copy behind.
+/// Fills a buffer with random bytes in place, so that a key leaves no copy behind.
 ///
 /// # Panics
-/// When the operating system has no randomness to give.
+/// When the operating system provides no randomness.
 pub fn fill_with_random(bytes: &mut [u8]) {
-    SystemRandom::new().fill(bytes).expect("the operating system gives random bytes");
+    SystemRandom::new().fill(bytes).expect("the operating system provides randomness");
 }
 
 /// SHA-256.
@@ -39,7 +39,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
-/// Whether two byte strings are equal, in a time that does not depend on where they differ.
+/// Compares two byte strings without revealing by its timing where they differ.
 pub fn equal_in_constant_time(one: &[u8], other: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(one, other).is_ok()
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use jeton::jose::algorithm::SigningAlgorithm;
-use jeton::keys::keyring::{KeyRecord, KeyRing, KeyUse};
+use jeton::keys::keyring::KeyRing;
 use jeton::keys::master::{MasterKey, MasterKeys};
+use jeton::keys::record::{KeyRecord, KeyUse};
 use jeton::protocol::claims::{AccessClaims, Audience};
 use jeton::protocol::scope::Scope;
 use jeton::protocol::time::Timestamp;
@@ -104,7 +105,7 @@ impl House {
         let live = environment("live");
         let good = claims(ISSUER);
         let sign = |claims: &AccessClaims, ring: &KeyRing| {
-            issued(jwt::write(claims, ring.active_signing_key(NOW).expect("there is a key")))
+            issued(jwt::write(claims, ring.access_token_key(SigningAlgorithm::Es256, NOW).expect("there is a key")))
         };
         let token_key = ring.active_token_key(NOW).expect("there is a key");
         let strange_key = strange.active_token_key(NOW).expect("there is a key");

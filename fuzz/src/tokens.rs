@@ -2,6 +2,7 @@
 
 use jeton::crypto::base64url;
 use jeton::diagnosis::judge;
+use jeton::jose::algorithm::SigningAlgorithm;
 use jeton::protocol::claims::{AccessClaims, Audience, check_extra};
 use jeton::protocol::scope::Scope;
 use jeton::protocol::subject::Subject;
@@ -63,7 +64,7 @@ pub fn jwt(bytes: &[u8]) {
         _ => {
             let claims = made_of(rest);
             let ring = &house.one_algorithm[usize::from(choice / 4) % house.one_algorithm.len()];
-            let key = ring.active_signing_key(NOW).expect("there is a key");
+            let key = ring.access_token_key(SigningAlgorithm::Es256, NOW).expect("there is a key");
             reads_back(house, &claims, &format::write(&claims, key));
         }
     }

@@ -1,11 +1,13 @@
 //! Administration of signing keys and token keys.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::admin::error::no_such;
 use crate::admin::{Actor, AdminError, Administration, Result};
-use crate::keys::keyring::{ANNOUNCEMENT, KeyRecord, KeyState, KeyUse, states};
+use crate::jose::algorithm::SigningAlgorithm;
+use crate::keys::lifecycle::{ANNOUNCEMENT, KeyState, states};
 use crate::keys::master::{MasterKey, MasterKeys};
+use crate::keys::record::{KeyRecord, KeyUse};
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::Target;
 use crate::protocol::time::Timestamp;
@@ -34,14 +36,28 @@ pub struct KeyView {
     pub over_at: Option<Timestamp>,
 }
 
+/// Which keys to rotate.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RotateRequest {
+    /// Only the signing key of this algorithm, which may be a new one. Otherwise the signing key of each algorithm that has one,
+    /// or that is configured, and the token key.
+    pub alg: Option<SigningAlgorithm>,
+}
+
 impl Administration {
     /// Every key, the first to become active first.
     pub async fn key_list(&self) -> Result<Vec<KeyView>> {
         Ok(views(&self.store.key_list().await?, self.clock.now()))
     }
 
-    /// Announces a new key of each use; it becomes active when every resource server has had the time to see it.
-    pub async fn key_rotate(&self, masters: &MasterKeys, actor: &Actor) -> Result<Vec<KeyView>> {
+    /// Announces new keys, which become active when every resource server has had the time to see them.
+    pub async fn key_rotate(
+        &self,
+        request: &RotateRequest,
+        masters: &MasterKeys,
+        actor: &Actor,
+    ) -> Result<Vec<KeyView>> {
         let now = self.clock.now();
         let records = loop {
             let check_value = self.store.master_key_check(masters.current.check_value()).await?;
@@ -49,7 +65,16 @@ impl Administration {
                 let text = "the master key was changed since this server started: restart it with the new one first";
                 AdminError::Conflict(text.into())
             })?;
-            let records = self.new_keys(master, now, now.plus_seconds(ANNOUNCEMENT));
+            let algorithms = match request.alg {
+                Some(algorithm) => vec![algorithm],
+                None => self.algorithms_in_use(&self.store.key_list().await?),
+            };
+            let at = now.plus_seconds(ANNOUNCEMENT);
+            let new = |key_use, algorithm| KeyRecord::generate(key_use, algorithm, master, now, at);
+            let mut records: Vec<_> = algorithms.into_iter().map(|alg| new(KeyUse::Signing, alg)).collect();
+            if request.alg.is_none() {
+                records.push(new(KeyUse::Token, self.settings.signing_algorithm));
+            }
             match self.store.key_rotate(&records, &check_value, &actor.audited).await? {
                 Added::Yes => break records,
                 // It was changed in the same moment, perhaps to the other one that is at hand.
@@ -71,10 +96,10 @@ impl Administration {
             return Err(no_such("key", kid));
         }
         let covers_until = self.settings.covers_until(self.clock.now());
-        if self.store.key_delete(kid, covers_until, &actor.audited).await? {
+        if self.store.key_delete(kid, self.settings.signing_algorithm, covers_until, &actor.audited).await? {
             Ok(())
         } else {
-            Err(AdminError::Conflict(format!("the key {kid} is the last of its use; rotate first")))
+            Err(AdminError::Conflict(format!("the key {kid} is the last of its use or algorithm; rotate first")))
         }
     }
 
@@ -90,7 +115,8 @@ impl Administration {
     /// Makes new keys and ends everything that was issued; clients and users stay. After the loss of the master key.
     pub async fn key_reset(&self, master: &MasterKey, actor: &Actor) -> Result<Vec<KeyView>> {
         let now = self.clock.now();
-        let records = self.new_keys(master, now, now);
+        let records = [KeyUse::Signing, KeyUse::Token]
+            .map(|key_use| KeyRecord::generate(key_use, self.settings.signing_algorithm, master, now, now));
         let reason = Some("the keys were reset".to_owned());
         let revocation = self.revocation(Target::All, Cause::AllRevoked, reason);
         self.store.key_reset(&records, master.check_value(), &revocation, &actor.audited).await?;
@@ -104,38 +130,36 @@ impl Administration {
         let audited = Audited { actor: "server".into(), request_id: None, address: None, at: now };
         let mut deleted = Vec::new();
         for view in self.key_list().await?.into_iter().filter(over) {
-            if self.store.key_delete(&view.kid, now, &audited).await? {
+            if self.store.key_delete(&view.kid, self.settings.signing_algorithm, now, &audited).await? {
                 deleted.push(view.kid);
             }
         }
         Ok(deleted)
     }
 
-    fn new_keys(&self, master: &MasterKey, now: Timestamp, activates_at: Timestamp) -> [KeyRecord; 2] {
-        [KeyUse::Signing, KeyUse::Token]
-            .map(|key_use| KeyRecord::generate(key_use, self.settings.signing_algorithm, master, now, activates_at))
+    /// The algorithms that have keys, and the configured one.
+    fn algorithms_in_use(&self, records: &[KeyRecord]) -> Vec<SigningAlgorithm> {
+        let has_keys = |algorithm| records.iter().any(|record| record.algorithm == Some(algorithm));
+        let in_use =
+            |algorithm: &SigningAlgorithm| *algorithm == self.settings.signing_algorithm || has_keys(*algorithm);
+        SigningAlgorithm::OWN.into_iter().filter(in_use).collect()
     }
 }
 
 fn views(records: &[KeyRecord], now: Timestamp) -> Vec<KeyView> {
-    // What a token key made may live as long as a session, what a signing key made as long as an access token.
-    let signing = states(records, now, LONGEST_ACCESS_TOKEN_TTL);
-    let token = states(records, now, LONGEST_SESSION_TTL);
-    let choose = |index: usize, key_use| if key_use == KeyUse::Signing { signing[index] } else { token[index] };
-    records
-        .iter()
-        .enumerate()
-        .map(|(index, record)| {
-            let (state, over_at) = choose(index, record.key_use);
-            KeyView {
-                kid: record.kid.clone(),
-                key_use: record.key_use,
-                alg: record.algorithm.map(|algorithm| algorithm.name()),
-                state,
-                created_at: record.created_at,
-                activates_at: record.activates_at,
-                over_at,
-            }
-        })
-        .collect()
+    // A signing key makes nothing that lives longer than an access token, a token key nothing that outlives a session.
+    let longest = |key_use| match key_use {
+        KeyUse::Signing => LONGEST_ACCESS_TOKEN_TTL,
+        KeyUse::Token => LONGEST_SESSION_TTL,
+    };
+    let view = |(record, (state, over_at)): (&KeyRecord, _)| KeyView {
+        kid: record.kid.clone(),
+        key_use: record.key_use,
+        alg: record.algorithm.map(|algorithm| algorithm.name()),
+        state,
+        created_at: record.created_at,
+        activates_at: record.activates_at,
+        over_at,
+    };
+    records.iter().zip(states(records, now, longest)).map(view).collect()
 }

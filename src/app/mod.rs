@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::app::used_secrets::UsedSecrets;
 use crate::clock::Clock;
-use crate::keys::keyring::{KeyRecord, KeyUse};
 use crate::keys::master::{MasterKey, MasterKeys};
+use crate::keys::record::{KeyRecord, KeyUse};
 use crate::passwords::pool::PasswordPool;
 use crate::passwords::remembered::RememberedSecrets;
 use crate::protocol::client::Client;
@@ -221,7 +221,7 @@ async fn make_first_keys(
 pub async fn open_master_key(settings: &Settings, store: &Store) -> std::result::Result<MasterKeys, StartError> {
     let text = match &settings.master_key {
         MasterKeySource::Given(text) => text.clone(),
-        MasterKeySource::DevFile(path) => crate::keys::dev_key::read_or_make(path)
+        MasterKeySource::DevFile(path) => crate::keys::dev_key::read_or_create(path)
             .map(|text| SecretString::from(text.as_str()))
             .map_err(|error| StartError(format!("the master key file {}: {error}", path.display())))?,
         MasterKeySource::Missing => {

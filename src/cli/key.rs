@@ -7,9 +7,11 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::admin::keys::RotateRequest;
 use crate::app::open_master_key;
 use crate::cli::context::{actor, open};
 use crate::cli::{Failed, Format, Global, Outcome, output, secrets};
+use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::master::MasterKey;
 use crate::settings::{MasterKeySource, Needs};
 
@@ -24,8 +26,12 @@ enum Action {
     /// List the keys and where each is in its life
     List,
     /// Announce new keys; they become active when every resource server has had the time to see them
-    Rotate,
-    /// Delete a key: what it made stops working at once
+    Rotate {
+        /// Only the signing key of this algorithm, which may be a new one: ES256, EdDSA or RS256
+        #[arg(long)]
+        alg: Option<SigningAlgorithm>,
+    },
+    /// Delete a key; everything it made stops working at once
     Retire {
         /// The key's id
         #[arg(allow_hyphen_values = true)]
@@ -42,7 +48,7 @@ enum Action {
     },
     /// After the loss of the master key: make new keys under JETON_MASTER_KEY and end everything that was issued
     Reset {
-        /// Yes, end everything
+        /// Confirm that everything ends
         #[arg(long, required = true)]
         yes: bool,
     },
@@ -64,10 +70,10 @@ pub(crate) async fn run(global: &Global, command: KeyCommand) -> Outcome {
             let administration = open(global, Needs::NOTHING).await?;
             output::items(format, &administration.key_list().await?, &COLUMNS)
         }
-        Action::Rotate => {
+        Action::Rotate { alg } => {
             let administration = open(global, Needs::MASTER_KEY).await?;
             let master = open_master_key(&administration.settings, &administration.store).await?;
-            let made = administration.key_rotate(&master, &actor(&administration)).await?;
+            let made = administration.key_rotate(&RotateRequest { alg }, &master, &actor(&administration)).await?;
             output::items(format, &made, &COLUMNS)
         }
         Action::Retire { kid } => {
@@ -106,7 +112,7 @@ pub(crate) async fn run(global: &Global, command: KeyCommand) -> Outcome {
             };
             let master = MasterKey::parse(text.expose_secret())
                 .map_err(|problem| Failed(format!("JETON_MASTER_KEY {problem}")))?;
-            // Keeps the check value if there is none yet.
+            // Stores the check value if there is none yet.
             administration.store.master_key_check(master.check_value()).await?;
             let made = administration.key_reset(&master, &actor(&administration)).await?;
             output::items(format, &made, &COLUMNS)

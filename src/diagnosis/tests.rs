@@ -7,8 +7,9 @@ use uuid::Uuid;
 use super::*;
 use crate::crypto::base64url;
 use crate::jose::algorithm::SigningAlgorithm;
-use crate::keys::keyring::{KeyRecord, KeyRing, KeyUse};
+use crate::keys::keyring::KeyRing;
 use crate::keys::master::MasterKey;
+use crate::keys::record::{KeyRecord, KeyUse};
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::time::Timestamp;
@@ -50,7 +51,10 @@ fn ring() -> KeyRing {
 static BENCH: LazyLock<Bench> = LazyLock::new(|| {
     let ring = ring();
     let now = Timestamp::from_seconds(1);
-    let (signing, token) = (ring.active_signing_key(now).unwrap().clone(), ring.active_token_key(now).unwrap().clone());
+    let (signing, token) = (
+        ring.access_token_key(SigningAlgorithm::Es256, now).unwrap().clone(),
+        ring.active_token_key(now).unwrap().clone(),
+    );
     Bench {
         jwt: jwt::write(&claims(ISSUER), &signing),
         opaque: opaque::write(&claims(ISSUER), &environment("live"), &token),
@@ -282,7 +286,8 @@ fn of_two_tokens_the_access_token_is_meant() {
 fn the_origin_is_told_by_issuer_or_prefix() {
     let other = ring();
     let now = Timestamp::from_seconds(1);
-    let (signing, token) = (other.active_signing_key(now).unwrap(), other.active_token_key(now).unwrap());
+    let (signing, token) =
+        (other.access_token_key(SigningAlgorithm::Es256, now).unwrap(), other.active_token_key(now).unwrap());
     let staging = claims("https://staging.example");
     assert_eq!(causes(&jwt::write(&staging, signing)), [Cause::WrongEnvironment, Cause::UnknownKey]);
     assert_eq!(causes(&opaque::write(&staging, &environment("staging"), token)), [Cause::WrongEnvironment]);
@@ -291,13 +296,13 @@ fn the_origin_is_told_by_issuer_or_prefix() {
     assert_eq!(causes(&opaque::write(&staging, &environment("other"), token)), [Cause::ForeignToken]);
     assert_eq!(causes(&jwt::write(&claims("https://e.example"), signing)), [Cause::ForeignToken, Cause::UnknownKey]);
     assert_eq!(causes("ghp_0123456789abcdefghij0123456789abcdefgh"), [Cause::ForeignToken]);
-    let ours = BENCH.ring.active_signing_key(now).unwrap();
+    let ours = BENCH.ring.access_token_key(SigningAlgorithm::Es256, now).unwrap();
     assert_eq!(causes(&jwt::write(&claims("https://old.example"), ours)), [Cause::WrongIssuer]);
 }
 
 #[test]
 fn int_020_int_025_and_int_027_a_forged_header_is_named_by_what_is_wrong_with_it() {
-    let kid = &BENCH.ring.active_signing_key(Timestamp::from_seconds(1)).unwrap().kid;
+    let kid = &BENCH.ring.access_token_key(SigningAlgorithm::Es256, Timestamp::from_seconds(1)).unwrap().kid;
     let rest = BENCH.jwt.split_once('.').unwrap().1;
     for (header, expected) in [
         (json!({"alg": "none"}), vec![Cause::AlgorithmNotAllowed, Cause::UnknownKey]),
@@ -318,7 +323,8 @@ fn int_020_int_025_and_int_027_a_forged_header_is_named_by_what_is_wrong_with_it
 fn a_key_that_was_withdrawn_is_told_from_one_that_never_was() {
     let other = ring();
     let now = Timestamp::from_seconds(1);
-    let (signing, token) = (other.active_signing_key(now).unwrap(), other.active_token_key(now).unwrap());
+    let (signing, token) =
+        (other.access_token_key(SigningAlgorithm::Es256, now).unwrap(), other.active_token_key(now).unwrap());
     let texts = [jwt::write(&claims(ISSUER), signing), opaque::write(&claims(ISSUER), &environment("live"), token)];
     let retired = [signing.kid.clone(), base64url(token.id)].into_iter().map(|kid| (kid, now)).collect();
     let knowing = ring().with_retired(retired);

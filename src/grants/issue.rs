@@ -80,7 +80,9 @@ pub(crate) fn answer(
     let keys = app.state.keys();
     let no_key = || Failure::Unavailable("there is no key to make tokens with".into());
     let access_token = match client.settings.access_token_format {
-        AccessTokenFormat::Jwt => jwt::write(&claims, keys.ring.active_signing_key(now).ok_or_else(no_key)?),
+        AccessTokenFormat::Jwt => {
+            jwt::write(&claims, keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_key)?)
+        }
         AccessTokenFormat::Opaque => {
             let key = keys.ring.active_token_key(now).ok_or_else(no_key)?;
             opaque::write(&claims, &app.settings.environment, key)

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::endpoints::metadata;
 use crate::http::context::Context;
 use crate::http::{Cors, Route, error};
-use crate::keys::keyring::JWKS_MAX_AGE;
+use crate::keys::lifecycle::JWKS_MAX_AGE;
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![

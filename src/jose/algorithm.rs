@@ -3,8 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Deserialize;
+
 /// A signature algorithm (RFC 7518 §3, RFC 8037 §3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum SigningAlgorithm {
     /// ECDSA on P-256 with SHA-256.
     Es256,
@@ -48,6 +51,14 @@ impl FromStr for SigningAlgorithm {
             .into_iter()
             .find(|algorithm| algorithm.name() == name)
             .ok_or_else(|| "is not one of ES256, EdDSA, RS256".to_owned())
+    }
+}
+
+impl TryFrom<String> for SigningAlgorithm {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        name.parse()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The master key of a database for development: generated once, in a file beside the database.
+//! The master key of a development database, kept in a file beside the database.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Result, Write};
@@ -8,11 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::keys::master::MasterKey;
 
-/// Reads the file, or makes it with a new master key, readable by its owner only.
-///
-/// # Errors
-/// When the file can neither be read nor made.
-pub fn read_or_make(path: &Path) -> Result<Zeroizing<String>> {
+/// Reads the file, or creates it with a new master key, readable only by its owner.
+pub fn read_or_create(path: &Path) -> Result<Zeroizing<String>> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

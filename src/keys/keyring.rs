@@ -1,127 +1,23 @@
-//! The keys of a node: which one signs now, and which ones still verify.
-//!
-//! A key's life is told by its times alone: it is *announced* (published, not used), *active* from `activates_at` until
-//! the next one becomes active, then *retired* (verifies, does not sign) until the last token that it made is over.
+//! The keys of a node, unwrapped and parsed: which of them sign now, and which only verify.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::Serialize;
-use zeroize::Zeroizing;
-
-use crate::crypto::{base64url, fill_with_random, from_base64url, random};
+use crate::crypto::{base64url, from_base64url};
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::jose::jwk::{Jwk, JwkSet};
 use crate::jose::jws;
 use crate::jose::signing::SigningKey;
 use crate::jose::verification::VerificationKey;
-use crate::keys::master::{MasterKey, MasterKeys};
-use crate::keys::token_key::{KEY_ID_LENGTH, KeyId, TokenKey};
+use crate::keys::master::MasterKeys;
+use crate::keys::record::{KeyRecord, KeyUse, wrapping_name};
+use crate::keys::token_key::{KeyId, TokenKey};
 use crate::protocol::time::Timestamp;
 
-/// Seconds for which a new key is published before it is used. Longer than [`JWKS_MAX_AGE`], so that every resource
-/// server has seen it.
-pub const ANNOUNCEMENT: i64 = 600;
-/// Seconds for which the published key set may be cached.
-pub const JWKS_MAX_AGE: i64 = 300;
 /// The `typ` of access tokens (RFC 9068 §2.1).
 pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
-/// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyUse {
-    /// Signs JWTs.
-    Signing,
-    /// Seals opaque access tokens and authenticates refresh tokens.
-    Token,
-}
-
-impl KeyUse {
-    /// Its name in the database.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Signing => "signing",
-            Self::Token => "token",
-        }
-    }
-
-    /// Reads what [`name`](Self::name) wrote.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Signing, Self::Token].into_iter().find(|key_use| key_use.name() == name)
-    }
-}
-
-/// Where a key is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyState {
-    /// Published, not yet used.
-    Announced,
-    /// Makes the tokens of now.
-    Active,
-    /// Verifies what it made, makes nothing new.
-    Retired,
-}
-
-/// A key as it is kept.
-#[derive(Clone, Debug)]
-pub struct KeyRecord {
-    /// Its id: 6 random bytes in base64url.
-    pub kid: String,
-    /// What it is for.
-    pub key_use: KeyUse,
-    /// The algorithm, for a signing key.
-    pub algorithm: Option<SigningAlgorithm>,
-    /// The key, wrapped by the master key.
-    pub wrapped: Vec<u8>,
-    /// When it was made, which is when it was first published.
-    pub created_at: Timestamp,
-    /// From when on it is used.
-    pub activates_at: Timestamp,
-}
-
-impl KeyRecord {
-    /// Makes a new key.
-    pub fn generate(
-        key_use: KeyUse,
-        algorithm: SigningAlgorithm,
-        master: &MasterKey,
-        created_at: Timestamp,
-        activates_at: Timestamp,
-    ) -> Self {
-        let kid = base64url(random::<KEY_ID_LENGTH>());
-        let secret = match key_use {
-            KeyUse::Signing => SigningKey::generate(algorithm),
-            KeyUse::Token => {
-                let mut secret = Zeroizing::new(vec![0; 32]);
-                fill_with_random(&mut secret);
-                secret
-            }
-        };
-        let wrapped = master.wrap(&wrapping_name(key_use, &kid), &secret);
-        let algorithm = (key_use == KeyUse::Signing).then_some(algorithm);
-        Self { kid, key_use, algorithm, wrapped, created_at, activates_at }
-    }
-
-    /// The same key, wrapped by another master key; none when it was wrapped by neither of `from`.
-    pub fn rewrap(&self, from: &MasterKeys, to: &MasterKey) -> Option<Self> {
-        let name = wrapping_name(self.key_use, &self.kid);
-        let secret = from.unwrap(&name, &self.wrapped)?;
-        Some(Self { wrapped: to.wrap(&name, &secret), ..self.clone() })
-    }
-
-    /// Whether this master key wrapped it.
-    pub fn is_wrapped_by(&self, master: &MasterKey) -> bool {
-        master.unwrap(&wrapping_name(self.key_use, &self.kid), &self.wrapped).is_some()
-    }
-}
-
-fn wrapping_name(key_use: KeyUse, kid: &str) -> String {
-    format!("{} {kid}", key_use.name())
-}
-
-/// A signing key that is ready for use.
+/// A signing key, ready for use.
 #[derive(Debug)]
 pub struct ReadySigningKey {
     /// Its id.
@@ -130,9 +26,9 @@ pub struct ReadySigningKey {
     pub algorithm: SigningAlgorithm,
     /// When it was first published.
     pub created_at: Timestamp,
-    /// From when on it is used.
+    /// When it comes into use.
     pub activates_at: Timestamp,
-    /// The first segment of every JWT that it signs.
+    /// The first segment of every access token that it signs.
     pub header_segment: String,
     /// Signs.
     pub key: SigningKey,
@@ -142,18 +38,18 @@ pub struct ReadySigningKey {
     pub jwk: Jwk,
 }
 
-/// A token key that is ready for use.
+/// A token key, ready for use.
 #[derive(Debug)]
 pub struct ReadyTokenKey {
     /// Its id.
     pub id: KeyId,
-    /// From when on it is used.
+    /// When it comes into use.
     pub activates_at: Timestamp,
     /// Seals and authenticates.
     pub key: TokenKey,
 }
 
-/// All keys that are good for something.
+/// Every key that makes or verifies tokens.
 #[derive(Debug, Default)]
 pub struct KeyRing {
     signing: Vec<Arc<ReadySigningKey>>,
@@ -166,7 +62,7 @@ impl KeyRing {
     /// Unwraps and parses the keys.
     ///
     /// # Errors
-    /// The id of a key that cannot be unwrapped with this master key.
+    /// The id of a key that these master keys cannot unwrap, or that cannot be parsed.
     pub fn open(records: &[KeyRecord], master: &MasterKeys) -> Result<Self, String> {
         let mut ring = Self::default();
         for record in records {
@@ -192,9 +88,22 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// The key that signs now: the last one that has become active, else the first that will.
-    pub fn active_signing_key(&self, now: Timestamp) -> Option<&Arc<ReadySigningKey>> {
-        self.signing.iter().rev().find(|key| key.activates_at <= now).or_else(|| self.signing.first())
+    /// The key that signs with this algorithm now, if one is active.
+    pub fn active_signing_key(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Option<&Arc<ReadySigningKey>> {
+        self.active_signing_keys(now).find(|key| key.algorithm == algorithm)
+    }
+
+    /// The key that signs access tokens now: the active one of the configured algorithm. Until there is one, the newest active
+    /// key signs; after every active key was deleted, the first announced one.
+    pub fn access_token_key(&self, configured: SigningAlgorithm, now: Timestamp) -> Option<&Arc<ReadySigningKey>> {
+        self.active_signing_key(configured, now)
+            .or_else(|| self.active_signing_keys(now).next())
+            .or_else(|| self.signing.first())
+    }
+
+    /// The keys that have become active, newest first.
+    fn active_signing_keys(&self, now: Timestamp) -> impl Iterator<Item = &Arc<ReadySigningKey>> {
+        self.signing.iter().rev().filter(move |key| key.activates_at <= now)
     }
 
     /// The token key that is used now.
@@ -212,7 +121,7 @@ impl KeyRing {
         self.token.iter().find(|key| key.id == id)
     }
 
-    /// The same keys without those that are not among these ids.
+    /// Only the keys with these ids.
     #[must_use]
     pub fn only(&self, kids: &[String]) -> Self {
         let mut ring = Self::default();
@@ -224,18 +133,18 @@ impl KeyRing {
         ring
     }
 
-    /// The signing key of this id.
+    /// The signing key with this id.
     pub fn signing_key(&self, kid: &str) -> Option<&Arc<ReadySigningKey>> {
         self.signing.iter().find(|key| key.kid == kid)
     }
 
-    /// The same keys, with what is known of those that were withdrawn: their ids, and since when.
+    /// The same keys, with the ids of the deleted ones and when each was deleted.
     #[must_use]
     pub fn with_retired(self, retired: HashMap<String, Timestamp>) -> Self {
         Self { retired, ..self }
     }
 
-    /// Since when a key that was once held is withdrawn.
+    /// When a key was deleted, if it was.
     pub fn retired(&self, kid: &str) -> Option<Timestamp> {
         self.retired.get(kid).copied()
     }
@@ -261,61 +170,42 @@ fn ready_signing_key(record: &KeyRecord, algorithm: SigningAlgorithm, secret: &[
     })
 }
 
-/// Tells the state of every key of one use and when the retired ones are over. A key is over when the key that
-/// followed it has been active for `longest` seconds: as long as anything lives that it made.
-pub fn states(records: &[KeyRecord], now: Timestamp, longest: i64) -> Vec<(KeyState, Option<Timestamp>)> {
-    let successor = |record: &KeyRecord| {
-        records
-            .iter()
-            .filter(|other| other.key_use == record.key_use)
-            .filter(|other| (other.activates_at, &other.kid) > (record.activates_at, &record.kid))
-            .map(|other| other.activates_at)
-            .min()
-    };
-    records
-        .iter()
-        .map(|record| match successor(record) {
-            Some(moment) if moment <= now => (KeyState::Retired, Some(moment.plus_seconds(longest))),
-            _ if record.activates_at <= now => (KeyState::Active, None),
-            _ => (KeyState::Announced, None),
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn record(kid: &str, activates_at: i64) -> KeyRecord {
-        KeyRecord {
-            kid: kid.into(),
-            key_use: KeyUse::Signing,
-            algorithm: Some(SigningAlgorithm::Es256),
-            wrapped: vec![],
-            created_at: Timestamp::from_seconds(0),
-            activates_at: Timestamp::from_seconds(activates_at),
-        }
-    }
-
-    #[test]
-    fn jwk_010_and_jwk_011_a_key_is_announced_then_active_then_retired_until_its_tokens_are_over() {
-        let records = [record("a", 0), record("b", 1000)];
-        let at = |now| states(&records, Timestamp::from_seconds(now), 900);
-        assert_eq!(at(999), [(KeyState::Active, None), (KeyState::Announced, None)]);
-        let over = Timestamp::from_seconds(1900);
-        assert_eq!(at(1000), [(KeyState::Retired, Some(over)), (KeyState::Active, None)]);
-    }
+    use crate::keys::master::MasterKey;
 
     #[test]
     fn the_announced_key_is_published_and_does_not_sign() {
         let master = MasterKey::parse(&MasterKey::generate()).unwrap();
         let at = Timestamp::from_seconds;
-        let make = |moment| KeyRecord::generate(KeyUse::Signing, SigningAlgorithm::EdDsa, &master, at(0), at(moment));
-        let (first, second) = (make(0), make(600));
+        let make = |algorithm, moment| KeyRecord::generate(KeyUse::Signing, algorithm, &master, at(0), at(moment));
+        let (first, second) = (make(SigningAlgorithm::EdDsa, 0), make(SigningAlgorithm::EdDsa, 600));
         let ring = KeyRing::open(&[second.clone(), first.clone()], &master.into()).unwrap();
         assert_eq!(ring.jwks().keys.len(), 2);
-        assert_eq!(ring.active_signing_key(at(599)).unwrap().kid, first.kid);
-        assert_eq!(ring.active_signing_key(at(600)).unwrap().kid, second.kid);
+        let signing = |now| ring.access_token_key(SigningAlgorithm::EdDsa, at(now)).unwrap().kid.clone();
+        assert_eq!((signing(599), signing(600)), (first.kid.clone(), second.kid));
         assert!(KeyRing::open(&[first], &MasterKey::parse(&MasterKey::generate()).unwrap().into()).is_err());
+    }
+    #[test]
+    fn each_algorithm_has_its_active_key_and_access_tokens_follow_the_configured_one() {
+        let master = MasterKey::parse(&MasterKey::generate()).unwrap();
+        let at = Timestamp::from_seconds;
+        let make = |algorithm, moment| KeyRecord::generate(KeyUse::Signing, algorithm, &master, at(0), at(moment));
+        let es256 = make(SigningAlgorithm::Es256, 0);
+        let (old, new) = (make(SigningAlgorithm::EdDsa, 600), make(SigningAlgorithm::EdDsa, 1200));
+        let ring = KeyRing::open(&[old.clone(), new.clone(), es256.clone()], &master.into()).unwrap();
+        let active = |algorithm, now| ring.active_signing_key(algorithm, at(now)).map(|key| key.kid.clone());
+        assert_eq!(active(SigningAlgorithm::EdDsa, 599), None);
+        assert_eq!(active(SigningAlgorithm::EdDsa, 600), Some(old.kid.clone()));
+        assert_eq!(active(SigningAlgorithm::EdDsa, 1200), Some(new.kid.clone()));
+        assert_eq!(active(SigningAlgorithm::Es256, 1200), Some(es256.kid.clone()));
+        let signs = |configured, now| ring.access_token_key(configured, at(now)).unwrap().kid.clone();
+        assert_eq!(signs(SigningAlgorithm::Es256, 1200), es256.kid);
+        assert_eq!(signs(SigningAlgorithm::EdDsa, 599), es256.kid, "announced keys do not sign");
+        assert_eq!(signs(SigningAlgorithm::EdDsa, 600), old.kid);
+        assert_eq!(signs(SigningAlgorithm::Rs256, 1200), new.kid, "there is no RS256 key: the newest active one signs");
+        let left = ring.only(std::slice::from_ref(&new.kid));
+        assert_eq!(left.access_token_key(SigningAlgorithm::Es256, at(0)).unwrap().kid, new.kid, "nothing else is left");
     }
 }

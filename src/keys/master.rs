@@ -1,4 +1,4 @@
-//! The master key: it wraps the data keys that are kept in the database, and does nothing else.
+//! The master key wraps the data keys in the database and does nothing else.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{base64url, fill_with_random, from_base64url};
 
-/// What the check value holds; it fits only the master key that wrapped it.
+/// The content of the check value.
 const CHECK: &[u8] = b"jeton master key";
-/// Bytes of a nonce of AES-256-GCM-SIV (RFC 8452).
+/// Bytes of an AES-256-GCM-SIV nonce (RFC 8452).
 const NONCE_LENGTH: usize = 12;
-/// Bytes of its tag.
+/// Bytes of an AES-256-GCM-SIV tag.
 const TAG_LENGTH: usize = 16;
 
-/// 32 random bytes that never reach the database. The library that holds them clears its memory when it frees it.
+/// 32 random bytes that never reach the database. AWS-LC wipes them when it frees them.
 pub struct MasterKey(RandomizedNonceKey);
 
 impl fmt::Debug for MasterKey {
@@ -27,7 +27,7 @@ impl MasterKey {
     /// Reads 32 bytes in base64url.
     ///
     /// # Errors
-    /// A sentence that says what is wrong; it holds nothing of the text.
+    /// What is wrong, without any of the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let bytes = Zeroizing::new(from_base64url(text.trim().trim_end_matches('=')).unwrap_or_default());
         if bytes.len() != 32 || bytes.iter().all(|byte| *byte == bytes[0]) {
@@ -37,16 +37,16 @@ impl MasterKey {
         Ok(Self(key))
     }
 
-    /// A new master key, as text.
+    /// Generates a master key, as text.
     pub fn generate() -> Zeroizing<String> {
         let mut bytes = Zeroizing::new([0; 32]);
         fill_with_random(bytes.as_mut_slice());
         Zeroizing::new(base64url(bytes.as_slice()))
     }
 
-    /// Wraps a data key; `name` is authenticated with it, so that a wrapped key cannot pass for another.
+    /// Wraps a data key. `name` is authenticated too, so that one wrapped key cannot pass for another.
     pub fn wrap(&self, name: &str, key: &[u8]) -> Vec<u8> {
-        // With room for the tag: a buffer that grows leaves its old self behind.
+        // With room for the tag: a buffer that grows would leave a copy of the key behind.
         let mut sealed = Vec::with_capacity(key.len() + TAG_LENGTH);
         sealed.extend_from_slice(key);
         let nonce = self
@@ -56,7 +56,7 @@ impl MasterKey {
         [nonce.as_ref().as_slice(), &sealed].concat()
     }
 
-    /// Unwraps what [`wrap`](Self::wrap) made; none when the master key or the name is another.
+    /// Unwraps a data key, if this master key wrapped it under this name.
     pub fn unwrap(&self, name: &str, wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, sealed) = wrapped.split_at_checked(NONCE_LENGTH)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
@@ -66,18 +66,18 @@ impl MasterKey {
         Some(key)
     }
 
-    /// A value by which this master key is recognised later.
+    /// A value that tells later whether the same master key is in use.
     pub fn check_value(&self) -> Vec<u8> {
         self.wrap("check", CHECK)
     }
 
-    /// Whether a check value was made by this master key.
+    /// Whether this master key made a check value.
     pub fn fits(&self, check_value: &[u8]) -> bool {
         self.unwrap("check", check_value).is_some_and(|text| text.as_slice() == CHECK)
     }
 }
 
-/// The master key of this server, and while it is being changed the one before it: what either wrapped can be read.
+/// The master key, and the previous one while it is being changed. Either unwraps its own keys.
 #[derive(Debug)]
 pub struct MasterKeys {
     /// `JETON_MASTER_KEY`.
@@ -93,12 +93,12 @@ impl From<MasterKey> for MasterKeys {
 }
 
 impl MasterKeys {
-    /// The master key that made a check value; new data keys are wrapped by it.
+    /// The one that made a check value; it wraps new data keys.
     pub fn of(&self, check_value: &[u8]) -> Option<&MasterKey> {
         self.each().find(|key| key.fits(check_value))
     }
 
-    /// Unwraps what either wrapped.
+    /// Unwraps a data key that either wrapped.
     pub fn unwrap(&self, name: &str, wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         self.each().find_map(|key| key.unwrap(name, wrapped))
     }

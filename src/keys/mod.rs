@@ -2,5 +2,7 @@
 
 pub mod dev_key;
 pub mod keyring;
+pub mod lifecycle;
 pub mod master;
+pub mod record;
 pub mod token_key;

@@ -1,5 +1,5 @@
-//! Token keys: one secret, from which the key that seals opaque access tokens and the key that authenticates refresh
-//! tokens are derived.
+//! Token keys: a secret from which two keys are derived, one to seal opaque access tokens and one to authenticate refresh
+//! tokens.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
-/// Bytes of a key id inside a token; as text it is their base64url.
+/// Bytes of a key id; its text form is base64url.
 pub const KEY_ID_LENGTH: usize = 6;
 
-/// The id of a token key as it stands in tokens.
+/// The id of a token key, as tokens contain it.
 pub type KeyId = [u8; KEY_ID_LENGTH];
 
 /// A parsed token key.

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::keys::keyring::{KeyRecord, KeyUse};
+use crate::jose::algorithm::SigningAlgorithm;
+use crate::keys::record::{KeyRecord, KeyUse};
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
@@ -114,8 +115,8 @@ impl Store {
         Ok(Added::Yes)
     }
 
-    /// Adds announced keys, unless keys are announced already, or the check value of the master key is no longer this
-    /// one: a key that is made while the master key is changed must not stay wrapped by the old one.
+    /// Adds announced keys, unless one of the same use and algorithm is announced already, or the master key no longer has this
+    /// check value: a key that is made while the master key is changed must not stay wrapped by the old one.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -126,10 +127,15 @@ impl Store {
             transaction.roll_back().await?;
             return Ok(Added::OtherMasterKey);
         }
-        let announced = "SELECT kid FROM keys WHERE activates_at > $1 LIMIT 1";
-        if transaction.query_one(announced, values![audited.at]).await?.is_some() {
-            transaction.roll_back().await?;
-            return Ok(Added::ThereAreSome);
+        for record in records {
+            let announced = "SELECT kid FROM keys WHERE activates_at > $1 AND key_use = $2 AND \
+                             coalesce(algorithm, '') = $3 LIMIT 1";
+            let algorithm = record.algorithm.map_or("", |algorithm| algorithm.name());
+            let values = values![audited.at, record.key_use.name(), algorithm];
+            if transaction.query_one(announced, values).await?.is_some() {
+                transaction.roll_back().await?;
+                return Ok(Added::ThereAreSome);
+            }
         }
         for record in records {
             transaction.query(INSERT, insert_values(record)).await?;
@@ -140,16 +146,24 @@ impl Store {
         Ok(Added::Yes)
     }
 
-    /// Deletes a key, unless it is the last of its use. What it made stops working. Gives whether it was deleted.
+    /// Deletes a key, unless it is the last token key, the last signing key, or the last key for the algorithm in use.
+    /// Everything it made stops working. Returns whether it was deleted.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn key_delete(&self, kid: &str, covers_until: Timestamp, audited: &Audited) -> Result<bool> {
+    pub async fn key_delete(
+        &self,
+        kid: &str,
+        in_use: SigningAlgorithm,
+        covers_until: Timestamp,
+        audited: &Audited,
+    ) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
         lock(&mut transaction).await?;
         let sql = "DELETE FROM keys WHERE kid = $1 AND EXISTS (SELECT 1 FROM keys other WHERE other.kid <> $1 AND \
-                   other.key_use = keys.key_use) RETURNING kid";
-        if transaction.query_one(sql, values![kid]).await?.is_none() {
+                   other.key_use = keys.key_use AND (other.algorithm = keys.algorithm OR keys.algorithm IS NULL OR \
+                   keys.algorithm <> $2)) RETURNING kid";
+        if transaction.query_one(sql, values![kid, in_use.name()]).await?.is_none() {
             transaction.roll_back().await?;
             return Ok(false);
         }

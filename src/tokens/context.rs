@@ -1,15 +1,15 @@
-//! Where a token may come from: this server, a sibling environment, or somebody else.
+//! Where a token may come from: this server, a sibling environment, or elsewhere.
 
 use crate::keys::keyring::KeyRing;
 use crate::protocol::cause::Cause;
 use crate::tokens::environment::{Environment, KnownIssuer};
 
-/// What is known of this server when a token is read.
+/// What reading a token takes: who we are, and our keys.
 #[derive(Clone, Copy)]
 pub struct TokenContext<'a> {
     /// The `iss` of its tokens.
     pub issuer: &'a str,
-    /// The name in its prefixes.
+    /// The environment in its prefixes.
     pub environment: &'a Environment,
     /// Its sibling environments.
     pub siblings: &'a [KnownIssuer],
@@ -18,12 +18,12 @@ pub struct TokenContext<'a> {
 }
 
 impl TokenContext<'_> {
-    /// The cause against a token that claims another issuer.
+    /// Why a token that names another issuer is refused.
     pub fn of_issuer(self, issuer: &str) -> Cause {
         self.known_or_foreign(|sibling| sibling.issuer == issuer)
     }
 
-    /// The cause against a token that claims another environment.
+    /// Why a token that names another environment is refused.
     pub fn of_environment(self, environment: &Environment) -> Cause {
         self.known_or_foreign(|sibling| sibling.environment == *environment)
     }

@@ -5,18 +5,18 @@ use std::str::FromStr;
 
 use crate::crypto::{base64url, random};
 
-/// What an opaque access token begins with.
+/// Prefix of opaque access tokens.
 pub const ACCESS_TOKEN_PREFIX: &str = "jat_";
-/// What a refresh token begins with.
+/// Prefix of refresh tokens.
 pub const REFRESH_TOKEN_PREFIX: &str = "jrt_";
-/// What a generated client secret begins with.
+/// Prefix of generated client secrets.
 pub const CLIENT_SECRET_PREFIX: &str = "jcs_";
 
 /// The short name of an environment, such as `live` or `staging`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Environment(String);
 
-/// A sibling environment, so that its tokens are recognised.
+/// A sibling environment, whose tokens are recognised by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownIssuer {
     /// Its name in prefixes.
@@ -45,7 +45,7 @@ impl fmt::Display for Environment {
 }
 
 impl Environment {
-    /// A text of this server: the prefix, the environment and the bytes.
+    /// Writes the prefix, this environment and the bytes as text.
     pub fn write(&self, prefix: &str, bytes: &[u8]) -> String {
         format!("{prefix}{self}_{}", base64url(bytes))
     }

@@ -61,8 +61,9 @@ mod tests {
 
     use super::*;
     use crate::crypto::base64url;
-    use crate::keys::keyring::{KeyRecord, KeyRing, KeyUse};
+    use crate::keys::keyring::KeyRing;
     use crate::keys::master::MasterKey;
+    use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
     use crate::tokens::environment::Environment;
 
@@ -89,7 +90,7 @@ mod tests {
     }
 
     fn token(ring: &KeyRing) -> String {
-        write(&claims(), ring.active_signing_key(Timestamp::from_seconds(1)).unwrap())
+        write(&claims(), ring.access_token_key(SigningAlgorithm::Es256, Timestamp::from_seconds(1)).unwrap())
     }
 
     #[test]
@@ -139,7 +140,7 @@ mod tests {
         let token = token(&theirs);
         assert_eq!(read(&token, at(ISSUER, &ours)), Err(VerifyError::UnknownKey));
         assert_eq!(read(&token, at("https://other.example", &ours)), Err(VerifyError::NotOurs));
-        let kid = theirs.active_signing_key(Timestamp::from_seconds(1)).unwrap().kid.clone();
+        let kid = theirs.access_token_key(SigningAlgorithm::Es256, Timestamp::from_seconds(1)).unwrap().kid.clone();
         let ours = ours.with_retired([(kid, Timestamp::from_seconds(1))].into());
         assert_eq!(read(&token, at(ISSUER, &ours)), Err(VerifyError::NotOurs));
     }

@@ -1,7 +1,7 @@
-//! Opaque access tokens: the claims, sealed with AES-256-GCM-SIV (RFC 8452) under a token key that the token names.
+//! Opaque access tokens: claims sealed with AES-256-GCM-SIV (RFC 8452) under a token key that the token names.
 //!
-//! `jat_<environment>_` then base64url of: version (1 byte), key id (6), nonce (12), sealed claims and tag. What stands
-//! in the clear is authenticated with the rest.
+//! `jat_<environment>_`, then base64url of: version (1 byte), key id (6), nonce (12), sealed claims and tag. The clear part
+//! is authenticated too.
 
 use aws_lc_rs::aead::{Aad, Nonce};
 
@@ -16,9 +16,9 @@ const VERSION: u8 = 1;
 const NONCE_LENGTH: usize = 12;
 const CLEAR_LENGTH: usize = 1 + KEY_ID_LENGTH;
 const TAG_LENGTH: usize = 16;
-/// Bytes of which every token has a multiple.
+/// The length of every token is a multiple of this, in bytes.
 const STEP: usize = 48;
-/// The body of every token has a multiple of so many characters, so that one that was cut is known as such without a key.
+/// The length of every body is a multiple of this, in characters, so that a truncated token is recognised without a key.
 pub const LENGTHS: usize = STEP / 3 * 4;
 
 /// Seals the claims.
@@ -29,7 +29,7 @@ pub fn write(claims: &AccessClaims, environment: &Environment, key: &ReadyTokenK
     let mut clear = vec![VERSION];
     clear.extend_from_slice(&key.id);
     let mut sealed = serde_json::to_vec(claims).expect("claims are JSON");
-    // JSON may be followed by white space.
+    // White space after JSON is harmless padding.
     let length = CLEAR_LENGTH + NONCE_LENGTH + sealed.len() + TAG_LENGTH;
     sealed.resize(sealed.len() + length.next_multiple_of(STEP) - length, b' ');
     let nonce = key
@@ -44,7 +44,7 @@ pub fn write(claims: &AccessClaims, environment: &Environment, key: &ReadyTokenK
 /// Opens a token of this environment, whatever issuer it names; `body` is what follows the environment.
 ///
 /// # Errors
-/// When it is none of this server's tokens.
+/// Whether the token could still be ours.
 pub fn read(body: &str, environment: &Environment, ring: &KeyRing) -> Result<AccessClaims, VerifyError> {
     let bytes = from_base64url(body).ok_or(VerifyError::NotOurs)?;
     let (clear, rest) = bytes.split_at_checked(CLEAR_LENGTH).ok_or(VerifyError::NotOurs)?;
@@ -74,8 +74,8 @@ mod tests {
 
     use super::*;
     use crate::jose::algorithm::SigningAlgorithm;
-    use crate::keys::keyring::{KeyRecord, KeyUse};
     use crate::keys::master::MasterKey;
+    use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
 
     const ISSUER: &str = "https://auth.example";

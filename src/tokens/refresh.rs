@@ -1,6 +1,6 @@
-//! Refresh tokens: computed, not stored.
+//! Refresh tokens: computed, never stored.
 //!
-//! `jrt_<environment>_` then base64url of: version (1 byte), key id (6), session id (16), generation (4), session nonce
+//! `jrt_<environment>_`, then base64url of: version (1 byte), key id (6), session id (16), generation (4), session nonce
 //! (16), MAC (32). The session's row keeps only the hash of the nonce and the generation, so neither the database nor
 //! the key alone forges one; the MAC is checked without the database; the successor follows from the presented token.
 
@@ -19,15 +19,15 @@ const VERSION: u8 = 1;
 const NONCE_LENGTH: usize = 16;
 const MAC_LENGTH: usize = 32;
 const CONTENT_LENGTH: usize = 1 + KEY_ID_LENGTH + 16 + 4 + NONCE_LENGTH;
-/// Bytes of every refresh token behind its prefix and environment.
+/// Bytes of a refresh token after its prefix and environment.
 pub const LENGTH: usize = CONTENT_LENGTH + MAC_LENGTH;
 
-/// What a refresh token says.
+/// The content of a refresh token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken {
-    /// The session that it belongs to.
+    /// Its session.
     pub session: Uuid,
-    /// Its place in the chain of the session's refresh tokens.
+    /// Its number among the session's refresh tokens, from zero.
     pub generation: u32,
     nonce: [u8; NONCE_LENGTH],
 }
@@ -44,18 +44,18 @@ impl RefreshToken {
         Self { session, generation: 0, nonce: crate::crypto::random() }
     }
 
-    /// The token that follows this one in its session.
+    /// The next token of the session.
     #[must_use]
     pub fn successor(&self) -> Self {
         Self { generation: self.generation + 1, ..self.clone() }
     }
 
-    /// What the session's row keeps of the nonce.
+    /// The hash of the nonce, which the session's row stores.
     pub fn nonce_hash(&self) -> [u8; 32] {
         sha256(&self.nonce)
     }
 
-    /// Writes the token with a key.
+    /// Writes the token, authenticated with a key.
     pub fn write(&self, environment: &Environment, key: &ReadyTokenKey) -> String {
         let mut bytes = Vec::with_capacity(CONTENT_LENGTH + MAC_LENGTH);
         bytes.push(VERSION);
@@ -71,7 +71,7 @@ impl RefreshToken {
     /// Reads a token of this environment; `body` is what follows the environment.
     ///
     /// # Errors
-    /// When it is none of this server's tokens.
+    /// Whether the token could still be ours.
     pub fn read(body: &str, environment: &Environment, ring: &KeyRing) -> Result<Self, VerifyError> {
         let bytes = from_base64url(body).filter(|bytes| bytes.len() == LENGTH).ok_or(VerifyError::NotOurs)?;
         let (content, mac) = bytes.split_at(CONTENT_LENGTH);
@@ -103,8 +103,8 @@ mod tests {
 
     use super::*;
     use crate::jose::algorithm::SigningAlgorithm;
-    use crate::keys::keyring::{KeyRecord, KeyUse};
     use crate::keys::master::MasterKey;
+    use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
 
     fn ring() -> KeyRing {

@@ -233,6 +233,8 @@ on_both_stores!(the_answers_of_the_admin_api_are_described, async |backend| {
         call(Method::DELETE, "/admin/v1/keys/{kid}", format!("/admin/v1/keys/{kid}"), None, 409),
         call(Method::POST, rotate, rotate, None, 201),
         call(Method::POST, rotate, rotate, None, 409),
+        call(Method::POST, rotate, rotate, Some(json!({"alg": "RS256"})), 201),
+        call(Method::POST, rotate, rotate, Some(json!({"alg": "HS256"})), 400),
         call(Method::GET, "/admin/v1/audit", "/admin/v1/audit?from=2020-01-01T00:00:00Z", None, 200),
     ];
     for Call { method, path, at, body, status } in calls {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jeton::jose::algorithm::SigningAlgorithm;
 use reqwest::Method;
 use serde_json::json;
 
@@ -87,7 +88,7 @@ on_both_stores!(a_token_from_the_future_of_the_log_is_not_accepted, async |backe
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let keys = app.server.app.state.keys();
-    let key = keys.ring.active_signing_key(app.clock.now()).unwrap();
+    let key = keys.ring.access_token_key(SigningAlgorithm::Es256, app.clock.now()).unwrap();
     let token = app.token(&main, &[("grant_type", "client_credentials")]).await.text("access_token");
     let mut claims = jwt_part(&token, 1);
     let sign =

@@ -5,15 +5,20 @@ use axum::response::Response;
 
 use crate::admin::List;
 use crate::admin::audit::AuditRequest;
-use crate::http::admin::extract::Call;
+use crate::admin::keys::RotateRequest;
+use crate::http::admin::extract::{Body, Call};
 
 pub(crate) async fn list(call: Call) -> Response {
     let outcome = call.administration.key_list().await;
     call.answer(StatusCode::OK, outcome.map(|items| List { items, next: None }))
 }
 
-pub(crate) async fn rotate(call: Call) -> Response {
-    let outcome = call.administration.key_rotate(&call.app().master, &call.actor).await;
+pub(crate) async fn rotate(call: Call, request: Option<Body<RotateRequest>>) -> Response {
+    let outcome = async {
+        let request = request.map_or(Ok(RotateRequest::default()), |Body(request)| request)?;
+        call.administration.key_rotate(&request, &call.app().master, &call.actor).await
+    };
+    let outcome = outcome.await;
     call.answer(StatusCode::CREATED, outcome.map(|items| List { items, next: None }))
 }
 

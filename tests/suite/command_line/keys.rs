@@ -115,3 +115,24 @@ on_both_stores!(after_the_loss_of_the_master_key_new_keys_end_everything_and_cli
     assert_eq!(server.form("/auth/token", Some(("app", &secret)), &login).await.0, 200, "clients and users stay");
     assert_eq!(place.json(&["key", "list"]).as_array().map(Vec::len), Some(2));
 });
+
+on_both_stores!(a_server_moves_to_another_algorithm, async |backend| {
+    let (place, secret) = used(backend).await;
+    place.run(&["key", "rotate", "--alg", "PS256"]).usage();
+    let added = place.json(&["key", "rotate", "--alg", "EdDSA"]);
+    assert_eq!(added.as_array().map(Vec::len), Some(1), "{added}");
+    assert_eq!((&added[0]["alg"], &added[0]["state"]), (&json!("EdDSA"), &json!("announced")));
+    place.run(&["key", "rotate", "--alg", "EdDSA"]).refused(&["announced already"]);
+    let old = kids(&place, "signing", "active").remove(0);
+    place.run(&["key", "retire", &old]).refused(&["last of its use or algorithm"]);
+    let place = place.with("JETON_SIGNING_ALG", "EdDSA");
+    let signs = || async {
+        let server = place.serve(&[]);
+        let (_, issued) = server.client_credentials(("app", &secret)).await;
+        assert_eq!(server.stop().code(), Some(0));
+        crate::support::jwt_part(issued["access_token"].as_str().unwrap(), 0)["alg"].clone()
+    };
+    assert_eq!(signs().await, json!("ES256"), "the new key is only announced");
+    place.run(&["key", "retire", &old]).ok();
+    assert_eq!(signs().await, json!("EdDSA"), "no other key is left");
+});

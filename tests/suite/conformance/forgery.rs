@@ -333,7 +333,7 @@ impl Forger {
 /// from its memory, which no forger can.
 pub(crate) fn signed_by_the_server(app: &TestServer, good: &str, header: Value, claims: Value) -> String {
     let keys = app.server.app.state.keys();
-    let key = &keys.ring.active_signing_key(app.clock.now()).expect("there is a key").key;
+    let key = &keys.ring.access_token_key(SigningAlgorithm::Es256, app.clock.now()).expect("there is a key").key;
     sign(key, &changed(&jwt_part(good, 0), header), &changed(&jwt_part(good, 1), claims))
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jeton::jose::algorithm::SigningAlgorithm;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -114,13 +115,56 @@ on_both_stores!(jwk_009_and_jwk_013_anybody_may_read_and_keep_the_set_for_a_whil
     // JWK-009: a cache is over before the announced key is used.
     let caching = answer.header("cache-control").unwrap();
     let seconds: i64 = caching.split("max-age=").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
-    assert!(seconds > 0 && seconds < jeton::keys::keyring::ANNOUNCEMENT, "{caching}");
+    assert!(seconds > 0 && seconds < jeton::keys::lifecycle::ANNOUNCEMENT, "{caching}");
     let now = app.clock.now();
     let keys = app.server.app.state.keys();
-    let (signing, kid) = (keys.ring.active_signing_key(now).unwrap(), app.admin_token().await);
+    let (signing, kid) = (keys.ring.access_token_key(SigningAlgorithm::Es256, now).unwrap(), app.admin_token().await);
     assert_eq!(jwt_part(&kid, 0)["kid"], json!(signing.kid));
     let later = now.plus_seconds(seconds);
-    assert_eq!(keys.ring.active_signing_key(later).unwrap().kid, signing.kid, "the old key signs until then");
-    let after = now.plus_seconds(jeton::keys::keyring::ANNOUNCEMENT + 1);
-    assert_ne!(keys.ring.active_signing_key(after).unwrap().kid, signing.kid);
+    assert_eq!(
+        keys.ring.access_token_key(SigningAlgorithm::Es256, later).unwrap().kid,
+        signing.kid,
+        "the old key signs until then"
+    );
+    let after = now.plus_seconds(jeton::keys::lifecycle::ANNOUNCEMENT + 1);
+    assert_ne!(keys.ring.access_token_key(SigningAlgorithm::Es256, after).unwrap().kid, signing.kid);
+});
+
+on_both_stores!(an_algorithm_is_added_without_an_outage_and_the_one_in_use_keeps_a_key, async |backend| {
+    let scene = Scene::start_with(backend, Setup::default().with_manual_clock()).await;
+    let rotate = async |body: Option<Value>| scene.app.admin(Method::POST, "/admin/v1/keys/rotate", body).await;
+    let signs = async || jwt_part(&scene.client_token(&scene.main, &[]).await.text("access_token"), 0)["alg"].clone();
+    for (body, told) in [
+        (json!({"alg": "HS256"}), "alg: is not one of ES256, EdDSA, RS256"),
+        (json!({"alg": "PS256"}), "alg: is not one of ES256, EdDSA, RS256"),
+        (json!({"algorithm": "RS256"}), "unknown member `algorithm`"),
+    ] {
+        let answer = rotate(Some(body)).await;
+        assert_eq!((answer.status.as_u16(), answer.json["detail"].as_str()), (400, Some(told)), "{answer:?}");
+    }
+    let added = rotate(Some(json!({"alg": "RS256"}))).await;
+    assert_eq!(added.status.as_u16(), 201, "{added:?}");
+    let added = added.json["items"].as_array().unwrap();
+    assert_eq!((added.len(), &added[0]["alg"], &added[0]["state"]), (1, &json!("RS256"), &json!("announced")));
+    assert_eq!(rotate(Some(json!({"alg": "RS256"}))).await.status.as_u16(), 409, "it is announced already");
+    let published: BTreeSet<String> =
+        published_keys(&scene.app).await.iter().map(|key| key["alg"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(published, ["ES256", "RS256"].map(str::to_owned).into());
+    let es256 = jwt_part(&scene.client_token(&scene.main, &[]).await.text("access_token"), 0)["kid"].clone();
+    let delete = async |kid: &Value| {
+        let path = format!("/admin/v1/keys/{}", kid.as_str().unwrap());
+        scene.app.admin(Method::DELETE, &path, None).await.status.as_u16()
+    };
+    assert_eq!(delete(&es256).await, 409, "the last key of the algorithm in use");
+    let until_active = std::time::Duration::from_secs(jeton::keys::lifecycle::ANNOUNCEMENT.unsigned_abs());
+    scene.app.clock.advance(until_active);
+    assert_eq!(signs().await, json!("ES256"), "access tokens keep the configured algorithm");
+    let all = rotate(None).await;
+    let all: Vec<&Value> = all.json["items"].as_array().unwrap().iter().map(|key| &key["alg"]).collect();
+    assert_eq!(all.len(), 3, "a key of each algorithm, and a token key: {all:?}");
+    assert!(all.contains(&&json!("ES256")) && all.contains(&&json!("RS256")) && all.contains(&&Value::Null), "{all:?}");
+    assert_eq!(delete(&es256).await, 204, "its successor is announced");
+    assert_eq!(signs().await, json!("RS256"), "an active key signs before an announced one");
+    scene.app.clock.advance(until_active);
+    assert_eq!(signs().await, json!("ES256"));
 });

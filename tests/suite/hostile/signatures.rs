@@ -7,8 +7,9 @@ use aws_lc_rs::signature::{RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, R
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jeton::jose::algorithm::SigningAlgorithm;
-use jeton::keys::keyring::{KeyRecord, KeyRing, KeyUse};
+use jeton::keys::keyring::KeyRing;
 use jeton::keys::master::MasterKey;
+use jeton::keys::record::{KeyRecord, KeyUse};
 use jeton::protocol::time::Timestamp;
 use jeton::tokens::context::TokenContext;
 use jeton::tokens::environment::Environment;
@@ -40,7 +41,7 @@ impl Signer {
         let record = KeyRecord::generate(KeyUse::Signing, algorithm, &master, start, start);
         let pkcs8 = master.unwrap(&format!("signing {}", record.kid), &record.wrapped).unwrap().to_vec();
         let ring = KeyRing::open(&[record], &master.into()).unwrap();
-        let key = ring.active_signing_key(start).unwrap();
+        let key = ring.access_token_key(SigningAlgorithm::Es256, start).unwrap();
         let input = format!("{}.{}", key.header_segment, URL_SAFE_NO_PAD.encode(claims().to_string()));
         let jwk = serde_json::to_value(&key.jwk).unwrap();
         Self { environment: "live".parse().unwrap(), pkcs8, jwk, input, ring }
@@ -59,7 +60,11 @@ impl Signer {
 
     /// A signature by the server itself.
     fn sign(&self, input: &str) -> Vec<u8> {
-        self.ring.active_signing_key(Timestamp::from_seconds(0)).unwrap().key.sign(input.as_bytes())
+        self.ring
+            .access_token_key(SigningAlgorithm::Es256, Timestamp::from_seconds(0))
+            .unwrap()
+            .key
+            .sign(input.as_bytes())
     }
 
     #[track_caller]

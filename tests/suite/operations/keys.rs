@@ -55,6 +55,7 @@ async fn keys_are_rotated_without_notice_and_taken_away_when_they_are_known_to_o
     let machine = Machine::new(Backend::Sqlite);
     let tokens = machine.login("alice", "wonderland").await;
     machine.follow("Rotating the keys", 0);
+    machine.follow("Changing the algorithm", 0);
     assert!(machine.is_active(&tokens.text("access_token")).await);
     machine.refresh(&tokens).await.assert_ok();
 }

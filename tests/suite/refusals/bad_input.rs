@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jeton::jose::algorithm::SigningAlgorithm;
 use serde_json::json;
 
 use super::ask::{Case, Sheet, assert_quiet, causes};
@@ -234,7 +235,7 @@ on_both_stores!(strange_json_in_a_jwt_gets_a_verdict, async |backend| {
     let (kid, parts) = (jwt_part(&good, 0)["kid"].clone(), good.split('.').collect::<Vec<_>>());
     let own = &OWN_KEYS[0].1;
     let keys = stage.app.server.app.state.keys();
-    let server = &keys.ring.active_signing_key(stage.app.clock.now()).unwrap().key;
+    let server = &keys.ring.access_token_key(SigningAlgorithm::Es256, stage.app.clock.now()).unwrap().key;
     let nested = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
     let long = format!("{{\"alg\":\"ES256\",\"kid\":\"{}\"}}", "k".repeat(45 * KIB));
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);

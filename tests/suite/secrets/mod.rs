@@ -11,8 +11,8 @@ mod scene;
 use std::path::Path;
 use std::process::Command;
 
-use jeton::keys::keyring::KeyUse;
 use jeton::keys::master::MasterKey;
+use jeton::keys::record::KeyUse;
 use jeton::store::{Location, Store};
 
 use crate::support::Backend;
@@ -38,7 +38,7 @@ async fn data_keys(database: &str, master: &MasterKey) -> Vec<(String, Vec<u8>)>
     let location: Location = database.parse().unwrap();
     let records = Store::connect(&location).await.unwrap().key_list().await.unwrap();
     assert!(records.len() >= 2);
-    let secret = |record: &jeton::keys::keyring::KeyRecord| {
+    let secret = |record: &jeton::keys::record::KeyRecord| {
         let name = format!("{} {}", record.key_use.name(), record.kid);
         let key = master.unwrap(&name, &record.wrapped).unwrap().to_vec();
         // Of PKCS #8, the 32 bytes of the private key; what follows is the public one, what stands before is the same in all.
