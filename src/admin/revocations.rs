@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::admin::error::no_such;
 pub use crate::admin::receipts::AppliedBy;
 use crate::admin::{Actor, AdminError, Administration, List, ListRequest, Result, schema};
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::examine;
 use crate::keys::keyring::KeyRing;
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
@@ -165,7 +165,7 @@ impl Administration {
                 Ok(self.revocation(Target::Session(record.session.id), Cause::SessionRevoked, None))
             }
             Err(error) => {
-                let diagnosis = Diagnosis::of(text, Err(error), context, 0).of_any_kind();
+                let diagnosis = examine(text, Err(error), context, 0).accepting_refresh_tokens();
                 let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
                 Err(AdminError::Invalid(format!("token: {} ({cause})", cause.title())))
             }

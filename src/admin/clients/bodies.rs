@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use crate::admin::Result;
 use crate::admin::body::Patch;
-use crate::admin::schema::{AudienceUri, Claims};
 use crate::admin::clients::validation::check;
+use crate::admin::schema::{AudienceUri, Claims};
 use crate::protocol::claims::ExtraClaims;
 use crate::protocol::client::{AccessTokenFormat, AuthMethod, ClientSettings, GrantType, Permission};
 use crate::protocol::scope::Scope;
