@@ -11,7 +11,7 @@ use crate::protocol::claims::{self, AccessClaims};
 use crate::protocol::client::{Client, Permission};
 use crate::protocol::error::Refusal;
 use crate::store::SessionRecord;
-use crate::validation::{self, Found};
+use crate::validation::{self, ActiveToken};
 
 /// An answer of RFC 7662 §2.2.
 #[derive(Debug)]
@@ -92,8 +92,8 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     };
     // 4. May the caller see it?
     let (owner, audiences) = match &found {
-        Found::Access(claims) => (&claims.client_id, claims.aud.all()),
-        Found::Refresh(held) => (&held.session.client_id, held.session.audiences.as_slice()),
+        ActiveToken::Access(claims) => (&claims.client_id, claims.aud.all()),
+        ActiveToken::Refresh(held) => (&held.session.client_id, held.session.audiences.as_slice()),
     };
     if !may_see(&caller, owner, audiences) {
         let caller = &caller.client_id;
@@ -107,14 +107,14 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     }
     // 5. What it says (§2.2).
     Ok(match found {
-        Found::Access(claims) => {
+        ActiveToken::Access(claims) => {
             let username = match claims.subject().user() {
                 Some(sub) => app.state.username(sub).await?,
                 None => None,
             };
             Introspection::Access(claims, username)
         }
-        Found::Refresh(held) => Introspection::Refresh(held, app.settings.issuer.clone()),
+        ActiveToken::Refresh(held) => Introspection::Refresh(held, app.settings.issuer.clone()),
     })
 }
 

@@ -32,7 +32,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<()> {
 
 /// What a token of this client stands for, and until when its revocation has to be kept.
 async fn own_target(app: &App, client: &Client, text: &str) -> Result<Option<(Target, Timestamp)>> {
-    Ok(match validation::read(app, text).await? {
+    Ok(match validation::verify(app, text).await? {
         Err(_) => None,
         Ok(Verified::Access(claims)) => {
             let exp = Timestamp::from_seconds(claims.exp);
@@ -41,7 +41,7 @@ async fn own_target(app: &App, client: &Client, text: &str) -> Result<Option<(Ta
             let revoked = app.state.is_fresh() && app.state.revocation_of(&claims).is_some();
             (alive && !revoked).then_some((Target::Token(claims.jti), exp))
         }
-        Ok(Verified::Refresh(token)) => validation::own_session(app, &token, client)
+        Ok(Verified::Refresh(token)) => validation::session_of(app, &token, client)
             .await?
             .ok()
             .map(|held| (Target::Session(held.session.id), app.settings.covers_until(app.clock.now()))),

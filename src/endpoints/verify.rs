@@ -1,6 +1,6 @@
 //! What a reverse proxy expects of a token (`/auth/verify`): the audience and the scopes that its query names.
 
-use crate::diagnosis::judge::Expected;
+use crate::diagnosis::judge::Requirements;
 use crate::protocol::scope::Scope;
 
 /// Who wrote the query of a request.
@@ -19,7 +19,7 @@ impl Query<'_> {
     ///
     /// # Errors
     /// What is wrong with the query, in a fixed sentence.
-    pub fn expected(self, configured_audience: Option<&str>) -> std::result::Result<Expected, &'static str> {
+    pub fn expected(self, configured_audience: Option<&str>) -> std::result::Result<Requirements, &'static str> {
         let (text, audience_is_fixed) = match self {
             Self::OfProxy(text) => (text, false),
             Self::PerhapsOfClient(text) => (text, configured_audience.is_some()),
@@ -36,7 +36,7 @@ impl Query<'_> {
         )?;
         let scope = one("scope").map_err(|()| "scope stands twice: separate several by spaces.")?.unwrap_or_default();
         let scope = Scope::parse(&scope).map_err(|_| "scope is not a list of names with single spaces between.")?;
-        Ok(Expected { audience: Some(audience.to_owned()), scope })
+        Ok(Requirements { audience: Some(audience.to_owned()), scope })
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     let Some(text) = request.parameters.one("refresh_token")? else {
         return Err(Refusal::invalid_request("The parameter refresh_token is missing.").into());
     };
-    let token = match validation::read(app, text).await? {
+    let token = match validation::verify(app, text).await? {
         Ok(Verified::Refresh(token)) => token,
         Ok(Verified::Access(_)) => return Err(refusal::access_token()),
         Err(error) => return Err(refusal::unreadable(app, text, error)),
@@ -106,7 +106,7 @@ async fn judge(
 ) -> Result<(RefreshDecision, TokenResponse)> {
     let Refresh { client, token, generation, now, .. } = *refresh;
     // a. Is it this client's session, and alive?
-    if let Err(cause) = validation::judge_session(record, token, client) {
+    if let Err(cause) = validation::check_session(record, token, client) {
         return Err(refusal::ended(app, client, record, cause, token).await?);
     }
     // b. Is the token the newest one, or its repetition, or spent?

@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use crate::app::App;
 use crate::diagnosis::Diagnosis;
-use crate::diagnosis::public::{self, Told};
+use crate::diagnosis::public::{self, PublicDescription};
 use crate::http::context::Context;
 use crate::protocol::bearer::{self, Misplaced, Sent};
 use crate::protocol::cause::Cause;
@@ -51,7 +51,7 @@ impl BearerChallenge {
 
     /// The token is refused; only what anybody may know about it is told.
     pub(crate) fn of(app: &App, diagnosis: &Diagnosis) -> Self {
-        let Told { page, description } = public::describe(diagnosis);
+        let PublicDescription { page, text: description } = public::describe(diagnosis);
         let error = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().error;
         let scope = diagnosis.findings.first().and_then(|finding| finding.needed.clone());
         Self { error, description, uri: page_of(app, page), scope }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use crate::app::App;
 use crate::crypto::sha256;
-use crate::diagnosis::commands::{self, Explaining};
+use crate::diagnosis::commands::{self, ExplainCommands};
 use crate::http::docs::pages::{PROBLEMS, Page};
 use crate::http::docs::prose::Prose;
 use crate::http::docs::reference::Reference;
@@ -131,8 +131,8 @@ async fn show_error(State(app): State<Arc<App>>, path: Result<Path<String>, Path
     } else {
         "The log has one line of each refusal, with the `X-Request-Id` of the answer and the exact reason.".to_owned()
     };
-    let explaining = found.cause.and_then(commands::explaining);
-    let explained = explaining.map_or_else(Vec::new, |Explaining { here: command, by_client }| {
+    let explaining = found.cause.and_then(commands::explain_commands);
+    let explained = explaining.map_or_else(Vec::new, |ExplainCommands { on_server: command, by_client }| {
         let by_client = by_client.map(|command| (BY_CLIENT, here(command)));
         [(HERE, here(command))].into_iter().chain(by_client).collect()
     });

@@ -16,7 +16,7 @@ use crate::http::context::Context;
 use crate::http::problem;
 use crate::protocol::cause::Cause;
 use crate::store::Audited;
-use crate::validation::administrator::{self, ADMIN, Held};
+use crate::validation::administrator::{self, ADMIN, AdminToken};
 
 /// A handler of the admin API, called only with a token that has one of the scopes; `jeton:admin` always suffices.
 #[derive(Clone)]
@@ -75,7 +75,7 @@ async fn admit(
         };
         refuse(app, context, status, code, &challenge)
     })?;
-    let held = match administrator::judge(app, &token).await {
+    let held = match administrator::validate(app, &token).await {
         Ok(Ok(held)) => held,
         Ok(Err(diagnosis)) => {
             investigate::note_refusal(app, context.endpoint.name, &diagnosis, context.request_id, context.address);
@@ -96,7 +96,7 @@ async fn admit(
     }
 }
 
-fn actor(app: &App, context: &Context, held: &Held) -> Actor {
+fn actor(app: &App, context: &Context, held: &AdminToken) -> Actor {
     Actor {
         audited: Audited {
             actor: format!("client {}", held.claims.client_id),
@@ -108,7 +108,7 @@ fn actor(app: &App, context: &Context, held: &Held) -> Actor {
     }
 }
 
-fn insufficient_scope(app: &App, context: &Context, held: &Held, scopes: &[&str]) -> Response {
+fn insufficient_scope(app: &App, context: &Context, held: &AdminToken, scopes: &[&str]) -> Response {
     let needed = scopes.first().copied().unwrap_or(ADMIN);
     let detail = format!("this needs the scope {needed}; the token does not have it, or its client not any more");
     challenge::note(app, context, Cause::InsufficientScope.name(), &detail, Some(&held.claims));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::app::{App, Request, Result};
 use crate::client_auth;
-use crate::diagnosis::{Diagnosis, investigate, public};
+use crate::diagnosis::{Diagnosis, public};
 use crate::protocol::bearer::{self, Sent};
 use crate::protocol::cause::Cause;
 use crate::protocol::client::{Client, Permission};
@@ -57,7 +57,7 @@ impl Caller {
             };
             Refusal::new(code, fault.detail).by(fault.cause)
         })?;
-        match administrator::judge(app, &token).await? {
+        match administrator::validate(app, &token).await? {
             Ok(held) if held.has_one_of(&[READ]) => Ok(Self::Administrator(held.claims.client_id.clone())),
             Ok(held) => {
                 let refusal =
@@ -69,7 +69,7 @@ impl Caller {
                 let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
                 let (sentence, tells_cause) = public::fixed_sentence(&diagnosis);
                 let refusal = Refusal::new(ErrorCode::InvalidToken, sentence).by(cause).telling_cause(tells_cause);
-                Err(refusal.about(investigate::identity(&diagnosis)).into())
+                Err(refusal.about(diagnosis.identity()).into())
             }
         }
     }

@@ -5,8 +5,8 @@ mod caller;
 use crate::app::{App, Request, Result};
 use crate::diagnosis::explanation::{self, Explanation};
 use crate::diagnosis::investigate;
-use crate::diagnosis::judge::{self, Expected};
-use crate::diagnosis::{Diagnosis, MOST_PROOFS};
+use crate::diagnosis::judge::{self, Requirements};
+use crate::diagnosis::{Diagnosis, MAX_REPAIR_CHECKS, examine};
 use crate::protocol::cause::Cause;
 use crate::protocol::error::Refusal;
 use crate::protocol::identity::Identity;
@@ -20,13 +20,13 @@ pub use caller::READ;
 
 /// What is to be explained, and to what end.
 #[derive(Debug, Default)]
-pub struct Question {
+pub struct ExplainRequest {
     /// The text presented as a token.
     pub text: String,
     /// What the caller expects of it.
-    pub expected: Expected,
+    pub required: Requirements,
     /// Whether it may be a refresh token; otherwise an access token is expected.
-    pub of_any_kind: bool,
+    pub accepts_refresh_token: bool,
 }
 
 /// Answers a request for an explanation.
@@ -48,10 +48,10 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
         Refusal::invalid_request("The parameter scope is not a list of scopes with single spaces between.")
     })?;
     let audience = request.parameters.one("audience")?.map(str::to_owned);
-    let question = Question {
+    let question = ExplainRequest {
         text: text.to_owned(),
-        expected: Expected { audience, scope },
-        of_any_kind: request.parameters.one("token_type_hint")? == Some("refresh_token"),
+        required: Requirements { audience, scope },
+        accepts_refresh_token: request.parameters.one("token_type_hint")? == Some("refresh_token"),
     };
     let audited = Audited {
         actor,
@@ -67,35 +67,35 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
 ///
 /// # Errors
 /// When it could not be decided.
-pub async fn explain_to_operator(app: &App, question: &Question, audited: &Audited) -> Result<Explanation> {
+pub async fn explain_to_operator(app: &App, question: &ExplainRequest, audited: &Audited) -> Result<Explanation> {
     explain(app, question, async |_: &Diagnosis| Ok(true), audited).await
 }
 
 async fn explain(
     app: &App,
-    question: &Question,
+    question: &ExplainRequest,
     may_see_all: impl AsyncFnOnce(&Diagnosis) -> Result<bool>,
     audited: &Audited,
 ) -> Result<Explanation> {
     let text = question.text.as_str();
     // Includes what was revoked on another node a moment ago.
     app.state.ensure_current().await?;
-    let found = validation::read(app, text).await?;
+    let found = validation::verify(app, text).await?;
     let keys = app.state.keys();
-    let reading = Diagnosis::of(text, found, app.origin(&keys), MOST_PROOFS);
+    let reading = examine(text, found, app.origin(&keys), MAX_REPAIR_CHECKS);
     let sees_all = may_see_all(&reading).await?;
     let mut diagnosis = if sees_all {
-        investigate::complete(app, reading, &question.expected).await?
+        investigate::complete(app, reading, &question.required).await?
     } else {
         // As if it were not authentic: the answer must not reveal whether it is.
-        let mut shown = Diagnosis::of(text, Err(VerifyError::NotOurs), app.origin(&keys), 0);
-        shown.add(judge::by_its_own_words(&shown.facts, app.clock.now()));
+        let mut shown = examine(text, Err(VerifyError::NotOurs), app.origin(&keys), 0);
+        shown.add(judge::claimed_expiry(&shown.facts, app.clock.now()));
         shown
     };
-    if question.of_any_kind {
-        diagnosis = diagnosis.of_any_kind();
+    if question.accepts_refresh_token {
+        diagnosis = diagnosis.accepting_refresh_tokens();
     }
-    let identity = investigate::identity(&diagnosis);
+    let identity = diagnosis.identity();
     let target = match (&identity.jti, &identity.session) {
         (Some(jti), _) => format!("token {jti}"),
         (None, Some(session)) => format!("session {session}"),

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use crate::app::{App, Failure, Result};
-use crate::diagnosis::Diagnosis;
-use crate::diagnosis::investigate::{self, Effort};
+use crate::diagnosis::examine;
+use crate::diagnosis::investigate::{self, Depth};
 use crate::grants::GrantRequest;
 use crate::protocol::cause::Cause;
 use crate::protocol::client::Client;
@@ -26,7 +26,7 @@ pub(super) fn access_token() -> Failure {
 /// The text is no refresh token of this server.
 pub(super) fn unreadable(app: &App, text: &str, error: VerifyError) -> Failure {
     let keys = app.state.keys();
-    let diagnosis = Diagnosis::of(text, Err(error), app.origin(&keys), 0).of_any_kind();
+    let diagnosis = examine(text, Err(error), app.origin(&keys), 0).accepting_refresh_tokens();
     match diagnosis.findings.first() {
         Some(first) => refuse(first.cause, first.detail.clone()),
         None => refuse(Cause::NotAToken, "refresh token"),
@@ -54,7 +54,7 @@ pub(super) async fn ended(
         let refusal = Refusal::new(ErrorCode::InvalidGrant, INVALID).because("it was issued to another client");
         return Ok(refusal.about(Identity::of_session(token.session)).into());
     }
-    let findings = investigate::of_session(app, token, Some(record), Effort::Verdict).await?;
+    let findings = investigate::of_session(app, token, Some(record), Depth::YesOrNo).await?;
     let first = findings.into_iter().map(|finding| finding.cause).min().unwrap_or(cause);
     Ok(of_own_session(client, first, token))
 }

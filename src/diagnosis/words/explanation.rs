@@ -1,43 +1,44 @@
-//! The account of a token: what was found, put into words for those who have to act.
+//! The full explanation of a token, for those who have to act on it.
 
 use serde::Serialize;
 
 use crate::app::App;
-use crate::diagnosis::advice;
-use crate::diagnosis::{Basis, Damage, Diagnosis, Fact};
+use crate::diagnosis::finding::{Damage, Fact, Source};
+use crate::diagnosis::report::Diagnosis;
+use crate::diagnosis::words::advice;
 use crate::protocol::cause::{BearerAnswer, Cause};
 use crate::protocol::challenge::Challenge;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::time::Timestamp;
 
-/// The account of a token.
+/// The explanation of a token.
 #[derive(Debug, Serialize)]
 pub struct Explanation {
-    /// Whether a resource server is right to accept it; of a refresh token that is meant to be one, whether it is living.
+    /// Whether a resource server should accept it; for a refresh token explained as such, whether it still works.
     pub active: bool,
-    /// The first cause against it.
+    /// The first cause.
     pub cause: Option<Cause>,
-    /// What that means, in one sentence.
+    /// What the cause means, in one sentence.
     pub title: &'static str,
     /// What was found.
     pub detail: String,
-    /// What can be done.
+    /// What to do about it.
     pub fix: Fix,
-    /// Every cause against it, in order.
+    /// Every cause, in order.
     pub all_causes: Vec<Cause>,
-    /// The status that a resource server answers with.
+    /// The status that a resource server should answer with.
     pub status: u16,
     /// The challenge that goes with it (RFC 6750 §3).
     pub www_authenticate: Option<String>,
     /// Facts, each verified or only claimed.
     pub evidence: Vec<Fact>,
-    /// What happened to it on the way.
+    /// What happened to it in transit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub damage: Vec<Damage>,
-    /// What a resource server must expect, for a token that is good.
+    /// What a resource server must expect, if the token is good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
-    /// Whether more is known than may be told to whoever asks.
+    /// Whether more is known than the caller may see.
     #[serde(skip_serializing_if = "is_false")]
     pub limited: bool,
     /// The page about the cause.
@@ -46,31 +47,31 @@ pub struct Explanation {
     pub request_id: String,
 }
 
-/// What can be done, and by whom.
+/// What each party can do.
 #[derive(Debug, Serialize)]
 pub struct Fix {
-    /// By the client that sends the token.
+    /// The client that sends the token.
     pub client: String,
-    /// By the resource server that gets it.
+    /// The resource server that receives it.
     pub resource_server: String,
-    /// By the administrator of this server.
+    /// The administrator of this server.
     pub administrator: String,
 }
 
-/// What a resource server must expect of a token that is good here: if it refuses it, one of these differs.
+/// What a resource server must expect of a good token: if it refuses the token, one of these differs.
 #[derive(Debug, Serialize)]
 pub struct Expect {
-    /// `iss`, letter for letter.
+    /// `iss`, character by character.
     pub issuer: String,
-    /// `aud` names one of these.
+    /// `aud`: the resource server expects one of these.
     pub audience: Vec<String>,
-    /// `alg`; none for an opaque token.
+    /// `alg`; `None` for an opaque token.
     pub algorithm: Option<&'static str>,
-    /// `kid`; none for an opaque token.
+    /// `kid`; `None` for an opaque token.
     pub kid: Option<String>,
-    /// Since when the key is published.
+    /// When the key was published.
     pub key_published_at: Option<Timestamp>,
-    /// Where the keys are published; an opaque token is introspected instead.
+    /// Where the keys are published. An opaque token can only be introspected.
     pub jwks_uri: String,
     /// Where any token can be introspected.
     pub introspection_endpoint: String,
@@ -85,7 +86,7 @@ const fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// Everything that is known.
+/// Explains everything that is known.
 pub(crate) fn of(app: &App, diagnosis: Diagnosis, request_id: String) -> Explanation {
     let settings = &app.settings;
     let cause = diagnosis.cause();
@@ -110,7 +111,7 @@ pub(crate) fn of(app: &App, diagnosis: Diagnosis, request_id: String) -> Explana
         fix: Fix {
             client: repair.unwrap_or_else(|| settings.fill(first.remedy.unwrap_or(advice.client))),
             resource_server: settings.fill(advice.resource_server),
-            administrator: settings.fill(if first.remedy.is_some() { "Nothing." } else { advice.administrator }),
+            administrator: settings.fill(if first.remedy.is_some() { advice::NOTHING } else { advice.administrator }),
         },
         all_causes: findings.iter().map(|finding| finding.cause).collect(),
         status: answer.status,
@@ -124,17 +125,17 @@ pub(crate) fn of(app: &App, diagnosis: Diagnosis, request_id: String) -> Explana
     }
 }
 
-/// The same for a living refresh token that is meant to be one.
+/// The explanation of a working refresh token.
 fn good_refresh_token(explanation: Explanation) -> Explanation {
     Explanation {
         title: "The refresh token is good.",
-        detail: "It is the newest one of a living session. No resource server accepts it.".into(),
+        detail: "It is the newest refresh token of an active session. No resource server accepts it.".into(),
         fix: Fix {
             client:
-                "Send it to `/auth/token` alone, with `grant_type=refresh_token`, and keep what comes in its place."
+                "Send it only to `/auth/token`, with `grant_type=refresh_token`, and keep the one you get in return."
                     .into(),
-            resource_server: "Do not accept it: it is no access token.".into(),
-            administrator: "Nothing.".into(),
+            resource_server: "Do not accept it: it is not an access token.".into(),
+            administrator: advice::NOTHING.into(),
         },
         ..explanation
     }
@@ -145,15 +146,16 @@ fn good(app: &App, evidence: Vec<Fact>, expect: Option<Expect>, request_id: Stri
         active: true,
         cause: None,
         title: "The token is good.",
-        detail: "Nothing speaks against the token here. If a resource server refuses it, that server expects something else \
-                 than what stands under `expect`, or its clock is wrong."
+        detail: "This server has no reason to refuse the token. If a resource server refuses it, that server expects \
+                 something other than what `expect` lists, or its clock is wrong."
             .into(),
         fix: Fix {
-            client: "Send it as `Authorization: Bearer TOKEN` to the resource server that it is for.".into(),
-            resource_server: "Compare issuer, audience, algorithm and key with `expect`, letter for letter; read the published \
-                              keys anew; compare your clock with `server_time`."
-                .into(),
-            administrator: "Nothing.".into(),
+            client: "Send it as `Authorization: Bearer TOKEN` to the resource server it is for.".into(),
+            resource_server:
+                "Compare issuer, audience, algorithm and key with `expect`, character by character; fetch the \
+                              published keys again; compare your clock with `server_time`."
+                    .into(),
+            administrator: advice::NOTHING.into(),
         },
         all_causes: vec![],
         status: 200,
@@ -167,16 +169,16 @@ fn good(app: &App, evidence: Vec<Fact>, expect: Option<Expect>, request_id: Stri
     }
 }
 
-/// What a resource server answers with; nothing where it could not check.
+/// The challenge in a resource server's answer; `None` if the token could not be checked.
 fn challenge(cause: Cause, description: &str, uri: &str, scope: Option<&str>) -> Option<String> {
     let BearerAnswer { status, error } = cause.bearer_answer();
     (status != 503).then(|| Challenge { error, description, uri, scope }.to_string())
 }
 
-/// What the bytes alone show, for a caller who may not know more.
+/// Explains what the bytes alone show, for a caller who may not see more.
 pub(crate) fn of_bytes_alone(app: &App, mut diagnosis: Diagnosis, request_id: String) -> Explanation {
-    diagnosis.findings.retain(|finding| finding.basis == Basis::Bytes);
-    diagnosis.facts.retain(|fact| fact.basis == Basis::Bytes);
+    diagnosis.findings.retain(|finding| finding.source == Source::Bytes);
+    diagnosis.facts.retain(|fact| fact.source == Source::Bytes);
     for damage in &mut diagnosis.damage {
         damage.proved = false;
     }
@@ -187,22 +189,22 @@ pub(crate) fn of_bytes_alone(app: &App, mut diagnosis: Diagnosis, request_id: St
     Explanation {
         active: false,
         cause: None,
-        title: "The bytes alone show nothing against the token.",
+        title: "The token's bytes alone show nothing wrong with it.",
         detail:
-            "More takes a key or the state of this server, and is told only to the client that the token was issued to \
-                 and to clients with the permission `explain`."
+            "Only the client that the token was issued to, and clients with the permission `explain`, may see what this \
+                 server's keys and records say about it."
                 .into(),
         fix: Fix {
-            client: "Ask for a new token and try once more.".into(),
+            client: "Request a new token and try again.".into(),
             resource_server: "Ask with a client that has the permission `explain`.".into(),
             administrator:
-                "Give the client the permission; the list replaces the one before: `jeton client update CLIENT_ID \
-                            --permissions introspect,explain`."
+                "Give the client the permission: `jeton client update CLIENT_ID --permissions introspect,explain`. The list \
+                            replaces the previous one."
                     .into(),
         },
         all_causes: vec![],
         status: 401,
-        www_authenticate: challenge(Cause::BadSignature, "The token is not good.", &docs, None),
+        www_authenticate: challenge(Cause::BadSignature, "The token is not valid.", &docs, None),
         evidence: diagnosis.facts,
         damage: vec![],
         expect: None,

@@ -1,42 +1,42 @@
-//! What a text is that is no token at all.
+//! Texts that are not tokens at all.
 
-/// What it seems to be, and what to do.
-pub(crate) fn what(text: &str) -> (String, &'static str) {
+/// What the text seems to be, and what to do about it.
+pub(in crate::diagnosis) fn describe(text: &str) -> (String, &'static str) {
     let lower = text.to_ascii_lowercase();
-    let look = "Look at what stands in the variable before it is sent.";
-    let placeholder = "Put the token itself in its place.";
+    let look = "Check the value of the variable before you send it.";
+    let placeholder = "Replace it with the token itself.";
     let (what, repair) = match lower.as_str() {
         "undefined" | "null" | "none" | "nil" | "nan" | "true" | "false" | "void" | "(null)" | "<nil>" => {
-            (format!("It is the word {lower}, which stands for a variable that has no value"), look)
+            (format!("It is the word {lower}, as printed for a variable without a value"), look)
         }
         _ if lower.starts_with("[object ") || lower.starts_with("[function") => {
-            ("It is an object of JavaScript that was turned into a text".into(), look)
+            ("It is a JavaScript object that was converted to text".into(), look)
         }
         _ if is_placeholder(&lower) => ("It is a placeholder that nobody replaced".into(), placeholder),
         _ if lower.starts_with("<!doctype") || lower.starts_with("<html") || lower.starts_with("<?xml") => {
-            ("It is a page (HTML or XML), perhaps an error page that was taken for the answer".into(), look)
+            ("It is an HTML or XML page, perhaps an error page that was mistaken for the response".into(), look)
         }
         _ if text.starts_with('<') && text.ends_with('>') => ("It is HTML, XML or a placeholder".into(), placeholder),
         _ if text.starts_with('{') && text.contains("\"error\"") => (
-            "It is the answer to a request that was refused".into(),
-            "Read its member `error`, and ask for a token again.",
+            "It is the response to a request that was refused".into(),
+            "Read its member `error`, then request a token again.",
         ),
         _ if text.starts_with(['{', '[']) => {
-            ("It is JSON".into(), "Take the member `access_token` out of the answer, and send that alone.")
+            ("It is JSON".into(), "Take the member `access_token` out of the response and send only that.")
         }
-        _ if lower.starts_with("http://") || lower.starts_with("https://") => ("It is an address".into(), look),
+        _ if lower.starts_with("http://") || lower.starts_with("https://") => ("It is a URL".into(), look),
         _ if lower.contains("-----begin") => {
-            ("It is a key or a certificate, which must not be sent anywhere".into(), look)
+            ("It is a key or a certificate, which must never be sent anywhere".into(), look)
         }
         _ if text.contains(' ') => ("It is a text of several words".into(), look),
-        _ if text.contains('@') => ("It is an e-mail address or a user name".into(), look),
+        _ if text.contains('@') => ("It is an e-mail address or a username".into(), look),
         _ if uuid::Uuid::try_parse(text).is_ok() => ("It is an id (a UUID), not a token".into(), look),
         _ if lower.starts_with("zxlk") || lower.starts_with("amf0x") || lower.starts_with("anj0x") => {
             ("It is a token in base64".into(), "Decode it once, for example with `base64 -d`.")
         }
         _ => (
-            format!("It has {} characters and the form of no token of this server", text.chars().count()),
-            "Send `access_token` of the answer of the token endpoint: it begins with `eyJ` and has two dots, or it begins \
+            format!("It has {} characters and does not look like a token of this server", text.chars().count()),
+            "Send the `access_token` from the token endpoint's response: it begins with `eyJ` and has two dots, or it begins \
              with `jat_`.",
         ),
     };
@@ -73,7 +73,7 @@ fn is_placeholder(lower: &str) -> bool {
     is_name && (is_marked || is_spoken)
 }
 
-/// Stars, dots or crosses that mask something.
+/// Asterisks, dots or crosses that mask something.
 fn is_one_character(text: &str) -> bool {
     let mut characters = text.chars();
     let first = characters.next();
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_are_known_as_such() {
+    fn placeholders_are_recognised() {
         for text in [
             "$token",
             "${token}",

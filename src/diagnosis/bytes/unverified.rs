@@ -1,13 +1,13 @@
-//! What a text claims of itself: nothing here is proved.
+//! What a JWT says about itself. Nothing here is verified.
 
 use serde_json::{Map, Value};
 
-use crate::diagnosis::shape;
-use crate::diagnosis::wrapping::is_invisible;
+use crate::diagnosis::bytes::characters::printable;
+use crate::diagnosis::bytes::shape;
 use crate::protocol::time::Timestamp;
 
-/// Claims that access tokens have and ID tokens have not.
-const OF_ACCESS_TOKENS: [&str; 12] = [
+/// Claims that access tokens have and ID tokens do not.
+const ACCESS_TOKEN_CLAIMS: [&str; 12] = [
     "scope",
     "scp",
     "permissions",
@@ -21,27 +21,25 @@ const OF_ACCESS_TOKENS: [&str; 12] = [
     "resource_access",
     "log",
 ];
-/// The longest text of a claim that is repeated in an answer, in characters.
-const LONGEST: usize = 200;
-/// The last moment that is written as a date: the end of the year 9999, in seconds since the epoch.
+/// The last second that is shown as a date: the end of the year 9999.
 const LAST_DATE: i64 = 253_402_300_799;
-/// The most values of an array that are repeated.
-const MOST: usize = 20;
+/// The most values of an array that are repeated in an answer.
+const MAX_VALUES: usize = 20;
 
-/// The header and the claims of a JWT, as far as they can be read.
+/// The header and the claims of a JWT, as far as they are readable.
 #[derive(Debug, Default)]
-pub(crate) struct Claimed {
-    pub(crate) header: Map<String, Value>,
-    pub(crate) claims: Option<Map<String, Value>>,
+pub(in crate::diagnosis) struct UnverifiedJwt {
+    pub(super) header: Map<String, Value>,
+    pub(in crate::diagnosis) claims: Option<Map<String, Value>>,
 }
 
-impl Claimed {
-    pub(crate) fn read(core: &str) -> Self {
+impl UnverifiedJwt {
+    pub(in crate::diagnosis) fn read(core: &str) -> Self {
         let mut segments = core.split('.');
         let header = segments.next().and_then(shape::object);
         let claims = segments.next().and_then(shape::object);
         match header {
-            // The header was lost, and the claims stand in its place.
+            // The header was lost, so the claims come first.
             Some(first) if claims.is_none() && !first.contains_key("alg") => {
                 Self { header: Map::new(), claims: Some(first) }
             }
@@ -49,21 +47,21 @@ impl Claimed {
         }
     }
 
-    pub(crate) fn algorithm(&self) -> Option<&str> {
+    pub(in crate::diagnosis) fn algorithm(&self) -> Option<&str> {
         self.header.get("alg").and_then(Value::as_str)
     }
 
-    pub(crate) fn kid(&self) -> Option<&str> {
+    pub(in crate::diagnosis) fn kid(&self) -> Option<&str> {
         self.header.get("kid").and_then(Value::as_str)
     }
 
-    pub(crate) fn issuer(&self) -> Option<&str> {
+    pub(super) fn issuer(&self) -> Option<&str> {
         self.claims.as_ref()?.get("iss")?.as_str()
     }
 
-    /// Whether it says of itself, in the terms of OpenID Connect Core §2, that it is an ID token. Access tokens of other
-    /// servers have much of the same; what only they have speaks against it.
-    pub(crate) fn is_id_token(&self, our_issuer: &str) -> bool {
+    /// Whether it looks like an ID token (OpenID Connect Core §2). Other servers' access tokens share many of the claims, so
+    /// any claim that only access tokens have rules it out.
+    pub(super) fn is_id_token(&self, our_issuer: &str) -> bool {
         let Some(claims) = &self.claims else { return false };
         let kind = self.header.get("typ").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
         if matches!(kind.as_str(), "at+jwt" | "application/at+jwt") {
@@ -77,19 +75,19 @@ impl Claimed {
         {
             return true;
         }
-        if says("typ", "Bearer") || says("token_use", "access") || OF_ACCESS_TOKENS.into_iter().any(has) {
+        if says("typ", "Bearer") || says("token_use", "access") || ACCESS_TOKEN_CLAIMS.into_iter().any(has) {
             return false;
         }
         let is_complete = ["iss", "sub", "aud", "exp", "iat"].into_iter().all(has);
-        let is_of_a_person =
+        let person_claims =
             ["auth_time", "email", "email_verified", "name", "given_name", "preferred_username", "picture"];
-        (is_complete && is_of_a_person.into_iter().any(has))
-            // An access token of this server says more.
+        (is_complete && person_claims.into_iter().any(has))
+            // Our own access tokens have more claims than that.
             || (is_complete && says("iss", our_issuer) && !has("client_id") && !has("jti") && !has("sid"))
     }
 
-    /// What it claims, by names for people.
-    pub(crate) fn facts(&self) -> Vec<(&'static str, Value)> {
+    /// Its claims under readable names.
+    pub(super) fn facts(&self) -> Vec<(&'static str, Value)> {
         let of_header = [("algorithm", "alg"), ("kid", "kid"), ("type", "typ")];
         let of_claims = [
             ("issuer", "iss"),
@@ -112,7 +110,7 @@ impl Claimed {
     }
 }
 
-/// A value as people read it: a moment as a date, if it is one.
+/// A value as people read it: times as dates.
 fn readable(member: &str, value: &Value) -> Option<Value> {
     let seconds = value.as_i64().filter(|_| matches!(member, "iat" | "nbf" | "exp"));
     match seconds.filter(|seconds| (0..=LAST_DATE).contains(seconds)) {
@@ -121,21 +119,14 @@ fn readable(member: &str, value: &Value) -> Option<Value> {
     }
 }
 
-/// A value that can be repeated: short, plain and flat.
+/// A value that is safe to repeat: short, printable and flat.
 fn bounded(value: &Value) -> Option<Value> {
     match value {
-        Value::String(text) => Some(Value::String(plain(text))),
+        Value::String(text) => Some(Value::String(printable(text))),
         Value::Array(items) if items.iter().all(Value::is_string) => {
-            Some(Value::Array(items.iter().take(MOST).filter_map(bounded).collect()))
+            Some(Value::Array(items.iter().take(MAX_VALUES).filter_map(bounded).collect()))
         }
         Value::Number(_) | Value::Bool(_) => Some(value.clone()),
         _ => None,
     }
-}
-
-/// A claimed text as it may be repeated in an answer: shortened, and without what moves a cursor or ends a line.
-pub(crate) fn plain(text: &str) -> String {
-    let kept: String =
-        text.chars().take(LONGEST).map(|c| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() { kept + "…" } else { kept }
 }

@@ -1,35 +1,35 @@
-//! Splits a command line into words as a shell does, and remembers what a shell would have done with the variables in
-//! them: a ready-made splitter forgets how a word was quoted.
+//! Splits a command line into words as a shell does, and remembers what the shell would do with the variables in them.
+//! Existing crates forget how a word was quoted.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// A word of a command line, quotes removed.
+/// A word of a command line without its quotes.
 #[derive(Default)]
-pub(crate) struct Word {
-    /// What the program gets, variables left in.
-    pub(crate) text: String,
-    /// It has a variable or a command that the shell fills in.
-    pub(crate) expands: bool,
-    /// It has a variable that the shell leaves as it is, because of single quotes or a backslash.
-    pub(crate) unexpanded: bool,
-    /// A part of it stands in double quotes.
-    pub(crate) double: bool,
+pub(super) struct Word {
+    /// What the program gets, with variables unexpanded.
+    pub(super) text: String,
+    /// It has a variable or a command that the shell expands.
+    pub(super) expands: bool,
+    /// It has a variable that the shell does not expand, because of single quotes or a backslash.
+    pub(super) unexpanded: bool,
+    /// A part of it is in double quotes.
+    pub(super) double: bool,
 }
 
 /// What a shell makes of a text.
-pub(crate) enum Piece {
+pub(super) enum Piece {
     /// A word.
     Word(Word),
-    /// The end of a command: a line end, `;`, `|`, `&`. `glued` if it stands in the middle of a word.
+    /// The end of a command: a line end, `;`, `|` or `&`.
     End {
-        /// Whether it cuts a word, as an `&` in an address without quotes.
-        glued: bool,
+        /// Whether it cuts a word in two, like an `&` in a URL without quotes.
+        splits_word: bool,
     },
 }
 
-/// Splits a text; a quote that is not closed ends with the text.
-pub(crate) fn split(text: &str) -> Vec<Piece> {
+/// Splits a text. An unclosed quote ends with the text.
+pub(super) fn split(text: &str) -> Vec<Piece> {
     let text = join_lines(text);
     let mut pieces = Vec::new();
     let mut word: Option<Word> = None;
@@ -38,9 +38,10 @@ pub(crate) fn split(text: &str) -> Vec<Piece> {
         match c {
             ' ' | '\t' => pieces.extend(word.take().map(Piece::Word)),
             '\n' | ';' | '|' | '&' => {
-                let glued = c == '&' && word.is_some() && chars.peek().is_some_and(|next| !" \t\n&".contains(*next));
+                let splits_word =
+                    c == '&' && word.is_some() && chars.peek().is_some_and(|next| !" \t\n&".contains(*next));
                 pieces.extend(word.take().map(Piece::Word));
-                pieces.push(Piece::End { glued });
+                pieces.push(Piece::End { splits_word });
             }
             '\'' => single(&mut chars, word.get_or_insert_default()),
             '"' => double(&mut chars, word.get_or_insert_default()),
@@ -65,14 +66,14 @@ pub(crate) fn split(text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// Takes out the line ends that continue a command, and the carets of the command line of Windows.
+/// Joins the lines of a command, and removes the carets of the Windows command line.
 fn join_lines(text: &str) -> String {
     let text = text.replace("\r\n", "\n");
     let joined = text.replace("\\\n", " ").replace("`\n", " ");
     if !joined.contains("^\n") && !joined.contains("^\"") {
         return joined;
     }
-    // A caret makes the next character an ordinary one; an escaped quote inside of quotes is written ^\^".
+    // A caret escapes the next character; an escaped quote within quotes is written ^\^".
     let mut plain = String::with_capacity(joined.len());
     let mut chars = joined.replace("^\n", " ").chars().collect::<Vec<_>>().into_iter();
     while let Some(c) = chars.next() {
@@ -109,7 +110,7 @@ fn double(chars: &mut Peekable<Chars<'_>>, word: &mut Word) {
     }
 }
 
-/// `$'…'`, in which browsers write what has quotes or line ends in it.
+/// `$'…'`, which browsers write around text with quotes or line ends.
 fn ansi(chars: &mut Peekable<Chars<'_>>, word: &mut Word) {
     while let Some(c) = chars.next().filter(|c| *c != '\'') {
         let meant = match c {

@@ -1,30 +1,31 @@
-//! What a text looks like, told by its characters alone: a JWT, a token of this kind of server, a token of somebody else,
-//! or nothing of the sort. Damage within the token does not change its shape.
+//! What a text looks like: a JWT, a token with a prefix of this server, a token of another service, or none of these. Damage
+//! within the token does not change its shape.
 
 use serde_json::{Map, Value};
 
 use crate::crypto::from_base64url;
+use crate::diagnosis::bytes::foreign;
 use crate::tokens::environment::{ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, Environment, REFRESH_TOKEN_PREFIX, split};
 use crate::tokens::{opaque, refresh};
 
 /// What a text looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(in crate::diagnosis) enum Shape {
     /// A JWT, or what is left of one.
     Jwt,
-    /// A text with a prefix of this kind of server.
+    /// A text with one of this server's prefixes.
     Prefixed(Prefixed),
-    /// A text of which the prefix was cut off.
+    /// A text whose prefix was cut off.
     Headless,
-    /// A token of somebody else, told by its prefix.
+    /// A token of another service, recognised by its prefix.
     Foreign(&'static str),
     /// None of these.
     Nothing,
 }
 
-/// The kinds of prefixed texts.
+/// What the prefix says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Prefixed {
+pub(in crate::diagnosis) enum Prefixed {
     AccessToken,
     RefreshToken,
     ClientSecret,
@@ -39,65 +40,14 @@ impl Prefixed {
 }
 
 /// Characters of a client secret after its prefix: 256 bits.
-pub(crate) const SECRET_LENGTH: usize = 43;
-/// Characters of the shortest signature by RSA that is allowed: 2048 bits.
+pub(super) const SECRET_LENGTH: usize = 43;
+/// Characters of the shortest RSA signature allowed: 2048 bits.
 const RSA: usize = 342;
 /// The length of a prefix.
 const PREFIX: usize = 4;
 
-/// Beginnings of tokens of others, as their makers publish them.
-const FOREIGN: [(&str, &str); 47] = [
-    ("ghp_", "GitHub"),
-    ("gho_", "GitHub"),
-    ("ghu_", "GitHub"),
-    ("ghs_", "GitHub"),
-    ("ghr_", "GitHub"),
-    ("github_pat_", "GitHub"),
-    ("glpat-", "GitLab"),
-    ("gloas-", "GitLab"),
-    ("xoxb-", "Slack"),
-    ("xoxp-", "Slack"),
-    ("xoxa-", "Slack"),
-    ("xapp-", "Slack"),
-    ("sk_live_", "Stripe"),
-    ("sk_test_", "Stripe"),
-    ("pk_live_", "Stripe"),
-    ("pk_test_", "Stripe"),
-    ("rk_live_", "Stripe"),
-    ("ory_at_", "Ory"),
-    ("ory_rt_", "Ory"),
-    ("ory_ac_", "Ory"),
-    ("ya29.", "Google"),
-    ("AIza", "Google"),
-    ("EAACEdEose0cBA", "Facebook"),
-    ("npm_", "npm"),
-    ("pypi-", "PyPI"),
-    ("dop_v1_", "DigitalOcean"),
-    ("shpat_", "Shopify"),
-    ("hf_", "Hugging Face"),
-    ("sk-ant-", "Anthropic"),
-    ("sk-", "OpenAI"),
-    ("SG.", "SendGrid"),
-    ("AKIA", "AWS"),
-    ("ASIA", "AWS"),
-    ("hvs.", "Vault"),
-    ("lin_api_", "Linear"),
-    ("dapi", "Databricks"),
-    ("dckr_pat_", "Docker"),
-    ("ntn_", "Notion"),
-    ("secret_", "Notion"),
-    ("ATATT3x", "Atlassian"),
-    ("sbp_", "Supabase"),
-    ("figd_", "Figma"),
-    ("1//0", "Google"),
-    ("v2.local.", "somebody who writes PASETO"),
-    ("v2.public.", "somebody who writes PASETO"),
-    ("v4.local.", "somebody who writes PASETO"),
-    ("v4.public.", "somebody who writes PASETO"),
-];
-
 /// What the text looks like.
-pub(crate) fn of(text: &str) -> Shape {
+pub(in crate::diagnosis) fn of(text: &str) -> Shape {
     if let Some(kind) = prefixed(text) {
         return Shape::Prefixed(kind);
     }
@@ -107,14 +57,14 @@ pub(crate) fn of(text: &str) -> Shape {
     if is_headless(text) {
         return Shape::Headless;
     }
-    if let Some(maker) = maker(text) {
+    if let Some(maker) = foreign::maker(text) {
         return Shape::Foreign(maker);
     }
     Shape::Nothing
 }
 
-/// Whether it is a whole token by its form: a JWT of three parts, or a prefix with as much behind it as belongs there.
-pub(crate) fn is_whole(text: &str) -> bool {
+/// Whether the text has the form of a whole token: a JWT of three parts, or a prefix followed by the right length.
+pub(super) fn is_whole(text: &str) -> bool {
     if let Some(kind) = prefixed(text) {
         let (environment, body) = parts(text);
         return environment.is_some()
@@ -136,8 +86,8 @@ pub(crate) fn is_whole(text: &str) -> bool {
     is_long_enough && object(claims).is_some()
 }
 
-/// Lengths of signatures in base64url characters (RFC 7518 §3.1); those of RSA are the shortest allowed.
-pub(crate) fn signature_length(algorithm: &str) -> Option<usize> {
+/// The length of a signature in base64url characters (RFC 7518 §3.1); for RSA the shortest allowed.
+pub(super) fn signature_length(algorithm: &str) -> Option<usize> {
     Some(match algorithm {
         "ES256" | "EdDSA" | "HS512" | "ES256K" | "Ed25519" => 86,
         "ES384" => 128,
@@ -149,9 +99,9 @@ pub(crate) fn signature_length(algorithm: &str) -> Option<usize> {
     })
 }
 
-/// How many tokens begin with one of these parts of a text, which was split at what separates them. A part that begins
-/// like a JWT is one only if what stands before it is whole.
-pub(crate) fn beginnings(parts: &[&str]) -> usize {
+/// How many of these parts of a text begin a token. A part that begins like a JWT counts only if the one before it is
+/// whole.
+pub(super) fn beginnings(parts: &[&str]) -> usize {
     let (mut count, mut dots) = (0, 2);
     for part in parts {
         if prefixed(part).is_some() {
@@ -176,8 +126,8 @@ fn prefixed(text: &str) -> Option<Prefixed> {
     Prefixed::ALL.into_iter().find(|(_, prefix)| head.eq_ignore_ascii_case(prefix)).map(|(kind, _)| kind)
 }
 
-/// What follows the prefix: the environment, unless it cannot be one, and the body.
-pub(crate) fn parts(text: &str) -> (Option<Environment>, &str) {
+/// The environment after the prefix, if it has the form of one, and the body.
+pub(in crate::diagnosis) fn parts(text: &str) -> (Option<Environment>, &str) {
     let rest = text.get(PREFIX..).unwrap_or_default();
     match split(rest) {
         Some((environment, body)) => (Some(environment), body),
@@ -189,7 +139,7 @@ fn looks_like_a_jwt(text: &str) -> bool {
     if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
         return false;
     }
-    // `{"` in base64url, whatever became of the case of its letters.
+    // `{"` in base64url, in any letter case.
     if text.len() >= 6 && starts_with_word(text, "eyj") {
         let first = text.split('.').next().unwrap_or_default();
         if first.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_+/=*%".contains(&byte) || byte >= 128) {
@@ -200,8 +150,8 @@ fn looks_like_a_jwt(text: &str) -> bool {
     (2..=7).contains(&segments.len()) && segments.iter().take(2).any(|segment| object(segment).is_some())
 }
 
-/// A segment as a JSON object, read in either base64 alphabet.
-pub(crate) fn object(segment: &str) -> Option<Map<String, Value>> {
+/// A segment read as a JSON object, in either base64 alphabet.
+pub(super) fn object(segment: &str) -> Option<Map<String, Value>> {
     match serde_json::from_slice(&lenient(segment)?).ok()? {
         Value::Object(members) => Some(members),
         _ => None,
@@ -209,12 +159,12 @@ pub(crate) fn object(segment: &str) -> Option<Map<String, Value>> {
 }
 
 /// Base64 in either alphabet, with or without padding.
-pub(crate) fn lenient(segment: &str) -> Option<Vec<u8>> {
-    from_base64url(in_the_right_alphabet(segment))
+fn lenient(segment: &str) -> Option<Vec<u8>> {
+    from_base64url(to_base64url(segment))
 }
 
-/// The same text in base64url without padding.
-pub(crate) fn in_the_right_alphabet(text: &str) -> String {
+/// The text in base64url without padding.
+pub(super) fn to_base64url(text: &str) -> String {
     text.chars()
         .filter(|character| *character != '=')
         .map(|character| match character {
@@ -225,29 +175,20 @@ pub(crate) fn in_the_right_alphabet(text: &str) -> String {
         .collect()
 }
 
-/// An opaque token, a refresh token or a secret without the beginning of its prefix, or without all of it.
+/// Whether it is an opaque token, a refresh token or a secret that has lost all or part of its prefix.
 fn is_headless(text: &str) -> bool {
     let beginnings = ["at_", "rt_", "cs_", "t_", "s_", "_", ""];
-    let with_environment = beginnings.iter().any(|beginning| {
-        text.strip_prefix(beginning).and_then(split).is_some_and(|(_, body)| has_a_length_of_ours(body))
-    });
-    with_environment || has_a_length_of_ours(text)
+    let with_environment = beginnings
+        .iter()
+        .any(|beginning| text.strip_prefix(beginning).and_then(split).is_some_and(|(_, body)| has_our_length(body)));
+    with_environment || has_our_length(text)
 }
 
-fn has_a_length_of_ours(body: &str) -> bool {
+fn has_our_length(body: &str) -> bool {
     from_base64url(body).is_some_and(|bytes| {
         let is_whole = body.len().is_multiple_of(opaque::LENGTHS) || bytes.len() == refresh::LENGTH;
         bytes.first() == Some(&1) && is_whole
     })
-}
-
-fn maker(text: &str) -> Option<&'static str> {
-    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~+/=|".contains(&byte)) {
-        return None;
-    }
-    let (_, name) =
-        FOREIGN.into_iter().find(|(prefix, _)| text.starts_with(prefix) && text.len() >= prefix.len() + 10)?;
-    Some(name)
 }
 
 #[cfg(test)]
@@ -255,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shape_is_told_by_characters_alone() {
+    fn characters_alone_decide_the_shape() {
         for (text, shape) in [
             ("eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4In0.", Shape::Jwt),
             ("eyJhbGciOiJub25lIn0", Shape::Jwt),
