@@ -1,12 +1,13 @@
 //! The live nodes, and what all of them know.
 
-use crate::admin::{AdminError, Administration, Result};
+use crate::admin::{AdminError, Result};
+use crate::app::App;
 use crate::protocol::client::ClientSettings;
 use crate::protocol::feature::{FEATURES, Feature};
 use crate::state::SILENCE;
 use crate::store::NodeRecord;
 
-impl Administration {
+impl App {
     /// The nodes that may answer requests. One that fell silent counts until it must have stopped answering from memory, and a
     /// little longer.
     pub(super) async fn live_nodes(&self) -> Result<Vec<NodeRecord>> {

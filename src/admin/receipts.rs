@@ -6,8 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::admin::Result;
 use crate::admin::revocations::RevocationView;
-use crate::admin::{Administration, Result};
+use crate::app::App;
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
 use crate::store::NodeRecord;
@@ -46,7 +47,7 @@ impl AppliedBy {
     }
 }
 
-impl Administration {
+impl App {
     /// Waits until every live node has applied a revocation, or the time is up; the answer says which have.
     pub async fn revocation_wait(&self, revocation: RevocationView, limit: Duration) -> Result<RevocationView> {
         let started = Instant::now();

@@ -5,9 +5,9 @@ use utoipa::ToSchema;
 
 use crate::admin::error::no_such;
 pub use crate::admin::receipts::AppliedBy;
-use crate::admin::{Actor, AdminError, Administration, List, ListRequest, Result, schema};
+use crate::admin::{Actor, AdminError, List, ListRequest, Result, schema};
+use crate::app::App;
 use crate::diagnosis::examine;
-use crate::keys::keyring::KeyRing;
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
 use crate::protocol::time::Timestamp;
@@ -126,14 +126,14 @@ impl From<Revocation> for RevocationView {
     }
 }
 
-impl Administration {
-    /// Revokes. Only a token needs `ring`.
-    pub async fn revoke(&self, request: RevocationRequest, ring: &KeyRing, actor: &Actor) -> Result<RevocationView> {
+impl App {
+    /// Revokes.
+    pub async fn revoke(&self, request: RevocationRequest, actor: &Actor) -> Result<RevocationView> {
         request.check_reason()?;
         let revocation = |target, cause| self.revocation(target, cause, request.reason.clone());
         let revocation = match request.named()? {
             Named::Token(text) => {
-                NewRevocation { reason: request.reason.clone(), ..self.token_revocation(text, ring).await? }
+                NewRevocation { reason: request.reason.clone(), ..self.token_revocation(text).await? }
             }
             Named::Session(id) => {
                 revocation(Target::Session(self.find_session(id).await?.session.id), Cause::SessionRevoked)
@@ -145,12 +145,13 @@ impl Administration {
             Named::All if actor.is_admin => revocation(Target::All, Cause::AllRevoked),
             Named::All => return Err(AdminError::NeedsAdmin("revoking everything needs the scope jeton:admin".into())),
         };
-        Ok(self.store.revoke(&revocation, &actor.audited).await?.into())
+        Ok(self.state.honour(self.store.revoke(&revocation, &actor.audited)).await?.into())
     }
 
     /// An access token is revoked alone, until it expires; a refresh token with its session.
-    async fn token_revocation(&self, text: &str, ring: &KeyRing) -> Result<NewRevocation> {
-        let context = self.settings.origin(ring);
+    async fn token_revocation(&self, text: &str) -> Result<NewRevocation> {
+        let keys = self.issuer.keys();
+        let context = self.issuer.token_context(&keys);
         match verify::verify(text, context) {
             Ok(Verified::Access(claims)) => {
                 let covers_until = Timestamp::from_seconds(claims.exp);

@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin::error::no_such;
-use crate::admin::{Administration, List, ListRequest, Result};
+use crate::admin::{List, ListRequest, Result};
+use crate::app::App;
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::scope::Scope;
@@ -65,7 +66,7 @@ impl From<SessionRecord> for SessionView {
     }
 }
 
-impl Administration {
+impl App {
     /// Lists sessions, oldest first.
     pub async fn session_list(
         &self,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::admin::Administration;
 use crate::app::App;
 use crate::store::{Result, Round};
 
@@ -77,7 +76,7 @@ async fn round(app: &App) -> Result<bool> {
 }
 
 async fn sweep_keys(app: &App) -> std::result::Result<(), crate::admin::AdminError> {
-    let deleted = Administration::from(app).keys_sweep().await?;
+    let deleted = app.keys_sweep().await?;
     if !deleted.is_empty() {
         tracing::info!(keys = ?deleted, "retired keys whose last token is over were deleted");
     }

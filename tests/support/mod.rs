@@ -180,7 +180,7 @@ impl TestServer {
 
     /// The `iss` of its tokens.
     pub(crate) fn issuer(&self) -> &str {
-        &self.server.app.settings.issuer
+        self.server.app.issuer.url()
     }
 
     /// Creates a client through the admin API; `members` as `NewClient` in openapi.yaml. Gives the actor that it is.

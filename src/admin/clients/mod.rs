@@ -11,7 +11,8 @@ pub use bodies::{ClientPatch, NewClient};
 pub use secrets::{NewSecretView, SecretView};
 
 use crate::admin::error::no_such;
-use crate::admin::{Actor, AdminError, Administration, List, ListRequest, Result};
+use crate::admin::{Actor, AdminError, List, ListRequest, Result};
+use crate::app::App;
 use crate::crypto::{base64url, random};
 use crate::protocol::cause::Cause;
 use crate::protocol::client::{AuthMethod, Client, ClientSettings, check_client_id};
@@ -51,7 +52,7 @@ impl From<Client> for ClientView {
     }
 }
 
-impl Administration {
+impl App {
     /// Creates a client; only the answer ever shows its generated secret.
     pub async fn client_create(&self, new: NewClient, actor: &Actor) -> Result<ClientView> {
         let client_id = new.client_id.unwrap_or_else(|| format!("c_{}", base64url(random::<12>())));
@@ -75,7 +76,7 @@ impl Administration {
         };
         let secrets = digest.map(|digest| self.new_secret(digest)).into_iter().collect();
         let client = Client { client_id, settings, secrets, created_at: self.clock.now(), version: 1 };
-        match self.store.client_create(&client, &actor.audited).await {
+        match self.state.honour(self.store.client_create(&client, &actor.audited)).await {
             Err(StoreError::SubTaken(SubHolder::Client)) => {
                 Err(AdminError::Conflict(format!("there is a client {} already", client.client_id)))
             }
@@ -117,7 +118,7 @@ impl Administration {
             _ => ("client.update", None),
         };
         let revocation = cause.map(|cause| self.revocation(Target::Client(client_id.to_owned()), cause, None));
-        if self.store.client_update(&client, action, revocation.as_ref(), &actor.audited).await? {
+        if self.state.honour(self.store.client_update(&client, action, revocation.as_ref(), &actor.audited)).await? {
             Ok(client.into())
         } else {
             Err(AdminError::Conflict(format!("the client {client_id} was changed at the same time; try again")))
@@ -129,7 +130,7 @@ impl Administration {
         let client = self.find_client(client_id).await?;
         needs_admin(&client.settings, actor)?;
         let revocation = self.revocation(Target::Client(client_id.to_owned()), Cause::ClientDeleted, None);
-        if self.store.client_delete(client_id, &revocation, &actor.audited).await? {
+        if self.state.honour(self.store.client_delete(client_id, &revocation, &actor.audited)).await? {
             Ok(())
         } else {
             Err(no_such("client", client_id))

@@ -10,7 +10,8 @@ use uuid::Uuid;
 pub use bodies::{NewPassword, NewUser, UserPatch};
 
 use crate::admin::error::no_such;
-use crate::admin::{Actor, AdminError, Administration, List, ListRequest, Result};
+use crate::admin::{Actor, AdminError, List, ListRequest, Result};
+use crate::app::App;
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::{self, ExtraClaims};
 use crate::protocol::revocation::{NewRevocation, Target};
@@ -57,7 +58,7 @@ impl From<User> for UserView {
     }
 }
 
-impl Administration {
+impl App {
     /// Creates a user.
     pub async fn user_create(&self, new: NewUser, actor: &Actor) -> Result<UserView> {
         let password_hash = match new.password {
@@ -77,7 +78,7 @@ impl Administration {
             version: 1,
         };
         check(&user)?;
-        self.store.user_create(&user, &actor.audited).await.map_err(|error| taken(error, &user))?;
+        self.state.honour(self.store.user_create(&user, &actor.audited)).await.map_err(|error| taken(error, &user))?;
         Ok(user.into())
     }
 
@@ -116,7 +117,8 @@ impl Administration {
                 (if was == is { "user.update" } else { "user.enable" }, revocation)
             }
         };
-        let written = self.store.user_update(&user, action, revocation.as_ref(), &actor.audited).await;
+        let written =
+            self.state.honour(self.store.user_update(&user, action, revocation.as_ref(), &actor.audited)).await;
         answer(written, user)
     }
 
@@ -125,7 +127,8 @@ impl Administration {
         let mut user = self.find_user(id_or_name).await?;
         user.password_hash = Some(self.hash_password(password).await?);
         let revocation = self.password_revocation(&user);
-        let written = self.store.user_update(&user, "user.password", Some(&revocation), &actor.audited).await;
+        let written =
+            self.state.honour(self.store.user_update(&user, "user.password", Some(&revocation), &actor.audited)).await;
         answer(written, user)
     }
 
@@ -133,7 +136,7 @@ impl Administration {
     pub async fn user_delete(&self, id_or_name: &str, actor: &Actor) -> Result<()> {
         let user = self.find_user(id_or_name).await?;
         let revocation = self.revocation(Target::User(user.sub.clone()), Cause::UserDeleted, None);
-        if self.store.user_delete(user.id, &revocation, &actor.audited).await? {
+        if self.state.honour(self.store.user_delete(user.id, &revocation, &actor.audited)).await? {
             Ok(())
         } else {
             Err(no_such("user", id_or_name))
