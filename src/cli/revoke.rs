@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 
 use crate::admin::revocations::RevocationRequest;
 use crate::cli::context::{actor, open};
-use crate::cli::{Failed, Global, Outcome, output, secrets};
+use crate::cli::{Global, Outcome, output, secrets};
 use crate::settings::Needs;
 
 #[derive(Debug, clap::Args)]

@@ -5,7 +5,6 @@ use std::io::{IsTerminal, Read};
 use clap::Subcommand;
 use uuid::Uuid;
 
-use crate::app::App;
 use crate::cli::context::{actor, open};
 use crate::cli::output::{self, plain_text};
 use crate::cli::{Failed, Format, Global, Outcome, pasted};

@@ -186,7 +186,7 @@ pub(crate) fn of_bytes_alone(app: &App, issuer: &Issuer, mut diagnosis: Diagnosi
         damage.proved = false;
     }
     if !diagnosis.findings.is_empty() {
-        return Explanation { limited: true, ..of(app, diagnosis, request_id) };
+        return Explanation { limited: true, ..of(app, issuer, diagnosis, request_id) };
     }
     let docs = issuer.error_page("invalid_token");
     Explanation {
