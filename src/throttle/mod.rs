@@ -273,7 +273,7 @@ impl Attempt for Login {
         }
         let (store, account, counted) = (app.store.clone(), self.account, Arc::clone(counted));
         beside(async move {
-            let told = store.guesses_add(account, untold, ACCOUNT, now).await;
+            let told = store.login_failures_add(account, untold, ACCOUNT, now).await;
             if told.is_err() {
                 add(&counted, name, untold, ACCOUNT, now);
             }
