@@ -13,9 +13,9 @@ from tools import BASELINE, BENCH
 CONNECTIONS = 32
 
 
-def wrk(process, port, path, seconds, **variables):
+def wrk(process, port, path, seconds, connections=CONNECTIONS, **variables):
     """Drives a server with wrk."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "--timeout", "10s",
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "10s",
                "-s", os.path.join(BENCH, "load.lua"), f"http://127.0.0.1:{port}{path}"]
     before = process.cpu_seconds()
     output = run(command, env=os.environ | {"MODE": "fixed"} | variables)

@@ -4,14 +4,14 @@ import subprocess
 
 from processes import Failed, Process, Skipped, say
 
-from .floods import overload, storm
+from .floods import busy_machine, closed_loop, overload, storm
 from .lag import lag
 from .many import idle, revocations, sessions, tokens
 from .rates import issuing, passwords, refreshing
 from .refusals import alike
 
-PARTS = {part.__name__: part for part in (issuing, refreshing, passwords, storm, overload, alike, revocations, sessions,
-                                          tokens, lag, idle)}
+PARTS = {part.__name__: part for part in (issuing, refreshing, passwords, closed_loop, busy_machine, storm, overload,
+                                          alike, revocations, sessions, tokens, lag, idle)}
 
 
 def measure(bench):

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jeton::client_auth::credentials::Credentials;
+use jeton::client_auth::Credentials;
 use jeton::protocol::parameters::Parameters;
 use secrecy::ExposeSecret;
 

@@ -1,7 +1,7 @@
 //! The diagnosis of any text, and of any good token to which anything was done.
 
-use jeton::diagnosis::judge::by_its_own_words;
-use jeton::diagnosis::{Diagnosis, MOST_PROOFS};
+use jeton::diagnosis::judge::claimed_expiry;
+use jeton::diagnosis::{Diagnosis, MAX_REPAIR_CHECKS, examine};
 use jeton::protocol::bearer::{Sent, read};
 use jeton::protocol::cause::Cause;
 use jeton::tokens::verify::{Verified, verify};
@@ -45,8 +45,8 @@ pub fn diagnosis(bytes: &[u8]) {
         edited(&everything[which % everything.len()].text, &other.text, rest)
     };
     let origin = house.origin();
-    let look = |proofs| Diagnosis::of(&text, verify(&text, origin), origin, proofs);
-    let found = look(MOST_PROOFS);
+    let look = |proofs| examine(&text, verify(&text, origin), origin, proofs);
+    let found = look(MAX_REPAIR_CHECKS);
     in_order(&found, &text);
     let is_good = matches!(verify(&text, origin), Ok(Verified::Access(_)));
     assert_eq!(found.cause().is_none(), is_good, "only what is good has no cause: {text:?} {found:?}");
@@ -55,7 +55,11 @@ pub fn diagnosis(bytes: &[u8]) {
     assert_eq!(seen.cause(), found.cause(), "the first cause does not depend on repairs: {text:?}");
     // Of some only: looking is what takes the time.
     if bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).is_multiple_of(8) {
-        assert_eq!(format!("{found:?}"), format!("{:?}", look(MOST_PROOFS)), "the same text gets the same verdict");
+        assert_eq!(
+            format!("{found:?}"),
+            format!("{:?}", look(MAX_REPAIR_CHECKS)),
+            "the same text gets the same verdict"
+        );
     }
     for secret in everything.iter().map(|issued| issued.secret.as_str()) {
         silent(&found, &text, secret);
@@ -67,9 +71,9 @@ pub fn diagnosis(bytes: &[u8]) {
         None => true,
     };
     assert!(was_issued, "nothing is proved that was not issued: {text:?}");
-    let by_itself = by_its_own_words(&found.facts, NOW);
+    let by_itself = claimed_expiry(&found.facts, NOW);
     assert!(by_itself.iter().all(|finding| finding.cause == Cause::Expired));
-    assert!(found.of_any_kind().findings.iter().all(|f| f.cause != Cause::RefreshTokenAsAccessToken));
+    assert!(found.accepting_refresh_tokens().findings.iter().all(|f| f.cause != Cause::RefreshTokenAsAccessToken));
     presented(&text);
 }
 

@@ -17,15 +17,15 @@ pub fn pasted(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let seen = |text: &str| {
         read(text).ok().map(|request| {
-            let first = request.findings.first().and_then(|finding| finding.cause);
+            let first = request.problems.first().and_then(|problem| problem.cause);
             assert!(
                 request
-                    .findings
+                    .problems
                     .iter()
-                    .filter_map(|finding| finding.cause)
+                    .filter_map(|problem| problem.cause)
                     .all(|cause| first.is_none_or(|first| first <= cause))
             );
-            (request.method, request.url, request.headers, request.body, request.findings, request.token)
+            (request.method, request.url, request.headers, request.body, request.problems, request.token)
         })
     };
     assert!(seen(&text) == seen(&text), "the same text is read the same");
@@ -36,5 +36,5 @@ pub fn pasted(bytes: &[u8]) {
     let command = format!("curl -H 'Authorization: Bearer {token}' https://api.example.com/");
     let request = read(&command).expect("it is a command");
     assert_eq!(request.token.as_deref(), Some(token.as_str()));
-    assert!(request.findings.iter().all(|finding| finding.cause.is_none()), "{:?}", request.findings);
+    assert!(request.problems.iter().all(|problem| problem.cause.is_none()), "{:?}", request.problems);
 }

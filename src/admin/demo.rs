@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::admin::clients::NewClient;
 use crate::admin::users::NewUser;
 use crate::admin::{Actor, AdminError, Administration, Result, body};
-use crate::passwords::pool::Precedence;
+use crate::passwords::queue::Requester;
 use crate::protocol::client::SecretDigest;
 use crate::protocol::scope::Scope;
 
@@ -118,8 +118,10 @@ impl Administration {
             let mut accepted = demo.secret.is_none() && client.is_public();
             for secret in &client.secrets {
                 if let (SecretDigest::Chosen(hash), Some(text)) = (&secret.digest, demo.secret) {
-                    accepted |=
-                        self.passwords.verify(SecretString::from(text), Some(hash.clone()), Precedence::Known).await?;
+                    accepted |= self
+                        .passwords
+                        .verify(SecretString::from(text), Some(hash.clone()), Requester::administrator())
+                        .await?;
                 }
             }
             if accepted {
@@ -127,7 +129,7 @@ impl Administration {
             }
         }
         if let Some(user) = self.store.user_named(USER.0).await?
-            && self.passwords.verify(SecretString::from(USER.1), user.password_hash, Precedence::Known).await?
+            && self.passwords.verify(SecretString::from(USER.1), user.password_hash, Requester::administrator()).await?
         {
             found.push(format!("user {}", USER.0));
         }

@@ -5,6 +5,7 @@ use crate::protocol::error::Refusal;
 use crate::protocol::identity::Identity;
 use crate::state::Unavailable;
 use crate::store::StoreError;
+use crate::throttle::Throttled;
 
 /// Why a request did not get what it wanted.
 #[derive(Clone, Debug)]
@@ -15,19 +16,8 @@ pub enum Failure {
     Unavailable(String),
     /// There is more to do than can be done.
     Overloaded,
-    /// Whoever asks has asked too often.
+    /// There were too many attempts.
     Throttled(Throttled),
-}
-
-/// Whoever asks has asked too often.
-#[derive(Clone, Debug)]
-pub struct Throttled {
-    /// Seconds after which to ask again.
-    pub seconds: i64,
-    /// What there was too much of, for the log.
-    pub reason: &'static str,
-    /// Whom it is about, for the log.
-    pub about: Identity,
 }
 
 impl std::fmt::Display for Failure {

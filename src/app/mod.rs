@@ -6,8 +6,8 @@ pub(crate) mod used_secrets;
 
 use std::sync::Arc;
 
-pub use failure::{Failure, Result, Throttled};
-pub use request::Request;
+pub use failure::{Failure, Result};
+pub use request::{Peer, Request};
 
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -26,7 +26,6 @@ use crate::store::{Added, Audited, NodeRecord, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::outages::Outages;
 use crate::throttle::Throttle;
-use crate::throttle::limits::Limit;
 use crate::tokens::context::TokenContext;
 
 /// Why a server cannot start; each is one sentence that says what to do.
@@ -67,7 +66,6 @@ pub struct App {
     pub master: Arc<MasterKeys>,
     pub(crate) remembered: RememberedSecrets,
     pub(crate) used_secrets: UsedSecrets,
-    pub(crate) explanations: Limit,
     pub(crate) throttle: Throttle,
     admin_audience: String,
     default_audience: String,
@@ -95,18 +93,18 @@ impl App {
             make_first_keys(&settings, &clock, &store, &master).await?;
         }
         let state = NodeState::load(store.clone(), clock.clone(), Arc::clone(&master), settings.max_staleness).await?;
+        let metrics = Metrics::default();
         Ok(Self {
             admin_audience: settings.admin_audience(),
             default_audience: settings.default_audience(),
-            explanations: Limit::of_explanations(&clock),
-            throttle: Throttle::new(&clock),
+            throttle: Throttle::new(settings.throttling, clock.clone(), store.clone(), metrics.clone()),
             settings,
             master,
             clock,
             store,
             state: Arc::new(state),
             passwords,
-            metrics: Metrics::default(),
+            metrics,
             outages: Outages::default(),
             remembered: RememberedSecrets::default(),
             used_secrets: UsedSecrets::default(),

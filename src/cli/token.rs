@@ -10,8 +10,8 @@ use crate::cli::context::{actor, open};
 use crate::cli::output::{self, plain_text};
 use crate::cli::{Failed, Format, Global, Outcome, pasted};
 use crate::diagnosis::explanation::Explanation;
-use crate::diagnosis::judge::Expected;
-use crate::endpoints::explain::{Question, explain_to_operator};
+use crate::diagnosis::judge::Requirements;
+use crate::endpoints::explain::{ExplainRequest, explain_to_operator};
 use crate::protocol::cause::Cause;
 use crate::protocol::scope::Scope;
 use crate::settings::Needs;
@@ -25,13 +25,13 @@ pub(crate) struct TokenCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Say why a token is refused, and what to do; ends with 0 if it is good and with 1 if not
+    /// Say why a token is refused and what to do about it; exits with 0 if it is good and with 1 if not
     Explain(Explain),
 }
 
 #[derive(Debug, clap::Args)]
 struct Explain {
-    /// What was presented as a token; without it, or with -, standard input is read, without one line break at its end
+    /// What was presented as a token; without it, or with -, standard input is read, and one line break at its end ignored
     #[arg(value_name = "TOKEN|-", allow_hyphen_values = true)]
     token: Option<String>,
     /// The scopes that the resource server needs
@@ -40,25 +40,25 @@ struct Explain {
     /// The audience that the resource server expects
     #[arg(long, value_name = "URL")]
     audience: Option<String>,
-    /// A refresh token is what it is meant to be
+    /// Explain it as a refresh token rather than refuse it for being one
     #[arg(long)]
     refresh_token: bool,
-    /// What is given is a curl command or a block of headers: what is wrong with the request is told, too
+    /// Read a whole request, a curl command or a block of headers, and say what is wrong with it too
     #[arg(long)]
     curl: bool,
 }
 
-/// What is told of a pasted request.
+/// The JSON answer about a pasted request.
 #[derive(serde::Serialize)]
-struct Told<'a> {
+struct RequestReport<'a> {
     /// What is wrong with the request itself.
-    request: Vec<Fault>,
-    /// The account of the token, if there is one in the request.
+    request: Vec<RequestProblem>,
+    /// The explanation of its token, if it has one.
     token: Option<&'a Explanation>,
 }
 
 #[derive(serde::Serialize)]
-struct Fault {
+struct RequestProblem {
     cause: Option<Cause>,
     detail: &'static str,
     fix: &'static str,
@@ -72,24 +72,27 @@ pub(crate) async fn run(global: &Global, command: TokenCommand) -> Outcome {
         Some(text) if text != "-" => text,
         _ => from_input()?,
     };
-    let (faults, text) = if command.curl { request(&text)? } else { (vec![], Some(text)) };
+    let (problems, text) = if command.curl { request(&text)? } else { (vec![], Some(text)) };
     let explanation = match text {
         Some(text) => {
-            let expected = Expected { audience: command.audience.filter(|audience| !audience.is_empty()), scope };
-            Some(explain(global, &Question { text, expected, of_any_kind: command.refresh_token }).await?)
+            let required = Requirements { audience: command.audience.filter(|audience| !audience.is_empty()), scope };
+            Some(
+                explain(global, &ExplainRequest { text, required, accepts_refresh_token: command.refresh_token })
+                    .await?,
+            )
         }
         None => None,
     };
     match (global.output, &explanation) {
         (Format::Json, Some(explanation)) if !command.curl => output::item(global.output, explanation)?,
         (Format::Json, token) => {
-            let is_good = faults.iter().all(|fault| fault.cause.is_none());
-            output::item(global.output, &Told { request: faults, token: token.as_ref() })?;
+            let is_good = problems.iter().all(|problem| problem.cause.is_none());
+            output::item(global.output, &RequestReport { request: problems, token: token.as_ref() })?;
             return verdict(is_good && token.as_ref().is_some_and(|token| token.active));
         }
         (Format::Text, token) => {
-            for fault in &faults {
-                print_fault(fault)?;
+            for problem in &problems {
+                print_problem(problem)?;
             }
             match token {
                 Some(explanation) => print(explanation)?,
@@ -97,7 +100,7 @@ pub(crate) async fn run(global: &Global, command: TokenCommand) -> Outcome {
             }
         }
     }
-    let is_good = faults.iter().all(|fault| fault.cause.is_none());
+    let is_good = problems.iter().all(|problem| problem.cause.is_none());
     verdict(is_good && explanation.is_some_and(|explanation| explanation.active))
 }
 
@@ -105,20 +108,21 @@ fn verdict(is_good: bool) -> Outcome {
     if is_good { Ok(()) } else { Err(Failed::silently()) }
 }
 
-/// What is wrong with a pasted request, and the token in it.
-fn request(text: &str) -> Result<(Vec<Fault>, Option<String>), Failed> {
+/// The problems of a pasted request, and its token.
+fn request(text: &str) -> Result<(Vec<RequestProblem>, Option<String>), Failed> {
     let pasted = pasted::read(text).map_err(|error| Failed(error.to_string()))?;
-    let fault = |finding: &pasted::Finding| Fault { cause: finding.cause, detail: finding.sentence, fix: finding.fix };
-    Ok((pasted.findings.iter().map(fault).collect(), pasted.token))
+    let problem =
+        |found: &pasted::Problem| RequestProblem { cause: found.cause, detail: found.sentence, fix: found.fix };
+    Ok((pasted.problems.iter().map(problem).collect(), pasted.token))
 }
 
-fn print_fault(fault: &Fault) -> Outcome {
+fn print_problem(problem: &RequestProblem) -> Outcome {
     let style = Style::of_output();
-    let name = fault.cause.map(|cause| format!("  ({cause})")).unwrap_or_default();
-    output::line(&format!("{} {}{name}\n  {}\n", style.paint("1;31", "The request:"), fault.detail, fault.fix))
+    let name = problem.cause.map(|cause| format!("  ({cause})")).unwrap_or_default();
+    output::line(&format!("{} {}{name}\n  {}\n", style.paint("1;31", "The request:"), problem.detail, problem.fix))
 }
 
-/// All of standard input; the line break that ends a line is not a part of the token.
+/// All of standard input, without the line break at its end.
 fn from_input() -> Result<String, Failed> {
     if std::io::stdin().is_terminal() {
         return Ok(rpassword::prompt_password("token: ")?);
@@ -129,7 +133,7 @@ fn from_input() -> Result<String, Failed> {
     Ok(text.strip_suffix("\r\n").or(text.strip_suffix('\n')).unwrap_or(&text).to_owned())
 }
 
-async fn explain(global: &Global, question: &Question) -> Result<Explanation, Failed> {
+async fn explain(global: &Global, question: &ExplainRequest) -> Result<Explanation, Failed> {
     let administration = open(global, Needs::ALL).await?;
     let Audited { actor, address, at, .. } = actor(&administration).audited;
     let audited = Audited { actor, address, at, request_id: Some(Uuid::now_v7().to_string()) };
@@ -168,10 +172,10 @@ fn print(explanation: &Explanation) -> Outcome {
     say(&plain_text(&explanation.detail))?;
     let others: Vec<&str> = explanation.all_causes.iter().skip(1).map(|cause| cause.name()).collect();
     if !others.is_empty() {
-        say(&format!("Besides: {}", others.join(", ")))?;
+        say(&format!("Also: {}", others.join(", ")))?;
     }
     for damage in &explanation.damage {
-        let proof = if damage.proved { "proved: without it, the rest is a token of this server" } else { "not proved" };
+        let proof = if damage.proved { "proved: without it, the text is a token of this server" } else { "not proved" };
         say(&format!("\n{} {} ({proof})\n  {}", style.heading("Damage:"), damage.detail, damage.repair))?;
     }
     say(&format!("\n{}", style.heading("What to do")))?;
@@ -189,7 +193,7 @@ fn print(explanation: &Explanation) -> Outcome {
     }
     if let Some(expect) = &explanation.expect {
         say(&format!("\n{}", style.heading("What a resource server must expect")))?;
-        let or_none = |value: Option<&str>| value.unwrap_or("none: it is opaque").to_owned();
+        let or_none = |value: Option<&str>| value.unwrap_or("none (opaque token)").to_owned();
         for (name, value) in [
             ("issuer", expect.issuer.clone()),
             ("audience", expect.audience.join(" ")),

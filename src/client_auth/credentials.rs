@@ -1,4 +1,5 @@
-//! How a client says who it is (RFC 6749 §2.3): in the Authorization header, in the body, or by its id alone.
+//! Finds the credentials of a client in a request (RFC 6749 §2.3): in the Authorization header, in the body, or its id
+//! alone. A client uses one way at a time.
 
 use base64::Engine;
 use base64::alphabet;
@@ -20,23 +21,23 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub enum Credentials {
     /// An id and a secret, in the header or in the body.
     Secret {
-        /// The client's id.
+        /// The id.
         client_id: String,
-        /// Its secret.
+        /// The secret.
         secret: SecretString,
     },
-    /// An id alone: a public client.
+    /// An id alone.
     IdAlone(String),
     /// Nothing.
     Nothing,
 }
 
 impl Credentials {
-    /// Reads the values of the Authorization headers and the parameters of the body.
+    /// Finds the credentials in the Authorization headers and the parameters of the body.
     ///
     /// # Errors
-    /// `invalid_request` when two ways are used at once (RFC 6749 §2.3); `invalid_client` when the header cannot be
-    /// read or has another scheme than Basic.
+    /// `invalid_request` when two ways are used at once; `invalid_client` when the header cannot be read or has another
+    /// scheme than Basic.
     pub fn read(authorization: &[&[u8]], parameters: &Parameters) -> Result<Self, Refusal> {
         let client_id = parameters.one("client_id")?;
         let secret = parameters.one("client_secret")?;
@@ -68,6 +69,21 @@ impl Credentials {
                 })
             }
             _ => Err(Refusal::invalid_request("There is more than one Authorization header.")),
+        }
+    }
+
+    /// The id of the client, as the request claims it.
+    pub(crate) fn client_id(&self) -> Option<&str> {
+        match self {
+            Self::Secret { client_id, .. } | Self::IdAlone(client_id) => Some(client_id),
+            Self::Nothing => None,
+        }
+    }
+
+    pub(super) const fn secret(&self) -> Option<&SecretString> {
+        match self {
+            Self::Secret { secret, .. } => Some(secret),
+            Self::IdAlone(_) | Self::Nothing => None,
         }
     }
 }

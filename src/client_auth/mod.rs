@@ -1,37 +1,34 @@
 //! Client authentication (RFC 6749 §2.3, §3.2.1).
 //!
-//! 1. Read what was presented. 2. Find the client: in memory, else in the database. 3. Compare. 4. Before anything is
-//!    refused because of what memory holds, ask the database once more: the client may have changed a moment ago.
+//! 1. Find the credentials in the request. 2. Find the client: in memory, else in the database. 3. Let its registered
+//!    method decide whether it proved itself. 4. Before refusing because of what memory holds, ask the database: the client
+//!    may have changed a moment ago. 5. Count the failure.
+//!
+//! Throttling stands around the methods: a proof that nobody can guess never waits.
 
-pub mod credentials;
+mod client_secret;
+mod credentials;
+mod hint;
+mod none;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
-
 use crate::app::{App, Request, Result};
-use crate::client_auth::credentials::Credentials;
-use crate::crypto::{equal_in_constant_time, sha256};
-use crate::passwords::pool::Precedence;
-use crate::protocol::client::{Client, SecretDigest};
+use crate::protocol::client::{AuthMethod, Client};
 use crate::protocol::error::Refusal;
 use crate::protocol::identity::Identity;
-use crate::throttle::{Attempt, Authentication};
-use crate::tokens::environment::{self, ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, REFRESH_TOKEN_PREFIX};
+use crate::throttle::Attempt;
+
+pub use credentials::Credentials;
 
 /// Authenticates the client of a request.
-///
-/// # Errors
-/// `invalid_client` or `invalid_request`; or it could not be decided.
-pub async fn authenticate(app: &App, request: &Request<'_>) -> Result<Arc<Client>> {
-    verify(app, Credentials::read(request.authorization, request.parameters)?, request).await
+pub(crate) async fn authenticate(app: &App, request: &Request<'_>) -> Result<Arc<Client>> {
+    verify(app, &Credentials::read(request.authorization, request.parameters)?, request).await
 }
 
 /// Authenticates a client that must have a secret: introspection tells nothing to public clients (RFC 7662 §4).
-///
-/// # Errors
-/// As [`authenticate`].
-pub async fn authenticate_confidential(app: &App, request: &Request<'_>) -> Result<Arc<Client>> {
+pub(crate) async fn authenticate_confidential(app: &App, request: &Request<'_>) -> Result<Arc<Client>> {
     let client = authenticate(app, request).await?;
     if client.is_public() {
         return Err(Refusal::invalid_client("a public client at an endpoint for confidential clients").into());
@@ -39,116 +36,151 @@ pub async fn authenticate_confidential(app: &App, request: &Request<'_>) -> Resu
     Ok(client)
 }
 
-/// Verifies what a client presented.
-///
-/// # Errors
-/// As [`authenticate`].
-pub async fn verify(app: &App, credentials: Credentials, request: &Request<'_>) -> Result<Arc<Client>> {
-    let (client_id, secret) = match &credentials {
-        Credentials::Secret { client_id, secret } => (client_id, Some(secret)),
-        Credentials::IdAlone(client_id) => (client_id, None),
-        Credentials::Nothing => return Err(Refusal::invalid_client("no client authentication").into()),
+/// Authenticates a client by the credentials of its request.
+pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Request<'_>) -> Result<Arc<Client>> {
+    let Some(client_id) = credentials.client_id() else {
+        return Err(Refusal::invalid_client("no client authentication").into());
     };
-    let attempt = Authentication { client_id, request };
-    let held = app.state.client_in_memory(client_id);
-    let refused = match &held {
-        Some(client) => match judge(app, client, secret, attempt).await? {
+    let judge = async |client: &Arc<Client>| judge(app, &Claim { client, credentials, request }).await;
+    let remembered = app.state.client_in_memory(client_id);
+    let refused = match &remembered {
+        Some(client) => match judge(client).await? {
             Ok(()) => return Ok(Arc::clone(client)),
             Err(refusal) => Some(refusal),
         },
         None => None,
     };
-    let fresh = app.state.client_again(client_id).await?;
-    let refusal = match (&fresh, held, refused) {
-        (None, ..) => Refusal::invalid_client(format!("unknown client{}", secret_says(app, secret))),
+    let current = app.state.client_again(client_id).await?;
+    let refusal = match (&current, remembered, refused) {
+        (None, ..) => Refusal::invalid_client(format!("unknown client{}", hint::about(app, credentials.secret()))),
         // Memory was right, so nothing is hashed a second time.
-        (Some(fresh), Some(held), Some(refusal)) if same(&held, fresh) => refusal,
-        (Some(fresh), ..) => match judge(app, fresh, secret, attempt).await? {
-            Ok(()) => return Ok(Arc::clone(fresh)),
+        (Some(current), Some(remembered), Some(refusal)) if is_same(&remembered, current) => refusal,
+        (Some(current), ..) => match judge(current).await? {
+            Ok(()) => return Ok(Arc::clone(current)),
             Err(refusal) => refusal,
         },
     };
-    // Only who is refused has to wait: a right secret is known as such before.
-    attempt.check(app)?;
-    attempt.failed(app);
+    let attempt = app.throttle.client_attempt(client_id, current.is_some(), request.source());
+    attempt.check()?;
+    attempt.failed();
     Err(refusal.into())
 }
 
-async fn judge(
-    app: &App,
-    client: &Client,
-    secret: Option<&SecretString>,
-    attempt: Authentication<'_>,
-) -> Result<std::result::Result<(), Refusal>> {
-    let refuse =
-        |reason: String| Ok(Err(Refusal::invalid_client(reason).about(Identity::of_client(&client.client_id))));
-    if !client.settings.enabled {
-        return refuse("the client is disabled".into());
-    }
-    match (client.is_public(), secret) {
-        (true, None) => Ok(Ok(())),
-        (true, Some(_)) => refuse("a public client presented a secret".into()),
-        (false, None) => refuse("a confidential client presented no secret".into()),
-        (false, Some(secret)) if fits(app, client, secret, attempt).await? => Ok(Ok(())),
-        (false, Some(_)) => refuse(format!("wrong client secret{}", secret_says(app, secret))),
+/// A request that claims to come from a client.
+struct Claim<'a> {
+    client: &'a Client,
+    credentials: &'a Credentials,
+    request: &'a Request<'a>,
+}
+
+/// Whether a client proved itself, and if not, why, for the log.
+type Proved = std::result::Result<(), Cow<'static, str>>;
+
+/// What a method found out.
+enum Proof<'a> {
+    Decided(Proved),
+    /// Only a slow hash can decide, of a secret that somebody may guess.
+    Guessable(client_secret::Chosen<'a>),
+}
+
+/// The methods, by the name under which a client registered (`token_endpoint_auth_method`). None stands for another,
+/// except that a secret may come in the header or in the body.
+async fn prove<'a>(app: &App, claim: &Claim<'a>) -> Result<Proof<'a>> {
+    match claim.client.settings.token_endpoint_auth_method {
+        AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => client_secret::prove(app, claim).await,
+        AuthMethod::None => none::prove(claim).await,
     }
 }
 
-/// What a secret that does not fit says of itself, for the log: that it is of another environment, or no secret at all.
-fn secret_says(app: &App, secret: Option<&SecretString>) -> String {
-    let Some(secret) = secret.map(ExposeSecret::expose_secret) else { return String::new() };
-    if let Some((theirs, _)) = secret.strip_prefix(CLIENT_SECRET_PREFIX).and_then(environment::split) {
-        let settings = &app.settings;
-        if theirs == settings.environment {
-            return String::new();
+async fn judge(app: &App, claim: &Claim<'_>) -> Result<std::result::Result<(), Refusal>> {
+    let Claim { client, request, .. } = claim;
+    let proved = if client.settings.enabled {
+        match prove(app, claim).await? {
+            Proof::Decided(proved) => proved,
+            Proof::Guessable(chosen) => {
+                let attempt = app.throttle.client_attempt(&client.client_id, true, request.source());
+                attempt.judge(chosen.verify(app, attempt.requester())).await??
+            }
         }
-        let is_known = settings.known_issuers.iter().any(|sibling| sibling.environment == theirs);
-        let which = if is_known { "the sibling environment" } else { "the unknown environment" };
-        return format!(": it is of {which} {theirs}, and this is {}", settings.environment);
-    }
-    let is_token = ["eyJ", ACCESS_TOKEN_PREFIX, REFRESH_TOKEN_PREFIX].iter().any(|prefix| secret.starts_with(prefix));
-    if is_token {
-        return ": a token was sent in place of the secret".to_owned();
-    }
-    let is_damaged = secret.trim() != secret || secret.starts_with(['"', '\'']);
-    if is_damaged { ": white space or quotes stand around it".to_owned() } else { String::new() }
-}
-
-/// Whether one of the client's secrets fits. Generated secrets are compared first: that costs nothing, and nobody guesses
-/// them, so it needs no leave. Whoever failed too often is not told of a chosen one whether it is right.
-async fn fits(app: &App, client: &Client, presented: &SecretString, attempt: Authentication<'_>) -> Result<bool> {
-    let text = presented.expose_secret();
-    let hash = sha256(text.as_bytes());
-    for secret in &client.secrets {
-        if let SecretDigest::Generated(kept) = &secret.digest
-            && equal_in_constant_time(kept, &hash)
-        {
-            app.used_secrets.note(secret.id, app.clock.now());
-            return Ok(true);
-        }
-    }
-    for secret in &client.secrets {
-        let SecretDigest::Chosen(kept) = &secret.digest else { continue };
-        let verdict = attempt.begin(app)?;
-        let fits = if app.remembered.knows(secret.id, kept, text) {
-            verdict.end(Ok(true))?
-        } else {
-            let hash = Some(kept.clone());
-            verdict.end(app.passwords.verify(presented.clone(), hash, Precedence::Anybody).await)?
-        };
-        if fits {
-            app.remembered.remember(secret.id, kept, text);
-            app.used_secrets.note(secret.id, app.clock.now());
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    } else {
+        Err("the client is disabled".into())
+    };
+    Ok(proved.map_err(|reason| Refusal::invalid_client(reason).about(Identity::of_client(&client.client_id))))
 }
 
 /// Whether two readings of a client lead to the same verdict.
-fn same(one: &Client, other: &Client) -> bool {
-    let key = |client: &Client| {
-        (client.version, client.created_at, client.secrets.iter().map(|secret| secret.id).collect::<Vec<_>>())
-    };
-    key(one) == key(other)
+fn is_same(one: &Client, other: &Client) -> bool {
+    let ids = |client: &Client| client.secrets.iter().map(|secret| secret.id).collect::<Vec<_>>();
+    (one.version, one.created_at, ids(one)) == (other.version, other.created_at, ids(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use secrecy::SecretString;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::app::Peer;
+    use crate::crypto::sha256;
+    use crate::protocol::client::{ClientSecret, ClientSettings, SecretDigest};
+    use crate::protocol::parameters::Parameters;
+    use crate::protocol::time::Timestamp;
+    use crate::store::Audited;
+
+    /// Registers a client that has the secret `right`, whatever its method is.
+    async fn register(app: &App, method: AuthMethod) -> String {
+        let at = Timestamp::from_seconds(1_000_000);
+        let settings: ClientSettings = serde_json::from_str("{}").unwrap();
+        let digest = SecretDigest::Generated(sha256(b"right"));
+        let client = Client {
+            client_id: format!("{method:?}"),
+            settings: ClientSettings { token_endpoint_auth_method: method, ..settings },
+            secrets: vec![ClientSecret { id: Uuid::now_v7(), digest, created_at: at, last_used_at: None }],
+            created_at: at,
+            version: 1,
+        };
+        let audited = Audited { actor: "test".into(), request_id: None, address: None, at };
+        app.store.client_create(&client, &audited).await.unwrap();
+        client.client_id
+    }
+
+    async fn lets_in(app: &App, credentials: &Credentials) -> bool {
+        let parameters = Parameters::from_form(b"").unwrap();
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let request = Request {
+            method: "POST",
+            target: "/auth/token",
+            authorization: &[],
+            parameters: &parameters,
+            peer: Peer { address: (address, 1).into() },
+            address,
+            request_id: Uuid::now_v7(),
+        };
+        verify(app, credentials, &request).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn the_registered_method_decides_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::for_a_test(folder.path()).await;
+        for (method, by_secret) in
+            [(AuthMethod::ClientSecretBasic, true), (AuthMethod::ClientSecretPost, true), (AuthMethod::None, false)]
+        {
+            let client_id = register(&app, method).await;
+            let with =
+                |secret: &str| Credentials::Secret { client_id: client_id.clone(), secret: SecretString::from(secret) };
+            assert_eq!(lets_in(&app, &with("right")).await, by_secret, "{method:?}");
+            assert!(!lets_in(&app, &with("wrong")).await, "{method:?}");
+            assert_eq!(lets_in(&app, &Credentials::IdAlone(client_id.clone())).await, !by_secret, "{method:?}");
+        }
+    }
+
+    #[test]
+    fn a_method_that_this_version_does_not_know_is_not_taken_for_another() {
+        for method in ["private_key_jwt", "tls_client_auth", "client_secret_jwt", "", "NONE"] {
+            assert!(serde_json::from_value::<AuthMethod>(method.into()).is_err(), "{method}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! What speaks against a token, and what is known of it.
+//! What is held against a token, and what is known about it.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,43 +6,62 @@ use serde_json::Value;
 use crate::protocol::cause::Cause;
 use crate::protocol::time::Timestamp;
 
-/// What a finding or a fact rests on, and so who may be told of it.
+/// Where a finding or a fact comes from, and therefore who may learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Basis {
-    /// The bytes that were sent show it to anybody.
+pub enum Source {
+    /// Anyone who has the text can see it.
     Bytes,
-    /// It takes a key or the state of this server to know it.
-    State,
+    /// Only this server knows it, from its keys or its records.
+    Server,
 }
 
-/// Something that speaks against a token.
+/// A reason to refuse a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Its name.
+    /// The cause.
     pub cause: Cause,
-    /// What it rests on.
-    pub basis: Basis,
-    /// What was found, in a sentence.
+    /// Where it comes from.
+    pub source: Source,
+    /// What was found, in full sentences.
     pub detail: String,
-    /// When it came to be, where that is known.
+    /// When it happened, if known.
     pub at: Option<Timestamp>,
-    /// The scope that is needed, where one is missing.
+    /// The scope that the request needed, if the token lacks one.
     pub needed: Option<String>,
-    /// What the client can do, where that is not what the cause usually calls for.
+    /// What the client can do, if that differs from the usual advice for the cause.
     pub remedy: Option<&'static str>,
 }
 
 impl Finding {
-    pub(crate) fn shown(cause: Cause, detail: impl Into<String>) -> Self {
-        Self { cause, basis: Basis::Bytes, detail: detail.into(), at: None, needed: None, remedy: None }
+    pub(super) fn from_bytes(cause: Cause, detail: impl Into<String>) -> Self {
+        Self { cause, source: Source::Bytes, detail: detail.into(), at: None, needed: None, remedy: None }
     }
 
-    pub(crate) fn known(cause: Cause, detail: impl Into<String>) -> Self {
-        Self { basis: Basis::State, ..Self::shown(cause, detail) }
+    pub(super) fn from_server(cause: Cause, detail: impl Into<String>) -> Self {
+        Self { source: Source::Server, ..Self::from_bytes(cause, detail) }
     }
 
-    pub(crate) fn since(self, at: Timestamp) -> Self {
+    pub(super) fn at(self, at: Timestamp) -> Self {
         Self { at: Some(at), ..self }
+    }
+}
+
+/// Damage to the text that its bytes show. The repaired text is never shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Damage {
+    /// The cause.
+    pub cause: Cause,
+    /// What was found, and where.
+    pub detail: String,
+    /// What to remove or replace.
+    pub repair: String,
+    /// Whether the repaired text verified as a token of this server.
+    pub proved: bool,
+}
+
+impl Damage {
+    pub(super) fn new(cause: Cause, detail: impl Into<String>, repair: impl Into<String>) -> Self {
+        Self { cause, detail: detail.into(), repair: repair.into(), proved: false }
     }
 }
 
@@ -55,19 +74,19 @@ pub struct Fact {
     pub value: Value,
     /// Whether this server vouches for it; otherwise the token merely claims it.
     pub verified: bool,
-    /// What it rests on.
+    /// Where it comes from.
     #[serde(skip)]
-    pub basis: Basis,
+    pub source: Source,
 }
 
 impl Fact {
-    /// What anybody can read in the bytes; it may be a lie.
+    /// Something anyone can read in the text. It may be a lie.
     pub fn claimed(fact: &'static str, value: impl Into<Value>) -> Self {
-        Self { fact, value: value.into(), verified: false, basis: Basis::Bytes }
+        Self { fact, value: value.into(), verified: false, source: Source::Bytes }
     }
 
-    /// What this server knows.
+    /// Something this server knows.
     pub fn verified(fact: &'static str, value: impl Into<Value>) -> Self {
-        Self { fact, value: value.into(), verified: true, basis: Basis::State }
+        Self { fact, value: value.into(), verified: true, source: Source::Server }
     }
 }

@@ -1,4 +1,4 @@
-//! Introspection (RFC 7662). It starts from "inactive"; "active" has to be earned.
+//! Introspection (RFC 7662). A token is inactive until every check has passed.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use crate::protocol::claims::{self, AccessClaims};
 use crate::protocol::client::{Client, Permission};
 use crate::protocol::error::Refusal;
 use crate::store::SessionRecord;
-use crate::validation::{self, Found};
+use crate::validation::{self, ActiveToken};
 
 /// An answer of RFC 7662 §2.2.
 #[derive(Debug)]
 pub enum Introspection {
     /// Exactly `{"active":false}`.
     Inactive,
-    /// A living access token, and the name of its user.
+    /// A valid access token, and the name of its user.
     Access(Arc<AccessClaims>, Option<Arc<str>>),
-    /// The newest refresh token of a living session of this issuer.
+    /// The newest refresh token of a live session, and the issuer.
     Refresh(Box<SessionRecord>, String),
 }
 
@@ -46,7 +46,7 @@ impl Serialize for Introspection {
                     members.serialize_entry(name, value)?;
                 }
             }
-            // Not described as a Bearer token, so that no resource server takes it for an access token.
+            // Not a Bearer token, so that no resource server takes it for an access token.
             Self::Refresh(held, issuer) => {
                 let session = &held.session;
                 members.serialize_entry("iss", issuer)?;
@@ -72,16 +72,17 @@ fn optional<M: SerializeMap>(
     value.map_or(Ok(()), |value| members.serialize_entry(name, value))
 }
 
-/// Answers an introspection request. What the caller may not see is inactive, like anything else that is not good.
-///
-/// # Errors
-/// A refusal of RFC 7662 §2.3; or it could not be decided: never an `{"active":false}` then.
+/// Answers an introspection request. What the caller may not see is inactive, like any token that is not valid. An outage
+/// is an error, never `{"active":false}`.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
+    // 1. Is this node's state fresh?
     app.state.ensure_fresh().await?;
+    // 2. Who asks (§2.1)?
     let caller = client_auth::authenticate_confidential(app, request).await?;
     let Some(text) = request.parameters.one("token")? else {
         return Err(Refusal::invalid_request("The parameter token is missing.").into());
     };
+    // 3. Is the token valid?
     let found = match validation::any_token(app, text).await? {
         Ok(found) => found,
         Err(diagnosis) => {
@@ -89,9 +90,10 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
             return Ok(Introspection::Inactive);
         }
     };
+    // 4. May the caller see it?
     let (owner, audiences) = match &found {
-        Found::Access(claims) => (&claims.client_id, claims.aud.all()),
-        Found::Refresh(held) => (&held.session.client_id, held.session.audiences.as_slice()),
+        ActiveToken::Access(claims) => (&claims.client_id, claims.aud.all()),
+        ActiveToken::Refresh(held) => (&held.session.client_id, held.session.audiences.as_slice()),
     };
     if !may_see(&caller, owner, audiences) {
         let caller = &caller.client_id;
@@ -103,19 +105,20 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
         );
         return Ok(Introspection::Inactive);
     }
+    // 5. What it says (§2.2).
     Ok(match found {
-        Found::Access(claims) => {
+        ActiveToken::Access(claims) => {
             let username = match claims.subject().user() {
                 Some(sub) => app.state.username(sub).await?,
                 None => None,
             };
             Introspection::Access(claims, username)
         }
-        Found::Refresh(held) => Introspection::Refresh(held, app.settings.issuer.clone()),
+        ActiveToken::Refresh(held) => Introspection::Refresh(held, app.settings.issuer.clone()),
     })
 }
 
-/// A client sees its own tokens; with the permission those of others, if need be only for its audiences.
+/// A client sees its own tokens; with the permission also those of others, perhaps only for certain audiences.
 fn may_see(caller: &Client, owner: &str, audiences: &[String]) -> bool {
     let limits = &caller.settings.introspect_audiences;
     caller.client_id == *owner

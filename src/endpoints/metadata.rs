@@ -3,23 +3,19 @@
 use serde_json::{Value, json};
 
 use crate::app::{App, Result};
-use crate::protocol::client::GrantType;
+use crate::protocol::client::{AuthMethod, GrantType};
 
 /// The metadata document: what is really switched on.
-///
-/// # Errors
-/// When it could not be found out what the clients use.
 pub async fn document(app: &App) -> Result<Value> {
     let in_use = app.state.clients_in_use().await?;
     let (grants, mut scopes) = match in_use.as_ref() {
         Some(in_use) => (in_use.grants.clone(), in_use.scopes.iter().cloned().collect::<Vec<_>>()),
         None => Default::default(),
     };
-    let grants: Vec<&str> = GrantType::ALL
-        .into_iter()
-        .filter(|grant| *grant != GrantType::Password || grants.contains(grant))
-        .map(GrantType::name)
-        .collect();
+    let grants = GrantType::ALL.iter().filter(|grant| **grant != GrantType::Password || grants.contains(grant));
+    let grants: Vec<&str> = grants.map(|grant| grant.name()).collect();
+    let methods: Vec<&str> = AuthMethod::ALL.iter().map(|method| method.name()).collect();
+    let confidential: Vec<&str> = methods.iter().copied().filter(|name| *name != AuthMethod::None.name()).collect();
     let at = |path: &str| app.settings.under_issuer(path);
     let mut document = json!({
         "issuer": app.settings.issuer,
@@ -30,9 +26,9 @@ pub async fn document(app: &App) -> Result<Value> {
         // Required by RFC 8414 §2, and empty because there is no authorization endpoint.
         "response_types_supported": [],
         "grant_types_supported": grants,
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": confidential,
         "service_documentation": at("/docs"),
     });
     if !scopes.is_empty() {

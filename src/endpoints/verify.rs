@@ -1,28 +1,25 @@
-//! Is a token good for an audience, and for a scope? For reverse proxies (`/auth/verify`) and for the admin API.
-//!
-//! 1. What is asked for. 2. The token itself, as everywhere. 3. Its audience. 4. Its scope. How it was presented is
-//!    judged before, by `oauth::presentation`.
+//! What a reverse proxy expects of a token (`/auth/verify`): the audience and the scopes that its query names.
 
-use crate::diagnosis::judge::Expected;
+use crate::diagnosis::judge::Requirements;
 use crate::protocol::scope::Scope;
 
-/// Whose words the query of a request is.
+/// Who wrote the query of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Query<'a> {
-    /// The proxy's, as whoever configured it wrote them.
+    /// The operator of the proxy.
     OfProxy(&'a [u8]),
-    /// Perhaps the client's, because the proxy appends the address that is asked for (Envoy): such a query can ask for
-    /// more, but does not change the audience that is configured. Where none is configured and the proxy names none, every
-    /// request of an honest client is refused, so nobody runs a proxy like that.
+    /// Perhaps the client, because the proxy appends the original address (Envoy). Such a query can ask for more scopes but
+    /// does not change the configured audience. With no audience configured and none named by the proxy, every request of
+    /// an honest client is refused, so nobody runs a proxy like that.
     PerhapsOfClient(&'a [u8]),
 }
 
 impl Query<'_> {
-    /// Reads `audience` and `scope`, each at most once and empty ones left out; everything else is ignored.
+    /// Reads `audience` and `scope`, each at most once; empty values and everything else are ignored.
     ///
     /// # Errors
-    /// What is wrong with the question, in a fixed sentence.
-    pub fn expected(self, configured_audience: Option<&str>) -> std::result::Result<Expected, &'static str> {
+    /// What is wrong with the query, in a fixed sentence.
+    pub fn expected(self, configured_audience: Option<&str>) -> std::result::Result<Requirements, &'static str> {
         let (text, audience_is_fixed) = match self {
             Self::OfProxy(text) => (text, false),
             Self::PerhapsOfClient(text) => (text, configured_audience.is_some()),
@@ -39,7 +36,7 @@ impl Query<'_> {
         )?;
         let scope = one("scope").map_err(|()| "scope stands twice: separate several by spaces.")?.unwrap_or_default();
         let scope = Scope::parse(&scope).map_err(|_| "scope is not a list of names with single spaces between.")?;
-        Ok(Expected { audience: Some(audience.to_owned()), scope })
+        Ok(Requirements { audience: Some(audience.to_owned()), scope })
     }
 }
 

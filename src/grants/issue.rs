@@ -1,4 +1,4 @@
-//! Makes access tokens (RFC 9068).
+//! Issues tokens: access tokens (RFC 9068), and the response around them (RFC 6749 §5.1).
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -14,9 +14,9 @@ use crate::protocol::time::Timestamp;
 use crate::tokens::refresh::RefreshToken;
 use crate::tokens::{jwt, opaque};
 
-/// A successful answer (RFC 6749 §5.1).
+/// A successful response (RFC 6749 §5.1).
 #[derive(Debug, Serialize)]
-pub struct TokenAnswer {
+pub struct TokenResponse {
     /// The access token.
     pub access_token: String,
     /// Always `Bearer`.
@@ -32,59 +32,59 @@ pub struct TokenAnswer {
 }
 
 /// What an access token is made from.
-pub(crate) struct TokenParams {
+pub(super) struct TokenParams {
     /// The subject.
-    pub(crate) sub: String,
+    pub(super) sub: String,
     /// What was granted.
-    pub(crate) granted: Granted,
+    pub(super) granted: Granted,
     /// Its session, if it has one, and when that ends.
-    pub(crate) session: Option<(Uuid, Timestamp)>,
-    /// The log number by which it is judged.
-    pub(crate) log: SequenceNumber,
+    pub(super) session: Option<(Uuid, Timestamp)>,
+    /// The sequence number that it carries: revocations with a greater one cover it.
+    pub(super) log: SequenceNumber,
     /// Additional claims.
-    pub(crate) extra: ExtraClaims,
+    pub(super) extra: ExtraClaims,
 }
 
-/// Makes an access token for a client, and the answer around it.
-pub(crate) fn answer(
+/// Issues an access token to a client.
+pub(super) fn response(
     app: &App,
     client: &Client,
-    grounds: TokenParams,
+    params: TokenParams,
     refresh_token: Option<String>,
-) -> Result<TokenAnswer> {
+) -> Result<TokenResponse> {
     let now = app.clock.now();
     let ttl = client.settings.access_token_ttl.unwrap_or(app.settings.access_token_ttl);
     let mut exp = now.seconds().saturating_add(ttl);
-    if let Some((_, ends_at)) = grounds.session {
+    if let Some((_, ends_at)) = params.session {
         // An access token never outlives its session.
         exp = exp.min(ends_at.seconds());
     }
-    let scope = (!grounds.granted.scope.is_empty()).then_some(grounds.granted.scope);
+    let scope = (!params.granted.scope.is_empty()).then_some(params.granted.scope);
     let claims = AccessClaims {
         iss: app.settings.issuer.clone(),
-        sub: grounds.sub,
+        sub: params.sub,
         sub_iss: None,
         act: None,
         cnf: None,
-        aud: Audience::new(grounds.granted.audiences),
+        aud: Audience::new(params.granted.audiences),
         client_id: client.client_id.clone(),
         scope: scope.clone(),
         iat: now.seconds(),
         exp,
         nbf: None,
         jti: Uuid::new_v4(),
-        sid: grounds.session.map(|(id, _)| id),
-        log: grounds.log,
-        extra: grounds.extra,
+        sid: params.session.map(|(id, _)| id),
+        log: params.log,
+        extra: params.extra,
     };
     let keys = app.state.keys();
-    let no_key = || Failure::Unavailable("there is no key to make tokens with".into());
     let access_token = match client.settings.access_token_format {
-        AccessTokenFormat::Jwt => {
-            jwt::write(&claims, keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_key)?)
-        }
+        AccessTokenFormat::Jwt => jwt::write(
+            &claims,
+            keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_active_key)?,
+        ),
         AccessTokenFormat::Opaque => {
-            let key = keys.ring.active_token_key(now).ok_or_else(no_key)?;
+            let key = keys.ring.active_token_key(now).ok_or_else(no_active_key)?;
             opaque::write(&claims, &app.settings.environment, key)
         }
     };
@@ -95,13 +95,16 @@ pub(crate) fn answer(
         )));
     }
     let expires_in = (exp - now.seconds()).max(1);
-    Ok(TokenAnswer { access_token, token_type: "Bearer", expires_in, refresh_token, scope })
+    Ok(TokenResponse { access_token, token_type: "Bearer", expires_in, refresh_token, scope })
 }
 
-/// Writes a refresh token with the token key of now.
-pub(crate) fn refresh_token(app: &App, token: &RefreshToken) -> Result<String> {
+/// Writes a refresh token with the active token key.
+pub(super) fn refresh_token(app: &App, token: &RefreshToken) -> Result<String> {
     let keys = app.state.keys();
-    let key = keys.ring.active_token_key(app.clock.now());
-    let key = key.ok_or_else(|| Failure::Unavailable("there is no key to make tokens with".into()))?;
+    let key = keys.ring.active_token_key(app.clock.now()).ok_or_else(no_active_key)?;
     Ok(token.write(&app.settings.environment, key))
+}
+
+fn no_active_key() -> Failure {
+    Failure::Unavailable("there is no active key to issue tokens with".into())
 }

@@ -1,56 +1,69 @@
 //! The resource owner password grant (RFC 6749 §4.3).
-//!
-//! 1. Are there a username and a password? 2. May the client have what it asks for? 3. Is the password right, after not
-//!    too many wrong ones? 4. May the user have it? 5. Begin a session, if the client may refresh, provided that nothing
-//!    was changed meanwhile.
 
 use secrecy::SecretString;
 
 use crate::app::{App, Failure, Request, Result};
-use crate::grants::issue::{self, TokenAnswer, TokenParams};
+use crate::grants::GrantRequest;
+use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::protocol::claims;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::{self, Granted};
 use crate::protocol::identity::Identity;
-use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::session::Session;
 use crate::protocol::user::{User, is_credential};
 use crate::store::NewSession;
-use crate::throttle::{Attempt, Login};
+use crate::throttle::{Attempt, LoginAttempt};
 use crate::tokens::refresh::RefreshToken;
 
-/// Answers a login; `log` is what this node had applied before it judged the client. None: the client changed while the
-/// password was hashed, so that it must be authenticated anew (its secret may have been retired), or the node is behind.
-pub(crate) async fn answer(
-    app: &App,
-    client: &Client,
-    request: &Request<'_>,
-    log: SequenceNumber,
-    may_retry: bool,
-) -> Result<Option<TokenAnswer>> {
+/// How often a login is attempted while the client changes, or this node falls behind the log, in the middle of it.
+const ATTEMPTS: usize = 3;
+
+pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
+    let mut asked = asked.clone();
+    for attempts_left in (0..ATTEMPTS).rev() {
+        if let Some(response) = log_in(app, &asked, attempts_left == 0).await? {
+            return Ok(response);
+        }
+        asked = asked.renewed(app, GrantType::Password).await?;
+    }
+    Err(Failure::Unavailable("the client changed during every attempt to log in".into()))
+}
+
+/// Logs a user in. None: what this node knew of the client or of the log was out of date.
+async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Option<TokenResponse>> {
+    let GrantRequest { request, client, log, .. } = asked;
+    let refreshes = client.may_use(GrantType::RefreshToken);
+    // 1. Username and password.
     let (username, password) = credentials(request)?;
+    // 2. What the client may have: decided before the password, so that a refusal says nothing about the user.
     let granted = grant::to_login(client, request.parameters, app.audiences())?;
-    let (login, record) = Login::read(app, username, request).await?;
-    if record.head > log && may_retry && !client.may_use(GrantType::RefreshToken) {
-        // The token would carry what this node knew of the client, and be covered by what was revoked before the login.
+    // 3. The user.
+    let lookup = app.throttle.admit_login(username, request.source())?;
+    let record = app.store.login_find(username, lookup.network()).await?;
+    let login = lookup.found(&record);
+    if record.head > *log && !refreshes && !is_last {
+        // Revocations that this node does not know yet came before this login, but would cover its token.
         return Ok(None);
     }
+    // 4. The password.
     let about = record.user.as_ref().map(|user| Identity::of_user(&user.sub)).unwrap_or_default();
-    let user = authenticated(app, &login, record.user, password).await.map_err(|failure| failure.about(about))?;
+    let user = authenticate(app, &login, record.user, password).await.map_err(|failure| failure.about(about))?;
+    // 5. What the user may have.
     let was_asked = request.parameters.one("scope")?.is_some();
     let granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
-    let mut grounds = TokenParams {
+    let mut params = TokenParams {
         sub: user.sub.clone(),
-        granted: granted.clone(),
+        granted,
         session: None,
-        log: record.head.min(log),
+        log: record.head.min(*log),
         extra: claims::merge(&client.settings.claims, Some(&user.claims)),
     };
-    if !client.may_use(GrantType::RefreshToken) {
-        return issue::answer(app, client, grounds, None).map(Some);
+    if !refreshes {
+        return issue::response(app, client, params, None).map(Some);
     }
-    let (session, token) = new_session(app, client, &user, &granted);
+    // 6. The session, provided that neither user nor client changed while the password was hashed.
+    let (session, token) = new_session(app, client, &user, &params.granted);
     let ends_at = session.ends_at();
     let new = NewSession {
         session,
@@ -61,16 +74,16 @@ pub(crate) async fn answer(
     };
     let Some(begun) = app.store.session_create(&new, &app.audited(client, request)).await? else {
         return match app.store.user_find(user.id).await? {
-            Some(now) if now.version == user.version => Ok(None),
+            Some(current) if current.version == user.version => Ok(None),
             _ => Err(wrong("the user was changed during the login").about(Identity::of_user(&user.sub))),
         };
     };
     if begun.superseded > 0 {
         app.state.catch_up().await?;
     }
-    grounds.session = Some((token.session, ends_at));
-    grounds.log = begun.log;
-    issue::answer(app, client, grounds, Some(issue::refresh_token(app, &token)?)).map(Some)
+    params.session = Some((token.session, ends_at));
+    params.log = begun.log;
+    issue::response(app, client, params, Some(issue::refresh_token(app, &token)?)).map(Some)
 }
 
 fn credentials<'a>(request: &Request<'a>) -> Result<(&'a str, &'a str)> {
@@ -85,21 +98,21 @@ fn credentials<'a>(request: &Request<'a>) -> Result<(&'a str, &'a str)> {
     Err(Refusal::invalid_request("The username or the password is too long or has control characters.").into())
 }
 
-/// The user, if the password is right and there were not too many wrong ones.
-async fn authenticated(app: &App, login: &Login, user: Option<User>, password: &str) -> Result<User> {
-    let verdict = login.begin(app)?;
+/// The user, if the password is right. An unknown user costs the same hash as a wrong password.
+async fn authenticate(app: &App, login: &LoginAttempt<'_>, user: Option<User>, password: &str) -> Result<User> {
     let hash = user.as_ref().and_then(|user| user.password_hash.clone());
-    let right = verdict.end(app.passwords.verify(SecretString::from(password), hash, login.precedence()).await)?;
+    let verdict = app.passwords.verify(SecretString::from(password), hash, login.requester());
+    let is_right = login.judge(verdict).await??;
     let reason = match user {
-        Some(user) if right && user.enabled => {
-            login.succeeded(app);
+        Some(user) if is_right && user.enabled => {
+            login.succeeded();
             return Ok(user);
         }
-        Some(_) if right => "the user is disabled",
+        Some(_) if is_right => "the user is disabled",
         Some(_) => "wrong password",
         None => "unknown user",
     };
-    login.failed(app);
+    login.failed();
     Err(wrong(reason))
 }
 

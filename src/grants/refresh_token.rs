@@ -1,227 +1,152 @@
 //! The refresh token grant (RFC 6749 §6, RFC 9700 §4.14).
-//!
-//! 1. Is it a refresh token of this server? 2. Does its session exist, with this nonce and this client? 3. Is the session
-//!    alive? 4. Is what is asked for within what was granted? 5. Rotate, repeat, or end the session for reuse.
 
-use crate::app::{App, Failure, Request, Result};
-use crate::diagnosis::Diagnosis;
-use crate::diagnosis::investigate::{self, Effort};
-use crate::grants::issue::{self, TokenAnswer, TokenParams};
-use crate::protocol::cause::Cause;
+mod refusal;
+
+use crate::app::{App, Failure, Result};
+use crate::grants::GrantRequest;
+use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::protocol::claims;
 use crate::protocol::client::Client;
-use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::error::Refusal;
 use crate::protocol::grant::{self, Granted};
-use crate::protocol::identity::Identity;
-use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::session::RefreshDecision;
 use crate::protocol::time::Timestamp;
 use crate::store::{Rotation, SessionRecord};
 use crate::tokens::refresh::RefreshToken;
-use crate::tokens::verify::{Verified, VerifyError};
+use crate::tokens::verify::Verified;
 use crate::validation;
 
-/// How often a refresh is decided anew because another one of the same session came in between.
+/// How often a refresh is decided while other refreshes of the same session come in between.
 const ATTEMPTS: usize = 8;
 
-/// Answers a refresh.
-pub(crate) async fn answer(app: &App, client: &Client, request: &Request<'_>) -> Result<TokenAnswer> {
+pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
+    let GrantRequest { request, client, .. } = asked;
+    // 1. A refresh token of this server.
     let Some(text) = request.parameters.one("refresh_token")? else {
         return Err(Refusal::invalid_request("The parameter refresh_token is missing.").into());
     };
-    let token = match validation::read(app, text).await? {
+    let token = match validation::verify(app, text).await? {
         Ok(Verified::Refresh(token)) => token,
-        Ok(Verified::Access(_)) => {
-            return Err(refuse(Cause::NotAToken, "an access token in place of a refresh token"));
-        }
-        Err(unread) => return Err(unreadable(app, text, unread)),
+        Ok(Verified::Access(_)) => return Err(refusal::access_token()),
+        Err(error) => return Err(refusal::unreadable(app, text, error)),
     };
-    // The usual refresh is one statement: it moves the session on if nothing speaks against that. Whatever does is found
-    // out below, step by step.
+    // The usual refresh is one statement that moves the session on and reads it. Where more is asked, or the session stays
+    // at its generation, it is judged before anything is written.
     let asks_for_less = request.parameters.all("scope").chain(request.parameters.all("resource")).next().is_some();
-    if client.rotates()
-        && !asks_for_less
-        && let Some(held) = app.store.session_rotate(rotation(app, client, &token)).await?
-    {
-        let moved = held.session.clone();
-        let held = match validation::judge_session(held, &token) {
-            Ok(held) => held,
-            Err(cause) => {
-                // It was not for this token to move the session on.
-                app.store.session_give_back(&moved).await?;
-                return Err(ended(app, client, cause, &token).await?);
-            }
-        };
-        let answer = allowed(app, client, request, &held)
-            .map_err(Failure::from)
-            .and_then(|granted| hand_out(app, client, &held, granted, &token.successor()));
-        if answer.is_err() {
-            app.store.session_give_back(&held.session).await?;
-        }
-        return answer;
-    }
+    let moves_first = client.rotates() && !asks_for_less;
     for _ in 0..ATTEMPTS {
-        let mut held = match validation::own_session(app, &token, client).await? {
-            Ok(held) => held,
-            Err(cause) => return Err(ended(app, client, cause, &token).await?),
+        let refresh = Refresh::new(app, client, &token);
+        // 2. Its session, as the token finds it.
+        let moved = if moves_first { app.store.session_rotate(refresh.rotation()).await? } else { None };
+        let has_moved = moved.is_some();
+        let record = match moved {
+            None => app.store.session_find(token.session).await?,
+            moved => moved,
         };
-        let new = rotation(app, client, &token);
-        let decision = held.session.decide(client, new.generation, new.now);
-        match decision {
-            RefreshDecision::Refuse(cause) => return Err(ended(app, client, cause, &token).await?),
-            RefreshDecision::Reuse => return Err(end_for_reuse(app, client, request, &held, &token).await?),
-            RefreshDecision::Rotate | RefreshDecision::Keep | RefreshDecision::Repeat => {}
+        let Some(mut record) = record else { return Err(refusal::no_session(client, &token)) };
+        if has_moved {
+            record.session.generation = refresh.generation;
         }
-        // What is asked for is judged before anything is written: a refusal leaves the refresh token good.
-        let granted = allowed(app, client, request, &held)?;
-        let session = &mut held.session;
-        let (done, next) = match decision {
-            RefreshDecision::Repeat => {
-                let done = app.store.session_repeat(session, &app.audited(client, request)).await?;
-                (done, token.successor())
+        // 3. Does anything speak against the refresh?
+        let judged = judge(app, asked, &refresh, &mut record).await;
+        // 4. Move the session on, or back if it should not have moved.
+        match judged {
+            Ok((_, response)) if has_moved => return Ok(response),
+            Ok((decision, response)) => {
+                if write(app, asked, &refresh, &record, decision).await? {
+                    return Ok(response);
+                }
             }
-            RefreshDecision::Keep => {
-                session.idle_expires_at = new.idle_expires_at;
-                let done = app.store.session_keep(session.id, new.generation, new.now, new.idle_expires_at).await?;
-                (done, token.clone())
+            Err(failure) => {
+                if has_moved {
+                    app.store.session_give_back(token.session, refresh.generation).await?;
+                }
+                return Err(failure);
             }
-            _ => {
-                session.idle_expires_at = new.idle_expires_at;
-                (app.store.session_rotate(new).await?.is_some(), token.successor())
-            }
-        };
-        if done {
-            return hand_out(app, client, &held, granted, &next);
         }
     }
     Err(Failure::Unavailable("the session was refreshed by others during every attempt".into()))
 }
 
-fn rotation(app: &App, client: &Client, token: &RefreshToken) -> Rotation {
-    let now = app.clock.now();
-    Rotation {
-        id: token.session,
-        client_id: client.client_id.clone(),
-        generation: i64::from(token.generation),
-        now,
-        idle_expires_at: now.plus_seconds(client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl)),
+/// A refresh at a moment.
+struct Refresh<'a> {
+    client: &'a Client,
+    token: &'a RefreshToken,
+    /// The generation that the token presents.
+    generation: i64,
+    now: Timestamp,
+    /// When the session ends if it is not refreshed again.
+    idle_expires_at: Timestamp,
+}
+
+impl<'a> Refresh<'a> {
+    fn new(app: &App, client: &'a Client, token: &'a RefreshToken) -> Self {
+        let now = app.clock.now();
+        let idle = client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl);
+        Self { client, token, generation: i64::from(token.generation), now, idle_expires_at: now.plus_seconds(idle) }
+    }
+
+    fn rotation(&self) -> Rotation {
+        Rotation {
+            id: self.token.session,
+            client_id: self.client.client_id.clone(),
+            generation: self.generation,
+            now: self.now,
+            idle_expires_at: self.idle_expires_at,
+        }
     }
 }
 
-/// What the session was granted, as far as client and user may still have it, narrowed to what is asked for.
-fn allowed(
+/// Decides on the refresh of a session, and issues the tokens for it.
+async fn judge(
     app: &App,
-    client: &Client,
-    request: &Request<'_>,
-    held: &SessionRecord,
-) -> std::result::Result<Granted, Refusal> {
-    let granted = Granted { scope: held.session.scope.clone(), audiences: held.session.audiences.clone() };
-    let user_scope = held.user.as_ref().and_then(|user| user.scope.as_ref());
-    grant::narrow(&grant::still_allowed(&granted, client, user_scope, app.audiences())?, request.parameters)
-}
-
-fn hand_out(
-    app: &App,
-    client: &Client,
-    held: &SessionRecord,
-    granted: Granted,
-    refresh_token: &RefreshToken,
-) -> Result<TokenAnswer> {
-    let session = &held.session;
-    let grounds = TokenParams {
+    asked: &GrantRequest<'_>,
+    refresh: &Refresh<'_>,
+    record: &mut SessionRecord,
+) -> Result<(RefreshDecision, TokenResponse)> {
+    let Refresh { client, token, generation, now, .. } = *refresh;
+    // a. Is it this client's session, and alive?
+    if let Err(cause) = validation::check_session(record, token, client) {
+        return Err(refusal::ended(app, client, record, cause, token).await?);
+    }
+    // b. Is the token the newest one, or its repetition, or spent?
+    let decision = record.session.decide(client, generation, now);
+    match decision {
+        RefreshDecision::Refuse(cause) => return Err(refusal::ended(app, client, record, cause, token).await?),
+        RefreshDecision::Reuse => return Err(refusal::end_for_reuse(app, asked, record, token).await?),
+        RefreshDecision::Rotate | RefreshDecision::Keep => record.session.idle_expires_at = refresh.idle_expires_at,
+        RefreshDecision::Repeat => {}
+    }
+    // c. May client and user still have what was granted, and is what is asked within that?
+    let session = &record.session;
+    let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
+    let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
+    let granted = grant::still_allowed(&granted, client, user_scope, app.audiences())?;
+    let params = TokenParams {
         sub: session.sub.clone(),
-        granted,
+        granted: grant::narrow(&granted, asked.request.parameters)?,
         session: Some((session.id, session.ends_at())),
         log: session.log,
-        extra: claims::merge(&client.settings.claims, held.user.as_ref().map(|user| &user.claims)),
+        extra: claims::merge(&client.settings.claims, record.user.as_ref().map(|user| &user.claims)),
     };
-    issue::answer(app, client, grounds, Some(issue::refresh_token(app, refresh_token)?))
+    let next = if decision == RefreshDecision::Keep { token.clone() } else { token.successor() };
+    Ok((decision, issue::response(app, client, params, Some(issue::refresh_token(app, &next)?))?))
 }
 
-/// The log gets the cause; the client learns only that the token is no good.
-fn unreadable(app: &App, text: &str, unread: VerifyError) -> Failure {
-    let keys = app.state.keys();
-    let diagnosis = Diagnosis::of(text, Err(unread), app.origin(&keys), 0).of_any_kind();
-    match diagnosis.findings.first() {
-        Some(first) => refuse(first.cause, first.detail.clone()),
-        None => refuse(Cause::NotAToken, "refresh token"),
-    }
-}
-
-/// What is told whatever was wrong with the token (conformance RFR-027).
-const INVALID: &str = "The refresh token is not valid: log in again.";
-
-fn refuse(cause: Cause, reason: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
-    Refusal::new(ErrorCode::InvalidGrant, INVALID).because(reason).by(cause).into()
-}
-
-/// Tells the session's own client what became of it, if it has proved to be that client.
-fn refuse_own(client: &Client, cause: Cause, token: &RefreshToken) -> Failure {
-    let description = match cause {
-        _ if client.is_public() => INVALID,
-        Cause::Expired => "The session has expired: log in again.",
-        Cause::RefreshReuseDetected => {
-            "The session has ended because a spent refresh token was used again: log in again."
-        }
-        Cause::SessionRevoked
-        | Cause::Superseded
-        | Cause::UserRevoked
-        | Cause::ClientRevoked
-        | Cause::AllRevoked
-        | Cause::UserDisabled
-        | Cause::UserDeleted
-        | Cause::ClientDisabled
-        | Cause::ClientDeleted => "The session was ended: log in again.",
-        _ => INVALID,
-    };
-    Refusal::new(ErrorCode::InvalidGrant, description)
-        .because(format!("{token:?}"))
-        .by(cause)
-        .about(Identity::of_session(token.session))
-        .into()
-}
-
-/// Refuses a session that ended, by the first cause in the order of the list: several may hold.
-async fn ended(app: &App, client: &Client, cause: Cause, token: &RefreshToken) -> Result<Failure> {
-    let held = app.store.session_find(token.session).await?;
-    let own = held.as_ref().filter(|held| held.session.client_id == client.client_id);
-    let cause = match own {
-        Some(own) => {
-            let findings = investigate::of_session(app, token, Some(own), Effort::Verdict).await?;
-            findings.into_iter().map(|finding| finding.cause).min().unwrap_or(cause)
-        }
-        None if held.is_some() => {
-            let refusal = Refusal::new(ErrorCode::InvalidGrant, INVALID).because("it was issued to another client");
-            return Ok(refusal.about(Identity::of_session(token.session)).into());
-        }
-        None => cause,
-    };
-    Ok(refuse_own(client, cause, token))
-}
-
-/// Both uses of a spent token. One row a session: of the first use, the time of the last rotation is known.
-fn reuse(token: &RefreshToken, held: &SessionRecord, now: Timestamp) -> String {
-    let (presented, due) = (i64::from(token.generation), held.session.generation);
-    let first = held.session.last_refreshed_at;
-    let first = if presented + 1 == due { format!("at {first}") } else { format!("before {first}") };
-    format!("generation {presented} was spent {first} and presented again at {now}, when generation {due} was due")
-}
-
-async fn end_for_reuse(
+/// Writes what was decided. False if the session changed meanwhile.
+async fn write(
     app: &App,
-    client: &Client,
-    request: &Request<'_>,
-    held: &SessionRecord,
-    token: &RefreshToken,
-) -> Result<Failure> {
-    let audited = app.audited(client, request);
-    let revocation = NewRevocation {
-        target: Target::Session(held.session.id),
-        cause: Cause::RefreshReuseDetected,
-        reason: Some(reuse(token, held, audited.at)),
-        covers_until: app.settings.covers_until(audited.at),
-    };
-    app.store.revoke(&revocation, &audited).await?;
-    app.state.catch_up().await?;
-    Ok(refuse_own(client, Cause::RefreshReuseDetected, token))
+    asked: &GrantRequest<'_>,
+    refresh: &Refresh<'_>,
+    record: &SessionRecord,
+    decision: RefreshDecision,
+) -> Result<bool> {
+    let Refresh { generation, now, idle_expires_at, .. } = *refresh;
+    Ok(match decision {
+        RefreshDecision::Repeat => {
+            app.store.session_repeat(&record.session, &app.audited(&asked.client, asked.request)).await?
+        }
+        RefreshDecision::Keep => app.store.session_keep(record.session.id, generation, now, idle_expires_at).await?,
+        _ => app.store.session_rotate(refresh.rotation()).await?.is_some(),
+    })
 }

@@ -1,5 +1,6 @@
 //! Reading bodies: bounded in size and in time.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,29 +9,26 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Body as _;
 
-/// The largest body, in bytes.
-pub(crate) const LARGEST: usize = 64 * 1024;
-/// The largest body with a text that is to be explained: 64 KiB of anything, percent-encoded.
-pub(crate) const LARGEST_TO_EXPLAIN: usize = 256 * 1024;
 /// The longest that a body may take to arrive.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Why a body was not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a body could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable {
-    /// The status that says it.
+    /// The status of the answer.
     pub(crate) status: StatusCode,
-    /// What to do about it.
-    pub(crate) text: &'static str,
+    /// What is wrong.
+    pub(crate) text: Cow<'static, str>,
 }
 
-/// Reads a whole body of the usual size.
-pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
-    read_up_to(LARGEST, headers, body).await
+impl Unreadable {
+    fn new(status: StatusCode, text: &'static str) -> Self {
+        Self { status, text: text.into() }
+    }
 }
 
-/// Reads a whole body.
-pub(crate) async fn read_up_to(largest: usize, headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
+/// Reads a whole body of at most so many bytes.
+pub(crate) async fn read(largest: usize, headers: &HeaderMap, body: Body) -> Result<Bytes, Unreadable> {
     read_within(DEADLINE, largest, headers, body).await
 }
 
@@ -38,24 +36,21 @@ async fn read_within(deadline: Duration, largest: usize, headers: &HeaderMap, bo
     let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes());
     if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
         let text = "The body is compressed: send it without Content-Encoding.";
-        return Err(Unreadable { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, text });
+        return Err(Unreadable::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
-    let too_large = Unreadable {
+    let too_large = || Unreadable {
         status: StatusCode::PAYLOAD_TOO_LARGE,
-        text: "The body is too large: 64 KiB is the limit, and 256 KiB at /auth/explain.",
+        text: format!("The body is too large: {} KiB is the limit.", largest / 1024).into(),
     };
-    // Who announces it, and waits to be told to go on, need not send it (RFC 9110 §10.1.1).
+    // Refused before it is sent, where the client waits for "100 Continue" (RFC 9110 §10.1.1).
     if body.size_hint().lower() > largest as u64 {
-        return Err(too_large);
+        return Err(too_large());
     }
     match tokio::time::timeout(deadline, Limited::new(body, largest).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large),
-        Ok(Err(_)) => Err(Unreadable { status: StatusCode::BAD_REQUEST, text: "The body did not arrive whole." }),
-        Err(_) => {
-            let text = "The body did not arrive within 10 seconds.";
-            Err(Unreadable { status: StatusCode::REQUEST_TIMEOUT, text })
-        }
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Unreadable::new(StatusCode::BAD_REQUEST, "The body did not arrive whole.")),
+        Err(_) => Err(Unreadable::new(StatusCode::REQUEST_TIMEOUT, "The body did not arrive within 10 seconds.")),
     }
 }
 
@@ -88,31 +83,28 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<MediaType> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
     use futures_util::StreamExt;
-    use uuid::Uuid;
 
     use super::*;
     use crate::app::App;
     use crate::http::context::Context;
     use crate::http::error;
+    use crate::http::routes::Endpoint;
 
     #[tokio::test]
     async fn a_body_that_takes_too_long_is_answered_with_408_and_counted() {
         let folder = tempfile::tempdir().unwrap();
         let app = App::for_a_test(folder.path()).await;
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let context = Context { request_id: Uuid::now_v7(), peer: address, address };
+        let endpoint = Endpoint::named("token");
         let part = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"grant_type="))]);
         // It never comes to its end.
         let body = Body::from_stream(part.chain(futures_util::stream::pending()));
         let headers = HeaderMap::new();
-        let read = read_within(Duration::from_millis(1), LARGEST, &headers, body);
+        let read = read_within(Duration::from_millis(1), 64 * 1024, &headers, body);
         let Ok(read) = tokio::time::timeout(Duration::from_secs(60), read).await else {
             panic!("there is no deadline")
         };
-        let response = error::unreadable(&app, &context, "token", read.unwrap_err());
+        let response = error::unreadable(&app, &Context::for_a_test(endpoint), read.unwrap_err());
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 10_000).await.unwrap();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();

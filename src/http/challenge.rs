@@ -1,4 +1,4 @@
-//! What every place that takes Bearer tokens shares: reading what was presented, and the challenge (RFC 6750 §3).
+//! Bearer tokens in requests (RFC 6750): reading one, and the challenge of an answer that refuses it.
 
 use std::borrow::Cow;
 
@@ -7,25 +7,25 @@ use axum::response::Response;
 
 use crate::app::App;
 use crate::diagnosis::Diagnosis;
-use crate::diagnosis::public::{self, Told};
+use crate::diagnosis::public::{self, PublicDescription};
 use crate::http::context::Context;
 use crate::protocol::bearer::{self, Misplaced, Sent};
 use crate::protocol::cause::Cause;
 use crate::protocol::challenge::Challenge;
 use crate::protocol::claims::AccessClaims;
 
-/// Reads the token of a request; `queries` are the raw query strings in which none may stand.
+/// Reads the token of a request; `queries` are raw query strings, which must not contain one.
 pub(crate) fn token(headers: &HeaderMap, queries: &[&[u8]]) -> Result<String, Misplaced> {
     let authorization: Vec<&[u8]> = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
     bearer::read(Sent { authorization: &authorization, queries, form_names: &[] })
 }
 
-/// A refusal of a Bearer token, as RFC 6750 §3 says it.
+/// What the answer to a refused Bearer token says in its body and in `WWW-Authenticate` (RFC 6750 §3).
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct BearerChallenge {
     /// The code; none if there was no Bearer token at all (§3.1).
     pub(crate) error: Option<&'static str>,
-    /// What is wrong, for everybody.
+    /// What is wrong, in words that anybody may read.
     pub(crate) description: Cow<'static, str>,
     /// The address of the page that says more.
     pub(crate) uri: String,
@@ -33,38 +33,38 @@ pub(crate) struct Refusal {
     pub(crate) scope: Option<String>,
 }
 
-impl Refusal {
-    /// A question that cannot be answered, or a token that was sent in a way that is not allowed.
+impl BearerChallenge {
+    /// The request itself is malformed, or the token was sent in a forbidden way.
     pub(crate) fn invalid_request(app: &App, page: &str, description: &'static str) -> Self {
         Self { error: Some("invalid_request"), description: description.into(), uri: page_of(app, page), scope: None }
     }
 
-    /// There is no token to judge.
+    /// There is no token, or none in the place for it.
     pub(crate) fn misplaced(app: &App, fault: Misplaced) -> Self {
         let Misplaced { cause, detail } = fault;
-        let refusal = Self::invalid_request(app, cause.name(), detail);
+        let challenge = Self::invalid_request(app, cause.name(), detail);
         match cause {
-            Cause::Missing | Cause::WrongScheme => Self { error: None, ..refusal },
-            _ => refusal,
+            Cause::Missing | Cause::WrongScheme => Self { error: None, ..challenge },
+            _ => challenge,
         }
     }
 
-    /// The token is not good here; only what anybody may know of it is told.
+    /// The token is refused; only what anybody may know about it is told.
     pub(crate) fn of(app: &App, diagnosis: &Diagnosis) -> Self {
-        let Told { page, description } = public::describe(diagnosis);
+        let PublicDescription { page, text: description } = public::describe(diagnosis);
         let error = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().error;
         let scope = diagnosis.findings.first().and_then(|finding| finding.needed.clone());
         Self { error, description, uri: page_of(app, page), scope }
     }
 
-    /// The token is good, but does not allow this.
+    /// The token is good, but lacks a scope.
     pub(crate) fn insufficient_scope(app: &App, description: Cow<'static, str>, needed: String) -> Self {
         let error = Cause::InsufficientScope.name();
         Self { error: Some(error), description, uri: page_of(app, error), scope: Some(needed) }
     }
 
     /// Puts the challenge into an answer. Without a code it says nothing else either (§3.1).
-    pub(crate) fn challenge(&self, response: &mut Response) {
+    pub(crate) fn put_into(&self, response: &mut Response) {
         let Self { error, description, uri, scope } = self;
         let text = Challenge { error: *error, description, uri, scope: scope.as_deref() }.to_string();
         if let Ok(value) = HeaderValue::from_str(&text) {
@@ -77,17 +77,11 @@ fn page_of(app: &App, code: &str) -> String {
     app.settings.under_issuer(&format!("/docs/errors/{code}"))
 }
 
-/// Counts a refusal, and logs what exactly is wrong: also what its answer does not tell.
-pub(crate) fn note(
-    app: &App,
-    context: &Context,
-    endpoint: &'static str,
-    cause: &'static str,
-    reason: &str,
-    claims: Option<&AccessClaims>,
-) {
+/// Counts a refusal, and logs exactly what is wrong, including what the answer withholds.
+pub(crate) fn note(app: &App, context: &Context, cause: &'static str, reason: &str, claims: Option<&AccessClaims>) {
+    let Context { request_id, address, endpoint, .. } = context;
+    let endpoint = endpoint.name;
     app.metrics.refused(endpoint, cause);
-    let Context { request_id, address, .. } = context;
     tracing::info!(
         endpoint,
         cause,

@@ -1,16 +1,40 @@
-//! What a request carries from the envelope to its handler.
+//! What the envelope tells a handler about its request.
 
 use std::net::IpAddr;
 
+use axum::http::{Extensions, StatusCode};
 use uuid::Uuid;
+
+use crate::app::Peer;
+use crate::http::routes::Endpoint;
 
 /// What is known of a request besides its content.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context {
-    /// The id under which it is logged.
+    /// Identifies the request in the log and in `X-Request-Id`.
     pub(crate) request_id: Uuid,
-    /// The other end of the connection: the nearest proxy, if there is one.
-    pub(crate) peer: IpAddr,
-    /// The address that it came from, believing trusted proxies.
+    /// What the table of routes says of its path.
+    pub(crate) endpoint: Endpoint,
+    /// The other end of the connection.
+    pub(crate) peer: Peer,
+    /// The client's address, as trusted proxies forwarded it.
     pub(crate) address: IpAddr,
+}
+
+impl Context {
+    /// The context that the envelope left in a request.
+    ///
+    /// # Errors
+    /// The status for a request that did not pass the envelope.
+    pub(crate) fn of(extensions: &Extensions) -> Result<Self, StatusCode> {
+        extensions.get().copied().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+#[cfg(test)]
+impl Context {
+    pub(crate) fn for_a_test(endpoint: Endpoint) -> Self {
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
+        Self { request_id: Uuid::now_v7(), endpoint, peer: Peer { address }, address: address.ip() }
+    }
 }

@@ -12,18 +12,17 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use crate::app::App;
 use crate::crypto::sha256;
-use crate::diagnosis::commands::{self, Explaining};
+use crate::diagnosis::commands::{self, ExplainCommands};
 use crate::http::docs::pages::{PROBLEMS, Page};
 use crate::http::docs::prose::Prose;
 use crate::http::docs::reference::Reference;
-use crate::http::{Cors, Route};
+use crate::http::routes::{Cors, Route};
 use crate::protocol::cause::Cause;
 use crate::protocol::error::ErrorCode;
 
@@ -53,10 +52,10 @@ static REFERENCE: LazyLock<Option<Bytes>> = LazyLock::new(|| {
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
-        Route::new("/openapi.yaml", &["GET"], get(openapi)).open_to(Cors::Everybody),
-        Route::new("/docs", &["GET"], get(show_reference)),
-        Route::new("/docs/errors", &["GET"], get(list_errors)),
-        Route::new("/docs/errors/{code}", &["GET"], get(show_error)),
+        Route::get("docs", "/openapi.yaml", openapi).open_to(Cors::Everybody),
+        Route::get("docs", "/docs", show_reference),
+        Route::get("docs", "/docs/errors", list_errors),
+        Route::get("docs", "/docs/errors/{code}", show_error),
     ]
 }
 
@@ -132,8 +131,8 @@ async fn show_error(State(app): State<Arc<App>>, path: Result<Path<String>, Path
     } else {
         "The log has one line of each refusal, with the `X-Request-Id` of the answer and the exact reason.".to_owned()
     };
-    let explaining = found.cause.and_then(commands::explaining);
-    let explained = explaining.map_or_else(Vec::new, |Explaining { here: command, by_client }| {
+    let explaining = found.cause.and_then(commands::explain_commands);
+    let explained = explaining.map_or_else(Vec::new, |ExplainCommands { on_server: command, by_client }| {
         let by_client = by_client.map(|command| (BY_CLIENT, here(command)));
         [(HERE, here(command))].into_iter().chain(by_client).collect()
     });

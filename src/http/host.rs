@@ -1,13 +1,15 @@
-//! Which host a request names: one, and the same everywhere, or it is not answered.
+//! The host of a request: it must name exactly one, everywhere the same.
+
+use std::net::IpAddr;
 
 use axum::extract::Request;
 use axum::http::{Version, header};
 
-/// The host that a request names; none with HTTP/1.0 or HTTP/2 alone. With HTTP/2 it stands in `:authority`, which is
-/// the authority of the target here, as it is of an absolute target in HTTP/1.1.
+/// The host that a request names; HTTP/1.0 and HTTP/2 may name none. In HTTP/2 it is `:authority`, which hyper presents as
+/// the authority of the target, like that of an absolute target in HTTP/1.1.
 ///
 /// # Errors
-/// What is wrong (RFC 9112 §3.2, RFC 9113 §8.3.1): a server in front may have read another host than this one would.
+/// What is wrong (RFC 9112 §3.2, RFC 9113 §8.3.1). A server in front may have understood another host than this one would.
 pub(crate) fn named(request: &Request) -> Result<Option<&str>, &'static str> {
     let mut headers = request.headers().get_all(header::HOST).iter();
     let host = headers.next().map(|value| value.to_str().unwrap_or_default());
@@ -27,10 +29,21 @@ pub(crate) fn named(request: &Request) -> Result<Option<&str>, &'static str> {
     }
 }
 
-/// A name or an address, and maybe a port (RFC 3986 §3.2.2 and §3.2.3); no user.
+/// Whether a text is a host with an optional port and without user information (RFC 3986 §3.2.2, §3.2.3).
 fn is_host(text: &str) -> bool {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(&byte);
     !text.is_empty() && text.bytes().all(is_legal)
+}
+
+/// Whether a host is the loopback interface. A web page that rebinds its own name to 127.0.0.1 must not reach a server
+/// with well-known secrets.
+pub(crate) fn names_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -73,6 +86,16 @@ mod tests {
             (http2, "http://user@a.example/x", &[]),
         ] {
             assert!(named(&request(version, target, hosts)).is_err(), "{version:?} {target} {hosts:?}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_names_pass_for_development() {
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.0.0.1", "[::1]:8080"] {
+            assert!(names_loopback(host), "{host}");
+        }
+        for host in ["evil.example", "evil.example:8080", "localhost.evil.example", "10.0.0.1", ""] {
+            assert!(!names_loopback(host), "{host}");
         }
     }
 }

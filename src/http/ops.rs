@@ -1,4 +1,4 @@
-//! The listener for operators: metrics and health. It is not meant for clients.
+//! The operators' listener: metrics and health. Clients have no business here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::clock::{LARGEST_OFFSET, offset_in_words};
 use crate::http::envelope;
 
-/// What operators look at.
+/// The health of a server.
 #[derive(Clone, Debug)]
 pub struct Health {
     app: Arc<App>,
@@ -22,12 +22,12 @@ pub struct Health {
 }
 
 impl Health {
-    /// The health of a server that is not stopping.
+    /// Health of a server that is not stopping.
     pub fn new(app: Arc<App>) -> Self {
         Self { app, stopping: Arc::default() }
     }
 
-    /// From now on the server is not ready.
+    /// Makes the server unready: it is about to stop.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
     }

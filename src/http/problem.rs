@@ -7,23 +7,23 @@ use serde_json::json;
 
 use crate::admin::AdminError;
 use crate::app::App;
-use crate::http::challenge::Refusal;
+use crate::http::challenge::BearerChallenge;
 use crate::http::context::Context;
 
-/// The answer of the admin API to a request that did not get what it wanted.
+/// The answer to a request that failed.
 pub(crate) fn answer(app: &App, context: &Context, error: AdminError) -> Response {
     let detail = error.to_string();
     match error {
         AdminError::Invalid(_) => problem(app, context, StatusCode::BAD_REQUEST, "invalid_input", &detail),
         AdminError::NotFound(_) => {
-            // The name that was sent may be a password in the wrong place: it is told to the sender alone.
+            // The name may be a misplaced password, so only the answer repeats it.
             note(app, context, "not_found", "there is no such thing; the answer has the name that was sent");
             document(app, context, StatusCode::NOT_FOUND, "not_found", &detail)
         }
         AdminError::Conflict(_) => problem(app, context, StatusCode::CONFLICT, "conflict", &detail),
         AdminError::NeedsAdmin(_) => {
             let mut response = problem(app, context, StatusCode::FORBIDDEN, "insufficient_scope", &detail);
-            Refusal::insufficient_scope(app, detail.into(), "jeton:admin".into()).challenge(&mut response);
+            BearerChallenge::insufficient_scope(app, detail.into(), "jeton:admin".into()).put_into(&mut response);
             response
         }
         AdminError::Unavailable(reason) => {
@@ -38,7 +38,7 @@ pub(crate) fn answer(app: &App, context: &Context, error: AdminError) -> Respons
     }
 }
 
-/// The answer when nothing could be decided; the log has the reason already.
+/// The answer when nothing was decided; the log has the reason already.
 pub(crate) fn unavailable(app: &App, context: &Context, detail: &str) -> Response {
     let code = "temporarily_unavailable";
     app.metrics.refused("admin", code);
@@ -47,7 +47,7 @@ pub(crate) fn unavailable(app: &App, context: &Context, detail: &str) -> Respons
     response
 }
 
-/// A problem that is counted and logged under its code.
+/// A problem document that is counted and logged under its code.
 pub(crate) fn problem(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
     note(app, context, code, detail);
     document(app, context, status, code, detail)

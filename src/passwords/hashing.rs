@@ -1,4 +1,4 @@
-//! Argon2id (RFC 9106): 19 MiB, two passes, one lane, as OWASP recommends. Memory is allocated once per thread.
+//! Argon2id (RFC 9106): 19 MiB, two passes, one lane, as OWASP recommends. Each thread allocates its memory once.
 
 use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -6,63 +6,59 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use crate::crypto::{equal_in_constant_time, random};
 
 const OUTPUT_LENGTH: usize = 32;
-/// The only parameters that there are: every hash takes the same time and the same memory, whoever it is for.
+/// The only parameters in use, so that every hash takes the same time and memory.
 const PARAMETERS: Params = Params::DEFAULT;
 
-/// The memory of one thread that hashes. It is kept and not cleared between passwords, which would cost a twentieth of the
-/// work: whoever can read this process's memory can check guesses at the last password of each thread cheaply.
+/// The memory of one hashing thread. It is reused without being cleared, which would cost 5 % of the rate; the price is
+/// that someone who can read this process's memory can cheaply check guesses at the last password of each thread.
 #[derive(Default)]
 pub(crate) struct Hasher {
     blocks: Vec<Block>,
 }
 
-/// The salt and the output of a hash that was kept.
-struct Kept {
+/// The salt and the output of a stored hash.
+struct Stored {
     salt: Vec<u8>,
     output: Vec<u8>,
 }
 
-impl Kept {
-    /// None: it is damaged, or was made with other parameters, by another program.
+impl Stored {
+    /// None if the hash is damaged or was made with other parameters.
     fn read(hash: &str) -> Option<Self> {
         let hash = PasswordHash::new(hash).ok()?;
         let is_ours = hash.algorithm == Ident::new("argon2id").ok()?
             && hash.version == Some(Version::V0x13.into())
             && hash.params == ParamsString::try_from(&PARAMETERS).ok()?;
-        let kept = Self { salt: hash.salt?.as_ref().to_vec(), output: hash.hash?.as_bytes().to_vec() };
-        is_ours.then_some(kept)
+        let stored = Self { salt: hash.salt?.as_ref().to_vec(), output: hash.hash?.as_bytes().to_vec() };
+        is_ours.then_some(stored)
     }
 }
 
 impl Hasher {
-    /// Hashes a password with a new salt, as a PHC string.
-    ///
-    /// # Panics
-    /// Never: the parameters are fixed and legal.
+    /// Hashes a password with a new salt; returns a PHC string.
     pub(crate) fn hash(&mut self, password: &[u8]) -> String {
         let salt = random::<16>();
-        let output = self.compute(password, &salt).expect("the parameters are legal");
+        let output = self.compute(password, &salt).expect("the parameters are valid");
         let hash = PasswordHash {
-            algorithm: Ident::new("argon2id").expect("a legal name"),
+            algorithm: Ident::new("argon2id").expect("a valid name"),
             version: Some(Version::V0x13.into()),
             params: ParamsString::try_from(&PARAMETERS).expect("the parameters can be written"),
-            salt: Some(Salt::new(&salt).expect("a legal length")),
-            hash: Some(Output::new(&output).expect("a legal length")),
+            salt: Some(Salt::new(&salt).expect("a valid length")),
+            hash: Some(Output::new(&output).expect("a valid length")),
         };
         hash.to_string()
     }
 
-    /// Whether a password fits a PHC string. Without one, or with one that cannot be read, it does not, after the same
+    /// Whether a password matches a PHC string. Without one, or with one that cannot be read, it does not, after the same
     /// work.
     pub(crate) fn verify(&mut self, password: &[u8], hash: Option<&str>) -> bool {
-        let kept = hash.and_then(Kept::read);
-        if hash.is_some() && kept.is_none() {
-            tracing::error!("a password hash in the database is none that Jeton made: no password fits it");
+        let stored = hash.and_then(Stored::read);
+        if hash.is_some() && stored.is_none() {
+            tracing::error!("a password hash in the database was not made by Jeton: no password matches it");
         }
-        let salt = kept.as_ref().map_or(&b"nobody's salt..."[..], |kept| &kept.salt);
+        let salt = stored.as_ref().map_or(&b"nobody's salt..."[..], |stored| &stored.salt);
         let output = self.compute(password, salt);
-        // Both are there, or it does not fit.
-        output.zip(kept).is_some_and(|(output, kept)| equal_in_constant_time(&output, &kept.output))
+        output.zip(stored).is_some_and(|(output, stored)| equal_in_constant_time(&output, &stored.output))
     }
 
     fn compute(&mut self, password: &[u8], salt: &[u8]) -> Option<[u8; OUTPUT_LENGTH]> {
@@ -80,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_fits_its_own_hash_only() {
+    fn a_password_matches_only_its_own_hash() {
         let mut hasher = Hasher::default();
         let hash = hasher.hash("pässword ".as_bytes());
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
@@ -92,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hash_of_ours_fits_nothing_and_takes_the_same_work_and_no_more_memory() {
+    fn a_foreign_hash_matches_nothing_and_takes_the_same_work_and_no_more_memory() {
         let ours = Hasher::default().hash(b"x");
         let with = |from: &str, to: &str| {
             assert!(ours.contains(from));
@@ -113,7 +109,7 @@ mod tests {
             let mut hasher = Hasher::default();
             assert!(!hasher.verify(b"x", Some(&hash)), "{hash}");
             assert_eq!(hasher.blocks.len(), PARAMETERS.block_count(), "{hash}");
-            // It was computed: memory is not as it was allocated.
+            // Memory that is no longer all zeros shows that a hash was computed.
             assert!(hasher.blocks.iter().any(|block| block.as_ref().iter().any(|word| *word != 0)), "{hash}");
         }
     }

@@ -1,7 +1,6 @@
-//! Passwords and client secrets: hashing in a bounded pool, and what a node remembers of a slow check.
+//! Password hashing on threads of its own, the fair queue in front of them, and a memory of slow checks that succeeded.
 
 mod hashing;
 pub mod pool;
-mod queue;
+pub mod queue;
 pub mod remembered;
-mod worker;

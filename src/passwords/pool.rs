@@ -1,43 +1,52 @@
-//! The pool that hashes passwords: a fixed number of threads of its own and a bounded queue, so that a storm of logins
-//! never starves the rest. A place is held until the hash is really over, also when the client has gone.
+//! The threads that hash passwords.
+//!
+//! Hashing has threads of its own, so that a storm of logins never blocks the async runtime. Their nice value lets other
+//! requests go first, without starving the logins beside a flood of cheap requests. A login that no thread takes up in
+//! about two seconds is refused then and no earlier, so that asking again at once gains nothing.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
 
-pub use crate::passwords::queue::Precedence;
-use crate::passwords::queue::{LONGEST_WAIT, Queue};
-use crate::passwords::worker::{Answer, Place, Task};
+use crate::crypto::random;
+use crate::passwords::hashing::Hasher;
+use crate::passwords::queue::{Queue, Requester, Waiting};
 
+/// The longest wait for a thread. It does not apply to a login that found nobody waiting, so that one login at a time
+/// succeeds however busy other programs keep the machine.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// The nice value of the threads, see setpriority(2). With 2 processors under a flood of introspections, logins kept 34 %
+/// of the rate of Argon2 alone at 2, 25 % at 5 and 17 % at 10; introspection in a storm of logins was as fast at each.
+const NICE: i32 = 2;
 /// Upper bounds of the time that a hash takes, in seconds.
 const HASH_BOUNDS: [f64; 10] = [0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
-/// More passwords arrive than can be hashed. A second later there is room again, for those who come first.
+/// More passwords arrive than can be hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overloaded;
 
 /// A password that waits to be hashed.
 struct Job {
-    password: SecretString,
-    task: Task,
-    answer: oneshot::Sender<Answer>,
+    /// Tells the requester that hashing begins.
+    turn: oneshot::Sender<()>,
+    work: Box<dyn FnOnce(&mut Hasher) + Send>,
 }
 
-impl std::fmt::Debug for Job {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Job")
+impl Waiting for Job {
+    fn is_abandoned(&self) -> bool {
+        self.turn.is_closed()
     }
 }
 
-/// What is measured of the pool.
 #[derive(Debug)]
 struct Measures {
     waiting: Gauge,
@@ -45,121 +54,148 @@ struct Measures {
     hashes: Histogram,
 }
 
-/// What the handles and the threads share. No thread of low priority ever takes this lock.
-#[derive(Debug)]
+/// What the handles and the threads share.
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     measures: Measures,
 }
 
-#[derive(Debug)]
+#[derive(Default)]
 struct State {
     queue: Queue<Job>,
-    started: usize,
-    closed: bool,
+    threads: usize,
+    busy: usize,
+    is_closed: bool,
 }
 
-/// A handle to the pool. A thread starts, and its memory is allocated, when it is first needed, so that a server at rest
+impl State {
+    fn free(&self) -> usize {
+        self.threads - self.busy
+    }
+}
+
+/// A handle to the threads. Each starts, and allocates 19 MiB for itself, when it is first needed, so that an idle server
 /// stays small.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PasswordPool {
-    threads: usize,
+    most_threads: usize,
     shared: Arc<Shared>,
     /// Ends the threads with the last handle.
     _open: Arc<Open>,
 }
 
-#[derive(Debug)]
+impl std::fmt::Debug for PasswordPool {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("PasswordPool").field("most_threads", &self.most_threads).finish_non_exhaustive()
+    }
+}
+
 struct Open(Arc<Shared>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.state().closed = true;
+        self.0.state().is_closed = true;
         self.0.changed.notify_all();
     }
 }
 
 impl PasswordPool {
-    /// A pool of so many threads.
-    pub fn new(threads: usize) -> Self {
-        let state = State { queue: Queue::new(threads), started: 0, closed: false };
+    /// A pool of at most this many threads.
+    pub fn new(most_threads: usize) -> Self {
         let measures =
             Measures { waiting: Gauge::default(), refused: Counter::default(), hashes: Histogram::new(HASH_BOUNDS) };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), measures });
-        Self { threads, _open: Arc::new(Open(Arc::clone(&shared))), shared }
+        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), measures });
+        Self { most_threads, _open: Arc::new(Open(Arc::clone(&shared))), shared }
     }
 
-    /// Whether a password fits a hash. Without a hash it does not, after the same time. Those who are known find room where
-    /// a storm of others does not.
+    /// Whether a password matches a hash. Without a hash it does not, after the same work.
     ///
     /// # Errors
-    /// [`Overloaded`] when too many wait or the wait is too long: at once if that can be foreseen, and always within a
-    /// second.
+    /// [`Overloaded`] after about 2 s in the queue.
     pub async fn verify(
         &self,
         password: SecretString,
         hash: Option<String>,
-        precedence: Precedence,
+        requester: Requester,
     ) -> Result<bool, Overloaded> {
-        match self.run(password, Task::Verify(hash), precedence).await? {
-            Answer::Fits(fits) => Ok(fits),
-            Answer::Hash(_) => Ok(false),
-        }
+        let work = move |hasher: &mut Hasher| hasher.verify(password.expose_secret().as_bytes(), hash.as_deref());
+        self.run(requester, work).await
     }
 
-    /// Hashes a new password.
+    /// Hashes a new password for an administrator.
     ///
     /// # Errors
-    /// As [`Self::verify`].
+    /// [`Overloaded`] after about 2 s in the queue.
     pub async fn hash(&self, password: SecretString) -> Result<String, Overloaded> {
-        match self.run(password, Task::Hash, Precedence::Known).await? {
-            Answer::Hash(hash) => Ok(hash),
-            Answer::Fits(_) => Err(Overloaded),
-        }
+        let work = move |hasher: &mut Hasher| hasher.hash(password.expose_secret().as_bytes());
+        self.run(Requester::administrator(), work).await
     }
 
-    async fn run(&self, password: SecretString, task: Task, precedence: Precedence) -> Result<Answer, Overloaded> {
-        let outcome = self.wait_and_run(password, task, precedence).await;
+    async fn run<T: Send + 'static>(
+        &self,
+        requester: Requester,
+        work: impl FnOnce(&mut Hasher) -> T + Send + 'static,
+    ) -> Result<T, Overloaded> {
+        let outcome = self.run_before(tokio::time::sleep(patience()), requester, work).await;
         if outcome.is_err() {
             self.shared.measures.refused.inc();
         }
         outcome
     }
 
-    async fn wait_and_run(
+    /// Does the work if a thread begins it before the deadline, and always if no one else was waiting. Dropping the future
+    /// gives up the place in the queue; work that has begun is finished.
+    async fn run_before<T: Send + 'static>(
         &self,
-        password: SecretString,
-        task: Task,
-        precedence: Precedence,
-    ) -> Result<Answer, Overloaded> {
+        deadline: impl Future<Output = ()>,
+        requester: Requester,
+        work: impl FnOnce(&mut Hasher) -> T + Send + 'static,
+    ) -> Result<T, Overloaded> {
+        let (turn, turned) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
-        let turn = self.admit(Job { password, task, answer }, precedence)?;
-        // To return early is to drop the turn: the job is passed over.
-        let Ok(Ok(())) = tokio::time::timeout(LONGEST_WAIT, turn).await else { return Err(Overloaded) };
-        answered.await.map_err(|_| Overloaded)
+        let work = Box::new(move |hasher: &mut Hasher| {
+            // The client may have gone.
+            let _ = answer.send(work(hasher));
+        });
+        let is_next = self.enqueue(requester, Job { turn, work })?;
+        let turned = tokio::select! {
+            biased;
+            turned = turned => turned,
+            () = deadline, if !is_next => return Err(Overloaded),
+        };
+        turned.and(answered.await).map_err(|_| Overloaded)
     }
 
-    fn admit(&self, job: Job, precedence: Precedence) -> Result<oneshot::Receiver<()>, Overloaded> {
+    /// Appends a job. Whether it is the next one of a thread: nobody waits, or a thread is free for it.
+    fn enqueue(&self, requester: Requester, job: Job) -> Result<bool, Overloaded> {
         let mut state = self.shared.state();
-        if state.started < self.threads && state.queue.demand() >= state.started {
-            match start(state.started, self.threads, &self.shared) {
-                Ok(()) => state.started += 1,
-                Err(error) => tracing::error!(%error, "a thread that hashes passwords cannot be started"),
+        let waiting = state.queue.length();
+        if state.free() <= waiting && state.threads < self.most_threads {
+            match start(state.threads, &self.shared) {
+                Ok(()) => state.threads += 1,
+                Err(error) => tracing::error!(%error, "cannot start a thread that hashes passwords"),
             }
         }
-        let turn = state.queue.admit(job, precedence)?;
+        if state.threads == 0 {
+            return Err(Overloaded);
+        }
+        let is_next = waiting < state.free().max(1);
+        state.queue.push(requester, job);
         self.shared.note_length(&state);
         self.shared.changed.notify_one();
-        Ok(turn)
+        Ok(is_next)
     }
 
-    /// Shows in a registry what is measured of the pool.
+    /// Registers the pool's metrics.
     pub fn register(&self, registry: &mut Registry) {
         let Measures { waiting, refused, hashes } = &self.shared.measures;
         registry.register("password_queue", "Passwords that wait to be hashed", waiting.clone());
-        let help = "Passwords that were not hashed, because too many waited or the wait was too long";
-        registry.register("password_refusals", help, refused.clone());
+        registry.register(
+            "password_refusals",
+            "Passwords that were not hashed, because they waited for too long",
+            refused.clone(),
+        );
         registry.register(
             "password_hash_seconds",
             "Time that a thread took for the hash of a password",
@@ -177,58 +213,72 @@ impl Shared {
         self.measures.waiting.set(i64::try_from(state.queue.length()).unwrap_or(i64::MAX));
     }
 
-    /// The next job; none: the pool has ended.
+    /// Waits for the next job. None: the pool has ended.
     fn next(&self) -> Option<Job> {
         let mut state = self.state();
         loop {
-            let job = state.queue.take();
+            let job = state.queue.pop();
             self.note_length(&state);
             if job.is_some() {
-                return job;
+                state.busy += 1;
             }
-            if state.closed {
-                return None;
+            if job.is_some() || state.is_closed {
+                return job;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
-/// Starts a place.
-fn start(number: usize, places: usize, shared: &Arc<Shared>) -> io::Result<()> {
-    let place = Place::start(number, places)?;
-    let shared = Arc::clone(shared);
-    thread::Builder::new().name(format!("password-{number}")).spawn(move || serve(place, &shared))?;
-    Ok(())
+/// How long one login may wait: between three quarters of [`LONGEST_WAIT`] and all of it. Clients that are refused and ask
+/// again at once would otherwise all come back at the same moment, and hold up the requests behind them.
+fn patience() -> Duration {
+    let [byte] = random();
+    LONGEST_WAIT - LONGEST_WAIT / 4 * u32::from(byte) / u32::from(u8::MAX)
 }
 
-fn serve(mut place: Place, shared: &Shared) {
-    while let Some(Job { password, task, answer }) = shared.next() {
-        let begun = Instant::now();
-        let Some((outcome, took)) = place.run(password, task) else {
-            // Only a fault of the hashing itself leads here; whoever waited sees `answer` dropped.
-            let mut state = shared.state();
-            state.queue.abandoned();
-            state.started -= 1;
-            return;
-        };
-        shared.measures.hashes.observe(took.as_secs_f64());
-        // Nobody listens any more when the client has gone.
-        let _ = answer.send(outcome);
-        // Only then is the place free, and so long do those wait who come next.
-        place.rest();
-        shared.state().queue.finished(begun.elapsed());
+fn start(number: usize, shared: &Arc<Shared>) -> io::Result<()> {
+    let shared = Arc::clone(shared);
+    thread::Builder::new().name(format!("password-{number}")).spawn(move || serve(&shared)).map(drop)
+}
+
+fn serve(shared: &Shared) {
+    lower_priority();
+    let mut hasher = Hasher::default();
+    while let Some(Job { turn, work }) = shared.next() {
+        if turn.send(()).is_ok() {
+            let begun = Instant::now();
+            // A panic was logged, and the requester sees its channel closed. This thread must go on.
+            let _ = catch_unwind(AssertUnwindSafe(|| work(&mut hasher)));
+            shared.measures.hashes.observe(begun.elapsed().as_secs_f64());
+        }
+        shared.state().busy -= 1;
+    }
+}
+
+/// On Linux this concerns the calling thread alone. It needs no privilege, yet a sandbox may forbid it.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::warn!(%error, "threads that hash passwords run at normal priority: a storm of logins slows the rest");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
-    use std::task::{Context, Waker};
+    use std::future::ready;
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll, Waker};
 
+    use futures_util::FutureExt;
     use prometheus_client::encoding::text;
 
     use super::*;
+    use crate::passwords::queue::Precedence;
+
+    fn anybody() -> Requester {
+        Requester { precedence: Precedence::Unknown, ..Requester::administrator() }
+    }
 
     impl PasswordPool {
         /// A line of its metrics.
@@ -237,6 +287,13 @@ mod tests {
             self.register(&mut registry);
             text::encode(&mut shown, &registry).unwrap();
             shown.lines().find_map(|line| line.strip_prefix(&format!("{name} "))).unwrap().to_owned()
+        }
+
+        /// A pool of one thread, which never comes to its work.
+        fn starved() -> Self {
+            let pool = Self::new(1);
+            pool.shared.state().threads = 1;
+            pool
         }
     }
 
@@ -247,45 +304,78 @@ mod tests {
         for (count, (password, hash, fits)) in
             (2..).zip([("right", None, false), ("right", Some(&hash), true), ("wrong", Some(&hash), false)])
         {
-            assert_eq!(pool.verify(password.into(), hash.cloned(), Precedence::Anybody).await, Ok(fits));
-            assert_eq!(pool.shown("password_hash_seconds_count"), count.to_string(), "one hash each, the first too");
+            assert_eq!(pool.verify(password.into(), hash.cloned(), anybody()).await, Ok(fits));
+            // The thread counts a hash after it has answered.
+            while pool.shown("password_hash_seconds_count") != count.to_string() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    fn is_pending<T>(future: Pin<&mut impl Future<Output = T>>) -> bool {
+        future.poll(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+
+    #[test]
+    fn who_waits_behind_others_is_refused_at_the_deadline_and_not_before() {
+        let pool = PasswordPool::starved();
+        let (time, deadline) = oneshot::channel::<()>();
+        let mut first = pin!(pool.run_before(ready(()), anybody(), |_| ()));
+        let mut second = pin!(pool.run_before(deadline.map(drop), anybody(), |_| ()));
+        assert!(is_pending(first.as_mut()) && is_pending(second.as_mut()));
+        time.send(()).unwrap();
+        let refused = second.poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(refused, Poll::Ready(Err(Overloaded)));
+        assert!(is_pending(first), "the first has the thread that is free, whenever it comes to it");
+    }
+
+    #[test]
+    fn patience_differs_and_stays_within_its_bounds() {
+        let all: Vec<_> = std::iter::repeat_with(patience).take(100).collect();
+        assert!(all.iter().all(|patience| (LONGEST_WAIT * 3 / 4..=LONGEST_WAIT).contains(patience)));
+        assert!(all.iter().max() > all.iter().min());
+    }
+
+    #[test]
+    fn who_meets_an_empty_queue_is_never_refused() {
+        let pool = PasswordPool::starved();
+        for busy in [0, 1] {
+            pool.shared.state().busy = busy;
+            let mut patient = pin!(pool.run_before(ready(()), anybody(), |_| ()));
+            assert!(is_pending(patient.as_mut()) && is_pending(patient), "{busy} threads are busy");
+            assert!(pool.shared.state().queue.pop().is_some());
         }
     }
 
     #[tokio::test]
-    async fn more_than_the_queue_holds_is_refused_and_the_rest_is_answered() {
-        let pool = PasswordPool::new(1);
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..200 {
-            let pool = pool.clone();
-            tasks.spawn(async move { pool.hash("x".into()).await.is_ok() });
+    async fn what_nobody_waits_for_is_not_hashed() {
+        let pool = PasswordPool::starved();
+        for _ in 0..3 {
+            assert!(is_pending(pin!(pool.hash("gone".into()))));
         }
-        let answers = tasks.join_all().await;
-        let refused = answers.iter().filter(|was_hashed| !**was_hashed).count();
-        assert!(refused > 0 && refused < 200, "{refused} of 200");
-        assert_eq!(pool.shown("password_refusals_total"), refused.to_string());
-        // Those that gave up count until their turn comes.
-        while pool.hash("after".into()).await.is_err() {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(pool.shown("password_queue"), "0");
-    }
-
-    #[tokio::test]
-    async fn a_password_whose_client_has_gone_while_it_waited_is_not_hashed() {
-        let pool = PasswordPool::new(1);
-        {
-            // They wait behind one another, and all go together.
-            let mut first = pin!(pool.hash("first".into()));
-            let mut others: Vec<_> = (0..50).map(|_| Box::pin(pool.hash("other".into()))).collect();
-            let mut context = Context::from_waker(Waker::noop());
-            assert!(first.as_mut().poll(&mut context).is_pending());
-            assert!(others.iter_mut().all(|other| other.as_mut().poll(&mut context).is_pending()));
-        }
-        while pool.hash("last".into()).await.is_err() {
-            tokio::task::yield_now().await;
-        }
+        assert_eq!(pool.shared.state().queue.length(), 3);
+        pool.shared.state().threads = 0;
+        pool.hash("last".into()).await.unwrap();
+        assert_eq!(pool.shared.state().queue.length(), 0);
+        pool.hash("another".into()).await.unwrap();
         let hashes: usize = pool.shown("password_hash_seconds_count").parse().unwrap();
-        assert!(hashes < 52, "all of them were hashed: {hashes}");
+        assert!(hashes <= 2, "the abandoned ones were hashed: {hashes}");
+    }
+
+    #[tokio::test]
+    async fn a_thread_outlives_work_that_panics() {
+        let pool = PasswordPool::new(1);
+        let failed = pool.run(anybody(), |_| -> () { panic!("on purpose") }).await;
+        assert_eq!(failed, Err(Overloaded));
+        assert!(pool.hash("x".into()).await.is_ok());
+        assert_eq!(pool.shared.state().threads, 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn only_the_threads_that_hash_have_a_lower_priority() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let of_thread = PasswordPool::new(1).run(anybody(), move |_| nice()).await;
+        assert_eq!(of_thread, Ok((nice() + NICE).min(19)));
     }
 }

@@ -1,177 +1,233 @@
-//! Who waits to be served by a fixed number of places: bounded in length and in waiting time.
+//! The order in which waiting passwords are hashed: fair between networks, and within a network between accounts.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr};
 
-use tokio::sync::oneshot;
+use crate::protocol::backoff::Network;
 
-use crate::passwords::pool::Overloaded;
+/// Turns that known requesters take before an unknown one gets the next.
+const TURNS_OF_KNOWN: u32 = 3;
 
-/// How many may wait for each place.
-const WAITING_PER_PLACE: usize = 64;
-/// The longest wait for a place. Whoever would wait longer is refused at once, whoever did wait so long at this moment.
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_millis(750);
-
-/// Who waits.
+/// Whether we have reason to trust a requester.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precedence {
-    /// Somebody who is known, or an administrator.
+    /// An administrator, or a user who has logged in from this network before: goes first.
     Known,
-    /// Anybody: gets half of the room and of the time, so that a storm of strangers leaves the rest to those who are known.
-    Anybody,
+    /// Anybody else.
+    Unknown,
 }
 
-/// The queue. It has no lock and no clock.
+/// Who asks for a password to be hashed.
+#[derive(Clone, Copy, Debug)]
+pub struct Requester {
+    /// Decides who goes first.
+    pub precedence: Precedence,
+    /// Networks take turns.
+    pub network: Network,
+    /// A digest of the user's or the client's name; the accounts of one network take turns.
+    pub account: [u8; 32],
+}
+
+impl Requester {
+    /// The administrators, who share one line.
+    pub fn administrator() -> Self {
+        let network = IpAddr::from(Ipv4Addr::UNSPECIFIED).into();
+        Self { precedence: Precedence::Known, network, account: [0; 32] }
+    }
+}
+
+/// Something that waits for its turn.
+pub(crate) trait Waiting {
+    /// Whether nobody waits for the result any more. Such an item is passed over.
+    fn is_abandoned(&self) -> bool;
+}
+
+/// Lines that take turns. Each is removed once it is empty, so this holds no more lines than items.
 #[derive(Debug)]
-pub(crate) struct Queue<Job> {
-    places: usize,
-    busy: usize,
-    waiting: VecDeque<(oneshot::Sender<()>, Job)>,
-    /// What serving one takes, by the last of them.
-    each: Duration,
+struct RoundRobin<Key, Lines> {
+    order: VecDeque<Key>,
+    lines: HashMap<Key, Lines>,
 }
 
-impl<Job> Queue<Job> {
-    /// An empty queue for so many places.
-    pub(crate) fn new(places: usize) -> Self {
-        Self { places, busy: 0, waiting: VecDeque::new(), each: Duration::ZERO }
+impl<Key, Lines> Default for RoundRobin<Key, Lines> {
+    fn default() -> Self {
+        Self { order: VecDeque::new(), lines: HashMap::new() }
+    }
+}
+
+impl<Key: Copy + Eq + Hash, Lines: Default> RoundRobin<Key, Lines> {
+    /// The line of this key; a new one takes the last turn.
+    fn line(&mut self, key: Key) -> &mut Lines {
+        self.lines.entry(key).or_insert_with(|| {
+            self.order.push_back(key);
+            Lines::default()
+        })
     }
 
-    /// How many wait.
-    pub(crate) fn length(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// How many are served and wait.
-    pub(crate) fn demand(&self) -> usize {
-        self.busy + self.waiting.len()
-    }
-
-    /// Lets a job wait. What is returned says when its turn has come; to drop it is to give up.
-    ///
-    /// # Errors
-    /// When too many wait, or the wait would be too long.
-    pub(crate) fn admit(&mut self, job: Job, precedence: Precedence) -> Result<oneshot::Receiver<()>, Overloaded> {
-        let share = match precedence {
-            Precedence::Known => 1,
-            Precedence::Anybody => 2,
-        };
-        let (most, longest) = (self.places * WAITING_PER_PLACE / share as usize, LONGEST_WAIT / share);
-        if self.waiting.len() >= most || self.expected_wait() > longest {
-            return Err(Overloaded);
-        }
-        let (turn, turned) = oneshot::channel();
-        self.waiting.push_back((turn, job));
-        Ok(turned)
-    }
-
-    fn expected_wait(&self) -> Duration {
-        match (self.demand() + 1).checked_sub(self.places) {
-            None | Some(0) => Duration::ZERO,
-            Some(ends) => self.each.mul_f64(count(ends) / count(self.places)),
-        }
-    }
-
-    /// Takes the next job to a place. Those that gave up are passed over.
-    pub(crate) fn take(&mut self) -> Option<Job> {
-        while let Some((turn, job)) = self.waiting.pop_front() {
-            if turn.send(()).is_ok() {
-                self.busy += 1;
-                return Some(job);
+    /// Takes an item from the line whose turn it is; lines from which `take` gets nothing are removed.
+    fn take<Item>(&mut self, mut take: impl FnMut(&mut Lines) -> Option<Item>) -> Option<Item> {
+        while let Some(key) = self.order.pop_front() {
+            if let Some(item) = self.lines.get_mut(&key).and_then(&mut take) {
+                self.order.push_back(key);
+                return Some(item);
             }
+            self.lines.remove(&key);
         }
         None
     }
+}
 
-    /// A place gave up its job.
-    pub(crate) fn abandoned(&mut self) {
-        self.busy -= 1;
-    }
+/// Networks take turns, and the accounts of a network do.
+type Fair<Item> = RoundRobin<Network, RoundRobin<[u8; 32], VecDeque<Item>>>;
 
-    /// A place is free again, after so long.
-    pub(crate) fn finished(&mut self, after: Duration) {
-        self.abandoned();
-        self.each = if self.each.is_zero() { after } else { self.each.mul_f64(0.8) + after.mul_f64(0.2) };
+/// The queue. It has no lock and no clock.
+#[derive(Debug)]
+pub(crate) struct Queue<Item> {
+    known: Fair<Item>,
+    unknown: Fair<Item>,
+    length: usize,
+    /// Turns of known requesters since the last one of an unknown requester.
+    known_turns: u32,
+}
+
+impl<Item> Default for Queue<Item> {
+    fn default() -> Self {
+        Self { known: Fair::default(), unknown: Fair::default(), length: 0, known_turns: 0 }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "it is small")]
-fn count(number: usize) -> f64 {
-    number as f64
+impl<Item: Waiting> Queue<Item> {
+    /// How many items wait. Abandoned ones count until they are passed over.
+    pub(crate) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Appends an item.
+    pub(crate) fn push(&mut self, requester: Requester, item: Item) {
+        self.of(requester.precedence).line(requester.network).line(requester.account).push_back(item);
+        self.length += 1;
+    }
+
+    /// Takes the item whose turn it is.
+    pub(crate) fn pop(&mut self) -> Option<Item> {
+        if self.known_turns < TURNS_OF_KNOWN {
+            self.pop_from(Precedence::Known).or_else(|| self.pop_from(Precedence::Unknown))
+        } else {
+            self.pop_from(Precedence::Unknown).or_else(|| self.pop_from(Precedence::Known))
+        }
+    }
+
+    fn of(&mut self, precedence: Precedence) -> &mut Fair<Item> {
+        match precedence {
+            Precedence::Known => &mut self.known,
+            Precedence::Unknown => &mut self.unknown,
+        }
+    }
+
+    fn pop_from(&mut self, precedence: Precedence) -> Option<Item> {
+        let mut passed = 0;
+        let item = self.of(precedence).take(|accounts| {
+            accounts.take(|line| {
+                let next = line.iter().take_while(|item| item.is_abandoned()).count();
+                passed += line.drain(..next).count();
+                line.pop_front()
+            })
+        });
+        self.length -= passed + usize::from(item.is_some());
+        if item.is_some() {
+            self.known_turns = if precedence == Precedence::Known { self.known_turns.saturating_add(1) } else { 0 };
+        }
+        item
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Fills the queue with numbers until one is refused.
-    fn fill(queue: &mut Queue<usize>) -> Vec<oneshot::Receiver<()>> {
-        (0..).map_while(|number| queue.admit(number, Precedence::Known).ok()).collect()
-    }
+    /// A name, and whether it was abandoned.
+    type Item = (&'static str, bool);
 
-    #[test]
-    fn no_more_may_wait_than_the_length_allows() {
-        let mut queue = Queue::new(3);
-        let waiting = fill(&mut queue);
-        assert_eq!(waiting.len(), 3 * WAITING_PER_PLACE);
-        assert_eq!(queue.take(), Some(0));
-        assert_eq!(fill(&mut queue).len(), 1, "as one is served, one more may wait");
-    }
-
-    #[test]
-    fn a_storm_of_strangers_leaves_room_for_those_who_are_known() {
-        for (each, expected) in [(1, (64, 64)), (100, (9, 8))] {
-            let mut queue = Queue::new(2);
-            let _turn = queue.admit(0, Precedence::Known).unwrap();
-            queue.take().unwrap();
-            queue.finished(Duration::from_millis(each));
-            let strangers: Vec<_> = (0..).map_while(|number| queue.admit(number, Precedence::Anybody).ok()).collect();
-            let known = fill(&mut queue);
-            assert_eq!((strangers.len(), known.len()), expected, "{each} ms");
-            assert_eq!(queue.admit(0, Precedence::Anybody).err(), Some(Overloaded));
+    impl Waiting for Item {
+        fn is_abandoned(&self) -> bool {
+            self.1
         }
     }
 
-    #[test]
-    fn whoever_would_wait_too_long_is_refused_at_once() {
-        for (each, places, most) in [(100, 1, 8), (100, 2, 17), (375, 1, 3), (750, 1, 2), (751, 1, 1), (5000, 2, 2)] {
-            let mut queue = Queue::new(places);
-            let _turn = queue.admit(0, Precedence::Known).unwrap();
-            queue.take().unwrap();
-            queue.finished(Duration::from_millis(each));
-            let waiting = fill(&mut queue);
-            assert_eq!(waiting.len(), most, "{places} places, {each} ms");
+    fn requester(precedence: Precedence, network: u8, account: u8) -> Requester {
+        let network = IpAddr::from([192, 0, 2, network]).into();
+        Requester { precedence, network, account: [account; 32] }
+    }
+
+    fn push(queue: &mut Queue<Item>, network: u8, account: u8, names: &[&'static str]) {
+        for name in names {
+            queue.push(requester(Precedence::Unknown, network, account), (name, false));
         }
     }
 
-    #[test]
-    fn whoever_has_gone_counts_until_its_turn_and_is_then_passed_over() {
-        let mut queue = Queue::new(1);
-        let mut waiting = fill(&mut queue);
-        let last = waiting.pop().unwrap();
-        drop(waiting);
-        assert_eq!(queue.admit(0, Precedence::Known).err(), Some(Overloaded), "those that have gone still count");
-        assert_eq!(queue.take(), Some(WAITING_PER_PLACE - 1));
-        drop(last);
-        assert_eq!((queue.demand(), queue.take()), (1, None), "a place is held although its client has gone");
-        queue.finished(Duration::from_millis(1));
-        assert_eq!(queue.demand(), 0);
+    fn order(queue: &mut Queue<Item>) -> String {
+        std::iter::from_fn(|| queue.pop()).map(|(name, _)| name).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn a_hash_that_took_very_long_does_not_shut_the_queue_for_good() {
-        let mut queue = Queue::new(1);
-        for after in [3600, 0, 0, 0] {
-            let _turn = queue.admit(0, Precedence::Known).expect("a free place is always given");
-            queue.take().unwrap();
-            assert!(after != 0 || queue.admit(0, Precedence::Known).is_err());
-            queue.finished(Duration::from_secs(after));
+    fn one_account_is_served_in_order() {
+        let mut queue = Queue::default();
+        push(&mut queue, 1, 1, &["1", "2", "3"]);
+        assert_eq!((queue.length(), order(&mut queue).as_str()), (3, "1 2 3"));
+    }
+
+    #[test]
+    fn networks_take_turns_and_within_a_network_accounts_do() {
+        let mut queue = Queue::default();
+        push(&mut queue, 1, 1, &["a1", "a2", "a3", "a4"]);
+        push(&mut queue, 1, 2, &["b1", "b2"]);
+        push(&mut queue, 2, 1, &["c1", "c2"]);
+        assert_eq!(order(&mut queue), "a1 c1 b1 c2 a2 b2 a3 a4");
+    }
+
+    #[test]
+    fn coming_back_after_each_turn_gains_nothing_on_those_who_wait() {
+        let mut queue = Queue::default();
+        for network in 1..=3 {
+            push(&mut queue, network, 1, &["x"]);
         }
-        for _ in 0..100 {
-            let _turn = queue.admit(0, Precedence::Known).unwrap();
-            queue.take().unwrap();
-            queue.finished(Duration::from_millis(10));
+        push(&mut queue, 4, 1, &["eager"]);
+        let mut eager = 0;
+        for _ in 0..40 {
+            let (name, _) = queue.pop().unwrap();
+            if name == "eager" {
+                eager += 1;
+                push(&mut queue, 4, 1, &["eager"]);
+            } else {
+                push(&mut queue, 1, 1, &["x"]);
+                push(&mut queue, 2, 1, &["x"]);
+                push(&mut queue, 3, 1, &["x"]);
+            }
         }
-        assert_eq!(fill(&mut queue).len(), WAITING_PER_PLACE);
+        assert!((9..=11).contains(&eager), "{eager} of 40");
+    }
+
+    #[test]
+    fn known_requesters_go_first_and_leave_one_turn_in_four() {
+        let mut queue = Queue::default();
+        push(&mut queue, 1, 1, &["u1", "u2", "u3", "u4"]);
+        for name in ["k1", "k2", "k3", "k4", "k5"] {
+            queue.push(requester(Precedence::Known, 1, 1), (name, false));
+        }
+        assert_eq!(order(&mut queue), "k1 k2 k3 u1 k4 k5 u2 u3 u4");
+    }
+
+    #[test]
+    fn abandoned_items_cost_no_turn_and_leave_nothing_behind() {
+        let mut queue = Queue::default();
+        for is_abandoned in [true, true, false] {
+            queue.push(requester(Precedence::Unknown, 1, 1), ("a", is_abandoned));
+        }
+        queue.push(requester(Precedence::Unknown, 2, 1), ("gone", true));
+        push(&mut queue, 3, 1, &["c"]);
+        assert_eq!((queue.length(), order(&mut queue).as_str()), (5, "a c"));
+        assert_eq!(queue.length(), 0);
+        assert!(queue.unknown.lines.is_empty() && queue.unknown.order.is_empty());
     }
 }

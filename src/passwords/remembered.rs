@@ -1,4 +1,4 @@
-//! What a node remembers of a chosen client secret after a slow check: a keyed digest, until the secret changes.
+//! Remembers which chosen client secrets passed the slow check, as keyed digests, so that it is made once.
 
 use aws_lc_rs::hmac;
 use quick_cache::sync::Cache;
@@ -7,13 +7,13 @@ use zeroize::Zeroizing;
 
 use crate::crypto::random;
 
-/// The most secrets that are remembered.
-const MOST: usize = 10_000;
+/// The most secrets that a node remembers.
+const CAPACITY: usize = 10_000;
 
-/// Secrets that were found right.
+/// Secrets that were verified.
 pub struct RememberedSecrets {
     key: hmac::Key,
-    right: Cache<Uuid, hmac::Tag>,
+    verified: Cache<Uuid, hmac::Tag>,
 }
 
 impl std::fmt::Debug for RememberedSecrets {
@@ -26,20 +26,20 @@ impl Default for RememberedSecrets {
     fn default() -> Self {
         Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, Zeroizing::new(random::<32>()).as_slice()),
-            right: Cache::new(MOST),
+            verified: Cache::new(CAPACITY),
         }
     }
 }
 
 impl RememberedSecrets {
-    /// Whether this secret was found right for this id and hash before.
+    /// Whether this secret was verified against this hash before.
     pub fn knows(&self, id: Uuid, hash: &str, secret: &str) -> bool {
-        self.right.get(&id).is_some_and(|tag| hmac::verify(&self.key, &message(hash, secret), tag.as_ref()).is_ok())
+        self.verified.get(&id).is_some_and(|tag| hmac::verify(&self.key, &message(hash, secret), tag.as_ref()).is_ok())
     }
 
-    /// Remembers that it is right. Another secret or another hash under this id does not match what is remembered.
+    /// Remembers a verified secret. Another secret, or another hash under the same id, does not match it.
     pub fn remember(&self, id: Uuid, hash: &str, secret: &str) {
-        self.right.insert(id, hmac::sign(&self.key, &message(hash, secret)));
+        self.verified.insert(id, hmac::sign(&self.key, &message(hash, secret)));
     }
 }
 

@@ -1,12 +1,12 @@
-//! Why a token is refused: one list, in the order in which the causes are looked for. The *first cause* is the first
-//! that holds. Logs, metrics, error pages and revocation records all use these names.
+//! Why a token is refused: one list, in the order in which the causes are checked. The *first cause* is the first one that
+//! applies. Logs, metrics, error pages and revocation records all use these names.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// Makes the enumeration and its names from one table, so that they cannot drift apart.
+/// Makes the enum and its names from one table, so that they cannot drift apart.
 macro_rules! causes {
     ($($variant:ident $name:literal $title:literal,)*) => {
         /// A reason to refuse a token.
@@ -17,7 +17,7 @@ macro_rules! causes {
             /// Every cause, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The name, as it stands in logs, records and addresses of error pages.
+            /// The name in logs, records and the URLs of error pages.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
@@ -32,60 +32,60 @@ macro_rules! causes {
 
 causes! {
     Missing "missing" "No token was sent.",
-    SentTwice "sent_twice" "The token was sent in two ways at once.",
-    InQueryString "in_query_string" "The token was sent in the address.",
-    WrongScheme "wrong_scheme" "The Authorization header has another scheme than Bearer.",
-    SurroundingWhitespace "surrounding_whitespace" "White space stands around the token.",
-    LineBreak "line_break" "A line break stands in the token.",
-    InvisibleCharacter "invisible_character" "An invisible character stands in the token.",
-    BearerPrefixLeftIn "bearer_prefix_left_in" "The word Bearer was left in front of the token.",
-    Quoted "quoted" "The token stands in quotes.",
-    PercentEncoded "percent_encoded" "The token was percent-encoded.",
-    Truncated "truncated" "A part of the token is missing.",
-    TwoTokensJoined "two_tokens_joined" "Two tokens were joined.",
-    WrongBase64Alphabet "wrong_base64_alphabet" "The token was written in the wrong base64 alphabet.",
-    ChangedCase "changed_case" "Upper and lower case of the token were changed.",
+    SentTwice "sent_twice" "The token was sent more than once.",
+    InQueryString "in_query_string" "The token was sent in the URL.",
+    WrongScheme "wrong_scheme" "The Authorization header does not use the Bearer scheme.",
+    SurroundingWhitespace "surrounding_whitespace" "There is whitespace around the token.",
+    LineBreak "line_break" "The token contains a line break.",
+    InvisibleCharacter "invisible_character" "The token contains an invisible character.",
+    BearerPrefixLeftIn "bearer_prefix_left_in" "The word Bearer is part of the token.",
+    Quoted "quoted" "The token is in quotes.",
+    PercentEncoded "percent_encoded" "The token is percent-encoded.",
+    Truncated "truncated" "Part of the token is missing.",
+    TwoTokensJoined "two_tokens_joined" "Two tokens were joined together.",
+    WrongBase64Alphabet "wrong_base64_alphabet" "The token uses the wrong base64 alphabet.",
+    ChangedCase "changed_case" "The letter case of the token was changed.",
     NotAToken "not_a_token" "The text is not a token.",
-    RefreshTokenAsAccessToken "refresh_token_as_access_token" "A refresh token was sent in place of an access token.",
-    IdTokenAsAccessToken "id_token_as_access_token" "An ID token was sent in place of an access token.",
-    ClientSecretAsToken "client_secret_as_token" "A client secret was sent in place of a token.",
-    WrongEnvironment "wrong_environment" "The token is of another environment of this service.",
-    ForeignToken "foreign_token" "The token was issued by somebody else.",
+    RefreshTokenAsAccessToken "refresh_token_as_access_token" "A refresh token was sent instead of an access token.",
+    IdTokenAsAccessToken "id_token_as_access_token" "An ID token was sent instead of an access token.",
+    ClientSecretAsToken "client_secret_as_token" "A client secret was sent instead of a token.",
+    WrongEnvironment "wrong_environment" "The token belongs to another environment of this service.",
+    ForeignToken "foreign_token" "The token was issued by another service.",
     AlgorithmNotAllowed "algorithm_not_allowed" "The token names an algorithm that is not allowed.",
     UnknownKey "unknown_key" "The token names a key that this server never had.",
-    RetiredKey "retired_key" "The token was made with a key that was withdrawn.",
-    BadSignature "bad_signature" "The signature does not fit: the token was changed or is forged.",
-    WrongIssuer "wrong_issuer" "The token was made with our key for another issuer.",
+    RetiredKey "retired_key" "The key that made the token was deleted.",
+    BadSignature "bad_signature" "The signature does not match: the token was changed or forged.",
+    WrongIssuer "wrong_issuer" "Our key signed the token for another issuer.",
     TokenRevoked "token_revoked" "The token was revoked.",
     SessionRevoked "session_revoked" "The session was revoked.",
-    RefreshReuseDetected "refresh_reuse_detected" "The session ended because a spent refresh token was used again.",
-    Superseded "superseded" "A newer session or a newer refresh token has taken its place.",
-    UserRevoked "user_revoked" "The tokens of the user were revoked.",
-    ClientRevoked "client_revoked" "The tokens of the client were revoked.",
+    RefreshReuseDetected "refresh_reuse_detected" "The session ended because a refresh token was used twice.",
+    Superseded "superseded" "A newer session or refresh token has replaced it.",
+    UserRevoked "user_revoked" "All tokens of the user were revoked.",
+    ClientRevoked "client_revoked" "All tokens of the client were revoked.",
     AllRevoked "all_revoked" "All tokens were revoked.",
     UserDisabled "user_disabled" "The user was disabled.",
     ClientDisabled "client_disabled" "The client was disabled.",
     UserDeleted "user_deleted" "The user was deleted.",
     ClientDeleted "client_deleted" "The client was deleted.",
     Expired "expired" "The token has expired.",
-    NotYetValid "not_yet_valid" "The token is from the future.",
-    WrongAudience "wrong_audience" "The token is meant for another audience.",
-    InsufficientScope "insufficient_scope" "The token lacks a scope.",
-    NeverIssued "never_issued" "The token is authentic, but its record does not exist in this database.",
-    CouldNotCheck "could_not_check" "The token could not be checked just now.",
+    NotYetValid "not_yet_valid" "The token is not valid yet.",
+    WrongAudience "wrong_audience" "The token is for another audience.",
+    InsufficientScope "insufficient_scope" "The token lacks a required scope.",
+    NeverIssued "never_issued" "The token is authentic, but this database has no record of it.",
+    CouldNotCheck "could_not_check" "The token could not be checked right now.",
 }
 
-/// What a resource server answers to a request that it refuses (RFC 6750 §3.1).
+/// How a resource server answers a request that it refuses (RFC 6750 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BearerAnswer {
     /// The status.
     pub status: u16,
-    /// The `error` of the challenge; there is none when nobody has tried to send a token.
+    /// The `error` of the challenge; `None` if the request did not attempt Bearer authentication.
     pub error: Option<&'static str>,
 }
 
 impl Cause {
-    /// What a resource server answers for this cause.
+    /// How a resource server answers for this cause.
     pub const fn bearer_answer(self) -> BearerAnswer {
         match self {
             Self::Missing | Self::WrongScheme => BearerAnswer { status: 401, error: None },
@@ -96,7 +96,7 @@ impl Cause {
         }
     }
 
-    /// Whether it is about whoever holds the token: of several such revocations the last one is told.
+    /// Whether it concerns the token's user or client; of several such revocations, the latest is reported.
     pub const fn is_about_the_subject(self) -> bool {
         matches!(self, Self::UserDisabled | Self::ClientDisabled | Self::UserDeleted | Self::ClientDeleted)
     }

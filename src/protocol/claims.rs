@@ -21,7 +21,7 @@ pub const LEEWAY: i64 = 60;
 pub const LARGEST_EXTRA_CLAIMS: usize = 2048;
 
 /// Names that `claims` may not use: they mean something to this server or to those who verify its tokens.
-const REGISTERED: [&str; 35] = [
+pub const REGISTERED: [&str; 35] = [
     "iss",
     "sub",
     "sub_iss",

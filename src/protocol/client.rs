@@ -11,29 +11,48 @@ use crate::protocol::claims::ExtraClaims;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 
-/// A grant that the token endpoint knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GrantType {
-    /// RFC 6749 §4.3.
-    Password,
-    /// RFC 6749 §4.4.
-    ClientCredentials,
-    /// RFC 6749 §6.
-    RefreshToken,
+/// Makes an enumeration of registered names from one table: a new name is one line.
+macro_rules! names {
+    ($(#[$about:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident $name:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+        pub enum $type { $($(#[$doc])* #[serde(rename = $name)] $variant,)+ }
+
+        impl $type {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The registered name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
 }
 
-impl GrantType {
-    /// Every grant.
-    pub const ALL: [Self; 3] = [Self::ClientCredentials, Self::Password, Self::RefreshToken];
+names! {
+    /// A grant of the token endpoint (`grant_type`).
+    GrantType {
+        /// RFC 6749 §4.3.
+        Password "password",
+        /// RFC 6749 §4.4.
+        ClientCredentials "client_credentials",
+        /// RFC 6749 §6.
+        RefreshToken "refresh_token",
+    }
+}
 
-    /// The value of `grant_type`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Password => "password",
-            Self::ClientCredentials => "client_credentials",
-            Self::RefreshToken => "refresh_token",
-        }
+names! {
+    /// How a client authenticates (RFC 7591 §2, `token_endpoint_auth_method`).
+    #[derive(Default)]
+    AuthMethod {
+        /// Secret in the `Authorization: Basic` header, or in the body.
+        #[default]
+        ClientSecretBasic "client_secret_basic",
+        /// Secret in the body, or in the `Authorization: Basic` header.
+        ClientSecretPost "client_secret_post",
+        /// A public client: no secret.
+        None "none",
     }
 }
 
@@ -42,7 +61,7 @@ impl FromStr for GrantType {
 
     /// Names are matched exactly (RFC 6749 §1.9).
     fn from_str(name: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|grant| grant.name() == name).ok_or(())
+        Self::ALL.iter().copied().find(|grant| grant.name() == name).ok_or(())
     }
 }
 
@@ -52,21 +71,8 @@ impl fmt::Display for GrantType {
     }
 }
 
-/// How a client authenticates (RFC 7591 §2). A client with a secret may send it in either way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AuthMethod {
-    /// Secret in the `Authorization: Basic` header.
-    #[default]
-    ClientSecretBasic,
-    /// Secret in the body.
-    ClientSecretPost,
-    /// A public client: no secret.
-    None,
-}
-
 /// The form of a client's access tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessTokenFormat {
     /// A signed JWT (RFC 9068), which anybody can verify by the published keys.
@@ -77,7 +83,7 @@ pub enum AccessTokenFormat {
 }
 
 /// What a client may do beyond asking for tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
     /// Introspect tokens of other clients.
@@ -90,10 +96,11 @@ pub enum Permission {
 pub const DEFAULT_MAX_SESSIONS: i64 = 100;
 
 /// What is configured of a client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct ClientSettings {
     /// A name for people.
+    #[schema(required)]
     pub client_name: Option<String>,
     /// How it authenticates.
     pub token_endpoint_auth_method: AuthMethod,
@@ -106,14 +113,18 @@ pub struct ClientSettings {
     /// The form of its access tokens.
     pub access_token_format: AccessTokenFormat,
     /// Seconds that an access token lives; the server's default when absent.
+    #[schema(required)]
     pub access_token_ttl: Option<i64>,
     /// Seconds that a session may stay unused; the server's default when absent.
+    #[schema(required)]
     pub refresh_token_ttl: Option<i64>,
     /// Seconds that a session lives at most; the server's default when absent.
+    #[schema(required)]
     pub session_ttl: Option<i64>,
     /// Whether a refresh gives a new refresh token; always so for a public client.
     pub refresh_token_rotation: bool,
     /// Seconds in which a repeated refresh gets the same successor; the default of its kind when absent.
+    #[schema(required)]
     pub retry_window: Option<i64>,
     /// How many sessions a user may have with it.
     pub max_sessions: i64,
@@ -122,11 +133,13 @@ pub struct ClientSettings {
     /// The audiences whose tokens it may introspect; all when empty.
     pub introspect_audiences: Vec<String>,
     /// Claims that go into its tokens.
+    #[schema(value_type = Object)]
     pub claims: ExtraClaims,
     /// Whether it may authenticate.
     pub enabled: bool,
     /// Members that a newer program wrote: they survive a change by this one.
     #[serde(flatten)]
+    #[schema(ignore)]
     pub unknown: Map<String, Value>,
 }
 

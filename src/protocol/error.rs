@@ -77,6 +77,8 @@ pub struct Refusal {
     pub reason: Cow<'static, str>,
     /// The cause against the token that was presented, where it was one that was refused.
     pub cause: Option<Cause>,
+    /// Whether the client may learn that cause.
+    pub tells_cause: bool,
     /// Whom it is about, for the log only.
     pub about: Option<Box<Identity>>,
 }
@@ -84,7 +86,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal whose description says all there is to say.
     pub const fn new(code: ErrorCode, description: &'static str) -> Self {
-        Self { code, description, reason: Cow::Borrowed(description), cause: None, about: None }
+        Self { code, description, reason: Cow::Borrowed(description), cause: None, tells_cause: false, about: None }
     }
 
     /// The same refusal, with what only the log may know.
@@ -106,6 +108,13 @@ impl Refusal {
     #[must_use]
     pub const fn by(mut self, cause: Cause) -> Self {
         self.cause = Some(cause);
+        self
+    }
+
+    /// The same refusal; whether its answer names the cause.
+    #[must_use]
+    pub const fn telling_cause(mut self, tells_cause: bool) -> Self {
+        self.tells_cause = tells_cause;
         self
     }
 

@@ -10,6 +10,7 @@ use crate::protocol::error::Refusal;
 use crate::protocol::form::{self, FormError};
 
 /// The parameters in the order in which they came.
+#[derive(Default)]
 pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {

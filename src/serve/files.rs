@@ -7,10 +7,10 @@ const MOST: u64 = 20_000;
 /// Open files that are no connections of clients: of the database, of the listener for operators, of the runtime.
 const OTHERS: u64 = 512;
 /// The most connections of operators at a time.
-pub(crate) const OPS_PLACES: u32 = 256;
+pub(crate) const OPS_SLOTS: u32 = 256;
 
 /// Raises this process' limit of open files as far as it is allowed and needed, and says how many connections fit.
-pub(crate) fn places() -> u32 {
+pub(crate) fn slots() -> u32 {
     let limit = getrlimit(Resource::Nofile);
     let mut allowed = limit.current.unwrap_or(u64::MAX);
     let wanted = (MOST + OTHERS).min(limit.maximum.unwrap_or(u64::MAX));
@@ -21,19 +21,19 @@ pub(crate) fn places() -> u32 {
             Err(error) => tracing::warn!(%error, allowed, "the limit of open files could not be raised"),
         }
     }
-    let places = places_within(allowed);
-    if places < MOST {
+    let slots = slots_within(allowed);
+    if slots < MOST {
         tracing::info!(
-            places,
+            slots,
             open_files = allowed,
             "fewer than {MOST} connections fit the limit of open files: raise it (ulimit -Hn, LimitNOFILE=)"
         );
     }
-    u32::try_from(places).unwrap_or(u32::MAX)
+    u32::try_from(slots).unwrap_or(u32::MAX)
 }
 
 /// The connections that fit into a number of open files; at least half of it, however small it is.
-fn places_within(files: u64) -> u64 {
+fn slots_within(files: u64) -> u64 {
     files.saturating_sub(OTHERS).max(files / 2).clamp(1, MOST)
 }
 
@@ -43,18 +43,18 @@ mod tests {
 
     #[test]
     fn connections_leave_room_for_other_files() {
-        for (files, places) in [(u64::MAX, 20_000), (20_512, 20_000), (20_000, 19_488), (1024, 512), (256, 128), (0, 1)]
+        for (files, slots) in [(u64::MAX, 20_000), (20_512, 20_000), (20_000, 19_488), (1024, 512), (256, 128), (0, 1)]
         {
-            assert_eq!(places_within(files), places, "{files}");
+            assert_eq!(slots_within(files), slots, "{files}");
         }
     }
 
     #[test]
     fn what_is_allowed_is_raised_to_what_is_needed() {
-        let places = places();
+        let slots = slots();
         let limit = getrlimit(Resource::Nofile);
         let allowed = limit.current.unwrap_or(u64::MAX);
         assert!(allowed >= limit.maximum.unwrap_or(u64::MAX).min(MOST + OTHERS));
-        assert_eq!(u64::from(places), places_within(allowed));
+        assert_eq!(u64::from(slots), slots_within(allowed));
     }
 }

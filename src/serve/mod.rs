@@ -1,10 +1,14 @@
 //! Runs a server: listeners, background tasks, graceful stop.
 
+mod accepted;
 mod cleanup;
 mod connection;
-mod connections;
 mod files;
+mod http1;
+mod http2;
+mod listener;
 mod lock;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -27,8 +31,8 @@ use crate::passwords::pool::PasswordPool;
 use crate::settings::Settings;
 use crate::state::Follower;
 use crate::store::{Audited, Location, SchemaReport, Store};
-use connection::Served;
-use connections::Limits;
+use accepted::Served;
+use listener::Limits;
 use lock::ServerLock;
 use tls::Certificates;
 pub use tls::examine as examine_certificate;
@@ -87,16 +91,16 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
         let connections = vec![
-            tokio::spawn(connections::serve(
+            tokio::spawn(listener::serve(
                 listener,
                 Served { router, tls: config, http2: true, stopped: stopped.clone() },
-                Limits::for_places(files::places()),
+                Limits::for_slots(files::slots()),
             )),
             // For operators: HTTP/1.1 in clear, whatever the public listener speaks.
-            tokio::spawn(connections::serve(
+            tokio::spawn(listener::serve(
                 ops_listener,
                 Served { router: http::ops_router(health.clone()), tls: None, http2: false, stopped },
-                Limits::for_places(files::OPS_PLACES),
+                Limits::for_slots(files::OPS_SLOTS),
             )),
         ];
         let mut tasks =

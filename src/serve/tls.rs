@@ -9,11 +9,12 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{Context, SHA256};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{CertificateError, Error, RootCertStore, ServerConfig};
+use rustls::{Error, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
+use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
 use crate::app::StartError;
@@ -96,7 +97,7 @@ impl Certificates {
             match watched.judge(found, at_once) {
                 Verdict::Keep => {}
                 Verdict::Use(pair) => {
-                    let ends = end_of(&pair.cert).map(|end| end.to_string());
+                    let ends = expiry(&pair.cert).map(|end| end.to_string());
                     tracing::info!(ends, "a new certificate is used from now on");
                     self.in_use.store(Arc::new(*pair));
                 }
@@ -186,20 +187,10 @@ fn chain_of(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     (!chain.is_empty()).then_some(chain)
 }
 
-/// When a certificate ends.
-fn end_of(chain: &[CertificateDer<'_>]) -> Option<Timestamp> {
-    let certificate = ParsedCertificate::try_from(chain.first()?).ok()?;
-    // The library tells the end of a certificate only when it judges one that is over; at that time all are.
-    let at_last = UnixTime::since_unix_epoch(Duration::from_secs(u64::from(u32::MAX) * 64));
-    let roots = RootCertStore::empty();
-    let provider = default_provider();
-    let algorithms = provider.signature_verification_algorithms.all;
-    match rustls::client::verify_server_cert_signed_by_trust_anchor(&certificate, &roots, &[], at_last, algorithms) {
-        Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
-            i64::try_from(not_after.as_secs()).ok().map(Timestamp::from_seconds)
-        }
-        _ => None,
-    }
+/// When the first certificate of a chain expires.
+fn expiry(chain: &[CertificateDer<'_>]) -> Option<Timestamp> {
+    let (_, certificate) = X509Certificate::from_der(chain.first()?).ok()?;
+    Some(Timestamp::from_seconds(certificate.validity().not_after.timestamp()))
 }
 
 /// What is to be said of the certificate of a server, at a moment.
@@ -216,7 +207,7 @@ pub fn examine(files: &TlsFiles, host: Option<&str>, now: Timestamp) -> Result<S
     {
         return Err(format!("the certificate does not name {}, the host of the issuer", name.to_str()));
     }
-    match end_of(&pair.cert) {
+    match expiry(&pair.cert) {
         Some(end) if end <= now => Err(format!("the certificate ended at {end}")),
         Some(end) if end <= now.plus_seconds(ENDS_SOON) => {
             Err(format!("the certificate ends at {end}: replace its files, the server takes them by itself"))

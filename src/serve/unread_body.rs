@@ -16,10 +16,10 @@ const MOST_DISCARDED: usize = 16 * 1024 * 1024;
 
 /// The body of one connection's present request, once nobody reads it any more and it is not at its end.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct UnreadBody(Arc<Mutex<Option<VerifyError>>>);
+pub(crate) struct UnreadBody(Arc<Mutex<Option<Unread>>>);
 
 #[derive(Debug)]
-struct VerifyError {
+struct Unread {
     body: Incoming,
     was_asked_for: bool,
 }
@@ -30,7 +30,7 @@ impl UnreadBody {
     /// Who `expects` to be told to go on (RFC 9110 §10.1.1) has not sent a body that nobody asked for, and is not told to.
     pub(crate) async fn is_discarded_within(&self, time: Duration, expects: bool) -> bool {
         let unread = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(VerifyError { mut body, was_asked_for }) = unread else { return true };
+        let Some(Unread { mut body, was_asked_for }) = unread else { return true };
         if expects && !was_asked_for {
             return false;
         }
@@ -93,7 +93,7 @@ impl Drop for WatchedBody {
         if let Some(body) = self.body.take()
             && !body.is_end_stream()
         {
-            let unread = VerifyError { body, was_asked_for: self.was_asked_for };
+            let unread = Unread { body, was_asked_for: self.was_asked_for };
             *self.aside.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(unread);
         }
     }

@@ -315,12 +315,12 @@ impl Store {
         self.rotations.ask(rotation).await
     }
 
-    /// Takes a session back to the previous generation, unless the new one was used: the request was refused after all.
-    pub async fn session_give_back(&self, session: &Session) -> Result<()> {
+    /// Undoes a rotation from this generation whose request was refused, unless somebody has used it since.
+    pub async fn session_give_back(&self, id: Uuid, generation: i64) -> Result<()> {
         // The token before the restored one must not pass for a retry.
         let sql = "UPDATE sessions SET generation = generation - 1, retries = $1 \
                    WHERE id = $2 AND generation = $3 AND retries = 0 AND NOT ended";
-        self.database.write(sql, values![MOST_RETRIES, session.id, session.generation]).await.map(drop)
+        self.database.write(sql, values![MOST_RETRIES, id, generation + 1]).await.map(drop)
     }
 
     /// Records a refresh without rotation. Returns whether the session was still at this generation.

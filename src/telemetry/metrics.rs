@@ -1,4 +1,4 @@
-//! What is counted and shown at `/metrics`.
+//! The counters at `/metrics`.
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -23,20 +23,20 @@ pub struct Issued {
     grant: &'static str,
 }
 
-/// Labels of what upkeep removed.
+/// Labels of rows that cleanup removed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Removed {
     kind: &'static str,
 }
 
-/// Labels of an attempt that has to wait.
+/// Labels of a throttled attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Waits {
     failures: &'static str,
 }
 
-/// The counters of a node.
-#[derive(Debug)]
+/// The counters of a node. Clones share them.
+#[derive(Clone, Debug)]
 pub struct Metrics {
     refusals: Family<Refused, Counter>,
     issued: Family<Issued, Counter>,
@@ -49,7 +49,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let removed = Family::<Removed, Counter>::default();
-        // Shown as 0 from the start, so that their growth can be asked for.
+        // Shown as 0 from the start: a rate needs a first value.
         for kind in crate::store::swept_kinds() {
             drop(removed.get_or_create(&Removed { kind }));
         }
@@ -64,12 +64,12 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts rows that upkeep removed.
+    /// Counts rows that cleanup removed.
     pub fn removed(&self, kind: &'static str, rows: usize) {
         self.removed.get_or_create(&Removed { kind }).inc_by(rows as u64);
     }
 
-    /// Notes when the last complete round of upkeep ended.
+    /// Sets when the last complete round of cleanup ended.
     pub fn upkeep_ended(&self, at: Timestamp) {
         self.upkeep_ended.set(at.millis() / 1000);
     }
@@ -85,7 +85,7 @@ impl Metrics {
         self.refusals.get_or_create(&Refused { endpoint, cause }).get()
     }
 
-    /// Counts an attempt that has to wait, because of failures under a name of this kind.
+    /// Counts a throttled attempt by what there were too many failures of.
     pub(crate) fn throttled(&self, failures: &'static str) {
         self.throttled.get_or_create(&Waits { failures }).inc();
     }
@@ -95,8 +95,7 @@ impl Metrics {
         self.issued.get_or_create(&Issued { grant }).inc();
     }
 
-    /// The text of `/metrics`, with what the view and the pool of passwords measure and with values of this
-    /// moment.
+    /// The text of `/metrics`, including what the node state and the password pool measure, and current values.
     pub fn text(
         &self,
         view: &Measures,

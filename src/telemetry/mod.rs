@@ -1,4 +1,4 @@
-//! What operators see: metrics, and log lines about outages.
+//! What operators see: metrics, and the log of outages.
 
 pub mod metrics;
 pub mod outages;

@@ -1,8 +1,8 @@
-//! What the log says of requests that could not be decided.
+//! The log of requests that could not be decided.
 //!
-//! While a database is away that is nearly every request, each for the same reason: a line for each would drown what
-//! matters and fill a disk. So each reason is told at once, and then now and then with the number of requests it met; a
-//! request of its own is found at level `debug`, and all are counted at `/metrics`.
+//! While the database is down, nearly every request fails for the same reason. A line for each would bury what matters and
+//! fill the disk. So a reason is logged at once, and again every ten seconds with the number of requests since; level
+//! `debug` has a line for each request, and `/metrics` counts them all.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,17 +13,17 @@ use uuid::Uuid;
 
 use crate::protocol::cause::Cause;
 
-/// The least time between two lines with the same reason.
+/// The shortest time between two lines with the same reason.
 const BETWEEN: Duration = Duration::from_secs(10);
-/// The most reasons that are told apart.
+/// The most reasons that are remembered.
 const MOST: usize = 64;
 
-/// Which reasons were told, when, and how many requests were not told since.
+/// Logged reasons: when, and how many requests failed for the same reason since.
 #[derive(Debug, Default)]
 pub struct Outages(Mutex<HashMap<String, (Instant, u64)>>);
 
 impl Outages {
-    /// A request at this endpoint could not be decided.
+    /// Notes a request that could not be decided.
     pub fn note(&self, endpoint: &'static str, reason: &str, request_id: Uuid, address: IpAddr) {
         match self.untold(reason, Instant::now()) {
             Some(0) => tracing::error!(
@@ -47,7 +47,7 @@ impl Outages {
         }
     }
 
-    /// How many requests met this reason without being told, if it is time to tell.
+    /// How many requests with this reason were not logged; none when it is too early for the next line.
     fn untold(&self, reason: &str, now: Instant) -> Option<u64> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, others)) = told.get_mut(reason) {

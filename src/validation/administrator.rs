@@ -1,42 +1,40 @@
-//! Access tokens of administrators: for the admin API, and no more powerful than their client still is.
+//! Access tokens for the admin API.
 
 use std::sync::Arc;
 
 use crate::app::{App, Result};
-use crate::diagnosis::judge::Expected;
+use crate::diagnosis::judge::Requirements;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::scope::Scope;
-use crate::validation::{self, Verdict};
+use crate::validation::access_token::access_token_for;
+use crate::validation::signature::Validated;
 
-/// Holds every power of the admin API.
+/// The scope that allows everything in the admin API.
 pub const ADMIN: &str = "jeton:admin";
 
-/// What a good token of an administrator allows.
+/// A good access token for the admin API.
 #[derive(Debug)]
-pub struct Held {
-    /// What the token says.
+pub struct AdminToken {
+    /// Its claims.
     pub claims: Arc<AccessClaims>,
-    /// What it allows, as far as its client may still have it: a power that was taken away ends at once.
+    /// What it grants now: a scope that was taken away from its client no longer counts.
     pub scope: Scope,
 }
 
-impl Held {
-    /// Whether it allows what any of these scopes allows.
+impl AdminToken {
+    /// Whether it grants one of these scopes, or everything.
     pub fn has_one_of(&self, scopes: &[&str]) -> bool {
         self.scope.contains(ADMIN) || scopes.iter().any(|scope| self.scope.contains(scope))
     }
 }
 
-/// Judges a token that was presented to the admin API.
-///
-/// # Errors
-/// When it could not be decided.
-pub async fn judge(app: &App, text: &str) -> Result<Verdict<Held>> {
-    let expected = Expected { audience: Some(app.admin_audience().to_owned()), scope: Scope::default() };
-    let claims = match validation::access_token_for(app, text, &expected).await? {
+/// Validates a token that was presented to the admin API.
+pub async fn validate(app: &App, text: &str) -> Result<Validated<AdminToken>> {
+    let required = Requirements { audience: Some(app.admin_audience().to_owned()), scope: Scope::default() };
+    let claims = match access_token_for(app, text, &required).await? {
         Ok(claims) => claims,
         Err(diagnosis) => return Ok(Err(diagnosis)),
     };
     let scope = app.state.scope_held(&claims).await?;
-    Ok(Ok(Held { claims, scope }))
+    Ok(Ok(AdminToken { claims, scope }))
 }

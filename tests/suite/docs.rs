@@ -6,7 +6,7 @@ mod documents;
 pub(crate) mod metrics;
 
 use jeton::diagnosis::investigate;
-use jeton::diagnosis::{Basis, Diagnosis, Finding};
+use jeton::diagnosis::{Diagnosis, Finding, Source};
 use jeton::protocol::cause::{BearerAnswer, Cause};
 use jeton::protocol::error::ErrorCode;
 use reqwest::{Method, StatusCode};
@@ -174,7 +174,7 @@ async fn every_cause_has_one_name_in_the_log_the_metrics_the_pages_the_descripti
         for cause in Cause::ALL {
             let finding = Finding {
                 cause: *cause,
-                basis: Basis::Bytes,
+                source: Source::Bytes,
                 detail: "-".into(),
                 at: None,
                 needed: None,

@@ -9,8 +9,16 @@ async fn a_request_that_needs_no_database_carries_no_room_for_one() {
     // Futures are copied when they are moved: large ones once took a fifth of the time of an introspection.
     let app = TestServer::start(Backend::Sqlite).await;
     let parameters = jeton::protocol::parameters::Parameters::from_form(b"token=x").unwrap();
-    let address = std::net::Ipv4Addr::LOCALHOST.into();
-    let request = jeton::app::Request { authorization: &[], parameters: &parameters, request_id: Uuid::nil(), address };
+    let address = std::net::IpAddr::from(std::net::Ipv4Addr::LOCALHOST);
+    let request = jeton::app::Request {
+        method: "POST",
+        target: "/auth/introspect",
+        authorization: &[],
+        parameters: &parameters,
+        peer: jeton::app::Peer { address: (address, 0).into() },
+        address,
+        request_id: Uuid::nil(),
+    };
     let introspection = jeton::endpoints::introspect::answer(&app.server.app, &request);
     let issuing = jeton::endpoints::token::answer(&app.server.app, &request);
     let sizes = (size_of_val(&introspection), size_of_val(&issuing));

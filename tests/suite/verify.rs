@@ -344,7 +344,7 @@ on_both_stores!(a_stranger_learns_nothing_from_a_forged_token, async |backend| {
         ("sealed contents that were changed", resealed(body.len() / 2)),
         ("another algorithm of ours", forged(&good, |header, _| header["alg"] = json!("EdDSA"))),
     ];
-    alike(&app, &texts, "The token is not one that this server can verify.").await;
+    alike(&app, &texts, "This server cannot verify the token.").await;
     // What the bytes show is told, and not whether the sister is known here.
     let of_others = [
         ("another issuer", forged(&good, |_, claims| claims["iss"] = json!("https://else.example.com"))),
@@ -352,7 +352,7 @@ on_both_stores!(a_stranger_learns_nothing_from_a_forged_token, async |backend| {
         ("another environment", sealed.replacen("jat_live_", "jat_else_", 1)),
         ("a sister's environment", sealed.replacen("jat_live_", "jat_staging_", 1)),
     ];
-    alike(&app, &of_others, "The token names another issuer or environment than this server.").await;
+    alike(&app, &of_others, "The token names an issuer or environment other than this server's.").await;
     let unsigned = forged(&good, |header, _| header["alg"] = json!("HS256"));
     assert_refused(&with_token(&app, VERIFY, &unsigned).await, 401, "invalid_token", "algorithm_not_allowed");
     // The admin API tells no more.
@@ -361,7 +361,7 @@ on_both_stores!(a_stranger_learns_nothing_from_a_forged_token, async |backend| {
         with_token(&app, admin, &forged(&good, |_, _| {})).await.text("detail"),
         with_token(&app, admin, &forged(&good, |header, _| header["kid"] = json!("none"))).await.text("detail"),
     ];
-    assert_eq!(details, ["The token is not one that this server can verify."; 2]);
+    assert_eq!(details, ["This server cannot verify the token."; 2]);
 });
 
 /// Each text gets the same answer, save for the id of the request.

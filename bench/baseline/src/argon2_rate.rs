@@ -19,7 +19,6 @@ pub fn run(threads: u32, seconds: u32) -> Result<(), Box<dyn Error>> {
 }
 
 fn hash_until(end: Instant) -> u32 {
-    crate::lowest_priority::take();
     let params = Params::default();
     let mut blocks = vec![Block::default(); params.block_count()];
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);

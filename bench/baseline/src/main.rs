@@ -1,9 +1,9 @@
 //! The baseline that Jeton is compared with, and load generators. Each mode serves, or prints one line of JSON.
 
 mod argon2_rate;
-mod lowest_priority;
 mod open_loop;
 mod server;
+mod spin;
 
 use std::process::ExitCode;
 
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         (Some("serve"), Some(&[number])) => server::run(port(number)),
         (Some("argon2"), Some(&[threads, seconds])) => argon2_rate::run(threads, seconds),
         (Some("spin"), Some(&[threads, seconds])) => {
-            lowest_priority::spin(threads, seconds);
+            spin::run(threads, seconds);
             Ok(())
         }
         (Some("open-loop"), Some(&[number, rate, seconds, connections])) => {

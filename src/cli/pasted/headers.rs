@@ -1,14 +1,15 @@
-//! Reads a block of request headers: of HTTP/1.1, of HTTP/2, as `curl -v` shows it, as a browser's developer tools copy it.
+//! Reads a block of request headers: HTTP/1.1 or HTTP/2, from `curl -v` or from a browser's developer tools.
 
-use crate::cli::pasted::{Draft, curl, looks_like_token};
+use crate::cli::pasted::curl;
+use crate::cli::pasted::request::{Draft, looks_like_token};
 use crate::protocol::cause::Cause;
 
-/// Names that developer tools write on a line of their own, with the value on the next one.
+/// Names that developer tools write on one line, with the value on the next.
 const ALONE: [&str; 9] =
     [":method", ":path", ":authority", ":scheme", "authorization", "host", "cookie", "content-type", "accept"];
 
-/// None if the text does not begin like a request.
-pub(crate) fn read(text: &str) -> Option<Draft> {
+/// `None` if the text does not begin like a request.
+pub(super) fn read(text: &str) -> Option<Draft> {
     let text = text.replace("\r\n", "\n");
     let mut lines = text.lines().filter_map(of_request).skip_while(|line| line.trim().is_empty()).peekable();
     let first = lines.peek()?;
@@ -30,9 +31,9 @@ pub(crate) fn read(text: &str) -> Option<Draft> {
         }
         let (name, value) = match header_line(line) {
             _ if is_alone(line) => (line.trim(), ""),
-            // A value that was broken over several lines goes on.
+            // The continuation of a value that was wrapped.
             None | Some(_) if line.starts_with([' ', '\t']) && !draft.request.headers.is_empty() => {
-                goes_on(&mut draft, line);
+                continue_value(&mut draft, line);
                 continue;
             }
             Some(header) => header,
@@ -41,7 +42,7 @@ pub(crate) fn read(text: &str) -> Option<Draft> {
                 continue;
             }
             None => {
-                goes_on(&mut draft, line);
+                continue_value(&mut draft, line);
                 continue;
             }
         };
@@ -66,7 +67,7 @@ pub(crate) fn read(text: &str) -> Option<Draft> {
     Some(draft)
 }
 
-/// The line as the client sent it; `curl -v` marks those with `>`, and others with `<`, `*`, `{` and `}`.
+/// The line as the client sent it. `curl -v` marks such lines with `>`, and others with `<`, `*`, `{` and `}`.
 fn of_request(line: &str) -> Option<&str> {
     if let Some(line) = line.strip_prefix('>') {
         return Some(line.strip_prefix(' ').unwrap_or(line));
@@ -82,7 +83,7 @@ fn request_line(line: &str) -> Option<(&str, &str)> {
     is_one.then_some((method, target))
 }
 
-/// Name and value. What has a blank before the colon is none, but for the blank alone.
+/// Name and value. A space before the colon is tolerated here and reported later.
 fn header_line(line: &str) -> Option<(&str, &str)> {
     let line = line.trim_start();
     let begin = usize::from(line.starts_with(':'));
@@ -104,15 +105,15 @@ fn is_authorization(line: &str) -> bool {
 }
 
 fn without_colon(draft: &mut Draft, line: &str) {
-    draft.finds(
+    draft.report(
         Cause::Missing,
-        "No colon stands between Authorization and its value: a server finds no such header.",
-        "Write Authorization: Bearer TOKEN, with a colon behind Authorization.",
+        "No colon follows Authorization, so a server finds no such header.",
+        "Write Authorization: Bearer TOKEN, with a colon after Authorization.",
     );
     draft.request.token = line.split([' ', '=']).find(|part| looks_like_token(part)).map(str::to_owned);
 }
 
-fn goes_on(draft: &mut Draft, line: &str) {
+fn continue_value(draft: &mut Draft, line: &str) {
     if let Some((_, value)) = draft.request.headers.last_mut() {
         value.push('\n');
         value.push_str(line.trim());
@@ -126,15 +127,15 @@ fn add(draft: &mut Draft, name: &str, value: &str) {
         ":path" => request.url = value.to_owned(),
         ":authority" => request.headers.push(("Host".into(), value.to_owned())),
         ":scheme" => draft.scheme = Some(value.to_owned()),
-        "authorization " => draft.finds(
+        "authorization " => draft.report(
             Cause::Missing,
-            "A blank stands between Authorization and the colon: that is no header.",
-            "Write Authorization: without a blank before the colon.",
+            "There is a space between Authorization and the colon, so it is not a valid header.",
+            "Write Authorization: without a space before the colon.",
         ),
         lower if lower.starts_with("authorization") && lower.contains("bearer") => {
-            draft.finds(
+            draft.report(
                 Cause::Missing,
-                "The name of the header and its value are glued together: a server finds no Authorization header.",
+                "The name and the value of the header run together, so a server finds no Authorization header.",
                 "Write Authorization: Bearer TOKEN.",
             );
         }

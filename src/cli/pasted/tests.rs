@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::protocol::cause::Cause;
 
 const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl";
 
@@ -8,24 +9,24 @@ const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl";
 #[track_caller]
 fn pasted(text: &str) -> Pasted {
     let pasted = read(&text.replace("TOKEN", TOKEN)).unwrap_or_else(|_| panic!("not read: {text}"));
-    for finding in &pasted.findings {
-        assert!(!finding.sentence.contains("eyJ") && !finding.fix.contains("eyJ"));
+    for problem in &pasted.problems {
+        assert!(!problem.sentence.contains("eyJ") && !problem.fix.contains("eyJ"));
     }
     pasted
 }
 
 /// The causes against a request, in order; None for what is only worth knowing.
 fn causes(text: &str) -> Vec<Option<Cause>> {
-    pasted(text).findings.iter().map(|finding| finding.cause).collect()
+    pasted(text).problems.iter().map(|problem| problem.cause).collect()
 }
 
 #[track_caller]
 fn assert_first(text: &str, cause: Cause, words: &str, token: Option<&str>) {
     let pasted = pasted(text);
-    let first = pasted.findings.first().unwrap_or_else(|| panic!("nothing is found in {text}"));
+    let first = pasted.problems.first().unwrap_or_else(|| panic!("nothing is found in {text}"));
     assert_eq!(first.cause, Some(cause), "{text}: {}", first.sentence);
     assert!(first.sentence.contains(words), "{text}: {}", first.sentence);
-    assert_eq!(pasted.findings.iter().filter(|finding| finding.cause == Some(cause)).count(), 1, "{text}");
+    assert_eq!(pasted.problems.iter().filter(|problem| problem.cause == Some(cause)).count(), 1, "{text}");
     assert_eq!(pasted.token.as_deref(), token, "{text}");
 }
 
@@ -44,7 +45,7 @@ fn a_good_request_is_read_whole_and_nothing_is_found() {
     ];
     for text in good {
         let pasted = pasted(text);
-        assert_eq!(pasted.findings, [], "{text}");
+        assert_eq!(pasted.problems, [], "{text}");
         assert_eq!((pasted.method.as_str(), pasted.url.as_str()), ("GET", "https://api.example.com/data"), "{text}");
         assert_eq!(pasted.token.as_deref(), Some(TOKEN), "{text}");
     }
@@ -57,7 +58,7 @@ fn a_good_request_is_read_whole_and_nothing_is_found() {
     ];
     for text in blocks {
         let pasted = pasted(text);
-        assert_eq!(pasted.findings, [], "{text}");
+        assert_eq!(pasted.problems, [], "{text}");
         assert_eq!((pasted.method.as_str(), pasted.url.as_str()), ("GET", "/data"), "{text}");
         assert_eq!(pasted.token.as_deref(), Some(TOKEN), "{text}");
     }
@@ -113,7 +114,7 @@ fn the_way_in_which_the_token_was_sent_is_judged_as_a_server_does() {
     }
     // What is inside of the text is for the diagnosis of the token.
     let read = pasted("curl https://h -H 'Authorization: Bearer Bearer TOKEN'");
-    assert_eq!((read.findings.len(), read.token), (0, Some(format!("Bearer {TOKEN}"))));
+    assert_eq!((read.problems.len(), read.token), (0, Some(format!("Bearer {TOKEN}"))));
     let folded = pasted("GET / HTTP/1.1\nHost: h\nAuthorization: Bearer eyJabc\n def.ghi\nAccept: */*");
     assert_eq!(folded.token.as_deref(), Some("eyJabc\ndef.ghi"));
     let wrapped = pasted("Authorization: Bearer eyJabc\ndef.ghi");
@@ -134,8 +135,8 @@ fn a_token_in_another_place_is_found() {
         ("-H 'Authorization Bearer TOKEN'", "No colon"),
         ("-H 'Authorization=Bearer TOKEN'", "No colon"),
         ("-H 'AuthorizationBearer TOKEN'", "No colon"),
-        ("-H 'AuthorizationBearer: TOKEN'", "glued"),
-        ("-H 'Authorization : Bearer TOKEN'", "A blank stands"),
+        ("-H 'AuthorizationBearer: TOKEN'", "run together"),
+        ("-H 'Authorization : Bearer TOKEN'", "There is a space"),
         ("-H Authorization: Bearer TOKEN", "no quotes"),
         ("-H “Authorization: Bearer TOKEN”", "no quotes"),
     ];
@@ -146,7 +147,7 @@ fn a_token_in_another_place_is_found() {
     assert_first("curl 'https://h/?token=TOKEN'", Cause::Missing, "in the address", Some(TOKEN));
     assert_first("GET / HTTP/1.1\nHost: h\nAuthorization Bearer TOKEN", Cause::Missing, "No colon", Some(TOKEN));
     assert_first("GET / HTTP/1.1\nHost: h\nAuthorisation: Bearer TOKEN", Cause::Missing, "misspelled", Some(TOKEN));
-    assert_first("GET / HTTP/1.1\nHost: h\nAuthorization : Bearer TOKEN", Cause::Missing, "A blank stands", None);
+    assert_first("GET / HTTP/1.1\nHost: h\nAuthorization : Bearer TOKEN", Cause::Missing, "There is a space", None);
     assert_first("GET / HTTP/1.1\nHost: h\nCookie: token=x", Cause::Missing, "cookie", Some("x"));
     // An unquoted header does not hide the address.
     assert_eq!(pasted("curl -H Authorization: Bearer TOKEN https://h/x").url, "https://h/x");
@@ -159,7 +160,7 @@ fn variables_are_looked_at_as_a_shell_does() {
         ["'Authorization: Bearer $TOKN'", "'Authorization: Bearer ${TOKN}'", "\"Authorization: Bearer \\$TOKN\""]
     {
         let read = pasted(&format!("curl {url} -H {header}"));
-        assert_eq!(read.findings[0].cause, Some(Cause::NotAToken), "{header}");
+        assert_eq!(read.problems[0].cause, Some(Cause::NotAToken), "{header}");
         assert!(read.token.unwrap().starts_with('$'), "{header}");
     }
     for header in [
@@ -168,7 +169,7 @@ fn variables_are_looked_at_as_a_shell_does() {
         "\"Authorization: Bearer `cat token`\"",
     ] {
         let read = pasted(&format!("curl {url} -H {header}"));
-        assert_eq!((read.findings.len(), read.findings[0].cause, read.token), (1, None, None), "{header}");
+        assert_eq!((read.problems.len(), read.problems[0].cause, read.token), (1, None, None), "{header}");
     }
     for header in ["\"Authorization: Bearer \"", "\"Authorization: Bearer\""] {
         assert_first(&format!("curl {url} -H {header}"), Cause::Missing, "it was empty", None);
@@ -206,7 +207,7 @@ fn a_token_that_crosses_a_network_in_the_clear_is_worth_knowing() {
 #[test]
 fn a_client_that_authenticates_at_a_token_server_is_not_taken_for_a_request_with_a_token() {
     let read = pasted("curl -u demo-api:secret https://auth.example.com/auth/introspect -d token=TOKEN");
-    assert_eq!((read.findings.len(), read.token.as_deref()), (0, Some(TOKEN)));
+    assert_eq!((read.problems.len(), read.token.as_deref()), (0, Some(TOKEN)));
 }
 
 #[test]
@@ -224,8 +225,8 @@ proptest! {
     ) {
         let text = format!("{begin}{}", parts.concat()).replace("TOKEN", TOKEN);
         if let Ok(pasted) = read(&text) {
-            for finding in &pasted.findings {
-                prop_assert!(!finding.sentence.contains(TOKEN) && !finding.fix.contains(TOKEN));
+            for problem in &pasted.problems {
+                prop_assert!(!problem.sentence.contains(TOKEN) && !problem.fix.contains(TOKEN));
             }
         }
     }

@@ -34,9 +34,8 @@ impl FromRequestParts<Arc<App>> for Call {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> std::result::Result<Self, Response> {
-        let (Some(context), Some(actor)) =
-            (parts.extensions.get::<Context>().copied(), parts.extensions.get::<Actor>().cloned())
-        else {
+        let context = Context::of(&parts.extensions).map_err(IntoResponse::into_response)?;
+        let Some(actor) = parts.extensions.get::<Actor>().cloned() else {
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
         };
         let path = Path::<HashMap<String, String>>::from_request_parts(parts, app).await;
@@ -132,13 +131,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> std::result::Result<Self, Response> {
         let (parts, body) = request.into_parts();
-        let Some(context) = parts.extensions.get::<Context>().copied() else {
-            return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
-        };
+        let context = Context::of(&parts.extensions).map_err(IntoResponse::into_response)?;
         let refuse = |status, code, text: &str| problem::problem(app, &context, status, code, text);
-        let body = body::read(&parts.headers, body)
+        let body = body::read(context.endpoint.largest_body, &parts.headers, body)
             .await
-            .map_err(|error| refuse(error.status, "invalid_input", error.text))?;
+            .map_err(|error| refuse(error.status, "invalid_input", &error.text))?;
         match media_type(&parts.headers) {
             Some(MediaType::Json | MediaType::MergePatch) => Ok(Self(admin::body::read(&body))),
             // RFC 6750 §2: a form could carry a second token.

@@ -4,7 +4,7 @@
 
 use crate::diagnosis::advice::{self, Advice as Text};
 use crate::diagnosis::commands::{
-    ADMIN_TOKEN, DOCTOR, EXPLAIN, EXPLAIN_HERE, EXPLAIN_REFRESH_TOKEN, METADATA, NEW_TOKEN, READY, SHOW_CLIENT,
+    ADMIN_TOKEN, DOCTOR, EXPLAIN, EXPLAIN_ON_SERVER, EXPLAIN_REFRESH_TOKEN, METADATA, NEW_TOKEN, READY, SHOW_CLIENT,
     SHOW_USER,
 };
 use crate::protocol::cause::Cause;
@@ -224,7 +224,7 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
                 administrator: "If nobody has a client for administration any more, create one on the machine of \
                                 the server.",
                 commands: &[
-                    EXPLAIN_HERE,
+                    EXPLAIN_ON_SERVER,
                     EXPLAIN,
                     ADMIN_TOKEN,
                     "jeton client create --client-id ops --grant-types client_credentials --scope jeton:admin",
@@ -283,7 +283,7 @@ mod tests {
                 assert!(text.ends_with('.') && text.len() > 7, "{}: {text:?}", page.code);
                 assert_eq!(text.matches('`').count() % 2, 0, "{}: {text:?}", page.code);
             }
-            let explained = page.cause.and_then(crate::diagnosis::commands::explaining).is_some();
+            let explained = page.cause.and_then(crate::diagnosis::commands::explain_commands).is_some();
             assert!(explained || !commands.is_empty(), "{}", page.code);
         }
     }

@@ -240,6 +240,17 @@ on_both_stores!(wrong_secrets_wait_and_the_right_one_never_does_cau_025, async |
     .await;
 });
 
+on_both_stores!(a_secret_tried_on_many_clients_is_slowed_down_and_a_generated_one_never_is, async |backend| {
+    let (app, main) = scene(backend, throttling()).await;
+    let stranger = |number: usize| TestClient { id: format!("client-{number}"), ..main.with_secret("guess") };
+    for number in 0..300 {
+        from(&app, "192.0.2.1", &stranger(number), &GRANT).await.assert_error(401, "invalid_client");
+    }
+    assert_throttled(&from(&app, "192.0.2.1", &stranger(300), &GRANT).await);
+    from(&app, "192.0.2.1", &main, &GRANT).await.assert_ok();
+    from(&app, "192.0.2.2", &stranger(300), &GRANT).await.assert_error(401, "invalid_client");
+});
+
 on_both_stores!(made_up_clients_leave_room_for_real_ones_in_the_audit_trail, async |backend| {
     let (app, main) = scene(backend, throttling()).await;
     let fails = async |client: &TestClient, network: usize| {

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use super::LIMIT;
 use crate::support::{Answer, Backend, Setup, TestClient, TestServer, eventually, on_both_stores};
 
-/// Logins of a storm: more than may wait for one thread.
-const STORM: usize = 200;
+/// Logins of a storm: more than one thread can hash while they wait.
+const STORM: usize = 500;
 
 /// A number that the server shows at `/metrics`.
 async fn metric(app: &TestServer, name: &str) -> usize {
@@ -102,7 +102,7 @@ async fn a_storm_of_logins_is_refused_honestly_and_the_others_are_answered() {
     let hashed = hashes(&app).await - before;
     assert!((STORM - refused..STORM).contains(&hashed), "{refused} were refused, {hashed} were hashed");
     assert_eq!(metric(&app, "jeton_password_refusals_total").await, refused);
-    // Those that gave up count until their turn comes; then nothing is left.
+    // Abandoned logins count until they are passed over; then nothing is left.
     eventually(LIMIT, "logins are answered again", async || {
         try_login(&app, &main, "alice", "wonderland").await.status.is_success()
     })

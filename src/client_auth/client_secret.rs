@@ -1,0 +1,62 @@
+//! `client_secret_basic` and `client_secret_post` (RFC 6749 §2.3.1). A client may send its secret in either way.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::app::{App, Result};
+use crate::client_auth::{Claim, Proof, Proved, hint};
+use crate::crypto::{equal_in_constant_time, sha256};
+use crate::passwords::pool::Overloaded;
+use crate::passwords::queue::Requester;
+use crate::protocol::client::{Client, SecretDigest};
+
+/// Compares generated secrets, which costs nothing; what is left may be a secret that somebody chose.
+pub(super) async fn prove<'a>(app: &App, claim: &Claim<'a>) -> Result<Proof<'a>> {
+    let Some(presented) = claim.credentials.secret() else {
+        return Ok(Proof::Decided(Err("a confidential client presented no secret".into())));
+    };
+    let hash = sha256(presented.expose_secret().as_bytes());
+    let mut has_chosen = false;
+    for secret in &claim.client.secrets {
+        match &secret.digest {
+            SecretDigest::Generated(digest) if equal_in_constant_time(digest, &hash) => {
+                app.used_secrets.note(secret.id, app.clock.now());
+                return Ok(Proof::Decided(Ok(())));
+            }
+            SecretDigest::Generated(_) => {}
+            SecretDigest::Chosen(_) => has_chosen = true,
+        }
+    }
+    Ok(if has_chosen {
+        Proof::Guessable(Chosen { client: claim.client, presented })
+    } else {
+        Proof::Decided(Err(wrong(app, presented)))
+    })
+}
+
+/// A secret that is to be compared with those that somebody chose.
+pub(super) struct Chosen<'a> {
+    client: &'a Client,
+    presented: &'a SecretString,
+}
+
+impl Chosen<'_> {
+    /// Hashes it, unless this node remembers that it is right.
+    pub(super) async fn verify(self, app: &App, requester: Requester) -> std::result::Result<Proved, Overloaded> {
+        let text = self.presented.expose_secret();
+        for secret in &self.client.secrets {
+            let SecretDigest::Chosen(digest) = &secret.digest else { continue };
+            let is_right = app.remembered.knows(secret.id, digest, text)
+                || app.passwords.verify(self.presented.clone(), Some(digest.clone()), requester).await?;
+            if is_right {
+                app.remembered.remember(secret.id, digest, text);
+                app.used_secrets.note(secret.id, app.clock.now());
+                return Ok(Ok(()));
+            }
+        }
+        Ok(Err(wrong(app, self.presented)))
+    }
+}
+
+fn wrong(app: &App, presented: &SecretString) -> std::borrow::Cow<'static, str> {
+    format!("wrong client secret{}", hint::about(app, Some(presented))).into()
+}

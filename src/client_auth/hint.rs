@@ -1,0 +1,26 @@
+//! What the log says about a secret that does not fit: that it belongs elsewhere, or is no secret at all.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::app::App;
+use crate::tokens::environment::{self, ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, REFRESH_TOKEN_PREFIX};
+
+/// A hint to append to the reason of a refusal; empty if the secret gives none.
+pub(super) fn about(app: &App, secret: Option<&SecretString>) -> String {
+    let Some(secret) = secret.map(ExposeSecret::expose_secret) else { return String::new() };
+    if let Some((theirs, _)) = secret.strip_prefix(CLIENT_SECRET_PREFIX).and_then(environment::split) {
+        let settings = &app.settings;
+        if theirs == settings.environment {
+            return String::new();
+        }
+        let is_known = settings.known_issuers.iter().any(|sibling| sibling.environment == theirs);
+        let which = if is_known { "the sibling environment" } else { "the unknown environment" };
+        return format!(": it is of {which} {theirs}, and this is {}", settings.environment);
+    }
+    let is_token = ["eyJ", ACCESS_TOKEN_PREFIX, REFRESH_TOKEN_PREFIX].iter().any(|prefix| secret.starts_with(prefix));
+    if is_token {
+        return ": a token was sent in place of the secret".to_owned();
+    }
+    let is_damaged = secret.trim() != secret || secret.starts_with(['"', '\'']);
+    if is_damaged { ": white space or quotes stand around it".to_owned() } else { String::new() }
+}

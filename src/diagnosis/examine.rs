@@ -1,0 +1,128 @@
+//! The examination of a text: what its bytes show, then what the keys prove. No input or output, no clock.
+
+use crate::diagnosis::bytes::characters::printable;
+use crate::diagnosis::bytes::shape::{self, Prefixed, Shape};
+use crate::diagnosis::bytes::unverified::UnverifiedJwt;
+use crate::diagnosis::bytes::{content, facts, kind, not_a_token, origin, wrapping};
+use crate::diagnosis::finding::{Damage, Fact, Finding};
+use crate::diagnosis::keys::{repair, signature};
+use crate::diagnosis::report::Diagnosis;
+use crate::protocol::cause::Cause;
+use crate::tokens::context::TokenContext;
+use crate::tokens::verify::{Verified, VerifyError};
+
+/// The longest text that is examined, in bytes: room for any token and whatever may be wrapped around it.
+const MAX_LENGTH: usize = 80 * 1024;
+
+/// Examines a text, given the result of verifying it as it stands. At most `max_repair_checks` repaired texts are checked
+/// against the keys.
+pub fn examine(
+    text: &str,
+    verified: Result<Verified, VerifyError>,
+    context: TokenContext<'_>,
+    max_repair_checks: usize,
+) -> Diagnosis {
+    let mut diagnosis = Diagnosis::default();
+    diagnosis.facts.push(Fact::claimed("length", text.chars().count()));
+    match verified {
+        Ok(token) => authentic(&mut diagnosis, text, token, context),
+        Err(error) => refused(&mut diagnosis, text, error, context, max_repair_checks),
+    }
+    diagnosis
+}
+
+/// The text, or its repair, is a token of this server.
+fn authentic(diagnosis: &mut Diagnosis, text: &str, token: Verified, context: TokenContext<'_>) {
+    if matches!(token, Verified::Refresh(_)) {
+        diagnosis.add(kind::of_prefix(Prefixed::RefreshToken));
+    }
+    diagnosis.facts.extend(facts::claimed(text, shape::of(text)));
+    facts::verify(&mut diagnosis.facts, text, &token, context);
+    diagnosis.authentic = Some(token);
+}
+
+/// The text did not verify as it stands.
+fn refused(
+    diagnosis: &mut Diagnosis,
+    text: &str,
+    error: VerifyError,
+    context: TokenContext<'_>,
+    max_repair_checks: usize,
+) {
+    if text.len() > MAX_LENGTH {
+        let detail = "It is longer than any token, even with everything that could be wrapped around it.";
+        return diagnosis.add([Finding::from_bytes(Cause::NotAToken, detail)]);
+    }
+    let unwrapped = wrapping::unwrap(text);
+    let removed_invisible = unwrapped.damage.iter().any(|damage| damage.cause == Cause::InvisibleCharacter);
+    if (unwrapped.core.is_empty() && !removed_invisible) || unwrapped.core.eq_ignore_ascii_case("bearer") {
+        return diagnosis.add([Finding::from_bytes(Cause::Missing, "What was sent contains no token.")]);
+    }
+    let mut shape = shape::of(&unwrapped.core);
+    let content = content::examine(text, &unwrapped.core, shape);
+    if shape == Shape::Nothing && !content.damage.is_empty() {
+        shape = content.candidates.first().map_or(shape, |first| shape::of(first));
+    }
+    if shape == Shape::Nothing {
+        return not_a_token(diagnosis, &unwrapped.core, unwrapped.is_deeper);
+    }
+    diagnosis.add(
+        content
+            .changed
+            .map(|what| Finding::from_bytes(Cause::BadSignature, format!("Part of it was changed: {what}."))),
+    );
+    let is_whole = content.is_whole() && content.changed.is_none();
+    diagnosis.damage = unwrapped.damage;
+    diagnosis.damage.extend(content.damage);
+    let is_damaged = !diagnosis.damage.is_empty();
+    let is_repairable = is_damaged && !diagnosis.damage.iter().any(|damage| damage.cause == Cause::Truncated);
+    let checks = if is_repairable { max_repair_checks.min(content.candidates.len()) } else { 0 };
+    let repaired = repair::check(&content.candidates[..checks], context);
+    let other_issuer = match error {
+        VerifyError::OtherIssuer(claims) => Some(claims),
+        VerifyError::UnknownKey | VerifyError::NotOurs => repaired.other_issuer,
+    };
+    let is_proved = repaired.token.is_some() || (is_repairable && other_issuer.is_some());
+    diagnosis.damage.iter_mut().for_each(|damage| damage.proved = is_proved);
+    add_damage(diagnosis);
+    if let Some((candidate, token)) = repaired.token {
+        return authentic(diagnosis, candidate, token, context);
+    }
+    let core = content.candidates.first().unwrap_or(&unwrapped.core);
+    diagnosis.facts.extend(facts::claimed(core, shape));
+    let jwt = if shape == Shape::Jwt { UnverifiedJwt::read(core) } else { UnverifiedJwt::default() };
+    diagnosis.add(kind::finding(core, shape, &jwt, context.issuer));
+    if let Some(claims) = other_issuer {
+        let (theirs, ours) = (printable(&claims.iss), context.issuer);
+        let detail = format!("A key of this server signed it, but for the issuer {theirs}; this server is {ours}.");
+        diagnosis.add([Finding::from_server(Cause::WrongIssuer, detail)]);
+        facts::verify_claims(&mut diagnosis.facts, &claims);
+        diagnosis.authentic = Some(Verified::Access(claims));
+        return;
+    }
+    diagnosis.add(origin::finding(core, shape, &jwt, context));
+    if is_whole {
+        signature::examine(diagnosis, core, shape, &jwt, context, !is_damaged || checks > 0);
+    }
+    if diagnosis.findings.is_empty() {
+        diagnosis.add([Finding::from_bytes(Cause::NotAToken, not_a_token::describe(core).0)]);
+    }
+}
+
+fn not_a_token(diagnosis: &mut Diagnosis, core: &str, is_deeper: bool) {
+    if is_deeper {
+        let detail = "It was encoded so many times that nothing more can be said about it.";
+        let repair = "Do not encode a token: a header takes it as it is.";
+        diagnosis.damage.push(Damage::new(Cause::PercentEncoded, detail, repair));
+    }
+    let (detail, repair) = not_a_token::describe(core);
+    diagnosis.damage.push(Damage::new(Cause::NotAToken, detail, repair));
+    add_damage(diagnosis);
+}
+
+/// Each damage is a reason to refuse the text.
+fn add_damage(diagnosis: &mut Diagnosis) {
+    let findings: Vec<Finding> =
+        diagnosis.damage.iter().map(|damage| Finding::from_bytes(damage.cause, damage.detail.clone())).collect();
+    diagnosis.add(findings);
+}

@@ -1,0 +1,94 @@
+//! Commands that show or fix what is wrong, for the [advice](crate::diagnosis::advice) and the pages.
+//!
+//! `{issuer}` and `{ops}` are placeholders for the addresses of this server.
+
+use crate::protocol::cause::Cause;
+
+/// The commands that explain a refusal.
+#[derive(Clone, Copy, Debug)]
+pub struct ExplainCommands {
+    /// The command on the server's machine.
+    pub on_server: &'static str,
+    /// The request of a client with a secret; `None` if the request is at fault rather than the token.
+    pub by_client: Option<&'static str>,
+}
+
+/// Explains an access token on the server's machine.
+pub const EXPLAIN_ON_SERVER: &str = "printf '%s\\n' \"$TOKEN\" | jeton token explain";
+/// Explains a refresh token on the server's machine.
+pub const EXPLAIN_REFRESH_TOKEN: &str = "printf '%s\\n' \"$REFRESH_TOKEN\" | jeton token explain --refresh-token";
+/// Explains a token to a client with a secret.
+pub const EXPLAIN: &str = "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/explain --data-urlencode \"token=$TOKEN\"";
+/// Gets a new access token for the client itself.
+pub const NEW_TOKEN: &str = "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/token -d grant_type=client_credentials";
+/// Gets a new access token with a refresh token.
+pub const REFRESH: &str = "curl -s {issuer}/auth/token -d grant_type=refresh_token -d client_id=CLIENT_ID --data-urlencode \"refresh_token=$REFRESH_TOKEN\"";
+/// Revokes a token (RFC 7009).
+pub const REVOKE: &str = "curl -s {issuer}/auth/revoke -d client_id=CLIENT_ID --data-urlencode \"token=$TOKEN\"";
+/// Asks whether a token is active (RFC 7662).
+pub const INTROSPECT: &str =
+    "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/introspect --data-urlencode \"token=$TOKEN\"";
+/// Asks, as a proxy does, whether a token is accepted.
+pub const VERIFY: &str =
+    "curl -s -i -H \"Authorization: Bearer $TOKEN\" '{issuer}/auth/verify?audience=https://api.example.com'";
+/// Shows the claims of a JWT without verifying it.
+pub const CLAIMS: &str =
+    "printf '%s===' \"$(printf %s \"$TOKEN\" | cut -d. -f2 | tr -- -_ +/)\" | base64 -d 2>/dev/null; echo";
+/// Shows invisible characters in a token, such as a line feed.
+pub const BYTES: &str = "printf %s \"$TOKEN\" | od -c | head";
+/// Shows the public keys (RFC 7517).
+pub const KEYS: &str = "curl -s {issuer}/.well-known/jwks.json";
+/// Shows the metadata of the server (RFC 8414).
+pub const METADATA: &str = "curl -s {issuer}/.well-known/oauth-authorization-server";
+/// Gets an access token for the admin API.
+pub const ADMIN_TOKEN: &str =
+    "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/token -d grant_type=client_credentials -d scope=jeton:admin";
+/// Shows a client.
+pub const SHOW_CLIENT: &str = "jeton client show CLIENT_ID";
+/// Shows a user.
+pub const SHOW_USER: &str = "jeton user show USERNAME";
+/// Runs the checks that predict trouble.
+pub const DOCTOR: &str = "jeton doctor";
+/// Asks whether the server is ready and, if not, why.
+pub const READY: &str = "curl -s http://{ops}/readyz";
+
+/// The commands that explain a refusal for this cause; `None` for an outage.
+pub const fn explain_commands(cause: Cause) -> Option<ExplainCommands> {
+    let by_client = Some(EXPLAIN);
+    Some(match cause {
+        Cause::Missing => ExplainCommands {
+            on_server: "jeton token explain --curl <<'END'\ncurl https://api.example.com/data\nEND",
+            by_client: None,
+        },
+        Cause::SentTwice => ExplainCommands {
+            on_server: "jeton token explain --curl <<'END'\ncurl -H 'Authorization: Bearer TOKEN' \
+                   'https://api.example.com/data?access_token=TOKEN'\nEND",
+            by_client: None,
+        },
+        Cause::InQueryString => ExplainCommands {
+            on_server: "jeton token explain --curl <<'END'\ncurl 'https://api.example.com/data?access_token=TOKEN'\nEND",
+            by_client: None,
+        },
+        Cause::WrongScheme => ExplainCommands {
+            on_server: "jeton token explain --curl <<'END'\ncurl -H 'Authorization: Token TOKEN' \
+                   https://api.example.com/data\nEND",
+            by_client: None,
+        },
+        Cause::WrongAudience => ExplainCommands {
+            on_server: "printf '%s\\n' \"$TOKEN\" | jeton token explain --audience https://api.example.com",
+            by_client: Some(
+                "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/explain --data-urlencode \"token=$TOKEN\" \
+                 -d audience=https://api.example.com",
+            ),
+        },
+        Cause::InsufficientScope => ExplainCommands {
+            on_server: "printf '%s\\n' \"$TOKEN\" | jeton token explain --scope 'read write'",
+            by_client: Some(
+                "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/explain --data-urlencode \"token=$TOKEN\" \
+                 -d 'scope=read write'",
+            ),
+        },
+        Cause::CouldNotCheck => return None,
+        _ => ExplainCommands { on_server: EXPLAIN_ON_SERVER, by_client },
+    })
+}

@@ -1,0 +1,6 @@
+//! What people are told about a refusal.
+
+pub mod advice;
+pub mod commands;
+pub mod explanation;
+pub mod public;

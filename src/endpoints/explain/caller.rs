@@ -1,0 +1,100 @@
+//! Who asks for an explanation, and what that caller may see.
+
+use std::sync::Arc;
+
+use crate::app::{App, Request, Result};
+use crate::client_auth;
+use crate::diagnosis::{Diagnosis, public};
+use crate::protocol::bearer::{self, Sent};
+use crate::protocol::cause::Cause;
+use crate::protocol::client::{Client, Permission};
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::identity::Identity;
+use crate::tokens::verify::Verified;
+use crate::validation::administrator;
+
+/// The scope that an administrator needs for an explanation; `jeton:admin` includes it.
+pub const READ: &str = "jeton:read";
+
+/// Who asks.
+pub(super) enum Caller {
+    /// A client, with its own credentials.
+    Client(Arc<Client>),
+    /// A client with an access token for the admin API.
+    Administrator(String),
+}
+
+impl Caller {
+    pub(super) fn client_id(&self) -> &str {
+        match self {
+            Self::Client(client) => &client.client_id,
+            Self::Administrator(client_id) => client_id,
+        }
+    }
+
+    /// Whether it may see what keys and state show about a token. Anybody may see what the bytes show.
+    pub(super) async fn may_see_all(&self, app: &App, diagnosis: &Diagnosis) -> Result<bool> {
+        match self {
+            Self::Client(client) => may_see_all(app, client, diagnosis).await,
+            Self::Administrator(_) => Ok(true),
+        }
+    }
+
+    /// Authenticates the caller.
+    pub(super) async fn authenticate(app: &App, request: &Request<'_>) -> Result<Self> {
+        if !request.authorization.iter().any(|header| bearer::is_bearer(header)) {
+            return client_auth::authenticate_confidential(app, request).await.map(Self::Client);
+        }
+        if request.parameters.one("client_id")?.is_some() || request.parameters.one("client_secret")?.is_some() {
+            let description = "Authenticate in one way: with an access token or with client_id and client_secret.";
+            return Err(Refusal::invalid_request(description).into());
+        }
+        let sent = Sent { authorization: request.authorization, ..Sent::default() };
+        let token = bearer::read(sent).map_err(|fault| {
+            let code = match fault.cause.bearer_answer().status {
+                400 => ErrorCode::InvalidRequest,
+                _ => ErrorCode::InvalidToken,
+            };
+            Refusal::new(code, fault.detail).by(fault.cause)
+        })?;
+        match administrator::validate(app, &token).await? {
+            Ok(held) if held.has_one_of(&[READ]) => Ok(Self::Administrator(held.claims.client_id.clone())),
+            Ok(held) => {
+                let refusal =
+                    Refusal::new(ErrorCode::InsufficientScope, "This needs the scope jeton:admin or jeton:read.");
+                let about = Identity::from(&*held.claims);
+                Err(refusal.because(format!("held: {}", held.scope)).by(Cause::InsufficientScope).about(about).into())
+            }
+            Err(diagnosis) => {
+                let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
+                let (sentence, tells_cause) = public::fixed_sentence(&diagnosis);
+                let refusal = Refusal::new(ErrorCode::InvalidToken, sentence).by(cause).telling_cause(tells_cause);
+                Err(refusal.about(diagnosis.identity()).into())
+            }
+        }
+    }
+}
+
+/// Whether a client may see what keys and state show about a token: of its own, or with the permission.
+async fn may_see_all(app: &App, client: &Client, diagnosis: &Diagnosis) -> Result<bool> {
+    let (owner, began, audiences) = match &diagnosis.authentic {
+        Some(Verified::Access(claims)) => (Some(claims.client_id.clone()), claims.iat, claims.aud.all().to_vec()),
+        Some(Verified::Refresh(token)) => match app.store.session_find(token.session).await? {
+            Some(held) if held.has_nonce_of(token) => {
+                let session = held.session;
+                (Some(session.client_id), session.created_at.seconds(), session.audiences)
+            }
+            _ => (None, 0, vec![]),
+        },
+        None => (None, 0, vec![]),
+    };
+    // A client of the same name that was created later is another one.
+    if owner.as_ref() == Some(&client.client_id) && began >= client.created_at.seconds() {
+        return Ok(true);
+    }
+    let limits = &client.settings.introspect_audiences;
+    // A forgery has no audience. A client limited to audiences is not told that it is one: only authentic tokens of its
+    // audiences are its business.
+    let is_for_it = limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience));
+    Ok(client.has(Permission::Explain) && is_for_it)
+}

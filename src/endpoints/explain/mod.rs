@@ -1,0 +1,134 @@
+//! `/auth/explain`: why a token is refused, told to those who may know.
+
+mod caller;
+
+use crate::app::{App, Request, Result};
+use crate::diagnosis::explanation::{self, Explanation};
+use crate::diagnosis::investigate;
+use crate::diagnosis::judge::{self, Requirements};
+use crate::diagnosis::{Diagnosis, MAX_REPAIR_CHECKS, examine};
+use crate::protocol::cause::Cause;
+use crate::protocol::error::Refusal;
+use crate::protocol::identity::Identity;
+use crate::protocol::scope::Scope;
+use crate::store::Audited;
+use crate::tokens::verify::VerifyError;
+use crate::validation;
+use caller::Caller;
+
+pub use caller::READ;
+
+/// What is to be explained, and to what end.
+#[derive(Debug, Default)]
+pub struct ExplainRequest {
+    /// The text presented as a token.
+    pub text: String,
+    /// What the caller expects of it.
+    pub required: Requirements,
+    /// Whether it may be a refresh token; otherwise an access token is expected.
+    pub accepts_refresh_token: bool,
+}
+
+/// Answers a request for an explanation.
+///
+/// # Errors
+/// A refusal, because the caller is not who it says, asks wrongly or too often; or it could not be decided.
+pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
+    app.state.ensure_fresh().await?;
+    // 1. Who asks?
+    let caller = Caller::authenticate(app, request).await?;
+    let actor = format!("client {}", caller.client_id());
+    // 2. Not too often?
+    app.throttle.explanation(&actor)?;
+    // 3. What is asked?
+    let Some(text) = request.parameters.one_or_empty("token")? else {
+        return Err(Refusal::invalid_request("The parameter token is missing.").into());
+    };
+    let scope = Scope::parse(request.parameters.one("scope")?.unwrap_or_default()).map_err(|_| {
+        Refusal::invalid_request("The parameter scope is not a list of scopes with single spaces between.")
+    })?;
+    let audience = request.parameters.one("audience")?.map(str::to_owned);
+    let question = ExplainRequest {
+        text: text.to_owned(),
+        required: Requirements { audience, scope },
+        accepts_refresh_token: request.parameters.one("token_type_hint")? == Some("refresh_token"),
+    };
+    let audited = Audited {
+        actor,
+        request_id: Some(request.request_id.to_string()),
+        address: Some(request.address.to_string()),
+        at: app.clock.now(),
+    };
+    // 4. What may the caller see? 5. Explain that.
+    explain(app, &question, async |diagnosis: &Diagnosis| caller.may_see_all(app, diagnosis).await, &audited).await
+}
+
+/// Explains to an operator, who has the database and the keys.
+///
+/// # Errors
+/// When it could not be decided.
+pub async fn explain_to_operator(app: &App, question: &ExplainRequest, audited: &Audited) -> Result<Explanation> {
+    explain(app, question, async |_: &Diagnosis| Ok(true), audited).await
+}
+
+async fn explain(
+    app: &App,
+    question: &ExplainRequest,
+    may_see_all: impl AsyncFnOnce(&Diagnosis) -> Result<bool>,
+    audited: &Audited,
+) -> Result<Explanation> {
+    let text = question.text.as_str();
+    // Includes what was revoked on another node a moment ago.
+    app.state.ensure_current().await?;
+    let found = validation::verify(app, text).await?;
+    let keys = app.state.keys();
+    let reading = examine(text, found, app.origin(&keys), MAX_REPAIR_CHECKS);
+    let sees_all = may_see_all(&reading).await?;
+    let mut diagnosis = if sees_all {
+        investigate::complete(app, reading, &question.required).await?
+    } else {
+        // As if it were not authentic: the answer must not reveal whether it is.
+        let mut shown = examine(text, Err(VerifyError::NotOurs), app.origin(&keys), 0);
+        shown.add(judge::claimed_expiry(&shown.facts, app.clock.now()));
+        shown
+    };
+    if question.accepts_refresh_token {
+        diagnosis = diagnosis.accepting_refresh_tokens();
+    }
+    let identity = diagnosis.identity();
+    let target = match (&identity.jti, &identity.session) {
+        (Some(jti), _) => format!("token {jti}"),
+        (None, Some(session)) => format!("session {session}"),
+        (None, None) => format!("a text of {} characters", text.chars().count()),
+    };
+    let request_id = audited.request_id.clone().unwrap_or_default();
+    let explanation = if sees_all {
+        explanation::of(app, diagnosis, request_id)
+    } else {
+        explanation::of_bytes_alone(app, diagnosis, request_id)
+    };
+    let cause = explanation.cause.map(Cause::name);
+    if sees_all {
+        // Written before it is told. What the bytes show to anybody leaves no record, or strangers could fill the trail.
+        app.store.audit_write(audited, "token.explain", target, cause.map(str::to_owned)).await?;
+    }
+    if let Some(cause) = cause {
+        app.metrics.refused("explain", cause);
+    }
+    let Identity { client, subject, session, jti } = identity;
+    let session = session.map(|id| id.to_string());
+    let jti = jti.map(|id| id.to_string());
+    tracing::info!(
+        endpoint = "explain",
+        actor = audited.actor,
+        address = audited.address,
+        cause,
+        client,
+        subject,
+        session,
+        jti,
+        request_id = audited.request_id,
+        "token explained"
+    );
+    Ok(explanation)
+}

@@ -1,0 +1,112 @@
+//! Why a refresh token is refused: the log gets the cause, the client learns it only about its own session.
+
+use std::borrow::Cow;
+
+use crate::app::{App, Failure, Result};
+use crate::diagnosis::examine;
+use crate::diagnosis::investigate::{self, Depth};
+use crate::grants::GrantRequest;
+use crate::protocol::cause::Cause;
+use crate::protocol::client::Client;
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::identity::Identity;
+use crate::protocol::revocation::{NewRevocation, Target};
+use crate::store::SessionRecord;
+use crate::tokens::refresh::RefreshToken;
+use crate::tokens::verify::VerifyError;
+
+/// What a client is told, whatever is wrong with a token that is not its own (conformance RFR-027).
+const INVALID: &str = "The refresh token is not valid: log in again.";
+
+/// An access token was sent.
+pub(super) fn access_token() -> Failure {
+    refuse(Cause::NotAToken, "an access token in place of a refresh token")
+}
+
+/// The text is no refresh token of this server.
+pub(super) fn unreadable(app: &App, text: &str, error: VerifyError) -> Failure {
+    let keys = app.state.keys();
+    let diagnosis = examine(text, Err(error), app.origin(&keys), 0).accepting_refresh_tokens();
+    match diagnosis.findings.first() {
+        Some(first) => refuse(first.cause, first.detail.clone()),
+        None => refuse(Cause::NotAToken, "refresh token"),
+    }
+}
+
+fn refuse(cause: Cause, reason: impl Into<Cow<'static, str>>) -> Failure {
+    Refusal::new(ErrorCode::InvalidGrant, INVALID).because(reason).by(cause).into()
+}
+
+/// The session of an authentic token is not in this database.
+pub(super) fn no_session(client: &Client, token: &RefreshToken) -> Failure {
+    of_own_session(client, Cause::NeverIssued, token)
+}
+
+/// The session does not go on. Several causes may hold; the first in the order of the list is told.
+pub(super) async fn ended(
+    app: &App,
+    client: &Client,
+    record: &SessionRecord,
+    cause: Cause,
+    token: &RefreshToken,
+) -> Result<Failure> {
+    if record.session.client_id != client.client_id {
+        let refusal = Refusal::new(ErrorCode::InvalidGrant, INVALID).because("it was issued to another client");
+        return Ok(refusal.about(Identity::of_session(token.session)).into());
+    }
+    let findings = investigate::of_session(app, token, Some(record), Depth::YesOrNo).await?;
+    let first = findings.into_iter().map(|finding| finding.cause).min().unwrap_or(cause);
+    Ok(of_own_session(client, first, token))
+}
+
+/// Ends a session whose spent token was used again.
+pub(super) async fn end_for_reuse(
+    app: &App,
+    asked: &GrantRequest<'_>,
+    record: &SessionRecord,
+    token: &RefreshToken,
+) -> Result<Failure> {
+    let audited = app.audited(&asked.client, asked.request);
+    // Both uses. There is one row per session, so of the first use only the last rotation's time is known.
+    let (presented, due) = (i64::from(token.generation), record.session.generation);
+    let rotated = record.session.last_refreshed_at;
+    let first = if presented + 1 == due { format!("at {rotated}") } else { format!("before {rotated}") };
+    let now = audited.at;
+    let reason =
+        format!("generation {presented} was spent {first} and presented again at {now}, when generation {due} was due");
+    let revocation = NewRevocation {
+        target: Target::Session(record.session.id),
+        cause: Cause::RefreshReuseDetected,
+        reason: Some(reason),
+        covers_until: app.settings.covers_until(now),
+    };
+    app.store.revoke(&revocation, &audited).await?;
+    app.state.catch_up().await?;
+    Ok(of_own_session(&asked.client, Cause::RefreshReuseDetected, token))
+}
+
+/// Tells a client what became of its session, if it has proved to be that client.
+fn of_own_session(client: &Client, cause: Cause, token: &RefreshToken) -> Failure {
+    let description = match cause {
+        _ if client.is_public() => INVALID,
+        Cause::Expired => "The session has expired: log in again.",
+        Cause::RefreshReuseDetected => {
+            "The session has ended because a spent refresh token was used again: log in again."
+        }
+        Cause::SessionRevoked
+        | Cause::Superseded
+        | Cause::UserRevoked
+        | Cause::ClientRevoked
+        | Cause::AllRevoked
+        | Cause::UserDisabled
+        | Cause::UserDeleted
+        | Cause::ClientDisabled
+        | Cause::ClientDeleted => "The session was ended: log in again.",
+        _ => INVALID,
+    };
+    Refusal::new(ErrorCode::InvalidGrant, description)
+        .because(format!("{token:?}"))
+        .by(cause)
+        .about(Identity::of_session(token.session))
+        .into()
+}

@@ -1,0 +1,11 @@
+//! The published keys (RFC 7517 §5).
+
+use axum::Json;
+use axum::response::Response;
+
+use crate::http::endpoints::metadata::cacheable;
+use crate::http::request::EndpointRequest;
+
+pub(crate) async fn answer(request: EndpointRequest) -> Response {
+    cacheable(Json(request.app.state.keys().ring.jwks()))
+}

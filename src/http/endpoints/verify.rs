@@ -1,0 +1,107 @@
+//! `/auth/verify`: a reverse proxy asks whether a request may pass (nginx `auth_request`, Traefik
+//! `forwardAuth`, Caddy `forward_auth`, Envoy `ext_authz`).
+//!
+//! The question carries the method of the original request. Envoy appends the original path to `/auth/verify`; others put
+//! the original address into a header, which counts only from trusted proxies. Bodies are not read.
+
+use axum::Json;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::app::Failure;
+use crate::diagnosis::investigate;
+use crate::endpoints::verify::Query;
+use crate::http::challenge::{self, BearerChallenge};
+use crate::http::request::EndpointRequest;
+use crate::protocol::cause::Cause;
+use crate::protocol::claims::AccessClaims;
+use crate::validation;
+
+/// Headers in which proxies name the original address.
+const ORIGINAL_ADDRESS: [&str; 3] = ["x-original-uri", "x-original-url", "x-forwarded-uri"];
+
+const SUBJECT: HeaderName = HeaderName::from_static("x-auth-subject");
+const CLIENT: HeaderName = HeaderName::from_static("x-auth-client");
+const SCOPE: HeaderName = HeaderName::from_static("x-auth-scope");
+const SESSION: HeaderName = HeaderName::from_static("x-auth-session");
+
+pub(crate) async fn answer(request: EndpointRequest) -> Response {
+    let query = request.head.uri.query().unwrap_or_default().as_bytes();
+    verify(&request, query, Query::OfProxy(query)).await
+}
+
+pub(crate) async fn answer_below(request: EndpointRequest) -> Response {
+    let query = request.head.uri.query().unwrap_or_default().as_bytes();
+    verify(&request, query, Query::PerhapsOfClient(query)).await
+}
+
+async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -> Response {
+    let EndpointRequest { app, context, head, .. } = request;
+    let expected = match query.expected(app.settings.verify_audience.as_deref()) {
+        Ok(expected) => expected,
+        Err(problem) => {
+            challenge::note(app, context, "invalid_request", problem, None);
+            let challenge = BearerChallenge::invalid_request(app, "invalid_request", problem);
+            return refuse(StatusCode::BAD_REQUEST, &challenge);
+        }
+    };
+    let mut queries = vec![own_query];
+    if app.settings.trusts(context.peer.address.ip()) {
+        queries.extend(original_queries(&head.headers));
+    }
+    let token = match challenge::token(&head.headers, &queries) {
+        Ok(token) => token,
+        Err(fault) => {
+            challenge::note(app, context, fault.cause.name(), fault.detail, None);
+            let challenge = BearerChallenge::misplaced(app, fault);
+            let status = if challenge.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::UNAUTHORIZED };
+            return refuse(status, &challenge);
+        }
+    };
+    match validation::access_token_for(app, &token, &expected).await {
+        Ok(Ok(claims)) => request.answer(pass(&claims)),
+        Ok(Err(diagnosis)) => {
+            investigate::note_refusal(app, context.endpoint.name, &diagnosis, context.request_id, context.address);
+            let answer = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer();
+            let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::UNAUTHORIZED);
+            refuse(status, &BearerChallenge::of(app, &diagnosis))
+        }
+        Err(failure) => request.answer(Err::<Response, _>(failure)),
+    }
+}
+
+/// The query strings of the original addresses that a trusted proxy names.
+fn original_queries(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let addresses = ORIGINAL_ADDRESS.into_iter().flat_map(|name| headers.get_all(name));
+    addresses.filter_map(|address| address.as_bytes().splitn(2, |byte| *byte == b'?').nth(1))
+}
+
+/// Lets a request pass and tells the service behind the proxy whose it is. All four headers are always there, so the proxy
+/// overwrites whatever the client sent under these names.
+fn pass(claims: &AccessClaims) -> Result<Response, Failure> {
+    let value = |text: &str| {
+        HeaderValue::from_str(text).map_err(|_| Failure::Unavailable("a claim cannot stand in a header".into()))
+    };
+    let scope = claims.scope.as_ref().map(ToString::to_string).unwrap_or_default();
+    let session = claims.sid.map(|session| session.to_string()).unwrap_or_default();
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(SUBJECT, value(&claims.sub)?);
+    headers.insert(CLIENT, value(&claims.client_id)?);
+    headers.insert(SCOPE, value(&scope)?);
+    headers.insert(SESSION, value(&session)?);
+    Ok(response)
+}
+
+fn refuse(status: StatusCode, challenge: &BearerChallenge) -> Response {
+    let mut body = json!({"error_description": challenge.description, "error_uri": challenge.uri});
+    if let Some(error) = challenge.error {
+        body = json!({"error": error, "error_description": challenge.description, "error_uri": challenge.uri});
+    }
+    let mut response = (status, Json(body)).into_response();
+    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    challenge.put_into(&mut response);
+    response
+}

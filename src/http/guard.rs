@@ -1,0 +1,129 @@
+//! The guard of the admin API: who may call a handler (RFC 6750).
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+use crate::admin::{Actor, AdminError};
+use crate::app::{App, Failure};
+use crate::diagnosis::investigate;
+use crate::http::challenge::{self, BearerChallenge};
+use crate::http::context::Context;
+use crate::http::problem;
+use crate::protocol::cause::Cause;
+use crate::store::Audited;
+use crate::validation::administrator::{self, ADMIN, AdminToken};
+
+/// A handler of the admin API, called only with a token that has one of the scopes; `jeton:admin` always suffices.
+#[derive(Clone)]
+pub(crate) struct Guarded<H> {
+    scopes: &'static [&'static str],
+    handler: H,
+}
+
+/// Guards a handler.
+pub(crate) const fn guarded<H>(scopes: &'static [&'static str], handler: H) -> Guarded<H> {
+    Guarded { scopes, handler }
+}
+
+impl<T: 'static, H: Handler<T, Arc<App>>> Handler<T, Arc<App>> for Guarded<H> {
+    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(self, mut request: Request, app: Arc<App>) -> Self::Future {
+        Box::pin(async move {
+            let context = match Context::of(request.extensions()) {
+                Ok(context) => context,
+                Err(status) => return status.into_response(),
+            };
+            match admit(&app, &context, request.headers(), request.uri(), self.scopes).await {
+                Ok(actor) => request.extensions_mut().insert(actor),
+                Err(response) => return response,
+            };
+            let changes = !request.method().is_safe();
+            let response = self.handler.call(request, Arc::clone(&app)).await;
+            // An acknowledged change is seen by this node at once.
+            if changes
+                && response.status().is_success()
+                && let Err(error) = app.state.catch_up().await
+            {
+                return problem::answer(&app, &context, AdminError::Unavailable(error.0));
+            }
+            response
+        })
+    }
+}
+
+/// The administrator whose token is good for this, or the answer that refuses it.
+async fn admit(
+    app: &App,
+    context: &Context,
+    headers: &HeaderMap,
+    uri: &Uri,
+    scopes: &[&str],
+) -> Result<Actor, Response> {
+    let query = uri.query().unwrap_or_default().as_bytes();
+    let token = challenge::token(headers, &[query]).map_err(|fault| {
+        challenge::note(app, context, fault.cause.name(), fault.detail, None);
+        let challenge = BearerChallenge::misplaced(app, fault);
+        let (status, code) = match challenge.error {
+            Some(error) => (StatusCode::BAD_REQUEST, error),
+            None => (StatusCode::UNAUTHORIZED, Cause::Missing.name()),
+        };
+        refuse(app, context, status, code, &challenge)
+    })?;
+    let held = match administrator::validate(app, &token).await {
+        Ok(Ok(held)) => held,
+        Ok(Err(diagnosis)) => {
+            investigate::note_refusal(app, context.endpoint.name, &diagnosis, context.request_id, context.address);
+            let challenge = BearerChallenge::of(app, &diagnosis);
+            return Err(refuse(app, context, StatusCode::UNAUTHORIZED, "invalid_token", &challenge));
+        }
+        Err(Failure::Unavailable(reason)) => {
+            return Err(problem::answer(app, context, AdminError::Unavailable(reason)));
+        }
+        Err(Failure::Overloaded | Failure::Throttled(_) | Failure::Refused(_)) => {
+            return Err(problem::answer(app, context, AdminError::Overloaded));
+        }
+    };
+    if held.has_one_of(scopes) {
+        Ok(actor(app, context, &held))
+    } else {
+        Err(insufficient_scope(app, context, &held, scopes))
+    }
+}
+
+fn actor(app: &App, context: &Context, held: &AdminToken) -> Actor {
+    Actor {
+        audited: Audited {
+            actor: format!("client {}", held.claims.client_id),
+            request_id: Some(context.request_id.to_string()),
+            address: Some(context.address.to_string()),
+            at: app.clock.now(),
+        },
+        is_admin: held.has_one_of(&[]),
+    }
+}
+
+fn insufficient_scope(app: &App, context: &Context, held: &AdminToken, scopes: &[&str]) -> Response {
+    let needed = scopes.first().copied().unwrap_or(ADMIN);
+    let detail = format!("this needs the scope {needed}; the token does not have it, or its client not any more");
+    challenge::note(app, context, Cause::InsufficientScope.name(), &detail, Some(&held.claims));
+    let challenge = BearerChallenge::insufficient_scope(app, detail.into(), needed.to_owned());
+    refuse(app, context, StatusCode::FORBIDDEN, Cause::InsufficientScope.name(), &challenge)
+}
+
+fn refuse(
+    app: &App,
+    context: &Context,
+    status: StatusCode,
+    code: &'static str,
+    challenge: &BearerChallenge,
+) -> Response {
+    let mut response = problem::document(app, context, status, code, &challenge.description);
+    challenge.put_into(&mut response);
+    response
+}

@@ -1,0 +1,115 @@
+//! Errors of the OAuth endpoints (RFC 6749 §5.2): the one table from failures to answers, and their lines in the log.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::app::{App, Failure};
+use crate::endpoints::explain::READ;
+use crate::http::context::Context;
+use crate::protocol::cause::Cause;
+use crate::protocol::challenge::Challenge;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::identity::Identity;
+use crate::throttle::Throttled;
+
+/// Seconds after which a client should try again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+const BASIC_CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"jeton\"");
+
+const fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::InvalidClient | ErrorCode::InvalidToken => StatusCode::UNAUTHORIZED,
+        ErrorCode::InsufficientScope => StatusCode::FORBIDDEN,
+        ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// The answer to a request that failed.
+pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response {
+    let Context { request_id, address, endpoint, .. } = context;
+    let endpoint = endpoint.name;
+    match failure {
+        Failure::Refused(refusal) => {
+            let error = refusal.code.name();
+            let cause = refusal.cause.map_or(error, Cause::name);
+            let Identity { client, subject, session, jti } = refusal.about.map(|about| *about).unwrap_or_default();
+            tracing::info!(
+                endpoint,
+                error,
+                cause,
+                client,
+                subject,
+                session = session.map(tracing::field::display),
+                jti = jti.map(tracing::field::display),
+                reason = &*refusal.reason,
+                %request_id,
+                %address,
+                "refused"
+            );
+            app.metrics.refused(endpoint, cause);
+            let mut response = document(app, status(refusal.code), refusal.code.name(), refusal.description);
+            if matches!(refusal.code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
+                let page = if refusal.tells_cause { cause } else { ErrorCode::InvalidToken.name() };
+                challenge_bearer(app, &mut response, page, refusal.cause, refusal.description);
+            }
+            response
+        }
+        Failure::Unavailable(reason) => {
+            app.outages.note(endpoint, &reason, *request_id, *address);
+            app.metrics.refused(endpoint, Cause::CouldNotCheck.name());
+            unavailable(app, "The request could not be decided just now: try again.")
+        }
+        Failure::Throttled(Throttled { seconds, reason, about: Identity { client, subject, .. } }) => {
+            let cause = "throttled";
+            tracing::info!(endpoint, cause, client, subject, reason, seconds, %request_id, %address, "asked too often");
+            app.metrics.refused(endpoint, cause);
+            let mut response =
+                unavailable(app, "There were too many attempts: wait as many seconds as Retry-After says.");
+            *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+        }
+        Failure::Overloaded => {
+            let cause = "overloaded";
+            tracing::warn!(endpoint, cause, %request_id, %address, "more passwords arrive than can be hashed");
+            app.metrics.refused(endpoint, cause);
+            unavailable(app, "There are too many logins at the moment: try again.")
+        }
+    }
+}
+
+/// Adds the challenge to the answer of an OAuth endpoint that refuses an administrator's token (RFC 6750 §3).
+fn challenge_bearer(app: &App, response: &mut Response, page: &str, cause: Option<Cause>, description: &str) {
+    let error = cause.unwrap_or(Cause::NotAToken).bearer_answer().error;
+    let scope = (cause == Some(Cause::InsufficientScope)).then_some(READ);
+    let uri = app.settings.under_issuer(&format!("/docs/errors/{page}"));
+    let challenge = Challenge { error, description, uri: &uri, scope };
+    if let Ok(value) = HeaderValue::from_str(&challenge.to_string()) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
+}
+
+/// The answer when nothing was decided; the log has the reason already.
+pub(crate) fn unavailable(app: &App, description: &str) -> Response {
+    let error = ErrorCode::TemporarilyUnavailable;
+    let mut response = document(app, status(error), error.name(), description);
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    response
+}
+
+/// The JSON object of an error.
+pub(crate) fn document(app: &App, status: StatusCode, error: &'static str, description: &str) -> Response {
+    let error_uri = app.settings.under_issuer(&format!("/docs/errors/{error}"));
+    let body = json!({"error": error, "error_description": description, "error_uri": error_uri});
+    let mut response = (status, Json(body)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, BASIC_CHALLENGE);
+    }
+    response
+}

@@ -1,0 +1,71 @@
+//! Builds the router from the table of routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::{HeaderValue, Method, header};
+use axum::middleware::from_fn_with_state;
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+
+use crate::app::App;
+use crate::http::endpoints::metadata;
+use crate::http::envelope::{self, Envelope};
+use crate::http::error;
+use crate::http::routes::{Cors, Endpoint, Route, routes};
+use crate::settings::Settings;
+
+/// Paths of the admin API that no route has: their 404 is a problem document, too.
+const BELOW_ADMIN: [&str; 2] = ["/admin/v1", "/admin/v1/{*path}"];
+
+/// The public and admin API.
+pub fn router(app: Arc<App>) -> Router {
+    let envelope = |endpoint| from_fn_with_state(Envelope::new(&app, endpoint), envelope::wrap);
+    let nothing_here = |endpoint| error::not_found.layer(envelope(endpoint)).with_state(Arc::clone(&app));
+    let mut router = Router::new().fallback_service(nothing_here(Endpoint::named("none")));
+    for path in BELOW_ADMIN {
+        router = router.route_service(path, nothing_here(Endpoint::ADMIN));
+    }
+    let issuer_path = app.settings.issuer_path();
+    let mut before_issuer_path = Router::new();
+    for Route { path, endpoint, cors, handler, .. } in routes() {
+        let at = |path: &str| {
+            let route = Router::new().route(path, handler.clone());
+            let route = route.method_not_allowed_fallback(error::method_not_allowed);
+            // Around the answer to a wrong method as well: a preflight request is one.
+            let route = match cors_layer(cors, &app.settings) {
+                Some(layer) => route.layer(layer),
+                None => route,
+            };
+            // One layer does the rest: each layer copies the whole route for every request.
+            route.layer(envelope(endpoint)).with_state(Arc::clone(&app))
+        };
+        router = router.merge(at(path));
+        if let Some((folder, _)) = path.split_once("{*") {
+            // To axum, a path that takes everything below a folder does not take the folder itself.
+            router = router.merge(at(folder));
+        }
+        if !issuer_path.is_empty() && metadata::PATHS.contains(&path) {
+            before_issuer_path = before_issuer_path.merge(at(&format!("{path}{issuer_path}")));
+        }
+    }
+    if issuer_path.is_empty() {
+        return router;
+    }
+    // RFC 8414 §3.1 puts the well-known part in front of the issuer's path; all else stands below that path.
+    before_issuer_path.nest(&issuer_path, router.clone()).merge(router)
+}
+
+fn cors_layer(cors: Cors, settings: &Settings) -> Option<CorsLayer> {
+    let layer = CorsLayer::new();
+    match cors {
+        Cors::Nobody => None,
+        Cors::ConfiguredOrigins if settings.cors_origins.is_empty() => None,
+        Cors::ConfiguredOrigins => {
+            let origins = settings.cors_origins.iter().filter_map(|origin| origin.parse::<HeaderValue>().ok());
+            let layer = layer.allow_origin(AllowOrigin::list(origins)).allow_methods([Method::POST]);
+            Some(layer.allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]))
+        }
+        Cors::Everybody => Some(layer.allow_origin(Any).allow_methods([Method::GET, Method::HEAD])),
+    }
+}

@@ -1,0 +1,100 @@
+//! An accepted connection, and its deadlines.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use rustls::ServerConfig;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use crate::app::Peer;
+use crate::serve::slots::Slots;
+
+/// The largest request head, in bytes: has room for a token of 64 KiB, percent-encoded.
+pub(super) const LARGEST_HEAD: u32 = 128 * 1024;
+
+/// How long a connection may take for each of its steps. Each way to hold a slot without a request has its deadline.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    /// Until the first bytes of the first request, including the TLS handshake; over HTTP/2, until the first complete head.
+    pub(crate) opening: Duration,
+    /// For the head of a request; also the longest idle time.
+    pub(crate) head: Duration,
+    /// While the client accepts nothing of an answer.
+    pub(crate) stall: Duration,
+    /// For the rest of a body that no handler read; after it, the answer is the last one of the connection.
+    pub(crate) unread_body: Duration,
+    /// For requests in flight when the server stops or the connection is told to end.
+    pub(crate) drain: Duration,
+    /// For the end of an HTTP/2 connection without requests in flight, unless the server stops.
+    pub(crate) farewell: Duration,
+    /// For the first bytes when the server stops: a client that has just connected has most likely sent a request.
+    pub(crate) last_call: Duration,
+}
+
+/// What all connections of a listener share.
+#[derive(Clone)]
+pub(crate) struct Served {
+    pub(crate) router: Router,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// Whether HTTP/2 is supported.
+    pub(crate) http2: bool,
+    pub(crate) stopped: watch::Receiver<bool>,
+}
+
+/// One connection, before anything was read from it.
+pub(crate) struct Accepted {
+    pub(crate) peer: SocketAddr,
+    pub(crate) served: Served,
+    pub(crate) deadlines: Deadlines,
+    /// The slots of the listener; this connection holds one.
+    pub(crate) slots: Slots,
+    /// When it was accepted.
+    pub(crate) at: Instant,
+}
+
+/// How a connection ended; the error is for the log.
+pub(crate) type End = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+impl Accepted {
+    /// Waits for the opening of the connection until its deadline, or until the last call once the server stops.
+    pub(super) async fn opened<T>(&mut self, opening: impl Future<Output = std::io::Result<T>>) -> std::io::Result<T> {
+        let open_until = self.open_until();
+        let last_call = async {
+            wait_for_stop(&mut self.served.stopped).await;
+            tokio::time::sleep(self.deadlines.last_call).await;
+        };
+        tokio::select! {
+            biased;
+            opened = opening => opened,
+            () = tokio::time::sleep_until(open_until) => Err(std::io::ErrorKind::TimedOut.into()),
+            () = last_call => Err(std::io::ErrorKind::Interrupted.into()),
+        }
+    }
+
+    pub(super) fn open_until(&self) -> Instant {
+        self.at + self.deadlines.opening
+    }
+}
+
+/// Waits until the server stops.
+pub(super) async fn wait_for_stop(stopped: &mut watch::Receiver<bool>) {
+    // An error means that the sender has gone, and with it the server.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// Answers a request, which learns the peer's address.
+pub(super) fn answer(
+    router: Router,
+    peer: SocketAddr,
+    mut request: Request,
+) -> impl Future<Output = Result<Response, Infallible>> + Send + 'static {
+    request.extensions_mut().insert(Peer { address: peer });
+    router.oneshot(request)
+}

@@ -1,0 +1,68 @@
+//! Failed client authentications.
+
+use crate::crypto::sha256;
+use crate::passwords::queue::{Precedence, Requester};
+use crate::protocol::backoff::Network;
+use crate::throttle::counters::Name;
+use crate::throttle::{Attempt, Source, Throttle, Throttled};
+
+/// A client that is being authenticated.
+#[derive(Clone, Copy)]
+pub(crate) struct ClientAttempt<'a> {
+    throttle: &'a Throttle,
+    client_id: &'a str,
+    is_registered: bool,
+    source: Source,
+}
+
+impl Throttle {
+    /// An attempt to authenticate as this client, whether it is registered or not.
+    pub(crate) const fn client_attempt<'a>(
+        &'a self,
+        client_id: &'a str,
+        is_registered: bool,
+        source: Source,
+    ) -> ClientAttempt<'a> {
+        ClientAttempt { throttle: self, client_id, is_registered, source }
+    }
+}
+
+impl ClientAttempt<'_> {
+    /// Who asks for a secret that somebody chose to be hashed.
+    pub(crate) fn requester(&self) -> Requester {
+        let network = Network::from(self.source.address);
+        Requester { precedence: Precedence::Unknown, network, account: sha256(self.client_id.as_bytes()) }
+    }
+
+    fn names(&self) -> [Name; 2] {
+        let network = Network::from(self.source.address);
+        [Name::ClientAndNetwork(sha256(self.client_id.as_bytes()), network), Name::ClientsOfNetwork(network)]
+    }
+}
+
+impl Attempt for ClientAttempt<'_> {
+    fn check(&self) -> Result<(), Throttled> {
+        let now = self.throttle.clock.now();
+        let waits = self.names().map(|name| (name, self.throttle.clients.wait(name, now)));
+        self.throttle.check(&waits, "too many failed authentications")
+    }
+
+    fn failed(&self) {
+        if !self.throttle.enabled {
+            return;
+        }
+        let now = self.throttle.clock.now();
+        for name in self.names() {
+            if self.throttle.clients.add(name, 1, now) {
+                let target = match name {
+                    Name::ClientAndNetwork(..) if self.is_registered => format!("client {}", self.client_id),
+                    // The id may be a secret in the wrong place.
+                    Name::ClientAndNetwork(..) => "unknown client".to_owned(),
+                    _ => "many clients".to_owned(),
+                };
+                let detail = format!("failed authentications from {}", Network::from(self.source.address));
+                self.throttle.audit("client.throttled", target, detail, self.source);
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What failures are counted under, and how many this node has counted.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quick_cache::sync::Cache;
+
+use crate::protocol::backoff::{Backoff, Failures, Network};
+use crate::protocol::time::Timestamp;
+
+/// The most names that failures are counted under; the least recently used are forgotten.
+const MAX_NAMES: usize = 50_000;
+
+/// What failures are counted under. `docs/throttling.md` explains the five rules to users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Name {
+    /// Logins to one account from one network: guessing a password.
+    AccountAndNetwork([u8; 32], Network),
+    /// Logins to one account from all networks where it is not known: guessing from many addresses. All nodes count
+    /// together in the database; a node keeps here what it has not reported yet.
+    Account([u8; 32]),
+    /// Logins from one network to accounts that are not known there: trying one password on many accounts.
+    Network(Network),
+    /// Authentications of one client from one network: guessing a secret. Never of the client alone, or anybody who knows
+    /// its id could lock it out.
+    ClientAndNetwork([u8; 32], Network),
+    /// Authentications of all clients from one network: trying one secret on many clients.
+    ClientsOfNetwork(Network),
+}
+
+impl Name {
+    /// The value of the metric's label.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::AccountAndNetwork(..) => "account_and_network",
+            Self::Account(_) => "account",
+            Self::Network(_) => "network",
+            Self::ClientAndNetwork(..) => "client_and_network",
+            Self::ClientsOfNetwork(_) => "clients_of_network",
+        }
+    }
+
+    /// How the wait grows.
+    pub(super) const fn backoff(self) -> Backoff {
+        match self {
+            Self::AccountAndNetwork(..) => Backoff { free: 10, forgiven_after: 60, longest: 60 },
+            Self::Account(_) => Backoff { free: 100, forgiven_after: 600, longest: 900 },
+            Self::ClientAndNetwork(..) => Backoff { free: 20, forgiven_after: 60, longest: 60 },
+            Self::Network(_) | Self::ClientsOfNetwork(_) => Backoff { free: 300, forgiven_after: 10, longest: 60 },
+        }
+    }
+}
+
+/// Failures by name, in bounded memory.
+#[derive(Debug)]
+pub(super) struct Counters(Cache<Name, Arc<Mutex<Failures>>>);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self(Cache::new(MAX_NAMES))
+    }
+}
+
+impl Counters {
+    pub(super) fn get(&self, name: Name) -> Option<Failures> {
+        self.0.get(&name).map(|failures| *failures.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Seconds until the next attempt under this name is judged; 0: at once.
+    pub(super) fn wait(&self, name: Name, now: Timestamp) -> i64 {
+        self.get(name).map_or(0, |failures| name.backoff().wait(failures, now))
+    }
+
+    /// Counts failures. True if they used up the free ones, or the same number again: time to tell somebody.
+    pub(super) fn add(&self, name: Name, more: i64, now: Timestamp) -> bool {
+        let none = || Ok::<_, Infallible>(Arc::new(Mutex::new(Failures { count: 0, last: now })));
+        let Ok(failures) = self.0.get_or_insert_with(&name, none);
+        let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+        *failures = name.backoff().and(Some(*failures), more, now);
+        name.backoff().is_used_up_by(more, failures.count)
+    }
+
+    /// Takes the failures out, once there are at least this many.
+    pub(super) fn take(&self, name: Name, at_least: i64, now: Timestamp) -> Option<i64> {
+        let failures = self.0.get(&name)?;
+        let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+        (failures.count >= at_least).then(|| std::mem::replace(&mut *failures, Failures { count: 0, last: now }).count)
+    }
+
+    pub(super) fn forget(&self, name: Name) {
+        self.0.remove(&name);
+    }
+}

@@ -1,0 +1,78 @@
+//! Rate limits by caller.
+
+use std::num::NonZeroU32;
+
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+use crate::clock::Clock;
+
+/// Explanations per second for one caller, and its burst.
+const EXPLANATIONS: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
+const EXPLANATIONS_BURST: NonZeroU32 = NonZeroU32::new(300).expect("not zero");
+/// Audit records per hour about one kind of throttled attempt.
+const AUDITS: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
+/// Beyond this many callers, the idle ones are forgotten.
+const MAX_CALLERS: usize = 10_000;
+
+/// Our clock as governor reads it.
+#[derive(Clone, Debug)]
+struct GovernorTime(Clock);
+
+impl GovernorClock for GovernorTime {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        let millis = u64::try_from(self.0.now().millis()).unwrap_or(0);
+        Nanos::new(millis.saturating_mul(1_000_000))
+    }
+}
+
+/// Limits how often each caller may do something.
+#[derive(Debug)]
+pub(super) struct RateLimit(RateLimiter<String, DashMapStateStore<String>, GovernorTime, NoOpMiddleware<Nanos>>);
+
+impl RateLimit {
+    /// For `/auth/explain`.
+    pub(super) fn of_explanations(clock: &Clock) -> Self {
+        Self::new(Quota::per_second(EXPLANATIONS).allow_burst(EXPLANATIONS_BURST), clock)
+    }
+
+    /// For the audit records and warnings that unauthenticated callers can cause.
+    pub(super) fn of_audits(clock: &Clock) -> Self {
+        Self::new(Quota::per_hour(AUDITS), clock)
+    }
+
+    fn new(quota: Quota, clock: &Clock) -> Self {
+        Self(RateLimiter::new(quota, DashMapStateStore::default(), GovernorTime(clock.clone())))
+    }
+
+    /// Counts one call; false if it is over the limit.
+    pub(super) fn allows(&self, caller: &str) -> bool {
+        if self.0.len() > MAX_CALLERS {
+            self.0.retain_recent();
+        }
+        self.0.check_key(&caller.to_owned()).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::protocol::time::Timestamp;
+
+    #[test]
+    fn a_caller_who_asks_too_often_waits_and_the_others_do_not() {
+        let clock = Clock::manual(Timestamp::from_seconds(1_000_000));
+        let limit = RateLimit::of_explanations(&clock);
+        assert_eq!((0..1000).filter(|_| limit.allows("a")).count(), 300);
+        assert!(limit.allows("b"));
+        clock.advance(Duration::from_millis(100));
+        assert_eq!((0..1000).filter(|_| limit.allows("a")).count(), 2);
+    }
+}

@@ -1,0 +1,51 @@
+//! Tokens of either kind, for introspection.
+
+use std::sync::Arc;
+
+use crate::app::{App, Result};
+use crate::diagnosis::examine;
+use crate::diagnosis::investigate::{self, Depth};
+use crate::protocol::claims::AccessClaims;
+use crate::store::SessionRecord;
+use crate::tokens::environment::REFRESH_TOKEN_PREFIX;
+use crate::tokens::verify::Verified;
+use crate::validation::access_token::access_token;
+use crate::validation::signature::{Validated, verify};
+
+/// A token that is active (RFC 7662 §2.2).
+#[derive(Debug)]
+pub enum ActiveToken {
+    /// An access token.
+    Access(Arc<AccessClaims>),
+    /// The newest refresh token of this session.
+    Refresh(Box<SessionRecord>),
+}
+
+/// Validates an access token or a refresh token.
+pub async fn any_token(app: &App, text: &str) -> Result<Validated<ActiveToken>> {
+    if text.starts_with(REFRESH_TOKEN_PREFIX) {
+        // On the heap, because it is rare.
+        return Box::pin(refresh_token(app, text)).await;
+    }
+    Ok(access_token(app, text, Depth::YesOrNo).await?.map(ActiveToken::Access))
+}
+
+/// Validates a refresh token by the row of its session. Only the newest one is active.
+async fn refresh_token(app: &App, text: &str) -> Result<Validated<ActiveToken>> {
+    app.state.ensure_fresh().await?;
+    let verified = verify(app, text).await?;
+    let Ok(Verified::Refresh(token)) = &verified else {
+        let diagnosis = Box::pin(investigate::refused(app, text, verified, Depth::YesOrNo)).await?;
+        return Ok(Err(Box::new(diagnosis.accepting_refresh_tokens())));
+    };
+    let held = app.store.session_find(token.session).await?;
+    let findings = investigate::of_session(app, token, held.as_ref(), Depth::YesOrNo).await?;
+    match held {
+        Some(held) if findings.is_empty() => Ok(Ok(ActiveToken::Refresh(Box::new(held)))),
+        _ => {
+            let mut diagnosis = examine(text, verified, app.origin(&app.state.keys()), 0).accepting_refresh_tokens();
+            diagnosis.add(findings);
+            Ok(Err(Box::new(diagnosis)))
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Step 1: is it a token of this server?
+
+use crate::app::{App, Failure, Result};
+use crate::diagnosis::Diagnosis;
+use crate::tokens::verify::{self, Verified, VerifyError};
+
+/// A good token, or why it is not good.
+pub type Validated<T> = std::result::Result<T, Box<Diagnosis>>;
+
+/// Verifies a text with the keys. An unknown key is looked up in the database before the token is refused.
+pub(crate) async fn verify(app: &App, text: &str) -> Result<std::result::Result<Verified, VerifyError>> {
+    let keys = app.state.keys();
+    match verify::verify(text, app.origin(&keys)) {
+        Err(VerifyError::UnknownKey) => {
+            app.state.ensure_current().await?;
+            let keys = app.state.keys();
+            match verify::verify(text, app.origin(&keys)) {
+                Err(VerifyError::UnknownKey) if keys.incomplete => Err(Failure::Unavailable(
+                    "this node cannot unwrap every key: the master key was changed; restart with the new one".into(),
+                )),
+                verified => Ok(verified),
+            }
+        }
+        verified => Ok(verified),
+    }
+}
