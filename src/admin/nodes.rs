@@ -8,8 +8,8 @@ use crate::state::SILENCE;
 use crate::store::NodeRecord;
 
 impl App {
-    /// The nodes that may answer requests. One that fell silent counts until it must have stopped answering from memory, and a
-    /// little longer.
+    /// The nodes that may answer requests. One that fell silent counts until it must have stopped answering from
+    /// memory, and a little longer.
     pub(super) async fn live_nodes(&self) -> Result<Vec<NodeRecord>> {
         // Heartbeats are in database time, and so is the decision whether one is too old.
         let now = self.store.database_clock().await?.unwrap_or_else(|| self.clock.now().millis());

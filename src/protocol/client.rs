@@ -139,6 +139,7 @@ pub struct ClientSettings {
     pub enabled: bool,
     /// Members that a newer program wrote: they survive a change by this one.
     #[serde(flatten)]
+    #[schema(ignore)]
     pub unknown: Map<String, Value>,
 }
 

@@ -6,7 +6,7 @@ use jeton::protocol::user::User;
 use jeton::store::StoreError;
 use uuid::Uuid;
 
-use super::guesses::network;
+use super::login_failures::network;
 use super::{Db, all, at, at_once, audited, page, revocation, user};
 use crate::support::on_both_stores;
 
@@ -99,7 +99,7 @@ on_both_stores!(a_user_is_updated_unless_somebody_else_changed_it, async |backen
     assert!(db.user_update(&changed, "user.update", None, &audited()).await.unwrap());
     assert_same(&db.user_find(alice.id).await.unwrap().unwrap(), &User { version: 2, ..changed.clone() });
     assert!(db.user_named("alice").await.unwrap().is_none());
-    assert_eq!(db.told(0).await, [format!("user {} changed", alice.id)]);
+    assert_eq!(db.told(0).await, [format!("user {} changed", alice.sub)]);
 
     let before = (db.trail().await, db.log_head().await.unwrap());
     let stopping = revocation(Target::User(alice.sub.clone()), Cause::UserDisabled);
@@ -113,8 +113,8 @@ on_both_stores!(a_user_is_updated_unless_somebody_else_changed_it, async |backen
 
     let disabled = User { version: 2, ..changed };
     assert!(db.user_update(&disabled, "user.disable", Some(&stopping), &audited()).await.unwrap());
-    assert_eq!(db.told(before.1).await, [format!("user {} for user_disabled", alice.id)]);
-    assert_eq!(db.trail().await.last().unwrap(), &("user.disable".to_owned(), format!("user {}", alice.sub)));
+    assert_eq!(db.told(before.1).await, [format!("user {} for user_disabled", alice.sub)]);
+    assert_eq!(db.trail().await.last().unwrap(), &("user.disable".to_owned(), format!("user {}", alice.id)));
 });
 
 on_both_stores!(of_many_simultaneous_updates_of_one_user_one_is_made, async |backend| {
