@@ -1,5 +1,5 @@
-//! A Postgres of a test's own, for tests that freeze it, kill it, limit it or set it back, and one that follows it:
-//! durable as in production, on a port that stays the same.
+//! A Postgres for a single test, which may freeze, kill, limit or roll it back, and a standby for it:
+//! durable as in production, on a port that never changes.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -13,7 +13,7 @@ use super::postgres::{Account, free_port, programs, readable_copy};
 
 const OPTIONS: &str = "-c max_connections=100 -c listen_addresses=127.0.0.1 -c unix_socket_directories=";
 
-/// Ends the server when the last writer of its pipe is gone, however this process ended. It may be frozen then.
+/// Stops the server, even a frozen one, when the test process ends, however it ends.
 const WATCHDOG: &str = r#"
 cat >/dev/null
 kill -CONT $(head -n 1 "$1/data/postmaster.pid")
@@ -27,19 +27,19 @@ pub(crate) struct Cluster {
     programs: PathBuf,
     account: Account,
     port: u16,
-    /// Options of the server beyond the usual ones.
+    /// Extra options of the server.
     more: String,
-    /// Its standard input is the pipe; closed when this is dropped.
+    /// Its standard input is the pipe, which closes when this is dropped.
     _watchdog: Child,
 }
 
 impl Cluster {
-    /// A new server that runs, with an empty database.
+    /// Starts a new server with an empty database.
     pub(crate) fn start() -> Self {
         Self::start_with(&[], "")
     }
 
-    /// The same, with options for `initdb` and for the server beyond the usual ones.
+    /// The same, with extra options for `initdb` and for the server.
     pub(crate) fn start_with(initdb: &[&str], more: &str) -> Self {
         let cluster = Self::prepare(more);
         let usual = ["-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "trust", "--no-sync"];
@@ -48,7 +48,7 @@ impl Cluster {
         cluster
     }
 
-    /// A standby that runs and follows this server, from a copy of its data.
+    /// Starts a standby of this server from a copy of its data.
     pub(crate) fn standby(&self) -> Self {
         let standby = Self::prepare(&self.more);
         let primary = format!("host=127.0.0.1 port={} user=postgres application_name=standby", self.port);
@@ -57,9 +57,9 @@ impl Cluster {
         standby
     }
 
-    /// A place for a standby, which has no data yet and does not run.
+    /// A place for a standby that has no data yet and is not running.
     pub(crate) fn without_data() -> Self {
-        // A promotion waits for the end of the pause between two attempts to reach the primary.
+        // A promotion waits until the pause between two attempts to reach the primary is over.
         Self::prepare("-c wal_retrieve_retry_interval=100ms")
     }
 
@@ -68,7 +68,7 @@ impl Cluster {
         self.run("pg_ctl", &["-w", "promote"]);
     }
 
-    /// A folder and a watchdog for a server that has no data yet.
+    /// A folder and a watchdog for a server without data.
     fn prepare(more: &str) -> Self {
         let (programs, account) = programs().unwrap();
         let folder = tempfile::Builder::new().prefix("jeton-cluster-").tempdir().unwrap().keep();
@@ -86,17 +86,17 @@ impl Cluster {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Who runs it, if not this process's own user.
+    /// The account that runs it, unless that is the user of this process.
     pub(crate) fn account(&self) -> Account {
         self.account
     }
 
-    /// The options that it is started with.
+    /// The options of the server.
     pub(crate) fn options(&self) -> String {
         format!("-p {} {OPTIONS} {}", self.port, self.more)
     }
 
-    /// A program that is run as the server is.
+    /// A command that runs as the server's account.
     pub(crate) fn command(&self, program: &Path) -> Command {
         by(self.account, &self.folder, program)
     }
@@ -106,28 +106,28 @@ impl Cluster {
         self.programs.join(name)
     }
 
-    /// Where its data lies.
+    /// Its data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 
-    /// What it has logged.
+    /// Its log.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// Kills it at once; what was committed is on the disk.
+    /// Kills it; what was committed is on the disk.
     pub(crate) fn kill(&self) {
         self.run("pg_ctl", &["-m", "immediate", "-w", "stop"]);
     }
 
-    /// Kills one of its processes, chosen by a number: it ends all others and recovers by itself.
+    /// Kills one of its processes, chosen by a number. Postgres then ends all others and recovers.
     pub(crate) fn kill_a_process(&self, choice: usize) {
         let all = children(self.main_process());
         signal("KILL", &[all[choice % all.len()]]);
     }
 
-    /// Stops it in an orderly way.
+    /// Stops it cleanly.
     pub(crate) fn stop(&self) {
         self.run("pg_ctl", &["-m", "fast", "-w", "stop"]);
     }
@@ -138,19 +138,19 @@ impl Cluster {
         self.run("pg_ctl", &["-l", log.to_str().unwrap(), "-o", &options, "-t", "60", "-w", "start"]);
     }
 
-    /// Stops all its processes in the middle of whatever they do.
+    /// Freezes all its processes in the middle of their work.
     pub(crate) fn freeze(&self) {
         let main = self.main_process();
-        signal("STOP", &[main]); // from now on there are no new ones
+        signal("STOP", &[main]); // no new ones can start after this
         signal("STOP", &children(main));
     }
 
-    /// Stops the process that accepts connections; those that are open go on.
+    /// Freezes the process that accepts connections; open connections go on.
     pub(crate) fn freeze_main(&self) {
         signal("STOP", &[self.main_process()]);
     }
 
-    /// Kills the main process alone, as the kernel does when memory is short. The others notice, and are waited for.
+    /// Kills only the main process, as the kernel does when memory is short, and waits until the others have noticed.
     pub(crate) fn kill_main(&self) {
         let main = self.main_process();
         let all = [vec![main], children(main)].concat();
@@ -160,25 +160,25 @@ impl Cluster {
             assert!(begun.elapsed() < Duration::from_secs(20), "its processes do not end");
             thread::sleep(Duration::from_millis(1));
         }
-        // Where nobody asks for the end of an orphan, its id stays taken, and Postgres would believe that it runs.
+        // If nothing reaps an orphan, its id stays taken and Postgres believes that it still runs.
         fs::remove_file(self.folder.join("data/postmaster.pid")).unwrap();
     }
 
-    /// Limits the size of every file that its processes write, in bytes: what is written beyond fails, as on a full disk.
+    /// Limits the size in bytes of every file that its processes write: writes beyond it fail, as on a full disk.
     pub(crate) fn limit_files(&self, size: Option<u64>) {
         let main = self.main_process();
         let limit = format!("--fsize={}:", size.map_or("unlimited".to_owned(), |size| size.to_string()));
         let set = |process: u32| {
-            // By the same user: not every root may limit the processes of others.
+            // As the same user: root in a container may not limit the processes of others.
             let mut prlimit = by(self.account, &self.folder, Path::new("prlimit"));
             prlimit.args(["--pid", &process.to_string(), &limit]).stderr(Stdio::null()).status().unwrap()
         };
-        // The main process first: what it starts from then on has its limit. Others may end meanwhile.
+        // The main process first, because its new children inherit the limit. Others may end meanwhile.
         assert!(set(main).success(), "prlimit {limit} of {main}");
         children(main).into_iter().for_each(|process| _ = set(process));
     }
 
-    /// Starts it again if it has ended.
+    /// Restarts it if it has ended.
     pub(crate) fn revive(&self) {
         let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
         if !pid.lines().next().and_then(|pid| pid.parse().ok()).is_some_and(is_alive) {
@@ -186,25 +186,25 @@ impl Cluster {
         }
     }
 
-    /// Replaces the rules of who may connect.
+    /// Replaces `pg_hba.conf`.
     pub(crate) fn admit(&self, rules: &str) {
         fs::write(self.folder.join("data/pg_hba.conf"), rules).unwrap();
         self.run("pg_ctl", &["reload"]);
     }
 
-    /// Lets them go on.
+    /// Resumes its processes.
     pub(crate) fn thaw(&self) {
         let main = self.main_process();
         signal("CONT", &children(main));
         signal("CONT", &[main]);
     }
 
-    /// Keeps a copy of the data of a server that is stopped.
+    /// Copies the data of the stopped server.
     pub(crate) fn save(&self) {
         copy(&self.folder.join("data"), &self.folder.join("copy"));
     }
 
-    /// Puts the copy in the place of the data of a server that is stopped.
+    /// Replaces the data of the stopped server with the copy.
     pub(crate) fn restore(&self) {
         copy(&self.folder.join("copy"), &self.folder.join("data"));
     }
@@ -212,7 +212,7 @@ impl Cluster {
     fn run(&self, program: &str, arguments: &[&str]) {
         let mut command = by(self.account, &self.folder, &self.programs.join(program));
         command.arg("-D").arg(self.folder.join("data")).args(arguments).stdin(Stdio::null());
-        // Not a pipe: the server that pg_ctl starts would keep it open.
+        // Not a pipe: the server started by pg_ctl would keep it open.
         let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
         assert!(status.success(), "{program} {arguments:?} failed: {log}");
@@ -238,7 +238,7 @@ fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-Rp").arg(from).arg(to).status().unwrap().success());
 }
 
-/// Sends a signal to processes, as far as they are still there.
+/// Sends a signal to those of the processes that still exist.
 pub(crate) fn signal(name: &str, processes: &[u32]) {
     for process in processes {
         let kill = format!("kill -{name} {process} 2>/dev/null");
@@ -246,17 +246,17 @@ pub(crate) fn signal(name: &str, processes: &[u32]) {
     }
 }
 
-/// Whether a process is there and has not ended.
+/// Whether a process exists and has not ended.
 fn is_alive(process: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
-/// The processes that a process has started, by Linux's list of all processes.
+/// The children of a process, according to `/proc`.
 fn children(parent: u32) -> Vec<u32> {
     let is_child = |process: &u32| {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        // The name stands in parentheses, and may hold anything.
+        // The name is in parentheses and may contain anything.
         let after_name = stat.rsplit(')').next().unwrap_or_default();
         after_name.split_whitespace().nth(1) == Some(&parent.to_string())
     };

@@ -1,4 +1,4 @@
-//! Inputs for the laws of `fuzz/`, made from seeds.
+//! Inputs for the laws in `fuzz/`, made from seeds.
 
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// A seed after some changes, or now and then any bytes.
+/// A seed after some changes, or occasionally arbitrary bytes.
 pub(crate) fn inputs(seeds: &'static [&'static str], longest: usize) -> impl Strategy<Value = Vec<u8>> {
     let changes = proptest::collection::vec(change(), 0..12);
     prop_oneof![

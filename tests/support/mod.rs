@@ -10,6 +10,7 @@ pub(crate) mod outages;
 pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod proxy;
+pub(crate) mod scene;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -198,9 +199,7 @@ impl TestServer {
 
     /// A confidential client with every grant and the scopes `read write`.
     pub(crate) async fn main_client(&self, client_id: &str) -> TestClient {
-        let grants = ["password", "client_credentials", "refresh_token"];
-        let audiences = ["https://api.example.test/", "https://files.example.test/"];
-        self.client(client_id, json!({"grant_types": grants, "scope": "read write", "audiences": audiences})).await
+        self.client(client_id, scene::every_grant(json!({}))).await
     }
 
     /// A public client with the password and refresh grants.
@@ -307,6 +306,25 @@ impl TestServer {
             None => all.push(("client_id", &client.id)),
         }
         Answer::of(request.form(&all)).await
+    }
+
+    /// A request with these headers and no body.
+    pub(crate) async fn request(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::of(request).await
+    }
+
+    pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.request(Method::GET, path, headers).await
+    }
+
+    /// The keys that the server publishes.
+    pub(crate) async fn published_keys(&self) -> Vec<Value> {
+        let answer = self.get("/.well-known/jwks.json").await;
+        answer.assert_ok().json["keys"].as_array().unwrap().clone()
     }
 
     /// A POST with exactly this body and these headers.

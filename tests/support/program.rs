@@ -1,4 +1,4 @@
-//! The real binary: a place to run it in, commands, and servers that run.
+//! The real binary: a place to run it, its commands and its servers.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -15,15 +15,15 @@ use tempfile::TempDir;
 
 use super::{Backend, fresh_database};
 
-/// The longest that a command may take, and a server to start or to stop.
+/// The longest that a command, or the start or stop of a server, may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-/// The binary: the one that `JETON_BIN` names, else cargo's.
+/// The binary that `JETON_BIN` names, or the one cargo built.
 pub(crate) fn program() -> PathBuf {
     std::env::var_os("JETON_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_jeton")), PathBuf::from)
 }
 
-/// A folder and an environment to run the binary in, with a database that has the schema.
+/// A folder, an environment and a migrated database for the binary.
 pub(crate) struct Place {
     folder: TempDir,
     pub(crate) environment: BTreeMap<String, String>,
@@ -66,7 +66,7 @@ impl Place {
         Self { folder: folder(), environment, program: self.program.clone(), _database: folder() }
     }
 
-    /// A place with the same environment for another version of the program.
+    /// A place with the same environment, for another version of the program.
     pub(crate) fn of_version(&self, program: &Path) -> Self {
         let folder = || tempfile::tempdir().unwrap();
         let (environment, program) = (self.environment.clone(), program.to_owned());
@@ -85,7 +85,7 @@ impl Place {
         self.command_of(self.program.as_os_str(), arguments)
     }
 
-    /// Lines for a shell, to which the binary is `$0`.
+    /// Runs lines in a shell where `$0` is the binary.
     pub(crate) fn shell(&self, lines: &str) -> Command {
         let mut command = self.command_of("sh".as_ref(), &["-c", lines]);
         command.arg(&self.program);
@@ -108,7 +108,7 @@ impl Place {
         let mut command = self.command(arguments);
         let mut child =
             Guard(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
-        // A command that reads nothing may have closed it already.
+        // A command that reads nothing may already have closed its input.
         let _ = child.0.stdin.take().unwrap().write_all(input.as_bytes());
         let out = read_all(child.0.stdout.take().unwrap());
         let err = read_all(child.0.stderr.take().unwrap());
@@ -137,7 +137,7 @@ pub(crate) fn read_all(mut from: impl Read + Send + 'static) -> thread::JoinHand
     })
 }
 
-/// Ends a child when it is dropped, also when the test fails.
+/// Kills a child process when dropped, even if the test fails.
 pub(crate) struct Guard(pub(crate) Child);
 
 impl Guard {
@@ -160,7 +160,7 @@ impl Drop for Guard {
     }
 }
 
-/// What became of a command.
+/// How a command ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -181,7 +181,7 @@ impl Ran {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
-    /// Refused with one plain sentence on standard error that has these words.
+    /// It was refused with one plain sentence on standard error that contains these words.
     #[track_caller]
     pub(crate) fn refused(self, words: &[&str]) -> String {
         assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{self:?}");
@@ -193,7 +193,7 @@ impl Ran {
         text
     }
 
-    /// A server that does not start: the last thing it says is one sentence with these words.
+    /// The server did not start, and its last line is one sentence that contains these words.
     #[track_caller]
     pub(crate) fn refused_at_start(self, words: &[&str]) {
         assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{self:?}");
@@ -204,7 +204,7 @@ impl Ran {
         }
     }
 
-    /// Refused because of the configuration, each problem on a line of its own.
+    /// It was refused because of the configuration, with one line for each problem.
     #[track_caller]
     pub(crate) fn misconfigured(self, problems: &[&str]) {
         assert_eq!(self.code, Some(1), "{self:?}");
@@ -215,7 +215,7 @@ impl Ran {
         }
     }
 
-    /// Wrong usage.
+    /// It was refused as wrong usage.
     #[track_caller]
     pub(crate) fn usage(self) {
         assert_eq!((self.code, self.out.as_str()), (Some(2), ""), "{self:?}");
@@ -247,7 +247,7 @@ fn collect(from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     text
 }
 
-/// A field of the log line that says where the server listens, in either form of the log.
+/// A field of the log line that announces the addresses, in either log format.
 fn logged(log: &str, name: &str) -> Option<String> {
     let line = log.lines().find(|line| line.contains("listening") && line.contains("ops_address"))?;
     let rest = line.split(&format!(" {name}=")).nth(1).or_else(|| line.split(&format!("\"{name}\":\"")).nth(1))?;
@@ -259,19 +259,19 @@ impl Running {
         Self::start_by(place.command(&[&["serve"], arguments].concat()))
     }
 
-    /// A server that this command starts.
+    /// Starts a server with this command.
     pub(crate) fn start_by(command: Command) -> Self {
         let mut running = Self::begin_by(command);
         running.wait_until_it_listens();
         running
     }
 
-    /// A server that has not said yet where it listens.
+    /// Starts a server without waiting for its addresses.
     pub(crate) fn begin(place: &Place, arguments: &[&str]) -> Self {
         Self::begin_by(place.command(&[&["serve"], arguments].concat()))
     }
 
-    /// The same, by another command that becomes the server.
+    /// The same, with another command that becomes the server.
     pub(crate) fn begin_by(mut command: Command) -> Self {
         let mut guard =
             Guard(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
@@ -294,7 +294,7 @@ impl Running {
         (self.base, self.ops, self.address) = (format!("http://{address}"), format!("http://{ops}"), address);
     }
 
-    /// What it has printed, once that has `word`.
+    /// Its output, once that contains `word`.
     pub(crate) fn printed(&self, word: &str) -> String {
         let begun = Instant::now();
         loop {
@@ -307,7 +307,7 @@ impl Running {
         }
     }
 
-    /// Waits until the log says this.
+    /// Waits until this appears in the log.
     pub(crate) fn says(&self, words: &str) {
         let begun = Instant::now();
         while !self.log.lock().unwrap().contains(words) {
@@ -321,19 +321,19 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Stops it as a service manager does.
+    /// Stops it as a service manager would.
     pub(crate) fn stop(mut self) -> ExitStatus {
         self.signal("TERM");
         self.guard.wait()
     }
 
-    /// Kills it at once, without a chance to do anything.
+    /// Kills it with SIGKILL.
     pub(crate) fn kill(mut self) {
         self.guard.0.kill().unwrap();
         self.guard.0.wait().unwrap();
     }
 
-    /// A form POST by a client; its status and its answer.
+    /// A form POST by a client; returns the status and the answer.
     pub(crate) async fn form(&self, path: &str, client: Option<(&str, &str)>, form: &[(&str, &str)]) -> (u16, Value) {
         let mut request = reqwest::Client::new().post(format!("{}{path}", self.base)).form(form);
         if let Some((id, secret)) = client {

@@ -1,4 +1,4 @@
-//! A connection that fails on command, and counts: a proxy between a server and its database.
+//! A proxy between a server and its database that fails on command and counts what passes.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -13,31 +13,31 @@ use url::Url;
 
 use super::postgres::free_port;
 
-/// How the connections through a proxy are.
+/// The state of the connections through a proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Line {
     /// Everything passes.
     #[default]
     Whole,
-    /// Notifications of the database are lost, everything else passes, as behind a pooler.
+    /// Database notifications are lost and everything else passes, as behind a pooler.
     WithoutNotifications,
-    /// Connections stay open and new ones are accepted, but nothing passes until it is whole again.
+    /// Connections stay open and new ones are accepted, but nothing passes until the proxy is healed.
     Silent,
-    /// Connections are closed, new ones refused.
+    /// Connections are closed and new ones refused.
     Cut,
 }
 
-/// Listens on a port of its own until the runtime of the test ends.
+/// Listens on its own port until the test's runtime ends.
 pub(crate) struct Proxy(Arc<State>);
 
 #[derive(Default)]
 struct State {
     port: u16,
     to: AtomicU16,
-    /// How long each answer of the database takes longer, in milliseconds.
+    /// The extra delay of each database answer, in milliseconds.
     way: AtomicU64,
     line: watch::Sender<Line>,
-    /// Counts the times at which all connections there were fell silent for ever.
+    /// How often all open connections have fallen silent for good.
     forgotten: AtomicUsize,
     swallowed: AtomicUsize,
     statements: AtomicU64,
@@ -49,7 +49,7 @@ impl Proxy {
         Self::far_from(database, Duration::ZERO).await
     }
 
-    /// A proxy through which each answer takes so much longer, as if the database were in another building.
+    /// A proxy that delays each answer, as if the database were in another building.
     pub(crate) async fn far_from(database: &str, way: Duration) -> Self {
         let state = Arc::new(State { port: free_port(), ..State::default() });
         state.to.store(port_of(database), Ordering::Relaxed);
@@ -60,12 +60,12 @@ impl Proxy {
         proxy
     }
 
-    /// From now on each answer takes so much longer.
+    /// Delays each answer from now on.
     pub(crate) fn delay(&self, way: Duration) {
         self.0.way.store(way.as_millis().try_into().unwrap(), Ordering::Relaxed);
     }
 
-    /// From now on new connections lead to this database.
+    /// Leads new connections to this database from now on.
     pub(crate) fn lead_to(&self, database: &str) {
         self.0.to.store(port_of(database), Ordering::Relaxed);
     }
@@ -93,13 +93,13 @@ impl Proxy {
         self.0.line.send_replace(Line::Whole);
     }
 
-    /// Heals it for new connections; those that are open stay open and silent, as when a firewall has forgotten them.
+    /// Heals it for new connections; old ones stay open and silent, as if a firewall had forgotten them.
     pub(crate) fn heal_for_new_connections(&self) {
         self.0.forgotten.fetch_add(1, Ordering::Relaxed);
         self.heal();
     }
 
-    /// How many pieces with notifications were lost.
+    /// How many chunks with notifications were lost.
     pub(crate) fn swallowed(&self) -> usize {
         self.0.swallowed.load(Ordering::Relaxed)
     }
@@ -175,7 +175,7 @@ async fn pass(
         if is_answer && !way.is_zero() {
             tokio::time::sleep(way).await;
         }
-        // What was read meanwhile passes when the line is whole again, unless the connection was forgotten.
+        // What was read meanwhile passes once the proxy is healed, unless the connection was forgotten.
         let _ = line.wait_for(|line| *line != Line::Silent).await;
         if state.forgotten.load(Ordering::Relaxed) != forgotten {
             std::future::pending::<()>().await;
@@ -189,16 +189,16 @@ async fn pass(
 /// Follows the messages to a database: <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
 #[derive(Default)]
 struct Messages {
-    /// Whether messages have a type: the first one has none, and neither has the question for TLS before it.
+    /// Whether messages have a type: neither the first one nor the TLS request before it has one.
     are_typed: bool,
-    /// What has come of the type and the length of the message that begins.
+    /// The bytes received so far of the type and length of the next message.
     head: Vec<u8>,
-    /// What is still to come of the message before it.
+    /// The bytes still missing from the current message.
     rest: usize,
 }
 
 impl Messages {
-    /// How many statements begin in the next piece: simple queries, and executions of prepared ones.
+    /// How many statements begin in the next chunk: simple queries, and executions of prepared ones.
     fn statements_in(&mut self, piece: &[u8]) -> u64 {
         let mut statements = 0;
         for byte in piece {
@@ -208,10 +208,10 @@ impl Messages {
             }
             self.head.push(*byte);
             let Some(length) = self.head[usize::from(self.are_typed)..].first_chunk() else { continue };
-            // The length counts itself.
+            // The length includes itself.
             let length = u32::from_be_bytes(*length);
             statements += u64::from(self.are_typed && matches!(self.head[0], b'Q' | b'E'));
-            // The question for TLS has 8 bytes.
+            // The TLS request has 8 bytes.
             self.are_typed |= length != 8;
             self.rest = length as usize - 4;
             self.head.clear();

@@ -9,15 +9,16 @@ use serde_json::{Value, json};
 
 use super::bearer::{assert_refused, with_bearer};
 use super::forgery::{Forged, Forger, critical, signed_by_the_server};
-use super::scene::{API, FILES, Scene, every_grant, verified};
+use super::jose::verified;
+use crate::support::scene::{ALICE, API, FILES, Scene, every_grant};
 use crate::support::{Backend, Setup, TestServer, jwt_part, on_both_stores};
 
 const ALGORITHMS: [&str; 3] = ["ES256", "EdDSA", "RS256"];
 
 /// A user's token and a client's own, with their answers' `expires_in`.
 async fn both_kinds(scene: &Scene) -> [(String, Value); 2] {
-    let user = scene.app.login(&scene.main, "alice", "wonderland").await;
-    let client = scene.client_token(&scene.main, &[]).await;
+    let user = scene.password(&scene.main, ALICE, &[]).await;
+    let client = scene.client_credentials(&scene.main, &[]).await;
     [user, client].map(|answer| (answer.text("access_token"), answer.json["expires_in"].clone()))
 }
 
@@ -107,7 +108,7 @@ on_both_stores!(jwt_004_to_jwt_011_jwt_016_and_jwt_019_the_claims_tell_who_for_w
     assert_eq!((&user["sub"], &client["sub"]), (&json!(scene.alice), &json!("main")));
     assert_ne!(user["sub"], user["client_id"]);
     // JWT-009, and JWT-007 for a client without audiences
-    let other = scene.client_token(&scene.other, &[("scope", "read")]).await.text("access_token");
+    let other = scene.client_credentials(&scene.other, &[("scope", "read")]).await.text("access_token");
     assert_eq!(jwt_part(&other, 1)["client_id"], json!("other"));
     assert_eq!(jwt_part(&other, 1)["scope"], json!("read"));
     let public = jwt_part(&scene.login(&scene.public).await.access, 1);
@@ -120,7 +121,7 @@ on_both_stores!(jwt_008_and_jwt_020_no_two_tokens_share_an_id_or_a_signature, as
         let scene = Scene::start_with(backend, setup).await;
         let (mut ids, mut halves) = (BTreeSet::new(), BTreeSet::new());
         for _ in 0..10 {
-            let token = scene.client_token(&scene.main, &[]).await.text("access_token");
+            let token = scene.client_credentials(&scene.main, &[]).await.text("access_token");
             ids.insert(jwt_part(&token, 1)["jti"].as_str().unwrap().to_owned());
             let signature = token.rsplit_once('.').unwrap().1.to_owned();
             halves.insert(signature[..signature.len() / 2].to_owned());
@@ -133,7 +134,7 @@ on_both_stores!(jwt_012_and_jwt_013_a_token_is_for_the_resource_that_was_asked_f
     let scene = Scene::start(backend).await;
     for resource in [API, FILES] {
         let user = scene.login_with(&scene.main, &[("resource", resource)]).await.access;
-        let client = scene.client_token(&scene.main, &[("resource", resource)]).await.text("access_token");
+        let client = scene.client_credentials(&scene.main, &[("resource", resource)]).await.text("access_token");
         for token in [user, client] {
             assert_eq!(verified(&scene.app, &token).await["aud"], json!(resource));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::json;
 
-use super::scene::{API, Scene, get_with, request};
+use crate::support::scene::{API, Scene};
 use crate::support::{Answer, FORM, TestServer, on_both_stores};
 
 /// The protected resource.
@@ -13,7 +13,7 @@ pub(super) const RESOURCE: &str = "/admin/v1/clients";
 
 /// Asks for the resource with a Bearer token.
 pub(super) async fn with_bearer(app: &TestServer, token: &str) -> Answer {
-    get_with(app, RESOURCE, &[("Authorization", &format!("Bearer {token}"))]).await
+    app.get_with(RESOURCE, &[("Authorization", &format!("Bearer {token}"))]).await
 }
 
 /// 401 with `invalid_token`.
@@ -74,7 +74,7 @@ on_both_stores!(bea_002_and_bea_003_a_good_token_passes_however_the_scheme_is_wr
     let app = TestServer::start(backend).await;
     let token = app.admin_token().await;
     for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
-        let answer = get_with(&app, RESOURCE, &[("Authorization", &format!("{scheme} {token}"))]).await;
+        let answer = app.get_with(RESOURCE, &[("Authorization", &format!("{scheme} {token}"))]).await;
         assert!(answer.assert_ok().json["items"].is_array(), "{scheme}");
         assert!(answer.header("www-authenticate").is_none());
     }
@@ -101,12 +101,12 @@ on_both_stores!(bea_004_bea_010_and_bea_019_a_malformed_token_is_refused_and_not
     }
     // BEA-010
     for value in ["Bearer", "Bearer ", "Bearer  ", "Bearer a b", "Bearer ,", "Bearer \"\"", "Bearer=x", "Bearer\tx"] {
-        let answer = get_with(&app, RESOURCE, &[("Authorization", value)]).await;
+        let answer = app.get_with(RESOURCE, &[("Authorization", value)]).await;
         assert!(matches!(answer.status.as_u16(), 400 | 401), "{value}: {answer:?}");
         assert_challenge(&answer, answer.status.as_u16());
     }
     let two_words = format!("Bearer {token} {token}");
-    let answer = get_with(&app, RESOURCE, &[("Authorization", &two_words)]).await;
+    let answer = app.get_with(RESOURCE, &[("Authorization", &two_words)]).await;
     assert!(matches!(answer.status.as_u16(), 400 | 401), "{answer:?}");
     assert_challenge(&answer, answer.status.as_u16());
 });
@@ -130,7 +130,7 @@ on_both_stores!(bea_006_too_little_scope_is_forbidden_and_the_challenge_names_wh
     let members = json!({"grant_types": ["client_credentials"], "scope": "jeton:users"});
     let ops = app.client("ops", members).await;
     let token = app.token(&ops, &[("grant_type", "client_credentials")]).await.text("access_token");
-    get_with(&app, "/admin/v1/users", &[("Authorization", &format!("Bearer {token}"))]).await.assert_ok();
+    app.get_with("/admin/v1/users", &[("Authorization", &format!("Bearer {token}"))]).await.assert_ok();
     let answer = with_bearer(&app, &token).await;
     let challenge = assert_challenge(&answer, 403);
     assert_eq!(challenge["error"], "insufficient_scope");
@@ -147,7 +147,7 @@ on_both_stores!(bea_007_bea_008_and_bea_018_a_token_in_the_address_or_beside_ano
     let bearer = format!("Bearer {token}");
     let in_address = format!("{RESOURCE}?access_token={token}");
     // BEA-007
-    let answer = get_with(&app, &in_address, &[("Authorization", &bearer)]).await;
+    let answer = app.get_with(&in_address, &[("Authorization", &bearer)]).await;
     assert_problem(&answer, 400, "invalid_request");
     assert_eq!(assert_challenge(&answer, 400)["error"], "invalid_request");
     let form = format!("access_token={token}");
@@ -182,24 +182,24 @@ on_both_stores!(bea_012_bea_013_and_bea_014_only_one_bearer_header_is_a_credenti
     let bearer = format!("Bearer {token}");
     // BEA-012
     for value in ["Basic dTpw", &scene.main.basic(), &format!("Token {token}"), &format!("DPoP {token}"), &token] {
-        let answer = get_with(app, RESOURCE, &[("Authorization", value)]).await;
+        let answer = app.get_with(RESOURCE, &[("Authorization", value)]).await;
         assert!(!assert_challenge(&answer, 401).contains_key("error"), "{value:.20}");
     }
     // BEA-013
     for values in [[bearer.as_str(), "Bearer x"], ["Bearer x", &bearer], [&bearer, &bearer], [&bearer, "Basic dTpw"]] {
         let headers = values.map(|value| ("Authorization", value));
-        let answer = get_with(app, RESOURCE, &headers).await;
+        let answer = app.get_with(RESOURCE, &headers).await;
         assert!(matches!(answer.status.as_u16(), 400 | 401), "{answer:?}");
         assert_challenge(&answer, answer.status.as_u16());
     }
-    let answer = get_with(app, RESOURCE, &[("Authorization", &format!("{bearer}, Bearer x"))]).await;
+    let answer = app.get_with(RESOURCE, &[("Authorization", &format!("{bearer}, Bearer x"))]).await;
     assert_eq!(assert_challenge(&answer, 400)["error"], "invalid_request");
     // BEA-014
     for name in ["access_token", "token", "Authorization"] {
-        let answer = get_with(app, RESOURCE, &[("Cookie", &format!("{name}={token}"))]).await;
+        let answer = app.get_with(RESOURCE, &[("Cookie", &format!("{name}={token}"))]).await;
         assert!(!assert_challenge(&answer, 401).contains_key("error"), "{name}");
     }
-    let answer = get_with(app, RESOURCE, &[("X-Authorization", &bearer), ("Proxy-Authorization", &bearer)]).await;
+    let answer = app.get_with(RESOURCE, &[("X-Authorization", &bearer), ("Proxy-Authorization", &bearer)]).await;
     assert_challenge(&answer, 401);
 });
 
@@ -215,9 +215,9 @@ on_both_stores!(bea_015_and_bea_016_refresh_tokens_and_tokens_for_others_are_ref
         assert_refused(&with_bearer(&scene.app, &tokens.access).await);
         for path in ["/admin/v1/users", "/admin/v1/audit"] {
             let bearer = format!("Bearer {}", tokens.access);
-            assert_refused(&request(&scene.app, Method::GET, path, &[("Authorization", &bearer)]).await);
+            assert_refused(&scene.app.request(Method::GET, path, &[("Authorization", &bearer)]).await);
         }
     }
-    let own = scene.client_token(&scene.main, &[("resource", API)]).await.text("access_token");
+    let own = scene.client_credentials(&scene.main, &[("resource", API)]).await.text("access_token");
     assert_refused(&with_bearer(&scene.app, &own).await);
 });

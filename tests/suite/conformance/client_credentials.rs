@@ -4,25 +4,26 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::cast::{ALICE, CLIENT_CREDENTIALS, Cast, scope_tokens};
+use super::answers::scope_tokens;
+use crate::support::scene::{ALICE, CLIENT_CREDENTIALS, Scene};
 use crate::support::{Answer, jwt_part, on_both_stores};
 
 on_both_stores!(ccr_001_to_ccr_003_a_client_gets_a_token_of_its_own_and_no_refresh_token, async |backend| {
-    let cast = Cast::start(backend).await;
-    let answer = cast.client_credentials(&[]).await;
+    let scene = Scene::start(backend).await;
+    let answer = scene.client_credentials(&scene.main, &[]).await;
     assert!(answer.assert_ok().json.get("refresh_token").is_none(), "CCR-002: {answer:?}");
     let token = answer.text("access_token");
     assert_eq!(jwt_part(&token, 1)["sub"], "main"); // CCR-003
-    let introspected = cast.introspect(&cast.main, &token).await;
+    let introspected = scene.app.introspect(&scene.main, &token).await;
     assert_eq!(introspected.assert_active().json["sub"], "main");
     assert_eq!(introspected.json["client_id"], "main");
 });
 
 on_both_stores!(ccr_004_the_subject_of_a_client_is_never_that_of_a_user, async |backend| {
-    let cast = Cast::start(backend).await;
-    let user = cast.add(ALICE).await;
+    let scene = Scene::start(backend).await;
+    let user = scene.alice.clone();
     Uuid::try_parse(&user).expect("the id of a user is a UUID");
-    let create = async |members: Value| cast.admin(Method::POST, "/admin/v1/clients", Some(members)).await;
+    let create = async |members: Value| scene.app.admin(Method::POST, "/admin/v1/clients", Some(members)).await;
     let as_uuid = Uuid::try_parse(&user).unwrap();
     for id in [user.clone(), user.to_uppercase(), as_uuid.simple().to_string(), as_uuid.braced().to_string()] {
         let answer = create(json!({"client_id": id, "grant_types": ["client_credentials"]})).await;
@@ -31,17 +32,17 @@ on_both_stores!(ccr_004_the_subject_of_a_client_is_never_that_of_a_user, async |
     let generated = create(json!({"grant_types": ["client_credentials"]})).await.text("client_id");
     assert!(Uuid::try_parse(&generated).is_err(), "{generated}");
     // Nor does it help to be called like a user.
-    let namesake = cast.client(ALICE.0, json!({"grant_types": ["client_credentials"]})).await;
-    let token = cast.token(&namesake, &[CLIENT_CREDENTIALS]).await.text("access_token");
+    let namesake = scene.app.client(ALICE.0, json!({"grant_types": ["client_credentials"]})).await;
+    let token = scene.client_credentials(&namesake, &[]).await.text("access_token");
     assert_ne!(jwt_part(&token, 1)["sub"], json!(user));
 });
 
 on_both_stores!(ccr_005_and_ccr_006_a_subset_is_granted_and_more_is_not, async |backend| {
-    let cast = Cast::start(backend).await;
-    let token = cast.client_credentials(&[("scope", "read")]).await.assert_ok().text("access_token");
+    let scene = Scene::start(backend).await;
+    let token = scene.client_credentials(&scene.main, &[("scope", "read")]).await.assert_ok().text("access_token");
     assert_eq!(scope_tokens(&jwt_part(&token, 1)["scope"]), ["read"]);
     for asked in ["admin", "read admin", "jeton:admin", "jeton:read", "read jeton:revoke"] {
-        let answer = cast.client_credentials(&[("scope", asked)]).await; // CCR-006
+        let answer = scene.client_credentials(&scene.main, &[("scope", asked)]).await; // CCR-006
         if answer.status == 200 {
             let granted = scope_tokens(&answer.json["scope"]);
             assert!(granted.iter().all(|token| ["read", "write"].contains(&token.as_str())), "{asked}: {answer:?}");
@@ -52,22 +53,22 @@ on_both_stores!(ccr_005_and_ccr_006_a_subset_is_granted_and_more_is_not, async |
 });
 
 on_both_stores!(ccr_007_a_client_without_the_grant_is_unauthorized_client, async |backend| {
-    let cast = Cast::start(backend).await;
-    let without = cast.client("without", json!({"grant_types": ["password"], "scope": "read"})).await;
-    cast.token(&without, &[CLIENT_CREDENTIALS]).await.assert_error(400, "unauthorized_client");
+    let scene = Scene::start(backend).await;
+    let without = scene.app.client("without", json!({"grant_types": ["password"], "scope": "read"})).await;
+    scene.client_credentials(&without, &[]).await.assert_error(400, "unauthorized_client");
 });
 
 on_both_stores!(ccr_008_a_client_token_is_no_user_token, async |backend| {
-    let cast = Cast::start(backend).await;
-    let token = cast.client_credentials(&[]).await.text("access_token");
+    let scene = Scene::start(backend).await;
+    let token = scene.client_credentials(&scene.main, &[]).await.text("access_token");
     // There is no UserInfo endpoint; nothing about the token looks like a user's.
-    let metadata = cast.get("/.well-known/openid-configuration").await;
+    let metadata = scene.app.get("/.well-known/openid-configuration").await;
     assert!(metadata.assert_ok().json.get("userinfo_endpoint").is_none(), "{metadata:?}");
     for path in ["/userinfo", "/auth/userinfo", "/admin/v1/clients", "/admin/v1/users"] {
-        let answer = Answer::of(cast.http.get(format!("{}{path}", cast.base)).bearer_auth(&token)).await;
+        let answer = Answer::of(scene.app.http.get(format!("{}{path}", scene.app.base)).bearer_auth(&token)).await;
         assert!([401, 403, 404].contains(&answer.status.as_u16()), "{path}: {answer:?}");
     }
-    let introspected = cast.introspect(&cast.main, &token).await;
+    let introspected = scene.app.introspect(&scene.main, &token).await;
     for of_users in ["username", "sid", "auth_time", "acr", "amr"] {
         assert!(introspected.assert_active().json.get(of_users).is_none(), "{introspected:?}");
         assert!(jwt_part(&token, 1).get(of_users).is_none(), "{token}");
@@ -75,10 +76,11 @@ on_both_stores!(ccr_008_a_client_token_is_no_user_token, async |backend| {
 });
 
 on_both_stores!(ccr_009_no_id_token_comes_with_it, async |backend| {
-    let cast = Cast::start(backend).await;
-    let openid = cast.client("openid", json!({"grant_types": ["client_credentials"], "scope": "openid read"})).await;
+    let scene = Scene::start(backend).await;
+    let openid =
+        scene.app.client("openid", json!({"grant_types": ["client_credentials"], "scope": "openid read"})).await;
     for parameters in [&[CLIENT_CREDENTIALS][..], &[CLIENT_CREDENTIALS, ("scope", "openid"), ("nonce", "n")]] {
-        let answer = cast.token(&openid, parameters).await;
+        let answer = scene.app.token(&openid, parameters).await;
         assert!(answer.assert_ok().json.get("id_token").is_none(), "{answer:?}");
     }
 });

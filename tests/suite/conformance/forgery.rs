@@ -9,7 +9,6 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
 use super::jose::{OWN_KEYS, changed, pem, sign, sign_hmac, signing_input, spki, verify};
-use super::scene::published_keys;
 use crate::support::{TestServer, jwt_part};
 
 /// What it is, and the text.
@@ -28,7 +27,7 @@ pub(super) struct Forger {
 impl Forger {
     pub(super) async fn of(app: &TestServer, good: &str) -> Self {
         let header = jwt_part(good, 0);
-        let keys = published_keys(app).await;
+        let keys = app.published_keys().await;
         let jwk = keys.into_iter().find(|key| key["kid"] == header["kid"]).expect("the key is published");
         Self::new(good, jwk)
     }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 
 use super::forgery::{Forged, Forger, critical, signed_by_the_server};
-use super::scene::{API, FILES, Scene, every_grant, get_with};
+use crate::support::scene::{ALICE, API, FILES, Scene, every_grant};
 use crate::support::{Answer, Backend, FORM, Setup, TestServer, jwt_part, on_both_stores};
 
 /// An introspection by the resource server with a body that is written by hand.
@@ -59,7 +59,7 @@ on_both_stores!(int_001_int_002_int_018_int_019_and_int_038_a_live_token_is_desc
         assert_eq!(answer.header("content-type"), Some("application/json"));
     }
     for client in [&scene.main, &scene.opaque] {
-        let token = scene.client_token(client, &[]).await.text("access_token");
+        let token = scene.client_credentials(client, &[]).await.text("access_token");
         let seen = scene.assert_active(&token).await;
         assert_eq!((&seen["sub"], &seen["client_id"]), (&json!(client.id), &json!(client.id)));
         assert!(seen.get("username").is_none() && seen.get("sid").is_none(), "{seen}");
@@ -101,7 +101,7 @@ on_both_stores!(int_006_int_007_and_int_033_what_is_no_token_is_inactive_and_not
     let secret = scene.main.secret.clone().unwrap();
     let texts = ["random", "a.b.c", "..", "\0", "\u{1f4a9}", "{}", "jat_live_AAAA", "jrt_live_AAAA", &long];
     // INT-033
-    let secrets = ["wonderland", &secret, scene.rs.secret.as_deref().unwrap(), &scene.alice, "alice", "main"];
+    let secrets = [ALICE.1, &secret, scene.rs.secret.as_deref().unwrap(), &scene.alice, "alice", "main"];
     for text in texts.into_iter().chain(secrets) {
         let answer = scene.app.introspect(&scene.rs, text).await;
         answer.assert_inactive();
@@ -169,7 +169,7 @@ on_both_stores!(int_011_and_int_036_a_client_without_the_permission_sees_only_it
     // INT-037: the permission may be limited to tokens for some audiences.
     for owner in [&scene.main, &scene.opaque] {
         for (resource, active) in [(FILES, true), (API, false)] {
-            let token = scene.client_token(owner, &[("resource", resource)]).await.text("access_token");
+            let token = scene.client_credentials(owner, &[("resource", resource)]).await.text("access_token");
             let answer = scene.app.introspect(&limited, &token).await;
             if active { _ = answer.assert_active() } else { answer.assert_inactive() }
         }
@@ -197,7 +197,7 @@ on_both_stores!(int_015_int_016_and_int_017_a_missing_or_repeated_token_is_an_in
     }
     // INT-017
     let path = format!("/auth/introspect?token={token}");
-    let answer = get_with(&scene.app, &path, &[("Authorization", &scene.rs.basic())]).await;
+    let answer = scene.app.get_with(&path, &[("Authorization", &scene.rs.basic())]).await;
     assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, Some("POST")), "{answer:?}");
     assert!(answer.json.get("active").is_none());
     let answer = scene.app.raw(&path, &[FORM, ("Authorization", &scene.rs.basic())], "").await;

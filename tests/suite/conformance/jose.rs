@@ -11,11 +11,21 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::Value;
 
+use crate::support::TestServer;
+
 /// The forger's own keys, one of each kind.
 pub(crate) static OWN_KEYS: LazyLock<[(SigningAlgorithm, SigningKey); 3]> = LazyLock::new(|| {
     SigningAlgorithm::OWN
         .map(|algorithm| (algorithm, SigningKey::parse(algorithm, &SigningKey::generate(algorithm)).unwrap()))
 });
+
+/// The claims of a JWT, verified with the published key that its header names.
+pub(crate) async fn verified(app: &TestServer, token: &str) -> Value {
+    let kid = jsonwebtoken::decode_header(token).unwrap().kid.expect("the header names a key");
+    let keys = app.published_keys().await;
+    let jwk = keys.iter().find(|key| key["kid"] == kid).expect("the key is published");
+    verify(token, jwk).expect("the signature is good")
+}
 
 /// The claims, if the signature is that of this key with its own algorithm.
 pub(crate) fn verify(token: &str, jwk: &Value) -> Result<Value, jsonwebtoken::errors::Error> {

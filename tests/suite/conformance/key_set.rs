@@ -8,7 +8,8 @@ use jeton::jose::algorithm::SigningAlgorithm;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::scene::{Scene, get_with, published_keys, verified};
+use super::jose::verified;
+use crate::support::scene::Scene;
 use crate::support::{Backend, Setup, TestServer, jwt_part, on_both_stores};
 
 const PLACE: &str = "/.well-known/jwks.json";
@@ -19,7 +20,7 @@ async fn with_two_keys(backend: Backend, algorithm: &str) -> TestServer {
     let app = TestServer::start_with(backend, Setup::default().set("JETON_SIGNING_ALG", algorithm)).await;
     let rotated = app.admin(Method::POST, "/admin/v1/keys/rotate", None).await;
     assert!(rotated.status.is_success(), "{rotated:?}");
-    assert_eq!(published_keys(&app).await.len(), 2, "the next key is published before it is used");
+    assert_eq!(app.published_keys().await.len(), 2, "the next key is published before it is used");
     app
 }
 
@@ -65,7 +66,7 @@ on_both_stores!(jwk_001_jwk_002_jwk_003_jwk_004_and_jwk_012_the_set_holds_public
 on_both_stores!(jwk_005_and_jwk_007_numbers_have_their_full_length_and_canonical_form, async |backend| {
     for algorithm in ALGORITHMS {
         let app = with_two_keys(backend, algorithm).await;
-        for key in published_keys(&app).await {
+        for key in app.published_keys().await {
             match algorithm {
                 "ES256" => {
                     let point = [vec![4], bytes(&key, "x"), bytes(&key, "y")].concat();
@@ -93,12 +94,12 @@ on_both_stores!(jwk_005_and_jwk_007_numbers_have_their_full_length_and_canonical
 on_both_stores!(jwk_006_and_jwk_008_the_key_that_a_token_names_is_in_the_set_and_verifies, async |backend| {
     for algorithm in ALGORITHMS {
         let scene = Scene::start_with(backend, Setup::default().set("JETON_SIGNING_ALG", algorithm)).await;
-        let own = scene.client_token(&scene.main, &[]).await.text("access_token");
+        let own = scene.client_credentials(&scene.main, &[]).await.text("access_token");
         for token in [scene.login(&scene.main).await.access, own] {
             let claims = verified(&scene.app, &token).await;
             assert_eq!(claims["client_id"], json!("main"));
             let kid = jwt_part(&token, 0)["kid"].clone();
-            let keys = published_keys(&scene.app).await;
+            let keys = scene.app.published_keys().await;
             let key = keys.iter().find(|key| key["kid"] == kid).unwrap();
             // JWK-008: RS256 where it is switched on (by JETON_SIGNING_ALG; the default is ES256).
             assert_eq!((&key["alg"], algorithm == "RS256"), (&json!(algorithm), key["kty"] == "RSA"));
@@ -108,7 +109,7 @@ on_both_stores!(jwk_006_and_jwk_008_the_key_that_a_token_names_is_in_the_set_and
 
 on_both_stores!(jwk_009_and_jwk_013_anybody_may_read_and_keep_the_set_for_a_while, async |backend| {
     let app = with_two_keys(backend, "ES256").await;
-    let answer = get_with(&app, PLACE, &[("Origin", "https://spa.example")]).await;
+    let answer = app.get_with(PLACE, &[("Origin", "https://spa.example")]).await;
     // JWK-013
     assert_eq!(answer.assert_ok().header("access-control-allow-origin"), Some("*"));
     assert!(answer.header("access-control-allow-credentials").is_none());
@@ -133,7 +134,8 @@ on_both_stores!(jwk_009_and_jwk_013_anybody_may_read_and_keep_the_set_for_a_whil
 on_both_stores!(an_algorithm_is_added_without_an_outage_and_the_one_in_use_keeps_a_key, async |backend| {
     let scene = Scene::start_with(backend, Setup::default().with_manual_clock()).await;
     let rotate = async |body: Option<Value>| scene.app.admin(Method::POST, "/admin/v1/keys/rotate", body).await;
-    let signs = async || jwt_part(&scene.client_token(&scene.main, &[]).await.text("access_token"), 0)["alg"].clone();
+    let signs =
+        async || jwt_part(&scene.client_credentials(&scene.main, &[]).await.text("access_token"), 0)["alg"].clone();
     for (body, told) in [
         (json!({"alg": "HS256"}), "alg: is not one of ES256, EdDSA, RS256"),
         (json!({"alg": "PS256"}), "alg: is not one of ES256, EdDSA, RS256"),
@@ -148,9 +150,9 @@ on_both_stores!(an_algorithm_is_added_without_an_outage_and_the_one_in_use_keeps
     assert_eq!((added.len(), &added[0]["alg"], &added[0]["state"]), (1, &json!("RS256"), &json!("announced")));
     assert_eq!(rotate(Some(json!({"alg": "RS256"}))).await.status.as_u16(), 409, "it is announced already");
     let published: BTreeSet<String> =
-        published_keys(&scene.app).await.iter().map(|key| key["alg"].as_str().unwrap().to_owned()).collect();
+        scene.app.published_keys().await.iter().map(|key| key["alg"].as_str().unwrap().to_owned()).collect();
     assert_eq!(published, ["ES256", "RS256"].map(str::to_owned).into());
-    let es256 = jwt_part(&scene.client_token(&scene.main, &[]).await.text("access_token"), 0)["kid"].clone();
+    let es256 = jwt_part(&scene.client_credentials(&scene.main, &[]).await.text("access_token"), 0)["kid"].clone();
     let delete = async |kid: &Value| {
         let path = format!("/admin/v1/keys/{}", kid.as_str().unwrap());
         scene.app.admin(Method::DELETE, &path, None).await.status.as_u16()

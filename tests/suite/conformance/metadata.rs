@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::scene::{Scene, every_grant, get_with, request, verified};
+use super::jose::verified;
+use crate::support::scene::{Scene, every_grant};
 use crate::support::{FORM, Setup, TestClient, TestServer, on_both_stores};
 
 const PLACE: &str = "/.well-known/oauth-authorization-server";
@@ -193,7 +194,7 @@ on_both_stores!(met_013_and_met_014_every_way_of_asking_gives_the_same_document,
         &[("Forwarded", "for=203.0.113.9;host=evil.example;proto=http")],
         &[("X-Original-URL", "/evil"), ("X-Rewrite-URL", "/evil"), ("X-Host", "evil.example")],
     ] {
-        let answer = get_with(app, PLACE, headers).await;
+        let answer = app.get_with(PLACE, headers).await;
         assert_eq!(answer.assert_ok().body, plain, "{headers:?}");
     }
     // MET-014
@@ -205,12 +206,12 @@ on_both_stores!(met_018_met_019_and_met_020_the_document_is_for_caches_and_brows
     let app = TestServer::start(backend).await;
     for path in [PLACE, "/.well-known/openid-configuration", "/.well-known/jwks.json"] {
         // MET-018
-        let head = request(&app, Method::HEAD, path, &[]).await;
+        let head = app.request(Method::HEAD, path, &[]).await;
         assert_eq!((head.status.as_u16(), head.body.as_str()), (200, ""), "{head:?}");
         let post = app.raw(path, &[FORM], "").await;
         assert!(matches!(post.status.as_u16(), 404 | 405), "{post:?}");
         // MET-019
-        let answer = get_with(&app, path, &[("Origin", "https://spa.example")]).await;
+        let answer = app.get_with(path, &[("Origin", "https://spa.example")]).await;
         let caching = answer.assert_ok().header("cache-control").unwrap_or_default();
         assert!(caching.contains("max-age=") && !caching.contains("no-store"), "{caching}");
         // MET-020

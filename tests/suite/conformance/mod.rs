@@ -1,6 +1,6 @@
 //! The rows of the conformance list, section by section; a test has the ids of its rows in its name or beside them.
 
-mod cast;
+mod answers;
 mod client_authentication;
 mod client_credentials;
 mod coverage;
@@ -21,4 +21,3 @@ mod metadata;
 mod refresh;
 mod resource;
 mod revocation;
-pub(crate) mod scene;

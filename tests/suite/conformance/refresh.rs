@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::bearer::{assert_refused, with_bearer};
-use super::scene::{Scene, Tokens, every_grant};
+use crate::support::scene::{Scene, Tokens, every_grant};
 use crate::support::{Answer, FORM, Setup, TestClient, TestServer, on_both_stores};
 
 const INVALID_GRANT: (u16, &str) = (400, "invalid_grant");

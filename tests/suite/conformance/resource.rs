@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::scene::{API, FILES, Scene};
+use crate::support::scene::{ALICE, API, FILES, Scene};
 use crate::support::{Answer, jwt_part, on_both_stores};
 
 /// The audiences of a good answer: in the JWT and by introspection the same.
@@ -19,14 +19,14 @@ on_both_stores!(res_001_and_res_008_a_resource_restricts_the_audience_and_an_emp
     let scene = Scene::start(backend).await;
     for client in [&scene.main, &scene.opaque] {
         for resource in [API, FILES] {
-            let answer = scene.client_token(client, &[("resource", resource)]).await;
+            let answer = scene.client_credentials(client, &[("resource", resource)]).await;
             assert_eq!(audiences(&scene, &answer).await, json!(resource));
             let login = scene.login_with(client, &[("resource", resource)]).await;
             assert_eq!(scene.assert_active(&login.access).await["aud"], json!(resource));
         }
         // RES-008
         for more in [&[][..], &[("resource", "")], &[("resource", ""), ("resource", "")]] {
-            let answer = scene.client_token(client, more).await;
+            let answer = scene.client_credentials(client, more).await;
             assert_eq!(audiences(&scene, &answer).await, json!([API, FILES]), "{more:?}");
         }
     }
@@ -65,22 +65,21 @@ on_both_stores!(res_002_res_003_and_res_009_any_other_resource_is_an_invalid_tar
     ];
     for client in [&scene.main, &scene.opaque] {
         for resource in wrong {
-            scene.client_token(client, &[("resource", resource)]).await.assert_error(400, "invalid_target");
+            scene.client_credentials(client, &[("resource", resource)]).await.assert_error(400, "invalid_target");
         }
         // One good one beside it does not help.
         let both = [("resource", API), ("resource", "https://unknown.example.test/")];
-        scene.client_token(client, &both).await.assert_error(400, "invalid_target");
+        scene.client_credentials(client, &both).await.assert_error(400, "invalid_target");
     }
-    let login = [("grant_type", "password"), ("username", "alice"), ("password", "wonderland"), ("resource", API)];
-    scene.app.token(&scene.public, &login).await.assert_error(400, "invalid_target");
+    scene.password(&scene.public, ALICE, &[("resource", API)]).await.assert_error(400, "invalid_target");
 });
 
 on_both_stores!(res_004_a_resource_may_repeat, async |backend| {
     let scene = Scene::start(backend).await;
     for client in [&scene.main, &scene.opaque] {
-        let answer = scene.client_token(client, &[("resource", API), ("resource", FILES)]).await;
+        let answer = scene.client_credentials(client, &[("resource", API), ("resource", FILES)]).await;
         assert_eq!(audiences(&scene, &answer).await, json!([API, FILES]));
-        let answer = scene.client_token(client, &[("resource", API), ("resource", API)]).await;
+        let answer = scene.client_credentials(client, &[("resource", API), ("resource", API)]).await;
         assert_eq!(audiences(&scene, &answer).await, json!(API));
         // In JSON it may be an array.
         for (resource, audience) in [(json!([API, FILES]), json!([API, FILES])), (json!(FILES), json!(FILES))] {

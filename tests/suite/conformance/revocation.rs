@@ -3,7 +3,7 @@
 use reqwest::Method;
 
 use super::forgery::Forger;
-use super::scene::{Scene, get_with, request};
+use crate::support::scene::Scene;
 use crate::support::{FORM, TestClient, on_both_stores};
 
 /// The header of a client with a secret, and the form's type.
@@ -38,8 +38,8 @@ on_both_stores!(rev_001_rev_009_rev_015_rev_023_and_rev_024_a_revoked_access_tok
     }
     // A token without a session.
     for client in [&scene.main, &scene.opaque] {
-        let one = scene.client_token(client, &[]).await.text("access_token");
-        let another = scene.client_token(client, &[]).await.text("access_token");
+        let one = scene.client_credentials(client, &[]).await.text("access_token");
+        let another = scene.client_credentials(client, &[]).await.text("access_token");
         scene.app.revoke(client, &one).await.assert_ok();
         scene.assert_inactive(&one).await;
         scene.assert_active(&another).await;
@@ -186,10 +186,10 @@ on_both_stores!(rev_018_and_rev_019_a_token_in_the_address_is_not_read, async |b
     for token in [&tokens.access, &tokens.refresh] {
         let path = format!("/auth/revoke?token={token}");
         // REV-018
-        let answer = get_with(&scene.app, &path, &[("Authorization", &basic)]).await;
+        let answer = scene.app.get_with(&path, &[("Authorization", &basic)]).await;
         assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, Some("POST")), "{answer:?}");
         for method in [Method::PUT, Method::DELETE, Method::PATCH] {
-            let answer = request(&scene.app, method, &path, &[("Authorization", &basic)]).await;
+            let answer = scene.app.request(method, &path, &[("Authorization", &basic)]).await;
             assert_eq!(answer.status.as_u16(), 405, "{answer:?}");
         }
         // REV-019

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::cast::{ALICE, CLIENT_CREDENTIALS, Cast, assert_one_of, scope_tokens};
+use super::answers::{assert_one_of, scope_tokens};
+use crate::support::scene::{ALICE, CLIENT_CREDENTIALS, Scene};
 use crate::support::{Answer, jwt_part, on_both_stores};
 
 /// Refused, or granted without anything that is not `read` or `write`, and the answer says so.
@@ -19,27 +20,29 @@ fn assert_nothing_else_granted(asked: &str, answer: &Answer) {
 }
 
 on_both_stores!(scp_001_and_scp_002_what_is_granted_is_told, async |backend| {
-    let cast = Cast::start(backend).await;
-    assert_nothing_else_granted("read unknown", &cast.client_credentials(&[("scope", "read unknown")]).await);
+    let scene = Scene::start(backend).await;
+    assert_nothing_else_granted(
+        "read unknown",
+        &scene.client_credentials(&scene.main, &[("scope", "read unknown")]).await,
+    );
     // SCP-002: the default is told.
-    let answer = cast.client_credentials(&[]).await;
+    let answer = scene.client_credentials(&scene.main, &[]).await;
     assert_eq!(scope_tokens(&answer.assert_ok().json["scope"]), ["read", "write"]);
-    cast.add(ALICE).await;
-    let answer = cast.password(&cast.main, ALICE, &[]).await;
+    let answer = scene.password(&scene.main, ALICE, &[]).await;
     assert_eq!(scope_tokens(&answer.assert_ok().json["scope"]), ["read", "write"]);
 });
 
 on_both_stores!(scp_003_characters_outside_the_grammar_are_invalid_scope, async |backend| {
-    let cast = Cast::start(backend).await;
+    let scene = Scene::start(backend).await;
     for scope in ["re\"ad", "re\\ad", "réad", "read\twrite", "read\n", "read\0", "\0", "read\u{7f}", "read\u{a0}write"]
     {
-        let answer = cast.client_credentials(&[("scope", scope)]).await;
+        let answer = scene.client_credentials(&scene.main, &[("scope", scope)]).await;
         assert_one_of(&answer, &[(400, "invalid_scope"), (400, "invalid_request")]);
     }
 });
 
 on_both_stores!(scp_004_to_scp_006_and_scp_010_scope_tokens_are_compared_exactly, async |backend| {
-    let cast = Cast::start(backend).await;
+    let scene = Scene::start(backend).await;
     for scope in [
         "READ", // SCP-004
         "Read",
@@ -56,13 +59,13 @@ on_both_stores!(scp_004_to_scp_006_and_scp_010_scope_tokens_are_compared_exactly
         "%72ead",
         "'",
     ] {
-        let answer = cast.client_credentials(&[("scope", scope)]).await;
+        let answer = scene.client_credentials(&scene.main, &[("scope", scope)]).await;
         assert_nothing_else_granted(scope, &answer);
         let granted = answer.json["scope"].as_str().unwrap_or_default().to_owned();
         assert!(answer.status != 200 || scope != "READ" || granted != "read", "SCP-004: {answer:?}");
     }
     for scope in ["read write", "write read", "write read read", "read read write write"] {
-        let answer = cast.client_credentials(&[("scope", scope)]).await; // SCP-005
+        let answer = scene.client_credentials(&scene.main, &[("scope", scope)]).await; // SCP-005
         assert_eq!(scope_tokens(&answer.assert_ok().json["scope"]), ["read", "write"], "{scope}");
         let token = jwt_part(&answer.text("access_token"), 1);
         assert_eq!(scope_tokens(&token["scope"]), ["read", "write"], "{scope}");
@@ -70,34 +73,27 @@ on_both_stores!(scp_004_to_scp_006_and_scp_010_scope_tokens_are_compared_exactly
 });
 
 on_both_stores!(scp_007_extra_spaces_never_grant_nothing_or_more, async |backend| {
-    let cast = Cast::start(backend).await;
+    let scene = Scene::start(backend).await;
     for scope in [" read", "read ", "read  write", " ", "   "] {
-        let answer = cast.client_credentials(&[("scope", scope)]).await;
+        let answer = scene.client_credentials(&scene.main, &[("scope", scope)]).await;
         assert_nothing_else_granted(scope, &answer);
     }
 });
 
 on_both_stores!(scp_008_and_scp_009_every_answer_says_the_same_scope_in_one_text, async |backend| {
-    let cast = Cast::start(backend).await;
-    cast.add(ALICE).await;
-    let members = json!({
-        "grant_types": ["password", "client_credentials", "refresh_token"],
-        "scope": "read write",
-        "access_token_format": "opaque",
-    });
-    let opaque = cast.client("opaque", members).await;
-    for client in [&cast.main, &opaque] {
+    let scene = Scene::start(backend).await;
+    for client in [&scene.main, &scene.opaque] {
         for scope in ["read", "write read", ""] {
             let asked = [("scope", scope)];
-            let login = cast.password(client, ALICE, &asked).await;
-            let refreshed = cast.refresh(client, &login.text("refresh_token")).await;
-            let own = cast.token(client, &[CLIENT_CREDENTIALS, asked[0]]).await;
+            let login = scene.password(client, ALICE, &asked).await;
+            let refreshed = scene.app.refresh(client, &login.text("refresh_token")).await;
+            let own = scene.app.token(client, &[CLIENT_CREDENTIALS, asked[0]]).await;
             let expected = if scope == "read" { vec!["read"] } else { vec!["read", "write"] };
             for answer in [login, refreshed, own] {
                 let token = answer.assert_ok().text("access_token");
                 // It panics when the scope is no text.
                 assert_eq!(scope_tokens(&answer.json["scope"]), expected);
-                let introspected = cast.introspect(client, &token).await;
+                let introspected = scene.app.introspect(client, &token).await;
                 assert_eq!(scope_tokens(&introspected.assert_active().json["scope"]), expected);
                 if client.id == "main" {
                     assert_eq!(scope_tokens(&jwt_part(&token, 1)["scope"]), expected);
@@ -108,25 +104,24 @@ on_both_stores!(scp_008_and_scp_009_every_answer_says_the_same_scope_in_one_text
 });
 
 on_both_stores!(scp_011_thousands_of_scope_tokens_are_refused_fast, async |backend| {
-    let cast = Cast::start(backend).await;
+    let scene = Scene::start(backend).await;
     let different: Vec<String> = (0..5_000).map(|number| format!("s{number}")).collect();
     for scope in [different.join(" "), "read ".repeat(5_000).trim_end().to_owned()] {
         let asked = [("scope", scope.as_str())];
-        let answer = tokio::time::timeout(Duration::from_secs(3), cast.client_credentials(&asked)).await;
+        let answer = tokio::time::timeout(Duration::from_secs(3), scene.client_credentials(&scene.main, &asked)).await;
         let answer = answer.expect("within 3 s");
         assert!(answer.status == 200 || answer.status.is_client_error(), "{answer:?}");
     }
-    cast.assert_still_works().await;
+    scene.assert_still_works().await;
 });
 
 on_both_stores!(scp_012_narrowing_grants_exactly_the_subset, async |backend| {
-    let cast = Cast::start(backend).await;
-    cast.add(ALICE).await;
+    let scene = Scene::start(backend).await;
     for scope in ["read", "write"] {
-        let answer = cast.password(&cast.main, ALICE, &[("scope", scope)]).await;
+        let answer = scene.password(&scene.main, ALICE, &[("scope", scope)]).await;
         assert_eq!(scope_tokens(&jwt_part(&answer.assert_ok().text("access_token"), 1)["scope"]), [scope]);
         // A refresh does not give back what was left out.
-        let refreshed = cast.refresh(&cast.main, &answer.text("refresh_token")).await;
+        let refreshed = scene.app.refresh(&scene.main, &answer.text("refresh_token")).await;
         assert_eq!(scope_tokens(&jwt_part(&refreshed.assert_ok().text("access_token"), 1)["scope"]), [scope]);
     }
 });

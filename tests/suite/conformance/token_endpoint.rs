@@ -5,7 +5,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Value, json};
 
-use super::cast::{ALICE, CLIENT_CREDENTIALS, Cast, assert_one_of};
+use super::answers::assert_one_of;
+use crate::support::scene::{ALICE, CLIENT_CREDENTIALS, Scene};
 use crate::support::{Answer, FORM, Setup, TestServer, jwt_part, on_both_stores};
 
 /// A JSON object none of whose members is null or stands twice.
@@ -34,16 +35,13 @@ impl<'de> Deserialize<'de> for Clean {
 }
 
 on_both_stores!(tok_001_to_tok_006_a_success_has_the_members_of_rfc_6749, async |backend| {
-    let cast = Cast::start(backend).await;
-    cast.add(ALICE).await;
-    let opaque = json!({"grant_types": ["client_credentials"], "scope": "read", "access_token_format": "opaque"});
-    let opaque = cast.client("opaque", opaque).await;
-    let scopeless = cast.client("scopeless", json!({"grant_types": ["client_credentials"]})).await;
+    let scene = Scene::start(backend).await;
+    let scopeless = scene.app.client("scopeless", json!({"grant_types": ["client_credentials"]})).await;
     for answer in [
-        cast.client_credentials(&[]).await,
-        cast.token(&opaque, &[CLIENT_CREDENTIALS]).await,
-        cast.token(&scopeless, &[CLIENT_CREDENTIALS]).await,
-        cast.password(&cast.main, ALICE, &[]).await,
+        scene.client_credentials(&scene.main, &[]).await,
+        scene.client_credentials(&scene.opaque, &[]).await,
+        scene.client_credentials(&scopeless, &[]).await,
+        scene.password(&scene.main, ALICE, &[]).await,
     ] {
         assert!(answer.assert_ok().header("content-type").unwrap().starts_with("application/json"), "{answer:?}");
         assert!(answer.text("token_type").eq_ignore_ascii_case("Bearer")); // TOK-002
@@ -62,10 +60,9 @@ on_both_stores!(tok_001_to_tok_006_a_success_has_the_members_of_rfc_6749, async 
 });
 
 on_both_stores!(tok_007_a_refresh_token_is_printable_long_and_random, async |backend| {
-    let cast = Cast::start(backend).await;
-    cast.add(ALICE).await;
-    let one = cast.password(&cast.main, ALICE, &[]).await.text("refresh_token");
-    let other = cast.password(&cast.main, ALICE, &[]).await.text("refresh_token");
+    let scene = Scene::start(backend).await;
+    let one = scene.password(&scene.main, ALICE, &[]).await.text("refresh_token");
+    let other = scene.password(&scene.main, ALICE, &[]).await.text("refresh_token");
     for token in [&one, &other] {
         assert!(token.len() >= 22 && token.bytes().all(|byte| (0x20..=0x7E).contains(&byte)), "{token}");
     }
@@ -75,9 +72,9 @@ on_both_stores!(tok_007_a_refresh_token_is_printable_long_and_random, async |bac
 });
 
 on_both_stores!(tok_008_every_issue_gives_a_new_access_token, async |backend| {
-    let cast = Cast::start_with(backend, Setup::default().with_manual_clock()).await;
-    let one = cast.client_credentials(&[]).await.text("access_token");
-    let other = cast.client_credentials(&[]).await.text("access_token");
+    let scene = Scene::start_with(backend, Setup::default().with_manual_clock()).await;
+    let one = scene.client_credentials(&scene.main, &[]).await.text("access_token");
+    let other = scene.client_credentials(&scene.main, &[]).await.text("access_token");
     assert_ne!(one, other);
     let (one, other) = (jwt_part(&one, 1), jwt_part(&other, 1));
     assert_eq!(one["iat"], other["iat"]);
@@ -86,21 +83,21 @@ on_both_stores!(tok_008_every_issue_gives_a_new_access_token, async |backend| {
 });
 
 on_both_stores!(tok_009_to_tok_012_and_tok_015_grants_are_matched_exactly, async |backend| {
-    let cast = Cast::start(backend).await;
-    let by_grant = async |grant: &str| cast.token(&cast.main, &[("grant_type", grant)]).await;
+    let scene = Scene::start(backend).await;
+    let by_grant = async |grant: &str| scene.app.token(&scene.main, &[("grant_type", grant)]).await;
     for grant in ["foo", "urn:x:y", "implicit", "token"] {
         by_grant(grant).await.assert_error(400, "unsupported_grant_type"); // TOK-009, TOK-012
     }
     let none: [(&str, &str); 0] = [];
-    cast.token(&cast.main, &none).await.assert_error(400, "invalid_request"); // TOK-010
+    scene.app.token(&scene.main, &none).await.assert_error(400, "invalid_request"); // TOK-010
     for grant in ["Client_Credentials", " client_credentials", "client_credentials ", "client_credentials\0"] {
         let accepted = [(400, "unsupported_grant_type"), (400, "invalid_request")];
         assert_one_of(&by_grant(grant).await, &accepted); // TOK-011
     }
     // TOK-015
-    cast.client_credentials(&[("scope", "nothing")]).await.assert_error(400, "invalid_scope");
-    cast.password(&cast.main, ("nobody", "x"), &[]).await.assert_error(400, "invalid_grant");
-    cast.refresh(&cast.main, "nonsense").await.assert_error(400, "invalid_grant");
+    scene.client_credentials(&scene.main, &[("scope", "nothing")]).await.assert_error(400, "invalid_scope");
+    scene.password(&scene.main, ("nobody", "x"), &[]).await.assert_error(400, "invalid_grant");
+    scene.app.refresh(&scene.main, "nonsense").await.assert_error(400, "invalid_grant");
 });
 
 on_both_stores!(tok_010_a_missing_grant_type_means_password_only_with_a_default_client, async |backend| {
@@ -129,54 +126,52 @@ on_both_stores!(tok_010_a_missing_grant_type_means_password_only_with_a_default_
 });
 
 on_both_stores!(tok_013_a_grant_that_the_client_may_not_use_is_unauthorized_client, async |backend| {
-    let cast = Cast::start(backend).await;
-    let cc = cast.cc().await;
-    cast.add(ALICE).await;
-    cast.password(&cc, ALICE, &[]).await.assert_error(400, "unauthorized_client");
-    cast.refresh(&cc, "x").await.assert_error(400, "unauthorized_client");
+    let scene = Scene::start(backend).await;
+    let cc = scene.machine_client().await;
+    scene.password(&cc, ALICE, &[]).await.assert_error(400, "unauthorized_client");
+    scene.app.refresh(&cc, "x").await.assert_error(400, "unauthorized_client");
 });
 
 on_both_stores!(tok_014_the_client_is_authenticated_before_anything_else_is_told, async |backend| {
-    let cast = Cast::start(backend).await;
-    let wrong = cast.main.with_secret("wrong");
+    let scene = Scene::start(backend).await;
+    let wrong = scene.main.with_secret("wrong");
     let none: [(&str, &str); 0] = [];
     for parameters in [&[("grant_type", "foo")][..], &[CLIENT_CREDENTIALS, ("scope", "nothing")], &none] {
-        cast.token(&wrong, parameters).await.assert_error(401, "invalid_client");
+        scene.app.token(&wrong, parameters).await.assert_error(401, "invalid_client");
     }
 });
 
 on_both_stores!(tok_016_the_lifetime_agrees_with_the_token, async |backend| {
-    let cast = Cast::start(backend).await;
+    let scene = Scene::start(backend).await;
     let members =
         json!({"grant_types": ["client_credentials"], "access_token_format": "opaque", "access_token_ttl": 77});
-    let opaque = cast.client("opaque", members).await;
-    for client in [&cast.main, &opaque] {
-        let answer = cast.token(client, &[CLIENT_CREDENTIALS]).await;
-        let introspected = cast.introspect(client, &answer.text("access_token")).await;
+    let opaque = scene.app.client("short-lived", members).await;
+    for client in [&scene.main, &opaque] {
+        let answer = scene.client_credentials(client, &[]).await;
+        let introspected = scene.app.introspect(client, &answer.text("access_token")).await;
         let number = |name: &str| introspected.assert_active().json[name].as_i64().unwrap();
         let promised = answer.json["expires_in"].as_i64().unwrap();
         assert!((number("exp") - number("iat")).abs_diff(promised) <= 2, "{answer:?} {introspected:?}");
     }
-    assert_eq!(cast.token(&opaque, &[CLIENT_CREDENTIALS]).await.json["expires_in"], 77);
+    assert_eq!(scene.client_credentials(&opaque, &[]).await.json["expires_in"], 77);
 });
 
 on_both_stores!(tok_017_no_answer_contains_the_password_or_the_secret, async |backend| {
-    let cast = Cast::start(backend).await;
-    cast.add(ALICE).await;
-    let secret = cast.main.secret.clone().unwrap();
-    let post = cast.post().await;
+    let scene = Scene::start(backend).await;
+    let secret = scene.main.secret.clone().unwrap();
+    let post = scene.post_client(None).await;
     let post_secret = post.secret.clone().unwrap();
     for answer in [
-        cast.password(&cast.main, ALICE, &[]).await,
-        cast.password(&cast.main, (ALICE.1, ALICE.1), &[]).await,
-        cast.password(&cast.main, ALICE, &[("scope", ALICE.1)]).await,
-        cast.token(&cast.main, &[("grant_type", ALICE.1)]).await,
-        cast.token(&cast.main, &[("grant_type", &secret)]).await,
-        cast.token(&post, &[CLIENT_CREDENTIALS]).await,
-        cast.token(&post, &[CLIENT_CREDENTIALS, ("client_secret", &post_secret)]).await,
+        scene.password(&scene.main, ALICE, &[]).await,
+        scene.password(&scene.main, (ALICE.1, ALICE.1), &[]).await,
+        scene.password(&scene.main, ALICE, &[("scope", ALICE.1)]).await,
+        scene.app.token(&scene.main, &[("grant_type", ALICE.1)]).await,
+        scene.app.token(&scene.main, &[("grant_type", &secret)]).await,
+        scene.client_credentials(&post, &[]).await,
+        scene.app.token(&post, &[CLIENT_CREDENTIALS, ("client_secret", &post_secret)]).await,
     ] {
         let whole = format!("{:?} {}", answer.headers, answer.body);
-        for hidden in [ALICE.1, &secret, &post_secret, &cast.main.basic()[6..]] {
+        for hidden in [ALICE.1, &secret, &post_secret, &scene.main.basic()[6..]] {
             assert!(!whole.contains(hidden), "{answer:?}");
         }
     }
@@ -213,13 +208,12 @@ on_both_stores!(tok_018_the_metadata_lists_the_grants_that_can_be_reached_and_no
 });
 
 on_both_stores!(tok_019_parameters_of_another_grant_are_ignored, async |backend| {
-    let cast = Cast::start(backend).await;
-    cast.add(ALICE).await;
+    let scene = Scene::start(backend).await;
     let foreign = [("username", ALICE.0), ("password", ALICE.1), ("code", "z"), ("refresh_token", "x")];
-    let answer = cast.client_credentials(&foreign).await;
+    let answer = scene.client_credentials(&scene.main, &foreign).await;
     let claims = jwt_part(&answer.assert_ok().text("access_token"), 1);
     assert_eq!((&claims["sub"], &claims["sid"]), (&json!("main"), &Value::Null));
     assert!(answer.json.get("refresh_token").is_none(), "{answer:?}");
-    let introspected = cast.introspect(&cast.main, &answer.text("access_token")).await;
+    let introspected = scene.app.introspect(&scene.main, &answer.text("access_token")).await;
     assert!(introspected.assert_active().json.get("username").is_none(), "{introspected:?}");
 });

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::ask::{Case, assert_quiet, without};
 use super::causes::ORDER;
 use super::stage::{ACCESS, Jwt, Stage};
-use crate::conformance::scene::{API, FILES, published_keys};
+use crate::support::scene::{API, FILES};
 use crate::support::{Setup, jwt_part, on_both_stores};
 
 on_both_stores!(of_a_good_token_it_is_said_what_to_expect, async |backend| {
@@ -31,7 +31,7 @@ on_both_stores!(of_a_good_token_it_is_said_what_to_expect, async |backend| {
                 let header = jwt_part(&token, 0);
                 assert_eq!((&expect["algorithm"], &expect["kid"]), (&header["alg"], &header["kid"]), "{expect}");
                 assert!(!expect["key_published_at"].is_null(), "{expect}");
-                assert!(published_keys(&stage.app).await.iter().any(|key| key["kid"] == expect["kid"]));
+                assert!(stage.app.published_keys().await.iter().any(|key| key["kid"] == expect["kid"]));
             }
             // The owner, an administrator and whoever has the permission read the same.
             let bearer = format!("Bearer {}", stage.admin_token().await);
@@ -79,7 +79,7 @@ on_both_stores!(an_explanation_is_not_cached_and_is_asked_by_post_only, async |b
     assert_eq!(answer.assert_ok().header("cache-control"), Some("no-store"));
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let path = format!("/auth/explain?token={token}");
-    let got = crate::conformance::scene::get_with(&stage.app, &path, &[("Authorization", &stage.rs.basic())]).await;
+    let got = stage.app.get_with(&path, &[("Authorization", &stage.rs.basic())]).await;
     assert_eq!((got.status.as_u16(), got.header("allow")), (405, Some("POST")), "{got:?}");
     // As JSON the same as a form.
     let body = json!({"token": token, "scope": "read", "audience": API, "unknown": null}).to_string();

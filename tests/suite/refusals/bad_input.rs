@@ -9,7 +9,7 @@ use super::ask::{Case, Sheet, assert_quiet, causes};
 use super::causes::place;
 use super::stage::{Jwt, Stage, can_stand_in_a_header, in_time};
 use crate::conformance::jose::OWN_KEYS;
-use crate::conformance::scene::{API, every_grant};
+use crate::support::scene::{API, every_grant};
 use crate::support::{Answer, FORM, jwt_part, on_both_stores};
 
 /// A verdict, or a refusal that says that the request is bad; never a failure of the server.
@@ -279,7 +279,7 @@ on_both_stores!(control_characters_in_claims_stay_where_they_are, async |backend
         let claims = json!({"note": "one\r\nX-Evil: 1\u{0}\u{1b}[31m", "<b>": "\u{202E}\"\\"});
         let owner = every_grant(json!({"access_token_format": format, "claims": claims}));
         let owner = stage.app.client(&format!("noted-{format}"), owner).await;
-        let token = stage.client_token(&owner, &[]).await.text("access_token");
+        let token = stage.client_credentials(&owner, &[]).await.text("access_token");
         let good = stage.explain(&stage.rs, &token).await;
         good.assert_active();
         let answers = [

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::ask::{Case, assert_told, causes, without};
 use super::stage::{ACCESS, Jwt, Opaque, Stage};
-use crate::conformance::scene::{API, FILES};
+use crate::support::scene::{API, FILES};
 use crate::support::{Answer, Setup, on_both_stores};
 
 /// Refused, and nothing said of the token.
@@ -107,7 +107,7 @@ on_both_stores!(the_permission_may_be_limited_to_audiences, async |backend| {
     for form in ACCESS {
         for (resource, sees) in [(FILES, true), (API, false)] {
             let owner = stage.owner(*form);
-            let token = stage.client_token(owner, &[("resource", resource)]).await.text("access_token");
+            let token = stage.client_credentials(owner, &[("resource", resource)]).await.text("access_token");
             let answer = stage.explain(&limited, &token).await;
             assert_eq!(answer.assert_ok().json["active"], json!(sees), "{answer:?}");
             stage.app.revoke(owner, &token).await.assert_ok();

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::ask::{Case, assert_quiet, shared_part, without};
 use super::damage::{first_capital, percent};
 use super::stage::{ACCESS, Form, Jwt, STAGING, Stage};
-use crate::conformance::scene::API;
 use crate::support::program::Place;
+use crate::support::scene::API;
 use crate::support::{Answer, Backend, fresh_database};
 
 /// A place from which the command line works on the database of a running server.

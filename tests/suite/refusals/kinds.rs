@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::ask::{Case, Sheet, causes, examine};
 use super::stage::{FOREIGN, Form, Jwt, Opaque, STAGING, Stage, elsewhere};
 use crate::conformance::jose::{OWN_KEYS, sign};
-use crate::conformance::scene::Tokens;
 use crate::support::on_both_stores;
+use crate::support::scene::Tokens;
 
 const REFRESH: &str = "refresh_token_as_access_token";
 

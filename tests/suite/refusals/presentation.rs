@@ -8,7 +8,7 @@ use super::ask::Sheet;
 use super::causes::answer_of;
 use super::stage::{ACCESS, Jwt, Stage};
 use crate::conformance::bearer::challenge_attributes;
-use crate::conformance::scene::{API, get_with};
+use crate::support::scene::API;
 use crate::support::{Answer, Setup, on_both_stores};
 
 /// The values of the Authorization headers, what follows the path, and the first cause. `T` stands for a good token.
@@ -57,7 +57,7 @@ fn with_token(value: &str, token: &str) -> String {
 async fn ask(stage: &Stage, path: &str, authorization: &[&str], token: &str) -> Answer {
     let values: Vec<String> = authorization.iter().map(|value| with_token(value, token)).collect();
     let headers: Vec<(&str, &str)> = values.iter().map(|value| ("Authorization", value.as_str())).collect();
-    get_with(&stage.app, path, &headers).await
+    stage.app.get_with(path, &headers).await
 }
 
 /// One row: answered and counted by its cause, at this place below the address.
@@ -109,7 +109,7 @@ on_both_stores!(a_good_token_passes_with_who_and_what_it_is, async |backend| {
         for (token, subject, has_session) in [(own, owner.id.as_str(), false), (login, stage.alice.as_str(), true)] {
             for scheme in ["Bearer", "bearer", "BEARER"] {
                 let path = format!("/auth/verify/any/path?audience={API}&scope=read");
-                let answer = get_with(&stage.app, &path, &[("Authorization", &format!("{scheme} {token}"))]).await;
+                let answer = stage.app.get_with(&path, &[("Authorization", &format!("{scheme} {token}"))]).await;
                 answer.assert_ok();
                 assert_eq!(answer.header("x-auth-subject"), Some(subject), "{answer:?}");
                 assert_eq!(answer.header("x-auth-client"), Some(owner.id.as_str()), "{answer:?}");
@@ -124,14 +124,14 @@ on_both_stores!(without_an_audience_nothing_is_verified, async |backend| {
     let stage = Stage::start(backend).await;
     for form in ACCESS {
         let bearer = format!("Bearer {}", stage.good(*form).await);
-        let answer = get_with(&stage.app, "/auth/verify", &[("Authorization", &bearer)]).await;
+        let answer = stage.app.get_with("/auth/verify", &[("Authorization", &bearer)]).await;
         assert_eq!(answer.status.as_u16(), 400, "{answer:?}");
         let setup = Setup::default().set("JETON_VERIFY_AUDIENCE", API);
         let configured = Stage::start_with(backend, setup).await;
         let bearer = format!("Bearer {}", configured.good(*form).await);
-        get_with(&configured.app, "/auth/verify", &[("Authorization", &bearer)]).await.assert_ok();
+        configured.app.get_with("/auth/verify", &[("Authorization", &bearer)]).await.assert_ok();
         let elsewhere = "/auth/verify?audience=https://else.example.test/";
-        let answer = get_with(&configured.app, elsewhere, &[("Authorization", &bearer)]).await;
+        let answer = configured.app.get_with(elsewhere, &[("Authorization", &bearer)]).await;
         assert_eq!(answer.status.as_u16(), 401, "{answer:?}");
     }
 });
@@ -145,9 +145,9 @@ on_both_stores!(a_token_in_the_original_address_is_seen_behind_a_trusted_proxy_o
         let token = stage.good(Jwt).await;
         let (path, original) = (format!("/auth/verify?audience={API}"), format!("/data?access_token={token}"));
         let bearer = format!("Bearer {token}");
-        let alone = get_with(&stage.app, &path, &[("X-Forwarded-Uri", &original)]).await;
+        let alone = stage.app.get_with(&path, &[("X-Forwarded-Uri", &original)]).await;
         let with_header = [("X-Forwarded-Uri", original.as_str()), ("Authorization", bearer.as_str())];
-        let twice = get_with(&stage.app, &path, &with_header).await;
+        let twice = stage.app.get_with(&path, &with_header).await;
         let expected = if trusted { (400, 400) } else { (401, 200) };
         assert_eq!((alone.status.as_u16(), twice.status.as_u16()), expected, "{alone:?} {twice:?}");
     }
@@ -162,7 +162,7 @@ on_both_stores!(no_claim_breaks_out_of_a_header, async |backend| {
         "/auth/verify?audience=%0D%0AX-Evil:%201".to_owned(),
     ] {
         let bearer = format!("Bearer {}", stage.good(Jwt).await);
-        let answer = get_with(&stage.app, &path, &[("Authorization", &bearer)]).await;
+        let answer = stage.app.get_with(&path, &[("Authorization", &bearer)]).await;
         assert!((400..500).contains(&answer.status.as_u16()), "{path}: {answer:?}");
         assert!(answer.header("x-evil").is_none(), "{path}: {answer:?}");
         _ = answer.header("www-authenticate").map(challenge_attributes);

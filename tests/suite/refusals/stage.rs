@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::conformance::scene::{API, Scene, every_grant};
 use crate::support::program::LIMIT;
+use crate::support::scene::{API, Scene, every_grant};
 use crate::support::{Answer, Backend, FORM, Setup, TestClient, TestServer};
 
 /// A sibling environment that the server knows.
@@ -69,7 +69,7 @@ impl Stage {
     /// A good token of this form.
     pub(super) async fn good(&self, form: Form) -> String {
         match form {
-            Jwt | Opaque => self.client_token(self.owner(form), &[]).await.text("access_token"),
+            Jwt | Opaque => self.client_credentials(self.owner(form), &[]).await.text("access_token"),
             Refresh => self.login(&self.main).await.refresh,
         }
     }

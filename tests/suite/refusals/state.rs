@@ -8,7 +8,7 @@ use super::ask::{Case, Sheet, causes, examine};
 use super::signature::assert_indistinguishable;
 use super::stage::{ACCESS, Form, Jwt, Opaque, Stage};
 use crate::conformance::forgery::signed_by_the_server;
-use crate::conformance::scene::{API, FILES, Tokens, every_grant};
+use crate::support::scene::{API, FILES, Tokens, every_grant};
 use crate::support::{Backend, Setup, TestClient, jwt_part, on_both_stores};
 
 /// What is done after a token was issued.

@@ -30,20 +30,20 @@ use super::{Answer, Backend, TestClient, eventually};
 use actor::Actor;
 use records::Records;
 
-/// Who works at the same time.
+/// How many actors work at the same time.
 const ACTORS: usize = 6;
-/// The longest that an answer may take before it counts as none.
+/// The longest that an answer may take; after that it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest that a server may take to serve again; that it is no measure of speed, but of getting stuck.
+/// The longest that a server may take to serve again. It detects a stuck server; it does not measure speed.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Shortest and longest time under load, in milliseconds.
 const LOAD: (u64, u64) = (20, 600);
-/// How many lines of what was done are kept as evidence.
+/// How many lines of the journal are kept as evidence.
 const JOURNAL: usize = 20_000;
-/// The roles by which the nodes use Postgres, so that what is left of one there is told from the others.
+/// The Postgres roles of the nodes, one each, so that leftovers of one node can be told from the others.
 const ROLES: [&str; 2] = ["node_a", "node_b"];
 
-/// Random numbers that depend on a seed alone (SplitMix64).
+/// Random numbers from a seed (SplitMix64).
 #[derive(Clone, Debug)]
 pub(crate) struct Random(pub(crate) u64);
 
@@ -55,7 +55,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below this one.
+    /// A number below `end`.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
     }
@@ -64,15 +64,15 @@ impl Random {
 /// What is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Blow {
-    /// This server; others go on.
+    /// One server; the others go on.
     Node(usize),
     /// All servers.
     Nodes,
-    /// A process of Postgres that serves or writes: Postgres restarts all of them.
+    /// One Postgres process that serves or writes: Postgres then restarts all of them.
     Backend,
-    /// Postgres, by SIGQUIT: it stops at once.
+    /// Postgres, with SIGQUIT: it stops at once.
     Quit,
-    /// The main process of Postgres, by SIGKILL: the others end when they notice.
+    /// The main process of Postgres, with SIGKILL: the others end when they notice.
     Postmaster,
     /// The main process of Postgres and all servers.
     Everything,
@@ -95,11 +95,11 @@ impl Blow {
     }
 }
 
-/// What everybody who asks needs.
+/// What every request needs.
 #[derive(Clone)]
 pub(crate) struct Scene {
     http: reqwest::Client,
-    /// The address of the server that is asked.
+    /// The address of the server to ask.
     base: String,
     /// A token with `jeton:admin`.
     admin_token: String,
@@ -138,7 +138,7 @@ impl Scene {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        // What is revoked may be a token: no line of the journal shows more of it than its beginning.
+        // What is revoked may be a token: the journal shows only its beginning.
         self.ask(who, &what.chars().take(90).collect::<String>(), request).await
     }
 
@@ -147,7 +147,7 @@ impl Scene {
         self.sure(async || self.form(&self.asker, "/auth/introspect", &[("token", token)]).await).await.json
     }
 
-    /// Asks until there is an answer: nothing is killed meanwhile.
+    /// Asks until there is an answer. Nothing is killed meanwhile.
     async fn sure(&self, mut ask: impl AsyncFnMut() -> Option<Answer>) -> Answer {
         let begun = Instant::now();
         loop {
@@ -172,10 +172,10 @@ impl Scene {
     }
 }
 
-/// What was counted.
+/// Counters of one cycle.
 pub(crate) type Counts = BTreeMap<&'static str, u64>;
 
-/// The servers, their database, and who uses them.
+/// The servers, their database and their users.
 pub(crate) struct World {
     backend: Backend,
     /// The place of each node.
@@ -188,9 +188,9 @@ pub(crate) struct World {
     actors: Vec<Actor>,
     records: Records,
     random: Random,
-    /// Numbers for a report, by what they count.
+    /// Numbers for the report, by what they count.
     pub(crate) counts: Counts,
-    /// The longest times in milliseconds, by what took them.
+    /// The longest times in milliseconds, by what they measure.
     pub(crate) longest: Counts,
     _folder: TempDir,
 }
@@ -264,7 +264,7 @@ impl World {
         Scene { base: self.nodes[node].as_ref().unwrap().base.clone(), ..self.scene.clone() }
     }
 
-    /// Starts whatever does not run, without any repair, and waits until everything serves.
+    /// Starts what does not run, without any repair, and waits until everything serves.
     async fn start(&mut self) {
         for (node, place) in self.nodes.iter_mut().zip(&self.places) {
             if node.is_none() {
@@ -369,7 +369,7 @@ impl World {
         }
     }
 
-    /// A server is not held up by the death of another one.
+    /// The death of one server does not hold up another.
     async fn the_other_goes_on(&self, node: usize) {
         let scene = self.scene_at(node);
         let answer =
@@ -400,14 +400,14 @@ impl World {
         .await;
     }
 
-    /// Ends the servers in an orderly way.
+    /// Stops the servers cleanly.
     pub(crate) fn end(&mut self) {
         for node in self.nodes.iter_mut().filter_map(Option::take) {
             assert_eq!(node.stop().code(), Some(0));
         }
     }
 
-    /// What was done last, the logs of the servers and the database of SQLite.
+    /// The last lines of the journal, the logs of the servers and the SQLite database.
     fn keep(&self, folder: &Path) {
         fs::create_dir_all(folder).unwrap();
         fs::write(folder.join("journal"), self.scene.journal.lock().unwrap().join("\n")).unwrap();

@@ -1,4 +1,4 @@
-//! The database as it is: the trail of audit tells exactly the writes that have happened, and the numbers of the log rise.
+//! The state of the database: the audit trail lists exactly the writes that happened, and the numbers of the log rise.
 
 use std::collections::HashSet;
 
@@ -6,11 +6,11 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 
 use super::actor::Actor;
 
-/// What was found in the database before.
+/// What the previous comparison found in the database.
 pub(super) struct Records {
-    /// The records of audit.
+    /// The audit records.
     seen: HashSet<String>,
-    /// How many numbers the log had, and the highest.
+    /// How many entries the log had, and the highest number.
     numbers: (i64, i64),
     is_new: bool,
 }
@@ -79,7 +79,7 @@ impl Records {
 }
 
 async fn records(database: &str) -> Vec<Record> {
-    // Of the last minutes: all of them would soon be many.
+    // Only the last minutes: all of them would soon be too many.
     let select = |id: &str, now: &str| {
         AssertSqlSafe(format!(
             "SELECT {id} AS id, coalesce(request_id, ''), action, target FROM audit WHERE at > ({now} - 300) * 1000"
@@ -104,7 +104,7 @@ async fn records(database: &str) -> Vec<Record> {
     read!(rows)
 }
 
-/// The one number that a statement gives; nothing when the database does not answer.
+/// The one number that a statement returns; `None` when the database does not answer.
 pub(super) async fn number(database: &str, sql: &str) -> Option<i64> {
     let sql = AssertSqlSafe(sql.to_owned());
     if database.starts_with("sqlite") {

@@ -1,4 +1,4 @@
-//! A case under way: each operation is performed on a server, and the model says what must come of it.
+//! A running case: each operation is performed on a server, and the model predicts the result.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::plain::{
 };
 use crate::support::{Answer, TestClient, TestServer};
 
-/// Asks again while the machine is too busy to hash a password: nothing was done then.
+/// Asks again while the server is too busy to hash a password.
 async fn served(mut ask: impl AsyncFnMut() -> Answer) -> Answer {
     loop {
         let answer = ask().await;
@@ -32,7 +32,7 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// A model, and clients and users of its own on the servers.
+    /// A model, with its own clients and users on the servers.
     pub(super) async fn begin(nodes: &'a Nodes, number: usize) -> Self {
         let mut case = Self { nodes, number, model: Model::new(), clients: vec![], user_ids: vec![] };
         for client in 0..CLIENTS {
@@ -85,7 +85,7 @@ impl<'a> Case<'a> {
         answer.text("id")
     }
 
-    /// With a new token of the administrator when the old one is over.
+    /// An admin request, with a new token when the old one has expired.
     async fn admin(&self, node: &TestServer, method: Method, path: &str, body: Option<Value>) -> Answer {
         let ask = async || served(async || node.admin(method.clone(), path, body.clone()).await).await;
         let answer = ask().await;
@@ -114,7 +114,7 @@ impl<'a> Case<'a> {
         chosen(choice, self.model.tokens.len())
     }
 
-    /// The generation so far back, if the session is that old.
+    /// The generation that many steps back, if there is one.
     fn generation(&self, session: usize, back: usize) -> Option<String> {
         self.model.sessions[session].tokens.iter().rev().nth(back).cloned()
     }
@@ -333,7 +333,7 @@ impl<'a> Case<'a> {
         assert_eq!(answer.json["active"], json!(expected), "session {session}, {back} back: {answer:?}");
     }
 
-    /// The causes are those of the model, and the first is the first of the list.
+    /// The causes are those of the model, and the first cause comes first.
     async fn explain(&self, node: &TestServer, token: usize) {
         let expected = self.model.causes(token);
         let answer = node.form(&self.nodes.api, "/auth/explain", &[("token", &self.model.tokens[token].text)]).await;
@@ -347,7 +347,7 @@ impl<'a> Case<'a> {
         assert_eq!(told["cause"], first, "token {token}, {expected:?}: {told}");
     }
 
-    /// The newest tokens and sessions are as the model says.
+    /// The newest tokens and sessions are as the model predicts.
     pub(super) async fn is_right(&self, node: &TestServer, newest: usize) {
         for token in (0..self.model.tokens.len()).rev().take(newest) {
             self.introspect(node, token, Asker::Api).await;

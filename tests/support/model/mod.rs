@@ -16,7 +16,7 @@ use case::Case;
 pub(crate) use nodes::Nodes;
 use operation::{Step, operation};
 
-/// How many tokens and sessions are asked about after each operation.
+/// How many tokens and sessions are checked after each operation.
 const LOOKED_AT: usize = 4;
 
 /// Runs so many cases of up to so many operations, and shrinks a case that fails to the fewest that fail, too. The cases
@@ -25,7 +25,7 @@ pub(crate) fn run(nodes: &Arc<Nodes>, cases: u32, length: usize, seed: u64, runt
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &wide(seed));
     let config = Config { cases, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };
     let steps = prop::collection::vec((operation(), 0..4_usize), 1..=length);
-    // All requests of a case go to one node, or to any, and then each looks at the log after a change.
+    // The requests of a case go either all to one node, or to random nodes that each read the log after a change.
     let strategy = (steps, any::<bool>());
     let outcome = TestRunner::new_with_rng(config, random).run(&strategy, |(steps, one_node)| {
         runtime.block_on(replay(nodes, &steps, one_node));

@@ -1,4 +1,4 @@
-//! The servers that are asked.
+//! The servers of a case.
 
 use std::sync::atomic::AtomicUsize;
 
@@ -9,7 +9,7 @@ pub(crate) struct Nodes {
     pub(super) all: Vec<TestServer>,
     pub(super) api: TestClient,
     pub(super) stranger: TestClient,
-    /// How many cases were tried: each has clients and users of its own.
+    /// How many cases ran; each has its own clients and users.
     pub(super) cases: AtomicUsize,
 }
 
@@ -29,7 +29,7 @@ impl Nodes {
         nodes
     }
 
-    /// Each node looks at the log.
+    /// Makes each node read the log.
     pub(super) async fn catch_up(&self) {
         for node in &self.all {
             node.server.app.state.catch_up().await.unwrap();

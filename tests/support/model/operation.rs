@@ -1,4 +1,4 @@
-//! What is done to the servers and to the model, at random.
+//! Random operations on the servers and the model.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use super::plain::{ACCESS_TTL, CLIENTS, PUBLIC, REFRESH_TTL, RETRY_WINDOWS, USER
 /// Who asks about a token.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Asker {
-    /// A resource server that may ask about all.
+    /// A resource server that may introspect everything.
     Api,
     /// Another client without that permission.
     Stranger,
@@ -93,7 +93,7 @@ pub(super) enum Operation {
 /// Choices from this one on, of 64, are the newest.
 pub(super) const NEWEST: usize = 24;
 
-/// An operation and the node that is asked. Whoever is gone is made again by `Delete…`.
+/// An operation and the node to ask. `Delete…` recreates a user or client that is gone.
 pub(super) type Step = (Operation, usize);
 
 pub(super) fn operation() -> impl Strategy<Value = Operation> {

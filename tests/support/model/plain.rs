@@ -1,4 +1,4 @@
-//! The life of tokens in plain Rust: what each operation does, by the contract alone.
+//! The life of tokens in plain Rust: what each operation must do according to the documentation.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ pub(super) const SESSION_TTL: u64 = 7200;
 /// The longest time after which a refresh may be repeated, for each client.
 pub(super) const RETRY_WINDOWS: [u64; CLIENTS] = [30, 0, 10];
 const MOST_REPEATS: u32 = 3;
-/// How long an access token that has expired can still be revoked: the clock of the node may be ahead.
+/// How long an expired access token can still be revoked, since the node's clock may be ahead.
 const REVOCABLE: u64 = 300;
 
 pub(super) const USERS: usize = 2;
@@ -47,7 +47,7 @@ pub(super) struct Token {
     user: Option<usize>,
     session: Option<usize>,
     expires: u64,
-    /// What was revoked that it hangs from.
+    /// The revocations that cover it.
     pub(super) causes: BTreeSet<Cause>,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Token {
 pub(super) struct Session {
     pub(super) client: usize,
     user: usize,
-    /// By generation; the last one is the newest.
+    /// By generation; the last is the newest.
     pub(super) tokens: Vec<String>,
     repeats: u32,
     rotated: u64,
@@ -65,7 +65,7 @@ pub(super) struct Session {
     causes: BTreeSet<Cause>,
 }
 
-/// What a refresh gives.
+/// The outcome of a refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refreshed {
     /// A new refresh token.
@@ -75,10 +75,10 @@ pub(super) enum Refreshed {
     Refused,
 }
 
-/// Everything that is known.
+/// The state of the model.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
-    /// Seconds since the beginning.
+    /// Seconds since the start.
     pub(super) now: u64,
     pub(super) users: [Holder; USERS],
     pub(super) clients: [Holder; CLIENTS],
@@ -207,7 +207,7 @@ impl Model {
         }
     }
 
-    /// What speaks against an access token; nothing: it is active.
+    /// The causes against an access token; none if it is active.
     pub(super) fn causes(&self, token: usize) -> BTreeSet<Cause> {
         let token = &self.tokens[token];
         let expired = (token.expires <= self.now).then_some(Cause::Expired);
@@ -220,7 +220,7 @@ impl Model {
     }
 }
 
-/// Of what became of a holder only the last is told.
+/// Only the last change of a holder is reported.
 fn add(causes: &mut BTreeSet<Cause>, cause: Cause) {
     let is_of_a_user = |cause: Cause| matches!(cause, Cause::UserDisabled | Cause::UserDeleted);
     if cause.is_about_the_subject() {

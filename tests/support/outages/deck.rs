@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::support::TestClient;
 
-/// So many of each kind are left for the time after the fault.
+/// How many of each kind are kept for the time after the fault.
 const RESERVE: usize = 8;
 
 /// The tokens of a session.
@@ -15,31 +15,31 @@ pub(super) struct Session {
     pub(super) access: String,
 }
 
-/// What is used up, and what became of it.
+/// Material for the operations, and what became of it.
 #[derive(Debug, Default)]
 pub(super) struct Deck {
-    /// Good for ever, and known to every node.
+    /// Always good, and known to every node.
     pub(super) known: Vec<String>,
-    /// Good for ever, and never shown to this node before.
+    /// Always good, and new to this node.
     pub(super) fresh: Vec<VecDeque<String>>,
-    /// Clients that this node has never met.
+    /// Clients that are new to this node.
     pub(super) clients: Vec<VecDeque<TestClient>>,
-    /// Tokens of which the revocation is to be asked for.
+    /// Tokens to revoke.
     pub(super) to_revoke: VecDeque<String>,
     pub(super) sessions: VecDeque<Session>,
     /// A spent refresh token of each of these sessions, with an access token.
     pub(super) spent: VecDeque<Session>,
-    /// Tokens of which the revocation was acknowledged: when, and by which node.
+    /// Tokens whose revocation was acknowledged, with the time and the node.
     pub(super) revoked: Vec<(String, Instant, usize)>,
-    /// Tokens of which it was asked for and not acknowledged.
+    /// Tokens whose revocation was requested and not acknowledged.
     pub(super) doubtful: Vec<String>,
-    /// Sessions of which a refresh was not acknowledged: the same refresh token must be good still.
+    /// Sessions with an unacknowledged refresh: the same refresh token must still be good.
     pub(super) doubtful_sessions: Vec<Session>,
-    /// Sessions of which the end for reuse was not acknowledged.
+    /// Sessions whose end by reuse was not acknowledged.
     pub(super) doubtful_spent: Vec<Session>,
-    /// Access tokens that were handed out and never revoked.
+    /// Access tokens that were issued and never revoked.
     pub(super) issued: Vec<String>,
-    /// Users that were created, as was acknowledged.
+    /// Users whose creation was acknowledged.
     pub(super) users: Vec<String>,
     pub(super) doubtful_users: Vec<String>,
 }

@@ -14,9 +14,9 @@ use std::time::Duration;
 pub(crate) use scene::Scene;
 pub(crate) use survey::{Outcome, survey};
 
-/// How soon after a fault everything is served again where nothing else keeps the machine busy.
+/// How soon after a fault everything is served again on an idle machine.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(5);
 /// `JETON_MAX_STALENESS` of the servers.
 pub(crate) const STALENESS: Duration = Duration::from_secs(1);
-/// The longest that a request may take: the deadline of the server, and a little for the way.
+/// The longest that a request may take: the server's deadline and a little for the network.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(31);

@@ -1,4 +1,4 @@
-//! What is asked of a node, and which answers are right.
+//! The requests to a node, and which answers are right.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use super::deck::{Session, take};
 use super::{DEADLINE, STALENESS, Scene};
 use crate::support::{Answer, TestClient};
 
-/// What is asked.
+/// A kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Operation {
     IntrospectKnown,
@@ -68,24 +68,24 @@ impl Operation {
         Op::Metadata,
     ];
 
-    /// Whether it costs the hashing of a password.
+    /// Whether it hashes a password.
     pub(super) fn is_dear(self) -> bool {
         matches!(self, Op::Login | Op::WrongPassword)
     }
 }
 
-/// What an answer is worth.
+/// The verdict on an answer.
 #[derive(Clone, Debug)]
 pub(super) enum Verdict {
-    /// As without a fault.
+    /// The same answer as without a fault.
     Right,
     /// 503, in the form of its API, with `Retry-After`.
     Unavailable,
-    /// Anything else, or none.
+    /// Any other answer, or none.
     Wrong(String),
 }
 
-/// Whose form an error has.
+/// The format of errors.
 #[derive(Clone, Copy)]
 enum Api {
     OAuth,
@@ -175,7 +175,7 @@ impl Scene {
         }
     }
 
-    /// Does it once. None: there is nothing to do it with.
+    /// Performs it once; `None` if there is nothing left to perform it with.
     pub(super) async fn perform(&self, node: usize, operation: Operation, is_over: bool) -> Option<Verdict> {
         Some(match operation {
             Op::IntrospectKnown => {
@@ -199,12 +199,12 @@ impl Scene {
             Op::WrongSecret => {
                 let wrong = self.app.with_secret("jcs_live_wrong");
                 let request = self.form(node, "/auth/token", &wrong, &FOR_ITSELF);
-                // The right one of the same client, from the same address, must not be slowed down by it.
+                // This must not slow down the right secret of the same client from the same address.
                 let right = |answer: &Answer| is_error(answer, 401, "invalid_client") || answer.is_slowed_down();
                 ask(Api::OAuth, request, right).await.0
             }
             Op::UnknownClient => {
-                // Another one each time: nobody guesses at it.
+                // A different one each time, so that it is not throttled as guessing.
                 let nobody = TestClient { id: format!("nobody-{}", self.turn()), ..self.app.clone() };
                 let request = self.form(node, "/auth/token", &nobody, &FOR_ITSELF);
                 ask(Api::OAuth, request, |answer| is_error(answer, 401, "invalid_client")).await.0
@@ -218,7 +218,7 @@ impl Scene {
                 verdict
             }
             Op::WrongPassword => {
-                // Not alice: while one waits for having guessed, the right password waits, too.
+                // Not alice: after wrong guesses her right password has to wait too.
                 let guest = super::scene::guest(self.turn());
                 let form = [("grant_type", "password"), ("username", &guest), ("password", "looking-glass")];
                 let request = self.form(node, "/auth/token", &self.app, &form);
@@ -302,12 +302,12 @@ impl Scene {
         let deck = self.deck();
         let must_know = |at: &Instant, by: &usize| *by == node || at.elapsed() > STALENESS;
         let all: Vec<_> = deck.revoked.iter().filter(|(_, at, by)| must_know(at, by)).collect();
-        // In turn the newest ones and all of them.
+        // Alternate between the newest ones and all of them.
         let index = if turn.is_multiple_of(2) { all.len().checked_sub(1 + turn % 8)? } else { turn % all.len().max(1) };
         all.get(index).map(|(token, _, by)| (token.clone(), *by))
     }
 
-    /// The answer is a token, which is good for ever.
+    /// The answer is a token that is always good.
     async fn gets_token(&self, node: usize, client: &TestClient, form: &[(&str, &str)]) -> (Verdict, Option<Answer>) {
         let (verdict, answer) = ask(Api::OAuth, self.form(node, "/auth/token", client, form), has_token).await;
         if let (Verdict::Right, Some(answer)) = (&verdict, &answer) {
@@ -346,7 +346,7 @@ impl Scene {
             self.deck().doubtful.push(token);
             return verdict;
         }
-        // The node that took it honours it at once.
+        // The node that made the revocation honours it at once.
         let told = ask(Api::OAuth, self.introspection(node, &token), is_inactive).await.0;
         self.deck().revoked.push((token, Instant::now(), node));
         match told {

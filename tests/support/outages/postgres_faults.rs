@@ -1,4 +1,4 @@
-//! What can happen to a Postgres, and to the way to it.
+//! Faults of Postgres and of the network to it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::support::{Backend, eventually, fresh_database};
 
 /// The connections of a node that serve requests.
 const PLACES: i64 = 16;
-/// Whoever may connect, and how.
+/// Who may connect, and how.
 const RULES: &str = "host replication postgres 127.0.0.1/32 trust\nhost all postgres 127.0.0.1/32 trust\n\
                      host all all 127.0.0.1/32 scram-sha-256\n";
 /// Superusers only.
@@ -100,7 +100,7 @@ impl Fault {
         all
     }
 
-    /// What is done, in words.
+    /// The fault in words.
     pub(crate) fn words(self) -> String {
         use Fault::*;
         match self {
@@ -134,13 +134,13 @@ impl Fault {
         .to_owned()
     }
 
-    /// Whether requests must feel it.
+    /// Whether requests must be affected.
     pub(crate) fn bites(self) -> bool {
         // Nothing that a request needs is in these tables while everything is known; a slow way is only slow.
         !matches!(self, Self::Slow | Self::Locked("migrations" | "settings" | "nodes" | "keys" | "cleanup"))
     }
 
-    /// Whether nothing that was acknowledged may be lost.
+    /// Whether everything acknowledged must survive.
     fn keeps_all(self) -> bool {
         self != Self::FailedOverLosing
     }
@@ -151,7 +151,7 @@ impl Fault {
     }
 }
 
-/// A Postgres with a role for the servers, the way to it, and perhaps a standby.
+/// A Postgres with a role for the servers, the proxy to it, and perhaps a standby.
 struct Ground {
     cluster: Cluster,
     standby: Option<Cluster>,
@@ -183,7 +183,7 @@ impl Ground {
         Self { cluster, standby, proxy }
     }
 
-    /// Where the servers find it.
+    /// The address for the servers.
     fn address(&self) -> String {
         let mut url = Url::parse(&self.proxy.address_of(&self.cluster.url())).unwrap();
         url.set_username("jeton").unwrap();
@@ -192,7 +192,7 @@ impl Ground {
         url.into()
     }
 
-    /// A connection of a superuser to the database of the servers, past the proxy.
+    /// A superuser's connection to the servers' database, bypassing the proxy.
     async fn superuser(&self, after_failover: bool) -> PgConnection {
         let standby = self.standby.as_ref().filter(|_| after_failover);
         let mut url = Url::parse(&standby.unwrap_or(&self.cluster).url()).unwrap();
@@ -234,7 +234,7 @@ impl Ground {
                 let mut superuser = self.superuser(false).await;
                 let mut url = Url::parse(&self.cluster.url()).unwrap();
                 url.set_path("postgres");
-                // The servers try to get them back meanwhile.
+                // Meanwhile the servers try to get them back.
                 for _ in 0..5 {
                     close_others(&mut superuser).await;
                     while let Ok(connection) = PgConnection::connect(url.as_str()).await {

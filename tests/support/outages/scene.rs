@@ -1,4 +1,4 @@
-//! The servers, and everybody who asks them.
+//! The servers and their clients.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ pub(super) fn guest(number: usize) -> String {
     format!("guest-{}", number % USERS)
 }
 
-/// Servers on one database, and who talks to them.
+/// Servers on one database, and their clients.
 pub(crate) struct Scene {
     pub(crate) nodes: Vec<Running>,
     pub(super) http: reqwest::Client,
@@ -79,7 +79,7 @@ impl Scene {
         self.deck.lock().unwrap()
     }
 
-    /// A number that comes once.
+    /// A number that is used once.
     pub(super) fn turn(&self) -> usize {
         self.turns.fetch_add(1, Ordering::Relaxed)
     }
@@ -106,7 +106,7 @@ impl Scene {
         answer
     }
 
-    /// Makes what the operations will use up.
+    /// Creates the material that the operations will use up.
     async fn prepare(&self, opaque: &TestClient) {
         let for_itself = [("grant_type", "client_credentials")];
         self.make("/admin/v1/users", json!({"username": "alice", "password": "wonderland"})).await;
@@ -125,7 +125,7 @@ impl Scene {
         let mut fresh: Vec<String> = tokens(many(FRESH / 2, &self.app).await).collect();
         fresh.extend(tokens(many(FRESH / 2, opaque).await));
         let to_revoke = tokens(many(TO_REVOKE, &self.app).await).collect();
-        // One after the other: few passwords may wait.
+        // One after the other, because few passwords may wait for hashing.
         let (mut sessions, mut spent) = (VecDeque::new(), VecDeque::new());
         for _ in 0..SESSIONS {
             sessions.push_back(self.login("alice").await);

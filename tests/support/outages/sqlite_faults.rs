@@ -1,4 +1,4 @@
-//! What can happen to a SQLite file.
+//! Faults of a SQLite file.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -35,7 +35,7 @@ impl Fault {
     pub(crate) const ALL: [Self; 6] =
         [Self::DiskFull, Self::WriterHeld, Self::ReaderHeld, Self::Removed, Self::Replaced, Self::ReadOnly];
 
-    /// What is done, in words.
+    /// The fault in words.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::DiskFull => "disk full (file size limit: every write fails)",
@@ -47,7 +47,7 @@ impl Fault {
         }
     }
 
-    /// Whether requests must feel it.
+    /// Whether requests must be affected.
     pub(crate) fn bites(self) -> bool {
         self != Self::ReaderHeld
     }
@@ -61,7 +61,7 @@ fn start(place: &Place, folder: &Path, account: Account) -> Running {
     shell.env_clear().envs(server.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(folder);
     shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
     if let Some((user, group)) = account {
-        // Not everybody may enter the folder of cargo.
+        // Other users may not be allowed into cargo's folder.
         let copy = folder.join("server");
         fs::copy(program(), &copy).unwrap();
         fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
@@ -83,25 +83,25 @@ fn start(place: &Place, folder: &Path, account: Account) -> Running {
 fn limit(server: &Running, account: Account, limit: &str) {
     let mut prlimit = Command::new("prlimit");
     if let Some((user, group)) = account {
-        // By the same user: not every root may limit the processes of others.
+        // As the same user: root in a container may not limit the processes of others.
         prlimit.uid(user).gid(group);
     }
     prlimit.args(["--pid", &server.guard.0.id().to_string(), limit]);
     assert!(prlimit.status().unwrap().success(), "{prlimit:?}");
 }
 
-/// Takes the right to write from the files of a database and from their folder, or gives it back.
+/// Makes the files of a database and their folder read-only, or writable again.
 fn set_writable(database: &Path, is_writable: bool) {
     for ending in ["", "-wal", "-shm"] {
         let mode = if is_writable { 0o600 } else { 0o400 };
-        // The last two are not always there.
+        // The last two do not always exist.
         let _ = fs::set_permissions(beside(database, ending), Permissions::from_mode(mode));
     }
     let mode = if is_writable { 0o700 } else { 0o500 };
     fs::set_permissions(database.parent().unwrap(), Permissions::from_mode(mode)).unwrap();
 }
 
-/// The same path with another ending.
+/// The same path with another suffix.
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
@@ -113,13 +113,13 @@ pub(crate) async fn survive(fault: Fault, lasts: Duration) -> (Outcome, String) 
     let (database, _folder) = fresh_database(Backend::Sqlite).await;
     let path = PathBuf::from(database.strip_prefix("sqlite://").unwrap());
     let aside = beside(&path, ".aside");
-    // Root may write where nobody may.
+    // Root may write to read-only files.
     let account = if fault == Fault::ReadOnly { account() } else { None };
     let folder = |path: &Path| path.parent().unwrap().to_owned();
     let scene = Arc::new(Scene::on(&database, 1, |place| start(place, &folder(&path), account)).await);
     let (other, other_folder) = fresh_database(Backend::Sqlite).await;
     let other_place = Scene::on(&other, 1, |place| start(place, other_folder.path(), None)).await;
-    drop(other_place); // a database with clients, users and keys of its own
+    drop(other_place); // a database with its own clients, users and keys
     let held = tokio::sync::Mutex::new(None);
     let hold = async |sql: &'static str| {
         let mut connection = SqliteConnection::connect(&database).await.unwrap();

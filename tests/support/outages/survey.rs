@@ -18,11 +18,11 @@ const PACE: Duration = Duration::from_millis(300);
 const DEAR_PACE: Duration = Duration::from_millis(900);
 /// The most requests of a kind to a node at a time.
 const AT_ONCE: usize = 6;
-/// The time between two looks at what nodes do not agree on yet.
+/// The time between two checks of what nodes do not agree on yet.
 const POLL: Duration = Duration::from_millis(20);
 /// The traffic before the fault.
 const BEFORE: Duration = Duration::from_millis(600);
-/// After so long nobody waits any more for the service to come back.
+/// How long to wait for the service to come back before giving up.
 const GIVE_UP: Duration = Duration::from_secs(40);
 /// The most lines at level WARN or ERROR that a node may write about one outage.
 const MOST_LINES: usize = 40;
@@ -41,27 +41,27 @@ struct Tally {
     longest: Duration,
 }
 
-/// What became of a fault.
+/// The outcome of a fault.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     /// Answers as without a fault.
     pub(crate) right: u64,
-    /// Honest answers that it could not be decided.
+    /// Honest answers that the server cannot tell (503).
     pub(crate) unavailable: u64,
-    /// Wrong answers, and acknowledged changes that were gone.
+    /// Wrong answers, and acknowledged changes that were lost.
     pub(crate) wrong: Vec<String>,
-    /// The longest that a request took.
+    /// The longest time that a request took.
     pub(crate) longest: Duration,
     /// From the end of the fault until every operation was served on every node.
     pub(crate) full_service: Duration,
-    /// Lines at level WARN or ERROR, of the node that wrote most.
+    /// Lines at level WARN or ERROR, from the node that wrote most.
     pub(crate) lines: usize,
-    /// The first of them, without what stands before the message.
+    /// The first of them, the message only.
     pub(crate) said: String,
 }
 
 impl Outcome {
-    /// What speaks against the server on any machine, however busy; `bites`: the fault must have been felt.
+    /// Failures that count on any machine, however busy. With `bites`, the fault must have affected requests.
     pub(crate) fn problems(&self, bites: bool) -> Vec<String> {
         let mut problems: Vec<String> = self.wrong.iter().take(5).cloned().collect();
         if self.wrong.len() > 5 {
@@ -79,7 +79,7 @@ impl Outcome {
         problems
     }
 
-    /// What speaks against it besides on a machine that does nothing else: when it serves again, and how much it logs.
+    /// Failures that count only on an idle machine: how soon it serves again, and how much it logs.
     pub(crate) fn slowness(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if (RECOVERY..GIVE_UP).contains(&self.full_service) {
@@ -131,7 +131,7 @@ pub(crate) async fn survey(
         ended.unwrap();
     }
     step("nobody asks any more");
-    // What the last requests changed is known everywhere by the bound that the servers promise.
+    // Every node knows what the last requests changed within the time that the servers promise.
     pass_time(STALENESS).await;
     scene.settle(&tally, keeps_all).await;
     step("everything was looked for");
@@ -169,7 +169,7 @@ fn is_trouble(line: &str) -> bool {
     matches!(line.split_whitespace().nth(1), Some("WARN" | "ERROR"))
 }
 
-/// The traffic goes on for so long.
+/// Lets the traffic go on for this long.
 async fn pass_time(time: Duration) {
     tokio::time::sleep(time).await;
 }
@@ -184,7 +184,7 @@ async fn keep_asking(
 ) {
     let mut asked = JoinSet::new();
     while !stop.load(Ordering::Relaxed) {
-        // What is left is for the rounds after the fault.
+        // The rest is for the rounds after the fault.
         if asked.len() < AT_ONCE && !is_over.load(Ordering::Relaxed) {
             let (scene, tally) = (Arc::clone(&scene), Arc::clone(&tally));
             asked.spawn(async move { scene.ask(node, operation, false, &tally).await });
@@ -198,7 +198,7 @@ async fn keep_asking(
 }
 
 impl Scene {
-    /// Does something once, and counts the answer. Whether it was right.
+    /// Performs an operation once and counts the answer. Returns whether it was right.
     async fn ask(&self, node: usize, operation: Operation, is_over: bool, tally: &Mutex<Tally>) -> bool {
         let begun = Instant::now();
         let Some(verdict) = self.perform(node, operation, is_over).await else { return true };
@@ -216,7 +216,7 @@ impl Scene {
         matches!(verdict, Verdict::Right)
     }
 
-    /// Whether every operation is served by every node at this moment.
+    /// Whether every node serves every operation now.
     async fn serves_all(&self, tally: &Mutex<Tally>) -> bool {
         let nodes = 0..self.nodes.len();
         let all = nodes.flat_map(|node| Operation::ALL.map(|operation| self.ask(node, operation, true, tally)));
@@ -247,7 +247,7 @@ impl Scene {
             let revoked: Vec<String> = deck.revoked.iter().map(|(token, ..)| token.clone()).collect();
             ([deck.known.clone(), deck.issued.clone()].concat(), revoked, deck.doubtful.clone())
         };
-        // The last revocations were taken a moment ago.
+        // The last revocations were made a moment ago.
         let within_bound = Instant::now() + STALENESS;
         // A session that was ended for reuse took its tokens with it.
         for (what, tokens, expected) in
@@ -283,7 +283,7 @@ impl Scene {
         tally.lock().unwrap().wrong.extend(wrong);
     }
 
-    /// Whether a token is active, once all nodes say the same; by this moment they must.
+    /// Whether a token is active, once all nodes agree; they must by now.
     async fn all_say(&self, token: &str, by: Instant) -> Result<bool, String> {
         loop {
             let is_late = Instant::now() > by;

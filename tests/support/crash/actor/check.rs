@@ -1,4 +1,4 @@
-//! Whether everything is as it was acknowledged.
+//! Checks that everything is as it was acknowledged.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use super::super::{Counts, Scene};
 use super::{Actor, Effect, Secret, Session, Write, kids, request_id};
 use crate::support::eventually;
 
-/// How many access tokens are held at most; which of them goes is left to chance, so that some become old.
+/// The most access tokens that are kept. A random one is dropped, so that some become old.
 const TOKENS: usize = 24;
-/// How many sessions that are over are asked about.
+/// How many ended sessions are checked.
 const OVER: usize = 3;
-/// How soon what was revoked is refused by a node that went on all the time.
+/// How soon a node that kept running refuses what was revoked.
 const STALENESS: Duration = Duration::from_secs(10);
 
 impl Actor {
@@ -74,7 +74,7 @@ impl Actor {
         if let Some(retired) = &self.retired {
             eventually(STALENESS, "a retired secret is refused", async || {
                 let answer = scene.sure(async || scene.form(retired, "/auth/token", &grant).await).await;
-                // It is presented again and again, which looks like guessing.
+                // Repeated wrong secrets look like guessing.
                 answer.status == 401 || answer.is_slowed_down()
             })
             .await;
@@ -111,7 +111,7 @@ impl Actor {
                 assert_eq!(scene.introspect(&previous).await["active"], json!(false), "{}: it was spent", self.name);
             }
             if was_lost {
-                // Its rotation has happened or not: either way the one that asks again gets the one successor.
+                // Whether or not the rotation happened, asking again returns its one successor.
                 self.refresh_this(scene, index, 1).await;
             } else {
                 self.judge(scene, refresh, *good).await;

@@ -1,4 +1,4 @@
-//! One client with one user, and whatever they hold: what was acknowledged, and the one thing that may be in doubt.
+//! One client with one user and what they hold: everything that was acknowledged, and at most one thing in doubt.
 
 mod check;
 mod work;
@@ -18,24 +18,24 @@ struct Token {
 
 struct Session {
     id: String,
-    /// The newest refresh token that is known.
+    /// The newest known refresh token.
     refresh: String,
-    /// How often that was presented without an answer.
+    /// How often it was presented without an answer.
     asked: usize,
-    /// The one before it.
+    /// Its predecessor.
     previous: Option<String>,
-    /// One whose successor was used, so that it is spent for good.
+    /// A refresh token whose successor was used, so that it is spent for good.
     spent: Option<String>,
     good: bool,
 }
 
 struct Secret {
     id: String,
-    /// None when the answer that told it was lost.
+    /// `None` when the answer with it was lost.
     client: Option<TestClient>,
 }
 
-/// What a write does, once it has happened.
+/// The effect of a write.
 #[derive(Clone, Debug)]
 enum Effect {
     Token(String),
@@ -52,7 +52,7 @@ enum Effect {
     KeyGone(String),
 }
 
-/// A write as the trail of audit tells it.
+/// A write as the audit trail shows it.
 #[derive(Clone, Debug)]
 pub(super) struct Write {
     pub(super) request_id: String,
@@ -60,10 +60,10 @@ pub(super) struct Write {
     pub(super) target: String,
 }
 
-/// A write that was asked for and not answered.
+/// A write that was requested and not answered.
 pub(super) struct Pending {
     pub(super) action: &'static str,
-    /// What its target begins with.
+    /// The beginning of its target.
     pub(super) target: String,
     effect: Effect,
 }
@@ -71,10 +71,10 @@ pub(super) struct Pending {
 /// Who uses the servers.
 pub(super) struct Actor {
     pub(super) name: String,
-    /// As it authenticates.
+    /// The client as it authenticates.
     client: TestClient,
     secrets: Vec<Secret>,
-    /// One that is not valid any more.
+    /// A secret that is no longer valid.
     retired: Option<TestClient>,
     user: String,
     password: String,
@@ -83,15 +83,15 @@ pub(super) struct Actor {
     client_name: Option<String>,
     tokens: Vec<Token>,
     sessions: Vec<Session>,
-    /// The keys that are announced; known to one actor only, which makes and deletes them.
+    /// The announced keys. Only one actor makes and deletes them.
     keys: Option<Vec<String>>,
     /// Whether secrets and keys are taken as the server shows them, since an answer was lost.
     adopts: bool,
     number: usize,
     pub(super) pending: Option<Pending>,
-    /// What was acknowledged since the records were compared.
+    /// The writes acknowledged since the last comparison of the records.
     pub(super) acknowledged: Vec<Write>,
-    /// The numbers of revocations that were acknowledged since then, in this order.
+    /// The numbers of the revocations acknowledged since then, in order.
     pub(super) numbers: Vec<i64>,
     random: Random,
     counts: Counts,
@@ -143,7 +143,7 @@ impl Actor {
         *self.counts.entry(name).or_default() += number;
     }
 
-    /// A write was asked for: acknowledged, or in doubt.
+    /// Notes a write that was acknowledged or is in doubt.
     fn wrote(&mut self, action: &'static str, target: String, effect: Effect, answer: Option<&Answer>) -> bool {
         let Some(answer) = answer else {
             self.pending = Some(Pending { action, target, effect });
@@ -161,7 +161,7 @@ impl Actor {
         true
     }
 
-    /// What was in doubt has happened, or not.
+    /// Settles whether the write in doubt has happened.
     pub(super) fn resolve(&mut self, happened: bool) {
         let pending = self.pending.take().unwrap();
         if happened {

@@ -1,4 +1,4 @@
-//! What an actor does under load: one thing after the other, each acknowledged, refused or in doubt.
+//! What an actor does under load: one step after the other, each acknowledged, refused or in doubt.
 
 use std::time::Instant;
 
@@ -14,13 +14,13 @@ use crate::support::jwt_part;
 const MOST_ASKED: usize = 4;
 
 impl Actor {
-    /// Does one thing after the other, until it is stopped or does not know whether the last one was done.
+    /// Works step by step until it is stopped or does not know whether its last step was done.
     pub(crate) async fn work(&mut self, scene: &Scene) -> Counts {
         while scene.goes_on() && self.step(scene).await {}
         std::mem::take(&mut self.counts)
     }
 
-    /// Gives whether everything was answered.
+    /// Returns whether everything was answered.
     async fn step(&mut self, scene: &Scene) -> bool {
         match self.random.below(100) {
             0..=14 => self.token(scene).await,
@@ -62,7 +62,7 @@ impl Actor {
         true
     }
 
-    /// The password in force is accepted; a machine that is too busy to hash it is asked again.
+    /// The current password is accepted; a server that is too busy to hash it is asked again.
     pub(super) async fn surely_log_in(&mut self, scene: &Scene) {
         let begun = Instant::now();
         while !self.login(scene).await {
@@ -70,7 +70,7 @@ impl Actor {
         }
     }
 
-    /// Refreshes a session by so many simultaneous requests with one token; first one whose answer was lost.
+    /// Refreshes a session with `times` simultaneous requests; sessions whose last answer was lost come first.
     async fn refresh(&mut self, scene: &Scene, times: usize) -> bool {
         let good: Vec<usize> = (0..self.sessions.len()).filter(|index| self.sessions[*index].good).collect();
         let lost = good.iter().copied().find(|index| self.sessions[*index].asked > 0);
@@ -84,7 +84,7 @@ impl Actor {
     pub(super) async fn refresh_this(&mut self, scene: &Scene, index: usize, times: usize) -> bool {
         let session = &mut self.sessions[index];
         if session.asked + times > MOST_ASKED {
-            // One more could be reuse, which is no fault of the server.
+            // One more could count as reuse, and rightly so.
             let id = self.sessions.remove(index).id;
             self.tokens.retain(|token| token.session.as_ref() != Some(&id));
             return true;
