@@ -1,10 +1,9 @@
 //! Administration of signing keys and token keys.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::admin::error::no_such;
-use crate::admin::{Actor, AdminError, Result, schema};
+use crate::admin::{Actor, AdminError, Result};
 use crate::app::App;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::lifecycle::{ANNOUNCEMENT, KeyState, states};
@@ -17,8 +16,7 @@ use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
 use crate::store::{Added, Audited};
 
 /// A key as it is shown.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Key)]
+#[derive(Clone, Debug, Serialize)]
 pub struct KeyView {
     /// Its id.
     pub kid: String,
@@ -27,7 +25,6 @@ pub struct KeyView {
     pub key_use: KeyUse,
     /// The algorithm, for a signing key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::algorithm, required = false)]
     pub alg: Option<&'static str>,
     /// Where it is in its life.
     pub state: KeyState,
@@ -37,7 +34,6 @@ pub struct KeyView {
     pub activates_at: Timestamp,
     /// When the last token that it made is over; then it is removed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Timestamp, required = false)]
     pub over_at: Option<Timestamp>,
 }
 

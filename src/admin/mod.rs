@@ -10,7 +10,6 @@ mod list;
 mod nodes;
 mod receipts;
 pub mod revocations;
-pub mod schema;
 pub mod sessions;
 pub mod users;
 

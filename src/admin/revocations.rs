@@ -1,11 +1,10 @@
 //! Administration of revocations.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::admin::error::no_such;
 pub use crate::admin::receipts::AppliedBy;
-use crate::admin::{Actor, AdminError, List, ListRequest, Result, schema};
+use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
 use crate::diagnosis::examine;
 use crate::protocol::cause::Cause;
@@ -17,7 +16,7 @@ use crate::tokens::verify::{self, Verified};
 const LONGEST_REASON: usize = 500;
 
 /// What to revoke: exactly one of the first five members, and why.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevocationRequest {
     /// An access token, or a refresh token with its session.
@@ -31,7 +30,6 @@ pub struct RevocationRequest {
     /// Everything, if true.
     pub all: Option<bool>,
     /// Why, for the records; at most 500 bytes of UTF-8 without control characters.
-    #[schema(max_length = 500, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$")]
     pub reason: Option<String>,
 }
 
@@ -71,8 +69,7 @@ impl RevocationRequest {
 }
 
 /// A revocation as it is shown.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Revocation)]
+#[derive(Clone, Debug, Serialize)]
 pub struct RevocationView {
     /// The number; revocations are ordered by it.
     pub number: SequenceNumber,
@@ -81,7 +78,6 @@ pub struct RevocationView {
     /// The cause for which its tokens are refused.
     pub cause: Cause,
     /// Why, in the words of the actor.
-    #[schema(required)]
     pub reason: Option<String>,
     /// Who revoked.
     pub actor: String,
@@ -89,24 +85,19 @@ pub struct RevocationView {
     pub created_at: Timestamp,
     /// How far each live node is with it; only where one revocation is shown or waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Vec<AppliedBy>, required = false)]
     pub applied_by: Option<Vec<AppliedBy>>,
     /// Whether every live node has applied it; beside `applied_by`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = bool, required = false)]
     pub applied_everywhere: Option<bool>,
 }
 
 /// What is revoked.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = RevocationTarget)]
+#[derive(Clone, Debug, Serialize)]
 pub struct TargetView {
     /// The kind: token, session, user, client, key or all.
-    #[schema(schema_with = schema::target_kind)]
     pub kind: &'static str,
     /// The id; absent for `all`, and for a token its `jti`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false)]
     pub id: Option<String>,
 }
 

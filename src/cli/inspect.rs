@@ -15,9 +15,9 @@ use crate::app::App;
 use crate::cli::context::{connect, resolve, settings};
 use crate::cli::{Failed, Global, Outcome, output};
 use crate::clock::{Clock, LARGEST_OFFSET, offset_in_words};
+use crate::issuer::Issuer;
 use crate::keys::keyring::KeyRing;
 use crate::keys::master::{MasterKey, MasterKeys};
-use crate::issuer::Issuer;
 use crate::serve::{check_schema, examine_certificate, reach_database};
 use crate::settings::{MasterKeySource, Needs, Settings, TABLE};
 

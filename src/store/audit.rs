@@ -21,7 +21,7 @@ pub struct Audited {
 }
 
 /// A record of the audit trail.
-#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct AuditRecord {
     /// Its id.
     pub id: Uuid,
@@ -34,13 +34,10 @@ pub struct AuditRecord {
     /// To what, such as `client billing`.
     pub target: String,
     /// The id of the request, if any.
-    #[schema(required)]
     pub request_id: Option<String>,
     /// The address that the request came from, if any.
-    #[schema(required)]
     pub address: Option<String>,
     /// Details; never a secret.
-    #[schema(required)]
     pub detail: Option<String>,
 }
 

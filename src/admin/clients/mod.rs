@@ -5,7 +5,6 @@ mod secrets;
 mod validation;
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 pub use bodies::{ClientPatch, NewClient};
 pub use secrets::{NewSecretView, SecretView};
@@ -21,20 +20,17 @@ use crate::protocol::time::Timestamp;
 use crate::store::{StoreError, SubHolder};
 
 /// A client as it is shown.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Client)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ClientView {
     /// The id.
     pub client_id: String,
     /// The generated secret, on creation only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false)]
     pub client_secret: Option<String>,
     /// The settings.
     #[serde(flatten)]
     pub settings: ClientSettings,
     /// The secrets, at most two; never the secrets themselves.
-    #[schema(max_items = 2)]
     pub secrets: Vec<SecretView>,
     /// When it was created.
     pub created_at: Timestamp,

@@ -2,7 +2,6 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin::clients::needs_admin;
@@ -18,21 +17,18 @@ use crate::protocol::time::Timestamp;
 const LONGEST_CHOSEN_SECRET: usize = 1024;
 
 /// A secret as it is shown: never the secret itself.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Secret)]
+#[derive(Clone, Debug, Serialize)]
 pub struct SecretView {
     /// The id.
     pub id: Uuid,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last accepted, roughly; null if never.
-    #[schema(required)]
     pub last_used_at: Option<Timestamp>,
 }
 
 /// A new secret, shown once.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = NewSecret)]
+#[derive(Clone, Debug, Serialize)]
 pub struct NewSecretView {
     /// The id.
     pub id: Uuid,
