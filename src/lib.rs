@@ -10,6 +10,7 @@ pub mod diagnosis;
 pub mod endpoints;
 pub mod grants;
 pub mod http;
+pub mod issuer;
 pub mod jose;
 pub mod keys;
 pub mod passwords;

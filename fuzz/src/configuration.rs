@@ -179,7 +179,7 @@ fn within_bounds(settings: &Settings) {
     assert!((1..=LONGEST_SESSION_TTL).contains(&settings.session_ttl));
     assert!(settings.max_staleness >= settings.poll_interval * 2);
     assert!((1..=256).contains(&settings.password_threads));
-    let issuer = &settings.issuer;
+    let issuer = &settings.issuer.url;
     assert!(issuer.starts_with("https://") || issuer.starts_with("http://"), "{issuer:?}");
     assert!(
         issuer.bytes().all(|byte| (0x21..=0x7E).contains(&byte)),

@@ -1,6 +1,7 @@
 //! The audit trail.
 
-use crate::admin::{AdminError, Administration, List, ListRequest, Result};
+use crate::admin::{AdminError, List, ListRequest, Result};
+use crate::app::App;
 use crate::protocol::time::Timestamp;
 use crate::store::{AuditFilter, AuditRecord};
 
@@ -17,7 +18,7 @@ pub struct AuditRequest {
     pub to: Option<String>,
 }
 
-impl Administration {
+impl App {
     /// Lists audit records, newest first.
     pub async fn audit_list(&self, filter: AuditRequest, request: &ListRequest) -> Result<List<AuditRecord>> {
         let page = request.page("audit")?;

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::admin::clients::NewClient;
 use crate::admin::users::NewUser;
-use crate::admin::{Actor, AdminError, Administration, Result, body};
+use crate::admin::{Actor, AdminError, Result, body};
+use crate::app::App;
 use crate::passwords::queue::Requester;
 use crate::protocol::client::SecretDigest;
 use crate::protocol::scope::Scope;
@@ -56,7 +57,7 @@ fn clients() -> [DemoClient; 4] {
     ]
 }
 
-impl Administration {
+impl App {
     /// Makes the demo set in a database that nobody has used, and marks the database. In a marked database, what is
     /// missing is made again.
     pub async fn demo_create(&self, actor: &Actor) -> Result<()> {

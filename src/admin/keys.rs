@@ -1,10 +1,10 @@
 //! Administration of signing keys and token keys.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::admin::error::no_such;
-use crate::admin::{Actor, AdminError, Administration, Result, schema};
+use crate::admin::{Actor, AdminError, Result};
+use crate::app::App;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::lifecycle::{ANNOUNCEMENT, KeyState, states};
 use crate::keys::master::{MasterKey, MasterKeys};
@@ -16,8 +16,7 @@ use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
 use crate::store::{Added, Audited};
 
 /// A key as it is shown.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Key)]
+#[derive(Clone, Debug, Serialize)]
 pub struct KeyView {
     /// Its id.
     pub kid: String,
@@ -26,7 +25,6 @@ pub struct KeyView {
     pub key_use: KeyUse,
     /// The algorithm, for a signing key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::algorithm, required = false)]
     pub alg: Option<&'static str>,
     /// Where it is in its life.
     pub state: KeyState,
@@ -36,7 +34,6 @@ pub struct KeyView {
     pub activates_at: Timestamp,
     /// When the last token that it made is over; then it is removed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Timestamp, required = false)]
     pub over_at: Option<Timestamp>,
 }
 
@@ -49,7 +46,7 @@ pub struct RotateRequest {
     pub alg: Option<SigningAlgorithm>,
 }
 
-impl Administration {
+impl App {
     /// Every key, the first to become active first.
     pub async fn key_list(&self) -> Result<Vec<KeyView>> {
         Ok(views(&self.store.key_list().await?, self.clock.now()))
@@ -79,7 +76,7 @@ impl Administration {
             if request.alg.is_none() {
                 records.push(new(KeyUse::Token, self.settings.signing_algorithm));
             }
-            match self.store.key_rotate(&records, &check_value, &actor.audited).await? {
+            match self.state.honour(self.store.key_rotate(&records, &check_value, &actor.audited)).await? {
                 Added::Yes => break records,
                 // It was changed in the same moment, perhaps to the other one that is at hand.
                 Added::OtherMasterKey => {}
@@ -100,7 +97,11 @@ impl Administration {
             return Err(no_such("key", kid));
         }
         let covers_until = self.settings.covers_until(self.clock.now());
-        if self.store.key_delete(kid, self.settings.signing_algorithm, covers_until, &actor.audited).await? {
+        if self
+            .state
+            .honour(self.store.key_delete(kid, self.settings.signing_algorithm, covers_until, &actor.audited))
+            .await?
+        {
             Ok(())
         } else {
             Err(AdminError::Conflict(format!("the key {kid} is the last of its use or algorithm; rotate first")))
@@ -110,7 +111,7 @@ impl Administration {
     /// Wraps every key with another master key. Nothing that was issued is affected.
     pub async fn key_rewrap(&self, from: &MasterKeys, to: &MasterKey, actor: &Actor) -> Result<usize> {
         let rewrap = |record: &KeyRecord| record.rewrap(from, to);
-        self.store.key_rewrap(rewrap, to.check_value(), &actor.audited).await?.ok_or_else(|| {
+        self.state.honour(self.store.key_rewrap(rewrap, to.check_value(), &actor.audited)).await?.ok_or_else(|| {
             let text = "the master key that is set is not the one that wraps the keys of this database";
             AdminError::Invalid(text.into())
         })
@@ -123,7 +124,7 @@ impl Administration {
             .map(|key_use| KeyRecord::generate(key_use, self.settings.signing_algorithm, master, now, now));
         let reason = Some("the keys were reset".to_owned());
         let revocation = self.revocation(Target::All, Cause::AllRevoked, reason);
-        self.store.key_reset(&records, master.check_value(), &revocation, &actor.audited).await?;
+        self.state.honour(self.store.key_reset(&records, master.check_value(), &revocation, &actor.audited)).await?;
         Ok(views(&records, now))
     }
 
@@ -134,7 +135,11 @@ impl Administration {
         let audited = Audited { actor: "server".into(), request_id: None, address: None, at: now };
         let mut deleted = Vec::new();
         for view in self.key_list().await?.into_iter().filter(over) {
-            if self.store.key_delete(&view.kid, self.settings.signing_algorithm, now, &audited).await? {
+            if self
+                .state
+                .honour(self.store.key_delete(&view.kid, self.settings.signing_algorithm, now, &audited))
+                .await?
+            {
                 deleted.push(view.kid);
             }
         }

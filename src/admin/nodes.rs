@@ -1,14 +1,15 @@
 //! The live nodes, and what all of them know.
 
-use crate::admin::{AdminError, Administration, Result};
+use crate::admin::{AdminError, Result};
+use crate::app::App;
 use crate::protocol::client::ClientSettings;
 use crate::protocol::feature::{FEATURES, Feature};
 use crate::state::SILENCE;
 use crate::store::NodeRecord;
 
-impl Administration {
-    /// The nodes that may answer requests. One that fell silent counts until it must have stopped answering from memory, and a
-    /// little longer.
+impl App {
+    /// The nodes that may answer requests. One that fell silent counts until it must have stopped answering from
+    /// memory, and a little longer.
     pub(super) async fn live_nodes(&self) -> Result<Vec<NodeRecord>> {
         // Heartbeats are in database time, and so is the decision whether one is too old.
         let now = self.store.database_clock().await?.unwrap_or_else(|| self.clock.now().millis());

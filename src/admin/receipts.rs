@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::admin::Result;
 use crate::admin::revocations::RevocationView;
-use crate::admin::{Administration, Result};
+use crate::app::App;
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
 use crate::store::NodeRecord;
@@ -16,7 +16,7 @@ use crate::store::NodeRecord;
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How far a node is with a revocation.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct AppliedBy {
     /// The id of the node.
     pub node: Uuid,
@@ -27,7 +27,6 @@ pub struct AppliedBy {
     /// When the node applied the newest number that it has applied. It honoured this revocation by then, perhaps long
     /// before.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Timestamp, required = false)]
     pub applied_at: Option<Timestamp>,
     /// When it was last heard of.
     pub heartbeat_at: Timestamp,
@@ -46,7 +45,7 @@ impl AppliedBy {
     }
 }
 
-impl Administration {
+impl App {
     /// Waits until every live node has applied a revocation, or the time is up; the answer says which have.
     pub async fn revocation_wait(&self, revocation: RevocationView, limit: Duration) -> Result<RevocationView> {
         let started = Instant::now();

@@ -1,13 +1,12 @@
 //! Administration of revocations.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::admin::error::no_such;
 pub use crate::admin::receipts::AppliedBy;
-use crate::admin::{Actor, AdminError, Administration, List, ListRequest, Result, schema};
+use crate::admin::{Actor, AdminError, List, ListRequest, Result};
+use crate::app::App;
 use crate::diagnosis::examine;
-use crate::keys::keyring::KeyRing;
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
 use crate::protocol::time::Timestamp;
@@ -17,7 +16,7 @@ use crate::tokens::verify::{self, Verified};
 const LONGEST_REASON: usize = 500;
 
 /// What to revoke: exactly one of the first five members, and why.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevocationRequest {
     /// An access token, or a refresh token with its session.
@@ -31,7 +30,6 @@ pub struct RevocationRequest {
     /// Everything, if true.
     pub all: Option<bool>,
     /// Why, for the records; at most 500 bytes of UTF-8 without control characters.
-    #[schema(max_length = 500, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$")]
     pub reason: Option<String>,
 }
 
@@ -71,8 +69,7 @@ impl RevocationRequest {
 }
 
 /// A revocation as it is shown.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Revocation)]
+#[derive(Clone, Debug, Serialize)]
 pub struct RevocationView {
     /// The number; revocations are ordered by it.
     pub number: SequenceNumber,
@@ -81,7 +78,6 @@ pub struct RevocationView {
     /// The cause for which its tokens are refused.
     pub cause: Cause,
     /// Why, in the words of the actor.
-    #[schema(required)]
     pub reason: Option<String>,
     /// Who revoked.
     pub actor: String,
@@ -89,24 +85,19 @@ pub struct RevocationView {
     pub created_at: Timestamp,
     /// How far each live node is with it; only where one revocation is shown or waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Vec<AppliedBy>, required = false)]
     pub applied_by: Option<Vec<AppliedBy>>,
     /// Whether every live node has applied it; beside `applied_by`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = bool, required = false)]
     pub applied_everywhere: Option<bool>,
 }
 
 /// What is revoked.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = RevocationTarget)]
+#[derive(Clone, Debug, Serialize)]
 pub struct TargetView {
     /// The kind: token, session, user, client, key or all.
-    #[schema(schema_with = schema::target_kind)]
     pub kind: &'static str,
     /// The id; absent for `all`, and for a token its `jti`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false)]
     pub id: Option<String>,
 }
 
@@ -126,14 +117,14 @@ impl From<Revocation> for RevocationView {
     }
 }
 
-impl Administration {
-    /// Revokes. Only a token needs `ring`.
-    pub async fn revoke(&self, request: RevocationRequest, ring: &KeyRing, actor: &Actor) -> Result<RevocationView> {
+impl App {
+    /// Revokes.
+    pub async fn revoke(&self, request: RevocationRequest, actor: &Actor) -> Result<RevocationView> {
         request.check_reason()?;
         let revocation = |target, cause| self.revocation(target, cause, request.reason.clone());
         let revocation = match request.named()? {
             Named::Token(text) => {
-                NewRevocation { reason: request.reason.clone(), ..self.token_revocation(text, ring).await? }
+                NewRevocation { reason: request.reason.clone(), ..self.token_revocation(text).await? }
             }
             Named::Session(id) => {
                 revocation(Target::Session(self.find_session(id).await?.session.id), Cause::SessionRevoked)
@@ -145,12 +136,13 @@ impl Administration {
             Named::All if actor.is_admin => revocation(Target::All, Cause::AllRevoked),
             Named::All => return Err(AdminError::NeedsAdmin("revoking everything needs the scope jeton:admin".into())),
         };
-        Ok(self.store.revoke(&revocation, &actor.audited).await?.into())
+        Ok(self.state.honour(self.store.revoke(&revocation, &actor.audited)).await?.into())
     }
 
     /// An access token is revoked alone, until it expires; a refresh token with its session.
-    async fn token_revocation(&self, text: &str, ring: &KeyRing) -> Result<NewRevocation> {
-        let context = self.settings.origin(ring);
+    async fn token_revocation(&self, text: &str) -> Result<NewRevocation> {
+        let keys = self.issuer.keys();
+        let context = self.issuer.token_context(&keys);
         match verify::verify(text, context) {
             Ok(Verified::Access(claims)) => {
                 let covers_until = Timestamp::from_seconds(claims.exp);

@@ -1,11 +1,11 @@
 //! Administration of sessions.
 
 use serde::Serialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin::error::no_such;
-use crate::admin::{Administration, List, ListRequest, Result};
+use crate::admin::{List, ListRequest, Result};
+use crate::app::App;
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::scope::Scope;
@@ -13,8 +13,7 @@ use crate::protocol::time::Timestamp;
 use crate::store::{SessionFilter, SessionRecord};
 
 /// A session as it is shown.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Session)]
+#[derive(Clone, Debug, Serialize)]
 pub struct SessionView {
     /// The id.
     pub id: Uuid,
@@ -33,13 +32,11 @@ pub struct SessionView {
     /// When it ends unless it is refreshed again.
     pub expires_at: Timestamp,
     /// The revocation that ended it; null while it lives.
-    #[schema(required)]
     pub revoked: Option<RevokedView>,
 }
 
 /// What ended a session.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = RevokedBy)]
+#[derive(Clone, Debug, Serialize)]
 pub struct RevokedView {
     /// The number of the revocation.
     pub number: SequenceNumber,
@@ -65,7 +62,7 @@ impl From<SessionRecord> for SessionView {
     }
 }
 
-impl Administration {
+impl App {
     /// Lists sessions, oldest first.
     pub async fn session_list(
         &self,

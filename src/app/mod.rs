@@ -14,19 +14,18 @@ use uuid::Uuid;
 
 use crate::app::used_secrets::UsedSecrets;
 use crate::clock::Clock;
+use crate::issuer::Issuer;
 use crate::keys::master::{MasterKey, MasterKeys};
 use crate::keys::record::{KeyRecord, KeyUse};
 use crate::passwords::pool::PasswordPool;
 use crate::passwords::remembered::RememberedSecrets;
 use crate::protocol::client::Client;
-use crate::protocol::grant::Audiences;
 use crate::settings::{MasterKeySource, Settings};
-use crate::state::{CurrentKeys, Follower, NodeState, Unavailable};
+use crate::state::{Follower, NodeState, Unavailable};
 use crate::store::{Added, Audited, NodeRecord, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::outages::Outages;
 use crate::throttle::Throttle;
-use crate::tokens::context::TokenContext;
 
 /// Why a server cannot start; each is one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +49,8 @@ impl From<Unavailable> for StartError {
 pub struct App {
     /// The settings.
     pub settings: Arc<Settings>,
+    /// The issuer that this server is; use cases get it as an argument.
+    pub issuer: Arc<Issuer>,
     /// The one clock.
     pub clock: Clock,
     /// The database.
@@ -62,54 +63,61 @@ pub struct App {
     pub metrics: Metrics,
     /// What the log says of requests that could not be decided.
     pub outages: Outages,
-    /// Wraps the keys in the database.
-    pub master: Arc<MasterKeys>,
     pub(crate) remembered: RememberedSecrets,
     pub(crate) used_secrets: UsedSecrets,
     pub(crate) throttle: Throttle,
-    admin_audience: String,
-    default_audience: String,
     /// The id of this node, new at each start.
     pub node: Uuid,
 }
 
 impl App {
-    /// Reads the master key, makes the first keys if there are none, and loads the view.
-    ///
-    /// # Errors
-    /// When the master key is missing or wrong, or the database cannot be reached.
-    pub async fn open(
-        settings: Arc<Settings>,
-        clock: Clock,
-        store: Store,
-        passwords: PasswordPool,
-    ) -> std::result::Result<Self, StartError> {
-        let before = clock.read();
-        if let Some(millis) = store.database_clock().await? {
-            clock.measured(before, millis);
-        }
-        let master = Arc::new(open_master_key(&settings, &store).await?);
-        if store.key_list().await?.is_empty() {
-            make_first_keys(&settings, &clock, &store, &master).await?;
-        }
-        let state = NodeState::load(store.clone(), clock.clone(), Arc::clone(&master), settings.max_staleness).await?;
+    /// The context on a database, for the command line: it administers, and answers nothing from memory.
+    pub fn new(settings: Arc<Settings>, clock: Clock, store: Store) -> Self {
+        let issuer = Arc::new(Issuer::new(settings.issuer.clone()));
+        let limit = settings.max_staleness;
         let metrics = Metrics::default();
-        Ok(Self {
-            admin_audience: settings.admin_audience(),
-            default_audience: settings.default_audience(),
+        Self {
+            state: Arc::new(NodeState::new(store.clone(), clock.clone(), Arc::clone(&issuer), limit)),
             throttle: Throttle::new(settings.throttling, clock.clone(), store.clone(), metrics.clone()),
-            settings,
-            master,
-            clock,
-            store,
-            state: Arc::new(state),
-            passwords,
-            metrics,
+            passwords: PasswordPool::new(settings.password_threads),
             outages: Outages::default(),
             remembered: RememberedSecrets::default(),
             used_secrets: UsedSecrets::default(),
             node: Uuid::now_v7(),
-        })
+            metrics,
+            settings,
+            issuer,
+            clock,
+            store,
+        }
+    }
+
+    /// The same context with the database's time, for a server or a command that judges tokens: reads the master key and
+    /// loads the node state. A server whose database has no keys makes the first ones.
+    ///
+    /// # Errors
+    /// When the master key is missing or wrong, or the database cannot be reached.
+    pub async fn load(&self) -> std::result::Result<(), StartError> {
+        let before = self.clock.read();
+        if let Some(millis) = self.store.database_clock().await? {
+            self.clock.measured(before, millis);
+        }
+        let masters = self.master_keys().await?;
+        if self.store.key_list().await?.is_empty() {
+            make_first_keys(&self.settings, &self.clock, &self.store, &masters).await?;
+        }
+        Ok(self.state.load(masters).await?)
+    }
+
+    /// The master key, and the old one while it is being changed: those in use, or those in the settings.
+    ///
+    /// # Errors
+    /// When it is missing or unreadable, or the database was written with another one.
+    pub async fn master_keys(&self) -> std::result::Result<Arc<MasterKeys>, StartError> {
+        match self.state.master_keys() {
+            Some(masters) => Ok(masters),
+            None => open_master_keys(&self.settings, &self.store).await.map(Arc::new),
+        }
     }
 
     /// Starts to follow the log of changes, until what is returned is dropped.
@@ -162,19 +170,6 @@ impl App {
         }
     }
 
-    pub(crate) fn audiences(&self) -> Audiences<'_> {
-        Audiences { default: &self.default_audience, admin: &self.admin_audience }
-    }
-
-    /// The audience of the admin API.
-    pub fn admin_audience(&self) -> &str {
-        &self.admin_audience
-    }
-
-    pub(crate) fn origin<'a>(&'a self, keys: &'a CurrentKeys) -> TokenContext<'a> {
-        self.settings.origin(&keys.ring)
-    }
-
     /// What the trail of audit says of a request of a client.
     pub(crate) fn audited(&self, client: &Client, request: &crate::app::Request<'_>) -> Audited {
         Audited {
@@ -216,7 +211,7 @@ async fn make_first_keys(
 ///
 /// # Errors
 /// When the master key is missing or unreadable, or the database was written with none of them.
-pub async fn open_master_key(settings: &Settings, store: &Store) -> std::result::Result<MasterKeys, StartError> {
+async fn open_master_keys(settings: &Settings, store: &Store) -> std::result::Result<MasterKeys, StartError> {
     let text = match &settings.master_key {
         MasterKeySource::Given(text) => text.clone(),
         MasterKeySource::DevFile(path) => crate::keys::dev_key::read_or_create(path)
@@ -263,6 +258,8 @@ impl App {
         let settings = Arc::new(Settings::check(&resolved, crate::settings::Needs::NOTHING).unwrap());
         let store = Store::connect(&settings.database).await.unwrap();
         store.migrate().await.unwrap();
-        Self::open(settings, Clock::system(), store, PasswordPool::new(1)).await.unwrap()
+        let app = Self::new(settings, Clock::system(), store);
+        app.load().await.unwrap();
+        app
     }
 }

@@ -4,12 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 
 use uuid::Uuid;
 
+use crate::issuer::Issuer;
 use crate::protocol::parameters::Parameters;
 use crate::throttle::Source;
 
 /// A request, as far as the protocol is concerned.
 #[derive(Debug)]
 pub struct Request<'a> {
+    /// The issuer that is asked.
+    pub issuer: &'a Issuer,
     /// The method, in upper case.
     pub method: &'a str,
     /// Path and query; the path is the one below the issuer.

@@ -186,45 +186,45 @@ impl Members {
 
 pub(crate) async fn run(global: &Global, command: ClientCommand) -> Outcome {
     let format = global.output;
-    let administration = open(global, Needs::NOTHING).await?;
-    let actor = actor(&administration);
+    let app = open(global, Needs::NOTHING).await?;
+    let actor = actor(&app);
     let set_enabled = async |client: &ClientName, enabled: bool| {
         let patch = ClientPatch { enabled: Patch::Set(enabled), ..ClientPatch::default() };
-        output::item(format, &administration.client_update(client.get(), patch, &actor).await?)
+        output::item(format, &app.client_update(client.get(), patch, &actor).await?)
     };
     match command.command {
         Action::Create { client_id, import_secret, members } => {
             let client_secret = import_secret.then(|| secrets::read("client secret")).transpose()?;
             let new = NewClient { client_id, client_secret, settings: body::read_members(members.named()?)? };
-            output::item(format, &administration.client_create(new, &actor).await?)
+            output::item(format, &app.client_create(new, &actor).await?)
         }
         Action::List { client_id, part } => {
             let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
-            let list = administration.client_list(client_id.as_deref(), &request).await?;
+            let list = app.client_list(client_id.as_deref(), &request).await?;
             let columns = ["client_id", "client_name", "grant_types", "scope", "enabled"];
             output::items(format, &list.items, &columns)?;
             part.show_next(list.next.as_deref())
         }
-        Action::Show { client } => output::item(format, &administration.client_show(client.get()).await?),
+        Action::Show { client } => output::item(format, &app.client_show(client.get()).await?),
         Action::Update { client, members } => {
             let patch = members.named()?;
             if patch.is_empty() {
                 return Err(Failed("nothing to change: name at least one member, such as --scope".into()));
             }
             let patch = body::read_members(patch)?;
-            output::item(format, &administration.client_update(client.get(), patch, &actor).await?)
+            output::item(format, &app.client_update(client.get(), patch, &actor).await?)
         }
         Action::Disable { client } => set_enabled(&client, false).await,
         Action::Enable { client } => set_enabled(&client, true).await,
         Action::Delete { client } => {
-            administration.client_delete(client.get(), &actor).await?;
+            app.client_delete(client.get(), &actor).await?;
             output::done(format, &format!("client {} is deleted", client.get()))
         }
         Action::Secret { command: SecretAction::Add { client } } => {
-            output::item(format, &administration.client_secret_add(client.get(), &actor).await?)
+            output::item(format, &app.client_secret_add(client.get(), &actor).await?)
         }
         Action::Secret { command: SecretAction::Retire { client, secret_id, revoke } } => {
-            administration.client_secret_retire(client.get(), &secret_id, revoke, &actor).await?;
+            app.client_secret_retire(client.get(), &secret_id, revoke, &actor).await?;
             output::done(format, &format!("secret {secret_id} is retired"))
         }
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::admin::{Actor, Administration};
+use crate::admin::Actor;
+use crate::app::App;
 use crate::cli::{Failed, Global};
 use crate::clock::Clock;
-use crate::passwords::pool::PasswordPool;
 use crate::serve::check_schema;
 use crate::settings::{Needs, Resolved, Settings, Sources};
 use crate::store::{Audited, Store};
@@ -36,7 +36,7 @@ pub(crate) fn settings(resolved: &Resolved, needs: Needs) -> Result<Settings, Fa
 }
 
 /// Opens the database for a command.
-pub(crate) async fn open(global: &Global, needs: Needs) -> Result<Administration, Failed> {
+pub(crate) async fn open(global: &Global, needs: Needs) -> Result<App, Failed> {
     let mut settings = settings(&resolve(global, &[]), needs)?;
     if let Some(file) = settings.database.file()
         && !file.exists()
@@ -53,15 +53,14 @@ pub(crate) async fn open(global: &Global, needs: Needs) -> Result<Administration
     if settings.issuer_follows_listen
         && let Some(issuer) = store.dev_issuer().await?
     {
-        settings.issuer = issuer;
+        settings.issuer.url = issuer;
     }
     let clock = Clock::system();
     let before = clock.read();
     if let Some(millis) = store.database_clock().await? {
         clock.measured(before, millis);
     }
-    let passwords = PasswordPool::new(settings.password_threads);
-    Ok(Administration { settings: Arc::new(settings), clock, store, passwords })
+    Ok(App::new(Arc::new(settings), clock, store))
 }
 
 /// Connects to the database.
@@ -71,9 +70,9 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Store, Failed> {
 }
 
 /// Whoever can reach the database and the keys is an administrator.
-pub(crate) fn actor(administration: &Administration) -> Actor {
+pub(crate) fn actor(app: &App) -> Actor {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into());
-    let at = administration.clock.now();
+    let at = app.clock.now();
     let actor = format!("command line, user {user}");
     Actor { audited: Audited { actor, request_id: None, address: None, at }, is_admin: true }
 }

@@ -20,8 +20,8 @@ enum Action {
 
 pub(crate) async fn run(global: &Global, command: &DemoCommand) -> Outcome {
     let Action::Remove = command.command;
-    let administration = open(global, Needs::NOTHING).await?;
-    let removed = administration.demo_remove(&actor(&administration)).await?;
+    let app = open(global, Needs::NOTHING).await?;
+    let removed = app.demo_remove(&actor(&app)).await?;
     if removed.is_empty() {
         return output::done(global.output, "there is nothing of the demo set");
     }

@@ -11,13 +11,13 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
-use crate::admin::Administration;
+use crate::app::App;
 use crate::cli::context::{connect, resolve, settings};
 use crate::cli::{Failed, Global, Outcome, output};
 use crate::clock::{Clock, LARGEST_OFFSET, offset_in_words};
+use crate::issuer::Issuer;
 use crate::keys::keyring::KeyRing;
 use crate::keys::master::{MasterKey, MasterKeys};
-use crate::passwords::pool::PasswordPool;
 use crate::serve::{check_schema, examine_certificate, reach_database};
 use crate::settings::{MasterKeySource, Needs, Settings, TABLE};
 
@@ -54,8 +54,10 @@ pub(crate) fn config(global: &Global) -> Outcome {
             let text = value.map_or("", |value| value.text.as_str());
             let value_shown = match (definition.name, &checked) {
                 ("database_url", Ok(settings)) => settings.database.to_string(),
-                ("issuer", Ok(settings)) => settings.issuer.clone(),
-                ("default_audience", Ok(settings)) => settings.default_audience(),
+                ("issuer", Ok(settings)) => settings.issuer.url.clone(),
+                ("default_audience", Ok(settings)) => {
+                    Issuer::new(settings.issuer.clone()).audiences().default.to_owned()
+                }
                 ("password_threads", Ok(settings)) => settings.password_threads.to_string(),
                 ("master_key", Ok(settings)) => match &settings.master_key {
                     MasterKeySource::DevFile(path) => format!("(file {})", path.display()),
@@ -97,7 +99,7 @@ pub(crate) async fn doctor(global: &Global) -> Outcome {
         }
         Ok(settings) => {
             note("configuration", Ok("every setting is legal".into()));
-            note("issuer", Ok(settings.issuer.clone()));
+            note("issuer", Ok(settings.issuer.url.clone()));
             examine(settings, &mut note).await;
         }
     }
@@ -111,7 +113,7 @@ pub(crate) async fn doctor(global: &Global) -> Outcome {
 async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<String, String>) -> bool) {
     note("permissions", permissions(&settings));
     if let Some(files) = &settings.tls {
-        let issuer = url::Url::parse(&settings.issuer).ok();
+        let issuer = url::Url::parse(&settings.issuer.url).ok();
         let host = issuer.as_ref().and_then(url::Url::host_str);
         note("certificate", examine_certificate(files, host, Clock::system().now()));
     }
@@ -157,9 +159,8 @@ async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<
     };
     note("keys", keys);
     let is_dev = settings.dev;
-    let passwords = PasswordPool::new(1);
-    let administration = Administration { settings: settings.into(), clock: Clock::system(), store, passwords };
-    let demo = match administration.demo_credentials().await {
+    let app = App::new(settings.into(), Clock::system(), store);
+    let demo = match app.demo_credentials().await {
         Ok(found) if found.is_empty() || is_dev => Ok("none that a production server must not have".into()),
         Ok(found) => Err(format!("{}: remove them with `jeton demo remove`", found.join(", "))),
         Err(error) => Err(error.to_string()),

@@ -8,7 +8,6 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::admin::keys::RotateRequest;
-use crate::app::open_master_key;
 use crate::cli::context::{actor, open};
 use crate::cli::{Failed, Format, Global, Outcome, output, secrets};
 use crate::jose::algorithm::SigningAlgorithm;
@@ -67,30 +66,30 @@ pub(crate) async fn run(global: &Global, command: KeyCommand) -> Outcome {
             }
         }
         Action::List => {
-            let administration = open(global, Needs::NOTHING).await?;
-            output::items(format, &administration.key_list().await?, &COLUMNS)
+            let app = open(global, Needs::NOTHING).await?;
+            output::items(format, &app.key_list().await?, &COLUMNS)
         }
         Action::Rotate { alg } => {
-            let administration = open(global, Needs::MASTER_KEY).await?;
-            let master = open_master_key(&administration.settings, &administration.store).await?;
-            let made = administration.key_rotate(&RotateRequest { alg }, &master, &actor(&administration)).await?;
+            let app = open(global, Needs::MASTER_KEY).await?;
+            let master = app.master_keys().await?;
+            let made = app.key_rotate(&RotateRequest { alg }, &master, &actor(&app)).await?;
             output::items(format, &made, &COLUMNS)
         }
         Action::Retire { kid } => {
-            let administration = open(global, Needs::NOTHING).await?;
-            administration.key_delete(&kid, &actor(&administration)).await?;
+            let app = open(global, Needs::NOTHING).await?;
+            app.key_delete(&kid, &actor(&app)).await?;
             output::done(format, &format!("key {kid} is deleted; what it made is no longer accepted"))
         }
         Action::Rewrap { new_master_key_file } => {
-            let administration = open(global, Needs::MASTER_KEY).await?;
-            let held = open_master_key(&administration.settings, &administration.store).await?;
+            let app = open(global, Needs::MASTER_KEY).await?;
+            let held = app.master_keys().await?;
             let text = match new_master_key_file {
                 Some(path) => {
                     let text = std::fs::read_to_string(&path).map(Zeroizing::new);
                     text.map_err(|error| Failed(format!("{}: {error}", path.display())))?.as_str().into()
                 }
                 None if held.old.is_some() => {
-                    let count = administration.key_rewrap(&held, &held.current, &actor(&administration)).await?;
+                    let count = app.key_rewrap(&held, &held.current, &actor(&app)).await?;
                     let text = "keys are wrapped with JETON_MASTER_KEY (no other new key is read while JETON_MASTER_KEY_OLD is set): take \
                                 JETON_MASTER_KEY_OLD away";
                     return output::done(format, &format!("{count} {text}"));
@@ -99,22 +98,22 @@ pub(crate) async fn run(global: &Global, command: KeyCommand) -> Outcome {
             };
             let new = MasterKey::parse(text.expose_secret())
                 .map_err(|problem| Failed(format!("the new master key {problem}")))?;
-            let count = administration.key_rewrap(&held, &new, &actor(&administration)).await?;
+            let count = app.key_rewrap(&held, &new, &actor(&app)).await?;
             output::done(
                 format,
                 &format!("{count} keys are wrapped with the new master key: set it and restart the servers"),
             )
         }
         Action::Reset { yes: _ } => {
-            let administration = open(global, Needs::MASTER_KEY).await?;
-            let MasterKeySource::Given(text) = &administration.settings.master_key else {
+            let app = open(global, Needs::MASTER_KEY).await?;
+            let MasterKeySource::Given(text) = &app.settings.master_key else {
                 return Err(Failed("JETON_MASTER_KEY is not set".into()));
             };
             let master = MasterKey::parse(text.expose_secret())
                 .map_err(|problem| Failed(format!("JETON_MASTER_KEY {problem}")))?;
             // Stores the check value if there is none yet.
-            administration.store.master_key_check(master.check_value()).await?;
-            let made = administration.key_reset(&master, &actor(&administration)).await?;
+            app.store.master_key_check(master.check_value()).await?;
+            let made = app.key_reset(&master, &actor(&app)).await?;
             output::items(format, &made, &COLUMNS)
         }
     }

@@ -3,10 +3,8 @@
 use secrecy::ExposeSecret;
 
 use crate::admin::revocations::RevocationRequest;
-use crate::app::open_master_key;
 use crate::cli::context::{actor, open};
-use crate::cli::{Failed, Global, Outcome, output, secrets};
-use crate::keys::keyring::KeyRing;
+use crate::cli::{Global, Outcome, output, secrets};
 use crate::settings::Needs;
 
 #[derive(Debug, clap::Args)]
@@ -37,14 +35,10 @@ pub(crate) struct Revoke {
 
 pub(crate) async fn run(global: &Global, command: Revoke) -> Outcome {
     let needs = if command.token.is_some() { Needs::ALL } else { Needs::NOTHING };
-    let administration = open(global, needs).await?;
-    let mut ring = KeyRing::default();
+    let app = open(global, needs).await?;
     let mut token = None;
     if let Some(argument) = &command.token {
-        let master = open_master_key(&administration.settings, &administration.store).await?;
-        let records = administration.store.key_list().await?;
-        ring = KeyRing::open(&records, &master)
-            .map_err(|kid| Failed(format!("the key {kid} cannot be unwrapped with this master key")))?;
+        app.load().await?;
         token = Some(secrets::argument_or_input(argument, "token")?.expose_secret().trim().to_owned());
     }
     let request = RevocationRequest {
@@ -55,6 +49,6 @@ pub(crate) async fn run(global: &Global, command: Revoke) -> Outcome {
         all: Some(command.all),
         reason: command.reason,
     };
-    let actor = actor(&administration);
-    output::item(global.output, &administration.revoke(request, &ring, &actor).await?)
+    let actor = actor(&app);
+    output::item(global.output, &app.revoke(request, &actor).await?)
 }

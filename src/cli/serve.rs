@@ -67,7 +67,7 @@ pub(crate) async fn run(global: &Global, command: &Serve) -> Outcome {
             return Ok(());
         }
     };
-    let issuer = &server.app.settings.issuer;
+    let issuer = server.app.issuer.url();
     tracing::info!(address = %server.address, ops_address = %server.ops_address, issuer, "listening");
     if server.app.settings.dev {
         output::line(&first_steps(&format!("{}://{}", server.app.settings.scheme(), server.address)))?;

@@ -5,7 +5,6 @@ use std::io::{IsTerminal, Read};
 use clap::Subcommand;
 use uuid::Uuid;
 
-use crate::app::App;
 use crate::cli::context::{actor, open};
 use crate::cli::output::{self, plain_text};
 use crate::cli::{Failed, Format, Global, Outcome, pasted};
@@ -134,12 +133,13 @@ fn from_input() -> Result<String, Failed> {
 }
 
 async fn explain(global: &Global, question: &ExplainRequest) -> Result<Explanation, Failed> {
-    let administration = open(global, Needs::ALL).await?;
-    let Audited { actor, address, at, .. } = actor(&administration).audited;
+    let app = open(global, Needs::ALL).await?;
+    let Audited { actor, address, at, .. } = actor(&app).audited;
     let audited = Audited { actor, address, at, request_id: Some(Uuid::now_v7().to_string()) };
-    let (clock, store, passwords) = (administration.clock, administration.store, administration.passwords);
-    let app = App::open(administration.settings, clock, store, passwords).await?;
-    explain_to_operator(&app, question, &audited).await.map_err(|failure| Failed(format!("could_not_check: {failure}")))
+    app.load().await?;
+    explain_to_operator(&app, &app.issuer, question, &audited)
+        .await
+        .map_err(|failure| Failed(format!("could_not_check: {failure}")))
 }
 
 /// The styles of a terminal, or none.

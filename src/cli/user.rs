@@ -112,11 +112,11 @@ enum Action {
 
 pub(crate) async fn run(global: &Global, command: UserCommand) -> Outcome {
     let format = global.output;
-    let administration = open(global, Needs::NOTHING).await?;
-    let actor = actor(&administration);
+    let app = open(global, Needs::NOTHING).await?;
+    let actor = actor(&app);
     let set_enabled = async |user: &UserName, enabled: bool| {
         let patch = UserPatch { enabled: Patch::Set(enabled), ..UserPatch::default() };
-        output::item(format, &administration.user_update(user.get(), patch, &actor).await?)
+        output::item(format, &app.user_update(user.get(), patch, &actor).await?)
     };
     match command.command {
         Action::Create { user, sub, no_password, scope, claims, enabled } => {
@@ -128,15 +128,15 @@ pub(crate) async fn run(global: &Global, command: UserCommand) -> Outcome {
                 claims: names::claims(claims.as_deref())?,
                 enabled: Some(enabled),
             };
-            output::item(format, &administration.user_create(new, &actor).await?)
+            output::item(format, &app.user_create(new, &actor).await?)
         }
         Action::List { username, part } => {
             let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
-            let list = administration.user_list(username.as_deref(), &request).await?;
+            let list = app.user_list(username.as_deref(), &request).await?;
             output::items(format, &list.items, &["id", "sub", "username", "scope", "enabled", "created_at"])?;
             part.show_next(list.next.as_deref())
         }
-        Action::Show { user } => output::item(format, &administration.user_show(user.get()).await?),
+        Action::Show { user } => output::item(format, &app.user_show(user.get()).await?),
         Action::Update { user, new_username, scope, claims } => {
             if new_username.is_none() && scope.is_empty() && claims.is_none() {
                 return Err(Failed("nothing to change: name at least one member, such as --scope".into()));
@@ -147,17 +147,17 @@ pub(crate) async fn run(global: &Global, command: UserCommand) -> Outcome {
                 claims: names::claims(claims.as_deref())?.map_or(Patch::Keep, Patch::Set),
                 ..UserPatch::default()
             };
-            output::item(format, &administration.user_update(user.get(), patch, &actor).await?)
+            output::item(format, &app.user_update(user.get(), patch, &actor).await?)
         }
         Action::Disable { user } => set_enabled(&user, false).await,
         Action::Enable { user } => set_enabled(&user, true).await,
         Action::Delete { user } => {
-            administration.user_delete(user.get(), &actor).await?;
+            app.user_delete(user.get(), &actor).await?;
             output::done(format, &format!("user {} is deleted", user.get()))
         }
         Action::Password { user } => {
             let password = secrets::read("new password")?;
-            administration.user_set_password(user.get(), password, &actor).await?;
+            app.user_set_password(user.get(), password, &actor).await?;
             output::done(format, &format!("the password of {} is set; its sessions have ended", user.get()))
         }
     }

@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::app::{App, Result};
 use crate::client_auth::{Claim, Proof, Proved, hint};
 use crate::crypto::{equal_in_constant_time, sha256};
+use crate::issuer::Issuer;
 use crate::passwords::pool::Overloaded;
 use crate::passwords::queue::Requester;
 use crate::protocol::client::{Client, SecretDigest};
@@ -27,14 +28,15 @@ pub(super) async fn prove<'a>(app: &App, claim: &Claim<'a>) -> Result<Proof<'a>>
         }
     }
     Ok(if has_chosen {
-        Proof::Guessable(Chosen { client: claim.client, presented })
+        Proof::Guessable(Chosen { issuer: claim.request.issuer, client: claim.client, presented })
     } else {
-        Proof::Decided(Err(wrong(app, presented)))
+        Proof::Decided(Err(wrong(claim.request.issuer, presented)))
     })
 }
 
 /// A secret that is to be compared with those that somebody chose.
 pub(super) struct Chosen<'a> {
+    issuer: &'a Issuer,
     client: &'a Client,
     presented: &'a SecretString,
 }
@@ -53,10 +55,10 @@ impl Chosen<'_> {
                 return Ok(Ok(()));
             }
         }
-        Ok(Err(wrong(app, self.presented)))
+        Ok(Err(wrong(self.issuer, self.presented)))
     }
 }
 
-fn wrong(app: &App, presented: &SecretString) -> std::borrow::Cow<'static, str> {
-    format!("wrong client secret{}", hint::about(app, Some(presented))).into()
+fn wrong(issuer: &Issuer, presented: &SecretString) -> std::borrow::Cow<'static, str> {
+    format!("wrong client secret{}", hint::about(issuer, Some(presented))).into()
 }

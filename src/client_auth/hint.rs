@@ -2,20 +2,19 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::app::App;
+use crate::issuer::Issuer;
 use crate::tokens::environment::{self, ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, REFRESH_TOKEN_PREFIX};
 
 /// A hint to append to the reason of a refusal; empty if the secret gives none.
-pub(super) fn about(app: &App, secret: Option<&SecretString>) -> String {
+pub(super) fn about(issuer: &Issuer, secret: Option<&SecretString>) -> String {
     let Some(secret) = secret.map(ExposeSecret::expose_secret) else { return String::new() };
     if let Some((theirs, _)) = secret.strip_prefix(CLIENT_SECRET_PREFIX).and_then(environment::split) {
-        let settings = &app.settings;
-        if theirs == settings.environment {
+        let ours = issuer.environment();
+        if theirs == *ours {
             return String::new();
         }
-        let is_known = settings.known_issuers.iter().any(|sibling| sibling.environment == theirs);
-        let which = if is_known { "the sibling environment" } else { "the unknown environment" };
-        return format!(": it is of {which} {theirs}, and this is {}", settings.environment);
+        let which = if issuer.has_sibling(&theirs) { "the sibling environment" } else { "the unknown environment" };
+        return format!(": it is of {which} {theirs}, and this is {ours}");
     }
     let is_token = ["eyJ", ACCESS_TOKEN_PREFIX, REFRESH_TOKEN_PREFIX].iter().any(|prefix| secret.starts_with(prefix));
     if is_token {

@@ -42,7 +42,7 @@ pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Reque
         return Err(Refusal::invalid_client("no client authentication").into());
     };
     let judge = async |client: &Arc<Client>| judge(app, &Claim { client, credentials, request }).await;
-    let remembered = app.state.client_in_memory(client_id);
+    let remembered = app.state.client_in_memory(client_id).await?;
     let refused = match &remembered {
         Some(client) => match judge(client).await? {
             Ok(()) => return Ok(Arc::clone(client)),
@@ -52,7 +52,9 @@ pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Reque
     };
     let current = app.state.client_again(client_id).await?;
     let refusal = match (&current, remembered, refused) {
-        (None, ..) => Refusal::invalid_client(format!("unknown client{}", hint::about(app, credentials.secret()))),
+        (None, ..) => {
+            Refusal::invalid_client(format!("unknown client{}", hint::about(request.issuer, credentials.secret())))
+        }
         // Memory was right, so nothing is hashed a second time.
         (Some(current), Some(remembered), Some(refusal)) if is_same(&remembered, current) => refusal,
         (Some(current), ..) => match judge(current).await? {
@@ -150,6 +152,7 @@ mod tests {
         let parameters = Parameters::from_form(b"").unwrap();
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let request = Request {
+            issuer: &app.issuer,
             method: "POST",
             target: "/auth/token",
             authorization: &[],

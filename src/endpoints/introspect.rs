@@ -76,14 +76,13 @@ fn optional<M: SerializeMap>(
 /// is an error, never `{"active":false}`.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     // 1. Is this node's state fresh?
-    app.state.ensure_fresh().await?;
     // 2. Who asks (§2.1)?
     let caller = client_auth::authenticate_confidential(app, request).await?;
     let Some(text) = request.parameters.one("token")? else {
         return Err(Refusal::invalid_request("The parameter token is missing.").into());
     };
     // 3. Is the token valid?
-    let found = match validation::any_token(app, text).await? {
+    let found = match validation::any_token(app, request.issuer, text).await? {
         Ok(found) => found,
         Err(diagnosis) => {
             investigate::note_refusal(app, "introspect", &diagnosis, request.request_id, request.address);
@@ -114,7 +113,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
             };
             Introspection::Access(claims, username)
         }
-        ActiveToken::Refresh(held) => Introspection::Refresh(held, app.settings.issuer.clone()),
+        ActiveToken::Refresh(held) => Introspection::Refresh(held, request.issuer.url().to_owned()),
     })
 }
 

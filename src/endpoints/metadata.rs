@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::app::{App, Result};
+use crate::issuer::Issuer;
 use crate::protocol::client::{AuthMethod, GrantType};
 
 /// The metadata document: what is really switched on.
-pub async fn document(app: &App) -> Result<Value> {
+pub async fn document(app: &App, issuer: &Issuer) -> Result<Value> {
     let in_use = app.state.clients_in_use().await?;
     let (grants, mut scopes) = match in_use.as_ref() {
         Some(in_use) => (in_use.grants.clone(), in_use.scopes.iter().cloned().collect::<Vec<_>>()),
@@ -16,9 +17,9 @@ pub async fn document(app: &App) -> Result<Value> {
     let grants: Vec<&str> = grants.map(|grant| grant.name()).collect();
     let methods: Vec<&str> = AuthMethod::ALL.iter().map(|method| method.name()).collect();
     let confidential: Vec<&str> = methods.iter().copied().filter(|name| *name != AuthMethod::None.name()).collect();
-    let at = |path: &str| app.settings.under_issuer(path);
+    let at = |path: &str| issuer.endpoint(path);
     let mut document = json!({
-        "issuer": app.settings.issuer,
+        "issuer": issuer.url(),
         "token_endpoint": at("/auth/token"),
         "jwks_uri": at("/.well-known/jwks.json"),
         "revocation_endpoint": at("/auth/revoke"),

@@ -2,6 +2,7 @@
 
 use crate::app::{App, Request, Result};
 use crate::client_auth;
+use crate::issuer::Issuer;
 use crate::protocol::cause::Cause;
 use crate::protocol::client::Client;
 use crate::protocol::error::Refusal;
@@ -14,31 +15,29 @@ use crate::validation;
 /// the revocation may or may not have happened.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<()> {
     // 1. Is this node's state fresh?
-    app.state.ensure_fresh().await?;
     // 2. Which client is it?
     let client = client_auth::authenticate(app, request).await?;
     let Some(text) = request.parameters.one("token")? else {
         return Err(Refusal::invalid_request("The parameter token is missing.").into());
     };
     // 3. What does its token stand for?
-    let Some((target, covers_until)) = own_target(app, &client, text).await? else { return Ok(()) };
+    let Some((target, covers_until)) = own_target(app, request.issuer, &client, text).await? else { return Ok(()) };
     // 4. Revoke it, and honour that before answering.
     let cause = if matches!(target, Target::Token(_)) { Cause::TokenRevoked } else { Cause::SessionRevoked };
     let revocation = NewRevocation { target, cause, reason: Some("revoked by the client".into()), covers_until };
-    app.store.revoke(&revocation, &app.audited(&client, request)).await?;
-    app.state.catch_up().await?;
+    app.state.honour(app.store.revoke(&revocation, &app.audited(&client, request))).await?;
     Ok(())
 }
 
 /// What a token of this client stands for, and until when its revocation has to be kept.
-async fn own_target(app: &App, client: &Client, text: &str) -> Result<Option<(Target, Timestamp)>> {
-    Ok(match validation::verify(app, text).await? {
+async fn own_target(app: &App, issuer: &Issuer, client: &Client, text: &str) -> Result<Option<(Target, Timestamp)>> {
+    Ok(match validation::verify(app, issuer, text).await? {
         Err(_) => None,
         Ok(Verified::Access(claims)) => {
             let exp = Timestamp::from_seconds(claims.exp);
             // Some margin: if this clock is ahead, the token is still valid elsewhere.
             let alive = exp.plus_seconds(300) > app.clock.now() && claims.client_id == client.client_id;
-            let revoked = app.state.is_fresh() && app.state.revocation_of(&claims).is_some();
+            let revoked = app.state.revocation_of(&claims).await?.is_some();
             (alive && !revoked).then_some((Target::Token(claims.jti), exp))
         }
         Ok(Verified::Refresh(token)) => validation::session_of(app, &token, client)

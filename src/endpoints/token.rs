@@ -11,18 +11,16 @@ use crate::protocol::identity::Identity;
 
 /// Answers a token request.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
-    // 1. Is this node's state fresh?
-    app.state.ensure_fresh().await?;
-    // 2. Where is the log? Read before the client is authenticated: what is revoked from here on covers the token.
-    let log = app.state.applied();
-    // 3. Which client is it (§3.2.1)?
+    // 1. Where is the log? Read before the client is authenticated: what is revoked from here on covers the token.
+    let log = app.state.fresh_sequence_number().await?;
+    // 2. Which client is it (§3.2.1)?
     let (credentials, default_grant) = credentials(app, request)?;
     let client = client_auth::verify(app, &credentials, request).await?;
-    // 4. Which grant does it ask for?
+    // 3. Which grant does it ask for?
     let grant = grant_type(request, default_grant)?;
-    // 5. May it use that grant?
+    // 4. May it use that grant?
     let client = authorize(app, request, &credentials, client, grant).await?;
-    // 6. The grant decides.
+    // 5. The grant decides.
     let asked = GrantRequest { request, credentials: &credentials, client, log };
     let response = grants::answer(app, grant, &asked).await;
     let response = response.map_err(|failure| failure.about(Identity::of_client(&asked.client.client_id)))?;

@@ -14,10 +14,10 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     }
     let params = TokenParams {
         sub: client.client_id.clone(),
-        granted: grant::to_client(client, asked.request.parameters, app.audiences())?,
+        granted: grant::to_client(client, asked.request.parameters, asked.request.issuer.audiences())?,
         session: None,
         log: asked.log,
         extra: client.settings.claims.clone(),
     };
-    issue::response(app, client, params, None)
+    issue::response(app, asked.request.issuer, client, params, None)
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::app::{App, Failure, Result};
+use crate::issuer::Issuer;
 use crate::protocol::claims::{AccessClaims, Audience, ExtraClaims};
 use crate::protocol::client::{AccessTokenFormat, Client};
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -48,6 +49,7 @@ pub(super) struct TokenParams {
 /// Issues an access token to a client.
 pub(super) fn response(
     app: &App,
+    issuer: &Issuer,
     client: &Client,
     params: TokenParams,
     refresh_token: Option<String>,
@@ -61,7 +63,7 @@ pub(super) fn response(
     }
     let scope = (!params.granted.scope.is_empty()).then_some(params.granted.scope);
     let claims = AccessClaims {
-        iss: app.settings.issuer.clone(),
+        iss: issuer.url().to_owned(),
         sub: params.sub,
         sub_iss: None,
         act: None,
@@ -77,7 +79,7 @@ pub(super) fn response(
         log: params.log,
         extra: params.extra,
     };
-    let keys = app.state.keys();
+    let keys = issuer.keys();
     let access_token = match client.settings.access_token_format {
         AccessTokenFormat::Jwt => jwt::write(
             &claims,
@@ -85,7 +87,7 @@ pub(super) fn response(
         ),
         AccessTokenFormat::Opaque => {
             let key = keys.ring.active_token_key(now).ok_or_else(no_active_key)?;
-            opaque::write(&claims, &app.settings.environment, key)
+            opaque::write(&claims, issuer.environment(), key)
         }
     };
     if access_token.len() > jwt::LONGEST {
@@ -99,10 +101,10 @@ pub(super) fn response(
 }
 
 /// Writes a refresh token with the active token key.
-pub(super) fn refresh_token(app: &App, token: &RefreshToken) -> Result<String> {
-    let keys = app.state.keys();
+pub(super) fn refresh_token(app: &App, issuer: &Issuer, token: &RefreshToken) -> Result<String> {
+    let keys = issuer.keys();
     let key = keys.ring.active_token_key(app.clock.now()).ok_or_else(no_active_key)?;
-    Ok(token.write(&app.settings.environment, key))
+    Ok(token.write(issuer.environment(), key))
 }
 
 fn no_active_key() -> Failure {

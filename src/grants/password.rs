@@ -37,7 +37,7 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     // 1. Username and password.
     let (username, password) = credentials(request)?;
     // 2. What the client may have: decided before the password, so that a refusal says nothing about the user.
-    let granted = grant::to_login(client, request.parameters, app.audiences())?;
+    let granted = grant::to_login(client, request.parameters, request.issuer.audiences())?;
     // 3. The user.
     let lookup = app.throttle.admit_login(username, request.source())?;
     let record = app.store.login_find(username, lookup.network()).await?;
@@ -60,7 +60,7 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
         extra: claims::merge(&client.settings.claims, Some(&user.claims)),
     };
     if !refreshes {
-        return issue::response(app, client, params, None).map(Some);
+        return issue::response(app, request.issuer, client, params, None).map(Some);
     }
     // 6. The session, provided that neither user nor client changed while the password was hashed.
     let (session, token) = new_session(app, client, &user, &params.granted);
@@ -83,7 +83,8 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     }
     params.session = Some((token.session, ends_at));
     params.log = begun.log;
-    issue::response(app, client, params, Some(issue::refresh_token(app, &token)?)).map(Some)
+    issue::response(app, request.issuer, client, params, Some(issue::refresh_token(app, request.issuer, &token)?))
+        .map(Some)
 }
 
 fn credentials<'a>(request: &Request<'a>) -> Result<(&'a str, &'a str)> {

@@ -25,10 +25,10 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     let Some(text) = request.parameters.one("refresh_token")? else {
         return Err(Refusal::invalid_request("The parameter refresh_token is missing.").into());
     };
-    let token = match validation::verify(app, text).await? {
+    let token = match validation::verify(app, request.issuer, text).await? {
         Ok(Verified::Refresh(token)) => token,
         Ok(Verified::Access(_)) => return Err(refusal::access_token()),
-        Err(error) => return Err(refusal::unreadable(app, text, error)),
+        Err(error) => return Err(refusal::unreadable(request.issuer, text, error)),
     };
     // The usual refresh is one statement that moves the session on and reads it. Where more is asked, or the session stays
     // at its generation, it is judged before anything is written.
@@ -105,6 +105,7 @@ async fn judge(
     record: &mut SessionRecord,
 ) -> Result<(RefreshDecision, TokenResponse)> {
     let Refresh { client, token, generation, now, .. } = *refresh;
+    let issuer = asked.request.issuer;
     // a. Is it this client's session, and alive?
     if let Err(cause) = validation::check_session(record, token, client) {
         return Err(refusal::ended(app, client, record, cause, token).await?);
@@ -121,7 +122,7 @@ async fn judge(
     let session = &record.session;
     let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
     let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
-    let granted = grant::still_allowed(&granted, client, user_scope, app.audiences())?;
+    let granted = grant::still_allowed(&granted, client, user_scope, issuer.audiences())?;
     let params = TokenParams {
         sub: session.sub.clone(),
         granted: grant::narrow(&granted, asked.request.parameters)?,
@@ -130,7 +131,7 @@ async fn judge(
         extra: claims::merge(&client.settings.claims, record.user.as_ref().map(|user| &user.claims)),
     };
     let next = if decision == RefreshDecision::Keep { token.clone() } else { token.successor() };
-    Ok((decision, issue::response(app, client, params, Some(issue::refresh_token(app, &next)?))?))
+    Ok((decision, issue::response(app, issuer, client, params, Some(issue::refresh_token(app, issuer, &next)?))?))
 }
 
 /// Writes what was decided. False if the session changed meanwhile.

@@ -74,7 +74,7 @@ impl BearerChallenge {
 }
 
 fn page_of(app: &App, code: &str) -> String {
-    app.settings.under_issuer(&format!("/docs/errors/{code}"))
+    app.issuer.error_page(code)
 }
 
 /// Counts a refusal, and logs exactly what is wrong, including what the answer withholds.

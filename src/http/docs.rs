@@ -119,7 +119,7 @@ async fn show_error(State(app): State<Arc<App>>, path: Result<Path<String>, Path
     let Some(found) = path.ok().and_then(|Path(code)| pages::find(&code)) else {
         return page(StatusCode::NOT_FOUND, NoErrorPage { root, style }.render().ok());
     };
-    let here = |text: &str| app.settings.fill(text);
+    let here = |text: &str| app.settings.fill(&app.issuer, text);
     let prose = |text: &str| Prose::new(&here(text));
     let text = &found.text;
     let named = if found.cause.is_some() {

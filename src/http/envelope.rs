@@ -63,7 +63,7 @@ pub(crate) async fn wrap(State(envelope): State<Envelope>, mut request: Request,
     add_headers(response.headers_mut(), request_id);
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if app.settings.issuer.starts_with("https:") {
+    if app.issuer.url().starts_with("https:") {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     response

@@ -43,16 +43,7 @@ impl<T: 'static, H: Handler<T, Arc<App>>> Handler<T, Arc<App>> for Guarded<H> {
                 Ok(actor) => request.extensions_mut().insert(actor),
                 Err(response) => return response,
             };
-            let changes = !request.method().is_safe();
-            let response = self.handler.call(request, Arc::clone(&app)).await;
-            // An acknowledged change is seen by this node at once.
-            if changes
-                && response.status().is_success()
-                && let Err(error) = app.state.catch_up().await
-            {
-                return problem::answer(&app, &context, AdminError::Unavailable(error.0));
-            }
-            response
+            self.handler.call(request, Arc::clone(&app)).await
         })
     }
 }
@@ -75,7 +66,7 @@ async fn admit(
         };
         refuse(app, context, status, code, &challenge)
     })?;
-    let held = match administrator::validate(app, &token).await {
+    let held = match administrator::validate(app, &app.issuer, &token).await {
         Ok(Ok(held)) => held,
         Ok(Err(diagnosis)) => {
             investigate::note_refusal(app, context.endpoint.name, &diagnosis, context.request_id, context.address);

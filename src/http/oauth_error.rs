@@ -86,7 +86,7 @@ pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response
 fn challenge_bearer(app: &App, response: &mut Response, page: &str, cause: Option<Cause>, description: &str) {
     let error = cause.unwrap_or(Cause::NotAToken).bearer_answer().error;
     let scope = (cause == Some(Cause::InsufficientScope)).then_some(READ);
-    let uri = app.settings.under_issuer(&format!("/docs/errors/{page}"));
+    let uri = app.issuer.error_page(page);
     let challenge = Challenge { error, description, uri: &uri, scope };
     if let Ok(value) = HeaderValue::from_str(&challenge.to_string()) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
@@ -103,7 +103,7 @@ pub(crate) fn unavailable(app: &App, description: &str) -> Response {
 
 /// The JSON object of an error.
 pub(crate) fn document(app: &App, status: StatusCode, error: &'static str, description: &str) -> Response {
-    let error_uri = app.settings.under_issuer(&format!("/docs/errors/{error}"));
+    let error_uri = app.issuer.error_page(error);
     let body = json!({"error": error, "error_description": description, "error_uri": error_uri});
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();

@@ -62,7 +62,7 @@ fn note(app: &App, context: &Context, code: &'static str, reason: &str) {
 /// A problem document.
 pub(crate) fn document(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
     let body = json!({
-        "type": app.settings.under_issuer(&format!("/docs/errors/{code}")),
+        "type": app.issuer.error_page(code),
         "title": status.canonical_reason().unwrap_or_default(),
         "status": status.as_u16(),
         "detail": detail,

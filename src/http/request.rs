@@ -67,6 +67,7 @@ impl EndpointRequest {
         let authorization: Vec<&[u8]> =
             self.head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
         let request = app::Request {
+            issuer: &self.app.issuer,
             method: self.head.method.as_str(),
             target: self.head.uri.path_and_query().map_or("/", |target| target.as_str()),
             authorization: &authorization,

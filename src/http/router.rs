@@ -26,7 +26,7 @@ pub fn router(app: Arc<App>) -> Router {
     for path in BELOW_ADMIN {
         router = router.route_service(path, nothing_here(Endpoint::ADMIN));
     }
-    let issuer_path = app.settings.issuer_path();
+    let issuer_path = app.issuer.path();
     let mut before_issuer_path = Router::new();
     for Route { path, endpoint, cors, handler, .. } in routes() {
         let at = |path: &str| {

@@ -121,6 +121,11 @@ impl KeyRing {
         self.token.iter().find(|key| key.id == id)
     }
 
+    /// Whether it has no keys at all: nothing was loaded yet.
+    pub fn is_empty(&self) -> bool {
+        self.signing.is_empty() && self.token.is_empty()
+    }
+
     /// Only the keys with these ids.
     #[must_use]
     pub fn only(&self, kids: &[String]) -> Self {

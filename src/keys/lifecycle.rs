@@ -14,7 +14,7 @@ pub const ANNOUNCEMENT: i64 = 600;
 pub const JWKS_MAX_AGE: i64 = 300;
 
 /// Where a key is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// Published, not yet used.

@@ -11,7 +11,7 @@ use crate::keys::token_key::KEY_ID_LENGTH;
 use crate::protocol::time::Timestamp;
 
 /// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyUse {
     /// Signs JWTs.

@@ -1,7 +1,7 @@
 //! How a bearer token was presented (RFC 6750 §2): the first step of every judgement of a request.
 //!
-//! Only the Authorization header counts. What stands in it behind `Bearer` and one space is handed on as it is: damage to
-//! the text is judged elsewhere. Every sentence here is fixed, so that nothing of a request can get into an answer.
+//! Only the Authorization header counts. What stands in it behind `Bearer` and one space is handed on as it is: damage
+//! to the text is judged elsewhere. Every sentence here is fixed, so that nothing of a request can get into an answer.
 
 use crate::protocol::cause::Cause;
 

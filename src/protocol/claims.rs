@@ -124,7 +124,7 @@ pub struct AccessClaims {
     /// Its session, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<Uuid>,
-    /// The log number by which revocations of its user, client or all are judged.
+    /// The sequence number by which revocations of its user, client or all are judged.
     pub log: SequenceNumber,
     /// Additional claims of the client and the user.
     #[serde(flatten)]

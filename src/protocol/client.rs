@@ -15,7 +15,7 @@ use crate::protocol::time::Timestamp;
 macro_rules! names {
     ($(#[$about:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident $name:literal,)+ }) => {
         $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum $type { $($(#[$doc])* #[serde(rename = $name)] $variant,)+ }
 
         impl $type {
@@ -72,7 +72,7 @@ impl fmt::Display for GrantType {
 }
 
 /// The form of a client's access tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessTokenFormat {
     /// A signed JWT (RFC 9068), which anybody can verify by the published keys.
@@ -83,7 +83,7 @@ pub enum AccessTokenFormat {
 }
 
 /// What a client may do beyond asking for tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
     /// Introspect tokens of other clients.
@@ -96,11 +96,10 @@ pub enum Permission {
 pub const DEFAULT_MAX_SESSIONS: i64 = 100;
 
 /// What is configured of a client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClientSettings {
     /// A name for people.
-    #[schema(required)]
     pub client_name: Option<String>,
     /// How it authenticates.
     pub token_endpoint_auth_method: AuthMethod,
@@ -113,18 +112,14 @@ pub struct ClientSettings {
     /// The form of its access tokens.
     pub access_token_format: AccessTokenFormat,
     /// Seconds that an access token lives; the server's default when absent.
-    #[schema(required)]
     pub access_token_ttl: Option<i64>,
     /// Seconds that a session may stay unused; the server's default when absent.
-    #[schema(required)]
     pub refresh_token_ttl: Option<i64>,
     /// Seconds that a session lives at most; the server's default when absent.
-    #[schema(required)]
     pub session_ttl: Option<i64>,
     /// Whether a refresh gives a new refresh token; always so for a public client.
     pub refresh_token_rotation: bool,
     /// Seconds in which a repeated refresh gets the same successor; the default of its kind when absent.
-    #[schema(required)]
     pub retry_window: Option<i64>,
     /// How many sessions a user may have with it.
     pub max_sessions: i64,
@@ -133,7 +128,6 @@ pub struct ClientSettings {
     /// The audiences whose tokens it may introspect; all when empty.
     pub introspect_audiences: Vec<String>,
     /// Claims that go into its tokens.
-    #[schema(value_type = Object)]
     pub claims: ExtraClaims,
     /// Whether it may authenticate.
     pub enabled: bool,

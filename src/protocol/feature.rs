@@ -1,7 +1,7 @@
 //! What an older program does not know about a client: settings that restrict it, and new forms of its tokens.
 //!
-//! An older node would ignore such a setting, or refuse such a token, so administration lets a client use a feature only once
-//! every live node knows it. What is added later gets a line here, with the version that brings it.
+//! An older node would ignore such a setting, or refuse such a token, so administration lets a client use a feature
+//! only once every live node knows it. What is added later gets a line here, with the version that brings it.
 
 use crate::protocol::client::{AccessTokenFormat, ClientSettings};
 use crate::protocol::version::Version;

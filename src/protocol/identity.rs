@@ -1,5 +1,5 @@
-//! Whom a refusal is about, as a line of the log names it. Only what was proved stands here: an id that somebody merely
-//! claims may be a secret in the wrong place.
+//! Whom a refusal is about, for the log. Only what was proved stands here: a merely claimed id may be a secret sent in
+//! the wrong field.
 
 use uuid::Uuid;
 

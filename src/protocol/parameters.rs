@@ -28,7 +28,8 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
-    /// Reads a form in which anything may stand: what is not UTF-8 becomes U+FFFD, and a `%` that encodes nothing stays.
+    /// Reads a form in which anything may stand: what is not UTF-8 becomes U+FFFD, and a `%` that encodes nothing
+    /// stays.
     ///
     /// # Errors
     /// Never; it is read in the place of [`from_form`](Self::from_form).

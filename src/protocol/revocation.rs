@@ -1,8 +1,8 @@
 //! What can be revoked, and which tokens a revocation covers.
 //!
-//! Every revocation is an entry of the numbered log, and number order is commit order. A token carries the log number
-//! at which its session (or, for client_credentials, the token itself) began; a revocation of a user, a client or all
-//! covers what carries a smaller number. No clock is involved.
+//! Every revocation is an entry of the change log, whose numbers are in commit order. A token carries the sequence
+//! number at which its session (or, for client_credentials, the token itself) began; a revocation of a user, a client
+//! or all covers tokens with a smaller number. No clock is involved.
 
 use std::fmt;
 
@@ -95,26 +95,26 @@ pub struct NewRevocation {
     pub target: Target,
     /// Why, as the token's cause of refusal.
     pub cause: Cause,
-    /// Why, in the words of whoever revoked.
+    /// Why, in the words of the person who revoked.
     pub reason: Option<String>,
-    /// Until when an access token can exist that it covers: so long it is kept in memory.
+    /// Until when an access token that it covers can exist; nodes keep it in memory that long.
     pub covers_until: Timestamp,
 }
 
 /// A revocation as it stands in the log.
 #[derive(Clone, Debug)]
 pub struct Revocation {
-    /// Its place in the log.
+    /// Its sequence number.
     pub number: SequenceNumber,
     /// What is revoked.
     pub target: Target,
     /// Why, as the token's cause of refusal.
     pub cause: Cause,
-    /// Why, in the words of whoever revoked.
+    /// Why, in the words of the person who revoked.
     pub reason: Option<String>,
     /// Who revoked.
     pub actor: String,
-    /// When, for people only: order is by number.
+    /// When, for display only: order is by number.
     pub created_at: Timestamp,
     /// Until when an access token can exist that it covers.
     pub covers_until: Timestamp,

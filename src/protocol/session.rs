@@ -32,7 +32,7 @@ pub struct Session {
     pub generation: i64,
     /// How often the refresh that led to this generation was repeated.
     pub retries: i64,
-    /// The log number at which it began.
+    /// The sequence number at which it began.
     pub log: SequenceNumber,
     /// When it began.
     pub created_at: Timestamp,

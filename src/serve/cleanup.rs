@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::admin::Administration;
 use crate::app::App;
 use crate::store::{Result, Round};
 
@@ -34,13 +33,13 @@ pub(crate) async fn keep_up(app: Arc<App>) {
 /// Does a round, if it is this node's turn.
 async fn turn(app: &App) -> Result<()> {
     let (store, interval) = (&app.store, app.settings.upkeep_interval);
-    if store.upkeep_take(app.node, HOLD, interval).await? && round(app).await? {
+    if store.cleanup_take(app.node, HOLD, interval).await? && round(app).await? {
         if let Err(error) = sweep_keys(app).await {
             tracing::debug!(%error, "upkeep of keys was put off");
         }
-        store.upkeep_end(app.node, interval).await?;
+        store.cleanup_end(app.node, interval).await?;
     }
-    if let Some(ended_at) = store.upkeep_ended_at().await? {
+    if let Some(ended_at) = store.cleanup_ended_at().await? {
         app.metrics.upkeep_ended(ended_at);
     }
     Ok(())
@@ -53,7 +52,7 @@ async fn round(app: &App) -> Result<bool> {
     loop {
         if prolonged.elapsed() > PROLONG {
             prolonged = Instant::now();
-            if !app.store.upkeep_hold(app.node, HOLD).await? {
+            if !app.store.cleanup_hold(app.node, HOLD).await? {
                 return Ok(false);
             }
         }
@@ -77,7 +76,7 @@ async fn round(app: &App) -> Result<bool> {
 }
 
 async fn sweep_keys(app: &App) -> std::result::Result<(), crate::admin::AdminError> {
-    let deleted = Administration::from(app).keys_sweep().await?;
+    let deleted = app.keys_sweep().await?;
     if !deleted.is_empty() {
         tracing::info!(keys = ?deleted, "retired keys whose last token is over were deleted");
     }

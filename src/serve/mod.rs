@@ -23,11 +23,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::admin::{Actor, Administration};
+use crate::admin::Actor;
 use crate::app::{App, StartError};
 use crate::clock::Clock;
 use crate::http::{self, Health};
-use crate::passwords::pool::PasswordPool;
 use crate::settings::Settings;
 use crate::state::Follower;
 use crate::store::{Audited, Location, SchemaReport, Store};
@@ -76,15 +75,12 @@ impl Server {
         let lock = settings.database.file().map(ServerLock::take).transpose()?;
         let settings = Arc::new(settings);
         let store = prepare_store(&settings).await?;
-        let passwords = PasswordPool::new(settings.password_threads);
-        let administration =
-            Administration { settings: Arc::clone(&settings), clock: clock.clone(), store: store.clone(), passwords };
-        prepare_demo(&administration).await?;
-        if administration.settings.issuer_follows_listen {
-            store.set_dev_issuer(&administration.settings.issuer).await?;
+        let app = Arc::new(App::new(settings, clock, store));
+        prepare_demo(&app).await?;
+        if app.settings.issuer_follows_listen {
+            app.store.set_dev_issuer(app.issuer.url()).await?;
         }
-        let passwords = administration.passwords.clone();
-        let app = Arc::new(App::open(settings, clock, store, passwords).await?);
+        app.load().await?;
         app.check_default_client().await?;
         let feed = app.follow_log().await?;
         let health = Health::new(Arc::clone(&app));
@@ -202,15 +198,14 @@ pub fn check_schema(report: &SchemaReport) -> Result<(), StartError> {
 }
 
 /// With `--dev`, makes the demo set; without, refuses well-known credentials.
-async fn prepare_demo(administration: &Administration) -> Result<(), StartError> {
+async fn prepare_demo(app: &App) -> Result<(), StartError> {
     let failed = |error: crate::admin::AdminError| StartError(error.to_string());
-    if administration.settings.dev {
-        let audited =
-            Audited { actor: "server".into(), request_id: None, address: None, at: administration.clock.now() };
-        return administration.demo_create(&Actor { audited, is_admin: true }).await.map_err(failed);
+    if app.settings.dev {
+        let audited = Audited { actor: "server".into(), request_id: None, address: None, at: app.clock.now() };
+        return app.demo_create(&Actor { audited, is_admin: true }).await.map_err(failed);
     }
-    let mut found = administration.demo_credentials().await.map_err(failed)?;
-    if administration.store.has_dev_mark().await? {
+    let mut found = app.demo_credentials().await.map_err(failed)?;
+    if app.store.has_dev_mark().await? {
         found.insert(0, "the mark of a database for development".into());
     }
     if found.is_empty() {
@@ -218,7 +213,7 @@ async fn prepare_demo(administration: &Administration) -> Result<(), StartError>
     }
     Err(StartError(format!(
         "{} holds {}: start with --dev, or remove them with `jeton demo remove`",
-        administration.settings.database,
+        app.settings.database,
         found.join(", ")
     )))
 }

@@ -10,18 +10,15 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use secrecy::SecretString;
-use url::Url;
 
 pub use parse::{duration as parse_duration, log_filter};
 pub use resolve::{Resolved, Source, Sources, Value};
 pub use table::{Definition, TABLE};
 
+use crate::issuer::{Issuer, IssuerConfig};
 use crate::jose::algorithm::SigningAlgorithm;
-use crate::keys::keyring::KeyRing;
 use crate::protocol::time::Timestamp;
 use crate::store::Location;
-use crate::tokens::context::TokenContext;
-use crate::tokens::environment::{Environment, KnownIssuer};
 
 /// The longest life of an access token, in seconds: a revocation is kept in memory for so long.
 pub const LONGEST_ACCESS_TOKEN_TTL: i64 = 24 * 3600;
@@ -90,14 +87,10 @@ pub struct Settings {
     pub ops_listen: SocketAddr,
     /// The certificate of the public listener; in clear without.
     pub tls: Option<TlsFiles>,
-    /// The `iss` of every token; empty for commands that need none.
-    pub issuer: String,
+    /// The issuer of every token.
+    pub issuer: IssuerConfig,
     /// Whether the issuer was not set and follows the address that is listened on (with `--dev`).
     pub issuer_follows_listen: bool,
-    /// The name in prefixes.
-    pub environment: Environment,
-    /// Sibling environments.
-    pub known_issuers: Vec<KnownIssuer>,
     /// Where the master key comes from.
     pub master_key: MasterKeySource,
     /// The master key before it, while it is being changed.
@@ -112,8 +105,6 @@ pub struct Settings {
     pub session_ttl: i64,
     /// Seconds for which sessions and revocations that are over are kept, to explain them.
     pub history: i64,
-    /// The audience of clients without audiences; `<issuer>/api` when not set.
-    pub configured_default_audience: Option<String>,
     /// The public client that requests without a client are taken for.
     pub default_client: Option<String>,
     /// The audience that `/auth/verify` expects when the request names none.
@@ -151,21 +142,11 @@ impl Settings {
         parse::check(resolved, needs)
     }
 
-    /// The audience of the admin API.
-    pub fn admin_audience(&self) -> String {
-        self.under_issuer("/admin/v1")
-    }
-
-    /// The audience of clients without audiences.
-    pub fn default_audience(&self) -> String {
-        self.configured_default_audience.clone().unwrap_or_else(|| self.under_issuer("/api"))
-    }
-
     /// Takes the address that is really listened on, when the issuer follows it.
     pub fn listens_on(&mut self, address: SocketAddr) {
         self.listen = address;
         if self.issuer_follows_listen {
-            self.issuer = format!("{}://{address}", self.scheme());
+            self.issuer.url = format!("{}://{address}", self.scheme());
         }
     }
 
@@ -174,32 +155,15 @@ impl Settings {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    /// What is known of this server when a token is read.
-    pub fn origin<'a>(&'a self, ring: &'a KeyRing) -> TokenContext<'a> {
-        let (issuer, environment) = (self.issuer.as_str(), &self.environment);
-        TokenContext { issuer, environment, siblings: &self.known_issuers, ring }
-    }
-
-    /// Fills the addresses of this server into a text of advice, and `--dev` into a command where that is needed.
-    pub fn fill(&self, text: &str) -> String {
-        let issuer = self.issuer.trim_end_matches('/');
-        let text = text.replace("{issuer}", issuer).replace("{ops}", &self.ops_listen.to_string());
+    /// Fills the addresses of an issuer of this server into a text of advice, and `--dev` into commands that need it.
+    pub fn fill(&self, issuer: &Issuer, text: &str) -> String {
+        let text = text.replace("{issuer}", &issuer.endpoint("")).replace("{ops}", &self.ops_listen.to_string());
         if !self.dev {
             return text;
         }
         let text = text.strip_prefix("jeton ").map_or(text.clone(), |command| format!("jeton --dev {command}"));
         // Behind another command, and as code within a sentence.
         text.replace("| jeton ", "| jeton --dev ").replace("`jeton ", "`jeton --dev ")
-    }
-
-    /// An address below the issuer.
-    pub fn under_issuer(&self, path: &str) -> String {
-        format!("{}{path}", self.issuer.trim_end_matches('/'))
-    }
-
-    /// The path of the issuer, without a slash at its end; empty for most.
-    pub fn issuer_path(&self) -> String {
-        Url::parse(&self.issuer).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
     }
 
     /// Until when an access token that was issued until `now` may live; a day longer, because the node that issued it may

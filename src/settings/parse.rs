@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Builder;
 use url::{Host, Url};
 
+use crate::issuer::IssuerConfig;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::master::MasterKey;
 use crate::settings::resolve::{Resolved, Source};
@@ -180,7 +181,7 @@ pub(crate) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
     let tls = tls(&mut checker);
     let issuer_follows_listen =
         dev && resolved.values.get("issuer").is_some_and(|value| value.source == Source::Default);
-    let issuer = match resolved.get("issuer") {
+    let url = match resolved.get("issuer") {
         Some(_) if issuer_follows_listen => format!("{}://{listen}", if tls.is_some() { "https" } else { "http" }),
         Some(_) => checker.parse("issuer", issuer, String::new()),
         None => {
@@ -232,18 +233,23 @@ pub(crate) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
         "" => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
         text => text.parse().ok().filter(|count| (1..=256).contains(count)).ok_or("is not between 1 and 256".into()),
     };
+    let issuer = IssuerConfig {
+        siblings: siblings(&mut checker, &environment, &url),
+        default_audience: checker.parse("default_audience", audience, None),
+        url,
+        environment,
+    };
     let settings = Settings {
         dev,
+        issuer,
         listen,
         ops_listen,
         tls,
-        known_issuers: siblings(&mut checker, &environment, &issuer),
         signing_algorithm: checker.parse("signing_alg", SigningAlgorithm::from_str, SigningAlgorithm::Es256),
         access_token_ttl: checker.seconds("access_token_ttl", LONGEST_ACCESS_TOKEN_TTL),
         refresh_token_ttl: checker.seconds("refresh_token_ttl", LONGEST_SESSION_TTL),
         session_ttl: checker.seconds("session_ttl", LONGEST_SESSION_TTL),
         history: checker.seconds("history", LONGEST_HISTORY),
-        configured_default_audience: checker.parse("default_audience", audience, None),
         issuer_follows_listen,
         default_client: resolved.get("default_client").map(str::to_owned),
         verify_audience: checker.parse("verify_audience", audience, None),
@@ -271,8 +277,6 @@ pub(crate) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<S
         ),
         log_level: checker.parse("log_level", log_level, "info".to_owned()),
         database,
-        issuer,
-        environment,
         master_key,
         master_key_old,
     };
@@ -330,6 +334,7 @@ fn dev_key_file(database: &Location) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::issuer::Issuer;
     use crate::settings::Sources;
 
     fn check_with(environment: &[(&str, &str)], dev: bool) -> Result<Settings, Vec<String>> {
@@ -374,11 +379,11 @@ mod tests {
     #[test]
     fn the_defaults_are_the_documented_ones() {
         let settings = check_with(&[], true).unwrap();
-        assert_eq!(settings.issuer, "http://127.0.0.1:8080");
-        assert_eq!(settings.environment.to_string(), "dev");
+        assert_eq!(settings.issuer.url, "http://127.0.0.1:8080");
+        assert_eq!(settings.issuer.environment.to_string(), "dev");
         assert_eq!((settings.access_token_ttl, settings.refresh_token_ttl), (900, 30 * 86400));
         assert_eq!(settings.session_ttl, 180 * 86400);
-        assert_eq!(settings.default_audience(), "http://127.0.0.1:8080/api");
+        assert_eq!(Issuer::new(settings.issuer.clone()).audiences().default, "http://127.0.0.1:8080/api");
         assert_eq!(settings.default_client.as_deref(), Some("demo-login"));
     }
 

@@ -14,7 +14,7 @@ mod revocations;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -26,7 +26,7 @@ pub use measures::Measures;
 pub use membership::SILENCE;
 
 use crate::clock::Clock;
-use crate::keys::keyring::KeyRing;
+use crate::issuer::{CurrentKeys, Issuer};
 use crate::keys::master::MasterKeys;
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::{AccessClaims, LEEWAY};
@@ -63,25 +63,16 @@ impl From<StoreError> for Unavailable {
     }
 }
 
-/// The keys of a node, with a number that changes with them.
-#[derive(Debug, Default)]
-pub struct CurrentKeys {
-    /// The keys.
-    pub ring: KeyRing,
-    /// Whether the database holds keys that this node cannot unwrap: then an unknown key proves nothing.
-    pub incomplete: bool,
-    generation: u64,
-}
-
 /// What a node keeps in memory.
 pub struct NodeState {
     store: Store,
     clock: Clock,
-    master: Arc<MasterKeys>,
+    /// None before it is loaded.
+    masters: OnceLock<Arc<MasterKeys>>,
+    issuer: Arc<Issuer>,
     max_staleness: Duration,
     applied: AtomicI64,
     revocations: RwLock<Revocations>,
-    keys: ArcSwap<CurrentKeys>,
     clients: ClientCache,
     clients_in_use: ArcSwap<Option<ClientsInUse>>,
     usernames: Cache<String, Arc<str>>,
@@ -115,25 +106,17 @@ impl std::fmt::Debug for NodeState {
 }
 
 impl NodeState {
-    /// Loads everything from the database.
-    ///
-    /// # Errors
-    /// When the database cannot be reached, or a key cannot be unwrapped with this master key.
-    pub async fn load(
-        store: Store,
-        clock: Clock,
-        master: Arc<MasterKeys>,
-        max_staleness: Duration,
-    ) -> Result<Self, Unavailable> {
+    /// A state that is not loaded: it holds nothing, and nothing may be answered from it.
+    pub fn new(store: Store, clock: Clock, issuer: Arc<Issuer>, max_staleness: Duration) -> Self {
         let watch = Watch::new(clock.clone());
-        let view = Self {
+        Self {
             store,
             clock,
-            master,
+            masters: OnceLock::new(),
+            issuer,
             max_staleness,
             applied: AtomicI64::new(0),
             revocations: RwLock::default(),
-            keys: ArcSwap::default(),
             clients: ClientCache::default(),
             clients_in_use: ArcSwap::default(),
             usernames: Cache::new(MOST_USERNAMES),
@@ -150,9 +133,38 @@ impl NodeState {
             forgot_by: AtomicI64::new(i64::MIN),
             trouble: Mutex::default(),
             measures: Measures::default(),
-        };
-        view.load_all().await?;
-        Ok(view)
+        }
+    }
+
+    /// Loads everything from the database.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or a key cannot be unwrapped with this master key.
+    pub async fn load(&self, masters: Arc<MasterKeys>) -> Result<(), Unavailable> {
+        let begun = self.watch.now();
+        _ = self.masters.set(masters);
+        self.load_all().await?;
+        self.looked_at.set(begun);
+        Ok(())
+    }
+
+    /// The master keys that it was loaded with.
+    pub fn master_keys(&self) -> Option<Arc<MasterKeys>> {
+        self.masters.get().cloned()
+    }
+
+    /// Runs a write that appends to the log and makes this node honour it before its result is handed out. On the command
+    /// line, where nothing is loaded, the servers find it in the log.
+    ///
+    /// # Errors
+    /// Those of the write; or this node could not read the log afterwards: then the write stands, and is honoured within
+    /// the bound that holds for every node.
+    pub async fn honour<T>(&self, write: impl Future<Output = crate::store::Result<T>>) -> crate::store::Result<T> {
+        let written = write.await?;
+        if self.masters.get().is_some() {
+            self.catch_up().await.map_err(|Unavailable(reason)| StoreError::Unavailable(reason))?;
+        }
+        Ok(written)
     }
 
     /// The log number up to which everything is applied.
@@ -212,14 +224,13 @@ impl NodeState {
         self.revocations.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// The keys as of now.
-    pub fn keys(&self) -> Arc<CurrentKeys> {
-        self.keys.load_full()
-    }
-
-    /// The cause for which an access token is revoked, if it is. Call [`ensure_fresh`](Self::ensure_fresh) first.
-    pub fn revocation_of(&self, claims: &AccessClaims) -> Option<Cause> {
-        self.revocations.read().unwrap_or_else(PoisonError::into_inner).covering(claims)
+    /// The cause for which an access token is revoked, if it is.
+    ///
+    /// # Errors
+    /// When memory is too old and the database does not answer.
+    pub async fn revocation_of(&self, claims: &AccessClaims) -> Result<Option<Cause>, Unavailable> {
+        self.ensure_fresh().await?;
+        Ok(self.revocations.read().unwrap_or_else(PoisonError::into_inner).covering(claims))
     }
 
     /// Every revocation in memory that covers an access token: the cause, and about when.
@@ -252,7 +263,7 @@ impl NodeState {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn ensure_fresh(&self) -> Result<(), Unavailable> {
+    async fn ensure_fresh(&self) -> Result<(), Unavailable> {
         if self.is_fresh() {
             return Ok(());
         }
@@ -270,8 +281,22 @@ impl NodeState {
     }
 
     /// The client of this id, if it is in memory.
-    pub fn client_in_memory(&self, client_id: &str) -> Option<Arc<Client>> {
-        self.clients.get(client_id)
+    ///
+    /// # Errors
+    /// When memory is too old and the database does not answer.
+    pub async fn client_in_memory(&self, client_id: &str) -> Result<Option<Arc<Client>>, Unavailable> {
+        self.ensure_fresh().await?;
+        Ok(self.clients.get(client_id))
+    }
+
+    /// The sequence number up to which a fresh node has applied the log: what it issues from here on is covered by whatever
+    /// is revoked later.
+    ///
+    /// # Errors
+    /// When memory is too old and the database does not answer.
+    pub async fn fresh_sequence_number(&self) -> Result<SequenceNumber, Unavailable> {
+        self.ensure_fresh().await?;
+        Ok(self.applied())
     }
 
     /// The client of this id: from memory, else from the database.
@@ -279,7 +304,7 @@ impl NodeState {
     /// # Errors
     /// When memory lacks it and the database does not answer, or is asked too much.
     pub async fn client(&self, client_id: &str) -> Result<Option<Arc<Client>>, Unavailable> {
-        match self.client_in_memory(client_id) {
+        match self.clients.get(client_id) {
             Some(client) => Ok(Some(client)),
             None => self.client_again(client_id).await,
         }
@@ -369,15 +394,19 @@ impl NodeState {
         Ok(Some(name))
     }
 
-    /// The claims of a token that was verified before with the keys of now.
-    pub fn verified(&self, hash: &[u8; 32]) -> Option<Arc<AccessClaims>> {
-        let (generation, claims) = self.verified.get(hash)?;
-        (generation == self.keys.load().generation).then_some(claims)
+    /// The claims of a token that was verified before with the keys that this issuer still has.
+    ///
+    /// # Errors
+    /// When memory is too old (a key may have been withdrawn) and the database does not answer.
+    pub async fn verified(&self, issuer: &Issuer, hash: &[u8; 32]) -> Result<Option<Arc<AccessClaims>>, Unavailable> {
+        self.ensure_fresh().await?;
+        let Some((generation, claims)) = self.verified.get(hash) else { return Ok(None) };
+        Ok(issuer.has_keys_of(generation).then_some(claims))
     }
 
     /// Remembers that a token was verified with these keys.
     pub fn remember_verified(&self, hash: [u8; 32], keys: &CurrentKeys, claims: Arc<AccessClaims>) {
-        self.verified.insert(hash, (keys.generation, claims));
+        self.verified.insert(hash, (keys.generation(), claims));
     }
 
     /// Drops what no longer covers anything.

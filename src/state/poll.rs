@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use crate::issuer::CurrentKeys;
 use crate::keys::keyring::KeyRing;
 use crate::protocol::revocation::SequenceNumber;
 use crate::state::revocations::Revocations;
-use crate::state::{CurrentKeys, NodeState, Unavailable, within_limit};
+use crate::state::{NodeState, Unavailable, within_limit};
 use crate::store::{LogEntry, LogEvent, Pace};
 
 /// Entries of the log that are read at a time.
@@ -70,13 +71,14 @@ impl NodeState {
     }
 
     async fn load_keys(&self) -> Result<(), Unavailable> {
+        let Some(masters) = self.masters.get() else { return Ok(()) };
         let records = self.store.key_list().await?;
         let retired = self.store.key_list_retired().await?;
-        let held = self.keys.load_full();
+        let held = self.issuer.keys();
         let mut incomplete = false;
-        let ring = match KeyRing::open(&records, &self.master) {
+        let ring = match KeyRing::open(&records, masters) {
             Ok(ring) => ring,
-            Err(kid) if held.generation > 0 => {
+            Err(kid) if !held.ring.is_empty() => {
                 tracing::error!(kid, "a key cannot be unwrapped: the master key was changed; restart with the new one");
                 incomplete = true;
                 let kids: Vec<String> = records.into_iter().map(|record| record.kid).collect();
@@ -85,7 +87,7 @@ impl NodeState {
             Err(kid) => return Err(Unavailable(format!("the key {kid} cannot be unwrapped with this master key"))),
         };
         let ring = ring.with_retired(retired);
-        self.keys.store(Arc::new(CurrentKeys { ring, incomplete, generation: held.generation + 1 }));
+        self.issuer.set_keys(CurrentKeys::new(ring, incomplete));
         Ok(())
     }
 

@@ -7,21 +7,21 @@ use crate::store::database::Transaction;
 use crate::store::row::{Row, values};
 use crate::store::{Page, Result, Store};
 
-/// Who does something, as the audit trail tells it. It goes with every change of the administration.
+/// Who acts, for the audit trail. Every administrative change carries one.
 #[derive(Clone, Debug)]
 pub struct Audited {
     /// Who: `client ID` or `command line, user NAME`.
     pub actor: String,
-    /// The id of the request, where there is one.
+    /// The id of the request, if any.
     pub request_id: Option<String>,
-    /// The address of whoever asked, where there is one.
+    /// The address that the request came from, if any.
     pub address: Option<String>,
     /// When.
     pub at: Timestamp,
 }
 
 /// A record of the audit trail.
-#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct AuditRecord {
     /// Its id.
     pub id: Uuid,
@@ -33,18 +33,15 @@ pub struct AuditRecord {
     pub action: String,
     /// To what, such as `client billing`.
     pub target: String,
-    /// The id of the request, where there was one.
-    #[schema(required)]
+    /// The id of the request, if any.
     pub request_id: Option<String>,
-    /// The address of whoever asked, where there was one.
-    #[schema(required)]
+    /// The address that the request came from, if any.
     pub address: Option<String>,
-    /// What else is worth knowing; never a secret.
-    #[schema(required)]
+    /// Details; never a secret.
     pub detail: Option<String>,
 }
 
-/// Which records are wanted.
+/// Which records to list.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
     /// Of this actor.
@@ -58,10 +55,7 @@ pub struct AuditFilter {
 }
 
 impl Store {
-    /// Adds a record of something that changed nothing.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Records an act that changed nothing else in the database.
     pub async fn audit_write(
         &self,
         audited: &Audited,
@@ -76,7 +70,7 @@ impl Store {
 }
 
 impl Transaction {
-    /// Adds a record to the transaction that it tells of.
+    /// Adds a record to the transaction whose change it describes.
     pub(crate) async fn audit(
         &mut self,
         audited: &Audited,
@@ -115,9 +109,6 @@ fn record(row: &Row) -> Result<AuditRecord> {
 
 impl Store {
     /// Records, newest first; the key of a page is the id.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn audit_list(&self, filter: &AuditFilter, page: &Page) -> Result<Vec<AuditRecord>> {
         let sql = "SELECT id, at, actor, action, target, request_id, address, detail FROM audit \
                    WHERE ($1 IS NULL OR actor = $1) AND ($2 IS NULL OR action = $2) \

@@ -1,7 +1,7 @@
-//! Questions that come at the same time share one statement, and with it one round trip and one commit.
+//! Concurrent queries share one statement, and with it one round trip and one commit.
 //!
-//! Nobody waits for company while nothing is asked: a single question is asked at once. While a statement runs, the next
-//! questions gather; a further statement starts beside it for a crowd, or for whoever has waited for long.
+//! A lone query runs immediately. While a statement runs, further queries gather; a second statement starts beside it
+//! once enough of them wait, or one has waited long enough.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use tokio::time::Instant;
 
 use crate::store::{Result, StoreError};
 
-/// The most questions in one statement.
+/// The most queries in one statement.
 const MOST: usize = 128;
-/// The most questions that wait.
+/// The most queries that may wait.
 const WAITING: usize = 4096;
 
-/// So many questions are worth a further statement.
+/// So many waiting queries justify another statement.
 const CROWD: usize = 12;
-/// After so long a question is worth a further statement.
+/// A query that has waited this long justifies another statement.
 const PATIENCE: Duration = Duration::from_millis(5);
 
 type Asked<Q, A> = (Q, oneshot::Sender<Result<A>>);
 
-/// Gathers questions of one kind.
+/// Gathers queries of one kind.
 pub(crate) struct Batcher<Q, A> {
     queue: mpsc::Sender<Asked<Q, A>>,
 }
@@ -43,8 +43,8 @@ impl<Q, A> fmt::Debug for Batcher<Q, A> {
 }
 
 impl<Q: Clone + Send + 'static, A: Send + 'static> Batcher<Q, A> {
-    /// Starts, for as long as there are handles. At most so many statements run at the same time; `ask` gives one answer
-    /// for each question, in order.
+    /// Starts, and runs until the last handle is dropped. At most `at_once` statements run at a time; `ask` returns one
+    /// answer for each query, in order.
     pub(crate) fn start<F, W>(at_once: usize, ask: F) -> Self
     where
         F: Fn(Vec<Q>) -> W + Clone + Send + 'static,
@@ -64,7 +64,7 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Batcher<Q, A> {
     }
 }
 
-/// Lets something begin once in a while at most; what comes alone never waits.
+/// Limits how often something may start; a lone caller never waits.
 #[derive(Clone, Debug)]
 pub struct Pace {
     between: Duration,
@@ -99,7 +99,7 @@ where
         let (is_first, room) = (gathered.is_empty(), MOST - gathered.len());
         tokio::select! {
             taken = waiting.recv_many(&mut gathered, room), if room > 0 => match taken {
-                // Nobody is left to be answered.
+                // Every handle is gone.
                 0 => return,
                 _ if is_first => urgent_at = Instant::now() + PATIENCE,
                 _ => {}
@@ -119,7 +119,7 @@ where
     F: Fn(Vec<Q>) -> W,
     W: Future<Output = Result<Vec<Result<A>>>>,
 {
-    // Whoever asked may be gone.
+    // The caller may have disconnected.
     asked.retain(|(_, answer)| !answer.is_closed());
     if asked.is_empty() {
         return;

@@ -1,10 +1,13 @@
-//! Upkeep: what is over is removed, in small batches.
+//! Cleanup: expired rows are removed in small batches.
 //!
-//! Nobody waits for a batch for long, and a batch waits for nobody: rows that somebody else has locked are left for the
-//! next round. So two nodes that remove the same things at once share the work, and cannot block each other or a request.
+//! A batch is short, and it skips rows that another transaction has locked; the next round finds those. So two nodes
+//! that clean up at once share the work and block neither each other nor a request.
 //!
-//! A round walks along an index and never turns back: rows that were just removed still stand in the indexes of Postgres
-//! until they are cleaned, and looking for the next batch from the beginning would pass all of them each time.
+//! The size of a batch follows the time it takes: a batch holds SQLite's only writer, and how many rows fit into 50 ms
+//! depends on the disk and the load.
+//!
+//! A round walks along an index and never turns back: Postgres keeps removed rows in its indexes until the next vacuum,
+//! and starting over for each batch would pass all of them again.
 
 use std::time::{Duration, Instant};
 
@@ -15,29 +18,29 @@ use crate::store::database::Dialect;
 use crate::store::row::{Value, values};
 use crate::store::{Result, Store};
 
-/// Rows that the first statement of a round looks at.
+/// Rows that the first statement of a round examines.
 const FIRST_BATCH: i64 = 100;
-/// The fewest and the most rows that one statement looks at. Fewer would only cost more commits.
+/// The fewest and the most rows that one statement examines. Fewer would only cost more commits.
 const BATCHES: (i64, i64) = (500, 5000);
-/// The time that a batch may take: it becomes smaller above it, and larger below half of it.
+/// The time that a batch may take: batches shrink above it and grow below half of it.
 const BATCH_TIME: Duration = Duration::from_millis(50);
-/// Seconds for which a revocation is kept at least when what it covers is over: were it gone by a clock that is ahead, a
-/// token would be good again when the clock is put right.
+/// The least seconds for which a revocation is kept after everything it covers has expired: if a clock that was ahead
+/// removed it early, the token would be valid again once the clock is corrected.
 const REVOCATIONS_KEPT: i64 = 30 * 24 * 3600;
 /// Seconds for which audit records are kept.
 const AUDIT_LIFE: i64 = 400 * 24 * 3600;
 /// Seconds after which a silent node is forgotten.
 const NODE_LIFE: i64 = 3600;
-/// Seconds for which failed logins to an account are remembered after the last one; by then they are forgiven.
+/// Seconds after the last failed login to an account until its failures are forgotten; by then they are forgiven.
 const GUESSES_LIFE: i64 = 30 * 24 * 3600;
-/// Seconds after the last login for which a user is known from a network.
+/// Seconds after the last login for which a user stays known on a network.
 const NETWORK_LIFE: i64 = 180 * 24 * 3600;
 
-/// Until when rows were over that are removed now; the second argument is the time in seconds for which what is over is
-/// kept to be explained.
+/// The moment before which rows must have expired to be removed now. The second argument is how long, in seconds,
+/// expired rows are kept to explain refusals.
 type Limit = fn(Timestamp, i64) -> Timestamp;
 
-/// A kind of row that is over some day.
+/// A kind of row that expires.
 struct Kind {
     /// Its name in the metrics and the log.
     name: &'static str,
@@ -47,8 +50,8 @@ struct Kind {
 
 /// How the rows of a kind are found.
 enum Walk {
-    /// Along an index on the moment at which they are over. `$1`: the moment to begin at, `$2`: that before which they are
-    /// over, `$3`: the most rows. Gives the moments of what was removed, as `position`.
+    /// Along an index on the moment at which they are over. `$1`: the moment to begin at, `$2`: that before which they
+    /// are over, `$3`: the most rows. Gives the moments of what was removed, as `position`.
     ByMoment { postgres: &'static str, sqlite: &'static str },
     /// Along the primary key, past all rows: what says that they are over is in no index. `part` gives the last id of a
     /// part of `$2` rows after `$1`; the others remove what is over before `$3` after `$1` up to `$2`.
@@ -91,21 +94,22 @@ macro_rules! by_id {
     };
 }
 
-/// Everything that is over some day. A further kind is a further line here.
+/// Everything that expires; a new kind is a new line here.
 ///
-/// What is looked up in another table is a value and no EXISTS: for that, Postgres may read the whole other table for each
+/// Look-ups in another table are scalar subqueries, not EXISTS, for which Postgres may read that whole table in each
 /// batch.
 #[rustfmt::skip]
 const KINDS: [Kind; 8] = [
-    // The end of a session by disuse moves at each refresh and is in no index. One that was ended is kept as long as one
-    // that came to its end; the log has the moment.
+    // The end of a session by disuse moves at each refresh and is in no index. One that was ended is kept as long as
+    // one that came to its end; the log has the moment.
     Kind { name: "sessions", over_before: |now, history| now.plus_seconds(-history), walk: by_id!(
         "sessions",
         "expires_at < $3 OR idle_expires_at < $3 OR (ended AND (SELECT min(changes.created_at) FROM changes \
          WHERE changes.target_id = sessions.id AND changes.kind = 'session') < $3)"
     ) },
     Kind { name: "token_revocations", over_before: revocations, walk: by_moment!("changes", "covers_until", "kind = 'token'") },
-    // Behind the sessions themselves, since what ended one is told as long as it is kept. The list is that of the index.
+    // Behind the sessions themselves, since what ended one is told as long as it is kept. The list is that of the
+    // index.
     Kind { name: "session_revocations", over_before: revocations, walk: by_moment!(
         "changes", "covers_until",
         "kind IN ('token', 'session', 'user', 'client', 'key', 'all') AND kind = 'session' AND \
@@ -122,12 +126,12 @@ fn revocations(now: Timestamp, history: i64) -> Timestamp {
     now.plus_seconds(-history.max(REVOCATIONS_KEPT))
 }
 
-/// The names of the kinds of rows that upkeep removes.
+/// The names of the kinds of rows that cleanup removes.
 pub fn swept_kinds() -> impl Iterator<Item = &'static str> {
     KINDS.iter().map(|kind| kind.name)
 }
 
-/// A round of upkeep: how far it is, and what it has removed.
+/// A round of cleanup: how far it is, and what it has removed.
 #[derive(Debug)]
 pub struct Round {
     now: Timestamp,
@@ -153,7 +157,7 @@ impl Round {
         swept_kinds().zip(self.removed)
     }
 
-    /// The batches shrink when the database is slow or busy.
+    /// Batches shrink when the database is slow or busy.
     fn adapt(&mut self, took: Duration) {
         if took > BATCH_TIME {
             self.batch = (self.batch / 2).max(BATCHES.0);
@@ -179,7 +183,7 @@ impl Store {
     /// Removes the next batch of a round. Gives whether the round goes on.
     ///
     /// # Errors
-    /// When the database cannot be reached; the round can go on later.
+    /// When the database does not answer; call again to continue the round.
     pub async fn sweep(&self, round: &mut Round) -> Result<bool> {
         let Some(kind) = KINDS.get(round.kind) else { return Ok(false) };
         let begun = Instant::now();
@@ -220,13 +224,10 @@ impl Store {
         self.database.write(sql, values).await
     }
 
-    /// Takes the turn of upkeep for a node until `hold` has passed, if nobody has it and `rest` has passed since the last
-    /// round. Times count by the clock of the database. A turn that seems to be taken for longer than either was taken
-    /// before that clock was set back, and is free.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn upkeep_take(&self, node: Uuid, hold: Duration, rest: Duration) -> Result<bool> {
+    /// Takes the turn to clean up for a node until `hold` has passed, if no node has it and `rest` has passed since the
+    /// last round. Times are by the clock of the database. A turn that seems taken for longer than either was taken
+    /// before that clock was set back, and counts as free.
+    pub async fn cleanup_take(&self, node: Uuid, hold: Duration, rest: Duration) -> Result<bool> {
         let sql = for_clock!(
             self,
             "UPDATE cleanup SET node = $1, free_at = ",
@@ -238,20 +239,14 @@ impl Store {
         Ok(!self.database.write(sql, values).await?.is_empty())
     }
 
-    /// Prolongs the turn of a node until `hold` has passed from now. Gives whether it still has it.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn upkeep_hold(&self, node: Uuid, hold: Duration) -> Result<bool> {
+    /// Extends the turn of a node until `hold` from now. Returns whether the node still has it.
+    pub async fn cleanup_hold(&self, node: Uuid, hold: Duration) -> Result<bool> {
         let sql = for_clock!(self, "UPDATE cleanup SET free_at = ", " + $2 WHERE id = 1 AND node = $1 RETURNING id");
         Ok(!self.database.write(sql, values![node, millis(hold)]).await?.is_empty())
     }
 
-    /// Ends the turn of a node after a complete round: nobody begins another one before `rest` has passed.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn upkeep_end(&self, node: Uuid, rest: Duration) -> Result<()> {
+    /// Ends the turn of a node after a complete round: no node starts another before `rest` has passed.
+    pub async fn cleanup_end(&self, node: Uuid, rest: Duration) -> Result<()> {
         let sql = for_clock!(
             self,
             "UPDATE cleanup SET node = NULL, ended_at = ",
@@ -261,21 +256,15 @@ impl Store {
         self.database.write(sql, values![node, millis(rest)]).await.map(drop)
     }
 
-    /// When the last complete round of upkeep ended, on whichever node.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn upkeep_ended_at(&self) -> Result<Option<Timestamp>> {
+    /// When the last complete round of cleanup ended, on any node.
+    pub async fn cleanup_ended_at(&self) -> Result<Option<Timestamp>> {
         let row = self.database.query_one("SELECT ended_at FROM cleanup WHERE id = 1", vec![]).await?;
         let ended_at: Option<i64> = row.map(|row| row.get("ended_at")).transpose()?.flatten();
         Ok(ended_at.map(Timestamp::from_millis))
     }
 
-    /// Writes the write-ahead log of SQLite back into the file and makes it empty: while there is always somebody who
-    /// reads, it would keep the size that it had. Postgres does that by itself.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Writes SQLite's write-ahead log back into the file and truncates it; under constant reads it would keep its
+    /// size. Postgres does this by itself.
     pub async fn shorten_journal(&self) -> Result<()> {
         match self.dialect() {
             Dialect::Postgres => Ok(()),

@@ -98,26 +98,20 @@ pub(crate) async fn find_all(database: &Database, ids: Vec<String>) -> Result<Ve
 
 impl Store {
     /// The client of this id with its secrets, and the log head at or before that moment.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn client_find(&self, client_id: &str) -> Result<Option<(Client, SequenceNumber)>> {
         Ok(find_all(&self.database, vec![client_id.to_owned()]).await?.pop().flatten())
     }
 
-    /// The same, for ids that anybody may present. However many come, the database is asked a bounded number of times a
-    /// second; each time for all that wait by then, so an answer is never older than its question.
+    /// The same, for ids from unauthenticated callers. However many arrive, the database is asked a bounded number of
+    /// times a second, each time for all that wait, so an answer is never older than its query.
     ///
     /// # Errors
-    /// When the database cannot be reached, or too many wait.
+    /// When the database does not answer, or too many callers wait.
     pub async fn client_find_shared(&self, client_id: &str) -> Result<Option<(Client, SequenceNumber)>> {
         self.client_finds.ask(client_id.to_owned()).await
     }
 
     /// Clients by id; the key of a page is the id.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn client_list(&self, client_id: Option<&str>, page: &Page) -> Result<Vec<Client>> {
         let sql = "SELECT client_id, settings, version, created_at FROM clients \
                    WHERE ($1 IS NULL OR client_id = $1) AND ($2 IS NULL OR client_id > $2) ORDER BY client_id LIMIT $3";
@@ -139,9 +133,6 @@ impl Store {
     }
 
     /// What the enabled clients use.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn clients_in_use(&self) -> Result<ClientsInUse> {
         let mut in_use = ClientsInUse::default();
         for row in &self.database.query("SELECT settings FROM clients", vec![]).await? {
@@ -175,11 +166,8 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Replaces the settings of a client, if nobody else changed them since `client.version`; with it the revocation
-    /// that the change calls for. Gives whether they were replaced.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Replaces the settings of a client, unless they changed since `client.version`, and writes the revocation that
+    /// goes with the change. Returns whether they were replaced.
     pub async fn client_update(
         &self,
         client: &Client,
@@ -204,10 +192,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Deletes a client and ends what was issued to it. Gives whether there was one.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Deletes a client and revokes what was issued to it. Returns whether it existed.
     pub async fn client_delete(&self, client_id: &str, revocation: &NewRevocation, audited: &Audited) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
         let sql = "DELETE FROM clients WHERE client_id = $1 RETURNING client_id";
@@ -222,13 +207,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Adds a secret, if there is such a client and it has fewer than two. Gives whether it was added.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Adds a secret, if the client exists and has fewer than two. Returns whether it was added.
     pub async fn client_secret_add(&self, client_id: &str, secret: &ClientSecret, audited: &Audited) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
-        // The lock on the client's row makes simultaneous additions wait for each other.
+        // The lock on the client's row makes concurrent additions wait for each other.
         let lock = "UPDATE clients SET version = version WHERE client_id = $1 RETURNING client_id";
         if transaction.query_one(lock, values![client_id]).await?.is_none() {
             transaction.roll_back().await?;
@@ -249,10 +231,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Retires a secret, and on request ends what was issued to the client. Gives whether there was such a secret.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Retires a secret, and on request revokes what was issued to the client. Returns whether the secret existed.
     pub async fn client_secret_retire(
         &self,
         client_id: &str,
@@ -261,7 +240,7 @@ impl Store {
         audited: &Audited,
     ) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
-        // A login that this secret began must not leave a session: it is conditional on the version.
+        // A login authenticated by this secret must not leave a session: creating one depends on the version.
         let count = "UPDATE clients SET version = version + 1 WHERE client_id = $1";
         transaction.query(count, values![client_id]).await?;
         let sql = "DELETE FROM client_secrets WHERE id = $1 AND client_id = $2 RETURNING id";
@@ -280,11 +259,9 @@ impl Store {
     }
 
     /// Notes when secrets were last used.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn client_secrets_used(&self, used: &[(Uuid, Timestamp)]) -> Result<()> {
-        // In one order everywhere, and few at a time: neither two nodes nor an administrator wait long for each other.
+        // In the same order on every node, and few at a time, so that nodes and administrators do not wait for each
+        // other long.
         let mut used = used.to_vec();
         used.sort_unstable();
         for some in used.chunks(100) {

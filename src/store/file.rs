@@ -1,8 +1,8 @@
 //! Is the SQLite file still the one that was opened?
 //!
-//! A file that is removed or replaced under a server stays alive for whoever has it open, and nobody else ever sees what
-//! is written to it: acknowledged changes would be gone with the next start, and each new connection would read another
-//! database than the old ones. So from then on nothing is read or written, until the file is back.
+//! A file that is removed or replaced under a server stays alive for whoever has it open, and nobody else ever sees
+//! what is written to it: acknowledged changes would be gone with the next start, and each new connection would read
+//! another database than the old ones. So from then on nothing is read or written, until the file is back.
 
 use std::path::Path;
 use std::sync::OnceLock;

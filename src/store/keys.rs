@@ -43,18 +43,18 @@ fn insert_values(record: &KeyRecord) -> Vec<crate::store::row::Value> {
 const LIST: &str = "SELECT kid, key_use, algorithm, wrapped, created_at, activates_at FROM keys \
                     ORDER BY activates_at, kid";
 
-/// What became of keys that were to be added.
+/// Whether keys were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
     /// They were.
     Yes,
-    /// There were such keys already.
+    /// No: such keys exist already.
     ThereAreSome,
-    /// They were not: another master key than the one that wrapped them is in use by now.
+    /// No: the master key that wrapped them is no longer in use.
     OtherMasterKey,
 }
 
-/// Makes whoever changes the keys wait for each other, until the transaction is over.
+/// Serialises changes of keys until the transaction ends.
 async fn lock(transaction: &mut Transaction) -> Result<()> {
     transaction.query("UPDATE change_head SET number = number WHERE id = 1", vec![]).await.map(drop)
 }
@@ -68,28 +68,19 @@ async fn is_master_key_check(transaction: &mut Transaction, check_value: &[u8]) 
 
 impl Store {
     /// Every key, the first to become active first.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn key_list(&self) -> Result<Vec<KeyRecord>> {
         self.database.query(LIST, vec![]).await?.iter().map(key).collect()
     }
 
     /// The keys that were deleted, with the moment of it, as long as the log knows of them.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn key_list_retired(&self) -> Result<HashMap<String, Timestamp>> {
         let sql = "SELECT target_name, min(created_at) AS at FROM changes WHERE kind = 'key' GROUP BY target_name";
         let rows = self.database.query(sql, vec![]).await?;
         rows.iter().map(|row| Ok((row.get("target_name")?, row.moment("at")?))).collect()
     }
 
-    /// Keeps these first keys, unless there are keys already (nodes may start at once), or the check value of the master
-    /// key is no longer this one.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Keeps these first keys, unless there are keys already (nodes may start at once), or the check value of the
+    /// master key is no longer this one.
     pub async fn key_create_first(
         &self,
         records: &[KeyRecord],
@@ -115,11 +106,8 @@ impl Store {
         Ok(Added::Yes)
     }
 
-    /// Adds announced keys, unless one of the same use and algorithm is announced already, or the master key no longer has this
-    /// check value: a key that is made while the master key is changed must not stay wrapped by the old one.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Adds announced keys, unless one of the same use and algorithm is announced already, or the master key no longer
+    /// has this check value: a key that is made while the master key is changed must not stay wrapped by the old one.
     pub async fn key_rotate(&self, records: &[KeyRecord], check_value: &[u8], audited: &Audited) -> Result<Added> {
         let mut transaction = self.database.begin().await?;
         lock(&mut transaction).await?;
@@ -148,9 +136,6 @@ impl Store {
 
     /// Deletes a key, unless it is the last token key, the last signing key, or the last key for the algorithm in use.
     /// Everything it made stops working. Returns whether it was deleted.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn key_delete(
         &self,
         kid: &str,
@@ -176,11 +161,11 @@ impl Store {
     }
 
     /// Replaces every key by what `rewrap` makes of it: the same key under another master key. The keys are read and
-    /// written in one transaction that no change of keys can come between. Gives how many there are; none, and nothing is
-    /// changed, when `rewrap` gives none.
+    /// written in one transaction that no change of keys can come between. Gives how many there are; none, and nothing
+    /// is changed, when `rewrap` gives none.
     ///
     /// # Errors
-    /// When the database cannot be reached; nothing is changed then.
+    /// When the database does not answer; nothing has changed then.
     pub async fn key_rewrap(
         &self,
         rewrap: impl Fn(&KeyRecord) -> Option<KeyRecord> + Send,
@@ -209,7 +194,7 @@ impl Store {
     /// Replaces every key by new ones and ends everything that was issued: after the loss of the master key.
     ///
     /// # Errors
-    /// When the database cannot be reached; nothing is changed then.
+    /// When the database does not answer; nothing has changed then.
     pub async fn key_reset(
         &self,
         records: &[KeyRecord],

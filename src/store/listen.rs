@@ -18,9 +18,6 @@ pub struct Listener(PgListener);
 
 impl Listener {
     /// Connects and listens; none for a database that does not notify.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn connect(location: &Location) -> Result<Option<Self>> {
         let Some(options) = location.postgres() else { return Ok(None) };
         let unavailable = |error: sqlx::Error| StoreError::Unavailable(error.to_string());
@@ -36,9 +33,6 @@ impl Listener {
 
     /// Waits for the next notification. Notifications that came while the connection was down are lost: whoever calls
     /// this looks at the log after each return, also after an error.
-    ///
-    /// # Errors
-    /// When the connection is lost.
     pub async fn wait(&mut self) -> Result<()> {
         match self.0.try_recv().await {
             Ok(Some(_)) => Ok(()),

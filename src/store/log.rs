@@ -1,4 +1,4 @@
-//! The numbered log: revocations, and notices of what changed. Numbers are given by the database at commit.
+//! The change log: revocations, and notices of what changed. The database assigns the sequence numbers at commit.
 
 use uuid::Uuid;
 
@@ -11,12 +11,13 @@ use crate::store::database::Transaction;
 use crate::store::row::{Row, unreadable, values};
 use crate::store::{Audited, Page, Result, Store};
 
-/// Milliseconds for which a notice is kept; a node that was away longer loads everything anew.
+/// Milliseconds for which a notice is kept; a node that was away longer reloads everything.
 const NOTICE_LIFE: i64 = 24 * 3600 * 1000;
-/// Milliseconds for which a revocation is kept: as long as a session may live (400 days), and 30 days more to explain it.
+/// Milliseconds for which a revocation is kept: as long as a session may live (400 days), and 30 days more to explain
+/// it.
 const REVOCATION_LIFE: i64 = 430 * 24 * 3600 * 1000;
 
-/// What an entry of the log tells the nodes.
+/// What an entry of the change log tells the nodes.
 #[derive(Clone, Debug)]
 pub enum LogEvent {
     /// Tokens were revoked.
@@ -64,16 +65,16 @@ impl LogEvent {
     }
 }
 
-/// An entry of the log.
+/// An entry of the change log.
 #[derive(Clone, Debug)]
 pub struct LogEntry {
-    /// Its place; also, in milliseconds, the time at which it was committed, unless many were committed in that moment.
+    /// Its sequence number: the time of its commit in milliseconds, or a little more when many commit at once.
     pub number: SequenceNumber,
     /// What it tells.
     pub event: LogEvent,
 }
 
-/// A notice to the nodes that is written with a change.
+/// A notice to the nodes, written in the transaction of a change.
 #[derive(Clone, Debug)]
 pub(crate) enum Notice<'a> {
     Client(&'a str),
@@ -81,7 +82,7 @@ pub(crate) enum Notice<'a> {
     Keys,
 }
 
-/// What a revocation may cover: an access token, or a session with its refresh tokens.
+/// What a revocation can cover: an access token, or a session with its refresh tokens.
 #[derive(Clone, Debug)]
 pub struct Covered {
     /// The `jti` of the access token.
@@ -92,14 +93,14 @@ pub struct Covered {
     pub user: Option<String>,
     /// The client.
     pub client_id: String,
-    /// The log number at which it began.
+    /// The sequence number at which it began.
     pub log: SequenceNumber,
     /// The key that made it.
     pub key: Option<String>,
 }
 
 impl Covered {
-    /// Whatever a key made.
+    /// Everything that a key made.
     pub fn by_key(kid: &str) -> Self {
         let (token, session, user, client_id, log) = (None, None, None, String::new(), SequenceNumber::MAX);
         Self { token, session, user, client_id, log, key: Some(kid.to_owned()) }
@@ -132,7 +133,7 @@ impl From<&Session> for Covered {
     }
 }
 
-/// A part of the log.
+/// A part of the change log.
 #[derive(Clone, Debug)]
 pub struct LogPage {
     /// The number of the newest entry there is.
@@ -141,8 +142,8 @@ pub struct LogPage {
     pub entries: Vec<LogEntry>,
     /// The number up to which this page and those before it hold everything.
     pub complete_to: SequenceNumber,
-    /// Whether the entries do not follow on the number asked for: some are gone already, or the database was restored.
-    /// Whoever asks must load everything anew.
+    /// Whether the entries do not continue from the number asked for, because some have expired or the database was
+    /// restored. The node must then reload everything.
     pub is_broken: bool,
 }
 
@@ -158,7 +159,7 @@ impl Transaction {
         self.append(kind, id, name, None, None, audited, expires_at, expires_at).await
     }
 
-    /// Adds a revocation to this transaction. Its id leads to its number once the transaction is committed.
+    /// Adds a revocation to this transaction. Its id leads to its number after the commit.
     pub(crate) async fn revoke(&mut self, revocation: &NewRevocation, audited: &Audited) -> Result<Uuid> {
         let target = &revocation.target;
         let (id, name) = match target {
@@ -166,7 +167,7 @@ impl Transaction {
             Target::User(name) | Target::Client(name) | Target::Key(name) => (None, Some(name.clone())),
             Target::All => (None, None),
         };
-        // That of a token is removed some time after it covers nothing any more.
+        // That of a token is removed some time after the token has expired.
         let expires_at = Timestamp::from_millis(audited.at.millis() + REVOCATION_LIFE);
         let cause = Some(revocation.cause.name());
         self.append(
@@ -262,19 +263,13 @@ fn entry(row: &Row) -> Result<Option<LogEntry>> {
 
 impl Store {
     /// The number of the newest entry.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn log_head(&self) -> Result<SequenceNumber> {
         let row = self.for_nodes.query_one("SELECT number FROM change_head WHERE id = 1", vec![]).await?;
         row.map_or_else(|| Err(unreadable("change_head", &"it is empty")), |row| row.get("number"))
     }
 
-    /// At most `limit` entries that follow `number`, in order. The head is read first, so every entry up to it is either
-    /// among these or behind the last of them.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// At most `limit` entries after `number`, in order. The head is read first, so every entry up to it is either
+    /// among these or after the last of them.
     pub async fn log_after(&self, number: SequenceNumber, limit: i64) -> Result<LogPage> {
         let head = self.log_head().await?;
         if head <= number {
@@ -296,22 +291,16 @@ impl Store {
         Ok(LogPage { head, entries, complete_to: last, is_broken })
     }
 
-    /// Makes the next number greater than `number` and no smaller than the time, and breaks the log there, so that every
-    /// node loads everything anew: the database was restored to a state from before that number was given.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Makes the next number greater than `number` and no smaller than the time, and breaks the log there, so that
+    /// every node reloads everything: the database was restored to a state before that number was assigned.
     pub async fn log_go_on_above(&self, number: SequenceNumber, now: Timestamp) -> Result<()> {
         let sql = "UPDATE change_head SET number = $1 WHERE id = 1 AND number < $2";
         let above = (number + 1).max(now.millis());
         self.for_nodes.write(sql, values![above, number]).await.map(drop)
     }
 
-    /// At most `limit` revocations that still cover something after the moment `covers_until`, the one that is over first
-    /// at the head; to go on, give the moment and the number of the last.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// At most `limit` revocations that still cover something after the moment `covers_until`, the one that expires
+    /// first at the head; to continue, pass the moment and the number of the last.
     pub async fn revocations_in_force(
         &self,
         covers_until: Timestamp,
@@ -323,20 +312,14 @@ impl Store {
     }
 
     /// Revocations, newest first; the key of a page is the number.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn revocation_list(&self, page: &Page) -> Result<Vec<Revocation>> {
         let sql = revocations!("number < $1 ORDER BY number DESC LIMIT $2");
         let before = page.after.as_deref().and_then(|key| key.parse().ok()).unwrap_or(i64::MAX);
         self.revocations(sql, values![before, page.limit]).await
     }
 
-    /// The revocations that cover something, at most one of each kind and cause: of what was revoked, the one by which it
-    /// ended; of a holder that is disabled or gone, the last.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// The revocations that cover something, at most one of each kind and cause: the first that ended it, and the last
+    /// that says its user or client is disabled or deleted.
     pub async fn revocations_covering(&self, covered: &Covered) -> Result<Vec<Revocation>> {
         let sql = revocations!(
             "number IN ((SELECT min(number) FROM changes WHERE target_id = $1 AND kind = 'token'), \
@@ -358,17 +341,14 @@ impl Store {
     }
 
     /// One revocation.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn revocation_find(&self, number: SequenceNumber) -> Result<Option<Revocation>> {
         Ok(self.revocations(revocations!("number = $1"), values![number]).await?.pop())
     }
 
-    /// Writes a revocation and gives its number. A session that is revoked is marked as ended.
+    /// Writes a revocation and returns it with its number. A revoked session is marked as ended.
     ///
     /// # Errors
-    /// When the database cannot be reached; whether the revocation was written is unknown then.
+    /// When the database does not answer; whether the revocation was written is unknown then.
     pub async fn revoke(&self, new: &NewRevocation, audited: &Audited) -> Result<Revocation> {
         let mut transaction = self.database.begin().await?;
         if let Target::Session(id) = new.target {

@@ -1,9 +1,9 @@
 //! Schema migrations: embedded, numbered, the same numbers for both databases. All that are missing are applied in one
-//! transaction by one node at a time. The database keeps the checksum of each, so that one that was changed after it was
-//! applied is noticed, and the oldest program that can work on the schema after it.
+//! transaction by one node at a time. The database keeps the checksum of each, so that one that was changed after it
+//! was applied is noticed, and the oldest program that can work on the schema after it.
 //!
-//! sqlx's own migrator would bring the checksums, but applies each migration in a transaction of its own, has no lock for
-//! SQLite, and would still need a second table for the oldest program.
+//! sqlx's own migrator would bring the checksums, but applies each migration in a transaction of its own, has no lock
+//! for SQLite, and would still need a second table for the oldest program.
 
 use std::fmt::Write as _;
 
@@ -75,7 +75,7 @@ impl Store {
     /// Applies the migrations that are missing, all in one transaction, one node at a time.
     ///
     /// # Errors
-    /// When the database cannot be reached or refuses; nothing is half-applied then.
+    /// When the database does not answer or refuses; nothing is half-applied then.
     pub async fn migrate(&self) -> Result<SchemaReport> {
         let mut transaction = self.database.begin().await?;
         if transaction.dialect() == Dialect::Postgres {
@@ -118,9 +118,6 @@ impl Store {
     }
 
     /// Looks at the schema and changes nothing.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn schema(&self) -> Result<SchemaReport> {
         let mut transaction = self.database.begin().await?;
         let report = read_report(&mut transaction).await?;

@@ -8,10 +8,10 @@ mod cleanup;
 mod clients;
 mod database;
 mod file;
-mod guesses;
 mod keys;
 mod listen;
 mod log;
+mod login_failures;
 mod migrate;
 mod nodes;
 mod row;
@@ -25,10 +25,10 @@ pub use batch::Pace;
 pub use cleanup::{Round, swept_kinds};
 pub use clients::ClientsInUse;
 pub use database::{Dialect, Location};
-pub use guesses::account_digest;
 pub use keys::Added;
 pub use listen::Listener;
 pub use log::{Covered, LogEntry, LogEvent, LogPage};
+pub use login_failures::account_digest;
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
 pub use sessions::{Begun, NewSession, Rotation, SessionFilter, SessionRecord};
@@ -91,9 +91,6 @@ pub struct Store {
 
 impl Store {
     /// Connects; nothing is read or written yet.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn connect(location: &Location) -> Result<Self> {
         let database = Database::connect(location).await?;
         let for_nodes = database.with_connections_of_its_own(CONNECTIONS_FOR_NODES, LIMIT_FOR_NODES)?;
@@ -124,9 +121,6 @@ impl Store {
     }
 
     /// The clock of the database, in milliseconds since the epoch; none where it is that of this machine (SQLite).
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn database_clock(&self) -> Result<Option<i64>> {
         match self.dialect() {
             Dialect::Sqlite => Ok(None),

@@ -1,4 +1,4 @@
-//! The nodes that run: how far each has followed the log.
+//! The running servers, and how far each has followed the change log.
 
 use uuid::Uuid;
 
@@ -7,7 +7,7 @@ use crate::protocol::time::Timestamp;
 use crate::store::row::values;
 use crate::store::{Result, Store};
 
-/// What a node tells of itself.
+/// A running server, as it describes itself.
 #[derive(Clone, Debug)]
 pub struct NodeRecord {
     /// Its id, new at each start.
@@ -16,7 +16,7 @@ pub struct NodeRecord {
     pub name: String,
     /// The version of its program.
     pub version: String,
-    /// The log number up to which it has applied everything.
+    /// The sequence number up to which it has applied everything.
     pub applied: SequenceNumber,
     /// When it applied that number.
     pub applied_at: Timestamp,
@@ -27,11 +27,8 @@ pub struct NodeRecord {
 }
 
 impl Store {
-    /// Tells that a node is alive and how far it is. A heartbeat that was overtaken by a newer one changes nothing, unless
-    /// the clock of the database went back by more than a minute.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Records that a node is alive and how far it is. A heartbeat overtaken by a newer one changes nothing, unless the
+    /// clock of the database went back by more than a minute.
     pub async fn node_heartbeat(&self, node: &NodeRecord) -> Result<()> {
         let sql = "INSERT INTO nodes (id, name, version, applied, applied_at, heartbeat_at, max_staleness) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, \
@@ -52,17 +49,11 @@ impl Store {
     }
 
     /// Removes a node that stops.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn node_leave(&self, id: Uuid) -> Result<()> {
         self.database.write("DELETE FROM nodes WHERE id = $1", values![id]).await.map(drop)
     }
 
     /// Every node, by id.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn node_list(&self) -> Result<Vec<NodeRecord>> {
         let sql = "SELECT id, name, version, applied, applied_at, heartbeat_at, max_staleness FROM nodes ORDER BY id";
         let rows = self.database.query(sql, vec![]).await?;

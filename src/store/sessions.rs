@@ -18,10 +18,10 @@ use crate::store::users::user;
 use crate::store::{Audited, Page, Result, Store};
 use crate::tokens::refresh::RefreshToken;
 
-/// A session that is about to begin, and what was verified for it.
+/// A session to create, and what was verified for it.
 #[derive(Clone, Debug)]
 pub struct NewSession {
-    /// The session; its log number is filled in by the database.
+    /// The session; the database fills in its sequence number.
     pub session: Session,
     /// The version of the user whose password was verified.
     pub user_version: i64,
@@ -33,16 +33,16 @@ pub struct NewSession {
     pub covers_until: Timestamp,
 }
 
-/// A session that has begun.
+/// A session that was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Begun {
-    /// Its log number.
+    /// Its sequence number.
     pub log: SequenceNumber,
     /// How many older sessions ended for it.
     pub superseded: usize,
 }
 
-/// A session as the database holds it, with what has become of it.
+/// A session with its present user and the revocation that covers it, if any.
 #[derive(Clone, Debug)]
 pub struct SessionRecord {
     /// The session.
@@ -56,7 +56,7 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
-    /// Whether a refresh token carries this session's nonce; otherwise it belongs to another database.
+    /// Whether a refresh token carries the nonce of this session; otherwise it comes from another database.
     pub fn has_nonce_of(&self, token: &RefreshToken) -> bool {
         equal_in_constant_time(&self.session.nonce_hash, &token.nonce_hash())
     }
@@ -71,7 +71,7 @@ impl SessionRecord {
     }
 }
 
-/// Which sessions are wanted.
+/// Which sessions to list.
 #[derive(Clone, Debug, Default)]
 pub struct SessionFilter {
     /// Of this user.
@@ -133,12 +133,12 @@ fn held(row: &Row) -> Result<SessionRecord> {
     })
 }
 
-/// A session that is to move to its next generation.
+/// A request to move a session to its next generation.
 #[derive(Clone, Debug)]
 pub struct Rotation {
     /// The session.
     pub id: Uuid,
-    /// The client that asks.
+    /// The client that refreshes.
     pub client_id: String,
     /// The generation that it presents.
     pub generation: i64,
@@ -165,10 +165,10 @@ pub(crate) async fn find_all(database: &Database, ids: Vec<Uuid>) -> Result<Answ
     Ok(ids.iter().map(|id| found.get(id).cloned().transpose()).collect())
 }
 
-/// Moves several sessions to their next generation with one statement (on SQLite, one more reads them). Of several calls
-/// for one session, one wins.
+/// Moves several sessions to their next generation with one statement (on SQLite, one more reads them). Of several
+/// calls for one session, one wins.
 pub(crate) async fn rotate_all(database: &Database, rotations: Vec<Rotation>) -> Result<Answers> {
-    // One call for each session, in one order everywhere: two nodes that wait for each other's rows would never end.
+    // One rotation for each session, and in the same order on every node, so that two nodes cannot deadlock.
     let mut distinct: BTreeMap<Uuid, &Rotation> = BTreeMap::new();
     for rotation in &rotations {
         distinct.entry(rotation.id).or_insert(rotation);
@@ -219,7 +219,7 @@ pub(crate) async fn rotate_all(database: &Database, rotations: Vec<Rotation>) ->
             ids.into_iter().zip(held).filter_map(|(id, held)| Some((id, held.transpose()?))).collect()
         }
     };
-    // The first call for a session takes its success away from the others.
+    // Only the first rotation of a session succeeds.
     let won = |rotation: &Rotation| {
         let is_it = distinct
             .get(&rotation.id)
@@ -229,22 +229,19 @@ pub(crate) async fn rotate_all(database: &Database, rotations: Vec<Rotation>) ->
     Ok(rotations.iter().map(won).collect())
 }
 
-/// A row that cannot be read is a fault of its own session only.
+/// A row that cannot be read fails its own session only.
 fn by_id(rows: &[Row]) -> Result<HashMap<Uuid, Result<SessionRecord>>> {
     rows.iter().map(|row| Ok((row.get("id")?, held(row)))).collect()
 }
 
 impl Store {
-    /// Begins a session, if user and client are still as they were verified. Beyond the allowed number, those unused
-    /// longest end. Gives nothing when user or client changed meanwhile.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Creates a session, if user and client are still as they were verified; otherwise returns none. Beyond the
+    /// allowed number, the sessions unused longest end.
     pub async fn session_create(&self, new: &NewSession, audited: &Audited) -> Result<Option<Begun>> {
         let session = &new.session;
         let mut transaction = self.database.begin().await?;
         if transaction.dialect() == Dialect::Postgres {
-            // Simultaneous logins of a user wait for each other, so that each counts the sessions of those before.
+            // Concurrent logins of a user wait for each other, so that each counts the sessions of the ones before.
             let lock = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
             transaction.query(lock, values![session.user_id]).await?;
         }
@@ -295,17 +292,11 @@ impl Store {
     }
 
     /// A session with its user and the first revocation that covers it. Shares its statement with other calls.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn session_find(&self, id: Uuid) -> Result<Option<SessionRecord>> {
         self.finds.ask(id).await
     }
 
     /// Sessions by id, oldest first; the key of a page is the id.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn session_list(&self, filter: &SessionFilter, page: &Page) -> Result<Vec<SessionRecord>> {
         let sql = held_session!(
             "sessions",
@@ -320,35 +311,26 @@ impl Store {
     /// Moves a session to its next generation, if it belongs to this client, is at this generation, and is neither over
     /// nor ended; gives it as it stands then. Whether its user or its client was revoked is for the caller to judge.
     /// Shares its statement, and the commit, with other calls.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn session_rotate(&self, rotation: Rotation) -> Result<Option<SessionRecord>> {
         self.rotations.ask(rotation).await
     }
 
     /// Undoes a rotation from this generation whose request was refused, unless somebody has used it since.
     pub async fn session_give_back(&self, id: Uuid, generation: i64) -> Result<()> {
-        // The token before the one that is good again must not pass for a retry.
+        // The token before the restored one must not pass for a retry.
         let sql = "UPDATE sessions SET generation = generation - 1, retries = $1 \
                    WHERE id = $2 AND generation = $3 AND retries = 0 AND NOT ended";
         self.database.write(sql, values![MOST_RETRIES, id, generation + 1]).await.map(drop)
     }
 
-    /// Notes that a session was refreshed without rotation. Gives whether it was still at this generation.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Records a refresh without rotation. Returns whether the session was still at this generation.
     pub async fn session_keep(&self, id: Uuid, generation: i64, now: Timestamp, idle: Timestamp) -> Result<bool> {
         let sql = "UPDATE sessions SET last_refreshed_at = $1, idle_expires_at = $2 \
                    WHERE id = $3 AND generation = $4 AND NOT ended RETURNING id";
         Ok(!self.database.write(sql, values![now, idle, id, generation]).await?.is_empty())
     }
 
-    /// Counts a repeated refresh and records it, if nothing happened since. Gives whether that was so.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Counts and records a repeated refresh. Returns false if the session changed meanwhile.
     pub async fn session_repeat(&self, session: &Session, audited: &Audited) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
         let sql = "UPDATE sessions SET retries = retries + 1 WHERE id = $1 AND generation = $2 AND retries = $3 \

@@ -10,9 +10,6 @@ const DEV_ISSUER: &str = "dev_issuer";
 
 impl Store {
     /// The check value of the master key; keeps `candidate` when there is none yet.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn master_key_check(&self, candidate: Vec<u8>) -> Result<Vec<u8>> {
         if let Some(row) = self.setting(MASTER_KEY_CHECK).await? {
             return Ok(row);
@@ -23,17 +20,11 @@ impl Store {
     }
 
     /// Whether the database is marked as one for development.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn has_dev_mark(&self) -> Result<bool> {
         Ok(self.setting(DEV_MARK).await?.is_some())
     }
 
     /// Sets or removes the mark of a database for development.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn set_dev_mark(&self, marked: bool) -> Result<()> {
         let sql = if marked {
             "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
@@ -43,27 +34,19 @@ impl Store {
         self.database.write(sql, values![DEV_MARK, b"1".to_vec()]).await.map(drop)
     }
 
-    /// The issuer of the server for development that used the database last: it follows the address that is listened on.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// The issuer of the server for development that used the database last: it follows the address that is listened
+    /// on.
     pub async fn dev_issuer(&self) -> Result<Option<String>> {
         Ok(self.setting(DEV_ISSUER).await?.and_then(|value| String::from_utf8(value).ok()))
     }
 
     /// Keeps the issuer for commands that work beside the server.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn set_dev_issuer(&self, issuer: &str) -> Result<()> {
         let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2";
         self.database.write(sql, values![DEV_ISSUER, issuer.as_bytes().to_vec()]).await.map(drop)
     }
 
     /// Whether nobody has used the database yet: no client and no user.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn is_unused(&self) -> Result<bool> {
         let sql = "SELECT 1 AS one WHERE EXISTS (SELECT 1 FROM clients) OR EXISTS (SELECT 1 FROM users)";
         Ok(self.database.query_one(sql, vec![]).await?.is_none())

@@ -1,5 +1,5 @@
-//! Who holds a text that can be the `sub` of a token. The table has one row for each user and each client, so that no user's
-//! `sub` ever equals a `client_id`, however many nodes create users and clients at once.
+//! Who holds a text that can be the `sub` of a token. The table has one row for each user and each client, so that no
+//! user's `sub` ever equals a `client_id`, however many nodes create users and clients at once.
 
 use crate::store::Result;
 use crate::store::database::Transaction;

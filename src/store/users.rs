@@ -7,8 +7,8 @@ use crate::protocol::revocation::{NewRevocation, SequenceNumber};
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::{User, username_key};
-use crate::store::guesses::account_digest;
 use crate::store::log::Notice;
+use crate::store::login_failures::account_digest;
 use crate::store::row::{Row, to_json, unreadable, values};
 use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
 
@@ -27,24 +27,21 @@ pub(crate) fn user(row: &Row) -> Result<User> {
     })
 }
 
-/// What a login is judged by, as it was at one moment.
+/// Everything that a login is judged by, read at one moment.
 #[derive(Clone, Debug)]
 pub struct LoginRecord {
-    /// The user of the name, if there is one.
+    /// The user of that name, if any.
     pub user: Option<User>,
     /// The log head.
     pub head: SequenceNumber,
-    /// Failed logins under the name that all nodes counted together.
+    /// Failed logins under the name, as counted by all nodes together.
     pub failures: Option<Failures>,
-    /// Whether the user is known from the network.
+    /// Whether the user is known on the network.
     pub is_known_network: bool,
 }
 
 impl Store {
     /// What a login under this name from this network is judged by.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn login_find(&self, username: &str, network: Network) -> Result<LoginRecord> {
         let sql = "SELECT u.id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, u.created_at AS user_created_at, version AS user_version, \
@@ -68,9 +65,6 @@ impl Store {
     }
 
     /// The user of this name.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn user_named(&self, username: &str) -> Result<Option<User>> {
         let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
@@ -79,9 +73,6 @@ impl Store {
     }
 
     /// The user of this id.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn user_find(&self, id: Uuid) -> Result<Option<User>> {
         let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
@@ -98,9 +89,6 @@ impl Store {
     }
 
     /// Users by id, oldest first; the key of a page is the id.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn user_list(&self, username: Option<&str>, page: &Page) -> Result<Vec<User>> {
         let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
@@ -139,8 +127,8 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Replaces what is kept of a user, if nobody else changed it since `user.version`; with it the revocation that
-    /// the change calls for. Gives whether it was replaced.
+    /// Replaces a user, unless it changed since `user.version`, and writes the revocation that goes with the change.
+    /// Returns whether it was replaced.
     ///
     /// # Errors
     /// [`Exists`](crate::store::StoreError::Exists) when the new name is taken; or the database cannot be reached.
@@ -177,10 +165,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Deletes a user and ends what was issued to it. Gives whether there was one.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Deletes a user and revokes what was issued to it. Returns whether it existed.
     pub async fn user_delete(&self, id: Uuid, revocation: &NewRevocation, audited: &Audited) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
         let delete = "DELETE FROM users WHERE id = $1 RETURNING sub";

@@ -135,7 +135,7 @@ impl LoginAttempt<'_> {
         }
         let (store, account, counters) = (self.throttle.store.clone(), self.account, Arc::clone(counters));
         beside(async move {
-            let reported = store.guesses_add(account, unreported, name.backoff(), now).await;
+            let reported = store.login_failures_add(account, unreported, name.backoff(), now).await;
             if reported.is_err() {
                 counters.add(name, unreported, now);
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::app::{App, Result};
 use crate::diagnosis::examine;
 use crate::diagnosis::investigate::{self, Depth};
+use crate::issuer::Issuer;
 use crate::protocol::claims::AccessClaims;
 use crate::store::SessionRecord;
 use crate::tokens::environment::REFRESH_TOKEN_PREFIX;
@@ -22,20 +23,19 @@ pub enum ActiveToken {
 }
 
 /// Validates an access token or a refresh token.
-pub async fn any_token(app: &App, text: &str) -> Result<Validated<ActiveToken>> {
+pub async fn any_token(app: &App, issuer: &Issuer, text: &str) -> Result<Validated<ActiveToken>> {
     if text.starts_with(REFRESH_TOKEN_PREFIX) {
         // On the heap, because it is rare.
-        return Box::pin(refresh_token(app, text)).await;
+        return Box::pin(refresh_token(app, issuer, text)).await;
     }
-    Ok(access_token(app, text, Depth::YesOrNo).await?.map(ActiveToken::Access))
+    Ok(access_token(app, issuer, text, Depth::YesOrNo).await?.map(ActiveToken::Access))
 }
 
 /// Validates a refresh token by the row of its session. Only the newest one is active.
-async fn refresh_token(app: &App, text: &str) -> Result<Validated<ActiveToken>> {
-    app.state.ensure_fresh().await?;
-    let verified = verify(app, text).await?;
+async fn refresh_token(app: &App, issuer: &Issuer, text: &str) -> Result<Validated<ActiveToken>> {
+    let verified = verify(app, issuer, text).await?;
     let Ok(Verified::Refresh(token)) = &verified else {
-        let diagnosis = Box::pin(investigate::refused(app, text, verified, Depth::YesOrNo)).await?;
+        let diagnosis = Box::pin(investigate::refused(app, issuer, text, verified, Depth::YesOrNo)).await?;
         return Ok(Err(Box::new(diagnosis.accepting_refresh_tokens())));
     };
     let held = app.store.session_find(token.session).await?;
@@ -43,7 +43,8 @@ async fn refresh_token(app: &App, text: &str) -> Result<Validated<ActiveToken>> 
     match held {
         Some(held) if findings.is_empty() => Ok(Ok(ActiveToken::Refresh(Box::new(held)))),
         _ => {
-            let mut diagnosis = examine(text, verified, app.origin(&app.state.keys()), 0).accepting_refresh_tokens();
+            let mut diagnosis =
+                examine(text, verified, issuer.token_context(&issuer.keys()), 0).accepting_refresh_tokens();
             diagnosis.add(findings);
             Ok(Err(Box::new(diagnosis)))
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::app::{App, Result};
 use crate::diagnosis::judge::Requirements;
+use crate::issuer::Issuer;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::scope::Scope;
 use crate::validation::access_token::access_token_for;
@@ -29,9 +30,9 @@ impl AdminToken {
 }
 
 /// Validates a token that was presented to the admin API.
-pub async fn validate(app: &App, text: &str) -> Result<Validated<AdminToken>> {
-    let required = Requirements { audience: Some(app.admin_audience().to_owned()), scope: Scope::default() };
-    let claims = match access_token_for(app, text, &required).await? {
+pub async fn validate(app: &App, issuer: &Issuer, text: &str) -> Result<Validated<AdminToken>> {
+    let required = Requirements { audience: Some(issuer.audiences().admin.to_owned()), scope: Scope::default() };
+    let claims = match access_token_for(app, issuer, text, &required).await? {
         Ok(claims) => claims,
         Err(diagnosis) => return Ok(Err(diagnosis)),
     };

@@ -2,19 +2,24 @@
 
 use crate::app::{App, Failure, Result};
 use crate::diagnosis::Diagnosis;
+use crate::issuer::Issuer;
 use crate::tokens::verify::{self, Verified, VerifyError};
 
 /// A good token, or why it is not good.
 pub type Validated<T> = std::result::Result<T, Box<Diagnosis>>;
 
 /// Verifies a text with the keys. An unknown key is looked up in the database before the token is refused.
-pub(crate) async fn verify(app: &App, text: &str) -> Result<std::result::Result<Verified, VerifyError>> {
-    let keys = app.state.keys();
-    match verify::verify(text, app.origin(&keys)) {
+pub(crate) async fn verify(
+    app: &App,
+    issuer: &Issuer,
+    text: &str,
+) -> Result<std::result::Result<Verified, VerifyError>> {
+    let keys = issuer.keys();
+    match verify::verify(text, issuer.token_context(&keys)) {
         Err(VerifyError::UnknownKey) => {
             app.state.ensure_current().await?;
-            let keys = app.state.keys();
-            match verify::verify(text, app.origin(&keys)) {
+            let keys = issuer.keys();
+            match verify::verify(text, issuer.token_context(&keys)) {
                 Err(VerifyError::UnknownKey) if keys.incomplete => Err(Failure::Unavailable(
                     "this node cannot unwrap every key: the master key was changed; restart with the new one".into(),
                 )),

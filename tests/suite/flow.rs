@@ -11,6 +11,7 @@ async fn a_request_that_needs_no_database_carries_no_room_for_one() {
     let parameters = jeton::protocol::parameters::Parameters::from_form(b"token=x").unwrap();
     let address = std::net::IpAddr::from(std::net::Ipv4Addr::LOCALHOST);
     let request = jeton::app::Request {
+        issuer: &app.server.app.issuer,
         method: "POST",
         target: "/auth/introspect",
         authorization: &[],

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jeton::issuer::Issuer;
 use jeton::state::NodeState;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -373,9 +374,9 @@ on_both_stores!(a_node_that_was_away_longer_than_notices_are_kept_reads_everythi
     for (round, (before, after)) in [(0, 0), (1, 0), (0, 1), (1, 1)].into_iter().enumerate() {
         let id = format!("main-{round}");
         server.main_client(&id).await;
-        let away =
-            NodeState::load(app.store.clone(), app.clock.clone(), Arc::clone(&app.master), Duration::from_secs(5));
-        let away = away.await.unwrap();
+        let issuer = Arc::new(Issuer::new(app.settings.issuer.clone()));
+        let away = NodeState::new(app.store.clone(), app.clock.clone(), issuer, Duration::from_secs(5));
+        away.load(app.master_keys().await.unwrap()).await.unwrap();
         let scope = async || away.client(&id).await.unwrap().unwrap().settings.scope.to_string();
         assert_eq!(scope().await, "read write");
         let revoke = async |count: usize| {

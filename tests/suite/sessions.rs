@@ -87,7 +87,7 @@ on_both_stores!(a_token_from_the_future_of_the_log_is_not_accepted, async |backe
     // No revocation could ever cover it.
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
-    let keys = app.server.app.state.keys();
+    let keys = app.server.app.issuer.keys();
     let key = keys.ring.access_token_key(SigningAlgorithm::Es256, app.clock.now()).unwrap();
     let token = app.token(&main, &[("grant_type", "client_credentials")]).await.text("access_token");
     let mut claims = jwt_part(&token, 1);

@@ -181,7 +181,7 @@ impl TestServer {
 
     /// The `iss` of its tokens.
     pub(crate) fn issuer(&self) -> &str {
-        &self.server.app.settings.issuer
+        self.server.app.issuer.url()
     }
 
     /// Creates a client through the admin API; `members` as `NewClient` in openapi.yaml. Gives the actor that it is.
@@ -252,19 +252,18 @@ impl TestServer {
 
     /// Makes the first administrator as the command line does: on the database, beside the running server.
     async fn administrator(&self) -> TestClient {
-        let administration = jeton::admin::Administration::from(&*self.server.app);
+        let app = &self.server.app;
         let audited =
             jeton::store::Audited { actor: "test".into(), request_id: None, address: None, at: self.clock.now() };
         let actor = jeton::admin::Actor { audited, is_admin: true };
-        let _ = administration.client_delete(ADMIN, &actor).await;
+        let _ = app.client_delete(ADMIN, &actor).await;
         let members = json!({"grant_types": ["client_credentials"], "scope": "jeton:admin"});
         let new = jeton::admin::clients::NewClient {
             client_id: Some(ADMIN.into()),
             client_secret: None,
             settings: jeton::admin::body::read(members.to_string().as_bytes()).unwrap(),
         };
-        let secret = administration.client_create(new, &actor).await.unwrap().client_secret;
-        self.server.app.state.catch_up().await.unwrap();
+        let secret = app.client_create(new, &actor).await.unwrap().client_secret;
         TestClient { id: ADMIN.into(), secret, in_body: false }
     }
 

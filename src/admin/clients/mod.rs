@@ -5,13 +5,13 @@ mod secrets;
 mod validation;
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 pub use bodies::{ClientPatch, NewClient};
 pub use secrets::{NewSecretView, SecretView};
 
 use crate::admin::error::no_such;
-use crate::admin::{Actor, AdminError, Administration, List, ListRequest, Result};
+use crate::admin::{Actor, AdminError, List, ListRequest, Result};
+use crate::app::App;
 use crate::crypto::{base64url, random};
 use crate::protocol::cause::Cause;
 use crate::protocol::client::{AuthMethod, Client, ClientSettings, check_client_id};
@@ -20,20 +20,17 @@ use crate::protocol::time::Timestamp;
 use crate::store::{StoreError, SubHolder};
 
 /// A client as it is shown.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Client)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ClientView {
     /// The id.
     pub client_id: String,
     /// The generated secret, on creation only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false)]
     pub client_secret: Option<String>,
     /// The settings.
     #[serde(flatten)]
     pub settings: ClientSettings,
     /// The secrets, at most two; never the secrets themselves.
-    #[schema(max_items = 2)]
     pub secrets: Vec<SecretView>,
     /// When it was created.
     pub created_at: Timestamp,
@@ -51,7 +48,7 @@ impl From<Client> for ClientView {
     }
 }
 
-impl Administration {
+impl App {
     /// Creates a client; only the answer ever shows its generated secret.
     pub async fn client_create(&self, new: NewClient, actor: &Actor) -> Result<ClientView> {
         let client_id = new.client_id.unwrap_or_else(|| format!("c_{}", base64url(random::<12>())));
@@ -75,7 +72,7 @@ impl Administration {
         };
         let secrets = digest.map(|digest| self.new_secret(digest)).into_iter().collect();
         let client = Client { client_id, settings, secrets, created_at: self.clock.now(), version: 1 };
-        match self.store.client_create(&client, &actor.audited).await {
+        match self.state.honour(self.store.client_create(&client, &actor.audited)).await {
             Err(StoreError::SubTaken(SubHolder::Client)) => {
                 Err(AdminError::Conflict(format!("there is a client {} already", client.client_id)))
             }
@@ -117,7 +114,7 @@ impl Administration {
             _ => ("client.update", None),
         };
         let revocation = cause.map(|cause| self.revocation(Target::Client(client_id.to_owned()), cause, None));
-        if self.store.client_update(&client, action, revocation.as_ref(), &actor.audited).await? {
+        if self.state.honour(self.store.client_update(&client, action, revocation.as_ref(), &actor.audited)).await? {
             Ok(client.into())
         } else {
             Err(AdminError::Conflict(format!("the client {client_id} was changed at the same time; try again")))
@@ -129,7 +126,7 @@ impl Administration {
         let client = self.find_client(client_id).await?;
         needs_admin(&client.settings, actor)?;
         let revocation = self.revocation(Target::Client(client_id.to_owned()), Cause::ClientDeleted, None);
-        if self.store.client_delete(client_id, &revocation, &actor.audited).await? {
+        if self.state.honour(self.store.client_delete(client_id, &revocation, &actor.audited)).await? {
             Ok(())
         } else {
             Err(no_such("client", client_id))

@@ -2,11 +2,11 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin::clients::needs_admin;
-use crate::admin::{Actor, AdminError, Administration, Result};
+use crate::admin::{Actor, AdminError, Result};
+use crate::app::App;
 use crate::crypto::sha256;
 use crate::protocol::cause::Cause;
 use crate::protocol::client::{ClientSecret, MOST_SECRETS, SecretDigest};
@@ -17,21 +17,18 @@ use crate::protocol::time::Timestamp;
 const LONGEST_CHOSEN_SECRET: usize = 1024;
 
 /// A secret as it is shown: never the secret itself.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Secret)]
+#[derive(Clone, Debug, Serialize)]
 pub struct SecretView {
     /// The id.
     pub id: Uuid,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last accepted, roughly; null if never.
-    #[schema(required)]
     pub last_used_at: Option<Timestamp>,
 }
 
 /// A new secret, shown once.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = NewSecret)]
+#[derive(Clone, Debug, Serialize)]
 pub struct NewSecretView {
     /// The id.
     pub id: Uuid,
@@ -47,7 +44,7 @@ impl From<&ClientSecret> for SecretView {
     }
 }
 
-impl Administration {
+impl App {
     /// Gives a client a second secret; only the answer ever shows it.
     pub async fn client_secret_add(&self, client_id: &str, actor: &Actor) -> Result<NewSecretView> {
         let client = self.find_client(client_id).await?;
@@ -57,7 +54,7 @@ impl Administration {
         }
         let (digest, client_secret) = self.generate_secret();
         let secret = self.new_secret(digest);
-        if !self.store.client_secret_add(client_id, &secret, &actor.audited).await? {
+        if !self.state.honour(self.store.client_secret_add(client_id, &secret, &actor.audited)).await? {
             // Either it was deleted meanwhile, or it has two secrets.
             self.find_client(client_id).await?;
             return Err(AdminError::Conflict(format!(
@@ -76,7 +73,11 @@ impl Administration {
             revoke.then(|| self.revocation(Target::Client(client_id.to_owned()), Cause::ClientRevoked, reason));
         let missing = || AdminError::NotFound(format!("the client {client_id} has no such secret"));
         let id: Uuid = id.parse().map_err(|_| missing())?;
-        if self.store.client_secret_retire(client_id, id, revocation.as_ref(), &actor.audited).await? {
+        if self
+            .state
+            .honour(self.store.client_secret_retire(client_id, id, revocation.as_ref(), &actor.audited))
+            .await?
+        {
             Ok(())
         } else {
             Err(missing())
@@ -90,7 +91,7 @@ impl Administration {
 
     /// A random secret: what to store, and what to show.
     pub(super) fn generate_secret(&self) -> (SecretDigest, String) {
-        let secret = self.settings.environment.generate_client_secret();
+        let secret = self.issuer.environment().generate_client_secret();
         (SecretDigest::Generated(sha256(secret.as_bytes())), secret)
     }
 

@@ -4,13 +4,13 @@ mod bodies;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use bodies::{NewPassword, NewUser, UserPatch};
 
 use crate::admin::error::no_such;
-use crate::admin::{Actor, AdminError, Administration, List, ListRequest, Result};
+use crate::admin::{Actor, AdminError, List, ListRequest, Result};
+use crate::app::App;
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::{self, ExtraClaims};
 use crate::protocol::revocation::{NewRevocation, Target};
@@ -21,8 +21,7 @@ use crate::protocol::user::{User, check_username, is_credential};
 use crate::store::{StoreError, SubHolder};
 
 /// A user as it is shown: never with its password.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = User)]
+#[derive(Clone, Debug, Serialize)]
 pub struct UserView {
     /// The id.
     pub id: Uuid,
@@ -32,10 +31,8 @@ pub struct UserView {
     pub username: String,
     /// The scopes that it may be granted; if absent, whatever the client may.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Scope, required = false)]
     pub scope: Option<Scope>,
     /// Claims that go into its tokens.
-    #[schema(value_type = Object)]
     pub claims: ExtraClaims,
     /// Whether it may log in.
     pub enabled: bool,
@@ -57,7 +54,7 @@ impl From<User> for UserView {
     }
 }
 
-impl Administration {
+impl App {
     /// Creates a user.
     pub async fn user_create(&self, new: NewUser, actor: &Actor) -> Result<UserView> {
         let password_hash = match new.password {
@@ -77,7 +74,7 @@ impl Administration {
             version: 1,
         };
         check(&user)?;
-        self.store.user_create(&user, &actor.audited).await.map_err(|error| taken(error, &user))?;
+        self.state.honour(self.store.user_create(&user, &actor.audited)).await.map_err(|error| taken(error, &user))?;
         Ok(user.into())
     }
 
@@ -116,7 +113,8 @@ impl Administration {
                 (if was == is { "user.update" } else { "user.enable" }, revocation)
             }
         };
-        let written = self.store.user_update(&user, action, revocation.as_ref(), &actor.audited).await;
+        let written =
+            self.state.honour(self.store.user_update(&user, action, revocation.as_ref(), &actor.audited)).await;
         answer(written, user)
     }
 
@@ -125,7 +123,8 @@ impl Administration {
         let mut user = self.find_user(id_or_name).await?;
         user.password_hash = Some(self.hash_password(password).await?);
         let revocation = self.password_revocation(&user);
-        let written = self.store.user_update(&user, "user.password", Some(&revocation), &actor.audited).await;
+        let written =
+            self.state.honour(self.store.user_update(&user, "user.password", Some(&revocation), &actor.audited)).await;
         answer(written, user)
     }
 
@@ -133,7 +132,7 @@ impl Administration {
     pub async fn user_delete(&self, id_or_name: &str, actor: &Actor) -> Result<()> {
         let user = self.find_user(id_or_name).await?;
         let revocation = self.revocation(Target::User(user.sub.clone()), Cause::UserDeleted, None);
-        if self.store.user_delete(user.id, &revocation, &actor.audited).await? {
+        if self.state.honour(self.store.user_delete(user.id, &revocation, &actor.audited)).await? {
             Ok(())
         } else {
             Err(no_such("user", id_or_name))

@@ -10,6 +10,7 @@ use crate::diagnosis::examine::examine;
 use crate::diagnosis::finding::{Fact, Finding};
 use crate::diagnosis::records::judge::{self, KnownRevocation, Requirements};
 use crate::diagnosis::report::Diagnosis;
+use crate::issuer::Issuer;
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::identity::Identity;
@@ -107,11 +108,12 @@ pub(crate) async fn unmet_requirements(
 /// Finds out why a text is refused, given the result of verifying it.
 pub(crate) async fn refused(
     app: &App,
+    issuer: &Issuer,
     text: &str,
     verified: std::result::Result<Verified, VerifyError>,
     depth: Depth,
 ) -> Result<Box<Diagnosis>> {
-    let examined = examine(text, verified, app.origin(&app.state.keys()), 0);
+    let examined = examine(text, verified, issuer.token_context(&issuer.keys()), 0);
     investigate(app, examined, depth).await.map(Box::new)
 }
 

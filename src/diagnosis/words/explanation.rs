@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::diagnosis::finding::{Damage, Fact, Source};
 use crate::diagnosis::report::Diagnosis;
 use crate::diagnosis::words::advice;
+use crate::issuer::Issuer;
 use crate::protocol::cause::{BearerAnswer, Cause};
 use crate::protocol::challenge::Challenge;
 use crate::protocol::claims::AccessClaims;
@@ -87,21 +88,22 @@ const fn is_false(value: &bool) -> bool {
 }
 
 /// Explains everything that is known.
-pub(crate) fn of(app: &App, diagnosis: Diagnosis, request_id: String) -> Explanation {
+pub(crate) fn of(app: &App, issuer: &Issuer, diagnosis: Diagnosis, request_id: String) -> Explanation {
     let settings = &app.settings;
     let cause = diagnosis.cause();
-    let expect = if cause.is_none() { diagnosis.claims().map(|claims| expect(app, &diagnosis, claims)) } else { None };
+    let expect =
+        if cause.is_none() { diagnosis.claims().map(|claims| expect(app, issuer, &diagnosis, claims)) } else { None };
     let Diagnosis { findings, damage, facts, .. } = diagnosis;
     let Some(first) = findings.first() else {
         let is_refresh_token = expect.is_none();
-        let explanation = good(app, facts, expect, request_id);
+        let explanation = good(issuer, facts, expect, request_id);
         return if is_refresh_token { good_refresh_token(explanation) } else { explanation };
     };
     let cause = first.cause;
     let advice = advice::about(cause);
     let repair = damage.iter().find(|damage| damage.cause == cause).map(|damage| damage.repair.clone());
     let answer = cause.bearer_answer();
-    let docs = settings.under_issuer(&format!("/docs/errors/{cause}"));
+    let docs = issuer.error_page(cause.name());
     let needed = first.needed.clone();
     Explanation {
         active: false,
@@ -109,9 +111,10 @@ pub(crate) fn of(app: &App, diagnosis: Diagnosis, request_id: String) -> Explana
         title: cause.title(),
         detail: first.detail.clone(),
         fix: Fix {
-            client: repair.unwrap_or_else(|| settings.fill(first.remedy.unwrap_or(advice.client))),
-            resource_server: settings.fill(advice.resource_server),
-            administrator: settings.fill(if first.remedy.is_some() { advice::NOTHING } else { advice.administrator }),
+            client: repair.unwrap_or_else(|| settings.fill(issuer, first.remedy.unwrap_or(advice.client))),
+            resource_server: settings.fill(issuer, advice.resource_server),
+            administrator: settings
+                .fill(issuer, if first.remedy.is_some() { advice::NOTHING } else { advice.administrator }),
         },
         all_causes: findings.iter().map(|finding| finding.cause).collect(),
         status: answer.status,
@@ -141,7 +144,7 @@ fn good_refresh_token(explanation: Explanation) -> Explanation {
     }
 }
 
-fn good(app: &App, evidence: Vec<Fact>, expect: Option<Expect>, request_id: String) -> Explanation {
+fn good(issuer: &Issuer, evidence: Vec<Fact>, expect: Option<Expect>, request_id: String) -> Explanation {
     Explanation {
         active: true,
         cause: None,
@@ -164,7 +167,7 @@ fn good(app: &App, evidence: Vec<Fact>, expect: Option<Expect>, request_id: Stri
         damage: vec![],
         expect,
         limited: false,
-        docs: app.settings.under_issuer("/docs/errors"),
+        docs: issuer.endpoint("/docs/errors"),
         request_id,
     }
 }
@@ -176,16 +179,16 @@ fn challenge(cause: Cause, description: &str, uri: &str, scope: Option<&str>) ->
 }
 
 /// Explains what the bytes alone show, for a caller who may not see more.
-pub(crate) fn of_bytes_alone(app: &App, mut diagnosis: Diagnosis, request_id: String) -> Explanation {
+pub(crate) fn of_bytes_alone(app: &App, issuer: &Issuer, mut diagnosis: Diagnosis, request_id: String) -> Explanation {
     diagnosis.findings.retain(|finding| finding.source == Source::Bytes);
     diagnosis.facts.retain(|fact| fact.source == Source::Bytes);
     for damage in &mut diagnosis.damage {
         damage.proved = false;
     }
     if !diagnosis.findings.is_empty() {
-        return Explanation { limited: true, ..of(app, diagnosis, request_id) };
+        return Explanation { limited: true, ..of(app, issuer, diagnosis, request_id) };
     }
-    let docs = app.settings.under_issuer("/docs/errors/invalid_token");
+    let docs = issuer.error_page("invalid_token");
     Explanation {
         active: false,
         cause: None,
@@ -214,8 +217,8 @@ pub(crate) fn of_bytes_alone(app: &App, mut diagnosis: Diagnosis, request_id: St
     }
 }
 
-fn expect(app: &App, diagnosis: &Diagnosis, claims: &AccessClaims) -> Expect {
-    let keys = app.state.keys();
+fn expect(app: &App, issuer: &Issuer, diagnosis: &Diagnosis, claims: &AccessClaims) -> Expect {
+    let keys = issuer.keys();
     let named = |fact: &str| diagnosis.facts.iter().find(|known| known.fact == fact && known.verified);
     let kid = named("kid").and_then(|fact| fact.value.as_str());
     let key = kid.and_then(|kid| keys.ring.signing_key(kid));
@@ -226,8 +229,8 @@ fn expect(app: &App, diagnosis: &Diagnosis, claims: &AccessClaims) -> Expect {
         algorithm: key.map(|key| key.algorithm.name()),
         kid: key.map(|key| key.kid.clone()),
         key_published_at: key.map(|key| key.created_at),
-        jwks_uri: app.settings.under_issuer("/.well-known/jwks.json"),
-        introspection_endpoint: app.settings.under_issuer("/auth/introspect"),
+        jwks_uri: issuer.endpoint("/.well-known/jwks.json"),
+        introspection_endpoint: issuer.endpoint("/auth/introspect"),
         server_time: now,
         seconds_left: claims.exp.saturating_sub(now.seconds()),
     }

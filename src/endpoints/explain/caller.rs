@@ -57,7 +57,7 @@ impl Caller {
             };
             Refusal::new(code, fault.detail).by(fault.cause)
         })?;
-        match administrator::validate(app, &token).await? {
+        match administrator::validate(app, request.issuer, &token).await? {
             Ok(held) if held.has_one_of(&[READ]) => Ok(Self::Administrator(held.claims.client_id.clone())),
             Ok(held) => {
                 let refusal =

@@ -7,6 +7,7 @@ use crate::diagnosis::explanation::{self, Explanation};
 use crate::diagnosis::investigate;
 use crate::diagnosis::judge::{self, Requirements};
 use crate::diagnosis::{Diagnosis, MAX_REPAIR_CHECKS, examine};
+use crate::issuer::Issuer;
 use crate::protocol::cause::Cause;
 use crate::protocol::error::Refusal;
 use crate::protocol::identity::Identity;
@@ -34,7 +35,6 @@ pub struct ExplainRequest {
 /// # Errors
 /// A refusal, because the caller is not who it says, asks wrongly or too often; or it could not be decided.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
-    app.state.ensure_fresh().await?;
     // 1. Who asks?
     let caller = Caller::authenticate(app, request).await?;
     let actor = format!("client {}", caller.client_id());
@@ -60,19 +60,32 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
         at: app.clock.now(),
     };
     // 4. What may the caller see? 5. Explain that.
-    explain(app, &question, async |diagnosis: &Diagnosis| caller.may_see_all(app, diagnosis).await, &audited).await
+    explain(
+        app,
+        request.issuer,
+        &question,
+        async |diagnosis: &Diagnosis| caller.may_see_all(app, diagnosis).await,
+        &audited,
+    )
+    .await
 }
 
 /// Explains to an operator, who has the database and the keys.
 ///
 /// # Errors
 /// When it could not be decided.
-pub async fn explain_to_operator(app: &App, question: &ExplainRequest, audited: &Audited) -> Result<Explanation> {
-    explain(app, question, async |_: &Diagnosis| Ok(true), audited).await
+pub async fn explain_to_operator(
+    app: &App,
+    issuer: &Issuer,
+    question: &ExplainRequest,
+    audited: &Audited,
+) -> Result<Explanation> {
+    explain(app, issuer, question, async |_: &Diagnosis| Ok(true), audited).await
 }
 
 async fn explain(
     app: &App,
+    issuer: &Issuer,
     question: &ExplainRequest,
     may_see_all: impl AsyncFnOnce(&Diagnosis) -> Result<bool>,
     audited: &Audited,
@@ -80,15 +93,15 @@ async fn explain(
     let text = question.text.as_str();
     // Includes what was revoked on another node a moment ago.
     app.state.ensure_current().await?;
-    let found = validation::verify(app, text).await?;
-    let keys = app.state.keys();
-    let reading = examine(text, found, app.origin(&keys), MAX_REPAIR_CHECKS);
+    let found = validation::verify(app, issuer, text).await?;
+    let keys = issuer.keys();
+    let reading = examine(text, found, issuer.token_context(&keys), MAX_REPAIR_CHECKS);
     let sees_all = may_see_all(&reading).await?;
     let mut diagnosis = if sees_all {
         investigate::complete(app, reading, &question.required).await?
     } else {
         // As if it were not authentic: the answer must not reveal whether it is.
-        let mut shown = examine(text, Err(VerifyError::NotOurs), app.origin(&keys), 0);
+        let mut shown = examine(text, Err(VerifyError::NotOurs), issuer.token_context(&keys), 0);
         shown.add(judge::claimed_expiry(&shown.facts, app.clock.now()));
         shown
     };
@@ -103,9 +116,9 @@ async fn explain(
     };
     let request_id = audited.request_id.clone().unwrap_or_default();
     let explanation = if sees_all {
-        explanation::of(app, diagnosis, request_id)
+        explanation::of(app, issuer, diagnosis, request_id)
     } else {
-        explanation::of_bytes_alone(app, diagnosis, request_id)
+        explanation::of_bytes_alone(app, issuer, diagnosis, request_id)
     };
     let cause = explanation.cause.map(Cause::name);
     if sees_all {

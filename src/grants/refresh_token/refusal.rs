@@ -6,6 +6,7 @@ use crate::app::{App, Failure, Result};
 use crate::diagnosis::examine;
 use crate::diagnosis::investigate::{self, Depth};
 use crate::grants::GrantRequest;
+use crate::issuer::Issuer;
 use crate::protocol::cause::Cause;
 use crate::protocol::client::Client;
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -24,9 +25,9 @@ pub(super) fn access_token() -> Failure {
 }
 
 /// The text is no refresh token of this server.
-pub(super) fn unreadable(app: &App, text: &str, error: VerifyError) -> Failure {
-    let keys = app.state.keys();
-    let diagnosis = examine(text, Err(error), app.origin(&keys), 0).accepting_refresh_tokens();
+pub(super) fn unreadable(issuer: &Issuer, text: &str, error: VerifyError) -> Failure {
+    let keys = issuer.keys();
+    let diagnosis = examine(text, Err(error), issuer.token_context(&keys), 0).accepting_refresh_tokens();
     match diagnosis.findings.first() {
         Some(first) => refuse(first.cause, first.detail.clone()),
         None => refuse(Cause::NotAToken, "refresh token"),
@@ -80,8 +81,7 @@ pub(super) async fn end_for_reuse(
         reason: Some(reason),
         covers_until: app.settings.covers_until(now),
     };
-    app.store.revoke(&revocation, &audited).await?;
-    app.state.catch_up().await?;
+    app.state.honour(app.store.revoke(&revocation, &audited)).await?;
     Ok(of_own_session(&asked.client, Cause::RefreshReuseDetected, token))
 }
 

@@ -12,7 +12,7 @@ use hyper::body::Body as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::admin::{self, Actor, AdminError, Administration, ListRequest, Result};
+use crate::admin::{self, Actor, AdminError, ListRequest, Result};
 use crate::app::App;
 use crate::http::body::{self, MediaType, media_type};
 use crate::http::context::Context;
@@ -22,8 +22,6 @@ use crate::http::problem;
 pub(crate) struct Call {
     app: Arc<App>,
     context: Context,
-    /// What administration works with.
-    pub(crate) administration: Administration,
     /// The administrator.
     pub(crate) actor: Actor,
     path: HashMap<String, String>,
@@ -53,14 +51,7 @@ impl FromRequestParts<Arc<App>> for Call {
             let text = "a parameter of the query stands twice";
             return Err(problem::answer(app, &context, AdminError::Invalid(text.into())));
         }
-        Ok(Self {
-            administration: Administration::from(&**app),
-            app: Arc::clone(app),
-            context,
-            actor,
-            path: path.0,
-            query,
-        })
+        Ok(Self { app: Arc::clone(app), context, actor, path: path.0, query })
     }
 }
 

@@ -3,27 +3,28 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::admin::List;
 use crate::admin::audit::AuditRequest;
 use crate::admin::keys::RotateRequest;
+use crate::admin::{AdminError, List};
 use crate::http::admin::extract::{Body, Call};
 
 pub(crate) async fn list(call: Call) -> Response {
-    let outcome = call.administration.key_list().await;
+    let outcome = call.app().key_list().await;
     call.answer(StatusCode::OK, outcome.map(|items| List { items, next: None }))
 }
 
 pub(crate) async fn rotate(call: Call, request: Option<Body<RotateRequest>>) -> Response {
     let outcome = async {
         let request = request.map_or(Ok(RotateRequest::default()), |Body(request)| request)?;
-        call.administration.key_rotate(&request, &call.app().master, &call.actor).await
+        let masters = call.app().master_keys().await.map_err(|error| AdminError::Unavailable(error.0))?;
+        call.app().key_rotate(&request, &masters, &call.actor).await
     };
     let outcome = outcome.await;
     call.answer(StatusCode::CREATED, outcome.map(|items| List { items, next: None }))
 }
 
 pub(crate) async fn delete(call: Call) -> Response {
-    let outcome = call.administration.key_delete(call.path("kid"), &call.actor).await;
+    let outcome = call.app().key_delete(call.path("kid"), &call.actor).await;
     call.answer(StatusCode::NO_CONTENT, outcome)
 }
 
@@ -32,7 +33,7 @@ pub(crate) async fn audit(call: Call) -> Response {
     let filter = AuditRequest { actor: text("actor"), action: text("action"), from: text("from"), to: text("to") };
     let outcome = async {
         let request = call.list_request(&["actor", "action", "from", "to"])?;
-        call.administration.audit_list(filter, &request).await
+        call.app().audit_list(filter, &request).await
     };
     let outcome = outcome.await;
     call.answer(StatusCode::OK, outcome)

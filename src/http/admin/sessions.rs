@@ -16,36 +16,35 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 pub(crate) async fn list(call: Call) -> Response {
     let outcome = async {
         let request = call.list_request(&["user", "client"])?;
-        call.administration.session_list(call.query("user"), call.query("client"), &request).await
+        call.app().session_list(call.query("user"), call.query("client"), &request).await
     };
     let outcome = outcome.await;
     call.answer(StatusCode::OK, outcome)
 }
 
 pub(crate) async fn show(call: Call) -> Response {
-    let outcome = call.administration.session_show(call.path("session")).await;
+    let outcome = call.app().session_show(call.path("session")).await;
     call.answer(StatusCode::OK, outcome)
 }
 
 pub(crate) async fn delete(call: Call) -> Response {
-    let keys = call.app().state.keys();
     let session = Some(call.path("session").to_owned());
     let request = RevocationRequest { session, ..RevocationRequest::default() };
-    let outcome = call.administration.revoke(request, &keys.ring, &call.actor).await;
+    let outcome = call.app().revoke(request, &call.actor).await;
     call.answer(StatusCode::NO_CONTENT, outcome)
 }
 
 pub(crate) async fn list_revocations(call: Call) -> Response {
     let outcome = async {
         let request = call.list_request(&[])?;
-        call.administration.revocation_list(&request).await
+        call.app().revocation_list(&request).await
     };
     let outcome = outcome.await;
     call.answer(StatusCode::OK, outcome)
 }
 
 pub(crate) async fn show_revocation(call: Call) -> Response {
-    let outcome = call.administration.revocation_show(call.path("number")).await;
+    let outcome = call.app().revocation_show(call.path("number")).await;
     call.answer(StatusCode::OK, outcome)
 }
 
@@ -58,10 +57,9 @@ pub(crate) async fn revoke(call: Call, Body(request): Body<RevocationRequest>) -
             // The token may be of a key that this node has not seen yet.
             call.app().state.ensure_current().await.map_err(|error| AdminError::Unavailable(error.0))?;
         }
-        let keys = call.app().state.keys();
-        let revocation = call.administration.revoke(request, &keys.ring, &call.actor).await?;
+        let revocation = call.app().revoke(request, &call.actor).await?;
         match wait {
-            Some(limit) => call.administration.revocation_wait(revocation, limit).await,
+            Some(limit) => call.app().revocation_wait(revocation, limit).await,
             None => Ok(revocation),
         }
     };

@@ -7,5 +7,5 @@ use crate::http::endpoints::metadata::cacheable;
 use crate::http::request::EndpointRequest;
 
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
-    cacheable(Json(request.app.state.keys().ring.jwks()))
+    cacheable(Json(request.app.issuer.keys().ring.jwks()))
 }

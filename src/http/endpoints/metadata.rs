@@ -14,7 +14,8 @@ pub(crate) const RFC_8414: &str = "/.well-known/oauth-authorization-server";
 pub(crate) const OPENID: &str = "/.well-known/openid-configuration";
 
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
-    request.answer(metadata::document(&request.app).await.map(|document| cacheable(Json(document))))
+    request
+        .answer(metadata::document(&request.app, &request.app.issuer).await.map(|document| cacheable(Json(document))))
 }
 
 /// An answer that everybody may keep for as long as the published keys.

@@ -60,7 +60,7 @@ async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -
             return refuse(status, &challenge);
         }
     };
-    match validation::access_token_for(app, &token, &expected).await {
+    match validation::access_token_for(app, &app.issuer, &token, &expected).await {
         Ok(Ok(claims)) => request.answer(pass(&claims)),
         Ok(Err(diagnosis)) => {
             investigate::note_refusal(app, context.endpoint.name, &diagnosis, context.request_id, context.address);

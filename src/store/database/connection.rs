@@ -89,8 +89,8 @@ fn make_private(path: &Path) {
     drop(options.open(path));
 }
 
-/// Switches a connection to the write-ahead log. SQLite does not wait for other processes when the first of them switches
-/// a new file, so the waiting is done here.
+/// Switches a connection to the write-ahead log. SQLite does not wait for other processes when the first of them
+/// switches a new file, so the waiting is done here.
 async fn use_write_ahead_log(mut connection: SqliteConnection) -> sqlx::Result<SqliteConnection> {
     /// SQLITE_BUSY.
     const BUSY: u32 = 5;

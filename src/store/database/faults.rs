@@ -1,8 +1,8 @@
 //! What can go wrong with a statement, and whether the connection is of use afterwards.
 //!
 //! One that answers can be of no more use, too: one that Postgres has made read-only (a role or a server that was
-//! switched, perhaps a primary that is one no more), one that SQLite opened while the file could not be written. It would
-//! stay so for as long as it lives, whatever becomes of the cause.
+//! switched, perhaps a primary that is one no more), one that SQLite opened while the file could not be written. It
+//! would stay so for as long as it lives, whatever becomes of the cause.
 
 use std::time::Duration;
 

@@ -331,7 +331,7 @@ impl Forger {
 /// What a JWT with the server's own key looks like when the server would never write it: this takes the server's key
 /// from its memory, which no forger can.
 pub(crate) fn signed_by_the_server(app: &TestServer, good: &str, header: Value, claims: Value) -> String {
-    let keys = app.server.app.state.keys();
+    let keys = app.server.app.issuer.keys();
     let key = &keys.ring.access_token_key(SigningAlgorithm::Es256, app.clock.now()).expect("there is a key").key;
     sign(key, &changed(&jwt_part(good, 0), header), &changed(&jwt_part(good, 1), claims))
 }

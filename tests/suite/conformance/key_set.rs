@@ -118,7 +118,7 @@ on_both_stores!(jwk_009_and_jwk_013_anybody_may_read_and_keep_the_set_for_a_whil
     let seconds: i64 = caching.split("max-age=").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
     assert!(seconds > 0 && seconds < jeton::keys::lifecycle::ANNOUNCEMENT, "{caching}");
     let now = app.clock.now();
-    let keys = app.server.app.state.keys();
+    let keys = app.server.app.issuer.keys();
     let (signing, kid) = (keys.ring.access_token_key(SigningAlgorithm::Es256, now).unwrap(), app.admin_token().await);
     assert_eq!(jwt_part(&kid, 0)["kid"], json!(signing.kid));
     let later = now.plus_seconds(seconds);

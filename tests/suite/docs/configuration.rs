@@ -47,7 +47,7 @@ fn the_configuration_file_of_the_guide_is_accepted() {
     std::fs::write(&config, text).unwrap();
     let resolved = Resolved::read(&Sources { config: Some(config), ..Sources::default() });
     let settings = Settings::check(&resolved, Needs::ALL).unwrap();
-    assert_eq!(settings.issuer, "https://auth.example.com");
+    assert_eq!(settings.issuer.url, "https://auth.example.com");
     assert_eq!(settings.access_token_ttl, 600);
-    assert_eq!((settings.trusted_proxies.len(), settings.known_issuers.len()), (2, 1));
+    assert_eq!((settings.trusted_proxies.len(), settings.issuer.siblings.len()), (2, 1));
 }

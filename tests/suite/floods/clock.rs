@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 
 use jeton::app::App;
 use jeton::clock::Clock;
-use jeton::passwords::pool::PasswordPool;
 use jeton::state::NodeState;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -90,9 +89,8 @@ impl Scene {
         let mut app = TestServer::start(backend).await;
         let beside = &app.server.app;
         let clock = Clock::system();
-        let passwords = PasswordPool::new(1);
-        let node =
-            App::open(Arc::clone(&beside.settings), clock.clone(), beside.store.clone(), passwords).await.unwrap();
+        let node = App::new(Arc::clone(&beside.settings), clock.clone(), beside.store.clone());
+        node.load().await.unwrap();
         let node = Arc::new(node);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

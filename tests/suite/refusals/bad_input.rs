@@ -234,7 +234,7 @@ on_both_stores!(strange_json_in_a_jwt_gets_a_verdict, async |backend| {
     let good = stage.good(Jwt).await;
     let (kid, parts) = (jwt_part(&good, 0)["kid"].clone(), good.split('.').collect::<Vec<_>>());
     let own = &OWN_KEYS[0].1;
-    let keys = stage.app.server.app.state.keys();
+    let keys = stage.app.server.app.issuer.keys();
     let server = &keys.ring.access_token_key(SigningAlgorithm::Es256, stage.app.clock.now()).unwrap().key;
     let nested = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
     let long = format!("{{\"alg\":\"ES256\",\"kid\":\"{}\"}}", "k".repeat(45 * KIB));

@@ -41,10 +41,10 @@ async fn refresh_token(stage: &Stage, form: Form, deed: &str) -> String {
         }
         "its session never was" => {
             // Only with the key of the server can such a token be made; it is what a restored database leaves behind.
-            let keys = stage.app.server.app.state.keys();
+            let keys = stage.app.server.app.issuer.keys();
             let key = keys.ring.active_token_key(stage.app.clock.now()).unwrap();
             let session = uuid::Uuid::now_v7();
-            let environment = &stage.app.server.app.settings.environment;
+            let environment = stage.app.server.app.issuer.environment();
             return jeton::tokens::refresh::RefreshToken::first(session).write(environment, key);
         }
         _ => unreachable!("{deed}"),

@@ -3,10 +3,10 @@
 mod audit;
 mod clients;
 mod database;
-mod guesses;
 mod keys;
 mod listen;
 mod log;
+mod login_failures;
 mod migrate;
 mod nodes;
 mod revocations;

@@ -126,7 +126,7 @@ on_both_stores!(guesses_and_networks_of_long_ago_are_swept, async |backend| {
     let (db, _, alice) = Db::with_holders(backend).await;
     let allowance = jeton::protocol::backoff::Backoff { free: 10, forgiven_after: 600, longest: 900 };
     for (account, address, moment) in [([1; 32], [192, 0, 2, 1], at(0)), ([2; 32], [192, 0, 2, 2], at(DAY))] {
-        db.guesses_add(account, 3, allowance, moment).await.unwrap();
+        db.login_failures_add(account, 3, allowance, moment).await.unwrap();
         db.network_note(alice.id, std::net::IpAddr::from(address).into(), moment).await.unwrap();
     }
     let swept = async |now: Timestamp| {
@@ -230,30 +230,32 @@ on_both_stores!(one_node_at_a_time_has_the_turn_of_upkeep, async |backend| {
     let db = Db::new(backend).await;
     let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
     let (long, no) = (Duration::from_secs(1000), Duration::ZERO);
-    assert_eq!(db.upkeep_ended_at().await.unwrap(), None);
-    assert!(db.upkeep_take(first, long, no).await.unwrap());
-    assert!(!db.upkeep_take(second, long, no).await.unwrap());
-    assert!(!db.upkeep_hold(second, long).await.unwrap(), "it never had it");
-    db.upkeep_end(second, no).await.unwrap();
-    assert!(db.upkeep_hold(first, long).await.unwrap());
-    assert_eq!(db.upkeep_ended_at().await.unwrap(), None);
+    assert_eq!(db.cleanup_ended_at().await.unwrap(), None);
+    assert!(db.cleanup_take(first, long, no).await.unwrap());
+    assert!(!db.cleanup_take(second, long, no).await.unwrap());
+    assert!(!db.cleanup_hold(second, long).await.unwrap(), "it never had it");
+    db.cleanup_end(second, no).await.unwrap();
+    assert!(db.cleanup_hold(first, long).await.unwrap());
+    assert_eq!(db.cleanup_ended_at().await.unwrap(), None);
     // After a round nobody begins another one before the rest is over.
-    db.upkeep_end(first, long).await.unwrap();
-    assert!(db.upkeep_ended_at().await.unwrap().is_some());
-    assert!(!db.upkeep_take(second, long, long).await.unwrap());
-    assert!(!db.upkeep_hold(first, long).await.unwrap(), "it gave the turn back");
+    db.cleanup_end(first, long).await.unwrap();
+    assert!(db.cleanup_ended_at().await.unwrap().is_some());
+    assert!(!db.cleanup_take(second, long, long).await.unwrap());
+    assert!(!db.cleanup_hold(first, long).await.unwrap(), "it gave the turn back");
     // A turn that is taken for longer than any turn or rest can last: the clock of the database was set back.
-    assert!(db.upkeep_take(second, Duration::from_secs(10), Duration::from_secs(10)).await.unwrap());
+    assert!(db.cleanup_take(second, Duration::from_secs(10), Duration::from_secs(10)).await.unwrap());
 });
 
 on_both_stores!(a_node_that_dies_leaves_the_turn_of_upkeep_to_another_one, async |backend| {
     let db = Db::new(backend).await;
     let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
     let (short, long) = (Duration::from_millis(200), Duration::from_secs(1000));
-    assert!(db.upkeep_take(first, short, long).await.unwrap());
-    eventually(Duration::from_secs(10), "the turn is free", async || db.upkeep_take(second, long, long).await.unwrap())
-        .await;
-    assert!(!db.upkeep_hold(first, long).await.unwrap(), "the first one wakes up and has lost it");
+    assert!(db.cleanup_take(first, short, long).await.unwrap());
+    eventually(Duration::from_secs(10), "the turn is free", async || {
+        db.cleanup_take(second, long, long).await.unwrap()
+    })
+    .await;
+    assert!(!db.cleanup_hold(first, long).await.unwrap(), "the first one wakes up and has lost it");
 });
 
 on_both_stores!(the_journal_is_short_after_upkeep, async |backend| {

@@ -6,7 +6,7 @@ use jeton::protocol::user::User;
 use jeton::store::StoreError;
 use uuid::Uuid;
 
-use super::guesses::network;
+use super::login_failures::network;
 use super::{Db, all, at, at_once, audited, page, revocation, user};
 use crate::support::on_both_stores;
 

@@ -23,7 +23,7 @@ on_both_stores!(failures_are_added_up_and_forgiven_as_in_memory, async |backend|
     // One that comes late counts from the moment it came.
     for (seconds, more) in [(0, 5), (30, 5), (89, 7), (150, 1), (3000, 2), (2999, 3), (2999, 1)] {
         let now = at(seconds);
-        db.guesses_add(account_digest("Alice"), more, ALLOWANCE, now).await.unwrap();
+        db.login_failures_add(account_digest("Alice"), more, ALLOWANCE, now).await.unwrap();
         expected = Some(ALLOWANCE.and(expected, more, now));
         let record = db.login_find("ALICE", network(1)).await.unwrap();
         assert_eq!(record.failures, expected, "after {seconds} s");
@@ -35,7 +35,7 @@ on_both_stores!(failures_are_added_up_and_forgiven_as_in_memory, async |backend|
 on_both_stores!(no_failure_of_many_at_once_is_lost, async |backend| {
     let db = Db::new(backend).await;
     at_once(&db, 16, |store, _| async move {
-        store.guesses_add(account_digest("alice"), 5, ALLOWANCE, at(0)).await.unwrap();
+        store.login_failures_add(account_digest("alice"), 5, ALLOWANCE, at(0)).await.unwrap();
     })
     .await;
     let failures = db.login_find("alice", network(1)).await.unwrap().failures.unwrap();

@@ -1,4 +1,4 @@
-//! Failed logins that all nodes count together, and the networks from which users are known.
+//! Failed logins, counted by all nodes together, and the networks on which users are known.
 
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ use crate::protocol::user::username_key;
 use crate::store::row::values;
 use crate::store::{Result, Store};
 
-/// The most networks from which one user is known.
+/// The most networks on which one user is known.
 const NETWORKS: i64 = 50;
 
 /// The name under which the failed logins to an account are counted, whether it exists or not.
@@ -19,10 +19,7 @@ pub fn account_digest(username: &str) -> [u8; 32] {
 
 impl Store {
     /// Counts failed logins to an account, after forgiving what is forgiven by now.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn guesses_add(
+    pub async fn login_failures_add(
         &self,
         account: [u8; 32],
         failures: i64,
@@ -37,13 +34,10 @@ impl Store {
         self.database.write(sql, values![account, failures, now, allowance.forgiven_after * 1000]).await.map(drop)
     }
 
-    /// Notes that a user logged in from a network; of many networks the ones used longest ago are forgotten.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
+    /// Records that a user logged in from a network; the networks used longest ago are forgotten.
     pub async fn network_note(&self, user: Uuid, network: Network, now: Timestamp) -> Result<()> {
         let mut transaction = self.database.begin().await?;
-        // Only while the user exists: it may be deleted at the same moment.
+        // The user may be deleted at the same moment.
         let sql = "INSERT INTO known_networks (user_id, network, last_login_at) \
                    SELECT id, $2, $3 FROM users WHERE id = $1 \
                    ON CONFLICT (user_id, network) DO UPDATE SET last_login_at = $3";

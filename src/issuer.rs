@@ -1,0 +1,136 @@
+//! One issuer: its name, the addresses below it, its environment, its audiences and its keys.
+//!
+//! An issuer is passed to whatever needs it. There is one today, and only the edges (`http`, `cli`) know that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use url::Url;
+
+use crate::keys::keyring::KeyRing;
+use crate::protocol::grant::Audiences;
+use crate::tokens::context::TokenContext;
+use crate::tokens::environment::{Environment, KnownIssuer};
+
+/// What is configured about an issuer.
+#[derive(Clone, Debug)]
+pub struct IssuerConfig {
+    /// The `iss` of its tokens; empty for commands that need none.
+    pub url: String,
+    /// The name in the prefixes of its tokens.
+    pub environment: Environment,
+    /// Sibling environments, whose tokens are recognised and refused.
+    pub siblings: Vec<KnownIssuer>,
+    /// The audience of clients without audiences; `<issuer>/api` when not set.
+    pub default_audience: Option<String>,
+}
+
+/// The keys of an issuer at one moment.
+#[derive(Debug)]
+pub struct CurrentKeys {
+    /// The keys.
+    pub ring: KeyRing,
+    /// Whether the database holds keys that this node cannot unwrap: then an unknown key proves nothing.
+    pub incomplete: bool,
+    generation: u64,
+}
+
+impl CurrentKeys {
+    /// Keys as they were just read.
+    pub fn new(ring: KeyRing, incomplete: bool) -> Self {
+        static GENERATIONS: AtomicU64 = AtomicU64::new(0);
+        Self { ring, incomplete, generation: GENERATIONS.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// A number that no other set of keys in this process has, of whatever issuer.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+}
+
+/// An issuer (RFC 8414 §2) with its keys.
+#[derive(Debug)]
+pub struct Issuer {
+    url: String,
+    environment: Environment,
+    siblings: Vec<KnownIssuer>,
+    default_audience: String,
+    admin_audience: String,
+    keys: ArcSwap<CurrentKeys>,
+}
+
+impl Issuer {
+    /// An issuer without keys; [`NodeState`](crate::state::NodeState) gives it those in the database.
+    pub fn new(config: IssuerConfig) -> Self {
+        let IssuerConfig { url, environment, siblings, default_audience } = config;
+        Self {
+            default_audience: default_audience.unwrap_or_else(|| below(&url, "/api")),
+            admin_audience: below(&url, "/admin/v1"),
+            keys: ArcSwap::from_pointee(CurrentKeys::new(KeyRing::default(), false)),
+            url,
+            environment,
+            siblings,
+        }
+    }
+
+    /// The `iss` of its tokens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The address of an endpoint, such as `/auth/token`.
+    pub fn endpoint(&self, path: &str) -> String {
+        below(&self.url, path)
+    }
+
+    /// The page about an error or a cause.
+    pub fn error_page(&self, code: &str) -> String {
+        self.endpoint(&format!("/docs/errors/{code}"))
+    }
+
+    /// The path of its URL, without a slash at the end; empty for most.
+    pub fn path(&self) -> String {
+        Url::parse(&self.url).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
+    }
+
+    /// The name in the prefixes of its tokens.
+    pub const fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Whether a sibling environment has this name.
+    pub fn has_sibling(&self, environment: &Environment) -> bool {
+        self.siblings.iter().any(|sibling| sibling.environment == *environment)
+    }
+
+    /// The audiences that it adds to those of the clients.
+    pub fn audiences(&self) -> Audiences<'_> {
+        Audiences { default: &self.default_audience, admin: &self.admin_audience }
+    }
+
+    /// The keys as of now.
+    pub fn keys(&self) -> Arc<CurrentKeys> {
+        self.keys.load_full()
+    }
+
+    /// Whether these are still the keys.
+    pub fn has_keys_of(&self, generation: u64) -> bool {
+        self.keys.load().generation == generation
+    }
+
+    /// What a token is read with.
+    pub fn token_context<'a>(&'a self, keys: &'a CurrentKeys) -> TokenContext<'a> {
+        let (issuer, environment) = (self.url.as_str(), &self.environment);
+        TokenContext { issuer, environment, siblings: &self.siblings, ring: &keys.ring }
+    }
+
+    /// Takes new keys; for [`NodeState`](crate::state::NodeState), which keeps them true.
+    pub(crate) fn set_keys(&self, keys: CurrentKeys) {
+        self.keys.store(Arc::new(keys));
+    }
+}
+
+fn below(url: &str, path: &str) -> String {
+    format!("{}{path}", url.trim_end_matches('/'))
+}
