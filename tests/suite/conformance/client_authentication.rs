@@ -144,7 +144,7 @@ on_both_stores!(cau_016_to_cau_018_headers_that_identify_nobody_are_refused, asy
 
 on_both_stores!(cau_019_and_cau_020_a_public_client_has_no_client_credentials_and_no_secret, async |backend| {
     let scene = Scene::start(backend).await;
-    let answer = scene.app.token(&scene.public, &[CLIENT_CREDENTIALS]).await;
+    let answer = scene.app.token(&scene.public, &[crate::support::scene::CLIENT_CREDENTIALS]).await;
     assert_one_of(&answer, &[(400, "unauthorized_client"), (400, "invalid_client"), (401, "invalid_client")]);
     // CAU-020, in the body and in the header
     for with_secret in [TestClient { in_body: true, ..scene.public.with_secret("x") }, scene.public.with_secret("x")] {
