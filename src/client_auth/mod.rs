@@ -99,9 +99,10 @@ async fn judge(app: &App, claim: &Claim<'_>) -> Result<std::result::Result<(), R
     let proved = if client.settings.enabled {
         match prove(app, claim).await? {
             Proof::Decided(proved) => proved,
+            // Boxed, because it is rare and large.
             Proof::Guessable(chosen) => {
                 let attempt = app.throttle.client_attempt(&client.client_id, true, request.source());
-                attempt.judge(chosen.verify(app, attempt.requester())).await??
+                Box::pin(attempt.judge(chosen.verify(app, attempt.requester()))).await??
             }
         }
     } else {

@@ -268,11 +268,11 @@ fn a_place_is_counted_in_what_was_sent() {
     let detail = |text: &str| read(text).findings.first().unwrap().detail.clone();
     let token = &BENCH.jwt;
     let (first, second) = (token.len() + 1, token.len() + 3);
-    assert!(detail(&format!("{token}{token}")).contains(&format!("as character {first}.")));
-    assert!(detail(&format!("{token}, {token}")).contains(&format!("as character {second}.")));
-    assert!(detail(&format!("{}\u{200b}{}", &token[..9], &token[9..])).contains("as character 10."));
+    assert!(detail(&format!("{token}{token}")).contains(&format!("at character {first}.")));
+    assert!(detail(&format!("{token}, {token}")).contains(&format!("at character {second}.")));
+    assert!(detail(&format!("{}\u{200b}{}", &token[..9], &token[9..])).contains("at character 10."));
     let inner = read(&format!("Bearer {}\n{}", &token[..9], &token[9..]));
-    assert!(inner.damage.iter().any(|damage| damage.detail.contains("as character 17.")), "{:?}", inner.damage);
+    assert!(inner.damage.iter().any(|damage| damage.detail.contains("at character 17.")), "{:?}", inner.damage);
 }
 
 #[test]

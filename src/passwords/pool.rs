@@ -154,9 +154,14 @@ impl PasswordPool {
     ) -> Result<T, Overloaded> {
         let (turn, turned) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
+        let hashes = self.shared.measures.hashes.clone();
         let work = Box::new(move |hasher: &mut Hasher| {
+            let begun = Instant::now();
+            let outcome = work(hasher);
+            // Before the answer, so that who reads the metrics next finds this hash among them.
+            hashes.observe(begun.elapsed().as_secs_f64());
             // The client may have gone.
-            let _ = answer.send(work(hasher));
+            let _ = answer.send(outcome);
         });
         let is_next = self.enqueue(requester, Job { turn, work })?;
         let turned = tokio::select! {
@@ -247,10 +252,8 @@ fn serve(shared: &Shared) {
     let mut hasher = Hasher::default();
     while let Some(Job { turn, work }) = shared.next() {
         if turn.send(()).is_ok() {
-            let begun = Instant::now();
             // A panic was logged, and the requester sees its channel closed. This thread must go on.
             let _ = catch_unwind(AssertUnwindSafe(|| work(&mut hasher)));
-            shared.measures.hashes.observe(begun.elapsed().as_secs_f64());
         }
         shared.state().busy -= 1;
     }
