@@ -89,7 +89,7 @@ mod tests {
     use crate::app::App;
     use crate::http::context::Context;
     use crate::http::error;
-    use crate::http::routes::Endpoint;
+    use crate::http::route::Endpoint;
 
     #[tokio::test]
     async fn a_body_that_takes_too_long_is_answered_with_408_and_counted() {

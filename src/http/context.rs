@@ -6,7 +6,7 @@ use axum::http::{Extensions, StatusCode};
 use uuid::Uuid;
 
 use crate::app::Peer;
-use crate::http::routes::Endpoint;
+use crate::http::route::Endpoint;
 
 /// What is known of a request besides its content.
 #[derive(Clone, Copy, Debug)]

@@ -22,7 +22,7 @@ use crate::diagnosis::commands::{self, ExplainCommands};
 use crate::http::docs::pages::{PROBLEMS, Page};
 use crate::http::docs::prose::Prose;
 use crate::http::docs::reference::Reference;
-use crate::http::routes::{Cors, Route};
+use crate::http::route::{Cors, Route};
 use crate::protocol::cause::Cause;
 use crate::protocol::error::ErrorCode;
 

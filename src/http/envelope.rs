@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::app::{App, Peer};
 use crate::http::client_address::client_address;
 use crate::http::context::Context;
-use crate::http::routes::Endpoint;
+use crate::http::route::Endpoint;
 use crate::http::{error, host};
 
 /// The longest that a request may take.

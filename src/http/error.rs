@@ -11,7 +11,7 @@ use axum::response::Response;
 use crate::app::App;
 use crate::http::body::Unreadable;
 use crate::http::context::Context;
-use crate::http::routes::ErrorForm;
+use crate::http::route::ErrorForm;
 use crate::http::{oauth_error, problem};
 use crate::protocol::cause::Cause;
 use crate::protocol::error::ErrorCode;

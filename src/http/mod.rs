@@ -15,9 +15,11 @@ mod oauth_error;
 mod ops;
 mod problem;
 mod request;
+mod route;
 mod router;
 mod routes;
 
 pub use ops::{Health, router as ops_router};
+pub use route::Route;
 pub use router::router;
-pub use routes::{Route, routes};
+pub use routes::routes;

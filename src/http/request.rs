@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::app::{self, App, Failure};
 use crate::http::body::{self, MediaType, media_type};
 use crate::http::context::Context;
-use crate::http::routes::BodyForm;
+use crate::http::route::BodyForm;
 use crate::http::{error, oauth_error};
 use crate::protocol::error::Refusal;
 use crate::protocol::parameters::Parameters;

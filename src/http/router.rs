@@ -12,7 +12,8 @@ use crate::app::App;
 use crate::http::endpoints::metadata;
 use crate::http::envelope::{self, Envelope};
 use crate::http::error;
-use crate::http::routes::{Cors, Endpoint, Route, routes};
+use crate::http::route::{Cors, Endpoint, Route};
+use crate::http::routes::routes;
 use crate::settings::Settings;
 
 /// Paths of the admin API that no route has: their 404 is a problem document, too.

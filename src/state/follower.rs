@@ -66,7 +66,7 @@ impl Follower {
 }
 
 async fn follow(view: Arc<NodeState>, signals: Arc<Signals>, poll_interval: Duration) {
-    let mut failing = false;
+    let (mut failing, mut told) = (false, view.applied());
     loop {
         let was_told = tokio::time::timeout(poll_interval, signals.grown.notified()).await.is_ok();
         let before = view.applied();
@@ -87,11 +87,12 @@ async fn follow(view: Arc<NodeState>, signals: Arc<Signals>, poll_interval: Dura
                 }
             }
         }
-        if view.applied() != before {
+        // A write of this node may have been applied before, outside of this loop.
+        if std::mem::replace(&mut told, view.applied()) != view.applied() {
             signals.applied.notify_one();
-            if !was_told {
-                signals.missed_notification.notify_one();
-            }
+        }
+        if view.applied() != before && !was_told {
+            signals.missed_notification.notify_one();
         }
     }
 }

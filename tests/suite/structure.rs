@@ -94,7 +94,7 @@ impl House {
                 (module, path[module.len()..].trim_start_matches(':').split("::").next().unwrap_or_default())
             })?;
         let exports = self.0[module].split(';').filter_map(|line| line.split_once("pub use ")).map(|(_, tree)| tree);
-        let target = exports.flat_map(|tree| paths(tree)).find(|path| path.ends_with(&format!("::{item}")));
+        let target = exports.flat_map(paths).find(|path| path.ends_with(&format!("::{item}")));
         match target.filter(|_| !item.is_empty()) {
             Some(target) => self.file_of(&self.absolute(module, &target)?),
             None => Some(module.to_owned()),

@@ -9,7 +9,7 @@ mod users;
 use axum::routing::{delete, get, post, put};
 
 use crate::http::guard::guarded;
-use crate::http::routes::Route;
+use crate::http::route::Route;
 
 const CLIENTS: &[&str] = &["jeton:clients"];
 const READ_CLIENTS: &[&str] = &["jeton:clients", "jeton:read"];

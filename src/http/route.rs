@@ -1,0 +1,114 @@
+//! What a route says of itself: everything in which one path differs from another.
+
+use std::sync::Arc;
+
+use axum::handler::Handler;
+use axum::routing::{self, MethodRouter};
+
+use crate::app::App;
+
+/// The largest body of most endpoints, in bytes.
+const USUAL_BODY: usize = 64 * 1024;
+/// A text to explain may have 64 KiB, each byte of which takes three when it is percent-encoded.
+const BODY_WITH_ANY_TEXT: usize = 256 * 1024;
+
+/// A path and how it is served.
+pub struct Route {
+    /// The path, as axum writes it; `{*name}` at its end stands for everything below.
+    pub path: &'static str,
+    /// The described methods, in upper case.
+    pub methods: &'static [&'static str],
+    pub(crate) endpoint: Endpoint,
+    pub(crate) cors: Cors,
+    pub(crate) handler: MethodRouter<Arc<App>>,
+}
+
+/// What the code around a handler has to know about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Endpoint {
+    /// The name in the log and in metrics.
+    pub(crate) name: &'static str,
+    pub(crate) errors: ErrorForm,
+    pub(crate) body: BodyForm,
+    /// The largest body, in bytes.
+    pub(crate) largest_body: usize,
+}
+
+/// The form of the errors that arise around a handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrorForm {
+    /// The JSON object of RFC 6749 §5.2.
+    OAuth,
+    /// A problem document (RFC 9457).
+    Problem,
+}
+
+/// How a body is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyForm {
+    /// Not at all.
+    Unread,
+    /// As OAuth parameters: a form, or a flat JSON object.
+    Parameters,
+    /// As parameters, one of which may be any text: a form that is not UTF-8 is read as well.
+    AnyText,
+    /// As the JSON object of the administrative operation.
+    Object,
+}
+
+/// Which other sites may read the answers in a browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cors {
+    Nobody,
+    ConfiguredOrigins,
+    Everybody,
+}
+
+impl Endpoint {
+    /// An endpoint that reads no body.
+    pub(crate) const fn named(name: &'static str) -> Self {
+        Self { name, errors: ErrorForm::OAuth, body: BodyForm::Unread, largest_body: 0 }
+    }
+
+    /// The admin API is one endpoint to logs and metrics.
+    pub(crate) const ADMIN: Self =
+        Self { name: "admin", errors: ErrorForm::Problem, body: BodyForm::Object, largest_body: USUAL_BODY };
+}
+
+impl Route {
+    /// A route that reads no body.
+    pub(crate) fn new(
+        name: &'static str,
+        path: &'static str,
+        methods: &'static [&'static str],
+        handler: MethodRouter<Arc<App>>,
+    ) -> Self {
+        Self { path, methods, endpoint: Endpoint::named(name), cors: Cors::Nobody, handler }
+    }
+
+    /// A route that answers GET.
+    pub(crate) fn get<T: 'static>(name: &'static str, path: &'static str, handler: impl Handler<T, Arc<App>>) -> Self {
+        Self::new(name, path, &["GET"], routing::get(handler))
+    }
+
+    /// A route that answers POST with OAuth parameters.
+    pub(crate) fn post<T: 'static>(name: &'static str, path: &'static str, handler: impl Handler<T, Arc<App>>) -> Self {
+        let body = BodyForm::Parameters;
+        let endpoint = Endpoint { body, largest_body: USUAL_BODY, ..Endpoint::named(name) };
+        Self { endpoint, ..Self::new(name, path, &["POST"], routing::post(handler)) }
+    }
+
+    /// A route of the admin API.
+    pub(crate) fn admin(path: &'static str, methods: &'static [&'static str], handler: MethodRouter<Arc<App>>) -> Self {
+        Self { path, methods, endpoint: Endpoint::ADMIN, cors: Cors::Nobody, handler }
+    }
+
+    pub(crate) fn with_any_text(mut self) -> Self {
+        (self.endpoint.body, self.endpoint.largest_body) = (BodyForm::AnyText, BODY_WITH_ANY_TEXT);
+        self
+    }
+
+    pub(crate) fn open_to(self, cors: Cors) -> Self {
+        Self { cors, ..self }
+    }
+}
