@@ -9,8 +9,8 @@ use crate::security::sources;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A variable that no setting has, but that Kubernetes sets.
-const FOREIGN: [&str; 2] = ["JETON_PORT", "JETON_TEST_INSTALL"];
+/// Variables that are no settings: Kubernetes sets the first, the tests read the others.
+const FOREIGN: [&str; 3] = ["JETON_PORT", "JETON_TEST_INSTALL", "JETON_TEST_POSTGRES_URL"];
 
 /// Every document, with its path.
 fn documents() -> Vec<(PathBuf, String)> {
