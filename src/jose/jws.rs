@@ -95,8 +95,8 @@ pub fn verify<C: DeserializeOwned>(
     let algorithm = SigningAlgorithm::from_name(&header.alg).filter(|algorithm| key.allows(*algorithm));
     let algorithm = algorithm.ok_or(JwsError::WrongAlgorithm)?;
     let payload = from_base64url(payload).ok_or(JwsError::Malformed)?;
-    let signature = from_base64url(signature).ok_or(JwsError::Malformed)?;
-    if !key.verify(algorithm, input.as_bytes(), &signature) {
+    from_base64url(signature).ok_or(JwsError::Malformed)?;
+    if !key.verify(algorithm, input.as_bytes(), signature) {
         return Err(JwsError::BadSignature);
     }
     let claims = serde_json::from_slice(&payload).map_err(|_| JwsError::BadClaims)?;

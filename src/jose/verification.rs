@@ -1,10 +1,8 @@
 //! Public keys that verify signatures. Our own keys and those of clients and other issuers follow the same rules
 //! (RFC 8725 §3.1–§3.5).
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
-    RsaParameters, RsaPublicKeyComponents,
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey};
+use jsonwebtoken::DecodingKey;
 
 use crate::crypto::from_base64url;
 use crate::jose::algorithm::SigningAlgorithm;
@@ -39,13 +37,16 @@ pub enum KeyError {
     InvalidParameters,
 }
 
-/// A parsed public key. It verifies only the algorithms that the key and the caller both allow: one, or RS256 and PS256 for
+/// A checked public key. It verifies only the algorithms that the key and the caller both allow: one, or RS256 and PS256 for
 /// an RSA key without `alg`.
 #[derive(Debug)]
-pub struct VerificationKey(Vec<(SigningAlgorithm, ParsedPublicKey)>);
+pub struct VerificationKey {
+    algorithms: Vec<SigningAlgorithm>,
+    key: DecodingKey,
+}
 
 impl VerificationKey {
-    /// Checks and parses a public key for the algorithms on an allow-list.
+    /// Checks a public key for the algorithms on an allow-list.
     ///
     /// # Errors
     /// Why the key is not accepted.
@@ -57,47 +58,53 @@ impl VerificationKey {
         if !for_verifying || jwk.key_use.as_deref().is_some_and(|key_use| key_use != "sig") {
             return Err(KeyError::NotForVerifying);
         }
-        let possible: &[SigningAlgorithm] = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-            ("EC", Some("P-256")) => &[SigningAlgorithm::Es256],
-            ("OKP", Some("Ed25519")) => &[SigningAlgorithm::EdDsa],
-            ("RSA", _) => &[SigningAlgorithm::Rs256, SigningAlgorithm::Ps256],
+        type Parse = fn(&Jwk) -> Result<DecodingKey, KeyError>;
+        let (possible, parse): (&[SigningAlgorithm], Parse) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+            ("EC", Some("P-256")) => (&[SigningAlgorithm::Es256], p256),
+            ("OKP", Some("Ed25519")) => (&[SigningAlgorithm::EdDsa], ed25519),
+            ("RSA", _) => (&[SigningAlgorithm::Rs256, SigningAlgorithm::Ps256], rsa),
             _ => return Err(KeyError::UnsupportedType),
         };
-        let keys = possible
-            .iter()
-            .filter(|algorithm| allowed.contains(algorithm))
-            .filter(|algorithm| jwk.alg.as_deref().is_none_or(|alg| alg == algorithm.name()))
-            .map(|algorithm| Ok((*algorithm, parse(jwk, *algorithm)?)))
-            .collect::<Result<Vec<_>, KeyError>>()?;
-        if keys.is_empty() { Err(KeyError::AlgorithmNotAllowed) } else { Ok(Self(keys)) }
+        let fits = |algorithm: &SigningAlgorithm| jwk.alg.as_deref().is_none_or(|alg| alg == algorithm.name());
+        let algorithms = possible.iter().filter(|algorithm| allowed.contains(algorithm) && fits(algorithm));
+        let algorithms: Vec<_> = algorithms.copied().collect();
+        if algorithms.is_empty() {
+            return Err(KeyError::AlgorithmNotAllowed);
+        }
+        Ok(Self { algorithms, key: parse(jwk)? })
     }
 
     /// Whether it verifies this algorithm.
     pub fn allows(&self, algorithm: SigningAlgorithm) -> bool {
-        self.0.iter().any(|(allowed, _)| *allowed == algorithm)
+        self.algorithms.contains(&algorithm)
     }
 
-    /// Whether a signature was made with this algorithm by the private half of this key.
-    pub fn verify(&self, algorithm: SigningAlgorithm, message: &[u8], signature: &[u8]) -> bool {
-        let mut keys = self.0.iter().filter(|(allowed, _)| *allowed == algorithm);
-        keys.any(|(_, key)| key.verify_sig(message, signature).is_ok())
+    /// Whether a signature, in base64url, was made with this algorithm by the private half of this key.
+    pub fn verify(&self, algorithm: SigningAlgorithm, message: &[u8], signature: &str) -> bool {
+        let name = match algorithm {
+            SigningAlgorithm::Es256 => jsonwebtoken::Algorithm::ES256,
+            SigningAlgorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+            SigningAlgorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
+            SigningAlgorithm::Ps256 => jsonwebtoken::Algorithm::PS256,
+        };
+        self.allows(algorithm) && jsonwebtoken::crypto::verify(signature, message, &self.key, name) == Ok(true)
     }
 }
 
-fn parse(jwk: &Jwk, algorithm: SigningAlgorithm) -> Result<ParsedPublicKey, KeyError> {
-    let key = match algorithm {
-        SigningAlgorithm::Es256 => {
-            let point = [vec![4], coordinate(jwk.x.as_ref())?, coordinate(jwk.y.as_ref())?].concat();
-            ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
-        }
-        SigningAlgorithm::EdDsa => ParsedPublicKey::new(&ED25519, coordinate(jwk.x.as_ref())?),
-        SigningAlgorithm::Rs256 => return parse_rsa(jwk, &RSA_PKCS1_2048_8192_SHA256),
-        SigningAlgorithm::Ps256 => return parse_rsa(jwk, &RSA_PSS_2048_8192_SHA256),
-    };
-    key.map_err(|_| KeyError::InvalidParameters)
+fn p256(jwk: &Jwk) -> Result<DecodingKey, KeyError> {
+    let point = [vec![4], coordinate(jwk.x.as_ref())?, coordinate(jwk.y.as_ref())?].concat();
+    // Whether the point is on the curve.
+    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point).map_err(|_| KeyError::InvalidParameters)?;
+    Ok(DecodingKey::from_ec_der(&point))
 }
 
-fn parse_rsa(jwk: &Jwk, parameters: &'static RsaParameters) -> Result<ParsedPublicKey, KeyError> {
+fn ed25519(jwk: &Jwk) -> Result<DecodingKey, KeyError> {
+    let key = coordinate(jwk.x.as_ref())?;
+    ParsedPublicKey::new(&ED25519, &key).map_err(|_| KeyError::InvalidParameters)?;
+    Ok(DecodingKey::from_ed_der(&key))
+}
+
+fn rsa(jwk: &Jwk) -> Result<DecodingKey, KeyError> {
     let (n, e) = (bytes(jwk.n.as_ref())?, bytes(jwk.e.as_ref())?);
     let leading_zeros = n.first().map_or(0, |byte| byte.leading_zeros() as usize);
     if !RSA_BITS.contains(&(n.len() * 8).saturating_sub(leading_zeros)) {
@@ -107,11 +114,11 @@ fn parse_rsa(jwk: &Jwk, parameters: &'static RsaParameters) -> Result<ParsedPubl
     if e.len() > 4 || exponent < 65_537 || exponent % 2 == 0 {
         return Err(KeyError::Exponent);
     }
-    if n.last().is_none_or(|byte| byte % 2 == 0) {
+    // A modulus is odd and has no leading zeros (RFC 7518 §6.3.1.1).
+    if n.first() == Some(&0) || n.last().is_none_or(|byte| byte % 2 == 0) {
         return Err(KeyError::InvalidParameters);
     }
-    let components = RsaPublicKeyComponents { n, e };
-    components.to_parsed_public_key(parameters).map_err(|_| KeyError::InvalidParameters)
+    Ok(DecodingKey::from_rsa_raw_components(&n, &e))
 }
 
 fn coordinate(parameter: Option<&String>) -> Result<Vec<u8>, KeyError> {
