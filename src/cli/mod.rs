@@ -1,10 +1,13 @@
 //! The command line. Commands work on the database directly; a running server sees what they changed within a second.
 
 mod client;
+mod config;
 mod context;
 mod demo;
-mod inspect;
+mod doctor;
+mod health;
 mod key;
+mod migrate;
 mod names;
 mod output;
 pub mod pasted;
@@ -132,16 +135,16 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
     let outcome = match cli.command {
         Command::Serve(command) => serve::run(&global, &command).await,
-        Command::Migrate => inspect::migrate(&global).await,
+        Command::Migrate => migrate::run(&global).await,
         Command::Client(command) => client::run(&global, *command).await,
         Command::User(command) => user::run(&global, command).await,
         Command::Revoke(command) => revoke::run(&global, command).await,
         Command::Token(command) => token::run(&global, command).await,
         Command::Key(command) => key::run(&global, command).await,
         Command::Demo(command) => demo::run(&global, &command).await,
-        Command::Config => inspect::config(&global),
-        Command::Doctor => inspect::doctor(&global).await,
-        Command::Health => inspect::health(&global).await,
+        Command::Config => config::run(&global),
+        Command::Doctor => doctor::run(&global).await,
+        Command::Health => health::run(&global).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,82 +1,18 @@
-//! `jeton migrate`, `config`, `doctor` and `health`.
+//! `jeton doctor`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
-
-use http_body_util::{BodyExt, Empty};
-use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use serde_json::json;
-use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::cli::context::{connect, resolve, settings};
 use crate::cli::{Failed, Global, Outcome, output};
 use crate::clock::{Clock, LARGEST_OFFSET, offset_in_words};
-use crate::issuer::Issuer;
 use crate::keys::keyring::KeyRing;
 use crate::keys::master::{MasterKey, MasterKeys};
-use crate::serve::{check_schema, examine_certificate, reach_database};
-use crate::settings::{MasterKeySource, Needs, Settings, TABLE};
-
-/// How long `jeton health` waits for an answer.
-const HEALTH_LIMIT: Duration = Duration::from_secs(3);
-
-pub(crate) async fn migrate(global: &Global) -> Outcome {
-    let settings = settings(&resolve(global, &[]), Needs::NOTHING)?;
-    let store = reach_database(&settings.database).await?;
-    let report = store.migrate().await?;
-    check_schema(&report)?;
-    let text = match report.newly_applied.as_slice() {
-        [] => "the schema is up to date".to_owned(),
-        applied => format!("applied: {}", applied.join(", ")),
-    };
-    output::done(global.output, &text)
-}
-
-#[derive(Serialize)]
-struct Shown {
-    name: String,
-    value: String,
-    source: String,
-    help: &'static str,
-}
-
-pub(crate) fn config(global: &Global) -> Outcome {
-    let resolved = resolve(global, &[]);
-    let checked = settings(&resolved, Needs::ALL);
-    let shown: Vec<Shown> = TABLE
-        .iter()
-        .map(|definition| {
-            let value = resolved.values.get(definition.name);
-            let text = value.map_or("", |value| value.text.as_str());
-            let value_shown = match (definition.name, &checked) {
-                ("database_url", Ok(settings)) => settings.database.to_string(),
-                ("issuer", Ok(settings)) => settings.issuer.url.clone(),
-                ("default_audience", Ok(settings)) => {
-                    Issuer::new(settings.issuer.clone()).audiences().default.to_owned()
-                }
-                ("password_threads", Ok(settings)) => settings.password_threads.to_string(),
-                ("master_key", Ok(settings)) => match &settings.master_key {
-                    MasterKeySource::DevFile(path) => format!("(file {})", path.display()),
-                    _ => "(hidden)".to_owned(),
-                },
-                // Somebody may have set a key where its path belongs.
-                _ if (definition.secret || text.contains("-----BEGIN")) && !text.is_empty() => "(hidden)".to_owned(),
-                _ => text.to_owned(),
-            };
-            let source = value.map_or_else(String::new, |value| value.source.to_string());
-            Shown { name: definition.variable(), value: value_shown, source, help: definition.help }
-        })
-        .collect();
-    output::items(global.output, &shown, &["name", "value", "source"])?;
-    for warning in &resolved.warnings {
-        output::failure(global.output, warning);
-    }
-    checked.map(drop)
-}
+use crate::serve::{check_schema, examine_certificate};
+use crate::settings::{MasterKeySource, Needs, Settings};
+use crate::store::Store;
 
 #[derive(Serialize)]
 struct Check {
@@ -85,7 +21,7 @@ struct Check {
     finding: String,
 }
 
-pub(crate) async fn doctor(global: &Global) -> Outcome {
+pub(crate) async fn run(global: &Global) -> Outcome {
     let resolved = resolve(global, &[]);
     let mut checks = Vec::new();
     let mut note = |check: &'static str, finding: Result<String, String>| {
@@ -187,7 +123,7 @@ fn master_key(settings: &Settings) -> Result<MasterKeys, String> {
     Ok(MasterKeys { current, old })
 }
 
-async fn clock(store: &crate::store::Store) -> Result<String, String> {
+async fn clock(store: &Store) -> Result<String, String> {
     let clock = Clock::system();
     let before = clock.read();
     match store.database_clock().await {
@@ -227,46 +163,4 @@ fn permissions(settings: &Settings) -> Result<String, String> {
     } else {
         Err(format!("open to everybody: {}; use chmod o= on them", open.join(", ")))
     }
-}
-
-pub(crate) async fn health(global: &Global) -> Outcome {
-    let settings = settings(&resolve(global, &[]), Needs::NOTHING)?;
-    let address = reachable(settings.ops_listen);
-    let asked = tokio::time::timeout(HEALTH_LIMIT, ask(address)).await;
-    let (ready, body) = match asked {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(Failed(error))) => return Err(Failed(format!("no server answers at {address}: {error}"))),
-        Err(_) => return Err(Failed(format!("the server at {address} did not answer in time"))),
-    };
-    if ready {
-        output::item(global.output, &json!({"status": "ready"}))
-    } else {
-        Err(Failed(format!("the server at {address} is not ready: {body}")))
-    }
-}
-
-/// An address to connect to, for one to listen on.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(address) if address.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(address) if address.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        address => address,
-    };
-    SocketAddr::new(ip, listen.port())
-}
-
-async fn ask(address: SocketAddr) -> Result<(bool, String), Failed> {
-    let failed = |error: &dyn std::fmt::Display| Failed(error.to_string());
-    let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
-    tokio::spawn(connection);
-    let request = hyper::Request::get("/readyz")
-        .header(hyper::header::HOST, address.to_string())
-        .body(Empty::<bytes::Bytes>::new())
-        .map_err(|error| failed(&error))?;
-    let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
-    let ready = response.status().is_success();
-    let body = response.into_body().collect().await.map_err(|error| failed(&error))?.to_bytes();
-    Ok((ready, String::from_utf8_lossy(&body).into_owned()))
 }
