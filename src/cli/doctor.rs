@@ -1,15 +1,15 @@
 //! `jeton doctor`.
 
-use secrecy::{ExposeSecret, SecretString};
+use std::path::Path;
+
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::app::App;
+use crate::app::{App, master_keys};
 use crate::cli::context::{connect, resolve, settings};
 use crate::cli::{Failed, Global, Outcome, output};
 use crate::clock::{Clock, LARGEST_OFFSET, offset_in_words};
 use crate::keys::keyring::KeyRing;
-use crate::keys::master::{MasterKey, MasterKeys};
 use crate::serve::{check_schema, examine_certificate};
 use crate::settings::{MasterKeySource, Needs, Settings};
 use crate::store::Store;
@@ -34,7 +34,7 @@ pub(crate) async fn run(global: &Global) -> Outcome {
             note("configuration", Err(problem));
         }
         Ok(settings) => {
-            note("configuration", Ok("every setting is legal".into()));
+            note("configuration", Ok("every setting is valid".into()));
             note("issuer", Ok(settings.issuer.url.clone()));
             examine(settings, &mut note).await;
         }
@@ -42,7 +42,7 @@ pub(crate) async fn run(global: &Global) -> Outcome {
     output::items(global.output, &checks, &["check", "ok", "finding"])?;
     match checks.iter().filter(|check| !check.ok).count() {
         0 => Ok(()),
-        count => Err(Failed(format!("{count} of {} checks found trouble", checks.len()))),
+        count => Err(Failed(format!("{count} of {} checks failed", checks.len()))),
     }
 }
 
@@ -76,16 +76,16 @@ async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<
         return;
     }
     note("clock", clock(&store).await);
-    let keys = match (master_key(&settings), store.key_list().await) {
+    // Unlike a server, `doctor` creates no key.
+    let read_file = |path: &Path| std::fs::read_to_string(path).map(Zeroizing::new);
+    let keys = match (master_keys::configured(&settings, read_file), store.key_list().await) {
         (Ok(masters), Ok(records)) => match KeyRing::open(&records, &masters) {
             Ok(_) => {
                 let by_old = records.iter().filter(|record| !record.is_wrapped_by(&masters.current)).count();
                 Ok(match (by_old, &masters.old) {
                     (0, None) => format!("{} keys, all readable", records.len()),
-                    (0, Some(_)) => {
-                        "all keys are under JETON_MASTER_KEY: JETON_MASTER_KEY_OLD can be taken away".into()
-                    }
-                    _ => format!("{by_old} keys are under JETON_MASTER_KEY_OLD: `jeton key rewrap` comes next"),
+                    (0, Some(_)) => "all keys are under JETON_MASTER_KEY: JETON_MASTER_KEY_OLD can be removed".into(),
+                    _ => format!("{by_old} keys are under JETON_MASTER_KEY_OLD: run `jeton key rewrap` next"),
                 })
             }
             Err(kid) => Err(format!("JETON_MASTER_KEY is not the one that wraps the key {kid} of this database")),
@@ -97,30 +97,11 @@ async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<
     let is_dev = settings.dev;
     let app = App::new(settings.into(), Clock::system(), store);
     let demo = match app.demo_credentials().await {
-        Ok(found) if found.is_empty() || is_dev => Ok("none that a production server must not have".into()),
+        Ok(found) if found.is_empty() || is_dev => Ok("none".into()),
         Ok(found) => Err(format!("{}: remove them with `jeton demo remove`", found.join(", "))),
         Err(error) => Err(error.to_string()),
     };
     note("demo credentials", demo);
-}
-
-/// The master key as it is configured; nothing is made and nothing is kept.
-fn master_key(settings: &Settings) -> Result<MasterKeys, String> {
-    let text = match &settings.master_key {
-        MasterKeySource::Given(text) => text.clone(),
-        MasterKeySource::DevFile(path) => Zeroizing::new(
-            std::fs::read_to_string(path).map_err(|error| format!("the file {}: {error}", path.display()))?,
-        )
-        .as_str()
-        .into(),
-        MasterKeySource::Missing => return Err("JETON_MASTER_KEY is not set".into()),
-    };
-    let parse = |name: &str, text: &SecretString| {
-        MasterKey::parse(text.expose_secret()).map_err(|problem| format!("{name} {problem}"))
-    };
-    let current = parse("JETON_MASTER_KEY", &text)?;
-    let old = settings.master_key_old.as_ref().map(|text| parse("JETON_MASTER_KEY_OLD", text)).transpose()?;
-    Ok(MasterKeys { current, old })
 }
 
 async fn clock(store: &Store) -> Result<String, String> {
@@ -142,7 +123,7 @@ async fn clock(store: &Store) -> Result<String, String> {
     }
 }
 
-/// Files that hold secrets are for their owner only.
+/// Checks that files with secrets are not open to everybody.
 fn permissions(settings: &Settings) -> Result<String, String> {
     use std::os::unix::fs::PermissionsExt;
     let mut files = Vec::new();
@@ -159,8 +140,8 @@ fn permissions(settings: &Settings) -> Result<String, String> {
         }
     }
     if open.is_empty() {
-        Ok("no file with secrets is open to everybody".into())
+        Ok("no file that holds secrets is open to everybody".into())
     } else {
-        Err(format!("open to everybody: {}; use chmod o= on them", open.join(", ")))
+        Err(format!("open to everybody: {}; run chmod o= on them", open.join(", ")))
     }
 }

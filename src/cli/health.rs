@@ -31,7 +31,7 @@ pub(crate) async fn run(global: &Global) -> Outcome {
     }
 }
 
-/// An address to connect to, for one to listen on.
+/// The address to connect to for a listen address.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(address) if address.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

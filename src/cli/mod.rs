@@ -39,7 +39,7 @@ pub struct Cli {
 /// What every command understands.
 #[derive(Clone, Debug, clap::Args)]
 struct Global {
-    /// Configuration file; jeton.toml is read if it is there
+    /// Configuration file; jeton.toml is read if it exists
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The database: sqlite://PATH or postgres://… (better in the environment if it holds a password)
@@ -82,7 +82,7 @@ enum Command {
     Demo(demo::DemoCommand),
     /// Show the effective configuration, secrets hidden, with where each value came from
     Config,
-    /// Look for what will cause trouble: database, clock, issuer, keys, permissions
+    /// Run the checks that predict problems: database, clock, issuer, keys, permissions
     Doctor,
     /// Ask the running server whether it is ready
     Health,
@@ -93,7 +93,7 @@ enum Command {
 struct Failed(String);
 
 impl Failed {
-    /// What there was to say was printed already.
+    /// The command has already printed why.
     const fn silently() -> Self {
         Self(String::new())
     }
@@ -125,11 +125,11 @@ impl From<std::io::Error> for Failed {
 
 type Outcome = Result<(), Failed>;
 
-/// Runs a command to its exit code: 0, or 1 when it was refused or failed. Wrong usage ends with 2 before this.
+/// Runs a command and returns its exit code: 0, or 1 if it was refused or failed. Wrong usage exits with 2 before this.
 pub async fn run(cli: Cli) -> ExitCode {
     let global = cli.global;
     if !matches!(cli.command, Command::Serve(_)) {
-        // What takes its time says so, on standard error; the server has a log of its own.
+        // Slow steps warn on standard error; the server sets up its own log.
         let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_target(false).without_time();
         log.with_ansi(false).with_writer(std::io::stderr).init();
     }

@@ -1,10 +1,10 @@
-//! Names of things on the command line: as an argument, or by the flag of the API's word.
+//! Arguments that name a client, a user, a scope or claims.
 
 use crate::cli::Failed;
 use crate::protocol::claims::ExtraClaims;
 use crate::protocol::scope::Scope;
 
-/// The client that is meant.
+/// The client to work on, as an argument or a flag.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ClientName {
     /// The client's id
@@ -15,7 +15,7 @@ pub(crate) struct ClientName {
     client_id: Option<String>,
 }
 
-/// The user that is meant.
+/// The user to work on, as an argument or a flag.
 #[derive(Debug, clap::Args)]
 pub(crate) struct UserName {
     /// The user's name or id
@@ -38,12 +38,12 @@ impl UserName {
     }
 }
 
-/// Splits what may be repeated and comma-separated.
+/// Splits the values of a flag that may be repeated or comma-separated.
 pub(crate) fn entries(values: &[String]) -> Vec<&str> {
     values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|entry| !entry.is_empty()).collect()
 }
 
-/// A scope on the command line: names separated by spaces or commas, repeated or not; none if the flag was not given.
+/// `--scope`, if given: names separated by spaces or commas.
 pub(crate) fn scope(values: &[String]) -> Result<Option<Scope>, Failed> {
     if values.is_empty() {
         return Ok(None);
@@ -54,6 +54,6 @@ pub(crate) fn scope(values: &[String]) -> Result<Option<Scope>, Failed> {
 
 /// `--claims`, if given: a JSON object.
 pub(crate) fn claims(text: Option<&str>) -> Result<Option<ExtraClaims>, Failed> {
-    let example = "--claims is a JSON object, such as '{\"tenant\":\"blue\"}'";
+    let example = "--claims must be a JSON object, such as '{\"tenant\":\"blue\"}'";
     text.map(|text| serde_json::from_str(text).map_err(|_| Failed(example.into()))).transpose()
 }

@@ -13,7 +13,7 @@ pub(crate) fn line(text: &str) -> Outcome {
     writeln!(std::io::stdout(), "{text}").map_err(Failed::from)
 }
 
-/// Prints one thing: a name and a value a line, or an object.
+/// Prints one thing: a name and a value per line, or an object.
 pub(crate) fn item(format: Format, value: &impl Serialize) -> Outcome {
     let value = to_value(value)?;
     match (format, &value) {
@@ -63,9 +63,9 @@ fn fields(members: &Map<String, Value>) -> Outcome {
     Ok(())
 }
 
-/// A text in which nothing moves the cursor of a terminal.
+/// Escapes everything that could move the cursor of a terminal.
 pub(crate) fn plain_text(text: &str) -> String {
-    // Also what changes the direction of writing, or breaks a line.
+    // Also what changes the writing direction or breaks a line.
     let moves = |c: char| {
         c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
@@ -76,7 +76,7 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
         Value::String(text) if text.is_empty() => "-".into(),
-        // A name may hold what moves the cursor of a terminal.
+        // A name may hold terminal control codes.
         Value::String(text) => plain_text(text),
         Value::Array(items) if items.iter().all(Value::is_string) => {
             if items.is_empty() {

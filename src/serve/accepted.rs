@@ -16,7 +16,7 @@ use tower::ServiceExt;
 use crate::app::Peer;
 use crate::serve::slots::Slots;
 
-/// The largest request head, in bytes: has room for a token of 64 KiB, percent-encoded.
+/// The largest request head, in bytes: it has room for a percent-encoded token of 64 KiB.
 pub(super) const LARGEST_HEAD: u32 = 128 * 1024;
 
 /// How long a connection may take for each of its steps. Each way to hold a slot without a request has its deadline.
@@ -60,7 +60,7 @@ pub(crate) struct Accepted {
 }
 
 /// How a connection ended; the error is for the log.
-pub(crate) type End = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+pub(super) type End = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 impl Accepted {
     /// Waits for the opening of the connection until its deadline, or until the last call once the server stops.
@@ -89,7 +89,7 @@ pub(super) async fn wait_for_stop(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// Answers a request, which learns the peer's address.
+/// Answers a request, after adding the peer's address to it.
 pub(super) fn answer(
     router: Router,
     peer: SocketAddr,

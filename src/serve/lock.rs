@@ -1,11 +1,11 @@
-//! A SQLite file admits one server. The command line does not take this lock.
+//! The lock that allows only one server per SQLite file. The command line does not take it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
 use crate::app::StartError;
 
-/// Held as long as the server runs; the system lets it go when the process ends, however it ends.
+/// Held while the server runs. The operating system releases it however the process ends.
 #[derive(Debug)]
 pub(crate) struct ServerLock {
     _file: File,

@@ -1,4 +1,4 @@
-//! Prepares the database before a server starts: connects, migrates, looks for demo credentials.
+//! Prepares the database for a server: connects, migrates, checks for demo credentials.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,10 @@ use crate::app::{App, StartError};
 use crate::settings::Settings;
 use crate::store::{Audited, Location, SchemaReport, Store};
 
-/// The longest that a server tries to reach its database at start.
+/// How long a server tries to reach its database at start.
 const REACH_DATABASE: Duration = Duration::from_secs(30);
 
-/// Connects to the database, waiting for one that is still starting.
-///
-/// # Errors
-/// When it cannot be reached in time.
+/// Connects to the database, and waits for one that is still starting.
 pub async fn reach_database(location: &Location) -> Result<Store, StartError> {
     let begun = Instant::now();
     loop {
@@ -42,13 +39,13 @@ pub(super) async fn prepare_store(settings: &Settings) -> Result<Store, StartErr
         tracing::warn!(
             schema = report.applied,
             known = report.known,
-            "the schema is newer than this program, which can work on it"
+            "the schema is newer than this program but still compatible"
         );
     }
     Ok(store)
 }
 
-/// Whether this program can work on a schema.
+/// Checks that this program can work on a schema.
 ///
 /// # Errors
 /// When the schema is too old or too new for it.
@@ -72,7 +69,7 @@ pub fn check_schema(report: &SchemaReport) -> Result<(), StartError> {
     Ok(())
 }
 
-/// With `--dev`, makes the demo set; without, refuses well-known credentials.
+/// With `--dev`, creates the demo set; without, refuses well-known credentials.
 pub(super) async fn prepare_demo(app: &App) -> Result<(), StartError> {
     let failed = |error: AdminError| StartError(error.to_string());
     if app.settings.dev {
@@ -81,7 +78,7 @@ pub(super) async fn prepare_demo(app: &App) -> Result<(), StartError> {
     }
     let mut found = app.demo_credentials().await.map_err(failed)?;
     if app.store.has_dev_mark().await? {
-        found.insert(0, "the mark of a database for development".into());
+        found.insert(0, "the mark of a development database".into());
     }
     if found.is_empty() {
         return Ok(());

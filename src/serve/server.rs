@@ -1,4 +1,4 @@
-//! A running server, from its start to its graceful stop.
+//! A running server, from start to graceful stop.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::serve::{cleanup, files};
 use crate::settings::Settings;
 use crate::state::Follower;
 
-/// The time between two writes of what was only noted.
-const WRITE_NOTES: Duration = Duration::from_secs(10);
+/// The time between two writes of when secrets were last used.
+const WRITE_USED_SECRETS: Duration = Duration::from_secs(10);
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug)]
 pub struct Server {
-    /// What every flow works with.
+    /// The context that use cases work with.
     pub app: Arc<App>,
     /// Where the public and admin API listens.
     pub address: SocketAddr,
@@ -36,7 +36,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     connections: Vec<JoinHandle<()>>,
     tasks: Vec<JoinHandle<()>>,
-    feed: Follower,
+    follower: Follower,
     lock: Option<ServerLock>,
 }
 
@@ -44,11 +44,11 @@ impl Server {
     /// Starts a server.
     ///
     /// # Errors
-    /// One sentence that says what is in the way and what to do.
+    /// One sentence that says what is wrong and what to do.
     pub async fn start(mut settings: Settings, clock: Clock) -> Result<Self, StartError> {
         let tls = settings.tls.as_ref().map(Certificates::open).transpose()?;
         let config = tls.as_ref().map(|(certificates, _)| certificates.config()).transpose()?;
-        // Listen first: a port that is taken is found before anything is written.
+        // Listen first, so that a port in use is noticed before anything is written.
         let listener = bind("JETON_LISTEN", settings.listen).await?;
         let ops_listener = bind("JETON_OPS_LISTEN", settings.ops_listen).await?;
         let address = local_address(&listener)?;
@@ -64,7 +64,7 @@ impl Server {
         }
         app.load().await?;
         app.check_default_client().await?;
-        let feed = app.follow_log().await?;
+        let follower = app.follow_log().await?;
         let health = Health::new(Arc::clone(&app));
         let (stop, stopped) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
@@ -74,7 +74,7 @@ impl Server {
                 Served { router, tls: config, http2: true, stopped: stopped.clone() },
                 Limits::for_slots(files::slots()),
             )),
-            // For operators: HTTP/1.1 in clear, whatever the public listener speaks.
+            // For operators: plain HTTP/1.1, whatever the public listener speaks.
             tokio::spawn(listener::serve(
                 ops_listener,
                 Served { router: http::ops_router(health.clone()), tls: None, http2: false, stopped },
@@ -82,16 +82,16 @@ impl Server {
             )),
         ];
         let mut tasks =
-            vec![tokio::spawn(write_notes(Arc::clone(&app))), tokio::spawn(cleanup::keep_up(Arc::clone(&app)))];
+            vec![tokio::spawn(write_used_secrets(Arc::clone(&app))), tokio::spawn(cleanup::run(Arc::clone(&app)))];
         tasks.extend(tls.map(|(certificates, watched)| tokio::spawn(certificates.keep_current(watched))));
-        Ok(Self { app, address, ops_address, health, stop, connections, tasks, feed, lock })
+        Ok(Self { app, address, ops_address, health, stop, connections, tasks, follower, lock })
     }
 
-    /// Stops gracefully: not ready from now on; connections are still served for as long as the drain delay, then the
-    /// listeners are closed, requests in flight are finished, and what was noted is written.
+    /// Stops gracefully. Readiness fails at once; connections are still served during the drain delay; then the listeners
+    /// close and requests in flight finish.
     pub async fn stop(self) {
         self.health.stop();
-        // Whoever distributes requests must notice first: what it sends to a closed port is lost.
+        // The load balancer must notice first: what it sends to a closed port is lost.
         tokio::time::sleep(self.app.settings.drain_delay).await;
         self.stop.send_replace(true);
         for connections in self.connections {
@@ -101,7 +101,7 @@ impl Server {
         for task in self.tasks {
             task.abort();
         }
-        drop(self.feed);
+        drop(self.follower);
         self.app.leave().await;
         drop(self.lock);
     }
@@ -117,9 +117,9 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError(error.to_string()))
 }
 
-async fn write_notes(app: Arc<App>) {
+async fn write_used_secrets(app: Arc<App>) {
     loop {
-        tokio::time::sleep(WRITE_NOTES).await;
-        app.write_notes().await;
+        tokio::time::sleep(WRITE_USED_SECRETS).await;
+        app.write_used_secrets().await;
     }
 }

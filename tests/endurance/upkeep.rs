@@ -316,7 +316,7 @@ async fn sweep(run: &mut Run, store: Backend, rows: u64) {
         let log = std::sync::Arc::clone(&node.log);
         assert_eq!(node.stop().code(), Some(0));
         let log = log.lock().unwrap();
-        let said = log.lines().filter(|line| line.contains("removed what was over"));
+        let said = log.lines().filter(|line| line.contains("removed expired rows"));
         said.for_each(|line| eprintln!("upkeep: {line}"));
     }
 }

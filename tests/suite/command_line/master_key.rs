@@ -109,7 +109,7 @@ on_both_stores!(a_fleet_moves_to_another_master_key_under_load_while_keys_are_ro
     let nodes = if nodes.is_empty() { vec![moving.serve(&[])] } else { nodes };
     assert_eq!(
         keys_checked(&moving),
-        (true, "2 keys are under JETON_MASTER_KEY_OLD: `jeton key rewrap` comes next".into())
+        (true, "2 keys are under JETON_MASTER_KEY_OLD: run `jeton key rewrap` next".into())
     );
 
     // The keys are wrapped anew, while others make keys, and all nodes are asked.
@@ -122,7 +122,7 @@ on_both_stores!(a_fleet_moves_to_another_master_key_under_load_while_keys_are_ro
     });
     moving.run(&["key", "rewrap"]).ok(); // once more changes nothing
     let (ok, finding) = keys_checked(&moving);
-    assert!(ok && finding.contains("JETON_MASTER_KEY_OLD can be taken away"), "{finding}");
+    assert!(ok && finding.contains("JETON_MASTER_KEY_OLD can be removed"), "{finding}");
     for load in loads {
         load.end().await;
     }
@@ -201,7 +201,7 @@ on_both_stores!(wrong_master_keys_are_named_and_change_nothing, async |backend| 
     broken.environment.remove("JETON_MASTER_KEY_OLD");
     assert_eq!(
         keys_checked(&broken),
-        (true, "all keys are under JETON_MASTER_KEY: JETON_MASTER_KEY_OLD can be taken away".into())
+        (true, "all keys are under JETON_MASTER_KEY: JETON_MASTER_KEY_OLD can be removed".into())
     );
     let shown = broken.run(&["config"]).ok();
     assert!(shown.contains("file named by JETON_MASTER_KEY_OLD_FILE") && !shown.contains(&right), "{shown}");

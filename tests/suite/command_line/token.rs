@@ -93,10 +93,10 @@ fn a_secret_of_another_environment_is_named_in_the_log_alone() {
     let staging = format!("jcs_staging_{}", "a".repeat(43));
     let other = format!("jcs_other_{}", "b".repeat(43));
     for (secret, words) in [
-        (staging.as_str(), "wrong client secret: it is of the sibling environment staging, and this is dev"),
-        (other.as_str(), "wrong client secret: it is of the unknown environment other, and this is dev"),
-        ("eyJhbGciOiJub25lIn0.e30.", "wrong client secret: a token was sent in place of the secret"),
-        ("'demo-app-secret'", "wrong client secret: white space or quotes stand around it"),
+        (staging.as_str(), "wrong client secret: it belongs to the sibling environment staging, and this is dev"),
+        (other.as_str(), "wrong client secret: it belongs to the unknown environment other, and this is dev"),
+        ("eyJhbGciOiJub25lIn0.e30.", "wrong client secret: a token was sent instead of the secret"),
+        ("'demo-app-secret'", "wrong client secret: there are white space or quotes around it"),
     ] {
         let request = format!(
             "curl -s {}/auth/token -d grant_type=client_credentials -d client_id=demo-app --data-urlencode \"client_secret={secret}\"",

@@ -52,7 +52,7 @@ async fn a_new_certificate_is_taken_without_a_restart_and_connections_go_on() {
     // When it is told to, and only once both files are there.
     replace(pair.certificate().as_ref(), &third.0);
     server.signal("HUP");
-    server.says("the certificate in use stays, since the new one is of no use: JETON_TLS_KEY: the key in");
+    server.says("the old certificate stays in use, because the new one cannot be used: JETON_TLS_KEY: the key in");
     assert!(shows(&server, &second.0).await);
     replace(pair.key().as_ref(), &third.1);
     server.signal("HUP");
@@ -75,7 +75,7 @@ async fn what_is_broken_is_reported_once_and_the_old_certificate_stays() {
         (&certificate, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "JETON_TLS_KEY"),
         (&certificate[..certificate.len() / 2], &key, "JETON_TLS_CERTIFICATE"),
     ] {
-        let lines = || server.log.lock().unwrap().lines().filter(|line| line.contains("of no use")).count();
+        let lines = || server.log.lock().unwrap().lines().filter(|line| line.contains("cannot be used")).count();
         let before = lines();
         replace(pair.certificate().as_ref(), new_certificate);
         replace(pair.key().as_ref(), new_key);
@@ -125,7 +125,7 @@ async fn folders_that_are_swapped_by_a_link_are_followed() {
     std::fs::rename(folder.path().join("..data_tmp"), &data).unwrap();
     server.signal("HUP");
     eventually(PATIENCE, "the new one is shown", async || shows(&server, &second.0).await).await;
-    assert!(!server.log.lock().unwrap().contains("of no use"));
+    assert!(!server.log.lock().unwrap().contains("cannot be used"));
     assert!(server.stop().success());
 }
 
@@ -177,7 +177,7 @@ async fn doctor_knows_when_a_certificate_ends_and_whom_it_names() {
         (check["ok"].as_bool().unwrap(), check["finding"].as_str().unwrap().to_owned())
     };
     let (ok, text) = finding();
-    assert!(ok && text.starts_with("the certificate ends at 4096-"), "{text}");
+    assert!(ok && text.starts_with("the certificate expires at 4096-"), "{text}");
     pair.replace(&new_pair(&["other.example.com"]));
     assert_eq!(finding(), (false, "the certificate does not name auth.example.com, the host of the issuer".into()));
     let ends = |days: i64| {
