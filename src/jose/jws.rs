@@ -29,11 +29,11 @@ pub enum JwsError {
     /// It requires an extension (`crit`, RFC 7515 §4.1.11); there are none here.
     #[error("it requires an extension that is not supported")]
     Critical,
-    /// Its `typ` is none of those that are expected here.
+    /// Its `typ` is not one of those expected here.
     #[error("it is a token of another type")]
     WrongType,
     /// Its `alg` is not one that the key is for.
-    #[error("it names an algorithm that the key is not for")]
+    #[error("its algorithm does not fit the key")]
     WrongAlgorithm,
     /// Its signature was not made with this key over this content.
     #[error("the signature does not match")]

@@ -1,7 +1,7 @@
-//! How a bearer token was presented (RFC 6750 §2): the first step of every judgement of a request.
+//! How a bearer token was presented (RFC 6750 §2), which is checked before anything else.
 //!
-//! Only the Authorization header counts. What stands in it behind `Bearer` and one space is handed on as it is: damage
-//! to the text is judged elsewhere. Every sentence here is fixed, so that nothing of a request can get into an answer.
+//! Only the Authorization header counts. What follows `Bearer` and one space is passed on as it is; the diagnosis judges
+//! damage to it. Every sentence here is fixed, so that nothing of a request can get into an answer.
 
 mod scheme;
 
@@ -10,13 +10,13 @@ use scheme::{instead_of_bearer, names_scheme};
 
 pub use scheme::is_other_scheme;
 
-/// The name of a token in an address or a form (RFC 6750 §2.2, §2.3).
+/// The name of a token in a URL or a form (RFC 6750 §2.2, §2.3).
 const PARAMETER: &str = "access_token";
 const SCHEME: &str = "bearer";
 /// Quotes of any kind.
 pub const QUOTES: [char; 20] =
     ['"', '\'', '`', '“', '”', '„', '‟', '‘', '’', '‚', '‛', '«', '»', '‹', '›', '＂', '＇', '´', '「', '」'];
-/// What the tokens and secrets of this server, and JWTs, begin with.
+/// The beginnings of JWTs and of the tokens and secrets of this server.
 const TOKENS_BEGIN: [&str; 4] = ["eyJ", "jat_", "jrt_", "jcs_"];
 
 /// Whether a text begins like a token or a secret of this server, or like a JWT.
@@ -29,9 +29,9 @@ pub fn begins_like_a_token(text: &str) -> bool {
 pub struct Sent<'a> {
     /// The values of all Authorization headers.
     pub authorization: &'a [&'a [u8]],
-    /// The raw query strings: of the request, and of the address that a proxy asks about.
+    /// The raw query strings: of the request, and of the URL that a proxy asks about.
     pub queries: &'a [&'a [u8]],
-    /// The names in a form body, where one was read.
+    /// The names in a form body, if one was read.
     pub form_names: &'a [&'a str],
 }
 
@@ -61,21 +61,19 @@ pub fn read(sent: Sent<'_>) -> Result<String, Misplaced> {
     let header = match sent.authorization {
         [_, _, ..] => return twice("There is more than one Authorization header."),
         [header] if in_queries > 0 && is_bearer(header) => {
-            return twice("A token stands in the address and in the Authorization header.");
+            return twice("There is a token in the URL and one in the Authorization header.");
         }
         [header] if in_form > 0 && is_bearer(header) => {
-            return twice("A token stands in the body and in the Authorization header.");
+            return twice("There is a token in the body and one in the Authorization header.");
         }
-        _ if in_queries > 1 => return twice("More than one token stands in the address."),
-        _ if in_queries > 0 && in_form > 0 => return twice("A token stands in the address and in the body."),
+        _ if in_queries > 1 => return twice("There is more than one token in the URL."),
+        _ if in_queries > 0 && in_form > 0 => return twice("There is a token in the URL and one in the body."),
         _ if in_queries > 0 => {
-            let detail = "The token stands in the address, where it is not looked for: send it in the Authorization \
-                          header.";
+            let detail = "The token is in the URL: send it in the Authorization header instead.";
             return Err(Misplaced::new(Cause::InQueryString, detail));
         }
         [] if in_form > 0 => {
-            let detail =
-                "The token stands in the body, where it is not looked for: send it in the Authorization header.";
+            let detail = "The token is in the body: send it in the Authorization header instead.";
             return Err(Misplaced::new(Cause::Missing, detail));
         }
         [] => return Err(Misplaced::new(Cause::Missing, "There is no Authorization header.")),
@@ -84,12 +82,12 @@ pub fn read(sent: Sent<'_>) -> Result<String, Misplaced> {
     of_header(header.trim_matches([' ', '\t']))
 }
 
-/// Whether a header holds a token, so that another one is a second.
+/// Whether a header presents a bearer token.
 pub fn is_bearer(header: &[u8]) -> bool {
     header.trim_ascii_start().get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME.as_bytes()))
 }
 
-/// How often a token is named in a query string.
+/// The number of tokens in a query string.
 fn tokens_in(query: &[u8]) -> usize {
     form_urlencoded::parse(query).filter(|(name, _)| is_parameter(name)).count()
 }
@@ -98,13 +96,13 @@ fn is_parameter(name: &str) -> bool {
     name.trim().eq_ignore_ascii_case(PARAMETER)
 }
 
-/// The token in the value of an Authorization header, which has no blanks at its ends.
+/// The token in the value of an Authorization header, which has no white space at its ends.
 fn of_header(value: &str) -> Result<String, Misplaced> {
     if value.is_empty() {
         return Err(Misplaced::new(Cause::Missing, "The Authorization header is empty."));
     }
     if value.split(',').filter(|part| names_scheme(part)).nth(1).is_some() {
-        let detail = "Two credentials stand in one Authorization header, with a comma between them.";
+        let detail = "The Authorization header holds two credentials, separated by a comma.";
         return Err(Misplaced::new(Cause::SentTwice, detail));
     }
     let (scheme, rest) = value.split_at(value.find([' ', '\t']).unwrap_or(value.len()));
@@ -116,9 +114,10 @@ fn of_header(value: &str) -> Result<String, Misplaced> {
     }
     match rest.strip_prefix(' ') {
         Some(token) if !token.starts_with([' ', '\t']) => Ok(token.to_owned()),
-        Some(_) => {
-            Err(Misplaced::new(Cause::WrongScheme, "More than one blank follows Bearer: there must be one space."))
-        }
+        Some(_) => Err(Misplaced::new(
+            Cause::WrongScheme,
+            "More than one space or tab follows Bearer: there must be one space.",
+        )),
         None => Err(Misplaced::new(Cause::WrongScheme, "A tab follows Bearer: there must be one space.")),
     }
 }

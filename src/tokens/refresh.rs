@@ -1,8 +1,8 @@
 //! Refresh tokens: computed, never stored.
 //!
 //! `jrt_<environment>_`, then base64url of: version (1 byte), key id (6), session id (16), generation (4), session nonce
-//! (16), MAC (32). The session's row keeps only the hash of the nonce and the generation, so neither the database nor
-//! the key alone forges one; the MAC is checked without the database; the successor follows from the presented token.
+//! (16), MAC (32). The session's row stores only the generation and the hash of the nonce, so neither the database nor the
+//! key alone is enough to forge one. The MAC is checked without the database, and the token determines its successor.
 
 use std::fmt;
 
