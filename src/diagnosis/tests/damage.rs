@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What happens to tokens on their way, and what it is called; whether it can be undone and so proved.
+/// What happens to tokens in transit, its cause, and whether it can be undone and so proved.
 fn accidents(token: &str) -> Vec<(String, Cause, bool)> {
     let half = token.len() / 2;
     let (start, end) = token.split_at(half);
@@ -72,11 +72,10 @@ fn accidents(token: &str) -> Vec<(String, Cause, bool)> {
 }
 
 #[test]
-fn damage_is_named_and_where_it_can_be_undone_it_is_proved() {
-    for token in [&BENCH.jwt, &BENCH.opaque, &BENCH.refresh] {
+fn damage_is_named_and_proved_if_it_can_be_undone() {
+    for token in [&SERVER.jwt, &SERVER.opaque, &SERVER.refresh] {
         for (text, cause, can_be_undone) in accidents(token) {
             let diagnosis = read(&text);
-            // Case and punctuation of a JWT's own first letter are no letters of base64.
             assert_eq!(diagnosis.cause(), Some(cause), "{text}: {:?}", diagnosis.findings);
             assert_eq!(diagnosis.authentic.is_some(), can_be_undone, "{text}: {:?}", diagnosis.damage);
             assert!(diagnosis.damage.iter().all(|damage| damage.proved == can_be_undone), "{text}");
@@ -88,17 +87,17 @@ fn damage_is_named_and_where_it_can_be_undone_it_is_proved() {
 
 #[test]
 fn the_first_cause_does_not_depend_on_the_proof_of_a_repair() {
-    for token in [&BENCH.jwt, &BENCH.opaque, &BENCH.refresh] {
+    for token in [&SERVER.jwt, &SERVER.opaque, &SERVER.refresh] {
         for (text, cause, _) in accidents(token) {
-            assert_eq!(read_with(&text, &BENCH.ring, 0).cause(), Some(cause), "{text}");
+            assert_eq!(read_with(&text, &SERVER.ring, 0).cause(), Some(cause), "{text}");
         }
     }
 }
 
 #[test]
-fn a_place_is_counted_in_what_was_sent() {
+fn positions_are_counted_in_the_text_that_was_sent() {
     let detail = |text: &str| read(text).findings.first().unwrap().detail.clone();
-    let token = &BENCH.jwt;
+    let token = &SERVER.jwt;
     let (first, second) = (token.len() + 1, token.len() + 3);
     assert!(detail(&format!("{token}{token}")).contains(&format!("at character {first}.")));
     assert!(detail(&format!("{token}, {token}")).contains(&format!("at character {second}.")));
@@ -108,15 +107,15 @@ fn a_place_is_counted_in_what_was_sent() {
 }
 
 #[test]
-fn of_two_tokens_the_access_token_is_meant() {
-    let both = read(&format!("{} {}", BENCH.jwt, BENCH.refresh));
+fn of_two_joined_tokens_the_access_token_is_explained() {
+    let both = read(&format!("{} {}", SERVER.jwt, SERVER.refresh));
     assert!(both.claims().is_some());
     assert_eq!(both.findings.iter().map(|finding| finding.cause).collect::<Vec<_>>(), [Cause::TwoTokensJoined]);
 }
 
 #[test]
-fn encodings_in_encodings_are_undone_and_in_the_end_given_up() {
-    let mut text = BENCH.jwt.clone();
+fn nested_encodings_are_undone_up_to_a_limit() {
+    let mut text = SERVER.jwt.clone();
     text = text.replace('.', "%2E");
     for _ in 0..9 {
         text = text.replace('%', "%25");
@@ -128,8 +127,8 @@ fn encodings_in_encodings_are_undone_and_in_the_end_given_up() {
     assert_eq!(read(&text).cause(), Some(Cause::PercentEncoded));
 }
 
-/// One of the things that happen to texts.
-fn happen(text: &str, what: u8, place: usize) -> String {
+/// Damages a text at a place.
+fn damage(text: &str, what: u8, place: usize) -> String {
     let at = text.char_indices().map(|(at, _)| at).nth(place % (text.chars().count() + 1)).unwrap_or(text.len());
     let (start, end) = text.split_at(at);
     match what % 10 {
@@ -154,19 +153,19 @@ proptest! {
     }
 
     #[test]
-    fn whatever_happens_to_a_token_has_a_name_and_the_token_is_not_told(
+    fn any_damage_has_a_cause_and_the_token_is_never_repeated(
         kind in 0usize..3,
         accidents in proptest::collection::vec((any::<u8>(), any::<usize>()), 1..5),
     ) {
-        let token = [&BENCH.jwt, &BENCH.opaque, &BENCH.refresh][kind];
+        let token = [&SERVER.jwt, &SERVER.opaque, &SERVER.refresh][kind];
         let mut text = token.clone();
         for (what, place) in accidents {
-            text = happen(&text, what, place);
+            text = damage(&text, what, place);
         }
         prop_assume!(text != *token);
         let diagnosis = read(&text);
         prop_assert!(diagnosis.cause().is_some());
-        prop_assert_eq!(read_with(&text, &BENCH.ring, 0).cause(), diagnosis.cause());
+        prop_assert_eq!(read_with(&text, &SERVER.ring, 0).cause(), diagnosis.cause());
         let told = format!("{:?} {:?} {:?}", diagnosis.findings, diagnosis.damage, diagnosis.facts);
         prop_assert!(!told.contains(&token[token.len() - 20..]));
         prop_assert!(diagnosis.findings.is_sorted_by_key(|finding| finding.cause));

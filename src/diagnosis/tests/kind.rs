@@ -1,9 +1,9 @@
-//! Texts that are no tokens, and tokens of another kind.
+//! Texts that are not tokens, and tokens of the wrong kind.
 
 use super::*;
 
 #[test]
-fn what_is_no_token_is_named_as_such() {
+fn a_text_that_is_not_a_token_is_named_as_such() {
     for text in [
         "undefined",
         "null",
@@ -42,8 +42,8 @@ fn what_is_no_token_is_named_as_such() {
 }
 
 #[test]
-fn the_kind_is_told_by_form() {
-    assert_eq!(causes(&BENCH.refresh), [Cause::RefreshTokenAsAccessToken]);
+fn the_form_tells_the_kind() {
+    assert_eq!(causes(&SERVER.refresh), [Cause::RefreshTokenAsAccessToken]);
     let secret = environment("live").generate_client_secret();
     assert_eq!(causes(&secret), [Cause::ClientSecretAsToken]);
     let id_token = format!(
@@ -56,7 +56,7 @@ fn the_kind_is_told_by_form() {
 }
 
 #[test]
-fn what_says_that_it_is_an_id_token_is_one_whatever_else_it_says() {
+fn claims_of_an_id_token_outweigh_those_of_an_access_token() {
     let typ = object(&json!({"alg": "RS256", "kid": "k", "typ": "JWT"}));
     let claims =
         json!({"iss": "https://a.example", "sub": "u", "aud": "x", "exp": 2, "iat": 1, "nonce": "n", "roles": []});
@@ -65,7 +65,7 @@ fn what_says_that_it_is_an_id_token_is_one_whatever_else_it_says() {
 }
 
 #[test]
-fn access_tokens_of_others_are_no_id_tokens() {
+fn access_tokens_of_other_services_are_not_taken_for_id_tokens() {
     let typ = object(&json!({"alg": "RS256", "kid": "k", "typ": "JWT"}));
     for claims in [
         json!({"iss": "https://a.example", "sub": "c@clients", "aud": "https://api", "exp": 2, "iat": 1, "azp": "c", "gty": "x"}),

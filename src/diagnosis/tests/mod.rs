@@ -1,4 +1,4 @@
-//! Keys of one server, a token of each form, and what the diagnosis says about a text.
+//! The keys of a server, a token of each form, and the diagnosis of a text.
 
 mod damage;
 mod kind;
@@ -26,7 +26,7 @@ use crate::tokens::{jwt, opaque};
 
 const ISSUER: &str = "https://auth.example";
 
-struct Bench {
+struct Server {
     ring: KeyRing,
     jwt: String,
     opaque: String,
@@ -53,14 +53,14 @@ fn ring() -> KeyRing {
     KeyRing::open(&records, &master.into()).unwrap()
 }
 
-static BENCH: LazyLock<Bench> = LazyLock::new(|| {
+static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let ring = ring();
     let now = Timestamp::from_seconds(1);
     let (signing, token) = (
         ring.access_token_key(SigningAlgorithm::Es256, now).unwrap().clone(),
         ring.active_token_key(now).unwrap().clone(),
     );
-    Bench {
+    Server {
         jwt: jwt::write(&claims(ISSUER), &signing),
         opaque: opaque::write(&claims(ISSUER), &environment("live"), &token),
         refresh: RefreshToken::first(Uuid::from_u128(9)).write(&environment("live"), &token),
@@ -69,19 +69,19 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
 });
 
 static LIVE: LazyLock<Environment> = LazyLock::new(|| environment("live"));
-static SISTERS: LazyLock<[KnownIssuer; 1]> =
+static SIBLINGS: LazyLock<[KnownIssuer; 1]> =
     LazyLock::new(|| [KnownIssuer { environment: environment("staging"), issuer: "https://staging.example".into() }]);
 
 fn here(ring: &KeyRing) -> TokenContext<'_> {
-    TokenContext { issuer: ISSUER, environment: &LIVE, siblings: &*SISTERS, ring }
+    TokenContext { issuer: ISSUER, environment: &LIVE, siblings: &*SIBLINGS, ring }
 }
 
-fn read_with(text: &str, ring: &KeyRing, proofs: usize) -> Diagnosis {
-    examine(text, verify(text, here(ring)), here(ring), proofs)
+fn read_with(text: &str, ring: &KeyRing, max_repair_checks: usize) -> Diagnosis {
+    examine(text, verify(text, here(ring)), here(ring), max_repair_checks)
 }
 
 fn read(text: &str) -> Diagnosis {
-    read_with(text, &BENCH.ring, MAX_REPAIR_CHECKS)
+    read_with(text, &SERVER.ring, MAX_REPAIR_CHECKS)
 }
 
 fn causes(text: &str) -> Vec<Cause> {
@@ -93,8 +93,8 @@ fn object(value: &Value) -> String {
 }
 
 #[test]
-fn a_good_token_has_no_finding() {
-    assert_eq!(causes(&BENCH.jwt), []);
-    assert_eq!(causes(&BENCH.opaque), []);
-    assert_eq!(read(&BENCH.refresh).accepting_refresh_tokens().cause(), None);
+fn a_valid_token_has_no_findings() {
+    assert_eq!(causes(&SERVER.jwt), []);
+    assert_eq!(causes(&SERVER.opaque), []);
+    assert_eq!(read(&SERVER.refresh).accepting_refresh_tokens().cause(), None);
 }

@@ -3,16 +3,16 @@
 use super::*;
 
 #[test]
-fn a_header_of_the_right_length_that_cannot_be_read_was_changed() {
-    let changed = format!("{}~{}", &BENCH.jwt[..20], &BENCH.jwt[21..]);
+fn an_unreadable_header_of_the_right_length_was_changed() {
+    let changed = format!("{}~{}", &SERVER.jwt[..20], &SERVER.jwt[21..]);
     assert_eq!(causes(&changed), [Cause::BadSignature]);
-    let other = if &BENCH.jwt[5..6] == "A" { "B" } else { "A" };
-    let changed = format!("{}{other}{}", &BENCH.jwt[..5], &BENCH.jwt[6..]);
+    let other = if &SERVER.jwt[5..6] == "A" { "B" } else { "A" };
+    let changed = format!("{}{other}{}", &SERVER.jwt[..5], &SERVER.jwt[6..]);
     assert_eq!(causes(&changed), [Cause::BadSignature]);
 }
 
 #[test]
-fn the_origin_is_told_by_issuer_or_prefix() {
+fn issuer_or_prefix_tells_the_origin() {
     let other = ring();
     let now = Timestamp::from_seconds(1);
     let (signing, token) =
@@ -25,14 +25,14 @@ fn the_origin_is_told_by_issuer_or_prefix() {
     assert_eq!(causes(&opaque::write(&staging, &environment("other"), token)), [Cause::ForeignToken]);
     assert_eq!(causes(&jwt::write(&claims("https://e.example"), signing)), [Cause::ForeignToken, Cause::UnknownKey]);
     assert_eq!(causes("ghp_0123456789abcdefghij0123456789abcdefgh"), [Cause::ForeignToken]);
-    let ours = BENCH.ring.access_token_key(SigningAlgorithm::Es256, now).unwrap();
+    let ours = SERVER.ring.access_token_key(SigningAlgorithm::Es256, now).unwrap();
     assert_eq!(causes(&jwt::write(&claims("https://old.example"), ours)), [Cause::WrongIssuer]);
 }
 
 #[test]
-fn int_020_int_025_and_int_027_a_forged_header_is_named_by_what_is_wrong_with_it() {
-    let kid = &BENCH.ring.access_token_key(SigningAlgorithm::Es256, Timestamp::from_seconds(1)).unwrap().kid;
-    let rest = BENCH.jwt.split_once('.').unwrap().1;
+fn int_020_int_025_and_int_027_a_forged_header_is_refused_for_what_is_wrong_with_it() {
+    let kid = &SERVER.ring.access_token_key(SigningAlgorithm::Es256, Timestamp::from_seconds(1)).unwrap().kid;
+    let rest = SERVER.jwt.split_once('.').unwrap().1;
     for (header, expected) in [
         (json!({"alg": "none"}), vec![Cause::AlgorithmNotAllowed, Cause::UnknownKey]),
         (json!({"alg": "HS256", "kid": kid}), vec![Cause::AlgorithmNotAllowed, Cause::BadSignature]),
@@ -49,7 +49,7 @@ fn int_020_int_025_and_int_027_a_forged_header_is_named_by_what_is_wrong_with_it
 }
 
 #[test]
-fn a_key_that_was_withdrawn_is_told_from_one_that_never_was() {
+fn a_deleted_key_is_distinguished_from_an_unknown_one() {
     let other = ring();
     let now = Timestamp::from_seconds(1);
     let (signing, token) =
@@ -65,7 +65,7 @@ fn a_key_that_was_withdrawn_is_told_from_one_that_never_was() {
 
 #[test]
 fn a_changed_character_is_a_bad_signature() {
-    for token in [&BENCH.jwt, &BENCH.opaque] {
+    for token in [&SERVER.jwt, &SERVER.opaque] {
         let at = token.len() - 30;
         let other = if &token[at..=at] == "A" { "B" } else { "A" };
         let changed = format!("{}{other}{}", &token[..at], &token[at + 1..]);
@@ -74,15 +74,15 @@ fn a_changed_character_is_a_bad_signature() {
 }
 
 #[test]
-fn what_is_only_claimed_is_never_marked_as_verified() {
-    let last = if BENCH.jwt.ends_with('A') { "Q" } else { "A" };
-    let forged = format!("{}{last}", &BENCH.jwt[..BENCH.jwt.len() - 1]);
-    for text in [forged, BENCH.jwt.replacen('.', "%2E", 1) + "x"] {
+fn unverified_claims_are_never_marked_as_verified() {
+    let last = if SERVER.jwt.ends_with('A') { "Q" } else { "A" };
+    let forged = format!("{}{last}", &SERVER.jwt[..SERVER.jwt.len() - 1]);
+    for text in [forged, SERVER.jwt.replacen('.', "%2E", 1) + "x"] {
         let diagnosis = read(&text);
         assert!(diagnosis.authentic.is_none());
         assert!(diagnosis.facts.iter().all(|fact| !fact.verified), "{:?}", diagnosis.facts);
     }
-    let good = read(&format!("\"{}\"", BENCH.jwt));
+    let good = read(&format!("\"{}\"", SERVER.jwt));
     let issuer = good.facts.iter().find(|fact| fact.fact == "issuer").unwrap();
     assert!(issuer.verified && issuer.value == ISSUER);
     assert_eq!(good.facts.iter().filter(|fact| fact.fact == "issuer").count(), 1);
