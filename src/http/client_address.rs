@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarding_headers_are_believed_from_trusted_proxies_only() {
+    fn forwarding_headers_are_trusted_only_from_trusted_proxies() {
         let resolved = crate::settings::Resolved::read(&crate::settings::Sources {
             dev: true,
             environment: [("JETON_TRUSTED_PROXIES".to_owned(), "10.0.0.0/8".to_owned())].into(),

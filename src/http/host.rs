@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn only_loopback_names_pass_for_development() {
+    fn a_development_server_answers_loopback_names_only() {
         for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.0.0.1", "[::1]:8080"] {
             assert!(names_loopback(host), "{host}");
         }

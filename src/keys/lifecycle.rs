@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn jwk_010_and_jwk_011_a_key_is_announced_then_active_then_retired_until_its_tokens_are_over() {
+    fn jwk_010_and_jwk_011_a_key_is_announced_then_active_then_retired_until_its_tokens_expire() {
         let records = [
             record("a", SigningAlgorithm::Es256, 0),
             record("b", SigningAlgorithm::Es256, 1000),

@@ -70,7 +70,7 @@ mod tests {
         }
 
         #[test]
-        fn what_decodes_decodes_as_in_a_browser(body in "[a&=+%0-9A-F]{0,40}") {
+        fn what_decodes_does_so_as_in_a_browser(body in "[a&=+%0-9A-F]{0,40}") {
             if let Ok(pairs) = decode_pairs(body.as_bytes()) {
                 let by_url_standard: Vec<(String, String)> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
                 prop_assert_eq!(pairs, by_url_standard);

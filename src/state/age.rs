@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longer_time_counts() {
+    fn the_longer_of_the_two_clocks_counts() {
         let last = LastTime::new(Moment { monotonic: 100, wall: 5000 });
         let after = |monotonic, wall| last.elapsed(Moment { monotonic, wall }).as_millis();
         assert_eq!(after(150, 5050), 50);

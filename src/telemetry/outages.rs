@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reason_is_told_at_once_and_then_now_and_then_with_a_number() {
+    fn each_reason_is_logged_at_once_and_then_periodically_with_a_count() {
         let (outages, now) = (Outages::default(), Instant::now());
         assert_eq!(outages.untold("down", now), Some(0));
         assert_eq!(outages.untold("down", now + BETWEEN / 2), None);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_reasons_takes_no_room() {
+    fn a_flood_of_reasons_takes_bounded_memory() {
         let (outages, now) = (Outages::default(), Instant::now());
         let told = (0..1000).filter(|number| outages.untold(&number.to_string(), now).is_some()).count();
         assert_eq!(told, MOST);

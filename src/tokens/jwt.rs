@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_another_node_may_have_made_is_told_from_what_can_never_be_ours() {
+    fn a_key_that_another_node_may_have_created_is_distinguished_from_one_that_is_never_ours() {
         let (ours, theirs) = (ring(SigningAlgorithm::Es256), ring(SigningAlgorithm::Es256));
         let token = token(&theirs);
         assert_eq!(read(&token, at(ISSUER, &ours)), Err(VerifyError::UnknownKey));

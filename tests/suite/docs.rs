@@ -104,7 +104,7 @@ on_both_stores!(every_error_leads_to_its_page, async |backend| {
     }
 });
 
-on_both_stores!(an_unknown_code_is_not_shown_back, async |backend| {
+on_both_stores!(an_unknown_code_is_not_echoed, async |backend| {
     let app = TestServer::start(backend).await;
     for code in ["nothing", "%3Cscript%3Ealert(1)%3C%2Fscript%3E", "%FF", "invalid_grant%00", "Invalid_Grant"] {
         let page = app.get(&format!("/docs/errors/{code}")).await;
@@ -115,7 +115,7 @@ on_both_stores!(an_unknown_code_is_not_shown_back, async |backend| {
 });
 
 #[tokio::test]
-async fn with_dev_the_commands_name_the_database_for_development() {
+async fn with_dev_the_commands_name_the_development_database() {
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}", folder.path().join("dev.db").display());
     let key = jeton::keys::master::MasterKey::generate();

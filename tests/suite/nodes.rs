@@ -84,7 +84,7 @@ on_both_stores!(a_receipt_names_the_node_that_has_not_applied_a_revocation, asyn
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revocation_reaches_another_node_by_itself() {
+async fn a_revocation_reaches_another_node_without_a_request() {
     let (first, second) = two_nodes().await;
     let main = first.main_client("main").await;
     let token = first.token(&main, &[("grant_type", "client_credentials")]).await.text("access_token");
@@ -100,7 +100,7 @@ async fn a_revocation_reaches_another_node_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_that_another_node_made_a_moment_ago_is_good_at_once() {
+async fn a_secret_that_another_node_just_created_works_at_once() {
     // The second node looks at the log seldom: it asks the database before it refuses.
     let first = TestServer::start(Backend::Postgres).await;
     let slow = Setup::default().set("JETON_POLL_INTERVAL", "10s").set("JETON_MAX_STALENESS", "1m");

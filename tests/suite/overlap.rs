@@ -70,7 +70,7 @@ fn login(password: &str) -> [(&str, &str); 3] {
     [("grant_type", "password"), ("username", "alice"), ("password", password)]
 }
 
-on_both_stores!(a_login_that_read_the_old_hash_before_the_change_leaves_no_living_session, async |backend| {
+on_both_stores!(a_login_that_read_the_old_hash_before_the_change_leaves_no_active_session, async |backend| {
     let setup = Setup::default().set("JETON_PASSWORD_THREADS", "1");
     let first = Arc::new(TestServer::start_with(backend, setup.clone()).await);
     let mut nodes = vec![Arc::clone(&first)];

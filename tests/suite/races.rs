@@ -97,7 +97,7 @@ async fn refresh_at_once(nodes: &Nodes, client: &TestClient, token: &str, count:
     answers
 }
 
-on_both_stores!(simultaneous_refreshes_of_one_token_leave_at_most_one_living_chain, async |backend| {
+on_both_stores!(simultaneous_refreshes_of_one_token_leave_at_most_one_active_chain, async |backend| {
     let nodes = Nodes::start(backend).await;
     let main = nodes.first().main_client("main").await;
     nodes.first().user("alice", "wonderland").await;
@@ -154,7 +154,7 @@ on_both_stores!(a_chain_under_constant_repeats_never_forks, async |backend| {
     }
 });
 
-on_both_stores!(a_refresh_without_rotation_serves_everybody_at_once, async |backend| {
+on_both_stores!(concurrent_refreshes_without_rotation_all_succeed, async |backend| {
     let nodes = Nodes::start(backend).await;
     let grants = ["password", "refresh_token"];
     let members = json!({"grant_types": grants, "scope": "read", "refresh_token_rotation": false});
@@ -166,7 +166,7 @@ on_both_stores!(a_refresh_without_rotation_serves_everybody_at_once, async |back
     assert_eq!(successors(&answers), BTreeSet::from([token]));
 });
 
-on_both_stores!(a_login_that_overlaps_a_password_change_never_leaves_a_living_session, async |backend| {
+on_both_stores!(a_login_that_overlaps_a_password_change_never_leaves_an_active_session, async |backend| {
     let nodes = Nodes::start(backend).await;
     let main = nodes.first().main_client("main").await;
     let plain = json!({"grant_types": ["password"], "scope": "read"});
@@ -255,7 +255,7 @@ on_both_stores!(a_login_that_overlaps_the_end_of_its_user_or_client_leaves_nothi
     }
 });
 
-on_both_stores!(a_revocation_is_refused_at_once_where_it_was_taken_and_elsewhere_after_a_look, async |backend| {
+on_both_stores!(a_revocation_takes_effect_at_once_on_its_node_and_elsewhere_after_a_poll, async |backend| {
     let nodes = Nodes::start(backend).await;
     let (main, watcher) = (nodes.first().main_client("main").await, nodes.first().resource_server("watcher").await);
     let id = nodes.first().user("alice", "wonderland").await;
@@ -330,7 +330,7 @@ on_both_stores!(many_revocations_at_once_are_all_seen_on_every_node, async |back
     }
 });
 
-on_both_stores!(a_refresh_that_overlaps_a_revocation_leaves_no_living_token, async |backend| {
+on_both_stores!(a_refresh_that_overlaps_a_revocation_leaves_no_active_token, async |backend| {
     let nodes = Nodes::start(backend).await;
     let main = nodes.first().main_client("main").await;
     nodes.first().user("alice", "wonderland").await;
@@ -366,7 +366,7 @@ on_both_stores!(a_refresh_that_overlaps_a_revocation_leaves_no_living_token, asy
 
 // A machine that was asleep, or cut off, for longer than a notice is kept: what it remembers must not stay for ever.
 // Revocations are kept longer than notices, so what is gone may lie anywhere between them.
-on_both_stores!(a_node_that_was_away_longer_than_notices_are_kept_reads_everything_anew, async |backend| {
+on_both_stores!(a_node_that_was_away_longer_than_notices_are_kept_reloads_everything, async |backend| {
     let server = TestServer::start(backend).await;
     server.user("alice", "wonderland").await;
     server.resource_server("other").await;

@@ -188,7 +188,7 @@ fn assert_none(violations: &[String]) {
 }
 
 #[test]
-fn a_room_uses_only_rooms_below_it() {
+fn a_module_uses_only_modules_below_it() {
     assert_none(&House::read().arrows_upward());
 }
 
@@ -213,7 +213,7 @@ fn the_outside_world_is_named_only_where_it_belongs() {
 }
 
 #[test]
-fn the_protocol_does_no_input_or_output_and_reads_no_clock() {
+fn the_protocol_does_no_io_and_reads_no_clock() {
     let mut violations = Vec::new();
     for (module, code) in House::read().0.iter().filter(|(module, _)| module.starts_with("protocol")) {
         let words = ["async ", ".await", "std::fs", "std::net", "std::io", "std::env", "std::thread", "::now()"];

@@ -11,7 +11,7 @@ async fn settings(app: &TestServer, client_id: &str) -> Value {
     serde_json::to_value(client.settings).unwrap()
 }
 
-on_both_stores!(what_a_newer_program_wrote_about_a_client_survives_a_change_by_this_one, async |backend| {
+on_both_stores!(client_settings_of_a_newer_program_survive_a_change_by_this_one, async |backend| {
     let app = TestServer::start(backend).await;
     app.main_client("main").await;
     let mut newer = settings(&app, "main").await;

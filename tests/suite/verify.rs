@@ -87,7 +87,7 @@ fn assert_not_let_in(answer: &Answer) {
     assert!(X_AUTH.iter().all(|name| answer.header(name).is_none()), "{answer:?}");
 }
 
-on_both_stores!(a_good_token_passes_and_the_service_is_told_whose_it_is, async |backend| {
+on_both_stores!(a_valid_token_passes_and_the_service_learns_whose_it_is, async |backend| {
     let app = TestServer::start(backend).await;
     let alice = app.user("alice", "wonderland").await;
     let grants = json!(["password", "client_credentials", "refresh_token"]);
@@ -143,7 +143,7 @@ on_both_stores!(every_method_and_every_path_below_is_answered_alike_and_no_body_
     assert_eq!(answer.await.unwrap(), "HTTP/1.1 200");
 });
 
-on_both_stores!(how_a_token_is_presented_is_judged_first, async |backend| {
+on_both_stores!(the_presentation_of_a_token_is_judged_first, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let token = token_of(&app, &main, &[]).await;
@@ -169,7 +169,7 @@ on_both_stores!(how_a_token_is_presented_is_judged_first, async |backend| {
     }
 });
 
-on_both_stores!(the_original_address_is_taken_from_a_trusted_proxy, async |backend| {
+on_both_stores!(the_original_url_is_taken_from_a_trusted_proxy, async |backend| {
     let trusting = Setup::default().set("JETON_TRUSTED_PROXIES", "127.0.0.0/8");
     let app = TestServer::start_with(backend, trusting).await;
     let main = app.main_client("main").await;
@@ -240,7 +240,7 @@ on_both_stores!(a_configured_audience_cannot_be_changed_by_an_appended_query, as
     }
 });
 
-on_both_stores!(too_little_scope_is_forbidden_and_the_challenge_names_what_is_needed, async |backend| {
+on_both_stores!(insufficient_scope_is_forbidden_and_the_challenge_names_the_required_scope, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let token = token_of(&app, &main, &[("scope", "read")]).await;
@@ -257,7 +257,7 @@ on_both_stores!(too_little_scope_is_forbidden_and_the_challenge_names_what_is_ne
     assert_refused(&answer, 401, "invalid_token", "wrong_audience");
 });
 
-on_both_stores!(what_was_taken_back_is_refused_with_its_cause_and_without_who_and_why, async |backend| {
+on_both_stores!(a_revoked_token_is_refused_with_its_cause_but_not_by_whom_or_why, async |backend| {
     let app = TestServer::start(backend).await;
     let alice = app.user("alice", "wonderland").await;
     let reason = "caught-stealing-apples";
@@ -282,7 +282,7 @@ on_both_stores!(what_was_taken_back_is_refused_with_its_cause_and_without_who_an
     }
 });
 
-on_both_stores!(an_expired_token_is_refused_with_the_moment_at_which_it_expired, async |backend| {
+on_both_stores!(an_expired_token_is_refused_with_its_expiry_time, async |backend| {
     let app = TestServer::start_with(backend, Setup::default().with_manual_clock()).await;
     let main = app.main_client("main").await;
     let token = token_of(&app, &main, &[]).await;

@@ -31,7 +31,7 @@ fn assert_first(text: &str, cause: Cause, words: &str, token: Option<&str>) {
 }
 
 #[test]
-fn a_good_request_is_read_whole_and_nothing_is_found() {
+fn a_correct_request_is_read_completely_and_has_no_problems() {
     let good = [
         "curl https://api.example.com/data -H 'Authorization: Bearer TOKEN'",
         "$ curl -sS --compressed -H \"Authorization: Bearer TOKEN\" https://api.example.com/data | jq .",

@@ -129,7 +129,7 @@ fn near_misses_of_the_scheme_are_named() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_judged_and_no_detail_holds_the_token(
+    fn any_bytes_are_judged_and_no_detail_repeats_the_token(
         before in proptest::collection::vec(any::<u8>(), 0..20),
         scheme in "(Bearer|bearer|Bear|Token|JWT|Basic|\"Bearer|)[ :=\t,]{0,2}",
         after in proptest::collection::vec(any::<u8>(), 0..20),

@@ -25,7 +25,7 @@ fn migrate_applies_the_schema_once() {
     }
 }
 
-on_both_stores!(a_database_without_a_schema_or_with_too_new_a_one_is_named, async |backend| {
+on_both_stores!(a_missing_or_too_new_schema_is_named, async |backend| {
     let (address, _folder) = match backend {
         Backend::Sqlite => fresh_database(backend).await,
         Backend::Postgres => (crate::support::postgres::empty_database().await, tempfile::tempdir().unwrap()),
@@ -97,7 +97,7 @@ fn config_shows_every_setting_with_its_source_and_no_secret() {
     assert!(serde_json::from_str::<Value>(&place.run(&["config", "--output", "json"]).out).is_ok());
 }
 
-on_both_stores!(doctor_finds_a_healthy_installation_healthy, async |backend| {
+on_both_stores!(doctor_has_no_complaint_about_a_healthy_installation, async |backend| {
     let place = Place::new(backend).await;
     make_client(&place, "app");
     assert_eq!(place.serve(&[]).stop().code(), Some(0));
@@ -119,7 +119,7 @@ fn trouble(place: &Place) -> Vec<String> {
     failed.map(|check| check["check"].as_str().unwrap().to_owned()).collect()
 }
 
-on_both_stores!(doctor_names_trouble, async |backend| {
+on_both_stores!(doctor_names_problems, async |backend| {
     let place = Place::new(backend).await;
     assert_eq!(trouble(&place.with("JETON_MASTER_KEY", "short")), ["configuration"]);
     assert_eq!(trouble(&place.with("JETON_DATABASE_URL", "postgres://127.0.0.1:1/x")), ["database"]);
@@ -132,7 +132,7 @@ on_both_stores!(doctor_names_trouble, async |backend| {
 });
 
 // A server has never run here: whatever master key the doctor is given, the server's own is the one that counts.
-on_both_stores!(doctor_does_not_settle_the_master_key, async |backend| {
+on_both_stores!(doctor_does_not_store_a_check_value_for_the_master_key, async |backend| {
     let place = Place::new(backend).await;
     place.with("JETON_MASTER_KEY", &MasterKey::generate()).run(&["doctor"]);
     assert_eq!(place.serve(&[]).stop().code(), Some(0));

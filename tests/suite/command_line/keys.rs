@@ -65,7 +65,7 @@ on_both_stores!(rotation_is_refused_without_the_right_master_key, async |backend
     assert_eq!(place.json(&["key", "list"]), before);
 });
 
-on_both_stores!(the_master_key_is_changed_and_nothing_issued_is_lost, async |backend| {
+on_both_stores!(changing_the_master_key_invalidates_nothing, async |backend| {
     let (place, secret) = used(backend).await;
     let server = place.serve(&[]);
     let (_, issued) = server.client_credentials(("app", &secret)).await;

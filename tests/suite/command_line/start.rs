@@ -12,7 +12,7 @@ use super::{Place, make_client};
 use crate::support::on_both_stores;
 use crate::support::program::{Guard, read_all};
 
-on_both_stores!(a_newer_schema_that_says_so_is_worked_on, async |backend| {
+on_both_stores!(a_newer_compatible_schema_is_used, async |backend| {
     let place = Place::new(backend).await;
     let address = &place.environment["JETON_DATABASE_URL"];
     let add = async |number: i64, oldest_program: &str| {

@@ -12,7 +12,7 @@ fn token_of(base: &str) -> String {
 }
 
 #[test]
-fn beside_a_server_for_development_the_command_knows_its_issuer() {
+fn a_command_knows_the_issuer_of_a_running_development_server() {
     let place = Place::bare();
     let server = place.serve(&["--dev"]);
     let token = token_of(&server.base);
@@ -86,7 +86,7 @@ fn a_pasted_request_is_judged_with_its_token() {
 }
 
 #[test]
-fn a_secret_of_another_environment_is_named_in_the_log_alone() {
+fn a_secret_of_another_environment_is_named_only_in_the_log() {
     let mut place = Place::bare();
     place.set("JETON_KNOWN_ISSUERS", "staging=https://staging.example.com");
     let server = place.serve(&["--dev"]);

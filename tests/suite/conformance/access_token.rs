@@ -141,7 +141,7 @@ on_both_stores!(jwt_012_and_jwt_013_a_token_is_for_the_resource_that_was_asked_f
     }
 });
 
-on_both_stores!(jwt_014_nothing_secret_or_personal_stands_in_a_token, async |backend| {
+on_both_stores!(jwt_014_a_token_holds_nothing_secret_or_personal, async |backend| {
     let scene = Scene::start(backend).await;
     let claims = json!({"claims": {"tenant": "blue", "plan": "free"}});
     let client = scene.app.client("with-claims", every_grant(claims)).await;
@@ -254,6 +254,6 @@ on_both_stores!(jwt_107_a_token_for_another_resource_is_refused, async |backend|
     }
 });
 
-on_both_stores!(jwt_112_another_kind_of_jwt_is_no_access_token, async |backend| {
+on_both_stores!(jwt_112_another_kind_of_jwt_is_not_an_access_token, async |backend| {
     assert_forgeries_refused(backend, async |_, forger| forger.other_kinds()).await;
 });

@@ -60,7 +60,7 @@ fn assert_problem(answer: &Answer, status: u16, code: &str) {
     assert!(answer.text("type").ends_with(&format!("/{code}")), "{answer:?}");
 }
 
-on_both_stores!(bea_001_without_a_token_the_challenge_names_no_error, async |backend| {
+on_both_stores!(bea_001_without_a_token_the_challenge_has_no_error, async |backend| {
     let app = TestServer::start(backend).await;
     for path in [RESOURCE, "/admin/v1/users", "/admin/v1/keys", "/admin/v1/audit", "/admin/v1/clients/x"] {
         let challenge = assert_challenge(&app.get(path).await, 401);
@@ -70,7 +70,7 @@ on_both_stores!(bea_001_without_a_token_the_challenge_names_no_error, async |bac
     assert!(!assert_challenge(&answer, 401).contains_key("error"));
 });
 
-on_both_stores!(bea_002_and_bea_003_a_good_token_passes_however_the_scheme_is_written, async |backend| {
+on_both_stores!(bea_002_and_bea_003_a_valid_token_passes_however_the_scheme_is_written, async |backend| {
     let app = TestServer::start(backend).await;
     let token = app.admin_token().await;
     for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
@@ -125,7 +125,7 @@ on_both_stores!(bea_005_a_revoked_token_is_refused, async |backend| {
     }
 });
 
-on_both_stores!(bea_006_too_little_scope_is_forbidden_and_the_challenge_names_what_is_needed, async |backend| {
+on_both_stores!(bea_006_insufficient_scope_is_forbidden_and_the_challenge_names_the_required_scope, async |backend| {
     let app = TestServer::start(backend).await;
     let members = json!({"grant_types": ["client_credentials"], "scope": "jeton:users"});
     let ops = app.client("ops", members).await;
@@ -141,7 +141,7 @@ on_both_stores!(bea_006_too_little_scope_is_forbidden_and_the_challenge_names_wh
     with_bearer(&app, &token).await.assert_ok();
 });
 
-on_both_stores!(bea_007_bea_008_and_bea_018_a_token_in_the_address_or_beside_another_is_refused, async |backend| {
+on_both_stores!(bea_007_bea_008_and_bea_018_a_token_in_the_url_or_a_second_one_is_refused, async |backend| {
     let app = TestServer::start(backend).await;
     let token = app.admin_token().await;
     let bearer = format!("Bearer {token}");

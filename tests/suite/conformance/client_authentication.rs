@@ -50,7 +50,7 @@ on_both_stores!(cau_007_no_authentication_is_invalid_client, async |backend| {
     assert_one_of(&answer, &REFUSALS[..2]);
 });
 
-on_both_stores!(cau_008_a_confidential_client_that_gives_only_its_id_is_refused, async |backend| {
+on_both_stores!(cau_008_a_confidential_client_that_sends_only_its_id_is_refused, async |backend| {
     let scene = Scene::start(backend).await;
     let bare = scene.main.without_secret();
     assert_one_of(&scene.password(&bare, ALICE, &[]).await, &REFUSALS[..2]);

@@ -58,7 +58,7 @@ on_both_stores!(ccr_007_a_client_without_the_grant_is_unauthorized_client, async
     scene.client_credentials(&without, &[]).await.assert_error(400, "unauthorized_client");
 });
 
-on_both_stores!(ccr_008_a_client_token_is_no_user_token, async |backend| {
+on_both_stores!(ccr_008_a_client_token_is_not_a_user_token, async |backend| {
     let scene = Scene::start(backend).await;
     let token = scene.client_credentials(&scene.main, &[]).await.text("access_token");
     // There is no UserInfo endpoint; nothing about the token looks like a user's.

@@ -364,7 +364,7 @@ fn with_unused_bits(segment: &str) -> Option<String> {
 
 /// Forgeries prove something only if they are made as well as good tokens are.
 #[test]
-fn the_forger_knows_his_trade() {
+fn the_forger_can_sign_tokens_that_verify() {
     for (algorithm, key) in &*OWN_KEYS {
         let jwk = serde_json::to_value(key.public_jwk("own")).unwrap();
         let header = json!({"typ": "at+jwt", "alg": algorithm.name(), "kid": "own"});

@@ -91,7 +91,7 @@ on_both_stores!(guesses_of_a_password_wait_longer_each_time_and_so_does_the_righ
     assert!(metrics.contains(r#"jeton_refusals_total{endpoint="token",cause="throttled"} 11"#), "{metrics}");
 });
 
-on_both_stores!(guesses_at_one_place_lock_out_nobody_elsewhere_and_no_other_user_sec_003, async |backend| {
+on_both_stores!(guesses_from_one_network_lock_out_nobody_elsewhere_and_no_other_user_sec_003, async |backend| {
     let (app, main) = scene(backend, throttling()).await;
     app.user("bob", "bob's own").await;
     fail(&app, "192.0.2.1", &main, "alice", FREE).await;
@@ -126,7 +126,7 @@ on_both_stores!(a_forged_address_gains_nothing_sec_002, async |backend| {
     assert_throttled(&login(&app, "198.51.100.99, 192.0.2.1", &main, "alice", "correct horse").await);
 });
 
-on_both_stores!(guesses_from_everywhere_are_counted_by_all_nodes_and_spare_whoever_is_known, async |backend| {
+on_both_stores!(guesses_from_everywhere_are_counted_by_all_nodes_and_spare_known_users, async |backend| {
     let (app, main) = scene(backend, throttling()).await;
     app.user("bob", "bob's own").await;
     login(&app, "192.0.2.7", &main, "alice", "correct horse").await.assert_ok();
@@ -274,7 +274,7 @@ on_both_stores!(made_up_clients_leave_room_for_real_ones_in_the_audit_trail, asy
     assert_eq!((made_up, targets.len()), (30, 31), "{targets:?}");
 });
 
-on_both_stores!(a_secret_that_was_chosen_is_guessed_no_faster, async |backend| {
+on_both_stores!(a_chosen_secret_cannot_be_guessed_faster, async |backend| {
     let (app, _) = scene(backend, throttling()).await;
     let members =
         json!({"grant_types": ["client_credentials"], "client_secret": "chosen by a person", "scope": "read"});
@@ -305,7 +305,7 @@ on_both_stores!(a_secret_that_was_chosen_is_guessed_no_faster, async |backend| {
     assert!((20..28).contains(&judged), "{judged} of {} guesses in parallel were judged", answers.len());
 });
 
-on_both_stores!(whoever_goes_away_before_the_verdict_has_failed, async |backend| {
+on_both_stores!(disconnecting_before_the_verdict_counts_as_a_failure, async |backend| {
     let (app, main) = scene(backend, throttling().set("JETON_PASSWORD_THREADS", "1")).await;
     let body = "grant_type=password&username=alice&password=wrong";
     let host = app.base.trim_start_matches("http://");

@@ -107,7 +107,7 @@ on_both_stores!(jwk_006_and_jwk_008_the_key_that_a_token_names_is_in_the_set_and
     }
 });
 
-on_both_stores!(jwk_009_and_jwk_013_anybody_may_read_and_keep_the_set_for_a_while, async |backend| {
+on_both_stores!(jwk_009_and_jwk_013_anyone_may_fetch_and_cache_the_set, async |backend| {
     let app = with_two_keys(backend, "ES256").await;
     let answer = app.get_with(PLACE, &[("Origin", "https://spa.example")]).await;
     // JWK-013

@@ -38,7 +38,7 @@ on_both_stores!(res_001_and_res_008_a_resource_restricts_the_audience_and_an_emp
     assert_eq!(scene.assert_active(&tokens.access).await["aud"], json!(default));
 });
 
-on_both_stores!(res_002_res_003_and_res_009_any_other_resource_is_an_invalid_target, async |backend| {
+on_both_stores!(res_002_res_003_and_res_009_any_other_resource_is_invalid_target, async |backend| {
     let scene = Scene::start(backend).await;
     let admin = format!("{}/admin/v1", scene.app.issuer());
     let wrong = [

@@ -17,7 +17,7 @@ fn assert_nothing_else_granted(asked: &str, answer: &Answer) {
     assert_eq!(scope_tokens(&jwt_part(&answer.text("access_token"), 1)["scope"]), granted, "{asked:?}");
 }
 
-on_both_stores!(scp_001_and_scp_002_what_is_granted_is_told, async |backend| {
+on_both_stores!(scp_001_and_scp_002_the_answer_names_the_granted_scope, async |backend| {
     let scene = Scene::start(backend).await;
     assert_nothing_else_granted(
         "read unknown",

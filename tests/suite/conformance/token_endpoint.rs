@@ -132,7 +132,7 @@ on_both_stores!(tok_013_a_grant_that_the_client_may_not_use_is_unauthorized_clie
     scene.app.refresh(&cc, "x").await.assert_error(400, "unauthorized_client");
 });
 
-on_both_stores!(tok_014_the_client_is_authenticated_before_anything_else_is_told, async |backend| {
+on_both_stores!(tok_014_the_client_is_authenticated_before_anything_else_is_revealed, async |backend| {
     let scene = Scene::start(backend).await;
     let wrong = scene.main.with_secret("wrong");
     let none: [(&str, &str); 0] = [];
@@ -177,7 +177,7 @@ on_both_stores!(tok_017_no_answer_contains_the_password_or_the_secret, async |ba
     }
 });
 
-on_both_stores!(tok_018_the_metadata_lists_the_grants_that_can_be_reached_and_no_others, async |backend| {
+on_both_stores!(tok_018_the_metadata_lists_exactly_the_grants_that_can_be_used, async |backend| {
     let app = TestServer::start(backend).await;
     let cc = app.client("cc", json!({"grant_types": ["client_credentials", "refresh_token"]})).await;
     let listed = async || -> Vec<String> {

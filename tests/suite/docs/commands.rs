@@ -289,7 +289,7 @@ fn fault(command: &str, cause: Option<Cause>, (code, out, err): &(i32, String, S
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_command_of_every_page_works_as_it_is_shown() {
+async fn every_command_on_every_page_works_as_shown() {
     let bench = Bench::start();
     let get = async |path: &str| Answer::of(bench.http.get(format!("{}{path}", bench.server.base))).await.body;
     let index = get("/docs/errors").await;

@@ -55,12 +55,12 @@ async fn a_node_loses_its_database(lose: fn(&Proxy)) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_cut_off_says_so_and_comes_back() {
+async fn a_node_that_is_cut_off_reports_it_and_recovers() {
     a_node_loses_its_database(Proxy::cut).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_whose_connections_fall_silent_says_so_and_comes_back() {
+async fn a_node_whose_connections_go_silent_reports_it_and_recovers() {
     a_node_loses_its_database(Proxy::silence).await;
 }
 
@@ -91,7 +91,7 @@ async fn notifications_may_be_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_whose_many_connections_were_forgotten_makes_new_ones_soon() {
+async fn a_node_whose_connections_were_all_dropped_soon_makes_new_ones() {
     let (database, _folder) = fresh_database(Backend::Postgres).await;
     let fleet = Fleet::on(&database, STALENESS);
     let proxy = Proxy::to(&database).await;

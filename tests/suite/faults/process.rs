@@ -14,7 +14,7 @@ const STALENESS: Duration = Duration::from_secs(1);
 const COUNTS_AS_LIVE: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_killed_node_acknowledged_holds_and_receipts_wait_for_it_until_it_cannot_answer() {
+async fn revocations_of_a_killed_node_hold_and_receipts_wait_until_it_cannot_answer() {
     let (database, _folder) = fresh_database(Backend::Postgres).await;
     let fleet = Fleet::on(&database, STALENESS);
     let (first, killed) = (fleet.start(), fleet.start());
@@ -44,7 +44,7 @@ async fn what_a_killed_node_acknowledged_holds_and_receipts_wait_for_it_until_it
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frozen_node_holds_nobody_up_and_is_right_as_soon_as_it_goes_on() {
+async fn a_frozen_node_blocks_nobody_and_is_correct_once_it_resumes() {
     let (database, _folder) = fresh_database(Backend::Postgres).await;
     let fleet = Fleet::on(&database, STALENESS);
     let (first, frozen) = (fleet.start(), fleet.start());

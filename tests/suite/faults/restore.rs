@@ -41,7 +41,7 @@ fn set_back(cluster: &Cluster, fleet: &Fleet, lost: &[Session]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_restoration_every_node_starts_over_and_what_was_lost_can_be_revoked() {
+async fn after_a_restore_every_node_reloads_and_lost_tokens_can_be_revoked() {
     let cluster = Cluster::start();
     let fleet = Fleet::on(&cluster.url(), STALENESS);
     let proxy = Proxy::to(&cluster.url()).await;

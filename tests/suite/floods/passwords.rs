@@ -29,7 +29,7 @@ async fn try_login(app: &TestServer, client: &TestClient, username: &str, passwo
 }
 
 // PWD-016: no measured time, but what takes it.
-on_both_stores!(every_login_costs_one_hash_whoever_it_is_for, async |backend| {
+on_both_stores!(every_login_costs_one_hash_whether_the_user_exists_or_not, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     // The very first password that this server meets is that of somebody unknown.
@@ -57,7 +57,7 @@ on_both_stores!(every_login_costs_one_hash_whoever_it_is_for, async |backend| {
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_of_logins_is_refused_honestly_and_the_others_are_answered() {
+async fn in_a_storm_of_logins_some_get_503_and_other_requests_are_answered() {
     let app = TestServer::start_with(Backend::Sqlite, Setup::default().set("JETON_PASSWORD_THREADS", "1")).await;
     let app = Arc::new(app);
     let main = app.main_client("main").await;

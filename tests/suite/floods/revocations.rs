@@ -44,7 +44,7 @@ fn batches(backend: Backend, now: i64) -> Vec<String> {
     (0..FLOOD).step_by(BATCH).map(batch).collect()
 }
 
-on_both_stores!(a_flood_of_revocations_is_applied_by_every_node_and_forgotten_when_it_is_over, async |backend| {
+on_both_stores!(a_flood_of_revocations_is_applied_by_every_node_and_forgotten_after_it_expires, async |backend| {
     let first = Arc::new(TestServer::start_with(backend, Setup::default().with_manual_clock()).await);
     let mut nodes = vec![Arc::clone(&first)];
     if backend == Backend::Postgres {

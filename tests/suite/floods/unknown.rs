@@ -79,7 +79,7 @@ where
     tasks.join_all().await.into_iter().flatten().collect()
 }
 
-on_both_stores!(a_flood_of_unknown_names_costs_few_statements_and_leaves_the_known_alone, async |backend| {
+on_both_stores!(a_flood_of_unknown_names_costs_few_statements_and_does_not_affect_known_ones, async |backend| {
     let (app, proxy) = start(backend).await;
     let known = app.main_client("known").await;
     let good = app.token(&known, &GRANT).await.text("access_token");
@@ -155,7 +155,7 @@ on_both_stores!(an_unknown_client_and_a_wrong_secret_cost_the_same_work, async |
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_another_node_made_a_moment_ago_is_good_at_once_also_in_a_flood_of_its_name() {
+async fn what_another_node_just_created_works_at_once_even_during_a_flood() {
     let first = TestServer::start(Backend::Postgres).await;
     let seldom = Setup::default().set("JETON_POLL_INTERVAL", "10s").set("JETON_MAX_STALENESS", "5m");
     let second = Arc::new(TestServer::start_on(&first.database, &first.master_key, seldom).await);
@@ -197,7 +197,7 @@ async fn what_another_node_made_a_moment_ago_is_good_at_once_also_in_a_flood_of_
     crowd.join_all().await;
 }
 
-on_both_stores!(an_outage_refuses_nobody, async |backend| {
+on_both_stores!(an_outage_is_never_answered_as_a_refusal, async |backend| {
     let (app, proxy) = start(backend).await;
     let known = app.main_client("known").await;
     let good = app.token(&known, &GRANT).await.text("access_token");

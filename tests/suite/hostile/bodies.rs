@@ -15,7 +15,7 @@ fn assert_refused(what: &str, answer: &Answer) {
     assert!(!answer.body.contains("access_token\""), "{what}: {answer:?}");
 }
 
-on_both_stores!(a_content_type_is_read_by_its_name_and_by_nothing_else, async |backend| {
+on_both_stores!(only_the_name_of_a_content_type_counts, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let basic = main.basic();
@@ -89,7 +89,7 @@ on_both_stores!(a_content_type_is_read_by_its_name_and_by_nothing_else, async |b
     }
 });
 
-on_both_stores!(a_bomb_of_any_kind_is_refused_and_nothing_else_happens, async |backend| {
+on_both_stores!(a_bomb_of_any_kind_is_refused_and_does_no_harm, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let basic = main.basic();
@@ -163,7 +163,7 @@ on_both_stores!(a_bomb_of_any_kind_is_refused_and_nothing_else_happens, async |b
     assert_eq!(app.admin(Method::GET, "/admin/v1/users", None).await.json["items"], json!([]));
 });
 
-on_both_stores!(a_parameter_that_counts_stands_once_in_form_json_and_query, async |backend| {
+on_both_stores!(a_repeated_parameter_is_refused_in_form_json_and_query, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let basic = main.basic();

@@ -72,7 +72,7 @@ on_both_stores!(no_line_break_in_a_request_begins_a_header_of_the_answer, async 
     }
 });
 
-on_both_stores!(a_header_of_a_request_comes_back_in_no_header, async |backend| {
+on_both_stores!(no_request_header_is_echoed_in_a_response_header, async |backend| {
     let app = TestServer::start(backend).await;
     let names = [
         "X-Request-Id",
@@ -191,7 +191,7 @@ on_both_stores!(cookies_and_method_overrides_change_nothing, async |backend| {
     assert_eq!(still.json["items"].as_array().unwrap().len(), clients.json["items"].as_array().unwrap().len());
 });
 
-on_both_stores!(what_only_begins_like_several_tokens_is_answered_like_any_other_text, async |backend| {
+on_both_stores!(a_text_with_many_token_prefixes_is_answered_like_any_other, async |backend| {
     let app = TestServer::start(backend).await;
     let resource_server = app.resource_server("rs").await;
     let beginnings = ["eyJ!", "jat_live_x", "eyJ", "jrt_", "eyJ\u{e9}", "jcs_live_", "x"];

@@ -148,7 +148,7 @@ on_both_stores!(one_event_stays_one_line_of_the_log, async |backend| {
     }
 });
 
-on_both_stores!(an_attack_from_everywhere_is_told_a_few_times, async |backend| {
+on_both_stores!(an_attack_from_everywhere_is_reported_a_few_times, async |backend| {
     let mut place = Place::new(backend).await;
     place.set("JETON_TRUSTED_PROXIES", "127.0.0.1");
     place.set("JETON_THROTTLING", "on");

@@ -101,7 +101,7 @@ on_both_stores!(sec_006_an_allowed_page_may_do_what_it_needs_and_no_more, async 
     }
 });
 
-on_both_stores!(no_answer_names_a_host_that_was_sent, async |backend| {
+on_both_stores!(no_answer_repeats_the_host_of_the_request, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let basic = main.basic();
@@ -150,7 +150,7 @@ async fn audited(app: &TestServer, headers: &[(&str, &[u8])]) -> String {
     record.unwrap_or_else(|| panic!("{id} in {audit:?}"))["address"].as_str().unwrap().to_owned()
 }
 
-on_both_stores!(only_a_trusted_proxy_says_from_where_a_request_came, async |backend| {
+on_both_stores!(only_a_trusted_proxy_tells_the_origin_of_a_request, async |backend| {
     let app = TestServer::start(backend).await;
     for name in
         ["X-Forwarded-For", "Forwarded", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP", "X-Client-IP", "Client-IP"]
@@ -161,7 +161,7 @@ on_both_stores!(only_a_trusted_proxy_says_from_where_a_request_came, async |back
     }
 });
 
-on_both_stores!(behind_a_trusted_proxy_the_nearest_stranger_counts, async |backend| {
+on_both_stores!(behind_a_trusted_proxy_the_nearest_untrusted_address_counts, async |backend| {
     let trusting = Setup::default().set("JETON_TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8,2001:db8:1::/48");
     let app = TestServer::start_with(backend, trusting).await;
     let rows: [(&[u8], &str); 17] = [

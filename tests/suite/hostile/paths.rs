@@ -80,7 +80,7 @@ on_both_stores!(no_spelling_of_a_path_passes_a_guard, async |backend| {
     still.assert_ok();
 });
 
-on_both_stores!(a_spelling_that_is_not_the_token_endpoint_issues_nothing, async |backend| {
+on_both_stores!(a_misspelt_token_endpoint_issues_nothing, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let lines = format!(
@@ -96,7 +96,7 @@ on_both_stores!(a_spelling_that_is_not_the_token_endpoint_issues_nothing, async 
     }
 });
 
-on_both_stores!(below_docs_and_well_known_there_are_no_files, async |backend| {
+on_both_stores!(no_files_are_served_below_docs_and_well_known, async |backend| {
     let app = TestServer::start(backend).await;
     let up =
         ["..", "%2e%2e", "..%2f", "%2e%2e%2f", "..%5c", "..\\", "....//", "%252e%252e%252f", "..%c0%af", "%00", "..;"];
@@ -114,7 +114,7 @@ on_both_stores!(below_docs_and_well_known_there_are_no_files, async |backend| {
     }
 });
 
-on_both_stores!(an_id_in_a_path_is_a_name_and_nothing_else, async |backend| {
+on_both_stores!(an_id_in_a_path_is_only_ever_a_name, async |backend| {
     let app = TestServer::start(backend).await;
     app.main_client("main").await;
     let user = app.user("alice", "wonderland").await;

@@ -91,7 +91,7 @@ fn der_integer(number: &BigUint) -> Vec<u8> {
 }
 
 #[test]
-fn es256_takes_two_numbers_in_range_and_nothing_else() {
+fn es256_accepts_only_two_numbers_in_range() {
     let signer = Signer::new(SigningAlgorithm::Es256);
     let (order, prime) = (hex(P256_ORDER), hex(P256_PRIME));
     let private = p256_private(&signer.pkcs8);
@@ -147,7 +147,7 @@ fn es256_takes_two_numbers_in_range_and_nothing_else() {
 }
 
 #[test]
-fn es256_does_not_take_a_signature_that_lost_its_leading_zero() {
+fn es256_refuses_a_signature_without_its_leading_zero() {
     let signer = Signer::new(SigningAlgorithm::Es256);
     // One signature in 128 has a zero in front of one of its numbers.
     let found = (0..20_000).find_map(|_| Some(signer.sign(&signer.input)).filter(|s| s[0] == 0 || s[32] == 0));
@@ -160,7 +160,7 @@ fn es256_does_not_take_a_signature_that_lost_its_leading_zero() {
 }
 
 #[test]
-fn eddsa_takes_only_the_one_way_to_write_a_signature() {
+fn eddsa_accepts_only_canonical_signatures() {
     let signer = Signer::new(SigningAlgorithm::EdDsa);
     let key = Ed25519::of(&signer.pkcs8, &signer.jwk);
     let good = signer.sign(&signer.input);
@@ -229,7 +229,7 @@ fn eddsa_takes_only_the_one_way_to_write_a_signature() {
 }
 
 #[test]
-fn rs256_takes_only_the_one_block_with_the_one_padding() {
+fn rs256_accepts_only_the_exact_padding() {
     let signer = Signer::new(SigningAlgorithm::Rs256);
     let rsa = Rsa::of(&signer.pkcs8);
     let message = signer.input.as_bytes();
@@ -313,7 +313,7 @@ fn rs256_takes_only_the_one_block_with_the_one_padding() {
 }
 
 #[test]
-fn rs256_does_not_take_a_signature_that_lost_its_leading_zero() {
+fn rs256_refuses_a_signature_without_its_leading_zero() {
     let signer = Signer::new(SigningAlgorithm::Rs256);
     let header = signer.input.split_once('.').unwrap().0.to_owned();
     let found = (0..20_000).find_map(|number| {
@@ -331,7 +331,7 @@ fn rs256_does_not_take_a_signature_that_lost_its_leading_zero() {
 
 /// Headers and claims as no JSON library writes them, each under a signature of the server's own key.
 #[test]
-fn a_signature_does_not_make_strange_json_good() {
+fn a_valid_signature_does_not_make_strange_json_acceptable() {
     for algorithm in SigningAlgorithm::ALL {
         let signer = Signer::new(algorithm);
         let kid = signer.jwk["kid"].as_str().unwrap();

@@ -36,7 +36,7 @@ fn with_standby() -> (Machine, Arc<Cluster>, Cluster) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_synchronous_standby_takes_over_without_a_loss_and_the_failed_primary_comes_back_as_its_standby() {
+async fn a_synchronous_standby_takes_over_without_loss_and_the_old_primary_becomes_its_standby() {
     let (mut machine, first, second) = with_standby();
     // As in a standby that was copied from a primary that had one already.
     machine.shell("psql -qc \"ALTER SYSTEM SET synchronous_standby_names = 'standby'\" \"$STANDBY_URL\"");
@@ -65,7 +65,7 @@ async fn a_synchronous_standby_takes_over_without_a_loss_and_the_failed_primary_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_asynchronous_standby_that_was_behind_brings_nothing_to_life_that_was_taken_back() {
+async fn a_lagging_asynchronous_standby_revives_nothing_that_was_revoked() {
     let (mut machine, first, second) = with_standby();
     let proxy = Proxy::to(&first.url()).await;
     machine.set("JETON_DATABASE_URL", &proxy.address_of(&first.url()));

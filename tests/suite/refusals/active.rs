@@ -8,7 +8,7 @@ use super::stage::{ACCESS, Jwt, Stage};
 use crate::support::scene::{API, FILES};
 use crate::support::{Setup, jwt_part, on_both_stores};
 
-on_both_stores!(of_a_good_token_it_is_said_what_to_expect, async |backend| {
+on_both_stores!(a_valid_token_is_explained_by_what_to_expect, async |backend| {
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     for form in ACCESS {
         let owner = stage.owner(*form);
@@ -45,7 +45,7 @@ on_both_stores!(of_a_good_token_it_is_said_what_to_expect, async |backend| {
     }
 });
 
-on_both_stores!(a_good_token_counts_as_no_refusal, async |backend| {
+on_both_stores!(a_valid_token_is_not_counted_as_a_refusal, async |backend| {
     let stage = Stage::start(backend).await;
     let token = stage.good(Jwt).await;
     stage.explain(&stage.rs, &token).await.assert_active();
@@ -57,7 +57,7 @@ on_both_stores!(a_good_token_counts_as_no_refusal, async |backend| {
     }
 });
 
-on_both_stores!(to_a_stranger_a_good_token_looks_like_a_bad_one, async |backend| {
+on_both_stores!(to_a_stranger_a_valid_token_looks_like_an_invalid_one, async |backend| {
     let stage = Stage::start(backend).await;
     for form in ACCESS {
         let token = stage.good(*form).await;

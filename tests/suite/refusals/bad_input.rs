@@ -103,7 +103,7 @@ async fn repeated(stage: &Stage, good: &str, part: &str) {
     }
 }
 
-on_both_stores!(a_very_long_text_gets_a_verdict, async |backend| {
+on_both_stores!(a_very_long_text_is_judged, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     let mut sheet = Sheet::default();
@@ -134,7 +134,7 @@ on_both_stores!(
     }
 );
 
-on_both_stores!(bytes_that_are_no_text_get_a_verdict_in_a_form_and_none_in_json, async |backend| {
+on_both_stores!(bytes_that_are_not_utf8_are_judged_in_a_form_and_refused_in_json, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     for body in [&b"token=\xff\xfe"[..], b"token=%FF%FE", b"token=%C3", b"token=%", b"token=%zz", b"token=\xed\xa0\x80"]
@@ -161,7 +161,7 @@ on_both_stores!(bytes_that_are_no_text_get_a_verdict_in_a_form_and_none_in_json,
     stage.explain_body("text/plain", "token=a").await.assert_error(400, "invalid_request");
 });
 
-on_both_stores!(encodings_nested_deeply_get_a_verdict, async |backend| {
+on_both_stores!(deeply_nested_encodings_are_judged, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     for depth in [3, 10, 50] {
@@ -229,7 +229,7 @@ const CLAIMS: [&str; 26] = [
     "",
 ];
 
-on_both_stores!(strange_json_in_a_jwt_gets_a_verdict, async |backend| {
+on_both_stores!(strange_json_in_a_jwt_is_judged, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     let (kid, parts) = (jwt_part(&good, 0)["kid"].clone(), good.split('.').collect::<Vec<_>>());

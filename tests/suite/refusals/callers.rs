@@ -16,7 +16,7 @@ fn assert_nothing_told(answer: &Answer, statuses: &[u16]) {
     }
 }
 
-on_both_stores!(without_credentials_nobody_learns_anything, async |backend| {
+on_both_stores!(without_credentials_a_caller_learns_nothing, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     let revoked = stage.good(Opaque).await;
@@ -48,7 +48,7 @@ on_both_stores!(without_credentials_nobody_learns_anything, async |backend| {
     }
 });
 
-on_both_stores!(a_token_opens_explain_only_when_it_is_an_administrators, async |backend| {
+on_both_stores!(only_an_administrators_token_opens_explain, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     let parameters = [("token", good.as_str())];
@@ -71,7 +71,7 @@ on_both_stores!(a_token_opens_explain_only_when_it_is_an_administrators, async |
     assert_nothing_told(&stage.explain_as(Some(&format!("Bearer {admin}")), &parameters).await, &[401]);
 });
 
-on_both_stores!(two_ways_to_authenticate_at_once_are_one_too_many, async |backend| {
+on_both_stores!(authenticating_in_two_ways_at_once_is_refused, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     let secret = stage.rs.secret.clone().unwrap();
@@ -122,7 +122,7 @@ fn causes_or_none(answer: &Answer) -> Vec<String> {
     if answer.json["all_causes"].is_array() { causes(answer) } else { vec![] }
 }
 
-on_both_stores!(a_client_is_told_all_of_its_own_tokens_and_nothing_of_anothers, async |backend| {
+on_both_stores!(a_client_learns_everything_about_its_own_tokens_and_nothing_about_others, async |backend| {
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     for form in ACCESS {
         let owner = stage.owner(*form);

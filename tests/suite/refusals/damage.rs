@@ -226,7 +226,7 @@ async fn play(stage: &Stage, form: Form, good: &str, (name, _, make, cause, repa
     }
 }
 
-on_both_stores!(every_damage_is_named_and_its_repair_described, async |backend| {
+on_both_stores!(every_kind_of_damage_is_named_with_its_repair, async |backend| {
     let stage = Stage::start(backend).await;
     let mut sheet = Sheet::default();
     for form in ALL {
@@ -267,7 +267,7 @@ on_both_stores!(two_different_tokens_in_one_text_are_named, async |backend| {
 
 // Where the encoding does not show that something is missing, nobody can tell a cut from a change; a key shows only that
 // the seal does not fit. Nor what stands behind a whole token, when it could be a part of one.
-on_both_stores!(a_cut_or_an_addition_that_does_not_show_is_a_seal_that_does_not_fit, async |backend| {
+on_both_stores!(a_truncation_that_keeps_the_form_is_a_bad_signature, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good_with(Opaque, |token| !cut_shows(token, 20)).await;
     let case = Case::new("the last twenty characters", cut(&good, 20), "truncated|bad_signature");

@@ -38,7 +38,7 @@ const TABLE: &[Row] = &[
     (Refresh, |t| format!("\"{t}\""),                                  "quoted", "refresh_token_as_access_token"),
 ];
 
-on_both_stores!(of_two_damages_the_first_in_the_order_is_the_cause_and_both_are_told, async |backend| {
+on_both_stores!(of_two_kinds_of_damage_the_first_in_order_is_the_cause_and_both_are_reported, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for (index, (form, make, first, second)) in TABLE.iter().enumerate() {
@@ -50,7 +50,7 @@ on_both_stores!(of_two_damages_the_first_in_the_order_is_the_cause_and_both_are_
 });
 
 // Five at once are the most that a chain of careless steps makes.
-on_both_stores!(many_damages_are_all_told, async |backend| {
+on_both_stores!(many_kinds_of_damage_are_all_reported, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for form in [Jwt, Opaque] {
@@ -64,7 +64,7 @@ on_both_stores!(many_damages_are_all_told, async |backend| {
 });
 
 // What is wrong with the token itself is told besides, to those who may know.
-on_both_stores!(a_damaged_token_that_was_taken_back_is_both, async |backend| {
+on_both_stores!(a_damaged_and_revoked_token_has_both_causes, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for form in [Jwt, Opaque] {
@@ -83,7 +83,7 @@ on_both_stores!(a_damaged_token_that_was_taken_back_is_both, async |backend| {
     sheet.close();
 });
 
-on_both_stores!(a_damaged_token_is_judged_by_what_the_caller_expects, async |backend| {
+on_both_stores!(a_damaged_token_is_checked_against_the_requirements_too, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for form in [Jwt, Opaque] {

@@ -52,7 +52,7 @@ async fn refresh_token(stage: &Stage, form: Form, deed: &str) -> String {
     tokens.refresh
 }
 
-on_both_stores!(a_refresh_token_is_named_whatever_became_of_it, async |backend| {
+on_both_stores!(a_refresh_token_is_named_as_one_whatever_its_state, async |backend| {
     let stage = Stage::start(backend).await;
     for form in [Jwt, Opaque] {
         for (deed, also) in REFRESH_TOKENS {
@@ -90,7 +90,7 @@ fn id_token(issuer: &str, kid: &str, more: Value) -> String {
     sign(key, &json!({"alg": algorithm.name(), "typ": "JWT", "kid": kid}), &claims)
 }
 
-on_both_stores!(an_id_token_is_named_whoever_issued_it, async |backend| {
+on_both_stores!(an_id_token_is_named_as_one_whoever_issued_it, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     let ours = stage.app.issuer().to_owned();
@@ -110,7 +110,7 @@ on_both_stores!(an_id_token_is_named_whoever_issued_it, async |backend| {
     sheet.close();
 });
 
-on_both_stores!(a_client_secret_is_named_and_its_environment_with_it, async |backend| {
+on_both_stores!(a_client_secret_is_named_with_its_environment, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     let cause = "client_secret_as_token";

@@ -134,7 +134,7 @@ async fn seeds(stage: &Stage) -> Vec<String> {
 }
 
 #[test]
-fn however_a_token_is_changed_there_is_one_verdict_and_no_failure() {
+fn every_change_to_a_token_gets_one_verdict_and_never_an_error() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let stage = runtime.block_on(Stage::start(Backend::Sqlite));
     let seeds = runtime.block_on(seeds(&stage));

@@ -55,7 +55,7 @@ on_both_stores!(tokens_of_other_services_are_foreign, async |backend| {
     sheet.close();
 });
 
-on_both_stores!(a_jwt_of_somebody_else_is_foreign_however_it_is_signed, async |backend| {
+on_both_stores!(a_jwt_of_another_issuer_is_foreign_however_it_is_signed, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;

@@ -67,7 +67,7 @@ const NO_TOKENS: &[&str] = &[
     "\u{1F4A9}",
 ];
 
-on_both_stores!(what_never_was_a_token_is_named_as_that, async |backend| {
+on_both_stores!(a_text_that_was_never_a_token_is_named_as_such, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for text in NO_TOKENS {
@@ -86,7 +86,7 @@ const DAMAGED: [(&str, &str); 6] = [
     ("'null'", "quoted|not_a_token"),
 ];
 
-on_both_stores!(a_damaged_placeholder_is_no_token_all_the_same, async |backend| {
+on_both_stores!(a_damaged_placeholder_is_still_not_a_token, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for (text, cause) in DAMAGED {

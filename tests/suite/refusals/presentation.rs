@@ -86,7 +86,7 @@ async fn play(stage: &Stage, below: &str, token: &str, (headers, query, expected
     assert!(answer.header("x-auth-subject").is_none(), "{name}: {answer:?}");
 }
 
-on_both_stores!(a_request_that_carries_its_token_wrongly_is_answered_by_how_it_does, async |backend| {
+on_both_stores!(a_request_that_presents_its_token_wrongly_is_answered_accordingly, async |backend| {
     let stage = Stage::start(backend).await;
     let mut sheet = Sheet::default();
     for form in ACCESS {
@@ -101,7 +101,7 @@ on_both_stores!(a_request_that_carries_its_token_wrongly_is_answered_by_how_it_d
     sheet.close();
 });
 
-on_both_stores!(a_good_token_passes_with_who_and_what_it_is, async |backend| {
+on_both_stores!(a_valid_token_passes_with_its_subject_client_scope_and_session, async |backend| {
     let stage = Stage::start(backend).await;
     for form in ACCESS {
         let owner = stage.owner(*form);
@@ -120,7 +120,7 @@ on_both_stores!(a_good_token_passes_with_who_and_what_it_is, async |backend| {
     }
 });
 
-on_both_stores!(without_an_audience_nothing_is_verified, async |backend| {
+on_both_stores!(without_an_audience_no_token_is_accepted, async |backend| {
     let stage = Stage::start(backend).await;
     for form in ACCESS {
         let bearer = format!("Bearer {}", stage.good(*form).await);
@@ -137,7 +137,7 @@ on_both_stores!(without_an_audience_nothing_is_verified, async |backend| {
 });
 
 // The original address is what a trusted proxy says it was.
-on_both_stores!(a_token_in_the_original_address_is_seen_behind_a_trusted_proxy_only, async |backend| {
+on_both_stores!(a_token_in_the_original_url_is_noticed_only_behind_a_trusted_proxy, async |backend| {
     let setup = Setup::default().set("JETON_TRUSTED_PROXIES", "127.0.0.0/8");
     let behind_proxy = Stage::start_with(backend, setup).await;
     let direct = Stage::start(backend).await;

@@ -110,7 +110,7 @@ on_both_stores!(a_forged_jwt_is_named, async |backend| {
     sheet.close();
 });
 
-on_both_stores!(what_a_forged_token_claims_is_never_called_verified, async |backend| {
+on_both_stores!(the_claims_of_a_forged_token_are_never_called_verified, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     for (header, signed) in
@@ -180,7 +180,7 @@ pub(super) async fn delete_key_of(stage: &Stage, token: &str) {
     stage.admin(Method::DELETE, &format!("keys/{}", key_of(token)), None).await;
 }
 
-on_both_stores!(a_token_of_a_deleted_key_is_told_from_one_of_a_key_that_never_was, async |backend| {
+on_both_stores!(a_token_of_a_deleted_key_is_distinguished_from_one_of_an_unknown_key, async |backend| {
     let mut sheet = Sheet::default();
     for form in [Jwt, Opaque] {
         let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
@@ -213,7 +213,7 @@ on_both_stores!(a_token_of_a_deleted_key_is_told_from_one_of_a_key_that_never_wa
     sheet.close();
 });
 
-on_both_stores!(a_stranger_cannot_tell_an_unknown_key_from_a_bad_signature_or_a_good_one, async |backend| {
+on_both_stores!(a_stranger_cannot_distinguish_an_unknown_key_a_bad_signature_and_a_valid_token, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     let unknown =

@@ -165,7 +165,7 @@ pub(super) async fn play(backend: Backend, form: Form, (deeds, cause, also): &Ro
     }
 }
 
-on_both_stores!(whatever_ends_a_jwt_is_told_to_those_who_may_know, async |backend| {
+on_both_stores!(whatever_invalidates_a_jwt_is_explained_to_those_who_may_know, async |backend| {
     let mut sheet = Sheet::default();
     for row in TABLE {
         sheet.row(format!("{:?}", row.0), play(backend, Jwt, row)).await;
@@ -173,7 +173,7 @@ on_both_stores!(whatever_ends_a_jwt_is_told_to_those_who_may_know, async |backen
     sheet.close();
 });
 
-on_both_stores!(whatever_ends_an_opaque_token_is_told_to_those_who_may_know, async |backend| {
+on_both_stores!(whatever_invalidates_an_opaque_token_is_explained_to_those_who_may_know, async |backend| {
     let mut sheet = Sheet::default();
     for row in TABLE {
         sheet.row(format!("{:?}", row.0), play(backend, Opaque, row)).await;
@@ -181,7 +181,7 @@ on_both_stores!(whatever_ends_an_opaque_token_is_told_to_those_who_may_know, asy
     sheet.close();
 });
 
-on_both_stores!(an_end_is_told_with_its_time_its_author_and_its_reason, async |backend| {
+on_both_stores!(a_revocation_is_explained_with_its_time_actor_and_reason, async |backend| {
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     let subject = Subject::new(&stage, Jwt).await;
     subject.suffer(&stage, Deed::RevokeTokenAsAdmin).await;
@@ -206,7 +206,7 @@ const SIGNED: [(&str, &str, &[&str]); 6] = [
     (r#"{"log": 4000000000000}"#,                                    "never_issued",  &[]),
 ];
 
-on_both_stores!(a_token_of_another_time_or_another_log_is_named, async |backend| {
+on_both_stores!(a_token_outside_its_lifetime_or_beyond_the_log_is_named, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     let good = stage.good(Jwt).await;
@@ -232,7 +232,7 @@ const EXPECTED: [Expected; 6] = [
     (Some("admin"),           Some("https://else.example.test/"),  "wrong_audience",     &["insufficient_scope"]),
 ];
 
-on_both_stores!(a_token_for_another_place_or_without_the_power_is_named, async |backend| {
+on_both_stores!(a_wrong_audience_or_insufficient_scope_is_named, async |backend| {
     let stage = Stage::start(backend).await;
     for form in ACCESS {
         let good = stage.good(*form).await;

@@ -30,7 +30,7 @@ const TABLE: &[Row] = &[
         "token_revoked", &["session_revoked", "user_revoked", "client_revoked", "all_revoked", "expired"]),
 ];
 
-on_both_stores!(of_two_ends_of_a_jwt_the_first_in_the_order_is_the_cause_and_both_are_told, async |backend| {
+on_both_stores!(of_two_reasons_against_a_jwt_the_first_in_order_is_the_cause_and_both_are_reported, async |backend| {
     let mut sheet = Sheet::default();
     for row in TABLE {
         sheet.row(format!("{:?}", row.0), play(backend, Jwt, row)).await;
@@ -61,7 +61,7 @@ const SIGNED: [Signed; 4] = [
     (r#"{"log": 4000000000000}"#,                 Some("admin"), None,               "insufficient_scope", "never_issued"),
 ];
 
-on_both_stores!(time_place_power_and_the_unknown_come_in_this_order, async |backend| {
+on_both_stores!(expiry_audience_scope_and_never_issued_come_in_this_order, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     let good = stage.good(Jwt).await;
@@ -74,7 +74,7 @@ on_both_stores!(time_place_power_and_the_unknown_come_in_this_order, async |back
 });
 
 // The key is gone, and with it the means to read an opaque token: of a JWT its own words are left, and they prove nothing.
-on_both_stores!(of_a_token_of_a_deleted_key_nothing_else_is_told_as_true, async |backend| {
+on_both_stores!(nothing_about_a_token_of_a_deleted_key_is_called_verified, async |backend| {
     for form in [Jwt, Opaque] {
         let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
         let good = stage.good(form).await;

@@ -31,7 +31,7 @@ async fn shows(server: &Running, certificate: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_certificate_is_taken_without_a_restart_and_connections_go_on() {
+async fn a_new_certificate_is_used_without_a_restart_and_connections_stay_open() {
     let pair = Pair::new();
     let (first, second, third) =
         (std::fs::read_to_string(pair.certificate()).unwrap(), new_pair(&[HOST]), new_pair(&[HOST]));
@@ -63,7 +63,7 @@ async fn a_new_certificate_is_taken_without_a_restart_and_connections_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_broken_is_reported_once_and_the_old_certificate_stays() {
+async fn an_unusable_certificate_is_reported_once_and_the_old_one_stays() {
     let pair = Pair::new();
     let (certificate, key) =
         (std::fs::read_to_string(pair.certificate()).unwrap(), std::fs::read_to_string(pair.key()).unwrap());
@@ -99,7 +99,7 @@ async fn what_is_broken_is_reported_once_and_the_old_certificate_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn folders_that_are_swapped_by_a_link_are_followed() {
+async fn folders_replaced_through_a_link_are_followed() {
     let (pair, folder) = (Pair::new(), tempfile::tempdir().unwrap());
     let second = new_pair(&[HOST]);
     let version = |name: &str, (certificate, key): &(String, String)| {
@@ -130,7 +130,7 @@ async fn folders_that_are_swapped_by_a_link_are_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_does_not_start_with_files_that_are_of_no_use() {
+async fn a_server_does_not_start_with_unusable_certificate_files() {
     let pair = Pair::new();
     let place = place(&pair).await;
     let (certificate, key) = (pair.certificate(), pair.key());
@@ -166,7 +166,7 @@ async fn a_server_does_not_start_with_files_that_are_of_no_use() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn doctor_knows_when_a_certificate_ends_and_whom_it_names() {
+async fn doctor_checks_when_a_certificate_expires_and_which_host_it_names() {
     let pair = Pair::new();
     let place = place(&pair).await;
     let finding = || {

@@ -250,7 +250,7 @@ async fn a_body_announced_as_too_large_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_but_http_is_spoken_after_an_offer() {
+async fn offers_of_other_protocols_are_ignored() {
     let app = TestServer::start(Backend::Sqlite).await;
     let settings = "HTTP2-Settings: AAMAAABkAAQAAP__\r\n";
     let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -90,7 +90,7 @@ const BAD_REQUEST: Outcome = Outcome::Answered(0x8C);
 const NOT_FOUND: Outcome = Outcome::Answered(0x8D);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_request_is_none_in_http2_either() {
+async fn invalid_requests_are_refused_over_http2_too() {
     let app = TestServer::start(Backend::Sqlite).await;
     let address = app.server.address;
     let host = (":authority", "auth.example.com");
@@ -164,7 +164,7 @@ async fn a_body_is_as_long_as_its_content_length_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn streams_that_are_begun_and_reset_again_and_again_end_the_connection() {
+async fn repeatedly_reset_streams_end_the_connection() {
     let app = TestServer::start(Backend::Sqlite).await;
     let head = fields(&[(":method", "GET"), (":scheme", "http"), (":authority", "a.example"), (":path", KEYS)]);
     let mut stream = TcpStream::connect(app.server.address).await.unwrap();
@@ -189,7 +189,7 @@ async fn streams_that_are_begun_and_reset_again_and_again_end_the_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn heads_have_a_bound() {
+async fn request_heads_are_bounded() {
     let app = TestServer::start(Backend::Sqlite).await;
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     let ask = |length: usize| client.get(format!("{}{KEYS}", app.base)).header("x-long", "x".repeat(length)).send();

@@ -4,8 +4,8 @@
 mod certificates;
 mod framing;
 mod http2;
-mod places;
 mod protocols;
+mod slots;
 mod slow;
 mod stop;
 

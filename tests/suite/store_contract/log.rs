@@ -47,7 +47,7 @@ on_both_stores!(an_empty_log_has_the_number_zero, async |backend| {
     assert_eq!((page.head, page.entries.len()), (0, 0), "whoever is ahead sees that the log went back");
 });
 
-on_both_stores!(the_log_tells_each_change_in_order_a_page_at_a_time, async |backend| {
+on_both_stores!(the_log_returns_changes_in_order_a_page_at_a_time, async |backend| {
     let db = Db::new(backend).await;
     let alice = user("alice");
     db.user_create(&alice, &audited()).await.unwrap();
@@ -83,7 +83,7 @@ on_both_stores!(a_number_is_no_smaller_than_the_time_in_milliseconds, async |bac
     assert!(second > first, "also within a millisecond, or when the clock goes back");
 });
 
-on_both_stores!(a_reader_sees_that_the_log_does_not_go_on_where_it_was, async |backend| {
+on_both_stores!(a_reader_notices_that_the_log_does_not_continue_where_it_was, async |backend| {
     let db = Db::new(backend).await;
     let mut numbers = Vec::new();
     for _ in 0..3 {
@@ -100,7 +100,7 @@ on_both_stores!(a_reader_sees_that_the_log_does_not_go_on_where_it_was, async |b
     assert!(is_broken(numbers[0]).await, "the last entries are gone");
 });
 
-on_both_stores!(after_a_restoration_the_log_goes_on_above_and_every_reader_notices, async |backend| {
+on_both_stores!(after_a_restore_the_log_continues_above_its_old_head_and_every_reader_notices, async |backend| {
     let db = Db::new(backend).await;
     let head = db.revoke(&of_everything(), &audited()).await.unwrap().number;
     let lost = head.max(at(0).millis()) + 100_000_000;
@@ -141,7 +141,7 @@ on_both_stores!(nothing_is_missed_and_nothing_is_out_of_order_under_twenty_write
     assert_eq!(follower.await.unwrap(), all, "a reader beside them saw each once, in order");
 });
 
-on_both_stores!(a_change_that_is_refused_takes_no_number, async |backend| {
+on_both_stores!(a_refused_change_takes_no_sequence_number, async |backend| {
     let db = Db::new(backend).await;
     db.client_create(&client("app"), &audited()).await.unwrap();
     let outcomes = at_once(&db, 10, |store, index| async move {

@@ -17,7 +17,7 @@ pub(super) fn network(number: u8) -> Network {
     IpAddr::from(Ipv4Addr::new(192, 0, 2, number)).into()
 }
 
-on_both_stores!(failures_are_added_up_and_forgiven_as_in_memory, async |backend| {
+on_both_stores!(failures_are_counted_and_forgiven_as_in_memory, async |backend| {
     let db = Db::new(backend).await;
     let mut expected: Option<Failures> = None;
     // One that comes late counts from the moment it came.

@@ -1,6 +1,7 @@
 //! The contract of the store: every public method on both databases, with its success, its refusals and its effect.
 
 mod audit;
+mod cleanup;
 mod clients;
 mod database;
 mod keys;
@@ -13,7 +14,6 @@ mod revocations;
 mod sessions;
 mod settings;
 mod subjects;
-mod upkeep;
 mod users;
 
 use std::fs;
@@ -252,7 +252,7 @@ fn sources(folder: &str) -> String {
 }
 
 #[test]
-fn every_method_of_the_store_is_called_here() {
+fn every_method_of_the_store_is_tested_here() {
     let methods = methods(&sources("src/store"));
     assert!(methods.len() > 40, "the methods are found: {methods:?}");
     let tests = sources("tests/suite/store_contract");

@@ -9,7 +9,7 @@ use crate::support::Backend;
 use crate::support::program::{Place, Running};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn beyond_what_the_system_allows_connections_wait_and_the_others_are_answered() {
+async fn connections_beyond_the_limit_wait_while_others_are_answered() {
     let place = Place::new(Backend::Sqlite).await;
     // 256 open files: 128 of them for connections.
     let server = Running::start_by(place.shell("ulimit -n 256 && exec \"$0\" serve"));
