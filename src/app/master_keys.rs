@@ -14,9 +14,6 @@ use crate::settings::{MasterKeySource, Settings};
 use crate::store::{Added, Audited, Store};
 
 /// The master key in the settings, and the old one if it is set; `read_file` reads the file of a development server.
-///
-/// # Errors
-/// What is wrong with a key, with the name of its setting.
 pub(crate) fn configured(
     settings: &Settings,
     read_file: impl FnOnce(&Path) -> std::io::Result<Zeroizing<String>>,

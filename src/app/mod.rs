@@ -151,9 +151,6 @@ impl App {
     }
 
     /// Checks that the default client exists and is public.
-    ///
-    /// # Errors
-    /// If it does not, or is not.
     pub async fn check_default_client(&self) -> std::result::Result<(), StartError> {
         let Some(client_id) = &self.settings.default_client else { return Ok(()) };
         match self.state.client(client_id).await?.as_deref() {

@@ -12,7 +12,7 @@ use crate::cli::{Failed, Global, Outcome, output, secrets};
 use crate::settings::{Needs, parse_duration};
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct ClientCommand {
+pub(super) struct ClientCommand {
     #[command(subcommand)]
     command: Action,
 }
@@ -184,7 +184,7 @@ impl Members {
     }
 }
 
-pub(crate) async fn run(global: &Global, command: ClientCommand) -> Outcome {
+pub(super) async fn run(global: &Global, command: ClientCommand) -> Outcome {
     let format = global.output;
     let app = open(global, Needs::NOTHING).await?;
     let actor = actor(&app);

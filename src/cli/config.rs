@@ -15,7 +15,7 @@ struct Shown {
     help: &'static str,
 }
 
-pub(crate) fn run(global: &Global) -> Outcome {
+pub(super) fn run(global: &Global) -> Outcome {
     let resolved = resolve(global, &[]);
     let checked = settings(&resolved, Needs::ALL);
     let shown: Vec<Shown> = TABLE

@@ -11,7 +11,7 @@ use crate::settings::{Needs, Resolved, Settings, Sources};
 use crate::store::{Audited, Store};
 
 /// Reads flags, environment and file.
-pub(crate) fn resolve(global: &Global, flags: &[(&'static str, String)]) -> Resolved {
+pub(super) fn resolve(global: &Global, flags: &[(&'static str, String)]) -> Resolved {
     let mut sources = Sources {
         dev: global.dev,
         flags: flags.iter().cloned().collect(),
@@ -28,7 +28,7 @@ pub(crate) fn resolve(global: &Global, flags: &[(&'static str, String)]) -> Reso
 }
 
 /// Checks the settings.
-pub(crate) fn settings(resolved: &Resolved, needs: Needs) -> Result<Settings, Failed> {
+pub(super) fn settings(resolved: &Resolved, needs: Needs) -> Result<Settings, Failed> {
     Settings::check(resolved, needs).map_err(|problems| {
         let lines: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
         let plural = if problems.len() == 1 { "" } else { "s" };
@@ -37,7 +37,7 @@ pub(crate) fn settings(resolved: &Resolved, needs: Needs) -> Result<Settings, Fa
 }
 
 /// Opens the database for a command.
-pub(crate) async fn open(global: &Global, needs: Needs) -> Result<App, Failed> {
+pub(super) async fn open(global: &Global, needs: Needs) -> Result<App, Failed> {
     let mut settings = settings(&resolve(global, &[]), needs)?;
     if let Some(file) = settings.database.file()
         && !file.exists()
@@ -65,13 +65,13 @@ pub(crate) async fn open(global: &Global, needs: Needs) -> Result<App, Failed> {
 }
 
 /// Connects to the database.
-pub(crate) async fn connect(settings: &Settings) -> Result<Store, Failed> {
+pub(super) async fn connect(settings: &Settings) -> Result<Store, Failed> {
     let location = &settings.database;
     Store::connect(location).await.map_err(|error| Failed(format!("JETON_DATABASE_URL: {location}: {error}")))
 }
 
 /// The actor of a command: anyone who can reach the database is an administrator.
-pub(crate) fn actor(app: &App) -> Actor {
+pub(super) fn actor(app: &App) -> Actor {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into());
     let at = app.clock.now();
     let actor = format!("command line, user {user}");

@@ -7,7 +7,7 @@ use crate::cli::{Global, Outcome, output};
 use crate::settings::Needs;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct DemoCommand {
+pub(super) struct DemoCommand {
     #[command(subcommand)]
     command: Action,
 }
@@ -18,7 +18,7 @@ enum Action {
     Remove,
 }
 
-pub(crate) async fn run(global: &Global, command: &DemoCommand) -> Outcome {
+pub(super) async fn run(global: &Global, command: &DemoCommand) -> Outcome {
     let Action::Remove = command.command;
     let app = open(global, Needs::NOTHING).await?;
     let removed = app.demo_remove(&actor(&app)).await?;

@@ -21,7 +21,7 @@ struct Check {
     finding: String,
 }
 
-pub(crate) async fn run(global: &Global) -> Outcome {
+pub(super) async fn run(global: &Global) -> Outcome {
     let resolved = resolve(global, &[]);
     let mut checks = Vec::new();
     let mut note = |check: &'static str, finding: Result<String, String>| {

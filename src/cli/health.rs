@@ -15,7 +15,7 @@ use crate::settings::Needs;
 /// How long `jeton health` waits for an answer.
 const HEALTH_LIMIT: Duration = Duration::from_secs(3);
 
-pub(crate) async fn run(global: &Global) -> Outcome {
+pub(super) async fn run(global: &Global) -> Outcome {
     let settings = settings(&resolve(global, &[]), Needs::NOTHING)?;
     let address = reachable(settings.ops_listen);
     let asked = tokio::time::timeout(HEALTH_LIMIT, ask(address)).await;

@@ -15,7 +15,7 @@ use crate::keys::master::MasterKey;
 use crate::settings::{MasterKeySource, Needs};
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct KeyCommand {
+pub(super) struct KeyCommand {
     #[command(subcommand)]
     command: Action,
 }
@@ -55,7 +55,7 @@ enum Action {
 
 const COLUMNS: [&str; 6] = ["kid", "use", "alg", "state", "activates_at", "over_at"];
 
-pub(crate) async fn run(global: &Global, command: KeyCommand) -> Outcome {
+pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
     let format = global.output;
     match command.command {
         Action::GenerateMaster => {

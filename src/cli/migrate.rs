@@ -5,7 +5,7 @@ use crate::cli::{Global, Outcome, output};
 use crate::serve::{check_schema, reach_database};
 use crate::settings::Needs;
 
-pub(crate) async fn run(global: &Global) -> Outcome {
+pub(super) async fn run(global: &Global) -> Outcome {
     let settings = settings(&resolve(global, &[]), Needs::NOTHING)?;
     let store = reach_database(&settings.database).await?;
     let report = store.migrate().await?;

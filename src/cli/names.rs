@@ -6,7 +6,7 @@ use crate::protocol::scope::Scope;
 
 /// The client to work on, as an argument or a flag.
 #[derive(Debug, clap::Args)]
-pub(crate) struct ClientName {
+pub(super) struct ClientName {
     /// The client's id
     #[arg(value_name = "CLIENT_ID", required_unless_present = "client_id")]
     name: Option<String>,
@@ -17,7 +17,7 @@ pub(crate) struct ClientName {
 
 /// The user to work on, as an argument or a flag.
 #[derive(Debug, clap::Args)]
-pub(crate) struct UserName {
+pub(super) struct UserName {
     /// The user's name or id
     #[arg(value_name = "USER", required_unless_present = "username")]
     name: Option<String>,
@@ -27,24 +27,24 @@ pub(crate) struct UserName {
 }
 
 impl ClientName {
-    pub(crate) fn get(&self) -> &str {
+    pub(super) fn get(&self) -> &str {
         self.name.as_deref().or(self.client_id.as_deref()).unwrap_or_default()
     }
 }
 
 impl UserName {
-    pub(crate) fn get(&self) -> &str {
+    pub(super) fn get(&self) -> &str {
         self.name.as_deref().or(self.username.as_deref()).unwrap_or_default()
     }
 }
 
 /// Splits the values of a flag that may be repeated or comma-separated.
-pub(crate) fn entries(values: &[String]) -> Vec<&str> {
+pub(super) fn entries(values: &[String]) -> Vec<&str> {
     values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|entry| !entry.is_empty()).collect()
 }
 
 /// `--scope`, if given: names separated by spaces or commas.
-pub(crate) fn scope(values: &[String]) -> Result<Option<Scope>, Failed> {
+pub(super) fn scope(values: &[String]) -> Result<Option<Scope>, Failed> {
     if values.is_empty() {
         return Ok(None);
     }
@@ -53,7 +53,7 @@ pub(crate) fn scope(values: &[String]) -> Result<Option<Scope>, Failed> {
 }
 
 /// `--claims`, if given: a JSON object.
-pub(crate) fn claims(text: Option<&str>) -> Result<Option<ExtraClaims>, Failed> {
+pub(super) fn claims(text: Option<&str>) -> Result<Option<ExtraClaims>, Failed> {
     let example = "--claims must be a JSON object, such as '{\"tenant\":\"blue\"}'";
     text.map(|text| serde_json::from_str(text).map_err(|_| Failed(example.into()))).transpose()
 }

@@ -14,7 +14,7 @@ use crate::settings::{LogFormat, Needs, Settings, TABLE, log_filter};
 
 /// The flags of `serve`: one for each setting that is not a secret.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Serve {
+pub(super) struct Serve {
     flags: BTreeMap<&'static str, String>,
 }
 
@@ -50,7 +50,7 @@ impl Args for Serve {
     }
 }
 
-pub(crate) async fn run(global: &Global, command: &Serve) -> Outcome {
+pub(super) async fn run(global: &Global, command: &Serve) -> Outcome {
     let flags: Vec<(&'static str, String)> = command.flags.iter().map(|(name, value)| (*name, value.clone())).collect();
     let resolved = resolve(global, &flags);
     let settings = settings(&resolved, Needs::ALL)?;

@@ -17,7 +17,7 @@ use crate::settings::Needs;
 use crate::store::Audited;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct TokenCommand {
+pub(super) struct TokenCommand {
     #[command(subcommand)]
     action: Action,
 }
@@ -63,7 +63,7 @@ struct RequestProblem {
     fix: &'static str,
 }
 
-pub(crate) async fn run(global: &Global, command: TokenCommand) -> Outcome {
+pub(super) async fn run(global: &Global, command: TokenCommand) -> Outcome {
     let Action::Explain(command) = command.action;
     let scope = Scope::parse(command.scope.as_deref().unwrap_or_default())
         .map_err(|error| Failed(format!("--scope: {error}")))?;

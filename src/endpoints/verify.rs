@@ -16,9 +16,6 @@ pub enum Query<'a> {
 
 impl Query<'_> {
     /// Reads `audience` and `scope`, each at most once; empty values and everything else are ignored.
-    ///
-    /// # Errors
-    /// A fixed sentence that says what is wrong with the query.
     pub fn expected(self, configured_audience: Option<&str>) -> std::result::Result<Requirements, &'static str> {
         let (text, audience_is_fixed) = match self {
             Self::OfProxy(text) => (text, false),

@@ -77,9 +77,6 @@ pub fn header(token: &str) -> Result<Header, JwsError> {
 
 /// Verifies a token with a key and returns its header and claims. `types` are the values of `typ` that are accepted; none means
 /// any, for tokens that have no type of their own. Time, issuer and audience are the caller's to judge.
-///
-/// # Errors
-/// Why the token was not verified.
 pub fn verify<C: DeserializeOwned>(
     token: &str,
     types: &[&str],

@@ -163,9 +163,6 @@ pub fn is_registered(name: &str) -> bool {
 }
 
 /// Checks a `claims` object of a client or a user.
-///
-/// # Errors
-/// A sentence that says what is wrong.
 pub fn check_extra(claims: &ExtraClaims) -> Result<(), String> {
     if let Some(name) = claims.keys().find(|name| is_registered(name) || name.is_empty()) {
         return Err(format!("the claim {name:?} has a fixed meaning and cannot be set"));

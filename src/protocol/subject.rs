@@ -65,9 +65,6 @@ pub struct Confirmation {
 }
 
 /// Checks the `sub` of a new user: printable ASCII, so that it fits any header.
-///
-/// # Errors
-/// A sentence that says what is wrong.
 pub fn check_sub(sub: &str) -> Result<(), String> {
     let is_printable = sub.bytes().all(|byte| (0x20..=0x7E).contains(&byte));
     if sub.is_empty() || sub.len() > LONGEST_SUB || !is_printable {

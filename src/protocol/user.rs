@@ -46,9 +46,6 @@ pub fn is_credential(text: &str) -> bool {
 }
 
 /// Checks the name of a new user.
-///
-/// # Errors
-/// A sentence that says what is wrong.
 pub fn check_username(username: &str) -> Result<(), String> {
     if !is_credential(username) || username.len() > 255 {
         return Err("username must be 1 to 255 bytes without control characters".into());

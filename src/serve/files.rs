@@ -7,10 +7,10 @@ const MOST: u64 = 20_000;
 /// Open files other than client connections: those of the database, the operators' listener and the runtime.
 const OTHERS: u64 = 512;
 /// The most connections of operators at a time.
-pub(crate) const OPS_SLOTS: u32 = 256;
+pub(super) const OPS_SLOTS: u32 = 256;
 
 /// Raises this process's limit of open files as far as needed and allowed, and returns how many connections fit.
-pub(crate) fn slots() -> u32 {
+pub(super) fn slots() -> u32 {
     let limit = getrlimit(Resource::Nofile);
     let mut allowed = limit.current.unwrap_or(u64::MAX);
     let wanted = (MOST + OTHERS).min(limit.maximum.unwrap_or(u64::MAX));

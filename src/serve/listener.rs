@@ -13,20 +13,20 @@ use crate::serve::slots::Slots;
 
 /// How many connections there may be, and how long each may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(super) struct Limits {
     /// The most connections at a time. Others wait in the listen queue of the operating system.
-    pub(crate) slots: u32,
-    pub(crate) deadlines: Deadlines,
+    pub(super) slots: u32,
+    pub(super) deadlines: Deadlines,
     /// How long a connection accepted while slots run short may be idle. Meanwhile every connection ends after its next
     /// answer, so that slots are shared even if one client holds most of them with busy connections. A limit per address
     /// would not help: behind a proxy, all clients have the same one.
-    pub(crate) idle_when_short: Duration,
+    pub(super) idle_when_short: Duration,
 }
 
 impl Limits {
     /// The usual deadlines. Even a client on a slow line reacts within seconds. Proxies keep idle connections for longer than
     /// 30 s, but open a new one when theirs has ended.
-    pub(crate) const fn for_slots(slots: u32) -> Self {
+    pub(super) const fn for_slots(slots: u32) -> Self {
         Self {
             slots,
             deadlines: Deadlines {
@@ -64,7 +64,7 @@ impl Warned {
 }
 
 /// Serves a listener until the server stops and its requests in flight are finished.
-pub(crate) async fn serve(listener: TcpListener, served: Served, limits: Limits) {
+pub(super) async fn serve(listener: TcpListener, served: Served, limits: Limits) {
     let slots = Slots::new(limits.slots);
     let mut stopped = served.stopped.clone();
     let start = |slot: OwnedSemaphorePermit, (stream, peer): (TcpStream, SocketAddr)| {

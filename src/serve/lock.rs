@@ -7,12 +7,12 @@ use crate::app::StartError;
 
 /// Held while the server runs. The operating system releases it however the process ends.
 #[derive(Debug)]
-pub(crate) struct ServerLock {
+pub(super) struct ServerLock {
     _file: File,
 }
 
 impl ServerLock {
-    pub(crate) fn take(database: &Path) -> Result<Self, StartError> {
+    pub(super) fn take(database: &Path) -> Result<Self, StartError> {
         let mut name = database.as_os_str().to_owned();
         name.push(".lock");
         let path = Path::new(&name);

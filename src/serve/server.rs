@@ -42,9 +42,6 @@ pub struct Server {
 
 impl Server {
     /// Starts a server.
-    ///
-    /// # Errors
-    /// One sentence that says what is wrong and what to do.
     pub async fn start(mut settings: Settings, clock: Clock) -> Result<Self, StartError> {
         let tls = settings.tls.as_ref().map(Certificates::open).transpose()?;
         let config = tls.as_ref().map(|(certificates, _)| certificates.config()).transpose()?;

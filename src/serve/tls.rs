@@ -22,7 +22,7 @@ use crate::protocol::time::Timestamp;
 use crate::settings::TlsFiles;
 
 /// The ALPN names of HTTP/2 (RFC 9113 §3.2) and HTTP/1.1 (RFC 7301 §6).
-pub(crate) const HTTP2: &[u8] = b"h2";
+pub(super) const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
 /// The time between two checks of the files.
@@ -31,7 +31,7 @@ const POLL: Duration = Duration::from_secs(5);
 const EXPIRES_SOON: i64 = 14 * 24 * 3600;
 
 /// The certificate and key in use.
-pub(crate) struct Certificates {
+pub(super) struct Certificates {
     files: TlsFiles,
     in_use: ArcSwap<CertifiedKey>,
 }
@@ -53,17 +53,14 @@ impl Certificates {
     ///
     /// # Errors
     /// One sentence, with the name of the setting, if the files do not hold a certificate and its key.
-    pub(crate) fn open(files: &TlsFiles) -> Result<(Arc<Self>, Watched), StartError> {
+    pub(super) fn open(files: &TlsFiles) -> Result<(Arc<Self>, Watched), StartError> {
         let (pair, content) = read(files).map_err(StartError)?;
         let watched = Watched { in_use: content, doubtful: None };
         Ok((Arc::new(Self { files: files.clone(), in_use: ArcSwap::from_pointee(pair) }), watched))
     }
 
     /// The TLS configuration: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
-    ///
-    /// # Errors
-    /// Never, as long as the provider has ciphers for both versions.
-    pub(crate) fn config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, StartError> {
+    pub(super) fn config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, StartError> {
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| StartError(format!("TLS cannot be used: {error}")))?;
@@ -73,7 +70,7 @@ impl Certificates {
     }
 
     /// Polls the files, and reads them at once on SIGHUP. A valid new pair is used from then on.
-    pub(crate) async fn keep_current(self: Arc<Self>, mut watched: Watched) {
+    pub(super) async fn keep_current(self: Arc<Self>, mut watched: Watched) {
         let mut hangup = match signal(SignalKind::hangup()) {
             Ok(hangup) => Some(hangup),
             Err(error) => {
@@ -111,7 +108,7 @@ impl Certificates {
 
 /// What is known about the files: the hash of the pair in use.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub(super) struct Watched {
     in_use: [u8; 32],
     /// The problem that was found, and whether it was reported. Files are replaced one after the other, so a pair that does
     /// not fit together is checked once more before it is reported.

@@ -16,7 +16,7 @@ const MOST_DISCARDED: usize = 16 * 1024 * 1024;
 
 /// The body of the connection's current request, if its handler dropped it before the end.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct UnreadBody(Arc<Mutex<Option<Unread>>>);
+pub(super) struct UnreadBody(Arc<Mutex<Option<Unread>>>);
 
 #[derive(Debug)]
 struct Unread {
@@ -29,7 +29,7 @@ impl UnreadBody {
     ///
     /// A client that `expects` 100 Continue (RFC 9110 §10.1.1) does not send a body that was never read, so there is nothing to
     /// wait for.
-    pub(crate) async fn is_discarded_within(&self, time: Duration, expects: bool) -> bool {
+    pub(super) async fn is_discarded_within(&self, time: Duration, expects: bool) -> bool {
         let unread = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Unread { mut body, was_asked_for }) = unread else { return true };
         if expects && !was_asked_for {
@@ -51,14 +51,14 @@ impl UnreadBody {
 }
 
 /// A body that becomes an [`UnreadBody`] when it is dropped before its end.
-pub(crate) struct WatchedBody {
+pub(super) struct WatchedBody {
     body: Option<Incoming>,
     was_asked_for: bool,
     aside: UnreadBody,
 }
 
 impl WatchedBody {
-    pub(crate) fn new(body: Incoming, aside: &UnreadBody) -> Self {
+    pub(super) fn new(body: Incoming, aside: &UnreadBody) -> Self {
         Self { body: Some(body), was_asked_for: false, aside: aside.clone() }
     }
 }

@@ -15,7 +15,7 @@ const HTTP2: [u8; 3] = *b"PRI";
 
 /// The protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
+pub(super) enum Protocol {
     /// HTTP/1.1 or 1.0.
     Http1,
     /// HTTP/2.
@@ -24,7 +24,7 @@ pub(crate) enum Protocol {
 
 /// A TCP connection.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(super) struct Wire {
     stream: TcpStream,
     /// The `begun` bytes that were read to detect the protocol, of which `handed_on` have been passed on.
     first: [u8; HTTP2.len()],
@@ -37,7 +37,7 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// A connection whose writes fail once the other side has accepted nothing for `longest_stall`.
-    pub(crate) fn new(stream: TcpStream, longest_stall: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, longest_stall: Duration) -> Self {
         // Answers are small and written at once: waiting to fill a packet would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
@@ -46,7 +46,7 @@ impl Wire {
     }
 
     /// Detects the protocol by the first bytes, which are read again later. `None` if the other side closes without sending.
-    pub(crate) async fn protocol(&mut self) -> io::Result<Option<Protocol>> {
+    pub(super) async fn protocol(&mut self) -> io::Result<Option<Protocol>> {
         loop {
             let begun = usize::from(self.begun);
             if self.first[..begun] != HTTP2[..begun] {

@@ -20,7 +20,7 @@ use crate::settings::{
 use crate::store::Location;
 use crate::tokens::environment::{Environment, KnownIssuer};
 
-pub(crate) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<String>> {
+pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<String>> {
     let mut checker = Checker { resolved, problems: resolved.problems.clone() };
     let dev = resolved.dev;
     let database = checker.parse("database_url", Location::from_str, Location::Sqlite(PathBuf::new()));

@@ -10,9 +10,6 @@ use url::{Host, Url};
 use crate::tokens::environment::KnownIssuer;
 
 /// Reads a duration: `15m`, `30d`, `250ms`, or a number of seconds.
-///
-/// # Errors
-/// A sentence that says what is wrong.
 pub fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u32>() {
         return Ok(Duration::from_secs(seconds.into()));

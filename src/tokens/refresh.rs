@@ -69,9 +69,6 @@ impl RefreshToken {
     }
 
     /// Reads a token of this environment; `body` is what follows the environment.
-    ///
-    /// # Errors
-    /// Whether the token could still be ours.
     pub fn read(body: &str, environment: &Environment, ring: &KeyRing) -> Result<Self, VerifyError> {
         let bytes = from_base64url(body).filter(|bytes| bytes.len() == LENGTH).ok_or(VerifyError::NotOurs)?;
         let (content, mac) = bytes.split_at(CONTENT_LENGTH);

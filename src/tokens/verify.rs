@@ -18,9 +18,6 @@ pub enum Verified {
 }
 
 /// Verifies and reads a text with at most one key operation. Expiry and revocation are checked elsewhere.
-///
-/// # Errors
-/// Whether the text could still be a token of this server.
 pub fn verify(token: &str, context: TokenContext<'_>) -> Result<Verified, VerifyError> {
     if token.len() > jwt::LONGEST {
         return Err(VerifyError::NotOurs);

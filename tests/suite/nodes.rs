@@ -69,7 +69,7 @@ on_both_stores!(a_receipt_names_the_node_that_has_not_applied_a_revocation, asyn
         receipt.json["applied_by"].as_array().unwrap().iter().filter(|node| node["applied"] == json!(false)).collect();
     assert_eq!(waiting.len(), 1);
     assert_eq!(waiting[0]["name"], json!("a node that fell silent"));
-    // Past its own limit and five seconds more it answers nothing from memory, and is no longer waited for.
+    // Five seconds past its own limit, it answers nothing from memory, and receipts no longer wait for it.
     let store = &app.server.app.store;
     store.node_leave(ghost.id).await.unwrap();
     let number = &receipt.json["number"];

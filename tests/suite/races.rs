@@ -110,7 +110,7 @@ on_both_stores!(simultaneous_refreshes_of_one_token_leave_at_most_one_active_cha
             let granted = answers.iter().filter(|answer| answer.status == StatusCode::OK).count();
             assert!(granted <= 4, "one refresh and three repeats: {granted}");
             nodes.catch_up().await;
-            // More than four of a kind is reuse: then all of it is over. Otherwise the one chain lives.
+            // More than four of a kind is reuse, which ends the session. Otherwise the one chain stays active.
             let next = nodes.last().refresh(&main, successors.first().unwrap()).await;
             if count <= 4 {
                 next.assert_ok();
@@ -393,8 +393,8 @@ on_both_stores!(a_node_that_was_away_longer_than_notices_are_kept_reloads_everyt
             .assert_ok();
         revoke(after).await;
         let later = app.clock.now().plus_seconds(25 * 3600);
-        let mut upkeep = jeton::store::Round::new(later, app.settings.history);
-        while app.store.sweep(&mut upkeep).await.unwrap() {}
+        let mut round = jeton::store::Round::new(later, app.settings.history);
+        while app.store.sweep(&mut round).await.unwrap() {}
         away.catch_up().await.unwrap();
         assert_eq!(scope().await, "read", "the notice between {before} and {after} revocations is gone");
     }

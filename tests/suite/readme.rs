@@ -73,7 +73,7 @@ pub(crate) fn masked(text: &str, address: &str) -> String {
             word.push(c);
             continue;
         }
-        // A full stop ends a sentence; it is no part of what stands before it.
+        // A full stop ends a sentence; it is not part of the link before it.
         let stop = if word.ends_with('.') { "." } else { "" };
         word.truncate(word.len() - stop.len());
         let is_number = word.bytes().all(|byte| byte.is_ascii_digit());

@@ -17,7 +17,7 @@ on_both_stores!(a_repeated_refresh_gets_the_same_successor_until_that_was_used, 
     for _ in 0..3 {
         assert_eq!(app.refresh(&main, &first).await.text("refresh_token"), successor);
     }
-    // A fourth repeat is no retry any more.
+    // A fourth repeat is no longer a retry.
     app.refresh(&main, &first).await.assert_error(400, "invalid_grant");
     app.refresh(&main, &successor).await.assert_error(400, "invalid_grant");
 });

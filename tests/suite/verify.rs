@@ -309,7 +309,7 @@ on_both_stores!(other_kinds_of_tokens_are_refused, async |backend| {
     assert_eq!(assert_passes(&with_token(&app, &own, &admin).await)[2], "jeton:admin");
 });
 
-/// The same claims and header, with changes, signed by somebody else.
+/// The same claims and header, with changes, signed by another key.
 fn forged(good: &str, change: impl Fn(&mut Value, &mut Value)) -> String {
     let (mut header, mut claims) = (jwt_part(good, 0), jwt_part(good, 1));
     change(&mut header, &mut claims);
@@ -345,12 +345,12 @@ on_both_stores!(a_stranger_learns_nothing_from_a_forged_token, async |backend| {
         ("another algorithm of ours", forged(&good, |header, _| header["alg"] = json!("EdDSA"))),
     ];
     alike(&app, &texts, "This server cannot verify the token.").await;
-    // What the bytes show is told, and not whether the sister is known here.
+    // The answer says what the bytes show, but not whether the sibling is known here.
     let of_others = [
         ("another issuer", forged(&good, |_, claims| claims["iss"] = json!("https://else.example.com"))),
-        ("a sister", forged(&good, |_, claims| claims["iss"] = json!("https://staging.example.com"))),
+        ("a sibling", forged(&good, |_, claims| claims["iss"] = json!("https://staging.example.com"))),
         ("another environment", sealed.replacen("jat_live_", "jat_else_", 1)),
-        ("a sister's environment", sealed.replacen("jat_live_", "jat_staging_", 1)),
+        ("a sibling's environment", sealed.replacen("jat_live_", "jat_staging_", 1)),
     ];
     alike(&app, &of_others, "The token names an issuer or environment other than this server's.").await;
     let unsigned = forged(&good, |header, _| header["alg"] = json!("HS256"));

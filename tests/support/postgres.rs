@@ -36,11 +36,11 @@ const NOT_INSTALLED: &str = "the tests found no Postgres and could not install o
 const FORBIDDEN: &str = "the tests found no Postgres, and JETON_TEST_INSTALL=off forbids them to install one: install \
     Postgres 14 or newer (Debian and Ubuntu: `apt install postgresql`), or name a server in JETON_TEST_POSTGRES_URL";
 
-/// Fast but unsafe: a crash of the machine may destroy the data, which nobody needs afterwards.
+/// Fast but unsafe: a crash of the machine may destroy the data, which is not needed afterwards.
 const OPTIONS: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300 \
     -c listen_addresses=127.0.0.1 -c unix_socket_directories=";
 
-/// Stops the server when the test process ends, however it ends: `cat` returns when the last writer of its pipe is gone.
+/// Stops the server however the test process ends: `cat` returns when the last writer of its pipe is gone.
 /// The arguments are the folder, the programs and the options.
 const WATCHDOG: &str = r#"
 trap '' PIPE # the test process may be gone before it reads the answer

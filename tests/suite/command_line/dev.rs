@@ -1,4 +1,4 @@
-//! `jeton serve --dev` and what becomes of its database.
+//! `jeton serve --dev` and its database.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Place, Running};
 use crate::support::{Backend, jwt_part, on_both_stores};
 
-/// Runs shell commands as somebody pastes them, and gives what they print.
+/// Runs shell commands as pasted and returns what they print.
 fn sh(script: &str) -> String {
     let output = Command::new("sh").args(["-c", script]).output().unwrap();
     assert!(output.status.success(), "{output:?}");

@@ -110,8 +110,8 @@ on_both_stores!(doctor_has_no_complaint_about_a_healthy_installation, async |bac
     assert!(place.run(&["doctor"]).ok().trim_start().starts_with("CHECK"));
 });
 
-/// The checks that found trouble.
-fn trouble(place: &Place) -> Vec<String> {
+/// The checks that failed.
+fn failed_checks(place: &Place) -> Vec<String> {
     let ran = place.run(&["doctor", "--output", "json"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     let checks: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
@@ -121,10 +121,10 @@ fn trouble(place: &Place) -> Vec<String> {
 
 on_both_stores!(doctor_names_problems, async |backend| {
     let place = Place::new(backend).await;
-    assert_eq!(trouble(&place.with("JETON_MASTER_KEY", "short")), ["configuration"]);
-    assert_eq!(trouble(&place.with("JETON_DATABASE_URL", "postgres://127.0.0.1:1/x")), ["database"]);
+    assert_eq!(failed_checks(&place.with("JETON_MASTER_KEY", "short")), ["configuration"]);
+    assert_eq!(failed_checks(&place.with("JETON_DATABASE_URL", "postgres://127.0.0.1:1/x")), ["database"]);
     assert_eq!(place.serve(&[]).stop().code(), Some(0));
-    assert_eq!(trouble(&place.with("JETON_MASTER_KEY", &MasterKey::generate())), ["keys"]);
+    assert_eq!(failed_checks(&place.with("JETON_MASTER_KEY", &MasterKey::generate())), ["keys"]);
     let missing = place.path("none.db");
     let elsewhere = place.with("JETON_DATABASE_URL", &format!("sqlite://{}", missing.display()));
     assert_eq!(elsewhere.run(&["doctor"]).code, Some(1));

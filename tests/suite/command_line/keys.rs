@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Place, make_client};
 use crate::support::{Backend, on_both_stores};
 
-/// A place where a server has run, so that there are keys; with a client `app`.
+/// A directory where a server has run, so that there are keys, with a client `app`.
 async fn used(backend: Backend) -> (Place, String) {
     let place = Place::new(backend).await;
     let secret = make_client(&place, "app");

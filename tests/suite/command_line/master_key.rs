@@ -51,7 +51,7 @@ impl Issued {
     }
 }
 
-/// Asks a server without a pause until it is dropped or told to stop; every answer has to be right.
+/// Sends requests to a server without a pause until it is dropped or stopped; every answer has to be right.
 struct Load {
     stop: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
@@ -117,7 +117,7 @@ on_both_stores!(a_fleet_moves_to_another_master_key_under_load_while_keys_are_ro
     thread::scope(|scope| {
         let rotations = scope.spawn(|| moving.run(&["key", "rotate"]).ok());
         let said = moving.run(&["key", "rewrap"]).ok();
-        assert!(said.contains("take JETON_MASTER_KEY_OLD away"), "{said}");
+        assert!(said.contains("remove JETON_MASTER_KEY_OLD"), "{said}");
         rotations.join().unwrap();
     });
     moving.run(&["key", "rewrap"]).ok(); // once more changes nothing
@@ -130,7 +130,7 @@ on_both_stores!(a_fleet_moves_to_another_master_key_under_load_while_keys_are_ro
         issued.is_good_at(node).await;
     }
 
-    // The old one is taken away, node by node; killed or stopped makes no difference.
+    // The old one is removed, node by node; killed or stopped makes no difference.
     let mut over = place.with("JETON_MASTER_KEY", &new);
     over.environment.remove("JETON_MASTER_KEY_OLD");
     for node in nodes {

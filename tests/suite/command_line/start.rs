@@ -50,7 +50,7 @@ on_both_stores!(a_newer_compatible_schema_is_used, async |backend| {
     }
 });
 
-/// A place whose server has all that it needs but a database.
+/// A directory and environment whose server lacks only a database.
 fn without_database(address: &str) -> Place {
     let mut place = Place::bare();
     place.set("JETON_DATABASE_URL", address);
@@ -72,7 +72,7 @@ fn a_server_that_cannot_reach_its_database_says_so_in_one_sentence_and_stops() {
     let missing = without_database("sqlite:///no/such/folder/jeton.db");
     missing.run(&["serve"]).refused_at_start(&["JETON_DATABASE_URL", "/no/such/folder"]);
     assert!(!std::path::Path::new("/no").exists(), "no folder is made");
-    // Below a file nobody can write, root neither.
+    // Nobody can write below a file, not even root.
     let place = Place::bare();
     fs::write(place.path("file"), "").unwrap();
     let below = place.path("file/jeton.db");

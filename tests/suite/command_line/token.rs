@@ -20,7 +20,7 @@ fn a_command_knows_the_issuer_of_a_running_development_server() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.out.starts_with("The token is good."), "{ran:?}");
     assert!(ran.out.contains(&format!("issuer           {}", server.base)), "{ran:?}");
-    // The line break that `echo` writes is no part of the token; one more is.
+    // The line break that `echo` writes is not part of the token; a second one is.
     for (text, code, cause) in
         [(format!("{token}\n"), 0, Value::Null), (format!("{token}\n\n"), 1, json!("surrounding_whitespace"))]
     {

@@ -34,7 +34,7 @@ async fn assert_forgeries_refused(backend: Backend, forge: impl AsyncFn(&TestSer
             }
             let answer = with_bearer(&app, &forged).await;
             assert_eq!(answer.status.as_u16(), 401, "{algorithm}, {what}: {answer:?}");
-            // Nothing or a second space behind Bearer is no credential (RFC 6750 §2.1), so the challenge has no code.
+            // Nothing or a second space after Bearer is not a credential (RFC 6750 §2.1), so the challenge has no code.
             if !forged.is_empty() && !forged.starts_with(' ') {
                 assert_refused(&answer);
             }
@@ -65,7 +65,7 @@ on_both_stores!(
                     !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
                 };
                 assert!(parts.len() == 3 && parts.iter().all(is_base64url) && token.len() < 8192, "{token}");
-                // JWT-018: a name that stands twice would be lost when it is written again.
+                // JWT-018: a repeated name would be lost when the claims are written again.
                 for (index, part) in parts.iter().take(2).enumerate() {
                     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
                     assert_eq!(jwt_part(&token, index).to_string(), text);

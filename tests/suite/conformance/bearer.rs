@@ -42,7 +42,7 @@ pub(crate) fn challenge_attributes(text: &str) -> BTreeMap<String, String> {
         let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         assert!(is_name, "{text}");
         assert!(value.bytes().all(|byte| matches!(byte, 0x20..=0x7E) && byte != b'\\'), "{text}");
-        assert!(attributes.insert(name.to_owned(), value.to_owned()).is_none(), "{name} stands twice: {text}");
+        assert!(attributes.insert(name.to_owned(), value.to_owned()).is_none(), "{name} is repeated: {text}");
         if after.is_empty() {
             break;
         }

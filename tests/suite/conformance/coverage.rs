@@ -28,7 +28,7 @@ fn collect(folder: &Path, module: &str, mentions: &mut Mentions) {
     }
 }
 
-/// Pairs of a test and an id that it mentions; the test is empty where the mention stands outside all tests.
+/// Pairs of a test and an id that it mentions; the test is empty if the mention is outside all tests.
 fn mentioned(text: &str) -> Vec<(String, String)> {
     let (mut test, mut is_test, mut pairs) = (String::new(), false, Vec::new());
     for line in text.lines() {

@@ -223,7 +223,7 @@ impl Forger {
         forged
     }
 
-    /// INT-027: critical headers that nobody understands, self-signed and grafted.
+    /// INT-027: unknown critical headers, self-signed and grafted.
     pub(super) fn critical_headers(&self) -> Forged {
         let mut forged = Forged::new();
         for change in critical() {
@@ -295,7 +295,7 @@ impl Forger {
         if good.contains(['-', '_']) {
             texts.push(good.replace('-', "+").replace('_', "/"));
         }
-        // Bits of the last character that stand for nothing.
+        // Unused bits of the last character.
         for at in 0..3 {
             if let Some(other) = with_unused_bits(parts[at]) {
                 let mut parts = parts.clone();
@@ -306,7 +306,7 @@ impl Forger {
         named("spelling", texts)
     }
 
-    /// JWT-112: other kinds of JWT that a client could have, signed by itself.
+    /// JWT-112: other kinds of JWT that a client could have signed itself.
     pub(super) fn other_kinds(&self) -> Forged {
         let mut forged = Forged::new();
         for (algorithm, key) in &*OWN_KEYS {

@@ -167,7 +167,7 @@ on_both_stores!(gen_014_to_gen_016_an_empty_value_counts_as_absent, async |backe
     let scene = Scene::start(backend).await;
     let without = scene.client_credentials(&scene.main, &[]).await;
     for empty in ["scope", "resource", "client_secret", "client_assertion", "client_id"] {
-        // GEN-016: beside Basic an empty secret is no second method.
+        // GEN-016: with Basic, an empty secret in the body is not a second method.
         let answer = scene.client_credentials(&scene.main, &[(empty, "")]).await;
         assert_eq!(answer.assert_ok().json["scope"], without.json["scope"], "{empty}");
     }
@@ -202,7 +202,7 @@ on_both_stores!(gen_019_and_gen_020_odd_separators_and_broken_encoding_do_no_har
 
 on_both_stores!(gen_021_and_gen_022_invalid_text_never_reaches_the_store, async |backend| {
     let scene = Scene::start(backend).await;
-    // What is not UTF-8 is not taken for the replacement characters that some decoders put in its place.
+    // What is not UTF-8 is not taken for the replacement characters that some decoders insert.
     scene.app.user("\u{FFFD}\u{FFFD}", "password-of-nobody").await;
     for name in [&b"%FF%FE"[..], b"\xff\xfe", b"%C3%28%80"] {
         let body = [b"grant_type=password&password=password-of-nobody&username=", name].concat();

@@ -1,4 +1,4 @@
-//! Guessing of passwords and secrets is slowed down, and nobody else is (conformance CAU-025, PWD-015, SEC-001 to 003).
+//! Guessing passwords and secrets is slowed down, and nothing else is (conformance CAU-025, PWD-015, SEC-001 to 003).
 
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ on_both_stores!(a_forged_address_gains_nothing_sec_002, async |backend| {
         fail(&app, &format!("198.51.100.{guess}"), &main, "alice", 1).await;
     }
     assert_throttled(&login(&app, "198.51.100.99", &main, "alice", "correct horse").await);
-    // Behind the trusted proxy, what the client itself wrote stands before the proxy's own word.
+    // Behind the trusted proxy, what the client wrote precedes the proxy's own entry.
     let (app, main) = scene(backend, throttling()).await;
     for guess in 0..FREE {
         fail(&app, &format!("198.51.100.{guess}, 192.0.2.1"), &main, "alice", 1).await;
@@ -136,7 +136,7 @@ on_both_stores!(guesses_from_everywhere_are_counted_by_all_nodes_and_spare_known
             fail(&app, &format!("198.51.{guess}.1"), &main, name, 1).await;
         }
     }
-    // Another node; on SQLite, where there is none, the same one after a restart.
+    // Another node; on SQLite, which has only one, the same node after a restart.
     let setup = Setup { clock: Some(app.clock.clone()), ..throttling() };
     let other = match backend {
         Backend::Postgres => TestServer::start_on(&app.database, &app.master_key, setup).await,
@@ -258,7 +258,7 @@ on_both_stores!(made_up_clients_leave_room_for_real_ones_in_the_audit_trail, asy
             from(&app, &format!("192.0.2.{network}"), client, &GRANT).await.assert_error(401, "invalid_client");
         }
     };
-    // More than are told of one kind.
+    // More than are reported of one kind.
     for network in 1..=36 {
         fails(&TestClient { id: format!("made-up-{network}"), ..main.with_secret("jcs_live_guess") }, network).await;
     }
@@ -286,7 +286,7 @@ on_both_stores!(a_chosen_secret_cannot_be_guessed_faster, async |backend| {
     assert_throttled(&from(&app, "192.0.2.1", &guess, &GRANT).await);
     assert_throttled(&from(&app, "192.0.2.1", &chosen, &GRANT).await);
     from(&app, "192.0.2.2", &chosen, &GRANT).await.assert_ok();
-    // Now this node knows it without a hash, and still does not tell whoever has to wait.
+    // Now this node knows it without a hash, and still does not reveal it to a throttled caller.
     assert_throttled(&from(&app, "192.0.2.1", &chosen, &GRANT).await);
     app.advance(1);
     from(&app, "192.0.2.1", &chosen, &GRANT).await.assert_ok();

@@ -76,7 +76,7 @@ on_both_stores!(int_003_int_004_int_005_and_int_034_the_caller_must_authenticate
         // INT-005: not even its own tokens.
         let public = scene.app.introspect(&scene.public, token).await;
         let id_alone = scene.app.introspect(&scene.rs.without_secret(), token).await;
-        // INT-034: a token is no authentication here, be it good or bad.
+        // INT-034: a token does not authenticate the caller here, valid or not.
         let scene = &scene;
         let bearer = |value: String| {
             let body = format!("token={token}");

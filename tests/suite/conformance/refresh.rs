@@ -282,7 +282,7 @@ on_both_stores!(rfr_027_another_client_cannot_tell_why_a_refresh_token_is_refuse
         bodies.insert(answer.body);
     }
     assert_eq!(bodies.len(), 1, "{bodies:?}");
-    // The session's own client is told which, in the description (RFC 6749 §5.2): it may know that much.
+    // The session's own client learns which, from the description (RFC 6749 §5.2): it may know that much.
     let description = async |client, token: &str| app.refresh(client, token).await.text("error_description");
     let told =
         [description(main, &revoked).await, description(main, &reused).await, description(&short, &expired).await];

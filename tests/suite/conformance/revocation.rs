@@ -35,7 +35,7 @@ on_both_stores!(
                 assert_eq!(answer.header("cache-control"), Some("no-store"));
                 scene.assert_inactive(&tokens.access).await;
             }
-            // It alone: the session goes on, as RFC 7009 §2.1 allows for access tokens.
+            // Only this token: the session continues, as RFC 7009 §2.1 allows for access tokens.
             scene.refresh(client, &tokens.refresh).await;
         }
         // A token without a session.

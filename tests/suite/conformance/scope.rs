@@ -23,7 +23,7 @@ on_both_stores!(scp_001_and_scp_002_the_answer_names_the_granted_scope, async |b
         "read unknown",
         &scene.client_credentials(&scene.main, &[("scope", "read unknown")]).await,
     );
-    // SCP-002: the default is told.
+    // SCP-002: the answer names the default.
     let answer = scene.client_credentials(&scene.main, &[]).await;
     assert_eq!(scope_tokens(&answer.assert_ok().json["scope"]), ["read", "write"]);
     let answer = scene.password(&scene.main, ALICE, &[]).await;
@@ -89,7 +89,7 @@ on_both_stores!(scp_008_and_scp_009_every_answer_says_the_same_scope_in_one_text
             let expected = if scope == "read" { vec!["read"] } else { vec!["read", "write"] };
             for answer in [login, refreshed, own] {
                 let token = answer.assert_ok().text("access_token");
-                // It panics when the scope is no text.
+                // It panics if the scope is not a string.
                 assert_eq!(scope_tokens(&answer.json["scope"]), expected);
                 let introspected = scene.app.introspect(client, &token).await;
                 assert_eq!(scope_tokens(&introspected.assert_active().json["scope"]), expected);

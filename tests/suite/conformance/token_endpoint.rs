@@ -9,7 +9,7 @@ use super::answers::assert_one_of;
 use crate::support::scene::{ALICE, CLIENT_CREDENTIALS, Scene};
 use crate::support::{Answer, FORM, Setup, TestServer, jwt_part, on_both_stores};
 
-/// A JSON object none of whose members is null or stands twice.
+/// A JSON object without null or repeated members.
 struct Clean;
 
 impl<'de> Deserialize<'de> for Clean {
@@ -24,7 +24,7 @@ impl<'de> Deserialize<'de> for Clean {
                 let mut names = std::collections::BTreeSet::new();
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
                     if value.is_null() || !names.insert(name.clone()) {
-                        return Err(A::Error::custom(format!("{name} is null or stands twice")));
+                        return Err(A::Error::custom(format!("{name} is null or repeated")));
                     }
                 }
                 Ok(Clean)
@@ -66,7 +66,7 @@ on_both_stores!(tok_007_a_refresh_token_is_printable_long_and_random, async |bac
     for token in [&one, &other] {
         assert!(token.len() >= 22 && token.bytes().all(|byte| (0x20..=0x7E).contains(&byte)), "{token}");
     }
-    // What two of them share at the same place is no secret: at least 128 bits (22 characters) are left.
+    // What two of them share at the same position is not secret: at least 128 bits (22 characters) are left.
     let differing = one.bytes().zip(other.bytes()).filter(|(one, other)| one != other).count();
     assert!(differing >= 22, "{one} {other}");
 });

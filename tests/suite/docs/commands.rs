@@ -1,5 +1,5 @@
-//! Every command of every page of an error is run as the page shows it, against a server for development. Only what
-//! stands in capitals is replaced: ids, secrets and names. Where a page is about a cause, the token has that cause.
+//! Every command on every error page is run as shown, against a development server. Only words in capitals are replaced: ids,
+//! secrets and names. If a page is about a cause, the token has that cause.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -35,7 +35,7 @@ struct Bench {
     http: reqwest::Client,
 }
 
-/// What stands for the words in capitals on a page.
+/// The values of the words in capitals on a page.
 struct Cast {
     /// A client with a secret, every grant and the permissions of a resource server.
     service: String,
@@ -216,7 +216,7 @@ impl Bench {
             .replace("SECRET_ID", &cast.secret_id)
             .replace("CLIENT_ID", &cast.service)
             .replace("USERNAME", &cast.user)
-            // The port that was asked for, which stands for any.
+            // The configured port 0, which means any.
             .replace("http://127.0.0.1:0", &self.server.ops);
         for word in ["CLIENT_", "USERNAME", "_ID", "{issuer}", "{ops}"] {
             assert!(!filled.contains(word), "{word} in {filled}");
@@ -321,7 +321,7 @@ async fn every_command_on_every_page_works_as_shown() {
     }
     assert!(faults.is_empty(), "{} of {count} commands:\n{}", faults.len(), faults.join("\n\n"));
     assert!(count > 100, "{count} commands");
-    // What was explained stands in the log and in the metrics under the same name.
+    // The explanation is logged and counted under the same name.
     let metrics = Answer::of(bench.http.get(format!("{}/metrics", bench.server.ops))).await.body;
     let log = bench.server.log.lock().unwrap().clone();
     assert!(made.len() > 30, "{made:?}");

@@ -1,4 +1,4 @@
-//! The database fails: it stands still, or it is killed and started again.
+//! The database fails: it freezes, or it is killed and started again.
 
 use std::time::Duration;
 

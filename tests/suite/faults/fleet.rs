@@ -21,7 +21,7 @@ const MOST: usize = 2000;
 
 /// A server.
 pub(super) struct Node {
-    /// Its place among all that were started.
+    /// Its index among all servers that were started.
     pub(super) number: usize,
     pub(super) base: String,
     ops: String,
@@ -104,7 +104,7 @@ impl Fleet {
         Self { place: Arc::new(place), started: Arc::default(), http: reqwest::Client::new(), ops, app, sealed, oracle }
     }
 
-    /// The place of a server with this address of the database.
+    /// The directory and environment of a server with this database URL.
     pub(super) fn place(&self, database: &str) -> Place {
         self.place.with("JETON_DATABASE_URL", database)
     }
@@ -138,7 +138,7 @@ impl Fleet {
         node
     }
 
-    /// A server inside of the test's process, with a clock that stands still. It lives as long as the second of the two.
+    /// A server inside the test process, with a manual clock. It runs as long as the second value lives.
     pub(super) async fn start_with_clock(&self, clock: Clock) -> (Node, TestServer) {
         let setting = |name: &str| self.place.environment[name].as_str();
         let setup = Setup { clock: Some(clock), ..Setup::default() };

@@ -23,9 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// What is known of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// Nobody has tried to revoke it.
+    /// No revocation was attempted.
     Good,
-    /// Somebody has tried, and was not told that it was done.
+    /// A revocation was attempted but not acknowledged.
     Doubtful,
     /// The revocation was acknowledged at this moment, by this node if a node took it.
     Revoked { at: Instant, by: Option<usize> },

@@ -1,5 +1,5 @@
-//! Some of the faults of `tests/endurance/run outages`, for a moment each: everything is asked of every server while the
-//! database is in trouble, every answer is right or an honest 503, and full service returns by itself.
+//! Some of the faults of `tests/endurance/run outages`, each for a moment: every server gets every kind of request while the
+//! database fails. Every answer is right or a 503, and full service returns without help.
 
 use std::time::Duration;
 

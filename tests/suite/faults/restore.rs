@@ -57,7 +57,7 @@ async fn after_a_restore_every_node_reloads_and_lost_tokens_can_be_revoked() {
         assert_eq!(node.logged("loading everything anew"), 0, "nothing was lost");
     }
 
-    // Set back while the nodes run. The last one comes back when the log has gone on again, and must notice all the same.
+    // Restored while the nodes run. The last node returns after the log has grown again, and must still notice.
     let lost = logins_that_will_be_lost(&fleet, &nodes).await;
     proxy.cut();
     set_back(&cluster, &fleet, &lost);
@@ -89,7 +89,7 @@ async fn after_a_restore_every_node_reloads_and_lost_tokens_can_be_revoked() {
     fleet.oracle.revoked(&everything, None);
     fleet.oracle.settle().await;
 
-    // Set back while no node runs: the database alone must know where to go on.
+    // Restored while no node runs: the database alone must know where to continue.
     let good = fleet.token(&nodes[0], &fleet.app).await;
     take_copy(&cluster);
     for node in &nodes {

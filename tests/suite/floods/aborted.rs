@@ -47,7 +47,7 @@ async fn requests_that_are_aborted_cost_no_connection_to_the_database() {
         stream.write_all(requests[round % 2].as_bytes()).await.unwrap();
         tokio::time::sleep(Duration::from_micros(200 * u64::try_from(round % 10).unwrap())).await;
     }
-    // The passwords that nobody waits for any more are still being hashed.
+    // Abandoned passwords are still being hashed.
     let limit = Duration::from_secs(60);
     eventually(limit, "logins are answered again", async || {
         let login = [("grant_type", "password"), ("username", "alice"), ("password", "wonderland")];

@@ -1,4 +1,4 @@
-//! Storms of logins, and that a failed login costs the same work whoever it is for.
+//! Storms of logins; a failed login costs the same work whether the user exists or not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ async fn try_login(app: &TestServer, client: &TestClient, username: &str, passwo
 on_both_stores!(every_login_costs_one_hash_whether_the_user_exists_or_not, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
-    // The very first password that this server meets is that of somebody unknown.
+    // The very first password that this server sees is that of an unknown user.
     assert_eq!(hashes(&app).await, 0);
     try_login(&app, &main, "nobody", "x").await.assert_error(400, "invalid_grant");
     assert_eq!(hashes(&app).await, 1);

@@ -1,4 +1,4 @@
-//! Floods of names that nobody knows: client ids, secrets, key ids.
+//! Floods of unknown names: client ids, secrets, key ids.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -31,7 +31,7 @@ const OWN: u64 = 60;
 
 const GRANT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 
-/// A server that looks at the log seldom by itself; on Postgres with a way to it that counts.
+/// A server that rarely polls the log; on Postgres it connects through a proxy that counts.
 async fn start(backend: Backend) -> (Arc<TestServer>, Option<Proxy>) {
     let seldom = Setup::default().set("JETON_POLL_INTERVAL", "10s").set("JETON_MAX_STALENESS", "5m");
     if backend == Backend::Sqlite {
@@ -43,7 +43,7 @@ async fn start(backend: Backend) -> (Arc<TestServer>, Option<Proxy>) {
     (Arc::new(TestServer::start_on(&proxy.address_of(&database), &key, seldom).await), Some(proxy))
 }
 
-/// A client that nobody knows.
+/// An unknown client.
 fn stranger(id: &str) -> TestClient {
     TestClient { id: id.to_owned(), secret: Some("jcs_live_wrong".into()), in_body: false }
 }
@@ -56,7 +56,7 @@ fn of_unknown_key(token: &str, index: usize) -> String {
     format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()))
 }
 
-/// Sends so many requests from many tasks and gives the answers.
+/// Sends this many requests from many tasks and returns the answers.
 async fn flood<F>(count: usize, request: impl Fn(usize) -> F + Send + Sync + 'static) -> Vec<Answer>
 where
     F: Future<Output = Answer> + Send,
@@ -142,7 +142,7 @@ on_both_stores!(an_unknown_client_and_a_wrong_secret_cost_the_same_work, async |
         for index in 0..8 {
             let before = proxy.as_ref().map_or(0, Proxy::statements);
             app.token(&impostor(index), &GRANT).await.assert_error(401, "invalid_client");
-            // The server asks now and then for itself, which only adds to it.
+            // The server's own occasional queries only add to it.
             least = least.min(proxy.as_ref().map_or(0, Proxy::statements) - before);
         }
         least

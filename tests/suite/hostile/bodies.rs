@@ -192,7 +192,7 @@ on_both_stores!(a_repeated_parameter_is_refused_in_form_json_and_query, async |b
     ] {
         assert_refused(body, &app.raw("/auth/token", &json, body).await);
     }
-    // What stands in the address is never a parameter.
+    // The query of the URL is never a parameter.
     let path = format!("/auth/token?{good}");
     assert_refused(&path, &app.raw(&path, &form, "").await);
     assert_eq!(app.raw("/auth/token?scope=write", &form, good).await.assert_ok().text("scope"), "read");

@@ -27,7 +27,7 @@ const STRANGE: [&str; 14] = [
     "cause=forged-line client=forged-line",
 ];
 
-/// Sends it in every place where something could be logged.
+/// Sends it in every part of a request that could be logged.
 async fn send_everywhere(running: &Running, text: &str) {
     let http = reqwest::Client::new();
     let encoded: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
@@ -156,7 +156,7 @@ on_both_stores!(an_attack_from_everywhere_is_reported_a_few_times, async |backen
     let running = place.serve(&[]);
     let http = reqwest::Client::new();
     let wrong = format!("jcs_{}", "x".repeat(43));
-    // The burst that is told, and some more.
+    // The burst that is reported, and some more.
     for network in 1..=36 {
         for _ in 0..20 {
             let request = http.post(format!("{}/auth/token", running.base)).basic_auth("shop", Some(&wrong));

@@ -28,7 +28,7 @@ const STRANGERS: [&str; 18] = [
     "file://",
     "chrome-extension://spa.example",
 ];
-/// Every path that is answered, with something in place of its parameters.
+/// Every path that is answered, with its parameters filled in.
 fn paths() -> Vec<String> {
     let mut paths: Vec<String> =
         jeton::http::routes().iter().map(|route| route.path.replace("{*path}", "x").replace(['{', '}'], "")).collect();
@@ -174,12 +174,12 @@ on_both_stores!(behind_a_trusted_proxy_the_nearest_untrusted_address_counts, asy
         (b"1.1.1.1, 203.0.113.9, 10.9.9.9", "203.0.113.9"),
         (b"1.1.1.1,203.0.113.9,10.9.9.9,2001:db8:1::1", "203.0.113.9"),
         (b"10.1.1.1, 10.2.2.2", "10.1.1.1"),
-        // What the client wrote itself stands in front of what its proxy wrote, and neither hides nor replaces it.
+        // What the client wrote precedes what its proxy wrote, and neither hides nor replaces it.
         (b"\xff\xfe, 203.0.113.9", "203.0.113.9"),
         (b"evil.example, 203.0.113.9", "203.0.113.9"),
         (b"for=1.1.1.1;by=2.2.2.2, 203.0.113.9", "203.0.113.9"),
         (b"127.0.0.1\t, 203.0.113.9", "203.0.113.9"),
-        // What the proxy itself wrote is no address: then it is the proxy that asks.
+        // If what the proxy wrote is not an address, the proxy itself counts as the caller.
         (b"unknown", "127.0.0.1"),
         (b"203.0.113.9, unknown", "127.0.0.1"),
         (b"", "127.0.0.1"),
@@ -189,7 +189,7 @@ on_both_stores!(behind_a_trusted_proxy_the_nearest_untrusted_address_counts, asy
         let shown = String::from_utf8_lossy(value).into_owned();
         assert_eq!(audited(&app, &[("X-Forwarded-For", value)]).await, address, "{shown}");
     }
-    // In several lines as in one, and however long.
+    // In several lines or in one, of any length.
     assert_eq!(
         audited(&app, &[("X-Forwarded-For", b"1.1.1.1"), ("X-Forwarded-For", b"203.0.113.9")]).await,
         "203.0.113.9"

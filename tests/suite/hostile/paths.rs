@@ -168,7 +168,7 @@ on_both_stores!(an_id_in_a_path_is_only_ever_a_name, async |backend| {
         app.client(client_id, json!({"grant_types": ["client_credentials"]})).await;
         let name: String = client_id.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let shown = app.admin(Method::GET, &format!("/admin/v1/clients/{name}"), None).await;
-        // A client of URLs takes two dots for the folder above, however they are written.
+        // URL clients resolve two dots to the parent directory, however they are encoded.
         if client_id != ".." {
             assert_eq!(shown.assert_ok().text("client_id"), client_id);
         }

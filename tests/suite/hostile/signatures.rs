@@ -1,5 +1,5 @@
-//! Signatures that almost fit, made with the server's own key, which no forger has: what is refused here is refused for its
-//! form alone. Beside each table stands a signature made in the same way that is right, so that the table means something.
+//! Signatures that are almost right, made with the server's own key, which no forger has: they are refused for their form
+//! alone. Each table has a correct signature made in the same way, so that the refusals mean something.
 
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;

@@ -1,4 +1,4 @@
-//! A standby takes the place of a primary that has failed, by the commands of the guide.
+//! A standby replaces a failed primary, by the commands of the guide.
 
 use std::fs;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use crate::support::cluster::{Cluster, signal};
 use crate::support::postgres::free_port;
 use crate::support::{Answer, Backend};
 
-/// What stands for the service manager of a machine: it starts and stops one server and one Postgres.
+/// Plays the service manager of a machine: it starts and stops one server and one Postgres.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 stop_jeton() {
   [ -f jeton.pid ] || return 0
@@ -221,7 +221,7 @@ impl Machine {
         self.post("/auth/token", &self.secret("shop.json"), &form).await
     }
 
-    /// Tokens from before a backup, and some of after it, of which one is taken back.
+    /// Tokens from before a backup, and some from after it, one of which is revoked.
     pub(super) async fn lose_something(&self, early: &Answer) -> [String; 3] {
         let late = self.login("alice", "wonderland").await.text("access_token");
         let revoked = early.text("access_token");

@@ -1,4 +1,4 @@
-//! Backups are restored, and nothing that was taken back comes to life.
+//! Restoring a backup revives nothing that was revoked.
 
 use reqwest::StatusCode;
 

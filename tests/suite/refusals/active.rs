@@ -33,7 +33,7 @@ on_both_stores!(a_valid_token_is_explained_by_what_to_expect, async |backend| {
                 assert!(!expect["key_published_at"].is_null(), "{expect}");
                 assert!(stage.app.published_keys().await.iter().any(|key| key["kid"] == expect["kid"]));
             }
-            // The owner, an administrator and whoever has the permission read the same.
+            // The owner, an administrator and a client with the permission read the same.
             let bearer = format!("Bearer {}", stage.admin_token().await);
             let to_admin = stage.explain_as(Some(&bearer), &[("token", &token)]).await;
             for other in [to_admin, stage.explain(owner, &token).await] {

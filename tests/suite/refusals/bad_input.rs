@@ -36,7 +36,7 @@ pub(super) async fn agree(stage: &Stage, name: &str, text: &str) -> Answer {
     if explained.status.as_u16() != 200 {
         return explained;
     }
-    // A resource server would not accept a refresh token; introspection knows it all the same.
+    // A resource server would not accept a refresh token, but introspection knows it.
     let is_refresh_token = explained.json["cause"] == "refresh_token_as_access_token";
     let introspected = in_time(stage.app.introspect(&stage.rs, text)).await;
     assert_eq!(introspected.status.as_u16(), 200, "{name}: {introspected:?}");
@@ -183,7 +183,7 @@ on_both_stores!(deeply_nested_encodings_are_judged, async |backend| {
     }
 });
 
-/// Headers of JWTs; `KID` stands for the id of the key of this server.
+/// Headers of JWTs; `KID` is replaced by the id of this server's key.
 const HEADERS: [&str; 12] = [
     r#"{"alg":"ES256","alg":"none","kid":"KID"}"#,
     r#"{"typ":"at+jwt","alg":"ES256","kid":"KID","kid":"KID"}"#,

@@ -66,7 +66,7 @@ on_both_stores!(only_an_administrators_token_opens_explain, async |backend| {
     }
     let admin = stage.admin_token().await;
     stage.explain_as(Some(&format!("Bearer {admin}")), &parameters).await.assert_active();
-    // Not when it was taken back.
+    // But not when it was revoked.
     stage.admin(reqwest::Method::POST, "revocations", Some(json!({"token": admin}))).await;
     assert_nothing_told(&stage.explain_as(Some(&format!("Bearer {admin}")), &parameters).await, &[401]);
 });

@@ -12,7 +12,7 @@ use crate::support::program::Place;
 use crate::support::scene::API;
 use crate::support::{Answer, Backend, fresh_database};
 
-/// A place from which the command line works on the database of a running server.
+/// A directory from which the command line works on the database of a running server.
 fn beside(stage: &Stage) -> Place {
     let mut place = Place::bare();
     place.set("JETON_DATABASE_URL", &stage.app.database);
@@ -106,13 +106,13 @@ async fn the_command_line_works_while_no_server_runs() {
     app.server.stop().await;
     assert_eq!(told(&place, &good, &[])["active"], json!(true));
     assert_eq!(told(&place, &revoked, &[])["cause"], json!("token_revoked"));
-    // For people: the verdict in words, without colours where there is no terminal, and without the token.
+    // For people: the verdict in words, without colours unless there is a terminal, and without the token.
     let ran = place.run_with(&["token", "explain", "-"], &revoked);
     assert!(ran.out.contains("token_revoked") && !ran.out.contains('\u{1b}'), "{ran:?}");
     assert_eq!(shared_part(ran.out.as_bytes(), &[&revoked]), None);
 }
 
-/// Numbers for scopes that are told apart in the log.
+/// Numbers that make scopes distinguishable in the log.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

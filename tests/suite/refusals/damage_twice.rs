@@ -1,4 +1,4 @@
-//! Two things at once, neighbours in the order: the earlier one is the first cause, and both are told.
+//! Two neighbouring causes at once, from the bytes: the earlier one is the first cause, and both are reported.
 
 use super::ask::{Case, Sheet};
 use super::damage::{first_capital, is_damageable, percent, plain_base64};
@@ -33,7 +33,7 @@ const TABLE: &[Row] = &[
     (Opaque,  |t| format!("{},{}", plain_base64(t), plain_base64(t)),  "two_tokens_joined", "wrong_base64_alphabet"),
     (Jwt,     |t| first_capital(&plain_base64(t)),                     "wrong_base64_alphabet", "changed_case"),
     (Opaque,  |t| first_capital(&plain_base64(t)),                     "wrong_base64_alphabet", "changed_case"),
-    // What is no token has no kind, so the next neighbour is the kind.
+    // A text that is not a token has no kind, so the next neighbour is the kind.
     (Refresh, first_capital,                                           "changed_case", "refresh_token_as_access_token"),
     (Refresh, |t| format!("\"{t}\""),                                  "quoted", "refresh_token_as_access_token"),
 ];
@@ -63,7 +63,7 @@ on_both_stores!(many_kinds_of_damage_are_all_reported, async |backend| {
     sheet.close();
 });
 
-// What is wrong with the token itself is told besides, to those who may know.
+// Callers who may know also learn what is wrong with the token itself.
 on_both_stores!(a_damaged_and_revoked_token_has_both_causes, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;

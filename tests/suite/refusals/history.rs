@@ -1,4 +1,4 @@
-//! What is told of the past, for how long, to whom and how often; and what the trail of audit keeps of the telling.
+//! What explanations say about the past, for how long, to whom and how often, and what the audit trail records of them.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ on_both_stores!(both_uses_of_a_reused_refresh_token_are_explained_with_their_tim
     let told = past.explain(&login.text("access_token"), &[]).await;
     assert_eq!(told["cause"], "refresh_reuse_detected");
     let detail = told["detail"].as_str().unwrap();
-    assert!(detail.contains(&format!("was spent at {first_use}")) && detail.contains(&second_use), "{detail}");
+    assert!(detail.contains(&format!("was used at {first_use}")) && detail.contains(&second_use), "{detail}");
 });
 
 on_both_stores!(each_explanation_leaves_an_audit_record_without_the_token, async |backend| {
@@ -238,8 +238,8 @@ on_both_stores!(of_two_reasons_against_a_session_every_endpoint_names_the_first_
     assert!(past.verify(&token).await.contains("/docs/errors/user_revoked"));
     past.app.introspect(&past.rs, &refresh).await.assert_inactive();
     past.app.refresh(&main, &refresh).await.assert_error(400, "invalid_grant");
-    let (view, passwords) = (&past.app.server.app.state, &past.app.server.app.passwords);
-    let metrics = past.app.server.app.metrics.text(&view.measures, passwords, &[]);
+    let (state, passwords) = (&past.app.server.app.state, &past.app.server.app.passwords);
+    let metrics = past.app.server.app.metrics.text(&state.measures, passwords, &[]);
     for endpoint in ["introspect", "token", "verify"] {
         let counted = format!("jeton_refusals_total{{endpoint=\"{endpoint}\",cause=\"user_revoked\"}} 1");
         assert!(metrics.contains(&counted), "{counted} in {metrics}");

@@ -10,7 +10,7 @@ use crate::support::scene::Tokens;
 
 const REFRESH: &str = "refresh_token_as_access_token";
 
-/// What became of the refresh token, and what holds besides. It lives only in the first row.
+/// What happened to the refresh token, and the further causes. It is active only in the first row.
 const REFRESH_TOKENS: [(&str, &[&str]); 6] = [
     ("nothing", &[]),
     ("its successor was used", &["superseded"]),

@@ -11,7 +11,7 @@ use crate::conformance::bearer::challenge_attributes;
 use crate::support::scene::API;
 use crate::support::{Answer, Setup, on_both_stores};
 
-/// The values of the Authorization headers, what follows the path, and the first cause. `T` stands for a good token.
+/// The values of the Authorization headers, what follows the path, and the first cause. `T` is replaced by a valid token.
 type Row = (&'static [&'static str], &'static str, &'static str);
 
 #[rustfmt::skip]
@@ -45,7 +45,7 @@ const TABLE: &[Row] = &[
     (&["Token undefined"],           "",                                "wrong_scheme"),
 ];
 
-/// The token in the place of the `T` at the end.
+/// The token instead of the `T` at the end.
 fn with_token(value: &str, token: &str) -> String {
     match (value.strip_suffix('T'), value.strip_suffix("T\"")) {
         (Some(rest), _) => format!("{rest}{token}"),
@@ -60,7 +60,7 @@ async fn ask(stage: &Stage, path: &str, authorization: &[&str], token: &str) -> 
     stage.app.get_with(path, &headers).await
 }
 
-/// One row: answered and counted by its cause, at this place below the address.
+/// One row: answered and counted by its cause, at this path below the endpoint.
 async fn play(stage: &Stage, below: &str, token: &str, (headers, query, expected): &Row) {
     let path = format!("/auth/verify{below}?audience={API}{}", with_token(query, token));
     let counts = async || {

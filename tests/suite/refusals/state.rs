@@ -1,5 +1,5 @@
-//! Verified tokens that are not good: taken back, of a holder who is not there any more, of another time, for another
-//! place, without the power. A row is what was done after the token was issued.
+//! Authentic tokens that are not valid: revoked, of a deleted user or client, expired, for another audience, without the
+//! scope. A row is what was done after the token was issued.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ pub(super) enum Deed {
     DisableClient,
     DeleteUser,
     DeleteClient,
-    /// So many seconds go by.
+    /// This many seconds pass.
     Wait(u64),
 }
 
@@ -134,7 +134,7 @@ const TABLE: &[Row] = &[
     (&[Deed::Wait(86_400)],       "expired",                &[]),
 ];
 
-/// One row: what those learn who may, and that nobody else sees a difference.
+/// One row: what permitted callers learn, and that no other caller sees a difference.
 pub(super) async fn play(backend: Backend, form: Form, (deeds, cause, also): &Row) {
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     let subject = Subject::new(&stage, form).await;
@@ -147,7 +147,7 @@ pub(super) async fn play(backend: Backend, form: Form, (deeds, cause, also): &Ro
         }
     }
     let name = format!("{deeds:?} ({form:?})");
-    // That a JWT has expired stands in it; not so in an opaque token.
+    // A JWT shows that it has expired; an opaque token does not.
     let case = Case::new(&name, token.clone(), cause).also(also);
     let case = if waited { case.perhaps_hidden() } else { case.hidden() };
     let answer = examine(&stage, &case).await;
@@ -189,7 +189,7 @@ on_both_stores!(a_revocation_is_explained_with_its_time_actor_and_reason, async 
     for told in ["ops", "leaked"] {
         assert!(answer.assert_ok().body.contains(told), "{told}: {answer:?}");
     }
-    // A proxy, which anybody may ask, is told neither.
+    // A proxy, which anyone may ask, learns neither.
     let verified = stage.verify(&subject.tokens.access, None, None).await;
     let shown = format!("{:?} {}", verified.headers, verified.body);
     assert!(!shown.contains("leaked") && !shown.contains("ops"), "{verified:?}");

@@ -1,4 +1,4 @@
-//! Two ends at once, neighbours in the order: the earlier one is the first cause, and both are told.
+//! Two neighbouring causes at once, from the server's records: the earlier one is the first cause, and both are reported.
 
 use serde_json::json;
 

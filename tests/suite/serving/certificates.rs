@@ -43,13 +43,13 @@ async fn a_new_certificate_is_used_without_a_restart_and_connections_stay_open()
         assert_eq!(read_answer(&mut open).await.unwrap().status, 200);
     };
     goes_on().await;
-    // By itself.
+    // Without a signal.
     pair.replace(&second);
     eventually(PATIENCE, "the new certificate is shown", async || shows(&server, &second.0).await).await;
-    server.says("a new certificate is used from now on");
+    server.says("a new certificate is in use from now on");
     assert!(!shows(&server, &first).await);
     goes_on().await;
-    // When it is told to, and only once both files are there.
+    // On SIGHUP, and only once both files are there.
     replace(pair.certificate().as_ref(), &third.0);
     server.signal("HUP");
     server.says("the old certificate stays in use, because the new one cannot be used: JETON_TLS_KEY: the key in");
@@ -70,8 +70,8 @@ async fn an_unusable_certificate_is_reported_once_and_the_old_one_stays() {
     let server = place(&pair).await.serve(&[]);
     let (_, other_key) = new_pair(&[HOST]);
     for (new_certificate, new_key, said) in [
-        (&*certificate, &*other_key, "is not that of the certificate"),
-        ("nonsense", &key, "holds no certificate in the form PEM"),
+        (&*certificate, &*other_key, "does not belong to the certificate"),
+        ("nonsense", &key, "holds no certificate in PEM format"),
         (&certificate, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "JETON_TLS_KEY"),
         (&certificate[..certificate.len() / 2], &key, "JETON_TLS_CERTIFICATE"),
     ] {
@@ -79,7 +79,7 @@ async fn an_unusable_certificate_is_reported_once_and_the_old_one_stays() {
         let before = lines();
         replace(pair.certificate().as_ref(), new_certificate);
         replace(pair.key().as_ref(), new_key);
-        // Told many times, it is said once.
+        // Many signals, one report.
         for _ in 0..3 {
             server.signal("HUP");
             assert!(shows(&server, &certificate).await);
@@ -138,15 +138,15 @@ async fn a_server_does_not_start_with_unusable_certificate_files() {
     place
         .with("JETON_TLS_KEY", &other.key())
         .run(&["serve"])
-        .refused_at_start(&["JETON_TLS_KEY: the key in", "is not that"]);
+        .refused_at_start(&["JETON_TLS_KEY: the key in", "does not belong"]);
     place
         .with("JETON_TLS_KEY", &certificate)
         .run(&["serve"])
-        .refused_at_start(&["JETON_TLS_KEY:", "holds no private key in the form PEM"]);
+        .refused_at_start(&["JETON_TLS_KEY:", "holds no private key in PEM format"]);
     place
         .with("JETON_TLS_CERTIFICATE", &key)
         .run(&["serve"])
-        .refused_at_start(&["JETON_TLS_CERTIFICATE:", "holds no certificate in the form PEM"]);
+        .refused_at_start(&["JETON_TLS_CERTIFICATE:", "holds no certificate in PEM format"]);
     place
         .with("JETON_TLS_CERTIFICATE", "/nowhere.pem")
         .run(&["serve"])
@@ -191,7 +191,7 @@ async fn doctor_checks_when_a_certificate_expires_and_which_host_it_names() {
         pair.replace(&(params.self_signed(&key).unwrap().pem(), key.serialize_pem()));
         end[..10].to_owned()
     };
-    for (days, ok_expected, words) in [(-3, false, "ended at"), (10, false, "ends at"), (30, true, "ends at")] {
+    for (days, ok_expected, words) in [(-3, false, "expired at"), (10, false, "expires at"), (30, true, "expires at")] {
         let day = ends(days);
         let (ok, text) = finding();
         assert!(ok == ok_expected && text.starts_with(&format!("the certificate {words} {day}T00:00:00")), "{text}");

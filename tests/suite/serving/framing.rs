@@ -1,5 +1,5 @@
-//! HTTP/1 as nobody should speak it: where a request ends, there is one opinion. Whoever stands in front may have
-//! another, so what can be read in two ways is refused, or is the last request of its connection.
+//! Broken HTTP/1. A proxy in front may disagree about where a request ends, so an ambiguous request is refused, or is the last
+//! one of its connection.
 
 use super::{HOST, KEYS, OnWire, answers_to, get};
 use crate::support::{Backend, TestServer};
@@ -27,7 +27,7 @@ async fn answers(app: &TestServer, bytes: &[u8]) -> Vec<OnWire> {
     answers_to(app.server.address, &[bytes, last.as_bytes()].concat()).await
 }
 
-/// Each is answered with these statuses; the last 200 is that of the request behind it, if that is answered at all.
+/// Each is answered with these statuses; the last 200 is that of the next request, if that is answered at all.
 async fn are_answered(app: &TestServer, cases: &[(&str, Vec<u8>, &[u16])]) {
     let mut wrong = Vec::new();
     for (what, bytes, expected) in cases {
@@ -271,8 +271,8 @@ async fn offers_of_other_protocols_are_ignored() {
         ],
     )
     .await;
-    // GEN-036: what is packed is not unpacked, however small it is.
-    // The beginning of a gzip file, and 10 kB that nobody looks at.
+    // GEN-036: a compressed body is not decompressed, however small it is.
+    // The beginning of a gzip file, and 10 kB that nothing reads.
     let mut packed = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 3];
     packed.resize(10 * 1024, 0xAA);
     let headers = [crate::support::FORM, ("Content-Encoding", "gzip")];

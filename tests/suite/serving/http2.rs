@@ -1,4 +1,4 @@
-//! HTTP/2 as nobody should speak it: frames written by hand.
+//! Broken HTTP/2: frames written by hand.
 
 use std::net::SocketAddr;
 
@@ -53,7 +53,7 @@ fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     fields.iter().flat_map(|(name, value)| [vec![0], text(name), text(value)].concat()).collect()
 }
 
-/// What became of one stream.
+/// The outcome of one stream.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     /// An answer with the first byte of its head: the status, where that is in the table (RFC 7541 Appendix A).
@@ -64,7 +64,7 @@ enum Outcome {
     Ended,
 }
 
-/// Sends these frames after the preface; what becomes of a stream.
+/// Sends these frames after the preface, and returns the outcome of a stream.
 async fn outcome(address: SocketAddr, frames_sent: &[u8], of: u32) -> Outcome {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let _ = stream.write_all(&[PREFACE, frames_sent].concat()).await;

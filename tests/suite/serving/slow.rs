@@ -1,5 +1,5 @@
-//! Clients that send a byte now and then (GEN-037). They hold a connection for a while, and disturb nobody. That they
-//! are ended is tested in `src/serve/tests.rs` and `src/http/body.rs`.
+//! Clients that send a byte now and then (GEN-037). They hold a connection for a while but disturb nobody. That they are
+//! disconnected is tested in `src/serve/tests` and `src/http/body.rs`.
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Upkeep.
+//! Cleanup of expired rows.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::{Backend, eventually, on_both_stores};
 
 const DAY: i64 = 24 * 3600;
 
-/// How many rows of each kind a whole round removes; kinds of which there was nothing are left out.
+/// How many rows of each kind a whole round removes, without kinds that had none.
 async fn sweep(store: &Store, now: Timestamp, history: i64) -> Vec<(&'static str, usize)> {
     let mut round = Round::new(now, history);
     while store.sweep(&mut round).await.unwrap() {}
@@ -171,7 +171,7 @@ on_both_stores!(the_revocation_of_a_session_is_kept_as_long_as_the_session, asyn
     let mut new = new_session(&app, &alice, at(0));
     (new.session.idle_expires_at, new.session.expires_at) = (at(300 * DAY), at(300 * DAY));
     db.session_create(&new, &audited()).await.unwrap().unwrap();
-    // By a node whose clock was ahead: what it covers is over, but it came after the moment until which is swept.
+    // Written by a node whose clock was ahead: what it covers has expired, but it is newer than the moment of the sweep.
     let end =
         NewRevocation { covers_until: at(0), ..revocation(Target::Session(new.session.id), Cause::SessionRevoked) };
     db.revoke(&end, &audited_at(at(200 * DAY))).await.unwrap();
@@ -237,7 +237,7 @@ on_both_stores!(one_node_at_a_time_has_the_turn_of_cleanup, async |backend| {
     db.cleanup_end(second, no).await.unwrap();
     assert!(db.cleanup_hold(first, long).await.unwrap());
     assert_eq!(db.cleanup_ended_at().await.unwrap(), None);
-    // After a round nobody begins another one before the rest is over.
+    // After a round, no node begins another one before the rest period is over.
     db.cleanup_end(first, long).await.unwrap();
     assert!(db.cleanup_ended_at().await.unwrap().is_some());
     assert!(!db.cleanup_take(second, long, long).await.unwrap());

@@ -64,7 +64,7 @@ on_both_stores!(concurrent_lookups_each_find_their_client, async |backend| {
         db.client_create(&client(&late), &audited()).await.unwrap();
         assert!(db.client_find_shared(&late).await.unwrap().is_some(), "{late}");
     }
-    // At most a hundred statements a second: whoever guesses is slowed down.
+    // At most a hundred statements a second, which slows down guessing.
     let begun = std::time::Instant::now();
     for _ in 0..20 {
         db.client_find_shared("nobody").await.unwrap();

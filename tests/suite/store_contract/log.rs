@@ -73,7 +73,7 @@ on_both_stores!(the_log_returns_changes_in_order_a_page_at_a_time, async |backen
 });
 
 on_both_stores!(a_number_is_no_smaller_than_the_time_in_milliseconds, async |backend| {
-    // So the log goes on above what was lost when an older database is restored.
+    // So the log continues above what was lost when an older database is restored.
     let db = Db::new(backend).await;
     let mut now = audited();
     now.at = jeton::clock::Clock::system().now();
@@ -123,7 +123,7 @@ on_both_stores!(nothing_is_missed_and_nothing_is_out_of_order_under_twenty_write
     let written = at_once(&db, WRITERS, |store, _| async move {
         let mut numbers = Vec::new();
         for _ in 0..EACH {
-            // What is acknowledged has a number, and whoever asks then finds the head there or further on.
+            // An acknowledged change has a number, and a later read finds the head there or beyond.
             let number = store.revoke(&of_everything(), &audited()).await.unwrap().number;
             assert!(store.log_head().await.unwrap() >= number);
             numbers.push(number);
@@ -172,7 +172,7 @@ async fn begin_late(address: &str, name: &str) -> PgConnection {
 async fn a_transaction_that_commits_late_gets_a_later_number_and_is_not_missed() {
     let db = Db::new(Backend::Postgres).await;
     let mut late = begin_late(&db.address, "slow").await;
-    // The entry that waits holds nobody up.
+    // The waiting entry blocks nobody.
     let prompt = tokio::time::timeout(Duration::from_secs(2), db.revoke(&of_everything(), &audited())).await;
     let first = prompt.expect("an open transaction blocks no revocation").unwrap().number;
     let page = db.log_after(0, 10).await.unwrap();

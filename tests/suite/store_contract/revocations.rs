@@ -29,7 +29,7 @@ on_both_stores!(a_revocation_covers_what_is_older_and_nothing_newer, async |back
     ] {
         let old = begin(&app, &alice).await;
         let unrelated = begin(&other, &bob).await;
-        // The clock of whoever revokes is an hour slow: it does not matter.
+        // The revoking node's clock is an hour slow, which does not matter.
         let written = db.revoke(&revocation(target.clone(), cause), &audited_at(at(-3600))).await.unwrap();
         assert_eq!(written.number, db.log_head().await.unwrap());
         let new = begin(&app, &alice).await;
@@ -194,7 +194,7 @@ on_both_stores!(the_log_tells_what_revoked_a_token_and_the_state_of_its_user_and
         revoke(client.clone(), Cause::ClientRevoked).await,
         revoke(Target::All, Cause::AllRevoked).await,
     ];
-    // What ended is not ended once more; of a holder, the last word counts.
+    // An ended session is not ended again; for a user or client, the last change counts.
     revoke(Target::Token(token), Cause::TokenRevoked).await;
     revoke(user.clone(), Cause::UserRevoked).await;
     revoke(user.clone(), Cause::UserDisabled).await;

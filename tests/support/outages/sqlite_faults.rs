@@ -108,7 +108,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Does this to a server on SQLite for so long; gives what became of it, and the version of SQLite.
+/// Applies this fault for this long to a server on SQLite; returns the outcome and the version of SQLite.
 pub(crate) async fn survive(fault: Fault, lasts: Duration) -> (Outcome, String) {
     let (database, _folder) = fresh_database(Backend::Sqlite).await;
     let path = PathBuf::from(database.strip_prefix("sqlite://").unwrap());
