@@ -91,8 +91,8 @@ impl App {
         }
     }
 
-    /// Prepares a server, or a command that judges tokens: measures the database's time, reads the master key, loads the node
-    /// state, and creates the first keys if there are none.
+    /// Prepares a server, or a command that judges tokens: measures the database's time, reads the master key, loads
+    /// the node state, and creates the first keys if there are none.
     pub async fn load(&self) -> std::result::Result<(), StartError> {
         let before = self.clock.read();
         if let Some(millis) = self.store.database_clock().await? {

@@ -30,7 +30,8 @@ enum Action {
 
 #[derive(Debug, clap::Args)]
 struct Explain {
-    /// The text that was sent as a token; without it, or with -, it is read from standard input, without one final line break
+    /// The text that was sent as a token; without it, or with -, it is read from standard input, without one final line
+    /// break
     #[arg(value_name = "TOKEN|-", allow_hyphen_values = true)]
     token: Option<String>,
     /// The scopes that the resource server needs

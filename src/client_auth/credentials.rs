@@ -1,5 +1,5 @@
-//! Finds a client's credentials in a request (RFC 6749 §2.3): in the Authorization header, in the body, or its id alone.
-//! A client uses one way at a time.
+//! Finds a client's credentials in a request (RFC 6749 §2.3): in the Authorization header, in the body, or its id
+//! alone. A client uses one way at a time.
 
 use base64::Engine;
 use base64::alphabet;

@@ -87,8 +87,8 @@ enum Proof<'a> {
     Guessable(client_secret::Chosen<'a>),
 }
 
-/// The methods, by the client's registered `token_endpoint_auth_method`. No method replaces another, except that a secret may
-/// come in the header or in the body.
+/// The methods, by the client's registered `token_endpoint_auth_method`. No method replaces another, except that a
+/// secret may come in the header or in the body.
 async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Proof<'a>> {
     match asked.client.settings.token_endpoint_auth_method {
         AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => client_secret::prove(app, asked).await,

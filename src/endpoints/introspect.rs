@@ -72,8 +72,8 @@ fn optional<M: SerializeMap>(
     value.map_or(Ok(()), |value| members.serialize_entry(name, value))
 }
 
-/// Answers an introspection request. A token that the caller may not see is inactive, like any token that is not valid. An
-/// outage is an error, never `{"active":false}`.
+/// Answers an introspection request. A token that the caller may not see is inactive, like any token that is not valid.
+/// An outage is an error, never `{"active":false}`.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     // 1. Is this node's state fresh?
     // 2. Who asks (§2.1)?

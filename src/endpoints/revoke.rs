@@ -11,8 +11,8 @@ use crate::protocol::time::Timestamp;
 use crate::tokens::verify::Verified;
 use crate::validation;
 
-/// Revokes the token of a request, if it is valid and the client's own. A refresh token ends its session. After an error
-/// the revocation may or may not have happened.
+/// Revokes the token of a request, if it is valid and the client's own. A refresh token ends its session. After an
+/// error the revocation may or may not have happened.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<()> {
     // 1. Is this node's state fresh?
     // 2. Which client is it?

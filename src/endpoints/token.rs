@@ -28,8 +28,8 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
     Ok(response)
 }
 
-/// The credentials, and the default grant if the request names none. The default client, if configured, applies to password
-/// and refresh_token requests that name no client.
+/// The credentials, and the default grant if the request names none. The default client, if configured, applies to
+/// password and refresh_token requests that name no client.
 fn credentials(app: &App, request: &Request<'_>) -> Result<(Credentials, Option<GrantType>)> {
     let parameters = request.parameters;
     let credentials = Credentials::read(request.authorization, request.parameters)?;

@@ -8,9 +8,9 @@ use crate::protocol::scope::Scope;
 pub enum Query<'a> {
     /// The operator of the proxy.
     OfProxy(&'a [u8]),
-    /// Perhaps the client, because the proxy appends the original URL (Envoy). Such a query can require more scopes but cannot
-    /// change the configured audience. Without a configured audience every honest request would be refused, so nobody runs a
-    /// proxy like that.
+    /// Perhaps the client, because the proxy appends the original URL (Envoy). Such a query can require more scopes but
+    /// cannot change the configured audience. Without a configured audience every honest request would be refused, so
+    /// nobody runs a proxy like that.
     PerhapsOfClient(&'a [u8]),
 }
 

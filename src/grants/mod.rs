@@ -21,8 +21,8 @@ pub(crate) struct GrantRequest<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) credentials: &'a Credentials,
     pub(crate) client: Arc<Client>,
-    /// The last entry of the log that this node had applied before it authenticated the client. A token with this number is
-    /// covered by any later revocation.
+    /// The last entry of the log that this node had applied before it authenticated the client. A token with this
+    /// number is covered by any later revocation.
     pub(crate) log: SequenceNumber,
 }
 
@@ -42,8 +42,8 @@ pub(crate) const fn not_allowed() -> Refusal {
 }
 
 impl GrantRequest<'_> {
-    /// The same request after this node caught up with the log. The client is authenticated again, since its secret may have
-    /// been retired.
+    /// The same request after this node caught up with the log. The client is authenticated again, since its secret may
+    /// have been retired.
     async fn renewed(&self, app: &App, grant: GrantType) -> Result<Self> {
         app.state.ensure_current().await?;
         let log = app.state.applied();

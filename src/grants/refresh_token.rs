@@ -30,8 +30,8 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         Ok(Verified::Access(_)) => return Err(refusal::access_token()),
         Err(error) => return Err(refusal::unreadable(request.issuer, text, error)),
     };
-    // The usual refresh is one statement that rotates the session and reads it. If the request narrows the grant, or the
-    // client does not rotate, the refresh is judged before anything is written.
+    // The usual refresh is one statement that rotates the session and reads it. If the request narrows the grant, or
+    // the client does not rotate, the refresh is judged before anything is written.
     let narrows = request.parameters.all("scope").chain(request.parameters.all("resource")).next().is_some();
     let rotates_first = client.rotates() && !narrows;
     for _ in 0..ATTEMPTS {

@@ -75,8 +75,8 @@ pub fn header(token: &str) -> Result<Header, JwsError> {
     if header.crit.is_some() { Err(JwsError::Critical) } else { Ok(header) }
 }
 
-/// Verifies a token with a key and returns its header and claims. `types` are the values of `typ` that are accepted; none means
-/// any, for tokens that have no type of their own. Time, issuer and audience are the caller's to judge.
+/// Verifies a token with a key and returns its header and claims. `types` are the values of `typ` that are accepted;
+/// none means any, for tokens that have no type of their own. Time, issuer and audience are the caller's to judge.
 pub fn verify<C: DeserializeOwned>(
     token: &str,
     types: &[&str],

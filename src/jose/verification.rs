@@ -39,8 +39,8 @@ pub enum KeyError {
     InvalidParameters,
 }
 
-/// A parsed public key. It verifies only the algorithms that the key and the caller both allow: one, or RS256 and PS256 for
-/// an RSA key without `alg`.
+/// A parsed public key. It verifies only the algorithms that the key and the caller both allow: one, or RS256 and PS256
+/// for an RSA key without `alg`.
 #[derive(Debug)]
 pub struct VerificationKey(Vec<(SigningAlgorithm, ParsedPublicKey)>);
 

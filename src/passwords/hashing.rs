@@ -49,8 +49,8 @@ impl Hasher {
         hash.to_string()
     }
 
-    /// Whether a password matches a PHC string. Without one, or with one that cannot be read, it does not, after the same
-    /// work.
+    /// Whether a password matches a PHC string. Without one, or with one that cannot be read, it does not, after the
+    /// same work.
     pub(crate) fn verify(&mut self, password: &[u8], hash: Option<&str>) -> bool {
         let stored = hash.and_then(Stored::read);
         if hash.is_some() && stored.is_none() {

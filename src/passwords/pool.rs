@@ -1,8 +1,8 @@
 //! The threads that hash passwords.
 //!
-//! Hashing has threads of its own, so that a storm of logins never blocks the async runtime. Their nice value lets other
-//! requests go first, without starving the logins beside a flood of cheap requests. A login that no thread takes up in
-//! about two seconds is refused then and no earlier, so that asking again at once gains nothing.
+//! Hashing has threads of its own, so that a storm of logins never blocks the async runtime. Their nice value lets
+//! other requests go first, without starving the logins beside a flood of cheap requests. A login that no thread takes
+//! up in about two seconds is refused then and no earlier, so that asking again at once gains nothing.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,8 +24,9 @@ use crate::passwords::queue::{Queue, Requester, Waiting};
 /// The longest wait for a thread. It does not apply to a login that found nobody waiting, so that one login at a time
 /// succeeds however busy other programs keep the machine.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// The nice value of the threads, see setpriority(2). With 2 processors under a flood of introspections, logins kept 34 %
-/// of the rate of Argon2 alone at 2, 25 % at 5 and 17 % at 10; introspection in a storm of logins was as fast at each.
+/// The nice value of the threads, see setpriority(2). With 2 processors under a flood of introspections, logins kept 34
+/// % of the rate of Argon2 alone at 2, 25 % at 5 and 17 % at 10; introspection in a storm of logins was as fast at
+/// each.
 const NICE: i32 = 2;
 /// Upper bounds of the time that a hash takes, in seconds.
 const HASH_BOUNDS: [f64; 10] = [0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
@@ -75,8 +76,8 @@ impl State {
     }
 }
 
-/// A handle to the threads. Each starts, and allocates 19 MiB for itself, when it is first needed, so that an idle server
-/// stays small.
+/// A handle to the threads. Each starts, and allocates 19 MiB for itself, when it is first needed, so that an idle
+/// server stays small.
 #[derive(Clone)]
 pub struct PasswordPool {
     most_threads: usize,
@@ -144,8 +145,8 @@ impl PasswordPool {
         outcome
     }
 
-    /// Does the work if a thread begins it before the deadline, and always if no one else was waiting. Dropping the future
-    /// gives up the place in the queue; work that has begun is finished.
+    /// Does the work if a thread begins it before the deadline, and always if no one else was waiting. Dropping the
+    /// future gives up the place in the queue; work that has begun is finished.
     async fn run_before<T: Send + 'static>(
         &self,
         deadline: impl Future<Output = ()>,
@@ -235,8 +236,8 @@ impl Shared {
     }
 }
 
-/// How long one login may wait: between three quarters of [`LONGEST_WAIT`] and all of it. Clients that are refused and ask
-/// again at once would otherwise all come back at the same moment, and hold up the requests behind them.
+/// How long one login may wait: between three quarters of [`LONGEST_WAIT`] and all of it. Clients that are refused and
+/// ask again at once would otherwise all come back at the same moment, and hold up the requests behind them.
 fn patience() -> Duration {
     let [byte] = random();
     LONGEST_WAIT - LONGEST_WAIT / 4 * u32::from(byte) / u32::from(u8::MAX)

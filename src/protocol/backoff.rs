@@ -1,15 +1,15 @@
 //! How guessing of passwords and secrets is slowed down, as RFC 6749 §2.3.1 and §4.3.2 require.
 //!
 //! Failures are counted under keys such as "this account from that network". The first ones are free; then each failure
-//! doubles the wait until the next attempt under that key. Failures are forgiven one by one as time passes. An attempt that
-//! has to wait is not judged at all, so it does not count as a failure.
+//! doubles the wait until the next attempt under that key. Failures are forgiven one by one as time passes. An attempt
+//! that has to wait is not judged at all, so it does not count as a failure.
 
 use core::net::IpAddr;
 
 use crate::protocol::time::Timestamp;
 
-/// The network of an address: an IPv4 address itself, or the first 64 bits of an IPv6 address, since one household has all
-/// the rest.
+/// The network of an address: an IPv4 address itself, or the first 64 bits of an IPv6 address, since one household has
+/// all the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network(IpAddr);
 
@@ -68,7 +68,8 @@ impl Backoff {
         Failures { count, last: now }
     }
 
-    /// Whether the last `more` of `count` failures used up the free ones, or a multiple of them: then someone should be told.
+    /// Whether the last `more` of `count` failures used up the free ones, or a multiple of them: then someone should be
+    /// told.
     pub fn is_used_up_by(self, more: i64, count: i64) -> bool {
         count / self.free > (count - more) / self.free
     }

@@ -1,7 +1,7 @@
 //! How a bearer token was presented (RFC 6750 §2), which is checked before anything else.
 //!
-//! Only the Authorization header counts. What follows `Bearer` and one space is passed on as it is; the diagnosis judges
-//! damage to it. Every sentence here is fixed, so that nothing of a request can get into an answer.
+//! Only the Authorization header counts. What follows `Bearer` and one space is passed on as it is; the diagnosis
+//! judges damage to it. Every sentence here is fixed, so that nothing of a request can get into an answer.
 
 mod scheme;
 

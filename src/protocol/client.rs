@@ -234,8 +234,8 @@ impl Client {
     }
 }
 
-/// Checks a `client_id`: at most 255 VSCHARs (RFC 6749 appendix A.1), and not in the form of a user id, so that the subject
-/// of a client's token is never taken for a user (RFC 9700 §4.15).
+/// Checks a `client_id`: at most 255 VSCHARs (RFC 6749 appendix A.1), and not in the form of a user id, so that the
+/// subject of a client's token is never taken for a user (RFC 9700 §4.15).
 pub fn check_client_id(client_id: &str) -> Result<(), String> {
     if client_id.is_empty() || client_id.len() > 255 || !client_id.bytes().all(|byte| (0x20..=0x7E).contains(&byte)) {
         return Err("client_id must be 1 to 255 printable ASCII characters".into());

@@ -1,7 +1,7 @@
 //! Features of clients that an older program does not know: settings that restrict a client, and new forms of tokens.
 //!
-//! An older node would ignore such a setting or refuse such a token, so a client may use a feature only once every live node
-//! knows it. Each new feature gets a line here, with the version that introduced it.
+//! An older node would ignore such a setting or refuse such a token, so a client may use a feature only once every live
+//! node knows it. Each new feature gets a line here, with the version that introduced it.
 
 use crate::protocol::client::{AccessTokenFormat, ClientSettings};
 use crate::protocol::version::Version;

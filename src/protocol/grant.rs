@@ -24,8 +24,8 @@ pub struct Audiences<'a> {
     pub admin: &'a str,
 }
 
-/// Grants a client what it asks for on its own behalf. Reserved scopes are granted to confidential clients only, for the admin
-/// API alone and never together with others; they are the default only if the client has no other scope.
+/// Grants a client what it asks for on its own behalf. Reserved scopes are granted to confidential clients only, for
+/// the admin API alone and never together with others; they are the default only if the client has no other scope.
 ///
 /// # Errors
 /// `invalid_scope` or `invalid_target` if it asks for more than it may have.
@@ -46,8 +46,8 @@ pub fn to_client(client: &Client, asked: &Parameters, audiences: Audiences<'_>) 
     Ok(Granted { audiences: resource::choose(asked.all("resource"), &[audiences.admin.to_owned()])?, scope })
 }
 
-/// Grants what a login asks for as far as the client may have it. This comes before the password check, so that a refusal
-/// reveals nothing about the user.
+/// Grants what a login asks for as far as the client may have it. This comes before the password check, so that a
+/// refusal reveals nothing about the user.
 ///
 /// # Errors
 /// `invalid_scope` or `invalid_target` if it asks for more than the client may have.
@@ -70,8 +70,8 @@ pub fn limit_to_user(granted: Granted, user_scope: Option<&Scope>, was_asked: bo
     Err(beyond("The user may not be granted this scope.", &granted.scope, allowed))
 }
 
-/// What is left of a session's grant if its client or user may have less than at the login: a scope that was taken away ends
-/// with the next refresh.
+/// What is left of a session's grant if its client or user may have less than at the login: a scope that was taken away
+/// ends with the next refresh.
 ///
 /// # Errors
 /// `invalid_scope` or `invalid_target` if nothing is left.

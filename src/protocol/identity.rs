@@ -1,4 +1,5 @@
-//! Whom a refusal concerns, for the log. It holds only what was verified: a claimed id may be a secret in the wrong field.
+//! Whom a refusal concerns, for the log. It holds only what was verified: a claimed id may be a secret in the wrong
+//! field.
 
 use uuid::Uuid;
 

@@ -1,5 +1,5 @@
-//! The parameters of a request to an OAuth endpoint (RFC 6749 §3.2). An empty value counts as absent, a parameter that the
-//! endpoint knows must not be repeated, and an unknown one is ignored.
+//! The parameters of a request to an OAuth endpoint (RFC 6749 §3.2). An empty value counts as absent, a parameter that
+//! the endpoint knows must not be repeated, and an unknown one is ignored.
 
 use std::fmt;
 

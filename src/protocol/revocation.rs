@@ -66,8 +66,8 @@ impl Target {
         })
     }
 
-    /// Whether a revocation of this target with this number covers the token. Keys are not checked here: a deleted key is no
-    /// longer in the key ring.
+    /// Whether a revocation of this target with this number covers the token. Keys are not checked here: a deleted key
+    /// is no longer in the key ring.
     pub fn covers(&self, number: SequenceNumber, claims: &AccessClaims) -> bool {
         match self {
             Self::Token(id) => claims.jti == *id,

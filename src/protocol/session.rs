@@ -71,7 +71,8 @@ impl Session {
             return RefreshDecision::Refuse(Cause::Expired);
         }
         if generation > self.generation {
-            // The row is older than the token: the database was restored. Ending the session would punish an honest client.
+            // The row is older than the token: the database was restored. Ending the session would punish an honest
+            // client.
             return RefreshDecision::Refuse(Cause::NeverIssued);
         }
         if generation == self.generation {

@@ -8,9 +8,9 @@
 //!
 //! Rule 2 is safe because no user's `sub` ever equals a `client_id`: the database refuses to create either of them.
 //!
-//! A revocation names a user by `sub`, since that is what a token carries, and covers user subjects only. Deleting a user and
-//! creating one with the same `sub` revives nothing: the deletion is a revocation, which covers everything with a smaller
-//! sequence number.
+//! A revocation names a user by `sub`, since that is what a token carries, and covers user subjects only. Deleting a
+//! user and creating one with the same `sub` revives nothing: the deletion is a revocation, which covers everything
+//! with a smaller sequence number.
 
 use serde::{Deserialize, Serialize};
 

@@ -22,7 +22,8 @@ pub(super) const LARGEST_HEAD: u32 = 128 * 1024;
 /// How long a connection may take for each of its steps. Each way to hold a slot without a request has its deadline.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
-    /// Until the first bytes of the first request, including the TLS handshake; over HTTP/2, until the first complete head.
+    /// Until the first bytes of the first request, including the TLS handshake; over HTTP/2, until the first complete
+    /// head.
     pub(super) opening: Duration,
     /// For the head of a request; also the longest idle time.
     pub(super) head: Duration,

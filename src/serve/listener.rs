@@ -18,14 +18,14 @@ pub(super) struct Limits {
     pub(super) slots: u32,
     pub(super) deadlines: Deadlines,
     /// How long a connection accepted while slots run short may be idle. Meanwhile every connection ends after its next
-    /// answer, so that slots are shared even if one client holds most of them with busy connections. A limit per address
-    /// would not help: behind a proxy, all clients have the same one.
+    /// answer, so that slots are shared even if one client holds most of them with busy connections. A limit per
+    /// address would not help: behind a proxy, all clients have the same one.
     pub(super) idle_when_short: Duration,
 }
 
 impl Limits {
-    /// The usual deadlines. Even a client on a slow line reacts within seconds. Proxies keep idle connections for longer than
-    /// 30 s, but open a new one when theirs has ended.
+    /// The usual deadlines. Even a client on a slow line reacts within seconds. Proxies keep idle connections for
+    /// longer than 30 s, but open a new one when theirs has ended.
     pub(super) const fn for_slots(slots: u32) -> Self {
         Self {
             slots,

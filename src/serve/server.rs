@@ -84,8 +84,8 @@ impl Server {
         Ok(Self { app, address, ops_address, health, stop, connections, tasks, follower, lock })
     }
 
-    /// Stops gracefully. Readiness fails at once; connections are still served during the drain delay; then the listeners
-    /// close and requests in flight finish.
+    /// Stops gracefully. Readiness fails at once; connections are still served during the drain delay; then the
+    /// listeners close and requests in flight finish.
     pub async fn stop(self) {
         self.health.stop();
         // The load balancer must notice first: what it sends to a closed port is lost.

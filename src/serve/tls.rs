@@ -110,8 +110,8 @@ impl Certificates {
 #[derive(Debug)]
 pub(super) struct Watched {
     in_use: [u8; 32],
-    /// The problem that was found, and whether it was reported. Files are replaced one after the other, so a pair that does
-    /// not fit together is checked once more before it is reported.
+    /// The problem that was found, and whether it was reported. Files are replaced one after the other, so a pair that
+    /// does not fit together is checked once more before it is reported.
     doubtful: Option<(String, bool)>,
 }
 

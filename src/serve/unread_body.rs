@@ -1,6 +1,6 @@
-//! The part of a request's body that no handler read. An answer sent before the body has arrived is only sure to reach the
-//! client if the rest is read too: closing a connection with unread bytes resets it, and the reset destroys what the client
-//! has not read yet (RFC 9112 §9.6).
+//! The part of a request's body that no handler read. An answer sent before the body has arrived is only sure to reach
+//! the client if the rest is read too: closing a connection with unread bytes resets it, and the reset destroys what
+//! the client has not read yet (RFC 9112 §9.6).
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,8 +27,8 @@ struct Unread {
 impl UnreadBody {
     /// Reads and discards the rest. Whether the body ended within `time`, so that another request may follow.
     ///
-    /// A client that `expects` 100 Continue (RFC 9110 §10.1.1) does not send a body that was never read, so there is nothing to
-    /// wait for.
+    /// A client that `expects` 100 Continue (RFC 9110 §10.1.1) does not send a body that was never read, so there is
+    /// nothing to wait for.
     pub(super) async fn is_discarded_within(&self, time: Duration, expects: bool) -> bool {
         let unread = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Unread { mut body, was_asked_for }) = unread else { return true };

@@ -45,7 +45,8 @@ impl Wire {
         Self { stream, first: [0; HTTP2.len()], begun: 0, handed_on: 0, longest_stall, stalled: None }
     }
 
-    /// Detects the protocol by the first bytes, which are read again later. `None` if the other side closes without sending.
+    /// Detects the protocol by the first bytes, which are read again later. `None` if the other side closes without
+    /// sending.
     pub(super) async fn protocol(&mut self) -> io::Result<Option<Protocol>> {
         loop {
             let begun = usize::from(self.begun);

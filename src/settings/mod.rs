@@ -169,8 +169,8 @@ impl Settings {
         text.replace("| jeton ", "| jeton --dev ").replace("`jeton ", "`jeton --dev ")
     }
 
-    /// The latest time at which an access token issued up to `now` can expire, plus a day in case the clock of the node that
-    /// issued it was ahead.
+    /// The latest time at which an access token issued up to `now` can expire, plus a day in case the clock of the node
+    /// that issued it was ahead.
     pub fn covers_until(&self, now: Timestamp) -> Timestamp {
         now.plus_seconds(LONGEST_ACCESS_TOKEN_TTL + 24 * 3600)
     }

@@ -1,7 +1,8 @@
 //! The log of requests that could not be decided.
 //!
-//! While the database is down, nearly every request fails for the same reason. A line for each would bury what matters and
-//! fill the disk. So a reason is logged at once, and again every ten seconds with the number of requests since; level
+//! While the database is down, nearly every request fails for the same reason. A line for each would bury what matters
+//! and fill the disk. So a reason is logged at once, and again every ten seconds with the number of requests since;
+//! level
 //! `debug` has a line for each request, and `/metrics` counts them all.
 
 use std::collections::HashMap;

@@ -17,7 +17,8 @@ pub(crate) struct Source {
 impl Throttle {
     /// Records a throttled attempt; during an attack, a sample is enough.
     pub(super) fn audit(&self, action: &'static str, target: String, detail: String, source: Source) {
-        // Each kind has its own limit, so that attempts on made-up names ("unknown user") leave room for real ones ("user …").
+        // Each kind has its own limit, so that attempts on made-up names ("unknown user") leave room for real ones
+        // ("user …").
         let kind = format!("{action} {}", target.split(' ').next().unwrap_or_default());
         let Source { request_id, address } = source;
         if !self.audits.allows(&kind) {
@@ -36,8 +37,8 @@ impl Throttle {
     }
 }
 
-/// Writes in the background, since an answer must not take longer for an account that exists. After a failed write, this node
-/// knows a little less about an attack.
+/// Writes in the background, since an answer must not take longer for an account that exists. After a failed write,
+/// this node knows a little less about an attack.
 pub(super) fn in_background(work: impl Future<Output = Result<(), StoreError>> + Send + 'static) {
     // There is no runtime if an attempt is dropped while the server stops.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };

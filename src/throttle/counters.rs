@@ -16,13 +16,13 @@ const MAX_KEYS: usize = 50_000;
 pub(super) enum CounterKey {
     /// Logins to one account from one network: guessing a password.
     AccountAndNetwork([u8; 32], Network),
-    /// Logins to one account from all networks where it is not known: guessing from many addresses. All nodes count them
-    /// together in the database; a node counts here what it has not reported yet.
+    /// Logins to one account from all networks where it is not known: guessing from many addresses. All nodes count
+    /// them together in the database; a node counts here what it has not reported yet.
     Account([u8; 32]),
     /// Logins from one network to accounts that are not known there: trying one password on many accounts.
     Network(Network),
-    /// Authentications of one client from one network: guessing a secret. Never of the client alone, or anyone who knows its
-    /// id could lock it out.
+    /// Authentications of one client from one network: guessing a secret. Never of the client alone, or anyone who
+    /// knows its id could lock it out.
     ClientAndNetwork([u8; 32], Network),
     /// Authentications of all clients from one network: trying one secret on many clients.
     ClientsOfNetwork(Network),

@@ -1,7 +1,8 @@
 //! Failed logins.
 //!
-//! A user who has logged in from a network before is known there, and does not wait because of attacks from elsewhere or on
-//! other accounts. Whether an account exists changes neither the counts nor the statements that an answer waits for.
+//! A user who has logged in from a network before is known there, and does not wait because of attacks from elsewhere
+//! or on other accounts. Whether an account exists changes neither the counts nor the statements that an answer waits
+//! for.
 
 use std::sync::Arc;
 

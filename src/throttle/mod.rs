@@ -1,7 +1,7 @@
 //! Slows down guessing of passwords and client secrets, and nothing else. `docs/throttling.md` has the rules.
 //!
-//! An attempt that has to wait is not judged at all, so the answer does not reveal whether it was right. The wait is checked
-//! again after hashing, so guessing in parallel gains nothing; without failures, parallel attempts never wait.
+//! An attempt that has to wait is not judged at all, so the answer does not reveal whether it was right. The wait is
+//! checked again after hashing, so guessing in parallel gains nothing; without failures, parallel attempts never wait.
 //! Disconnecting counts as a failure: the hash has been paid for.
 //!
 //! A correct generated secret never comes here, since 256 bits cannot be guessed.

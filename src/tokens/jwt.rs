@@ -19,8 +19,8 @@ pub fn write(claims: &AccessClaims, key: &ReadySigningKey) -> String {
     jws::sign(&key.header_segment, claims, &key.key)
 }
 
-/// Verifies the signature and reads the claims, whatever issuer they name. The header must be, byte for byte, one that a key
-/// of this server writes. Time, audience and revocation are checked elsewhere.
+/// Verifies the signature and reads the claims, whatever issuer they name. The header must be, byte for byte, one that
+/// a key of this server writes. Time, audience and revocation are checked elsewhere.
 pub fn read(token: &str, context: TokenContext<'_>) -> Result<AccessClaims, VerifyError> {
     let (header_segment, _) = token.split_once('.').ok_or(VerifyError::NotOurs)?;
     let Some(key) = context.ring.signing_key_of(header_segment) else {

@@ -18,7 +18,8 @@ const CLEAR_LENGTH: usize = 1 + KEY_ID_LENGTH;
 const TAG_LENGTH: usize = 16;
 /// The length of every token is a multiple of this, in bytes.
 const STEP: usize = 48;
-/// The length of every body is a multiple of this, in characters, so that a truncated token is recognised without a key.
+/// The length of every body is a multiple of this, in characters, so that a truncated token is recognised without a
+/// key.
 pub const LENGTHS: usize = STEP / 3 * 4;
 
 /// Seals the claims.

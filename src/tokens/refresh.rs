@@ -1,8 +1,9 @@
 //! Refresh tokens: computed, never stored.
 //!
 //! `jrt_<environment>_`, then base64url of: version (1 byte), key id (6), session id (16), generation (4), session nonce
-//! (16), MAC (32). The session's row stores only the generation and the hash of the nonce, so neither the database nor the
-//! key alone is enough to forge one. The MAC is checked without the database, and the token determines its successor.
+//! (16), MAC (32). The session's row stores only the generation and the hash of the nonce, so neither the database nor
+//! the key alone is enough to forge one. The MAC is checked without the database, and the token determines its
+//! successor.
 
 use std::fmt;
 

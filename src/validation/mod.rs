@@ -7,8 +7,8 @@
 //! 3. **Revocation**: nothing in force covers it, and the log has reached its number.
 //! 4. **Requirements** of the caller, if any: audience and scope.
 //!
-//! Nothing a token says is believed before step 1. Only a token that fails a step is diagnosed. If memory lacks something, the
-//! database is asked before a token is refused.
+//! Nothing a token says is believed before step 1. Only a token that fails a step is diagnosed. If memory lacks
+//! something, the database is asked before a token is refused.
 
 mod access_token;
 mod active_token;

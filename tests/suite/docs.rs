@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::support::{Answer, Backend, Setup, TestServer, on_both_stores};
 
-/// A page that runs nothing and loads nothing, and whose style is the one that its policy allows.
+/// A page without scripts or external resources, whose style is the one that its policy allows.
 #[track_caller]
 fn assert_page(answer: &Answer) {
     assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
@@ -38,7 +38,7 @@ fn assert_page(answer: &Answer) {
     assert!(answer.body.contains("name=\"viewport\"") && style.contains("prefers-color-scheme"));
 }
 
-/// The local addresses to which a page leads, resolved against its own.
+/// The local URLs that a page links to, resolved against its own.
 fn links(base: &str, page: &Answer) -> Vec<url::Url> {
     let here = url::Url::parse(base).unwrap();
     let targets = page.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
@@ -147,7 +147,7 @@ fn row_of(cause: &Cause) -> String {
     format!("| `{cause}` | {} | {status}{error} |", cause.title())
 }
 
-/// Gathers what a subscriber writes.
+/// Collects what a subscriber writes.
 #[derive(Clone, Default)]
 struct Written(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 

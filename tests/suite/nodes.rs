@@ -39,7 +39,7 @@ async fn a_receipt_comes_when_every_node_refuses_what_was_revoked() {
         first.introspect(&main, &token).await.assert_inactive();
         second.introspect(&main, &token).await.assert_inactive();
         if target == "all" {
-            // The administrator's own token is gone with all others.
+            // The administrator's own token was revoked with all others.
             let answer = first.admin(Method::GET, "/admin/v1/revocations", None).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
         }
@@ -101,7 +101,7 @@ async fn a_revocation_reaches_another_node_without_a_request() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_another_node_just_created_works_at_once() {
-    // The second node looks at the log seldom: it asks the database before it refuses.
+    // The second node rarely polls the log: it asks the database before it refuses.
     let first = TestServer::start(Backend::Postgres).await;
     let slow = Setup::default().set("JETON_POLL_INTERVAL", "10s").set("JETON_MAX_STALENESS", "1m");
     let second = TestServer::start_on(&first.database, &first.master_key, slow).await;

@@ -1,4 +1,4 @@
-//! openapi.yaml describes what the server really does.
+//! openapi.yaml describes what the server does.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! A login with the old password that overlaps its change: the change waits for a lock held by the test while the login reads
-//! the old hash and finds the password right. Then both continue at the same time, in either order.
+//! A login with the old password that overlaps its change: the change waits for a lock held by the test while the login
+//! reads the old hash and finds the password right. Then both continue at the same time, in either order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::support::{Answer, Backend, Setup, TestClient, TestServer, eventually, on_both_stores};
 
-/// Rounds in which both waited, and the most that are tried: a machine that is too busy answers 503.
+/// Rounds in which both must wait, and the most rounds that are tried, since a busy machine answers 503.
 const ROUNDS: usize = 4;
 const MOST: usize = 20;
 
-/// Holds up what writes to a user.
+/// Blocks writes to a user.
 enum Lock {
     Sqlite(SqliteConnection),
     Postgres { held: PgConnection, watcher: tokio::sync::Mutex<PgConnection> },
@@ -34,8 +34,8 @@ impl Lock {
         Self::Postgres { held, watcher: tokio::sync::Mutex::new(watcher) }
     }
 
-    /// Waits until this many wait for it. SQLite does not show that; but once a wrong password sent `after` has been refused,
-    /// the one hashing thread has also served everything before it.
+    /// Waits until this many wait for it. SQLite does not show that; but once a wrong password sent `after` has been
+    /// refused, the one hashing thread has also served everything before it.
     async fn is_waited_for(&self, waiters: i64, after: &TestServer) {
         match self {
             Self::Sqlite(_) => {

@@ -1,4 +1,4 @@
-//! What happens at the same time, on one server and on two nodes of one database.
+//! Simultaneous requests, on one server and on two nodes of one database.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Nodes {
         Arc::clone(&self.0[index % self.0.len()])
     }
 
-    /// Makes every node look at the log.
+    /// Makes every node poll the log.
     async fn catch_up(&self) {
         for node in &self.0 {
             node.server.app.state.catch_up().await.unwrap();
@@ -275,7 +275,7 @@ on_both_stores!(a_revocation_takes_effect_at_once_on_its_node_and_elsewhere_afte
             _ => json!({"all": true}),
         };
         if round == 5 {
-            // It ends the administrator's own token too, so it is asked for by the one that comes first.
+            // It revokes the administrator's own token too, so only the first one requests it.
             let answer = nodes.first().admin(Method::POST, "/admin/v1/revocations", Some(body)).await;
             assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
             nodes.first().introspect(&watcher, &access).await.assert_inactive();
@@ -364,7 +364,7 @@ on_both_stores!(a_refresh_that_overlaps_a_revocation_leaves_no_active_token, asy
     }
 });
 
-// A machine that was asleep, or cut off, for longer than a notice is kept: what it remembers must not stay for ever.
+// A machine that was asleep or cut off for longer than notices are kept must not keep outdated memory forever.
 // Revocations are kept longer than notices, so what is gone may lie anywhere between them.
 on_both_stores!(a_node_that_was_away_longer_than_notices_are_kept_reloads_everything, async |backend| {
     let server = TestServer::start(backend).await;

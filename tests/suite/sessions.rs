@@ -71,7 +71,7 @@ on_both_stores!(a_refresh_that_is_refused_for_its_scope_spends_nothing, async |b
     let scope = async |scope: &str| {
         app.admin(Method::PATCH, "/admin/v1/clients/main", Some(json!({"scope": scope}))).await.assert_ok();
     };
-    // Both in the request and in what the client still may have; and long after any retry would count as one.
+    // Both by the request and by what the client may still have, long after the retry window.
     let too_much = [("grant_type", "refresh_token"), ("refresh_token", &*token), ("scope", "admin")];
     for _ in 0..4 {
         app.token(&main, &too_much).await.assert_error(400, "invalid_scope");
@@ -149,7 +149,7 @@ on_both_stores!(a_login_that_overlaps_the_retirement_of_its_secret_leaves_nothin
         );
         assert_eq!(retired.status.as_u16(), 204, "{retired:?}");
         if login.is_unavailable() {
-            // On a busy machine the others may take longer than anybody waits.
+            // On a busy machine the others may take longer than the longest wait.
             continue;
         }
         if login.status.is_success() {

@@ -89,7 +89,7 @@ impl House {
         }
     }
 
-    /// A path of the crate as it reads from its root; none for a path of another crate.
+    /// A path of this crate, from its root; `None` for a path of another crate.
     fn absolute(&self, module: &str, path: &str) -> Option<String> {
         let (first, rest) = path.split_once("::")?;
         match first {
@@ -124,8 +124,8 @@ impl House {
         upward
     }
 
-    /// The files from which arrows lead back to themselves. What a file takes from the `mod.rs` above it does not count:
-    /// the two are one module.
+    /// The files from which arrows lead back to themselves. What a file takes from the `mod.rs` above it does not
+    /// count: the two are one module.
     fn circles(&self) -> Vec<String> {
         let mut arrows = self.arrows();
         for (module, used) in &mut arrows {

@@ -43,7 +43,7 @@ async fn token_of(app: &TestServer, client: &TestClient, more: &[(&str, &str)]) 
     app.token(client, &parameters).await.text("access_token")
 }
 
-/// The request may pass: what the service behind the proxy is told.
+/// The request may pass; returns what the service behind the proxy learns.
 #[track_caller]
 fn assert_passes(answer: &Answer) -> [String; 4] {
     answer.assert_ok();
@@ -55,7 +55,7 @@ fn assert_passes(answer: &Answer) -> [String; 4] {
     })
 }
 
-/// A refusal in body and challenge alike; gives its description.
+/// A refusal, in the body and the challenge alike; returns its description.
 #[track_caller]
 fn assert_refused(answer: &Answer, status: u16, error: &str, page: &str) -> String {
     assert_eq!(answer.status.as_u16(), status, "{answer:?}");
@@ -103,7 +103,7 @@ on_both_stores!(a_valid_token_passes_and_the_service_learns_whose_it_is, async |
         let told = assert_passes(&with_token(&app, VERIFY, &own).await);
         assert_eq!(told, [client.id.as_str(), &client.id, "read", ""]);
     }
-    // Nothing is granted: the header is empty, and still there.
+    // Nothing is granted: the header is empty but present.
     let bare = app.client("bare", json!({"grant_types": ["client_credentials"], "audiences": [API]})).await;
     let own = token_of(&app, &bare, &[]).await;
     assert_eq!(assert_passes(&with_token(&app, VERIFY, &own).await), ["bare", "bare", "", ""]);
@@ -128,7 +128,7 @@ on_both_stores!(every_method_and_every_path_below_is_answered_alike_and_no_body_
     let form = [("Content-Type", "application/x-www-form-urlencoded"), ("Authorization", &bearer)];
     assert_passes(&app.raw(VERIFY, &form, format!("access_token={token}")).await);
     assert_passes(&app.raw(VERIFY, &form, vec![0xFF; 200_000]).await);
-    // A body that never comes is not waited for.
+    // It does not wait for a body that never comes.
     let host = app.base.strip_prefix("http://").unwrap().to_owned();
     let request =
         format!("POST {VERIFY} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {bearer}\r\nContent-Length: 99\r\n\r\n");
@@ -302,7 +302,7 @@ on_both_stores!(other_kinds_of_tokens_are_refused, async |backend| {
     assert_refused(&answer, 401, "invalid_token", "refresh_token_as_access_token");
     let answer = with_token(&app, VERIFY, main.secret.as_deref().unwrap()).await;
     assert_refused(&answer, 401, "invalid_token", "client_secret_as_token");
-    // A token for the admin API is one for the admin API.
+    // A token for the admin API is not accepted elsewhere.
     let admin = app.admin_token().await;
     assert_refused(&with_token(&app, VERIFY, &admin).await, 401, "invalid_token", "wrong_audience");
     let own = format!("/auth/verify?audience={}/admin/v1&scope=jeton:admin", app.issuer());
@@ -364,7 +364,7 @@ on_both_stores!(a_stranger_learns_nothing_from_a_forged_token, async |backend| {
     assert_eq!(details, ["This server cannot verify the token."; 2]);
 });
 
-/// Each text gets the same answer, save for the id of the request.
+/// Each text gets the same answer, except for the request id.
 async fn alike(app: &TestServer, texts: &[(&str, String)], expected: &str) {
     let mut answers = Vec::new();
     for (what, text) in texts {
@@ -429,7 +429,7 @@ async fn an_outage_is_never_a_refusal() {
         assert_eq!(answer.header("retry-after"), Some("1"));
         assert_not_let_in(&answer);
     }
-    // What needs no database is still said.
+    // What needs no database is still answered.
     assert_no_token(&ask(&app, VERIFY, &[]).await, "missing");
     proxy.heal();
     eventually(Duration::from_secs(10), "the node serves again", async || {

@@ -440,7 +440,8 @@ impl Answer {
         self
     }
 
-    /// Whether this is the honest answer of an OAuth endpoint that cannot tell at the moment: 503, and when to come again.
+    /// Whether this is the honest answer of an OAuth endpoint that cannot tell at the moment: 503, and when to come
+    /// again.
     pub(crate) fn is_unavailable(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE
             && self.header("retry-after").is_some()

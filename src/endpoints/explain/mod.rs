@@ -119,7 +119,8 @@ async fn explain(
     };
     let cause = explanation.cause.map(Cause::name);
     if sees_all {
-        // Recorded before the answer. What the bytes show to anyone is not recorded, or strangers could fill the audit trail.
+        // Recorded before the answer. What the bytes show to anyone is not recorded, or strangers could fill the audit
+        // trail.
         app.store.audit_write(audited, "token.explain", target, cause.map(str::to_owned)).await?;
     }
     if let Some(cause) = cause {

@@ -83,7 +83,7 @@ fn config_shows_every_setting_with_its_source_and_no_secret() {
         assert!(output.contains("db.example"), "the place of the database is no secret: {output}");
         assert!(!output.contains(&key) && !output.contains("hidden-password"), "{output}");
     }
-    // Also where something is wrong.
+    // Even if something is wrong.
     place.set("JETON_LISTEN", "everywhere");
     place.set("DATABASE_URL", "postgres://x:other-password@y/z");
     for format in ["text", "json"] {
@@ -131,7 +131,7 @@ on_both_stores!(doctor_names_problems, async |backend| {
     assert!(!missing.exists(), "looking makes no file");
 });
 
-// A server has never run here: whatever master key the doctor is given, the server's own is the one that counts.
+// No server has run here: whatever master key doctor gets, a later server may use another one.
 on_both_stores!(doctor_does_not_store_a_check_value_for_the_master_key, async |backend| {
     let place = Place::new(backend).await;
     place.with("JETON_MASTER_KEY", &MasterKey::generate()).run(&["doctor"]);
@@ -161,7 +161,7 @@ on_both_stores!(health_asks_the_running_server, async |backend| {
     let asking = place.with("JETON_OPS_LISTEN", server.ops.strip_prefix("http://").unwrap());
     assert!(asking.run(&["health"]).ok().contains("ready"));
     assert_eq!(asking.json(&["health"])["status"], "ready");
-    // Something else answers there.
+    // Another program answers there.
     let other = place.with("JETON_OPS_LISTEN", &server.address);
     other.run(&["health"]).refused(&["not ready"]);
 });

@@ -227,7 +227,7 @@ on_both_stores!(
             forged
         })
         .await;
-        // What is signed like this passes when nothing is changed but what may be: the test is not blunt.
+        // Unforged tokens signed in the same way pass, so the refusals mean something.
         let app = TestServer::start(backend).await;
         let good = app.admin_token().await;
         let signed = signed_by_the_server(&app, &good, json!({}), json!({"sub": "someone", "client_id": "test-admin"}));

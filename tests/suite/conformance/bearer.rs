@@ -23,7 +23,7 @@ pub(super) fn assert_refused(answer: &Answer) {
     assert_eq!(challenge.get("error").map(String::as_str), Some("invalid_token"), "{answer:?}");
 }
 
-/// BEA-011: the attributes of the one Bearer challenge, which must be written by the book (RFC 6750 §3).
+/// BEA-011: the attributes of the one Bearer challenge, which must be well-formed (RFC 6750 §3).
 #[track_caller]
 pub(super) fn assert_challenge(answer: &Answer, status: u16) -> BTreeMap<String, String> {
     assert_eq!(answer.status.as_u16(), status, "{answer:?}");
@@ -31,7 +31,7 @@ pub(super) fn assert_challenge(answer: &Answer, status: u16) -> BTreeMap<String,
     challenge_attributes(answer.header("www-authenticate").expect("a challenge of visible characters"))
 }
 
-/// The attributes of a Bearer challenge that is written by the book.
+/// The attributes of a well-formed Bearer challenge.
 #[track_caller]
 pub(crate) fn challenge_attributes(text: &str) -> BTreeMap<String, String> {
     let mut rest = text.strip_prefix("Bearer ").unwrap_or_else(|| panic!("no Bearer challenge: {text}"));
@@ -134,7 +134,7 @@ on_both_stores!(bea_006_insufficient_scope_is_forbidden_and_the_challenge_names_
     let answer = with_bearer(&app, &token).await;
     let challenge = assert_challenge(&answer, 403);
     assert_eq!(challenge["error"], "insufficient_scope");
-    // What it names is enough.
+    // The named scope is enough.
     let enough =
         app.client("enough", json!({"grant_types": ["client_credentials"], "scope": challenge["scope"]})).await;
     let token = app.token(&enough, &[("grant_type", "client_credentials")]).await.text("access_token");

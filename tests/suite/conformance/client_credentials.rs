@@ -31,7 +31,7 @@ on_both_stores!(ccr_004_the_subject_of_a_client_is_never_that_of_a_user, async |
     }
     let generated = create(json!({"grant_types": ["client_credentials"]})).await.text("client_id");
     assert!(Uuid::try_parse(&generated).is_err(), "{generated}");
-    // Nor does it help to be called like a user.
+    // Nor does a client id that equals a username help.
     let namesake = scene.app.client(ALICE.0, json!({"grant_types": ["client_credentials"]})).await;
     let token = scene.client_credentials(&namesake, &[]).await.text("access_token");
     assert_ne!(jwt_part(&token, 1)["sub"], json!(user));

@@ -8,7 +8,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The tests that mention each id, in their name, beside an assertion, or in the words above their file.
+/// The tests that mention each id: in their name, next to an assertion, or in the header of their file.
 type Mentions = BTreeMap<String, BTreeSet<String>>;
 
 /// Collects the mentions in a folder and below; `module` is its path, such as `conformance::`.

@@ -239,7 +239,7 @@ on_both_stores!(gen_023_to_gen_025_huge_requests_are_cut_off, async |backend| {
         let request = scene.app.http.post(format!("{}/auth/token", scene.app.base)).header(FORM.0, FORM.1);
         let request = request.header("Authorization", authorization).body(body);
         let answer = tokio::time::timeout(Duration::from_secs(10), request.send()).await.expect("within 10 s");
-        // The server may close the connection before it was sent everything.
+        // The server may close the connection before everything was sent.
         answer.map_or(413, |answer| answer.status().as_u16())
     };
     let basic = scene.main.basic();

@@ -37,7 +37,7 @@ async fn fail(app: &TestServer, address: &str, client: &TestClient, username: &s
     }
 }
 
-/// 429, when to come again, and the same words for everybody.
+/// 429, `Retry-After`, and the same text for everyone.
 #[track_caller]
 fn assert_throttled(answer: &Answer) -> u64 {
     answer.assert_error(429, "temporarily_unavailable");
@@ -77,7 +77,7 @@ on_both_stores!(guesses_of_a_password_wait_longer_each_time_and_so_does_the_righ
     assert_eq!(assert_throttled(&login(&app, "192.0.2.1", &main, "alice", "correct horse").await), 32);
     app.advance(32);
     login(&app, "192.0.2.1", &main, "alice", "correct horse").await.assert_ok();
-    // With the right password the slips are forgotten.
+    // The right password clears the failures.
     fail(&app, "192.0.2.1", &main, "alice", FREE).await;
     eventually(LIMIT, "it is told once each time when it begins", async || {
         audited(&app, "login.throttled").await.len() == 2
@@ -201,7 +201,7 @@ on_both_stores!(right_logins_in_parallel_never_wait_and_wrong_ones_gain_nothing,
         answers.extend(at_once("wrong").await);
     }
     let judged = answers.iter().filter(|answer| answer.json["error"] == "invalid_grant").count();
-    // As many more as threads that hash may have been judged when the last free one was counted.
+    // When the last free failure was counted, as many more as there are hashing threads may have been judged.
     assert!((FREE..FREE + 8).contains(&judged), "{judged} of {} guesses were judged", answers.len());
 });
 
@@ -221,7 +221,7 @@ on_both_stores!(wrong_secrets_wait_and_the_right_one_never_does_cau_025, async |
     from(&app, "192.0.2.1", &other, &GRANT).await.assert_ok();
     let guess = main.with_secret("jcs_live_other");
     from(&app, "192.0.2.2", &guess, &GRANT).await.assert_error(401, "invalid_client");
-    // Introspection, revocation and explanation refuse the same guesser in the same way, and serve everybody else.
+    // Introspection, revocation and explanation throttle the same guesser in the same way, and serve everyone else.
     for path in ["/auth/introspect", "/auth/revoke", "/auth/explain"] {
         let request = app.http.post(format!("{}{path}", app.base)).header("X-Forwarded-For", "192.0.2.1");
         let request = request.header("Authorization", guess.basic()).form(&[("token", &token)]);

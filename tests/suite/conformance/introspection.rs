@@ -8,7 +8,7 @@ use super::forgery::{Forged, Forger, critical, signed_by_the_server};
 use crate::support::scene::{ALICE, API, FILES, Scene, every_grant};
 use crate::support::{Answer, Backend, FORM, Setup, TestServer, jwt_part, on_both_stores};
 
-/// An introspection by the resource server with a body that is written by hand.
+/// An introspection by the resource server with exactly this body.
 async fn raw(scene: &Scene, body: &str) -> Answer {
     scene.app.raw("/auth/introspect", &[FORM, ("Authorization", &scene.rs.basic())], body.to_owned()).await
 }
@@ -263,7 +263,7 @@ on_both_stores!(int_029_another_spelling_of_a_valid_token_is_inactive, async |ba
 
 on_both_stores!(int_031_a_token_of_another_issuer_is_inactive, async |backend| {
     let scene = Scene::start(backend).await;
-    // A stranger with a name of its own, and one that calls itself like this server.
+    // An unknown issuer under its own name, and one under this server's name.
     for issuer in ["https://auth.example.net", scene.app.issuer()] {
         let foreign = TestServer::start_with(backend, Setup::default().set("JETON_ISSUER", issuer)).await;
         for format in ["jwt", "opaque"] {

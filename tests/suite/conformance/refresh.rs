@@ -243,7 +243,7 @@ on_both_stores!(rfr_024_parallel_refreshes_give_one_successor, async |backend| {
         assert_eq!(successors.len(), 1, "{answers:?}");
         let successor = successors.first().unwrap();
         let after = scene.app.refresh(client, successor).await;
-        // As many repeats as lost answers explain are all good; more are reuse and end the session.
+        // Repeats that lost answers explain are all accepted; more are reuse and end the session.
         assert!(granted == count || count > good, "{granted} of {count}");
         assert_eq!(after.status.as_u16() == 200, granted == count, "{after:?}");
     }

@@ -11,7 +11,7 @@ fn headers(client: &TestClient) -> [(&'static str, String); 2] {
     [("Authorization", client.basic()), (FORM.0, FORM.1.to_owned())]
 }
 
-/// A revocation with a body that is written by hand.
+/// A revocation with exactly this body.
 macro_rules! raw {
     ($scene:expr, $path:expr, $body:expr) => {{
         let headers = headers(&$scene.main);
@@ -141,7 +141,7 @@ on_both_stores!(rev_013_rev_014_and_rev_016_the_tokens_of_another_client_stay_ac
     let stranger = scene.app.public_client("stranger").await;
     for owner in scene.owners() {
         let tokens = scene.login(owner).await;
-        // Also one that may introspect everything.
+        // Even one that may introspect everything.
         for intruder in [&scene.other, &stranger, &scene.rs] {
             for token in [&tokens.access, &tokens.refresh] {
                 scene.app.revoke(intruder, token).await.assert_ok();
@@ -169,7 +169,7 @@ on_both_stores!(rev_017_a_forged_token_revokes_nothing, async |backend| {
     }
     scene.assert_active(&tokens.access).await;
     scene.refresh(&scene.main, &tokens.refresh).await;
-    // A changed opaque token or refresh token neither.
+    // Nor does a changed opaque token or refresh token.
     let tokens = scene.login(&scene.opaque).await;
     for token in [&tokens.access, &tokens.refresh] {
         for at in ["jat_live_".len(), token.len() / 2, token.len() - 2] {

@@ -118,7 +118,7 @@ on_both_stores!(scp_012_narrowing_grants_exactly_the_subset, async |backend| {
     for scope in ["read", "write"] {
         let answer = scene.password(&scene.main, ALICE, &[("scope", scope)]).await;
         assert_eq!(scope_tokens(&jwt_part(&answer.assert_ok().text("access_token"), 1)["scope"]), [scope]);
-        // A refresh does not give back what was left out.
+        // A refresh does not restore what was left out.
         let refreshed = scene.app.refresh(&scene.main, &answer.text("refresh_token")).await;
         assert_eq!(scope_tokens(&jwt_part(&refreshed.assert_ok().text("access_token"), 1)["scope"]), [scope]);
     }

@@ -67,7 +67,7 @@ async fn a_node_whose_connections_go_silent_reports_it_and_recovers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn notifications_may_be_lost() {
     let (database, _folder) = fresh_database(Backend::Postgres).await;
-    // Much sooner than the nodes would have to be by their own limit: they look at the log four times a second.
+    // Much sooner than their own limit requires, since the nodes poll the log four times a second.
     let fleet = Fleet::on(&database, Duration::from_millis(1200));
     let proxy = Proxy::to(&database).await;
     proxy.lose_notifications();

@@ -1,4 +1,5 @@
-//! Revocations of every kind on every node; their order is that of the log, whatever commits late and whatever a clock says.
+//! Revocations of every kind on every node; their order is that of the log, whatever commits late and whatever a clock
+//! says.
 
 use std::time::Duration;
 

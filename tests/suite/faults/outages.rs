@@ -1,5 +1,5 @@
-//! Some of the faults of `tests/endurance/run outages`, each for a moment: every server gets every kind of request while the
-//! database fails. Every answer is right or a 503, and full service returns without help.
+//! Some of the faults of `tests/endurance/run outages`, each for a moment: every server gets every kind of request
+//! while the database fails. Every answer is right or a 503, and full service returns without help.
 
 use std::time::Duration;
 

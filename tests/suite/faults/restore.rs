@@ -1,4 +1,4 @@
-//! The database is set back to an earlier copy.
+//! The database is restored from an earlier copy.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::proxy::Proxy;
 const STALENESS: Duration = Duration::from_secs(1);
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
-/// Logins that the copy does not know, and before each more entries of the log than will be made after the restoration.
+/// Logins that the copy does not have, each preceded by more log entries than will be written after the restore.
 async fn logins_that_will_be_lost(fleet: &Fleet, nodes: &[Node]) -> Vec<Session> {
     let mut lost = Vec::new();
     for (user, node) in USERS.iter().zip(nodes.iter().cycle()) {
@@ -33,7 +33,7 @@ fn take_copy(cluster: &Cluster) {
 }
 
 fn set_back(cluster: &Cluster, fleet: &Fleet, lost: &[Session]) {
-    // Whether they are good until they are revoked is not promised.
+    // Whether they are accepted until they are revoked is not promised.
     fleet.oracle.revoking(&lost.iter().map(|session| session.token).collect::<Vec<_>>());
     cluster.stop();
     cluster.restore();

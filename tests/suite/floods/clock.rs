@@ -70,8 +70,8 @@ impl Log {
 /// What the log says, once for each time that it happens.
 const WENT_BACK: &str = "WARN the clock went back; loading everything anew";
 
-/// A node whose clock can be moved in both directions. It looks at the log only when it needs to, and never corrects
-/// its clock, which a server does with each heartbeat.
+/// A node whose clock can be moved in both directions. It reads the log only when it has to, and never corrects its
+/// clock, which a server does with each heartbeat.
 struct Scene {
     app: TestServer,
     state: Arc<NodeState>,
@@ -96,7 +96,7 @@ impl Scene {
         let address = listener.local_addr().unwrap();
         let router = jeton::http::router(Arc::clone(&node));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        // From here on everything is asked of that node.
+        // From here on, all requests go to that node.
         app.base = format!("http://{address}");
         let main = app.main_client("main").await;
         app.user("alice", "wonderland").await;

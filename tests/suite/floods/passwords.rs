@@ -28,7 +28,7 @@ async fn try_login(app: &TestServer, client: &TestClient, username: &str, passwo
     app.token(client, &[("grant_type", "password"), ("username", username), ("password", password)]).await
 }
 
-// PWD-016: no measured time, but what takes it.
+// PWD-016: not measured times, but the work that takes them.
 on_both_stores!(every_login_costs_one_hash_whether_the_user_exists_or_not, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
@@ -102,7 +102,7 @@ async fn in_a_storm_of_logins_some_get_503_and_other_requests_are_answered() {
     let hashed = hashes(&app).await - before;
     assert!((STORM - refused..STORM).contains(&hashed), "{refused} were refused, {hashed} were hashed");
     assert_eq!(metric(&app, "jeton_password_refusals_total").await, refused);
-    // Abandoned logins count until they are passed over; then nothing is left.
+    // Abandoned logins count until they are skipped; then none is left.
     eventually(LIMIT, "logins are answered again", async || {
         try_login(&app, &main, "alice", "wonderland").await.status.is_success()
     })

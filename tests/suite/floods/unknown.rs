@@ -22,9 +22,9 @@ const MANY: usize = 500;
 const TASKS: usize = 64;
 /// How long an answer of the database takes: as if it were in the next building.
 const WAY: Duration = Duration::from_millis(2);
-/// The least time between two statements for names that anybody may present.
+/// The least time between two statements for names that anyone may send.
 const BETWEEN: Duration = Duration::from_millis(10);
-/// Whether looks for unknown key ids are that far apart, too.
+/// Whether lookups of unknown key ids are that far apart too.
 const PACED_KEY_IDS: bool = false;
 /// Statements that the server sends meanwhile for itself.
 const OWN: u64 = 60;
@@ -48,7 +48,7 @@ fn stranger(id: &str) -> TestClient {
     TestClient { id: id.to_owned(), secret: Some("jcs_live_wrong".into()), in_body: false }
 }
 
-/// A token as this server makes them, but of a key that it never had.
+/// A token like those of this server, but made with a key that it never had.
 fn of_unknown_key(token: &str, index: usize) -> String {
     let mut header = jwt_part(token, 0);
     header["kid"] = format!("kid{index:05}").into();
@@ -131,7 +131,7 @@ on_both_stores!(a_flood_of_unknown_names_costs_few_statements_and_does_not_affec
     assert!(served.load(Ordering::Relaxed) > 20, "the known client was served meanwhile");
 });
 
-// CAU-026: no measured time, but what takes it.
+// CAU-026: not measured times, but the work that takes them.
 on_both_stores!(an_unknown_client_and_a_wrong_secret_cost_the_same_work, async |backend| {
     let (app, proxy) = start(backend).await;
     let known = app.main_client("known").await;
@@ -175,7 +175,7 @@ async fn what_another_node_just_created_works_at_once_even_during_a_flood() {
             }
         });
     }
-    // Acknowledged by the first node, so the second may at most not know, but never say no.
+    // Acknowledged by the first node, so the second may answer 503 but never refuse.
     let assert_good = async |client: &TestClient| {
         eventually(LIMIT, "it is good", async || {
             let answer = second.token(client, &GRANT).await;

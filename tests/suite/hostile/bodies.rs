@@ -1,4 +1,4 @@
-//! Bodies: types that do not fit, marks, depth, number and size.
+//! Bodies: wrong types, byte order marks, depth, number and size.
 
 use reqwest::Method;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::support::{Answer, TestServer, on_both_stores};
 
 const POSTS: [&str; 4] = ["/auth/token", "/auth/introspect", "/auth/explain", "/auth/revoke"];
 
-/// A refusal of the body, or of what little of it was understood.
+/// A refusal of the body, or of the little that was understood.
 #[track_caller]
 fn assert_refused(what: &str, answer: &Answer) {
     assert!(matches!(answer.status.as_u16(), 400 | 401 | 413 | 415), "{what}: {answer:?}");
@@ -71,7 +71,7 @@ on_both_stores!(only_the_name_of_a_content_type_counts, async |backend| {
         let headers = [("Content-Type", "application/json"), ("Content-Encoding", encoding), ("Authorization", &basic)];
         assert_eq!(app.raw("/auth/token", &headers, object).await.status, 415, "{encoding}");
     }
-    // Other encodings of text, and marks of them.
+    // Other text encodings, and byte order marks.
     let utf16: Vec<u8> = [vec![0xff, 0xfe], object.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat();
     let bodies = [
         ("application/json", utf16.clone()),
@@ -134,7 +134,7 @@ on_both_stores!(a_bomb_of_any_kind_is_refused_and_does_no_harm, async |backend| 
             for client in [None, Some(&basic)] {
                 let request = app.http.post(format!("{}{path}", app.base)).header(content_type.0, content_type.1);
                 let request = client.into_iter().fold(request, |request, basic| request.header("Authorization", basic));
-                // Also what is larger than any body may be gets its answer, and not only a broken connection.
+                // Even a body larger than any limit gets an answer, not only a broken connection.
                 assert_refused(&format!("{path} {shown}"), &Answer::of(request.body(body.clone())).await);
             }
         }
@@ -154,7 +154,7 @@ on_both_stores!(a_bomb_of_any_kind_is_refused_and_does_no_harm, async |backend| 
             );
         }
     }
-    // It serves on, and nothing was made.
+    // It still serves, and nothing was created.
     app.token(&main, &[("grant_type", "client_credentials")]).await.assert_ok();
     let clients = app.admin(Method::GET, "/admin/v1/clients", None).await;
     let names: Vec<&str> =

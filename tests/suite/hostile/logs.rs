@@ -1,4 +1,4 @@
-//! What strangers write never makes a line of the log, in either form: one event stays one line, and the JSON parses.
+//! Input from strangers never forges a log line, in either format: one event stays one line, and the JSON parses.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::exchange;
 use crate::support::program::{LIMIT, Place, Running};
 use crate::support::{eventually, on_both_stores};
 
-/// What would begin a line, move a cursor, end a text, or turn the direction of reading.
+/// What would begin a line, move a cursor, end a string, or change the reading direction.
 const STRANGE: [&str; 14] = [
     "\n2026-01-01T00:00:00Z  INFO forged-line: all is well",
     "\r\nforged-line",
@@ -75,7 +75,7 @@ async fn send_everywhere(running: &Running, text: &str) {
             request.send().await.unwrap();
         }
     }
-    // Bytes that no client of HTTP would send.
+    // Bytes that no HTTP client would send.
     for head in [
         format!("GET /{text} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
         format!("{text} / HTTP/1.1\r\nConnection: close\r\n\r\n"),

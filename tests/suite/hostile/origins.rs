@@ -1,4 +1,4 @@
-//! Who seems to ask: origins of web pages, names in Host, addresses in forwarding headers.
+//! The apparent origin of a request: web origins, names in Host, addresses in forwarding headers.
 
 use reqwest::Method;
 use serde_json::json;
@@ -92,7 +92,7 @@ on_both_stores!(sec_006_an_allowed_page_may_do_what_it_needs_and_no_more, async 
                 "{answer:?}"
             );
         }
-        // What a page must not touch stays closed to the allowed page, too.
+        // What no page may use stays closed to the allowed page too.
         for path in ["/auth/introspect", "/auth/explain", "/auth/verify", "/admin/v1/clients"] {
             let preflight = app.http.request(Method::OPTIONS, format!("{}{path}", app.base)).header("Origin", origin);
             let answer = Answer::of(preflight.header("Access-Control-Request-Method", "POST")).await;
@@ -133,7 +133,7 @@ on_both_stores!(no_answer_repeats_the_host_of_the_request, async |backend| {
     assert_eq!(metadata.text("issuer"), app.issuer());
 });
 
-/// The address that the log of the administrators' acts names after a change with these headers.
+/// The address in the audit trail after a change with these headers.
 async fn audited(app: &TestServer, headers: &[(&str, &[u8])]) -> String {
     let admin = app.admin_token().await;
     let name = format!("u{}", uuid::Uuid::now_v7().simple());

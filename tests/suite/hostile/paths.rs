@@ -1,5 +1,5 @@
-//! Ways to write a path that a proxy in front and the server might read differently: nothing is reached by them that is not
-//! reached, and guarded, by its plain path.
+//! Spellings of a path that a proxy in front and the server might read differently: they reach nothing that the plain
+//! path does not reach, with the same protection.
 
 use reqwest::Method;
 use serde_json::json;
@@ -90,7 +90,7 @@ on_both_stores!(a_misspelt_token_endpoint_issues_nothing, async |backend| {
     for target in spellings("/auth/token") {
         let shown = String::from_utf8_lossy(&target).chars().take(80).collect::<String>();
         let answer = at(&app, "POST", &target, &lines).await;
-        // The handler itself says that something is missing; below /auth/verify a proxy is answered; else there is nothing.
+        // The handler itself reports what is missing, or `/auth/verify` answers for its subpaths, or nothing is found.
         let status = status_of(&answer);
         assert!([400, 401, 404, 405, 414, 431].contains(&status), "{shown}: {answer}");
     }

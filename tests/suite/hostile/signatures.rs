@@ -1,5 +1,5 @@
-//! Signatures that are almost right, made with the server's own key, which no forger has: they are refused for their form
-//! alone. Each table has a correct signature made in the same way, so that the refusals mean something.
+//! Signatures that are almost right, made with the server's own key, which no forger has: they are refused for their
+//! form alone. Each table has a correct signature made in the same way, so that the refusals mean something.
 
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
@@ -99,7 +99,7 @@ fn es256_accepts_only_two_numbers_in_range() {
     let pair = |r: &BigUint, s: &BigUint| [big_endian(r, 32), big_endian(s, 32)].concat();
     let right = pair(&r, &s);
     assert!(signer.accepts(&right), "two numbers made by hand are a signature");
-    // Valid ECDSA by its mathematics: tokens are known by their ids, so this is the same token (`twins`).
+    // Mathematically valid ECDSA. Tokens are identified by their ids, so this is the same token (`twins`).
     assert!(signer.accepts(&pair(&r, &(&order - &s))));
     let zero = BigUint::ZERO;
     let one = BigUint::from(1u8);
@@ -165,7 +165,7 @@ fn eddsa_accepts_only_canonical_signatures() {
     let key = Ed25519::of(&signer.pkcs8, &signer.jwk);
     let good = signer.sign(&signer.input);
     let message = signer.input.as_bytes();
-    // The neutral point, and other ways to write it: above the prime, and with the sign of a zero.
+    // The neutral point and its other encodings: above the prime, and with the sign of a zero.
     let neutral = [vec![1], vec![0; 31]].concat();
     let mut with_sign = neutral.clone();
     with_sign[31] |= 0x80;
@@ -175,7 +175,7 @@ fn eddsa_accepts_only_canonical_signatures() {
         signer.accepts(&key.sign(&neutral, b"", message)),
         "made by hand, with the nonce 0, by whoever has the key"
     );
-    // Points of order 2, 4 and 8: a signature is not shifted by them.
+    // Points of order 2, 4 and 8: adding them to a signature invalidates it.
     let order_2 = [vec![0xec], vec![0xff; 30], vec![0x7f]].concat();
     let order_4 = vec![0; 32];
     let mut order_4_with_sign = order_4.clone();
@@ -243,7 +243,7 @@ fn rs256_accepts_only_the_exact_padding() {
         rsa.raw(&block)
     };
     let short = |behind: &[u8]| {
-        // Eight bytes of padding, as a lax verifier is content with, and anything behind the hash.
+        // Eight bytes of padding, which satisfies a lax verifier, and anything after the hash.
         let mut block = [&[0, 1], [0xff; 8].as_slice(), &[0], &info, behind].concat();
         block.resize(256, 0xAA);
         rsa.raw(&block)

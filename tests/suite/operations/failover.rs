@@ -26,7 +26,7 @@ impl Machine {
     }
 }
 
-/// A server whose Postgres is followed by a second one, and waits for it.
+/// A server whose Postgres has a synchronous standby.
 fn with_standby() -> (Machine, Arc<Cluster>, Cluster) {
     let mut machine = Machine::new(Backend::Postgres);
     let (first, second) = (machine.cluster(), Cluster::without_data());
@@ -38,7 +38,7 @@ fn with_standby() -> (Machine, Arc<Cluster>, Cluster) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_synchronous_standby_takes_over_without_loss_and_the_old_primary_becomes_its_standby() {
     let (mut machine, first, second) = with_standby();
-    // As in a standby that was copied from a primary that had one already.
+    // As in a standby that was copied from a primary that already had one.
     machine.shell("psql -qc \"ALTER SYSTEM SET synchronous_standby_names = 'standby'\" \"$STANDBY_URL\"");
     let early = machine.login("alice", "wonderland").await;
     let [revoked, late, of_bob] = machine.lose_something(&early).await;

@@ -48,7 +48,7 @@ case "$*" in
 esac
 "#;
 
-/// For machines that have no `sqlite3`: what the guide uses of it.
+/// A stand-in for `sqlite3`, with what the guide uses of it.
 const SQLITE3: &str =
     "#!/bin/sh\nexec python3 -c 'import sqlite3, sys\nsqlite3.connect(sys.argv[1]).execute(sys.argv[2])' \"$@\"\n";
 
@@ -231,7 +231,7 @@ impl Machine {
         [revoked, late, self.login("bob", "looking-glass").await.text("access_token")]
     }
 
-    /// Everything is as in the backup, and nothing that was issued before is good.
+    /// Everything is as in the backup, and nothing that was issued before is accepted.
     pub(super) async fn is_restored(&self, early: &Answer, lost: &[String], bob: StatusCode) {
         for token in lost {
             assert!(!self.is_active(token).await, "what was issued before is over");

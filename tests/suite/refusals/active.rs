@@ -1,4 +1,4 @@
-//! A good token: then the fault is elsewhere, and the answer says what a resource server has to expect.
+//! A valid token: the fault is elsewhere, so the answer says what a resource server must expect.
 
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ on_both_stores!(to_a_stranger_a_valid_token_looks_like_an_invalid_one, async |ba
     }
 });
 
-// An answer about a token is never kept by anybody on the way.
+// An answer about a token is never cached.
 on_both_stores!(an_explanation_is_not_cached_and_is_asked_by_post_only, async |backend| {
     let stage = Stage::start(backend).await;
     let token = stage.good(Jwt).await;

@@ -24,7 +24,7 @@ pub(super) struct Case {
     also: Vec<&'static str>,
     /// Whether the bytes alone show the first cause; nothing where the promise leaves it open.
     in_the_bytes: Option<bool>,
-    /// Whether it is a living refresh token, which introspection calls active.
+    /// Whether it is an active refresh token, which introspection reports as active.
     living_refresh_token: bool,
     scope: Option<&'static str>,
     audience: Option<&'static str>,
@@ -87,8 +87,7 @@ impl Case {
     }
 }
 
-/// The rows of a table that were played, and those that were not as they should be. All are played, so that it is known
-/// how many are right.
+/// The rows of a table that were tried, and those that failed. All are tried, so that the number of failures is known.
 #[derive(Default)]
 pub(super) struct Sheet {
     played: usize,

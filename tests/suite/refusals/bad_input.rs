@@ -1,4 +1,4 @@
-//! Whatever is sent as a token: a verdict or a clear refusal, and the same verdict everywhere.
+//! Any text sent as a token gets a verdict or a clear refusal, and the same verdict everywhere.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -97,7 +97,7 @@ async fn repeated(stage: &Stage, good: &str, part: &str) {
             assert_judged(&name, &stage.explain_body(content_type, body).await);
         }
     }
-    // Around a good token as well: the rest does not hide it, nor does it take for ever.
+    // Also around a valid token: the rest neither hides it nor takes forever.
     for text in [format!("{}{good}", part.repeat(2000)), format!("{good}{}", part.repeat(2000))] {
         agree(stage, part, &text).await;
     }

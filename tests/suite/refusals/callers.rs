@@ -7,7 +7,7 @@ use super::stage::{ACCESS, Jwt, Opaque, Stage};
 use crate::support::scene::{API, FILES};
 use crate::support::{Answer, Setup, on_both_stores};
 
-/// Refused, and nothing said of the token.
+/// Refused, and nothing said about the token.
 #[track_caller]
 fn assert_nothing_told(answer: &Answer, statuses: &[u16]) {
     assert!(statuses.contains(&answer.status.as_u16()), "{answer:?}");
@@ -131,7 +131,7 @@ on_both_stores!(a_client_learns_everything_about_its_own_tokens_and_nothing_abou
         stage.app.revoke(owner, &token).await.assert_ok();
         let revoked = Case::new("revoked", token.clone(), "token_revoked");
         assert_told(&revoked, &stage.explain(owner, &token).await);
-        // Damaged, it is still its own: the repair proves it.
+        // Damaged, the token is still the client's own: the repair proves it.
         let quoted = Case::new("quoted", format!("\"{token}\""), "quoted").made_from(&token).also(&["token_revoked"]);
         assert_told(&quoted, &stage.explain(owner, &quoted.text).await);
         let to_stranger = stage.explain(&stage.other, &quoted.text).await;

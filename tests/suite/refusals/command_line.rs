@@ -1,4 +1,4 @@
-//! `jeton token explain` says what the server says; and the server's log says it without the token.
+//! `jeton token explain` says what the server says, and so does the server's log, without the token.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,7 +22,7 @@ fn beside(stage: &Stage) -> Place {
     place
 }
 
-/// What differs with the moment and with the way in which it was asked.
+/// What differs by time and by the way of asking.
 fn lasting(told: &Value) -> Value {
     let mut told = without(told, &["request_id"]);
     if let Some(expect) = told.get_mut("expect").filter(|expect| expect.is_object()) {

@@ -1,4 +1,4 @@
-//! Damage on the way, each done to a good token of each form.
+//! Damage in transit, each kind done to a valid token of each form.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -74,7 +74,7 @@ fn padding(part: &str) -> &'static str {
     ["", "", "==", "="][part.len() % 4]
 }
 
-/// With the padding of plain base64 behind each part; one that needs none gets one anyhow.
+/// With the padding of plain base64 after each part, even if a part needs none.
 fn padded(token: &str) -> String {
     let (prefix, body) = token.split_at(body_at(token));
     let padded: Vec<String> = body.split('.').map(|part| format!("{part}{}", padding(part))).collect();
@@ -217,7 +217,7 @@ async fn play(stage: &Stage, form: Form, good: &str, (name, _, make, cause, repa
         Lost => assert!(!proved, "{name}: nothing is guessed: {answer:?}"),
         Any => {}
     }
-    // The rest of the truth is that of the token: a living one has nothing else against it.
+    // Everything else follows from the token: a valid one has no other causes.
     let besides = causes(&answer).into_iter().filter(|cause| !is_damage(cause)).collect::<Vec<_>>();
     match (form, repair) {
         (Refresh, Proved) => assert_eq!(besides, ["refresh_token_as_access_token"], "{name}: {answer:?}"),
@@ -265,8 +265,8 @@ on_both_stores!(two_different_tokens_in_one_text_are_named, async |backend| {
     sheet.close();
 });
 
-// If the encoding does not show that something is missing, a truncation looks like a change: a key shows only that the seal
-// does not match. The same holds for text after a whole token that could be part of one.
+// If the encoding does not show that something is missing, a truncation looks like a change: a key shows only that the
+// seal does not match. The same holds for text after a whole token that could be part of one.
 on_both_stores!(a_truncation_that_keeps_the_form_is_a_bad_signature, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good_with(Opaque, |token| !cut_shows(token, 20)).await;

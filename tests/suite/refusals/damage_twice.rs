@@ -26,7 +26,7 @@ const TABLE: &[Row] = &[
     (Opaque,  |t| format!("'{}'", percent(t, 2)),                      "quoted", "percent_encoded"),
     (Jwt,     |t| percent(cut(t, 5), 1),                               "percent_encoded", "truncated"),
     (Opaque,  |t| percent(cut(t, 1), 2),                               "percent_encoded", "truncated"),
-    // Whether the last of two is short of something counts, the promise does not say.
+    // The promise leaves open whether a truncated second token counts.
     (Jwt,     |t| format!("{t}{}", cut(t, 20)),                        "truncated|two_tokens_joined", "two_tokens_joined"),
     (Jwt,     |t| format!("{t} {}", &t[..40]),                         "truncated|two_tokens_joined", "two_tokens_joined"),
     (Jwt,     |t| format!("{} {}", plain_base64(t), plain_base64(t)),  "two_tokens_joined", "wrong_base64_alphabet"),

@@ -1,4 +1,4 @@
-//! Something else than an access token: refresh tokens, ID tokens, client secrets.
+//! Tokens of the wrong kind: refresh tokens, ID tokens, client secrets.
 
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ async fn refresh_token(stage: &Stage, form: Form, deed: &str) -> String {
             return format!("{rest}{}", if last == "A" { "B" } else { "A" });
         }
         "its session never was" => {
-            // Only with the key of the server can such a token be made; it is what a restored database leaves behind.
+            // Only the server's key can make such a token; a restored database leaves some behind.
             let keys = stage.app.server.app.issuer.keys();
             let key = keys.ring.active_token_key(stage.app.clock.now()).unwrap();
             let session = uuid::Uuid::now_v7();

@@ -1,4 +1,4 @@
-//! Good and bad tokens, changed at random: never a failure of the server, and one verdict everywhere.
+//! Valid and invalid tokens, changed at random: never a server error, and one verdict everywhere.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

@@ -1,4 +1,4 @@
-//! How a token is sent: what the check for proxies makes of requests.
+//! How a token is sent, as `/auth/verify` judges requests.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ use crate::conformance::bearer::challenge_attributes;
 use crate::support::scene::API;
 use crate::support::{Answer, Setup, on_both_stores};
 
-/// The values of the Authorization headers, what follows the path, and the first cause. `T` is replaced by a valid token.
+/// The values of the Authorization headers, what follows the path, and the first cause. `T` is replaced by a valid
+/// token.
 type Row = (&'static [&'static str], &'static str, &'static str);
 
 #[rustfmt::skip]
@@ -136,7 +137,7 @@ on_both_stores!(without_an_audience_no_token_is_accepted, async |backend| {
     }
 });
 
-// The original address is what a trusted proxy says it was.
+// The original URL is what a trusted proxy says it is.
 on_both_stores!(a_token_in_the_original_url_is_noticed_only_behind_a_trusted_proxy, async |backend| {
     let setup = Setup::default().set("JETON_TRUSTED_PROXIES", "127.0.0.0/8");
     let behind_proxy = Stage::start_with(backend, setup).await;

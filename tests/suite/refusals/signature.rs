@@ -1,4 +1,4 @@
-//! Tokens that claim to be of this server, and are not, or not any more.
+//! Tokens that claim to be from this server and are not, or whose key is gone.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -45,7 +45,7 @@ fn forge(good: &str, header: Value, claims: Value, signed: Signed) -> String {
 /// What is changed in the header and in the claims, how it is signed, and the first cause.
 type Row = (&'static str, &'static str, Signed, &'static str);
 
-/// The bytes show it: the header names an algorithm with which no key of this server signs.
+/// The bytes show it: the header names an algorithm that no key of this server uses.
 #[rustfmt::skip]
 const ALGORITHMS: [Row; 13] = [
     (r#"{"alg": "none"}"#,                   "{}", Unsigned,  "algorithm_not_allowed"),
@@ -199,10 +199,10 @@ on_both_stores!(a_token_of_a_deleted_key_is_distinguished_from_one_of_an_unknown
         sheet.case(&stage, &retired).await;
         let unknown = Case::new(format!("{form:?}"), unknown, "unknown_key").made_from(&good).hidden();
         sheet.case(&stage, &unknown).await;
-        // With the key, the means to see that a signature is bad are gone as well.
+        // Without the key, a bad signature can no longer be recognised.
         let bad = Case::new(format!("{form:?}"), bad, "retired_key").made_from(&good).hidden();
         sheet.case(&stage, &bad).await;
-        // A stranger cannot tell the three apart, nor from the good token that it was.
+        // A stranger cannot distinguish the three from each other or from the valid token.
         let mut answers = vec![before];
         for case in [&retired, &unknown, &bad] {
             answers.push(stage.explain(&stage.other, &case.text).await);

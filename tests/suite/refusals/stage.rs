@@ -30,7 +30,7 @@ pub(super) const ACCESS: &[Form] = &[Jwt, Opaque];
 /// A server and its actors.
 pub(super) struct Stage {
     pub(super) scene: Scene,
-    /// Always has a token with `jeton:admin` that is good, whatever was revoked before.
+    /// Always has a valid token with `jeton:admin`, whatever was revoked before.
     ops: TestClient,
 }
 
@@ -171,7 +171,7 @@ pub(super) async fn in_time<T>(answer: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, answer).await.expect("an answer comes")
 }
 
-/// Whether HTTP carries the text behind `Bearer ` as it is: it knows no control characters, and no space at the ends.
+/// Whether HTTP can carry the text after `Bearer ` unchanged: no control characters, and no spaces at the ends.
 pub(super) fn can_stand_in_a_header(text: &str) -> bool {
     !text.is_empty()
         && text.len() < 8000

@@ -1,5 +1,5 @@
-//! Authentic tokens that are not valid: revoked, of a deleted user or client, expired, for another audience, without the
-//! scope. A row is what was done after the token was issued.
+//! Authentic tokens that are not valid: revoked, of a deleted user or client, expired, for another audience, without
+//! the scope. A row is what was done after the token was issued.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ pub(super) enum Deed {
     /// The user gets another password.
     ChangePassword,
     RevokeClient,
-    /// The secret of the client is retired, with all that it got.
+    /// The client's secret is retired together with everything issued to the client.
     RetireSecret,
     RevokeAll,
     DisableUser,
@@ -195,7 +195,7 @@ on_both_stores!(a_revocation_is_explained_with_its_time_actor_and_reason, async 
     assert!(!shown.contains("leaked") && !shown.contains("ops"), "{verified:?}");
 });
 
-/// Of another time, and of a log that never was: only the server's own key can make such tokens.
+/// Expired, early, or beyond the log: only the server's own key can make such tokens.
 #[rustfmt::skip]
 const SIGNED: [(&str, &str, &[&str]); 6] = [
     (r#"{"iat": 1800003600, "exp": 1800007200}"#,                    "not_yet_valid", &[]),

@@ -1,4 +1,5 @@
-//! Two neighbouring causes at once, from the server's records: the earlier one is the first cause, and both are reported.
+//! Two neighbouring causes at once, from the server's records: the earlier one is the first cause, and both are
+//! reported.
 
 use serde_json::json;
 
@@ -49,10 +50,11 @@ on_both_stores!(
     }
 );
 
-/// Claims under the server's own key, the scope and the audience that are expected, what is said first and what besides.
+/// Claims under the server's own key, the scope and the audience that are expected, what is said first and what
+/// besides.
 type Signed = (&'static str, Option<&'static str>, Option<&'static str>, &'static str, &'static str);
 
-/// Neighbours from time to the unknown.
+/// Neighbours from expiry to never issued.
 #[rustfmt::skip]
 const SIGNED: [Signed; 4] = [
     (r#"{"nbf": 1800003600, "exp": 1799999000}"#, None, None,                        "expired",            "not_yet_valid"),
@@ -73,7 +75,7 @@ on_both_stores!(expiry_audience_scope_and_never_issued_come_in_this_order, async
     sheet.close();
 });
 
-// The key is gone, and with it the means to read an opaque token: of a JWT its own words are left, and they prove nothing.
+// Without the key, an opaque token cannot be read, and a JWT only claims things.
 on_both_stores!(nothing_about_a_token_of_a_deleted_key_is_called_verified, async |backend| {
     for form in [Jwt, Opaque] {
         let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;

@@ -1,4 +1,4 @@
-//! Finds secrets in anything: as they are, and in the forms that programs give to texts.
+//! Finds secrets in anything: as they are, and in every encoding that programs use.
 
 use std::collections::BTreeSet;
 

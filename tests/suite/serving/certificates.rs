@@ -88,7 +88,7 @@ async fn an_unusable_certificate_is_reported_once_and_the_old_one_stays() {
         replace(pair.certificate().as_ref(), &certificate);
         replace(pair.key().as_ref(), &key);
         assert_eq!(lines(), before + 1, "{said}: {}", server.log.lock().unwrap());
-        // Good again: the same fault would be said again.
+        // Valid again, so the same fault would be reported again.
         server.signal("HUP");
     }
     std::fs::remove_file(pair.key()).unwrap();
@@ -156,7 +156,7 @@ async fn a_server_does_not_start_with_unusable_certificate_files() {
         ran.code == Some(1) && ran.err.contains("JETON_TLS_KEY: is not set, and JETON_TLS_CERTIFICATE is"),
         "{ran:?}"
     );
-    // The key where its path belongs is neither taken nor repeated.
+    // The key in place of its path is neither used nor repeated.
     let text = std::fs::read_to_string(&key).unwrap();
     let ran = place.with("JETON_TLS_KEY", &text).run(&["serve"]);
     assert!(ran.code == Some(1) && ran.err.contains("JETON_TLS_KEY: is a certificate or a key itself"), "{ran:?}");

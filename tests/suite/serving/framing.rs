@@ -1,5 +1,5 @@
-//! Broken HTTP/1. A proxy in front may disagree about where a request ends, so an ambiguous request is refused, or is the last
-//! one of its connection.
+//! Broken HTTP/1. A proxy in front may disagree about where a request ends, so an ambiguous request is refused, or is
+//! the last one of its connection.
 
 use super::{HOST, KEYS, OnWire, answers_to, get};
 use crate::support::{Backend, TestServer};
@@ -241,7 +241,7 @@ async fn a_request_names_one_host() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_announced_as_too_large_is_refused_before_it_is_sent() {
     let app = TestServer::start(Backend::Sqlite).await;
-    // 100 is what the client waits for: without it nothing was asked for, and none of it is sent.
+    // The client waits for 100: without it, the body is not wanted and not sent.
     let answers = answers_to(app.server.address, &post("Content-Length: 65537\r\nExpect: 100-continue\r\n", "")).await;
     let [refused] = answers.as_slice() else { panic!("{answers:?}") };
     assert_eq!(refused.status, 413, "{refused:?}");

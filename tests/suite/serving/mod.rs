@@ -121,7 +121,7 @@ struct OnWire {
     body: String,
 }
 
-/// Reads one answer; none when the connection ends instead, with or without ceremony.
+/// Reads one answer; `None` if the connection ends instead, gracefully or not.
 async fn read_answer(stream: &mut (impl AsyncRead + Unpin)) -> Option<OnWire> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/2, in clear and encrypted.
+//! HTTP/1.1 and HTTP/2, plain and encrypted.
 
 use reqwest::{StatusCode, Version};
 use serde_json::json;
@@ -78,7 +78,7 @@ async fn over_tls_alpn_chooses_the_protocol() {
         assert_eq!((response.status(), response.version()), (StatusCode::OK, version));
         assert_eq!(response.headers()["strict-transport-security"], "max-age=31536000");
     }
-    // In clear there is nothing on this listener, not even an answer; and health stays in clear.
+    // Plain HTTP gets no answer on this listener; the health listener stays plain.
     let mut clear = TcpStream::connect(address).await.unwrap();
     clear.write_all(get(KEYS).as_bytes()).await.unwrap();
     let mut bytes = Vec::new();

@@ -1,5 +1,5 @@
-//! Clients that send a byte now and then (GEN-037). They hold a connection for a while but disturb nobody. That they are
-//! disconnected is tested in `src/serve/tests` and `src/http/body.rs`.
+//! Clients that send a byte now and then (GEN-037). They hold a connection for a while but disturb nobody. That they
+//! are disconnected is tested in `src/serve/tests` and `src/http/body.rs`.
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -9,7 +9,7 @@ use crate::support::{Backend, TestServer};
 
 const MANY: usize = 500;
 
-/// While many connections begin with something and bring these bytes one by one, every request of others is answered.
+/// While many connections send something and then these bytes one by one, every request of others is answered.
 async fn disturb_nobody(app: &TestServer, client: &reqwest::Client, url: &str, begin: &[u8], bytes: &[u8]) {
     let mut slow = Vec::new();
     for _ in 0..MANY {

@@ -1,4 +1,4 @@
-//! The trail of audit.
+//! The audit trail.
 
 use jeton::store::{AuditFilter, Audited};
 use uuid::Uuid;

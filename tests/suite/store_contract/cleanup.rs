@@ -75,7 +75,7 @@ on_both_stores!(a_notice_is_removed_after_a_day_and_a_revocation_after_the_longe
     assert_eq!(sweep(&db, at(DAY), 30 * DAY).await, []);
     assert_eq!(sweep(&db, at(DAY + 1), 30 * DAY).await, [("log_entries", 1)]);
     assert_eq!(db.told(0).await, ["all for all_revoked"]);
-    // A session may live for 400 days and is kept for 30 more: as long, what ended it is known.
+    // A session may live for 400 days and is kept for 30 more; what ended it is known for as long.
     sweep(&db, at(429 * DAY), 30 * DAY).await;
     assert!(db.revocation_find(written.number).await.unwrap().is_some());
     assert_eq!(sweep(&db, at(430 * DAY + 1), 30 * DAY).await, [("log_entries", 1)]);
@@ -171,7 +171,8 @@ on_both_stores!(the_revocation_of_a_session_is_kept_as_long_as_the_session, asyn
     let mut new = new_session(&app, &alice, at(0));
     (new.session.idle_expires_at, new.session.expires_at) = (at(300 * DAY), at(300 * DAY));
     db.session_create(&new, &audited()).await.unwrap().unwrap();
-    // Written by a node whose clock was ahead: what it covers has expired, but it is newer than the moment of the sweep.
+    // Written by a node whose clock was ahead: what it covers has expired, but it is newer than the moment of the
+    // sweep.
     let end =
         NewRevocation { covers_until: at(0), ..revocation(Target::Session(new.session.id), Cause::SessionRevoked) };
     db.revoke(&end, &audited_at(at(200 * DAY))).await.unwrap();
@@ -180,7 +181,7 @@ on_both_stores!(the_revocation_of_a_session_is_kept_as_long_as_the_session, asyn
     assert_eq!(held.revoked_because, Some(Cause::SessionRevoked));
 });
 
-/// Sessions that came to their end at `at(1000)`.
+/// Sessions that expired at `at(1000)`.
 async fn sessions_that_are_over(
     db: &Db,
     app: &jeton::protocol::client::Client,
@@ -220,7 +221,7 @@ async fn cleanup_does_not_wait_for_a_locked_row() {
     let mut holder = sqlx::PgConnection::connect(&db.address).await.unwrap();
     let lock = format!("BEGIN; SELECT 1 FROM sessions WHERE id = '{held}' FOR UPDATE");
     sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut holder).await.unwrap();
-    // It would fail with a lock that is waited for.
+    // Waiting for a lock would make it fail.
     assert!(sweep(&db, at(31 * DAY), 30 * DAY).await.contains(&("sessions", 2)));
     sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
     assert_eq!(sweep(&db, at(31 * DAY), 30 * DAY).await, [("sessions", 1)], "left for the next round");
@@ -242,7 +243,7 @@ on_both_stores!(one_node_at_a_time_has_the_turn_of_cleanup, async |backend| {
     assert!(db.cleanup_ended_at().await.unwrap().is_some());
     assert!(!db.cleanup_take(second, long, long).await.unwrap());
     assert!(!db.cleanup_hold(first, long).await.unwrap(), "it gave the turn back");
-    // A turn that is taken for longer than any turn or rest can last: the clock of the database was set back.
+    // A turn that lasts longer than any turn or rest can: the clock of the database was set back.
     assert!(db.cleanup_take(second, Duration::from_secs(10), Duration::from_secs(10)).await.unwrap());
 });
 

@@ -58,7 +58,7 @@ on_both_stores!(concurrent_lookups_each_find_their_client, async |backend| {
         });
         assert_eq!(secrets, [Some(2), Some(1), None, Some(0), None, Some(2), None, None][index]);
     }
-    // What is committed before the question is part of the answer.
+    // The answer includes what was committed before the query.
     for round in 0..20 {
         let late = format!("late-{round}");
         db.client_create(&client(&late), &audited()).await.unwrap();

@@ -195,7 +195,7 @@ on_both_stores!(keys_are_rewrapped_together_with_the_check_value, async |backend
     assert!(new.fits(&db.master_key_check(old.check_value()).await.unwrap()));
     assert_eq!(db.told(0).await[1..], ["keys changed"], "nothing is revoked");
     assert_eq!(db.trail().await.last().unwrap(), &("key.rewrap".to_owned(), "all keys".to_owned()));
-    // What was wrapped meanwhile by the old master key is not taken.
+    // A key that was wrapped meanwhile with the old master key is not accepted.
     let late = db.key_rotate(&pair(old, at(600)), &old_check, &audited()).await.unwrap();
     assert_eq!(late, Added::OtherMasterKey);
     assert_eq!(kids(&db).await.len(), 2);

@@ -92,7 +92,7 @@ on_both_stores!(a_reader_notices_that_the_log_does_not_continue_where_it_was, as
     let is_broken = async |after| db.log_after(after, 10).await.unwrap().is_broken;
     assert!(!is_broken(0).await && !is_broken(numbers[1]).await && !is_broken(numbers[2]).await);
     assert!(is_broken(numbers[2] + 1).await, "the log went back");
-    // An older state was restored, and went on already.
+    // An older state was restored and has already grown.
     assert!(is_broken(numbers[0] - 1).await);
     db.execute(&format!("DELETE FROM changes WHERE number = {}", numbers[1])).await;
     assert!(is_broken(0).await && is_broken(numbers[0]).await, "an entry is gone");
@@ -194,7 +194,7 @@ async fn late_and_prompt_commits_in_any_mixture_are_followed_completely() {
         open.push(begin_late(&db.address, &format!("late {index}")).await);
     }
     let barrier = Arc::new(Barrier::new(LATE + 1));
-    // They commit in another order than that in which they began, while others write.
+    // They commit in a different order than they began, while others write.
     let commits: Vec<_> = open
         .into_iter()
         .rev()

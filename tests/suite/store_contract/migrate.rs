@@ -64,7 +64,7 @@ on_both_stores!(migrations_are_applied_by_one_of_many_that_start_at_once, async 
     }
 });
 
-/// Neither looking nor migrating changes the database, and both say why no program can work on it.
+/// Neither inspecting nor migrating changes the database, and both say why no program can work on it.
 async fn assert_foreign(store: &Store, reason: &str) {
     let before = store.schema().await.unwrap();
     let report = store.migrate().await.unwrap();
@@ -124,7 +124,7 @@ on_both_stores!(a_schema_whose_oldest_program_cannot_be_parsed_is_refused, async
 on_both_stores!(a_migration_that_fails_leaves_nothing_half_applied, async |backend| {
     let (address, _folder) = nothing(backend).await;
     let store = connect(&address).await;
-    // In the way of a table that the first migration makes.
+    // It conflicts with a table that the first migration creates.
     execute(&address, "CREATE TABLE users (id INTEGER)").await;
     let error = store.migrate().await.unwrap_err().to_string();
     assert!(error.contains("0001_initial"), "{error}");

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Db, all, at, at_once, audited, client, new_session, page, revocation, rotation, user};
 use crate::support::on_both_stores;
 
-/// Begins a session and gives it as it is held.
+/// Begins a session and returns it as it is stored.
 async fn begin(db: &Db, new: &NewSession) -> Session {
     let log = db.session_create(new, &audited()).await.unwrap().expect("it begins").log;
     Session { log, ..new.session.clone() }

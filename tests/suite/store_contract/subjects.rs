@@ -1,4 +1,4 @@
-//! No user's `sub` is ever a `client_id`.
+//! No user's `sub` ever equals a `client_id`.
 
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;

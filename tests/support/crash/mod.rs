@@ -1,10 +1,10 @@
-//! Servers, and on Postgres the database too, are killed at random moments under mixed load, and started again. What was
-//! acknowledged must be there afterwards; what was asked for and not answered has happened with all its effects and its
-//! audit record, or not at all.
+//! Servers, and on Postgres the database too, are killed at random moments under mixed load, and started again. What
+//! was acknowledged must be there afterwards; what was asked for and not answered has happened with all its effects and
+//! its audit record, or not at all.
 //!
 //! Each [actor](actor::Actor) has a client and a user of its own and does one thing after the other, so that it knows
-//! exactly what is in force. The random numbers depend on the seed alone; where in the work of the server a signal falls
-//! does not.
+//! exactly what is in force. The random numbers depend on the seed alone; where in the work of the server a signal
+//! falls does not.
 
 mod actor;
 mod records;
@@ -377,8 +377,8 @@ impl World {
         scene.sure(async || scene.admin("ops", Method::GET, "/admin/v1/clients/ops", None).await).await.assert_ok();
     }
 
-    /// Postgres runs again, and has nothing more to do for servers that were killed: what they asked for last has happened
-    /// by then, or never will.
+    /// Postgres runs again, and has nothing more to do for servers that were killed: what they asked for last has
+    /// happened by then, or never will.
     async fn what_is_left_ends(&self, blow: Blow) {
         let Some(cluster) = &self.cluster else { return };
         if matches!(blow, Blow::Quit | Blow::Postmaster | Blow::Everything) {

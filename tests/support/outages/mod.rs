@@ -1,5 +1,5 @@
-//! What clients, resource servers and administrators experience while a database fails: every [operation](operations) runs on
-//! every node all the time, each answer is judged, and afterwards everything that was acknowledged is checked.
+//! What clients, resource servers and administrators experience while a database fails: every [operation](operations)
+//! runs on every node all the time, each answer is judged, and afterwards everything that was acknowledged is checked.
 
 mod deck;
 mod operations;

@@ -334,7 +334,8 @@ async fn close_others(superuser: &mut PgConnection) {
     run(superuser, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'jeton'").await;
 }
 
-/// Applies this fault for this long to a Postgres with two servers on it; returns the outcome and the version of Postgres.
+/// Applies this fault for this long to a Postgres with two servers on it; returns the outcome and the version of
+/// Postgres.
 pub(crate) async fn survive(fault: Fault, lasts: Duration) -> (Outcome, String) {
     let ground = Ground::prepare(fault).await;
     let scene = Arc::new(Scene::on(&ground.address(), 2, |place| Running::start(place, &[])).await);

@@ -53,8 +53,8 @@ impl Fault {
     }
 }
 
-/// A server that does not die of SIGXFSZ when a file of it gets too large: the write fails, as on a full disk. Its folder
-/// is the one of the database.
+/// A server that does not die of SIGXFSZ when a file of it gets too large: the write fails, as on a full disk. Its
+/// folder is the one of the database.
 fn start(place: &Place, folder: &Path, account: Account) -> Running {
     let server = place.command(&["serve"]);
     let mut shell = Command::new("sh");

@@ -223,7 +223,8 @@ impl Scene {
         join_all(all).await.into_iter().all(|served| served)
     }
 
-    /// When no fault is left: what was acknowledged is there on every node, and of what was not, all nodes say the same.
+    /// When no fault is left: what was acknowledged is there on every node, and of what was not, all nodes say the
+    /// same.
     async fn settle(&self, tally: &Mutex<Tally>, keeps_all: bool) {
         let mut wrong = Vec::new();
         let (sessions, spent) = {

@@ -1,5 +1,5 @@
-//! What happens before everything is searched: every endpoint and every command that takes or makes a secret is used, as it
-//! is meant to be and otherwise, while the database is there and while it is away.
+//! What happens before the search: every endpoint and every command that takes or creates a secret is used, correctly
+//! and incorrectly, with the database up and down.
 
 mod commands;
 mod play;
@@ -38,8 +38,8 @@ pub(super) struct Scene {
     names: BTreeMap<String, Vec<String>>,
 }
 
-/// Adds the secret part of a P-256 key in PKCS #8: its 32 bytes, raw and as the lines of PEM encode them. What precedes them
-/// is the same in all keys, and what follows is the public key.
+/// Adds the secret part of a P-256 key in PKCS #8: its 32 bytes, raw and as the lines of PEM encode them. What precedes
+/// them is the same in all keys, and what follows is the public key.
 fn add_private_key(secrets: &mut Secrets, key: &[u8], pem: &str) {
     secrets.add("private key of TLS", &key[36..68]);
     let lines: Vec<&str> = pem.lines().skip(1).collect();

@@ -1,4 +1,4 @@
-//! The requests that take or make a secret, as they are meant to be and otherwise.
+//! The requests that take or create a secret, correct and incorrect.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -95,7 +95,7 @@ impl Scene {
             self.form(token, Some((&cast.chosen.0, &secret)), &form).await;
             self.form(token, Some(("nobody", &secret)), &form).await;
             self.form(token, None, &form).await;
-            // The password where the name belongs.
+            // The password in the field of the username.
             let swapped = [("grant_type", "password"), ("username", password), ("password", user)];
             self.form(token, parts(&cast.app), &swapped).await;
             self.form(token, Some((password, &secret)), &form).await;
