@@ -1,6 +1,6 @@
 //! One issuer: its name, the addresses below it, its environment, its audiences and its keys.
 //!
-//! An issuer is passed to whatever needs it. There is one today, and only the edges (`http`, `cli`) know that.
+//! Whatever needs the issuer gets it as an argument. There is one today, and only the edges (`http`, `cli`) know that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use crate::protocol::grant::Audiences;
 use crate::tokens::context::TokenContext;
 use crate::tokens::environment::{Environment, KnownIssuer};
 
-/// What is configured about an issuer.
+/// The configuration of an issuer.
 #[derive(Clone, Debug)]
 pub struct IssuerConfig {
     /// The `iss` of its tokens; empty for commands that need none.
@@ -22,7 +22,7 @@ pub struct IssuerConfig {
     pub environment: Environment,
     /// Sibling environments, whose tokens are recognised and refused.
     pub siblings: Vec<KnownIssuer>,
-    /// The audience of clients without audiences; `<issuer>/api` when not set.
+    /// The audience of clients without audiences; `<issuer>/api` if not set.
     pub default_audience: Option<String>,
 }
 
@@ -79,7 +79,7 @@ impl Issuer {
         &self.url
     }
 
-    /// The address of an endpoint, such as `/auth/token`.
+    /// The URL of an endpoint, such as `/auth/token`.
     pub fn endpoint(&self, path: &str) -> String {
         below(&self.url, path)
     }
@@ -89,7 +89,7 @@ impl Issuer {
         self.endpoint(&format!("/docs/errors/{code}"))
     }
 
-    /// The path of its URL, without a slash at the end; empty for most.
+    /// The path of its URL, without a trailing slash; usually empty.
     pub fn path(&self) -> String {
         Url::parse(&self.url).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
     }
@@ -104,28 +104,28 @@ impl Issuer {
         self.siblings.iter().any(|sibling| sibling.environment == *environment)
     }
 
-    /// The audiences that it adds to those of the clients.
+    /// The audiences that it provides besides those of the clients.
     pub fn audiences(&self) -> Audiences<'_> {
         Audiences { default: &self.default_audience, admin: &self.admin_audience }
     }
 
-    /// The keys as of now.
+    /// The current keys.
     pub fn keys(&self) -> Arc<CurrentKeys> {
         self.keys.load_full()
     }
 
-    /// Whether these are still the keys.
+    /// Whether the current keys are still those of this generation.
     pub fn has_keys_of(&self, generation: u64) -> bool {
         self.keys.load().generation == generation
     }
 
-    /// What a token is read with.
+    /// The context in which tokens are read.
     pub fn token_context<'a>(&'a self, keys: &'a CurrentKeys) -> TokenContext<'a> {
         let (issuer, environment) = (self.url.as_str(), &self.environment);
         TokenContext { issuer, environment, siblings: &self.siblings, ring: &keys.ring }
     }
 
-    /// Takes new keys; for [`NodeState`](crate::state::NodeState), which keeps them true.
+    /// Replaces the keys; for [`NodeState`](crate::state::NodeState), which keeps them current.
     pub(crate) fn set_keys(&self, keys: CurrentKeys) {
         self.keys.store(Arc::new(keys));
     }

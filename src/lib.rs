@@ -1,4 +1,4 @@
-//! Jeton, a self-hosted OAuth 2.0 token server. See `ARCHITECTURE.md` for what the rooms are for.
+//! Jeton, a self-hosted OAuth 2.0 token server. `ARCHITECTURE.md` describes the modules.
 
 pub mod admin;
 pub mod app;

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_place_and_what_was_expected() {
+    fn an_error_names_the_location_and_the_expected_type() {
         for (json, text) in [
             (r#"{"grant_types":["password",7]}"#, "grant_types[1]: expected a string"),
             (

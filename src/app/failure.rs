@@ -1,4 +1,4 @@
-//! Why a request did not get what it asked for.
+//! Why a request failed.
 
 use crate::passwords::pool::Overloaded;
 use crate::protocol::error::Refusal;
@@ -7,33 +7,33 @@ use crate::state::Unavailable;
 use crate::store::StoreError;
 use crate::throttle::Throttled;
 
-/// Why a request did not get what it wanted.
+/// Why a request failed.
 #[derive(Clone, Debug)]
 pub enum Failure {
-    /// It is refused.
+    /// It was refused.
     Refused(Refusal),
-    /// It could not be decided: never to be taken for a refusal. The text is for the log.
+    /// It could not be decided, which is never a refusal. The text is for the log.
     Unavailable(String),
-    /// There is more to do than can be done.
+    /// The server is overloaded.
     Overloaded,
     /// There were too many attempts.
     Throttled(Throttled),
 }
 
 impl std::fmt::Display for Failure {
-    /// For people who have the database.
+    /// For operators.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
             Self::Refused(refusal) => refusal.description,
             Self::Unavailable(reason) => reason,
-            Self::Overloaded => "there is more to do than can be done",
+            Self::Overloaded => "the server is overloaded",
             Self::Throttled(throttled) => throttled.reason,
         })
     }
 }
 
 impl Failure {
-    /// The same failure, with whom it is about.
+    /// The same failure with whom it concerns.
     #[must_use]
     pub(crate) fn about(self, identity: Identity) -> Self {
         match self {
@@ -76,5 +76,5 @@ impl From<Overloaded> for Failure {
     }
 }
 
-/// The result of a flow.
+/// The result of a use case.
 pub type Result<T> = std::result::Result<T, Failure>;

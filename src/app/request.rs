@@ -1,4 +1,4 @@
-//! The request that a use case sees.
+//! The request as use cases see it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,11 +11,11 @@ use crate::throttle::Source;
 /// A request, as far as the protocol is concerned.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// The issuer that is asked.
+    /// The issuer that it was sent to.
     pub issuer: &'a Issuer,
     /// The method, in upper case.
     pub method: &'a str,
-    /// Path and query; the path is the one below the issuer.
+    /// Path and query; the path is relative to the issuer.
     pub target: &'a str,
     /// The values of the Authorization headers.
     pub authorization: &'a [&'a [u8]],
@@ -29,7 +29,7 @@ pub struct Request<'a> {
     pub request_id: Uuid,
 }
 
-/// The other end of a connection: the nearest proxy, where there is one.
+/// The other end of a connection: the nearest proxy, if there is one.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
     /// Its address.

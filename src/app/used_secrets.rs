@@ -1,4 +1,4 @@
-//! When client secrets were last used: noted in memory, written now and then.
+//! When client secrets were last used: noted in memory and written at intervals.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

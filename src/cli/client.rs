@@ -12,7 +12,7 @@ use crate::cli::{Failed, Global, Outcome, output, secrets};
 use crate::settings::{Needs, parse_duration};
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct ClientCommand {
+pub(super) struct ClientCommand {
     #[command(subcommand)]
     command: Action,
 }
@@ -32,7 +32,7 @@ enum Action {
     },
     /// List clients
     List {
-        /// Only this one
+        /// Only the client with this id
         #[arg(long)]
         client_id: Option<String>,
         #[command(flatten)]
@@ -43,7 +43,7 @@ enum Action {
         #[command(flatten)]
         client: ClientName,
     },
-    /// Change a client; what is not named stays
+    /// Change a client; members that are not named stay
     Update {
         #[command(flatten)]
         client: ClientName,
@@ -113,13 +113,13 @@ struct Members {
     /// jwt or opaque
     #[arg(long, value_name = "FORMAT")]
     access_token_format: Option<String>,
-    /// Life of an access token, such as 15m or 900
+    /// Lifetime of an access token, such as 15m or 900
     #[arg(long, value_name = "TIME")]
     access_token_ttl: Option<String>,
     /// Longest time that a session may stay unused
     #[arg(long, value_name = "TIME")]
     refresh_token_ttl: Option<String>,
-    /// Longest life of a session
+    /// Longest lifetime of a session
     #[arg(long, value_name = "TIME")]
     session_ttl: Option<String>,
     /// Whether a refresh gives a new refresh token: true or false
@@ -184,7 +184,7 @@ impl Members {
     }
 }
 
-pub(crate) async fn run(global: &Global, command: ClientCommand) -> Outcome {
+pub(super) async fn run(global: &Global, command: ClientCommand) -> Outcome {
     let format = global.output;
     let app = open(global, Needs::NOTHING).await?;
     let actor = actor(&app);

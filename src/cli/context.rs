@@ -1,4 +1,4 @@
-//! What commands work with: the settings, the database, and who is at the keyboard.
+//! What commands work with: the settings, the database, and the person at the keyboard.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::settings::{Needs, Resolved, Settings, Sources};
 use crate::store::{Audited, Store};
 
 /// Reads flags, environment and file.
-pub(crate) fn resolve(global: &Global, flags: &[(&'static str, String)]) -> Resolved {
+pub(super) fn resolve(global: &Global, flags: &[(&'static str, String)]) -> Resolved {
     let mut sources = Sources {
         dev: global.dev,
         flags: flags.iter().cloned().collect(),
-        // Variables that are not Unicode are no settings.
+        // Settings are Unicode, so other variables are skipped.
         environment: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
@@ -28,24 +28,25 @@ pub(crate) fn resolve(global: &Global, flags: &[(&'static str, String)]) -> Reso
 }
 
 /// Checks the settings.
-pub(crate) fn settings(resolved: &Resolved, needs: Needs) -> Result<Settings, Failed> {
+pub(super) fn settings(resolved: &Resolved, needs: Needs) -> Result<Settings, Failed> {
     Settings::check(resolved, needs).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
-        Failed(format!("the configuration has {} problem(s):{}", problems.len(), lines.concat()))
+        let lines: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+        let plural = if problems.len() == 1 { "" } else { "s" };
+        Failed(format!("{} problem{plural} in the configuration:{lines}", problems.len()))
     })
 }
 
 /// Opens the database for a command.
-pub(crate) async fn open(global: &Global, needs: Needs) -> Result<App, Failed> {
+pub(super) async fn open(global: &Global, needs: Needs) -> Result<App, Failed> {
     let mut settings = settings(&resolve(global, &[]), needs)?;
     if let Some(file) = settings.database.file()
         && !file.exists()
     {
         let file = file.display();
         return Err(Failed(if global.dev {
-            format!("there is no database {file}: `jeton serve --dev` makes one")
+            format!("there is no database {file}: `jeton serve --dev` creates one")
         } else {
-            format!("there is no database {file}: `jeton migrate` makes one, or set JETON_DATABASE_URL")
+            format!("there is no database {file}: `jeton migrate` creates one, or set JETON_DATABASE_URL")
         }));
     }
     let store = connect(&settings).await?;
@@ -64,13 +65,13 @@ pub(crate) async fn open(global: &Global, needs: Needs) -> Result<App, Failed> {
 }
 
 /// Connects to the database.
-pub(crate) async fn connect(settings: &Settings) -> Result<Store, Failed> {
+pub(super) async fn connect(settings: &Settings) -> Result<Store, Failed> {
     let location = &settings.database;
     Store::connect(location).await.map_err(|error| Failed(format!("JETON_DATABASE_URL: {location}: {error}")))
 }
 
-/// Whoever can reach the database and the keys is an administrator.
-pub(crate) fn actor(app: &App) -> Actor {
+/// The actor of a command: anyone who can reach the database is an administrator.
+pub(super) fn actor(app: &App) -> Actor {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into());
     let at = app.clock.now();
     let actor = format!("command line, user {user}");

@@ -7,23 +7,23 @@ use crate::cli::{Global, Outcome, output};
 use crate::settings::Needs;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct DemoCommand {
+pub(super) struct DemoCommand {
     #[command(subcommand)]
     command: Action,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Remove the demo clients, the demo user and the mark of a database for development
+    /// Remove the demo clients, the demo user and the mark of a development database
     Remove,
 }
 
-pub(crate) async fn run(global: &Global, command: &DemoCommand) -> Outcome {
+pub(super) async fn run(global: &Global, command: &DemoCommand) -> Outcome {
     let Action::Remove = command.command;
     let app = open(global, Needs::NOTHING).await?;
     let removed = app.demo_remove(&actor(&app)).await?;
     if removed.is_empty() {
-        return output::done(global.output, "there is nothing of the demo set");
+        return output::done(global.output, "nothing of the demo set is left");
     }
     output::done(global.output, &format!("removed {}", removed.join(", ")))
 }

@@ -15,22 +15,22 @@ use crate::keys::master::MasterKey;
 use crate::settings::{MasterKeySource, Needs};
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct KeyCommand {
+pub(super) struct KeyCommand {
     #[command(subcommand)]
     command: Action,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the keys and where each is in its life
+    /// List the keys and their states
     List,
-    /// Announce new keys; they become active when every resource server has had the time to see them
+    /// Announce new keys; they become active once every resource server has had time to fetch them
     Rotate {
         /// Only the signing key of this algorithm, which may be a new one: ES256, EdDSA or RS256
         #[arg(long)]
         alg: Option<SigningAlgorithm>,
     },
-    /// Delete a key; everything it made stops working at once
+    /// Delete a key; everything made with it stops working at once
     Retire {
         /// The key's id
         #[arg(allow_hyphen_values = true)]
@@ -38,14 +38,14 @@ enum Action {
     },
     /// Print a new master key
     GenerateMaster,
-    /// Wrap the keys with another master key; nothing issued is affected. With JETON_MASTER_KEY_OLD set, the other one is
-    /// JETON_MASTER_KEY; else it is read from a file, standard input or a prompt
+    /// Wrap the keys with a new master key; issued tokens stay valid. With JETON_MASTER_KEY_OLD set, the new one is
+    /// JETON_MASTER_KEY; otherwise it is read from a file, standard input or a prompt
     Rewrap {
         /// The file that holds the new master key
         #[arg(long, value_name = "FILE")]
         new_master_key_file: Option<PathBuf>,
     },
-    /// After the loss of the master key: make new keys under JETON_MASTER_KEY and end everything that was issued
+    /// After the loss of the master key: create new keys under JETON_MASTER_KEY and end everything that was issued
     Reset {
         /// Confirm that everything ends
         #[arg(long, required = true)]
@@ -55,7 +55,7 @@ enum Action {
 
 const COLUMNS: [&str; 6] = ["kid", "use", "alg", "state", "activates_at", "over_at"];
 
-pub(crate) async fn run(global: &Global, command: KeyCommand) -> Outcome {
+pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
     let format = global.output;
     match command.command {
         Action::GenerateMaster => {
@@ -78,27 +78,27 @@ pub(crate) async fn run(global: &Global, command: KeyCommand) -> Outcome {
         Action::Retire { kid } => {
             let app = open(global, Needs::NOTHING).await?;
             app.key_delete(&kid, &actor(&app)).await?;
-            output::done(format, &format!("key {kid} is deleted; what it made is no longer accepted"))
+            output::done(format, &format!("key {kid} is deleted; what was made with it is no longer accepted"))
         }
         Action::Rewrap { new_master_key_file } => {
             let app = open(global, Needs::MASTER_KEY).await?;
-            let held = app.master_keys().await?;
+            let masters = app.master_keys().await?;
             let text = match new_master_key_file {
                 Some(path) => {
                     let text = std::fs::read_to_string(&path).map(Zeroizing::new);
                     text.map_err(|error| Failed(format!("{}: {error}", path.display())))?.as_str().into()
                 }
-                None if held.old.is_some() => {
-                    let count = app.key_rewrap(&held, &held.current, &actor(&app)).await?;
-                    let text = "keys are wrapped with JETON_MASTER_KEY (no other new key is read while JETON_MASTER_KEY_OLD is set): take \
-                                JETON_MASTER_KEY_OLD away";
+                None if masters.old.is_some() => {
+                    let count = app.key_rewrap(&masters, &masters.current, &actor(&app)).await?;
+                    let text = "keys are wrapped with JETON_MASTER_KEY (no other new key is read while JETON_MASTER_KEY_OLD is set): \
+                                remove JETON_MASTER_KEY_OLD";
                     return output::done(format, &format!("{count} {text}"));
                 }
                 None => secrets::read("new master key")?,
             };
             let new = MasterKey::parse(text.expose_secret())
                 .map_err(|problem| Failed(format!("the new master key {problem}")))?;
-            let count = app.key_rewrap(&held, &new, &actor(&app)).await?;
+            let count = app.key_rewrap(&masters, &new, &actor(&app)).await?;
             output::done(
                 format,
                 &format!("{count} keys are wrapped with the new master key: set it and restart the servers"),

@@ -1,10 +1,13 @@
 //! The command line. Commands work on the database directly; a running server sees what they changed within a second.
 
 mod client;
+mod config;
 mod context;
 mod demo;
-mod inspect;
+mod doctor;
+mod health;
 mod key;
+mod migrate;
 mod names;
 mod output;
 pub mod pasted;
@@ -36,7 +39,7 @@ pub struct Cli {
 /// What every command understands.
 #[derive(Clone, Debug, clap::Args)]
 struct Global {
-    /// Configuration file; jeton.toml is read if it is there
+    /// Configuration file; jeton.toml is read if it exists
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The database: sqlite://PATH or postgres://… (better in the environment if it holds a password)
@@ -79,7 +82,7 @@ enum Command {
     Demo(demo::DemoCommand),
     /// Show the effective configuration, secrets hidden, with where each value came from
     Config,
-    /// Look for what will cause trouble: database, clock, issuer, keys, permissions
+    /// Run the checks that predict problems: database, clock, issuer, keys, permissions
     Doctor,
     /// Ask the running server whether it is ready
     Health,
@@ -90,7 +93,7 @@ enum Command {
 struct Failed(String);
 
 impl Failed {
-    /// What there was to say was printed already.
+    /// The command has already printed why.
     const fn silently() -> Self {
         Self(String::new())
     }
@@ -122,26 +125,26 @@ impl From<std::io::Error> for Failed {
 
 type Outcome = Result<(), Failed>;
 
-/// Runs a command to its exit code: 0, or 1 when it was refused or failed. Wrong usage ends with 2 before this.
+/// Runs a command and returns its exit code: 0, or 1 if it was refused or failed. Wrong usage exits with 2 before this.
 pub async fn run(cli: Cli) -> ExitCode {
     let global = cli.global;
     if !matches!(cli.command, Command::Serve(_)) {
-        // What takes its time says so, on standard error; the server has a log of its own.
+        // Slow steps warn on standard error; the server sets up its own log.
         let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_target(false).without_time();
         log.with_ansi(false).with_writer(std::io::stderr).init();
     }
     let outcome = match cli.command {
         Command::Serve(command) => serve::run(&global, &command).await,
-        Command::Migrate => inspect::migrate(&global).await,
+        Command::Migrate => migrate::run(&global).await,
         Command::Client(command) => client::run(&global, *command).await,
         Command::User(command) => user::run(&global, command).await,
         Command::Revoke(command) => revoke::run(&global, command).await,
         Command::Token(command) => token::run(&global, command).await,
         Command::Key(command) => key::run(&global, command).await,
         Command::Demo(command) => demo::run(&global, &command).await,
-        Command::Config => inspect::config(&global),
-        Command::Doctor => inspect::doctor(&global).await,
-        Command::Health => inspect::health(&global).await,
+        Command::Config => config::run(&global),
+        Command::Doctor => doctor::run(&global).await,
+        Command::Health => health::run(&global).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

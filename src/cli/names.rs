@@ -1,12 +1,12 @@
-//! Names of things on the command line: as an argument, or by the flag of the API's word.
+//! Arguments that name a client, a user, a scope or claims.
 
 use crate::cli::Failed;
 use crate::protocol::claims::ExtraClaims;
 use crate::protocol::scope::Scope;
 
-/// The client that is meant.
+/// The client to work on, as an argument or a flag.
 #[derive(Debug, clap::Args)]
-pub(crate) struct ClientName {
+pub(super) struct ClientName {
     /// The client's id
     #[arg(value_name = "CLIENT_ID", required_unless_present = "client_id")]
     name: Option<String>,
@@ -15,9 +15,9 @@ pub(crate) struct ClientName {
     client_id: Option<String>,
 }
 
-/// The user that is meant.
+/// The user to work on, as an argument or a flag.
 #[derive(Debug, clap::Args)]
-pub(crate) struct UserName {
+pub(super) struct UserName {
     /// The user's name or id
     #[arg(value_name = "USER", required_unless_present = "username")]
     name: Option<String>,
@@ -27,24 +27,24 @@ pub(crate) struct UserName {
 }
 
 impl ClientName {
-    pub(crate) fn get(&self) -> &str {
+    pub(super) fn get(&self) -> &str {
         self.name.as_deref().or(self.client_id.as_deref()).unwrap_or_default()
     }
 }
 
 impl UserName {
-    pub(crate) fn get(&self) -> &str {
+    pub(super) fn get(&self) -> &str {
         self.name.as_deref().or(self.username.as_deref()).unwrap_or_default()
     }
 }
 
-/// Splits what may be repeated and comma-separated.
-pub(crate) fn entries(values: &[String]) -> Vec<&str> {
+/// Splits the values of a flag that may be repeated or comma-separated.
+pub(super) fn entries(values: &[String]) -> Vec<&str> {
     values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|entry| !entry.is_empty()).collect()
 }
 
-/// A scope on the command line: names separated by spaces or commas, repeated or not; none if the flag was not given.
-pub(crate) fn scope(values: &[String]) -> Result<Option<Scope>, Failed> {
+/// `--scope`, if given: names separated by spaces or commas.
+pub(super) fn scope(values: &[String]) -> Result<Option<Scope>, Failed> {
     if values.is_empty() {
         return Ok(None);
     }
@@ -53,7 +53,7 @@ pub(crate) fn scope(values: &[String]) -> Result<Option<Scope>, Failed> {
 }
 
 /// `--claims`, if given: a JSON object.
-pub(crate) fn claims(text: Option<&str>) -> Result<Option<ExtraClaims>, Failed> {
-    let example = "--claims is a JSON object, such as '{\"tenant\":\"blue\"}'";
+pub(super) fn claims(text: Option<&str>) -> Result<Option<ExtraClaims>, Failed> {
+    let example = "--claims must be a JSON object, such as '{\"tenant\":\"blue\"}'";
     text.map(|text| serde_json::from_str(text).map_err(|_| Failed(example.into()))).transpose()
 }

@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 use crate::cli::{Failed, Format, Outcome};
 
 /// Writes a line to standard output.
-pub(crate) fn line(text: &str) -> Outcome {
+pub(super) fn line(text: &str) -> Outcome {
     writeln!(std::io::stdout(), "{text}").map_err(Failed::from)
 }
 
-/// Prints one thing: a name and a value a line, or an object.
-pub(crate) fn item(format: Format, value: &impl Serialize) -> Outcome {
+/// Prints one thing: a name and a value per line, or an object.
+pub(super) fn item(format: Format, value: &impl Serialize) -> Outcome {
     let value = to_value(value)?;
     match (format, &value) {
         (Format::Text, Value::Object(members)) => fields(members),
@@ -23,7 +23,7 @@ pub(crate) fn item(format: Format, value: &impl Serialize) -> Outcome {
 }
 
 /// Prints several things: a table with these columns, or an array.
-pub(crate) fn items(format: Format, items: &[impl Serialize], columns: &[&str]) -> Outcome {
+pub(super) fn items(format: Format, items: &[impl Serialize], columns: &[&str]) -> Outcome {
     let values: Vec<Value> = items.iter().map(to_value).collect::<Result<_, _>>()?;
     if format == Format::Json {
         return json(&Value::Array(values));
@@ -38,7 +38,7 @@ pub(crate) fn items(format: Format, items: &[impl Serialize], columns: &[&str]) 
 }
 
 /// Says that something was done.
-pub(crate) fn done(format: Format, text: &str) -> Outcome {
+pub(super) fn done(format: Format, text: &str) -> Outcome {
     match format {
         Format::Text => line(text),
         Format::Json => json(&Value::Object(Map::from_iter([("done".to_owned(), text.into())]))),
@@ -46,7 +46,7 @@ pub(crate) fn done(format: Format, text: &str) -> Outcome {
 }
 
 /// Says why a command failed.
-pub(crate) fn failure(format: Format, text: &str) {
+pub(super) fn failure(format: Format, text: &str) {
     let text = match format {
         Format::Text => format!("jeton: {text}"),
         Format::Json => Value::Object(Map::from_iter([("error".to_owned(), text.into())])).to_string(),
@@ -63,9 +63,9 @@ fn fields(members: &Map<String, Value>) -> Outcome {
     Ok(())
 }
 
-/// A text in which nothing moves the cursor of a terminal.
-pub(crate) fn plain_text(text: &str) -> String {
-    // Also what changes the direction of writing, or breaks a line.
+/// Escapes everything that could move the cursor of a terminal.
+pub(super) fn plain_text(text: &str) -> String {
+    // Also what changes the writing direction or breaks a line.
     let moves = |c: char| {
         c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
@@ -76,7 +76,7 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
         Value::String(text) if text.is_empty() => "-".into(),
-        // A name may hold what moves the cursor of a terminal.
+        // A name may hold terminal control codes.
         Value::String(text) => plain_text(text),
         Value::Array(items) if items.iter().all(Value::is_string) => {
             if items.is_empty() {

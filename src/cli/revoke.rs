@@ -9,7 +9,7 @@ use crate::settings::Needs;
 
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("target").required(true))]
-pub(crate) struct Revoke {
+pub(super) struct Revoke {
     /// An access token, or a refresh token with its session; - reads it from standard input
     #[arg(long, group = "target", value_name = "TOKEN|-")]
     token: Option<String>,
@@ -33,7 +33,7 @@ pub(crate) struct Revoke {
     reason: Option<String>,
 }
 
-pub(crate) async fn run(global: &Global, command: Revoke) -> Outcome {
+pub(super) async fn run(global: &Global, command: Revoke) -> Outcome {
     let needs = if command.token.is_some() { Needs::ALL } else { Needs::NOTHING };
     let app = open(global, needs).await?;
     let mut token = None;

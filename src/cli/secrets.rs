@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::cli::Failed;
 
 /// Reads one line: hidden behind a prompt at a terminal, else from standard input.
-pub(crate) fn read(what: &str) -> Result<SecretString, Failed> {
+pub(super) fn read(what: &str) -> Result<SecretString, Failed> {
     let text = if std::io::stdin().is_terminal() {
         Zeroizing::new(rpassword::prompt_password(format!("{what}: "))?)
     } else {
@@ -24,6 +24,6 @@ pub(crate) fn read(what: &str) -> Result<SecretString, Failed> {
 }
 
 /// The value of an argument, or standard input for `-`.
-pub(crate) fn argument_or_input(argument: &str, what: &str) -> Result<SecretString, Failed> {
+pub(super) fn argument_or_input(argument: &str, what: &str) -> Result<SecretString, Failed> {
     if argument == "-" { read(what) } else { Ok(SecretString::from(argument)) }
 }

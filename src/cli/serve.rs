@@ -12,9 +12,9 @@ use crate::clock::Clock;
 use crate::serve::Server;
 use crate::settings::{LogFormat, Needs, Settings, TABLE, log_filter};
 
-/// The flags of `serve`: one for each setting that is no secret.
+/// The flags of `serve`: one for each setting that is not a secret.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Serve {
+pub(super) struct Serve {
     flags: BTreeMap<&'static str, String>,
 }
 
@@ -50,7 +50,7 @@ impl Args for Serve {
     }
 }
 
-pub(crate) async fn run(global: &Global, command: &Serve) -> Outcome {
+pub(super) async fn run(global: &Global, command: &Serve) -> Outcome {
     let flags: Vec<(&'static str, String)> = command.flags.iter().map(|(name, value)| (*name, value.clone())).collect();
     let resolved = resolve(global, &flags);
     let settings = settings(&resolved, Needs::ALL)?;
@@ -61,9 +61,9 @@ pub(crate) async fn run(global: &Global, command: &Serve) -> Outcome {
     let mut stop = StopSignals::listen()?;
     let server = tokio::select! {
         server = Server::start(settings, Clock::system()) => server?,
-        // The start may take a while: a database that is not there yet is waited for.
+        // The start may take a while, since it waits for a database that is not up yet.
         () = stop.wait() => {
-            tracing::info!("stopped before the start was over");
+            tracing::info!("stopped while starting");
             return Ok(());
         }
     };
@@ -73,10 +73,10 @@ pub(crate) async fn run(global: &Global, command: &Serve) -> Outcome {
         output::line(&first_steps(&format!("{}://{}", server.app.settings.scheme(), server.address)))?;
     }
     stop.wait().await;
-    tracing::info!("stopping: requests in flight are finished; a second signal ends at once");
+    tracing::info!("stopping: requests in flight are finished; a second signal stops at once");
     tokio::select! {
         () = server.stop() => {}
-        () = stop.wait() => return Err(Failed("ended by a second signal; requests in flight were cut off".into())),
+        () = stop.wait() => return Err(Failed("stopped by a second signal; requests in flight were cut off".into())),
     }
     tracing::info!("stopped");
     Ok(())
@@ -114,15 +114,15 @@ impl StopSignals {
 fn first_steps(base: &str) -> String {
     let (user, password) = demo::USER;
     format!(
-        "\nThis is a server for development, with well-known secrets, on {base}. Try it:\n\n\
+        "\nThis is a development server with well-known secrets, on {base}. Try it:\n\n\
          # get a token\n\
          TOKEN=$(curl -s -X POST {base}/auth/token -d 'username={user}&password={password}' \\\n  \
            | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/'); echo \"$TOKEN\"\n\n\
-         # ask whether it is good\n\
+         # introspect it\n\
          curl -s -u demo-api:demo-api-secret {base}/auth/introspect -d \"token=$TOKEN\"; echo\n\n\
          # revoke it\n\
          curl -s {base}/auth/revoke -d client_id=demo-login -d \"token=$TOKEN\"\n\n\
-         # ask again\n\
+         # introspect it again\n\
          curl -s -u demo-api:demo-api-secret {base}/auth/introspect -d \"token=$TOKEN\"; echo\n\n\
          # ask why it is refused\n\
          curl -s -u demo-api:demo-api-secret {base}/auth/explain -d \"token=$TOKEN\"; echo\n\n\

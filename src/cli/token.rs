@@ -17,7 +17,7 @@ use crate::settings::Needs;
 use crate::store::Audited;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct TokenCommand {
+pub(super) struct TokenCommand {
     #[command(subcommand)]
     action: Action,
 }
@@ -30,7 +30,8 @@ enum Action {
 
 #[derive(Debug, clap::Args)]
 struct Explain {
-    /// What was presented as a token; without it, or with -, standard input is read, and one line break at its end ignored
+    /// The text that was sent as a token; without it, or with -, it is read from standard input, without one final line
+    /// break
     #[arg(value_name = "TOKEN|-", allow_hyphen_values = true)]
     token: Option<String>,
     /// The scopes that the resource server needs
@@ -39,7 +40,7 @@ struct Explain {
     /// The audience that the resource server expects
     #[arg(long, value_name = "URL")]
     audience: Option<String>,
-    /// Explain it as a refresh token rather than refuse it for being one
+    /// Explain it as a refresh token instead of refusing it for being one
     #[arg(long)]
     refresh_token: bool,
     /// Read a whole request, a curl command or a block of headers, and say what is wrong with it too
@@ -63,7 +64,7 @@ struct RequestProblem {
     fix: &'static str,
 }
 
-pub(crate) async fn run(global: &Global, command: TokenCommand) -> Outcome {
+pub(super) async fn run(global: &Global, command: TokenCommand) -> Outcome {
     let Action::Explain(command) = command.action;
     let scope = Scope::parse(command.scope.as_deref().unwrap_or_default())
         .map_err(|error| Failed(format!("--scope: {error}")))?;

@@ -11,26 +11,26 @@ use crate::cli::{Failed, Global, Outcome, output, secrets};
 use crate::settings::Needs;
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct UserCommand {
+pub(super) struct UserCommand {
     #[command(subcommand)]
     command: Action,
 }
 
-/// Which part of a list is wanted.
+/// Which part of a list to show.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Part {
-    /// At most so many
+pub(super) struct Part {
+    /// The most items to list
     #[arg(long)]
-    pub(crate) limit: Option<i64>,
-    /// Where the part before said that the next one begins
+    pub(super) limit: Option<i64>,
+    /// Where to begin, as the previous part said
     #[arg(long, allow_hyphen_values = true)]
-    pub(crate) cursor: Option<String>,
+    pub(super) cursor: Option<String>,
 }
 
 impl Part {
-    /// Says where the next part begins: on standard error, so that the list itself stays whole.
+    /// Says where the next part begins, on standard error, so that it does not mix with the list.
     #[expect(clippy::unused_self, reason = "it belongs to the flags that it repeats")]
-    pub(crate) fn show_next(&self, next: Option<&str>) -> Outcome {
+    pub(super) fn show_next(&self, next: Option<&str>) -> Outcome {
         use std::io::Write;
         match next {
             None => Ok(()),
@@ -63,7 +63,7 @@ enum Action {
     },
     /// List users
     List {
-        /// Only the one of this name
+        /// Only the user with this name
         #[arg(long)]
         username: Option<String>,
         #[command(flatten)]
@@ -74,7 +74,7 @@ enum Action {
         #[command(flatten)]
         user: UserName,
     },
-    /// Change a user; what is not named stays
+    /// Change a user; members that are not named stay
     Update {
         #[command(flatten)]
         user: UserName,
@@ -110,7 +110,7 @@ enum Action {
     },
 }
 
-pub(crate) async fn run(global: &Global, command: UserCommand) -> Outcome {
+pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
     let format = global.output;
     let app = open(global, Needs::NOTHING).await?;
     let actor = actor(&app);

@@ -3,21 +3,21 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::{App, Result};
-use crate::client_auth::{Claim, Proof, Proved, hint};
+use crate::client_auth::{AuthRequest, Proof, Proved, hint};
 use crate::crypto::{equal_in_constant_time, sha256};
 use crate::issuer::Issuer;
 use crate::passwords::pool::Overloaded;
 use crate::passwords::queue::Requester;
 use crate::protocol::client::{Client, SecretDigest};
 
-/// Compares generated secrets, which costs nothing; what is left may be a secret that somebody chose.
-pub(super) async fn prove<'a>(app: &App, claim: &Claim<'a>) -> Result<Proof<'a>> {
-    let Some(presented) = claim.credentials.secret() else {
+/// Compares generated secrets, which is cheap. What does not match may still be a secret that somebody chose.
+pub(super) async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Proof<'a>> {
+    let Some(presented) = asked.credentials.secret() else {
         return Ok(Proof::Decided(Err("a confidential client presented no secret".into())));
     };
     let hash = sha256(presented.expose_secret().as_bytes());
     let mut has_chosen = false;
-    for secret in &claim.client.secrets {
+    for secret in &asked.client.secrets {
         match &secret.digest {
             SecretDigest::Generated(digest) if equal_in_constant_time(digest, &hash) => {
                 app.used_secrets.note(secret.id, app.clock.now());
@@ -28,13 +28,13 @@ pub(super) async fn prove<'a>(app: &App, claim: &Claim<'a>) -> Result<Proof<'a>>
         }
     }
     Ok(if has_chosen {
-        Proof::Guessable(Chosen { issuer: claim.request.issuer, client: claim.client, presented })
+        Proof::Guessable(Chosen { issuer: asked.request.issuer, client: asked.client, presented })
     } else {
-        Proof::Decided(Err(wrong(claim.request.issuer, presented)))
+        Proof::Decided(Err(wrong(asked.request.issuer, presented)))
     })
 }
 
-/// A secret that is to be compared with those that somebody chose.
+/// A secret to compare with the client's chosen secrets, which takes a slow hash.
 pub(super) struct Chosen<'a> {
     issuer: &'a Issuer,
     client: &'a Client,
@@ -42,7 +42,7 @@ pub(super) struct Chosen<'a> {
 }
 
 impl Chosen<'_> {
-    /// Hashes it, unless this node remembers that it is right.
+    /// Compares it, without hashing if this node remembers that it is right.
     pub(super) async fn verify(self, app: &App, requester: Requester) -> std::result::Result<Proved, Overloaded> {
         let text = self.presented.expose_secret();
         for secret in &self.client.secrets {

@@ -1,4 +1,4 @@
-//! Finds the credentials of a client in a request (RFC 6749 §2.3): in the Authorization header, in the body, or its id
+//! Finds a client's credentials in a request (RFC 6749 §2.3): in the Authorization header, in the body, or its id
 //! alone. A client uses one way at a time.
 
 use base64::Engine;
@@ -36,8 +36,7 @@ impl Credentials {
     /// Finds the credentials in the Authorization headers and the parameters of the body.
     ///
     /// # Errors
-    /// `invalid_request` when two ways are used at once; `invalid_client` when the header cannot be read or has another
-    /// scheme than Basic.
+    /// `invalid_request` if two ways are used at once; `invalid_client` if the header cannot be read or is not Basic.
     pub fn read(authorization: &[&[u8]], parameters: &Parameters) -> Result<Self, Refusal> {
         let client_id = parameters.one("client_id")?;
         let secret = parameters.one("client_secret")?;
@@ -72,7 +71,7 @@ impl Credentials {
         }
     }
 
-    /// The id of the client, as the request claims it.
+    /// The id of the client, not yet authenticated.
     pub(crate) fn client_id(&self) -> Option<&str> {
         match self {
             Self::Secret { client_id, .. } | Self::IdAlone(client_id) => Some(client_id),
@@ -94,7 +93,7 @@ fn basic(header: &[u8]) -> Result<(String, Zeroizing<String>), Refusal> {
     let header = std::str::from_utf8(header).map_err(|_| refuse("the Authorization header is not UTF-8"))?;
     let (scheme, encoded) = header.split_once(' ').unwrap_or((header, ""));
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(refuse("the Authorization header has another scheme than Basic"));
+        return Err(refuse("the scheme of the Authorization header is not Basic"));
     }
     let decoded = BASE64.decode(encoded.trim()).map(Zeroizing::new);
     let decoded = decoded.map_err(|_| refuse("the Basic credentials are not base64"))?;

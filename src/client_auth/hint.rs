@@ -1,4 +1,4 @@
-//! What the log says about a secret that does not fit: that it belongs elsewhere, or is no secret at all.
+//! A hint for the log about a wrong secret: that it belongs elsewhere, or is not a secret at all.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -14,12 +14,12 @@ pub(super) fn about(issuer: &Issuer, secret: Option<&SecretString>) -> String {
             return String::new();
         }
         let which = if issuer.has_sibling(&theirs) { "the sibling environment" } else { "the unknown environment" };
-        return format!(": it is of {which} {theirs}, and this is {ours}");
+        return format!(": it belongs to {which} {theirs}, and this is {ours}");
     }
     let is_token = ["eyJ", ACCESS_TOKEN_PREFIX, REFRESH_TOKEN_PREFIX].iter().any(|prefix| secret.starts_with(prefix));
     if is_token {
-        return ": a token was sent in place of the secret".to_owned();
+        return ": a token was sent instead of the secret".to_owned();
     }
     let is_damaged = secret.trim() != secret || secret.starts_with(['"', '\'']);
-    if is_damaged { ": white space or quotes stand around it".to_owned() } else { String::new() }
+    if is_damaged { ": there are white space or quotes around it".to_owned() } else { String::new() }
 }

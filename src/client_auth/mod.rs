@@ -1,10 +1,12 @@
 //! Client authentication (RFC 6749 §2.3, §3.2.1).
 //!
-//! 1. Find the credentials in the request. 2. Find the client: in memory, else in the database. 3. Let its registered
-//!    method decide whether it proved itself. 4. Before refusing because of what memory holds, ask the database: the client
-//!    may have changed a moment ago. 5. Count the failure.
+//! 1. Find the credentials in the request.
+//! 2. Find the client, in memory or in the database.
+//! 3. Let its registered method decide.
+//! 4. Before refusing because of what memory holds, ask the database: the client may have changed a moment ago.
+//! 5. Count the failure.
 //!
-//! Throttling stands around the methods: a proof that nobody can guess never waits.
+//! Throttling wraps the methods: a proof that cannot be guessed never waits.
 
 mod client_secret;
 mod credentials;
@@ -27,7 +29,7 @@ pub(crate) async fn authenticate(app: &App, request: &Request<'_>) -> Result<Arc
     verify(app, &Credentials::read(request.authorization, request.parameters)?, request).await
 }
 
-/// Authenticates a client that must have a secret: introspection tells nothing to public clients (RFC 7662 §4).
+/// Authenticates a confidential client: introspection is not for public ones (RFC 7662 §4).
 pub(crate) async fn authenticate_confidential(app: &App, request: &Request<'_>) -> Result<Arc<Client>> {
     let client = authenticate(app, request).await?;
     if client.is_public() {
@@ -41,7 +43,7 @@ pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Reque
     let Some(client_id) = credentials.client_id() else {
         return Err(Refusal::invalid_client("no client authentication").into());
     };
-    let judge = async |client: &Arc<Client>| judge(app, &Claim { client, credentials, request }).await;
+    let judge = async |client: &Arc<Client>| judge(app, &AuthRequest { client, credentials, request }).await;
     let remembered = app.state.client_in_memory(client_id).await?;
     let refused = match &remembered {
         Some(client) => match judge(client).await? {
@@ -68,36 +70,36 @@ pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Reque
     Err(refusal.into())
 }
 
-/// A request that claims to come from a client.
-struct Claim<'a> {
+/// The request of a client that has to be authenticated.
+struct AuthRequest<'a> {
     client: &'a Client,
     credentials: &'a Credentials,
     request: &'a Request<'a>,
 }
 
-/// Whether a client proved itself, and if not, why, for the log.
+/// Whether the client is authenticated, and if not, why, for the log.
 type Proved = std::result::Result<(), Cow<'static, str>>;
 
-/// What a method found out.
+/// The verdict of a method.
 enum Proof<'a> {
     Decided(Proved),
-    /// Only a slow hash can decide, of a secret that somebody may guess.
+    /// Only a slow hash can decide, because the secret could be guessed.
     Guessable(client_secret::Chosen<'a>),
 }
 
-/// The methods, by the name under which a client registered (`token_endpoint_auth_method`). None stands for another,
-/// except that a secret may come in the header or in the body.
-async fn prove<'a>(app: &App, claim: &Claim<'a>) -> Result<Proof<'a>> {
-    match claim.client.settings.token_endpoint_auth_method {
-        AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => client_secret::prove(app, claim).await,
-        AuthMethod::None => none::prove(claim).await,
+/// The methods, by the client's registered `token_endpoint_auth_method`. No method replaces another, except that a
+/// secret may come in the header or in the body.
+async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Proof<'a>> {
+    match asked.client.settings.token_endpoint_auth_method {
+        AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => client_secret::prove(app, asked).await,
+        AuthMethod::None => none::prove(asked).await,
     }
 }
 
-async fn judge(app: &App, claim: &Claim<'_>) -> Result<std::result::Result<(), Refusal>> {
-    let Claim { client, request, .. } = claim;
+async fn judge(app: &App, asked: &AuthRequest<'_>) -> Result<std::result::Result<(), Refusal>> {
+    let AuthRequest { client, request, .. } = asked;
     let proved = if client.settings.enabled {
-        match prove(app, claim).await? {
+        match prove(app, asked).await? {
             Proof::Decided(proved) => proved,
             // Boxed, because it is rare and large.
             Proof::Guessable(chosen) => {
@@ -111,7 +113,7 @@ async fn judge(app: &App, claim: &Claim<'_>) -> Result<std::result::Result<(), R
     Ok(proved.map_err(|reason| Refusal::invalid_client(reason).about(Identity::of_client(&client.client_id))))
 }
 
-/// Whether two readings of a client lead to the same verdict.
+/// Whether two versions of a client lead to the same verdict.
 fn is_same(one: &Client, other: &Client) -> bool {
     let ids = |client: &Client| client.secrets.iter().map(|secret| secret.id).collect::<Vec<_>>();
     (one.version, one.created_at, ids(one)) == (other.version, other.created_at, ids(other))
@@ -132,7 +134,7 @@ mod tests {
     use crate::protocol::time::Timestamp;
     use crate::store::Audited;
 
-    /// Registers a client that has the secret `right`, whatever its method is.
+    /// Registers a client with the secret `right`, whatever its method.
     async fn register(app: &App, method: AuthMethod) -> String {
         let at = Timestamp::from_seconds(1_000_000);
         let settings: ClientSettings = serde_json::from_str("{}").unwrap();
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_registered_method_decides_and_no_other() {
+    async fn only_the_registered_method_decides() {
         let folder = tempfile::tempdir().unwrap();
         let app = App::for_a_test(folder.path()).await;
         for (method, by_secret) in
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_method_that_this_version_does_not_know_is_not_taken_for_another() {
+    fn an_unknown_method_is_not_taken_for_a_known_one() {
         for method in ["private_key_jwt", "tls_client_auth", "client_secret_jwt", "", "NONE"] {
             assert!(serde_json::from_value::<AuthMethod>(method.into()).is_err(), "{method}");
         }

@@ -47,8 +47,8 @@ impl Serialize for Introspection {
                 }
             }
             // Not a Bearer token, so that no resource server takes it for an access token.
-            Self::Refresh(held, issuer) => {
-                let session = &held.session;
+            Self::Refresh(record, issuer) => {
+                let session = &record.session;
                 members.serialize_entry("iss", issuer)?;
                 members.serialize_entry("sub", &session.sub)?;
                 members.serialize_entry("client_id", &session.client_id)?;
@@ -57,7 +57,7 @@ impl Serialize for Introspection {
                 members.serialize_entry("exp", &session.ends_at().seconds())?;
                 members.serialize_entry("sid", &session.id)?;
                 optional(&mut members, "scope", Some(&session.scope).filter(|scope| !scope.is_empty()))?;
-                optional(&mut members, "username", held.user.as_ref().map(|user| &user.username))?;
+                optional(&mut members, "username", record.user.as_ref().map(|user| &user.username))?;
             }
         }
         members.end()
@@ -72,8 +72,8 @@ fn optional<M: SerializeMap>(
     value.map_or(Ok(()), |value| members.serialize_entry(name, value))
 }
 
-/// Answers an introspection request. What the caller may not see is inactive, like any token that is not valid. An outage
-/// is an error, never `{"active":false}`.
+/// Answers an introspection request. A token that the caller may not see is inactive, like any token that is not valid.
+/// An outage is an error, never `{"active":false}`.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     // 1. Is this node's state fresh?
     // 2. Who asks (§2.1)?
@@ -92,7 +92,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     // 4. May the caller see it?
     let (owner, audiences) = match &found {
         ActiveToken::Access(claims) => (&claims.client_id, claims.aud.all()),
-        ActiveToken::Refresh(held) => (&held.session.client_id, held.session.audiences.as_slice()),
+        ActiveToken::Refresh(record) => (&record.session.client_id, record.session.audiences.as_slice()),
     };
     if !may_see(&caller, owner, audiences) {
         let caller = &caller.client_id;
@@ -104,7 +104,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
         );
         return Ok(Introspection::Inactive);
     }
-    // 5. What it says (§2.2).
+    // 5. What does it say (§2.2)?
     Ok(match found {
         ActiveToken::Access(claims) => {
             let username = match claims.subject().user() {
@@ -113,11 +113,11 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
             };
             Introspection::Access(claims, username)
         }
-        ActiveToken::Refresh(held) => Introspection::Refresh(held, request.issuer.url().to_owned()),
+        ActiveToken::Refresh(record) => Introspection::Refresh(record, request.issuer.url().to_owned()),
     })
 }
 
-/// A client sees its own tokens; with the permission also those of others, perhaps only for certain audiences.
+/// A client may see its own tokens, and with the permission those of others, perhaps only for certain audiences.
 fn may_see(caller: &Client, owner: &str, audiences: &[String]) -> bool {
     let limits = &caller.settings.introspect_audiences;
     caller.client_id == *owner

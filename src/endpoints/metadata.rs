@@ -6,7 +6,7 @@ use crate::app::{App, Result};
 use crate::issuer::Issuer;
 use crate::protocol::client::{AuthMethod, GrantType};
 
-/// The metadata document: what is really switched on.
+/// The metadata document, which lists only what is in use.
 pub async fn document(app: &App, issuer: &Issuer) -> Result<Value> {
     let in_use = app.state.clients_in_use().await?;
     let (grants, mut scopes) = match in_use.as_ref() {

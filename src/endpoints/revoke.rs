@@ -1,4 +1,4 @@
-//! Revocation by clients (RFC 7009). Unknown tokens, and those of others, change nothing and get the same answer.
+//! Revocation by clients (RFC 7009). Unknown tokens and those of other clients change nothing and get the same answer.
 
 use crate::app::{App, Request, Result};
 use crate::client_auth;
@@ -11,8 +11,8 @@ use crate::protocol::time::Timestamp;
 use crate::tokens::verify::Verified;
 use crate::validation;
 
-/// Revokes the token of a request, if it is valid and the client's own. A refresh token ends its session. After an error
-/// the revocation may or may not have happened.
+/// Revokes the token of a request, if it is valid and the client's own. A refresh token ends its session. After an
+/// error the revocation may or may not have happened.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<()> {
     // 1. Is this node's state fresh?
     // 2. Which client is it?
@@ -20,7 +20,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<()> {
     let Some(text) = request.parameters.one("token")? else {
         return Err(Refusal::invalid_request("The parameter token is missing.").into());
     };
-    // 3. What does its token stand for?
+    // 3. What does the token name?
     let Some((target, covers_until)) = own_target(app, request.issuer, &client, text).await? else { return Ok(()) };
     // 4. Revoke it, and honour that before answering.
     let cause = if matches!(target, Target::Token(_)) { Cause::TokenRevoked } else { Cause::SessionRevoked };
@@ -29,13 +29,13 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What a token of this client stands for, and until when its revocation has to be kept.
+/// The target that a token of this client names, and how long nodes must remember its revocation.
 async fn own_target(app: &App, issuer: &Issuer, client: &Client, text: &str) -> Result<Option<(Target, Timestamp)>> {
     Ok(match validation::verify(app, issuer, text).await? {
         Err(_) => None,
         Ok(Verified::Access(claims)) => {
             let exp = Timestamp::from_seconds(claims.exp);
-            // Some margin: if this clock is ahead, the token is still valid elsewhere.
+            // With some margin: if this clock is ahead, the token is still valid elsewhere.
             let alive = exp.plus_seconds(300) > app.clock.now() && claims.client_id == client.client_id;
             let revoked = app.state.revocation_of(&claims).await?.is_some();
             (alive && !revoked).then_some((Target::Token(claims.jti), exp))
@@ -43,6 +43,6 @@ async fn own_target(app: &App, issuer: &Issuer, client: &Client, text: &str) -> 
         Ok(Verified::Refresh(token)) => validation::session_of(app, &token, client)
             .await?
             .ok()
-            .map(|held| (Target::Session(held.session.id), app.settings.covers_until(app.clock.now()))),
+            .map(|record| (Target::Session(record.session.id), app.settings.covers_until(app.clock.now()))),
     })
 }

@@ -11,7 +11,7 @@ use crate::protocol::identity::Identity;
 
 /// Answers a token request.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
-    // 1. Where is the log? Read before the client is authenticated: what is revoked from here on covers the token.
+    // 1. How far is the log? Read before the client is authenticated, so that any later revocation covers the token.
     let log = app.state.fresh_sequence_number().await?;
     // 2. Which client is it (§3.2.1)?
     let (credentials, default_grant) = credentials(app, request)?;
@@ -28,8 +28,8 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
     Ok(response)
 }
 
-/// The credentials, and the grant of a request that names none. The default client, if there is one, stands in for
-/// requests that name no client, for the password and refresh_token grants.
+/// The credentials, and the default grant if the request names none. The default client, if configured, applies to
+/// password and refresh_token requests that name no client.
 fn credentials(app: &App, request: &Request<'_>) -> Result<(Credentials, Option<GrantType>)> {
     let parameters = request.parameters;
     let credentials = Credentials::read(request.authorization, request.parameters)?;
@@ -53,7 +53,7 @@ fn grant_type(request: &Request<'_>, default: Option<GrantType>) -> std::result:
     }
 }
 
-/// The client, if it may use the grant. Before it is refused, the database is asked.
+/// The client, if it may use the grant. The database is asked before it is refused.
 async fn authorize(
     app: &App,
     request: &Request<'_>,

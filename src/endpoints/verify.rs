@@ -3,22 +3,19 @@
 use crate::diagnosis::judge::Requirements;
 use crate::protocol::scope::Scope;
 
-/// Who wrote the query of a request.
+/// The query of a request, by who wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Query<'a> {
     /// The operator of the proxy.
     OfProxy(&'a [u8]),
-    /// Perhaps the client, because the proxy appends the original address (Envoy). Such a query can ask for more scopes but
-    /// does not change the configured audience. With no audience configured and none named by the proxy, every request of
-    /// an honest client is refused, so nobody runs a proxy like that.
+    /// Perhaps the client, because the proxy appends the original URL (Envoy). Such a query can require more scopes but
+    /// cannot change the configured audience. Without a configured audience every honest request would be refused, so
+    /// nobody runs a proxy like that.
     PerhapsOfClient(&'a [u8]),
 }
 
 impl Query<'_> {
     /// Reads `audience` and `scope`, each at most once; empty values and everything else are ignored.
-    ///
-    /// # Errors
-    /// What is wrong with the query, in a fixed sentence.
     pub fn expected(self, configured_audience: Option<&str>) -> std::result::Result<Requirements, &'static str> {
         let (text, audience_is_fixed) = match self {
             Self::OfProxy(text) => (text, false),
@@ -29,13 +26,13 @@ impl Query<'_> {
             let first = values.next().map(|(_, value)| value);
             if values.next().is_some() { Err(()) } else { Ok(first) }
         };
-        let audience = if audience_is_fixed { None } else { one("audience").map_err(|()| "audience stands twice.")? };
+        let audience =
+            if audience_is_fixed { None } else { one("audience").map_err(|()| "audience is given twice.")? };
         let audience = audience.as_deref().or(configured_audience).ok_or(
-            "No audience to expect: name it by ?audience= in the address that the proxy asks, or set \
-             JETON_VERIFY_AUDIENCE.",
+            "There is no audience to expect: add ?audience= to the URL that the proxy calls, or set JETON_VERIFY_AUDIENCE.",
         )?;
-        let scope = one("scope").map_err(|()| "scope stands twice: separate several by spaces.")?.unwrap_or_default();
-        let scope = Scope::parse(&scope).map_err(|_| "scope is not a list of names with single spaces between.")?;
+        let scope = one("scope").map_err(|()| "scope is given twice: separate several by spaces.")?.unwrap_or_default();
+        let scope = Scope::parse(&scope).map_err(|_| "scope is not a list of names separated by single spaces.")?;
         Ok(Requirements { audience: Some(audience.to_owned()), scope })
     }
 }
@@ -50,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn an_audience_is_needed_and_each_parameter_stands_once() {
+    fn an_audience_is_required_and_no_parameter_may_be_repeated() {
         let own = |text: &'static str| read(Query::OfProxy(text.as_bytes()), None);
         assert_eq!(own("audience=a&scope=x+y&more=1&more=2"), Ok(("a".into(), "x y".into())));
         assert_eq!(own("audience=a&scope=&audience="), Ok(("a".into(), String::new())));
@@ -65,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_cannot_choose_another_audience_but_may_be_asked_for_more() {
+    fn a_client_cannot_change_the_audience_but_may_require_more_scopes() {
         let query = Query::PerhapsOfClient(b"q=%zz&audience=theirs&scope=x");
         assert_eq!(read(query, Some("ours")), Ok(("ours".into(), "x".into())));
         assert_eq!(read(query, None), Ok(("theirs".into(), "x".into())));

@@ -40,7 +40,7 @@ pub(super) struct TokenParams {
     pub(super) granted: Granted,
     /// Its session, if it has one, and when that ends.
     pub(super) session: Option<(Uuid, Timestamp)>,
-    /// The sequence number that it carries: revocations with a greater one cover it.
+    /// Its sequence number: revocations with a greater one cover it.
     pub(super) log: SequenceNumber,
     /// Additional claims.
     pub(super) extra: ExtraClaims,

@@ -21,14 +21,14 @@ pub(crate) struct GrantRequest<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) credentials: &'a Credentials,
     pub(crate) client: Arc<Client>,
-    /// What this node had applied of the log before it authenticated the client: a token that carries this number is
-    /// covered by whatever is revoked later.
+    /// The last entry of the log that this node had applied before it authenticated the client. A token with this
+    /// number is covered by any later revocation.
     pub(crate) log: SequenceNumber,
 }
 
 /// Answers a request by its grant.
 pub(crate) async fn answer(app: &App, grant: GrantType, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
-    // What asks the database is boxed: requests that do not need it would carry the room for it.
+    // Grants that use the database are boxed, so that other requests do not pay for their size.
     match grant {
         GrantType::ClientCredentials => client_credentials::answer(app, asked).await,
         GrantType::Password => Box::pin(password::answer(app, asked)).await,
@@ -42,8 +42,8 @@ pub(crate) const fn not_allowed() -> Refusal {
 }
 
 impl GrantRequest<'_> {
-    /// The same request after this node caught up with the log, with the client authenticated anew: its secret may have
-    /// been retired.
+    /// The same request after this node caught up with the log. The client is authenticated again, since its secret may
+    /// have been retired.
     async fn renewed(&self, app: &App, grant: GrantType) -> Result<Self> {
         app.state.ensure_current().await?;
         let log = app.state.applied();

@@ -16,7 +16,7 @@ use crate::store::NewSession;
 use crate::throttle::{Attempt, LoginAttempt};
 use crate::tokens::refresh::RefreshToken;
 
-/// How often a login is attempted while the client changes, or this node falls behind the log, in the middle of it.
+/// How often a login is attempted if the client changes meanwhile, or this node turns out to lag behind the log.
 const ATTEMPTS: usize = 3;
 
 pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
@@ -30,20 +30,20 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     Err(Failure::Unavailable("the client changed during every attempt to log in".into()))
 }
 
-/// Logs a user in. None: what this node knew of the client or of the log was out of date.
+/// Logs a user in. `None` if this node's state of the client or the log was out of date.
 async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Option<TokenResponse>> {
     let GrantRequest { request, client, log, .. } = asked;
     let refreshes = client.may_use(GrantType::RefreshToken);
     // 1. Username and password.
     let (username, password) = credentials(request)?;
-    // 2. What the client may have: decided before the password, so that a refusal says nothing about the user.
+    // 2. What may the client have? Decided before the password, so that a refusal reveals nothing about the user.
     let granted = grant::to_login(client, request.parameters, request.issuer.audiences())?;
     // 3. The user.
     let lookup = app.throttle.admit_login(username, request.source())?;
     let record = app.store.login_find(username, lookup.network()).await?;
     let login = lookup.found(&record);
     if record.head > *log && !refreshes && !is_last {
-        // Revocations that this node does not know yet came before this login, but would cover its token.
+        // Revocations that this node has not applied yet precede this login, but would cover its token.
         return Ok(None);
     }
     // 4. The password.
@@ -91,7 +91,7 @@ fn credentials<'a>(request: &Request<'a>) -> Result<(&'a str, &'a str)> {
     let username = request.parameters.one("username")?;
     let password = request.parameters.one("password")?;
     let (Some(username), Some(password)) = (username, password) else {
-        return Err(Refusal::invalid_request("The parameters username and password are both needed.").into());
+        return Err(Refusal::invalid_request("The parameters username and password are both required.").into());
     };
     if is_credential(username) && is_credential(password) {
         return Ok((username, password));

@@ -16,7 +16,7 @@ use crate::tokens::refresh::RefreshToken;
 use crate::tokens::verify::Verified;
 use crate::validation;
 
-/// How often a refresh is decided while other refreshes of the same session come in between.
+/// How often a refresh is attempted if other refreshes of the same session interfere.
 const ATTEMPTS: usize = 8;
 
 pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
@@ -30,35 +30,35 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         Ok(Verified::Access(_)) => return Err(refusal::access_token()),
         Err(error) => return Err(refusal::unreadable(request.issuer, text, error)),
     };
-    // The usual refresh is one statement that moves the session on and reads it. Where more is asked, or the session stays
-    // at its generation, it is judged before anything is written.
-    let asks_for_less = request.parameters.all("scope").chain(request.parameters.all("resource")).next().is_some();
-    let moves_first = client.rotates() && !asks_for_less;
+    // The usual refresh is one statement that rotates the session and reads it. If the request narrows the grant, or
+    // the client does not rotate, the refresh is judged before anything is written.
+    let narrows = request.parameters.all("scope").chain(request.parameters.all("resource")).next().is_some();
+    let rotates_first = client.rotates() && !narrows;
     for _ in 0..ATTEMPTS {
         let refresh = Refresh::new(app, client, &token);
-        // 2. Its session, as the token finds it.
-        let moved = if moves_first { app.store.session_rotate(refresh.rotation()).await? } else { None };
-        let has_moved = moved.is_some();
-        let record = match moved {
+        // 2. Its session, as it was before this refresh.
+        let rotated = if rotates_first { app.store.session_rotate(refresh.rotation()).await? } else { None };
+        let is_rotated = rotated.is_some();
+        let record = match rotated {
             None => app.store.session_find(token.session).await?,
-            moved => moved,
+            rotated => rotated,
         };
         let Some(mut record) = record else { return Err(refusal::no_session(client, &token)) };
-        if has_moved {
+        if is_rotated {
             record.session.generation = refresh.generation;
         }
-        // 3. Does anything speak against the refresh?
+        // 3. Is there a reason to refuse the refresh?
         let judged = judge(app, asked, &refresh, &mut record).await;
-        // 4. Move the session on, or back if it should not have moved.
+        // 4. Rotate the session now, or undo the rotation of a refused refresh.
         match judged {
-            Ok((_, response)) if has_moved => return Ok(response),
+            Ok((_, response)) if is_rotated => return Ok(response),
             Ok((decision, response)) => {
                 if write(app, asked, &refresh, &record, decision).await? {
                     return Ok(response);
                 }
             }
             Err(failure) => {
-                if has_moved {
+                if is_rotated {
                     app.store.session_give_back(token.session, refresh.generation).await?;
                 }
                 return Err(failure);
@@ -68,11 +68,11 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     Err(Failure::Unavailable("the session was refreshed by others during every attempt".into()))
 }
 
-/// A refresh at a moment.
+/// One attempt at a refresh.
 struct Refresh<'a> {
     client: &'a Client,
     token: &'a RefreshToken,
-    /// The generation that the token presents.
+    /// The generation of the token.
     generation: i64,
     now: Timestamp,
     /// When the session ends if it is not refreshed again.
@@ -106,11 +106,11 @@ async fn judge(
 ) -> Result<(RefreshDecision, TokenResponse)> {
     let Refresh { client, token, generation, now, .. } = *refresh;
     let issuer = asked.request.issuer;
-    // a. Is it this client's session, and alive?
+    // a. Is it this client's session, and has it not ended?
     if let Err(cause) = validation::check_session(record, token, client) {
         return Err(refusal::ended(app, client, record, cause, token).await?);
     }
-    // b. Is the token the newest one, or its repetition, or spent?
+    // b. Is the token the newest one, a retry, or reused?
     let decision = record.session.decide(client, generation, now);
     match decision {
         RefreshDecision::Refuse(cause) => return Err(refusal::ended(app, client, record, cause, token).await?),
@@ -118,7 +118,7 @@ async fn judge(
         RefreshDecision::Rotate | RefreshDecision::Keep => record.session.idle_expires_at = refresh.idle_expires_at,
         RefreshDecision::Repeat => {}
     }
-    // c. May client and user still have what was granted, and is what is asked within that?
+    // c. May client and user still have what was granted, and does the request stay within it?
     let session = &record.session;
     let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
     let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
@@ -134,7 +134,7 @@ async fn judge(
     Ok((decision, issue::response(app, issuer, client, params, Some(issue::refresh_token(app, issuer, &next)?))?))
 }
 
-/// Writes what was decided. False if the session changed meanwhile.
+/// Writes the decision. False if the session changed meanwhile.
 async fn write(
     app: &App,
     asked: &GrantRequest<'_>,

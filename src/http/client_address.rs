@@ -6,9 +6,9 @@ use axum::http::HeaderMap;
 
 use crate::settings::Settings;
 
-/// The last address that is not a trusted proxy: `X-Forwarded-For` is read from its end for as long as the hop that wrote it
-/// is trusted. Reading stops at a hop that is not an address; bytes before it are ignored, so a client cannot hide behind
-/// its proxy by sending garbage.
+/// The last address that is not a trusted proxy: `X-Forwarded-For` is read from its end for as long as the hop that
+/// wrote it is trusted. Reading stops at a hop that is not an address; bytes before it are ignored, so a client cannot
+/// hide behind its proxy by sending garbage.
 pub(crate) fn client_address(settings: &Settings, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let mut address = peer.to_canonical();
     let values = headers.get_all("x-forwarded-for").iter().rev();
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarding_headers_are_believed_from_trusted_proxies_only() {
+    fn forwarding_headers_are_trusted_only_from_trusted_proxies() {
         let resolved = crate::settings::Resolved::read(&crate::settings::Sources {
             dev: true,
             environment: [("JETON_TRUSTED_PROXIES".to_owned(), "10.0.0.0/8".to_owned())].into(),

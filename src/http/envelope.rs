@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_takes_too_long_or_meets_a_fault_is_answered_in_the_form_of_its_endpoint() {
+    async fn timeouts_and_faults_are_answered_in_the_form_of_the_endpoint() {
         let folder = tempfile::tempdir().unwrap();
         let app = Arc::new(App::for_a_test(folder.path()).await);
         let envelope = |endpoint| {

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use axum::extract::Request;
 use axum::http::{Version, header};
 
-/// The host that a request names; HTTP/1.0 and HTTP/2 may name none. In HTTP/2 it is `:authority`, which hyper presents as
-/// the authority of the target, like that of an absolute target in HTTP/1.1.
+/// The host that a request names; HTTP/1.0 and HTTP/2 may name none. In HTTP/2 it is `:authority`, which hyper presents
+/// as the authority of the target, like that of an absolute target in HTTP/1.1.
 ///
 /// # Errors
-/// What is wrong (RFC 9112 §3.2, RFC 9113 §8.3.1). A server in front may have understood another host than this one would.
+/// What is wrong (RFC 9112 §3.2, RFC 9113 §8.3.1). A server in front may have understood another host than this one
+/// would.
 pub(crate) fn named(request: &Request) -> Result<Option<&str>, &'static str> {
     let mut headers = request.headers().get_all(header::HOST).iter();
     let host = headers.next().map(|value| value.to_str().unwrap_or_default());
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn only_loopback_names_pass_for_development() {
+    fn a_development_server_answers_loopback_names_only() {
         for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.0.0.1", "[::1]:8080"] {
             assert!(names_loopback(host), "{host}");
         }

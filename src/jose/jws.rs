@@ -29,11 +29,11 @@ pub enum JwsError {
     /// It requires an extension (`crit`, RFC 7515 §4.1.11); there are none here.
     #[error("it requires an extension that is not supported")]
     Critical,
-    /// Its `typ` is none of those that are expected here.
+    /// Its `typ` is not one of those expected here.
     #[error("it is a token of another type")]
     WrongType,
     /// Its `alg` is not one that the key is for.
-    #[error("it names an algorithm that the key is not for")]
+    #[error("its algorithm does not fit the key")]
     WrongAlgorithm,
     /// Its signature was not made with this key over this content.
     #[error("the signature does not match")]
@@ -75,11 +75,8 @@ pub fn header(token: &str) -> Result<Header, JwsError> {
     if header.crit.is_some() { Err(JwsError::Critical) } else { Ok(header) }
 }
 
-/// Verifies a token with a key and returns its header and claims. `types` are the values of `typ` that are accepted; none means
-/// any, for tokens that have no type of their own. Time, issuer and audience are the caller's to judge.
-///
-/// # Errors
-/// Why the token was not verified.
+/// Verifies a token with a key and returns its header and claims. `types` are the values of `typ` that are accepted;
+/// none means any, for tokens that have no type of their own. Time, issuer and audience are the caller's to judge.
 pub fn verify<C: DeserializeOwned>(
     token: &str,
     types: &[&str],

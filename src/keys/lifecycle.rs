@@ -1,6 +1,6 @@
-//! The life of a key follows from its times alone. It is *announced* (published, not used), *active* from `activates_at` until
-//! the next key of its use and algorithm becomes active, and then *retired* (verifies, does not sign) until the last token that
-//! it made has expired.
+//! The life of a key follows from its times alone. It is *announced* (published, not used), *active* from
+//! `activates_at` until the next key of its use and algorithm becomes active, and then *retired* (verifies, does not
+//! sign) until the last token that it made has expired.
 
 use serde::Serialize;
 
@@ -25,8 +25,8 @@ pub enum KeyState {
     Retired,
 }
 
-/// The state of every key, and when the retired ones can be removed: once the key that followed has been active for `longest`
-/// seconds, the longest life of anything made with a key of that use.
+/// The state of every key, and when the retired ones can be removed: once the key that followed has been active for
+/// `longest` seconds, the longest life of anything made with a key of that use.
 pub fn states(
     records: &[KeyRecord],
     now: Timestamp,
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn jwk_010_and_jwk_011_a_key_is_announced_then_active_then_retired_until_its_tokens_are_over() {
+    fn jwk_010_and_jwk_011_a_key_is_announced_then_active_then_retired_until_its_tokens_expire() {
         let records = [
             record("a", SigningAlgorithm::Es256, 0),
             record("b", SigningAlgorithm::Es256, 1000),

@@ -117,7 +117,7 @@ mod tests {
     use crate::jose::signing::SigningKey;
 
     #[test]
-    fn what_holds_a_key_in_the_clear_is_cleared_when_it_is_dropped() {
+    fn buffers_with_plain_keys_are_cleared_on_drop() {
         // That this compiles is the check.
         fn is_cleared(_: &impl ZeroizeOnDrop) {}
         is_cleared(&MasterKey::generate());
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_old_master_key_wrapped_is_read_beside_the_new_one() {
+    fn keys_under_the_old_master_key_are_read_along_with_new_ones() {
         let (old, new) = (key(), key());
         let (by_old, by_new) = (old.wrap("token a", b"one"), new.wrap("token b", b"two"));
         let (old_check, new_check) = (old.check_value(), new.check_value());
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_check_value_fits_only_its_master_key() {
+    fn the_check_value_matches_only_its_master_key() {
         let master = key();
         assert!(master.fits(&master.check_value()));
         assert!(!key().fits(&master.check_value()));

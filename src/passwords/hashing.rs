@@ -49,8 +49,8 @@ impl Hasher {
         hash.to_string()
     }
 
-    /// Whether a password matches a PHC string. Without one, or with one that cannot be read, it does not, after the same
-    /// work.
+    /// Whether a password matches a PHC string. Without one, or with one that cannot be read, it does not, after the
+    /// same work.
     pub(crate) fn verify(&mut self, password: &[u8], hash: Option<&str>) -> bool {
         let stored = hash.and_then(Stored::read);
         if hash.is_some() && stored.is_none() {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_hash_matches_nothing_and_takes_the_same_work_and_no_more_memory() {
+    fn an_imported_hash_with_other_parameters_never_matches_and_costs_the_same() {
         let ours = Hasher::default().hash(b"x");
         let with = |from: &str, to: &str| {
             assert!(ours.contains(from));

@@ -1,8 +1,8 @@
 //! The threads that hash passwords.
 //!
-//! Hashing has threads of its own, so that a storm of logins never blocks the async runtime. Their nice value lets other
-//! requests go first, without starving the logins beside a flood of cheap requests. A login that no thread takes up in
-//! about two seconds is refused then and no earlier, so that asking again at once gains nothing.
+//! Hashing has threads of its own, so that a storm of logins never blocks the async runtime. Their nice value lets
+//! other requests go first, without starving the logins beside a flood of cheap requests. A login that no thread takes
+//! up in about two seconds is refused then and no earlier, so that asking again at once gains nothing.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,8 +24,9 @@ use crate::passwords::queue::{Queue, Requester, Waiting};
 /// The longest wait for a thread. It does not apply to a login that found nobody waiting, so that one login at a time
 /// succeeds however busy other programs keep the machine.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// The nice value of the threads, see setpriority(2). With 2 processors under a flood of introspections, logins kept 34 %
-/// of the rate of Argon2 alone at 2, 25 % at 5 and 17 % at 10; introspection in a storm of logins was as fast at each.
+/// The nice value of the threads, see setpriority(2). With 2 processors under a flood of introspections, logins kept 34
+/// % of the rate of Argon2 alone at 2, 25 % at 5 and 17 % at 10; introspection in a storm of logins was as fast at
+/// each.
 const NICE: i32 = 2;
 /// Upper bounds of the time that a hash takes, in seconds.
 const HASH_BOUNDS: [f64; 10] = [0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
@@ -75,8 +76,8 @@ impl State {
     }
 }
 
-/// A handle to the threads. Each starts, and allocates 19 MiB for itself, when it is first needed, so that an idle server
-/// stays small.
+/// A handle to the threads. Each starts, and allocates 19 MiB for itself, when it is first needed, so that an idle
+/// server stays small.
 #[derive(Clone)]
 pub struct PasswordPool {
     most_threads: usize,
@@ -144,8 +145,8 @@ impl PasswordPool {
         outcome
     }
 
-    /// Does the work if a thread begins it before the deadline, and always if no one else was waiting. Dropping the future
-    /// gives up the place in the queue; work that has begun is finished.
+    /// Does the work if a thread begins it before the deadline, and always if no one else was waiting. Dropping the
+    /// future gives up the place in the queue; work that has begun is finished.
     async fn run_before<T: Send + 'static>(
         &self,
         deadline: impl Future<Output = ()>,
@@ -235,8 +236,8 @@ impl Shared {
     }
 }
 
-/// How long one login may wait: between three quarters of [`LONGEST_WAIT`] and all of it. Clients that are refused and ask
-/// again at once would otherwise all come back at the same moment, and hold up the requests behind them.
+/// How long one login may wait: between three quarters of [`LONGEST_WAIT`] and all of it. Clients that are refused and
+/// ask again at once would otherwise all come back at the same moment, and hold up the requests behind them.
 fn patience() -> Duration {
     let [byte] = random();
     LONGEST_WAIT - LONGEST_WAIT / 4 * u32::from(byte) / u32::from(u8::MAX)
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_user_is_refused_by_the_same_work() {
+    async fn an_unknown_user_costs_the_same_work() {
         let pool = PasswordPool::new(1);
         let hash = pool.hash("right".into()).await.unwrap();
         for (count, (password, hash, fits)) in
@@ -320,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_behind_others_is_refused_at_the_deadline_and_not_before() {
+    fn a_queued_login_is_refused_at_the_deadline_and_not_before() {
         let pool = PasswordPool::starved();
         let (time, deadline) = oneshot::channel::<()>();
         let mut first = pin!(pool.run_before(ready(()), anybody(), |_| ()));
@@ -333,14 +334,14 @@ mod tests {
     }
 
     #[test]
-    fn patience_differs_and_stays_within_its_bounds() {
+    fn waiting_times_vary_within_their_bounds() {
         let all: Vec<_> = std::iter::repeat_with(patience).take(100).collect();
         assert!(all.iter().all(|patience| (LONGEST_WAIT * 3 / 4..=LONGEST_WAIT).contains(patience)));
         assert!(all.iter().max() > all.iter().min());
     }
 
     #[test]
-    fn who_meets_an_empty_queue_is_never_refused() {
+    fn a_login_that_meets_an_empty_queue_is_never_refused() {
         let pool = PasswordPool::starved();
         for busy in [0, 1] {
             pool.shared.state().busy = busy;
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_waits_for_is_not_hashed() {
+    async fn abandoned_logins_are_not_hashed() {
         let pool = PasswordPool::starved();
         for _ in 0..3 {
             assert!(is_pending(pin!(pool.hash("gone".into()))));

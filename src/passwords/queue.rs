@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn coming_back_after_each_turn_gains_nothing_on_those_who_wait() {
+    fn queueing_again_after_each_turn_gains_nothing() {
         let mut queue = Queue::default();
         for network in 1..=3 {
             push(&mut queue, network, 1, &["x"]);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn abandoned_items_cost_no_turn_and_leave_nothing_behind() {
+    fn abandoned_items_take_no_turn_and_leave_nothing_behind() {
         let mut queue = Queue::default();
         for is_abandoned in [true, true, false] {
             queue.push(requester(Precedence::Unknown, 1, 1), ("a", is_abandoned));

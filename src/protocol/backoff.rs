@@ -1,15 +1,15 @@
-//! How guesses of passwords and secrets are slowed down (RFC 6749 §2.3.1 and §4.3.2 ask for it).
+//! How guessing of passwords and secrets is slowed down, as RFC 6749 §2.3.1 and §4.3.2 require.
 //!
-//! Failures are counted under names such as "this account from that network". Some are free; after those, each failure
-//! doubles the wait until the next attempt under that name. Failures are forgiven one by one as time passes, and an
-//! attempt that has to wait is not judged at all, so it is no failure.
+//! Failures are counted under keys such as "this account from that network". The first ones are free; then each failure
+//! doubles the wait until the next attempt under that key. Failures are forgiven one by one as time passes. An attempt
+//! that has to wait is not judged at all, so it does not count as a failure.
 
 use core::net::IpAddr;
 
 use crate::protocol::time::Timestamp;
 
-/// The network that an address stands for: an IPv4 address itself, of an IPv6 address the first 64 bits, since one
-/// household has all the rest.
+/// The network of an address: an IPv4 address itself, or the first 64 bits of an IPv6 address, since one household has
+/// all the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network(IpAddr);
 
@@ -31,10 +31,10 @@ impl std::fmt::Display for Network {
     }
 }
 
-/// Seconds by which the clocks of two nodes may differ.
+/// By how many seconds the clocks of two nodes may differ.
 const CLOCKS_DIFFER: i64 = 60;
 
-/// Failures under one name.
+/// The failures under one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failures {
     /// How many, when the last one was counted.
@@ -43,7 +43,7 @@ pub struct Failures {
     pub last: Timestamp,
 }
 
-/// How failures under one kind of name are answered.
+/// How waits grow with the failures under one kind of key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// Failures that cost no wait.
@@ -55,20 +55,21 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// What is left of failures at this moment.
+    /// How many failures are not forgiven yet.
     pub fn left(self, failures: Failures, now: Timestamp) -> i64 {
         let passed = (now.millis() - failures.last.millis()).max(0);
         (failures.count - passed / (self.forgiven_after * 1000)).max(0)
     }
 
-    /// The failures when some more are counted.
+    /// Counts more failures.
     #[must_use]
     pub fn and(self, failures: Option<Failures>, more: i64, now: Timestamp) -> Failures {
         let count = failures.map_or(0, |failures| self.left(failures, now)).saturating_add(more);
         Failures { count, last: now }
     }
 
-    /// Whether the last `more` of so many failures used up what was free, or a multiple of it: worth to be told.
+    /// Whether the last `more` of `count` failures used up the free ones, or a multiple of them: then someone should be
+    /// told.
     pub fn is_used_up_by(self, more: i64, count: i64) -> bool {
         count / self.free > (count - more) / self.free
     }
@@ -76,7 +77,7 @@ impl Backoff {
     /// Whole seconds until the next attempt is judged; 0: at once.
     pub fn wait(self, failures: Failures, now: Timestamp) -> i64 {
         let over = self.left(failures, now) - self.free;
-        // A clock that was ahead when the failure was counted must not prolong the wait: rather one guess more.
+        // If the clock was ahead when the failure was counted, the wait must not grow: better to allow one more guess.
         if over < 0 || failures.last > now.plus_seconds(CLOCKS_DIFFER) {
             return 0;
         }
@@ -93,13 +94,13 @@ mod tests {
 
     use super::*;
 
-    const ALLOWANCE: Backoff = Backoff { free: 10, forgiven_after: 600, longest: 900 };
+    const BACKOFF: Backoff = Backoff { free: 10, forgiven_after: 600, longest: 900 };
 
     fn after(failures: i64, seconds_between: i64) -> (Failures, Timestamp) {
         let (mut counted, mut now) = (None, Timestamp::from_seconds(1_000_000));
         for _ in 0..failures {
             now = now.plus_seconds(seconds_between);
-            counted = Some(ALLOWANCE.and(counted, 1, now));
+            counted = Some(BACKOFF.and(counted, 1, now));
         }
         (counted.unwrap(), now)
     }
@@ -108,7 +109,7 @@ mod tests {
     fn the_first_failures_are_free_and_each_further_one_doubles_the_wait() {
         let waits = (9..=22).map(|failures| {
             let (counted, now) = after(failures, 0);
-            ALLOWANCE.wait(counted, now)
+            BACKOFF.wait(counted, now)
         });
         let expected = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900];
         assert_eq!(waits.collect::<Vec<_>>(), expected);
@@ -117,22 +118,22 @@ mod tests {
     #[test]
     fn a_wait_ends_and_failures_are_forgiven_one_by_one() {
         let (counted, now) = after(12, 0);
-        assert_eq!(ALLOWANCE.wait(counted, now.plus_seconds(3)), 1);
-        assert_eq!(ALLOWANCE.wait(counted, Timestamp::from_millis(now.millis() + 3001)), 1);
-        assert_eq!(ALLOWANCE.wait(counted, now.plus_seconds(4)), 0);
+        assert_eq!(BACKOFF.wait(counted, now.plus_seconds(3)), 1);
+        assert_eq!(BACKOFF.wait(counted, Timestamp::from_millis(now.millis() + 3001)), 1);
+        assert_eq!(BACKOFF.wait(counted, now.plus_seconds(4)), 0);
         for (seconds, left) in [(0, 12), (599, 12), (600, 11), (1200, 10), (7199, 1), (7200, 0), (999_999, 0)] {
-            assert_eq!(ALLOWANCE.left(counted, now.plus_seconds(seconds)), left, "after {seconds} s");
+            assert_eq!(BACKOFF.left(counted, now.plus_seconds(seconds)), left, "after {seconds} s");
         }
-        let again = ALLOWANCE.and(Some(counted), 1, now.plus_seconds(1200));
+        let again = BACKOFF.and(Some(counted), 1, now.plus_seconds(1200));
         assert_eq!(again.count, 11);
     }
 
     #[test]
-    fn a_clock_that_went_back_prolongs_no_wait() {
+    fn a_clock_that_is_set_back_does_not_prolong_a_wait() {
         let (counted, now) = after(12, 0);
-        assert_eq!(ALLOWANCE.wait(counted, now.plus_seconds(-86_400)), 0);
-        let counted = ALLOWANCE.and(Some(counted), 1, now.plus_seconds(-86_400));
-        assert_eq!(ALLOWANCE.wait(counted, now.plus_seconds(-86_400)), 8);
+        assert_eq!(BACKOFF.wait(counted, now.plus_seconds(-86_400)), 0);
+        let counted = BACKOFF.and(Some(counted), 1, now.plus_seconds(-86_400));
+        assert_eq!(BACKOFF.wait(counted, now.plus_seconds(-86_400)), 8);
     }
 
     #[test]
@@ -148,15 +149,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whoever_waits_as_told_is_judged_and_no_wait_is_longer_than_the_longest(
+        fn an_attempt_after_the_wait_is_judged_and_no_wait_exceeds_the_longest(
             count in 0..1_000_000_i64, last in 0..4_000_000_000_000_i64, later in -1_000_000_000..1_000_000_000_i64
         ) {
             let failures = Failures { count, last: Timestamp::from_millis(last) };
             let now = Timestamp::from_millis(last + later);
-            let wait = ALLOWANCE.wait(failures, now);
-            prop_assert!((0..=ALLOWANCE.longest).contains(&wait));
+            let wait = BACKOFF.wait(failures, now);
+            prop_assert!((0..=BACKOFF.longest).contains(&wait));
             if later >= 0 {
-                prop_assert_eq!(ALLOWANCE.wait(failures, now.plus_seconds(wait)), 0);
+                prop_assert_eq!(BACKOFF.wait(failures, now.plus_seconds(wait)), 0);
             }
         }
 
@@ -164,12 +165,12 @@ mod tests {
         fn the_guesses_of_a_patient_attacker_are_bounded(days in 1..30_i64) {
             let (mut counted, mut now, mut guesses) = (None, Timestamp::from_seconds(0), 0);
             while now < Timestamp::from_seconds(days * 86_400) {
-                counted = Some(ALLOWANCE.and(counted, 1, now));
+                counted = Some(BACKOFF.and(counted, 1, now));
                 guesses += 1;
-                now = now.plus_seconds(ALLOWANCE.wait(counted.unwrap(), now));
+                now = now.plus_seconds(BACKOFF.wait(counted.unwrap(), now));
             }
-            // The free ones, those while the wait grows, and then one for each that is forgiven.
-            prop_assert!(guesses <= ALLOWANCE.free + 11 + days * 86_400 / ALLOWANCE.forgiven_after, "{} in {} days", guesses, days);
+            // The free ones, those while the wait grows, and then one for each failure that is forgiven.
+            prop_assert!(guesses <= BACKOFF.free + 11 + days * 86_400 / BACKOFF.forgiven_after, "{} in {} days", guesses, days);
         }
     }
 }

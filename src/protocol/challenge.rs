@@ -5,18 +5,18 @@ use std::fmt::{self, Write};
 /// The value of `WWW-Authenticate`. Without an error it says nothing else either (§3.1).
 #[derive(Clone, Copy, Debug)]
 pub struct Challenge<'a> {
-    /// The code; none if there was no Bearer token at all.
+    /// The code; `None` if there was no bearer token at all.
     pub error: Option<&'static str>,
     /// What is wrong.
     pub description: &'a str,
-    /// The address of the page that says more.
+    /// The URL of the page that says more.
     pub uri: &'a str,
-    /// The scope that is needed, if that is what is wrong.
+    /// The required scope, if the token lacks it.
     pub scope: Option<&'a str>,
 }
 
 impl fmt::Display for Challenge<'_> {
-    /// What may not stand in the value of an attribute is left out.
+    /// Leaves out characters that attribute values may not contain.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Bearer realm=\"jeton\"")?;
         let Some(error) = self.error else { return Ok(()) };

@@ -8,19 +8,19 @@ use crate::protocol::scope::Scope;
 use crate::protocol::subject::{Actor, Confirmation, Subject};
 use crate::protocol::time::Timestamp;
 
-/// A position in the numbered log.
+/// A position in the change log.
 pub type SequenceNumber = i64;
 
 /// Additional claims of a client or a user: a JSON object.
 pub type ExtraClaims = Map<String, Value>;
 
-/// Seconds that `iat` and `nbf` may lie in the future; `exp` has no leeway.
+/// How many seconds `iat` and `nbf` may lie in the future; `exp` has no leeway.
 pub const LEEWAY: i64 = 60;
 
 /// The largest `claims` object of a client or a user, in bytes of JSON.
 pub const LARGEST_EXTRA_CLAIMS: usize = 2048;
 
-/// Names that `claims` may not use: they mean something to this server or to those who verify its tokens.
+/// Names that `claims` may not use, because they mean something to this server or to resource servers.
 pub const REGISTERED: [&str; 35] = [
     "iss",
     "sub",
@@ -85,7 +85,7 @@ impl Audience {
 
     /// Whether this audience is among them, compared exactly.
     pub fn contains(&self, audience: &str) -> bool {
-        self.all().iter().any(|held| held == audience)
+        self.all().iter().any(|named| named == audience)
     }
 }
 
@@ -94,29 +94,29 @@ impl Audience {
 pub struct AccessClaims {
     /// The issuer.
     pub iss: String,
-    /// Whom it speaks for; [`subject`](Self::subject) says of what kind that is.
+    /// The subject; [`subject`](Self::subject) tells its kind.
     pub sub: String,
-    /// The issuer of the subject, if that is another one. No grant writes it yet.
+    /// The issuer of the subject, if it is not this server. No grant writes it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_iss: Option<String>,
-    /// Who acts for the subject. No grant writes it yet.
+    /// The party that acts for the subject. No grant writes it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Box<Actor>>,
-    /// The key it is bound to. No grant writes it yet.
+    /// The key that the token is bound to. No grant writes it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Box<Confirmation>>,
-    /// Whom the token is for.
+    /// The resource servers that the token is for.
     pub aud: Audience,
     /// The client that asked for it.
     pub client_id: String,
-    /// What it allows; absent when nothing.
+    /// What it allows; absent if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// When it was issued, in seconds since the epoch.
     pub iat: i64,
     /// When it expires, in seconds since the epoch.
     pub exp: i64,
-    /// Before when it is not valid; this server does not write it, and honours it all the same.
+    /// The time before which it is not valid. This server never writes it but honours it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nbf: Option<i64>,
     /// Its own id.
@@ -132,7 +132,7 @@ pub struct AccessClaims {
 }
 
 impl AccessClaims {
-    /// Whom it speaks for.
+    /// The subject and its kind.
     pub fn subject(&self) -> Subject<'_> {
         match &self.sub_iss {
             Some(issuer) => Subject::Foreign { issuer, sub: &self.sub },
@@ -141,31 +141,28 @@ impl AccessClaims {
         }
     }
 
-    /// Whether its time is over.
+    /// Whether it has expired.
     pub const fn is_expired(&self, now: Timestamp) -> bool {
         self.exp <= now.seconds()
     }
 
-    /// Whether its time has not come yet.
+    /// Whether it is not valid yet.
     pub fn is_early(&self, now: Timestamp) -> bool {
         self.starts_at() > now.seconds() + LEEWAY
     }
 
-    /// From when on it is good, in seconds since the epoch.
+    /// When it becomes valid, in seconds since the epoch.
     pub fn starts_at(&self) -> i64 {
         self.nbf.map_or(self.iat, |nbf| nbf.max(self.iat))
     }
 }
 
-/// Whether a claim has a fixed meaning, so that nobody may set it.
+/// Whether a claim has a fixed meaning, so that it cannot be set.
 pub fn is_registered(name: &str) -> bool {
     REGISTERED.contains(&name)
 }
 
 /// Checks a `claims` object of a client or a user.
-///
-/// # Errors
-/// A sentence that says what is wrong.
 pub fn check_extra(claims: &ExtraClaims) -> Result<(), String> {
     if let Some(name) = claims.keys().find(|name| is_registered(name) || name.is_empty()) {
         return Err(format!("the claim {name:?} has a fixed meaning and cannot be set"));
@@ -188,7 +185,7 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// The claims of the client and those of the user; where both name one, the user's counts.
+/// The claims of the client and the user; if both have one, the user's counts.
 pub fn merge(client: &ExtraClaims, user: Option<&ExtraClaims>) -> ExtraClaims {
     let mut merged = client.clone();
     for (name, value) in user.into_iter().flatten() {

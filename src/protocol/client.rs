@@ -11,7 +11,7 @@ use crate::protocol::claims::ExtraClaims;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 
-/// Makes an enumeration of registered names from one table: a new name is one line.
+/// Defines an enum of registered names from one table: a new name is one line.
 macro_rules! names {
     ($(#[$about:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident $name:literal,)+ }) => {
         $(#[$about])*
@@ -19,7 +19,7 @@ macro_rules! names {
         pub enum $type { $($(#[$doc])* #[serde(rename = $name)] $variant,)+ }
 
         impl $type {
-            /// Every one of them.
+            /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             /// The registered name.
@@ -75,27 +75,27 @@ impl fmt::Display for GrantType {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessTokenFormat {
-    /// A signed JWT (RFC 9068), which anybody can verify by the published keys.
+    /// A signed JWT (RFC 9068), which anyone can verify with the published keys.
     #[default]
     Jwt,
     /// Claims sealed with a key of this server, which only this server can read.
     Opaque,
 }
 
-/// What a client may do beyond asking for tokens.
+/// What a client may do besides requesting tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
     /// Introspect tokens of other clients.
     Introspect,
-    /// Have the refusal of tokens of other clients explained.
+    /// Ask why tokens of other clients are refused.
     Explain,
 }
 
 /// How many sessions a user may have with one client, unless the client says otherwise.
 pub const DEFAULT_MAX_SESSIONS: i64 = 100;
 
-/// What is configured of a client.
+/// The configuration of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClientSettings {
@@ -107,31 +107,31 @@ pub struct ClientSettings {
     pub grant_types: Vec<GrantType>,
     /// What it may be granted.
     pub scope: Scope,
-    /// The resources that its tokens may be for; the default audience when empty.
+    /// The resources that its tokens may be for; the default audience if empty.
     pub audiences: Vec<String>,
     /// The form of its access tokens.
     pub access_token_format: AccessTokenFormat,
-    /// Seconds that an access token lives; the server's default when absent.
+    /// The lifetime of an access token, in seconds; the server's default if absent.
     pub access_token_ttl: Option<i64>,
-    /// Seconds that a session may stay unused; the server's default when absent.
+    /// How long a session may stay unused, in seconds; the server's default if absent.
     pub refresh_token_ttl: Option<i64>,
-    /// Seconds that a session lives at most; the server's default when absent.
+    /// The longest lifetime of a session, in seconds; the server's default if absent.
     pub session_ttl: Option<i64>,
-    /// Whether a refresh gives a new refresh token; always so for a public client.
+    /// Whether a refresh returns a new refresh token; it always does for a public client.
     pub refresh_token_rotation: bool,
-    /// Seconds in which a repeated refresh gets the same successor; the default of its kind when absent.
+    /// For how many seconds a repeated refresh returns the same successor; a default if absent.
     pub retry_window: Option<i64>,
     /// How many sessions a user may have with it.
     pub max_sessions: i64,
-    /// What it may do beyond asking for tokens.
+    /// What it may do besides requesting tokens.
     pub permissions: Vec<Permission>,
-    /// The audiences whose tokens it may introspect; all when empty.
+    /// The audiences whose tokens it may introspect; all if empty.
     pub introspect_audiences: Vec<String>,
     /// Claims that go into its tokens.
     pub claims: ExtraClaims,
     /// Whether it may authenticate.
     pub enabled: bool,
-    /// Members that a newer program wrote: they survive a change by this one.
+    /// Members that a newer program wrote; they survive a change by this one.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
@@ -160,7 +160,7 @@ impl Default for ClientSettings {
     }
 }
 
-/// How a secret is kept: what is compared, never the secret itself.
+/// The stored form of a secret, never the secret itself.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SecretDigest {
     /// SHA-256 of a generated secret of 256 random bits.
@@ -184,19 +184,19 @@ pub struct ClientSecret {
     pub digest: SecretDigest,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last accepted, roughly.
+    /// Roughly when it was last accepted.
     pub last_used_at: Option<Timestamp>,
 }
 
 /// How many secrets a client may have at a time.
 pub const MOST_SECRETS: usize = 2;
 
-/// A client as it is kept.
+/// A client as it is stored.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Its name in the protocol, compared exactly.
+    /// Its id in the protocol, compared exactly.
     pub client_id: String,
-    /// What is configured.
+    /// Its configuration.
     pub settings: ClientSettings,
     /// Its secrets.
     pub secrets: Vec<ClientSecret>,
@@ -222,7 +222,7 @@ impl Client {
         self.is_public() || self.settings.refresh_token_rotation
     }
 
-    /// Milliseconds in which a repeated refresh gets the same successor.
+    /// For how many milliseconds a repeated refresh returns the same successor.
     pub fn retry_window_millis(&self) -> i64 {
         let default = if self.is_public() { 10 } else { 30 };
         self.settings.retry_window.unwrap_or(default) * 1000
@@ -234,14 +234,11 @@ impl Client {
     }
 }
 
-/// Checks a `client_id`: VSCHAR (RFC 6749 appendix A.1), at most 255 of them, and not of the form of a user id, so
-/// that the subject of a client's token is never taken for a user (RFC 9700 §4.15).
-///
-/// # Errors
-/// A sentence that says what is wrong.
+/// Checks a `client_id`: at most 255 VSCHARs (RFC 6749 appendix A.1), and not in the form of a user id, so that the
+/// subject of a client's token is never taken for a user (RFC 9700 §4.15).
 pub fn check_client_id(client_id: &str) -> Result<(), String> {
     if client_id.is_empty() || client_id.len() > 255 || !client_id.bytes().all(|byte| (0x20..=0x7E).contains(&byte)) {
-        return Err("client_id is 1 to 255 printable ASCII characters".into());
+        return Err("client_id must be 1 to 255 printable ASCII characters".into());
     }
     if client_id.trim() != client_id {
         return Err("client_id must not begin or end with a space".into());
@@ -257,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ccr_004_a_client_id_of_the_form_of_a_user_id_is_refused() {
+    fn ccr_004_a_client_id_in_the_form_of_a_user_id_is_refused() {
         for id in [
             "018f4d2e-0000-7000-8000-000000000000",
             "{018f4d2e-0000-7000-8000-000000000000}",

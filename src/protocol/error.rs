@@ -1,11 +1,11 @@
-//! The errors of RFC 6749 §5.2 and its extensions: what the client is told, and what only the log is told.
+//! The errors of RFC 6749 §5.2 and its extensions: what the client learns, and what only the log does.
 
 use std::borrow::Cow;
 
 use crate::protocol::cause::Cause;
 use crate::protocol::identity::Identity;
 
-/// An error code that an OAuth endpoint may answer.
+/// An error code of an OAuth endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     /// RFC 6749 §5.2.
@@ -22,13 +22,13 @@ pub enum ErrorCode {
     InvalidScope,
     /// RFC 8707 §2.
     InvalidTarget,
-    /// RFC 6750 §3.1: the access token that authenticates the caller is no good.
+    /// RFC 6750 §3.1: the access token that authenticates the caller is not valid.
     InvalidToken,
     /// RFC 6750 §3.1: the access token that authenticates the caller does not allow this.
     InsufficientScope,
-    /// The request could not be carried out just now (the name is that of RFC 6749 §4.1.2.1).
+    /// The request could not be served right now (named as in RFC 6749 §4.1.2.1).
     TemporarilyUnavailable,
-    /// A fault of the server (the name is that of RFC 6749 §4.1.2.1).
+    /// A fault of the server (named as in RFC 6749 §4.1.2.1).
     ServerError,
 }
 
@@ -71,32 +71,32 @@ impl ErrorCode {
 pub struct Refusal {
     /// The `error` member.
     pub code: ErrorCode,
-    /// The `error_description` member: one fixed sentence that holds nothing of the request and no secret.
+    /// The `error_description` member: a fixed sentence that repeats nothing of the request and no secret.
     pub description: &'static str,
     /// The exact reason, for the log only; never a token, password or secret.
     pub reason: Cow<'static, str>,
-    /// The cause against the token that was presented, where it was one that was refused.
+    /// Why the presented token was refused, if it was a token.
     pub cause: Option<Cause>,
     /// Whether the client may learn that cause.
     pub tells_cause: bool,
-    /// Whom it is about, for the log only.
+    /// Whom it concerns, for the log only.
     pub about: Option<Box<Identity>>,
 }
 
 impl Refusal {
-    /// A refusal whose description says all there is to say.
+    /// A refusal whose description is also the reason in the log.
     pub const fn new(code: ErrorCode, description: &'static str) -> Self {
         Self { code, description, reason: Cow::Borrowed(description), cause: None, tells_cause: false, about: None }
     }
 
-    /// The same refusal, with what only the log may know.
+    /// The same refusal with the exact reason, for the log only.
     #[must_use]
     pub fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
         self.reason = reason.into();
         self
     }
 
-    /// The same refusal, with whom it is about.
+    /// The same refusal with whom it concerns.
     #[must_use]
     pub fn about(mut self, identity: Identity) -> Self {
         let known = self.about.take().map(|known| *known).unwrap_or_default();
@@ -104,14 +104,14 @@ impl Refusal {
         self
     }
 
-    /// The same refusal, with the cause against the token that was presented.
+    /// The same refusal with the reason to refuse the presented token.
     #[must_use]
     pub const fn by(mut self, cause: Cause) -> Self {
         self.cause = Some(cause);
         self
     }
 
-    /// The same refusal; whether its answer names the cause.
+    /// The same refusal, whose answer names the cause or does not.
     #[must_use]
     pub const fn telling_cause(mut self, tells_cause: bool) -> Self {
         self.tells_cause = tells_cause;
@@ -123,7 +123,7 @@ impl Refusal {
         Self::new(ErrorCode::InvalidRequest, description)
     }
 
-    /// `invalid_client`: the same sentence whatever was wrong (conformance CAU-003).
+    /// `invalid_client`: always the same sentence, whatever was wrong (conformance CAU-003).
     pub fn invalid_client(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(
             ErrorCode::InvalidClient,

@@ -1,16 +1,16 @@
-//! What an older program does not know about a client: settings that restrict it, and new forms of its tokens.
+//! Features of clients that an older program does not know: settings that restrict a client, and new forms of tokens.
 //!
-//! An older node would ignore such a setting, or refuse such a token, so administration lets a client use a feature
-//! only once every live node knows it. What is added later gets a line here, with the version that brings it.
+//! An older node would ignore such a setting or refuse such a token, so a client may use a feature only once every live
+//! node knows it. Each new feature gets a line here, with the version that introduced it.
 
 use crate::protocol::client::{AccessTokenFormat, ClientSettings};
 use crate::protocol::version::Version;
 
 /// A feature of a client.
 pub struct Feature {
-    /// The member of the settings that asks for it.
+    /// The member of the settings that uses it.
     pub member: &'static str,
-    /// The version that brought it.
+    /// The version that introduced it.
     pub since: Version,
     /// Whether these settings use it.
     pub is_used: fn(&ClientSettings) -> bool,
@@ -31,7 +31,7 @@ pub const FEATURES: [Feature; 2] = [
 ];
 
 impl Feature {
-    /// Whether a program of this version knows it. One whose version cannot be read is not trusted to.
+    /// Whether a program of this version knows it. If the version cannot be parsed, it does not.
     pub fn is_known_to(&self, version: &str) -> bool {
         version.parse().is_ok_and(|version: Version| version >= self.since)
     }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_knows_what_its_version_or_an_older_one_brought() {
+    fn a_program_knows_the_features_of_its_own_and_older_versions() {
         let feature = Feature { member: "m", since: Version([1, 2, 0]), is_used: |_| true };
         for (version, is_known) in
             [("1.2.0", true), ("1.10.0", true), ("2.0.0", true), ("1.1.9", false), ("1.2.0-rc.1", false), ("", false)]

@@ -1,4 +1,4 @@
-//! Form-decoding (`application/x-www-form-urlencoded`), strict: nothing is repaired and nothing is replaced.
+//! Strict decoding of `application/x-www-form-urlencoded`: nothing is repaired or replaced.
 
 /// Why a text is not form-encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,9 +10,6 @@ pub enum FormError {
 }
 
 /// Decodes one name or one value.
-///
-/// # Errors
-/// When it is not form-encoded UTF-8.
 pub fn decode(text: &str) -> Result<String, FormError> {
     let encoded = text.as_bytes();
     if !encoded.contains(&b'%') && !encoded.contains(&b'+') {
@@ -36,9 +33,6 @@ fn hex(digit: Option<&u8>) -> Result<u8, FormError> {
 }
 
 /// Decodes a whole body into names and values; a part without `=` is a name with an empty value.
-///
-/// # Errors
-/// When it is not UTF-8, or a part is not form-encoded.
 pub fn decode_pairs(body: &[u8]) -> Result<Vec<(String, String)>, FormError> {
     let body = std::str::from_utf8(body).map_err(|_| FormError::Utf8)?;
     let parts = body.split('&').filter(|part| !part.is_empty());
@@ -76,7 +70,7 @@ mod tests {
         }
 
         #[test]
-        fn what_decodes_decodes_as_in_a_browser(body in "[a&=+%0-9A-F]{0,40}") {
+        fn what_decodes_does_so_as_in_a_browser(body in "[a&=+%0-9A-F]{0,40}") {
             if let Ok(pairs) = decode_pairs(body.as_bytes()) {
                 let by_url_standard: Vec<(String, String)> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
                 prop_assert_eq!(pairs, by_url_standard);

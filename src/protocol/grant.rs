@@ -1,4 +1,4 @@
-//! What a request is granted: scope (RFC 6749 §3.3) and audience (RFC 8707).
+//! Grants scope (RFC 6749 §3.3) and audiences (RFC 8707) to a request.
 
 use crate::protocol::client::Client;
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -15,7 +15,7 @@ pub struct Granted {
     pub audiences: Vec<String>,
 }
 
-/// The audiences that this server adds to those of the clients.
+/// The audiences that this server provides besides those of the clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Audiences<'a> {
     /// For clients without audiences.
@@ -24,11 +24,11 @@ pub struct Audiences<'a> {
     pub admin: &'a str,
 }
 
-/// Grants a client what it asks for on its own behalf. Reserved scopes are granted to confidential clients, never
-/// together with others, for the admin API alone; they are the default only when the client has nothing else.
+/// Grants a client what it asks for on its own behalf. Reserved scopes are granted to confidential clients only, for
+/// the admin API alone and never together with others; they are the default only if the client has no other scope.
 ///
 /// # Errors
-/// `invalid_scope` or `invalid_target` when it asks for more than it may have.
+/// `invalid_scope` or `invalid_target` if it asks for more than it may have.
 pub fn to_client(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -> Result<Granted, Refusal> {
     let allowed = &client.settings.scope;
     let (others, reserved) = allowed.split_reserved();
@@ -40,27 +40,27 @@ pub fn to_client(client: &Client, asked: &Parameters, audiences: Audiences<'_>) 
     if client.is_public() || !scope.split_reserved().0.is_empty() {
         return Err(Refusal::new(
             ErrorCode::InvalidScope,
-            "The jeton: scopes are for confidential clients only and cannot be combined with others.",
+            "The jeton: scopes are for confidential clients only and cannot be combined with other scopes.",
         ));
     }
     Ok(Granted { audiences: resource::choose(asked.all("resource"), &[audiences.admin.to_owned()])?, scope })
 }
 
-/// Grants what a user's login asks for, as far as the client alone decides: before the password is looked at, so that
-/// the answer says nothing about the user.
+/// Grants what a login asks for as far as the client may have it. This comes before the password check, so that a
+/// refusal reveals nothing about the user.
 ///
 /// # Errors
-/// `invalid_scope` or `invalid_target` when it asks for more than the client may have.
+/// `invalid_scope` or `invalid_target` if it asks for more than the client may have.
 pub fn to_login(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -> Result<Granted, Refusal> {
     let (allowed, _) = client.settings.scope.split_reserved();
     let scope = choose_scope(asked.one("scope")?, &allowed, allowed.clone())?;
     Ok(Granted { scope, audiences: choose_audiences(client, asked, audiences)? })
 }
 
-/// Limits a login to what the user may be granted: what was asked for by name must be allowed, a default is cut down.
+/// Limits a login to what the user may be granted: a scope that was asked for must be allowed, a default is cut down.
 ///
 /// # Errors
-/// `invalid_scope` when nothing is left, or something asked for is not allowed.
+/// `invalid_scope` if nothing is left, or something asked for is not allowed.
 pub fn limit_to_user(granted: Granted, user_scope: Option<&Scope>, was_asked: bool) -> Result<Granted, Refusal> {
     let Some(allowed) = user_scope else { return Ok(granted) };
     let within = granted.scope.intersection(allowed);
@@ -70,11 +70,11 @@ pub fn limit_to_user(granted: Granted, user_scope: Option<&Scope>, was_asked: bo
     Err(beyond("The user may not be granted this scope.", &granted.scope, allowed))
 }
 
-/// What is left of a session's grant when its client or user may have less than at the login: a power that was taken
-/// away ends with the next refresh.
+/// What is left of a session's grant if its client or user may have less than at the login: a scope that was taken away
+/// ends with the next refresh.
 ///
 /// # Errors
-/// `invalid_scope` or `invalid_target` when nothing is left.
+/// `invalid_scope` or `invalid_target` if nothing is left.
 pub fn still_allowed(
     granted: &Granted,
     client: &Client,
@@ -86,7 +86,7 @@ pub fn still_allowed(
         scope = scope.intersection(allowed);
     }
     if scope.is_empty() && !granted.scope.is_empty() {
-        let text = "Nothing of what was granted may be granted any more.";
+        let text = "None of the granted scopes may be granted any more.";
         return Err(Refusal::new(ErrorCode::InvalidScope, text));
     }
     let is_allowed = |audience: &&String| {
@@ -95,7 +95,7 @@ pub fn still_allowed(
     };
     let left: Vec<String> = granted.audiences.iter().filter(is_allowed).cloned().collect();
     if left.is_empty() {
-        let text = "The client may no longer ask for tokens for these resources.";
+        let text = "The client may no longer request tokens for these resources.";
         return Err(Refusal::new(ErrorCode::InvalidTarget, text));
     }
     Ok(Granted { scope, audiences: left })
@@ -104,7 +104,7 @@ pub fn still_allowed(
 /// Narrows what a session was granted, for one access token (RFC 6749 §6, RFC 8707 §2.2).
 ///
 /// # Errors
-/// `invalid_scope` or `invalid_target` when more is asked for than the session was granted.
+/// `invalid_scope` or `invalid_target` if more is asked for than the session was granted.
 pub fn narrow(granted: &Granted, asked: &Parameters) -> Result<Granted, Refusal> {
     Ok(Granted {
         scope: choose_scope(asked.one("scope")?, &granted.scope, granted.scope.clone())?,
@@ -115,18 +115,18 @@ pub fn narrow(granted: &Granted, asked: &Parameters) -> Result<Granted, Refusal>
 fn choose_scope(asked: Option<&str>, allowed: &Scope, default: Scope) -> Result<Scope, Refusal> {
     let Some(text) = asked else { return Ok(default) };
     let scope = Scope::parse(text).map_err(|_| {
-        Refusal::new(ErrorCode::InvalidScope, "The scope is not a list of names with single spaces between.")
+        Refusal::new(ErrorCode::InvalidScope, "The scope is not a list of names separated by single spaces.")
     })?;
     if scope.is_within(allowed) {
         Ok(scope)
     } else {
-        Err(beyond("The scope goes beyond what may be granted here.", &scope, allowed))
+        Err(beyond("The scope is more than may be granted.", &scope, allowed))
     }
 }
 
-/// The log names the scopes that are too much.
+/// Refuses a scope; the log names the excess.
 fn beyond(description: &'static str, asked: &Scope, allowed: &Scope) -> Refusal {
-    let reason = format!("{description} Too much: {}. Allowed: {allowed}.", asked.without(allowed));
+    let reason = format!("{description} Excess: {}. Allowed: {allowed}.", asked.without(allowed));
     Refusal::new(ErrorCode::InvalidScope, description).because(reason)
 }
 
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn reserved_scopes_come_alone_for_the_admin_api_to_confidential_clients() {
+    fn reserved_scopes_are_granted_alone_to_confidential_clients_for_the_admin_api() {
         let both = client("client_secret_basic", "read jeton:read");
         assert_eq!(to_client(&both, &asked(""), AUDIENCES).unwrap().scope.to_string(), "read");
         let granted = to_client(&both, &asked("scope=jeton:read"), AUDIENCES).unwrap();

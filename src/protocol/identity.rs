@@ -1,16 +1,16 @@
-//! Whom a refusal is about, for the log. Only what was proved stands here: a merely claimed id may be a secret sent in
-//! the wrong field.
+//! Whom a refusal concerns, for the log. It holds only what was verified: a claimed id may be a secret in the wrong
+//! field.
 
 use uuid::Uuid;
 
 use crate::protocol::claims::AccessClaims;
 
-/// Who and what a request stands for.
+/// The client, the subject, the session and the token of a request, as far as they are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The client.
     pub client: Option<String>,
-    /// The user, or the client where it speaks for itself.
+    /// The user, or the client if it acts on its own behalf.
     pub subject: Option<String>,
     /// The session.
     pub session: Option<Uuid>,
@@ -34,7 +34,7 @@ impl Identity {
         Self { session: Some(id), ..Self::default() }
     }
 
-    /// What this one knows, and what the other one knows besides.
+    /// Fills in from the other one what this one lacks.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The protocol's types and rules. No input or output, nothing asynchronous; the time is always an argument.
+//! The protocol's types and rules. No I/O, nothing asynchronous; the time is always an argument.
 
 pub mod backoff;
 pub mod bearer;

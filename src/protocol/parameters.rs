@@ -1,5 +1,5 @@
-//! The parameters of a request to an OAuth endpoint (RFC 6749 §3.2): an empty value counts as absent, a parameter
-//! that the endpoint knows must not repeat, an unknown one is ignored.
+//! The parameters of a request to an OAuth endpoint (RFC 6749 §3.2). An empty value counts as absent, a parameter that
+//! the endpoint knows must not be repeated, and an unknown one is ignored.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 use crate::protocol::error::Refusal;
 use crate::protocol::form::{self, FormError};
 
-/// The parameters in the order in which they came.
+/// The parameters in the order in which they were sent.
 #[derive(Default)]
 pub struct Parameters(Vec<(String, String)>);
 
@@ -17,7 +17,7 @@ impl Parameters {
     /// Reads an `application/x-www-form-urlencoded` body.
     ///
     /// # Errors
-    /// `invalid_request` when the percent-encoding is broken or the text is not UTF-8.
+    /// `invalid_request` if the percent-encoding is broken or the text is not UTF-8.
     pub fn from_form(body: &[u8]) -> Result<Self, Refusal> {
         let pairs = form::decode_pairs(body).map_err(|error| {
             Refusal::invalid_request(match error {
@@ -28,11 +28,10 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
-    /// Reads a form in which anything may stand: what is not UTF-8 becomes U+FFFD, and a `%` that encodes nothing
-    /// stays.
+    /// Reads any form: what is not UTF-8 becomes U+FFFD, and a `%` that encodes nothing is kept.
     ///
     /// # Errors
-    /// Never; it is read in the place of [`from_form`](Self::from_form).
+    /// Never; the signature is that of [`from_form`](Self::from_form).
     pub fn from_any_form(body: &[u8]) -> Result<Self, Refusal> {
         let pairs = form_urlencoded::parse(body).into_owned();
         Ok(Self(pairs.collect()))
@@ -41,7 +40,7 @@ impl Parameters {
     /// Reads a flat JSON object of strings; `resource` may be an array of strings, `null` counts as absent.
     ///
     /// # Errors
-    /// `invalid_request` for anything else, and for a name that stands twice.
+    /// `invalid_request` for anything else, and for a repeated name.
     pub fn from_json(body: &[u8]) -> Result<Self, Refusal> {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         let pairs = deserializer.deserialize_map(FlatObject).map_err(|error| {
@@ -50,44 +49,46 @@ impl Parameters {
                 format!("JSON body: {:?} error at line {}, column {}", error.classify(), error.line(), error.column()),
             )
         })?;
-        deserializer.end().map_err(|_| Refusal::invalid_request("Something follows the JSON object in the body."))?;
+        deserializer
+            .end()
+            .map_err(|_| Refusal::invalid_request("There is something after the JSON object in the body."))?;
         Ok(Self(pairs))
     }
 
-    /// The value of a parameter that must not repeat; an empty one is absent.
+    /// The value of a parameter that must not be repeated; an empty one counts as absent.
     ///
     /// # Errors
-    /// `invalid_request` when it stands more than once.
+    /// `invalid_request` if it was sent more than once.
     pub fn one(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
         let mut values = self.all(name);
         let first = values.next();
         if values.next().is_some() {
-            return Err(Refusal::invalid_request("A parameter stands more than once.")
-                .because(format!("the parameter {name} stands more than once")));
+            return Err(Refusal::invalid_request("A parameter was sent more than once.")
+                .because(format!("the parameter {name} was sent more than once")));
         }
         Ok(first)
     }
 
-    /// The value of a parameter that must not repeat; here an empty one is what was sent.
+    /// The value of a parameter that must not be repeated; an empty one counts as empty.
     ///
     /// # Errors
-    /// `invalid_request` when it stands more than once.
+    /// `invalid_request` if it was sent more than once.
     pub fn one_or_empty(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
         let first = self.one(name)?;
         Ok(first.or_else(|| self.0.iter().any(|(key, _)| key == name).then_some("")))
     }
 
-    /// All values of a parameter that may repeat, empty ones left out.
+    /// All values of a parameter that may be repeated, except for empty ones.
     pub fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 }
 
-/// What people choose and use elsewhere too. Tokens are not among them: they are many, they are long, and they end.
+/// Secrets that people choose, and use elsewhere too. Tokens are not cleared: they are many and long, and they expire.
 const CLEARED: [&str; 2] = ["password", "client_secret"];
 
 impl Drop for Parameters {
-    /// Passwords and secrets do not stay in freed memory. The buffers of the network below are not ours to clear.
+    /// Clears passwords and secrets from memory. The network buffers below are not ours to clear.
     fn drop(&mut self) {
         for (_, value) in self.0.iter_mut().filter(|(name, _)| CLEARED.contains(&name.as_str())) {
             value.zeroize();
@@ -117,7 +118,7 @@ impl<'de> Visitor<'de> for FlatObject {
         let mut names = std::collections::HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
             if !names.insert(name.clone()) {
-                return Err(A::Error::custom("a name stands twice"));
+                return Err(A::Error::custom("a name is repeated"));
             }
             match map.next_value::<serde_json::Value>()? {
                 serde_json::Value::Null => {}
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gen_010_a_repeated_parameter_is_refused_and_an_unknown_one_may_repeat() {
+    fn gen_010_a_repeated_parameter_is_refused_unless_it_is_unknown() {
         let parameters = Parameters::from_form(b"scope=a&scope=a&foo=1&foo=2").unwrap();
         assert!(parameters.one("scope").is_err());
         assert_eq!(parameters.one("grant_type"), Ok(None));

@@ -2,18 +2,18 @@
 
 use crate::protocol::error::{ErrorCode, Refusal};
 
-/// Chooses the audiences of a token: those asked for, or all that are allowed when none is asked for
-/// (RFC 9068 §3 wants a default resource indicator). Names are compared exactly.
+/// Chooses the audiences of a token: those asked for, or all allowed ones by default (RFC 9068 §3 requires a default).
+/// They are compared exactly.
 ///
 /// # Errors
-/// `invalid_target` when something asked for is not among those allowed.
+/// `invalid_target` if one that was asked for is not allowed.
 pub fn choose<'a>(asked: impl Iterator<Item = &'a str>, allowed: &[String]) -> Result<Vec<String>, Refusal> {
     let mut chosen: Vec<String> = Vec::new();
     for resource in asked {
         if !allowed.iter().any(|audience| audience == resource) {
             return Err(Refusal::new(
                 ErrorCode::InvalidTarget,
-                "The resource is not one of the audiences that this client may ask for.",
+                "The resource is not one of the audiences that this client may request.",
             ));
         }
         if !chosen.iter().any(|audience| audience == resource) {

@@ -17,7 +17,7 @@ use crate::protocol::time::Timestamp;
 /// What a revocation names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// One access token, by its `jti`: the same bytes can be spelled in several ways, its `jti` cannot.
+    /// One access token, by `jti`, since the same token can be spelled in several ways.
     Token(Uuid),
     /// One session, with its refresh tokens and access tokens.
     Session(Uuid),
@@ -53,7 +53,7 @@ impl Target {
         }
     }
 
-    /// Reads what [`kind`](Self::kind) and [`id`](Self::id) wrote.
+    /// The inverse of [`kind`](Self::kind) and [`id`](Self::id).
     pub fn from_parts(kind: &str, id: &str) -> Option<Self> {
         Some(match kind {
             "token" => Self::Token(id.parse().ok()?),
@@ -66,8 +66,8 @@ impl Target {
         })
     }
 
-    /// Whether a revocation of this target with this number covers the token. Keys are not judged here: a withdrawn
-    /// key is no longer in the key ring.
+    /// Whether a revocation of this target with this number covers the token. Keys are not checked here: a deleted key
+    /// is no longer in the key ring.
     pub fn covers(&self, number: SequenceNumber, claims: &AccessClaims) -> bool {
         match self {
             Self::Token(id) => claims.jti == *id,
@@ -97,11 +97,11 @@ pub struct NewRevocation {
     pub cause: Cause,
     /// Why, in the words of the person who revoked.
     pub reason: Option<String>,
-    /// Until when an access token that it covers can exist; nodes keep it in memory that long.
+    /// When the last access token that it covers expires; nodes keep it in memory until then.
     pub covers_until: Timestamp,
 }
 
-/// A revocation as it stands in the log.
+/// A revocation as the log records it.
 #[derive(Clone, Debug)]
 pub struct Revocation {
     /// Its sequence number.
@@ -116,7 +116,7 @@ pub struct Revocation {
     pub actor: String,
     /// When, for display only: order is by number.
     pub created_at: Timestamp,
-    /// Until when an access token can exist that it covers.
+    /// When the last access token that it covers expires.
     pub covers_until: Timestamp,
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What every reserved scope begins with.
+/// The prefix of every reserved scope.
 const RESERVED_PREFIX: &str = "jeton:";
 /// The scopes of the admin API; no other scope may begin with `jeton:`.
 pub const RESERVED: [&str; 5] = ["jeton:admin", "jeton:clients", "jeton:users", "jeton:revoke", "jeton:read"];
@@ -13,11 +13,11 @@ const LONGEST: usize = 4096;
 /// The most scope tokens that are accepted.
 const MOST: usize = 200;
 
-/// A set of scope tokens in the order in which they were named.
+/// A set of scope tokens, in the order in which they were named.
 #[derive(Clone, Debug, Default)]
 pub struct Scope(Vec<Box<str>>);
 
-/// A text that is no scope: an illegal character, too long or too many.
+/// Why a text is not a scope: an illegal character, or it is too long, or has too many tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAScope;
 
@@ -25,7 +25,7 @@ impl fmt::Display for NotAScope {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "a scope is a list of at most {MOST} names separated by single spaces; a name is made of printable ASCII \
+            "a scope is a list of at most {MOST} names separated by single spaces; a name consists of printable ASCII \
              characters other than the double quote and the backslash"
         )
     }
@@ -35,7 +35,7 @@ impl Scope {
     /// Reads a space-delimited list; duplicates count once. An empty text is the empty scope.
     ///
     /// # Errors
-    /// [`NotAScope`] when the text breaks the grammar of RFC 6749 §3.3.
+    /// [`NotAScope`] if the text breaks the grammar of RFC 6749 §3.3.
     pub fn parse(text: &str) -> Result<Self, NotAScope> {
         if text.len() > LONGEST {
             return Err(NotAScope);
@@ -59,28 +59,28 @@ impl Scope {
         Ok(scope)
     }
 
-    /// Whether nothing is in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether the token is in it. Scope tokens are case-sensitive.
+    /// Whether it contains the token. Scope tokens are case-sensitive.
     pub fn contains(&self, token: &str) -> bool {
-        self.0.iter().any(|held| &**held == token)
+        self.0.iter().any(|own| &**own == token)
     }
 
-    /// Whether everything in it is in `other` too.
+    /// Whether it is a subset of `other`.
     pub fn is_within(&self, other: &Self) -> bool {
         self.0.iter().all(|token| other.contains(token))
     }
 
-    /// What is in both, in the order of this one.
+    /// The tokens in both, in the order of this one.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         Self(self.0.iter().filter(|token| other.contains(token)).cloned().collect())
     }
 
-    /// What is in this one and not in `other`.
+    /// The tokens that are not in `other`.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
         Self(self.0.iter().filter(|token| !other.contains(token)).cloned().collect())
@@ -91,14 +91,14 @@ impl Scope {
         self.0.iter().map(|token| &**token)
     }
 
-    /// Splits off the reserved scopes: (the others, the reserved ones).
+    /// Separates the reserved scopes: (the others, the reserved ones).
     #[must_use]
     pub fn split_reserved(&self) -> (Self, Self) {
         let (reserved, others) = self.0.iter().cloned().partition(|token| is_reserved(token));
         (Self(others), Self(reserved))
     }
 
-    /// Whether any reserved scope is in it.
+    /// Whether it contains a reserved scope.
     pub fn has_reserved(&self) -> bool {
         self.0.iter().any(|token| is_reserved(token))
     }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn scp_005_order_does_not_matter_and_duplicates_do_not_multiply() {
+    fn scp_005_order_does_not_matter_and_duplicates_count_once() {
         let scope = Scope::parse("write read read").unwrap();
         assert_eq!(scope, Scope::parse("read write").unwrap());
         assert_eq!(scope.to_string(), "write read");

@@ -1,4 +1,4 @@
-//! Sessions and the rule of refreshing: rotation, the idempotent retry, and reuse.
+//! Sessions, and the rules of a refresh: rotation, the idempotent retry, and reuse.
 
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use crate::protocol::time::Timestamp;
 /// How often one refresh may be repeated.
 pub const MOST_RETRIES: i64 = 3;
 
-/// A session: what a login with the refresh grant leaves behind. One row, however often it is refreshed.
+/// A session, which a login with the refresh grant begins. It is one row, however often it is refreshed.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// Its id, the `sid` of its tokens.
@@ -28,7 +28,7 @@ pub struct Session {
     pub audiences: Vec<String>,
     /// SHA-256 of the nonce that its refresh tokens carry.
     pub nonce_hash: [u8; 32],
-    /// The generation of the refresh token that is good now.
+    /// The generation of the newest refresh token.
     pub generation: i64,
     /// How often the refresh that led to this generation was repeated.
     pub retries: i64,
@@ -38,40 +38,41 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When it was last refreshed, or began.
     pub last_refreshed_at: Timestamp,
-    /// When it ends if it is not refreshed before.
+    /// When it ends unless it is refreshed before.
     pub idle_expires_at: Timestamp,
-    /// When it ends in any case.
+    /// When it ends at the latest.
     pub expires_at: Timestamp,
 }
 
-/// What a presented refresh token leads to.
+/// What to do about a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshDecision {
-    /// The token is the newest: give it a successor.
+    /// The token is the newest one: return its successor.
     Rotate,
-    /// The token is the newest and the client does not rotate: the same token stays good.
+    /// The token is the newest one and the client does not rotate: return the same token.
     Keep,
-    /// The token was spent a moment ago and its successor was never used: give the same successor again.
+    /// The token was used a moment ago and its successor was never used: return the same successor again.
     Repeat,
-    /// The token was spent before: end the session.
+    /// The token was used before: end the session.
     Reuse,
-    /// The token is over, or of a future that this database does not know: refuse and change nothing.
+    /// The session has ended, or the token is newer than its row: refuse, and change nothing.
     Refuse(Cause),
 }
 
 impl Session {
-    /// When the session is over at the latest, as things stand.
+    /// When the session ends unless it is refreshed.
     pub fn ends_at(&self) -> Timestamp {
         self.idle_expires_at.min(self.expires_at)
     }
 
-    /// Decides on a refresh token of this session whose nonce was found to be right.
+    /// Decides what to do about a refresh token of this session whose nonce is right.
     pub fn decide(&self, client: &Client, generation: i64, now: Timestamp) -> RefreshDecision {
         if now >= self.ends_at() {
             return RefreshDecision::Refuse(Cause::Expired);
         }
         if generation > self.generation {
-            // A restored database: the row is older than the token. Ending the session would punish the innocent.
+            // The row is older than the token: the database was restored. Ending the session would punish an honest
+            // client.
             return RefreshDecision::Refuse(Cause::NeverIssued);
         }
         if generation == self.generation {
@@ -79,7 +80,7 @@ impl Session {
         }
         let since = now.millis() - self.last_refreshed_at.millis();
         let within = (0..client.retry_window_millis()).contains(&since.max(0));
-        // While the successor is unused, the row's generation is the successor's.
+        // While the successor is unused, the row has the successor's generation.
         if generation + 1 == self.generation && within && self.retries < MOST_RETRIES {
             RefreshDecision::Repeat
         } else {
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_token_rotates_unless_a_confidential_client_switched_it_off() {
+    fn the_newest_token_rotates_unless_a_confidential_client_switched_rotation_off() {
         let basic = "client_secret_basic";
         assert_eq!(session().decide(&client(basic, true, None), 5, at(200)), RefreshDecision::Rotate);
         assert_eq!(session().decide(&client(basic, false, None), 5, at(200)), RefreshDecision::Keep);
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn rfr_026_idle_and_absolute_lifetime_end_it() {
+    fn rfr_026_idle_and_absolute_lifetime_end_a_session() {
         let client = client("client_secret_basic", true, None);
         assert_eq!(session().decide(&client, 5, at(1000)), RefreshDecision::Refuse(Cause::Expired));
         let fresh = Session { idle_expires_at: at(5000), ..session() };

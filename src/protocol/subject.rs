@@ -1,6 +1,6 @@
-//! Who a token speaks for.
+//! The subject of a token.
 //!
-//! A token says of what kind its subject is by three rules, in this order:
+//! Three rules tell the kind of a subject, in this order:
 //!
 //! 1. With the private claim `sub_iss` (which no grant writes yet), `sub` is a subject of that other issuer.
 //! 2. A `sub` that equals `client_id` is the client itself (RFC 9068 §2.2).
@@ -8,16 +8,16 @@
 //!
 //! Rule 2 is safe because no user's `sub` ever equals a `client_id`: the database refuses to create either of them.
 //!
-//! A revocation names a user by `sub`, since that is what a token carries, and covers user subjects only. A user who is
-//! deleted and created again under the same `sub` gets nothing back: the deletion is a revocation, and it covers
-//! everything with a smaller sequence number.
+//! A revocation names a user by `sub`, since that is what a token carries, and covers user subjects only. Deleting a
+//! user and creating one with the same `sub` revives nothing: the deletion is a revocation, which covers everything
+//! with a smaller sequence number.
 
 use serde::{Deserialize, Serialize};
 
 /// The longest `sub`, in bytes (OpenID Connect Core §2).
 const LONGEST_SUB: usize = 255;
 
-/// Who a token speaks for.
+/// The subject of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject<'a> {
     /// A user of this server, by `sub`.
@@ -43,17 +43,17 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Who acts for the subject (`act`, RFC 8693 §4.1); the one who acts now is outermost.
+/// The party that acts for the subject (`act`, RFC 8693 §4.1); the current actor is outermost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     /// The actor's `sub`.
     pub sub: String,
-    /// For whom this actor acted before.
+    /// The previous actor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Box<Self>>,
 }
 
-/// The key whose holder alone may use a token (`cnf`, RFC 7800).
+/// The key that a token is bound to (`cnf`, RFC 7800).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmation {
     /// The thumbprint of a DPoP key (RFC 9449 §6.1).
@@ -64,14 +64,11 @@ pub struct Confirmation {
     pub x5t_s256: Option<String>,
 }
 
-/// Checks the `sub` of a user who is about to be created: printable ASCII, so that it fits any header.
-///
-/// # Errors
-/// A sentence that says what is wrong.
+/// Checks the `sub` of a new user: printable ASCII, so that it fits any header.
 pub fn check_sub(sub: &str) -> Result<(), String> {
     let is_printable = sub.bytes().all(|byte| (0x20..=0x7E).contains(&byte));
     if sub.is_empty() || sub.len() > LONGEST_SUB || !is_printable {
-        return Err(format!("sub is 1 to {LONGEST_SUB} printable ASCII characters"));
+        return Err(format!("sub must be 1 to {LONGEST_SUB} printable ASCII characters"));
     }
     if sub.trim() != sub {
         return Err("sub must not begin or end with a space".into());

@@ -1,4 +1,4 @@
-//! Moments and lengths of time. Everything is counted in integers, so that no float ever reaches a token.
+//! Moments in time, counted in integers so that no float ever reaches a token.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The latest moment that can be written as a date.
+    /// The last moment that can be written as a date.
     const LAST: i64 = 253_402_300_799_999;
 
     /// From milliseconds since the epoch.
@@ -33,7 +33,7 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// This moment and so many seconds.
+    /// This many seconds later.
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }

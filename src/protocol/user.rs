@@ -1,4 +1,4 @@
-//! Users and the comparison of their names.
+//! Users, and how their names are compared.
 
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
@@ -11,18 +11,18 @@ use crate::protocol::time::Timestamp;
 /// The longest username and the longest password, in bytes.
 pub const LONGEST_CREDENTIAL: usize = 1024;
 
-/// A user as it is kept.
+/// A user as it is stored.
 #[derive(Clone, Debug)]
 pub struct User {
     /// Its id inside this server, by which administrators address it.
     pub id: Uuid,
-    /// The `sub` of its tokens: given when it was created, or else its id; it never changes.
+    /// The `sub` of its tokens, which never changes: given at creation, or else its id.
     pub sub: String,
     /// The name as it was written.
     pub username: String,
-    /// Argon2id (PHC string) of the password; none: it cannot log in.
+    /// Argon2id (PHC string) of the password; without one, the user cannot log in.
     pub password_hash: Option<String>,
-    /// What it may be granted; absent: whatever the client may.
+    /// What it may be granted; if absent, whatever the client may.
     pub scope: Option<Scope>,
     /// Claims that go into its tokens.
     pub claims: ExtraClaims,
@@ -34,24 +34,21 @@ pub struct User {
     pub version: i64,
 }
 
-/// The form in which usernames are compared: Unicode NFKC and case folding.
+/// A username in the form that is compared: Unicode NFKC and case folding.
 pub fn username_key(username: &str) -> String {
     username.nfkc().default_case_fold().nfkc().collect()
 }
 
-/// Whether a text may be a username or a password on the wire: no control characters (RFC 6749 appendix A.15
-/// excludes CR and LF; the others never come from a keyboard), not too long.
+/// Whether a text may be a username or a password: not too long, and without control characters (RFC 6749 appendix A.15
+/// excludes CR and LF; keyboards do not produce the others).
 pub fn is_credential(text: &str) -> bool {
     !text.is_empty() && text.len() <= LONGEST_CREDENTIAL && !text.chars().any(char::is_control)
 }
 
-/// Checks a username that is about to be created.
-///
-/// # Errors
-/// A sentence that says what is wrong.
+/// Checks the name of a new user.
 pub fn check_username(username: &str) -> Result<(), String> {
     if !is_credential(username) || username.len() > 255 {
-        return Err("username is 1 to 255 bytes without control characters".into());
+        return Err("username must be 1 to 255 bytes without control characters".into());
     }
     if username.trim() != username {
         return Err("username must not begin or end with white space".into());
@@ -75,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_no_part_of_a_username() {
+    fn a_username_has_no_control_characters() {
         for name in ["", "a\0", "alice\r\n", "\u{1b}[2J", "a\u{85}", " a", "018f4d2e-0000-7000-8000-000000000000"] {
             assert!(check_username(name).is_err(), "{name:?}");
         }

@@ -16,51 +16,52 @@ use tower::ServiceExt;
 use crate::app::Peer;
 use crate::serve::slots::Slots;
 
-/// The largest request head, in bytes: has room for a token of 64 KiB, percent-encoded.
+/// The largest request head, in bytes: it has room for a percent-encoded token of 64 KiB.
 pub(super) const LARGEST_HEAD: u32 = 128 * 1024;
 
 /// How long a connection may take for each of its steps. Each way to hold a slot without a request has its deadline.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadlines {
-    /// Until the first bytes of the first request, including the TLS handshake; over HTTP/2, until the first complete head.
-    pub(crate) opening: Duration,
+pub(super) struct Deadlines {
+    /// Until the first bytes of the first request, including the TLS handshake; over HTTP/2, until the first complete
+    /// head.
+    pub(super) opening: Duration,
     /// For the head of a request; also the longest idle time.
-    pub(crate) head: Duration,
+    pub(super) head: Duration,
     /// While the client accepts nothing of an answer.
-    pub(crate) stall: Duration,
+    pub(super) stall: Duration,
     /// For the rest of a body that no handler read; after it, the answer is the last one of the connection.
-    pub(crate) unread_body: Duration,
+    pub(super) unread_body: Duration,
     /// For requests in flight when the server stops or the connection is told to end.
-    pub(crate) drain: Duration,
+    pub(super) drain: Duration,
     /// For the end of an HTTP/2 connection without requests in flight, unless the server stops.
-    pub(crate) farewell: Duration,
+    pub(super) farewell: Duration,
     /// For the first bytes when the server stops: a client that has just connected has most likely sent a request.
-    pub(crate) last_call: Duration,
+    pub(super) last_call: Duration,
 }
 
 /// What all connections of a listener share.
 #[derive(Clone)]
-pub(crate) struct Served {
-    pub(crate) router: Router,
-    pub(crate) tls: Option<Arc<ServerConfig>>,
+pub(super) struct Served {
+    pub(super) router: Router,
+    pub(super) tls: Option<Arc<ServerConfig>>,
     /// Whether HTTP/2 is supported.
-    pub(crate) http2: bool,
-    pub(crate) stopped: watch::Receiver<bool>,
+    pub(super) http2: bool,
+    pub(super) stopped: watch::Receiver<bool>,
 }
 
 /// One connection, before anything was read from it.
-pub(crate) struct Accepted {
-    pub(crate) peer: SocketAddr,
-    pub(crate) served: Served,
-    pub(crate) deadlines: Deadlines,
+pub(super) struct Accepted {
+    pub(super) peer: SocketAddr,
+    pub(super) served: Served,
+    pub(super) deadlines: Deadlines,
     /// The slots of the listener; this connection holds one.
-    pub(crate) slots: Slots,
+    pub(super) slots: Slots,
     /// When it was accepted.
-    pub(crate) at: Instant,
+    pub(super) at: Instant,
 }
 
 /// How a connection ended; the error is for the log.
-pub(crate) type End = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+pub(super) type End = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 impl Accepted {
     /// Waits for the opening of the connection until its deadline, or until the last call once the server stops.
@@ -89,7 +90,7 @@ pub(super) async fn wait_for_stop(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// Answers a request, which learns the peer's address.
+/// Answers a request, after adding the peer's address to it.
 pub(super) fn answer(
     router: Router,
     peer: SocketAddr,

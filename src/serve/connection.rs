@@ -1,4 +1,4 @@
-//! Finds out what a connection speaks, and serves it.
+//! Detects the protocol of a connection and serves it.
 
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -9,16 +9,16 @@ use crate::serve::wire::{Protocol, Wire};
 use crate::serve::{http1, http2};
 
 /// Serves a connection to its end.
-pub(crate) async fn run(stream: TcpStream, accepted: Accepted) -> End {
+pub(super) async fn run(stream: TcpStream, accepted: Accepted) -> End {
     let wire = Wire::new(stream, accepted.deadlines.stall);
     match &accepted.served.tls {
-        None => in_clear(wire, accepted).await,
-        // Boxed, so that a connection in clear does not carry the room for it.
+        None => plain(wire, accepted).await,
+        // Boxed, so that a plain connection does not pay for its size.
         Some(_) => Box::pin(encrypted(wire, accepted)).await,
     }
 }
 
-async fn in_clear(mut wire: Wire, mut accepted: Accepted) -> End {
+async fn plain(mut wire: Wire, mut accepted: Accepted) -> End {
     let protocol = if accepted.served.http2 { accepted.opened(wire.protocol()).await? } else { Some(Protocol::Http1) };
     match protocol {
         None => Ok(()),

@@ -1,16 +1,16 @@
-//! How many connections the system lets this process hold.
+//! How many connections the operating system lets this process hold.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The most connections at a time.
 const MOST: u64 = 20_000;
-/// Open files that are no connections of clients: of the database, of the listener for operators, of the runtime.
+/// Open files other than client connections: those of the database, the operators' listener and the runtime.
 const OTHERS: u64 = 512;
 /// The most connections of operators at a time.
-pub(crate) const OPS_SLOTS: u32 = 256;
+pub(super) const OPS_SLOTS: u32 = 256;
 
-/// Raises this process' limit of open files as far as it is allowed and needed, and says how many connections fit.
-pub(crate) fn slots() -> u32 {
+/// Raises this process's limit of open files as far as needed and allowed, and returns how many connections fit.
+pub(super) fn slots() -> u32 {
     let limit = getrlimit(Resource::Nofile);
     let mut allowed = limit.current.unwrap_or(u64::MAX);
     let wanted = (MOST + OTHERS).min(limit.maximum.unwrap_or(u64::MAX));
@@ -32,7 +32,7 @@ pub(crate) fn slots() -> u32 {
     u32::try_from(slots).unwrap_or(u32::MAX)
 }
 
-/// The connections that fit into a number of open files; at least half of it, however small it is.
+/// The connections that fit a limit of open files: at least half of it, however small it is.
 fn slots_within(files: u64) -> u64 {
     files.saturating_sub(OTHERS).max(files / 2).clamp(1, MOST)
 }
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_allowed_is_raised_to_what_is_needed() {
+    fn the_limit_of_open_files_is_raised_as_far_as_needed_and_allowed() {
         let slots = slots();
         let limit = getrlimit(Resource::Nofile);
         let allowed = limit.current.unwrap_or(u64::MAX);

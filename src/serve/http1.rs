@@ -1,4 +1,4 @@
-//! A connection that speaks HTTP/1.
+//! HTTP/1 connections.
 
 use std::pin::pin;
 
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::serve::accepted::{Accepted, End, LARGEST_HEAD, answer, wait_for_stop};
 use crate::serve::unread_body::{UnreadBody, WatchedBody};
 
-/// Serves it to its end.
+/// Serves an HTTP/1 connection to its end.
 pub(super) async fn serve<S>(stream: S, accepted: Accepted) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -27,7 +27,7 @@ where
         let answer = answer(router.clone(), peer, request.map(|body| Body::new(WatchedBody::new(body, &unread))));
         async move {
             let mut answer = answer.await;
-            // The last answer of this connection: either the next request cannot be found, or others need the slot.
+            // Ends the connection: its next request could not be found, or others need the slot.
             if (!unread.is_discarded_within(deadlines.unread_body, expects).await || slots.run_short())
                 && let Ok(answer) = &mut answer
             {
@@ -42,7 +42,7 @@ where
         end = connection.as_mut() => return Ok(end?),
         () = wait_for_stop(&mut served.stopped) => {}
     }
-    // An idle connection ends at once; on any other, the next answer is the last and says so.
+    // An idle connection ends at once. On any other, the next answer is the last, and says so.
     connection.as_mut().graceful_shutdown();
     Ok(tokio::time::timeout(deadlines.drain, connection).await??)
 }

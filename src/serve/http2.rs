@@ -1,4 +1,4 @@
-//! A connection that speaks HTTP/2.
+//! HTTP/2 connections.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const MOST_RESETS: usize = 50;
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
-/// Serves it to its end.
+/// Serves an HTTP/2 connection to its end.
 pub(super) async fn serve<S>(stream: S, accepted: Accepted) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -63,10 +63,10 @@ where
         () = requests.none_until(open_until) => false,
         // Clients answer pings automatically, so only requests show that a connection is in use.
         () = requests.none_for(deadlines.head) => false,
-        () = requests.x.notified() => false,
+        () = requests.slots_needed.notified() => false,
     };
-    // The client is told to begin no more requests (GOAWAY). Not every client answers that, and one may not even have begun
-    // to speak HTTP/2, so without requests in flight we wait only for the farewell.
+    // GOAWAY tells the client to begin no more requests. Not every client reacts to it, and some have not even begun to
+    // speak HTTP/2, so without requests in flight we wait only for the farewell.
     connection.as_mut().graceful_shutdown();
     let farewell =
         async { if stops { std::future::pending().await } else { requests.none_for(deadlines.farewell).await } };
@@ -83,7 +83,8 @@ struct Requests {
     begun: AtomicU64,
     ended: AtomicU64,
     slots: Slots,
-    x: Notify,
+    /// Notified when a request ends while slots run short.
+    slots_needed: Notify,
 }
 
 /// Marks a request as ended when it is dropped, whether it was answered or reset.
@@ -93,14 +94,14 @@ impl Drop for Begun {
     fn drop(&mut self) {
         self.0.ended.fetch_add(1, Ordering::Relaxed);
         if self.0.slots.run_short() {
-            self.0.x.notify_one();
+            self.0.slots_needed.notify_one();
         }
     }
 }
 
 impl Requests {
     fn of(slots: Slots) -> Self {
-        Self { begun: AtomicU64::new(0), ended: AtomicU64::new(0), slots, x: Notify::new() }
+        Self { begun: AtomicU64::new(0), ended: AtomicU64::new(0), slots, slots_needed: Notify::new() }
     }
 
     fn begin(self: &Arc<Self>) -> Begun {
@@ -108,13 +109,13 @@ impl Requests {
         Begun(Arc::clone(self))
     }
 
-    /// How many requests there were, if all have ended.
+    /// The number of requests so far, if all have ended.
     fn all_ended(&self) -> Option<u64> {
         let (ended, begun) = (self.ended.load(Ordering::Relaxed), self.begun.load(Ordering::Relaxed));
         (ended == begun).then_some(begun)
     }
 
-    /// Waits until no request was in flight for at least this long (and at most twice as long).
+    /// Waits until no request has been in flight for at least this long (and at most twice as long).
     async fn none_for(&self, length: Duration) {
         let mut before = self.all_ended();
         loop {
@@ -127,7 +128,7 @@ impl Requests {
         }
     }
 
-    /// Waits until this moment; forever if a request came before it.
+    /// Waits until this moment, or forever if a request comes first.
     async fn none_until(&self, moment: Instant) {
         tokio::time::sleep_until(moment).await;
         if self.begun.load(Ordering::Relaxed) > 0 {
@@ -149,7 +150,7 @@ mod tests {
         drop(first);
         let before = requests.all_ended();
         drop(second);
-        // None began since then, and still it is another moment.
+        // None has begun since then, but one has ended.
         assert_eq!((before, requests.all_ended()), (None, Some(2)));
     }
 }

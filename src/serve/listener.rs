@@ -1,4 +1,4 @@
-//! Accepts connections while there are slots for them and until the server stops.
+//! Accepts connections while there are free slots, until the server stops.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use crate::serve::slots::Slots;
 
 /// How many connections there may be, and how long each may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(super) struct Limits {
     /// The most connections at a time. Others wait in the listen queue of the operating system.
-    pub(crate) slots: u32,
-    pub(crate) deadlines: Deadlines,
-    /// The longest that a connection accepted while slots run short may be idle. Meanwhile every connection also ends with
-    /// its next answer, so that slots go round even if one client holds most of them with busy connections. A bound for
-    /// each address would not help: behind a proxy all clients have the same one.
-    pub(crate) idle_when_short: Duration,
+    pub(super) slots: u32,
+    pub(super) deadlines: Deadlines,
+    /// How long a connection accepted while slots run short may be idle. Meanwhile every connection ends after its next
+    /// answer, so that slots are shared even if one client holds most of them with busy connections. A limit per
+    /// address would not help: behind a proxy, all clients have the same one.
+    pub(super) idle_when_short: Duration,
 }
 
 impl Limits {
-    /// The usual deadlines. A client on a slow line answers within seconds; proxies keep idle connections for longer than 30 s,
-    /// and open a new one when theirs has ended.
-    pub(crate) const fn for_slots(slots: u32) -> Self {
+    /// The usual deadlines. Even a client on a slow line reacts within seconds. Proxies keep idle connections for
+    /// longer than 30 s, but open a new one when theirs has ended.
+    pub(super) const fn for_slots(slots: u32) -> Self {
         Self {
             slots,
             deadlines: Deadlines {
@@ -43,7 +43,7 @@ impl Limits {
     }
 }
 
-/// When to warn that every slot is taken, so that a client that lets some go and takes them again does not fill the log.
+/// Limits the warnings that every slot is taken: a client that drops and reopens connections must not fill the log.
 #[derive(Debug, Default)]
 struct Warned {
     at: Option<Instant>,
@@ -64,7 +64,7 @@ impl Warned {
 }
 
 /// Serves a listener until the server stops and its requests in flight are finished.
-pub(crate) async fn serve(listener: TcpListener, served: Served, limits: Limits) {
+pub(super) async fn serve(listener: TcpListener, served: Served, limits: Limits) {
     let slots = Slots::new(limits.slots);
     let mut stopped = served.stopped.clone();
     let start = |slot: OwnedSemaphorePermit, (stream, peer): (TcpStream, SocketAddr)| {
@@ -95,20 +95,17 @@ pub(crate) async fn serve(listener: TcpListener, served: Served, limits: Limits)
             Ok(accepted) => {
                 start(slot, accepted);
                 if slots.are_all_taken() && warned.is_due(Instant::now()) {
-                    tracing::warn!(
-                        connections = limits.slots,
-                        "every connection slot is taken: further connections wait"
-                    );
+                    tracing::warn!(connections = limits.slots, "every connection slot is taken: new connections wait");
                 }
             }
             Err(error) => {
                 // Most likely there are no file descriptors left: wait until some are closed.
-                tracing::warn!(%error, "a connection was not accepted");
+                tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
-    // Clients that had connected when the stop came are served, too.
+    // Clients that had already connected are still served.
     let last_call = Instant::now() + limits.deadlines.last_call;
     while let Some(slot) = slots.try_take()
         && let Ok(Ok(accepted)) = tokio::time::timeout_at(last_call, listener.accept()).await
@@ -116,7 +113,7 @@ pub(crate) async fn serve(listener: TcpListener, served: Served, limits: Limits)
         start(slot, accepted);
     }
     drop(listener);
-    // Each connection has a deadline of its own for this.
+    // Each connection has its own deadline for this.
     let longest = limits.deadlines.drain + Duration::from_secs(1);
     if tokio::time::timeout(longest, slots.all_free()).await.is_err() {
         tracing::warn!("requests were still in flight after {} s", longest.as_secs());

@@ -1,18 +1,18 @@
-//! A SQLite file admits one server. The command line does not take this lock.
+//! The lock that allows only one server per SQLite file. The command line does not take it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
 use crate::app::StartError;
 
-/// Held as long as the server runs; the system lets it go when the process ends, however it ends.
+/// Held while the server runs. The operating system releases it however the process ends.
 #[derive(Debug)]
-pub(crate) struct ServerLock {
+pub(super) struct ServerLock {
     _file: File,
 }
 
 impl ServerLock {
-    pub(crate) fn take(database: &Path) -> Result<Self, StartError> {
+    pub(super) fn take(database: &Path) -> Result<Self, StartError> {
         let mut name = database.as_os_str().to_owned();
         name.push(".lock");
         let path = Path::new(&name);

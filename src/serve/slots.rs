@@ -35,7 +35,7 @@ impl Slots {
         let _permits = self.free.acquire_many(self.all).await;
     }
 
-    /// Whether slots run short, so that each connection should end soon.
+    /// Whether slots run short, so that connections should end soon.
     pub(super) fn run_short(&self) -> bool {
         self.free.available_permits() < (self.all / SHORT_BELOW) as usize
     }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_run_short_when_the_last_tenth_is_used() {
+    fn slots_run_short_when_only_a_tenth_is_left() {
         let slots = Slots::new(100);
         let mut taken: Vec<_> = std::iter::from_fn(|| slots.try_take()).take(90).collect();
         assert!(!slots.run_short() && !slots.are_all_taken());

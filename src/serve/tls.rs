@@ -1,4 +1,4 @@
-//! TLS on the public listener: its certificate, and how a new one is taken while the server runs.
+//! TLS on the public listener: its certificate, which can be replaced while the server runs.
 
 use std::fmt;
 use std::path::Path;
@@ -21,17 +21,17 @@ use crate::app::StartError;
 use crate::protocol::time::Timestamp;
 use crate::settings::TlsFiles;
 
-/// The name of HTTP/2 (RFC 9113 §3.2) and of HTTP/1.1 (RFC 7301 §6) when a protocol is agreed on.
-pub(crate) const HTTP2: &[u8] = b"h2";
+/// The ALPN names of HTTP/2 (RFC 9113 §3.2) and HTTP/1.1 (RFC 7301 §6).
+pub(super) const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
-/// The time between two looks at the files.
-const LOOK: Duration = Duration::from_secs(5);
-/// A certificate that ends sooner is told of.
-const ENDS_SOON: i64 = 14 * 24 * 3600;
+/// The time between two checks of the files.
+const POLL: Duration = Duration::from_secs(5);
+/// Seconds; `doctor` reports a certificate that expires sooner.
+const EXPIRES_SOON: i64 = 14 * 24 * 3600;
 
 /// The certificate and key in use.
-pub(crate) struct Certificates {
+pub(super) struct Certificates {
     files: TlsFiles,
     in_use: ArcSwap<CertifiedKey>,
 }
@@ -49,21 +49,18 @@ impl ResolvesServerCert for Certificates {
 }
 
 impl Certificates {
-    /// Reads the files that are set.
+    /// Reads the configured files.
     ///
     /// # Errors
-    /// One sentence, with the name of the setting, when there is no certificate with its key in them.
-    pub(crate) fn open(files: &TlsFiles) -> Result<(Arc<Self>, Watched), StartError> {
+    /// One sentence, with the name of the setting, if the files do not hold a certificate and its key.
+    pub(super) fn open(files: &TlsFiles) -> Result<(Arc<Self>, Watched), StartError> {
         let (pair, content) = read(files).map_err(StartError)?;
         let watched = Watched { in_use: content, doubtful: None };
         Ok((Arc::new(Self { files: files.clone(), in_use: ArcSwap::from_pointee(pair) }), watched))
     }
 
-    /// What a TLS handshake needs: TLS 1.2 or 1.3, HTTP/2 or HTTP/1.1.
-    ///
-    /// # Errors
-    /// Never, as long as the provider has ciphers for both versions.
-    pub(crate) fn config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, StartError> {
+    /// The TLS configuration: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
+    pub(super) fn config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, StartError> {
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| StartError(format!("TLS cannot be used: {error}")))?;
@@ -72,12 +69,12 @@ impl Certificates {
         Ok(Arc::new(config))
     }
 
-    /// Looks at the files again and again, and at once on SIGHUP: a good new pair is used from then on.
-    pub(crate) async fn keep_current(self: Arc<Self>, mut watched: Watched) {
+    /// Polls the files, and reads them at once on SIGHUP. A valid new pair is used from then on.
+    pub(super) async fn keep_current(self: Arc<Self>, mut watched: Watched) {
         let mut hangup = match signal(SignalKind::hangup()) {
             Ok(hangup) => Some(hangup),
             Err(error) => {
-                tracing::warn!(%error, "SIGHUP cannot be listened for; the certificate is looked at every 5 s");
+                tracing::warn!(%error, "SIGHUP is not available; the certificate is checked every 5 s");
                 None
             }
         };
@@ -89,53 +86,53 @@ impl Certificates {
                 }
             };
             let at_once = tokio::select! {
-                () = tokio::time::sleep(LOOK) => false,
+                () = tokio::time::sleep(POLL) => false,
                 _ = asked => true,
             };
             let files = self.files.clone();
             let Ok(found) = tokio::task::spawn_blocking(move || read(&files)).await else { continue };
             match watched.judge(found, at_once) {
-                Verdict::Keep => {}
-                Verdict::Use(pair) => {
+                Reload::Keep => {}
+                Reload::Use(pair) => {
                     let ends = expiry(&pair.cert).map(|end| end.to_string());
-                    tracing::info!(ends, "a new certificate is used from now on");
+                    tracing::info!(ends, "a new certificate is in use from now on");
                     self.in_use.store(Arc::new(*pair));
                 }
-                Verdict::Report(problem) => {
-                    tracing::error!("the certificate in use stays, since the new one is of no use: {problem}");
+                Reload::Report(problem) => {
+                    tracing::error!("the old certificate stays in use, because the new one cannot be used: {problem}");
                 }
             }
         }
     }
 }
 
-/// What is known of the files: the hash of what is in use.
+/// What is known about the files: the hash of the pair in use.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub(super) struct Watched {
     in_use: [u8; 32],
-    /// What was found wrong, and whether that was said. Files are replaced one after the other, so what does not fit
-    /// together is looked at once more before it is reported.
+    /// The problem that was found, and whether it was reported. Files are replaced one after the other, so a pair that
+    /// does not fit together is checked once more before it is reported.
     doubtful: Option<(String, bool)>,
 }
 
-/// What follows from a look at the files.
+/// What to do after reading the files.
 #[derive(Debug)]
-enum Verdict {
+enum Reload {
     Keep,
     Use(Box<CertifiedKey>),
     Report(String),
 }
 
 impl Watched {
-    fn judge(&mut self, found: Result<(CertifiedKey, [u8; 32]), String>, at_once: bool) -> Verdict {
+    fn judge(&mut self, found: Result<(CertifiedKey, [u8; 32]), String>, at_once: bool) -> Reload {
         let problem = match found {
             Ok((_, content)) if content == self.in_use => {
                 self.doubtful = None;
-                return Verdict::Keep;
+                return Reload::Keep;
             }
             Ok((pair, content)) => {
                 (self.in_use, self.doubtful) = (content, None);
-                return Verdict::Use(Box::new(pair));
+                return Reload::Use(Box::new(pair));
             }
             Err(problem) => problem,
         };
@@ -143,22 +140,22 @@ impl Watched {
         let said = seen_before.is_some_and(|(_, said)| *said);
         let report = (seen_before.is_some() || at_once) && !said;
         self.doubtful = Some((problem.clone(), said || report));
-        if report { Verdict::Report(problem) } else { Verdict::Keep }
+        if report { Reload::Report(problem) } else { Reload::Keep }
     }
 }
 
-/// Reads a certificate with its chain, and the key that belongs to it; with them the hash of both files.
+/// Reads a certificate with its chain and its key, and hashes both files.
 fn read(files: &TlsFiles) -> Result<(CertifiedKey, [u8; 32]), String> {
     let certificate = content("JETON_TLS_CERTIFICATE", &files.certificate)?;
     let key = content("JETON_TLS_KEY", &files.key)?;
     let chain = chain_of(&certificate).ok_or_else(|| {
-        format!("JETON_TLS_CERTIFICATE: {} holds no certificate in the form PEM", files.certificate.display())
+        format!("JETON_TLS_CERTIFICATE: {} holds no certificate in PEM format", files.certificate.display())
     })?;
     let private = PrivateKeyDer::from_pem_slice(&key)
-        .map_err(|_| format!("JETON_TLS_KEY: {} holds no private key in the form PEM", files.key.display()))?;
+        .map_err(|_| format!("JETON_TLS_KEY: {} holds no private key in PEM format", files.key.display()))?;
     let pair = CertifiedKey::from_der(chain, private, &default_provider()).map_err(|error| match error {
         Error::InconsistentKeys(_) => format!(
-            "JETON_TLS_KEY: the key in {} is not that of the certificate in {}",
+            "JETON_TLS_KEY: the key in {} does not belong to the certificate in {}",
             files.key.display(),
             files.certificate.display()
         ),
@@ -193,10 +190,10 @@ fn expiry(chain: &[CertificateDer<'_>]) -> Option<Timestamp> {
     Some(Timestamp::from_seconds(certificate.validity().not_after.timestamp()))
 }
 
-/// What is to be said of the certificate of a server, at a moment.
+/// Describes a server's certificate, for `doctor`.
 ///
 /// # Errors
-/// What will cause trouble: files that cannot be used, a certificate that ends within 14 days or does not name `host`.
+/// The problem, if the files cannot be used, or the certificate expires within 14 days or does not name `host`.
 pub fn examine(files: &TlsFiles, host: Option<&str>, now: Timestamp) -> Result<String, String> {
     let (pair, _) = read(files)?;
     let name = host.map(|host| host.trim_start_matches('[').trim_end_matches(']').to_owned());
@@ -208,11 +205,11 @@ pub fn examine(files: &TlsFiles, host: Option<&str>, now: Timestamp) -> Result<S
         return Err(format!("the certificate does not name {}, the host of the issuer", name.to_str()));
     }
     match expiry(&pair.cert) {
-        Some(end) if end <= now => Err(format!("the certificate ended at {end}")),
-        Some(end) if end <= now.plus_seconds(ENDS_SOON) => {
-            Err(format!("the certificate ends at {end}: replace its files, the server takes them by itself"))
+        Some(end) if end <= now => Err(format!("the certificate expired at {end}")),
+        Some(end) if end <= now.plus_seconds(EXPIRES_SOON) => {
+            Err(format!("the certificate expires at {end}: replace its files, and the server will pick them up"))
         }
-        Some(end) => Ok(format!("the certificate ends at {end}")),
+        Some(end) => Ok(format!("the certificate expires at {end}")),
         None => Ok("the certificate can be used".into()),
     }
 }

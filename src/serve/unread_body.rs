@@ -1,6 +1,6 @@
-//! What nobody read of a request's body. An answer that overtakes the body is only sure to arrive if the rest is read, too:
-//! a connection that is closed with bytes unread is reset, and the reset destroys what the client has not read yet
-//! (RFC 9112 §9.6).
+//! The part of a request's body that no handler read. An answer sent before the body has arrived is only sure to reach
+//! the client if the rest is read too: closing a connection with unread bytes resets it, and the reset destroys what
+//! the client has not read yet (RFC 9112 §9.6).
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,12 +11,12 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-/// The most that is read and thrown away, in bytes.
+/// The most bytes that are read and discarded.
 const MOST_DISCARDED: usize = 16 * 1024 * 1024;
 
-/// The body of one connection's present request, once nobody reads it any more and it is not at its end.
+/// The body of the connection's current request, if its handler dropped it before the end.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct UnreadBody(Arc<Mutex<Option<Unread>>>);
+pub(super) struct UnreadBody(Arc<Mutex<Option<Unread>>>);
 
 #[derive(Debug)]
 struct Unread {
@@ -25,10 +25,11 @@ struct Unread {
 }
 
 impl UnreadBody {
-    /// Reads the rest and throws it away. Whether it came to its end within `time`, so that another request may follow.
+    /// Reads and discards the rest. Whether the body ended within `time`, so that another request may follow.
     ///
-    /// Who `expects` to be told to go on (RFC 9110 §10.1.1) has not sent a body that nobody asked for, and is not told to.
-    pub(crate) async fn is_discarded_within(&self, time: Duration, expects: bool) -> bool {
+    /// A client that `expects` 100 Continue (RFC 9110 §10.1.1) does not send a body that was never read, so there is
+    /// nothing to wait for.
+    pub(super) async fn is_discarded_within(&self, time: Duration, expects: bool) -> bool {
         let unread = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Unread { mut body, was_asked_for }) = unread else { return true };
         if expects && !was_asked_for {
@@ -49,15 +50,15 @@ impl UnreadBody {
     }
 }
 
-/// A body that is put aside as an [`UnreadBody`] when it is dropped before its end.
-pub(crate) struct WatchedBody {
+/// A body that becomes an [`UnreadBody`] when it is dropped before its end.
+pub(super) struct WatchedBody {
     body: Option<Incoming>,
     was_asked_for: bool,
     aside: UnreadBody,
 }
 
 impl WatchedBody {
-    pub(crate) fn new(body: Incoming, aside: &UnreadBody) -> Self {
+    pub(super) fn new(body: Incoming, aside: &UnreadBody) -> Self {
         Self { body: Some(body), was_asked_for: false, aside: aside.clone() }
     }
 }

@@ -1,4 +1,4 @@
-//! A socket whose first bytes tell the protocol, and whose writing end may not stand still for long.
+//! A socket whose first bytes reveal the protocol, and whose writes fail if the other side stops reading.
 
 use std::future::Future;
 use std::io;
@@ -10,12 +10,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-/// How HTTP/2 with prior knowledge begins (RFC 9113 §3.4). No method of HTTP/1 begins so.
+/// The first bytes of HTTP/2 with prior knowledge (RFC 9113 §3.4). No HTTP/1 method begins with them.
 const HTTP2: [u8; 3] = *b"PRI";
 
-/// What a connection speaks.
+/// The protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
+pub(super) enum Protocol {
     /// HTTP/1.1 or 1.0.
     Http1,
     /// HTTP/2.
@@ -24,29 +24,30 @@ pub(crate) enum Protocol {
 
 /// A TCP connection.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(super) struct Wire {
     stream: TcpStream,
-    /// The bytes that were read to find the protocol: as many as `begun`, of which `handed_on` were read again.
+    /// The `begun` bytes that were read to detect the protocol, of which `handed_on` have been passed on.
     first: [u8; HTTP2.len()],
     begun: u8,
     handed_on: u8,
     longest_stall: Duration,
-    /// Runs while the other side takes nothing. Made only then: most connections never need it.
+    /// Runs while the other side accepts nothing. Created only then, since most connections never need it.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wire {
-    /// A connection of which writing fails once the other side has taken nothing for `longest_stall`.
-    pub(crate) fn new(stream: TcpStream, longest_stall: Duration) -> Self {
-        // Answers are small and whole: waiting to fill a packet only delays them.
+    /// A connection whose writes fail once the other side has accepted nothing for `longest_stall`.
+    pub(super) fn new(stream: TcpStream, longest_stall: Duration) -> Self {
+        // Answers are small and written at once: waiting to fill a packet would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         Self { stream, first: [0; HTTP2.len()], begun: 0, handed_on: 0, longest_stall, stalled: None }
     }
 
-    /// Finds the protocol by the first bytes, which are read again later. None if the other side sends nothing and ends.
-    pub(crate) async fn protocol(&mut self) -> io::Result<Option<Protocol>> {
+    /// Detects the protocol by the first bytes, which are read again later. `None` if the other side closes without
+    /// sending.
+    pub(super) async fn protocol(&mut self) -> io::Result<Option<Protocol>> {
         loop {
             let begun = usize::from(self.begun);
             if self.first[..begun] != HTTP2[..begun] {
@@ -57,7 +58,7 @@ impl Wire {
             }
             match self.stream.read(&mut self.first[begun..]).await? {
                 0 if begun == 0 => return Ok(None),
-                // Ends in the middle of a word: HTTP/1 knows what to answer.
+                // The other side closed in the middle of a word: HTTP/1 knows what to answer.
                 0 => return Ok(Some(Protocol::Http1)),
                 count => self.begun += u8::try_from(count).unwrap_or_default(),
             }
@@ -85,7 +86,7 @@ impl AsyncRead for Wire {
         let count = rest.len().min(buffer.remaining());
         buffer.put_slice(&rest[..count]);
         this.handed_on += u8::try_from(count).unwrap_or_default();
-        // What follows has most likely arrived, too: one reading less.
+        // More has most likely arrived already, which saves a read.
         match Pin::new(&mut this.stream).poll_read(context, buffer) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             _ => Poll::Ready(Ok(())),

@@ -1,5 +1,8 @@
-//! The settings: flags over environment over `jeton.toml`. All problems are found at once.
+//! The settings: flags over environment over `jeton.toml`. All problems are reported at once.
 
+mod check;
+mod checker;
+mod file;
 mod parse;
 mod resolve;
 mod table;
@@ -20,21 +23,21 @@ use crate::jose::algorithm::SigningAlgorithm;
 use crate::protocol::time::Timestamp;
 use crate::store::Location;
 
-/// The longest life of an access token, in seconds: a revocation is kept in memory for so long.
+/// The longest lifetime of an access token, in seconds: a revocation is kept in memory for that long.
 pub const LONGEST_ACCESS_TOKEN_TTL: i64 = 24 * 3600;
-/// The longest life of a session, in seconds.
+/// The longest lifetime of a session, in seconds.
 pub const LONGEST_SESSION_TTL: i64 = 400 * 24 * 3600;
-/// The longest time for which what is over can be kept, in seconds.
+/// The longest time for which expired sessions and revocations can be kept, in seconds.
 pub const LONGEST_HISTORY: i64 = 400 * 24 * 3600;
 
 /// Where the master key comes from.
 #[derive(Clone, Debug)]
 pub enum MasterKeySource {
-    /// It was set.
+    /// The settings.
     Given(SecretString),
-    /// Generated beside the database, for development.
+    /// A file beside the database, generated for development.
     DevFile(PathBuf),
-    /// It was not set.
+    /// It is not set.
     Missing,
 }
 
@@ -43,7 +46,7 @@ pub enum MasterKeySource {
 pub enum LogFormat {
     /// For people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -56,7 +59,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// What a command cannot do without.
+/// The settings that a command requires.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Needs {
     /// `JETON_ISSUER`.
@@ -66,7 +69,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Both, as the server and whatever reads tokens.
+    /// Both: for the server and for commands that read tokens.
     pub const ALL: Self = Self { issuer: true, master_key: true };
     /// The master key alone.
     pub const MASTER_KEY: Self = Self { issuer: false, master_key: true };
@@ -74,10 +77,10 @@ impl Needs {
     pub const NOTHING: Self = Self { issuer: false, master_key: false };
 }
 
-/// Everything that is configured, checked.
+/// The checked settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// For development: loopback only, demo set.
+    /// Development mode: loopback only, with the demo set.
     pub dev: bool,
     /// Where the database is.
     pub database: Location,
@@ -85,47 +88,47 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where metrics and health listen.
     pub ops_listen: SocketAddr,
-    /// The certificate of the public listener; in clear without.
+    /// The certificate of the public listener, which uses plain HTTP without one.
     pub tls: Option<TlsFiles>,
     /// The issuer of every token.
     pub issuer: IssuerConfig,
-    /// Whether the issuer was not set and follows the address that is listened on (with `--dev`).
+    /// Whether the issuer follows the listen address, because it is not set (with `--dev`).
     pub issuer_follows_listen: bool,
     /// Where the master key comes from.
     pub master_key: MasterKeySource,
-    /// The master key before it, while it is being changed.
+    /// The previous master key, while it is being changed.
     pub master_key_old: Option<SecretString>,
     /// The algorithm of new signing keys.
     pub signing_algorithm: SigningAlgorithm,
-    /// Seconds that an access token lives.
+    /// The lifetime of an access token, in seconds.
     pub access_token_ttl: i64,
-    /// Seconds that a session may stay unused.
+    /// How long a session may stay unused, in seconds.
     pub refresh_token_ttl: i64,
-    /// Seconds that a session lives at most.
+    /// The longest lifetime of a session, in seconds.
     pub session_ttl: i64,
-    /// Seconds for which sessions and revocations that are over are kept, to explain them.
+    /// How long expired sessions and revocations are kept to explain refusals, in seconds.
     pub history: i64,
-    /// The public client that requests without a client are taken for.
+    /// The public client that stands in for requests that name no client.
     pub default_client: Option<String>,
     /// The audience that `/auth/verify` expects when the request names none.
     pub verify_audience: Option<String>,
     /// Origins that may call the OAuth endpoints from a browser.
     pub cors_origins: Vec<String>,
-    /// Networks whose forwarding headers are believed.
+    /// Networks whose forwarding headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether guessing is slowed down.
     pub throttling: bool,
-    /// The age at which a node no longer answers from memory.
+    /// The age beyond which a node no longer answers from memory.
     pub max_staleness: Duration,
-    /// The time between two looks at the log.
+    /// The time between two polls of the log.
     pub poll_interval: Duration,
     /// Whether missing migrations are applied at start.
     pub migrate: bool,
-    /// The time between two rounds of upkeep.
+    /// The time between two rounds of cleanup.
     pub upkeep_interval: Duration,
-    /// The time between the signal to stop and the closing of the listeners.
+    /// How long the listeners stay open after the signal to stop.
     pub drain_delay: Duration,
-    /// Threads that hash passwords.
+    /// The number of threads that hash passwords.
     pub password_threads: usize,
     /// The form of log lines.
     pub log_format: LogFormat,
@@ -134,15 +137,15 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Checks what was resolved, and that there is what `needs` names.
+    /// Checks the resolved values, and that the settings in `needs` are set.
     ///
     /// # Errors
     /// Every problem, each with the name of its setting.
     pub fn check(resolved: &Resolved, needs: Needs) -> Result<Self, Vec<String>> {
-        parse::check(resolved, needs)
+        check::check(resolved, needs)
     }
 
-    /// Takes the address that is really listened on, when the issuer follows it.
+    /// Sets the actual listen address; the issuer follows it if it was not set.
     pub fn listens_on(&mut self, address: SocketAddr) {
         self.listen = address;
         if self.issuer_follows_listen {
@@ -150,29 +153,29 @@ impl Settings {
         }
     }
 
-    /// `https` or `http`: how the public listener is spoken to.
+    /// The scheme of the public listener, `https` or `http`.
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    /// Fills the addresses of an issuer of this server into a text of advice, and `--dev` into commands that need it.
+    /// Fills an issuer's addresses into a text of advice, and `--dev` into the commands that need it.
     pub fn fill(&self, issuer: &Issuer, text: &str) -> String {
         let text = text.replace("{issuer}", &issuer.endpoint("")).replace("{ops}", &self.ops_listen.to_string());
         if !self.dev {
             return text;
         }
         let text = text.strip_prefix("jeton ").map_or(text.clone(), |command| format!("jeton --dev {command}"));
-        // Behind another command, and as code within a sentence.
+        // In a pipe, and as code within a sentence.
         text.replace("| jeton ", "| jeton --dev ").replace("`jeton ", "`jeton --dev ")
     }
 
-    /// Until when an access token that was issued until `now` may live; a day longer, because the node that issued it may
-    /// have had a clock that was ahead.
+    /// The latest time at which an access token issued up to `now` can expire, plus a day in case the clock of the node
+    /// that issued it was ahead.
     pub fn covers_until(&self, now: Timestamp) -> Timestamp {
         now.plus_seconds(LONGEST_ACCESS_TOKEN_TTL + 24 * 3600)
     }
 
-    /// Whether forwarding headers of this peer are believed; IPv4 within IPv6 is IPv4.
+    /// Whether this peer's forwarding headers are trusted. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.trusted_proxies.iter().any(|network| network.contains(&peer))

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::settings::table::{Definition, TABLE};
+use crate::settings::file::ConfigFile;
+use crate::settings::table::{Definition, TABLE, similar};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +16,11 @@ pub enum Source {
     Flag,
     /// An environment variable.
     Environment(String),
-    /// A file that an environment variable or setting named.
+    /// A file that an environment variable or a setting names.
     SecretFile(String),
     /// The configuration file.
     File(PathBuf),
-    /// Nothing was set.
+    /// The default.
     Default,
 }
 
@@ -35,38 +36,38 @@ impl fmt::Display for Source {
     }
 }
 
-/// What the settings are read from.
+/// The sources of the settings.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// With `--dev`.
+    /// Whether `--dev` was given.
     pub dev: bool,
-    /// Flags, by the names of their settings.
+    /// Flags, by setting.
     pub flags: BTreeMap<&'static str, String>,
     /// Environment variables.
     pub environment: BTreeMap<String, String>,
-    /// The configuration file that was named; otherwise `jeton.toml` is read if it exists.
+    /// The configuration file, if one was named; otherwise `jeton.toml` is read if it exists.
     pub config: Option<PathBuf>,
 }
 
 /// A value and where it came from.
 #[derive(Clone, Debug)]
 pub struct Value {
-    /// The text; empty: none. Cleared when it is dropped, since it may be a secret.
+    /// The text, empty if there is none. It is cleared on drop, since it may be a secret.
     pub text: Zeroizing<String>,
     /// Where it came from.
     pub source: Source,
 }
 
-/// Every setting's value, not yet checked.
+/// The values of all settings, not yet checked.
 #[derive(Clone, Debug, Default)]
 pub struct Resolved {
-    /// With `--dev`.
+    /// Whether `--dev` was given.
     pub dev: bool,
-    /// The values, by name.
+    /// The values, by setting.
     pub values: BTreeMap<&'static str, Value>,
-    /// What is wrong with the sources themselves.
+    /// Problems with the sources themselves.
     pub problems: Vec<String>,
-    /// What looks odd and is not used.
+    /// Variables that look odd and are ignored.
     pub warnings: Vec<String>,
 }
 
@@ -74,8 +75,8 @@ impl Resolved {
     /// Reads the sources.
     pub fn read(sources: &Sources) -> Self {
         let mut resolved = Self { dev: sources.dev, ..Self::default() };
-        let file = resolved.read_file(sources);
-        resolved.look_for_unknown_variables(sources);
+        let file = ConfigFile::read(sources.config.as_ref(), &mut resolved.problems);
+        resolved.check_unknown_variables(sources);
         for definition in &TABLE {
             let value = resolved.find(definition, sources, &file);
             resolved.values.insert(definition.name, value);
@@ -83,7 +84,7 @@ impl Resolved {
         resolved
     }
 
-    /// The text of a setting; none when it is empty.
+    /// The text of a setting, unless it is empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|value| value.text.as_str()).filter(|text| !text.is_empty())
     }
@@ -138,46 +139,9 @@ impl Resolved {
         Value { text: text.trim().to_owned().into(), source: Source::SecretFile(name.to_owned()) }
     }
 
-    fn read_file(&mut self, sources: &Sources) -> ConfigFile {
-        let path = sources.config.clone().unwrap_or_else(|| PathBuf::from("jeton.toml"));
-        let mut file = ConfigFile { path, values: BTreeMap::new() };
-        let text = match std::fs::read_to_string(&file.path) {
-            Ok(text) => text,
-            Err(error) => {
-                if sources.config.is_some() || error.kind() != std::io::ErrorKind::NotFound {
-                    self.problems.push(format!("the file {} cannot be read: {error}", file.path.display()));
-                }
-                return file;
-            }
-        };
-        let table: toml::Table = match text.parse() {
-            Ok(table) => table,
-            Err(error) => {
-                let error: toml::de::Error = error;
-                self.problems.push(format!("{} is not TOML: {}", file.path.display(), error.message()));
-                return file;
-            }
-        };
-        for (key, value) in table {
-            let known =
-                TABLE.iter().any(|setting| key == setting.name || key.strip_suffix("_file") == Some(setting.name));
-            match (known, as_text(&value)) {
-                (false, _) => {
-                    let hint = similar(&key).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-                    self.problems.push(format!("{}: unknown setting {key}{hint}", file.path.display()));
-                }
-                (true, None) => self.problems.push(format!("{key}: is not a text, number, boolean or list of texts")),
-                (true, Some(text)) => {
-                    file.values.insert(key, text);
-                }
-            }
-        }
-        file
-    }
-
-    /// A misspelt variable is an error. One that resembles nothing only gets a warning: container platforms set such
-    /// variables by themselves (Kubernetes sets `JETON_PORT` for a service named jeton).
-    fn look_for_unknown_variables(&mut self, sources: &Sources) {
+    /// A misspelt variable is an error. One that resembles no setting only gets a warning: container platforms set such
+    /// variables on their own (Kubernetes sets `JETON_PORT` for a service named jeton).
+    fn check_unknown_variables(&mut self, sources: &Sources) {
         for variable in sources.environment.keys() {
             let Some(name) = variable.strip_prefix("JETON_") else { continue };
             let name = name.to_lowercase();
@@ -189,37 +153,11 @@ impl Resolved {
                 Some(meant) => self
                     .problems
                     .push(format!("unknown setting {variable}; did you mean JETON_{}?", meant.to_uppercase())),
-                None => self.warnings.push(format!("the environment variable {variable} is no setting and is ignored")),
+                None => {
+                    self.warnings.push(format!("the environment variable {variable} is not a setting and is ignored"))
+                }
             }
         }
-    }
-}
-
-struct ConfigFile {
-    path: PathBuf,
-    values: BTreeMap<String, String>,
-}
-
-fn similar(name: &str) -> Option<&'static str> {
-    TABLE.iter().map(|setting| setting.name).find(|known| strsim::damerau_levenshtein(known, name) <= 2)
-}
-
-/// The text of a TOML value; lists and tables become comma-separated.
-fn as_text(value: &toml::Value) -> Option<String> {
-    match value {
-        toml::Value::String(text) => Some(text.clone()),
-        toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Boolean(yes) => Some(if *yes { "on" } else { "off" }.to_owned()),
-        toml::Value::Array(items) => {
-            let texts: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
-            Some(texts?.join(","))
-        }
-        toml::Value::Table(members) => {
-            let texts: Option<Vec<String>> =
-                members.iter().map(|(name, value)| Some(format!("{name}={}", value.as_str()?))).collect();
-            Some(texts?.join(","))
-        }
-        _ => None,
     }
 }
 
@@ -235,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_win_over_the_environment_and_that_over_the_file() {
+    fn flags_override_the_environment_which_overrides_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("jeton.toml");
         std::fs::write(&config, "listen = '1.1.1.1:1'\nissuer = 'https://file'\nenvironment = 'file'").unwrap();
@@ -251,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_setting_is_a_problem_and_a_foreign_variable_is_not() {
+    fn a_misspelt_variable_is_a_problem_and_an_unrelated_one_is_not() {
         let resolved = Resolved::read(&sources(&[("JETON_ACESS_TOKEN_TTL", "1m"), ("JETON_PORT", "tcp://1")]));
         assert_eq!(resolved.problems, ["unknown setting JETON_ACESS_TOKEN_TTL; did you mean JETON_ACCESS_TOKEN_TTL?"]);
         assert_eq!(resolved.warnings.len(), 1);
@@ -268,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn database_url_is_read_without_its_prefix_but_not_for_development() {
+    fn database_url_is_read_without_its_prefix_except_in_development() {
         let mut sources = sources(&[("DATABASE_URL", "postgres://x/y")]);
         assert_eq!(Resolved::read(&sources).get("database_url"), Some("postgres://x/y"));
         sources.dev = true;

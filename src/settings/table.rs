@@ -3,13 +3,13 @@
 /// A setting.
 #[derive(Debug)]
 pub struct Definition {
-    /// Its name in `jeton.toml`; `JETON_` and upper case in the environment, dashes in a flag.
+    /// Its name in `jeton.toml`; in the environment upper case with the prefix `JETON_`, in a flag with dashes.
     pub name: &'static str,
-    /// Its value when nothing is set; empty: none.
+    /// Its default, empty if there is none.
     pub default: &'static str,
-    /// Its value with `--dev` when nothing is set, where that differs.
+    /// Its default with `--dev`, if different.
     pub dev_default: Option<&'static str>,
-    /// Whether it is a secret: never in an argument, never shown.
+    /// Whether it is a secret, which is never taken from an argument and never shown.
     pub secret: bool,
     /// What it means.
     pub help: &'static str,
@@ -21,7 +21,7 @@ impl Definition {
         format!("JETON_{}", self.name.to_uppercase())
     }
 
-    /// Its flag, without the dashes in front.
+    /// Its flag, without the leading dashes.
     pub fn flag(&self) -> String {
         self.name.replace('_', "-")
     }
@@ -53,28 +53,37 @@ pub static TABLE: [Definition; 29] = [
     in_dev(setting("environment", "live", "short name put into tokens and secrets"), "dev"),
     setting("known_issuers", "", "sibling environments: NAME=ISSUER, comma-separated"),
     secret(setting("master_key", "", "32 random bytes, base64url; wraps the keys in the database")),
-    secret(setting("master_key_old", "", "the master key before it; accepted too while the master key is changed")),
+    secret(setting(
+        "master_key_old",
+        "",
+        "the previous master key, accepted too while the master key is being changed",
+    )),
     setting("signing_alg", "ES256", "algorithm of new signing keys: ES256, EdDSA or RS256"),
-    setting("access_token_ttl", "15m", "life of an access token"),
+    setting("access_token_ttl", "15m", "lifetime of an access token"),
     setting("refresh_token_ttl", "30d", "longest time that a session may stay unused"),
-    setting("session_ttl", "180d", "longest life of a session"),
-    setting("history", "30d", "time for which sessions and revocations that are over are kept, to explain them"),
+    setting("session_ttl", "180d", "longest lifetime of a session"),
+    setting("history", "30d", "how long expired sessions and revocations are kept, to explain refusals"),
     setting("default_audience", "", "aud for clients without audiences; <issuer>/api unless set"),
     in_dev(setting("default_client", "", "public client for requests that name none"), "demo-login"),
     setting("verify_audience", "", "audience that /auth/verify expects unless the request names one"),
     setting("cors_origins", "", "origins that may call the OAuth endpoints from a browser, comma-separated"),
-    setting("trusted_proxies", "", "networks whose forwarding headers are believed, comma-separated"),
+    setting("trusted_proxies", "", "networks whose forwarding headers are trusted, comma-separated"),
     setting("throttling", "on", "whether guessing is slowed down: on or off"),
     setting("max_staleness", "5s", "age of a node's memory beyond which it asks the database"),
-    setting("poll_interval", "250ms", "time between two looks at the log of changes"),
+    setting("poll_interval", "250ms", "time between two polls of the change log"),
     setting("migrate", "on", "whether serve applies missing schema migrations: on or off"),
-    setting("upkeep_interval", "10m", "time between two rounds in which what is over is removed from the database"),
+    setting("upkeep_interval", "10m", "time between two rounds that remove expired rows from the database"),
     setting(
         "drain_delay",
         "0s",
-        "time between the signal to stop, when /readyz fails, and the closing of the listeners",
+        "how long the listeners stay open after the signal to stop, when /readyz begins to fail",
     ),
     setting("password_threads", "", "threads that hash passwords; one per processor unless set"),
     setting("log_format", "text", "form of log lines: text or json"),
     setting("log_level", "info", "what is logged, in the syntax of RUST_LOG"),
 ];
+
+/// The setting whose name resembles this one.
+pub(super) fn similar(name: &str) -> Option<&'static str> {
+    TABLE.iter().map(|setting| setting.name).find(|known| strsim::damerau_levenshtein(known, name) <= 2)
+}

@@ -1,7 +1,7 @@
 //! How long ago something was, whatever clocks do meanwhile.
 //!
-//! The monotonic clock stands still while a machine sleeps or a virtual machine is paused, and the wall clock can be set
-//! back; the longer of the two times counts, so that nothing seems younger than it is.
+//! The monotonic clock stands still while a machine sleeps or a virtual machine is paused, and the wall clock can be
+//! set back; the longer of the two times counts, so that nothing seems younger than it is.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longer_time_counts() {
+    fn the_longer_of_the_two_clocks_counts() {
         let last = LastTime::new(Moment { monotonic: 100, wall: 5000 });
         let after = |monotonic, wall| last.elapsed(Moment { monotonic, wall }).as_millis();
         assert_eq!(after(150, 5050), 50);

@@ -149,7 +149,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_view_agrees_with_a_naive_scan_of_the_log(
+        fn the_revocation_state_agrees_with_a_naive_scan_of_the_log(
             log in proptest::collection::vec((target(), 0i64..20), 0..12).prop_map(|entries| {
                 entries.into_iter().zip(1..).map(|((target, until), number)| (number, target, until)).collect::<Vec<_>>()
             }),
@@ -175,7 +175,8 @@ mod tests {
             times.sort_unstable();
             for now in times {
                 revocations.forget_before(Timestamp::from_millis(now));
-                // What is in force is never forgotten; of one target, the newest may be kept for as long as the longest.
+                // What is in force is never forgotten; of one target, the newest may be kept for as long as the
+                // longest.
                 if covered(now) {
                     prop_assert!(revocations.covering(&claims).is_some());
                 }

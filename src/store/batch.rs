@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_question_gets_its_own_answer_however_many_share_a_statement() {
+    async fn every_query_gets_its_own_answer_however_many_share_a_statement() {
         let batcher = Batcher::start(2, async |questions: Vec<u64>| Ok(questions.iter().map(|n| Ok(n * 2)).collect()));
         let mut tasks = tokio::task::JoinSet::new();
         for number in 0..500 {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_comes_alone_begins_at_once_and_a_crowd_in_turn() {
+    async fn a_lone_query_runs_at_once_and_a_crowd_in_batches() {
         let (pace, begun) = (Pace::new(Duration::from_millis(10)), Instant::now());
         pace.turn().await;
         for _ in 0..5 {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_statement_that_hangs_holds_nobody_else_up() {
+    async fn a_hanging_statement_does_not_block_others() {
         let ask = async |questions: Vec<u64>| {
             if questions.contains(&0) {
                 std::future::pending::<()>().await;
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_reaches_all_who_shared_the_statement() {
+    async fn a_failure_reaches_everyone_who_shared_the_statement() {
         let fail = async |_: Vec<u64>| Err::<Vec<Result<u64>>, _>(StoreError::Unavailable("down".into()));
         assert!(Batcher::start(1, fail).ask(1).await.is_err());
     }

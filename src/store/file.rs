@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_was_replaced_is_told_from_the_one_that_was_opened() {
+    fn a_replaced_file_is_distinguished_from_the_opened_one() {
         let folder = tempfile::tempdir().unwrap();
         let (path, aside) = (folder.path().join("a"), folder.path().join("b"));
         let file = OpenedFile::default();

@@ -1,7 +1,8 @@
 //! The log of requests that could not be decided.
 //!
-//! While the database is down, nearly every request fails for the same reason. A line for each would bury what matters and
-//! fill the disk. So a reason is logged at once, and again every ten seconds with the number of requests since; level
+//! While the database is down, nearly every request fails for the same reason. A line for each would bury what matters
+//! and fill the disk. So a reason is logged at once, and again every ten seconds with the number of requests since;
+//! level
 //! `debug` has a line for each request, and `/metrics` counts them all.
 
 use std::collections::HashMap;
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reason_is_told_at_once_and_then_now_and_then_with_a_number() {
+    fn each_reason_is_logged_at_once_and_then_periodically_with_a_count() {
         let (outages, now) = (Outages::default(), Instant::now());
         assert_eq!(outages.untold("down", now), Some(0));
         assert_eq!(outages.untold("down", now + BETWEEN / 2), None);
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_reasons_takes_no_room() {
+    fn a_flood_of_reasons_takes_bounded_memory() {
         let (outages, now) = (Outages::default(), Instant::now());
         let told = (0..1000).filter(|number| outages.untold(&number.to_string(), now).is_some()).count();
         assert_eq!(told, MOST);

@@ -1,4 +1,4 @@
-//! Tells administrators that somebody is guessing, in the log and in the audit trail.
+//! Tells administrators about guessing, in the log and in the audit trail.
 
 use std::net::IpAddr;
 
@@ -15,9 +15,10 @@ pub(crate) struct Source {
 }
 
 impl Throttle {
-    /// Tells of a throttled attempt; during an attack, a sample is enough.
+    /// Records a throttled attempt; during an attack, a sample is enough.
     pub(super) fn audit(&self, action: &'static str, target: String, detail: String, source: Source) {
-        // Each kind has its own limit, so that made-up names leave room for real ones: "unknown user", "user …".
+        // Each kind has its own limit, so that attempts on made-up names ("unknown user") leave room for real ones
+        // ("user …").
         let kind = format!("{action} {}", target.split(' ').next().unwrap_or_default());
         let Source { request_id, address } = source;
         if !self.audits.allows(&kind) {
@@ -32,14 +33,14 @@ impl Throttle {
             at: self.clock.now(),
         };
         let store = self.store.clone();
-        beside(async move { store.audit_write(&audited, action, target, Some(detail)).await });
+        in_background(async move { store.audit_write(&audited, action, target, Some(detail)).await });
     }
 }
 
-/// Writes beside the answer, which must take as long for an account that exists as for one that does not. A failed write
-/// costs this node a little knowledge of an attack.
-pub(super) fn beside(work: impl Future<Output = Result<(), StoreError>> + Send + 'static) {
-    // An attempt that is dropped while the server stops has no runtime.
+/// Writes in the background, since an answer must not take longer for an account that exists. After a failed write,
+/// this node knows a little less about an attack.
+pub(super) fn in_background(work: impl Future<Output = Result<(), StoreError>> + Send + 'static) {
+    // There is no runtime if an attempt is dropped while the server stops.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     runtime.spawn(async move {
         if let Err(error) = work.await {

@@ -3,7 +3,7 @@
 use crate::crypto::sha256;
 use crate::passwords::queue::{Precedence, Requester};
 use crate::protocol::backoff::Network;
-use crate::throttle::counters::Name;
+use crate::throttle::counters::CounterKey;
 use crate::throttle::{Attempt, Source, Throttle, Throttled};
 
 /// A client that is being authenticated.
@@ -28,22 +28,25 @@ impl Throttle {
 }
 
 impl ClientAttempt<'_> {
-    /// Who asks for a secret that somebody chose to be hashed.
+    /// Who waits for a chosen secret to be hashed.
     pub(crate) fn requester(&self) -> Requester {
         let network = Network::from(self.source.address);
         Requester { precedence: Precedence::Unknown, network, account: sha256(self.client_id.as_bytes()) }
     }
 
-    fn names(&self) -> [Name; 2] {
+    fn keys(&self) -> [CounterKey; 2] {
         let network = Network::from(self.source.address);
-        [Name::ClientAndNetwork(sha256(self.client_id.as_bytes()), network), Name::ClientsOfNetwork(network)]
+        [
+            CounterKey::ClientAndNetwork(sha256(self.client_id.as_bytes()), network),
+            CounterKey::ClientsOfNetwork(network),
+        ]
     }
 }
 
 impl Attempt for ClientAttempt<'_> {
     fn check(&self) -> Result<(), Throttled> {
         let now = self.throttle.clock.now();
-        let waits = self.names().map(|name| (name, self.throttle.clients.wait(name, now)));
+        let waits = self.keys().map(|key| (key, self.throttle.clients.wait(key, now)));
         self.throttle.check(&waits, "too many failed authentications")
     }
 
@@ -52,12 +55,12 @@ impl Attempt for ClientAttempt<'_> {
             return;
         }
         let now = self.throttle.clock.now();
-        for name in self.names() {
-            if self.throttle.clients.add(name, 1, now) {
-                let target = match name {
-                    Name::ClientAndNetwork(..) if self.is_registered => format!("client {}", self.client_id),
-                    // The id may be a secret in the wrong place.
-                    Name::ClientAndNetwork(..) => "unknown client".to_owned(),
+        for key in self.keys() {
+            if self.throttle.clients.add(key, 1, now) {
+                let target = match key {
+                    CounterKey::ClientAndNetwork(..) if self.is_registered => format!("client {}", self.client_id),
+                    // The id may be a secret in the wrong field.
+                    CounterKey::ClientAndNetwork(..) => "unknown client".to_owned(),
                     _ => "many clients".to_owned(),
                 };
                 let detail = format!("failed authentications from {}", Network::from(self.source.address));

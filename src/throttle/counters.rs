@@ -1,4 +1,4 @@
-//! What failures are counted under, and how many this node has counted.
+//! Counts failures by key.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,27 +8,27 @@ use quick_cache::sync::Cache;
 use crate::protocol::backoff::{Backoff, Failures, Network};
 use crate::protocol::time::Timestamp;
 
-/// The most names that failures are counted under; the least recently used are forgotten.
-const MAX_NAMES: usize = 50_000;
+/// The most keys that are counted; the least recently used are forgotten.
+const MAX_KEYS: usize = 50_000;
 
 /// What failures are counted under. `docs/throttling.md` explains the five rules to users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Name {
+pub(super) enum CounterKey {
     /// Logins to one account from one network: guessing a password.
     AccountAndNetwork([u8; 32], Network),
     /// Logins to one account from all networks where it is not known: guessing from many addresses. All nodes count
-    /// together in the database; a node keeps here what it has not reported yet.
+    /// them together in the database; a node counts here what it has not reported yet.
     Account([u8; 32]),
     /// Logins from one network to accounts that are not known there: trying one password on many accounts.
     Network(Network),
-    /// Authentications of one client from one network: guessing a secret. Never of the client alone, or anybody who knows
-    /// its id could lock it out.
+    /// Authentications of one client from one network: guessing a secret. Never of the client alone, or anyone who
+    /// knows its id could lock it out.
     ClientAndNetwork([u8; 32], Network),
     /// Authentications of all clients from one network: trying one secret on many clients.
     ClientsOfNetwork(Network),
 }
 
-impl Name {
+impl CounterKey {
     /// The value of the metric's label.
     pub(super) const fn label(self) -> &'static str {
         match self {
@@ -51,43 +51,43 @@ impl Name {
     }
 }
 
-/// Failures by name, in bounded memory.
+/// Failures by key, in bounded memory.
 #[derive(Debug)]
-pub(super) struct Counters(Cache<Name, Arc<Mutex<Failures>>>);
+pub(super) struct Counters(Cache<CounterKey, Arc<Mutex<Failures>>>);
 
 impl Default for Counters {
     fn default() -> Self {
-        Self(Cache::new(MAX_NAMES))
+        Self(Cache::new(MAX_KEYS))
     }
 }
 
 impl Counters {
-    pub(super) fn get(&self, name: Name) -> Option<Failures> {
-        self.0.get(&name).map(|failures| *failures.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn get(&self, key: CounterKey) -> Option<Failures> {
+        self.0.get(&key).map(|failures| *failures.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Seconds until the next attempt under this name is judged; 0: at once.
-    pub(super) fn wait(&self, name: Name, now: Timestamp) -> i64 {
-        self.get(name).map_or(0, |failures| name.backoff().wait(failures, now))
+    /// Seconds until the next attempt under this key is judged; 0 means at once.
+    pub(super) fn wait(&self, key: CounterKey, now: Timestamp) -> i64 {
+        self.get(key).map_or(0, |failures| key.backoff().wait(failures, now))
     }
 
-    /// Counts failures. True if they used up the free ones, or the same number again: time to tell somebody.
-    pub(super) fn add(&self, name: Name, more: i64, now: Timestamp) -> bool {
+    /// Counts failures. True if they used up the free ones, or a multiple of them: then someone should be told.
+    pub(super) fn add(&self, key: CounterKey, more: i64, now: Timestamp) -> bool {
         let none = || Ok::<_, Infallible>(Arc::new(Mutex::new(Failures { count: 0, last: now })));
-        let Ok(failures) = self.0.get_or_insert_with(&name, none);
+        let Ok(failures) = self.0.get_or_insert_with(&key, none);
         let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-        *failures = name.backoff().and(Some(*failures), more, now);
-        name.backoff().is_used_up_by(more, failures.count)
+        *failures = key.backoff().and(Some(*failures), more, now);
+        key.backoff().is_used_up_by(more, failures.count)
     }
 
     /// Takes the failures out, once there are at least this many.
-    pub(super) fn take(&self, name: Name, at_least: i64, now: Timestamp) -> Option<i64> {
-        let failures = self.0.get(&name)?;
+    pub(super) fn take(&self, key: CounterKey, at_least: i64, now: Timestamp) -> Option<i64> {
+        let failures = self.0.get(&key)?;
         let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
         (failures.count >= at_least).then(|| std::mem::replace(&mut *failures, Failures { count: 0, last: now }).count)
     }
 
-    pub(super) fn forget(&self, name: Name) {
-        self.0.remove(&name);
+    pub(super) fn forget(&self, key: CounterKey) {
+        self.0.remove(&key);
     }
 }

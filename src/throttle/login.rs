@@ -1,8 +1,8 @@
 //! Failed logins.
 //!
-//! A user who logged in from a network before is known there: neither what others do elsewhere nor what they do to other
-//! accounts makes that user wait. Whether an account exists changes neither the counts nor the statements that an answer
-//! waits for.
+//! A user who has logged in from a network before is known there, and does not wait because of attacks from elsewhere
+//! or on other accounts. Whether an account exists changes neither the counts nor the statements that an answer waits
+//! for.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::passwords::queue::{Precedence, Requester};
 use crate::protocol::backoff::{Failures, Network};
 use crate::protocol::time::Timestamp;
 use crate::store::{LoginRecord, account_digest};
-use crate::throttle::audit::beside;
-use crate::throttle::counters::Name;
+use crate::throttle::audit::in_background;
+use crate::throttle::counters::CounterKey;
 use crate::throttle::{Attempt, Source, Throttle, Throttled};
 
 /// Failures of an account that a node counts before it reports them to the other nodes.
@@ -31,7 +31,7 @@ pub(crate) struct Lookup<'a> {
     _permit: Option<SemaphorePermit<'a>>,
 }
 
-/// A login that is being judged.
+/// A login whose password is being judged.
 pub(crate) struct LoginAttempt<'a> {
     throttle: &'a Throttle,
     account: [u8; 32],
@@ -43,13 +43,13 @@ pub(crate) struct LoginAttempt<'a> {
 }
 
 impl Throttle {
-    /// Admits a login to the database. Throttled callers never reach it; where only known users are not throttled, a few
-    /// at a time may find out whether they are known.
+    /// Admits a login to the database, which throttled callers never reach. If only known users of the network are not
+    /// throttled, a few logins at a time may find out whether theirs is known.
     pub(crate) fn admit_login(&self, username: &str, source: Source) -> Result<Lookup<'_>, Throttled> {
         let (account, network, now) = (account_digest(username), Network::from(source.address), self.clock.now());
-        let wait = |name| (name, self.logins.wait(name, now));
-        self.check(&[wait(Name::AccountAndNetwork(account, network))], REASON)?;
-        let of_network = wait(Name::Network(network));
+        let wait = |key| (key, self.logins.wait(key, now));
+        self.check(&[wait(CounterKey::AccountAndNetwork(account, network))], REASON)?;
+        let of_network = wait(CounterKey::Network(network));
         let permit = match of_network {
             (_, 0) => None,
             _ => match self.lookups.try_acquire() {
@@ -85,25 +85,25 @@ impl LoginAttempt<'_> {
         Network::from(self.source.address)
     }
 
-    fn here(&self) -> Name {
-        Name::AccountAndNetwork(self.account, self.network())
+    fn here(&self) -> CounterKey {
+        CounterKey::AccountAndNetwork(self.account, self.network())
     }
 
-    /// In a storm of logins, users who are known where they come from go first.
+    /// In a storm of logins, known users go first.
     pub(crate) fn requester(&self) -> Requester {
         let precedence = if self.is_known { Precedence::Known } else { Precedence::Unknown };
         Requester { precedence, network: Network::from(self.source.address), account: self.account }
     }
 
-    /// The wait for what all nodes counted, and what this one has not reported yet.
-    fn wait_of_account(&self, name: Name, now: Timestamp) -> i64 {
-        let (shared, own) = (self.shared, self.throttle.logins.get(name));
+    /// The wait for the failures that all nodes counted and those that this one has not reported yet.
+    fn wait_of_account(&self, key: CounterKey, now: Timestamp) -> i64 {
+        let (shared, own) = (self.shared, self.throttle.logins.get(key));
         let Some(last) = shared.iter().chain(&own).map(|failures| failures.last).max() else { return 0 };
-        let count = shared.iter().chain(&own).map(|failures| name.backoff().left(*failures, last)).sum();
-        name.backoff().wait(Failures { count, last }, now)
+        let count = shared.iter().chain(&own).map(|failures| key.backoff().left(*failures, last)).sum();
+        key.backoff().wait(Failures { count, last }, now)
     }
 
-    /// The password was right: failures from here were slips, and the user is known here from now on.
+    /// The password was right: earlier failures from this network were typos, and the user is known here from now on.
     pub(crate) fn succeeded(&self) {
         let Some(user) = self.user.filter(|_| self.throttle.enabled) else { return };
         let (known, now) = ((user, self.network()), self.throttle.clock.now());
@@ -114,7 +114,7 @@ impl LoginAttempt<'_> {
         }
         recorded.insert(known, now);
         let (store, recorded) = (self.throttle.store.clone(), Arc::clone(recorded));
-        beside(async move {
+        in_background(async move {
             let written = store.network_note(user, known.1, now).await;
             if written.is_err() {
                 recorded.remove(&known);
@@ -123,21 +123,21 @@ impl LoginAttempt<'_> {
         });
     }
 
-    /// Counts a failure for the account, and reports to the other nodes once there are several.
+    /// Counts a failure for the account, and reports several at once to the other nodes.
     fn failed_for_account(&self, whose: String, now: Timestamp) {
-        let (name, counters) = (Name::Account(self.account), &self.throttle.logins);
-        counters.add(name, 1, now);
-        let Some(unreported) = counters.take(name, REPORTED_TOGETHER, now) else { return };
-        let together = self.shared.map_or(0, |shared| name.backoff().left(shared, now)) + unreported;
-        if name.backoff().is_used_up_by(unreported, together) {
+        let (key, counters) = (CounterKey::Account(self.account), &self.throttle.logins);
+        counters.add(key, 1, now);
+        let Some(unreported) = counters.take(key, REPORTED_TOGETHER, now) else { return };
+        let together = self.shared.map_or(0, |shared| key.backoff().left(shared, now)) + unreported;
+        if key.backoff().is_used_up_by(unreported, together) {
             let detail = "failed logins from networks it is not known from".to_owned();
             self.throttle.audit("login.throttled", whose, detail, self.source);
         }
         let (store, account, counters) = (self.throttle.store.clone(), self.account, Arc::clone(counters));
-        beside(async move {
-            let reported = store.login_failures_add(account, unreported, name.backoff(), now).await;
+        in_background(async move {
+            let reported = store.login_failures_add(account, unreported, key.backoff(), now).await;
             if reported.is_err() {
-                counters.add(name, unreported, now);
+                counters.add(key, unreported, now);
             }
             reported
         });
@@ -147,14 +147,14 @@ impl LoginAttempt<'_> {
 impl Attempt for LoginAttempt<'_> {
     fn check(&self) -> Result<(), Throttled> {
         let now = self.throttle.clock.now();
-        let wait = |name| (name, self.throttle.logins.wait(name, now));
+        let wait = |key| (key, self.throttle.logins.wait(key, now));
         let here = wait(self.here());
         if self.is_known {
             return self.throttle.check(&[here], REASON);
         }
-        let account = Name::Account(self.account);
+        let account = CounterKey::Account(self.account);
         let account = (account, self.wait_of_account(account, now));
-        self.throttle.check(&[here, wait(Name::Network(self.network())), account], REASON)
+        self.throttle.check(&[here, wait(CounterKey::Network(self.network())), account], REASON)
     }
 
     fn failed(&self) {
@@ -170,7 +170,7 @@ impl Attempt for LoginAttempt<'_> {
         if self.is_known {
             return;
         }
-        if counters.add(Name::Network(self.network()), 1, now) {
+        if counters.add(CounterKey::Network(self.network()), 1, now) {
             self.throttle.audit("login.throttled", "many users".to_owned(), from, self.source);
         }
         self.failed_for_account(whose, now);

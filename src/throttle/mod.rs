@@ -1,10 +1,10 @@
-//! Slows down those who guess passwords and client secrets, and nobody else. `docs/throttling.md` has the rules.
+//! Slows down guessing of passwords and client secrets, and nothing else. `docs/throttling.md` has the rules.
 //!
-//! An attempt that has to wait is not judged at all, so the answer does not reveal whether it was right. It is checked
-//! once more after the password was hashed, so guessing in parallel gains nothing; without failures, parallel attempts
-//! never wait. Disconnecting counts as a failure: the hash has been paid for.
+//! An attempt that has to wait is not judged at all, so the answer does not reveal whether it was right. The wait is
+//! checked again after hashing, so guessing in parallel gains nothing; without failures, parallel attempts never wait.
+//! Disconnecting counts as a failure: the hash has been paid for.
 //!
-//! A correct generated secret never comes here: nobody guesses 256 bits.
+//! A correct generated secret never comes here, since 256 bits cannot be guessed.
 
 mod audit;
 mod client;
@@ -24,13 +24,13 @@ use crate::protocol::identity::Identity;
 use crate::protocol::time::Timestamp;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
-use counters::{Counters, Name};
+use counters::{CounterKey, Counters};
 use rate_limit::RateLimit;
 
 pub(crate) use audit::Source;
 pub(crate) use login::LoginAttempt;
 
-/// Logins that are throttled unless their user is known, and may ask the database for that at the same time.
+/// How many logins from a throttled network may look up at the same time whether their user is known.
 const CONCURRENT_LOOKUPS: usize = 4;
 /// The most users and networks whose last login is remembered.
 const MAX_KNOWN: usize = 50_000;
@@ -40,13 +40,13 @@ const MAX_KNOWN: usize = 50_000;
 pub struct Throttled {
     /// Seconds until the next attempt is judged.
     pub seconds: i64,
-    /// What there was too much of, for the log.
+    /// Why, for the log.
     pub reason: &'static str,
-    /// Whom it is about, for the log.
+    /// Whom it concerns, for the log.
     pub about: Identity,
 }
 
-/// What a node knows of failures, and who was told.
+/// The failures that a node knows of, and its rate limits.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     enabled: bool,
@@ -54,7 +54,7 @@ pub(crate) struct Throttle {
     store: Store,
     metrics: Metrics,
     logins: Arc<Counters>,
-    /// Apart from the logins, which they must not push out: failing here costs no hash.
+    /// Separate from the logins, because failing here is cheap and must not evict them.
     clients: Counters,
     /// When a login of a user from a network was last recorded.
     recorded: Arc<Cache<(Uuid, Network), Timestamp>>,
@@ -88,10 +88,10 @@ impl Throttle {
     }
 
     /// Refuses with the longest of these waits, if there is one.
-    fn check(&self, waits: &[(Name, i64)], reason: &'static str) -> Result<(), Throttled> {
+    fn check(&self, waits: &[(CounterKey, i64)], reason: &'static str) -> Result<(), Throttled> {
         match waits.iter().max_by_key(|(_, seconds)| *seconds) {
-            Some((name, seconds)) if self.enabled && *seconds > 0 => {
-                self.metrics.throttled(name.label());
+            Some((key, seconds)) if self.enabled && *seconds > 0 => {
+                self.metrics.throttled(key.label());
                 Err(Throttled { seconds: *seconds, reason, about: Identity::default() })
             }
             _ => Ok(()),
@@ -107,7 +107,7 @@ pub(crate) trait Attempt {
     /// Counts it as a failure.
     fn failed(&self);
 
-    /// Judges it by something that takes time, such as a hash. The inner result is that of `verdict`.
+    /// Judges it by something slow, such as a hash. The inner result is that of `verdict`.
     async fn judge<T, E>(&self, verdict: impl Future<Output = Result<T, E>>) -> Result<Result<T, E>, Throttled>
     where
         Self: Sized,

@@ -18,7 +18,7 @@ const AUDITS: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
 /// Beyond this many callers, the idle ones are forgotten.
 const MAX_CALLERS: usize = 10_000;
 
-/// Our clock as governor reads it.
+/// Our clock for governor.
 #[derive(Clone, Debug)]
 struct GovernorTime(Clock);
 
@@ -67,7 +67,7 @@ mod tests {
     use crate::protocol::time::Timestamp;
 
     #[test]
-    fn a_caller_who_asks_too_often_waits_and_the_others_do_not() {
+    fn a_caller_over_the_limit_waits_and_others_do_not() {
         let clock = Clock::manual(Timestamp::from_seconds(1_000_000));
         let limit = RateLimit::of_explanations(&clock);
         assert_eq!((0..1000).filter(|_| limit.allows("a")).count(), 300);

@@ -1,10 +1,10 @@
-//! Where a token may come from: this server, a sibling environment, or elsewhere.
+//! What reading a token takes: the issuer, its siblings and its keys.
 
 use crate::keys::keyring::KeyRing;
 use crate::protocol::cause::Cause;
 use crate::tokens::environment::{Environment, KnownIssuer};
 
-/// What reading a token takes: who we are, and our keys.
+/// The issuer that reads a token, as far as reading needs it.
 #[derive(Clone, Copy)]
 pub struct TokenContext<'a> {
     /// The `iss` of its tokens.
@@ -28,7 +28,7 @@ impl TokenContext<'_> {
         self.known_or_foreign(|sibling| sibling.environment == *environment)
     }
 
-    fn known_or_foreign(self, is_it: impl Fn(&KnownIssuer) -> bool) -> Cause {
-        if self.siblings.iter().any(is_it) { Cause::WrongEnvironment } else { Cause::ForeignToken }
+    fn known_or_foreign(self, is_named: impl Fn(&KnownIssuer) -> bool) -> Cause {
+        if self.siblings.iter().any(is_named) { Cause::WrongEnvironment } else { Cause::ForeignToken }
     }
 }

@@ -16,7 +16,7 @@ pub const CLIENT_SECRET_PREFIX: &str = "jcs_";
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Environment(String);
 
-/// A sibling environment, whose tokens are recognised by name.
+/// A sibling environment, whose tokens are recognised and named in refusals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownIssuer {
     /// Its name in prefixes.
@@ -33,7 +33,7 @@ impl FromStr for Environment {
         if (1..=16).contains(&name.len()) && name.bytes().all(legal) {
             Ok(Self(name.to_owned()))
         } else {
-            Err("an environment name is 1 to 16 lower-case letters and digits".into())
+            Err("an environment name must be 1 to 16 lower-case letters and digits".into())
         }
     }
 }

@@ -1,16 +1,16 @@
-//! Why a text is not proved to be a token of this server.
+//! Why a text was not verified.
 
 use crate::keys::keyring::KeyRing;
 use crate::protocol::claims::AccessClaims;
 
-/// Why a text is not a token of this server, as far as it matters for what happens next. The diagnosis finds the cause.
+/// Why a text did not verify as a token of this server. The diagnosis finds the exact cause.
 #[derive(Debug, PartialEq)]
 pub enum VerifyError {
-    /// It names a key that is unknown here: another node may just have made it.
+    /// It names a key that is unknown here; another node may just have created it.
     UnknownKey,
     /// A key of this server made it, but for another issuer.
     OtherIssuer(Box<AccessClaims>),
-    /// No other key could prove it.
+    /// No key that is still unknown here could verify it.
     NotOurs,
 }
 

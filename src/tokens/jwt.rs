@@ -10,27 +10,21 @@ use crate::protocol::claims::AccessClaims;
 use crate::tokens::context::TokenContext;
 use crate::tokens::error::VerifyError;
 
-/// The most bytes that any token of this server has, since scope, audiences and claims are bounded. Longer texts are refused
-/// unread.
+/// The length of the longest token of this server, in bytes: scope, audiences and claims are bounded. Longer texts are
+/// refused unread.
 pub const LONGEST: usize = 20 * 1024;
 
 /// Signs the claims.
-///
-/// # Panics
-/// Never: claims are always JSON.
 pub fn write(claims: &AccessClaims, key: &ReadySigningKey) -> String {
     jws::sign(&key.header_segment, claims, &key.key)
 }
 
-/// Verifies the signature and reads the claims, whatever issuer they name. The header must be, byte for byte, one that a key
-/// of this server writes. Time, audience and revocation are judged elsewhere.
-///
-/// # Errors
-/// Whether the token could still be ours.
-pub fn read(token: &str, origin: TokenContext<'_>) -> Result<AccessClaims, VerifyError> {
+/// Verifies the signature and reads the claims, whatever issuer they name. The header must be, byte for byte, one that
+/// a key of this server writes. Time, audience and revocation are checked elsewhere.
+pub fn read(token: &str, context: TokenContext<'_>) -> Result<AccessClaims, VerifyError> {
     let (header_segment, _) = token.split_once('.').ok_or(VerifyError::NotOurs)?;
-    let Some(key) = origin.ring.signing_key_of(header_segment) else {
-        return Err(if may_be_of_a_new_key(token, origin) { VerifyError::UnknownKey } else { VerifyError::NotOurs });
+    let Some(key) = context.ring.signing_key_of(header_segment) else {
+        return Err(if may_be_of_a_new_key(token, context) { VerifyError::UnknownKey } else { VerifyError::NotOurs });
     };
     let verified = jws::verify(token, &[ACCESS_TOKEN_TYPE], &key.verification);
     verified.map(|(_, claims)| claims).map_err(|_| VerifyError::NotOurs)
@@ -38,17 +32,17 @@ pub fn read(token: &str, origin: TokenContext<'_>) -> Result<AccessClaims, Verif
 
 /// Whether another node may have signed this token with a key that this node has not seen yet: it names our issuer, an
 /// algorithm of ours, and a key that was never deleted.
-fn may_be_of_a_new_key(token: &str, origin: TokenContext<'_>) -> bool {
+fn may_be_of_a_new_key(token: &str, context: TokenContext<'_>) -> bool {
     #[derive(Deserialize)]
     struct Claims {
         iss: String,
     }
     let Ok(jws::Header { alg, kid: Some(kid), .. }) = jws::header(token) else { return false };
     let payload = token.split('.').nth(1).and_then(from_base64url).unwrap_or_default();
-    serde_json::from_slice(&payload).is_ok_and(|Claims { iss }| iss == origin.issuer)
+    serde_json::from_slice(&payload).is_ok_and(|Claims { iss }| iss == context.issuer)
         && alg.parse::<SigningAlgorithm>().is_ok()
-        && origin.ring.signing_key(&kid).is_none()
-        && origin.ring.retired(&kid).is_none()
+        && context.ring.signing_key(&kid).is_none()
+        && context.ring.retired(&kid).is_none()
 }
 
 #[cfg(test)]
@@ -135,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_another_node_may_have_made_is_told_from_what_can_never_be_ours() {
+    fn a_key_that_another_node_may_have_created_is_distinguished_from_one_that_is_never_ours() {
         let (ours, theirs) = (ring(SigningAlgorithm::Es256), ring(SigningAlgorithm::Es256));
         let token = token(&theirs);
         assert_eq!(read(&token, at(ISSUER, &ours)), Err(VerifyError::UnknownKey));

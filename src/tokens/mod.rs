@@ -1,4 +1,4 @@
-//! The formats of tokens, and the proof that a text is one of ours.
+//! The formats of tokens, and their verification.
 
 pub mod context;
 pub mod environment;

@@ -18,13 +18,11 @@ const CLEAR_LENGTH: usize = 1 + KEY_ID_LENGTH;
 const TAG_LENGTH: usize = 16;
 /// The length of every token is a multiple of this, in bytes.
 const STEP: usize = 48;
-/// The length of every body is a multiple of this, in characters, so that a truncated token is recognised without a key.
+/// The length of every body is a multiple of this, in characters, so that a truncated token is recognised without a
+/// key.
 pub const LENGTHS: usize = STEP / 3 * 4;
 
 /// Seals the claims.
-///
-/// # Panics
-/// Never: claims are always JSON, and short.
 pub fn write(claims: &AccessClaims, environment: &Environment, key: &ReadyTokenKey) -> String {
     let mut clear = vec![VERSION];
     clear.extend_from_slice(&key.id);
@@ -42,9 +40,6 @@ pub fn write(claims: &AccessClaims, environment: &Environment, key: &ReadyTokenK
 }
 
 /// Opens a token of this environment, whatever issuer it names; `body` is what follows the environment.
-///
-/// # Errors
-/// Whether the token could still be ours.
 pub fn read(body: &str, environment: &Environment, ring: &KeyRing) -> Result<AccessClaims, VerifyError> {
     let bytes = from_base64url(body).ok_or(VerifyError::NotOurs)?;
     let (clear, rest) = bytes.split_at_checked(CLEAR_LENGTH).ok_or(VerifyError::NotOurs)?;

@@ -1,8 +1,9 @@
 //! Refresh tokens: computed, never stored.
 //!
 //! `jrt_<environment>_`, then base64url of: version (1 byte), key id (6), session id (16), generation (4), session nonce
-//! (16), MAC (32). The session's row keeps only the hash of the nonce and the generation, so neither the database nor
-//! the key alone forges one; the MAC is checked without the database; the successor follows from the presented token.
+//! (16), MAC (32). The session's row stores only the generation and the hash of the nonce, so neither the database nor
+//! the key alone is enough to forge one. The MAC is checked without the database, and the token determines its
+//! successor.
 
 use std::fmt;
 
@@ -69,9 +70,6 @@ impl RefreshToken {
     }
 
     /// Reads a token of this environment; `body` is what follows the environment.
-    ///
-    /// # Errors
-    /// Whether the token could still be ours.
     pub fn read(body: &str, environment: &Environment, ring: &KeyRing) -> Result<Self, VerifyError> {
         let bytes = from_base64url(body).filter(|bytes| bytes.len() == LENGTH).ok_or(VerifyError::NotOurs)?;
         let (content, mac) = bytes.split_at(CONTENT_LENGTH);

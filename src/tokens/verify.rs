@@ -1,4 +1,4 @@
-//! Proves with the keys that a presented text is a token of this server. The diagnosis says why a text is not.
+//! Verifies that a text is a token of this server. The diagnosis says why a text is not.
 
 use crate::protocol::claims::AccessClaims;
 use crate::tokens::context::TokenContext;
@@ -17,28 +17,25 @@ pub enum Verified {
     Refresh(RefreshToken),
 }
 
-/// Reads a presented text and proves it with at most one key operation. Expiry and revocation are judged elsewhere.
-///
-/// # Errors
-/// Whether the text could still be a token of this server.
-pub fn verify(token: &str, origin: TokenContext<'_>) -> Result<Verified, VerifyError> {
+/// Verifies and reads a text with at most one key operation. Expiry and revocation are checked elsewhere.
+pub fn verify(token: &str, context: TokenContext<'_>) -> Result<Verified, VerifyError> {
     if token.len() > jwt::LONGEST {
         return Err(VerifyError::NotOurs);
     }
     if let Some(rest) = token.strip_prefix(REFRESH_TOKEN_PREFIX) {
-        let body = body_of_ours(rest, origin)?;
-        return RefreshToken::read(body, origin.environment, origin.ring).map(Verified::Refresh);
+        let body = body_of_ours(rest, context)?;
+        return RefreshToken::read(body, context.environment, context.ring).map(Verified::Refresh);
     }
     let claims = match token.strip_prefix(ACCESS_TOKEN_PREFIX) {
-        Some(rest) => opaque::read(body_of_ours(rest, origin)?, origin.environment, origin.ring)?,
-        None => jwt::read(token, origin)?,
+        Some(rest) => opaque::read(body_of_ours(rest, context)?, context.environment, context.ring)?,
+        None => jwt::read(token, context)?,
     };
     let claims = Box::new(claims);
-    if claims.iss == origin.issuer { Ok(Verified::Access(claims)) } else { Err(VerifyError::OtherIssuer(claims)) }
+    if claims.iss == context.issuer { Ok(Verified::Access(claims)) } else { Err(VerifyError::OtherIssuer(claims)) }
 }
 
 /// What follows the environment, if the environment is ours.
-fn body_of_ours<'t>(after_prefix: &'t str, origin: TokenContext<'_>) -> Result<&'t str, VerifyError> {
+fn body_of_ours<'t>(after_prefix: &'t str, context: TokenContext<'_>) -> Result<&'t str, VerifyError> {
     let (environment, body) = split(after_prefix).ok_or(VerifyError::NotOurs)?;
-    if environment == *origin.environment { Ok(body) } else { Err(VerifyError::NotOurs) }
+    if environment == *context.environment { Ok(body) } else { Err(VerifyError::NotOurs) }
 }

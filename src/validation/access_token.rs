@@ -1,4 +1,4 @@
-//! Access tokens.
+//! Validates access tokens.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ async fn is_in_force(app: &App, claims: &AccessClaims) -> Result<bool> {
         && !app.state.is_beyond_log(claims).await?)
 }
 
-/// Validates an access token that has to meet requirements.
+/// Validates an access token that must meet requirements.
 pub async fn access_token_for(
     app: &App,
     issuer: &Issuer,

@@ -1,4 +1,4 @@
-//! Tokens of either kind, for introspection.
+//! Validates tokens of either kind, for introspection.
 
 use std::sync::Arc;
 
@@ -38,10 +38,10 @@ async fn refresh_token(app: &App, issuer: &Issuer, text: &str) -> Result<Validat
         let diagnosis = Box::pin(investigate::refused(app, issuer, text, verified, Depth::YesOrNo)).await?;
         return Ok(Err(Box::new(diagnosis.accepting_refresh_tokens())));
     };
-    let held = app.store.session_find(token.session).await?;
-    let findings = investigate::of_session(app, token, held.as_ref(), Depth::YesOrNo).await?;
-    match held {
-        Some(held) if findings.is_empty() => Ok(Ok(ActiveToken::Refresh(Box::new(held)))),
+    let record = app.store.session_find(token.session).await?;
+    let findings = investigate::of_session(app, token, record.as_ref(), Depth::YesOrNo).await?;
+    match record {
+        Some(record) if findings.is_empty() => Ok(Ok(ActiveToken::Refresh(Box::new(record)))),
         _ => {
             let mut diagnosis =
                 examine(text, verified, issuer.token_context(&issuer.keys()), 0).accepting_refresh_tokens();

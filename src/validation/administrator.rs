@@ -1,4 +1,4 @@
-//! Access tokens for the admin API.
+//! Validates access tokens for the admin API.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::validation::signature::Validated;
 /// The scope that allows everything in the admin API.
 pub const ADMIN: &str = "jeton:admin";
 
-/// A good access token for the admin API.
+/// A valid access token for the admin API.
 #[derive(Debug)]
 pub struct AdminToken {
     /// Its claims.
     pub claims: Arc<AccessClaims>,
-    /// What it grants now: a scope that was taken away from its client no longer counts.
+    /// What it grants now, without scopes that its client has lost.
     pub scope: Scope,
 }
 

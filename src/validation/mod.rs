@@ -1,14 +1,14 @@
-//! Is a token good? One answer for introspection, `/auth/verify`, the admin API, revocation and refresh.
+//! Is a token valid? One answer for introspection, `/auth/verify`, the admin API, revocation and refresh.
 //!
-//! A token starts out as not good and has to pass every step:
+//! A token counts as invalid until it has passed every step:
 //!
 //! 1. **Signature** and issuer: a key of this server made it, for this issuer.
 //! 2. **Time**: it has not expired and does not lie in the future.
 //! 3. **Revocation**: nothing in force covers it, and the log has reached its number.
-//! 4. **Requirements**, where the caller has some: audience and scope.
+//! 4. **Requirements** of the caller, if any: audience and scope.
 //!
-//! Nothing a token says is believed before step 1. Only a token that fails a step is diagnosed. Where memory lacks something,
-//! the database is asked before a token is refused.
+//! Nothing a token says is believed before step 1. Only a token that fails a step is diagnosed. If memory lacks
+//! something, the database is asked before a token is refused.
 
 mod access_token;
 mod active_token;

@@ -5,10 +5,10 @@ use crate::diagnosis::Diagnosis;
 use crate::issuer::Issuer;
 use crate::tokens::verify::{self, Verified, VerifyError};
 
-/// A good token, or why it is not good.
+/// A valid token, or why it is not valid.
 pub type Validated<T> = std::result::Result<T, Box<Diagnosis>>;
 
-/// Verifies a text with the keys. An unknown key is looked up in the database before the token is refused.
+/// Verifies a text with the keys. The database is asked about an unknown key before the token is refused.
 pub(crate) async fn verify(
     app: &App,
     issuer: &Issuer,

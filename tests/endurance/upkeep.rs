@@ -100,7 +100,8 @@ impl Desk {
     /// Inserts rows that are over, marked as such, and a living row beside each [`LIVING`] of them.
     async fn fill(&mut self, rows: u64) {
         let is_sqlite = matches!(self, Self::Sqlite(_));
-        // An id that begins with a time, so that the living ones lie among the others; of a table, a number, and a mark.
+        // An id that begins with a time, so that the living ones lie among the others; of a table, a number, and a
+        // mark.
         let id = |table: u64| match is_sqlite {
             true => format!("unhex(printf('%012x7%03x8000%012x', 1500000000000 + i, {table}, i))"),
             false => format!(
@@ -316,7 +317,7 @@ async fn sweep(run: &mut Run, store: Backend, rows: u64) {
         let log = std::sync::Arc::clone(&node.log);
         assert_eq!(node.stop().code(), Some(0));
         let log = log.lock().unwrap();
-        let said = log.lines().filter(|line| line.contains("removed what was over"));
+        let said = log.lines().filter(|line| line.contains("removed expired rows"));
         said.for_each(|line| eprintln!("upkeep: {line}"));
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::support::{Answer, Backend, Setup, TestServer, on_both_stores};
 
-/// A page that runs nothing and loads nothing, and whose style is the one that its policy allows.
+/// A page without scripts or external resources, whose style is the one that its policy allows.
 #[track_caller]
 fn assert_page(answer: &Answer) {
     assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
@@ -38,7 +38,7 @@ fn assert_page(answer: &Answer) {
     assert!(answer.body.contains("name=\"viewport\"") && style.contains("prefers-color-scheme"));
 }
 
-/// The local addresses to which a page leads, resolved against its own.
+/// The local URLs that a page links to, resolved against its own.
 fn links(base: &str, page: &Answer) -> Vec<url::Url> {
     let here = url::Url::parse(base).unwrap();
     let targets = page.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
@@ -104,7 +104,7 @@ on_both_stores!(every_error_leads_to_its_page, async |backend| {
     }
 });
 
-on_both_stores!(an_unknown_code_is_not_shown_back, async |backend| {
+on_both_stores!(an_unknown_code_is_not_echoed, async |backend| {
     let app = TestServer::start(backend).await;
     for code in ["nothing", "%3Cscript%3Ealert(1)%3C%2Fscript%3E", "%FF", "invalid_grant%00", "Invalid_Grant"] {
         let page = app.get(&format!("/docs/errors/{code}")).await;
@@ -115,7 +115,7 @@ on_both_stores!(an_unknown_code_is_not_shown_back, async |backend| {
 });
 
 #[tokio::test]
-async fn with_dev_the_commands_name_the_database_for_development() {
+async fn with_dev_the_commands_name_the_development_database() {
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}", folder.path().join("dev.db").display());
     let key = jeton::keys::master::MasterKey::generate();
@@ -147,7 +147,7 @@ fn row_of(cause: &Cause) -> String {
     format!("| `{cause}` | {} | {status}{error} |", cause.title())
 }
 
-/// Gathers what a subscriber writes.
+/// Collects what a subscriber writes.
 #[derive(Clone, Default)]
 struct Written(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 

@@ -39,7 +39,7 @@ async fn a_receipt_comes_when_every_node_refuses_what_was_revoked() {
         first.introspect(&main, &token).await.assert_inactive();
         second.introspect(&main, &token).await.assert_inactive();
         if target == "all" {
-            // The administrator's own token is gone with all others.
+            // The administrator's own token was revoked with all others.
             let answer = first.admin(Method::GET, "/admin/v1/revocations", None).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
         }
@@ -69,7 +69,7 @@ on_both_stores!(a_receipt_names_the_node_that_has_not_applied_a_revocation, asyn
         receipt.json["applied_by"].as_array().unwrap().iter().filter(|node| node["applied"] == json!(false)).collect();
     assert_eq!(waiting.len(), 1);
     assert_eq!(waiting[0]["name"], json!("a node that fell silent"));
-    // Past its own limit and five seconds more it answers nothing from memory, and is no longer waited for.
+    // Five seconds past its own limit, it answers nothing from memory, and receipts no longer wait for it.
     let store = &app.server.app.store;
     store.node_leave(ghost.id).await.unwrap();
     let number = &receipt.json["number"];
@@ -84,7 +84,7 @@ on_both_stores!(a_receipt_names_the_node_that_has_not_applied_a_revocation, asyn
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revocation_reaches_another_node_by_itself() {
+async fn a_revocation_reaches_another_node_without_a_request() {
     let (first, second) = two_nodes().await;
     let main = first.main_client("main").await;
     let token = first.token(&main, &[("grant_type", "client_credentials")]).await.text("access_token");
@@ -100,8 +100,8 @@ async fn a_revocation_reaches_another_node_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_that_another_node_made_a_moment_ago_is_good_at_once() {
-    // The second node looks at the log seldom: it asks the database before it refuses.
+async fn a_secret_that_another_node_just_created_works_at_once() {
+    // The second node rarely polls the log: it asks the database before it refuses.
     let first = TestServer::start(Backend::Postgres).await;
     let slow = Setup::default().set("JETON_POLL_INTERVAL", "10s").set("JETON_MAX_STALENESS", "1m");
     let second = TestServer::start_on(&first.database, &first.master_key, slow).await;

@@ -1,4 +1,4 @@
-//! openapi.yaml describes what the server really does.
+//! openapi.yaml describes what the server does.
 
 use std::collections::BTreeSet;
 
@@ -94,7 +94,7 @@ on_both_stores!(every_method_that_is_not_described_is_refused, async |backend| {
     }
 });
 
-on_both_stores!(references_and_names_lead_somewhere, async |backend| {
+on_both_stores!(references_and_names_exist, async |backend| {
     let app = TestServer::start(backend).await;
     let document = description(&app).await;
     let mut references = Vec::new();
@@ -177,7 +177,7 @@ fn hold_to_schema(document: &Value, schema: &Value, value: &Value, place: &str) 
     }
 }
 
-on_both_stores!(the_answers_of_the_admin_api_are_described, async |backend| {
+on_both_stores!(the_responses_of_the_admin_api_are_described, async |backend| {
     let app = TestServer::start(backend).await;
     let document = description(&app).await;
     let main = app.main_client("main").await;
@@ -262,7 +262,7 @@ on_both_stores!(the_answers_of_the_admin_api_are_described, async |backend| {
     }
 });
 
-on_both_stores!(the_answers_of_the_oauth_endpoints_are_described, async |backend| {
+on_both_stores!(the_responses_of_the_oauth_endpoints_are_described, async |backend| {
     let app = TestServer::start(backend).await;
     let document = description(&app).await;
     let main = app.main_client("main").await;

@@ -1,5 +1,5 @@
-//! A login with the old password that overlaps the change of it: the change waits for a lock of the test while the login
-//! reads the old hash and finds the password right. Then both go on at once, in either order.
+//! A login with the old password that overlaps its change: the change waits for a lock held by the test while the login
+//! reads the old hash and finds the password right. Then both continue at the same time, in either order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::support::{Answer, Backend, Setup, TestClient, TestServer, eventually, on_both_stores};
 
-/// Rounds in which both waited, and the most that are tried: a machine that is too busy answers 503.
+/// Rounds in which both must wait, and the most rounds that are tried, since a busy machine answers 503.
 const ROUNDS: usize = 4;
 const MOST: usize = 20;
 
-/// Holds up what writes to a user.
+/// Blocks writes to a user.
 enum Lock {
     Sqlite(SqliteConnection),
     Postgres { held: PgConnection, watcher: tokio::sync::Mutex<PgConnection> },
@@ -34,8 +34,8 @@ impl Lock {
         Self::Postgres { held, watcher: tokio::sync::Mutex::new(watcher) }
     }
 
-    /// Waits until so many wait for it. On SQLite nothing shows that; but whoever gets a wrong password refused `after`
-    /// came to the one thread that hashes later, and so did those behind it.
+    /// Waits until this many wait for it. SQLite does not show that; but once a wrong password sent `after` has been
+    /// refused, the one hashing thread has also served everything before it.
     async fn is_waited_for(&self, waiters: i64, after: &TestServer) {
         match self {
             Self::Sqlite(_) => {
@@ -70,7 +70,7 @@ fn login(password: &str) -> [(&str, &str); 3] {
     [("grant_type", "password"), ("username", "alice"), ("password", password)]
 }
 
-on_both_stores!(a_login_that_read_the_old_hash_before_the_change_leaves_no_living_session, async |backend| {
+on_both_stores!(a_login_that_read_the_old_hash_before_the_change_leaves_no_active_session, async |backend| {
     let setup = Setup::default().set("JETON_PASSWORD_THREADS", "1");
     let first = Arc::new(TestServer::start_with(backend, setup.clone()).await);
     let mut nodes = vec![Arc::clone(&first)];
@@ -114,7 +114,7 @@ on_both_stores!(a_login_that_read_the_old_hash_before_the_change_leaves_no_livin
         let (change, log_in) = (change.await.unwrap(), log_in.await.unwrap());
         if change.status != StatusCode::NO_CONTENT {
             assert_eq!(change.status, StatusCode::SERVICE_UNAVAILABLE, "{change:?}");
-            // It may have happened all the same.
+            // It may still have happened.
             catch_up().await;
             let is_new = first.token(&main, &login(&format!("password {}", changes + 1))).await;
             changes += usize::from(is_new.status == StatusCode::OK);

@@ -1,4 +1,4 @@
-//! What happens at the same time, on one server and on two nodes of one database.
+//! Simultaneous requests, on one server and on two nodes of one database.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Nodes {
         Arc::clone(&self.0[index % self.0.len()])
     }
 
-    /// Makes every node look at the log.
+    /// Makes every node poll the log.
     async fn catch_up(&self) {
         for node in &self.0 {
             node.server.app.state.catch_up().await.unwrap();
@@ -97,7 +97,7 @@ async fn refresh_at_once(nodes: &Nodes, client: &TestClient, token: &str, count:
     answers
 }
 
-on_both_stores!(simultaneous_refreshes_of_one_token_leave_at_most_one_living_chain, async |backend| {
+on_both_stores!(simultaneous_refreshes_of_one_token_leave_at_most_one_active_chain, async |backend| {
     let nodes = Nodes::start(backend).await;
     let main = nodes.first().main_client("main").await;
     nodes.first().user("alice", "wonderland").await;
@@ -110,7 +110,7 @@ on_both_stores!(simultaneous_refreshes_of_one_token_leave_at_most_one_living_cha
             let granted = answers.iter().filter(|answer| answer.status == StatusCode::OK).count();
             assert!(granted <= 4, "one refresh and three repeats: {granted}");
             nodes.catch_up().await;
-            // More than four of a kind is reuse: then all of it is over. Otherwise the one chain lives.
+            // More than four of a kind is reuse, which ends the session. Otherwise the one chain stays active.
             let next = nodes.last().refresh(&main, successors.first().unwrap()).await;
             if count <= 4 {
                 next.assert_ok();
@@ -154,7 +154,7 @@ on_both_stores!(a_chain_under_constant_repeats_never_forks, async |backend| {
     }
 });
 
-on_both_stores!(a_refresh_without_rotation_serves_everybody_at_once, async |backend| {
+on_both_stores!(concurrent_refreshes_without_rotation_all_succeed, async |backend| {
     let nodes = Nodes::start(backend).await;
     let grants = ["password", "refresh_token"];
     let members = json!({"grant_types": grants, "scope": "read", "refresh_token_rotation": false});
@@ -166,7 +166,7 @@ on_both_stores!(a_refresh_without_rotation_serves_everybody_at_once, async |back
     assert_eq!(successors(&answers), BTreeSet::from([token]));
 });
 
-on_both_stores!(a_login_that_overlaps_a_password_change_never_leaves_a_living_session, async |backend| {
+on_both_stores!(a_login_that_overlaps_a_password_change_never_leaves_an_active_session, async |backend| {
     let nodes = Nodes::start(backend).await;
     let main = nodes.first().main_client("main").await;
     let plain = json!({"grant_types": ["password"], "scope": "read"});
@@ -255,7 +255,7 @@ on_both_stores!(a_login_that_overlaps_the_end_of_its_user_or_client_leaves_nothi
     }
 });
 
-on_both_stores!(a_revocation_is_refused_at_once_where_it_was_taken_and_elsewhere_after_a_look, async |backend| {
+on_both_stores!(a_revocation_takes_effect_at_once_on_its_node_and_elsewhere_after_a_poll, async |backend| {
     let nodes = Nodes::start(backend).await;
     let (main, watcher) = (nodes.first().main_client("main").await, nodes.first().resource_server("watcher").await);
     let id = nodes.first().user("alice", "wonderland").await;
@@ -275,7 +275,7 @@ on_both_stores!(a_revocation_is_refused_at_once_where_it_was_taken_and_elsewhere
             _ => json!({"all": true}),
         };
         if round == 5 {
-            // It ends the administrator's own token too, so it is asked for by the one that comes first.
+            // It revokes the administrator's own token too, so only the first one requests it.
             let answer = nodes.first().admin(Method::POST, "/admin/v1/revocations", Some(body)).await;
             assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
             nodes.first().introspect(&watcher, &access).await.assert_inactive();
@@ -330,7 +330,7 @@ on_both_stores!(many_revocations_at_once_are_all_seen_on_every_node, async |back
     }
 });
 
-on_both_stores!(a_refresh_that_overlaps_a_revocation_leaves_no_living_token, async |backend| {
+on_both_stores!(a_refresh_that_overlaps_a_revocation_leaves_no_active_token, async |backend| {
     let nodes = Nodes::start(backend).await;
     let main = nodes.first().main_client("main").await;
     nodes.first().user("alice", "wonderland").await;
@@ -364,9 +364,9 @@ on_both_stores!(a_refresh_that_overlaps_a_revocation_leaves_no_living_token, asy
     }
 });
 
-// A machine that was asleep, or cut off, for longer than a notice is kept: what it remembers must not stay for ever.
+// A machine that was asleep or cut off for longer than notices are kept must not keep outdated memory forever.
 // Revocations are kept longer than notices, so what is gone may lie anywhere between them.
-on_both_stores!(a_node_that_was_away_longer_than_notices_are_kept_reads_everything_anew, async |backend| {
+on_both_stores!(a_node_that_was_away_longer_than_notices_are_kept_reloads_everything, async |backend| {
     let server = TestServer::start(backend).await;
     server.user("alice", "wonderland").await;
     server.resource_server("other").await;
@@ -393,8 +393,8 @@ on_both_stores!(a_node_that_was_away_longer_than_notices_are_kept_reads_everythi
             .assert_ok();
         revoke(after).await;
         let later = app.clock.now().plus_seconds(25 * 3600);
-        let mut upkeep = jeton::store::Round::new(later, app.settings.history);
-        while app.store.sweep(&mut upkeep).await.unwrap() {}
+        let mut round = jeton::store::Round::new(later, app.settings.history);
+        while app.store.sweep(&mut round).await.unwrap() {}
         away.catch_up().await.unwrap();
         assert_eq!(scope().await, "read", "the notice between {before} and {after} revocations is gone");
     }

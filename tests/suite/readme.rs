@@ -73,7 +73,7 @@ pub(crate) fn masked(text: &str, address: &str) -> String {
             word.push(c);
             continue;
         }
-        // A full stop ends a sentence; it is no part of what stands before it.
+        // A full stop ends a sentence; it is not part of the link before it.
         let stop = if word.ends_with('.') { "." } else { "" };
         word.truncate(word.len() - stop.len());
         let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
@@ -139,7 +139,7 @@ fn run_session(commands: &[(String, String)], folder: &Path, address: &str, ops:
 }
 
 #[test]
-fn the_session_of_the_readme_runs_as_it_is_printed() {
+fn the_session_in_the_readme_runs_as_printed() {
     let start = blocks(README, "sh")[0].trim();
     let arguments = start.strip_prefix("cargo run --release -- ").expect("the first command starts the server");
     let folder = tempfile::tempdir().unwrap();
@@ -151,7 +151,7 @@ fn the_session_of_the_readme_runs_as_it_is_printed() {
 }
 
 #[test]
-fn the_session_of_the_guide_to_refusals_runs_as_it_is_printed() {
+fn the_session_in_the_guide_to_refusals_runs_as_printed() {
     assert_eq!(blocks(GUIDE, "sh"), ["jeton serve --dev 2>jeton.log\n"]);
     let folder = tempfile::tempdir().unwrap();
     let (_server, address, ops) = serve_with_log(folder.path(), &["serve", "--dev"], "text");
@@ -175,7 +175,7 @@ fn the_session_of_the_guide_to_refusals_runs_as_it_is_printed() {
 }
 
 #[test]
-fn a_line_of_the_log_in_json_is_as_the_guide_to_refusals_prints_it() {
+fn a_json_log_line_is_as_the_guide_to_refusals_prints_it() {
     let folder = tempfile::tempdir().unwrap();
     let (_server, address, ops) = serve_with_log(folder.path(), &["serve", "--dev"], "json");
     let mut commands = session(GUIDE);

@@ -17,7 +17,7 @@ on_both_stores!(a_repeated_refresh_gets_the_same_successor_until_that_was_used, 
     for _ in 0..3 {
         assert_eq!(app.refresh(&main, &first).await.text("refresh_token"), successor);
     }
-    // A fourth repeat is no retry any more.
+    // A fourth repeat is no longer a retry.
     app.refresh(&main, &first).await.assert_error(400, "invalid_grant");
     app.refresh(&main, &successor).await.assert_error(400, "invalid_grant");
 });
@@ -71,7 +71,7 @@ on_both_stores!(a_refresh_that_is_refused_for_its_scope_spends_nothing, async |b
     let scope = async |scope: &str| {
         app.admin(Method::PATCH, "/admin/v1/clients/main", Some(json!({"scope": scope}))).await.assert_ok();
     };
-    // Both in the request and in what the client still may have; and long after any retry would count as one.
+    // Both by the request and by what the client may still have, long after the retry window.
     let too_much = [("grant_type", "refresh_token"), ("refresh_token", &*token), ("scope", "admin")];
     for _ in 0..4 {
         app.token(&main, &too_much).await.assert_error(400, "invalid_scope");
@@ -83,7 +83,7 @@ on_both_stores!(a_refresh_that_is_refused_for_its_scope_spends_nothing, async |b
     app.refresh(&main, &token).await.assert_ok();
 });
 
-on_both_stores!(a_token_from_the_future_of_the_log_is_not_accepted, async |backend| {
+on_both_stores!(a_token_whose_number_the_log_has_not_reached_is_not_accepted, async |backend| {
     // No revocation could ever cover it.
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
@@ -98,7 +98,7 @@ on_both_stores!(a_token_from_the_future_of_the_log_is_not_accepted, async |backe
     app.introspect(&main, &sign(&claims)).await.assert_inactive();
 });
 
-on_both_stores!(what_is_sent_by_mistake_is_not_shown_back, async |backend| {
+on_both_stores!(what_is_sent_by_mistake_is_not_echoed, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     app.user("alice", "wonderland").await;
@@ -126,7 +126,7 @@ on_both_stores!(a_misspelt_parameter_of_the_admin_api_changes_and_shows_nothing,
     assert_eq!(again.json["secrets"][0]["id"], json!(secret));
 });
 
-on_both_stores!(a_login_that_overlaps_the_retirement_of_its_secret_leaves_nothing_alive, async |backend| {
+on_both_stores!(a_login_that_overlaps_the_retirement_of_its_secret_leaves_nothing_active, async |backend| {
     let app = TestServer::start_with(backend, Setup::default().set("JETON_PASSWORD_THREADS", "1")).await;
     app.user("alice", "wonderland").await;
     let mut decided = 0;
@@ -149,7 +149,7 @@ on_both_stores!(a_login_that_overlaps_the_retirement_of_its_secret_leaves_nothin
         );
         assert_eq!(retired.status.as_u16(), 204, "{retired:?}");
         if login.is_unavailable() {
-            // On a busy machine the others may take longer than anybody waits.
+            // On a busy machine the others may take longer than the longest wait.
             continue;
         }
         if login.status.is_success() {

@@ -1,4 +1,4 @@
-//! Users whose `sub` is a text that somebody gave.
+//! Users whose `sub` was given at their creation.
 
 use reqwest::Method;
 use serde_json::json;

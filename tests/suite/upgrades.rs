@@ -11,7 +11,7 @@ async fn settings(app: &TestServer, client_id: &str) -> Value {
     serde_json::to_value(client.settings).unwrap()
 }
 
-on_both_stores!(what_a_newer_program_wrote_about_a_client_survives_a_change_by_this_one, async |backend| {
+on_both_stores!(client_settings_of_a_newer_program_survive_a_change_by_this_one, async |backend| {
     let app = TestServer::start(backend).await;
     app.main_client("main").await;
     let mut newer = settings(&app, "main").await;
@@ -59,7 +59,7 @@ on_both_stores!(a_feature_waits_until_every_live_node_knows_it, async |backend| 
     patch(json!({"client_name": "Billing"})).await.assert_ok();
     store.node_leave(old.id).await.unwrap();
     patch(json!({"access_token_format": "opaque"})).await.assert_ok();
-    // What is in use already is not asked about again, and what is given up even less.
+    // A feature that is already in use, or is being given up, is not checked.
     store.node_heartbeat(&old).await.unwrap();
     patch(json!({"client_name": "Still billing", "access_token_format": "opaque"})).await.assert_ok();
     patch(json!({"access_token_format": "jwt"})).await.assert_ok();

@@ -43,7 +43,7 @@ async fn token_of(app: &TestServer, client: &TestClient, more: &[(&str, &str)]) 
     app.token(client, &parameters).await.text("access_token")
 }
 
-/// The request may pass: what the service behind the proxy is told.
+/// The request may pass; returns what the service behind the proxy learns.
 #[track_caller]
 fn assert_passes(answer: &Answer) -> [String; 4] {
     answer.assert_ok();
@@ -55,7 +55,7 @@ fn assert_passes(answer: &Answer) -> [String; 4] {
     })
 }
 
-/// A refusal in body and challenge alike; gives its description.
+/// A refusal, in the body and the challenge alike; returns its description.
 #[track_caller]
 fn assert_refused(answer: &Answer, status: u16, error: &str, page: &str) -> String {
     assert_eq!(answer.status.as_u16(), status, "{answer:?}");
@@ -87,7 +87,7 @@ fn assert_not_let_in(answer: &Answer) {
     assert!(X_AUTH.iter().all(|name| answer.header(name).is_none()), "{answer:?}");
 }
 
-on_both_stores!(a_good_token_passes_and_the_service_is_told_whose_it_is, async |backend| {
+on_both_stores!(a_valid_token_passes_and_the_service_learns_whose_it_is, async |backend| {
     let app = TestServer::start(backend).await;
     let alice = app.user("alice", "wonderland").await;
     let grants = json!(["password", "client_credentials", "refresh_token"]);
@@ -103,7 +103,7 @@ on_both_stores!(a_good_token_passes_and_the_service_is_told_whose_it_is, async |
         let told = assert_passes(&with_token(&app, VERIFY, &own).await);
         assert_eq!(told, [client.id.as_str(), &client.id, "read", ""]);
     }
-    // Nothing is granted: the header is empty, and still there.
+    // Nothing is granted: the header is empty but present.
     let bare = app.client("bare", json!({"grant_types": ["client_credentials"], "audiences": [API]})).await;
     let own = token_of(&app, &bare, &[]).await;
     assert_eq!(assert_passes(&with_token(&app, VERIFY, &own).await), ["bare", "bare", "", ""]);
@@ -128,7 +128,7 @@ on_both_stores!(every_method_and_every_path_below_is_answered_alike_and_no_body_
     let form = [("Content-Type", "application/x-www-form-urlencoded"), ("Authorization", &bearer)];
     assert_passes(&app.raw(VERIFY, &form, format!("access_token={token}")).await);
     assert_passes(&app.raw(VERIFY, &form, vec![0xFF; 200_000]).await);
-    // A body that never comes is not waited for.
+    // It does not wait for a body that never comes.
     let host = app.base.strip_prefix("http://").unwrap().to_owned();
     let request =
         format!("POST {VERIFY} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {bearer}\r\nContent-Length: 99\r\n\r\n");
@@ -143,7 +143,7 @@ on_both_stores!(every_method_and_every_path_below_is_answered_alike_and_no_body_
     assert_eq!(answer.await.unwrap(), "HTTP/1.1 200");
 });
 
-on_both_stores!(how_a_token_is_presented_is_judged_first, async |backend| {
+on_both_stores!(the_presentation_of_a_token_is_judged_first, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let token = token_of(&app, &main, &[]).await;
@@ -169,7 +169,7 @@ on_both_stores!(how_a_token_is_presented_is_judged_first, async |backend| {
     }
 });
 
-on_both_stores!(the_original_address_is_taken_from_a_trusted_proxy, async |backend| {
+on_both_stores!(the_original_url_is_taken_from_a_trusted_proxy, async |backend| {
     let trusting = Setup::default().set("JETON_TRUSTED_PROXIES", "127.0.0.0/8");
     let app = TestServer::start_with(backend, trusting).await;
     let main = app.main_client("main").await;
@@ -240,7 +240,7 @@ on_both_stores!(a_configured_audience_cannot_be_changed_by_an_appended_query, as
     }
 });
 
-on_both_stores!(too_little_scope_is_forbidden_and_the_challenge_names_what_is_needed, async |backend| {
+on_both_stores!(insufficient_scope_is_forbidden_and_the_challenge_names_the_required_scope, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let token = token_of(&app, &main, &[("scope", "read")]).await;
@@ -257,7 +257,7 @@ on_both_stores!(too_little_scope_is_forbidden_and_the_challenge_names_what_is_ne
     assert_refused(&answer, 401, "invalid_token", "wrong_audience");
 });
 
-on_both_stores!(what_was_taken_back_is_refused_with_its_cause_and_without_who_and_why, async |backend| {
+on_both_stores!(a_revoked_token_is_refused_with_its_cause_but_not_by_whom_or_why, async |backend| {
     let app = TestServer::start(backend).await;
     let alice = app.user("alice", "wonderland").await;
     let reason = "caught-stealing-apples";
@@ -282,7 +282,7 @@ on_both_stores!(what_was_taken_back_is_refused_with_its_cause_and_without_who_an
     }
 });
 
-on_both_stores!(an_expired_token_is_refused_with_the_moment_at_which_it_expired, async |backend| {
+on_both_stores!(an_expired_token_is_refused_with_its_expiry_time, async |backend| {
     let app = TestServer::start_with(backend, Setup::default().with_manual_clock()).await;
     let main = app.main_client("main").await;
     let token = token_of(&app, &main, &[]).await;
@@ -302,14 +302,14 @@ on_both_stores!(other_kinds_of_tokens_are_refused, async |backend| {
     assert_refused(&answer, 401, "invalid_token", "refresh_token_as_access_token");
     let answer = with_token(&app, VERIFY, main.secret.as_deref().unwrap()).await;
     assert_refused(&answer, 401, "invalid_token", "client_secret_as_token");
-    // A token for the admin API is one for the admin API.
+    // A token for the admin API is not accepted elsewhere.
     let admin = app.admin_token().await;
     assert_refused(&with_token(&app, VERIFY, &admin).await, 401, "invalid_token", "wrong_audience");
     let own = format!("/auth/verify?audience={}/admin/v1&scope=jeton:admin", app.issuer());
     assert_eq!(assert_passes(&with_token(&app, &own, &admin).await)[2], "jeton:admin");
 });
 
-/// The same claims and header, with changes, signed by somebody else.
+/// The same claims and header, with changes, signed by another key.
 fn forged(good: &str, change: impl Fn(&mut Value, &mut Value)) -> String {
     let (mut header, mut claims) = (jwt_part(good, 0), jwt_part(good, 1));
     change(&mut header, &mut claims);
@@ -345,12 +345,12 @@ on_both_stores!(a_stranger_learns_nothing_from_a_forged_token, async |backend| {
         ("another algorithm of ours", forged(&good, |header, _| header["alg"] = json!("EdDSA"))),
     ];
     alike(&app, &texts, "This server cannot verify the token.").await;
-    // What the bytes show is told, and not whether the sister is known here.
+    // The answer says what the bytes show, but not whether the sibling is known here.
     let of_others = [
         ("another issuer", forged(&good, |_, claims| claims["iss"] = json!("https://else.example.com"))),
-        ("a sister", forged(&good, |_, claims| claims["iss"] = json!("https://staging.example.com"))),
+        ("a sibling", forged(&good, |_, claims| claims["iss"] = json!("https://staging.example.com"))),
         ("another environment", sealed.replacen("jat_live_", "jat_else_", 1)),
-        ("a sister's environment", sealed.replacen("jat_live_", "jat_staging_", 1)),
+        ("a sibling's environment", sealed.replacen("jat_live_", "jat_staging_", 1)),
     ];
     alike(&app, &of_others, "The token names an issuer or environment other than this server's.").await;
     let unsigned = forged(&good, |header, _| header["alg"] = json!("HS256"));
@@ -364,7 +364,7 @@ on_both_stores!(a_stranger_learns_nothing_from_a_forged_token, async |backend| {
     assert_eq!(details, ["This server cannot verify the token."; 2]);
 });
 
-/// Each text gets the same answer, save for the id of the request.
+/// Each text gets the same answer, except for the request id.
 async fn alike(app: &TestServer, texts: &[(&str, String)], expected: &str) {
     let mut answers = Vec::new();
     for (what, text) in texts {
@@ -429,7 +429,7 @@ async fn an_outage_is_never_a_refusal() {
         assert_eq!(answer.header("retry-after"), Some("1"));
         assert_not_let_in(&answer);
     }
-    // What needs no database is still said.
+    // What needs no database is still answered.
     assert_no_token(&ask(&app, VERIFY, &[]).await, "missing");
     proxy.heal();
     eventually(Duration::from_secs(10), "the node serves again", async || {

@@ -13,7 +13,7 @@ use super::postgres::{Account, free_port, programs, readable_copy};
 
 const OPTIONS: &str = "-c max_connections=100 -c listen_addresses=127.0.0.1 -c unix_socket_directories=";
 
-/// Stops the server, even a frozen one, when the test process ends, however it ends.
+/// Stops the server, even a frozen one, however the test process ends.
 const WATCHDOG: &str = r#"
 cat >/dev/null
 kill -CONT $(head -n 1 "$1/data/postmaster.pid")
@@ -57,7 +57,7 @@ impl Cluster {
         standby
     }
 
-    /// A place for a standby that has no data yet and is not running.
+    /// A directory for a standby that has no data yet and is not running.
     pub(crate) fn without_data() -> Self {
         // A promotion waits until the pause between two attempts to reach the primary is over.
         Self::prepare("-c wal_retrieve_retry_interval=100ms")
@@ -145,7 +145,7 @@ impl Cluster {
         signal("STOP", &children(main));
     }
 
-    /// Freezes the process that accepts connections; open connections go on.
+    /// Freezes the process that accepts connections; open connections continue.
     pub(crate) fn freeze_main(&self) {
         signal("STOP", &[self.main_process()]);
     }

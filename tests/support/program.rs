@@ -1,4 +1,4 @@
-//! The real binary: a place to run it, its commands and its servers.
+//! The real binary: a directory to run it in, its commands and its servers.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -58,7 +58,7 @@ impl Place {
         self.environment.insert(name.into(), value.into());
     }
 
-    /// The same place with another environment.
+    /// The same directory with another environment.
     pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         let mut environment = self.environment.clone();
         environment.insert(name.into(), value.into());
@@ -66,7 +66,7 @@ impl Place {
         Self { folder: folder(), environment, program: self.program.clone(), _database: folder() }
     }
 
-    /// A place with the same environment, for another version of the program.
+    /// A directory with the same environment, for another version of the program.
     pub(crate) fn of_version(&self, program: &Path) -> Self {
         let folder = || tempfile::tempdir().unwrap();
         let (environment, program) = (self.environment.clone(), program.to_owned());

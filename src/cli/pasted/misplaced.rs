@@ -107,7 +107,7 @@ fn elsewhere(draft: &mut Draft, query: &str) {
     if let Some(token) = in_query(query, is_meant) {
         draft.report(
             Cause::Missing,
-            "The token is in the address, where servers do not look for it.",
+            "The token is in the URL, where servers do not look for it.",
             "Put it into the header: -H \"Authorization: Bearer $TOKEN\". URLs end up in logs, so get a new token too.",
         );
         found.get_or_insert(token);

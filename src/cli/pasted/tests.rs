@@ -5,7 +5,7 @@ use crate::protocol::cause::Cause;
 
 const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl";
 
-/// Reads a request in which TOKEN stands for a token.
+/// Reads a request after replacing TOKEN by a token.
 #[track_caller]
 fn pasted(text: &str) -> Pasted {
     let pasted = read(&text.replace("TOKEN", TOKEN)).unwrap_or_else(|_| panic!("not read: {text}"));
@@ -31,7 +31,7 @@ fn assert_first(text: &str, cause: Cause, words: &str, token: Option<&str>) {
 }
 
 #[test]
-fn a_good_request_is_read_whole_and_nothing_is_found() {
+fn a_correct_request_is_read_completely_and_has_no_problems() {
     let good = [
         "curl https://api.example.com/data -H 'Authorization: Bearer TOKEN'",
         "$ curl -sS --compressed -H \"Authorization: Bearer TOKEN\" https://api.example.com/data | jq .",
@@ -84,7 +84,7 @@ fn method_address_headers_and_body_are_read() {
 }
 
 #[test]
-fn the_way_in_which_the_token_was_sent_is_judged_as_a_server_does() {
+fn the_way_the_token_was_sent_is_judged_as_a_server_would() {
     let url = "https://api.example.com/data";
     assert_first(&format!("curl {url}"), Cause::Missing, "no Authorization header", None);
     assert_first(&format!("curl -u demo:secret {url}"), Cause::WrongScheme, "Basic", None);
@@ -94,7 +94,7 @@ fn the_way_in_which_the_token_was_sent_is_judged_as_a_server_does() {
         ("-H 'Authorization: TOKEN'", Cause::WrongScheme, "no scheme"),
         ("-H 'Authorization: BearerTOKEN'", Cause::WrongScheme, "space between"),
         ("-H 'Authorization: Bearer: TOKEN'", Cause::WrongScheme, "colon"),
-        ("-H 'Authorization: Bearer  TOKEN'", Cause::WrongScheme, "More than one blank"),
+        ("-H 'Authorization: Bearer  TOKEN'", Cause::WrongScheme, "More than one space"),
         ("-u TOKEN:", Cause::WrongScheme, "user name or password"),
         ("-u :TOKEN", Cause::WrongScheme, "user name or password"),
         ("-uTOKEN", Cause::WrongScheme, "user name or password"),
@@ -103,9 +103,9 @@ fn the_way_in_which_the_token_was_sent_is_judged_as_a_server_does() {
         assert_first(&format!("curl {url} {arguments}"), cause, words, Some(TOKEN));
     }
     assert_first("curl https://TOKEN@api.example.com/", Cause::WrongScheme, "user name or password", Some(TOKEN));
-    assert_first(&format!("curl '{url}?access_token=TOKEN'"), Cause::InQueryString, "in the address", Some(TOKEN));
-    assert_first(&format!("curl -G {url} -d access_token=TOKEN"), Cause::InQueryString, "in the address", Some(TOKEN));
-    assert_first("GET /data?access_token=TOKEN HTTP/1.1\nHost: a", Cause::InQueryString, "in the address", Some(TOKEN));
+    assert_first(&format!("curl '{url}?access_token=TOKEN'"), Cause::InQueryString, "in the URL", Some(TOKEN));
+    assert_first(&format!("curl -G {url} -d access_token=TOKEN"), Cause::InQueryString, "in the URL", Some(TOKEN));
+    assert_first("GET /data?access_token=TOKEN HTTP/1.1\nHost: a", Cause::InQueryString, "in the URL", Some(TOKEN));
     for arguments in ["'?access_token=x'", "-d access_token=TOKEN", "-H 'Authorization: Bearer TOKEN'"] {
         let address =
             if arguments.starts_with("'?") { format!("'{url}?access_token=x'") } else { format!("{url} {arguments}") };
@@ -144,7 +144,7 @@ fn a_token_in_another_place_is_found() {
         assert_first(&format!("curl https://api.example.com/ {arguments}"), Cause::Missing, words, Some(TOKEN));
         assert_first(&format!("curl {arguments} https://api.example.com/"), Cause::Missing, words, Some(TOKEN));
     }
-    assert_first("curl 'https://h/?token=TOKEN'", Cause::Missing, "in the address", Some(TOKEN));
+    assert_first("curl 'https://h/?token=TOKEN'", Cause::Missing, "in the URL", Some(TOKEN));
     assert_first("GET / HTTP/1.1\nHost: h\nAuthorization Bearer TOKEN", Cause::Missing, "No colon", Some(TOKEN));
     assert_first("GET / HTTP/1.1\nHost: h\nAuthorisation: Bearer TOKEN", Cause::Missing, "misspelled", Some(TOKEN));
     assert_first("GET / HTTP/1.1\nHost: h\nAuthorization : Bearer TOKEN", Cause::Missing, "There is a space", None);
@@ -154,7 +154,7 @@ fn a_token_in_another_place_is_found() {
 }
 
 #[test]
-fn variables_are_looked_at_as_a_shell_does() {
+fn variables_are_treated_as_a_shell_would() {
     let url = "https://h";
     for header in
         ["'Authorization: Bearer $TOKN'", "'Authorization: Bearer ${TOKN}'", "\"Authorization: Bearer \\$TOKN\""]
@@ -180,7 +180,7 @@ fn variables_are_looked_at_as_a_shell_does() {
 }
 
 #[test]
-fn a_token_that_crosses_a_network_in_the_clear_is_worth_knowing() {
+fn a_token_sent_over_plain_http_gets_a_warning() {
     for address in
         ["http://api.example.com/x", "api.example.com", "http://10.0.0.1:8080", "http://localhost.example.com"]
     {
@@ -211,7 +211,7 @@ fn a_client_that_authenticates_at_a_token_server_is_not_taken_for_a_request_with
 }
 
 #[test]
-fn what_is_no_request_is_not_taken_for_one() {
+fn texts_that_are_not_requests_are_not_taken_for_one() {
     for text in ["", "   ", TOKEN, "hello", "wget https://h", "<html>", "{\"access_token\":\"x\"}", "Bearer x"] {
         assert_eq!(read(text).err(), Some(NotARequest), "{text}");
     }

@@ -44,7 +44,8 @@ pub(crate) async fn complete(app: &App, examined: Diagnosis, required: &Requirem
     Ok(diagnosis)
 }
 
-/// Adds what only an explanation tells: who deleted a key, whether user and client are enabled again, the session's dates.
+/// Adds what only an explanation tells: who deleted a key, whether user and client are enabled again, the session's
+/// dates.
 async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
     if let Some(kid) = &diagnosis.retired_kid {
         for revocation in app.state.history(&Covered::by_key(kid), true).await? {
@@ -74,11 +75,11 @@ async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
         diagnosis.add_detail(Cause::ClientDisabled, detail, Some("Get a new token: the client is enabled again."));
     }
     match record {
-        Some(Some(held)) => {
-            let Session { created_at, last_refreshed_at, .. } = &held.session;
+        Some(Some(record)) => {
+            let Session { created_at, last_refreshed_at, .. } = &record.session;
             diagnosis.facts.push(Fact::verified("session_began", created_at.to_string()));
             diagnosis.facts.push(Fact::verified("session_refreshed", last_refreshed_at.to_string()));
-            diagnosis.facts.push(Fact::verified("session_ends", held.session.ends_at().to_string()));
+            diagnosis.facts.push(Fact::verified("session_ends", record.session.ends_at().to_string()));
         }
         Some(None) => {
             let text = "not in this database: the session ended long ago, or the database was restored from a backup";
@@ -95,14 +96,14 @@ pub(crate) async fn unmet_requirements(
     claims: &AccessClaims,
     required: &Requirements,
 ) -> Result<Vec<Finding>> {
-    let held = match &claims.scope {
+    let granted = match &claims.scope {
         Some(scope) if !required.scope.is_empty() && scope.has_reserved() => {
             Cow::Owned(app.state.scope_held(claims).await?)
         }
         Some(scope) => Cow::Borrowed(scope),
         None => Cow::Owned(Scope::default()),
     };
-    Ok(judge::unmet(claims, &held, required))
+    Ok(judge::unmet(claims, &granted, required))
 }
 
 /// Finds out why a text is refused, given the result of verifying it.
@@ -124,8 +125,8 @@ async fn investigate(app: &App, mut diagnosis: Diagnosis, depth: Depth) -> Resul
         // No resource server accepts it, whatever the state of its session.
         Some(Verified::Refresh(_)) if depth == Depth::FirstCause => vec![],
         Some(Verified::Refresh(token)) => {
-            let held = app.store.session_find(token.session).await?;
-            of_session(app, token, held.as_ref(), depth).await?
+            let record = app.store.session_find(token.session).await?;
+            of_session(app, token, record.as_ref(), depth).await?
         }
     };
     diagnosis.add(findings);
@@ -135,7 +136,7 @@ async fn investigate(app: &App, mut diagnosis: Diagnosis, depth: Depth) -> Resul
 async fn of_access_token(app: &App, claims: &AccessClaims, depth: Depth) -> Result<Vec<Finding>> {
     let now = app.clock.now();
     let remembered = app.state.revocations_of(claims);
-    // Memory may have forgotten revocations of what expired long ago.
+    // Memory may have forgotten revocations of tokens that expired long ago.
     let reads_log = match depth {
         Depth::YesOrNo => false,
         Depth::FirstCause => {
@@ -162,25 +163,25 @@ async fn of_access_token(app: &App, claims: &AccessClaims, depth: Depth) -> Resu
 pub(crate) async fn of_session(
     app: &App,
     token: &RefreshToken,
-    held: Option<&SessionRecord>,
+    record: Option<&SessionRecord>,
     depth: Depth,
 ) -> Result<Vec<Finding>> {
-    let Some(held) = held else {
+    let Some(record) = record else {
         return Ok(vec![judge::no_session(token, app.clock.now(), app.settings.history)]);
     };
-    if !held.has_nonce_of(token) {
+    if !record.has_nonce_of(token) {
         return Ok(vec![judge::never_issued("its session has a different secret: it comes from another database")]);
     }
-    let revocations = match held.revoked_because.zip(held.revoked_by) {
+    let revocations = match record.revoked_because.zip(record.revoked_by) {
         None => vec![],
         Some((cause, number)) => {
             let remembered = vec![(cause, Timestamp::from_millis(number))];
-            revocations(app, &Covered::from(&held.session), remembered, depth).await?
+            revocations(app, &Covered::from(&record.session), remembered, depth).await?
         }
     };
-    let mut findings = judge::refresh_token(token, &held.session, &revocations, app.clock.now());
+    let mut findings = judge::refresh_token(token, &record.session, &revocations, app.clock.now());
     let is_found = |cause: Cause| findings.iter().any(|finding| finding.cause == cause);
-    if let Some(cause) = held.lost_user().filter(|cause| !is_found(*cause)) {
+    if let Some(cause) = record.lost_user().filter(|cause| !is_found(*cause)) {
         findings.push(judge::without_user(cause));
     }
     Ok(findings)
@@ -190,8 +191,7 @@ fn remembered_only((cause, at): (Cause, Timestamp)) -> KnownRevocation {
     KnownRevocation::Remembered(cause, at)
 }
 
-/// The revocations that the log records, and those that only memory knows. A full investigation waits for the log; any
-/// other goes on without it if the log cannot be read at once.
+/// The revocations that the log records, and those that only memory knows. Only a full investigation waits for the log.
 async fn revocations(
     app: &App,
     covered: &Covered,

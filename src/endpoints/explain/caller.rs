@@ -32,7 +32,7 @@ impl Caller {
         }
     }
 
-    /// Whether it may see what keys and state show about a token. Anybody may see what the bytes show.
+    /// Whether it may see what keys and state show about a token. Anyone may see what the bytes show.
     pub(super) async fn may_see_all(&self, app: &App, diagnosis: &Diagnosis) -> Result<bool> {
         match self {
             Self::Client(client) => may_see_all(app, client, diagnosis).await,
@@ -58,12 +58,12 @@ impl Caller {
             Refusal::new(code, fault.detail).by(fault.cause)
         })?;
         match administrator::validate(app, request.issuer, &token).await? {
-            Ok(held) if held.has_one_of(&[READ]) => Ok(Self::Administrator(held.claims.client_id.clone())),
-            Ok(held) => {
+            Ok(token) if token.has_one_of(&[READ]) => Ok(Self::Administrator(token.claims.client_id.clone())),
+            Ok(token) => {
                 let refusal =
                     Refusal::new(ErrorCode::InsufficientScope, "This needs the scope jeton:admin or jeton:read.");
-                let about = Identity::from(&*held.claims);
-                Err(refusal.because(format!("held: {}", held.scope)).by(Cause::InsufficientScope).about(about).into())
+                let about = Identity::from(&*token.claims);
+                Err(refusal.because(format!("held: {}", token.scope)).by(Cause::InsufficientScope).about(about).into())
             }
             Err(diagnosis) => {
                 let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
@@ -75,26 +75,25 @@ impl Caller {
     }
 }
 
-/// Whether a client may see what keys and state show about a token: of its own, or with the permission.
+/// Whether a client may see what keys and state show about a token: its own tokens, or others with the permission.
 async fn may_see_all(app: &App, client: &Client, diagnosis: &Diagnosis) -> Result<bool> {
     let (owner, began, audiences) = match &diagnosis.authentic {
         Some(Verified::Access(claims)) => (Some(claims.client_id.clone()), claims.iat, claims.aud.all().to_vec()),
         Some(Verified::Refresh(token)) => match app.store.session_find(token.session).await? {
-            Some(held) if held.has_nonce_of(token) => {
-                let session = held.session;
+            Some(record) if record.has_nonce_of(token) => {
+                let session = record.session;
                 (Some(session.client_id), session.created_at.seconds(), session.audiences)
             }
             _ => (None, 0, vec![]),
         },
         None => (None, 0, vec![]),
     };
-    // A client of the same name that was created later is another one.
+    // A client with the same id that was created later is a different one.
     if owner.as_ref() == Some(&client.client_id) && began >= client.created_at.seconds() {
         return Ok(true);
     }
     let limits = &client.settings.introspect_audiences;
-    // A forgery has no audience. A client limited to audiences is not told that it is one: only authentic tokens of its
-    // audiences are its business.
+    // A forgery has no audience, so a client limited to audiences does not learn that it is one.
     let is_for_it = limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience));
     Ok(client.has(Permission::Explain) && is_for_it)
 }

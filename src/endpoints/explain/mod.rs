@@ -1,4 +1,4 @@
-//! `/auth/explain`: why a token is refused, told to those who may know.
+//! `/auth/explain`: says why a token is refused, to callers who may know.
 
 mod caller;
 
@@ -19,12 +19,12 @@ use caller::Caller;
 
 pub use caller::READ;
 
-/// What is to be explained, and to what end.
+/// A token to explain.
 #[derive(Debug, Default)]
 pub struct ExplainRequest {
     /// The text presented as a token.
     pub text: String,
-    /// What the caller expects of it.
+    /// What the caller requires of it.
     pub required: Requirements,
     /// Whether it may be a refresh token; otherwise an access token is expected.
     pub accepts_refresh_token: bool,
@@ -33,7 +33,7 @@ pub struct ExplainRequest {
 /// Answers a request for an explanation.
 ///
 /// # Errors
-/// A refusal, because the caller is not who it says, asks wrongly or too often; or it could not be decided.
+/// The caller is not authenticated, or the request is malformed or one too many; or it could not be decided.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
     // 1. Who asks?
     let caller = Caller::authenticate(app, request).await?;
@@ -45,7 +45,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
         return Err(Refusal::invalid_request("The parameter token is missing.").into());
     };
     let scope = Scope::parse(request.parameters.one("scope")?.unwrap_or_default()).map_err(|_| {
-        Refusal::invalid_request("The parameter scope is not a list of scopes with single spaces between.")
+        Refusal::invalid_request("The parameter scope is not a list of names separated by single spaces.")
     })?;
     let audience = request.parameters.one("audience")?.map(str::to_owned);
     let question = ExplainRequest {
@@ -70,10 +70,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
     .await
 }
 
-/// Explains to an operator, who has the database and the keys.
-///
-/// # Errors
-/// When it could not be decided.
+/// Explains a token to an operator, who has the database and the keys.
 pub async fn explain_to_operator(
     app: &App,
     issuer: &Issuer,
@@ -122,7 +119,8 @@ async fn explain(
     };
     let cause = explanation.cause.map(Cause::name);
     if sees_all {
-        // Written before it is told. What the bytes show to anybody leaves no record, or strangers could fill the trail.
+        // Recorded before the answer. What the bytes show to anyone is not recorded, or strangers could fill the audit
+        // trail.
         app.store.audit_write(audited, "token.explain", target, cause.map(str::to_owned)).await?;
     }
     if let Some(cause) = cause {

@@ -1,4 +1,4 @@
-//! Why a refresh token is refused: the log gets the cause, the client learns it only about its own session.
+//! Why a refresh token is refused. The log gets the cause; a client learns it only about its own session.
 
 use std::borrow::Cow;
 
@@ -16,15 +16,15 @@ use crate::store::SessionRecord;
 use crate::tokens::refresh::RefreshToken;
 use crate::tokens::verify::VerifyError;
 
-/// What a client is told, whatever is wrong with a token that is not its own (conformance RFR-027).
+/// The answer about any token that is not the client's own (conformance RFR-027).
 const INVALID: &str = "The refresh token is not valid: log in again.";
 
 /// An access token was sent.
 pub(super) fn access_token() -> Failure {
-    refuse(Cause::NotAToken, "an access token in place of a refresh token")
+    refuse(Cause::NotAToken, "an access token instead of a refresh token")
 }
 
-/// The text is no refresh token of this server.
+/// The text is not a refresh token of this server.
 pub(super) fn unreadable(issuer: &Issuer, text: &str, error: VerifyError) -> Failure {
     let keys = issuer.keys();
     let diagnosis = examine(text, Err(error), issuer.token_context(&keys), 0).accepting_refresh_tokens();
@@ -43,7 +43,7 @@ pub(super) fn no_session(client: &Client, token: &RefreshToken) -> Failure {
     of_own_session(client, Cause::NeverIssued, token)
 }
 
-/// The session does not go on. Several causes may hold; the first in the order of the list is told.
+/// The session has ended. If there are several causes, the first in the order of the list counts.
 pub(super) async fn ended(
     app: &App,
     client: &Client,
@@ -60,7 +60,7 @@ pub(super) async fn ended(
     Ok(of_own_session(client, first, token))
 }
 
-/// Ends a session whose spent token was used again.
+/// Ends a session whose used refresh token was used again.
 pub(super) async fn end_for_reuse(
     app: &App,
     asked: &GrantRequest<'_>,
@@ -68,13 +68,12 @@ pub(super) async fn end_for_reuse(
     token: &RefreshToken,
 ) -> Result<Failure> {
     let audited = app.audited(&asked.client, asked.request);
-    // Both uses. There is one row per session, so of the first use only the last rotation's time is known.
+    // Both uses. A session is one row, so only the time of the last rotation is known about the first use.
     let (presented, due) = (i64::from(token.generation), record.session.generation);
     let rotated = record.session.last_refreshed_at;
     let first = if presented + 1 == due { format!("at {rotated}") } else { format!("before {rotated}") };
     let now = audited.at;
-    let reason =
-        format!("generation {presented} was spent {first} and presented again at {now}, when generation {due} was due");
+    let reason = format!("generation {presented} was used {first} and again at {now}, when generation {due} was due");
     let revocation = NewRevocation {
         target: Target::Session(record.session.id),
         cause: Cause::RefreshReuseDetected,
@@ -85,14 +84,12 @@ pub(super) async fn end_for_reuse(
     Ok(of_own_session(&asked.client, Cause::RefreshReuseDetected, token))
 }
 
-/// Tells a client what became of its session, if it has proved to be that client.
+/// Tells a confidential client what happened to its session.
 fn of_own_session(client: &Client, cause: Cause, token: &RefreshToken) -> Failure {
     let description = match cause {
         _ if client.is_public() => INVALID,
         Cause::Expired => "The session has expired: log in again.",
-        Cause::RefreshReuseDetected => {
-            "The session has ended because a spent refresh token was used again: log in again."
-        }
+        Cause::RefreshReuseDetected => "The session has ended because a refresh token was used twice: log in again.",
         Cause::SessionRevoked
         | Cause::Superseded
         | Cause::UserRevoked

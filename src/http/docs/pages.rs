@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn every_page_says_everything() {
+    fn every_page_has_every_section() {
         for page in every_page() {
             let Text { meaning, see, client, resource_server, administrator, commands } = page.text;
             for text in [page.title, meaning, see, client, resource_server, administrator] {

@@ -1,4 +1,4 @@
-//! Answers that overtake the body of their request.
+//! Answers that are sent before the request's body has arrived.
 
 use crate::serve::tests::*;
 
@@ -19,7 +19,7 @@ async fn an_answer_before_the_end_of_the_body_arrives_and_the_next_request_is_an
 }
 
 #[tokio::test]
-async fn an_answer_before_a_body_that_never_ends_is_the_last_one_and_says_so() {
+async fn an_answer_to_a_request_whose_body_never_ends_closes_the_connection() {
     let running = start(with(|limits| limits.deadlines.unread_body = SHORT), None).await;
     for lines in ["Content-Length: 9", "Transfer-Encoding: chunked", "Content-Length: 9\r\nExpect: 100-continue"] {
         let mut stream = running.connect(format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n").as_bytes()).await;
@@ -29,7 +29,7 @@ async fn an_answer_before_a_body_that_never_ends_is_the_last_one_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_refused_halfway_is_read_to_its_end_after_100_continue() {
+async fn a_body_refused_halfway_is_read_to_its_end_after_100_continue() {
     let running = start(LASTING, None).await;
     let lines = "Transfer-Encoding: chunked\r\nExpect: 100-continue";
     let mut stream = running.connect(format!("POST /first HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n").as_bytes()).await;
@@ -42,7 +42,7 @@ async fn a_body_that_is_refused_halfway_is_read_to_its_end_after_100_continue() 
 }
 
 #[tokio::test]
-async fn a_client_that_waits_for_100_continue_is_refused_at_once_if_nobody_reads_the_body() {
+async fn a_client_that_waits_for_100_continue_is_refused_at_once_if_the_body_is_not_needed() {
     let running = start(LASTING, None).await;
     let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
     let answer = read_to_end(&mut running.connect(head.as_bytes()).await).await;

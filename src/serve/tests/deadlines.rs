@@ -24,7 +24,7 @@ async fn a_client_that_sends_too_little_is_disconnected() {
         (&clear, b"", b"GET / HTTP/1.1\r\nX: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
         (&clear, b"PRI * HTTP/2.0\r\n\r\nSM", b""),
         (&clear, b"PRI * HTTP/2.0\r\n", b"\r"),
-        // Complete, and then nothing; or pings but no request.
+        // A complete preface followed by nothing, or by pings but no request.
         (&clear, HTTP2, b""),
         (&clear, HTTP2, b"\0\0\x08\x06\0\0\0\0\0\x01\x02\x03\x04\x05\x06\x07\x08"),
         (&encrypted, b"", b""),
@@ -36,7 +36,7 @@ async fn a_client_that_sends_too_little_is_disconnected() {
 }
 
 #[tokio::test]
-async fn http2_is_ended_if_it_never_begins_and_when_it_is_idle() {
+async fn an_http2_connection_is_closed_if_it_never_begins_and_when_it_is_idle() {
     let preface_alone = &HTTP2[..24];
     for (change, begin) in [
         (SHORT, &b"PRI"[..]),
@@ -63,16 +63,16 @@ async fn an_http2_connection_with_a_request_in_flight_is_neither_idle_nor_late()
     let (mut sender, connection) = running.http2().await;
     let answer = tokio::spawn(async move { ask(&mut sender, "/slow").await });
     in_time("the request", running.begun.notified()).await;
-    // Others are ended meanwhile.
+    // Others are closed meanwhile.
     read_to_end(&mut running.connect(HTTP2).await).await;
     read_to_end(&mut running.connect(b"PRI").await).await;
-    running.go_on.notify_one();
+    running.finish_slow.notify_one();
     assert_eq!(answer.await.unwrap(), "slow");
     in_time("the end of one that is idle", connection).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_ended_and_one_in_use_is_not() {
+async fn an_idle_connection_is_closed_and_one_in_use_is_not() {
     let running = start(with(|limits| limits.deadlines.head = SHORT * 10), None).await;
     let (mut idle, mut asking) = (running.answered().await, running.answered().await);
     let ended = async { while idle.read_u8().await.is_ok() {} };

@@ -30,7 +30,7 @@ use crate::settings::TlsFiles;
 /// So long that it is never reached.
 const NEVER: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(50);
-/// The longest that a test waits for an event.
+/// How long a test waits for an event.
 const PATIENCE: Duration = Duration::from_secs(30);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 /// The preface of HTTP/2 and empty settings (RFC 9113 §3.4).
@@ -60,15 +60,15 @@ struct Running {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
-    /// Lets the requests at `/slow` end.
-    go_on: Arc<Notify>,
-    /// Notified when one has begun.
+    /// Lets a request to `/slow` finish.
+    finish_slow: Arc<Notify>,
+    /// Notified when a request to `/slow` has begun.
     begun: Arc<Notify>,
 }
 
 async fn start(limits: Limits, tls: Option<Arc<ServerConfig>>) -> Running {
-    let (go_on, begun) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (waiting, telling) = (Arc::clone(&go_on), Arc::clone(&begun));
+    let (finish_slow, begun) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (waiting, telling) = (Arc::clone(&finish_slow), Arc::clone(&begun));
     let slow = async move || {
         telling.notify_one();
         waiting.notified().await;
@@ -94,7 +94,7 @@ async fn start(limits: Limits, tls: Option<Arc<ServerConfig>>) -> Running {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(serve(listener, Served { router, tls, http2: true, stopped }, limits));
-    Running { address, stop, task, go_on, begun }
+    Running { address, stop, task, finish_slow, begun }
 }
 
 impl Running {
@@ -104,7 +104,7 @@ impl Running {
         stream
     }
 
-    /// A connection that has been answered.
+    /// A connection that has had an answer.
     async fn answered(&self) -> TcpStream {
         let mut stream = self.connect(REQUEST).await;
         assert!(read_until(&mut stream, "here").await.starts_with("HTTP/1.1 200"));

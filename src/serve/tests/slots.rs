@@ -3,7 +3,7 @@
 use crate::serve::tests::*;
 
 #[tokio::test]
-async fn beyond_the_slots_connections_wait_and_the_others_go_on() {
+async fn connections_beyond_the_slots_wait_while_the_others_are_served() {
     let running = start(with(|limits| limits.slots = 2), None).await;
     let (mut first, second) = (running.answered().await, running.answered().await);
     let mut third = running.connect(REQUEST).await;
@@ -33,7 +33,7 @@ async fn a_connection_that_takes_one_of_the_last_slots_may_not_idle_for_long() {
 }
 
 #[tokio::test]
-async fn while_slots_run_short_every_answer_is_the_last_of_its_connection() {
+async fn while_slots_run_short_every_answer_closes_its_connection() {
     let running = start(with(|limits| limits.slots = 20), None).await;
     let (mut early, mut late) = (running.answered().await, running.answered().await);
     let (mut http2, ended) = running.http2().await;
@@ -49,14 +49,14 @@ async fn while_slots_run_short_every_answer_is_the_last_of_its_connection() {
     // 19 are left, one of them of HTTP/2.
     assert_eq!(ask(&mut http2, "/").await, "here");
     in_time("the end of HTTP/2", ended).await.unwrap().unwrap();
-    // Once there are enough slots again, nobody is ended.
+    // Once there are enough slots again, connections stay open.
     drop(busy);
     in_time("free slots", async { while is_told_to_end(&mut running.connect(b"").await).await {} }).await;
     assert!(!is_told_to_end(&mut late).await && !is_told_to_end(&mut late).await);
 }
 
 #[tokio::test]
-async fn requests_in_flight_on_http2_are_finished_also_while_slots_run_short() {
+async fn http2_requests_in_flight_are_finished_even_while_slots_run_short() {
     let running = start(with(|limits| limits.slots = 10), None).await;
     let (mut sender, mut ended) = running.http2().await;
     let mut other = sender.clone();
@@ -67,7 +67,7 @@ async fn requests_in_flight_on_http2_are_finished_also_while_slots_run_short() {
     // It was told to end, and stays open for longer than the farewell while a request is in flight.
     let early = tokio::time::timeout(SHORT * 4, &mut ended).await;
     assert!(early.is_err() && !slow.is_finished(), "{early:?}");
-    running.go_on.notify_waiters();
+    running.finish_slow.notify_waiters();
     assert_eq!(in_time("the slow answer", slow).await.unwrap(), "slow");
     in_time("the end of HTTP/2", ended).await.unwrap().unwrap();
     drop(busy);

@@ -17,7 +17,7 @@ async fn a_stop_ends_idle_connections_and_finishes_requests() {
         assert_eq!(read_to_end(stream).await, "");
     }
     assert!(!running.task.is_finished());
-    running.go_on.notify_one();
+    running.finish_slow.notify_one();
     let answer = read_to_end(&mut busy).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("slow"), "{answer}");
     assert!(answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
@@ -38,7 +38,7 @@ async fn a_stop_does_not_wait_forever() {
 }
 
 #[tokio::test]
-async fn clients_that_had_connected_when_the_stop_came_are_served() {
+async fn clients_that_connected_before_the_stop_are_served() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut early = Vec::new();

@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_statement_carries_no_room_for_connecting() {
+    async fn the_future_of_a_statement_is_small() {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::Sqlite(folder.path().join("jeton.db"));
         let database = Database::connect(&location).await.unwrap();

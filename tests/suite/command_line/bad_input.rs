@@ -38,7 +38,7 @@ fn all_problems_of_the_configuration_are_named_at_once() {
 }
 
 #[test]
-fn a_secret_file_that_is_none_is_named() {
+fn a_missing_secret_file_is_named() {
     let mut place = Place::bare();
     place.set("JETON_ISSUER", "https://auth.example.com");
     fs::write(place.path("empty"), "\n").unwrap();
@@ -52,7 +52,7 @@ fn a_secret_file_that_is_none_is_named() {
 }
 
 #[test]
-fn a_master_key_that_is_none_is_refused_and_not_repeated() {
+fn an_invalid_master_key_is_refused_and_not_repeated() {
     let mut place = Place::bare();
     place.set("JETON_ISSUER", "https://auth.example.com");
     for key in ["password1234", &"A".repeat(43), "ÄÖÜ", &MasterKey::generate()[..42]] {
@@ -62,7 +62,7 @@ fn a_master_key_that_is_none_is_refused_and_not_repeated() {
     }
 }
 
-on_both_stores!(a_wrong_master_key_is_told_from_a_right_one, async |backend| {
+on_both_stores!(a_wrong_master_key_is_recognised, async |backend| {
     let place = Place::new(backend).await;
     assert_eq!(place.serve(&[]).stop().code(), Some(0));
     let wrong = place.with("JETON_MASTER_KEY", &MasterKey::generate());
@@ -88,7 +88,7 @@ fn a_database_that_cannot_be_reached_is_named_without_its_password() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_named_and_left_alone() {
+fn a_file_that_is_not_a_database_is_named_and_left_unchanged() {
     let mut place = Place::bare();
     let file = place.path("letter.txt");
     let letter = "This is a letter to a friend, and by no means a database.\n".repeat(100);
@@ -129,7 +129,7 @@ async fn a_sqlite_file_admits_one_server_and_any_number_of_commands() {
     );
 }
 
-on_both_stores!(what_exists_already_is_refused_and_stays_as_it_is, async |backend| {
+on_both_stores!(an_existing_name_is_refused_and_stays_unchanged, async |backend| {
     let place = Place::new(backend).await;
     make_client(&place, "app");
     place.run(&["user", "create", "alice", "--no-password", "--claims", r#"{"a":1}"#]).ok();
@@ -139,7 +139,7 @@ on_both_stores!(what_exists_already_is_refused_and_stays_as_it_is, async |backen
     assert_eq!((place.json(&["client", "show", "app"]), place.json(&["user", "show", "alice"])), before);
 });
 
-on_both_stores!(members_that_are_not_acceptable_are_named_and_nothing_is_written, async |backend| {
+on_both_stores!(invalid_members_are_named_and_nothing_is_written, async |backend| {
     let place = Place::new(backend).await;
     let uuid = "018f4d2e-0000-7000-8000-000000000000";
     for (flag, value, word) in [
@@ -181,7 +181,7 @@ on_both_stores!(members_that_are_not_acceptable_are_named_and_nothing_is_written
     assert_eq!(place.json(&["client", "show", "app"]), before, "all or nothing");
 });
 
-on_both_stores!(a_user_that_is_not_acceptable_is_refused, async |backend| {
+on_both_stores!(an_invalid_user_is_refused, async |backend| {
     let place = Place::new(backend).await;
     let uuid = "018f4d2e-0000-7000-8000-000000000000";
     for name in ["", " a", "a\r\nb", "\u{1b}[2J", "a\u{85}b", "a\u{0}b".trim_end_matches('b'), uuid, &"x".repeat(256)] {

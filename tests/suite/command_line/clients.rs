@@ -30,7 +30,7 @@ on_both_stores!(a_client_is_created_and_its_secret_is_printed_exactly_once, asyn
     }
 });
 
-on_both_stores!(every_member_of_a_client_has_a_flag_of_the_same_word, async |backend| {
+on_both_stores!(every_member_of_a_client_has_a_flag_of_the_same_name, async |backend| {
     let place = Place::new(backend).await;
     let flags = [
         ("client-id", "full"),
@@ -82,7 +82,7 @@ on_both_stores!(every_member_of_a_client_has_a_flag_of_the_same_word, async |bac
     assert_eq!(place.json(&["client", "show", "--client-id", "full"]), made, "it was kept as it was shown");
 });
 
-on_both_stores!(a_secret_of_ones_own_comes_by_standard_input_and_is_not_shown, async |backend| {
+on_both_stores!(a_chosen_secret_is_read_from_standard_input_and_not_shown, async |backend| {
     let place = Place::new(backend).await;
     let create = ["client", "create", "--client-id", "old", "--import-secret", "--grant-types", "client_credentials"];
     let made = place.run_with(&create, "a secret from before\n").ok();
@@ -98,7 +98,7 @@ on_both_stores!(a_secret_of_ones_own_comes_by_standard_input_and_is_not_shown, a
         .unwrap();
 });
 
-on_both_stores!(clients_are_listed_a_part_at_a_time, async |backend| {
+on_both_stores!(clients_are_listed_a_page_at_a_time, async |backend| {
     let place = Place::new(backend).await;
     for id in ["a", "b", "c"] {
         place.run(&["client", "create", "--client-id", id]).ok();

@@ -1,4 +1,4 @@
-//! `jeton serve --dev` and what becomes of its database.
+//! `jeton serve --dev` and its database.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Place, Running};
 use crate::support::{Backend, jwt_part, on_both_stores};
 
-/// Runs shell commands as somebody pastes them, and gives what they print.
+/// Runs shell commands as pasted and returns what they print.
 fn sh(script: &str) -> String {
     let output = Command::new("sh").args(["-c", script]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -17,7 +17,7 @@ fn sh(script: &str) -> String {
 }
 
 #[test]
-fn the_printed_lines_get_a_token_and_follow_its_life() {
+fn the_printed_commands_get_a_token_and_follow_its_life() {
     let place = Place::bare();
     let server = place.serve(&["--dev"]);
     let printed = server.printed("The API:");
@@ -59,7 +59,7 @@ async fn the_two_requests_of_the_guides_work_letter_for_letter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demo_set_is_there_and_each_part_may_what_it_is_for() {
+async fn the_demo_set_exists_and_each_part_can_do_what_it_is_for() {
     let mut place = Place::bare();
     place.set("DATABASE_URL", "postgres://nobody@127.0.0.1:1/production");
     let server = place.serve(&["--dev"]);
@@ -107,7 +107,7 @@ fn a_restart_keeps_the_demo_set_and_what_was_added() {
 }
 
 #[test]
-fn dev_is_for_loopback_and_for_a_database_of_its_own() {
+fn dev_requires_loopback_and_its_own_database() {
     let place = Place::bare();
     place.run(&["serve", "--dev", "--listen", "0.0.0.0:0"]).misconfigured(&["JETON_LISTEN"]);
     assert_eq!(fs::read_dir(place.folder()).unwrap().count(), 0, "nothing is written");

@@ -25,7 +25,7 @@ fn migrate_applies_the_schema_once() {
     }
 }
 
-on_both_stores!(a_database_without_a_schema_or_with_too_new_a_one_is_named, async |backend| {
+on_both_stores!(a_missing_or_too_new_schema_is_named, async |backend| {
     let (address, _folder) = match backend {
         Backend::Sqlite => fresh_database(backend).await,
         Backend::Postgres => (crate::support::postgres::empty_database().await, tempfile::tempdir().unwrap()),
@@ -83,7 +83,7 @@ fn config_shows_every_setting_with_its_source_and_no_secret() {
         assert!(output.contains("db.example"), "the place of the database is no secret: {output}");
         assert!(!output.contains(&key) && !output.contains("hidden-password"), "{output}");
     }
-    // Also where something is wrong.
+    // Even if something is wrong.
     place.set("JETON_LISTEN", "everywhere");
     place.set("DATABASE_URL", "postgres://x:other-password@y/z");
     for format in ["text", "json"] {
@@ -97,7 +97,7 @@ fn config_shows_every_setting_with_its_source_and_no_secret() {
     assert!(serde_json::from_str::<Value>(&place.run(&["config", "--output", "json"]).out).is_ok());
 }
 
-on_both_stores!(doctor_finds_a_healthy_installation_healthy, async |backend| {
+on_both_stores!(doctor_has_no_complaint_about_a_healthy_installation, async |backend| {
     let place = Place::new(backend).await;
     make_client(&place, "app");
     assert_eq!(place.serve(&[]).stop().code(), Some(0));
@@ -110,8 +110,8 @@ on_both_stores!(doctor_finds_a_healthy_installation_healthy, async |backend| {
     assert!(place.run(&["doctor"]).ok().trim_start().starts_with("CHECK"));
 });
 
-/// The checks that found trouble.
-fn trouble(place: &Place) -> Vec<String> {
+/// The checks that failed.
+fn failed_checks(place: &Place) -> Vec<String> {
     let ran = place.run(&["doctor", "--output", "json"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     let checks: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
@@ -119,20 +119,20 @@ fn trouble(place: &Place) -> Vec<String> {
     failed.map(|check| check["check"].as_str().unwrap().to_owned()).collect()
 }
 
-on_both_stores!(doctor_names_trouble, async |backend| {
+on_both_stores!(doctor_names_problems, async |backend| {
     let place = Place::new(backend).await;
-    assert_eq!(trouble(&place.with("JETON_MASTER_KEY", "short")), ["configuration"]);
-    assert_eq!(trouble(&place.with("JETON_DATABASE_URL", "postgres://127.0.0.1:1/x")), ["database"]);
+    assert_eq!(failed_checks(&place.with("JETON_MASTER_KEY", "short")), ["configuration"]);
+    assert_eq!(failed_checks(&place.with("JETON_DATABASE_URL", "postgres://127.0.0.1:1/x")), ["database"]);
     assert_eq!(place.serve(&[]).stop().code(), Some(0));
-    assert_eq!(trouble(&place.with("JETON_MASTER_KEY", &MasterKey::generate())), ["keys"]);
+    assert_eq!(failed_checks(&place.with("JETON_MASTER_KEY", &MasterKey::generate())), ["keys"]);
     let missing = place.path("none.db");
     let elsewhere = place.with("JETON_DATABASE_URL", &format!("sqlite://{}", missing.display()));
     assert_eq!(elsewhere.run(&["doctor"]).code, Some(1));
     assert!(!missing.exists(), "looking makes no file");
 });
 
-// A server has never run here: whatever master key the doctor is given, the server's own is the one that counts.
-on_both_stores!(doctor_does_not_settle_the_master_key, async |backend| {
+// No server has run here: whatever master key doctor gets, a later server may use another one.
+on_both_stores!(doctor_does_not_store_a_check_value_for_the_master_key, async |backend| {
     let place = Place::new(backend).await;
     place.with("JETON_MASTER_KEY", &MasterKey::generate()).run(&["doctor"]);
     assert_eq!(place.serve(&[]).stop().code(), Some(0));
@@ -161,7 +161,7 @@ on_both_stores!(health_asks_the_running_server, async |backend| {
     let asking = place.with("JETON_OPS_LISTEN", server.ops.strip_prefix("http://").unwrap());
     assert!(asking.run(&["health"]).ok().contains("ready"));
     assert_eq!(asking.json(&["health"])["status"], "ready");
-    // Something else answers there.
+    // Another program answers there.
     let other = place.with("JETON_OPS_LISTEN", &server.address);
     other.run(&["health"]).refused(&["not ready"]);
 });

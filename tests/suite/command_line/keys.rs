@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Place, make_client};
 use crate::support::{Backend, on_both_stores};
 
-/// A place where a server has run, so that there are keys; with a client `app`.
+/// A directory where a server has run, so that there are keys, with a client `app`.
 async fn used(backend: Backend) -> (Place, String) {
     let place = Place::new(backend).await;
     let secret = make_client(&place, "app");
@@ -65,7 +65,7 @@ on_both_stores!(rotation_is_refused_without_the_right_master_key, async |backend
     assert_eq!(place.json(&["key", "list"]), before);
 });
 
-on_both_stores!(the_master_key_is_changed_and_nothing_issued_is_lost, async |backend| {
+on_both_stores!(changing_the_master_key_invalidates_nothing, async |backend| {
     let (place, secret) = used(backend).await;
     let server = place.serve(&[]);
     let (_, issued) = server.client_credentials(("app", &secret)).await;

@@ -1,5 +1,5 @@
-//! The master key is changed while servers run: with `JETON_MASTER_KEY_OLD` nothing stops, and no moment is a wrong one
-//! to start, to stop or to be killed.
+//! The master key changes while servers run: with `JETON_MASTER_KEY_OLD` there is no downtime, and servers may be
+//! started, stopped or killed at any moment.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn keys_checked(place: &Place) -> (bool, String) {
     (keys["ok"] == true, keys["finding"].as_str().unwrap().to_owned())
 }
 
-/// What was issued before the move, and has to be good for all of it.
+/// What was issued before the change and must stay valid throughout.
 #[derive(Clone)]
 struct Issued {
     secret: String,
@@ -39,7 +39,7 @@ struct Issued {
 }
 
 impl Issued {
-    /// Whether a server knows it all as good, refreshes, and gives out more.
+    /// Whether a server accepts all of it, refreshes, and issues more.
     async fn is_good_at(&mut self, server: &Running) {
         let app = Some(("app", self.secret.as_str()));
         let (_, answer) = server.form("/auth/introspect", app, &[("token", &self.access)]).await;
@@ -51,7 +51,7 @@ impl Issued {
     }
 }
 
-/// Asks a server without a pause until it is dropped or told to stop; every answer has to be right.
+/// Sends requests to a server without a pause until it is dropped or stopped; every answer has to be right.
 struct Load {
     stop: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
@@ -98,7 +98,7 @@ on_both_stores!(a_fleet_moves_to_another_master_key_under_load_while_keys_are_ro
     let text = |name: &str| tokens[name].as_str().unwrap().to_owned();
     let mut issued = Issued { secret, access: text("access_token"), refresh: text("refresh_token") };
 
-    // Every node gets the new master key beside the old one; nothing is wrapped by the new one yet.
+    // Every node gets the new master key along with the old one; nothing is wrapped with the new one yet.
     let new = MasterKey::generate();
     let moving = in_the_move(&place, &new);
     let nodes = match backend {
@@ -109,20 +109,20 @@ on_both_stores!(a_fleet_moves_to_another_master_key_under_load_while_keys_are_ro
     let nodes = if nodes.is_empty() { vec![moving.serve(&[])] } else { nodes };
     assert_eq!(
         keys_checked(&moving),
-        (true, "2 keys are under JETON_MASTER_KEY_OLD: `jeton key rewrap` comes next".into())
+        (true, "2 keys are under JETON_MASTER_KEY_OLD: run `jeton key rewrap` next".into())
     );
 
-    // The keys are wrapped anew, while others make keys, and all nodes are asked.
+    // The keys are rewrapped while others create keys, and requests go to all nodes.
     let loads: Vec<Load> = nodes.iter().map(|node| Load::on(&node.base, &issued)).collect();
     thread::scope(|scope| {
         let rotations = scope.spawn(|| moving.run(&["key", "rotate"]).ok());
         let said = moving.run(&["key", "rewrap"]).ok();
-        assert!(said.contains("take JETON_MASTER_KEY_OLD away"), "{said}");
+        assert!(said.contains("remove JETON_MASTER_KEY_OLD"), "{said}");
         rotations.join().unwrap();
     });
     moving.run(&["key", "rewrap"]).ok(); // once more changes nothing
     let (ok, finding) = keys_checked(&moving);
-    assert!(ok && finding.contains("JETON_MASTER_KEY_OLD can be taken away"), "{finding}");
+    assert!(ok && finding.contains("JETON_MASTER_KEY_OLD can be removed"), "{finding}");
     for load in loads {
         load.end().await;
     }
@@ -130,7 +130,7 @@ on_both_stores!(a_fleet_moves_to_another_master_key_under_load_while_keys_are_ro
         issued.is_good_at(node).await;
     }
 
-    // The old one is taken away, node by node; killed or stopped makes no difference.
+    // The old one is removed, node by node; killed or stopped makes no difference.
     let mut over = place.with("JETON_MASTER_KEY", &new);
     over.environment.remove("JETON_MASTER_KEY_OLD");
     for node in nodes {
@@ -181,7 +181,7 @@ on_both_stores!(wrong_master_keys_are_named_and_change_nothing, async |backend| 
     let right = place.environment["JETON_MASTER_KEY"].clone();
     let wrong = || MasterKey::generate().to_string();
     let keys = place.json(&["key", "list"]);
-    // Neither is the one.
+    // Neither is the right one.
     let mut neither = place.with("JETON_MASTER_KEY", &wrong());
     neither.set("JETON_MASTER_KEY_OLD", &wrong());
     neither.run(&["serve"]).refused_at_start(&["neither JETON_MASTER_KEY nor JETON_MASTER_KEY_OLD", "key reset"]);
@@ -201,11 +201,11 @@ on_both_stores!(wrong_master_keys_are_named_and_change_nothing, async |backend| 
     broken.environment.remove("JETON_MASTER_KEY_OLD");
     assert_eq!(
         keys_checked(&broken),
-        (true, "all keys are under JETON_MASTER_KEY: JETON_MASTER_KEY_OLD can be taken away".into())
+        (true, "all keys are under JETON_MASTER_KEY: JETON_MASTER_KEY_OLD can be removed".into())
     );
     let shown = broken.run(&["config"]).ok();
     assert!(shown.contains("file named by JETON_MASTER_KEY_OLD_FILE") && !shown.contains(&right), "{shown}");
-    // Swapped by mistake: nothing is lost, the keys only stay where they are.
+    // Swapped by mistake: nothing is lost, and the keys stay as they are.
     let mut swapped = place.with("JETON_MASTER_KEY", &right);
     swapped.set("JETON_MASTER_KEY_OLD", &wrong());
     swapped.run(&["key", "rewrap"]).ok();

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{LIMIT, Place, make_client};
 use crate::support::{eventually, on_both_stores};
 
-/// How soon a running server sees what a command changed: it looks at the log four times a second.
+/// How soon a running server sees what a command changed: it polls the log four times a second.
 const SOON: Duration = Duration::from_secs(1);
 
 on_both_stores!(a_running_server_sees_within_a_second_what_a_command_changed, async |backend| {

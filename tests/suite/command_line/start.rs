@@ -1,4 +1,4 @@
-//! A server that meets a database which is not as it should be.
+//! A server whose database is missing, broken or of another version.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use super::{Place, make_client};
 use crate::support::on_both_stores;
 use crate::support::program::{Guard, read_all};
 
-on_both_stores!(a_newer_schema_that_says_so_is_worked_on, async |backend| {
+on_both_stores!(a_newer_compatible_schema_is_used, async |backend| {
     let place = Place::new(backend).await;
     let address = &place.environment["JETON_DATABASE_URL"];
     let add = async |number: i64, oldest_program: &str| {
@@ -39,7 +39,7 @@ on_both_stores!(a_newer_schema_that_says_so_is_worked_on, async |backend| {
     assert_eq!(server.form("/auth/revoke", Some(app), &token).await.0, 200);
     assert_eq!(server.form("/auth/introspect", Some(app), &token).await.1["active"], false);
     assert_eq!(server.stop().code(), Some(0));
-    // The migration after that one needs more than this program is. It is the newest that counts.
+    // The next migration needs a newer program than this one. The newest migration counts.
     add(known + 2, "99.0.0").await;
     for arguments in [&["serve"][..], &["serve", "--migrate", "off"]] {
         place.run(arguments).refused_at_start(&[
@@ -50,7 +50,7 @@ on_both_stores!(a_newer_schema_that_says_so_is_worked_on, async |backend| {
     }
 });
 
-/// A place whose server has all that it needs but a database.
+/// A directory and environment whose server lacks only a database.
 fn without_database(address: &str) -> Place {
     let mut place = Place::bare();
     place.set("JETON_DATABASE_URL", address);
@@ -59,7 +59,7 @@ fn without_database(address: &str) -> Place {
     place
 }
 
-// It takes half a minute, for so long a server waits for a Postgres that may be starting, too.
+// It takes half a minute, as long as a server waits for a Postgres that may still be starting.
 #[test]
 fn a_server_that_cannot_reach_its_database_says_so_in_one_sentence_and_stops() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -72,7 +72,7 @@ fn a_server_that_cannot_reach_its_database_says_so_in_one_sentence_and_stops() {
     let missing = without_database("sqlite:///no/such/folder/jeton.db");
     missing.run(&["serve"]).refused_at_start(&["JETON_DATABASE_URL", "/no/such/folder"]);
     assert!(!std::path::Path::new("/no").exists(), "no folder is made");
-    // Below a file nobody can write, root neither.
+    // Nobody can write below a file, not even root.
     let place = Place::bare();
     fs::write(place.path("file"), "").unwrap();
     let below = place.path("file/jeton.db");

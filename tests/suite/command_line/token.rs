@@ -12,7 +12,7 @@ fn token_of(base: &str) -> String {
 }
 
 #[test]
-fn beside_a_server_for_development_the_command_knows_its_issuer() {
+fn a_command_knows_the_issuer_of_a_running_development_server() {
     let place = Place::bare();
     let server = place.serve(&["--dev"]);
     let token = token_of(&server.base);
@@ -20,7 +20,7 @@ fn beside_a_server_for_development_the_command_knows_its_issuer() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.out.starts_with("The token is good."), "{ran:?}");
     assert!(ran.out.contains(&format!("issuer           {}", server.base)), "{ran:?}");
-    // The line break that `echo` writes is no part of the token; one more is.
+    // The line break that `echo` writes is not part of the token; a second one is.
     for (text, code, cause) in
         [(format!("{token}\n"), 0, Value::Null), (format!("{token}\n\n"), 1, json!("surrounding_whitespace"))]
     {
@@ -86,17 +86,17 @@ fn a_pasted_request_is_judged_with_its_token() {
 }
 
 #[test]
-fn a_secret_of_another_environment_is_named_in_the_log_alone() {
+fn a_secret_of_another_environment_is_named_only_in_the_log() {
     let mut place = Place::bare();
     place.set("JETON_KNOWN_ISSUERS", "staging=https://staging.example.com");
     let server = place.serve(&["--dev"]);
     let staging = format!("jcs_staging_{}", "a".repeat(43));
     let other = format!("jcs_other_{}", "b".repeat(43));
     for (secret, words) in [
-        (staging.as_str(), "wrong client secret: it is of the sibling environment staging, and this is dev"),
-        (other.as_str(), "wrong client secret: it is of the unknown environment other, and this is dev"),
-        ("eyJhbGciOiJub25lIn0.e30.", "wrong client secret: a token was sent in place of the secret"),
-        ("'demo-app-secret'", "wrong client secret: white space or quotes stand around it"),
+        (staging.as_str(), "wrong client secret: it belongs to the sibling environment staging, and this is dev"),
+        (other.as_str(), "wrong client secret: it belongs to the unknown environment other, and this is dev"),
+        ("eyJhbGciOiJub25lIn0.e30.", "wrong client secret: a token was sent instead of the secret"),
+        ("'demo-app-secret'", "wrong client secret: there are white space or quotes around it"),
     ] {
         let request = format!(
             "curl -s {}/auth/token -d grant_type=client_credentials -d client_id=demo-app --data-urlencode \"client_secret={secret}\"",

@@ -34,7 +34,7 @@ async fn assert_forgeries_refused(backend: Backend, forge: impl AsyncFn(&TestSer
             }
             let answer = with_bearer(&app, &forged).await;
             assert_eq!(answer.status.as_u16(), 401, "{algorithm}, {what}: {answer:?}");
-            // Nothing or a second space behind Bearer is no credential (RFC 6750 §2.1), so the challenge has no code.
+            // Nothing or a second space after Bearer is not a credential (RFC 6750 §2.1), so the challenge has no code.
             if !forged.is_empty() && !forged.starts_with(' ') {
                 assert_refused(&answer);
             }
@@ -65,7 +65,7 @@ on_both_stores!(
                     !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
                 };
                 assert!(parts.len() == 3 && parts.iter().all(is_base64url) && token.len() < 8192, "{token}");
-                // JWT-018: a name that stands twice would be lost when it is written again.
+                // JWT-018: a repeated name would be lost when the claims are written again.
                 for (index, part) in parts.iter().take(2).enumerate() {
                     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
                     assert_eq!(jwt_part(&token, index).to_string(), text);
@@ -141,7 +141,7 @@ on_both_stores!(jwt_012_and_jwt_013_a_token_is_for_the_resource_that_was_asked_f
     }
 });
 
-on_both_stores!(jwt_014_nothing_secret_or_personal_stands_in_a_token, async |backend| {
+on_both_stores!(jwt_014_a_token_holds_nothing_secret_or_personal, async |backend| {
     let scene = Scene::start(backend).await;
     let claims = json!({"claims": {"tenant": "blue", "plan": "free"}});
     let client = scene.app.client("with-claims", every_grant(claims)).await;
@@ -227,7 +227,7 @@ on_both_stores!(
             forged
         })
         .await;
-        // What is signed like this passes when nothing is changed but what may be: the test is not blunt.
+        // Unforged tokens signed in the same way pass, so the refusals mean something.
         let app = TestServer::start(backend).await;
         let good = app.admin_token().await;
         let signed = signed_by_the_server(&app, &good, json!({}), json!({"sub": "someone", "client_id": "test-admin"}));
@@ -254,6 +254,6 @@ on_both_stores!(jwt_107_a_token_for_another_resource_is_refused, async |backend|
     }
 });
 
-on_both_stores!(jwt_112_another_kind_of_jwt_is_no_access_token, async |backend| {
+on_both_stores!(jwt_112_another_kind_of_jwt_is_not_an_access_token, async |backend| {
     assert_forgeries_refused(backend, async |_, forger| forger.other_kinds()).await;
 });

@@ -23,7 +23,7 @@ pub(super) fn assert_refused(answer: &Answer) {
     assert_eq!(challenge.get("error").map(String::as_str), Some("invalid_token"), "{answer:?}");
 }
 
-/// BEA-011: the attributes of the one Bearer challenge, which must be written by the book (RFC 6750 §3).
+/// BEA-011: the attributes of the one Bearer challenge, which must be well-formed (RFC 6750 §3).
 #[track_caller]
 pub(super) fn assert_challenge(answer: &Answer, status: u16) -> BTreeMap<String, String> {
     assert_eq!(answer.status.as_u16(), status, "{answer:?}");
@@ -31,7 +31,7 @@ pub(super) fn assert_challenge(answer: &Answer, status: u16) -> BTreeMap<String,
     challenge_attributes(answer.header("www-authenticate").expect("a challenge of visible characters"))
 }
 
-/// The attributes of a Bearer challenge that is written by the book.
+/// The attributes of a well-formed Bearer challenge.
 #[track_caller]
 pub(crate) fn challenge_attributes(text: &str) -> BTreeMap<String, String> {
     let mut rest = text.strip_prefix("Bearer ").unwrap_or_else(|| panic!("no Bearer challenge: {text}"));
@@ -42,7 +42,7 @@ pub(crate) fn challenge_attributes(text: &str) -> BTreeMap<String, String> {
         let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         assert!(is_name, "{text}");
         assert!(value.bytes().all(|byte| matches!(byte, 0x20..=0x7E) && byte != b'\\'), "{text}");
-        assert!(attributes.insert(name.to_owned(), value.to_owned()).is_none(), "{name} stands twice: {text}");
+        assert!(attributes.insert(name.to_owned(), value.to_owned()).is_none(), "{name} is repeated: {text}");
         if after.is_empty() {
             break;
         }
@@ -60,7 +60,7 @@ fn assert_problem(answer: &Answer, status: u16, code: &str) {
     assert!(answer.text("type").ends_with(&format!("/{code}")), "{answer:?}");
 }
 
-on_both_stores!(bea_001_without_a_token_the_challenge_names_no_error, async |backend| {
+on_both_stores!(bea_001_without_a_token_the_challenge_has_no_error, async |backend| {
     let app = TestServer::start(backend).await;
     for path in [RESOURCE, "/admin/v1/users", "/admin/v1/keys", "/admin/v1/audit", "/admin/v1/clients/x"] {
         let challenge = assert_challenge(&app.get(path).await, 401);
@@ -70,7 +70,7 @@ on_both_stores!(bea_001_without_a_token_the_challenge_names_no_error, async |bac
     assert!(!assert_challenge(&answer, 401).contains_key("error"));
 });
 
-on_both_stores!(bea_002_and_bea_003_a_good_token_passes_however_the_scheme_is_written, async |backend| {
+on_both_stores!(bea_002_and_bea_003_a_valid_token_passes_however_the_scheme_is_written, async |backend| {
     let app = TestServer::start(backend).await;
     let token = app.admin_token().await;
     for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
@@ -125,7 +125,7 @@ on_both_stores!(bea_005_a_revoked_token_is_refused, async |backend| {
     }
 });
 
-on_both_stores!(bea_006_too_little_scope_is_forbidden_and_the_challenge_names_what_is_needed, async |backend| {
+on_both_stores!(bea_006_insufficient_scope_is_forbidden_and_the_challenge_names_the_required_scope, async |backend| {
     let app = TestServer::start(backend).await;
     let members = json!({"grant_types": ["client_credentials"], "scope": "jeton:users"});
     let ops = app.client("ops", members).await;
@@ -134,14 +134,14 @@ on_both_stores!(bea_006_too_little_scope_is_forbidden_and_the_challenge_names_wh
     let answer = with_bearer(&app, &token).await;
     let challenge = assert_challenge(&answer, 403);
     assert_eq!(challenge["error"], "insufficient_scope");
-    // What it names is enough.
+    // The named scope is enough.
     let enough =
         app.client("enough", json!({"grant_types": ["client_credentials"], "scope": challenge["scope"]})).await;
     let token = app.token(&enough, &[("grant_type", "client_credentials")]).await.text("access_token");
     with_bearer(&app, &token).await.assert_ok();
 });
 
-on_both_stores!(bea_007_bea_008_and_bea_018_a_token_in_the_address_or_beside_another_is_refused, async |backend| {
+on_both_stores!(bea_007_bea_008_and_bea_018_a_token_in_the_url_or_a_second_one_is_refused, async |backend| {
     let app = TestServer::start(backend).await;
     let token = app.admin_token().await;
     let bearer = format!("Bearer {token}");

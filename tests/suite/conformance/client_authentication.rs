@@ -7,7 +7,7 @@ use super::answers::{assert_alike, assert_one_of};
 use crate::support::scene::{ALICE, Scene};
 use crate::support::{Answer, FORM, TestClient, on_both_stores};
 
-/// What a 401 or 400 of a client that was not believed may be.
+/// The possible answers to a client that failed to authenticate.
 const REFUSALS: [(u16, &str); 3] = [(401, "invalid_client"), (400, "invalid_client"), (400, "invalid_request")];
 
 /// `Basic` with these bytes, not form-encoded.
@@ -50,7 +50,7 @@ on_both_stores!(cau_007_no_authentication_is_invalid_client, async |backend| {
     assert_one_of(&answer, &REFUSALS[..2]);
 });
 
-on_both_stores!(cau_008_a_confidential_client_that_gives_only_its_id_is_refused, async |backend| {
+on_both_stores!(cau_008_a_confidential_client_that_sends_only_its_id_is_refused, async |backend| {
     let scene = Scene::start(backend).await;
     let bare = scene.main.without_secret();
     assert_one_of(&scene.password(&bare, ALICE, &[]).await, &REFUSALS[..2]);
@@ -78,7 +78,7 @@ on_both_stores!(cau_012_and_cau_013_both_halves_of_basic_are_form_decoded, async
     let weird = scene.weird_client().await;
     let secret = weird.secret.clone().unwrap();
     scene.client_credentials(&weird, &[]).await.assert_ok();
-    // The other encoding of a space, and one more that means the same.
+    // The other encoding of a space, and another equivalent one.
     let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
     let header = raw_basic(format!("{}:{}", percent(&weird.id), percent(&secret)));
     scene.with_authorization(&[&header]).await.assert_ok();
@@ -155,7 +155,7 @@ on_both_stores!(cau_019_and_cau_020_a_public_client_has_no_client_credentials_an
 
 on_both_stores!(cau_021_secrets_are_compared_whole, async |backend| {
     let scene = Scene::start(backend).await;
-    // Longer than the 72 bytes that bcrypt looks at.
+    // Longer than the 72 bytes that bcrypt reads.
     let chosen = scene.post_client(Some(&"aB3-".repeat(30))).await;
     for client in [&scene.main, &chosen] {
         let secret = client.secret.clone().unwrap();

@@ -31,7 +31,7 @@ on_both_stores!(ccr_004_the_subject_of_a_client_is_never_that_of_a_user, async |
     }
     let generated = create(json!({"grant_types": ["client_credentials"]})).await.text("client_id");
     assert!(Uuid::try_parse(&generated).is_err(), "{generated}");
-    // Nor does it help to be called like a user.
+    // Nor does a client id that equals a username help.
     let namesake = scene.app.client(ALICE.0, json!({"grant_types": ["client_credentials"]})).await;
     let token = scene.client_credentials(&namesake, &[]).await.text("access_token");
     assert_ne!(jwt_part(&token, 1)["sub"], json!(user));
@@ -58,7 +58,7 @@ on_both_stores!(ccr_007_a_client_without_the_grant_is_unauthorized_client, async
     scene.client_credentials(&without, &[]).await.assert_error(400, "unauthorized_client");
 });
 
-on_both_stores!(ccr_008_a_client_token_is_no_user_token, async |backend| {
+on_both_stores!(ccr_008_a_client_token_is_not_a_user_token, async |backend| {
     let scene = Scene::start(backend).await;
     let token = scene.client_credentials(&scene.main, &[]).await.text("access_token");
     // There is no UserInfo endpoint; nothing about the token looks like a user's.

@@ -8,7 +8,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The tests that mention each id, in their name, beside an assertion, or in the words above their file.
+/// The tests that mention each id: in their name, next to an assertion, or in the header of their file.
 type Mentions = BTreeMap<String, BTreeSet<String>>;
 
 /// Collects the mentions in a folder and below; `module` is its path, such as `conformance::`.
@@ -28,7 +28,7 @@ fn collect(folder: &Path, module: &str, mentions: &mut Mentions) {
     }
 }
 
-/// Pairs of a test and an id that it mentions; the test is empty where the mention stands outside all tests.
+/// Pairs of a test and an id that it mentions; the test is empty if the mention is outside all tests.
 fn mentioned(text: &str) -> Vec<(String, String)> {
     let (mut test, mut is_test, mut pairs) = (String::new(), false, Vec::new());
     for line in text.lines() {

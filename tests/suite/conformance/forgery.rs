@@ -1,4 +1,4 @@
-//! What a forger makes of a good token and of the published keys.
+//! Forgeries made from a valid token and the published keys.
 
 use aws_lc_rs::signature;
 use base64::Engine;
@@ -34,7 +34,7 @@ impl Forger {
 
     fn new(good: &str, jwk: Value) -> Self {
         let (header, claims) = (jwt_part(good, 0), jwt_part(good, 1));
-        // What the forger writes unchanged is what the server wrote: only what is forged makes the difference.
+        // Without changes, the forger writes exactly what the server wrote, so only the forged part makes a difference.
         assert_eq!(signing_input(&header, &claims), good.rsplit_once('.').unwrap().0);
         let signature = good.rsplit_once('.').unwrap().1.to_owned();
         Self { good: good.to_owned(), header, claims, signature, jwk }
@@ -104,7 +104,7 @@ impl Forger {
                 let header = self.header_with(json!({"alg": alg}));
                 forged.push((format!("{alg} with {what}"), sign_hmac(alg, &secret, &header, &self.claims)));
             }
-            // The header of the server itself, for those who do not read it.
+            // The server's own header, in case a verifier does not read it.
             forged.push((format!("same header, {what}"), sign_hmac("HS256", &secret, &self.header, &self.claims)));
         }
         forged
@@ -223,7 +223,7 @@ impl Forger {
         forged
     }
 
-    /// INT-027: critical headers that nobody understands, self-signed and grafted.
+    /// INT-027: unknown critical headers, self-signed and grafted.
     pub(super) fn critical_headers(&self) -> Forged {
         let mut forged = Forged::new();
         for change in critical() {
@@ -265,7 +265,7 @@ impl Forger {
         forged
     }
 
-    /// INT-029: the same token, written otherwise.
+    /// INT-029: the same token in another spelling.
     pub(super) fn other_spellings(&self) -> Forged {
         let good = &self.good;
         let parts: Vec<&str> = good.split('.').collect();
@@ -295,7 +295,7 @@ impl Forger {
         if good.contains(['-', '_']) {
             texts.push(good.replace('-', "+").replace('_', "/"));
         }
-        // Bits of the last character that stand for nothing.
+        // Unused bits of the last character.
         for at in 0..3 {
             if let Some(other) = with_unused_bits(parts[at]) {
                 let mut parts = parts.clone();
@@ -306,7 +306,7 @@ impl Forger {
         named("spelling", texts)
     }
 
-    /// JWT-112: other kinds of JWT that a client could have, signed by itself.
+    /// JWT-112: other kinds of JWT that a client could have signed itself.
     pub(super) fn other_kinds(&self) -> Forged {
         let mut forged = Forged::new();
         for (algorithm, key) in &*OWN_KEYS {
@@ -328,8 +328,8 @@ impl Forger {
     }
 }
 
-/// What a JWT with the server's own key looks like when the server would never write it: this takes the server's key
-/// from its memory, which no forger can.
+/// JWTs that the server would never write, signed with its own key, which is taken from memory: no forger could do
+/// that.
 pub(crate) fn signed_by_the_server(app: &TestServer, good: &str, header: Value, claims: Value) -> String {
     let keys = app.server.app.issuer.keys();
     let key = &keys.ring.access_token_key(SigningAlgorithm::Es256, app.clock.now()).expect("there is a key").key;
@@ -362,9 +362,9 @@ fn with_unused_bits(segment: &str) -> Option<String> {
     Some(format!("{rest}{}", char::from(ALPHABET[value ^ 1])))
 }
 
-/// Forgeries prove something only if they are made as well as good tokens are.
+/// Forgeries prove something only if they are as well made as valid tokens.
 #[test]
-fn the_forger_knows_his_trade() {
+fn the_forger_can_sign_tokens_that_verify() {
     for (algorithm, key) in &*OWN_KEYS {
         let jwk = serde_json::to_value(key.public_jwk("own")).unwrap();
         let header = json!({"typ": "at+jwt", "alg": algorithm.name(), "kid": "own"});

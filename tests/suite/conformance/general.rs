@@ -12,7 +12,7 @@ use crate::support::{Answer, FORM, on_both_stores, status_of};
 const ENDPOINTS: [&str; 3] = ["/auth/token", "/auth/revoke", "/auth/introspect"];
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-on_both_stores!(gen_001_and_gen_006_grant_parameters_in_the_address_are_not_read, async |backend| {
+on_both_stores!(gen_001_and_gen_006_grant_parameters_in_the_url_are_ignored, async |backend| {
     let scene = Scene::start(backend).await;
     let address = format!("{}/auth/token?grant_type=client_credentials", scene.app.base);
     let answer = Answer::of(scene.app.http.get(&address).header("Authorization", scene.main.basic())).await;
@@ -59,7 +59,7 @@ on_both_stores!(gen_004_headers_that_override_the_method_are_not_honoured, async
     scene.assert_still_works().await;
 });
 
-on_both_stores!(gen_005_client_credentials_in_the_address_are_not_accepted, async |backend| {
+on_both_stores!(gen_005_client_credentials_in_the_url_are_not_accepted, async |backend| {
     let scene = Scene::start(backend).await;
     let secret = scene.main.secret.clone().unwrap();
     let path = format!("/auth/token?client_id=main&client_secret={secret}");
@@ -105,7 +105,7 @@ on_both_stores!(gen_007_a_flat_json_object_is_accepted_like_a_form_and_nothing_e
     scene.assert_still_works().await;
 });
 
-on_both_stores!(gen_008_a_form_with_another_label_is_not_read_as_a_form, async |backend| {
+on_both_stores!(gen_008_a_form_with_another_content_type_is_not_read_as_a_form, async |backend| {
     let scene = Scene::start(backend).await;
     let basic = scene.main.basic();
     for label in [Some("text/plain"), Some("multipart/form-data; boundary=x"), Some("application/xml"), None] {
@@ -167,7 +167,7 @@ on_both_stores!(gen_014_to_gen_016_an_empty_value_counts_as_absent, async |backe
     let scene = Scene::start(backend).await;
     let without = scene.client_credentials(&scene.main, &[]).await;
     for empty in ["scope", "resource", "client_secret", "client_assertion", "client_id"] {
-        // GEN-016: beside Basic an empty secret is no second method.
+        // GEN-016: with Basic, an empty secret in the body is not a second method.
         let answer = scene.client_credentials(&scene.main, &[(empty, "")]).await;
         assert_eq!(answer.assert_ok().json["scope"], without.json["scope"], "{empty}");
     }
@@ -189,7 +189,7 @@ on_both_stores!(gen_017_and_gen_018_without_a_grant_type_of_that_name_the_reques
     scene.assert_still_works().await;
 });
 
-on_both_stores!(gen_019_and_gen_020_odd_separators_and_broken_encoding_are_survived, async |backend| {
+on_both_stores!(gen_019_and_gen_020_odd_separators_and_broken_encoding_do_no_harm, async |backend| {
     let scene = Scene::start(backend).await;
     let answer = scene.token_body("&&=&&grant_type=client_credentials&=x&").await;
     assert!([200, 400].contains(&answer.status.as_u16()), "{answer:?}");
@@ -200,9 +200,9 @@ on_both_stores!(gen_019_and_gen_020_odd_separators_and_broken_encoding_are_survi
     scene.assert_still_works().await;
 });
 
-on_both_stores!(gen_021_and_gen_022_what_is_no_text_never_reaches_the_store, async |backend| {
+on_both_stores!(gen_021_and_gen_022_invalid_text_never_reaches_the_store, async |backend| {
     let scene = Scene::start(backend).await;
-    // What is not UTF-8 is not taken for the replacement characters that some decoders put in its place.
+    // What is not UTF-8 is not taken for the replacement characters that some decoders insert.
     scene.app.user("\u{FFFD}\u{FFFD}", "password-of-nobody").await;
     for name in [&b"%FF%FE"[..], b"\xff\xfe", b"%C3%28%80"] {
         let body = [b"grant_type=password&password=password-of-nobody&username=", name].concat();
@@ -239,7 +239,7 @@ on_both_stores!(gen_023_to_gen_025_huge_requests_are_cut_off, async |backend| {
         let request = scene.app.http.post(format!("{}/auth/token", scene.app.base)).header(FORM.0, FORM.1);
         let request = request.header("Authorization", authorization).body(body);
         let answer = tokio::time::timeout(Duration::from_secs(10), request.send()).await.expect("within 10 s");
-        // The server may close the connection before it was sent everything.
+        // The server may close the connection before everything was sent.
         answer.map_or(413, |answer| answer.status().as_u16())
     };
     let basic = scene.main.basic();

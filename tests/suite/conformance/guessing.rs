@@ -1,4 +1,4 @@
-//! Guessing of passwords and secrets is slowed down, and nobody else is (conformance CAU-025, PWD-015, SEC-001 to 003).
+//! Guessing passwords and secrets is slowed down, and nothing else is (conformance CAU-025, PWD-015, SEC-001 to 003).
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn fail(app: &TestServer, address: &str, client: &TestClient, username: &s
     }
 }
 
-/// 429, when to come again, and the same words for everybody.
+/// 429, `Retry-After`, and the same text for everyone.
 #[track_caller]
 fn assert_throttled(answer: &Answer) -> u64 {
     answer.assert_error(429, "temporarily_unavailable");
@@ -77,7 +77,7 @@ on_both_stores!(guesses_of_a_password_wait_longer_each_time_and_so_does_the_righ
     assert_eq!(assert_throttled(&login(&app, "192.0.2.1", &main, "alice", "correct horse").await), 32);
     app.advance(32);
     login(&app, "192.0.2.1", &main, "alice", "correct horse").await.assert_ok();
-    // With the right password the slips are forgotten.
+    // The right password clears the failures.
     fail(&app, "192.0.2.1", &main, "alice", FREE).await;
     eventually(LIMIT, "it is told once each time when it begins", async || {
         audited(&app, "login.throttled").await.len() == 2
@@ -91,7 +91,7 @@ on_both_stores!(guesses_of_a_password_wait_longer_each_time_and_so_does_the_righ
     assert!(metrics.contains(r#"jeton_refusals_total{endpoint="token",cause="throttled"} 11"#), "{metrics}");
 });
 
-on_both_stores!(guesses_at_one_place_lock_out_nobody_elsewhere_and_no_other_user_sec_003, async |backend| {
+on_both_stores!(guesses_from_one_network_lock_out_nobody_elsewhere_and_no_other_user_sec_003, async |backend| {
     let (app, main) = scene(backend, throttling()).await;
     app.user("bob", "bob's own").await;
     fail(&app, "192.0.2.1", &main, "alice", FREE).await;
@@ -118,7 +118,7 @@ on_both_stores!(a_forged_address_gains_nothing_sec_002, async |backend| {
         fail(&app, &format!("198.51.100.{guess}"), &main, "alice", 1).await;
     }
     assert_throttled(&login(&app, "198.51.100.99", &main, "alice", "correct horse").await);
-    // Behind the trusted proxy, what the client itself wrote stands before the proxy's own word.
+    // Behind the trusted proxy, what the client wrote precedes the proxy's own entry.
     let (app, main) = scene(backend, throttling()).await;
     for guess in 0..FREE {
         fail(&app, &format!("198.51.100.{guess}, 192.0.2.1"), &main, "alice", 1).await;
@@ -126,7 +126,7 @@ on_both_stores!(a_forged_address_gains_nothing_sec_002, async |backend| {
     assert_throttled(&login(&app, "198.51.100.99, 192.0.2.1", &main, "alice", "correct horse").await);
 });
 
-on_both_stores!(guesses_from_everywhere_are_counted_by_all_nodes_and_spare_whoever_is_known, async |backend| {
+on_both_stores!(guesses_from_everywhere_are_counted_by_all_nodes_and_spare_known_users, async |backend| {
     let (app, main) = scene(backend, throttling()).await;
     app.user("bob", "bob's own").await;
     login(&app, "192.0.2.7", &main, "alice", "correct horse").await.assert_ok();
@@ -136,7 +136,7 @@ on_both_stores!(guesses_from_everywhere_are_counted_by_all_nodes_and_spare_whoev
             fail(&app, &format!("198.51.{guess}.1"), &main, name, 1).await;
         }
     }
-    // Another node; on SQLite, where there is none, the same one after a restart.
+    // Another node; on SQLite, which has only one, the same node after a restart.
     let setup = Setup { clock: Some(app.clock.clone()), ..throttling() };
     let other = match backend {
         Backend::Postgres => TestServer::start_on(&app.database, &app.master_key, setup).await,
@@ -201,7 +201,7 @@ on_both_stores!(right_logins_in_parallel_never_wait_and_wrong_ones_gain_nothing,
         answers.extend(at_once("wrong").await);
     }
     let judged = answers.iter().filter(|answer| answer.json["error"] == "invalid_grant").count();
-    // As many more as threads that hash may have been judged when the last free one was counted.
+    // When the last free failure was counted, as many more as there are hashing threads may have been judged.
     assert!((FREE..FREE + 8).contains(&judged), "{judged} of {} guesses were judged", answers.len());
 });
 
@@ -221,7 +221,7 @@ on_both_stores!(wrong_secrets_wait_and_the_right_one_never_does_cau_025, async |
     from(&app, "192.0.2.1", &other, &GRANT).await.assert_ok();
     let guess = main.with_secret("jcs_live_other");
     from(&app, "192.0.2.2", &guess, &GRANT).await.assert_error(401, "invalid_client");
-    // Introspection, revocation and explanation refuse the same guesser in the same way, and serve everybody else.
+    // Introspection, revocation and explanation throttle the same guesser in the same way, and serve everyone else.
     for path in ["/auth/introspect", "/auth/revoke", "/auth/explain"] {
         let request = app.http.post(format!("{}{path}", app.base)).header("X-Forwarded-For", "192.0.2.1");
         let request = request.header("Authorization", guess.basic()).form(&[("token", &token)]);
@@ -258,7 +258,7 @@ on_both_stores!(made_up_clients_leave_room_for_real_ones_in_the_audit_trail, asy
             from(&app, &format!("192.0.2.{network}"), client, &GRANT).await.assert_error(401, "invalid_client");
         }
     };
-    // More than are told of one kind.
+    // More than are reported of one kind.
     for network in 1..=36 {
         fails(&TestClient { id: format!("made-up-{network}"), ..main.with_secret("jcs_live_guess") }, network).await;
     }
@@ -274,7 +274,7 @@ on_both_stores!(made_up_clients_leave_room_for_real_ones_in_the_audit_trail, asy
     assert_eq!((made_up, targets.len()), (30, 31), "{targets:?}");
 });
 
-on_both_stores!(a_secret_that_was_chosen_is_guessed_no_faster, async |backend| {
+on_both_stores!(a_chosen_secret_cannot_be_guessed_faster, async |backend| {
     let (app, _) = scene(backend, throttling()).await;
     let members =
         json!({"grant_types": ["client_credentials"], "client_secret": "chosen by a person", "scope": "read"});
@@ -286,7 +286,7 @@ on_both_stores!(a_secret_that_was_chosen_is_guessed_no_faster, async |backend| {
     assert_throttled(&from(&app, "192.0.2.1", &guess, &GRANT).await);
     assert_throttled(&from(&app, "192.0.2.1", &chosen, &GRANT).await);
     from(&app, "192.0.2.2", &chosen, &GRANT).await.assert_ok();
-    // Now this node knows it without a hash, and still does not tell whoever has to wait.
+    // Now this node knows it without a hash, and still does not reveal it to a throttled caller.
     assert_throttled(&from(&app, "192.0.2.1", &chosen, &GRANT).await);
     app.advance(1);
     from(&app, "192.0.2.1", &chosen, &GRANT).await.assert_ok();
@@ -305,7 +305,7 @@ on_both_stores!(a_secret_that_was_chosen_is_guessed_no_faster, async |backend| {
     assert!((20..28).contains(&judged), "{judged} of {} guesses in parallel were judged", answers.len());
 });
 
-on_both_stores!(whoever_goes_away_before_the_verdict_has_failed, async |backend| {
+on_both_stores!(disconnecting_before_the_verdict_counts_as_a_failure, async |backend| {
     let (app, main) = scene(backend, throttling().set("JETON_PASSWORD_THREADS", "1")).await;
     let body = "grant_type=password&username=alice&password=wrong";
     let host = app.base.trim_start_matches("http://");

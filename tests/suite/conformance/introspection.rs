@@ -8,7 +8,7 @@ use super::forgery::{Forged, Forger, critical, signed_by_the_server};
 use crate::support::scene::{ALICE, API, FILES, Scene, every_grant};
 use crate::support::{Answer, Backend, FORM, Setup, TestServer, jwt_part, on_both_stores};
 
-/// An introspection by the resource server with a body that is written by hand.
+/// An introspection by the resource server with exactly this body.
 async fn raw(scene: &Scene, body: &str) -> Answer {
     scene.app.raw("/auth/introspect", &[FORM, ("Authorization", &scene.rs.basic())], body.to_owned()).await
 }
@@ -30,7 +30,7 @@ async fn assert_forgeries_inactive(backend: Backend, forge: impl AsyncFn(&Scene,
     }
 }
 
-on_both_stores!(int_001_int_002_int_018_int_019_and_int_038_a_live_token_is_described_as_it_is, async |backend| {
+on_both_stores!(int_001_int_002_int_018_int_019_and_int_038_an_active_token_is_described, async |backend| {
     let scene = Scene::start(backend).await;
     for client in scene.owners() {
         let tokens = scene.login_with(client, &[("scope", "read")]).await;
@@ -76,7 +76,7 @@ on_both_stores!(int_003_int_004_int_005_and_int_034_the_caller_must_authenticate
         // INT-005: not even its own tokens.
         let public = scene.app.introspect(&scene.public, token).await;
         let id_alone = scene.app.introspect(&scene.rs.without_secret(), token).await;
-        // INT-034: a token is no authentication here, be it good or bad.
+        // INT-034: a token does not authenticate the caller here, valid or not.
         let scene = &scene;
         let bearer = |value: String| {
             let body = format!("token={token}");
@@ -95,7 +95,7 @@ on_both_stores!(int_003_int_004_int_005_and_int_034_the_caller_must_authenticate
     }
 });
 
-on_both_stores!(int_006_int_007_and_int_033_what_is_no_token_is_inactive_and_nothing_more, async |backend| {
+on_both_stores!(int_006_int_007_and_int_033_a_text_that_is_not_a_token_is_inactive_and_nothing_more, async |backend| {
     let scene = Scene::start(backend).await;
     let long = "x".repeat(10_000);
     let secret = scene.main.secret.clone().unwrap();
@@ -247,7 +247,7 @@ on_both_stores!(int_027_a_critical_header_that_nobody_understands_is_inactive, a
     .await;
 });
 
-on_both_stores!(int_029_another_spelling_of_a_good_token_is_inactive, async |backend| {
+on_both_stores!(int_029_another_spelling_of_a_valid_token_is_inactive, async |backend| {
     assert_forgeries_inactive(backend, async |scene, forger| {
         let mut forged = forger.other_spellings();
         let opaque = scene.login(&scene.opaque).await.access;
@@ -263,7 +263,7 @@ on_both_stores!(int_029_another_spelling_of_a_good_token_is_inactive, async |bac
 
 on_both_stores!(int_031_a_token_of_another_issuer_is_inactive, async |backend| {
     let scene = Scene::start(backend).await;
-    // A stranger with a name of its own, and one that calls itself like this server.
+    // An unknown issuer under its own name, and one under this server's name.
     for issuer in ["https://auth.example.net", scene.app.issuer()] {
         let foreign = TestServer::start_with(backend, Setup::default().set("JETON_ISSUER", issuer)).await;
         for format in ["jwt", "opaque"] {

@@ -1,4 +1,4 @@
-//! JWTs by hand: signing whatever is wanted with whatever key, and public keys in every form.
+//! JWTs by hand: signing anything with any key, and public keys in every form.
 
 use std::sync::LazyLock;
 

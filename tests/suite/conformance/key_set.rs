@@ -58,7 +58,7 @@ on_both_stores!(jwk_001_jwk_002_jwk_003_jwk_004_and_jwk_012_the_set_holds_public
             assert!(key.get("key_ops").is_none_or(|operations| operations == &json!(["verify"])), "{key}");
             // JWK-012
             let point = key.get("n").or(key.get("x")).unwrap().to_string();
-            assert!(material.insert(point, &key["alg"]).is_none(), "one key stands twice");
+            assert!(material.insert(point, &key["alg"]).is_none(), "one key is listed twice");
         }
     }
 });
@@ -107,13 +107,13 @@ on_both_stores!(jwk_006_and_jwk_008_the_key_that_a_token_names_is_in_the_set_and
     }
 });
 
-on_both_stores!(jwk_009_and_jwk_013_anybody_may_read_and_keep_the_set_for_a_while, async |backend| {
+on_both_stores!(jwk_009_and_jwk_013_anyone_may_fetch_and_cache_the_set, async |backend| {
     let app = with_two_keys(backend, "ES256").await;
     let answer = app.get_with(PLACE, &[("Origin", "https://spa.example")]).await;
     // JWK-013
     assert_eq!(answer.assert_ok().header("access-control-allow-origin"), Some("*"));
     assert!(answer.header("access-control-allow-credentials").is_none());
-    // JWK-009: a cache is over before the announced key is used.
+    // JWK-009: caches expire before the announced key is used.
     let caching = answer.header("cache-control").unwrap();
     let seconds: i64 = caching.split("max-age=").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
     assert!(seconds > 0 && seconds < jeton::keys::lifecycle::ANNOUNCEMENT, "{caching}");

@@ -181,7 +181,7 @@ on_both_stores!(met_010_met_012_and_met_017_only_strong_algorithms_are_advertise
     assert!(!challenges.contains("plain"));
 });
 
-on_both_stores!(met_013_and_met_014_every_way_of_asking_gives_the_same_document, async |backend| {
+on_both_stores!(met_013_and_met_014_every_request_gets_the_same_document, async |backend| {
     let scene = Scene::start(backend).await;
     let app = &scene.app;
     let plain = app.get(PLACE).await.body;

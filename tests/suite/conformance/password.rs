@@ -49,7 +49,7 @@ on_both_stores!(pwd_006_form_decoding_is_exact, async |backend| {
     let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     let body = |password: &str| format!("grant_type=password&username={}&password={password}", percent(BOB.0));
     scene.token_body(body(&percent(BOB.1))).await.assert_ok();
-    // Decoded once more, it is another password.
+    // Decoded twice, it is a different password.
     let twice = form_urlencoded::byte_serialize(percent(BOB.1).as_bytes()).collect::<String>();
     scene.token_body(body(&twice)).await.assert_error(400, "invalid_grant");
     scene.token_body(body(&percent(&BOB.1.replace('+', " ")))).await.assert_error(400, "invalid_grant");
@@ -127,7 +127,7 @@ on_both_stores!(pwd_011_and_pwd_012_the_client_is_judged_before_the_password, as
         assert_alike(&right, &scene.password(client, (ALICE.0, "wrong"), &[]).await);
         assert_alike(&right, &scene.password(client, ("nobody", "wrong"), &[]).await);
     }
-    // Nor does a scope that the client may not have tell anything about the password.
+    // Nor does a forbidden scope reveal anything about the password.
     let beyond = [("scope", "nothing")];
     let right = scene.password(&scene.main, ALICE, &beyond).await;
     assert_alike(&right, &scene.password(&scene.main, (ALICE.0, "wrong"), &beyond).await);

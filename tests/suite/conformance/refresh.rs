@@ -56,7 +56,7 @@ on_both_stores!(rfr_001_rfr_002_rfr_022_rfr_023_and_rfr_028_a_long_chain_of_refr
     }
 });
 
-on_both_stores!(rfr_003_to_rfr_006_a_spent_token_ends_the_session_once_its_successor_was_used, async |backend| {
+on_both_stores!(rfr_003_to_rfr_006_reusing_a_token_ends_the_session_once_its_successor_was_used, async |backend| {
     let scene = Scene::start_with(backend, Setup::default().with_manual_clock()).await;
     for client in scene.owners() {
         let bystander = scene.login(client).await;
@@ -74,7 +74,7 @@ on_both_stores!(rfr_003_to_rfr_006_a_spent_token_ends_the_session_once_its_succe
     }
 });
 
-on_both_stores!(rfr_003_to_rfr_006_a_spent_token_ends_the_session_once_the_retry_window_is_over, async |backend| {
+on_both_stores!(rfr_003_to_rfr_006_reusing_a_token_ends_the_session_after_the_retry_window, async |backend| {
     let scene = Scene::start_with(backend, Setup::default().with_manual_clock()).await;
     for (client, window) in [(&scene.main, 30), (&scene.opaque, 30), (&scene.public, 10)] {
         let first = scene.login(client).await;
@@ -165,7 +165,7 @@ on_both_stores!(rfr_015_and_rfr_016_asking_for_more_is_refused_and_spends_nothin
     }
 });
 
-on_both_stores!(rfr_017_a_damaged_or_unknown_refresh_token_is_refused_and_hurts_nothing, async |backend| {
+on_both_stores!(rfr_017_a_damaged_or_unknown_refresh_token_is_refused_and_does_no_harm, async |backend| {
     let scene = Scene::start(backend).await;
     let main = &scene.main;
     let good = scene.login(main).await.refresh;
@@ -206,7 +206,7 @@ on_both_stores!(rfr_017_a_damaged_or_unknown_refresh_token_is_refused_and_hurts_
     scene.refresh(main, &good).await;
 });
 
-on_both_stores!(rfr_018_to_rfr_021_a_missing_a_revoked_and_an_access_token_are_no_refresh_tokens, async |backend| {
+on_both_stores!(rfr_018_to_rfr_021_a_missing_revoked_or_access_token_is_refused_as_refresh_token, async |backend| {
     let scene = Scene::start(backend).await;
     for client in scene.owners() {
         let tokens = scene.login(client).await;
@@ -243,7 +243,7 @@ on_both_stores!(rfr_024_parallel_refreshes_give_one_successor, async |backend| {
         assert_eq!(successors.len(), 1, "{answers:?}");
         let successor = successors.first().unwrap();
         let after = scene.app.refresh(client, successor).await;
-        // As many repeats as lost answers explain are all good; more are reuse and end the session.
+        // Repeats that lost answers explain are all accepted; more are reuse and end the session.
         assert!(granted == count || count > good, "{granted} of {count}");
         assert_eq!(after.status.as_u16() == 200, granted == count, "{after:?}");
     }
@@ -282,7 +282,7 @@ on_both_stores!(rfr_027_another_client_cannot_tell_why_a_refresh_token_is_refuse
         bodies.insert(answer.body);
     }
     assert_eq!(bodies.len(), 1, "{bodies:?}");
-    // The session's own client is told which, in the description (RFC 6749 §5.2): it may know that much.
+    // The session's own client learns which, from the description (RFC 6749 §5.2): it may know that much.
     let description = async |client, token: &str| app.refresh(client, token).await.text("error_description");
     let told =
         [description(main, &revoked).await, description(main, &reused).await, description(&short, &expired).await];

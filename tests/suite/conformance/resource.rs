@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::scene::{ALICE, API, FILES, Scene};
 use crate::support::{Answer, jwt_part, on_both_stores};
 
-/// The audiences of a good answer: in the JWT and by introspection the same.
+/// The audiences of a successful answer: the same in the JWT and by introspection.
 async fn audiences(scene: &Scene, answer: &Answer) -> Value {
     let token = answer.assert_ok().json["access_token"].as_str().unwrap();
     let seen = scene.assert_active(token).await["aud"].clone();
@@ -38,7 +38,7 @@ on_both_stores!(res_001_and_res_008_a_resource_restricts_the_audience_and_an_emp
     assert_eq!(scene.assert_active(&tokens.access).await["aud"], json!(default));
 });
 
-on_both_stores!(res_002_res_003_and_res_009_any_other_resource_is_an_invalid_target, async |backend| {
+on_both_stores!(res_002_res_003_and_res_009_any_other_resource_is_invalid_target, async |backend| {
     let scene = Scene::start(backend).await;
     let admin = format!("{}/admin/v1", scene.app.issuer());
     let wrong = [
@@ -67,7 +67,7 @@ on_both_stores!(res_002_res_003_and_res_009_any_other_resource_is_an_invalid_tar
         for resource in wrong {
             scene.client_credentials(client, &[("resource", resource)]).await.assert_error(400, "invalid_target");
         }
-        // One good one beside it does not help.
+        // An allowed one beside it does not help.
         let both = [("resource", API), ("resource", "https://unknown.example.test/")];
         scene.client_credentials(client, &both).await.assert_error(400, "invalid_target");
     }

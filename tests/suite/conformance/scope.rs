@@ -17,13 +17,13 @@ fn assert_nothing_else_granted(asked: &str, answer: &Answer) {
     assert_eq!(scope_tokens(&jwt_part(&answer.text("access_token"), 1)["scope"]), granted, "{asked:?}");
 }
 
-on_both_stores!(scp_001_and_scp_002_what_is_granted_is_told, async |backend| {
+on_both_stores!(scp_001_and_scp_002_the_answer_names_the_granted_scope, async |backend| {
     let scene = Scene::start(backend).await;
     assert_nothing_else_granted(
         "read unknown",
         &scene.client_credentials(&scene.main, &[("scope", "read unknown")]).await,
     );
-    // SCP-002: the default is told.
+    // SCP-002: the answer names the default.
     let answer = scene.client_credentials(&scene.main, &[]).await;
     assert_eq!(scope_tokens(&answer.assert_ok().json["scope"]), ["read", "write"]);
     let answer = scene.password(&scene.main, ALICE, &[]).await;
@@ -89,7 +89,7 @@ on_both_stores!(scp_008_and_scp_009_every_answer_says_the_same_scope_in_one_text
             let expected = if scope == "read" { vec!["read"] } else { vec!["read", "write"] };
             for answer in [login, refreshed, own] {
                 let token = answer.assert_ok().text("access_token");
-                // It panics when the scope is no text.
+                // It panics if the scope is not a string.
                 assert_eq!(scope_tokens(&answer.json["scope"]), expected);
                 let introspected = scene.app.introspect(client, &token).await;
                 assert_eq!(scope_tokens(&introspected.assert_active().json["scope"]), expected);
@@ -118,7 +118,7 @@ on_both_stores!(scp_012_narrowing_grants_exactly_the_subset, async |backend| {
     for scope in ["read", "write"] {
         let answer = scene.password(&scene.main, ALICE, &[("scope", scope)]).await;
         assert_eq!(scope_tokens(&jwt_part(&answer.assert_ok().text("access_token"), 1)["scope"]), [scope]);
-        // A refresh does not give back what was left out.
+        // A refresh does not restore what was left out.
         let refreshed = scene.app.refresh(&scene.main, &answer.text("refresh_token")).await;
         assert_eq!(scope_tokens(&jwt_part(&refreshed.assert_ok().text("access_token"), 1)["scope"]), [scope]);
     }

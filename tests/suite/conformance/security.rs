@@ -19,7 +19,7 @@ async fn from_origin(scene: &Scene, path: &str, origin: &str) -> [Answer; 2] {
     [Answer::of(preflight).await, Answer::of(simple.form(&[CLIENT_CREDENTIALS, ("token", "x")])).await]
 }
 
-on_both_stores!(sec_004_and_sec_005_no_foreign_site_may_read_the_answers, async |backend| {
+on_both_stores!(sec_004_and_sec_005_no_other_origin_may_read_the_answers, async |backend| {
     let spa = "https://spa.example";
     for setup in [Setup::default(), Setup::default().set("JETON_CORS_ORIGINS", spa)] {
         let configured = !setup.environment.is_empty();
@@ -43,7 +43,7 @@ on_both_stores!(sec_004_and_sec_005_no_foreign_site_may_read_the_answers, async 
     }
 });
 
-on_both_stores!(sec_007_no_header_tells_a_version, async |backend| {
+on_both_stores!(sec_007_no_header_reveals_a_version, async |backend| {
     let scene = Scene::start(backend).await;
     for answer in [
         scene.client_credentials(&scene.main, &[]).await,

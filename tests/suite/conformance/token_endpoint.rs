@@ -9,7 +9,7 @@ use super::answers::assert_one_of;
 use crate::support::scene::{ALICE, CLIENT_CREDENTIALS, Scene};
 use crate::support::{Answer, FORM, Setup, TestServer, jwt_part, on_both_stores};
 
-/// A JSON object none of whose members is null or stands twice.
+/// A JSON object without null or repeated members.
 struct Clean;
 
 impl<'de> Deserialize<'de> for Clean {
@@ -24,7 +24,7 @@ impl<'de> Deserialize<'de> for Clean {
                 let mut names = std::collections::BTreeSet::new();
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
                     if value.is_null() || !names.insert(name.clone()) {
-                        return Err(A::Error::custom(format!("{name} is null or stands twice")));
+                        return Err(A::Error::custom(format!("{name} is null or repeated")));
                     }
                 }
                 Ok(Clean)
@@ -66,7 +66,7 @@ on_both_stores!(tok_007_a_refresh_token_is_printable_long_and_random, async |bac
     for token in [&one, &other] {
         assert!(token.len() >= 22 && token.bytes().all(|byte| (0x20..=0x7E).contains(&byte)), "{token}");
     }
-    // What two of them share at the same place is no secret: at least 128 bits (22 characters) are left.
+    // What two of them share at the same position is not secret: at least 128 bits (22 characters) are left.
     let differing = one.bytes().zip(other.bytes()).filter(|(one, other)| one != other).count();
     assert!(differing >= 22, "{one} {other}");
 });
@@ -132,7 +132,7 @@ on_both_stores!(tok_013_a_grant_that_the_client_may_not_use_is_unauthorized_clie
     scene.app.refresh(&cc, "x").await.assert_error(400, "unauthorized_client");
 });
 
-on_both_stores!(tok_014_the_client_is_authenticated_before_anything_else_is_told, async |backend| {
+on_both_stores!(tok_014_the_client_is_authenticated_before_anything_else_is_revealed, async |backend| {
     let scene = Scene::start(backend).await;
     let wrong = scene.main.with_secret("wrong");
     let none: [(&str, &str); 0] = [];
@@ -177,7 +177,7 @@ on_both_stores!(tok_017_no_answer_contains_the_password_or_the_secret, async |ba
     }
 });
 
-on_both_stores!(tok_018_the_metadata_lists_the_grants_that_can_be_reached_and_no_others, async |backend| {
+on_both_stores!(tok_018_the_metadata_lists_exactly_the_grants_that_can_be_used, async |backend| {
     let app = TestServer::start(backend).await;
     let cc = app.client("cc", json!({"grant_types": ["client_credentials", "refresh_token"]})).await;
     let listed = async || -> Vec<String> {

@@ -1,5 +1,5 @@
-//! Every command of every page of an error is run as the page shows it, against a server for development. Only what
-//! stands in capitals is replaced: ids, secrets and names. Where a page is about a cause, the token has that cause.
+//! Every command on every error page is run as shown, against a development server. Only words in capitals are
+//! replaced: ids, secrets and names. If a page is about a cause, the token has that cause.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -18,8 +18,8 @@ use crate::support::{Answer, jwt_part};
 const SCOPE: &str = "read:conversations write:conversations";
 const PASSWORD: &str = "demo-password";
 
-/// Causes that a server for development cannot be brought to find within a test, and why. The commands of their pages
-/// are run with a token that is good.
+/// Causes that a test cannot provoke on a development server, and why. The commands of their pages run with a valid
+/// token.
 const NOT_MADE: [(Cause, &str); 5] = [
     (Cause::WrongIssuer, "the issuer of a server follows the address that it listens on"),
     (Cause::Expired, "time would have to pass"),
@@ -28,14 +28,14 @@ const NOT_MADE: [(Cause, &str); 5] = [
     (Cause::CouldNotCheck, "the database would have to be away"),
 ];
 
-/// A server for development.
+/// A development server.
 struct Bench {
     place: Place,
     server: Running,
     http: reqwest::Client,
 }
 
-/// What stands for the words in capitals on a page.
+/// The values of the words in capitals on a page.
 struct Cast {
     /// A client with a secret, every grant and the permissions of a resource server.
     service: String,
@@ -57,7 +57,7 @@ impl Bench {
     }
 
     async fn admin(&self, method: Method, path: &str, body: Value) -> Answer {
-        // A new token for each request, since some pages end all that there are.
+        // A new token for each request, since some pages revoke all tokens.
         let grant = [("grant_type", "client_credentials"), ("scope", "jeton:admin")];
         let token = self.token("demo-admin", Some("demo-admin-secret"), &grant).await.text("access_token");
         let request = self.http.request(method, format!("{}/admin/v1{path}", self.server.base));
@@ -86,7 +86,7 @@ impl Bench {
         self.token(&cast.app, None, &form).await
     }
 
-    /// Clients, a user and a login of their own for each page, since some of its commands change or end things.
+    /// Separate clients, user and login for each page, since some of its commands change or revoke things.
     async fn cast(&self, code: &str) -> Cast {
         let audience = if code == "wrong_audience" { "https://other.example.com" } else { "https://api.example.com" };
         let mut members = json!({
@@ -120,7 +120,7 @@ impl Bench {
         cast
     }
 
-    /// The text that is refused for a cause; for what cannot be made, a good token.
+    /// A text that is refused for a cause, or a valid token if the cause cannot be provoked.
     async fn specimen(&self, cause: Cause, cast: &Cast) -> String {
         let good = cast.access.clone();
         let revoke = async |what: Value| self.admin(Method::POST, "/revocations", what).await;
@@ -189,7 +189,7 @@ impl Bench {
             Cause::ClientDeleted => {
                 self.admin(Method::DELETE, &format!("/clients/{}", cast.app), Value::Null).await;
             }
-            // The page's own command has the fault, or asks for what the token does not have.
+            // The page's own command has the fault, or requires what the token lacks.
             Cause::Missing
             | Cause::SentTwice
             | Cause::InQueryString
@@ -216,7 +216,7 @@ impl Bench {
             .replace("SECRET_ID", &cast.secret_id)
             .replace("CLIENT_ID", &cast.service)
             .replace("USERNAME", &cast.user)
-            // The port that was asked for, which stands for any.
+            // The configured port 0, which means any.
             .replace("http://127.0.0.1:0", &self.server.ops);
         for word in ["CLIENT_", "USERNAME", "_ID", "{issuer}", "{ops}"] {
             assert!(!filled.contains(word), "{word} in {filled}");
@@ -232,7 +232,7 @@ impl Bench {
         command.env("PATH", format!("{bin}:{path}")).env("TOKEN", token).env("REFRESH_TOKEN", refresh_token);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // Where a password is asked for. Most read nothing, and some have ended by now.
+        // For password prompts. Most commands read nothing, and some have exited by now.
         let _ = child.stdin.take().unwrap().write_all(format!("{PASSWORD}\n").as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -251,7 +251,7 @@ fn commands(page: &str) -> Vec<String> {
     shown.map(plain).collect()
 }
 
-/// What is wrong with what a command answered, compared with what it is there for.
+/// What is wrong with a command's output, given its purpose.
 fn fault(command: &str, cause: Option<Cause>, (code, out, err): &(i32, String, String)) -> Option<&'static str> {
     let is = |wrong: bool, what: &'static str| wrong.then_some(what);
     let complaints = ["Usage:", "error:", "jeton:", "curl:", "not found", "panicked"];
@@ -260,7 +260,7 @@ fn fault(command: &str, cause: Option<Cause>, (code, out, err): &(i32, String, S
     }
     let is_good = ["The token is good.", "The refresh token is good."].iter().any(|verdict| out.starts_with(verdict));
     if command.contains("token explain") {
-        // It ends with 0 if the token is good, and with 1 if not.
+        // It exits with 0 if the token is valid, and with 1 if not.
         return match cause {
             _ if *code != i32::from(!is_good) => Some("its status and its words differ"),
             _ if command.contains("--refresh-token") => None,
@@ -289,7 +289,7 @@ fn fault(command: &str, cause: Option<Cause>, (code, out, err): &(i32, String, S
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_command_of_every_page_works_as_it_is_shown() {
+async fn every_command_on_every_page_works_as_shown() {
     let bench = Bench::start();
     let get = async |path: &str| Answer::of(bench.http.get(format!("{}{path}", bench.server.base))).await.body;
     let index = get("/docs/errors").await;
@@ -321,7 +321,7 @@ async fn every_command_of_every_page_works_as_it_is_shown() {
     }
     assert!(faults.is_empty(), "{} of {count} commands:\n{}", faults.len(), faults.join("\n\n"));
     assert!(count > 100, "{count} commands");
-    // What was explained stands in the log and in the metrics under the same name.
+    // The explanation is logged and counted under the same name.
     let metrics = Answer::of(bench.http.get(format!("{}/metrics", bench.server.ops))).await.body;
     let log = bench.server.log.lock().unwrap().clone();
     assert!(made.len() > 30, "{made:?}");

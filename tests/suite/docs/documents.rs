@@ -9,7 +9,7 @@ use crate::security::sources;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Variables that are no settings: Kubernetes sets the first, the tests read the others.
+/// Variables that are not settings: Kubernetes sets the first, the tests read the others.
 const FOREIGN: [&str; 3] = ["JETON_PORT", "JETON_TEST_INSTALL", "JETON_TEST_POSTGRES_URL"];
 
 /// Every document, with its path.

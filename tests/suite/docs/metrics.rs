@@ -8,7 +8,7 @@ use crate::support::{Answer, Backend, Setup, TestServer};
 
 const GUIDE: &str = include_str!("../../../docs/metrics.md");
 
-/// What `/metrics` shows once every metric with labels has been counted: before that it is not shown.
+/// What `/metrics` shows once every metric with labels has been counted; before that, such a metric is missing.
 pub(crate) async fn shown() -> String {
     let app = TestServer::start_with(Backend::Sqlite, Setup::default().set("JETON_THROTTLING", "on")).await;
     let client = app.main_client("main").await;

@@ -55,34 +55,34 @@ async fn a_node_loses_its_database(lose: fn(&Proxy)) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_cut_off_says_so_and_comes_back() {
+async fn a_node_that_is_cut_off_reports_it_and_recovers() {
     a_node_loses_its_database(Proxy::cut).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_whose_connections_fall_silent_says_so_and_comes_back() {
+async fn a_node_whose_connections_go_silent_reports_it_and_recovers() {
     a_node_loses_its_database(Proxy::silence).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn notifications_may_be_lost() {
     let (database, _folder) = fresh_database(Backend::Postgres).await;
-    // Much sooner than the nodes would have to be by their own limit: they look at the log four times a second.
+    // Much sooner than their own limit requires, since the nodes poll the log four times a second.
     let fleet = Fleet::on(&database, Duration::from_millis(1200));
     let proxy = Proxy::to(&database).await;
     proxy.lose_notifications();
     let mut place = fleet.place(&proxy.address_of(&database));
     place.set("JETON_MAX_STALENESS", "60s");
-    let (first, deaf) = (fleet.start(), fleet.start_in(&place));
+    let (first, unnotified) = (fleet.start(), fleet.start_in(&place));
     let stream = fleet.stream(&first);
     for _ in 0..10 {
         let token = fleet.token(&first, &fleet.app).await;
-        assert_eq!(fleet.oracle.ask(&deaf, token).await, Said::Active);
-        let before = deaf.metric("jeton_revocation_lag_seconds_count").await;
+        assert_eq!(fleet.oracle.ask(&unnotified, token).await, Said::Active);
+        let before = unnotified.metric("jeton_revocation_lag_seconds_count").await;
         let receipt = fleet.revoke(&first, json!({"client": "app"}), &[token], "5s").await;
         assert_eq!(receipt["applied_everywhere"], json!(true), "{receipt}");
-        assert_eq!(fleet.oracle.ask(&deaf, token).await, Said::Inactive);
-        assert!(deaf.metric("jeton_revocation_lag_seconds_count").await > before, "the lag is counted");
+        assert_eq!(fleet.oracle.ask(&unnotified, token).await, Said::Inactive);
+        assert!(unnotified.metric("jeton_revocation_lag_seconds_count").await > before, "the lag is counted");
     }
     stream.goes_on().await;
     drop(stream);
@@ -91,7 +91,7 @@ async fn notifications_may_be_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_whose_many_connections_were_forgotten_makes_new_ones_soon() {
+async fn a_node_whose_connections_were_all_dropped_soon_makes_new_ones() {
     let (database, _folder) = fresh_database(Backend::Postgres).await;
     let fleet = Fleet::on(&database, STALENESS);
     let proxy = Proxy::to(&database).await;
@@ -146,7 +146,7 @@ async fn a_node_whose_listener_was_lost_under_steady_revocations_listens_again()
     stream.goes_on().await;
     let listeners = "FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'LISTEN%'";
     execute(&database, &format!("SELECT pg_terminate_backend(pid) {listeners}")).await;
-    // While nobody listened, each poll found growth that was not announced; that must not end the next listener.
+    // Without a listener, each poll found growth that was not announced; that must not end the next listener.
     let watcher = tokio::sync::Mutex::new(PgConnection::connect(&database).await.unwrap());
     let both_listen = async || {
         let count = AssertSqlSafe(format!("SELECT count(*) {listeners}"));

@@ -1,4 +1,4 @@
-//! The database fails: it stands still, or it is killed and started again.
+//! The database fails: it freezes, or it is killed and started again.
 
 use std::time::Duration;
 
@@ -43,11 +43,11 @@ async fn the_database_fails(fail: fn(&Cluster), heal: fn(&Cluster)) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_stands_still_loses_nothing_and_refuses_nothing_good() {
+async fn a_frozen_database_loses_nothing_and_causes_no_wrong_refusal() {
     the_database_fails(Cluster::freeze, Cluster::thaw).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_killed_loses_nothing_and_refuses_nothing_good() {
+async fn a_killed_database_loses_nothing_and_causes_no_wrong_refusal() {
     the_database_fails(Cluster::kill, Cluster::go_on).await;
 }

@@ -1,4 +1,4 @@
-//! Several servers by the real binary on one Postgres, and who talks to them.
+//! Several servers of the real binary on one Postgres, and their clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,11 +21,11 @@ const MOST: usize = 2000;
 
 /// A server.
 pub(super) struct Node {
-    /// Its place among all that were started.
+    /// Its index among all servers that were started.
     pub(super) number: usize,
     pub(super) base: String,
     ops: String,
-    /// The process; none for a server inside of the test's.
+    /// The process; `None` for a server inside the test process.
     running: Option<Running>,
 }
 
@@ -34,7 +34,7 @@ impl Node {
         self.running.as_ref().unwrap()
     }
 
-    /// The name by which receipts call it ends with this.
+    /// Its name in receipts ends with this.
     pub(super) fn process(&self) -> String {
         format!("process {}", self.running().guard.0.id())
     }
@@ -66,7 +66,7 @@ impl Node {
     }
 }
 
-/// The servers on one database have this in common.
+/// The common part of the servers on one database.
 #[derive(Clone)]
 pub(super) struct Fleet {
     place: Arc<Place>,
@@ -81,7 +81,7 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// On a database that has nothing or the schema. `staleness` is JETON_MAX_STALENESS and the bound of the oracle.
+    /// On a database that is empty or has the schema. `staleness` is JETON_MAX_STALENESS and the bound of the oracle.
     pub(super) fn on(database: &str, staleness: Duration) -> Self {
         let mut place = Place::bare();
         place.set("JETON_DATABASE_URL", database);
@@ -104,7 +104,7 @@ impl Fleet {
         Self { place: Arc::new(place), started: Arc::default(), http: reqwest::Client::new(), ops, app, sealed, oracle }
     }
 
-    /// The place of a server with this address of the database.
+    /// The directory and environment of a server with this database URL.
     pub(super) fn place(&self, database: &str) -> Place {
         self.place.with("JETON_DATABASE_URL", database)
     }
@@ -138,7 +138,7 @@ impl Fleet {
         node
     }
 
-    /// A server inside of the test's process, with a clock that stands still. It lives as long as the second of the two.
+    /// A server inside the test process, with a manual clock. It runs as long as the second value lives.
     pub(super) async fn start_with_clock(&self, clock: Clock) -> (Node, TestServer) {
         let setting = |name: &str| self.place.environment[name].as_str();
         let setup = Setup { clock: Some(clock), ..Setup::default() };
@@ -174,7 +174,7 @@ impl Fleet {
         Answer::if_any(request).await
     }
 
-    /// A token of a client for itself, which is good.
+    /// A valid client_credentials token.
     pub(super) async fn token(&self, node: &Node, client: &TestClient) -> Token {
         let answer = self.form(node, "/auth/token", client, &[("grant_type", "client_credentials")]).await;
         let name = format!("a token that node {} gave to {}", node.number, client.id);
@@ -187,7 +187,7 @@ impl Fleet {
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     }
 
-    /// A login, which is good.
+    /// A login, which must succeed.
     pub(super) async fn login(&self, node: &Node, client: &TestClient, username: &str) -> Session {
         let answer = self.form(node, "/auth/token", client, &login(username)).await;
         let access = answer.assert_ok().text("access_token");
@@ -195,8 +195,8 @@ impl Fleet {
         Session { token: self.oracle.good(&name, access.clone()), access, refresh: answer.text("refresh_token") }
     }
 
-    /// Nothing good is refused: each request is answered with 200 or 503. Gives the statuses: of a
-    /// client_credentials request, a login and a refresh.
+    /// Nothing valid is refused: each request is answered with 200 or 503. Returns the statuses of a client_credentials
+    /// request, a login and a refresh.
     pub(super) async fn good_requests(&self, node: &Node, username: &str, refresh: &str) -> [u16; 3] {
         let refresh = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
         let status = async |form: &[(&str, &str)]| {
@@ -223,7 +223,7 @@ impl Fleet {
         Answer::of(request).await
     }
 
-    /// Revokes by the admin API and gives the receipt; `wait` is how long it may be waited for.
+    /// Revokes through the admin API and returns the receipt; `wait` is the longest wait for it.
     pub(super) async fn revoke(&self, node: &Node, target: Value, covered: &[Token], wait: &str) -> Value {
         self.oracle.revoking(covered);
         let answer = self.admin(node, Method::POST, &format!("/admin/v1/revocations?wait={wait}"), Some(target)).await;
@@ -238,7 +238,7 @@ impl Fleet {
         answer.assert_ok().json.clone()
     }
 
-    /// Begins to get tokens and to revoke each at once, all on this node.
+    /// Begins to get tokens and to revoke each immediately, all on this node.
     pub(super) fn stream(&self, node: &Node) -> Stream {
         let stream = Stream { stop: Arc::default(), acknowledged: Arc::default() };
         let (fleet, base, number) = (self.clone(), node.base.clone(), node.number);
@@ -270,7 +270,8 @@ impl Fleet {
         stream
     }
 
-    /// The node cannot look at the log any more: soon it answers nothing from memory, and says so; so do its metrics.
+    /// The node cannot read the log any more: soon it stops answering from memory and reports it, and so do its
+    /// metrics.
     pub(super) async fn falls_behind(&self, node: &Node, good: Token) {
         let counters = ["jeton_view_fallbacks_total", "jeton_view_feed_errors_total"];
         let before = [node.metric(counters[0]).await, node.metric(counters[1]).await];

@@ -18,11 +18,11 @@ async fn what_was_acknowledged_is_there(backend: Backend) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_server_has_lost_nothing_that_it_acknowledged_on_sqlite() {
+async fn a_killed_server_loses_nothing_that_it_acknowledged_on_sqlite() {
     what_was_acknowledged_is_there(Backend::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_servers_and_a_killed_postgres_have_lost_nothing_that_was_acknowledged() {
+async fn killed_servers_and_a_killed_postgres_lose_nothing_that_was_acknowledged() {
     what_was_acknowledged_is_there(Backend::Postgres).await;
 }

@@ -1,5 +1,5 @@
-//! Faults: nodes, their connections and their database are cut off, silenced, frozen, killed and set back, while an
-//! [oracle](oracle) asks every node all the time. All servers are real processes; so is Postgres.
+//! Faults: nodes, their connections and their database are cut off, silenced, frozen, killed and restored, while an
+//! [oracle](oracle) queries every node all the time. All servers are real processes; so is Postgres.
 
 mod connection;
 mod database;

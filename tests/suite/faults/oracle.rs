@@ -1,7 +1,8 @@
-//! What every node may say of every token, and a checker that asks all nodes all the time.
+//! What every node may say about every token, and a checker that queries all nodes all the time.
 //!
-//! The promise: what was revoked longer ago than the bound is active nowhere, and on the node that took the
-//! revocation not even a moment later; what was never revoked is refused nowhere. A node that does not know says 503.
+//! The promise: a token that was revoked longer ago than the bound is active nowhere, and on the node that took the
+//! revocation it is inactive at once; a token that was never revoked is refused nowhere. A node that does not know
+//! answers 503.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,15 +18,15 @@ use crate::support::{Answer, TestClient, eventually};
 
 /// The time between two questions of the checker to a node.
 const PACE: Duration = Duration::from_millis(10);
-/// The longest that an answer may take: what has to be asked of the database has a second each.
+/// The longest that an answer may take: each query to the database has a second.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// What is known of a token.
+/// What is known about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// Nobody has tried to revoke it.
+    /// No revocation was attempted.
     Good,
-    /// Somebody has tried, and was not told that it was done.
+    /// A revocation was attempted but not acknowledged.
     Doubtful,
     /// The revocation was acknowledged at this moment, by this node if a node took it.
     Revoked { at: Instant, by: Option<usize> },
@@ -42,7 +43,7 @@ struct Tracked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token(usize);
 
-/// What a node said of a token.
+/// What a node said about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Said {
     Active,
@@ -95,7 +96,7 @@ impl Oracle {
         (0..tokens.len()).filter(|index| is_meant(&tokens[*index])).map(Token).collect()
     }
 
-    /// A revocation of these tokens is about to be asked for.
+    /// A revocation of these tokens is about to be requested.
     pub(super) fn revoking(&self, covered: &[Token]) {
         self.set(covered, Standing::Doubtful);
     }
@@ -125,7 +126,7 @@ impl Oracle {
         let request = self.http.post(format!("{base}/auth/introspect")).header("Authorization", self.asker.basic());
         let begun = Instant::now();
         let answer = Answer::if_any(request.form(&[("token", token)])).await;
-        // The standing after the answer: a token that is good now was good all the time.
+        // What is known after the answer: a token that is valid now was valid all the time.
         let Tracked { name, standing, .. } = self.tokens.lock().unwrap()[index].clone();
         let said = match &answer {
             Ok(answer) if answer.status == StatusCode::OK && answer.json["active"] == json!(true) => Said::Active,
@@ -231,7 +232,7 @@ impl Oracle {
         assert!(broken.is_empty(), "{} breaches, the first: {:#?}", broken.len(), &broken[..broken.len().min(3)]);
     }
 
-    /// Every node that is watched knows of every token whether it is good, and all agree. Call it when no fault is left.
+    /// Every watched node knows the state of every token, and all agree. Call it when no fault is left.
     pub(super) async fn settle(&self) {
         let nodes: Vec<(usize, String)> =
             self.nodes.lock().unwrap().iter().map(|asked| (asked.number, asked.base.clone())).collect();

@@ -1,4 +1,5 @@
-//! Revocations of every kind on every node; their order is that of the log, whatever commits late and whatever a clock says.
+//! Revocations of every kind on every node; their order is that of the log, whatever commits late and whatever a clock
+//! says.
 
 use std::time::Duration;
 
@@ -99,7 +100,7 @@ async fn a_transaction_that_commits_late_is_not_missed() {
                        expires_at) VALUES ($1, $2, $3, $4, 'token_revoked', 'test', 0, 9e15, 9e15)";
             sqlx::query(sql).bind(Uuid::now_v7()).bind(kind).bind(id).bind(name).execute(&mut *late).await.unwrap();
         }
-        // Others are not held up meanwhile, and every node goes on past them.
+        // Others are not blocked meanwhile, and every node moves on past them.
         for other in &nodes {
             let login = fleet.login(other, &fleet.app, "alice").await;
             let receipt = fleet.revoke(other, json!({"token": login.access}), &[login.token], "5s").await;

@@ -1,5 +1,5 @@
-//! Some of the faults of `tests/endurance/run outages`, for a moment each: everything is asked of every server while the
-//! database is in trouble, every answer is right or an honest 503, and full service returns by itself.
+//! Some of the faults of `tests/endurance/run outages`, each for a moment: every server gets every kind of request
+//! while the database fails. Every answer is right or a 503, and full service returns without help.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ fn assert_survived(outcome: &Outcome) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_role_that_may_only_read_for_a_while_leaves_no_connection_behind_that_cannot_write() {
+async fn a_temporarily_read_only_role_leaves_no_read_only_connection_behind() {
     assert_survived(&postgres_faults::survive(postgres_faults::Fault::RoleReadOnly, LASTS).await.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_on_the_table_of_clients_makes_nobody_unknown() {
+async fn a_lock_on_the_clients_table_makes_no_client_unknown() {
     // Longer than a statement waits for a lock.
     let lasts = Duration::from_secs(4);
     assert_survived(&postgres_faults::survive(postgres_faults::Fault::Locked("clients"), lasts).await.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_under_sqlite_refuses_nothing_good() {
+async fn a_full_disk_under_sqlite_causes_no_wrong_refusal() {
     assert_survived(&sqlite_faults::survive(sqlite_faults::Fault::DiskFull, LASTS).await.0);
 }
 

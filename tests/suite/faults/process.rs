@@ -10,11 +10,11 @@ use super::oracle::Said;
 use crate::support::{Backend, eventually, fresh_database};
 
 const STALENESS: Duration = Duration::from_secs(1);
-/// How long a silent node counts as live beyond its limit, the time between two signs of life, and some more.
+/// How long a silent node counts as live beyond its limit, plus the time between two heartbeats, with some margin.
 const COUNTS_AS_LIVE: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_killed_node_acknowledged_holds_and_receipts_wait_for_it_until_it_cannot_answer() {
+async fn revocations_of_a_killed_node_hold_and_receipts_wait_until_it_cannot_answer() {
     let (database, _folder) = fresh_database(Backend::Postgres).await;
     let fleet = Fleet::on(&database, STALENESS);
     let (first, killed) = (fleet.start(), fleet.start());
@@ -44,7 +44,7 @@ async fn what_a_killed_node_acknowledged_holds_and_receipts_wait_for_it_until_it
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frozen_node_holds_nobody_up_and_is_right_as_soon_as_it_goes_on() {
+async fn a_frozen_node_blocks_nobody_and_is_correct_once_it_resumes() {
     let (database, _folder) = fresh_database(Backend::Postgres).await;
     let fleet = Fleet::on(&database, STALENESS);
     let (first, frozen) = (fleet.start(), fleet.start());
@@ -68,7 +68,7 @@ async fn a_frozen_node_holds_nobody_up_and_is_right_as_soon_as_it_goes_on() {
         assert!(waited_for(&waiting).iter().any(|name| name.ends_with(&frozen.process())), "{waiting}");
         drop((stream, others));
         frozen.thaw();
-        // Both of these are judged by the oracle: begun after it went on.
+        // The oracle judges both of these, since they began after the node resumed.
         fleet.oracle.ask(&frozen, before).await;
         fleet.oracle.ask(&frozen, good).await;
         fleet.recovers(&frozen, good).await;
@@ -100,7 +100,7 @@ async fn a_receipt_knows_a_node_from_its_first_answer_on() {
     let fleet = Fleet::on(&database, Duration::from_secs(5));
     let first = fleet.start();
     let token = fleet.token(&first, &fleet.sealed).await;
-    // The first sign of life of a node takes its time.
+    // The first heartbeat of a node takes a while.
     let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         IF NOT EXISTS (SELECT 1 FROM nodes WHERE id = NEW.id) THEN PERFORM pg_sleep(3); END IF; RETURN NEW; END $$;
         CREATE TRIGGER slow BEFORE INSERT ON nodes FOR EACH ROW EXECUTE FUNCTION slow()";

@@ -1,4 +1,4 @@
-//! The database is set back to an earlier copy.
+//! The database is restored from an earlier copy.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::proxy::Proxy;
 const STALENESS: Duration = Duration::from_secs(1);
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
-/// Logins that the copy does not know, and before each more entries of the log than will be made after the restoration.
+/// Logins that the copy does not have, each preceded by more log entries than will be written after the restore.
 async fn logins_that_will_be_lost(fleet: &Fleet, nodes: &[Node]) -> Vec<Session> {
     let mut lost = Vec::new();
     for (user, node) in USERS.iter().zip(nodes.iter().cycle()) {
@@ -33,7 +33,7 @@ fn take_copy(cluster: &Cluster) {
 }
 
 fn set_back(cluster: &Cluster, fleet: &Fleet, lost: &[Session]) {
-    // Whether they are good until they are revoked is not promised.
+    // Whether they are accepted until they are revoked is not promised.
     fleet.oracle.revoking(&lost.iter().map(|session| session.token).collect::<Vec<_>>());
     cluster.stop();
     cluster.restore();
@@ -41,7 +41,7 @@ fn set_back(cluster: &Cluster, fleet: &Fleet, lost: &[Session]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_restoration_every_node_starts_over_and_what_was_lost_can_be_revoked() {
+async fn after_a_restore_every_node_reloads_and_lost_tokens_can_be_revoked() {
     let cluster = Cluster::start();
     let fleet = Fleet::on(&cluster.url(), STALENESS);
     let proxy = Proxy::to(&cluster.url()).await;
@@ -57,7 +57,7 @@ async fn after_a_restoration_every_node_starts_over_and_what_was_lost_can_be_rev
         assert_eq!(node.logged("loading everything anew"), 0, "nothing was lost");
     }
 
-    // Set back while the nodes run. The last one comes back when the log has gone on again, and must notice all the same.
+    // Restored while the nodes run. The last node returns after the log has grown again, and must still notice.
     let lost = logins_that_will_be_lost(&fleet, &nodes).await;
     proxy.cut();
     set_back(&cluster, &fleet, &lost);
@@ -89,7 +89,7 @@ async fn after_a_restoration_every_node_starts_over_and_what_was_lost_can_be_rev
     fleet.oracle.revoked(&everything, None);
     fleet.oracle.settle().await;
 
-    // Set back while no node runs: the database alone must know where to go on.
+    // Restored while no node runs: the database alone must know where to continue.
     let good = fleet.token(&nodes[0], &fleet.app).await;
     take_copy(&cluster);
     for node in &nodes {

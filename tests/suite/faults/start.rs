@@ -1,5 +1,5 @@
-//! A server that is started while its database cannot be reached. That it gives up in the end is tested with the command
-//! line.
+//! A server that starts while its database is unreachable. The tests of the command line show that it gives up in the
+//! end.
 
 use std::time::Duration;
 

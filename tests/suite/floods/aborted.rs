@@ -1,5 +1,5 @@
-//! Requests whose senders leave at once. What they began in the database runs to its end; else each would cost a
-//! connection there, and a stranger could keep the server connecting.
+//! Requests whose clients disconnect at once. Their statements run to the end; otherwise each would cost a database
+//! connection, and a stranger could keep the server busy connecting.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{Backend, TestServer, eventually};
 
-/// The connections of the server, as Postgres knows them.
+/// The connections of the server, as Postgres sees them.
 async fn connections(watcher: &mut PgConnection) -> BTreeSet<i32> {
     let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     sqlx::query_scalar(sql).fetch_all(watcher).await.unwrap().into_iter().collect()
@@ -47,7 +47,7 @@ async fn requests_that_are_aborted_cost_no_connection_to_the_database() {
         stream.write_all(requests[round % 2].as_bytes()).await.unwrap();
         tokio::time::sleep(Duration::from_micros(200 * u64::try_from(round % 10).unwrap())).await;
     }
-    // The passwords that nobody waits for any more are still being hashed.
+    // Abandoned passwords are still being hashed.
     let limit = Duration::from_secs(60);
     eventually(limit, "logins are answered again", async || {
         let login = [("grant_type", "password"), ("username", "alice"), ("password", "wonderland")];

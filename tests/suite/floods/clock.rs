@@ -70,11 +70,11 @@ impl Log {
 /// What the log says, once for each time that it happens.
 const WENT_BACK: &str = "WARN the clock went back; loading everything anew";
 
-/// A node whose clock can be moved in both directions. It looks at the log only when it needs to, and never corrects
-/// its clock, which a server does with each heartbeat.
+/// A node whose clock can be moved in both directions. It reads the log only when it has to, and never corrects its
+/// clock, which a server does with each heartbeat.
 struct Scene {
     app: TestServer,
-    view: Arc<NodeState>,
+    state: Arc<NodeState>,
     clock: Clock,
     main: TestClient,
     log: Log,
@@ -96,14 +96,14 @@ impl Scene {
         let address = listener.local_addr().unwrap();
         let router = jeton::http::router(Arc::clone(&node));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        // From here on everything is asked of that node.
+        // From here on, all requests go to that node.
         app.base = format!("http://{address}");
         let main = app.main_client("main").await;
         app.user("alice", "wonderland").await;
-        Self { app, view: Arc::clone(&node.state), clock, main, log, _guard: guard }
+        Self { app, state: Arc::clone(&node.state), clock, main, log, _guard: guard }
     }
 
-    /// Sets the clock to so many seconds beside the right time.
+    /// Sets the clock this many seconds off the right time.
     fn jump_to(&self, seconds: i64) {
         self.clock.measured(self.clock.read(), Clock::system().now().plus_seconds(seconds).millis());
     }
@@ -139,7 +139,7 @@ impl Scene {
     }
 }
 
-/// An answer with tokens, of which none is over before it begins.
+/// An answer with tokens, none of which expires before it becomes valid.
 fn lasting(answer: &Answer) -> &Answer {
     let members = answer.assert_ok().json.as_object().unwrap();
     let lives = members.iter().filter(|(name, _)| name.ends_with("expires_in")).collect::<Vec<_>>();
@@ -154,14 +154,14 @@ async fn a_clock_that_jumps_ahead_and_back_revives_nothing(backend: Backend) {
     let (living, session, user) = (login().await, login().await, login().await);
     scene.revoke(json!({"token": token})).await;
     scene.app.revoke(&scene.main, &session.text("refresh_token")).await.assert_ok();
-    let held = scene.view.revocations_held();
+    let held = scene.state.revocations_held();
     assert_eq!(held, 2);
 
     scene.jump_to(2 * HOUR);
-    // What the feed does from time to time.
-    scene.view.forget_what_is_over();
+    // What the follower does from time to time.
+    scene.state.forget_what_is_over();
     assert!(
-        scene.view.revocations_held() < held,
+        scene.state.revocations_held() < held,
         "the life of the token was over an hour ago by this clock, and so it is forgotten"
     );
     let early = scene.token().await;
@@ -173,7 +173,7 @@ async fn a_clock_that_jumps_ahead_and_back_revives_nothing(backend: Backend) {
     assert_eq!(scene.log.lines_with(WENT_BACK), 0);
     scene.assert_inactive(&[&token, &session.text("access_token"), &session.text("refresh_token")]).await;
     assert_eq!(scene.log.lines_with(WENT_BACK), 1, "it is said once");
-    assert_eq!(scene.view.revocations_held(), held);
+    assert_eq!(scene.state.revocations_held(), held);
     scene.assert_active(&good).await;
     scene.assert_active(&living.text("access_token")).await;
     scene.assert_inactive(&[&early]).await;
@@ -198,12 +198,12 @@ async fn what_a_clock_that_was_ahead_has_issued_stays_revoked_to_its_end(backend
     scene.revoke(json!({"client": "long"})).await;
     for half_hours in [1, 3, 48, 49] {
         scene.jump_to(half_hours * HOUR / 2);
-        scene.view.forget_what_is_over();
+        scene.state.forget_what_is_over();
         scene.assert_inactive(&[&token]).await;
     }
     scene.jump_to(51 * HOUR);
-    scene.view.forget_what_is_over();
-    assert_eq!(scene.view.revocations_held(), 0, "and then it is forgotten");
+    scene.state.forget_what_is_over();
+    assert_eq!(scene.state.revocations_held(), 0, "and then it is forgotten");
 }
 on_one_thread!(what_a_clock_that_was_ahead_has_issued_stays_revoked_to_its_end);
 
@@ -212,8 +212,8 @@ async fn a_clock_that_jumps_back_revives_nothing_and_stops_nobody(backend: Backe
     let (good, token) = (scene.token().await, scene.token().await);
     let living = scene.login().await;
     scene.revoke(json!({"token": token})).await;
-    scene.view.forget_what_is_over();
-    assert_eq!(scene.view.revocations_held(), 1);
+    scene.state.forget_what_is_over();
+    assert_eq!(scene.state.revocations_held(), 1);
 
     scene.jump_to(-2 * HOUR);
     scene.assert_inactive(&[&token]).await;
@@ -232,7 +232,7 @@ async fn a_clock_that_jumps_back_revives_nothing_and_stops_nobody(backend: Backe
     scene.assert_active(&other).await;
 
     scene.jump_to(0);
-    scene.view.forget_what_is_over();
+    scene.state.forget_what_is_over();
     scene.assert_inactive(&[&token, &late, &other]).await;
     scene.assert_active(&good).await;
     assert_eq!(scene.log.lines_with("WARN"), 1, "{}", scene.log.text());

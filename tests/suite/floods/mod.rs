@@ -1,5 +1,5 @@
-//! More than a server is used to, and a world that is not as it should be: floods of revocations, of unknown names
-//! and of logins, clocks that jump, what does not exist.
+//! Unusual load and surroundings: floods of revocations, unknown names and logins, clocks that jump, things that do not
+//! exist.
 
 mod aborted;
 mod clock;
@@ -10,5 +10,5 @@ mod unknown;
 
 use std::time::Duration;
 
-/// The longest wait for what has to come.
+/// The longest wait for an event.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -52,7 +52,7 @@ on_both_stores!(what_does_not_exist_cannot_be_revoked_and_leaves_no_trace, async
     assert_eq!(app.server.app.state.revocations_held(), 0);
     app.introspect(&main, &access).await.assert_active();
     app.introspect(&main, &refresh).await.assert_active();
-    // What is over already cannot be revoked either.
+    // What has already expired cannot be revoked either.
     app.advance(3600);
     let answer = app.revoke(&main, &access).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, ""), "{answer:?}");

@@ -1,4 +1,4 @@
-//! Storms of logins, and that a failed login costs the same work whoever it is for.
+//! Storms of logins; a failed login costs the same work whether the user exists or not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,11 +28,11 @@ async fn try_login(app: &TestServer, client: &TestClient, username: &str, passwo
     app.token(client, &[("grant_type", "password"), ("username", username), ("password", password)]).await
 }
 
-// PWD-016: no measured time, but what takes it.
-on_both_stores!(every_login_costs_one_hash_whoever_it_is_for, async |backend| {
+// PWD-016: not measured times, but the work that takes them.
+on_both_stores!(every_login_costs_one_hash_whether_the_user_exists_or_not, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
-    // The very first password that this server meets is that of somebody unknown.
+    // The very first password that this server sees is that of an unknown user.
     assert_eq!(hashes(&app).await, 0);
     try_login(&app, &main, "nobody", "x").await.assert_error(400, "invalid_grant");
     assert_eq!(hashes(&app).await, 1);
@@ -57,7 +57,7 @@ on_both_stores!(every_login_costs_one_hash_whoever_it_is_for, async |backend| {
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_storm_of_logins_is_refused_honestly_and_the_others_are_answered() {
+async fn in_a_storm_of_logins_some_get_503_and_other_requests_are_answered() {
     let app = TestServer::start_with(Backend::Sqlite, Setup::default().set("JETON_PASSWORD_THREADS", "1")).await;
     let app = Arc::new(app);
     let main = app.main_client("main").await;
@@ -102,7 +102,7 @@ async fn a_storm_of_logins_is_refused_honestly_and_the_others_are_answered() {
     let hashed = hashes(&app).await - before;
     assert!((STORM - refused..STORM).contains(&hashed), "{refused} were refused, {hashed} were hashed");
     assert_eq!(metric(&app, "jeton_password_refusals_total").await, refused);
-    // Abandoned logins count until they are passed over; then nothing is left.
+    // Abandoned logins count until they are skipped; then none is left.
     eventually(LIMIT, "logins are answered again", async || {
         try_login(&app, &main, "alice", "wonderland").await.status.is_success()
     })

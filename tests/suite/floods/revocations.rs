@@ -19,10 +19,10 @@ const FLOOD: usize = 100_000;
 const BATCH: usize = 500;
 /// Revocations by the admin API meanwhile.
 const BY_ADMIN: usize = 200;
-/// The life of an access token, in seconds.
+/// The lifetime of an access token, in seconds.
 const TTL: i64 = 900;
 
-/// Statements that write the flood: of tokens and sessions that nobody ever saw.
+/// Statements that write the flood: revocations of tokens and sessions that never existed.
 fn batches(backend: Backend, now: i64) -> Vec<String> {
     let (id, series) = match backend {
         Backend::Postgres => ("gen_random_uuid()", "SELECT i FROM generate_series($FROM, $TO) AS i"),
@@ -44,7 +44,7 @@ fn batches(backend: Backend, now: i64) -> Vec<String> {
     (0..FLOOD).step_by(BATCH).map(batch).collect()
 }
 
-on_both_stores!(a_flood_of_revocations_is_applied_by_every_node_and_forgotten_when_it_is_over, async |backend| {
+on_both_stores!(a_flood_of_revocations_is_applied_by_every_node_and_forgotten_after_it_expires, async |backend| {
     let first = Arc::new(TestServer::start_with(backend, Setup::default().with_manual_clock()).await);
     let mut nodes = vec![Arc::clone(&first)];
     if backend == Backend::Postgres {
@@ -63,7 +63,7 @@ on_both_stores!(a_flood_of_revocations_is_applied_by_every_node_and_forgotten_wh
         condemned.push(token().await);
     }
 
-    // Whoever asks meanwhile gets the right answer, or is told to come again.
+    // A request meanwhile gets the right answer, or a 503.
     let (over, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut askers = JoinSet::new();
     for node in &nodes {
@@ -147,7 +147,7 @@ on_both_stores!(a_flood_of_revocations_is_applied_by_every_node_and_forgotten_wh
         node.server.app.state.forget_what_is_over();
         assert_eq!(node.server.app.state.revocations_held(), all, "each may still cover a token");
     }
-    // An hour more, in which a revoked token is told from one that only expired.
+    // An hour more, in which a revoked token is distinguished from one that only expired.
     first.advance(3601);
     for node in &nodes {
         eventually(LIMIT, "a node forgets by itself", async || node.server.app.state.revocations_held() == 0).await;

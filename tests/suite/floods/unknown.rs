@@ -1,4 +1,4 @@
-//! Floods of names that nobody knows: client ids, secrets, key ids.
+//! Floods of unknown names: client ids, secrets, key ids.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,16 +22,16 @@ const MANY: usize = 500;
 const TASKS: usize = 64;
 /// How long an answer of the database takes: as if it were in the next building.
 const WAY: Duration = Duration::from_millis(2);
-/// The least time between two statements for names that anybody may present.
+/// The least time between two statements for names that anyone may send.
 const BETWEEN: Duration = Duration::from_millis(10);
-/// Whether looks for unknown key ids are that far apart, too.
+/// Whether lookups of unknown key ids are that far apart too.
 const PACED_KEY_IDS: bool = false;
 /// Statements that the server sends meanwhile for itself.
 const OWN: u64 = 60;
 
 const GRANT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
 
-/// A server that looks at the log seldom by itself; on Postgres with a way to it that counts.
+/// A server that rarely polls the log; on Postgres it connects through a proxy that counts.
 async fn start(backend: Backend) -> (Arc<TestServer>, Option<Proxy>) {
     let seldom = Setup::default().set("JETON_POLL_INTERVAL", "10s").set("JETON_MAX_STALENESS", "5m");
     if backend == Backend::Sqlite {
@@ -43,12 +43,12 @@ async fn start(backend: Backend) -> (Arc<TestServer>, Option<Proxy>) {
     (Arc::new(TestServer::start_on(&proxy.address_of(&database), &key, seldom).await), Some(proxy))
 }
 
-/// A client that nobody knows.
+/// An unknown client.
 fn stranger(id: &str) -> TestClient {
     TestClient { id: id.to_owned(), secret: Some("jcs_live_wrong".into()), in_body: false }
 }
 
-/// A token as this server makes them, but of a key that it never had.
+/// A token like those of this server, but made with a key that it never had.
 fn of_unknown_key(token: &str, index: usize) -> String {
     let mut header = jwt_part(token, 0);
     header["kid"] = format!("kid{index:05}").into();
@@ -56,7 +56,7 @@ fn of_unknown_key(token: &str, index: usize) -> String {
     format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()))
 }
 
-/// Sends so many requests from many tasks and gives the answers.
+/// Sends this many requests from many tasks and returns the answers.
 async fn flood<F>(count: usize, request: impl Fn(usize) -> F + Send + Sync + 'static) -> Vec<Answer>
 where
     F: Future<Output = Answer> + Send,
@@ -79,7 +79,7 @@ where
     tasks.join_all().await.into_iter().flatten().collect()
 }
 
-on_both_stores!(a_flood_of_unknown_names_costs_few_statements_and_leaves_the_known_alone, async |backend| {
+on_both_stores!(a_flood_of_unknown_names_costs_few_statements_and_does_not_affect_known_ones, async |backend| {
     let (app, proxy) = start(backend).await;
     let known = app.main_client("known").await;
     let good = app.token(&known, &GRANT).await.text("access_token");
@@ -131,7 +131,7 @@ on_both_stores!(a_flood_of_unknown_names_costs_few_statements_and_leaves_the_kno
     assert!(served.load(Ordering::Relaxed) > 20, "the known client was served meanwhile");
 });
 
-// CAU-026: no measured time, but what takes it.
+// CAU-026: not measured times, but the work that takes them.
 on_both_stores!(an_unknown_client_and_a_wrong_secret_cost_the_same_work, async |backend| {
     let (app, proxy) = start(backend).await;
     let known = app.main_client("known").await;
@@ -142,7 +142,7 @@ on_both_stores!(an_unknown_client_and_a_wrong_secret_cost_the_same_work, async |
         for index in 0..8 {
             let before = proxy.as_ref().map_or(0, Proxy::statements);
             app.token(&impostor(index), &GRANT).await.assert_error(401, "invalid_client");
-            // The server asks now and then for itself, which only adds to it.
+            // The server's own occasional queries only add to it.
             least = least.min(proxy.as_ref().map_or(0, Proxy::statements) - before);
         }
         least
@@ -155,7 +155,7 @@ on_both_stores!(an_unknown_client_and_a_wrong_secret_cost_the_same_work, async |
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_another_node_made_a_moment_ago_is_good_at_once_also_in_a_flood_of_its_name() {
+async fn what_another_node_just_created_works_at_once_even_during_a_flood() {
     let first = TestServer::start(Backend::Postgres).await;
     let seldom = Setup::default().set("JETON_POLL_INTERVAL", "10s").set("JETON_MAX_STALENESS", "5m");
     let second = Arc::new(TestServer::start_on(&first.database, &first.master_key, seldom).await);
@@ -175,7 +175,7 @@ async fn what_another_node_made_a_moment_ago_is_good_at_once_also_in_a_flood_of_
             }
         });
     }
-    // Acknowledged by the first node, so the second may at most not know, but never say no.
+    // Acknowledged by the first node, so the second may answer 503 but never refuse.
     let assert_good = async |client: &TestClient| {
         eventually(LIMIT, "it is good", async || {
             let answer = second.token(client, &GRANT).await;
@@ -197,7 +197,7 @@ async fn what_another_node_made_a_moment_ago_is_good_at_once_also_in_a_flood_of_
     crowd.join_all().await;
 }
 
-on_both_stores!(an_outage_refuses_nobody, async |backend| {
+on_both_stores!(an_outage_is_never_answered_as_a_refusal, async |backend| {
     let (app, proxy) = start(backend).await;
     let known = app.main_client("known").await;
     let good = app.token(&known, &GRANT).await.text("access_token");

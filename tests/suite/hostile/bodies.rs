@@ -1,4 +1,4 @@
-//! Bodies: types that do not fit, marks, depth, number and size.
+//! Bodies: wrong types, byte order marks, depth, number and size.
 
 use reqwest::Method;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::support::{Answer, TestServer, on_both_stores};
 
 const POSTS: [&str; 4] = ["/auth/token", "/auth/introspect", "/auth/explain", "/auth/revoke"];
 
-/// A refusal of the body, or of what little of it was understood.
+/// A refusal of the body, or of the little that was understood.
 #[track_caller]
 fn assert_refused(what: &str, answer: &Answer) {
     assert!(matches!(answer.status.as_u16(), 400 | 401 | 413 | 415), "{what}: {answer:?}");
@@ -15,7 +15,7 @@ fn assert_refused(what: &str, answer: &Answer) {
     assert!(!answer.body.contains("access_token\""), "{what}: {answer:?}");
 }
 
-on_both_stores!(a_content_type_is_read_by_its_name_and_by_nothing_else, async |backend| {
+on_both_stores!(only_the_name_of_a_content_type_counts, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let basic = main.basic();
@@ -71,7 +71,7 @@ on_both_stores!(a_content_type_is_read_by_its_name_and_by_nothing_else, async |b
         let headers = [("Content-Type", "application/json"), ("Content-Encoding", encoding), ("Authorization", &basic)];
         assert_eq!(app.raw("/auth/token", &headers, object).await.status, 415, "{encoding}");
     }
-    // Other encodings of text, and marks of them.
+    // Other text encodings, and byte order marks.
     let utf16: Vec<u8> = [vec![0xff, 0xfe], object.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat();
     let bodies = [
         ("application/json", utf16.clone()),
@@ -89,7 +89,7 @@ on_both_stores!(a_content_type_is_read_by_its_name_and_by_nothing_else, async |b
     }
 });
 
-on_both_stores!(a_bomb_of_any_kind_is_refused_and_nothing_else_happens, async |backend| {
+on_both_stores!(a_bomb_of_any_kind_is_refused_and_does_no_harm, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let basic = main.basic();
@@ -134,7 +134,7 @@ on_both_stores!(a_bomb_of_any_kind_is_refused_and_nothing_else_happens, async |b
             for client in [None, Some(&basic)] {
                 let request = app.http.post(format!("{}{path}", app.base)).header(content_type.0, content_type.1);
                 let request = client.into_iter().fold(request, |request, basic| request.header("Authorization", basic));
-                // Also what is larger than any body may be gets its answer, and not only a broken connection.
+                // Even a body larger than any limit gets an answer, not only a broken connection.
                 assert_refused(&format!("{path} {shown}"), &Answer::of(request.body(body.clone())).await);
             }
         }
@@ -154,7 +154,7 @@ on_both_stores!(a_bomb_of_any_kind_is_refused_and_nothing_else_happens, async |b
             );
         }
     }
-    // It serves on, and nothing was made.
+    // It still serves, and nothing was created.
     app.token(&main, &[("grant_type", "client_credentials")]).await.assert_ok();
     let clients = app.admin(Method::GET, "/admin/v1/clients", None).await;
     let names: Vec<&str> =
@@ -163,7 +163,7 @@ on_both_stores!(a_bomb_of_any_kind_is_refused_and_nothing_else_happens, async |b
     assert_eq!(app.admin(Method::GET, "/admin/v1/users", None).await.json["items"], json!([]));
 });
 
-on_both_stores!(a_parameter_that_counts_stands_once_in_form_json_and_query, async |backend| {
+on_both_stores!(a_repeated_parameter_is_refused_in_form_json_and_query, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let basic = main.basic();
@@ -192,7 +192,7 @@ on_both_stores!(a_parameter_that_counts_stands_once_in_form_json_and_query, asyn
     ] {
         assert_refused(body, &app.raw("/auth/token", &json, body).await);
     }
-    // What stands in the address is never a parameter.
+    // The query of the URL is never a parameter.
     let path = format!("/auth/token?{good}");
     assert_refused(&path, &app.raw(&path, &form, "").await);
     assert_eq!(app.raw("/auth/token?scope=write", &form, good).await.assert_ok().text("scope"), "read");

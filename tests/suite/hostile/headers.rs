@@ -72,7 +72,7 @@ on_both_stores!(no_line_break_in_a_request_begins_a_header_of_the_answer, async 
     }
 });
 
-on_both_stores!(a_header_of_a_request_comes_back_in_no_header, async |backend| {
+on_both_stores!(no_request_header_is_echoed_in_a_response_header, async |backend| {
     let app = TestServer::start(backend).await;
     let names = [
         "X-Request-Id",
@@ -100,7 +100,7 @@ on_both_stores!(a_header_of_a_request_comes_back_in_no_header, async |backend| {
             for method in ["GET", "POST", "OPTIONS"] {
                 let answer = at(&app, method, target, &format!("{name}: marked-by-a-stranger\r\n")).await;
                 assert!(!answer.contains("marked-by-a-stranger"), "{name} {method} {target}: {answer}");
-                // Two Host headers, or one of no host, may be refused by the server of HTTP itself.
+                // Two Host headers, or an invalid one, may be refused by the HTTP server itself.
                 assert!(status_of(&answer) < 500, "{name} {method} {target}: {answer}");
             }
         }
@@ -177,7 +177,7 @@ on_both_stores!(cookies_and_method_overrides_change_nothing, async |backend| {
         for method in ["DELETE", "PATCH", "PUT", "GET"] {
             let target = format!("/admin/v1/clients/main?{}", if name == "_method" { "_method=DELETE" } else { "" });
             let answer = Answer::of(get(&target).bearer_auth(&admin).header(name, method)).await;
-            // A parameter that there is not is refused; nothing is deleted by either.
+            // An unknown parameter is refused; nothing is deleted by either.
             assert!(matches!(answer.status.as_u16(), 200 | 400), "{answer:?}");
             let answer = Answer::of(get("/auth/token").header(name, "POST")).await;
             assert_eq!(answer.status, 405, "{answer:?}");
@@ -191,7 +191,7 @@ on_both_stores!(cookies_and_method_overrides_change_nothing, async |backend| {
     assert_eq!(still.json["items"].as_array().unwrap().len(), clients.json["items"].as_array().unwrap().len());
 });
 
-on_both_stores!(what_only_begins_like_several_tokens_is_answered_like_any_other_text, async |backend| {
+on_both_stores!(a_text_with_many_token_prefixes_is_answered_like_any_other, async |backend| {
     let app = TestServer::start(backend).await;
     let resource_server = app.resource_server("rs").await;
     let beginnings = ["eyJ!", "jat_live_x", "eyJ", "jrt_", "eyJ\u{e9}", "jcs_live_", "x"];

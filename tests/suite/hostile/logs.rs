@@ -1,4 +1,4 @@
-//! What strangers write never makes a line of the log, in either form: one event stays one line, and the JSON parses.
+//! Input from strangers never forges a log line, in either format: one event stays one line, and the JSON parses.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::exchange;
 use crate::support::program::{LIMIT, Place, Running};
 use crate::support::{eventually, on_both_stores};
 
-/// What would begin a line, move a cursor, end a text, or turn the direction of reading.
+/// What would begin a line, move a cursor, end a string, or change the reading direction.
 const STRANGE: [&str; 14] = [
     "\n2026-01-01T00:00:00Z  INFO forged-line: all is well",
     "\r\nforged-line",
@@ -27,7 +27,7 @@ const STRANGE: [&str; 14] = [
     "cause=forged-line client=forged-line",
 ];
 
-/// Sends it in every place where something could be logged.
+/// Sends it in every part of a request that could be logged.
 async fn send_everywhere(running: &Running, text: &str) {
     let http = reqwest::Client::new();
     let encoded: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
@@ -75,7 +75,7 @@ async fn send_everywhere(running: &Running, text: &str) {
             request.send().await.unwrap();
         }
     }
-    // Bytes that no client of HTTP would send.
+    // Bytes that no HTTP client would send.
     for head in [
         format!("GET /{text} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
         format!("{text} / HTTP/1.1\r\nConnection: close\r\n\r\n"),
@@ -148,7 +148,7 @@ on_both_stores!(one_event_stays_one_line_of_the_log, async |backend| {
     }
 });
 
-on_both_stores!(an_attack_from_everywhere_is_told_a_few_times, async |backend| {
+on_both_stores!(an_attack_from_everywhere_is_reported_a_few_times, async |backend| {
     let mut place = Place::new(backend).await;
     place.set("JETON_TRUSTED_PROXIES", "127.0.0.1");
     place.set("JETON_THROTTLING", "on");
@@ -156,7 +156,7 @@ on_both_stores!(an_attack_from_everywhere_is_told_a_few_times, async |backend| {
     let running = place.serve(&[]);
     let http = reqwest::Client::new();
     let wrong = format!("jcs_{}", "x".repeat(43));
-    // The burst that is told, and some more.
+    // The burst that is reported, and some more.
     for network in 1..=36 {
         for _ in 0..20 {
             let request = http.post(format!("{}/auth/token", running.base)).basic_auth("shop", Some(&wrong));

@@ -1,4 +1,4 @@
-//! Whatever a stranger sends: signatures that almost fit, headers, paths, origins, bodies; and what the log makes of it.
+//! Hostile input: almost valid signatures, headers, paths, origins, bodies, and what the log shows of it.
 
 mod bodies;
 mod headers;

@@ -91,7 +91,7 @@ impl Ed25519 {
     }
 }
 
-/// The same signature with the order added to its second half so many times.
+/// The same signature with the order added to its second half this many times.
 pub(super) fn beyond_the_order(signature: &[u8], times: u8) -> Vec<u8> {
     let s = BigUint::from_bytes_le(&signature[32..]) + ed25519_order() * times;
     [&signature[..32], &little_endian(&s, 32)].concat()
@@ -106,7 +106,7 @@ pub(super) struct Rsa {
 impl Rsa {
     /// Of an `RSAPrivateKey` (RFC 8017 appendix A.1.2) in PKCS #8.
     pub(super) fn of(pkcs8: &[u8]) -> Self {
-        // Behind the version stand the modulus, the public and the private exponent.
+        // The version is followed by the modulus, the public and the private exponent.
         let rest = behind(pkcs8, &[2, 1, 0, 2, 0x82, 1, 1]);
         let modulus = BigUint::from_bytes_be(&rest[..257]);
         let exponent = &rest[257..];

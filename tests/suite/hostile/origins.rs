@@ -1,4 +1,4 @@
-//! Who seems to ask: origins of web pages, names in Host, addresses in forwarding headers.
+//! The apparent origin of a request: web origins, names in Host, addresses in forwarding headers.
 
 use reqwest::Method;
 use serde_json::json;
@@ -28,7 +28,7 @@ const STRANGERS: [&str; 18] = [
     "file://",
     "chrome-extension://spa.example",
 ];
-/// Every path that is answered, with something in place of its parameters.
+/// Every path that is answered, with its parameters filled in.
 fn paths() -> Vec<String> {
     let mut paths: Vec<String> =
         jeton::http::routes().iter().map(|route| route.path.replace("{*path}", "x").replace(['{', '}'], "")).collect();
@@ -92,7 +92,7 @@ on_both_stores!(sec_006_an_allowed_page_may_do_what_it_needs_and_no_more, async 
                 "{answer:?}"
             );
         }
-        // What a page must not touch stays closed to the allowed page, too.
+        // What no page may use stays closed to the allowed page too.
         for path in ["/auth/introspect", "/auth/explain", "/auth/verify", "/admin/v1/clients"] {
             let preflight = app.http.request(Method::OPTIONS, format!("{}{path}", app.base)).header("Origin", origin);
             let answer = Answer::of(preflight.header("Access-Control-Request-Method", "POST")).await;
@@ -101,7 +101,7 @@ on_both_stores!(sec_006_an_allowed_page_may_do_what_it_needs_and_no_more, async 
     }
 });
 
-on_both_stores!(no_answer_names_a_host_that_was_sent, async |backend| {
+on_both_stores!(no_answer_repeats_the_host_of_the_request, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let basic = main.basic();
@@ -133,7 +133,7 @@ on_both_stores!(no_answer_names_a_host_that_was_sent, async |backend| {
     assert_eq!(metadata.text("issuer"), app.issuer());
 });
 
-/// The address that the log of the administrators' acts names after a change with these headers.
+/// The address in the audit trail after a change with these headers.
 async fn audited(app: &TestServer, headers: &[(&str, &[u8])]) -> String {
     let admin = app.admin_token().await;
     let name = format!("u{}", uuid::Uuid::now_v7().simple());
@@ -150,7 +150,7 @@ async fn audited(app: &TestServer, headers: &[(&str, &[u8])]) -> String {
     record.unwrap_or_else(|| panic!("{id} in {audit:?}"))["address"].as_str().unwrap().to_owned()
 }
 
-on_both_stores!(only_a_trusted_proxy_says_from_where_a_request_came, async |backend| {
+on_both_stores!(only_a_trusted_proxy_tells_the_origin_of_a_request, async |backend| {
     let app = TestServer::start(backend).await;
     for name in
         ["X-Forwarded-For", "Forwarded", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP", "X-Client-IP", "Client-IP"]
@@ -161,7 +161,7 @@ on_both_stores!(only_a_trusted_proxy_says_from_where_a_request_came, async |back
     }
 });
 
-on_both_stores!(behind_a_trusted_proxy_the_nearest_stranger_counts, async |backend| {
+on_both_stores!(behind_a_trusted_proxy_the_nearest_untrusted_address_counts, async |backend| {
     let trusting = Setup::default().set("JETON_TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8,2001:db8:1::/48");
     let app = TestServer::start_with(backend, trusting).await;
     let rows: [(&[u8], &str); 17] = [
@@ -174,12 +174,12 @@ on_both_stores!(behind_a_trusted_proxy_the_nearest_stranger_counts, async |backe
         (b"1.1.1.1, 203.0.113.9, 10.9.9.9", "203.0.113.9"),
         (b"1.1.1.1,203.0.113.9,10.9.9.9,2001:db8:1::1", "203.0.113.9"),
         (b"10.1.1.1, 10.2.2.2", "10.1.1.1"),
-        // What the client wrote itself stands in front of what its proxy wrote, and neither hides nor replaces it.
+        // What the client wrote precedes what its proxy wrote, and neither hides nor replaces it.
         (b"\xff\xfe, 203.0.113.9", "203.0.113.9"),
         (b"evil.example, 203.0.113.9", "203.0.113.9"),
         (b"for=1.1.1.1;by=2.2.2.2, 203.0.113.9", "203.0.113.9"),
         (b"127.0.0.1\t, 203.0.113.9", "203.0.113.9"),
-        // What the proxy itself wrote is no address: then it is the proxy that asks.
+        // If what the proxy wrote is not an address, the proxy itself counts as the caller.
         (b"unknown", "127.0.0.1"),
         (b"203.0.113.9, unknown", "127.0.0.1"),
         (b"", "127.0.0.1"),
@@ -189,7 +189,7 @@ on_both_stores!(behind_a_trusted_proxy_the_nearest_stranger_counts, async |backe
         let shown = String::from_utf8_lossy(value).into_owned();
         assert_eq!(audited(&app, &[("X-Forwarded-For", value)]).await, address, "{shown}");
     }
-    // In several lines as in one, and however long.
+    // In several lines or in one, of any length.
     assert_eq!(
         audited(&app, &[("X-Forwarded-For", b"1.1.1.1"), ("X-Forwarded-For", b"203.0.113.9")]).await,
         "203.0.113.9"

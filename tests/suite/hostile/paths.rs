@@ -1,5 +1,5 @@
-//! Ways to write a path that a proxy in front and the server might read differently: nothing is reached by them that is not
-//! reached, and guarded, by its plain path.
+//! Spellings of a path that a proxy in front and the server might read differently: they reach nothing that the plain
+//! path does not reach, with the same protection.
 
 use reqwest::Method;
 use serde_json::json;
@@ -80,7 +80,7 @@ on_both_stores!(no_spelling_of_a_path_passes_a_guard, async |backend| {
     still.assert_ok();
 });
 
-on_both_stores!(a_spelling_that_is_not_the_token_endpoint_issues_nothing, async |backend| {
+on_both_stores!(a_misspelt_token_endpoint_issues_nothing, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;
     let lines = format!(
@@ -90,13 +90,13 @@ on_both_stores!(a_spelling_that_is_not_the_token_endpoint_issues_nothing, async 
     for target in spellings("/auth/token") {
         let shown = String::from_utf8_lossy(&target).chars().take(80).collect::<String>();
         let answer = at(&app, "POST", &target, &lines).await;
-        // The handler itself says that something is missing; below /auth/verify a proxy is answered; else there is nothing.
+        // The handler itself reports what is missing, or `/auth/verify` answers for its subpaths, or nothing is found.
         let status = status_of(&answer);
         assert!([400, 401, 404, 405, 414, 431].contains(&status), "{shown}: {answer}");
     }
 });
 
-on_both_stores!(below_docs_and_well_known_there_are_no_files, async |backend| {
+on_both_stores!(no_files_are_served_below_docs_and_well_known, async |backend| {
     let app = TestServer::start(backend).await;
     let up =
         ["..", "%2e%2e", "..%2f", "%2e%2e%2f", "..%5c", "..\\", "....//", "%252e%252e%252f", "..%c0%af", "%00", "..;"];
@@ -114,7 +114,7 @@ on_both_stores!(below_docs_and_well_known_there_are_no_files, async |backend| {
     }
 });
 
-on_both_stores!(an_id_in_a_path_is_a_name_and_nothing_else, async |backend| {
+on_both_stores!(an_id_in_a_path_is_only_ever_a_name, async |backend| {
     let app = TestServer::start(backend).await;
     app.main_client("main").await;
     let user = app.user("alice", "wonderland").await;
@@ -168,7 +168,7 @@ on_both_stores!(an_id_in_a_path_is_a_name_and_nothing_else, async |backend| {
         app.client(client_id, json!({"grant_types": ["client_credentials"]})).await;
         let name: String = client_id.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let shown = app.admin(Method::GET, &format!("/admin/v1/clients/{name}"), None).await;
-        // A client of URLs takes two dots for the folder above, however they are written.
+        // URL clients resolve two dots to the parent directory, however they are encoded.
         if client_id != ".." {
             assert_eq!(shown.assert_ok().text("client_id"), client_id);
         }

@@ -1,5 +1,5 @@
-//! Signatures that almost fit, made with the server's own key, which no forger has: what is refused here is refused for its
-//! form alone. Beside each table stands a signature made in the same way that is right, so that the table means something.
+//! Signatures that are almost right, made with the server's own key, which no forger has: they are refused for their
+//! form alone. Each table has a correct signature made in the same way, so that the refusals mean something.
 
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
@@ -91,7 +91,7 @@ fn der_integer(number: &BigUint) -> Vec<u8> {
 }
 
 #[test]
-fn es256_takes_two_numbers_in_range_and_nothing_else() {
+fn es256_accepts_only_two_numbers_in_range() {
     let signer = Signer::new(SigningAlgorithm::Es256);
     let (order, prime) = (hex(P256_ORDER), hex(P256_PRIME));
     let private = p256_private(&signer.pkcs8);
@@ -99,7 +99,7 @@ fn es256_takes_two_numbers_in_range_and_nothing_else() {
     let pair = |r: &BigUint, s: &BigUint| [big_endian(r, 32), big_endian(s, 32)].concat();
     let right = pair(&r, &s);
     assert!(signer.accepts(&right), "two numbers made by hand are a signature");
-    // Valid ECDSA by its mathematics: tokens are known by their ids, so this is the same token (`twins`).
+    // Mathematically valid ECDSA. Tokens are identified by their ids, so this is the same token (`twins`).
     assert!(signer.accepts(&pair(&r, &(&order - &s))));
     let zero = BigUint::ZERO;
     let one = BigUint::from(1u8);
@@ -147,7 +147,7 @@ fn es256_takes_two_numbers_in_range_and_nothing_else() {
 }
 
 #[test]
-fn es256_does_not_take_a_signature_that_lost_its_leading_zero() {
+fn es256_refuses_a_signature_without_its_leading_zero() {
     let signer = Signer::new(SigningAlgorithm::Es256);
     // One signature in 128 has a zero in front of one of its numbers.
     let found = (0..20_000).find_map(|_| Some(signer.sign(&signer.input)).filter(|s| s[0] == 0 || s[32] == 0));
@@ -160,12 +160,12 @@ fn es256_does_not_take_a_signature_that_lost_its_leading_zero() {
 }
 
 #[test]
-fn eddsa_takes_only_the_one_way_to_write_a_signature() {
+fn eddsa_accepts_only_canonical_signatures() {
     let signer = Signer::new(SigningAlgorithm::EdDsa);
     let key = Ed25519::of(&signer.pkcs8, &signer.jwk);
     let good = signer.sign(&signer.input);
     let message = signer.input.as_bytes();
-    // The neutral point, and other ways to write it: above the prime, and with the sign of a zero.
+    // The neutral point and its other encodings: above the prime, and with the sign of a zero.
     let neutral = [vec![1], vec![0; 31]].concat();
     let mut with_sign = neutral.clone();
     with_sign[31] |= 0x80;
@@ -175,7 +175,7 @@ fn eddsa_takes_only_the_one_way_to_write_a_signature() {
         signer.accepts(&key.sign(&neutral, b"", message)),
         "made by hand, with the nonce 0, by whoever has the key"
     );
-    // Points of order 2, 4 and 8: a signature is not shifted by them.
+    // Points of order 2, 4 and 8: adding them to a signature invalidates it.
     let order_2 = [vec![0xec], vec![0xff; 30], vec![0x7f]].concat();
     let order_4 = vec![0; 32];
     let mut order_4_with_sign = order_4.clone();
@@ -229,7 +229,7 @@ fn eddsa_takes_only_the_one_way_to_write_a_signature() {
 }
 
 #[test]
-fn rs256_takes_only_the_one_block_with_the_one_padding() {
+fn rs256_accepts_only_the_exact_padding() {
     let signer = Signer::new(SigningAlgorithm::Rs256);
     let rsa = Rsa::of(&signer.pkcs8);
     let message = signer.input.as_bytes();
@@ -243,7 +243,7 @@ fn rs256_takes_only_the_one_block_with_the_one_padding() {
         rsa.raw(&block)
     };
     let short = |behind: &[u8]| {
-        // Eight bytes of padding, as a lax verifier is content with, and anything behind the hash.
+        // Eight bytes of padding, which satisfies a lax verifier, and anything after the hash.
         let mut block = [&[0, 1], [0xff; 8].as_slice(), &[0], &info, behind].concat();
         block.resize(256, 0xAA);
         rsa.raw(&block)
@@ -313,7 +313,7 @@ fn rs256_takes_only_the_one_block_with_the_one_padding() {
 }
 
 #[test]
-fn rs256_does_not_take_a_signature_that_lost_its_leading_zero() {
+fn rs256_refuses_a_signature_without_its_leading_zero() {
     let signer = Signer::new(SigningAlgorithm::Rs256);
     let header = signer.input.split_once('.').unwrap().0.to_owned();
     let found = (0..20_000).find_map(|number| {
@@ -331,7 +331,7 @@ fn rs256_does_not_take_a_signature_that_lost_its_leading_zero() {
 
 /// Headers and claims as no JSON library writes them, each under a signature of the server's own key.
 #[test]
-fn a_signature_does_not_make_strange_json_good() {
+fn a_valid_signature_does_not_make_strange_json_acceptable() {
     for algorithm in SigningAlgorithm::ALL {
         let signer = Signer::new(algorithm);
         let kid = signer.jwk["kid"].as_str().unwrap();

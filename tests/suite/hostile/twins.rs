@@ -1,4 +1,4 @@
-//! ECDSA has two signatures for each: what is revoked in one spelling is revoked in the other.
+//! Each ECDSA signature has a twin: a token that is revoked in one spelling is revoked in the other.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

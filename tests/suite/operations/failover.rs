@@ -1,4 +1,4 @@
-//! A standby takes the place of a primary that has failed, by the commands of the guide.
+//! A standby replaces a failed primary, by the commands of the guide.
 
 use std::fs;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ impl Machine {
     }
 }
 
-/// A server whose Postgres is followed by a second one, and waits for it.
+/// A server whose Postgres has a synchronous standby.
 fn with_standby() -> (Machine, Arc<Cluster>, Cluster) {
     let mut machine = Machine::new(Backend::Postgres);
     let (first, second) = (machine.cluster(), Cluster::without_data());
@@ -36,9 +36,9 @@ fn with_standby() -> (Machine, Arc<Cluster>, Cluster) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_synchronous_standby_takes_over_without_a_loss_and_the_failed_primary_comes_back_as_its_standby() {
+async fn a_synchronous_standby_takes_over_without_loss_and_the_old_primary_becomes_its_standby() {
     let (mut machine, first, second) = with_standby();
-    // As in a standby that was copied from a primary that had one already.
+    // As in a standby that was copied from a primary that already had one.
     machine.shell("psql -qc \"ALTER SYSTEM SET synchronous_standby_names = 'standby'\" \"$STANDBY_URL\"");
     let early = machine.login("alice", "wonderland").await;
     let [revoked, late, of_bob] = machine.lose_something(&early).await;
@@ -65,7 +65,7 @@ async fn a_synchronous_standby_takes_over_without_a_loss_and_the_failed_primary_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_asynchronous_standby_that_was_behind_brings_nothing_to_life_that_was_taken_back() {
+async fn a_lagging_asynchronous_standby_revives_nothing_that_was_revoked() {
     let (mut machine, first, second) = with_standby();
     let proxy = Proxy::to(&first.url()).await;
     machine.set("JETON_DATABASE_URL", &proxy.address_of(&first.url()));

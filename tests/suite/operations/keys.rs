@@ -11,7 +11,7 @@ use crate::readme::session;
 use crate::support::Backend;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_master_key_is_changed_as_the_guide_says_and_everything_stays_good() {
+async fn changing_the_master_key_as_the_guide_says_invalidates_nothing() {
     let machine = Machine::new(Backend::Sqlite);
     let tokens = machine.login("alice", "wonderland").await;
     let old = fs::read_to_string(machine.folder.path().join("master-key")).unwrap();
@@ -30,7 +30,7 @@ async fn the_master_key_is_changed_as_the_guide_says_and_everything_stays_good()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_the_loss_of_the_master_key_everything_issued_ends_and_everybody_stays() {
+async fn after_the_loss_of_the_master_key_issued_tokens_end_and_clients_and_users_stay() {
     let machine = Machine::new(Backend::Sqlite);
     let tokens = machine.login("alice", "wonderland").await;
     machine.follow("Losing the master key", 0);
@@ -40,7 +40,7 @@ async fn after_the_loss_of_the_master_key_everything_issued_ends_and_everybody_s
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_are_rotated_without_notice_and_taken_away_when_they_are_known_to_others() {
+async fn keys_are_rotated_without_interruption_and_deleted_after_a_leak() {
     let machine = Machine::new(Backend::Sqlite);
     let tokens = machine.login("alice", "wonderland").await;
     machine.follow("Compromised keys", 0);
@@ -61,7 +61,7 @@ async fn keys_are_rotated_without_notice_and_taken_away_when_they_are_known_to_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_leaked_is_taken_back_and_a_user_is_removed() {
+async fn leaked_credentials_are_revoked_and_a_user_is_removed() {
     let machine = Machine::new(Backend::Sqlite);
     let old_secret = machine.secret("shop.json");
     let token = machine.login("alice", "wonderland").await.text("access_token");
@@ -120,7 +120,7 @@ async fn the_clock_of_a_node_is_compared_with_that_of_its_database() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_program_that_was_started_with_a_nice_value_hashes_and_warns_of_nothing() {
+async fn a_program_started_with_a_nice_value_hashes_without_warnings() {
     // On Postgres its user is not root, who may take any priority.
     let machine = Machine::new(Backend::Postgres);
     machine.shell("echo croquet | nice -n 5 jeton user create carol >/dev/null");

@@ -17,7 +17,7 @@ use crate::support::cluster::{Cluster, signal};
 use crate::support::postgres::free_port;
 use crate::support::{Answer, Backend};
 
-/// What stands for the service manager of a machine: it starts and stops one server and one Postgres.
+/// Plays the service manager of a machine: it starts and stops one server and one Postgres.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 stop_jeton() {
   [ -f jeton.pid ] || return 0
@@ -48,7 +48,7 @@ case "$*" in
 esac
 "#;
 
-/// For machines that have no `sqlite3`: what the guide uses of it.
+/// A stand-in for `sqlite3`, with what the guide uses of it.
 const SQLITE3: &str =
     "#!/bin/sh\nexec python3 -c 'import sqlite3, sys\nsqlite3.connect(sys.argv[1]).execute(sys.argv[2])' \"$@\"\n";
 
@@ -221,7 +221,7 @@ impl Machine {
         self.post("/auth/token", &self.secret("shop.json"), &form).await
     }
 
-    /// Tokens from before a backup, and some of after it, of which one is taken back.
+    /// Tokens from before a backup, and some from after it, one of which is revoked.
     pub(super) async fn lose_something(&self, early: &Answer) -> [String; 3] {
         let late = self.login("alice", "wonderland").await.text("access_token");
         let revoked = early.text("access_token");
@@ -231,7 +231,7 @@ impl Machine {
         [revoked, late, self.login("bob", "looking-glass").await.text("access_token")]
     }
 
-    /// Everything is as in the backup, and nothing that was issued before is good.
+    /// Everything is as in the backup, and nothing that was issued before is accepted.
     pub(super) async fn is_restored(&self, early: &Answer, lost: &[String], bob: StatusCode) {
         for token in lost {
             assert!(!self.is_active(token).await, "what was issued before is over");

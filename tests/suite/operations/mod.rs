@@ -1,4 +1,4 @@
-//! The procedures of `docs/operations.md` do what they promise: their commands are run as they stand there.
+//! The procedures of `docs/operations.md` do what they promise: their commands are run as printed there.
 
 mod failover;
 mod keys;

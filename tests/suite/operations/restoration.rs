@@ -1,4 +1,4 @@
-//! Backups are restored, and nothing that was taken back comes to life.
+//! Restoring a backup revives nothing that was revoked.
 
 use reqwest::StatusCode;
 
@@ -6,7 +6,7 @@ use super::machine::Machine;
 use crate::support::Backend;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_of_sqlite_is_restored_and_nothing_that_was_taken_back_comes_to_life() {
+async fn restoring_a_sqlite_backup_revives_nothing_that_was_revoked() {
     let machine = Machine::new(Backend::Sqlite);
     let early = machine.login("alice", "wonderland").await;
     machine.follow("Backup and restore: SQLite", 0);
@@ -16,7 +16,7 @@ async fn a_backup_of_sqlite_is_restored_and_nothing_that_was_taken_back_comes_to
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dump_of_postgres_is_restored_and_nothing_that_was_taken_back_comes_to_life() {
+async fn restoring_a_postgres_dump_revives_nothing_that_was_revoked() {
     let machine = Machine::new(Backend::Postgres);
     let early = machine.login("alice", "wonderland").await;
     machine.follow("Backup and restore: Postgres", 0);
@@ -37,7 +37,7 @@ async fn postgres_is_restored_from_a_base_backup_and_the_archive() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_is_restored_to_a_moment_and_nothing_that_was_taken_back_comes_to_life() {
+async fn restoring_postgres_to_a_point_in_time_revives_nothing_that_was_revoked() {
     let mut machine = Machine::new(Backend::Postgres);
     let early = machine.login("alice", "wonderland").await;
     machine.follow("To a point in time", 0);

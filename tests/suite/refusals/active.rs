@@ -1,4 +1,4 @@
-//! A good token: then the fault is elsewhere, and the answer says what a resource server has to expect.
+//! A valid token: the fault is elsewhere, so the answer says what a resource server must expect.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::stage::{ACCESS, Jwt, Stage};
 use crate::support::scene::{API, FILES};
 use crate::support::{Setup, jwt_part, on_both_stores};
 
-on_both_stores!(of_a_good_token_it_is_said_what_to_expect, async |backend| {
+on_both_stores!(a_valid_token_is_explained_by_what_to_expect, async |backend| {
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     for form in ACCESS {
         let owner = stage.owner(*form);
@@ -33,7 +33,7 @@ on_both_stores!(of_a_good_token_it_is_said_what_to_expect, async |backend| {
                 assert!(!expect["key_published_at"].is_null(), "{expect}");
                 assert!(stage.app.published_keys().await.iter().any(|key| key["kid"] == expect["kid"]));
             }
-            // The owner, an administrator and whoever has the permission read the same.
+            // The owner, an administrator and a client with the permission read the same.
             let bearer = format!("Bearer {}", stage.admin_token().await);
             let to_admin = stage.explain_as(Some(&bearer), &[("token", &token)]).await;
             for other in [to_admin, stage.explain(owner, &token).await] {
@@ -45,7 +45,7 @@ on_both_stores!(of_a_good_token_it_is_said_what_to_expect, async |backend| {
     }
 });
 
-on_both_stores!(a_good_token_counts_as_no_refusal, async |backend| {
+on_both_stores!(a_valid_token_is_not_counted_as_a_refusal, async |backend| {
     let stage = Stage::start(backend).await;
     let token = stage.good(Jwt).await;
     stage.explain(&stage.rs, &token).await.assert_active();
@@ -57,7 +57,7 @@ on_both_stores!(a_good_token_counts_as_no_refusal, async |backend| {
     }
 });
 
-on_both_stores!(to_a_stranger_a_good_token_looks_like_a_bad_one, async |backend| {
+on_both_stores!(to_a_stranger_a_valid_token_looks_like_an_invalid_one, async |backend| {
     let stage = Stage::start(backend).await;
     for form in ACCESS {
         let token = stage.good(*form).await;
@@ -71,7 +71,7 @@ on_both_stores!(to_a_stranger_a_good_token_looks_like_a_bad_one, async |backend|
     }
 });
 
-// An answer about a token is never kept by anybody on the way.
+// An answer about a token is never cached.
 on_both_stores!(an_explanation_is_not_cached_and_is_asked_by_post_only, async |backend| {
     let stage = Stage::start(backend).await;
     let token = stage.good(Jwt).await;

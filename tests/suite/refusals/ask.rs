@@ -1,4 +1,4 @@
-//! A case, and what must hold of every answer about it, whoever asks and wherever.
+//! A case, and what must hold for every answer about it, for every caller at every endpoint.
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
@@ -11,7 +11,7 @@ use super::stage::{Stage, can_stand_in_a_header};
 use crate::conformance::bearer::challenge_attributes;
 use crate::support::Answer;
 
-/// A text that is no good access token, and what is to be said of it.
+/// A text that is not a valid access token, and what the answers must say about it.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) name: String,
@@ -24,7 +24,7 @@ pub(super) struct Case {
     also: Vec<&'static str>,
     /// Whether the bytes alone show the first cause; nothing where the promise leaves it open.
     in_the_bytes: Option<bool>,
-    /// Whether it is a living refresh token, which introspection calls active.
+    /// Whether it is an active refresh token, which introspection reports as active.
     living_refresh_token: bool,
     scope: Option<&'static str>,
     audience: Option<&'static str>,
@@ -87,8 +87,7 @@ impl Case {
     }
 }
 
-/// The rows of a table that were played, and those that were not as they should be. All are played, so that it is known
-/// how many are right.
+/// The rows of a table that were tried, and those that failed. All are tried, so that the number of failures is known.
 #[derive(Default)]
 pub(super) struct Sheet {
     played: usize,
@@ -119,7 +118,7 @@ impl Sheet {
     }
 }
 
-/// Asks everybody everything about a case. Gives the answer to somebody with the permission.
+/// Asks everything about a case, as every caller. Returns the answer to a client with the permission.
 pub(super) async fn examine(stage: &Stage, case: &Case) -> Answer {
     let expectations = case.expectations();
     let counts = async |endpoint| {
@@ -184,7 +183,7 @@ pub(super) fn assert_told(case: &Case, answer: &Answer) {
     assert_damage(case, answer);
 }
 
-/// What holds of an answer about a bad token, however much it tells.
+/// What must hold for any answer about an invalid token.
 #[track_caller]
 fn assert_well_formed(case: &Case, answer: &Answer) {
     let name = &case.name;
@@ -239,7 +238,7 @@ fn assert_damage(case: &Case, answer: &Answer) {
     }
 }
 
-/// Somebody without the permission, who is not the owner, sees what the bytes show and no more.
+/// A client that is not the owner and lacks the permission sees what the bytes show and no more.
 #[track_caller]
 fn assert_limited(case: &Case, answer: &Answer) {
     let name = &case.name;
@@ -281,7 +280,7 @@ pub(super) fn causes(answer: &Answer) -> Vec<String> {
 /// The longest part of a token that may be shown, in characters.
 const LONGEST_PART: usize = 19;
 
-/// Neither the text nor what it was made from stands in the answer, nor any longer part of them.
+/// The answer contains neither the text nor what it was made from, nor any longer part of them.
 #[track_caller]
 pub(super) fn assert_quiet(case: &Case, answer: &Answer) {
     let secrets: Vec<&str> = case.made_from.iter().map(String::as_str).chain([case.text.as_str()]).collect();
@@ -293,8 +292,8 @@ pub(super) fn assert_quiet(case: &Case, answer: &Answer) {
     }
 }
 
-/// A part of a secret, longer than is allowed, that stands in what is shown. Only what looks like a part of a token
-/// counts: letters, digits, `-` and `_` in a row.
+/// A part of a secret that is shown and longer than allowed. Only what looks like a part of a token counts: a run of
+/// letters, digits, `-` and `_`.
 pub(super) fn shared_part(shown: &[u8], secrets: &[&str]) -> Option<String> {
     let length = LONGEST_PART + 1;
     let shown: HashSet<&[u8]> = shown.windows(length).collect();

@@ -1,4 +1,4 @@
-//! Whatever is sent as a token: a verdict or a clear refusal, and the same verdict everywhere.
+//! Any text sent as a token gets a verdict or a clear refusal, and the same verdict everywhere.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -36,7 +36,7 @@ pub(super) async fn agree(stage: &Stage, name: &str, text: &str) -> Answer {
     if explained.status.as_u16() != 200 {
         return explained;
     }
-    // A resource server would not accept a refresh token; introspection knows it all the same.
+    // A resource server would not accept a refresh token, but introspection knows it.
     let is_refresh_token = explained.json["cause"] == "refresh_token_as_access_token";
     let introspected = in_time(stage.app.introspect(&stage.rs, text)).await;
     assert_eq!(introspected.status.as_u16(), 200, "{name}: {introspected:?}");
@@ -97,13 +97,13 @@ async fn repeated(stage: &Stage, good: &str, part: &str) {
             assert_judged(&name, &stage.explain_body(content_type, body).await);
         }
     }
-    // Around a good token as well: the rest does not hide it, nor does it take for ever.
+    // Also around a valid token: the rest neither hides it nor takes forever.
     for text in [format!("{}{good}", part.repeat(2000)), format!("{good}{}", part.repeat(2000))] {
         agree(stage, part, &text).await;
     }
 }
 
-on_both_stores!(a_very_long_text_gets_a_verdict, async |backend| {
+on_both_stores!(a_very_long_text_is_judged, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     let mut sheet = Sheet::default();
@@ -134,7 +134,7 @@ on_both_stores!(
     }
 );
 
-on_both_stores!(bytes_that_are_no_text_get_a_verdict_in_a_form_and_none_in_json, async |backend| {
+on_both_stores!(bytes_that_are_not_utf8_are_judged_in_a_form_and_refused_in_json, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     for body in [&b"token=\xff\xfe"[..], b"token=%FF%FE", b"token=%C3", b"token=%", b"token=%zz", b"token=\xed\xa0\x80"]
@@ -161,7 +161,7 @@ on_both_stores!(bytes_that_are_no_text_get_a_verdict_in_a_form_and_none_in_json,
     stage.explain_body("text/plain", "token=a").await.assert_error(400, "invalid_request");
 });
 
-on_both_stores!(encodings_nested_deeply_get_a_verdict, async |backend| {
+on_both_stores!(deeply_nested_encodings_are_judged, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     for depth in [3, 10, 50] {
@@ -183,7 +183,7 @@ on_both_stores!(encodings_nested_deeply_get_a_verdict, async |backend| {
     }
 });
 
-/// Headers of JWTs; `KID` stands for the id of the key of this server.
+/// Headers of JWTs; `KID` is replaced by the id of this server's key.
 const HEADERS: [&str; 12] = [
     r#"{"alg":"ES256","alg":"none","kid":"KID"}"#,
     r#"{"typ":"at+jwt","alg":"ES256","kid":"KID","kid":"KID"}"#,
@@ -229,7 +229,7 @@ const CLAIMS: [&str; 26] = [
     "",
 ];
 
-on_both_stores!(strange_json_in_a_jwt_gets_a_verdict, async |backend| {
+on_both_stores!(strange_json_in_a_jwt_is_judged, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     let (kid, parts) = (jwt_part(&good, 0)["kid"].clone(), good.split('.').collect::<Vec<_>>());

@@ -7,7 +7,7 @@ use super::stage::{ACCESS, Jwt, Opaque, Stage};
 use crate::support::scene::{API, FILES};
 use crate::support::{Answer, Setup, on_both_stores};
 
-/// Refused, and nothing said of the token.
+/// Refused, and nothing said about the token.
 #[track_caller]
 fn assert_nothing_told(answer: &Answer, statuses: &[u16]) {
     assert!(statuses.contains(&answer.status.as_u16()), "{answer:?}");
@@ -16,7 +16,7 @@ fn assert_nothing_told(answer: &Answer, statuses: &[u16]) {
     }
 }
 
-on_both_stores!(without_credentials_nobody_learns_anything, async |backend| {
+on_both_stores!(without_credentials_a_caller_learns_nothing, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     let revoked = stage.good(Opaque).await;
@@ -48,7 +48,7 @@ on_both_stores!(without_credentials_nobody_learns_anything, async |backend| {
     }
 });
 
-on_both_stores!(a_token_opens_explain_only_when_it_is_an_administrators, async |backend| {
+on_both_stores!(only_an_administrators_token_opens_explain, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     let parameters = [("token", good.as_str())];
@@ -66,12 +66,12 @@ on_both_stores!(a_token_opens_explain_only_when_it_is_an_administrators, async |
     }
     let admin = stage.admin_token().await;
     stage.explain_as(Some(&format!("Bearer {admin}")), &parameters).await.assert_active();
-    // Not when it was taken back.
+    // But not when it was revoked.
     stage.admin(reqwest::Method::POST, "revocations", Some(json!({"token": admin}))).await;
     assert_nothing_told(&stage.explain_as(Some(&format!("Bearer {admin}")), &parameters).await, &[401]);
 });
 
-on_both_stores!(two_ways_to_authenticate_at_once_are_one_too_many, async |backend| {
+on_both_stores!(authenticating_in_two_ways_at_once_is_refused, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     let secret = stage.rs.secret.clone().unwrap();
@@ -122,7 +122,7 @@ fn causes_or_none(answer: &Answer) -> Vec<String> {
     if answer.json["all_causes"].is_array() { causes(answer) } else { vec![] }
 }
 
-on_both_stores!(a_client_is_told_all_of_its_own_tokens_and_nothing_of_anothers, async |backend| {
+on_both_stores!(a_client_learns_everything_about_its_own_tokens_and_nothing_about_others, async |backend| {
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     for form in ACCESS {
         let owner = stage.owner(*form);
@@ -131,7 +131,7 @@ on_both_stores!(a_client_is_told_all_of_its_own_tokens_and_nothing_of_anothers, 
         stage.app.revoke(owner, &token).await.assert_ok();
         let revoked = Case::new("revoked", token.clone(), "token_revoked");
         assert_told(&revoked, &stage.explain(owner, &token).await);
-        // Damaged, it is still its own: the repair proves it.
+        // Damaged, the token is still the client's own: the repair proves it.
         let quoted = Case::new("quoted", format!("\"{token}\""), "quoted").made_from(&token).also(&["token_revoked"]);
         assert_told(&quoted, &stage.explain(owner, &quoted.text).await);
         let to_stranger = stage.explain(&stage.other, &quoted.text).await;

@@ -1,4 +1,4 @@
-//! The causes in their order, and what a resource server answers to each: the promise, written down once more.
+//! The causes in their order, and how a resource server answers each: the promise, restated independently.
 
 /// Every cause, the first that counts at the top.
 pub(super) const ORDER: [&str; 42] = [
@@ -46,7 +46,7 @@ pub(super) const ORDER: [&str; 42] = [
     "could_not_check",
 ];
 
-/// The place of a cause in the order.
+/// The position of a cause in the order.
 #[track_caller]
 pub(super) fn place(cause: &str) -> usize {
     ORDER.iter().position(|name| *name == cause).unwrap_or_else(|| panic!("{cause} is no cause"))
@@ -56,13 +56,13 @@ fn between(cause: &str, first: &str, last: &str) -> bool {
     (place(first)..=place(last)).contains(&place(cause))
 }
 
-/// Whether it is damage on the way.
+/// Whether it is damage in transit.
 pub(super) fn is_damage(cause: &str) -> bool {
     between(cause, "surrounding_whitespace", "not_a_token")
 }
 
-/// Whether only the token's own client, or one with the permission, may learn of it: it needs a key or the state. What
-/// a JWT itself says of time, place and power is not among them.
+/// Whether only the token's own client, or one with the permission, may learn of it, because it takes a key or the
+/// state. What a JWT itself says about expiry, audience and scope does not.
 pub(super) fn needs_key_or_state(cause: &str) -> bool {
     between(cause, "unknown_key", "client_deleted") || cause == "never_issued"
 }

@@ -1,4 +1,4 @@
-//! `jeton token explain` says what the server says; and the server's log says it without the token.
+//! `jeton token explain` says what the server says, and so does the server's log, without the token.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +12,7 @@ use crate::support::program::Place;
 use crate::support::scene::API;
 use crate::support::{Answer, Backend, fresh_database};
 
-/// A place from which the command line works on the database of a running server.
+/// A directory from which the command line works on the database of a running server.
 fn beside(stage: &Stage) -> Place {
     let mut place = Place::bare();
     place.set("JETON_DATABASE_URL", &stage.app.database);
@@ -22,7 +22,7 @@ fn beside(stage: &Stage) -> Place {
     place
 }
 
-/// What differs with the moment and with the way in which it was asked.
+/// What differs by time and by the way of asking.
 fn lasting(told: &Value) -> Value {
     let mut told = without(told, &["request_id"]);
     if let Some(expect) = told.get_mut("expect").filter(|expect| expect.is_object()) {
@@ -106,13 +106,13 @@ async fn the_command_line_works_while_no_server_runs() {
     app.server.stop().await;
     assert_eq!(told(&place, &good, &[])["active"], json!(true));
     assert_eq!(told(&place, &revoked, &[])["cause"], json!("token_revoked"));
-    // For people: the verdict in words, without colours where there is no terminal, and without the token.
+    // For people: the verdict in words, without colours unless there is a terminal, and without the token.
     let ran = place.run_with(&["token", "explain", "-"], &revoked);
     assert!(ran.out.contains("token_revoked") && !ran.out.contains('\u{1b}'), "{ran:?}");
     assert_eq!(shared_part(ran.out.as_bytes(), &[&revoked]), None);
 }
 
-/// Numbers for scopes that are told apart in the log.
+/// Numbers that make scopes distinguishable in the log.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

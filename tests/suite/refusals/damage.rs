@@ -1,4 +1,4 @@
-//! Damage on the way, each done to a good token of each form.
+//! Damage in transit, each kind done to a valid token of each form.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,12 +8,12 @@ use super::causes::is_damage;
 use super::stage::{ACCESS, ALL, Form, Jwt, Opaque, Refresh, Stage};
 use crate::support::on_both_stores;
 
-/// What becomes of the repair.
+/// What the repair leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repair {
     /// It gives the good token, which the key proves.
     Proved,
-    /// There is none: something is missing, and is not guessed.
+    /// There is no repair: something is missing, and the server does not guess it.
     None,
     /// Either: the promise does not say.
     Any,
@@ -21,7 +21,7 @@ enum Repair {
 
 use Repair::{Any, None as Lost, Proved};
 
-/// What was done, to which forms, how, what is said first, and what becomes of the repair.
+/// What was done, to which forms, how, the first cause, and what the repair leads to.
 type Row = (&'static str, &'static [Form], fn(&str) -> String, &'static str, Repair);
 
 const JWT: &[Form] = &[Jwt];
@@ -49,7 +49,7 @@ fn ellipsis(token: &str, dots: &str) -> String {
     format!("{}{dots}{}", &token[..16], &token[token.len() - 8..])
 }
 
-/// Percent-encodes what is no letter and no digit, so many times.
+/// Percent-encodes everything but letters and digits, this many times.
 pub(super) fn percent(token: &str, times: usize) -> String {
     let mut text = token.to_owned();
     for _ in 0..times {
@@ -74,7 +74,7 @@ fn padding(part: &str) -> &'static str {
     ["", "", "==", "="][part.len() % 4]
 }
 
-/// With the padding of plain base64 behind each part; one that needs none gets one anyhow.
+/// With the padding of plain base64 after each part, even if a part needs none.
 fn padded(token: &str) -> String {
     let (prefix, body) = token.split_at(body_at(token));
     let padded: Vec<String> = body.split('.').map(|part| format!("{part}{}", padding(part))).collect();
@@ -192,7 +192,7 @@ const TABLE: &[Row] = &[
     ("the first letter a capital",     ALL, first_capital,                             "changed_case", Proved),
 ];
 
-/// Whether the encoding itself shows that the last characters are missing, so and so many.
+/// Whether the encoding itself shows that this many characters are missing at the end.
 fn cut_shows(token: &str, characters: usize) -> bool {
     let body = &token[body_at(token)..token.len() - characters];
     let last = body.rsplit('.').next().unwrap();
@@ -217,7 +217,7 @@ async fn play(stage: &Stage, form: Form, good: &str, (name, _, make, cause, repa
         Lost => assert!(!proved, "{name}: nothing is guessed: {answer:?}"),
         Any => {}
     }
-    // The rest of the truth is that of the token: a living one has nothing else against it.
+    // Everything else follows from the token: a valid one has no other causes.
     let besides = causes(&answer).into_iter().filter(|cause| !is_damage(cause)).collect::<Vec<_>>();
     match (form, repair) {
         (Refresh, Proved) => assert_eq!(besides, ["refresh_token_as_access_token"], "{name}: {answer:?}"),
@@ -226,7 +226,7 @@ async fn play(stage: &Stage, form: Form, good: &str, (name, _, make, cause, repa
     }
 }
 
-on_both_stores!(every_damage_is_named_and_its_repair_described, async |backend| {
+on_both_stores!(every_kind_of_damage_is_named_with_its_repair, async |backend| {
     let stage = Stage::start(backend).await;
     let mut sheet = Sheet::default();
     for form in ALL {
@@ -238,7 +238,7 @@ on_both_stores!(every_damage_is_named_and_its_repair_described, async |backend| 
     sheet.close();
 });
 
-/// What stands between two different tokens, and what is said first.
+/// What separates two different tokens, and the first cause.
 const BETWEEN: [(&str, &str); 6] = [
     ("", "two_tokens_joined"),
     (" ", "two_tokens_joined"),
@@ -265,9 +265,9 @@ on_both_stores!(two_different_tokens_in_one_text_are_named, async |backend| {
     sheet.close();
 });
 
-// Where the encoding does not show that something is missing, nobody can tell a cut from a change; a key shows only that
-// the seal does not fit. Nor what stands behind a whole token, when it could be a part of one.
-on_both_stores!(a_cut_or_an_addition_that_does_not_show_is_a_seal_that_does_not_fit, async |backend| {
+// If the encoding does not show that something is missing, a truncation looks like a change: a key shows only that the
+// seal does not match. The same holds for text after a whole token that could be part of one.
+on_both_stores!(a_truncation_that_keeps_the_form_is_a_bad_signature, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good_with(Opaque, |token| !cut_shows(token, 20)).await;
     let case = Case::new("the last twenty characters", cut(&good, 20), "truncated|bad_signature");

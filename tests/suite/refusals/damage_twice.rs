@@ -1,4 +1,4 @@
-//! Two things at once, neighbours in the order: the earlier one is the first cause, and both are told.
+//! Two neighbouring causes at once, from the bytes: the earlier one is the first cause, and both are reported.
 
 use super::ask::{Case, Sheet};
 use super::damage::{first_capital, is_damageable, percent, plain_base64};
@@ -26,19 +26,19 @@ const TABLE: &[Row] = &[
     (Opaque,  |t| format!("'{}'", percent(t, 2)),                      "quoted", "percent_encoded"),
     (Jwt,     |t| percent(cut(t, 5), 1),                               "percent_encoded", "truncated"),
     (Opaque,  |t| percent(cut(t, 1), 2),                               "percent_encoded", "truncated"),
-    // Whether the last of two is short of something counts, the promise does not say.
+    // The promise leaves open whether a truncated second token counts.
     (Jwt,     |t| format!("{t}{}", cut(t, 20)),                        "truncated|two_tokens_joined", "two_tokens_joined"),
     (Jwt,     |t| format!("{t} {}", &t[..40]),                         "truncated|two_tokens_joined", "two_tokens_joined"),
     (Jwt,     |t| format!("{} {}", plain_base64(t), plain_base64(t)),  "two_tokens_joined", "wrong_base64_alphabet"),
     (Opaque,  |t| format!("{},{}", plain_base64(t), plain_base64(t)),  "two_tokens_joined", "wrong_base64_alphabet"),
     (Jwt,     |t| first_capital(&plain_base64(t)),                     "wrong_base64_alphabet", "changed_case"),
     (Opaque,  |t| first_capital(&plain_base64(t)),                     "wrong_base64_alphabet", "changed_case"),
-    // What is no token has no kind, so the next neighbour is the kind.
+    // A text that is not a token has no kind, so the next neighbour is the kind.
     (Refresh, first_capital,                                           "changed_case", "refresh_token_as_access_token"),
     (Refresh, |t| format!("\"{t}\""),                                  "quoted", "refresh_token_as_access_token"),
 ];
 
-on_both_stores!(of_two_damages_the_first_in_the_order_is_the_cause_and_both_are_told, async |backend| {
+on_both_stores!(of_two_kinds_of_damage_the_first_in_order_is_the_cause_and_both_are_reported, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for (index, (form, make, first, second)) in TABLE.iter().enumerate() {
@@ -50,7 +50,7 @@ on_both_stores!(of_two_damages_the_first_in_the_order_is_the_cause_and_both_are_
 });
 
 // Five at once are the most that a chain of careless steps makes.
-on_both_stores!(many_damages_are_all_told, async |backend| {
+on_both_stores!(many_kinds_of_damage_are_all_reported, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for form in [Jwt, Opaque] {
@@ -63,8 +63,8 @@ on_both_stores!(many_damages_are_all_told, async |backend| {
     sheet.close();
 });
 
-// What is wrong with the token itself is told besides, to those who may know.
-on_both_stores!(a_damaged_token_that_was_taken_back_is_both, async |backend| {
+// Callers who may know also learn what is wrong with the token itself.
+on_both_stores!(a_damaged_and_revoked_token_has_both_causes, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for form in [Jwt, Opaque] {
@@ -83,7 +83,7 @@ on_both_stores!(a_damaged_token_that_was_taken_back_is_both, async |backend| {
     sheet.close();
 });
 
-on_both_stores!(a_damaged_token_is_judged_by_what_the_caller_expects, async |backend| {
+on_both_stores!(a_damaged_token_is_checked_against_the_requirements_too, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for form in [Jwt, Opaque] {

@@ -1,4 +1,4 @@
-//! What is told of the past, for how long, to whom and how often; and what the trail of audit keeps of the telling.
+//! What explanations say about the past, for how long, to whom and how often, and what the audit trail records of them.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ impl Past {
     }
 }
 
-on_both_stores!(what_became_of_an_access_token_is_told_for_as_long_as_history_is_kept, async |backend| {
+on_both_stores!(the_fate_of_an_access_token_is_explained_for_as_long_as_history_is_kept, async |backend| {
     let past = Past::start(backend, Setup::default().set("JETON_HISTORY", "40d")).await;
     let main = past.app.main_client("main").await;
     let login = past.app.login(&main, "alice", "wonderland").await;
@@ -73,7 +73,7 @@ on_both_stores!(what_became_of_an_access_token_is_told_for_as_long_as_history_is
     assert!(past.verify(&token).await.contains("/docs/errors/expired"));
 });
 
-on_both_stores!(a_session_that_is_not_kept_any_more_is_over_and_not_unheard_of, async |backend| {
+on_both_stores!(a_session_that_was_cleaned_up_counts_as_expired_not_as_never_issued, async |backend| {
     let past = Past::start(backend, Setup::default().set("JETON_HISTORY", "10d")).await;
     let short = json!({
         "grant_types": ["password", "refresh_token"], "scope": "read", "refresh_token_ttl": 3600,
@@ -95,7 +95,7 @@ on_both_stores!(a_session_that_is_not_kept_any_more_is_over_and_not_unheard_of, 
     assert!(told["detail"].as_str().unwrap().contains("no longer on record"), "{told}");
 });
 
-on_both_stores!(both_uses_of_a_spent_refresh_token_are_told_with_their_times, async |backend| {
+on_both_stores!(both_uses_of_a_reused_refresh_token_are_explained_with_their_times, async |backend| {
     let past = Past::start(backend, Setup::default()).await;
     let main = past.app.main_client("main").await;
     let login = past.app.login(&main, "alice", "wonderland").await;
@@ -108,10 +108,10 @@ on_both_stores!(both_uses_of_a_spent_refresh_token_are_told_with_their_times, as
     let told = past.explain(&login.text("access_token"), &[]).await;
     assert_eq!(told["cause"], "refresh_reuse_detected");
     let detail = told["detail"].as_str().unwrap();
-    assert!(detail.contains(&format!("was spent at {first_use}")) && detail.contains(&second_use), "{detail}");
+    assert!(detail.contains(&format!("was used at {first_use}")) && detail.contains(&second_use), "{detail}");
 });
 
-on_both_stores!(each_explanation_is_in_the_trail_of_audit_and_holds_no_token, async |backend| {
+on_both_stores!(each_explanation_leaves_an_audit_record_without_the_token, async |backend| {
     let past = Past::start(backend, Setup::default()).await;
     let short = json!({"grant_types": ["password"], "scope": "read", "access_token_ttl": 60});
     let main = past.app.client("main", short).await;
@@ -130,7 +130,7 @@ on_both_stores!(each_explanation_is_in_the_trail_of_audit_and_holds_no_token, as
     assert!(!trail.body.contains(&token[token.len() - 20..]));
 });
 
-on_both_stores!(a_caller_who_asks_too_often_waits_and_the_others_do_not, async |backend| {
+on_both_stores!(a_caller_who_asks_too_often_waits_and_others_do_not, async |backend| {
     let past = Past::start(backend, Setup::default().set("JETON_THROTTLING", "on")).await;
     let other = past.app.resource_server("other").await;
     let ask = async |client: &TestClient| past.app.form(client, "/auth/explain", &[("token", "x")]).await;
@@ -151,7 +151,7 @@ on_both_stores!(a_caller_who_asks_too_often_waits_and_the_others_do_not, async |
     ask(&past.rs).await.assert_ok();
 });
 
-on_both_stores!(a_power_that_its_client_lost_is_lost_for_everybody_who_judges, async |backend| {
+on_both_stores!(a_scope_that_its_client_lost_no_longer_counts_anywhere, async |backend| {
     let past = Past::start(backend, Setup::default()).await;
     let members = json!({"grant_types": ["client_credentials"], "scope": "jeton:admin jeton:read"});
     let ops = past.app.client("ops", members).await;
@@ -169,7 +169,7 @@ on_both_stores!(a_power_that_its_client_lost_is_lost_for_everybody_who_judges, a
     assert_eq!(verified.status.as_u16(), 403, "{verified:?}");
 });
 
-on_both_stores!(a_holder_that_is_enabled_again_is_not_called_disabled, async |backend| {
+on_both_stores!(a_user_or_client_that_is_enabled_again_is_not_called_disabled, async |backend| {
     let past = Past::start(backend, Setup::default()).await;
     let main = past.app.main_client("main").await;
     let token = past.app.login(&main, "alice", "wonderland").await.text("access_token");
@@ -194,7 +194,7 @@ on_both_stores!(a_holder_that_is_enabled_again_is_not_called_disabled, async |ba
     }
 });
 
-on_both_stores!(a_client_of_the_same_name_is_told_nothing_of_its_predecessor, async |backend| {
+on_both_stores!(a_client_with_a_reused_id_learns_nothing_about_its_predecessor, async |backend| {
     let past = Past::start(backend, Setup::default()).await;
     let members = json!({"grant_types": ["client_credentials"], "scope": "read"});
     let old = past.app.client("phoenix", members.clone()).await;
@@ -211,7 +211,7 @@ on_both_stores!(a_client_of_the_same_name_is_told_nothing_of_its_predecessor, as
     assert_eq!(past.explain(&token, &[]).await["cause"], "client_deleted");
 });
 
-on_both_stores!(long_after_its_time_the_proxy_and_the_explanation_name_one_cause, async |backend| {
+on_both_stores!(long_after_expiry_proxy_and_explanation_name_the_same_cause, async |backend| {
     let past = Past::start(backend, Setup::default()).await;
     let main = past.app.main_client("main").await;
     let token = past.app.login(&main, "alice", "wonderland").await.text("access_token");
@@ -225,7 +225,7 @@ on_both_stores!(long_after_its_time_the_proxy_and_the_explanation_name_one_cause
     }
 });
 
-on_both_stores!(of_two_ends_of_a_session_every_place_names_the_first_in_the_order, async |backend| {
+on_both_stores!(of_two_reasons_against_a_session_every_endpoint_names_the_first_in_order, async |backend| {
     let past = Past::start(backend, Setup::default()).await;
     let main = past.app.main_client("main").await;
     let login = past.app.login(&main, "alice", "wonderland").await;
@@ -238,8 +238,8 @@ on_both_stores!(of_two_ends_of_a_session_every_place_names_the_first_in_the_orde
     assert!(past.verify(&token).await.contains("/docs/errors/user_revoked"));
     past.app.introspect(&past.rs, &refresh).await.assert_inactive();
     past.app.refresh(&main, &refresh).await.assert_error(400, "invalid_grant");
-    let (view, passwords) = (&past.app.server.app.state, &past.app.server.app.passwords);
-    let metrics = past.app.server.app.metrics.text(&view.measures, passwords, &[]);
+    let (state, passwords) = (&past.app.server.app.state, &past.app.server.app.passwords);
+    let metrics = past.app.server.app.metrics.text(&state.measures, passwords, &[]);
     for endpoint in ["introspect", "token", "verify"] {
         let counted = format!("jeton_refusals_total{{endpoint=\"{endpoint}\",cause=\"user_revoked\"}} 1");
         assert!(metrics.contains(&counted), "{counted} in {metrics}");

@@ -1,4 +1,4 @@
-//! Something else than an access token: refresh tokens, ID tokens, client secrets.
+//! Tokens of the wrong kind: refresh tokens, ID tokens, client secrets.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::support::scene::Tokens;
 
 const REFRESH: &str = "refresh_token_as_access_token";
 
-/// What became of the refresh token, and what holds besides. It lives only in the first row.
+/// What happened to the refresh token, and the further causes. It is active only in the first row.
 const REFRESH_TOKENS: [(&str, &[&str]); 6] = [
     ("nothing", &[]),
     ("its successor was used", &["superseded"]),
@@ -40,7 +40,7 @@ async fn refresh_token(stage: &Stage, form: Form, deed: &str) -> String {
             return format!("{rest}{}", if last == "A" { "B" } else { "A" });
         }
         "its session never was" => {
-            // Only with the key of the server can such a token be made; it is what a restored database leaves behind.
+            // Only the server's key can make such a token; a restored database leaves some behind.
             let keys = stage.app.server.app.issuer.keys();
             let key = keys.ring.active_token_key(stage.app.clock.now()).unwrap();
             let session = uuid::Uuid::now_v7();
@@ -52,7 +52,7 @@ async fn refresh_token(stage: &Stage, form: Form, deed: &str) -> String {
     tokens.refresh
 }
 
-on_both_stores!(a_refresh_token_is_named_whatever_became_of_it, async |backend| {
+on_both_stores!(a_refresh_token_is_named_as_one_whatever_its_state, async |backend| {
     let stage = Stage::start(backend).await;
     for form in [Jwt, Opaque] {
         for (deed, also) in REFRESH_TOKENS {
@@ -90,7 +90,7 @@ fn id_token(issuer: &str, kid: &str, more: Value) -> String {
     sign(key, &json!({"alg": algorithm.name(), "typ": "JWT", "kid": kid}), &claims)
 }
 
-on_both_stores!(an_id_token_is_named_whoever_issued_it, async |backend| {
+on_both_stores!(an_id_token_is_named_as_one_whoever_issued_it, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     let ours = stage.app.issuer().to_owned();
@@ -110,7 +110,7 @@ on_both_stores!(an_id_token_is_named_whoever_issued_it, async |backend| {
     sheet.close();
 });
 
-on_both_stores!(a_client_secret_is_named_and_its_environment_with_it, async |backend| {
+on_both_stores!(a_client_secret_is_named_with_its_environment, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     let cause = "client_secret_as_token";

@@ -1,8 +1,8 @@
-//! Why a token is refused: tables of broken tokens and requests, written from what the server promises and from nothing
-//! else. A row says how a text is made from a good token, and what has to be said of it. Whatever is asked, the same must
-//! hold of every answer: that is in `ask`.
+//! Why a token is refused: tables of broken tokens and requests, written from the server's promises alone. A row says
+//! how a text is made from a valid token, and what the answers must say about it. `ask` holds what must be true of
+//! every answer.
 //!
-//! Where a promise leaves room, a row names every answer that it leaves, with `|` between them.
+//! If a promise leaves room, a row lists every possible answer, separated by `|`.
 
 mod ask;
 mod causes;

@@ -1,4 +1,4 @@
-//! Good and bad tokens, changed at random: never a failure of the server, and one verdict everywhere.
+//! Valid and invalid tokens, changed at random: never a server error, and one verdict everywhere.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -134,7 +134,7 @@ async fn seeds(stage: &Stage) -> Vec<String> {
 }
 
 #[test]
-fn however_a_token_is_changed_there_is_one_verdict_and_no_failure() {
+fn every_change_to_a_token_gets_one_verdict_and_never_an_error() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let stage = runtime.block_on(Stage::start(Backend::Sqlite));
     let seeds = runtime.block_on(seeds(&stage));

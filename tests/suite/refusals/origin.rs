@@ -1,4 +1,4 @@
-//! Tokens of somebody else: of a sibling environment that the server knows, and of those that it does not know.
+//! Tokens from elsewhere: from a known sibling environment, and from unknown issuers.
 
 use serde_json::json;
 
@@ -15,14 +15,14 @@ on_both_stores!(an_access_token_of_another_environment_is_named, async |backend|
         for client in clients {
             let token = app.token(&client, &[("grant_type", "client_credentials")]).await.text("access_token");
             let answer = examine(&stage, &Case::new(format!("{environment}, {}", client.id), token, cause)).await;
-            // A sister is named; in words that a person finds it by.
+            // A sibling is named in words that people recognise.
             let told = answer.body.contains("staging");
-            assert!(cause != "wrong_environment" || told, "the sister is named: {answer:?}");
+            assert!(cause != "wrong_environment" || told, "the sibling is named: {answer:?}");
         }
     }
 });
 
-/// Tokens of other services, told by what they begin with.
+/// Tokens of other services, recognised by their prefixes.
 const FOREIGN_PREFIXES: [&str; 6] = [
     "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
     "github_pat_11ABCDEFG0abcdefghijkl_MNOPQRSTUVWXYZ0123456789abcdefghijklmnopqrstuvwxyz01234567890",
@@ -38,7 +38,7 @@ on_both_stores!(tokens_of_other_services_are_foreign, async |backend| {
     for token in FOREIGN_PREFIXES {
         sheet.case(&stage, &Case::new(token, token, "foreign_token")).await;
     }
-    // Without a prefix, nobody can tell where it is from, or whether it is a token at all.
+    // Without a prefix, nothing shows where it is from, or whether it is a token at all.
     for token in [
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "mF_9.B5f-4.1JqM",
@@ -48,14 +48,14 @@ on_both_stores!(tokens_of_other_services_are_foreign, async |backend| {
     ] {
         sheet.case(&stage, &Case::new(token, token, "foreign_token|not_a_token")).await;
     }
-    // An encrypted token (RFC 7516): nobody here can look into it.
+    // An encrypted token (RFC 7516), which this server cannot read.
     let jwe = "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.OKOawDo13gRp2ojaHV7LFpZcgV7T6DVZKTyKOMTYUmKoTCVJRgckCL9kiMT03JGe\
                .48V1_ALb6US04U3b.5eym8TW_c8SuK0ltJ3rpYIzOeDQz7TALvtu6UG9oMo4vpzs9tX_EFShS8iB7j6ji.XFBoMYUZodetZdvTiFvSkQ";
     sheet.case(&stage, &Case::new("a JWE", jwe, "foreign_token|not_a_token|algorithm_not_allowed")).await;
     sheet.close();
 });
 
-on_both_stores!(a_jwt_of_somebody_else_is_foreign_however_it_is_signed, async |backend| {
+on_both_stores!(a_jwt_of_another_issuer_is_foreign_however_it_is_signed, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
@@ -69,7 +69,7 @@ on_both_stores!(a_jwt_of_somebody_else_is_foreign_however_it_is_signed, async |b
             sheet.case(&stage, &case).await;
         }
     }
-    // The key id of this server in a token of somebody else.
+    // A key id of this server in a token from elsewhere.
     let grafted = sign(&OWN_KEYS[0].1, &header, &of(FOREIGN));
     sheet.case(&stage, &Case::new("our key id", grafted, "foreign_token").made_from(&good)).await;
     // Neighbours in the order: the origin, and an algorithm that is not allowed anywhere.

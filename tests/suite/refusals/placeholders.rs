@@ -1,4 +1,4 @@
-//! What never was a token: placeholders, the nothing of programming languages, pages and prose.
+//! Texts that never were tokens: placeholders, null values of programming languages, pages and prose.
 
 use super::ask::{Case, Sheet};
 use super::stage::Stage;
@@ -32,7 +32,7 @@ const NO_TOKENS: &[&str] = &[
     "********",
     "[REDACTED]",
     "(hidden)",
-    // The nothing of programming languages, and what they make of other values
+    // The null values of programming languages, and their renderings of other values
     "undefined",
     "null",
     "None",
@@ -67,7 +67,7 @@ const NO_TOKENS: &[&str] = &[
     "\u{1F4A9}",
 ];
 
-on_both_stores!(what_never_was_a_token_is_named_as_that, async |backend| {
+on_both_stores!(a_text_that_was_never_a_token_is_named_as_such, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for text in NO_TOKENS {
@@ -76,7 +76,7 @@ on_both_stores!(what_never_was_a_token_is_named_as_that, async |backend| {
     sheet.close();
 });
 
-/// Whether damage counts where no token is, the promise does not say.
+/// The promise leaves open whether damage counts if there is no token.
 const DAMAGED: [(&str, &str); 6] = [
     ("undefined\n", "surrounding_whitespace|not_a_token"),
     ("  null", "surrounding_whitespace|not_a_token"),
@@ -86,7 +86,7 @@ const DAMAGED: [(&str, &str); 6] = [
     ("'null'", "quoted|not_a_token"),
 ];
 
-on_both_stores!(a_damaged_placeholder_is_no_token_all_the_same, async |backend| {
+on_both_stores!(a_damaged_placeholder_is_still_not_a_token, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start(backend).await;
     for (text, cause) in DAMAGED {

@@ -1,4 +1,4 @@
-//! How a token is sent: what the check for proxies makes of requests.
+//! How a token is sent, as `/auth/verify` judges requests.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ use crate::conformance::bearer::challenge_attributes;
 use crate::support::scene::API;
 use crate::support::{Answer, Setup, on_both_stores};
 
-/// The values of the Authorization headers, what follows the path, and the first cause. `T` stands for a good token.
+/// The values of the Authorization headers, what follows the path, and the first cause. `T` is replaced by a valid
+/// token.
 type Row = (&'static [&'static str], &'static str, &'static str);
 
 #[rustfmt::skip]
@@ -45,7 +46,7 @@ const TABLE: &[Row] = &[
     (&["Token undefined"],           "",                                "wrong_scheme"),
 ];
 
-/// The token in the place of the `T` at the end.
+/// The token instead of the `T` at the end.
 fn with_token(value: &str, token: &str) -> String {
     match (value.strip_suffix('T'), value.strip_suffix("T\"")) {
         (Some(rest), _) => format!("{rest}{token}"),
@@ -60,7 +61,7 @@ async fn ask(stage: &Stage, path: &str, authorization: &[&str], token: &str) -> 
     stage.app.get_with(path, &headers).await
 }
 
-/// One row: answered and counted by its cause, at this place below the address.
+/// One row: answered and counted by its cause, at this path below the endpoint.
 async fn play(stage: &Stage, below: &str, token: &str, (headers, query, expected): &Row) {
     let path = format!("/auth/verify{below}?audience={API}{}", with_token(query, token));
     let counts = async || {
@@ -86,7 +87,7 @@ async fn play(stage: &Stage, below: &str, token: &str, (headers, query, expected
     assert!(answer.header("x-auth-subject").is_none(), "{name}: {answer:?}");
 }
 
-on_both_stores!(a_request_that_carries_its_token_wrongly_is_answered_by_how_it_does, async |backend| {
+on_both_stores!(a_request_that_presents_its_token_wrongly_is_answered_accordingly, async |backend| {
     let stage = Stage::start(backend).await;
     let mut sheet = Sheet::default();
     for form in ACCESS {
@@ -101,7 +102,7 @@ on_both_stores!(a_request_that_carries_its_token_wrongly_is_answered_by_how_it_d
     sheet.close();
 });
 
-on_both_stores!(a_good_token_passes_with_who_and_what_it_is, async |backend| {
+on_both_stores!(a_valid_token_passes_with_its_subject_client_scope_and_session, async |backend| {
     let stage = Stage::start(backend).await;
     for form in ACCESS {
         let owner = stage.owner(*form);
@@ -120,7 +121,7 @@ on_both_stores!(a_good_token_passes_with_who_and_what_it_is, async |backend| {
     }
 });
 
-on_both_stores!(without_an_audience_nothing_is_verified, async |backend| {
+on_both_stores!(without_an_audience_no_token_is_accepted, async |backend| {
     let stage = Stage::start(backend).await;
     for form in ACCESS {
         let bearer = format!("Bearer {}", stage.good(*form).await);
@@ -136,8 +137,8 @@ on_both_stores!(without_an_audience_nothing_is_verified, async |backend| {
     }
 });
 
-// The original address is what a trusted proxy says it was.
-on_both_stores!(a_token_in_the_original_address_is_seen_behind_a_trusted_proxy_only, async |backend| {
+// The original URL is what a trusted proxy says it is.
+on_both_stores!(a_token_in_the_original_url_is_noticed_only_behind_a_trusted_proxy, async |backend| {
     let setup = Setup::default().set("JETON_TRUSTED_PROXIES", "127.0.0.0/8");
     let behind_proxy = Stage::start_with(backend, setup).await;
     let direct = Stage::start(backend).await;

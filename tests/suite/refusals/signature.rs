@@ -1,4 +1,4 @@
-//! Tokens that claim to be of this server, and are not, or not any more.
+//! Tokens that claim to be from this server and are not, or whose key is gone.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -45,7 +45,7 @@ fn forge(good: &str, header: Value, claims: Value, signed: Signed) -> String {
 /// What is changed in the header and in the claims, how it is signed, and the first cause.
 type Row = (&'static str, &'static str, Signed, &'static str);
 
-/// The bytes show it: the header names an algorithm with which no key of this server signs.
+/// The bytes show it: the header names an algorithm that no key of this server uses.
 #[rustfmt::skip]
 const ALGORITHMS: [Row; 13] = [
     (r#"{"alg": "none"}"#,                   "{}", Unsigned,  "algorithm_not_allowed"),
@@ -110,7 +110,7 @@ on_both_stores!(a_forged_jwt_is_named, async |backend| {
     sheet.close();
 });
 
-on_both_stores!(what_a_forged_token_claims_is_never_called_verified, async |backend| {
+on_both_stores!(the_claims_of_a_forged_token_are_never_called_verified, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     for (header, signed) in
@@ -180,7 +180,7 @@ pub(super) async fn delete_key_of(stage: &Stage, token: &str) {
     stage.admin(Method::DELETE, &format!("keys/{}", key_of(token)), None).await;
 }
 
-on_both_stores!(a_token_of_a_deleted_key_is_told_from_one_of_a_key_that_never_was, async |backend| {
+on_both_stores!(a_token_of_a_deleted_key_is_distinguished_from_one_of_an_unknown_key, async |backend| {
     let mut sheet = Sheet::default();
     for form in [Jwt, Opaque] {
         let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
@@ -199,10 +199,10 @@ on_both_stores!(a_token_of_a_deleted_key_is_told_from_one_of_a_key_that_never_wa
         sheet.case(&stage, &retired).await;
         let unknown = Case::new(format!("{form:?}"), unknown, "unknown_key").made_from(&good).hidden();
         sheet.case(&stage, &unknown).await;
-        // With the key, the means to see that a signature is bad are gone as well.
+        // Without the key, a bad signature can no longer be recognised.
         let bad = Case::new(format!("{form:?}"), bad, "retired_key").made_from(&good).hidden();
         sheet.case(&stage, &bad).await;
-        // A stranger cannot tell the three apart, nor from the good token that it was.
+        // A stranger cannot distinguish the three from each other or from the valid token.
         let mut answers = vec![before];
         for case in [&retired, &unknown, &bad] {
             answers.push(stage.explain(&stage.other, &case.text).await);
@@ -213,7 +213,7 @@ on_both_stores!(a_token_of_a_deleted_key_is_told_from_one_of_a_key_that_never_wa
     sheet.close();
 });
 
-on_both_stores!(a_stranger_cannot_tell_an_unknown_key_from_a_bad_signature_or_a_good_one, async |backend| {
+on_both_stores!(a_stranger_cannot_distinguish_an_unknown_key_a_bad_signature_and_a_valid_token, async |backend| {
     let stage = Stage::start(backend).await;
     let good = stage.good(Jwt).await;
     let unknown =

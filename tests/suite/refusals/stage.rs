@@ -1,4 +1,4 @@
-//! The server that is asked, and the actors: an owner of tokens, a stranger, somebody with the permission, an admin.
+//! The server, and the callers: an owner of tokens, a stranger, a client with the permission, an administrator.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::{Answer, Backend, FORM, Setup, TestClient, TestServer};
 
 /// A sibling environment that the server knows.
 pub(super) const STAGING: &str = "https://auth.staging.example.com";
-/// An issuer that nobody knows.
+/// An unknown issuer.
 pub(super) const FOREIGN: &str = "https://login.example.net";
 
 /// The form of a good token.
@@ -30,7 +30,7 @@ pub(super) const ACCESS: &[Form] = &[Jwt, Opaque];
 /// A server and its actors.
 pub(super) struct Stage {
     pub(super) scene: Scene,
-    /// Always has a token with `jeton:admin` that is good, whatever was revoked before.
+    /// Always has a valid token with `jeton:admin`, whatever was revoked before.
     ops: TestClient,
 }
 
@@ -123,7 +123,7 @@ impl Stage {
         in_time(Answer::of(request)).await
     }
 
-    /// Asks `/auth/explain` with exactly this body, as somebody with the permission.
+    /// Asks `/auth/explain` with exactly this body, as a client with the permission.
     pub(super) async fn explain_body(&self, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
         let basic = self.rs.basic();
         in_time(self.app.raw("/auth/explain", &[(FORM.0, content_type), ("Authorization", &basic)], body)).await
@@ -171,7 +171,7 @@ pub(super) async fn in_time<T>(answer: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, answer).await.expect("an answer comes")
 }
 
-/// Whether HTTP carries the text behind `Bearer ` as it is: it knows no control characters, and no space at the ends.
+/// Whether HTTP can carry the text after `Bearer ` unchanged: no control characters, and no spaces at the ends.
 pub(super) fn can_stand_in_a_header(text: &str) -> bool {
     !text.is_empty()
         && text.len() < 8000

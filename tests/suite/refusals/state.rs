@@ -1,5 +1,5 @@
-//! Verified tokens that are not good: taken back, of a holder who is not there any more, of another time, for another
-//! place, without the power. A row is what was done after the token was issued.
+//! Authentic tokens that are not valid: revoked, of a deleted user or client, expired, for another audience, without
+//! the scope. A row is what was done after the token was issued.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -32,14 +32,14 @@ pub(super) enum Deed {
     /// The user gets another password.
     ChangePassword,
     RevokeClient,
-    /// The secret of the client is retired, with all that it got.
+    /// The client's secret is retired together with everything issued to the client.
     RetireSecret,
     RevokeAll,
     DisableUser,
     DisableClient,
     DeleteUser,
     DeleteClient,
-    /// So many seconds go by.
+    /// This many seconds pass.
     Wait(u64),
 }
 
@@ -134,7 +134,7 @@ const TABLE: &[Row] = &[
     (&[Deed::Wait(86_400)],       "expired",                &[]),
 ];
 
-/// One row: what those learn who may, and that nobody else sees a difference.
+/// One row: what permitted callers learn, and that no other caller sees a difference.
 pub(super) async fn play(backend: Backend, form: Form, (deeds, cause, also): &Row) {
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     let subject = Subject::new(&stage, form).await;
@@ -147,7 +147,7 @@ pub(super) async fn play(backend: Backend, form: Form, (deeds, cause, also): &Ro
         }
     }
     let name = format!("{deeds:?} ({form:?})");
-    // That a JWT has expired stands in it; not so in an opaque token.
+    // A JWT shows that it has expired; an opaque token does not.
     let case = Case::new(&name, token.clone(), cause).also(also);
     let case = if waited { case.perhaps_hidden() } else { case.hidden() };
     let answer = examine(&stage, &case).await;
@@ -165,7 +165,7 @@ pub(super) async fn play(backend: Backend, form: Form, (deeds, cause, also): &Ro
     }
 }
 
-on_both_stores!(whatever_ends_a_jwt_is_told_to_those_who_may_know, async |backend| {
+on_both_stores!(whatever_invalidates_a_jwt_is_explained_to_those_who_may_know, async |backend| {
     let mut sheet = Sheet::default();
     for row in TABLE {
         sheet.row(format!("{:?}", row.0), play(backend, Jwt, row)).await;
@@ -173,7 +173,7 @@ on_both_stores!(whatever_ends_a_jwt_is_told_to_those_who_may_know, async |backen
     sheet.close();
 });
 
-on_both_stores!(whatever_ends_an_opaque_token_is_told_to_those_who_may_know, async |backend| {
+on_both_stores!(whatever_invalidates_an_opaque_token_is_explained_to_those_who_may_know, async |backend| {
     let mut sheet = Sheet::default();
     for row in TABLE {
         sheet.row(format!("{:?}", row.0), play(backend, Opaque, row)).await;
@@ -181,7 +181,7 @@ on_both_stores!(whatever_ends_an_opaque_token_is_told_to_those_who_may_know, asy
     sheet.close();
 });
 
-on_both_stores!(an_end_is_told_with_its_time_its_author_and_its_reason, async |backend| {
+on_both_stores!(a_revocation_is_explained_with_its_time_actor_and_reason, async |backend| {
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     let subject = Subject::new(&stage, Jwt).await;
     subject.suffer(&stage, Deed::RevokeTokenAsAdmin).await;
@@ -189,13 +189,13 @@ on_both_stores!(an_end_is_told_with_its_time_its_author_and_its_reason, async |b
     for told in ["ops", "leaked"] {
         assert!(answer.assert_ok().body.contains(told), "{told}: {answer:?}");
     }
-    // A proxy, which anybody may ask, is told neither.
+    // A proxy, which anyone may ask, learns neither.
     let verified = stage.verify(&subject.tokens.access, None, None).await;
     let shown = format!("{:?} {}", verified.headers, verified.body);
     assert!(!shown.contains("leaked") && !shown.contains("ops"), "{verified:?}");
 });
 
-/// Of another time, and of a log that never was: only the server's own key can make such tokens.
+/// Expired, early, or beyond the log: only the server's own key can make such tokens.
 #[rustfmt::skip]
 const SIGNED: [(&str, &str, &[&str]); 6] = [
     (r#"{"iat": 1800003600, "exp": 1800007200}"#,                    "not_yet_valid", &[]),
@@ -206,7 +206,7 @@ const SIGNED: [(&str, &str, &[&str]); 6] = [
     (r#"{"log": 4000000000000}"#,                                    "never_issued",  &[]),
 ];
 
-on_both_stores!(a_token_of_another_time_or_another_log_is_named, async |backend| {
+on_both_stores!(a_token_outside_its_lifetime_or_beyond_the_log_is_named, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     let good = stage.good(Jwt).await;
@@ -232,7 +232,7 @@ const EXPECTED: [Expected; 6] = [
     (Some("admin"),           Some("https://else.example.test/"),  "wrong_audience",     &["insufficient_scope"]),
 ];
 
-on_both_stores!(a_token_for_another_place_or_without_the_power_is_named, async |backend| {
+on_both_stores!(a_wrong_audience_or_insufficient_scope_is_named, async |backend| {
     let stage = Stage::start(backend).await;
     for form in ACCESS {
         let good = stage.good(*form).await;

@@ -1,4 +1,5 @@
-//! Two ends at once, neighbours in the order: the earlier one is the first cause, and both are told.
+//! Two neighbouring causes at once, from the server's records: the earlier one is the first cause, and both are
+//! reported.
 
 use serde_json::json;
 
@@ -30,7 +31,7 @@ const TABLE: &[Row] = &[
         "token_revoked", &["session_revoked", "user_revoked", "client_revoked", "all_revoked", "expired"]),
 ];
 
-on_both_stores!(of_two_ends_of_a_jwt_the_first_in_the_order_is_the_cause_and_both_are_told, async |backend| {
+on_both_stores!(of_two_reasons_against_a_jwt_the_first_in_order_is_the_cause_and_both_are_reported, async |backend| {
     let mut sheet = Sheet::default();
     for row in TABLE {
         sheet.row(format!("{:?}", row.0), play(backend, Jwt, row)).await;
@@ -49,10 +50,11 @@ on_both_stores!(
     }
 );
 
-/// Claims under the server's own key, the scope and the audience that are expected, what is said first and what besides.
+/// Claims under the server's own key, the scope and the audience that are expected, what is said first and what
+/// besides.
 type Signed = (&'static str, Option<&'static str>, Option<&'static str>, &'static str, &'static str);
 
-/// Neighbours from time to the unknown.
+/// Neighbours from expiry to never issued.
 #[rustfmt::skip]
 const SIGNED: [Signed; 4] = [
     (r#"{"nbf": 1800003600, "exp": 1799999000}"#, None, None,                        "expired",            "not_yet_valid"),
@@ -61,7 +63,7 @@ const SIGNED: [Signed; 4] = [
     (r#"{"log": 4000000000000}"#,                 Some("admin"), None,               "insufficient_scope", "never_issued"),
 ];
 
-on_both_stores!(time_place_power_and_the_unknown_come_in_this_order, async |backend| {
+on_both_stores!(expiry_audience_scope_and_never_issued_come_in_this_order, async |backend| {
     let mut sheet = Sheet::default();
     let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
     let good = stage.good(Jwt).await;
@@ -73,8 +75,8 @@ on_both_stores!(time_place_power_and_the_unknown_come_in_this_order, async |back
     sheet.close();
 });
 
-// The key is gone, and with it the means to read an opaque token: of a JWT its own words are left, and they prove nothing.
-on_both_stores!(of_a_token_of_a_deleted_key_nothing_else_is_told_as_true, async |backend| {
+// Without the key, an opaque token cannot be read, and a JWT only claims things.
+on_both_stores!(nothing_about_a_token_of_a_deleted_key_is_called_verified, async |backend| {
     for form in [Jwt, Opaque] {
         let stage = Stage::start_with(backend, Setup::default().with_manual_clock()).await;
         let good = stage.good(form).await;

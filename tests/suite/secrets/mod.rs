@@ -1,9 +1,9 @@
-//! No secret at rest in the clear, and none in a log, a metric, a page, an audit record or an answer that is not meant to
-//! have it. The real binary runs at the level `trace`, every endpoint and every command that takes or makes a secret is
-//! used, in good order and in bad, and then everything that is left of it is searched.
+//! No secret is stored in the clear, and none gets into a log, a metric, a page, an audit record or an answer that is
+//! not meant to have it. The real binary runs at the level `trace`; every endpoint and every command that takes or
+//! creates a secret is used, correctly and incorrectly; then everything that it left behind is searched.
 //!
-//! The environment of a process is not looked at: whoever sets a secret there shows it to whoever may read
-//! `/proc/PID/environ`. The `…_FILE` form of a setting keeps it out.
+//! The environment of a process is not searched: a secret that is set there can be read from `/proc/PID/environ`. The
+//! `…_FILE` form of a setting avoids that.
 
 mod needles;
 mod scene;
@@ -33,7 +33,7 @@ fn files(folder: &Path, places: &mut Vec<Place>) {
     }
 }
 
-/// The data keys, in the clear: what of them is secret.
+/// The secret parts of the plain data keys.
 async fn data_keys(database: &str, master: &MasterKey) -> Vec<(String, Vec<u8>)> {
     let location: Location = database.parse().unwrap();
     let records = Store::connect(&location).await.unwrap().key_list().await.unwrap();
@@ -41,7 +41,8 @@ async fn data_keys(database: &str, master: &MasterKey) -> Vec<(String, Vec<u8>)>
     let secret = |record: &jeton::keys::record::KeyRecord| {
         let name = format!("{} {}", record.key_use.name(), record.kid);
         let key = master.unwrap(&name, &record.wrapped).unwrap().to_vec();
-        // Of PKCS #8, the 32 bytes of the private key; what follows is the public one, what stands before is the same in all.
+        // The 32 bytes of the private key in PKCS #8; the public key follows, and what precedes them is the same in all
+        // keys.
         (name, if record.key_use == KeyUse::Signing { key[36..68].to_vec() } else { key })
     };
     records.iter().map(secret).collect()
@@ -57,7 +58,7 @@ async fn search_everything(mut scene: Scene, mut places: Vec<Place>) {
     assert!(scene.secrets.len() > 30, "{} secrets were used", scene.secrets.len());
     let found = scene.secrets.look_for_all_in(&places);
     assert!(found.is_empty(), "in {bytes} bytes of {} places: {found:#?}", places.len());
-    // The search would have seen one: what may stand in an answer is found when it is not allowed.
+    // The search works: what an answer may contain is found if it is not allowed.
     assert!(places.iter().any(|place| !place.told.is_empty()));
     places.iter_mut().for_each(|place| place.told.clear());
     let shown = scene.secrets.look_for_all_in(&places);
@@ -66,7 +67,7 @@ async fn search_everything(mut scene: Scene, mut places: Vec<Place>) {
     {
         assert!(shown.iter().any(|found| found.name.starts_with(name)), "{name} is found where it is told");
     }
-    // And in the very places where none may be.
+    // And in exactly the places where none may be.
     for place in places.iter_mut().filter(|place| place.name.contains("log") || place.name.contains("dump")) {
         place.bytes.extend_from_slice(scene.planted().as_bytes());
         let found = scene.secrets.look_for_all_in(std::slice::from_ref(place));

@@ -1,4 +1,4 @@
-//! Finds secrets in anything: as they are, and in the forms that programs give to texts.
+//! Finds secrets in anything: as they are, and in every encoding that programs use.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use aho_corasick::AhoCorasick;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
-/// The shortest part of a secret that counts: it must not stand anywhere.
+/// The shortest part of a secret that must not appear anywhere.
 const PART: usize = 16;
 /// The shortest form of a part that is looked for. Shorter ones would be found by chance.
 const SHORTEST: usize = 14;
@@ -35,7 +35,7 @@ pub(super) struct Place {
     /// What it is, for people.
     pub(super) name: String,
     pub(super) bytes: Vec<u8>,
-    /// The secrets that may stand there, by name: what is legitimately told.
+    /// The secrets that may appear there, by name.
     pub(super) told: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ impl Secrets {
         self.0.len()
     }
 
-    /// Every secret that stands in a place that must not have it.
+    /// Every secret that appears where it must not.
     pub(super) fn look_for_all_in(&self, places: &[Place]) -> Vec<Found> {
         let mut patterns: Vec<(usize, String, Vec<u8>)> = Vec::new();
         for (index, secret) in self.0.iter().enumerate() {
@@ -127,7 +127,7 @@ fn forms(part: &[u8]) -> Vec<(String, Vec<u8>)> {
         forms.push(("HTML".into(), html.into()));
     }
     for before in 0..3 {
-        // What stands before shifts the letters; those that mix with the neighbours are left out.
+        // The preceding bytes shift the letters; letters that mix with their neighbours are left out.
         let shifted = [vec![0; before], part.to_vec()].concat();
         let first = (before * 8).div_ceil(6);
         let last = shifted.len() * 8 / 6;

@@ -31,7 +31,7 @@ async fn shows(server: &Running, certificate: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_certificate_is_taken_without_a_restart_and_connections_go_on() {
+async fn a_new_certificate_is_used_without_a_restart_and_connections_stay_open() {
     let pair = Pair::new();
     let (first, second, third) =
         (std::fs::read_to_string(pair.certificate()).unwrap(), new_pair(&[HOST]), new_pair(&[HOST]));
@@ -43,16 +43,16 @@ async fn a_new_certificate_is_taken_without_a_restart_and_connections_go_on() {
         assert_eq!(read_answer(&mut open).await.unwrap().status, 200);
     };
     goes_on().await;
-    // By itself.
+    // Without a signal.
     pair.replace(&second);
     eventually(PATIENCE, "the new certificate is shown", async || shows(&server, &second.0).await).await;
-    server.says("a new certificate is used from now on");
+    server.says("a new certificate is in use from now on");
     assert!(!shows(&server, &first).await);
     goes_on().await;
-    // When it is told to, and only once both files are there.
+    // On SIGHUP, and only once both files are there.
     replace(pair.certificate().as_ref(), &third.0);
     server.signal("HUP");
-    server.says("the certificate in use stays, since the new one is of no use: JETON_TLS_KEY: the key in");
+    server.says("the old certificate stays in use, because the new one cannot be used: JETON_TLS_KEY: the key in");
     assert!(shows(&server, &second.0).await);
     replace(pair.key().as_ref(), &third.1);
     server.signal("HUP");
@@ -63,23 +63,23 @@ async fn a_new_certificate_is_taken_without_a_restart_and_connections_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_broken_is_reported_once_and_the_old_certificate_stays() {
+async fn an_unusable_certificate_is_reported_once_and_the_old_one_stays() {
     let pair = Pair::new();
     let (certificate, key) =
         (std::fs::read_to_string(pair.certificate()).unwrap(), std::fs::read_to_string(pair.key()).unwrap());
     let server = place(&pair).await.serve(&[]);
     let (_, other_key) = new_pair(&[HOST]);
     for (new_certificate, new_key, said) in [
-        (&*certificate, &*other_key, "is not that of the certificate"),
-        ("nonsense", &key, "holds no certificate in the form PEM"),
+        (&*certificate, &*other_key, "does not belong to the certificate"),
+        ("nonsense", &key, "holds no certificate in PEM format"),
         (&certificate, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "JETON_TLS_KEY"),
         (&certificate[..certificate.len() / 2], &key, "JETON_TLS_CERTIFICATE"),
     ] {
-        let lines = || server.log.lock().unwrap().lines().filter(|line| line.contains("of no use")).count();
+        let lines = || server.log.lock().unwrap().lines().filter(|line| line.contains("cannot be used")).count();
         let before = lines();
         replace(pair.certificate().as_ref(), new_certificate);
         replace(pair.key().as_ref(), new_key);
-        // Told many times, it is said once.
+        // Many signals, one report.
         for _ in 0..3 {
             server.signal("HUP");
             assert!(shows(&server, &certificate).await);
@@ -88,7 +88,7 @@ async fn what_is_broken_is_reported_once_and_the_old_certificate_stays() {
         replace(pair.certificate().as_ref(), &certificate);
         replace(pair.key().as_ref(), &key);
         assert_eq!(lines(), before + 1, "{said}: {}", server.log.lock().unwrap());
-        // Good again: the same fault would be said again.
+        // Valid again, so the same fault would be reported again.
         server.signal("HUP");
     }
     std::fs::remove_file(pair.key()).unwrap();
@@ -99,7 +99,7 @@ async fn what_is_broken_is_reported_once_and_the_old_certificate_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn folders_that_are_swapped_by_a_link_are_followed() {
+async fn folders_replaced_through_a_link_are_followed() {
     let (pair, folder) = (Pair::new(), tempfile::tempdir().unwrap());
     let second = new_pair(&[HOST]);
     let version = |name: &str, (certificate, key): &(String, String)| {
@@ -125,12 +125,12 @@ async fn folders_that_are_swapped_by_a_link_are_followed() {
     std::fs::rename(folder.path().join("..data_tmp"), &data).unwrap();
     server.signal("HUP");
     eventually(PATIENCE, "the new one is shown", async || shows(&server, &second.0).await).await;
-    assert!(!server.log.lock().unwrap().contains("of no use"));
+    assert!(!server.log.lock().unwrap().contains("cannot be used"));
     assert!(server.stop().success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_does_not_start_with_files_that_are_of_no_use() {
+async fn a_server_does_not_start_with_unusable_certificate_files() {
     let pair = Pair::new();
     let place = place(&pair).await;
     let (certificate, key) = (pair.certificate(), pair.key());
@@ -138,15 +138,15 @@ async fn a_server_does_not_start_with_files_that_are_of_no_use() {
     place
         .with("JETON_TLS_KEY", &other.key())
         .run(&["serve"])
-        .refused_at_start(&["JETON_TLS_KEY: the key in", "is not that"]);
+        .refused_at_start(&["JETON_TLS_KEY: the key in", "does not belong"]);
     place
         .with("JETON_TLS_KEY", &certificate)
         .run(&["serve"])
-        .refused_at_start(&["JETON_TLS_KEY:", "holds no private key in the form PEM"]);
+        .refused_at_start(&["JETON_TLS_KEY:", "holds no private key in PEM format"]);
     place
         .with("JETON_TLS_CERTIFICATE", &key)
         .run(&["serve"])
-        .refused_at_start(&["JETON_TLS_CERTIFICATE:", "holds no certificate in the form PEM"]);
+        .refused_at_start(&["JETON_TLS_CERTIFICATE:", "holds no certificate in PEM format"]);
     place
         .with("JETON_TLS_CERTIFICATE", "/nowhere.pem")
         .run(&["serve"])
@@ -156,7 +156,7 @@ async fn a_server_does_not_start_with_files_that_are_of_no_use() {
         ran.code == Some(1) && ran.err.contains("JETON_TLS_KEY: is not set, and JETON_TLS_CERTIFICATE is"),
         "{ran:?}"
     );
-    // The key where its path belongs is neither taken nor repeated.
+    // The key in place of its path is neither used nor repeated.
     let text = std::fs::read_to_string(&key).unwrap();
     let ran = place.with("JETON_TLS_KEY", &text).run(&["serve"]);
     assert!(ran.code == Some(1) && ran.err.contains("JETON_TLS_KEY: is a certificate or a key itself"), "{ran:?}");
@@ -166,7 +166,7 @@ async fn a_server_does_not_start_with_files_that_are_of_no_use() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn doctor_knows_when_a_certificate_ends_and_whom_it_names() {
+async fn doctor_checks_when_a_certificate_expires_and_which_host_it_names() {
     let pair = Pair::new();
     let place = place(&pair).await;
     let finding = || {
@@ -177,7 +177,7 @@ async fn doctor_knows_when_a_certificate_ends_and_whom_it_names() {
         (check["ok"].as_bool().unwrap(), check["finding"].as_str().unwrap().to_owned())
     };
     let (ok, text) = finding();
-    assert!(ok && text.starts_with("the certificate ends at 4096-"), "{text}");
+    assert!(ok && text.starts_with("the certificate expires at 4096-"), "{text}");
     pair.replace(&new_pair(&["other.example.com"]));
     assert_eq!(finding(), (false, "the certificate does not name auth.example.com, the host of the issuer".into()));
     let ends = |days: i64| {
@@ -191,7 +191,7 @@ async fn doctor_knows_when_a_certificate_ends_and_whom_it_names() {
         pair.replace(&(params.self_signed(&key).unwrap().pem(), key.serialize_pem()));
         end[..10].to_owned()
     };
-    for (days, ok_expected, words) in [(-3, false, "ended at"), (10, false, "ends at"), (30, true, "ends at")] {
+    for (days, ok_expected, words) in [(-3, false, "expired at"), (10, false, "expires at"), (30, true, "expires at")] {
         let day = ends(days);
         let (ok, text) = finding();
         assert!(ok == ok_expected && text.starts_with(&format!("the certificate {words} {day}T00:00:00")), "{text}");

@@ -1,5 +1,5 @@
-//! HTTP/1 as nobody should speak it: where a request ends, there is one opinion. Whoever stands in front may have
-//! another, so what can be read in two ways is refused, or is the last request of its connection.
+//! Broken HTTP/1. A proxy in front may disagree about where a request ends, so an ambiguous request is refused, or is
+//! the last one of its connection.
 
 use super::{HOST, KEYS, OnWire, answers_to, get};
 use crate::support::{Backend, TestServer};
@@ -27,7 +27,7 @@ async fn answers(app: &TestServer, bytes: &[u8]) -> Vec<OnWire> {
     answers_to(app.server.address, &[bytes, last.as_bytes()].concat()).await
 }
 
-/// Each is answered with these statuses; the last 200 is that of the request behind it, if that is answered at all.
+/// Each is answered with these statuses; the last 200 is that of the next request, if that is answered at all.
 async fn are_answered(app: &TestServer, cases: &[(&str, Vec<u8>, &[u16])]) {
     let mut wrong = Vec::new();
     for (what, bytes, expected) in cases {
@@ -241,7 +241,7 @@ async fn a_request_names_one_host() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_announced_as_too_large_is_refused_before_it_is_sent() {
     let app = TestServer::start(Backend::Sqlite).await;
-    // 100 is what the client waits for: without it nothing was asked for, and none of it is sent.
+    // The client waits for 100: without it, the body is not wanted and not sent.
     let answers = answers_to(app.server.address, &post("Content-Length: 65537\r\nExpect: 100-continue\r\n", "")).await;
     let [refused] = answers.as_slice() else { panic!("{answers:?}") };
     assert_eq!(refused.status, 413, "{refused:?}");
@@ -250,7 +250,7 @@ async fn a_body_announced_as_too_large_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_but_http_is_spoken_after_an_offer() {
+async fn offers_of_other_protocols_are_ignored() {
     let app = TestServer::start(Backend::Sqlite).await;
     let settings = "HTTP2-Settings: AAMAAABkAAQAAP__\r\n";
     let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -271,8 +271,8 @@ async fn nothing_but_http_is_spoken_after_an_offer() {
         ],
     )
     .await;
-    // GEN-036: what is packed is not unpacked, however small it is.
-    // The beginning of a gzip file, and 10 kB that nobody looks at.
+    // GEN-036: a compressed body is not decompressed, however small it is.
+    // The beginning of a gzip file, and 10 kB that nothing reads.
     let mut packed = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 3];
     packed.resize(10 * 1024, 0xAA);
     let headers = [crate::support::FORM, ("Content-Encoding", "gzip")];

@@ -1,4 +1,4 @@
-//! HTTP/2 as nobody should speak it: frames written by hand.
+//! Broken HTTP/2: frames written by hand.
 
 use std::net::SocketAddr;
 
@@ -53,7 +53,7 @@ fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     fields.iter().flat_map(|(name, value)| [vec![0], text(name), text(value)].concat()).collect()
 }
 
-/// What became of one stream.
+/// The outcome of one stream.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     /// An answer with the first byte of its head: the status, where that is in the table (RFC 7541 Appendix A).
@@ -64,7 +64,7 @@ enum Outcome {
     Ended,
 }
 
-/// Sends these frames after the preface; what becomes of a stream.
+/// Sends these frames after the preface, and returns the outcome of a stream.
 async fn outcome(address: SocketAddr, frames_sent: &[u8], of: u32) -> Outcome {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let _ = stream.write_all(&[PREFACE, frames_sent].concat()).await;
@@ -90,7 +90,7 @@ const BAD_REQUEST: Outcome = Outcome::Answered(0x8C);
 const NOT_FOUND: Outcome = Outcome::Answered(0x8D);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_request_is_none_in_http2_either() {
+async fn invalid_requests_are_refused_over_http2_too() {
     let app = TestServer::start(Backend::Sqlite).await;
     let address = app.server.address;
     let host = (":authority", "auth.example.com");
@@ -164,7 +164,7 @@ async fn a_body_is_as_long_as_its_content_length_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn streams_that_are_begun_and_reset_again_and_again_end_the_connection() {
+async fn repeatedly_reset_streams_end_the_connection() {
     let app = TestServer::start(Backend::Sqlite).await;
     let head = fields(&[(":method", "GET"), (":scheme", "http"), (":authority", "a.example"), (":path", KEYS)]);
     let mut stream = TcpStream::connect(app.server.address).await.unwrap();
@@ -189,7 +189,7 @@ async fn streams_that_are_begun_and_reset_again_and_again_end_the_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn heads_have_a_bound() {
+async fn request_heads_are_bounded() {
     let app = TestServer::start(Backend::Sqlite).await;
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     let ask = |length: usize| client.get(format!("{}{KEYS}", app.base)).header("x-long", "x".repeat(length)).send();

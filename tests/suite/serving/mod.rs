@@ -1,11 +1,10 @@
-//! Connections: what is spoken on them, who may hold them, and when they end. Short deadlines are tested in
-//! `src/serve/tests.rs`.
+//! Connections: their protocols, their slots and their ends. Short deadlines are tested in `src/serve/tests`.
 
 mod certificates;
 mod framing;
 mod http2;
-mod places;
 mod protocols;
+mod slots;
 mod slow;
 mod stop;
 
@@ -24,7 +23,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::support::{Backend, Setup, TestServer};
 
-/// The longest that a test waits for what has to happen.
+/// How long a test waits for an event.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A request that every server answers with 200.
 const KEYS: &str = "/.well-known/jwks.json";
@@ -114,7 +113,7 @@ async fn encrypted(
     in_time("the handshake", connector.connect(ServerName::try_from(HOST).unwrap(), stream)).await
 }
 
-/// One answer, as it stands on the wire.
+/// One answer, as sent over the wire.
 #[derive(Debug)]
 struct OnWire {
     status: u16,
@@ -122,7 +121,7 @@ struct OnWire {
     body: String,
 }
 
-/// Reads one answer; none when the connection ends instead, with or without ceremony.
+/// Reads one answer; `None` if the connection ends instead, gracefully or not.
 async fn read_answer(stream: &mut (impl AsyncRead + Unpin)) -> Option<OnWire> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! HTTP/1.1 and HTTP/2, in clear and encrypted.
+//! HTTP/1.1 and HTTP/2, plain and encrypted.
 
 use reqwest::{StatusCode, Version};
 use serde_json::json;
@@ -21,7 +21,7 @@ async fn token_over(client: &reqwest::Client, base: &str, basic: &str) -> Versio
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_clear_http2_is_spoken_with_those_who_begin_with_it() {
+async fn without_tls_http2_needs_prior_knowledge() {
     let app = TestServer::start(Backend::Sqlite).await;
     let client = app.main_client("app").await;
     let plain = reqwest::Client::builder().http1_only().build().unwrap();
@@ -50,7 +50,7 @@ async fn in_clear_http2_is_spoken_with_those_who_begin_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_tls_the_protocol_is_agreed_on() {
+async fn over_tls_alpn_chooses_the_protocol() {
     let pair = Pair::new();
     let app = pair.server().await;
     let address = app.server.address;
@@ -78,7 +78,7 @@ async fn over_tls_the_protocol_is_agreed_on() {
         assert_eq!((response.status(), response.version()), (StatusCode::OK, version));
         assert_eq!(response.headers()["strict-transport-security"], "max-age=31536000");
     }
-    // In clear there is nothing on this listener, not even an answer; and health stays in clear.
+    // Plain HTTP gets no answer on this listener; the health listener stays plain.
     let mut clear = TcpStream::connect(address).await.unwrap();
     clear.write_all(get(KEYS).as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
@@ -106,7 +106,7 @@ async fn requests_may_be_sent_before_earlier_ones_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_ends_its_half_of_a_connection_holds_nothing_up() {
+async fn a_half_closed_connection_blocks_nothing() {
     let app = TestServer::start(Backend::Sqlite).await;
     for bytes in ["", "P", "PRI", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET / HT", &get(KEYS)] {
         let mut stream = TcpStream::connect(app.server.address).await.unwrap();

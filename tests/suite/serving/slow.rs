@@ -1,5 +1,5 @@
-//! Clients that send a byte now and then (GEN-037). They hold a connection for a while, and disturb nobody. That they
-//! are ended is tested in `src/serve/tests.rs` and `src/http/body.rs`.
+//! Clients that send a byte now and then (GEN-037). They hold a connection for a while but disturb nobody. That they
+//! are disconnected is tested in `src/serve/tests` and `src/http/body.rs`.
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -9,7 +9,7 @@ use crate::support::{Backend, TestServer};
 
 const MANY: usize = 500;
 
-/// While many connections begin with something and bring these bytes one by one, every request of others is answered.
+/// While many connections send something and then these bytes one by one, every request of others is answered.
 async fn disturb_nobody(app: &TestServer, client: &reqwest::Client, url: &str, begin: &[u8], bytes: &[u8]) {
     let mut slow = Vec::new();
     for _ in 0..MANY {
@@ -30,13 +30,13 @@ async fn disturb_nobody(app: &TestServer, client: &reqwest::Client, url: &str, b
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_hundred_that_trickle_the_head_of_a_request_disturb_nobody() {
+async fn five_hundred_slow_request_heads_disturb_nobody() {
     let app = TestServer::start(Backend::Sqlite).await;
     disturb_nobody(&app, &app.http, &format!("{}{KEYS}", app.base), b"", b"POST /auth/token HTTP/1.1\r\nHost").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_hundred_that_trickle_a_body_disturb_nobody() {
+async fn five_hundred_slow_bodies_disturb_nobody() {
     let app = TestServer::start(Backend::Sqlite).await;
     let head = b"POST /auth/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\
                  Content-Type: application/x-www-form-urlencoded\r\n\r\n";
@@ -44,13 +44,13 @@ async fn five_hundred_that_trickle_a_body_disturb_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_hundred_that_trickle_the_preface_of_http2_disturb_nobody() {
+async fn five_hundred_slow_http2_prefaces_disturb_nobody() {
     let app = TestServer::start(Backend::Sqlite).await;
     disturb_nobody(&app, &app.http, &format!("{}{KEYS}", app.base), b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_hundred_that_trickle_a_tls_handshake_disturb_nobody() {
+async fn five_hundred_slow_tls_handshakes_disturb_nobody() {
     let pair = Pair::new();
     let app = pair.server().await;
     let client = pair.client(app.server.address).build().unwrap();

@@ -19,7 +19,7 @@ fn begun() -> String {
 const BODY: &[u8] = b"client_id=nobody&token=x";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_in_flight_is_finished_and_what_is_idle_ends() {
+async fn requests_in_flight_finish_and_idle_connections_close() {
     let mut place = Place::new(Backend::Sqlite).await;
     let pair = Pair::new();
     for encrypt in [false, true] {

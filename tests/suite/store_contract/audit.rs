@@ -1,4 +1,4 @@
-//! The trail of audit.
+//! The audit trail.
 
 use jeton::store::{AuditFilter, Audited};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Db, all, at, audited, client, page, secret, user};
 use crate::support::on_both_stores;
 
-on_both_stores!(a_record_tells_who_did_what_to_what_when_and_by_which_request, async |backend| {
+on_both_stores!(an_audit_record_has_actor_action_target_time_and_request, async |backend| {
     let db = Db::new(backend).await;
     db.client_create(&client("app"), &audited()).await.unwrap();
     db.client_secret_add("app", &secret(1), &audited()).await.unwrap();
@@ -71,7 +71,7 @@ on_both_stores!(records_are_filtered_and_paged, async |backend| {
     assert_eq!(listed[1..], ["client c3", "client c2", "client c1", "client c0"]);
 });
 
-on_both_stores!(what_changed_nothing_is_recorded_all_the_same, async |backend| {
+on_both_stores!(an_action_that_changes_nothing_is_recorded_too, async |backend| {
     let db = Db::new(backend).await;
     db.audit_write(&audited(), "token.explain", "token x".into(), Some("expired".into())).await.unwrap();
     let records = db.audit_list(&AuditFilter::default(), &all()).await.unwrap();

@@ -35,7 +35,7 @@ on_both_stores!(a_client_is_found_as_it_was_created_with_its_secrets, async |bac
     assert!(db.client_find("APP \"%\" 'x'; --").await.unwrap().is_none(), "compared exactly");
 });
 
-on_both_stores!(clients_that_are_looked_for_at_the_same_time_are_each_found_as_they_are, async |backend| {
+on_both_stores!(concurrent_lookups_each_find_their_client, async |backend| {
     let db = Db::new(backend).await;
     for (id, secrets) in [("none", vec![]), ("two", vec![secret(1), secret(2)]), ("a \"%\" 'x'; --", vec![secret(3)])] {
         let mut client = client(id);
@@ -58,13 +58,13 @@ on_both_stores!(clients_that_are_looked_for_at_the_same_time_are_each_found_as_t
         });
         assert_eq!(secrets, [Some(2), Some(1), None, Some(0), None, Some(2), None, None][index]);
     }
-    // What is committed before the question is part of the answer.
+    // The answer includes what was committed before the query.
     for round in 0..20 {
         let late = format!("late-{round}");
         db.client_create(&client(&late), &audited()).await.unwrap();
         assert!(db.client_find_shared(&late).await.unwrap().is_some(), "{late}");
     }
-    // At most a hundred statements a second: whoever guesses is slowed down.
+    // At most a hundred statements a second, which slows down guessing.
     let begun = std::time::Instant::now();
     for _ in 0..20 {
         db.client_find_shared("nobody").await.unwrap();
@@ -72,7 +72,7 @@ on_both_stores!(clients_that_are_looked_for_at_the_same_time_are_each_found_as_t
     assert!(begun.elapsed().as_millis() >= 190, "{:?}", begun.elapsed());
 });
 
-on_both_stores!(a_client_id_is_taken_once_also_by_many_at_once, async |backend| {
+on_both_stores!(a_client_id_is_taken_only_once_even_under_concurrency, async |backend| {
     let db = Db::new(backend).await;
     let mut first = client("app");
     first.secrets = vec![secret(1)];
@@ -135,7 +135,7 @@ on_both_stores!(only_enabled_clients_are_in_use, async |backend| {
     assert_eq!(in_use.scopes.into_iter().collect::<Vec<_>>(), ["read", "write"]);
 });
 
-on_both_stores!(a_client_is_updated_unless_somebody_else_changed_it, async |backend| {
+on_both_stores!(a_client_is_updated_unless_it_was_changed_meanwhile, async |backend| {
     let db = Db::new(backend).await;
     let mut app = client("app");
     app.secrets = vec![secret(1)];
@@ -159,7 +159,7 @@ on_both_stores!(a_client_is_updated_unless_somebody_else_changed_it, async |back
     assert_eq!(db.trail().await.last().unwrap(), &("client.disable".to_owned(), "client app".to_owned()));
 });
 
-on_both_stores!(of_many_simultaneous_updates_of_one_version_one_is_made, async |backend| {
+on_both_stores!(only_one_of_many_simultaneous_updates_of_a_version_is_made, async |backend| {
     let db = Db::new(backend).await;
     db.client_create(&client("app"), &audited()).await.unwrap();
     let outcomes = at_once(&db, 8, |store, index| {
@@ -174,7 +174,7 @@ on_both_stores!(of_many_simultaneous_updates_of_one_version_one_is_made, async |
     assert_eq!((held.settings.client_name, held.version), (Some(winner), 2));
 });
 
-on_both_stores!(a_deleted_client_is_gone_with_its_secrets_and_revives_nothing, async |backend| {
+on_both_stores!(a_deleted_client_loses_its_secrets_and_recreating_it_revives_nothing, async |backend| {
     let db = Db::new(backend).await;
     let mut app = client("app");
     app.secrets = vec![secret(1), secret(2)];
@@ -243,7 +243,7 @@ on_both_stores!(a_secret_is_retired_with_or_without_what_was_issued, async |back
     assert_eq!(db.trail().await.last().unwrap().0, "client.secret.retire");
 });
 
-on_both_stores!(the_last_use_of_secrets_is_noted, async |backend| {
+on_both_stores!(the_last_use_of_secrets_is_recorded, async |backend| {
     let db = Db::new(backend).await;
     let mut app = client("app");
     app.secrets = vec![secret(1), secret(2)];

@@ -17,7 +17,7 @@ on_both_stores!(a_store_knows_which_database_it_is, async |backend| {
     assert_eq!(location.file().is_some(), backend == Backend::Sqlite);
 });
 
-on_both_stores!(only_a_server_has_a_clock_of_its_own, async |backend| {
+on_both_stores!(only_a_database_server_has_its_own_clock, async |backend| {
     let db = Db::new(backend).await;
     #[expect(clippy::disallowed_methods, reason = "the test server runs on this machine")]
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
@@ -58,7 +58,7 @@ fn an_address_that_names_no_database_is_refused_and_a_password_is_never_shown() 
     assert_eq!(format!("{location:?}"), location.to_string());
 }
 
-on_both_stores!(a_connection_whose_transaction_was_refused_does_no_harm_to_later_ones, async |backend| {
+on_both_stores!(a_refused_transaction_does_not_affect_later_ones_on_its_connection, async |backend| {
     let db = Db::new(backend).await;
     execute(&db.address, "INSERT INTO clients (client_id, settings, version, created_at) VALUES ('x', '{}', 1, 0)")
         .await;

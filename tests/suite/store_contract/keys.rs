@@ -76,7 +76,7 @@ on_both_stores!(keys_are_announced_one_pair_at_a_time, async |backend| {
     assert_eq!(later, Added::Yes, "they are active now");
 });
 
-on_both_stores!(the_first_keys_are_made_once_also_by_many_nodes_at_once, async |backend| {
+on_both_stores!(the_first_keys_are_created_once_even_by_many_nodes_at_once, async |backend| {
     let db = Db::new(backend).await;
     let master = master();
     let check = check(&db, &master).await;
@@ -126,7 +126,7 @@ on_both_stores!(a_key_is_deleted_unless_it_is_the_last_of_its_use, async |backen
     );
 });
 
-on_both_stores!(keys_of_each_algorithm_are_rotated_and_deleted_by_themselves, async |backend| {
+on_both_stores!(keys_of_each_algorithm_are_rotated_and_deleted_separately, async |backend| {
     let db = Db::new(backend).await;
     let master = master();
     let check = check(&db, &master).await;
@@ -171,7 +171,7 @@ on_both_stores!(simultaneous_deletions_leave_a_key_of_each_use, async |backend| 
     assert_eq!(uses, ["signing", "token"]);
 });
 
-on_both_stores!(keys_are_wrapped_anew_with_the_check_value, async |backend| {
+on_both_stores!(keys_are_rewrapped_together_with_the_check_value, async |backend| {
     let db = Db::new(backend).await;
     let (old, new) = (master(), master());
     let old_check = check(&db, &old).await;
@@ -195,7 +195,7 @@ on_both_stores!(keys_are_wrapped_anew_with_the_check_value, async |backend| {
     assert!(new.fits(&db.master_key_check(old.check_value()).await.unwrap()));
     assert_eq!(db.told(0).await[1..], ["keys changed"], "nothing is revoked");
     assert_eq!(db.trail().await.last().unwrap(), &("key.rewrap".to_owned(), "all keys".to_owned()));
-    // What was wrapped meanwhile by the old master key is not taken.
+    // A key that was wrapped meanwhile with the old master key is not accepted.
     let late = db.key_rotate(&pair(old, at(600)), &old_check, &audited()).await.unwrap();
     assert_eq!(late, Added::OtherMasterKey);
     assert_eq!(kids(&db).await.len(), 2);
@@ -212,7 +212,7 @@ on_both_stores!(the_first_keys_are_not_kept_under_a_master_key_that_is_no_longer
     assert!(kids(&db).await.is_empty());
 });
 
-on_both_stores!(no_key_stays_under_the_old_master_key_when_keys_are_made_while_it_is_changed, async |backend| {
+on_both_stores!(keys_created_while_the_master_key_changes_do_not_stay_under_the_old_one, async |backend| {
     let db = Db::new(backend).await;
     let first = master();
     let check_value = check(&db, &first).await;

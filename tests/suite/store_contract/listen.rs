@@ -16,7 +16,7 @@ async fn sqlite_notifies_nobody() {
 }
 
 #[tokio::test]
-async fn whoever_listens_is_woken_after_the_commit_of_an_entry() {
+async fn listeners_are_woken_after_an_entry_is_committed() {
     let db = Db::new(Backend::Postgres).await;
     let location = db.address.parse().unwrap();
     let mut listener = Listener::connect(&location).await.unwrap().expect("Postgres notifies");

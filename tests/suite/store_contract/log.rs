@@ -47,7 +47,7 @@ on_both_stores!(an_empty_log_has_the_number_zero, async |backend| {
     assert_eq!((page.head, page.entries.len()), (0, 0), "whoever is ahead sees that the log went back");
 });
 
-on_both_stores!(the_log_tells_each_change_in_order_a_page_at_a_time, async |backend| {
+on_both_stores!(the_log_returns_changes_in_order_a_page_at_a_time, async |backend| {
     let db = Db::new(backend).await;
     let alice = user("alice");
     db.user_create(&alice, &audited()).await.unwrap();
@@ -73,7 +73,7 @@ on_both_stores!(the_log_tells_each_change_in_order_a_page_at_a_time, async |back
 });
 
 on_both_stores!(a_number_is_no_smaller_than_the_time_in_milliseconds, async |backend| {
-    // So the log goes on above what was lost when an older database is restored.
+    // So the log continues above what was lost when an older database is restored.
     let db = Db::new(backend).await;
     let mut now = audited();
     now.at = jeton::clock::Clock::system().now();
@@ -83,7 +83,7 @@ on_both_stores!(a_number_is_no_smaller_than_the_time_in_milliseconds, async |bac
     assert!(second > first, "also within a millisecond, or when the clock goes back");
 });
 
-on_both_stores!(a_reader_sees_that_the_log_does_not_go_on_where_it_was, async |backend| {
+on_both_stores!(a_reader_notices_that_the_log_does_not_continue_where_it_was, async |backend| {
     let db = Db::new(backend).await;
     let mut numbers = Vec::new();
     for _ in 0..3 {
@@ -92,7 +92,7 @@ on_both_stores!(a_reader_sees_that_the_log_does_not_go_on_where_it_was, async |b
     let is_broken = async |after| db.log_after(after, 10).await.unwrap().is_broken;
     assert!(!is_broken(0).await && !is_broken(numbers[1]).await && !is_broken(numbers[2]).await);
     assert!(is_broken(numbers[2] + 1).await, "the log went back");
-    // An older state was restored, and went on already.
+    // An older state was restored and has already grown.
     assert!(is_broken(numbers[0] - 1).await);
     db.execute(&format!("DELETE FROM changes WHERE number = {}", numbers[1])).await;
     assert!(is_broken(0).await && is_broken(numbers[0]).await, "an entry is gone");
@@ -100,7 +100,7 @@ on_both_stores!(a_reader_sees_that_the_log_does_not_go_on_where_it_was, async |b
     assert!(is_broken(numbers[0]).await, "the last entries are gone");
 });
 
-on_both_stores!(after_a_restoration_the_log_goes_on_above_and_every_reader_notices, async |backend| {
+on_both_stores!(after_a_restore_the_log_continues_above_its_old_head_and_every_reader_notices, async |backend| {
     let db = Db::new(backend).await;
     let head = db.revoke(&of_everything(), &audited()).await.unwrap().number;
     let lost = head.max(at(0).millis()) + 100_000_000;
@@ -123,7 +123,7 @@ on_both_stores!(nothing_is_missed_and_nothing_is_out_of_order_under_twenty_write
     let written = at_once(&db, WRITERS, |store, _| async move {
         let mut numbers = Vec::new();
         for _ in 0..EACH {
-            // What is acknowledged has a number, and whoever asks then finds the head there or further on.
+            // An acknowledged change has a number, and a later read finds the head there or beyond.
             let number = store.revoke(&of_everything(), &audited()).await.unwrap().number;
             assert!(store.log_head().await.unwrap() >= number);
             numbers.push(number);
@@ -141,7 +141,7 @@ on_both_stores!(nothing_is_missed_and_nothing_is_out_of_order_under_twenty_write
     assert_eq!(follower.await.unwrap(), all, "a reader beside them saw each once, in order");
 });
 
-on_both_stores!(a_change_that_is_refused_takes_no_number, async |backend| {
+on_both_stores!(a_refused_change_takes_no_sequence_number, async |backend| {
     let db = Db::new(backend).await;
     db.client_create(&client("app"), &audited()).await.unwrap();
     let outcomes = at_once(&db, 10, |store, index| async move {
@@ -172,7 +172,7 @@ async fn begin_late(address: &str, name: &str) -> PgConnection {
 async fn a_transaction_that_commits_late_gets_a_later_number_and_is_not_missed() {
     let db = Db::new(Backend::Postgres).await;
     let mut late = begin_late(&db.address, "slow").await;
-    // The entry that waits holds nobody up.
+    // The waiting entry blocks nobody.
     let prompt = tokio::time::timeout(Duration::from_secs(2), db.revoke(&of_everything(), &audited())).await;
     let first = prompt.expect("an open transaction blocks no revocation").unwrap().number;
     let page = db.log_after(0, 10).await.unwrap();
@@ -194,7 +194,7 @@ async fn late_and_prompt_commits_in_any_mixture_are_followed_completely() {
         open.push(begin_late(&db.address, &format!("late {index}")).await);
     }
     let barrier = Arc::new(Barrier::new(LATE + 1));
-    // They commit in another order than that in which they began, while others write.
+    // They commit in a different order than they began, while others write.
     let commits: Vec<_> = open
         .into_iter()
         .rev()

@@ -17,10 +17,10 @@ pub(super) fn network(number: u8) -> Network {
     IpAddr::from(Ipv4Addr::new(192, 0, 2, number)).into()
 }
 
-on_both_stores!(failures_are_added_up_and_forgiven_as_in_memory, async |backend| {
+on_both_stores!(failures_are_counted_and_forgiven_as_in_memory, async |backend| {
     let db = Db::new(backend).await;
     let mut expected: Option<Failures> = None;
-    // One that comes late counts from the moment it came.
+    // A late failure counts from the moment it arrived.
     for (seconds, more) in [(0, 5), (30, 5), (89, 7), (150, 1), (3000, 2), (2999, 3), (2999, 1)] {
         let now = at(seconds);
         db.login_failures_add(account_digest("Alice"), more, ALLOWANCE, now).await.unwrap();

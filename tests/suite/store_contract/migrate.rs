@@ -64,7 +64,7 @@ on_both_stores!(migrations_are_applied_by_one_of_many_that_start_at_once, async 
     }
 });
 
-/// Neither looking nor migrating changes the database, and both say why no program can work on it.
+/// Neither inspecting nor migrating changes the database, and both say why no program can work on it.
 async fn assert_foreign(store: &Store, reason: &str) {
     let before = store.schema().await.unwrap();
     let report = store.migrate().await.unwrap();
@@ -88,7 +88,7 @@ on_both_stores!(a_database_from_before_the_first_release_is_refused_by_name, asy
     assert!(store.migrate().await.is_ok(), "no table was left in the way");
 });
 
-on_both_stores!(a_migration_that_differs_from_the_one_that_was_applied_is_refused_by_name, async |backend| {
+on_both_stores!(a_migration_that_differs_from_the_applied_one_is_refused_by_name, async |backend| {
     let db = Db::new(backend).await;
     db.execute("UPDATE migrations SET checksum = 'another' WHERE number = 1").await;
     assert_foreign(&db, "another migration 0001_initial").await;
@@ -114,7 +114,7 @@ on_both_stores!(a_newer_schema_that_this_program_can_work_on_is_accepted, async 
     db.client_create(&client("app"), &audited()).await.unwrap();
 });
 
-on_both_stores!(a_schema_whose_needs_cannot_be_read_is_refused, async |backend| {
+on_both_stores!(a_schema_whose_oldest_program_cannot_be_parsed_is_refused, async |backend| {
     let db = Db::new(backend).await;
     newer_schema(&db, "99.0.0-rc.1").await;
     let report = db.schema().await.unwrap();
@@ -124,7 +124,7 @@ on_both_stores!(a_schema_whose_needs_cannot_be_read_is_refused, async |backend| 
 on_both_stores!(a_migration_that_fails_leaves_nothing_half_applied, async |backend| {
     let (address, _folder) = nothing(backend).await;
     let store = connect(&address).await;
-    // In the way of a table that the first migration makes.
+    // It conflicts with a table that the first migration creates.
     execute(&address, "CREATE TABLE users (id INTEGER)").await;
     let error = store.migrate().await.unwrap_err().to_string();
     assert!(error.contains("0001_initial"), "{error}");

@@ -1,6 +1,7 @@
 //! The contract of the store: every public method on both databases, with its success, its refusals and its effect.
 
 mod audit;
+mod cleanup;
 mod clients;
 mod database;
 mod keys;
@@ -13,7 +14,6 @@ mod revocations;
 mod sessions;
 mod settings;
 mod subjects;
-mod upkeep;
 mod users;
 
 use std::fs;
@@ -78,7 +78,7 @@ impl Db {
         execute(&self.address, sql).await;
     }
 
-    /// What the trail of audit tells, oldest first: actions and targets.
+    /// The audit trail, oldest first: actions and targets.
     async fn trail(&self) -> Vec<(String, String)> {
         let records = self.audit_list(&AuditFilter::default(), &all()).await.unwrap();
         records.into_iter().rev().map(|record| (record.action, record.target)).collect()
@@ -89,7 +89,7 @@ impl Db {
         self.told(0).await.len()
     }
 
-    /// What the log tells after `number`, oldest first.
+    /// The entries of the log after `number`, oldest first.
     async fn told(&self, number: i64) -> Vec<String> {
         let page = self.log_after(number, 1000).await.unwrap();
         page.entries.iter().map(|entry| describe(&entry.event)).collect()
@@ -192,7 +192,7 @@ fn user(username: &str) -> User {
     }
 }
 
-/// A rotation that the client `app` asks for.
+/// A rotation that the client `app` requests.
 fn rotation(id: Uuid, generation: i64, now: Timestamp, idle_expires_at: Timestamp) -> Rotation {
     Rotation { id, client_id: "app".into(), generation, now, idle_expires_at }
 }
@@ -252,7 +252,7 @@ fn sources(folder: &str) -> String {
 }
 
 #[test]
-fn every_method_of_the_store_is_called_here() {
+fn every_method_of_the_store_is_tested_here() {
     let methods = methods(&sources("src/store"));
     assert!(methods.len() > 40, "the methods are found: {methods:?}");
     let tests = sources("tests/suite/store_contract");

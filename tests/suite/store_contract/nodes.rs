@@ -1,4 +1,4 @@
-//! The nodes that run.
+//! The list of running nodes.
 
 use jeton::store::NodeRecord;
 use uuid::Uuid;

@@ -29,7 +29,7 @@ on_both_stores!(a_revocation_covers_what_is_older_and_nothing_newer, async |back
     ] {
         let old = begin(&app, &alice).await;
         let unrelated = begin(&other, &bob).await;
-        // The clock of whoever revokes is an hour slow: it does not matter.
+        // The revoking node's clock is an hour slow, which does not matter.
         let written = db.revoke(&revocation(target.clone(), cause), &audited_at(at(-3600))).await.unwrap();
         assert_eq!(written.number, db.log_head().await.unwrap());
         let new = begin(&app, &alice).await;
@@ -45,7 +45,7 @@ on_both_stores!(a_revocation_covers_what_is_older_and_nothing_newer, async |back
     }
 });
 
-on_both_stores!(a_revoked_session_has_ended_and_no_other_has, async |backend| {
+on_both_stores!(revoking_a_session_ends_that_session_only, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let (one, two) = (new_session(&app, &alice, at(10)), new_session(&app, &alice, at(10)));
     db.session_create(&one, &audited()).await.unwrap().unwrap();
@@ -121,7 +121,7 @@ on_both_stores!(revocations_are_listed_newest_first_without_notices, async |back
     assert_eq!(listed, numbers);
 });
 
-on_both_stores!(what_still_covers_something_is_in_force, async |backend| {
+on_both_stores!(a_revocation_is_in_force_while_it_covers_something, async |backend| {
     let db = Db::new(backend).await;
     let mut numbers = Vec::new();
     for covers_until in [100, 300, 200] {
@@ -166,7 +166,7 @@ on_both_stores!(an_entry_that_only_newer_programs_know_does_not_shorten_a_page, 
     assert_eq!((rest.entries.len(), rest.is_broken), (2, false), "and the reader goes on");
 });
 
-on_both_stores!(the_log_tells_by_what_something_ended_and_how_things_stand_with_its_holder, async |backend| {
+on_both_stores!(the_log_tells_what_revoked_a_token_and_the_state_of_its_user_and_client, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let new = new_session(&app, &alice, at(10));
     let begun = db.session_create(&new, &audited()).await.unwrap().unwrap();
@@ -194,7 +194,7 @@ on_both_stores!(the_log_tells_by_what_something_ended_and_how_things_stand_with_
         revoke(client.clone(), Cause::ClientRevoked).await,
         revoke(Target::All, Cause::AllRevoked).await,
     ];
-    // What ended is not ended once more; of a holder, the last word counts.
+    // An ended session is not ended again; for a user or client, the last change counts.
     revoke(Target::Token(token), Cause::TokenRevoked).await;
     revoke(user.clone(), Cause::UserRevoked).await;
     revoke(user.clone(), Cause::UserDisabled).await;

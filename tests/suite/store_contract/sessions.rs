@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Db, all, at, at_once, audited, client, new_session, page, revocation, rotation, user};
 use crate::support::on_both_stores;
 
-/// Begins a session and gives it as it is held.
+/// Begins a session and returns it as it is stored.
 async fn begin(db: &Db, new: &NewSession) -> Session {
     let log = db.session_create(new, &audited()).await.unwrap().expect("it begins").log;
     Session { log, ..new.session.clone() }
@@ -30,7 +30,7 @@ async fn living(db: &Db) -> HashSet<Uuid> {
     sessions.into_iter().filter(|held| held.revoked_by.is_none()).map(|held| held.session.id).collect()
 }
 
-on_both_stores!(a_session_is_held_as_it_began_with_its_user_and_the_log_head, async |backend| {
+on_both_stores!(a_session_is_stored_with_its_user_and_the_log_head, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     db.revoke(&revocation(Target::User(alice.sub.clone()), Cause::UserRevoked), &audited()).await.unwrap();
     let begun = begin(&db, &new_session(&app, &alice, at(10))).await;
@@ -93,7 +93,7 @@ on_both_stores!(sessions_are_listed_oldest_first_by_user_and_client, async |back
     assert_eq!(paged, ids);
 });
 
-on_both_stores!(a_rotation_moves_one_generation_on_and_only_from_the_one_it_knows, async |backend| {
+on_both_stores!(a_rotation_advances_one_generation_from_the_expected_one_only, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let id = begin(&db, &new_session(&app, &alice, at(10))).await.id;
     assert!(db.session_rotate(rotation(id, 1, at(20), at(1020))).await.unwrap().is_some());
@@ -109,7 +109,7 @@ on_both_stores!(a_rotation_moves_one_generation_on_and_only_from_the_one_it_know
     assert_eq!(held(&db, id).await.generation, 2);
 });
 
-on_both_stores!(a_rotation_gives_the_session_as_it_stands_then_with_what_speaks_against_it, async |backend| {
+on_both_stores!(a_rotation_returns_the_session_with_its_revocation_and_user, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let id = begin(&db, &new_session(&app, &alice, at(10))).await.id;
     let moved = db.session_rotate(rotation(id, 1, at(20), at(1020))).await.unwrap().unwrap();
@@ -122,7 +122,7 @@ on_both_stores!(a_rotation_gives_the_session_as_it_stands_then_with_what_speaks_
     assert_eq!((moved.revoked_by, moved.revoked_because), (Some(written.number), Some(Cause::UserRevoked)));
 });
 
-on_both_stores!(a_session_of_another_client_or_one_that_is_over_is_not_rotated, async |backend| {
+on_both_stores!(a_session_that_has_ended_or_belongs_to_another_client_is_not_rotated, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     for name in ["other", "a,\"b\\{}", "", "app,app"] {
         let id = begin(&db, &new_session(&app, &alice, at(10))).await.id;
@@ -156,7 +156,7 @@ on_both_stores!(a_generation_is_given_back_unless_it_was_used, async |backend| {
     assert_eq!(held(&db, id).await.generation, 2, "somebody has the successor");
 });
 
-on_both_stores!(of_many_simultaneous_rotations_of_one_generation_exactly_one_wins, async |backend| {
+on_both_stores!(exactly_one_of_many_simultaneous_rotations_wins, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let id = begin(&db, &new_session(&app, &alice, at(10))).await.id;
     for generation in 1..=5 {
@@ -169,7 +169,7 @@ on_both_stores!(of_many_simultaneous_rotations_of_one_generation_exactly_one_win
     }
 });
 
-on_both_stores!(a_refresh_without_rotation_is_noted, async |backend| {
+on_both_stores!(a_refresh_without_rotation_is_recorded, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let id = begin(&db, &new_session(&app, &alice, at(10))).await.id;
     assert!(db.session_keep(id, 1, at(20), at(1020)).await.unwrap());
@@ -204,7 +204,7 @@ on_both_stores!(a_repeat_is_counted_and_recorded_if_nothing_happened_since, asyn
     assert_eq!(db.trail().await.len(), trail.len() + 1, "refusals are no repeats");
 });
 
-on_both_stores!(of_many_simultaneous_repeats_each_is_counted_once, async |backend| {
+on_both_stores!(simultaneous_repeats_are_each_counted_once, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let begun = begin(&db, &new_session(&app, &alice, at(10))).await;
     let outcomes = at_once(&db, 8, |store, _| {
@@ -247,7 +247,7 @@ on_both_stores!(beyond_the_allowed_number_the_session_unused_longest_ends, async
     assert_eq!(living(&db).await, HashSet::from([elsewhere, of_bob, only]));
 });
 
-on_both_stores!(a_session_that_is_over_takes_no_place_of_a_living_one, async |backend| {
+on_both_stores!(an_ended_session_does_not_count_towards_max_sessions, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let unused = begin(&db, &limited(&app, &alice, at(100), 2)).await.id;
     let mut over = limited(&app, &alice, at(0), 2);

@@ -13,7 +13,7 @@ on_both_stores!(the_first_check_value_stays, async |backend| {
     assert_eq!(db.master_key_check(vec![9]).await.unwrap(), answers[0]);
 });
 
-on_both_stores!(the_mark_of_a_database_for_development_is_set_and_removed, async |backend| {
+on_both_stores!(the_mark_of_a_development_database_is_set_and_removed, async |backend| {
     let db = Db::new(backend).await;
     assert!(!db.has_dev_mark().await.unwrap());
     for marked in [true, true, false, false, true] {
@@ -34,7 +34,7 @@ on_both_stores!(a_database_with_a_client_or_a_user_is_in_use, async |backend| {
     assert!(!other.is_unused().await.unwrap());
 });
 
-on_both_stores!(the_issuer_of_a_server_for_development_is_kept_until_the_next_one, async |backend| {
+on_both_stores!(the_issuer_of_a_development_server_is_kept_until_the_next_start, async |backend| {
     let db = Db::new(backend).await;
     assert_eq!(db.dev_issuer().await.unwrap(), None);
     for issuer in ["http://127.0.0.1:1", "http://127.0.0.1:2"] {

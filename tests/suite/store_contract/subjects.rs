@@ -1,4 +1,4 @@
-//! No user's `sub` is ever a `client_id`.
+//! No user's `sub` ever equals a `client_id`.
 
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
@@ -13,7 +13,7 @@ fn user_with(sub: &str, username: &str) -> User {
     User { sub: sub.into(), ..user(username) }
 }
 
-on_both_stores!(a_sub_is_held_by_one_user_or_one_client_however_many_are_created_at_once, async |backend| {
+on_both_stores!(a_sub_belongs_to_one_user_or_client_even_under_concurrency, async |backend| {
     let db = Db::new(backend).await;
     for round in 0..8 {
         let sub = format!("same {round}");
@@ -39,7 +39,7 @@ on_both_stores!(a_sub_is_held_by_one_user_or_one_client_however_many_are_created
     assert_eq!(db.trail().await.len(), 8, "a refusal leaves nothing behind");
 });
 
-on_both_stores!(a_sub_is_free_again_once_its_holder_is_deleted, async |backend| {
+on_both_stores!(a_sub_is_free_again_once_its_user_is_deleted, async |backend| {
     let db = Db::new(backend).await;
     let alice = user_with("shared", "alice");
     db.user_create(&alice, &audited()).await.unwrap();

@@ -48,7 +48,7 @@ on_both_stores!(a_login_reads_the_user_with_the_log_head_of_that_moment, async |
     assert_eq!(db.login_find("alice", network(1)).await.unwrap().head, written.number);
 });
 
-on_both_stores!(a_name_is_taken_once_however_it_is_spelt, async |backend| {
+on_both_stores!(a_username_is_taken_only_once_however_it_is_spelt, async |backend| {
     let db = Db::new(backend).await;
     let outcomes = at_once(&db, 4, |store, index| {
         let user = user(["straße", "STRASSE", "Strasse", "strasse"][index]);
@@ -83,7 +83,7 @@ on_both_stores!(users_are_listed_oldest_first_a_page_at_a_time, async |backend| 
     assert!(db.user_list(Some("nobody"), &all()).await.unwrap().is_empty());
 });
 
-on_both_stores!(a_user_is_updated_unless_somebody_else_changed_it, async |backend| {
+on_both_stores!(a_user_is_updated_unless_it_was_changed_meanwhile, async |backend| {
     let db = Db::new(backend).await;
     let alice = user("alice");
     db.user_create(&alice, &audited()).await.unwrap();
@@ -117,7 +117,7 @@ on_both_stores!(a_user_is_updated_unless_somebody_else_changed_it, async |backen
     assert_eq!(db.trail().await.last().unwrap(), &("user.disable".to_owned(), format!("user {}", alice.id)));
 });
 
-on_both_stores!(of_many_simultaneous_updates_of_one_user_one_is_made, async |backend| {
+on_both_stores!(only_one_of_many_simultaneous_updates_of_a_user_is_made, async |backend| {
     let db = Db::new(backend).await;
     let alice = user("alice");
     db.user_create(&alice, &audited()).await.unwrap();

@@ -1,10 +1,10 @@
-//! Servers, and on Postgres the database too, are killed at random moments under mixed load, and started again. What was
-//! acknowledged must be there afterwards; what was asked for and not answered has happened with all its effects and its
-//! audit record, or not at all.
+//! Servers, and on Postgres the database too, are killed at random moments under mixed load, and started again. What
+//! was acknowledged must be there afterwards; what was asked for and not answered has happened with all its effects and
+//! its audit record, or not at all.
 //!
 //! Each [actor](actor::Actor) has a client and a user of its own and does one thing after the other, so that it knows
-//! exactly what is in force. The random numbers depend on the seed alone; where in the work of the server a signal falls
-//! does not.
+//! exactly what is in force. The random numbers depend on the seed alone; where in the work of the server a signal
+//! falls does not.
 
 mod actor;
 mod records;
@@ -40,7 +40,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const LOAD: (u64, u64) = (20, 600);
 /// How many lines of the journal are kept as evidence.
 const JOURNAL: usize = 20_000;
-/// The Postgres roles of the nodes, one each, so that leftovers of one node can be told from the others.
+/// The Postgres roles of the nodes, one each, so that leftovers of one node can be distinguished from the others.
 const ROLES: [&str; 2] = ["node_a", "node_b"];
 
 /// Random numbers from a seed (SplitMix64).
@@ -64,7 +64,7 @@ impl Random {
 /// What is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Blow {
-    /// One server; the others go on.
+    /// One server; the others continue.
     Node(usize),
     /// All servers.
     Nodes,
@@ -110,8 +110,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Asks; nothing when there is no answer, or one that says that the server does not know (503): then it is in doubt
-    /// whether it was done.
+    /// Sends a request. `None` if there is no answer, or a 503: then it is in doubt whether the request took effect.
     async fn ask(&self, who: &str, what: &str, request: RequestBuilder) -> Option<Answer> {
         let begun = Instant::now();
         let answer = Answer::if_any(request).await;
@@ -178,7 +177,7 @@ pub(crate) type Counts = BTreeMap<&'static str, u64>;
 /// The servers, their database and their users.
 pub(crate) struct World {
     backend: Backend,
-    /// The place of each node.
+    /// The directory and environment of each node.
     places: Vec<Place>,
     nodes: Vec<Option<Running>>,
     cluster: Option<Cluster>,
@@ -378,8 +377,8 @@ impl World {
         scene.sure(async || scene.admin("ops", Method::GET, "/admin/v1/clients/ops", None).await).await.assert_ok();
     }
 
-    /// Postgres runs again, and has nothing more to do for servers that were killed: what they asked for last has happened
-    /// by then, or never will.
+    /// Postgres runs again, and has nothing more to do for servers that were killed: what they asked for last has
+    /// happened by then, or never will.
     async fn what_is_left_ends(&self, blow: Blow) {
         let Some(cluster) = &self.cluster else { return };
         if matches!(blow, Blow::Quit | Blow::Postmaster | Blow::Everything) {

@@ -28,8 +28,8 @@ impl Records {
         Self { seen: HashSet::new(), numbers: (0, 0), is_new: true }
     }
 
-    /// Compares what was written with what was acknowledged, and tells the actors what became of what was in doubt. The
-    /// first time everything is taken as it is.
+    /// Compares what was written with what was acknowledged, and tells the actors the outcome of requests in doubt. The
+    /// first time, everything is accepted as it is.
     pub(super) async fn check(&mut self, database: &str, actors: &mut [Actor]) {
         let mut new = records(database).await;
         new.retain(|record| self.seen.insert(record.id.clone()));

@@ -1,4 +1,5 @@
-//! Random sequences of operations on servers and on a small [model](plain) of the life of tokens: both must say the same.
+//! Random sequences of operations on servers and on a small [model](plain) of the life of tokens: both must say the
+//! same.
 
 mod case;
 mod nodes;
@@ -19,8 +20,8 @@ use operation::{Step, operation};
 /// How many tokens and sessions are checked after each operation.
 const LOOKED_AT: usize = 4;
 
-/// Runs so many cases of up to so many operations, and shrinks a case that fails to the fewest that fail, too. The cases
-/// depend on the seed alone.
+/// Runs this many cases of up to this many operations, and shrinks a failing case to the fewest operations that still
+/// fail. The cases depend on the seed alone.
 pub(crate) fn run(nodes: &Arc<Nodes>, cases: u32, length: usize, seed: u64, runtime: &tokio::runtime::Runtime) {
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &wide(seed));
     let config = Config { cases, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };

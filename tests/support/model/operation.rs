@@ -138,7 +138,7 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// One of so many: mostly the newest, so that operations meet.
+/// One of this many: mostly the newest, so that operations meet.
 pub(super) fn chosen(choice: usize, of: usize) -> Option<usize> {
     if choice < NEWEST { choice.checked_rem(of) } else { of.checked_sub(1) }
 }

@@ -133,7 +133,7 @@ impl Model {
         !self.sessions[session].causes.is_empty() || !self.users[self.sessions[session].user].is_good()
     }
 
-    /// A refresh by the session's own client, with the token so many generations before the newest.
+    /// A refresh by the session's own client, with the token this many generations before the newest.
     pub(super) fn refresh(&mut self, index: usize, back: usize) -> Refreshed {
         if self.is_over(index) || self.now >= self.session_end(index) {
             return Refreshed::Refused;
@@ -172,7 +172,7 @@ impl Model {
         });
     }
 
-    /// The session's own client revokes one of its refresh tokens: of a session that is over nothing is left to revoke.
+    /// The session's own client revokes one of its refresh tokens: an ended session has nothing left to revoke.
     pub(super) fn revoke_refresh_token(&mut self, index: usize) {
         if !self.is_over(index) {
             self.revoke_session(index, Cause::SessionRevoked);
@@ -214,13 +214,13 @@ impl Model {
         token.causes.iter().copied().chain(expired).collect()
     }
 
-    /// Whether a refresh token so many generations before the newest is active.
+    /// Whether a refresh token this many generations before the newest is active.
     pub(super) fn refresh_token_is_active(&self, session: usize, back: usize) -> bool {
         back == 0 && !self.is_over(session) && self.now < self.session_end(session)
     }
 }
 
-/// Only the last change of a holder is reported.
+/// Only the last change of a user or client is reported.
 fn add(causes: &mut BTreeSet<Cause>, cause: Cause) {
     let is_of_a_user = |cause: Cause| matches!(cause, Cause::UserDisabled | Cause::UserDeleted);
     if cause.is_about_the_subject() {

@@ -15,7 +15,7 @@ pub(super) struct Session {
     pub(super) access: String,
 }
 
-/// Material for the operations, and what became of it.
+/// Material for the operations, and its outcome.
 #[derive(Debug, Default)]
 pub(super) struct Deck {
     /// Always good, and known to every node.

@@ -1,6 +1,5 @@
-//! What clients, resource servers and administrators meet while the database of one or more servers is in trouble: every
-//! [operation](operations) on every node all the time, each answer judged, and afterwards everything that was
-//! acknowledged looked for.
+//! What clients, resource servers and administrators experience while a database fails: every [operation](operations)
+//! runs on every node all the time, each answer is judged, and afterwards everything that was acknowledged is checked.
 
 mod deck;
 mod operations;

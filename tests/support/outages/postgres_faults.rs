@@ -334,7 +334,8 @@ async fn close_others(superuser: &mut PgConnection) {
     run(superuser, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'jeton'").await;
 }
 
-/// Does this to a Postgres with two servers on it for so long; gives what became of it, and the version of Postgres.
+/// Applies this fault for this long to a Postgres with two servers on it; returns the outcome and the version of
+/// Postgres.
 pub(crate) async fn survive(fault: Fault, lasts: Duration) -> (Outcome, String) {
     let ground = Ground::prepare(fault).await;
     let scene = Arc::new(Scene::on(&ground.address(), 2, |place| Running::start(place, &[])).await);
@@ -350,7 +351,7 @@ pub(crate) async fn survive(fault: Fault, lasts: Duration) -> (Outcome, String) 
     (outcome, format!("PostgreSQL {version}"))
 }
 
-/// No place in the pool of a node is lost: as many statements as it may have connections run at the same time.
+/// No slot in a node's pool is lost: as many statements run at the same time as it may have connections.
 async fn all_places_are_usable(ground: &Ground, scene: &Arc<Scene>, has_moved: bool) {
     let mut holder = ground.superuser(has_moved).await;
     run(&mut holder, "BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE").await;

@@ -45,7 +45,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// So many servers on an empty database; `start` starts one at this place.
+    /// This many servers on an empty database; `start` starts the one with this index.
     pub(crate) async fn on(database: &str, nodes: usize, start: impl Fn(&Place) -> Running) -> Self {
         let mut place = Place::bare();
         place.set("JETON_DATABASE_URL", database);

@@ -53,8 +53,8 @@ impl Fault {
     }
 }
 
-/// A server that does not die of SIGXFSZ when a file of it gets too large: the write fails, as on a full disk. Its folder
-/// is the one of the database.
+/// A server that does not die of SIGXFSZ when a file of it gets too large: the write fails, as on a full disk. Its
+/// folder is the one of the database.
 fn start(place: &Place, folder: &Path, account: Account) -> Running {
     let server = place.command(&["serve"]);
     let mut shell = Command::new("sh");
@@ -108,7 +108,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Does this to a server on SQLite for so long; gives what became of it, and the version of SQLite.
+/// Applies this fault for this long to a server on SQLite; returns the outcome and the version of SQLite.
 pub(crate) async fn survive(fault: Fault, lasts: Duration) -> (Outcome, String) {
     let (database, _folder) = fresh_database(Backend::Sqlite).await;
     let path = PathBuf::from(database.strip_prefix("sqlite://").unwrap());

@@ -1,4 +1,4 @@
-//! One fault: the operations before, during and after it, and what became of them.
+//! One fault: the operations before, during and after it, and their outcomes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -169,7 +169,7 @@ fn is_trouble(line: &str) -> bool {
     matches!(line.split_whitespace().nth(1), Some("WARN" | "ERROR"))
 }
 
-/// Lets the traffic go on for this long.
+/// Lets the traffic run for this long.
 async fn pass_time(time: Duration) {
     tokio::time::sleep(time).await;
 }
@@ -223,7 +223,8 @@ impl Scene {
         join_all(all).await.into_iter().all(|served| served)
     }
 
-    /// When no fault is left: what was acknowledged is there on every node, and of what was not, all nodes say the same.
+    /// When no fault is left: what was acknowledged is there on every node, and of what was not, all nodes say the
+    /// same.
     async fn settle(&self, tally: &Mutex<Tally>, keeps_all: bool) {
         let mut wrong = Vec::new();
         let (sessions, spent) = {

@@ -1,4 +1,4 @@
-//! The commands that take or make a secret.
+//! The commands that take or create a secret.
 
 use jeton::keys::master::MasterKey;
 use uuid::Uuid;

@@ -1,5 +1,5 @@
-//! What happens before everything is searched: every endpoint and every command that takes or makes a secret is used, as it
-//! is meant to be and otherwise, while the database is there and while it is away.
+//! What happens before the search: every endpoint and every command that takes or creates a secret is used, correctly
+//! and incorrectly, with the database up and down.
 
 mod commands;
 mod play;
@@ -38,8 +38,8 @@ pub(super) struct Scene {
     names: BTreeMap<String, Vec<String>>,
 }
 
-/// Adds what is secret of a P-256 key in PKCS #8: the 32 bytes of it, and how the lines of PEM have them. What stands
-/// before is the same in all, what follows is the public key.
+/// Adds the secret part of a P-256 key in PKCS #8: its 32 bytes, raw and as the lines of PEM encode them. What precedes
+/// them is the same in all keys, and what follows is the public key.
 fn add_private_key(secrets: &mut Secrets, key: &[u8], pem: &str) {
     secrets.add("private key of TLS", &key[36..68]);
     let lines: Vec<&str> = pem.lines().skip(1).collect();
@@ -58,7 +58,7 @@ impl Scene {
         let mut bench = Bench::new(backend).await;
         let (mut secrets, password) = (Secrets::default(), Uuid::new_v4().simple().to_string());
         if let Some(cluster) = cluster {
-            // Nobody asks for the password there; it is in the address all the same.
+            // No password is required there, but the URL has one.
             let url = cluster.url().replace("postgres@", &format!("postgres:{password}@"));
             bench.set("JETON_DATABASE_URL", &url);
             secrets.add("password of the database", password);
@@ -116,8 +116,8 @@ impl Scene {
         vec![name]
     }
 
-    /// A new text that nobody would guess, with everything that is written differently somewhere; client secrets are in
-    /// ASCII (RFC 6749 appendix A.2).
+    /// A new unguessable text, with every character that some encoding changes; client secrets are ASCII (RFC 6749
+    /// appendix A.2).
     fn odd_secret(&mut self, name: &str) -> String {
         let letter = if name.contains("client secret") { "" } else { "ä" };
         let random = || Uuid::new_v4().simple().to_string();

@@ -1,4 +1,4 @@
-//! One round: who acts, and in which order.
+//! One round: the actors and their order.
 
 use super::Scene;
 use crate::secrets::needles::Place;
@@ -15,8 +15,8 @@ pub(super) struct Cast {
 }
 
 impl Scene {
-    /// One round, over TLS or in the clear. `outage` takes the database away (`true`) and brings it back, where that can
-    /// be done.
+    /// One round, over TLS or plain HTTP. `outage` stops the database (`true`) and starts it again, if that is
+    /// possible.
     pub(crate) async fn play(&mut self, log_format: &str, is_encrypted: bool, outage: impl AsyncFn(bool)) {
         self.is_encrypted = is_encrypted;
         for (name, file) in self.tls.clone() {
@@ -50,7 +50,7 @@ impl Scene {
         let log = std::sync::Arc::clone(&server.log);
         server.stop();
         let log = log.lock().unwrap().clone();
-        // What is compiled in decides who writes at these levels; the driver of the database always does.
+        // Which crates log at these levels depends on the build; the database driver always does.
         assert!(log.contains("DEBUG") && log.contains("db.statement"), "the log has everything: {log}");
         assert!(log.contains("refused") && log.contains("token explained"), "{log}");
         assert!(log.contains("guessing is slowed down") && log.contains("asked too often"), "{log}");

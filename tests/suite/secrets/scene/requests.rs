@@ -1,4 +1,4 @@
-//! The requests that take or make a secret, as they are meant to be and otherwise.
+//! The requests that take or create a secret, correct and incorrect.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -95,7 +95,7 @@ impl Scene {
             self.form(token, Some((&cast.chosen.0, &secret)), &form).await;
             self.form(token, Some(("nobody", &secret)), &form).await;
             self.form(token, None, &form).await;
-            // The password where the name belongs.
+            // The password in the field of the username.
             let swapped = [("grant_type", "password"), ("username", password), ("password", user)];
             self.form(token, parts(&cast.app), &swapped).await;
             self.form(token, Some((password, &secret)), &form).await;
@@ -105,7 +105,7 @@ impl Scene {
             let odd = [("grant_type", password.as_str()), ("scope", password), ("resource", password)];
             self.form(token, parts(&cast.app), &odd).await;
         }
-        // Until whoever guesses has to wait.
+        // Until guessing is throttled.
         let form = [("grant_type", "password"), ("username", "nobody"), ("password", &guess)];
         for _ in 0..12 {
             self.form(token, parts(&cast.app), &form).await;
@@ -200,7 +200,7 @@ impl Scene {
             let request = self.http.request(method, self.url(&format!("/admin/v1{path}"))).bearer_auth(&admin);
             let answer = self.ask(&format!("a request to /admin/v1{path}"), request.json(&body)).await;
             if answer["status"] == 404 {
-                // Whoever sent a name that there is not is told which.
+                // The answer about an unknown name repeats the name.
                 let told = self.names[&wrong].clone();
                 self.places.last_mut().unwrap().told.extend(told);
             }

@@ -9,7 +9,7 @@ use crate::support::Backend;
 use crate::support::program::{Place, Running};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn beyond_what_the_system_allows_connections_wait_and_the_others_are_answered() {
+async fn connections_beyond_the_limit_wait_while_others_are_answered() {
     let place = Place::new(Backend::Sqlite).await;
     // 256 open files: 128 of them for connections.
     let server = Running::start_by(place.shell("ulimit -n 256 && exec \"$0\" serve"));
@@ -36,17 +36,17 @@ async fn beyond_what_the_system_allows_connections_wait_and_the_others_are_answe
     answered(&mut first);
     let mut others: Vec<TcpStream> = (0..300).map(|_| connect()).collect();
     server.says("every place is taken");
-    // Whoever has a place is answered, and leaves it to those who wait.
+    // Clients with a slot are answered, and free it for those that wait.
     first.write_all(get(KEYS).as_bytes()).unwrap();
     let mut answer = String::new();
     first.read_to_string(&mut answer).unwrap();
     let head = answer.to_ascii_lowercase();
     assert!(head.starts_with("http/1.1 200") && head.contains("\r\nconnection: close\r\n"), "{answer}");
-    // Whoever waits is served as soon as there is a place.
+    // Waiting clients are served as soon as there is a free slot.
     let mut last = others.pop().unwrap();
     drop(others);
     answered(&mut last);
     answered(&mut connect());
-    assert!(!server.log.lock().unwrap().contains("was not accepted"), "files do not run out");
+    assert!(!server.log.lock().unwrap().contains("could not be accepted"), "files do not run out");
     assert!(server.stop().success());
 }

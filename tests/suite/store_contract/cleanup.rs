@@ -1,4 +1,4 @@
-//! Upkeep.
+//! Cleanup of expired rows.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::support::{Backend, eventually, on_both_stores};
 
 const DAY: i64 = 24 * 3600;
 
-/// How many rows of each kind a whole round removes; kinds of which there was nothing are left out.
+/// How many rows of each kind a whole round removes, without kinds that had none.
 async fn sweep(store: &Store, now: Timestamp, history: i64) -> Vec<(&'static str, usize)> {
     let mut round = Round::new(now, history);
     while store.sweep(&mut round).await.unwrap() {}
     round.removed().filter(|(_, count)| *count > 0).collect()
 }
 
-on_both_stores!(nothing_that_is_not_over_is_swept, async |backend| {
+on_both_stores!(nothing_is_removed_before_it_expires, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let new = new_session(&app, &alice, at(0));
     db.session_create(&new, &audited()).await.unwrap().unwrap();
@@ -46,7 +46,7 @@ on_both_stores!(nothing_that_is_not_over_is_swept, async |backend| {
     assert_eq!(db.client_find("app").await.unwrap().unwrap().0.secrets.len(), 1);
 });
 
-on_both_stores!(a_session_that_is_over_is_kept_for_a_while_and_then_swept, async |backend| {
+on_both_stores!(an_ended_session_is_kept_for_a_while_and_then_removed, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let (mut idle, mut absolute) = (new_session(&app, &alice, at(0)), new_session(&app, &alice, at(0)));
     (idle.session.idle_expires_at, idle.session.expires_at) = (at(100), at(400 * DAY));
@@ -68,14 +68,14 @@ on_both_stores!(a_session_that_is_over_is_kept_for_a_while_and_then_swept, async
     assert_eq!(left(at(399 * DAY)).await, (0, vec![living.session.id]));
 });
 
-on_both_stores!(a_notice_is_swept_after_a_day_and_a_revocation_as_long_as_sessions_live_after, async |backend| {
+on_both_stores!(a_notice_is_removed_after_a_day_and_a_revocation_after_the_longest_session, async |backend| {
     let db = Db::new(backend).await;
     db.client_create(&client("app"), &audited()).await.unwrap();
     let written = db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
     assert_eq!(sweep(&db, at(DAY), 30 * DAY).await, []);
     assert_eq!(sweep(&db, at(DAY + 1), 30 * DAY).await, [("log_entries", 1)]);
     assert_eq!(db.told(0).await, ["all for all_revoked"]);
-    // A session may live for 400 days and is kept for 30 more: as long, what ended it is known.
+    // A session may live for 400 days and is kept for 30 more; what ended it is known for as long.
     sweep(&db, at(429 * DAY), 30 * DAY).await;
     assert!(db.revocation_find(written.number).await.unwrap().is_some());
     assert_eq!(sweep(&db, at(430 * DAY + 1), 30 * DAY).await, [("log_entries", 1)]);
@@ -84,7 +84,7 @@ on_both_stores!(a_notice_is_swept_after_a_day_and_a_revocation_as_long_as_sessio
     assert!(next > written.number);
 });
 
-on_both_stores!(the_revocation_of_a_token_is_swept_some_time_after_the_token_is_over, async |backend| {
+on_both_stores!(the_revocation_of_a_token_is_removed_some_time_after_the_token_expires, async |backend| {
     let db = Db::new(backend).await;
     let token = NewRevocation { covers_until: at(100), ..revocation(Target::Token(Uuid::nil()), Cause::TokenRevoked) };
     db.revoke(&token, &audited()).await.unwrap();
@@ -98,7 +98,7 @@ on_both_stores!(the_revocation_of_a_token_is_swept_some_time_after_the_token_is_
     assert_eq!(db.told(0).await, ["all for all_revoked"]);
 });
 
-on_both_stores!(old_records_and_silent_nodes_are_swept, async |backend| {
+on_both_stores!(old_audit_records_and_silent_nodes_are_removed, async |backend| {
     let db = Db::new(backend).await;
     db.client_create(&client("old"), &audited_at(at(0))).await.unwrap();
     db.client_create(&client("new"), &audited_at(at(DAY))).await.unwrap();
@@ -122,7 +122,7 @@ on_both_stores!(old_records_and_silent_nodes_are_swept, async |backend| {
     assert_eq!(db.node_list().await.unwrap().iter().map(|node| node.id).collect::<Vec<_>>(), [alive.id]);
 });
 
-on_both_stores!(guesses_and_networks_of_long_ago_are_swept, async |backend| {
+on_both_stores!(old_login_failures_and_networks_are_removed, async |backend| {
     let (db, _, alice) = Db::with_holders(backend).await;
     let allowance = jeton::protocol::backoff::Backoff { free: 10, forgiven_after: 600, longest: 900 };
     for (account, address, moment) in [([1; 32], [192, 0, 2, 1], at(0)), ([2; 32], [192, 0, 2, 2], at(DAY))] {
@@ -139,7 +139,7 @@ on_both_stores!(guesses_and_networks_of_long_ago_are_swept, async |backend| {
     assert_eq!(swept(at(180 * DAY + 1)).await, [("known_networks", 1)]);
 });
 
-on_both_stores!(what_ended_early_is_swept_as_what_came_to_its_end_the_session_first, async |backend| {
+on_both_stores!(revoked_sessions_are_removed_like_expired_ones_before_their_revocations, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let mut new = new_session(&app, &alice, at(0));
     (new.session.idle_expires_at, new.session.expires_at) = (at(300 * DAY), at(300 * DAY));
@@ -166,12 +166,13 @@ on_both_stores!(what_ended_early_is_swept_as_what_came_to_its_end_the_session_fi
     assert!(db.session_find(ended).await.unwrap().is_none());
 });
 
-on_both_stores!(what_ended_a_session_is_kept_as_long_as_the_session, async |backend| {
+on_both_stores!(the_revocation_of_a_session_is_kept_as_long_as_the_session, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let mut new = new_session(&app, &alice, at(0));
     (new.session.idle_expires_at, new.session.expires_at) = (at(300 * DAY), at(300 * DAY));
     db.session_create(&new, &audited()).await.unwrap().unwrap();
-    // By a node whose clock was ahead: what it covers is over, but it came after the moment until which is swept.
+    // Written by a node whose clock was ahead: what it covers has expired, but it is newer than the moment of the
+    // sweep.
     let end =
         NewRevocation { covers_until: at(0), ..revocation(Target::Session(new.session.id), Cause::SessionRevoked) };
     db.revoke(&end, &audited_at(at(200 * DAY))).await.unwrap();
@@ -180,7 +181,7 @@ on_both_stores!(what_ended_a_session_is_kept_as_long_as_the_session, async |back
     assert_eq!(held.revoked_because, Some(Cause::SessionRevoked));
 });
 
-/// Sessions that came to their end at `at(1000)`.
+/// Sessions that expired at `at(1000)`.
 async fn sessions_that_are_over(
     db: &Db,
     app: &jeton::protocol::client::Client,
@@ -193,7 +194,7 @@ async fn sessions_that_are_over(
     }
 }
 
-on_both_stores!(much_is_swept_in_several_batches_by_two_who_both_believe_that_it_is_their_turn, async |backend| {
+on_both_stores!(two_nodes_that_both_clean_up_share_the_batches, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     const COUNT: usize = 450;
     sessions_that_are_over(&db, &app, &alice, COUNT).await;
@@ -213,20 +214,20 @@ on_both_stores!(much_is_swept_in_several_batches_by_two_who_both_believe_that_it
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn upkeep_does_not_wait_for_a_row_that_somebody_holds() {
+async fn cleanup_does_not_wait_for_a_locked_row() {
     let (db, app, alice) = Db::with_holders(Backend::Postgres).await;
     sessions_that_are_over(&db, &app, &alice, 3).await;
     let held = db.session_list(&SessionFilter::default(), &all()).await.unwrap()[1].session.id;
     let mut holder = sqlx::PgConnection::connect(&db.address).await.unwrap();
     let lock = format!("BEGIN; SELECT 1 FROM sessions WHERE id = '{held}' FOR UPDATE");
     sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut holder).await.unwrap();
-    // It would fail with a lock that is waited for.
+    // Waiting for a lock would make it fail.
     assert!(sweep(&db, at(31 * DAY), 30 * DAY).await.contains(&("sessions", 2)));
     sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
     assert_eq!(sweep(&db, at(31 * DAY), 30 * DAY).await, [("sessions", 1)], "left for the next round");
 }
 
-on_both_stores!(one_node_at_a_time_has_the_turn_of_upkeep, async |backend| {
+on_both_stores!(one_node_at_a_time_has_the_turn_of_cleanup, async |backend| {
     let db = Db::new(backend).await;
     let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
     let (long, no) = (Duration::from_secs(1000), Duration::ZERO);
@@ -237,16 +238,16 @@ on_both_stores!(one_node_at_a_time_has_the_turn_of_upkeep, async |backend| {
     db.cleanup_end(second, no).await.unwrap();
     assert!(db.cleanup_hold(first, long).await.unwrap());
     assert_eq!(db.cleanup_ended_at().await.unwrap(), None);
-    // After a round nobody begins another one before the rest is over.
+    // After a round, no node begins another one before the rest period is over.
     db.cleanup_end(first, long).await.unwrap();
     assert!(db.cleanup_ended_at().await.unwrap().is_some());
     assert!(!db.cleanup_take(second, long, long).await.unwrap());
     assert!(!db.cleanup_hold(first, long).await.unwrap(), "it gave the turn back");
-    // A turn that is taken for longer than any turn or rest can last: the clock of the database was set back.
+    // A turn that lasts longer than any turn or rest can: the clock of the database was set back.
     assert!(db.cleanup_take(second, Duration::from_secs(10), Duration::from_secs(10)).await.unwrap());
 });
 
-on_both_stores!(a_node_that_dies_leaves_the_turn_of_upkeep_to_another_one, async |backend| {
+on_both_stores!(a_node_that_dies_leaves_the_turn_of_cleanup_to_another_one, async |backend| {
     let db = Db::new(backend).await;
     let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
     let (short, long) = (Duration::from_millis(200), Duration::from_secs(1000));
@@ -258,7 +259,7 @@ on_both_stores!(a_node_that_dies_leaves_the_turn_of_upkeep_to_another_one, async
     assert!(!db.cleanup_hold(first, long).await.unwrap(), "the first one wakes up and has lost it");
 });
 
-on_both_stores!(the_journal_is_short_after_upkeep, async |backend| {
+on_both_stores!(the_journal_is_short_after_cleanup, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     sessions_that_are_over(&db, &app, &alice, 50).await;
     db.shorten_journal().await.unwrap();
