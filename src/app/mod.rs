@@ -104,7 +104,7 @@ impl App {
         }
         let masters = self.master_keys().await?;
         if self.store.key_list().await?.is_empty() {
-            make_first_keys(&self.settings, &self.clock, &self.store, &masters).await?;
+            self.make_first_keys(&masters).await?;
         }
         Ok(self.state.load(masters).await?)
     }
@@ -117,6 +117,22 @@ impl App {
         match self.state.master_keys() {
             Some(masters) => Ok(masters),
             None => open_master_keys(&self.settings, &self.store).await.map(Arc::new),
+        }
+    }
+
+    /// Makes the first keys; of nodes that start at once, one makes them.
+    async fn make_first_keys(&self, masters: &MasterKeys) -> std::result::Result<(), StartError> {
+        let now = self.clock.now();
+        let audited = Audited { actor: "server".into(), request_id: None, address: None, at: now };
+        loop {
+            let check_value = self.store.master_key_check(masters.current.check_value()).await?;
+            let Some(master) = masters.of(&check_value) else { return Err(another_master_key(masters)) };
+            let first = [KeyUse::Signing, KeyUse::Token]
+                .map(|key_use| KeyRecord::generate(key_use, self.settings.signing_algorithm, master, now, now));
+            let made = self.state.honour(self.store.key_create_first(&first, &check_value, &audited)).await?;
+            if made != Added::OtherMasterKey {
+                return Ok(());
+            }
         }
     }
 
@@ -185,26 +201,6 @@ impl App {
 fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
     name.map_or_else(|_| "unnamed host".to_owned(), |name| name.trim().to_owned())
-}
-
-/// Makes the first keys; of nodes that start at once, one makes them.
-async fn make_first_keys(
-    settings: &Settings,
-    clock: &Clock,
-    store: &Store,
-    masters: &MasterKeys,
-) -> std::result::Result<(), StartError> {
-    let now = clock.now();
-    let audited = Audited { actor: "server".into(), request_id: None, address: None, at: now };
-    loop {
-        let check_value = store.master_key_check(masters.current.check_value()).await?;
-        let Some(master) = masters.of(&check_value) else { return Err(another_master_key(masters)) };
-        let first = [KeyUse::Signing, KeyUse::Token]
-            .map(|key_use| KeyRecord::generate(key_use, settings.signing_algorithm, master, now, now));
-        if store.key_create_first(&first, &check_value, &audited).await? != Added::OtherMasterKey {
-            return Ok(());
-        }
-    }
 }
 
 /// Reads the master key, and the old one if it is set, and compares them with what the database was written with.

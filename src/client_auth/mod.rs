@@ -145,7 +145,7 @@ mod tests {
             version: 1,
         };
         let audited = Audited { actor: "test".into(), request_id: None, address: None, at };
-        app.store.client_create(&client, &audited).await.unwrap();
+        app.state.honour(app.store.client_create(&client, &audited)).await.unwrap();
         client.client_id
     }
 

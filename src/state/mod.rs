@@ -34,7 +34,7 @@ use crate::protocol::client::{Client, check_client_id};
 use crate::protocol::revocation::{Revocation, SequenceNumber};
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
-use crate::store::{ClientsInUse, Covered, Pace, Store, StoreError};
+use crate::store::{self, ClientsInUse, Covered, Logged, Pace, Store, StoreError};
 use age::{LastTime, Watch};
 use clients::ClientCache;
 use membership::Membership;
@@ -153,18 +153,20 @@ impl NodeState {
         self.masters.get().cloned()
     }
 
-    /// Runs a write that appends to the log and makes this node honour it before its result is handed out. On the command
-    /// line, where nothing is loaded, the servers find it in the log.
+    /// Runs a write and returns its outcome once this node has applied what the write appended to the log. The command
+    /// line has nothing loaded and leaves that to the servers.
     ///
     /// # Errors
-    /// Those of the write; or this node could not read the log afterwards: then the write stands, and is honoured within
-    /// the bound that holds for every node.
-    pub async fn honour<T>(&self, write: impl Future<Output = crate::store::Result<T>>) -> crate::store::Result<T> {
-        let written = write.await?;
-        if self.masters.get().is_some() {
-            self.catch_up().await.map_err(|Unavailable(reason)| StoreError::Unavailable(reason))?;
-        }
-        Ok(written)
+    /// Those of the write. If this node cannot read the log afterwards, the write stands all the same, and this node
+    /// applies it within the bound that holds for every node.
+    pub async fn honour<T>(&self, write: impl Future<Output = store::Result<Logged<T>>>) -> store::Result<T> {
+        let apply = async {
+            match self.masters.get() {
+                Some(_) => self.catch_up().await.map_err(|Unavailable(reason)| StoreError::Unavailable(reason)),
+                None => Ok(()),
+            }
+        };
+        write.await?.once_applied(apply).await
     }
 
     /// The log number up to which everything is applied.

@@ -8,7 +8,7 @@ use crate::protocol::client::{Client, ClientSecret, ClientSettings, GrantType, M
 use crate::protocol::revocation::{NewRevocation, SequenceNumber};
 use crate::protocol::time::Timestamp;
 use crate::store::database::{Database, Dialect};
-use crate::store::log::Notice;
+use crate::store::log::{Logged, Notice};
 use crate::store::row::{Row, array, to_json, values};
 use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
 
@@ -149,11 +149,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::SubTaken`] when a client has the id, or a user has it as `sub`.
-    pub async fn client_create(&self, client: &Client, audited: &Audited) -> Result<()> {
-        let mut transaction = self.database.begin().await?;
+    pub async fn client_create(&self, client: &Client, audited: &Audited) -> Result<Logged<()>> {
+        let mut transaction = self.begin_logged().await?;
         if let Some(holder) = transaction.sub_take(&client.client_id, SubHolder::Client).await? {
-            transaction.roll_back().await?;
-            return Err(StoreError::SubTaken(holder));
+            return transaction.roll_back(()).await.and(Err(StoreError::SubTaken(holder)));
         }
         let sql = "INSERT INTO clients (client_id, settings, version, created_at) VALUES ($1, $2, $3, $4)";
         let values = values![&client.client_id, to_json(&client.settings)?, client.version, client.created_at];
@@ -163,7 +162,7 @@ impl Store {
         }
         transaction.audit(audited, "client.create", format!("client {}", client.client_id), None).await?;
         transaction.notify(Notice::Client(&client.client_id), audited).await?;
-        transaction.commit().await
+        transaction.commit(()).await
     }
 
     /// Replaces the settings of a client, unless they changed since `client.version`, and writes the revocation that
@@ -174,61 +173,64 @@ impl Store {
         action: &'static str,
         revocation: Option<&NewRevocation>,
         audited: &Audited,
-    ) -> Result<bool> {
-        let mut transaction = self.database.begin().await?;
+    ) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
         let sql = "UPDATE clients SET settings = $1, version = version + 1 WHERE client_id = $2 AND version = $3 \
                    RETURNING client_id";
         let values = values![to_json(&client.settings)?, &client.client_id, client.version];
         if transaction.query_one(sql, values).await?.is_none() {
-            transaction.roll_back().await?;
-            return Ok(false);
+            return transaction.roll_back(false).await;
         }
         transaction.audit(audited, action, format!("client {}", client.client_id), None).await?;
         match revocation {
             Some(revocation) => transaction.revoke(revocation, audited).await?,
             None => transaction.notify(Notice::Client(&client.client_id), audited).await?,
         };
-        transaction.commit().await?;
-        Ok(true)
+        transaction.commit(true).await
     }
 
     /// Deletes a client and revokes what was issued to it. Returns whether it existed.
-    pub async fn client_delete(&self, client_id: &str, revocation: &NewRevocation, audited: &Audited) -> Result<bool> {
-        let mut transaction = self.database.begin().await?;
+    pub async fn client_delete(
+        &self,
+        client_id: &str,
+        revocation: &NewRevocation,
+        audited: &Audited,
+    ) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
         let sql = "DELETE FROM clients WHERE client_id = $1 RETURNING client_id";
         if transaction.query_one(sql, values![client_id]).await?.is_none() {
-            transaction.roll_back().await?;
-            return Ok(false);
+            return transaction.roll_back(false).await;
         }
         transaction.sub_free(client_id).await?;
         transaction.audit(audited, "client.delete", format!("client {client_id}"), None).await?;
         transaction.revoke(revocation, audited).await?;
-        transaction.commit().await?;
-        Ok(true)
+        transaction.commit(true).await
     }
 
     /// Adds a secret, if the client exists and has fewer than two. Returns whether it was added.
-    pub async fn client_secret_add(&self, client_id: &str, secret: &ClientSecret, audited: &Audited) -> Result<bool> {
-        let mut transaction = self.database.begin().await?;
+    pub async fn client_secret_add(
+        &self,
+        client_id: &str,
+        secret: &ClientSecret,
+        audited: &Audited,
+    ) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
         // The lock on the client's row makes concurrent additions wait for each other.
         let lock = "UPDATE clients SET version = version WHERE client_id = $1 RETURNING client_id";
         if transaction.query_one(lock, values![client_id]).await?.is_none() {
-            transaction.roll_back().await?;
-            return Ok(false);
+            return transaction.roll_back(false).await;
         }
         let count = "SELECT count(*) AS held FROM client_secrets WHERE client_id = $1";
         let row = transaction.query_one(count, values![client_id]).await?;
         let held: i64 = row.map_or(Ok(0), |row| row.get("held"))?;
         if usize::try_from(held).unwrap_or(usize::MAX) >= MOST_SECRETS {
-            transaction.roll_back().await?;
-            return Ok(false);
+            return transaction.roll_back(false).await;
         }
         transaction.query(INSERT_SECRET, secret_values(client_id, secret)).await?;
         let detail = Some(format!("secret {}", secret.id));
         transaction.audit(audited, "client.secret.add", format!("client {client_id}"), detail).await?;
         transaction.notify(Notice::Client(client_id), audited).await?;
-        transaction.commit().await?;
-        Ok(true)
+        transaction.commit(true).await
     }
 
     /// Retires a secret, and on request revokes what was issued to the client. Returns whether the secret existed.
@@ -238,15 +240,14 @@ impl Store {
         id: Uuid,
         revocation: Option<&NewRevocation>,
         audited: &Audited,
-    ) -> Result<bool> {
-        let mut transaction = self.database.begin().await?;
+    ) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
         // A login authenticated by this secret must not leave a session: creating one depends on the version.
         let count = "UPDATE clients SET version = version + 1 WHERE client_id = $1";
         transaction.query(count, values![client_id]).await?;
         let sql = "DELETE FROM client_secrets WHERE id = $1 AND client_id = $2 RETURNING id";
         if transaction.query_one(sql, values![id, client_id]).await?.is_none() {
-            transaction.roll_back().await?;
-            return Ok(false);
+            return transaction.roll_back(false).await;
         }
         let detail = Some(format!("secret {id}"));
         transaction.audit(audited, "client.secret.retire", format!("client {client_id}"), detail).await?;
@@ -254,8 +255,7 @@ impl Store {
             Some(revocation) => transaction.revoke(revocation, audited).await?,
             None => transaction.notify(Notice::Client(client_id), audited).await?,
         };
-        transaction.commit().await?;
-        Ok(true)
+        transaction.commit(true).await
     }
 
     /// Notes when secrets were last used.

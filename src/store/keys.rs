@@ -8,7 +8,7 @@ use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
 use crate::store::database::Transaction;
-use crate::store::log::Notice;
+use crate::store::log::{Logged, Notice};
 use crate::store::row::{Row, unreadable, values};
 use crate::store::settings::{MASTER_KEY_CHECK, REPLACE_MASTER_KEY_CHECK};
 use crate::store::{Audited, Result, Store};
@@ -86,34 +86,35 @@ impl Store {
         records: &[KeyRecord],
         check_value: &[u8],
         audited: &Audited,
-    ) -> Result<Added> {
-        let mut transaction = self.database.begin().await?;
+    ) -> Result<Logged<Added>> {
+        let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
         if transaction.query_one("SELECT kid FROM keys LIMIT 1", vec![]).await?.is_some() {
-            transaction.roll_back().await?;
-            return Ok(Added::ThereAreSome);
+            return transaction.roll_back(Added::ThereAreSome).await;
         }
         if !is_master_key_check(&mut transaction, check_value).await? {
-            transaction.roll_back().await?;
-            return Ok(Added::OtherMasterKey);
+            return transaction.roll_back(Added::OtherMasterKey).await;
         }
         for record in records {
             transaction.query(INSERT, insert_values(record)).await?;
         }
         transaction.audit(audited, "key.create", "first keys".into(), None).await?;
         transaction.notify(Notice::Keys, audited).await?;
-        transaction.commit().await?;
-        Ok(Added::Yes)
+        transaction.commit(Added::Yes).await
     }
 
     /// Adds announced keys, unless one of the same use and algorithm is announced already, or the master key no longer
     /// has this check value: a key that is made while the master key is changed must not stay wrapped by the old one.
-    pub async fn key_rotate(&self, records: &[KeyRecord], check_value: &[u8], audited: &Audited) -> Result<Added> {
-        let mut transaction = self.database.begin().await?;
+    pub async fn key_rotate(
+        &self,
+        records: &[KeyRecord],
+        check_value: &[u8],
+        audited: &Audited,
+    ) -> Result<Logged<Added>> {
+        let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
         if !is_master_key_check(&mut transaction, check_value).await? {
-            transaction.roll_back().await?;
-            return Ok(Added::OtherMasterKey);
+            return transaction.roll_back(Added::OtherMasterKey).await;
         }
         for record in records {
             let announced = "SELECT kid FROM keys WHERE activates_at > $1 AND key_use = $2 AND \
@@ -121,8 +122,7 @@ impl Store {
             let algorithm = record.algorithm.map_or("", |algorithm| algorithm.name());
             let values = values![audited.at, record.key_use.name(), algorithm];
             if transaction.query_one(announced, values).await?.is_some() {
-                transaction.roll_back().await?;
-                return Ok(Added::ThereAreSome);
+                return transaction.roll_back(Added::ThereAreSome).await;
             }
         }
         for record in records {
@@ -130,8 +130,7 @@ impl Store {
             transaction.audit(audited, "key.rotate", format!("key {}", record.kid), None).await?;
         }
         transaction.notify(Notice::Keys, audited).await?;
-        transaction.commit().await?;
-        Ok(Added::Yes)
+        transaction.commit(Added::Yes).await
     }
 
     /// Deletes a key, unless it is the last token key, the last signing key, or the last key for the algorithm in use.
@@ -142,22 +141,20 @@ impl Store {
         in_use: SigningAlgorithm,
         covers_until: Timestamp,
         audited: &Audited,
-    ) -> Result<bool> {
-        let mut transaction = self.database.begin().await?;
+    ) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
         let sql = "DELETE FROM keys WHERE kid = $1 AND EXISTS (SELECT 1 FROM keys other WHERE other.kid <> $1 AND \
                    other.key_use = keys.key_use AND (other.algorithm = keys.algorithm OR keys.algorithm IS NULL OR \
                    keys.algorithm <> $2)) RETURNING kid";
         if transaction.query_one(sql, values![kid, in_use.name()]).await?.is_none() {
-            transaction.roll_back().await?;
-            return Ok(false);
+            return transaction.roll_back(false).await;
         }
         let target = Target::Key(kid.to_owned());
         transaction.audit(audited, "key.delete", target.to_string(), None).await?;
         let cause = Cause::RetiredKey;
         transaction.revoke(&NewRevocation { target, cause, reason: None, covers_until }, audited).await?;
-        transaction.commit().await?;
-        Ok(true)
+        transaction.commit(true).await
     }
 
     /// Replaces every key by what `rewrap` makes of it: the same key under another master key. The keys are read and
@@ -171,14 +168,13 @@ impl Store {
         rewrap: impl Fn(&KeyRecord) -> Option<KeyRecord> + Send,
         check_value: Vec<u8>,
         audited: &Audited,
-    ) -> Result<Option<usize>> {
-        let mut transaction = self.database.begin().await?;
+    ) -> Result<Logged<Option<usize>>> {
+        let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
         let rows = transaction.query(LIST, vec![]).await?;
         let records = rows.iter().map(key).collect::<Result<Vec<KeyRecord>>>()?;
         let Some(rewrapped) = records.iter().map(rewrap).collect::<Option<Vec<KeyRecord>>>() else {
-            transaction.roll_back().await?;
-            return Ok(None);
+            return transaction.roll_back(None).await;
         };
         for record in &rewrapped {
             let sql = "UPDATE keys SET wrapped = $1 WHERE kid = $2";
@@ -187,8 +183,7 @@ impl Store {
         transaction.query(REPLACE_MASTER_KEY_CHECK, values![check_value]).await?;
         transaction.audit(audited, "key.rewrap", "all keys".into(), None).await?;
         transaction.notify(Notice::Keys, audited).await?;
-        transaction.commit().await?;
-        Ok(Some(rewrapped.len()))
+        transaction.commit(Some(rewrapped.len())).await
     }
 
     /// Replaces every key by new ones and ends everything that was issued: after the loss of the master key.
@@ -201,8 +196,8 @@ impl Store {
         check_value: Vec<u8>,
         revocation: &NewRevocation,
         audited: &Audited,
-    ) -> Result<()> {
-        let mut transaction = self.database.begin().await?;
+    ) -> Result<Logged<()>> {
+        let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
         for row in transaction.query("DELETE FROM keys RETURNING kid", vec![]).await? {
             let target = Target::Key(row.get("kid")?);
@@ -218,6 +213,6 @@ impl Store {
         transaction.audit(audited, "key.reset", "all keys".into(), None).await?;
         transaction.revoke(revocation, audited).await?;
         transaction.notify(Notice::Keys, audited).await?;
-        transaction.commit().await
+        transaction.commit(()).await
     }
 }

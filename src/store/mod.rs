@@ -27,11 +27,11 @@ pub use clients::ClientsInUse;
 pub use database::{Dialect, Location};
 pub use keys::Added;
 pub use listen::Listener;
-pub use log::{Covered, LogEntry, LogEvent, LogPage};
+pub use log::{Covered, LogEntry, LogEvent, LogPage, Logged};
 pub use login_failures::account_digest;
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
-pub use sessions::{Begun, NewSession, Rotation, SessionFilter, SessionRecord};
+pub use sessions::{NewSession, Rotation, SessionFilter, SessionRecord};
 pub use subjects::SubHolder;
 pub use users::LoginRecord;
 

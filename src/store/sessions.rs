@@ -13,6 +13,7 @@ use crate::protocol::session::{MOST_RETRIES, Session};
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::User;
 use crate::store::database::{Database, Dialect};
+use crate::store::log::Logged;
 use crate::store::row::{Row, array, to_json, unreadable, values};
 use crate::store::users::user;
 use crate::store::{Audited, Page, Result, Store};
@@ -31,15 +32,6 @@ pub struct NewSession {
     pub max_sessions: i64,
     /// Until when an access token of a session that ends now may live.
     pub covers_until: Timestamp,
-}
-
-/// A session that was created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Begun {
-    /// Its sequence number.
-    pub log: SequenceNumber,
-    /// How many older sessions ended for it.
-    pub superseded: usize,
 }
 
 /// A session with its present user and the revocation that covers it, if any.
@@ -235,11 +227,11 @@ fn by_id(rows: &[Row]) -> Result<HashMap<Uuid, Result<SessionRecord>>> {
 }
 
 impl Store {
-    /// Creates a session, if user and client are still as they were verified; otherwise returns none. Beyond the
-    /// allowed number, the sessions unused longest end.
-    pub async fn session_create(&self, new: &NewSession, audited: &Audited) -> Result<Option<Begun>> {
+    /// Creates a session, if user and client are still as they were verified; otherwise returns none. Returns its
+    /// sequence number. Beyond the allowed number, the sessions unused longest end.
+    pub async fn session_create(&self, new: &NewSession, audited: &Audited) -> Result<Logged<Option<SequenceNumber>>> {
         let session = &new.session;
-        let mut transaction = self.database.begin().await?;
+        let mut transaction = self.begin_logged().await?;
         if transaction.dialect() == Dialect::Postgres {
             // Concurrent logins of a user wait for each other, so that each counts the sessions of the ones before.
             let lock = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
@@ -268,8 +260,7 @@ impl Store {
             new.client_version
         ];
         let Some(row) = transaction.query_one(insert, values).await? else {
-            transaction.roll_back().await?;
-            return Ok(None);
+            return transaction.roll_back(None).await;
         };
         let surplus = "UPDATE sessions SET ended = $1 WHERE id IN (SELECT id FROM sessions WHERE user_id = $2 AND \
                        client_id = $3 AND NOT ended AND idle_expires_at > $6 AND expires_at > $6 AND id <> $4 ORDER BY last_refreshed_at DESC, id DESC \
@@ -286,9 +277,8 @@ impl Store {
             };
             transaction.revoke(&revocation, audited).await?;
         }
-        let begun = Begun { log: row.get("sequence")?, superseded: surplus.len() };
-        transaction.commit().await?;
-        Ok(Some(begun))
+        let log = row.get("sequence")?;
+        transaction.commit(Some(log)).await
     }
 
     /// A session with its user and the first revocation that covers it. Shares its statement with other calls.

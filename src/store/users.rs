@@ -7,7 +7,7 @@ use crate::protocol::revocation::{NewRevocation, SequenceNumber};
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::{User, username_key};
-use crate::store::log::Notice;
+use crate::store::log::{Logged, Notice};
 use crate::store::login_failures::account_digest;
 use crate::store::row::{Row, to_json, unreadable, values};
 use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
@@ -138,8 +138,8 @@ impl Store {
         action: &'static str,
         revocation: Option<&NewRevocation>,
         audited: &Audited,
-    ) -> Result<bool> {
-        let mut transaction = self.database.begin().await?;
+    ) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
         let sql = "UPDATE users SET username = $1, username_key = $2, password_hash = $3, scope = $4, claims = $5, \
                    enabled = $6, version = version + 1 WHERE id = $7 AND version = $8 RETURNING id";
         let values = values![
@@ -153,30 +153,26 @@ impl Store {
             user.version
         ];
         if transaction.query_one(sql, values).await?.is_none() {
-            transaction.roll_back().await?;
-            return Ok(false);
+            return transaction.roll_back(false).await;
         }
         transaction.audit(audited, action, format!("user {}", user.id), None).await?;
         match revocation {
             Some(revocation) => transaction.revoke(revocation, audited).await?,
             None => transaction.notify(Notice::User(&user.sub), audited).await?,
         };
-        transaction.commit().await?;
-        Ok(true)
+        transaction.commit(true).await
     }
 
     /// Deletes a user and revokes what was issued to it. Returns whether it existed.
-    pub async fn user_delete(&self, id: Uuid, revocation: &NewRevocation, audited: &Audited) -> Result<bool> {
-        let mut transaction = self.database.begin().await?;
+    pub async fn user_delete(&self, id: Uuid, revocation: &NewRevocation, audited: &Audited) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
         let delete = "DELETE FROM users WHERE id = $1 RETURNING sub";
         let Some(row) = transaction.query_one(delete, values![id]).await? else {
-            transaction.roll_back().await?;
-            return Ok(false);
+            return transaction.roll_back(false).await;
         };
         transaction.sub_free(&row.get::<String>("sub")?).await?;
         transaction.audit(audited, "user.delete", format!("user {id}"), None).await?;
         transaction.revoke(revocation, audited).await?;
-        transaction.commit().await?;
-        Ok(true)
+        transaction.commit(true).await
     }
 }

@@ -1,5 +1,10 @@
 //! The change log: revocations, and notices of what changed. The database assigns the sequence numbers at commit.
 
+mod transaction;
+
+pub use transaction::Logged;
+pub(in crate::store) use transaction::Notice;
+
 use uuid::Uuid;
 
 use crate::protocol::cause::Cause;
@@ -7,15 +12,8 @@ use crate::protocol::claims::AccessClaims;
 use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
 use crate::protocol::session::Session;
 use crate::protocol::time::Timestamp;
-use crate::store::database::Transaction;
 use crate::store::row::{Row, unreadable, values};
 use crate::store::{Audited, Page, Result, Store};
-
-/// Milliseconds for which a notice is kept; a node that was away longer reloads everything.
-const NOTICE_LIFE: i64 = 24 * 3600 * 1000;
-/// Milliseconds for which a revocation is kept: as long as a session may live (400 days), and 30 days more to explain
-/// it.
-const REVOCATION_LIFE: i64 = 430 * 24 * 3600 * 1000;
 
 /// What an entry of the change log tells the nodes.
 #[derive(Clone, Debug)]
@@ -72,14 +70,6 @@ pub struct LogEntry {
     pub number: SequenceNumber,
     /// What it tells.
     pub event: LogEvent,
-}
-
-/// A notice to the nodes, written in the transaction of a change.
-#[derive(Clone, Debug)]
-pub(crate) enum Notice<'a> {
-    Client(&'a str),
-    User(&'a str),
-    Keys,
 }
 
 /// What a revocation can cover: an access token, or a session with its refresh tokens.
@@ -145,74 +135,6 @@ pub struct LogPage {
     /// Whether the entries do not continue from the number asked for, because some have expired or the database was
     /// restored. The node must then reload everything.
     pub is_broken: bool,
-}
-
-impl Transaction {
-    /// Tells the nodes what this transaction changes.
-    pub(crate) async fn notify(&mut self, notice: Notice<'_>, audited: &Audited) -> Result<Uuid> {
-        let (kind, id, name) = match notice {
-            Notice::Client(client_id) => ("client_changed", None, Some(client_id.to_owned())),
-            Notice::User(sub) => ("user_changed", None, Some(sub.to_owned())),
-            Notice::Keys => ("keys_changed", None, None),
-        };
-        let expires_at = Timestamp::from_millis(audited.at.millis() + NOTICE_LIFE);
-        self.append(kind, id, name, None, None, audited, expires_at, expires_at).await
-    }
-
-    /// Adds a revocation to this transaction. Its id leads to its number after the commit.
-    pub(crate) async fn revoke(&mut self, revocation: &NewRevocation, audited: &Audited) -> Result<Uuid> {
-        let target = &revocation.target;
-        let (id, name) = match target {
-            Target::Token(id) | Target::Session(id) => (Some(*id), None),
-            Target::User(name) | Target::Client(name) | Target::Key(name) => (None, Some(name.clone())),
-            Target::All => (None, None),
-        };
-        // That of a token is removed some time after the token has expired.
-        let expires_at = Timestamp::from_millis(audited.at.millis() + REVOCATION_LIFE);
-        let cause = Some(revocation.cause.name());
-        self.append(
-            target.kind(),
-            id,
-            name,
-            cause,
-            revocation.reason.clone(),
-            audited,
-            revocation.covers_until,
-            expires_at,
-        )
-        .await
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one argument per column, called from two places above")]
-    async fn append(
-        &mut self,
-        kind: &str,
-        target_id: Option<Uuid>,
-        target_name: Option<String>,
-        cause: Option<&str>,
-        reason: Option<String>,
-        audited: &Audited,
-        covers_until: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<Uuid> {
-        let id = Uuid::now_v7();
-        let sql = "INSERT INTO changes (id, kind, target_id, target_name, cause, reason, actor, created_at, covers_until, \
-                   expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-        let values = values![
-            id,
-            kind,
-            target_id,
-            target_name,
-            cause,
-            reason,
-            &audited.actor,
-            audited.at,
-            covers_until,
-            expires_at
-        ];
-        self.query(sql, values).await?;
-        Ok(id)
-    }
 }
 
 /// Reads entries that are revocations.
@@ -349,16 +271,16 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer; whether the revocation was written is unknown then.
-    pub async fn revoke(&self, new: &NewRevocation, audited: &Audited) -> Result<Revocation> {
-        let mut transaction = self.database.begin().await?;
+    pub async fn revoke(&self, new: &NewRevocation, audited: &Audited) -> Result<Logged<Revocation>> {
+        let mut transaction = self.begin_logged().await?;
         if let Target::Session(id) = new.target {
             transaction.query("UPDATE sessions SET ended = $1 WHERE id = $2", values![true, id]).await?;
         }
         let id = transaction.revoke(new, audited).await?;
         transaction.audit(audited, "revocation.create", new.target.to_string(), new.reason.clone()).await?;
-        transaction.commit().await?;
+        let committed = transaction.commit(()).await?;
         let number = self.log_number_of(id).await?;
-        Ok(Revocation {
+        Ok(committed.map(|()| Revocation {
             number,
             target: new.target.clone(),
             cause: new.cause,
@@ -366,7 +288,7 @@ impl Store {
             actor: audited.actor.clone(),
             created_at: audited.at,
             covers_until: new.covers_until,
-        })
+        }))
     }
 
     async fn log_number_of(&self, id: Uuid) -> Result<SequenceNumber> {
