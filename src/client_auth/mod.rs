@@ -50,7 +50,7 @@ pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Reque
         },
         None => None,
     };
-    let current = app.state.client_again(client_id).await?;
+    let current = app.state.client_from_database(client_id).await?;
     let refusal = match (&current, remembered, refused) {
         (None, ..) => {
             Refusal::invalid_client(format!("unknown client{}", hint::about(request.issuer, credentials.secret())))

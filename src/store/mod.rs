@@ -27,7 +27,7 @@ pub use clients::ClientsInUse;
 pub use database::{Dialect, Location};
 pub use keys::Added;
 pub use listen::Listener;
-pub use log::{Covered, LogEntry, LogEvent, LogPage, Logged};
+pub use log::{LogEntry, LogEvent, LogPage, Logged, Revocable};
 pub use login_failures::account_digest;
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;

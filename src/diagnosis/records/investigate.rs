@@ -18,7 +18,7 @@ use crate::protocol::scope::Scope;
 use crate::protocol::session::Session;
 use crate::protocol::time::Timestamp;
 use crate::state::KEPT_WHEN_OVER;
-use crate::store::{Covered, SessionRecord};
+use crate::store::{Revocable, SessionRecord};
 use crate::tokens::refresh::RefreshToken;
 use crate::tokens::verify::{Verified, VerifyError};
 
@@ -47,7 +47,7 @@ pub(crate) async fn complete(app: &App, examined: Diagnosis, required: &Requirem
 /// Adds what only an explanation tells: who deleted a key, whether user and client are enabled again, the session's dates.
 async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
     if let Some(kid) = &diagnosis.retired_kid {
-        for revocation in app.state.history(&Covered::by_key(kid), true).await? {
+        for revocation in app.state.history(&Revocable::by_key(kid), true).await? {
             let reason = revocation.reason.map(|reason| format!(" Reason: {reason}.")).unwrap_or_default();
             let detail = format!(" It was deleted by {}.{reason}", revocation.actor);
             diagnosis.add_detail(Cause::RetiredKey, &detail, None);
@@ -60,7 +60,7 @@ async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
         None => false,
     };
     let client_is_back = diagnosis.has(Cause::ClientDisabled)
-        && app.state.client_again(&client_id).await?.is_some_and(|client| client.settings.enabled);
+        && app.state.client_from_database(&client_id).await?.is_some_and(|client| client.settings.enabled);
     let record = match session {
         Some(id) => Some(app.store.session_find(id).await?),
         None => None,
@@ -97,7 +97,7 @@ pub(crate) async fn unmet_requirements(
 ) -> Result<Vec<Finding>> {
     let held = match &claims.scope {
         Some(scope) if !required.scope.is_empty() && scope.has_reserved() => {
-            Cow::Owned(app.state.scope_held(claims).await?)
+            Cow::Owned(app.state.current_scope(claims).await?)
         }
         Some(scope) => Cow::Borrowed(scope),
         None => Cow::Owned(Scope::default()),
@@ -175,7 +175,7 @@ pub(crate) async fn of_session(
         None => vec![],
         Some((cause, number)) => {
             let remembered = vec![(cause, Timestamp::from_millis(number))];
-            revocations(app, &Covered::from(&held.session), remembered, depth).await?
+            revocations(app, &Revocable::from(&held.session), remembered, depth).await?
         }
     };
     let mut findings = judge::refresh_token(token, &held.session, &revocations, app.clock.now());
@@ -194,7 +194,7 @@ fn remembered_only((cause, at): (Cause, Timestamp)) -> KnownRevocation {
 /// other goes on without it if the log cannot be read at once.
 async fn revocations(
     app: &App,
-    covered: &Covered,
+    covered: &Revocable,
     remembered: Vec<(Cause, Timestamp)>,
     depth: Depth,
 ) -> Result<Vec<KnownRevocation>> {

@@ -104,14 +104,14 @@ on_both_stores!(after_a_restoration_the_log_goes_on_above_and_every_reader_notic
     let db = Db::new(backend).await;
     let head = db.revoke(&of_everything(), &audited()).await.written().number;
     let lost = head.max(at(0).millis()) + 100_000_000;
-    db.log_go_on_above(lost, at(0)).await.unwrap();
+    db.log_continue_above(lost, at(0)).await.unwrap();
     for reader in [head, lost - 1, lost] {
         assert!(db.log_after(reader, 10).await.unwrap().is_broken, "{reader}");
     }
     let next = db.revoke(&of_everything(), &audited()).await.written().number;
     assert!(next > lost + 1);
     assert!(!db.log_after(lost + 1, 10).await.unwrap().is_broken, "who loaded everything meanwhile goes on");
-    db.log_go_on_above(head, at(0)).await.unwrap();
+    db.log_continue_above(head, at(0)).await.unwrap();
     assert_eq!(db.log_head().await.unwrap(), next, "it never goes back");
 });
 

@@ -2,7 +2,7 @@
 
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
-use jeton::store::Covered;
+use jeton::store::Revocable;
 use uuid::Uuid;
 
 use super::{Db, Written, at, audited, audited_at, client, new_session, page, revocation, rotation, user};
@@ -171,7 +171,7 @@ on_both_stores!(the_log_tells_by_what_something_ended_and_how_things_stand_with_
     let new = new_session(&app, &alice, at(10));
     let log = db.session_create(&new, &audited()).await.written().unwrap();
     let token = Uuid::from_u128(5);
-    let covered = Covered {
+    let covered = Revocable {
         token: Some(token),
         session: Some(new.session.id),
         user: Some(alice.sub.clone()),
@@ -208,6 +208,6 @@ on_both_stores!(the_log_tells_by_what_something_ended_and_how_things_stand_with_
     let found = db.revocations_covering(&covered).await.unwrap();
     let numbers: Vec<i64> = found.iter().map(|revocation| revocation.number).collect();
     assert_eq!(numbers, [expected.as_slice(), &holders].concat());
-    let later = Covered { log: db.log_head().await.unwrap(), token: None, session: None, ..covered };
+    let later = Revocable { log: db.log_head().await.unwrap(), token: None, session: None, ..covered };
     assert!(db.revocations_covering(&later).await.unwrap().is_empty());
 });
