@@ -38,7 +38,7 @@ impl Requester {
 }
 
 /// Something that waits for its turn.
-pub(crate) trait Waiting {
+pub(super) trait Waiting {
     /// Whether nobody waits for the result any more. Such an item is passed over.
     fn is_abandoned(&self) -> bool;
 }
@@ -83,7 +83,7 @@ type Fair<Item> = RoundRobin<Network, RoundRobin<[u8; 32], VecDeque<Item>>>;
 
 /// The queue. It has no lock and no clock.
 #[derive(Debug)]
-pub(crate) struct Queue<Item> {
+pub(super) struct Queue<Item> {
     known: Fair<Item>,
     unknown: Fair<Item>,
     length: usize,
@@ -99,18 +99,18 @@ impl<Item> Default for Queue<Item> {
 
 impl<Item: Waiting> Queue<Item> {
     /// How many items wait. Abandoned ones count until they are passed over.
-    pub(crate) fn length(&self) -> usize {
+    pub(super) fn length(&self) -> usize {
         self.length
     }
 
     /// Appends an item.
-    pub(crate) fn push(&mut self, requester: Requester, item: Item) {
+    pub(super) fn push(&mut self, requester: Requester, item: Item) {
         self.of(requester.precedence).line(requester.network).line(requester.account).push_back(item);
         self.length += 1;
     }
 
     /// Takes the item whose turn it is.
-    pub(crate) fn pop(&mut self) -> Option<Item> {
+    pub(super) fn pop(&mut self) -> Option<Item> {
         if self.known_turns < TURNS_OF_KNOWN {
             self.pop_from(Precedence::Known).or_else(|| self.pop_from(Precedence::Unknown))
         } else {
