@@ -9,8 +9,8 @@ const OUTPUT_LENGTH: usize = 32;
 /// The only parameters in use, so that every hash takes the same time and memory.
 const PARAMETERS: Params = Params::DEFAULT;
 
-/// The memory of one hashing thread. It is reused without being cleared, which would cost 5 % of the rate; the price is
-/// that someone who can read this process's memory can cheaply check guesses at the last password of each thread.
+/// The memory of one hashing thread. It is not cleared between hashes, which would cost 5 % of the rate. Therefore
+/// someone who can read this process's memory can cheaply check guesses at the last password of each thread.
 #[derive(Default)]
 pub(super) struct Hasher {
     blocks: Vec<Block>,
@@ -49,8 +49,8 @@ impl Hasher {
         hash.to_string()
     }
 
-    /// Whether a password matches a PHC string. Without one, or with one that cannot be read, it does not, after the same
-    /// work.
+    /// Whether a password matches a PHC string. Without one, or with one that cannot be read, it does not, after the
+    /// same work.
     pub(super) fn verify(&mut self, password: &[u8], hash: Option<&str>) -> bool {
         let stored = hash.and_then(Stored::read);
         if hash.is_some() && stored.is_none() {

@@ -1,8 +1,8 @@
 //! Hashing passwords without blocking the rest of the server.
 //!
-//! Hashing has threads of its own, so that a storm of logins never blocks the async runtime. Their nice value lets other
-//! requests go first, without starving the logins beside a flood of cheap requests. A login that no thread takes up in
-//! about two seconds is refused then and no earlier, so that asking again at once gains nothing.
+//! Hashing has threads of its own, so that a storm of logins never blocks the async runtime. Their nice value lets
+//! other requests go first, without starving the logins beside a flood of cheap requests. A login that no thread takes
+//! up in about two seconds is refused then and no earlier, so that asking again at once gains nothing.
 
 #[cfg(test)]
 mod tests;
@@ -25,8 +25,8 @@ pub use crate::passwords::workers::Overloaded;
 /// succeeds however busy other programs keep the machine.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// A handle to the threads. Each starts, and allocates 19 MiB for itself, when it is first needed, so that an idle server
-/// stays small.
+/// A handle to the threads. Each starts, and allocates 19 MiB for itself, when it is first needed, so that an idle
+/// server stays small.
 #[derive(Clone)]
 pub struct PasswordPool {
     workers: Arc<Workers>,
@@ -80,7 +80,7 @@ impl PasswordPool {
     }
 
     /// Registers the pool's metrics.
-    pub fn register(&self, registry: &mut Registry) {
+    pub(crate) fn register(&self, registry: &mut Registry) {
         self.workers.measures.register(registry);
     }
 
@@ -96,8 +96,8 @@ impl PasswordPool {
         outcome
     }
 
-    /// Does the work if a thread begins it before the deadline, and always if no other job was waiting. Dropping the future
-    /// gives up the place in the queue; work that has begun is finished.
+    /// Does the work if a thread begins it before the deadline, and always if no other job was waiting. Dropping the
+    /// future gives up the place in the queue; work that has begun is finished.
     async fn run_before<T: Send + 'static>(
         &self,
         deadline: impl Future<Output = ()>,
@@ -125,8 +125,8 @@ impl PasswordPool {
     }
 }
 
-/// How long one login may wait: between three quarters of [`LONGEST_WAIT`] and all of it. Refused clients that try again at
-/// once would otherwise all return at the same moment, and hold up the requests behind them.
+/// How long one login may wait: between three quarters of [`LONGEST_WAIT`] and all of it. Refused clients that try
+/// again at once would otherwise all return at the same moment, and hold up the requests behind them.
 fn patience() -> Duration {
     let [byte] = random();
     LONGEST_WAIT - LONGEST_WAIT / 4 * u32::from(byte) / u32::from(u8::MAX)

@@ -11,9 +11,9 @@ use crate::passwords::hashing::Hasher;
 use crate::passwords::measures::Measures;
 use crate::passwords::queue::{Queue, Requester, Waiting};
 
-/// The nice value of the threads, see setpriority(2). With 2 processors under a flood of introspections, logins kept 34 %
-/// of the rate of Argon2 alone at 2, 25 % at 5 and 17 % at 10. The p99 of introspection was 2.7–4.1 ms in a login storm of
-/// 64 connections, 8–28 ms at 512.
+/// The nice value of the threads, see setpriority(2). With 2 processors under a flood of introspections, logins kept 34
+/// % of the rate of Argon2 alone at 2, 25 % at 5 and 17 % at 10. The p99 of introspection was 2.7–4.1 ms in a login
+/// storm of 64 connections, 8–28 ms at 512.
 pub(super) const NICE: i32 = 2;
 
 /// More passwords arrive than can be hashed.
@@ -64,8 +64,8 @@ impl Workers {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends a job, and starts a thread if all are busy. Returns whether the job is the next one of a thread: no other
-    /// job waits, or a thread is free for it.
+    /// Appends a job, and starts a thread if all are busy. Returns whether the job is the next one of a thread: no
+    /// other job waits, or a thread is free for it.
     pub(super) fn enqueue(self: &Arc<Self>, requester: Requester, job: Job) -> Result<bool, Overloaded> {
         let mut state = self.state();
         let waiting = state.queue.length();

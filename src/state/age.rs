@@ -1,7 +1,7 @@
 //! How long ago something was, whatever the clocks do meanwhile.
 //!
-//! The monotonic clock stands still while a machine sleeps or a virtual machine is paused, and the wall clock can be set
-//! back. The longer of the two times counts, so that nothing seems younger than it is.
+//! The monotonic clock stands still while a machine sleeps or a virtual machine is paused, and the wall clock can be
+//! set back. The longer of the two times counts, so that nothing seems younger than it is.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -41,8 +41,8 @@ struct Signals {
 }
 
 impl Follower {
-    /// Enters the list of nodes, then starts to follow the log. Receipts wait for this node from here on, so it must not
-    /// answer anything before.
+    /// Enters the list of nodes, then starts to follow the log. Receipts wait for this node from here on, so it must
+    /// not answer anything before.
     pub async fn start(
         state: Arc<NodeState>,
         location: Location,

@@ -38,7 +38,7 @@ impl NodeState {
     }
 
     /// Why this node may not answer from memory, if it may not: one sentence for operators.
-    pub fn why_stale(&self) -> Option<String> {
+    pub(crate) fn why_stale(&self) -> Option<String> {
         if self.is_fresh() {
             return None;
         }
@@ -65,13 +65,13 @@ impl NodeState {
 
     /// Polls the log, for at most a second, before something is refused because memory lacks it. Concurrent callers
     /// share a poll, and only a bounded number of polls start each second.
-    pub async fn ensure_current(&self) -> Result<(), Unavailable> {
+    pub(crate) async fn ensure_current(&self) -> Result<(), Unavailable> {
         within_limit(self.catch_up_in_turn(Some(&self.pace))).await
     }
 
     /// The sequence number up to which a fresh node has applied the log. Every later revocation covers what the node
     /// issues with this number.
-    pub async fn fresh_sequence_number(&self) -> Result<SequenceNumber, Unavailable> {
+    pub(crate) async fn fresh_sequence_number(&self) -> Result<SequenceNumber, Unavailable> {
         self.ensure_fresh().await?;
         Ok(self.applied())
     }

@@ -12,11 +12,15 @@ use crate::state::{NodeState, Unavailable, within_limit};
 use crate::store::Revocable;
 
 /// Seconds for which a revocation stays in memory after everything it covers has expired.
-pub const KEPT_WHEN_OVER: i64 = 3600;
+pub(crate) const KEPT_WHEN_OVER: i64 = 3600;
 
 impl NodeState {
     /// The claims of a token that was verified before, provided that the issuer still has the keys of that time.
-    pub async fn verified(&self, issuer: &Issuer, hash: &[u8; 32]) -> Result<Option<Arc<AccessClaims>>, Unavailable> {
+    pub(crate) async fn verified(
+        &self,
+        issuer: &Issuer,
+        hash: &[u8; 32],
+    ) -> Result<Option<Arc<AccessClaims>>, Unavailable> {
         // A key may have been withdrawn.
         self.ensure_fresh().await?;
         let Some((generation, claims)) = self.verified.get(hash) else { return Ok(None) };
@@ -24,18 +28,18 @@ impl NodeState {
     }
 
     /// Remembers that a token was verified with these keys.
-    pub fn remember_verified(&self, hash: [u8; 32], keys: &CurrentKeys, claims: Arc<AccessClaims>) {
+    pub(crate) fn remember_verified(&self, hash: [u8; 32], keys: &CurrentKeys, claims: Arc<AccessClaims>) {
         self.verified.insert(hash, (keys.generation(), claims));
     }
 
     /// The cause for which an access token is revoked, if it is.
-    pub async fn revocation_of(&self, claims: &AccessClaims) -> Result<Option<Cause>, Unavailable> {
+    pub(crate) async fn revocation_of(&self, claims: &AccessClaims) -> Result<Option<Cause>, Unavailable> {
         self.ensure_fresh().await?;
         Ok(self.revocations.read().unwrap_or_else(PoisonError::into_inner).covering(claims))
     }
 
     /// Every revocation in memory that covers an access token: its cause and approximate time.
-    pub fn revocations_of(&self, claims: &AccessClaims) -> Vec<(Cause, Timestamp)> {
+    pub(crate) fn revocations_of(&self, claims: &AccessClaims) -> Vec<(Cause, Timestamp)> {
         let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
         // A number is the time of its commit, unless many were committed at once.
         revocations.all_covering(claims).map(|(cause, number)| (cause, Timestamp::from_millis(number))).collect()
@@ -48,7 +52,7 @@ impl NodeState {
 
     /// The revocations in the log that cover something. Few callers read them at the same time; while all turns are
     /// taken, a caller that does not wait for its turn gets an error.
-    pub async fn history(&self, of: &Revocable, waits: bool) -> Result<Vec<Revocation>, Unavailable> {
+    pub(crate) async fn history(&self, of: &Revocable, waits: bool) -> Result<Vec<Revocation>, Unavailable> {
         let busy = || Unavailable("the log is asked too much".into());
         within_limit(async {
             let turns = &self.history_turns;
@@ -61,7 +65,7 @@ impl NodeState {
 
     /// Whether a token carries a sequence number beyond the log and beyond the present. No revocation could ever cover
     /// it: it comes from another database, or from one that was restored since.
-    pub async fn is_beyond_log(&self, claims: &AccessClaims) -> Result<bool, Unavailable> {
+    pub(crate) async fn is_beyond_log(&self, claims: &AccessClaims) -> Result<bool, Unavailable> {
         let now = self.clock.now().seconds();
         if claims.log <= self.applied().max((now + LEEWAY) * 1000) {
             return Ok(false);
@@ -77,8 +81,8 @@ impl NodeState {
         self.revocations.write().unwrap_or_else(PoisonError::into_inner).forget_before(over);
     }
 
-    /// What was over by this moment is forgotten. It lies well in the past for two reasons: a token that was revoked and
-    /// then expired can be told from one that only expired, and this clock may be a little ahead.
+    /// What was over by this moment is forgotten. It lies well in the past for two reasons: a token that was revoked
+    /// and then expired can be told from one that only expired, and this clock may be a little ahead.
     pub(super) fn forgotten_by(&self) -> Timestamp {
         self.clock.now().plus_seconds(-KEPT_WHEN_OVER)
     }

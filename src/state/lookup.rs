@@ -11,7 +11,7 @@ use crate::store::ClientsInUse;
 
 impl NodeState {
     /// The client with this id, if it is in memory.
-    pub async fn client_in_memory(&self, client_id: &str) -> Result<Option<Arc<Client>>, Unavailable> {
+    pub(crate) async fn client_in_memory(&self, client_id: &str) -> Result<Option<Arc<Client>>, Unavailable> {
         self.ensure_fresh().await?;
         Ok(self.clients.get(client_id))
     }
@@ -27,7 +27,7 @@ impl NodeState {
     /// The client with this id, from the database: needed before anything is refused because of what memory holds. The
     /// client may have changed after any earlier query, so callers never share its answer. Those that wait at the same
     /// time share a statement, for whichever clients, and only a bounded number of statements start each second.
-    pub async fn client_from_database(&self, client_id: &str) -> Result<Option<Arc<Client>>, Unavailable> {
+    pub(crate) async fn client_from_database(&self, client_id: &str) -> Result<Option<Arc<Client>>, Unavailable> {
         if check_client_id(client_id).is_err() {
             // No client can have this id, and not every database accepts it in a query.
             return Ok(None);
@@ -40,7 +40,7 @@ impl NodeState {
     }
 
     /// The scope that a token grants now: a reserved scope counts only as long as its client still has it.
-    pub async fn current_scope(&self, claims: &AccessClaims) -> Result<Scope, Unavailable> {
+    pub(crate) async fn current_scope(&self, claims: &AccessClaims) -> Result<Scope, Unavailable> {
         let granted = claims.scope.clone().unwrap_or_default();
         if !granted.has_reserved() {
             return Ok(granted);

@@ -23,7 +23,7 @@ impl Default for Measures {
 
 impl Measures {
     /// Registers them.
-    pub fn register(&self, registry: &mut Registry) {
+    pub(crate) fn register(&self, registry: &mut Registry) {
         let lag = "Time from the writing of a revocation to its application on this node";
         registry.register("revocation_lag_seconds", lag, self.lag.clone());
         let fallbacks = "Requests for which the log was read first, because the view was too old";

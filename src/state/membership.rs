@@ -14,7 +14,7 @@ use crate::state::{NodeState, Unavailable, within_limit};
 use crate::store::{Dialect, NodeRecord};
 
 /// The time, beyond its own limit, for which a silent node counts as live.
-pub const SILENCE: Duration = Duration::from_secs(5);
+pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long joining is tried: another transaction may have locked the list of nodes.
 const JOIN_LIMIT: Duration = Duration::from_secs(15);

@@ -1,8 +1,8 @@
 //! What a node keeps in memory, and how it is kept true.
 //!
 //! The truth is the numbered log in the database. A node follows it, so that its memory holds everything up to the
-//! number that it has *applied*. The *age* of its memory is the time since the last complete poll of the log began. Past
-//! the allowed age the node polls the log before it answers, and if that fails the answer is 503.
+//! number that it has *applied*. The *age* of its memory is the time since the last complete poll of the log began.
+//! Past the allowed age the node polls the log before it answers, and if that fails the answer is 503.
 
 mod age;
 mod client_cache;
@@ -26,9 +26,9 @@ use quick_cache::sync::Cache;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 pub use follower::Follower;
-pub use judgement::KEPT_WHEN_OVER;
+pub(crate) use judgement::KEPT_WHEN_OVER;
 pub use measures::Measures;
-pub use membership::SILENCE;
+pub(crate) use membership::SILENCE;
 
 use crate::clock::Clock;
 use crate::issuer::Issuer;

@@ -1,13 +1,13 @@
 //! Cleanup: expired rows are removed in small batches.
 //!
-//! A batch is short, and it skips rows that another transaction has locked; the next round finds those. So two nodes
-//! that clean up at once share the work and block neither each other nor a request.
+//! A batch is short and skips rows that another transaction has locked; the next round finds those. So two nodes that
+//! clean up at once share the work and block neither each other nor a request.
 //!
-//! The size of a batch follows the time it takes: a batch holds SQLite's only writer, and how many rows fit into 50 ms
-//! depends on the disk and the load.
+//! The size of a batch adapts to the time it takes, because a batch holds SQLite's only writer, and how many rows fit
+//! into 50 ms depends on the disk and the load.
 //!
-//! A round walks along an index and never turns back: Postgres keeps removed rows in its indexes until the next vacuum,
-//! and starting over for each batch would pass all of them again.
+//! A round walks along an index and never turns back, because Postgres keeps removed rows in its indexes until the next
+//! vacuum, and starting over for each batch would pass all of them again.
 
 use std::time::{Duration, Instant};
 
@@ -18,26 +18,26 @@ use crate::store::database::Dialect;
 use crate::store::row::{Value, values};
 use crate::store::{Result, Store};
 
-/// Rows that the first statement of a round examines.
+/// Rows that the first batch of a round examines.
 const FIRST_BATCH: i64 = 100;
-/// The fewest and the most rows that one statement examines. Fewer would only cost more commits.
+/// The fewest and the most rows that a batch examines. Fewer would only cost more commits.
 const BATCHES: (i64, i64) = (500, 5000);
-/// The time that a batch may take: batches shrink above it and grow below half of it.
+/// The time that a batch may take. Batches shrink above it and grow below half of it.
 const BATCH_TIME: Duration = Duration::from_millis(50);
-/// The least seconds for which a revocation is kept after everything it covers has expired: if a clock that was ahead
+/// The least seconds for which a revocation is kept after everything it covers has expired. If a clock that is ahead
 /// removed it early, the token would be valid again once the clock is corrected.
 const REVOCATIONS_KEPT: i64 = 30 * 24 * 3600;
 /// Seconds for which audit records are kept.
 const AUDIT_LIFE: i64 = 400 * 24 * 3600;
 /// Seconds after which a silent node is forgotten.
 const NODE_LIFE: i64 = 3600;
-/// Seconds after the last failed login to an account until its failures are forgotten; by then they are forgiven.
-const GUESSES_LIFE: i64 = 30 * 24 * 3600;
+/// Seconds after the last failed login to an account until its failures are removed; by then they are forgiven.
+const FAILURES_LIFE: i64 = 30 * 24 * 3600;
 /// Seconds after the last login for which a user stays known on a network.
 const NETWORK_LIFE: i64 = 180 * 24 * 3600;
 
-/// The moment before which rows must have expired to be removed now. The second argument is how long, in seconds,
-/// expired rows are kept to explain refusals.
+/// The moment before which rows must have expired to be removed at the time of the first argument. The second argument
+/// is how long, in seconds, expired rows are kept to explain refusals.
 type Limit = fn(Timestamp, i64) -> Timestamp;
 
 /// A kind of row that expires.
@@ -48,17 +48,17 @@ struct Kind {
     walk: Walk,
 }
 
-/// How the rows of a kind are found.
+/// How a round finds the rows of a kind.
 enum Walk {
-    /// Along an index on the moment at which they are over. `$1`: the moment to begin at, `$2`: that before which they
-    /// are over, `$3`: the most rows. Gives the moments of what was removed, as `position`.
+    /// Along an index on the moment at which they expire. `$1`: the moment to begin at; `$2`: the moment before which
+    /// they must have expired; `$3`: the most rows. Returns the moments of the removed rows, as `position`.
     ByMoment { postgres: &'static str, sqlite: &'static str },
-    /// Along the primary key, past all rows: what says that they are over is in no index. `part` gives the last id of a
-    /// part of `$2` rows after `$1`; the others remove what is over before `$3` after `$1` up to `$2`.
+    /// Along the primary key, past all rows, because no index tells which have expired. `part` finds the last id of the
+    /// `$2` rows after `$1`. The others remove the rows after `$1` up to `$2` that expired before `$3`.
     ById { part: &'static str, postgres: &'static str, sqlite: &'static str },
 }
 
-/// Removes rows of a table whose moment has passed; there is an index on it.
+/// Removes the rows of a table whose moment has passed. The moment has an index.
 #[rustfmt::skip]
 macro_rules! by_moment {
     ($table:literal, $moment:literal $(, $condition:literal)?) => {
@@ -77,7 +77,7 @@ macro_rules! by_moment {
     };
 }
 
-/// Removes rows of a table that are over by a condition, part by part.
+/// Removes the rows of a table that meet a condition, part by part.
 #[rustfmt::skip]
 macro_rules! by_id {
     ($table:literal, $condition:literal) => {
@@ -96,20 +96,19 @@ macro_rules! by_id {
 
 /// Everything that expires; a new kind is a new line here.
 ///
-/// Look-ups in another table are scalar subqueries, not EXISTS, for which Postgres may read that whole table in each
-/// batch.
+/// Conditions on another table are scalar subqueries. For EXISTS, Postgres may read that whole table in each batch.
 #[rustfmt::skip]
 const KINDS: [Kind; 8] = [
-    // The end of a session by disuse moves at each refresh and is in no index. One that was ended is kept as long as
-    // one that came to its end; the log has the moment.
+    // When an unused session ends changes at each refresh, so no index has it. A session that was ended is kept for as
+    // long as one that expired; the log has the moment.
     Kind { name: "sessions", over_before: |now, history| now.plus_seconds(-history), walk: by_id!(
         "sessions",
         "expires_at < $3 OR idle_expires_at < $3 OR (ended AND (SELECT min(changes.created_at) FROM changes \
          WHERE changes.target_id = sessions.id AND changes.kind = 'session') < $3)"
     ) },
     Kind { name: "token_revocations", over_before: revocations, walk: by_moment!("changes", "covers_until", "kind = 'token'") },
-    // Behind the sessions themselves, since what ended one is told as long as it is kept. The list is that of the
-    // index.
+    // After the sessions, because the cause of its end is told for as long as a session is kept. The list of kinds is
+    // that of the index.
     Kind { name: "session_revocations", over_before: revocations, walk: by_moment!(
         "changes", "covers_until",
         "kind IN ('token', 'session', 'user', 'client', 'key', 'all') AND kind = 'session' AND \
@@ -118,7 +117,7 @@ const KINDS: [Kind; 8] = [
     Kind { name: "log_entries", over_before: |now, _| now, walk: by_moment!("changes", "expires_at", "kind <> 'token'") },
     Kind { name: "audit_records", over_before: |now, _| now.plus_seconds(-AUDIT_LIFE), walk: by_moment!("audit", "at") },
     Kind { name: "nodes", over_before: |now, _| now.plus_seconds(-NODE_LIFE), walk: by_moment!("nodes", "heartbeat_at") },
-    Kind { name: "guesses", over_before: |now, _| now.plus_seconds(-GUESSES_LIFE), walk: by_moment!("login_failures", "last_at") },
+    Kind { name: "guesses", over_before: |now, _| now.plus_seconds(-FAILURES_LIFE), walk: by_moment!("login_failures", "last_at") },
     Kind { name: "known_networks", over_before: |now, _| now.plus_seconds(-NETWORK_LIFE), walk: by_moment!("known_networks", "last_login_at") },
 ];
 
@@ -127,11 +126,11 @@ fn revocations(now: Timestamp, history: i64) -> Timestamp {
 }
 
 /// The names of the kinds of rows that cleanup removes.
-pub fn swept_kinds() -> impl Iterator<Item = &'static str> {
+pub(crate) fn swept_kinds() -> impl Iterator<Item = &'static str> {
     KINDS.iter().map(|kind| kind.name)
 }
 
-/// A round of cleanup: how far it is, and what it has removed.
+/// A round of cleanup: its position, and how many rows it has removed.
 #[derive(Debug)]
 pub struct Round {
     now: Timestamp,
@@ -145,14 +144,14 @@ pub struct Round {
 }
 
 impl Round {
-    /// A round that begins. Sessions are kept for `history` seconds more when they are over, so that they can be
-    /// explained; so are revocations, and no less than 30 days.
+    /// A new round. Sessions are kept for `history` seconds after their end, so that they can be explained; so are
+    /// revocations, but for at least 30 days.
     pub fn new(now: Timestamp, history: i64) -> Self {
         let removed = [0; KINDS.len()];
         Self { now, history, kind: 0, moment: i64::MIN, id: Uuid::nil(), batch: FIRST_BATCH, removed }
     }
 
-    /// How many rows were removed so far, by the kind's name.
+    /// How many rows of each kind were removed so far.
     pub fn removed(&self) -> impl Iterator<Item = (&'static str, usize)> {
         swept_kinds().zip(self.removed)
     }
@@ -180,10 +179,10 @@ macro_rules! for_clock {
 }
 
 impl Store {
-    /// Removes the next batch of a round. Gives whether the round goes on.
+    /// Removes the next batch of a round. Returns whether the round continues.
     ///
     /// # Errors
-    /// When the database does not answer; call again to continue the round.
+    /// When the database does not answer. Calling again continues the round.
     pub async fn sweep(&self, round: &mut Round) -> Result<bool> {
         let Some(kind) = KINDS.get(round.kind) else { return Ok(false) };
         let begun = Instant::now();

@@ -15,9 +15,9 @@ use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
 /// What the enabled clients use, for the metadata.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientsInUse {
-    /// The grants that at least one may use.
+    /// The grants that at least one client may use.
     pub grants: BTreeSet<GrantType>,
-    /// The scopes that at least one may be granted.
+    /// The scopes that at least one client may be granted.
     pub scopes: BTreeSet<String>,
 }
 
@@ -68,10 +68,10 @@ fn secret_values(client_id: &str, secret: &ClientSecret) -> Vec<crate::store::ro
 }
 
 /// A client with its secrets, and the log head at or before that moment.
-pub(crate) type Found = Option<(Client, SequenceNumber)>;
+pub(super) type Found = Option<(Client, SequenceNumber)>;
 
-/// Finds several clients with one statement; an id may stand among them more than once.
-pub(crate) async fn find_all(database: &Database, ids: Vec<String>) -> Result<Vec<Found>> {
+/// Finds several clients with one statement. An id may occur more than once.
+pub(super) async fn find_all(database: &Database, ids: Vec<String>) -> Result<Vec<Found>> {
     let distinct: BTreeSet<&String> = ids.iter().collect();
     let (sql, asked) = match database.dialect() {
         Dialect::Postgres => (
@@ -102,11 +102,11 @@ impl Store {
         Ok(find_all(&self.database, vec![client_id.to_owned()]).await?.pop().flatten())
     }
 
-    /// The same, for ids from unauthenticated callers. However many arrive, the database is asked a bounded number of
-    /// times a second, each time for all that wait, so an answer is never older than its query.
+    /// The same, for ids from unauthenticated callers. However many arrive, a bounded number of statements run each
+    /// second, each for all callers that wait, so an answer is never older than its query.
     ///
     /// # Errors
-    /// When the database does not answer, or too many callers wait.
+    /// Also when too many callers wait.
     pub async fn client_find_shared(&self, client_id: &str) -> Result<Option<(Client, SequenceNumber)>> {
         self.client_finds.ask(client_id.to_owned()).await
     }
@@ -220,10 +220,10 @@ impl Store {
         if transaction.query_one(lock, values![client_id]).await?.is_none() {
             return transaction.roll_back(false).await;
         }
-        let count = "SELECT count(*) AS held FROM client_secrets WHERE client_id = $1";
-        let row = transaction.query_one(count, values![client_id]).await?;
-        let held: i64 = row.map_or(Ok(0), |row| row.get("held"))?;
-        if usize::try_from(held).unwrap_or(usize::MAX) >= MOST_SECRETS {
+        let sql = "SELECT count(*) AS count FROM client_secrets WHERE client_id = $1";
+        let row = transaction.query_one(sql, values![client_id]).await?;
+        let count: i64 = row.map_or(Ok(0), |row| row.get("count"))?;
+        if usize::try_from(count).unwrap_or(usize::MAX) >= MOST_SECRETS {
             return transaction.roll_back(false).await;
         }
         transaction.query(INSERT_SECRET, secret_values(client_id, secret)).await?;
@@ -242,9 +242,9 @@ impl Store {
         audited: &Audited,
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
-        // A login authenticated by this secret must not leave a session: creating one depends on the version.
-        let count = "UPDATE clients SET version = version + 1 WHERE client_id = $1";
-        transaction.query(count, values![client_id]).await?;
+        // A login that this secret authenticated must not create a session: creating one depends on the version.
+        let bump = "UPDATE clients SET version = version + 1 WHERE client_id = $1";
+        transaction.query(bump, values![client_id]).await?;
         let sql = "DELETE FROM client_secrets WHERE id = $1 AND client_id = $2 RETURNING id";
         if transaction.query_one(sql, values![id, client_id]).await?.is_none() {
             return transaction.roll_back(false).await;
@@ -258,10 +258,10 @@ impl Store {
         transaction.commit(true).await
     }
 
-    /// Notes when secrets were last used.
+    /// Records when secrets were last used.
     pub async fn client_secrets_used(&self, used: &[(Uuid, Timestamp)]) -> Result<()> {
-        // In the same order on every node, and few at a time, so that nodes and administrators do not wait for each
-        // other long.
+        // In the same order on every node, so that two nodes cannot deadlock, and few at a time, so that administrators
+        // do not wait long for the rows.
         let mut used = used.to_vec();
         used.sort_unstable();
         for some in used.chunks(100) {

@@ -43,14 +43,14 @@ fn insert_values(record: &KeyRecord) -> Vec<crate::store::row::Value> {
 const LIST: &str = "SELECT kid, key_use, algorithm, wrapped, created_at, activates_at FROM keys \
                     ORDER BY activates_at, kid";
 
-/// Whether keys were added.
+/// The outcome of adding keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// They were.
+    /// The keys were added.
     Yes,
-    /// No: such keys exist already.
+    /// Such keys exist already.
     ThereAreSome,
-    /// No: the master key that wrapped them is no longer in use.
+    /// The master key that wrapped them is no longer in use.
     OtherMasterKey,
 }
 
@@ -59,7 +59,7 @@ async fn lock(transaction: &mut Transaction) -> Result<()> {
     transaction.query("UPDATE change_head SET number = number WHERE id = 1", vec![]).await.map(drop)
 }
 
-/// Whether the check value of the master key is still this one. Call it under the [`lock`].
+/// Whether the check value of the master key is still this one. The caller holds the [`lock`].
 async fn is_master_key_check(transaction: &mut Transaction, check_value: &[u8]) -> Result<bool> {
     let sql = "SELECT value FROM settings WHERE name = $1 AND value = $2";
     let values = values![MASTER_KEY_CHECK, check_value.to_vec()];
@@ -67,19 +67,19 @@ async fn is_master_key_check(transaction: &mut Transaction, check_value: &[u8]) 
 }
 
 impl Store {
-    /// Every key, the first to become active first.
+    /// Every key, in the order in which they become active.
     pub async fn key_list(&self) -> Result<Vec<KeyRecord>> {
         self.database.query(LIST, vec![]).await?.iter().map(key).collect()
     }
 
-    /// The keys that were deleted, with the moment of it, as long as the log knows of them.
+    /// When each deleted key was deleted, for as long as the log has the entry.
     pub async fn key_list_retired(&self) -> Result<HashMap<String, Timestamp>> {
         let sql = "SELECT target_name, min(created_at) AS at FROM changes WHERE kind = 'key' GROUP BY target_name";
         let rows = self.database.query(sql, vec![]).await?;
         rows.iter().map(|row| Ok((row.get("target_name")?, row.moment("at")?))).collect()
     }
 
-    /// Keeps these first keys, unless there are keys already (nodes may start at once), or the check value of the
+    /// Adds the first keys, unless there are keys already (nodes may start at the same time) or the check value of the
     /// master key is no longer this one.
     pub async fn key_create_first(
         &self,
@@ -104,7 +104,7 @@ impl Store {
     }
 
     /// Adds announced keys, unless one of the same use and algorithm is announced already, or the master key no longer
-    /// has this check value: a key that is made while the master key is changed must not stay wrapped by the old one.
+    /// has this check value: a key that is made while the master key changes must not stay wrapped by the old one.
     pub async fn key_rotate(
         &self,
         records: &[KeyRecord],
@@ -157,12 +157,9 @@ impl Store {
         transaction.commit(true).await
     }
 
-    /// Replaces every key by what `rewrap` makes of it: the same key under another master key. The keys are read and
-    /// written in one transaction that no change of keys can come between. Gives how many there are; none, and nothing
-    /// is changed, when `rewrap` gives none.
-    ///
-    /// # Errors
-    /// When the database does not answer; nothing has changed then.
+    /// Replaces every key by the same key under another master key, which `rewrap` makes, and returns how many there
+    /// are. If `rewrap` fails for one, nothing changes and the outcome is none. No other change of keys can come
+    /// between reading and writing them.
     pub async fn key_rewrap(
         &self,
         rewrap: impl Fn(&KeyRecord) -> Option<KeyRecord> + Send,
@@ -187,9 +184,6 @@ impl Store {
     }
 
     /// Replaces every key by new ones and ends everything that was issued: after the loss of the master key.
-    ///
-    /// # Errors
-    /// When the database does not answer; nothing has changed then.
     pub async fn key_reset(
         &self,
         records: &[KeyRecord],

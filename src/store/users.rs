@@ -12,7 +12,7 @@ use crate::store::login_failures::account_digest;
 use crate::store::row::{Row, to_json, unreadable, values};
 use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
 
-pub(crate) fn user(row: &Row) -> Result<User> {
+pub(super) fn user(row: &Row) -> Result<User> {
     let scope: Option<String> = row.get("user_scope")?;
     Ok(User {
         id: row.get("user_id")?,
@@ -27,21 +27,21 @@ pub(crate) fn user(row: &Row) -> Result<User> {
     })
 }
 
-/// Everything that a login is judged by, read at one moment.
+/// Everything that decides about a login, read at one moment.
 #[derive(Clone, Debug)]
 pub struct LoginRecord {
     /// The user of that name, if any.
     pub user: Option<User>,
     /// The log head.
     pub head: SequenceNumber,
-    /// Failed logins under the name, as counted by all nodes together.
+    /// Failed logins under the name, counted by all nodes together.
     pub failures: Option<Failures>,
     /// Whether the user is known on the network.
     pub is_known_network: bool,
 }
 
 impl Store {
-    /// What a login under this name from this network is judged by.
+    /// Everything that decides about a login under this name from this network.
     pub async fn login_find(&self, username: &str, network: Network) -> Result<LoginRecord> {
         let sql = "SELECT u.id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, u.created_at AS user_created_at, version AS user_version, \
@@ -64,7 +64,7 @@ impl Store {
         })
     }
 
-    /// The user of this name.
+    /// The user with this name.
     pub async fn user_named(&self, username: &str) -> Result<Option<User>> {
         let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
@@ -72,7 +72,7 @@ impl Store {
         self.database.query_one(sql, values![username_key(username)]).await?.map(|row| user(&row)).transpose()
     }
 
-    /// The user of this id.
+    /// The user with this id.
     pub async fn user_find(&self, id: Uuid) -> Result<Option<User>> {
         let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
@@ -80,7 +80,7 @@ impl Store {
         self.database.query_one(sql, values![id]).await?.map(|row| user(&row)).transpose()
     }
 
-    /// The user of this `sub`.
+    /// The user with this `sub`.
     pub async fn user_with_sub(&self, sub: &str) -> Result<Option<User>> {
         let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, \
                    claims AS user_claims, enabled AS user_enabled, created_at AS user_created_at, \
@@ -131,7 +131,7 @@ impl Store {
     /// Returns whether it was replaced.
     ///
     /// # Errors
-    /// [`Exists`](crate::store::StoreError::Exists) when the new name is taken; or the database cannot be reached.
+    /// [`StoreError::Exists`] when the new name is taken.
     pub async fn user_update(
         &self,
         user: &User,

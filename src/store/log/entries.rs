@@ -1,4 +1,4 @@
-//! The entries of the log in order, as a node reads them.
+//! Following the log: its entries in order.
 
 use crate::protocol::revocation::{Revocation, SequenceNumber, Target};
 use crate::protocol::time::Timestamp;
@@ -6,7 +6,7 @@ use crate::store::log::revocations::{revocation, target};
 use crate::store::row::{Row, unreadable, values};
 use crate::store::{Result, Store};
 
-/// What an entry of the change log tells the nodes.
+/// The event that an entry of the log reports.
 #[derive(Clone, Debug)]
 pub enum LogEvent {
     /// Tokens were revoked.
@@ -20,7 +20,7 @@ pub enum LogEvent {
 }
 
 impl LogEvent {
-    /// Whether the keys must be loaded anew.
+    /// Whether the keys must be reloaded.
     pub fn changes_keys(&self) -> bool {
         match self {
             Self::KeysChanged => true,
@@ -29,7 +29,7 @@ impl LogEvent {
         }
     }
 
-    /// The client that is no longer what it was.
+    /// The client that changed.
     pub fn changed_client(&self) -> Option<&str> {
         match self {
             Self::ClientChanged(client_id) => Some(client_id),
@@ -41,7 +41,7 @@ impl LogEvent {
         }
     }
 
-    /// The `sub` of the user that is no longer what it was.
+    /// The `sub` of the user that changed.
     pub fn changed_user(&self) -> Option<&str> {
         match self {
             Self::UserChanged(sub) => Some(sub),
@@ -59,18 +59,18 @@ impl LogEvent {
 pub struct LogEntry {
     /// Its sequence number: the time of its commit in milliseconds, or a little more when many commit at once.
     pub number: SequenceNumber,
-    /// What it tells.
+    /// What happened.
     pub event: LogEvent,
 }
 
-/// A part of the change log.
+/// A page of the log.
 #[derive(Clone, Debug)]
 pub struct LogPage {
-    /// The number of the newest entry there is.
+    /// The number of the newest entry.
     pub head: SequenceNumber,
     /// The entries that this program understands.
     pub entries: Vec<LogEntry>,
-    /// The number up to which this page and those before it hold everything.
+    /// The number up to which this page and the previous ones are complete.
     pub complete_to: SequenceNumber,
     /// Whether the entries do not continue from the number asked for, because some have expired or the database was
     /// restored. The node must then reload everything.
@@ -120,8 +120,8 @@ impl Store {
         Ok(LogPage { head, entries, complete_to: last, is_broken })
     }
 
-    /// Makes the next number greater than `number` and no smaller than the time, and breaks the log there, so that
-    /// every node reloads everything: the database was restored to a state before that number was assigned.
+    /// Continues the log after the database was restored to a state before `number` was assigned: the next number is
+    /// greater than `number` and no smaller than the time. The log is broken there, so every node reloads everything.
     pub async fn log_continue_above(&self, number: SequenceNumber, now: Timestamp) -> Result<()> {
         let sql = "UPDATE change_head SET number = $1 WHERE id = 1 AND number < $2";
         let above = (number + 1).max(now.millis());

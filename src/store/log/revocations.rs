@@ -22,15 +22,15 @@ pub struct Revocable {
     pub user: Option<String>,
     /// The client.
     pub client_id: String,
-    /// The sequence number at which it began.
+    /// Its sequence number.
     pub log: SequenceNumber,
-    /// The key that made it.
+    /// The key that signed or sealed it.
     pub key: Option<String>,
 }
 
 impl Revocable {
-    /// Everything that a key made.
-    pub fn by_key(kid: &str) -> Self {
+    /// Everything that was made with a key.
+    pub(crate) fn by_key(kid: &str) -> Self {
         let (token, session, user, client_id, log) = (None, None, None, String::new(), SequenceNumber::MAX);
         Self { token, session, user, client_id, log, key: Some(kid.to_owned()) }
     }
@@ -78,7 +78,7 @@ pub(super) fn revocation(row: &Row, target: Target) -> Result<Revocation> {
     Ok(Revocation {
         number: row.get("number")?,
         target,
-        // A cause that a newer program wrote is still a revocation.
+        // Only a newer program writes an unknown cause.
         cause: cause.and_then(|name| name.parse().ok()).unwrap_or(Cause::TokenRevoked),
         reason: row.get("reason")?,
         actor: row.get("actor")?,
@@ -96,8 +96,8 @@ pub(super) fn target(row: &Row) -> Result<Option<Target>> {
 }
 
 impl Store {
-    /// At most `limit` revocations that still cover something after the moment `covers_until`, the one that expires
-    /// first at the head; to continue, pass the moment and the number of the last.
+    /// At most `limit` revocations that still cover something after the moment `covers_until`, the first to expire
+    /// first. To continue, pass the moment and the number of the last one.
     pub async fn revocations_in_force(
         &self,
         covers_until: Timestamp,
@@ -116,7 +116,7 @@ impl Store {
     }
 
     /// The revocations that cover something, at most one of each kind and cause: the first that ended it, and the last
-    /// that says its user or client is disabled or deleted.
+    /// that tells that its user or client is disabled or deleted.
     pub async fn revocations_covering(&self, covered: &Revocable) -> Result<Vec<Revocation>> {
         let sql = revocations!(
             "number IN ((SELECT min(number) FROM changes WHERE target_id = $1 AND kind = 'token'), \
@@ -143,9 +143,6 @@ impl Store {
     }
 
     /// Writes a revocation and returns it with its number. A revoked session is marked as ended.
-    ///
-    /// # Errors
-    /// When the database does not answer; whether the revocation was written is unknown then.
     pub async fn revoke(&self, new: &NewRevocation, audited: &Audited) -> Result<Logged<Revocation>> {
         let mut transaction = self.begin_logged().await?;
         if let Target::Session(id) = new.target {

@@ -10,14 +10,14 @@ use crate::store::database::Transaction;
 use crate::store::row::values;
 use crate::store::{Audited, Result, Store};
 
-/// Milliseconds for which a notice is kept; a node that was away longer reloads everything.
+/// Milliseconds for which a notice is kept. A node that was away for longer reloads everything.
 const NOTICE_LIFE: i64 = 24 * 3600 * 1000;
 /// Milliseconds for which a revocation is kept: as long as a session may live (400 days), and 30 days more to explain
 /// it.
 const REVOCATION_LIFE: i64 = 430 * 24 * 3600 * 1000;
 
-/// The outcome of a committed write that may have appended to the log. The node that wrote must apply the entries before
-/// it answers, so it gets the outcome from `NodeState::honour`.
+/// The outcome of a committed write that may have appended to the log. The node that wrote must apply the entries
+/// before it answers, so it gets the outcome from `NodeState::honour`.
 #[derive(Debug)]
 #[must_use = "this node has not applied the write yet: pass the write to NodeState::honour"]
 pub struct Logged<T> {

@@ -25,8 +25,8 @@ pub struct NewSession {
 }
 
 impl Store {
-    /// Creates a session, if user and client are still as they were verified; otherwise returns none. Returns its
-    /// sequence number. Beyond the allowed number, the sessions unused longest end.
+    /// Creates a session, if neither user nor client changed since they were verified, and returns its sequence number.
+    /// Sessions beyond the allowed number end, those unused longest first.
     pub async fn session_create(&self, new: &NewSession, audited: &Audited) -> Result<Logged<Option<SequenceNumber>>> {
         let session = &new.session;
         let mut transaction = self.begin_logged().await?;

@@ -10,9 +10,9 @@ use crate::store::{Page, Result, Store};
 /// Which sessions to list.
 #[derive(Clone, Debug, Default)]
 pub struct SessionFilter {
-    /// Of this user.
+    /// Those of this user.
     pub user: Option<Uuid>,
-    /// Of this client.
+    /// Those of this client.
     pub client: Option<String>,
 }
 
@@ -34,7 +34,7 @@ pub(in crate::store) async fn find_all(database: &Database, ids: Vec<Uuid>) -> R
 }
 
 impl Store {
-    /// A session with its user and the first revocation that covers it. Shares its statement with other calls.
+    /// A session with its user and the first revocation that covers it. Concurrent calls share a statement.
     pub async fn session_find(&self, id: Uuid) -> Result<Option<SessionRecord>> {
         self.finds.ask(id).await
     }

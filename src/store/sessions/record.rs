@@ -29,13 +29,13 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
-    /// Whether a refresh token carries the nonce of this session; otherwise it comes from another database.
-    pub fn has_nonce_of(&self, token: &RefreshToken) -> bool {
+    /// Whether a refresh token carries the nonce of this session. If not, another database issued it.
+    pub(crate) fn has_nonce_of(&self, token: &RefreshToken) -> bool {
         equal_in_constant_time(&self.session.nonce_hash, &token.nonce_hash())
     }
 
-    /// Why the user of the session may no longer log in, if that is so.
-    pub fn lost_user(&self) -> Option<Cause> {
+    /// Why the user of the session may no longer log in, if there is a reason.
+    pub(crate) fn lost_user(&self) -> Option<Cause> {
         match &self.user {
             None => Some(Cause::UserDeleted),
             Some(user) if !user.enabled => Some(Cause::UserDisabled),
@@ -44,8 +44,8 @@ impl SessionRecord {
     }
 }
 
-/// Sessions from a table or a query, each with its user and the first revocation that covers it: of itself, or a later
-/// one of its user, its client or all.
+/// Sessions from a table or a query, each with its user and the first revocation that covers it: one of the session, or
+/// a later one of its user, its client or everything.
 macro_rules! session_records {
     ($from:literal, $rest:literal) => {
         concat!(

@@ -1,4 +1,4 @@
-//! Moving sessions on when their refresh tokens are used.
+//! What a refresh does to a session.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -78,8 +78,8 @@ pub(in crate::store) async fn rotate_all(database: &Database, rotations: Vec<Rot
             };
             let rows = database.write(sql, values![to_json(&asked.map(member).collect::<Vec<Value>>())?]).await?;
             let ids = rows.iter().map(|row| row.get("id")).collect::<Result<Vec<Uuid>>>()?;
-            let held = find_all(database, ids.clone()).await?;
-            ids.into_iter().zip(held).filter_map(|(id, held)| Some((id, held.transpose()?))).collect()
+            let found = find_all(database, ids.clone()).await?;
+            ids.into_iter().zip(found).filter_map(|(id, found)| Some((id, found.transpose()?))).collect()
         }
     };
     // Only the first rotation of a session succeeds.
@@ -93,16 +93,16 @@ pub(in crate::store) async fn rotate_all(database: &Database, rotations: Vec<Rot
 }
 
 impl Store {
-    /// Moves a session to its next generation, if it belongs to this client, is at this generation, and is neither over
-    /// nor ended; gives it as it stands then. Whether its user or its client was revoked is for the caller to judge.
-    /// Shares its statement, and the commit, with other calls.
+    /// Moves a session to its next generation, if it belongs to this client, is at this generation, and has neither
+    /// expired nor ended. Returns the session after the move; the caller checks whether its user or client was revoked.
+    /// Concurrent calls share a statement and its commit.
     pub async fn session_rotate(&self, rotation: Rotation) -> Result<Option<SessionRecord>> {
         self.rotations.ask(rotation).await
     }
 
-    /// Undoes a rotation from this generation whose request was refused, unless somebody has used it since.
+    /// Undoes a rotation from this generation after its request was refused, unless the session has moved on since.
     pub async fn session_give_back(&self, id: Uuid, generation: i64) -> Result<()> {
-        // The token before the restored one must not pass for a retry.
+        // Otherwise the token before the restored one would pass for a retry.
         let sql = "UPDATE sessions SET generation = generation - 1, retries = $1 \
                    WHERE id = $2 AND generation = $3 AND retries = 0 AND NOT ended";
         self.database.write(sql, values![MOST_RETRIES, id, generation + 1]).await.map(drop)
@@ -115,7 +115,7 @@ impl Store {
         Ok(!self.database.write(sql, values![now, idle, id, generation]).await?.is_empty())
     }
 
-    /// Counts and records a repeated refresh. Returns false if the session changed meanwhile.
+    /// Counts and records a repeated refresh. Returns whether the session was still the same.
     pub async fn session_repeat(&self, session: &Session, audited: &Audited) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
         let sql = "UPDATE sessions SET retries = retries + 1 WHERE id = $1 AND generation = $2 AND retries = $3 \
