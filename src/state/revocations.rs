@@ -149,7 +149,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn memory_agrees_with_a_naive_scan_of_the_log(
+        fn the_revocation_state_agrees_with_a_naive_scan_of_the_log(
             log in proptest::collection::vec((target(), 0i64..20), 0..12).prop_map(|entries| {
                 entries.into_iter().zip(1..).map(|((target, until), number)| (number, target, until)).collect::<Vec<_>>()
             }),

@@ -34,7 +34,7 @@ impl PasswordPool {
 }
 
 #[tokio::test]
-async fn an_unknown_user_is_refused_by_the_same_work() {
+async fn an_unknown_user_costs_the_same_work() {
     let pool = PasswordPool::new(1);
     let hash = pool.hash("right".into()).await.unwrap();
     for (count, (password, hash, fits)) in
@@ -53,7 +53,7 @@ fn is_pending<T>(future: Pin<&mut impl Future<Output = T>>) -> bool {
 }
 
 #[test]
-fn who_waits_behind_others_is_refused_at_the_deadline_and_not_before() {
+fn a_queued_login_is_refused_at_the_deadline_and_not_before() {
     let pool = PasswordPool::starved();
     let (time, deadline) = oneshot::channel::<()>();
     let mut first = pin!(pool.run_before(ready(()), anybody(), |_| ()));
@@ -66,14 +66,14 @@ fn who_waits_behind_others_is_refused_at_the_deadline_and_not_before() {
 }
 
 #[test]
-fn patience_differs_and_stays_within_its_bounds() {
+fn waiting_times_vary_within_their_bounds() {
     let all: Vec<_> = std::iter::repeat_with(patience).take(100).collect();
     assert!(all.iter().all(|patience| (LONGEST_WAIT * 3 / 4..=LONGEST_WAIT).contains(patience)));
     assert!(all.iter().max() > all.iter().min());
 }
 
 #[test]
-fn who_meets_an_empty_queue_is_never_refused() {
+fn a_login_that_meets_an_empty_queue_is_never_refused() {
     let pool = PasswordPool::starved();
     for busy in [0, 1] {
         pool.workers.state().busy = busy;
@@ -84,7 +84,7 @@ fn who_meets_an_empty_queue_is_never_refused() {
 }
 
 #[tokio::test]
-async fn what_nobody_waits_for_is_not_hashed() {
+async fn abandoned_logins_are_not_hashed() {
     let pool = PasswordPool::starved();
     for _ in 0..3 {
         assert!(is_pending(pin!(pool.hash("gone".into()))));

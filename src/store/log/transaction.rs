@@ -145,3 +145,18 @@ impl LogTransaction {
         Ok(id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    #[tokio::test]
+    async fn an_outcome_is_handed_out_only_after_its_entries_are_applied() {
+        let logged = |has_entries| Logged { outcome: (), has_entries };
+        let failing = || std::future::ready(Err(StoreError::Unavailable("the log cannot be read".into())));
+        assert!(logged(true).once_applied(std::future::ready(Ok(()))).await.is_ok());
+        assert!(logged(true).map(|()| 1).once_applied(failing()).await.is_err());
+        assert!(logged(false).once_applied(failing()).await.is_ok(), "nothing was appended, so nothing is applied");
+    }
+}

@@ -1,6 +1,7 @@
 //! The contract of the store: every public method on both databases, with its success, its refusals and its effect.
 
 mod audit;
+mod cleanup;
 mod clients;
 mod database;
 mod keys;
@@ -13,7 +14,6 @@ mod revocations;
 mod sessions;
 mod settings;
 mod subjects;
-mod upkeep;
 mod users;
 
 use std::fs;

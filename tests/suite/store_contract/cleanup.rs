@@ -213,7 +213,7 @@ on_both_stores!(much_is_swept_in_several_batches_by_two_who_both_believe_that_it
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn upkeep_does_not_wait_for_a_row_that_somebody_holds() {
+async fn cleanup_does_not_wait_for_a_locked_row() {
     let (db, app, alice) = Db::with_holders(Backend::Postgres).await;
     sessions_that_are_over(&db, &app, &alice, 3).await;
     let held = db.session_list(&SessionFilter::default(), &all()).await.unwrap()[1].session.id;
@@ -226,7 +226,7 @@ async fn upkeep_does_not_wait_for_a_row_that_somebody_holds() {
     assert_eq!(sweep(&db, at(31 * DAY), 30 * DAY).await, [("sessions", 1)], "left for the next round");
 }
 
-on_both_stores!(one_node_at_a_time_has_the_turn_of_upkeep, async |backend| {
+on_both_stores!(one_node_at_a_time_has_the_turn_of_cleanup, async |backend| {
     let db = Db::new(backend).await;
     let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
     let (long, no) = (Duration::from_secs(1000), Duration::ZERO);
@@ -246,7 +246,7 @@ on_both_stores!(one_node_at_a_time_has_the_turn_of_upkeep, async |backend| {
     assert!(db.cleanup_take(second, Duration::from_secs(10), Duration::from_secs(10)).await.unwrap());
 });
 
-on_both_stores!(a_node_that_dies_leaves_the_turn_of_upkeep_to_another_one, async |backend| {
+on_both_stores!(a_node_that_dies_leaves_the_turn_of_cleanup_to_another_one, async |backend| {
     let db = Db::new(backend).await;
     let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
     let (short, long) = (Duration::from_millis(200), Duration::from_secs(1000));
@@ -258,7 +258,7 @@ on_both_stores!(a_node_that_dies_leaves_the_turn_of_upkeep_to_another_one, async
     assert!(!db.cleanup_hold(first, long).await.unwrap(), "the first one wakes up and has lost it");
 });
 
-on_both_stores!(the_journal_is_short_after_upkeep, async |backend| {
+on_both_stores!(the_journal_is_short_after_cleanup, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     sessions_that_are_over(&db, &app, &alice, 50).await;
     db.shorten_journal().await.unwrap();
