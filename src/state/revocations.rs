@@ -175,7 +175,8 @@ mod tests {
             times.sort_unstable();
             for now in times {
                 revocations.forget_before(Timestamp::from_millis(now));
-                // What is in force is never forgotten. The newest of one target may be kept for as long as the longest.
+                // What is in force is never forgotten; of one target, the newest may be kept for as long as the
+                // longest.
                 if covered(now) {
                     prop_assert!(revocations.covering(&claims).is_some());
                 }
