@@ -5,8 +5,7 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use crate::app::StartError;
-use crate::clock::Clock;
+use crate::app::{App, StartError};
 use crate::keys::dev_key::read_or_create;
 use crate::keys::master::{MasterKey, MasterKeys};
 use crate::keys::record::{KeyRecord, KeyUse};
@@ -47,20 +46,16 @@ pub(super) async fn open(settings: &Settings, store: &Store) -> Result<MasterKey
 }
 
 /// Creates the first keys. Of nodes that start at the same time, one does it.
-pub(super) async fn create_first_keys(
-    settings: &Settings,
-    clock: &Clock,
-    store: &Store,
-    masters: &MasterKeys,
-) -> Result<(), StartError> {
-    let now = clock.now();
+pub(super) async fn create_first_keys(app: &App, masters: &MasterKeys) -> Result<(), StartError> {
+    let now = app.clock.now();
     let audited = Audited { actor: "server".into(), request_id: None, address: None, at: now };
     loop {
-        let check_value = store.master_key_check(masters.current.check_value()).await?;
+        let check_value = app.store.master_key_check(masters.current.check_value()).await?;
         let Some(master) = masters.of(&check_value) else { return Err(another_master_key(masters)) };
         let first = [KeyUse::Signing, KeyUse::Token]
-            .map(|key_use| KeyRecord::generate(key_use, settings.signing_algorithm, master, now, now));
-        if store.key_create_first(&first, &check_value, &audited).await? != Added::OtherMasterKey {
+            .map(|key_use| KeyRecord::generate(key_use, app.settings.signing_algorithm, master, now, now));
+        let created = app.state.honour(app.store.key_create_first(&first, &check_value, &audited)).await?;
+        if created != Added::OtherMasterKey {
             return Ok(());
         }
     }

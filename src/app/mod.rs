@@ -100,7 +100,7 @@ impl App {
         }
         let masters = self.master_keys().await?;
         if self.store.key_list().await?.is_empty() {
-            master_keys::create_first_keys(&self.settings, &self.clock, &self.store, &masters).await?;
+            master_keys::create_first_keys(self, &masters).await?;
         }
         Ok(self.state.load(masters).await?)
     }

@@ -52,7 +52,7 @@ pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Reque
         },
         None => None,
     };
-    let current = app.state.client_again(client_id).await?;
+    let current = app.state.client_from_database(client_id).await?;
     let refusal = match (&current, remembered, refused) {
         (None, ..) => {
             Refusal::invalid_client(format!("unknown client{}", hint::about(request.issuer, credentials.secret())))
@@ -147,7 +147,7 @@ mod tests {
             version: 1,
         };
         let audited = Audited { actor: "test".into(), request_id: None, address: None, at };
-        app.store.client_create(&client, &audited).await.unwrap();
+        app.state.honour(app.store.client_create(&client, &audited)).await.unwrap();
         client.client_id
     }
 

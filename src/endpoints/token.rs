@@ -61,7 +61,8 @@ async fn authorize(
     mut client: Arc<Client>,
     grant: GrantType,
 ) -> Result<Arc<Client>> {
-    if !client.may_use(grant) && app.state.client_again(&client.client_id).await?.is_some_and(|now| now.may_use(grant))
+    if !client.may_use(grant)
+        && app.state.client_from_database(&client.client_id).await?.is_some_and(|now| now.may_use(grant))
     {
         client = client_auth::verify(app, credentials, request).await?;
     }

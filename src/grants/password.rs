@@ -72,17 +72,14 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
         max_sessions: client.settings.max_sessions,
         covers_until: app.settings.covers_until(app.clock.now()),
     };
-    let Some(begun) = app.store.session_create(&new, &app.audited(client, request)).await? else {
+    let Some(log) = app.state.honour(app.store.session_create(&new, &app.audited(client, request))).await? else {
         return match app.store.user_find(user.id).await? {
             Some(current) if current.version == user.version => Ok(None),
             _ => Err(wrong("the user was changed during the login").about(Identity::of_user(&user.sub))),
         };
     };
-    if begun.superseded > 0 {
-        app.state.catch_up().await?;
-    }
     params.session = Some((token.session, ends_at));
-    params.log = begun.log;
+    params.log = log;
     issue::response(app, request.issuer, client, params, Some(issue::refresh_token(app, request.issuer, &token)?))
         .map(Some)
 }

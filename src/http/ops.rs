@@ -37,7 +37,7 @@ impl Health {
         if self.stopping.load(Ordering::Acquire) {
             problems.push("the server is stopping".to_owned());
         }
-        problems.extend(self.app.state.obstacle());
+        problems.extend(self.app.state.why_stale());
         let offset = self.app.clock.offset_millis();
         if offset.abs() > LARGEST_OFFSET {
             problems.push(format!("the clock of this machine is {} that of the database", offset_in_words(offset)));

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::keys::master::MasterKey;
 
 /// Reads the file, or creates it with a new master key, readable only by its owner.
-pub fn read_or_create(path: &Path) -> Result<Zeroizing<String>> {
+pub(crate) fn read_or_create(path: &Path) -> Result<Zeroizing<String>> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -15,7 +15,7 @@ use crate::keys::token_key::{KeyId, TokenKey};
 use crate::protocol::time::Timestamp;
 
 /// The `typ` of access tokens (RFC 9068 §2.1).
-pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
+pub(crate) const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
 /// A signing key, ready for use.
 #[derive(Debug)]
@@ -30,11 +30,11 @@ pub struct ReadySigningKey {
     pub activates_at: Timestamp,
     /// The first segment of every access token that it signs.
     pub header_segment: String,
-    /// Signs.
+    /// The private key.
     pub key: SigningKey,
-    /// Verifies.
+    /// The public key.
     pub verification: VerificationKey,
-    /// What is published.
+    /// The public key as it is published.
     pub jwk: Jwk,
 }
 
@@ -45,7 +45,7 @@ pub struct ReadyTokenKey {
     pub id: KeyId,
     /// When it comes into use.
     pub activates_at: Timestamp,
-    /// Seals and authenticates.
+    /// The keys that seal and authenticate.
     pub key: TokenKey,
 }
 
@@ -89,12 +89,12 @@ impl KeyRing {
     }
 
     /// The key that signs with this algorithm now, if one is active.
-    pub fn active_signing_key(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Option<&Arc<ReadySigningKey>> {
+    fn active_signing_key(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Option<&Arc<ReadySigningKey>> {
         self.active_signing_keys(now).find(|key| key.algorithm == algorithm)
     }
 
-    /// The key that signs access tokens now: the active one of the configured algorithm. Until there is one, the newest active
-    /// key signs; after every active key was deleted, the first announced one.
+    /// The key that signs access tokens now: the active one of the configured algorithm. Until there is one, the newest
+    /// active key signs; after every active key was deleted, the first announced one.
     pub fn access_token_key(&self, configured: SigningAlgorithm, now: Timestamp) -> Option<&Arc<ReadySigningKey>> {
         self.active_signing_key(configured, now)
             .or_else(|| self.active_signing_keys(now).next())
@@ -112,7 +112,7 @@ impl KeyRing {
     }
 
     /// The key whose JWTs begin with this segment.
-    pub fn signing_key_of(&self, header_segment: &str) -> Option<&Arc<ReadySigningKey>> {
+    pub(crate) fn signing_key_of(&self, header_segment: &str) -> Option<&Arc<ReadySigningKey>> {
         self.signing_by_header.get(header_segment)
     }
 
@@ -121,7 +121,7 @@ impl KeyRing {
         self.token.iter().find(|key| key.id == id)
     }
 
-    /// Whether it has no keys at all: nothing was loaded yet.
+    /// Whether it has no keys, because nothing was loaded yet.
     pub fn is_empty(&self) -> bool {
         self.signing.is_empty() && self.token.is_empty()
     }
@@ -143,7 +143,7 @@ impl KeyRing {
         self.signing.iter().find(|key| key.kid == kid)
     }
 
-    /// The same keys, with the ids of the deleted ones and when each was deleted.
+    /// The same keys, with the time at which each deleted key was deleted.
     #[must_use]
     pub fn with_retired(self, retired: HashMap<String, Timestamp>) -> Self {
         Self { retired, ..self }
@@ -192,6 +192,7 @@ mod tests {
         assert_eq!((signing(599), signing(600)), (first.kid.clone(), second.kid));
         assert!(KeyRing::open(&[first], &MasterKey::parse(&MasterKey::generate()).unwrap().into()).is_err());
     }
+
     #[test]
     fn each_algorithm_has_its_active_key_and_access_tokens_follow_the_configured_one() {
         let master = MasterKey::parse(&MasterKey::generate()).unwrap();

@@ -11,7 +11,7 @@ use crate::protocol::time::Timestamp;
 /// server has seen it.
 pub const ANNOUNCEMENT: i64 = 600;
 /// Seconds for which the published key set may be cached.
-pub const JWKS_MAX_AGE: i64 = 300;
+pub(crate) const JWKS_MAX_AGE: i64 = 300;
 
 /// Where a key is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -27,7 +27,7 @@ pub enum KeyState {
 
 /// The state of every key, and when the retired ones can be removed: once the key that followed has been active for
 /// `longest` seconds, the longest life of anything made with a key of that use.
-pub fn states(
+pub(crate) fn states(
     records: &[KeyRecord],
     now: Timestamp,
     longest: impl Fn(KeyUse) -> i64,

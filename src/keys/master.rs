@@ -27,7 +27,7 @@ impl MasterKey {
     /// Reads 32 bytes in base64url.
     ///
     /// # Errors
-    /// What is wrong, without any of the text.
+    /// A description of what is wrong, without any of the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let bytes = Zeroizing::new(from_base64url(text.trim().trim_end_matches('=')).unwrap_or_default());
         if bytes.len() != 32 || bytes.iter().all(|byte| *byte == bytes[0]) {
@@ -45,8 +45,8 @@ impl MasterKey {
     }
 
     /// Wraps a data key. `name` is authenticated too, so that one wrapped key cannot pass for another.
-    pub fn wrap(&self, name: &str, key: &[u8]) -> Vec<u8> {
-        // With room for the tag: a buffer that grows would leave a copy of the key behind.
+    pub(super) fn wrap(&self, name: &str, key: &[u8]) -> Vec<u8> {
+        // With room for the tag, because a buffer that grows would leave a copy of the key behind.
         let mut sealed = Vec::with_capacity(key.len() + TAG_LENGTH);
         sealed.extend_from_slice(key);
         let nonce = self
@@ -66,7 +66,7 @@ impl MasterKey {
         Some(key)
     }
 
-    /// A value that tells later whether the same master key is in use.
+    /// A value by which a later start recognises the same master key.
     pub fn check_value(&self) -> Vec<u8> {
         self.wrap("check", CHECK)
     }

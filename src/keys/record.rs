@@ -30,7 +30,7 @@ impl KeyUse {
     }
 
     /// Reads what [`name`](Self::name) wrote.
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         [Self::Signing, Self::Token].into_iter().find(|key_use| key_use.name() == name)
     }
 }

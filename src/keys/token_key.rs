@@ -1,5 +1,5 @@
-//! Token keys: a secret from which two keys are derived, one to seal opaque access tokens and one to authenticate refresh
-//! tokens.
+//! Token keys: a secret from which two keys are derived, one to seal opaque access tokens and one to authenticate
+//! refresh tokens.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 /// Bytes of a key id; its text form is base64url.
-pub const KEY_ID_LENGTH: usize = 6;
+pub(crate) const KEY_ID_LENGTH: usize = 6;
 
 /// The id of a token key, as tokens contain it.
 pub type KeyId = [u8; KEY_ID_LENGTH];

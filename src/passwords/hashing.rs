@@ -9,10 +9,10 @@ const OUTPUT_LENGTH: usize = 32;
 /// The only parameters in use, so that every hash takes the same time and memory.
 const PARAMETERS: Params = Params::DEFAULT;
 
-/// The memory of one hashing thread. It is reused without being cleared, which would cost 5 % of the rate; the price is
-/// that someone who can read this process's memory can cheaply check guesses at the last password of each thread.
+/// The memory of one hashing thread. It is not cleared between hashes, which would cost 5 % of the rate. Therefore
+/// someone who can read this process's memory can cheaply check guesses at the last password of each thread.
 #[derive(Default)]
-pub(crate) struct Hasher {
+pub(super) struct Hasher {
     blocks: Vec<Block>,
 }
 
@@ -36,7 +36,7 @@ impl Stored {
 
 impl Hasher {
     /// Hashes a password with a new salt; returns a PHC string.
-    pub(crate) fn hash(&mut self, password: &[u8]) -> String {
+    pub(super) fn hash(&mut self, password: &[u8]) -> String {
         let salt = random::<16>();
         let output = self.compute(password, &salt).expect("the parameters are valid");
         let hash = PasswordHash {
@@ -51,7 +51,7 @@ impl Hasher {
 
     /// Whether a password matches a PHC string. Without one, or with one that cannot be read, it does not, after the
     /// same work.
-    pub(crate) fn verify(&mut self, password: &[u8], hash: Option<&str>) -> bool {
+    pub(super) fn verify(&mut self, password: &[u8], hash: Option<&str>) -> bool {
         let stored = hash.and_then(Stored::read);
         if hash.is_some() && stored.is_none() {
             tracing::error!("a password hash in the database was not made by Jeton: no password matches it");

@@ -6,22 +6,22 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::protocol::backoff::Network;
 
-/// Turns that known requesters take before an unknown one gets the next.
+/// Turns that known requesters take before an unknown one gets a turn.
 const TURNS_OF_KNOWN: u32 = 3;
 
-/// Whether we have reason to trust a requester.
+/// Whether there is reason to trust a requester. Known ones go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precedence {
-    /// An administrator, or a user who has logged in from this network before: goes first.
+    /// An administrator, or a user who has logged in from this network before.
     Known,
-    /// Anybody else.
+    /// Anyone else.
     Unknown,
 }
 
-/// Who asks for a password to be hashed.
+/// The requester of a hash.
 #[derive(Clone, Copy, Debug)]
 pub struct Requester {
-    /// Decides who goes first.
+    /// Whether it goes first.
     pub precedence: Precedence,
     /// Networks take turns.
     pub network: Network,
@@ -30,16 +30,16 @@ pub struct Requester {
 }
 
 impl Requester {
-    /// The administrators, who share one line.
+    /// The administrators share one line.
     pub fn administrator() -> Self {
         let network = IpAddr::from(Ipv4Addr::UNSPECIFIED).into();
         Self { precedence: Precedence::Known, network, account: [0; 32] }
     }
 }
 
-/// Something that waits for its turn.
-pub(crate) trait Waiting {
-    /// Whether nobody waits for the result any more. Such an item is passed over.
+/// An item that waits for its turn.
+pub(super) trait Waiting {
+    /// Whether the requester is gone. Such an item is skipped.
     fn is_abandoned(&self) -> bool;
 }
 
@@ -78,12 +78,12 @@ impl<Key: Copy + Eq + Hash, Lines: Default> RoundRobin<Key, Lines> {
     }
 }
 
-/// Networks take turns, and the accounts of a network do.
+/// Networks take turns, and so do the accounts of a network.
 type Fair<Item> = RoundRobin<Network, RoundRobin<[u8; 32], VecDeque<Item>>>;
 
 /// The queue. It has no lock and no clock.
 #[derive(Debug)]
-pub(crate) struct Queue<Item> {
+pub(super) struct Queue<Item> {
     known: Fair<Item>,
     unknown: Fair<Item>,
     length: usize,
@@ -98,19 +98,19 @@ impl<Item> Default for Queue<Item> {
 }
 
 impl<Item: Waiting> Queue<Item> {
-    /// How many items wait. Abandoned ones count until they are passed over.
-    pub(crate) fn length(&self) -> usize {
+    /// How many items wait. Abandoned ones count until they are skipped.
+    pub(super) fn length(&self) -> usize {
         self.length
     }
 
     /// Appends an item.
-    pub(crate) fn push(&mut self, requester: Requester, item: Item) {
+    pub(super) fn push(&mut self, requester: Requester, item: Item) {
         self.of(requester.precedence).line(requester.network).line(requester.account).push_back(item);
         self.length += 1;
     }
 
     /// Takes the item whose turn it is.
-    pub(crate) fn pop(&mut self) -> Option<Item> {
+    pub(super) fn pop(&mut self) -> Option<Item> {
         if self.known_turns < TURNS_OF_KNOWN {
             self.pop_from(Precedence::Known).or_else(|| self.pop_from(Precedence::Unknown))
         } else {

@@ -1,4 +1,4 @@
-//! Remembers which chosen client secrets passed the slow check, as keyed digests, so that it is made once.
+//! Remembers as keyed digests which chosen client secrets passed the slow check, so that each is checked once.
 
 use aws_lc_rs::hmac;
 use quick_cache::sync::Cache;
@@ -33,12 +33,12 @@ impl Default for RememberedSecrets {
 
 impl RememberedSecrets {
     /// Whether this secret was verified against this hash before.
-    pub fn knows(&self, id: Uuid, hash: &str, secret: &str) -> bool {
+    pub(crate) fn knows(&self, id: Uuid, hash: &str, secret: &str) -> bool {
         self.verified.get(&id).is_some_and(|tag| hmac::verify(&self.key, &message(hash, secret), tag.as_ref()).is_ok())
     }
 
     /// Remembers a verified secret. Another secret, or another hash under the same id, does not match it.
-    pub fn remember(&self, id: Uuid, hash: &str, secret: &str) {
+    pub(crate) fn remember(&self, id: Uuid, hash: &str, secret: &str) {
         self.verified.insert(id, hmac::sign(&self.key, &message(hash, secret)));
     }
 }

@@ -1,7 +1,7 @@
-//! How long ago something was, whatever clocks do meanwhile.
+//! How long ago something was, whatever the clocks do meanwhile.
 //!
 //! The monotonic clock stands still while a machine sleeps or a virtual machine is paused, and the wall clock can be
-//! set back; the longer of the two times counts, so that nothing seems younger than it is.
+//! set back. The longer of the two times counts, so that nothing seems younger than it is.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,24 +10,24 @@ use crate::clock::Clock;
 
 /// A moment by both clocks, in milliseconds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub(super) struct Moment {
     monotonic: u64,
     wall: i64,
 }
 
 /// Reads both clocks.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(super) struct Watch {
     started: Instant,
     clock: Clock,
 }
 
 impl Watch {
-    pub(crate) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock) -> Self {
         Self { started: Instant::now(), clock }
     }
 
-    pub(crate) fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Moment {
         let monotonic = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Moment { monotonic, wall: self.clock.read().millis() }
     }
@@ -35,24 +35,24 @@ impl Watch {
 
 /// The last time at which something happened.
 #[derive(Debug)]
-pub(crate) struct LastTime {
+pub(super) struct LastTime {
     monotonic: AtomicU64,
     wall: AtomicI64,
 }
 
 impl LastTime {
-    pub(crate) fn new(at: Moment) -> Self {
+    pub(super) fn new(at: Moment) -> Self {
         Self { monotonic: AtomicU64::new(at.monotonic), wall: AtomicI64::new(at.wall) }
     }
 
     /// It happened again, at this moment.
-    pub(crate) fn set(&self, at: Moment) {
+    pub(super) fn set(&self, at: Moment) {
         self.monotonic.store(at.monotonic, Ordering::Release);
         self.wall.store(at.wall, Ordering::Release);
     }
 
     /// How long ago it was at this moment.
-    pub(crate) fn elapsed(&self, now: Moment) -> Duration {
+    pub(super) fn elapsed(&self, now: Moment) -> Duration {
         let monotonic = now.monotonic.saturating_sub(self.monotonic.load(Ordering::Acquire));
         let wall = now.wall.saturating_sub(self.wall.load(Ordering::Acquire));
         Duration::from_millis(monotonic.max(u64::try_from(wall).unwrap_or(0)))

@@ -1,4 +1,4 @@
-//! The background tasks that follow the log: polling is the truth, a notification only wakes it early.
+//! The background tasks that follow the log. Polling alone is correct; a notification makes it poll early.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use tokio::sync::Notify;
 
 /// The time between two heartbeats of a node.
 const HEARTBEAT: Duration = Duration::from_secs(2);
-/// The time between two searches for revocations that are over.
+/// The time between two removals of revocations that no longer cover anything.
 const FORGET: Duration = Duration::from_secs(10);
 /// The time between two attempts to listen for notifications.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
-/// Keeps a view true until it is dropped.
+/// Keeps a node state up to date until it is dropped.
 #[derive(Debug)]
 pub struct Follower {
     tasks: Vec<tokio::task::JoinHandle<()>>,
@@ -36,27 +36,24 @@ struct Signals {
     grown: Notify,
     /// This node has applied more of it.
     applied: Notify,
-    /// The log had grown, and nobody was told.
+    /// A poll found new entries that no notification had announced.
     missed_notification: Notify,
 }
 
 impl Follower {
-    /// Enters the list of nodes, then starts following the log. From here on receipts wait for this node, so it must
+    /// Enters the list of nodes, then starts to follow the log. Receipts wait for this node from here on, so it must
     /// not answer anything before.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
     pub async fn start(
-        view: Arc<NodeState>,
+        state: Arc<NodeState>,
         location: Location,
         poll_interval: Duration,
         node: NodeRecord,
     ) -> Result<Self, Unavailable> {
-        view.join(node).await?;
+        state.join(node).await?;
         let signals = Arc::new(Signals::default());
         let mut tasks = vec![
-            tokio::spawn(follow(Arc::clone(&view), Arc::clone(&signals), poll_interval)),
-            tokio::spawn(beat(view, Arc::clone(&signals))),
+            tokio::spawn(follow(Arc::clone(&state), Arc::clone(&signals), poll_interval)),
+            tokio::spawn(send_heartbeats(state, Arc::clone(&signals))),
         ];
         if location.file().is_none() {
             tasks.push(tokio::spawn(listen(location, signals)));
@@ -65,19 +62,19 @@ impl Follower {
     }
 }
 
-async fn follow(view: Arc<NodeState>, signals: Arc<Signals>, poll_interval: Duration) {
-    let (mut failing, mut told) = (false, view.applied());
+async fn follow(state: Arc<NodeState>, signals: Arc<Signals>, poll_interval: Duration) {
+    let (mut failing, mut announced) = (false, state.applied());
     loop {
-        let was_told = tokio::time::timeout(poll_interval, signals.grown.notified()).await.is_ok();
-        let before = view.applied();
-        match view.catch_up().await {
+        let was_notified = tokio::time::timeout(poll_interval, signals.grown.notified()).await.is_ok();
+        let before = state.applied();
+        match state.catch_up().await {
             Ok(()) if failing => {
                 failing = false;
-                tracing::info!(applied = view.applied(), "the log is followed again");
+                tracing::info!(applied = state.applied(), "the log is followed again");
             }
             Ok(()) => {}
             Err(error) => {
-                view.measures.feed_errors.inc();
+                state.measures.poll_errors.inc();
                 if !std::mem::replace(&mut failing, true) {
                     tracing::warn!(
                         error = error.0,
@@ -87,30 +84,30 @@ async fn follow(view: Arc<NodeState>, signals: Arc<Signals>, poll_interval: Dura
                 }
             }
         }
-        // A write of this node may have been applied before, outside of this loop.
-        if std::mem::replace(&mut told, view.applied()) != view.applied() {
+        // A write of this node may have been applied outside of this loop.
+        if std::mem::replace(&mut announced, state.applied()) != state.applied() {
             signals.applied.notify_one();
         }
-        if view.applied() != before && !was_told {
+        if state.applied() != before && !was_notified {
             signals.missed_notification.notify_one();
         }
     }
 }
 
-/// Tells the others how far this node is, and forgets what is over.
-async fn beat(view: Arc<NodeState>, signals: Arc<Signals>) {
-    let (mut now_and_then, mut seldom) = (tokio::time::interval(HEARTBEAT), tokio::time::interval(FORGET));
+/// Tells the others how far this node is, and forgets revocations that no longer cover anything.
+async fn send_heartbeats(state: Arc<NodeState>, signals: Arc<Signals>) {
+    let (mut heartbeat, mut forget) = (tokio::time::interval(HEARTBEAT), tokio::time::interval(FORGET));
     let mut failing = false;
     loop {
         tokio::select! {
-            _ = now_and_then.tick() => {}
+            _ = heartbeat.tick() => {}
             () = signals.applied.notified() => {}
-            _ = seldom.tick() => {
-                view.forget_what_is_over();
+            _ = forget.tick() => {
+                state.forget_what_is_over();
                 continue;
             }
         }
-        match view.beat().await {
+        match state.heartbeat().await {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;
@@ -126,10 +123,10 @@ async fn listen(location: Location, signals: Arc<Signals>) {
     loop {
         match Listener::connect(&location).await {
             Ok(Some(mut listener)) => {
-                // What was announced while nobody listened is found by this look.
+                // A poll finds what was announced before this connection listened.
                 signals.grown.notify_one();
                 _ = signals.missed_notification.notified().now_or_never();
-                while hears(&mut listener, &signals, &mut has_warned).await {
+                while wait_for_notification(&mut listener, &signals, &mut has_warned).await {
                     has_warned = false;
                     signals.grown.notify_one();
                 }
@@ -142,16 +139,16 @@ async fn listen(location: Location, signals: Arc<Signals>) {
     }
 }
 
-/// Waits for the next notification. False: the connection is lost, or it seems so, because the log has grown and nobody was
-/// told for a while after; that is said once, until the next notification.
-async fn hears(listener: &mut Listener, signals: &Signals, has_warned: &mut bool) -> bool {
+/// Waits for the next notification. Returns false if the connection is lost, or seems to be: the log has grown and no
+/// notification came within a second. The server's log says that once, until the next notification.
+async fn wait_for_notification(listener: &mut Listener, signals: &Signals, has_warned: &mut bool) -> bool {
     tokio::select! {
-        told = listener.wait() => return told.is_ok(),
+        notified = listener.wait() => return notified.is_ok(),
         () = signals.missed_notification.notified() => {}
     }
     // A poll can be a little quicker than the notification.
     match tokio::time::timeout(LISTEN_AGAIN, listener.wait()).await {
-        Ok(told) => told.is_ok(),
+        Ok(notified) => notified.is_ok(),
         Err(_) => {
             if !std::mem::replace(has_warned, true) {
                 tracing::warn!(

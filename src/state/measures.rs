@@ -1,4 +1,4 @@
-//! What is measured of the view.
+//! The metrics of a node state.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
@@ -7,27 +7,27 @@ use prometheus_client::registry::Registry;
 /// Upper bounds of the lag, in seconds.
 const LAG_BOUNDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
-/// What is measured of the view.
+/// The metrics of a node state.
 #[derive(Debug)]
 pub struct Measures {
-    pub(crate) lag: Histogram,
-    pub(crate) fallbacks: Counter,
-    pub(crate) feed_errors: Counter,
+    pub(super) lag: Histogram,
+    pub(super) fallbacks: Counter,
+    pub(super) poll_errors: Counter,
 }
 
 impl Default for Measures {
     fn default() -> Self {
-        Self { lag: Histogram::new(LAG_BOUNDS), fallbacks: Counter::default(), feed_errors: Counter::default() }
+        Self { lag: Histogram::new(LAG_BOUNDS), fallbacks: Counter::default(), poll_errors: Counter::default() }
     }
 }
 
 impl Measures {
-    /// Shows them in a registry.
-    pub fn register(&self, registry: &mut Registry) {
+    /// Registers them.
+    pub(crate) fn register(&self, registry: &mut Registry) {
         let lag = "Time from the writing of a revocation to its application on this node";
         registry.register("revocation_lag_seconds", lag, self.lag.clone());
         let fallbacks = "Requests for which the log was read first, because the view was too old";
         registry.register("view_fallbacks", fallbacks, self.fallbacks.clone());
-        registry.register("view_feed_errors", "Looks at the log that failed", self.feed_errors.clone());
+        registry.register("view_feed_errors", "Looks at the log that failed", self.poll_errors.clone());
     }
 }

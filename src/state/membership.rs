@@ -1,8 +1,8 @@
-//! This node on the list of nodes, by which receipts know whom to wait for.
+//! This node on the list of nodes, from which receipts know which nodes to wait for.
 //!
 //! A receipt leaves a node out once it must have stopped answering from memory: when its own limit and [`SILENCE`] have
-//! passed since its last heartbeat, by the clock of the database. So a node whose heartbeats did not arrive for that long
-//! does stop, and before it goes on it enters the list again and then looks at the log.
+//! passed since its last heartbeat, by the clock of the database. A node whose heartbeats did not arrive for that long
+//! does stop. Before it answers again, it enters the list and then polls the log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -13,16 +13,16 @@ use crate::state::age::{LastTime, Moment};
 use crate::state::{NodeState, Unavailable, within_limit};
 use crate::store::{Dialect, NodeRecord};
 
-/// The time, beyond its own limit, for which a node that fell silent counts as live.
-pub const SILENCE: Duration = Duration::from_secs(5);
+/// The time, beyond its own limit, for which a silent node counts as live.
+pub(crate) const SILENCE: Duration = Duration::from_secs(5);
 
-/// For how long a join is tried: something may be holding the list of nodes.
+/// How long joining is tried: another transaction may have locked the list of nodes.
 const JOIN_LIMIT: Duration = Duration::from_secs(15);
 
-/// The node that a view serves.
+/// The node that a state belongs to.
 #[derive(Debug)]
-pub(crate) struct Membership {
-    /// As it stands on the list; none for a view that serves no node.
+pub(super) struct Membership {
+    /// As it stands on the list; none on the command line.
     node: Mutex<Option<NodeRecord>>,
     /// When the last heartbeat that arrived was begun.
     heartbeat: LastTime,
@@ -31,26 +31,23 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(crate) fn new(now: Moment) -> Self {
+    pub(super) fn new(now: Moment) -> Self {
         Self { node: Mutex::default(), heartbeat: LastTime::new(now), life: AtomicU64::new(u64::MAX) }
     }
 
     /// Whether receipts may have stopped waiting for this node.
-    pub(crate) fn has_lapsed(&self, now: Moment) -> bool {
+    pub(super) fn has_lapsed(&self, now: Moment) -> bool {
         let life = self.life.load(Ordering::Acquire);
         life < u64::MAX && self.heartbeat.elapsed(now) >= Duration::from_millis(life)
     }
 }
 
 impl NodeState {
-    /// Enters the list of nodes, then looks at the log: what was revoked before did not wait for this node.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn join(&self, node: NodeRecord) -> Result<(), Unavailable> {
+    /// Enters the list of nodes, then polls the log, because earlier revocations did not wait for this node.
+    pub(super) async fn join(&self, node: NodeRecord) -> Result<(), Unavailable> {
         *self.membership.node.lock().unwrap_or_else(PoisonError::into_inner) = Some(node);
         let begun = Instant::now();
-        while let Err(error) = self.beat().await {
+        while let Err(error) = self.heartbeat().await {
             if begun.elapsed() > JOIN_LIMIT {
                 return Err(error);
             }
@@ -58,12 +55,8 @@ impl NodeState {
         self.catch_up().await
     }
 
-    /// Tells the others how far this node is, and measures how far its clock is off. Does nothing for a view without a
-    /// node.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub(crate) async fn beat(&self) -> Result<(), Unavailable> {
+    /// Tells the others how far this node is, and measures how far its clock is off. Does nothing on the command line.
+    pub(super) async fn heartbeat(&self) -> Result<(), Unavailable> {
         let node = self.membership.node.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(mut node) = node else { return Ok(()) };
         let begun = self.watch.now();
@@ -80,7 +73,7 @@ impl NodeState {
         }
         within_limit(async { Ok(self.store.node_heartbeat(&node).await?) }).await?;
         let life = match self.store.dialect() {
-            // There is one server, and it takes every revocation itself.
+            // There is only one server, which writes every revocation itself.
             Dialect::Sqlite => u64::MAX,
             Dialect::Postgres => {
                 let silence = u64::try_from(SILENCE.as_millis()).unwrap_or(0);

@@ -1,100 +1,45 @@
-//! Looking at the log, and what follows from it.
+//! Polling the log, and applying its entries.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use crate::issuer::CurrentKeys;
-use crate::keys::keyring::KeyRing;
-use crate::protocol::revocation::SequenceNumber;
-use crate::state::revocations::Revocations;
 use crate::state::{NodeState, Unavailable, within_limit};
 use crate::store::{LogEntry, LogEvent, Pace};
 
 /// Entries of the log that are read at a time.
-const LOG_PAGE: i64 = 1000;
-/// Revocations that are loaded at a time.
-const LOAD_PAGE: i64 = 10_000;
+const PAGE: i64 = 1000;
 
 impl NodeState {
-    /// Looks at the log; afterwards the view holds everything that was committed before the call.
-    ///
-    /// # Errors
-    /// When the database does not answer.
+    /// Polls the log; afterwards memory holds everything that was committed before the call.
     pub async fn catch_up(&self) -> Result<(), Unavailable> {
         self.catch_up_in_turn(None).await
     }
 
-    pub(crate) async fn catch_up_in_turn(&self, pace: Option<&Pace>) -> Result<(), Unavailable> {
-        let before = self.looks_begun.load(Ordering::Acquire);
-        let _looking = self.looking.lock().await;
-        if self.last_good_look.load(Ordering::Acquire) > before {
-            // A look that began after this call has succeeded meanwhile.
+    pub(super) async fn catch_up_in_turn(&self, pace: Option<&Pace>) -> Result<(), Unavailable> {
+        let before = self.polls_begun.load(Ordering::Acquire);
+        let _polling = self.polling.lock().await;
+        if self.last_good_poll.load(Ordering::Acquire) > before {
+            // A poll that began after this call has succeeded meanwhile.
             return Ok(());
         }
         if let Some(pace) = pace {
             pace.turn().await;
         }
         let begun = self.watch.now();
-        let this_look = self.looks_begun.fetch_add(1, Ordering::AcqRel) + 1;
-        let outcome = self.look().await;
-        self.note_trouble(&outcome);
+        let this_poll = self.polls_begun.fetch_add(1, Ordering::AcqRel) + 1;
+        let outcome = self.poll().await;
+        *self.poll_error.lock().unwrap_or_else(PoisonError::into_inner) =
+            outcome.as_ref().err().map(|Unavailable(reason)| reason.clone());
         outcome?;
-        self.last_good_look.store(this_look, Ordering::Release);
-        self.looked_at.set(begun);
+        self.last_good_poll.store(this_poll, Ordering::Release);
+        self.polled_at.set(begun);
         Ok(())
     }
 
-    pub(crate) async fn load_all(&self) -> Result<(), Unavailable> {
-        let head = self.store.log_head().await?;
-        let now = self.forgotten_by();
-        let mut fresh = Revocations::default();
-        let mut last = (now, SequenceNumber::MAX);
-        loop {
-            let page = self.store.revocations_in_force(last.0, last.1, LOAD_PAGE).await?;
-            for revocation in &page {
-                last = (revocation.covers_until, revocation.number);
-                fresh.add(revocation);
-            }
-            if i64::try_from(page.len()).unwrap_or(i64::MAX) < LOAD_PAGE {
-                break;
-            }
-        }
-        self.load_keys().await?;
-        *self.revocations.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        self.changes.fetch_add(1, Ordering::AcqRel);
-        self.clients.clear(head);
-        self.usernames.clear();
-        self.clients_in_use.store(Arc::default());
-        self.applied.store(head, Ordering::Release);
-        self.forgot_by.store(now.millis(), Ordering::Release);
-        Ok(())
-    }
-
-    async fn load_keys(&self) -> Result<(), Unavailable> {
-        let Some(masters) = self.masters.get() else { return Ok(()) };
-        let records = self.store.key_list().await?;
-        let retired = self.store.key_list_retired().await?;
-        let held = self.issuer.keys();
-        let mut incomplete = false;
-        let ring = match KeyRing::open(&records, masters) {
-            Ok(ring) => ring,
-            Err(kid) if !held.ring.is_empty() => {
-                tracing::error!(kid, "a key cannot be unwrapped: the master key was changed; restart with the new one");
-                incomplete = true;
-                let kids: Vec<String> = records.into_iter().map(|record| record.kid).collect();
-                held.ring.only(&kids)
-            }
-            Err(kid) => return Err(Unavailable(format!("the key {kid} cannot be unwrapped with this master key"))),
-        };
-        let ring = ring.with_retired(retired);
-        self.issuer.set_keys(CurrentKeys::new(ring, incomplete));
-        Ok(())
-    }
-
-    async fn look(&self) -> Result<(), Unavailable> {
+    async fn poll(&self) -> Result<(), Unavailable> {
         if self.membership.has_lapsed(self.watch.now()) {
-            // Before the log is read: from here on receipts wait for this node again.
-            self.beat().await?;
+            // Before the log is read, because receipts wait for this node again from here on.
+            self.heartbeat().await?;
         }
         if self.forgot_too_early() {
             tracing::warn!(
@@ -105,12 +50,12 @@ impl NodeState {
         }
         loop {
             let applied = self.applied();
-            let page = within_limit(async { Ok(self.store.log_after(applied, LOG_PAGE).await?) }).await?;
+            let page = within_limit(async { Ok(self.store.log_after(applied, PAGE).await?) }).await?;
             if page.head < applied {
                 let head = page.head;
                 tracing::warn!(applied, head, "the log went back: the database was restored; loading everything anew");
-                self.store.log_go_on_above(applied, self.clock.now()).await?;
-                self.beat().await?;
+                self.store.log_continue_above(applied, self.clock.now()).await?;
+                self.heartbeat().await?;
                 return self.load_all().await;
             }
             if page.is_broken {
@@ -121,7 +66,7 @@ impl NodeState {
                     "the log does not go on where this node left it: the database was restored, or this node was away \
                      too long; loading everything anew"
                 );
-                self.beat().await?;
+                self.heartbeat().await?;
                 return self.load_all().await;
             }
             let keys_changed = page.entries.iter().any(|entry| entry.event.changes_keys());

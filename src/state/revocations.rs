@@ -10,7 +10,7 @@ use crate::protocol::revocation::{Revocation, SequenceNumber, Target};
 use crate::protocol::time::Timestamp;
 
 #[derive(Clone, Copy, Debug)]
-struct Held {
+struct InForce {
     number: SequenceNumber,
     covers_until: Timestamp,
     cause: Cause,
@@ -18,73 +18,73 @@ struct Held {
 
 /// The newest revocation of each target that may still cover a living access token.
 #[derive(Debug, Default)]
-pub(crate) struct Revocations {
-    tokens: HashMap<Uuid, Held>,
-    sessions: HashMap<Uuid, Held>,
-    users: HashMap<String, Held>,
-    clients: HashMap<String, Held>,
-    /// What ended because its user is disabled or deleted.
-    of_lost_users: HashMap<String, Held>,
-    /// What ended because its client is disabled or deleted.
-    of_lost_clients: HashMap<String, Held>,
-    all: Option<Held>,
-    /// When the first of them is over, if there is one.
+pub(super) struct Revocations {
+    tokens: HashMap<Uuid, InForce>,
+    sessions: HashMap<Uuid, InForce>,
+    users: HashMap<String, InForce>,
+    clients: HashMap<String, InForce>,
+    /// Users that were disabled or deleted.
+    lost_users: HashMap<String, InForce>,
+    /// Clients that were disabled or deleted.
+    lost_clients: HashMap<String, InForce>,
+    all: Option<InForce>,
+    /// When the first of them no longer covers anything.
     first_over: Option<Timestamp>,
 }
 
 impl Revocations {
-    pub(crate) fn add(&mut self, revocation: &Revocation) {
+    pub(super) fn add(&mut self, revocation: &Revocation) {
         if !matches!(revocation.target, Target::Key(_)) {
             self.first_over =
                 Some(self.first_over.map_or(revocation.covers_until, |first| first.min(revocation.covers_until)));
         }
-        let held = Held { number: revocation.number, covers_until: revocation.covers_until, cause: revocation.cause };
+        let new = InForce { number: revocation.number, covers_until: revocation.covers_until, cause: revocation.cause };
         let is_lost = revocation.cause.is_about_the_subject();
-        let users = if is_lost { &mut self.of_lost_users } else { &mut self.users };
-        let clients = if is_lost { &mut self.of_lost_clients } else { &mut self.clients };
+        let users = if is_lost { &mut self.lost_users } else { &mut self.users };
+        let clients = if is_lost { &mut self.lost_clients } else { &mut self.clients };
         match &revocation.target {
-            Target::Token(id) => newest(self.tokens.entry(*id).or_insert(held), held),
-            Target::Session(id) => newest(self.sessions.entry(*id).or_insert(held), held),
-            Target::User(sub) => newest(users.entry(sub.clone()).or_insert(held), held),
-            Target::Client(id) => newest(clients.entry(id.clone()).or_insert(held), held),
-            Target::All => newest(self.all.get_or_insert(held), held),
+            Target::Token(id) => newest(self.tokens.entry(*id).or_insert(new), new),
+            Target::Session(id) => newest(self.sessions.entry(*id).or_insert(new), new),
+            Target::User(sub) => newest(users.entry(sub.clone()).or_insert(new), new),
+            Target::Client(id) => newest(clients.entry(id.clone()).or_insert(new), new),
+            Target::All => newest(self.all.get_or_insert(new), new),
             Target::Key(_) => {}
         }
     }
 
     /// The cause of a revocation that covers the token, in the order of the list of causes.
-    pub(crate) fn covering(&self, claims: &AccessClaims) -> Option<Cause> {
+    pub(super) fn covering(&self, claims: &AccessClaims) -> Option<Cause> {
         self.all_covering(claims).map(|(cause, _)| cause).min()
     }
 
     /// Every revocation that covers the token: its cause and number.
-    pub(crate) fn all_covering(&self, claims: &AccessClaims) -> impl Iterator<Item = (Cause, SequenceNumber)> {
-        let later = |held: &&Held| held.number > claims.log;
+    pub(super) fn all_covering(&self, claims: &AccessClaims) -> impl Iterator<Item = (Cause, SequenceNumber)> {
+        let later = |found: &&InForce| found.number > claims.log;
         let user = claims.subject().user();
         [
             self.tokens.get(&claims.jti),
             claims.sid.and_then(|id| self.sessions.get(&id)),
             user.and_then(|sub| self.users.get(sub)).filter(later),
-            user.and_then(|sub| self.of_lost_users.get(sub)).filter(later),
+            user.and_then(|sub| self.lost_users.get(sub)).filter(later),
             self.clients.get(&claims.client_id).filter(later),
-            self.of_lost_clients.get(&claims.client_id).filter(later),
+            self.lost_clients.get(&claims.client_id).filter(later),
             self.all.as_ref().filter(later),
         ]
         .into_iter()
         .flatten()
-        .map(|held| (held.cause, held.number))
+        .map(|found| (found.cause, found.number))
     }
 
-    /// Drops what is over. Walks through all, but only if there is something to drop.
-    pub(crate) fn forget_before(&mut self, now: Timestamp) {
+    /// Drops what no longer covers anything. Walks through all entries, but only if there is something to drop.
+    pub(super) fn forget_before(&mut self, now: Timestamp) {
         if self.first_over.is_none_or(|first| first > now) {
             return;
         }
         let mut first_over: Option<Timestamp> = None;
-        let mut in_force = |held: &Held| {
-            let is_in_force = held.covers_until > now;
+        let mut in_force = |entry: &InForce| {
+            let is_in_force = entry.covers_until > now;
             if is_in_force {
-                first_over = Some(first_over.map_or(held.covers_until, |first| first.min(held.covers_until)));
+                first_over = Some(first_over.map_or(entry.covers_until, |first| first.min(entry.covers_until)));
             }
             is_in_force
         };
@@ -92,34 +92,34 @@ impl Revocations {
         retain(&mut self.sessions, &mut in_force);
         retain(&mut self.users, &mut in_force);
         retain(&mut self.clients, &mut in_force);
-        retain(&mut self.of_lost_users, &mut in_force);
-        retain(&mut self.of_lost_clients, &mut in_force);
+        retain(&mut self.lost_users, &mut in_force);
+        retain(&mut self.lost_clients, &mut in_force);
         self.all = self.all.filter(in_force);
         self.first_over = first_over;
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         let all = usize::from(self.all.is_some());
-        let holders = self.of_lost_users.len() + self.of_lost_clients.len();
-        self.tokens.len() + self.sessions.len() + self.users.len() + self.clients.len() + holders + all
+        let lost = self.lost_users.len() + self.lost_clients.len();
+        self.tokens.len() + self.sessions.len() + self.users.len() + self.clients.len() + lost + all
     }
 }
 
-/// Keeps those in force, and gives the memory of a flood back.
-fn retain<K: Eq + std::hash::Hash>(map: &mut HashMap<K, Held>, in_force: &mut impl FnMut(&Held) -> bool) {
-    map.retain(|_, held| in_force(held));
+/// Keeps those in force, and frees the memory that a flood took.
+fn retain<K: Eq + std::hash::Hash>(map: &mut HashMap<K, InForce>, in_force: &mut impl FnMut(&InForce) -> bool) {
+    map.retain(|_, entry| in_force(entry));
     if map.len() < map.capacity() / 4 {
         map.shrink_to(map.len() * 2);
     }
 }
 
-/// Keeps the one with the greater number, and the longer cover.
-fn newest(held: &mut Held, new: Held) {
-    let covers_until = held.covers_until.max(new.covers_until);
-    if new.number > held.number {
-        *held = new;
+/// Keeps the one with the greater number, and the later end of what either covers.
+fn newest(known: &mut InForce, new: InForce) {
+    let covers_until = known.covers_until.max(new.covers_until);
+    if new.number > known.number {
+        *known = new;
     }
-    held.covers_until = covers_until;
+    known.covers_until = covers_until;
 }
 
 #[cfg(test)]
@@ -159,7 +159,7 @@ mod tests {
         ) {
             let claims = claims(user, client, jti, sid, at);
             let mut revocations = Revocations::default();
-            // At a start they do not come in the order of the log.
+            // While everything is loaded, they do not come in the order of the log.
             let middle = if log.is_empty() { 0 } else { order.index(log.len()) };
             for (number, target, until) in log[middle..].iter().chain(&log[..middle]) {
                 revocations.add(&Revocation {

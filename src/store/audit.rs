@@ -7,7 +7,7 @@ use crate::store::database::Transaction;
 use crate::store::row::{Row, values};
 use crate::store::{Page, Result, Store};
 
-/// Who acts, for the audit trail. Every administrative change carries one.
+/// The actor of a change, for the audit trail. Every administrative change carries one.
 #[derive(Clone, Debug)]
 pub struct Audited {
     /// Who: `client ID` or `command line, user NAME`.
@@ -55,7 +55,7 @@ pub struct AuditFilter {
 }
 
 impl Store {
-    /// Records an act that changed nothing else in the database.
+    /// Records an action that changed nothing else in the database.
     pub async fn audit_write(
         &self,
         audited: &Audited,
@@ -71,7 +71,7 @@ impl Store {
 
 impl Transaction {
     /// Adds a record to the transaction whose change it describes.
-    pub(crate) async fn audit(
+    pub(super) async fn audit(
         &mut self,
         audited: &Audited,
         action: &'static str,

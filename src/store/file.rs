@@ -1,8 +1,8 @@
 //! Is the SQLite file still the one that was opened?
 //!
-//! A file that is removed or replaced under a server stays alive for whoever has it open, and nobody else ever sees
-//! what is written to it: acknowledged changes would be gone with the next start, and each new connection would read
-//! another database than the old ones. So from then on nothing is read or written, until the file is back.
+//! A file that is removed or replaced under a server lives on for the connections that have it open, and nothing else
+//! ever sees what they write. Acknowledged changes would be gone after the next start, and new connections would read
+//! another database than old ones. So the server reads and writes nothing until the file is back.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -14,26 +14,23 @@ type Identity = (u64, u64);
 
 /// The file that was opened first.
 #[derive(Debug, Default)]
-pub(crate) struct OpenedFile(OnceLock<Identity>);
+pub(super) struct OpenedFile(OnceLock<Identity>);
 
 impl OpenedFile {
     /// Whether a file was opened.
-    pub(crate) fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         self.0.get().is_some()
     }
 
-    /// A connection has opened the file; of several, the first counts.
-    pub(crate) fn opened(&self, path: &Path) {
+    /// Records that a connection has opened the file. Only the first call counts.
+    pub(super) fn opened(&self, path: &Path) {
         if let Some(identity) = identity(path) {
             self.0.get_or_init(|| identity);
         }
     }
 
-    /// Whether the file that was opened is the one that has the name.
-    ///
-    /// # Errors
-    /// It is not.
-    pub(crate) fn check(&self, path: &Path) -> Result<()> {
+    /// Fails unless the file with this name is the one that was opened.
+    pub(super) fn check(&self, path: &Path) -> Result<()> {
         match self.0.get() {
             Some(opened) if identity(path) != Some(*opened) => Err(StoreError::Unavailable(format!(
                 "the SQLite file {} was removed or replaced while the server runs: stop the server, put the file in its \

@@ -8,7 +8,7 @@ use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
 use crate::store::database::Transaction;
-use crate::store::log::Notice;
+use crate::store::log::{Logged, Notice};
 use crate::store::row::{Row, unreadable, values};
 use crate::store::settings::{MASTER_KEY_CHECK, REPLACE_MASTER_KEY_CHECK};
 use crate::store::{Audited, Result, Store};
@@ -43,14 +43,14 @@ fn insert_values(record: &KeyRecord) -> Vec<crate::store::row::Value> {
 const LIST: &str = "SELECT kid, key_use, algorithm, wrapped, created_at, activates_at FROM keys \
                     ORDER BY activates_at, kid";
 
-/// Whether keys were added.
+/// The outcome of adding keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// They were.
+    /// The keys were added.
     Yes,
-    /// No: such keys exist already.
+    /// Such keys exist already.
     ThereAreSome,
-    /// No: the master key that wrapped them is no longer in use.
+    /// The master key that wrapped them is no longer in use.
     OtherMasterKey,
 }
 
@@ -59,7 +59,7 @@ async fn lock(transaction: &mut Transaction) -> Result<()> {
     transaction.query("UPDATE change_head SET number = number WHERE id = 1", vec![]).await.map(drop)
 }
 
-/// Whether the check value of the master key is still this one. Call it under the [`lock`].
+/// Whether the check value of the master key is still this one. The caller holds the [`lock`].
 async fn is_master_key_check(transaction: &mut Transaction, check_value: &[u8]) -> Result<bool> {
     let sql = "SELECT value FROM settings WHERE name = $1 AND value = $2";
     let values = values![MASTER_KEY_CHECK, check_value.to_vec()];
@@ -67,53 +67,54 @@ async fn is_master_key_check(transaction: &mut Transaction, check_value: &[u8]) 
 }
 
 impl Store {
-    /// Every key, the first to become active first.
+    /// Every key, in the order in which they become active.
     pub async fn key_list(&self) -> Result<Vec<KeyRecord>> {
         self.database.query(LIST, vec![]).await?.iter().map(key).collect()
     }
 
-    /// The keys that were deleted, with the moment of it, as long as the log knows of them.
+    /// When each deleted key was deleted, for as long as the log has the entry.
     pub async fn key_list_retired(&self) -> Result<HashMap<String, Timestamp>> {
         let sql = "SELECT target_name, min(created_at) AS at FROM changes WHERE kind = 'key' GROUP BY target_name";
         let rows = self.database.query(sql, vec![]).await?;
         rows.iter().map(|row| Ok((row.get("target_name")?, row.moment("at")?))).collect()
     }
 
-    /// Keeps these first keys, unless there are keys already (nodes may start at once), or the check value of the
+    /// Adds the first keys, unless there are keys already (nodes may start at the same time) or the check value of the
     /// master key is no longer this one.
     pub async fn key_create_first(
         &self,
         records: &[KeyRecord],
         check_value: &[u8],
         audited: &Audited,
-    ) -> Result<Added> {
-        let mut transaction = self.database.begin().await?;
+    ) -> Result<Logged<Added>> {
+        let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
         if transaction.query_one("SELECT kid FROM keys LIMIT 1", vec![]).await?.is_some() {
-            transaction.roll_back().await?;
-            return Ok(Added::ThereAreSome);
+            return transaction.roll_back(Added::ThereAreSome).await;
         }
         if !is_master_key_check(&mut transaction, check_value).await? {
-            transaction.roll_back().await?;
-            return Ok(Added::OtherMasterKey);
+            return transaction.roll_back(Added::OtherMasterKey).await;
         }
         for record in records {
             transaction.query(INSERT, insert_values(record)).await?;
         }
         transaction.audit(audited, "key.create", "first keys".into(), None).await?;
         transaction.notify(Notice::Keys, audited).await?;
-        transaction.commit().await?;
-        Ok(Added::Yes)
+        transaction.commit(Added::Yes).await
     }
 
     /// Adds announced keys, unless one of the same use and algorithm is announced already, or the master key no longer
-    /// has this check value: a key that is made while the master key is changed must not stay wrapped by the old one.
-    pub async fn key_rotate(&self, records: &[KeyRecord], check_value: &[u8], audited: &Audited) -> Result<Added> {
-        let mut transaction = self.database.begin().await?;
+    /// has this check value: a key that is made while the master key changes must not stay wrapped by the old one.
+    pub async fn key_rotate(
+        &self,
+        records: &[KeyRecord],
+        check_value: &[u8],
+        audited: &Audited,
+    ) -> Result<Logged<Added>> {
+        let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
         if !is_master_key_check(&mut transaction, check_value).await? {
-            transaction.roll_back().await?;
-            return Ok(Added::OtherMasterKey);
+            return transaction.roll_back(Added::OtherMasterKey).await;
         }
         for record in records {
             let announced = "SELECT kid FROM keys WHERE activates_at > $1 AND key_use = $2 AND \
@@ -121,8 +122,7 @@ impl Store {
             let algorithm = record.algorithm.map_or("", |algorithm| algorithm.name());
             let values = values![audited.at, record.key_use.name(), algorithm];
             if transaction.query_one(announced, values).await?.is_some() {
-                transaction.roll_back().await?;
-                return Ok(Added::ThereAreSome);
+                return transaction.roll_back(Added::ThereAreSome).await;
             }
         }
         for record in records {
@@ -130,8 +130,7 @@ impl Store {
             transaction.audit(audited, "key.rotate", format!("key {}", record.kid), None).await?;
         }
         transaction.notify(Notice::Keys, audited).await?;
-        transaction.commit().await?;
-        Ok(Added::Yes)
+        transaction.commit(Added::Yes).await
     }
 
     /// Deletes a key, unless it is the last token key, the last signing key, or the last key for the algorithm in use.
@@ -142,43 +141,37 @@ impl Store {
         in_use: SigningAlgorithm,
         covers_until: Timestamp,
         audited: &Audited,
-    ) -> Result<bool> {
-        let mut transaction = self.database.begin().await?;
+    ) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
         let sql = "DELETE FROM keys WHERE kid = $1 AND EXISTS (SELECT 1 FROM keys other WHERE other.kid <> $1 AND \
                    other.key_use = keys.key_use AND (other.algorithm = keys.algorithm OR keys.algorithm IS NULL OR \
                    keys.algorithm <> $2)) RETURNING kid";
         if transaction.query_one(sql, values![kid, in_use.name()]).await?.is_none() {
-            transaction.roll_back().await?;
-            return Ok(false);
+            return transaction.roll_back(false).await;
         }
         let target = Target::Key(kid.to_owned());
         transaction.audit(audited, "key.delete", target.to_string(), None).await?;
         let cause = Cause::RetiredKey;
         transaction.revoke(&NewRevocation { target, cause, reason: None, covers_until }, audited).await?;
-        transaction.commit().await?;
-        Ok(true)
+        transaction.commit(true).await
     }
 
-    /// Replaces every key by what `rewrap` makes of it: the same key under another master key. The keys are read and
-    /// written in one transaction that no change of keys can come between. Gives how many there are; none, and nothing
-    /// is changed, when `rewrap` gives none.
-    ///
-    /// # Errors
-    /// When the database does not answer; nothing has changed then.
+    /// Replaces every key by the same key under another master key, which `rewrap` makes, and returns how many there
+    /// are. If `rewrap` fails for one, nothing changes and the outcome is none. No other change of keys can come
+    /// between reading and writing them.
     pub async fn key_rewrap(
         &self,
         rewrap: impl Fn(&KeyRecord) -> Option<KeyRecord> + Send,
         check_value: Vec<u8>,
         audited: &Audited,
-    ) -> Result<Option<usize>> {
-        let mut transaction = self.database.begin().await?;
+    ) -> Result<Logged<Option<usize>>> {
+        let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
         let rows = transaction.query(LIST, vec![]).await?;
         let records = rows.iter().map(key).collect::<Result<Vec<KeyRecord>>>()?;
         let Some(rewrapped) = records.iter().map(rewrap).collect::<Option<Vec<KeyRecord>>>() else {
-            transaction.roll_back().await?;
-            return Ok(None);
+            return transaction.roll_back(None).await;
         };
         for record in &rewrapped {
             let sql = "UPDATE keys SET wrapped = $1 WHERE kid = $2";
@@ -187,22 +180,18 @@ impl Store {
         transaction.query(REPLACE_MASTER_KEY_CHECK, values![check_value]).await?;
         transaction.audit(audited, "key.rewrap", "all keys".into(), None).await?;
         transaction.notify(Notice::Keys, audited).await?;
-        transaction.commit().await?;
-        Ok(Some(rewrapped.len()))
+        transaction.commit(Some(rewrapped.len())).await
     }
 
     /// Replaces every key by new ones and ends everything that was issued: after the loss of the master key.
-    ///
-    /// # Errors
-    /// When the database does not answer; nothing has changed then.
     pub async fn key_reset(
         &self,
         records: &[KeyRecord],
         check_value: Vec<u8>,
         revocation: &NewRevocation,
         audited: &Audited,
-    ) -> Result<()> {
-        let mut transaction = self.database.begin().await?;
+    ) -> Result<Logged<()>> {
+        let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
         for row in transaction.query("DELETE FROM keys RETURNING kid", vec![]).await? {
             let target = Target::Key(row.get("kid")?);
@@ -218,6 +207,6 @@ impl Store {
         transaction.audit(audited, "key.reset", "all keys".into(), None).await?;
         transaction.revoke(revocation, audited).await?;
         transaction.notify(Notice::Keys, audited).await?;
-        transaction.commit().await
+        transaction.commit(()).await
     }
 }

@@ -1,4 +1,4 @@
-//! The wake-up by Postgres: a notification says that the log has grown. Polling alone is correct; this makes it quick.
+//! Notifications of Postgres that the log has grown. Polling alone is correct; they make it quick.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(3);
 pub struct Listener(PgListener);
 
 impl Listener {
-    /// Connects and listens; none for a database that does not notify.
+    /// Connects and listens. Returns none for SQLite, which does not notify.
     pub async fn connect(location: &Location) -> Result<Option<Self>> {
         let Some(options) = location.postgres() else { return Ok(None) };
         let unavailable = |error: sqlx::Error| StoreError::Unavailable(error.to_string());
@@ -31,8 +31,8 @@ impl Listener {
         connected.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unavailable)
     }
 
-    /// Waits for the next notification. Notifications that came while the connection was down are lost: whoever calls
-    /// this looks at the log after each return, also after an error.
+    /// Waits for the next notification. Notifications are lost while the connection is down, so the caller polls the
+    /// log after each return, also after an error.
     pub async fn wait(&mut self) -> Result<()> {
         match self.0.try_recv().await {
             Ok(Some(_)) => Ok(()),

@@ -1,4 +1,4 @@
-//! Failed logins, counted by all nodes together, and the networks on which users are known.
+//! Failed logins, counted by all nodes together, and the networks from which users have logged in.
 
 use uuid::Uuid;
 
@@ -18,12 +18,12 @@ pub fn account_digest(username: &str) -> [u8; 32] {
 }
 
 impl Store {
-    /// Counts failed logins to an account, after forgiving what is forgiven by now.
+    /// Adds failed logins to the count of an account, after subtracting those that are forgiven by now.
     pub async fn login_failures_add(
         &self,
         account: [u8; 32],
         failures: i64,
-        allowance: Backoff,
+        backoff: Backoff,
         now: Timestamp,
     ) -> Result<()> {
         let sql = "INSERT INTO login_failures (account, failures, last_at) VALUES ($1, $2, $3) \
@@ -31,10 +31,10 @@ impl Store {
                    WHEN $3 <= login_failures.last_at THEN login_failures.failures \
                    WHEN login_failures.failures > ($3 - login_failures.last_at) / $4 \
                    THEN login_failures.failures - ($3 - login_failures.last_at) / $4 ELSE 0 END";
-        self.database.write(sql, values![account, failures, now, allowance.forgiven_after * 1000]).await.map(drop)
+        self.database.write(sql, values![account, failures, now, backoff.forgiven_after * 1000]).await.map(drop)
     }
 
-    /// Records that a user logged in from a network; the networks used longest ago are forgotten.
+    /// Records that a user logged in from a network, and forgets the networks used longest ago.
     pub async fn network_note(&self, user: Uuid, network: Network, now: Timestamp) -> Result<()> {
         let mut transaction = self.database.begin().await?;
         // The user may be deleted at the same moment.

@@ -1,9 +1,9 @@
-//! Schema migrations: embedded, numbered, the same numbers for both databases. All that are missing are applied in one
-//! transaction by one node at a time. The database keeps the checksum of each, so that one that was changed after it
-//! was applied is noticed, and the oldest program that can work on the schema after it.
+//! Schema migrations, embedded in the program, with the same numbers for both databases. One node at a time applies all
+//! that are missing, in one transaction. For each migration the database records its checksum, which tells if the
+//! migration was changed afterwards, and the oldest program that can work on the resulting schema.
 //!
-//! sqlx's own migrator would bring the checksums, but applies each migration in a transaction of its own, has no lock
-//! for SQLite, and would still need a second table for the oldest program.
+//! sqlx's own migrator would bring the checksums, but it applies each migration in a transaction of its own, has no
+//! lock for SQLite, and would still need a second table for the oldest program.
 
 use std::fmt::Write as _;
 
@@ -50,7 +50,7 @@ const MIGRATIONS: &[Migration] = &[Migration {
 /// What is known of the schema of a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SchemaReport {
-    /// The newest migration that was applied; 0: none.
+    /// The newest migration that was applied, or 0.
     pub applied: i64,
     /// The newest migration that this program knows.
     pub known: i64,
@@ -66,20 +66,17 @@ impl SchemaReport {
     /// Whether this program is too old for the schema.
     pub fn is_too_new(&self) -> bool {
         let Some(needed) = self.oldest_program.as_deref() else { return false };
-        // What cannot be read was written by something newer.
+        // Only a newer program writes a version that this one cannot read.
         needed.parse::<Version>().map_or(true, |needed| Ok(needed) > env!("CARGO_PKG_VERSION").parse())
     }
 }
 
 impl Store {
     /// Applies the migrations that are missing, all in one transaction, one node at a time.
-    ///
-    /// # Errors
-    /// When the database does not answer or refuses; nothing is half-applied then.
     pub async fn migrate(&self) -> Result<SchemaReport> {
         let mut transaction = self.database.begin().await?;
         if transaction.dialect() == Dialect::Postgres {
-            // Any number will do, as long as it is always the same: nodes that start at once wait here for each other.
+            // Nodes that start at the same time wait here for each other. The number is arbitrary, but never changes.
             transaction
                 .script(
                     "SET LOCAL client_min_messages = warning; SET LOCAL statement_timeout = 0; \
@@ -117,7 +114,7 @@ impl Store {
         Ok(report)
     }
 
-    /// Looks at the schema and changes nothing.
+    /// Reads the state of the schema and changes nothing.
     pub async fn schema(&self) -> Result<SchemaReport> {
         let mut transaction = self.database.begin().await?;
         let report = read_report(&mut transaction).await?;

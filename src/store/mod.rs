@@ -1,6 +1,7 @@
-//! The only SQL. One file per table; each public method is one atomic operation that returns a domain type.
+//! The only SQL. Each table has its file or folder; each public method is one atomic operation that returns a domain
+//! type.
 //!
-//! The text of a statement serves both databases; where a dialect needs its own, the fork is visible at that place.
+//! One text of a statement serves both databases. Where a dialect needs its own, the code branches at that place.
 
 mod audit;
 mod batch;
@@ -22,16 +23,17 @@ mod users;
 
 pub use audit::{AuditFilter, AuditRecord, Audited};
 pub use batch::Pace;
-pub use cleanup::{Round, swept_kinds};
+pub use cleanup::Round;
+pub(crate) use cleanup::swept_kinds;
 pub use clients::ClientsInUse;
 pub use database::{Dialect, Location};
 pub use keys::Added;
 pub use listen::Listener;
-pub use log::{Covered, LogEntry, LogEvent, LogPage};
+pub use log::{LogEntry, LogEvent, LogPage, Logged, Revocable};
 pub use login_failures::account_digest;
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
-pub use sessions::{Begun, NewSession, Rotation, SessionFilter, SessionRecord};
+pub use sessions::{NewSession, Rotation, SessionFilter, SessionRecord};
 pub use subjects::SubHolder;
 pub use users::LoginRecord;
 
@@ -41,7 +43,7 @@ use batch::Batcher;
 use database::Database;
 use uuid::Uuid;
 
-/// Statements of one kind that run at the same time on Postgres, each for all who ask meanwhile.
+/// Statements of one kind that run at the same time on Postgres, each for all queries that wait.
 const POSTGRES_STATEMENTS: usize = 3;
 
 /// Connections for following the log and for the list of nodes.
@@ -49,19 +51,19 @@ const CONNECTIONS_FOR_NODES: usize = 2;
 /// The longest that a statement on them may take.
 const LIMIT_FOR_NODES: Duration = Duration::from_secs(1);
 
-/// The least time between two statements that look for clients which anybody may have named.
+/// The least time between two statements that look up clients for unauthenticated callers.
 const BETWEEN_CLIENT_FINDS: Duration = Duration::from_millis(10);
 
 /// Why a store method failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database did not answer as it should; nothing is known about what was asked.
+    /// The database did not answer as it should. Whether it did what it was asked is unknown.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
     /// What was to be created exists already.
     #[error("it exists already")]
     Exists,
-    /// The `sub` or `client_id` of what was to be created is held by a user or a client.
+    /// A user or a client already has the `sub` or `client_id` of what was to be created.
     #[error("it is the sub of a user or a client_id already")]
     SubTaken(SubHolder),
 }
@@ -69,20 +71,20 @@ pub enum StoreError {
 /// The result of a store method.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// A part of a list: at most `limit` items that follow `after`.
+/// A page of a list: at most `limit` items that follow `after`.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// The most items.
     pub limit: i64,
-    /// The key of the last item of the page before.
+    /// The key of the last item of the previous page.
     pub after: Option<String>,
 }
 
-/// The database, whichever it is.
+/// The database, Postgres or SQLite.
 #[derive(Clone, Debug)]
 pub struct Store {
     database: Database,
-    /// The same database, with connections that no request takes: following the log must not wait for logins.
+    /// The same database on connections of its own, because following the log must not wait for logins.
     for_nodes: Database,
     client_finds: Batcher<String, clients::Found>,
     finds: Batcher<Uuid, Option<SessionRecord>>,
@@ -90,7 +92,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Connects; nothing is read or written yet.
+    /// Connects. Reads and writes nothing yet.
     pub async fn connect(location: &Location) -> Result<Self> {
         let database = Database::connect(location).await?;
         let for_nodes = database.with_connections_of_its_own(CONNECTIONS_FOR_NODES, LIMIT_FOR_NODES)?;
@@ -120,7 +122,8 @@ impl Store {
         self.database.dialect()
     }
 
-    /// The clock of the database, in milliseconds since the epoch; none where it is that of this machine (SQLite).
+    /// The clock of the database, in milliseconds since the epoch; none for SQLite, which uses the clock of this
+    /// machine.
     pub async fn database_clock(&self) -> Result<Option<i64>> {
         match self.dialect() {
             Dialect::Sqlite => Ok(None),

@@ -20,15 +20,15 @@ pub struct NodeRecord {
     pub applied: SequenceNumber,
     /// When it applied that number.
     pub applied_at: Timestamp,
-    /// When it was last heard of, by the clock of the database.
+    /// When its last heartbeat arrived, by the clock of the database.
     pub heartbeat_at: Timestamp,
     /// Milliseconds after which it stops answering from memory.
     pub max_staleness: i64,
 }
 
 impl Store {
-    /// Records that a node is alive and how far it is. A heartbeat overtaken by a newer one changes nothing, unless the
-    /// clock of the database went back by more than a minute.
+    /// Records that a node is alive and how far it is. A heartbeat that arrives after a newer one changes nothing,
+    /// unless the clock of the database went back by more than a minute.
     pub async fn node_heartbeat(&self, node: &NodeRecord) -> Result<()> {
         let sql = "INSERT INTO nodes (id, name, version, applied, applied_at, heartbeat_at, max_staleness) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, \

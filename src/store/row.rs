@@ -1,4 +1,4 @@
-//! Values that go into a statement and rows that come out, for both databases.
+//! The values of a statement and the rows that it returns, for both databases.
 
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -8,9 +8,9 @@ use uuid::Uuid;
 use crate::protocol::time::Timestamp;
 use crate::store::{Result, StoreError};
 
-/// A value for a statement; an absent one still has a type, which Postgres asks for.
+/// A value for a statement. An absent one still has a type, because Postgres requires it.
 #[derive(Clone)]
-pub(crate) enum Value {
+pub(super) enum Value {
     Text(Option<String>),
     Integer(Option<i64>),
     Bytes(Option<Vec<u8>>),
@@ -49,7 +49,7 @@ value_from! {
 macro_rules! values {
     ($($value:expr),* $(,)?) => { vec![$($crate::store::row::Value::from($value)),*] };
 }
-pub(crate) use values;
+pub(super) use values;
 
 /// Binds values to a query of either database.
 macro_rules! bind_all {
@@ -63,17 +63,17 @@ macro_rules! bind_all {
         })
     };
 }
-pub(crate) use bind_all;
+pub(super) use bind_all;
 
-/// A row that came out.
-pub(crate) enum Row {
+/// A row that a statement returned.
+pub(super) enum Row {
     Postgres(PgRow),
     Sqlite(SqliteRow),
 }
 
 impl Row {
     /// The value of a column.
-    pub(crate) fn get<T>(&self, column: &str) -> Result<T>
+    pub(super) fn get<T>(&self, column: &str) -> Result<T>
     where
         T: for<'r> Decode<'r, Postgres> + Type<Postgres> + for<'r> Decode<'r, Sqlite> + Type<Sqlite>,
         for<'c> &'c str: ColumnIndex<PgRow> + ColumnIndex<SqliteRow>,
@@ -86,36 +86,36 @@ impl Row {
     }
 
     /// The moment in a column.
-    pub(crate) fn moment(&self, column: &str) -> Result<Timestamp> {
+    pub(super) fn moment(&self, column: &str) -> Result<Timestamp> {
         Ok(Timestamp::from_millis(self.get(column)?))
     }
 
     /// The JSON in a text column.
-    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T> {
+    pub(super) fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T> {
         let text: String = self.get(column)?;
         serde_json::from_str(&text).map_err(|error| unreadable(column, &error))
     }
 
     /// The 32 bytes in a column.
-    pub(crate) fn hash(&self, column: &str) -> Result<[u8; 32]> {
+    pub(super) fn hash(&self, column: &str) -> Result<[u8; 32]> {
         let bytes: Vec<u8> = self.get(column)?;
         bytes.try_into().map_err(|_| unreadable(column, &"not 32 bytes"))
     }
 }
 
-/// A column holds what no version of this program writes.
-pub(crate) fn unreadable(column: &str, problem: &dyn std::fmt::Display) -> StoreError {
+/// The error for a column with a value that no version of this program writes.
+pub(super) fn unreadable(column: &str, problem: &dyn std::fmt::Display) -> StoreError {
     StoreError::Unavailable(format!("the column {column} cannot be read: {problem}"))
 }
 
-/// An array for Postgres. Its planner takes such a parameter for a few values and looks each up in the index; of rows
-/// made from JSON it expects a hundred, and rather reads the whole table.
-pub(crate) fn array<T: std::fmt::Display>(values: impl Iterator<Item = T>) -> String {
+/// An array for Postgres. Its planner expects a few values in an array and looks each up in the index. It expects a
+/// hundred rows from JSON, and then prefers to read the whole table.
+pub(super) fn array<T: std::fmt::Display>(values: impl Iterator<Item = T>) -> String {
     let quoted = values.map(|value| format!("\"{}\"", value.to_string().replace('\\', "\\\\").replace('"', "\\\"")));
     format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
 }
 
 /// JSON for a text column.
-pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Unavailable(format!("cannot be written as JSON: {error}")))
 }

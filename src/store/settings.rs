@@ -4,12 +4,12 @@ use crate::store::row::values;
 use crate::store::{Result, Store};
 
 /// The name of the check value of the master key.
-pub(crate) const MASTER_KEY_CHECK: &str = "master_key_check";
+pub(super) const MASTER_KEY_CHECK: &str = "master_key_check";
 const DEV_MARK: &str = "dev";
 const DEV_ISSUER: &str = "dev_issuer";
 
 impl Store {
-    /// The check value of the master key; keeps `candidate` when there is none yet.
+    /// The check value of the master key; stores `candidate` if there is none yet.
     pub async fn master_key_check(&self, candidate: Vec<u8>) -> Result<Vec<u8>> {
         if let Some(row) = self.setting(MASTER_KEY_CHECK).await? {
             return Ok(row);
@@ -34,19 +34,19 @@ impl Store {
         self.database.write(sql, values![DEV_MARK, b"1".to_vec()]).await.map(drop)
     }
 
-    /// The issuer of the server for development that used the database last: it follows the address that is listened
-    /// on.
+    /// The issuer of the development server that last used the database. It follows the address on which that server
+    /// listened.
     pub async fn dev_issuer(&self) -> Result<Option<String>> {
         Ok(self.setting(DEV_ISSUER).await?.and_then(|value| String::from_utf8(value).ok()))
     }
 
-    /// Keeps the issuer for commands that work beside the server.
+    /// Stores the issuer for commands that run beside the server.
     pub async fn set_dev_issuer(&self, issuer: &str) -> Result<()> {
         let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2";
         self.database.write(sql, values![DEV_ISSUER, issuer.as_bytes().to_vec()]).await.map(drop)
     }
 
-    /// Whether nobody has used the database yet: no client and no user.
+    /// Whether the database is unused: it has no client and no user.
     pub async fn is_unused(&self) -> Result<bool> {
         let sql = "SELECT 1 AS one WHERE EXISTS (SELECT 1 FROM clients) OR EXISTS (SELECT 1 FROM users)";
         Ok(self.database.query_one(sql, vec![]).await?.is_none())
@@ -59,4 +59,4 @@ impl Store {
 }
 
 /// Replaces the check value of the master key.
-pub(crate) const REPLACE_MASTER_KEY_CHECK: &str = "UPDATE settings SET value = $1 WHERE name = 'master_key_check'";
+pub(super) const REPLACE_MASTER_KEY_CHECK: &str = "UPDATE settings SET value = $1 WHERE name = 'master_key_check'";

@@ -1,5 +1,5 @@
-//! Who holds a text that can be the `sub` of a token. The table has one row for each user and each client, so that no
-//! user's `sub` ever equals a `client_id`, however many nodes create users and clients at once.
+//! The texts that can be the `sub` of a token. The table has one row for each user and each client, so that no user's
+//! `sub` ever equals a `client_id`, however many nodes create users and clients at once.
 
 use crate::store::Result;
 use crate::store::database::Transaction;
@@ -15,8 +15,8 @@ pub enum SubHolder {
 }
 
 impl Transaction {
-    /// Takes a `sub` for a new user or client. If it is taken, gives who holds it.
-    pub(crate) async fn sub_take(&mut self, sub: &str, holder: SubHolder) -> Result<Option<SubHolder>> {
+    /// Takes a `sub` for a new user or client. Returns the holder if there is one already.
+    pub(super) async fn sub_take(&mut self, sub: &str, holder: SubHolder) -> Result<Option<SubHolder>> {
         let insert = "INSERT INTO subjects (sub, is_client) VALUES ($1, $2) ON CONFLICT (sub) DO NOTHING RETURNING sub";
         let held = "SELECT is_client FROM subjects WHERE sub = $1";
         loop {
@@ -32,7 +32,7 @@ impl Transaction {
     }
 
     /// Frees the `sub` of a user or client that this transaction deletes.
-    pub(crate) async fn sub_free(&mut self, sub: &str) -> Result<()> {
+    pub(super) async fn sub_free(&mut self, sub: &str) -> Result<()> {
         self.query("DELETE FROM subjects WHERE sub = $1", values![sub]).await.map(drop)
     }
 }

@@ -7,12 +7,12 @@ use crate::protocol::revocation::{NewRevocation, SequenceNumber};
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::{User, username_key};
-use crate::store::log::Notice;
+use crate::store::log::{Logged, Notice};
 use crate::store::login_failures::account_digest;
 use crate::store::row::{Row, to_json, unreadable, values};
 use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
 
-pub(crate) fn user(row: &Row) -> Result<User> {
+pub(super) fn user(row: &Row) -> Result<User> {
     let scope: Option<String> = row.get("user_scope")?;
     Ok(User {
         id: row.get("user_id")?,
@@ -27,21 +27,21 @@ pub(crate) fn user(row: &Row) -> Result<User> {
     })
 }
 
-/// Everything that a login is judged by, read at one moment.
+/// Everything that decides about a login, read at one moment.
 #[derive(Clone, Debug)]
 pub struct LoginRecord {
     /// The user of that name, if any.
     pub user: Option<User>,
     /// The log head.
     pub head: SequenceNumber,
-    /// Failed logins under the name, as counted by all nodes together.
+    /// Failed logins under the name, counted by all nodes together.
     pub failures: Option<Failures>,
     /// Whether the user is known on the network.
     pub is_known_network: bool,
 }
 
 impl Store {
-    /// What a login under this name from this network is judged by.
+    /// Everything that decides about a login under this name from this network.
     pub async fn login_find(&self, username: &str, network: Network) -> Result<LoginRecord> {
         let sql = "SELECT u.id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, u.created_at AS user_created_at, version AS user_version, \
@@ -64,7 +64,7 @@ impl Store {
         })
     }
 
-    /// The user of this name.
+    /// The user with this name.
     pub async fn user_named(&self, username: &str) -> Result<Option<User>> {
         let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
@@ -72,7 +72,7 @@ impl Store {
         self.database.query_one(sql, values![username_key(username)]).await?.map(|row| user(&row)).transpose()
     }
 
-    /// The user of this id.
+    /// The user with this id.
     pub async fn user_find(&self, id: Uuid) -> Result<Option<User>> {
         let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
@@ -80,7 +80,7 @@ impl Store {
         self.database.query_one(sql, values![id]).await?.map(|row| user(&row)).transpose()
     }
 
-    /// The user of this `sub`.
+    /// The user with this `sub`.
     pub async fn user_with_sub(&self, sub: &str) -> Result<Option<User>> {
         let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, \
                    claims AS user_claims, enabled AS user_enabled, created_at AS user_created_at, \
@@ -131,15 +131,15 @@ impl Store {
     /// Returns whether it was replaced.
     ///
     /// # Errors
-    /// [`Exists`](crate::store::StoreError::Exists) when the new name is taken; or the database cannot be reached.
+    /// [`StoreError::Exists`] when the new name is taken.
     pub async fn user_update(
         &self,
         user: &User,
         action: &'static str,
         revocation: Option<&NewRevocation>,
         audited: &Audited,
-    ) -> Result<bool> {
-        let mut transaction = self.database.begin().await?;
+    ) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
         let sql = "UPDATE users SET username = $1, username_key = $2, password_hash = $3, scope = $4, claims = $5, \
                    enabled = $6, version = version + 1 WHERE id = $7 AND version = $8 RETURNING id";
         let values = values![
@@ -153,30 +153,26 @@ impl Store {
             user.version
         ];
         if transaction.query_one(sql, values).await?.is_none() {
-            transaction.roll_back().await?;
-            return Ok(false);
+            return transaction.roll_back(false).await;
         }
         transaction.audit(audited, action, format!("user {}", user.id), None).await?;
         match revocation {
             Some(revocation) => transaction.revoke(revocation, audited).await?,
             None => transaction.notify(Notice::User(&user.sub), audited).await?,
         };
-        transaction.commit().await?;
-        Ok(true)
+        transaction.commit(true).await
     }
 
     /// Deletes a user and revokes what was issued to it. Returns whether it existed.
-    pub async fn user_delete(&self, id: Uuid, revocation: &NewRevocation, audited: &Audited) -> Result<bool> {
-        let mut transaction = self.database.begin().await?;
+    pub async fn user_delete(&self, id: Uuid, revocation: &NewRevocation, audited: &Audited) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
         let delete = "DELETE FROM users WHERE id = $1 RETURNING sub";
         let Some(row) = transaction.query_one(delete, values![id]).await? else {
-            transaction.roll_back().await?;
-            return Ok(false);
+            return transaction.roll_back(false).await;
         };
         transaction.sub_free(&row.get::<String>("sub")?).await?;
         transaction.audit(audited, "user.delete", format!("user {id}"), None).await?;
         transaction.revoke(revocation, audited).await?;
-        transaction.commit().await?;
-        Ok(true)
+        transaction.commit(true).await
     }
 }

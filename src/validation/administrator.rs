@@ -36,6 +36,6 @@ pub async fn validate(app: &App, issuer: &Issuer, text: &str) -> Result<Validate
         Ok(claims) => claims,
         Err(diagnosis) => return Ok(Err(diagnosis)),
     };
-    let scope = app.state.scope_held(&claims).await?;
+    let scope = app.state.current_scope(&claims).await?;
     Ok(Ok(AdminToken { claims, scope }))
 }

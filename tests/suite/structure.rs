@@ -233,6 +233,16 @@ fn only_the_store_holds_sql() {
 }
 
 #[test]
+fn only_a_transaction_whose_outcome_the_node_honours_appends_to_the_log() {
+    let house = House::read().0;
+    let files_with = |text: &str| {
+        house.iter().filter(|(_, code)| code.contains(text)).map(|(module, _)| module.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(files_with("INTO changes"), ["store::log::transaction"]);
+    assert_eq!(files_with("without_a_node"), ["store::log::transaction"]);
+}
+
+#[test]
 fn an_arrow_upward_and_a_circle_are_found() {
     let files = [
         ("protocol", "pub use one::A;\npub use two::B;\npub struct C;"),

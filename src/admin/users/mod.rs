@@ -74,7 +74,7 @@ impl App {
             version: 1,
         };
         check(&user)?;
-        self.state.honour(self.store.user_create(&user, &actor.audited)).await.map_err(|error| taken(error, &user))?;
+        self.store.user_create(&user, &actor.audited).await.map_err(|error| taken(error, &user))?;
         Ok(user.into())
     }
 

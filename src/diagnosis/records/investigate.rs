@@ -18,7 +18,7 @@ use crate::protocol::scope::Scope;
 use crate::protocol::session::Session;
 use crate::protocol::time::Timestamp;
 use crate::state::KEPT_WHEN_OVER;
-use crate::store::{Covered, SessionRecord};
+use crate::store::{Revocable, SessionRecord};
 use crate::tokens::refresh::RefreshToken;
 use crate::tokens::verify::{Verified, VerifyError};
 
@@ -48,7 +48,7 @@ pub(crate) async fn complete(app: &App, examined: Diagnosis, required: &Requirem
 /// dates.
 async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
     if let Some(kid) = &diagnosis.retired_kid {
-        for revocation in app.state.history(&Covered::by_key(kid), true).await? {
+        for revocation in app.state.history(&Revocable::by_key(kid), true).await? {
             let reason = revocation.reason.map(|reason| format!(" Reason: {reason}.")).unwrap_or_default();
             let detail = format!(" It was deleted by {}.{reason}", revocation.actor);
             diagnosis.add_detail(Cause::RetiredKey, &detail, None);
@@ -61,7 +61,7 @@ async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
         None => false,
     };
     let client_is_back = diagnosis.has(Cause::ClientDisabled)
-        && app.state.client_again(&client_id).await?.is_some_and(|client| client.settings.enabled);
+        && app.state.client_from_database(&client_id).await?.is_some_and(|client| client.settings.enabled);
     let record = match session {
         Some(id) => Some(app.store.session_find(id).await?),
         None => None,
@@ -98,7 +98,7 @@ pub(crate) async fn unmet_requirements(
 ) -> Result<Vec<Finding>> {
     let granted = match &claims.scope {
         Some(scope) if !required.scope.is_empty() && scope.has_reserved() => {
-            Cow::Owned(app.state.scope_held(claims).await?)
+            Cow::Owned(app.state.current_scope(claims).await?)
         }
         Some(scope) => Cow::Borrowed(scope),
         None => Cow::Owned(Scope::default()),
@@ -176,7 +176,7 @@ pub(crate) async fn of_session(
         None => vec![],
         Some((cause, number)) => {
             let remembered = vec![(cause, Timestamp::from_millis(number))];
-            revocations(app, &Covered::from(&record.session), remembered, depth).await?
+            revocations(app, &Revocable::from(&record.session), remembered, depth).await?
         }
     };
     let mut findings = judge::refresh_token(token, &record.session, &revocations, app.clock.now());
@@ -194,7 +194,7 @@ fn remembered_only((cause, at): (Cause, Timestamp)) -> KnownRevocation {
 /// The revocations that the log records, and those that only memory knows. Only a full investigation waits for the log.
 async fn revocations(
     app: &App,
-    covered: &Covered,
+    covered: &Revocable,
     remembered: Vec<(Cause, Timestamp)>,
     depth: Depth,
 ) -> Result<Vec<KnownRevocation>> {

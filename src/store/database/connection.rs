@@ -1,4 +1,4 @@
-//! One connection to either database: how it is opened, and what can be asked of it.
+//! One connection to either database.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -21,8 +21,8 @@ pub(crate) enum Link {
     Sqlite(SqliteConnection),
 }
 
-/// Statements are logged at level `debug` alone: a warning with its whole text for each slow one would be a flood in an
-/// outage. So none ever counts as slow.
+/// Statements are logged only at level `debug`. No statement counts as slow, because a warning with the whole text of
+/// each would flood the log in an outage.
 fn only_for_debugging<Options: ConnectOptions>(options: Options) -> Options {
     options.log_slow_statements(log::LevelFilter::Off, Duration::MAX)
 }
@@ -32,8 +32,8 @@ impl Link {
         match location {
             Location::Postgres(options) => {
                 let mut connection = only_for_debugging(options.as_ref().clone()).connect().await?;
-                // Set here and not in the address, so that a connection pooler in between is no obstacle.
-                // A standby is behind, nobody knows how far.
+                // Set here and not in the address, which not every connection pooler would accept. A standby is refused
+                // because it is behind, nobody knows how far.
                 let limits = "SET statement_timeout = '5s'; SET lock_timeout = '3s'; \
                               SET idle_in_transaction_session_timeout = '5s'; \
                               DO $$ BEGIN IF pg_is_in_recovery() THEN RAISE EXCEPTION \
@@ -78,19 +78,18 @@ impl Link {
     }
 }
 
-/// Makes the file, if it is not there yet, for its owner only: it holds password hashes. SQLite gives the files that it
-/// adds beside it the same permissions.
+/// Creates the file, if it is missing, for its owner only: it holds password hashes. SQLite gives the files that it adds
+/// beside it the same permissions.
 fn make_private(path: &Path) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // If this fails, opening the database fails too, with an error that says why.
+    // If this fails, opening the database fails as well, with an error that tells why.
     drop(options.open(path));
 }
 
-/// Switches a connection to the write-ahead log. SQLite does not wait for other processes when the first of them
-/// switches a new file, so the waiting is done here.
+/// Switches a connection to the write-ahead log. SQLite itself does not wait while another process switches a new file.
 async fn use_write_ahead_log(mut connection: SqliteConnection) -> sqlx::Result<SqliteConnection> {
     /// SQLITE_BUSY.
     const BUSY: u32 = 5;

@@ -1,9 +1,8 @@
-//! The pool of connections, and what becomes of one that was lent.
+//! The pool of connections.
 //!
-//! A connection is given back to the pool only when the last thing that was asked of it came to its end; otherwise
-//! (an error of the transport, a time limit, a request that was dropped in the middle) it is closed, and with it those
-//! that wait unused: what broke one has most likely broken them. So a stalled database never leaves a half-used
-//! connection behind, and never a lost place in the pool.
+//! A connection returns to the pool only after its last statement came to its end. After a transport error, a time limit
+//! or a request that was dropped in the middle, it is closed, and so are the unused ones, because what broke one has most
+//! likely broken all. So a stalled database never leaves a half-used connection behind, nor a lost place in the pool.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ use deadpool::managed::{self, Metrics, Object, PoolError, RecycleResult};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::store::database::connection::{CONNECT_LIMIT, Link};
-use crate::store::database::faults::{Trouble, within};
+use crate::store::database::faults::{Fault, within};
 use crate::store::database::location::Location;
 use crate::store::file::OpenedFile;
 use crate::store::row::{Row, Value};
@@ -37,7 +36,7 @@ impl managed::Manager for Manager {
     type Error = sqlx::Error;
 
     async fn create(&self) -> sqlx::Result<Link> {
-        // Connecting takes much room and is rare: kept on the heap, so that no statement carries that room about.
+        // Boxed because connecting is rare and large: otherwise the future of each statement would carry room for it.
         let link = Box::pin(Link::open(&self.location, !self.file.is_known())).await?;
         if let Some(path) = self.location.file() {
             self.file.opened(path);
@@ -45,13 +44,13 @@ impl managed::Manager for Manager {
         Ok(link)
     }
 
-    /// Nothing is asked of a connection before it is used again: [`Lease`] has closed all that are not sound.
+    /// No check is needed, because [`Lease`] closes each connection that cannot be used again.
     async fn recycle(&self, _: &mut Link, _: &Metrics) -> RecycleResult<sqlx::Error> {
         Ok(())
     }
 }
 
-/// A pool of so many connections; none is opened before it is needed.
+/// A pool of at most `size` connections, each opened when it is first needed.
 pub(crate) fn open(location: &Location, file: &Arc<OpenedFile>, size: usize) -> Result<Pool> {
     Pool::builder(Manager { location: location.clone(), file: Arc::clone(file) })
         .max_size(size)
@@ -62,20 +61,20 @@ pub(crate) fn open(location: &Location, file: &Arc<OpenedFile>, size: usize) -> 
         .map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
-/// What a connection on loan is doing.
+/// The state of a connection on loan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Nothing: it can go back to the pool.
+    /// It can return to the pool.
     Idle,
     /// It is in a transaction.
     InTransaction,
-    /// It was asked something and has not answered yet.
+    /// It has not answered its last statement yet.
     Asked,
-    /// It is of no more use.
+    /// It cannot be used again.
     Broken,
 }
 
-/// A connection on loan. It goes back to the pool only if it is idle, else it is closed.
+/// A connection on loan. It returns to the pool only if it is idle; otherwise it is closed.
 pub(crate) struct Lease {
     object: Option<Object<Manager>>,
     state: State,
@@ -86,8 +85,8 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Lends a connection for statements that answer within `limit`; those of `related` break with it. It keeps the
-    /// writer's turn, if it has that.
+    /// Lends a connection for statements that answer within `limit`. If it breaks, the unused ones of `related` are closed
+    /// as well. It keeps the lock of the writer, if there is one, until it is returned.
     pub(crate) async fn of(
         pool: &Pool,
         related: Option<&Pool>,
@@ -119,22 +118,22 @@ impl Lease {
     pub(crate) async fn query(&mut self, sql: &'static str, values: Vec<Value>, then: State) -> Result<Vec<Row>> {
         self.state = State::Asked;
         let outcome = within(self.limit, self.link()?.query(sql, values)).await;
-        // A refusal leaves the connection as it was.
+        // An error of the statement does not change the state of the connection.
         self.answered(outcome, then, then)
     }
 
     pub(crate) async fn script(&mut self, sql: &str, limit: Duration, then: State) -> Result<()> {
         self.state = State::Asked;
         let outcome = within(limit, self.link()?.script(sql)).await;
-        // After a COMMIT that was refused, the transaction may be open still.
+        // After a COMMIT that was refused, the transaction may still be open.
         self.answered(outcome, then, State::InTransaction)
     }
 
-    fn answered<T>(&mut self, outcome: std::result::Result<T, Trouble>, then: State, refused: State) -> Result<T> {
+    fn answered<T>(&mut self, outcome: std::result::Result<T, Fault>, then: State, refused: State) -> Result<T> {
         match &outcome {
             Ok(_) => self.state = then,
-            Err(Trouble::Refused(_)) => self.state = refused,
-            Err(Trouble::Broken(_)) => self.state = State::Broken,
+            Err(Fault::Refused(_)) => self.state = refused,
+            Err(Fault::Broken(_)) => self.state = State::Broken,
         }
         outcome.map_err(StoreError::from)
     }
@@ -147,7 +146,7 @@ impl Drop for Lease {
         }
         drop(self.object.take().map(Object::take));
         if self.state == State::Broken {
-            // Those that were used since this one was lent have shown that they are alive.
+            // Connections that were used since this one was lent are known to be alive.
             let lent_for = self.begun.elapsed();
             for pool in self.pools.iter().flatten() {
                 pool.retain(|_, metrics| metrics.last_used() < lent_for);

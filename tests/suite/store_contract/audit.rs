@@ -3,13 +3,13 @@
 use jeton::store::{AuditFilter, Audited};
 use uuid::Uuid;
 
-use super::{Db, all, at, audited, client, page, secret, user};
+use super::{Db, Written, all, at, audited, client, page, secret, user};
 use crate::support::on_both_stores;
 
 on_both_stores!(an_audit_record_has_actor_action_target_time_and_request, async |backend| {
     let db = Db::new(backend).await;
-    db.client_create(&client("app"), &audited()).await.unwrap();
-    db.client_secret_add("app", &secret(1), &audited()).await.unwrap();
+    db.client_create(&client("app"), &audited()).await.written();
+    db.client_secret_add("app", &secret(1), &audited()).await.written();
     let bare = Audited { actor: "command line, user me".into(), request_id: None, address: None, at: at(5) };
     db.user_create(&user("alice"), &bare).await.unwrap();
     let records = db.audit_list(&AuditFilter::default(), &all()).await.unwrap();
@@ -35,7 +35,7 @@ on_both_stores!(records_are_filtered_and_paged, async |backend| {
         if index == 4 {
             db.user_create(&user("alice"), &who).await.unwrap();
         } else {
-            db.client_create(&client(&format!("c{index}")), &who).await.unwrap();
+            db.client_create(&client(&format!("c{index}")), &who).await.written();
         }
     }
     let targets = async |filter: AuditFilter| {

@@ -9,7 +9,7 @@ use jeton::store::{AuditFilter, NewSession, NodeRecord, Round, SessionFilter, St
 use sqlx::Connection;
 use uuid::Uuid;
 
-use super::{Db, all, at, at_once, audited, audited_at, client, new_session, revocation, secret};
+use super::{Db, Written, all, at, at_once, audited, audited_at, client, new_session, revocation, secret};
 use crate::support::{Backend, eventually, on_both_stores};
 
 const DAY: i64 = 24 * 3600;
@@ -24,9 +24,9 @@ async fn sweep(store: &Store, now: Timestamp, history: i64) -> Vec<(&'static str
 on_both_stores!(nothing_is_removed_before_it_expires, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let new = new_session(&app, &alice, at(0));
-    db.session_create(&new, &audited()).await.unwrap().unwrap();
-    db.revoke(&revocation(Target::Session(new.session.id), Cause::SessionRevoked), &audited()).await.unwrap();
-    db.client_secret_add("app", &secret(1), &audited()).await.unwrap();
+    db.session_create(&new, &audited()).await.written().unwrap();
+    db.revoke(&revocation(Target::Session(new.session.id), Cause::SessionRevoked), &audited()).await.written();
+    db.client_secret_add("app", &secret(1), &audited()).await.written();
     let id = Uuid::now_v7();
     let beat = NodeRecord {
         id,
@@ -54,7 +54,7 @@ on_both_stores!(an_ended_session_is_kept_for_a_while_and_then_removed, async |ba
     let mut living = new_session(&app, &alice, at(0));
     (living.session.idle_expires_at, living.session.expires_at) = (at(400 * DAY), at(400 * DAY));
     for new in [&idle, &absolute, &living] {
-        db.session_create(new, &audited()).await.unwrap().unwrap();
+        db.session_create(new, &audited()).await.written().unwrap();
     }
     let left = async |now: Timestamp| {
         let swept = sweep(&db, now, 30 * DAY).await;
@@ -70,8 +70,8 @@ on_both_stores!(an_ended_session_is_kept_for_a_while_and_then_removed, async |ba
 
 on_both_stores!(a_notice_is_removed_after_a_day_and_a_revocation_after_the_longest_session, async |backend| {
     let db = Db::new(backend).await;
-    db.client_create(&client("app"), &audited()).await.unwrap();
-    let written = db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
+    db.client_create(&client("app"), &audited()).await.written();
+    let written = db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.written();
     assert_eq!(sweep(&db, at(DAY), 30 * DAY).await, []);
     assert_eq!(sweep(&db, at(DAY + 1), 30 * DAY).await, [("log_entries", 1)]);
     assert_eq!(db.told(0).await, ["all for all_revoked"]);
@@ -80,15 +80,15 @@ on_both_stores!(a_notice_is_removed_after_a_day_and_a_revocation_after_the_longe
     assert!(db.revocation_find(written.number).await.unwrap().is_some());
     assert_eq!(sweep(&db, at(430 * DAY + 1), 30 * DAY).await, [("log_entries", 1)]);
     assert_eq!(db.log_head().await.unwrap(), written.number, "numbers go on");
-    let next = db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap().number;
+    let next = db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.written().number;
     assert!(next > written.number);
 });
 
 on_both_stores!(the_revocation_of_a_token_is_removed_some_time_after_the_token_expires, async |backend| {
     let db = Db::new(backend).await;
     let token = NewRevocation { covers_until: at(100), ..revocation(Target::Token(Uuid::nil()), Cause::TokenRevoked) };
-    db.revoke(&token, &audited()).await.unwrap();
-    db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
+    db.revoke(&token, &audited()).await.written();
+    db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.written();
     for (now, history, swept) in
         [(at(100 + 30 * DAY), 1, 0), (at(101 + 30 * DAY), 40 * DAY, 0), (at(101 + 30 * DAY), 1, 1)]
     {
@@ -100,8 +100,8 @@ on_both_stores!(the_revocation_of_a_token_is_removed_some_time_after_the_token_e
 
 on_both_stores!(old_audit_records_and_silent_nodes_are_removed, async |backend| {
     let db = Db::new(backend).await;
-    db.client_create(&client("old"), &audited_at(at(0))).await.unwrap();
-    db.client_create(&client("new"), &audited_at(at(DAY))).await.unwrap();
+    db.client_create(&client("old"), &audited_at(at(0))).await.written();
+    db.client_create(&client("new"), &audited_at(at(DAY))).await.written();
     let node = |heartbeat_at| NodeRecord {
         id: Uuid::now_v7(),
         name: "n".into(),
@@ -148,10 +148,10 @@ on_both_stores!(revoked_sessions_are_removed_like_expired_ones_before_their_revo
     let mut living = living;
     (living.session.idle_expires_at, living.session.expires_at) = (at(300 * DAY), at(300 * DAY));
     for new in [&new, &living] {
-        db.session_create(new, &audited()).await.unwrap().unwrap();
+        db.session_create(new, &audited()).await.written().unwrap();
     }
     let end = NewRevocation { covers_until: at(2 * DAY), ..revocation(Target::Session(ended), Cause::SessionRevoked) };
-    db.revoke(&end, &audited()).await.unwrap();
+    db.revoke(&end, &audited()).await.written();
     let of_sessions = async |now: Timestamp, history: i64| {
         let swept = sweep(&db, now, history).await;
         swept.into_iter().filter(|(kind, _)| kind.contains("session")).collect::<Vec<_>>()
@@ -170,12 +170,12 @@ on_both_stores!(the_revocation_of_a_session_is_kept_as_long_as_the_session, asyn
     let (db, app, alice) = Db::with_holders(backend).await;
     let mut new = new_session(&app, &alice, at(0));
     (new.session.idle_expires_at, new.session.expires_at) = (at(300 * DAY), at(300 * DAY));
-    db.session_create(&new, &audited()).await.unwrap().unwrap();
+    db.session_create(&new, &audited()).await.written().unwrap();
     // Written by a node whose clock was ahead: what it covers has expired, but it is newer than the moment of the
     // sweep.
     let end =
         NewRevocation { covers_until: at(0), ..revocation(Target::Session(new.session.id), Cause::SessionRevoked) };
-    db.revoke(&end, &audited_at(at(200 * DAY))).await.unwrap();
+    db.revoke(&end, &audited_at(at(200 * DAY))).await.written();
     sweep(&db, at(100 * DAY), 30 * DAY).await;
     let held = db.session_find(new.session.id).await.unwrap().unwrap();
     assert_eq!(held.revoked_because, Some(Cause::SessionRevoked));
@@ -190,7 +190,7 @@ async fn sessions_that_are_over(
 ) {
     for _ in 0..count {
         let new = NewSession { max_sessions: 1_000_000, ..new_session(app, user, at(0)) };
-        db.session_create(&new, &audited()).await.unwrap().unwrap();
+        db.session_create(&new, &audited()).await.written().unwrap();
     }
 }
 
@@ -199,7 +199,7 @@ on_both_stores!(two_nodes_that_both_clean_up_share_the_batches, async |backend| 
     const COUNT: usize = 450;
     sessions_that_are_over(&db, &app, &alice, COUNT).await;
     let living = NewSession { max_sessions: 1_000_000, ..new_session(&app, &alice, at(40 * DAY)) };
-    db.session_create(&living, &audited()).await.unwrap().unwrap();
+    db.session_create(&living, &audited()).await.written().unwrap();
     let now = at(31 * DAY);
     let mut first = Round::new(now, 30 * DAY);
     assert!(db.sweep(&mut first).await.unwrap(), "not all at once");

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jeton::store::{Dialect, Location, Store, StoreError};
 
-use super::{Db, audited, client, execute};
+use super::{Db, Written, audited, client, execute};
 use crate::support::{Backend, on_both_stores};
 
 on_both_stores!(a_store_knows_which_database_it_is, async |backend| {
@@ -66,6 +66,6 @@ on_both_stores!(a_refused_transaction_does_not_affect_later_ones_on_its_connecti
         let outcome = db.client_create(&client("x"), &audited()).await;
         assert!(matches!(outcome, Err(StoreError::Exists)), "{outcome:?}");
     }
-    db.client_create(&client("y"), &audited()).await.unwrap();
+    db.client_create(&client("y"), &audited()).await.written();
     assert_eq!(db.told(0).await, ["client y changed"]);
 });

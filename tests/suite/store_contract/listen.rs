@@ -6,7 +6,7 @@ use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
 use jeton::store::Listener;
 
-use super::{Db, audited, client, revocation};
+use super::{Db, Written, audited, client, revocation};
 use crate::support::Backend;
 
 #[tokio::test]
@@ -24,8 +24,8 @@ async fn listeners_are_woken_after_an_entry_is_committed() {
     let mut head = 0;
     for client_id in [None, Some("app"), None] {
         match client_id {
-            Some(id) => db.client_create(&client(id), &audited()).await.unwrap(),
-            None => drop(db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap()),
+            Some(id) => db.client_create(&client(id), &audited()).await.written(),
+            None => drop(db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.written()),
         }
         tokio::time::timeout(Duration::from_secs(10), listener.wait()).await.expect("it is woken").unwrap();
         let before = std::mem::replace(&mut head, node.log_head().await.unwrap());

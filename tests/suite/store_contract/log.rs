@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
-use super::{Db, at, at_once, audited, client, describe, revocation, user};
+use super::{Db, Written, at, at_once, audited, client, describe, revocation, user};
 use crate::support::{Backend, on_both_stores};
 
 /// The longest that anything here may take.
@@ -51,11 +51,11 @@ on_both_stores!(the_log_returns_changes_in_order_a_page_at_a_time, async |backen
     let db = Db::new(backend).await;
     let alice = user("alice");
     db.user_create(&alice, &audited()).await.unwrap();
-    db.client_create(&client("app"), &audited()).await.unwrap();
-    db.user_update(&alice, "user.update", None, &audited()).await.unwrap();
-    db.revoke(&of_everything(), &audited()).await.unwrap();
+    db.client_create(&client("app"), &audited()).await.written();
+    db.user_update(&alice, "user.update", None, &audited()).await.written();
+    db.revoke(&of_everything(), &audited()).await.written();
     let check = db.master_key_check(b"check".to_vec()).await.unwrap();
-    db.key_rotate(&[], &check, &audited()).await.unwrap();
+    db.key_rotate(&[], &check, &audited()).await.written();
     let told = [
         "client app changed".to_owned(),
         format!("user {} changed", alice.sub),
@@ -77,9 +77,9 @@ on_both_stores!(a_number_is_no_smaller_than_the_time_in_milliseconds, async |bac
     let db = Db::new(backend).await;
     let mut now = audited();
     now.at = jeton::clock::Clock::system().now();
-    let first = db.revoke(&of_everything(), &now).await.unwrap().number;
+    let first = db.revoke(&of_everything(), &now).await.written().number;
     assert!(first >= now.at.millis(), "{first}");
-    let second = db.revoke(&of_everything(), &now).await.unwrap().number;
+    let second = db.revoke(&of_everything(), &now).await.written().number;
     assert!(second > first, "also within a millisecond, or when the clock goes back");
 });
 
@@ -87,7 +87,7 @@ on_both_stores!(a_reader_notices_that_the_log_does_not_continue_where_it_was, as
     let db = Db::new(backend).await;
     let mut numbers = Vec::new();
     for _ in 0..3 {
-        numbers.push(db.revoke(&of_everything(), &audited()).await.unwrap().number);
+        numbers.push(db.revoke(&of_everything(), &audited()).await.written().number);
     }
     let is_broken = async |after| db.log_after(after, 10).await.unwrap().is_broken;
     assert!(!is_broken(0).await && !is_broken(numbers[1]).await && !is_broken(numbers[2]).await);
@@ -102,16 +102,16 @@ on_both_stores!(a_reader_notices_that_the_log_does_not_continue_where_it_was, as
 
 on_both_stores!(after_a_restore_the_log_continues_above_its_old_head_and_every_reader_notices, async |backend| {
     let db = Db::new(backend).await;
-    let head = db.revoke(&of_everything(), &audited()).await.unwrap().number;
+    let head = db.revoke(&of_everything(), &audited()).await.written().number;
     let lost = head.max(at(0).millis()) + 100_000_000;
-    db.log_go_on_above(lost, at(0)).await.unwrap();
+    db.log_continue_above(lost, at(0)).await.unwrap();
     for reader in [head, lost - 1, lost] {
         assert!(db.log_after(reader, 10).await.unwrap().is_broken, "{reader}");
     }
-    let next = db.revoke(&of_everything(), &audited()).await.unwrap().number;
+    let next = db.revoke(&of_everything(), &audited()).await.written().number;
     assert!(next > lost + 1);
     assert!(!db.log_after(lost + 1, 10).await.unwrap().is_broken, "who loaded everything meanwhile goes on");
-    db.log_go_on_above(head, at(0)).await.unwrap();
+    db.log_continue_above(head, at(0)).await.unwrap();
     assert_eq!(db.log_head().await.unwrap(), next, "it never goes back");
 });
 
@@ -124,7 +124,7 @@ on_both_stores!(nothing_is_missed_and_nothing_is_out_of_order_under_twenty_write
         let mut numbers = Vec::new();
         for _ in 0..EACH {
             // An acknowledged change has a number, and a later read finds the head there or beyond.
-            let number = store.revoke(&of_everything(), &audited()).await.unwrap().number;
+            let number = store.revoke(&of_everything(), &audited()).await.written().number;
             assert!(store.log_head().await.unwrap() >= number);
             numbers.push(number);
         }
@@ -143,7 +143,7 @@ on_both_stores!(nothing_is_missed_and_nothing_is_out_of_order_under_twenty_write
 
 on_both_stores!(a_refused_change_takes_no_sequence_number, async |backend| {
     let db = Db::new(backend).await;
-    db.client_create(&client("app"), &audited()).await.unwrap();
+    db.client_create(&client("app"), &audited()).await.written();
     let outcomes = at_once(&db, 10, |store, index| async move {
         if index % 2 == 0 {
             store.client_create(&client("app"), &audited()).await.is_ok()
@@ -174,7 +174,7 @@ async fn a_transaction_that_commits_late_gets_a_later_number_and_is_not_missed()
     let mut late = begin_late(&db.address, "slow").await;
     // The waiting entry blocks nobody.
     let prompt = tokio::time::timeout(Duration::from_secs(2), db.revoke(&of_everything(), &audited())).await;
-    let first = prompt.expect("an open transaction blocks no revocation").unwrap().number;
+    let first = prompt.expect("an open transaction blocks no revocation").written().number;
     let page = db.log_after(0, 10).await.unwrap();
     assert_eq!((page.head, page.complete_to, page.entries.len()), (first, first, 1));
     sqlx::raw_sql("COMMIT").execute(&mut late).await.unwrap();
@@ -208,7 +208,7 @@ async fn late_and_prompt_commits_in_any_mixture_are_followed_completely() {
         .collect();
     barrier.wait().await;
     for _ in 0..PROMPT {
-        db.revoke(&of_everything(), &audited()).await.unwrap();
+        db.revoke(&of_everything(), &audited()).await.written();
     }
     for commit in commits {
         commit.await.unwrap();
@@ -221,8 +221,8 @@ async fn late_and_prompt_commits_in_any_mixture_are_followed_completely() {
 async fn a_transaction_that_is_rolled_back_leaves_no_gap() {
     let db = Db::new(Backend::Postgres).await;
     let mut late = begin_late(&db.address, "never").await;
-    db.revoke(&of_everything(), &audited()).await.unwrap();
+    db.revoke(&of_everything(), &audited()).await.written();
     sqlx::raw_sql("ROLLBACK").execute(&mut late).await.unwrap();
-    db.revoke(&of_everything(), &audited()).await.unwrap();
+    db.revoke(&of_everything(), &audited()).await.written();
     assert_eq!(follow(db.node().await, 2).await.len(), 2);
 }

@@ -8,7 +8,7 @@ use jeton::protocol::revocation::Target;
 use jeton::store::account_digest;
 use uuid::Uuid;
 
-use super::{Db, at, at_once, audited, revocation, user};
+use super::{Db, Written, at, at_once, audited, revocation, user};
 use crate::support::on_both_stores;
 
 const ALLOWANCE: Backoff = Backoff { free: 10, forgiven_after: 60, longest: 60 };
@@ -61,7 +61,7 @@ on_both_stores!(a_user_is_known_from_the_fifty_networks_that_were_used_last, asy
 
     db.network_note(Uuid::now_v7(), network(1), at(0)).await.unwrap();
     let why = revocation(Target::User(alice.sub.clone()), Cause::UserDeleted);
-    assert!(db.user_delete(alice.id, &why, &audited()).await.unwrap());
+    assert!(db.user_delete(alice.id, &why, &audited()).await.written());
     db.user_create(&user("alice"), &audited()).await.unwrap();
     assert!(!is_known("alice", 0).await, "another user of the same name");
 });

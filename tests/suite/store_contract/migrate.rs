@@ -6,7 +6,7 @@ use jeton::store::{SchemaReport, Store};
 use tempfile::TempDir;
 use tokio::sync::Barrier;
 
-use super::{Db, audited, client, connect, execute};
+use super::{Db, Written, audited, client, connect, execute};
 use crate::support::postgres::empty_database;
 use crate::support::{Backend, fresh_database, on_both_stores};
 
@@ -34,7 +34,7 @@ on_both_stores!(migrations_are_applied_once, async |backend| {
     let first = store.migrate().await.unwrap();
     assert_eq!((first.applied, first.known), (before.known, before.known));
     assert_eq!(i64::try_from(first.newly_applied.len()).unwrap(), before.known);
-    store.client_create(&client("app"), &audited()).await.unwrap();
+    store.client_create(&client("app"), &audited()).await.written();
     let second = store.migrate().await.unwrap();
     assert_eq!(second, SchemaReport { newly_applied: vec![], ..first });
     assert_eq!(store.schema().await.unwrap(), second);
@@ -111,7 +111,7 @@ on_both_stores!(a_newer_schema_that_this_program_can_work_on_is_accepted, async 
         assert!(!report.is_too_new() && report.applied > report.known, "{report:?}");
         assert!(jeton::serve::check_schema(&report).is_ok());
     }
-    db.client_create(&client("app"), &audited()).await.unwrap();
+    db.client_create(&client("app"), &audited()).await.written();
 });
 
 on_both_stores!(a_schema_whose_oldest_program_cannot_be_parsed_is_refused, async |backend| {

@@ -18,7 +18,7 @@ mod users;
 
 use std::fs;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jeton::protocol::cause::Cause;
@@ -28,7 +28,7 @@ use jeton::protocol::scope::Scope;
 use jeton::protocol::session::Session;
 use jeton::protocol::time::Timestamp;
 use jeton::protocol::user::User;
-use jeton::store::{AuditFilter, Audited, NewSession, Page, Rotation, Store};
+use jeton::store::{AuditFilter, Audited, Logged, NewSession, Page, Result, Rotation, Store};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
@@ -64,7 +64,7 @@ impl Db {
     async fn with_holders(backend: Backend) -> (Self, Client, User) {
         let db = Self::new(backend).await;
         let (app, alice) = (client("app"), user("alice"));
-        db.client_create(&app, &audited()).await.unwrap();
+        db.client_create(&app, &audited()).await.written();
         db.user_create(&alice, &audited()).await.unwrap();
         (db, app, alice)
     }
@@ -93,6 +93,18 @@ impl Db {
     async fn told(&self, number: i64) -> Vec<String> {
         let page = self.log_after(number, 1000).await.unwrap();
         page.entries.iter().map(|entry| describe(&entry.event)).collect()
+    }
+}
+
+/// The outcome of a write that was to succeed. No node follows the log here.
+trait Written<T> {
+    fn written(self) -> T;
+}
+
+impl<T> Written<T> for Result<Logged<T>> {
+    #[track_caller]
+    fn written(self) -> T {
+        self.unwrap().without_a_node()
     }
 }
 
@@ -247,8 +259,11 @@ fn methods(source: &str) -> Vec<String> {
 
 fn sources(folder: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| path.is_file()).map(|path| fs::read_to_string(path).unwrap()).collect()
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let text = |path: PathBuf| {
+        if path.is_dir() { sources(path.to_str().unwrap()) } else { fs::read_to_string(path).unwrap() }
+    };
+    entries.map(text).collect()
 }
 
 #[test]

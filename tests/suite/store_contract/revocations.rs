@@ -2,20 +2,20 @@
 
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
-use jeton::store::Covered;
+use jeton::store::Revocable;
 use uuid::Uuid;
 
-use super::{Db, at, audited, audited_at, client, new_session, page, revocation, rotation, user};
+use super::{Db, Written, at, audited, audited_at, client, new_session, page, revocation, rotation, user};
 use crate::support::{Backend, on_both_stores};
 
 on_both_stores!(a_revocation_covers_what_is_older_and_nothing_newer, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let (other, bob) = (client("other"), user("bob"));
-    db.client_create(&other, &audited()).await.unwrap();
+    db.client_create(&other, &audited()).await.written();
     db.user_create(&bob, &audited()).await.unwrap();
     let begin = async |client, user| {
         let new = new_session(client, user, at(10));
-        db.session_create(&new, &audited()).await.unwrap().unwrap();
+        db.session_create(&new, &audited()).await.written().unwrap();
         new.session.id
     };
     let covered_by = async |id: Uuid| {
@@ -30,7 +30,7 @@ on_both_stores!(a_revocation_covers_what_is_older_and_nothing_newer, async |back
         let old = begin(&app, &alice).await;
         let unrelated = begin(&other, &bob).await;
         // The revoking node's clock is an hour slow, which does not matter.
-        let written = db.revoke(&revocation(target.clone(), cause), &audited_at(at(-3600))).await.unwrap();
+        let written = db.revoke(&revocation(target.clone(), cause), &audited_at(at(-3600))).await.written();
         assert_eq!(written.number, db.log_head().await.unwrap());
         let new = begin(&app, &alice).await;
         assert_eq!(covered_by(old).await, Some((written.number, cause)), "{target}");
@@ -38,20 +38,20 @@ on_both_stores!(a_revocation_covers_what_is_older_and_nothing_newer, async |back
         let hit = (target == Target::All).then_some((written.number, cause));
         assert_eq!(covered_by(unrelated).await, hit, "{target}");
         // A second one changes nothing for what the first one covers.
-        let second = db.revoke(&revocation(target.clone(), Cause::UserDisabled), &audited()).await.unwrap();
+        let second = db.revoke(&revocation(target.clone(), Cause::UserDisabled), &audited()).await.written();
         assert_eq!(covered_by(old).await, Some((written.number, cause)), "{target}");
         assert_eq!(covered_by(new).await, Some((second.number, Cause::UserDisabled)), "{target}");
-        db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
+        db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.written();
     }
 });
 
 on_both_stores!(revoking_a_session_ends_that_session_only, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let (one, two) = (new_session(&app, &alice, at(10)), new_session(&app, &alice, at(10)));
-    db.session_create(&one, &audited()).await.unwrap().unwrap();
-    db.session_create(&two, &audited()).await.unwrap().unwrap();
+    db.session_create(&one, &audited()).await.written().unwrap();
+    db.session_create(&two, &audited()).await.written().unwrap();
     let target = Target::Session(one.session.id);
-    let written = db.revoke(&revocation(target.clone(), Cause::RefreshReuseDetected), &audited()).await.unwrap();
+    let written = db.revoke(&revocation(target.clone(), Cause::RefreshReuseDetected), &audited()).await.written();
     let held = db.session_find(one.session.id).await.unwrap().unwrap();
     assert_eq!((held.revoked_by, held.revoked_because), (Some(written.number), Some(Cause::RefreshReuseDetected)));
     assert_eq!(db.session_find(two.session.id).await.unwrap().unwrap().revoked_by, None);
@@ -63,17 +63,17 @@ on_both_stores!(revoking_a_session_ends_that_session_only, async |backend| {
 on_both_stores!(a_session_outlives_its_user_and_says_so, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let new = new_session(&app, &alice, at(10));
-    db.session_create(&new, &audited()).await.unwrap().unwrap();
+    db.session_create(&new, &audited()).await.written().unwrap();
     let why = revocation(Target::User(alice.sub.clone()), Cause::UserDeleted);
-    assert!(db.user_delete(alice.id, &why, &audited()).await.unwrap());
+    assert!(db.user_delete(alice.id, &why, &audited()).await.written());
     let held = db.session_find(new.session.id).await.unwrap().unwrap();
     assert!(held.user.is_none());
     assert_eq!(held.revoked_because, Some(Cause::UserDeleted));
     // A user of the same name and a client of the same id revive nothing.
     db.user_create(&user("alice"), &audited()).await.unwrap();
     let why = revocation(Target::Client("app".into()), Cause::ClientDeleted);
-    assert!(db.client_delete("app", &why, &audited()).await.unwrap());
-    db.client_create(&client("app"), &audited()).await.unwrap();
+    assert!(db.client_delete("app", &why, &audited()).await.written());
+    db.client_create(&client("app"), &audited()).await.written();
     assert_eq!(db.session_find(new.session.id).await.unwrap().unwrap().revoked_because, Some(Cause::UserDeleted));
 });
 
@@ -87,7 +87,7 @@ on_both_stores!(a_revocation_is_read_back_as_it_was_written, async |backend| {
         Target::Key("kid".into()),
         Target::All,
     ] {
-        let written = db.revoke(&revocation(target.clone(), Cause::TokenRevoked), &audited()).await.unwrap();
+        let written = db.revoke(&revocation(target.clone(), Cause::TokenRevoked), &audited()).await.written();
         let found = db.revocation_find(written.number).await.unwrap().unwrap();
         assert_eq!(format!("{found:?}"), format!("{written:?}"));
         assert_eq!((found.target, found.cause), (target, Cause::TokenRevoked));
@@ -95,7 +95,7 @@ on_both_stores!(a_revocation_is_read_back_as_it_was_written, async |backend| {
         assert_eq!((found.created_at, found.covers_until), (at(0), at(900)));
     }
     assert!(db.revocation_find(999).await.unwrap().is_none());
-    db.client_create(&client("app"), &audited()).await.unwrap();
+    db.client_create(&client("app"), &audited()).await.written();
     let notice = db.log_head().await.unwrap();
     assert!(db.revocation_find(notice).await.unwrap().is_none(), "a notice is no revocation");
 });
@@ -104,8 +104,8 @@ on_both_stores!(revocations_are_listed_newest_first_without_notices, async |back
     let db = Db::new(backend).await;
     let mut numbers = Vec::new();
     for index in 0..5 {
-        db.client_create(&client(&format!("c{index}")), &audited()).await.unwrap();
-        numbers.push(db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap().number);
+        db.client_create(&client(&format!("c{index}")), &audited()).await.written();
+        numbers.push(db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.written().number);
     }
     numbers.reverse();
     let mut listed: Vec<i64> = Vec::new();
@@ -125,10 +125,10 @@ on_both_stores!(a_revocation_is_in_force_while_it_covers_something, async |backe
     let db = Db::new(backend).await;
     let mut numbers = Vec::new();
     for covers_until in [100, 300, 200] {
-        db.client_create(&client(&format!("c{covers_until}")), &audited()).await.unwrap();
+        db.client_create(&client(&format!("c{covers_until}")), &audited()).await.written();
         let mut new = revocation(Target::All, Cause::AllRevoked);
         new.covers_until = at(covers_until);
-        numbers.push(db.revoke(&new, &audited()).await.unwrap().number);
+        numbers.push(db.revoke(&new, &audited()).await.written().number);
     }
     let in_force = async |after: (i64, i64), limit| {
         let revocations = db.revocations_in_force(at(after.0), after.1, limit).await.unwrap();
@@ -156,7 +156,7 @@ on_both_stores!(an_entry_that_only_newer_programs_know_does_not_shorten_a_page, 
     ))
     .await;
     for _ in 0..3 {
-        db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
+        db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.written();
     }
     assert_eq!(db.revocations_in_force(at(0), i64::MAX, 2).await.unwrap().len(), 2);
     assert_eq!(db.revocation_list(&page(4, None)).await.unwrap().len(), 3);
@@ -169,18 +169,18 @@ on_both_stores!(an_entry_that_only_newer_programs_know_does_not_shorten_a_page, 
 on_both_stores!(the_log_tells_what_revoked_a_token_and_the_state_of_its_user_and_client, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let new = new_session(&app, &alice, at(10));
-    let begun = db.session_create(&new, &audited()).await.unwrap().unwrap();
+    let log = db.session_create(&new, &audited()).await.written().unwrap();
     let token = Uuid::from_u128(5);
-    let covered = Covered {
+    let covered = Revocable {
         token: Some(token),
         session: Some(new.session.id),
         user: Some(alice.sub.clone()),
         client_id: "app".into(),
-        log: begun.log,
+        log,
         key: None,
     };
     assert!(db.revocations_covering(&covered).await.unwrap().is_empty());
-    let revoke = async |target, cause| db.revoke(&revocation(target, cause), &audited()).await.unwrap().number;
+    let revoke = async |target, cause| db.revoke(&revocation(target, cause), &audited()).await.written().number;
     // Of others.
     revoke(Target::Token(Uuid::from_u128(6)), Cause::TokenRevoked).await;
     revoke(Target::User("somebody else".into()), Cause::UserRevoked).await;
@@ -208,6 +208,6 @@ on_both_stores!(the_log_tells_what_revoked_a_token_and_the_state_of_its_user_and
     let found = db.revocations_covering(&covered).await.unwrap();
     let numbers: Vec<i64> = found.iter().map(|revocation| revocation.number).collect();
     assert_eq!(numbers, [expected.as_slice(), &holders].concat());
-    let later = Covered { log: db.log_head().await.unwrap(), token: None, session: None, ..covered };
+    let later = Revocable { log: db.log_head().await.unwrap(), token: None, session: None, ..covered };
     assert!(db.revocations_covering(&later).await.unwrap().is_empty());
 });

@@ -11,12 +11,12 @@ use jeton::protocol::user::User;
 use jeton::store::{NewSession, Rotation, SessionFilter};
 use uuid::Uuid;
 
-use super::{Db, all, at, at_once, audited, client, new_session, page, revocation, rotation, user};
+use super::{Db, Written, all, at, at_once, audited, client, new_session, page, revocation, rotation, user};
 use crate::support::on_both_stores;
 
 /// Begins a session and returns it as it is stored.
 async fn begin(db: &Db, new: &NewSession) -> Session {
-    let log = db.session_create(new, &audited()).await.unwrap().expect("it begins").log;
+    let log = db.session_create(new, &audited()).await.written().expect("it begins");
     Session { log, ..new.session.clone() }
 }
 
@@ -32,7 +32,7 @@ async fn living(db: &Db) -> HashSet<Uuid> {
 
 on_both_stores!(a_session_is_stored_with_its_user_and_the_log_head, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
-    db.revoke(&revocation(Target::User(alice.sub.clone()), Cause::UserRevoked), &audited()).await.unwrap();
+    db.revoke(&revocation(Target::User(alice.sub.clone()), Cause::UserRevoked), &audited()).await.written();
     let begun = begin(&db, &new_session(&app, &alice, at(10))).await;
     assert_eq!(begun.log, db.log_head().await.unwrap());
     let held = db.session_find(begun.id).await.unwrap().unwrap();
@@ -46,15 +46,15 @@ on_both_stores!(a_session_is_stored_with_its_user_and_the_log_head, async |backe
 on_both_stores!(a_session_does_not_begin_when_its_user_or_client_changed_meanwhile, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let verified = new_session(&app, &alice, at(10));
-    assert!(db.user_update(&alice, "user.update", None, &audited()).await.unwrap());
-    assert_eq!(db.session_create(&verified, &audited()).await.unwrap(), None, "the user moved on");
+    assert!(db.user_update(&alice, "user.update", None, &audited()).await.written());
+    assert_eq!(db.session_create(&verified, &audited()).await.written(), None, "the user moved on");
     let alice = User { version: 2, ..alice };
     let verified = new_session(&app, &alice, at(10));
-    assert!(db.client_update(&app, "client.update", None, &audited()).await.unwrap());
-    assert_eq!(db.session_create(&verified, &audited()).await.unwrap(), None, "the client moved on");
+    assert!(db.client_update(&app, "client.update", None, &audited()).await.written());
+    assert_eq!(db.session_create(&verified, &audited()).await.written(), None, "the client moved on");
     let app = Client { version: 2, ..app };
     for (client, user) in [(&client("nobody"), &alice), (&app, &user("nobody"))] {
-        let outcome = db.session_create(&new_session(client, user, at(10)), &audited()).await.unwrap();
+        let outcome = db.session_create(&new_session(client, user, at(10)), &audited()).await.written();
         assert_eq!(outcome, None, "{} {}", client.client_id, user.username);
     }
     assert!(db.session_list(&SessionFilter::default(), &all()).await.unwrap().is_empty());
@@ -64,7 +64,7 @@ on_both_stores!(a_session_does_not_begin_when_its_user_or_client_changed_meanwhi
 on_both_stores!(sessions_are_listed_oldest_first_by_user_and_client, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let (other, bob) = (client("other"), user("bob"));
-    db.client_create(&other, &audited()).await.unwrap();
+    db.client_create(&other, &audited()).await.written();
     db.user_create(&bob, &audited()).await.unwrap();
     let mut ids = Vec::new();
     for (client, user) in [(&app, &alice), (&app, &bob), (&other, &alice), (&other, &bob), (&app, &alice)] {
@@ -104,7 +104,7 @@ on_both_stores!(a_rotation_advances_one_generation_from_the_expected_one_only, a
         assert!(db.session_rotate(rotation(id, generation, at(30), at(1030))).await.unwrap().is_none(), "{generation}");
     }
     assert_eq!(held(&db, id).await.last_refreshed_at, at(20));
-    db.revoke(&revocation(Target::Session(id), Cause::SessionRevoked), &audited()).await.unwrap();
+    db.revoke(&revocation(Target::Session(id), Cause::SessionRevoked), &audited()).await.written();
     assert!(db.session_rotate(rotation(id, 2, at(30), at(1030))).await.unwrap().is_none(), "it has ended");
     assert_eq!(held(&db, id).await.generation, 2);
 });
@@ -117,7 +117,7 @@ on_both_stores!(a_rotation_returns_the_session_with_its_revocation_and_user, asy
     assert_eq!((moved.session.generation, moved.revoked_by), (2, None));
     assert_eq!(moved.user.unwrap().username, "alice");
     let written =
-        db.revoke(&revocation(Target::User(alice.sub.clone()), Cause::UserRevoked), &audited()).await.unwrap();
+        db.revoke(&revocation(Target::User(alice.sub.clone()), Cause::UserRevoked), &audited()).await.written();
     let moved = db.session_rotate(rotation(id, 2, at(30), at(1030))).await.unwrap().unwrap();
     assert_eq!((moved.revoked_by, moved.revoked_because), (Some(written.number), Some(Cause::UserRevoked)));
 });
@@ -178,7 +178,7 @@ on_both_stores!(a_refresh_without_rotation_is_recorded, async |backend| {
     for (id, generation) in [(id, 0), (id, 2), (Uuid::now_v7(), 1)] {
         assert!(!db.session_keep(id, generation, at(30), at(1030)).await.unwrap(), "{generation}");
     }
-    db.revoke(&revocation(Target::Session(id), Cause::SessionRevoked), &audited()).await.unwrap();
+    db.revoke(&revocation(Target::Session(id), Cause::SessionRevoked), &audited()).await.written();
     assert!(!db.session_keep(id, 1, at(30), at(1030)).await.unwrap(), "it has ended");
     assert_eq!(held(&db, id).await.last_refreshed_at, at(20));
 });
@@ -199,7 +199,7 @@ on_both_stores!(a_repeat_is_counted_and_recorded_if_nothing_happened_since, asyn
     assert_eq!(held(&db, id).await.retries, 0, "a rotation begins the count anew");
     assert!(!db.session_repeat(&known, &audited()).await.unwrap(), "the successor was used meanwhile");
     let known = held(&db, id).await;
-    db.revoke(&revocation(Target::Session(id), Cause::SessionRevoked), &audited()).await.unwrap();
+    db.revoke(&revocation(Target::Session(id), Cause::SessionRevoked), &audited()).await.written();
     assert!(!db.session_repeat(&known, &audited()).await.unwrap(), "it has ended");
     assert_eq!(db.trail().await.len(), trail.len() + 1, "refusals are no repeats");
 });
@@ -223,7 +223,7 @@ fn limited(client: &Client, user: &User, used: Timestamp, max_sessions: i64) -> 
 on_both_stores!(beyond_the_allowed_number_the_session_unused_longest_ends, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let (other, bob) = (client("other"), user("bob"));
-    db.client_create(&other, &audited()).await.unwrap();
+    db.client_create(&other, &audited()).await.written();
     db.user_create(&bob, &audited()).await.unwrap();
     let elsewhere = begin(&db, &limited(&other, &alice, at(1), 3)).await.id;
     let of_bob = begin(&db, &limited(&app, &bob, at(1), 3)).await.id;
@@ -264,7 +264,7 @@ on_both_stores!(many_simultaneous_logins_leave_no_more_than_the_allowed_number, 
     for round in 0..4 {
         at_once(&db, 8, |store, index| {
             let new = limited(&app, &alice, at(100 * round + i64::try_from(index).unwrap()), 3);
-            async move { store.session_create(&new, &audited()).await.unwrap().expect("it begins") }
+            async move { store.session_create(&new, &audited()).await.written().expect("it begins") }
         })
         .await;
         let living = living(&db).await.len();

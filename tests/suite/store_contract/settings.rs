@@ -1,6 +1,6 @@
 //! Named values of the whole installation.
 
-use super::{Db, at_once, audited, client, user};
+use super::{Db, Written, at_once, audited, client, user};
 use crate::support::on_both_stores;
 
 on_both_stores!(the_first_check_value_stays, async |backend| {
@@ -27,7 +27,7 @@ on_both_stores!(a_database_with_a_client_or_a_user_is_in_use, async |backend| {
     let db = Db::new(backend).await;
     db.set_dev_mark(true).await.unwrap();
     assert!(db.is_unused().await.unwrap());
-    db.client_create(&client("app"), &audited()).await.unwrap();
+    db.client_create(&client("app"), &audited()).await.written();
     assert!(!db.is_unused().await.unwrap());
     let other = Db::new(backend).await;
     other.user_create(&user("alice"), &audited()).await.unwrap();

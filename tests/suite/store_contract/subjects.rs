@@ -3,10 +3,10 @@
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
 use jeton::protocol::user::User;
-use jeton::store::{StoreError, SubHolder};
+use jeton::store::{Logged, StoreError, SubHolder};
 use uuid::Uuid;
 
-use super::{Db, at_once, audited, client, revocation, user};
+use super::{Db, Written, at_once, audited, client, revocation, user};
 use crate::support::on_both_stores;
 
 fn user_with(sub: &str, username: &str) -> User {
@@ -21,7 +21,7 @@ on_both_stores!(a_sub_belongs_to_one_user_or_client_even_under_concurrency, asyn
             let sub = sub.clone();
             async move {
                 if index % 2 == 0 {
-                    store.client_create(&client(&sub), &audited()).await
+                    store.client_create(&client(&sub), &audited()).await.map(Logged::without_a_node)
                 } else {
                     store.user_create(&user_with(&sub, &format!("{round} {index}")), &audited()).await
                 }
@@ -46,12 +46,12 @@ on_both_stores!(a_sub_is_free_again_once_its_user_is_deleted, async |backend| {
     let taken = db.client_create(&client("shared"), &audited()).await;
     assert!(matches!(taken, Err(StoreError::SubTaken(SubHolder::User))), "{taken:?}");
     let why = revocation(Target::User("shared".into()), Cause::UserDeleted);
-    assert!(db.user_delete(alice.id, &why, &audited()).await.unwrap());
-    db.client_create(&client("shared"), &audited()).await.unwrap();
+    assert!(db.user_delete(alice.id, &why, &audited()).await.written());
+    db.client_create(&client("shared"), &audited()).await.written();
     let taken = db.user_create(&user_with("shared", "bob"), &audited()).await;
     assert!(matches!(taken, Err(StoreError::SubTaken(SubHolder::Client))), "{taken:?}");
     let why = revocation(Target::Client("shared".into()), Cause::ClientDeleted);
-    assert!(db.client_delete("shared", &why, &audited()).await.unwrap());
+    assert!(db.client_delete("shared", &why, &audited()).await.written());
     db.user_create(&user_with("shared", "bob"), &audited()).await.unwrap();
 });
 
@@ -64,6 +64,6 @@ on_both_stores!(a_user_is_found_by_its_exact_sub, async |backend| {
         assert!(db.user_with_sub(other).await.unwrap().is_none(), "{other}");
     }
     let changed = User { sub: "another".into(), username: "alicia".into(), ..alice.clone() };
-    assert!(db.user_update(&changed, "user.update", None, &audited()).await.unwrap());
+    assert!(db.user_update(&changed, "user.update", None, &audited()).await.written());
     assert_eq!(db.user_find(alice.id).await.unwrap().unwrap().sub, "Auth0|5F", "it never changes");
 });

@@ -7,7 +7,7 @@ use jeton::store::StoreError;
 use uuid::Uuid;
 
 use super::login_failures::network;
-use super::{Db, all, at, at_once, audited, page, revocation, user};
+use super::{Db, Written, all, at, at_once, audited, page, revocation, user};
 use crate::support::on_both_stores;
 
 #[track_caller]
@@ -43,7 +43,7 @@ on_both_stores!(a_login_reads_the_user_with_the_log_head_of_that_moment, async |
     let db = Db::new(backend).await;
     db.user_create(&user("alice"), &audited()).await.unwrap();
     let before = db.login_find("alice", network(1)).await.unwrap().head;
-    let written = db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.unwrap();
+    let written = db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.written();
     assert!(before < written.number, "what was verified before is covered");
     assert_eq!(db.login_find("alice", network(1)).await.unwrap().head, written.number);
 });
@@ -96,15 +96,15 @@ on_both_stores!(a_user_is_updated_unless_it_was_changed_meanwhile, async |backen
         claims: Default::default(),
         ..alice.clone()
     };
-    assert!(db.user_update(&changed, "user.update", None, &audited()).await.unwrap());
+    assert!(db.user_update(&changed, "user.update", None, &audited()).await.written());
     assert_same(&db.user_find(alice.id).await.unwrap().unwrap(), &User { version: 2, ..changed.clone() });
     assert!(db.user_named("alice").await.unwrap().is_none());
     assert_eq!(db.told(0).await, [format!("user {} changed", alice.sub)]);
 
     let before = (db.trail().await, db.log_head().await.unwrap());
     let stopping = revocation(Target::User(alice.sub.clone()), Cause::UserDisabled);
-    assert!(!db.user_update(&alice, "user.disable", Some(&stopping), &audited()).await.unwrap(), "version 1 is old");
-    assert!(!db.user_update(&user("nobody"), "user.update", None, &audited()).await.unwrap(), "there is none");
+    assert!(!db.user_update(&alice, "user.disable", Some(&stopping), &audited()).await.written(), "version 1 is old");
+    assert!(!db.user_update(&user("nobody"), "user.update", None, &audited()).await.written(), "there is none");
     let taken = User { username: "BOB".into(), version: 2, ..changed.clone() };
     let outcome = db.user_update(&taken, "user.update", Some(&stopping), &audited()).await;
     assert!(matches!(outcome, Err(StoreError::Exists)), "{outcome:?}");
@@ -112,7 +112,7 @@ on_both_stores!(a_user_is_updated_unless_it_was_changed_meanwhile, async |backen
     assert_eq!(db.user_find(alice.id).await.unwrap().unwrap().username, "Alicia");
 
     let disabled = User { version: 2, ..changed };
-    assert!(db.user_update(&disabled, "user.disable", Some(&stopping), &audited()).await.unwrap());
+    assert!(db.user_update(&disabled, "user.disable", Some(&stopping), &audited()).await.written());
     assert_eq!(db.told(before.1).await, [format!("user {} for user_disabled", alice.sub)]);
     assert_eq!(db.trail().await.last().unwrap(), &("user.disable".to_owned(), format!("user {}", alice.id)));
 });
@@ -123,7 +123,7 @@ on_both_stores!(only_one_of_many_simultaneous_updates_of_a_user_is_made, async |
     db.user_create(&alice, &audited()).await.unwrap();
     let outcomes = at_once(&db, 8, |store, index| {
         let changed = User { password_hash: Some(index.to_string()), ..alice.clone() };
-        async move { store.user_update(&changed, "user.password", None, &audited()).await.unwrap() }
+        async move { store.user_update(&changed, "user.password", None, &audited()).await.written() }
     })
     .await;
     assert_eq!(outcomes.iter().filter(|made| **made).count(), 1, "{outcomes:?}");
@@ -136,8 +136,8 @@ on_both_stores!(a_deleted_user_is_gone_and_its_name_is_free, async |backend| {
     let alice = user("alice");
     db.user_create(&alice, &audited()).await.unwrap();
     let why = revocation(Target::User(alice.sub.clone()), Cause::UserDeleted);
-    assert!(db.user_delete(alice.id, &why, &audited()).await.unwrap());
-    assert!(!db.user_delete(alice.id, &why, &audited()).await.unwrap());
+    assert!(db.user_delete(alice.id, &why, &audited()).await.written());
+    assert!(!db.user_delete(alice.id, &why, &audited()).await.written());
     assert!(db.user_find(alice.id).await.unwrap().is_none());
     assert!(db.user_named("alice").await.unwrap().is_none());
     assert_eq!(db.told(0).await, [format!("user {} for user_deleted", alice.sub)], "once");

@@ -1,4 +1,4 @@
-//! Clients in memory: a bounded cache that the log keeps true.
+//! Clients in memory: a bounded cache that the log keeps up to date.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,57 +11,57 @@ use crate::protocol::revocation::SequenceNumber;
 const MOST: usize = 10_000;
 
 #[derive(Clone)]
-struct Held {
+struct Cached {
     client: Arc<Client>,
     as_of: SequenceNumber,
 }
 
-/// Remembered clients. A client that was read from the database is kept only if everything that is applied was part of
-/// what was read; else a change that was applied in between would be missed for ever.
-pub(crate) struct ClientCache {
-    held: Cache<String, Held>,
+/// Remembered clients. A client that was read from the database is kept only if the read included everything that is
+/// applied by now; otherwise a change that was applied in between would be missed for ever.
+pub(super) struct ClientCache {
+    clients: Cache<String, Cached>,
     applied: Mutex<SequenceNumber>,
 }
 
 impl Default for ClientCache {
     fn default() -> Self {
-        Self { held: Cache::new(MOST), applied: Mutex::default() }
+        Self { clients: Cache::new(MOST), applied: Mutex::default() }
     }
 }
 
 impl ClientCache {
-    pub(crate) fn get(&self, client_id: &str) -> Option<Arc<Client>> {
-        self.held.get(client_id).map(|held| held.client)
+    pub(super) fn get(&self, client_id: &str) -> Option<Arc<Client>> {
+        self.clients.get(client_id).map(|cached| cached.client)
     }
 
     /// Keeps a client as the database showed it when the log head was `as_of`.
-    pub(crate) fn put(&self, client: Arc<Client>, as_of: SequenceNumber) {
+    pub(super) fn put(&self, client: Arc<Client>, as_of: SequenceNumber) {
         let applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
         if as_of >= *applied {
-            self.held.insert(client.client_id.clone(), Held { client, as_of });
+            self.clients.insert(client.client_id.clone(), Cached { client, as_of });
         }
     }
 
     /// Drops a client that the entry `number` of the log changed, unless it was read after that.
-    pub(crate) fn drop_older(&self, client_id: &str, number: SequenceNumber) {
+    pub(super) fn drop_older(&self, client_id: &str, number: SequenceNumber) {
         let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
         *applied = number.max(*applied);
-        if self.held.get(client_id).is_some_and(|held| held.as_of < number) {
-            self.held.remove(client_id);
+        if self.clients.get(client_id).is_some_and(|cached| cached.as_of < number) {
+            self.clients.remove(client_id);
         }
     }
 
-    /// Notes up to where the log is applied.
-    pub(crate) fn applied(&self, number: SequenceNumber) {
+    /// Records up to which number the log is applied.
+    pub(super) fn applied(&self, number: SequenceNumber) {
         let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
         *applied = number.max(*applied);
     }
 
     /// Forgets everything: the log begins anew at `head`.
-    pub(crate) fn clear(&self, head: SequenceNumber) {
+    pub(super) fn clear(&self, head: SequenceNumber) {
         let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
         *applied = head;
-        self.held.clear();
+        self.clients.clear();
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
         cache.put(client("a"), 5);
         cache.drop_older("a", 6);
         assert!(cache.get("a").is_none());
-        // The answer to a question that was asked before the change arrives after it.
+        // A query that began before the change returns after it.
         cache.put(client("a"), 5);
         assert!(cache.get("a").is_none());
         cache.put(client("a"), 6);

@@ -1,0 +1,38 @@
+//! The metrics of the password pool.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Upper bounds of the time that a hash takes, in seconds.
+const HASH_BOUNDS: [f64; 10] = [0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+
+#[derive(Debug)]
+pub(super) struct Measures {
+    pub(super) waiting: Gauge,
+    pub(super) refused: Counter,
+    pub(super) hashes: Histogram,
+}
+
+impl Default for Measures {
+    fn default() -> Self {
+        Self { waiting: Gauge::default(), refused: Counter::default(), hashes: Histogram::new(HASH_BOUNDS) }
+    }
+}
+
+impl Measures {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register("password_queue", "Passwords that wait to be hashed", self.waiting.clone());
+        registry.register(
+            "password_refusals",
+            "Passwords that were not hashed, because they waited for too long",
+            self.refused.clone(),
+        );
+        registry.register(
+            "password_hash_seconds",
+            "Time that a thread took for the hash of a password",
+            self.hashes.clone(),
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! Creating, changing and deleting clients.
+
+use crate::protocol::client::Client;
+use crate::protocol::revocation::NewRevocation;
+use crate::store::clients::secrets::{INSERT_SECRET, secret_values};
+use crate::store::log::{Logged, Notice};
+use crate::store::row::{to_json, values};
+use crate::store::{Audited, Result, Store, StoreError, SubHolder};
+
+impl Store {
+    /// Creates a client with its secrets.
+    ///
+    /// # Errors
+    /// [`StoreError::SubTaken`] when a client has the id, or a user has it as `sub`.
+    pub async fn client_create(&self, client: &Client, audited: &Audited) -> Result<Logged<()>> {
+        let mut transaction = self.begin_logged().await?;
+        if let Some(holder) = transaction.sub_take(&client.client_id, SubHolder::Client).await? {
+            return transaction.roll_back(()).await.and(Err(StoreError::SubTaken(holder)));
+        }
+        let sql = "INSERT INTO clients (client_id, settings, version, created_at) VALUES ($1, $2, $3, $4)";
+        let values = values![&client.client_id, to_json(&client.settings)?, client.version, client.created_at];
+        transaction.query(sql, values).await?;
+        for secret in &client.secrets {
+            transaction.query(INSERT_SECRET, secret_values(&client.client_id, secret)).await?;
+        }
+        transaction.audit(audited, "client.create", format!("client {}", client.client_id), None).await?;
+        transaction.notify(Notice::Client(&client.client_id), audited).await?;
+        transaction.commit(()).await
+    }
+
+    /// Replaces the settings of a client, unless they changed since `client.version`, and writes the revocation that
+    /// goes with the change. Returns whether they were replaced.
+    pub async fn client_update(
+        &self,
+        client: &Client,
+        action: &'static str,
+        revocation: Option<&NewRevocation>,
+        audited: &Audited,
+    ) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
+        let sql = "UPDATE clients SET settings = $1, version = version + 1 WHERE client_id = $2 AND version = $3 \
+                   RETURNING client_id";
+        let values = values![to_json(&client.settings)?, &client.client_id, client.version];
+        if transaction.query_one(sql, values).await?.is_none() {
+            return transaction.roll_back(false).await;
+        }
+        transaction.audit(audited, action, format!("client {}", client.client_id), None).await?;
+        match revocation {
+            Some(revocation) => transaction.revoke(revocation, audited).await?,
+            None => transaction.notify(Notice::Client(&client.client_id), audited).await?,
+        };
+        transaction.commit(true).await
+    }
+
+    /// Deletes a client and revokes what was issued to it. Returns whether it existed.
+    pub async fn client_delete(
+        &self,
+        client_id: &str,
+        revocation: &NewRevocation,
+        audited: &Audited,
+    ) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
+        let sql = "DELETE FROM clients WHERE client_id = $1 RETURNING client_id";
+        if transaction.query_one(sql, values![client_id]).await?.is_none() {
+            return transaction.roll_back(false).await;
+        }
+        transaction.sub_free(client_id).await?;
+        transaction.audit(audited, "client.delete", format!("client {client_id}"), None).await?;
+        transaction.revoke(revocation, audited).await?;
+        transaction.commit(true).await
+    }
+}

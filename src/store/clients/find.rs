@@ -1,0 +1,135 @@
+//! Finding clients with their secrets.
+
+use std::collections::{BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+use crate::protocol::client::{Client, ClientSecret, ClientSettings, GrantType, SecretDigest};
+use crate::protocol::revocation::SequenceNumber;
+use crate::protocol::time::Timestamp;
+use crate::store::database::{Database, Dialect};
+use crate::store::row::{Row, array, to_json, values};
+use crate::store::{Page, Result, Store};
+
+/// What the enabled clients use, for the metadata.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientsInUse {
+    /// The grants that at least one client may use.
+    pub grants: BTreeSet<GrantType>,
+    /// The scopes that at least one client may be granted.
+    pub scopes: BTreeSet<String>,
+}
+
+macro_rules! clients_with_secrets {
+    ($rest:literal) => {
+        concat!(
+            "SELECT c.client_id, c.settings, c.version, c.created_at AS created_at, h.number AS head, \
+             s.id AS id, s.sha256, s.argon2id, s.created_at AS secret_created_at, s.last_used_at \
+             FROM change_head h, clients c LEFT JOIN client_secrets s ON s.client_id = c.client_id ",
+            $rest
+        )
+    };
+}
+
+fn client(row: &Row) -> Result<Client> {
+    Ok(Client {
+        client_id: row.get("client_id")?,
+        settings: row.json("settings")?,
+        secrets: vec![],
+        created_at: row.moment("created_at")?,
+        version: row.get("version")?,
+    })
+}
+
+fn secret(row: &Row) -> Result<ClientSecret> {
+    let chosen: Option<String> = row.get("argon2id")?;
+    let last_used_at: Option<i64> = row.get("last_used_at")?;
+    Ok(ClientSecret {
+        id: row.get("id")?,
+        digest: match chosen {
+            Some(hash) => SecretDigest::Chosen(hash),
+            None => SecretDigest::Generated(row.hash("sha256")?),
+        },
+        created_at: row.moment("created_at")?,
+        last_used_at: last_used_at.map(Timestamp::from_millis),
+    })
+}
+
+/// A client with its secrets, and the log head at or before that moment.
+pub(in crate::store) type Found = Option<(Client, SequenceNumber)>;
+
+/// Finds several clients with one statement. An id may occur more than once.
+pub(in crate::store) async fn find_all(database: &Database, ids: Vec<String>) -> Result<Vec<Found>> {
+    let distinct: BTreeSet<&String> = ids.iter().collect();
+    let (sql, asked) = match database.dialect() {
+        Dialect::Postgres => (
+            clients_with_secrets!("WHERE h.id = 1 AND c.client_id = ANY ($1::text::text[]) ORDER BY s.id"),
+            array(distinct.iter()),
+        ),
+        Dialect::Sqlite => (
+            clients_with_secrets!("WHERE h.id = 1 AND c.client_id IN (SELECT value FROM json_each($1)) ORDER BY s.id"),
+            to_json(&distinct)?,
+        ),
+    };
+    let mut found: HashMap<String, (Client, SequenceNumber)> = HashMap::new();
+    for row in &database.query(sql, values![asked]).await? {
+        let client = client(row)?;
+        let head = row.get("head")?;
+        let (client, _) = found.entry(client.client_id.clone()).or_insert((client, head));
+        if row.get::<Option<Uuid>>("id")?.is_some() {
+            let created_at = row.moment("secret_created_at")?;
+            client.secrets.push(ClientSecret { created_at, ..secret(row)? });
+        }
+    }
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+}
+
+impl Store {
+    /// The client with this id with its secrets, and the log head at or before that moment.
+    pub async fn client_find(&self, client_id: &str) -> Result<Option<(Client, SequenceNumber)>> {
+        Ok(find_all(&self.database, vec![client_id.to_owned()]).await?.pop().flatten())
+    }
+
+    /// The same, for ids from unauthenticated callers. However many arrive, a bounded number of statements run each
+    /// second, each for all callers that wait, so an answer is never older than its query.
+    ///
+    /// # Errors
+    /// Also when too many callers wait.
+    pub async fn client_find_shared(&self, client_id: &str) -> Result<Option<(Client, SequenceNumber)>> {
+        self.client_finds.ask(client_id.to_owned()).await
+    }
+
+    /// Clients by id; the key of a page is the id.
+    pub async fn client_list(&self, client_id: Option<&str>, page: &Page) -> Result<Vec<Client>> {
+        let sql = "SELECT client_id, settings, version, created_at FROM clients \
+                   WHERE ($1 IS NULL OR client_id = $1) AND ($2 IS NULL OR client_id > $2) ORDER BY client_id LIMIT $3";
+        let values = values![client_id, page.after.clone(), page.limit];
+        let mut clients: Vec<Client> =
+            self.database.query(sql, values).await?.iter().map(client).collect::<Result<_>>()?;
+        let sql = "SELECT id, client_id, sha256, argon2id, created_at, last_used_at FROM client_secrets \
+                   WHERE client_id >= $1 AND client_id <= $2 ORDER BY id";
+        if let (Some(first), Some(last)) = (clients.first(), clients.last()) {
+            let rows = self.database.query(sql, values![&first.client_id, &last.client_id]).await?;
+            for row in &rows {
+                let owner: String = row.get("client_id")?;
+                if let Some(client) = clients.iter_mut().find(|client| client.client_id == owner) {
+                    client.secrets.push(secret(row)?);
+                }
+            }
+        }
+        Ok(clients)
+    }
+
+    /// What the enabled clients use.
+    pub async fn clients_in_use(&self) -> Result<ClientsInUse> {
+        let mut in_use = ClientsInUse::default();
+        for row in &self.database.query("SELECT settings FROM clients", vec![]).await? {
+            let settings: ClientSettings = row.json("settings")?;
+            if settings.enabled {
+                in_use.grants.extend(&settings.grant_types);
+                in_use.scopes.extend(settings.scope.tokens().map(str::to_owned));
+            }
+        }
+        Ok(in_use)
+    }
+}

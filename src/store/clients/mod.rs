@@ -1,0 +1,8 @@
+//! Clients and their secrets.
+
+mod change;
+mod find;
+mod secrets;
+
+pub use find::ClientsInUse;
+pub(super) use find::{Found, find_all};

@@ -1,0 +1,10 @@
+//! The change log: revocations, and notices of what changed. The database assigns the sequence numbers at commit.
+
+mod entries;
+mod revocations;
+mod transaction;
+
+pub use entries::{LogEntry, LogEvent, LogPage};
+pub use revocations::Revocable;
+pub use transaction::Logged;
+pub(in crate::store) use transaction::Notice;

@@ -1,0 +1,180 @@
+//! The revocations in the log.
+
+use uuid::Uuid;
+
+use crate::protocol::cause::Cause;
+use crate::protocol::claims::AccessClaims;
+use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
+use crate::protocol::session::Session;
+use crate::protocol::time::Timestamp;
+use crate::store::log::transaction::Logged;
+use crate::store::row::{Row, Value, unreadable, values};
+use crate::store::{Audited, Page, Result, Store};
+
+/// What a revocation can cover: an access token, or a session with its refresh tokens.
+#[derive(Clone, Debug)]
+pub struct Revocable {
+    /// The `jti` of the access token.
+    pub token: Option<Uuid>,
+    /// The session.
+    pub session: Option<Uuid>,
+    /// The user, by `sub`.
+    pub user: Option<String>,
+    /// The client.
+    pub client_id: String,
+    /// Its sequence number.
+    pub log: SequenceNumber,
+    /// The key that signed or sealed it.
+    pub key: Option<String>,
+}
+
+impl Revocable {
+    /// Everything that was made with a key.
+    pub(crate) fn by_key(kid: &str) -> Self {
+        let (token, session, user, client_id, log) = (None, None, None, String::new(), SequenceNumber::MAX);
+        Self { token, session, user, client_id, log, key: Some(kid.to_owned()) }
+    }
+}
+
+impl From<&AccessClaims> for Revocable {
+    fn from(claims: &AccessClaims) -> Self {
+        Self {
+            token: Some(claims.jti),
+            session: claims.sid,
+            user: claims.subject().user().map(str::to_owned),
+            client_id: claims.client_id.clone(),
+            log: claims.log,
+            key: None,
+        }
+    }
+}
+
+impl From<&Session> for Revocable {
+    fn from(session: &Session) -> Self {
+        Self {
+            token: None,
+            session: Some(session.id),
+            user: Some(session.sub.clone()),
+            client_id: session.client_id.clone(),
+            log: session.log,
+            key: None,
+        }
+    }
+}
+
+/// Reads entries that are revocations.
+macro_rules! revocations {
+    ($rest:literal) => {
+        concat!(
+            "SELECT number, kind, target_id, target_name, cause, reason, actor, created_at, covers_until FROM changes \
+             WHERE kind IN ('token', 'session', 'user', 'client', 'key', 'all') AND ",
+            $rest
+        )
+    };
+}
+
+pub(super) fn revocation(row: &Row, target: Target) -> Result<Revocation> {
+    let cause: Option<String> = row.get("cause")?;
+    Ok(Revocation {
+        number: row.get("number")?,
+        target,
+        // Only a newer program writes an unknown cause.
+        cause: cause.and_then(|name| name.parse().ok()).unwrap_or(Cause::TokenRevoked),
+        reason: row.get("reason")?,
+        actor: row.get("actor")?,
+        created_at: row.moment("created_at")?,
+        covers_until: row.moment("covers_until")?,
+    })
+}
+
+pub(super) fn target(row: &Row) -> Result<Option<Target>> {
+    let kind: String = row.get("kind")?;
+    let id: Option<Uuid> = row.get("target_id")?;
+    let name: Option<String> = row.get("target_name")?;
+    let id = id.map(|id| id.to_string()).or(name).unwrap_or_default();
+    Ok(Target::from_parts(&kind, &id))
+}
+
+impl Store {
+    /// At most `limit` revocations that still cover something after the moment `covers_until`, the first to expire
+    /// first. To continue, pass the moment and the number of the last one.
+    pub async fn revocations_in_force(
+        &self,
+        covers_until: Timestamp,
+        number: SequenceNumber,
+        limit: i64,
+    ) -> Result<Vec<Revocation>> {
+        let sql = revocations!("(covers_until, number) > ($1, $2) ORDER BY covers_until, number LIMIT $3");
+        self.revocations(sql, values![covers_until, number, limit]).await
+    }
+
+    /// Revocations, newest first; the key of a page is the number.
+    pub async fn revocation_list(&self, page: &Page) -> Result<Vec<Revocation>> {
+        let sql = revocations!("number < $1 ORDER BY number DESC LIMIT $2");
+        let before = page.after.as_deref().and_then(|key| key.parse().ok()).unwrap_or(i64::MAX);
+        self.revocations(sql, values![before, page.limit]).await
+    }
+
+    /// The revocations that cover something, at most one of each kind and cause: the first that ended it, and the last
+    /// that tells that its user or client is disabled or deleted.
+    pub async fn revocations_covering(&self, covered: &Revocable) -> Result<Vec<Revocation>> {
+        let sql = revocations!(
+            "number IN ((SELECT min(number) FROM changes WHERE target_id = $1 AND kind = 'token'), \
+             (SELECT min(number) FROM changes WHERE target_id = $2 AND kind = 'session'), \
+             (SELECT max(number) FROM changes WHERE target_id = $2 AND kind = 'session'), \
+             (SELECT min(number) FROM changes WHERE target_name = $3 AND kind = 'user' AND number > $5 \
+             AND cause = 'user_revoked'), \
+             (SELECT max(number) FROM changes WHERE target_name = $3 AND kind = 'user' AND number > $5 \
+             AND cause <> 'user_revoked'), \
+             (SELECT min(number) FROM changes WHERE target_name = $4 AND kind = 'client' AND number > $5 \
+             AND cause = 'client_revoked'), \
+             (SELECT max(number) FROM changes WHERE target_name = $4 AND kind = 'client' AND number > $5 \
+             AND cause <> 'client_revoked'), \
+             (SELECT min(number) FROM changes WHERE target_name = $6 AND kind = 'key'), \
+             (SELECT min(number) FROM changes WHERE kind = 'all' AND number > $5)) ORDER BY number"
+        );
+        let Revocable { token, session, user, client_id, log, key } = covered;
+        self.revocations(sql, values![*token, *session, user.clone(), client_id, *log, key.clone()]).await
+    }
+
+    /// One revocation.
+    pub async fn revocation_find(&self, number: SequenceNumber) -> Result<Option<Revocation>> {
+        Ok(self.revocations(revocations!("number = $1"), values![number]).await?.pop())
+    }
+
+    /// Writes a revocation and returns it with its number. A revoked session is marked as ended.
+    pub async fn revoke(&self, new: &NewRevocation, audited: &Audited) -> Result<Logged<Revocation>> {
+        let mut transaction = self.begin_logged().await?;
+        if let Target::Session(id) = new.target {
+            transaction.query("UPDATE sessions SET ended = $1 WHERE id = $2", values![true, id]).await?;
+        }
+        let id = transaction.revoke(new, audited).await?;
+        transaction.audit(audited, "revocation.create", new.target.to_string(), new.reason.clone()).await?;
+        let committed = transaction.commit(()).await?;
+        let number = self.log_number_of(id).await?;
+        Ok(committed.map(|()| Revocation {
+            number,
+            target: new.target.clone(),
+            cause: new.cause,
+            reason: new.reason.clone(),
+            actor: audited.actor.clone(),
+            created_at: audited.at,
+            covers_until: new.covers_until,
+        }))
+    }
+
+    async fn log_number_of(&self, id: Uuid) -> Result<SequenceNumber> {
+        let row = self.database.query_one("SELECT number FROM changes WHERE id = $1", values![id]).await?;
+        row.map_or_else(|| Err(unreadable("changes.number", &"the entry is gone")), |row| row.get("number"))
+    }
+
+    async fn revocations(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Revocation>> {
+        let mut revocations = Vec::new();
+        for row in &self.database.query(sql, values).await? {
+            if let Some(target) = target(row)? {
+                revocations.push(revocation(row, target)?);
+            }
+        }
+        Ok(revocations)
+    }
+}

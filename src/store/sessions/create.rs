@@ -1,0 +1,81 @@
+//! Creating a session, and ending those beyond the allowed number.
+
+use crate::protocol::cause::Cause;
+use crate::protocol::revocation::{NewRevocation, SequenceNumber, Target};
+use crate::protocol::session::Session;
+use crate::protocol::time::Timestamp;
+use crate::store::database::Dialect;
+use crate::store::log::Logged;
+use crate::store::row::{to_json, values};
+use crate::store::{Audited, Result, Store};
+
+/// A session to create, and what was verified for it.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// The session; the database fills in its sequence number.
+    pub session: Session,
+    /// The version of the user whose password was verified.
+    pub user_version: i64,
+    /// The version of the client that was authenticated.
+    pub client_version: i64,
+    /// How many sessions this user may have with this client.
+    pub max_sessions: i64,
+    /// Until when an access token of a session that ends now may live.
+    pub covers_until: Timestamp,
+}
+
+impl Store {
+    /// Creates a session, if neither user nor client changed since they were verified, and returns its sequence number.
+    /// Sessions beyond the allowed number end, those unused longest first.
+    pub async fn session_create(&self, new: &NewSession, audited: &Audited) -> Result<Logged<Option<SequenceNumber>>> {
+        let session = &new.session;
+        let mut transaction = self.begin_logged().await?;
+        if transaction.dialect() == Dialect::Postgres {
+            // Concurrent logins of a user wait for each other, so that each counts the sessions of the ones before.
+            let lock = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
+            transaction.query(lock, values![session.user_id]).await?;
+        }
+        let insert = "INSERT INTO sessions (id, user_id, sub, client_id, scope, audiences, nonce_hash, generation, \
+                      retries, sequence, created_at, last_refreshed_at, idle_expires_at, expires_at, ended) \
+                      SELECT $1, u.id, u.sub, c.client_id, $2, $3, $4, $5, $6, h.number, $7, $8, $9, $10, $11 \
+                      FROM users u, clients c, change_head h WHERE u.id = $12 AND u.version = $13 AND c.client_id = $14 \
+                      AND c.version = $15 AND h.id = 1 RETURNING sequence";
+        let values = values![
+            session.id,
+            session.scope.to_string(),
+            to_json(&session.audiences)?,
+            session.nonce_hash,
+            session.generation,
+            session.retries,
+            session.created_at,
+            session.last_refreshed_at,
+            session.idle_expires_at,
+            session.expires_at,
+            false,
+            session.user_id,
+            new.user_version,
+            &session.client_id,
+            new.client_version
+        ];
+        let Some(row) = transaction.query_one(insert, values).await? else {
+            return transaction.roll_back(None).await;
+        };
+        let surplus = "UPDATE sessions SET ended = $1 WHERE id IN (SELECT id FROM sessions WHERE user_id = $2 AND \
+                       client_id = $3 AND NOT ended AND idle_expires_at > $6 AND expires_at > $6 AND id <> $4 ORDER BY last_refreshed_at DESC, id DESC \
+                       LIMIT 1000 OFFSET $5) RETURNING id";
+        let keep = new.max_sessions - 1;
+        let values = values![true, session.user_id, &session.client_id, session.id, keep, session.created_at];
+        let surplus = transaction.query(surplus, values).await?;
+        for ended in &surplus {
+            let revocation = NewRevocation {
+                target: Target::Session(ended.get("id")?),
+                cause: Cause::Superseded,
+                reason: Some("the user has too many sessions with this client".into()),
+                covers_until: new.covers_until,
+            };
+            transaction.revoke(&revocation, audited).await?;
+        }
+        let log = row.get("sequence")?;
+        transaction.commit(Some(log)).await
+    }
+}

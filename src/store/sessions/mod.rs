@@ -1,0 +1,13 @@
+//! Sessions: one row each, however often they are refreshed.
+
+mod create;
+mod find;
+mod record;
+mod refresh;
+
+pub use create::NewSession;
+pub use find::SessionFilter;
+pub(in crate::store) use find::find_all;
+pub use record::SessionRecord;
+pub use refresh::Rotation;
+pub(in crate::store) use refresh::rotate_all;
