@@ -18,6 +18,7 @@ use crate::app::{App, Request, Result};
 use crate::protocol::client::{AuthMethod, Client};
 use crate::protocol::error::Refusal;
 use crate::protocol::identity::Identity;
+use crate::telemetry;
 use crate::throttle::Attempt;
 
 pub use credentials::Credentials;
@@ -108,6 +109,9 @@ async fn judge(app: &App, claim: &Claim<'_>) -> Result<std::result::Result<(), R
     } else {
         Err("the client is disabled".into())
     };
+    if proved.is_ok() {
+        telemetry::request::authenticated(&client.client_id);
+    }
     Ok(proved.map_err(|reason| Refusal::invalid_client(reason).about(Identity::of_client(&client.client_id))))
 }
 
