@@ -16,6 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::crypto::random;
 use crate::passwords::hashing::Hasher;
@@ -155,9 +156,10 @@ impl PasswordPool {
         let (turn, turned) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
         let hashes = self.shared.measures.hashes.clone();
+        let span = Span::current();
         let work = Box::new(move |hasher: &mut Hasher| {
             let begun = Instant::now();
-            let outcome = work(hasher);
+            let outcome = span.in_scope(|| work(hasher));
             // Before the answer, so that who reads the metrics next finds this hash among them.
             hashes.observe(begun.elapsed().as_secs_f64());
             // The client may have gone.

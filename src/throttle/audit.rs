@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::store::{Audited, StoreError};
@@ -21,10 +22,10 @@ impl Throttle {
         let kind = format!("{action} {}", target.split(' ').next().unwrap_or_default());
         let Source { request_id, address } = source;
         if !self.audits.allows(&kind) {
-            tracing::debug!(action, target, detail, %request_id, "guessing is slowed down");
+            tracing::debug!(action, target, detail, "guessing is slowed down");
             return;
         }
-        tracing::warn!(action, target, detail, %request_id, "guessing is slowed down");
+        tracing::warn!(action, target, detail, "guessing is slowed down");
         let audited = Audited {
             actor: "nobody".into(),
             request_id: Some(request_id.to_string()),
@@ -37,13 +38,14 @@ impl Throttle {
 }
 
 /// Writes beside the answer, which must take as long for an account that exists as for one that does not. A failed write
-/// costs this node a little knowledge of an attack.
+/// costs this node a little knowledge of an attack; the log says so within the span of the request.
 pub(super) fn beside(work: impl Future<Output = Result<(), StoreError>> + Send + 'static) {
     // An attempt that is dropped while the server stops has no runtime.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-    runtime.spawn(async move {
+    let work = async move {
         if let Err(error) = work.await {
             tracing::debug!(%error, "a failed or successful login was not recorded");
         }
-    });
+    };
+    runtime.spawn(work.in_current_span());
 }
