@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use clap::{Arg, ArgMatches, Args, FromArgMatches};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::admin::demo;
 use crate::cli::context::{resolve, settings};
 use crate::cli::{Failed, Global, Outcome, output};
 use crate::clock::Clock;
 use crate::serve::Server;
-use crate::settings::{LogFormat, Needs, Settings, TABLE, log_filter};
+use crate::settings::{Needs, Settings, TABLE, log_filter};
+use crate::telemetry;
 
 /// The flags of `serve`: one for each setting that is not a secret.
 #[derive(Clone, Debug, Default)]
@@ -84,11 +86,8 @@ pub(super) async fn run(global: &Global, command: &Serve) -> Outcome {
 
 fn start_log(settings: &Settings) {
     let filter = log_filter().parse_lossy(&settings.log_level);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
-    match settings.log_format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    telemetry::log::subscriber(settings.log_format, filter, ansi, std::io::stderr).init();
 }
 
 /// SIGTERM and Ctrl-C.

@@ -20,6 +20,7 @@ use crate::app::{App, Request, Result};
 use crate::protocol::client::{AuthMethod, Client};
 use crate::protocol::error::Refusal;
 use crate::protocol::identity::Identity;
+use crate::telemetry;
 use crate::throttle::Attempt;
 
 pub use credentials::Credentials;
@@ -110,6 +111,9 @@ async fn judge(app: &App, asked: &AuthRequest<'_>) -> Result<std::result::Result
     } else {
         Err("the client is disabled".into())
     };
+    if proved.is_ok() {
+        telemetry::request::authenticated(&client.client_id);
+    }
     Ok(proved.map_err(|reason| Refusal::invalid_client(reason).about(Identity::of_client(&client.client_id))))
 }
 

@@ -85,7 +85,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     let found = match validation::any_token(app, request.issuer, text).await? {
         Ok(found) => found,
         Err(diagnosis) => {
-            investigate::note_refusal(app, "introspect", &diagnosis, request.request_id, request.address);
+            investigate::note_refusal(app, "introspect", &diagnosis);
             return Ok(Introspection::Inactive);
         }
     };
@@ -96,12 +96,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     };
     if !may_see(&caller, owner, audiences) {
         let caller = &caller.client_id;
-        tracing::info!(
-            request_id = %request.request_id,
-            caller,
-            owner,
-            "introspection of a token that the caller may not see"
-        );
+        tracing::info!(caller, owner, "introspection of a token that the caller may not see");
         return Ok(Introspection::Inactive);
     }
     // 5. What does it say (§2.2)?

@@ -79,19 +79,14 @@ fn page_of(app: &App, code: &str) -> String {
 
 /// Counts a refusal, and logs exactly what is wrong, including what the answer withholds.
 pub(crate) fn note(app: &App, context: &Context, cause: &'static str, reason: &str, claims: Option<&AccessClaims>) {
-    let Context { request_id, address, endpoint, .. } = context;
-    let endpoint = endpoint.name;
-    app.metrics.refused(endpoint, cause);
+    app.metrics.refused(context.endpoint.name, cause);
     tracing::info!(
-        endpoint,
         cause,
         reason,
         client = claims.map(|claims| claims.client_id.as_str()),
         subject = claims.map(|claims| claims.sub.as_str()),
         session = claims.and_then(|claims| claims.sid).map(tracing::field::display),
         jti = claims.map(|claims| tracing::field::display(claims.jti)),
-        %request_id,
-        %address,
         "refused"
     );
 }

@@ -1,4 +1,4 @@
-//! What surrounds every handler: request id, client address, deadline, protective headers.
+//! What surrounds every handler: request id, client address, span, deadline, protective headers.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::{App, Peer};
@@ -17,6 +18,7 @@ use crate::http::client_address::client_address;
 use crate::http::context::Context;
 use crate::http::route::Endpoint;
 use crate::http::{error, host};
+use crate::telemetry;
 
 /// The longest that a request may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -37,29 +39,16 @@ impl Envelope {
 }
 
 /// Puts a request into its envelope, and the answer.
-pub(crate) async fn wrap(State(envelope): State<Envelope>, mut request: Request, next: Next) -> Response {
-    let Envelope { app, endpoint, deadline } = envelope;
+pub(crate) async fn wrap(State(envelope): State<Envelope>, request: Request, next: Next) -> Response {
+    let Envelope { app, endpoint, deadline } = &envelope;
     let request_id = Uuid::now_v7();
     // Without a connection there is only a test.
     let peer = request.extensions().get().copied();
     let peer = peer.unwrap_or(Peer { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) });
     let address = client_address(&app.settings, peer.address.ip(), request.headers());
-    let context = Context { request_id, endpoint, peer, address };
-    let mut response = match host::named(&request) {
-        Err(text) => error::wrong_host(&app, &context, StatusCode::BAD_REQUEST, text),
-        Ok(host) if app.settings.dev && !host.is_none_or(host::names_loopback) => {
-            let text = "With --dev only loopback names are answered.";
-            error::wrong_host(&app, &context, StatusCode::MISDIRECTED_REQUEST, text)
-        }
-        Ok(_) => {
-            request.extensions_mut().insert(context);
-            match tokio::time::timeout(deadline, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(panic)) => error::panicked(&app, &context, &*panic),
-                Err(_) => error::too_slow(&app, &context),
-            }
-        }
-    };
+    let context = Context { request_id, endpoint: *endpoint, peer, address };
+    let span = telemetry::request::span(endpoint.name, request_id, address);
+    let mut response = answer(app, context, *deadline, request, next).instrument(span).await;
     add_headers(response.headers_mut(), request_id);
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -67,6 +56,24 @@ pub(crate) async fn wrap(State(envelope): State<Envelope>, mut request: Request,
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     response
+}
+
+async fn answer(app: &App, context: Context, deadline: Duration, mut request: Request, next: Next) -> Response {
+    match host::named(&request) {
+        Err(text) => error::wrong_host(app, &context, StatusCode::BAD_REQUEST, text),
+        Ok(host) if app.settings.dev && !host.is_none_or(host::names_loopback) => {
+            let text = "With --dev only loopback names are answered.";
+            error::wrong_host(app, &context, StatusCode::MISDIRECTED_REQUEST, text)
+        }
+        Ok(_) => {
+            request.extensions_mut().insert(context);
+            match tokio::time::timeout(deadline, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(panic)) => error::panicked(app, &context, &*panic),
+                Err(_) => error::too_slow(app, &context),
+            }
+        }
+    }
 }
 
 /// Marks the answers of the listener for operators.

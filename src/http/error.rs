@@ -42,8 +42,7 @@ pub(crate) fn unreadable(app: &App, context: &Context, body: Unreadable) -> Resp
         ErrorForm::Problem => problem::problem(app, context, body.status, "invalid_input", &body.text),
         ErrorForm::OAuth => {
             let (endpoint, error) = (context.endpoint.name, ErrorCode::InvalidRequest.name());
-            let Context { request_id, address, .. } = context;
-            tracing::info!(endpoint, error, cause = error, reason = &*body.text, %request_id, %address, "refused");
+            tracing::info!(error, cause = error, reason = &*body.text, "refused");
             app.metrics.refused(endpoint, error);
             oauth_error::document(app, body.status, error, &body.text)
         }
@@ -53,10 +52,7 @@ pub(crate) fn unreadable(app: &App, context: &Context, body: Unreadable) -> Resp
 /// The answer to a request that took longer than its deadline.
 pub(crate) fn too_slow(app: &App, context: &Context) -> Response {
     let text = "The request took too long: try again.";
-    let note = |endpoint| {
-        let reason = "the request took longer than its deadline";
-        app.outages.note(endpoint, reason, context.request_id, context.address);
-    };
+    let note = |endpoint| app.outages.note(endpoint, "the request took longer than its deadline");
     match context.endpoint.errors {
         ErrorForm::Problem => {
             note(context.endpoint.name);
@@ -75,7 +71,7 @@ pub(crate) fn too_slow(app: &App, context: &Context) -> Response {
 /// The answer to a request whose handler panicked.
 pub(crate) fn panicked(app: &App, context: &Context, panic: &(dyn Any + Send + 'static)) -> Response {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(request_id = %context.request_id, fault = text.unwrap_or_default(), "a request met a fault of the server");
+    tracing::error!(fault = text.unwrap_or_default(), "a request met a fault of the server");
     let (error, text) = (ErrorCode::ServerError.name(), "The server met a fault; its log has the details.");
     answer(app, context, StatusCode::INTERNAL_SERVER_ERROR, error, text)
 }

@@ -69,7 +69,7 @@ async fn admit(
     let held = match administrator::validate(app, &app.issuer, &token).await {
         Ok(Ok(held)) => held,
         Ok(Err(diagnosis)) => {
-            investigate::note_refusal(app, context.endpoint.name, &diagnosis, context.request_id, context.address);
+            investigate::note_refusal(app, context.endpoint.name, &diagnosis);
             let challenge = BearerChallenge::of(app, &diagnosis);
             return Err(refuse(app, context, StatusCode::UNAUTHORIZED, "invalid_token", &challenge));
         }

@@ -30,15 +30,13 @@ const fn status(code: ErrorCode) -> StatusCode {
 
 /// The answer to a request that failed.
 pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response {
-    let Context { request_id, address, endpoint, .. } = context;
-    let endpoint = endpoint.name;
+    let endpoint = context.endpoint.name;
     match failure {
         Failure::Refused(refusal) => {
             let error = refusal.code.name();
             let cause = refusal.cause.map_or(error, Cause::name);
             let Identity { client, subject, session, jti } = refusal.about.map(|about| *about).unwrap_or_default();
             tracing::info!(
-                endpoint,
                 error,
                 cause,
                 client,
@@ -46,8 +44,6 @@ pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response
                 session = session.map(tracing::field::display),
                 jti = jti.map(tracing::field::display),
                 reason = &*refusal.reason,
-                %request_id,
-                %address,
                 "refused"
             );
             app.metrics.refused(endpoint, cause);
@@ -59,13 +55,13 @@ pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response
             response
         }
         Failure::Unavailable(reason) => {
-            app.outages.note(endpoint, &reason, *request_id, *address);
+            app.outages.note(endpoint, &reason);
             app.metrics.refused(endpoint, Cause::CouldNotCheck.name());
             unavailable(app, "The request could not be decided just now: try again.")
         }
         Failure::Throttled(Throttled { seconds, reason, about: Identity { client, subject, .. } }) => {
             let cause = "throttled";
-            tracing::info!(endpoint, cause, client, subject, reason, seconds, %request_id, %address, "asked too often");
+            tracing::info!(cause, client, subject, reason, seconds, "asked too often");
             app.metrics.refused(endpoint, cause);
             let mut response =
                 unavailable(app, "There were too many attempts: wait as many seconds as Retry-After says.");
@@ -75,7 +71,7 @@ pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response
         }
         Failure::Overloaded => {
             let cause = "overloaded";
-            tracing::warn!(endpoint, cause, %request_id, %address, "more passwords arrive than can be hashed");
+            tracing::warn!(cause, "more passwords arrive than can be hashed");
             app.metrics.refused(endpoint, cause);
             unavailable(app, "There are too many logins at the moment: try again.")
         }

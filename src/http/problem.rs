@@ -17,7 +17,7 @@ pub(crate) fn answer(app: &App, context: &Context, error: AdminError) -> Respons
         AdminError::Invalid(_) => problem(app, context, StatusCode::BAD_REQUEST, "invalid_input", &detail),
         AdminError::NotFound(_) => {
             // The name may be a misplaced password, so only the answer repeats it.
-            note(app, context, "not_found", "there is no such thing; the answer has the name that was sent");
+            note(app, "not_found", "there is no such thing; the answer has the name that was sent");
             document(app, context, StatusCode::NOT_FOUND, "not_found", &detail)
         }
         AdminError::Conflict(_) => problem(app, context, StatusCode::CONFLICT, "conflict", &detail),
@@ -27,12 +27,11 @@ pub(crate) fn answer(app: &App, context: &Context, error: AdminError) -> Respons
             response
         }
         AdminError::Unavailable(reason) => {
-            app.outages.note("admin", &reason, context.request_id, context.address);
+            app.outages.note("admin", &reason);
             unavailable(app, context, "The request could not be decided just now: try again.")
         }
         AdminError::Overloaded => {
-            let Context { request_id, address, .. } = context;
-            tracing::warn!(endpoint = "admin", cause = "overloaded", reason = detail, %request_id, %address, "refused");
+            tracing::warn!(cause = "overloaded", reason = detail, "refused");
             unavailable(app, context, &detail)
         }
     }
@@ -49,13 +48,12 @@ pub(crate) fn unavailable(app: &App, context: &Context, detail: &str) -> Respons
 
 /// A problem document that is counted and logged under its code.
 pub(crate) fn problem(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
-    note(app, context, code, detail);
+    note(app, code, detail);
     document(app, context, status, code, detail)
 }
 
-fn note(app: &App, context: &Context, code: &'static str, reason: &str) {
-    let Context { request_id, address, .. } = context;
-    tracing::info!(endpoint = "admin", error = code, cause = code, reason, %request_id, %address, "refused");
+fn note(app: &App, code: &'static str, reason: &str) {
+    tracing::info!(error = code, cause = code, reason, "refused");
     app.metrics.refused("admin", code);
 }
 

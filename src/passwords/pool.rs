@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use prometheus_client::registry::Registry;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::crypto::random;
 use crate::passwords::hashing::Hasher;
@@ -107,9 +108,10 @@ impl PasswordPool {
         let (turn, turned) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
         let hashes = self.workers.measures.hashes.clone();
+        let span = Span::current();
         let work = Box::new(move |hasher: &mut Hasher| {
             let begun = Instant::now();
-            let outcome = work(hasher);
+            let outcome = span.in_scope(|| work(hasher));
             // Before the answer, so that its recipient finds this hash among the metrics.
             hashes.observe(begun.elapsed().as_secs_f64());
             // The client may have gone.

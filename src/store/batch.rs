@@ -1,7 +1,8 @@
 //! Concurrent queries share one statement, and with it one round trip and one commit.
 //!
 //! A lone query runs immediately. While a statement runs, further queries gather; a second statement starts beside it
-//! once enough of them wait, or one has waited long enough.
+//! once enough of them wait, or one has waited long enough. A shared statement belongs to no single request, so it runs
+//! outside of their spans.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
-//! What operators see: metrics, and the log of outages.
+//! What operators see: metrics, and the log.
 
+pub mod log;
 pub mod metrics;
 pub mod outages;
+pub mod request;

@@ -6,11 +6,8 @@
 //! `debug` has a line for each request, and `/metrics` counts them all.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use uuid::Uuid;
 
 use crate::protocol::cause::Cause;
 
@@ -25,18 +22,18 @@ pub struct Outages(Mutex<HashMap<String, (Instant, u64)>>);
 
 impl Outages {
     /// Notes a request that could not be decided.
-    pub fn note(&self, endpoint: &'static str, reason: &str, request_id: Uuid, address: IpAddr) {
+    pub fn note(&self, endpoint: &'static str, reason: &str) {
         match self.untold(reason, Instant::now()) {
             Some(0) => tracing::error!(
                 endpoint,
                 cause = Cause::CouldNotCheck.name(),
                 reason,
-                %request_id,
-                %address,
                 "a request could not be decided and was answered 503; more of this kind are told together"
             ),
             Some(others) => {
                 tracing::error!(
+                    // Of many requests, not of this one.
+                    parent: None,
                     endpoint,
                     cause = Cause::CouldNotCheck.name(),
                     reason,
@@ -44,7 +41,7 @@ impl Outages {
                     "requests still cannot be decided"
                 )
             }
-            None => tracing::debug!(endpoint, reason, %request_id, %address, "could not be decided"),
+            None => tracing::debug!(endpoint, reason, "could not be decided"),
         }
     }
 

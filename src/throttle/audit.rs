@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::store::{Audited, StoreError};
@@ -22,10 +23,10 @@ impl Throttle {
         let kind = format!("{action} {}", target.split(' ').next().unwrap_or_default());
         let Source { request_id, address } = source;
         if !self.audits.allows(&kind) {
-            tracing::debug!(action, target, detail, %request_id, "guessing is slowed down");
+            tracing::debug!(action, target, detail, "guessing is slowed down");
             return;
         }
-        tracing::warn!(action, target, detail, %request_id, "guessing is slowed down");
+        tracing::warn!(action, target, detail, "guessing is slowed down");
         let audited = Audited {
             actor: "nobody".into(),
             request_id: Some(request_id.to_string()),
@@ -38,13 +39,14 @@ impl Throttle {
 }
 
 /// Writes in the background, since an answer must not take longer for an account that exists. After a failed write,
-/// this node knows a little less about an attack.
+/// this node knows a little less about an attack; the log says so within the span of the request.
 pub(super) fn in_background(work: impl Future<Output = Result<(), StoreError>> + Send + 'static) {
     // There is no runtime if an attempt is dropped while the server stops.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-    runtime.spawn(async move {
+    let work = async move {
         if let Err(error) = work.await {
             tracing::debug!(%error, "a failed or successful login was not recorded");
         }
-    });
+    };
+    runtime.spawn(work.in_current_span());
 }

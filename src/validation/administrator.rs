@@ -7,6 +7,7 @@ use crate::diagnosis::judge::Requirements;
 use crate::issuer::Issuer;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::scope::Scope;
+use crate::telemetry::request;
 use crate::validation::access_token::access_token_for;
 use crate::validation::signature::Validated;
 
@@ -36,6 +37,7 @@ pub async fn validate(app: &App, issuer: &Issuer, text: &str) -> Result<Validate
         Ok(claims) => claims,
         Err(diagnosis) => return Ok(Err(diagnosis)),
     };
+    request::authenticated(&claims.client_id);
     let scope = app.state.current_scope(&claims).await?;
     Ok(Ok(AdminToken { claims, scope }))
 }

@@ -9,6 +9,8 @@ use jeton::diagnosis::investigate;
 use jeton::diagnosis::{Diagnosis, Finding, Source};
 use jeton::protocol::cause::{BearerAnswer, Cause};
 use jeton::protocol::error::ErrorCode;
+use jeton::settings::{LogFormat, log_filter};
+use jeton::telemetry;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
@@ -167,10 +169,11 @@ async fn every_cause_has_one_name_in_the_log_the_metrics_the_pages_the_descripti
     let app = TestServer::start(Backend::Sqlite).await;
     let written = Written::default();
     let writer = written.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).with_target(false).finish();
-    let address = std::net::Ipv4Addr::LOCALHOST.into();
+    let filter = log_filter().parse_lossy("info");
+    let subscriber = telemetry::log::subscriber(LogFormat::Text, filter, false, move || writer.clone());
     tracing::subscriber::with_default(subscriber, || {
+        let span = telemetry::request::span("verify", Uuid::nil(), std::net::Ipv4Addr::LOCALHOST.into());
+        let _request = span.enter();
         for cause in Cause::ALL {
             let finding = Finding {
                 cause: *cause,
@@ -181,7 +184,7 @@ async fn every_cause_has_one_name_in_the_log_the_metrics_the_pages_the_descripti
                 remedy: None,
             };
             let diagnosis = Diagnosis { findings: vec![finding], ..Diagnosis::default() };
-            investigate::note_refusal(&app.server.app, "verify", &diagnosis, Uuid::nil(), address);
+            investigate::note_refusal(&app.server.app, "verify", &diagnosis);
         }
     });
     let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();

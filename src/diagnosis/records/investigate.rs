@@ -1,7 +1,6 @@
 //! Completes a diagnosis with what this server knows: from memory, from the log, from sessions.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use uuid::Uuid;
 
@@ -208,11 +207,11 @@ async fn revocations(
 }
 
 /// Counts a refusal and logs it in one line: never the token, and of an unverified one only the cause.
-pub fn note_refusal(app: &App, endpoint: &'static str, diagnosis: &Diagnosis, request_id: Uuid, address: IpAddr) {
+pub fn note_refusal(app: &App, endpoint: &'static str, diagnosis: &Diagnosis) {
     let Some(cause) = diagnosis.cause().map(Cause::name) else { return };
     app.metrics.refused(endpoint, cause);
     let Identity { client, subject, session, jti } = diagnosis.identity();
     let text = |id: Option<Uuid>| id.map(|id| id.to_string());
     let (session, jti) = (text(session), text(jti));
-    tracing::info!(endpoint, cause, client, subject, session, jti, %request_id, %address, "token refused");
+    tracing::info!(cause, client, subject, session, jti, "token refused");
 }

@@ -129,17 +129,6 @@ async fn explain(
     let Identity { client, subject, session, jti } = identity;
     let session = session.map(|id| id.to_string());
     let jti = jti.map(|id| id.to_string());
-    tracing::info!(
-        endpoint = "explain",
-        actor = audited.actor,
-        address = audited.address,
-        cause,
-        client,
-        subject,
-        session,
-        jti,
-        request_id = audited.request_id,
-        "token explained"
-    );
+    tracing::info!(actor = audited.actor, cause, client, subject, session, jti, "token explained");
     Ok(explanation)
 }

@@ -63,7 +63,7 @@ async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -
     match validation::access_token_for(app, &app.issuer, &token, &expected).await {
         Ok(Ok(claims)) => request.answer(pass(&claims)),
         Ok(Err(diagnosis)) => {
-            investigate::note_refusal(app, context.endpoint.name, &diagnosis, context.request_id, context.address);
+            investigate::note_refusal(app, context.endpoint.name, &diagnosis);
             let answer = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer();
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::UNAUTHORIZED);
             refuse(status, &BearerChallenge::of(app, &diagnosis))

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tracing::Instrument;
 
 use crate::store::file::OpenedFile;
 use crate::store::row::{Row, Value};
@@ -113,9 +114,10 @@ impl Database {
     }
 }
 
-/// Does something even if nobody waits for it any more: a client that leaves must not cost a connection.
+/// Does something even if nobody waits for it any more: a client that leaves must not cost a connection. It stays within
+/// the span of the request that began it.
 async fn to_its_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    tokio::spawn(work).await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+    tokio::spawn(work.in_current_span()).await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
 }
 
 /// A transaction under way.
@@ -153,7 +155,41 @@ impl Transaction {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+    use tokio::sync::oneshot;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::settings::LogFormat;
+    use crate::telemetry::log::tests::Written;
+    use crate::telemetry::request;
+
+    #[tokio::test]
+    async fn what_a_statement_logs_after_its_request_was_dropped_names_the_request() {
+        let id = Uuid::now_v7();
+        for (format, whose) in [
+            (LogFormat::Text, format!("still here endpoint=\"token\" request_id={id} address=192.0.2.7\n")),
+            (
+                LogFormat::Json,
+                format!("\"still here\",\"endpoint\":\"token\",\"request_id\":\"{id}\",\"address\":\"192.0.2.7\"}}\n"),
+            ),
+        ] {
+            let (written, _guard) = Written::on_this_thread(format);
+            let (leave, left) = oneshot::channel();
+            let (ended, end) = oneshot::channel();
+            let statement = to_its_end(async move {
+                left.await.unwrap();
+                tracing::warn!("still here");
+                ended.send(()).unwrap();
+                Ok(())
+            });
+            let request = statement.instrument(request::span("token", id, [192, 0, 2, 7].into()));
+            assert!(request.now_or_never().is_none(), "the request is dropped while its statement runs");
+            leave.send(()).unwrap();
+            end.await.unwrap();
+            assert!(written.lines().ends_with(&whose), "{}", written.lines());
+        }
+    }
 
     #[tokio::test]
     async fn the_future_of_a_statement_is_small() {

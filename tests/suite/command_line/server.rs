@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{LIMIT, Place, make_client};
-use crate::support::{eventually, on_both_stores};
+use crate::support::{Answer, eventually, on_both_stores};
 
 /// How soon a running server sees what a command changed: it polls the log four times a second.
 const SOON: Duration = Duration::from_secs(1);
@@ -90,4 +90,23 @@ on_both_stores!(a_login_that_was_acknowledged_survives_a_kill, async |backend| {
     let server = place.serve(&[]);
     let (status, again) = server.form("/auth/token", Some(app), &refresh).await;
     assert_eq!((status, &again["refresh_token"]), (200, &refreshed["refresh_token"]), "the same successor");
+});
+
+on_both_stores!(a_statement_is_logged_with_the_request_that_needs_it, async |backend| {
+    for (format, before_id) in [("text", "request_id="), ("json", "\"request_id\":\"")] {
+        let mut place = Place::new(backend).await;
+        place.set("JETON_LOG_LEVEL", "debug");
+        place.set("JETON_LOG_FORMAT", format);
+        let secret = make_client(&place, "app");
+        let server = place.serve(&[]);
+        let login = [("grant_type", "password"), ("username", "nobody"), ("password", "guess")];
+        let request = reqwest::Client::new().post(format!("{}/auth/token", server.base));
+        let answer = Answer::of(request.basic_auth("app", Some(secret)).form(&login)).await;
+        let whose = format!("{before_id}{}", answer.header("x-request-id").unwrap());
+        let is_logged =
+            |words: &str| server.log.lock().unwrap().lines().any(|line| line.contains(words) && line.contains(&whose));
+        eventually(LIMIT, "its statement", async || is_logged("db.statement")).await;
+        eventually(LIMIT, "its refusal", async || is_logged("invalid_grant")).await;
+        assert_eq!(server.stop().code(), Some(0));
+    }
 });

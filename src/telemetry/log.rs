@@ -1,0 +1,337 @@
+//! The lines of the log, as text or as JSON: what happened, and the request in whose span it happened.
+//!
+//! A line has the form that `tracing-subscriber` gives to an event outside of any span; the request's fields join those of
+//! the event. A field of the event, even one without a value, replaces the request's field of the same name.
+
+use std::error::Error;
+use std::fmt::{self, Debug};
+
+use serde::Serialize;
+use tracing::field::{Field, FieldSet, Visit, display};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::field::VisitOutput;
+use tracing_subscriber::fmt::format::{DefaultFields, DefaultVisitor, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::{EnvFilter, Registry};
+
+use crate::settings::LogFormat;
+use crate::telemetry::request::RequestFields;
+
+/// What writes the log.
+pub fn subscriber<W>(format: LogFormat, filter: EnvFilter, ansi: bool, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().event_format(Lines(format)).with_ansi(ansi).with_writer(writer);
+    Registry::default().with(Log(lines)).with(filter)
+}
+
+/// Keeps the fields of requests and writes lines. The layer for lines never learns of spans: it would format the fields of
+/// each.
+struct Log<W>(tracing_subscriber::fmt::Layer<Registry, DefaultFields, Lines, W>);
+
+impl<W: for<'w> MakeWriter<'w> + 'static> Layer<Registry> for Log<W> {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, Registry>) {
+        if attributes.metadata().fields().field("request_id").is_some()
+            && let Some(span) = context.span(id)
+        {
+            let mut request = RequestFields::default();
+            attributes.record(&mut request);
+            span.extensions_mut().insert(request);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, Registry>) {
+        if let Some(span) = context.span(id)
+            && let Some(request) = span.extensions_mut().get_mut::<RequestFields>()
+        {
+            values.record(request);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, Registry>) {
+        self.0.on_event(event, context);
+    }
+}
+
+/// The format of a line.
+struct Lines(LogFormat);
+
+impl<N: for<'w> FormatFields<'w> + 'static> FormatEvent<Registry, N> for Lines {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, Registry, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let request = context.event_scope().and_then(|mut spans| {
+            spans.find_map(|span| Some((span.metadata().fields(), span.extensions().get::<RequestFields>()?.clone())))
+        });
+        let level = event.metadata().level();
+        match self.0 {
+            LogFormat::Text => {
+                let (dimmed, coloured, plain) =
+                    if writer.has_ansi_escapes() { ("\x1b[2m", colour(level), "\x1b[0m") } else { ("", "", "") };
+                write!(writer, "{dimmed}")?;
+                SystemTime.format_time(&mut writer)?;
+                write!(writer, "{plain} {coloured}{level:>5}{plain} ")?;
+                let mut fields = DefaultVisitor::new(writer.by_ref(), true);
+                record(event, request.as_ref(), &mut fields);
+                fields.finish()?;
+            }
+            LogFormat::Json => {
+                write!(writer, "{{\"timestamp\":\"")?;
+                SystemTime.format_time(&mut writer)?;
+                write!(writer, "\",\"level\":\"{level}\"")?;
+                let mut members = Members { writer: writer.by_ref(), written: Ok(()) };
+                record(event, request.as_ref(), &mut members);
+                members.written?;
+                write!(writer, "}}")?;
+            }
+        }
+        writeln!(writer)
+    }
+}
+
+const fn colour(level: &Level) -> &'static str {
+    match *level {
+        Level::TRACE => "\x1b[35m",
+        Level::DEBUG => "\x1b[34m",
+        Level::INFO => "\x1b[32m",
+        Level::WARN => "\x1b[33m",
+        Level::ERROR => "\x1b[31m",
+    }
+}
+
+/// Writes the fields of a line in their order: message, endpoint, the event's fields, client, request id, address.
+fn record(event: &Event<'_>, request: Option<&(&'static FieldSet, RequestFields)>, fields: &mut dyn Visit) {
+    let Some((names, request)) = request else { return event.record(fields) };
+    let RequestFields { endpoint, client, request_id, address } = request;
+    let own = event.metadata().fields();
+    let missing = |name| names.field(name).filter(|_| own.field(name).is_none());
+    let endpoint = missing("endpoint").map(|field| (field, endpoint.as_str()));
+    event.record(&mut EndpointAfterMessage { fields, endpoint });
+    if let (Some(field), Some(client)) = (missing("client"), client) {
+        fields.record_str(&field, client);
+    }
+    if let Some(field) = missing("request_id") {
+        fields.record_debug(&field, &display(request_id));
+    }
+    if let Some(field) = missing("address") {
+        fields.record_debug(&field, &display(address));
+    }
+}
+
+/// Passes fields on, and the endpoint after the first one, which is the message.
+struct EndpointAfterMessage<'a> {
+    fields: &'a mut dyn Visit,
+    endpoint: Option<(Field, &'a str)>,
+}
+
+macro_rules! pass_on {
+    ($($record:ident($value:ty)),*) => {
+        $(
+            fn $record(&mut self, field: &Field, value: $value) {
+                self.fields.$record(field, value);
+                if let Some((field, endpoint)) = self.endpoint.take() {
+                    self.fields.record_str(&field, endpoint);
+                }
+            }
+        )*
+    };
+}
+
+impl Visit for EndpointAfterMessage<'_> {
+    pass_on!(
+        record_debug(&dyn Debug),
+        record_error(&(dyn Error + 'static)),
+        record_str(&str),
+        record_bool(bool),
+        record_i64(i64),
+        record_u64(u64),
+        record_f64(f64)
+    );
+}
+
+/// Writes fields as members of a JSON object that has members already.
+struct Members<'w> {
+    writer: Writer<'w>,
+    written: fmt::Result,
+}
+
+impl Members<'_> {
+    fn add(&mut self, field: &Field, value: impl Serialize) {
+        let value = serde_json::to_string(&value).map_err(|_| fmt::Error);
+        let written = value.and_then(|value| write!(self.writer, ",{:?}:{value}", field.name()));
+        self.written = self.written.and(written);
+    }
+}
+
+impl Visit for Members<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.add(field, format_args!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, value);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::io;
+    use std::net::IpAddr;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::subscriber::{DefaultGuard, set_default, with_default};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::telemetry::request;
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    pub(crate) struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Written {
+        /// Gathers the warnings of this thread while the guard lives.
+        pub(crate) fn on_this_thread(format: LogFormat) -> (Self, DefaultGuard) {
+            let written = Self::default();
+            let guard = set_default(subscriber(format, EnvFilter::new("warn"), false, written.writer()));
+            (written, guard)
+        }
+
+        fn writer(&self) -> impl Fn() -> Self + Send + Sync + 'static {
+            let written = self.clone();
+            move || written.clone()
+        }
+
+        /// The lines, without their times.
+        pub(crate) fn lines(&self) -> String {
+            const TIME: usize = "2026-11-22T12:42:32.661959Z".len();
+            let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            let without_time = |line: &str| {
+                let at = line.find("20").unwrap();
+                format!("{}{}\n", &line[..at], &line[at + TIME..])
+            };
+            log.lines().map(without_time).collect()
+        }
+    }
+
+    const ID: Uuid = Uuid::from_u128(0x01a2_0347_956b_7387_94ff_f50d_e4d0_abb6);
+
+    fn everything() {
+        let (error, none) = (io::Error::other("bad \x1b[31m"), None::<&str>);
+        tracing::error!(error = &error as &dyn Error, "it \"failed\" {}", "\x1b[31m");
+        tracing::warn!(
+            text = "a \"b\"\n\x1b",
+            is = true,
+            count = 3_u64,
+            change = -3,
+            share = 0.5,
+            none,
+            "several kinds"
+        );
+        tracing::info!(client = "app", cause = ?Some("x"), large = 1_u128 << 100, shown = %ID);
+        tracing::debug!("nothing more");
+        tracing::trace!(only = "a field");
+    }
+
+    #[test]
+    fn outside_of_a_request_a_line_is_what_the_usual_format_makes_of_it() {
+        for (format, ansi) in [(LogFormat::Text, false), (LogFormat::Text, true), (LogFormat::Json, false)] {
+            let (ours, usual) = (Written::default(), Written::default());
+            let filter = || EnvFilter::new("trace");
+            with_default(subscriber(format, filter(), ansi, ours.writer()), everything);
+            let builder = tracing_subscriber::fmt().with_target(false).with_env_filter(filter()).with_ansi(ansi);
+            let builder = builder.with_writer(usual.writer());
+            match format {
+                LogFormat::Text => with_default(builder.finish(), everything),
+                LogFormat::Json => with_default(builder.json().flatten_event(true).finish(), everything),
+            }
+            assert!(ours.lines().contains("nothing more"), "{}", ours.lines());
+            assert_eq!(ours.lines(), usual.lines());
+        }
+    }
+
+    #[test]
+    fn a_line_names_its_request_and_its_own_fields_go_before_those_of_the_request() {
+        let write = |address: &str| {
+            let _request = request::span("token", ID, address.parse().unwrap()).entered();
+            tracing::warn!(cause = "expired", "refused");
+            request::authenticated("app");
+            tracing::warn!(cause = "expired", "refused");
+            tracing::warn!(endpoint = "deadline", client = None::<&str>, address = 1, "refused");
+            tracing::warn!(parent: None, "of no request");
+        };
+        let (written, _guard) = Written::on_this_thread(LogFormat::Text);
+        write("192.0.2.7");
+        assert_eq!(
+            written.lines(),
+            format!(
+                "  WARN refused endpoint=\"token\" cause=\"expired\" request_id={ID} address=192.0.2.7\n  \
+                 WARN refused endpoint=\"token\" cause=\"expired\" client=\"app\" request_id={ID} address=192.0.2.7\n  \
+                 WARN refused endpoint=\"deadline\" address=1 request_id={ID}\n  \
+                 WARN of no request\n"
+            )
+        );
+        let (written, _guard) = Written::on_this_thread(LogFormat::Json);
+        write("2001:db8::7");
+        let text = written.lines();
+        let lines: Vec<_> = text.lines().collect();
+        let request = format!("\"request_id\":\"{ID}\"");
+        let refused = r#"{"timestamp":"","level":"WARN","message":"refused","endpoint":"#;
+        assert_eq!(
+            lines,
+            [
+                format!(r#"{refused}"token","cause":"expired",{request},"address":"2001:db8::7"}}"#),
+                format!(r#"{refused}"token","cause":"expired","client":"app",{request},"address":"2001:db8::7"}}"#),
+                format!(r#"{refused}"deadline","address":1,{request}}}"#),
+                r#"{"timestamp":"","level":"WARN","message":"of no request"}"#.to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn whichever_lines_are_shown_say_whose_they_are() {
+        let address = IpAddr::from([192, 0, 2, 7]);
+        for (filter, is_shown) in [("error", true), ("jeton=error", true), ("off", false)] {
+            let written = Written::default();
+            with_default(subscriber(LogFormat::Text, EnvFilter::new(filter), false, written.writer()), || {
+                request::span("token", ID, address).in_scope(|| tracing::error!("a fault"));
+            });
+            let line = format!(" ERROR a fault endpoint=\"token\" request_id={ID} address=192.0.2.7\n");
+            assert_eq!(written.lines(), if is_shown { line } else { String::new() }, "{filter}");
+        }
+    }
+}
