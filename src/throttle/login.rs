@@ -92,7 +92,7 @@ impl LoginAttempt<'_> {
     /// In a storm of logins, known users go first.
     pub(crate) fn requester(&self) -> Requester {
         let precedence = if self.is_known { Precedence::Known } else { Precedence::Unknown };
-        Requester { precedence, network: Network::from(self.source.address), account: self.account }
+        Requester { precedence, network: self.network(), account: self.account }
     }
 
     /// The wait for the failures that all nodes counted and those that this one has not reported yet.
