@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use uuid::Uuid;
 
+use crate::protocol::backoff::Network;
 use crate::store::{Audited, StoreError};
 use crate::throttle::Throttle;
 
@@ -12,6 +13,12 @@ use crate::throttle::Throttle;
 pub(crate) struct Source {
     pub(crate) request_id: Uuid,
     pub(crate) address: IpAddr,
+}
+
+impl Source {
+    pub(crate) fn network(self) -> Network {
+        Network::from(self.address)
+    }
 }
 
 impl Throttle {
