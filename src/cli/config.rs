@@ -16,7 +16,7 @@ struct Shown {
 }
 
 pub(super) fn run(global: &Global) -> Outcome {
-    let resolved = resolve(global, &[]);
+    let resolved = resolve(global, Default::default());
     let checked = settings(&resolved, Needs::ALL);
     let shown: Vec<Shown> = TABLE
         .iter()

@@ -1,5 +1,6 @@
 //! What commands work with: the settings, the database, and the person at the keyboard.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::admin::Actor;
@@ -11,10 +12,10 @@ use crate::settings::{Needs, Resolved, Settings, Sources};
 use crate::store::{Audited, Store};
 
 /// Reads flags, environment and file.
-pub(super) fn resolve(global: &Global, flags: &[(&'static str, String)]) -> Resolved {
+pub(super) fn resolve(global: &Global, flags: BTreeMap<&'static str, String>) -> Resolved {
     let mut sources = Sources {
         dev: global.dev,
-        flags: flags.iter().cloned().collect(),
+        flags,
         // Settings are Unicode, so other variables are skipped.
         environment: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -38,7 +39,7 @@ pub(super) fn settings(resolved: &Resolved, needs: Needs) -> Result<Settings, Fa
 
 /// Opens the database for a command.
 pub(super) async fn open(global: &Global, needs: Needs) -> Result<App, Failed> {
-    let mut settings = settings(&resolve(global, &[]), needs)?;
+    let mut settings = settings(&resolve(global, Default::default()), needs)?;
     if let Some(file) = settings.database.file()
         && !file.exists()
     {

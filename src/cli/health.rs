@@ -16,7 +16,7 @@ use crate::settings::Needs;
 const HEALTH_LIMIT: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(global: &Global) -> Outcome {
-    let settings = settings(&resolve(global, &[]), Needs::NOTHING)?;
+    let settings = settings(&resolve(global, Default::default()), Needs::NOTHING)?;
     let address = reachable(settings.ops_listen);
     let asked = tokio::time::timeout(HEALTH_LIMIT, ask(address)).await;
     let (ready, body) = match asked {

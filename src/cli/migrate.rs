@@ -6,7 +6,7 @@ use crate::serve::{check_schema, reach_database};
 use crate::settings::Needs;
 
 pub(super) async fn run(global: &Global) -> Outcome {
-    let settings = settings(&resolve(global, &[]), Needs::NOTHING)?;
+    let settings = settings(&resolve(global, Default::default()), Needs::NOTHING)?;
     let store = reach_database(&settings.database).await?;
     let report = store.migrate().await?;
     check_schema(&report)?;

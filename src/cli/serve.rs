@@ -53,8 +53,7 @@ impl Args for Serve {
 }
 
 pub(super) async fn run(global: &Global, command: &Serve) -> Outcome {
-    let flags: Vec<(&'static str, String)> = command.flags.iter().map(|(name, value)| (*name, value.clone())).collect();
-    let resolved = resolve(global, &flags);
+    let resolved = resolve(global, command.flags.clone());
     let settings = settings(&resolved, Needs::ALL)?;
     start_log(&settings);
     for warning in &resolved.warnings {

@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use crate::cli::context::{actor, open};
 use crate::cli::output::{self, plain_text};
-use crate::cli::{Failed, Format, Global, Outcome, pasted};
+use crate::cli::pasted::{self, Pasted, Problem};
+use crate::cli::{Failed, Format, Global, Outcome};
 use crate::diagnosis::explanation::Explanation;
 use crate::diagnosis::judge::Requirements;
 use crate::endpoints::explain::{ExplainRequest, explain_to_operator};
-use crate::protocol::cause::Cause;
 use crate::protocol::scope::Scope;
 use crate::settings::Needs;
 use crate::store::Audited;
@@ -52,16 +52,9 @@ struct Explain {
 #[derive(serde::Serialize)]
 struct RequestReport<'a> {
     /// What is wrong with the request itself.
-    request: Vec<RequestProblem>,
+    request: &'a [Problem],
     /// The explanation of its token, if it has one.
     token: Option<&'a Explanation>,
-}
-
-#[derive(serde::Serialize)]
-struct RequestProblem {
-    cause: Option<Cause>,
-    detail: &'static str,
-    fix: &'static str,
 }
 
 pub(super) async fn run(global: &Global, command: TokenCommand) -> Outcome {
@@ -72,23 +65,24 @@ pub(super) async fn run(global: &Global, command: TokenCommand) -> Outcome {
         Some(text) if text != "-" => text,
         _ => from_input()?,
     };
-    let (problems, text) = if command.curl { request(&text)? } else { (vec![], Some(text)) };
+    let (problems, text) = if command.curl {
+        let Pasted { problems, token, .. } = pasted::read(&text).map_err(|error| Failed(error.to_string()))?;
+        (problems, token)
+    } else {
+        (vec![], Some(text))
+    };
     let explanation = match text {
         Some(text) => {
             let required = Requirements { audience: command.audience.filter(|audience| !audience.is_empty()), scope };
-            Some(
-                explain(global, &ExplainRequest { text, required, accepts_refresh_token: command.refresh_token })
-                    .await?,
-            )
+            let question = ExplainRequest { text, required, accepts_refresh_token: command.refresh_token };
+            Some(explain(global, &question).await?)
         }
         None => None,
     };
     match (global.output, &explanation) {
         (Format::Json, Some(explanation)) if !command.curl => output::item(global.output, explanation)?,
         (Format::Json, token) => {
-            let is_good = problems.iter().all(|problem| problem.cause.is_none());
-            output::item(global.output, &RequestReport { request: problems, token: token.as_ref() })?;
-            return verdict(is_good && token.as_ref().is_some_and(|token| token.active));
+            output::item(global.output, &RequestReport { request: &problems, token: token.as_ref() })?;
         }
         (Format::Text, token) => {
             for problem in &problems {
@@ -101,22 +95,10 @@ pub(super) async fn run(global: &Global, command: TokenCommand) -> Outcome {
         }
     }
     let is_good = problems.iter().all(|problem| problem.cause.is_none());
-    verdict(is_good && explanation.is_some_and(|explanation| explanation.active))
+    if is_good && explanation.is_some_and(|explanation| explanation.active) { Ok(()) } else { Err(Failed::silently()) }
 }
 
-fn verdict(is_good: bool) -> Outcome {
-    if is_good { Ok(()) } else { Err(Failed::silently()) }
-}
-
-/// The problems of a pasted request, and its token.
-fn request(text: &str) -> Result<(Vec<RequestProblem>, Option<String>), Failed> {
-    let pasted = pasted::read(text).map_err(|error| Failed(error.to_string()))?;
-    let problem =
-        |found: &pasted::Problem| RequestProblem { cause: found.cause, detail: found.sentence, fix: found.fix };
-    Ok((pasted.problems.iter().map(problem).collect(), pasted.token))
-}
-
-fn print_problem(problem: &RequestProblem) -> Outcome {
+fn print_problem(problem: &Problem) -> Outcome {
     let style = Style::of_output();
     let name = problem.cause.map(|cause| format!("  ({cause})")).unwrap_or_default();
     output::line(&format!("{} {}{name}\n  {}\n", style.paint("1;31", "The request:"), problem.detail, problem.fix))

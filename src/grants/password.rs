@@ -40,7 +40,7 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     let granted = grant::to_login(client, request.parameters, request.issuer.audiences())?;
     // 3. The user.
     let lookup = app.throttle.admit_login(username, request.source())?;
-    let record = app.store.login_find(username, lookup.network()).await?;
+    let record = app.store.login_find(username, request.source().network()).await?;
     let login = lookup.found(&record);
     if record.head > *log && !refreshes && !is_last {
         // Revocations that this node has not applied yet precede this login, but would cover its token.

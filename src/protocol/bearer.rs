@@ -44,10 +44,8 @@ pub struct Misplaced {
     pub detail: &'static str,
 }
 
-impl Misplaced {
-    const fn new(cause: Cause, detail: &'static str) -> Self {
-        Self { cause, detail }
-    }
+const fn misplaced(cause: Cause, detail: &'static str) -> Result<String, Misplaced> {
+    Err(Misplaced { cause, detail })
 }
 
 /// The text that was presented as a token.
@@ -57,7 +55,7 @@ impl Misplaced {
 pub fn read(sent: Sent<'_>) -> Result<String, Misplaced> {
     let in_queries = sent.queries.iter().map(|query| tokens_in(query)).max().unwrap_or(0);
     let in_form = sent.form_names.iter().filter(|name| is_parameter(name)).count();
-    let twice = |detail| Err(Misplaced::new(Cause::SentTwice, detail));
+    let twice = |detail| misplaced(Cause::SentTwice, detail);
     let header = match sent.authorization {
         [_, _, ..] => return twice("There is more than one Authorization header."),
         [header] if in_queries > 0 && is_bearer(header) => {
@@ -69,14 +67,15 @@ pub fn read(sent: Sent<'_>) -> Result<String, Misplaced> {
         _ if in_queries > 1 => return twice("There is more than one token in the URL."),
         _ if in_queries > 0 && in_form > 0 => return twice("There is a token in the URL and one in the body."),
         _ if in_queries > 0 => {
-            let detail = "The token is in the URL: send it in the Authorization header instead.";
-            return Err(Misplaced::new(Cause::InQueryString, detail));
+            return misplaced(
+                Cause::InQueryString,
+                "The token is in the URL: send it in the Authorization header instead.",
+            );
         }
         [] if in_form > 0 => {
-            let detail = "The token is in the body: send it in the Authorization header instead.";
-            return Err(Misplaced::new(Cause::Missing, detail));
+            return misplaced(Cause::Missing, "The token is in the body: send it in the Authorization header instead.");
         }
-        [] => return Err(Misplaced::new(Cause::Missing, "There is no Authorization header.")),
+        [] => return misplaced(Cause::Missing, "There is no Authorization header."),
         [header] => String::from_utf8_lossy(header),
     };
     of_header(header.trim_matches([' ', '\t']))
@@ -99,26 +98,22 @@ fn is_parameter(name: &str) -> bool {
 /// The token in the value of an Authorization header, which has no white space at its ends.
 fn of_header(value: &str) -> Result<String, Misplaced> {
     if value.is_empty() {
-        return Err(Misplaced::new(Cause::Missing, "The Authorization header is empty."));
+        return misplaced(Cause::Missing, "The Authorization header is empty.");
     }
     if value.split(',').filter(|part| names_scheme(part)).nth(1).is_some() {
-        let detail = "The Authorization header holds two credentials, separated by a comma.";
-        return Err(Misplaced::new(Cause::SentTwice, detail));
+        return misplaced(Cause::SentTwice, "The Authorization header holds two credentials, separated by a comma.");
     }
     let (scheme, rest) = value.split_at(value.find([' ', '\t']).unwrap_or(value.len()));
     if !scheme.eq_ignore_ascii_case(SCHEME) {
-        return Err(Misplaced::new(Cause::WrongScheme, instead_of_bearer(scheme, rest)));
+        return misplaced(Cause::WrongScheme, instead_of_bearer(scheme, rest));
     }
     if rest.is_empty() {
-        return Err(Misplaced::new(Cause::Missing, "Nothing follows Bearer in the Authorization header."));
+        return misplaced(Cause::Missing, "Nothing follows Bearer in the Authorization header.");
     }
     match rest.strip_prefix(' ') {
         Some(token) if !token.starts_with([' ', '\t']) => Ok(token.to_owned()),
-        Some(_) => Err(Misplaced::new(
-            Cause::WrongScheme,
-            "More than one space or tab follows Bearer: there must be one space.",
-        )),
-        None => Err(Misplaced::new(Cause::WrongScheme, "A tab follows Bearer: there must be one space.")),
+        Some(_) => misplaced(Cause::WrongScheme, "More than one space or tab follows Bearer: there must be one space."),
+        None => misplaced(Cause::WrongScheme, "A tab follows Bearer: there must be one space."),
     }
 }
 

@@ -20,123 +20,131 @@ use crate::settings::{
 use crate::store::Location;
 use crate::tokens::environment::{Environment, KnownIssuer};
 
-pub(super) fn check(resolved: &Resolved, needs: Needs) -> Result<Settings, Vec<String>> {
-    let mut checker = Checker { resolved, problems: resolved.problems.clone() };
-    let dev = resolved.dev;
-    let database = checker.parse("database_url", Location::from_str, Location::Sqlite(PathBuf::new()));
-    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listen = checker.parse("listen", address, loopback);
-    let ops_listen = checker.parse("ops_listen", address, loopback);
-    if dev {
-        for (name, address) in [("listen", listen), ("ops_listen", ops_listen)] {
-            if !address.ip().is_loopback() {
-                checker.problem(name, "must be a loopback address with --dev, such as 127.0.0.1:8080");
+impl Settings {
+    /// Checks the resolved values, and that the settings in `needs` are set.
+    ///
+    /// # Errors
+    /// Every problem, each with the name of its setting.
+    pub fn check(resolved: &Resolved, needs: Needs) -> Result<Self, Vec<String>> {
+        let mut checker = Checker { resolved, problems: resolved.problems.clone() };
+        let dev = resolved.dev;
+        let database = checker.parse("database_url", Location::from_str, Location::Sqlite(PathBuf::new()));
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listen = checker.parse("listen", address, loopback);
+        let ops_listen = checker.parse("ops_listen", address, loopback);
+        if dev {
+            for (name, address) in [("listen", listen), ("ops_listen", ops_listen)] {
+                if !address.ip().is_loopback() {
+                    checker.problem(name, "must be a loopback address with --dev, such as 127.0.0.1:8080");
+                }
             }
         }
+        let tls = tls(&mut checker);
+        let issuer_follows_listen =
+            dev && resolved.values.get("issuer").is_some_and(|value| value.source == Source::Default);
+        let url = match resolved.get("issuer") {
+            Some(_) if issuer_follows_listen => format!("{}://{listen}", if tls.is_some() { "https" } else { "http" }),
+            Some(_) => checker.parse("issuer", issuer, String::new()),
+            None => {
+                if needs.issuer {
+                    checker.problem("issuer", "is not set: it is the https address by which clients reach this server");
+                }
+                String::new()
+            }
+        };
+        let environment_name = |text: &str| Environment::from_str(text);
+        let stand_in = || Environment::from_str("live").unwrap_or_else(|_| unreachable!("a legal name"));
+        let environment = checker.parse("environment", environment_name, stand_in());
+        let master_key = match resolved.get("master_key") {
+            Some(text) => {
+                if let Err(problem) = MasterKey::parse(text) {
+                    checker.problem("master_key", &problem);
+                }
+                MasterKeySource::Given(SecretString::from(text))
+            }
+            None if dev => MasterKeySource::DevFile(dev_key_file(&database)),
+            None => {
+                if needs.master_key && !checker.problems.iter().any(|problem| problem.contains("MASTER_KEY")) {
+                    let text =
+                        "is not set: `jeton key generate-master` prints one; keep it safe, it is needed at every start";
+                    checker.problem("master_key", text);
+                }
+                MasterKeySource::Missing
+            }
+        };
+        let master_key_old = resolved.get("master_key_old").map(SecretString::from);
+        if let Some(Err(problem)) = resolved.get("master_key_old").map(MasterKey::parse) {
+            checker.problem("master_key_old", &problem);
+        }
+        let between = |least: u64, most: u64| {
+            move |text: &str| {
+                let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
+                let format = humantime::format_duration;
+                let length = duration(text)?;
+                let fits = (least..=most).contains(&length);
+                if fits { Ok(length) } else { Err(format!("is not between {} and {}", format(least), format(most))) }
+            }
+        };
+        let poll_interval = checker.parse("poll_interval", between(10, 10_000), Duration::from_millis(250));
+        let max_staleness = checker.parse("max_staleness", between(20, 300_000), Duration::from_secs(300));
+        if max_staleness < poll_interval * 2 {
+            checker.problem("max_staleness", "is less than twice JETON_POLL_INTERVAL");
+        }
+        let threads = |text: &str| match text {
+            "" => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+            text => {
+                text.parse().ok().filter(|count| (1..=256).contains(count)).ok_or("is not between 1 and 256".into())
+            }
+        };
+        let issuer = IssuerConfig {
+            siblings: siblings(&mut checker, &environment, &url),
+            default_audience: checker.parse("default_audience", audience, None),
+            url,
+            environment,
+        };
+        let settings = Settings {
+            dev,
+            issuer,
+            listen,
+            ops_listen,
+            tls,
+            signing_algorithm: checker.parse("signing_alg", SigningAlgorithm::from_str, SigningAlgorithm::Es256),
+            access_token_ttl: checker.seconds("access_token_ttl", LONGEST_ACCESS_TOKEN_TTL),
+            refresh_token_ttl: checker.seconds("refresh_token_ttl", LONGEST_SESSION_TTL),
+            session_ttl: checker.seconds("session_ttl", LONGEST_SESSION_TTL),
+            history: checker.seconds("history", LONGEST_HISTORY),
+            issuer_follows_listen,
+            default_client: resolved.get("default_client").map(str::to_owned),
+            verify_audience: checker.parse("verify_audience", audience, None),
+            cors_origins: checker.list("cors_origins", origin),
+            trusted_proxies: checker.list("trusted_proxies", |text| {
+                text.parse()
+                    .or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into))
+                    .map_err(|_| "is not a network such as 10.0.0.0/8".to_owned())
+            }),
+            throttling: checker.parse("throttling", on_or_off, true),
+            max_staleness,
+            poll_interval,
+            migrate: checker.parse("migrate", on_or_off, true),
+            upkeep_interval: checker.parse("upkeep_interval", between(1000, 86_400_000), Duration::from_secs(600)),
+            drain_delay: checker.parse("drain_delay", between(0, 300_000), Duration::ZERO),
+            password_threads: checker.parse("password_threads", threads, 1),
+            log_format: checker.parse(
+                "log_format",
+                |text| match text {
+                    "text" => Ok(LogFormat::Text),
+                    "json" => Ok(LogFormat::Json),
+                    _ => Err("is neither text nor json".into()),
+                },
+                LogFormat::Text,
+            ),
+            log_level: checker.parse("log_level", log_level, "info".to_owned()),
+            database,
+            master_key,
+            master_key_old,
+        };
+        if checker.problems.is_empty() { Ok(settings) } else { Err(checker.problems) }
     }
-    let tls = tls(&mut checker);
-    let issuer_follows_listen =
-        dev && resolved.values.get("issuer").is_some_and(|value| value.source == Source::Default);
-    let url = match resolved.get("issuer") {
-        Some(_) if issuer_follows_listen => format!("{}://{listen}", if tls.is_some() { "https" } else { "http" }),
-        Some(_) => checker.parse("issuer", issuer, String::new()),
-        None => {
-            if needs.issuer {
-                checker.problem("issuer", "is not set: it is the https address by which clients reach this server");
-            }
-            String::new()
-        }
-    };
-    let environment_name = |text: &str| Environment::from_str(text);
-    let stand_in = || Environment::from_str("live").unwrap_or_else(|_| unreachable!("a legal name"));
-    let environment = checker.parse("environment", environment_name, stand_in());
-    let master_key = match resolved.get("master_key") {
-        Some(text) => {
-            if let Err(problem) = MasterKey::parse(text) {
-                checker.problem("master_key", &problem);
-            }
-            MasterKeySource::Given(SecretString::from(text))
-        }
-        None if dev => MasterKeySource::DevFile(dev_key_file(&database)),
-        None => {
-            if needs.master_key && !checker.problems.iter().any(|problem| problem.contains("MASTER_KEY")) {
-                let text =
-                    "is not set: `jeton key generate-master` prints one; keep it safe, it is needed at every start";
-                checker.problem("master_key", text);
-            }
-            MasterKeySource::Missing
-        }
-    };
-    let master_key_old = resolved.get("master_key_old").map(SecretString::from);
-    if let Some(Err(problem)) = resolved.get("master_key_old").map(MasterKey::parse) {
-        checker.problem("master_key_old", &problem);
-    }
-    let between = |least: u64, most: u64| {
-        move |text: &str| {
-            let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
-            let format = humantime::format_duration;
-            let length = duration(text)?;
-            let fits = (least..=most).contains(&length);
-            if fits { Ok(length) } else { Err(format!("is not between {} and {}", format(least), format(most))) }
-        }
-    };
-    let poll_interval = checker.parse("poll_interval", between(10, 10_000), Duration::from_millis(250));
-    let max_staleness = checker.parse("max_staleness", between(20, 300_000), Duration::from_secs(300));
-    if max_staleness < poll_interval * 2 {
-        checker.problem("max_staleness", "is less than twice JETON_POLL_INTERVAL");
-    }
-    let threads = |text: &str| match text {
-        "" => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
-        text => text.parse().ok().filter(|count| (1..=256).contains(count)).ok_or("is not between 1 and 256".into()),
-    };
-    let issuer = IssuerConfig {
-        siblings: siblings(&mut checker, &environment, &url),
-        default_audience: checker.parse("default_audience", audience, None),
-        url,
-        environment,
-    };
-    let settings = Settings {
-        dev,
-        issuer,
-        listen,
-        ops_listen,
-        tls,
-        signing_algorithm: checker.parse("signing_alg", SigningAlgorithm::from_str, SigningAlgorithm::Es256),
-        access_token_ttl: checker.seconds("access_token_ttl", LONGEST_ACCESS_TOKEN_TTL),
-        refresh_token_ttl: checker.seconds("refresh_token_ttl", LONGEST_SESSION_TTL),
-        session_ttl: checker.seconds("session_ttl", LONGEST_SESSION_TTL),
-        history: checker.seconds("history", LONGEST_HISTORY),
-        issuer_follows_listen,
-        default_client: resolved.get("default_client").map(str::to_owned),
-        verify_audience: checker.parse("verify_audience", audience, None),
-        cors_origins: checker.list("cors_origins", origin),
-        trusted_proxies: checker.list("trusted_proxies", |text| {
-            text.parse()
-                .or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into))
-                .map_err(|_| "is not a network such as 10.0.0.0/8".to_owned())
-        }),
-        throttling: checker.parse("throttling", on_or_off, true),
-        max_staleness,
-        poll_interval,
-        migrate: checker.parse("migrate", on_or_off, true),
-        upkeep_interval: checker.parse("upkeep_interval", between(1000, 86_400_000), Duration::from_secs(600)),
-        drain_delay: checker.parse("drain_delay", between(0, 300_000), Duration::ZERO),
-        password_threads: checker.parse("password_threads", threads, 1),
-        log_format: checker.parse(
-            "log_format",
-            |text| match text {
-                "text" => Ok(LogFormat::Text),
-                "json" => Ok(LogFormat::Json),
-                _ => Err("is neither text nor json".into()),
-            },
-            LogFormat::Text,
-        ),
-        log_level: checker.parse("log_level", log_level, "info".to_owned()),
-        database,
-        master_key,
-        master_key_old,
-    };
-    if checker.problems.is_empty() { Ok(settings) } else { Err(checker.problems) }
 }
 
 /// The files of the certificate and its key: both or neither.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-pub use parse::{duration as parse_duration, log_filter};
+pub use parse::{duration as parse_duration, is_loopback, log_filter};
 pub use resolve::{Resolved, Source, Sources, Value};
 pub use table::{Definition, TABLE};
 
@@ -137,14 +137,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Checks the resolved values, and that the settings in `needs` are set.
-    ///
-    /// # Errors
-    /// Every problem, each with the name of its setting.
-    pub fn check(resolved: &Resolved, needs: Needs) -> Result<Self, Vec<String>> {
-        check::check(resolved, needs)
-    }
-
     /// Sets the actual listen address; the issuer follows it if it was not set.
     pub fn listens_on(&mut self, address: SocketAddr) {
         self.listen = address;

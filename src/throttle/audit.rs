@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::protocol::backoff::Network;
 use crate::store::{Audited, StoreError};
 use crate::throttle::Throttle;
 
@@ -13,6 +14,12 @@ use crate::throttle::Throttle;
 pub(crate) struct Source {
     pub(crate) request_id: Uuid,
     pub(crate) address: IpAddr,
+}
+
+impl Source {
+    pub(crate) fn network(self) -> Network {
+        Network::from(self.address)
+    }
 }
 
 impl Throttle {

@@ -2,7 +2,6 @@
 
 use crate::crypto::sha256;
 use crate::passwords::queue::{Precedence, Requester};
-use crate::protocol::backoff::Network;
 use crate::throttle::counters::CounterKey;
 use crate::throttle::{Attempt, Source, Throttle, Throttled};
 
@@ -30,12 +29,12 @@ impl Throttle {
 impl ClientAttempt<'_> {
     /// Who waits for a chosen secret to be hashed.
     pub(crate) fn requester(&self) -> Requester {
-        let network = Network::from(self.source.address);
+        let network = self.source.network();
         Requester { precedence: Precedence::Unknown, network, account: sha256(self.client_id.as_bytes()) }
     }
 
     fn keys(&self) -> [CounterKey; 2] {
-        let network = Network::from(self.source.address);
+        let network = self.source.network();
         [
             CounterKey::ClientAndNetwork(sha256(self.client_id.as_bytes()), network),
             CounterKey::ClientsOfNetwork(network),
@@ -63,7 +62,7 @@ impl Attempt for ClientAttempt<'_> {
                     CounterKey::ClientAndNetwork(..) => "unknown client".to_owned(),
                     _ => "many clients".to_owned(),
                 };
-                let detail = format!("failed authentications from {}", Network::from(self.source.address));
+                let detail = format!("failed authentications from {}", self.source.network());
                 self.throttle.audit("client.throttled", target, detail, self.source);
             }
         }

@@ -10,7 +10,7 @@ use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
 use crate::passwords::queue::{Precedence, Requester};
-use crate::protocol::backoff::{Failures, Network};
+use crate::protocol::backoff::Failures;
 use crate::protocol::time::Timestamp;
 use crate::store::{LoginRecord, account_digest};
 use crate::throttle::audit::in_background;
@@ -46,7 +46,7 @@ impl Throttle {
     /// Admits a login to the database, which throttled callers never reach. If only known users of the network are not
     /// throttled, a few logins at a time may find out whether theirs is known.
     pub(crate) fn admit_login(&self, username: &str, source: Source) -> Result<Lookup<'_>, Throttled> {
-        let (account, network, now) = (account_digest(username), Network::from(source.address), self.clock.now());
+        let (account, network, now) = (account_digest(username), source.network(), self.clock.now());
         let wait = |key| (key, self.logins.wait(key, now));
         self.check(&[wait(CounterKey::AccountAndNetwork(account, network))], REASON)?;
         let of_network = wait(CounterKey::Network(network));
@@ -62,11 +62,6 @@ impl Throttle {
 }
 
 impl<'a> Lookup<'a> {
-    /// The network that the login comes from.
-    pub(crate) fn network(&self) -> Network {
-        Network::from(self.source.address)
-    }
-
     /// The login, now that its user has been looked up.
     pub(crate) fn found(self, record: &LoginRecord) -> LoginAttempt<'a> {
         LoginAttempt {
@@ -81,18 +76,14 @@ impl<'a> Lookup<'a> {
 }
 
 impl LoginAttempt<'_> {
-    fn network(&self) -> Network {
-        Network::from(self.source.address)
-    }
-
     fn here(&self) -> CounterKey {
-        CounterKey::AccountAndNetwork(self.account, self.network())
+        CounterKey::AccountAndNetwork(self.account, self.source.network())
     }
 
     /// In a storm of logins, known users go first.
     pub(crate) fn requester(&self) -> Requester {
         let precedence = if self.is_known { Precedence::Known } else { Precedence::Unknown };
-        Requester { precedence, network: Network::from(self.source.address), account: self.account }
+        Requester { precedence, network: self.source.network(), account: self.account }
     }
 
     /// The wait for the failures that all nodes counted and those that this one has not reported yet.
@@ -106,7 +97,7 @@ impl LoginAttempt<'_> {
     /// The password was right: earlier failures from this network were typos, and the user is known here from now on.
     pub(crate) fn succeeded(&self) {
         let Some(user) = self.user.filter(|_| self.throttle.enabled) else { return };
-        let (known, now) = ((user, self.network()), self.throttle.clock.now());
+        let (known, now) = ((user, self.source.network()), self.throttle.clock.now());
         self.throttle.logins.forget(self.here());
         let recorded = &self.throttle.recorded;
         if recorded.get(&known).is_some_and(|at| (0..RECORDED_AGAIN).contains(&(now.millis() - at.millis()))) {
@@ -154,7 +145,7 @@ impl Attempt for LoginAttempt<'_> {
         }
         let account = CounterKey::Account(self.account);
         let account = (account, self.wait_of_account(account, now));
-        self.throttle.check(&[here, wait(CounterKey::Network(self.network())), account], REASON)
+        self.throttle.check(&[here, wait(CounterKey::Network(self.source.network())), account], REASON)
     }
 
     fn failed(&self) {
@@ -163,14 +154,14 @@ impl Attempt for LoginAttempt<'_> {
         }
         let (now, counters) = (self.throttle.clock.now(), &self.throttle.logins);
         let whose = self.user.map_or_else(|| "unknown user".to_owned(), |user| format!("user {user}"));
-        let from = format!("failed logins from {}", self.network());
+        let from = format!("failed logins from {}", self.source.network());
         if counters.add(self.here(), 1, now) {
             self.throttle.audit("login.throttled", whose.clone(), from.clone(), self.source);
         }
         if self.is_known {
             return;
         }
-        if counters.add(CounterKey::Network(self.network()), 1, now) {
+        if counters.add(CounterKey::Network(self.source.network()), 1, now) {
             self.throttle.audit("login.throttled", "many users".to_owned(), from, self.source);
         }
         self.failed_for_account(whose, now);

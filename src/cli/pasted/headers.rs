@@ -1,7 +1,8 @@
 //! Reads a block of request headers: HTTP/1.1 or HTTP/2, from `curl -v` or from a browser's developer tools.
 
 use crate::cli::pasted::curl;
-use crate::cli::pasted::request::{Draft, looks_like_token};
+use crate::cli::pasted::request::Draft;
+use crate::protocol::bearer::begins_like_a_token;
 use crate::protocol::cause::Cause;
 
 /// Names that developer tools write on one line, with the value on the next.
@@ -110,7 +111,7 @@ fn without_colon(draft: &mut Draft, line: &str) {
         "No colon follows Authorization, so a server finds no such header.",
         "Write Authorization: Bearer TOKEN, with a colon after Authorization.",
     );
-    draft.request.token = line.split([' ', '=']).find(|part| looks_like_token(part)).map(str::to_owned);
+    draft.request.token = line.split([' ', '=']).find(|part| begins_like_a_token(part)).map(str::to_owned);
 }
 
 fn continue_value(draft: &mut Draft, line: &str) {

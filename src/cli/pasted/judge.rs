@@ -1,11 +1,12 @@
 //! Judges how a request presents its token.
 
-use url::{Host, Url};
+use url::Url;
 
 use crate::cli::pasted::misplaced::misplaced;
 use crate::cli::pasted::request::{Draft, Pasted};
 use crate::protocol::bearer::{self, Sent};
 use crate::protocol::cause::Cause;
+use crate::settings;
 
 /// Endpoints of a token server, where the client authenticates and the token is in the body.
 const CLIENT_ENDPOINTS: [&str; 4] = ["/auth/token", "/auth/introspect", "/auth/revoke", "/auth/explain"];
@@ -59,7 +60,7 @@ fn presented(draft: &mut Draft, token: String) {
 /// Warns of a token that crosses a network unencrypted.
 fn clear_text(draft: &mut Draft) {
     let is_http = draft.scheme.as_deref().is_some_and(|scheme| scheme.eq_ignore_ascii_case("http"));
-    if !is_http || is_loopback(draft) {
+    if !is_http || is_local(draft) {
         return;
     }
     draft.report(
@@ -70,19 +71,14 @@ fn clear_text(draft: &mut Draft) {
     );
 }
 
-fn is_loopback(draft: &Draft) -> bool {
+fn is_local(draft: &Draft) -> bool {
     let host = draft.request.values_of("host").pop();
     let address = match (draft.request.url.contains("://"), host) {
         (true, _) => draft.request.url.clone(),
         (false, Some(host)) if draft.request.url.starts_with('/') => format!("http://{host}/"),
         (false, _) => format!("http://{}", draft.request.url),
     };
-    match Url::parse(&address).ok().as_ref().and_then(Url::host) {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost") || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => true,
-    }
+    Url::parse(&address).ok().is_none_or(|url| settings::is_loopback(&url))
 }
 
 /// Problems with a cause first, in the order of causes.

@@ -1,7 +1,7 @@
 //! Looks for a token that is not where it should be.
 
-use crate::cli::pasted::request::{Draft, looks_like_token};
-use crate::protocol::bearer::Misplaced;
+use crate::cli::pasted::request::Draft;
+use crate::protocol::bearer::{Misplaced, begins_like_a_token};
 use crate::protocol::cause::Cause;
 
 /// Other headers in which tokens are sent by mistake.
@@ -40,7 +40,7 @@ pub(super) fn misplaced(draft: &mut Draft, fault: Misplaced, query: &str) {
             let header = draft.request.values_of("authorization").pop();
             draft.request.token = match (header, &draft.basic) {
                 (Some(value), _) => behind_scheme(&value),
-                (None, Some(pair)) => pair.split(':').find(|part| looks_like_token(part)).map(str::to_owned),
+                (None, Some(pair)) => pair.split(':').find(|part| begins_like_a_token(part)).map(str::to_owned),
                 (None, None) => None,
             };
             if draft.basic.is_some()
@@ -102,7 +102,7 @@ fn elsewhere(draft: &mut Draft, query: &str) {
         }
     }
     let is_meant = |name: &str, value: &str| {
-        OTHER_PLACES.iter().any(|place| name.trim().eq_ignore_ascii_case(place)) && looks_like_token(value)
+        OTHER_PLACES.iter().any(|place| name.trim().eq_ignore_ascii_case(place)) && begins_like_a_token(value)
     };
     if let Some(token) = in_query(query, is_meant) {
         draft.report(
@@ -120,7 +120,7 @@ fn elsewhere(draft: &mut Draft, query: &str) {
 fn behind_scheme(value: &str) -> Option<String> {
     let value = value.trim();
     let text = match value.split_once([' ', '\t']) {
-        Some((scheme, rest)) if !looks_like_token(scheme) => rest.trim(),
+        Some((scheme, rest)) if !begins_like_a_token(scheme) => rest.trim(),
         _ => ["Bearer", "bearer"].iter().find_map(|scheme| value.strip_prefix(scheme)).unwrap_or(value),
     };
     let text = text.trim_start_matches([':', '=']);
@@ -136,7 +136,7 @@ fn in_query(query: &str, is_meant: impl Fn(&str, &str) -> bool) -> Option<String
 fn in_cookie(value: &str) -> Option<String> {
     let pairs = value.split(';').filter_map(|pair| pair.trim().split_once('='));
     let mut meant = pairs.filter(|(name, value)| {
-        looks_like_token(value)
+        begins_like_a_token(value)
             || (!value.is_empty() && OTHER_PLACES.iter().any(|place| name.eq_ignore_ascii_case(place)))
     });
     meant.next().map(|(_, value)| value.to_owned())

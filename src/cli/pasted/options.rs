@@ -1,7 +1,8 @@
 //! The options of a curl command that say something about its token.
 
-use crate::cli::pasted::request::{Draft, looks_like_token};
+use crate::cli::pasted::request::Draft;
 use crate::cli::pasted::shell::Word;
+use crate::protocol::bearer::begins_like_a_token;
 use crate::protocol::cause::Cause;
 
 /// Short options with a value.
@@ -180,7 +181,8 @@ fn header(draft: &mut Draft, options: &mut Options, word: Word) {
                 "No colon follows Authorization, so curl does not send the header.",
                 "Write -H \"Authorization: Bearer $TOKEN\", with a colon after Authorization.",
             );
-            draft.request.token = text[13..].split([' ', '=']).find(|part| looks_like_token(part)).map(str::to_owned);
+            draft.request.token =
+                text[13..].split([' ', '=']).find(|part| begins_like_a_token(part)).map(str::to_owned);
         }
         return;
     };
@@ -201,7 +203,7 @@ fn header(draft: &mut Draft, options: &mut Options, word: Word) {
                 "Write -H \"Authorization: Bearer $TOKEN\".",
             );
         }
-        draft.request.token = value.split(' ').find(|part| looks_like_token(part)).map(str::to_owned);
+        draft.request.token = value.split(' ').find(|part| begins_like_a_token(part)).map(str::to_owned);
         return;
     }
     if value.is_empty() {

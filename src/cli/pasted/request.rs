@@ -1,15 +1,16 @@
 //! A request that was pasted, and what is wrong with it.
 
-use crate::protocol::bearer;
+use serde::Serialize;
+
 use crate::protocol::cause::Cause;
 
 /// Something that is wrong with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The cause for which a server refuses the request; `None` if it is merely worth knowing.
     pub cause: Option<Cause>,
     /// What is wrong.
-    pub sentence: &'static str,
+    pub detail: &'static str,
     /// What to do about it.
     pub fix: &'static str,
 }
@@ -59,15 +60,10 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Reports a problem, once.
-    pub(super) fn report(&mut self, cause: impl Into<Option<Cause>>, sentence: &'static str, fix: &'static str) {
-        let problem = Problem { cause: cause.into(), sentence, fix };
+    pub(super) fn report(&mut self, cause: impl Into<Option<Cause>>, detail: &'static str, fix: &'static str) {
+        let problem = Problem { cause: cause.into(), detail, fix };
         if !self.request.problems.contains(&problem) {
             self.request.problems.push(problem);
         }
     }
-}
-
-/// Whether a text begins like the tokens that this server knows.
-pub(super) fn looks_like_token(text: &str) -> bool {
-    bearer::begins_like_a_token(text)
 }

@@ -10,7 +10,7 @@ const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl";
 fn pasted(text: &str) -> Pasted {
     let pasted = read(&text.replace("TOKEN", TOKEN)).unwrap_or_else(|_| panic!("not read: {text}"));
     for problem in &pasted.problems {
-        assert!(!problem.sentence.contains("eyJ") && !problem.fix.contains("eyJ"));
+        assert!(!problem.detail.contains("eyJ") && !problem.fix.contains("eyJ"));
     }
     pasted
 }
@@ -24,8 +24,8 @@ fn causes(text: &str) -> Vec<Option<Cause>> {
 fn assert_first(text: &str, cause: Cause, words: &str, token: Option<&str>) {
     let pasted = pasted(text);
     let first = pasted.problems.first().unwrap_or_else(|| panic!("nothing is found in {text}"));
-    assert_eq!(first.cause, Some(cause), "{text}: {}", first.sentence);
-    assert!(first.sentence.contains(words), "{text}: {}", first.sentence);
+    assert_eq!(first.cause, Some(cause), "{text}: {}", first.detail);
+    assert!(first.detail.contains(words), "{text}: {}", first.detail);
     assert_eq!(pasted.problems.iter().filter(|problem| problem.cause == Some(cause)).count(), 1, "{text}");
     assert_eq!(pasted.token.as_deref(), token, "{text}");
 }
@@ -226,7 +226,7 @@ proptest! {
         let text = format!("{begin}{}", parts.concat()).replace("TOKEN", TOKEN);
         if let Ok(pasted) = read(&text) {
             for problem in &pasted.problems {
-                prop_assert!(!problem.sentence.contains(TOKEN) && !problem.fix.contains(TOKEN));
+                prop_assert!(!problem.detail.contains(TOKEN) && !problem.fix.contains(TOKEN));
             }
         }
     }

@@ -32,14 +32,6 @@ impl Caller {
         }
     }
 
-    /// Whether it may see what keys and state show about a token. Anyone may see what the bytes show.
-    pub(super) async fn may_see_all(&self, app: &App, diagnosis: &Diagnosis) -> Result<bool> {
-        match self {
-            Self::Client(client) => may_see_all(app, client, diagnosis).await,
-            Self::Administrator(_) => Ok(true),
-        }
-    }
-
     /// Authenticates the caller.
     pub(super) async fn authenticate(app: &App, request: &Request<'_>) -> Result<Self> {
         if !request.authorization.iter().any(|header| bearer::is_bearer(header)) {
@@ -73,27 +65,29 @@ impl Caller {
             }
         }
     }
-}
 
-/// Whether a client may see what keys and state show about a token: its own tokens, or others with the permission.
-async fn may_see_all(app: &App, client: &Client, diagnosis: &Diagnosis) -> Result<bool> {
-    let (owner, began, audiences) = match &diagnosis.authentic {
-        Some(Verified::Access(claims)) => (Some(claims.client_id.clone()), claims.iat, claims.aud.all().to_vec()),
-        Some(Verified::Refresh(token)) => match app.store.session_find(token.session).await? {
-            Some(record) if record.has_nonce_of(token) => {
-                let session = record.session;
-                (Some(session.client_id), session.created_at.seconds(), session.audiences)
-            }
-            _ => (None, 0, vec![]),
-        },
-        None => (None, 0, vec![]),
-    };
-    // A client with the same id that was created later is a different one.
-    if owner.as_ref() == Some(&client.client_id) && began >= client.created_at.seconds() {
-        return Ok(true);
+    /// Whether it may see what keys and state show about a token: an administrator always, a client for its own tokens
+    /// and, with the permission, for others. Anyone may see what the bytes show.
+    pub(super) async fn may_see_all(&self, app: &App, diagnosis: &Diagnosis) -> Result<bool> {
+        let Self::Client(client) = self else { return Ok(true) };
+        let (owner, began, audiences) = match &diagnosis.authentic {
+            Some(Verified::Access(claims)) => (Some(claims.client_id.clone()), claims.iat, claims.aud.all().to_vec()),
+            Some(Verified::Refresh(token)) => match app.store.session_find(token.session).await? {
+                Some(record) if record.has_nonce_of(token) => {
+                    let session = record.session;
+                    (Some(session.client_id), session.created_at.seconds(), session.audiences)
+                }
+                _ => (None, 0, vec![]),
+            },
+            None => (None, 0, vec![]),
+        };
+        // A client with the same id that was created later is a different one.
+        if owner.as_ref() == Some(&client.client_id) && began >= client.created_at.seconds() {
+            return Ok(true);
+        }
+        let limits = &client.settings.introspect_audiences;
+        // A forgery has no audience, so a client limited to audiences does not learn that it is one.
+        let is_for_it = limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience));
+        Ok(client.has(Permission::Explain) && is_for_it)
     }
-    let limits = &client.settings.introspect_audiences;
-    // A forgery has no audience, so a client limited to audiences does not learn that it is one.
-    let is_for_it = limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience));
-    Ok(client.has(Permission::Explain) && is_for_it)
 }
