@@ -11,7 +11,7 @@ use crate::protocol::time::Timestamp;
 /// server has seen it.
 pub const ANNOUNCEMENT: i64 = 600;
 /// Seconds for which the published key set may be cached.
-pub(crate) const JWKS_MAX_AGE: i64 = 300;
+pub const JWKS_MAX_AGE: i64 = 300;
 
 /// Where a key is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
