@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use jeton::app::App;
 use jeton::clock::Clock;
+use jeton::settings::{LogFormat, log_filter};
 use jeton::state::NodeState;
+use jeton::telemetry;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -84,8 +86,9 @@ struct Scene {
 impl Scene {
     async fn start(backend: Backend) -> Self {
         let log = Log::default();
-        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).with_target(false);
-        let guard = tracing::subscriber::set_default(subscriber.with_max_level(tracing::Level::WARN).finish());
+        let filter = log_filter().parse_lossy("warn");
+        let subscriber = telemetry::log::subscriber(LogFormat::Text, filter, false, log.clone());
+        let guard = tracing::subscriber::set_default(subscriber);
         let mut app = TestServer::start(backend).await;
         let beside = &app.server.app;
         let clock = Clock::system();
