@@ -112,25 +112,25 @@ pub struct ClientSettings {
     /// What it may be granted.
     #[schema(required)]
     pub scope: Scope,
-    /// The resources that its tokens may be for; the default audience when empty.
+    /// The resources that its tokens may be for; the default audience if empty.
     #[schema(required)]
     pub audiences: Vec<String>,
     /// The form of its access tokens.
     #[schema(required)]
     pub access_token_format: AccessTokenFormat,
-    /// Seconds that an access token lives; the server's default when absent.
+    /// Seconds that an access token lives; the server's default if null.
     #[schema(required)]
     pub access_token_ttl: Option<i64>,
-    /// Seconds that a session may stay unused; the server's default when absent.
+    /// Seconds that a session may stay unused; the server's default if null.
     #[schema(required)]
     pub refresh_token_ttl: Option<i64>,
-    /// Seconds that a session lives at most; the server's default when absent.
+    /// Seconds that a session lives at most; the server's default if null.
     #[schema(required)]
     pub session_ttl: Option<i64>,
     /// Whether a refresh gives a new refresh token; always so for a public client.
     #[schema(required)]
     pub refresh_token_rotation: bool,
-    /// Seconds in which a repeated refresh gets the same successor; the default of its kind when absent.
+    /// Seconds in which a repeated refresh gets the same successor; the default of its kind if null.
     #[schema(required)]
     pub retry_window: Option<i64>,
     /// How many sessions a user may have with it.
@@ -139,7 +139,7 @@ pub struct ClientSettings {
     /// What it may do beyond asking for tokens.
     #[schema(required)]
     pub permissions: Vec<Permission>,
-    /// The audiences whose tokens it may introspect; all when empty.
+    /// The audiences whose tokens it may introspect; all if empty.
     #[schema(required)]
     pub introspect_audiences: Vec<String>,
     /// Claims that go into its tokens.

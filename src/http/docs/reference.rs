@@ -269,6 +269,9 @@ impl<'a> Reader<'a> {
         if !alternatives.is_empty() {
             return joined(alternatives.into_iter().map(|schema| self.kind(schema)));
         }
+        if let Some(whole) = items(&schema["allOf"]).next() {
+            return self.kind(whole);
+        }
         if !schema["const"].is_null() {
             return vec![plain(written("application/json", &schema["const"]))];
         }
@@ -279,7 +282,7 @@ impl<'a> Reader<'a> {
         let names: Vec<&str> = match &schema["type"] {
             Value::String(name) => vec![name],
             Value::Sequence(names) => names.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
+            _ => vec!["anything"],
         };
         joined(names.into_iter().map(|name| match name {
             "array" => {

@@ -28,6 +28,10 @@ fn tidy_members(members: &mut Map<String, Value>) {
     // What may be null is told first by what else it may be.
     if let Some(Value::Array(alternatives)) = members.get_mut("oneOf") {
         alternatives.sort_by_key(|alternative| alternative["type"] == "null");
+        let first = alternatives.first_mut().filter(|first| first["$ref"].is_string()).and_then(Value::as_object_mut);
+        if let Some(description) = first.and_then(|first| first.shift_remove("description")) {
+            members.insert("description".to_owned(), description);
+        }
     }
     if members.get("required") == Some(&Value::Bool(false)) {
         members.shift_remove("required");
@@ -41,9 +45,13 @@ fn tidy_members(members: &mut Map<String, Value>) {
             }
         }
     }
-    if let Some(description) = members.get("description").filter(|value| value.is_string()).cloned() {
-        members.shift_remove("description");
-        members.shift_insert(0, "description".to_owned(), description);
+    // What it is comes first. Members that are themselves called so have schemas, not texts.
+    for name in ["type", "description"] {
+        if members.get(name).is_some_and(|value| !value.is_object()) {
+            if let Some(value) = members.shift_remove(name) {
+                members.shift_insert(0, name.to_owned(), value);
+            }
+        }
     }
 }
 

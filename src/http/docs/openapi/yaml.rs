@@ -1,4 +1,4 @@
-//! Writes a description as YAML for people: prose as blocks, references and short lists on one line. Parsers of YAML 1.1 read
+//! Writes a description as YAML for people: prose in blocks, references and short lists on one line. Parsers of YAML 1.1 read
 //! the same as those of YAML 1.2, so a date stays a text.
 
 use serde_json::{Map, Value};
@@ -24,7 +24,8 @@ fn write_members(members: &Map<String, Value>, indent: usize, text: &mut String)
 
 /// Writes what follows a name or a dash.
 fn write_value(value: &Value, indent: usize, text: &mut String) {
-    match (one_line(value).filter(|line| indent + line.len() <= LONGEST_LINE || !is_collection(value)), value) {
+    let line = one_line(value).filter(|line| indent + line.len() <= LONGEST_LINE || !can_be_split(value));
+    match (line, value) {
         (Some(line), _) => text.push_str(&format!(" {line}\n")),
         (None, Value::Array(items)) => {
             text.push('\n');
@@ -47,8 +48,13 @@ fn write_value(value: &Value, indent: usize, text: &mut String) {
             write_members(members, indent, text);
         }
         (None, value) => {
-            text.push_str(" |-\n");
-            for line in value.as_str().unwrap_or_default().lines() {
+            let prose = value.as_str().unwrap_or_default();
+            let (style, lines) = match prose.contains('\n') {
+                true => ("|-", prose.lines().map(str::to_owned).collect()),
+                false => (">-", folded(prose, LONGEST_LINE - indent)),
+            };
+            text.push_str(&format!(" {style}\n"));
+            for line in lines {
                 text.push_str(format!("{:indent$}{line}", "").trim_end());
                 text.push('\n');
             }
@@ -56,8 +62,30 @@ fn write_value(value: &Value, indent: usize, text: &mut String) {
     }
 }
 
-fn is_collection(value: &Value) -> bool {
-    value.is_array() || value.is_object()
+/// The lines of one paragraph.
+fn folded(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Whether a value that fits on one line may take several. Of the texts, only prose may.
+fn can_be_split(value: &Value) -> bool {
+    match value {
+        Value::String(text) => {
+            let is_prose = |text: &str| text.split(' ').all(|word| !word.is_empty()) && text.contains(' ');
+            is_prose(text) && !text.chars().any(char::is_control)
+        }
+        value => value.is_array() || value.is_object(),
+    }
 }
 
 /// A value that can stand on one line.
@@ -124,6 +152,9 @@ mod tests {
     fn what_is_written_is_read_back() {
         let document = json!({
             "text": "plain, with [all] {kinds} of `marks`",
+            "long": "word ".repeat(60).trim(),
+            "wide": "x".repeat(200),
+            "gaps": "a  b ".repeat(60),
             "odd": ["", " ", "~", "no", "NULL", "1", "2026-01-31T12:00:00Z", "a: b", "a #b", "'", "-", "a,b", "ü", "\u{7}"],
             "blocks": ["a\n\n  b\nc", "a\n", "\na", " a\nb", "a \nb", "a\tb\nc"],
             "values": [1, -1.5, true, null, {}, [], [[1], {"a": []}], {"$ref": "#/a"}, {"a": {"b": ["x", {"c": "d"}]}}],
