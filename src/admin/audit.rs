@@ -1,20 +1,28 @@
 //! The audit trail.
 
+use utoipa::IntoParams;
+
+use crate::admin::schema::{Moment, QueryText};
 use crate::admin::{AdminError, List, ListRequest, Result};
 use crate::app::App;
 use crate::protocol::time::Timestamp;
 use crate::store::{AuditFilter, AuditRecord};
 
 /// Which audit records to list, as the request writes it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct AuditRequest {
-    /// Only of this actor.
+    /// Only what this actor did.
+    #[param(value_type = Option<QueryText>, example = "client demo-admin")]
     pub actor: Option<String>,
     /// Only this action.
+    #[param(value_type = Option<QueryText>, example = "client.create")]
     pub action: Option<String>,
-    /// Not before: RFC 3339 or seconds since the epoch.
+    /// Not before this moment.
+    #[param(value_type = Option<Moment>, example = "2026-01-31T12:00:00Z")]
     pub from: Option<String>,
-    /// Before: RFC 3339 or seconds since the epoch.
+    /// Before this moment.
+    #[param(value_type = Option<Moment>)]
     pub to: Option<String>,
 }
 

@@ -1,6 +1,7 @@
 //! Administration of signing keys and token keys.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::admin::error::no_such;
 use crate::admin::{Actor, AdminError, Result};
@@ -16,7 +17,8 @@ use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
 use crate::store::{Added, Audited};
 
 /// A key as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Key)]
 pub struct KeyView {
     /// Its id.
     pub kid: String,
@@ -25,6 +27,7 @@ pub struct KeyView {
     pub key_use: KeyUse,
     /// The algorithm, for a signing key.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = SigningAlgorithm, required = false)]
     pub alg: Option<&'static str>,
     /// Where it is in its life.
     pub state: KeyState,
@@ -34,12 +37,14 @@ pub struct KeyView {
     pub activates_at: Timestamp,
     /// When the last token that it made is over; then it is removed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Timestamp, required = false)]
     pub over_at: Option<Timestamp>,
 }
 
 /// Which keys to rotate.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RotateKeys)]
 pub struct RotateRequest {
     /// Only the signing key of this algorithm, which may be a new one. Otherwise the signing key of each algorithm that has one,
     /// or that is configured, and the token key.

@@ -1,9 +1,16 @@
 //! Lists in pages, each of which says where the next one begins.
 
-use serde::Serialize;
+use std::borrow::Cow;
 
+use serde::Serialize;
+use serde_json::json;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+use crate::admin::schema::QueryText;
 use crate::admin::{AdminError, Result};
 use crate::crypto::{base64url, from_base64url, sha256};
+use crate::protocol::schema::with_keywords;
 use crate::store::Page;
 
 /// The most items in one page.
@@ -20,12 +27,41 @@ pub struct List<T> {
     pub next: Option<String>,
 }
 
+impl<T: ToSchema> PartialSchema for List<T> {
+    fn schema() -> RefOr<Schema> {
+        let item = format!("#/components/schemas/{}", T::name());
+        with_keywords(json!({
+            "description": "A page of a list.",
+            "type": "object",
+            "required": ["items", "next"],
+            "properties": {
+                "items": {"type": "array", "items": {"$ref": item}},
+                "next": {"type": ["string", "null"], "description": "The cursor of the next page; null on the last one."},
+            },
+        }))
+    }
+}
+
+impl<T: ToSchema> ToSchema for List<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}s", T::name()).into()
+    }
+
+    fn schemas(found: &mut Vec<(String, RefOr<Schema>)>) {
+        found.push((T::name().into(), T::schema()));
+        T::schemas(found);
+    }
+}
+
 /// Which page of a list to read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ListRequest {
-    /// The most items to return.
+    /// The most items in one answer.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     pub limit: Option<i64>,
-    /// The `next` of the page before.
+    /// Where to go on: the `next` of the page before, of the same list.
+    #[param(value_type = Option<QueryText>)]
     pub cursor: Option<String>,
 }
 

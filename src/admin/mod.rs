@@ -10,6 +10,7 @@ mod list;
 mod nodes;
 mod receipts;
 pub mod revocations;
+pub mod schema;
 pub mod sessions;
 pub mod users;
 

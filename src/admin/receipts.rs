@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin::Result;
@@ -16,7 +17,7 @@ use crate::store::NodeRecord;
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How far a node is with a revocation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AppliedBy {
     /// The id of the node.
     pub node: Uuid,
@@ -27,6 +28,7 @@ pub struct AppliedBy {
     /// When the node applied the newest number that it has applied. It honoured this revocation by then, perhaps long
     /// before.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Timestamp, required = false)]
     pub applied_at: Option<Timestamp>,
     /// When it was last heard of.
     pub heartbeat_at: Timestamp,

@@ -1,6 +1,11 @@
 //! Administration of revocations.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::admin::error::no_such;
 pub use crate::admin::receipts::AppliedBy;
@@ -9,6 +14,7 @@ use crate::app::App;
 use crate::diagnosis::examine;
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
+use crate::protocol::schema::with_keywords;
 use crate::protocol::time::Timestamp;
 use crate::tokens::verify::{self, Verified};
 
@@ -31,6 +37,40 @@ pub struct RevocationRequest {
     pub all: Option<bool>,
     /// Why, for the records; at most 500 bytes of UTF-8 without control characters.
     pub reason: Option<String>,
+}
+
+impl PartialSchema for RevocationRequest {
+    fn schema() -> RefOr<Schema> {
+        let reason = json!({
+            "description": "Why, for the records; at most 500 bytes of UTF-8 without control characters.",
+            "type": ["string", "null"],
+            "maxLength": LONGEST_REASON,
+            "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$",
+        });
+        let text = |description: &str| json!({"type": "string", "description": description});
+        let alternatives = [
+            ("A token", "token", text("An access token, or a refresh token with its session.")),
+            ("A session", "session", text("Its id.")),
+            ("Everything that was issued to a user", "user", text("Its id or username.")),
+            ("Everything that was issued to a client", "client", text("Its id.")),
+            ("Everything", "all", json!({"type": "boolean", "const": true})),
+        ];
+        let alternatives = alternatives.map(|(title, name, value)| {
+            json!({
+                "title": title,
+                "type": "object",
+                "required": [name],
+                "properties": {name: value, "reason": reason},
+            })
+        });
+        with_keywords(json!({"description": "What to revoke.", "oneOf": alternatives}))
+    }
+}
+
+impl ToSchema for RevocationRequest {
+    fn name() -> Cow<'static, str> {
+        "NewRevocation".into()
+    }
 }
 
 /// What a request for a revocation names.
@@ -69,15 +109,18 @@ impl RevocationRequest {
 }
 
 /// A revocation as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Revocation)]
 pub struct RevocationView {
     /// The number; revocations are ordered by it.
+    #[schema(value_type = i64)]
     pub number: SequenceNumber,
     /// What is revoked.
     pub target: TargetView,
     /// The cause for which its tokens are refused.
     pub cause: Cause,
     /// Why, in the words of the actor.
+    #[schema(required)]
     pub reason: Option<String>,
     /// Who revoked.
     pub actor: String,
@@ -85,20 +128,30 @@ pub struct RevocationView {
     pub created_at: Timestamp,
     /// How far each live node is with it; only where one revocation is shown or waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<AppliedBy>, required = false)]
     pub applied_by: Option<Vec<AppliedBy>>,
     /// Whether every live node has applied it; beside `applied_by`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool, required = false)]
     pub applied_everywhere: Option<bool>,
 }
 
 /// What is revoked.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = RevocationTarget)]
 pub struct TargetView {
-    /// The kind: token, session, user, client, key or all.
+    /// The kind.
+    #[schema(schema_with = target_kind)]
     pub kind: &'static str,
     /// The id; absent for `all`, and for a token its `jti`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub id: Option<String>,
+}
+
+fn target_kind() -> RefOr<Schema> {
+    let kinds = ["token", "session", "user", "client", "key", "all"];
+    with_keywords(json!({"type": "string", "enum": kinds}))
 }
 
 impl From<Revocation> for RevocationView {

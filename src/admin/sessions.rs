@@ -1,6 +1,7 @@
 //! Administration of sessions.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin::error::no_such;
@@ -13,7 +14,8 @@ use crate::protocol::time::Timestamp;
 use crate::store::{SessionFilter, SessionRecord};
 
 /// A session as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Session)]
 pub struct SessionView {
     /// The id.
     pub id: Uuid,
@@ -32,13 +34,16 @@ pub struct SessionView {
     /// When it ends unless it is refreshed again.
     pub expires_at: Timestamp,
     /// The revocation that ended it; null while it lives.
+    #[schema(required)]
     pub revoked: Option<RevokedView>,
 }
 
 /// What ended a session.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = RevokedBy)]
 pub struct RevokedView {
     /// The number of the revocation.
+    #[schema(value_type = i64)]
     pub number: SequenceNumber,
     /// The cause.
     pub cause: Cause,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::protocol::cause::Cause;
 use crate::protocol::time::Timestamp;
@@ -47,7 +48,7 @@ impl Finding {
 }
 
 /// Damage to the text that its bytes show. The repaired text is never shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Damage {
     /// The cause.
     pub cause: Cause,
@@ -66,7 +67,7 @@ impl Damage {
 }
 
 /// A fact about a token.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Fact {
     /// What it is about.
     pub fact: &'static str,

@@ -10,6 +10,7 @@ use crate::diagnosis::investigate;
 use crate::protocol::claims::{self, AccessClaims};
 use crate::protocol::client::{Client, Permission};
 use crate::protocol::error::Refusal;
+use crate::protocol::schema::describe;
 use crate::store::SessionRecord;
 use crate::validation::{self, ActiveToken};
 
@@ -23,6 +24,54 @@ pub enum Introspection {
     /// The newest refresh token of a live session, and the issuer.
     Refresh(Box<SessionRecord>, String),
 }
+
+describe!(Introspection {
+    "description": "What is known of a token (RFC 7662 §2.2). For an inactive one, `active` is the only member. The claims of \
+        the client and of the user stand beside these members.",
+    "type": "object",
+    "required": ["active"],
+    "properties": {
+        "active": {"type": "boolean"},
+        "iss": {"type": "string", "description": "The issuer."},
+        "sub": {
+            "type": "string",
+            "description": "The `sub` of the user, or the `client_id` for `client_credentials`.",
+        },
+        "aud": {
+            "description": "For whom it is; absent for a refresh token.",
+            "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        },
+        "client_id": {"type": "string", "description": "The client that it was issued to."},
+        "username": {"type": "string", "description": "The name of the user, if there is one."},
+        "scope": {"type": "string", "description": "What it allows; absent if nothing."},
+        "token_type": {"type": "string", "enum": ["Bearer", "refresh_token"]},
+        "iat": {"type": "integer", "description": "When it was issued, in seconds since the epoch."},
+        "exp": {"type": "integer", "description": "When it expires, in seconds since the epoch."},
+        "jti": {"type": "string", "format": "uuid", "description": "The id of an access token."},
+        "sid": {"type": "string", "format": "uuid", "description": "Its session, if it has one."},
+    },
+    "additionalProperties": true,
+    "if": {"properties": {"active": {"const": true}}},
+    "then": {"required": ["iss", "sub", "client_id", "token_type", "iat", "exp"]},
+    "else": {"maxProperties": 1},
+    "examples": [
+        {
+            "active": true,
+            "iss": "http://127.0.0.1:8080",
+            "sub": "019c1d3e-5a4b-7c6d-8e9f-0a1b2c3d4e5f",
+            "aud": "https://api.example.com",
+            "client_id": "demo-login",
+            "username": "demo",
+            "scope": "read:conversations write:conversations",
+            "token_type": "Bearer",
+            "iat": 1_767_225_600,
+            "exp": 1_767_226_500,
+            "jti": "6f1c2a4e-0d3b-4c5a-9e8f-7a6b5c4d3e2f",
+            "sid": "019c1d3e-6b5c-7d8e-9f0a-1b2c3d4e5f60",
+        },
+        {"active": false},
+    ],
+});
 
 impl Serialize for Introspection {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {

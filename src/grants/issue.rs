@@ -1,6 +1,9 @@
 //! Issues tokens: access tokens (RFC 9068), and the response around them (RFC 6749 §5.1).
 
 use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
 use crate::app::{App, Failure, Result};
@@ -10,26 +13,42 @@ use crate::protocol::client::{AccessTokenFormat, Client};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::Granted;
 use crate::protocol::revocation::SequenceNumber;
+use crate::protocol::schema::with_keywords;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::tokens::refresh::RefreshToken;
 use crate::tokens::{jwt, opaque};
 
 /// A successful response (RFC 6749 §5.1).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TokenAnswer, examples(json!({
+    "access_token": "eyJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl",
+    "token_type": "Bearer",
+    "expires_in": 900,
+    "refresh_token": "jrt_dev_AQEC",
+    "scope": "read:conversations write:conversations",
+})))]
 pub struct TokenResponse {
-    /// The access token.
+    /// A JWT (RFC 9068), or an opaque token, which begins with `jat_`.
     pub access_token: String,
     /// Always `Bearer`.
+    #[schema(schema_with = bearer)]
     pub token_type: &'static str,
     /// Seconds until it expires.
+    #[schema(minimum = 1)]
     pub expires_in: i64,
-    /// The refresh token, for grants that give one.
+    /// Begins with `jrt_`. Present for logins of clients that may refresh.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub refresh_token: Option<String>,
-    /// What was granted.
+    /// What was granted; absent if nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub scope: Option<Scope>,
+}
+
+fn bearer() -> RefOr<Schema> {
+    with_keywords(json!({"type": "string", "const": "Bearer"}))
 }
 
 /// What an access token is made from.

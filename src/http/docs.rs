@@ -1,6 +1,7 @@
 //! The description of the API, for machines and for people: the reference, and a page for each error and cause. The
 //! pages are HTML without scripts; they load nothing.
 
+pub(crate) mod openapi;
 mod pages;
 mod prose;
 mod reference;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use crate::app::App;
 use crate::crypto::sha256;
 use crate::diagnosis::commands::{self, ExplainCommands};
+use crate::http::docs::openapi::answers::{Description, HtmlPage, NoSuchPage};
 use crate::http::docs::pages::{PROBLEMS, Page};
 use crate::http::docs::prose::Prose;
 use crate::http::docs::reference::Reference;
@@ -52,18 +54,34 @@ static REFERENCE: LazyLock<Option<Bytes>> = LazyLock::new(|| {
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
-        Route::get("docs", "/openapi.yaml", openapi).open_to(Cors::Everybody),
+        Route::get("docs", "/openapi.yaml", show_openapi).open_to(Cors::Everybody),
         Route::get("docs", "/docs", show_reference),
         Route::get("docs", "/docs/errors", list_errors),
         Route::get("docs", "/docs/errors/{code}", show_error),
     ]
 }
 
-async fn openapi() -> impl IntoResponse {
+#[utoipa::path(
+    get,
+    path = "/openapi.yaml",
+    operation_id = "openapi",
+    tag = "Documentation",
+    description = include_str!("../../docs/openapi/openapi.md"),
+    responses((status = 200, response = Description))
+)]
+pub(crate) async fn show_openapi() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/yaml"), (header::CACHE_CONTROL, CACHED)], OPENAPI)
 }
 
-async fn show_reference() -> Response {
+#[utoipa::path(
+    get,
+    path = "/docs",
+    operation_id = "docs",
+    tag = "Documentation",
+    description = include_str!("../../docs/openapi/docs.md"),
+    responses((status = 200, response = HtmlPage))
+)]
+pub(crate) async fn show_reference() -> Response {
     page(StatusCode::OK, REFERENCE.clone())
 }
 
@@ -76,7 +94,15 @@ struct ErrorList {
     groups: [(&'static str, Vec<Page>); 3],
 }
 
-async fn list_errors() -> Response {
+#[utoipa::path(
+    get,
+    path = "/docs/errors",
+    operation_id = "docsErrors",
+    tag = "Documentation",
+    description = include_str!("../../docs/openapi/docs_errors.md"),
+    responses((status = 200, response = HtmlPage))
+)]
+pub(crate) async fn list_errors() -> Response {
     let list = ErrorList {
         root: "../",
         style: STYLE,
@@ -114,7 +140,19 @@ struct NoErrorPage {
     style: &'static str,
 }
 
-async fn show_error(State(app): State<Arc<App>>, path: Result<Path<String>, PathRejection>) -> Response {
+#[utoipa::path(
+    get,
+    path = "/docs/errors/{code}",
+    operation_id = "docsError",
+    tag = "Documentation",
+    description = include_str!("../../docs/openapi/docs_error.md"),
+    params((
+        "code" = String, Path, min_length = 1, example = "invalid_grant",
+        description = "An error of the OAuth endpoints, a problem of the admin API, or a cause.",
+    )),
+    responses((status = 200, response = HtmlPage), (status = 404, response = NoSuchPage))
+)]
+pub(crate) async fn show_error(State(app): State<Arc<App>>, path: Result<Path<String>, PathRejection>) -> Response {
     let (root, style) = ("../../", STYLE);
     let Some(found) = path.ok().and_then(|Path(code)| pages::find(&code)) else {
         return page(StatusCode::NOT_FOUND, NoErrorPage { root, style }.render().ok());

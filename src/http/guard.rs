@@ -14,19 +14,20 @@ use crate::diagnosis::investigate;
 use crate::http::challenge::{self, BearerChallenge};
 use crate::http::context::Context;
 use crate::http::problem;
+use crate::http::route::Scopes;
 use crate::protocol::cause::Cause;
 use crate::store::Audited;
 use crate::validation::administrator::{self, ADMIN, AdminToken};
 
-/// A handler of the admin API, called only with a token that has one of the scopes; `jeton:admin` always suffices.
+/// A handler of the admin API, called only with a token that has one of the scopes.
 #[derive(Clone)]
 pub(crate) struct Guarded<H> {
-    scopes: &'static [&'static str],
+    scopes: Scopes,
     handler: H,
 }
 
 /// Guards a handler.
-pub(crate) const fn guarded<H>(scopes: &'static [&'static str], handler: H) -> Guarded<H> {
+pub(crate) const fn guarded<H>(scopes: Scopes, handler: H) -> Guarded<H> {
     Guarded { scopes, handler }
 }
 

@@ -19,6 +19,7 @@ mod route;
 mod router;
 mod routes;
 
+pub use docs::openapi::generated as generated_openapi;
 pub use ops::{Health, router as ops_router};
 pub use route::Route;
 pub use router::router;

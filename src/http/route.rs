@@ -17,9 +17,21 @@ pub struct Route {
     /// The path, as axum writes it; `{*name}` at its end stands for everything below.
     pub path: &'static str,
     /// The described methods, in upper case.
-    pub methods: &'static [&'static str],
+    pub methods: Vec<&'static str>,
+    /// For each method, the scopes of which an administrator's token needs one.
+    pub(crate) scopes: Vec<Scopes>,
     pub(crate) endpoint: Endpoint,
     pub(crate) cors: Cors,
+    pub(crate) handler: MethodRouter<Arc<App>>,
+}
+
+/// Scopes of the admin API; `jeton:admin` always suffices.
+pub(crate) type Scopes = &'static [&'static str];
+
+/// A method of a path of the admin API.
+pub(crate) struct AdminMethod {
+    pub(crate) name: &'static str,
+    pub(crate) scopes: Scopes,
     pub(crate) handler: MethodRouter<Arc<App>>,
 }
 
@@ -80,10 +92,11 @@ impl Route {
     pub(crate) fn new(
         name: &'static str,
         path: &'static str,
-        methods: &'static [&'static str],
+        methods: &[&'static str],
         handler: MethodRouter<Arc<App>>,
     ) -> Self {
-        Self { path, methods, endpoint: Endpoint::named(name), cors: Cors::Nobody, handler }
+        let endpoint = Endpoint::named(name);
+        Self { path, methods: methods.to_vec(), scopes: Vec::new(), endpoint, cors: Cors::Nobody, handler }
     }
 
     /// A route that answers GET.
@@ -99,8 +112,13 @@ impl Route {
     }
 
     /// A route of the admin API.
-    pub(crate) fn admin(path: &'static str, methods: &'static [&'static str], handler: MethodRouter<Arc<App>>) -> Self {
-        Self { path, methods, endpoint: Endpoint::ADMIN, cors: Cors::Nobody, handler }
+    pub(crate) fn admin(path: &'static str, methods: impl IntoIterator<Item = AdminMethod>) -> Self {
+        let route = Self::new(Endpoint::ADMIN.name, path, &[], MethodRouter::new());
+        methods.into_iter().fold(Self { endpoint: Endpoint::ADMIN, ..route }, |mut route, method| {
+            route.methods.push(method.name);
+            route.scopes.push(method.scopes);
+            Self { handler: route.handler.merge(method.handler), ..route }
+        })
     }
 
     pub(crate) fn with_any_text(mut self) -> Self {

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use crate::protocol::schema::describe;
+
 /// A signature algorithm (RFC 7518 §3, RFC 8037 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -18,6 +20,12 @@ pub enum SigningAlgorithm {
     /// RSASSA-PSS with SHA-256.
     Ps256,
 }
+
+describe!(SigningAlgorithm {
+    "description": "An algorithm that the signing keys of this server can have.",
+    "type": "string",
+    "enum": SigningAlgorithm::OWN.map(SigningAlgorithm::name),
+});
 
 impl SigningAlgorithm {
     /// Every algorithm that can sign and verify.

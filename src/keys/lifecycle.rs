@@ -3,6 +3,7 @@
 //! sign) until the last token that it made has expired.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::keys::record::{KeyRecord, KeyUse};
 use crate::protocol::time::Timestamp;
@@ -13,8 +14,8 @@ pub const ANNOUNCEMENT: i64 = 600;
 /// Seconds for which the published key set may be cached.
 pub const JWKS_MAX_AGE: i64 = 300;
 
-/// Where a key is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Where a key is in its life: `announced` is published and not used yet, `retired` only verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// Published, not yet used.

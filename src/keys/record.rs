@@ -1,6 +1,7 @@
 //! Keys as the database stores them: generated, wrapped with the master key.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::crypto::{base64url, fill_with_random, random};
@@ -10,8 +11,8 @@ use crate::keys::master::{MasterKey, MasterKeys};
 use crate::keys::token_key::KEY_ID_LENGTH;
 use crate::protocol::time::Timestamp;
 
-/// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// What a key is for: `signing` signs JWTs, `token` seals opaque tokens and authenticates refresh tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyUse {
     /// Signs JWTs.

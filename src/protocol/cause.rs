@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use crate::protocol::schema::describe;
+
 /// Makes the enum and its names from one table, so that they cannot drift apart.
 macro_rules! causes {
     ($($variant:ident $name:literal $title:literal,)*) => {
@@ -74,6 +76,12 @@ causes! {
     NeverIssued "never_issued" "The token is authentic, but this database has no record of it.",
     CouldNotCheck "could_not_check" "The token could not be checked right now.",
 }
+
+describe!(Cause {
+    "description": "Why a token is refused. There is a page for each cause below `/docs/errors`.",
+    "type": "string",
+    "enum": Cause::ALL,
+});
 
 /// How a resource server answers a request that it refuses (RFC 6750 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::protocol::claims::ExtraClaims;
@@ -13,9 +14,9 @@ use crate::protocol::time::Timestamp;
 
 /// Defines an enum of registered names from one table: a new name is one line.
 macro_rules! names {
-    ($(#[$about:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident $name:literal,)+ }) => {
+    ($(#[$about:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident $name:tt,)+ }) => {
         $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         pub enum $type { $($(#[$doc])* #[serde(rename = $name)] $variant,)+ }
 
         impl $type {
@@ -72,7 +73,7 @@ impl fmt::Display for GrantType {
 }
 
 /// The form of a client's access tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessTokenFormat {
     /// A signed JWT (RFC 9068), which anyone can verify with the published keys.
@@ -83,7 +84,7 @@ pub enum AccessTokenFormat {
 }
 
 /// What a client may do besides requesting tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
     /// Introspect tokens of other clients.
@@ -96,43 +97,60 @@ pub enum Permission {
 pub const DEFAULT_MAX_SESSIONS: i64 = 100;
 
 /// The configuration of a client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct ClientSettings {
-    /// A name for people.
+    /// A display name.
+    #[schema(required)]
     pub client_name: Option<String>,
     /// How it authenticates.
+    #[schema(required)]
     pub token_endpoint_auth_method: AuthMethod,
     /// The grants that it may use.
+    #[schema(required)]
     pub grant_types: Vec<GrantType>,
     /// What it may be granted.
+    #[schema(required)]
     pub scope: Scope,
     /// The resources that its tokens may be for; the default audience if empty.
+    #[schema(required)]
     pub audiences: Vec<String>,
     /// The form of its access tokens.
+    #[schema(required)]
     pub access_token_format: AccessTokenFormat,
-    /// The lifetime of an access token, in seconds; the server's default if absent.
+    /// The lifetime of an access token, in seconds; the server's default if null.
+    #[schema(required)]
     pub access_token_ttl: Option<i64>,
-    /// How long a session may stay unused, in seconds; the server's default if absent.
+    /// How long a session may stay unused, in seconds; the server's default if null.
+    #[schema(required)]
     pub refresh_token_ttl: Option<i64>,
-    /// The longest lifetime of a session, in seconds; the server's default if absent.
+    /// The longest lifetime of a session, in seconds; the server's default if null.
+    #[schema(required)]
     pub session_ttl: Option<i64>,
     /// Whether a refresh returns a new refresh token; it always does for a public client.
+    #[schema(required)]
     pub refresh_token_rotation: bool,
-    /// For how many seconds a repeated refresh returns the same successor; a default if absent.
+    /// For how many seconds a repeated refresh returns the same successor; a default if null.
+    #[schema(required)]
     pub retry_window: Option<i64>,
     /// How many sessions a user may have with it.
+    #[schema(required)]
     pub max_sessions: i64,
     /// What it may do besides requesting tokens.
+    #[schema(required)]
     pub permissions: Vec<Permission>,
     /// The audiences whose tokens it may introspect; all if empty.
+    #[schema(required)]
     pub introspect_audiences: Vec<String>,
     /// Claims that go into its tokens.
+    #[schema(required, value_type = Object)]
     pub claims: ExtraClaims,
     /// Whether it may authenticate.
+    #[schema(required)]
     pub enabled: bool,
     /// Members that a newer program wrote; they survive a change by this one.
     #[serde(flatten)]
+    #[schema(ignore)]
     pub unknown: Map<String, Value>,
 }
 

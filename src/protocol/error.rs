@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::protocol::cause::Cause;
 use crate::protocol::identity::Identity;
+use crate::protocol::schema::describe;
 
 /// An error code of an OAuth endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +66,12 @@ impl ErrorCode {
         }
     }
 }
+
+describe!(ErrorCode {
+    "description": "The errors of the OAuth endpoints.",
+    "type": "string",
+    "enum": ErrorCode::ALL.map(ErrorCode::name),
+});
 
 /// A refusal: a fixed sentence for the client, and the exact reason for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ pub mod identity;
 pub mod parameters;
 pub mod resource;
 pub mod revocation;
+pub(crate) mod schema;
 pub mod scope;
 pub mod session;
 pub mod subject;

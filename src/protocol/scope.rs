@@ -4,18 +4,32 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::protocol::schema::describe;
+
 /// The prefix of every reserved scope.
 const RESERVED_PREFIX: &str = "jeton:";
 /// The scopes of the admin API; no other scope may begin with `jeton:`.
 pub const RESERVED: [&str; 5] = ["jeton:admin", "jeton:clients", "jeton:users", "jeton:revoke", "jeton:read"];
 /// The longest scope text that is accepted, in bytes.
-const LONGEST: usize = 4096;
+pub(crate) const LONGEST: usize = 4096;
 /// The most scope tokens that are accepted.
 const MOST: usize = 200;
 
 /// A set of scope tokens, in the order in which they were named.
 #[derive(Clone, Debug, Default)]
 pub struct Scope(Vec<Box<str>>);
+
+/// A list of scopes as a regular expression.
+pub(crate) const PATTERN: &str = r"^([!#-\[\]-~]+( [!#-\[\]-~]+)*)?$";
+
+describe!(Scope {
+    "description": "Names separated by single spaces, at most 200 names and 4096 bytes in all; empty if there are none. Names \
+        that begin with `jeton:` are those of the admin API.",
+    "type": "string",
+    "maxLength": LONGEST,
+    "pattern": PATTERN,
+    "examples": ["read:conversations write:conversations"],
+});
 
 /// Why a text is not a scope: an illegal character, or it is too long, or has too many tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

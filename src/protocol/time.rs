@@ -5,9 +5,18 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
+use crate::protocol::schema::describe;
+
 /// A moment: milliseconds since the Unix epoch, on the clock of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
+
+describe!(Timestamp {
+    "description": "A moment, with milliseconds, in UTC.",
+    "type": "string",
+    "format": "date-time",
+    "examples": ["2026-01-31T12:00:00.000Z"],
+});
 
 impl Timestamp {
     /// The last moment that can be written as a date.

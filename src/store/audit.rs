@@ -21,23 +21,26 @@ pub struct Audited {
 }
 
 /// A record of the audit trail.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct AuditRecord {
     /// Its id.
     pub id: Uuid,
     /// When.
     pub at: Timestamp,
-    /// Who.
+    /// Who, such as `client ops`.
     pub actor: String,
     /// What was done, such as `client.create`.
     pub action: String,
     /// To what, such as `client billing`.
     pub target: String,
     /// The id of the request, if any.
+    #[schema(required)]
     pub request_id: Option<String>,
     /// The address that the request came from, if any.
+    #[schema(required)]
     pub address: Option<String>,
     /// Details; never a secret.
+    #[schema(required)]
     pub detail: Option<String>,
 }
 

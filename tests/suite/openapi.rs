@@ -11,6 +11,23 @@ use crate::support::{Answer, FORM, TestServer, on_both_stores};
 
 const METHODS: [&str; 7] = ["GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH"];
 
+#[test]
+fn the_committed_description_is_what_the_code_gives() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml");
+    let generated = jeton::http::generated_openapi();
+    if std::env::var_os("JETON_WRITE_OPENAPI").is_some() {
+        std::fs::write(path, &generated).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap();
+    let line = committed.lines().zip(generated.lines()).position(|(committed, generated)| committed != generated);
+    assert!(
+        committed == generated,
+        "openapi.yaml differs from the code, first after line {}. Write it with:\n    \
+         JETON_WRITE_OPENAPI=1 cargo test --test suite -- openapi::the_committed_description",
+        line.unwrap_or_default(),
+    );
+}
+
 /// The description, as the server gives it.
 async fn description(app: &TestServer) -> Value {
     let answer = app.get("/openapi.yaml").await;

@@ -6,77 +6,98 @@ use secrecy::SecretString;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
 
 use crate::admin::Result;
 use crate::admin::body::Patch;
 use crate::admin::clients::validation::check;
+use crate::admin::schema::{AudienceUri, Claims};
 use crate::protocol::claims::ExtraClaims;
 use crate::protocol::client::{AccessTokenFormat, AuthMethod, ClientSettings, GrantType, Permission};
 use crate::protocol::scope::Scope;
 
 /// A client to create. `null` counts as absent.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, ToSchema)]
 pub struct NewClient {
     /// Printable ASCII characters, no space at either end; not of the form of a UUID. Generated if absent.
+    #[schema(min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
     pub client_id: Option<String>,
     /// Printable ASCII characters. Better left out, so that one is generated.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024, pattern = "^[ -~]+$")]
     pub client_secret: Option<SecretString>,
     /// Everything that can be changed later.
+    #[serde(flatten)]
     pub settings: ClientPatch,
 }
 
 /// What can be changed of a client. With `token_endpoint_auth_method` `none` it has no `client_credentials`, no
 /// permissions, no `jeton:` scope, and its refresh tokens rotate.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientPatch {
     /// A display name, at most 255 bytes of UTF-8 without control characters.
     #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 255, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$")]
     pub client_name: Patch<String>,
     /// How the client authenticates. A client with a secret may send it either way; `none` is a public client.
     #[serde(default)]
+    #[schema(value_type = Option<AuthMethod>, default = "client_secret_basic")]
     pub token_endpoint_auth_method: Patch<AuthMethod>,
     /// The grants that it may use.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<GrantType>>)]
     pub grant_types: Patch<Vec<GrantType>>,
     /// The scopes that it may be granted.
     #[serde(default)]
+    #[schema(value_type = Option<Scope>)]
     pub scope: Patch<Scope>,
     /// The resources that its tokens may be for: absolute URIs without a fragment. The default audience if empty.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<AudienceUri>>, max_items = 50)]
     pub audiences: Patch<Vec<String>>,
     /// A signed JWT that anyone can verify, or a sealed text that only this server can read.
     #[serde(default)]
+    #[schema(value_type = Option<AccessTokenFormat>, default = "jwt")]
     pub access_token_format: Patch<AccessTokenFormat>,
     /// The life of an access token in seconds; `JETON_ACCESS_TOKEN_TTL` unless set.
     #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 86400)]
     pub access_token_ttl: Patch<i64>,
     /// How many seconds a session may stay unused; `JETON_REFRESH_TOKEN_TTL` unless set.
     #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 34560000)]
     pub refresh_token_ttl: Patch<i64>,
     /// The longest life of a session in seconds; `JETON_SESSION_TTL` unless set.
     #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 34560000)]
     pub session_ttl: Patch<i64>,
     /// Whether a refresh gives a new refresh token.
     #[serde(default)]
+    #[schema(value_type = Option<bool>, default = true)]
     pub refresh_token_rotation: Patch<bool>,
     /// For how many seconds a repeated refresh gets the same successor; 30, or 10 for a public client, unless set.
     #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 300)]
     pub retry_window: Patch<i64>,
     /// How many sessions a user may have with it; one more ends the session that was unused longest.
     #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 1000000, default = 100)]
     pub max_sessions: Patch<i64>,
     /// What it may do beyond asking for tokens.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<Permission>>)]
     pub permissions: Patch<Vec<Permission>>,
     /// The audiences whose tokens it may introspect; all if empty.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<AudienceUri>>, max_items = 50)]
     pub introspect_audiences: Patch<Vec<String>>,
     /// Claims that go into its tokens, merged member by member.
     #[serde(default)]
+    #[schema(value_type = Option<Claims>)]
     pub claims: Patch<ExtraClaims>,
     /// Whether it may authenticate.
     #[serde(default)]
+    #[schema(value_type = Option<bool>, default = true)]
     pub enabled: Patch<bool>,
 }
 

@@ -5,6 +5,7 @@ mod secrets;
 mod validation;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 pub use bodies::{ClientPatch, NewClient};
 pub use secrets::{NewSecretView, SecretView};
@@ -20,17 +21,20 @@ use crate::protocol::time::Timestamp;
 use crate::store::{StoreError, SubHolder};
 
 /// A client as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Client)]
 pub struct ClientView {
     /// The id.
     pub client_id: String,
-    /// The generated secret, on creation only.
+    /// The generated secret, on creation only. Begins with `jcs_`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub client_secret: Option<String>,
     /// The settings.
     #[serde(flatten)]
     pub settings: ClientSettings,
     /// The secrets, at most two; never the secrets themselves.
+    #[schema(max_items = 2)]
     pub secrets: Vec<SecretView>,
     /// When it was created.
     pub created_at: Timestamp,

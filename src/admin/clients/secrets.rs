@@ -2,6 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::admin::clients::needs_admin;
@@ -17,22 +18,25 @@ use crate::protocol::time::Timestamp;
 const LONGEST_CHOSEN_SECRET: usize = 1024;
 
 /// A secret as it is shown: never the secret itself.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Secret)]
 pub struct SecretView {
     /// The id.
     pub id: Uuid,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last accepted, roughly; null if never.
+    #[schema(required)]
     pub last_used_at: Option<Timestamp>,
 }
 
 /// A new secret, shown once.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = NewSecret)]
 pub struct NewSecretView {
     /// The id.
     pub id: Uuid,
-    /// The secret itself, which is never shown again.
+    /// The secret itself, which is never shown again. Begins with `jcs_`.
     pub client_secret: String,
     /// When it was made.
     pub created_at: Timestamp,

@@ -2,54 +2,68 @@
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::admin::body::{Patch, not_null};
+use crate::admin::schema::{Claims, Password, UserScope, Username};
 use crate::protocol::claims::ExtraClaims;
 use crate::protocol::scope::Scope;
 
 /// A user to create.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
     /// The name.
+    #[schema(value_type = Username)]
     pub username: String,
     /// The `sub` of the user's tokens, for one who keeps it from elsewhere; the id if absent. It never changes.
+    #[schema(min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
     pub sub: Option<String>,
     /// The password; without one the user cannot log in.
+    #[schema(value_type = Option<Password>)]
     pub password: Option<SecretString>,
     /// The scopes that the user may be granted; if absent, whatever the client may.
+    #[schema(value_type = Option<UserScope>)]
     pub scope: Option<Scope>,
     /// Claims that go into the user's tokens.
+    #[schema(value_type = Option<Claims>)]
     pub claims: Option<ExtraClaims>,
     /// Whether the user may log in; true if absent.
+    #[schema(default = true)]
     pub enabled: Option<bool>,
 }
 
 /// Changes to a user.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserPatch {
     /// A new name.
     #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Username, required = false)]
     pub username: Option<String>,
     /// A new password.
     #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Password, required = false)]
     pub password: Option<SecretString>,
     /// The scopes that the user may be granted; null: whatever the client may.
     #[serde(default)]
+    #[schema(value_type = Option<UserScope>)]
     pub scope: Patch<Scope>,
     /// Claims that go into the user's tokens, merged member by member.
     #[serde(default)]
+    #[schema(value_type = Option<Claims>)]
     pub claims: Patch<ExtraClaims>,
     /// Whether the user may log in.
     #[serde(default)]
+    #[schema(value_type = Option<bool>, default = true)]
     pub enabled: Patch<bool>,
 }
 
 /// A new password.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
     /// The password.
+    #[schema(value_type = Password)]
     pub password: SecretString,
 }

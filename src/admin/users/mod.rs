@@ -4,6 +4,7 @@ mod bodies;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use bodies::{NewPassword, NewUser, UserPatch};
@@ -21,18 +22,21 @@ use crate::protocol::user::{User, check_username, is_credential};
 use crate::store::{StoreError, SubHolder};
 
 /// A user as it is shown: never with its password.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = User)]
 pub struct UserView {
     /// The id.
     pub id: Uuid,
-    /// The `sub` of its tokens.
+    /// The `sub` of its tokens. It never changes.
     pub sub: String,
     /// The name as it was written.
     pub username: String,
     /// The scopes that it may be granted; if absent, whatever the client may.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Scope, required = false)]
     pub scope: Option<Scope>,
     /// Claims that go into its tokens.
+    #[schema(value_type = Object)]
     pub claims: ExtraClaims,
     /// Whether it may log in.
     pub enabled: bool,

@@ -1,6 +1,9 @@
 //! The full explanation of a token, for those who have to act on it.
 
 use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 use crate::app::App;
 use crate::diagnosis::finding::{Damage, Fact, Source};
@@ -10,46 +13,54 @@ use crate::issuer::Issuer;
 use crate::protocol::cause::{BearerAnswer, Cause};
 use crate::protocol::challenge::Challenge;
 use crate::protocol::claims::AccessClaims;
+use crate::protocol::schema::with_keywords;
 use crate::protocol::time::Timestamp;
 
 /// The explanation of a token.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Explanation {
     /// Whether a resource server should accept it; for a refresh token explained as such, whether it still works.
     pub active: bool,
-    /// The first cause.
+    /// The first cause; null if the token is active, or if the caller may not know it.
+    #[schema(required)]
     pub cause: Option<Cause>,
     /// What the cause means, in one sentence.
     pub title: &'static str,
-    /// What was found.
+    /// What was found: where, when, by how much, and for those who may know, by whom.
     pub detail: String,
     /// What to do about it.
     pub fix: Fix,
     /// Every cause, in order.
     pub all_causes: Vec<Cause>,
     /// The status that a resource server should answer with.
+    #[schema(value_type = i64)]
     pub status: u16,
     /// The challenge that goes with it (RFC 6750 §3).
+    #[schema(required)]
     pub www_authenticate: Option<String>,
     /// Facts, each verified or only claimed.
     pub evidence: Vec<Fact>,
-    /// What happened to it in transit.
+    /// What happened to it in transit; absent if nothing did.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     pub damage: Vec<Damage>,
     /// What a resource server must expect, if the token is good.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Expect, required = false)]
     pub expect: Option<Expect>,
-    /// Whether more is known than the caller may see.
+    /// Present if the caller is told only what the bytes show.
     #[serde(skip_serializing_if = "is_false")]
+    #[schema(schema_with = only_true, required = false)]
     pub limited: bool,
     /// The page about the cause.
+    #[schema(format = "uri")]
     pub docs: String,
     /// The id under which this answer is logged.
     pub request_id: String,
 }
 
 /// What each party can do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Fix {
     /// The client that sends the token.
     pub client: String,
@@ -60,17 +71,20 @@ pub struct Fix {
 }
 
 /// What a resource server must expect of a good token: if it refuses the token, one of these differs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Expect {
     /// `iss`, character by character.
     pub issuer: String,
     /// `aud`: the resource server expects one of these.
     pub audience: Vec<String>,
-    /// `alg`; `None` for an opaque token.
+    /// `alg`; null for an opaque token.
+    #[schema(required)]
     pub algorithm: Option<&'static str>,
-    /// `kid`; `None` for an opaque token.
+    /// `kid`; null for an opaque token.
+    #[schema(required)]
     pub kid: Option<String>,
     /// When the key was published.
+    #[schema(required)]
     pub key_published_at: Option<Timestamp>,
     /// Where the keys are published. An opaque token can only be introspected.
     pub jwks_uri: String,
@@ -80,6 +94,10 @@ pub struct Expect {
     pub server_time: Timestamp,
     /// Seconds until it expires.
     pub seconds_left: i64,
+}
+
+fn only_true() -> RefOr<Schema> {
+    with_keywords(json!({"type": "boolean", "const": true}))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

@@ -4,15 +4,42 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::admin::audit::AuditRequest;
-use crate::admin::keys::RotateRequest;
-use crate::admin::{AdminError, List};
+use crate::admin::keys::{KeyView, RotateRequest};
+use crate::admin::{AdminError, List, ListRequest};
 use crate::http::admin::extract::{Body, Call};
+use crate::http::docs::openapi::answers::{Conflict, Done, NotFound};
+use crate::store::AuditRecord;
 
+type Keys = List<KeyView>;
+type AuditRecords = List<AuditRecord>;
+
+#[utoipa::path(
+    get,
+    path = "/admin/v1/keys",
+    operation_id = "listKeys",
+    tag = "Keys",
+    description = include_str!("../../../docs/openapi/list_keys.md"),
+    responses((status = 200, description = "The keys.", body = Keys))
+)]
 pub(crate) async fn list(call: Call) -> Response {
     let outcome = call.app().key_list().await;
     call.answer(StatusCode::OK, outcome.map(|items| List { items, next: None }))
 }
 
+#[utoipa::path(
+    post,
+    path = "/admin/v1/keys/rotate",
+    operation_id = "rotateKeys",
+    tag = "Keys",
+    description = include_str!("../../../docs/openapi/rotate_keys.md"),
+    request_body = Option<RotateRequest>,
+    responses(
+        (status = 201, description = "The new keys.", body = Keys, links(
+            ("delete" = (operation_id = "deleteKey", parameters(("kid" = "$response.body#/items/0/kid"))))
+        )),
+        (status = 409, response = Conflict)
+    )
+)]
 pub(crate) async fn rotate(call: Call, request: Option<Body<RotateRequest>>) -> Response {
     let outcome = async {
         let request = request.map_or(Ok(RotateRequest::default()), |Body(request)| request)?;
@@ -23,11 +50,29 @@ pub(crate) async fn rotate(call: Call, request: Option<Body<RotateRequest>>) -> 
     call.answer(StatusCode::CREATED, outcome.map(|items| List { items, next: None }))
 }
 
+#[utoipa::path(
+    delete,
+    path = "/admin/v1/keys/{kid}",
+    operation_id = "deleteKey",
+    tag = "Keys",
+    description = include_str!("../../../docs/openapi/delete_key.md"),
+    params(("kid" = String, Path, min_length = 1, description = "The id of the key.")),
+    responses((status = 204, response = Done), (status = 404, response = NotFound), (status = 409, response = Conflict))
+)]
 pub(crate) async fn delete(call: Call) -> Response {
     let outcome = call.app().key_delete(call.path("kid"), &call.actor).await;
     call.answer(StatusCode::NO_CONTENT, outcome)
 }
 
+#[utoipa::path(
+    get,
+    path = "/admin/v1/audit",
+    operation_id = "listAudit",
+    tag = "Audit",
+    description = include_str!("../../../docs/openapi/list_audit.md"),
+    params(AuditRequest, ListRequest),
+    responses((status = 200, description = "A page of the list.", body = AuditRecords))
+)]
 pub(crate) async fn audit(call: Call) -> Response {
     let text = |name: &str| call.query(name).map(str::to_owned);
     let filter = AuditRequest { actor: text("actor"), action: text("action"), from: text("from"), to: text("to") };

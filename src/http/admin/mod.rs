@@ -1,78 +1,78 @@
 //! The admin API, `/admin/v1`.
 
-mod clients;
+pub(crate) mod clients;
 mod extract;
-mod keys;
-mod sessions;
-mod users;
+pub(crate) mod keys;
+pub(crate) mod sessions;
+pub(crate) mod users;
 
-use axum::routing::{delete, get, post, put};
+use std::sync::Arc;
 
+use axum::handler::Handler;
+use axum::routing;
+
+use crate::app::App;
 use crate::http::guard::guarded;
-use crate::http::route::Route;
+use crate::http::route::{AdminMethod, Route, Scopes};
 
-const CLIENTS: &[&str] = &["jeton:clients"];
-const READ_CLIENTS: &[&str] = &["jeton:clients", "jeton:read"];
-const USERS: &[&str] = &["jeton:users"];
-const READ_USERS: &[&str] = &["jeton:users", "jeton:read"];
-const REVOKE: &[&str] = &["jeton:revoke"];
-const READ_REVOCATIONS: &[&str] = &["jeton:revoke", "jeton:read"];
-const READ: &[&str] = &["jeton:read"];
-const ADMIN: &[&str] = &["jeton:admin"];
+const CLIENTS: Scopes = &["jeton:clients"];
+const READ_CLIENTS: Scopes = &["jeton:clients", "jeton:read"];
+const USERS: Scopes = &["jeton:users"];
+const READ_USERS: Scopes = &["jeton:users", "jeton:read"];
+const REVOKE: Scopes = &["jeton:revoke"];
+const READ_REVOCATIONS: Scopes = &["jeton:revoke", "jeton:read"];
+const READ: Scopes = &["jeton:read"];
+const ADMIN: Scopes = &["jeton:admin"];
 
 /// The routes of the admin API: path, methods, and for each method the scopes of which one is needed.
 pub(crate) fn routes() -> Vec<Route> {
     vec![
-        Route::admin(
-            "/admin/v1/clients",
-            &["GET", "POST"],
-            get(guarded(READ_CLIENTS, clients::list)).post(guarded(CLIENTS, clients::create)),
-        ),
+        Route::admin("/admin/v1/clients", [get(READ_CLIENTS, clients::list), post(CLIENTS, clients::create)]),
         Route::admin(
             "/admin/v1/clients/{client_id}",
-            &["GET", "PATCH", "DELETE"],
-            get(guarded(READ_CLIENTS, clients::show))
-                .patch(guarded(CLIENTS, clients::update))
-                .delete(guarded(CLIENTS, clients::delete)),
+            [get(READ_CLIENTS, clients::show), patch(CLIENTS, clients::update), delete(CLIENTS, clients::delete)],
         ),
-        Route::admin("/admin/v1/clients/{client_id}/secrets", &["POST"], post(guarded(CLIENTS, clients::add_secret))),
-        Route::admin(
-            "/admin/v1/clients/{client_id}/secrets/{secret_id}",
-            &["DELETE"],
-            delete(guarded(CLIENTS, clients::retire_secret)),
-        ),
-        Route::admin(
-            "/admin/v1/users",
-            &["GET", "POST"],
-            get(guarded(READ_USERS, users::list)).post(guarded(USERS, users::create)),
-        ),
+        Route::admin("/admin/v1/clients/{client_id}/secrets", [post(CLIENTS, clients::add_secret)]),
+        Route::admin("/admin/v1/clients/{client_id}/secrets/{secret_id}", [delete(CLIENTS, clients::retire_secret)]),
+        Route::admin("/admin/v1/users", [get(READ_USERS, users::list), post(USERS, users::create)]),
         Route::admin(
             "/admin/v1/users/{user}",
-            &["GET", "PATCH", "DELETE"],
-            get(guarded(READ_USERS, users::show))
-                .patch(guarded(USERS, users::update))
-                .delete(guarded(USERS, users::delete)),
+            [get(READ_USERS, users::show), patch(USERS, users::update), delete(USERS, users::delete)],
         ),
-        Route::admin("/admin/v1/users/{user}/password", &["PUT"], put(guarded(USERS, users::set_password))),
-        Route::admin("/admin/v1/sessions", &["GET"], get(guarded(READ_REVOCATIONS, sessions::list))),
+        Route::admin("/admin/v1/users/{user}/password", [put(USERS, users::set_password)]),
+        Route::admin("/admin/v1/sessions", [get(READ_REVOCATIONS, sessions::list)]),
         Route::admin(
             "/admin/v1/sessions/{session}",
-            &["GET", "DELETE"],
-            get(guarded(READ_REVOCATIONS, sessions::show)).delete(guarded(REVOKE, sessions::delete)),
+            [get(READ_REVOCATIONS, sessions::show), delete(REVOKE, sessions::delete)],
         ),
         Route::admin(
             "/admin/v1/revocations",
-            &["GET", "POST"],
-            get(guarded(READ_REVOCATIONS, sessions::list_revocations)).post(guarded(REVOKE, sessions::revoke)),
+            [get(READ_REVOCATIONS, sessions::list_revocations), post(REVOKE, sessions::revoke)],
         ),
-        Route::admin(
-            "/admin/v1/revocations/{number}",
-            &["GET"],
-            get(guarded(READ_REVOCATIONS, sessions::show_revocation)),
-        ),
-        Route::admin("/admin/v1/keys", &["GET"], get(guarded(READ, keys::list))),
-        Route::admin("/admin/v1/keys/rotate", &["POST"], post(guarded(ADMIN, keys::rotate))),
-        Route::admin("/admin/v1/keys/{kid}", &["DELETE"], delete(guarded(ADMIN, keys::delete))),
-        Route::admin("/admin/v1/audit", &["GET"], get(guarded(READ, keys::audit))),
+        Route::admin("/admin/v1/revocations/{number}", [get(READ_REVOCATIONS, sessions::show_revocation)]),
+        Route::admin("/admin/v1/keys", [get(READ, keys::list)]),
+        Route::admin("/admin/v1/keys/rotate", [post(ADMIN, keys::rotate)]),
+        Route::admin("/admin/v1/keys/{kid}", [delete(ADMIN, keys::delete)]),
+        Route::admin("/admin/v1/audit", [get(READ, keys::audit)]),
     ]
+}
+
+fn get<T: 'static>(scopes: Scopes, handler: impl Handler<T, Arc<App>>) -> AdminMethod {
+    AdminMethod { name: "GET", scopes, handler: routing::get(guarded(scopes, handler)) }
+}
+
+fn post<T: 'static>(scopes: Scopes, handler: impl Handler<T, Arc<App>>) -> AdminMethod {
+    AdminMethod { name: "POST", scopes, handler: routing::post(guarded(scopes, handler)) }
+}
+
+fn put<T: 'static>(scopes: Scopes, handler: impl Handler<T, Arc<App>>) -> AdminMethod {
+    AdminMethod { name: "PUT", scopes, handler: routing::put(guarded(scopes, handler)) }
+}
+
+fn patch<T: 'static>(scopes: Scopes, handler: impl Handler<T, Arc<App>>) -> AdminMethod {
+    AdminMethod { name: "PATCH", scopes, handler: routing::patch(guarded(scopes, handler)) }
+}
+
+fn delete<T: 'static>(scopes: Scopes, handler: impl Handler<T, Arc<App>>) -> AdminMethod {
+    AdminMethod { name: "DELETE", scopes, handler: routing::delete(guarded(scopes, handler)) }
 }

@@ -4,15 +4,46 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use utoipa::IntoParams;
 
-use crate::admin::revocations::RevocationRequest;
-use crate::admin::{AdminError, Result};
+use crate::admin::revocations::{RevocationRequest, RevocationView};
+use crate::admin::schema::QueryText;
+use crate::admin::sessions::SessionView;
+use crate::admin::{AdminError, List, ListRequest, Result};
 use crate::http::admin::extract::{Body, Call};
+use crate::http::docs::openapi::answers::{Conflict, Done, NotFound};
 use crate::settings::parse_duration;
 
 /// The longest that an answer waits for the other nodes.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
+type Sessions = List<SessionView>;
+type Revocations = List<RevocationView>;
+
+/// The session in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes what is read by its name")]
+pub(crate) struct SessionPath {
+    /// The id of the session, the `sid` of its tokens.
+    #[param(min_length = 1)]
+    session: String,
+}
+
+#[utoipa::path(
+    get,
+    path = "/admin/v1/sessions",
+    operation_id = "listSessions",
+    tag = "Sessions",
+    description = include_str!("../../../docs/openapi/list_sessions.md"),
+    params(
+        ("user" = Option<QueryText>, Query, example = "demo",
+            description = "Only those of this user, by id or username. An unknown user is answered by 404."),
+        ("client" = Option<QueryText>, Query, description = "Only those with this client.", example = "demo-login"),
+        ListRequest
+    ),
+    responses((status = 200, description = "A page of the list.", body = Sessions), (status = 404, response = NotFound))
+)]
 pub(crate) async fn list(call: Call) -> Response {
     let outcome = async {
         let request = call.list_request(&["user", "client"])?;
@@ -22,11 +53,29 @@ pub(crate) async fn list(call: Call) -> Response {
     call.answer(StatusCode::OK, outcome)
 }
 
+#[utoipa::path(
+    get,
+    path = "/admin/v1/sessions/{session}",
+    operation_id = "showSession",
+    tag = "Sessions",
+    description = include_str!("../../../docs/openapi/show_session.md"),
+    params(SessionPath),
+    responses((status = 200, description = "The session.", body = SessionView), (status = 404, response = NotFound))
+)]
 pub(crate) async fn show(call: Call) -> Response {
     let outcome = call.app().session_show(call.path("session")).await;
     call.answer(StatusCode::OK, outcome)
 }
 
+#[utoipa::path(
+    delete,
+    path = "/admin/v1/sessions/{session}",
+    operation_id = "endSession",
+    tag = "Sessions",
+    description = include_str!("../../../docs/openapi/end_session.md"),
+    params(SessionPath),
+    responses((status = 204, response = Done), (status = 404, response = NotFound))
+)]
 pub(crate) async fn delete(call: Call) -> Response {
     let session = Some(call.path("session").to_owned());
     let request = RevocationRequest { session, ..RevocationRequest::default() };
@@ -34,6 +83,15 @@ pub(crate) async fn delete(call: Call) -> Response {
     call.answer(StatusCode::NO_CONTENT, outcome)
 }
 
+#[utoipa::path(
+    get,
+    path = "/admin/v1/revocations",
+    operation_id = "listRevocations",
+    tag = "Revocations",
+    description = include_str!("../../../docs/openapi/list_revocations.md"),
+    params(ListRequest),
+    responses((status = 200, description = "A page of the list.", body = Revocations))
+)]
 pub(crate) async fn list_revocations(call: Call) -> Response {
     let outcome = async {
         let request = call.list_request(&[])?;
@@ -43,11 +101,51 @@ pub(crate) async fn list_revocations(call: Call) -> Response {
     call.answer(StatusCode::OK, outcome)
 }
 
+#[utoipa::path(
+    get,
+    path = "/admin/v1/revocations/{number}",
+    operation_id = "showRevocation",
+    tag = "Revocations",
+    description = include_str!("../../../docs/openapi/show_revocation.md"),
+    params((
+        "number" = i64, Path, minimum = 1, description = "The number of the revocation.", example = 17
+    )),
+    responses((status = 200, description = "The revocation.", body = RevocationView), (status = 404, response = NotFound))
+)]
 pub(crate) async fn show_revocation(call: Call) -> Response {
     let outcome = call.app().revocation_show(call.path("number")).await;
     call.answer(StatusCode::OK, outcome)
 }
 
+#[utoipa::path(
+    post,
+    path = "/admin/v1/revocations",
+    operation_id = "createRevocation",
+    tag = "Revocations",
+    description = include_str!("../../../docs/openapi/create_revocation.md"),
+    params((
+        "wait" = Option<String>, Query, pattern = "^(([0-9]|1[0-9]|20)s?|[0-9]{1,4}ms)$", example = "5s",
+        description = "How long the answer may wait until every live node has applied the revocation, such as `5s` or \
+            `500ms`, at most 20 s. Then the answer has `applied_by` and `applied_everywhere`.",
+    )),
+    request_body(content = RevocationRequest, examples(
+        ("user" = (
+            summary = "Everything that was issued to a user",
+            value = json!({"user": "demo", "reason": "lost laptop"})
+        )),
+        ("client" = (
+            summary = "Everything that was issued to a client",
+            value = json!({"client": "demo-app", "reason": "secret found in a log"})
+        ))
+    )),
+    responses(
+        (status = 201, description = "The revocation.", body = RevocationView, links(
+            ("show" = (operation_id = "showRevocation", parameters(("number" = "$response.body#/number"))))
+        )),
+        (status = 404, response = NotFound),
+        (status = 409, response = Conflict)
+    )
+)]
 pub(crate) async fn revoke(call: Call, Body(request): Body<RevocationRequest>) -> Response {
     let outcome = async {
         call.only(&["wait"])?;

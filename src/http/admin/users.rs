@@ -2,15 +2,66 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use utoipa::IntoParams;
 
-use crate::admin::users::{NewPassword, NewUser, UserPatch};
+use crate::admin::schema::QueryText;
+use crate::admin::users::{NewPassword, NewUser, UserPatch, UserView};
+use crate::admin::{List, ListRequest};
 use crate::http::admin::extract::{Body, Call};
+use crate::http::docs::openapi::answers::{Conflict, Done, NotFound};
 
+type Users = List<UserView>;
+
+/// The user in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes what is read by its name")]
+pub(crate) struct UserPath {
+    /// The id of the user, or its username.
+    #[param(min_length = 1)]
+    user: String,
+}
+
+#[utoipa::path(
+    post,
+    path = "/admin/v1/users",
+    operation_id = "createUser",
+    tag = "Users",
+    description = include_str!("../../../docs/openapi/create_user.md"),
+    request_body(content = NewUser, example = json!({
+        "username": "alice@example.com",
+        "password": "correct horse battery staple",
+        "scope": "read:conversations",
+    })),
+    responses(
+        (status = 201, description = "The user.", body = UserView, links(
+            ("show" = (operation_id = "showUser", parameters(("user" = "$response.body#/id")))),
+            ("update" = (operation_id = "updateUser", parameters(("user" = "$response.body#/id")))),
+            ("password" = (operation_id = "setPassword", parameters(("user" = "$response.body#/id")))),
+            ("sessions" = (operation_id = "listSessions", parameters(("user" = "$response.body#/id")))),
+            ("delete" = (operation_id = "deleteUser", parameters(("user" = "$response.body#/id"))))
+        )),
+        (status = 409, response = Conflict)
+    )
+)]
 pub(crate) async fn create(call: Call, Body(new): Body<NewUser>) -> Response {
     let outcome = async { call.app().user_create(new?, &call.actor).await }.await;
     call.answer(StatusCode::CREATED, outcome)
 }
 
+#[utoipa::path(
+    get,
+    path = "/admin/v1/users",
+    operation_id = "listUsers",
+    tag = "Users",
+    description = include_str!("../../../docs/openapi/list_users.md"),
+    params(
+        ("username" = Option<QueryText>, Query, example = "demo",
+            description = "Only this one. Names are compared after Unicode NFKC and case folding."),
+        ListRequest
+    ),
+    responses((status = 200, description = "A page of the list.", body = Users))
+)]
 pub(crate) async fn list(call: Call) -> Response {
     let outcome = async {
         let request = call.list_request(&["username"])?;
@@ -20,21 +71,66 @@ pub(crate) async fn list(call: Call) -> Response {
     call.answer(StatusCode::OK, outcome)
 }
 
+#[utoipa::path(
+    get,
+    path = "/admin/v1/users/{user}",
+    operation_id = "showUser",
+    tag = "Users",
+    description = include_str!("../../../docs/openapi/show_user.md"),
+    params(UserPath),
+    responses((status = 200, description = "The user.", body = UserView), (status = 404, response = NotFound))
+)]
 pub(crate) async fn show(call: Call) -> Response {
     let outcome = call.app().user_show(call.path("user")).await;
     call.answer(StatusCode::OK, outcome)
 }
 
+#[utoipa::path(
+    patch,
+    path = "/admin/v1/users/{user}",
+    operation_id = "updateUser",
+    tag = "Users",
+    description = include_str!("../../../docs/openapi/update_user.md"),
+    params(UserPath),
+    request_body(content(
+        (UserPatch = "application/merge-patch+json", example = json!({"enabled": false})),
+        (UserPatch = "application/json", example = json!({"scope": "read:conversations", "claims": {"tenant": "blue"}}))
+    )),
+    responses(
+        (status = 200, description = "The user as it is now.", body = UserView),
+        (status = 404, response = NotFound),
+        (status = 409, response = Conflict)
+    )
+)]
 pub(crate) async fn update(call: Call, Body(patch): Body<UserPatch>) -> Response {
     let outcome = async { call.app().user_update(call.path("user"), patch?, &call.actor).await }.await;
     call.answer(StatusCode::OK, outcome)
 }
 
+#[utoipa::path(
+    delete,
+    path = "/admin/v1/users/{user}",
+    operation_id = "deleteUser",
+    tag = "Users",
+    description = include_str!("../../../docs/openapi/delete_user.md"),
+    params(UserPath),
+    responses((status = 204, response = Done), (status = 404, response = NotFound))
+)]
 pub(crate) async fn delete(call: Call) -> Response {
     let outcome = call.app().user_delete(call.path("user"), &call.actor).await;
     call.answer(StatusCode::NO_CONTENT, outcome)
 }
 
+#[utoipa::path(
+    put,
+    path = "/admin/v1/users/{user}/password",
+    operation_id = "setPassword",
+    tag = "Users",
+    description = include_str!("../../../docs/openapi/set_password.md"),
+    params(UserPath),
+    request_body(content = NewPassword, example = json!({"password": "correct horse battery staple"})),
+    responses((status = 204, response = Done), (status = 404, response = NotFound), (status = 409, response = Conflict))
+)]
 pub(crate) async fn set_password(call: Call, Body(new): Body<NewPassword>) -> Response {
     let outcome = async { call.app().user_set_password(call.path("user"), new?.password, &call.actor).await }.await;
     call.answer(StatusCode::NO_CONTENT, outcome)

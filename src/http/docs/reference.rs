@@ -91,8 +91,7 @@ struct Part {
 impl Reference {
     /// Reads a description of an API.
     pub(crate) fn read(openapi: &str, style: &'static str) -> Result<Self, serde_yaml_ng::Error> {
-        let mut document: Value = serde_yaml_ng::from_str(openapi)?;
-        document.apply_merge()?;
+        let document: Value = serde_yaml_ng::from_str(openapi)?;
         let reader = Reader { document: &document };
         let info = &document["info"];
         Ok(Self {
@@ -233,8 +232,8 @@ impl<'a> Reader<'a> {
         let required: Vec<&str> = items(&schema["required"]).filter_map(Value::as_str).collect();
         let entries = members(&schema["properties"]).map(|(name, member)| {
             let target = self.resolve(member);
-            // A reference to a whole schema is a link; its own page tells the rest.
-            let own = if self.name_of(member).is_some() { &Value::Null } else { target };
+            // A reference to a whole schema is a link: only what stands beside it is told here.
+            let own = if self.name_of(member).is_some() { member } else { target };
             Entry {
                 required: required.contains(&name.as_str()),
                 place: String::new(),
@@ -270,6 +269,9 @@ impl<'a> Reader<'a> {
         if !alternatives.is_empty() {
             return joined(alternatives.into_iter().map(|schema| self.kind(schema)));
         }
+        if let Some(whole) = items(&schema["allOf"]).next() {
+            return self.kind(whole);
+        }
         if !schema["const"].is_null() {
             return vec![plain(written("application/json", &schema["const"]))];
         }
@@ -280,7 +282,7 @@ impl<'a> Reader<'a> {
         let names: Vec<&str> = match &schema["type"] {
             Value::String(name) => vec![name],
             Value::Sequence(names) => names.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
+            _ => vec!["anything"],
         };
         joined(names.into_iter().map(|name| match name {
             "array" => {

@@ -2,9 +2,56 @@
 
 use axum::response::Response;
 
+use crate::diagnosis::explanation::Explanation;
 use crate::endpoints::explain;
+use crate::http::docs::openapi::answers::{NoCaller, NoPower};
+use crate::http::endpoints::parameters::parameters;
 use crate::http::request::EndpointRequest;
+use crate::protocol::scope;
 
+parameters!(ToExplain, ToExplainJson {
+    "description": "What is to be explained.",
+    "required": ["token"],
+    "properties": {
+        "token": {"type": "string", "description": "What was presented as a token, just as it was."},
+        "scope": {
+            "description": "The scopes that the resource server needs.",
+            "type": "string",
+            "pattern": scope::PATTERN,
+            "maxLength": scope::LONGEST,
+        },
+        "audience": {"type": "string", "description": "The audience that the resource server expects."},
+        "token_type_hint": {
+            "type": "string",
+            "description": "`refresh_token` if a refresh token is what it is meant to be.",
+        },
+    },
+});
+
+#[utoipa::path(
+    post,
+    path = "/auth/explain",
+    operation_id = "explain",
+    tag = "Tokens",
+    description = include_str!("../../../docs/openapi/explain.md"),
+    security(("clientBasic" = []), ("adminToken" = []), ()),
+    request_body(content(
+        (ToExplain = "application/x-www-form-urlencoded", example = json!({
+            "token": "eyJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl",
+            "audience": "https://api.example.com",
+        })),
+        (ToExplainJson = "application/json", example = json!({
+            "client_id": "demo-api",
+            "client_secret": "demo-api-secret",
+            "token": "eyJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl",
+        }))
+    )),
+    responses(
+        (status = 200, description = "The account of the token.", body = Explanation),
+        (status = 401, response = NoCaller),
+        (status = 403, response = NoPower)
+    )
+)]
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
     request.answer_json(request.ask(explain::answer).await)
 }

@@ -3,8 +3,100 @@
 use axum::response::Response;
 
 use crate::endpoints::token;
+use crate::grants::TokenResponse;
+use crate::http::endpoints::parameters::parameters;
 use crate::http::request::EndpointRequest;
+use crate::protocol::client::GrantType;
 
+parameters!(TokenRequest, TokenRequestJson {
+    "description": "The parameters of the token endpoint.",
+    "properties": {
+        "grant_type": {
+            "description": "What the client offers for a token.",
+            "type": "string",
+            "enum": GrantType::ALL,
+        },
+        "username": {"type": "string", "description": "For `password`: the name of the user."},
+        "password": {"type": "string", "description": "For `password`: the password of the user."},
+        "refresh_token": {
+            "type": "string",
+            "description": "For `refresh_token`: the newest refresh token of the session.",
+        },
+        "scope": {
+            "description":
+                "Names separated by single spaces; what the client may have unless named. A refresh may ask for less.",
+            "type": "string",
+        },
+        "resource": {
+            "description":
+                "For whom the token is (RFC 8707), one of the client's audiences; all of them unless named. May repeat.",
+            "type": "array",
+            "items": {"type": "string"},
+        },
+    },
+});
+
+#[utoipa::path(
+    post,
+    path = "/auth/token",
+    operation_id = "token",
+    tag = "Tokens",
+    description = include_str!("../../../docs/openapi/token.md"),
+    security(("clientBasic" = []), ()),
+    request_body(content(
+        (TokenRequest = "application/x-www-form-urlencoded", examples(
+            ("password" = (
+                summary = "A login by the default client",
+                value = json!({"username": "demo", "password": "demo-password"})
+            )),
+            ("client_credentials" = (
+                summary = "A client on its own behalf",
+                value = json!({
+                    "grant_type": "client_credentials",
+                    "client_id": "demo-app",
+                    "client_secret": "demo-app-secret",
+                    "scope": "read:conversations",
+                })
+            ))
+        )),
+        (TokenRequestJson = "application/json", examples(
+            ("password" = (
+                summary = "A login",
+                value = json!({
+                    "grant_type": "password",
+                    "client_id": "demo-login",
+                    "username": "demo",
+                    "password": "demo-password",
+                })
+            )),
+            ("client_credentials" = (
+                summary = "A client on its own behalf",
+                value = json!({
+                    "client_id": "demo-app",
+                    "client_secret": "demo-app-secret",
+                    "grant_type": "client_credentials",
+                })
+            ))
+        ))
+    )),
+    responses((status = 200, description = "A token.", body = TokenResponse, links(
+        ("introspect" = (
+            operation_id = "introspect",
+            description = "A resource server can ask whether the token is good.",
+            request_body = json!({"token": "$response.body#/access_token"})
+        )),
+        ("revoke" = (
+            operation_id = "revoke",
+            description = "The client can give it back.",
+            request_body = json!({"token": "$response.body#/access_token"})
+        )),
+        ("explain" = (
+            operation_id = "explain",
+            description = "The client can be told what a resource server must expect of it.",
+            request_body = json!({"token": "$response.body#/access_token"})
+        ))
+    )))
+)]
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
     request.answer_json(request.ask(token::answer).await)
 }

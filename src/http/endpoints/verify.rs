@@ -14,6 +14,7 @@ use crate::app::Failure;
 use crate::diagnosis::investigate;
 use crate::endpoints::verify::Query;
 use crate::http::challenge::{self, BearerChallenge};
+use crate::http::docs::openapi::answers::{MayPass, Unavailable, VerifyForbidden, VerifyInvalidRequest, VerifyRefused};
 use crate::http::request::EndpointRequest;
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
@@ -27,11 +28,54 @@ const CLIENT: HeaderName = HeaderName::from_static("x-auth-client");
 const SCOPE: HeaderName = HeaderName::from_static("x-auth-scope");
 const SESSION: HeaderName = HeaderName::from_static("x-auth-session");
 
+#[utoipa::path(
+    method(get, post, put, patch, delete, options),
+    path = "/auth/verify",
+    operation_id = "verify",
+    tag = "Tokens",
+    description = include_str!("../../../docs/openapi/verify.md"),
+    security(("accessToken" = [])),
+    params(
+        ("audience" = Option<String>, Query, description = "For whom the token must be. Needed unless `JETON_VERIFY_AUDIENCE` is \
+            set; below `/auth/verify` that setting counts, because the query may be that of the client.", example = "https://api.example.com"),
+        ("scope" = Option<String>, Query, description = "What the token must allow; names separated by single spaces.",
+            pattern = r"^([!#-\[\]-~]+( [!#-\[\]-~]+)*)?$", example = "read:conversations")
+    ),
+    responses(
+        (status = 200, response = MayPass),
+        (status = 400, response = VerifyInvalidRequest),
+        (status = 401, response = VerifyRefused),
+        (status = 403, response = VerifyForbidden),
+        (status = 503, response = Unavailable)
+    )
+)]
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
     let query = request.head.uri.query().unwrap_or_default().as_bytes();
     verify(&request, query, Query::OfProxy(query)).await
 }
 
+#[utoipa::path(
+    method(get, post, put, patch, delete, options),
+    path = "/auth/verify/{path}",
+    operation_id = "verifyBelow",
+    tag = "Tokens",
+    description = include_str!("../../../docs/openapi/verify_below.md"),
+    security(("accessToken" = [])),
+    params(
+        ("path" = String, Path, min_length = 1,
+            description = "The path of the request that is asked about, with slashes. It may be empty."),
+        ("audience" = Option<String>, Query, description = "For whom the token must be, if `JETON_VERIFY_AUDIENCE` is not set.", example = "https://api.example.com"),
+        ("scope" = Option<String>, Query, description = "What the token must allow; names separated by single spaces.",
+            pattern = r"^([!#-\[\]-~]+( [!#-\[\]-~]+)*)?$", example = "read:conversations")
+    ),
+    responses(
+        (status = 200, response = MayPass),
+        (status = 400, response = VerifyInvalidRequest),
+        (status = 401, response = VerifyRefused),
+        (status = 403, response = VerifyForbidden),
+        (status = 503, response = Unavailable)
+    )
+)]
 pub(crate) async fn answer_below(request: EndpointRequest) -> Response {
     let query = request.head.uri.query().unwrap_or_default().as_bytes();
     verify(&request, query, Query::PerhapsOfClient(query)).await

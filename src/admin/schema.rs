@@ -1,0 +1,85 @@
+//! How the values of the admin API are described (OpenAPI) where their Rust types do not say it.
+
+use crate::protocol::claims::REGISTERED;
+use crate::protocol::schema::describe;
+use crate::protocol::scope::Scope;
+
+/// Claims of a client or a user.
+#[derive(Clone, Copy, Debug)]
+pub struct Claims;
+
+describe!(Claims {
+    "description": "Members that go into tokens and introspection, at most 2048 bytes of JSON and 8 levels deep. Names that \
+        have a fixed meaning, such as `sub`, `exp` and `scope`, are refused.",
+    "type": "object",
+    "propertyNames": {"minLength": 1, "not": {"enum": REGISTERED.as_slice()}},
+    "examples": [{"tenant": "blue"}],
+});
+
+/// The name of a user.
+#[derive(Clone, Copy, Debug)]
+pub struct Username;
+
+describe!(Username {
+    "description": "At most 255 bytes of UTF-8 without control characters and without white space around it; not of the form \
+        of a UUID. Compared after Unicode NFKC and case folding, shown as written.",
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 255,
+    "pattern": r"^[^\s\u0000-\u001F\u007F-\u009F]([^\u0000-\u001F\u007F-\u009F]*[^\s\u0000-\u001F\u007F-\u009F])?$",
+});
+
+/// The password of a user.
+#[derive(Clone, Copy, Debug)]
+pub struct Password;
+
+describe!(Password {
+    "description": "At most 1024 bytes of UTF-8 without control characters. Never shown.",
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 1024,
+    "pattern": r"^[^\u0000-\u001F\u007F-\u009F]+$",
+});
+
+/// The scopes of a user.
+#[derive(Clone, Copy, Debug)]
+pub struct UserScope;
+
+describe!(UserScope, [Scope] {
+    "description": "Scopes other than those of the admin API.",
+    "allOf": [{"$ref": "#/components/schemas/Scope"}, {"not": {"type": "string", "pattern": "(^| )jeton:"}}],
+});
+
+/// An audience of a client.
+#[derive(Clone, Copy, Debug)]
+pub struct AudienceUri;
+
+describe!(AudienceUri {
+    "description": "An absolute URI without a fragment.",
+    "type": "string",
+    "format": "uri",
+    "maxLength": 1024,
+});
+
+/// A parameter of a query.
+#[derive(Clone, Copy, Debug)]
+pub struct QueryText;
+
+describe!(QueryText {
+    "description": "A text without control characters. An empty one is none.",
+    "type": "string",
+    "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$",
+});
+
+/// A moment in a query.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment;
+
+describe!(Moment {
+    "description": "A moment in UTC, from 1970 to 9999, or seconds since the epoch. An empty one is none.",
+    "anyOf": [
+        {"type": "string", "maxLength": 0},
+        {"type": "string", "format": "date-time", "pattern": "^(19[7-9]|[2-9][0-9][0-9])[0-9].*Z$"},
+        {"type": "integer", "minimum": 0, "maximum": 253_402_300_799_i64},
+    ],
+});
