@@ -24,7 +24,7 @@ pub(super) fn slots() -> u32 {
     let slots = slots_within(allowed);
     if slots < MOST {
         tracing::info!(
-            slots,
+            places = slots,
             open_files = allowed,
             "fewer than {MOST} connections fit the limit of open files: raise it (ulimit -Hn, LimitNOFILE=)"
         );

@@ -159,7 +159,7 @@ async fn a_server_does_not_start_with_unusable_certificate_files() {
     // The key in place of its path is neither used nor repeated.
     let text = std::fs::read_to_string(&key).unwrap();
     let ran = place.with("JETON_TLS_KEY", &text).run(&["serve"]);
-    assert!(ran.code == Some(1) && ran.err.contains("JETON_TLS_KEY: is a certificate or a key itself"), "{ran:?}");
+    assert!(ran.code == Some(1) && ran.err.contains("JETON_TLS_KEY: is the certificate or key itself"), "{ran:?}");
     let secret = text.lines().nth(1).unwrap();
     let shown = place.with("JETON_TLS_KEY", &text).run(&["config"]);
     assert!(!ran.err.contains(secret) && !shown.out.contains(secret) && !shown.err.contains(secret), "{shown:?}");
