@@ -181,6 +181,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Settings<'_, A> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use utoipa::PartialSchema;
 
     use super::*;
     use crate::admin::body::read;
@@ -201,6 +202,34 @@ mod tests {
         assert_eq!(second.max_sessions, 100);
         assert_eq!(Value::Object(second.claims), json!({"b": 2, "c": 3}));
         assert!(!second.enabled);
+    }
+
+    #[test]
+    fn the_limits_that_are_described_are_those_that_are_checked() {
+        let schema = serde_json::to_value(ClientPatch::schema()).unwrap();
+        let mut count = 0;
+        for (name, member) in schema["properties"].as_object().unwrap() {
+            let accepts = |value: Value| {
+                patch(&json!({ name: value })).and_then(|patch| patch.apply(ClientSettings::default())).is_ok()
+            };
+            for (limit, step) in [("minimum", -1), ("maximum", 1)] {
+                if let Some(limit) = member[limit].as_i64() {
+                    assert!(accepts(limit.into()) && !accepts((limit + step).into()), "{name}: {limit}");
+                    count += 1;
+                }
+            }
+            if let Some(most) = member["maxItems"].as_u64() {
+                let list = |length: u64| (0..length).map(|index| format!("https://{index}.test")).collect();
+                assert!(accepts(list(most)) && !accepts(list(most + 1)), "{name}: {most}");
+                count += 1;
+            }
+            if let Some(longest) = member["maxLength"].as_u64() {
+                let text = |length: u64| "x".repeat(usize::try_from(length).unwrap());
+                assert!(accepts(text(longest).into()) && !accepts(text(longest + 1).into()), "{name}: {longest}");
+                count += 1;
+            }
+        }
+        assert_eq!(count, 13);
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub struct NewUser {
     /// The name.
     #[schema(value_type = Username)]
     pub username: String,
-    /// The `sub` of the user's tokens, for one who keeps it from elsewhere; the id if absent. It never changes.
+    /// The `sub` of the user's tokens, for one who keeps it from elsewhere; never a `client_id`. The id if absent. It never
+    /// changes.
     #[schema(min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
     pub sub: Option<String>,
     /// The password; without one the user cannot log in.

@@ -48,14 +48,14 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Expect, required = false)]
     pub expect: Option<Expect>,
-    /// Present if the caller is told only what the bytes show.
+    /// Whether the caller is told only what the bytes show.
     #[serde(skip_serializing_if = "is_false")]
-    #[schema(schema_with = only_true, required = false)]
+    #[schema(schema_with = limited, required = false)]
     pub limited: bool,
     /// The page about the cause.
     #[schema(format = "uri")]
     pub docs: String,
-    /// The id under which this answer is logged.
+    /// The id of this answer in the log and in the audit trail.
     pub request_id: String,
 }
 
@@ -96,8 +96,9 @@ pub struct Expect {
     pub seconds_left: i64,
 }
 
-fn only_true() -> RefOr<Schema> {
-    with_keywords(json!({"type": "boolean", "const": true}))
+fn limited() -> RefOr<Schema> {
+    let description = "The caller is told only what the bytes show.";
+    with_keywords(json!({"type": "boolean", "const": true, "description": description}))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

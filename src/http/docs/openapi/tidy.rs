@@ -47,10 +47,10 @@ fn tidy_members(members: &mut Map<String, Value>) {
     }
     // What it is comes first. Members that are themselves called so have schemas, not texts.
     for name in ["type", "description"] {
-        if members.get(name).is_some_and(|value| !value.is_object()) {
-            if let Some(value) = members.shift_remove(name) {
-                members.shift_insert(0, name.to_owned(), value);
-            }
+        if members.get(name).is_some_and(|value| !value.is_object())
+            && let Some(value) = members.shift_remove(name)
+        {
+            members.shift_insert(0, name.to_owned(), value);
         }
     }
 }
@@ -68,22 +68,22 @@ pub(super) fn merge_flattened(schemas: &mut Value) {
         if parts.is_empty() || parts.iter().any(|part| part["properties"].is_null()) {
             continue;
         }
-        let mut whole = json!({"type": "object", "required": [], "properties": {}});
+        let (mut required, mut properties) = (Vec::new(), Map::new());
         // The own members come last in what utoipa gives.
-        for part in parts.iter().rev() {
-            for (name, member) in part["properties"].as_object().into_iter().flatten() {
-                whole["properties"][name] = member.clone();
-            }
-            if let (Some(whole), Some(part)) = (whole["required"].as_array_mut(), part["required"].as_array()) {
-                whole.extend(part.iter().cloned());
+        for mut part in parts.into_iter().rev() {
+            if let (Value::Object(mut members), names) = (part["properties"].take(), part["required"].take()) {
+                properties.append(&mut members);
+                required.extend(names.as_array().into_iter().flatten().cloned());
             }
         }
-        whole["description"] = schema["description"].take();
-        if whole["required"] == json!([]) {
-            whole.as_object_mut().map(|whole| whole.shift_remove("required"));
-        }
-        tidy(&mut whole);
-        *schema = whole;
+        let mut whole = Map::from_iter([
+            ("description".to_owned(), schema["description"].take()),
+            ("type".to_owned(), "object".into()),
+            ("required".to_owned(), required.into()),
+            ("properties".to_owned(), properties.into()),
+        ]);
+        whole.retain(|_, member| *member != json!([]));
+        *schema = whole.into();
     }
 }
 
@@ -99,5 +99,40 @@ pub(super) fn close(value: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_one_closed_object_with_what_is_flattened_into_it() {
+        let mut schemas = json!({
+            "Inner": {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer", "format": "int64"}}},
+            "Outer": {
+                "allOf": [
+                    {"$ref": "#/components/schemas/Inner"},
+                    {"type": "object", "properties": {"b": {"oneOf": [{"type": "null"}, {"$ref": "#/x", "description": "B"}]}}},
+                ],
+                "description": "Both",
+            },
+            "Open": {"x-keywords": {"type": "object", "properties": {}, "additionalProperties": true}},
+        });
+        tidy(&mut schemas);
+        merge_flattened(&mut schemas);
+        close(&mut schemas);
+        let b = json!({"description": "B", "oneOf": [{"$ref": "#/x"}, {"type": "null"}]});
+        assert_eq!(
+            schemas["Outer"],
+            json!({
+                "description": "Both",
+                "type": "object",
+                "properties": {"b": b, "a": {"type": "integer"}},
+                "required": ["a"],
+                "additionalProperties": false,
+            })
+        );
+        assert_eq!(schemas["Open"]["additionalProperties"], true);
     }
 }

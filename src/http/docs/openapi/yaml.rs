@@ -126,13 +126,13 @@ fn is_block(text: &str) -> bool {
 
 /// A text on one line: plain where no parser can take it for anything else, or else in quotes.
 fn string(text: &str, in_line: bool) -> String {
-    let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '/' | '$'))
-        && !text.ends_with([':', ' '])
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && !text.chars().any(char::is_control)
-        && !(in_line && text.contains([',', '[', ']', '{', '}', ':']))
-        && !NOT_TEXTS.contains(&text.to_lowercase().as_str());
+    let begins_plainly = text.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '/' | '$'));
+    let has_syntax = text.ends_with([':', ' '])
+        || text.contains(": ")
+        || text.contains(" #")
+        || text.chars().any(char::is_control)
+        || (in_line && text.contains([',', '[', ']', '{', '}', ':']));
+    let is_plain = begins_plainly && !has_syntax && !NOT_TEXTS.contains(&text.to_lowercase().as_str());
     if is_plain {
         text.to_owned()
     } else if text.chars().any(char::is_control) {
