@@ -35,7 +35,7 @@ async fn connections_beyond_the_limit_wait_while_others_are_answered() {
     let mut first = connect();
     answered(&mut first);
     let mut others: Vec<TcpStream> = (0..300).map(|_| connect()).collect();
-    server.says("every place is taken");
+    server.says("every connection slot is taken");
     // Clients with a slot are answered, and free it for those that wait.
     first.write_all(get(KEYS).as_bytes()).unwrap();
     let mut answer = String::new();
