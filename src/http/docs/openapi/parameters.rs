@@ -7,17 +7,15 @@ pub(super) fn share(paths: &mut Map<String, Value>) -> Map<String, Value> {
     paths.values_mut().for_each(share_in_path);
     let mut shared = Map::new();
     let mut seen: Vec<Value> = Vec::new();
-    for path in paths.values() {
-        // A parameter stands once in a path, or else not in all of its methods.
-        for parameter in lists_of(path).flatten() {
-            if seen.contains(parameter) {
-                shared.insert(name_of(parameter), parameter.clone());
-            } else {
-                seen.push(parameter.clone());
-            }
+    // What all methods of a path have stands in it once now: what is seen again is that of another path.
+    for parameter in paths.values_mut().flat_map(lists_of).flatten() {
+        if seen.contains(parameter) {
+            shared.insert(name_of(parameter), parameter.clone());
+        } else {
+            seen.push(parameter.clone());
         }
     }
-    for parameter in paths.values_mut().flat_map(lists_of_mut).flatten() {
+    for parameter in paths.values_mut().flat_map(lists_of).flatten() {
         let name = name_of(parameter);
         if shared.get(&name) == Some(parameter) {
             *parameter = json!({"$ref": format!("#/components/parameters/{name}")});
@@ -50,12 +48,7 @@ fn share_in_path(path: &mut Value) {
 }
 
 /// The list of parameters of a path and those of its methods.
-fn lists_of(path: &Value) -> impl Iterator<Item = &Vec<Value>> {
-    let members = path.as_object().into_iter().flatten();
-    members.filter_map(|(name, member)| if name == "parameters" { member } else { &member["parameters"] }.as_array())
-}
-
-fn lists_of_mut(path: &mut Value) -> impl Iterator<Item = &mut Vec<Value>> {
+fn lists_of(path: &mut Value) -> impl Iterator<Item = &mut Vec<Value>> {
     let members = path.as_object_mut().into_iter().flatten();
     members.filter_map(|(name, member)| match name.as_str() {
         "parameters" => member.as_array_mut(),

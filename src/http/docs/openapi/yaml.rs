@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-/// The longest line with a list or a reference.
+/// The longest line with a list, a reference or prose.
 const LONGEST_LINE: usize = 120;
 /// Words that are no texts for some parsers.
 const NOT_TEXTS: [&str; 10] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan"];
@@ -51,7 +51,7 @@ fn write_value(value: &Value, indent: usize, text: &mut String) {
             let prose = value.as_str().unwrap_or_default();
             let (style, lines) = match prose.contains('\n') {
                 true => ("|-", prose.lines().map(str::to_owned).collect()),
-                false => (">-", folded(prose, LONGEST_LINE - indent)),
+                false => (">-", folded(prose, LONGEST_LINE.saturating_sub(indent))),
             };
             text.push_str(&format!(" {style}\n"));
             for line in lines {
