@@ -33,6 +33,7 @@ fn every_block_of_the_guide_to_operations_is_run() {
         ("Changing the master key", 2),
         ("Losing the master key", 1),
         ("Rotating the keys", 1),
+        ("Changing the algorithm", 1),
         ("Compromised keys", 1),
         ("Leaks", 2),
         ("An attack in progress", 1),
