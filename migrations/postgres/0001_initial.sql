@@ -30,9 +30,11 @@ CREATE TABLE client_secrets (
 );
 CREATE INDEX client_secrets_client ON client_secrets (client_id);
 
+-- `username_key` and `sub_key` are in the form in which usernames are compared: no text leads to two users.
 CREATE TABLE users (
     id UUID PRIMARY KEY,
     sub TEXT COLLATE "C" NOT NULL UNIQUE,
+    sub_key TEXT COLLATE "C" NOT NULL,
     username TEXT NOT NULL,
     username_key TEXT COLLATE "C" NOT NULL UNIQUE,
     password_hash TEXT,
@@ -42,6 +44,7 @@ CREATE TABLE users (
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL
 );
+CREATE INDEX users_sub_key ON users (sub_key);
 
 -- No index holds a column that a refresh changes, so that Postgres can update rows in place (HOT). By itself Postgres vacuums
 -- a table once a fifth of it is dead; after a cleanup that is late for the larger tables.
@@ -129,16 +132,25 @@ $$;
 CREATE CONSTRAINT TRIGGER changes_number AFTER INSERT ON changes
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION changes_assign_number();
 
--- The running servers. `version` is that of the program, by which administration knows what a node understands.
+-- The running servers. `feature_level` says how many features of clients the program knows; its version is for people.
 CREATE TABLE nodes (
     id UUID PRIMARY KEY,
     name TEXT NOT NULL,
     version TEXT NOT NULL,
+    feature_level BIGINT NOT NULL,
     applied BIGINT NOT NULL,
     applied_at BIGINT NOT NULL,
     heartbeat_at BIGINT NOT NULL,
     max_staleness BIGINT NOT NULL
 );
+
+-- The level that a program needs to understand every client; never lowered. A client that begins to use a feature raises it,
+-- and no node of a lower level joins from then on.
+CREATE TABLE feature_level (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    level BIGINT NOT NULL
+);
+INSERT INTO feature_level (id, level) VALUES (1, 0);
 
 CREATE TABLE audit (
     id UUID PRIMARY KEY,

@@ -30,9 +30,11 @@ CREATE TABLE client_secrets (
 );
 CREATE INDEX client_secrets_client ON client_secrets (client_id);
 
+-- `username_key` and `sub_key` are in the form in which usernames are compared: no text leads to two users.
 CREATE TABLE users (
     id BLOB PRIMARY KEY,
     sub TEXT NOT NULL UNIQUE,
+    sub_key TEXT NOT NULL,
     username TEXT NOT NULL,
     username_key TEXT NOT NULL UNIQUE,
     password_hash TEXT,
@@ -42,6 +44,7 @@ CREATE TABLE users (
     version INTEGER NOT NULL,
     created_at INTEGER NOT NULL
 );
+CREATE INDEX users_sub_key ON users (sub_key);
 
 CREATE TABLE sessions (
     id BLOB PRIMARY KEY,
@@ -117,16 +120,25 @@ BEGIN
     UPDATE changes SET number = (SELECT number FROM change_head WHERE id = 1) WHERE id = NEW.id;
 END;
 
--- The running servers. `version` is that of the program, by which administration knows what a node understands.
+-- The running servers. `feature_level` says how many features of clients the program knows; its version is for people.
 CREATE TABLE nodes (
     id BLOB PRIMARY KEY,
     name TEXT NOT NULL,
     version TEXT NOT NULL,
+    feature_level INTEGER NOT NULL,
     applied INTEGER NOT NULL,
     applied_at INTEGER NOT NULL,
     heartbeat_at INTEGER NOT NULL,
     max_staleness INTEGER NOT NULL
 );
+
+-- The level that a program needs to understand every client; never lowered. A client that begins to use a feature raises it,
+-- and no node of a lower level joins from then on.
+CREATE TABLE feature_level (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    level INTEGER NOT NULL
+);
+INSERT INTO feature_level (id, level) VALUES (1, 0);
 
 CREATE TABLE audit (
     id BLOB PRIMARY KEY,

@@ -1,5 +1,6 @@
 //! Why administration refuses or fails.
 
+use crate::app::Failure;
 use crate::passwords::pool::Overloaded;
 use crate::protocol::bearer::begins_like_a_token;
 use crate::store::StoreError;
@@ -39,8 +40,21 @@ impl std::error::Error for AdminError {}
 impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Exists | StoreError::SubTaken(_) => Self::Conflict(error.to_string()),
+            StoreError::Exists
+            | StoreError::SubTaken(_)
+            | StoreError::Ambiguous
+            | StoreError::UnknownFeature { .. } => Self::Conflict(error.to_string()),
             StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<Failure> for AdminError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => Self::Invalid(refusal.description.into()),
+            Failure::Unavailable(reason) => Self::Unavailable(reason),
+            Failure::Overloaded | Failure::Throttled(_) => Self::Overloaded,
         }
     }
 }

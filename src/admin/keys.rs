@@ -46,8 +46,8 @@ pub struct KeyView {
 #[serde(deny_unknown_fields)]
 #[schema(as = RotateKeys)]
 pub struct RotateRequest {
-    /// Only the signing key of this algorithm, which may be a new one. Otherwise the signing key of each algorithm that has one,
-    /// or that is configured, and the token key.
+    /// Only the signing key of this algorithm, which may be a new one. Otherwise the signing key of the configured algorithm and
+    /// the token key, except one whose next key is announced already.
     pub alg: Option<SigningAlgorithm>,
 }
 
@@ -73,7 +73,7 @@ impl App {
             })?;
             let algorithms = match request.alg {
                 Some(algorithm) => vec![algorithm],
-                None => self.algorithms_in_use(&self.store.key_list().await?),
+                None => self.algorithms_in_use().to_vec(),
             };
             let at = now.plus_seconds(ANNOUNCEMENT);
             let new = |key_use, algorithm| KeyRecord::generate(key_use, algorithm, master, now, at);
@@ -102,11 +102,8 @@ impl App {
             return Err(no_such("key", kid));
         }
         let covers_until = self.settings.covers_until(self.clock.now());
-        if self
-            .state
-            .honour(self.store.key_delete(kid, self.settings.signing_algorithm, covers_until, &actor.audited))
-            .await?
-        {
+        let in_use = self.algorithms_in_use();
+        if self.state.honour(self.store.key_delete(kid, &in_use, covers_until, &actor.audited)).await? {
             Ok(())
         } else {
             Err(AdminError::Conflict(format!("the key {kid} is the last of its use or algorithm; rotate first")))
@@ -140,23 +137,17 @@ impl App {
         let audited = Audited { actor: "server".into(), request_id: None, address: None, at: now };
         let mut deleted = Vec::new();
         for view in self.key_list().await?.into_iter().filter(over) {
-            if self
-                .state
-                .honour(self.store.key_delete(&view.kid, self.settings.signing_algorithm, now, &audited))
-                .await?
-            {
+            let in_use = self.algorithms_in_use();
+            if self.state.honour(self.store.key_delete(&view.kid, &in_use, now, &audited)).await? {
                 deleted.push(view.kid);
             }
         }
         Ok(deleted)
     }
 
-    /// The algorithms that have keys, and the configured one.
-    fn algorithms_in_use(&self, records: &[KeyRecord]) -> Vec<SigningAlgorithm> {
-        let has_keys = |algorithm| records.iter().any(|record| record.algorithm == Some(algorithm));
-        let in_use =
-            |algorithm: &SigningAlgorithm| *algorithm == self.settings.signing_algorithm || has_keys(*algorithm);
-        SigningAlgorithm::OWN.into_iter().filter(in_use).collect()
+    /// The algorithms with which tokens are signed: their keys are rotated, and the last one of each stays.
+    fn algorithms_in_use(&self) -> [SigningAlgorithm; 1] {
+        [self.settings.signing_algorithm]
     }
 }
 

@@ -7,7 +7,6 @@ pub mod demo;
 mod error;
 pub mod keys;
 mod list;
-mod nodes;
 mod receipts;
 pub mod revocations;
 pub mod schema;

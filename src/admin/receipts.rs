@@ -62,7 +62,7 @@ impl App {
 
     /// The receipt waits for every node that may still answer from outdated state.
     pub(super) async fn with_receipt(&self, revocation: RevocationView) -> Result<RevocationView> {
-        let nodes = self.live_nodes().await?.into_iter();
+        let nodes = self.store.node_list_live(self.clock.now()).await?.into_iter();
         let applied_by: Vec<AppliedBy> = nodes.map(|node| AppliedBy::new(node, revocation.number)).collect();
         let everywhere = applied_by.iter().all(|node| node.applied);
         Ok(RevocationView { applied_by: Some(applied_by), applied_everywhere: Some(everywhere), ..revocation })

@@ -16,7 +16,8 @@ use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
 use crate::protocol::schema::with_keywords;
 use crate::protocol::time::Timestamp;
-use crate::tokens::verify::{self, Verified};
+use crate::tokens::verify::Verified;
+use crate::validation;
 
 /// The longest reason, in bytes.
 const LONGEST_REASON: usize = 500;
@@ -29,7 +30,7 @@ pub struct RevocationRequest {
     pub token: Option<String>,
     /// A session, by id.
     pub session: Option<String>,
-    /// Everything that was issued to a user, by id or name.
+    /// Everything that was issued to a user, by id, `sub` or name.
     pub user: Option<String>,
     /// Everything that was issued to a client.
     pub client: Option<String>,
@@ -51,7 +52,7 @@ impl PartialSchema for RevocationRequest {
         let alternatives = [
             ("A token", "token", text("An access token, or a refresh token with its session.")),
             ("A session", "session", text("Its id.")),
-            ("Everything that was issued to a user", "user", text("Its id or username.")),
+            ("Everything that was issued to a user", "user", text("Its id, `sub` or username.")),
             ("Everything that was issued to a client", "client", text("Its id.")),
             ("Everything", "all", json!({"type": "boolean", "const": true})),
         ];
@@ -194,9 +195,7 @@ impl App {
 
     /// An access token is revoked alone, until it expires; a refresh token with its session.
     async fn token_revocation(&self, text: &str) -> Result<NewRevocation> {
-        let keys = self.issuer.keys();
-        let context = self.issuer.token_context(&keys);
-        match verify::verify(text, context) {
+        match validation::verify(self, &self.issuer, text).await? {
             Ok(Verified::Access(claims)) => {
                 let covers_until = Timestamp::from_seconds(claims.exp);
                 if covers_until <= self.clock.now() {
@@ -210,7 +209,9 @@ impl App {
                 Ok(self.revocation(Target::Session(record.session.id), Cause::SessionRevoked, None))
             }
             Err(error) => {
-                let diagnosis = examine(text, Err(error), context, 0).accepting_refresh_tokens();
+                let keys = self.issuer.keys();
+                let examined = examine(text, Err(error), self.issuer.token_context(&keys), 0);
+                let diagnosis = examined.accepting_refresh_tokens();
                 let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
                 Err(AdminError::Invalid(format!("token: {} ({cause})", cause.title())))
             }

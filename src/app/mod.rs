@@ -19,6 +19,7 @@ use crate::keys::master::MasterKeys;
 use crate::passwords::pool::PasswordPool;
 use crate::passwords::remembered::RememberedSecrets;
 use crate::protocol::client::Client;
+use crate::protocol::feature;
 use crate::settings::Settings;
 use crate::state::{Follower, NodeState, Unavailable};
 use crate::store::{Audited, NodeRecord, Store, StoreError};
@@ -123,6 +124,7 @@ impl App {
             id: self.node,
             name: format!("{}, process {}", host_name(), std::process::id()),
             version: env!("CARGO_PKG_VERSION").into(),
+            feature_level: feature::LEVEL,
             applied: self.state.applied(),
             applied_at: now,
             heartbeat_at: now,

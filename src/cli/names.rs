@@ -18,7 +18,7 @@ pub(super) struct ClientName {
 /// The user to work on, as an argument or a flag.
 #[derive(Debug, clap::Args)]
 pub(super) struct UserName {
-    /// The user's name or id
+    /// The user's name, id or `sub`
     #[arg(value_name = "USER", required_unless_present = "username")]
     name: Option<String>,
     /// The same as a flag

@@ -16,7 +16,7 @@ pub(super) struct Revoke {
     /// A session, by id
     #[arg(long, group = "target", value_name = "ID")]
     session: Option<String>,
-    /// Everything that was issued to a user, by name or id
+    /// Everything that was issued to a user, by name, id or `sub`
     #[arg(long, group = "target", value_name = "USER")]
     user: Option<String>,
     /// Everything that was issued to a client

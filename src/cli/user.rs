@@ -66,6 +66,9 @@ enum Action {
         /// Only the user with this name
         #[arg(long)]
         username: Option<String>,
+        /// Only the user with this `sub`
+        #[arg(long)]
+        sub: Option<String>,
         #[command(flatten)]
         part: Part,
     },
@@ -130,9 +133,9 @@ pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
             };
             output::item(format, &app.user_create(new, &actor).await?)
         }
-        Action::List { username, part } => {
+        Action::List { username, sub, part } => {
             let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
-            let list = app.user_list(username.as_deref(), &request).await?;
+            let list = app.user_list(username.as_deref(), sub.as_deref(), &request).await?;
             output::items(format, &list.items, &["id", "sub", "username", "scope", "enabled", "created_at"])?;
             part.show_next(list.next.as_deref())
         }

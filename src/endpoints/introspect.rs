@@ -124,13 +124,12 @@ fn optional<M: SerializeMap>(
 /// Answers an introspection request. A token that the caller may not see is inactive, like any token that is not valid.
 /// An outage is an error, never `{"active":false}`.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
-    // 1. Is this node's state fresh?
-    // 2. Who asks (§2.1)?
+    // 1. Who asks (§2.1)?
     let caller = client_auth::authenticate_confidential(app, request).await?;
     let Some(text) = request.parameters.one("token")? else {
         return Err(Refusal::invalid_request("The parameter token is missing.").into());
     };
-    // 3. Is the token valid?
+    // 2. Is the token valid?
     let found = match validation::any_token(app, request.issuer, text).await? {
         Ok(found) => found,
         Err(diagnosis) => {
@@ -138,7 +137,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
             return Ok(Introspection::Inactive);
         }
     };
-    // 4. May the caller see it?
+    // 3. May the caller see it?
     let (owner, audiences) = match &found {
         ActiveToken::Access(claims) => (&claims.client_id, claims.aud.all()),
         ActiveToken::Refresh(record) => (&record.session.client_id, record.session.audiences.as_slice()),
@@ -148,7 +147,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
         tracing::info!(caller, owner, "introspection of a token that the caller may not see");
         return Ok(Introspection::Inactive);
     }
-    // 5. What does it say (§2.2)?
+    // 4. What does it say (§2.2)?
     Ok(match found {
         ActiveToken::Access(claims) => {
             let username = match claims.subject().user() {

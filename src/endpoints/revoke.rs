@@ -14,15 +14,14 @@ use crate::validation;
 /// Revokes the token of a request, if it is valid and the client's own. A refresh token ends its session. After an
 /// error the revocation may or may not have happened.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<()> {
-    // 1. Is this node's state fresh?
-    // 2. Which client is it?
+    // 1. Which client is it?
     let client = client_auth::authenticate(app, request).await?;
     let Some(text) = request.parameters.one("token")? else {
         return Err(Refusal::invalid_request("The parameter token is missing.").into());
     };
-    // 3. What does the token name?
+    // 2. What does the token name?
     let Some((target, covers_until)) = own_target(app, request.issuer, &client, text).await? else { return Ok(()) };
-    // 4. Revoke it, and honour that before answering.
+    // 3. Revoke it, and honour that before answering.
     let cause = if matches!(target, Target::Token(_)) { Cause::TokenRevoked } else { Cause::SessionRevoked };
     let revocation = NewRevocation { target, cause, reason: Some("revoked by the client".into()), covers_until };
     app.state.honour(app.store.revoke(&revocation, &app.audited(&client, request))).await?;

@@ -8,8 +8,8 @@ use axum::handler::Handler;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
-use crate::admin::{Actor, AdminError};
-use crate::app::{App, Failure};
+use crate::admin::Actor;
+use crate::app::App;
 use crate::diagnosis::investigate;
 use crate::http::challenge::{self, BearerChallenge};
 use crate::http::context::Context;
@@ -74,12 +74,7 @@ async fn admit(
             let challenge = BearerChallenge::of(app, &diagnosis);
             return Err(refuse(app, context, StatusCode::UNAUTHORIZED, "invalid_token", &challenge));
         }
-        Err(Failure::Unavailable(reason)) => {
-            return Err(problem::answer(app, context, AdminError::Unavailable(reason)));
-        }
-        Err(Failure::Overloaded | Failure::Throttled(_) | Failure::Refused(_)) => {
-            return Err(problem::answer(app, context, AdminError::Overloaded));
-        }
+        Err(failure) => return Err(problem::answer(app, context, failure.into())),
     };
     if held.has_one_of(scopes) {
         Ok(actor(app, context, &held))

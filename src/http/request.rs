@@ -44,7 +44,7 @@ impl FromRequest<Arc<App>> for EndpointRequest {
 /// Parameters are taken from the body, never from the address.
 async fn read_parameters(app: &App, context: &Context, head: &Parts, body: Body) -> Result<Parameters, Response> {
     let parse = match (context.endpoint.body, media_type(&head.headers)) {
-        (BodyForm::Unread | BodyForm::Object, _) => return Ok(Parameters::default()),
+        (BodyForm::Unread, _) => return Ok(Parameters::default()),
         (BodyForm::AnyText, Some(MediaType::Form)) => Parameters::from_any_form,
         (BodyForm::Parameters, Some(MediaType::Form)) => Parameters::from_form,
         (_, Some(MediaType::Json)) => Parameters::from_json,

@@ -58,14 +58,12 @@ pub(crate) enum ErrorForm {
 /// How a body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyForm {
-    /// Not at all.
+    /// Not at all, or by the handler itself.
     Unread,
     /// As OAuth parameters: a form, or a flat JSON object.
     Parameters,
     /// As parameters, one of which may be any text: a form that is not UTF-8 is read as well.
     AnyText,
-    /// As the JSON object of the administrative operation.
-    Object,
 }
 
 /// Which other sites may read the answers in a browser.
@@ -84,7 +82,7 @@ impl Endpoint {
 
     /// The admin API is one endpoint to logs and metrics.
     pub(crate) const ADMIN: Self =
-        Self { name: "admin", errors: ErrorForm::Problem, body: BodyForm::Object, largest_body: USUAL_BODY };
+        Self { name: "admin", errors: ErrorForm::Problem, body: BodyForm::Unread, largest_body: USUAL_BODY };
 }
 
 impl Route {

@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -97,8 +98,9 @@ impl PasswordPool {
         outcome
     }
 
-    /// Does the work if a thread begins it before the deadline, and always if no other job was waiting. Dropping the
-    /// future gives up the place in the queue; work that has begun is finished.
+    /// Does the work if a thread begins it before the deadline, and always if no other job was waiting. A job that a full
+    /// queue sheds is refused at the deadline too. Dropping the future gives up the place in the queue; work that has
+    /// begun is finished.
     async fn run_before<T: Send + 'static>(
         &self,
         deadline: impl Future<Output = ()>,
@@ -118,12 +120,17 @@ impl PasswordPool {
             let _ = answer.send(outcome);
         });
         let is_next = self.workers.enqueue(requester, Job { turn, work })?;
+        let mut deadline = pin!(deadline);
         let turned = tokio::select! {
             biased;
             turned = turned => turned,
-            () = deadline, if !is_next => return Err(Overloaded),
+            () = &mut deadline, if !is_next => return Err(Overloaded),
         };
-        turned.and(answered.await).map_err(|_| Overloaded)
+        if turned.is_err() {
+            deadline.await;
+            return Err(Overloaded);
+        }
+        answered.await.map_err(|_| Overloaded)
     }
 }
 

@@ -76,6 +76,12 @@ impl<Key: Copy + Eq + Hash, Lines: Default> RoundRobin<Key, Lines> {
         }
         None
     }
+
+    /// Removes the lines that `keep` does not want.
+    fn retain(&mut self, mut keep: impl FnMut(&mut Lines) -> bool) {
+        self.lines.retain(|_, line| keep(line));
+        self.order.retain(|key| self.lines.contains_key(key));
+    }
 }
 
 /// Networks take turns, and so do the accounts of a network.
@@ -101,6 +107,49 @@ impl<Item: Waiting> Queue<Item> {
     /// How many items wait. Abandoned ones count until they are skipped.
     pub(super) fn length(&self) -> usize {
         self.length
+    }
+
+    /// Whether fewer than `count` requesters wait: abandoned items do not count.
+    pub(super) fn has_fewer_than(&self, count: usize) -> bool {
+        let lines = [&self.known, &self.unknown].into_iter().flat_map(|fair| fair.lines.values());
+        let items = lines.flat_map(|accounts| accounts.lines.values()).flatten();
+        self.length < count || items.filter(|item| !item.is_abandoned()).take(count).count() < count
+    }
+
+    /// Makes room after an item was appended to a full queue: abandoned items go, or else the newest of the network
+    /// that has the most, from the account that has the most. Requesters that are known keep theirs longest.
+    pub(super) fn shed(&mut self, most: usize) {
+        if self.length > most {
+            self.remove_abandoned();
+        }
+        if self.length > most {
+            let mut counts: HashMap<Network, usize> = HashMap::new();
+            for (network, accounts) in self.unknown.lines.iter().chain(&self.known.lines) {
+                *counts.entry(*network).or_default() += accounts.lines.values().map(VecDeque::len).sum::<usize>();
+            }
+            let networks = self.known.order.iter().chain(&self.unknown.order);
+            let Some(longest) = networks.max_by_key(|network| counts[network]).copied() else { return };
+            let fair = if self.unknown.lines.contains_key(&longest) { &mut self.unknown } else { &mut self.known };
+            let accounts = fair.line(longest);
+            if let Some(account) = accounts.order.iter().max_by_key(|account| accounts.lines[*account].len()).copied() {
+                accounts.line(account).pop_back();
+            }
+            self.remove_abandoned();
+        }
+    }
+
+    fn remove_abandoned(&mut self) {
+        self.length = 0;
+        for fair in [&mut self.known, &mut self.unknown] {
+            fair.retain(|accounts| {
+                accounts.retain(|line| {
+                    line.retain(|item| !item.is_abandoned());
+                    self.length += line.len();
+                    !line.is_empty()
+                });
+                !accounts.lines.is_empty()
+            });
+        }
     }
 
     /// Appends an item.
@@ -229,5 +278,34 @@ mod tests {
         assert_eq!((queue.length(), order(&mut queue).as_str()), (5, "a c"));
         assert_eq!(queue.length(), 0);
         assert!(queue.unknown.lines.is_empty() && queue.unknown.order.is_empty());
+    }
+
+    #[test]
+    fn a_full_queue_sheds_the_newest_of_the_network_and_account_with_the_most() {
+        let mut queue = Queue::default();
+        push(&mut queue, 1, 1, &["a1", "a2", "a3"]);
+        push(&mut queue, 1, 2, &["b1"]);
+        push(&mut queue, 2, 1, &["c1", "c2"]);
+        queue.push(requester(Precedence::Known, 1, 3), ("k1", false));
+        queue.shed(7);
+        assert_eq!(queue.length(), 7, "there is room");
+        for most in [6, 5, 4] {
+            queue.shed(most);
+            assert_eq!(queue.length(), most);
+        }
+        assert_eq!(order(&mut queue), "k1 a1 c1 c2", "of ties, the one whose turn comes last");
+        assert!(queue.unknown.lines.is_empty() && queue.known.lines.is_empty());
+    }
+
+    #[test]
+    fn abandoned_items_are_shed_first_and_do_not_count_as_waiting() {
+        let mut queue = Queue::default();
+        push(&mut queue, 1, 1, &["a1", "a2"]);
+        assert!(queue.has_fewer_than(3) && !queue.has_fewer_than(2));
+        queue.push(requester(Precedence::Unknown, 2, 1), ("gone", true));
+        assert!(queue.has_fewer_than(3) && !queue.has_fewer_than(2));
+        queue.shed(2);
+        assert_eq!((queue.length(), order(&mut queue).as_str()), (2, "a1 a2"));
+        assert!(queue.has_fewer_than(1));
     }
 }

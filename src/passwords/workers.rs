@@ -16,6 +16,9 @@ use crate::passwords::queue::{Queue, Requester, Waiting};
 /// storm of 64 connections, 8–28 ms at 512.
 pub(super) const NICE: i32 = 2;
 
+/// The most passwords that wait; each holds a password in memory.
+pub(super) const MOST_WAITING: usize = 4096;
+
 /// More passwords arrive than can be hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overloaded;
@@ -78,8 +81,9 @@ impl Workers {
         if state.threads == 0 {
             return Err(Overloaded);
         }
-        let is_next = waiting < state.free().max(1);
+        let is_next = state.queue.has_fewer_than(state.free().max(1));
         state.queue.push(requester, job);
+        state.queue.shed(MOST_WAITING);
         self.note_length(&state);
         self.changed.notify_one();
         Ok(is_next)

@@ -141,6 +141,12 @@ impl AccessClaims {
         }
     }
 
+    /// Whether it is bound to a key, or its subject belongs to another issuer. Nothing here checks either yet, so such
+    /// a token, which a newer program may have issued, is refused.
+    pub const fn is_beyond_this_program(&self) -> bool {
+        self.cnf.is_some() || self.sub_iss.is_some()
+    }
+
     /// Whether it has expired.
     pub const fn is_expired(&self, now: Timestamp) -> bool {
         self.exp <= now.seconds()

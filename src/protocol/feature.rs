@@ -1,40 +1,35 @@
 //! Features of clients that an older program does not know: settings that restrict a client, and new forms of tokens.
 //!
-//! An older node would ignore such a setting or refuse such a token, so a client may use a feature only once every live
-//! node knows it. Each new feature gets a line here, with the version that introduced it.
+//! An older node would ignore such a setting or refuse such a token. So the database records which features are in
+//! use: a client may use one only once every live node knows it, and a program that does not know it answers no
+//! requests from then on. Both compare *levels*: how many entries of [`FEATURES`] a program knows.
 
 use crate::protocol::client::{AccessTokenFormat, ClientSettings};
-use crate::protocol::version::Version;
 
 /// A feature of a client.
 pub struct Feature {
     /// The member of the settings that uses it.
     pub member: &'static str,
-    /// The version that introduced it.
-    pub since: Version,
     /// Whether these settings use it.
     pub is_used: fn(&ClientSettings) -> bool,
 }
 
-/// Every feature.
-pub const FEATURES: [Feature; 2] = [
+/// Every feature, the oldest first. Append only: its place tells which programs know a feature.
+pub const FEATURES: &[Feature] = &[
     Feature {
         member: "access_token_format",
-        since: Version([0, 1, 0]),
         is_used: |settings| settings.access_token_format == AccessTokenFormat::Opaque,
     },
-    Feature {
-        member: "introspect_audiences",
-        since: Version([0, 1, 0]),
-        is_used: |settings| !settings.introspect_audiences.is_empty(),
-    },
+    Feature { member: "introspect_audiences", is_used: |settings| !settings.introspect_audiences.is_empty() },
 ];
 
-impl Feature {
-    /// Whether a program of this version knows it. If the version cannot be parsed, it does not.
-    pub fn is_known_to(&self, version: &str) -> bool {
-        version.parse().is_ok_and(|version: Version| version >= self.since)
-    }
+/// The level of this program.
+#[expect(clippy::cast_possible_wrap, reason = "the list is short")]
+pub const LEVEL: i64 = FEATURES.len() as i64;
+
+/// The level that a program needs for these settings, and the newest feature that they use, if any.
+pub fn needed_by(settings: &ClientSettings) -> Option<(i64, &'static Feature)> {
+    (1..).zip(FEATURES).filter(|(_, feature)| (feature.is_used)(settings)).last()
 }
 
 #[cfg(test)]
@@ -42,17 +37,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_knows_the_features_of_its_own_and_older_versions() {
-        let feature = Feature { member: "m", since: Version([1, 2, 0]), is_used: |_| true };
-        for (version, is_known) in
-            [("1.2.0", true), ("1.10.0", true), ("2.0.0", true), ("1.1.9", false), ("1.2.0-rc.1", false), ("", false)]
-        {
-            assert_eq!(feature.is_known_to(version), is_known, "{version}");
-        }
-    }
-
-    #[test]
-    fn this_program_knows_every_feature() {
-        assert!(FEATURES.iter().all(|feature| feature.is_known_to(env!("CARGO_PKG_VERSION"))));
+    fn settings_need_the_level_of_the_newest_feature_that_they_use() {
+        let needed = |settings: &ClientSettings| needed_by(settings).map(|(level, feature)| (level, feature.member));
+        let mut settings = ClientSettings::default();
+        assert_eq!(needed(&settings), None);
+        settings.introspect_audiences = vec!["https://api.example.test/".into()];
+        assert_eq!(needed(&settings), Some((2, "introspect_audiences")));
+        settings.access_token_format = AccessTokenFormat::Opaque;
+        assert_eq!(needed(&settings), Some((2, "introspect_audiences")));
+        settings.introspect_audiences.clear();
+        assert_eq!(needed(&settings), Some((1, "access_token_format")));
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::admin::{Actor, AdminError};
 use crate::app::{App, StartError};
+use crate::protocol::feature;
 use crate::settings::Settings;
 use crate::store::{Audited, Location, SchemaReport, Store};
 
@@ -58,6 +59,13 @@ pub fn check_schema(report: &SchemaReport) -> Result<(), StartError> {
         let own = env!("CARGO_PKG_VERSION");
         return Err(StartError(format!(
             "the database needs Jeton {needed} or newer, and this is {own}: install the newer version"
+        )));
+    }
+    if report.feature_level > feature::LEVEL {
+        let own = env!("CARGO_PKG_VERSION");
+        return Err(StartError(format!(
+            "clients in the database use features that this version of Jeton, {own}, does not know: install the version \
+             of the nodes that know them"
         )));
     }
     if report.applied < report.known {

@@ -39,10 +39,11 @@ impl NodeState {
     }
 
     /// Every revocation in memory that covers an access token: its cause and approximate time.
-    pub(crate) fn revocations_of(&self, claims: &AccessClaims) -> Vec<(Cause, Timestamp)> {
+    pub(crate) async fn revocations_of(&self, claims: &AccessClaims) -> Result<Vec<(Cause, Timestamp)>, Unavailable> {
+        self.ensure_fresh().await?;
         let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
         // A number is the time of its commit, unless many were committed at once.
-        revocations.all_covering(claims).map(|(cause, number)| (cause, Timestamp::from_millis(number))).collect()
+        Ok(revocations.all_covering(claims).map(|(cause, number)| (cause, Timestamp::from_millis(number))).collect())
     }
 
     /// How many revocations are in force.
@@ -66,6 +67,7 @@ impl NodeState {
     /// Whether a token carries a sequence number beyond the log and beyond the present. No revocation could ever cover
     /// it: it comes from another database, or from one that was restored since.
     pub(crate) async fn is_beyond_log(&self, claims: &AccessClaims) -> Result<bool, Unavailable> {
+        self.ensure_fresh().await?;
         let now = self.clock.now().seconds();
         if claims.log <= self.applied().max((now + LEEWAY) * 1000) {
             return Ok(false);

@@ -18,7 +18,7 @@ impl NodeState {
 
     /// The client with this id: from memory, else from the database.
     pub async fn client(&self, client_id: &str) -> Result<Option<Arc<Client>>, Unavailable> {
-        match self.clients.get(client_id) {
+        match self.client_in_memory(client_id).await? {
             Some(client) => Ok(Some(client)),
             None => self.client_from_database(client_id).await,
         }
@@ -51,6 +51,7 @@ impl NodeState {
 
     /// What the enabled clients use.
     pub async fn clients_in_use(&self) -> Result<Arc<Option<ClientsInUse>>, Unavailable> {
+        self.ensure_fresh().await?;
         let known = self.clients_in_use.load_full();
         if known.is_some() {
             return Ok(known);
@@ -67,6 +68,7 @@ impl NodeState {
 
     /// The name of a user, for introspection.
     pub async fn username(&self, sub: &str) -> Result<Option<Arc<str>>, Unavailable> {
+        self.ensure_fresh().await?;
         if let Some(name) = self.usernames.get(sub) {
             return Ok(Some(name));
         }

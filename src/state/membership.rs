@@ -11,10 +11,7 @@ use std::time::{Duration, Instant};
 use crate::protocol::time::Timestamp;
 use crate::state::age::{LastTime, Moment};
 use crate::state::{NodeState, Unavailable, within_limit};
-use crate::store::{Dialect, NodeRecord};
-
-/// The time, beyond its own limit, for which a silent node counts as live.
-pub(crate) const SILENCE: Duration = Duration::from_secs(5);
+use crate::store::{Dialect, NodeRecord, SILENCE};
 
 /// How long joining is tried: another transaction may have locked the list of nodes.
 const JOIN_LIMIT: Duration = Duration::from_secs(15);
@@ -71,7 +68,14 @@ impl NodeState {
             node.applied = applied;
             node.applied_at = node.heartbeat_at;
         }
-        within_limit(async { Ok(self.store.node_heartbeat(&node).await?) }).await?;
+        if !within_limit(async { Ok(self.store.node_heartbeat(&node).await?) }).await? {
+            // It has lapsed, whenever its last heartbeat was.
+            self.membership.life.store(0, Ordering::Release);
+            return Err(Unavailable(format!(
+                "clients use features that this version of Jeton, {}, does not know: upgrade this node",
+                node.version
+            )));
+        }
         let life = match self.store.dialect() {
             // There is only one server, which writes every revocation itself.
             Dialect::Sqlite => u64::MAX,

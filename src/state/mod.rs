@@ -28,7 +28,6 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 pub use follower::Follower;
 pub(crate) use judgement::KEPT_WHEN_OVER;
 pub use measures::Measures;
-pub(crate) use membership::SILENCE;
 
 use crate::clock::Clock;
 use crate::issuer::Issuer;

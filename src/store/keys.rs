@@ -103,8 +103,8 @@ impl Store {
         transaction.commit(Added::Yes).await
     }
 
-    /// Adds announced keys, unless one of the same use and algorithm is announced already, or the master key no longer
-    /// has this check value: a key that is made while the master key changes must not stay wrapped by the old one.
+    /// Adds announced keys, except those of a use and algorithm of which one is announced already, unless the master key
+    /// no longer has this check value: a key that is made while it changes must not stay wrapped by the old one.
     pub async fn key_rotate(
         &self,
         records: &[KeyRecord],
@@ -116,16 +116,20 @@ impl Store {
         if !is_master_key_check(&mut transaction, check_value).await? {
             return transaction.roll_back(Added::OtherMasterKey).await;
         }
+        let mut new = Vec::new();
         for record in records {
             let announced = "SELECT kid FROM keys WHERE activates_at > $1 AND key_use = $2 AND \
                              coalesce(algorithm, '') = $3 LIMIT 1";
             let algorithm = record.algorithm.map_or("", |algorithm| algorithm.name());
             let values = values![audited.at, record.key_use.name(), algorithm];
-            if transaction.query_one(announced, values).await?.is_some() {
-                return transaction.roll_back(Added::ThereAreSome).await;
+            if transaction.query_one(announced, values).await?.is_none() {
+                new.push(record);
             }
         }
-        for record in records {
+        if new.is_empty() {
+            return transaction.roll_back(Added::ThereAreSome).await;
+        }
+        for record in new {
             transaction.query(INSERT, insert_values(record)).await?;
             transaction.audit(audited, "key.rotate", format!("key {}", record.kid), None).await?;
         }
@@ -133,23 +137,27 @@ impl Store {
         transaction.commit(Added::Yes).await
     }
 
-    /// Deletes a key, unless it is the last token key, the last signing key, or the last key for the algorithm in use.
+    /// Deletes a key, unless it is the last token key, the last signing key, or the last one of an algorithm in use.
     /// Everything it made stops working. Returns whether it was deleted.
     pub async fn key_delete(
         &self,
         kid: &str,
-        in_use: SigningAlgorithm,
+        in_use: &[SigningAlgorithm],
         covers_until: Timestamp,
         audited: &Audited,
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
-        let sql = "DELETE FROM keys WHERE kid = $1 AND EXISTS (SELECT 1 FROM keys other WHERE other.kid <> $1 AND \
-                   other.key_use = keys.key_use AND (other.algorithm = keys.algorithm OR keys.algorithm IS NULL OR \
-                   keys.algorithm <> $2)) RETURNING kid";
-        if transaction.query_one(sql, values![kid, in_use.name()]).await?.is_none() {
+        let records = transaction.query(LIST, vec![]).await?.iter().map(key).collect::<Result<Vec<KeyRecord>>>()?;
+        let can_go = |gone: &KeyRecord| {
+            let needs_same = gone.algorithm.is_none_or(|algorithm| in_use.contains(&algorithm));
+            let mut others = records.iter().filter(|other| other.kid != kid && other.key_use == gone.key_use);
+            others.any(|other| !needs_same || other.algorithm == gone.algorithm)
+        };
+        if !records.iter().find(|record| record.kid == kid).is_some_and(can_go) {
             return transaction.roll_back(false).await;
         }
+        transaction.query("DELETE FROM keys WHERE kid = $1", values![kid]).await?;
         let target = Target::Key(kid.to_owned());
         transaction.audit(audited, "key.delete", target.to_string(), None).await?;
         let cause = Cause::RetiredKey;

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use crate::crypto::sha256;
 use crate::protocol::version::Version;
 use crate::store::database::{Dialect, Transaction};
+use crate::store::nodes::FEATURE_LEVEL;
 use crate::store::row::values;
 use crate::store::{Result, Store, StoreError};
 
@@ -58,6 +59,8 @@ pub struct SchemaReport {
     pub newly_applied: Vec<&'static str>,
     /// The oldest program that can work on it, as the database says.
     pub oldest_program: Option<String>,
+    /// The level that a program needs to understand every client in it.
+    pub feature_level: i64,
     /// Why no version of this program can work on it, as a sentence.
     pub foreign: Option<String>,
 }
@@ -154,6 +157,11 @@ async fn read_report(transaction: &mut Transaction) -> Result<SchemaReport> {
                 report.applied
             ));
         }
+    }
+    if report.foreign.is_none()
+        && let Some(row) = transaction.query_one(FEATURE_LEVEL, vec![]).await?
+    {
+        report.feature_level = row.get("level")?;
     }
     Ok(report)
 }

@@ -33,6 +33,7 @@ pub use log::{LogEntry, LogEvent, LogPage, Logged, Revocable};
 pub use login_failures::account_digest;
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
+pub(crate) use nodes::SILENCE;
 pub use sessions::{NewSession, Rotation, SessionFilter, SessionRecord};
 pub use subjects::SubHolder;
 pub use users::LoginRecord;
@@ -54,6 +55,9 @@ const LIMIT_FOR_NODES: Duration = Duration::from_secs(1);
 /// The least time between two statements that look up clients for unauthenticated callers.
 const BETWEEN_CLIENT_FINDS: Duration = Duration::from_millis(10);
 
+/// Tells the time of Postgres, in milliseconds since the epoch.
+const DATABASE_CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
+
 /// Why a store method failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -66,6 +70,19 @@ pub enum StoreError {
     /// A user or a client already has the `sub` or `client_id` of what was to be created.
     #[error("it is the sub of a user or a client_id already")]
     SubTaken(SubHolder),
+    /// A text would lead to two users.
+    #[error("another user is found by it already: no sub or username equals the id, sub or username of another user")]
+    Ambiguous,
+    /// A client was to use a feature that a live node does not know.
+    #[error("the node {node:?}, which runs Jeton {version}, does not know {member}: upgrade it first")]
+    UnknownFeature {
+        /// The member of the client's settings.
+        member: &'static str,
+        /// The name of the node.
+        node: String,
+        /// The version of its program.
+        version: String,
+    },
 }
 
 /// The result of a store method.
@@ -103,7 +120,7 @@ impl Store {
             let (database, pace) = (for_clients.clone(), pace.clone());
             async move {
                 pace.turn().await;
-                Ok(clients::find_all(&database, ids).await?.into_iter().map(Ok).collect())
+                clients::find_all(&database, ids).await
             }
         });
         let finds = Batcher::start(at_once, move |ids| {
@@ -128,8 +145,7 @@ impl Store {
         match self.dialect() {
             Dialect::Sqlite => Ok(None),
             Dialect::Postgres => {
-                let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
-                let row = self.for_nodes.query_one(sql, vec![]).await?;
+                let row = self.for_nodes.query_one(DATABASE_CLOCK, vec![]).await?;
                 row.map(|row| row.get("now")).transpose()
             }
         }

@@ -7,10 +7,21 @@ use crate::protocol::revocation::{NewRevocation, SequenceNumber};
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::{User, username_key};
+use crate::store::database::{Dialect, Transaction};
 use crate::store::log::{Logged, Notice};
 use crate::store::login_failures::account_digest;
-use crate::store::row::{Row, to_json, unreadable, values};
+use crate::store::row::{Row, Value, to_json, unreadable, values};
 use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
+
+macro_rules! users {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
+             enabled AS user_enabled, created_at AS user_created_at, version AS user_version FROM users ",
+            $rest
+        )
+    };
+}
 
 pub(super) fn user(row: &Row) -> Result<User> {
     let scope: Option<String> = row.get("user_scope")?;
@@ -66,53 +77,61 @@ impl Store {
 
     /// The user with this name.
     pub async fn user_named(&self, username: &str) -> Result<Option<User>> {
-        let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
-                   enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
-                   FROM users WHERE username_key = $1";
-        self.database.query_one(sql, values![username_key(username)]).await?.map(|row| user(&row)).transpose()
+        self.one_user(users!("WHERE username_key = $1"), values![username_key(username)]).await
     }
 
     /// The user with this id.
     pub async fn user_find(&self, id: Uuid) -> Result<Option<User>> {
-        let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
-                   enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
-                   FROM users WHERE id = $1";
-        self.database.query_one(sql, values![id]).await?.map(|row| user(&row)).transpose()
+        self.one_user(users!("WHERE id = $1"), values![id]).await
     }
 
     /// The user with this `sub`.
     pub async fn user_with_sub(&self, sub: &str) -> Result<Option<User>> {
-        let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, \
-                   claims AS user_claims, enabled AS user_enabled, created_at AS user_created_at, \
-                   version AS user_version FROM users WHERE sub = $1";
-        self.database.query_one(sql, values![sub]).await?.map(|row| user(&row)).transpose()
+        self.one_user(users!("WHERE sub = $1"), values![sub]).await
     }
 
-    /// Users by id, oldest first; the key of a page is the id.
-    pub async fn user_list(&self, username: Option<&str>, page: &Page) -> Result<Vec<User>> {
-        let sql = "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
-                   enabled AS user_enabled, created_at AS user_created_at, version AS user_version \
-                   FROM users WHERE ($1 IS NULL OR username_key = $1) AND ($2 IS NULL OR id > $2) ORDER BY id LIMIT $3";
+    /// The user with this id, `sub` or username. No text leads to two users: creation and renaming refuse that.
+    pub async fn user_addressed(&self, text: &str) -> Result<Option<User>> {
+        let sql = users!("WHERE id = $1 OR sub = $2 OR username_key = $3");
+        self.one_user(sql, values![text.parse::<Uuid>().ok(), text, username_key(text)]).await
+    }
+
+    async fn one_user(&self, sql: &'static str, values: Vec<Value>) -> Result<Option<User>> {
+        self.database.query_one(sql, values).await?.map(|row| user(&row)).transpose()
+    }
+
+    /// Users by id, oldest first, perhaps only the one with a name or a `sub`; the key of a page is the id.
+    pub async fn user_list(&self, username: Option<&str>, sub: Option<&str>, page: &Page) -> Result<Vec<User>> {
+        let sql = users!(
+            "WHERE ($1 IS NULL OR username_key = $1) AND ($2 IS NULL OR sub = $2) AND ($3 IS NULL OR id > $3) \
+             ORDER BY id LIMIT $4"
+        );
         let after = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok());
-        let rows = self.database.query(sql, values![username.map(username_key), after, page.limit]).await?;
+        let rows = self.database.query(sql, values![username.map(username_key), sub, after, page.limit]).await?;
         rows.iter().map(user).collect()
     }
 
     /// Creates a user.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when the name is taken, [`StoreError::SubTaken`] when the `sub` is.
+    /// [`StoreError::Exists`] when the name is taken, [`StoreError::SubTaken`] when the `sub` is,
+    /// [`StoreError::Ambiguous`].
     pub async fn user_create(&self, user: &User, audited: &Audited) -> Result<()> {
         let mut transaction = self.database.begin().await?;
+        if transaction.is_ambiguous(user).await? {
+            transaction.roll_back().await?;
+            return Err(StoreError::Ambiguous);
+        }
         if let Some(holder) = transaction.sub_take(&user.sub, SubHolder::User).await? {
             transaction.roll_back().await?;
             return Err(StoreError::SubTaken(holder));
         }
-        let sql = "INSERT INTO users (id, sub, username, username_key, password_hash, scope, claims, enabled, version, \
-                   created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        let sql = "INSERT INTO users (id, sub, sub_key, username, username_key, password_hash, scope, claims, enabled, \
+                   version, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
         let values = values![
             user.id,
             &user.sub,
+            username_key(&user.sub),
             &user.username,
             username_key(&user.username),
             user.password_hash.clone(),
@@ -131,7 +150,7 @@ impl Store {
     /// Returns whether it was replaced.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when the new name is taken.
+    /// [`StoreError::Exists`] when the new name is taken, [`StoreError::Ambiguous`].
     pub async fn user_update(
         &self,
         user: &User,
@@ -140,6 +159,9 @@ impl Store {
         audited: &Audited,
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
+        if transaction.is_ambiguous(user).await? {
+            return transaction.roll_back(()).await.and(Err(StoreError::Ambiguous));
+        }
         let sql = "UPDATE users SET username = $1, username_key = $2, password_hash = $3, scope = $4, claims = $5, \
                    enabled = $6, version = version + 1 WHERE id = $7 AND version = $8 RETURNING id";
         let values = values![
@@ -174,5 +196,21 @@ impl Store {
         transaction.audit(audited, "user.delete", format!("user {id}"), None).await?;
         transaction.revoke(revocation, audited).await?;
         transaction.commit(true).await
+    }
+}
+
+impl Transaction {
+    /// Whether a text could lead to this user and to another one: its `sub` is another's id or username, or its username
+    /// is another's `sub`, as usernames are compared. Until the transaction ends, no other one can ask or write.
+    async fn is_ambiguous(&mut self, user: &User) -> Result<bool> {
+        if self.dialect() == Dialect::Postgres {
+            // The number is arbitrary, but never changes. SQLite has one writer.
+            self.query("SELECT pg_advisory_xact_lock(7432)", vec![]).await?;
+        }
+        let sql =
+            "SELECT 1 AS one FROM users WHERE id <> $1 AND (id = $2 OR username_key = $3 OR sub_key = $4) LIMIT 1";
+        let values =
+            values![user.id, user.sub.parse::<Uuid>().ok(), username_key(&user.sub), username_key(&user.username)];
+        Ok(self.query_one(sql, values).await?.is_some())
     }
 }

@@ -56,6 +56,7 @@ on_both_stores!(a_receipt_names_the_node_that_has_not_applied_a_revocation, asyn
         id: Uuid::now_v7(),
         name: "a node that fell silent".into(),
         version: env!("CARGO_PKG_VERSION").into(),
+        feature_level: jeton::protocol::feature::LEVEL,
         applied: 0,
         applied_at: app.clock.now(),
         heartbeat_at: app.clock.now(),

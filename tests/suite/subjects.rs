@@ -37,8 +37,15 @@ on_both_stores!(a_given_sub_is_the_subject_wherever_a_token_is_shown, async |bac
     assert_eq!((passed.status().as_u16(), &passed.headers()["x-auth-subject"]), (200, &SUB.parse().unwrap()));
     let sessions = app.admin(Method::GET, "/admin/v1/sessions?user=alice", None).await;
     assert_eq!(sessions.json["items"].as_array().map(Vec::len), Some(1), "{sessions:?}");
-    // A user is addressed by id or by name. Another's sub could be this one's name.
-    assert_eq!(app.admin(Method::GET, "/admin/v1/users/auth0%7C5f7c8ec7c33c6c004bbafe82", None).await.status, 404);
+    let shown = app.admin(Method::GET, "/admin/v1/users/auth0%7C5f7c8ec7c33c6c004bbafe82", None).await;
+    assert_eq!(shown.assert_ok().json["username"], "alice", "a user is addressed by sub too");
+    for (sub, count) in [("auth0%7C5f7c8ec7c33c6c004bbafe82", 1), ("alice", 0)] {
+        let listed = app.admin(Method::GET, &format!("/admin/v1/users?sub={sub}"), None).await;
+        assert_eq!(listed.json["items"].as_array().map(Vec::len), Some(count), "{listed:?}");
+    }
+    let revoked = app.admin(Method::POST, "/admin/v1/revocations", Some(json!({"user": SUB}))).await;
+    assert_eq!(revoked.json["target"], json!({"kind": "user", "id": SUB}), "{revoked:?}");
+    app.introspect(&api, &sealed).await.assert_inactive();
 });
 
 on_both_stores!(a_user_who_is_created_again_with_the_same_sub_gets_nothing_back, async |backend| {
@@ -82,4 +89,30 @@ on_both_stores!(a_sub_is_checked_at_creation_never_changed_and_never_a_client_id
     assert_eq!(changed.status, 400, "{changed:?}");
     let bob = create("users", json!({"username": "bob"})).await;
     assert_eq!((bob.status.as_u16(), &bob.json["sub"]), (201, &bob.json["id"]), "by default it is the id");
+});
+
+on_both_stores!(no_text_leads_to_two_users, async |backend| {
+    let app = TestServer::start(backend).await;
+    alice(&app).await;
+    let create = async |members| app.admin(Method::POST, "/admin/v1/users", Some(members)).await;
+    let bob = create(json!({"username": "bob"})).await;
+    let (id, upper) = (bob.text("id"), bob.text("id").to_uppercase());
+    create(json!({"username": "carol", "sub": "Carol"})).await;
+    for members in [
+        json!({"username": "dave", "sub": upper}),
+        json!({"username": "dave", "sub": "Bob"}),
+        json!({"username": "dave", "sub": "alice"}),
+        json!({"username": SUB.to_uppercase()}),
+    ] {
+        let refused = create(members.clone()).await;
+        assert_eq!(refused.status, 409, "{members}: {refused:?}");
+        assert!(refused.text("detail").contains("already leads to another user"), "{refused:?}");
+    }
+    let rename = async |name: &str| {
+        app.admin(Method::PATCH, &format!("/admin/v1/users/{id}"), Some(json!({"username": name}))).await.status
+    };
+    assert_eq!((rename(SUB).await.as_u16(), rename("CAROL").await.as_u16()), (409, 409));
+    assert_eq!(rename("robert").await, 200);
+    let shown = app.admin(Method::GET, "/admin/v1/users/Carol", None).await;
+    assert_eq!(shown.assert_ok().json["username"], "carol", "its own sub may be its name");
 });

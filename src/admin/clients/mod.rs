@@ -59,7 +59,6 @@ impl App {
         check_client_id(&client_id).map_err(AdminError::Invalid)?;
         let settings = new.settings.apply(ClientSettings::default())?;
         needs_admin(&settings, actor)?;
-        self.require_known_features(&ClientSettings::default(), &settings).await?;
         let is_public = settings.token_endpoint_auth_method == AuthMethod::None;
         let (digest, client_secret) = match new.client_secret {
             Some(_) if is_public => {
@@ -107,7 +106,6 @@ impl App {
         let (was_public, was_enabled) = (client.is_public(), client.settings.enabled);
         let settings = patch.apply(client.settings.clone())?;
         needs_admin(&settings, actor)?;
-        self.require_known_features(&client.settings, &settings).await?;
         client.settings = settings;
         if was_public && !client.is_public() && client.secrets.is_empty() {
             tracing::info!(client_id, "the client is confidential now and cannot authenticate until it gets a secret");

@@ -82,21 +82,26 @@ impl App {
         Ok(user.into())
     }
 
-    /// Shows a user, by id or by name.
-    pub async fn user_show(&self, id_or_name: &str) -> Result<UserView> {
-        self.find_user(id_or_name).await.map(UserView::from)
+    /// Shows a user, by id, `sub` or name.
+    pub async fn user_show(&self, text: &str) -> Result<UserView> {
+        self.find_user(text).await.map(UserView::from)
     }
 
     /// Lists users, oldest first.
-    pub async fn user_list(&self, username: Option<&str>, request: &ListRequest) -> Result<List<UserView>> {
+    pub async fn user_list(
+        &self,
+        username: Option<&str>,
+        sub: Option<&str>,
+        request: &ListRequest,
+    ) -> Result<List<UserView>> {
         let page = request.page("users")?;
-        let users = self.store.user_list(username, &page).await?;
+        let users = self.store.user_list(username, sub, &page).await?;
         Ok(List::new("users", &page, users, |user| user.id.to_string(), UserView::from))
     }
 
     /// Changes a user by a merge patch (RFC 7396). Disabling it, or a new password, revokes what was issued to it.
-    pub async fn user_update(&self, id_or_name: &str, patch: UserPatch, actor: &Actor) -> Result<UserView> {
-        let mut user = self.find_user(id_or_name).await?;
+    pub async fn user_update(&self, text: &str, patch: UserPatch, actor: &Actor) -> Result<UserView> {
+        let mut user = self.find_user(text).await?;
         let was_enabled = user.enabled;
         let has_new_password = patch.password.is_some();
         if let Some(password) = patch.password {
@@ -123,8 +128,8 @@ impl App {
     }
 
     /// Sets a password and revokes what was issued to the user.
-    pub async fn user_set_password(&self, id_or_name: &str, password: SecretString, actor: &Actor) -> Result<UserView> {
-        let mut user = self.find_user(id_or_name).await?;
+    pub async fn user_set_password(&self, text: &str, password: SecretString, actor: &Actor) -> Result<UserView> {
+        let mut user = self.find_user(text).await?;
         user.password_hash = Some(self.hash_password(password).await?);
         let revocation = self.password_revocation(&user);
         let written =
@@ -133,26 +138,22 @@ impl App {
     }
 
     /// Deletes a user and revokes what was issued to it.
-    pub async fn user_delete(&self, id_or_name: &str, actor: &Actor) -> Result<()> {
-        let user = self.find_user(id_or_name).await?;
+    pub async fn user_delete(&self, text: &str, actor: &Actor) -> Result<()> {
+        let user = self.find_user(text).await?;
         let revocation = self.revocation(Target::User(user.sub.clone()), Cause::UserDeleted, None);
         if self.state.honour(self.store.user_delete(user.id, &revocation, &actor.audited)).await? {
             Ok(())
         } else {
-            Err(no_such("user", id_or_name))
+            Err(no_such("user", text))
         }
     }
 
-    pub(super) async fn find_user(&self, id_or_name: &str) -> Result<User> {
-        if !is_credential(id_or_name) {
-            return Err(no_such("user", id_or_name));
+    /// The user with this id, `sub` or name.
+    pub(super) async fn find_user(&self, text: &str) -> Result<User> {
+        if !is_credential(text) {
+            return Err(no_such("user", text));
         }
-        // A username never has the form of an id, so the two cannot be confused.
-        let found = match id_or_name.parse::<Uuid>() {
-            Ok(id) => self.store.user_find(id).await?,
-            Err(_) => self.store.user_named(id_or_name).await?,
-        };
-        found.ok_or_else(|| no_such("user", id_or_name))
+        self.store.user_addressed(text).await?.ok_or_else(|| no_such("user", text))
     }
 
     async fn hash_password(&self, password: SecretString) -> Result<String> {
@@ -185,7 +186,11 @@ fn taken(error: StoreError, user: &User) -> AdminError {
         StoreError::SubTaken(SubHolder::Client) => {
             AdminError::Conflict(format!("the sub {:?} is the client_id of a client", user.sub))
         }
-        StoreError::Unavailable(_) => error.into(),
+        StoreError::Ambiguous => AdminError::Conflict(format!(
+            "the username {:?} or the sub {:?} already leads to another user, as its id, sub or username",
+            user.username, user.sub
+        )),
+        StoreError::UnknownFeature { .. } | StoreError::Unavailable(_) => error.into(),
     }
 }
 

@@ -134,7 +134,7 @@ async fn investigate(app: &App, mut diagnosis: Diagnosis, depth: Depth) -> Resul
 
 async fn of_access_token(app: &App, claims: &AccessClaims, depth: Depth) -> Result<Vec<Finding>> {
     let now = app.clock.now();
-    let remembered = app.state.revocations_of(claims);
+    let remembered = app.state.revocations_of(claims).await?;
     // Memory may have forgotten revocations of tokens that expired long ago.
     let reads_log = match depth {
         Depth::YesOrNo => false,

@@ -37,7 +37,7 @@ pub struct Requirements {
     pub scope: Scope,
 }
 
-/// The reasons to refuse an access token for its revocations or its times.
+/// The reasons to refuse an access token for its revocations, its times, or claims that nothing here can check.
 pub fn access_token(claims: &AccessClaims, revocations: &[KnownRevocation], now: Timestamp) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         revocations.iter().map(|revocation| revoked(revocation, Some(claims.exp))).collect();
@@ -46,6 +46,11 @@ pub fn access_token(claims: &AccessClaims, revocations: &[KnownRevocation], now:
     }
     if claims.is_early(now) {
         findings.push(early(claims, now));
+    }
+    if claims.is_beyond_this_program() {
+        findings.push(never_issued(
+            "it is bound to a key or names a subject of another issuer, which this version of Jeton cannot check",
+        ));
     }
     findings
 }

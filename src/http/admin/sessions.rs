@@ -38,7 +38,7 @@ pub(crate) struct SessionPath {
     description = include_str!("../../../docs/openapi/list_sessions.md"),
     params(
         ("user" = Option<QueryText>, Query, example = "demo",
-            description = "Only those of this user, by id or username. An unknown user is answered by 404."),
+            description = "Only those of this user, by id, `sub` or username. An unknown user is answered by 404."),
         ("client" = Option<QueryText>, Query, description = "Only those with this client.", example = "demo-login"),
         ListRequest
     ),
@@ -151,10 +151,6 @@ pub(crate) async fn revoke(call: Call, Body(request): Body<RevocationRequest>) -
         call.only(&["wait"])?;
         let request = request?;
         let wait = call.query("wait").map(wait).transpose()?;
-        if request.token.is_some() {
-            // The token may be of a key that this node has not seen yet.
-            call.app().state.ensure_current().await.map_err(|error| AdminError::Unavailable(error.0))?;
-        }
         let revocation = call.app().revoke(request, &call.actor).await?;
         match wait {
             Some(limit) => call.app().revocation_wait(revocation, limit).await,

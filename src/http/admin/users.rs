@@ -17,7 +17,7 @@ type Users = List<UserView>;
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "describes what is read by its name")]
 pub(crate) struct UserPath {
-    /// The id of the user, or its username.
+    /// The id of the user, its `sub`, or its username.
     #[param(min_length = 1)]
     user: String,
 }
@@ -58,14 +58,15 @@ pub(crate) async fn create(call: Call, Body(new): Body<NewUser>) -> Response {
     params(
         ("username" = Option<QueryText>, Query, example = "demo",
             description = "Only this one. Names are compared after Unicode NFKC and case folding."),
+        ("sub" = Option<QueryText>, Query, description = "Only the one with this `sub`."),
         ListRequest
     ),
     responses((status = 200, description = "A page of the list.", body = Users))
 )]
 pub(crate) async fn list(call: Call) -> Response {
     let outcome = async {
-        let request = call.list_request(&["username"])?;
-        call.app().user_list(call.query("username"), &request).await
+        let request = call.list_request(&["username", "sub"])?;
+        call.app().user_list(call.query("username"), call.query("sub"), &request).await
     };
     let outcome = outcome.await;
     call.answer(StatusCode::OK, outcome)

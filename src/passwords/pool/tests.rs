@@ -1,6 +1,6 @@
 //! The pool beside threads that have no time.
 
-use std::future::ready;
+use std::future::{pending, ready};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
@@ -9,6 +9,7 @@ use prometheus_client::encoding::text;
 
 use super::*;
 use crate::passwords::queue::Precedence;
+use crate::passwords::workers::MOST_WAITING;
 #[cfg(target_os = "linux")]
 use crate::passwords::workers::NICE;
 
@@ -63,6 +64,31 @@ fn a_queued_login_is_refused_at_the_deadline_and_not_before() {
     let refused = second.poll(&mut Context::from_waker(Waker::noop()));
     assert_eq!(refused, Poll::Ready(Err(Overloaded)));
     assert!(is_pending(first), "the first has the thread that is free, whenever it comes to it");
+}
+
+#[test]
+fn a_job_that_a_full_queue_sheds_is_refused_at_the_deadline_and_not_before() {
+    let pool = PasswordPool::starved();
+    let requester = |account| Requester { account: [account; 32], ..anybody() };
+    let crowd: Vec<_> = (0..MOST_WAITING)
+        .map(|_| {
+            let mut waiting = Box::pin(pool.run_before(pending(), requester(1), |_| ()));
+            assert!(is_pending(waiting.as_mut()));
+            waiting
+        })
+        .collect();
+    let mut other = Box::pin(pool.run_before(pending(), requester(2), |_| ()));
+    assert!(is_pending(other.as_mut()));
+    assert_eq!(pool.workers.state().queue.length(), MOST_WAITING);
+    let (time, deadline) = oneshot::channel::<()>();
+    let mut late = pin!(pool.run_before(deadline.map(drop), requester(1), |_| ()));
+    assert!(is_pending(late.as_mut()), "its job is gone, but it learns nothing before its time");
+    assert_eq!(pool.workers.state().queue.length(), MOST_WAITING);
+    time.send(()).unwrap();
+    assert_eq!(late.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(Overloaded)));
+    drop((crowd, other));
+    let mut only = pin!(pool.run_before(ready(()), requester(3), |_| ()));
+    assert!(is_pending(only.as_mut()) && is_pending(only), "nobody else waits: the others have left");
 }
 
 #[test]

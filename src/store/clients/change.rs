@@ -11,11 +11,14 @@ impl Store {
     /// Creates a client with its secrets.
     ///
     /// # Errors
-    /// [`StoreError::SubTaken`] when a client has the id, or a user has it as `sub`.
+    /// [`StoreError::SubTaken`] when a client has the id, or a user has it as `sub`; [`StoreError::UnknownFeature`].
     pub async fn client_create(&self, client: &Client, audited: &Audited) -> Result<Logged<()>> {
         let mut transaction = self.begin_logged().await?;
         if let Some(holder) = transaction.sub_take(&client.client_id, SubHolder::Client).await? {
             return transaction.roll_back(()).await.and(Err(StoreError::SubTaken(holder)));
+        }
+        if let Some(refusal) = transaction.use_features(&client.settings, audited.at).await? {
+            return transaction.roll_back(()).await.and(Err(refusal));
         }
         let sql = "INSERT INTO clients (client_id, settings, version, created_at) VALUES ($1, $2, $3, $4)";
         let values = values![&client.client_id, to_json(&client.settings)?, client.version, client.created_at];
@@ -30,6 +33,9 @@ impl Store {
 
     /// Replaces the settings of a client, unless they changed since `client.version`, and writes the revocation that
     /// goes with the change. Returns whether they were replaced.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownFeature`] when a live node would not understand them.
     pub async fn client_update(
         &self,
         client: &Client,
@@ -43,6 +49,9 @@ impl Store {
         let values = values![to_json(&client.settings)?, &client.client_id, client.version];
         if transaction.query_one(sql, values).await?.is_none() {
             return transaction.roll_back(false).await;
+        }
+        if let Some(refusal) = transaction.use_features(&client.settings, audited.at).await? {
+            return transaction.roll_back(()).await.and(Err(refusal));
         }
         transaction.audit(audited, action, format!("client {}", client.client_id), None).await?;
         match revocation {

@@ -204,6 +204,8 @@ const SIGNED: [(&str, &str, &[&str]); 6] = [
     (r#"{"exp": 1799999999}"#,                                       "expired",       &[]),
     (r#"{"exp": -1, "iat": -2}"#,                                    "expired",       &[]),
     (r#"{"log": 4000000000000}"#,                                    "never_issued",  &[]),
+    (r#"{"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}"#, "never_issued", &[]),
+    (r#"{"sub_iss": "https://login.example.net"}"#,                  "never_issued",  &[]),
 ];
 
 on_both_stores!(a_token_outside_its_lifetime_or_beyond_the_log_is_named, async |backend| {

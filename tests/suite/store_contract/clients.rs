@@ -135,6 +135,27 @@ on_both_stores!(only_enabled_clients_are_in_use, async |backend| {
     assert_eq!(in_use.scopes.into_iter().collect::<Vec<_>>(), ["read", "write"]);
 });
 
+on_both_stores!(a_client_that_this_program_cannot_read_fails_its_own_query_only, async |backend| {
+    let db = Db::new(backend).await;
+    for id in ["a", "b", "c", "d"] {
+        let mut client = client(id);
+        client.secrets = vec![secret(id.as_bytes()[0])];
+        db.client_create(&client, &audited()).await.written();
+    }
+    for id in ["b", "c"] {
+        let settings = r#"{"token_endpoint_auth_method": "of_tomorrow", "scope": "admire"}"#;
+        db.execute(&format!("UPDATE clients SET settings = '{settings}' WHERE client_id = '{id}'")).await;
+    }
+    let found = futures_util::future::join_all(["a", "b", "d"].map(|id| db.client_find_shared(id))).await;
+    assert!(matches!(found[1], Err(StoreError::Unavailable(_))), "{:?}", found[1]);
+    for found in [&found[0], &found[2]] {
+        assert_eq!(found.as_ref().unwrap().as_ref().unwrap().0.secrets.len(), 1);
+    }
+    let listed = db.client_list(None, &page(2, None)).await.unwrap();
+    assert_eq!(listed.iter().map(|client| client.client_id.as_str()).collect::<Vec<_>>(), ["a", "d"], "a full page");
+    assert_eq!(db.clients_in_use().await.unwrap().scopes.into_iter().collect::<Vec<_>>(), ["read", "write"]);
+});
+
 on_both_stores!(a_client_is_updated_unless_it_was_changed_meanwhile, async |backend| {
     let db = Db::new(backend).await;
     let mut app = client("app");
