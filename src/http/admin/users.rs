@@ -64,7 +64,7 @@ pub(crate) async fn create(call: Call, Body(new): Body<NewUser>) -> Response {
 )]
 pub(crate) async fn list(call: Call) -> Response {
     let outcome = async {
-        let request = call.list_request(&["username"])?;
+        let request = call.list_request()?;
         call.app().user_list(call.query("username"), &request).await
     };
     let outcome = outcome.await;
