@@ -1,13 +1,11 @@
 //! Who asks for an explanation, and what that caller may see.
 
-use std::sync::Arc;
-
 use crate::app::{App, Request, Result};
-use crate::client_auth;
+use crate::client_auth::{self, Authenticated};
 use crate::diagnosis::{Diagnosis, public};
 use crate::protocol::bearer::{self, Sent};
 use crate::protocol::cause::Cause;
-use crate::protocol::client::{Client, Permission};
+use crate::protocol::client::Permission;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
 use crate::protocol::ownership::{Ownership, may_see};
@@ -20,7 +18,7 @@ pub const READ: &str = "jeton:read";
 /// Who asks.
 pub(super) enum Caller {
     /// A client, with its own credentials.
-    Client(Arc<Client>),
+    Client(Authenticated),
     /// A client with an access token for the admin API.
     Administrator(String),
 }
