@@ -165,7 +165,10 @@ mod tests {
             assert_eq!(refused::<NewClient>(json), text, "{json}");
             assert_eq!(refused::<ClientPatch>(json), text, "{json}");
         }
-        assert_eq!(refused::<NewClient>(r#"{"client_id":"a","client_id":"b"}"#), "duplicate field `client_id`");
+        for first in ["null", r#""a""#] {
+            let json = format!(r#"{{"client_id":{first},"client_id":"b"}}"#);
+            assert_eq!(refused::<NewClient>(&json), "duplicate field `client_id`");
+        }
         assert_eq!(refused::<ClientPatch>(r#"{"client_id":"a"}"#), "unknown member `client_id`");
         assert_eq!(refused::<NewUser>("{}"), "missing field `username`");
         assert!(refused::<NewUser>(r#"{"username":"a","scope":"a\"b"}"#).starts_with("scope: a scope is"));

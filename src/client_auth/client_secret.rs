@@ -3,7 +3,8 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::{App, Result};
-use crate::client_auth::{AuthRequest, Proof, Proved, hint};
+use crate::client_auth::authenticated::Proof;
+use crate::client_auth::{AuthRequest, Proved, Verdict, hint};
 use crate::crypto::{equal_in_constant_time, sha256};
 use crate::issuer::Issuer;
 use crate::passwords::pool::Overloaded;
@@ -11,9 +12,9 @@ use crate::passwords::queue::Requester;
 use crate::protocol::client::{Client, SecretDigest};
 
 /// Compares generated secrets, which is cheap. What does not match may still be a secret that somebody chose.
-pub(super) async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Proof<'a>> {
+pub(super) async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Verdict<'a>> {
     let Some(presented) = asked.credentials.secret() else {
-        return Ok(Proof::Decided(Err("a confidential client presented no secret".into())));
+        return Ok(Verdict::Decided(Err("a confidential client presented no secret".into())));
     };
     let hash = sha256(presented.expose_secret().as_bytes());
     let mut has_chosen = false;
@@ -21,16 +22,16 @@ pub(super) async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Proo
         match &secret.digest {
             SecretDigest::Generated(digest) if equal_in_constant_time(digest, &hash) => {
                 app.used_secrets.note(secret.id, app.clock.now());
-                return Ok(Proof::Decided(Ok(())));
+                return Ok(Verdict::Decided(Ok(Proof::Secret(secret.id))));
             }
             SecretDigest::Generated(_) => {}
             SecretDigest::Chosen(_) => has_chosen = true,
         }
     }
     Ok(if has_chosen {
-        Proof::Guessable(Chosen { issuer: asked.request.issuer, client: asked.client, presented })
+        Verdict::Guessable(Chosen { issuer: asked.request.issuer, client: asked.client, presented })
     } else {
-        Proof::Decided(Err(wrong(asked.request.issuer, presented)))
+        Verdict::Decided(Err(wrong(asked.request.issuer, presented)))
     })
 }
 
@@ -52,7 +53,7 @@ impl Chosen<'_> {
             if is_right {
                 app.remembered.remember(secret.id, digest, text);
                 app.used_secrets.note(secret.id, app.clock.now());
-                return Ok(Ok(()));
+                return Ok(Ok(Proof::Secret(secret.id)));
             }
         }
         Ok(Err(wrong(self.issuer, self.presented)))

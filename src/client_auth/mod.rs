@@ -6,8 +6,10 @@
 //! 4. Before refusing because of what memory holds, ask the database: the client may have changed a moment ago.
 //! 5. Count the failure.
 //!
-//! Throttling wraps the methods: a proof that cannot be guessed never waits.
+//! Throttling wraps the methods: a proof that cannot be guessed never waits. What is proved is an [`Authenticated`] client;
+//! nobody judges the credentials again.
 
+mod authenticated;
 mod client_secret;
 mod credentials;
 mod hint;
@@ -22,16 +24,18 @@ use crate::protocol::error::Refusal;
 use crate::protocol::identity::Identity;
 use crate::telemetry;
 use crate::throttle::Attempt;
+use authenticated::Proof;
 
+pub(crate) use authenticated::Authenticated;
 pub use credentials::Credentials;
 
 /// Authenticates the client of a request.
-pub(crate) async fn authenticate(app: &App, request: &Request<'_>) -> Result<Arc<Client>> {
+pub(crate) async fn authenticate(app: &App, request: &Request<'_>) -> Result<Authenticated> {
     verify(app, &Credentials::read(request.authorization, request.parameters)?, request).await
 }
 
 /// Authenticates a confidential client: introspection is not for public ones (RFC 7662 §4).
-pub(crate) async fn authenticate_confidential(app: &App, request: &Request<'_>) -> Result<Arc<Client>> {
+pub(crate) async fn authenticate_confidential(app: &App, request: &Request<'_>) -> Result<Authenticated> {
     let client = authenticate(app, request).await?;
     if client.is_public() {
         return Err(Refusal::invalid_client("a public client at an endpoint for confidential clients").into());
@@ -39,8 +43,8 @@ pub(crate) async fn authenticate_confidential(app: &App, request: &Request<'_>) 
     Ok(client)
 }
 
-/// Authenticates a client by the credentials of its request.
-pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Request<'_>) -> Result<Arc<Client>> {
+/// Authenticates a client by the credentials of its request, once per request.
+pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Request<'_>) -> Result<Authenticated> {
     let Some(client_id) = credentials.client_id() else {
         return Err(Refusal::invalid_client("no client authentication").into());
     };
@@ -48,7 +52,7 @@ pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Reque
     let remembered = app.state.client_in_memory(client_id).await?;
     let refused = match &remembered {
         Some(client) => match judge(client).await? {
-            Ok(()) => return Ok(Arc::clone(client)),
+            Ok(proof) => return Ok(Authenticated::new(Arc::clone(client), proof)),
             Err(refusal) => Some(refusal),
         },
         None => None,
@@ -61,7 +65,7 @@ pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Reque
         // Memory was right, so nothing is hashed a second time.
         (Some(current), Some(remembered), Some(refusal)) if is_same(&remembered, current) => refusal,
         (Some(current), ..) => match judge(current).await? {
-            Ok(()) => return Ok(Arc::clone(current)),
+            Ok(proof) => return Ok(Authenticated::new(Arc::clone(current), proof)),
             Err(refusal) => refusal,
         },
     };
@@ -78,11 +82,11 @@ struct AuthRequest<'a> {
     request: &'a Request<'a>,
 }
 
-/// Whether the client is authenticated, and if not, why, for the log.
-type Proved = std::result::Result<(), Cow<'static, str>>;
+/// What proved the client, or why nothing did, for the log.
+type Proved = std::result::Result<Proof, Cow<'static, str>>;
 
 /// The verdict of a method.
-enum Proof<'a> {
+enum Verdict<'a> {
     Decided(Proved),
     /// Only a slow hash can decide, because the secret could be guessed.
     Guessable(client_secret::Chosen<'a>),
@@ -90,20 +94,23 @@ enum Proof<'a> {
 
 /// The methods, by the client's registered `token_endpoint_auth_method`. No method replaces another, except that a
 /// secret may come in the header or in the body.
-async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Proof<'a>> {
+///
+/// A method consumes what it accepts (a `jti`, for instance) and leaves alone what it refuses: credentials that do not fit
+/// the client in memory are judged once more with the client from the database, and nothing is judged after it was accepted.
+async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Verdict<'a>> {
     match asked.client.settings.token_endpoint_auth_method {
         AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => client_secret::prove(app, asked).await,
         AuthMethod::None => none::prove(asked).await,
     }
 }
 
-async fn judge(app: &App, asked: &AuthRequest<'_>) -> Result<std::result::Result<(), Refusal>> {
+async fn judge(app: &App, asked: &AuthRequest<'_>) -> Result<std::result::Result<Proof, Refusal>> {
     let AuthRequest { client, request, .. } = asked;
     let proved = if client.settings.enabled {
         match prove(app, asked).await? {
-            Proof::Decided(proved) => proved,
+            Verdict::Decided(proved) => proved,
             // Boxed, because it is rare and large.
-            Proof::Guessable(chosen) => {
+            Verdict::Guessable(chosen) => {
                 let attempt = app.throttle.client_attempt(&client.client_id, true, request.source());
                 Box::pin(attempt.judge(chosen.verify(app, attempt.requester()))).await??
             }
@@ -131,9 +138,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::app::Peer;
+    use crate::app::{Failure, Peer};
     use crate::crypto::sha256;
     use crate::protocol::client::{ClientSecret, ClientSettings, SecretDigest};
+    use crate::protocol::error::ErrorCode;
     use crate::protocol::parameters::Parameters;
     use crate::protocol::time::Timestamp;
     use crate::store::Audited;
@@ -150,12 +158,15 @@ mod tests {
             created_at: at,
             version: 1,
         };
-        let audited = Audited { actor: "test".into(), request_id: None, address: None, at };
-        app.state.honour(app.store.client_create(&client, &audited)).await.unwrap();
+        app.state.honour(app.store.client_create(&client, &audited())).await.unwrap();
         client.client_id
     }
 
-    async fn lets_in(app: &App, credentials: &Credentials) -> bool {
+    fn audited() -> Audited {
+        Audited { actor: "test".into(), request_id: None, address: None, at: Timestamp::from_seconds(1_000_000) }
+    }
+
+    async fn authenticate_with(app: &App, credentials: &Credentials) -> Result<Authenticated> {
         let parameters = Parameters::from_form(b"").unwrap();
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let request = Request {
@@ -168,7 +179,7 @@ mod tests {
             address,
             request_id: Uuid::now_v7(),
         };
-        verify(app, credentials, &request).await.is_ok()
+        verify(app, credentials, &request).await
     }
 
     #[tokio::test]
@@ -181,10 +192,26 @@ mod tests {
             let client_id = register(&app, method).await;
             let with =
                 |secret: &str| Credentials::Secret { client_id: client_id.clone(), secret: SecretString::from(secret) };
-            assert_eq!(lets_in(&app, &with("right")).await, by_secret, "{method:?}");
-            assert!(!lets_in(&app, &with("wrong")).await, "{method:?}");
-            assert_eq!(lets_in(&app, &Credentials::IdAlone(client_id.clone())).await, !by_secret, "{method:?}");
+            let lets_in = async |credentials| authenticate_with(&app, &credentials).await.is_ok();
+            assert_eq!(lets_in(with("right")).await, by_secret, "{method:?}");
+            assert!(!lets_in(with("wrong")).await, "{method:?}");
+            assert_eq!(lets_in(Credentials::IdAlone(client_id.clone())).await, !by_secret, "{method:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_authentication_is_renewed_without_the_credentials_and_ends_with_its_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::for_a_test(folder.path()).await;
+        let client_id = register(&app, AuthMethod::ClientSecretBasic).await;
+        let credentials = Credentials::Secret { client_id, secret: SecretString::from("right") };
+        let client = authenticate_with(&app, &credentials).await.unwrap();
+        assert!(client.renewed(&app).await.is_ok());
+        let (id, audited) = (client.secrets[0].id, audited());
+        let retired = app.store.client_secret_retire(&client.client_id, id, None, &audited);
+        assert!(app.state.honour(retired).await.unwrap());
+        let Err(Failure::Refused(refusal)) = client.renewed(&app).await else { panic!("it is not refused") };
+        assert_eq!(refusal.code, ErrorCode::InvalidClient);
     }
 
     #[test]

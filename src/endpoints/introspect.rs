@@ -8,8 +8,9 @@ use crate::app::{App, Request, Result};
 use crate::client_auth;
 use crate::diagnosis::investigate;
 use crate::protocol::claims::{self, AccessClaims};
-use crate::protocol::client::{Client, Permission};
+use crate::protocol::client::Permission;
 use crate::protocol::error::Refusal;
+use crate::protocol::ownership::{Ownership, may_see};
 use crate::protocol::schema::describe;
 use crate::store::SessionRecord;
 use crate::validation::{self, ActiveToken};
@@ -138,12 +139,12 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
         }
     };
     // 3. May the caller see it?
-    let (owner, audiences) = match &found {
-        ActiveToken::Access(claims) => (&claims.client_id, claims.aud.all()),
-        ActiveToken::Refresh(record) => (&record.session.client_id, record.session.audiences.as_slice()),
+    let token = match &found {
+        ActiveToken::Access(claims) => Ownership::from(&**claims),
+        ActiveToken::Refresh(record) => Ownership::from(&record.session),
     };
-    if !may_see(&caller, owner, audiences) {
-        let caller = &caller.client_id;
+    if !may_see(&caller, Permission::Introspect, Some(token)) {
+        let (caller, owner) = (&caller.client_id, token.client_id);
         tracing::info!(caller, owner, "introspection of a token that the caller may not see");
         return Ok(Introspection::Inactive);
     }
@@ -158,12 +159,4 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
         }
         ActiveToken::Refresh(record) => Introspection::Refresh(record, request.issuer.url().to_owned()),
     })
-}
-
-/// A client may see its own tokens, and with the permission those of others, perhaps only for certain audiences.
-fn may_see(caller: &Client, owner: &str, audiences: &[String]) -> bool {
-    let limits = &caller.settings.introspect_audiences;
-    caller.client_id == *owner
-        || (caller.has(Permission::Introspect)
-            && (limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience))))
 }

@@ -3,20 +3,22 @@
 use serde_json::{Value, json};
 
 use crate::app::{App, Result};
+use crate::grants;
 use crate::issuer::Issuer;
 use crate::protocol::client::{AuthMethod, GrantType};
 
 /// The metadata document, which lists only what is in use.
 pub async fn document(app: &App, issuer: &Issuer) -> Result<Value> {
     let in_use = app.state.clients_in_use().await?;
-    let (grants, mut scopes) = match in_use.as_ref() {
-        Some(in_use) => (in_use.grants.clone(), in_use.scopes.iter().cloned().collect::<Vec<_>>()),
-        None => Default::default(),
-    };
-    let grants = GrantType::ALL.iter().filter(|grant| **grant != GrantType::Password || grants.contains(grant));
-    let grants: Vec<&str> = grants.map(|grant| grant.name()).collect();
-    let methods: Vec<&str> = AuthMethod::ALL.iter().map(|method| method.name()).collect();
-    let confidential: Vec<&str> = methods.iter().copied().filter(|name| *name != AuthMethod::None.name()).collect();
+    let mut scopes: Vec<&String> = in_use.iter().flat_map(|in_use| &in_use.scopes).collect();
+    let mut supported = Vec::new();
+    for grant in GrantType::ALL {
+        if grants::is_supported(app, *grant).await? {
+            supported.push(grant);
+        }
+    }
+    let methods = AuthMethod::ALL;
+    let confidential: Vec<&AuthMethod> = methods.iter().filter(|method| !method.is_public()).collect();
     let at = |path: &str| issuer.endpoint(path);
     let mut document = json!({
         "issuer": issuer.url(),
@@ -26,7 +28,7 @@ pub async fn document(app: &App, issuer: &Issuer) -> Result<Value> {
         "introspection_endpoint": at("/auth/introspect"),
         // Required by RFC 8414 §2, and empty because there is no authorization endpoint.
         "response_types_supported": [],
-        "grant_types_supported": grants,
+        "grant_types_supported": supported,
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": confidential,

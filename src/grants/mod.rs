@@ -5,12 +5,12 @@ mod issue;
 mod password;
 mod refresh_token;
 
-use std::sync::Arc;
-
 use crate::app::{App, Request, Result};
-use crate::client_auth::{self, Credentials};
-use crate::protocol::client::{Client, GrantType};
+use crate::client_auth::Authenticated;
+use crate::protocol::client::GrantType;
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::identity::Identity;
+use crate::protocol::parameters::Parameters;
 use crate::protocol::revocation::SequenceNumber;
 
 pub use issue::TokenResponse;
@@ -19,8 +19,7 @@ pub use issue::TokenResponse;
 #[derive(Clone)]
 pub(crate) struct GrantRequest<'a> {
     pub(crate) request: &'a Request<'a>,
-    pub(crate) credentials: &'a Credentials,
-    pub(crate) client: Arc<Client>,
+    pub(crate) client: Authenticated,
     /// The last entry of the log that this node had applied before it authenticated the client. A token with this
     /// number is covered by any later revocation.
     pub(crate) log: SequenceNumber,
@@ -36,21 +35,81 @@ pub(crate) async fn answer(app: &App, grant: GrantType, asked: &GrantRequest<'_>
     }
 }
 
-/// The refusal of a client that may not use a grant.
-pub(crate) const fn not_allowed() -> Refusal {
-    Refusal::new(ErrorCode::UnauthorizedClient, "The client may not use this grant.")
+/// In what the grants differ before and beside their answers.
+struct Rules {
+    /// Whether a request that names no client belongs to the default client.
+    default_client: bool,
+    /// The parameters by which such a request names the grant if it has no `grant_type`.
+    implied_by: &'static [&'static str],
+    /// Whether the grant is unsupported until some client may use it.
+    hidden_until_used: bool,
+}
+
+const fn rules(grant: GrantType) -> Rules {
+    match grant {
+        // A grant for old clients (RFC 9700 §2.4).
+        GrantType::Password => {
+            Rules { default_client: true, implied_by: &["username", "password"], hidden_until_used: true }
+        }
+        GrantType::ClientCredentials => Rules { default_client: false, implied_by: &[], hidden_until_used: false },
+        GrantType::RefreshToken => Rules { default_client: true, implied_by: &[], hidden_until_used: false },
+    }
+}
+
+/// The grant that a request without a client asks the default client for, if it is one that the default client answers.
+pub(crate) fn of_default_client(parameters: &Parameters) -> std::result::Result<Option<GrantType>, Refusal> {
+    if let Some(name) = parameters.one("grant_type")? {
+        return Ok(name.parse().ok().filter(|grant| rules(*grant).default_client));
+    }
+    for grant in GrantType::ALL {
+        let Rules { default_client, implied_by, .. } = rules(*grant);
+        let mut is_implied = default_client && !implied_by.is_empty();
+        for name in implied_by {
+            is_implied &= parameters.one(name)?.is_some();
+        }
+        if is_implied {
+            return Ok(Some(*grant));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether this server supports the grant now.
+pub(crate) async fn is_supported(app: &App, grant: GrantType) -> Result<bool> {
+    if !rules(grant).hidden_until_used {
+        return Ok(true);
+    }
+    Ok(app.state.clients_in_use().await?.iter().any(|in_use| in_use.grants.contains(&grant)))
+}
+
+/// The client, if it may use the grant. The database is asked before it is refused.
+pub(crate) async fn authorize(app: &App, mut client: Authenticated, grant: GrantType) -> Result<Authenticated> {
+    if !client.may_use(grant) {
+        client = client.renewed(app).await?;
+    }
+    if client.may_use(grant) {
+        return Ok(client);
+    }
+    let refusal = if is_supported(app, grant).await? {
+        Refusal::new(ErrorCode::UnauthorizedClient, "The client may not use this grant.")
+    } else {
+        unsupported()
+    };
+    Err(refusal.about(Identity::of_client(&client.client_id)).into())
+}
+
+/// The refusal of a grant that this server does not have.
+pub(crate) const fn unsupported() -> Refusal {
+    Refusal::new(ErrorCode::UnsupportedGrantType, "This server does not support this grant_type.")
 }
 
 impl GrantRequest<'_> {
-    /// The same request after this node caught up with the log. The client is authenticated again, since its secret may
-    /// have been retired.
+    /// The same request after this node caught up with the log, with the client as it is now: its secret may have been
+    /// retired.
     async fn renewed(&self, app: &App, grant: GrantType) -> Result<Self> {
         app.state.ensure_current().await?;
         let log = app.state.applied();
-        let client = client_auth::verify(app, self.credentials, self.request).await?;
-        if !client.may_use(grant) {
-            return Err(not_allowed().into());
-        }
-        Ok(Self { client, log, ..*self })
+        let client = authorize(app, self.client.renewed(app).await?, grant).await?;
+        Ok(Self { request: self.request, client, log })
     }
 }

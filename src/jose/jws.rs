@@ -1,7 +1,7 @@
 //! Signed tokens in compact form (RFC 7515 §3.1): one signer and one verifier for every type of token and every key.
 
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::crypto::{base64url, from_base64url};
 use crate::jose::algorithm::SigningAlgorithm;
@@ -17,7 +17,34 @@ pub struct Header {
     pub alg: String,
     /// The id of the key.
     pub kid: Option<String>,
-    crit: Option<IgnoredAny>,
+    /// Whether it has `crit`, with any value.
+    #[serde(default, rename = "crit", deserialize_with = "is_present")]
+    requires_extension: bool,
+}
+
+fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+/// Which `typ` a token must have, so that no token is taken for one of another type (RFC 8725 §3.11).
+#[derive(Clone, Copy, Debug)]
+pub enum ExpectedType<'a> {
+    /// One of these.
+    OneOf(&'a [&'a str]),
+    /// One of these or none: for assertions, which were never given a type of their own.
+    AbsentOr(&'a [&'a str]),
+}
+
+impl ExpectedType<'_> {
+    fn includes(self, typ: Option<&str>) -> bool {
+        match (self, typ) {
+            (Self::OneOf(types) | Self::AbsentOr(types), Some(typ)) => {
+                types.iter().any(|expected| is_type(typ, expected))
+            }
+            (Self::OneOf(_), None) => false,
+            (Self::AbsentOr(_), None) => true,
+        }
+    }
 }
 
 /// Why a token was not verified.
@@ -72,21 +99,19 @@ pub fn header(token: &str) -> Result<Header, JwsError> {
     let (segment, _) = token.split_once('.').ok_or(JwsError::Malformed)?;
     let json = from_base64url(segment).filter(|json| json.starts_with(b"{")).ok_or(JwsError::Malformed)?;
     let header: Header = serde_json::from_slice(&json).map_err(|_| JwsError::Malformed)?;
-    if header.crit.is_some() { Err(JwsError::Critical) } else { Ok(header) }
+    if header.requires_extension { Err(JwsError::Critical) } else { Ok(header) }
 }
 
-/// Verifies a token with a key and returns its header and claims. `types` are the values of `typ` that are accepted;
-/// none means any, for tokens that have no type of their own. Time, issuer and audience are the caller's to judge.
+/// Verifies a token with a key and returns its header and claims. Time, issuer and audience are the caller's to judge.
 pub fn verify<C: DeserializeOwned>(
     token: &str,
-    types: &[&str],
+    expected: ExpectedType<'_>,
     key: &VerificationKey,
 ) -> Result<(Header, C), JwsError> {
     let header = header(token)?;
     let (input, signature) = token.rsplit_once('.').ok_or(JwsError::Malformed)?;
     let (_, payload) = input.split_once('.').ok_or(JwsError::Malformed)?;
-    let has_type = |expected: &&str| header.typ.as_deref().is_some_and(|typ| is_type(typ, expected));
-    if !types.is_empty() && !types.iter().any(has_type) {
+    if !expected.includes(header.typ.as_deref()) {
         return Err(JwsError::WrongType);
     }
     let algorithm = SigningAlgorithm::from_name(&header.alg).filter(|algorithm| key.allows(*algorithm));
@@ -132,7 +157,7 @@ mod tests {
     }
 
     fn outcome(token: &str, party: &Party) -> Result<Value, JwsError> {
-        verify(token, &["jwt"], &party.public).map(|(_, claims)| claims)
+        verify(token, ExpectedType::OneOf(&["jwt"]), &party.public).map(|(_, claims)| claims)
     }
 
     #[test]
@@ -140,7 +165,7 @@ mod tests {
         let parties = SigningAlgorithm::ALL.map(party);
         for signer in &parties {
             let token = sign(&header_segment("JWT", signer.key.algorithm(), "a"), &json!({"sub": "c"}), &signer.key);
-            let (header, claims) = verify::<Value>(&token, &["jwt"], &signer.public).unwrap();
+            let (header, claims) = verify::<Value>(&token, ExpectedType::OneOf(&["jwt"]), &signer.public).unwrap();
             assert_eq!((header.kid.as_deref(), claims), (Some("a"), json!({"sub": "c"})));
             assert_eq!(outcome(&token, &party(signer.key.algorithm())), Err(JwsError::BadSignature));
             for other in parties.iter().filter(|other| other.key.algorithm() != signer.key.algorithm()) {
@@ -156,6 +181,7 @@ mod tests {
         assert!(outcome(&good, &party).is_ok());
         let rows = [
             (json!({"typ": "JWT", "alg": "ES256", "crit": ["b64"]}), JwsError::Critical),
+            (json!({"typ": "JWT", "alg": "ES256", "crit": null}), JwsError::Critical),
             (json!({"typ": "at+jwt", "alg": "ES256"}), JwsError::WrongType),
             (json!({"alg": "ES256"}), JwsError::WrongType),
             (json!({"typ": "JWT", "alg": "none"}), JwsError::WrongAlgorithm),
@@ -181,7 +207,10 @@ mod tests {
         for (text, expected) in rows {
             assert_eq!(outcome(&text, &party), Err(expected), "{text}");
         }
-        assert_eq!(verify::<Vec<u8>>(&good, &[], &party.public).err(), Some(JwsError::BadClaims));
+        assert_eq!(
+            verify::<Vec<u8>>(&good, ExpectedType::OneOf(&["jwt"]), &party.public).err(),
+            Some(JwsError::BadClaims)
+        );
     }
 
     #[test]
@@ -200,9 +229,12 @@ mod tests {
         for typ in ["JWT", "jwt", "application/jwt", "Application/JWT"] {
             assert!(outcome(&token(&json!({"typ": typ, "alg": "EdDSA"}), &party), &party).is_ok(), "{typ}");
         }
-        assert!(
-            verify::<Value>(&token(&json!({"alg": "EdDSA"}), &party), &[], &party.public).is_ok(),
-            "no type is asked"
-        );
+        let as_assertion = |header: Value| {
+            let expected = ExpectedType::AbsentOr(&["jwt"]);
+            verify::<Value>(&token(&header, &party), expected, &party.public).err()
+        };
+        assert_eq!(as_assertion(json!({"alg": "EdDSA"})), None);
+        assert_eq!(as_assertion(json!({"typ": "JWT", "alg": "EdDSA"})), None);
+        assert_eq!(as_assertion(json!({"typ": "at+jwt", "alg": "EdDSA"})), Some(JwsError::WrongType));
     }
 }

@@ -57,6 +57,24 @@ names! {
     }
 }
 
+impl AuthMethod {
+    /// Whether a secret of the client proves it: such clients have secrets, others have none.
+    pub const fn uses_secret(self) -> bool {
+        match self {
+            Self::ClientSecretBasic | Self::ClientSecretPost => true,
+            Self::None => false,
+        }
+    }
+
+    /// Whether it proves nothing: such clients are public, others confidential (RFC 6749 §2.1).
+    pub const fn is_public(self) -> bool {
+        match self {
+            Self::ClientSecretBasic | Self::ClientSecretPost => false,
+            Self::None => true,
+        }
+    }
+}
+
 impl FromStr for GrantType {
     type Err = ();
 
@@ -225,9 +243,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// Whether it has no secret to authenticate with (RFC 6749 §2.1).
-    pub fn is_public(&self) -> bool {
-        self.settings.token_endpoint_auth_method == AuthMethod::None
+    /// Whether nothing proves who it is (RFC 6749 §2.1).
+    pub const fn is_public(&self) -> bool {
+        self.settings.token_endpoint_auth_method.is_public()
     }
 
     /// Whether it may use a grant.

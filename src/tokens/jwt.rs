@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::crypto::from_base64url;
 use crate::jose::algorithm::SigningAlgorithm;
-use crate::jose::jws;
+use crate::jose::jws::{self, ExpectedType};
 use crate::keys::keyring::{ACCESS_TOKEN_TYPE, ReadySigningKey};
 use crate::protocol::claims::AccessClaims;
 use crate::tokens::context::TokenContext;
@@ -26,7 +26,7 @@ pub fn read(token: &str, context: TokenContext<'_>) -> Result<AccessClaims, Veri
     let Some(key) = context.ring.signing_key_of(header_segment) else {
         return Err(if may_be_of_a_new_key(token, context) { VerifyError::UnknownKey } else { VerifyError::NotOurs });
     };
-    let verified = jws::verify(token, &[ACCESS_TOKEN_TYPE], &key.verification);
+    let verified = jws::verify(token, ExpectedType::OneOf(&[ACCESS_TOKEN_TYPE]), &key.verification);
     verified.map(|(_, claims)| claims).map_err(|_| VerifyError::NotOurs)
 }
 

@@ -95,6 +95,30 @@ on_both_stores!(every_route_and_method_is_described_and_nothing_else, async |bac
     }
 });
 
+on_both_stores!(the_admin_api_takes_the_parameters_that_are_described_and_no_others, async |backend| {
+    let app = TestServer::start(backend).await;
+    let document = description(&app).await;
+    let mut requests = 0;
+    for (path, item) in document["paths"].as_object().unwrap().iter().filter(|(path, _)| path.starts_with("/admin/")) {
+        for method in METHODS.iter().filter(|method| item.get(method.to_lowercase()).is_some()) {
+            let lists = [&item["parameters"], &item[method.to_lowercase()]["parameters"]];
+            let described = lists.into_iter().filter_map(Value::as_array).flatten().map(|one| resolve(&document, one));
+            let described = described.filter(|one| one["in"] == "query").map(|one| one["name"].as_str().unwrap());
+            let described: BTreeSet<&str> = described.collect();
+            let at = format!("{}?surprise=1", path.replace(['{', '}'], ""));
+            let answer = app.admin(method.parse().unwrap(), &at, None).await;
+            assert_eq!(answer.status.as_u16(), 400, "{method} {at}: {answer:?}");
+            let detail = answer.json["detail"].as_str().unwrap();
+            let known = detail.strip_prefix(r#""surprise" is no parameter of this request; it has "#);
+            let known = known.unwrap_or_else(|| panic!("{method} {at}: {detail}"));
+            let known: BTreeSet<&str> = known.split(", ").filter(|name| *name != "none").collect();
+            assert_eq!(known, described, "{method} {path}");
+            requests += 1;
+        }
+    }
+    assert!(requests > 15);
+});
+
 on_both_stores!(every_method_that_is_not_described_is_refused, async |backend| {
     let app = TestServer::start(backend).await;
     let document = description(&app).await;

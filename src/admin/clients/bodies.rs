@@ -139,20 +139,30 @@ impl<'de> Deserialize<'de> for NewClient {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<NewClient, A::Error> {
-                let mut new = NewClient::default();
-                let rest = Settings { map, new: &mut new };
+                let (mut client_id, mut client_secret) = (None, None);
+                let rest = Settings { map, client_id: &mut client_id, client_secret: &mut client_secret };
                 let settings = ClientPatch::deserialize(MapAccessDeserializer::new(rest))?;
-                Ok(NewClient { settings, ..new })
+                Ok(NewClient { client_id: client_id.flatten(), client_secret: client_secret.flatten(), settings })
             }
         }
         deserializer.deserialize_map(Members)
     }
 }
 
+/// Reads a member that has not been there before, not even as `null`.
+fn read_once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
+    map: &mut A,
+    name: &'static str,
+    member: &mut Option<T>,
+) -> std::result::Result<(), A::Error> {
+    if member.replace(map.next_value()?).is_some() { Err(A::Error::duplicate_field(name)) } else { Ok(()) }
+}
+
 /// The members of a new client that are settings; its id and its secret are put aside.
 struct Settings<'a, A> {
     map: A,
-    new: &'a mut NewClient,
+    client_id: &'a mut Option<Option<String>>,
+    client_secret: &'a mut Option<Option<SecretString>>,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Settings<'_, A> {
@@ -161,12 +171,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Settings<'_, A> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> std::result::Result<Option<K::Value>, A::Error> {
         while let Some(name) = self.map.next_key::<String>()? {
             match name.as_str() {
-                "client_id" if self.new.client_id.is_some() => return Err(A::Error::duplicate_field("client_id")),
-                "client_id" => self.new.client_id = self.map.next_value()?,
-                "client_secret" if self.new.client_secret.is_some() => {
-                    return Err(A::Error::duplicate_field("client_secret"));
-                }
-                "client_secret" => self.new.client_secret = self.map.next_value()?,
+                "client_id" => read_once(&mut self.map, "client_id", self.client_id)?,
+                "client_secret" => read_once(&mut self.map, "client_secret", self.client_secret)?,
                 _ => return seed.deserialize(name.into_deserializer()).map(Some),
             }
         }
@@ -239,6 +245,8 @@ mod tests {
             (json!({"scope": "a  b"}), "scope"),
             (json!({"scope": 1}), "scope"),
             (json!({"grant_types": ["implicit"]}), "grant_types"),
+            (json!({"grant_types": ["password", "password"]}), "grant_types"),
+            (json!({"permissions": ["introspect", "introspect"]}), "permissions"),
             (json!({"access_token_ttl": 0}), "access_token_ttl"),
             (json!({"audiences": ["/api"]}), "audiences"),
             (json!({"audiences": ["https://a.example/\u{0}"]}), "audiences"),

@@ -15,7 +15,7 @@ use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
 use crate::crypto::{base64url, random};
 use crate::protocol::cause::Cause;
-use crate::protocol::client::{AuthMethod, Client, ClientSettings, check_client_id};
+use crate::protocol::client::{Client, ClientSettings, check_client_id};
 use crate::protocol::revocation::Target;
 use crate::protocol::time::Timestamp;
 use crate::store::{StoreError, SubHolder};
@@ -59,14 +59,15 @@ impl App {
         check_client_id(&client_id).map_err(AdminError::Invalid)?;
         let settings = new.settings.apply(ClientSettings::default())?;
         needs_admin(&settings, actor)?;
-        let is_public = settings.token_endpoint_auth_method == AuthMethod::None;
+        let method = settings.token_endpoint_auth_method;
         let (digest, client_secret) = match new.client_secret {
-            Some(_) if is_public => {
-                return Err(AdminError::Invalid(
-                    "a client with token_endpoint_auth_method none has no client_secret".into(),
-                ));
+            Some(_) if !method.uses_secret() => {
+                let name = method.name();
+                return Err(AdminError::Invalid(format!(
+                    "a client with token_endpoint_auth_method {name} has no client_secret"
+                )));
             }
-            None if is_public => (None, None),
+            None if !method.uses_secret() => (None, None),
             Some(chosen) => (Some(self.digest_chosen(chosen).await?), None),
             None => {
                 let (digest, secret) = self.generate_secret();
@@ -103,14 +104,15 @@ impl App {
     pub async fn client_update(&self, client_id: &str, patch: ClientPatch, actor: &Actor) -> Result<ClientView> {
         let mut client = self.find_client(client_id).await?;
         needs_admin(&client.settings, actor)?;
-        let (was_public, was_enabled) = (client.is_public(), client.settings.enabled);
-        let settings = patch.apply(client.settings.clone())?;
+        let was = client.settings.clone();
+        let settings = patch.apply(was.clone())?;
         needs_admin(&settings, actor)?;
         client.settings = settings;
-        if was_public && !client.is_public() && client.secrets.is_empty() {
-            tracing::info!(client_id, "the client is confidential now and cannot authenticate until it gets a secret");
+        let uses_secret = |settings: &ClientSettings| settings.token_endpoint_auth_method.uses_secret();
+        if !uses_secret(&was) && uses_secret(&client.settings) && client.secrets.is_empty() {
+            tracing::info!(client_id, "the client needs a secret now and cannot authenticate until it gets one");
         }
-        let (action, cause) = match (was_enabled, client.settings.enabled) {
+        let (action, cause) = match (was.enabled, client.settings.enabled) {
             (true, false) => ("client.disable", Some(Cause::ClientDisabled)),
             (false, true) => ("client.enable", None),
             _ => ("client.update", None),

@@ -53,8 +53,12 @@ impl App {
     pub async fn client_secret_add(&self, client_id: &str, actor: &Actor) -> Result<NewSecretView> {
         let client = self.find_client(client_id).await?;
         needs_admin(&client.settings, actor)?;
-        if client.is_public() {
-            return Err(AdminError::Conflict(format!("the client {client_id} is public and has no secrets")));
+        let method = client.settings.token_endpoint_auth_method;
+        if !method.uses_secret() {
+            let name = method.name();
+            return Err(AdminError::Conflict(format!(
+                "the client {client_id} has no secrets: its token_endpoint_auth_method is {name}"
+            )));
         }
         let (digest, client_secret) = self.generate_secret();
         let secret = self.new_secret(digest);

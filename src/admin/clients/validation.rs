@@ -2,7 +2,7 @@
 
 use crate::admin::{AdminError, Result};
 use crate::protocol::claims;
-use crate::protocol::client::{AuthMethod, ClientSettings, GrantType};
+use crate::protocol::client::{ClientSettings, GrantType};
 use crate::protocol::scope::{RESERVED, is_reserved};
 use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
 
@@ -26,7 +26,7 @@ pub(super) fn check(settings: &ClientSettings) -> Result<()> {
 
 /// A public client cannot prove who it is, so it gets nothing that rests on that.
 fn public_client(settings: &ClientSettings) -> std::result::Result<(), String> {
-    if settings.token_endpoint_auth_method != AuthMethod::None {
+    if !settings.token_endpoint_auth_method.is_public() {
         return Ok(());
     }
     let wrong = if settings.grant_types.contains(&GrantType::ClientCredentials) {
@@ -44,9 +44,7 @@ fn public_client(settings: &ClientSettings) -> std::result::Result<(), String> {
 }
 
 fn names(settings: &ClientSettings) -> std::result::Result<(), String> {
-    let repeats =
-        settings.grant_types.iter().enumerate().any(|(index, grant)| settings.grant_types[..index].contains(grant));
-    if repeats || settings.permissions.len() > 2 {
+    if has_repeats(&settings.grant_types) || has_repeats(&settings.permissions) {
         return Err("grant_types and permissions name each entry once".into());
     }
     if let Some(unknown) = settings.scope.tokens().find(|token| is_reserved(token) && !RESERVED.contains(token)) {
@@ -56,6 +54,10 @@ fn names(settings: &ClientSettings) -> std::result::Result<(), String> {
         return Err("client_name is at most 255 bytes without control characters".into());
     }
     Ok(())
+}
+
+fn has_repeats<T: PartialEq>(list: &[T]) -> bool {
+    list.iter().enumerate().any(|(index, entry)| list[..index].contains(entry))
 }
 
 fn audiences(name: &str, list: &[String]) -> std::result::Result<(), String> {

@@ -1,15 +1,14 @@
 //! Who asks for an explanation, and what that caller may see.
 
-use std::sync::Arc;
-
 use crate::app::{App, Request, Result};
-use crate::client_auth;
+use crate::client_auth::{self, Authenticated};
 use crate::diagnosis::{Diagnosis, public};
 use crate::protocol::bearer::{self, Sent};
 use crate::protocol::cause::Cause;
-use crate::protocol::client::{Client, Permission};
+use crate::protocol::client::Permission;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
+use crate::protocol::ownership::{Ownership, may_see};
 use crate::tokens::verify::Verified;
 use crate::validation::administrator;
 
@@ -19,7 +18,7 @@ pub const READ: &str = "jeton:read";
 /// Who asks.
 pub(super) enum Caller {
     /// A client, with its own credentials.
-    Client(Arc<Client>),
+    Client(Authenticated),
     /// A client with an access token for the admin API.
     Administrator(String),
 }
@@ -70,24 +69,15 @@ impl Caller {
     /// and, with the permission, for others. Anyone may see what the bytes show.
     pub(super) async fn may_see_all(&self, app: &App, diagnosis: &Diagnosis) -> Result<bool> {
         let Self::Client(client) = self else { return Ok(true) };
-        let (owner, began, audiences) = match &diagnosis.authentic {
-            Some(Verified::Access(claims)) => (Some(claims.client_id.clone()), claims.iat, claims.aud.all().to_vec()),
-            Some(Verified::Refresh(token)) => match app.store.session_find(token.session).await? {
-                Some(record) if record.has_nonce_of(token) => {
-                    let session = record.session;
-                    (Some(session.client_id), session.created_at.seconds(), session.audiences)
-                }
-                _ => (None, 0, vec![]),
-            },
-            None => (None, 0, vec![]),
+        let record;
+        let token = match &diagnosis.authentic {
+            Some(Verified::Access(claims)) => Some(Ownership::from(&**claims)),
+            Some(Verified::Refresh(token)) => {
+                record = app.store.session_find(token.session).await?.filter(|record| record.has_nonce_of(token));
+                record.as_ref().map(|record| Ownership::from(&record.session))
+            }
+            None => None,
         };
-        // A client with the same id that was created later is a different one.
-        if owner.as_ref() == Some(&client.client_id) && began >= client.created_at.seconds() {
-            return Ok(true);
-        }
-        let limits = &client.settings.introspect_audiences;
-        // A forgery has no audience, so a client limited to audiences does not learn that it is one.
-        let is_for_it = limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience));
-        Ok(client.has(Permission::Explain) && is_for_it)
+        Ok(may_see(client, Permission::Explain, token))
     }
 }

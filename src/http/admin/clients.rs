@@ -86,7 +86,7 @@ pub(crate) async fn create(call: Call, Body(new): Body<NewClient>) -> Response {
 )]
 pub(crate) async fn list(call: Call) -> Response {
     let outcome = async {
-        let request = call.list_request(&["client_id"])?;
+        let request = call.list_request()?;
         call.app().client_list(call.query("client_id"), &request).await
     };
     let outcome = outcome.await;
@@ -180,7 +180,6 @@ pub(crate) async fn add_secret(call: Call) -> Response {
 )]
 pub(crate) async fn retire_secret(call: Call) -> Response {
     let outcome = async {
-        call.only(&["revoke"])?;
         let revoke = call.query_bool("revoke")?;
         let (client_id, id) = (call.path("client_id"), call.path("secret_id"));
         call.app().client_secret_retire(client_id, id, revoke, &call.actor).await

@@ -1,6 +1,6 @@
 //! The parts of a request to the admin API: actor, path, query and JSON.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -17,6 +17,10 @@ use crate::app::App;
 use crate::http::body::{self, MediaType, media_type};
 use crate::http::context::Context;
 use crate::http::problem;
+
+/// The parameters of the query that a request may have; none unless the table of routes names some.
+#[derive(Clone, Copy)]
+pub(super) struct QueryParameters(pub(super) &'static [&'static str]);
 
 /// A request that passed its guard.
 pub(crate) struct Call {
@@ -42,17 +46,27 @@ impl FromRequestParts<Arc<App>> for Call {
         })?;
         let query: Vec<(String, String)> =
             form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-        if query.iter().any(|(_, value)| value.chars().any(char::is_control)) {
-            let text = "a parameter of the query has control characters";
-            return Err(problem::answer(app, &context, AdminError::Invalid(text.into())));
-        }
-        let mut names = HashSet::new();
-        if !query.iter().all(|(name, _)| names.insert(name.as_str())) {
-            let text = "a parameter of the query stands twice";
-            return Err(problem::answer(app, &context, AdminError::Invalid(text.into())));
-        }
+        let known = parts.extensions.get::<QueryParameters>().map_or(&[][..], |known| known.0);
+        check_query(&query, known).map_err(|problem| problem::answer(app, &context, AdminError::Invalid(problem)))?;
         Ok(Self { app: Arc::clone(app), context, actor, path: path.0, query })
     }
+}
+
+/// Checks that each parameter is known and stands once: a misspelt filter must not list everything.
+fn check_query(query: &[(String, String)], known: &[&str]) -> std::result::Result<(), String> {
+    for (index, (name, value)) in query.iter().enumerate() {
+        if !known.contains(&name.as_str()) {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(format!("{name:?} is no parameter of this request; it has {known}"));
+        }
+        if value.chars().any(char::is_control) {
+            return Err(format!("the parameter {name} has control characters"));
+        }
+        if query[..index].iter().any(|(other, _)| other == name) {
+            return Err(format!("the parameter {name} stands twice"));
+        }
+    }
+    Ok(())
 }
 
 impl Call {
@@ -72,20 +86,6 @@ impl Call {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Refuses unknown parameters of the query: a misspelt filter must not list everything.
-    pub(crate) fn only(&self, names: &[&str]) -> Result<()> {
-        match self.query.iter().find(|(name, _)| !names.contains(&name.as_str())) {
-            None => Ok(()),
-            Some((name, _)) if names.is_empty() => {
-                Err(AdminError::Invalid(format!("{name:?} is no parameter of this request; it has none")))
-            }
-            Some((name, _)) => {
-                let names = names.join(", ");
-                Err(AdminError::Invalid(format!("{name:?} is no parameter of this request; it has {names}")))
-            }
-        }
-    }
-
     /// A parameter of the query that is true or false; an absent one is false.
     pub(crate) fn query_bool(&self, name: &str) -> Result<bool> {
         match self.query(name) {
@@ -95,9 +95,8 @@ impl Call {
         }
     }
 
-    /// The page that is requested of a list with these filters.
-    pub(crate) fn list_request(&self, filters: &[&str]) -> Result<ListRequest> {
-        self.only(&[filters, &["limit", "cursor"]].concat())?;
+    /// The page that is requested of a list.
+    pub(crate) fn list_request(&self) -> Result<ListRequest> {
         let limit = self
             .query("limit")
             .map(|text| text.parse().map_err(|_| AdminError::Invalid(format!("limit is a number, not {text:?}"))));

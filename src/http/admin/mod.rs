@@ -8,10 +8,12 @@ pub(crate) mod users;
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::handler::Handler;
 use axum::routing;
 
 use crate::app::App;
+use crate::http::admin::extract::QueryParameters;
 use crate::http::guard::guarded;
 use crate::http::route::{AdminMethod, Route, Scopes};
 
@@ -24,37 +26,66 @@ const READ_REVOCATIONS: Scopes = &["jeton:revoke", "jeton:read"];
 const READ: Scopes = &["jeton:read"];
 const ADMIN: Scopes = &["jeton:admin"];
 
-/// The routes of the admin API: path, methods, and for each method the scopes of which one is needed.
+/// The routes of the admin API: path, methods, and for each method the scopes of which one is needed, and the parameters
+/// of its query.
 pub(crate) fn routes() -> Vec<Route> {
     vec![
-        Route::admin("/admin/v1/clients", [get(READ_CLIENTS, clients::list), post(CLIENTS, clients::create)]),
+        Route::admin(
+            "/admin/v1/clients",
+            [
+                get(READ_CLIENTS, clients::list).taking(&["client_id", "limit", "cursor"]),
+                post(CLIENTS, clients::create),
+            ],
+        ),
         Route::admin(
             "/admin/v1/clients/{client_id}",
             [get(READ_CLIENTS, clients::show), patch(CLIENTS, clients::update), delete(CLIENTS, clients::delete)],
         ),
         Route::admin("/admin/v1/clients/{client_id}/secrets", [post(CLIENTS, clients::add_secret)]),
-        Route::admin("/admin/v1/clients/{client_id}/secrets/{secret_id}", [delete(CLIENTS, clients::retire_secret)]),
-        Route::admin("/admin/v1/users", [get(READ_USERS, users::list), post(USERS, users::create)]),
+        Route::admin(
+            "/admin/v1/clients/{client_id}/secrets/{secret_id}",
+            [delete(CLIENTS, clients::retire_secret).taking(&["revoke"])],
+        ),
+        Route::admin(
+            "/admin/v1/users",
+            [get(READ_USERS, users::list).taking(&["username", "sub", "limit", "cursor"]), post(USERS, users::create)],
+        ),
         Route::admin(
             "/admin/v1/users/{user}",
             [get(READ_USERS, users::show), patch(USERS, users::update), delete(USERS, users::delete)],
         ),
         Route::admin("/admin/v1/users/{user}/password", [put(USERS, users::set_password)]),
-        Route::admin("/admin/v1/sessions", [get(READ_REVOCATIONS, sessions::list)]),
+        Route::admin(
+            "/admin/v1/sessions",
+            [get(READ_REVOCATIONS, sessions::list).taking(&["user", "client", "limit", "cursor"])],
+        ),
         Route::admin(
             "/admin/v1/sessions/{session}",
             [get(READ_REVOCATIONS, sessions::show), delete(REVOKE, sessions::delete)],
         ),
         Route::admin(
             "/admin/v1/revocations",
-            [get(READ_REVOCATIONS, sessions::list_revocations), post(REVOKE, sessions::revoke)],
+            [
+                get(READ_REVOCATIONS, sessions::list_revocations).taking(&["limit", "cursor"]),
+                post(REVOKE, sessions::revoke).taking(&["wait"]),
+            ],
         ),
         Route::admin("/admin/v1/revocations/{number}", [get(READ_REVOCATIONS, sessions::show_revocation)]),
         Route::admin("/admin/v1/keys", [get(READ, keys::list)]),
         Route::admin("/admin/v1/keys/rotate", [post(ADMIN, keys::rotate)]),
         Route::admin("/admin/v1/keys/{kid}", [delete(ADMIN, keys::delete)]),
-        Route::admin("/admin/v1/audit", [get(READ, keys::audit)]),
+        Route::admin(
+            "/admin/v1/audit",
+            [get(READ, keys::audit).taking(&["actor", "action", "from", "to", "limit", "cursor"])],
+        ),
     ]
+}
+
+impl AdminMethod {
+    /// The method with these parameters of its query.
+    fn taking(self, parameters: &'static [&'static str]) -> Self {
+        Self { handler: self.handler.layer(Extension(QueryParameters(parameters))), ..self }
+    }
 }
 
 fn get<T: 'static>(scopes: Scopes, handler: impl Handler<T, Arc<App>>) -> AdminMethod {

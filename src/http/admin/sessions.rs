@@ -46,7 +46,7 @@ pub(crate) struct SessionPath {
 )]
 pub(crate) async fn list(call: Call) -> Response {
     let outcome = async {
-        let request = call.list_request(&["user", "client"])?;
+        let request = call.list_request()?;
         call.app().session_list(call.query("user"), call.query("client"), &request).await
     };
     let outcome = outcome.await;
@@ -94,7 +94,7 @@ pub(crate) async fn delete(call: Call) -> Response {
 )]
 pub(crate) async fn list_revocations(call: Call) -> Response {
     let outcome = async {
-        let request = call.list_request(&[])?;
+        let request = call.list_request()?;
         call.app().revocation_list(&request).await
     };
     let outcome = outcome.await;
@@ -148,7 +148,6 @@ pub(crate) async fn show_revocation(call: Call) -> Response {
 )]
 pub(crate) async fn revoke(call: Call, Body(request): Body<RevocationRequest>) -> Response {
     let outcome = async {
-        call.only(&["wait"])?;
         let request = request?;
         let wait = call.query("wait").map(wait).transpose()?;
         let revocation = call.app().revoke(request, &call.actor).await?;

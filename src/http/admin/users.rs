@@ -65,7 +65,7 @@ pub(crate) async fn create(call: Call, Body(new): Body<NewUser>) -> Response {
 )]
 pub(crate) async fn list(call: Call) -> Response {
     let outcome = async {
-        let request = call.list_request(&["username", "sub"])?;
+        let request = call.list_request()?;
         call.app().user_list(call.query("username"), call.query("sub"), &request).await
     };
     let outcome = outcome.await;

@@ -1,0 +1,112 @@
+//! A client that has proved who it is.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::app::{App, Failure, Result};
+use crate::protocol::client::Client;
+use crate::protocol::error::Refusal;
+use crate::protocol::identity::Identity;
+
+/// What proved who a client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Its id alone: it is public.
+    IdAlone,
+    /// The secret with this id.
+    Secret(Uuid),
+}
+
+/// An authenticated client, and what proved it. A proof is judged once per request, since some cannot be repeated;
+/// later steps ask whether it still holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Authenticated {
+    client: Arc<Client>,
+    proof: Proof,
+}
+
+impl Deref for Authenticated {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Authenticated {
+    pub(super) const fn new(client: Arc<Client>, proof: Proof) -> Self {
+        Self { client, proof }
+    }
+
+    /// The client as the database has it now, if the proof still holds.
+    pub(crate) async fn renewed(&self, app: &App) -> Result<Self> {
+        let now = app.state.client_from_database(&self.client_id).await?;
+        match now {
+            Some(now) if now.created_at != self.created_at => {
+                Err(Failure::Unavailable("the client was deleted and created again during the request".into()))
+            }
+            Some(now) if self.still_holds(&now) => Ok(Self::new(now, self.proof)),
+            _ => {
+                let refusal = Refusal::invalid_client("the authentication does not hold for the client as it is now");
+                Err(refusal.about(Identity::of_client(&self.client_id)).into())
+            }
+        }
+    }
+
+    /// Whether what was proved authenticates this version of the client, too.
+    fn still_holds(&self, now: &Client) -> bool {
+        let method = now.settings.token_endpoint_auth_method;
+        let is_proved = match self.proof {
+            Proof::IdAlone => method.is_public(),
+            Proof::Secret(id) => method.uses_secret() && now.secrets.iter().any(|secret| secret.id == id),
+        };
+        // A client that was created again is another one.
+        is_proved && now.settings.enabled && now.created_at == self.created_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::client::{AuthMethod, ClientSecret, SecretDigest};
+    use crate::protocol::time::Timestamp;
+
+    fn client(method: AuthMethod, secrets: &[Uuid]) -> Client {
+        let at = Timestamp::from_millis(1);
+        let secret = |id: &Uuid| ClientSecret {
+            id: *id,
+            digest: SecretDigest::Generated([0; 32]),
+            created_at: at,
+            last_used_at: None,
+        };
+        let mut settings: crate::protocol::client::ClientSettings = serde_json::from_str("{}").unwrap();
+        settings.token_endpoint_auth_method = method;
+        Client {
+            client_id: "c".into(),
+            settings,
+            secrets: secrets.iter().map(secret).collect(),
+            created_at: at,
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn a_proof_holds_while_client_method_and_secret_are_there() {
+        let (used, other) = (Uuid::now_v7(), Uuid::now_v7());
+        let by_secret =
+            Authenticated::new(Arc::new(client(AuthMethod::ClientSecretBasic, &[used])), Proof::Secret(used));
+        assert!(by_secret.still_holds(&client(AuthMethod::ClientSecretPost, &[other, used])));
+        assert!(!by_secret.still_holds(&client(AuthMethod::ClientSecretBasic, &[other])), "the secret was retired");
+        assert!(!by_secret.still_holds(&client(AuthMethod::None, &[used])), "another method");
+        let by_id = Authenticated::new(Arc::new(client(AuthMethod::None, &[])), Proof::IdAlone);
+        assert!(by_id.still_holds(&client(AuthMethod::None, &[])));
+        assert!(!by_id.still_holds(&client(AuthMethod::ClientSecretBasic, &[])), "it needs a secret now");
+        let mut disabled = client(AuthMethod::None, &[]);
+        disabled.settings.enabled = false;
+        assert!(!by_id.still_holds(&disabled));
+        let again = Client { created_at: Timestamp::from_millis(2), ..client(AuthMethod::None, &[]) };
+        assert!(!by_id.still_holds(&again), "it was created again");
+    }
+}

@@ -1,0 +1,77 @@
+//! Whose a token is, and which clients may see it.
+
+use crate::protocol::claims::AccessClaims;
+use crate::protocol::client::{Client, Permission};
+use crate::protocol::session::Session;
+
+/// Whose a token is.
+#[derive(Clone, Copy, Debug)]
+pub struct Ownership<'a> {
+    /// The client that it was issued to.
+    pub client_id: &'a str,
+    /// Since when it exists, or its session, in seconds since the epoch.
+    pub since: i64,
+    /// For whom it is.
+    pub audiences: &'a [String],
+}
+
+impl<'a> From<&'a AccessClaims> for Ownership<'a> {
+    fn from(claims: &'a AccessClaims) -> Self {
+        Self { client_id: &claims.client_id, since: claims.iat, audiences: claims.aud.all() }
+    }
+}
+
+impl<'a> From<&'a Session> for Ownership<'a> {
+    fn from(session: &'a Session) -> Self {
+        let Session { client_id, created_at, audiences, .. } = session;
+        Self { client_id, since: created_at.seconds(), audiences }
+    }
+}
+
+/// Whether a client may see a token: its own always, and with the permission those of others, perhaps only for certain
+/// audiences. What is nobody's token is for no audience, so a client limited to audiences does not learn that it is a
+/// forgery.
+pub fn may_see(client: &Client, permission: Permission, token: Option<Ownership<'_>>) -> bool {
+    // A client with the same id that was created later is a different one.
+    let is_own =
+        token.is_some_and(|token| token.client_id == client.client_id && token.since >= client.created_at.seconds());
+    let limits = &client.settings.introspect_audiences;
+    let audiences = token.map_or(&[][..], |token| token.audiences);
+    let is_for_it = limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience));
+    is_own || (client.has(permission) && is_for_it)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::protocol::time::Timestamp;
+
+    fn client(settings: Value) -> Client {
+        Client {
+            client_id: "c".into(),
+            settings: serde_json::from_value(settings).unwrap(),
+            secrets: vec![],
+            created_at: Timestamp::from_seconds(100),
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn a_client_sees_its_own_tokens_and_with_the_permission_those_of_others() {
+        let audiences = ["https://a".to_owned()];
+        let token = |client_id, since| Some(Ownership { client_id, since, audiences: &audiences });
+        let sees = |settings: Value| {
+            let client = client(settings);
+            let tokens = [token("c", 100), token("c", 99), token("d", 100), None];
+            tokens.map(|token| may_see(&client, Permission::Introspect, token))
+        };
+        assert_eq!(sees(json!({})), [true, false, false, false]);
+        assert_eq!(sees(json!({"permissions": ["explain"]})), [true, false, false, false]);
+        let limited = |audience| json!({"permissions": ["introspect"], "introspect_audiences": [audience]});
+        assert_eq!(sees(json!({"permissions": ["introspect"]})), [true, true, true, true]);
+        assert_eq!(sees(limited("https://a")), [true, true, true, false]);
+        assert_eq!(sees(limited("https://b")), [true, false, false, false]);
+    }
+}
