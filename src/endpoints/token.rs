@@ -32,7 +32,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
 /// password and refresh_token requests that name no client.
 fn credentials(app: &App, request: &Request<'_>) -> Result<(Credentials, Option<GrantType>)> {
     let parameters = request.parameters;
-    let credentials = Credentials::read(request.authorization, request.parameters)?;
+    let credentials = Credentials::of(request)?;
     let (Credentials::Nothing, Some(default)) = (&credentials, &app.settings.default_client) else {
         return Ok((credentials, None));
     };

@@ -14,9 +14,9 @@ async fn the_future_of_a_request_without_database_access_is_small() {
         issuer: &app.server.app.issuer,
         method: "POST",
         target: "/auth/introspect",
-        authorization: &[],
+        headers: &[],
         parameters: &parameters,
-        peer: jeton::app::Peer { address: (address, 0).into() },
+        peer: &jeton::app::Peer::from(std::net::SocketAddr::from((address, 0))),
         address,
         request_id: Uuid::nil(),
     };
