@@ -98,7 +98,7 @@ impl PasswordPool {
     }
 
     /// Does the work if a thread begins it before the deadline, and always if no other job was waiting. Dropping the
-    /// future gives up the place in the queue; work that has begun is finished.
+    /// future gives up the turn in the queue; work that has begun is finished.
     async fn run_before<T: Send + 'static>(
         &self,
         deadline: impl Future<Output = ()>,

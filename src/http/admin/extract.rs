@@ -48,7 +48,7 @@ impl FromRequestParts<Arc<App>> for Call {
         }
         let mut names = HashSet::new();
         if !query.iter().all(|(name, _)| names.insert(name.as_str())) {
-            let text = "a parameter of the query stands twice";
+            let text = "a query parameter is given twice";
             return Err(problem::answer(app, &context, AdminError::Invalid(text.into())));
         }
         Ok(Self { app: Arc::clone(app), context, actor, path: path.0, query })
