@@ -14,6 +14,8 @@ use crate::throttle::Source;
 pub struct Request<'a> {
     /// The issuer that it was sent to.
     pub issuer: &'a Issuer,
+    /// The name of the endpoint in the log and in metrics.
+    pub endpoint: &'static str,
     /// The method, in upper case.
     pub method: &'a str,
     /// Path and query; the path is relative to the issuer.

@@ -160,6 +160,7 @@ mod tests {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let request = Request {
             issuer: &app.issuer,
+            endpoint: "token",
             method: "POST",
             target: "/auth/token",
             headers: &[],

@@ -16,8 +16,9 @@ use crate::http::context::Context;
 use crate::http::problem;
 use crate::http::route::Scopes;
 use crate::protocol::cause::Cause;
+use crate::protocol::scope::ADMIN;
 use crate::store::Audited;
-use crate::validation::administrator::{self, ADMIN, AdminToken};
+use crate::validation::administrator::{self, AdminToken};
 
 /// A handler of the admin API, called only with a token that has one of the scopes.
 #[derive(Clone)]

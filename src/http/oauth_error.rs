@@ -6,12 +6,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::app::{App, Failure};
-use crate::endpoints::explain::READ;
 use crate::http::context::Context;
 use crate::protocol::cause::Cause;
 use crate::protocol::challenge::Challenge;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::identity::Identity;
+use crate::protocol::scope::READ;
 use crate::throttle::Throttled;
 
 /// Seconds after which a client should try again.

@@ -9,6 +9,7 @@ use crate::admin::AdminError;
 use crate::app::App;
 use crate::http::challenge::BearerChallenge;
 use crate::http::context::Context;
+use crate::protocol::scope::ADMIN;
 
 /// The answer to a request that failed.
 pub(crate) fn answer(app: &App, context: &Context, error: AdminError) -> Response {
@@ -17,17 +18,17 @@ pub(crate) fn answer(app: &App, context: &Context, error: AdminError) -> Respons
         AdminError::Invalid(_) => problem(app, context, StatusCode::BAD_REQUEST, "invalid_input", &detail),
         AdminError::NotFound(_) => {
             // The name may be a misplaced password, so only the answer repeats it.
-            note(app, "not_found", "there is no such thing; the answer has the name that was sent");
+            note(app, context, "not_found", "there is no such thing; the answer has the name that was sent");
             document(app, context, StatusCode::NOT_FOUND, "not_found", &detail)
         }
         AdminError::Conflict(_) => problem(app, context, StatusCode::CONFLICT, "conflict", &detail),
         AdminError::NeedsAdmin(_) => {
             let mut response = problem(app, context, StatusCode::FORBIDDEN, "insufficient_scope", &detail);
-            BearerChallenge::insufficient_scope(app, detail.into(), "jeton:admin".into()).put_into(&mut response);
+            BearerChallenge::insufficient_scope(app, detail.into(), ADMIN.into()).put_into(&mut response);
             response
         }
         AdminError::Unavailable(reason) => {
-            app.outages.note("admin", &reason);
+            app.outages.note(context.endpoint.name, &reason);
             unavailable(app, context, "The request could not be decided just now: try again.")
         }
         AdminError::Overloaded => {
@@ -40,7 +41,7 @@ pub(crate) fn answer(app: &App, context: &Context, error: AdminError) -> Respons
 /// The answer when nothing was decided; the log has the reason already.
 pub(crate) fn unavailable(app: &App, context: &Context, detail: &str) -> Response {
     let code = "temporarily_unavailable";
-    app.metrics.refused("admin", code);
+    app.metrics.refused(context.endpoint.name, code);
     let mut response = document(app, context, StatusCode::SERVICE_UNAVAILABLE, code, detail);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
@@ -48,13 +49,13 @@ pub(crate) fn unavailable(app: &App, context: &Context, detail: &str) -> Respons
 
 /// A problem document that is counted and logged under its code.
 pub(crate) fn problem(app: &App, context: &Context, status: StatusCode, code: &'static str, detail: &str) -> Response {
-    note(app, code, detail);
+    note(app, context, code, detail);
     document(app, context, status, code, detail)
 }
 
-fn note(app: &App, code: &'static str, reason: &str) {
+fn note(app: &App, context: &Context, code: &'static str, reason: &str) {
     tracing::info!(error = code, cause = code, reason, "refused");
-    app.metrics.refused("admin", code);
+    app.metrics.refused(context.endpoint.name, code);
 }
 
 /// A problem document.

@@ -68,6 +68,7 @@ impl EndpointRequest {
         let headers: Vec<(&str, &[u8])> = headers.collect();
         let request = app::Request {
             issuer: &self.app.issuer,
+            endpoint: self.context.endpoint.name,
             method: self.head.method.as_str(),
             target: self.head.uri.path_and_query().map_or("/", |target| target.as_str()),
             headers: &headers,

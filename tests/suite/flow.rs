@@ -12,6 +12,7 @@ async fn the_future_of_a_request_without_database_access_is_small() {
     let address = std::net::IpAddr::from(std::net::Ipv4Addr::LOCALHOST);
     let request = jeton::app::Request {
         issuer: &app.server.app.issuer,
+        endpoint: "introspect",
         method: "POST",
         target: "/auth/introspect",
         headers: &[],

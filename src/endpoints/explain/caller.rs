@@ -10,11 +10,9 @@ use crate::protocol::cause::Cause;
 use crate::protocol::client::{Client, Permission};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
+use crate::protocol::scope::READ;
 use crate::tokens::verify::Verified;
 use crate::validation::administrator;
-
-/// The scope that an administrator needs for an explanation; `jeton:admin` includes it.
-pub const READ: &str = "jeton:read";
 
 /// Who asks.
 pub(super) enum Caller {
