@@ -28,10 +28,10 @@ use crate::protocol::error::ErrorCode;
 /// The description of the API (OpenAPI).
 const OPENAPI: &str = include_str!("../../openapi.yaml");
 const CACHED: &str = "public, max-age=300";
-/// What is said above the command that explains a refusal on the machine of the server.
-const HERE: &str = "On the machine of the server, where its settings are:";
-/// What is said above the request for an explanation.
-const BY_CLIENT: &str = "By a client with a secret, about its own tokens; with the permission explain, about all:";
+/// The text above the command that explains a refusal on the machine of the server.
+const HERE: &str = "On the server's machine, where its settings are:";
+/// The text above the request for an explanation.
+const BY_CLIENT: &str = "As a client with a secret, for its own tokens; with the permission explain, for all tokens:";
 
 /// The reference, made when it is first asked for.
 static REFERENCE: LazyLock<Option<Bytes>> = LazyLock::new(|| {
@@ -97,7 +97,7 @@ pub(crate) async fn list_errors() -> Response {
             ("Errors of the OAuth endpoints", ErrorCode::ALL.into_iter().map(pages::of_error).collect()),
             ("Problems of the admin API", PROBLEMS.into_iter().filter_map(pages::find).collect()),
             (
-                "Causes for which a token is refused, in the order in which they are looked for",
+                "Causes of refusal, in the order in which they are checked",
                 Cause::ALL.iter().map(|cause| pages::of_cause(*cause)).collect(),
             ),
         ],
