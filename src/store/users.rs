@@ -7,7 +7,7 @@ use crate::protocol::revocation::{NewRevocation, SequenceNumber};
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::{User, username_key};
-use crate::store::log::{Logged, Notice};
+use crate::store::changes::{Logged, Notice};
 use crate::store::login_failures::account_digest;
 use crate::store::row::{Row, to_json, unreadable, values};
 use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};

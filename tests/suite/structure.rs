@@ -238,8 +238,8 @@ fn only_a_transaction_whose_outcome_the_node_honours_appends_to_the_log() {
     let files_with = |text: &str| {
         sources.iter().filter(|(_, code)| code.contains(text)).map(|(module, _)| module.as_str()).collect::<Vec<_>>()
     };
-    assert_eq!(files_with("INTO changes"), ["store::log::transaction"]);
-    assert_eq!(files_with("without_a_node"), ["store::log::transaction"]);
+    assert_eq!(files_with("INTO changes"), ["store::changes::transaction"]);
+    assert_eq!(files_with("without_a_node"), ["store::changes::transaction"]);
 }
 
 #[test]
