@@ -29,13 +29,13 @@ pub struct KeyView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = SigningAlgorithm, required = false)]
     pub alg: Option<&'static str>,
-    /// Where it is in its life.
+    /// Its state.
     pub state: KeyState,
     /// When it was made and first published.
     pub created_at: Timestamp,
-    /// From when on it is used.
+    /// When it becomes active.
     pub activates_at: Timestamp,
-    /// When the last token that it made is over; then it is removed.
+    /// When the last token made with it has expired; the key is then removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Timestamp, required = false)]
     pub over_at: Option<Timestamp>,

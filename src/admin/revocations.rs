@@ -120,18 +120,18 @@ pub struct RevocationView {
     pub target: TargetView,
     /// The cause for which its tokens are refused.
     pub cause: Cause,
-    /// Why, in the words of the actor.
+    /// The reason that the actor gave.
     #[schema(required)]
     pub reason: Option<String>,
     /// Who revoked.
     pub actor: String,
     /// When.
     pub created_at: Timestamp,
-    /// How far each live node is with it; only where one revocation is shown or waited for.
+    /// How far each live node has applied it; only where a single revocation is shown or waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<AppliedBy>, required = false)]
     pub applied_by: Option<Vec<AppliedBy>>,
-    /// Whether every live node has applied it; beside `applied_by`.
+    /// Whether every live node has applied it; present together with `applied_by`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = bool, required = false)]
     pub applied_everywhere: Option<bool>,

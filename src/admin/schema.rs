@@ -66,7 +66,7 @@ describe!(AudienceUri {
 pub struct QueryText;
 
 describe!(QueryText {
-    "description": "A text without control characters. An empty one is none.",
+    "description": "A text without control characters. Empty counts as absent.",
     "type": "string",
     "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$",
 });
@@ -76,7 +76,7 @@ describe!(QueryText {
 pub struct Moment;
 
 describe!(Moment {
-    "description": "A moment in UTC, from 1970 to 9999, or seconds since the epoch. An empty one is none.",
+    "description": "A moment in UTC, from 1970 to 9999, or seconds since the epoch. Empty counts as absent.",
     "anyOf": [
         {"type": "string", "maxLength": 0},
         {"type": "string", "format": "date-time", "pattern": "^(19[7-9]|[2-9][0-9][0-9])[0-9].*Z$"},

@@ -38,7 +38,7 @@ pub struct SessionView {
     pub revoked: Option<RevokedView>,
 }
 
-/// What ended a session.
+/// Why a session ended.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = RevokedBy)]
 pub struct RevokedView {

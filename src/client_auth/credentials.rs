@@ -7,6 +7,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+use crate::app::Request;
 use crate::protocol::error::Refusal;
 use crate::protocol::form;
 use crate::protocol::parameters::Parameters;
@@ -33,6 +34,11 @@ pub enum Credentials {
 }
 
 impl Credentials {
+    /// Finds the credentials of a request.
+    pub(crate) fn of(request: &Request<'_>) -> Result<Self, Refusal> {
+        Self::read(&request.header("authorization"), request.parameters)
+    }
+
     /// Finds the credentials in the Authorization headers and the parameters of the body.
     ///
     /// # Errors

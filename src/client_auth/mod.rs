@@ -31,7 +31,7 @@ pub use credentials::Credentials;
 
 /// Authenticates the client of a request.
 pub(crate) async fn authenticate(app: &App, request: &Request<'_>) -> Result<Authenticated> {
-    verify(app, &Credentials::read(request.authorization, request.parameters)?, request).await
+    verify(app, &Credentials::of(request)?, request).await
 }
 
 /// Authenticates a confidential client: introspection is not for public ones (RFC 7662 §4).
@@ -132,7 +132,7 @@ fn is_same(one: &Client, other: &Client) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
     use secrecy::SecretString;
     use uuid::Uuid;
@@ -171,11 +171,12 @@ mod tests {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let request = Request {
             issuer: &app.issuer,
+            endpoint: "token",
             method: "POST",
             target: "/auth/token",
-            authorization: &[],
+            headers: &[],
             parameters: &parameters,
-            peer: Peer { address: (address, 1).into() },
+            peer: &Peer::from(SocketAddr::from((address, 1))),
             address,
             request_id: Uuid::now_v7(),
         };

@@ -27,8 +27,8 @@ pub enum Introspection {
 }
 
 describe!(Introspection {
-    "description": "What is known of a token (RFC 7662 §2.2). For an inactive one, `active` is the only member. The claims of \
-        the client and of the user stand beside these members.",
+    "description": "What is known about a token (RFC 7662 §2.2). For an inactive one, `active` is the only member. The answer \
+        also has the claims of the client and of the user.",
     "type": "object",
     "required": ["active"],
     "properties": {
@@ -39,12 +39,12 @@ describe!(Introspection {
             "description": "The `sub` of the user, or the `client_id` for `client_credentials`.",
         },
         "aud": {
-            "description": "For whom it is; absent for a refresh token.",
+            "description": "Its audience; absent for a refresh token.",
             "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
         },
         "client_id": {"type": "string", "description": "The client that it was issued to."},
         "username": {"type": "string", "description": "The name of the user, if there is one."},
-        "scope": {"type": "string", "description": "What it allows; absent if nothing."},
+        "scope": {"type": "string", "description": "Its scopes; absent if it has none."},
         "token_type": {"type": "string", "enum": ["Bearer", "refresh_token"]},
         "iat": {"type": "integer", "description": "When it was issued, in seconds since the epoch."},
         "exp": {"type": "integer", "description": "When it expires, in seconds since the epoch."},
@@ -134,7 +134,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     let found = match validation::any_token(app, request.issuer, text).await? {
         Ok(found) => found,
         Err(diagnosis) => {
-            investigate::note_refusal(app, "introspect", &diagnosis);
+            investigate::note_refusal(app, request.endpoint, &diagnosis);
             return Ok(Introspection::Inactive);
         }
     };

@@ -28,7 +28,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
 
 /// The credentials, and the grant if a request that names no client is one for the default client.
 fn credentials(app: &App, request: &Request<'_>) -> std::result::Result<(Credentials, Option<GrantType>), Refusal> {
-    let credentials = Credentials::read(request.authorization, request.parameters)?;
+    let credentials = Credentials::of(request)?;
     if let (Credentials::Nothing, Some(default)) = (&credentials, &app.settings.default_client)
         && let Some(grant) = grants::of_default_client(request.parameters)?
     {

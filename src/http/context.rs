@@ -9,7 +9,7 @@ use crate::app::Peer;
 use crate::http::route::Endpoint;
 
 /// What is known of a request besides its content.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     /// Identifies the request in the log and in `X-Request-Id`.
     pub(crate) request_id: Uuid,
@@ -27,7 +27,7 @@ impl Context {
     /// # Errors
     /// The status for a request that did not pass the envelope.
     pub(crate) fn of(extensions: &Extensions) -> Result<Self, StatusCode> {
-        extensions.get().copied().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+        extensions.get().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
@@ -35,6 +35,6 @@ impl Context {
 impl Context {
     pub(crate) fn for_a_test(endpoint: Endpoint) -> Self {
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
-        Self { request_id: Uuid::now_v7(), endpoint, peer: Peer { address }, address: address.ip() }
+        Self { request_id: Uuid::now_v7(), endpoint, peer: Peer::from(address), address: address.ip() }
     }
 }

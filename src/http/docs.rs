@@ -1,5 +1,4 @@
-//! The description of the API, for machines and for people: the reference, and a page for each error and cause. The
-//! pages are HTML without scripts; they load nothing.
+//! The description of the API, for machines and for people: the reference, and a page for each error and cause.
 
 pub(crate) mod openapi;
 mod pages;
@@ -11,40 +10,28 @@ use std::sync::{Arc, LazyLock};
 use askama::Template;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use crate::app::App;
-use crate::crypto::sha256;
 use crate::diagnosis::commands::{self, ExplainCommands};
 use crate::http::docs::openapi::answers::{Description, HtmlPage, NoSuchPage};
 use crate::http::docs::pages::{PROBLEMS, Page};
 use crate::http::docs::prose::Prose;
 use crate::http::docs::reference::Reference;
+use crate::http::page::{self, STYLE};
 use crate::http::route::{Cors, Route};
 use crate::protocol::cause::Cause;
 use crate::protocol::error::ErrorCode;
 
 /// The description of the API (OpenAPI).
 const OPENAPI: &str = include_str!("../../openapi.yaml");
-/// The style of the pages; it stands in each of them.
-const STYLE: &str = include_str!("../../templates/docs.css");
 const CACHED: &str = "public, max-age=300";
-/// What is said above the command that explains a refusal on the machine of the server.
-const HERE: &str = "On the machine of the server, where its settings are:";
-/// What is said above the request for an explanation.
-const BY_CLIENT: &str = "By a client with a secret, about its own tokens; with the permission explain, about all:";
-
-/// What a page may do: nothing but be styled by its own style.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let style = STANDARD.encode(sha256(STYLE.as_bytes()));
-    format!(
-        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-});
+/// The text above the command that explains a refusal on the machine of the server.
+const HERE: &str = "On the server's machine, where its settings are:";
+/// The text above the request for an explanation.
+const BY_CLIENT: &str = "As a client with a secret, for its own tokens; with the permission explain, for all tokens:";
 
 /// The reference, made when it is first asked for.
 static REFERENCE: LazyLock<Option<Bytes>> = LazyLock::new(|| {
@@ -55,9 +42,9 @@ static REFERENCE: LazyLock<Option<Bytes>> = LazyLock::new(|| {
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::get("docs", "/openapi.yaml", show_openapi).open_to(Cors::Everybody),
-        Route::get("docs", "/docs", show_reference),
-        Route::get("docs", "/docs/errors", list_errors),
-        Route::get("docs", "/docs/errors/{code}", show_error),
+        Route::page("docs", "/docs", show_reference),
+        Route::page("docs", "/docs/errors", list_errors),
+        Route::page("docs", "/docs/errors/{code}", show_error),
     ]
 }
 
@@ -82,7 +69,7 @@ pub(crate) async fn show_openapi() -> impl IntoResponse {
     responses((status = 200, response = HtmlPage))
 )]
 pub(crate) async fn show_reference() -> Response {
-    page(StatusCode::OK, REFERENCE.clone())
+    cached(page::answer(StatusCode::OK, REFERENCE.clone()))
 }
 
 /// The list of all pages of errors.
@@ -110,12 +97,12 @@ pub(crate) async fn list_errors() -> Response {
             ("Errors of the OAuth endpoints", ErrorCode::ALL.into_iter().map(pages::of_error).collect()),
             ("Problems of the admin API", PROBLEMS.into_iter().filter_map(pages::find).collect()),
             (
-                "Causes for which a token is refused, in the order in which they are looked for",
+                "Causes of refusal, in the order in which they are checked",
                 Cause::ALL.iter().map(|cause| pages::of_cause(*cause)).collect(),
             ),
         ],
     };
-    page(StatusCode::OK, list.render().ok())
+    cached(page::answer(StatusCode::OK, list.render().ok()))
 }
 
 /// The page of an error or a cause.
@@ -130,14 +117,6 @@ struct ErrorPage {
     explained: Vec<(&'static str, String)>,
     where_it_is_named: Prose,
     commands: Vec<String>,
-}
-
-/// The page for a code that does not exist.
-#[derive(Template)]
-#[template(path = "no_error.html")]
-struct NoErrorPage {
-    root: &'static str,
-    style: &'static str,
 }
 
 #[utoipa::path(
@@ -155,7 +134,8 @@ struct NoErrorPage {
 pub(crate) async fn show_error(State(app): State<Arc<App>>, path: Result<Path<String>, PathRejection>) -> Response {
     let (root, style) = ("../../", STYLE);
     let Some(found) = path.ok().and_then(|Path(code)| pages::find(&code)) else {
-        return page(StatusCode::NOT_FOUND, NoErrorPage { root, style }.render().ok());
+        let text = "There is no such error: all of them are listed under Errors.";
+        return cached(page::error(&app, StatusCode::NOT_FOUND, text));
     };
     let here = |text: &str| app.settings.fill(&app.issuer, text);
     let prose = |text: &str| Prose::new(&here(text));
@@ -190,17 +170,11 @@ pub(crate) async fn show_error(State(app): State<Arc<App>>, path: Result<Path<St
         where_it_is_named: Prose::new(&named),
         commands: text.commands.iter().map(|command| here(command)).collect(),
     };
-    page(StatusCode::OK, content.render().ok())
+    cached(page::answer(StatusCode::OK, content.render().ok()))
 }
 
-/// A page; none could be made only if its template were wrong.
-fn page(status: StatusCode, content: Option<impl IntoResponse>) -> Response {
-    let Some(content) = content else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CACHE_CONTROL, CACHED),
-        (header::CONTENT_SECURITY_POLICY, POLICY.as_str()),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    (status, headers, content).into_response()
+/// Lets caches keep a page.
+fn cached(mut page: Response) -> Response {
+    page.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHED));
+    page
 }

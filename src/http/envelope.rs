@@ -1,6 +1,5 @@
 //! What surrounds every handler: request id, client address, span, deadline, protective headers.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -39,12 +38,13 @@ impl Envelope {
 }
 
 /// Puts a request into its envelope, and the answer.
-pub(crate) async fn wrap(State(envelope): State<Envelope>, request: Request, next: Next) -> Response {
+pub(crate) async fn wrap(State(envelope): State<Envelope>, mut request: Request, next: Next) -> Response {
     let Envelope { app, endpoint, deadline } = &envelope;
     let request_id = Uuid::now_v7();
-    // Without a connection there is only a test.
-    let peer = request.extensions().get().copied();
-    let peer = peer.unwrap_or(Peer { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) });
+    // No address stands in for a missing one: it might be that of a trusted proxy.
+    let Some(peer) = request.extensions_mut().remove::<Peer>() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
     let address = client_address(&app.settings, peer.address.ip(), request.headers());
     let context = Context { request_id, endpoint: *endpoint, peer, address };
     let span = telemetry::request::span(endpoint.name, request_id, address);
@@ -66,7 +66,7 @@ async fn answer(app: &App, context: Context, deadline: Duration, mut request: Re
             error::wrong_host(app, &context, StatusCode::MISDIRECTED_REQUEST, text)
         }
         Ok(_) => {
-            request.extensions_mut().insert(context);
+            request.extensions_mut().insert(context.clone());
             match tokio::time::timeout(deadline, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(panic)) => error::panicked(app, &context, &*panic),
@@ -92,7 +92,10 @@ fn add_headers(headers: &mut HeaderMap, request_id: Uuid) {
 
 #[cfg(test)]
 mod tests {
+    use axum::Extension;
     use axum::routing::get;
+    use std::net::SocketAddr;
+
     use tower::ServiceExt;
 
     use super::*;
@@ -107,15 +110,21 @@ mod tests {
         };
         let slow = || get(std::future::pending::<&'static str>);
         let faulty = || get(|| async { panic!("a fault") as &'static str });
+        let peer = Peer::from(SocketAddr::from(([127, 0, 0, 1], 9)));
         let router = axum::Router::new()
             .route("/auth/token", slow().layer(envelope(Endpoint::named("token"))))
+            .route("/docs", slow().layer(envelope(Endpoint::page("docs"))))
+            .route("/docs/errors", faulty().layer(envelope(Endpoint::page("docs"))))
             .route("/admin/v1/users", slow().layer(envelope(Endpoint::ADMIN)))
             .route("/auth/revoke", faulty().layer(envelope(Endpoint::named("revoke"))))
-            .route("/admin/v1/keys", faulty().layer(envelope(Endpoint::ADMIN)));
+            .route("/admin/v1/keys", faulty().layer(envelope(Endpoint::ADMIN)))
+            .layer(Extension(peer));
         for (path, status, media, member) in [
             ("/auth/token", 503, "application/json", "\"error\":\"temporarily_unavailable\""),
             ("/admin/v1/users", 503, "application/problem+json", "\"status\":503"),
             ("/auth/revoke", 500, "application/json", "\"error\":\"server_error\""),
+            ("/docs", 503, "text/html; charset=utf-8", "<h1>Service Unavailable</h1>"),
+            ("/docs/errors", 500, "text/html; charset=utf-8", "<h1>Internal Server Error</h1>"),
             ("/admin/v1/keys", 500, "application/problem+json", "\"status\":500"),
         ] {
             let request = Request::get(path).header("host", "localhost").body(axum::body::Body::empty()).unwrap();
@@ -132,7 +141,7 @@ mod tests {
             assert_eq!(parts.headers.contains_key("retry-after"), status == 503);
             assert!(parts.headers.contains_key("x-request-id"));
         }
-        assert_eq!(app.metrics.refusals("deadline", "could_not_check"), 1);
+        assert_eq!(app.metrics.refusals("deadline", "could_not_check"), 2);
         assert_eq!(app.metrics.refusals("admin", "temporarily_unavailable"), 1);
     }
 }

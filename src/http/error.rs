@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 
 use crate::app::App;
 use crate::http::body::Unreadable;
 use crate::http::context::Context;
 use crate::http::route::ErrorForm;
-use crate::http::{oauth_error, problem};
+use crate::http::{oauth_error, page, problem};
 use crate::protocol::cause::Cause;
 use crate::protocol::error::ErrorCode;
 
 /// The answer for a path that does not exist.
 pub(crate) async fn not_found(State(app): State<Arc<App>>, Extension(context): Extension<Context>) -> Response {
-    let text = "There is nothing at this path; /docs lists what there is.";
+    let text = "There is nothing at this path: /docs lists the paths.";
     answer(&app, &context, StatusCode::NOT_FOUND, "not_found", text)
 }
 
@@ -27,7 +27,7 @@ pub(crate) async fn method_not_allowed(
     State(app): State<Arc<App>>,
     Extension(context): Extension<Context>,
 ) -> Response {
-    let text = "This path has no such method; the Allow header lists those it has.";
+    let text = "This path does not support the method: the Allow header lists those that it supports.";
     answer(&app, &context, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", text)
 }
 
@@ -40,11 +40,11 @@ pub(crate) fn wrong_host(app: &App, context: &Context, status: StatusCode, text:
 pub(crate) fn unreadable(app: &App, context: &Context, body: Unreadable) -> Response {
     match context.endpoint.errors {
         ErrorForm::Problem => problem::problem(app, context, body.status, "invalid_input", &body.text),
-        ErrorForm::OAuth => {
+        ErrorForm::OAuth | ErrorForm::Page => {
             let (endpoint, error) = (context.endpoint.name, ErrorCode::InvalidRequest.name());
             tracing::info!(error, cause = error, reason = &*body.text, "refused");
             app.metrics.refused(endpoint, error);
-            oauth_error::document(app, body.status, error, &body.text)
+            answer(app, context, body.status, error, &body.text)
         }
     }
 }
@@ -58,12 +58,15 @@ pub(crate) fn too_slow(app: &App, context: &Context) -> Response {
             note(context.endpoint.name);
             problem::unavailable(app, context, text)
         }
-        ErrorForm::OAuth => {
+        ErrorForm::OAuth | ErrorForm::Page => {
             // One name for all of them, by which alerts find what hangs.
             let endpoint = "deadline";
             note(endpoint);
             app.metrics.refused(endpoint, Cause::CouldNotCheck.name());
-            oauth_error::unavailable(app, text)
+            let error = ErrorCode::TemporarilyUnavailable.name();
+            let mut response = answer(app, context, StatusCode::SERVICE_UNAVAILABLE, error, text);
+            response.headers_mut().insert(header::RETRY_AFTER, oauth_error::RETRY_AFTER);
+            response
         }
     }
 }
@@ -71,8 +74,8 @@ pub(crate) fn too_slow(app: &App, context: &Context) -> Response {
 /// The answer to a request whose handler panicked.
 pub(crate) fn panicked(app: &App, context: &Context, panic: &(dyn Any + Send + 'static)) -> Response {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(fault = text.unwrap_or_default(), "a request met a fault of the server");
-    let (error, text) = (ErrorCode::ServerError.name(), "The server met a fault; its log has the details.");
+    tracing::error!(fault = text.unwrap_or_default(), "the server failed while handling a request");
+    let (error, text) = (ErrorCode::ServerError.name(), "The server failed; its log has the details.");
     answer(app, context, StatusCode::INTERNAL_SERVER_ERROR, error, text)
 }
 
@@ -80,5 +83,6 @@ fn answer(app: &App, context: &Context, status: StatusCode, code: &'static str, 
     match context.endpoint.errors {
         ErrorForm::Problem => problem::problem(app, context, status, code, text),
         ErrorForm::OAuth => oauth_error::document(app, status, code, text),
+        ErrorForm::Page => page::error(app, status, text),
     }
 }

@@ -16,8 +16,9 @@ use crate::http::context::Context;
 use crate::http::problem;
 use crate::http::route::Scopes;
 use crate::protocol::cause::Cause;
+use crate::protocol::scope::ADMIN;
 use crate::store::Audited;
-use crate::validation::administrator::{self, ADMIN, AdminToken};
+use crate::validation::administrator::{self, AdminToken};
 
 /// A handler of the admin API, called only with a token that has one of the scopes.
 #[derive(Clone)]
@@ -97,7 +98,7 @@ fn actor(app: &App, context: &Context, held: &AdminToken) -> Actor {
 
 fn insufficient_scope(app: &App, context: &Context, held: &AdminToken, scopes: &[&str]) -> Response {
     let needed = scopes.first().copied().unwrap_or(ADMIN);
-    let detail = format!("this needs the scope {needed}; the token does not have it, or its client not any more");
+    let detail = format!("this needs the scope {needed}: the token lacks it, or its client has lost it");
     challenge::note(app, context, Cause::InsufficientScope.name(), &detail, Some(&held.claims));
     let challenge = BearerChallenge::insufficient_scope(app, detail.into(), needed.to_owned());
     refuse(app, context, StatusCode::FORBIDDEN, Cause::InsufficientScope.name(), &challenge)

@@ -13,6 +13,7 @@ mod guard;
 mod host;
 mod oauth_error;
 mod ops;
+mod page;
 mod problem;
 mod request;
 mod route;

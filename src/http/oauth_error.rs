@@ -6,16 +6,16 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::app::{App, Failure};
-use crate::endpoints::explain::READ;
 use crate::http::context::Context;
 use crate::protocol::cause::Cause;
 use crate::protocol::challenge::Challenge;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::identity::Identity;
+use crate::protocol::scope::READ;
 use crate::throttle::Throttled;
 
 /// Seconds after which a client should try again.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 const BASIC_CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"jeton\"");
 
 const fn status(code: ErrorCode) -> StatusCode {
@@ -90,7 +90,7 @@ fn challenge_bearer(app: &App, response: &mut Response, page: &str, cause: Optio
 }
 
 /// The answer when nothing was decided; the log has the reason already.
-pub(crate) fn unavailable(app: &App, description: &str) -> Response {
+fn unavailable(app: &App, description: &str) -> Response {
     let error = ErrorCode::TemporarilyUnavailable;
     let mut response = document(app, status(error), error.name(), description);
     response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);

@@ -67,18 +67,18 @@ async fn ready(State(health): State<Health>) -> Response {
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats in the exposition format")]
 async fn metrics(State(health): State<Health>) -> Response {
-    let view = &health.app.state;
+    let state = &health.app.state;
     let gauges = [
-        ("view_age_seconds", "Time since the log of changes was last read", view.age().as_secs_f64()),
-        ("view_revocations", "Revocations in force that this node holds", view.revocations_held() as f64),
-        ("view_applied_number", "The log number up to which this node has applied everything", view.applied() as f64),
+        ("view_age_seconds", "Time since the change log was last read", state.age().as_secs_f64()),
+        ("view_revocations", "Revocations in force, held in memory", state.revocations_held() as f64),
+        ("view_applied_number", "Sequence number of the last change that this node applied", state.applied() as f64),
         (
             "clock_offset_seconds",
             "How far the clock of this machine is behind that of the database; negative: ahead",
             health.app.clock.offset_millis() as f64 / 1000.0,
         ),
     ];
-    let text = health.app.metrics.text(&view.measures, &health.app.passwords, &gauges);
+    let text = health.app.metrics.text(&state.measures, &health.app.passwords, &gauges);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], text).into_response()
 }

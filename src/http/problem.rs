@@ -9,6 +9,7 @@ use crate::admin::AdminError;
 use crate::app::App;
 use crate::http::challenge::BearerChallenge;
 use crate::http::context::Context;
+use crate::protocol::scope::ADMIN;
 
 /// The answer to a request that failed.
 pub(crate) fn answer(app: &App, context: &Context, error: AdminError) -> Response {
@@ -23,7 +24,7 @@ pub(crate) fn answer(app: &App, context: &Context, error: AdminError) -> Respons
         AdminError::Conflict(_) => problem(app, context, StatusCode::CONFLICT, "conflict", &detail),
         AdminError::NeedsAdmin(_) => {
             let mut response = problem(app, context, StatusCode::FORBIDDEN, "insufficient_scope", &detail);
-            BearerChallenge::insufficient_scope(app, detail.into(), "jeton:admin".into()).put_into(&mut response);
+            BearerChallenge::insufficient_scope(app, detail.into(), ADMIN.into()).put_into(&mut response);
             response
         }
         AdminError::Unavailable(reason) => {

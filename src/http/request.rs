@@ -64,15 +64,16 @@ impl EndpointRequest {
         &self,
         use_case: impl AsyncFnOnce(&App, &app::Request<'_>) -> app::Result<T>,
     ) -> app::Result<T> {
-        let authorization: Vec<&[u8]> =
-            self.head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
+        let headers = self.head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let headers: Vec<(&str, &[u8])> = headers.collect();
         let request = app::Request {
             issuer: &self.app.issuer,
+            endpoint: self.context.endpoint.name,
             method: self.head.method.as_str(),
             target: self.head.uri.path_and_query().map_or("/", |target| target.as_str()),
-            authorization: &authorization,
+            headers: &headers,
             parameters: &self.parameters,
-            peer: self.context.peer,
+            peer: &self.context.peer,
             address: self.context.address,
             request_id: self.context.request_id,
         };

@@ -53,6 +53,8 @@ pub(crate) enum ErrorForm {
     OAuth,
     /// A problem document (RFC 9457).
     Problem,
+    /// A page (HTML).
+    Page,
 }
 
 /// How a body is read.
@@ -80,6 +82,11 @@ impl Endpoint {
         Self { name, errors: ErrorForm::OAuth, body: BodyForm::Unread, largest_body: 0 }
     }
 
+    /// An endpoint that shows pages.
+    pub(crate) const fn page(name: &'static str) -> Self {
+        Self { errors: ErrorForm::Page, ..Self::named(name) }
+    }
+
     /// The admin API is one endpoint to logs and metrics.
     pub(crate) const ADMIN: Self =
         Self { name: "admin", errors: ErrorForm::Problem, body: BodyForm::Unread, largest_body: USUAL_BODY };
@@ -100,6 +107,11 @@ impl Route {
     /// A route that answers GET.
     pub(crate) fn get<T: 'static>(name: &'static str, path: &'static str, handler: impl Handler<T, Arc<App>>) -> Self {
         Self::new(name, path, &["GET"], routing::get(handler))
+    }
+
+    /// A route that shows a page.
+    pub(crate) fn page<T: 'static>(name: &'static str, path: &'static str, handler: impl Handler<T, Arc<App>>) -> Self {
+        Self { endpoint: Endpoint::page(name), ..Self::get(name, path, handler) }
     }
 
     /// A route that answers POST with OAuth parameters.

@@ -13,19 +13,16 @@ use crate::http::endpoints::metadata;
 use crate::http::envelope::{self, Envelope};
 use crate::http::error;
 use crate::http::route::{Cors, Endpoint, Route};
-use crate::http::routes::routes;
+use crate::http::routes::{UNROUTED, routes};
 use crate::settings::Settings;
-
-/// Paths of the admin API that no route has: their 404 is a problem document, too.
-const BELOW_ADMIN: [&str; 2] = ["/admin/v1", "/admin/v1/{*path}"];
 
 /// The public and admin API.
 pub fn router(app: Arc<App>) -> Router {
     let envelope = |endpoint| from_fn_with_state(Envelope::new(&app, endpoint), envelope::wrap);
     let nothing_here = |endpoint| error::not_found.layer(envelope(endpoint)).with_state(Arc::clone(&app));
     let mut router = Router::new().fallback_service(nothing_here(Endpoint::named("none")));
-    for path in BELOW_ADMIN {
-        router = router.route_service(path, nothing_here(Endpoint::ADMIN));
+    for (path, endpoint) in UNROUTED {
+        router = router.route_service(path, nothing_here(endpoint));
     }
     let issuer_path = app.issuer.path();
     let mut before_issuer_path = Router::new();

@@ -3,11 +3,15 @@
 use axum::routing::any;
 
 use crate::http::endpoints::{explain, introspect, keys, metadata, revoke, token, verify};
-use crate::http::route::{Cors, Route};
+use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::{admin, docs};
 
 /// The described methods of `/auth/verify`, which answers every method.
 const PROXIED: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// Paths without a route whose 404 has the form of the routes beside them; any other answers it as an OAuth endpoint.
+pub(crate) const UNROUTED: [(&str, Endpoint); 3] =
+    [("/admin/v1", Endpoint::ADMIN), ("/admin/v1/{*path}", Endpoint::ADMIN), ("/docs/{*path}", Endpoint::page("none"))];
 
 /// Every route of the public and admin API.
 pub fn routes() -> Vec<Route> {

@@ -23,16 +23,12 @@ impl Default for Measures {
 
 impl Measures {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("password_queue", "Passwords that wait to be hashed", self.waiting.clone());
+        registry.register("password_queue", "Passwords waiting to be hashed", self.waiting.clone());
         registry.register(
             "password_refusals",
-            "Passwords that were not hashed, because they waited for too long",
+            "Passwords that were not hashed, because they waited too long",
             self.refused.clone(),
         );
-        registry.register(
-            "password_hash_seconds",
-            "Time that a thread took for the hash of a password",
-            self.hashes.clone(),
-        );
+        registry.register("password_hash_seconds", "Time that a thread took to hash a password", self.hashes.clone());
     }
 }

@@ -99,7 +99,7 @@ impl PasswordPool {
     }
 
     /// Does the work if a thread begins it before the deadline, and always if no other job was waiting. A job that a full
-    /// queue sheds is refused at the deadline too. Dropping the future gives up the place in the queue; work that has
+    /// queue sheds is refused at the deadline too. Dropping the future gives up the turn in the queue; work that has
     /// begun is finished.
     async fn run_before<T: Send + 'static>(
         &self,

@@ -78,7 +78,7 @@ causes! {
 }
 
 describe!(Cause {
-    "description": "Why a token is refused. There is a page for each cause below `/docs/errors`.",
+    "description": "Why a token is refused. Each cause has a page below `/docs/errors`.",
     "type": "string",
     "enum": Cause::ALL,
 });

@@ -109,7 +109,7 @@ pub struct AccessClaims {
     pub aud: Audience,
     /// The client that asked for it.
     pub client_id: String,
-    /// What it allows; absent if nothing.
+    /// Its scopes; absent if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// When it was issued, in seconds since the epoch.

@@ -9,9 +9,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::protocol::cause::Cause;
-use crate::protocol::claims::AccessClaims;
 pub use crate::protocol::claims::SequenceNumber;
-use crate::protocol::subject::Subject;
 use crate::protocol::time::Timestamp;
 
 /// What a revocation names.
@@ -64,19 +62,6 @@ impl Target {
             "all" => Self::All,
             _ => return None,
         })
-    }
-
-    /// Whether a revocation of this target with this number covers the token. Keys are not checked here: a deleted key
-    /// is no longer in the key ring.
-    pub fn covers(&self, number: SequenceNumber, claims: &AccessClaims) -> bool {
-        match self {
-            Self::Token(id) => claims.jti == *id,
-            Self::Session(id) => claims.sid == Some(*id),
-            Self::User(sub) => claims.subject() == Subject::User(sub) && number > claims.log,
-            Self::Client(id) => claims.client_id == *id && number > claims.log,
-            Self::All => number > claims.log,
-            Self::Key(_) => false,
-        }
     }
 }
 

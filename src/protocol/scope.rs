@@ -9,7 +9,17 @@ use crate::protocol::schema::describe;
 /// The prefix of every reserved scope.
 const RESERVED_PREFIX: &str = "jeton:";
 /// The scopes of the admin API; no other scope may begin with `jeton:`.
-pub const RESERVED: [&str; 5] = ["jeton:admin", "jeton:clients", "jeton:users", "jeton:revoke", "jeton:read"];
+pub const RESERVED: [&str; 5] = [ADMIN, CLIENTS, USERS, REVOKE, READ];
+/// The scope that allows everything in the admin API.
+pub const ADMIN: &str = "jeton:admin";
+/// The scope that allows administering clients.
+pub const CLIENTS: &str = "jeton:clients";
+/// The scope that allows administering users.
+pub const USERS: &str = "jeton:users";
+/// The scope that allows revoking.
+pub const REVOKE: &str = "jeton:revoke";
+/// The scope that allows reading everything in the admin API, and explanations.
+pub const READ: &str = "jeton:read";
 /// The longest scope text that is accepted, in bytes.
 pub(crate) const LONGEST: usize = 4096;
 /// The most scope tokens that are accepted.

@@ -18,7 +18,7 @@ pub struct User {
     pub id: Uuid,
     /// The `sub` of its tokens, which never changes: given at creation, or else its id.
     pub sub: String,
-    /// The name as it was written.
+    /// The name as it was entered.
     pub username: String,
     /// Argon2id (PHC string) of the password; without one, the user cannot log in.
     pub password_hash: Option<String>,

@@ -1,7 +1,6 @@
 //! An accepted connection, and its deadlines.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +50,7 @@ pub(super) struct Served {
 
 /// One connection, before anything was read from it.
 pub(super) struct Accepted {
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     pub(super) served: Served,
     pub(super) deadlines: Deadlines,
     /// The slots of the listener; this connection holds one.
@@ -90,12 +89,12 @@ pub(super) async fn wait_for_stop(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// Answers a request, after adding the peer's address to it.
+/// Answers a request, after adding the peer to it.
 pub(super) fn answer(
     router: Router,
-    peer: SocketAddr,
+    peer: Peer,
     mut request: Request,
 ) -> impl Future<Output = Result<Response, Infallible>> + Send + 'static {
-    request.extensions_mut().insert(Peer { address: peer });
+    request.extensions_mut().insert(peer);
     router.oneshot(request)
 }

@@ -1,5 +1,7 @@
 //! Detects the protocol of a connection and serves it.
 
+use std::sync::Arc;
+
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
@@ -30,7 +32,10 @@ async fn plain(mut wire: Wire, mut accepted: Accepted) -> End {
 async fn encrypted(wire: Wire, mut accepted: Accepted) -> End {
     let Some(config) = accepted.served.tls.take() else { return Ok(()) };
     let stream = accepted.opened(TlsAcceptor::from(config).accept(wire)).await?;
-    if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+    let session = stream.get_ref().1;
+    let certificate = session.peer_certificates().and_then(<[_]>::first);
+    accepted.peer.certificate = certificate.map(|certificate| Arc::from(certificate.as_ref()));
+    if session.alpn_protocol() == Some(HTTP2) {
         http2::serve(stream, accepted).await
     } else {
         http1::serve(stream, accepted).await

@@ -24,7 +24,8 @@ where
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let (unread, slots) = (unread.clone(), slots.clone());
         let expects = expects_continue(&request);
-        let answer = answer(router.clone(), peer, request.map(|body| Body::new(WatchedBody::new(body, &unread))));
+        let answer =
+            answer(router.clone(), peer.clone(), request.map(|body| Body::new(WatchedBody::new(body, &unread))));
         async move {
             let mut answer = answer.await;
             // Ends the connection: its next request could not be found, or others need the slot.

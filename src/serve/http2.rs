@@ -47,7 +47,7 @@ where
     let router = served.router;
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let begun = counted.begin();
-        let answer = answer(router.clone(), peer, request.map(Body::new));
+        let answer = answer(router.clone(), peer.clone(), request.map(Body::new));
         async move {
             let answer = answer.await;
             drop(begun);

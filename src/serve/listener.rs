@@ -67,16 +67,16 @@ impl Warned {
 pub(super) async fn serve(listener: TcpListener, served: Served, limits: Limits) {
     let slots = Slots::new(limits.slots);
     let mut stopped = served.stopped.clone();
-    let start = |slot: OwnedSemaphorePermit, (stream, peer): (TcpStream, SocketAddr)| {
+    let start = |slot: OwnedSemaphorePermit, (stream, address): (TcpStream, SocketAddr)| {
         let mut deadlines = limits.deadlines;
         if slots.run_short() {
             deadlines.head = deadlines.head.min(limits.idle_when_short);
         }
         let (served, slots) = (served.clone(), slots.clone());
-        let accepted = Accepted { peer, served, deadlines, slots, at: Instant::now() };
+        let accepted = Accepted { peer: address.into(), served, deadlines, slots, at: Instant::now() };
         tokio::spawn(async move {
             if let Err(error) = connection::run(stream, accepted).await {
-                tracing::debug!(error, %peer, "a connection ended early");
+                tracing::debug!(error, peer = %address, "a connection ended early");
             }
             drop(slot);
         });

@@ -70,7 +70,7 @@ async fn follow(state: Arc<NodeState>, signals: Arc<Signals>, poll_interval: Dur
         match state.catch_up().await {
             Ok(()) if failing => {
                 failing = false;
-                tracing::info!(applied = state.applied(), "the log is followed again");
+                tracing::info!(applied = state.applied(), "the change log is followed again");
             }
             Ok(()) => {}
             Err(error) => {
@@ -78,8 +78,8 @@ async fn follow(state: Arc<NodeState>, signals: Arc<Signals>, poll_interval: Dur
                 if !std::mem::replace(&mut failing, true) {
                     tracing::warn!(
                         error = error.0,
-                        "the log cannot be read: see whether the database answers; answers come from memory while it is \
-                         young enough, then they are 503"
+                        "the change log cannot be read: see whether the database answers; answers come from memory while \
+                         it is young enough, then they are 503"
                     );
                 }
             }

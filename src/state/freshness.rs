@@ -46,7 +46,7 @@ impl NodeState {
         let why = error.unwrap_or_else(|| "the database does not answer".into());
         let (now, age) = (self.watch.now(), self.age());
         Some(if age > self.max_staleness {
-            format!("the log of changes was last read {} ms ago: {why}", age.as_millis())
+            format!("the change log was last read {} ms ago: {why}", age.as_millis())
         } else if self.membership.has_lapsed(now) {
             format!("this node could not tell the others for too long that it is alive: {why}")
         } else {

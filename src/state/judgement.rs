@@ -54,7 +54,7 @@ impl NodeState {
     /// The revocations in the log that cover something. Few callers read them at the same time; while all turns are
     /// taken, a caller that does not wait for its turn gets an error.
     pub(crate) async fn history(&self, of: &Revocable, waits: bool) -> Result<Vec<Revocation>, Unavailable> {
-        let busy = || Unavailable("the log is asked too much".into());
+        let busy = || Unavailable("the change log is read too often".into());
         within_limit(async {
             let turns = &self.history_turns;
             let turn = if waits { turns.acquire().await.ok() } else { turns.try_acquire().ok() };

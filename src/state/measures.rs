@@ -24,10 +24,10 @@ impl Default for Measures {
 impl Measures {
     /// Registers them.
     pub(crate) fn register(&self, registry: &mut Registry) {
-        let lag = "Time from the writing of a revocation to its application on this node";
+        let lag = "Time from the write of a revocation until this node applied it";
         registry.register("revocation_lag_seconds", lag, self.lag.clone());
-        let fallbacks = "Requests for which the log was read first, because the view was too old";
+        let fallbacks = "Requests that had to wait for a read of the change log, because the node state was too old";
         registry.register("view_fallbacks", fallbacks, self.fallbacks.clone());
-        registry.register("view_feed_errors", "Looks at the log that failed", self.poll_errors.clone());
+        registry.register("view_feed_errors", "Failed reads of the change log", self.poll_errors.clone());
     }
 }

@@ -53,7 +53,11 @@ impl NodeState {
             let page = within_limit(async { Ok(self.store.log_after(applied, PAGE).await?) }).await?;
             if page.head < applied {
                 let head = page.head;
-                tracing::warn!(applied, head, "the log went back: the database was restored; loading everything anew");
+                tracing::warn!(
+                    applied,
+                    head,
+                    "the change log went back: the database was restored; loading everything anew"
+                );
                 self.store.log_continue_above(applied, self.clock.now()).await?;
                 self.heartbeat().await?;
                 return self.load_all().await;
@@ -63,7 +67,7 @@ impl NodeState {
                 tracing::warn!(
                     applied,
                     head,
-                    "the log does not go on where this node left it: the database was restored, or this node was away \
+                    "the change log does not go on where this node left it: the database was restored, or this node was away \
                      too long; loading everything anew"
                 );
                 self.heartbeat().await?;

@@ -5,13 +5,13 @@
 
 mod audit;
 mod batch;
+mod changes;
 mod cleanup;
 mod clients;
 mod database;
 mod file;
 mod keys;
 mod listen;
-mod log;
 mod login_failures;
 mod migrate;
 mod nodes;
@@ -23,13 +23,13 @@ mod users;
 
 pub use audit::{AuditFilter, AuditRecord, Audited};
 pub use batch::Pace;
+pub use changes::{LogEntry, LogEvent, LogPage, Logged, Revocable};
 pub use cleanup::Round;
 pub(crate) use cleanup::swept_kinds;
 pub use clients::ClientsInUse;
 pub use database::{Dialect, Location};
 pub use keys::Added;
 pub use listen::Listener;
-pub use log::{LogEntry, LogEvent, LogPage, Logged, Revocable};
 pub use login_failures::account_digest;
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;

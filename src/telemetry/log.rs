@@ -1,7 +1,7 @@
 //! The lines of the log, as text or as JSON: what happened, and the request in whose span it happened.
 //!
 //! A line has the form that `tracing-subscriber` gives to an event outside of any span; the request's fields join those of
-//! the event. A field of the event, even one without a value, replaces the request's field of the same name.
+//! the event. A field of the event that has a value replaces the request's field of the same name.
 
 use std::error::Error;
 use std::fmt::{self, Debug};
@@ -110,8 +110,9 @@ const fn colour(level: &Level) -> &'static str {
 fn record(event: &Event<'_>, request: Option<&(&'static FieldSet, RequestFields)>, fields: &mut dyn Visit) {
     let Some((names, request)) = request else { return event.record(fields) };
     let RequestFields { endpoint, client, request_id, address } = request;
-    let own = event.metadata().fields();
-    let missing = |name| names.field(name).filter(|_| own.field(name).is_none());
+    let mut own = FieldsWithValue::default();
+    event.record(&mut own);
+    let missing = |name| names.field(name).filter(|_| !own.0.contains(&name));
     let endpoint = missing("endpoint").map(|field| (field, endpoint.as_str()));
     event.record(&mut EndpointAfterMessage { fields, endpoint });
     if let (Some(field), Some(client)) = (missing("client"), client) {
@@ -122,6 +123,16 @@ fn record(event: &Event<'_>, request: Option<&(&'static FieldSet, RequestFields)
     }
     if let Some(field) = missing("address") {
         fields.record_debug(&field, &display(address));
+    }
+}
+
+/// The names of the fields that have a value.
+#[derive(Default)]
+struct FieldsWithValue(Vec<&'static str>);
+
+impl Visit for FieldsWithValue {
+    fn record_debug(&mut self, field: &Field, _: &dyn Debug) {
+        self.0.push(field.name());
     }
 }
 
@@ -301,7 +312,7 @@ pub(crate) mod tests {
             format!(
                 "  WARN refused endpoint=\"token\" cause=\"expired\" request_id={ID} address=192.0.2.7\n  \
                  WARN refused endpoint=\"token\" cause=\"expired\" client=\"app\" request_id={ID} address=192.0.2.7\n  \
-                 WARN refused endpoint=\"deadline\" address=1 request_id={ID}\n  \
+                 WARN refused endpoint=\"deadline\" address=1 client=\"app\" request_id={ID}\n  \
                  WARN of no request\n"
             )
         );
@@ -316,7 +327,7 @@ pub(crate) mod tests {
             [
                 format!(r#"{refused}"token","cause":"expired",{request},"address":"2001:db8::7"}}"#),
                 format!(r#"{refused}"token","cause":"expired","client":"app",{request},"address":"2001:db8::7"}}"#),
-                format!(r#"{refused}"deadline","address":1,{request}}}"#),
+                format!(r#"{refused}"deadline","address":1,"client":"app",{request}}}"#),
                 r#"{"timestamp":"","level":"WARN","message":"of no request"}"#.to_owned(),
             ]
         );

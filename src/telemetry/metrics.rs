@@ -85,7 +85,7 @@ impl Metrics {
         self.refusals.get_or_create(&Refused { endpoint, cause }).get()
     }
 
-    /// Counts a throttled attempt by what there were too many failures of.
+    /// Counts a throttled attempt by the failures that caused the wait.
     pub(crate) fn throttled(&self, failures: &'static str) {
         self.throttled.get_or_create(&Waits { failures }).inc();
     }
@@ -105,13 +105,13 @@ impl Metrics {
         let mut registry = Registry::with_prefix("jeton");
         view.register(&mut registry);
         passwords.register(&mut registry);
-        registry.register("refusals", "Requests that were refused, by endpoint and cause", self.refusals.clone());
-        registry.register("tokens_issued", "Access tokens that were issued, by grant", self.issued.clone());
-        let removed = "Rows that upkeep removed because they were over, by kind";
+        registry.register("refusals", "Refused requests, by endpoint and cause", self.refusals.clone());
+        registry.register("tokens_issued", "Issued access tokens, by grant", self.issued.clone());
+        let removed = "Expired rows that cleanup removed, by kind";
         registry.register("upkeep_removed", removed, self.removed.clone());
-        let ended = "When the last complete round of upkeep ended on any node, in seconds since the epoch; 0: not yet";
+        let ended = "When the last complete cleanup ended on any node, in seconds since the epoch; 0 if none has yet";
         registry.register("upkeep_last_round_timestamp_seconds", ended, self.upkeep_ended.clone());
-        let help = "Attempts to guess that had to wait, by what there were too many failures of";
+        let help = "Attempts that had to wait, by the failures that caused the wait";
         registry.register("throttled", help, self.throttled.clone());
         for (name, help, value) in gauges {
             let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();

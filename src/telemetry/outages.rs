@@ -28,7 +28,7 @@ impl Outages {
                 endpoint,
                 cause = Cause::CouldNotCheck.name(),
                 reason,
-                "a request could not be decided and was answered 503; more of this kind are told together"
+                "a request could not be decided and was answered 503; repetitions are reported together"
             ),
             Some(others) => {
                 tracing::error!(

@@ -6,13 +6,9 @@ use crate::app::{App, Result};
 use crate::diagnosis::judge::Requirements;
 use crate::issuer::Issuer;
 use crate::protocol::claims::AccessClaims;
-use crate::protocol::scope::Scope;
+use crate::protocol::scope::{ADMIN, Scope};
 use crate::telemetry::request;
-use crate::validation::access_token::access_token_for;
-use crate::validation::signature::Validated;
-
-/// The scope that allows everything in the admin API.
-pub const ADMIN: &str = "jeton:admin";
+use crate::validation::token::{Validated, access_token_for};
 
 /// A valid access token for the admin API.
 #[derive(Debug)]

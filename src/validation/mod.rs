@@ -10,14 +10,10 @@
 //! Nothing a token says is believed before step 1. Only a token that fails a step is diagnosed. If memory lacks
 //! something, the database is asked before a token is refused.
 
-mod access_token;
-mod active_token;
 pub mod administrator;
 mod session;
-mod signature;
+mod token;
 
-pub use access_token::{access_token, access_token_for};
-pub use active_token::{ActiveToken, any_token};
 pub(crate) use session::{check_session, session_of};
-pub use signature::Validated;
-pub(crate) use signature::verify;
+pub(crate) use token::verify;
+pub use token::{ActiveToken, Validated, access_token, access_token_for, any_token};

@@ -13,10 +13,8 @@ const SQLITE: &str = "ALTER TABLE sessions ADD COLUMN device TEXT;";
 
 /// The programs.
 pub(crate) struct Versions {
-    /// That of the base commit, or this one.
+    /// That of the base commit.
     pub(crate) base: PathBuf,
-    /// Why it is this one, if it is.
-    pub(crate) no_base: Option<String>,
     pub(crate) this: PathBuf,
     pub(crate) next: PathBuf,
 }
@@ -36,11 +34,15 @@ impl Versions {
         fs::create_dir_all(home()).unwrap();
         let this = fs::canonicalize(program()).unwrap();
         let base = match std::env::var_os("JETON_PREVIOUS_BIN") {
-            Some(program) => Ok(PathBuf::from(program)),
-            None => base(),
+            Some(program) => PathBuf::from(program),
+            None => base().unwrap_or_else(|problem| {
+                panic!(
+                    "there is nothing to upgrade from: {problem}. Write another commit into tests/endurance/base-commit, or \
+                     name a program with JETON_PREVIOUS_BIN."
+                )
+            }),
         };
-        let no_base = base.as_ref().err().cloned();
-        Self { base: base.unwrap_or_else(|_| this.clone()), no_base, this, next: next() }
+        Self { base, this, next: next() }
     }
 }
 

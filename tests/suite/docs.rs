@@ -69,6 +69,25 @@ on_both_stores!(every_page_is_there_and_every_link_leads_to_a_page, async |backe
     }
 });
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_below_docs_is_a_page_too() {
+    let app = TestServer::start(Backend::Sqlite).await;
+    for (method, path, status) in [
+        (Method::POST, "/docs", 405),
+        (Method::DELETE, "/docs/errors/expired", 405),
+        (Method::GET, "/docs/errors/no_such_error", 404),
+        (Method::GET, "/docs/no_such_page", 404),
+    ] {
+        let answer = Answer::of(app.http.request(method, format!("{}{path}", app.base))).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}: {answer:?}");
+        assert_eq!(answer.header("allow").is_some(), status == 405, "{path}");
+        assert_page(&answer);
+        for link in links(&format!("{}{path}", app.base), &answer) {
+            app.get(link.path()).await.assert_ok();
+        }
+    }
+}
+
 on_both_stores!(every_error_and_every_cause_has_a_page_that_the_index_names, async |backend| {
     let app = TestServer::start(backend).await;
     let index = app.get("/docs/errors").await.body;

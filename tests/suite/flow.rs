@@ -12,11 +12,12 @@ async fn the_future_of_a_request_without_database_access_is_small() {
     let address = std::net::IpAddr::from(std::net::Ipv4Addr::LOCALHOST);
     let request = jeton::app::Request {
         issuer: &app.server.app.issuer,
+        endpoint: "introspect",
         method: "POST",
         target: "/auth/introspect",
-        authorization: &[],
+        headers: &[],
         parameters: &parameters,
-        peer: jeton::app::Peer { address: (address, 0).into() },
+        peer: &jeton::app::Peer::from(std::net::SocketAddr::from((address, 0))),
         address,
         request_id: Uuid::nil(),
     };

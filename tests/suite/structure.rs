@@ -1,11 +1,11 @@
-//! The structure of `src`: rooms in floors, arrows that run down only, no circles between files.
+//! The structure of `src`: modules in layers, dependencies that point down only, no cycles between files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The rooms, the lowest floor first. A room uses only rooms before it.
-const ROOMS: [&str; 24] = [
+/// The modules, the lowest layer first. A module uses only modules before it.
+const LAYERS: [&str; 24] = [
     "protocol",
     "clock",
     "crypto",
@@ -32,7 +32,7 @@ const ROOMS: [&str; 24] = [
     "main",
 ];
 
-/// Crates that reach the outside world, and the rooms that may name them: from the first to the last.
+/// Crates that reach the outside world, and the modules that may name them: from the first to the last.
 const OUTSIDE: [(&[&str], &str, &str); 3] = [
     (&["sqlx", "deadpool"], "store", "store"),
     (
@@ -43,16 +43,16 @@ const OUTSIDE: [(&[&str], &str, &str); 3] = [
     (&["tokio"], "passwords", "main"),
 ];
 
-/// The floor of the room that a module belongs to.
-fn floor(module: &str) -> usize {
-    let room = module.split("::").next().unwrap();
-    ROOMS.iter().position(|name| *name == room).unwrap_or_else(|| panic!("{room} is a room without a floor"))
+/// The layer of a file.
+fn layer(module: &str) -> usize {
+    let module = module.split("::").next().unwrap();
+    LAYERS.iter().position(|name| *name == module).unwrap_or_else(|| panic!("{module} is in no layer"))
 }
 
 /// Source files: the path of the module, such as `store::users`, and its code without comments and tests.
-struct House(BTreeMap<String, String>);
+struct Sources(BTreeMap<String, String>);
 
-impl House {
+impl Sources {
     fn read() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let (mut folders, mut files) = (vec![root.clone()], BTreeMap::new());
@@ -105,43 +105,43 @@ impl House {
     }
 
     /// Which file uses which, re-exports left out.
-    fn arrows(&self) -> BTreeMap<&str, BTreeSet<String>> {
-        let arrows = |module: &str, code: &str| {
+    fn dependencies(&self) -> BTreeMap<&str, BTreeSet<String>> {
+        let of_file = |module: &str, code: &str| {
             let lines = code.split(';').filter(|line| !line.contains("pub use "));
             let used = lines.flat_map(paths).filter_map(|path| self.file_of(&self.absolute(module, &path)?));
             used.filter(|used| used != module).collect()
         };
-        self.0.iter().map(|(module, code)| (module.as_str(), arrows(module, code))).collect()
+        self.0.iter().map(|(module, code)| (module.as_str(), of_file(module, code))).collect()
     }
 
-    fn arrows_upward(&self) -> Vec<String> {
+    fn upward_dependencies(&self) -> Vec<String> {
         let mut upward = Vec::new();
-        for (module, used) in self.arrows() {
+        for (module, used) in self.dependencies() {
             upward.extend(
-                used.iter().filter(|used| floor(used) > floor(module)).map(|used| format!("{module} -> {used}")),
+                used.iter().filter(|used| layer(used) > layer(module)).map(|used| format!("{module} -> {used}")),
             );
         }
         upward
     }
 
-    /// The files from which arrows lead back to themselves. What a file takes from the `mod.rs` above it does not
+    /// The files that depend on themselves through others. What a file takes from the `mod.rs` above it does not
     /// count: the two are one module.
-    fn circles(&self) -> Vec<String> {
-        let mut arrows = self.arrows();
-        for (module, used) in &mut arrows {
+    fn cycles(&self) -> Vec<String> {
+        let mut dependencies = self.dependencies();
+        for (module, used) in &mut dependencies {
             used.retain(|used| !module.starts_with(&format!("{used}::")));
         }
         let leads_back = |module: &&&str| {
             let (mut reached, mut next) = (BTreeSet::new(), vec![**module]);
             while let Some(file) = next.pop() {
-                next.extend(arrows[file].iter().filter(|used| reached.insert(used.as_str())).map(String::as_str));
+                next.extend(dependencies[file].iter().filter(|used| reached.insert(used.as_str())).map(String::as_str));
             }
             reached.contains(**module)
         };
-        let circle: BTreeSet<&str> = arrows.keys().filter(leads_back).copied().collect();
+        let cycle: BTreeSet<&str> = dependencies.keys().filter(leads_back).copied().collect();
         let within =
-            |module: &str| arrows[module].iter().filter(|used| circle.contains(used.as_str())).collect::<Vec<_>>();
-        circle.iter().map(|module| format!("{module} -> {:?}", within(module))).collect()
+            |module: &str| dependencies[module].iter().filter(|used| cycle.contains(used.as_str())).collect::<Vec<_>>();
+        cycle.iter().map(|module| format!("{module} -> {:?}", within(module))).collect()
     }
 }
 
@@ -184,27 +184,27 @@ fn paths(code: &str) -> Vec<String> {
 
 #[track_caller]
 fn assert_none(violations: &[String]) {
-    assert!(violations.is_empty(), "against the structure of the house:\n{}", violations.join("\n"));
+    assert!(violations.is_empty(), "against the structure of src:\n{}", violations.join("\n"));
 }
 
 #[test]
 fn a_module_uses_only_modules_below_it() {
-    assert_none(&House::read().arrows_upward());
+    assert_none(&Sources::read().upward_dependencies());
 }
 
 #[test]
-fn no_files_form_a_circle() {
-    assert_none(&House::read().circles());
+fn no_files_form_a_cycle() {
+    assert_none(&Sources::read().cycles());
 }
 
 #[test]
 fn the_outside_world_is_named_only_where_it_belongs() {
     let mut violations = Vec::new();
-    for (module, code) in &House::read().0 {
+    for (module, code) in &Sources::read().0 {
         let named: BTreeSet<String> =
             paths(code).iter().map(|path| path.split("::").next().unwrap().to_owned()).collect();
         for (crates, first, last) in OUTSIDE {
-            let may_name = (floor(first)..=floor(last)).contains(&floor(module));
+            let may_name = (layer(first)..=layer(last)).contains(&layer(module));
             let stray = crates.iter().filter(|name| named.contains(**name) && !may_name);
             violations.extend(stray.map(|name| format!("{module} names {name}")));
         }
@@ -215,7 +215,7 @@ fn the_outside_world_is_named_only_where_it_belongs() {
 #[test]
 fn the_protocol_does_no_io_and_reads_no_clock() {
     let mut violations = Vec::new();
-    for (module, code) in House::read().0.iter().filter(|(module, _)| module.starts_with("protocol")) {
+    for (module, code) in Sources::read().0.iter().filter(|(module, _)| module.starts_with("protocol")) {
         let words = ["async ", ".await", "std::fs", "std::net", "std::io", "std::env", "std::thread", "::now()"];
         violations.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{module} has {word}")));
     }
@@ -225,7 +225,7 @@ fn the_protocol_does_no_io_and_reads_no_clock() {
 #[test]
 fn only_the_store_holds_sql() {
     let mut violations = Vec::new();
-    for (module, code) in House::read().0.iter().filter(|(module, _)| !module.starts_with("store")) {
+    for (module, code) in Sources::read().0.iter().filter(|(module, _)| !module.starts_with("store")) {
         let words = ["SELECT ", "INSERT INTO", "DELETE FROM", "UPDATE clients", "UPDATE users", "UPDATE sessions"];
         violations.extend(words.iter().filter(|word| code.contains(**word)).map(|word| format!("{module} has {word}")));
     }
@@ -234,16 +234,16 @@ fn only_the_store_holds_sql() {
 
 #[test]
 fn only_a_transaction_whose_outcome_the_node_honours_appends_to_the_log() {
-    let house = House::read().0;
+    let sources = Sources::read().0;
     let files_with = |text: &str| {
-        house.iter().filter(|(_, code)| code.contains(text)).map(|(module, _)| module.as_str()).collect::<Vec<_>>()
+        sources.iter().filter(|(_, code)| code.contains(text)).map(|(module, _)| module.as_str()).collect::<Vec<_>>()
     };
-    assert_eq!(files_with("INTO changes"), ["store::log::transaction"]);
-    assert_eq!(files_with("without_a_node"), ["store::log::transaction"]);
+    assert_eq!(files_with("INTO changes"), ["store::changes::transaction"]);
+    assert_eq!(files_with("without_a_node"), ["store::changes::transaction"]);
 }
 
 #[test]
-fn an_arrow_upward_and_a_circle_are_found() {
+fn an_upward_dependency_and_a_cycle_are_found() {
     let files = [
         ("protocol", "pub use one::A;\npub use two::B;\npub struct C;"),
         ("protocol::one", "use super::{B, C};\npub struct A;"),
@@ -251,11 +251,11 @@ fn an_arrow_upward_and_a_circle_are_found() {
         ("crypto", "fn f() { crate::protocol::three::g() }"),
         ("protocol::three", ""),
     ];
-    let house = House(files.map(|(module, code)| (module.to_owned(), code.to_owned())).into());
-    assert_eq!(house.arrows_upward(), ["protocol::two -> crypto"]);
-    assert_eq!(house.circles(), ["protocol::one -> [\"protocol::two\"]", "protocol::two -> [\"protocol::one\"]"]);
-    let straight = House(
+    let sources = Sources(files.map(|(module, code)| (module.to_owned(), code.to_owned())).into());
+    assert_eq!(sources.upward_dependencies(), ["protocol::two -> crypto"]);
+    assert_eq!(sources.cycles(), ["protocol::one -> [\"protocol::two\"]", "protocol::two -> [\"protocol::one\"]"]);
+    let straight = Sources(
         [("clock".to_owned(), "use crate::protocol::Time;".to_owned()), ("protocol".to_owned(), String::new())].into(),
     );
-    assert_eq!((straight.arrows_upward().len(), straight.circles().len()), (0, 0));
+    assert_eq!((straight.upward_dependencies().len(), straight.cycles().len()), (0, 0));
 }

@@ -22,7 +22,7 @@ pub struct NewClient {
     /// Printable ASCII characters, no space at either end; not of the form of a UUID. Generated if absent.
     #[schema(min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
     pub client_id: Option<String>,
-    /// Printable ASCII characters. Better left out, so that one is generated.
+    /// Printable ASCII characters. Leave it out to have one generated.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 1024, pattern = "^[ -~]+$")]
     pub client_secret: Option<SecretString>,
     /// Everything that can be changed later.
@@ -83,7 +83,7 @@ pub struct ClientPatch {
     #[serde(default)]
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 1000000, default = 100)]
     pub max_sessions: Patch<i64>,
-    /// What it may do beyond asking for tokens.
+    /// What it may do besides asking for tokens.
     #[serde(default)]
     #[schema(value_type = Option<Vec<Permission>>)]
     pub permissions: Patch<Vec<Permission>>,
@@ -140,7 +140,7 @@ impl<'de> Deserialize<'de> for NewClient {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<NewClient, A::Error> {
                 let (mut client_id, mut client_secret) = (None, None);
-                let rest = Settings { map, client_id: &mut client_id, client_secret: &mut client_secret };
+                let rest = SettingMembers { map, client_id: &mut client_id, client_secret: &mut client_secret };
                 let settings = ClientPatch::deserialize(MapAccessDeserializer::new(rest))?;
                 Ok(NewClient { client_id: client_id.flatten(), client_secret: client_secret.flatten(), settings })
             }
@@ -159,13 +159,13 @@ fn read_once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
 }
 
 /// The members of a new client that are settings; its id and its secret are put aside.
-struct Settings<'a, A> {
+struct SettingMembers<'a, A> {
     map: A,
     client_id: &'a mut Option<Option<String>>,
     client_secret: &'a mut Option<Option<SecretString>>,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Settings<'_, A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for SettingMembers<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> std::result::Result<Option<K::Value>, A::Error> {

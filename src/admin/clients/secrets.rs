@@ -25,7 +25,7 @@ pub struct SecretView {
     pub id: Uuid,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last accepted, roughly; null if never.
+    /// About when it was last accepted; null if never.
     #[schema(required)]
     pub last_used_at: Option<Timestamp>,
 }

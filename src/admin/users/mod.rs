@@ -29,7 +29,7 @@ pub struct UserView {
     pub id: Uuid,
     /// The `sub` of its tokens. It never changes.
     pub sub: String,
-    /// The name as it was written.
+    /// The name as it was entered.
     pub username: String,
     /// The scopes that it may be granted; if absent, whatever the client may.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,11 +9,9 @@ use crate::protocol::client::Permission;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
 use crate::protocol::ownership::{Ownership, may_see};
+use crate::protocol::scope::READ;
 use crate::tokens::verify::Verified;
 use crate::validation::administrator;
-
-/// The scope that an administrator needs for an explanation; `jeton:admin` includes it.
-pub const READ: &str = "jeton:read";
 
 /// Who asks.
 pub(super) enum Caller {
@@ -33,14 +31,15 @@ impl Caller {
 
     /// Authenticates the caller.
     pub(super) async fn authenticate(app: &App, request: &Request<'_>) -> Result<Self> {
-        if !request.authorization.iter().any(|header| bearer::is_bearer(header)) {
+        let authorization = request.header("authorization");
+        if !authorization.iter().any(|header| bearer::is_bearer(header)) {
             return client_auth::authenticate_confidential(app, request).await.map(Self::Client);
         }
         if request.parameters.one("client_id")?.is_some() || request.parameters.one("client_secret")?.is_some() {
             let description = "Authenticate in one way: with an access token or with client_id and client_secret.";
             return Err(Refusal::invalid_request(description).into());
         }
-        let sent = Sent { authorization: request.authorization, ..Sent::default() };
+        let sent = Sent { authorization: &authorization, ..Sent::default() };
         let token = bearer::read(sent).map_err(|fault| {
             let code = match fault.cause.bearer_answer().status {
                 400 => ErrorCode::InvalidRequest,

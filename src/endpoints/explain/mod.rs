@@ -17,8 +17,6 @@ use crate::tokens::verify::VerifyError;
 use crate::validation;
 use caller::Caller;
 
-pub use caller::READ;
-
 /// A token to explain.
 #[derive(Debug, Default)]
 pub struct ExplainRequest {
@@ -60,14 +58,18 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
         at: app.clock.now(),
     };
     // 4. What may the caller see? 5. Explain that.
-    explain(
+    let explanation = explain(
         app,
         request.issuer,
         &question,
         async |diagnosis: &Diagnosis| caller.may_see_all(app, diagnosis).await,
         &audited,
     )
-    .await
+    .await?;
+    if let Some(cause) = explanation.cause {
+        app.metrics.refused(request.endpoint, cause.name());
+    }
+    Ok(explanation)
 }
 
 /// Explains a token to an operator, who has the database and the keys.
@@ -122,9 +124,6 @@ async fn explain(
         // Recorded before the answer. What the bytes show to anyone is not recorded, or strangers could fill the audit
         // trail.
         app.store.audit_write(audited, "token.explain", target, cause.map(str::to_owned)).await?;
-    }
-    if let Some(cause) = cause {
-        app.metrics.refused("explain", cause);
     }
     let Identity { client, subject, session, jti } = identity;
     let session = session.map(|id| id.to_string());

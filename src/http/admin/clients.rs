@@ -27,7 +27,7 @@ pub(crate) struct ClientPath {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what is read by its name")]
 pub(crate) struct RetireQuery {
-    /// Whether what was issued to the client ends, too; for a secret that became known.
+    /// Whether to revoke the client's tokens and sessions too, because the secret leaked.
     #[param(default = false)]
     revoke: Option<bool>,
 }

@@ -16,15 +16,16 @@ use crate::app::App;
 use crate::http::admin::extract::QueryParameters;
 use crate::http::guard::guarded;
 use crate::http::route::{AdminMethod, Route, Scopes};
+use crate::protocol::scope;
 
-const CLIENTS: Scopes = &["jeton:clients"];
-const READ_CLIENTS: Scopes = &["jeton:clients", "jeton:read"];
-const USERS: Scopes = &["jeton:users"];
-const READ_USERS: Scopes = &["jeton:users", "jeton:read"];
-const REVOKE: Scopes = &["jeton:revoke"];
-const READ_REVOCATIONS: Scopes = &["jeton:revoke", "jeton:read"];
-const READ: Scopes = &["jeton:read"];
-const ADMIN: Scopes = &["jeton:admin"];
+const CLIENTS: Scopes = &[scope::CLIENTS];
+const READ_CLIENTS: Scopes = &[scope::CLIENTS, scope::READ];
+const USERS: Scopes = &[scope::USERS];
+const READ_USERS: Scopes = &[scope::USERS, scope::READ];
+const REVOKE: Scopes = &[scope::REVOKE];
+const READ_REVOCATIONS: Scopes = &[scope::REVOKE, scope::READ];
+const READ: Scopes = &[scope::READ];
+const ADMIN: Scopes = &[scope::ADMIN];
 
 /// The routes of the admin API: path, methods, and for each method the scopes of which one is needed, and the parameters
 /// of its query.

@@ -70,13 +70,13 @@ struct Operations;
 /// The groups of operations.
 const TAGS: [(&str, &str); 9] = [
     ("Tokens", "The OAuth endpoints. Parameters come in the body, never in the address."),
-    ("Metadata", "What a client or a resource server can find out by itself."),
+    ("Metadata", "What clients and resource servers can discover by themselves."),
     ("Documentation", "This description, for machines and for people."),
     (
         "Clients",
-        "Applications and resource servers. Whoever holds a `jeton:` scope is administered with `jeton:admin` only.",
+        "Applications and resource servers. Clients with a `jeton:` scope can be administered only with `jeton:admin`.",
     ),
-    ("Users", "Those who log in by the password grant. `{user}` is an id or a username."),
+    ("Users", "Users log in with the password grant. `{user}` is an id or a username."),
     (
         "Sessions",
         "A session begins with a login of a client that may refresh. It has one row, however often it is refreshed.",

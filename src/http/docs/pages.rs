@@ -62,42 +62,42 @@ pub(crate) fn of_error(error: ErrorCode) -> Page {
 const OTHERS: [Page; 3] = [
     Page {
         code: "invalid_input",
-        title: "Something about the request to the admin API is not acceptable.",
+        title: "The request to the admin API breaks a rule.",
         text: Text {
-            meaning: "A member, a parameter or the body breaks a rule. Nothing was changed.",
+            meaning: "A member, a parameter or the body is invalid. Nothing was changed.",
             see: "`detail` of the answer names what is wrong.",
-            client: "Correct what `detail` names. The body is one JSON object with `Content-Type: \
-                     application/json`, at most 64 KiB and not compressed; unknown members are refused.",
+            client: "Correct what `detail` names. Send one JSON object with `Content-Type: \
+                     application/json`, at most 64 KiB and not compressed. Unknown members are refused.",
             resource_server: "Nothing.",
-            administrator: "Nothing: the rules are in the reference, `/docs`.",
+            administrator: "Nothing. The reference, `/docs`, has the rules.",
             commands: &["curl -s {issuer}/openapi.yaml"],
         },
         cause: None,
     },
     Page {
         code: "not_found",
-        title: "There is no such thing.",
+        title: "Nothing was found under this path or id.",
         text: Text {
-            meaning: "The path does not exist, or what it names does not, or not any more.",
-            see: "`detail` of the answer names what was looked for.",
-            client: "Check the id. In a path, characters such as `/`, `?` and `%` are percent-encoded. \
+            meaning: "The path does not exist, or what it names does not exist or was deleted.",
+            see: "`detail` of the answer names what was not found.",
+            client: "Check the id. In a path, percent-encode characters such as `/`, `?` and `%`. \
                      `client_id` is compared exactly.",
             resource_server: "Nothing.",
-            administrator: "List what there is.",
+            administrator: "List the clients and users.",
             commands: &["jeton client list", "jeton user list"],
         },
         cause: None,
     },
     Page {
         code: "conflict",
-        title: "The request conflicts with what is there.",
+        title: "The request conflicts with the current state.",
         text: Text {
-            meaning: "The name is taken, the thing was changed at the same time, there are two secrets already, \
-                      the token has expired already, or it is the last key. Nothing was changed.",
-            see: "`detail` of the answer says which of these it is.",
-            client: "Read the thing anew and decide again. A change that came at the same time can be repeated.",
+            meaning: "The name is taken, somebody else changed the same client or user, the client has two secrets, \
+                      the token has already expired, or the key is the last one. Nothing was changed.",
+            see: "`detail` of the answer says which.",
+            client: "Read the current state and decide again. After a simultaneous change, repeat yours.",
             resource_server: "Nothing.",
-            administrator: "Look at what is there; the audit trail says who changed it.",
+            administrator: "Look at the current state; the audit trail says who changed it.",
             commands: &[SHOW_CLIENT, "jeton key list"],
         },
         cause: None,
@@ -107,17 +107,17 @@ const OTHERS: [Page; 3] = [
 const fn error_text(error: ErrorCode) -> (&'static str, Text) {
     match error {
         ErrorCode::InvalidRequest => (
-            "The request is not well-formed.",
+            "The request is malformed.",
             Text {
-                meaning: "A parameter is missing or stands twice, the client authenticates in two ways at once, \
+                meaning: "A parameter is missing or repeated, the client authenticates in two ways at once, \
                           or the body cannot be read. At the admin API: the token was sent twice, in the address \
                           or beside a form.",
-                see: "`error_description` says which of these it is; `detail` at the admin API.",
+                see: "`error_description` says which; at the admin API, `detail`.",
                 client: "Send parameters in the body, each once, as `application/x-www-form-urlencoded` or as a \
                          flat JSON object of strings, with a `Content-Type`. Authenticate by HTTP Basic or in \
                          the body, not both.",
                 resource_server: "Send the `token` to be introspected in the body, never in the address.",
-                administrator: "Nothing, as a rule. A proxy that compresses or rewrites bodies is worth a look.",
+                administrator: "Usually nothing. Check whether a proxy compresses or rewrites bodies.",
                 commands: &[NEW_TOKEN],
             },
         ),
@@ -125,33 +125,33 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
             "The client did not authenticate.",
             Text {
                 meaning: "The client is unknown or disabled, its secret is wrong or missing, a public client \
-                          sent a secret, or it is a public client where one with a secret is needed. The answer \
-                          is the same for all of them.",
-                see: "Only the log says which of these it is, in `reason`.",
-                client: "Check `client_id` and `client_secret`, and that they are of this environment. For HTTP \
-                         Basic both are form-encoded first; in the body they are encoded like every parameter. A \
+                          sent a secret, or the endpoint requires a client with a secret. The answer is always \
+                          the same.",
+                see: "Only the log says which, in `reason`.",
+                client: "Check `client_id` and `client_secret`, and that they belong to this environment. For HTTP \
+                         Basic, form-encode both first; in the body, encode them like every parameter. A \
                          public client sends its `client_id` and no secret.",
                 resource_server: "The same: introspection needs your own `client_id` and `client_secret`, not \
                                   those of the client that got the token.",
-                administrator: "See whether the client exists and is enabled. A lost secret is replaced: add a \
-                                second one, give it to the client, retire the first.",
+                administrator: "Check that the client exists and is enabled. To replace a lost secret, add a \
+                                second one, give it to the client, and retire the first.",
                 commands: &[SHOW_CLIENT, "jeton client secret add CLIENT_ID", "jeton client enable CLIENT_ID"],
             },
         ),
         ErrorCode::InvalidGrant => (
-            "The password or the refresh token is not good.",
+            "The password or the refresh token is invalid.",
             Text {
                 meaning: "For `password`: the username or the password is wrong, or the user is disabled; the \
-                          answer is the same for all of them. For `refresh_token`: it is spent, expired, \
-                          revoked, damaged or another client's.",
-                see: "`error_description` tells a client with a secret whether its session expired, was ended or \
-                      was reused, and nobody else. The log has the cause; of a password, in `reason`. The first \
+                          answer is always the same. For `refresh_token`: it is spent, expired, revoked, \
+                          damaged or another client's.",
+                see: "`error_description` tells only a client with a secret whether its session expired, was \
+                      ended or was reused. The log has the cause; for a password, in `reason`. The first \
                       command explains a refresh token.",
-                client: "Log the user in again; after a wrong password, let the user type it anew. Always keep \
-                         the newest refresh token: each refresh gives a new one, and a spent one that is used \
-                         again ends the session.",
-                resource_server: "Nothing: this is between the client and this server.",
-                administrator: "See whether the user exists and is enabled, and what ended the session.",
+                client: "Log the user in again; after a wrong password, ask the user for it again. Always keep \
+                         the newest refresh token: each refresh returns a new one, and reusing a spent one \
+                         ends the session.",
+                resource_server: "Nothing. Resource servers never see these.",
+                administrator: "Check that the user exists and is enabled, and see what ended the session.",
                 commands: &[EXPLAIN_REFRESH_TOKEN, SHOW_USER, "jeton user password USERNAME"],
             },
         ),
@@ -161,10 +161,9 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
                 meaning: "The client authenticated, but `grant_type` is not among its `grant_types`. A public \
                           client never has `client_credentials`.",
                 see: "Compare `grant_type` of the request with `grant_types` of the client.",
-                client: "Use a grant that the client has.",
+                client: "Use one of the client's grants.",
                 resource_server: "Nothing.",
-                administrator: "Switch the grant on for the client, if it is meant to have it. The list replaces \
-                                the one before.",
+                administrator: "If the client should have the grant, enable it. The new list replaces the old one.",
                 commands: &[
                     SHOW_CLIENT,
                     "jeton client update CLIENT_ID --grant-types client_credentials,password,refresh_token",
@@ -174,55 +173,52 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
         ErrorCode::UnsupportedGrantType => (
             "This server does not support the grant.",
             Text {
-                meaning: "`grant_type` is none that this server knows, or it is `password` and no client may use that.",
-                see: "`grant_types_supported` of the metadata lists the grants that are on.",
-                client: "Use one of these grants; names are compared exactly.",
+                meaning: "This server does not know the `grant_type`, or it is `password` and no client may use that.",
+                see: "`grant_types_supported` of the metadata lists the grants that are enabled.",
+                client: "Use one of these grants. Names are compared exactly.",
                 resource_server: "Nothing.",
-                administrator: "The password grant is on as soon as one enabled client has it.",
+                administrator: "The password grant is enabled as soon as one enabled client has it.",
                 commands: &[METADATA, "jeton client update CLIENT_ID --grant-types password,refresh_token"],
             },
         ),
         ErrorCode::InvalidScope => (
-            "The scope is not well-formed, or goes beyond what may be granted.",
+            "The scope is malformed or goes beyond what may be granted.",
             Text {
-                meaning: "The client, the user or the session may not have all that `scope` names; or names are \
-                          not separated by single spaces; or a `jeton:` scope was asked for together with \
-                          others.",
+                meaning: "`scope` names something that the client, the user or the session may not have; or its \
+                          names are not separated by single spaces; or it mixes `jeton:` scopes with others.",
                 see: "Compare `scope` of the request with that of the client and, for a login, of the user.",
-                client: "Ask for less, or leave `scope` out to get all that may be granted. In a form, a space \
+                client: "Ask for less, or leave `scope` out to get everything that may be granted. In a form, a space \
                          is `+` or `%20`.",
                 resource_server: "Nothing.",
-                administrator: "Add the scope to the client, and to the user if it has a list of its own. The \
-                                list replaces the one before.",
+                administrator: "Add the scope to the client, and to the user if the user has a list of scopes. The \
+                                new list replaces the old one.",
                 commands: &[SHOW_CLIENT, SHOW_USER, "jeton client update CLIENT_ID --scope 'read write'"],
             },
         ),
         ErrorCode::InvalidTarget => (
-            "The resource is not one that the client may ask for.",
+            "The client may not ask for this resource.",
             Text {
-                meaning: "`resource` (RFC 8707) names something that is not among the `audiences` of the client \
-                          or, for a refresh, of the session.",
-                see: "Compare `resource` of the request with `audiences` of the client, letter for letter: a \
-                      slash at the end counts.",
+                meaning: "`resource` (RFC 8707) is not among the `audiences` of the client or, for a refresh, \
+                          of the session.",
+                see: "Compare `resource` of the request with `audiences` of the client, letter for letter, \
+                      including a final slash.",
                 client: "Send one of the audiences exactly as it is configured, or leave `resource` out.",
                 resource_server: "Tell the client which audience you expect.",
-                administrator: "Add the audience to the client. The list replaces the one before.",
+                administrator: "Add the audience to the client. The new list replaces the old one.",
                 commands: &[SHOW_CLIENT, "jeton client update CLIENT_ID --audiences https://api.example.com"],
             },
         ),
         ErrorCode::InvalidToken => (
-            "The token is not good.",
+            "The token is invalid.",
             Text {
-                meaning: "The request carried a token, and it was refused: it is damaged, expired, revoked, of \
-                          somebody else, or meant for another audience. Whoever sent it is told no more if it \
-                          cannot be verified.",
+                meaning: "The token of the request was refused: it is damaged, expired, revoked, from another \
+                          server, or meant for another audience. If it cannot be verified, the answer says no more.",
                 see: "The first two commands say why. A token for the admin API has the audience \
                       `{issuer}/admin/v1` and a `jeton:` scope.",
                 client: "Get a new token and send it as `Authorization: Bearer TOKEN`; for the admin API, with a \
                          `jeton:` scope.",
                 resource_server: "Answer `invalid_token` with 401 for the same reasons (RFC 6750).",
-                administrator: "If nobody has a client for administration any more, create one on the machine of \
-                                the server.",
+                administrator: "If no client for administration is left, create one on the server's machine.",
                 commands: &[
                     EXPLAIN_ON_SERVER,
                     EXPLAIN,
@@ -237,26 +233,26 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
             "The server could not decide just now.",
             Text {
                 meaning: "The database did not answer, or more passwords arrive than can be hashed (503); or there \
-                          were too many failed logins, or too many explanations for one client (429). Nothing was \
-                          refused; a change may or may not have happened.",
+                          were too many failed logins, or too many requests for explanations (429). Nothing was \
+                          refused. A change may or may not have happened.",
                 see: "The answer is 503 or 429 with `Retry-After`. The log has the reason.",
                 client: "Wait as long as `Retry-After` says and repeat the same request. A refresh may be \
                          repeated with the same refresh token.",
-                resource_server: "Do not treat it as a refusal: answer 503 yourself, or go on with tokens that \
-                                  you verify by the published keys.",
-                administrator: "See whether the database answers, and whether there are enough threads for passwords \
+                resource_server: "Do not treat it as a refusal: answer 503 too, or accept tokens that you can verify \
+                                  with the published keys.",
+                administrator: "Check that the database answers and that there are enough password threads \
                                 (`JETON_PASSWORD_THREADS`).",
                 commands: &[READY, DOCTOR],
             },
         ),
         ErrorCode::ServerError => (
-            "The server met a fault.",
+            "The server failed.",
             Text {
-                meaning: "Something happened that must not happen. It is a mistake in this server.",
-                see: "The log has a line at the level `ERROR` with the fault and the request id.",
-                client: "Try again later; do not change the request.",
+                meaning: "This is a bug in the server.",
+                see: "The log has an `ERROR` line with the fault and the request id.",
+                client: "Try again later with the same request.",
                 resource_server: "Treat it like an outage, never like a refusal.",
-                administrator: "Keep the log lines of the request id and report them.",
+                administrator: "Report the bug with the log lines of the request id.",
                 commands: &["jeton --version", DOCTOR],
             },
         ),

@@ -10,10 +10,10 @@ use crate::http::request::EndpointRequest;
 use crate::protocol::scope;
 
 parameters!(ToExplain, ToExplainJson {
-    "description": "What is to be explained.",
+    "description": "What to explain.",
     "required": ["token"],
     "properties": {
-        "token": {"type": "string", "description": "What was presented as a token, just as it was."},
+        "token": {"type": "string", "description": "The text that was presented as a token, unchanged."},
         "scope": {
             "description": "The scopes that the resource server needs.",
             "type": "string",
@@ -23,7 +23,7 @@ parameters!(ToExplain, ToExplainJson {
         "audience": {"type": "string", "description": "The audience that the resource server expects."},
         "token_type_hint": {
             "type": "string",
-            "description": "`refresh_token` if a refresh token is what it is meant to be.",
+            "description": "`refresh_token` if it should be a refresh token.",
         },
     },
 });
@@ -47,7 +47,7 @@ parameters!(ToExplain, ToExplainJson {
         }))
     )),
     responses(
-        (status = 200, description = "The account of the token.", body = Explanation),
+        (status = 200, description = "The explanation.", body = Explanation),
         (status = 401, response = NoCaller),
         (status = 403, response = NoPower)
     )

@@ -23,7 +23,7 @@ use crate::http::request::EndpointRequest;
             "token": "eyJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl",
         }))
     )),
-    responses((status = 200, description = "It is no good any more, if it ever was. The body is empty."))
+    responses((status = 200, description = "The token no longer works, if it ever did. The body is empty."))
 )]
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
     request.answer(request.ask(revoke::answer).await)

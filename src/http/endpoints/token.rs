@@ -12,7 +12,7 @@ parameters!(TokenRequest, TokenRequestJson {
     "description": "The parameters of the token endpoint.",
     "properties": {
         "grant_type": {
-            "description": "What the client offers for a token.",
+            "description": "What the client presents.",
             "type": "string",
             "enum": GrantType::ALL,
         },

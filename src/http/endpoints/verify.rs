@@ -36,9 +36,9 @@ const SESSION: HeaderName = HeaderName::from_static("x-auth-session");
     description = include_str!("../../../docs/openapi/verify.md"),
     security(("accessToken" = [])),
     params(
-        ("audience" = Option<String>, Query, description = "For whom the token must be. Needed unless `JETON_VERIFY_AUDIENCE` is \
+        ("audience" = Option<String>, Query, description = "The audience that the token must have. Required unless `JETON_VERIFY_AUDIENCE` is \
             set; below `/auth/verify` that setting counts, because the query may be that of the client.", example = "https://api.example.com"),
-        ("scope" = Option<String>, Query, description = "What the token must allow; names separated by single spaces.",
+        ("scope" = Option<String>, Query, description = "The scopes that the token must have, separated by single spaces.",
             pattern = r"^([!#-\[\]-~]+( [!#-\[\]-~]+)*)?$", example = "read:conversations")
     ),
     responses(
@@ -64,8 +64,8 @@ pub(crate) async fn answer(request: EndpointRequest) -> Response {
     params(
         ("path" = String, Path, min_length = 1,
             description = "The path of the request that is asked about, with slashes. It may be empty."),
-        ("audience" = Option<String>, Query, description = "For whom the token must be, if `JETON_VERIFY_AUDIENCE` is not set.", example = "https://api.example.com"),
-        ("scope" = Option<String>, Query, description = "What the token must allow; names separated by single spaces.",
+        ("audience" = Option<String>, Query, description = "The audience that the token must have, if `JETON_VERIFY_AUDIENCE` is not set.", example = "https://api.example.com"),
+        ("scope" = Option<String>, Query, description = "The scopes that the token must have, separated by single spaces.",
             pattern = r"^([!#-\[\]-~]+( [!#-\[\]-~]+)*)?$", example = "read:conversations")
     ),
     responses(

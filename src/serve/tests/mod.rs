@@ -1,6 +1,7 @@
 //! Connections with short deadlines and few slots: each test waits for an event, not for time to pass.
 
 mod bodies;
+mod certificates;
 mod deadlines;
 mod slots;
 mod stop;
@@ -10,9 +11,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
+use axum::{Extension, Router};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -22,6 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+use crate::app::Peer;
 use crate::serve::accepted::{Deadlines, Served};
 use crate::serve::listener::{Limits, serve};
 use crate::serve::tls::Certificates;
@@ -87,6 +89,7 @@ async fn start(limits: Limits, tls: Option<Arc<ServerConfig>>) -> Running {
     let router = Router::new()
         .route("/", get(async || "here"))
         .route("/slow", get(slow))
+        .route("/certificate", get(async |Extension(peer): Extension<Peer>| format!("{:?}", peer.certificate)))
         .route("/first", axum::routing::post(first))
         .route("/never", get(async || pending::<&str>().await))
         .route("/endless", get(endless));

@@ -2,8 +2,8 @@
 
 use crate::protocol::client::Client;
 use crate::protocol::revocation::NewRevocation;
+use crate::store::changes::{Logged, Notice};
 use crate::store::clients::secrets::{INSERT_SECRET, secret_values};
-use crate::store::log::{Logged, Notice};
 use crate::store::row::{to_json, values};
 use crate::store::{Audited, Result, Store, StoreError, SubHolder};
 

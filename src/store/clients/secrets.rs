@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::protocol::client::{ClientSecret, MOST_SECRETS, SecretDigest};
 use crate::protocol::revocation::NewRevocation;
 use crate::protocol::time::Timestamp;
-use crate::store::log::{Logged, Notice};
+use crate::store::changes::{Logged, Notice};
 use crate::store::row::{Value, values};
 use crate::store::{Audited, Result, Store};
 

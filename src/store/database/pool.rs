@@ -96,7 +96,7 @@ impl Lease {
         let object = pool.get().await.map_err(|error| {
             StoreError::Unavailable(match error {
                 PoolError::Backend(error) => error.to_string(),
-                PoolError::Timeout(_) => "no connection was to be had in time".into(),
+                PoolError::Timeout(_) => "no connection became free in time".into(),
                 other => other.to_string(),
             })
         })?;

@@ -4,8 +4,8 @@ use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, SequenceNumber, Target};
 use crate::protocol::session::Session;
 use crate::protocol::time::Timestamp;
+use crate::store::changes::Logged;
 use crate::store::database::Dialect;
-use crate::store::log::Logged;
 use crate::store::row::{to_json, values};
 use crate::store::{Audited, Result, Store};
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use jeton::app::App;
+use jeton::app::{App, Peer};
 use jeton::clock::Clock;
 use jeton::settings::{LogFormat, log_filter};
 use jeton::state::NodeState;
@@ -97,7 +97,7 @@ impl Scene {
         let node = Arc::new(node);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = jeton::http::router(Arc::clone(&node));
+        let router = jeton::http::router(Arc::clone(&node)).layer(axum::Extension(Peer::from(address)));
         tokio::spawn(async move { axum::serve(listener, router).await });
         // From here on, all requests go to that node.
         app.base = format!("http://{address}");

@@ -86,7 +86,7 @@ async fn a_lagging_asynchronous_standby_revives_nothing_that_was_revoked() {
     machine.fail_over(PROMOTE, &second);
     proxy.lead_to(&second.url());
     eventually(Duration::from_secs(20), "the node notices", async || {
-        fs::read_to_string(machine.folder.path().join("jeton.log")).unwrap().contains("the log went back")
+        fs::read_to_string(machine.folder.path().join("jeton.log")).unwrap().contains("the change log went back")
     })
     .await;
     machine.follow("Failover", REVOKE);

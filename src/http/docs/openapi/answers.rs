@@ -36,8 +36,8 @@ answers! {
     )
     .with_error("invalid_grant", "The username or the password is wrong."),
     InvalidClient => oauth(
-        "The client did not authenticate: it is unknown or disabled, its secret is wrong or missing, or it is a public \
-         client where one with a secret is needed. The answer is the same for all of them; the log has the cause.",
+        "The client did not authenticate: it is unknown or disabled, its secret is wrong or missing, or it is public and \
+         the endpoint requires a secret. The answer is always the same; the log has the cause.",
     )
     .with_header("WWW-Authenticate", "BasicChallenge")
     .with_error(
@@ -45,29 +45,29 @@ answers! {
         "Client authentication failed: check client_id and client_secret and send them in one way only.",
     ),
     NoCaller => oauth(
-        "The caller did not authenticate: the client is unknown or disabled, its secret is wrong or missing, it is a public \
-         client, or the access token of the administrator is no good.",
+        "The caller did not authenticate: the client is unknown, disabled or public, its secret is wrong or missing, or the \
+         administrator's access token is invalid.",
     )
     .with_header("WWW-Authenticate", "CallerChallenge"),
-    NoPower => oauth("The access token of the administrator lacks the scope.")
+    NoPower => oauth("The administrator's access token lacks the scope.")
         .with_header("WWW-Authenticate", "BearerInsufficientScope"),
     TooOften => oauth(
-        "There were too many failed logins or authentications, or the caller asked for too many explanations. Nothing was \
-         judged: the answer is the same for the right password.",
+        "Too many logins or client authentications failed, or the caller asked for too many explanations. Credentials were \
+         not checked: even the right password gets this answer.",
     )
     .with_header("Retry-After", "Retry-After"),
     BodyTooSlow => oauth("The body did not arrive within 10 seconds."),
     BodyTooLarge => oauth("The body is larger than 64 KiB, or 256 KiB for `/auth/explain`."),
     BodyCompressed => oauth("The body is compressed."),
     MayPass => Answer::new(
-        "The request may pass. The body is empty; all four headers are there, so that they replace forged ones.",
+        "The request may pass. The body is empty. All four headers are always present, so that they replace forged ones.",
     )
     .with_header("X-Auth-Subject", "X-Auth-Subject")
     .with_header("X-Auth-Client", "X-Auth-Client")
     .with_header("X-Auth-Scope", "X-Auth-Scope")
     .with_header("X-Auth-Session", "X-Auth-Session"),
     VerifyInvalidRequest => bearer(
-        "The token was sent twice or in the address, or the proxy did not say what it expects (`invalid_request`).",
+        "The token was sent twice or in the URL, or the proxy named no audience (`invalid_request`).",
     )
     .with_header("WWW-Authenticate", "BearerInvalidRequest")
     .with_example(bearer_error(
@@ -76,15 +76,15 @@ answers! {
         "in_query_string",
     )),
     VerifyRefused => bearer(
-        "There is no Bearer token (no `error`), or the token is not good here (`invalid_token`). The description names what \
-         the bytes show; for a token that is authentic, the cause and the time.",
+        "There is no Bearer token (no `error`), or the token is not valid here (`invalid_token`). The description says what \
+         the bytes show; for an authentic token, the cause and the time.",
     )
     .with_header("WWW-Authenticate", "BearerChallenge")
     .with_examples([
         ("expired", bearer_error(Some("invalid_token"), "The token expired at 2026-01-31T12:15:00.000Z.", "expired")),
         ("missing", bearer_error(None, "There is no Authorization header.", "missing")),
     ]),
-    VerifyForbidden => bearer("The token is good, but lacks a scope that the proxy asks for (`insufficient_scope`).")
+    VerifyForbidden => bearer("The token is valid but lacks a scope that the proxy requires (`insufficient_scope`).")
         .with_header("WWW-Authenticate", "BearerInsufficientScope")
         .with_example(bearer_error(
             Some("insufficient_scope"),
@@ -92,13 +92,15 @@ answers! {
             "insufficient_scope",
         )),
     Unavailable => oauth(
-        "The server could not decide just now, or there are too many logins; try again. Nothing is known to be refused.",
+        "The server could not decide, or there are too many logins: try again. Nothing was refused.",
     )
     .with_header("Retry-After", "Retry-After")
     .with_error("temporarily_unavailable", "The request could not be decided just now: try again."),
     ForeignHost => Answer::new("With `--dev` only, when the `Host` header does not name this machine.")
         .with_body("application/json", "PlainError"),
-    Fault => Answer::new("The server met a fault; its log has the details. `error` is `server_error`.")
+    ForeignHostPage => html("With `--dev` only, when the `Host` header does not name this machine."),
+    FaultPage => html("The server failed; its log has the details."),
+    Fault => Answer::new("The server failed; its log has the details. `error` is `server_error`.")
         .with_body("application/json", "PlainError"),
     MetadataDocument => Answer::new("The metadata.")
         .with_header("Cache-Control", "FiveMinutes")
@@ -108,43 +110,42 @@ answers! {
         .with_header("Cache-Control", "FiveMinutes")
         .with_header("Access-Control-Allow-Origin", "AnyOrigin")
         .with_body("application/json", "KeySet"),
-    Description => Answer::new("OpenAPI 3.1. Other sites may read it in a browser.")
+    Description => Answer::new("OpenAPI 3.1. Browsers on other sites may read it.")
         .with_header("Cache-Control", "FiveMinutes")
         .with_header("Access-Control-Allow-Origin", "AnyOrigin")
         .with_content("application/yaml", json!({"type": "object"})),
-    HtmlPage => page("A page. It needs no script and loads nothing else."),
-    NoSuchPage => page("There is no such code."),
-    Done => Answer::new("It is done. There is no body."),
+    HtmlPage => page("A page without scripts, which loads nothing."),
+    NoSuchPage => page("No error or cause has this name."),
+    Done => Answer::new("Done. The body is empty."),
     Invalid => problem(
-        "Something about the request is not acceptable (`invalid_input`; the detail says what), or the token was sent twice, \
-         in the address or beside a form (`invalid_request`).",
+        "The request breaks a rule (`invalid_input`; `detail` says which), or the token was sent twice, in the URL or beside a \
+         form (`invalid_request`).",
     )
     .with_header("WWW-Authenticate", "BearerChallengeSometimes")
     .with_problem(400, "Bad Request", "invalid_input", "limit is a number from 1 to 200"),
     Unauthorized => problem(
-        "No token was sent (`missing`; a challenge without an error), or it is not good here (`invalid_token`; the detail \
-         says why).",
+        "No token was sent (`missing`; the challenge has no error), or it is not valid here (`invalid_token`; `detail` says \
+         why).",
     )
     .with_header("WWW-Authenticate", "BearerChallenge")
     .with_problem(401, "Unauthorized", "invalid_token", "The token has expired."),
-    Forbidden => problem("The token lacks the scope that this needs (`insufficient_scope`).")
+    Forbidden => problem("The token lacks the required scope (`insufficient_scope`).")
         .with_header("WWW-Authenticate", "BearerChallenge")
         .with_problem(
             403,
             "Forbidden",
             "insufficient_scope",
-            "this needs the scope jeton:users; the token does not have it",
+            "this needs the scope jeton:users: the token lacks it, or its client has lost it",
         ),
-    NotFound => problem("There is no such thing (`not_found`)."),
-    Conflict => problem("It conflicts with what is there (`conflict`; the detail says with what)."),
+    NotFound => problem("It does not exist (`not_found`)."),
+    Conflict => problem("It conflicts with the current state (`conflict`; `detail` says how)."),
     AdminBodyTooSlow => problem("The body did not arrive within 10 seconds (`invalid_input`)."),
     AdminBodyTooLarge => problem("The body is larger than 64 KiB (`invalid_input`)."),
     AdminBodyCompressed => problem("The body is compressed (`invalid_input`)."),
     AdminUnavailable => problem(
-        "The server could not decide just now, or there are too many passwords to hash; try again.",
+        "The server could not decide, or there are too many passwords to hash: try again.",
     )
-    .with_header("Retry-After", "Retry-After")
-    .with_body("application/json", "OAuthError"),
+    .with_header("Retry-After", "Retry-After"),
 }
 
 /// An answer as it is described.
@@ -214,8 +215,11 @@ fn problem(description: &str) -> Answer {
 }
 
 fn page(description: &str) -> Answer {
+    html(description).with_header("Cache-Control", "FiveMinutes")
+}
+
+fn html(description: &str) -> Answer {
     Answer::new(description)
-        .with_header("Cache-Control", "FiveMinutes")
         .with_header("Content-Security-Policy", "Content-Security-Policy")
         .with_content("text/html; charset=utf-8", json!({"type": "string"}))
 }
@@ -247,9 +251,9 @@ pub(super) fn headers() -> Value {
             "The id of the request in the log and in the audit trail.",
             json!({"type": "string", "format": "uuid"}),
         ),
-        ("NoStore", "Answers are not kept by caches.", fixed("no-store")),
-        ("FiveMinutes", "The answer may be kept for five minutes.", fixed("public, max-age=300")),
-        ("Pragma", "As RFC 6749 §5.1 has it.", fixed("no-cache")),
+        ("NoStore", "Caches do not keep the answer.", fixed("no-store")),
+        ("FiveMinutes", "Caches may keep the answer for five minutes.", fixed("public, max-age=300")),
+        ("Pragma", "Required by RFC 6749 §5.1.", fixed("no-cache")),
         ("Retry-After", "Seconds to wait before the next attempt.", json!({"type": "integer", "minimum": 1})),
         ("BasicChallenge", "How a client authenticates.", fixed(r#"Basic realm="jeton""#)),
         ("CallerChallenge", "How a caller authenticates.", pattern(r#"^(Basic|Bearer) realm="jeton""#)),
@@ -262,14 +266,14 @@ pub(super) fn headers() -> Value {
         ),
         (
             "BearerChallengeSometimes",
-            "What is wrong with the way in which the token was sent, when that is the trouble (RFC 6750 §3).",
+            "What is wrong with how the token was sent, if that is the problem (RFC 6750 §3).",
             pattern(invalid_request),
         ),
         ("X-Auth-Subject", "The id of the user, or the `client_id` for `client_credentials`.", text()),
         ("X-Auth-Client", "The client that the token was issued to.", text()),
-        ("X-Auth-Scope", "What the token allows; empty when nothing.", text()),
-        ("X-Auth-Session", "The session of the token; empty when it has none.", text()),
-        ("AnyOrigin", "Other sites may read the answer in a browser.", fixed("*")),
+        ("X-Auth-Scope", "What the token allows; empty if nothing.", text()),
+        ("X-Auth-Session", "The session of the token; empty if it has none.", text()),
+        ("AnyOrigin", "Browsers on other sites may read the answer.", fixed("*")),
         ("Content-Security-Policy", "The page loads nothing and runs nothing.", pattern("^default-src 'none';")),
     ];
     let headers = headers.map(|(name, description, schema)| {
@@ -287,7 +291,7 @@ describe!(OAuthError, [ErrorCode] {
     "required": ["error", "error_description", "error_uri"],
     "properties": {
         "error": {"$ref": "#/components/schemas/ErrorCode"},
-        "error_description": {"type": "string", "description": "One fixed sentence that holds nothing of the request."},
+        "error_description": {"type": "string", "description": "A fixed sentence, which repeats nothing of the request."},
         "error_uri": {"type": "string", "format": "uri", "description": "The page that says what to do."},
     },
 });
@@ -304,7 +308,7 @@ describe!(BearerError {
             "type": "string",
             "enum": ["invalid_request", "invalid_token", "insufficient_scope"],
         },
-        "error_description": {"type": "string", "description": "What is wrong. It holds nothing of the token."},
+        "error_description": {"type": "string", "description": "What is wrong. It repeats nothing of the token."},
         "error_uri": {"type": "string", "format": "uri", "description": "The page that says what to do."},
     },
 });
@@ -312,7 +316,7 @@ describe!(BearerError {
 pub(crate) struct PlainError;
 
 describe!(PlainError {
-    "description": "An error that has nothing to do with what a path is for.",
+    "description": "An error that any path can answer.",
     "type": "object",
     "required": ["error", "error_description"],
     "properties": {

@@ -6,8 +6,8 @@ use utoipa::ToResponse;
 
 use crate::http::docs::openapi::answers::{
     AdminBodyCompressed, AdminBodyTooLarge, AdminBodyTooSlow, AdminUnavailable, BodyCompressed, BodyTooLarge,
-    BodyTooSlow, Fault, Forbidden, ForeignHost, Invalid, InvalidClient, OAuthRefused, TooOften, Unauthorized,
-    Unavailable, header,
+    BodyTooSlow, Fault, FaultPage, Forbidden, ForeignHost, ForeignHostPage, Invalid, InvalidClient, OAuthRefused,
+    TooOften, Unauthorized, Unavailable, header,
 };
 use crate::http::route::{BodyForm, Endpoint, ErrorForm, Route};
 use crate::http::routes::routes;
@@ -109,7 +109,10 @@ fn reads_parameters(endpoint: Endpoint) -> bool {
 
 /// The answers of the code around a handler; an operation may have others for these cases.
 fn answers_around(endpoint: Endpoint, has_body: bool) -> Vec<(&'static str, &'static str)> {
-    let mut answers = vec![("421", name::<ForeignHost>()), ("500", name::<Fault>())];
+    let mut answers = match endpoint.errors {
+        ErrorForm::Page => vec![("421", name::<ForeignHostPage>()), ("500", name::<FaultPage>())],
+        ErrorForm::OAuth | ErrorForm::Problem => vec![("421", name::<ForeignHost>()), ("500", name::<Fault>())],
+    };
     if endpoint.errors == ErrorForm::Problem {
         answers.extend([
             ("400", name::<Invalid>()),

@@ -7,7 +7,7 @@ use crate::protocol::claims::AccessClaims;
 use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
 use crate::protocol::session::Session;
 use crate::protocol::time::Timestamp;
-use crate::store::log::transaction::Logged;
+use crate::store::changes::transaction::Logged;
 use crate::store::row::{Row, Value, unreadable, values};
 use crate::store::{Audited, Page, Result, Store};
 

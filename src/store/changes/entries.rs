@@ -2,7 +2,7 @@
 
 use crate::protocol::revocation::{Revocation, SequenceNumber, Target};
 use crate::protocol::time::Timestamp;
-use crate::store::log::revocations::{revocation, target};
+use crate::store::changes::revocations::{revocation, target};
 use crate::store::row::{Row, unreadable, values};
 use crate::store::{Result, Store};
 
