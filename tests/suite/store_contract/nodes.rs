@@ -1,5 +1,6 @@
 //! The list of running nodes.
 
+use jeton::protocol::time::Timestamp;
 use jeton::store::{NodeRecord, StoreError};
 use uuid::Uuid;
 
@@ -36,11 +37,25 @@ on_both_stores!(a_node_is_known_from_its_first_heartbeat_until_it_leaves, async 
     assert_eq!(listed().await, format!("{:?}", [&two]));
 });
 
+on_both_stores!(a_node_is_live_until_its_staleness_limit_and_five_seconds_have_passed, async |backend| {
+    let db = Db::new(backend).await;
+    // Postgres counts by its own clock, SQLite by that of its only node.
+    let now = db.database_clock().await.unwrap().map_or(at(1000), Timestamp::from_millis);
+    let ago = |millis: i64| Timestamp::from_millis(now.millis() - millis);
+    let live = NodeRecord { heartbeat_at: ago(5_000), ..node("live") };
+    let silent = NodeRecord { heartbeat_at: ago(10_001), ..node("silent") };
+    for node in [&live, &silent] {
+        db.node_heartbeat(node).await.unwrap();
+    }
+    let names: Vec<_> = db.node_list_live(now).await.unwrap().into_iter().map(|node| node.name).collect();
+    assert_eq!(names, ["live"]);
+});
+
 on_both_stores!(
     an_old_node_that_joins_while_a_client_begins_to_use_a_feature_is_refused_or_refuses_it,
     async |backend| {
         let db = Db::new(backend).await;
-            for round in 0..20 {
+        for round in 0..20 {
             let outcomes = at_once(&db, 4, |store, index| async move {
                 if index % 2 == 0 {
                     let old = NodeRecord { feature_level: 0, ..node("old") };
@@ -58,10 +73,10 @@ on_both_stores!(
             let (join, write) = (outcomes[0] || outcomes[2], outcomes[1] || outcomes[3]);
             assert!(join != write, "round {round}: {outcomes:?}");
             assert_eq!(db.node_list().await.unwrap().is_empty(), !join);
-                db.execute("DELETE FROM nodes").await;
+            db.execute("DELETE FROM nodes").await;
             db.execute("UPDATE feature_level SET level = 0").await;
         }
-        }
+    }
 );
 
 on_both_stores!(a_feature_in_use_is_remembered_and_a_write_that_fails_does_not_count, async |backend| {

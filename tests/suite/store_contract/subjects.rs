@@ -67,3 +67,17 @@ on_both_stores!(a_user_is_found_by_its_exact_sub, async |backend| {
     assert!(db.user_update(&changed, "user.update", None, &audited()).await.written());
     assert_eq!(db.user_find(alice.id).await.unwrap().unwrap().sub, "Auth0|5F", "it never changes");
 });
+
+on_both_stores!(a_text_addresses_the_user_with_this_id_sub_or_username, async |backend| {
+    let db = Db::new(backend).await;
+    let alice = user_with("Auth0|5F", "Älice");
+    for user in [&alice, &user_with("Auth0|60", "bob")] {
+        db.user_create(user, &audited()).await.unwrap();
+    }
+    for text in [&alice.id.to_string(), "Auth0|5F", "ÄLICE"] {
+        assert_eq!(db.user_addressed(text).await.unwrap().unwrap().id, alice.id, "{text}");
+    }
+    for text in ["auth0|5f", "", &Uuid::now_v7().to_string()] {
+        assert!(db.user_addressed(text).await.unwrap().is_none(), "{text}");
+    }
+});
