@@ -92,10 +92,10 @@ fn add_headers(headers: &mut HeaderMap, request_id: Uuid) {
 
 #[cfg(test)]
 mod tests {
-    use axum::Extension;
-    use axum::routing::get;
     use std::net::SocketAddr;
 
+    use axum::Extension;
+    use axum::routing::get;
     use tower::ServiceExt;
 
     use super::*;
@@ -143,5 +143,15 @@ mod tests {
         }
         assert_eq!(app.metrics.refusals("deadline", "could_not_check"), 2);
         assert_eq!(app.metrics.refusals("admin", "temporarily_unavailable"), 1);
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_peer_is_not_taken_for_one_from_this_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = Arc::new(App::for_a_test(folder.path()).await);
+        let envelope = axum::middleware::from_fn_with_state(Envelope::new(&app, Endpoint::named("token")), wrap);
+        let router = axum::Router::new().route("/", get(|| async { "here" }).layer(envelope));
+        let request = Request::get("/").header("host", "localhost").body(axum::body::Body::empty()).unwrap();
+        assert_eq!(router.oneshot(request).await.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }
