@@ -197,7 +197,7 @@ on_both_stores!(a_revocation_is_explained_with_its_time_actor_and_reason, async 
 
 /// Expired, early, or beyond the log: only the server's own key can make such tokens.
 #[rustfmt::skip]
-const SIGNED: [(&str, &str, &[&str]); 6] = [
+const SIGNED: [(&str, &str, &[&str]); 8] = [
     (r#"{"iat": 1800003600, "exp": 1800007200}"#,                    "not_yet_valid", &[]),
     (r#"{"nbf": 1800003600, "exp": 1800007200}"#,                    "not_yet_valid", &[]),
     (r#"{"nbf": 1800003600, "exp": 1799999000}"#,                    "expired",       &["not_yet_valid"]),
