@@ -44,7 +44,7 @@ CREATE TABLE users (
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL
 );
-CREATE INDEX users_sub_key ON users (sub_key);
+CREATE INDEX users_subject ON users (sub_key);
 
 -- No index holds a column that a refresh changes, so that Postgres can update rows in place (HOT). By itself Postgres vacuums
 -- a table once a fifth of it is dead; after a cleanup that is late for the larger tables.

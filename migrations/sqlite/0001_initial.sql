@@ -44,7 +44,7 @@ CREATE TABLE users (
     version INTEGER NOT NULL,
     created_at INTEGER NOT NULL
 );
-CREATE INDEX users_sub_key ON users (sub_key);
+CREATE INDEX users_subject ON users (sub_key);
 
 CREATE TABLE sessions (
     id BLOB PRIMARY KEY,
