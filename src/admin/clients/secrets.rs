@@ -53,12 +53,9 @@ impl App {
     pub async fn client_secret_add(&self, client_id: &str, actor: &Actor) -> Result<NewSecretView> {
         let client = self.find_client(client_id).await?;
         needs_admin(&client.settings, actor)?;
-        let method = client.settings.token_endpoint_auth_method;
-        if !method.uses_secret() {
-            let name = method.name();
-            return Err(AdminError::Conflict(format!(
-                "the client {client_id} has no secrets: its token_endpoint_auth_method is {name}"
-            )));
+        if !client.settings.token_endpoint_auth_method.uses_secret() {
+            let kind = if client.is_public() { "is public" } else { "authenticates by other means" };
+            return Err(AdminError::Conflict(format!("the client {client_id} {kind} and has no secrets")));
         }
         let (digest, client_secret) = self.generate_secret();
         let secret = self.new_secret(digest);

@@ -68,8 +68,7 @@ pub(crate) struct RetireQuery {
     )
 )]
 pub(crate) async fn create(call: Call, Body(new): Body<NewClient>) -> Response {
-    let outcome = async { call.app().client_create(new?, &call.actor).await }.await;
-    call.answer(StatusCode::CREATED, outcome)
+    call.answer(StatusCode::CREATED, async { call.app().client_create(new?, &call.actor).await }).await
 }
 
 #[utoipa::path(
@@ -89,8 +88,7 @@ pub(crate) async fn list(call: Call) -> Response {
         let request = call.list_request()?;
         call.app().client_list(call.query("client_id"), &request).await
     };
-    let outcome = outcome.await;
-    call.answer(StatusCode::OK, outcome)
+    call.answer(StatusCode::OK, outcome).await
 }
 
 #[utoipa::path(
@@ -103,8 +101,7 @@ pub(crate) async fn list(call: Call) -> Response {
     responses((status = 200, description = "The client.", body = ClientView), (status = 404, response = NotFound))
 )]
 pub(crate) async fn show(call: Call) -> Response {
-    let outcome = call.app().client_show(call.path("client_id")).await;
-    call.answer(StatusCode::OK, outcome)
+    call.answer(StatusCode::OK, call.app().client_show(call.path("client_id"))).await
 }
 
 #[utoipa::path(
@@ -125,8 +122,8 @@ pub(crate) async fn show(call: Call) -> Response {
     )
 )]
 pub(crate) async fn update(call: Call, Body(patch): Body<ClientPatch>) -> Response {
-    let outcome = async { call.app().client_update(call.path("client_id"), patch?, &call.actor).await }.await;
-    call.answer(StatusCode::OK, outcome)
+    call.answer(StatusCode::OK, async { call.app().client_update(call.path("client_id"), patch?, &call.actor).await })
+        .await
 }
 
 #[utoipa::path(
@@ -139,8 +136,7 @@ pub(crate) async fn update(call: Call, Body(patch): Body<ClientPatch>) -> Respon
     responses((status = 204, response = Done), (status = 404, response = NotFound))
 )]
 pub(crate) async fn delete(call: Call) -> Response {
-    let outcome = call.app().client_delete(call.path("client_id"), &call.actor).await;
-    call.answer(StatusCode::NO_CONTENT, outcome)
+    call.answer(StatusCode::NO_CONTENT, call.app().client_delete(call.path("client_id"), &call.actor)).await
 }
 
 #[utoipa::path(
@@ -160,8 +156,7 @@ pub(crate) async fn delete(call: Call) -> Response {
     )
 )]
 pub(crate) async fn add_secret(call: Call) -> Response {
-    let outcome = call.app().client_secret_add(call.path("client_id"), &call.actor).await;
-    call.answer(StatusCode::CREATED, outcome)
+    call.answer(StatusCode::CREATED, call.app().client_secret_add(call.path("client_id"), &call.actor)).await
 }
 
 #[utoipa::path(
@@ -184,6 +179,5 @@ pub(crate) async fn retire_secret(call: Call) -> Response {
         let (client_id, id) = (call.path("client_id"), call.path("secret_id"));
         call.app().client_secret_retire(client_id, id, revoke, &call.actor).await
     };
-    let outcome = outcome.await;
-    call.answer(StatusCode::NO_CONTENT, outcome)
+    call.answer(StatusCode::NO_CONTENT, outcome).await
 }

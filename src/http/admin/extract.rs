@@ -104,8 +104,12 @@ impl Call {
     }
 
     /// The answer: the result, or why there is none.
-    pub(crate) fn answer<T: Serialize>(&self, status: StatusCode, outcome: Result<T>) -> Response {
-        match outcome {
+    pub(crate) async fn answer<T: Serialize>(
+        &self,
+        status: StatusCode,
+        outcome: impl Future<Output = Result<T>>,
+    ) -> Response {
+        match outcome.await {
             Ok(_) if status == StatusCode::NO_CONTENT => status.into_response(),
             Ok(value) => (status, Json(value)).into_response(),
             Err(error) => problem::answer(&self.app, &self.context, error),

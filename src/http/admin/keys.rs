@@ -22,8 +22,7 @@ type AuditRecords = List<AuditRecord>;
     responses((status = 200, description = "The keys.", body = Keys))
 )]
 pub(crate) async fn list(call: Call) -> Response {
-    let outcome = call.app().key_list().await;
-    call.answer(StatusCode::OK, outcome.map(|items| List { items, next: None }))
+    call.answer(StatusCode::OK, async { Ok(List { items: call.app().key_list().await?, next: None }) }).await
 }
 
 #[utoipa::path(
@@ -44,10 +43,10 @@ pub(crate) async fn rotate(call: Call, request: Option<Body<RotateRequest>>) -> 
     let outcome = async {
         let request = request.map_or(Ok(RotateRequest::default()), |Body(request)| request)?;
         let masters = call.app().master_keys().await.map_err(|error| AdminError::Unavailable(error.0))?;
-        call.app().key_rotate(&request, &masters, &call.actor).await
+        let items = call.app().key_rotate(&request, &masters, &call.actor).await?;
+        Ok(List { items, next: None })
     };
-    let outcome = outcome.await;
-    call.answer(StatusCode::CREATED, outcome.map(|items| List { items, next: None }))
+    call.answer(StatusCode::CREATED, outcome).await
 }
 
 #[utoipa::path(
@@ -60,8 +59,7 @@ pub(crate) async fn rotate(call: Call, request: Option<Body<RotateRequest>>) -> 
     responses((status = 204, response = Done), (status = 404, response = NotFound), (status = 409, response = Conflict))
 )]
 pub(crate) async fn delete(call: Call) -> Response {
-    let outcome = call.app().key_delete(call.path("kid"), &call.actor).await;
-    call.answer(StatusCode::NO_CONTENT, outcome)
+    call.answer(StatusCode::NO_CONTENT, call.app().key_delete(call.path("kid"), &call.actor)).await
 }
 
 #[utoipa::path(
@@ -80,6 +78,5 @@ pub(crate) async fn audit(call: Call) -> Response {
         let request = call.list_request()?;
         call.app().audit_list(filter, &request).await
     };
-    let outcome = outcome.await;
-    call.answer(StatusCode::OK, outcome)
+    call.answer(StatusCode::OK, outcome).await
 }

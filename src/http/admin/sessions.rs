@@ -49,8 +49,7 @@ pub(crate) async fn list(call: Call) -> Response {
         let request = call.list_request()?;
         call.app().session_list(call.query("user"), call.query("client"), &request).await
     };
-    let outcome = outcome.await;
-    call.answer(StatusCode::OK, outcome)
+    call.answer(StatusCode::OK, outcome).await
 }
 
 #[utoipa::path(
@@ -63,8 +62,7 @@ pub(crate) async fn list(call: Call) -> Response {
     responses((status = 200, description = "The session.", body = SessionView), (status = 404, response = NotFound))
 )]
 pub(crate) async fn show(call: Call) -> Response {
-    let outcome = call.app().session_show(call.path("session")).await;
-    call.answer(StatusCode::OK, outcome)
+    call.answer(StatusCode::OK, call.app().session_show(call.path("session"))).await
 }
 
 #[utoipa::path(
@@ -79,8 +77,7 @@ pub(crate) async fn show(call: Call) -> Response {
 pub(crate) async fn delete(call: Call) -> Response {
     let session = Some(call.path("session").to_owned());
     let request = RevocationRequest { session, ..RevocationRequest::default() };
-    let outcome = call.app().revoke(request, &call.actor).await;
-    call.answer(StatusCode::NO_CONTENT, outcome)
+    call.answer(StatusCode::NO_CONTENT, call.app().revoke(request, &call.actor)).await
 }
 
 #[utoipa::path(
@@ -97,8 +94,7 @@ pub(crate) async fn list_revocations(call: Call) -> Response {
         let request = call.list_request()?;
         call.app().revocation_list(&request).await
     };
-    let outcome = outcome.await;
-    call.answer(StatusCode::OK, outcome)
+    call.answer(StatusCode::OK, outcome).await
 }
 
 #[utoipa::path(
@@ -113,8 +109,7 @@ pub(crate) async fn list_revocations(call: Call) -> Response {
     responses((status = 200, description = "The revocation.", body = RevocationView), (status = 404, response = NotFound))
 )]
 pub(crate) async fn show_revocation(call: Call) -> Response {
-    let outcome = call.app().revocation_show(call.path("number")).await;
-    call.answer(StatusCode::OK, outcome)
+    call.answer(StatusCode::OK, call.app().revocation_show(call.path("number"))).await
 }
 
 #[utoipa::path(
@@ -156,8 +151,7 @@ pub(crate) async fn revoke(call: Call, Body(request): Body<RevocationRequest>) -
             None => Ok(revocation),
         }
     };
-    let outcome = outcome.await;
-    call.answer(StatusCode::CREATED, outcome)
+    call.answer(StatusCode::CREATED, outcome).await
 }
 
 /// How long the answer may wait for the other nodes.

@@ -45,8 +45,7 @@ pub(crate) struct UserPath {
     )
 )]
 pub(crate) async fn create(call: Call, Body(new): Body<NewUser>) -> Response {
-    let outcome = async { call.app().user_create(new?, &call.actor).await }.await;
-    call.answer(StatusCode::CREATED, outcome)
+    call.answer(StatusCode::CREATED, async { call.app().user_create(new?, &call.actor).await }).await
 }
 
 #[utoipa::path(
@@ -68,8 +67,7 @@ pub(crate) async fn list(call: Call) -> Response {
         let request = call.list_request()?;
         call.app().user_list(call.query("username"), call.query("sub"), &request).await
     };
-    let outcome = outcome.await;
-    call.answer(StatusCode::OK, outcome)
+    call.answer(StatusCode::OK, outcome).await
 }
 
 #[utoipa::path(
@@ -82,8 +80,7 @@ pub(crate) async fn list(call: Call) -> Response {
     responses((status = 200, description = "The user.", body = UserView), (status = 404, response = NotFound))
 )]
 pub(crate) async fn show(call: Call) -> Response {
-    let outcome = call.app().user_show(call.path("user")).await;
-    call.answer(StatusCode::OK, outcome)
+    call.answer(StatusCode::OK, call.app().user_show(call.path("user"))).await
 }
 
 #[utoipa::path(
@@ -104,8 +101,7 @@ pub(crate) async fn show(call: Call) -> Response {
     )
 )]
 pub(crate) async fn update(call: Call, Body(patch): Body<UserPatch>) -> Response {
-    let outcome = async { call.app().user_update(call.path("user"), patch?, &call.actor).await }.await;
-    call.answer(StatusCode::OK, outcome)
+    call.answer(StatusCode::OK, async { call.app().user_update(call.path("user"), patch?, &call.actor).await }).await
 }
 
 #[utoipa::path(
@@ -118,8 +114,7 @@ pub(crate) async fn update(call: Call, Body(patch): Body<UserPatch>) -> Response
     responses((status = 204, response = Done), (status = 404, response = NotFound))
 )]
 pub(crate) async fn delete(call: Call) -> Response {
-    let outcome = call.app().user_delete(call.path("user"), &call.actor).await;
-    call.answer(StatusCode::NO_CONTENT, outcome)
+    call.answer(StatusCode::NO_CONTENT, call.app().user_delete(call.path("user"), &call.actor)).await
 }
 
 #[utoipa::path(
@@ -133,6 +128,8 @@ pub(crate) async fn delete(call: Call) -> Response {
     responses((status = 204, response = Done), (status = 404, response = NotFound), (status = 409, response = Conflict))
 )]
 pub(crate) async fn set_password(call: Call, Body(new): Body<NewPassword>) -> Response {
-    let outcome = async { call.app().user_set_password(call.path("user"), new?.password, &call.actor).await }.await;
-    call.answer(StatusCode::NO_CONTENT, outcome)
+    call.answer(StatusCode::NO_CONTENT, async {
+        call.app().user_set_password(call.path("user"), new?.password, &call.actor).await
+    })
+    .await
 }
