@@ -40,7 +40,7 @@ on_both_stores!(
     an_old_node_that_joins_while_a_client_begins_to_use_a_feature_is_refused_or_refuses_it,
     async |backend| {
         let db = Db::new(backend).await;
-            for round in 0..20 {
+        for round in 0..20 {
             let outcomes = at_once(&db, 4, |store, index| async move {
                 if index % 2 == 0 {
                     let old = NodeRecord { feature_level: 0, ..node("old") };
@@ -58,10 +58,10 @@ on_both_stores!(
             let (join, write) = (outcomes[0] || outcomes[2], outcomes[1] || outcomes[3]);
             assert!(join != write, "round {round}: {outcomes:?}");
             assert_eq!(db.node_list().await.unwrap().is_empty(), !join);
-                db.execute("DELETE FROM nodes").await;
+            db.execute("DELETE FROM nodes").await;
             db.execute("UPDATE feature_level SET level = 0").await;
         }
-        }
+    }
 );
 
 on_both_stores!(a_feature_in_use_is_remembered_and_a_write_that_fails_does_not_count, async |backend| {
@@ -77,7 +77,9 @@ on_both_stores!(a_feature_in_use_is_remembered_and_a_write_that_fails_does_not_c
     let refused = db.client_update(&app, "client.update", None, &audited()).await;
     assert!(matches!(refused, Err(StoreError::UnknownFeature { .. })), "{refused:?}");
     // It has stopped answering long ago, but its row is still there.
+    assert_eq!(db.node_list_live(at(0)).await.unwrap().len(), 1);
     db.execute("UPDATE nodes SET heartbeat_at = 0").await;
+    assert!(db.node_list_live(at(0)).await.unwrap().is_empty());
     assert!(db.client_update(&app, "client.update", None, &audited()).await.written());
     assert!(!db.node_heartbeat(&old).await.unwrap(), "when it comes back it is told");
     assert!(db.node_heartbeat(&node("new")).await.unwrap());
