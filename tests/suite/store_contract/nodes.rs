@@ -92,7 +92,9 @@ on_both_stores!(a_feature_in_use_is_remembered_and_a_write_that_fails_does_not_c
     let refused = db.client_update(&app, "client.update", None, &audited()).await;
     assert!(matches!(refused, Err(StoreError::UnknownFeature { .. })), "{refused:?}");
     // It has stopped answering long ago, but its row is still there.
+    assert_eq!(db.node_list_live(at(0)).await.unwrap().len(), 1);
     db.execute("UPDATE nodes SET heartbeat_at = 0").await;
+    assert!(db.node_list_live(at(0)).await.unwrap().is_empty());
     assert!(db.client_update(&app, "client.update", None, &audited()).await.written());
     assert!(!db.node_heartbeat(&old).await.unwrap(), "when it comes back it is told");
     assert!(db.node_heartbeat(&node("new")).await.unwrap());

@@ -63,6 +63,12 @@ on_both_stores!(a_user_is_found_by_its_exact_sub, async |backend| {
     for other in ["auth0|5f", "alice", "", &Uuid::now_v7().to_string()] {
         assert!(db.user_with_sub(other).await.unwrap().is_none(), "{other}");
     }
+    for text in ["Auth0|5F", "ALICE", &alice.id.to_string()] {
+        assert_eq!(db.user_addressed(text).await.unwrap().unwrap().id, alice.id, "{text}");
+    }
+    assert!(db.user_addressed("auth0|5f").await.unwrap().is_none());
+    let taken = db.user_create(&user_with("Alice", "bob"), &audited()).await;
+    assert!(matches!(taken, Err(StoreError::Ambiguous)), "{taken:?}");
     let changed = User { sub: "another".into(), username: "alicia".into(), ..alice.clone() };
     assert!(db.user_update(&changed, "user.update", None, &audited()).await.written());
     assert_eq!(db.user_find(alice.id).await.unwrap().unwrap().sub, "Auth0|5F", "it never changes");
