@@ -3,7 +3,7 @@
 //! An older node would ignore such a setting or refuse such a token, so a client may use a feature only once every live
 //! node knows it. Each new feature gets a line here, with the version that introduced it.
 
-use crate::protocol::client::{AccessTokenFormat, ClientSettings};
+use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp, ClientSettings};
 use crate::protocol::version::Version;
 
 /// A feature of a client.
@@ -17,11 +17,16 @@ pub struct Feature {
 }
 
 /// Every feature.
-pub const FEATURES: [Feature; 2] = [
+pub const FEATURES: [Feature; 3] = [
     Feature {
         member: "access_token_format",
         since: Version([0, 1, 0]),
         is_used: |settings| settings.access_token_format == AccessTokenFormat::Opaque,
+    },
+    Feature {
+        member: "access_token_typ",
+        since: Version([0, 1, 0]),
+        is_used: |settings| settings.access_token_typ == AccessTokenTyp::Jwt,
     },
     Feature {
         member: "introspect_audiences",
