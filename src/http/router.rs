@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::from_fn_with_state;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
@@ -16,6 +16,8 @@ use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::routes::routes;
 use crate::settings::Settings;
 
+/// A header that clients of the Model Context Protocol send with every request, also for metadata.
+const MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 /// Paths of the admin API that no route has: their 404 is a problem document, too.
 const BELOW_ADMIN: [&str; 2] = ["/admin/v1", "/admin/v1/{*path}"];
 
@@ -46,7 +48,7 @@ pub fn router(app: Arc<App>) -> Router {
             // To axum, a path that takes everything below a folder does not take the folder itself.
             router = router.merge(at(folder));
         }
-        if !issuer_path.is_empty() && metadata::PATHS.contains(&path) {
+        if !issuer_path.is_empty() && path == metadata::PATH {
             before_issuer_path = before_issuer_path.merge(at(&format!("{path}{issuer_path}")));
         }
     }
@@ -67,6 +69,9 @@ fn cors_layer(cors: Cors, settings: &Settings) -> Option<CorsLayer> {
             let layer = layer.allow_origin(AllowOrigin::list(origins)).allow_methods([Method::POST]);
             Some(layer.allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]))
         }
-        Cors::Everybody => Some(layer.allow_origin(Any).allow_methods([Method::GET, Method::HEAD])),
+        Cors::Everybody => {
+            let layer = layer.allow_origin(Any).allow_methods([Method::GET, Method::HEAD]);
+            Some(layer.allow_headers([MCP_PROTOCOL_VERSION]))
+        }
     }
 }
