@@ -47,7 +47,7 @@ describe!(Introspection {
         "token_type": {"type": "string", "enum": ["Bearer", "refresh_token"]},
         "iat": {"type": "integer", "description": "When it was issued, in seconds since the epoch."},
         "exp": {"type": "integer", "description": "When it expires, in seconds since the epoch."},
-        "jti": {"type": "string", "format": "uuid", "description": "The id of an access token."},
+        "jti": {"type": "string", "description": "The id of an access token."},
         "sid": {"type": "string", "format": "uuid", "description": "Its session, if it has one."},
     },
     "additionalProperties": true,
@@ -66,7 +66,7 @@ describe!(Introspection {
             "token_type": "Bearer",
             "iat": 1_767_225_600,
             "exp": 1_767_226_500,
-            "jti": "6f1c2a4e-0d3b-4c5a-9e8f-7a6b5c4d3e2f",
+            "jti": "bxwqTg07TFqej3prXE0-Lw",
             "sid": "019c1d3e-6b5c-7d8e-9f0a-1b2c3d4e5f60",
         },
         {"active": false},
@@ -138,12 +138,16 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
             return Ok(Introspection::Inactive);
         }
     };
-    // 4. May the caller see it?
-    let (owner, audiences) = match &found {
-        ActiveToken::Access(claims) => (&claims.client_id, claims.aud.all()),
-        ActiveToken::Refresh(record) => (&record.session.client_id, record.session.audiences.as_slice()),
+    // 4. May the caller see it? A resource server asks about refresh tokens only on purpose, so that it does not take one for
+    //    an access token; only the owner may leave the hint out.
+    let asks_for_refresh_tokens = request.parameters.one("token_type_hint")? == Some("refresh_token");
+    let (owner, audiences, is_asked_for) = match &found {
+        ActiveToken::Access(claims) => (&claims.client_id, claims.aud.all(), true),
+        ActiveToken::Refresh(record) => {
+            (&record.session.client_id, record.session.audiences.as_slice(), asks_for_refresh_tokens)
+        }
     };
-    if !may_see(&caller, owner, audiences) {
+    if caller.client_id != *owner && !(is_asked_for && may_see_others(&caller, audiences)) {
         let caller = &caller.client_id;
         tracing::info!(caller, owner, "introspection of a token that the caller may not see");
         return Ok(Introspection::Inactive);
@@ -161,10 +165,9 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     })
 }
 
-/// A client may see its own tokens, and with the permission those of others, perhaps only for certain audiences.
-fn may_see(caller: &Client, owner: &str, audiences: &[String]) -> bool {
+/// A client with the permission may see the tokens of others, perhaps only those for certain audiences.
+fn may_see_others(caller: &Client, audiences: &[String]) -> bool {
     let limits = &caller.settings.introspect_audiences;
-    caller.client_id == *owner
-        || (caller.has(Permission::Introspect)
-            && (limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience))))
+    caller.has(Permission::Introspect)
+        && (limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience)))
 }
