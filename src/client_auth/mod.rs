@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::app::{App, Request, Result};
 use crate::protocol::client::{AuthMethod, Client};
-use crate::protocol::error::Refusal;
+use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
 use crate::telemetry;
 use crate::throttle::Attempt;
@@ -42,7 +42,8 @@ pub(crate) async fn authenticate_confidential(app: &App, request: &Request<'_>) 
 /// Authenticates a client by the credentials of its request.
 pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Request<'_>) -> Result<Arc<Client>> {
     let Some(client_id) = credentials.client_id() else {
-        return Err(Refusal::invalid_client("no client authentication").into());
+        let description = "The request names no client: send client_id, and client_secret if the client has one.";
+        return Err(Refusal::new(ErrorCode::InvalidClient, description).into());
     };
     let judge = async |client: &Arc<Client>| judge(app, &AuthRequest { client, credentials, request }).await;
     let remembered = app.state.client_in_memory(client_id).await?;
