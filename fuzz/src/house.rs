@@ -8,8 +8,10 @@ use jeton::keys::keyring::KeyRing;
 use jeton::keys::master::{MasterKey, MasterKeys};
 use jeton::keys::record::{KeyRecord, KeyUse};
 use jeton::protocol::claims::{AccessClaims, Audience};
+use jeton::protocol::client::AccessTokenTyp;
 use jeton::protocol::scope::Scope;
 use jeton::protocol::time::Timestamp;
+use jeton::protocol::token_id::TokenId;
 use jeton::tokens::context::TokenContext;
 use jeton::tokens::environment::{Environment, KnownIssuer};
 use jeton::tokens::refresh::RefreshToken;
@@ -79,7 +81,7 @@ pub fn claims(issuer: &str) -> AccessClaims {
         iat: 1_799_999_900,
         exp: 1_800_000_800,
         nbf: None,
-        jti: Uuid::from_u128(8),
+        jti: TokenId::new([8; 16]),
         sid: Some(Uuid::from_u128(9)),
         log: 17,
         extra: json!({"tenant": "blue"}).as_object().cloned().unwrap_or_default(),
@@ -104,9 +106,13 @@ impl House {
         let (withdrawn, strange) = (open(&[withdrawn]), open(&strange));
         let live = environment("live");
         let good = claims(ISSUER);
-        let sign = |claims: &AccessClaims, ring: &KeyRing| {
-            issued(jwt::write(claims, ring.access_token_key(SigningAlgorithm::Es256, NOW).expect("there is a key")))
+        let sign_as = |typ: AccessTokenTyp, claims: &AccessClaims, ring: &KeyRing| {
+            let key = ring.access_token_key(SigningAlgorithm::Es256, NOW).expect("there is a key");
+            issued(jwt::write(claims, typ, key))
         };
+        let sign = |claims: &AccessClaims, ring: &KeyRing| sign_as(AccessTokenTyp::AtJwt, claims, ring);
+        let of_each_typ =
+            |typ: &AccessTokenTyp| one_algorithm.iter().map(|ring| sign_as(*typ, &good, ring)).collect::<Vec<_>>();
         let token_key = ring.active_token_key(NOW).expect("there is a key");
         let strange_key = strange.active_token_key(NOW).expect("there is a key");
         let session = RefreshToken::first(Uuid::from_u128(9));
@@ -125,7 +131,7 @@ impl House {
             issued(live.generate_client_secret()),
         ];
         Self {
-            jwts: one_algorithm.iter().map(|ring| sign(&good, ring)).collect(),
+            jwts: AccessTokenTyp::ALL.iter().flat_map(of_each_typ).collect(),
             opaque: issued(opaque::write(&good, &live, token_key)),
             refresh: issued(session.write(&live, token_key)),
             siblings: vec![KnownIssuer { environment: environment("staging"), issuer: staging.to_owned() }],

@@ -24,7 +24,7 @@ impl std::fmt::Display for Failure {
     /// For operators.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
-            Self::Refused(refusal) => refusal.description,
+            Self::Refused(refusal) => &refusal.description,
             Self::Unavailable(reason) => reason,
             Self::Overloaded => "the server is overloaded",
             Self::Throttled(throttled) => throttled.reason,

@@ -7,7 +7,7 @@ use crate::admin::ListRequest;
 use crate::admin::body::{self, Patch};
 use crate::admin::clients::{ClientPatch, NewClient};
 use crate::cli::context::{actor, open};
-use crate::cli::names::{self, ClientName, entries};
+use crate::cli::names::{self, ClientName, NewClientName, entries};
 use crate::cli::{Failed, Global, Outcome, output, secrets};
 use crate::settings::{Needs, parse_duration};
 
@@ -21,9 +21,8 @@ pub(super) struct ClientCommand {
 enum Action {
     /// Create a client; its generated secret is printed once
     Create {
-        /// Its id; generated if left out
-        #[arg(long)]
-        client_id: Option<String>,
+        #[command(flatten)]
+        client: NewClientName,
         /// Take the secret from standard input or a prompt instead of generating one
         #[arg(long)]
         import_secret: bool,
@@ -113,6 +112,9 @@ struct Members {
     /// jwt or opaque
     #[arg(long, value_name = "FORMAT")]
     access_token_format: Option<String>,
+    /// at+jwt, or JWT for resource servers that accept no other
+    #[arg(long, value_name = "TYP")]
+    access_token_typ: Option<String>,
     /// Lifetime of an access token, such as 15m or 900
     #[arg(long, value_name = "TIME")]
     access_token_ttl: Option<String>,
@@ -161,6 +163,7 @@ impl Members {
         set("scope", names::scope(&self.scope)?.map(|scope| Value::from(scope.to_string())));
         set("audiences", list(&self.audiences));
         set("access_token_format", self.access_token_format.clone().map(Value::from));
+        set("access_token_typ", self.access_token_typ.clone().map(Value::from));
         for (name, text) in [
             ("access_token_ttl", &self.access_token_ttl),
             ("refresh_token_ttl", &self.refresh_token_ttl),
@@ -193,9 +196,10 @@ pub(super) async fn run(global: &Global, command: ClientCommand) -> Outcome {
         output::item(format, &app.client_update(client.get(), patch, &actor).await?)
     };
     match command.command {
-        Action::Create { client_id, import_secret, members } => {
+        Action::Create { client, import_secret, members } => {
             let client_secret = import_secret.then(|| secrets::read("client secret")).transpose()?;
-            let new = NewClient { client_id, client_secret, settings: body::read_members(members.named()?)? };
+            let settings = body::read_members(members.named()?)?;
+            let new = NewClient { client_id: client.into_id(), client_secret, settings };
             output::item(format, &app.client_create(new, &actor).await?)
         }
         Action::List { client_id, part } => {

@@ -15,6 +15,17 @@ pub(super) struct ClientName {
     client_id: Option<String>,
 }
 
+/// The client to create, as an argument or a flag.
+#[derive(Debug, clap::Args)]
+pub(super) struct NewClientName {
+    /// The client's id; generated if left out
+    #[arg(value_name = "CLIENT_ID")]
+    name: Option<String>,
+    /// The same as a flag
+    #[arg(long, conflicts_with = "name", value_name = "CLIENT_ID")]
+    client_id: Option<String>,
+}
+
 /// The user to work on, as an argument or a flag.
 #[derive(Debug, clap::Args)]
 pub(super) struct UserName {
@@ -29,6 +40,12 @@ pub(super) struct UserName {
 impl ClientName {
     pub(super) fn get(&self) -> &str {
         self.name.as_deref().or(self.client_id.as_deref()).unwrap_or_default()
+    }
+}
+
+impl NewClientName {
+    pub(super) fn into_id(self) -> Option<String> {
+        self.name.or(self.client_id)
     }
 }
 

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::app::Request;
-use crate::protocol::error::Refusal;
+use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::form;
 use crate::protocol::parameters::Parameters;
 
@@ -47,14 +47,16 @@ impl Credentials {
         let client_id = parameters.one("client_id")?;
         let secret = parameters.one("client_secret")?;
         if parameters.one("client_assertion")?.is_some() || parameters.one("client_assertion_type")?.is_some() {
-            return Err(Refusal::invalid_client("client_assertion is not supported"));
+            return Err(wrong_way(
+                "This server does not support client_assertion: authenticate by client_id and client_secret.",
+            ));
         }
         match (authorization, client_id, secret) {
             ([], Some(client_id), Some(secret)) => {
                 Ok(Self::Secret { client_id: client_id.to_owned(), secret: SecretString::from(secret) })
             }
             ([], Some(client_id), None) => Ok(Self::IdAlone(client_id.to_owned())),
-            ([], None, Some(_)) => Err(Refusal::invalid_client("client_secret without client_id")),
+            ([], None, Some(_)) => Err(wrong_way("There is a client_secret, but no client_id.")),
             ([], None, None) => Ok(Self::Nothing),
             ([_], _, Some(_)) => Err(Refusal::invalid_request(
                 "The client authenticates in two ways at once: use the Authorization header or the body.",
@@ -93,13 +95,24 @@ impl Credentials {
     }
 }
 
+/// `invalid_client` for a request that does not authenticate in a way that there is. It says so: that reveals nothing about
+/// any client.
+const fn wrong_way(description: &'static str) -> Refusal {
+    Refusal::new(ErrorCode::InvalidClient, description)
+}
+
 /// Reads `Basic` credentials: base64, split at the first colon, then each half form-decoded (RFC 6749 §2.3.1).
 fn basic(header: &[u8]) -> Result<(String, Zeroizing<String>), Refusal> {
     let refuse = |reason: &'static str| Refusal::invalid_client(reason);
     let header = std::str::from_utf8(header).map_err(|_| refuse("the Authorization header is not UTF-8"))?;
     let (scheme, encoded) = header.split_once(' ').unwrap_or((header, ""));
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Err(wrong_way(
+            "A Bearer token does not authenticate a client here: send client_id and client_secret, by Basic or in the body.",
+        ));
+    }
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(refuse("the scheme of the Authorization header is not Basic"));
+        return Err(wrong_way("The scheme of the Authorization header is not Basic."));
     }
     let decoded = BASE64.decode(encoded.trim()).map(Zeroizing::new);
     let decoded = decoded.map_err(|_| refuse("the Basic credentials are not base64"))?;
@@ -116,7 +129,6 @@ mod tests {
     use secrecy::ExposeSecret;
 
     use super::*;
-    use crate::protocol::error::ErrorCode;
 
     fn read(header: &[&str], body: &str) -> Result<Credentials, ErrorCode> {
         let header: Vec<&[u8]> = header.iter().map(|text| text.as_bytes()).collect();

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use crate::app::{App, Request, Result};
 use crate::protocol::client::{AuthMethod, Client};
-use crate::protocol::error::Refusal;
+use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
 use crate::telemetry;
 use crate::throttle::Attempt;
@@ -46,7 +46,8 @@ pub(crate) async fn authenticate_confidential(app: &App, request: &Request<'_>) 
 /// Authenticates a client by the credentials of its request, once per request.
 pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Request<'_>) -> Result<Authenticated> {
     let Some(client_id) = credentials.client_id() else {
-        return Err(Refusal::invalid_client("no client authentication").into());
+        let description = "The request names no client: send client_id, and client_secret if the client has one.";
+        return Err(Refusal::new(ErrorCode::InvalidClient, description).into());
     };
     let judge = async |client: &Arc<Client>| judge(app, &AuthRequest { client, credentials, request }).await;
     let remembered = app.state.client_in_memory(client_id).await?;

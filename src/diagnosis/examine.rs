@@ -93,8 +93,12 @@ fn refused(
     let jwt = if shape == Shape::Jwt { UnverifiedJwt::read(core) } else { UnverifiedJwt::default() };
     diagnosis.add(kind::finding(core, shape, &jwt, context.issuer));
     if let Some(claims) = other_issuer {
-        let (theirs, ours) = (printable(&claims.iss), context.issuer);
-        let detail = format!("A key of this server signed it, but for the issuer {theirs}; this server is {ours}.");
+        let theirs = if claims.iss.is_empty() {
+            "another issuer".into()
+        } else {
+            format!("the issuer {}", printable(&claims.iss))
+        };
+        let detail = format!("A key of this server made it, but for {theirs}; this server is {}.", context.issuer);
         diagnosis.add([Finding::from_server(Cause::WrongIssuer, detail)]);
         facts::verify_claims(&mut diagnosis.facts, &claims);
         diagnosis.authentic = Some(Verified::Access(claims));

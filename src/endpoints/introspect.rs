@@ -48,7 +48,7 @@ describe!(Introspection {
         "token_type": {"type": "string", "enum": ["Bearer", "refresh_token"]},
         "iat": {"type": "integer", "description": "When it was issued, in seconds since the epoch."},
         "exp": {"type": "integer", "description": "When it expires, in seconds since the epoch."},
-        "jti": {"type": "string", "format": "uuid", "description": "The id of an access token."},
+        "jti": {"type": "string", "description": "The id of an access token."},
         "sid": {"type": "string", "format": "uuid", "description": "Its session, if it has one."},
     },
     "additionalProperties": true,
@@ -67,7 +67,7 @@ describe!(Introspection {
             "token_type": "Bearer",
             "iat": 1_767_225_600,
             "exp": 1_767_226_500,
-            "jti": "6f1c2a4e-0d3b-4c5a-9e8f-7a6b5c4d3e2f",
+            "jti": "bxwqTg07TFqej3prXE0-Lw",
             "sid": "019c1d3e-6b5c-7d8e-9f0a-1b2c3d4e5f60",
         },
         {"active": false},
@@ -138,12 +138,15 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
             return Ok(Introspection::Inactive);
         }
     };
-    // 3. May the caller see it?
-    let token = match &found {
-        ActiveToken::Access(claims) => Ownership::from(&**claims),
-        ActiveToken::Refresh(record) => Ownership::from(&record.session),
+    // 3. May the caller see it? A resource server asks about refresh tokens only on purpose, so that it does not take one
+    //    for an access token; only the owner may leave the hint out.
+    let asks_for_refresh_tokens = request.parameters.one("token_type_hint")? == Some("refresh_token");
+    let (token, is_asked_for) = match &found {
+        ActiveToken::Access(claims) => (Ownership::from(&**claims), true),
+        ActiveToken::Refresh(record) => (Ownership::from(&record.session), asks_for_refresh_tokens),
     };
-    if !may_see(&caller, Permission::Introspect, Some(token)) {
+    let is_own = token.client_id == caller.client_id;
+    if !(is_own || is_asked_for) || !may_see(&caller, Permission::Introspect, Some(token)) {
         let (caller, owner) = (&caller.client_id, token.client_id);
         tracing::info!(caller, owner, "introspection of a token that the caller may not see");
         return Ok(Introspection::Inactive);

@@ -7,6 +7,7 @@ use utoipa::openapi::{RefOr, Schema};
 use uuid::Uuid;
 
 use crate::app::{App, Failure, Result};
+use crate::crypto::random;
 use crate::issuer::Issuer;
 use crate::protocol::claims::{AccessClaims, Audience, ExtraClaims};
 use crate::protocol::client::{AccessTokenFormat, Client};
@@ -16,6 +17,7 @@ use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::schema::with_keywords;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
+use crate::protocol::token_id::TokenId;
 use crate::tokens::refresh::RefreshToken;
 use crate::tokens::{jwt, opaque};
 
@@ -93,7 +95,7 @@ pub(super) fn response(
         iat: now.seconds(),
         exp,
         nbf: None,
-        jti: Uuid::new_v4(),
+        jti: TokenId::new(random()),
         sid: params.session.map(|(id, _)| id),
         log: params.log,
         extra: params.extra,
@@ -102,6 +104,7 @@ pub(super) fn response(
     let access_token = match client.settings.access_token_format {
         AccessTokenFormat::Jwt => jwt::write(
             &claims,
+            client.settings.access_token_typ,
             keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_active_key)?,
         ),
         AccessTokenFormat::Opaque => {

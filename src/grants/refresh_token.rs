@@ -32,7 +32,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     };
     // The usual refresh is one statement that rotates the session and reads it. If the request narrows the grant, or
     // the client does not rotate, the refresh is judged before anything is written.
-    let narrows = request.parameters.all("scope").chain(request.parameters.all("resource")).next().is_some();
+    let narrows = request.parameters.all("scope").chain(request.parameters.resources()).next().is_some();
     let rotates_first = client.rotates() && !narrows;
     for _ in 0..ATTEMPTS {
         let refresh = Refresh::new(app, client, &token);

@@ -47,10 +47,10 @@ pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response
                 "refused"
             );
             app.metrics.refused(endpoint, cause);
-            let mut response = document(app, status(refusal.code), refusal.code.name(), refusal.description);
+            let mut response = document(app, status(refusal.code), refusal.code.name(), &refusal.description);
             if matches!(refusal.code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
                 let page = if refusal.tells_cause { cause } else { ErrorCode::InvalidToken.name() };
-                challenge_bearer(app, &mut response, page, refusal.cause, refusal.description);
+                challenge_bearer(app, &mut response, page, refusal.cause, &refusal.description);
             }
             response
         }

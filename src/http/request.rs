@@ -43,7 +43,8 @@ impl FromRequest<Arc<App>> for EndpointRequest {
 
 /// Parameters are taken from the body, never from the address.
 async fn read_parameters(app: &App, context: &Context, head: &Parts, body: Body) -> Result<Parameters, Response> {
-    let parse = match (context.endpoint.body, media_type(&head.headers)) {
+    let media_type = media_type(&head.headers);
+    let parse = match (context.endpoint.body, media_type) {
         (BodyForm::Unread, _) => return Ok(Parameters::default()),
         (BodyForm::AnyText, Some(MediaType::Form)) => Parameters::from_any_form,
         (BodyForm::Parameters, Some(MediaType::Form)) => Parameters::from_form,
@@ -55,6 +56,12 @@ async fn read_parameters(app: &App, context: &Context, head: &Parts, body: Body)
     };
     let body = body::read(context.endpoint.largest_body, &head.headers, body).await;
     let body = body.map_err(|unreadable| error::unreadable(app, context, unreadable))?;
+    // As a form it would be one parameter with a strange name, and every parameter would seem to be missing.
+    if media_type == Some(MediaType::Form) && body.trim_ascii_start().starts_with(b"{") {
+        let text =
+            "The body is JSON, but its Content-Type says that it is a form: send Content-Type: application/json.";
+        return Err(oauth_error::answer(app, context, Refusal::invalid_request(text).into()));
+    }
     parse(&body).map_err(|refusal| oauth_error::answer(app, context, refusal.into()))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::from_fn_with_state;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
@@ -15,6 +15,9 @@ use crate::http::error;
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::routes::{UNROUTED, routes};
 use crate::settings::Settings;
+
+/// A header that clients of the Model Context Protocol send with every request, also for metadata.
+const MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// The public and admin API.
 pub fn router(app: Arc<App>) -> Router {
@@ -43,7 +46,7 @@ pub fn router(app: Arc<App>) -> Router {
             // To axum, a path that takes everything below a folder does not take the folder itself.
             router = router.merge(at(folder));
         }
-        if !issuer_path.is_empty() && metadata::PATHS.contains(&path) {
+        if !issuer_path.is_empty() && path == metadata::PATH {
             before_issuer_path = before_issuer_path.merge(at(&format!("{path}{issuer_path}")));
         }
     }
@@ -64,6 +67,9 @@ fn cors_layer(cors: Cors, settings: &Settings) -> Option<CorsLayer> {
             let layer = layer.allow_origin(AllowOrigin::list(origins)).allow_methods([Method::POST]);
             Some(layer.allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]))
         }
-        Cors::Everybody => Some(layer.allow_origin(Any).allow_methods([Method::GET, Method::HEAD])),
+        Cors::Everybody => {
+            let layer = layer.allow_origin(Any).allow_methods([Method::GET, Method::HEAD]);
+            Some(layer.allow_headers([MCP_PROTOCOL_VERSION]))
+        }
     }
 }

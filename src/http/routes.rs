@@ -23,8 +23,7 @@ pub fn routes() -> Vec<Route> {
         Route::post("revoke", "/auth/revoke", revoke::answer).open_to(ConfiguredOrigins),
         Route::new("verify", "/auth/verify", PROXIED, any(verify::answer)),
         Route::new("verify", "/auth/verify/{*path}", PROXIED, any(verify::answer_below)),
-        Route::get("metadata", metadata::RFC_8414, metadata::answer).open_to(Everybody),
-        Route::get("metadata", metadata::OPENID, metadata::answer_as_openid).open_to(Everybody),
+        Route::get("metadata", metadata::PATH, metadata::answer).open_to(Everybody),
         Route::get("keys", "/.well-known/jwks.json", keys::answer).open_to(Everybody),
     ];
     routes.extend(docs::routes());

@@ -12,10 +12,8 @@ use crate::jose::verification::VerificationKey;
 use crate::keys::master::MasterKeys;
 use crate::keys::record::{KeyRecord, KeyUse, wrapping_name};
 use crate::keys::token_key::{KeyId, TokenKey};
+use crate::protocol::client::AccessTokenTyp;
 use crate::protocol::time::Timestamp;
-
-/// The `typ` of access tokens (RFC 9068 §2.1).
-pub(crate) const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 
 /// A signing key, ready for use.
 #[derive(Debug)]
@@ -28,14 +26,22 @@ pub struct ReadySigningKey {
     pub created_at: Timestamp,
     /// When it comes into use.
     pub activates_at: Timestamp,
-    /// The first segment of every access token that it signs.
-    pub header_segment: String,
+    /// The first segment of the access tokens that it signs, for each `typ`. No JWT of another kind has one of these.
+    header_segments: Vec<(AccessTokenTyp, String)>,
     /// The private key.
     pub key: SigningKey,
     /// The public key.
     pub verification: VerificationKey,
     /// The public key as it is published.
     pub jwk: Jwk,
+}
+
+impl ReadySigningKey {
+    /// The first segment of the access tokens with this `typ` that it signs.
+    pub fn header_segment(&self, typ: AccessTokenTyp) -> &str {
+        let found = self.header_segments.iter().find(|(known, _)| *known == typ);
+        found.map_or("", |(_, segment)| segment)
+    }
 }
 
 /// A token key, ready for use.
@@ -72,8 +78,7 @@ impl KeyRing {
             match (record.key_use, record.algorithm) {
                 (KeyUse::Signing, Some(algorithm)) => {
                     let ready = Arc::new(ready_signing_key(record, algorithm, &secret).ok_or_else(unusable)?);
-                    ring.signing_by_header.insert(ready.header_segment.clone(), Arc::clone(&ready));
-                    ring.signing.push(ready);
+                    ring.add(ready);
                 }
                 (KeyUse::Token, _) => {
                     let id = from_base64url(&record.kid).and_then(|id| id.try_into().ok()).ok_or_else(unusable)?;
@@ -86,6 +91,13 @@ impl KeyRing {
         ring.signing.sort_by_key(|key| key.activates_at);
         ring.token.sort_by_key(|key| key.activates_at);
         Ok(ring)
+    }
+
+    fn add(&mut self, key: Arc<ReadySigningKey>) {
+        for (_, segment) in &key.header_segments {
+            self.signing_by_header.insert(segment.clone(), Arc::clone(&key));
+        }
+        self.signing.push(key);
     }
 
     /// The key that signs with this algorithm now, if one is active.
@@ -130,10 +142,7 @@ impl KeyRing {
     #[must_use]
     pub fn only(&self, kids: &[String]) -> Self {
         let mut ring = Self::default();
-        for key in self.signing.iter().filter(|key| kids.contains(&key.kid)) {
-            ring.signing_by_header.insert(key.header_segment.clone(), Arc::clone(key));
-            ring.signing.push(Arc::clone(key));
-        }
+        self.signing.iter().filter(|key| kids.contains(&key.kid)).cloned().for_each(|key| ring.add(key));
         ring.token = self.token.iter().filter(|key| kids.contains(&base64url(key.id))).cloned().collect();
         ring
     }
@@ -168,7 +177,10 @@ fn ready_signing_key(record: &KeyRecord, algorithm: SigningAlgorithm, secret: &[
         algorithm,
         created_at: record.created_at,
         activates_at: record.activates_at,
-        header_segment: jws::header_segment(ACCESS_TOKEN_TYPE, algorithm, &record.kid),
+        header_segments: AccessTokenTyp::ALL
+            .iter()
+            .map(|typ| (*typ, jws::header_segment(typ.name(), algorithm, &record.kid)))
+            .collect(),
         verification: VerificationKey::from_jwk(&jwk, &[algorithm]).ok()?,
         key,
         jwk,

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::aead::{AES_256_GCM_SIV, RandomizedNonceKey};
+use aws_lc_rs::aead::{AES_256_GCM_SIV, LessSafeKey, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
@@ -16,7 +16,7 @@ pub type KeyId = [u8; KEY_ID_LENGTH];
 
 /// A parsed token key.
 pub struct TokenKey {
-    pub(crate) sealing: RandomizedNonceKey,
+    pub(crate) sealing: LessSafeKey,
     pub(crate) authenticating: hmac::Key,
 }
 
@@ -47,7 +47,9 @@ impl TokenKey {
             Some(key)
         };
         Some(Self {
-            sealing: RandomizedNonceKey::new(&AES_256_GCM_SIV, derive("opaque access token")?.as_slice()).ok()?,
+            sealing: LessSafeKey::new(
+                UnboundKey::new(&AES_256_GCM_SIV, derive("opaque access token")?.as_slice()).ok()?,
+            ),
             authenticating: hmac::Key::new(hmac::HMAC_SHA256, derive("refresh token")?.as_slice()),
         })
     }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::protocol::scope::Scope;
 use crate::protocol::subject::{Actor, Confirmation, Subject};
 use crate::protocol::time::Timestamp;
+use crate::protocol::token_id::TokenId;
 
 /// A position in the change log.
 pub type SequenceNumber = i64;
@@ -120,7 +121,7 @@ pub struct AccessClaims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nbf: Option<i64>,
     /// Its own id.
-    pub jti: Uuid,
+    pub jti: TokenId,
     /// Its session, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<Uuid>,

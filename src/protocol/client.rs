@@ -101,6 +101,18 @@ pub enum AccessTokenFormat {
     Opaque,
 }
 
+names! {
+    /// The `typ` in the header of a client's JWTs.
+    #[derive(Default)]
+    AccessTokenTyp {
+        /// RFC 9068 §2.1.
+        #[default]
+        AtJwt "at+jwt",
+        /// For libraries of resource servers that accept no other.
+        Jwt "JWT",
+    }
+}
+
 /// What a client may do besides requesting tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -136,6 +148,9 @@ pub struct ClientSettings {
     /// The form of its access tokens.
     #[schema(required)]
     pub access_token_format: AccessTokenFormat,
+    /// The `typ` in the header of its JWTs.
+    #[schema(required)]
+    pub access_token_typ: AccessTokenTyp,
     /// The lifetime of an access token, in seconds; the server's default if null.
     #[schema(required)]
     pub access_token_ttl: Option<i64>,
@@ -181,6 +196,7 @@ impl Default for ClientSettings {
             scope: Scope::default(),
             audiences: Vec::new(),
             access_token_format: AccessTokenFormat::default(),
+            access_token_typ: AccessTokenTyp::default(),
             access_token_ttl: None,
             refresh_token_ttl: None,
             session_ttl: None,

@@ -73,13 +73,13 @@ describe!(ErrorCode {
     "enum": ErrorCode::ALL.map(ErrorCode::name),
 });
 
-/// A refusal: a fixed sentence for the client, and the exact reason for the log.
+/// A refusal: a sentence for the client, and the exact reason for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The `error` member.
     pub code: ErrorCode,
-    /// The `error_description` member: a fixed sentence that repeats nothing of the request and no secret.
-    pub description: &'static str,
+    /// The `error_description` member: a fixed sentence, which may name scopes or a member of the body, but never a value.
+    pub description: Cow<'static, str>,
     /// The exact reason, for the log only; never a token, password or secret.
     pub reason: Cow<'static, str>,
     /// Why the presented token was refused, if it was a token.
@@ -93,7 +93,13 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal whose description is also the reason in the log.
     pub const fn new(code: ErrorCode, description: &'static str) -> Self {
-        Self { code, description, reason: Cow::Borrowed(description), cause: None, tells_cause: false, about: None }
+        let (description, reason) = (Cow::Borrowed(description), Cow::Borrowed(description));
+        Self { code, description, reason, cause: None, tells_cause: false, about: None }
+    }
+
+    /// The same for a sentence that names something.
+    pub fn naming(code: ErrorCode, description: String) -> Self {
+        Self { description: description.clone().into(), ..Self::new(code, "") }.because(description)
     }
 
     /// The same refusal with the exact reason, for the log only.
@@ -130,7 +136,7 @@ impl Refusal {
         Self::new(ErrorCode::InvalidRequest, description)
     }
 
-    /// `invalid_client`: always the same sentence, whatever was wrong (conformance CAU-003).
+    /// `invalid_client`: always the same sentence, whatever was wrong with id or secret (conformance CAU-003).
     pub fn invalid_client(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(
             ErrorCode::InvalidClient,

@@ -4,7 +4,7 @@
 //! use: a client may use one only once every live node knows it, and a program that does not know it answers no
 //! requests from then on. Both compare *levels*: how many entries of [`FEATURES`] a program knows.
 
-use crate::protocol::client::{AccessTokenFormat, ClientSettings};
+use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp, ClientSettings};
 
 /// A feature of a client.
 pub struct Feature {
@@ -21,6 +21,7 @@ pub const FEATURES: &[Feature] = &[
         is_used: |settings| settings.access_token_format == AccessTokenFormat::Opaque,
     },
     Feature { member: "introspect_audiences", is_used: |settings| !settings.introspect_audiences.is_empty() },
+    Feature { member: "access_token_typ", is_used: |settings| settings.access_token_typ == AccessTokenTyp::Jwt },
 ];
 
 /// The level of this program.

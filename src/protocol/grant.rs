@@ -1,5 +1,7 @@
 //! Grants scope (RFC 6749 §3.3) and audiences (RFC 8707) to a request.
 
+use std::borrow::Cow;
+
 use crate::protocol::client::Client;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::parameters::Parameters;
@@ -33,7 +35,7 @@ pub fn to_client(client: &Client, asked: &Parameters, audiences: Audiences<'_>) 
     let allowed = &client.settings.scope;
     let (others, reserved) = allowed.split_reserved();
     let default = if others.is_empty() && !client.is_public() { reserved } else { others };
-    let scope = choose_scope(asked.one("scope")?, allowed, default)?;
+    let scope = choose_scope(asked, allowed, default)?;
     if !scope.has_reserved() {
         return Ok(Granted { audiences: choose_audiences(client, asked, audiences)?, scope });
     }
@@ -43,7 +45,7 @@ pub fn to_client(client: &Client, asked: &Parameters, audiences: Audiences<'_>) 
             "The jeton: scopes are for confidential clients only and cannot be combined with other scopes.",
         ));
     }
-    Ok(Granted { audiences: resource::choose(asked.all("resource"), &[audiences.admin.to_owned()])?, scope })
+    Ok(Granted { audiences: resource::choose(asked.resources(), &[audiences.admin.to_owned()])?, scope })
 }
 
 /// Grants what a login asks for as far as the client may have it. This comes before the password check, so that a
@@ -53,7 +55,7 @@ pub fn to_client(client: &Client, asked: &Parameters, audiences: Audiences<'_>) 
 /// `invalid_scope` or `invalid_target` if it asks for more than the client may have.
 pub fn to_login(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -> Result<Granted, Refusal> {
     let (allowed, _) = client.settings.scope.split_reserved();
-    let scope = choose_scope(asked.one("scope")?, &allowed, allowed.clone())?;
+    let scope = choose_scope(asked, &allowed, allowed.clone())?;
     Ok(Granted { scope, audiences: choose_audiences(client, asked, audiences)? })
 }
 
@@ -67,7 +69,7 @@ pub fn limit_to_user(granted: Granted, user_scope: Option<&Scope>, was_asked: bo
     if granted.scope == within || (!was_asked && !within.is_empty()) {
         return Ok(Granted { scope: within, ..granted });
     }
-    Err(beyond("The user may not be granted this scope.", &granted.scope, allowed))
+    Err(beyond("The user may not be granted", &granted.scope, allowed, |_| true))
 }
 
 /// What is left of a session's grant if its client or user may have less than at the login: a scope that was taken away
@@ -89,11 +91,9 @@ pub fn still_allowed(
         let text = "None of the granted scopes may be granted any more.";
         return Err(Refusal::new(ErrorCode::InvalidScope, text));
     }
-    let is_allowed = |audience: &&String| {
-        let own = &client.settings.audiences;
-        if own.is_empty() { audience.as_str() == audiences.default } else { own.contains(audience) }
-    };
-    let left: Vec<String> = granted.audiences.iter().filter(is_allowed).cloned().collect();
+    let allowed = allowed_audiences(client, audiences);
+    let left: Vec<String> =
+        granted.audiences.iter().filter_map(|audience| resource::find(audience, &allowed).cloned()).collect();
     if left.is_empty() {
         let text = "The client may no longer request tokens for these resources.";
         return Err(Refusal::new(ErrorCode::InvalidTarget, text));
@@ -107,35 +107,46 @@ pub fn still_allowed(
 /// `invalid_scope` or `invalid_target` if more is asked for than the session was granted.
 pub fn narrow(granted: &Granted, asked: &Parameters) -> Result<Granted, Refusal> {
     Ok(Granted {
-        scope: choose_scope(asked.one("scope")?, &granted.scope, granted.scope.clone())?,
-        audiences: resource::choose(asked.all("resource"), &granted.audiences)?,
+        scope: choose_scope(asked, &granted.scope, granted.scope.clone())?,
+        audiences: resource::choose(asked.resources(), &granted.audiences)?,
     })
 }
 
-fn choose_scope(asked: Option<&str>, allowed: &Scope, default: Scope) -> Result<Scope, Refusal> {
-    let Some(text) = asked else { return Ok(default) };
+fn choose_scope(asked: &Parameters, allowed: &Scope, default: Scope) -> Result<Scope, Refusal> {
+    let Some(text) = asked.one("scope")? else { return Ok(default) };
     let scope = Scope::parse(text).map_err(|_| {
         Refusal::new(ErrorCode::InvalidScope, "The scope is not a list of names separated by single spaces.")
     })?;
     if scope.is_within(allowed) {
-        Ok(scope)
-    } else {
-        Err(beyond("The scope is more than may be granted.", &scope, allowed))
+        return Ok(scope);
     }
+    Err(beyond("This may not be granted", &scope, allowed, |name| !asked.is_in_a_secret(name)))
 }
 
-/// Refuses a scope; the log names the excess.
-fn beyond(description: &'static str, asked: &Scope, allowed: &Scope) -> Refusal {
-    let reason = format!("{description} Excess: {}. Allowed: {allowed}.", asked.without(allowed));
-    Refusal::new(ErrorCode::InvalidScope, description).because(reason)
+/// Refuses a scope and names the excess: a few plain words, and none that may be a secret in the wrong parameter.
+fn beyond(what: &str, asked: &Scope, allowed: &Scope, is_harmless: impl Fn(&str) -> bool) -> Refusal {
+    let excess = asked.without(allowed);
+    let is_plain = |name: &str| {
+        name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:/*+".contains(&byte))
+    };
+    let named: Vec<&str> = excess.tokens().filter(|name| is_plain(name) && is_harmless(name)).take(10).collect();
+    let which = match (named.join(" "), excess.tokens().count() - named.len()) {
+        (named, 0) => named,
+        (named, others) if named.is_empty() => format!("{others} scope(s)"),
+        (named, others) => format!("{named} and {others} more"),
+    };
+    let reason = format!("{what}: {excess}. Allowed: {allowed}.");
+    Refusal::naming(ErrorCode::InvalidScope, format!("{what}: {which}.")).because(reason)
 }
 
 fn choose_audiences(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -> Result<Vec<String>, Refusal> {
-    if client.settings.audiences.is_empty() {
-        resource::choose(asked.all("resource"), &[audiences.default.to_owned()])
-    } else {
-        resource::choose(asked.all("resource"), &client.settings.audiences)
-    }
+    resource::choose(asked.resources(), &allowed_audiences(client, audiences))
+}
+
+/// The audiences that a client may request.
+fn allowed_audiences<'a>(client: &'a Client, audiences: Audiences<'_>) -> Cow<'a, [String]> {
+    let own = &client.settings.audiences;
+    if own.is_empty() { Cow::Owned(vec![audiences.default.to_owned()]) } else { Cow::Borrowed(own) }
 }
 
 #[cfg(test)]
@@ -190,6 +201,31 @@ mod tests {
         assert_eq!(code(limit_to_user(granted.clone(), Some(&read), true)), ErrorCode::InvalidScope);
         assert_eq!(code(limit_to_user(granted.clone(), Some(&Scope::default()), false)), ErrorCode::InvalidScope);
         assert_eq!(limit_to_user(granted.clone(), None, true).unwrap(), granted);
+    }
+
+    #[test]
+    fn a_refused_scope_is_named() {
+        let client = client("none", "read write");
+        let said =
+            |scope: &str| to_login(&client, &asked(&format!("scope={scope}")), AUDIENCES).unwrap_err().description;
+        assert_eq!(said("read+delete+admin"), "This may not be granted: delete admin.");
+        assert_eq!(said("delete+<b>"), "This may not be granted: delete and 1 more.");
+        assert_eq!(said("<b>+<i>"), "This may not be granted: 2 scope(s).");
+        assert_eq!(said("horse+staple&password=correct+horse"), "This may not be granted: staple and 1 more.");
+        let granted = to_login(&client, &asked(""), AUDIENCES).unwrap();
+        let refused = limit_to_user(granted, Some(&Scope::parse("read").unwrap()), true).unwrap_err();
+        assert_eq!(refused.description, "The user may not be granted: write.");
+    }
+
+    #[test]
+    fn audience_means_resource() {
+        let client = client("none", "read");
+        assert_eq!(to_login(&client, &asked("audience=https://a/"), AUDIENCES).unwrap().audiences, ["https://a"]);
+        assert_eq!(code(to_login(&client, &asked("audience=https://b"), AUDIENCES)), ErrorCode::InvalidTarget);
+        let both = asked("resource=https://a&audience=https://b");
+        assert_eq!(code(to_login(&client, &both, AUDIENCES)), ErrorCode::InvalidTarget);
+        let granted = to_login(&client, &asked(""), AUDIENCES).unwrap();
+        assert_eq!(code(narrow(&granted, &asked("audience=https://b"))), ErrorCode::InvalidTarget);
     }
 
     #[test]

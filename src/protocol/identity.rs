@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use crate::protocol::claims::AccessClaims;
+use crate::protocol::token_id::TokenId;
 
 /// The client, the subject, the session and the token of a request, as far as they are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub struct Identity {
     /// The session.
     pub session: Option<Uuid>,
     /// The id of the access token.
-    pub jti: Option<Uuid>,
+    pub jti: Option<TokenId>,
 }
 
 impl Identity {

@@ -20,5 +20,6 @@ pub mod scope;
 pub mod session;
 pub mod subject;
 pub mod time;
+pub mod token_id;
 pub mod user;
 pub mod version;

@@ -1,12 +1,14 @@
 //! The parameters of a request to an OAuth endpoint (RFC 6749 §3.2). An empty value counts as absent, a parameter that
 //! the endpoint knows must not be repeated, and an unknown one is ignored.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde_json::error::Category;
 use zeroize::Zeroize;
 
-use crate::protocol::error::Refusal;
+use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::form::{self, FormError};
 
 /// The parameters in the order in which they were sent.
@@ -43,16 +45,30 @@ impl Parameters {
     /// `invalid_request` for anything else, and for a repeated name.
     pub fn from_json(body: &[u8]) -> Result<Self, Refusal> {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
-        let pairs = deserializer.deserialize_map(FlatObject).map_err(|error| {
+        let mut problem = None;
+        let pairs = deserializer.deserialize_map(FlatObject(&mut problem)).map_err(|error| {
             // Not the error's own text: it quotes what was sent, and that may be a secret.
-            Refusal::invalid_request("The body is not a flat JSON object of strings without repeated names.").because(
-                format!("JSON body: {:?} error at line {}, column {}", error.classify(), error.line(), error.column()),
-            )
+            let description = problem.unwrap_or_else(|| match error.classify() {
+                Category::Data => "The body is not a JSON object.".to_owned(),
+                Category::Io | Category::Syntax | Category::Eof => "The body is not valid JSON.".to_owned(),
+            });
+            let at = format!("{description} At line {}, column {}.", error.line(), error.column());
+            Refusal::naming(ErrorCode::InvalidRequest, description).because(at)
         })?;
         deserializer
             .end()
             .map_err(|_| Refusal::invalid_request("There is something after the JSON object in the body."))?;
         Ok(Self(pairs))
+    }
+
+    /// Whether a text is, or is part of, a password or a secret that was sent: then no answer repeats it.
+    pub(crate) fn is_in_a_secret(&self, text: &str) -> bool {
+        self.0.iter().any(|(name, value)| CLEARED.contains(&name.as_str()) && value.contains(text))
+    }
+
+    /// The resources that a token is asked for (RFC 8707). Some libraries say `audience` instead.
+    pub fn resources(&self) -> impl Iterator<Item = &str> {
+        self.all("resource").chain(self.all("audience"))
     }
 
     /// The value of a parameter that must not be repeated; an empty one counts as absent.
@@ -103,9 +119,10 @@ impl fmt::Debug for Parameters {
     }
 }
 
-struct FlatObject;
+/// Reads the pairs. What is wrong with a member is left here.
+struct FlatObject<'a>(&'a mut Option<String>);
 
-impl<'de> Visitor<'de> for FlatObject {
+impl<'de> Visitor<'de> for FlatObject<'_> {
     type Value = Vec<(String, String)>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,9 +133,13 @@ impl<'de> Visitor<'de> for FlatObject {
         use serde::de::Error;
         let mut pairs = Vec::new();
         let mut names = std::collections::HashSet::new();
+        let mut wrong = |name: &str, what: &str| {
+            *self.0 = Some(format!("{} {what}.", member(name)));
+            A::Error::custom("a member is wrong")
+        };
         while let Some(name) = map.next_key::<String>()? {
             if !names.insert(name.clone()) {
-                return Err(A::Error::custom("a name is repeated"));
+                return Err(wrong(&name, "is there twice"));
             }
             match map.next_value::<serde_json::Value>()? {
                 serde_json::Value::Null => {}
@@ -126,15 +147,26 @@ impl<'de> Visitor<'de> for FlatObject {
                 serde_json::Value::Array(items) if name == "resource" => {
                     for item in items {
                         let serde_json::Value::String(text) = item else {
-                            return Err(A::Error::custom("resource is not an array of strings"));
+                            return Err(wrong(&name, "is neither a string nor an array of strings"));
                         };
                         pairs.push((name.clone(), text));
                     }
                 }
-                _ => return Err(A::Error::custom("a value is not a string")),
+                _ if name == "scope" => return Err(wrong(&name, "is not a string: separate scopes by spaces")),
+                _ => return Err(wrong(&name, "is not a string")),
             }
         }
         Ok(pairs)
+    }
+}
+
+/// A member by its name, unless that looks like no name: it may be a value that slipped.
+fn member(name: &str) -> Cow<'static, str> {
+    let is_plain = name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if is_plain && !name.is_empty() {
+        format!("The member {name} of the body").into()
+    } else {
+        "A member of the body".into()
     }
 }
 
@@ -186,6 +218,23 @@ mod tests {
             r#"{"a":true}"#,
         ] {
             assert!(Parameters::from_json(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_json_says_which_member_is_wrong_and_repeats_no_value() {
+        for (body, description) in [
+            (r#"{"scope":["read"]}"#, "The member scope of the body is not a string: separate scopes by spaces."),
+            (r#"{"client_id":"a","password":12345}"#, "The member password of the body is not a string."),
+            (r#"{"resource":[1]}"#, "The member resource of the body is neither a string nor an array of strings."),
+            (r#"{"scope":"a","scope":"b"}"#, "The member scope of the body is there twice."),
+            (r#"{"Hunter2!":1}"#, "A member of the body is not a string."),
+            (r#"{"":{}}"#, "A member of the body is not a string."),
+            ("[]", "The body is not a JSON object."),
+            ("grant_type=password", "The body is not valid JSON."),
+            ("{", "The body is not valid JSON."),
+        ] {
+            assert_eq!(Parameters::from_json(body.as_bytes()).unwrap_err().description, description, "{body}");
         }
     }
 

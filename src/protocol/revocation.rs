@@ -11,12 +11,13 @@ use uuid::Uuid;
 use crate::protocol::cause::Cause;
 pub use crate::protocol::claims::SequenceNumber;
 use crate::protocol::time::Timestamp;
+use crate::protocol::token_id::TokenId;
 
 /// What a revocation names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// One access token, by `jti`, since the same token can be spelled in several ways.
-    Token(Uuid),
+    Token(TokenId),
     /// One session, with its refresh tokens and access tokens.
     Session(Uuid),
     /// Everything issued to a user so far, by `sub`.
@@ -45,7 +46,8 @@ impl Target {
     /// The id of the target; empty for `all`.
     pub fn id(&self) -> String {
         match self {
-            Self::Token(id) | Self::Session(id) => id.to_string(),
+            Self::Token(id) => id.to_string(),
+            Self::Session(id) => id.to_string(),
             Self::User(id) | Self::Client(id) | Self::Key(id) => id.clone(),
             Self::All => String::new(),
         }
@@ -113,7 +115,7 @@ mod tests {
     fn a_target_reads_back_from_its_kind_and_id() {
         let id = Uuid::from_u128(7);
         for target in [
-            Target::Token(id),
+            Target::Token(TokenId::new([7; 16])),
             Target::Session(id),
             Target::User("u".into()),
             Target::Client("c".into()),

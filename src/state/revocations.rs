@@ -8,6 +8,7 @@ use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::revocation::{Revocation, SequenceNumber, Target};
 use crate::protocol::time::Timestamp;
+use crate::protocol::token_id::TokenId;
 
 #[derive(Clone, Copy, Debug)]
 struct InForce {
@@ -19,7 +20,7 @@ struct InForce {
 /// The newest revocation of each target that may still cover a living access token.
 #[derive(Debug, Default)]
 pub(super) struct Revocations {
-    tokens: HashMap<Uuid, InForce>,
+    tokens: HashMap<TokenId, InForce>,
     sessions: HashMap<Uuid, InForce>,
     users: HashMap<String, InForce>,
     clients: HashMap<String, InForce>,
@@ -133,14 +134,18 @@ mod tests {
     fn claims(user: u8, client: u8, jti: u128, sid: u128, log: i64) -> AccessClaims {
         serde_json::from_value(json!({
             "iss": "i", "sub": format!("u{user}"), "aud": "a", "client_id": format!("c{client}"), "iat": 0, "exp": 1,
-            "jti": Uuid::from_u128(jti), "sid": Uuid::from_u128(sid), "log": log,
+            "jti": token_id(jti), "sid": Uuid::from_u128(sid), "log": log,
         }))
         .unwrap()
     }
 
+    fn token_id(number: u128) -> TokenId {
+        TokenId::new(number.to_be_bytes())
+    }
+
     fn target() -> impl Strategy<Value = Target> {
         prop_oneof![
-            (0u128..3).prop_map(|id| Target::Token(Uuid::from_u128(id))),
+            (0u128..3).prop_map(|id| Target::Token(token_id(id))),
             (0u128..3).prop_map(|id| Target::Session(Uuid::from_u128(id))),
             (0u8..3).prop_map(|id| Target::User(format!("u{id}"))),
             (0u8..3).prop_map(|id| Target::Client(format!("c{id}"))),

@@ -8,7 +8,7 @@ use crate::protocol::claims::AccessClaims;
 pub enum VerifyError {
     /// It names a key that is unknown here; another node may just have created it.
     UnknownKey,
-    /// A key of this server made it, but for another issuer.
+    /// A key of this server made it, but for another issuer; `iss` is empty if that one's name is not known.
     OtherIssuer(Box<AccessClaims>),
     /// No key that is still unknown here could verify it.
     NotOurs,

@@ -5,8 +5,9 @@ use serde::Deserialize;
 use crate::crypto::from_base64url;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::jose::jws::{self, ExpectedType};
-use crate::keys::keyring::{ACCESS_TOKEN_TYPE, ReadySigningKey};
+use crate::keys::keyring::ReadySigningKey;
 use crate::protocol::claims::AccessClaims;
+use crate::protocol::client::AccessTokenTyp;
 use crate::tokens::context::TokenContext;
 use crate::tokens::error::VerifyError;
 
@@ -14,20 +15,24 @@ use crate::tokens::error::VerifyError;
 /// refused unread.
 pub const LONGEST: usize = 20 * 1024;
 
+/// The types of access tokens.
+const TYPES: [&str; 2] = [AccessTokenTyp::AtJwt.name(), AccessTokenTyp::Jwt.name()];
+
 /// Signs the claims.
-pub fn write(claims: &AccessClaims, key: &ReadySigningKey) -> String {
-    jws::sign(&key.header_segment, claims, &key.key)
+pub fn write(claims: &AccessClaims, typ: AccessTokenTyp, key: &ReadySigningKey) -> String {
+    jws::sign(key.header_segment(typ), claims, &key.key)
 }
 
-/// Verifies the signature and reads the claims, whatever issuer they name. The header must be, byte for byte, one that
-/// a key of this server writes. Time, audience and revocation are checked elsewhere.
+/// Verifies the signature and the issuer, and reads the claims. The header must be, byte for byte, one that a key of this
+/// server writes. Time, audience and revocation are checked elsewhere.
 pub fn read(token: &str, context: TokenContext<'_>) -> Result<AccessClaims, VerifyError> {
     let (header_segment, _) = token.split_once('.').ok_or(VerifyError::NotOurs)?;
     let Some(key) = context.ring.signing_key_of(header_segment) else {
         return Err(if may_be_of_a_new_key(token, context) { VerifyError::UnknownKey } else { VerifyError::NotOurs });
     };
-    let verified = jws::verify(token, ExpectedType::OneOf(&[ACCESS_TOKEN_TYPE]), &key.verification);
-    verified.map(|(_, claims)| claims).map_err(|_| VerifyError::NotOurs)
+    let verified = jws::verify(token, ExpectedType::OneOf(&TYPES), &key.verification);
+    let (_, claims): (_, AccessClaims) = verified.map_err(|_| VerifyError::NotOurs)?;
+    if claims.iss == context.issuer { Ok(claims) } else { Err(VerifyError::OtherIssuer(Box::new(claims))) }
 }
 
 /// Whether another node may have signed this token with a key that this node has not seen yet: it names our issuer, an
@@ -51,7 +56,6 @@ mod tests {
 
     use proptest::prelude::*;
     use serde_json::json;
-    use uuid::Uuid;
 
     use super::*;
     use crate::crypto::base64url;
@@ -59,6 +63,7 @@ mod tests {
     use crate::keys::master::MasterKey;
     use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
+    use crate::protocol::token_id::TokenId;
     use crate::tokens::environment::Environment;
 
     const ISSUER: &str = "https://auth.example";
@@ -78,20 +83,29 @@ mod tests {
     fn claims() -> AccessClaims {
         serde_json::from_value(json!({
             "iss": ISSUER, "sub": "c", "aud": "https://api.example", "client_id": "c", "scope": "read",
-            "iat": 1, "exp": 2, "jti": Uuid::from_u128(1), "log": 3, "tenant": "blue",
+            "iat": 1, "exp": 2, "jti": TokenId::new([1; 16]), "log": 3, "tenant": "blue",
         }))
         .unwrap()
     }
 
+    fn token_of(typ: AccessTokenTyp, ring: &KeyRing) -> String {
+        let key = ring.access_token_key(SigningAlgorithm::Es256, Timestamp::from_seconds(1)).unwrap();
+        write(&claims(), typ, key)
+    }
+
     fn token(ring: &KeyRing) -> String {
-        write(&claims(), ring.access_token_key(SigningAlgorithm::Es256, Timestamp::from_seconds(1)).unwrap())
+        token_of(AccessTokenTyp::AtJwt, ring)
     }
 
     #[test]
     fn what_is_written_reads_back_with_every_algorithm() {
         for algorithm in SigningAlgorithm::ALL {
             let ring = ring(algorithm);
-            assert_eq!(read(&token(&ring), at(ISSUER, &ring)), Ok(claims()), "{algorithm}");
+            for typ in AccessTokenTyp::ALL {
+                let token = token_of(*typ, &ring);
+                assert_eq!(jws::header(&token).unwrap().typ.as_deref(), Some(typ.name()));
+                assert_eq!(read(&token, at(ISSUER, &ring)), Ok(claims()), "{algorithm}");
+            }
         }
     }
 

@@ -5,5 +5,6 @@ pub mod environment;
 pub mod error;
 pub mod jwt;
 pub mod opaque;
+mod packed;
 pub mod refresh;
 pub mod verify;

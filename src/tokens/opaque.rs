@@ -1,7 +1,8 @@
 //! Opaque access tokens: claims sealed with AES-256-GCM-SIV (RFC 8452) under a token key that the token names.
 //!
 //! `jat_<environment>_`, then base64url of: version (1 byte), key id (6), nonce (12), sealed claims and tag. The clear part
-//! is authenticated too.
+//! is authenticated too. The nonce is the beginning of the `jti`, 96 random bits; with this cipher, two tokens that shared
+//! one would reveal only whether they are equal.
 
 use aws_lc_rs::aead::{Aad, Nonce};
 
@@ -9,54 +10,73 @@ use crate::crypto::{base64url, from_base64url};
 use crate::keys::keyring::{KeyRing, ReadyTokenKey};
 use crate::keys::token_key::{KEY_ID_LENGTH, KeyId};
 use crate::protocol::claims::AccessClaims;
+use crate::tokens::context::TokenContext;
 use crate::tokens::environment::{ACCESS_TOKEN_PREFIX, Environment};
 use crate::tokens::error::VerifyError;
+use crate::tokens::packed::{self, NONCE_LENGTH};
 
 const VERSION: u8 = 1;
-const NONCE_LENGTH: usize = 12;
 const CLEAR_LENGTH: usize = 1 + KEY_ID_LENGTH;
 const TAG_LENGTH: usize = 16;
 /// The length of every token is a multiple of this, in bytes.
-const STEP: usize = 48;
+const STEP: usize = 36;
 /// The length of every body is a multiple of this, in characters, so that a truncated token is recognised without a
 /// key.
 pub const LENGTHS: usize = STEP / 3 * 4;
 
 /// Seals the claims.
 pub fn write(claims: &AccessClaims, environment: &Environment, key: &ReadyTokenKey) -> String {
-    let mut clear = vec![VERSION];
-    clear.extend_from_slice(&key.id);
-    let mut sealed = serde_json::to_vec(claims).expect("claims are JSON");
-    // White space after JSON is harmless padding.
+    let mut sealed = packed::pack(claims);
     let length = CLEAR_LENGTH + NONCE_LENGTH + sealed.len() + TAG_LENGTH;
-    sealed.resize(sealed.len() + length.next_multiple_of(STEP) - length, b' ');
-    let nonce = key
-        .key
+    sealed.resize(sealed.len() + length.next_multiple_of(STEP) - length, packed::END);
+    let mut nonce = [0; NONCE_LENGTH];
+    nonce.copy_from_slice(&claims.jti.bytes()[..NONCE_LENGTH]);
+    let clear = [&[VERSION], key.id.as_slice()].concat();
+    key.key
         .sealing
-        .seal_in_place_append_tag(Aad::from(authenticated(environment, &clear)), &mut sealed)
+        .seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(authenticated(environment, &clear)),
+            &mut sealed,
+        )
         .expect("a short text can be sealed");
-    let bytes = [clear.as_slice(), nonce.as_ref(), &sealed].concat();
-    environment.write(ACCESS_TOKEN_PREFIX, &bytes)
+    environment.write(ACCESS_TOKEN_PREFIX, &[clear.as_slice(), &nonce, &sealed].concat())
 }
 
-/// Opens a token of this environment, whatever issuer it names; `body` is what follows the environment.
-pub fn read(body: &str, environment: &Environment, ring: &KeyRing) -> Result<AccessClaims, VerifyError> {
+/// Opens a token of this environment; `body` is what follows the environment.
+pub fn read(body: &str, context: TokenContext<'_>) -> Result<AccessClaims, VerifyError> {
+    let (issuer, mut claims) = open(body, context.environment, context.ring)?;
+    let names = |url: &&str| packed::digest(url) == issuer;
+    if names(&context.issuer) {
+        context.issuer.clone_into(&mut claims.iss);
+        return Ok(claims);
+    }
+    let sibling = context.siblings.iter().map(|sibling| sibling.issuer.as_str()).find(names);
+    sibling.unwrap_or_default().clone_into(&mut claims.iss);
+    Err(VerifyError::OtherIssuer(Box::new(claims)))
+}
+
+fn open(
+    body: &str,
+    environment: &Environment,
+    ring: &KeyRing,
+) -> Result<(packed::IssuerDigest, AccessClaims), VerifyError> {
     let bytes = from_base64url(body).ok_or(VerifyError::NotOurs)?;
     let (clear, rest) = bytes.split_at_checked(CLEAR_LENGTH).ok_or(VerifyError::NotOurs)?;
-    let (nonce, sealed) = rest.split_at_checked(NONCE_LENGTH).ok_or(VerifyError::NotOurs)?;
+    let (nonce, sealed) = rest.split_first_chunk::<NONCE_LENGTH>().ok_or(VerifyError::NotOurs)?;
     if clear[0] != VERSION {
         return Err(VerifyError::NotOurs);
     }
     let id: KeyId = clear[1..].try_into().map_err(|_| VerifyError::NotOurs)?;
     let key = ring.token_key(id).ok_or_else(|| VerifyError::without_key(ring, &base64url(id)))?;
-    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| VerifyError::NotOurs)?;
     let mut sealed = sealed.to_vec();
+    let authenticated = Aad::from(authenticated(environment, clear));
     let opened = key
         .key
         .sealing
-        .open_in_place(nonce, Aad::from(authenticated(environment, clear)), &mut sealed)
+        .open_in_place(Nonce::assume_unique_for_key(*nonce), authenticated, &mut sealed)
         .map_err(|_| VerifyError::NotOurs)?;
-    serde_json::from_slice(opened).map_err(|_| VerifyError::NotOurs)
+    packed::unpack(opened, *nonce).ok_or(VerifyError::NotOurs)
 }
 
 fn authenticated(environment: &Environment, clear: &[u8]) -> Vec<u8> {
@@ -72,6 +92,8 @@ mod tests {
     use crate::keys::master::MasterKey;
     use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
+    use crate::protocol::token_id::TokenId;
+    use crate::tokens::environment::KnownIssuer;
 
     const ISSUER: &str = "https://auth.example";
 
@@ -85,13 +107,30 @@ mod tests {
     fn claims() -> AccessClaims {
         serde_json::from_value(serde_json::json!({
             "iss": ISSUER, "sub": "c", "aud": ["a", "b"], "client_id": "c", "iat": 1, "exp": 2,
-            "jti": uuid::Uuid::from_u128(1), "log": 3,
+            "jti": TokenId::new([1; 16]), "log": 3,
+        }))
+        .unwrap()
+    }
+
+    /// A login of the demo client: a user, a session, one audience and two scopes.
+    fn login() -> AccessClaims {
+        serde_json::from_value(serde_json::json!({
+            "iss": "https://auth.example.com", "sub": "019c1d3e-5a4b-7c6d-8e9f-0a1b2c3d4e5f",
+            "aud": "https://api.example.com", "client_id": "demo-login",
+            "scope": "read:conversations write:conversations", "iat": 1_795_327_251, "exp": 1_795_328_151,
+            "jti": TokenId::new([0xAB; 16]), "sid": "019c1d3e-6b5c-7d8e-9f0a-1b2c3d4e5f60",
+            "log": 1_795_327_251_123_i64,
         }))
         .unwrap()
     }
 
     fn environment(name: &str) -> Environment {
         name.parse().unwrap()
+    }
+
+    fn opened(body: &str, name: &str, ring: &KeyRing) -> Result<AccessClaims, VerifyError> {
+        let environment = environment(name);
+        read(body, TokenContext { issuer: ISSUER, environment: &environment, siblings: &[], ring })
     }
 
     fn body(ring: &KeyRing) -> String {
@@ -104,17 +143,44 @@ mod tests {
     fn what_is_written_reads_back_and_shows_nothing() {
         let ring = ring();
         let body = body(&ring);
-        assert_eq!(read(&body, &environment("live"), &ring), Ok(claims()));
+        assert_eq!(opened(&body, "live", &ring), Ok(claims()));
         assert_eq!(body.len() % LENGTHS, 0);
         assert!(!String::from_utf8_lossy(&from_base64url(&body).unwrap()).contains("auth.example"));
+    }
+
+    #[test]
+    fn a_login_takes_at_most_256_bytes_and_a_token_without_a_session_less() {
+        let ring = ring();
+        let key = ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
+        let length = |claims: &AccessClaims| write(claims, &environment("live"), key).len();
+        assert_eq!(length(&login()), 249);
+        assert_eq!(length(&AccessClaims { sub: "demo-login".into(), sid: None, ..login() }), 201);
+    }
+
+    #[test]
+    fn a_token_of_another_issuer_is_told_apart_and_named_if_it_is_a_sibling() {
+        let ring = ring();
+        let key = ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
+        let live = environment("live");
+        let siblings = [KnownIssuer { environment: environment("staging"), issuer: "https://s.example".into() }];
+        for (issuer, named) in [("https://s.example", "https://s.example"), ("https://else.example", ""), ("", "")] {
+            let token = write(&AccessClaims { iss: issuer.into(), ..claims() }, &live, key);
+            let body = token.strip_prefix("jat_live_").unwrap();
+            let context = TokenContext { issuer: ISSUER, environment: &live, siblings: &siblings, ring: &ring };
+            let expected = AccessClaims { iss: named.into(), ..claims() };
+            assert_eq!(read(body, context), Err(VerifyError::OtherIssuer(Box::new(expected))), "{issuer}");
+        }
+        let token = body(&ring);
+        let nameless = TokenContext { issuer: "", environment: &live, siblings: &[], ring: &ring };
+        assert!(read(&token, nameless).is_err(), "a command without an issuer takes none for its own");
     }
 
     #[test]
     fn the_environment_and_the_key_are_authenticated() {
         let one = ring();
         let body = body(&one);
-        assert_eq!(read(&body, &environment("test"), &one), Err(VerifyError::NotOurs));
-        assert_eq!(read(&body, &environment("live"), &ring()), Err(VerifyError::UnknownKey));
+        assert_eq!(opened(&body, "test", &one), Err(VerifyError::NotOurs));
+        assert_eq!(opened(&body, "live", &ring()), Err(VerifyError::UnknownKey));
     }
 
     proptest! {
@@ -125,12 +191,12 @@ mod tests {
             let position = position % bytes.len();
             bytes[position] ^= flip;
             let changed = base64url(bytes);
-            prop_assert!(read(&changed, &environment("live"), &ring).is_err());
+            prop_assert!(opened(&changed, "live", &ring).is_err());
         }
 
         #[test]
         fn any_text_is_judged_without_a_panic(text in "[-A-Za-z0-9_]{0,100}") {
-            prop_assert!(read(&text, &environment("live"), &KeyRing::default()).is_err());
+            prop_assert!(opened(&text, "live", &KeyRing::default()).is_err());
         }
     }
 }

@@ -18,6 +18,7 @@ mod nodes;
 mod openapi;
 mod operations;
 mod ops;
+mod ordinary;
 mod overlap;
 mod races;
 mod readme;

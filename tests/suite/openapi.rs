@@ -354,7 +354,7 @@ on_both_stores!(the_responses_of_the_oauth_endpoints_are_described, async |backe
         }
     }
     let metadata = "/.well-known/oauth-authorization-server";
-    for path in [metadata, "/.well-known/openid-configuration", "/.well-known/jwks.json", "/openapi.yaml", "/docs"] {
+    for path in [metadata, "/.well-known/jwks.json", "/openapi.yaml", "/docs"] {
         let answer = app.get(path).await;
         answer.assert_ok();
         hold_to_description(&document, &Method::GET, path, &answer);

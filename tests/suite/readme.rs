@@ -77,15 +77,16 @@ pub(crate) fn masked(text: &str, address: &str) -> String {
         let stop = if word.ends_with('.') { "." } else { "" };
         word.truncate(word.len() - stop.len());
         let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
-        let is_id = word.len() == 36 && word.matches('-').count() == 4;
+        let is_uuid = word.len() == 36 && word.matches('-').count() == 4;
+        let is_token_id = word.len() == 22 && ["jti", "token", "token_id"].contains(&last.as_str());
         // The date and the hour; the minute and the seconds follow it.
         let is_hour = word.len() == 13 && word.as_bytes()[10] == b'T' && word.matches('-').count() == 2;
         let shown = match &word {
             word if word.is_empty() => "",
+            _ if is_uuid || is_token_id => "ID",
             word if word.starts_with("eyJ") => "JWT",
             word if word.starts_with("jrt_dev_") => "REFRESH-TOKEN",
             _ if is_number && [10, 13].contains(&word.len()) => "TIME",
-            _ if is_id => "ID",
             _ if is_hour || last == "HOUR" => "HOUR",
             word if last == "HOUR:" && word.ends_with('Z') => "SECONDS",
             _ if ["length", "kid"].contains(&last.as_str()) => "VALUE",

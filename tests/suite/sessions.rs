@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jeton::jose::algorithm::SigningAlgorithm;
+use jeton::protocol::client::AccessTokenTyp;
 use reqwest::Method;
 use serde_json::json;
 
@@ -91,8 +92,9 @@ on_both_stores!(a_token_whose_number_the_log_has_not_reached_is_not_accepted, as
     let key = keys.ring.access_token_key(SigningAlgorithm::Es256, app.clock.now()).unwrap();
     let token = app.token(&main, &[("grant_type", "client_credentials")]).await.text("access_token");
     let mut claims = jwt_part(&token, 1);
-    let sign =
-        |claims: &serde_json::Value| jeton::tokens::jwt::write(&serde_json::from_value(claims.clone()).unwrap(), key);
+    let sign = |claims: &serde_json::Value| {
+        jeton::tokens::jwt::write(&serde_json::from_value(claims.clone()).unwrap(), AccessTokenTyp::AtJwt, key)
+    };
     app.introspect(&main, &sign(&claims)).await.assert_active();
     claims["log"] = json!(app.clock.now().millis() + 3_600_000);
     app.introspect(&main, &sign(&claims)).await.assert_inactive();

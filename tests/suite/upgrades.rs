@@ -45,9 +45,11 @@ on_both_stores!(a_feature_waits_until_every_live_node_knows_it, async |backend| 
     // The version does not count: an unreleased program has that of the release before it.
     let (old, newer) = (node(env!("CARGO_PKG_VERSION"), 0), node("0.0.1", LEVEL + 1));
     assert!(store.node_heartbeat(&newer).await.unwrap() && store.node_heartbeat(&old).await.unwrap());
-    for members in
-        [json!({"access_token_format": "opaque"}), json!({"introspect_audiences": ["https://api.example.test/"]})]
-    {
+    for members in [
+        json!({"access_token_format": "opaque"}),
+        json!({"access_token_typ": "JWT"}),
+        json!({"introspect_audiences": ["https://api.example.test/"]}),
+    ] {
         let before = settings(&app, "main").await;
         let refused = patch(members.clone()).await;
         assert_eq!(refused.status, 409, "{refused:?}");

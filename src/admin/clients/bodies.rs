@@ -13,7 +13,7 @@ use crate::admin::body::Patch;
 use crate::admin::clients::validation::check;
 use crate::admin::schema::{AudienceUri, Claims};
 use crate::protocol::claims::ExtraClaims;
-use crate::protocol::client::{AccessTokenFormat, AuthMethod, ClientSettings, GrantType, Permission};
+use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp, AuthMethod, ClientSettings, GrantType, Permission};
 use crate::protocol::scope::Scope;
 
 /// A client to create. `null` counts as absent.
@@ -59,6 +59,10 @@ pub struct ClientPatch {
     #[serde(default)]
     #[schema(value_type = Option<AccessTokenFormat>, default = "jwt")]
     pub access_token_format: Patch<AccessTokenFormat>,
+    /// The `typ` in the header of its JWTs: `at+jwt` (RFC 9068), or `JWT` for resource servers that accept no other.
+    #[serde(default)]
+    #[schema(value_type = Option<AccessTokenTyp>, default = "at+jwt")]
+    pub access_token_typ: Patch<AccessTokenTyp>,
     /// The life of an access token in seconds; `JETON_ACCESS_TOKEN_TTL` unless set.
     #[serde(default)]
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 86400)]
@@ -112,6 +116,7 @@ impl ClientPatch {
         self.scope.apply(&mut settings.scope, default.scope);
         self.audiences.apply(&mut settings.audiences, default.audiences);
         self.access_token_format.apply(&mut settings.access_token_format, default.access_token_format);
+        self.access_token_typ.apply(&mut settings.access_token_typ, default.access_token_typ);
         self.access_token_ttl.apply_to_option(&mut settings.access_token_ttl);
         self.refresh_token_ttl.apply_to_option(&mut settings.refresh_token_ttl);
         self.session_ttl.apply_to_option(&mut settings.session_ttl);

@@ -3,6 +3,7 @@
 mod bodies;
 mod secrets;
 mod validation;
+mod warnings;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -38,6 +39,10 @@ pub struct ClientView {
     pub secrets: Vec<SecretView>,
     /// When it was created.
     pub created_at: Timestamp,
+    /// What may be a mistake, on creation and change only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>, required = false)]
+    pub warnings: Vec<&'static str>,
 }
 
 impl From<Client> for ClientView {
@@ -48,6 +53,7 @@ impl From<Client> for ClientView {
             secrets: client.secrets.iter().map(SecretView::from).collect(),
             settings: client.settings,
             created_at: client.created_at,
+            warnings: vec![],
         }
     }
 }
@@ -60,6 +66,8 @@ impl App {
         let settings = new.settings.apply(ClientSettings::default())?;
         needs_admin(&settings, actor)?;
         let method = settings.token_endpoint_auth_method;
+        let mut warnings = warnings::about(&settings);
+        warnings.extend(new.client_secret.as_ref().and_then(warnings::about_secret));
         let (digest, client_secret) = match new.client_secret {
             Some(_) if !method.uses_secret() => {
                 let name = method.name();
@@ -84,7 +92,7 @@ impl App {
                 Err(AdminError::Conflict(format!("the client_id {} is the sub of a user", client.client_id)))
             }
             Err(error) => Err(error.into()),
-            Ok(()) => Ok(ClientView { client_secret, ..client.into() }),
+            Ok(()) => Ok(ClientView { client_secret, warnings, ..client.into() }),
         }
     }
 
@@ -119,7 +127,7 @@ impl App {
         };
         let revocation = cause.map(|cause| self.revocation(Target::Client(client_id.to_owned()), cause, None));
         if self.state.honour(self.store.client_update(&client, action, revocation.as_ref(), &actor.audited)).await? {
-            Ok(client.into())
+            Ok(ClientView { warnings: warnings::about(&client.settings), ..client.into() })
         } else {
             Err(AdminError::Conflict(format!("the client {client_id} was changed at the same time; try again")))
         }

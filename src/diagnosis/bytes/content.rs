@@ -8,8 +8,8 @@ use crate::diagnosis::finding::Damage;
 use crate::protocol::cause::Cause;
 use crate::tokens::{opaque, refresh};
 
-/// Characters of the header of every JWT of this server.
-const OUR_HEADER: usize = 63;
+/// Characters of the headers of this server's JWTs, with the `typ` `at+jwt` and `JWT`.
+const OUR_HEADERS: [usize; 2] = [63, 59];
 /// This many extra characters were added to a whole token; more are what is left of a longer one.
 const MAX_ADDED: usize = 4;
 
@@ -148,7 +148,7 @@ fn jwt(content: &mut Content, repaired: &mut String) {
     }
     let claims = segments.get(1).and_then(|segment| shape::object(segment));
     let Some(header) = header else {
-        if segments.len() == 3 && claims.is_some() && segments[0].len() == OUR_HEADER {
+        if segments.len() == 3 && claims.is_some() && OUR_HEADERS.contains(&segments[0].len()) {
             content.changed = Some("its header has the length of one of this server but is not readable");
             return;
         }

@@ -44,21 +44,21 @@ pub(in crate::diagnosis) fn verify(facts: &mut Vec<Fact>, text: &str, token: &Ve
             facts.push(Fact::verified("generation", token.generation));
         }
     }
-    if let Some(key) = text.split('.').next().and_then(|header| context.ring.signing_key_of(header)) {
-        facts.retain(|fact| !matches!(fact.fact, "algorithm" | "kid" | "type"));
-        facts.push(Fact::verified("algorithm", key.algorithm.name()));
-        facts.push(Fact::verified("kid", key.kid.as_str()));
-    }
-    // Prefix and environment are authenticated along with the rest of an opaque token.
-    for fact in facts.iter_mut().filter(|fact| fact.fact == "environment") {
-        *fact = Fact::verified("environment", fact.value.take());
+    // The header of a JWT is authenticated, and so are prefix and environment of the other tokens.
+    let is_header_ours = text.split('.').next().is_some_and(|header| context.ring.signing_key_of(header).is_some());
+    let is_authenticated =
+        |fact: &str| fact == "environment" || (is_header_ours && matches!(fact, "algorithm" | "kid" | "type"));
+    for fact in facts.iter_mut().filter(|fact| is_authenticated(fact.fact)) {
+        *fact = Fact::verified(fact.fact, fact.value.take());
     }
 }
 
 /// Replaces what a token claimed by its verified claims.
 pub(in crate::diagnosis) fn verify_claims(facts: &mut Vec<Fact>, claims: &AccessClaims) {
     let Ok(Value::Object(claims)) = serde_json::to_value(claims) else { return };
-    let known = UnverifiedJwt { claims: Some(claims), ..UnverifiedJwt::default() }.facts();
+    let mut known = UnverifiedJwt { claims: Some(claims), ..UnverifiedJwt::default() }.facts();
+    // The issuer, where only its digest is known.
+    known.retain(|(_, value)| value != "");
     facts.retain(|fact| known.iter().all(|(name, _)| *name != fact.fact));
     facts.extend(known.into_iter().map(|(name, value)| Fact::verified(name, value)));
 }

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use uuid::Uuid;
-
 use crate::app::{App, Failure, Result};
 use crate::diagnosis::examine::examine;
 use crate::diagnosis::finding::{Fact, Finding};
@@ -211,7 +209,6 @@ pub fn note_refusal(app: &App, endpoint: &'static str, diagnosis: &Diagnosis) {
     let Some(cause) = diagnosis.cause().map(Cause::name) else { return };
     app.metrics.refused(endpoint, cause);
     let Identity { client, subject, session, jti } = diagnosis.identity();
-    let text = |id: Option<Uuid>| id.map(|id| id.to_string());
-    let (session, jti) = (text(session), text(jti));
+    let (session, jti) = (session.map(|id| id.to_string()), jti.map(|id| id.to_string()));
     tracing::info!(cause, client, subject, session, jti, "token refused");
 }

@@ -17,7 +17,9 @@ use crate::keys::master::MasterKey;
 use crate::keys::record::{KeyRecord, KeyUse};
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
+use crate::protocol::client::AccessTokenTyp;
 use crate::protocol::time::Timestamp;
+use crate::protocol::token_id::TokenId;
 use crate::tokens::context::TokenContext;
 use crate::tokens::environment::{Environment, KnownIssuer};
 use crate::tokens::refresh::RefreshToken;
@@ -40,7 +42,7 @@ fn environment(name: &str) -> Environment {
 fn claims(issuer: &str) -> AccessClaims {
     serde_json::from_value(json!({
         "iss": issuer, "sub": "c", "aud": "https://api.example", "client_id": "c", "scope": "read",
-        "iat": 1, "exp": 2, "jti": Uuid::from_u128(1), "log": 3,
+        "iat": 1, "exp": 2, "jti": TokenId::new([1; 16]), "log": 3,
     }))
     .unwrap()
 }
@@ -61,7 +63,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
         ring.active_token_key(now).unwrap().clone(),
     );
     Server {
-        jwt: jwt::write(&claims(ISSUER), &signing),
+        jwt: jwt::write(&claims(ISSUER), AccessTokenTyp::AtJwt, &signing),
         opaque: opaque::write(&claims(ISSUER), &environment("live"), &token),
         refresh: RefreshToken::first(Uuid::from_u128(9)).write(&environment("live"), &token),
         ring,

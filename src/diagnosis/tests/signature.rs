@@ -18,15 +18,21 @@ fn issuer_or_prefix_tells_the_origin() {
     let (signing, token) =
         (other.access_token_key(SigningAlgorithm::Es256, now).unwrap(), other.active_token_key(now).unwrap());
     let staging = claims("https://staging.example");
-    assert_eq!(causes(&jwt::write(&staging, signing)), [Cause::WrongEnvironment, Cause::UnknownKey]);
+    assert_eq!(
+        causes(&jwt::write(&staging, AccessTokenTyp::AtJwt, signing)),
+        [Cause::WrongEnvironment, Cause::UnknownKey]
+    );
     assert_eq!(causes(&opaque::write(&staging, &environment("staging"), token)), [Cause::WrongEnvironment]);
     let refresh = RefreshToken::first(Uuid::nil()).write(&environment("staging"), token);
     assert_eq!(causes(&refresh), [Cause::RefreshTokenAsAccessToken, Cause::WrongEnvironment]);
     assert_eq!(causes(&opaque::write(&staging, &environment("other"), token)), [Cause::ForeignToken]);
-    assert_eq!(causes(&jwt::write(&claims("https://e.example"), signing)), [Cause::ForeignToken, Cause::UnknownKey]);
+    assert_eq!(
+        causes(&jwt::write(&claims("https://e.example"), AccessTokenTyp::AtJwt, signing)),
+        [Cause::ForeignToken, Cause::UnknownKey]
+    );
     assert_eq!(causes("ghp_0123456789abcdefghij0123456789abcdefgh"), [Cause::ForeignToken]);
     let ours = SERVER.ring.access_token_key(SigningAlgorithm::Es256, now).unwrap();
-    assert_eq!(causes(&jwt::write(&claims("https://old.example"), ours)), [Cause::WrongIssuer]);
+    assert_eq!(causes(&jwt::write(&claims("https://old.example"), AccessTokenTyp::AtJwt, ours)), [Cause::WrongIssuer]);
 }
 
 #[test]
@@ -54,7 +60,10 @@ fn a_deleted_key_is_distinguished_from_an_unknown_one() {
     let now = Timestamp::from_seconds(1);
     let (signing, token) =
         (other.access_token_key(SigningAlgorithm::Es256, now).unwrap(), other.active_token_key(now).unwrap());
-    let texts = [jwt::write(&claims(ISSUER), signing), opaque::write(&claims(ISSUER), &environment("live"), token)];
+    let texts = [
+        jwt::write(&claims(ISSUER), AccessTokenTyp::AtJwt, signing),
+        opaque::write(&claims(ISSUER), &environment("live"), token),
+    ];
     let retired = [signing.kid.clone(), base64url(token.id)].into_iter().map(|kid| (kid, now)).collect();
     let knowing = ring().with_retired(retired);
     for text in texts {

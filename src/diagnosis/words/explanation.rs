@@ -80,6 +80,9 @@ pub struct Expect {
     /// `alg`; null for an opaque token.
     #[schema(required)]
     pub algorithm: Option<&'static str>,
+    /// `typ`; null for an opaque token.
+    #[schema(required)]
+    pub typ: Option<String>,
     /// `kid`; null for an opaque token.
     #[schema(required)]
     pub kid: Option<String>,
@@ -239,13 +242,14 @@ pub(crate) fn of_bytes_alone(app: &App, issuer: &Issuer, mut diagnosis: Diagnosi
 fn expect(app: &App, issuer: &Issuer, diagnosis: &Diagnosis, claims: &AccessClaims) -> Expect {
     let keys = issuer.keys();
     let named = |fact: &str| diagnosis.facts.iter().find(|known| known.fact == fact && known.verified);
-    let kid = named("kid").and_then(|fact| fact.value.as_str());
-    let key = kid.and_then(|kid| keys.ring.signing_key(kid));
+    let text = |fact: &str| named(fact).and_then(|fact| fact.value.as_str());
+    let key = text("kid").and_then(|kid| keys.ring.signing_key(kid));
     let now = app.clock.now();
     Expect {
         issuer: claims.iss.clone(),
         audience: claims.aud.all().to_vec(),
         algorithm: key.map(|key| key.algorithm.name()),
+        typ: text("type").map(str::to_owned),
         kid: key.map(|key| key.kid.clone()),
         key_published_at: key.map(|key| key.created_at),
         jwks_uri: issuer.endpoint("/.well-known/jwks.json"),

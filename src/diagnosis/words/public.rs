@@ -73,11 +73,12 @@ mod tests {
     use super::*;
     use crate::protocol::claims::AccessClaims;
     use crate::protocol::time::Timestamp;
+    use crate::protocol::token_id::TokenId;
 
     fn claims() -> AccessClaims {
         serde_json::from_value(serde_json::json!({
             "iss": "https://auth.example", "sub": "c", "aud": "https://api.example", "client_id": "c",
-            "iat": 1, "exp": 2, "jti": uuid::Uuid::nil(), "log": 3,
+            "iat": 1, "exp": 2, "jti": TokenId::new([0; 16]), "log": 3,
         }))
         .unwrap()
     }

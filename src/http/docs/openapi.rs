@@ -24,7 +24,6 @@ use crate::http::{admin, docs, endpoints};
         endpoints::verify::answer,
         endpoints::verify::answer_below,
         endpoints::metadata::answer,
-        endpoints::metadata::answer_as_openid,
         endpoints::keys::answer,
         docs::show_openapi,
         docs::show_reference,

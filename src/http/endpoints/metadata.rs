@@ -11,10 +11,9 @@ use crate::keys::lifecycle::JWKS_MAX_AGE;
 use crate::protocol::client::{AuthMethod, GrantType};
 use crate::protocol::schema::describe;
 
-/// Where the metadata stands; for an issuer with a path also in front of that path (RFC 8414 §3.1).
-pub(crate) const PATHS: [&str; 2] = [RFC_8414, OPENID];
-pub(crate) const RFC_8414: &str = "/.well-known/oauth-authorization-server";
-pub(crate) const OPENID: &str = "/.well-known/openid-configuration";
+/// Where the metadata stands; for an issuer with a path also in front of that path (RFC 8414 §3.1). There is none for
+/// OpenID Connect: clients that find it expect what only a complete OpenID provider has.
+pub(crate) const PATH: &str = "/.well-known/oauth-authorization-server";
 
 pub(crate) struct Metadata;
 
@@ -70,7 +69,7 @@ describe!(Metadata, [GrantType, AuthMethod] {
 
 #[utoipa::path(
     get,
-    path = RFC_8414,
+    path = PATH,
     operation_id = "metadata",
     tag = "Metadata",
     description = include_str!("../../../docs/openapi/metadata.md"),
@@ -79,18 +78,6 @@ describe!(Metadata, [GrantType, AuthMethod] {
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
     request
         .answer(metadata::document(&request.app, &request.app.issuer).await.map(|document| cacheable(Json(document))))
-}
-
-#[utoipa::path(
-    get,
-    path = OPENID,
-    operation_id = "openidMetadata",
-    tag = "Metadata",
-    description = include_str!("../../../docs/openapi/openid_metadata.md"),
-    responses((status = 200, response = MetadataDocument), (status = 503, response = Unavailable))
-)]
-pub(crate) async fn answer_as_openid(request: EndpointRequest) -> Response {
-    answer(request).await
 }
 
 /// An answer that everybody may keep for as long as the published keys.

@@ -1,10 +1,17 @@
 //! The revocation endpoint (RFC 7009).
 
 use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::endpoints::revoke;
 use crate::http::endpoints::parameters::{AboutToken, AboutTokenJson};
 use crate::http::request::EndpointRequest;
+
+/// An empty object: clients ignore it (RFC 7009 §2.2), but some read every answer as JSON.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Revoked, max_properties = 0)]
+pub(crate) struct Revoked {}
 
 #[utoipa::path(
     post,
@@ -23,8 +30,8 @@ use crate::http::request::EndpointRequest;
             "token": "eyJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl",
         }))
     )),
-    responses((status = 200, description = "The token no longer works, if it ever did. The body is empty."))
+    responses((status = 200, description = "The token no longer works, if it ever did.", body = Revoked))
 )]
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
-    request.answer(request.ask(revoke::answer).await)
+    request.answer_json(request.ask(revoke::answer).await.map(|()| Revoked {}))
 }

@@ -33,6 +33,7 @@ parameters!(TokenRequest, TokenRequestJson {
             "type": "array",
             "items": {"type": "string"},
         },
+        "audience": {"type": "string", "description": "The same as `resource`, for libraries that know only this name."},
     },
 });
 

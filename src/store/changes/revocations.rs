@@ -7,6 +7,7 @@ use crate::protocol::claims::AccessClaims;
 use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
 use crate::protocol::session::Session;
 use crate::protocol::time::Timestamp;
+use crate::protocol::token_id::TokenId;
 use crate::store::changes::transaction::Logged;
 use crate::store::row::{Row, Value, unreadable, values};
 use crate::store::{Audited, Page, Result, Store};
@@ -15,7 +16,7 @@ use crate::store::{Audited, Page, Result, Store};
 #[derive(Clone, Debug)]
 pub struct Revocable {
     /// The `jti` of the access token.
-    pub token: Option<Uuid>,
+    pub token: Option<TokenId>,
     /// The session.
     pub session: Option<Uuid>,
     /// The user, by `sub`.
@@ -91,8 +92,11 @@ pub(super) fn target(row: &Row) -> Result<Option<Target>> {
     let kind: String = row.get("kind")?;
     let id: Option<Uuid> = row.get("target_id")?;
     let name: Option<String> = row.get("target_name")?;
-    let id = id.map(|id| id.to_string()).or(name).unwrap_or_default();
-    Ok(Target::from_parts(&kind, &id))
+    Ok(match (kind.as_str(), id) {
+        ("token", Some(id)) => Some(Target::Token(TokenId::new(id.into_bytes()))),
+        ("session", Some(id)) => Some(Target::Session(id)),
+        _ => Target::from_parts(&kind, &name.unwrap_or_default()),
+    })
 }
 
 impl Store {
@@ -134,7 +138,18 @@ impl Store {
              (SELECT min(number) FROM changes WHERE kind = 'all' AND number > $5)) ORDER BY number"
         );
         let Revocable { token, session, user, client_id, log, key } = covered;
-        self.revocations(sql, values![*token, *session, user.clone(), client_id, *log, key.clone()]).await
+        self.revocations(
+            sql,
+            values![
+                token.map(|id| Uuid::from_bytes(*id.bytes())),
+                *session,
+                user.clone(),
+                client_id,
+                *log,
+                key.clone()
+            ],
+        )
+        .await
     }
 
     /// One revocation.

@@ -103,7 +103,8 @@ impl LogTransaction {
     pub(in crate::store) async fn revoke(&mut self, revocation: &NewRevocation, audited: &Audited) -> Result<Uuid> {
         let target = &revocation.target;
         let (id, name) = match target {
-            Target::Token(id) | Target::Session(id) => (Some(*id), None),
+            Target::Token(id) => (Some(Uuid::from_bytes(*id.bytes())), None),
+            Target::Session(id) => (Some(*id), None),
             Target::User(name) | Target::Client(name) | Target::Key(name) => (None, Some(name.clone())),
             Target::All => (None, None),
         };

@@ -155,6 +155,7 @@ on_both_stores!(invalid_members_are_named_and_nothing_is_written, async |backend
         ("--audiences", "/api", "audiences"),
         ("--token-endpoint-auth-method", "magic", "token_endpoint_auth_method"),
         ("--access-token-format", "paper", "access_token_format"),
+        ("--access-token-typ", "jwt", "access_token_typ"),
         ("--access-token-ttl", "soon", "access_token_ttl"),
         ("--access-token-ttl", "2d", "access_token_ttl"),
         ("--session-ttl", "0", "session_ttl"),

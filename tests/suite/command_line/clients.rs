@@ -30,6 +30,21 @@ on_both_stores!(a_client_is_created_and_its_secret_is_printed_exactly_once, asyn
     }
 });
 
+on_both_stores!(a_client_is_named_by_an_argument_or_a_flag_and_a_doubtful_one_is_warned_of, async |backend| {
+    let place = Place::new(backend).await;
+    let made = place.json(&["client", "create", "billing", "--grant-types", "client_credentials"]);
+    assert_eq!((&made["client_id"], made.get("warnings")), (&json!("billing"), None));
+    let made = place.json(&["client", "create", "--client-id", "idle"]);
+    assert!(made["warnings"].to_string().contains("can do nothing"), "{made}");
+    let both = place.command(&["client", "create", "one", "--client-id", "other"]).output().unwrap();
+    assert_eq!(both.status.code(), Some(2));
+    for secret in ["a+b", "50%", "user:password"] {
+        let create = ["client", "create", "--import-secret", "--grant-types", "client_credentials"];
+        let made = place.run_with(&create, &format!("{secret}\n")).ok();
+        assert!(made.contains("HTTP Basic") && !made.contains(secret), "{made}");
+    }
+});
+
 on_both_stores!(every_member_of_a_client_has_a_flag_of_the_same_name, async |backend| {
     let place = Place::new(backend).await;
     let flags = [
@@ -42,6 +57,7 @@ on_both_stores!(every_member_of_a_client_has_a_flag_of_the_same_name, async |bac
         ("scope", "list,more"),
         ("audiences", "https://a.example/,https://b.example/"),
         ("access-token-format", "opaque"),
+        ("access-token-typ", "JWT"),
         ("access-token-ttl", "5m"),
         ("refresh-token-ttl", "3600"),
         ("session-ttl", "2d"),
@@ -65,6 +81,7 @@ on_both_stores!(every_member_of_a_client_has_a_flag_of_the_same_name, async |bac
         ("scope", json!("read write list more")),
         ("audiences", json!(["https://a.example/", "https://b.example/"])),
         ("access_token_format", json!("opaque")),
+        ("access_token_typ", json!("JWT")),
         ("access_token_ttl", json!(300)),
         ("refresh_token_ttl", json!(3600)),
         ("session_ttl", json!(172_800)),

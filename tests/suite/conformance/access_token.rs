@@ -196,10 +196,11 @@ on_both_stores!(
             let mut forged = forger.critical_headers();
             // JWT-110
             forged.extend(critical().map(|change| signed(change, json!({}))));
-            // JWT-106
+            // JWT-106: `JWT` is a `typ` of access tokens, too, for clients that say so, but in no other spelling.
             let types = [
-                json!("JWT"),
                 json!("jwt"),
+                json!("application/jwt"),
+                json!("application/at+jwt"),
                 json!("id_token+jwt"),
                 json!("dpop+jwt"),
                 json!(""),
@@ -207,6 +208,10 @@ on_both_stores!(
                 Value::Null,
             ];
             forged.extend(types.map(|typ| signed(json!({"typ": typ}), json!({}))));
+            // What has the claims of an ID token is no access token, whatever its type.
+            for name in ["log", "client_id", "jti"] {
+                forged.push(signed(json!({"typ": "JWT"}), json!({name: null})));
+            }
             // JWT-107
             forged.extend(
                 [

@@ -62,7 +62,7 @@ on_both_stores!(ccr_008_a_client_token_is_not_a_user_token, async |backend| {
     let scene = Scene::start(backend).await;
     let token = scene.client_credentials(&scene.main, &[]).await.text("access_token");
     // There is no UserInfo endpoint; nothing about the token looks like a user's.
-    let metadata = scene.app.get("/.well-known/openid-configuration").await;
+    let metadata = scene.app.get("/.well-known/oauth-authorization-server").await;
     assert!(metadata.assert_ok().json.get("userinfo_endpoint").is_none(), "{metadata:?}");
     for path in ["/userinfo", "/auth/userinfo", "/admin/v1/clients", "/admin/v1/users"] {
         let answer = Answer::of(scene.app.http.get(format!("{}{path}", scene.app.base)).bearer_auth(&token)).await;

@@ -121,7 +121,7 @@ impl Forger {
             json!({"aud": "https://else.example.test/"}),
             json!({"client_id": "else"}),
             json!({"iss": "https://else.example.test"}),
-            json!({"jti": "00000000-0000-4000-8000-000000000000"}),
+            json!({"jti": "AAAAAAAAAAAAAAAAAAAAAA"}),
             json!({"log": 1_000_000}),
             json!({"more": true}),
         ];

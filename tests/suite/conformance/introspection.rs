@@ -166,6 +166,19 @@ on_both_stores!(int_011_and_int_036_a_client_without_the_permission_sees_only_it
             }
         }
     }
+    // Nobody else sees a refresh token by chance, so that no resource server takes one for an access token.
+    for owner in scene.owners() {
+        let refresh = scene.login(owner).await.refresh;
+        for hint in ["", "access_token", "foo", "Refresh_Token"] {
+            let ask = [("token", refresh.as_str()), ("token_type_hint", hint)];
+            scene.app.form(&scene.rs, "/auth/introspect", &ask).await.assert_inactive();
+            if owner.secret.is_some() {
+                scene.app.form(owner, "/auth/introspect", &ask).await.assert_active();
+            }
+        }
+        let ask = [("token", refresh.as_str()), ("token_type_hint", "refresh_token")];
+        scene.app.form(&scene.rs, "/auth/introspect", &ask).await.assert_active();
+    }
     // INT-037: the permission may be limited to tokens for some audiences.
     for owner in [&scene.main, &scene.opaque] {
         for (resource, active) in [(FILES, true), (API, false)] {

@@ -10,6 +10,8 @@ use crate::support::scene::{Scene, every_grant};
 use crate::support::{FORM, Setup, TestClient, TestServer, on_both_stores};
 
 const PLACE: &str = "/.well-known/oauth-authorization-server";
+/// Where OpenID Connect has its metadata. Clients that find it expect more than OAuth has.
+const OPENID_PLACE: &str = "/.well-known/openid-configuration";
 const ENDPOINTS: [&str; 4] = ["token_endpoint", "jwks_uri", "revocation_endpoint", "introspection_endpoint"];
 
 async fn document(app: &TestServer) -> Value {
@@ -84,13 +86,11 @@ on_both_stores!(met_002_and_met_004_the_issuer_is_the_configured_one_to_the_byte
         let url = reqwest::Url::parse(issuer).unwrap();
         let path = url.path().trim_end_matches('/');
         // MET-004: between host and path; an issuer without a path has it at the root.
-        for place in [PLACE, "/.well-known/openid-configuration"] {
-            let answer = app.get(&format!("{place}{path}")).await;
-            assert_eq!(answer.assert_ok().json["issuer"], json!(issuer));
-        }
-        // OpenID Connect Discovery §4 puts it behind the path.
-        let answer = app.get(&format!("{path}/.well-known/openid-configuration")).await;
+        let answer = app.get(&format!("{PLACE}{path}")).await;
         assert_eq!(answer.assert_ok().json["issuer"], json!(issuer));
+        for place in [format!("{OPENID_PLACE}{path}"), format!("{path}{OPENID_PLACE}")] {
+            assert_eq!(app.get(&place).await.status.as_u16(), 404, "MET-014: {place}");
+        }
         let document = app.get(&format!("{PLACE}{path}")).await.json;
         let origin = url.origin().ascii_serialization();
         for name in ENDPOINTS {
@@ -198,13 +198,13 @@ on_both_stores!(met_013_and_met_014_every_request_gets_the_same_document, async 
         assert_eq!(answer.assert_ok().body, plain, "{headers:?}");
     }
     // MET-014
-    let discovery = app.get("/.well-known/openid-configuration").await;
-    assert_eq!(discovery.assert_ok().json, document(app).await);
+    let answer = app.get(OPENID_PLACE).await;
+    assert_eq!((answer.status.as_u16(), &answer.json["error"]), (404, &json!("not_found")), "{answer:?}");
 });
 
 on_both_stores!(met_018_met_019_and_met_020_the_document_is_for_caches_and_browsers, async |backend| {
     let app = TestServer::start(backend).await;
-    for path in [PLACE, "/.well-known/openid-configuration", "/.well-known/jwks.json"] {
+    for path in [PLACE, "/.well-known/jwks.json"] {
         // MET-018
         let head = app.request(Method::HEAD, path, &[]).await;
         assert_eq!((head.status.as_u16(), head.body.as_str()), (200, ""), "{head:?}");
@@ -217,5 +217,16 @@ on_both_stores!(met_018_met_019_and_met_020_the_document_is_for_caches_and_brows
         // MET-020
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{answer:?}");
         assert!(answer.header("access-control-allow-credentials").is_none());
+        // A page that is a client of the Model Context Protocol asks first, because of a header of its own.
+        let preflight = [
+            ("Origin", "https://spa.example"),
+            ("Access-Control-Request-Method", "GET"),
+            ("Access-Control-Request-Headers", "mcp-protocol-version"),
+        ];
+        let preflight = app.request(Method::OPTIONS, path, &preflight).await;
+        assert!(preflight.status.is_success(), "{preflight:?}");
+        assert_eq!(preflight.header("access-control-allow-origin"), Some("*"), "{preflight:?}");
+        let allowed = preflight.header("access-control-allow-headers").unwrap_or_default();
+        assert!(allowed.eq_ignore_ascii_case("MCP-Protocol-Version"), "{preflight:?}");
     }
 });

@@ -53,7 +53,6 @@ on_both_stores!(res_002_res_003_and_res_009_any_other_resource_is_invalid_target
         "https://unknown.example.test/",
         &admin,
         // RES-009
-        "https://api.example.test",
         "https://api.example.test//",
         "https://api.example.test/x",
         "https://api.example.test/?x",
@@ -72,6 +71,25 @@ on_both_stores!(res_002_res_003_and_res_009_any_other_resource_is_invalid_target
         scene.client_credentials(client, &both).await.assert_error(400, "invalid_target");
     }
     scene.password(&scene.public, ALICE, &[("resource", API)]).await.assert_error(400, "invalid_target");
+});
+
+on_both_stores!(a_resource_without_a_path_matches_with_the_slash_that_url_types_add, async |backend| {
+    let scene = Scene::start(backend).await;
+    let settings = json!({
+        "grant_types": ["client_credentials", "password", "refresh_token"], "scope": "read",
+        "audiences": ["https://bare.example.test", "https://slash.example.test/"],
+    });
+    let client = scene.app.client("slashes", settings).await;
+    for (asked, registered) in [
+        ("https://bare.example.test/", "https://bare.example.test"),
+        ("https://slash.example.test", "https://slash.example.test/"),
+    ] {
+        let answer = scene.client_credentials(&client, &[("resource", asked)]).await;
+        assert_eq!(audiences(&scene, &answer).await, json!(registered));
+        let login = scene.login_with(&client, &[("resource", asked)]).await;
+        let next = scene.refresh_with(&client, &login.refresh, &[("resource", asked)]).await;
+        assert_eq!(audiences(&scene, &next).await, json!(registered));
+    }
 });
 
 on_both_stores!(res_004_a_resource_may_repeat, async |backend| {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jeton::clock::Clock;
 use jeton::protocol::time::Timestamp;
+use jeton::protocol::token_id::TokenId;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
@@ -91,7 +92,8 @@ async fn a_transaction_that_commits_late_is_not_missed() {
     fleet.user(&nodes[0], "alice").await;
     for node in &nodes {
         let early = fleet.login(node, &fleet.app, "alice").await;
-        let jti: Uuid = jwt_part(&early.access, 1)["jti"].as_str().unwrap().parse().unwrap();
+        let jti: TokenId = jwt_part(&early.access, 1)["jti"].as_str().unwrap().parse().unwrap();
+        let jti = Uuid::from_bytes(*jti.bytes());
         let before = fleet.token(node, &fleet.sealed).await;
         let mut connection = PgConnection::connect(&database).await.unwrap();
         let mut late = connection.begin().await.unwrap();

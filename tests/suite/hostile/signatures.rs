@@ -10,6 +10,7 @@ use jeton::jose::algorithm::SigningAlgorithm;
 use jeton::keys::keyring::KeyRing;
 use jeton::keys::master::MasterKey;
 use jeton::keys::record::{KeyRecord, KeyUse};
+use jeton::protocol::client::AccessTokenTyp;
 use jeton::protocol::time::Timestamp;
 use jeton::tokens::context::TokenContext;
 use jeton::tokens::environment::Environment;
@@ -42,7 +43,8 @@ impl Signer {
         let pkcs8 = master.unwrap(&format!("signing {}", record.kid), &record.wrapped).unwrap().to_vec();
         let ring = KeyRing::open(&[record], &master.into()).unwrap();
         let key = ring.access_token_key(SigningAlgorithm::Es256, start).unwrap();
-        let input = format!("{}.{}", key.header_segment, URL_SAFE_NO_PAD.encode(claims().to_string()));
+        let input =
+            format!("{}.{}", key.header_segment(AccessTokenTyp::AtJwt), URL_SAFE_NO_PAD.encode(claims().to_string()));
         let jwk = serde_json::to_value(&key.jwk).unwrap();
         Self { environment: "live".parse().unwrap(), pkcs8, jwk, input, ring }
     }
@@ -78,7 +80,7 @@ impl Signer {
 fn claims() -> Value {
     json!({
         "iss": ISSUER, "sub": "c", "aud": "https://api.example.test/", "client_id": "c", "iat": 1, "exp": 2,
-        "jti": "00000000-0000-4000-8000-000000000001", "log": 3,
+        "jti": "AAAAAAAAAAAAAAAAAAAAAQ", "log": 3,
     })
 }
 
@@ -342,12 +344,17 @@ fn a_valid_signature_does_not_make_strange_json_acceptable() {
             let signature = URL_SAFE_NO_PAD.encode(signer.sign(&input));
             signer.accepts_text(&format!("{input}.{signature}"))
         };
-        assert!(signed(&header, &good), "the header of the server itself");
+        for typ in ["at+jwt", "JWT"] {
+            assert!(signed(&header.replacen("at+jwt", typ, 1), &good), "a header of the server itself: {typ}");
+        }
         let own = |member: &str| header.replacen('{', &format!("{{{member},"), 1);
         let jwk = &signer.jwk;
         for other in [
-            header.replacen("at+jwt", "JWT", 1),
             header.replacen("at+jwt", "AT+JWT", 1),
+            header.replacen("at+jwt", "jwt", 1),
+            header.replacen("at+jwt", "application/at+jwt", 1),
+            header.replacen("at+jwt", "JOSE", 1),
+            header.replacen(r#""typ":"at+jwt","#, "", 1),
             header.replacen(',', ", ", 1),
             format!("{header} "),
             format!("\u{feff}{header}"),

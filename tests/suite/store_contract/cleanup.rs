@@ -5,6 +5,7 @@ use std::time::Duration;
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::{NewRevocation, Target};
 use jeton::protocol::time::Timestamp;
+use jeton::protocol::token_id::TokenId;
 use jeton::store::{AuditFilter, NewSession, NodeRecord, Round, SessionFilter, Store};
 use sqlx::Connection;
 use uuid::Uuid;
@@ -87,7 +88,10 @@ on_both_stores!(a_notice_is_removed_after_a_day_and_a_revocation_after_the_longe
 
 on_both_stores!(the_revocation_of_a_token_is_removed_some_time_after_the_token_expires, async |backend| {
     let db = Db::new(backend).await;
-    let token = NewRevocation { covers_until: at(100), ..revocation(Target::Token(Uuid::nil()), Cause::TokenRevoked) };
+    let token = NewRevocation {
+        covers_until: at(100),
+        ..revocation(Target::Token(TokenId::new([0; 16])), Cause::TokenRevoked)
+    };
     db.revoke(&token, &audited()).await.written();
     db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.written();
     for (now, history, swept) in

@@ -2,6 +2,7 @@
 
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
+use jeton::protocol::token_id::TokenId;
 use jeton::store::Revocable;
 use uuid::Uuid;
 
@@ -80,7 +81,7 @@ on_both_stores!(a_session_outlives_its_user_and_says_so, async |backend| {
 on_both_stores!(a_revocation_is_read_back_as_it_was_written, async |backend| {
     let db = Db::new(backend).await;
     for target in [
-        Target::Token(Uuid::now_v7()),
+        Target::Token(TokenId::new([7; 16])),
         Target::Session(Uuid::now_v7()),
         Target::User("auth0|5f7c".into()),
         Target::Client("ä \"client\"".into()),
@@ -170,7 +171,7 @@ on_both_stores!(the_log_tells_what_revoked_a_token_and_the_state_of_its_user_and
     let (db, app, alice) = Db::with_holders(backend).await;
     let new = new_session(&app, &alice, at(10));
     let log = db.session_create(&new, &audited()).await.written().unwrap();
-    let token = Uuid::from_u128(5);
+    let token = TokenId::new([5; 16]);
     let covered = Revocable {
         token: Some(token),
         session: Some(new.session.id),
@@ -182,7 +183,7 @@ on_both_stores!(the_log_tells_what_revoked_a_token_and_the_state_of_its_user_and
     assert!(db.revocations_covering(&covered).await.unwrap().is_empty());
     let revoke = async |target, cause| db.revoke(&revocation(target, cause), &audited()).await.written().number;
     // Of others.
-    revoke(Target::Token(Uuid::from_u128(6)), Cause::TokenRevoked).await;
+    revoke(Target::Token(TokenId::new([6; 16])), Cause::TokenRevoked).await;
     revoke(Target::User("somebody else".into()), Cause::UserRevoked).await;
     revoke(Target::Client("other".into()), Cause::ClientRevoked).await;
     let user = Target::User(alice.sub.clone());

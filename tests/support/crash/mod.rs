@@ -143,7 +143,9 @@ impl Scene {
 
     /// Whether a token is active, asked until there is an answer.
     async fn introspect(&self, token: &str) -> Value {
-        self.sure(async || self.form(&self.asker, "/auth/introspect", &[("token", token)]).await).await.json
+        let hint = if token.starts_with("jrt_") { "refresh_token" } else { "access_token" };
+        let question = [("token", token), ("token_type_hint", hint)];
+        self.sure(async || self.form(&self.asker, "/auth/introspect", &question).await).await.json
     }
 
     /// Asks until there is an answer. Nothing is killed meanwhile.

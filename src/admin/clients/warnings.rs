@@ -1,0 +1,71 @@
+//! Warnings about clients that are legal and of little use.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::protocol::client::{ClientSettings, GrantType};
+
+/// What whoever made such a client should know.
+pub(super) fn about(settings: &ClientSettings) -> Vec<&'static str> {
+    let may_use = |grant| settings.grant_types.contains(&grant);
+    let (others, reserved) = settings.scope.split_reserved();
+    let rules = [
+        (
+            settings.grant_types.is_empty() && settings.permissions.is_empty(),
+            "The client has neither grant_types nor permissions, so it can do nothing.",
+        ),
+        (
+            may_use(GrantType::Password) && others.is_empty(),
+            "grant_types has password, but scope has nothing that a user can be granted: the tokens allow nothing.",
+        ),
+        (
+            may_use(GrantType::Password) && !may_use(GrantType::RefreshToken),
+            "grant_types has password without refresh_token: users log in again whenever an access token expires.",
+        ),
+        (
+            may_use(GrantType::RefreshToken) && !may_use(GrantType::Password),
+            "grant_types has refresh_token, but no grant that gives a refresh token, such as password.",
+        ),
+        (
+            !reserved.is_empty() && !may_use(GrantType::ClientCredentials),
+            "scope has a jeton: scope, but grant_types lacks client_credentials, which alone grants those.",
+        ),
+    ];
+    rules.into_iter().filter_map(|(applies, text)| applies.then_some(text)).collect()
+}
+
+/// What whoever chose such a secret should know.
+pub(super) fn about_secret(secret: &SecretString) -> Option<&'static str> {
+    secret.expose_secret().contains(['+', '%', ':']).then_some(
+        "The secret has +, % or :, which many clients fail to encode for HTTP Basic (RFC 6749 section 2.3.1): if one is \
+         refused, let it send the secret in the body.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_can_do_something_has_no_warning_and_any_other_has_one() {
+        for (members, expected) in [
+            (json!({"grant_types": ["client_credentials"]}), &[][..]),
+            (json!({"grant_types": ["password", "refresh_token"], "scope": "read"}), &[]),
+            (json!({"permissions": ["introspect"]}), &[]),
+            (json!({"grant_types": ["client_credentials"], "scope": "jeton:admin"}), &[]),
+            (json!({"scope": "read"}), &["can do nothing"]),
+            (json!({"grant_types": ["password", "refresh_token"]}), &["tokens allow nothing"]),
+            (json!({"grant_types": ["password"], "scope": "read"}), &["without refresh_token"]),
+            (json!({"grant_types": ["refresh_token"], "scope": "read"}), &["no grant that gives"]),
+            (
+                json!({"grant_types": ["password", "refresh_token"], "scope": "jeton:admin"}),
+                &["tokens allow nothing", "lacks client_credentials"],
+            ),
+        ] {
+            let found = about(&serde_json::from_value(members.clone()).unwrap());
+            assert_eq!(found.len(), expected.len(), "{members}: {found:?}");
+            assert!(found.iter().zip(expected).all(|(text, part)| text.contains(part)), "{members}: {found:?}");
+        }
+    }
+}
