@@ -8,7 +8,7 @@ use crate::app::{App, Request, Result};
 use crate::client_auth;
 use crate::diagnosis::investigate;
 use crate::protocol::claims::{self, AccessClaims};
-use crate::protocol::client::{Client, Permission};
+use crate::protocol::client::Permission;
 use crate::protocol::error::Refusal;
 use crate::protocol::schema::describe;
 use crate::store::SessionRecord;
@@ -143,7 +143,9 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
         ActiveToken::Access(claims) => (&claims.client_id, claims.aud.all()),
         ActiveToken::Refresh(record) => (&record.session.client_id, record.session.audiences.as_slice()),
     };
-    if !may_see(&caller, owner, audiences) {
+    // A client may see its own tokens, and with the permission those of others.
+    let admin = request.issuer.audiences().admin;
+    if caller.client_id != *owner && !caller.may_see(Permission::Introspect, audiences, admin) {
         let caller = &caller.client_id;
         tracing::info!(caller, owner, "introspection of a token that the caller may not see");
         return Ok(Introspection::Inactive);
@@ -159,12 +161,4 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
         }
         ActiveToken::Refresh(record) => Introspection::Refresh(record, request.issuer.url().to_owned()),
     })
-}
-
-/// A client may see its own tokens, and with the permission those of others, perhaps only for certain audiences.
-fn may_see(caller: &Client, owner: &str, audiences: &[String]) -> bool {
-    let limits = &caller.settings.introspect_audiences;
-    caller.client_id == *owner
-        || (caller.has(Permission::Introspect)
-            && (limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience))))
 }

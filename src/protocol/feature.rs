@@ -26,7 +26,7 @@ pub const FEATURES: [Feature; 2] = [
     Feature {
         member: "introspect_audiences",
         since: Version([0, 1, 0]),
-        is_used: |settings| !settings.introspect_audiences.is_empty(),
+        is_used: |settings| settings.introspect_audiences.is_some(),
     },
 ];
 

@@ -85,9 +85,7 @@ impl Caller {
         if owner.as_ref() == Some(&client.client_id) && began >= client.created_at.seconds() {
             return Ok(true);
         }
-        let limits = &client.settings.introspect_audiences;
         // A forgery has no audience, so a client limited to audiences does not learn that it is one.
-        let is_for_it = limits.is_empty() || audiences.iter().any(|audience| limits.contains(audience));
-        Ok(client.has(Permission::Explain) && is_for_it)
+        Ok(client.may_see(Permission::Explain, &audiences, app.issuer.audiences().admin))
     }
 }
