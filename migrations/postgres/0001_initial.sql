@@ -48,6 +48,8 @@ CREATE INDEX users_subject ON users (sub_key);
 
 -- No index holds a column that a refresh changes, so that Postgres can update rows in place (HOT). By itself Postgres vacuums
 -- a table once a fifth of it is dead; after a cleanup that is late for the larger tables.
+-- `retries` repeats of the last rotation, `repeats` of all of them within the hour that began at `repeats_since`. `network` is
+-- where the last rotation, or the login, came from; the `previous` times undo a rotation whose request is refused.
 CREATE TABLE sessions (
     id UUID PRIMARY KEY,
     user_id UUID NOT NULL,
@@ -58,10 +60,15 @@ CREATE TABLE sessions (
     nonce_hash BYTEA NOT NULL,
     generation BIGINT NOT NULL,
     retries BIGINT NOT NULL,
+    repeats BIGINT NOT NULL DEFAULT 0,
+    repeats_since BIGINT NOT NULL DEFAULT 0,
+    network TEXT NOT NULL DEFAULT '',
     sequence BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     last_refreshed_at BIGINT NOT NULL,
     idle_expires_at BIGINT NOT NULL,
+    previous_refreshed_at BIGINT NOT NULL DEFAULT 0,
+    previous_idle_expires_at BIGINT NOT NULL DEFAULT 0,
     expires_at BIGINT NOT NULL,
     ended BOOLEAN NOT NULL
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
@@ -162,7 +169,10 @@ CREATE TABLE audit (
     address TEXT,
     detail TEXT
 ) WITH (autovacuum_vacuum_scale_factor = 0.05);
-CREATE INDEX audit_at ON audit (at);
+-- One for each filter, in the order of the list.
+CREATE INDEX audit_at ON audit (at, id);
+CREATE INDEX audit_actor ON audit (actor, at, id);
+CREATE INDEX audit_action ON audit (action, at, id);
 
 -- Failed logins to one account from networks where it is not known, counted by all nodes together. The account is named by the
 -- digest of its username, whether it exists or not, so that a wait does not reveal which names exist.

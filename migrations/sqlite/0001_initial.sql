@@ -46,6 +46,8 @@ CREATE TABLE users (
 );
 CREATE INDEX users_subject ON users (sub_key);
 
+-- `retries` repeats of the last rotation, `repeats` of all of them within the hour that began at `repeats_since`. `network` is
+-- where the last rotation, or the login, came from; the `previous` times undo a rotation whose request is refused.
 CREATE TABLE sessions (
     id BLOB PRIMARY KEY,
     user_id BLOB NOT NULL,
@@ -56,10 +58,15 @@ CREATE TABLE sessions (
     nonce_hash BLOB NOT NULL,
     generation INTEGER NOT NULL,
     retries INTEGER NOT NULL,
+    repeats INTEGER NOT NULL DEFAULT 0,
+    repeats_since INTEGER NOT NULL DEFAULT 0,
+    network TEXT NOT NULL DEFAULT '',
     sequence INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     last_refreshed_at INTEGER NOT NULL,
     idle_expires_at INTEGER NOT NULL,
+    previous_refreshed_at INTEGER NOT NULL DEFAULT 0,
+    previous_idle_expires_at INTEGER NOT NULL DEFAULT 0,
     expires_at INTEGER NOT NULL,
     ended BOOLEAN NOT NULL
 );
@@ -150,7 +157,10 @@ CREATE TABLE audit (
     address TEXT,
     detail TEXT
 );
-CREATE INDEX audit_at ON audit (at);
+-- One for each filter, in the order of the list.
+CREATE INDEX audit_at ON audit (at, id);
+CREATE INDEX audit_actor ON audit (actor, at, id);
+CREATE INDEX audit_action ON audit (action, at, id);
 
 -- Failed logins to one account from networks where it is not known, counted by all nodes together. The account is named by the
 -- digest of its username, whether it exists or not, so that a wait does not reveal which names exist.

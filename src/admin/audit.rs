@@ -37,7 +37,7 @@ impl App {
             to: moment("to", filter.to.as_deref())?,
         };
         let records = self.store.audit_list(&filter, &page).await?;
-        Ok(List::new("audit", &page, records, |record| record.id.to_string(), |record| record))
+        Ok(List::new("audit", &page, records, AuditRecord::key, |record| record))
     }
 }
 

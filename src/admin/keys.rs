@@ -81,7 +81,7 @@ impl App {
             if request.alg.is_none() {
                 records.push(new(KeyUse::Token, self.settings.signing_algorithm));
             }
-            match self.state.honour(self.store.key_rotate(&records, &check_value, &actor.audited)).await? {
+            match self.state.honour(self.store.key_rotate(&records, &check_value, &self.dated(actor))).await? {
                 Added::Yes => break records,
                 // It was changed in the same moment, perhaps to the other one that is at hand.
                 Added::OtherMasterKey => {}
@@ -103,7 +103,7 @@ impl App {
         }
         let covers_until = self.settings.covers_until(self.clock.now());
         let in_use = self.algorithms_in_use();
-        if self.state.honour(self.store.key_delete(kid, &in_use, covers_until, &actor.audited)).await? {
+        if self.state.honour(self.store.key_delete(kid, &in_use, covers_until, &self.dated(actor))).await? {
             Ok(())
         } else {
             Err(AdminError::Conflict(format!("the key {kid} is the last of its use or algorithm; rotate first")))
@@ -113,7 +113,7 @@ impl App {
     /// Wraps every key with another master key. Nothing that was issued is affected.
     pub async fn key_rewrap(&self, from: &MasterKeys, to: &MasterKey, actor: &Actor) -> Result<usize> {
         let rewrap = |record: &KeyRecord| record.rewrap(from, to);
-        self.state.honour(self.store.key_rewrap(rewrap, to.check_value(), &actor.audited)).await?.ok_or_else(|| {
+        self.state.honour(self.store.key_rewrap(rewrap, to.check_value(), &self.dated(actor))).await?.ok_or_else(|| {
             let text = "the master key that is set is not the one that wraps the keys of this database";
             AdminError::Invalid(text.into())
         })
@@ -126,7 +126,9 @@ impl App {
             .map(|key_use| KeyRecord::generate(key_use, self.settings.signing_algorithm, master, now, now));
         let reason = Some("the keys were reset".to_owned());
         let revocation = self.revocation(Target::All, Cause::AllRevoked, reason);
-        self.state.honour(self.store.key_reset(&records, master.check_value(), &revocation, &actor.audited)).await?;
+        self.state
+            .honour(self.store.key_reset(&records, master.check_value(), &revocation, &self.dated(actor)))
+            .await?;
         Ok(views(&records, now))
     }
 

@@ -24,13 +24,34 @@ use crate::store::Audited;
 /// Who administers, and with what power.
 #[derive(Clone, Debug)]
 pub struct Actor {
-    /// What the audit trail records.
-    pub audited: Audited,
+    /// Who, for the audit trail: `client ID` or `command line, user NAME`.
+    pub name: String,
+    /// The id of the request, if any.
+    pub request_id: Option<String>,
+    /// The address that the request came from, if any.
+    pub address: Option<String>,
     /// Whether the actor holds `jeton:admin` or is the command line.
     pub is_admin: bool,
 }
 
+impl Actor {
+    /// One that works on the database itself, and so may do everything.
+    pub fn on_the_database(name: impl Into<String>) -> Self {
+        Self { name: name.into(), request_id: None, address: None, is_admin: true }
+    }
+}
+
 impl App {
+    /// The audit data of something that an actor writes at this moment.
+    fn dated(&self, actor: &Actor) -> Audited {
+        Audited {
+            actor: actor.name.clone(),
+            request_id: actor.request_id.clone(),
+            address: actor.address.clone(),
+            at: self.clock.now(),
+        }
+    }
+
     /// A revocation of everything that was issued so far.
     fn revocation(&self, target: Target, cause: Cause, reason: impl Into<Option<String>>) -> NewRevocation {
         let covers_until = self.settings.covers_until(self.clock.now());

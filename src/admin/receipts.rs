@@ -13,8 +13,10 @@ use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
 use crate::store::NodeRecord;
 
-/// The pause between two looks at the nodes.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// The pause before the second look at the nodes. Each further one is twice as long, up to the longest: the nodes that live
+/// have applied a revocation long before, and whoever waits for one that does not shall not keep the database busy.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How far a node is with a revocation.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -51,12 +53,14 @@ impl App {
     /// Waits until every live node has applied a revocation, or the time is up; the answer says which have.
     pub async fn revocation_wait(&self, revocation: RevocationView, limit: Duration) -> Result<RevocationView> {
         let started = Instant::now();
+        let mut pause = FIRST_PAUSE;
         loop {
             let receipt = self.with_receipt(revocation.clone()).await?;
             if receipt.applied_everywhere == Some(true) || started.elapsed() >= limit {
                 return Ok(receipt);
             }
-            tokio::time::sleep(POLL_INTERVAL).await;
+            tokio::time::sleep(pause.min(limit.saturating_sub(started.elapsed()))).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

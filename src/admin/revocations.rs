@@ -7,6 +7,7 @@ use serde_json::json;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::admin::clients::needs_admin;
 use crate::admin::error::no_such;
 pub use crate::admin::receipts::AppliedBy;
 use crate::admin::{Actor, AdminError, List, ListRequest, Result};
@@ -178,25 +179,26 @@ impl App {
         let revocation = |target, cause| self.revocation(target, cause, request.reason.clone());
         let revocation = match request.named()? {
             Named::Token(text) => {
-                NewRevocation { reason: request.reason.clone(), ..self.token_revocation(text).await? }
+                NewRevocation { reason: request.reason.clone(), ..self.token_revocation(text, actor).await? }
             }
-            Named::Session(id) => {
-                revocation(Target::Session(self.find_session(id).await?.session.id), Cause::SessionRevoked)
-            }
+            Named::Session(id) => revocation(self.session_target(id, actor).await?, Cause::SessionRevoked),
             Named::User(name) => revocation(Target::User(self.find_user(name).await?.sub), Cause::UserRevoked),
             Named::Client(id) => {
-                revocation(Target::Client(self.find_client(id).await?.client_id), Cause::ClientRevoked)
+                let client = self.find_client(id).await?;
+                needs_admin(&client.settings, actor)?;
+                revocation(Target::Client(client.client_id), Cause::ClientRevoked)
             }
             Named::All if actor.is_admin => revocation(Target::All, Cause::AllRevoked),
             Named::All => return Err(AdminError::NeedsAdmin("revoking everything needs the scope jeton:admin".into())),
         };
-        Ok(self.state.honour(self.store.revoke(&revocation, &actor.audited)).await?.into())
+        Ok(self.state.honour(self.store.revoke(&revocation, &self.dated(actor))).await?.into())
     }
 
     /// An access token is revoked alone, until it expires; a refresh token with its session.
-    async fn token_revocation(&self, text: &str) -> Result<NewRevocation> {
+    async fn token_revocation(&self, text: &str, actor: &Actor) -> Result<NewRevocation> {
         match validation::verify(self, &self.issuer, text).await? {
             Ok(Verified::Access(claims)) => {
+                self.check_owner(&claims.client_id, actor).await?;
                 let covers_until = Timestamp::from_seconds(claims.exp);
                 if covers_until <= self.clock.now() {
                     return Err(AdminError::Conflict("the token has expired already".into()));
@@ -205,8 +207,8 @@ impl App {
                 Ok(NewRevocation { covers_until, ..revocation })
             }
             Ok(Verified::Refresh(token)) => {
-                let record = self.find_session(&token.session.to_string()).await?;
-                Ok(self.revocation(Target::Session(record.session.id), Cause::SessionRevoked, None))
+                let target = self.session_target(&token.session.to_string(), actor).await?;
+                Ok(self.revocation(target, Cause::SessionRevoked, None))
             }
             Err(error) => {
                 let keys = self.issuer.keys();
@@ -215,6 +217,20 @@ impl App {
                 let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
                 Err(AdminError::Invalid(format!("token: {} ({cause})", cause.title())))
             }
+        }
+    }
+
+    async fn session_target(&self, id: &str, actor: &Actor) -> Result<Target> {
+        let session = self.find_session(id).await?.session;
+        self.check_owner(&session.client_id, actor).await?;
+        Ok(Target::Session(session.id))
+    }
+
+    /// Whoever holds only `jeton:revoke` could otherwise lock out those who outrank it, token by token.
+    async fn check_owner(&self, client_id: &str, actor: &Actor) -> Result<()> {
+        match self.store.client_find(client_id).await? {
+            Some((client, _)) => needs_admin(&client.settings, actor),
+            None => Ok(()),
         }
     }
 

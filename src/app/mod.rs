@@ -23,6 +23,7 @@ use crate::protocol::feature;
 use crate::settings::Settings;
 use crate::state::{Follower, NodeState, Unavailable};
 use crate::store::{Audited, NodeRecord, Store, StoreError};
+use crate::telemetry::forwarding::Forwarding;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::outages::Outages;
 use crate::throttle::Throttle;
@@ -63,6 +64,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Logs requests that could not be decided.
     pub outages: Outages,
+    /// Logs forwarding headers that are not believed.
+    pub forwarding: Forwarding,
     pub(crate) remembered: RememberedSecrets,
     pub(crate) used_secrets: UsedSecrets,
     pub(crate) throttle: Throttle,
@@ -81,6 +84,7 @@ impl App {
             throttle: Throttle::new(settings.throttling, clock.clone(), store.clone(), metrics.clone()),
             passwords: PasswordPool::new(settings.password_threads),
             outages: Outages::default(),
+            forwarding: Forwarding::default(),
             remembered: RememberedSecrets::default(),
             used_secrets: UsedSecrets::default(),
             node: Uuid::now_v7(),

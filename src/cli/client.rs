@@ -136,7 +136,7 @@ struct Members {
     /// introspect, explain (repeated or comma-separated)
     #[arg(long)]
     permissions: Vec<String>,
-    /// The audiences whose tokens it may introspect; all unless set
+    /// The audiences whose tokens it may introspect or explain; all but the admin API's unless set, none if ''
     #[arg(long, value_name = "URIS")]
     introspect_audiences: Vec<String>,
     /// Claims that go into its tokens, as a JSON object
@@ -190,7 +190,7 @@ impl Members {
 pub(super) async fn run(global: &Global, command: ClientCommand) -> Outcome {
     let format = global.output;
     let app = open(global, Needs::NOTHING).await?;
-    let actor = actor(&app);
+    let actor = actor();
     let set_enabled = async |client: &ClientName, enabled: bool| {
         let patch = ClientPatch { enabled: Patch::Set(enabled), ..ClientPatch::default() };
         output::item(format, &app.client_update(client.get(), patch, &actor).await?)

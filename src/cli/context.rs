@@ -9,7 +9,7 @@ use crate::cli::{Failed, Global};
 use crate::clock::Clock;
 use crate::serve::check_schema;
 use crate::settings::{Needs, Resolved, Settings, Sources};
-use crate::store::{Audited, Store};
+use crate::store::Store;
 
 /// Reads flags, environment and file.
 pub(super) fn resolve(global: &Global, flags: BTreeMap<&'static str, String>) -> Resolved {
@@ -72,9 +72,7 @@ pub(super) async fn connect(settings: &Settings) -> Result<Store, Failed> {
 }
 
 /// The actor of a command: anyone who can reach the database is an administrator.
-pub(super) fn actor(app: &App) -> Actor {
+pub(super) fn actor() -> Actor {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into());
-    let at = app.clock.now();
-    let actor = format!("command line, user {user}");
-    Actor { audited: Audited { actor, request_id: None, address: None, at }, is_admin: true }
+    Actor::on_the_database(format!("command line, user {user}"))
 }

@@ -21,7 +21,7 @@ enum Action {
 pub(super) async fn run(global: &Global, command: &DemoCommand) -> Outcome {
     let Action::Remove = command.command;
     let app = open(global, Needs::NOTHING).await?;
-    let removed = app.demo_remove(&actor(&app)).await?;
+    let removed = app.demo_remove(&actor()).await?;
     if removed.is_empty() {
         return output::done(global.output, "nothing of the demo set is left");
     }

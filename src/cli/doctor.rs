@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::app::{App, master_keys};
 use crate::cli::context::{connect, resolve, settings};
-use crate::cli::{Failed, Global, Outcome, output};
+use crate::cli::{Failed, Global, Outcome, health, output};
 use crate::clock::{Clock, LARGEST_OFFSET, offset_in_words};
 use crate::keys::keyring::KeyRing;
 use crate::serve::{check_schema, examine_certificate};
@@ -48,6 +48,7 @@ pub(super) async fn run(global: &Global) -> Outcome {
 
 async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<String, String>) -> bool) {
     note("permissions", permissions(&settings));
+    note("proxies", proxies(&settings).await);
     if let Some(files) = &settings.tls {
         let issuer = url::Url::parse(&settings.issuer.url).ok();
         let host = issuer.as_ref().and_then(url::Url::host_str);
@@ -103,6 +104,30 @@ async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<
         Err(error) => Err(error.to_string()),
     };
     note("demo credentials", demo);
+}
+
+/// Asks the running server whether a proxy in front of it is missing from the trusted ones.
+async fn proxies(settings: &Settings) -> Result<String, String> {
+    let metrics = match health::ask(settings, "/metrics").await {
+        Ok((true, metrics)) => metrics,
+        Ok((false, _)) => return Ok("not known: what answers for operators is not Jeton".into()),
+        Err(Failed(reason)) => return Ok(format!("not known: {reason}")),
+    };
+    let ignored = |peer: &str| {
+        let name = format!("jeton_forwarding_ignored_total{{peer=\"{peer}\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&name)).filter(|count| *count != "0").map(str::to_owned)
+    };
+    match (ignored("private"), ignored("public")) {
+        (Some(count), _) => Err(format!(
+            "{count} requests had X-Forwarded-For from a peer in a private network that is not in JETON_TRUSTED_PROXIES: if it \
+             is your proxy (the server's log has its address), all its users share one address; add it"
+        )),
+        (None, Some(count)) => Ok(format!(
+            "{count} requests had X-Forwarded-For from a peer that is not in JETON_TRUSTED_PROXIES: it is forged, unless a \
+             proxy at a public address is yours (the server's log has its address)"
+        )),
+        (None, None) => Ok("no forwarding header was ignored".into()),
+    }
 }
 
 async fn clock(store: &Store) -> Result<String, String> {

@@ -10,24 +10,29 @@ use tokio::net::TcpStream;
 
 use crate::cli::context::{resolve, settings};
 use crate::cli::{Failed, Global, Outcome, output};
-use crate::settings::Needs;
+use crate::settings::{Needs, Settings};
 
-/// How long `jeton health` waits for an answer.
+/// How long a command waits for an answer of the running server.
 const HEALTH_LIMIT: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(global: &Global) -> Outcome {
     let settings = settings(&resolve(global, Default::default()), Needs::NOTHING)?;
-    let address = reachable(settings.ops_listen);
-    let asked = tokio::time::timeout(HEALTH_LIMIT, ask(address)).await;
-    let (ready, body) = match asked {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(Failed(error))) => return Err(Failed(format!("no server answers at {address}: {error}"))),
-        Err(_) => return Err(Failed(format!("the server at {address} did not answer in time"))),
-    };
+    let (ready, body) = ask(&settings, "/readyz").await?;
     if ready {
         output::item(global.output, &json!({"status": "ready"}))
     } else {
+        let address = reachable(settings.ops_listen);
         Err(Failed(format!("the server at {address} is not ready: {body}")))
+    }
+}
+
+/// Asks the running server on its listener for operators: whether it answers with success, and the body.
+pub(super) async fn ask(settings: &Settings, path: &str) -> Result<(bool, String), Failed> {
+    let address = reachable(settings.ops_listen);
+    match tokio::time::timeout(HEALTH_LIMIT, get(address, path)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(Failed(error))) => Err(Failed(format!("no server answers at {address}: {error}"))),
+        Err(_) => Err(Failed(format!("the server at {address} did not answer in time"))),
     }
 }
 
@@ -41,13 +46,13 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-async fn ask(address: SocketAddr) -> Result<(bool, String), Failed> {
+async fn get(address: SocketAddr, path: &str) -> Result<(bool, String), Failed> {
     let failed = |error: &dyn std::fmt::Display| Failed(error.to_string());
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
     tokio::spawn(connection);
-    let request = hyper::Request::get("/readyz")
+    let request = hyper::Request::get(path)
         .header(hyper::header::HOST, address.to_string())
         .body(Empty::<bytes::Bytes>::new())
         .map_err(|error| failed(&error))?;

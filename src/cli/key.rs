@@ -72,12 +72,12 @@ pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
         Action::Rotate { alg } => {
             let app = open(global, Needs::MASTER_KEY).await?;
             let master = app.master_keys().await?;
-            let made = app.key_rotate(&RotateRequest { alg }, &master, &actor(&app)).await?;
+            let made = app.key_rotate(&RotateRequest { alg }, &master, &actor()).await?;
             output::items(format, &made, &COLUMNS)
         }
         Action::Retire { kid } => {
             let app = open(global, Needs::NOTHING).await?;
-            app.key_delete(&kid, &actor(&app)).await?;
+            app.key_delete(&kid, &actor()).await?;
             output::done(format, &format!("key {kid} is deleted; what was made with it is no longer accepted"))
         }
         Action::Rewrap { new_master_key_file } => {
@@ -89,7 +89,7 @@ pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
                     text.map_err(|error| Failed(format!("{}: {error}", path.display())))?.as_str().into()
                 }
                 None if masters.old.is_some() => {
-                    let count = app.key_rewrap(&masters, &masters.current, &actor(&app)).await?;
+                    let count = app.key_rewrap(&masters, &masters.current, &actor()).await?;
                     let text = "keys are wrapped with JETON_MASTER_KEY (no other new key is read while JETON_MASTER_KEY_OLD is set): \
                                 remove JETON_MASTER_KEY_OLD";
                     return output::done(format, &format!("{count} {text}"));
@@ -98,7 +98,7 @@ pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
             };
             let new = MasterKey::parse(text.expose_secret())
                 .map_err(|problem| Failed(format!("the new master key {problem}")))?;
-            let count = app.key_rewrap(&masters, &new, &actor(&app)).await?;
+            let count = app.key_rewrap(&masters, &new, &actor()).await?;
             output::done(
                 format,
                 &format!("{count} keys are wrapped with the new master key: set it and restart the servers"),
@@ -113,7 +113,7 @@ pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
                 .map_err(|problem| Failed(format!("JETON_MASTER_KEY {problem}")))?;
             // Stores the check value if there is none yet.
             app.store.master_key_check(master.check_value()).await?;
-            let made = app.key_reset(&master, &actor(&app)).await?;
+            let made = app.key_reset(&master, &actor()).await?;
             output::items(format, &made, &COLUMNS)
         }
     }

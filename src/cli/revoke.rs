@@ -49,6 +49,6 @@ pub(super) async fn run(global: &Global, command: Revoke) -> Outcome {
         all: Some(command.all),
         reason: command.reason,
     };
-    let actor = actor(&app);
+    let actor = actor();
     output::item(global.output, &app.revoke(request, &actor).await?)
 }

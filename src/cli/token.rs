@@ -117,8 +117,8 @@ fn from_input() -> Result<String, Failed> {
 
 async fn explain(global: &Global, question: &ExplainRequest) -> Result<Explanation, Failed> {
     let app = open(global, Needs::ALL).await?;
-    let Audited { actor, address, at, .. } = actor(&app).audited;
-    let audited = Audited { actor, address, at, request_id: Some(Uuid::now_v7().to_string()) };
+    let request_id = Some(Uuid::now_v7().to_string());
+    let audited = Audited { actor: actor().name, request_id, address: None, at: app.clock.now() };
     app.load().await?;
     explain_to_operator(&app, &app.issuer, question, &audited)
         .await

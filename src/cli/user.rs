@@ -116,7 +116,7 @@ enum Action {
 pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
     let format = global.output;
     let app = open(global, Needs::NOTHING).await?;
-    let actor = actor(&app);
+    let actor = actor();
     let set_enabled = async |user: &UserName, enabled: bool| {
         let patch = UserPatch { enabled: Patch::Set(enabled), ..UserPatch::default() };
         output::item(format, &app.user_update(user.get(), patch, &actor).await?)

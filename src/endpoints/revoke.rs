@@ -22,9 +22,15 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<()> {
     // 2. What does the token name?
     let Some((target, covers_until)) = own_target(app, request.issuer, &client, text).await? else { return Ok(()) };
     // 3. Revoke it, and honour that before answering.
-    let cause = if matches!(target, Target::Token(_)) { Cause::TokenRevoked } else { Cause::SessionRevoked };
+    let is_token = matches!(target, Target::Token(_));
+    let cause = if is_token { Cause::TokenRevoked } else { Cause::SessionRevoked };
     let revocation = NewRevocation { target, cause, reason: Some("revoked by the client".into()), covers_until };
-    app.state.honour(app.store.revoke(&revocation, &app.audited(&client, request))).await?;
+    let by = app.audited(&client, request);
+    if is_token {
+        app.state.honour(app.store.revoke_unaudited(&revocation, &by)).await?;
+    } else {
+        app.state.honour(app.store.revoke(&revocation, &by)).await?;
+    }
     Ok(())
 }
 
@@ -36,8 +42,13 @@ async fn own_target(app: &App, issuer: &Issuer, client: &Client, text: &str) -> 
             let exp = Timestamp::from_seconds(claims.exp);
             // With some margin: if this clock is ahead, the token is still valid elsewhere.
             let alive = exp.plus_seconds(300) > app.clock.now() && claims.client_id == client.client_id;
-            let revoked = app.state.revocation_of(&claims).await?.is_some();
-            (alive && !revoked).then_some((Target::Token(claims.jti), exp))
+            if !alive || app.state.revocation_of(&claims).await?.is_some() {
+                return Ok(None);
+            }
+            if let Some(session) = claims.sid {
+                app.throttle.token_revocation(session)?;
+            }
+            Some((Target::Token(claims.jti), exp))
         }
         Ok(Verified::Refresh(token)) => validation::session_of(app, &token, client)
             .await?

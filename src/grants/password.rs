@@ -6,7 +6,7 @@ use crate::app::{App, Failure, Request, Result};
 use crate::grants::GrantRequest;
 use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::protocol::claims;
-use crate::protocol::client::{Client, GrantType};
+use crate::protocol::client::GrantType;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::{self, Granted};
 use crate::protocol::identity::Identity;
@@ -63,7 +63,7 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
         return issue::response(app, request.issuer, client, params, None).map(Some);
     }
     // 6. The session, provided that neither user nor client changed while the password was hashed.
-    let (session, token) = new_session(app, client, &user, &params.granted);
+    let (session, token) = new_session(app, asked, &user, &params.granted);
     let ends_at = session.ends_at();
     let new = NewSession {
         session,
@@ -119,7 +119,8 @@ fn wrong(reason: &'static str) -> Failure {
     Refusal::new(ErrorCode::InvalidGrant, "The username or the password is wrong.").because(reason).into()
 }
 
-fn new_session(app: &App, client: &Client, user: &User, granted: &Granted) -> (Session, RefreshToken) {
+fn new_session(app: &App, asked: &GrantRequest<'_>, user: &User, granted: &Granted) -> (Session, RefreshToken) {
+    let GrantRequest { request, client, .. } = asked;
     let now = app.clock.now();
     let token = RefreshToken::first(app.clock.new_id());
     let idle = client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl);
@@ -134,6 +135,9 @@ fn new_session(app: &App, client: &Client, user: &User, granted: &Granted) -> (S
         nonce_hash: token.nonce_hash(),
         generation: i64::from(token.generation),
         retries: 0,
+        repeats: 0,
+        repeats_since: now,
+        network: request.source().network().to_string(),
         log: 0,
         created_at: now,
         last_refreshed_at: now,

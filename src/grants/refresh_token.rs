@@ -11,7 +11,7 @@ use crate::protocol::error::Refusal;
 use crate::protocol::grant::{self, Granted};
 use crate::protocol::session::RefreshDecision;
 use crate::protocol::time::Timestamp;
-use crate::store::{Rotation, SessionRecord};
+use crate::store::{Audited, Rotation, SessionRecord};
 use crate::tokens::refresh::RefreshToken;
 use crate::tokens::verify::Verified;
 use crate::validation;
@@ -34,8 +34,9 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     // the client does not rotate, the refresh is judged before anything is written.
     let narrows = request.parameters.all("scope").chain(request.parameters.resources()).next().is_some();
     let rotates_first = client.rotates() && !narrows;
+    let network = request.source().network().to_string();
     for _ in 0..ATTEMPTS {
-        let refresh = Refresh::new(app, client, &token);
+        let refresh = Refresh::new(app, client, &token, &network);
         // 2. Its session, as it was before this refresh.
         let rotated = if rotates_first { app.store.session_rotate(refresh.rotation()).await? } else { None };
         let is_rotated = rotated.is_some();
@@ -77,13 +78,16 @@ struct Refresh<'a> {
     now: Timestamp,
     /// When the session ends if it is not refreshed again.
     idle_expires_at: Timestamp,
+    /// Where it comes from.
+    network: &'a str,
 }
 
 impl<'a> Refresh<'a> {
-    fn new(app: &App, client: &'a Client, token: &'a RefreshToken) -> Self {
+    fn new(app: &App, client: &'a Client, token: &'a RefreshToken, network: &'a str) -> Self {
         let now = app.clock.now();
         let idle = client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl);
-        Self { client, token, generation: i64::from(token.generation), now, idle_expires_at: now.plus_seconds(idle) }
+        let (generation, idle_expires_at) = (i64::from(token.generation), now.plus_seconds(idle));
+        Self { client, token, generation, now, idle_expires_at, network }
     }
 
     fn rotation(&self) -> Rotation {
@@ -93,6 +97,7 @@ impl<'a> Refresh<'a> {
             generation: self.generation,
             now: self.now,
             idle_expires_at: self.idle_expires_at,
+            network: self.network.to_owned(),
         }
     }
 }
@@ -142,10 +147,15 @@ async fn write(
     record: &SessionRecord,
     decision: RefreshDecision,
 ) -> Result<bool> {
-    let Refresh { generation, now, idle_expires_at, .. } = *refresh;
+    let Refresh { generation, now, idle_expires_at, network, .. } = *refresh;
     Ok(match decision {
         RefreshDecision::Repeat => {
-            app.store.session_repeat(&record.session, &app.audited(&asked.client, asked.request)).await?
+            let audited = Audited { at: now, ..app.audited(&asked.client, asked.request) };
+            let is_repeated = app.store.session_repeat(&record.session, network, &audited).await?;
+            if is_repeated {
+                app.metrics.refresh_repeated(network == record.session.network);
+            }
+            is_repeated
         }
         RefreshDecision::Keep => app.store.session_keep(record.session.id, generation, now, idle_expires_at).await?,
         _ => app.store.session_rotate(refresh.rotation()).await?.is_some(),

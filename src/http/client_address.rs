@@ -24,6 +24,11 @@ pub(crate) fn client_address(settings: &Settings, peer: IpAddr, headers: &Header
     address
 }
 
+/// Whether somebody who is not trusted says for whom a request was forwarded.
+pub(crate) fn is_ignored(settings: &Settings, peer: IpAddr, headers: &HeaderMap) -> bool {
+    headers.contains_key("x-forwarded-for") && !settings.trusts(peer)
+}
+
 /// Reads an address as proxies write it: alone or with a port, IPv6 perhaps in brackets.
 fn address_of(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop.trim_ascii()).ok()?;

@@ -13,11 +13,12 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::{App, Peer};
-use crate::http::client_address::client_address;
+use crate::http::client_address::{self, client_address};
 use crate::http::context::Context;
 use crate::http::route::Endpoint;
 use crate::http::{error, host};
 use crate::telemetry;
+use crate::telemetry::forwarding::is_private;
 
 /// The longest that a request may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -46,6 +47,10 @@ pub(crate) async fn wrap(State(envelope): State<Envelope>, mut request: Request,
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let address = client_address(&app.settings, peer.address.ip(), request.headers());
+    if client_address::is_ignored(&app.settings, peer.address.ip(), request.headers()) {
+        app.metrics.forwarding_ignored(is_private(peer.address.ip()));
+        app.forwarding.note(peer.address.ip());
+    }
     let context = Context { request_id, endpoint: *endpoint, peer, address };
     let span = telemetry::request::span(endpoint.name, request_id, address);
     let mut response = answer(app, context, *deadline, request, next).instrument(span).await;

@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use hyper::body::Body as _;
 
 use crate::admin::Actor;
 use crate::app::App;
 use crate::diagnosis::investigate;
 use crate::http::challenge::{self, BearerChallenge};
 use crate::http::context::Context;
-use crate::http::problem;
 use crate::http::route::Scopes;
+use crate::http::{body, error, problem};
 use crate::protocol::cause::Cause;
 use crate::protocol::scope::ADMIN;
-use crate::store::Audited;
 use crate::validation::administrator::{self, AdminToken};
 
 /// A handler of the admin API, called only with a token that has one of the scopes.
@@ -41,17 +41,33 @@ impl<T: 'static, H: Handler<T, Arc<App>>> Handler<T, Arc<App>> for Guarded<H> {
                 Ok(context) => context,
                 Err(status) => return status.into_response(),
             };
-            match admit(&app, &context, request.headers(), request.uri(), self.scopes).await {
-                Ok(actor) => request.extensions_mut().insert(actor),
-                Err(response) => return response,
-            };
-            self.handler.call(request, Arc::clone(&app)).await
+            match admit(&app, &context, &mut request, self.scopes).await {
+                Ok(()) => self.handler.call(request, app).await,
+                Err(response) => response,
+            }
         })
     }
 }
 
+/// Puts the administrator into a request, which is whole afterwards, or gives the answer that refuses it.
+///
+/// The token is judged twice: before the body is read, so that nobody else makes us wait for one, and when the body is
+/// there, because the token may have been revoked meanwhile.
+async fn admit(app: &App, context: &Context, request: &mut Request, scopes: &[&str]) -> Result<(), Response> {
+    let mut actor = judge(app, context, request.headers(), request.uri(), scopes).await?;
+    let has_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+    if has_body && !request.body().is_end_stream() {
+        let body = std::mem::take(request.body_mut());
+        let body = body::read(context.endpoint.largest_body, request.headers(), body).await;
+        *request.body_mut() = body.map_err(|unreadable| error::unreadable(app, context, unreadable))?.into();
+        actor = judge(app, context, request.headers(), request.uri(), scopes).await?;
+    }
+    request.extensions_mut().insert(actor);
+    Ok(())
+}
+
 /// The administrator whose token is good for this, or the answer that refuses it.
-async fn admit(
+async fn judge(
     app: &App,
     context: &Context,
     headers: &HeaderMap,
@@ -78,20 +94,17 @@ async fn admit(
         Err(failure) => return Err(problem::answer(app, context, failure.into())),
     };
     if held.has_one_of(scopes) {
-        Ok(actor(app, context, &held))
+        Ok(actor(context, &held))
     } else {
         Err(insufficient_scope(app, context, &held, scopes))
     }
 }
 
-fn actor(app: &App, context: &Context, held: &AdminToken) -> Actor {
+fn actor(context: &Context, held: &AdminToken) -> Actor {
     Actor {
-        audited: Audited {
-            actor: format!("client {}", held.claims.client_id),
-            request_id: Some(context.request_id.to_string()),
-            address: Some(context.address.to_string()),
-            at: app.clock.now(),
-        },
+        name: format!("client {}", held.claims.client_id),
+        request_id: Some(context.request_id.to_string()),
+        address: Some(context.address.to_string()),
         is_admin: held.has_one_of(&[]),
     }
 }

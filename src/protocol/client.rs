@@ -172,9 +172,9 @@ pub struct ClientSettings {
     /// What it may do besides requesting tokens.
     #[schema(required)]
     pub permissions: Vec<Permission>,
-    /// The audiences whose tokens it may introspect; all if empty.
+    /// The audiences whose tokens it may introspect or explain. If null, all but that of the admin API.
     #[schema(required)]
-    pub introspect_audiences: Vec<String>,
+    pub introspect_audiences: Option<Vec<String>>,
     /// Claims that go into its tokens.
     #[schema(required, value_type = Object)]
     pub claims: ExtraClaims,
@@ -204,11 +204,19 @@ impl Default for ClientSettings {
             retry_window: None,
             max_sessions: DEFAULT_MAX_SESSIONS,
             permissions: Vec::new(),
-            introspect_audiences: Vec::new(),
+            introspect_audiences: None,
             claims: ExtraClaims::new(),
             enabled: true,
             unknown: Map::new(),
         }
+    }
+}
+
+impl ClientSettings {
+    /// Whether its permissions reach the tokens of every resource, or those for the admin API.
+    pub fn sees_beyond_resources(&self, admin: &str) -> bool {
+        let is_named = |limits: &Vec<String>| limits.iter().any(|audience| audience == admin);
+        !self.permissions.is_empty() && self.introspect_audiences.as_ref().is_none_or(is_named)
     }
 }
 
@@ -280,10 +288,6 @@ impl Client {
         self.settings.retry_window.unwrap_or(default) * 1000
     }
 
-    /// Whether it has a permission.
-    pub fn has(&self, permission: Permission) -> bool {
-        self.settings.permissions.contains(&permission)
-    }
 }
 
 /// Checks a `client_id`: at most 255 VSCHARs (RFC 6749 appendix A.1), and not in the form of a user id, so that the

@@ -20,7 +20,7 @@ pub const FEATURES: &[Feature] = &[
         member: "access_token_format",
         is_used: |settings| settings.access_token_format == AccessTokenFormat::Opaque,
     },
-    Feature { member: "introspect_audiences", is_used: |settings| !settings.introspect_audiences.is_empty() },
+    Feature { member: "introspect_audiences", is_used: |settings| settings.introspect_audiences.is_some() },
     Feature { member: "access_token_typ", is_used: |settings| settings.access_token_typ == AccessTokenTyp::Jwt },
 ];
 

@@ -10,6 +10,11 @@ use crate::protocol::time::Timestamp;
 
 /// How often one refresh may be repeated.
 pub const MOST_RETRIES: i64 = 3;
+/// How often the refreshes of a session may be repeated within an hour: someone who uses a stolen token beside its owner
+/// looks like a client that loses its answers.
+pub const MOST_REPEATS: i64 = 12;
+/// Milliseconds from the first repeat that is counted to the last.
+const REPEATS_COUNT_FOR: i64 = 3600 * 1000;
 
 /// A session, which a login with the refresh grant begins. It is one row, however often it is refreshed.
 #[derive(Clone, Debug)]
@@ -32,6 +37,12 @@ pub struct Session {
     pub generation: i64,
     /// How often the refresh that led to this generation was repeated.
     pub retries: i64,
+    /// How often refreshes were repeated since `repeats_since`.
+    pub repeats: i64,
+    /// When the first of these repeats came.
+    pub repeats_since: Timestamp,
+    /// The network from which the newest generation was first asked for.
+    pub network: String,
     /// The sequence number at which it began.
     pub log: SequenceNumber,
     /// When it began.
@@ -65,6 +76,14 @@ impl Session {
         self.idle_expires_at.min(self.expires_at)
     }
 
+    /// How often refreshes were repeated within the hour that began with the first of these repeats, and when that was, if
+    /// there is one more now.
+    pub fn repeats_with_one_more(&self, now: Timestamp) -> (i64, Timestamp) {
+        // Of a clock that was ahead, the hour begins anew.
+        let is_within = (0..REPEATS_COUNT_FOR).contains(&(now.millis() - self.repeats_since.millis()));
+        if self.repeats > 0 && is_within { (self.repeats + 1, self.repeats_since) } else { (1, now) }
+    }
+
     /// Decides what to do about a refresh token of this session whose nonce is right.
     pub fn decide(&self, client: &Client, generation: i64, now: Timestamp) -> RefreshDecision {
         if now >= self.ends_at() {
@@ -81,7 +100,8 @@ impl Session {
         let since = now.millis() - self.last_refreshed_at.millis();
         let within = (0..client.retry_window_millis()).contains(&since.max(0));
         // While the successor is unused, the row has the successor's generation.
-        if generation + 1 == self.generation && within && self.retries < MOST_RETRIES {
+        let may_repeat = self.retries < MOST_RETRIES && self.repeats_with_one_more(now).0 <= MOST_REPEATS;
+        if generation + 1 == self.generation && within && may_repeat {
             RefreshDecision::Repeat
         } else {
             RefreshDecision::Reuse
@@ -117,6 +137,9 @@ mod tests {
             nonce_hash: [0; 32],
             generation: 5,
             retries: 0,
+            repeats: 0,
+            repeats_since: at(0),
+            network: "192.0.2.1".into(),
             log: 0,
             created_at: at(0),
             last_refreshed_at: at(100),
@@ -141,6 +164,23 @@ mod tests {
         assert_eq!(session.decide(&client, 4, at(130)), RefreshDecision::Reuse);
         session.retries = MOST_RETRIES;
         assert_eq!(session.decide(&client, 4, at(101)), RefreshDecision::Reuse);
+    }
+
+    #[test]
+    fn twelve_repeats_within_an_hour_are_the_last_that_are_taken_for_lost_answers() {
+        let client = client("client_secret_basic", true, None);
+        let mut session = session();
+        for count in 1..=MOST_REPEATS {
+            assert_eq!(session.decide(&client, 4, at(110)), RefreshDecision::Repeat, "{count}");
+            (session.repeats, session.repeats_since) = session.repeats_with_one_more(at(110));
+            assert_eq!((session.repeats, session.repeats_since), (count, at(110)));
+        }
+        assert_eq!(session.decide(&client, 4, at(111)), RefreshDecision::Reuse);
+        let hour_later =
+            Session { last_refreshed_at: at(110 + 3600), idle_expires_at: at(9000), expires_at: at(9000), ..session };
+        assert_eq!(hour_later.decide(&client, 4, at(109 + 3600)), RefreshDecision::Reuse);
+        assert_eq!(hour_later.decide(&client, 4, at(110 + 3600)), RefreshDecision::Repeat);
+        assert_eq!(hour_later.repeats_with_one_more(at(110 + 3600)), (1, at(110 + 3600)));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::serve::accepted::{Accepted, End, LARGEST_HEAD, answer, wait_for_stop};
+use crate::serve::explained::{Begun, Explained};
 use crate::serve::slots::Slots;
 
 /// The most requests at a time on one HTTP/2 connection.
@@ -43,6 +44,7 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(STREAM_WINDOW as usize);
     let requests = Arc::new(Requests::of(slots));
+    let stream = Explained::new(stream, Arc::clone(&requests.begun));
     let counted = Arc::clone(&requests);
     let router = served.router;
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -80,7 +82,7 @@ where
 /// The requests of one HTTP/2 connection.
 #[derive(Debug)]
 struct Requests {
-    begun: AtomicU64,
+    begun: Begun,
     ended: AtomicU64,
     slots: Slots,
     /// Notified when a request ends while slots run short.
@@ -88,9 +90,9 @@ struct Requests {
 }
 
 /// Marks a request as ended when it is dropped, whether it was answered or reset.
-struct Begun(Arc<Requests>);
+struct InFlight(Arc<Requests>);
 
-impl Drop for Begun {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.ended.fetch_add(1, Ordering::Relaxed);
         if self.0.slots.run_short() {
@@ -101,12 +103,12 @@ impl Drop for Begun {
 
 impl Requests {
     fn of(slots: Slots) -> Self {
-        Self { begun: AtomicU64::new(0), ended: AtomicU64::new(0), slots, slots_needed: Notify::new() }
+        Self { begun: Begun::default(), ended: AtomicU64::new(0), slots, slots_needed: Notify::new() }
     }
 
-    fn begin(self: &Arc<Self>) -> Begun {
+    fn begin(self: &Arc<Self>) -> InFlight {
         self.begun.fetch_add(1, Ordering::Relaxed);
-        Begun(Arc::clone(self))
+        InFlight(Arc::clone(self))
     }
 
     /// The number of requests so far, if all have ended.

@@ -3,6 +3,7 @@
 mod accepted;
 mod cleanup;
 mod connection;
+mod explained;
 mod files;
 mod http1;
 mod http2;

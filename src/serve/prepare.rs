@@ -6,7 +6,7 @@ use crate::admin::{Actor, AdminError};
 use crate::app::{App, StartError};
 use crate::protocol::feature;
 use crate::settings::Settings;
-use crate::store::{Audited, Location, SchemaReport, Store};
+use crate::store::{Location, SchemaReport, Store};
 
 /// How long a server tries to reach its database at start.
 const REACH_DATABASE: Duration = Duration::from_secs(30);
@@ -81,8 +81,7 @@ pub fn check_schema(report: &SchemaReport) -> Result<(), StartError> {
 pub(super) async fn prepare_demo(app: &App) -> Result<(), StartError> {
     let failed = |error: AdminError| StartError(error.to_string());
     if app.settings.dev {
-        let audited = Audited { actor: "server".into(), request_id: None, address: None, at: app.clock.now() };
-        return app.demo_create(&Actor { audited, is_admin: true }).await.map_err(failed);
+        return app.demo_create(&Actor::on_the_database("server")).await.map_err(failed);
     }
     let mut found = app.demo_credentials().await.map_err(failed)?;
     if app.store.has_dev_mark().await? {

@@ -1,7 +1,9 @@
 //! The configuration file, `jeton.toml`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use crate::settings::table::{TABLE, similar};
 
@@ -16,7 +18,7 @@ impl ConfigFile {
     pub(super) fn read(named: Option<&PathBuf>, problems: &mut Vec<String>) -> Self {
         let path = named.cloned().unwrap_or_else(|| PathBuf::from("jeton.toml"));
         let mut file = Self { path, values: BTreeMap::new() };
-        let text = match std::fs::read_to_string(&file.path) {
+        let text = match read(&file.path, named.is_some()) {
             Ok(text) => text,
             Err(error) => {
                 if named.is_some() || error.kind() != std::io::ErrorKind::NotFound {
@@ -51,6 +53,26 @@ impl ConfigFile {
     }
 }
 
+/// Reads a file. One that nobody named is read only if it belongs to root or to the user of this process: in a folder that
+/// others may write to, they would decide which database and which key the program uses.
+fn read(path: &Path, is_named: bool) -> std::io::Result<String> {
+    let user = rustix::process::geteuid().as_raw();
+    let mut file = std::fs::File::open(path)?;
+    // A link of somebody else may lead to a file of the user.
+    let owners = [file.metadata()?.uid(), std::fs::symlink_metadata(path)?.uid()];
+    if !is_named && !owners.iter().all(|owner| may_decide(*owner, user)) {
+        let text = "it belongs to another user; if you want it, name it with --config or copy it";
+        return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, text));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+const fn may_decide(owner: u32, user: u32) -> bool {
+    owner == 0 || owner == user
+}
+
 /// The text of a TOML value; lists and tables become comma-separated.
 fn as_text(value: &toml::Value) -> Option<String> {
     match value {
@@ -67,5 +89,16 @@ fn as_text(value: &toml::Value) -> Option<String> {
             Some(texts?.join(","))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_root_and_the_user_decide_what_is_read_unnamed() {
+        assert!(may_decide(0, 0) && may_decide(0, 1000) && may_decide(1000, 1000));
+        assert!(!may_decide(1000, 0) && !may_decide(1001, 1000));
     }
 }

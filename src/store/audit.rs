@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::protocol::time::Timestamp;
 use crate::store::database::Transaction;
-use crate::store::row::{Row, values};
+use crate::store::row::{Row, Value, values};
 use crate::store::{Page, Result, Store};
 
 /// The actor of a change, for the audit trail. Every administrative change carries one.
@@ -110,15 +110,46 @@ fn record(row: &Row) -> Result<AuditRecord> {
     })
 }
 
+/// The records that a condition selects, newest first. Each condition and the order are those of an index.
+macro_rules! records {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, at, actor, action, target, request_id, address, detail FROM audit WHERE ",
+            $condition,
+            "at >= $1 AND at < $2 AND (at, id) < ($3, $4) ORDER BY at DESC, id DESC LIMIT $5"
+        )
+    };
+}
+
+impl AuditRecord {
+    /// The key of a page that follows it.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.at.millis(), self.id)
+    }
+}
+
+/// The moment and the id in the key of a page.
+fn position(key: &str) -> Option<(Timestamp, Uuid)> {
+    let (at, id) = key.split_once(' ')?;
+    Some((Timestamp::from_millis(at.parse().ok()?), id.parse().ok()?))
+}
+
 impl Store {
-    /// Records, newest first; the key of a page is the id.
+    /// Records, newest first.
     pub async fn audit_list(&self, filter: &AuditFilter, page: &Page) -> Result<Vec<AuditRecord>> {
-        let sql = "SELECT id, at, actor, action, target, request_id, address, detail FROM audit \
-                   WHERE ($1 IS NULL OR actor = $1) AND ($2 IS NULL OR action = $2) \
-                   AND ($3 IS NULL OR at >= $3) AND ($4 IS NULL OR at < $4) AND ($5 IS NULL OR id < $5) \
-                   ORDER BY id DESC LIMIT $6";
-        let after = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok());
-        let values = values![filter.actor.clone(), filter.action.clone(), filter.from, filter.to, after, page.limit];
+        let (earliest, latest) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
+        let (before, id) = page.after.as_deref().and_then(position).unwrap_or((latest, Uuid::max()));
+        // The tighter of the two bounds, because SQLite begins to read at this one.
+        let to = filter.to.unwrap_or(latest).min(Timestamp::from_millis(before.millis().saturating_add(1)));
+        let from = filter.from.unwrap_or(earliest);
+        let mut values = values![from, to, before, id, page.limit];
+        let sql = match (&filter.actor, &filter.action) {
+            (None, None) => records!(""),
+            (Some(_), None) => records!("actor = $6 AND "),
+            (None, Some(_)) => records!("action = $6 AND "),
+            (Some(_), Some(_)) => records!("actor = $6 AND action = $7 AND "),
+        };
+        values.extend([&filter.actor, &filter.action].into_iter().flatten().map(Value::from));
         self.database.query(sql, values).await?.iter().map(record).collect()
     }
 }

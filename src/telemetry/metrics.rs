@@ -35,6 +35,18 @@ pub struct Waits {
     failures: &'static str,
 }
 
+/// Labels of a repeated refresh.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Repeated {
+    network: &'static str,
+}
+
+/// Labels of a forwarding header that was ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Ignored {
+    peer: &'static str,
+}
+
 /// The counters of a node. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -44,6 +56,8 @@ pub struct Metrics {
     /// Seconds since the epoch.
     upkeep_ended: Gauge,
     throttled: Family<Waits, Counter>,
+    refresh_repeats: Family<Repeated, Counter>,
+    forwarding_ignored: Family<Ignored, Counter>,
 }
 
 impl Default for Metrics {
@@ -59,6 +73,8 @@ impl Default for Metrics {
             removed,
             upkeep_ended: Gauge::default(),
             throttled: Family::default(),
+            refresh_repeats: Family::default(),
+            forwarding_ignored: Family::default(),
         }
     }
 }
@@ -90,6 +106,18 @@ impl Metrics {
         self.throttled.get_or_create(&Waits { failures }).inc();
     }
 
+    /// Counts a repeated refresh.
+    pub(crate) fn refresh_repeated(&self, is_same_network: bool) {
+        let network = if is_same_network { "same" } else { "other" };
+        self.refresh_repeats.get_or_create(&Repeated { network }).inc();
+    }
+
+    /// Counts a forwarding header of a peer that is not a trusted proxy.
+    pub(crate) fn forwarding_ignored(&self, is_private: bool) {
+        let peer = if is_private { "private" } else { "public" };
+        self.forwarding_ignored.get_or_create(&Ignored { peer }).inc();
+    }
+
     /// Counts an issued access token.
     pub fn issued(&self, grant: &'static str) {
         self.issued.get_or_create(&Issued { grant }).inc();
@@ -113,6 +141,10 @@ impl Metrics {
         registry.register("upkeep_last_round_timestamp_seconds", ended, self.upkeep_ended.clone());
         let help = "Attempts that had to wait, by the failures that caused the wait";
         registry.register("throttled", help, self.throttled.clone());
+        let help = "Refreshes that were repeated because the answer seemed lost, by whether from the same network";
+        registry.register("refresh_repeats", help, self.refresh_repeats.clone());
+        let help = "Requests with X-Forwarded-For from a peer that is not a trusted proxy, by the network of the peer";
+        registry.register("forwarding_ignored", help, self.forwarding_ignored.clone());
         for (name, help, value) in gauges {
             let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
             gauge.set(*value);

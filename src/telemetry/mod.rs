@@ -1,5 +1,6 @@
 //! What operators see: metrics, and the log.
 
+pub mod forwarding;
 pub mod log;
 pub mod metrics;
 pub mod outages;

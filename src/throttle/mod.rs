@@ -1,4 +1,5 @@
-//! Slows down guessing of passwords and client secrets, and nothing else. `docs/throttling.md` has the rules.
+//! Slows down guessing of passwords and client secrets, and what a caller could do without end. `docs/throttling.md` has
+//! the rules.
 //!
 //! An attempt that has to wait is not judged at all, so the answer does not reveal whether it was right. The wait is
 //! checked again after hashing, so guessing in parallel gains nothing; without failures, parallel attempts never wait.
@@ -25,7 +26,7 @@ use crate::protocol::time::Timestamp;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use counters::{CounterKey, Counters};
-use rate_limit::RateLimit;
+use rate_limit::{RateLimit, SECONDS_PER_TOKEN_REVOCATION};
 
 pub(crate) use audit::Source;
 pub(crate) use login::LoginAttempt;
@@ -61,6 +62,7 @@ pub(crate) struct Throttle {
     lookups: Semaphore,
     audits: RateLimit,
     explanations: RateLimit,
+    token_revocations: RateLimit,
 }
 
 impl Throttle {
@@ -75,6 +77,7 @@ impl Throttle {
             lookups: Semaphore::new(CONCURRENT_LOOKUPS),
             audits: RateLimit::of_audits(&clock),
             explanations: RateLimit::of_explanations(&clock),
+            token_revocations: RateLimit::of_token_revocations(&clock),
             clock,
         }
     }
@@ -85,6 +88,16 @@ impl Throttle {
             return Ok(());
         }
         Err(Throttled { seconds: 1, reason: "too many explanations", about: Identity::default() })
+    }
+
+    /// Counts an access token that is revoked alone, of this session. A user could make as many by refreshing as the
+    /// log and the memory of all nodes would have to hold. The session itself can always be revoked.
+    pub(crate) fn token_revocation(&self, session: Uuid) -> Result<(), Throttled> {
+        if !self.enabled || self.token_revocations.allows(&session.to_string()) {
+            return Ok(());
+        }
+        let reason = "too many access tokens of one session were revoked";
+        Err(Throttled { seconds: SECONDS_PER_TOKEN_REVOCATION, reason, about: Identity::of_session(session) })
     }
 
     /// Refuses with the longest of these waits, if there is one.

@@ -15,6 +15,10 @@ const EXPLANATIONS: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
 const EXPLANATIONS_BURST: NonZeroU32 = NonZeroU32::new(300).expect("not zero");
 /// Audit records per hour about one kind of throttled attempt.
 const AUDITS: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
+/// Access tokens of one session that may be revoked per hour, and at once.
+const TOKEN_REVOCATIONS: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
+/// After as many seconds one more may be.
+pub(super) const SECONDS_PER_TOKEN_REVOCATION: i64 = 36;
 /// Beyond this many callers, the idle ones are forgotten.
 const MAX_CALLERS: usize = 10_000;
 
@@ -44,6 +48,11 @@ impl RateLimit {
     /// For the audit records and warnings that unauthenticated callers can cause.
     pub(super) fn of_audits(clock: &Clock) -> Self {
         Self::new(Quota::per_hour(AUDITS), clock)
+    }
+
+    /// For access tokens that a client revokes one by one.
+    pub(super) fn of_token_revocations(clock: &Clock) -> Self {
+        Self::new(Quota::per_hour(TOKEN_REVOCATIONS), clock)
     }
 
     fn new(quota: Quota, clock: &Clock) -> Self {

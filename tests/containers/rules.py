@@ -64,6 +64,8 @@ def services():
     rule(jeton["depends_on"]["postgres"]["condition"] == "service_healthy", "jeton: waits for Postgres")
     rule("ports" not in postgres, "postgres: not published")
     rule(postgres["image"] == "postgres:17", "postgres: version 17")
+    outside = [entry["subnet"] for entry in file["networks"]["default"]["ipam"]["config"]]
+    rule(outside == [jeton["environment"]["JETON_TRUSTED_PROXIES"]], "jeton: trusts the proxy, which its network's gateway is")
     internal = {name for name, network in file["networks"].items() if network.get("internal") is True}
     rule(internal >= set(postgres["networks"]), "postgres: an internal network only")
 

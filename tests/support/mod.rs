@@ -253,9 +253,7 @@ impl TestServer {
     /// Makes the first administrator as the command line does: on the database, beside the running server.
     async fn administrator(&self) -> TestClient {
         let app = &self.server.app;
-        let audited =
-            jeton::store::Audited { actor: "test".into(), request_id: None, address: None, at: self.clock.now() };
-        let actor = jeton::admin::Actor { audited, is_admin: true };
+        let actor = jeton::admin::Actor::on_the_database("test");
         let _ = app.client_delete(ADMIN, &actor).await;
         let members = json!({"grant_types": ["client_credentials"], "scope": "jeton:admin"});
         let new = jeton::admin::clients::NewClient {

@@ -91,7 +91,7 @@ pub struct ClientPatch {
     #[serde(default)]
     #[schema(value_type = Option<Vec<Permission>>)]
     pub permissions: Patch<Vec<Permission>>,
-    /// The audiences whose tokens it may introspect; all if empty.
+    /// The audiences whose tokens it may introspect or explain: none if empty; if null, all but that of the admin API.
     #[serde(default)]
     #[schema(value_type = Option<Vec<AudienceUri>>, max_items = 50)]
     pub introspect_audiences: Patch<Vec<String>>,
@@ -124,7 +124,7 @@ impl ClientPatch {
         self.retry_window.apply_to_option(&mut settings.retry_window);
         self.max_sessions.apply(&mut settings.max_sessions, default.max_sessions);
         self.permissions.apply(&mut settings.permissions, default.permissions);
-        self.introspect_audiences.apply(&mut settings.introspect_audiences, default.introspect_audiences);
+        self.introspect_audiences.apply_to_option(&mut settings.introspect_audiences);
         self.claims.merge_into(&mut settings.claims);
         self.enabled.apply(&mut settings.enabled, default.enabled);
         check(&settings)?;

@@ -64,7 +64,7 @@ impl App {
         let client_id = new.client_id.unwrap_or_else(|| format!("c_{}", base64url(random::<12>())));
         check_client_id(&client_id).map_err(AdminError::Invalid)?;
         let settings = new.settings.apply(ClientSettings::default())?;
-        needs_admin(&settings, actor)?;
+        self.check_power(&settings, actor)?;
         let method = settings.token_endpoint_auth_method;
         let mut warnings = warnings::about(&settings);
         warnings.extend(new.client_secret.as_ref().and_then(warnings::about_secret));
@@ -84,7 +84,7 @@ impl App {
         };
         let secrets = digest.map(|digest| self.new_secret(digest)).into_iter().collect();
         let client = Client { client_id, settings, secrets, created_at: self.clock.now(), version: 1 };
-        match self.state.honour(self.store.client_create(&client, &actor.audited)).await {
+        match self.state.honour(self.store.client_create(&client, &self.dated(actor))).await {
             Err(StoreError::SubTaken(SubHolder::Client)) => {
                 Err(AdminError::Conflict(format!("there is a client {} already", client.client_id)))
             }
@@ -111,10 +111,10 @@ impl App {
     /// Changes a client by a merge patch (RFC 7396). Disabling it revokes what was issued to it.
     pub async fn client_update(&self, client_id: &str, patch: ClientPatch, actor: &Actor) -> Result<ClientView> {
         let mut client = self.find_client(client_id).await?;
-        needs_admin(&client.settings, actor)?;
+        self.check_power(&client.settings, actor)?;
         let was = client.settings.clone();
         let settings = patch.apply(was.clone())?;
-        needs_admin(&settings, actor)?;
+        self.check_power(&settings, actor)?;
         client.settings = settings;
         let uses_secret = |settings: &ClientSettings| settings.token_endpoint_auth_method.uses_secret();
         if !uses_secret(&was) && uses_secret(&client.settings) && client.secrets.is_empty() {
@@ -126,7 +126,8 @@ impl App {
             _ => ("client.update", None),
         };
         let revocation = cause.map(|cause| self.revocation(Target::Client(client_id.to_owned()), cause, None));
-        if self.state.honour(self.store.client_update(&client, action, revocation.as_ref(), &actor.audited)).await? {
+        if self.state.honour(self.store.client_update(&client, action, revocation.as_ref(), &self.dated(actor))).await?
+        {
             Ok(ClientView { warnings: warnings::about(&client.settings), ..client.into() })
         } else {
             Err(AdminError::Conflict(format!("the client {client_id} was changed at the same time; try again")))
@@ -136,13 +137,25 @@ impl App {
     /// Deletes a client and revokes what was issued to it.
     pub async fn client_delete(&self, client_id: &str, actor: &Actor) -> Result<()> {
         let client = self.find_client(client_id).await?;
-        needs_admin(&client.settings, actor)?;
+        self.check_power(&client.settings, actor)?;
         let revocation = self.revocation(Target::Client(client_id.to_owned()), Cause::ClientDeleted, None);
-        if self.state.honour(self.store.client_delete(client_id, &revocation, &actor.audited)).await? {
+        if self.state.honour(self.store.client_delete(client_id, &revocation, &self.dated(actor))).await? {
             Ok(())
         } else {
             Err(no_such("client", client_id))
         }
+    }
+
+    /// A client that sees every token outranks those who hold only `jeton:clients`, as one with a `jeton:` scope does.
+    fn check_power(&self, settings: &ClientSettings, actor: &Actor) -> Result<()> {
+        if settings.sees_beyond_resources(self.issuer.audiences().admin) && !actor.is_admin {
+            return Err(AdminError::NeedsAdmin(
+                "a client that may introspect or explain tokens for any resource is administered with the scope \
+                 jeton:admin; name its introspect_audiences"
+                    .into(),
+            ));
+        }
+        needs_admin(settings, actor)
     }
 
     pub(super) async fn find_client(&self, client_id: &str) -> Result<Client> {
@@ -152,11 +165,11 @@ impl App {
     }
 }
 
-/// A client with a reserved scope outranks those who hold only `jeton:clients`.
-fn needs_admin(settings: &ClientSettings, actor: &Actor) -> Result<()> {
+/// A client with a reserved scope outranks those who hold only `jeton:clients` or `jeton:revoke`.
+pub(super) fn needs_admin(settings: &ClientSettings, actor: &Actor) -> Result<()> {
     if settings.scope.has_reserved() && !actor.is_admin {
         return Err(AdminError::NeedsAdmin(
-            "a client with a jeton: scope is administered with the scope jeton:admin".into(),
+            "a client with a jeton: scope and its tokens are administered with the scope jeton:admin".into(),
         ));
     }
     Ok(())

@@ -5,7 +5,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::admin::clients::needs_admin;
 use crate::admin::{Actor, AdminError, Result};
 use crate::app::App;
 use crate::crypto::sha256;
@@ -52,14 +51,14 @@ impl App {
     /// Gives a client a second secret; only the answer ever shows it.
     pub async fn client_secret_add(&self, client_id: &str, actor: &Actor) -> Result<NewSecretView> {
         let client = self.find_client(client_id).await?;
-        needs_admin(&client.settings, actor)?;
+        self.check_power(&client.settings, actor)?;
         if !client.settings.token_endpoint_auth_method.uses_secret() {
             let kind = if client.is_public() { "is public" } else { "authenticates by other means" };
             return Err(AdminError::Conflict(format!("the client {client_id} {kind} and has no secrets")));
         }
         let (digest, client_secret) = self.generate_secret();
         let secret = self.new_secret(digest);
-        if !self.state.honour(self.store.client_secret_add(client_id, &secret, &actor.audited)).await? {
+        if !self.state.honour(self.store.client_secret_add(client_id, &secret, &self.dated(actor))).await? {
             // Either it was deleted meanwhile, or it has two secrets.
             self.find_client(client_id).await?;
             return Err(AdminError::Conflict(format!(
@@ -72,7 +71,7 @@ impl App {
     /// Retires a secret, and on request revokes what was issued to the client.
     pub async fn client_secret_retire(&self, client_id: &str, id: &str, revoke: bool, actor: &Actor) -> Result<()> {
         let client = self.find_client(client_id).await?;
-        needs_admin(&client.settings, actor)?;
+        self.check_power(&client.settings, actor)?;
         let reason = Some("a secret was retired".to_owned());
         let revocation =
             revoke.then(|| self.revocation(Target::Client(client_id.to_owned()), Cause::ClientRevoked, reason));
@@ -80,7 +79,7 @@ impl App {
         let id: Uuid = id.parse().map_err(|_| missing())?;
         if self
             .state
-            .honour(self.store.client_secret_retire(client_id, id, revocation.as_ref(), &actor.audited))
+            .honour(self.store.client_secret_retire(client_id, id, revocation.as_ref(), &self.dated(actor)))
             .await?
         {
             Ok(())

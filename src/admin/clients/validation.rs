@@ -18,7 +18,7 @@ pub(super) fn check(settings: &ClientSettings) -> Result<()> {
     public_client(settings)
         .and_then(|()| names(settings))
         .and_then(|()| audiences("audiences", &settings.audiences))
-        .and_then(|()| audiences("introspect_audiences", &settings.introspect_audiences))
+        .and_then(|()| audiences("introspect_audiences", settings.introspect_audiences.as_deref().unwrap_or_default()))
         .and_then(|()| numbers(settings))
         .and_then(|()| claims::check_extra(&settings.claims).map_err(|problem| format!("claims: {problem}")))
         .map_err(AdminError::Invalid)

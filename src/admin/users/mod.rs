@@ -78,7 +78,7 @@ impl App {
             version: 1,
         };
         check(&user)?;
-        self.store.user_create(&user, &actor.audited).await.map_err(|error| taken(error, &user))?;
+        self.store.user_create(&user, &self.dated(actor)).await.map_err(|error| taken(error, &user))?;
         Ok(user.into())
     }
 
@@ -123,7 +123,7 @@ impl App {
             }
         };
         let written =
-            self.state.honour(self.store.user_update(&user, action, revocation.as_ref(), &actor.audited)).await;
+            self.state.honour(self.store.user_update(&user, action, revocation.as_ref(), &self.dated(actor))).await;
         answer(written, user)
     }
 
@@ -132,8 +132,10 @@ impl App {
         let mut user = self.find_user(text).await?;
         user.password_hash = Some(self.hash_password(password).await?);
         let revocation = self.password_revocation(&user);
-        let written =
-            self.state.honour(self.store.user_update(&user, "user.password", Some(&revocation), &actor.audited)).await;
+        let written = self
+            .state
+            .honour(self.store.user_update(&user, "user.password", Some(&revocation), &self.dated(actor)))
+            .await;
         answer(written, user)
     }
 
@@ -141,7 +143,7 @@ impl App {
     pub async fn user_delete(&self, text: &str, actor: &Actor) -> Result<()> {
         let user = self.find_user(text).await?;
         let revocation = self.revocation(Target::User(user.sub.clone()), Cause::UserDeleted, None);
-        if self.state.honour(self.store.user_delete(user.id, &revocation, &actor.audited)).await? {
+        if self.state.honour(self.store.user_delete(user.id, &revocation, &self.dated(actor))).await? {
             Ok(())
         } else {
             Err(no_such("user", text))

@@ -8,13 +8,14 @@ use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Re
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use hyper::body::Body as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::admin::{self, Actor, AdminError, ListRequest, Result};
 use crate::app::App;
-use crate::http::body::{self, MediaType, media_type};
+use crate::http::body::{MediaType, media_type};
 use crate::http::context::Context;
 use crate::http::problem;
 
@@ -124,17 +125,17 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &Arc<App>) -> std::result::Result<Self, Response> {
-        let (parts, body) = request.into_parts();
-        let context = Context::of(&parts.extensions).map_err(IntoResponse::into_response)?;
-        let refuse = |status, code, text: &str| problem::problem(app, &context, status, code, text);
-        let body = body::read(context.endpoint.largest_body, &parts.headers, body)
-            .await
-            .map_err(|error| refuse(error.status, "invalid_input", &error.text))?;
-        match media_type(&parts.headers) {
-            Some(MediaType::Json | MediaType::MergePatch) => Ok(Self(admin::body::read(&body))),
+        let context = Context::of(request.extensions()).map_err(IntoResponse::into_response)?;
+        let refuse = |code, text| Err(problem::problem(app, &context, StatusCode::BAD_REQUEST, code, text));
+        match media_type(request.headers()) {
+            Some(MediaType::Json | MediaType::MergePatch) => {
+                // The guard has read it, within its limit.
+                let body = Bytes::from_request(request, app).await.map_err(IntoResponse::into_response)?;
+                Ok(Self(admin::body::read(&body)))
+            }
             // RFC 6750 §2: a form could carry a second token.
-            Some(MediaType::Form) => Err(refuse(StatusCode::BAD_REQUEST, "invalid_request", "send JSON, not a form")),
-            None => Err(refuse(StatusCode::BAD_REQUEST, "invalid_input", "send the body as application/json")),
+            Some(MediaType::Form) => refuse("invalid_request", "send JSON, not a form"),
+            None => refuse("invalid_input", "send the body as application/json"),
         }
     }
 }

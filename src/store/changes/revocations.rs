@@ -8,7 +8,7 @@ use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Tar
 use crate::protocol::session::Session;
 use crate::protocol::time::Timestamp;
 use crate::protocol::token_id::TokenId;
-use crate::store::changes::transaction::Logged;
+use crate::store::changes::transaction::{LogTransaction, Logged};
 use crate::store::row::{Row, Value, unreadable, values};
 use crate::store::{Audited, Page, Result, Store};
 
@@ -160,11 +160,26 @@ impl Store {
     /// Writes a revocation and returns it with its number. A revoked session is marked as ended.
     pub async fn revoke(&self, new: &NewRevocation, audited: &Audited) -> Result<Logged<Revocation>> {
         let mut transaction = self.begin_logged().await?;
+        transaction.audit(audited, "revocation.create", new.target.to_string(), new.reason.clone()).await?;
+        self.finish_revocation(transaction, new, audited).await
+    }
+
+    /// The same without a record in the audit trail: for a client that returns a token of its own, which it may do often.
+    pub async fn revoke_unaudited(&self, new: &NewRevocation, by: &Audited) -> Result<Logged<Revocation>> {
+        let transaction = self.begin_logged().await?;
+        self.finish_revocation(transaction, new, by).await
+    }
+
+    async fn finish_revocation(
+        &self,
+        mut transaction: LogTransaction,
+        new: &NewRevocation,
+        audited: &Audited,
+    ) -> Result<Logged<Revocation>> {
         if let Target::Session(id) = new.target {
             transaction.query("UPDATE sessions SET ended = $1 WHERE id = $2", values![true, id]).await?;
         }
         let id = transaction.revoke(new, audited).await?;
-        transaction.audit(audited, "revocation.create", new.target.to_string(), new.reason.clone()).await?;
         let committed = transaction.commit(()).await?;
         let number = self.log_number_of(id).await?;
         Ok(committed.map(|()| Revocation {

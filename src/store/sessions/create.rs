@@ -36,10 +36,11 @@ impl Store {
             transaction.query(lock, values![session.user_id]).await?;
         }
         let insert = "INSERT INTO sessions (id, user_id, sub, client_id, scope, audiences, nonce_hash, generation, \
-                      retries, sequence, created_at, last_refreshed_at, idle_expires_at, expires_at, ended) \
-                      SELECT $1, u.id, u.sub, c.client_id, $2, $3, $4, $5, $6, h.number, $7, $8, $9, $10, $11 \
-                      FROM users u, clients c, change_head h WHERE u.id = $12 AND u.version = $13 AND c.client_id = $14 \
-                      AND c.version = $15 AND h.id = 1 RETURNING sequence";
+                      retries, repeats, repeats_since, network, sequence, created_at, last_refreshed_at, \
+                      idle_expires_at, previous_refreshed_at, previous_idle_expires_at, expires_at, ended) \
+                      SELECT $1, u.id, u.sub, c.client_id, $2, $3, $4, $5, $6, $7, $8, $9, h.number, $10, $11, $12, \
+                      $11, $12, $13, $14 FROM users u, clients c, change_head h WHERE u.id = $15 AND u.version = $16 \
+                      AND c.client_id = $17 AND c.version = $18 AND h.id = 1 RETURNING sequence";
         let values = values![
             session.id,
             session.scope.to_string(),
@@ -47,6 +48,9 @@ impl Store {
             session.nonce_hash,
             session.generation,
             session.retries,
+            session.repeats,
+            session.repeats_since,
+            &session.network,
             session.created_at,
             session.last_refreshed_at,
             session.idle_expires_at,

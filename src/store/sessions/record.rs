@@ -50,7 +50,8 @@ macro_rules! session_records {
     ($from:literal, $rest:literal) => {
         concat!(
             "SELECT s.id, s.user_id AS session_user_id, s.client_id, s.scope, s.audiences, s.nonce_hash, s.generation, \
-             s.retries, s.sequence, s.created_at, s.last_refreshed_at, s.idle_expires_at, s.expires_at, \
+             s.retries, s.repeats, s.repeats_since, s.network, s.sequence, s.created_at, s.last_refreshed_at, \
+             s.idle_expires_at, s.expires_at, \
              s.sub AS session_sub, u.id AS user_id, u.sub AS user_sub, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, \
              u.enabled AS user_enabled, u.created_at AS user_created_at, u.version AS user_version, \
              r.number AS revoked_by, r.cause AS revoked_because \
@@ -79,6 +80,9 @@ fn session(row: &Row) -> Result<Session> {
         nonce_hash: row.hash("nonce_hash")?,
         generation: row.get("generation")?,
         retries: row.get("retries")?,
+        repeats: row.get("repeats")?,
+        repeats_since: row.moment("repeats_since")?,
+        network: row.get("network")?,
         log: row.get("sequence")?,
         created_at: row.moment("created_at")?,
         last_refreshed_at: row.moment("last_refreshed_at")?,

@@ -1,6 +1,7 @@
 //! What a refresh does to a session.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -26,6 +27,26 @@ pub struct Rotation {
     pub now: Timestamp,
     /// When the session ends if it is not refreshed again.
     pub idle_expires_at: Timestamp,
+    /// The network that it is requested from.
+    pub network: String,
+}
+
+/// What a rotation changes in a row, whose rotation is `asked`.
+macro_rules! rotated {
+    () => {
+        "UPDATE sessions SET generation = sessions.generation + 1, retries = 0, network = asked.network, \
+         last_refreshed_at = asked.now, previous_refreshed_at = sessions.last_refreshed_at, \
+         idle_expires_at = asked.idle, previous_idle_expires_at = sessions.idle_expires_at "
+    };
+}
+
+/// Which rows a rotation may change.
+macro_rules! rotatable {
+    () => {
+        "WHERE sessions.id = asked.id AND sessions.client_id = asked.client_id \
+         AND sessions.generation = asked.generation AND NOT sessions.ended \
+         AND sessions.idle_expires_at > asked.now AND sessions.expires_at > asked.now "
+    };
 }
 
 /// Moves several sessions to their next generation with one statement (on SQLite, one more reads them). Of several
@@ -40,13 +61,12 @@ pub(in crate::store) async fn rotate_all(database: &Database, rotations: Vec<Rot
     let mut moved: HashMap<Uuid, Result<SessionRecord>> = match database.dialect() {
         Dialect::Postgres => {
             let sql = concat!(
-                "WITH moved AS (UPDATE sessions SET generation = sessions.generation + 1, retries = 0, \
-                 last_refreshed_at = asked.now, idle_expires_at = asked.idle FROM unnest($1::text::uuid[], \
-                 $2::text::text[], $3::text::bigint[], $4::text::bigint[], $5::text::bigint[]) \
-                 AS asked(id, client_id, generation, now, idle) \
-                 WHERE sessions.id = asked.id AND sessions.client_id = asked.client_id \
-                 AND sessions.generation = asked.generation AND NOT sessions.ended \
-                 AND sessions.idle_expires_at > asked.now AND sessions.expires_at > asked.now RETURNING sessions.*) ",
+                "WITH moved AS (",
+                rotated!(),
+                "FROM unnest($1::text::uuid[], $2::text::text[], $3::text::bigint[], $4::text::bigint[], \
+                 $5::text::bigint[], $6::text::text[]) AS asked(id, client_id, generation, now, idle, network) ",
+                rotatable!(),
+                "RETURNING sessions.*) ",
                 session_records!("moved", "")
             );
             let values = values![
@@ -54,19 +74,20 @@ pub(in crate::store) async fn rotate_all(database: &Database, rotations: Vec<Rot
                 array(asked.clone().map(|rotation| &rotation.client_id)),
                 array(asked.clone().map(|rotation| rotation.generation)),
                 array(asked.clone().map(|rotation| rotation.now.millis())),
-                array(asked.map(|rotation| rotation.idle_expires_at.millis()))
+                array(asked.clone().map(|rotation| rotation.idle_expires_at.millis())),
+                array(asked.map(|rotation| &rotation.network))
             ];
             by_id(&database.write(sql, values).await?)?
         }
         Dialect::Sqlite => {
-            let sql = "UPDATE sessions SET generation = sessions.generation + 1, retries = 0, \
-                       last_refreshed_at = asked.now, idle_expires_at = asked.idle \
-                       FROM (SELECT unhex(value ->> 'id') AS id, value ->> 'client_id' AS client_id, \
-                       value ->> 'generation' AS generation, value ->> 'now' AS now, value ->> 'idle' AS idle \
-                       FROM json_each($1)) AS asked \
-                       WHERE sessions.id = asked.id AND sessions.client_id = asked.client_id \
-                       AND sessions.generation = asked.generation AND NOT sessions.ended \
-                       AND sessions.idle_expires_at > asked.now AND sessions.expires_at > asked.now RETURNING id";
+            let sql = concat!(
+                rotated!(),
+                "FROM (SELECT unhex(value ->> 'id') AS id, value ->> 'client_id' AS client_id, \
+                 value ->> 'generation' AS generation, value ->> 'now' AS now, value ->> 'idle' AS idle, \
+                 value ->> 'network' AS network FROM json_each($1)) AS asked ",
+                rotatable!(),
+                "RETURNING id"
+            );
             let member = |rotation: &&Rotation| {
                 json!({
                     "id": rotation.id.simple().to_string(),
@@ -74,6 +95,7 @@ pub(in crate::store) async fn rotate_all(database: &Database, rotations: Vec<Rot
                     "generation": rotation.generation,
                     "now": rotation.now.millis(),
                     "idle": rotation.idle_expires_at.millis(),
+                    "network": rotation.network,
                 })
             };
             let rows = database.write(sql, values![to_json(&asked.map(member).collect::<Vec<Value>>())?]).await?;
@@ -103,7 +125,8 @@ impl Store {
     /// Undoes a rotation from this generation after its request was refused, unless the session has moved on since.
     pub async fn session_give_back(&self, id: Uuid, generation: i64) -> Result<()> {
         // Otherwise the token before the restored one would pass for a retry.
-        let sql = "UPDATE sessions SET generation = generation - 1, retries = $1 \
+        let sql = "UPDATE sessions SET generation = generation - 1, retries = $1, \
+                   last_refreshed_at = previous_refreshed_at, idle_expires_at = previous_idle_expires_at \
                    WHERE id = $2 AND generation = $3 AND retries = 0 AND NOT ended";
         self.database.write(sql, values![MOST_RETRIES, id, generation + 1]).await.map(drop)
     }
@@ -115,18 +138,24 @@ impl Store {
         Ok(!self.database.write(sql, values![now, idle, id, generation]).await?.is_empty())
     }
 
-    /// Counts and records a repeated refresh. Returns whether the session was still the same.
-    pub async fn session_repeat(&self, session: &Session, audited: &Audited) -> Result<bool> {
+    /// Counts and records a repeated refresh, which came from this network. Returns whether the session was still the
+    /// same.
+    pub async fn session_repeat(&self, session: &Session, network: &str, audited: &Audited) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
-        let sql = "UPDATE sessions SET retries = retries + 1 WHERE id = $1 AND generation = $2 AND retries = $3 \
-                   AND NOT ended RETURNING id";
-        let values = values![session.id, session.generation, session.retries];
+        let sql = "UPDATE sessions SET retries = retries + 1, repeats = $1, repeats_since = $2 \
+                   WHERE id = $3 AND generation = $4 AND retries = $5 AND NOT ended RETURNING id";
+        let (repeats, since) = session.repeats_with_one_more(audited.at);
+        let values = values![repeats, since, session.id, session.generation, session.retries];
         if transaction.query_one(sql, values).await?.is_none() {
             transaction.roll_back().await?;
             return Ok(false);
         }
-        let detail = Some(format!("repeat {} of generation {}", session.retries + 1, session.generation));
-        transaction.audit(audited, "session.refresh.repeat", format!("session {}", session.id), detail).await?;
+        let mut detail = format!("repeat {} of generation {}", session.retries + 1, session.generation);
+        if network != session.network {
+            // Writing to a String cannot fail.
+            _ = write!(detail, " from {network}, which was first asked for from {}", session.network);
+        }
+        transaction.audit(audited, "session.refresh.repeat", format!("session {}", session.id), Some(detail)).await?;
         transaction.commit().await?;
         Ok(true)
     }

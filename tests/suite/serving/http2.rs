@@ -22,6 +22,9 @@ pub(super) struct Frame {
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RESET: u8 = 3;
+const PRIORITY: u8 = 2;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const GOODBYE: u8 = 7;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -206,4 +209,34 @@ async fn request_heads_are_bounded() {
     let outcome = outcome(app.server.address, &request, 1).await;
     assert_ne!(outcome, OK, "it never ended");
     Answer::of(app.http.get(format!("{}{KEYS}", app.base))).await.assert_ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_frames_that_ask_for_nothing_ends_the_connection() {
+    let app = TestServer::start(Backend::Sqlite).await;
+    let head = fields(&[(":method", "GET"), (":scheme", "http"), (":authority", "a.example"), (":path", KEYS)]);
+    let request = frame(HEADERS, END_STREAM | END_HEADERS, 1, &head);
+    for (what, kind, stream, payload) in
+        [("settings", SETTINGS, 0, &[][..]), ("pings", PING, 0, &[0; 8]), ("priorities", PRIORITY, 3, &[0, 0, 0, 0, 9])]
+    {
+        let one = frame(kind, 0, stream, payload);
+        // Answered after a few of them, and not after many.
+        for (bytes, is_answered) in [(16 * 1024, true), (512 * 1024, false)] {
+            let flood = [PREFACE, &one.repeat(bytes / one.len()), &request].concat();
+            let (mut from, mut to) = TcpStream::connect(app.server.address).await.unwrap().into_split();
+            let sending = tokio::spawn(async move {
+                let _ = to.write_all(&flood).await;
+                to
+            });
+            let mut received = Vec::new();
+            let answered = |received: &[u8]| frames(received).iter().any(|frame| frame.kind == HEADERS);
+            while !answered(&received)
+                && in_time("an end", from.read_buf(&mut received)).await.is_ok_and(|count| count > 0)
+            {}
+            assert_eq!(answered(&received), is_answered, "{bytes} bytes of {what}");
+            drop(from);
+            sending.await.unwrap();
+        }
+    }
+    app.get(KEYS).await.assert_ok();
 }

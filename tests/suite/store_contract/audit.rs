@@ -1,9 +1,9 @@
 //! The audit trail.
 
-use jeton::store::{AuditFilter, Audited};
+use jeton::store::{AuditFilter, AuditRecord, Audited};
 use uuid::Uuid;
 
-use super::{Db, Written, all, at, audited, client, page, secret, user};
+use super::{Db, Written, all, at, audited, client, execute, page, secret, user};
 use crate::support::on_both_stores;
 
 on_both_stores!(an_audit_record_has_actor_action_target_time_and_request, async |backend| {
@@ -61,7 +61,7 @@ on_both_stores!(records_are_filtered_and_paged, async |backend| {
     loop {
         let part = db.audit_list(&none(), &page(2, after)).await.unwrap();
         assert!(part.len() <= 2);
-        after = part.last().map(|record| record.id.to_string());
+        after = part.last().map(AuditRecord::key);
         if after.is_none() {
             break;
         }
@@ -78,4 +78,26 @@ on_both_stores!(an_action_that_changes_nothing_is_recorded_too, async |backend| 
     let [record] = records.as_slice() else { panic!("{records:?}") };
     assert_eq!((record.action.as_str(), record.target.as_str()), ("token.explain", "token x"));
     assert_eq!(record.detail.as_deref(), Some("expired"));
+});
+
+on_both_stores!(records_of_one_moment_are_paged_without_a_gap, async |backend| {
+    let db = Db::new(backend).await;
+    for target in ["a", "b", "c", "d", "e"] {
+        db.audit_write(&audited(), "token.explain", target.into(), None).await.unwrap();
+    }
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let part = db.audit_list(&AuditFilter::default(), &page(2, after)).await.unwrap();
+        let Some(last) = part.last() else { break };
+        after = Some(last.key());
+        listed.extend(part.into_iter().map(|record| record.target));
+    }
+    assert_eq!(listed, ["e", "d", "c", "b", "a"]);
+});
+
+on_both_stores!(each_filter_of_the_audit_trail_has_an_index, async |backend| {
+    let db = Db::new(backend).await;
+    for index in ["audit_at", "audit_actor", "audit_action"] {
+        execute(&db.address, &format!("DROP INDEX {index}")).await;
+    }
 });

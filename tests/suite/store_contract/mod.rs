@@ -204,9 +204,12 @@ fn user(username: &str) -> User {
     }
 }
 
+/// The network that everything here comes from.
+const NETWORK: &str = "192.0.2.1";
+
 /// A rotation that the client `app` requests.
 fn rotation(id: Uuid, generation: i64, now: Timestamp, idle_expires_at: Timestamp) -> Rotation {
-    Rotation { id, client_id: "app".into(), generation, now, idle_expires_at }
+    Rotation { id, client_id: "app".into(), generation, now, idle_expires_at, network: NETWORK.into() }
 }
 
 /// A session of this user with this client that is about to begin, last used at `used`.
@@ -221,6 +224,9 @@ fn new_session(client: &Client, user: &User, used: Timestamp) -> NewSession {
         nonce_hash: [7; 32],
         generation: 1,
         retries: 0,
+        repeats: 0,
+        repeats_since: used,
+        network: NETWORK.into(),
         log: -1,
         created_at: used,
         last_refreshed_at: used,

@@ -212,3 +212,14 @@ on_both_stores!(the_log_tells_what_revoked_a_token_and_the_state_of_its_user_and
     let later = Revocable { log: db.log_head().await.unwrap(), token: None, session: None, ..covered };
     assert!(db.revocations_covering(&later).await.unwrap().is_empty());
 });
+
+on_both_stores!(a_revocation_is_audited_unless_a_client_returns_a_token_of_its_own, async |backend| {
+    let db = Db::new(backend).await;
+    let token = || revocation(Target::Token(Uuid::now_v7()), Cause::TokenRevoked);
+    let quiet = db.revoke_unaudited(&token(), &audited()).await.written();
+    assert!(db.trail().await.is_empty());
+    let told = db.revocation_find(quiet.number).await.unwrap().unwrap();
+    assert_eq!((told.target, told.actor, told.created_at), (quiet.target, audited().actor, audited().at));
+    let loud = db.revoke(&token(), &audited()).await.written();
+    assert_eq!(db.trail().await, [("revocation.create".to_owned(), loud.target.to_string())]);
+});

@@ -11,7 +11,7 @@ use jeton::protocol::user::User;
 use jeton::store::{NewSession, Rotation, SessionFilter};
 use uuid::Uuid;
 
-use super::{Db, Written, all, at, at_once, audited, client, new_session, page, revocation, rotation, user};
+use super::{Db, NETWORK, Written, all, at, at_once, audited, client, new_session, page, revocation, rotation, user};
 use crate::support::on_both_stores;
 
 /// Begins a session and returns it as it is stored.
@@ -148,10 +148,12 @@ on_both_stores!(a_generation_is_given_back_unless_it_was_used, async |backend| {
     db.session_rotate(rotation(id, 1, at(20), at(1020))).await.unwrap().unwrap();
     for _ in 0..2 {
         db.session_give_back(id, 1).await.unwrap();
-        assert_eq!(held(&db, id).await.generation, 1, "once");
+        let held = held(&db, id).await;
+        assert_eq!(held.generation, 1, "once");
+        assert_eq!((held.last_refreshed_at, held.idle_expires_at), (at(10), at(1010)), "nothing was refreshed");
     }
     let moved = db.session_rotate(rotation(id, 1, at(20), at(1020))).await.unwrap().unwrap().session;
-    assert!(db.session_repeat(&moved, &audited()).await.unwrap());
+    assert!(db.session_repeat(&moved, NETWORK, &audited()).await.unwrap());
     db.session_give_back(id, 1).await.unwrap();
     assert_eq!(held(&db, id).await.generation, 2, "somebody has the successor");
 });
@@ -188,19 +190,22 @@ on_both_stores!(a_repeat_is_counted_and_recorded_if_nothing_happened_since, asyn
     let id = begin(&db, &new_session(&app, &alice, at(10))).await.id;
     db.session_rotate(rotation(id, 1, at(20), at(1020))).await.unwrap().unwrap();
     let known = held(&db, id).await;
-    assert!(db.session_repeat(&known, &audited()).await.unwrap());
-    assert_eq!((held(&db, id).await.retries, held(&db, id).await.generation), (1, 2));
+    assert!(db.session_repeat(&known, NETWORK, &audited()).await.unwrap());
+    let repeated = held(&db, id).await;
+    assert_eq!((repeated.retries, repeated.repeats, repeated.generation), (1, 1, 2));
+    assert_eq!((repeated.repeats_since, repeated.network.as_str()), (audited().at, NETWORK));
     let trail = db.trail().await;
     assert_eq!(trail.last().unwrap(), &("session.refresh.repeat".to_owned(), format!("session {id}")));
-    assert!(!db.session_repeat(&known, &audited()).await.unwrap(), "somebody repeated meanwhile");
+    assert!(!db.session_repeat(&known, NETWORK, &audited()).await.unwrap(), "somebody repeated meanwhile");
     let known = held(&db, id).await;
-    assert!(!db.session_repeat(&Session { id: Uuid::now_v7(), ..known.clone() }, &audited()).await.unwrap());
+    assert!(!db.session_repeat(&Session { id: Uuid::now_v7(), ..known.clone() }, NETWORK, &audited()).await.unwrap());
     assert!(db.session_rotate(rotation(id, 2, at(30), at(1030))).await.unwrap().is_some());
-    assert_eq!(held(&db, id).await.retries, 0, "a rotation begins the count anew");
-    assert!(!db.session_repeat(&known, &audited()).await.unwrap(), "the successor was used meanwhile");
+    let rotated = held(&db, id).await;
+    assert_eq!((rotated.retries, rotated.repeats), (0, 1), "a rotation begins only the count of its own repeats anew");
+    assert!(!db.session_repeat(&known, NETWORK, &audited()).await.unwrap(), "the successor was used meanwhile");
     let known = held(&db, id).await;
     db.revoke(&revocation(Target::Session(id), Cause::SessionRevoked), &audited()).await.written();
-    assert!(!db.session_repeat(&known, &audited()).await.unwrap(), "it has ended");
+    assert!(!db.session_repeat(&known, NETWORK, &audited()).await.unwrap(), "it has ended");
     assert_eq!(db.trail().await.len(), trail.len() + 1, "refusals are no repeats");
 });
 
@@ -209,7 +214,7 @@ on_both_stores!(simultaneous_repeats_are_each_counted_once, async |backend| {
     let begun = begin(&db, &new_session(&app, &alice, at(10))).await;
     let outcomes = at_once(&db, 8, |store, _| {
         let known = begun.clone();
-        async move { store.session_repeat(&known, &audited()).await.unwrap() }
+        async move { store.session_repeat(&known, NETWORK, &audited()).await.unwrap() }
     })
     .await;
     assert_eq!(outcomes.iter().filter(|won| **won).count(), 1, "{outcomes:?}");

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 
-use super::actor::Actor;
+use super::actor::{Actor, RETURNED};
 
 /// What the previous comparison found in the database.
 pub(super) struct Records {
@@ -80,9 +80,11 @@ impl Records {
 
 async fn records(database: &str) -> Vec<Record> {
     // Only the last minutes: all of them would soon be too many.
-    let select = |id: &str, now: &str| {
+    let select = |id: &str, token: &str, now: &str| {
         AssertSqlSafe(format!(
-            "SELECT {id} AS id, coalesce(request_id, ''), action, target FROM audit WHERE at > ({now} - 300) * 1000"
+            "SELECT {id} AS id, coalesce(request_id, ''), action, target FROM audit WHERE at > ({now} - 300) * 1000 \
+             UNION ALL SELECT {id}, '', '{RETURNED}', 'token ' || {token} FROM changes WHERE kind = 'token' \
+             AND reason = 'revoked by the client' AND created_at > ({now} - 300) * 1000"
         ))
     };
     macro_rules! read {
@@ -95,12 +97,18 @@ async fn records(database: &str) -> Vec<Record> {
     }
     if database.starts_with("sqlite") {
         let mut connection = SqliteConnection::connect(database).await.unwrap();
-        let rows = sqlx::query(select("hex(id)", "unixepoch()")).fetch_all(&mut connection).await.unwrap();
+        let rows = sqlx::query(select("hex(id)", "lower(hex(target_id))", "unixepoch()"))
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
         return read!(rows);
     }
     let mut connection = PgConnection::connect(database).await.unwrap();
     let now = "extract(epoch FROM now())::bigint";
-    let rows = sqlx::query(select("id::text", now)).fetch_all(&mut connection).await.unwrap();
+    let rows = sqlx::query(select("id::text", "replace(target_id::text, '-', '')", now))
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
     read!(rows)
 }
 

@@ -11,6 +11,8 @@ pub(super) const SESSION_TTL: u64 = 7200;
 /// The longest time after which a refresh may be repeated, for each client.
 pub(super) const RETRY_WINDOWS: [u64; CLIENTS] = [30, 0, 10];
 const MOST_REPEATS: u32 = 3;
+/// The same for all refreshes of a session within an hour.
+const MOST_REPEATS_IN_AN_HOUR: u32 = 12;
 /// How long an expired access token can still be revoked, since the node's clock may be ahead.
 const REVOCABLE: u64 = 300;
 
@@ -59,6 +61,8 @@ pub(super) struct Session {
     /// By generation; the last is the newest.
     pub(super) tokens: Vec<String>,
     repeats: u32,
+    /// How many repeats of all its refreshes in the hour that began then.
+    hour: (u32, u64),
     rotated: u64,
     idle_ends: u64,
     ends: u64,
@@ -111,7 +115,8 @@ impl Model {
     pub(super) fn logged_in(&mut self, user: usize, client: usize, refresh: String) {
         let (tokens, causes, now) = (vec![refresh], BTreeSet::new(), self.now);
         let (idle_ends, ends) = (now + REFRESH_TTL, now + SESSION_TTL);
-        self.sessions.push(Session { client, user, tokens, repeats: 0, rotated: now, idle_ends, ends, causes });
+        let (repeats, hour, rotated) = (0, (0, now), now);
+        self.sessions.push(Session { client, user, tokens, repeats, hour, rotated, idle_ends, ends, causes });
     }
 
     /// A limit of the newest session: of the repeats of its refresh, of the newest access token, of itself.
@@ -140,14 +145,16 @@ impl Model {
         }
         let now = self.now;
         let session = &mut self.sessions[index];
+        let hour = if now - session.hour.1 < 3600 { session.hour } else { (0, now) };
         let is_soon = now - session.rotated < RETRY_WINDOWS[session.client];
         match back {
             0 => {
                 (session.repeats, session.rotated, session.idle_ends) = (0, now, now + REFRESH_TTL);
                 Refreshed::Rotated
             }
-            1 if is_soon && session.repeats < MOST_REPEATS => {
+            1 if is_soon && session.repeats < MOST_REPEATS && hour.0 < MOST_REPEATS_IN_AN_HOUR => {
                 session.repeats += 1;
+                session.hour = (hour.0 + 1, if hour.0 == 0 { now } else { hour.1 });
                 Refreshed::Repeated
             }
             _ => {

@@ -22,6 +22,8 @@ struct Session {
     refresh: String,
     /// How often it was presented without an answer.
     asked: usize,
+    /// How often a refresh token of it may have been repeated.
+    repeats: usize,
     /// Its predecessor.
     previous: Option<String>,
     /// A refresh token whose successor was used, so that it is spent for good.
@@ -51,6 +53,9 @@ enum Effect {
     Keys(Option<Vec<String>>),
     KeyGone(String),
 }
+
+/// The name here for an access token that its client revoked. The log shows it, and the audit trail does not.
+pub(super) const RETURNED: &str = "token.returned";
 
 /// A write as the audit trail shows it.
 #[derive(Clone, Debug)]
@@ -151,7 +156,8 @@ impl Actor {
             return false;
         };
         assert!(answer.status.is_success(), "{}: {action} {target} is allowed: {answer:?}", self.name);
-        self.acknowledged.push(Write { request_id: request_id(answer), action, target });
+        let request_id = if action == RETURNED { String::new() } else { request_id(answer) };
+        self.acknowledged.push(Write { request_id, action, target });
         if let Some(number) = answer.json["number"].as_i64() {
             assert!(self.numbers.last().is_none_or(|last| *last < number), "{}: {number} is not new", self.name);
             self.numbers.push(number);

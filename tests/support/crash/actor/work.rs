@@ -7,11 +7,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::super::{Counts, LIMIT, Scene};
-use super::{Actor, Effect, Session, Write, kids, request_id};
+use super::{Actor, Effect, RETURNED, Session, Write, kids, request_id};
 use crate::support::jwt_part;
 
 /// The most presentations of one refresh token that are no reuse: the refresh and three repeats.
 const MOST_ASKED: usize = 4;
+/// The most repeats of a session within an hour that are no reuse.
+const MOST_REPEATS: usize = 12;
 
 impl Actor {
     /// Works step by step until it is stopped or does not know whether its last step was done.
@@ -56,7 +58,15 @@ impl Actor {
         let access = answer.assert_ok().text("access_token");
         let Some(id) = claim(scene, &access, "sid").await else { return false };
         let refresh = answer.text("refresh_token");
-        self.sessions.push(Session { id: id.clone(), refresh, asked: 0, previous: None, spent: None, good: true });
+        self.sessions.push(Session {
+            id: id.clone(),
+            refresh,
+            asked: 0,
+            repeats: 0,
+            previous: None,
+            spent: None,
+            good: true,
+        });
         self.hold(access, Some(id));
         self.count("logins acknowledged", 1);
         true
@@ -83,7 +93,8 @@ impl Actor {
 
     pub(super) async fn refresh_this(&mut self, scene: &Scene, index: usize, times: usize) -> bool {
         let session = &mut self.sessions[index];
-        if session.asked + times > MOST_ASKED {
+        session.repeats += if session.asked > 0 { times } else { times - 1 };
+        if session.asked + times > MOST_ASKED || session.repeats > MOST_REPEATS {
             // One more could count as reuse, and rightly so.
             let id = self.sessions.remove(index).id;
             self.tokens.retain(|token| token.session.as_ref() != Some(&id));
@@ -132,7 +143,7 @@ impl Actor {
             return self.revoke(scene, json!({"token": text}), target, effect).await;
         }
         let answer = scene.form(&self.client, "/auth/revoke", &[("token", &text)]).await;
-        self.wrote("revocation.create", target, effect, answer.as_ref())
+        self.wrote(RETURNED, format!("token {}", jti.replace('-', "")), effect, answer.as_ref())
     }
 
     async fn revoke_a_session(&mut self, scene: &Scene) -> bool {
