@@ -64,7 +64,7 @@ fn legal(settings: &ClientSettings) {
         assert!(!settings.grant_types.contains(&GrantType::ClientCredentials));
     }
     assert!(settings.max_sessions > 0 && settings.access_token_ttl.is_none_or(|seconds| seconds > 0));
-    for audience in settings.audiences.iter().chain(&settings.introspect_audiences) {
+    for audience in settings.audiences.iter().chain(settings.introspect_audiences.iter().flatten()) {
         assert!(audience.bytes().all(|byte| (0x21..=0x7E).contains(&byte)), "{audience:?}");
     }
 }

@@ -42,11 +42,11 @@ mod tests {
         let needed = |settings: &ClientSettings| needed_by(settings).map(|(level, feature)| (level, feature.member));
         let mut settings = ClientSettings::default();
         assert_eq!(needed(&settings), None);
-        settings.introspect_audiences = vec!["https://api.example.test/".into()];
+        settings.introspect_audiences = Some(vec!["https://api.example.test/".into()]);
         assert_eq!(needed(&settings), Some((2, "introspect_audiences")));
         settings.access_token_format = AccessTokenFormat::Opaque;
         assert_eq!(needed(&settings), Some((2, "introspect_audiences")));
-        settings.introspect_audiences.clear();
+        settings.introspect_audiences = None;
         assert_eq!(needed(&settings), Some((1, "access_token_format")));
     }
 }
