@@ -287,7 +287,6 @@ impl Client {
         let default = if self.is_public() { 10 } else { 30 };
         self.settings.retry_window.unwrap_or(default) * 1000
     }
-
 }
 
 /// Checks a `client_id`: at most 255 VSCHARs (RFC 6749 appendix A.1), and not in the form of a user id, so that the

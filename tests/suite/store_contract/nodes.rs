@@ -62,7 +62,7 @@ on_both_stores!(
                     return store.node_heartbeat(&old).await.unwrap();
                 }
                 let mut app = client(&format!("{round} {index}"));
-                app.settings.introspect_audiences = vec!["https://api.example.test/".into()];
+                app.settings.introspect_audiences = Some(vec!["https://api.example.test/".into()]);
                 match store.client_create(&app, &audited()).await {
                     Ok(_) => true,
                     Err(StoreError::UnknownFeature { member: "introspect_audiences", .. }) => false,
@@ -84,7 +84,7 @@ on_both_stores!(a_feature_in_use_is_remembered_and_a_write_that_fails_does_not_c
     let mut app = client("app");
     db.client_create(&app, &audited()).await.written();
     let old = NodeRecord { feature_level: 0, ..node("old") };
-    app.settings.introspect_audiences = vec!["https://api.example.test/".into()];
+    app.settings.introspect_audiences = Some(vec!["https://api.example.test/".into()]);
     app.version = 7;
     assert!(!db.client_update(&app, "client.update", None, &audited()).await.written());
     assert!(db.node_heartbeat(&old).await.unwrap(), "nothing was written");

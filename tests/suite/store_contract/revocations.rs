@@ -215,7 +215,7 @@ on_both_stores!(the_log_tells_what_revoked_a_token_and_the_state_of_its_user_and
 
 on_both_stores!(a_revocation_is_audited_unless_a_client_returns_a_token_of_its_own, async |backend| {
     let db = Db::new(backend).await;
-    let token = || revocation(Target::Token(Uuid::now_v7()), Cause::TokenRevoked);
+    let token = || revocation(Target::Token(TokenId::new(Uuid::now_v7().into_bytes())), Cause::TokenRevoked);
     let quiet = db.revoke_unaudited(&token(), &audited()).await.written();
     assert!(db.trail().await.is_empty());
     let told = db.revocation_find(quiet.number).await.unwrap().unwrap();
