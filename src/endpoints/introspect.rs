@@ -143,7 +143,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
         ActiveToken::Access(claims) => Ownership::from(&**claims),
         ActiveToken::Refresh(record) => Ownership::from(&record.session),
     };
-    if !may_see(&caller, Permission::Introspect, Some(token)) {
+    if !may_see(&caller, Permission::Introspect, Some(token.in_force())) {
         let (caller, owner) = (&caller.client_id, token.client_id);
         tracing::info!(caller, owner, "introspection of a token that the caller may not see");
         return Ok(Introspection::Inactive);
