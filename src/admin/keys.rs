@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::admin::error::no_such;
-use crate::admin::{Actor, AdminError, Result};
+use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::lifecycle::{ANNOUNCEMENT, KeyState, states};
@@ -55,6 +55,15 @@ impl App {
     /// Every key, the first to become active first.
     pub async fn key_list(&self) -> Result<Vec<KeyView>> {
         Ok(views(&self.store.key_list().await?, self.clock.now()))
+    }
+
+    /// Lists the keys, the oldest first. Where the key of a cursor was deleted meanwhile, the list begins anew.
+    pub async fn key_page(&self, request: &ListRequest) -> Result<List<KeyView>> {
+        let page = request.page("keys")?;
+        let mut keys = self.key_list().await?;
+        let seen = keys.iter().position(|key| Some(&key.kid) == page.after.as_ref()).map_or(0, |last| last + 1);
+        keys.drain(..seen);
+        Ok(List::new("keys", &page, keys, |key| key.kid.clone(), |key| key))
     }
 
     /// Announces new keys, which become active when every resource server has had the time to see them.

@@ -147,7 +147,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     };
     let is_own = token.client_id == caller.client_id;
     let admin = request.issuer.audiences().admin;
-    if !(is_own || is_asked_for) || !may_see(&caller, Permission::Introspect, Some(token), admin) {
+    if !(is_own || is_asked_for) || !may_see(&caller, Permission::Introspect, Some(token.in_force()), admin) {
         let (caller, owner) = (&caller.client_id, token.client_id);
         tracing::info!(caller, owner, "introspection of a token that the caller may not see");
         return Ok(Introspection::Inactive);

@@ -28,6 +28,14 @@ impl<'a> From<&'a Session> for Ownership<'a> {
     }
 }
 
+impl Ownership<'_> {
+    /// The same, known to be in force: what an earlier client with the same id had was revoked when that was deleted, so the
+    /// clocks of nodes need not agree on which came first.
+    pub fn in_force(self) -> Self {
+        Self { since: i64::MAX, ..self }
+    }
+}
+
 /// Whether a client may see a token: its own always, and with the permission those of others, perhaps only for certain
 /// audiences. Tokens for `admin`, the audience of the admin API, are seen only by a client whose settings name it. What is
 /// nobody's token is for no audience, so a client limited to audiences does not learn that it is a forgery.

@@ -19,10 +19,11 @@ type AuditRecords = List<AuditRecord>;
     operation_id = "listKeys",
     tag = "Keys",
     description = include_str!("../../../docs/openapi/list_keys.md"),
+    params(ListRequest),
     responses((status = 200, description = "The keys.", body = Keys))
 )]
 pub(crate) async fn list(call: Call) -> Response {
-    call.answer(StatusCode::OK, async { Ok(List { items: call.app().key_list().await?, next: None }) }).await
+    call.answer(StatusCode::OK, async { call.app().key_page(&call.list_request()?).await }).await
 }
 
 #[utoipa::path(

@@ -72,7 +72,7 @@ pub(crate) fn routes() -> Vec<Route> {
             ],
         ),
         Route::admin("/admin/v1/revocations/{number}", [get(READ_REVOCATIONS, sessions::show_revocation)]),
-        Route::admin("/admin/v1/keys", [get(READ, keys::list)]),
+        Route::admin("/admin/v1/keys", [get(READ, keys::list).taking(&["limit", "cursor"])]),
         Route::admin("/admin/v1/keys/rotate", [post(ADMIN, keys::rotate)]),
         Route::admin("/admin/v1/keys/{kid}", [delete(ADMIN, keys::delete)]),
         Route::admin(

@@ -170,3 +170,15 @@ on_both_stores!(an_algorithm_is_added_without_an_outage_and_the_one_in_use_keeps
     scene.app.clock.advance(until_active);
     assert_eq!(signs().await, json!("ES256"));
 });
+
+on_both_stores!(the_list_of_keys_has_pages, async |backend| {
+    let scene = Scene::start(backend).await;
+    let list = async |query: &str| scene.app.admin(Method::GET, &format!("/admin/v1/keys{query}"), None).await;
+    let all = list("").await.json["items"].clone();
+    assert_eq!(all.as_array().unwrap().len(), 2);
+    let first = list("?limit=1").await;
+    assert_eq!(first.json["items"], json!([all[0]]));
+    let second = list(&format!("?limit=1&cursor={}", first.text("next"))).await;
+    assert_eq!((&second.json["items"], &second.json["next"]), (&json!([all[1]]), &Value::Null));
+    assert_eq!(list("?limit=0").await.status.as_u16(), 400);
+});
