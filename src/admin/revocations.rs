@@ -11,7 +11,7 @@ use crate::admin::error::no_such;
 pub use crate::admin::receipts::AppliedBy;
 use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
-use crate::diagnosis::examine;
+use crate::diagnosis::apart;
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
 use crate::protocol::schema::with_keywords;
@@ -194,9 +194,8 @@ impl App {
 
     /// An access token is revoked alone, until it expires; a refresh token with its session.
     async fn token_revocation(&self, text: &str) -> Result<NewRevocation> {
-        let keys = self.issuer.keys();
-        let context = self.issuer.token_context(&keys);
-        match verify::verify(text, context) {
+        let verified = verify::verify(text, self.issuer.view().context());
+        match verified {
             Ok(Verified::Access(claims)) => {
                 let covers_until = Timestamp::from_seconds(claims.exp);
                 if covers_until <= self.clock.now() {
@@ -210,7 +209,7 @@ impl App {
                 Ok(self.revocation(Target::Session(record.session.id), Cause::SessionRevoked, None))
             }
             Err(error) => {
-                let diagnosis = examine(text, Err(error), context, 0).accepting_refresh_tokens();
+                let diagnosis = apart::examine(&self.issuer, text, Err(error)).await.accepting_refresh_tokens();
                 let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
                 Err(AdminError::Invalid(format!("token: {} ({cause})", cause.title())))
             }

@@ -23,7 +23,7 @@ use crate::protocol::identity::Identity;
 use crate::telemetry;
 use crate::throttle::Attempt;
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, is_basic};
 
 /// Authenticates the client of a request.
 pub(crate) async fn authenticate(app: &App, request: &Request<'_>) -> Result<Arc<Client>> {

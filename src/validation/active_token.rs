@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::{App, Result};
-use crate::diagnosis::examine;
+use crate::diagnosis::apart;
 use crate::diagnosis::investigate::{self, Depth};
 use crate::issuer::Issuer;
 use crate::protocol::claims::AccessClaims;
@@ -43,8 +43,7 @@ async fn refresh_token(app: &App, issuer: &Issuer, text: &str) -> Result<Validat
     match record {
         Some(record) if findings.is_empty() => Ok(Ok(ActiveToken::Refresh(Box::new(record)))),
         _ => {
-            let mut diagnosis =
-                examine(text, verified, issuer.token_context(&issuer.keys()), 0).accepting_refresh_tokens();
+            let mut diagnosis = apart::examine(issuer, text, verified).await.accepting_refresh_tokens();
             diagnosis.add(findings);
             Ok(Err(Box::new(diagnosis)))
         }
