@@ -10,9 +10,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::app::{self, App, Failure};
+use crate::endpoints::explain;
 use crate::http::body::{self, MediaType, media_type};
 use crate::http::context::Context;
-use crate::http::route::BodyForm;
+use crate::http::route::{BodyForm, USUAL_BODY};
 use crate::http::{error, oauth_error};
 use crate::protocol::error::Refusal;
 use crate::protocol::parameters::Parameters;
@@ -53,9 +54,50 @@ async fn read_parameters(app: &App, context: &Context, head: &Parts, body: Body)
             return Err(oauth_error::answer(app, context, Refusal::invalid_request(text).into()));
         }
     };
-    let body = body::read(context.endpoint.largest_body, &head.headers, body).await;
+    let largest = largest_body(app, context, head).await?;
+    let body = body::read(largest, &head.headers, body).await;
     let body = body.map_err(|unreadable| error::unreadable(app, context, unreadable))?;
     parse(&body).map_err(|refusal| oauth_error::answer(app, context, refusal.into()))
+}
+
+/// How much of a body is kept. For more than usual, the caller has to be known before it is read.
+async fn largest_body(app: &App, context: &Context, head: &Parts) -> Result<usize, Response> {
+    let largest = context.endpoint.largest_body;
+    if context.endpoint.body != BodyForm::AnyText {
+        return Ok(largest);
+    }
+    let (authorization, nothing) = (authorization(head), Parameters::default());
+    let asked = asked(app, context, head, &authorization, &nothing);
+    // On the heap, because it is rare.
+    match Box::pin(explain::is_known(app, &asked)).await {
+        Ok(true) => Ok(largest),
+        Ok(false) => Ok(USUAL_BODY),
+        Err(failure) => Err(oauth_error::answer(app, context, failure)),
+    }
+}
+
+fn authorization(head: &Parts) -> Vec<&[u8]> {
+    head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect()
+}
+
+/// A request as use cases see it.
+fn asked<'a>(
+    app: &'a App,
+    context: &Context,
+    head: &'a Parts,
+    authorization: &'a [&'a [u8]],
+    parameters: &'a Parameters,
+) -> app::Request<'a> {
+    app::Request {
+        issuer: &app.issuer,
+        method: head.method.as_str(),
+        target: head.uri.path_and_query().map_or("/", |target| target.as_str()),
+        authorization,
+        parameters,
+        peer: context.peer,
+        address: context.address,
+        request_id: context.request_id,
+    }
 }
 
 impl EndpointRequest {
@@ -64,19 +106,8 @@ impl EndpointRequest {
         &self,
         use_case: impl AsyncFnOnce(&App, &app::Request<'_>) -> app::Result<T>,
     ) -> app::Result<T> {
-        let authorization: Vec<&[u8]> =
-            self.head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
-        let request = app::Request {
-            issuer: &self.app.issuer,
-            method: self.head.method.as_str(),
-            target: self.head.uri.path_and_query().map_or("/", |target| target.as_str()),
-            authorization: &authorization,
-            parameters: &self.parameters,
-            peer: self.context.peer,
-            address: self.context.address,
-            request_id: self.context.request_id,
-        };
-        use_case(&self.app, &request).await
+        let authorization = authorization(&self.head);
+        use_case(&self.app, &asked(&self.app, &self.context, &self.head, &authorization, &self.parameters)).await
     }
 
     /// The answer: what the use case gave, or why it gave nothing.
