@@ -3,4 +3,6 @@
 pub mod log;
 pub mod metrics;
 pub mod outages;
+mod refusals;
 pub mod request;
+mod sums;
