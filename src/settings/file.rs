@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use zeroize::Zeroizing;
+
 use crate::settings::table::{TABLE, similar};
 
 /// The configuration file.
 pub(super) struct ConfigFile {
     pub(super) path: PathBuf,
-    pub(super) values: BTreeMap<String, String>,
+    /// They are cleared on drop, since they may be secrets.
+    pub(super) values: BTreeMap<String, Zeroizing<String>>,
 }
 
 impl ConfigFile {
@@ -17,7 +20,7 @@ impl ConfigFile {
         let path = named.cloned().unwrap_or_else(|| PathBuf::from("jeton.toml"));
         let mut file = Self { path, values: BTreeMap::new() };
         let text = match std::fs::read_to_string(&file.path) {
-            Ok(text) => text,
+            Ok(text) => Zeroizing::new(text),
             Err(error) => {
                 if named.is_some() || error.kind() != std::io::ErrorKind::NotFound {
                     problems.push(format!("the file {} cannot be read: {error}", file.path.display()));
@@ -43,7 +46,7 @@ impl ConfigFile {
                 }
                 (true, None) => problems.push(format!("{key}: must be a string, number, boolean or list of strings")),
                 (true, Some(text)) => {
-                    file.values.insert(key, text);
+                    file.values.insert(key, text.into());
                 }
             }
         }
