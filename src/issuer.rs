@@ -49,12 +49,39 @@ impl CurrentKeys {
     }
 }
 
-/// An issuer (RFC 8414 §2) with its keys.
+/// By which names an issuer and its siblings are known.
 #[derive(Debug)]
-pub struct Issuer {
+struct Names {
     url: String,
     environment: Environment,
     siblings: Vec<KnownIssuer>,
+}
+
+/// What is needed to read tokens, at one moment. It may be given to another thread.
+#[derive(Clone, Debug)]
+pub struct IssuerView {
+    names: Arc<Names>,
+    keys: Arc<CurrentKeys>,
+}
+
+impl IssuerView {
+    /// The context in which tokens are read.
+    pub fn context(&self) -> TokenContext<'_> {
+        self.names.context(&self.keys)
+    }
+}
+
+impl Names {
+    fn context<'a>(&'a self, keys: &'a CurrentKeys) -> TokenContext<'a> {
+        let (issuer, environment) = (self.url.as_str(), &self.environment);
+        TokenContext { issuer, environment, siblings: &self.siblings, ring: &keys.ring }
+    }
+}
+
+/// An issuer (RFC 8414 §2) with its keys.
+#[derive(Debug)]
+pub struct Issuer {
+    names: Arc<Names>,
     default_audience: String,
     admin_audience: String,
     keys: ArcSwap<CurrentKeys>,
@@ -68,20 +95,18 @@ impl Issuer {
             default_audience: default_audience.unwrap_or_else(|| below(&url, "/api")),
             admin_audience: below(&url, "/admin/v1"),
             keys: ArcSwap::from_pointee(CurrentKeys::new(KeyRing::default(), false)),
-            url,
-            environment,
-            siblings,
+            names: Arc::new(Names { url, environment, siblings }),
         }
     }
 
     /// The `iss` of its tokens.
     pub fn url(&self) -> &str {
-        &self.url
+        &self.names.url
     }
 
     /// The URL of an endpoint, such as `/auth/token`.
     pub fn endpoint(&self, path: &str) -> String {
-        below(&self.url, path)
+        below(self.url(), path)
     }
 
     /// The page about an error or a cause.
@@ -91,17 +116,17 @@ impl Issuer {
 
     /// The path of its URL, without a trailing slash; usually empty.
     pub fn path(&self) -> String {
-        Url::parse(&self.url).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
+        Url::parse(self.url()).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
     }
 
     /// The name in the prefixes of its tokens.
-    pub const fn environment(&self) -> &Environment {
-        &self.environment
+    pub fn environment(&self) -> &Environment {
+        &self.names.environment
     }
 
     /// Whether a sibling environment has this name.
     pub fn has_sibling(&self, environment: &Environment) -> bool {
-        self.siblings.iter().any(|sibling| sibling.environment == *environment)
+        self.names.siblings.iter().any(|sibling| sibling.environment == *environment)
     }
 
     /// The audiences that it provides besides those of the clients.
@@ -121,8 +146,12 @@ impl Issuer {
 
     /// The context in which tokens are read.
     pub fn token_context<'a>(&'a self, keys: &'a CurrentKeys) -> TokenContext<'a> {
-        let (issuer, environment) = (self.url.as_str(), &self.environment);
-        TokenContext { issuer, environment, siblings: &self.siblings, ring: &keys.ring }
+        self.names.context(keys)
+    }
+
+    /// The issuer as it is now.
+    pub fn view(&self) -> IssuerView {
+        IssuerView { names: Arc::clone(&self.names), keys: self.keys() }
     }
 
     /// Replaces the keys; for [`NodeState`](crate::state::NodeState), which keeps them current.

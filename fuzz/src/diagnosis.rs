@@ -1,7 +1,7 @@
 //! The diagnosis of any text, and of any good token to which anything was done.
 
 use jeton::diagnosis::judge::claimed_expiry;
-use jeton::diagnosis::{Diagnosis, MAX_REPAIR_CHECKS, examine};
+use jeton::diagnosis::{Diagnosis, MAX_EFFORT, MAX_EFFORT_AT_ONCE, MAX_REPAIR_CHECKS, examine, examine_within};
 use jeton::protocol::bearer::{Sent, read};
 use jeton::protocol::cause::Cause;
 use jeton::tokens::verify::{Verified, verify};
@@ -53,6 +53,7 @@ pub fn diagnosis(bytes: &[u8]) {
     let seen = look(0);
     in_order(&seen, &text);
     assert_eq!(seen.cause(), found.cause(), "the first cause does not depend on repairs: {text:?}");
+    bounded(&text, &seen);
     // Of some only: looking is what takes the time.
     if bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).is_multiple_of(8) {
         assert_eq!(
@@ -75,6 +76,23 @@ pub fn diagnosis(bytes: &[u8]) {
     assert!(by_itself.iter().all(|finding| finding.cause == Cause::Expired));
     assert!(found.accepting_refresh_tokens().findings.iter().all(|f| f.cause != Cause::RefreshTokenAsAccessToken));
     presented(&text);
+}
+
+/// However much of a text there is, looking at it ends: it shows what it shows within the work that is allowed, or it is no token.
+/// Less work shows the same or nothing, so nobody waits for the rest of it.
+fn bounded(text: &str, seen: &Diagnosis) {
+    let origin = HOUSE.origin();
+    let Err(error) = verify(text, origin) else { return };
+    let within = |effort| examine_within(effort, text, &error, origin, 0);
+    let at_once = within(MAX_EFFORT_AT_ONCE);
+    match within(MAX_EFFORT) {
+        Some(all) => assert_eq!(format!("{all:?}"), format!("{seen:?}"), "{text:?}"),
+        None => assert_eq!((seen.cause(), at_once.is_none()), (Some(Cause::NotAToken), true), "{text:?}"),
+    }
+    if let Some(at_once) = at_once {
+        assert_eq!(format!("{at_once:?}"), format!("{seen:?}"), "the same at once: {text:?}");
+    }
+    assert!(within(text.len() / 2).is_none() || text.len() > 32 * 1024, "nothing is read for nothing: {text:?}");
 }
 
 /// The causes stand in the order of the list, each once, the first is the first, and damage is among them.

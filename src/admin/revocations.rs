@@ -12,7 +12,7 @@ use crate::admin::error::no_such;
 pub use crate::admin::receipts::AppliedBy;
 use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
-use crate::diagnosis::examine;
+use crate::diagnosis::apart;
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
 use crate::protocol::schema::with_keywords;
@@ -211,9 +211,7 @@ impl App {
                 Ok(self.revocation(target, Cause::SessionRevoked, None))
             }
             Err(error) => {
-                let keys = self.issuer.keys();
-                let examined = examine(text, Err(error), self.issuer.token_context(&keys), 0);
-                let diagnosis = examined.accepting_refresh_tokens();
+                let diagnosis = apart::examine(&self.issuer, text, Err(error)).await.accepting_refresh_tokens();
                 let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
                 Err(AdminError::Invalid(format!("token: {} ({cause})", cause.title())))
             }

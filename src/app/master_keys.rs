@@ -9,15 +9,15 @@ use crate::app::{App, StartError};
 use crate::keys::dev_key::read_or_create;
 use crate::keys::master::{MasterKey, MasterKeys};
 use crate::keys::record::{KeyRecord, KeyUse};
-use crate::settings::{MasterKeySource, Settings};
+use crate::settings::{MasterKeySettings, MasterKeySource};
 use crate::store::{Added, Audited, Store};
 
 /// The master key in the settings, and the old one if it is set; `read_file` reads the file of a development server.
 pub(crate) fn configured(
-    settings: &Settings,
+    settings: &MasterKeySettings,
     read_file: impl FnOnce(&Path) -> std::io::Result<Zeroizing<String>>,
 ) -> Result<MasterKeys, String> {
-    let text = match &settings.master_key {
+    let text = match &settings.current {
         MasterKeySource::Given(text) => text.clone(),
         MasterKeySource::DevFile(path) => read_file(path)
             .map(|text| SecretString::from(text.as_str()))
@@ -34,12 +34,12 @@ pub(crate) fn configured(
         MasterKey::parse(text.expose_secret()).map_err(|problem| format!("{name} {problem}"))
     };
     let current = parse("JETON_MASTER_KEY", &text)?;
-    let old = settings.master_key_old.as_ref().map(|text| parse("JETON_MASTER_KEY_OLD", text)).transpose()?;
+    let old = settings.old.as_ref().map(|text| parse("JETON_MASTER_KEY_OLD", text)).transpose()?;
     Ok(MasterKeys { current, old })
 }
 
 /// The configured master keys, once compared with the one that the database was written with.
-pub(super) async fn open(settings: &Settings, store: &Store) -> Result<MasterKeys, StartError> {
+pub(super) async fn open(settings: &MasterKeySettings, store: &Store) -> Result<MasterKeys, StartError> {
     let masters = configured(settings, read_or_create).map_err(StartError)?;
     let check_value = store.master_key_check(masters.current.check_value()).await?;
     if masters.of(&check_value).is_some() { Ok(masters) } else { Err(another_master_key(&masters)) }

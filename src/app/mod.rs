@@ -20,7 +20,7 @@ use crate::passwords::pool::PasswordPool;
 use crate::passwords::remembered::RememberedSecrets;
 use crate::protocol::client::Client;
 use crate::protocol::feature;
-use crate::settings::Settings;
+use crate::settings::{MasterKeySettings, Settings};
 use crate::state::{Follower, NodeState, Unavailable};
 use crate::store::{Audited, NodeRecord, Store, StoreError};
 use crate::telemetry::forwarding::Forwarding;
@@ -99,11 +99,16 @@ impl App {
     /// Prepares a server, or a command that judges tokens: measures the database's time, reads the master key, loads
     /// the node state, and creates the first keys if there are none.
     pub async fn load(&self) -> std::result::Result<(), StartError> {
+        self.load_with(&self.settings.master_keys).await
+    }
+
+    /// The same with master keys that are no longer in the settings.
+    pub(crate) async fn load_with(&self, master_keys: &MasterKeySettings) -> std::result::Result<(), StartError> {
         let before = self.clock.read();
         if let Some(millis) = self.store.database_clock().await? {
             self.clock.measured(before, millis);
         }
-        let masters = self.master_keys().await?;
+        let masters = Arc::new(master_keys::open(master_keys, &self.store).await?);
         if self.store.key_list().await?.is_empty() {
             master_keys::create_first_keys(self, &masters).await?;
         }
@@ -117,7 +122,7 @@ impl App {
     pub async fn master_keys(&self) -> std::result::Result<Arc<MasterKeys>, StartError> {
         match self.state.master_keys() {
             Some(masters) => Ok(masters),
-            None => master_keys::open(&self.settings, &self.store).await.map(Arc::new),
+            None => master_keys::open(&self.settings.master_keys, &self.store).await.map(Arc::new),
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) fn run(global: &Global) -> Outcome {
                     Issuer::new(settings.issuer.clone()).audiences().default.to_owned()
                 }
                 ("password_threads", Ok(settings)) => settings.password_threads.to_string(),
-                ("master_key", Ok(settings)) => match &settings.master_key {
+                ("master_key", Ok(settings)) => match &settings.master_keys.current {
                     MasterKeySource::DevFile(path) => format!("(file {})", path.display()),
                     _ => "(hidden)".to_owned(),
                 },

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use zeroize::Zeroize;
+
 use crate::admin::Actor;
 use crate::app::App;
 use crate::cli::{Failed, Global};
@@ -25,7 +27,10 @@ pub(super) fn resolve(global: &Global, flags: BTreeMap<&'static str, String>) ->
     if let Some(url) = &global.database_url {
         sources.flags.insert("database_url", url.clone());
     }
-    Resolved::read(&sources)
+    let resolved = Resolved::read(&sources);
+    // Any of them may be a secret.
+    sources.environment.values_mut().for_each(Zeroize::zeroize);
+    resolved
 }
 
 /// Checks the settings.

@@ -79,7 +79,7 @@ async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<
     note("clock", clock(&store).await);
     // Unlike a server, `doctor` creates no key.
     let read_file = |path: &Path| std::fs::read_to_string(path).map(Zeroizing::new);
-    let keys = match (master_keys::configured(&settings, read_file), store.key_list().await) {
+    let keys = match (master_keys::configured(&settings.master_keys, read_file), store.key_list().await) {
         (Ok(masters), Ok(records)) => match KeyRing::open(&records, &masters) {
             Ok(_) => {
                 let by_old = records.iter().filter(|record| !record.is_wrapped_by(&masters.current)).count();
@@ -154,7 +154,7 @@ fn permissions(settings: &Settings) -> Result<String, String> {
     use std::os::unix::fs::PermissionsExt;
     let mut files = Vec::new();
     files.extend(settings.database.file().map(std::path::Path::to_path_buf));
-    if let MasterKeySource::DevFile(path) = &settings.master_key {
+    if let MasterKeySource::DevFile(path) = &settings.master_keys.current {
         files.push(path.clone());
     }
     files.extend(settings.tls.iter().map(|tls| tls.key.clone()));

@@ -106,7 +106,7 @@ pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
         }
         Action::Reset { yes: _ } => {
             let app = open(global, Needs::MASTER_KEY).await?;
-            let MasterKeySource::Given(text) = &app.settings.master_key else {
+            let MasterKeySource::Given(text) = &app.settings.master_keys.current else {
                 return Err(Failed("JETON_MASTER_KEY is not set".into()));
             };
             let master = MasterKey::parse(text.expose_secret())

@@ -10,7 +10,7 @@ use crate::admin::demo;
 use crate::cli::context::{resolve, settings};
 use crate::cli::{Failed, Global, Outcome, output};
 use crate::clock::Clock;
-use crate::serve::Server;
+use crate::serve::{Server, process};
 use crate::settings::{Needs, Settings, TABLE, log_filter};
 use crate::telemetry;
 
@@ -53,12 +53,16 @@ impl Args for Serve {
 }
 
 pub(super) async fn run(global: &Global, command: &Serve) -> Outcome {
+    // Before any secret is read.
+    process::forbid_core_dumps()?;
     let resolved = resolve(global, command.flags.clone());
     let settings = settings(&resolved, Needs::ALL)?;
     start_log(&settings);
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }
+    // It holds secrets, which the settings have read.
+    drop(resolved);
     let mut stop = StopSignals::listen()?;
     let server = tokio::select! {
         server = Server::start(settings, Clock::system()) => server?,

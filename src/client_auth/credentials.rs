@@ -101,6 +101,11 @@ const fn wrong_way(description: &'static str) -> Refusal {
     Refusal::new(ErrorCode::InvalidClient, description)
 }
 
+/// Whether a header presents Basic credentials.
+pub fn is_basic(header: &[u8]) -> bool {
+    header.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic "))
+}
+
 /// Reads `Basic` credentials: base64, split at the first colon, then each half form-decoded (RFC 6749 §2.3.1).
 fn basic(header: &[u8]) -> Result<(String, Zeroizing<String>), Refusal> {
     let refuse = |reason: &'static str| Refusal::invalid_client(reason);

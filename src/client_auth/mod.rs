@@ -27,7 +27,7 @@ use crate::throttle::Attempt;
 use authenticated::Proof;
 
 pub(crate) use authenticated::Authenticated;
-pub use credentials::Credentials;
+pub use credentials::{Credentials, is_basic};
 
 /// Authenticates the client of a request.
 pub(crate) async fn authenticate(app: &App, request: &Request<'_>) -> Result<Authenticated> {

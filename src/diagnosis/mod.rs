@@ -3,11 +3,13 @@
 //! * `bytes`: what the text shows to anyone: its shape, its claims, damage in transit.
 //! * `keys`: what this server's keys prove: the signature, and repairs of damage.
 //! * `records`: what this server knows: revocations, sessions, the log, the time.
+//! * `apart`: where that is done beside other requests.
 //! * `words`: what people are told, and who may be told what.
 //!
 //! The bytes alone decide the first cause of a text that does not verify. The keys add proof, and with it further
 //! findings, but never change which cause comes first.
 
+pub(crate) mod apart;
 mod bytes;
 mod examine;
 mod finding;
@@ -16,7 +18,7 @@ mod records;
 mod report;
 mod words;
 
-pub use examine::examine;
+pub use examine::{MAX_EFFORT, MAX_EFFORT_AT_ONCE, examine, examine_within};
 pub use finding::{Damage, Fact, Finding, Source};
 pub use keys::repair::MAX_REPAIR_CHECKS;
 pub use records::{investigate, judge};

@@ -28,7 +28,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     let token = match validation::verify(app, request.issuer, text).await? {
         Ok(Verified::Refresh(token)) => token,
         Ok(Verified::Access(_)) => return Err(refusal::access_token()),
-        Err(error) => return Err(refusal::unreadable(request.issuer, text, error)),
+        Err(error) => return Err(refusal::unreadable(request.issuer, text, error).await),
     };
     // The usual refresh is one statement that rotates the session and reads it. If the request narrows the grant, or
     // the client does not rotate, the refresh is judged before anything is written.

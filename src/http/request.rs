@@ -10,9 +10,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::app::{self, App, Failure};
+use crate::endpoints::explain;
 use crate::http::body::{self, MediaType, media_type};
 use crate::http::context::Context;
-use crate::http::route::BodyForm;
+use crate::http::route::{BodyForm, USUAL_BODY};
 use crate::http::{error, oauth_error};
 use crate::protocol::error::Refusal;
 use crate::protocol::parameters::Parameters;
@@ -54,7 +55,8 @@ async fn read_parameters(app: &App, context: &Context, head: &Parts, body: Body)
             return Err(oauth_error::answer(app, context, Refusal::invalid_request(text).into()));
         }
     };
-    let body = body::read(context.endpoint.largest_body, &head.headers, body).await;
+    let largest = largest_body(app, context, head).await?;
+    let body = body::read(largest, &head.headers, body).await;
     let body = body.map_err(|unreadable| error::unreadable(app, context, unreadable))?;
     // As a form it would be one parameter with a strange name, and every parameter would seem to be missing.
     if media_type == Some(MediaType::Form) && body.trim_ascii_start().starts_with(b"{") {
@@ -65,26 +67,55 @@ async fn read_parameters(app: &App, context: &Context, head: &Parts, body: Body)
     parse(&body).map_err(|refusal| oauth_error::answer(app, context, refusal.into()))
 }
 
+/// How much of a body is kept. For more than usual, the caller has to be known before it is read.
+async fn largest_body(app: &App, context: &Context, head: &Parts) -> Result<usize, Response> {
+    let largest = context.endpoint.largest_body;
+    if context.endpoint.body != BodyForm::AnyText {
+        return Ok(largest);
+    }
+    let (headers, nothing) = (headers(head), Parameters::default());
+    let asked = asked(app, context, head, &headers, &nothing);
+    // On the heap, because it is rare.
+    match Box::pin(explain::is_known(app, &asked)).await {
+        Ok(true) => Ok(largest),
+        Ok(false) => Ok(USUAL_BODY),
+        Err(failure) => Err(oauth_error::answer(app, context, failure)),
+    }
+}
+
+fn headers(head: &Parts) -> Vec<(&str, &[u8])> {
+    head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+}
+
+/// A request as use cases see it.
+fn asked<'a>(
+    app: &'a App,
+    context: &'a Context,
+    head: &'a Parts,
+    headers: &'a [(&'a str, &'a [u8])],
+    parameters: &'a Parameters,
+) -> app::Request<'a> {
+    app::Request {
+        issuer: &app.issuer,
+        endpoint: context.endpoint.name,
+        method: head.method.as_str(),
+        target: head.uri.path_and_query().map_or("/", |target| target.as_str()),
+        headers,
+        parameters,
+        peer: &context.peer,
+        address: context.address,
+        request_id: context.request_id,
+    }
+}
+
 impl EndpointRequest {
     /// Asks a use case.
     pub(crate) async fn ask<T>(
         &self,
         use_case: impl AsyncFnOnce(&App, &app::Request<'_>) -> app::Result<T>,
     ) -> app::Result<T> {
-        let headers = self.head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        let headers: Vec<(&str, &[u8])> = headers.collect();
-        let request = app::Request {
-            issuer: &self.app.issuer,
-            endpoint: self.context.endpoint.name,
-            method: self.head.method.as_str(),
-            target: self.head.uri.path_and_query().map_or("/", |target| target.as_str()),
-            headers: &headers,
-            parameters: &self.parameters,
-            peer: &self.context.peer,
-            address: self.context.address,
-            request_id: self.context.request_id,
-        };
-        use_case(&self.app, &request).await
+        let headers = headers(&self.head);
+        use_case(&self.app, &asked(&self.app, &self.context, &self.head, &headers, &self.parameters)).await
     }
 
     /// The answer: what the use case gave, or why it gave nothing.

@@ -8,8 +8,8 @@ use axum::routing::{self, MethodRouter};
 use crate::app::App;
 
 /// The largest body of most endpoints, in bytes.
-const USUAL_BODY: usize = 64 * 1024;
-/// A text to explain may have 64 KiB, each byte of which takes three when it is percent-encoded.
+pub(crate) const USUAL_BODY: usize = 64 * 1024;
+/// A text to explain may be anything, and each byte of it takes three when it is percent-encoded.
 const BODY_WITH_ANY_TEXT: usize = 256 * 1024;
 
 /// A path and how it is served.
@@ -42,7 +42,7 @@ pub(crate) struct Endpoint {
     pub(crate) name: &'static str,
     pub(crate) errors: ErrorForm,
     pub(crate) body: BodyForm,
-    /// The largest body, in bytes.
+    /// The largest body, in bytes; of any text, only that of a caller whom the head of the request makes known.
     pub(crate) largest_body: usize,
 }
 

@@ -11,6 +11,9 @@ use zeroize::Zeroize;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::form::{self, FormError};
 
+/// The most parameters of a request, known or not: each takes time and memory of its own.
+const MOST: usize = 1000;
+
 /// The parameters in the order in which they were sent.
 #[derive(Default)]
 pub struct Parameters(Vec<(String, String)>);
@@ -19,8 +22,9 @@ impl Parameters {
     /// Reads an `application/x-www-form-urlencoded` body.
     ///
     /// # Errors
-    /// `invalid_request` if the percent-encoding is broken or the text is not UTF-8.
+    /// `invalid_request` if the percent-encoding is broken, the text is not UTF-8, or there are too many.
     pub fn from_form(body: &[u8]) -> Result<Self, Refusal> {
+        are_not_too_many(body)?;
         let pairs = form::decode_pairs(body).map_err(|error| {
             Refusal::invalid_request(match error {
                 FormError::Percent => "The form body is broken: a % is not followed by two hex digits.",
@@ -33,8 +37,9 @@ impl Parameters {
     /// Reads any form: what is not UTF-8 becomes U+FFFD, and a `%` that encodes nothing is kept.
     ///
     /// # Errors
-    /// Never; the signature is that of [`from_form`](Self::from_form).
+    /// `invalid_request` if there are too many.
     pub fn from_any_form(body: &[u8]) -> Result<Self, Refusal> {
+        are_not_too_many(body)?;
         let pairs = form_urlencoded::parse(body).into_owned();
         Ok(Self(pairs.collect()))
     }
@@ -119,6 +124,13 @@ impl fmt::Debug for Parameters {
     }
 }
 
+fn are_not_too_many(form: &[u8]) -> Result<(), Refusal> {
+    if form.iter().filter(|byte| **byte == b'&').count() < MOST {
+        return Ok(());
+    }
+    Err(Refusal::invalid_request("The body has more than 1000 parameters."))
+}
+
 /// Reads the pairs. What is wrong with a member is left here.
 struct FlatObject<'a>(&'a mut Option<String>);
 
@@ -141,10 +153,13 @@ impl<'de> Visitor<'de> for FlatObject<'_> {
             if !names.insert(name.clone()) {
                 return Err(wrong(&name, "is there twice"));
             }
+            if names.len() > MOST {
+                return Err(A::Error::custom("there are too many members"));
+            }
             match map.next_value::<serde_json::Value>()? {
                 serde_json::Value::Null => {}
                 serde_json::Value::String(text) => pairs.push((name, text)),
-                serde_json::Value::Array(items) if name == "resource" => {
+                serde_json::Value::Array(items) if name == "resource" && items.len() <= MOST => {
                     for item in items {
                         let serde_json::Value::String(text) = item else {
                             return Err(wrong(&name, "is neither a string nor an array of strings"));
@@ -236,6 +251,21 @@ mod tests {
         ] {
             assert_eq!(Parameters::from_json(body.as_bytes()).unwrap_err().description, description, "{body}");
         }
+    }
+
+    #[test]
+    fn a_thousand_parameters_are_read_and_more_are_refused() {
+        let form = |count: usize| (0..count).map(|number| format!("n{number}=1")).collect::<Vec<_>>().join("&");
+        let object = |count: usize| {
+            let members: Vec<String> = (0..count).map(|number| format!("\"n{number}\":\"1\"")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        assert!(Parameters::from_form(form(MOST).as_bytes()).is_ok());
+        assert!(Parameters::from_any_form(form(MOST).as_bytes()).is_ok());
+        assert!(Parameters::from_json(object(MOST).as_bytes()).is_ok());
+        assert!(Parameters::from_form(form(MOST + 1).as_bytes()).is_err());
+        assert!(Parameters::from_any_form(form(MOST + 1).as_bytes()).is_err());
+        assert!(Parameters::from_json(object(MOST + 1).as_bytes()).is_err());
     }
 
     proptest! {

@@ -15,8 +15,8 @@ use tower::ServiceExt;
 use crate::app::Peer;
 use crate::serve::slots::Slots;
 
-/// The largest request head, in bytes: it has room for a percent-encoded token of 64 KiB.
-pub(super) const LARGEST_HEAD: u32 = 128 * 1024;
+/// The largest request head, in bytes: it has room for the longest token, and for what may be wrapped around it.
+pub(super) const LARGEST_HEAD: u32 = 32 * 1024;
 
 /// How long a connection may take for each of its steps. Each way to hold a slot without a request has its deadline.
 #[derive(Clone, Copy, Debug)]

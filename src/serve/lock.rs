@@ -19,7 +19,16 @@ impl ServerLock {
         let cannot = |error: std::io::Error| {
             StartError(format!("JETON_DATABASE_URL: the lock file {} cannot be opened: {error}", path.display()))
         };
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(cannot)?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        // Whoever may open it can hold the lock, and so keep the server from starting.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(cannot)?;
+        #[cfg(unix)]
+        if let Err(error) = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)) {
+            tracing::warn!(%error, path = %path.display(), "others may hold the lock of the database");
+        }
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(StartError(format!(

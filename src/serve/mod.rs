@@ -10,6 +10,7 @@ mod http2;
 mod listener;
 mod lock;
 mod prepare;
+pub(crate) mod process;
 mod server;
 mod slots;
 #[cfg(test)]

@@ -52,6 +52,8 @@ impl Server {
         let ops_address = local_address(&ops_listener)?;
         settings.listens_on(address);
         let lock = settings.database.file().map(ServerLock::take).transpose()?;
+        // Their texts go as soon as they were read.
+        let master_keys = std::mem::take(&mut settings.master_keys);
         let settings = Arc::new(settings);
         let store = prepare_store(&settings).await?;
         let app = Arc::new(App::new(settings, clock, store));
@@ -59,7 +61,8 @@ impl Server {
         if app.settings.issuer_follows_listen {
             app.store.set_dev_issuer(app.issuer.url()).await?;
         }
-        app.load().await?;
+        app.load_with(&master_keys).await?;
+        drop(master_keys);
         app.check_default_client().await?;
         let follower = app.follow_log().await?;
         let health = Health::new(Arc::clone(&app));

@@ -14,8 +14,8 @@ use crate::settings::checker::Checker;
 use crate::settings::parse::{address, audience, duration, issuer, known_issuer, log_level, on_or_off, origin};
 use crate::settings::resolve::{Resolved, Source};
 use crate::settings::{
-    LONGEST_ACCESS_TOKEN_TTL, LONGEST_HISTORY, LONGEST_SESSION_TTL, LogFormat, MasterKeySource, Needs, Settings,
-    TlsFiles,
+    LONGEST_ACCESS_TOKEN_TTL, LONGEST_HISTORY, LONGEST_SESSION_TTL, LogFormat, MasterKeySettings, MasterKeySource,
+    Needs, Settings, TlsFiles,
 };
 use crate::store::Location;
 use crate::tokens::environment::{Environment, KnownIssuer};
@@ -55,7 +55,7 @@ impl Settings {
         let environment_name = |text: &str| Environment::from_str(text);
         let stand_in = || Environment::from_str("live").unwrap_or_else(|_| unreachable!("a legal name"));
         let environment = checker.parse("environment", environment_name, stand_in());
-        let master_key = match resolved.get("master_key") {
+        let current = match resolved.get("master_key") {
             Some(text) => {
                 if let Err(problem) = MasterKey::parse(text) {
                     checker.problem("master_key", &problem);
@@ -72,7 +72,7 @@ impl Settings {
                 MasterKeySource::Missing
             }
         };
-        let master_key_old = resolved.get("master_key_old").map(SecretString::from);
+        let old = resolved.get("master_key_old").map(SecretString::from);
         if let Some(Err(problem)) = resolved.get("master_key_old").map(MasterKey::parse) {
             checker.problem("master_key_old", &problem);
         }
@@ -140,8 +140,7 @@ impl Settings {
             ),
             log_level: checker.parse("log_level", log_level, "info".to_owned()),
             database,
-            master_key,
-            master_key_old,
+            master_keys: MasterKeySettings { current, old },
         };
         if checker.problems.is_empty() { Ok(settings) } else { Err(checker.problems) }
     }

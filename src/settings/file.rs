@@ -5,12 +5,15 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::settings::table::{TABLE, similar};
 
 /// The configuration file.
 pub(super) struct ConfigFile {
     pub(super) path: PathBuf,
-    pub(super) values: BTreeMap<String, String>,
+    /// They are cleared on drop, since they may be secrets.
+    pub(super) values: BTreeMap<String, Zeroizing<String>>,
 }
 
 impl ConfigFile {
@@ -19,7 +22,7 @@ impl ConfigFile {
         let path = named.cloned().unwrap_or_else(|| PathBuf::from("jeton.toml"));
         let mut file = Self { path, values: BTreeMap::new() };
         let text = match read(&file.path, named.is_some()) {
-            Ok(text) => text,
+            Ok(text) => Zeroizing::new(text),
             Err(error) => {
                 if named.is_some() || error.kind() != std::io::ErrorKind::NotFound {
                     problems.push(format!("the file {} cannot be read: {error}", file.path.display()));
@@ -45,7 +48,7 @@ impl ConfigFile {
                 }
                 (true, None) => problems.push(format!("{key}: must be a string, number, boolean or list of strings")),
                 (true, Some(text)) => {
-                    file.values.insert(key, text);
+                    file.values.insert(key, text.into());
                 }
             }
         }

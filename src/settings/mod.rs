@@ -31,13 +31,14 @@ pub const LONGEST_SESSION_TTL: i64 = 400 * 24 * 3600;
 pub const LONGEST_HISTORY: i64 = 400 * 24 * 3600;
 
 /// Where the master key comes from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum MasterKeySource {
     /// The settings.
     Given(SecretString),
     /// A file beside the database, generated for development.
     DevFile(PathBuf),
-    /// It is not set.
+    /// It is not set, or was read and is no longer needed.
+    #[default]
     Missing,
 }
 
@@ -77,6 +78,15 @@ impl Needs {
     pub const NOTHING: Self = Self { issuer: false, master_key: false };
 }
 
+/// The master keys in the settings.
+#[derive(Clone, Debug, Default)]
+pub struct MasterKeySettings {
+    /// Where the master key comes from.
+    pub current: MasterKeySource,
+    /// The previous master key, while it is being changed.
+    pub old: Option<SecretString>,
+}
+
 /// The checked settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -94,10 +104,8 @@ pub struct Settings {
     pub issuer: IssuerConfig,
     /// Whether the issuer follows the listen address, because it is not set (with `--dev`).
     pub issuer_follows_listen: bool,
-    /// Where the master key comes from.
-    pub master_key: MasterKeySource,
-    /// The previous master key, while it is being changed.
-    pub master_key_old: Option<SecretString>,
+    /// The master keys.
+    pub master_keys: MasterKeySettings,
     /// The algorithm of new signing keys.
     pub signing_algorithm: SigningAlgorithm,
     /// The lifetime of an access token, in seconds.

@@ -116,7 +116,7 @@ impl Resolved {
                 self.problems.push(format!("{} and {key_file} are both set: set one of them", definition.name));
             }
             (Some(text), None) => {
-                return Value { text: text.clone().into(), source: Source::File(file.path.clone()) };
+                return Value { text: text.clone(), source: Source::File(file.path.clone()) };
             }
             (None, Some(path)) => return self.read_secret(&key_file, path),
             (None, None) => {}

@@ -1,16 +1,20 @@
 //! The lines of the log, as text or as JSON: what happened, and the request in whose span it happened.
 //!
+//! Of refused requests, those that are alike are summed up (`telemetry/refusals.rs`).
+//!
 //! A line has the form that `tracing-subscriber` gives to an event outside of any span; the request's fields join those of
 //! the event. A field of the event that has a value replaces the request's field of the same name.
 
 use std::error::Error;
 use std::fmt::{self, Debug};
+use std::time::Instant;
 
 use serde::Serialize;
 use tracing::field::{Field, FieldSet, Visit, display};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::field::VisitOutput;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{DefaultFields, DefaultVisitor, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
@@ -18,6 +22,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::settings::LogFormat;
+use crate::telemetry::refusals::Refusals;
 use crate::telemetry::request::RequestFields;
 
 /// What writes the log.
@@ -26,12 +31,18 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let lines = tracing_subscriber::fmt::layer().event_format(Lines(format)).with_ansi(ansi).with_writer(writer);
-    Registry::default().with(Log(lines)).with(filter)
+    let shows_all = filter.max_level_hint().is_none_or(|most| most >= LevelFilter::DEBUG);
+    let refusals = (!shows_all).then(Refusals::default);
+    Registry::default().with(Log { lines, refusals }).with(filter)
 }
 
 /// Keeps the fields of requests and writes lines. The layer for lines never learns of spans: it would format the fields of
 /// each.
-struct Log<W>(tracing_subscriber::fmt::Layer<Registry, DefaultFields, Lines, W>);
+struct Log<W> {
+    lines: tracing_subscriber::fmt::Layer<Registry, DefaultFields, Lines, W>,
+    /// Leaves out refusals, unless the level is `debug`.
+    refusals: Option<Refusals>,
+}
 
 impl<W: for<'w> MakeWriter<'w> + 'static> Layer<Registry> for Log<W> {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, Registry>) {
@@ -53,7 +64,16 @@ impl<W: for<'w> MakeWriter<'w> + 'static> Layer<Registry> for Log<W> {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, Registry>) {
-        self.0.on_event(event, context);
+        if let Some(refusals) = &self.refusals
+            && let Some(span) = context.event_scope(event).and_then(|mut spans| spans.next())
+            && let Some(request) = span.extensions_mut().get_mut::<RequestFields>()
+        {
+            match refusals.left_out(event, request, Instant::now()) {
+                Some(left_out) => request.left_out = left_out,
+                None => return,
+            }
+        }
+        self.lines.on_event(event, context);
     }
 }
 
@@ -106,10 +126,11 @@ const fn colour(level: &Level) -> &'static str {
     }
 }
 
-/// Writes the fields of a line in their order: message, endpoint, the event's fields, client, request id, address.
+/// Writes the fields of a line in their order: message, endpoint, the event's fields, client, request id, address, and how many
+/// such lines were left out.
 fn record(event: &Event<'_>, request: Option<&(&'static FieldSet, RequestFields)>, fields: &mut dyn Visit) {
     let Some((names, request)) = request else { return event.record(fields) };
-    let RequestFields { endpoint, client, request_id, address } = request;
+    let RequestFields { endpoint, client, request_id, address, left_out } = request;
     let mut own = FieldsWithValue::default();
     event.record(&mut own);
     let missing = |name| names.field(name).filter(|_| !own.0.contains(&name));
@@ -123,6 +144,9 @@ fn record(event: &Event<'_>, request: Option<&(&'static FieldSet, RequestFields)
     }
     if let Some(field) = missing("address") {
         fields.record_debug(&field, &display(address));
+    }
+    if let Some(field) = missing("left_out").filter(|_| *left_out > 0) {
+        fields.record_u64(&field, *left_out);
     }
 }
 
@@ -331,6 +355,50 @@ pub(crate) mod tests {
                 r#"{"timestamp":"","level":"WARN","message":"of no request"}"#.to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn refusals_that_are_alike_are_summed_up_unless_the_level_is_debug() {
+        let flood = || {
+            for (cause, address, times) in [
+                ("expired", "192.0.2.7", 1000),
+                ("expired", "192.0.2.8", 1),
+                ("truncated", "192.0.2.7", 1),
+                ("expired", "2001:db8::1", 500),
+                ("expired", "2001:db8::2", 500),
+            ] {
+                for _ in 0..times {
+                    let _request = request::span("token", ID, address.parse().unwrap()).entered();
+                    tracing::info!(cause, "refused");
+                    tracing::info!("something else");
+                }
+            }
+        };
+        for (filter, expected) in [("info", [20, 1, 1, 20]), ("debug", [1000, 1, 1, 1000])] {
+            let written = Written::default();
+            with_default(subscriber(LogFormat::Text, EnvFilter::new(filter), false, written.writer()), flood);
+            let lines = written.lines();
+            let count = |cause: &str, address: &str| {
+                lines.lines().filter(|line| line.contains(cause) && line.contains(address)).count()
+            };
+            let counted = [
+                count("expired", "192.0.2.7"),
+                count("expired", "192.0.2.8"),
+                count("truncated", "192.0.2.7"),
+                count("expired", "2001:db8::"),
+            ];
+            assert_eq!(counted, expected, "{filter}");
+            assert_eq!(count("something else", "address="), 2002);
+        }
+    }
+
+    #[test]
+    fn what_was_left_out_is_counted_for_the_next_line() {
+        let (refusals, now) = (Refusals::default(), Instant::now());
+        let request = RequestFields { endpoint: "token".to_owned(), ..RequestFields::default() };
+        let left_out = |seconds| refusals.of("expired", &request, now + std::time::Duration::from_secs(seconds));
+        assert_eq!((0..1000).filter_map(|_| left_out(0)).sum::<u64>(), 0);
+        assert_eq!(left_out(10), Some(980));
     }
 
     #[test]

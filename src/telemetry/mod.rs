@@ -4,4 +4,6 @@ pub mod forwarding;
 pub mod log;
 pub mod metrics;
 pub mod outages;
+mod refusals;
 pub mod request;
+mod sums;

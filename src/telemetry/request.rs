@@ -21,7 +21,8 @@ pub fn span(endpoint: &'static str, request_id: Uuid, address: IpAddr) -> Span {
         endpoint,
         client = Empty,
         request_id = request_id.as_u128(),
-        address = address.to_bits()
+        address = address.to_bits(),
+        left_out = Empty
     )
 }
 
@@ -37,12 +38,14 @@ pub(super) struct RequestFields {
     pub(super) client: Option<String>,
     pub(super) request_id: Uuid,
     pub(super) address: IpAddr,
+    /// How many refusals of the same kind were not logged before the line that is about to be written.
+    pub(super) left_out: u64,
 }
 
 impl Default for RequestFields {
     fn default() -> Self {
         let address = Ipv6Addr::UNSPECIFIED.into();
-        Self { endpoint: String::new(), client: None, request_id: Uuid::nil(), address }
+        Self { endpoint: String::new(), client: None, request_id: Uuid::nil(), address, left_out: 0 }
     }
 }
 

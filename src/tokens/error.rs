@@ -4,7 +4,7 @@ use crate::keys::keyring::KeyRing;
 use crate::protocol::claims::AccessClaims;
 
 /// Why a text did not verify as a token of this server. The diagnosis finds the exact cause.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum VerifyError {
     /// It names a key that is unknown here; another node may just have created it.
     UnknownKey,

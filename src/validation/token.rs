@@ -6,7 +6,7 @@ use crate::app::{App, Failure, Result};
 use crate::crypto::sha256;
 use crate::diagnosis::investigate::{self, Depth};
 use crate::diagnosis::judge::Requirements;
-use crate::diagnosis::{Diagnosis, examine};
+use crate::diagnosis::{Diagnosis, apart};
 use crate::issuer::Issuer;
 use crate::protocol::claims::AccessClaims;
 use crate::store::SessionRecord;
@@ -135,8 +135,7 @@ async fn refresh_token(app: &App, issuer: &Issuer, text: &str) -> Result<Validat
     match record {
         Some(record) if findings.is_empty() => Ok(Ok(ActiveToken::Refresh(Box::new(record)))),
         _ => {
-            let mut diagnosis =
-                examine(text, verified, issuer.token_context(&issuer.keys()), 0).accepting_refresh_tokens();
+            let mut diagnosis = apart::examine(issuer, text, verified).await.accepting_refresh_tokens();
             diagnosis.add(findings);
             Ok(Err(Box::new(diagnosis)))
         }

@@ -2,6 +2,8 @@
 
 /// The longest claimed text that is repeated in an answer, in characters.
 const MAX_REPEATED: usize = 200;
+/// The most kinds of characters that are named.
+const MAX_NAMES: usize = 4;
 
 pub(super) const fn is_white(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\r' | '\n' | '\u{b}' | '\u{c}')
@@ -21,10 +23,29 @@ pub(super) fn is_invisible(character: char) -> bool {
         || (character.is_control() && !is_white(character))
 }
 
+/// The text in base64url without padding.
+pub(super) fn to_base64url(text: &str) -> String {
+    text.chars()
+        .filter(|character| *character != '=')
+        .map(|character| match character {
+            '+' => '-',
+            '/' => '_',
+            other => other,
+        })
+        .collect()
+}
+
 /// The names of the kinds of characters in a text, at most four.
 pub(super) fn names(text: &str) -> String {
     let mut names: Vec<String> = vec![];
+    let mut last = None;
     for character in text.chars() {
+        if last.replace(character) == Some(character) {
+            continue;
+        }
+        if names.len() == MAX_NAMES {
+            break;
+        }
         let name = match character {
             ' ' => "space".to_owned(),
             '\t' => "tab".to_owned(),
@@ -39,7 +60,7 @@ pub(super) fn names(text: &str) -> String {
             '\u{fffd}' => "bytes that are not UTF-8, shown as U+FFFD".to_owned(),
             _ => format!("U+{:04X}", character as u32),
         };
-        if !names.contains(&name) && names.len() < 4 {
+        if !names.contains(&name) {
             names.push(name);
         }
     }

@@ -1,8 +1,9 @@
 //! Damage within the token itself: a part is missing, two were joined, or its alphabet or letter case was changed. Missing
 //! characters are never guessed.
 
-use crate::diagnosis::bytes::characters::position;
+use crate::diagnosis::bytes::characters::{self, position};
 use crate::diagnosis::bytes::joined;
+use crate::diagnosis::bytes::reader::Reader;
 use crate::diagnosis::bytes::shape::{self, Prefixed, Shape};
 use crate::diagnosis::finding::Damage;
 use crate::protocol::cause::Cause;
@@ -62,9 +63,9 @@ impl Content {
 }
 
 /// Examines `core`, the text without its wrapping; `sent` is the whole text.
-pub(in crate::diagnosis) fn examine(sent: &str, core: &str, shape: Shape) -> Content {
+pub(in crate::diagnosis) fn examine(reader: &Reader, sent: &str, core: &str, shape: Shape) -> Content {
     let mut content = Content::default();
-    if let Some(parts) = joined::split(core) {
+    if let Some(parts) = joined::split(reader, core) {
         let count = parts.len();
         let second = position(sent, core, parts[1].as_ptr().addr() - core.as_ptr().addr());
         content.found(
@@ -92,7 +93,7 @@ pub(in crate::diagnosis) fn examine(sent: &str, core: &str, shape: Shape) -> Con
         _ => core.to_owned(),
     };
     match shape {
-        Shape::Jwt => jwt(&mut content, &mut repaired),
+        Shape::Jwt => jwt(reader, &mut content, &mut repaired),
         Shape::Prefixed(kind) => prefixed(&mut content, &mut repaired, kind),
         Shape::Headless => content.found(
             Cause::Truncated,
@@ -121,7 +122,7 @@ fn to_base64url(content: &mut Content, text: &str) -> String {
             "Replace `+` by `-` and `/` by `_`, and remove every `=`. Better still, do not decode and re-encode the token.",
         );
     }
-    shape::to_base64url(text)
+    characters::to_base64url(text)
 }
 
 /// Whether so many letters are of one case that something must have changed them.
@@ -131,10 +132,10 @@ fn is_of_one_case(text: &str) -> bool {
     (upper == 0 && lower >= 20) || (lower == 0 && upper >= 20)
 }
 
-fn jwt(content: &mut Content, repaired: &mut String) {
+fn jwt(reader: &Reader, content: &mut Content, repaired: &mut String) {
     let core = repaired.clone();
     let segments: Vec<&str> = core.split('.').collect();
-    let header = shape::object(segments[0]);
+    let header = reader.object(segments[0]);
     if header.is_none()
         && !core.starts_with("eyJ")
         && core.get(..3).is_some_and(|head| head.eq_ignore_ascii_case("eyj"))
@@ -146,7 +147,7 @@ fn jwt(content: &mut Content, repaired: &mut String) {
     if is_of_one_case(&core) {
         return content.changed_case("all letters have the same case");
     }
-    let claims = segments.get(1).and_then(|segment| shape::object(segment));
+    let claims = segments.get(1).and_then(|segment| reader.object(segment));
     let Some(header) = header else {
         if segments.len() == 3 && claims.is_some() && OUR_HEADERS.contains(&segments[0].len()) {
             content.changed = Some("its header has the length of one of this server but is not readable");

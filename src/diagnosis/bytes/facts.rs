@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::diagnosis::bytes::reader::Object;
 use crate::diagnosis::bytes::shape::{self, Prefixed, Shape};
 use crate::diagnosis::bytes::unverified::UnverifiedJwt;
 use crate::diagnosis::finding::Fact;
@@ -10,7 +11,7 @@ use crate::tokens::context::TokenContext;
 use crate::tokens::verify::Verified;
 
 /// The form of a text, and what it claims.
-pub(in crate::diagnosis) fn claimed(core: &str, shape: Shape) -> Vec<Fact> {
+pub(in crate::diagnosis) fn claimed(core: &str, shape: Shape, jwt: &UnverifiedJwt) -> Vec<Fact> {
     let form = match shape {
         Shape::Jwt => "JWT",
         Shape::Prefixed(Prefixed::AccessToken) => "opaque access token",
@@ -23,7 +24,7 @@ pub(in crate::diagnosis) fn claimed(core: &str, shape: Shape) -> Vec<Fact> {
     let mut facts = vec![Fact::claimed("form", form)];
     match shape {
         Shape::Jwt => {
-            facts.extend(UnverifiedJwt::read(core).facts().into_iter().map(|(name, value)| Fact::claimed(name, value)));
+            facts.extend(jwt.facts().into_iter().map(|(name, value)| Fact::claimed(name, value)));
         }
         Shape::Prefixed(_) => {
             let environment = shape::parts(core).0;
@@ -56,7 +57,7 @@ pub(in crate::diagnosis) fn verify(facts: &mut Vec<Fact>, text: &str, token: &Ve
 /// Replaces what a token claimed by its verified claims.
 pub(in crate::diagnosis) fn verify_claims(facts: &mut Vec<Fact>, claims: &AccessClaims) {
     let Ok(Value::Object(claims)) = serde_json::to_value(claims) else { return };
-    let mut known = UnverifiedJwt { claims: Some(claims), ..UnverifiedJwt::default() }.facts();
+    let mut known = UnverifiedJwt { claims: Some(Object::new(claims)), ..UnverifiedJwt::default() }.facts();
     // The issuer, where only its digest is known.
     known.retain(|(_, value)| value != "");
     facts.retain(|fact| known.iter().all(|(name, _)| *name != fact.fact));

@@ -8,6 +8,7 @@ pub(super) mod joined;
 pub(super) mod kind;
 pub(super) mod not_a_token;
 pub(super) mod origin;
+pub(super) mod reader;
 pub(super) mod shape;
 pub(super) mod unverified;
 pub(super) mod wrapping;

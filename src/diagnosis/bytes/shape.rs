@@ -1,10 +1,11 @@
 //! What a text looks like: a JWT, a token with a prefix of this server, a token of another service, or none of these. Damage
 //! within the token does not change its shape.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::crypto::from_base64url;
 use crate::diagnosis::bytes::foreign;
+use crate::diagnosis::bytes::reader::Reader;
 use crate::tokens::environment::{ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, Environment, REFRESH_TOKEN_PREFIX, split};
 use crate::tokens::{opaque, refresh};
 
@@ -47,11 +48,14 @@ const RSA: usize = 342;
 const PREFIX: usize = 4;
 
 /// What the text looks like.
-pub(in crate::diagnosis) fn of(text: &str) -> Shape {
+pub(in crate::diagnosis) fn of(reader: &Reader, text: &str) -> Shape {
+    if !reader.may_read(text, 8) {
+        return Shape::Nothing;
+    }
     if let Some(kind) = prefixed(text) {
         return Shape::Prefixed(kind);
     }
-    if looks_like_a_jwt(text) {
+    if looks_like_a_jwt(reader, text) {
         return Shape::Jwt;
     }
     if is_headless(text) {
@@ -64,7 +68,10 @@ pub(in crate::diagnosis) fn of(text: &str) -> Shape {
 }
 
 /// Whether the text has the form of a whole token: a JWT of three parts, or a prefix followed by the right length.
-pub(super) fn is_whole(text: &str) -> bool {
+pub(super) fn is_whole(reader: &Reader, text: &str) -> bool {
+    if !reader.may_read(text, 2) {
+        return false;
+    }
     if let Some(kind) = prefixed(text) {
         let (environment, body) = parts(text);
         return environment.is_some()
@@ -76,14 +83,17 @@ pub(super) fn is_whole(text: &str) -> bool {
     }
     let segments: Vec<&str> = text.splitn(4, '.').collect();
     let [header, claims, signature] = segments[..] else { return false };
-    let Some(members) = object(header).filter(|_| header.starts_with("eyJ")) else { return false };
+    if !header.starts_with("eyJ") {
+        return false;
+    }
+    let Some(members) = reader.object(header) else { return false };
     let algorithm = members.get("alg").and_then(Value::as_str).unwrap_or_default();
     let is_long_enough = match signature_length(algorithm) {
         Some(RSA) => signature.len() >= RSA,
         Some(due) => signature.len() == due,
         None => !signature.is_empty(),
     };
-    is_long_enough && object(claims).is_some()
+    is_long_enough && reader.object(claims).is_some()
 }
 
 /// The length of a signature in base64url characters (RFC 7518 §3.1); for RSA the shortest allowed.
@@ -135,7 +145,7 @@ pub(in crate::diagnosis) fn parts(text: &str) -> (Option<Environment>, &str) {
     }
 }
 
-fn looks_like_a_jwt(text: &str) -> bool {
+fn looks_like_a_jwt(reader: &Reader, text: &str) -> bool {
     if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
         return false;
     }
@@ -147,32 +157,7 @@ fn looks_like_a_jwt(text: &str) -> bool {
         }
     }
     let segments: Vec<&str> = text.splitn(8, '.').collect();
-    (2..=7).contains(&segments.len()) && segments.iter().take(2).any(|segment| object(segment).is_some())
-}
-
-/// A segment read as a JSON object, in either base64 alphabet.
-pub(super) fn object(segment: &str) -> Option<Map<String, Value>> {
-    match serde_json::from_slice(&lenient(segment)?).ok()? {
-        Value::Object(members) => Some(members),
-        _ => None,
-    }
-}
-
-/// Base64 in either alphabet, with or without padding.
-fn lenient(segment: &str) -> Option<Vec<u8>> {
-    from_base64url(to_base64url(segment))
-}
-
-/// The text in base64url without padding.
-pub(super) fn to_base64url(text: &str) -> String {
-    text.chars()
-        .filter(|character| *character != '=')
-        .map(|character| match character {
-            '+' => '-',
-            '/' => '_',
-            other => other,
-        })
-        .collect()
+    (2..=7).contains(&segments.len()) && segments.iter().take(2).any(|segment| reader.object(segment).is_some())
 }
 
 /// Whether it is an opaque token, a refresh token or a secret that has lost all or part of its prefix.
@@ -212,7 +197,7 @@ mod tests {
             ("", Shape::Nothing),
             ("é", Shape::Nothing),
         ] {
-            assert_eq!(of(text), shape, "{text}");
+            assert_eq!(of(&Reader::new(usize::MAX), text), shape, "{text}");
         }
     }
 }

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::diagnosis::bytes::characters::printable;
-use crate::diagnosis::bytes::shape;
+use crate::diagnosis::bytes::reader::{Object, Reader};
+use crate::diagnosis::bytes::shape::Shape;
 use crate::protocol::time::Timestamp;
 
 /// Claims that access tokens have and ID tokens do not.
@@ -29,19 +30,23 @@ const MAX_VALUES: usize = 20;
 /// The header and the claims of a JWT, as far as they are readable.
 #[derive(Debug, Default)]
 pub(in crate::diagnosis) struct UnverifiedJwt {
-    pub(super) header: Map<String, Value>,
-    pub(in crate::diagnosis) claims: Option<Map<String, Value>>,
+    pub(super) header: Object,
+    pub(in crate::diagnosis) claims: Option<Object>,
 }
 
 impl UnverifiedJwt {
-    pub(in crate::diagnosis) fn read(core: &str) -> Self {
+    /// What a text with this shape says; nothing if it is no JWT.
+    pub(in crate::diagnosis) fn of(reader: &Reader, core: &str, shape: Shape) -> Self {
+        if shape != Shape::Jwt {
+            return Self::default();
+        }
         let mut segments = core.split('.');
-        let header = segments.next().and_then(shape::object);
-        let claims = segments.next().and_then(shape::object);
+        let header = segments.next().and_then(|segment| reader.object(segment));
+        let claims = segments.next().and_then(|segment| reader.object(segment));
         match header {
             // The header was lost, so the claims come first.
             Some(first) if claims.is_none() && !first.contains_key("alg") => {
-                Self { header: Map::new(), claims: Some(first) }
+                Self { header: Object::default(), claims: Some(first) }
             }
             header => Self { header: header.unwrap_or_default(), claims },
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::app::{App, Failure, Result};
-use crate::diagnosis::examine::examine;
+use crate::diagnosis::apart;
 use crate::diagnosis::finding::{Fact, Finding};
 use crate::diagnosis::records::judge::{self, KnownRevocation, Requirements};
 use crate::diagnosis::report::Diagnosis;
@@ -111,7 +111,7 @@ pub(crate) async fn refused(
     verified: std::result::Result<Verified, VerifyError>,
     depth: Depth,
 ) -> Result<Box<Diagnosis>> {
-    let examined = examine(text, verified, issuer.token_context(&issuer.keys()), 0);
+    let examined = apart::examine(issuer, text, verified).await;
     investigate(app, examined, depth).await.map(Box::new)
 }
 

@@ -3,6 +3,7 @@
 mod damage;
 mod kind;
 mod signature;
+mod work;
 
 use std::sync::LazyLock;
 

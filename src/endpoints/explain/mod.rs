@@ -3,11 +3,13 @@
 mod caller;
 
 use crate::app::{App, Request, Result};
+use crate::client_auth;
 use crate::diagnosis::explanation::{self, Explanation};
 use crate::diagnosis::investigate;
 use crate::diagnosis::judge::{self, Requirements};
-use crate::diagnosis::{Diagnosis, MAX_REPAIR_CHECKS, examine};
+use crate::diagnosis::{Diagnosis, MAX_REPAIR_CHECKS, apart};
 use crate::issuer::Issuer;
+use crate::protocol::bearer;
 use crate::protocol::cause::Cause;
 use crate::protocol::error::Refusal;
 use crate::protocol::identity::Identity;
@@ -72,6 +74,18 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
     Ok(explanation)
 }
 
+/// Whether the head of a request makes the caller known, by a Bearer token or by Basic credentials. Others can only have
+/// credentials in the body.
+///
+/// # Errors
+/// It presents either, and they are refused; or it could not be decided.
+pub async fn is_known(app: &App, head: &Request<'_>) -> Result<bool> {
+    if !head.authorization.iter().any(|header| bearer::is_bearer(header) || client_auth::is_basic(header)) {
+        return Ok(false);
+    }
+    Caller::authenticate(app, head).await.map(|_| true)
+}
+
 /// Explains a token to an operator, who has the database and the keys.
 pub async fn explain_to_operator(
     app: &App,
@@ -93,14 +107,13 @@ async fn explain(
     // Includes what was revoked on another node a moment ago.
     app.state.ensure_current().await?;
     let found = validation::verify(app, issuer, text).await?;
-    let keys = issuer.keys();
-    let reading = examine(text, found, issuer.token_context(&keys), MAX_REPAIR_CHECKS);
+    let reading = apart::examine_to_explain(issuer, text, found, MAX_REPAIR_CHECKS).await;
     let sees_all = may_see_all(&reading).await?;
     let mut diagnosis = if sees_all {
         investigate::complete(app, reading, &question.required).await?
     } else {
         // As if it were not authentic: the answer must not reveal whether it is.
-        let mut shown = examine(text, Err(VerifyError::NotOurs), issuer.token_context(&keys), 0);
+        let mut shown = apart::examine_to_explain(issuer, text, Err(VerifyError::NotOurs), 0).await;
         shown.add(judge::claimed_expiry(&shown.facts, app.clock.now()));
         shown
     };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::app::{App, Failure, Result};
-use crate::diagnosis::examine;
+use crate::diagnosis::apart;
 use crate::diagnosis::investigate::{self, Depth};
 use crate::grants::GrantRequest;
 use crate::issuer::Issuer;
@@ -25,9 +25,8 @@ pub(super) fn access_token() -> Failure {
 }
 
 /// The text is not a refresh token of this server.
-pub(super) fn unreadable(issuer: &Issuer, text: &str, error: VerifyError) -> Failure {
-    let keys = issuer.keys();
-    let diagnosis = examine(text, Err(error), issuer.token_context(&keys), 0).accepting_refresh_tokens();
+pub(super) async fn unreadable(issuer: &Issuer, text: &str, error: VerifyError) -> Failure {
+    let diagnosis = apart::examine(issuer, text, Err(error)).await.accepting_refresh_tokens();
     match diagnosis.findings.first() {
         Some(first) => refuse(first.cause, first.detail.clone()),
         None => refuse(Cause::NotAToken, "refresh token"),

@@ -1,11 +1,16 @@
 //! `jeton serve`: what it sees of the command line's changes, and how it ends.
 
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use serde_json::json;
 
+use jeton::settings::MasterKeySource;
+
 use super::{LIMIT, Place, make_client};
-use crate::support::{Answer, eventually, on_both_stores};
+use crate::support::program::Running;
+use crate::support::{Answer, Backend, TestServer, eventually, on_both_stores};
 
 /// How soon a running server sees what a command changed: it polls the log four times a second.
 const SOON: Duration = Duration::from_secs(1);
@@ -109,4 +114,41 @@ on_both_stores!(a_statement_is_logged_with_the_request_that_needs_it, async |bac
         eventually(LIMIT, "its refusal", async || is_logged("invalid_grant")).await;
         assert_eq!(server.stop().code(), Some(0));
     }
+});
+
+#[tokio::test]
+async fn a_server_that_crashes_leaves_no_core_dump() {
+    let place = Place::new(Backend::Sqlite).await;
+    // As a machine on which faults of programs are looked for.
+    let mut running = Running::begin_by(place.shell("ulimit -c unlimited; exec $0 serve"));
+    running.wait_until_it_listens();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.guard.0.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+    running.signal("SEGV");
+    let status = running.guard.wait();
+    assert!(status.signal().is_some() && !status.core_dumped(), "{status:?}");
+}
+
+#[tokio::test]
+async fn nobody_else_can_hold_the_lock_of_a_sqlite_file() {
+    let place = Place::new(Backend::Sqlite).await;
+    let database = place.environment["JETON_DATABASE_URL"].strip_prefix("sqlite://").unwrap().to_owned();
+    let lock = format!("{database}.lock");
+    let mode = || std::fs::metadata(&lock).unwrap().permissions().mode() & 0o777;
+    place.serve(&[]).stop();
+    assert_eq!(mode(), 0o600);
+    // As an earlier version made it.
+    std::fs::set_permissions(&lock, std::fs::Permissions::from_mode(0o644)).unwrap();
+    place.serve(&[]).stop();
+    assert_eq!(mode(), 0o600);
+}
+
+on_both_stores!(a_running_server_does_not_keep_the_text_of_its_master_key, async |backend| {
+    let app = TestServer::start(backend).await;
+    let kept = &app.server.app.settings.master_keys;
+    assert!(matches!(kept.current, MasterKeySource::Missing) && kept.old.is_none());
+    // It still has the key.
+    let rotated = app.admin(reqwest::Method::POST, "/admin/v1/keys/rotate", None).await;
+    assert!(rotated.status.is_success(), "{rotated:?}");
 });

@@ -8,6 +8,7 @@ mod origins;
 mod paths;
 mod signatures;
 mod twins;
+mod work;
 
 use crate::support::{TestServer, exchange, status_of};
 

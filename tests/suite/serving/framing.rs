@@ -144,11 +144,11 @@ async fn a_head_is_well_formed_and_bounded() {
         &app,
         &[
             ("a usual one", with_head("X: y\r\n"), &[200, 200]),
-            ("one long line", with_head(&long(64 * 1024)), &[200, 200]),
-            ("a line that is too long", with_head(&long(200 * 1024)), &[431]),
+            ("one long line", with_head(&long(31 * 1024)), &[200, 200]),
+            ("a line that is too long", with_head(&long(33 * 1024)), &[431]),
             ("many lines", with_head(&many(50)), &[200, 200]),
             ("too many lines", with_head(&many(200)), &[431]),
-            ("a target that is too long", get(&format!("/{}", "x".repeat(100_000))).into_bytes(), &[414]),
+            ("a target that is too long", get(&format!("/{}", "x".repeat(33 * 1024))).into_bytes(), &[431]),
             ("a folded line", with_head("X: y\r\n z\r\n"), &[400]),
             ("a line without a colon", with_head("nonsense\r\n"), &[400]),
             ("a line without a name", with_head(": y\r\n"), &[400]),
@@ -247,6 +247,36 @@ async fn a_body_announced_as_too_large_is_refused_before_it_is_sent() {
     assert_eq!(refused.status, 413, "{refused:?}");
     assert!(refused.head.contains("connection: close"), "what follows may be the body: {refused:?}");
     assert!(refused.body.contains("The body is too large: 64 KiB is the limit"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_a_usual_body_is_read_only_from_a_caller_whom_the_head_makes_known() {
+    let app = TestServer::start(Backend::Sqlite).await;
+    let main = app.main_client("main").await;
+    let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 200000\r\nExpect: 100-continue\r\n";
+    let with = |line: &str| format!("POST /auth/explain HTTP/1.1\r\nHost: {HOST}\r\n{form}{line}\r\n").into_bytes();
+    let authorization = |value: &str| with(&format!("Authorization: {value}\r\n"));
+    for (what, request, expected) in [
+        ("nobody", with(""), 413),
+        ("another scheme", authorization("Digest x"), 413),
+        ("a wrong secret", authorization(&main.with_secret("wrong").basic()), 401),
+        ("a bad token", authorization("Bearer x"), 401),
+    ] {
+        let answers = answers_to(app.server.address, &request).await;
+        let [refused] = answers.as_slice() else { panic!("{what}: {answers:?}") };
+        assert_eq!(refused.status, expected, "{what}: {refused:?}");
+        assert!(refused.head.contains("connection: close"), "nothing of the body was asked for: {what}: {refused:?}");
+    }
+    let admin = format!("Bearer {}", app.admin_token().await);
+    for known in [main.basic(), admin] {
+        let body = format!("token={}", "%41".repeat(60_000));
+        app.raw("/auth/explain", &[crate::support::FORM, ("Authorization", &known)], body).await.assert_ok();
+    }
+    // Whose credentials are in the body has room for any token.
+    let secret = main.secret.as_deref().unwrap_or_default();
+    let body = |length| format!("client_id={}&client_secret={secret}&token={}", main.id, "x".repeat(length));
+    app.raw("/auth/explain", &[crate::support::FORM], body(60_000)).await.assert_ok();
+    app.raw("/auth/explain", &[crate::support::FORM], body(66_000)).await.assert_error(413, "invalid_request");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::diagnosis::bytes::joined;
+use crate::diagnosis::bytes::reader::{PARSING, Reader};
 use crate::diagnosis::bytes::shape::{self, Shape};
 use crate::diagnosis::bytes::wrapping::Layer;
 use crate::diagnosis::bytes::wrapping::labels::quoted;
@@ -10,7 +11,7 @@ use crate::diagnosis::finding::Damage;
 use crate::protocol::cause::Cause;
 
 /// A JSON document that contains a token.
-pub(super) fn json(text: &str) -> Layer {
+pub(super) fn json(reader: &Reader, text: &str) -> Layer {
     if text.starts_with('"') && text.contains('\\') {
         // JSON within a JSON string.
         let Ok(Value::String(inner)) = serde_json::from_str(text) else { return None };
@@ -19,14 +20,17 @@ pub(super) fn json(text: &str) -> Layer {
     if !text.starts_with(['{', '[']) {
         return None;
     }
+    if !reader.may_read(text, PARSING) {
+        return None;
+    }
     let value: Value = serde_json::from_str(text).ok()?;
-    let (path, core) = token_in(&value)?;
+    let (path, core) = token_in(reader, &value)?;
     let detail = format!("A whole JSON document was sent instead of the token{path}.");
     let repair = format!("Take the token out of the JSON document{path}; send nothing else.");
     Some((core.to_owned(), vec![Damage::new(Cause::NotAToken, detail, repair)]))
 }
 
-fn token_in(value: &Value) -> Option<(String, &str)> {
+fn token_in<'v>(reader: &Reader, value: &'v Value) -> Option<(String, &'v str)> {
     match value {
         Value::Object(members) => {
             let known = ["access_token", "token", "accessToken", "id_token", "refresh_token"];
@@ -34,28 +38,28 @@ fn token_in(value: &Value) -> Option<(String, &str)> {
             if let Some((name, text)) = named {
                 return Some((format!(", which is its member `{name}`"), text));
             }
-            members.values().find_map(token_in)
+            members.values().find_map(|value| token_in(reader, value))
         }
-        Value::Array(items) => items.iter().find_map(token_in),
-        Value::String(text) if shape::of(text) != Shape::Nothing => Some((String::new(), text)),
+        Value::Array(items) => items.iter().find_map(|value| token_in(reader, value)),
+        Value::String(text) if shape::of(reader, text) != Shape::Nothing => Some((String::new(), text)),
         _ => None,
     }
 }
 
 /// A token that a log shortened: what follows the ellipsis is useless. The examination of the content reports the ellipsis.
-pub(super) fn shortened(text: &str) -> Layer {
+pub(super) fn shortened(reader: &Reader, text: &str) -> Layer {
     let at = joined::ellipsis(text)?;
     let head = &text[..at];
     let core = format!("{head}…");
-    (core != text && shape::of(head) != Shape::Nothing).then_some((core, vec![]))
+    (core != text && shape::of(reader, head) != Shape::Nothing).then_some((core, vec![]))
 }
 
 /// A token within a longer text, such as `access_token=…`, a line of a settings file or a whole address. It must be whole,
 /// and nothing else in the text may begin like a token.
-pub(super) fn embedded(text: &str) -> Layer {
+pub(super) fn embedded(reader: &Reader, text: &str) -> Layer {
     let is_of_a_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let runs: Vec<&str> = text.split(|c| !is_of_a_token(c)).map(|run| run.trim_matches('.')).collect();
-    let [run] = runs.iter().filter(|run| shape::is_whole(run)).collect::<Vec<_>>()[..] else { return None };
+    let [run] = runs.iter().filter(|run| shape::is_whole(reader, run)).collect::<Vec<_>>()[..] else { return None };
     // If the text goes on in another base64 alphabet, that is part of the token.
     if text.split_once(run).is_some_and(|(_, after)| after.starts_with(['+', '/'])) {
         return None;

@@ -1,6 +1,7 @@
 //! Words and quotes around the token: `Bearer`, `Authorization:`, another scheme, quotation marks.
 
 use crate::diagnosis::bytes::characters::is_white;
+use crate::diagnosis::bytes::reader::Reader;
 use crate::diagnosis::bytes::shape::{self, Shape};
 use crate::diagnosis::bytes::wrapping::Layer;
 use crate::diagnosis::finding::Damage;
@@ -10,7 +11,7 @@ use crate::protocol::cause::Cause;
 const ONE_SPACE: &str = "Remove it; send the header `Authorization: Bearer`, one space and the token.";
 
 /// `Bearer`, `Authorization:` or another scheme before something that looks like a token.
-pub(super) fn word_in_front(text: &str) -> Layer {
+pub(super) fn word_in_front(reader: &Reader, text: &str) -> Layer {
     let rest = without_word(text, "authorization").map(|rest| rest.trim_start_matches([':', '=', ' ']));
     let had_name = rest.is_some();
     let after_name = rest.unwrap_or(text);
@@ -21,19 +22,19 @@ pub(super) fn word_in_front(text: &str) -> Layer {
         }
         // `BearereyJ…` has the word in front; `bearer_of_news` does not.
         let is_separate = core.len() < rest.len() || rest.starts_with(['"', '\'']);
-        if is_separate || shape::of(core) != Shape::Nothing {
+        if is_separate || shape::of(reader, core) != Shape::Nothing {
             let detail = "The word Bearer is part of the token.";
             let repair = "Remove the word and the space after it; add it once, when you write the header.";
             return Some((core.to_owned(), vec![Damage::new(Cause::BearerPrefixLeftIn, detail, repair)]));
         }
     }
-    if had_name && shape::of(after_name) != Shape::Nothing {
+    if had_name && shape::of(reader, after_name) != Shape::Nothing {
         let detail = "The name of the header, Authorization, is part of the token.";
         return Some((after_name.to_owned(), vec![Damage::new(Cause::BearerPrefixLeftIn, detail, ONE_SPACE)]));
     }
     let (word, rest) = after_name.split_once([' ', '\t'])?;
     let core = rest.trim_start_matches([' ', '\t']);
-    if bearer::is_other_scheme(word) && shape::of(core) != Shape::Nothing {
+    if bearer::is_other_scheme(word) && shape::of(reader, core) != Shape::Nothing {
         let detail = "The token is preceded by a word other than Bearer, which makes it another scheme.";
         return Some((core.to_owned(), vec![Damage::new(Cause::WrongScheme, detail, ONE_SPACE)]));
     }
@@ -46,7 +47,7 @@ fn without_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
 }
 
 /// Quotes of any kind at either end, with the escapes before and the punctuation after them.
-pub(super) fn quotes(text: &str) -> Layer {
+pub(super) fn quotes(reader: &Reader, text: &str) -> Layer {
     for entity in ["&quot;", "&#34;", "&#39;", "&apos;"] {
         if text.len() > entity.len() && (text.starts_with(entity) || text.ends_with(entity)) {
             let core = text.trim_start_matches(entity).trim_end_matches(entity);
@@ -70,15 +71,15 @@ pub(super) fn quotes(text: &str) -> Layer {
             (true, false) => "at the start",
             _ => "at the end",
         };
-        let typographic = text.contains(|character: char| is_quote(character) && !character.is_ascii());
+        let typographic = text.contains(|character: char| !character.is_ascii() && is_quote(character));
         return Some((core.to_owned(), vec![quoted(if typographic { "typographic" } else { "plain" }, place)]));
     }
     let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
-    if let Some(core) = inner.filter(|core| shape::of(core) != Shape::Nothing) {
+    if let Some(core) = inner.filter(|core| shape::of(reader, core) != Shape::Nothing) {
         return Some((core.to_owned(), vec![quoted("angle brackets", "at the start and at the end")]));
     }
     let core = text.trim_end_matches([',', ';']);
-    if core.len() < text.len() && shape::of(core) != Shape::Nothing {
+    if core.len() < text.len() && shape::of(reader, core) != Shape::Nothing {
         let detail = "The token is followed by punctuation, as if it had been copied from a list or from JSON.";
         let damage = Damage::new(Cause::Quoted, detail, "Remove the punctuation at the end.");
         return Some((core.to_owned(), vec![damage]));

@@ -1,6 +1,7 @@
 //! White space, line breaks and invisible characters, around the token or within it.
 
-use crate::diagnosis::bytes::characters::{is_break, is_invisible, is_white, names, position};
+use crate::diagnosis::bytes::characters::{is_break, is_invisible, is_white, names, position, to_base64url};
+use crate::diagnosis::bytes::reader::Reader;
 use crate::diagnosis::bytes::shape::{self, Shape};
 use crate::diagnosis::bytes::wrapping::Layer;
 use crate::diagnosis::finding::Damage;
@@ -43,14 +44,14 @@ pub(super) fn white_space(text: &str) -> Layer {
 }
 
 /// Escaped line breaks within the token: the two characters `\n`, or a backslash at the end of a line.
-pub(super) fn escaped_breaks(text: &str) -> Layer {
+pub(super) fn escaped_breaks(reader: &Reader, text: &str) -> Layer {
     if !text.contains('\\') {
         return None;
     }
     let core =
         ["\\\r\n", "\\\n", "\\r\\n", "\\n"].iter().fold(text.to_owned(), |text, escape| text.replace(escape, ""));
     let detail = "There is an escaped line break (a backslash and what follows it) within the token.";
-    (core.len() < text.len() && shape::is_whole(&core))
+    (core.len() < text.len() && shape::is_whole(reader, &core))
         .then(|| (core, vec![Damage::new(Cause::LineBreak, detail, UNESCAPE)]))
 }
 
@@ -88,7 +89,7 @@ fn without_colours(text: &str) -> String {
 }
 
 /// White space and line breaks within one token. Two tokens with white space between them are left as they are.
-pub(super) fn inner_space(sent: &str, text: &str) -> Layer {
+pub(super) fn inner_space(reader: &Reader, sent: &str, text: &str) -> Layer {
     if !text.contains(is_white) {
         return None;
     }
@@ -97,11 +98,11 @@ pub(super) fn inner_space(sent: &str, text: &str) -> Layer {
         return None;
     }
     let core: String = parts.concat();
-    if shape::of(&core) == Shape::Nothing {
+    if shape::of(reader, &core) == Shape::Nothing {
         return None;
     }
     let with_plus = text.replace(' ', "+");
-    if !shape::is_whole(&core) && shape::is_whole(&shape::to_base64url(&with_plus)) {
+    if !shape::is_whole(reader, &core) && shape::is_whole(reader, &to_base64url(&with_plus)) {
         // A form decodes `+` into a space. The examination of the content reports the `+`.
         return Some((with_plus, vec![]));
     }

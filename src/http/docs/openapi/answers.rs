@@ -57,7 +57,7 @@ answers! {
     )
     .with_header("Retry-After", "Retry-After"),
     BodyTooSlow => oauth("The body did not arrive within 10 seconds."),
-    BodyTooLarge => oauth("The body is larger than 64 KiB, or 256 KiB for `/auth/explain`."),
+    BodyTooLarge => oauth("The body is larger than 64 KiB; for `/auth/explain` with an `Authorization` header, 256 KiB."),
     BodyCompressed => oauth("The body is compressed."),
     MayPass => Answer::new(
         "The request may pass. The body is empty. All four headers are always present, so that they replace forged ones.",
