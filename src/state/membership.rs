@@ -15,6 +15,8 @@ use crate::store::{Dialect, NodeRecord, SILENCE};
 
 /// How long joining is tried: another transaction may have locked the list of nodes.
 const JOIN_LIMIT: Duration = Duration::from_secs(15);
+/// The pause between two attempts to join.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 
 /// The node that a state belongs to.
 #[derive(Debug)]
@@ -48,6 +50,7 @@ impl NodeState {
             if begun.elapsed() > JOIN_LIMIT {
                 return Err(error);
             }
+            tokio::time::sleep(BETWEEN_ATTEMPTS).await;
         }
         self.catch_up().await
     }

@@ -92,7 +92,10 @@ impl Store {
 
     /// The user with this id, `sub` or username. No text leads to two users: creation and renaming refuse that.
     pub async fn user_addressed(&self, text: &str) -> Result<Option<User>> {
-        let sql = users!("WHERE id = $1 OR sub = $2 OR username_key = $3");
+        let sql = users!(
+            "WHERE id = $1 OR sub = $2 OR username_key = $3 \
+             ORDER BY CASE WHEN id = $1 THEN 0 WHEN sub = $2 THEN 1 ELSE 2 END LIMIT 1"
+        );
         self.one_user(sql, values![text.parse::<Uuid>().ok(), text, username_key(text)]).await
     }
 
@@ -159,7 +162,11 @@ impl Store {
         audited: &Audited,
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
-        if transaction.is_ambiguous(user).await? {
+        // A change of anything else needs no lock that others hold.
+        let same_name = "SELECT 1 AS one FROM users WHERE id = $1 AND username_key = $2";
+        let is_renamed =
+            transaction.query_one(same_name, values![user.id, username_key(&user.username)]).await?.is_none();
+        if is_renamed && transaction.is_ambiguous(user).await? {
             return transaction.roll_back(()).await.and(Err(StoreError::Ambiguous));
         }
         let sql = "UPDATE users SET username = $1, username_key = $2, password_hash = $3, scope = $4, claims = $5, \

@@ -45,6 +45,7 @@ impl Reader {
     }
 
     /// The effort that is left.
+    #[cfg(test)]
     pub(in crate::diagnosis) fn left(&self) -> usize {
         self.left.get().unwrap_or(0)
     }

@@ -1,6 +1,7 @@
 //! How much work an examination is.
 
 use super::*;
+use crate::protocol::client::AccessTokenTyp;
 
 /// Texts that are much work: large JSON in base64 behind what is removed layer by layer.
 fn tangled(length: usize) -> Vec<String> {
@@ -72,7 +73,7 @@ fn the_longest_token_of_this_server_is_examined_in_every_wrapping() {
     claims.as_object_mut().unwrap().extend(members);
     let claims: AccessClaims = serde_json::from_value(claims).unwrap();
     let key = SERVER.ring.access_token_key(SigningAlgorithm::Es256, Timestamp::from_seconds(1)).unwrap();
-    let token = jwt::write(&claims, key);
+    let token = jwt::write(&claims, AccessTokenTyp::default(), key);
     assert!((jwt::LONGEST * 3 / 4..jwt::LONGEST).contains(&token.len()), "{}", token.len());
     for (text, cause) in [
         (format!("Authorization: Bearer \"{token}\"\n"), Cause::SurroundingWhitespace),

@@ -58,7 +58,7 @@ fn check_query(query: &[(String, String)], known: &[&str]) -> std::result::Resul
     for (index, (name, value)) in query.iter().enumerate() {
         if !known.contains(&name.as_str()) {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(format!("{name:?} is no parameter of this request; it has {known}"));
+            return Err(format!("{} is no parameter of this request; it has {known}", shown(name)));
         }
         if value.chars().any(char::is_control) {
             return Err(format!("the parameter {name} has control characters"));
@@ -68,6 +68,12 @@ fn check_query(query: &[(String, String)], known: &[&str]) -> std::result::Resul
         }
     }
     Ok(())
+}
+
+/// An unknown name, unless it may be a secret in the wrong place: it goes into the log.
+fn shown(name: &str) -> String {
+    let is_a_name = name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if is_a_name { format!("{name:?}") } else { "what stands there".to_owned() }
 }
 
 impl Call {

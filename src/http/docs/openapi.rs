@@ -75,7 +75,7 @@ const TAGS: [(&str, &str); 9] = [
         "Clients",
         "Applications and resource servers. Clients with a `jeton:` scope can be administered only with `jeton:admin`.",
     ),
-    ("Users", "Users log in with the password grant. `{user}` is an id or a username."),
+    ("Users", "Users log in with the password grant. `{user}` is an id, a `sub` or a username."),
     (
         "Sessions",
         "A session begins with a login of a client that may refresh. It has one row, however often it is refreshed.",

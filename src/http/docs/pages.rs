@@ -92,12 +92,14 @@ const OTHERS: [Page; 3] = [
         code: "conflict",
         title: "The request conflicts with the current state.",
         text: Text {
-            meaning: "The name is taken, somebody else changed the same client or user, the client has two secrets, \
-                      the token has already expired, or the key is the last one. Nothing was changed.",
+            meaning: "The name is taken or would lead to two users, somebody else changed the same client or user, the \
+                      client has two secrets, the token has already expired, the key is the last one, new keys are \
+                      announced already, or a running node is too old for the setting. Nothing was changed.",
             see: "`detail` of the answer says which.",
             client: "Read the current state and decide again. After a simultaneous change, repeat yours.",
             resource_server: "Nothing.",
-            administrator: "Look at the current state; the audit trail says who changed it.",
+            administrator: "Look at the current state; the audit trail says who changed it. Upgrade a node that `detail` \
+                            names as too old.",
             commands: &[SHOW_CLIENT, "jeton key list"],
         },
         cause: None,

@@ -85,11 +85,14 @@ pub(in crate::store) async fn find_all(database: &Database, ids: Vec<String>) ->
     for row in &database.query(sql, values![asked]).await? {
         let head = row.get("head")?;
         let entry = found.entry(row.get("client_id")?).or_insert_with(|| Ok((client(row)?, head)));
-        if let Ok((client, _)) = entry
-            && row.get::<Option<Uuid>>("id")?.is_some()
-        {
-            let created_at = row.moment("secret_created_at")?;
-            client.secrets.push(ClientSecret { created_at, ..secret(row)? });
+        if row.get::<Option<Uuid>>("id")?.is_none() {
+            continue;
+        }
+        let created_at = row.moment("secret_created_at")?;
+        match (entry.as_mut(), secret(row)) {
+            (Ok((client, _)), Ok(secret)) => client.secrets.push(ClientSecret { created_at, ..secret }),
+            (Ok(_), Err(error)) => *entry = Err(error),
+            (Err(_), _) => {}
         }
     }
     Ok(ids.iter().map(|id| found.get(id).cloned().transpose()).collect())
@@ -130,7 +133,7 @@ impl Store {
             for row in &rows {
                 let owner: String = row.get("client_id")?;
                 if let Some(client) = clients.iter_mut().find(|client| client.client_id == owner) {
-                    client.secrets.push(secret(row)?);
+                    client.secrets.extend(readable(row, secret(row)));
                 }
             }
         }

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use utoipa::ToResponse;
 
 use crate::http::docs::openapi::answers::{
-    AdminBodyCompressed, AdminBodyTooLarge, AdminBodyTooSlow, AdminUnavailable, BodyCompressed, BodyTooLarge,
-    BodyTooSlow, Fault, FaultPage, Forbidden, ForeignHost, ForeignHostPage, Invalid, InvalidClient, OAuthRefused,
-    TooOften, Unauthorized, Unavailable, header,
+    AdminBodyCompressed, AdminBodyTooLarge, AdminBodyTooSlow, AdminFault, AdminForeignHost, AdminUnavailable,
+    BodyCompressed, BodyTooLarge, BodyTooSlow, Fault, FaultPage, Forbidden, ForeignHost, ForeignHostPage, Invalid,
+    InvalidClient, OAuthRefused, TooOften, Unauthorized, Unavailable, header,
 };
 use crate::http::route::{BodyForm, Endpoint, ErrorForm, Route};
 use crate::http::routes::routes;
@@ -111,7 +111,8 @@ fn reads_parameters(endpoint: Endpoint) -> bool {
 fn answers_around(endpoint: Endpoint, has_body: bool) -> Vec<(&'static str, &'static str)> {
     let mut answers = match endpoint.errors {
         ErrorForm::Page => vec![("421", name::<ForeignHostPage>()), ("500", name::<FaultPage>())],
-        ErrorForm::OAuth | ErrorForm::Problem => vec![("421", name::<ForeignHost>()), ("500", name::<Fault>())],
+        ErrorForm::OAuth => vec![("421", name::<ForeignHost>()), ("500", name::<Fault>())],
+        ErrorForm::Problem => vec![("421", name::<AdminForeignHost>()), ("500", name::<AdminFault>())],
     };
     if endpoint.errors == ErrorForm::Problem {
         answers.extend([
