@@ -123,7 +123,7 @@ fn first_steps(base: &str) -> String {
          # introspect it\n\
          curl -s -u demo-api:demo-api-secret {base}/auth/introspect -d \"token=$TOKEN\"; echo\n\n\
          # revoke it\n\
-         curl -s {base}/auth/revoke -d client_id=demo-login -d \"token=$TOKEN\"\n\n\
+         curl -s {base}/auth/revoke -d client_id=demo-login -d \"token=$TOKEN\"; echo\n\n\
          # introspect it again\n\
          curl -s -u demo-api:demo-api-secret {base}/auth/introspect -d \"token=$TOKEN\"; echo\n\n\
          # ask why it is refused\n\

@@ -67,14 +67,22 @@ impl Default for Metrics {
         for kind in crate::store::swept_kinds() {
             drop(removed.get_or_create(&Removed { kind }));
         }
+        let refresh_repeats = Family::<Repeated, Counter>::default();
+        for network in ["same", "other"] {
+            drop(refresh_repeats.get_or_create(&Repeated { network }));
+        }
+        let forwarding_ignored = Family::<Ignored, Counter>::default();
+        for peer in ["private", "public"] {
+            drop(forwarding_ignored.get_or_create(&Ignored { peer }));
+        }
         Self {
             refusals: Family::default(),
             issued: Family::default(),
             removed,
             upkeep_ended: Gauge::default(),
             throttled: Family::default(),
-            refresh_repeats: Family::default(),
-            forwarding_ignored: Family::default(),
+            refresh_repeats,
+            forwarding_ignored,
         }
     }
 }

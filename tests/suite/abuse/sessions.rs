@@ -66,8 +66,8 @@ on_both_stores!(a_repeat_from_another_network_is_counted_and_audited_and_not_ref
     assert_eq!(
         details,
         [
-            "repeat 2 of generation 2 from 2001:db8::/64, which was first asked for from 192.0.2.7",
-            "repeat 1 of generation 2"
+            "repeat 2 of generation 1 from 2001:db8::/64, which was first asked for from 192.0.2.7",
+            "repeat 1 of generation 1"
         ]
     );
     let metrics = Answer::of(app.http.get(format!("{}/metrics", app.ops))).await.body;

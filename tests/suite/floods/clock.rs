@@ -93,7 +93,8 @@ impl Scene {
         let beside = &app.server.app;
         let clock = Clock::system();
         let node = App::new(Arc::clone(&beside.settings), clock.clone(), beside.store.clone());
-        node.load().await.unwrap();
+        // The settings no longer have the master key.
+        node.state.load(beside.master_keys().await.unwrap()).await.unwrap();
         let node = Arc::new(node);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
