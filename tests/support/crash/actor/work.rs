@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use futures_util::future::join_all;
+use jeton::protocol::token_id::TokenId;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -143,7 +144,7 @@ impl Actor {
             return self.revoke(scene, json!({"token": text}), target, effect).await;
         }
         let answer = scene.form(&self.client, "/auth/revoke", &[("token", &text)]).await;
-        self.wrote(RETURNED, format!("token {}", jti.replace('-', "")), effect, answer.as_ref())
+        self.wrote(RETURNED, format!("token {}", hex(&jti)), effect, answer.as_ref())
     }
 
     async fn revoke_a_session(&mut self, scene: &Scene) -> bool {
@@ -223,4 +224,10 @@ async fn claim(scene: &Scene, access: &str, name: &str) -> Option<String> {
     }
     let answer = scene.form(&scene.asker, "/auth/introspect", &[("token", access)]).await?;
     Some(answer.assert_active().text(name))
+}
+
+/// The id of a token as the statements that read the log show it.
+fn hex(jti: &str) -> String {
+    let id: TokenId = jti.parse().unwrap();
+    id.bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
