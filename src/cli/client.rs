@@ -136,7 +136,7 @@ struct Members {
     /// introspect, explain (repeated or comma-separated)
     #[arg(long)]
     permissions: Vec<String>,
-    /// The audiences whose tokens it may introspect or explain; all but the admin API's unless set, none if ''
+    /// The audiences whose tokens it may introspect or explain; all unless set, none if ''
     #[arg(long, value_name = "URIS")]
     introspect_audiences: Vec<String>,
     /// Claims that go into its tokens, as a JSON object

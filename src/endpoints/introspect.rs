@@ -146,8 +146,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
         ActiveToken::Refresh(record) => (Ownership::from(&record.session), asks_for_refresh_tokens),
     };
     let is_own = token.client_id == caller.client_id;
-    let admin = request.issuer.audiences().admin;
-    if !(is_own || is_asked_for) || !may_see(&caller, Permission::Introspect, Some(token.in_force()), admin) {
+    if !(is_own || is_asked_for) || !may_see(&caller, Permission::Introspect, Some(token.in_force())) {
         let (caller, owner) = (&caller.client_id, token.client_id);
         tracing::info!(caller, owner, "introspection of a token that the caller may not see");
         return Ok(Introspection::Inactive);

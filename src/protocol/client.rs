@@ -172,7 +172,7 @@ pub struct ClientSettings {
     /// What it may do besides requesting tokens.
     #[schema(required)]
     pub permissions: Vec<Permission>,
-    /// The audiences whose tokens it may introspect or explain. If null, all but that of the admin API.
+    /// The audiences whose tokens it may introspect or explain. All if null.
     #[schema(required)]
     pub introspect_audiences: Option<Vec<String>>,
     /// Claims that go into its tokens.

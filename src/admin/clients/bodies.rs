@@ -91,7 +91,7 @@ pub struct ClientPatch {
     #[serde(default)]
     #[schema(value_type = Option<Vec<Permission>>)]
     pub permissions: Patch<Vec<Permission>>,
-    /// The audiences whose tokens it may introspect or explain: none if empty; if null, all but that of the admin API.
+    /// The audiences whose tokens it may introspect or explain: none if empty, all if null.
     #[serde(default)]
     #[schema(value_type = Option<Vec<AudienceUri>>, max_items = 50)]
     pub introspect_audiences: Patch<Vec<String>>,

@@ -9,8 +9,10 @@ use crate::diagnosis::finding::Damage;
 use crate::protocol::cause::Cause;
 use crate::tokens::{opaque, refresh};
 
-/// Characters of the headers of this server's JWTs, with the `typ` `at+jwt` and `JWT`.
-const OUR_HEADERS: [usize; 2] = [63, 59];
+/// Characters of the header of this server's JWTs with the `typ` `at+jwt`.
+const OUR_HEADER: usize = 63;
+/// The same with the `typ` `JWT`.
+const OUR_SHORTER_HEADER: usize = 59;
 /// This many extra characters were added to a whole token; more are what is left of a longer one.
 const MAX_ADDED: usize = 4;
 
@@ -132,6 +134,12 @@ fn is_of_one_case(text: &str) -> bool {
     (upper == 0 && lower >= 20) || (lower == 0 && upper >= 20)
 }
 
+/// Whether a header was changed rather than cut. One of the shorter length that does not begin like a header is a longer
+/// one without its beginning.
+fn has_the_length_of_ours(header: &str) -> bool {
+    header.len() == OUR_HEADER || (header.len() == OUR_SHORTER_HEADER && header.starts_with("eyJ"))
+}
+
 fn jwt(reader: &Reader, content: &mut Content, repaired: &mut String) {
     let core = repaired.clone();
     let segments: Vec<&str> = core.split('.').collect();
@@ -149,7 +157,7 @@ fn jwt(reader: &Reader, content: &mut Content, repaired: &mut String) {
     }
     let claims = segments.get(1).and_then(|segment| reader.object(segment));
     let Some(header) = header else {
-        if segments.len() == 3 && claims.is_some() && OUR_HEADERS.contains(&segments[0].len()) {
+        if segments.len() == 3 && claims.is_some() && has_the_length_of_ours(segments[0]) {
             content.changed = Some("its header has the length of one of this server but is not readable");
             return;
         }

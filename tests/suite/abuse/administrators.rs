@@ -154,7 +154,7 @@ on_both_stores!(a_forged_cursor_is_refused_by_every_list, async |backend| {
     }
 });
 
-on_both_stores!(an_empty_list_of_audiences_opens_nothing_and_none_opens_all_but_the_admin_api, async |backend| {
+on_both_stores!(an_empty_list_of_audiences_opens_nothing_and_none_opens_everything, async |backend| {
     let scene = Scene::start(backend).await;
     let (app, rs) = (&scene.app, &scene.rs);
     let tokens = [scene.login(&scene.main).await.access, app.admin_token().await];
@@ -174,11 +174,11 @@ on_both_stores!(an_empty_list_of_audiences_opens_nothing_and_none_opens_all_but_
     };
     let admin = format!("{}/admin/v1", app.issuer());
     for (audiences, expected) in [
-        (json!(null), [true, false]),
+        (json!(null), [true, true]),
         (json!([]), [false, false]),
         (json!([scene::FILES]), [true, false]),
         (json!([admin]), [false, true]),
-        (json!(null), [true, false]),
+        (json!(null), [true, true]),
     ] {
         set(audiences.clone()).await;
         assert_eq!(sees().await, expected, "{audiences}");
