@@ -6,7 +6,7 @@
 //! 4. Before refusing because of what memory holds, ask the database: the client may have changed a moment ago.
 //! 5. Count the failure.
 //!
-//! Throttling wraps the methods: a proof that cannot be guessed never waits. What is proved is an [`Authenticated`] client;
+//! Throttling wraps the methods: a proof that cannot be guessed never waits. What is proved is an `Authenticated` client;
 //! nobody judges the credentials again.
 
 mod authenticated;
