@@ -132,7 +132,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> std::result::Result<Self, Response> {
         let context = Context::of(request.extensions()).map_err(IntoResponse::into_response)?;
-        let refuse = |code, text| Err(problem::problem(app, &context, StatusCode::BAD_REQUEST, code, text));
+        let refusal = |code, text| problem::problem(app, &context, StatusCode::BAD_REQUEST, code, text);
         match media_type(request.headers()) {
             Some(MediaType::Json | MediaType::MergePatch) => {
                 // The guard has read it, within its limit.
@@ -140,8 +140,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
                 Ok(Self(admin::body::read(&body)))
             }
             // RFC 6750 §2: a form could carry a second token.
-            Some(MediaType::Form) => refuse("invalid_request", "send JSON, not a form"),
-            None => refuse("invalid_input", "send the body as application/json"),
+            Some(MediaType::Form) => Err(refusal("invalid_request", "send JSON, not a form")),
+            None => Err(refusal("invalid_input", "send the body as application/json")),
         }
     }
 }
