@@ -374,7 +374,7 @@ pub(crate) mod tests {
                 }
             }
         };
-        for (filter, expected) in [("info", [20, 1, 1, 20]), ("debug", [1000, 1, 1, 1000])] {
+        for (filter, expected) in [("info", [200, 1, 1, 200]), ("debug", [1000, 1, 1, 1000])] {
             let written = Written::default();
             with_default(subscriber(LogFormat::Text, EnvFilter::new(filter), false, written.writer()), flood);
             let lines = written.lines();
@@ -398,7 +398,7 @@ pub(crate) mod tests {
         let request = RequestFields { endpoint: "token".to_owned(), ..RequestFields::default() };
         let left_out = |seconds| refusals.of("expired", &request, now + std::time::Duration::from_secs(seconds));
         assert_eq!((0..1000).filter_map(|_| left_out(0)).sum::<u64>(), 0);
-        assert_eq!(left_out(10), Some(980));
+        assert_eq!(left_out(10), Some(800));
     }
 
     #[test]

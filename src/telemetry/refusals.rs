@@ -13,7 +13,7 @@ use crate::telemetry::request::RequestFields;
 use crate::telemetry::sums::{Line, Sums};
 
 /// The most lines of a cause from a network within ten seconds.
-const LINES: u32 = 20;
+const LINES: u32 = 200;
 /// The most causes from different networks that are told apart; beyond that, those of all other networks are summed up.
 const MOST: usize = 4096;
 
