@@ -47,6 +47,7 @@ LISTS = {
     "listUsers": ("users", "00000000-0000-0000-0000-000000000000"),
     "listSessions": ("sessions", "00000000-0000-0000-0000-000000000000"),
     "listRevocations": ("revocations", "1000000"),
+    "listKeys": ("keys", "none"),
     "listAudit": ("audit", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
 }
 
