@@ -23,7 +23,7 @@ struct DemoClient {
     settings: Value,
 }
 
-fn clients() -> [DemoClient; 4] {
+fn clients() -> [DemoClient; 5] {
     [
         DemoClient {
             id: "demo-login",
@@ -48,6 +48,16 @@ fn clients() -> [DemoClient; 4] {
             settings: json!({"client_name": "Demo resource server", "permissions": ["introspect", "explain"]}),
         },
         DemoClient {
+            id: "demo-web",
+            secret: None,
+            settings: json!({
+                "client_name": "Demo web application", "token_endpoint_auth_method": "none",
+                "grant_types": ["authorization_code", "refresh_token"],
+                "scope": format!("openid profile email offline_access {SCOPE}"), "audiences": [AUDIENCE],
+                "redirect_uris": demo_redirect_uris(),
+            }),
+        },
+        DemoClient {
             id: "demo-admin",
             secret: Some("demo-admin-secret"),
             settings: json!({
@@ -55,6 +65,13 @@ fn clients() -> [DemoClient; 4] {
             }),
         },
     ]
+}
+
+/// On any port of this machine, under the paths that examples use.
+fn demo_redirect_uris() -> Vec<String> {
+    let hosts = ["127.0.0.1", "[::1]", "localhost"];
+    let paths = ["/", "/cb", "/callback", "/demo"];
+    hosts.iter().flat_map(|host| paths.iter().map(move |path| format!("http://{host}{path}"))).collect()
 }
 
 impl App {
@@ -86,6 +103,9 @@ impl App {
                 username: USER.0.to_owned(),
                 password: Some(SecretString::from(USER.1)),
                 scope: Some(Scope::parse(SCOPE).map_err(|error| AdminError::Invalid(error.to_string()))?),
+                profile: json!({"name": "Demo User", "email": "demo@example.com", "email_verified": true})
+                    .as_object()
+                    .cloned(),
                 ..NewUser::default()
             };
             ignore_existing(self.user_create(new, actor).await)?;

@@ -1,6 +1,7 @@
 //! How the values of the admin API are described (OpenAPI) where their Rust types do not say it.
 
 use crate::protocol::claims::REGISTERED;
+use crate::protocol::profile;
 use crate::protocol::schema::describe;
 use crate::protocol::scope::Scope;
 
@@ -14,6 +15,24 @@ describe!(Claims {
     "type": "object",
     "propertyNames": {"minLength": 1, "not": {"enum": REGISTERED.as_slice()}},
     "examples": [{"tenant": "blue"}],
+});
+
+/// The profile of a user.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile;
+
+describe!(Profile {
+    "description": "Standard claims of OpenID Connect (Core 5.1), at most 8192 bytes of JSON.",
+    "type": "object",
+    "propertyNames": {"enum": profile::names().collect::<Vec<_>>()},
+    "properties": {
+        "email_verified": {"type": "boolean"},
+        "phone_number_verified": {"type": "boolean"},
+        "updated_at": {"type": "integer"},
+        "address": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "additionalProperties": {"type": "string"},
+    "examples": [{"name": "Anna Example", "email": "anna@example.com", "email_verified": true}],
 });
 
 /// The name of a user.
@@ -59,6 +78,18 @@ describe!(AudienceUri {
     "type": "string",
     "format": "uri",
     "maxLength": 1024,
+});
+
+/// Where an answer or a person is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct RedirectUri;
+
+describe!(RedirectUri {
+    "description": "An absolute URI without a fragment or a user name: https, http of `127.0.0.1`, `[::1]` or `localhost`, or a \
+        private scheme with a dot.",
+    "type": "string",
+    "format": "uri",
+    "maxLength": 2048,
 });
 
 /// A parameter of a query.

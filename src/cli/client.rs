@@ -100,7 +100,7 @@ struct Members {
     /// client_secret_basic, client_secret_post or none (a public client)
     #[arg(long, value_name = "METHOD")]
     token_endpoint_auth_method: Option<String>,
-    /// password, client_credentials, refresh_token (repeated or comma-separated)
+    /// authorization_code, client_credentials, refresh_token, password (repeated or comma-separated)
     #[arg(long, value_name = "GRANTS")]
     grant_types: Vec<String>,
     /// What it may be granted (space- or comma-separated)
@@ -139,6 +139,30 @@ struct Members {
     /// The audiences whose tokens it may introspect or explain; all unless set, none if ''
     #[arg(long, value_name = "URIS")]
     introspect_audiences: Vec<String>,
+    /// Where answers of the authorization endpoint may be sent (repeated or comma-separated)
+    #[arg(long, value_name = "URIS")]
+    redirect_uris: Vec<String>,
+    /// Where people may be sent after they logged out (repeated or comma-separated)
+    #[arg(long, value_name = "URIS")]
+    post_logout_redirect_uris: Vec<String>,
+    /// Where the client is told that a person logged out
+    #[arg(long, value_name = "URI")]
+    backchannel_logout_uri: Option<String>,
+    /// web or native
+    #[arg(long, value_name = "TYPE")]
+    application_type: Option<String>,
+    /// When people are asked what it may have: required, once or skip
+    #[arg(long, value_name = "WHEN")]
+    consent: Option<String>,
+    /// Whether an authorization request needs a PKCE challenge: true or false
+    #[arg(long, value_name = "BOOL")]
+    require_pkce: Option<bool>,
+    /// Whether its authorization requests must be pushed: true or false
+    #[arg(long, value_name = "BOOL")]
+    require_pushed_authorization_requests: Option<bool>,
+    /// The algorithm that signs its ID tokens: RS256, PS256, ES256 or EdDSA
+    #[arg(long, value_name = "ALG")]
+    id_token_signed_response_alg: Option<String>,
     /// Claims that go into its tokens, as a JSON object
     #[arg(long, value_name = "JSON")]
     claims: Option<String>,
@@ -181,7 +205,16 @@ impl Members {
         set("max_sessions", self.max_sessions.map(Value::from));
         set("permissions", list(&self.permissions));
         set("introspect_audiences", list(&self.introspect_audiences));
-        set("claims", names::claims(self.claims.as_deref())?.map(Value::Object));
+        set("redirect_uris", list(&self.redirect_uris));
+        set("post_logout_redirect_uris", list(&self.post_logout_redirect_uris));
+        set("backchannel_logout_uri", self.backchannel_logout_uri.clone().map(Value::from));
+        set("application_type", self.application_type.clone().map(Value::from));
+        set("consent", self.consent.clone().map(Value::from));
+        set("require_pkce", self.require_pkce.map(Value::from));
+        let pushed = self.require_pushed_authorization_requests;
+        set("require_pushed_authorization_requests", pushed.map(Value::from));
+        set("id_token_signed_response_alg", self.id_token_signed_response_alg.clone().map(Value::from));
+        set("claims", names::claims("claims", self.claims.as_deref())?.map(Value::Object));
         set("enabled", self.enabled.map(Value::from));
         Ok(named)
     }

@@ -69,8 +69,8 @@ pub(super) fn scope(values: &[String]) -> Result<Option<Scope>, Failed> {
     Scope::parse(&text).map(Some).map_err(|error| Failed(format!("scope: {error}")))
 }
 
-/// `--claims`, if given: a JSON object.
-pub(super) fn claims(text: Option<&str>) -> Result<Option<ExtraClaims>, Failed> {
-    let example = "--claims must be a JSON object, such as '{\"tenant\":\"blue\"}'";
-    text.map(|text| serde_json::from_str(text).map_err(|_| Failed(example.into()))).transpose()
+/// `--claims` or `--profile`, if given: a JSON object.
+pub(super) fn claims(flag: &str, text: Option<&str>) -> Result<Option<ExtraClaims>, Failed> {
+    let wrong = |_| Failed(format!("--{flag} must be a JSON object, such as '{{\"name\":\"value\"}}'"));
+    text.map(|text| serde_json::from_str(text).map_err(wrong)).transpose()
 }

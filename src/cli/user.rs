@@ -57,6 +57,9 @@ enum Action {
         /// Claims that go into its tokens, as a JSON object
         #[arg(long, value_name = "JSON")]
         claims: Option<String>,
+        /// Claims of OpenID Connect, such as {"name": "Anna"}, as a JSON object
+        #[arg(long, value_name = "JSON")]
+        profile: Option<String>,
         /// Whether it may log in: true or false
         #[arg(long, value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
         enabled: bool,
@@ -90,6 +93,9 @@ enum Action {
         /// Claims that go into its tokens, as a JSON object; null removes one
         #[arg(long, value_name = "JSON")]
         claims: Option<String>,
+        /// Claims of OpenID Connect, as a JSON object; null removes one
+        #[arg(long, value_name = "JSON")]
+        profile: Option<String>,
     },
     /// Disable a user and end what was issued to it
     Disable {
@@ -122,13 +128,14 @@ pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
         output::item(format, &app.user_update(user.get(), patch, &actor).await?)
     };
     match command.command {
-        Action::Create { user, sub, no_password, scope, claims, enabled } => {
+        Action::Create { user, sub, no_password, scope, claims, profile, enabled } => {
             let new = NewUser {
                 sub,
                 username: user.get().to_owned(),
                 password: (!no_password).then(|| secrets::read("password")).transpose()?,
                 scope: names::scope(&scope)?,
-                claims: names::claims(claims.as_deref())?,
+                claims: names::claims("claims", claims.as_deref())?,
+                profile: names::claims("profile", profile.as_deref())?,
                 enabled: Some(enabled),
             };
             output::item(format, &app.user_create(new, &actor).await?)
@@ -140,14 +147,15 @@ pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
             part.show_next(list.next.as_deref())
         }
         Action::Show { user } => output::item(format, &app.user_show(user.get()).await?),
-        Action::Update { user, new_username, scope, claims } => {
-            if new_username.is_none() && scope.is_empty() && claims.is_none() {
+        Action::Update { user, new_username, scope, claims, profile } => {
+            if new_username.is_none() && scope.is_empty() && claims.is_none() && profile.is_none() {
                 return Err(Failed("nothing to change: name at least one member, such as --scope".into()));
             }
             let patch = UserPatch {
                 username: new_username,
                 scope: names::scope(&scope)?.map_or(Patch::Keep, Patch::Set),
-                claims: names::claims(claims.as_deref())?.map_or(Patch::Keep, Patch::Set),
+                claims: names::claims("claims", claims.as_deref())?.map_or(Patch::Keep, Patch::Set),
+                profile: names::claims("profile", profile.as_deref())?.map_or(Patch::Keep, Patch::Set),
                 ..UserPatch::default()
             };
             output::item(format, &app.user_update(user.get(), patch, &actor).await?)

@@ -1,5 +1,6 @@
 //! The grants of the token endpoint: one file each, all called in the same way.
 
+mod authorization_code;
 mod client_credentials;
 mod issue;
 mod password;
@@ -32,6 +33,7 @@ pub(crate) async fn answer(app: &App, grant: GrantType, asked: &GrantRequest<'_>
         GrantType::ClientCredentials => client_credentials::answer(app, asked).await,
         GrantType::Password => Box::pin(password::answer(app, asked)).await,
         GrantType::RefreshToken => Box::pin(refresh_token::answer(app, asked)).await,
+        GrantType::AuthorizationCode => Box::pin(authorization_code::answer(app, asked)).await,
     }
 }
 
@@ -53,6 +55,7 @@ const fn rules(grant: GrantType) -> Rules {
         }
         GrantType::ClientCredentials => Rules { default_client: false, implied_by: &[], hidden_until_used: false },
         GrantType::RefreshToken => Rules { default_client: true, implied_by: &[], hidden_until_used: false },
+        GrantType::AuthorizationCode => Rules { default_client: false, implied_by: &[], hidden_until_used: false },
     }
 }
 

@@ -143,6 +143,9 @@ fn new_session(app: &App, asked: &GrantRequest<'_>, user: &User, granted: &Grant
         last_refreshed_at: now,
         idle_expires_at: now.plus_seconds(idle),
         expires_at: now.plus_seconds(absolute),
+        login: None,
+        browser_session: None,
+        offline: false,
     };
     (session, token)
 }

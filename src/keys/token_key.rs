@@ -1,5 +1,5 @@
-//! Token keys: a secret from which two keys are derived, one to seal opaque access tokens and one to authenticate
-//! refresh tokens.
+//! Token keys: a secret from which keys are derived, one to seal opaque access tokens, one to authenticate refresh tokens and
+//! authorization codes, and one to seal what this server gives away to get it back.
 
 use std::fmt;
 
@@ -17,6 +17,7 @@ pub type KeyId = [u8; KEY_ID_LENGTH];
 /// A parsed token key.
 pub struct TokenKey {
     pub(crate) sealing: LessSafeKey,
+    pub(crate) sealing_forms: LessSafeKey,
     pub(crate) authenticating: hmac::Key,
 }
 
@@ -35,7 +36,7 @@ impl KeyType for Length32 {
 }
 
 impl TokenKey {
-    /// Derives the two keys (HKDF, RFC 5869) from 32 random bytes.
+    /// Derives the keys (HKDF, RFC 5869) from 32 random bytes.
     pub fn parse(secret: &[u8]) -> Option<Self> {
         if secret.len() != 32 {
             return None;
@@ -46,10 +47,11 @@ impl TokenKey {
             pseudorandom.expand(&[purpose.as_bytes()], Length32).ok()?.fill(key.as_mut_slice()).ok()?;
             Some(key)
         };
+        let sealing =
+            |purpose| Some(LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, derive(purpose)?.as_slice()).ok()?));
         Some(Self {
-            sealing: LessSafeKey::new(
-                UnboundKey::new(&AES_256_GCM_SIV, derive("opaque access token")?.as_slice()).ok()?,
-            ),
+            sealing: sealing("opaque access token")?,
+            sealing_forms: sealing("sealed form")?,
             authenticating: hmac::Key::new(hmac::HMAC_SHA256, derive("refresh token")?.as_slice()),
         })
     }

@@ -40,6 +40,8 @@ names! {
         ClientCredentials "client_credentials",
         /// RFC 6749 §6.
         RefreshToken "refresh_token",
+        /// RFC 6749 §4.1.
+        AuthorizationCode "authorization_code",
     }
 }
 
@@ -113,6 +115,46 @@ names! {
     }
 }
 
+names! {
+    /// What kind of program a client is (OpenID Connect Registration §2).
+    ApplicationType {
+        /// It runs on a server: its redirect URIs are compared byte for byte.
+        Web "web",
+        /// It runs on a device: any port of the device will do.
+        Native "native",
+    }
+}
+
+names! {
+    /// When people are asked what a client may have.
+    #[derive(Default)]
+    Consent {
+        /// Each time.
+        #[default]
+        Required "required",
+        /// Once for the same scopes, resources and redirect URI.
+        Once "once",
+        /// Never: the client belongs to whoever runs this server.
+        Skip "skip",
+    }
+}
+
+names! {
+    /// The algorithm that signs a client's ID tokens (OpenID Connect Registration §2).
+    #[derive(Default)]
+    IdTokenAlgorithm {
+        /// RFC 7518 §3.3.
+        #[default]
+        Rs256 "RS256",
+        /// RFC 7518 §3.5.
+        Ps256 "PS256",
+        /// RFC 7518 §3.4.
+        Es256 "ES256",
+        /// RFC 8037 §3.1.
+        EdDsa "EdDSA",
+    }
+}
+
 /// What a client may do besides requesting tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -175,6 +217,30 @@ pub struct ClientSettings {
     /// The audiences whose tokens it may introspect or explain. All if null.
     #[schema(required)]
     pub introspect_audiences: Option<Vec<String>>,
+    /// Where answers of the authorization endpoint may be sent.
+    #[schema(required)]
+    pub redirect_uris: Vec<String>,
+    /// Where people may be sent after they logged out.
+    #[schema(required)]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Where it is told that a person logged out (OpenID Connect Back-Channel Logout §2.2).
+    #[schema(required)]
+    pub backchannel_logout_uri: Option<String>,
+    /// `web` or `native`; if null, redirect URIs of the person's own machine match on any port.
+    #[schema(required)]
+    pub application_type: Option<ApplicationType>,
+    /// When people are asked what it may have.
+    #[schema(required)]
+    pub consent: Consent,
+    /// Whether an authorization request needs a PKCE challenge; a public client's always does.
+    #[schema(required)]
+    pub require_pkce: bool,
+    /// Whether its authorization requests must be pushed (RFC 9126 §6).
+    #[schema(required)]
+    pub require_pushed_authorization_requests: bool,
+    /// The algorithm that signs its ID tokens.
+    #[schema(required)]
+    pub id_token_signed_response_alg: IdTokenAlgorithm,
     /// Claims that go into its tokens.
     #[schema(required, value_type = Object)]
     pub claims: ExtraClaims,
@@ -205,6 +271,14 @@ impl Default for ClientSettings {
             max_sessions: DEFAULT_MAX_SESSIONS,
             permissions: Vec::new(),
             introspect_audiences: None,
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            backchannel_logout_uri: None,
+            application_type: None,
+            consent: Consent::default(),
+            require_pkce: true,
+            require_pushed_authorization_requests: false,
+            id_token_signed_response_alg: IdTokenAlgorithm::default(),
             claims: ExtraClaims::new(),
             enabled: true,
             unknown: Map::new(),

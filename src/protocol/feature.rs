@@ -4,7 +4,7 @@
 //! use: a client may use one only once every live node knows it, and a program that does not know it answers no
 //! requests from then on. Both compare *levels*: how many entries of [`FEATURES`] a program knows.
 
-use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp, ClientSettings};
+use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp, ClientSettings, GrantType};
 
 /// A feature of a client.
 pub struct Feature {
@@ -22,6 +22,7 @@ pub const FEATURES: &[Feature] = &[
     },
     Feature { member: "introspect_audiences", is_used: |settings| settings.introspect_audiences.is_some() },
     Feature { member: "access_token_typ", is_used: |settings| settings.access_token_typ == AccessTokenTyp::Jwt },
+    Feature { member: "grant_types", is_used: |settings| settings.grant_types.contains(&GrantType::AuthorizationCode) },
 ];
 
 /// The level of this program.

@@ -1,7 +1,9 @@
 //! The protocol's types and rules. No I/O, nothing asynchronous; the time is always an argument.
 
+pub mod authorization;
 pub mod backoff;
 pub mod bearer;
+pub mod browser;
 pub mod cause;
 pub mod challenge;
 pub mod claims;
@@ -13,6 +15,8 @@ pub mod grant;
 pub mod identity;
 pub mod ownership;
 pub mod parameters;
+pub mod profile;
+pub mod redirect;
 pub mod resource;
 pub mod revocation;
 pub(crate) mod schema;

@@ -118,8 +118,21 @@ impl Scope {
     /// Separates the reserved scopes: (the others, the reserved ones).
     #[must_use]
     pub fn split_reserved(&self) -> (Self, Self) {
-        let (reserved, others) = self.0.iter().cloned().partition(|token| is_reserved(token));
-        (Self(others), Self(reserved))
+        let (reserved, others) = self.split_by(is_reserved);
+        (others, reserved)
+    }
+
+    /// Separates the tokens of a kind: (those of the kind, the others).
+    #[must_use]
+    pub fn split_by(&self, is_of_kind: impl Fn(&str) -> bool) -> (Self, Self) {
+        let (kind, others) = self.0.iter().cloned().partition(|token| is_of_kind(token));
+        (Self(kind), Self(others))
+    }
+
+    /// The tokens of both, those of this one first.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self(self.0.iter().chain(other.0.iter().filter(|token| !self.contains(token))).cloned().collect())
     }
 
     /// Whether it contains a reserved scope.

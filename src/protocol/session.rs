@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::protocol::authorization::Login;
 use crate::protocol::cause::Cause;
 use crate::protocol::client::Client;
 use crate::protocol::revocation::SequenceNumber;
@@ -53,6 +54,12 @@ pub struct Session {
     pub idle_expires_at: Timestamp,
     /// When it ends at the latest.
     pub expires_at: Timestamp,
+    /// What is known of the login at a browser that began it; none if a password grant did.
+    pub login: Option<Box<Login>>,
+    /// The browser session that it began in.
+    pub browser_session: Option<Uuid>,
+    /// Whether it goes on after that person logs out (`offline_access`, OpenID Connect Core §11).
+    pub offline: bool,
 }
 
 /// What to do about a refresh token.
@@ -145,6 +152,9 @@ mod tests {
             last_refreshed_at: at(100),
             idle_expires_at: at(1000),
             expires_at: at(2000),
+            login: None,
+            browser_session: None,
+            offline: false,
         }
     }
 

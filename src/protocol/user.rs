@@ -26,6 +26,8 @@ pub struct User {
     pub scope: Option<Scope>,
     /// Claims that go into its tokens.
     pub claims: ExtraClaims,
+    /// Claims of OpenID Connect (Core §5.1), which go into ID tokens and UserInfo, by scope.
+    pub profile: ExtraClaims,
     /// Whether it may log in.
     pub enabled: bool,
     /// When it was created.

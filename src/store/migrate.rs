@@ -40,13 +40,22 @@ impl Migration {
     }
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "initial",
-    oldest_program: "0.1.0",
-    postgres: include_str!("../../migrations/postgres/0001_initial.sql"),
-    sqlite: include_str!("../../migrations/sqlite/0001_initial.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "initial",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0001_initial.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0001_initial.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "logins",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0002_logins.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0002_logins.sql"),
+    },
+];
 
 /// What is known of the schema of a database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,9 +5,11 @@
 
 mod audit;
 mod batch;
+mod browser_sessions;
 mod changes;
 mod cleanup;
 mod clients;
+mod consents;
 mod database;
 mod file;
 mod keys;
@@ -23,10 +25,12 @@ mod users;
 
 pub use audit::{AuditFilter, AuditRecord, Audited};
 pub use batch::Pace;
+pub use browser_sessions::BrowserSessionRecord;
 pub use changes::{LogEntry, LogEvent, LogPage, Logged, Revocable};
 pub use cleanup::Round;
 pub(crate) use cleanup::swept_kinds;
 pub use clients::ClientsInUse;
+pub use consents::Consent;
 pub use database::{Dialect, Location};
 pub use keys::Added;
 pub use listen::Listener;

@@ -17,7 +17,7 @@ macro_rules! users {
     ($rest:literal) => {
         concat!(
             "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
-             enabled AS user_enabled, created_at AS user_created_at, version AS user_version FROM users ",
+             profile AS user_profile, enabled AS user_enabled, created_at AS user_created_at, version AS user_version FROM users ",
             $rest
         )
     };
@@ -32,6 +32,7 @@ pub(super) fn user(row: &Row) -> Result<User> {
         password_hash: row.get("password_hash")?,
         scope: scope.map(|text| Scope::parse(&text).map_err(|error| unreadable("scope", &error))).transpose()?,
         claims: row.json("user_claims")?,
+        profile: row.json("user_profile")?,
         enabled: row.get("user_enabled")?,
         created_at: row.moment("user_created_at")?,
         version: row.get("user_version")?,
@@ -55,7 +56,7 @@ impl Store {
     /// Everything that decides about a login under this name from this network.
     pub async fn login_find(&self, username: &str, network: Network) -> Result<LoginRecord> {
         let sql = "SELECT u.id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
-                   enabled AS user_enabled, u.created_at AS user_created_at, version AS user_version, \
+                   profile AS user_profile, enabled AS user_enabled, u.created_at AS user_created_at, version AS user_version, \
                    h.number AS head, g.failures AS failures, g.last_at AS failed_at, k.network AS known \
                    FROM change_head h LEFT JOIN users u ON u.username_key = $1 LEFT JOIN login_failures g ON g.account = $2 \
                    LEFT JOIN known_networks k ON k.user_id = u.id AND k.network = $3 WHERE h.id = 1";
@@ -130,7 +131,7 @@ impl Store {
             return Err(StoreError::SubTaken(holder));
         }
         let sql = "INSERT INTO users (id, sub, sub_key, username, username_key, password_hash, scope, claims, enabled, \
-                   version, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+                   version, created_at, profile) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
         let values = values![
             user.id,
             &user.sub,
@@ -142,7 +143,8 @@ impl Store {
             to_json(&user.claims)?,
             user.enabled,
             user.version,
-            user.created_at
+            user.created_at,
+            to_json(&user.profile)?
         ];
         transaction.query(sql, values).await?;
         transaction.audit(audited, "user.create", format!("user {}", user.id), None).await?;
@@ -170,7 +172,7 @@ impl Store {
             return transaction.roll_back(()).await.and(Err(StoreError::Ambiguous));
         }
         let sql = "UPDATE users SET username = $1, username_key = $2, password_hash = $3, scope = $4, claims = $5, \
-                   enabled = $6, version = version + 1 WHERE id = $7 AND version = $8 RETURNING id";
+                   enabled = $6, profile = $9, version = version + 1 WHERE id = $7 AND version = $8 RETURNING id";
         let values = values![
             &user.username,
             username_key(&user.username),
@@ -179,7 +181,8 @@ impl Store {
             to_json(&user.claims)?,
             user.enabled,
             user.id,
-            user.version
+            user.version,
+            to_json(&user.profile)?
         ];
         if transaction.query_one(sql, values).await?.is_none() {
             return transaction.roll_back(false).await;

@@ -9,6 +9,8 @@ use crate::crypto::{base64url, random};
 pub const ACCESS_TOKEN_PREFIX: &str = "jat_";
 /// Prefix of refresh tokens.
 pub const REFRESH_TOKEN_PREFIX: &str = "jrt_";
+/// Prefix of authorization codes.
+pub const AUTHORIZATION_CODE_PREFIX: &str = "jac_";
 /// Prefix of generated client secrets.
 pub const CLIENT_SECRET_PREFIX: &str = "jcs_";
 

@@ -1,5 +1,6 @@
 //! The formats of tokens, and their verification.
 
+pub mod code;
 pub mod context;
 pub mod environment;
 pub mod error;
@@ -7,4 +8,5 @@ pub mod jwt;
 pub mod opaque;
 mod packed;
 pub mod refresh;
+pub mod sealed;
 pub mod verify;

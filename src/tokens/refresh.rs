@@ -58,19 +58,32 @@ impl RefreshToken {
 
     /// Writes the token, authenticated with a key.
     pub fn write(&self, environment: &Environment, key: &ReadyTokenKey) -> String {
+        self.write_as(REFRESH_TOKEN_PREFIX, environment, key)
+    }
+
+    pub(super) fn write_as(&self, prefix: &str, environment: &Environment, key: &ReadyTokenKey) -> String {
         let mut bytes = Vec::with_capacity(CONTENT_LENGTH + MAC_LENGTH);
         bytes.push(VERSION);
         bytes.extend_from_slice(&key.id);
         bytes.extend_from_slice(self.session.as_bytes());
         bytes.extend_from_slice(&self.generation.to_be_bytes());
         bytes.extend_from_slice(&self.nonce);
-        let mac = hmac::sign(&key.key.authenticating, &authenticated(environment, &bytes));
+        let mac = hmac::sign(&key.key.authenticating, &authenticated(prefix, environment, &bytes));
         bytes.extend_from_slice(mac.as_ref());
-        environment.write(REFRESH_TOKEN_PREFIX, &bytes)
+        environment.write(prefix, &bytes)
     }
 
     /// Reads a token of this environment; `body` is what follows the environment.
     pub fn read(body: &str, environment: &Environment, ring: &KeyRing) -> Result<Self, VerifyError> {
+        Self::read_as(REFRESH_TOKEN_PREFIX, body, environment, ring)
+    }
+
+    pub(super) fn read_as(
+        prefix: &str,
+        body: &str,
+        environment: &Environment,
+        ring: &KeyRing,
+    ) -> Result<Self, VerifyError> {
         let bytes = from_base64url(body).filter(|bytes| bytes.len() == LENGTH).ok_or(VerifyError::NotOurs)?;
         let (content, mac) = bytes.split_at(CONTENT_LENGTH);
         if content[0] != VERSION {
@@ -79,7 +92,7 @@ impl RefreshToken {
         let (id, rest) = content[1..].split_at(KEY_ID_LENGTH);
         let id: KeyId = id.try_into().map_err(|_| VerifyError::NotOurs)?;
         let key = ring.token_key(id).ok_or_else(|| VerifyError::without_key(ring, &base64url(id)))?;
-        hmac::verify(&key.key.authenticating, &authenticated(environment, content), mac)
+        hmac::verify(&key.key.authenticating, &authenticated(prefix, environment, content), mac)
             .map_err(|_| VerifyError::NotOurs)?;
         let (session, rest) = rest.split_at(16);
         let (generation, nonce) = rest.split_at(4);
@@ -91,8 +104,8 @@ impl RefreshToken {
     }
 }
 
-fn authenticated(environment: &Environment, content: &[u8]) -> Vec<u8> {
-    [REFRESH_TOKEN_PREFIX.as_bytes(), environment.to_string().as_bytes(), b"_", content].concat()
+fn authenticated(prefix: &str, environment: &Environment, content: &[u8]) -> Vec<u8> {
+    [prefix.as_bytes(), environment.to_string().as_bytes(), b"_", content].concat()
 }
 
 #[cfg(test)]
@@ -104,6 +117,7 @@ mod tests {
     use crate::keys::master::MasterKey;
     use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
+    use crate::tokens::code::AuthorizationCode;
 
     fn ring() -> KeyRing {
         let master = MasterKey::parse(&MasterKey::generate()).unwrap();
@@ -131,6 +145,22 @@ mod tests {
         assert_eq!(body(&successor, &ring), body(&first.successor(), &ring));
         assert_eq!(successor.generation, first.generation + 1);
         assert_eq!(successor.nonce_hash(), first.nonce_hash());
+    }
+
+    #[test]
+    fn a_code_and_a_refresh_token_never_read_as_each_other() {
+        let ring = ring();
+        let key = ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
+        let live = environment("live");
+        let code = AuthorizationCode::new(Uuid::from_u128(9));
+        let text = code.write(&live, key);
+        assert_eq!(AuthorizationCode::read(&text, &live, &ring), Ok(code.clone()));
+        assert!(AuthorizationCode::read(&text, &environment("test"), &ring).is_err());
+        assert!(RefreshToken::read(text.strip_prefix("jac_live_").unwrap(), &live, &ring).is_err());
+        let token = code.credential().write(&live, key);
+        assert!(AuthorizationCode::read(&token.replacen("jrt_", "jac_", 1), &live, &ring).is_err());
+        let later = code.credential().successor().write_as("jac_", &live, key);
+        assert!(AuthorizationCode::read(&later, &live, &ring).is_err(), "a code is of generation 0");
     }
 
     #[test]

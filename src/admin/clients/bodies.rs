@@ -11,9 +11,12 @@ use utoipa::ToSchema;
 use crate::admin::Result;
 use crate::admin::body::Patch;
 use crate::admin::clients::validation::check;
-use crate::admin::schema::{AudienceUri, Claims};
+use crate::admin::schema::{AudienceUri, Claims, RedirectUri};
 use crate::protocol::claims::ExtraClaims;
-use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp, AuthMethod, ClientSettings, GrantType, Permission};
+use crate::protocol::client::{
+    AccessTokenFormat, AccessTokenTyp, ApplicationType, AuthMethod, ClientSettings, Consent, GrantType,
+    IdTokenAlgorithm, Permission,
+};
 use crate::protocol::scope::Scope;
 
 /// A client to create. `null` counts as absent.
@@ -95,6 +98,40 @@ pub struct ClientPatch {
     #[serde(default)]
     #[schema(value_type = Option<Vec<AudienceUri>>, max_items = 50)]
     pub introspect_audiences: Patch<Vec<String>>,
+    /// Where answers of the authorization endpoint may be sent: https, http of the person's own machine, or a private scheme with
+    /// a dot. They are compared byte for byte, but for the port of `127.0.0.1`, `[::1]` and `localhost`.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<RedirectUri>>, max_items = 50)]
+    pub redirect_uris: Patch<Vec<String>>,
+    /// Where people may be sent after they logged out.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<RedirectUri>>, max_items = 50)]
+    pub post_logout_redirect_uris: Patch<Vec<String>>,
+    /// Where the client is told that a person logged out (https).
+    #[serde(default)]
+    #[schema(value_type = Option<RedirectUri>)]
+    pub backchannel_logout_uri: Patch<String>,
+    /// `web` clients get no freedom of ports.
+    #[serde(default)]
+    #[schema(value_type = Option<ApplicationType>)]
+    pub application_type: Patch<ApplicationType>,
+    /// When people are asked what it may have. `once` and `skip` do not apply to redirect URIs of the person's own machine and of
+    /// private schemes, which any program may claim.
+    #[serde(default)]
+    #[schema(value_type = Option<Consent>, default = "required")]
+    pub consent: Patch<Consent>,
+    /// Whether an authorization request needs a PKCE challenge. A client without a secret cannot switch it off.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>, default = true)]
+    pub require_pkce: Patch<bool>,
+    /// Whether its authorization requests must be pushed.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>, default = false)]
+    pub require_pushed_authorization_requests: Patch<bool>,
+    /// The algorithm that signs its ID tokens.
+    #[serde(default)]
+    #[schema(value_type = Option<IdTokenAlgorithm>, default = "RS256")]
+    pub id_token_signed_response_alg: Patch<IdTokenAlgorithm>,
     /// Claims that go into its tokens, merged member by member.
     #[serde(default)]
     #[schema(value_type = Option<Claims>)]
@@ -125,6 +162,17 @@ impl ClientPatch {
         self.max_sessions.apply(&mut settings.max_sessions, default.max_sessions);
         self.permissions.apply(&mut settings.permissions, default.permissions);
         self.introspect_audiences.apply_to_option(&mut settings.introspect_audiences);
+        self.redirect_uris.apply(&mut settings.redirect_uris, default.redirect_uris);
+        self.post_logout_redirect_uris
+            .apply(&mut settings.post_logout_redirect_uris, default.post_logout_redirect_uris);
+        self.backchannel_logout_uri.apply_to_option(&mut settings.backchannel_logout_uri);
+        self.application_type.apply_to_option(&mut settings.application_type);
+        self.consent.apply(&mut settings.consent, default.consent);
+        self.require_pkce.apply(&mut settings.require_pkce, default.require_pkce);
+        self.require_pushed_authorization_requests
+            .apply(&mut settings.require_pushed_authorization_requests, default.require_pushed_authorization_requests);
+        self.id_token_signed_response_alg
+            .apply(&mut settings.id_token_signed_response_alg, default.id_token_signed_response_alg);
         self.claims.merge_into(&mut settings.claims);
         self.enabled.apply(&mut settings.enabled, default.enabled);
         check(&settings)?;
@@ -230,7 +278,7 @@ mod tests {
                 }
             }
             if let Some(most) = member["maxItems"].as_u64() {
-                let list = |length: u64| (0..length).map(|index| format!("https://{index}.test")).collect();
+                let list = |length: u64| (0..length).map(|index| format!("https://a.test/{index}")).collect();
                 assert!(accepts(list(most)) && !accepts(list(most + 1)), "{name}: {most}");
                 count += 1;
             }
@@ -240,7 +288,7 @@ mod tests {
                 count += 1;
             }
         }
-        assert_eq!(count, 13);
+        assert_eq!(count, 15);
     }
 
     #[test]
@@ -255,6 +303,11 @@ mod tests {
             (json!({"access_token_ttl": 0}), "access_token_ttl"),
             (json!({"audiences": ["/api"]}), "audiences"),
             (json!({"audiences": ["https://a.example/\u{0}"]}), "audiences"),
+            (json!({"redirect_uris": ["https://a.example/#x"]}), "redirect_uris[0]"),
+            (json!({"post_logout_redirect_uris": ["javascript:x"]}), "post_logout_redirect_uris[0]"),
+            (json!({"backchannel_logout_uri": "http://127.0.0.1/x"}), "backchannel_logout_uri"),
+            (json!({"application_type": "web", "redirect_uris": ["com.example:/x"]}), "application_type"),
+            (json!({"token_endpoint_auth_method": "none", "require_pkce": false}), "require_pkce"),
             (json!({"claims": {"sub": "x"}}), "claims"),
             (json!({"scope": "jeton:root"}), "jeton:root"),
             (

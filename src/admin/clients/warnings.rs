@@ -22,8 +22,16 @@ pub(super) fn about(settings: &ClientSettings) -> Vec<&'static str> {
             "grant_types has password without refresh_token: users log in again whenever an access token expires.",
         ),
         (
-            may_use(GrantType::RefreshToken) && !may_use(GrantType::Password),
-            "grant_types has refresh_token, but no grant that gives a refresh token, such as password.",
+            may_use(GrantType::RefreshToken) && !may_use(GrantType::Password) && !may_use(GrantType::AuthorizationCode),
+            "grant_types has refresh_token, but no grant that gives a refresh token, such as authorization_code.",
+        ),
+        (
+            may_use(GrantType::AuthorizationCode) && settings.redirect_uris.is_empty(),
+            "grant_types has authorization_code, but there are no redirect_uris, so every authorization request is refused.",
+        ),
+        (
+            !settings.redirect_uris.is_empty() && !may_use(GrantType::AuthorizationCode),
+            "There are redirect_uris, but grant_types lacks authorization_code, so nobody is sent there.",
         ),
         (
             !reserved.is_empty() && !may_use(GrantType::ClientCredentials),
@@ -58,6 +66,12 @@ mod tests {
             (json!({"grant_types": ["password", "refresh_token"]}), &["tokens allow nothing"]),
             (json!({"grant_types": ["password"], "scope": "read"}), &["without refresh_token"]),
             (json!({"grant_types": ["refresh_token"], "scope": "read"}), &["no grant that gives"]),
+            (json!({"grant_types": ["authorization_code", "refresh_token"], "redirect_uris": ["https://a/"]}), &[]),
+            (json!({"grant_types": ["authorization_code"]}), &["no redirect_uris"]),
+            (
+                json!({"grant_types": ["client_credentials"], "redirect_uris": ["https://a/"]}),
+                &["lacks authorization_code"],
+            ),
             (
                 json!({"grant_types": ["password", "refresh_token"], "scope": "jeton:admin"}),
                 &["tokens allow nothing", "lacks client_credentials"],

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::admin::body::{Patch, not_null};
-use crate::admin::schema::{Claims, Password, UserScope, Username};
+use crate::admin::schema::{Claims, Password, Profile, UserScope, Username};
 use crate::protocol::claims::ExtraClaims;
 use crate::protocol::scope::Scope;
 
@@ -29,6 +29,9 @@ pub struct NewUser {
     /// Claims that go into the user's tokens.
     #[schema(value_type = Option<Claims>)]
     pub claims: Option<ExtraClaims>,
+    /// Claims of OpenID Connect (`name`, `email`…), which go into ID tokens and UserInfo, by scope.
+    #[schema(value_type = Option<Profile>)]
+    pub profile: Option<ExtraClaims>,
     /// Whether the user may log in; true if absent.
     #[schema(default = true)]
     pub enabled: Option<bool>,
@@ -54,6 +57,10 @@ pub struct UserPatch {
     #[serde(default)]
     #[schema(value_type = Option<Claims>)]
     pub claims: Patch<ExtraClaims>,
+    /// Claims of OpenID Connect, merged member by member.
+    #[serde(default)]
+    #[schema(value_type = Option<Profile>)]
+    pub profile: Patch<ExtraClaims>,
     /// Whether the user may log in.
     #[serde(default)]
     #[schema(value_type = Option<bool>, default = true)]

@@ -14,6 +14,7 @@ use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::{self, ExtraClaims};
+use crate::protocol::profile;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::scope::Scope;
 use crate::protocol::subject::check_sub;
@@ -38,6 +39,9 @@ pub struct UserView {
     /// Claims that go into its tokens.
     #[schema(value_type = Object)]
     pub claims: ExtraClaims,
+    /// Claims of OpenID Connect, which go into ID tokens and UserInfo, by scope.
+    #[schema(value_type = Object)]
+    pub profile: ExtraClaims,
     /// Whether it may log in.
     pub enabled: bool,
     /// When it was created.
@@ -52,6 +56,7 @@ impl From<User> for UserView {
             username: user.username,
             scope: user.scope,
             claims: user.claims,
+            profile: user.profile,
             enabled: user.enabled,
             created_at: user.created_at,
         }
@@ -73,6 +78,7 @@ impl App {
             password_hash,
             scope: new.scope,
             claims: new.claims.unwrap_or_default(),
+            profile: new.profile.unwrap_or_default(),
             enabled: new.enabled.unwrap_or(true),
             created_at: self.clock.now(),
             version: 1,
@@ -112,6 +118,7 @@ impl App {
         }
         patch.scope.apply_to_option(&mut user.scope);
         patch.claims.merge_into(&mut user.claims);
+        patch.profile.merge_into(&mut user.profile);
         patch.enabled.apply(&mut user.enabled, true);
         check(&user)?;
         let target = Target::User(user.sub.clone());
@@ -202,5 +209,6 @@ fn check(user: &User) -> Result<()> {
     if user.scope.as_ref().is_some_and(Scope::has_reserved) {
         return Err(AdminError::Invalid("scope: the jeton: scopes are never granted to users".into()));
     }
+    profile::check(&user.profile).map_err(|problem| AdminError::Invalid(format!("profile: {problem}")))?;
     claims::check_extra(&user.claims).map_err(|problem| AdminError::Invalid(format!("claims: {problem}")))
 }

@@ -37,9 +37,10 @@ impl Store {
         }
         let insert = "INSERT INTO sessions (id, user_id, sub, client_id, scope, audiences, nonce_hash, generation, \
                       retries, repeats, repeats_since, network, sequence, created_at, last_refreshed_at, \
-                      idle_expires_at, previous_refreshed_at, previous_idle_expires_at, expires_at, ended) \
+                      idle_expires_at, previous_refreshed_at, previous_idle_expires_at, expires_at, ended, login, \
+                      browser_session, offline) \
                       SELECT $1, u.id, u.sub, c.client_id, $2, $3, $4, $5, $6, $7, $8, $9, h.number, $10, $11, $12, \
-                      $11, $12, $13, $14 FROM users u, clients c, change_head h WHERE u.id = $15 AND u.version = $16 \
+                      $11, $12, $13, $14, $19, $20, $21 FROM users u, clients c, change_head h WHERE u.id = $15 AND u.version = $16 \
                       AND c.client_id = $17 AND c.version = $18 AND h.id = 1 RETURNING sequence";
         let values = values![
             session.id,
@@ -59,7 +60,10 @@ impl Store {
             session.user_id,
             new.user_version,
             &session.client_id,
-            new.client_version
+            new.client_version,
+            session.login.as_deref().map(to_json).transpose()?,
+            session.browser_session,
+            session.offline
         ];
         let Some(row) = transaction.query_one(insert, values).await? else {
             return transaction.roll_back(None).await;

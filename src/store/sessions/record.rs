@@ -51,8 +51,8 @@ macro_rules! session_records {
         concat!(
             "SELECT s.id, s.user_id AS session_user_id, s.client_id, s.scope, s.audiences, s.nonce_hash, s.generation, \
              s.retries, s.repeats, s.repeats_since, s.network, s.sequence, s.created_at, s.last_refreshed_at, \
-             s.idle_expires_at, s.expires_at, \
-             s.sub AS session_sub, u.id AS user_id, u.sub AS user_sub, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, \
+             s.idle_expires_at, s.expires_at, s.login, s.browser_session, s.offline, \
+             s.sub AS session_sub, u.id AS user_id, u.sub AS user_sub, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, u.profile AS user_profile, \
              u.enabled AS user_enabled, u.created_at AS user_created_at, u.version AS user_version, \
              r.number AS revoked_by, r.cause AS revoked_because \
              FROM ",
@@ -70,6 +70,7 @@ pub(super) use session_records;
 
 fn session(row: &Row) -> Result<Session> {
     let scope: String = row.get("scope")?;
+    let login: Option<String> = row.get("login")?;
     Ok(Session {
         id: row.get("id")?,
         user_id: row.get("session_user_id")?,
@@ -88,6 +89,11 @@ fn session(row: &Row) -> Result<Session> {
         last_refreshed_at: row.moment("last_refreshed_at")?,
         idle_expires_at: row.moment("idle_expires_at")?,
         expires_at: row.moment("expires_at")?,
+        login: login
+            .map(|text| serde_json::from_str(&text).map_err(|error| unreadable("login", &error)))
+            .transpose()?,
+        browser_session: row.get("browser_session")?,
+        offline: row.get("offline")?,
     })
 }
 

@@ -198,6 +198,7 @@ fn user(username: &str) -> User {
         password_hash: Some("$argon2id$stand-in".into()),
         scope: Some(Scope::parse("read").unwrap()),
         claims: json!({"tenant": "blau"}).as_object().cloned().unwrap(),
+        profile: json!({"name": "Anna"}).as_object().cloned().unwrap(),
         enabled: true,
         created_at: at(3),
         version: 1,
@@ -232,6 +233,9 @@ fn new_session(client: &Client, user: &User, used: Timestamp) -> NewSession {
         last_refreshed_at: used,
         idle_expires_at: used.plus_seconds(1000),
         expires_at: used.plus_seconds(5000),
+        login: None,
+        browser_session: None,
+        offline: false,
     };
     NewSession {
         session,

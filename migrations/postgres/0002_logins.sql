@@ -1,0 +1,93 @@
+-- People log in at a browser: authorization codes, browser sessions, consent, second factors, resources, devices.
+
+-- Claims of OpenID Connect, for ID tokens and UserInfo.
+ALTER TABLE users ADD COLUMN profile TEXT NOT NULL DEFAULT '{}';
+
+-- `login` is what the authorization endpoint found out; null for a session that began with a password grant. A session whose
+-- code was not redeemed yet is of generation 0. `offline` outlives the browser session.
+ALTER TABLE sessions ADD COLUMN login TEXT;
+ALTER TABLE sessions ADD COLUMN browser_session UUID;
+ALTER TABLE sessions ADD COLUMN offline BOOLEAN NOT NULL DEFAULT FALSE;
+CREATE INDEX sessions_browser ON sessions (browser_session) WHERE browser_session IS NOT NULL AND NOT ended;
+
+-- People logged in at a browser. The cookie is kept as a hash.
+CREATE TABLE browser_sessions (
+    id UUID PRIMARY KEY,
+    secret_hash BYTEA NOT NULL UNIQUE,
+    user_id UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    methods TEXT NOT NULL,
+    sequence BIGINT NOT NULL,
+    network TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    authenticated_at BIGINT NOT NULL,
+    last_seen_at BIGINT NOT NULL,
+    idle_expires_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX browser_sessions_user ON browser_sessions (user_id);
+CREATE INDEX browser_sessions_expiry ON browser_sessions (expires_at);
+
+-- What a user allowed a client for good.
+CREATE TABLE consents (
+    user_id UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    client_id TEXT COLLATE "C" NOT NULL REFERENCES clients (client_id) ON DELETE CASCADE,
+    redirect_uri TEXT COLLATE "C" NOT NULL,
+    scope TEXT NOT NULL,
+    resources TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (user_id, client_id, redirect_uri)
+);
+CREATE INDEX consents_client ON consents (client_id);
+
+-- The APIs that tokens are for.
+CREATE TABLE resources (
+    resource TEXT COLLATE "C" PRIMARY KEY,
+    settings TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+-- The second factor of a user. The secret is sealed with a token key, anew at each login that finds an old key.
+CREATE TABLE second_factors (
+    user_id UUID PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    secret BYTEA NOT NULL,
+    last_step BIGINT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE TABLE recovery_codes (
+    user_id UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    hash BYTEA NOT NULL,
+    PRIMARY KEY (user_id, hash)
+);
+
+-- One-time links to set a password, kept as hashes.
+CREATE TABLE password_links (
+    hash BYTEA PRIMARY KEY,
+    user_id UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    user_version BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX password_links_expiry ON password_links (expires_at);
+CREATE INDEX password_links_user ON password_links (user_id);
+
+-- Requests of devices (RFC 8628). `state` is pending, allowed, denied or used.
+CREATE TABLE device_requests (
+    id UUID PRIMARY KEY,
+    secret_hash BYTEA NOT NULL,
+    user_code TEXT COLLATE "C" NOT NULL UNIQUE,
+    client_id TEXT COLLATE "C" NOT NULL,
+    scope TEXT NOT NULL,
+    audiences TEXT NOT NULL,
+    network TEXT NOT NULL,
+    state TEXT NOT NULL,
+    wait BIGINT NOT NULL,
+    polled_at BIGINT NOT NULL,
+    user_id UUID,
+    login TEXT,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX device_requests_expiry ON device_requests (expires_at);
+CREATE INDEX device_requests_client ON device_requests (client_id, created_at);

@@ -1,0 +1,93 @@
+-- People log in at a browser: authorization codes, browser sessions, consent, second factors, resources, devices.
+
+-- Claims of OpenID Connect, for ID tokens and UserInfo.
+ALTER TABLE users ADD COLUMN profile TEXT NOT NULL DEFAULT '{}';
+
+-- `login` is what the authorization endpoint found out; null for a session that began with a password grant. A session whose
+-- code was not redeemed yet is of generation 0. `offline` outlives the browser session.
+ALTER TABLE sessions ADD COLUMN login TEXT;
+ALTER TABLE sessions ADD COLUMN browser_session BLOB;
+ALTER TABLE sessions ADD COLUMN offline BOOLEAN NOT NULL DEFAULT FALSE;
+CREATE INDEX sessions_browser ON sessions (browser_session) WHERE browser_session IS NOT NULL AND NOT ended;
+
+-- People logged in at a browser. The cookie is kept as a hash.
+CREATE TABLE browser_sessions (
+    id BLOB PRIMARY KEY,
+    secret_hash BLOB NOT NULL UNIQUE,
+    user_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    methods TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    network TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    authenticated_at INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL,
+    idle_expires_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+CREATE INDEX browser_sessions_user ON browser_sessions (user_id);
+CREATE INDEX browser_sessions_expiry ON browser_sessions (expires_at);
+
+-- What a user allowed a client for good.
+CREATE TABLE consents (
+    user_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    client_id TEXT NOT NULL REFERENCES clients (client_id) ON DELETE CASCADE,
+    redirect_uri TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    resources TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, client_id, redirect_uri)
+);
+CREATE INDEX consents_client ON consents (client_id);
+
+-- The APIs that tokens are for.
+CREATE TABLE resources (
+    resource TEXT PRIMARY KEY,
+    settings TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+);
+
+-- The second factor of a user. The secret is sealed with a token key, anew at each login that finds an old key.
+CREATE TABLE second_factors (
+    user_id BLOB PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    secret BLOB NOT NULL,
+    last_step INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+);
+CREATE TABLE recovery_codes (
+    user_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    hash BLOB NOT NULL,
+    PRIMARY KEY (user_id, hash)
+);
+
+-- One-time links to set a password, kept as hashes.
+CREATE TABLE password_links (
+    hash BLOB PRIMARY KEY,
+    user_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    user_version INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+CREATE INDEX password_links_expiry ON password_links (expires_at);
+CREATE INDEX password_links_user ON password_links (user_id);
+
+-- Requests of devices (RFC 8628). `state` is pending, allowed, denied or used.
+CREATE TABLE device_requests (
+    id BLOB PRIMARY KEY,
+    secret_hash BLOB NOT NULL,
+    user_code TEXT NOT NULL UNIQUE,
+    client_id TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    audiences TEXT NOT NULL,
+    network TEXT NOT NULL,
+    state TEXT NOT NULL,
+    wait INTEGER NOT NULL,
+    polled_at INTEGER NOT NULL,
+    user_id BLOB,
+    login TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+CREATE INDEX device_requests_expiry ON device_requests (expires_at);
+CREATE INDEX device_requests_client ON device_requests (client_id, created_at);

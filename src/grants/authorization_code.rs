@@ -1,0 +1,176 @@
+//! The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6).
+//!
+//! The code is its session's first credential: redeeming it moves the session from generation 0 to 1, once, in the statement that
+//! rotates refresh tokens. What the code is bound to is checked after that, so that a wrong verifier or redirect URI spends it.
+
+use crate::app::{App, Failure, Result};
+use crate::grants::GrantRequest;
+use crate::grants::issue::{self, TokenParams, TokenResponse};
+use crate::protocol::authorization::{CODE_REUSE_ENDS_SESSION_FOR, Login};
+use crate::protocol::cause::Cause;
+use crate::protocol::claims;
+use crate::protocol::client::{Client, GrantType};
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::grant::{self, Granted};
+use crate::protocol::identity::Identity;
+use crate::protocol::redirect;
+use crate::protocol::revocation::{NewRevocation, Target};
+use crate::store::{Rotation, SessionRecord};
+use crate::tokens::code::{self, AuthorizationCode};
+use crate::tokens::verify::VerifyError;
+use crate::validation;
+
+/// The answer about a code that is not good, whatever is wrong with it.
+const INVALID: &str = "The authorization code is not valid: begin a new authorization request.";
+
+pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
+    let GrantRequest { request, client, .. } = asked;
+    // 1. A code of this server, and the other parameters in their form.
+    let Some(text) = request.parameters.one("code")? else {
+        return Err(Refusal::invalid_request("The parameter code is missing.").into());
+    };
+    let verifier = request.parameters.one("code_verifier")?;
+    if verifier.is_some_and(|verifier| !redirect::is_verifier(verifier)) {
+        let text =
+            "The code_verifier must be 43 to 128 letters, digits, and characters of -._~ (RFC 7636 section 4.1).";
+        return Err(Refusal::invalid_request(text).into());
+    }
+    let redirect_uri = request.parameters.one("redirect_uri")?;
+    let code = read(app, asked, text).await?;
+    // 2. Redeem it: of several requests, one moves the session on. A foreign client changes nothing.
+    let now = app.clock.now();
+    let rotation = Rotation {
+        id: code.session(),
+        client_id: client.client_id.clone(),
+        generation: 0,
+        now,
+        idle_expires_at: now.plus_seconds(idle_life(app, client)),
+        network: request.source().network().to_string(),
+    };
+    let Some(record) = app.store.session_rotate(rotation).await? else { return Err(spent(app, asked, &code).await?) };
+    // 3. What was the code bound to? A wrong proof leaves it spent, and its session is over.
+    match judge(app, asked, &record, &code, redirect_uri, verifier) {
+        Ok(response) => Ok(response),
+        Err(failure) => {
+            end(app, asked, &record, Cause::SessionRevoked, "its authorization code was not redeemed properly").await?;
+            Err(failure.about(Identity::of_session(code.session())))
+        }
+    }
+}
+
+/// How long the session lasts if it is not refreshed, in seconds. Without refresh tokens it lasts as long as its access token, and
+/// at least as long as a second use of the code ends it.
+fn idle_life(app: &App, client: &Client) -> i64 {
+    if client.may_use(GrantType::RefreshToken) {
+        return client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl);
+    }
+    client.settings.access_token_ttl.unwrap_or(app.settings.access_token_ttl).max(CODE_REUSE_ENDS_SESSION_FOR)
+}
+
+/// Reads a code. The database is asked about an unknown key before it is refused.
+async fn read(app: &App, asked: &GrantRequest<'_>, text: &str) -> Result<AuthorizationCode> {
+    let issuer = asked.request.issuer;
+    let read = || AuthorizationCode::read(text, issuer.environment(), &issuer.keys().ring);
+    let code = match read() {
+        Err(VerifyError::UnknownKey) => {
+            app.state.ensure_current().await?;
+            read()
+        }
+        code => code,
+    };
+    code.map_err(|_| refuse("it is not an authorization code of this server"))
+}
+
+fn refuse(reason: &'static str) -> Failure {
+    Refusal::new(ErrorCode::InvalidGrant, INVALID).because(reason).into()
+}
+
+/// Judges a redeemed code and issues the tokens.
+fn judge(
+    app: &App,
+    asked: &GrantRequest<'_>,
+    record: &SessionRecord,
+    code: &AuthorizationCode,
+    redirect_uri: Option<&str>,
+    verifier: Option<&str>,
+) -> Result<TokenResponse> {
+    let GrantRequest { request, client, .. } = asked;
+    // a. Neither the session nor its user was revoked meanwhile.
+    if let Err(cause) = validation::check_session(record, code.credential(), client) {
+        return Err(Refusal::new(ErrorCode::InvalidGrant, INVALID)
+            .because("its session or user was revoked")
+            .by(cause)
+            .into());
+    }
+    let Some(login) = record.session.login.as_deref() else {
+        return Err(refuse("its session did not begin with a code"));
+    };
+    // b. The same redirect URI, and the verifier of the challenge.
+    is_bound_to(login, redirect_uri, verifier)?;
+    // c. May client and user still have what was granted, and does the request stay within it?
+    let session = &record.session;
+    let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
+    let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
+    let granted = grant::still_allowed(&granted, client, user_scope, request.issuer.audiences())?;
+    let params = TokenParams {
+        sub: session.sub.clone(),
+        granted: grant::narrow(&granted, request.parameters)?,
+        session: Some((session.id, session.ends_at())),
+        log: session.log,
+        extra: claims::merge(&client.settings.claims, record.user.as_ref().map(|user| &user.claims)),
+    };
+    let refresh_token = match client.may_use(GrantType::RefreshToken) {
+        true => Some(issue::refresh_token(app, request.issuer, &code.credential().successor())?),
+        false => None,
+    };
+    issue::response(app, request.issuer, client, params, refresh_token)
+}
+
+/// Checks what binds the code to the request that it answers (RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 9700 §2.1.1).
+fn is_bound_to(login: &Login, redirect_uri: Option<&str>, verifier: Option<&str>) -> Result<()> {
+    match redirect_uri {
+        Some(uri) if uri != login.redirect_uri => return Err(refuse("another redirect_uri")),
+        None if login.sent_redirect_uri => return Err(refuse("the redirect_uri is missing")),
+        _ => {}
+    }
+    match (&login.code_challenge, verifier) {
+        (None, None) => Ok(()),
+        (Some(challenge), Some(verifier)) if code::is_verified(challenge, verifier) => Ok(()),
+        (Some(_), Some(_)) => Err(refuse("a wrong code_verifier")),
+        (Some(_), None) => Err(refuse("the code_verifier is missing")),
+        (None, Some(_)) => Err(refuse("a code_verifier, but the authorization request had no code_challenge")),
+    }
+}
+
+/// Why a code could not be redeemed. A second use by its own client ends its session for a while, since one of the two was not the
+/// client (RFC 6749 §4.1.2).
+async fn spent(app: &App, asked: &GrantRequest<'_>, code: &AuthorizationCode) -> Result<Failure> {
+    let about = |failure: Failure| failure.about(Identity::of_session(code.session()));
+    let Some(record) = app.store.session_find(code.session()).await? else {
+        return Ok(about(refuse("its session is not in this database, or was removed")));
+    };
+    let session = &record.session;
+    if session.client_id != asked.client.client_id || !record.has_nonce_of(code.credential()) {
+        return Ok(about(refuse("it was issued to another client")));
+    }
+    if session.generation == 0 {
+        return Ok(about(refuse("it has expired, or its session has ended")));
+    }
+    let age = app.clock.now().millis() - session.created_at.millis();
+    if record.revoked_by.is_none() && age < CODE_REUSE_ENDS_SESSION_FOR * 1000 {
+        end(app, asked, &record, Cause::SessionRevoked, "its authorization code was used twice").await?;
+    }
+    Ok(about(refuse("it was used before")))
+}
+
+async fn end(app: &App, asked: &GrantRequest<'_>, record: &SessionRecord, cause: Cause, why: &str) -> Result<()> {
+    let audited = app.audited(&asked.client, asked.request);
+    let revocation = NewRevocation {
+        target: Target::Session(record.session.id),
+        cause,
+        reason: Some(why.to_owned()),
+        covers_until: app.settings.covers_until(audited.at),
+    };
+    app.state.honour(app.store.revoke(&revocation, &audited)).await?;
+    Ok(())
+}

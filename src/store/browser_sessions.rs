@@ -1,0 +1,135 @@
+//! Browser sessions: people logged in at a browser. The cookie is kept as a hash.
+
+use uuid::Uuid;
+
+use crate::protocol::browser::BrowserSession;
+use crate::protocol::time::Timestamp;
+use crate::protocol::user::User;
+use crate::store::row::{Row, to_json, values};
+use crate::store::users::user;
+use crate::store::{Audited, Result, Store};
+
+/// A browser session that has not ended, with its user as it is now.
+#[derive(Clone, Debug)]
+pub struct BrowserSessionRecord {
+    /// The session.
+    pub session: BrowserSession,
+    /// Its user, who may log in.
+    pub user: User,
+}
+
+/// Browser sessions that have not ended: not expired, their user enabled, and nothing revoked since they began.
+macro_rules! living {
+    ($rest:literal) => {
+        concat!(
+            "SELECT b.id, b.methods, b.sequence, b.network, b.agent, b.created_at, b.authenticated_at, b.last_seen_at, \
+             b.idle_expires_at, b.expires_at, \
+             u.id AS user_id, u.sub AS user_sub, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, \
+             u.profile AS user_profile, u.enabled AS user_enabled, u.created_at AS user_created_at, \
+             u.version AS user_version \
+             FROM browser_sessions b JOIN users u ON u.id = b.user_id \
+             WHERE u.enabled AND b.idle_expires_at > $1 AND b.expires_at > $1 \
+             AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
+             AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'all' AND number > b.sequence) ",
+            $rest
+        )
+    };
+}
+
+fn record(row: &Row) -> Result<BrowserSessionRecord> {
+    let user = user(row)?;
+    Ok(BrowserSessionRecord {
+        session: BrowserSession {
+            id: row.get("id")?,
+            user_id: user.id,
+            methods: row.json("methods")?,
+            log: row.get("sequence")?,
+            network: row.get("network")?,
+            agent: row.get("agent")?,
+            created_at: row.moment("created_at")?,
+            authenticated_at: row.moment("authenticated_at")?,
+            last_seen_at: row.moment("last_seen_at")?,
+            idle_expires_at: row.moment("idle_expires_at")?,
+            expires_at: row.moment("expires_at")?,
+        },
+        user,
+    })
+}
+
+impl Store {
+    /// Begins a browser session, known by the hash of its cookie, if the user has not changed since this version was verified;
+    /// the one with the id `replaced` ends. Returns whether it began.
+    pub async fn browser_session_create(
+        &self,
+        session: &BrowserSession,
+        secret_hash: [u8; 32],
+        user_version: i64,
+        replaced: Option<Uuid>,
+        audited: &Audited,
+    ) -> Result<bool> {
+        let mut transaction = self.database.begin().await?;
+        let sql = "INSERT INTO browser_sessions (id, secret_hash, user_id, methods, sequence, network, agent, created_at, \
+                   authenticated_at, last_seen_at, idle_expires_at, expires_at) \
+                   SELECT $1, $2, u.id, $3, h.number, $4, $5, $6, $7, $8, $9, $10 FROM users u, change_head h \
+                   WHERE u.id = $11 AND u.version = $12 AND u.enabled AND h.id = 1 RETURNING id";
+        let values = values![
+            session.id,
+            secret_hash,
+            to_json(&session.methods)?,
+            &session.network,
+            &session.agent,
+            session.created_at,
+            session.authenticated_at,
+            session.last_seen_at,
+            session.idle_expires_at,
+            session.expires_at,
+            session.user_id,
+            user_version
+        ];
+        if transaction.query_one(sql, values).await?.is_none() {
+            transaction.roll_back().await?;
+            return Ok(false);
+        }
+        if let Some(id) = replaced {
+            transaction.query("DELETE FROM browser_sessions WHERE id = $1", values![id]).await?;
+        }
+        transaction.audit(audited, "login", format!("user {}", session.user_id), None).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// The browser session of a cookie with this hash, unless it has ended.
+    pub async fn browser_session_find(
+        &self,
+        secret_hash: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<BrowserSessionRecord>> {
+        let row = self.database.query_one(living!("AND b.secret_hash = $2"), values![now, secret_hash]).await?;
+        row.as_ref().map(record).transpose()
+    }
+
+    /// The browser sessions of a user that have not ended, the newest first, at most 100.
+    pub async fn browser_session_list(&self, user: Uuid, now: Timestamp) -> Result<Vec<BrowserSessionRecord>> {
+        let sql = living!("AND b.user_id = $2 ORDER BY b.created_at DESC, b.id DESC LIMIT 100");
+        self.database.query(sql, values![now, user]).await?.iter().map(record).collect()
+    }
+
+    /// Records that a browser session was used.
+    pub async fn browser_session_seen(&self, id: Uuid, now: Timestamp, idle_expires_at: Timestamp) -> Result<()> {
+        let sql = "UPDATE browser_sessions SET last_seen_at = $1, idle_expires_at = $2 WHERE id = $3";
+        self.database.write(sql, values![now, idle_expires_at, id]).await.map(drop)
+    }
+
+    /// Ends a browser session of this user. Returns whether there was one.
+    pub async fn browser_session_end(&self, id: Uuid, user: Uuid, audited: &Audited) -> Result<bool> {
+        let mut transaction = self.database.begin().await?;
+        let sql = "DELETE FROM browser_sessions WHERE id = $1 AND user_id = $2 RETURNING id";
+        if transaction.query_one(sql, values![id, user]).await?.is_none() {
+            transaction.roll_back().await?;
+            return Ok(false);
+        }
+        transaction.audit(audited, "logout", format!("user {user}"), None).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+}
