@@ -53,6 +53,7 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
         session: None,
         log: head.min(*log),
         extra: claims::merge(&client.settings.claims, Some(&user.claims)),
+        person: None,
     };
     if !refreshes {
         return issue::response(app, request.issuer, client, params, None).map(Some);
