@@ -93,7 +93,8 @@ impl Store {
         }
         if let Some(id) = replaced {
             transaction.query("DELETE FROM browser_sessions WHERE id = $1", values![id]).await?;
-            let sql = "UPDATE sessions SET browser_session = $1 WHERE browser_session = $2 AND user_id = $3 AND NOT ended";
+            let sql =
+                "UPDATE sessions SET browser_session = $1 WHERE browser_session = $2 AND user_id = $3 AND NOT ended";
             transaction.query(sql, values![session.id, id, session.user_id]).await?;
         }
         transaction.audit(audited, "login", format!("user {}", session.user_id), None).await?;
