@@ -14,6 +14,7 @@ mod host;
 mod oauth_error;
 mod ops;
 mod page;
+mod pages;
 mod problem;
 mod request;
 mod route;
