@@ -39,15 +39,15 @@ pub(crate) enum Message {
 
 impl Message {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 8] = [
-        Self::FormExpired,
-        Self::RequestExpired,
-        Self::AlreadyAnswered,
-        Self::LoggedOut,
-        Self::LinkExpired,
-        Self::PasswordSet,
-        Self::TooManyAttempts,
-        Self::Unavailable,
+    pub(super) const ALL: [(&'static str, Self); 8] = [
+        ("form-expired", Self::FormExpired),
+        ("request-expired", Self::RequestExpired),
+        ("already-answered", Self::AlreadyAnswered),
+        ("logged-out", Self::LoggedOut),
+        ("link-expired", Self::LinkExpired),
+        ("password-set", Self::PasswordSet),
+        ("too-many-attempts", Self::TooManyAttempts),
+        ("unavailable", Self::Unavailable),
     ];
 
     /// Title, text, and the name of the link: each in English and in French.
