@@ -119,6 +119,12 @@ impl Issuer {
         Url::parse(self.url()).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
     }
 
+    /// The host of its URL.
+    pub fn host(&self) -> &str {
+        let rest = self.url().split_once("://").map_or("", |(_, rest)| rest);
+        rest.split(['/', '?']).next().unwrap_or_default()
+    }
+
     /// The name in the prefixes of its tokens.
     pub fn environment(&self) -> &Environment {
         &self.names.environment

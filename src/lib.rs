@@ -2,6 +2,8 @@
 
 pub mod admin;
 pub mod app;
+pub mod authorization;
+pub mod browser;
 pub mod cli;
 pub mod client_auth;
 pub mod clock;

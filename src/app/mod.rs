@@ -3,6 +3,7 @@
 mod failure;
 pub(crate) mod master_keys;
 mod request;
+mod signing_keys;
 pub(crate) mod used_secrets;
 
 use std::sync::Arc;
@@ -69,6 +70,8 @@ pub struct App {
     pub(crate) remembered: RememberedSecrets,
     pub(crate) used_secrets: UsedSecrets,
     pub(crate) throttle: Throttle,
+    /// Held while a signing key is made.
+    making_keys: tokio::sync::Mutex<()>,
     /// The id of this node, new at each start.
     pub node: Uuid,
 }
@@ -87,6 +90,7 @@ impl App {
             forwarding: Forwarding::default(),
             remembered: RememberedSecrets::default(),
             used_secrets: UsedSecrets::default(),
+            making_keys: tokio::sync::Mutex::default(),
             node: Uuid::now_v7(),
             metrics,
             settings,

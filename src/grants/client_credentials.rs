@@ -18,6 +18,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         session: None,
         log: asked.log,
         extra: client.settings.claims.clone(),
+        person: None,
     };
     issue::response(app, asked.request.issuer, client, params, None)
 }

@@ -1,19 +1,16 @@
 //! The resource owner password grant (RFC 6749 §4.3).
 
-use secrecy::SecretString;
-
-use crate::app::{App, Failure, Request, Result};
+use crate::app::{App, Failure, Result};
+use crate::browser::password;
 use crate::grants::GrantRequest;
 use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::protocol::claims;
 use crate::protocol::client::GrantType;
-use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::{self, Granted};
 use crate::protocol::identity::Identity;
 use crate::protocol::session::Session;
-use crate::protocol::user::{User, is_credential};
+use crate::protocol::user::User;
 use crate::store::NewSession;
-use crate::throttle::{Attempt, LoginAttempt};
 use crate::tokens::refresh::RefreshToken;
 
 /// How often a login is attempted if the client changes meanwhile, or this node turns out to lag behind the log.
@@ -35,20 +32,18 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     let GrantRequest { request, client, log, .. } = asked;
     let refreshes = client.may_use(GrantType::RefreshToken);
     // 1. Username and password.
-    let (username, password) = credentials(request)?;
+    let credentials = password::credentials(request)?;
     // 2. What may the client have? Decided before the password, so that a refusal reveals nothing about the user.
     let granted = grant::to_login(client, request.parameters, request.issuer.audiences())?;
     // 3. The user.
-    let lookup = app.throttle.admit_login(username, request.source())?;
-    let record = app.store.login_find(username, request.source().network()).await?;
-    let login = lookup.found(&record);
-    if record.head > *log && !refreshes && !is_last {
+    let login = password::find(app, request, credentials).await?;
+    let head = login.head();
+    if head > *log && !refreshes && !is_last {
         // Revocations that this node has not applied yet precede this login, but would cover its token.
         return Ok(None);
     }
     // 4. The password.
-    let about = record.user.as_ref().map(|user| Identity::of_user(&user.sub)).unwrap_or_default();
-    let user = authenticate(app, &login, record.user, password).await.map_err(|failure| failure.about(about))?;
+    let user = login.verify(app).await?;
     // 5. What the user may have.
     let was_asked = request.parameters.one("scope")?.is_some();
     let granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
@@ -56,8 +51,9 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
         sub: user.sub.clone(),
         granted,
         session: None,
-        log: record.head.min(*log),
+        log: head.min(*log),
         extra: claims::merge(&client.settings.claims, Some(&user.claims)),
+        person: None,
     };
     if !refreshes {
         return issue::response(app, request.issuer, client, params, None).map(Some);
@@ -75,48 +71,13 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     let Some(log) = app.state.honour(app.store.session_create(&new, &app.audited(client, request))).await? else {
         return match app.store.user_find(user.id).await? {
             Some(current) if current.version == user.version => Ok(None),
-            _ => Err(wrong("the user was changed during the login").about(Identity::of_user(&user.sub))),
+            _ => Err(password::wrong("the user was changed during the login").about(Identity::of_user(&user.sub))),
         };
     };
     params.session = Some((token.session, ends_at));
     params.log = log;
     issue::response(app, request.issuer, client, params, Some(issue::refresh_token(app, request.issuer, &token)?))
         .map(Some)
-}
-
-fn credentials<'a>(request: &Request<'a>) -> Result<(&'a str, &'a str)> {
-    let username = request.parameters.one("username")?;
-    let password = request.parameters.one("password")?;
-    let (Some(username), Some(password)) = (username, password) else {
-        return Err(Refusal::invalid_request("The parameters username and password are both required.").into());
-    };
-    if is_credential(username) && is_credential(password) {
-        return Ok((username, password));
-    }
-    Err(Refusal::invalid_request("The username or the password is too long or has control characters.").into())
-}
-
-/// The user, if the password is right. An unknown user costs the same hash as a wrong password.
-async fn authenticate(app: &App, login: &LoginAttempt<'_>, user: Option<User>, password: &str) -> Result<User> {
-    let hash = user.as_ref().and_then(|user| user.password_hash.clone());
-    let verdict = app.passwords.verify(SecretString::from(password), hash, login.requester());
-    let is_right = login.judge(verdict).await??;
-    let reason = match user {
-        Some(user) if is_right && user.enabled => {
-            login.succeeded();
-            return Ok(user);
-        }
-        Some(_) if is_right => "the user is disabled",
-        Some(_) => "wrong password",
-        None => "unknown user",
-    };
-    login.failed();
-    Err(wrong(reason))
-}
-
-/// The same answer for a wrong password, an unknown user and a disabled one (conformance PWD-003, PWD-017).
-fn wrong(reason: &'static str) -> Failure {
-    Refusal::new(ErrorCode::InvalidGrant, "The username or the password is wrong.").because(reason).into()
 }
 
 fn new_session(app: &App, asked: &GrantRequest<'_>, user: &User, granted: &Granted) -> (Session, RefreshToken) {

@@ -128,9 +128,11 @@ async fn judge(
     let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
     let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
     let granted = grant::still_allowed(&granted, client, user_scope, issuer.audiences())?;
+    let granted = grant::narrow(&granted, asked.request.parameters)?;
     let params = TokenParams {
         sub: session.sub.clone(),
-        granted: grant::narrow(&granted, asked.request.parameters)?,
+        person: issue::person(app, issuer, client, record, &granted.scope, false).await?,
+        granted,
         session: Some((session.id, session.ends_at())),
         log: session.log,
         extra: claims::merge(&client.settings.claims, record.user.as_ref().map(|user| &user.claims)),

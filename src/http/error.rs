@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 
-use crate::app::App;
+use crate::app::{App, Failure};
 use crate::http::body::Unreadable;
 use crate::http::context::Context;
 use crate::http::route::ErrorForm;
@@ -46,6 +46,17 @@ pub(crate) fn unreadable(app: &App, context: &Context, body: Unreadable) -> Resp
             app.metrics.refused(endpoint, error);
             answer(app, context, body.status, error, &body.text)
         }
+    }
+}
+
+/// The answer to a request whose parameters could not be read.
+pub(crate) fn refused(app: &App, context: &Context, failure: Failure) -> Response {
+    match (context.endpoint.errors, &failure) {
+        (ErrorForm::Page, Failure::Refused(refusal)) => {
+            oauth_error::note(app, context, &failure);
+            page::error(app, oauth_error::status(refusal.code), &refusal.description)
+        }
+        _ => oauth_error::answer(app, context, failure),
     }
 }
 

@@ -16,6 +16,7 @@ mod ops;
 mod page;
 mod pages;
 mod problem;
+mod reply;
 mod request;
 mod route;
 mod router;

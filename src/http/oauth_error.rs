@@ -18,10 +18,11 @@ use crate::throttle::Throttled;
 pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 const BASIC_CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"jeton\"");
 
-const fn status(code: ErrorCode) -> StatusCode {
+/// The status of an error.
+pub(crate) const fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::InvalidClient | ErrorCode::InvalidToken => StatusCode::UNAUTHORIZED,
-        ErrorCode::InsufficientScope => StatusCode::FORBIDDEN,
+        ErrorCode::InsufficientScope | ErrorCode::InvalidForm => StatusCode::FORBIDDEN,
         ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
@@ -30,12 +31,40 @@ const fn status(code: ErrorCode) -> StatusCode {
 
 /// The answer to a request that failed.
 pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response {
+    note(app, context, &failure);
+    match failure {
+        Failure::Refused(refusal) => {
+            let mut response = document(app, status(refusal.code), refusal.code.name(), &refusal.description);
+            if matches!(refusal.code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
+                let page = match refusal.cause {
+                    Some(cause) if refusal.tells_cause => cause.name(),
+                    _ if refusal.tells_cause => refusal.code.name(),
+                    _ => ErrorCode::InvalidToken.name(),
+                };
+                challenge_bearer(app, &mut response, page, refusal.cause, &refusal.description);
+            }
+            response
+        }
+        Failure::Unavailable(_) => unavailable(app, "The request could not be decided just now: try again."),
+        Failure::Throttled(Throttled { seconds, .. }) => {
+            let mut response =
+                unavailable(app, "There were too many attempts: wait as many seconds as Retry-After says.");
+            *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+        }
+        Failure::Overloaded => unavailable(app, "There are too many logins at the moment: try again."),
+    }
+}
+
+/// Logs and counts a failure, whatever its answer looks like.
+pub(crate) fn note(app: &App, context: &Context, failure: &Failure) {
     let endpoint = context.endpoint.name;
     match failure {
         Failure::Refused(refusal) => {
             let error = refusal.code.name();
             let cause = refusal.cause.map_or(error, Cause::name);
-            let Identity { client, subject, session, jti } = refusal.about.map(|about| *about).unwrap_or_default();
+            let Identity { client, subject, session, jti } = refusal.about.as_deref().cloned().unwrap_or_default();
             tracing::info!(
                 error,
                 cause,
@@ -47,33 +76,20 @@ pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response
                 "refused"
             );
             app.metrics.refused(endpoint, cause);
-            let mut response = document(app, status(refusal.code), refusal.code.name(), &refusal.description);
-            if matches!(refusal.code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
-                let page = if refusal.tells_cause { cause } else { ErrorCode::InvalidToken.name() };
-                challenge_bearer(app, &mut response, page, refusal.cause, &refusal.description);
-            }
-            response
         }
         Failure::Unavailable(reason) => {
-            app.outages.note(endpoint, &reason);
+            app.outages.note(endpoint, reason);
             app.metrics.refused(endpoint, Cause::CouldNotCheck.name());
-            unavailable(app, "The request could not be decided just now: try again.")
         }
         Failure::Throttled(Throttled { seconds, reason, about: Identity { client, subject, .. } }) => {
             let cause = "throttled";
             tracing::info!(cause, client, subject, reason, seconds, "asked too often");
             app.metrics.refused(endpoint, cause);
-            let mut response =
-                unavailable(app, "There were too many attempts: wait as many seconds as Retry-After says.");
-            *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            response
         }
         Failure::Overloaded => {
             let cause = "overloaded";
             tracing::warn!(cause, "more passwords arrive than can be hashed");
             app.metrics.refused(endpoint, cause);
-            unavailable(app, "There are too many logins at the moment: try again.")
         }
     }
 }

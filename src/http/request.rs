@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{self, FromRequest};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -42,17 +42,26 @@ impl FromRequest<Arc<App>> for EndpointRequest {
     }
 }
 
-/// Parameters are taken from the body, never from the address.
+/// Parameters are taken from the body, and from the address only where browsers are sent with them.
 async fn read_parameters(app: &App, context: &Context, head: &Parts, body: Body) -> Result<Parameters, Response> {
+    let refuse = |refusal: Refusal| error::refused(app, context, refusal.into());
     let media_type = media_type(&head.headers);
     let parse = match (context.endpoint.body, media_type) {
         (BodyForm::Unread, _) => return Ok(Parameters::default()),
+        (BodyForm::AtBrowser, _) if head.method != Method::POST => {
+            return Parameters::from_query(head.uri.query().unwrap_or_default().as_bytes()).map_err(refuse);
+        }
+        (BodyForm::AtBrowser, Some(MediaType::Form)) => Parameters::from_form,
+        (BodyForm::AtBrowser, _) => {
+            let text = "Send the parameters as application/x-www-form-urlencoded.";
+            return Err(refuse(Refusal::invalid_request(text)));
+        }
         (BodyForm::AnyText, Some(MediaType::Form)) => Parameters::from_any_form,
         (BodyForm::Parameters, Some(MediaType::Form)) => Parameters::from_form,
         (_, Some(MediaType::Json)) => Parameters::from_json,
         _ => {
             let text = "Send the parameters as application/x-www-form-urlencoded or application/json.";
-            return Err(oauth_error::answer(app, context, Refusal::invalid_request(text).into()));
+            return Err(refuse(Refusal::invalid_request(text)));
         }
     };
     let largest = largest_body(app, context, head).await?;
@@ -62,9 +71,9 @@ async fn read_parameters(app: &App, context: &Context, head: &Parts, body: Body)
     if media_type == Some(MediaType::Form) && body.trim_ascii_start().starts_with(b"{") {
         let text =
             "The body is JSON, but its Content-Type says that it is a form: send Content-Type: application/json.";
-        return Err(oauth_error::answer(app, context, Refusal::invalid_request(text).into()));
+        return Err(refuse(Refusal::invalid_request(text)));
     }
-    parse(&body).map_err(|refusal| oauth_error::answer(app, context, refusal.into()))
+    parse(&body).map_err(refuse)
 }
 
 /// How much of a body is kept. For more than usual, the caller has to be known before it is read.

@@ -64,6 +64,8 @@ pub(crate) enum BodyForm {
     Unread,
     /// As OAuth parameters: a form, or a flat JSON object.
     Parameters,
+    /// At browsers: as a form for POST, else the query of the address.
+    AtBrowser,
     /// As parameters, one of which may be any text: a form that is not UTF-8 is read as well.
     AnyText,
 }
@@ -112,6 +114,18 @@ impl Route {
     /// A route that shows a page.
     pub(crate) fn page<T: 'static>(name: &'static str, path: &'static str, handler: impl Handler<T, Arc<App>>) -> Self {
         Self { endpoint: Endpoint::page(name), ..Self::get(name, path, handler) }
+    }
+
+    /// A route for people at browsers, which answers GET, POST or both.
+    pub(crate) fn at_browser(
+        name: &'static str,
+        path: &'static str,
+        methods: &[&'static str],
+        handler: MethodRouter<Arc<App>>,
+    ) -> Self {
+        let body = BodyForm::AtBrowser;
+        let endpoint = Endpoint { body, largest_body: USUAL_BODY, ..Endpoint::page(name) };
+        Self { endpoint, ..Self::new(name, path, methods, handler) }
     }
 
     /// A route that answers POST with OAuth parameters.

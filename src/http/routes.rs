@@ -1,8 +1,8 @@
 //! The table of routes.
 
-use axum::routing::any;
+use axum::routing::{any, get, post};
 
-use crate::http::endpoints::{explain, introspect, keys, metadata, revoke, token, verify};
+use crate::http::endpoints::{authorize, explain, introspect, keys, metadata, revoke, token, verify};
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::{admin, docs};
 
@@ -17,6 +17,14 @@ pub(crate) const UNROUTED: [(&str, Endpoint); 3] =
 pub fn routes() -> Vec<Route> {
     use Cors::{ConfiguredOrigins, Everybody};
     let mut routes = vec![
+        Route::at_browser(
+            "authorize",
+            "/auth/authorize",
+            &["GET", "POST"],
+            get(authorize::answer).post(authorize::answer),
+        ),
+        Route::at_browser("login", "/login", &["GET", "POST"], get(authorize::show_login).post(authorize::log_in)),
+        Route::at_browser("consent", "/consent", &["POST"], post(authorize::answer_consent)),
         Route::post("token", "/auth/token", token::answer).open_to(ConfiguredOrigins),
         Route::post("introspect", "/auth/introspect", introspect::answer),
         Route::post("explain", "/auth/explain", explain::answer).with_any_text(),

@@ -27,6 +27,22 @@ pub enum ErrorCode {
     InvalidToken,
     /// RFC 6750 §3.1: the access token that authenticates the caller does not allow this.
     InsufficientScope,
+    /// RFC 6749 §4.1.2.1.
+    UnsupportedResponseType,
+    /// RFC 6749 §4.1.2.1: the person said no.
+    AccessDenied,
+    /// OpenID Connect Core §3.1.2.6.
+    LoginRequired,
+    /// OpenID Connect Core §3.1.2.6.
+    ConsentRequired,
+    /// OpenID Connect Core §3.1.2.6, RFC 9126 §4.
+    InvalidRequestUri,
+    /// OpenID Connect Core §3.1.2.6.
+    RequestNotSupported,
+    /// OpenID Connect Core §3.1.2.6.
+    RequestUriNotSupported,
+    /// No error of OAuth: a form of this server's pages that it did not show to this browser.
+    InvalidForm,
     /// The request could not be served right now (named as in RFC 6749 §4.1.2.1).
     TemporarilyUnavailable,
     /// A fault of the server (named as in RFC 6749 §4.1.2.1).
@@ -35,7 +51,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -45,6 +61,14 @@ impl ErrorCode {
         Self::InvalidTarget,
         Self::InvalidToken,
         Self::InsufficientScope,
+        Self::UnsupportedResponseType,
+        Self::AccessDenied,
+        Self::LoginRequired,
+        Self::ConsentRequired,
+        Self::InvalidRequestUri,
+        Self::RequestNotSupported,
+        Self::RequestUriNotSupported,
+        Self::InvalidForm,
         Self::TemporarilyUnavailable,
         Self::ServerError,
     ];
@@ -61,6 +85,14 @@ impl ErrorCode {
             Self::InvalidTarget => "invalid_target",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::AccessDenied => "access_denied",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
+            Self::InvalidRequestUri => "invalid_request_uri",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::InvalidForm => "invalid_form",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
         }

@@ -34,6 +34,21 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
+    /// Reads the query of an address.
+    ///
+    /// # Errors
+    /// As for a body.
+    pub fn from_query(query: &[u8]) -> Result<Self, Refusal> {
+        are_not_too_many(query)?;
+        let pairs = form::decode_pairs(query).map_err(|error| {
+            Refusal::invalid_request(match error {
+                FormError::Percent => "The query of the address is broken: a % is not followed by two hex digits.",
+                FormError::Utf8 => "The query of the address is not UTF-8.",
+            })
+        })?;
+        Ok(Self(pairs))
+    }
+
     /// Reads any form: what is not UTF-8 becomes U+FFFD, and a `%` that encodes nothing is kept.
     ///
     /// # Errors
@@ -84,8 +99,8 @@ impl Parameters {
         let mut values = self.all(name);
         let first = values.next();
         if values.next().is_some() {
-            return Err(Refusal::invalid_request("A parameter was sent more than once.")
-                .because(format!("the parameter {name} was sent more than once")));
+            let description = format!("The parameter {name} was sent more than once.");
+            return Err(Refusal::naming(ErrorCode::InvalidRequest, description));
         }
         Ok(first)
     }
@@ -128,7 +143,7 @@ fn are_not_too_many(form: &[u8]) -> Result<(), Refusal> {
     if form.iter().filter(|byte| **byte == b'&').count() < MOST {
         return Ok(());
     }
-    Err(Refusal::invalid_request("The body has more than 1000 parameters."))
+    Err(Refusal::invalid_request("The request has more than 1000 parameters."))
 }
 
 /// Reads the pairs. What is wrong with a member is left here.

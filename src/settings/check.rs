@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use crate::issuer::IssuerConfig;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::master::MasterKey;
+use crate::settings::brand::Brand;
 use crate::settings::checker::Checker;
 use crate::settings::parse::{address, audience, duration, issuer, known_issuer, log_level, on_or_off, origin};
 use crate::settings::resolve::{Resolved, Source};
@@ -108,10 +109,17 @@ impl Settings {
             listen,
             ops_listen,
             tls,
-            signing_algorithm: checker.parse("signing_alg", SigningAlgorithm::from_str, SigningAlgorithm::Es256),
+            signing_algorithm: checker.parse(
+                "signing_alg",
+                SigningAlgorithm::of_access_tokens,
+                SigningAlgorithm::Es256,
+            ),
             access_token_ttl: checker.seconds("access_token_ttl", LONGEST_ACCESS_TOKEN_TTL),
             refresh_token_ttl: checker.seconds("refresh_token_ttl", LONGEST_SESSION_TTL),
             session_ttl: checker.seconds("session_ttl", LONGEST_SESSION_TTL),
+            browser_session_idle: checker.seconds("browser_session_idle", LONGEST_SESSION_TTL),
+            browser_session_ttl: checker.seconds("browser_session_ttl", LONGEST_SESSION_TTL),
+            brand: Brand::check(&mut checker),
             history: checker.seconds("history", LONGEST_HISTORY),
             issuer_follows_listen,
             default_client: resolved.get("default_client").map(str::to_owned),

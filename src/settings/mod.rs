@@ -1,5 +1,6 @@
 //! The settings: flags over environment over `jeton.toml`. All problems are reported at once.
 
+mod brand;
 mod check;
 mod checker;
 mod file;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+pub use brand::Brand;
 pub use parse::{duration as parse_duration, is_loopback, log_filter};
 pub use resolve::{Resolved, Source, Sources, Value};
 pub use table::{Definition, TABLE};
@@ -114,6 +116,12 @@ pub struct Settings {
     pub refresh_token_ttl: i64,
     /// The longest lifetime of a session, in seconds.
     pub session_ttl: i64,
+    /// How long a login at a browser may stay unused, in seconds.
+    pub browser_session_idle: i64,
+    /// How long a person stays logged in at a browser at the longest, in seconds.
+    pub browser_session_ttl: i64,
+    /// The look of the pages that people see.
+    pub brand: Brand,
     /// How long expired sessions and revocations are kept to explain refusals, in seconds.
     pub history: i64,
     /// The public client that stands in for requests that name no client.

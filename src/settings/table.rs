@@ -40,7 +40,7 @@ const fn secret(definition: Definition) -> Definition {
 }
 
 /// Every setting.
-pub static TABLE: [Definition; 29] = [
+pub static TABLE: [Definition; 34] = [
     secret(in_dev(
         setting("database_url", "sqlite://jeton.db", "the database: sqlite://PATH or postgres://…"),
         "sqlite://jeton-dev.db",
@@ -62,10 +62,15 @@ pub static TABLE: [Definition; 29] = [
     setting("access_token_ttl", "15m", "lifetime of an access token"),
     setting("refresh_token_ttl", "30d", "longest time that a session may stay unused"),
     setting("session_ttl", "180d", "longest lifetime of a session"),
+    setting("browser_session_idle", "12h", "longest time that a login at a browser may stay unused"),
+    setting("browser_session_ttl", "7d", "longest time for which a person stays logged in at a browser"),
     setting("history", "30d", "how long expired sessions and revocations are kept, to explain refusals"),
     setting("default_audience", "", "aud for clients without audiences; <issuer>/api unless set"),
     in_dev(setting("default_client", "", "public client for requests that name none"), "demo-login"),
     setting("verify_audience", "", "audience that /auth/verify expects unless the request names one"),
+    setting("brand_name", "", "name of the service on the pages that people see; the host of the issuer unless set"),
+    setting("brand_logo", "", "SVG or PNG file of at most 64 KiB, shown on these pages"),
+    setting("brand_color", "", "colour of buttons and links on these pages, such as #0a5ad4"),
     setting("cors_origins", "", "origins that may call the OAuth endpoints from a browser, comma-separated"),
     setting("trusted_proxies", "", "networks whose forwarding headers are trusted, comma-separated"),
     setting("throttling", "on", "whether guessing is slowed down: on or off"),

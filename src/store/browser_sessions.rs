@@ -58,7 +58,8 @@ fn record(row: &Row) -> Result<BrowserSessionRecord> {
 
 impl Store {
     /// Begins a browser session, known by the hash of its cookie, if the user has not changed since this version was verified;
-    /// the one with the id `replaced` ends. Returns whether it began.
+    /// the one with the id `replaced` ends. What the same user got for clients in that one goes on in this one. Returns whether it
+    /// began.
     pub async fn browser_session_create(
         &self,
         session: &BrowserSession,
@@ -92,6 +93,8 @@ impl Store {
         }
         if let Some(id) = replaced {
             transaction.query("DELETE FROM browser_sessions WHERE id = $1", values![id]).await?;
+            let sql = "UPDATE sessions SET browser_session = $1 WHERE browser_session = $2 AND user_id = $3 AND NOT ended";
+            transaction.query(sql, values![session.id, id, session.user_id]).await?;
         }
         transaction.audit(audited, "login", format!("user {}", session.user_id), None).await?;
         transaction.commit().await?;

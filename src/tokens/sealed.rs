@@ -70,6 +70,13 @@ pub fn open<T: DeserializeOwned>(purpose: Purpose, text: &str, environment: &Env
     serde_json::from_slice(opened).ok()
 }
 
+/// Whether a text seems to be sealed with a key that is not on the ring.
+pub fn is_of_unknown_key(text: &str, ring: &KeyRing) -> bool {
+    let bytes = from_base64url(text).filter(|bytes| bytes.first() == Some(&VERSION));
+    let id = bytes.and_then(|bytes| bytes.get(1..CLEAR_LENGTH)?.try_into().ok());
+    id.is_some_and(|id: KeyId| ring.token_key(id).is_none())
+}
+
 fn authenticated(purpose: Purpose, environment: &Environment, clear: &[u8]) -> Vec<u8> {
     [purpose.name().as_bytes(), b"\0", environment.to_string().as_bytes(), b"\0", clear].concat()
 }

@@ -17,6 +17,10 @@ use crate::http::{admin, docs, endpoints};
 #[derive(OpenApi)]
 #[openapi(
     paths(
+        endpoints::authorize::answer,
+        endpoints::authorize::show_login,
+        endpoints::authorize::log_in,
+        endpoints::authorize::answer_consent,
         endpoints::token::answer,
         endpoints::introspect::answer,
         endpoints::explain::answer,
@@ -67,7 +71,8 @@ use crate::http::{admin, docs, endpoints};
 struct Operations;
 
 /// The groups of operations.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
+    ("Logins", "To where clients send the browsers of people, and the pages there."),
     ("Tokens", "The OAuth endpoints. Parameters come in the body, never in the address."),
     ("Metadata", "What clients and resource servers can discover by themselves."),
     ("Documentation", "This description, for machines and for people."),

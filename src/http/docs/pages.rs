@@ -231,6 +231,101 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
         ),
         // Its page is that of the cause.
         ErrorCode::InsufficientScope => (Cause::InsufficientScope.title(), advice::about(Cause::InsufficientScope)),
+        ErrorCode::UnsupportedResponseType => (
+            "This server does not know the response type.",
+            Text {
+                meaning: "`response_type` of the authorization request is not `code`. The implicit and hybrid flows put \
+                          tokens into addresses and do not exist here (RFC 9700 section 2.1.2).",
+                see: "`error` in the address to which the browser returned.",
+                client: "Send `response_type=code` with a PKCE challenge. Choose the code flow in the settings of the library.",
+                resource_server: "Nothing.",
+                administrator: "Nothing.",
+                commands: &[METADATA],
+            },
+        ),
+        ErrorCode::AccessDenied => (
+            "The person did not allow it.",
+            Text {
+                meaning: "The person was asked what the client may have and said no.",
+                see: "`error` in the address to which the browser returned. The audit trail has the consents that were given.",
+                client: "Accept the answer, and explain why the access is needed before asking again.",
+                resource_server: "Nothing.",
+                administrator: "Nothing. `consent` of the client says when people are asked.",
+                commands: &[SHOW_CLIENT],
+            },
+        ),
+        ErrorCode::LoginRequired => (
+            "The person has to log in, and may not be asked.",
+            Text {
+                meaning: "The authorization request has `prompt=none`, and nobody is logged in at this browser, or the login is \
+                          older than `max_age`; or the person is another one than `id_token_hint` or `claims` names.",
+                see: "`error` in the address to which the browser returned.",
+                client: "Send the same request without `prompt=none`.",
+                resource_server: "Nothing.",
+                administrator: "Nothing. `JETON_BROWSER_SESSION_IDLE` and `JETON_BROWSER_SESSION_TTL` say how long people stay \
+                                logged in.",
+                commands: &["jeton config"],
+            },
+        ),
+        ErrorCode::ConsentRequired => (
+            "The person has to consent, and may not be asked.",
+            Text {
+                meaning: "The authorization request has `prompt=none`, and the person has not allowed the client all of this for \
+                          good. For redirect URIs of a device, people are asked each time.",
+                see: "`error` in the address to which the browser returned.",
+                client: "Send the same request without `prompt=none`.",
+                resource_server: "Nothing.",
+                administrator: "If the client belongs to you, set its `consent` to `once` or `skip`.",
+                commands: &[SHOW_CLIENT, "jeton client update CLIENT_ID --consent once"],
+            },
+        ),
+        ErrorCode::InvalidRequestUri => (
+            "The authorization request that the address stands for is not valid.",
+            Text {
+                meaning: "`request_uri` is damaged, has expired, was pushed by another client, or names no request of this \
+                          server. A pushed request can be used for 90 seconds, a login page for one hour.",
+                see: "The log has the reason.",
+                client: "Begin again with a new authorization request.",
+                resource_server: "Nothing.",
+                administrator: "Nothing. If it happens to many, compare the clocks of the nodes.",
+                commands: &[DOCTOR],
+            },
+        ),
+        ErrorCode::RequestNotSupported => (
+            "This server reads no request objects.",
+            Text {
+                meaning: "The authorization request has the parameter `request` (a signed request, RFC 9101).",
+                see: "`request_parameter_supported` of the metadata is `false`.",
+                client: "Send plain parameters, or push them to `/auth/par`.",
+                resource_server: "Nothing.",
+                administrator: "Nothing.",
+                commands: &[METADATA],
+            },
+        ),
+        ErrorCode::RequestUriNotSupported => (
+            "This server fetches no requests from elsewhere.",
+            Text {
+                meaning: "`request_uri` of the authorization request is not one that `/auth/par` gave out.",
+                see: "`request_uri_parameter_supported` of the metadata is `false`.",
+                client: "Send plain parameters, or push them to `/auth/par`.",
+                resource_server: "Nothing.",
+                administrator: "Nothing.",
+                commands: &[METADATA],
+            },
+        ),
+        ErrorCode::InvalidForm => (
+            "The form was not shown to this browser.",
+            Text {
+                meaning: "A form of the pages of this server came from another site or another browser, without its cookie, or \
+                          more than 12 hours after it was shown. It changed nothing.",
+                see: "The log has the reason.",
+                client: "Go back, load the page again and repeat. Cookies of this server must be allowed.",
+                resource_server: "Nothing.",
+                administrator: "If it happens to many, check that the proxy passes `Cookie` and `Set-Cookie` on, and that people reach \
+                                the server under `JETON_ISSUER`.",
+                commands: &["jeton config"],
+            },
+        ),
         ErrorCode::TemporarilyUnavailable => (
             "The server could not decide just now.",
             Text {

@@ -1,5 +1,6 @@
 //! The endpoints of the public API, one file each.
 
+pub(crate) mod authorize;
 pub(crate) mod explain;
 pub(crate) mod introspect;
 pub(crate) mod keys;

@@ -116,6 +116,19 @@ answers! {
         .with_content("application/yaml", json!({"type": "object"})),
     HtmlPage => page("A page without scripts, which loads nothing."),
     NoSuchPage => page("No error or cause has this name."),
+    AskedPage => html("A page that asks the person, or that posts the answer to the client (`response_mode=form_post`).")
+        .with_header("Set-Cookie", "Set-Cookie"),
+    SentOn => Answer::new("The browser is sent on: to the client with the answer, or to another page of this server.")
+        .with_header("Location", "Location")
+        .with_header("Set-Cookie", "Set-Cookie"),
+    PageRefused => html("The request is refused. The page says what is wrong, and the client is not told."),
+    PageForeignForm => html("The form was not shown to this browser, or too long ago (`invalid_form`). Nothing was changed."),
+    PageBodyTooSlow => html("The body did not arrive within 10 seconds."),
+    PageBodyTooLarge => html("The body is larger than 64 KiB."),
+    PageBodyCompressed => html("The body is compressed."),
+    PageTooOften => html("Too many logins failed. The password was not checked.").with_header("Retry-After", "Retry-After"),
+    PageUnavailable => html("The server could not decide, or there are too many logins: try again.")
+        .with_header("Retry-After", "Retry-After"),
     Done => Answer::new("Done. The body is empty."),
     Invalid => problem(
         "The request breaks a rule (`invalid_input`; `detail` says which), or the token was sent twice, in the URL or beside a \
@@ -276,10 +289,12 @@ pub(super) fn headers() -> Value {
         ("X-Auth-Scope", "What the token allows; empty if nothing.", text()),
         ("X-Auth-Session", "The session of the token; empty if it has none.", text()),
         ("AnyOrigin", "Browsers on other sites may read the answer.", fixed("*")),
+        ("Location", "Where the browser is sent.", text()),
+        ("Set-Cookie", "A cookie of the login or of its forms, if the browser needs a new one.", text()),
         ("Content-Security-Policy", "The page loads nothing and runs nothing.", pattern("^default-src 'none';")),
     ];
     let headers = headers.map(|(name, description, schema)| {
-        let is_required = name != "BearerChallengeSometimes";
+        let is_required = !["BearerChallengeSometimes", "Set-Cookie"].contains(&name);
         (name.to_owned(), json!({"description": description, "required": is_required, "schema": schema}))
     });
     Value::Object(headers.into_iter().collect())

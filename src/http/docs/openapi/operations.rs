@@ -7,7 +7,8 @@ use utoipa::ToResponse;
 use crate::http::docs::openapi::answers::{
     AdminBodyCompressed, AdminBodyTooLarge, AdminBodyTooSlow, AdminFault, AdminForeignHost, AdminUnavailable,
     BodyCompressed, BodyTooLarge, BodyTooSlow, Fault, FaultPage, Forbidden, ForeignHost, ForeignHostPage, Invalid,
-    InvalidClient, OAuthRefused, TooOften, Unauthorized, Unavailable, header,
+    InvalidClient, OAuthRefused, PageBodyCompressed, PageBodyTooLarge, PageBodyTooSlow, PageForeignForm, PageRefused,
+    PageTooOften, PageUnavailable, TooOften, Unauthorized, Unavailable, header,
 };
 use crate::http::route::{BodyForm, Endpoint, ErrorForm, Route};
 use crate::http::routes::routes;
@@ -19,10 +20,12 @@ pub(super) fn complete(described: Value) -> Map<String, Value> {
     for route in routes() {
         let path = route.path.replace("{*", "{");
         let Some(Value::Object(mut item)) = described.remove(&path) else { continue };
+        let ids: Vec<Value> = item.values().map(|operation| operation["operationId"].clone()).collect();
+        let is_one_handler = ids.len() > 1 && ids.iter().all(|id| *id == ids[0]);
         let operation_of = |(index, method): (usize, &&str)| {
             let method = method.to_lowercase();
             let operation = item.remove(&method)?;
-            Some((method, operation_of(&route, index, operation)))
+            Some((method, operation_of(&route, index, is_one_handler, operation)))
         };
         let mut operations: Map<String, Value> = route.methods.iter().enumerate().filter_map(operation_of).collect();
         // What the table does not have stays, so that a test finds it.
@@ -33,12 +36,11 @@ pub(super) fn complete(described: Value) -> Map<String, Value> {
     paths
 }
 
-fn operation_of(route: &Route, index: usize, mut described: Value) -> Value {
+fn operation_of(route: &Route, index: usize, is_one_handler: bool, mut described: Value) -> Value {
     let mut id = described["operationId"].as_str().unwrap_or_default().to_owned();
     let markdown = described["description"].take();
     let (mut summary, mut description) = heading_and_prose(markdown.as_str().unwrap_or_default());
-    if index > 0 && route.scopes.is_empty() {
-        // One handler answers several methods alike.
+    if index > 0 && is_one_handler {
         let (first, method) = (route.methods[0], route.methods[index]);
         id.extend([&method[..1], &method[1..].to_lowercase()]);
         (summary, description) = (format!("The same with {method}"), Some(format!("As {first}.")));
@@ -48,7 +50,7 @@ fn operation_of(route: &Route, index: usize, mut described: Value) -> Value {
         None if described["security"].is_null() => json!([]),
         None => described["security"].take(),
     };
-    let answers = answers_of(route.endpoint, &mut described);
+    let answers = answers_of(route.endpoint, route.methods[index], &mut described);
     let mut operation = json!({
         "operationId": id,
         "tags": described["tags"].take(),
@@ -87,7 +89,7 @@ fn body_of(mut described: Value) -> Value {
 }
 
 /// The answers of a handler and of the code around it.
-fn answers_of(endpoint: Endpoint, described: &mut Value) -> Map<String, Value> {
+fn answers_of(endpoint: Endpoint, method: &str, described: &mut Value) -> Map<String, Value> {
     let has_body = !described["requestBody"].is_null();
     let Value::Object(mut answers) = described["responses"].take() else { return Map::new() };
     if reads_parameters(endpoint) {
@@ -96,7 +98,7 @@ fn answers_of(endpoint: Endpoint, described: &mut Value) -> Map<String, Value> {
             answer["headers"]["Pragma"] = header("Pragma");
         }
     }
-    for (status, name) in answers_around(endpoint, has_body) {
+    for (status, name) in answers_around(endpoint, method, has_body) {
         answers.entry(status).or_insert_with(|| json!({"$ref": format!("#/components/responses/{name}")}));
     }
     answers.sort_keys();
@@ -108,7 +110,7 @@ fn reads_parameters(endpoint: Endpoint) -> bool {
 }
 
 /// The answers of the code around a handler; an operation may have others for these cases.
-fn answers_around(endpoint: Endpoint, has_body: bool) -> Vec<(&'static str, &'static str)> {
+fn answers_around(endpoint: Endpoint, method: &str, has_body: bool) -> Vec<(&'static str, &'static str)> {
     let mut answers = match endpoint.errors {
         ErrorForm::Page => vec![("421", name::<ForeignHostPage>()), ("500", name::<FaultPage>())],
         ErrorForm::OAuth => vec![("421", name::<ForeignHost>()), ("500", name::<Fault>())],
@@ -126,6 +128,17 @@ fn answers_around(endpoint: Endpoint, has_body: bool) -> Vec<(&'static str, &'st
                 ("408", name::<AdminBodyTooSlow>()),
                 ("413", name::<AdminBodyTooLarge>()),
                 ("415", name::<AdminBodyCompressed>()),
+            ]);
+        }
+    } else if endpoint.body == BodyForm::AtBrowser {
+        answers.extend([("400", name::<PageRefused>()), ("503", name::<PageUnavailable>())]);
+        if method == "POST" {
+            answers.extend([
+                ("403", name::<PageForeignForm>()),
+                ("408", name::<PageBodyTooSlow>()),
+                ("413", name::<PageBodyTooLarge>()),
+                ("415", name::<PageBodyCompressed>()),
+                ("429", name::<PageTooOften>()),
             ]);
         }
     } else if reads_parameters(endpoint) {

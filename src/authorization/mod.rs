@@ -1,0 +1,9 @@
+//! The authorization endpoint's rules (RFC 6749 §4.1): what a good request is, what it needs, and the code that answers it.
+
+pub mod answer;
+pub mod code;
+pub mod decide;
+pub mod hint;
+mod parameters;
+pub mod sealed_request;
+pub mod request;

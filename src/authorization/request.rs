@@ -1,0 +1,213 @@
+//! Reads authorization requests (RFC 6749 §4.1.1, RFC 7636 §4.3, OpenID Connect Core §3.1.2).
+//!
+//! First the client and the redirect URI: while they are not known to be good, nothing goes anywhere but to the person at the
+//! browser. Every later refusal goes to the client.
+
+use crate::app::{App, Failure, Request};
+use crate::authorization::answer::AnswerTo;
+use crate::authorization::hint;
+use crate::authorization::parameters::{self, at_most};
+use crate::protocol::authorization::{AuthorizationRequest, ResponseMode};
+use crate::protocol::client::{Client, GrantType};
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::identity::Identity;
+use crate::protocol::parameters::Parameters;
+use crate::protocol::scope::Scope;
+use crate::protocol::{grant, profile, redirect};
+
+/// The longest `state`, in bytes.
+const LONGEST_STATE: usize = 4096;
+/// The longest `nonce`, in bytes.
+const LONGEST_NONCE: usize = 1024;
+/// The longest `login_hint`, in bytes.
+const LONGEST_LOGIN_HINT: usize = 512;
+
+/// An authorization request that is not good.
+#[derive(Debug)]
+pub enum Rejected {
+    /// The client is told.
+    ByClient(AnswerTo, Refusal),
+    /// Only the person at the browser is told: which parameter is wrong, and why.
+    AtBrowser(&'static str, Refusal),
+    /// It could not be decided.
+    Failure(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for Rejected {
+    fn from(failure: E) -> Self {
+        Self::Failure(failure.into())
+    }
+}
+
+impl Rejected {
+    /// The same for a client that is answered directly.
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Self::ByClient(_, refusal) | Self::AtBrowser(_, refusal) => refusal.into(),
+            Self::Failure(failure) => failure,
+        }
+    }
+
+    /// The same with the client that it concerns, for the log.
+    #[must_use]
+    pub fn about(self, client_id: &str) -> Self {
+        let identity = Identity::of_client(client_id);
+        match self {
+            Self::ByClient(to, refusal) => Self::ByClient(to, refusal.about(identity)),
+            Self::AtBrowser(parameter, refusal) => Self::AtBrowser(parameter, refusal.about(identity)),
+            Self::Failure(failure) => Self::Failure(failure.about(identity)),
+        }
+    }
+}
+
+/// Reads the request of a client from the parameters. The same rules hold for one that is pushed (RFC 9126 §2.1).
+///
+/// # Errors
+/// Why the request is not good, and who is told.
+pub async fn read(app: &App, request: &Request<'_>, client: &Client) -> Result<AuthorizationRequest, Rejected> {
+    let asked = request.parameters;
+    // 1. Where does the answer go (RFC 6749 §3.1.2)?
+    let (redirect_uri, sent_redirect_uri) =
+        redirect_uri(client, asked).map_err(|refusal| Rejected::AtBrowser("redirect_uri", refusal))?;
+    let mut to = AnswerTo { redirect_uri, response_mode: ResponseMode::Query, state: None };
+    // 2. How, and with what? Known before anything else is refused.
+    match how(asked, &mut to) {
+        Ok(()) => {}
+        Err(refusal) => return Err(Rejected::ByClient(to, refusal)),
+    }
+    // 3. The rest.
+    match read_for(app, request, client, &to, sent_redirect_uri).await {
+        Ok(good) => Ok(good),
+        Err(Failure::Refused(refusal)) => Err(Rejected::ByClient(to, refusal)),
+        Err(failure) => Err(Rejected::Failure(failure)),
+    }
+}
+
+/// The redirect URI, and whether the request named it.
+fn redirect_uri(client: &Client, asked: &Parameters) -> Result<(String, bool), Refusal> {
+    let registered = &client.settings.redirect_uris;
+    match (asked.one("redirect_uri")?, registered.as_slice()) {
+        (Some(uri), _) if redirect::is_registered(&client.settings, uri) => Ok((uri.to_owned(), true)),
+        (Some(_), _) => Err(Refusal::invalid_request(
+            "The redirect_uri is not one of those that are registered for this client: they are compared character by character.",
+        )),
+        // OpenID Connect Core §3.1.2.1.
+        (None, _) if asked.one("scope")?.is_some_and(|scope| scope.split(' ').any(|name| name == profile::OPENID)) => {
+            Err(Refusal::invalid_request(
+                "The redirect_uri is missing, which OpenID Connect requires (the scope has openid).",
+            ))
+        }
+        (None, [only]) => Ok((only.clone(), false)),
+        (None, _) => Err(Refusal::invalid_request(
+            "The redirect_uri is missing: it may be left out only if exactly one is registered for the client.",
+        )),
+    }
+}
+
+/// `state` and `response_mode`.
+fn how(asked: &Parameters, to: &mut AnswerTo) -> Result<(), Refusal> {
+    let state = asked.one("state");
+    // A state that is not refused comes back with any other error, too.
+    to.state = state.clone().unwrap_or_default().filter(|state| state.len() <= LONGEST_STATE).map(str::to_owned);
+    match asked.one("response_mode")? {
+        None | Some("query") => {}
+        Some("form_post") => to.response_mode = ResponseMode::FormPost,
+        Some(_) => {
+            return Err(Refusal::invalid_request("The response_mode is not supported: it is query or form_post."));
+        }
+    }
+    at_most(LONGEST_STATE, "state", state?)
+}
+
+async fn read_for(
+    app: &App,
+    request: &Request<'_>,
+    client: &Client,
+    to: &AnswerTo,
+    sent_redirect_uri: bool,
+) -> Result<AuthorizationRequest, Failure> {
+    let asked = request.parameters;
+    // a. What kind of request is it, and may the client make it?
+    response_type(asked)?;
+    if !client.may_use(GrantType::AuthorizationCode) {
+        let description = "The client may not use the authorization code grant.";
+        return Err(Refusal::new(ErrorCode::UnauthorizedClient, description).into());
+    }
+    // b. PKCE (RFC 7636 §4.3, RFC 9700 §2.1.1).
+    let code_challenge = parameters::code_challenge(client, asked)?;
+    let dpop_jkt = asked.one("dpop_jkt")?.map(str::to_owned);
+    if dpop_jkt.as_deref().is_some_and(|thumbprint| !redirect::is_challenge(thumbprint)) {
+        return Err(Refusal::invalid_request("The dpop_jkt is not the SHA-256 thumbprint of a key (RFC 9449).").into());
+    }
+    // c. What does it ask for?
+    let (scope, sent_scope, audiences) = access(client, request)?;
+    // d. What does it want of the person (OpenID Connect Core §3.1.2.1)?
+    let nonce = asked.one("nonce")?;
+    at_most(LONGEST_NONCE, "nonce", nonce)?;
+    let login_hint = asked.one("login_hint")?;
+    at_most(LONGEST_LOGIN_HINT, "login_hint", login_hint)?;
+    let prompt = parameters::prompt(asked)?;
+    let max_age = parameters::max_age(asked)?;
+    let claims = parameters::claims(asked)?;
+    let hinted_sub = hinted_sub(app, request, client).await?;
+    Ok(AuthorizationRequest {
+        session: app.clock.new_id(),
+        begun_at: app.clock.now().millis(),
+        client_id: client.client_id.clone(),
+        redirect_uri: to.redirect_uri.clone(),
+        sent_redirect_uri,
+        response_mode: to.response_mode,
+        state: to.state.clone(),
+        scope,
+        sent_scope,
+        audiences,
+        nonce: nonce.map(str::to_owned),
+        prompt,
+        max_age,
+        login_hint: login_hint.map(str::to_owned),
+        hinted_sub,
+        claims,
+        code_challenge,
+        dpop_jkt,
+    })
+}
+
+/// Only the code flow exists, in plain parameters (RFC 9700 §2.1.2, OpenID Connect Core §6).
+fn response_type(asked: &Parameters) -> Result<(), Refusal> {
+    if asked.one("request")?.is_some() {
+        let description = "Request objects are not supported: send plain parameters.";
+        return Err(Refusal::new(ErrorCode::RequestNotSupported, description));
+    }
+    if asked.one("request_uri")?.is_some() {
+        let description = "The request_uri is not one that the endpoint for pushed requests gave out.";
+        return Err(Refusal::new(ErrorCode::RequestUriNotSupported, description));
+    }
+    match asked.one("response_type")? {
+        Some("code") => Ok(()),
+        Some(_) => {
+            Err(Refusal::new(ErrorCode::UnsupportedResponseType, "The response_type is not supported: it is code."))
+        }
+        None => Err(Refusal::invalid_request("The parameter response_type is missing: it is code.")),
+    }
+}
+
+/// The scope, whether the request named it, and the audiences. A request without `scope` gets what the client may have, but says
+/// nothing about who the person is.
+fn access(client: &Client, request: &Request<'_>) -> Result<(Scope, bool, Vec<String>), Refusal> {
+    let granted = grant::to_login(client, request.parameters, request.issuer.audiences())?;
+    let sent_scope = request.parameters.one("scope")?.is_some();
+    let scope = if sent_scope { granted.scope } else { profile::split(&granted.scope).1 };
+    Ok((scope, sent_scope, granted.audiences))
+}
+
+/// The person that the client means. An ID token that has expired will do.
+async fn hinted_sub(app: &App, request: &Request<'_>, client: &Client) -> Result<Option<String>, Failure> {
+    let Some(text) = request.parameters.one("id_token_hint")? else { return Ok(None) };
+    match hint::read(app, request.issuer, text).await? {
+        Some(hint) if hint.aud.contains(&client.client_id) => Ok(Some(hint.sub)),
+        _ => Err(Refusal::invalid_request(
+            "The id_token_hint is not an ID token that this server issued to this client.",
+        )
+        .into()),
+    }
+}

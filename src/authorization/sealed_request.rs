@@ -1,0 +1,51 @@
+//! Authorization requests on their way through the browser: sealed, so that requests which nobody finishes leave no rows.
+
+use crate::app::{App, Failure, Request, Result};
+use crate::browser::form;
+use crate::issuer::Issuer;
+use crate::protocol::authorization::AuthorizationRequest;
+use crate::tokens::sealed::{self, Purpose};
+
+/// What precedes the sealed request in a `request_uri` (RFC 9126 §2.2).
+pub const URN: &str = "urn:ietf:params:oauth:request_uri:";
+/// Seconds for which a person may take to log in and to consent.
+pub const LIFE: i64 = 3600;
+/// Seconds for which a pushed request can be used.
+pub const PUSHED_LIFE: i64 = 90;
+
+/// Seals a request for the forms of the pages, or for a client that pushed it.
+///
+/// # Errors
+/// If no key is active.
+pub fn seal(app: &App, issuer: &Issuer, purpose: Purpose, asked: &AuthorizationRequest) -> Result<String> {
+    let keys = issuer.keys();
+    let no_active_key = || Failure::Unavailable("there is no active key to seal requests with".into());
+    let key = keys.ring.active_token_key(app.clock.now()).ok_or_else(no_active_key)?;
+    Ok(sealed::seal(purpose, asked, issuer.environment(), key))
+}
+
+/// Opens a request that this server sealed; `None` if it did not, or too long ago.
+///
+/// # Errors
+/// If the database does not answer a question about an unknown key.
+pub async fn open(
+    app: &App,
+    request: &Request<'_>,
+    purpose: Purpose,
+    text: &str,
+) -> Result<Option<AuthorizationRequest>> {
+    let life = if purpose == Purpose::PushedRequest { PUSHED_LIFE } else { LIFE };
+    let opened: Option<AuthorizationRequest> = form::open(app, request, purpose, text).await?;
+    Ok(opened.filter(|asked| app.clock.now().millis() - asked.begun_at < life * 1000))
+}
+
+/// Where the authorization endpoint goes on with a request: path and query, below the path of the issuer.
+///
+/// # Errors
+/// If no key is active.
+pub fn address(app: &App, issuer: &Issuer, asked: &AuthorizationRequest) -> Result<String> {
+    let sealed = seal(app, issuer, Purpose::AuthorizationRequest, asked)?;
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("client_id", &asked.client_id).append_pair("request_uri", &format!("{URN}{sealed}"));
+    Ok(format!("/auth/authorize?{}", query.finish()))
+}

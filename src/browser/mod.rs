@@ -1,0 +1,6 @@
+//! People at browsers: who is logged in, how they prove who they are, and that a form is one that this server showed.
+
+pub(crate) mod cookie;
+pub(crate) mod form;
+pub(crate) mod password;
+pub(crate) mod session;

@@ -1,0 +1,297 @@
+//! The authorization endpoint (RFC 6749 §3.1, OpenID Connect Core §3.1.2).
+
+use std::sync::Arc;
+
+use crate::app::{App, Failure, Request, Result};
+use crate::authorization::answer::{Answer, AnswerTo};
+use crate::authorization::code::{self, Issued};
+use crate::authorization::decide::{Allowed, Decision, Person, decide};
+use crate::authorization::request::{self, Rejected};
+use crate::authorization::sealed_request;
+use crate::browser::{cookie::Cookie, form, session};
+use crate::endpoints::reply::{AskConsent, LogIn, Reply, Shown, ToClient, WrongRequest};
+use crate::protocol::authorization::AuthorizationRequest;
+use crate::protocol::client::{Client, Consent};
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::grant::Granted;
+use crate::protocol::profile::OFFLINE_ACCESS;
+use crate::protocol::redirect;
+use crate::protocol::scope::Scope;
+use crate::store::{self, BrowserSessionRecord};
+use crate::tokens::sealed::Purpose;
+
+/// How often a request is decided if the client or the user changes meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// Answers an authorization request.
+pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
+    // 1. Is it a good request? Sealed by this server, or in plain parameters.
+    let (client, asked) = match read(app, request).await {
+        Ok(good) => good,
+        Err((client, rejected)) => return reject(request, client.as_deref(), rejected),
+    };
+    // 2. A form of another site comes without the cookie of the person: the browser sends it when it asks itself.
+    if request.method == "POST" && Cookie::Session.read(request).is_none() {
+        return Ok(Shown::Elsewhere(sealed_request::address(app, request.issuer, &asked)?).into());
+    }
+    // 3. Log in, consent, or answer.
+    proceed(app, request, client, asked, false).await
+}
+
+/// The client and what it asks for, or why not, with the client as far as it is known.
+type Read = std::result::Result<(Arc<Client>, AuthorizationRequest), (Option<Arc<Client>>, Rejected)>;
+
+async fn read(app: &App, request: &Request<'_>) -> Read {
+    let client_id = client_id(request).map_err(|rejected| (None, rejected))?;
+    let mut client = match app.state.client(client_id).await {
+        Ok(Some(client)) if client.settings.enabled => client,
+        Ok(_) => current(app, client_id).await.map_err(|rejected| (None, rejected))?,
+        Err(failure) => return Err((None, failure.into())),
+    };
+    let mut asked = read_for(app, request, &client).await;
+    if asked.is_err() {
+        // Nothing is refused because of what memory holds.
+        let now = current(app, client_id).await.map_err(|rejected| (None, rejected))?;
+        if now.version != client.version {
+            asked = read_for(app, request, &now).await;
+        }
+        client = now;
+    }
+    match asked {
+        Ok(asked) => Ok((client, asked)),
+        Err(rejected) => Err((Some(client), rejected.about(client_id))),
+    }
+}
+
+fn client_id<'a>(request: &Request<'a>) -> std::result::Result<&'a str, Rejected> {
+    let missing = || Refusal::invalid_request("The parameter client_id is missing.");
+    let client_id = request.parameters.one("client_id").and_then(|client_id| client_id.ok_or_else(missing));
+    client_id.map_err(|refusal| Rejected::AtBrowser("client_id", refusal))
+}
+
+/// The client as the database has it.
+async fn current(app: &App, client_id: &str) -> std::result::Result<Arc<Client>, Rejected> {
+    match app.state.client_from_database(client_id).await? {
+        Some(client) if client.settings.enabled => Ok(client),
+        found => {
+            let reason = if found.is_some() { "the client is disabled" } else { "unknown client" };
+            let refusal = Refusal::new(ErrorCode::InvalidClient, "There is no client with this client_id here.");
+            Err(Rejected::AtBrowser("client_id", refusal.because(reason)))
+        }
+    }
+}
+
+async fn read_for(
+    app: &App,
+    request: &Request<'_>,
+    client: &Client,
+) -> std::result::Result<AuthorizationRequest, Rejected> {
+    let at_browser = |refusal| Rejected::AtBrowser("request_uri", refusal);
+    let request_uri = request.parameters.one("request_uri").map_err(at_browser)?;
+    if let Some(sealed) = request_uri.and_then(|uri| uri.strip_prefix(sealed_request::URN)) {
+        for purpose in [Purpose::AuthorizationRequest, Purpose::PushedRequest] {
+            if let Some(asked) = sealed_request::open(app, request, purpose, sealed).await?
+                && asked.client_id == client.client_id
+                && redirect::is_registered(&client.settings, &asked.redirect_uri)
+            {
+                return Ok(asked);
+            }
+        }
+        return Err(expired().into());
+    }
+    let asked = request::read(app, request, client).await?;
+    if client.settings.require_pushed_authorization_requests {
+        let description = "This client has to push its authorization requests (RFC 9126).";
+        return Err(Rejected::ByClient(AnswerTo::from(&asked), Refusal::invalid_request(description)));
+    }
+    Ok(asked)
+}
+
+/// The refusal of a sealed request that does not open.
+fn expired() -> Refusal {
+    let description = "The request has expired: begin again at the application.";
+    Refusal::new(ErrorCode::InvalidRequestUri, description)
+        .because("the request was not sealed by this server for this client, or too long ago")
+}
+
+fn reject(request: &Request<'_>, client: Option<&Client>, rejected: Rejected) -> Result<Reply> {
+    match rejected {
+        Rejected::Failure(failure) => Err(failure),
+        Rejected::ByClient(to, refusal) => Ok(refuse(request, client, to, refusal).into()),
+        Rejected::AtBrowser(parameter, refusal) => Ok(Shown::WrongRequest(WrongRequest {
+            parameter,
+            refusal,
+            received: request.parameters.all(parameter).next().map(str::to_owned),
+            registered: client.filter(|_| parameter == "redirect_uri").map(|client| client.settings.redirect_uris.len()),
+        })
+        .into()),
+    }
+}
+
+/// The answer that refuses a client's request.
+pub(super) fn refuse(request: &Request<'_>, client: Option<&Client>, to: AnswerTo, refusal: Refusal) -> Shown {
+    let answer = Answer::refusal(to, request.issuer, &refusal);
+    Shown::Client(ToClient { answer, refusal: Some(refusal), client_name: client.map(name).unwrap_or_default() })
+}
+
+/// What people know a client by.
+pub(super) fn name(client: &Client) -> String {
+    client.settings.client_name.clone().unwrap_or_else(|| client.client_id.clone())
+}
+
+/// The request in the hidden field of a form, and its client.
+///
+/// # Errors
+/// If there is none, or it has expired.
+pub(super) async fn reopen(app: &App, request: &Request<'_>) -> Result<Option<(Arc<Client>, AuthorizationRequest)>> {
+    let Some(sealed) = request.parameters.one("request")? else { return Ok(None) };
+    let opened = sealed_request::open(app, request, Purpose::AuthorizationRequest, sealed).await?;
+    let Some(asked) = opened else { return Err(expired().into()) };
+    let client = app.state.client(&asked.client_id).await?;
+    let is_good = |client: &Arc<Client>| {
+        client.settings.enabled && redirect::is_registered(&client.settings, &asked.redirect_uri)
+    };
+    let Some(client) = client.filter(is_good) else { return Err(expired().because("the client has changed").into()) };
+    Ok(Some((client, asked)))
+}
+
+/// Decides what a good request needs next. `is_allowed`: the person has just said yes to it.
+pub(super) async fn proceed(
+    app: &App,
+    request: &Request<'_>,
+    mut client: Arc<Client>,
+    asked: AuthorizationRequest,
+    is_allowed: bool,
+) -> Result<Reply> {
+    for _ in 0..ATTEMPTS {
+        let person = session::find(app, request).await?;
+        if let Some(person) = &person {
+            session::seen(app, person).await?;
+        }
+        let scope = match judge(app, &client, &asked, person.as_ref(), is_allowed).await? {
+            Decision::LogIn => return log_in(app, request, &client, &asked),
+            Decision::AskConsent(scope) => return ask_consent(app, request, &client, &asked, person.as_ref(), &scope),
+            Decision::Refuse(refusal) => return Ok(refuse(request, Some(&client), (&asked).into(), refusal).into()),
+            Decision::Grant(scope) => scope,
+        };
+        let Some(person) = person else { break };
+        if is_allowed && remembers(&client, &asked) {
+            remember(app, request, &asked, &person, &scope).await?;
+        }
+        let granted = Granted { scope, audiences: asked.audiences.clone() };
+        match code::issue(app, request, &client, &asked, &person, granted).await? {
+            Issued::Code(code) => {
+                let answer = Answer::code((&asked).into(), request.issuer, code);
+                return Ok(Shown::Client(ToClient { answer, refusal: None, client_name: name(&client) }).into());
+            }
+            Issued::AlreadyAnswered => return Ok(Shown::AlreadyAnswered.into()),
+            Issued::Outdated => {}
+        }
+        match app.state.client_from_database(&asked.client_id).await? {
+            Some(now) if now.settings.enabled && redirect::is_registered(&now.settings, &asked.redirect_uri) => client = now,
+            _ => return Err(expired().because("the client has changed").into()),
+        }
+    }
+    Err(Failure::Unavailable("the client or the user changed whenever the request was decided".into()))
+}
+
+async fn judge(
+    app: &App,
+    client: &Client,
+    asked: &AuthorizationRequest,
+    person: Option<&BrowserSessionRecord>,
+    is_allowed: bool,
+) -> Result<Decision> {
+    let remembered = match person {
+        Some(person) if !is_allowed && remembers(client, asked) => {
+            app.store.consent_find(person.user.id, &client.client_id, &asked.redirect_uri).await?
+        }
+        _ => None,
+    };
+    let allowed = match &remembered {
+        Some(consent) => Allowed::Before(&consent.scope, &consent.resources),
+        None if is_allowed => Allowed::Now,
+        None => Allowed::Nothing,
+    };
+    let person = person.map(|record| Person {
+        sub: &record.user.sub,
+        scope: record.user.scope.as_ref(),
+        authenticated_at: record.session.authenticated_at,
+    });
+    Ok(decide(asked, client.settings.consent, person, allowed, app.clock.now()))
+}
+
+/// Whether a consent counts for later requests.
+fn remembers(client: &Client, asked: &AuthorizationRequest) -> bool {
+    client.settings.consent == Consent::Once && !redirect::is_of_a_device(&asked.redirect_uri)
+}
+
+/// Remembers a consent, besides what was allowed before.
+async fn remember(
+    app: &App,
+    request: &Request<'_>,
+    asked: &AuthorizationRequest,
+    person: &BrowserSessionRecord,
+    scope: &Scope,
+) -> Result<()> {
+    let before = app.store.consent_find(person.user.id, &asked.client_id, &asked.redirect_uri).await?;
+    let (mut allowed, mut resources) = (scope.clone(), asked.audiences.clone());
+    if let Some(before) = before {
+        allowed = before.scope.union(&allowed);
+        resources.extend(before.resources.into_iter().filter(|resource| !asked.audiences.contains(resource)));
+    }
+    let by = session::audited(app, request, &person.user);
+    let consent = store::Consent {
+        user_id: person.user.id,
+        client_id: asked.client_id.clone(),
+        redirect_uri: asked.redirect_uri.clone(),
+        scope: allowed,
+        resources,
+        created_at: by.at,
+    };
+    Ok(app.store.consent_put(&consent, &by).await?)
+}
+
+/// The login page of a request.
+fn log_in(app: &App, request: &Request<'_>, client: &Client, asked: &AuthorizationRequest) -> Result<Reply> {
+    let proof = form::prove(app, request, "login")?;
+    let form = LogIn {
+        request: Some(sealed_request::seal(app, request.issuer, Purpose::AuthorizationRequest, asked)?),
+        proof: proof.text,
+        username: asked.login_hint.clone().unwrap_or_default(),
+        client_name: Some(name(client)),
+        redirect_uri: Some(asked.redirect_uri.clone()),
+        problem: None,
+    };
+    Ok(Reply::from(Shown::LogIn(form)).with_cookie(proof.cookie))
+}
+
+/// The consent page of a request.
+fn ask_consent(
+    app: &App,
+    request: &Request<'_>,
+    client: &Client,
+    asked: &AuthorizationRequest,
+    person: Option<&BrowserSessionRecord>,
+    scope: &Scope,
+) -> Result<Reply> {
+    let Some(person) = person else { return log_in(app, request, client, asked) };
+    let proof = form::prove(app, request, &about_consent(asked, person))?;
+    let scopes = scope.tokens().filter(|name| *name != OFFLINE_ACCESS);
+    let form = AskConsent {
+        request: sealed_request::seal(app, request.issuer, Purpose::AuthorizationRequest, asked)?,
+        proof: proof.text,
+        username: person.user.username.clone(),
+        client_name: name(client),
+        redirect_uri: asked.redirect_uri.clone(),
+        resources: asked.audiences.clone(),
+        scopes: scopes.map(|name| (name.to_owned(), String::new())).collect(),
+        offline: scope.contains(OFFLINE_ACCESS),
+    };
+    Ok(Reply::from(Shown::AskConsent(form)).with_cookie(proof.cookie))
+}
+
+/// What the proof of a consent page is about: this request, shown to this person.
+pub(super) fn about_consent(asked: &AuthorizationRequest, person: &BrowserSessionRecord) -> String {
+    format!("consent {} {}", asked.session, person.user.id)
+}

@@ -1,0 +1,110 @@
+//! What the endpoints for people at browsers answer: a page, or the way to another place.
+
+use crate::app::Failure;
+use crate::authorization::answer::Answer;
+use crate::browser::cookie::SetCookie;
+use crate::protocol::error::Refusal;
+
+/// An answer to a browser.
+#[derive(Debug)]
+pub struct Reply {
+    /// What it shows, or where it leads.
+    pub shown: Shown,
+    /// The cookies to set.
+    pub cookies: Vec<SetCookie>,
+}
+
+/// What an answer to a browser shows, or where it leads.
+#[derive(Debug)]
+pub enum Shown {
+    /// Another page of this server: its path and query, below the path of the issuer.
+    Elsewhere(String),
+    /// The client, with the answer to its request.
+    Client(ToClient),
+    /// The form for username and password.
+    LogIn(LogIn),
+    /// The question whether the client may have what it asks for.
+    AskConsent(AskConsent),
+    /// Which parameter of an authorization request is wrong, for its developer.
+    WrongRequest(WrongRequest),
+    /// The request was answered before.
+    AlreadyAnswered,
+}
+
+/// The answer to a client.
+#[derive(Debug)]
+pub struct ToClient {
+    /// The answer.
+    pub answer: Answer,
+    /// Why the request is refused, if it is; for the log.
+    pub refusal: Option<Refusal>,
+    /// The name of the client.
+    pub client_name: String,
+}
+
+/// The form for username and password.
+#[derive(Debug, Default)]
+pub struct LogIn {
+    /// The sealed authorization request that the login is for.
+    pub request: Option<String>,
+    /// The proof that this server showed the form.
+    pub proof: String,
+    /// The username, as far as it is known.
+    pub username: String,
+    /// The name of the client that asks for the login.
+    pub client_name: Option<String>,
+    /// Where the answer to the client will go.
+    pub redirect_uri: Option<String>,
+    /// Why the last attempt failed.
+    pub problem: Option<Failure>,
+}
+
+/// The question whether a client may have what it asks for.
+#[derive(Debug)]
+pub struct AskConsent {
+    /// The sealed authorization request.
+    pub request: String,
+    /// The proof that this server showed the form.
+    pub proof: String,
+    /// Who is logged in.
+    pub username: String,
+    /// The name of the client.
+    pub client_name: String,
+    /// Where the answer to the client will go.
+    pub redirect_uri: String,
+    /// The resources.
+    pub resources: Vec<String>,
+    /// The scopes, with what they allow in words; empty if nobody described one.
+    pub scopes: Vec<(String, String)>,
+    /// Whether the client keeps its access after the logout.
+    pub offline: bool,
+}
+
+/// What is wrong with an authorization request whose client cannot be told.
+#[derive(Debug)]
+pub struct WrongRequest {
+    /// The parameter.
+    pub parameter: &'static str,
+    /// What is wrong.
+    pub refusal: Refusal,
+    /// The value that was received.
+    pub received: Option<String>,
+    /// How many values are registered for the client.
+    pub registered: Option<usize>,
+}
+
+impl From<Shown> for Reply {
+    /// An answer that sets no cookie.
+    fn from(shown: Shown) -> Self {
+        Self { shown, cookies: Vec::new() }
+    }
+}
+
+impl Reply {
+    /// The same answer that also sets a cookie.
+    #[must_use]
+    pub fn with_cookie(mut self, cookie: Option<SetCookie>) -> Self {
+        self.cookies.extend(cookie);
+        self
+    }
+}

@@ -1,0 +1,195 @@
+//! The answers of the endpoints for people: pages, redirects and cookies.
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::app::{self, Failure};
+use crate::endpoints::reply::{AskConsent, LogIn, Reply, Shown, ToClient, WrongRequest};
+use crate::http::pages::{
+    AuthorizationErrorPage, Brand, ConsentPage, FormPostPage, LoginPage, LoginProblem, Look, Message, MessagePage,
+};
+use crate::http::request::EndpointRequest;
+use crate::http::{oauth_error, page};
+use crate::protocol::authorization::ResponseMode;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::redirect;
+
+/// The answer to a browser.
+pub(crate) fn answer(request: &EndpointRequest, outcome: app::Result<Reply>) -> Response {
+    let look = look(request);
+    match outcome {
+        Ok(Reply { shown, cookies }) => {
+            let mut response = show(request, &look, shown);
+            for cookie in cookies {
+                if let Ok(mut value) = HeaderValue::from_str(&cookie.header()) {
+                    value.set_sensitive(true);
+                    response.headers_mut().append(header::SET_COOKIE, value);
+                }
+            }
+            response
+        }
+        Err(failure) => fail(request, &look, &failure),
+    }
+}
+
+/// How pages look to the person who asks.
+pub(crate) fn look(request: &EndpointRequest) -> Look<'_> {
+    let (brand, issuer) = (&request.app.settings.brand, &request.app.issuer);
+    let brand = Brand {
+        name: brand.name.as_deref().unwrap_or_else(|| issuer.host()),
+        logo: brand.logo.as_deref(),
+        color: brand.color.as_deref(),
+    };
+    let languages = request.head.headers.get_all(header::ACCEPT_LANGUAGE);
+    let languages: Vec<&[u8]> = languages.iter().map(HeaderValue::as_bytes).collect();
+    Look::new(brand, &issuer.path(), &languages)
+}
+
+fn show(request: &EndpointRequest, look: &Look<'_>, shown: Shown) -> Response {
+    let message = |status, message| MessagePage { message, link: None }.respond(status, look);
+    match shown {
+        Shown::Elsewhere(path) => redirect(request, &format!("{}{path}", request.app.issuer.path())),
+        Shown::Client(answer) => to_client(request, look, answer),
+        Shown::LogIn(form) => log_in(request, look, &form),
+        Shown::AskConsent(form) => ask_consent(look, &form),
+        Shown::WrongRequest(wrong) => wrong_request(request, look, wrong),
+        Shown::AlreadyAnswered => message(StatusCode::BAD_REQUEST, Message::AlreadyAnswered),
+    }
+}
+
+/// Sends the browser on. After a form it makes a GET of its own: 307 would pass the password on (RFC 9700 §4.12).
+fn redirect(request: &EndpointRequest, location: &str) -> Response {
+    let status = if request.head.method == Method::POST { StatusCode::SEE_OTHER } else { StatusCode::FOUND };
+    let Ok(mut location) = HeaderValue::from_str(location) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    // It may hold a code.
+    location.set_sensitive(true);
+    (status, [(header::LOCATION, location), (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"))])
+        .into_response()
+}
+
+fn to_client(request: &EndpointRequest, look: &Look<'_>, to: ToClient) -> Response {
+    let ToClient { answer, refusal, client_name } = to;
+    if let Some(refusal) = refusal {
+        oauth_error::note(&request.app, &request.context, &Failure::Refused(refusal));
+    }
+    match answer.response_mode() {
+        ResponseMode::Query => redirect(request, &answer.location()),
+        ResponseMode::FormPost => {
+            let action = answer.form_action();
+            FormPostPage {
+                action,
+                fields: answer.form_fields(),
+                client_name: &client_name,
+                form_targets: &[redirect::source_expression(action)],
+            }
+            .respond(StatusCode::OK, look)
+        }
+    }
+}
+
+fn log_in(request: &EndpointRequest, look: &Look<'_>, form: &LogIn) -> Response {
+    let (status, problem) = match &form.problem {
+        None => (StatusCode::OK, None),
+        Some(Failure::Throttled(throttled)) => {
+            let seconds = throttled.seconds.unsigned_abs();
+            (StatusCode::TOO_MANY_REQUESTS, Some(LoginProblem::Throttled { seconds }))
+        }
+        Some(Failure::Overloaded | Failure::Unavailable(_)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some(LoginProblem::Busy))
+        }
+        Some(Failure::Refused(_)) => (StatusCode::BAD_REQUEST, Some(LoginProblem::Wrong)),
+    };
+    // Through all redirects after the form, browsers follow only where the page says that it leads.
+    let form_targets: Vec<String> = form.redirect_uri.iter().map(|uri| redirect::source_expression(uri)).collect();
+    let page = LoginPage {
+        request: form.request.as_deref(),
+        proof: &form.proof,
+        username: &form.username,
+        client_name: form.client_name.as_deref(),
+        client_host: None,
+        problem,
+        asks_second_factor: false,
+        password_proof: None,
+        form_targets: &form_targets,
+    };
+    let response = page.respond(status, look);
+    match &form.problem {
+        Some(problem) => noted(request, problem, response),
+        None => response,
+    }
+}
+
+fn ask_consent(look: &Look<'_>, form: &AskConsent) -> Response {
+    ConsentPage {
+        request: &form.request,
+        proof: &form.proof,
+        username: &form.username,
+        client_name: &form.client_name,
+        client_host: None,
+        resources: &form.resources,
+        scopes: &form.scopes,
+        offline: form.offline,
+        form_targets: &[redirect::source_expression(&form.redirect_uri)],
+    }
+    .respond(StatusCode::OK, look)
+}
+
+fn wrong_request(request: &EndpointRequest, look: &Look<'_>, wrong: WrongRequest) -> Response {
+    let WrongRequest { parameter, refusal, received, registered } = wrong;
+    let advice = match parameter {
+        "client_id" => "Correct the client_id, or register the client: jeton client create.",
+        "redirect_uri" => {
+            "Send one of the registered URIs, or register this one: jeton client update CLIENT_ID --redirect-uris URI."
+        }
+        _ => "Begin again with a new authorization request.",
+    };
+    let response = AuthorizationErrorPage {
+        parameter,
+        code: refusal.code.name(),
+        problem: &refusal.description,
+        advice,
+        received: received.as_deref(),
+        registered,
+        request_id: &request.context.request_id.to_string(),
+    }
+    .respond(StatusCode::BAD_REQUEST, look);
+    oauth_error::note(&request.app, &request.context, &Failure::Refused(refusal));
+    response
+}
+
+/// The page of a failure.
+fn fail(request: &EndpointRequest, look: &Look<'_>, failure: &Failure) -> Response {
+    let message = match failure {
+        Failure::Refused(refusal) => match refusal.code {
+            ErrorCode::InvalidForm => Message::FormExpired,
+            ErrorCode::InvalidRequestUri => Message::RequestExpired,
+            // Only a program sends such a form.
+            code => {
+                let response = page::error(&request.app, oauth_error::status(code), &refusal.description);
+                return noted(request, failure, response);
+            }
+        },
+        Failure::Throttled(_) => Message::TooManyAttempts,
+        Failure::Unavailable(_) | Failure::Overloaded => Message::Unavailable,
+    };
+    let status = match failure {
+        Failure::Refused(refusal) => oauth_error::status(refusal.code),
+        Failure::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
+        Failure::Unavailable(_) | Failure::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    noted(request, failure, MessagePage { message, link: None }.respond(status, look))
+}
+
+/// A page whose failure is logged and counted; it says when to try again.
+fn noted(request: &EndpointRequest, failure: &Failure, mut response: Response) -> Response {
+    oauth_error::note(&request.app, &request.context, failure);
+    let retry_after = match failure {
+        Failure::Refused(_) => return response,
+        Failure::Throttled(throttled) => HeaderValue::from(throttled.seconds),
+        Failure::Unavailable(_) | Failure::Overloaded => oauth_error::RETRY_AFTER,
+    };
+    response.headers_mut().insert(header::RETRY_AFTER, retry_after);
+    response
+}
