@@ -1,0 +1,157 @@
+//! The pages on which people prove who they are, and choose a password.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use crate::http::pages::look::Look;
+use crate::http::pages::policy::Policy;
+use crate::http::pages::{answer, shown_by};
+
+/// Asks for username and password, and for the second factor of those who have one. Posts `username`, `password`, `code`,
+/// `request`, `password_proof` and `proof` to `/login`.
+#[derive(Debug)]
+pub(crate) struct LoginPage<'a> {
+    /// The sealed authorization request that the login is for.
+    pub(crate) request: Option<&'a str>,
+    /// The proof that this server showed the form.
+    pub(crate) proof: &'a str,
+    /// The username, as far as it is known.
+    pub(crate) username: &'a str,
+    /// The client that asked for the login.
+    pub(crate) client_name: Option<&'a str>,
+    /// Its host, if nobody registered it by hand.
+    pub(crate) client_host: Option<&'a str>,
+    /// What was wrong with the last attempt.
+    pub(crate) problem: Option<LoginProblem>,
+    /// Whether the second factor is asked for.
+    pub(crate) asks_second_factor: bool,
+    /// What stands for the password once it was right, sealed; without it, the password is asked for beside the second factor.
+    pub(crate) password_proof: Option<&'a str>,
+    /// Where the answer to the form may lead: source expressions.
+    pub(crate) form_targets: &'a [String],
+}
+
+/// Why a login failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoginProblem {
+    /// The username or the password is wrong.
+    Wrong,
+    /// Too many attempts failed.
+    Throttled {
+        /// The time to wait.
+        seconds: u64,
+    },
+    /// The server has no time for another login now.
+    Busy,
+    /// The second factor is wrong, or was used before.
+    SecondFactorWrong,
+    /// The form lay too long.
+    Expired,
+}
+
+impl LoginPage<'_> {
+    fn asks_password(&self) -> bool {
+        self.password_proof.is_none()
+    }
+
+    fn is(&self, problem: LoginProblem) -> bool {
+        self.problem == Some(problem)
+    }
+
+    fn is_wrong(&self) -> bool {
+        self.is(LoginProblem::Wrong)
+    }
+
+    fn is_second_factor_wrong(&self) -> bool {
+        self.is(LoginProblem::SecondFactorWrong)
+    }
+
+    /// The problem that is of no field.
+    fn notice(&self, look: &Look<'_>) -> Option<String> {
+        match self.problem? {
+            LoginProblem::Wrong | LoginProblem::SecondFactorWrong => None,
+            LoginProblem::Throttled { seconds } => Some(format!(
+                "{} {}.",
+                look.say(
+                    "Too many attempts have failed. Try again in",
+                    "Trop de tentatives ont échoué. Réessayez dans"
+                ),
+                look.wait(seconds)
+            )),
+            LoginProblem::Busy => Some(
+                look.say(
+                    "Many people are logging in right now. Try again in a moment.",
+                    "Beaucoup de personnes se connectent en ce moment. Réessayez dans un instant.",
+                )
+                .into_owned(),
+            ),
+            LoginProblem::Expired => Some(
+                look.say(
+                    "This page was open for too long. Log in again.",
+                    "Cette page est restée ouverte trop longtemps. Reconnectez-vous.",
+                )
+                .into_owned(),
+            ),
+        }
+    }
+}
+
+shown_by!(LoginPage, "pages/login.html", |page| Policy { form_targets: page.form_targets, ..Policy::default() });
+
+/// Sets a password by a one-time link. Posts `link`, `password`, `password_again` and `proof` to `/password`.
+#[derive(Debug)]
+pub(crate) struct SetPasswordPage<'a> {
+    /// The secret of the link.
+    pub(crate) link: &'a str,
+    /// The proof that this server showed the form.
+    pub(crate) proof: &'a str,
+    /// Whose password it is.
+    pub(crate) username: &'a str,
+    /// What was wrong with the last attempt.
+    pub(crate) problem: Option<PasswordProblem>,
+}
+
+/// Why a new password is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PasswordProblem {
+    /// It is too short.
+    TooShort {
+        /// The fewest characters.
+        least: usize,
+    },
+    /// It is too long.
+    TooLong {
+        /// The most bytes.
+        most: usize,
+    },
+    /// Its repetition differs.
+    Differs,
+    /// The server has no time to hash it now.
+    Busy,
+}
+
+impl PasswordProblem {
+    pub(super) fn text(self, look: &Look<'_>) -> String {
+        let (text, number) = match self {
+            Self::TooShort { least } => {
+                (look.say("Use at least {} characters.", "Choisissez au moins {} caractères."), least)
+            }
+            Self::TooLong { most } => {
+                (look.say("Use at most {} characters.", "Choisissez au plus {} caractères."), most)
+            }
+            Self::Differs => {
+                (look.say("The two new passwords differ.", "Les deux nouveaux mots de passe sont différents."), 0)
+            }
+            Self::Busy => (
+                look.say(
+                    "The server is busy. Try again in a moment.",
+                    "Le serveur est occupé. Réessayez dans un instant.",
+                ),
+                0,
+            ),
+        };
+        text.replace("{}", &number.to_string())
+    }
+}
+
+shown_by!(SetPasswordPage, "pages/set_password.html");
