@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod consent;
+pub mod demo;
 pub mod explain;
 pub mod introspect;
 pub mod login;

@@ -4,9 +4,11 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::app::{self, Failure};
-use crate::endpoints::reply::{AskConsent, LogIn, Reply, Shown, ToClient, WrongRequest};
+use crate::crypto::from_base64url;
+use crate::endpoints::reply::{AskConsent, Demo, LogIn, Reply, Shown, ToClient, WrongRequest};
 use crate::http::pages::{
-    AuthorizationErrorPage, Brand, ConsentPage, FormPostPage, LoginPage, LoginProblem, Look, Message, MessagePage,
+    AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, FormPostPage, LoginPage, LoginProblem, Look,
+    Message, MessagePage,
 };
 use crate::http::request::EndpointRequest;
 use crate::http::{oauth_error, page};
@@ -53,6 +55,7 @@ fn show(request: &EndpointRequest, look: &Look<'_>, shown: Shown) -> Response {
         Shown::LogIn(form) => log_in(request, look, &form),
         Shown::AskConsent(form) => ask_consent(look, &form),
         Shown::WrongRequest(wrong) => wrong_request(request, look, wrong),
+        Shown::Demo(demo) => show_demo(look, &demo),
         Shown::AlreadyAnswered => message(StatusCode::BAD_REQUEST, Message::AlreadyAnswered),
     }
 }
@@ -157,6 +160,28 @@ fn wrong_request(request: &EndpointRequest, look: &Look<'_>, wrong: WrongRequest
     .respond(StatusCode::BAD_REQUEST, look);
     oauth_error::note(&request.app, &request.context, &Failure::Refused(refusal));
     response
+}
+
+/// The demonstration of a login, with its tokens taken apart.
+fn show_demo(look: &Look<'_>, demo: &Demo) -> Response {
+    let tokens: Vec<DemoToken> = demo
+        .tokens
+        .iter()
+        .map(|(name, token)| DemoToken { name, token: token.clone(), content: content_of(token) })
+        .collect();
+    let problem = demo.problem.as_ref().map(|(error, description)| (error.as_str(), description.as_str()));
+    DemoPage { start: &demo.start, tokens: &tokens, problem }.respond(StatusCode::OK, look)
+}
+
+/// Header and claims of a JWT.
+fn content_of(token: &str) -> Option<String> {
+    let part = |part: &str| {
+        let value: serde_json::Value = serde_json::from_slice(&from_base64url(part)?).ok()?;
+        serde_json::to_string_pretty(&value).ok()
+    };
+    let mut parts = token.split('.');
+    let (header, claims) = (part(parts.next()?)?, part(parts.next()?)?);
+    Some(format!("{header}\n{claims}"))
 }
 
 /// The page of a failure.

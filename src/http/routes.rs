@@ -2,7 +2,7 @@
 
 use axum::routing::{any, get, post};
 
-use crate::http::endpoints::{authorize, explain, introspect, keys, metadata, revoke, token, verify};
+use crate::http::endpoints::{authorize, demo, explain, introspect, keys, metadata, revoke, token, verify};
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::{admin, docs};
 
@@ -24,6 +24,7 @@ pub fn routes() -> Vec<Route> {
             get(authorize::answer).post(authorize::answer),
         ),
         Route::at_browser("login", "/login", &["GET", "POST"], get(authorize::show_login).post(authorize::log_in)),
+        Route::at_browser("demo", "/demo", &["GET"], get(demo::answer)),
         Route::at_browser("consent", "/consent", &["POST"], post(authorize::answer_consent)),
         Route::post("token", "/auth/token", token::answer).open_to(ConfiguredOrigins),
         Route::post("introspect", "/auth/introspect", introspect::answer),

@@ -21,6 +21,7 @@ use crate::http::{admin, docs, endpoints};
         endpoints::authorize::show_login,
         endpoints::authorize::log_in,
         endpoints::authorize::answer_consent,
+        endpoints::demo::answer,
         endpoints::token::answer,
         endpoints::introspect::answer,
         endpoints::explain::answer,

@@ -1,6 +1,7 @@
 //! The endpoints of the public API, one file each.
 
 pub(crate) mod authorize;
+pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod introspect;
 pub(crate) mod keys;

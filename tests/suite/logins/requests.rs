@@ -92,6 +92,7 @@ on_both_stores!(aut_006_iss_002_other_errors_go_to_the_client_with_state_and_iss
     app.web_client("pushes", json!({"require_pushed_authorization_requests": true})).await;
     let confidential = json!({"token_endpoint_auth_method": "client_secret_basic"});
     app.web_client("confidential", confidential).await;
+    // AUT-007, AUT-008, AUT-029, AUT-030, AUT-031.
     let long = "x".repeat(20_000);
     let standard = format!("{}=", CHALLENGE.replace('-', "+"));
     let mut browser = Browser::default();
