@@ -5,5 +5,5 @@ pub mod code;
 pub mod decide;
 pub mod hint;
 mod parameters;
-pub mod sealed_request;
 pub mod request;
+pub mod sealed_request;

@@ -122,7 +122,9 @@ fn reject(request: &Request<'_>, client: Option<&Client>, rejected: Rejected) ->
             parameter,
             refusal,
             received: request.parameters.all(parameter).next().map(str::to_owned),
-            registered: client.filter(|_| parameter == "redirect_uri").map(|client| client.settings.redirect_uris.len()),
+            registered: client
+                .filter(|_| parameter == "redirect_uri")
+                .map(|client| client.settings.redirect_uris.len()),
         })
         .into()),
     }
@@ -188,7 +190,9 @@ pub(super) async fn proceed(
             Issued::Outdated => {}
         }
         match app.state.client_from_database(&asked.client_id).await? {
-            Some(now) if now.settings.enabled && redirect::is_registered(&now.settings, &asked.redirect_uri) => client = now,
+            Some(now) if now.settings.enabled && redirect::is_registered(&now.settings, &asked.redirect_uri) => {
+                client = now
+            }
             _ => return Err(expired().because("the client has changed").into()),
         }
     }

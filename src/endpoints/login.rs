@@ -30,7 +30,12 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
         Err(problem) => {
             let form = LogIn {
                 request: request.parameters.one("request")?.map(str::to_owned),
-                username: request.parameters.all("username").find(|name| is_credential(name)).unwrap_or_default().to_owned(),
+                username: request
+                    .parameters
+                    .all("username")
+                    .find(|name| is_credential(name))
+                    .unwrap_or_default()
+                    .to_owned(),
                 client_name: pending.as_ref().map(|(client, _)| name(client)),
                 redirect_uri: pending.map(|(_, asked)| asked.redirect_uri),
                 problem: Some(problem),
@@ -51,7 +56,8 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
 /// Begins a browser session, in place of any that this browser had: its cookie is new, whatever the browser sent.
 async fn log_in(app: &App, request: &Request<'_>) -> Result<SetCookie> {
     // People learn nothing from the page but that the two do not fit.
-    let credentials = password::credentials(request).map_err(|_| password::wrong("no credentials, or malformed ones"))?;
+    let credentials =
+        password::credentials(request).map_err(|_| password::wrong("no credentials, or malformed ones"))?;
     let user = password::find(app, request, credentials).await?.verify(app).await?;
     let replaced = session::find(app, request).await?;
     let begun = session::begin(app, request, &user, vec!["pwd".to_owned()], replaced.as_ref()).await?;
