@@ -28,7 +28,7 @@ struct Content {
 
 /// The proof for a form.
 #[derive(Debug)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// The hidden field `proof`.
     pub text: String,
     /// The cookie to set, if the browser has none.

@@ -115,8 +115,14 @@ impl StopSignals {
 /// Ready-to-paste requests against the demo set.
 fn first_steps(base: &str) -> String {
     let (user, password) = demo::USER;
+    // The redirect URIs of the demo set are for http.
+    let login = match base.starts_with("http:") {
+        true => format!("# log in at a browser, as {user} with {password}: open {base}/demo\n\n"),
+        false => String::new(),
+    };
     format!(
         "\nThis is a development server with well-known secrets, on {base}. Try it:\n\n\
+         {login}\
          # get a token\n\
          TOKEN=$(curl -s -X POST {base}/auth/token -d 'username={user}&password={password}' \\\n  \
            | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/'); echo \"$TOKEN\"\n\n\

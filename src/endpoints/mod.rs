@@ -3,6 +3,7 @@
 pub mod account;
 pub mod authorize;
 pub mod consent;
+pub mod demo;
 pub mod explain;
 pub mod introspect;
 pub mod login;

@@ -7,7 +7,6 @@ use crate::endpoints::account::Account;
 use crate::protocol::error::Refusal;
 
 /// An answer to a browser.
-#[derive(Debug)]
 pub struct Reply {
     /// What it shows, or where it leads.
     pub shown: Shown,
@@ -16,7 +15,6 @@ pub struct Reply {
 }
 
 /// What an answer to a browser shows, or where it leads.
-#[derive(Debug)]
 pub enum Shown {
     /// Another page of this server: its path and query, below the path of the issuer.
     Elsewhere(String),
@@ -36,6 +34,8 @@ pub enum Shown {
     AskLogout(AskLogout),
     /// Nobody is logged in any more; perhaps the browser goes on to a client.
     LoggedOut(Option<String>),
+    /// The demonstration of a login.
+    Demo(Demo),
 }
 
 /// The question whether to log out.
@@ -54,7 +54,6 @@ pub struct AskLogout {
 }
 
 /// The answer to a client.
-#[derive(Debug)]
 pub struct ToClient {
     /// The answer.
     pub answer: Answer,
@@ -65,7 +64,7 @@ pub struct ToClient {
 }
 
 /// The form for username and password.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct LogIn {
     /// The sealed authorization request that the login is for.
     pub request: Option<String>,
@@ -82,7 +81,6 @@ pub struct LogIn {
 }
 
 /// The question whether a client may have what it asks for.
-#[derive(Debug)]
 pub struct AskConsent {
     /// The sealed authorization request.
     pub request: String,
@@ -103,7 +101,6 @@ pub struct AskConsent {
 }
 
 /// What is wrong with an authorization request whose client cannot be told.
-#[derive(Debug)]
 pub struct WrongRequest {
     /// The parameter.
     pub parameter: &'static str,
@@ -113,6 +110,16 @@ pub struct WrongRequest {
     pub received: Option<String>,
     /// How many values are registered for the client.
     pub registered: Option<usize>,
+}
+
+/// The demonstration of a login.
+pub struct Demo {
+    /// The address that starts a login.
+    pub start: String,
+    /// The tokens of the last one, by their names.
+    pub tokens: Vec<(&'static str, String)>,
+    /// Why the last one failed: the error, and its description.
+    pub problem: Option<(String, String)>,
 }
 
 impl From<Shown> for Reply {

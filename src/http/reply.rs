@@ -5,11 +5,12 @@ use axum::response::{IntoResponse, Response};
 
 use crate::app::{self, Failure};
 use crate::browser::new_password::Unfit;
+use crate::crypto::from_base64url;
 use crate::endpoints::account::{Account, PasswordProblem};
-use crate::endpoints::reply::{AskConsent, AskLogout, LogIn, Reply, Shown, ToClient, WrongRequest};
+use crate::endpoints::reply::{AskConsent, AskLogout, Demo, LogIn, Reply, Shown, ToClient, WrongRequest};
 use crate::http::pages::{
-    AccountPage, AuthorizationErrorPage, Brand, ConsentPage, FormPostPage, LoginPage, LoginProblem, LogoutPage, Look,
-    Message, MessagePage,
+    AccountPage, AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, FormPostPage, LoginPage,
+    LoginProblem, LogoutPage, Look, Message, MessagePage,
 };
 use crate::http::request::EndpointRequest;
 use crate::http::{oauth_error, page};
@@ -56,6 +57,7 @@ fn show(request: &EndpointRequest, look: &Look<'_>, shown: Shown) -> Response {
         Shown::LogIn(form) => log_in(request, look, &form),
         Shown::AskConsent(form) => ask_consent(look, &form),
         Shown::WrongRequest(wrong) => wrong_request(request, look, wrong),
+        Shown::Demo(demo) => show_demo(look, &demo),
         Shown::AlreadyAnswered => message(StatusCode::BAD_REQUEST, Message::AlreadyAnswered),
         Shown::Account(account) => show_account(request, look, &account),
         Shown::AskLogout(question) => ask_logout(look, &question),
@@ -195,6 +197,28 @@ fn wrong_request(request: &EndpointRequest, look: &Look<'_>, wrong: WrongRequest
     .respond(StatusCode::BAD_REQUEST, look);
     oauth_error::note(&request.app, &request.context, &Failure::Refused(refusal));
     response
+}
+
+/// The demonstration of a login, with its tokens taken apart.
+fn show_demo(look: &Look<'_>, demo: &Demo) -> Response {
+    let tokens: Vec<DemoToken> = demo
+        .tokens
+        .iter()
+        .map(|(name, token)| DemoToken { name, token: token.clone(), content: content_of(token) })
+        .collect();
+    let problem = demo.problem.as_ref().map(|(error, description)| (error.as_str(), description.as_str()));
+    DemoPage { start: &demo.start, tokens: &tokens, problem }.respond(StatusCode::OK, look)
+}
+
+/// Header and claims of a JWT.
+fn content_of(token: &str) -> Option<String> {
+    let part = |part: &str| {
+        let value: serde_json::Value = serde_json::from_slice(&from_base64url(part)?).ok()?;
+        serde_json::to_string_pretty(&value).ok()
+    };
+    let mut parts = token.split('.');
+    let (header, claims) = (part(parts.next()?)?, part(parts.next()?)?);
+    Some(format!("{header}\n{claims}"))
 }
 
 /// The page of a failure.

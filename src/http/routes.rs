@@ -2,7 +2,9 @@
 
 use axum::routing::{any, get, post};
 
-use crate::http::endpoints::{account, authorize, explain, introspect, keys, logout, metadata, revoke, token, verify};
+use crate::http::endpoints::{
+    account, authorize, demo, explain, introspect, keys, logout, metadata, revoke, token, verify,
+};
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::{admin, docs};
 
@@ -24,6 +26,7 @@ pub fn routes() -> Vec<Route> {
             get(authorize::answer).post(authorize::answer),
         ),
         Route::at_browser("login", "/login", &["GET", "POST"], get(authorize::show_login).post(authorize::log_in)),
+        Route::at_browser("demo", "/demo", &["GET"], get(demo::answer)),
         Route::at_browser("consent", "/consent", &["POST"], post(authorize::answer_consent)),
         Route::at_browser("account", "/account", &["GET", "POST"], get(account::show).post(account::answer)),
         Route::at_browser("logout", "/auth/logout", &["GET", "POST"], get(logout::answer).post(logout::answer)),

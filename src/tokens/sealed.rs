@@ -25,6 +25,8 @@ pub enum Purpose {
     PushedRequest,
     /// Proof that this server showed a form to this browser.
     Form,
+    /// What the demonstration of a login has to know when the browser comes back.
+    Demo,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Self::AuthorizationRequest => "authorization request",
             Self::PushedRequest => "pushed request",
             Self::Form => "form",
+            Self::Demo => "demo",
         }
     }
 }

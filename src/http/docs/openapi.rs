@@ -24,6 +24,7 @@ use crate::http::{admin, docs, endpoints};
         endpoints::account::show,
         endpoints::account::answer,
         endpoints::logout::answer,
+        endpoints::demo::answer,
         endpoints::token::answer,
         endpoints::introspect::answer,
         endpoints::explain::answer,

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod authorize;
+pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod introspect;
 pub(crate) mod keys;

@@ -121,6 +121,7 @@ answers! {
     SentOn => Answer::new("The browser is sent on: to the client with the answer, or to another page of this server.")
         .with_header("Location", "Location")
         .with_header("Set-Cookie", "Set-Cookie"),
+    NoDemo => html("The server does not run with `--dev`."),
     PageRefused => html("The request is refused. The page says what is wrong, and the client is not told."),
     PageForeignForm => html("The form was not shown to this browser, or too long ago (`invalid_form`). Nothing was changed."),
     PageBodyTooSlow => html("The body did not arrive within 10 seconds."),

@@ -1,0 +1,8 @@
+//! Logins at a browser: the authorization endpoint and the pages that it leads to.
+
+mod bad_input;
+mod consent;
+mod flow;
+mod forms;
+mod nodes;
+mod requests;
