@@ -5,6 +5,7 @@ use std::fmt;
 use crate::issuer::Issuer;
 use crate::protocol::authorization::{AuthorizationRequest, ResponseMode};
 use crate::protocol::error::Refusal;
+use crate::protocol::redirect;
 
 /// Where a client wants the answer to its request, and what it wants back with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,17 +75,10 @@ impl Answer {
         &self.parameters
     }
 
-    /// The address to which the browser is redirected. What the redirect URI has in its query stays (RFC 6749 §3.1.2).
+    /// The address to which the browser is redirected.
     pub fn location(&self) -> String {
-        let uri = &self.to.redirect_uri;
-        let separator = match uri.split_once('?') {
-            None => "?",
-            Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
-            Some(_) => "&",
-        };
-        let mut parameters = form_urlencoded::Serializer::new(String::new());
-        parameters.extend_pairs(&self.parameters);
-        format!("{uri}{separator}{}", parameters.finish())
+        let parameters = self.parameters.iter().map(|(name, value)| (*name, value.as_str()));
+        redirect::with_parameters(&self.to.redirect_uri, parameters)
     }
 }
 

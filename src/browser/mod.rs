@@ -2,5 +2,6 @@
 
 pub(crate) mod cookie;
 pub(crate) mod form;
+pub mod new_password;
 pub(crate) mod password;
 pub(crate) mod session;

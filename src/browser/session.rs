@@ -7,7 +7,7 @@ use crate::browser::cookie::{Cookie, SetCookie};
 use crate::crypto::sha256;
 use crate::protocol::browser::BrowserSession;
 use crate::protocol::user::User;
-use crate::store::{Audited, BrowserSessionRecord};
+use crate::store::{Audited, BrowserSessionRecord, Ending};
 
 /// The use of a session is recorded once in this part of the time for which it may stay unused.
 const PARTS: i64 = 24;
@@ -21,7 +21,7 @@ pub(crate) async fn find(app: &App, request: &Request<'_>) -> Result<Option<Brow
 }
 
 /// Begins the browser session of a user who just proved who it is, with a new cookie, in place of the one that this browser had.
-/// `None` if the user changed meanwhile.
+/// If that was of somebody else, it is a logout. `None` if the user changed meanwhile.
 pub(crate) async fn begin(
     app: &App,
     request: &Request<'_>,
@@ -29,6 +29,9 @@ pub(crate) async fn begin(
     methods: Vec<String>,
     replaced: Option<&BrowserSessionRecord>,
 ) -> Result<Option<SetCookie>> {
+    if let Some(other) = replaced.filter(|record| record.user.id != user.id) {
+        end(app, request, &other.user, Ending::One(other.session.id)).await?;
+    }
     let (now, settings) = (app.clock.now(), &app.settings);
     let (secret, cookie) = Cookie::Session.new_value(request.issuer, settings.browser_session_ttl);
     let session = BrowserSession {
@@ -60,6 +63,13 @@ pub(crate) async fn seen(app: &App, record: &BrowserSessionRecord) -> Result<()>
         return Ok(());
     }
     Ok(app.store.browser_session_seen(session.id, now, now.plus_seconds(idle)).await?)
+}
+
+/// Ends browser sessions of a person, and what clients got in them for no longer than the login lasts. Returns whether one ended.
+pub(crate) async fn end(app: &App, request: &Request<'_>, person: &User, which: Ending) -> Result<bool> {
+    let by = audited(app, request, person);
+    let covers_until = app.settings.covers_until(by.at);
+    Ok(app.state.honour(app.store.browser_session_end(person.id, which, covers_until, &by)).await?)
 }
 
 /// The audit data of what a person does at a browser.

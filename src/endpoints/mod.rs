@@ -1,11 +1,13 @@
 //! The OAuth endpoints and those for people at browsers, one file each: ordered steps, named after the RFC.
 
+pub mod account;
 pub mod authorize;
 pub mod consent;
 pub mod demo;
 pub mod explain;
 pub mod introspect;
 pub mod login;
+pub mod logout;
 pub mod metadata;
 pub mod reply;
 pub mod revoke;

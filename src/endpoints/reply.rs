@@ -3,6 +3,7 @@
 use crate::app::Failure;
 use crate::authorization::answer::Answer;
 use crate::browser::cookie::SetCookie;
+use crate::endpoints::account::Account;
 use crate::protocol::error::Refusal;
 
 /// An answer to a browser.
@@ -27,8 +28,29 @@ pub enum Shown {
     WrongRequest(WrongRequest),
     /// The request was answered before.
     AlreadyAnswered,
+    /// One's own account.
+    Account(Box<Account>),
+    /// The question whether to log out.
+    AskLogout(AskLogout),
+    /// Nobody is logged in any more; perhaps the browser goes on to a client.
+    LoggedOut(Option<String>),
     /// The demonstration of a login.
     Demo(Demo),
+}
+
+/// The question whether to log out.
+#[derive(Debug)]
+pub struct AskLogout {
+    /// The proof that this server showed the form.
+    pub proof: String,
+    /// Who is logged in.
+    pub username: String,
+    /// The name of the client that asks for it.
+    pub client_name: Option<String>,
+    /// The parameters of the request.
+    pub fields: Vec<(&'static str, String)>,
+    /// Where the browser goes afterwards.
+    pub to: Option<String>,
 }
 
 /// The answer to a client.

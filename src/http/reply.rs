@@ -4,11 +4,13 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::app::{self, Failure};
+use crate::browser::new_password::Unfit;
 use crate::crypto::from_base64url;
-use crate::endpoints::reply::{AskConsent, Demo, LogIn, Reply, Shown, ToClient, WrongRequest};
+use crate::endpoints::account::{Account, PasswordProblem};
+use crate::endpoints::reply::{AskConsent, AskLogout, Demo, LogIn, Reply, Shown, ToClient, WrongRequest};
 use crate::http::pages::{
-    AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, FormPostPage, LoginPage, LoginProblem, Look,
-    Message, MessagePage,
+    AccountPage, AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, FormPostPage, LoginPage,
+    LoginProblem, LogoutPage, Look, Message, MessagePage,
 };
 use crate::http::request::EndpointRequest;
 use crate::http::{oauth_error, page};
@@ -57,6 +59,13 @@ fn show(request: &EndpointRequest, look: &Look<'_>, shown: Shown) -> Response {
         Shown::WrongRequest(wrong) => wrong_request(request, look, wrong),
         Shown::Demo(demo) => show_demo(look, &demo),
         Shown::AlreadyAnswered => message(StatusCode::BAD_REQUEST, Message::AlreadyAnswered),
+        Shown::Account(account) => show_account(request, look, &account),
+        Shown::AskLogout(question) => ask_logout(look, &question),
+        Shown::LoggedOut(Some(to)) => redirect(request, &to),
+        Shown::LoggedOut(None) => {
+            let login = format!("{}/login", request.app.issuer.path());
+            MessagePage { message: Message::LoggedOut, link: Some(&login) }.respond(StatusCode::OK, look)
+        }
     }
 }
 
@@ -139,6 +148,31 @@ fn ask_consent(look: &Look<'_>, form: &AskConsent) -> Response {
     .respond(StatusCode::OK, look)
 }
 
+fn show_account(request: &EndpointRequest, look: &Look<'_>, account: &Account) -> Response {
+    let page = AccountPage { account, second_factor: None };
+    match &account.problem {
+        None => page.respond(StatusCode::OK, look),
+        Some(PasswordProblem::New(Unfit::Busy)) => {
+            noted(request, &Failure::Overloaded, page.respond(StatusCode::SERVICE_UNAVAILABLE, look))
+        }
+        Some(PasswordProblem::New(_)) => page.respond(StatusCode::BAD_REQUEST, look),
+        Some(PasswordProblem::Current(failure)) => noted(request, failure, page.respond(status(failure), look)),
+    }
+}
+
+fn ask_logout(look: &Look<'_>, question: &AskLogout) -> Response {
+    // Through all redirects after the form, browsers follow only where the page says that it leads.
+    let form_targets: Vec<String> = question.to.iter().map(|uri| redirect::source_expression(uri)).collect();
+    LogoutPage {
+        proof: &question.proof,
+        username: &question.username,
+        client_name: question.client_name.as_deref(),
+        fields: &question.fields,
+        form_targets: &form_targets,
+    }
+    .respond(StatusCode::OK, look)
+}
+
 fn wrong_request(request: &EndpointRequest, look: &Look<'_>, wrong: WrongRequest) -> Response {
     let WrongRequest { parameter, refusal, received, registered } = wrong;
     let advice = match parameter {
@@ -146,7 +180,10 @@ fn wrong_request(request: &EndpointRequest, look: &Look<'_>, wrong: WrongRequest
         "redirect_uri" => {
             "Send one of the registered URIs, or register this one: jeton client update CLIENT_ID --redirect-uris URI."
         }
-        _ => "Begin again with a new authorization request.",
+        "post_logout_redirect_uri" => {
+            "Send an id_token_hint or the client_id with it, and one of the post_logout_redirect_uris of the client."
+        }
+        _ => "Send each parameter once and correct the one that is named here, then begin again.",
     };
     let response = AuthorizationErrorPage {
         parameter,
@@ -199,12 +236,15 @@ fn fail(request: &EndpointRequest, look: &Look<'_>, failure: &Failure) -> Respon
         Failure::Throttled(_) => Message::TooManyAttempts,
         Failure::Unavailable(_) | Failure::Overloaded => Message::Unavailable,
     };
-    let status = match failure {
+    noted(request, failure, MessagePage { message, link: None }.respond(status(failure), look))
+}
+
+fn status(failure: &Failure) -> StatusCode {
+    match failure {
         Failure::Refused(refusal) => oauth_error::status(refusal.code),
         Failure::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
         Failure::Unavailable(_) | Failure::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    noted(request, failure, MessagePage { message, link: None }.respond(status, look))
+    }
 }
 
 /// A page whose failure is logged and counted; it says when to try again.

@@ -2,7 +2,9 @@
 
 use axum::routing::{any, get, post};
 
-use crate::http::endpoints::{authorize, demo, explain, introspect, keys, metadata, revoke, token, verify};
+use crate::http::endpoints::{
+    account, authorize, demo, explain, introspect, keys, logout, metadata, revoke, token, verify,
+};
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::{admin, docs};
 
@@ -26,6 +28,8 @@ pub fn routes() -> Vec<Route> {
         Route::at_browser("login", "/login", &["GET", "POST"], get(authorize::show_login).post(authorize::log_in)),
         Route::at_browser("demo", "/demo", &["GET"], get(demo::answer)),
         Route::at_browser("consent", "/consent", &["POST"], post(authorize::answer_consent)),
+        Route::at_browser("account", "/account", &["GET", "POST"], get(account::show).post(account::answer)),
+        Route::at_browser("logout", "/auth/logout", &["GET", "POST"], get(logout::answer).post(logout::answer)),
         Route::post("token", "/auth/token", token::answer).open_to(ConfiguredOrigins),
         Route::post("introspect", "/auth/introspect", introspect::answer),
         Route::post("explain", "/auth/explain", explain::answer).with_any_text(),

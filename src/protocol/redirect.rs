@@ -76,6 +76,19 @@ pub fn source_expression(uri: &str) -> String {
     }
 }
 
+/// The URI with further parameters. What it has in its query stays (RFC 6749 §3.1.2).
+pub fn with_parameters<'a>(uri: &str, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let separator = match uri.split_once('?') {
+        None => "?",
+        Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
+        Some(_) => "&",
+    };
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(parameters);
+    let query = query.finish();
+    if query.is_empty() { uri.to_owned() } else { format!("{uri}{separator}{query}") }
+}
+
 /// The URI before the port of its authority, and after it. It is not normalised.
 fn without_port(uri: &str) -> (&str, &str) {
     let start = uri.find("://").map_or(0, |at| at + 3);

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::protocol::browser::BrowserSession;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::User;
+use crate::store::changes::Logged;
 use crate::store::row::{Row, to_json, values};
 use crate::store::users::user;
 use crate::store::{Audited, Result, Store};
@@ -16,6 +17,15 @@ pub struct BrowserSessionRecord {
     pub session: BrowserSession,
     /// Its user, who may log in.
     pub user: User,
+}
+
+/// Which browser sessions of a user end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// This one.
+    One(Uuid),
+    /// All but this one.
+    AllBut(Uuid),
 }
 
 /// Browser sessions that have not ended: not expired, their user enabled, and nothing revoked since they began.
@@ -124,16 +134,32 @@ impl Store {
         self.database.write(sql, values![now, idle_expires_at, id]).await.map(drop)
     }
 
-    /// Ends a browser session of this user. Returns whether there was one.
-    pub async fn browser_session_end(&self, id: Uuid, user: Uuid, audited: &Audited) -> Result<bool> {
-        let mut transaction = self.database.begin().await?;
-        let sql = "DELETE FROM browser_sessions WHERE id = $1 AND user_id = $2 RETURNING id";
-        if transaction.query_one(sql, values![id, user]).await?.is_none() {
-            transaction.roll_back().await?;
-            return Ok(false);
+    /// Ends browser sessions of a user, and what clients got in them for no longer than the login lasts (OpenID Connect
+    /// RP-Initiated Logout §2). Returns whether one ended.
+    pub async fn browser_session_end(
+        &self,
+        user: Uuid,
+        which: Ending,
+        covers_until: Timestamp,
+        audited: &Audited,
+    ) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
+        let (id, is_one) = match which {
+            Ending::One(id) => (id, true),
+            Ending::AllBut(id) => (id, false),
+        };
+        let sql = "DELETE FROM browser_sessions WHERE user_id = $1 AND (id = $2) = $3 RETURNING id";
+        let ended = transaction.query(sql, values![user, id, is_one]).await?;
+        if ended.is_empty() {
+            return transaction.roll_back(false).await;
+        }
+        for row in &ended {
+            let sql = "UPDATE sessions SET ended = $1 WHERE browser_session = $2 AND user_id = $3 AND NOT ended AND NOT offline \
+                       RETURNING id";
+            let sessions = transaction.query(sql, values![true, row.get::<Uuid>("id")?, user]).await?;
+            transaction.revoke_sessions(&sessions, "the person logged out", covers_until, audited).await?;
         }
         transaction.audit(audited, "logout", format!("user {user}"), None).await?;
-        transaction.commit().await?;
-        Ok(true)
+        transaction.commit(true).await
     }
 }

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
+use crate::store::changes::Logged;
 use crate::store::row::{Row, to_json, unreadable, values};
 use crate::store::{Audited, Result, Store};
 
@@ -73,12 +74,21 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Forgets what the user allowed the client.
-    pub async fn consent_delete(&self, user: Uuid, client_id: &str, audited: &Audited) -> Result<()> {
-        let mut transaction = self.database.begin().await?;
+    /// Takes away from a client what it has of the user: the remembered consents, and every session.
+    pub async fn access_withdraw(
+        &self,
+        user: Uuid,
+        client_id: &str,
+        covers_until: Timestamp,
+        audited: &Audited,
+    ) -> Result<Logged<()>> {
+        let mut transaction = self.begin_logged().await?;
         let sql = "DELETE FROM consents WHERE user_id = $1 AND client_id = $2";
         transaction.query(sql, values![user, client_id]).await?;
+        let sql = "UPDATE sessions SET ended = $1 WHERE user_id = $2 AND client_id = $3 AND NOT ended RETURNING id";
+        let sessions = transaction.query(sql, values![true, user, client_id]).await?;
+        transaction.revoke_sessions(&sessions, "the person withdrew the access", covers_until, audited).await?;
         transaction.audit(audited, "consent.withdraw", format!("user {user}"), Some(client_id.to_owned())).await?;
-        transaction.commit().await
+        transaction.commit(()).await
     }
 }

@@ -25,7 +25,7 @@ mod users;
 
 pub use audit::{AuditFilter, AuditRecord, Audited};
 pub use batch::Pace;
-pub use browser_sessions::BrowserSessionRecord;
+pub use browser_sessions::{BrowserSessionRecord, Ending};
 pub use changes::{LogEntry, LogEvent, LogPage, Logged, Revocable};
 pub use cleanup::Round;
 pub(crate) use cleanup::swept_kinds;

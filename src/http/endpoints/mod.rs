@@ -1,10 +1,12 @@
 //! The endpoints of the public API, one file each.
 
+pub(crate) mod account;
 pub(crate) mod authorize;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod introspect;
 pub(crate) mod keys;
+pub(crate) mod logout;
 pub(crate) mod metadata;
 pub(crate) mod parameters;
 pub(crate) mod revoke;

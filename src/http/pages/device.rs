@@ -40,11 +40,7 @@ impl DeviceCodePage<'_> {
                     "Aucun appareil n’attend avec ce code. Comparez-le avec celui de votre appareil ; il a peut-être expiré.",
                 )
                 .into_owned(),
-            DeviceProblem::Throttled { seconds } => format!(
-                "{} {}.",
-                look.say("Too many attempts have failed. Try again in", "Trop de tentatives ont échoué. Réessayez dans"),
-                look.wait(seconds)
-            ),
+            DeviceProblem::Throttled { seconds } => look.too_many_attempts(seconds),
         })
     }
 }

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use crate::browser::new_password::{self, Unfit};
 use crate::http::pages::look::Look;
 use crate::http::pages::policy::Policy;
 use crate::http::pages::{answer, shown_by};
@@ -70,21 +71,8 @@ impl LoginPage<'_> {
     fn notice(&self, look: &Look<'_>) -> Option<String> {
         match self.problem? {
             LoginProblem::Wrong | LoginProblem::SecondFactorWrong => None,
-            LoginProblem::Throttled { seconds } => Some(format!(
-                "{} {}.",
-                look.say(
-                    "Too many attempts have failed. Try again in",
-                    "Trop de tentatives ont échoué. Réessayez dans"
-                ),
-                look.wait(seconds)
-            )),
-            LoginProblem::Busy => Some(
-                look.say(
-                    "Many people are logging in right now. Try again in a moment.",
-                    "Beaucoup de personnes se connectent en ce moment. Réessayez dans un instant.",
-                )
-                .into_owned(),
-            ),
+            LoginProblem::Throttled { seconds } => Some(look.too_many_attempts(seconds)),
+            LoginProblem::Busy => Some(look.busy()),
             LoginProblem::Expired => Some(
                 look.say(
                     "This page was open for too long. Log in again.",
@@ -108,50 +96,47 @@ pub(crate) struct SetPasswordPage<'a> {
     /// Whose password it is.
     pub(crate) username: &'a str,
     /// What was wrong with the last attempt.
-    pub(crate) problem: Option<PasswordProblem>,
+    pub(crate) problem: Option<Unfit>,
 }
 
-/// Why a new password is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PasswordProblem {
-    /// It is too short.
-    TooShort {
-        /// The fewest characters.
-        least: usize,
-    },
-    /// It is too long.
-    TooLong {
-        /// The most bytes.
-        most: usize,
-    },
-    /// Its repetition differs.
-    Differs,
-    /// The server has no time to hash it now.
-    Busy,
-}
-
-impl PasswordProblem {
-    pub(super) fn text(self, look: &Look<'_>) -> String {
-        let (text, number) = match self {
-            Self::TooShort { least } => {
-                (look.say("Use at least {} characters.", "Choisissez au moins {} caractères."), least)
-            }
-            Self::TooLong { most } => {
-                (look.say("Use at most {} characters.", "Choisissez au plus {} caractères."), most)
-            }
-            Self::Differs => {
-                (look.say("The two new passwords differ.", "Les deux nouveaux mots de passe sont différents."), 0)
-            }
-            Self::Busy => (
-                look.say(
-                    "The server is busy. Try again in a moment.",
-                    "Le serveur est occupé. Réessayez dans un instant.",
-                ),
-                0,
-            ),
-        };
-        text.replace("{}", &number.to_string())
+impl SetPasswordPage<'_> {
+    fn problem(&self, look: &Look<'_>) -> Option<String> {
+        Some(look.unfit(self.problem?))
     }
 }
 
 shown_by!(SetPasswordPage, "pages/set_password.html");
+
+impl Look<'_> {
+    /// Too many attempts failed: when the next one is possible.
+    pub(super) fn too_many_attempts(&self, seconds: u64) -> String {
+        let text =
+            self.say("Too many attempts have failed. Try again in", "Trop de tentatives ont échoué. Réessayez dans");
+        format!("{text} {}.", self.wait(seconds))
+    }
+
+    /// There is no time to hash a password now.
+    pub(super) fn busy(&self) -> String {
+        let text = "Beaucoup de personnes se connectent en ce moment. Réessayez dans un instant.";
+        self.say("Many people are logging in right now. Try again in a moment.", text).into_owned()
+    }
+
+    /// Why a new password is refused.
+    pub(super) fn unfit(&self, unfit: Unfit) -> String {
+        match unfit {
+            Unfit::TooShort => self
+                .say("Use at least {} characters.", "Choisissez au moins {} caractères.")
+                .replace("{}", &new_password::LEAST.to_string()),
+            Unfit::TooLong => self
+                .say(
+                    "Use at most {} characters, all on one line.",
+                    "Choisissez au plus {} caractères, sur une seule ligne.",
+                )
+                .replace("{}", &new_password::MOST.to_string()),
+            Unfit::Differs => {
+                self.say("The two passwords differ.", "Les deux mots de passe sont différents.").into_owned()
+            }
+            Unfit::Busy => self.busy(),
+        }
+    }
+}

@@ -124,7 +124,9 @@ fn with_narrow_spaces(text: &'static str) -> Cow<'static, str> {
 
 /// The rule for a colour; the text upon it is black or white, whichever is read better.
 fn brand_style(color: &str) -> Option<String> {
-    let digits = color.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii())?;
+    let digits = color
+        .strip_prefix('#')
+        .filter(|digits| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     let part = |at: usize| {
         let part = f64::from(u8::from_str_radix(&digits[at..at + 2], 16).ok()?) / 255.0;
         Some(if part <= 0.040_45 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) })

@@ -22,11 +22,11 @@ mod tests;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-pub(crate) use account::{AccountPage, AccountProblem, BrowserEntry, ConnectedApp, Notice};
+pub(crate) use account::AccountPage;
 pub(crate) use authorize::{AuthorizationErrorPage, ConsentPage, FormPostPage, LogoutPage};
 pub(crate) use demo::{DemoPage, DemoToken};
 pub(crate) use device::{DeviceCodePage, DeviceConfirmPage, DeviceDonePage, DeviceProblem};
-pub(crate) use login::{LoginPage, LoginProblem, PasswordProblem, SetPasswordPage};
+pub(crate) use login::{LoginPage, LoginProblem, SetPasswordPage};
 pub(crate) use look::{Brand, Look};
 pub(crate) use message::{Message, MessagePage};
 pub(crate) use second_factor::{RecoveryCodesPage, SecondFactorPage};

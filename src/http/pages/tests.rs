@@ -8,6 +8,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use uuid::Uuid;
 
+use crate::browser::new_password::Unfit;
+use crate::endpoints::account::{Account, BrowserEntry, ConnectedApp, Done, PasswordProblem};
 use crate::http::pages::*;
 use crate::protocol::time::Timestamp;
 
@@ -73,26 +75,27 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
                 is_remembered,
             },
         );
-    let account = AccountPage {
-        proof,
-        username,
-        name: Some(&text("Anna Martin")),
-        browsers: &browsers,
-        apps: &apps,
-        second_factor: Some(Some(8)),
-        notice: Some(Notice::PasswordChanged),
+    let account = Account {
+        proof: proof.to_owned(),
+        username: username.to_owned(),
+        name: Some(text("Anna Martin")),
+        browsers: browsers.to_vec(),
+        apps: apps.to_vec(),
+        done: Some(Done::PasswordChanged),
         problem: None,
         now,
     };
-    let wrong = Some(AccountProblem::New(PasswordProblem::TooShort { least: 8 }));
-    let empty = AccountPage {
-        apps: &[],
-        browsers: &browsers[..1],
-        second_factor: Some(None),
-        problem: wrong,
-        notice: None,
+    let short = Some(PasswordProblem::New(Unfit::TooShort));
+    let browsers = browsers[..1].to_vec();
+    let new = Account {
+        proof: proof.to_owned(),
+        username: username.to_owned(),
         name: None,
-        ..account
+        browsers,
+        apps: Vec::new(),
+        done: None,
+        problem: short,
+        now,
     };
     let mut pages = BTreeMap::from([
         ("login", plain.respond(ok, look)),
@@ -137,8 +140,8 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
             }
             .respond(ok, look),
         ),
-        ("account", account.respond(ok, look)),
-        ("account-empty", empty.respond(ok, look)),
+        ("account", AccountPage { account: &account, second_factor: Some(Some(8)) }.respond(ok, look)),
+        ("account-new", AccountPage { account: &new, second_factor: Some(None) }.respond(ok, look)),
         (
             "device",
             DeviceCodePage { proof, user_code: Some(&text("WDJB-MJHT")), problem: Some(DeviceProblem::Unknown) }
@@ -164,8 +167,7 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
         ("device-denied", DeviceDonePage { allowed: false, client_name }.respond(ok, look)),
         (
             "password",
-            SetPasswordPage { link: &text("secret"), proof, username, problem: Some(PasswordProblem::Differs) }
-                .respond(ok, look),
+            SetPasswordPage { link: &text("secret"), proof, username, problem: Some(Unfit::Differs) }.respond(ok, look),
         ),
         (
             "second-factor",
@@ -214,6 +216,7 @@ async fn read(response: Response) -> (HeaderMap, String) {
     (parts.headers, String::from_utf8(body.to_vec()).unwrap())
 }
 
+/// With `JETON_WRITE_PAGES=FOLDER` it writes the pages there, for the test in a real browser.
 #[tokio::test]
 async fn every_page_is_whole_in_both_languages_and_loads_nothing() {
     let mut texts = Vec::new();
@@ -250,6 +253,11 @@ async fn every_page_is_whole_in_both_languages_and_loads_nothing() {
             assert_eq!(policy.contains("script-src"), html.contains("<script"), "{at}: {policy}");
             assert_eq!(headers["x-frame-options"], "DENY", "{at}");
             assert_eq!(headers["cache-control"], "no-store", "{at}");
+            if let Ok(folder) = std::env::var("JETON_WRITE_PAGES") {
+                let file = |kind| Path::new(&folder).join(format!("{name}.{language}.{kind}"));
+                fs::write(file("html"), &html).unwrap();
+                fs::write(file("policy"), policy).unwrap();
+            }
             texts.push((name, html));
         }
     }
@@ -257,17 +265,6 @@ async fn every_page_is_whole_in_both_languages_and_loads_nothing() {
     for ((name, english), (_, french)) in texts[..half].iter().zip(&texts[half..]) {
         let title = |html: &str| html.split("<h1>").nth(1).unwrap().split("</h1>").next().unwrap().to_owned();
         assert_ne!(title(english), title(french), "{name}");
-    }
-    if let Ok(folder) = std::env::var("JETON_WRITE_PAGES") {
-        write(Path::new(&folder), &texts);
-    }
-}
-
-/// For a look at the pages, and for the test in a real browser.
-fn write(folder: &Path, pages: &[(&str, String)]) {
-    for (name, html) in pages {
-        let language = if html.contains("lang=\"fr\"") { "fr" } else { "en" };
-        fs::write(folder.join(format!("{name}.{language}.html")), html).unwrap();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sessions: one row each, however often they are refreshed.
 
 mod create;
+mod end;
 mod find;
 mod record;
 mod refresh;

@@ -1,0 +1,200 @@
+//! One's own account: browsers where one is logged in, apps with access, and the password.
+
+mod content;
+
+use std::collections::BTreeMap;
+
+pub use content::{Account, BrowserEntry, ConnectedApp, Done, PasswordProblem};
+
+use crate::app::{App, Failure, Request, Result};
+use crate::browser::cookie::Cookie;
+use crate::browser::new_password::{self, Unfit};
+use crate::browser::{form, password, session};
+use crate::endpoints::authorize::name;
+use crate::endpoints::reply::{Reply, Shown};
+use crate::protocol::error::Refusal;
+use crate::protocol::scope::Scope;
+use crate::protocol::time::Timestamp;
+use crate::protocol::user::User;
+use crate::store::{BrowserSessionRecord, Ending, Page, SessionFilter, SessionRecord};
+
+const LOGIN: &str = "/login";
+/// The most sessions that are read for a page.
+const MOST_SESSIONS: i64 = 1000;
+
+/// Shows the account of the person who is logged in.
+pub async fn show(app: &App, request: &Request<'_>) -> Result<Reply> {
+    let Some(person) = session::find(app, request).await? else { return Ok(Shown::Elsewhere(LOGIN.into()).into()) };
+    session::seen(app, &person).await?;
+    let done = request.parameters.one("done")?;
+    let done = Done::ALL.into_iter().find(|known| done == Some(known.name()));
+    page(app, request, &person, done, None).await
+}
+
+/// Does what a form of the page asks for.
+pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
+    // 1. Who asks, and was the form shown to this browser?
+    let Some(person) = session::find(app, request).await? else { return Ok(Shown::Elsewhere(LOGIN.into()).into()) };
+    form::check(app, request, &about(&person)).await?;
+    // 2. What is to be done?
+    let this = person.session.id;
+    let user = &person.user;
+    match request.parameters.one("action")? {
+        Some("log_out") => {
+            session::end(app, request, user, Ending::One(this)).await?;
+            let removal = Cookie::Session.removal(request.issuer);
+            Ok(Reply::from(Shown::LoggedOut(None)).with_cookie(Some(removal)))
+        }
+        Some("end_browser") => {
+            let id = request.parameters.one("id")?.and_then(|id| id.parse().ok());
+            let Some(id) = id else {
+                return Err(Refusal::invalid_request("The form has no id of a browser session.").into());
+            };
+            session::end(app, request, user, Ending::One(id)).await?;
+            Ok(done(Done::BrowserEnded))
+        }
+        Some("end_other_browsers") => {
+            session::end(app, request, user, Ending::AllBut(this)).await?;
+            Ok(done(Done::OtherBrowsersEnded))
+        }
+        Some("remove_app") => {
+            let Some(client_id) = request.parameters.one("client_id")? else {
+                return Err(Refusal::invalid_request("The form has no client_id.").into());
+            };
+            let by = session::audited(app, request, user);
+            let covers_until = app.settings.covers_until(by.at);
+            app.state.honour(app.store.access_withdraw(user.id, client_id, covers_until, &by)).await?;
+            Ok(done(Done::AppRemoved))
+        }
+        Some("change_password") => change_password(app, request, &person).await,
+        _ => Err(Refusal::invalid_request("The form has no known action.").into()),
+    }
+}
+
+fn done(done: Done) -> Reply {
+    Shown::Elsewhere(format!("/account?done={}", done.name())).into()
+}
+
+/// A new password ends all browser sessions and everything that was issued; this browser gets a new session.
+async fn change_password(app: &App, request: &Request<'_>, person: &BrowserSessionRecord) -> Result<Reply> {
+    let parameters = request.parameters;
+    let (new, again) = (parameters.one("new_password")?, parameters.one("new_password_again")?);
+    let new = match new_password::check(new, again) {
+        Ok(new) => new,
+        Err(unfit) => return page(app, request, person, None, Some(PasswordProblem::New(unfit))).await,
+    };
+    let verified = match parameters.one("password")? {
+        Some(current) => verify(app, request, person, current).await,
+        None => Err(password::wrong("the current password is missing")),
+    };
+    let user = match verified {
+        Ok(user) => user,
+        Err(Failure::Unavailable(reason)) => return Err(Failure::Unavailable(reason)),
+        Err(failure) => return page(app, request, person, None, Some(PasswordProblem::Current(failure))).await,
+    };
+    let changed = match new_password::set(app, request, &user, new).await {
+        Ok(changed) => changed,
+        Err(Failure::Overloaded) => {
+            return page(app, request, person, None, Some(PasswordProblem::New(Unfit::Busy))).await;
+        }
+        Err(failure) => return Err(failure),
+    };
+    let Some(changed) = changed else {
+        return Err(Failure::Unavailable("the user was changed at the same time".into()));
+    };
+    let begun = session::begin(app, request, &changed, person.session.methods.clone(), Some(person)).await?;
+    Ok(self::done(Done::PasswordChanged).with_cookie(begun))
+}
+
+async fn verify(app: &App, request: &Request<'_>, person: &BrowserSessionRecord, current: &str) -> Result<User> {
+    password::find(app, request, (&person.user.username, current)).await?.verify(app).await
+}
+
+/// What the proof of the forms is about: the account of this person at this browser.
+fn about(person: &BrowserSessionRecord) -> String {
+    format!("account {}", person.session.id)
+}
+
+async fn page(
+    app: &App,
+    request: &Request<'_>,
+    person: &BrowserSessionRecord,
+    done: Option<Done>,
+    problem: Option<PasswordProblem>,
+) -> Result<Reply> {
+    let now = app.clock.now();
+    let proof = form::prove(app, request, &about(person))?;
+    let name = person.user.profile.get("name").and_then(|name| name.as_str()).map(str::to_owned);
+    let account = Account {
+        proof: proof.text,
+        username: person.user.username.clone(),
+        name,
+        browsers: browsers(app, person, now).await?,
+        apps: apps(app, person, now).await?,
+        done,
+        problem,
+        now,
+    };
+    Ok(Reply::from(Shown::Account(Box::new(account))).with_cookie(proof.cookie))
+}
+
+async fn browsers(app: &App, person: &BrowserSessionRecord, now: Timestamp) -> Result<Vec<BrowserEntry>> {
+    let sessions = app.store.browser_session_list(person.user.id, now).await?;
+    let mut browsers: Vec<BrowserEntry> = sessions
+        .into_iter()
+        .map(|BrowserSessionRecord { session, .. }| BrowserEntry {
+            is_this: session.id == person.session.id,
+            id: session.id,
+            agent: session.agent,
+            network: session.network,
+            last_seen_at: session.last_seen_at,
+        })
+        .collect();
+    browsers.sort_by_key(|browser| !browser.is_this);
+    Ok(browsers)
+}
+
+/// The clients with living sessions or remembered consents.
+async fn apps(app: &App, person: &BrowserSessionRecord, now: Timestamp) -> Result<Vec<ConnectedApp>> {
+    let mut apps = BTreeMap::new();
+    let filter = SessionFilter { user: Some(person.user.id), client: None };
+    let sessions = app.store.session_list(&filter, &Page { after: None, limit: MOST_SESSIONS }).await?;
+    let living = sessions.into_iter().filter(|record| record.revoked_by.is_none() && record.session.ends_at() > now);
+    for SessionRecord { session, .. } in living {
+        let entry = entry(&mut apps, &session.client_id, &session.scope, session.created_at);
+        entry.last_used_at = entry.last_used_at.max(Some(session.last_refreshed_at));
+    }
+    for consent in app.store.consent_list(person.user.id).await? {
+        entry(&mut apps, &consent.client_id, &consent.scope, consent.created_at).is_remembered = true;
+    }
+    for entry in apps.values_mut() {
+        if let Some(client) = app.state.client(&entry.client_id).await? {
+            entry.name = name(&client);
+        }
+    }
+    Ok(apps.into_values().collect())
+}
+
+/// The entry of a client, with these scopes too.
+fn entry<'a>(
+    apps: &'a mut BTreeMap<String, ConnectedApp>,
+    client_id: &str,
+    scope: &Scope,
+    since: Timestamp,
+) -> &'a mut ConnectedApp {
+    let entry = apps.entry(client_id.to_owned()).or_insert_with(|| ConnectedApp {
+        client_id: client_id.to_owned(),
+        name: client_id.to_owned(),
+        scopes: Vec::new(),
+        since,
+        last_used_at: None,
+        is_remembered: false,
+    });
+    entry.since = entry.since.min(since);
+    for name in scope.tokens() {
+        if !entry.scopes.iter().any(|own| own == name) {
+            entry.scopes.push(name.to_owned());
+        }
+    }
+    entry
+}
