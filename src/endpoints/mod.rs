@@ -5,4 +5,5 @@ pub mod introspect;
 pub mod metadata;
 pub mod revoke;
 pub mod token;
+pub mod userinfo;
 pub mod verify;
