@@ -76,7 +76,7 @@ describe!(Metadata, [GrantType, AuthMethod, IdTokenAlgorithm] {
             "items": {"$ref": "#/components/schemas/AuthMethod"},
         },
         "scopes_supported": {
-            "description": "The scopes of OpenID Connect, and what the enabled clients may have, except the `jeton:` scopes.",
+            "description": "The scopes of OpenID Connect, and what the enabled clients may have.",
             "type": "array",
             "items": {"type": "string"},
         },
