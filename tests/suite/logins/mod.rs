@@ -1,11 +1,13 @@
 //! Logins at a browser: the authorization endpoint, the pages that it leads to, and what clients get.
 
+mod account;
 mod bad_input;
 mod codes;
 mod consent;
 mod flow;
 mod forms;
 mod id_tokens;
+mod logout;
 mod nodes;
 mod races;
 mod requests;

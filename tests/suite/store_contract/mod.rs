@@ -9,6 +9,7 @@ mod listen;
 mod log;
 mod login_failures;
 mod logins;
+mod logouts;
 mod migrate;
 mod nodes;
 mod revocations;
