@@ -28,14 +28,10 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Says where the next part begins, on standard error, so that it does not mix with the list.
+    /// Says where the next part begins.
     #[expect(clippy::unused_self, reason = "it belongs to the flags that it repeats")]
     pub(super) fn show_next(&self, next: Option<&str>) -> Outcome {
-        use std::io::Write;
-        match next {
-            None => Ok(()),
-            Some(cursor) => writeln!(std::io::stderr(), "there are more: --cursor {cursor}").map_err(Failed::from),
-        }
+        next.map_or(Ok(()), |cursor| output::note(&format!("there are more: --cursor {cursor}")))
     }
 }
 

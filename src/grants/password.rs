@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 
+use crate::browser::second_factor::{self, Required};
 use crate::app::{App, Failure, Request, Result};
 use crate::grants::GrantRequest;
 use crate::grants::issue::{self, TokenParams, TokenResponse};
@@ -49,7 +50,11 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     // 4. The password.
     let about = record.user.as_ref().map(|user| Identity::of_user(&user.sub)).unwrap_or_default();
     let user = authenticate(app, &login, record.user, password).await.map_err(|failure| failure.about(about))?;
-    // 5. What the user may have.
+    // 5. A second factor, which nobody can be asked for here.
+    if second_factor::required(app, &user) != Required::Nothing {
+        return Err(needs_second_factor().about(Identity::of_user(&user.sub)));
+    }
+    // 6. What the user may have.
     let was_asked = request.parameters.one("scope")?.is_some();
     let granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
     let mut params = TokenParams {
@@ -62,7 +67,7 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     if !refreshes {
         return issue::response(app, request.issuer, client, params, None).map(Some);
     }
-    // 6. The session, provided that neither user nor client changed while the password was hashed.
+    // 7. The session, provided that neither user nor client changed while the password was hashed.
     let (session, token) = new_session(app, asked, &user, &params.granted);
     let ends_at = session.ends_at();
     let new = NewSession {
@@ -117,6 +122,12 @@ async fn authenticate(app: &App, login: &LoginAttempt<'_>, user: Option<User>, p
 /// The same answer for a wrong password, an unknown user and a disabled one (conformance PWD-003, PWD-017).
 fn wrong(reason: &'static str) -> Failure {
     Refusal::new(ErrorCode::InvalidGrant, "The username or the password is wrong.").because(reason).into()
+}
+
+/// Told after the password was right only.
+fn needs_second_factor() -> Failure {
+    let text = "This user logs in with a second factor, which this grant cannot ask for: use the authorization code flow.";
+    Refusal::new(ErrorCode::InvalidGrant, text).because("the user needs a second factor").into()
 }
 
 fn new_session(app: &App, asked: &GrantRequest<'_>, user: &User, granted: &Granted) -> (Session, RefreshToken) {

@@ -12,6 +12,7 @@ use crate::jose::verification::VerificationKey;
 use crate::keys::master::MasterKeys;
 use crate::keys::record::{KeyRecord, KeyUse, wrapping_name};
 use crate::keys::token_key::{KeyId, TokenKey};
+use crate::keys::wrapping::WrappingKey;
 use crate::protocol::client::AccessTokenTyp;
 use crate::protocol::time::Timestamp;
 
@@ -55,12 +56,22 @@ pub struct ReadyTokenKey {
     pub key: TokenKey,
 }
 
-/// Every key that makes or verifies tokens.
+/// The data key, ready for use.
+#[derive(Debug)]
+pub struct ReadyDataKey {
+    /// Its id.
+    pub kid: String,
+    /// The key that encrypts what the database keeps.
+    pub key: WrappingKey,
+}
+
+/// Every key of an issuer.
 #[derive(Debug, Default)]
 pub struct KeyRing {
     signing: Vec<Arc<ReadySigningKey>>,
     signing_by_header: HashMap<String, Arc<ReadySigningKey>>,
     token: Vec<Arc<ReadyTokenKey>>,
+    data: Option<Arc<ReadyDataKey>>,
     retired: HashMap<String, Timestamp>,
 }
 
@@ -84,6 +95,10 @@ impl KeyRing {
                     let id = from_base64url(&record.kid).and_then(|id| id.try_into().ok()).ok_or_else(unusable)?;
                     let key = TokenKey::parse(&secret).ok_or_else(unusable)?;
                     ring.token.push(Arc::new(ReadyTokenKey { id, activates_at: record.activates_at, key }));
+                }
+                (KeyUse::Data, _) => {
+                    let key = WrappingKey::parse(&secret).ok_or_else(unusable)?;
+                    ring.data = Some(Arc::new(ReadyDataKey { kid: record.kid.clone(), key }));
                 }
                 (KeyUse::Signing, None) => return Err(unusable()),
             }
@@ -133,6 +148,11 @@ impl KeyRing {
         self.token.iter().find(|key| key.id == id)
     }
 
+    /// The data key, if one was needed yet.
+    pub const fn data_key(&self) -> Option<&Arc<ReadyDataKey>> {
+        self.data.as_ref()
+    }
+
     /// Whether it has no keys, because nothing was loaded yet.
     pub fn is_empty(&self) -> bool {
         self.signing.is_empty() && self.token.is_empty()
@@ -144,6 +164,7 @@ impl KeyRing {
         let mut ring = Self::default();
         self.signing.iter().filter(|key| kids.contains(&key.kid)).cloned().for_each(|key| ring.add(key));
         ring.token = self.token.iter().filter(|key| kids.contains(&base64url(key.id))).cloned().collect();
+        ring.data = self.data.clone().filter(|key| kids.contains(&key.kid));
         ring
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::record::{KeyRecord, KeyUse};
 use crate::protocol::cause::Cause;
+use crate::protocol::feature;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
 use crate::store::changes::{Logged, Notice};
@@ -103,6 +104,36 @@ impl Store {
         transaction.commit(Added::Yes).await
     }
 
+    /// Adds the data key, unless there is one already or the check value of the master key is no longer this one.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownFeature`] while a live node cannot read such a key.
+    pub async fn key_create_data(
+        &self,
+        record: &KeyRecord,
+        check_value: &[u8],
+        audited: &Audited,
+    ) -> Result<Logged<Added>> {
+        let mut transaction = self.begin_logged().await?;
+        lock(&mut transaction).await?;
+        let known = "SELECT kid FROM keys WHERE key_use = $1";
+        if transaction.query_one(known, values![KeyUse::Data.name()]).await?.is_some() {
+            return transaction.roll_back(Added::ThereAreSome).await;
+        }
+        if !is_master_key_check(&mut transaction, check_value).await? {
+            return transaction.roll_back(Added::OtherMasterKey).await;
+        }
+        if let Some((level, feature)) = feature::level_of(feature::SECOND_FACTORS)
+            && let Some(refusal) = transaction.use_feature(level, feature, audited.at).await?
+        {
+            return transaction.roll_back(()).await.and(Err(refusal));
+        }
+        transaction.query(INSERT, insert_values(record)).await?;
+        transaction.audit(audited, "key.create", format!("key {}", record.kid), None).await?;
+        transaction.notify(Notice::Keys, audited).await?;
+        transaction.commit(Added::Yes).await
+    }
+
     /// Adds announced keys, except those of a use and algorithm of which one is announced already, unless the master key
     /// no longer has this check value: a key that is made while it changes must not stay wrapped by the old one.
     pub async fn key_rotate(
@@ -137,7 +168,7 @@ impl Store {
         transaction.commit(Added::Yes).await
     }
 
-    /// Deletes a key, unless it is the last token key, the last signing key, or the last one of an algorithm in use.
+    /// Deletes a key, unless it is the data key, the last token key, the last signing key, or the last one of an algorithm in use.
     /// Everything it made stops working. Returns whether it was deleted.
     pub async fn key_delete(
         &self,
@@ -150,6 +181,9 @@ impl Store {
         lock(&mut transaction).await?;
         let records = transaction.query(LIST, vec![]).await?.iter().map(key).collect::<Result<Vec<KeyRecord>>>()?;
         let can_go = |gone: &KeyRecord| {
+            if gone.key_use == KeyUse::Data {
+                return false;
+            }
             let needs_same = gone.algorithm.is_none_or(|algorithm| in_use.contains(&algorithm));
             let mut others = records.iter().filter(|other| other.kid != kid && other.key_use == gone.key_use);
             others.any(|other| !needs_same || other.algorithm == gone.algorithm)
@@ -191,16 +225,18 @@ impl Store {
         transaction.commit(Some(rewrapped.len())).await
     }
 
-    /// Replaces every key by new ones and ends everything that was issued: after the loss of the master key.
+    /// Replaces every key by new ones, ends everything that was issued, and removes the second factors, whose secrets nobody can read
+    /// any more: after the loss of the master key. Returns how many second factors there were.
     pub async fn key_reset(
         &self,
         records: &[KeyRecord],
         check_value: Vec<u8>,
         revocation: &NewRevocation,
         audited: &Audited,
-    ) -> Result<Logged<()>> {
+    ) -> Result<Logged<usize>> {
         let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
+        let second_factors = transaction.query("DELETE FROM second_factors RETURNING user_id", vec![]).await?.len();
         for row in transaction.query("DELETE FROM keys RETURNING kid", vec![]).await? {
             let target = Target::Key(row.get("kid")?);
             let cause = Cause::RetiredKey;
@@ -215,6 +251,6 @@ impl Store {
         transaction.audit(audited, "key.reset", "all keys".into(), None).await?;
         transaction.revoke(revocation, audited).await?;
         transaction.notify(Notice::Keys, audited).await?;
-        transaction.commit(()).await
+        transaction.commit(second_factors).await
     }
 }

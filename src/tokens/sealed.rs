@@ -25,6 +25,8 @@ pub enum Purpose {
     PushedRequest,
     /// Proof that this server showed a form to this browser.
     Form,
+    /// The secret of a second factor that is being set up.
+    SecondFactor,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Self::AuthorizationRequest => "authorization request",
             Self::PushedRequest => "pushed request",
             Self::Form => "form",
+            Self::SecondFactor => "second factor",
         }
     }
 }
