@@ -109,7 +109,8 @@ impl App {
         let records = self.store.key_list().await?;
         let record = records.iter().find(|record| record.kid == kid).ok_or_else(|| no_such("key", kid))?;
         if record.key_use == KeyUse::Data {
-            let text = format!("the key {kid} encrypts the secrets of second factors; only `jeton key reset` replaces it");
+            let text =
+                format!("the key {kid} encrypts the secrets of second factors; only `jeton key reset` replaces it");
             return Err(AdminError::Conflict(text));
         }
         let covers_until = self.settings.covers_until(self.clock.now());

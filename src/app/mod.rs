@@ -174,12 +174,7 @@ impl App {
     }
 
     /// A revocation of everything that was issued so far.
-    pub(crate) fn revocation(
-        &self,
-        target: Target,
-        cause: Cause,
-        reason: impl Into<Option<String>>,
-    ) -> NewRevocation {
+    pub(crate) fn revocation(&self, target: Target, cause: Cause, reason: impl Into<Option<String>>) -> NewRevocation {
         let covers_until = self.settings.covers_until(self.clock.now());
         NewRevocation { target, cause, reason: reason.into(), covers_until }
     }

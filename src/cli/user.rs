@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use crate::admin::ListRequest;
 use crate::admin::body::Patch;
-use crate::admin::users::{NewUser, UserPatch};
+use crate::admin::users::{NewPasswordLink, NewUser, UserPatch};
 use crate::cli::context::{actor, open};
 use crate::cli::names::{self, UserName};
 use crate::cli::{Failed, Global, Outcome, output, secrets};
@@ -108,6 +108,19 @@ enum Action {
         #[command(flatten)]
         user: UserName,
     },
+    /// Print a one-time link by which the user sets a password; it takes the place of an earlier one
+    PasswordLink {
+        #[command(flatten)]
+        user: UserName,
+        /// How long it lives, at most 7d
+        #[arg(long, value_name = "DURATION", default_value = "1d")]
+        ttl: String,
+    },
+    /// Second factors
+    SecondFactor {
+        #[command(subcommand)]
+        command: SecondFactor,
+    },
     /// Set a password, read from standard input or a prompt, and end what was issued to the user
     Password {
         #[command(flatten)]
@@ -115,9 +128,19 @@ enum Action {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum SecondFactor {
+    /// Remove the second factor of a user who has lost it; the password alone is enough then
+    Remove {
+        #[command(flatten)]
+        user: UserName,
+    },
+}
+
 pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
     let format = global.output;
-    let app = open(global, Needs::NOTHING).await?;
+    let needs_issuer = matches!(command.command, Action::PasswordLink { .. });
+    let app = open(global, if needs_issuer { Needs::ISSUER } else { Needs::NOTHING }).await?;
     let actor = actor();
     let set_enabled = async |user: &UserName, enabled: bool| {
         let patch = UserPatch { enabled: Patch::Set(enabled), ..UserPatch::default() };
@@ -161,6 +184,14 @@ pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
         Action::Delete { user } => {
             app.user_delete(user.get(), &actor).await?;
             output::done(format, &format!("user {} is deleted", user.get()))
+        }
+        Action::PasswordLink { user, ttl } => {
+            let new = NewPasswordLink { ttl: Some(names::seconds("--ttl", &ttl)?) };
+            output::item(format, &app.user_password_link(user.get(), &new, &actor).await?)
+        }
+        Action::SecondFactor { command: SecondFactor::Remove { user } } => {
+            app.user_second_factor_remove(user.get(), &actor).await?;
+            output::done(format, &format!("{} has no second factor any more", user.get()))
         }
         Action::Password { user } => {
             let password = secrets::read("new password")?;

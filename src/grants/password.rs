@@ -2,8 +2,8 @@
 
 use secrecy::SecretString;
 
-use crate::browser::second_factor::{self, Required};
 use crate::app::{App, Failure, Request, Result};
+use crate::browser::second_factor::{self, Required};
 use crate::grants::GrantRequest;
 use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::protocol::claims;
@@ -126,7 +126,8 @@ fn wrong(reason: &'static str) -> Failure {
 
 /// Told after the password was right only.
 fn needs_second_factor() -> Failure {
-    let text = "This user logs in with a second factor, which this grant cannot ask for: use the authorization code flow.";
+    let text =
+        "This user logs in with a second factor, which this grant cannot ask for: use the authorization code flow.";
     Refusal::new(ErrorCode::InvalidGrant, text).because("the user needs a second factor").into()
 }
 

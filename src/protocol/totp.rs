@@ -143,7 +143,8 @@ mod tests {
         assert!(totp("012345") && totp(" 012 345\n") && totp("012-345"));
         let recovery = |text: &str| Entered::read(text) == Some(Entered::Recovery(Zeroizing::new("ABCDE23456".into())));
         assert!(recovery("ABCDE-23456") && recovery("abcde 23456") && recovery("ABCDE23456"));
-        for text in ["", "01234", "0123456", "01234a", "٠١٢٣٤٥", "ABCDE-23451", "ABCDE-2345", "é2345", &" ".repeat(65)] {
+        for text in ["", "01234", "0123456", "01234a", "٠١٢٣٤٥", "ABCDE-23451", "ABCDE-2345", "é2345", &" ".repeat(65)]
+        {
             assert!(Entered::read(text).is_none(), "{text:?}");
         }
     }

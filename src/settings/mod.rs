@@ -83,6 +83,8 @@ pub struct Needs {
 impl Needs {
     /// Both: for the server and for commands that read tokens.
     pub const ALL: Self = Self { issuer: true, master_key: true };
+    /// The issuer alone.
+    pub const ISSUER: Self = Self { issuer: true, master_key: false };
     /// The master key alone.
     pub const MASTER_KEY: Self = Self { issuer: false, master_key: true };
     /// Neither.

@@ -69,7 +69,11 @@ pub static TABLE: [Definition; 30] = [
     setting("cors_origins", "", "origins that may call the OAuth endpoints from a browser, comma-separated"),
     setting("trusted_proxies", "", "networks whose forwarding headers are trusted, comma-separated"),
     setting("throttling", "on", "whether guessing is slowed down: on or off"),
-    setting("require_second_factor", "roles", "who must log in with a second factor: roles (users with a role), all or off"),
+    setting(
+        "require_second_factor",
+        "roles",
+        "who must log in with a second factor: roles (users with a role), all or off",
+    ),
     setting("max_staleness", "5s", "age of a node's memory beyond which it asks the database"),
     setting("poll_interval", "250ms", "time between two polls of the change log"),
     setting("migrate", "on", "whether serve applies missing schema migrations: on or off"),

@@ -60,7 +60,8 @@ impl Store {
         if transaction.query_one(update, values).await?.is_none() {
             return transaction.roll_back(false).await;
         }
-        let delete = "DELETE FROM password_links WHERE hash = $1 AND user_id = $2 AND expires_at > $3 RETURNING user_id";
+        let delete =
+            "DELETE FROM password_links WHERE hash = $1 AND user_id = $2 AND expires_at > $3 RETURNING user_id";
         if transaction.query_one(delete, values![hash, user.id, audited.at]).await?.is_none() {
             return transaction.roll_back(false).await;
         }

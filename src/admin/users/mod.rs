@@ -1,5 +1,6 @@
 //! Administration of users.
 
+mod access;
 mod bodies;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -7,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use access::{NewPasswordLink, PasswordLinkView};
 pub use bodies::{NewPassword, NewUser, UserPatch};
 
 use crate::admin::error::no_such;

@@ -164,8 +164,7 @@ pub async fn check(app: &App, request: &Request<'_>, user: &User, code: &str) ->
 /// Begins to set up a second factor. `service` is the name that authenticators show.
 pub fn set_up(app: &App, request: &Request<'_>, user: &User, service: &str) -> Result<SettingUp> {
     let now = app.clock.now();
-    let form =
-        Form { user: user.id, secret: TotpSecret::generate(), until: now.plus_seconds(SETTING_UP).millis() };
+    let form = Form { user: user.id, secret: TotpSecret::generate(), until: now.plus_seconds(SETTING_UP).millis() };
     let keys = request.issuer.keys();
     let key = keys.ring.active_token_key(now).ok_or_else(|| Failure::Unavailable("there is no token key".into()))?;
     let sealed = sealed::seal(Purpose::SecondFactor, &form, request.issuer.environment(), key);

@@ -10,7 +10,9 @@ mod log;
 mod login_failures;
 mod migrate;
 mod nodes;
+mod password_links;
 mod revocations;
+mod second_factors;
 mod sessions;
 mod settings;
 mod subjects;
@@ -200,6 +202,7 @@ fn user(username: &str) -> User {
         claims: json!({"tenant": "blau"}).as_object().cloned().unwrap(),
         profile: json!({"name": "Anna"}).as_object().cloned().unwrap(),
         enabled: true,
+        has_second_factor: false,
         created_at: at(3),
         version: 1,
     }
