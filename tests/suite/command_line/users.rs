@@ -117,7 +117,9 @@ on_both_stores!(a_second_factor_is_shown_and_removed, async |backend| {
     place.run(&["user", "second-factor", "remove", "alice"]).refused(&["alice", "no second factor"]);
     place.run(&["user", "second-factor", "remove", "nobody"]).refused(&["there is no user"]);
     let planted = if backend == Backend::Sqlite { "x'00'" } else { "'\\x00'" };
-    let plant = format!("INSERT INTO second_factors (user_id, secret, last_step, created_at) SELECT id, {planted}, 1, 1 FROM users");
+    let plant = format!(
+        "INSERT INTO second_factors (user_id, secret, last_step, created_at) SELECT id, {planted}, 1, 1 FROM users"
+    );
     crate::store_contract::execute(&place.environment["JETON_DATABASE_URL"], &plant).await;
     assert_eq!(place.json(&["user", "show", "alice"])["second_factor"], json!(true));
     let said = place.run(&["user", "second-factor", "remove", "alice"]).ok();
