@@ -48,7 +48,8 @@ CREATE TABLE resources (
     created_at BIGINT NOT NULL
 );
 
--- The second factor of a user. The secret is sealed with a token key, anew at each login that finds an old key.
+-- The second factor of a user: the secret, sealed with the data key, and the last time step that counted. Its recovery
+-- codes are kept as hashes.
 CREATE TABLE second_factors (
     user_id UUID PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
     secret BYTEA NOT NULL,
@@ -56,16 +57,15 @@ CREATE TABLE second_factors (
     created_at BIGINT NOT NULL
 );
 CREATE TABLE recovery_codes (
-    user_id UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    user_id UUID NOT NULL REFERENCES second_factors (user_id) ON DELETE CASCADE,
     hash BYTEA NOT NULL,
     PRIMARY KEY (user_id, hash)
 );
 
--- One-time links to set a password, kept as hashes.
+-- One-time links to set a password, kept as hashes. A new password and disabling the user remove them.
 CREATE TABLE password_links (
     hash BYTEA PRIMARY KEY,
     user_id UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    user_version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );

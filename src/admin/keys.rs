@@ -1,4 +1,4 @@
-//! Administration of signing keys and token keys.
+//! Administration of keys.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -106,9 +106,12 @@ impl App {
 
     /// Deletes a key: what it made stops working at once.
     pub async fn key_delete(&self, kid: &str, actor: &Actor) -> Result<()> {
-        let known = self.store.key_list().await?.iter().any(|record| record.kid == kid);
-        if !known {
-            return Err(no_such("key", kid));
+        let records = self.store.key_list().await?;
+        let record = records.iter().find(|record| record.kid == kid).ok_or_else(|| no_such("key", kid))?;
+        if record.key_use == KeyUse::Data {
+            let text =
+                format!("the key {kid} encrypts the secrets of second factors; only `jeton key reset` replaces it");
+            return Err(AdminError::Conflict(text));
         }
         let covers_until = self.settings.covers_until(self.clock.now());
         let in_use = self.algorithms_in_use().await?;
@@ -128,17 +131,19 @@ impl App {
         })
     }
 
-    /// Makes new keys and ends everything that was issued; clients and users stay. After the loss of the master key.
-    pub async fn key_reset(&self, master: &MasterKey, actor: &Actor) -> Result<Vec<KeyView>> {
+    /// Makes new keys, ends everything that was issued and removes the second factors; clients and users stay. After the
+    /// loss of the master key. Gives the new keys and the number of second factors that there were.
+    pub async fn key_reset(&self, master: &MasterKey, actor: &Actor) -> Result<(Vec<KeyView>, usize)> {
         let now = self.clock.now();
         let records = [KeyUse::Signing, KeyUse::Token]
             .map(|key_use| KeyRecord::generate(key_use, self.settings.signing_algorithm, master, now, now));
         let reason = Some("the keys were reset".to_owned());
         let revocation = self.revocation(Target::All, Cause::AllRevoked, reason);
-        self.state
+        let second_factors = self
+            .state
             .honour(self.store.key_reset(&records, master.check_value(), &revocation, &self.dated(actor)))
             .await?;
-        Ok(views(&records, now))
+        Ok((views(&records, now), second_factors))
     }
 
     /// Deletes the retired keys whose last token is over. Gives their ids.
@@ -176,6 +181,8 @@ fn views(records: &[KeyRecord], now: Timestamp) -> Vec<KeyView> {
     let longest = |key_use| match key_use {
         KeyUse::Signing => LONGEST_ACCESS_TOKEN_TTL,
         KeyUse::Token => LONGEST_SESSION_TTL,
+        // It has no successor.
+        KeyUse::Data => i64::MAX,
     };
     let view = |(record, (state, over_at)): (&KeyRecord, _)| KeyView {
         kid: record.kid.clone(),

@@ -17,8 +17,6 @@ pub use error::{AdminError, Result};
 pub use list::{List, ListRequest};
 
 use crate::app::App;
-use crate::protocol::cause::Cause;
-use crate::protocol::revocation::{NewRevocation, Target};
 use crate::store::Audited;
 
 /// Who administers, and with what power.
@@ -50,11 +48,5 @@ impl App {
             address: actor.address.clone(),
             at: self.clock.now(),
         }
-    }
-
-    /// A revocation of everything that was issued so far.
-    fn revocation(&self, target: Target, cause: Cause, reason: impl Into<Option<String>>) -> NewRevocation {
-        let covers_until = self.settings.covers_until(self.clock.now());
-        NewRevocation { target, cause, reason: reason.into(), covers_until }
     }
 }

@@ -1,12 +1,15 @@
 //! The configured master keys, and the first keys that they wrap.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use crate::app::{App, StartError};
+use crate::app::{App, Failure, StartError};
+use crate::issuer::Issuer;
 use crate::keys::dev_key::read_or_create;
+use crate::keys::keyring::ReadyDataKey;
 use crate::keys::master::{MasterKey, MasterKeys};
 use crate::keys::record::{KeyRecord, KeyUse};
 use crate::settings::{MasterKeySettings, MasterKeySource};
@@ -58,6 +61,35 @@ pub(super) async fn create_first_keys(app: &App, masters: &MasterKeys) -> Result
         if created != Added::OtherMasterKey {
             return Ok(());
         }
+    }
+}
+
+impl App {
+    /// The key that encrypts what the database keeps, made if there is none yet.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`] if it cannot be read, or cannot be made while an older node runs that would not know it.
+    pub(crate) async fn data_key(&self, issuer: &Issuer, audited: &Audited) -> Result<Arc<ReadyDataKey>, Failure> {
+        if let Some(key) = issuer.keys().ring.data_key() {
+            return Ok(Arc::clone(key));
+        }
+        let unavailable = |error: StartError| Failure::Unavailable(error.to_string());
+        let masters = self.master_keys().await.map_err(unavailable)?;
+        loop {
+            let check_value = self.store.master_key_check(masters.current.check_value()).await?;
+            let master = masters.of(&check_value).ok_or_else(|| unavailable(another_master_key(&masters)))?;
+            let (algorithm, now) = (self.settings.signing_algorithm, self.clock.now());
+            let record = KeyRecord::generate(KeyUse::Data, algorithm, master, now, now);
+            match self.state.honour(self.store.key_create_data(&record, &check_value, audited)).await? {
+                Added::Yes => break,
+                // Another node made it, and this one has not heard of it yet.
+                Added::ThereAreSome => break self.state.catch_up().await?,
+                // It was changed in the same moment, perhaps to the other one that is at hand.
+                Added::OtherMasterKey => {}
+            }
+        }
+        let unreadable = || Failure::Unavailable("the data key cannot be read with this master key".into());
+        issuer.keys().ring.data_key().cloned().ok_or_else(unreadable)
     }
 }
 

@@ -21,8 +21,10 @@ use crate::issuer::Issuer;
 use crate::keys::master::MasterKeys;
 use crate::passwords::pool::PasswordPool;
 use crate::passwords::remembered::RememberedSecrets;
+use crate::protocol::cause::Cause;
 use crate::protocol::client::Client;
 use crate::protocol::feature;
+use crate::protocol::revocation::{NewRevocation, Target};
 use crate::settings::{MasterKeySettings, Settings};
 use crate::state::{Follower, NodeState, Unavailable};
 use crate::store::{Audited, ClientsInUse, NodeRecord, Store, StoreError};
@@ -181,6 +183,12 @@ impl App {
             Some(_) => Err(StartError(format!("JETON_DEFAULT_CLIENT: {client_id} is not a public client"))),
             None => Err(StartError(format!("JETON_DEFAULT_CLIENT: there is no client {client_id}"))),
         }
+    }
+
+    /// A revocation of everything that was issued so far.
+    pub(crate) fn revocation(&self, target: Target, cause: Cause, reason: impl Into<Option<String>>) -> NewRevocation {
+        let covers_until = self.settings.covers_until(self.clock.now());
+        NewRevocation { target, cause, reason: reason.into(), covers_until }
     }
 
     /// The audit data of a client's request.

@@ -4,4 +4,6 @@ pub(crate) mod cookie;
 pub(crate) mod form;
 pub mod new_password;
 pub(crate) mod password;
+pub mod password_link;
+pub mod second_factor;
 pub(crate) mod session;

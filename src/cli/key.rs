@@ -45,7 +45,8 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         new_master_key_file: Option<PathBuf>,
     },
-    /// After the loss of the master key: create new keys under JETON_MASTER_KEY and end everything that was issued
+    /// After the loss of the master key: create new keys under JETON_MASTER_KEY, end everything that was issued and
+    /// remove all second factors
     Reset {
         /// Confirm that everything ends
         #[arg(long, required = true)]
@@ -113,8 +114,15 @@ pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
                 .map_err(|problem| Failed(format!("JETON_MASTER_KEY {problem}")))?;
             // Stores the check value if there is none yet.
             app.store.master_key_check(master.check_value()).await?;
-            let made = app.key_reset(&master, &actor()).await?;
-            output::items(format, &made, &COLUMNS)
+            let (made, second_factors) = app.key_reset(&master, &actor()).await?;
+            output::items(format, &made, &COLUMNS)?;
+            if second_factors == 0 {
+                return Ok(());
+            }
+            output::note(&format!(
+                "second factors removed, because their secrets cannot be read without the old master key: {second_factors}; their \
+                 users can set them up again"
+            ))
         }
     }
 }

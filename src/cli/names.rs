@@ -1,8 +1,9 @@
-//! Arguments that name a client, a user, a scope or claims.
+//! Arguments that name a client, a user, a scope, a duration or claims.
 
 use crate::cli::Failed;
 use crate::protocol::claims::ExtraClaims;
 use crate::protocol::scope::Scope;
+use crate::settings::parse_duration;
 
 /// The client to work on, as an argument or a flag.
 #[derive(Debug, clap::Args)]
@@ -67,6 +68,13 @@ pub(super) fn scope(values: &[String]) -> Result<Option<Scope>, Failed> {
     }
     let text = entries(values).into_iter().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
     Scope::parse(&text).map(Some).map_err(|error| Failed(format!("scope: {error}")))
+}
+
+/// A duration of whole seconds.
+pub(super) fn seconds(name: &str, text: &str) -> Result<i64, Failed> {
+    let length = parse_duration(text).map_err(|problem| Failed(format!("{name}: {problem}")))?;
+    let seconds = i64::try_from(length.as_secs()).ok().filter(|_| length.subsec_nanos() == 0);
+    seconds.ok_or_else(|| Failed(format!("{name}: {text:?} is not a whole number of seconds")))
 }
 
 /// `--claims` or `--profile`, if given: a JSON object.

@@ -45,6 +45,11 @@ pub(super) fn done(format: Format, text: &str) -> Outcome {
     }
 }
 
+/// Adds something for people, on standard error, so that it does not mix with what was asked for.
+pub(super) fn note(text: &str) -> Outcome {
+    writeln!(std::io::stderr(), "{text}").map_err(Failed::from)
+}
+
 /// Says why a command failed.
 pub(super) fn failure(format: Format, text: &str) {
     let text = match format {

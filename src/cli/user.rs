@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use crate::admin::ListRequest;
 use crate::admin::body::Patch;
-use crate::admin::users::{NewUser, UserPatch};
+use crate::admin::users::{NewPasswordLink, NewUser, UserPatch};
 use crate::cli::context::{actor, open};
 use crate::cli::names::{self, UserName};
 use crate::cli::{Failed, Global, Outcome, output, secrets};
@@ -28,14 +28,10 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Says where the next part begins, on standard error, so that it does not mix with the list.
+    /// Says where the next part begins.
     #[expect(clippy::unused_self, reason = "it belongs to the flags that it repeats")]
     pub(super) fn show_next(&self, next: Option<&str>) -> Outcome {
-        use std::io::Write;
-        match next {
-            None => Ok(()),
-            Some(cursor) => writeln!(std::io::stderr(), "there are more: --cursor {cursor}").map_err(Failed::from),
-        }
+        next.map_or(Ok(()), |cursor| output::note(&format!("there are more: --cursor {cursor}")))
     }
 }
 
@@ -112,6 +108,19 @@ enum Action {
         #[command(flatten)]
         user: UserName,
     },
+    /// Print a one-time link by which the user sets a password; it takes the place of an earlier one
+    PasswordLink {
+        #[command(flatten)]
+        user: UserName,
+        /// How long it lives, at most 7d
+        #[arg(long, value_name = "DURATION", default_value = "1d")]
+        ttl: String,
+    },
+    /// Second factors
+    SecondFactor {
+        #[command(subcommand)]
+        command: SecondFactor,
+    },
     /// Set a password, read from standard input or a prompt, and end what was issued to the user
     Password {
         #[command(flatten)]
@@ -119,9 +128,19 @@ enum Action {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum SecondFactor {
+    /// Remove the second factor of a user who has lost it; the password alone is enough then
+    Remove {
+        #[command(flatten)]
+        user: UserName,
+    },
+}
+
 pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
     let format = global.output;
-    let app = open(global, Needs::NOTHING).await?;
+    let needs_issuer = matches!(command.command, Action::PasswordLink { .. });
+    let app = open(global, if needs_issuer { Needs::ISSUER } else { Needs::NOTHING }).await?;
     let actor = actor();
     let set_enabled = async |user: &UserName, enabled: bool| {
         let patch = UserPatch { enabled: Patch::Set(enabled), ..UserPatch::default() };
@@ -165,6 +184,14 @@ pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
         Action::Delete { user } => {
             app.user_delete(user.get(), &actor).await?;
             output::done(format, &format!("user {} is deleted", user.get()))
+        }
+        Action::PasswordLink { user, ttl } => {
+            let new = NewPasswordLink { ttl: Some(names::seconds("--ttl", &ttl)?) };
+            output::item(format, &app.user_password_link(user.get(), &new, &actor).await?)
+        }
+        Action::SecondFactor { command: SecondFactor::Remove { user } } => {
+            app.user_second_factor_remove(user.get(), &actor).await?;
+            output::done(format, &format!("{} has no second factor any more", user.get()))
         }
         Action::Password { user } => {
             let password = secrets::read("new password")?;

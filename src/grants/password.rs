@@ -2,6 +2,7 @@
 
 use crate::app::{App, Failure, Result};
 use crate::browser::password;
+use crate::browser::second_factor::{self, Required};
 use crate::grants::GrantRequest;
 use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::protocol::claims;
@@ -44,7 +45,11 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     }
     // 4. The password.
     let user = login.verify(app).await?;
-    // 5. What the user may have.
+    // 5. A second factor, which nobody can be asked for here.
+    if second_factor::required(app, &user) != Required::Nothing {
+        return Err(needs_second_factor().about(Identity::of_user(&user.sub)));
+    }
+    // 6. What the user may have.
     let was_asked = request.parameters.one("scope")?.is_some();
     let granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
     let mut params = TokenParams {
@@ -58,7 +63,7 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     if !refreshes {
         return issue::response(app, request.issuer, client, params, None).map(Some);
     }
-    // 6. The session, provided that neither user nor client changed while the password was hashed.
+    // 7. The session, provided that neither user nor client changed while the password was hashed.
     let (session, token) = new_session(app, asked, &user, &params.granted);
     let ends_at = session.ends_at();
     let new = NewSession {
@@ -78,6 +83,13 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     params.log = log;
     issue::response(app, request.issuer, client, params, Some(issue::refresh_token(app, request.issuer, &token)?))
         .map(Some)
+}
+
+/// Told after the password was right only.
+fn needs_second_factor() -> Failure {
+    let text =
+        "This user logs in with a second factor, which this grant cannot ask for: use the authorization code flow.";
+    Refusal::new(ErrorCode::InvalidGrant, text).because("the user needs a second factor").into()
 }
 
 fn new_session(app: &App, asked: &GrantRequest<'_>, user: &User, granted: &Granted) -> (Session, RefreshToken) {

@@ -12,6 +12,7 @@ use crate::jose::verification::VerificationKey;
 use crate::keys::master::MasterKeys;
 use crate::keys::record::{KeyRecord, KeyUse, wrapping_name};
 use crate::keys::token_key::{KeyId, TokenKey};
+use crate::keys::wrapping::WrappingKey;
 use crate::protocol::client::AccessTokenTyp;
 use crate::protocol::time::Timestamp;
 
@@ -60,12 +61,22 @@ pub struct ReadyTokenKey {
     pub key: TokenKey,
 }
 
-/// Every key that makes or verifies tokens.
+/// The data key, ready for use.
+#[derive(Debug)]
+pub struct ReadyDataKey {
+    /// Its id.
+    pub kid: String,
+    /// The key that encrypts what the database keeps.
+    pub key: WrappingKey,
+}
+
+/// Every key of an issuer.
 #[derive(Debug, Default)]
 pub struct KeyRing {
     signing: Vec<Arc<ReadySigningKey>>,
     signing_by_header: HashMap<String, Arc<ReadySigningKey>>,
     token: Vec<Arc<ReadyTokenKey>>,
+    data: Option<Arc<ReadyDataKey>>,
     retired: HashMap<String, Timestamp>,
 }
 
@@ -89,6 +100,10 @@ impl KeyRing {
                     let id = from_base64url(&record.kid).and_then(|id| id.try_into().ok()).ok_or_else(unusable)?;
                     let key = TokenKey::parse(&secret).ok_or_else(unusable)?;
                     ring.token.push(Arc::new(ReadyTokenKey { id, activates_at: record.activates_at, key }));
+                }
+                (KeyUse::Data, _) => {
+                    let key = WrappingKey::parse(&secret).ok_or_else(unusable)?;
+                    ring.data = Some(Arc::new(ReadyDataKey { kid: record.kid.clone(), key }));
                 }
                 (KeyUse::Signing, None) => return Err(unusable()),
             }
@@ -143,6 +158,11 @@ impl KeyRing {
         self.token.iter().find(|key| key.id == id)
     }
 
+    /// The data key, if one was needed yet.
+    pub const fn data_key(&self) -> Option<&Arc<ReadyDataKey>> {
+        self.data.as_ref()
+    }
+
     /// Whether it has no keys, because nothing was loaded yet.
     pub fn is_empty(&self) -> bool {
         self.signing.is_empty() && self.token.is_empty()
@@ -154,6 +174,7 @@ impl KeyRing {
         let mut ring = Self::default();
         self.signing.iter().filter(|key| kids.contains(&key.kid)).cloned().for_each(|key| ring.add(key));
         ring.token = self.token.iter().filter(|key| kids.contains(&base64url(key.id))).cloned().collect();
+        ring.data = self.data.clone().filter(|key| kids.contains(&key.kid));
         ring
     }
 
@@ -235,5 +256,21 @@ mod tests {
         assert_eq!(signs(SigningAlgorithm::Rs256, 1200), new.kid, "there is no RS256 key: the newest active one signs");
         let left = ring.only(std::slice::from_ref(&new.kid));
         assert_eq!(left.access_token_key(SigningAlgorithm::Es256, at(0)).unwrap().kid, new.kid, "nothing else is left");
+    }
+
+    #[test]
+    fn the_data_key_is_read_and_signs_nothing() {
+        let master = MasterKey::parse(&MasterKey::generate()).unwrap();
+        let at = Timestamp::from_seconds(0);
+        let make = |key_use| KeyRecord::generate(key_use, SigningAlgorithm::EdDsa, &master, at, at);
+        let records = [KeyUse::Signing, KeyUse::Token, KeyUse::Data].map(make);
+        let kid = records[2].kid.clone();
+        let ring = KeyRing::open(&records, &master.into()).unwrap();
+        let sealed = ring.data_key().unwrap().key.wrap("name", b"secret");
+        assert_eq!(ring.data_key().unwrap().key.unwrap("name", &sealed).unwrap().as_slice(), b"secret");
+        assert!(ring.data_key().unwrap().key.unwrap("other name", &sealed).is_none());
+        assert_eq!((ring.jwks().keys.len(), ring.signing_key(&kid).is_none()), (1, true));
+        assert!(ring.only(std::slice::from_ref(&kid)).data_key().is_some());
+        assert!(ring.only(&[records[0].kid.clone()]).data_key().is_none());
     }
 }

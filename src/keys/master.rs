@@ -2,20 +2,16 @@
 
 use std::fmt;
 
-use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, Nonce, RandomizedNonceKey};
 use zeroize::Zeroizing;
 
 use crate::crypto::{base64url, fill_with_random, from_base64url};
+use crate::keys::wrapping::WrappingKey;
 
 /// The content of the check value.
 const CHECK: &[u8] = b"jeton master key";
-/// Bytes of an AES-256-GCM-SIV nonce (RFC 8452).
-const NONCE_LENGTH: usize = 12;
-/// Bytes of an AES-256-GCM-SIV tag.
-const TAG_LENGTH: usize = 16;
 
-/// 32 random bytes that never reach the database. AWS-LC wipes them when it frees them.
-pub struct MasterKey(RandomizedNonceKey);
+/// 32 random bytes that never reach the database.
+pub struct MasterKey(WrappingKey);
 
 impl fmt::Debug for MasterKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,8 +29,7 @@ impl MasterKey {
         if bytes.len() != 32 || bytes.iter().all(|byte| *byte == bytes[0]) {
             return Err("is not 32 random bytes in base64url; `jeton key generate-master` prints one".into());
         }
-        let key = RandomizedNonceKey::new(&AES_256_GCM_SIV, &bytes).map_err(|_| "is not usable as a key".to_owned())?;
-        Ok(Self(key))
+        WrappingKey::parse(&bytes).map(Self).ok_or_else(|| "is not usable as a key".to_owned())
     }
 
     /// Generates a master key, as text.
@@ -46,24 +41,12 @@ impl MasterKey {
 
     /// Wraps a data key. `name` is authenticated too, so that one wrapped key cannot pass for another.
     pub(super) fn wrap(&self, name: &str, key: &[u8]) -> Vec<u8> {
-        // With room for the tag, because a buffer that grows would leave a copy of the key behind.
-        let mut sealed = Vec::with_capacity(key.len() + TAG_LENGTH);
-        sealed.extend_from_slice(key);
-        let nonce = self
-            .0
-            .seal_in_place_append_tag(Aad::from(name.as_bytes()), &mut sealed)
-            .expect("a short text can be sealed");
-        [nonce.as_ref().as_slice(), &sealed].concat()
+        self.0.wrap(name, key)
     }
 
     /// Unwraps a data key, if this master key wrapped it under this name.
     pub fn unwrap(&self, name: &str, wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (nonce, sealed) = wrapped.split_at_checked(NONCE_LENGTH)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut key = Zeroizing::new(sealed.to_vec());
-        let length = self.0.open_in_place(nonce, Aad::from(name.as_bytes()), &mut key).ok()?.len();
-        key.truncate(length);
-        Some(key)
+        self.0.unwrap(name, wrapped)
     }
 
     /// A value by which a later start recognises the same master key.

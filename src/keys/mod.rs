@@ -1,4 +1,4 @@
-//! The keys of the server: signing keys and token keys, and the master key that wraps them.
+//! The keys of the server: signing keys, token keys and the data key, and the master key that wraps them.
 
 pub mod dev_key;
 pub mod keyring;
@@ -6,3 +6,4 @@ pub mod lifecycle;
 pub mod master;
 pub mod record;
 pub mod token_key;
+pub mod wrapping;

@@ -11,7 +11,8 @@ use crate::keys::master::{MasterKey, MasterKeys};
 use crate::keys::token_key::KEY_ID_LENGTH;
 use crate::protocol::time::Timestamp;
 
-/// What a key is for: `signing` signs JWTs, `token` seals opaque tokens and authenticates refresh tokens.
+/// What a key is for: `signing` signs JWTs, `token` seals opaque tokens and authenticates refresh tokens, `data` encrypts
+/// the secrets of second factors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyUse {
@@ -19,6 +20,9 @@ pub enum KeyUse {
     Signing,
     /// Seals opaque access tokens and authenticates refresh tokens.
     Token,
+    /// Encrypts secrets in the database that this server must read again: those of second factors. There is one, made
+    /// when it is first needed, and it is never rotated or retired.
+    Data,
 }
 
 impl KeyUse {
@@ -27,12 +31,13 @@ impl KeyUse {
         match self {
             Self::Signing => "signing",
             Self::Token => "token",
+            Self::Data => "data",
         }
     }
 
     /// Reads what [`name`](Self::name) wrote.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Signing, Self::Token].into_iter().find(|key_use| key_use.name() == name)
+        [Self::Signing, Self::Token, Self::Data].into_iter().find(|key_use| key_use.name() == name)
     }
 }
 
@@ -65,7 +70,7 @@ impl KeyRecord {
         let kid = base64url(random::<KEY_ID_LENGTH>());
         let secret = match key_use {
             KeyUse::Signing => SigningKey::generate(algorithm),
-            KeyUse::Token => {
+            KeyUse::Token | KeyUse::Data => {
                 let mut secret = Zeroizing::new(vec![0; 32]);
                 fill_with_random(&mut secret);
                 secret

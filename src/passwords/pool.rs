@@ -77,8 +77,16 @@ impl PasswordPool {
     /// # Errors
     /// [`Overloaded`] after about 2 s in the queue.
     pub async fn hash(&self, password: SecretString) -> Result<String, Overloaded> {
+        self.hash_for(Requester::administrator(), password).await
+    }
+
+    /// Hashes a new password.
+    ///
+    /// # Errors
+    /// [`Overloaded`] after about 2 s in the queue.
+    pub async fn hash_for(&self, requester: Requester, password: SecretString) -> Result<String, Overloaded> {
         let work = move |hasher: &mut Hasher| hasher.hash(password.expose_secret().as_bytes());
-        self.run(Requester::administrator(), work).await
+        self.run(requester, work).await
     }
 
     /// Registers the pool's metrics.

@@ -1,14 +1,14 @@
-//! Features of clients that an older program does not know: settings that restrict a client, and new forms of tokens.
+//! Features that an older program does not know: settings that restrict a client, new forms of tokens, second factors.
 //!
 //! An older node would ignore such a setting or refuse such a token. So the database records which features are in
-//! use: a client may use one only once every live node knows it, and a program that does not know it answers no
+//! use: one may be used only once every live node knows it, and a program that does not know it answers no
 //! requests from then on. Both compare *levels*: how many entries of [`FEATURES`] a program knows.
 
 use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp, ClientSettings, GrantType};
 
-/// A feature of a client.
+/// A feature.
 pub struct Feature {
-    /// The member of the settings that uses it.
+    /// The member of a client's settings that uses it, or its name where no client does.
     pub member: &'static str,
     /// Whether these settings use it.
     pub is_used: fn(&ClientSettings) -> bool,
@@ -23,7 +23,13 @@ pub const FEATURES: &[Feature] = &[
     Feature { member: "introspect_audiences", is_used: |settings| settings.introspect_audiences.is_some() },
     Feature { member: "access_token_typ", is_used: |settings| settings.access_token_typ == AccessTokenTyp::Jwt },
     Feature { member: "grant_types", is_used: |settings| settings.grant_types.contains(&GrantType::AuthorizationCode) },
+    // Used by the first user who sets one up.
+    Feature { member: SECOND_FACTORS, is_used: |_| false },
 ];
+
+/// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their
+/// secrets.
+pub const SECOND_FACTORS: &str = "second factors";
 
 /// The level of this program.
 #[expect(clippy::cast_possible_wrap, reason = "the list is short")]
@@ -32,6 +38,11 @@ pub const LEVEL: i64 = FEATURES.len() as i64;
 /// The level that a program needs for these settings, and the newest feature that they use, if any.
 pub fn needed_by(settings: &ClientSettings) -> Option<(i64, &'static Feature)> {
     (1..).zip(FEATURES).filter(|(_, feature)| (feature.is_used)(settings)).last()
+}
+
+/// The level that a program needs for a feature that no client uses.
+pub(crate) fn level_of(name: &str) -> Option<(i64, &'static Feature)> {
+    (1..).zip(FEATURES).find(|(_, feature)| feature.member == name)
 }
 
 #[cfg(test)]

@@ -25,5 +25,6 @@ pub mod session;
 pub mod subject;
 pub mod time;
 pub mod token_id;
+pub mod totp;
 pub mod user;
 pub mod version;

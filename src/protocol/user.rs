@@ -30,6 +30,8 @@ pub struct User {
     pub profile: ExtraClaims,
     /// Whether it may log in.
     pub enabled: bool,
+    /// Whether it has a second factor. Writing a user does not change that.
+    pub has_second_factor: bool,
     /// When it was created.
     pub created_at: Timestamp,
     /// Counts its changes.

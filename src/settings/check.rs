@@ -16,7 +16,7 @@ use crate::settings::parse::{address, audience, duration, issuer, known_issuer, 
 use crate::settings::resolve::{Resolved, Source};
 use crate::settings::{
     LONGEST_ACCESS_TOKEN_TTL, LONGEST_HISTORY, LONGEST_SESSION_TTL, LogFormat, MasterKeySettings, MasterKeySource,
-    Needs, Settings, TlsFiles,
+    Needs, RequireSecondFactor, Settings, TlsFiles,
 };
 use crate::store::Location;
 use crate::tokens::environment::{Environment, KnownIssuer};
@@ -131,6 +131,16 @@ impl Settings {
                     .map_err(|_| "is not a network such as 10.0.0.0/8".to_owned())
             }),
             throttling: checker.parse("throttling", on_or_off, true),
+            require_second_factor: checker.parse(
+                "require_second_factor",
+                |text| match text {
+                    "roles" => Ok(RequireSecondFactor::Roles),
+                    "all" => Ok(RequireSecondFactor::All),
+                    "off" => Ok(RequireSecondFactor::Off),
+                    _ => Err("is not roles, all or off".into()),
+                },
+                RequireSecondFactor::Roles,
+            ),
             max_staleness,
             poll_interval,
             migrate: checker.parse("migrate", on_or_off, true),

@@ -53,6 +53,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// Who must log in with a second factor. Whoever has one is always asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequireSecondFactor {
+    /// Users with a role.
+    Roles,
+    /// Every user.
+    All,
+    /// Nobody.
+    Off,
+}
+
 /// Where the certificate of the public listener is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -74,6 +85,8 @@ pub struct Needs {
 impl Needs {
     /// Both: for the server and for commands that read tokens.
     pub const ALL: Self = Self { issuer: true, master_key: true };
+    /// The issuer alone.
+    pub const ISSUER: Self = Self { issuer: true, master_key: false };
     /// The master key alone.
     pub const MASTER_KEY: Self = Self { issuer: false, master_key: true };
     /// Neither.
@@ -134,6 +147,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether guessing is slowed down.
     pub throttling: bool,
+    /// Who must log in with a second factor.
+    pub require_second_factor: RequireSecondFactor,
     /// The age beyond which a node no longer answers from memory.
     pub max_staleness: Duration,
     /// The time between two polls of the log.

@@ -40,7 +40,7 @@ const fn secret(definition: Definition) -> Definition {
 }
 
 /// Every setting.
-pub static TABLE: [Definition; 34] = [
+pub static TABLE: [Definition; 35] = [
     secret(in_dev(
         setting("database_url", "sqlite://jeton.db", "the database: sqlite://PATH or postgres://…"),
         "sqlite://jeton-dev.db",
@@ -74,6 +74,11 @@ pub static TABLE: [Definition; 34] = [
     setting("cors_origins", "", "origins that may call the OAuth endpoints from a browser, comma-separated"),
     setting("trusted_proxies", "", "networks whose forwarding headers are trusted, comma-separated"),
     setting("throttling", "on", "whether guessing is slowed down: on or off"),
+    setting(
+        "require_second_factor",
+        "roles",
+        "who must log in with a second factor: roles (users with a role), all or off",
+    ),
     setting("max_staleness", "5s", "age of a node's memory beyond which it asks the database"),
     setting("poll_interval", "250ms", "time between two polls of the change log"),
     setting("migrate", "on", "whether serve applies missing schema migrations: on or off"),

@@ -36,7 +36,8 @@ macro_rules! living {
              b.idle_expires_at, b.expires_at, \
              u.id AS user_id, u.sub AS user_sub, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, \
              u.profile AS user_profile, u.enabled AS user_enabled, u.created_at AS user_created_at, \
-             u.version AS user_version \
+             u.version AS user_version, \
+             EXISTS (SELECT 1 FROM second_factors WHERE user_id = u.id) AS has_second_factor \
              FROM browser_sessions b JOIN users u ON u.id = b.user_id \
              WHERE u.enabled AND b.idle_expires_at > $1 AND b.expires_at > $1 \
              AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \

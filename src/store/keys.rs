@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::record::{KeyRecord, KeyUse};
 use crate::protocol::cause::Cause;
+use crate::protocol::feature;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
 use crate::store::changes::{Logged, Notice};
@@ -103,18 +104,27 @@ impl Store {
         transaction.commit(Added::Yes).await
     }
 
-    /// Adds a signing key, unless there is one of its algorithm (nodes may need one at the same time) or the check value of the
+    /// Adds a key, unless there is one of its use and algorithm (nodes may need one at the same time) or the check value of the
     /// master key is no longer this one.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownFeature`] while a live node cannot read such a key.
     pub async fn key_create(&self, record: &KeyRecord, check_value: &[u8], audited: &Audited) -> Result<Logged<Added>> {
         let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
-        let algorithm = record.algorithm.map(|algorithm| algorithm.name());
-        let sql = "SELECT kid FROM keys WHERE key_use = $1 AND algorithm = $2 LIMIT 1";
-        if transaction.query_one(sql, values![record.key_use.name(), algorithm]).await?.is_some() {
+        let known = "SELECT kid FROM keys WHERE key_use = $1 AND coalesce(algorithm, '') = $2 LIMIT 1";
+        let algorithm = record.algorithm.map_or("", |algorithm| algorithm.name());
+        if transaction.query_one(known, values![record.key_use.name(), algorithm]).await?.is_some() {
             return transaction.roll_back(Added::ThereAreSome).await;
         }
         if !is_master_key_check(&mut transaction, check_value).await? {
             return transaction.roll_back(Added::OtherMasterKey).await;
+        }
+        if record.key_use == KeyUse::Data
+            && let Some((level, feature)) = feature::level_of(feature::SECOND_FACTORS)
+            && let Some(refusal) = transaction.use_feature(level, feature, audited.at).await?
+        {
+            return transaction.roll_back(()).await.and(Err(refusal));
         }
         transaction.query(INSERT, insert_values(record)).await?;
         transaction.audit(audited, "key.create", format!("key {}", record.kid), None).await?;
@@ -156,7 +166,8 @@ impl Store {
         transaction.commit(Added::Yes).await
     }
 
-    /// Deletes a key, unless it is the last token key, the last signing key, or the last one of an algorithm in use.
+    /// Deletes a key, unless it is the data key, the last token key, the last signing key, or the last one of an
+    /// algorithm in use.
     /// Everything it made stops working. Returns whether it was deleted.
     pub async fn key_delete(
         &self,
@@ -169,6 +180,9 @@ impl Store {
         lock(&mut transaction).await?;
         let records = transaction.query(LIST, vec![]).await?.iter().map(key).collect::<Result<Vec<KeyRecord>>>()?;
         let can_go = |gone: &KeyRecord| {
+            if gone.key_use == KeyUse::Data {
+                return false;
+            }
             let needs_same = gone.algorithm.is_none_or(|algorithm| in_use.contains(&algorithm));
             let mut others = records.iter().filter(|other| other.kid != kid && other.key_use == gone.key_use);
             others.any(|other| !needs_same || other.algorithm == gone.algorithm)
@@ -210,16 +224,18 @@ impl Store {
         transaction.commit(Some(rewrapped.len())).await
     }
 
-    /// Replaces every key by new ones and ends everything that was issued: after the loss of the master key.
+    /// Replaces every key by new ones, ends everything that was issued, and removes the second factors, whose secrets
+    /// nobody can read any more: after the loss of the master key. Returns how many second factors there were.
     pub async fn key_reset(
         &self,
         records: &[KeyRecord],
         check_value: Vec<u8>,
         revocation: &NewRevocation,
         audited: &Audited,
-    ) -> Result<Logged<()>> {
+    ) -> Result<Logged<usize>> {
         let mut transaction = self.begin_logged().await?;
         lock(&mut transaction).await?;
+        let second_factors = transaction.query("DELETE FROM second_factors RETURNING user_id", vec![]).await?.len();
         for row in transaction.query("DELETE FROM keys RETURNING kid", vec![]).await? {
             let target = Target::Key(row.get("kid")?);
             let cause = Cause::RetiredKey;
@@ -234,6 +250,6 @@ impl Store {
         transaction.audit(audited, "key.reset", "all keys".into(), None).await?;
         transaction.revoke(revocation, audited).await?;
         transaction.notify(Notice::Keys, audited).await?;
-        transaction.commit(()).await
+        transaction.commit(second_factors).await
     }
 }

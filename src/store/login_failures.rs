@@ -18,20 +18,22 @@ pub fn account_digest(username: &str) -> [u8; 32] {
 }
 
 impl Store {
-    /// Adds failed logins to the count of an account, after subtracting those that are forgiven by now.
+    /// Adds failed logins to the count of an account, after subtracting those that are forgiven by now. Returns
+    /// how many there are then.
     pub async fn login_failures_add(
         &self,
         account: [u8; 32],
         failures: i64,
         backoff: Backoff,
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<i64> {
         let sql = "INSERT INTO login_failures (account, failures, last_at) VALUES ($1, $2, $3) \
                    ON CONFLICT (account) DO UPDATE SET last_at = $3, failures = $2 + CASE \
                    WHEN $3 <= login_failures.last_at THEN login_failures.failures \
                    WHEN login_failures.failures > ($3 - login_failures.last_at) / $4 \
-                   THEN login_failures.failures - ($3 - login_failures.last_at) / $4 ELSE 0 END";
-        self.database.write(sql, values![account, failures, now, backoff.forgiven_after * 1000]).await.map(drop)
+                   THEN login_failures.failures - ($3 - login_failures.last_at) / $4 ELSE 0 END RETURNING failures";
+        let rows = self.database.write(sql, values![account, failures, now, backoff.forgiven_after * 1000]).await?;
+        rows.first().map_or(Ok(failures), |row| row.get("failures"))
     }
 
     /// Records that a user logged in from a network, and forgets the networks used longest ago.

@@ -17,7 +17,9 @@ mod listen;
 mod login_failures;
 mod migrate;
 mod nodes;
+mod password_links;
 mod row;
+mod second_factors;
 mod sessions;
 mod settings;
 mod subjects;
@@ -38,6 +40,7 @@ pub use login_failures::account_digest;
 pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
 pub(crate) use nodes::SILENCE;
+pub use second_factors::{SecondFactor, SecondFactorRecord};
 pub use sessions::{NewSession, Rotation, SessionFilter, SessionRecord};
 pub use subjects::SubHolder;
 pub use users::LoginRecord;
@@ -77,10 +80,10 @@ pub enum StoreError {
     /// A text would lead to two users.
     #[error("another user is found by it already: no sub or username equals the id, sub or username of another user")]
     Ambiguous,
-    /// A client was to use a feature that a live node does not know.
+    /// A feature was to be used that a live node does not know.
     #[error("the node {node:?}, which runs Jeton {version}, does not know {member}: upgrade it first")]
     UnknownFeature {
-        /// The member of the client's settings.
+        /// The member of the client's settings, or the name of the feature.
         member: &'static str,
         /// The name of the node.
         node: String,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::protocol::client::ClientSettings;
-use crate::protocol::feature;
+use crate::protocol::feature::{self, Feature};
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
 use crate::store::database::{Dialect, Transaction};
@@ -129,7 +129,19 @@ impl Transaction {
         settings: &ClientSettings,
         now: Timestamp,
     ) -> Result<Option<StoreError>> {
-        let Some((level, feature)) = feature::needed_by(settings) else { return Ok(None) };
+        match feature::needed_by(settings) {
+            Some((level, feature)) => self.use_feature(level, feature, now).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Records that a feature is used, for good. Returns the refusal if a live node does not know it.
+    pub(super) async fn use_feature(
+        &mut self,
+        level: i64,
+        feature: &'static Feature,
+        now: Timestamp,
+    ) -> Result<Option<StoreError>> {
         let raise = "UPDATE feature_level SET level = $1 WHERE id = 1 AND level < $1 RETURNING level";
         if self.query_one(raise, values![level]).await?.is_none() {
             return Ok(None);

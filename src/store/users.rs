@@ -17,11 +17,13 @@ macro_rules! users {
     ($rest:literal) => {
         concat!(
             "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
-             profile AS user_profile, enabled AS user_enabled, created_at AS user_created_at, version AS user_version FROM users ",
+             profile AS user_profile, enabled AS user_enabled, created_at AS user_created_at, version AS user_version, \
+             EXISTS (SELECT 1 FROM second_factors WHERE user_id = users.id) AS has_second_factor FROM users ",
             $rest
         )
     };
 }
+pub(super) use users;
 
 pub(super) fn user(row: &Row) -> Result<User> {
     let scope: Option<String> = row.get("user_scope")?;
@@ -34,6 +36,7 @@ pub(super) fn user(row: &Row) -> Result<User> {
         claims: row.json("user_claims")?,
         profile: row.json("user_profile")?,
         enabled: row.get("user_enabled")?,
+        has_second_factor: row.get("has_second_factor")?,
         created_at: row.moment("user_created_at")?,
         version: row.get("user_version")?,
     })
@@ -57,7 +60,7 @@ impl Store {
     pub async fn login_find(&self, username: &str, network: Network) -> Result<LoginRecord> {
         let sql = "SELECT u.id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
                    profile AS user_profile, enabled AS user_enabled, u.created_at AS user_created_at, version AS user_version, \
-                   h.number AS head, g.failures AS failures, g.last_at AS failed_at, k.network AS known \
+                   EXISTS (SELECT 1 FROM second_factors WHERE user_id = u.id) AS has_second_factor, h.number AS head, g.failures AS failures, g.last_at AS failed_at, k.network AS known \
                    FROM change_head h LEFT JOIN users u ON u.username_key = $1 LEFT JOIN login_failures g ON g.account = $2 \
                    LEFT JOIN known_networks k ON k.user_id = u.id AND k.network = $3 WHERE h.id = 1";
         let values = values![username_key(username), account_digest(username), network.to_string()];
@@ -151,8 +154,8 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Replaces a user, unless it changed since `user.version`, and writes the revocation that goes with the change.
-    /// Returns whether it was replaced.
+    /// Replaces a user, unless it changed since `user.version`, and writes the revocation that goes with the change,
+    /// which ends the links to set a password too. Returns whether it was replaced.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the new name is taken, [`StoreError::Ambiguous`].
@@ -189,7 +192,10 @@ impl Store {
         }
         transaction.audit(audited, action, format!("user {}", user.id), None).await?;
         match revocation {
-            Some(revocation) => transaction.revoke(revocation, audited).await?,
+            Some(revocation) => {
+                transaction.query("DELETE FROM password_links WHERE user_id = $1", values![user.id]).await?;
+                transaction.revoke(revocation, audited).await?
+            }
             None => transaction.notify(Notice::User(&user.sub), audited).await?,
         };
         transaction.commit(true).await

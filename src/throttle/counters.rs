@@ -11,7 +11,7 @@ use crate::protocol::time::Timestamp;
 /// The most keys that are counted; the least recently used are forgotten.
 const MAX_KEYS: usize = 50_000;
 
-/// What failures are counted under. `docs/throttling.md` explains the five rules to users.
+/// What failures are counted under. `docs/throttling.md` explains the rules to users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum CounterKey {
     /// Logins to one account from one network: guessing a password.
@@ -26,6 +26,8 @@ pub(super) enum CounterKey {
     ClientAndNetwork([u8; 32], Network),
     /// Authentications of all clients from one network: trying one secret on many clients.
     ClientsOfNetwork(Network),
+    /// Second factors of one account, after a right password. They are counted in the database alone.
+    SecondFactor,
 }
 
 impl CounterKey {
@@ -37,6 +39,7 @@ impl CounterKey {
             Self::Network(_) => "network",
             Self::ClientAndNetwork(..) => "client_and_network",
             Self::ClientsOfNetwork(_) => "clients_of_network",
+            Self::SecondFactor => "second_factor",
         }
     }
 
@@ -46,6 +49,8 @@ impl CounterKey {
             Self::AccountAndNetwork(..) => Backoff { free: 10, forgiven_after: 60, longest: 60 },
             Self::Account(_) => Backoff { free: 100, forgiven_after: 600, longest: 900 },
             Self::ClientAndNetwork(..) => Backoff { free: 20, forgiven_after: 60, longest: 60 },
+            // Three of a million codes are right at any moment.
+            Self::SecondFactor => Backoff { free: 10, forgiven_after: 900, longest: 900 },
             Self::Network(_) | Self::ClientsOfNetwork(_) => Backoff { free: 300, forgiven_after: 10, longest: 60 },
         }
     }

@@ -130,7 +130,7 @@ impl LoginAttempt<'_> {
             if reported.is_err() {
                 counters.add(key, unreported, now);
             }
-            reported
+            reported.map(drop)
         });
     }
 }

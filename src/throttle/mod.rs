@@ -12,6 +12,7 @@ mod client;
 mod counters;
 mod login;
 mod rate_limit;
+mod second_factor;
 
 use std::sync::Arc;
 

@@ -27,6 +27,8 @@ pub enum Purpose {
     Form,
     /// What the demonstration of a login has to know when the browser comes back.
     Demo,
+    /// The secret of a second factor that is being set up.
+    SecondFactor,
 }
 
 impl Purpose {
@@ -36,6 +38,7 @@ impl Purpose {
             Self::PushedRequest => "pushed request",
             Self::Form => "form",
             Self::Demo => "demo",
+            Self::SecondFactor => "second factor",
         }
     }
 }

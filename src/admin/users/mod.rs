@@ -1,5 +1,6 @@
 //! Administration of users.
 
+mod access;
 mod bodies;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -7,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use access::{NewPasswordLink, PasswordLinkView};
 pub use bodies::{NewPassword, NewUser, UserPatch};
 
 use crate::admin::error::no_such;
@@ -44,6 +46,8 @@ pub struct UserView {
     pub profile: ExtraClaims,
     /// Whether it may log in.
     pub enabled: bool,
+    /// Whether it has a second factor, for which it is asked when it logs in at a browser.
+    pub second_factor: bool,
     /// When it was created.
     pub created_at: Timestamp,
 }
@@ -58,6 +62,7 @@ impl From<User> for UserView {
             claims: user.claims,
             profile: user.profile,
             enabled: user.enabled,
+            second_factor: user.has_second_factor,
             created_at: user.created_at,
         }
     }
@@ -80,6 +85,7 @@ impl App {
             claims: new.claims.unwrap_or_default(),
             profile: new.profile.unwrap_or_default(),
             enabled: new.enabled.unwrap_or(true),
+            has_second_factor: false,
             created_at: self.clock.now(),
             version: 1,
         };

@@ -56,6 +56,8 @@ pub(crate) fn routes() -> Vec<Route> {
             [get(READ_USERS, users::show), patch(USERS, users::update), delete(USERS, users::delete)],
         ),
         Route::admin("/admin/v1/users/{user}/password", [put(USERS, users::set_password)]),
+        Route::admin("/admin/v1/users/{user}/password-link", [post(USERS, users::create_password_link)]),
+        Route::admin("/admin/v1/users/{user}/second-factor", [delete(USERS, users::remove_second_factor)]),
         Route::admin(
             "/admin/v1/sessions",
             [get(READ_REVOCATIONS, sessions::list).taking(&["user", "client", "limit", "cursor"])],

@@ -5,7 +5,7 @@ use axum::response::Response;
 use utoipa::IntoParams;
 
 use crate::admin::schema::QueryText;
-use crate::admin::users::{NewPassword, NewUser, UserPatch, UserView};
+use crate::admin::users::{NewPassword, NewPasswordLink, NewUser, PasswordLinkView, UserPatch, UserView};
 use crate::admin::{List, ListRequest};
 use crate::http::admin::extract::{Body, Call};
 use crate::http::docs::openapi::answers::{Conflict, Done, NotFound};
@@ -132,4 +132,40 @@ pub(crate) async fn set_password(call: Call, Body(new): Body<NewPassword>) -> Re
         call.app().user_set_password(call.path("user"), new?.password, &call.actor).await
     })
     .await
+}
+
+#[utoipa::path(
+    post,
+    path = "/admin/v1/users/{user}/password-link",
+    operation_id = "createPasswordLink",
+    tag = "Users",
+    description = include_str!("../../../docs/openapi/create_password_link.md"),
+    params(UserPath),
+    request_body(content = Option<NewPasswordLink>, example = json!({"ttl": 3600})),
+    responses(
+        (status = 201, description = "The link, shown only here.", body = PasswordLinkView),
+        (status = 404, response = NotFound),
+        (status = 409, response = Conflict)
+    )
+)]
+pub(crate) async fn create_password_link(call: Call, new: Option<Body<NewPasswordLink>>) -> Response {
+    let outcome = async {
+        let new = new.map_or(Ok(NewPasswordLink::default()), |Body(new)| new)?;
+        call.app().user_password_link(call.path("user"), &new, &call.actor).await
+    };
+    call.answer(StatusCode::CREATED, outcome).await
+}
+
+#[utoipa::path(
+    delete,
+    path = "/admin/v1/users/{user}/second-factor",
+    operation_id = "removeSecondFactor",
+    tag = "Users",
+    description = include_str!("../../../docs/openapi/remove_second_factor.md"),
+    params(UserPath),
+    responses((status = 204, response = Done), (status = 404, response = NotFound))
+)]
+pub(crate) async fn remove_second_factor(call: Call) -> Response {
+    let outcome = call.app().user_second_factor_remove(call.path("user"), &call.actor);
+    call.answer(StatusCode::NO_CONTENT, outcome).await
 }

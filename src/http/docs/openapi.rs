@@ -53,6 +53,8 @@ use crate::http::{admin, docs, endpoints};
         admin::users::update,
         admin::users::delete,
         admin::users::set_password,
+        admin::users::create_password_link,
+        admin::users::remove_second_factor,
         admin::sessions::list,
         admin::sessions::show,
         admin::sessions::delete,

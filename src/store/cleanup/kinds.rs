@@ -98,6 +98,7 @@ pub(super) const KINDS: [Kind; 9] = [
     Kind { name: "guesses", over_before: |now, _| now.plus_seconds(-FAILURES_LIFE), walk: by_moment!("login_failures", "last_at") },
     Kind { name: "browser_sessions", over_before: |now, _| now, walk: by_moment!("browser_sessions", "expires_at") },
     Kind { name: "known_networks", over_before: |now, _| now.plus_seconds(-NETWORK_LIFE), walk: by_moment!("known_networks", "last_login_at") },
+    Kind { name: "password_links", over_before: |now, _| now, walk: by_moment!("password_links", "expires_at") },
 ];
 
 fn revocations(now: Timestamp, history: i64) -> Timestamp {

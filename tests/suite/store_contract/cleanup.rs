@@ -275,3 +275,16 @@ on_both_stores!(the_journal_is_short_after_cleanup, async |backend| {
     }
     assert_eq!(db.session_list(&SessionFilter::default(), &all()).await.unwrap().len(), 50);
 });
+
+on_both_stores!(links_to_set_a_password_are_removed_once_they_have_expired, async |backend| {
+    let (db, _, alice) = Db::with_holders(backend).await;
+    db.password_link_create([1; 32], alice.id, at(100), &audited()).await.unwrap();
+    let swept = async |now: Timestamp| {
+        let swept = sweep(&db, now, 30 * DAY).await.into_iter();
+        swept.filter(|(kind, _)| *kind == "password_links").collect::<Vec<_>>()
+    };
+    assert_eq!(swept(at(100)).await, []);
+    assert!(db.password_link_find([1; 32], at(0)).await.unwrap().is_some());
+    assert_eq!(swept(at(101)).await, [("password_links", 1)]);
+    assert!(db.password_link_find([1; 32], at(0)).await.unwrap().is_none());
+});

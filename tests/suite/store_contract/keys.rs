@@ -307,3 +307,69 @@ on_both_stores!(a_reset_that_fails_changes_nothing, async |backend| {
     assert!(old.fits(&db.master_key_check(new.check_value()).await.unwrap()));
     assert_eq!((db.entries().await, db.trail().await.len()), (1, 1));
 });
+
+fn data_key(master: &MasterKey) -> KeyRecord {
+    KeyRecord::generate(KeyUse::Data, SigningAlgorithm::EdDsa, master, at(0), at(0))
+}
+
+on_both_stores!(there_is_one_data_key_however_many_nodes_need_it_at_once, async |backend| {
+    let db = Db::new(backend).await;
+    let master = master();
+    let check = check(&db, &master).await;
+    let other = db.key_create_data(&data_key(&master), &self::master().check_value(), &audited()).await.written();
+    assert_eq!((other, db.schema().await.unwrap().feature_level), (Added::OtherMasterKey, 0));
+    let offers: Vec<_> = (0..8).map(|_| data_key(&master)).collect();
+    let outcomes = at_once(&db, 8, |store, index| {
+        let (offer, check) = (offers[index].clone(), check.clone());
+        async move { store.key_create_data(&offer, &check, &audited()).await.written() }
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|made| **made == Added::Yes).count(), 1, "{outcomes:?}");
+    let winner = &offers[outcomes.iter().position(|made| *made == Added::Yes).unwrap()];
+    assert_eq!(described(&db.key_list().await.unwrap()), described(std::slice::from_ref(winner)));
+    assert_eq!(db.told(0).await, ["keys changed"]);
+    assert_eq!(db.trail().await, [("key.create".into(), format!("key {}", winner.kid))]);
+    let deleted = db.key_delete(&winner.kid, &[], at(900), &audited()).await.written();
+    assert!(!deleted, "nothing could read what it encrypted");
+});
+
+on_both_stores!(no_data_key_is_made_while_a_node_runs_that_could_not_read_it, async |backend| {
+    let db = Db::new(backend).await;
+    let master = master();
+    let check = check(&db, &master).await;
+    let now = db.database_clock().await.unwrap().map_or(at(0), Timestamp::from_millis);
+    let old = jeton::store::NodeRecord {
+        id: uuid::Uuid::now_v7(),
+        name: "old".into(),
+        version: "0.1.0".into(),
+        feature_level: 0,
+        applied: 0,
+        applied_at: now,
+        heartbeat_at: now,
+        max_staleness: 5000,
+    };
+    assert!(db.node_heartbeat(&old).await.unwrap());
+    let refused = db.key_create_data(&data_key(&master), &check, &audited()).await;
+    assert!(matches!(refused, Err(StoreError::UnknownFeature { .. })), "{refused:?}");
+    assert_eq!((kids(&db).await.len(), db.schema().await.unwrap().feature_level), (0, 0));
+    db.node_leave(old.id).await.unwrap();
+    assert_eq!(db.key_create_data(&data_key(&master), &check, &audited()).await.written(), Added::Yes);
+    assert!(!db.node_heartbeat(&old).await.unwrap(), "such a node cannot join any more");
+});
+
+on_both_stores!(a_reset_of_the_keys_removes_the_second_factors, async |backend| {
+    let (db, _, alice) = Db::with_holders(backend).await;
+    let master = master();
+    let check = check(&db, &master).await;
+    db.key_create_first(&pair(&master, at(0)), &check, &audited()).await.written();
+    db.key_create_data(&data_key(&master), &check, &audited()).await.written();
+    let factor = jeton::store::SecondFactor { secret: vec![1], last_step: 1, recovery_codes: 1, created_at: at(0) };
+    assert!(db.second_factor_create(alice.id, &factor, &[[1; 32]], &audited()).await.unwrap());
+    let new = self::master();
+    let ended = revocation(Target::All, Cause::AllRevoked);
+    let reset = async || db.key_reset(&pair(&new, at(0)), new.check_value(), &ended, &audited()).await.written();
+    assert_eq!(reset().await, 1);
+    assert_eq!(db.second_factor_find(alice.id).await.unwrap().factor, None);
+    assert_eq!(kids(&db).await.len(), 2, "a data key is made when one is needed");
+    assert_eq!(reset().await, 0);
+});

@@ -23,8 +23,9 @@ on_both_stores!(failures_are_counted_and_forgiven_as_in_memory, async |backend| 
     // A late failure counts from the moment it arrived.
     for (seconds, more) in [(0, 5), (30, 5), (89, 7), (150, 1), (3000, 2), (2999, 3), (2999, 1)] {
         let now = at(seconds);
-        db.login_failures_add(account_digest("Alice"), more, ALLOWANCE, now).await.unwrap();
+        let counted = db.login_failures_add(account_digest("Alice"), more, ALLOWANCE, now).await.unwrap();
         expected = Some(ALLOWANCE.and(expected, more, now));
+        assert_eq!(Some(counted), expected.map(|failures| failures.count));
         let record = db.login_find("ALICE", network(1)).await.unwrap();
         assert_eq!(record.failures, expected, "after {seconds} s");
         assert!(record.user.is_none(), "an account need not exist to be counted for");

@@ -12,7 +12,9 @@ mod logins;
 mod logouts;
 mod migrate;
 mod nodes;
+mod password_links;
 mod revocations;
+mod second_factors;
 mod sessions;
 mod settings;
 mod subjects;
@@ -202,6 +204,7 @@ fn user(username: &str) -> User {
         claims: json!({"tenant": "blau"}).as_object().cloned().unwrap(),
         profile: json!({"name": "Anna"}).as_object().cloned().unwrap(),
         enabled: true,
+        has_second_factor: false,
         created_at: at(3),
         version: 1,
     }
