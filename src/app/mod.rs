@@ -1,6 +1,7 @@
 //! The context that use cases work with.
 
 mod failure;
+mod granting;
 pub(crate) mod master_keys;
 mod request;
 pub(crate) mod used_secrets;

@@ -9,7 +9,7 @@ use crate::admin::clients::{ClientPatch, NewClient};
 use crate::cli::context::{actor, open};
 use crate::cli::names::{self, ClientName, NewClientName, entries};
 use crate::cli::{Failed, Global, Outcome, output, secrets};
-use crate::settings::{Needs, parse_duration};
+use crate::settings::Needs;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ClientCommand {
@@ -194,12 +194,7 @@ impl Members {
             ("session_ttl", &self.session_ttl),
             ("retry_window", &self.retry_window),
         ] {
-            let seconds = text.as_deref().map(|text| match parse_duration(text) {
-                Ok(length) if length.subsec_nanos() == 0 => Ok(length),
-                Ok(_) => Err(Failed(format!("{name}: {text:?} is not a whole number of seconds"))),
-                Err(problem) => Err(Failed(format!("{name}: {problem}"))),
-            });
-            set(name, seconds.transpose()?.map(|length| Value::from(length.as_secs())));
+            set(name, names::seconds(name, text.as_deref())?.map(Value::from));
         }
         set("refresh_token_rotation", self.refresh_token_rotation.map(Value::from));
         set("max_sessions", self.max_sessions.map(Value::from));

@@ -3,6 +3,7 @@
 pub mod explain;
 pub mod introspect;
 pub mod metadata;
+pub mod resource_metadata;
 pub mod revoke;
 pub mod token;
 pub mod verify;

@@ -2,7 +2,7 @@
 
 use axum::routing::any;
 
-use crate::http::endpoints::{explain, introspect, keys, metadata, revoke, token, verify};
+use crate::http::endpoints::{explain, introspect, keys, metadata, resource_metadata, revoke, token, verify};
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::{admin, docs};
 
@@ -24,6 +24,9 @@ pub fn routes() -> Vec<Route> {
         Route::new("verify", "/auth/verify", PROXIED, any(verify::answer)),
         Route::new("verify", "/auth/verify/{*path}", PROXIED, any(verify::answer_below)),
         Route::get("metadata", metadata::PATH, metadata::answer).open_to(Everybody),
+        Route::get("resource_metadata", "/auth/resource-metadata", resource_metadata::answer)
+            .with_problems()
+            .open_to(Everybody),
         Route::get("keys", "/.well-known/jwks.json", keys::answer).open_to(Everybody),
     ];
     routes.extend(docs::routes());

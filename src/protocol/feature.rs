@@ -14,6 +14,9 @@ pub struct Feature {
     pub is_used: fn(&ClientSettings) -> bool,
 }
 
+/// The feature that is in use once there is a resource, of whatever client.
+const RESOURCES: Feature = Feature { member: "resources", is_used: |_| false };
+
 /// Every feature, the oldest first. Append only: its place tells which programs know a feature.
 pub const FEATURES: &[Feature] = &[
     Feature {
@@ -23,6 +26,7 @@ pub const FEATURES: &[Feature] = &[
     Feature { member: "introspect_audiences", is_used: |settings| settings.introspect_audiences.is_some() },
     Feature { member: "access_token_typ", is_used: |settings| settings.access_token_typ == AccessTokenTyp::Jwt },
     Feature { member: "grant_types", is_used: |settings| settings.grant_types.contains(&GrantType::AuthorizationCode) },
+    RESOURCES,
 ];
 
 /// The level of this program.
@@ -32,6 +36,11 @@ pub const LEVEL: i64 = FEATURES.len() as i64;
 /// The level that a program needs for these settings, and the newest feature that they use, if any.
 pub fn needed_by(settings: &ClientSettings) -> Option<(i64, &'static Feature)> {
     (1..).zip(FEATURES).filter(|(_, feature)| (feature.is_used)(settings)).last()
+}
+
+/// The level that a program needs where there are resources, and that feature.
+pub fn needed_by_resources() -> Option<(i64, &'static Feature)> {
+    (1..).zip(FEATURES).find(|(_, feature)| feature.member == RESOURCES.member)
 }
 
 #[cfg(test)]

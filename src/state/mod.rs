@@ -14,6 +14,7 @@ mod lookup;
 mod measures;
 mod membership;
 mod poll;
+mod resources;
 mod revocations;
 
 use std::pin::Pin;
@@ -33,6 +34,7 @@ use crate::clock::Clock;
 use crate::issuer::Issuer;
 use crate::keys::master::MasterKeys;
 use crate::protocol::claims::AccessClaims;
+use crate::protocol::resource::Resources;
 use crate::protocol::revocation::SequenceNumber;
 use crate::store::{ClientsInUse, Pace, Store, StoreError};
 use age::{LastTime, Watch};
@@ -73,6 +75,7 @@ pub struct NodeState {
     revocations: RwLock<Revocations>,
     clients: ClientCache,
     clients_in_use: ArcSwap<Option<ClientsInUse>>,
+    resources: ArcSwap<Resources>,
     usernames: Cache<String, Arc<str>>,
     verified: Cache<[u8; 32], (u64, Arc<AccessClaims>)>,
     watch: Watch,
@@ -117,6 +120,7 @@ impl NodeState {
             revocations: RwLock::default(),
             clients: ClientCache::default(),
             clients_in_use: ArcSwap::default(),
+            resources: ArcSwap::default(),
             usernames: Cache::new(MOST_USERNAMES),
             verified: Cache::new(MOST_VERIFIED),
             polled_at: LastTime::new(watch.now()),

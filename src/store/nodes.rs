@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::protocol::client::ClientSettings;
-use crate::protocol::feature;
+use crate::protocol::feature::{self, Feature};
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
 use crate::store::database::{Dialect, Transaction};
@@ -129,7 +129,16 @@ impl Transaction {
         settings: &ClientSettings,
         now: Timestamp,
     ) -> Result<Option<StoreError>> {
-        let Some((level, feature)) = feature::needed_by(settings) else { return Ok(None) };
+        self.use_feature(feature::needed_by(settings), now).await
+    }
+
+    /// The same for one feature, given with its level.
+    pub(super) async fn use_feature(
+        &mut self,
+        needed: Option<(i64, &'static Feature)>,
+        now: Timestamp,
+    ) -> Result<Option<StoreError>> {
+        let Some((level, feature)) = needed else { return Ok(None) };
         let raise = "UPDATE feature_level SET level = $1 WHERE id = 1 AND level < $1 RETURNING level";
         if self.query_one(raise, values![level]).await?.is_none() {
             return Ok(None);

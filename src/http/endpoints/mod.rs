@@ -5,6 +5,7 @@ pub(crate) mod introspect;
 pub(crate) mod keys;
 pub(crate) mod metadata;
 pub(crate) mod parameters;
+pub(crate) mod resource_metadata;
 pub(crate) mod revoke;
 pub(crate) mod token;
 pub(crate) mod verify;

@@ -99,7 +99,7 @@ async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -
         Ok(token) => token,
         Err(fault) => {
             challenge::note(app, context, fault.cause.name(), fault.detail, None);
-            let challenge = BearerChallenge::misplaced(app, fault);
+            let challenge = BearerChallenge::misplaced(app, fault).for_audience(app, expected.audience.as_deref());
             let status = if challenge.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::UNAUTHORIZED };
             return refuse(status, &challenge);
         }
@@ -110,7 +110,7 @@ async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -
             investigate::note_refusal(app, context.endpoint.name, &diagnosis);
             let answer = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer();
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::UNAUTHORIZED);
-            refuse(status, &BearerChallenge::of(app, &diagnosis))
+            refuse(status, &BearerChallenge::of(app, &diagnosis).for_audience(app, expected.audience.as_deref()))
         }
         Err(failure) => request.answer(Err::<Response, _>(failure)),
     }

@@ -114,6 +114,7 @@ fn describe(event: &jeton::store::LogEvent) -> String {
         LogEvent::Revoked(revocation) => format!("{} for {}", revocation.target, revocation.cause),
         LogEvent::ClientChanged(id) => format!("client {id} changed"),
         LogEvent::UserChanged(id) => format!("user {id} changed"),
+        LogEvent::ResourceChanged(uri) => format!("resource {uri} changed"),
         LogEvent::KeysChanged => "keys changed".into(),
     }
 }

@@ -48,7 +48,7 @@ fn operation_of(route: &Route, index: usize, mut described: Value) -> Value {
         None if described["security"].is_null() => json!([]),
         None => described["security"].take(),
     };
-    let answers = answers_of(route.endpoint, &mut described);
+    let answers = answers_of(route, &mut described);
     let mut operation = json!({
         "operationId": id,
         "tags": described["tags"].take(),
@@ -87,16 +87,16 @@ fn body_of(mut described: Value) -> Value {
 }
 
 /// The answers of a handler and of the code around it.
-fn answers_of(endpoint: Endpoint, described: &mut Value) -> Map<String, Value> {
+fn answers_of(route: &Route, described: &mut Value) -> Map<String, Value> {
     let has_body = !described["requestBody"].is_null();
     let Value::Object(mut answers) = described["responses"].take() else { return Map::new() };
-    if reads_parameters(endpoint) {
+    if reads_parameters(route.endpoint) {
         // RFC 6749 §5.1.
         for (_, answer) in answers.iter_mut().filter(|(_, answer)| !answer["content"].is_null()) {
             answer["headers"]["Pragma"] = header("Pragma");
         }
     }
-    for (status, name) in answers_around(endpoint, has_body) {
+    for (status, name) in answers_around(route, has_body) {
         answers.entry(status).or_insert_with(|| json!({"$ref": format!("#/components/responses/{name}")}));
     }
     answers.sort_keys();
@@ -108,13 +108,14 @@ fn reads_parameters(endpoint: Endpoint) -> bool {
 }
 
 /// The answers of the code around a handler; an operation may have others for these cases.
-fn answers_around(endpoint: Endpoint, has_body: bool) -> Vec<(&'static str, &'static str)> {
+fn answers_around(route: &Route, has_body: bool) -> Vec<(&'static str, &'static str)> {
+    let endpoint = route.endpoint;
     let mut answers = match endpoint.errors {
         ErrorForm::Page => vec![("421", name::<ForeignHostPage>()), ("500", name::<FaultPage>())],
         ErrorForm::OAuth => vec![("421", name::<ForeignHost>()), ("500", name::<Fault>())],
         ErrorForm::Problem => vec![("421", name::<AdminForeignHost>()), ("500", name::<AdminFault>())],
     };
-    if endpoint.errors == ErrorForm::Problem {
+    if !route.scopes.is_empty() {
         answers.extend([
             ("400", name::<Invalid>()),
             ("401", name::<Unauthorized>()),
