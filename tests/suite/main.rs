@@ -24,6 +24,7 @@ mod overlap;
 mod races;
 mod readme;
 mod refusals;
+mod resources;
 mod rust_client;
 mod secrets;
 mod security;
