@@ -1,4 +1,4 @@
-//! Base64url, random bytes, SHA-256 and constant-time comparison.
+//! Base64url, random bytes, SHA-2 and constant-time comparison.
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
@@ -36,6 +36,13 @@ pub fn fill_with_random(bytes: &mut [u8]) {
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref());
+    hash
+}
+
+/// SHA-512.
+pub fn sha512(bytes: &[u8]) -> [u8; 64] {
+    let mut hash = [0; 64];
+    hash.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA512, bytes).as_ref());
     hash
 }
 

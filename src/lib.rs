@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod authorization;
 pub mod cli;
 pub mod client_auth;
 pub mod clock;

@@ -46,8 +46,8 @@ pub struct KeyView {
 #[serde(deny_unknown_fields)]
 #[schema(as = RotateKeys)]
 pub struct RotateRequest {
-    /// Only the signing key of this algorithm, which may be a new one. Otherwise the signing key of the configured algorithm and
-    /// the token key, except one whose next key is announced already.
+    /// Only the signing key of this algorithm, which may be a new one. Otherwise the signing keys of the configured algorithm and of
+    /// those that sign ID tokens, and the token key, except one whose next key is announced already.
     pub alg: Option<SigningAlgorithm>,
 }
 
@@ -82,7 +82,7 @@ impl App {
             })?;
             let algorithms = match request.alg {
                 Some(algorithm) => vec![algorithm],
-                None => self.algorithms_in_use().to_vec(),
+                None => self.algorithms_in_use().await?,
             };
             let at = now.plus_seconds(ANNOUNCEMENT);
             let new = |key_use, algorithm| KeyRecord::generate(key_use, algorithm, master, now, at);
@@ -111,7 +111,7 @@ impl App {
             return Err(no_such("key", kid));
         }
         let covers_until = self.settings.covers_until(self.clock.now());
-        let in_use = self.algorithms_in_use();
+        let in_use = self.algorithms_in_use().await?;
         if self.state.honour(self.store.key_delete(kid, &in_use, covers_until, &self.dated(actor))).await? {
             Ok(())
         } else {
@@ -148,7 +148,7 @@ impl App {
         let audited = Audited { actor: "server".into(), request_id: None, address: None, at: now };
         let mut deleted = Vec::new();
         for view in self.key_list().await?.into_iter().filter(over) {
-            let in_use = self.algorithms_in_use();
+            let in_use = self.algorithms_in_use().await?;
             if self.state.honour(self.store.key_delete(&view.kid, &in_use, now, &audited)).await? {
                 deleted.push(view.kid);
             }
@@ -156,9 +156,18 @@ impl App {
         Ok(deleted)
     }
 
-    /// The algorithms with which tokens are signed: their keys are rotated, and the last one of each stays.
-    fn algorithms_in_use(&self) -> [SigningAlgorithm; 1] {
-        [self.settings.signing_algorithm]
+    /// The algorithms with which tokens are signed: their keys are rotated, and the last one of each stays. A key for ID tokens
+    /// counts once it was needed.
+    async fn algorithms_in_use(&self) -> Result<Vec<SigningAlgorithm>> {
+        let mut in_use = vec![self.settings.signing_algorithm];
+        let made: Vec<_> = self.store.key_list().await?.into_iter().filter_map(|record| record.algorithm).collect();
+        for algorithm in self.store.clients_in_use().await?.id_token_algorithms {
+            let algorithm = SigningAlgorithm::from(algorithm);
+            if made.contains(&algorithm) && !in_use.contains(&algorithm) {
+                in_use.push(algorithm);
+            }
+        }
+        Ok(in_use)
     }
 }
 

@@ -20,7 +20,7 @@ impl App {
         match rule(issuer.audiences(&resources)) {
             Err(refusal) if refusal.code == ErrorCode::InvalidTarget => {
                 self.state.ensure_current().await?;
-                Ok(rule(issuer.audiences(&*self.state.resources().await?))?)
+                Ok(rule(issuer.audiences(&self.state.resources().await?))?)
             }
             granted => Ok(granted?),
         }

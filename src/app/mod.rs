@@ -4,6 +4,7 @@ mod failure;
 mod granting;
 pub(crate) mod master_keys;
 mod request;
+mod signing_keys;
 pub(crate) mod used_secrets;
 
 use std::sync::Arc;
@@ -70,6 +71,8 @@ pub struct App {
     pub(crate) remembered: RememberedSecrets,
     pub(crate) used_secrets: UsedSecrets,
     pub(crate) throttle: Throttle,
+    /// Held while a signing key is made.
+    making_keys: tokio::sync::Mutex<()>,
     /// The id of this node, new at each start.
     pub node: Uuid,
 }
@@ -88,6 +91,7 @@ impl App {
             forwarding: Forwarding::default(),
             remembered: RememberedSecrets::default(),
             used_secrets: UsedSecrets::default(),
+            making_keys: tokio::sync::Mutex::default(),
             node: Uuid::now_v7(),
             metrics,
             settings,

@@ -26,7 +26,7 @@ enum Action {
     List,
     /// Announce new keys; they become active once every resource server has had time to fetch them
     Rotate {
-        /// Only the signing key of this algorithm, which may be a new one: ES256, EdDSA or RS256
+        /// Only the signing key of this algorithm, which may be a new one: ES256, EdDSA, RS256 or PS256
         #[arg(long)]
         alg: Option<SigningAlgorithm>,
     },

@@ -157,7 +157,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     Ok(match found {
         ActiveToken::Access(claims) => {
             let username = match claims.subject().user() {
-                Some(sub) => app.state.username(sub).await?,
+                Some(sub) => app.state.user(sub).await?.map(|user| Arc::clone(&user.username)),
                 None => None,
             };
             Introspection::Access(claims, username)

@@ -1,7 +1,5 @@
 //! The metadata of a resource (RFC 9728), for a proxy in front of it to publish.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use crate::app::{App, Result};
@@ -19,7 +17,7 @@ pub async fn document(app: &App, issuer: &Issuer, uri: &str) -> Result<Option<Va
     Ok(found.map(|resource| describe(issuer, &resource)))
 }
 
-fn describe(issuer: &Issuer, resource: &Arc<Resource>) -> Value {
+fn describe(issuer: &Issuer, resource: &Resource) -> Value {
     let settings = &resource.settings;
     let mut document = json!({
         "resource": resource.resource,

@@ -48,13 +48,18 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     };
     let Some(record) = app.store.session_rotate(rotation).await? else { return Err(spent(app, asked, &code).await?) };
     // 3. What was the code bound to? A wrong proof leaves it spent, and its session is over.
-    match judge(app, asked, &record, &code, redirect_uri, verifier).await {
-        Ok(response) => Ok(response),
-        Err(failure) => {
-            end(app, asked, &record, Cause::SessionRevoked, "its authorization code was not redeemed properly").await?;
-            Err(failure.about(Identity::of_session(code.session())))
+    if let Err(failure) = judge(&record, &code, client, redirect_uri, verifier) {
+        if record.revoked_by.is_none() {
+            end(app, asked, &record, "its authorization code was not redeemed properly").await?;
         }
+        return Err(failure.about(Identity::of_session(code.session())));
     }
+    // 4. What it gives. A request that asks for too much, or cannot be answered now, leaves the code as it was.
+    let response = tokens(app, asked, &record, &code).await;
+    if response.is_err() {
+        app.store.session_give_back(code.session(), 0).await?;
+    }
+    response.map_err(|failure| failure.about(Identity::of_session(code.session())))
 }
 
 /// How long the session lasts if it is not refreshed, in seconds. Without refresh tokens it lasts as long as its access token, and
@@ -84,29 +89,32 @@ fn refuse(reason: &'static str) -> Failure {
     Refusal::new(ErrorCode::InvalidGrant, INVALID).because(reason).into()
 }
 
-/// Judges a redeemed code and issues the tokens.
-async fn judge(
+/// Judges a redeemed code: its session and user were not revoked meanwhile, and it is bound to this request.
+fn judge(
+    record: &SessionRecord,
+    code: &AuthorizationCode,
+    client: &Client,
+    redirect_uri: Option<&str>,
+    verifier: Option<&str>,
+) -> Result<()> {
+    if let Err(cause) = validation::check_session(record, code.credential(), client) {
+        let refusal = Refusal::new(ErrorCode::InvalidGrant, INVALID).because("its session or user was revoked");
+        return Err(refusal.by(cause).into());
+    }
+    match record.session.login.as_deref() {
+        Some(login) => is_bound_to(login, redirect_uri, verifier),
+        None => Err(refuse("its session did not begin with a code")),
+    }
+}
+
+/// The tokens of a session that begins: what client and user may still have of what was granted, as far as the request asks for it.
+async fn tokens(
     app: &App,
     asked: &GrantRequest<'_>,
     record: &SessionRecord,
     code: &AuthorizationCode,
-    redirect_uri: Option<&str>,
-    verifier: Option<&str>,
 ) -> Result<TokenResponse> {
     let GrantRequest { request, client, .. } = asked;
-    // a. Neither the session nor its user was revoked meanwhile.
-    if let Err(cause) = validation::check_session(record, code.credential(), client) {
-        return Err(Refusal::new(ErrorCode::InvalidGrant, INVALID)
-            .because("its session or user was revoked")
-            .by(cause)
-            .into());
-    }
-    let Some(login) = record.session.login.as_deref() else {
-        return Err(refuse("its session did not begin with a code"));
-    };
-    // b. The same redirect URI, and the verifier of the challenge.
-    is_bound_to(login, redirect_uri, verifier)?;
-    // c. May client and user still have what was granted, and does the request stay within it?
     let session = &record.session;
     let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
     let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
@@ -118,6 +126,7 @@ async fn judge(
     let (form, granted) = app.grant(request.issuer, rule).await?;
     let params = TokenParams {
         sub: session.sub.clone(),
+        person: issue::person(app, request.issuer, client, record, &granted.scope, true).await?,
         granted,
         form,
         user: record.user.as_ref().map(|user| &user.claims),
@@ -163,16 +172,16 @@ async fn spent(app: &App, asked: &GrantRequest<'_>, code: &AuthorizationCode) ->
     }
     let age = app.clock.now().millis() - session.created_at.millis();
     if record.revoked_by.is_none() && age < CODE_REUSE_ENDS_SESSION_FOR * 1000 {
-        end(app, asked, &record, Cause::SessionRevoked, "its authorization code was used twice").await?;
+        end(app, asked, &record, "its authorization code was used twice").await?;
     }
     Ok(about(refuse("it was used before")))
 }
 
-async fn end(app: &App, asked: &GrantRequest<'_>, record: &SessionRecord, cause: Cause, why: &str) -> Result<()> {
+async fn end(app: &App, asked: &GrantRequest<'_>, record: &SessionRecord, why: &str) -> Result<()> {
     let audited = app.audited(&asked.client, asked.request);
     let revocation = NewRevocation {
         target: Target::Session(record.session.id),
-        cause,
+        cause: Cause::SessionRevoked,
         reason: Some(why.to_owned()),
         covers_until: app.settings.covers_until(audited.at),
     };

@@ -17,7 +17,14 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         Ok((issue::form(app, client, &granted, audiences)?, granted))
     };
     let (form, granted) = app.grant(request.issuer, rule).await?;
-    let params =
-        TokenParams { sub: client.client_id.clone(), granted, form, user: None, session: None, log: asked.log };
+    let params = TokenParams {
+        sub: client.client_id.clone(),
+        granted,
+        form,
+        user: None,
+        session: None,
+        log: asked.log,
+        person: None,
+    };
     issue::response(app, request.issuer, client, params, None)
 }

@@ -1,4 +1,6 @@
-//! Issues tokens: access tokens (RFC 9068), and the response around them (RFC 6749 §5.1).
+//! Issues tokens: access tokens (RFC 9068), ID tokens (OpenID Connect Core §2), and the response around them (RFC 6749 §5.1).
+
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::json;
@@ -9,16 +11,22 @@ use uuid::Uuid;
 use crate::app::{App, Failure, Result};
 use crate::crypto::random;
 use crate::issuer::Issuer;
+use crate::keys::keyring::ReadySigningKey;
+use crate::protocol::authorization::Login;
 use crate::protocol::claims::{self, AccessClaims, Audience, ExtraClaims};
 use crate::protocol::client::{AccessTokenFormat, Client};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::{Audiences, Granted};
+use crate::protocol::profile::{self, OPENID};
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::schema::with_keywords;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::protocol::token_form::TokenForm;
 use crate::protocol::token_id::TokenId;
+use crate::protocol::user::User;
+use crate::store::SessionRecord;
+use crate::tokens::id_token::{self, IdClaims, access_token_hash};
 use crate::tokens::refresh::RefreshToken;
 use crate::tokens::{jwt, opaque};
 
@@ -48,13 +56,17 @@ pub struct TokenResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     pub scope: Option<Scope>,
+    /// Who logged in (OpenID Connect Core §3.1.3.3). Present if the scope has `openid` and a person logged in at a browser.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    pub id_token: Option<String>,
 }
 
 fn bearer() -> RefOr<Schema> {
     with_keywords(json!({"type": "string", "const": "Bearer"}))
 }
 
-/// What an access token is made from.
+/// What the tokens of a response are made from.
 pub(super) struct TokenParams<'a> {
     /// The subject.
     pub(super) sub: String,
@@ -68,6 +80,8 @@ pub(super) struct TokenParams<'a> {
     pub(super) session: Option<(Uuid, Timestamp)>,
     /// Its sequence number: revocations with a greater one cover it.
     pub(super) log: SequenceNumber,
+    /// What the ID token is made from, if there is to be one.
+    pub(super) person: Option<Person<'a>>,
 }
 
 /// The form of an access token with this grant.
@@ -80,7 +94,33 @@ pub(super) fn form(
     TokenForm::of(&client.settings, app.settings.access_token_ttl, &granted.audiences, audiences.resources)
 }
 
-/// Issues an access token to a client.
+/// Who logged in at a browser, and the key that says so.
+pub(super) struct Person<'a> {
+    login: &'a Login,
+    user: &'a User,
+    nonce: Option<&'a str>,
+    key: Arc<ReadySigningKey>,
+}
+
+/// Who logged in, if the session began at a browser and its client is told who the person is. Only the first ID token has the nonce
+/// (Core §12.2).
+pub(super) async fn person<'a>(
+    app: &App,
+    issuer: &Issuer,
+    client: &Client,
+    record: &'a SessionRecord,
+    scope: &Scope,
+    is_first: bool,
+) -> Result<Option<Person<'a>>> {
+    let (Some(login), Some(user)) = (record.session.login.as_deref(), &record.user) else { return Ok(None) };
+    if !scope.contains(OPENID) {
+        return Ok(None);
+    }
+    let key = app.signing_key(issuer, client.settings.id_token_signed_response_alg.into()).await?;
+    Ok(Some(Person { login, user, nonce: login.nonce.as_deref().filter(|_| is_first), key }))
+}
+
+/// Issues tokens to a client.
 pub(super) fn response(
     app: &App,
     issuer: &Issuer,
@@ -131,8 +171,25 @@ pub(super) fn response(
             "The token would be too long: ask for fewer scopes or resources.",
         )));
     }
+    let id_token = params.person.zip(claims.sid).map(|(Person { login, user, nonce, key }, sid)| {
+        let claims = IdClaims {
+            iss: &claims.iss,
+            sub: &claims.sub,
+            aud: &client.client_id,
+            exp,
+            iat: now.seconds(),
+            auth_time: login.auth_time,
+            nonce,
+            at_hash: access_token_hash(&access_token, key.algorithm),
+            sid,
+            amr: &login.amr,
+            // The scopes ask for claims of UserInfo (Core §5.4).
+            profile: profile::select(&user.profile, &user.username, &Scope::default(), &login.claims.id_token),
+        };
+        id_token::write(&claims, &key)
+    });
     let expires_in = (exp - now.seconds()).max(1);
-    Ok(TokenResponse { access_token, token_type: "Bearer", expires_in, refresh_token, scope })
+    Ok(TokenResponse { access_token, token_type: "Bearer", expires_in, refresh_token, scope, id_token })
 }
 
 /// Writes a refresh token with the active token key.

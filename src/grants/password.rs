@@ -62,6 +62,7 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
         user: Some(&user.claims),
         session: None,
         log: record.head.min(*log),
+        person: None,
     };
     if !refreshes {
         return issue::response(app, request.issuer, client, params, None).map(Some);

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use crate::protocol::client::IdTokenAlgorithm;
 use crate::protocol::schema::describe;
 
 /// A signature algorithm (RFC 7518 §3, RFC 8037 §3.1).
@@ -24,15 +25,15 @@ pub enum SigningAlgorithm {
 describe!(SigningAlgorithm {
     "description": "An algorithm that the signing keys of this server can have.",
     "type": "string",
-    "enum": SigningAlgorithm::OWN.map(SigningAlgorithm::name),
+    "enum": SigningAlgorithm::ALL.map(SigningAlgorithm::name),
 });
 
 impl SigningAlgorithm {
     /// Every algorithm that can sign and verify.
     pub const ALL: [Self; 4] = [Self::Es256, Self::EdDsa, Self::Rs256, Self::Ps256];
 
-    /// The algorithms that this server's own keys can have.
-    pub const OWN: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
+    /// The algorithms that sign access tokens.
+    pub const OF_ACCESS_TOKENS: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
 
     /// The value of `alg`.
     pub const fn name(self) -> &'static str {
@@ -44,21 +45,38 @@ impl SigningAlgorithm {
         }
     }
 
+    /// The algorithm of access tokens with this name.
+    ///
+    /// # Errors
+    /// Which names there are.
+    pub fn of_access_tokens(name: &str) -> Result<Self, String> {
+        Self::from_name(name)
+            .filter(|algorithm| Self::OF_ACCESS_TOKENS.contains(algorithm))
+            .ok_or_else(|| "is not one of ES256, EdDSA, RS256".to_owned())
+    }
+
     /// The algorithm with this `alg`; names are case-sensitive.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 }
 
-/// Reads the algorithm of a key of this server.
 impl FromStr for SigningAlgorithm {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::OWN
-            .into_iter()
-            .find(|algorithm| algorithm.name() == name)
-            .ok_or_else(|| "is not one of ES256, EdDSA, RS256".to_owned())
+        Self::from_name(name).ok_or_else(|| "is not one of ES256, EdDSA, RS256, PS256".to_owned())
+    }
+}
+
+impl From<IdTokenAlgorithm> for SigningAlgorithm {
+    fn from(algorithm: IdTokenAlgorithm) -> Self {
+        match algorithm {
+            IdTokenAlgorithm::Rs256 => Self::Rs256,
+            IdTokenAlgorithm::Ps256 => Self::Ps256,
+            IdTokenAlgorithm::Es256 => Self::Es256,
+            IdTokenAlgorithm::EdDsa => Self::EdDsa,
+        }
     }
 }
 

@@ -26,7 +26,8 @@ pub struct ReadySigningKey {
     pub created_at: Timestamp,
     /// When it comes into use.
     pub activates_at: Timestamp,
-    /// The first segment of the access tokens that it signs, for each `typ`. No JWT of another kind has one of these.
+    /// The first segment of the access tokens that it signs, for each `typ`. ID tokens may begin with one of these, too; they lack
+    /// claims that every access token has.
     header_segments: Vec<(AccessTokenTyp, String)>,
     /// The private key.
     pub key: SigningKey,
@@ -41,6 +42,10 @@ impl ReadySigningKey {
     pub fn header_segment(&self, typ: AccessTokenTyp) -> &str {
         let found = self.header_segments.iter().find(|(known, _)| *known == typ);
         found.map_or("", |(_, segment)| segment)
+    }
+
+    fn is_for_access_tokens(&self) -> bool {
+        SigningAlgorithm::OF_ACCESS_TOKENS.contains(&self.algorithm)
     }
 }
 
@@ -109,8 +114,13 @@ impl KeyRing {
     /// active key signs; after every active key was deleted, the first announced one.
     pub fn access_token_key(&self, configured: SigningAlgorithm, now: Timestamp) -> Option<&Arc<ReadySigningKey>> {
         self.active_signing_key(configured, now)
-            .or_else(|| self.active_signing_keys(now).next())
-            .or_else(|| self.signing.first())
+            .or_else(|| self.active_signing_keys(now).find(|key| key.is_for_access_tokens()))
+            .or_else(|| self.signing.iter().find(|key| key.is_for_access_tokens()))
+    }
+
+    /// The key that signs with this algorithm now: the active one, else the first that is announced.
+    pub fn signing_key_for(&self, algorithm: SigningAlgorithm, now: Timestamp) -> Option<&Arc<ReadySigningKey>> {
+        self.active_signing_key(algorithm, now).or_else(|| self.signing.iter().find(|key| key.algorithm == algorithm))
     }
 
     /// The keys that have become active, newest first.

@@ -81,6 +81,20 @@ pub fn read(sent: Sent<'_>) -> Result<String, Misplaced> {
     of_header(header.trim_matches([' ', '\t']))
 }
 
+/// The text that was presented as a token to an endpoint that takes one from the body of a form as well (§2.2); `in_body` are the
+/// values there.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_body(sent: Sent<'_>, in_body: &[&str]) -> Result<String, Misplaced> {
+    let is_elsewhere = !sent.authorization.is_empty() || sent.queries.iter().any(|query| tokens_in(query) > 0);
+    match in_body {
+        [token] if !is_elsewhere => Ok((*token).to_owned()),
+        [_, _, ..] => misplaced(Cause::SentTwice, "There is more than one token in the body."),
+        _ => read(Sent { form_names: if in_body.is_empty() { &[] } else { &[PARAMETER] }, ..sent }),
+    }
+}
+
 /// Whether a header presents a bearer token.
 pub fn is_bearer(header: &[u8]) -> bool {
     header.trim_ascii_start().get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME.as_bytes()))

@@ -35,6 +35,7 @@ pub struct Audiences<'a> {
 pub fn to_client(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -> Result<Granted, Refusal> {
     let allowed = &client.settings.scope;
     let (others, reserved) = allowed.split_reserved();
+    let (_, others) = profile::split(&others);
     let default = if others.is_empty() && !client.is_public() { reserved } else { others };
     let scope = choose_scope(asked, allowed, default)?;
     if !scope.has_reserved() {
@@ -56,16 +57,19 @@ pub fn to_client(client: &Client, asked: &Parameters, audiences: Audiences<'_>) 
 /// `invalid_scope` or `invalid_target` if it asks for more than the client may have.
 pub fn to_login(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -> Result<Granted, Refusal> {
     let (allowed, _) = client.settings.scope.split_reserved();
-    let scope = choose_scope(asked, &allowed, allowed.clone())?;
+    let (_, default) = profile::split(&allowed);
+    let scope = choose_scope(asked, &allowed, default)?;
     for_resources(scope, choose_audiences(client, asked, audiences)?, asked, audiences.resources)
 }
 
-/// Limits a login to what the user may be granted: a scope that was asked for must be allowed, a default is cut down.
+/// Limits a login to what the user may be granted: a scope that was asked for must be allowed, a default is cut down. Scopes that
+/// say who the user is are not limited.
 ///
 /// # Errors
 /// `invalid_scope` if nothing is left, or something asked for is not allowed.
 pub fn limit_to_user(granted: Granted, user_scope: Option<&Scope>, was_asked: bool) -> Result<Granted, Refusal> {
     let Some(allowed) = user_scope else { return Ok(granted) };
+    let allowed = &profile::split(&granted.scope).0.union(allowed);
     let within = granted.scope.intersection(allowed);
     if granted.scope == within || (!was_asked && !within.is_empty()) {
         return Ok(Granted { scope: within, ..granted });
@@ -86,7 +90,7 @@ pub fn still_allowed(
 ) -> Result<Granted, Refusal> {
     let mut scope = granted.scope.intersection(&client.settings.scope);
     if let Some(allowed) = user_scope {
-        scope = scope.intersection(allowed);
+        scope = scope.intersection(&profile::split(&scope).0.union(allowed));
     }
     if scope.is_empty() && !granted.scope.is_empty() {
         let text = "None of the granted scopes may be granted any more.";
@@ -235,6 +239,18 @@ mod tests {
     }
 
     #[test]
+    fn scopes_about_identity_are_asked_for_by_name_and_no_user_limits_them() {
+        let client = client("none", "openid read profile");
+        assert_eq!(to_login(&client, &asked(""), *AUDIENCES).unwrap().scope.to_string(), "read");
+        let granted = to_login(&client, &asked("scope=openid+profile+read"), *AUDIENCES).unwrap();
+        let (read, write) = (Scope::parse("read").unwrap(), Scope::parse("write").unwrap());
+        assert_eq!(limit_to_user(granted.clone(), Some(&read), true).unwrap(), granted);
+        assert_eq!(code(limit_to_user(granted.clone(), Some(&write), true)), ErrorCode::InvalidScope);
+        let left = still_allowed(&granted, &client, Some(&write), *AUDIENCES).unwrap();
+        assert_eq!(left.scope.to_string(), "openid profile");
+    }
+
+    #[test]
     fn a_refused_scope_is_named() {
         let client = client("none", "read write");
         let said =
@@ -299,10 +315,10 @@ mod tests {
         let granted =
             |body: &str| to_client(&client, &asked(body), with(&resources)).map(|granted| granted.scope.to_string());
         let refused = |body: &str| granted(body).map_err(|refusal| refusal.code);
-        assert_eq!(granted("").unwrap(), "read openid email", "the audience of the client is such a resource");
-        assert_eq!(granted("resource=https://b").unwrap(), "write openid email");
-        assert_eq!(granted("resource=https://b&resource=https://a").unwrap(), "read write openid email");
-        assert_eq!(granted("resource=https://c").unwrap(), "read write admin openid email", "it has no scopes");
+        assert_eq!(granted("").unwrap(), "read", "the audience of the client is such a resource");
+        assert_eq!(granted("resource=https://b").unwrap(), "write");
+        assert_eq!(granted("resource=https://b&resource=https://a").unwrap(), "read write");
+        assert_eq!(granted("resource=https://c").unwrap(), "read write admin", "it has no scopes");
         assert_eq!(granted("scope=openid+write&resource=https://b").unwrap(), "openid write");
         assert_eq!(refused("scope=read+write&resource=https://b"), Err(ErrorCode::InvalidScope));
         assert_eq!(

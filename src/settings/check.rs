@@ -108,7 +108,11 @@ impl Settings {
             listen,
             ops_listen,
             tls,
-            signing_algorithm: checker.parse("signing_alg", SigningAlgorithm::from_str, SigningAlgorithm::Es256),
+            signing_algorithm: checker.parse(
+                "signing_alg",
+                SigningAlgorithm::of_access_tokens,
+                SigningAlgorithm::Es256,
+            ),
             access_token_ttl: checker.seconds("access_token_ttl", LONGEST_ACCESS_TOKEN_TTL),
             refresh_token_ttl: checker.seconds("refresh_token_ttl", LONGEST_SESSION_TTL),
             session_ttl: checker.seconds("session_ttl", LONGEST_SESSION_TTL),

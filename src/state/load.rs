@@ -46,7 +46,7 @@ impl NodeState {
         *self.revocations.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.clients.clear(head);
-        self.usernames.clear();
+        self.users.clear();
         self.clients_in_use.store(Arc::default());
         self.applied.store(head, Ordering::Release);
         self.forgot_by.store(now.millis(), Ordering::Release);

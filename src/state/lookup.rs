@@ -1,13 +1,46 @@
-//! Clients and users: from memory, else from the database.
+//! Clients, users, and what sessions were asked for: from memory, else from the database.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::protocol::claims::AccessClaims;
+use quick_cache::Weighter;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::protocol::claims::{AccessClaims, ExtraClaims};
 use crate::protocol::client::{Client, check_client_id};
 use crate::protocol::scope::Scope;
 use crate::state::{NodeState, Unavailable, within_limit};
 use crate::store::ClientsInUse;
+
+/// Who a user is, for introspection and UserInfo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownUser {
+    /// The name.
+    pub username: Arc<str>,
+    /// The claims of OpenID Connect.
+    pub profile: ExtraClaims,
+}
+
+/// Roughly how much room a user takes, in bytes.
+#[derive(Clone)]
+pub(super) struct Weight;
+
+impl Weighter<String, Arc<KnownUser>> for Weight {
+    fn weight(&self, sub: &String, user: &Arc<KnownUser>) -> u64 {
+        /// A key, a value and what holds them.
+        const EACH: usize = 128;
+        fn size(value: &Value) -> usize {
+            match value {
+                Value::String(text) => EACH + text.len(),
+                Value::Object(members) => members.iter().map(|(name, value)| name.len() + size(value)).sum(),
+                _ => EACH,
+            }
+        }
+        let members = user.profile.iter().map(|(name, value)| name.len() + size(value));
+        (EACH + sub.len() + user.username.len() + members.sum::<usize>()) as u64
+    }
+}
 
 impl NodeState {
     /// The client with this id, if it is in memory.
@@ -66,21 +99,33 @@ impl NodeState {
         Ok(fresh)
     }
 
-    /// The name of a user, for introspection.
-    pub async fn username(&self, sub: &str) -> Result<Option<Arc<str>>, Unavailable> {
+    /// Who the user with this `sub` is, if there is one.
+    pub async fn user(&self, sub: &str) -> Result<Option<Arc<KnownUser>>, Unavailable> {
         self.ensure_fresh().await?;
-        if let Some(name) = self.usernames.get(sub) {
-            return Ok(Some(name));
+        if let Some(known) = self.users.get(sub) {
+            return Ok(Some(known));
         }
         let as_of = self.changes.load(Ordering::Acquire);
         let found = within_limit(async { Ok(self.store.user_with_sub(sub).await?) }).await?;
         let Some(user) = found else { return Ok(None) };
-        let name: Arc<str> = user.username.into();
-        self.usernames.insert(sub.to_owned(), Arc::clone(&name));
+        let known = Arc::new(KnownUser { username: user.username.into(), profile: user.profile });
+        self.users.insert(sub.to_owned(), Arc::clone(&known));
         // It may have changed while it was read.
         if self.changes.load(Ordering::Acquire) != as_of {
-            self.usernames.remove(sub);
+            self.users.remove(sub);
         }
-        Ok(Some(name))
+        Ok(Some(known))
+    }
+
+    /// The claims of UserInfo that the authorization request of a session named. They never change.
+    pub(crate) async fn claims_request(&self, session: Uuid) -> Result<Arc<[String]>, Unavailable> {
+        if let Some(known) = self.claims_requests.get(&session) {
+            return Ok(known);
+        }
+        let found = within_limit(async { Ok(self.store.session_find(session).await?) }).await?;
+        let Some(record) = found else { return Ok(Arc::default()) };
+        let named: Arc<[String]> = record.session.login.map(|login| login.claims.userinfo).unwrap_or_default().into();
+        self.claims_requests.insert(session, Arc::clone(&named));
+        Ok(named)
     }
 }

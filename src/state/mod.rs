@@ -25,9 +25,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use uuid::Uuid;
 
 pub use follower::Follower;
 pub(crate) use judgement::KEPT_WHEN_OVER;
+pub use lookup::KnownUser;
 pub use measures::Measures;
 
 use crate::clock::Clock;
@@ -39,11 +41,16 @@ use crate::protocol::revocation::SequenceNumber;
 use crate::store::{ClientsInUse, Pace, Store, StoreError};
 use age::{LastTime, Watch};
 use client_cache::ClientCache;
+use lookup::Weight;
 use membership::Membership;
 use revocations::Revocations;
 
-/// The most usernames that are remembered.
-const MOST_USERNAMES: usize = 20_000;
+/// The most users that are remembered.
+const MOST_USERS: usize = 20_000;
+/// The most room for them, in bytes.
+const ROOM_FOR_USERS: u64 = 16 << 20;
+/// The most sessions whose requests for claims are remembered.
+const MOST_CLAIMS_REQUESTS: usize = 20_000;
 /// The most verified tokens that are remembered.
 const MOST_VERIFIED: usize = 20_000;
 /// The least time between two polls of the log that unauthenticated callers can cause.
@@ -76,7 +83,8 @@ pub struct NodeState {
     clients: ClientCache,
     clients_in_use: ArcSwap<Option<ClientsInUse>>,
     resources: ArcSwap<Resources>,
-    usernames: Cache<String, Arc<str>>,
+    users: Cache<String, Arc<KnownUser>, Weight>,
+    claims_requests: Cache<Uuid, Arc<[String]>>,
     verified: Cache<[u8; 32], (u64, Arc<AccessClaims>)>,
     watch: Watch,
     /// When the last complete poll of the log began.
@@ -121,7 +129,8 @@ impl NodeState {
             clients: ClientCache::default(),
             clients_in_use: ArcSwap::default(),
             resources: ArcSwap::default(),
-            usernames: Cache::new(MOST_USERNAMES),
+            users: Cache::with_weighter(MOST_USERS, ROOM_FOR_USERS, Weight),
+            claims_requests: Cache::new(MOST_CLAIMS_REQUESTS),
             verified: Cache::new(MOST_VERIFIED),
             polled_at: LastTime::new(watch.now()),
             membership: Membership::new(watch.now()),

@@ -108,7 +108,7 @@ impl NodeState {
             self.clients_in_use.store(Arc::default());
         }
         if let Some(user) = event.changed_user() {
-            self.usernames.remove(user);
+            self.users.remove(user);
         }
     }
 }

@@ -103,6 +103,25 @@ impl Store {
         transaction.commit(Added::Yes).await
     }
 
+    /// Adds a signing key, unless there is one of its algorithm (nodes may need one at the same time) or the check value of the
+    /// master key is no longer this one.
+    pub async fn key_create(&self, record: &KeyRecord, check_value: &[u8], audited: &Audited) -> Result<Logged<Added>> {
+        let mut transaction = self.begin_logged().await?;
+        lock(&mut transaction).await?;
+        let algorithm = record.algorithm.map(|algorithm| algorithm.name());
+        let sql = "SELECT kid FROM keys WHERE key_use = $1 AND algorithm = $2 LIMIT 1";
+        if transaction.query_one(sql, values![record.key_use.name(), algorithm]).await?.is_some() {
+            return transaction.roll_back(Added::ThereAreSome).await;
+        }
+        if !is_master_key_check(&mut transaction, check_value).await? {
+            return transaction.roll_back(Added::OtherMasterKey).await;
+        }
+        transaction.query(INSERT, insert_values(record)).await?;
+        transaction.audit(audited, "key.create", format!("key {}", record.kid), None).await?;
+        transaction.notify(Notice::Keys, audited).await?;
+        transaction.commit(Added::Yes).await
+    }
+
     /// Adds announced keys, except those of a use and algorithm of which one is announced already, unless the master key
     /// no longer has this check value: a key that is made while it changes must not stay wrapped by the old one.
     pub async fn key_rotate(

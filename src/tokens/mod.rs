@@ -4,6 +4,7 @@ pub mod code;
 pub mod context;
 pub mod environment;
 pub mod error;
+pub mod id_token;
 pub mod jwt;
 pub mod opaque;
 mod packed;

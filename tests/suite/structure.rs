@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The modules, the lowest layer first. A module uses only modules before it.
-const LAYERS: [&str; 24] = [
+const LAYERS: [&str; 26] = [
     "protocol",
     "clock",
     "crypto",
@@ -23,6 +23,8 @@ const LAYERS: [&str; 24] = [
     "client_auth",
     "diagnosis",
     "validation",
+    "browser",
+    "authorization",
     "grants",
     "endpoints",
     "admin",

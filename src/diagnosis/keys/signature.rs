@@ -47,7 +47,7 @@ pub(in crate::diagnosis) fn examine(
 
 fn algorithm(jwt: &UnverifiedJwt, context: TokenContext<'_>) -> Option<Finding> {
     let named = jwt.algorithm();
-    if !SigningAlgorithm::OWN.iter().any(|known| Some(known.name()) == named) {
+    if !SigningAlgorithm::OF_ACCESS_TOKENS.iter().any(|known| Some(known.name()) == named) {
         let detail = match named {
             Some(name) => {
                 format!("Its header names the algorithm {}, which this server never accepts.", printable(name))

@@ -77,6 +77,6 @@ impl Caller {
             }
             None => None,
         };
-        Ok(may_see(client, Permission::Explain, &*app.state.resources().await?, token))
+        Ok(may_see(client, Permission::Explain, &app.state.resources().await?, token))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use crate::protocol::client::{Client, ClientSecret, ClientSettings, GrantType, SecretDigest};
+use crate::protocol::client::{Client, ClientSecret, ClientSettings, GrantType, IdTokenAlgorithm, SecretDigest};
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
 use crate::store::database::{Database, Dialect};
@@ -18,6 +18,8 @@ pub struct ClientsInUse {
     pub grants: BTreeSet<GrantType>,
     /// The scopes that at least one client may be granted.
     pub scopes: BTreeSet<String>,
+    /// The algorithms that sign the ID tokens of at least one client.
+    pub id_token_algorithms: BTreeSet<IdTokenAlgorithm>,
 }
 
 macro_rules! clients_with_secrets {
@@ -148,6 +150,9 @@ impl Store {
             if let Some(settings) = settings.filter(|settings| settings.enabled) {
                 in_use.grants.extend(&settings.grant_types);
                 in_use.scopes.extend(settings.scope.tokens().map(str::to_owned));
+                if settings.grant_types.contains(&GrantType::AuthorizationCode) {
+                    in_use.id_token_algorithms.insert(settings.id_token_signed_response_alg);
+                }
             }
         }
         Ok(in_use)

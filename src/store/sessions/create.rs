@@ -7,7 +7,7 @@ use crate::protocol::time::Timestamp;
 use crate::store::changes::Logged;
 use crate::store::database::Dialect;
 use crate::store::row::{to_json, values};
-use crate::store::{Audited, Result, Store};
+use crate::store::{Audited, Result, Store, StoreError};
 
 /// A session to create, and what was verified for it.
 #[derive(Clone, Debug)]
@@ -25,8 +25,11 @@ pub struct NewSession {
 }
 
 impl Store {
-    /// Creates a session, if neither user nor client changed since they were verified, and returns its sequence number.
-    /// Sessions beyond the allowed number end, those unused longest first.
+    /// Creates a session, if neither user nor client changed since they were verified, and the browser session that it comes from
+    /// has not ended, and returns its sequence number. Sessions beyond the allowed number end, those unused longest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when there is a session with this id.
     pub async fn session_create(&self, new: &NewSession, audited: &Audited) -> Result<Logged<Option<SequenceNumber>>> {
         let session = &new.session;
         let mut transaction = self.begin_logged().await?;
@@ -40,8 +43,12 @@ impl Store {
                       idle_expires_at, previous_refreshed_at, previous_idle_expires_at, expires_at, ended, login, \
                       browser_session, offline) \
                       SELECT $1, u.id, u.sub, c.client_id, $2, $3, $4, $5, $6, $7, $8, $9, h.number, $10, $11, $12, \
-                      $11, $12, $13, $14, $19, $20, $21 FROM users u, clients c, change_head h WHERE u.id = $15 AND u.version = $16 \
-                      AND c.client_id = $17 AND c.version = $18 AND h.id = 1 RETURNING sequence";
+                      $11, $12, $13, $14, $19, $20, $21 FROM users u, clients c, change_head h \
+                      WHERE u.id = $15 AND u.version = $16 AND c.client_id = $17 AND c.version = $18 AND h.id = 1 \
+                      AND ($20 IS NULL OR EXISTS (SELECT 1 FROM browser_sessions b WHERE b.id = $20 AND b.user_id = u.id \
+                      AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
+                      AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'all' AND number > b.sequence))) \
+                      ON CONFLICT (id) DO NOTHING RETURNING sequence";
         let values = values![
             session.id,
             session.scope.to_string(),
@@ -66,11 +73,15 @@ impl Store {
             session.offline
         ];
         let Some(row) = transaction.query_one(insert, values).await? else {
-            return transaction.roll_back(None).await;
+            let known =
+                transaction.query_one("SELECT 1 AS one FROM sessions WHERE id = $1", values![session.id]).await?;
+            let outdated = transaction.roll_back(None).await?;
+            return if known.is_some() { Err(StoreError::Exists) } else { Ok(outdated) };
         };
+        // A code that was not redeemed ends no other session but one, however many a page makes a browser ask for.
         let surplus = "UPDATE sessions SET ended = $1 WHERE id IN (SELECT id FROM sessions WHERE user_id = $2 AND \
-                       client_id = $3 AND NOT ended AND idle_expires_at > $6 AND expires_at > $6 AND id <> $4 ORDER BY last_refreshed_at DESC, id DESC \
-                       LIMIT 1000 OFFSET $5) RETURNING id";
+                       client_id = $3 AND NOT ended AND idle_expires_at > $6 AND expires_at > $6 AND id <> $4 \
+                       AND (login IS NULL OR generation > 0) ORDER BY last_refreshed_at DESC, id DESC LIMIT 1000 OFFSET $5) RETURNING id";
         let keep = new.max_sessions - 1;
         let values = values![true, session.user_id, &session.client_id, session.id, keep, session.created_at];
         let surplus = transaction.query(surplus, values).await?;
