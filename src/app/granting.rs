@@ -20,7 +20,8 @@ impl App {
         match rule(issuer.audiences(&resources)) {
             Err(refusal) if refusal.code == ErrorCode::InvalidTarget => {
                 self.state.ensure_current().await?;
-                Ok(rule(issuer.audiences(&self.state.resources().await?))?)
+                let resources = self.state.resources().await?;
+                Ok(rule(issuer.audiences(&resources))?)
             }
             granted => Ok(granted?),
         }
