@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::keys::keyring::KeyRing;
 use crate::protocol::grant::Audiences;
+use crate::protocol::resource::Resources;
 use crate::tokens::context::TokenContext;
 use crate::tokens::environment::{Environment, KnownIssuer};
 
@@ -135,9 +136,19 @@ impl Issuer {
         self.names.siblings.iter().any(|sibling| sibling.environment == *environment)
     }
 
-    /// The audiences that it provides besides those of the clients.
-    pub fn audiences(&self) -> Audiences<'_> {
-        Audiences { default: &self.default_audience, admin: &self.admin_audience }
+    /// The audience of clients that have none.
+    pub fn default_audience(&self) -> &str {
+        &self.default_audience
+    }
+
+    /// The audience of tokens for the admin API.
+    pub fn admin_audience(&self) -> &str {
+        &self.admin_audience
+    }
+
+    /// The audiences that there are besides those of the clients.
+    pub fn audiences<'a>(&'a self, resources: &'a Resources) -> Audiences<'a> {
+        Audiences { default: &self.default_audience, admin: &self.admin_audience, resources }
     }
 
     /// The current keys.

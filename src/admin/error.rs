@@ -43,6 +43,10 @@ impl From<StoreError> for AdminError {
             StoreError::Exists
             | StoreError::SubTaken(_)
             | StoreError::Ambiguous
+            | StoreError::IsClientId(_)
+            | StoreError::IsAudience(_)
+            | StoreError::NoSuchClient(_)
+            | StoreError::TooMany(_)
             | StoreError::UnknownFeature { .. } => Self::Conflict(error.to_string()),
             StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
         }

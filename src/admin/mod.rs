@@ -8,6 +8,7 @@ mod error;
 pub mod keys;
 mod list;
 mod receipts;
+pub mod resources;
 pub mod revocations;
 pub mod schema;
 pub mod sessions;

@@ -114,3 +114,14 @@ describe!(Moment {
         {"type": "integer", "minimum": 0, "maximum": 253_402_300_799_i64},
     ],
 });
+
+/// Changes to the scopes of a resource.
+#[derive(Clone, Copy, Debug)]
+pub struct ScopePatch;
+
+describe!(ScopePatch {
+    "description": "The scopes to add, change or, with `null`, remove, each with its description.",
+    "type": "object",
+    "additionalProperties": {"type": ["string", "null"]},
+    "examples": [{"read:conversations": "Read your conversations"}],
+});

@@ -80,7 +80,7 @@ impl App {
             let master = masters.of(&check_value).ok_or_else(|| unavailable(another_master_key(&masters)))?;
             let (algorithm, now) = (self.settings.signing_algorithm, self.clock.now());
             let record = KeyRecord::generate(KeyUse::Data, algorithm, master, now, now);
-            match self.state.honour(self.store.key_create_data(&record, &check_value, audited)).await? {
+            match self.state.honour(self.store.key_create(&record, &check_value, audited)).await? {
                 Added::Yes => break,
                 // Another node made it, and this one has not heard of it yet.
                 Added::ThereAreSome => break self.state.catch_up().await?,

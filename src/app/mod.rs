@@ -2,6 +2,7 @@
 
 pub(crate) mod document;
 mod failure;
+mod granting;
 pub(crate) mod master_keys;
 mod request;
 mod signing_keys;

@@ -194,8 +194,7 @@ impl Members {
             ("session_ttl", &self.session_ttl),
             ("retry_window", &self.retry_window),
         ] {
-            let seconds = text.as_deref().map(|text| names::seconds(name, text));
-            set(name, seconds.transpose()?.map(Value::from));
+            set(name, names::seconds(name, text.as_deref())?.map(Value::from));
         }
         set("refresh_token_rotation", self.refresh_token_rotation.map(Value::from));
         set("max_sessions", self.max_sessions.map(Value::from));

@@ -27,7 +27,7 @@ pub(super) fn run(global: &Global) -> Outcome {
                 ("database_url", Ok(settings)) => settings.database.to_string(),
                 ("issuer", Ok(settings)) => settings.issuer.url.clone(),
                 ("default_audience", Ok(settings)) => {
-                    Issuer::new(settings.issuer.clone()).audiences().default.to_owned()
+                    Issuer::new(settings.issuer.clone()).default_audience().to_owned()
                 }
                 ("password_threads", Ok(settings)) => settings.password_threads.to_string(),
                 ("master_key", Ok(settings)) => match &settings.master_keys.current {

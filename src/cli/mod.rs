@@ -11,6 +11,7 @@ mod migrate;
 mod names;
 mod output;
 pub mod pasted;
+mod resource;
 mod revoke;
 mod secrets;
 mod serve;
@@ -70,6 +71,8 @@ enum Command {
     Migrate,
     /// Create and administer clients
     Client(Box<client::ClientCommand>),
+    /// Create and administer resources: the APIs that tokens are for
+    Resource(Box<resource::ResourceCommand>),
     /// Create and administer users
     User(user::UserCommand),
     /// Revoke a token, a session, or everything of a user, of a client, or at all
@@ -137,6 +140,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Serve(command) => serve::run(&global, &command).await,
         Command::Migrate => migrate::run(&global).await,
         Command::Client(command) => client::run(&global, *command).await,
+        Command::Resource(command) => resource::run(&global, *command).await,
         Command::User(command) => user::run(&global, command).await,
         Command::Revoke(command) => revoke::run(&global, command).await,
         Command::Token(command) => token::run(&global, command).await,

@@ -1,4 +1,4 @@
-//! Arguments that name a client, a user, a scope, a duration or claims.
+//! Arguments that name a client, a user, a resource, a scope, claims or a time.
 
 use crate::cli::Failed;
 use crate::protocol::claims::ExtraClaims;
@@ -38,6 +38,17 @@ pub(super) struct UserName {
     username: Option<String>,
 }
 
+/// The resource to work on, as an argument or a flag.
+#[derive(Debug, clap::Args)]
+pub(super) struct ResourceName {
+    /// The resource's URI
+    #[arg(value_name = "RESOURCE", required_unless_present = "resource")]
+    uri: Option<String>,
+    /// The same as a flag
+    #[arg(long, conflicts_with = "uri", value_name = "RESOURCE")]
+    resource: Option<String>,
+}
+
 impl ClientName {
     pub(super) fn get(&self) -> &str {
         self.name.as_deref().or(self.client_id.as_deref()).unwrap_or_default()
@@ -56,6 +67,12 @@ impl UserName {
     }
 }
 
+impl ResourceName {
+    pub(super) fn get(&self) -> &str {
+        self.uri.as_deref().or(self.resource.as_deref()).unwrap_or_default()
+    }
+}
+
 /// Splits the values of a flag that may be repeated or comma-separated.
 pub(super) fn entries(values: &[String]) -> Vec<&str> {
     values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|entry| !entry.is_empty()).collect()
@@ -70,11 +87,14 @@ pub(super) fn scope(values: &[String]) -> Result<Option<Scope>, Failed> {
     Scope::parse(&text).map(Some).map_err(|error| Failed(format!("scope: {error}")))
 }
 
-/// A duration of whole seconds.
-pub(super) fn seconds(name: &str, text: &str) -> Result<i64, Failed> {
-    let length = parse_duration(text).map_err(|problem| Failed(format!("{name}: {problem}")))?;
-    let seconds = i64::try_from(length.as_secs()).ok().filter(|_| length.subsec_nanos() == 0);
-    seconds.ok_or_else(|| Failed(format!("{name}: {text:?} is not a whole number of seconds")))
+/// A whole number of seconds, such as 15m or 900, if given.
+pub(super) fn seconds(flag: &str, text: Option<&str>) -> Result<Option<u64>, Failed> {
+    let read = |text: &str| match parse_duration(text) {
+        Ok(length) if length.subsec_nanos() == 0 => Ok(length.as_secs()),
+        Ok(_) => Err(Failed(format!("{flag}: {text:?} is not a whole number of seconds"))),
+        Err(problem) => Err(Failed(format!("{flag}: {problem}"))),
+    };
+    text.map(read).transpose()
 }
 
 /// `--claims` or `--profile`, if given: a JSON object.

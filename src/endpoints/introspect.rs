@@ -146,7 +146,9 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
         ActiveToken::Refresh(record) => (Ownership::from(&record.session), asks_for_refresh_tokens),
     };
     let is_own = token.client_id == caller.client_id;
-    if !(is_own || is_asked_for) || !may_see(&caller, Permission::Introspect, Some(token.in_force())) {
+    let resources = app.state.resources().await?;
+    let is_visible = may_see(&caller, Permission::Introspect, &resources, Some(token.in_force()));
+    if !(is_own || is_asked_for) || !is_visible {
         let (caller, owner) = (&caller.client_id, token.client_id);
         tracing::info!(caller, owner, "introspection of a token that the caller may not see");
         return Ok(Introspection::Inactive);

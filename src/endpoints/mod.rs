@@ -10,6 +10,7 @@ pub mod login;
 pub mod logout;
 pub mod metadata;
 pub mod reply;
+pub mod resource_metadata;
 pub mod revoke;
 pub mod token;
 pub mod userinfo;

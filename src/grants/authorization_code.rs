@@ -8,10 +8,9 @@ use crate::grants::GrantRequest;
 use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::protocol::authorization::{CODE_REUSE_ENDS_SESSION_FOR, Login};
 use crate::protocol::cause::Cause;
-use crate::protocol::claims;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::grant::{self, Granted};
+use crate::protocol::grant::{self, Audiences, Granted};
 use crate::protocol::identity::Identity;
 use crate::protocol::redirect;
 use crate::protocol::revocation::{NewRevocation, Target};
@@ -119,15 +118,20 @@ async fn tokens(
     let session = &record.session;
     let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
     let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
-    let granted = grant::still_allowed(&granted, client, user_scope, request.issuer.audiences())?;
-    let granted = grant::narrow(&granted, request.parameters)?;
+    let rule = |audiences: Audiences<'_>| {
+        let granted = grant::still_allowed(&granted, client, user_scope, audiences)?;
+        let granted = grant::narrow(&granted, request.parameters, audiences.resources)?;
+        Ok((issue::form(app, client, &granted, audiences)?, granted))
+    };
+    let (form, granted) = app.grant(request.issuer, rule).await?;
     let params = TokenParams {
         sub: session.sub.clone(),
         person: issue::person(app, request.issuer, client, record, &granted.scope, true).await?,
         granted,
+        form,
+        user: record.user.as_ref().map(|user| &user.claims),
         session: Some((session.id, session.ends_at())),
         log: session.log,
-        extra: claims::merge(&client.settings.claims, record.user.as_ref().map(|user| &user.claims)),
     };
     let refresh_token = match client.may_use(GrantType::RefreshToken) {
         true => Some(issue::refresh_token(app, request.issuer, &code.credential().successor())?),

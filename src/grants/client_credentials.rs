@@ -4,21 +4,27 @@ use crate::app::{App, Result};
 use crate::grants::GrantRequest;
 use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::grant;
+use crate::protocol::grant::{self, Audiences};
 
 pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
-    let client = &asked.client;
+    let GrantRequest { request, client, .. } = asked;
     if client.is_public() {
         let refusal = Refusal::new(ErrorCode::UnauthorizedClient, "A public client may not use this grant.");
         return Err(refusal.into());
     }
+    let rule = |audiences: Audiences<'_>| {
+        let granted = grant::to_client(client, request.parameters, audiences)?;
+        Ok((issue::form(app, client, &granted, audiences)?, granted))
+    };
+    let (form, granted) = app.grant(request.issuer, rule).await?;
     let params = TokenParams {
         sub: client.client_id.clone(),
-        granted: grant::to_client(client, asked.request.parameters, asked.request.issuer.audiences())?,
+        granted,
+        form,
+        user: None,
         session: None,
         log: asked.log,
-        extra: client.settings.claims.clone(),
         person: None,
     };
-    issue::response(app, asked.request.issuer, client, params, None)
+    issue::response(app, request.issuer, client, params, None)
 }

@@ -13,15 +13,16 @@ use crate::crypto::random;
 use crate::issuer::Issuer;
 use crate::keys::keyring::ReadySigningKey;
 use crate::protocol::authorization::Login;
-use crate::protocol::claims::{AccessClaims, Audience, ExtraClaims};
+use crate::protocol::claims::{self, AccessClaims, Audience, ExtraClaims};
 use crate::protocol::client::{AccessTokenFormat, Client};
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::grant::Granted;
+use crate::protocol::grant::{Audiences, Granted};
 use crate::protocol::profile::{self, OPENID};
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::schema::with_keywords;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
+use crate::protocol::token_form::TokenForm;
 use crate::protocol::token_id::TokenId;
 use crate::protocol::user::User;
 use crate::store::SessionRecord;
@@ -71,14 +72,26 @@ pub(super) struct TokenParams<'a> {
     pub(super) sub: String,
     /// What was granted.
     pub(super) granted: Granted,
+    /// The form of the token, with the claims of client and resources.
+    pub(super) form: TokenForm,
+    /// The claims of the user, which replace those.
+    pub(super) user: Option<&'a ExtraClaims>,
     /// Its session, if it has one, and when that ends.
     pub(super) session: Option<(Uuid, Timestamp)>,
     /// Its sequence number: revocations with a greater one cover it.
     pub(super) log: SequenceNumber,
-    /// Additional claims.
-    pub(super) extra: ExtraClaims,
     /// What the ID token is made from, if there is to be one.
     pub(super) person: Option<Person<'a>>,
+}
+
+/// The form of an access token with this grant.
+pub(super) fn form(
+    app: &App,
+    client: &Client,
+    granted: &Granted,
+    audiences: Audiences<'_>,
+) -> std::result::Result<TokenForm, Refusal> {
+    TokenForm::of(&client.settings, app.settings.access_token_ttl, &granted.audiences, audiences.resources)
 }
 
 /// Who logged in at a browser, and the key that says so.
@@ -116,8 +129,8 @@ pub(super) fn response(
     refresh_token: Option<String>,
 ) -> Result<TokenResponse> {
     let now = app.clock.now();
-    let ttl = client.settings.access_token_ttl.unwrap_or(app.settings.access_token_ttl);
-    let mut exp = now.seconds().saturating_add(ttl);
+    let form = params.form;
+    let mut exp = now.seconds().saturating_add(form.ttl);
     if let Some((_, ends_at)) = params.session {
         // An access token never outlives its session.
         exp = exp.min(ends_at.seconds());
@@ -138,13 +151,13 @@ pub(super) fn response(
         jti: TokenId::new(random()),
         sid: params.session.map(|(id, _)| id),
         log: params.log,
-        extra: params.extra,
+        extra: claims::merge(form.claims, params.user),
     };
     let keys = issuer.keys();
-    let access_token = match client.settings.access_token_format {
+    let access_token = match form.format {
         AccessTokenFormat::Jwt => jwt::write(
             &claims,
-            client.settings.access_token_typ,
+            form.typ,
             keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_active_key)?,
         ),
         AccessTokenFormat::Opaque => {

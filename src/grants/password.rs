@@ -5,9 +5,9 @@ use crate::browser::password;
 use crate::browser::second_factor::{self, Required};
 use crate::grants::GrantRequest;
 use crate::grants::issue::{self, TokenParams, TokenResponse};
-use crate::protocol::claims;
 use crate::protocol::client::GrantType;
-use crate::protocol::grant::{self, Granted};
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::grant::{self, Audiences, Granted};
 use crate::protocol::identity::Identity;
 use crate::protocol::session::Session;
 use crate::protocol::user::User;
@@ -35,7 +35,11 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     // 1. Username and password.
     let credentials = password::credentials(request)?;
     // 2. What may the client have? Decided before the password, so that a refusal reveals nothing about the user.
-    let granted = grant::to_login(client, request.parameters, request.issuer.audiences())?;
+    let rule = |audiences: Audiences<'_>| {
+        let granted = grant::to_login(client, request.parameters, audiences)?;
+        Ok((issue::form(app, client, &granted, audiences)?, granted))
+    };
+    let (form, granted) = app.grant(request.issuer, rule).await?;
     // 3. The user.
     let login = password::find(app, request, credentials).await?;
     let head = login.head();
@@ -55,9 +59,10 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     let mut params = TokenParams {
         sub: user.sub.clone(),
         granted,
+        form,
+        user: Some(&user.claims),
         session: None,
         log: head.min(*log),
-        extra: claims::merge(&client.settings.claims, Some(&user.claims)),
         person: None,
     };
     if !refreshes {

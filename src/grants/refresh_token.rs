@@ -5,10 +5,9 @@ mod refusal;
 use crate::app::{App, Failure, Result};
 use crate::grants::GrantRequest;
 use crate::grants::issue::{self, TokenParams, TokenResponse};
-use crate::protocol::claims;
 use crate::protocol::client::Client;
 use crate::protocol::error::Refusal;
-use crate::protocol::grant::{self, Granted};
+use crate::protocol::grant::{self, Audiences, Granted};
 use crate::protocol::session::RefreshDecision;
 use crate::protocol::time::Timestamp;
 use crate::store::{Audited, Rotation, SessionRecord};
@@ -127,15 +126,20 @@ async fn judge(
     let session = &record.session;
     let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
     let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
-    let granted = grant::still_allowed(&granted, client, user_scope, issuer.audiences())?;
-    let granted = grant::narrow(&granted, asked.request.parameters)?;
+    let rule = |audiences: Audiences<'_>| {
+        let granted = grant::still_allowed(&granted, client, user_scope, audiences)?;
+        let granted = grant::narrow(&granted, asked.request.parameters, audiences.resources)?;
+        Ok((issue::form(app, client, &granted, audiences)?, granted))
+    };
+    let (form, granted) = app.grant(issuer, rule).await?;
     let params = TokenParams {
         sub: session.sub.clone(),
         person: issue::person(app, issuer, client, record, &granted.scope, false).await?,
         granted,
+        form,
+        user: record.user.as_ref().map(|user| &user.claims),
         session: Some((session.id, session.ends_at())),
         log: session.log,
-        extra: claims::merge(&client.settings.claims, record.user.as_ref().map(|user| &user.claims)),
     };
     let next = if decision == RefreshDecision::Keep { token.clone() } else { token.successor() };
     Ok((decision, issue::response(app, issuer, client, params, Some(issue::refresh_token(app, issuer, &next)?))?))

@@ -39,12 +39,21 @@ pub(crate) struct BearerChallenge {
     pub(crate) uri: String,
     /// The scope that is needed, if that is what is wrong.
     pub(crate) scope: Option<String>,
+    /// Where the metadata of the resource is, if it is known (RFC 9728 §5.1).
+    pub(crate) resource_metadata: Option<String>,
+}
+
+/// The status of an answer that refuses a token.
+pub(crate) fn status_of(diagnosis: &Diagnosis) -> StatusCode {
+    let status = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().status;
+    StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED)
 }
 
 impl BearerChallenge {
     /// The request itself is malformed, or the token was sent in a forbidden way.
     pub(crate) fn invalid_request(app: &App, page: &str, description: &'static str) -> Self {
-        Self { error: Some("invalid_request"), description: description.into(), uri: page_of(app, page), scope: None }
+        let (error, uri) = (Some("invalid_request"), page_of(app, page));
+        Self { error, description: description.into(), uri, scope: None, resource_metadata: None }
     }
 
     /// There is no token, or none in the place for it.
@@ -62,19 +71,19 @@ impl BearerChallenge {
         let PublicDescription { page, text: description } = public::describe(diagnosis);
         let error = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().error;
         let scope = diagnosis.findings.first().and_then(|finding| finding.needed.clone());
-        Self { error, description, uri: page_of(app, page), scope }
+        Self { error, description, uri: page_of(app, page), scope, resource_metadata: None }
     }
 
     /// The token is good, but lacks a scope.
     pub(crate) fn insufficient_scope(app: &App, description: Cow<'static, str>, needed: String) -> Self {
         let error = Cause::InsufficientScope.name();
-        Self { error: Some(error), description, uri: page_of(app, error), scope: Some(needed) }
+        let uri = page_of(app, error);
+        Self { error: Some(error), description, uri, scope: Some(needed), resource_metadata: None }
     }
 
     /// The answer that refuses a token, with the status for its cause.
     pub(crate) fn answer_of(app: &App, diagnosis: &Diagnosis) -> Response {
-        let status = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().status;
-        Self::of(app, diagnosis).answer(StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED))
+        Self::of(app, diagnosis).answer(status_of(diagnosis))
     }
 
     /// The answer to a request that has no token in the place for it.
@@ -94,10 +103,17 @@ impl BearerChallenge {
         response
     }
 
+    /// The same for a request to this audience: if it is a resource, the challenge says where its metadata is.
+    pub(crate) fn for_audience(self, app: &App, audience: Option<&str>) -> Self {
+        let resource = audience.and_then(|audience| app.state.resource_in_memory(audience));
+        Self { resource_metadata: resource.and_then(|resource| resource.metadata_url()), ..self }
+    }
+
     /// Puts the challenge into an answer. Without a code it says nothing else either (§3.1).
     pub(crate) fn put_into(&self, response: &mut Response) {
-        let Self { error, description, uri, scope } = self;
-        let text = Challenge { error: *error, description, uri, scope: scope.as_deref() }.to_string();
+        let Self { error, description, uri, scope, resource_metadata } = self;
+        let (scope, resource_metadata) = (scope.as_deref(), resource_metadata.as_deref());
+        let text = Challenge { error: *error, description, uri, scope, resource_metadata }.to_string();
         if let Ok(value) = HeaderValue::from_str(&text) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
         }

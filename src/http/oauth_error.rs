@@ -99,7 +99,7 @@ fn challenge_bearer(app: &App, response: &mut Response, page: &str, cause: Optio
     let error = cause.unwrap_or(Cause::NotAToken).bearer_answer().error;
     let scope = (cause == Some(Cause::InsufficientScope)).then_some(READ);
     let uri = app.issuer.error_page(page);
-    let challenge = Challenge { error, description, uri: &uri, scope };
+    let challenge = Challenge { error, description, uri: &uri, scope, resource_metadata: None };
     if let Ok(value) = HeaderValue::from_str(&challenge.to_string()) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }

@@ -158,6 +158,12 @@ impl Route {
         self
     }
 
+    /// The same with errors as problem documents.
+    pub(crate) fn with_problems(mut self) -> Self {
+        self.endpoint.errors = ErrorForm::Problem;
+        self
+    }
+
     pub(crate) fn open_to(self, cors: Cors) -> Self {
         Self { cors, ..self }
     }

@@ -3,7 +3,8 @@
 use axum::routing::{any, get, post};
 
 use crate::http::endpoints::{
-    account, authorize, demo, explain, introspect, keys, logout, metadata, revoke, token, userinfo, verify,
+    account, authorize, demo, explain, introspect, keys, logout, metadata, resource_metadata, revoke, token, userinfo,
+    verify,
 };
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::{admin, docs};
@@ -40,6 +41,9 @@ pub fn routes() -> Vec<Route> {
             .open_to(ConfiguredOrigins),
         Route::get("metadata", metadata::PATH, metadata::answer).open_to(Everybody),
         Route::get("metadata", metadata::OPENID_PATH, metadata::answer_openid).open_to(Everybody),
+        Route::get("resource_metadata", "/auth/resource-metadata", resource_metadata::answer)
+            .with_problems()
+            .open_to(Everybody),
         Route::get("keys", "/.well-known/jwks.json", keys::answer).open_to(Everybody),
     ];
     routes.extend(docs::routes());

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-/// The value of `WWW-Authenticate`. Without an error it says nothing else either (§3.1).
+/// The value of `WWW-Authenticate`. Without an error it says nothing about one either (§3.1).
 #[derive(Clone, Copy, Debug)]
 pub struct Challenge<'a> {
     /// The code; `None` if there was no bearer token at all.
@@ -13,18 +13,21 @@ pub struct Challenge<'a> {
     pub uri: &'a str,
     /// The required scope, if the token lacks it.
     pub scope: Option<&'a str>,
+    /// Where the metadata of the resource is (RFC 9728 §5.1), which says where to get a token.
+    pub resource_metadata: Option<&'a str>,
 }
 
 impl fmt::Display for Challenge<'_> {
     /// Leaves out characters that attribute values may not contain.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Bearer realm=\"jeton\"")?;
-        let Some(error) = self.error else { return Ok(()) };
+        let of_error = |value| self.error.and(value);
         let attributes = [
-            ("error", Some(error)),
-            ("error_description", Some(self.description)),
-            ("scope", self.scope),
-            ("error_uri", Some(self.uri)),
+            ("error", self.error),
+            ("error_description", of_error(Some(self.description))),
+            ("scope", of_error(self.scope)),
+            ("error_uri", of_error(Some(self.uri))),
+            ("resource_metadata", self.resource_metadata),
         ];
         for (name, value) in attributes {
             let Some(value) = value else { continue };
@@ -49,6 +52,7 @@ mod tests {
             description: "a \"b\" \\ c\r\nX: é",
             uri: "https://auth.example/docs/errors/x",
             scope: None,
+            resource_metadata: None,
         };
         assert_eq!(
             text.to_string(),
@@ -56,5 +60,12 @@ mod tests {
              error_uri=\"https://auth.example/docs/errors/x\""
         );
         assert_eq!(Challenge { error: None, ..text }.to_string(), "Bearer realm=\"jeton\"");
+    }
+
+    #[test]
+    fn without_an_error_only_the_address_of_the_metadata_is_told() {
+        let (description, uri, resource_metadata) = ("There is no token.", "x", Some("https://api.example/x"));
+        let text = Challenge { error: None, description, uri, scope: Some("read"), resource_metadata };
+        assert_eq!(text.to_string(), "Bearer realm=\"jeton\", resource_metadata=\"https://api.example/x\"");
     }
 }

@@ -23,13 +23,17 @@ pub const FEATURES: &[Feature] = &[
     Feature { member: "introspect_audiences", is_used: |settings| settings.introspect_audiences.is_some() },
     Feature { member: "access_token_typ", is_used: |settings| settings.access_token_typ == AccessTokenTyp::Jwt },
     Feature { member: "grant_types", is_used: |settings| settings.grant_types.contains(&GrantType::AuthorizationCode) },
-    // Used by the first user who sets one up.
+    // In use once there is one.
     Feature { member: SECOND_FACTORS, is_used: |_| false },
+    Feature { member: RESOURCES, is_used: |_| false },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their
 /// secrets.
 pub const SECOND_FACTORS: &str = "second factors";
+
+/// Resources limit the scopes of tokens and decide on their form.
+pub const RESOURCES: &str = "resources";
 
 /// The level of this program.
 #[expect(clippy::cast_possible_wrap, reason = "the list is short")]
@@ -40,8 +44,8 @@ pub fn needed_by(settings: &ClientSettings) -> Option<(i64, &'static Feature)> {
     (1..).zip(FEATURES).filter(|(_, feature)| (feature.is_used)(settings)).last()
 }
 
-/// The level that a program needs for a feature that no client uses.
-pub(crate) fn level_of(name: &str) -> Option<(i64, &'static Feature)> {
+/// The level that a program needs for a feature of this name, and that feature.
+pub fn named(name: &str) -> Option<(i64, &'static Feature)> {
     (1..).zip(FEATURES).find(|(_, feature)| feature.member == name)
 }
 

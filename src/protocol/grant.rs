@@ -1,12 +1,10 @@
 //! Grants scope (RFC 6749 §3.3) and audiences (RFC 8707) to a request.
 
-use std::borrow::Cow;
-
 use crate::protocol::client::Client;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::parameters::Parameters;
 use crate::protocol::profile;
-use crate::protocol::resource;
+use crate::protocol::resource::{self, OpenTo, Resources};
 use crate::protocol::scope::Scope;
 
 /// What was granted.
@@ -18,13 +16,15 @@ pub struct Granted {
     pub audiences: Vec<String>,
 }
 
-/// The audiences that this server provides besides those of the clients.
+/// The audiences that there are besides those of the clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Audiences<'a> {
     /// For clients without audiences.
     pub default: &'a str,
     /// For reserved scopes, and only for them.
     pub admin: &'a str,
+    /// The resources, some of which are open to clients that do not list them.
+    pub resources: &'a Resources,
 }
 
 /// Grants a client what it asks for on its own behalf. Reserved scopes are granted to confidential clients only, for
@@ -39,7 +39,7 @@ pub fn to_client(client: &Client, asked: &Parameters, audiences: Audiences<'_>) 
     let default = if others.is_empty() && !client.is_public() { reserved } else { others };
     let scope = choose_scope(asked, allowed, default)?;
     if !scope.has_reserved() {
-        return Ok(Granted { audiences: choose_audiences(client, asked, audiences)?, scope });
+        return for_resources(scope, choose_audiences(client, asked, audiences)?, asked, audiences.resources);
     }
     if client.is_public() || !scope.split_reserved().0.is_empty() {
         return Err(Refusal::new(
@@ -47,11 +47,11 @@ pub fn to_client(client: &Client, asked: &Parameters, audiences: Audiences<'_>) 
             "The jeton: scopes are for confidential clients only and cannot be combined with other scopes.",
         ));
     }
-    Ok(Granted { audiences: resource::choose(asked.resources(), &[audiences.admin.to_owned()])?, scope })
+    Ok(Granted { audiences: choose_among(&[audiences.admin.to_owned()], asked)?, scope })
 }
 
-/// Grants what a login asks for as far as the client may have it. This comes before the password check, so that a
-/// refusal reveals nothing about the user.
+/// Grants what a login asks for, with a password or at a browser, as far as client and resources allow it. This comes
+/// before the password check, so that a refusal reveals nothing about the user.
 ///
 /// # Errors
 /// `invalid_scope` or `invalid_target` if it asks for more than the client may have.
@@ -59,7 +59,7 @@ pub fn to_login(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -
     let (allowed, _) = client.settings.scope.split_reserved();
     let (_, default) = profile::split(&allowed);
     let scope = choose_scope(asked, &allowed, default)?;
-    Ok(Granted { scope, audiences: choose_audiences(client, asked, audiences)? })
+    for_resources(scope, choose_audiences(client, asked, audiences)?, asked, audiences.resources)
 }
 
 /// Limits a login to what the user may be granted: a scope that was asked for must be allowed, a default is cut down. Scopes that
@@ -96,9 +96,8 @@ pub fn still_allowed(
         let text = "None of the granted scopes may be granted any more.";
         return Err(Refusal::new(ErrorCode::InvalidScope, text));
     }
-    let allowed = allowed_audiences(client, audiences);
     let left: Vec<String> =
-        granted.audiences.iter().filter_map(|audience| resource::find(audience, &allowed).cloned()).collect();
+        granted.audiences.iter().filter_map(|audience| audience_of(client, audience, audiences)).collect();
     if left.is_empty() {
         let text = "The client may no longer request tokens for these resources.";
         return Err(Refusal::new(ErrorCode::InvalidTarget, text));
@@ -110,11 +109,25 @@ pub fn still_allowed(
 ///
 /// # Errors
 /// `invalid_scope` or `invalid_target` if more is asked for than the session was granted.
-pub fn narrow(granted: &Granted, asked: &Parameters) -> Result<Granted, Refusal> {
-    Ok(Granted {
-        scope: choose_scope(asked, &granted.scope, granted.scope.clone())?,
-        audiences: resource::choose(asked.resources(), &granted.audiences)?,
-    })
+pub fn narrow(granted: &Granted, asked: &Parameters, resources: &Resources) -> Result<Granted, Refusal> {
+    let scope = choose_scope(asked, &granted.scope, granted.scope.clone())?;
+    for_resources(scope, choose_among(&granted.audiences, asked)?, asked, resources)
+}
+
+/// Limits a scope to what the resources have: a scope that was asked for must be one of theirs, a default is cut down.
+/// Scopes about identity belong to no resource.
+fn for_resources(
+    scope: Scope,
+    audiences: Vec<String>,
+    asked: &Parameters,
+    resources: &Resources,
+) -> Result<Granted, Refusal> {
+    let (within, excess) = scope.split_by(|name| profile::is_about_identity(name) || resources.allow(&audiences, name));
+    let was_asked = asked.one("scope")?.is_some();
+    if excess.is_empty() || (!was_asked && !within.is_empty()) {
+        return Ok(Granted { scope: within, audiences });
+    }
+    Err(beyond("The resource does not have", &scope, &within, |name| !asked.is_in_a_secret(name)))
 }
 
 fn choose_scope(asked: &Parameters, allowed: &Scope, default: Scope) -> Result<Scope, Refusal> {
@@ -145,23 +158,40 @@ fn beyond(what: &str, asked: &Scope, allowed: &Scope, is_harmless: impl Fn(&str)
 }
 
 fn choose_audiences(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -> Result<Vec<String>, Refusal> {
-    resource::choose(asked.resources(), &allowed_audiences(client, audiences))
+    let own = &client.settings.audiences;
+    let default = [audiences.default.to_owned()];
+    let default = if own.is_empty() { &default } else { &own[..] };
+    resource::choose(asked.resources(), default, |resource| audience_of(client, resource, audiences))
 }
 
-/// The audiences that a client may request.
-fn allowed_audiences<'a>(client: &'a Client, audiences: Audiences<'_>) -> Cow<'a, [String]> {
-    let own = &client.settings.audiences;
-    if own.is_empty() { Cow::Owned(vec![audiences.default.to_owned()]) } else { Cow::Borrowed(own) }
+fn choose_among(allowed: &[String], asked: &Parameters) -> Result<Vec<String>, Refusal> {
+    resource::choose(asked.resources(), allowed, |resource| resource::find(resource, allowed).cloned())
+}
+
+/// The audience that a client means by a resource, if it may request it: one of its own, else a resource that is open.
+fn audience_of(client: &Client, resource: &str, audiences: Audiences<'_>) -> Option<String> {
+    let default = [audiences.default.to_owned()];
+    let own = if client.settings.audiences.is_empty() { &default } else { &client.settings.audiences[..] };
+    let open = || audiences.resources.get(resource).filter(|found| found.settings.open_to != OpenTo::Listed);
+    resource::find(resource, own).cloned().or_else(|| Some(open()?.resource.clone()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use serde_json::json;
 
     use super::*;
+    use crate::protocol::resource::tests::resources;
     use crate::protocol::time::Timestamp;
 
-    const AUDIENCES: Audiences<'_> = Audiences { default: "https://default", admin: "https://admin" };
+    static NONE: LazyLock<Resources> = LazyLock::new(Resources::default);
+    static AUDIENCES: LazyLock<Audiences<'_>> = LazyLock::new(|| with(&NONE));
+
+    fn with(resources: &Resources) -> Audiences<'_> {
+        Audiences { default: "https://default", admin: "https://admin", resources }
+    }
 
     fn client(method: &str, scope: &str) -> Client {
         let settings = json!({"token_endpoint_auth_method": method, "scope": scope, "audiences": ["https://a"]});
@@ -185,22 +215,22 @@ mod tests {
     #[test]
     fn reserved_scopes_are_granted_alone_to_confidential_clients_for_the_admin_api() {
         let both = client("client_secret_basic", "read jeton:read");
-        assert_eq!(to_client(&both, &asked(""), AUDIENCES).unwrap().scope.to_string(), "read");
-        let granted = to_client(&both, &asked("scope=jeton:read"), AUDIENCES).unwrap();
+        assert_eq!(to_client(&both, &asked(""), *AUDIENCES).unwrap().scope.to_string(), "read");
+        let granted = to_client(&both, &asked("scope=jeton:read"), *AUDIENCES).unwrap();
         assert_eq!(granted.audiences, ["https://admin"]);
-        assert_eq!(code(to_client(&both, &asked("scope=read+jeton:read"), AUDIENCES)), ErrorCode::InvalidScope);
+        assert_eq!(code(to_client(&both, &asked("scope=read+jeton:read"), *AUDIENCES)), ErrorCode::InvalidScope);
         let target = asked("scope=jeton:read&resource=https://a");
-        assert_eq!(code(to_client(&both, &target, AUDIENCES)), ErrorCode::InvalidTarget);
-        assert_eq!(code(to_login(&both, &asked("scope=jeton:read"), AUDIENCES)), ErrorCode::InvalidScope);
+        assert_eq!(code(to_client(&both, &target, *AUDIENCES)), ErrorCode::InvalidTarget);
+        assert_eq!(code(to_login(&both, &asked("scope=jeton:read"), *AUDIENCES)), ErrorCode::InvalidScope);
         let admin = client("client_secret_basic", "jeton:admin");
-        assert_eq!(to_client(&admin, &asked(""), AUDIENCES).unwrap().scope.to_string(), "jeton:admin");
+        assert_eq!(to_client(&admin, &asked(""), *AUDIENCES).unwrap().scope.to_string(), "jeton:admin");
         let public = client("none", "jeton:admin");
-        assert_eq!(code(to_client(&public, &asked("scope=jeton:admin"), AUDIENCES)), ErrorCode::InvalidScope);
+        assert_eq!(code(to_client(&public, &asked("scope=jeton:admin"), *AUDIENCES)), ErrorCode::InvalidScope);
     }
 
     #[test]
     fn a_user_limits_what_a_client_may_have() {
-        let granted = to_login(&client("none", "read write"), &asked(""), AUDIENCES).unwrap();
+        let granted = to_login(&client("none", "read write"), &asked(""), *AUDIENCES).unwrap();
         let read = Scope::parse("read").unwrap();
         assert_eq!(limit_to_user(granted.clone(), Some(&read), false).unwrap().scope, read);
         assert_eq!(code(limit_to_user(granted.clone(), Some(&read), true)), ErrorCode::InvalidScope);
@@ -211,12 +241,12 @@ mod tests {
     #[test]
     fn scopes_about_identity_are_asked_for_by_name_and_no_user_limits_them() {
         let client = client("none", "openid read profile");
-        assert_eq!(to_login(&client, &asked(""), AUDIENCES).unwrap().scope.to_string(), "read");
-        let granted = to_login(&client, &asked("scope=openid+profile+read"), AUDIENCES).unwrap();
+        assert_eq!(to_login(&client, &asked(""), *AUDIENCES).unwrap().scope.to_string(), "read");
+        let granted = to_login(&client, &asked("scope=openid+profile+read"), *AUDIENCES).unwrap();
         let (read, write) = (Scope::parse("read").unwrap(), Scope::parse("write").unwrap());
         assert_eq!(limit_to_user(granted.clone(), Some(&read), true).unwrap(), granted);
         assert_eq!(code(limit_to_user(granted.clone(), Some(&write), true)), ErrorCode::InvalidScope);
-        let left = still_allowed(&granted, &client, Some(&write), AUDIENCES).unwrap();
+        let left = still_allowed(&granted, &client, Some(&write), *AUDIENCES).unwrap();
         assert_eq!(left.scope.to_string(), "openid profile");
     }
 
@@ -224,12 +254,12 @@ mod tests {
     fn a_refused_scope_is_named() {
         let client = client("none", "read write");
         let said =
-            |scope: &str| to_login(&client, &asked(&format!("scope={scope}")), AUDIENCES).unwrap_err().description;
+            |scope: &str| to_login(&client, &asked(&format!("scope={scope}")), *AUDIENCES).unwrap_err().description;
         assert_eq!(said("read+delete+admin"), "This may not be granted: delete admin.");
         assert_eq!(said("delete+<b>"), "This may not be granted: delete and 1 more.");
         assert_eq!(said("<b>+<i>"), "This may not be granted: 2 scope(s).");
         assert_eq!(said("horse+staple&password=correct+horse"), "This may not be granted: staple and 1 more.");
-        let granted = to_login(&client, &asked(""), AUDIENCES).unwrap();
+        let granted = to_login(&client, &asked(""), *AUDIENCES).unwrap();
         let refused = limit_to_user(granted, Some(&Scope::parse("read").unwrap()), true).unwrap_err();
         assert_eq!(refused.description, "The user may not be granted: write.");
     }
@@ -237,19 +267,85 @@ mod tests {
     #[test]
     fn audience_means_resource() {
         let client = client("none", "read");
-        assert_eq!(to_login(&client, &asked("audience=https://a/"), AUDIENCES).unwrap().audiences, ["https://a"]);
-        assert_eq!(code(to_login(&client, &asked("audience=https://b"), AUDIENCES)), ErrorCode::InvalidTarget);
+        assert_eq!(to_login(&client, &asked("audience=https://a/"), *AUDIENCES).unwrap().audiences, ["https://a"]);
+        assert_eq!(code(to_login(&client, &asked("audience=https://b"), *AUDIENCES)), ErrorCode::InvalidTarget);
         let both = asked("resource=https://a&audience=https://b");
-        assert_eq!(code(to_login(&client, &both, AUDIENCES)), ErrorCode::InvalidTarget);
-        let granted = to_login(&client, &asked(""), AUDIENCES).unwrap();
-        assert_eq!(code(narrow(&granted, &asked("audience=https://b"))), ErrorCode::InvalidTarget);
+        assert_eq!(code(to_login(&client, &both, *AUDIENCES)), ErrorCode::InvalidTarget);
+        let granted = to_login(&client, &asked(""), *AUDIENCES).unwrap();
+        assert_eq!(code(narrow(&granted, &asked("audience=https://b"), &NONE)), ErrorCode::InvalidTarget);
     }
 
     #[test]
     fn rfr_015_a_refresh_narrows_and_never_widens() {
-        let granted = to_login(&client("none", "read write"), &asked("scope=read"), AUDIENCES).unwrap();
-        assert_eq!(code(narrow(&granted, &asked("scope=read+write"))), ErrorCode::InvalidScope);
-        assert_eq!(code(narrow(&granted, &asked("resource=https://b"))), ErrorCode::InvalidTarget);
-        assert_eq!(narrow(&granted, &asked("")).unwrap(), granted);
+        let granted = to_login(&client("none", "read write"), &asked("scope=read"), *AUDIENCES).unwrap();
+        assert_eq!(code(narrow(&granted, &asked("scope=read+write"), &NONE)), ErrorCode::InvalidScope);
+        assert_eq!(code(narrow(&granted, &asked("resource=https://b"), &NONE)), ErrorCode::InvalidTarget);
+        assert_eq!(narrow(&granted, &asked(""), &NONE).unwrap(), granted);
+    }
+
+    #[test]
+    fn an_open_resource_may_be_named_and_is_never_the_default() {
+        let client = client("none", "read");
+        for (open_to, is_open) in [("listed", false), ("registered", true), ("anybody", true)] {
+            let resources = resources(&json!({"https://b": {"open_to": open_to}}));
+            let granted = to_login(&client, &asked("resource=https://b/"), with(&resources));
+            assert_eq!(granted.map(|granted| granted.audiences).ok(), is_open.then(|| vec!["https://b".to_owned()]));
+            let granted = to_login(&client, &asked(""), with(&resources)).unwrap();
+            assert_eq!(granted.audiences, ["https://a"], "{open_to}");
+        }
+        let open = resources(&json!({"https://b": {"open_to": "registered"}}));
+        let granted = to_login(&client, &asked("resource=https://b&resource=https://a"), with(&open)).unwrap();
+        assert_eq!(still_allowed(&granted, &client, None, with(&open)).unwrap(), granted);
+        assert_eq!(still_allowed(&granted, &client, None, *AUDIENCES).unwrap().audiences, ["https://a"]);
+        let gone = Granted { audiences: vec!["https://b".into()], ..granted };
+        assert_eq!(code(still_allowed(&gone, &client, None, *AUDIENCES)), ErrorCode::InvalidTarget);
+    }
+
+    #[test]
+    fn res_006_a_resource_limits_the_scopes_of_its_tokens_but_not_those_about_identity() {
+        let client = client("client_secret_basic", "read write admin openid email");
+        let scopes =
+            |names: &[&str]| json!(names.iter().map(|name| (*name, "")).collect::<std::collections::BTreeMap<_, _>>());
+        let resources = resources(&json!({
+            "https://a": {"scopes": scopes(&["read", "other"])},
+            "https://b": {"scopes": scopes(&["write"]), "open_to": "registered"},
+            "https://c": {"open_to": "registered"},
+            "https://d": {"scopes": scopes(&["delete"]), "open_to": "registered"},
+        }));
+        let granted =
+            |body: &str| to_client(&client, &asked(body), with(&resources)).map(|granted| granted.scope.to_string());
+        let refused = |body: &str| granted(body).map_err(|refusal| refusal.code);
+        assert_eq!(granted("").unwrap(), "read", "the audience of the client is such a resource");
+        assert_eq!(granted("resource=https://b").unwrap(), "write");
+        assert_eq!(granted("resource=https://b&resource=https://a").unwrap(), "read write");
+        assert_eq!(granted("resource=https://c").unwrap(), "read write admin", "it has no scopes");
+        assert_eq!(granted("scope=openid+write&resource=https://b").unwrap(), "openid write");
+        assert_eq!(refused("scope=read+write&resource=https://b"), Err(ErrorCode::InvalidScope));
+        assert_eq!(
+            refused("scope=other&resource=https://a"),
+            Err(ErrorCode::InvalidScope),
+            "the client may not have it"
+        );
+        let said = granted("scope=read+write&resource=https://b").unwrap_err().description;
+        assert_eq!(said, "The resource does not have: read.");
+        let no_identity = Client { settings: serde_json::from_value(json!({"scope": "read"})).unwrap(), ..client };
+        let nothing_left = to_client(&no_identity, &asked("resource=https://d"), with(&resources));
+        assert_eq!(code(nothing_left), ErrorCode::InvalidScope);
+    }
+
+    #[test]
+    fn each_refresh_may_choose_another_of_the_authorized_resources_with_its_scopes() {
+        let resources =
+            resources(&json!({"https://a": {"scopes": {"read": ""}}, "https://b": {"scopes": {"write": ""}}}));
+        let granted = Granted {
+            scope: Scope::parse("read write openid").unwrap(),
+            audiences: vec!["https://a".into(), "https://b".into()],
+        };
+        let narrowed = |body: &str| narrow(&granted, &asked(body), &resources).map(|granted| granted.scope.to_string());
+        assert_eq!(narrowed("resource=https://a").unwrap(), "read openid");
+        assert_eq!(narrowed("resource=https://b").unwrap(), "write openid");
+        assert_eq!(narrowed("").unwrap(), "read write openid");
+        assert_eq!(narrowed("resource=https://a&scope=write").unwrap_err().code, ErrorCode::InvalidScope);
+        assert_eq!(narrowed("resource=https://c").unwrap_err().code, ErrorCode::InvalidTarget);
     }
 }

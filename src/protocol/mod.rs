@@ -24,6 +24,7 @@ pub mod scope;
 pub mod session;
 pub mod subject;
 pub mod time;
+pub mod token_form;
 pub mod token_id;
 pub mod totp;
 pub mod user;

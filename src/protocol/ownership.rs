@@ -2,6 +2,7 @@
 
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::client::{Client, Permission};
+use crate::protocol::resource::Resources;
 use crate::protocol::session::Session;
 
 /// Whose a token is.
@@ -36,10 +37,10 @@ impl Ownership<'_> {
     }
 }
 
-/// Whether a client may see a token: its own always, and with the permission those of others, perhaps only for certain
-/// audiences. What is nobody's token is for no audience, so a client limited to audiences does not learn that it is a
-/// forgery.
-pub fn may_see(client: &Client, permission: Permission, token: Option<Ownership<'_>>) -> bool {
+/// Whether a client may see a token: its own and those for a resource that it serves always, and with the permission those
+/// of others, perhaps only for certain audiences. What is nobody's token is for no audience, so a client limited to
+/// audiences does not learn that it is a forgery.
+pub fn may_see(client: &Client, permission: Permission, resources: &Resources, token: Option<Ownership<'_>>) -> bool {
     // A client with the same id that was created later is a different one.
     let is_own =
         token.is_some_and(|token| token.client_id == client.client_id && token.since >= client.created_at.seconds());
@@ -48,7 +49,9 @@ pub fn may_see(client: &Client, permission: Permission, token: Option<Ownership<
         Some(limits) => audiences.iter().any(|audience| limits.contains(audience)),
         None => true,
     };
-    is_own || (client.settings.permissions.contains(&permission) && is_for_it)
+    is_own
+        || resources.are_served_by(audiences, &client.client_id)
+        || (client.settings.permissions.contains(&permission) && is_for_it)
 }
 
 #[cfg(test)]
@@ -56,6 +59,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::protocol::resource::tests::resources;
     use crate::protocol::time::Timestamp;
 
     fn client(settings: Value) -> Client {
@@ -75,7 +79,7 @@ mod tests {
         let sees = |settings: Value| {
             let client = client(settings);
             let tokens = [token("c", 100), token("c", 99), token("d", 100), None];
-            tokens.map(|token| may_see(&client, Permission::Introspect, token))
+            tokens.map(|token| may_see(&client, Permission::Introspect, &Resources::default(), token))
         };
         assert_eq!(sees(json!({})), [true, false, false, false]);
         assert_eq!(sees(json!({"permissions": ["explain"]})), [true, false, false, false]);
@@ -83,5 +87,18 @@ mod tests {
         assert_eq!(sees(json!({"permissions": ["introspect"]})), [true, true, true, true]);
         assert_eq!(sees(limited("https://a")), [true, true, true, false]);
         assert_eq!(sees(limited("https://b")), [true, false, false, false]);
+    }
+
+    #[test]
+    fn a_client_sees_the_tokens_for_a_resource_that_it_serves() {
+        let serving = resources(&json!({"https://a": {"serves": ["c"]}}));
+        let client = client(json!({}));
+        for (audience, expected) in [("https://a", true), ("https://b", false)] {
+            let audiences = [audience.to_owned()];
+            let token = Some(Ownership { client_id: "d", since: 0, audiences: &audiences });
+            assert_eq!(may_see(&client, Permission::Introspect, &serving, token), expected);
+            assert_eq!(may_see(&client, Permission::Explain, &serving, token), expected);
+        }
+        assert!(!may_see(&client, Permission::Explain, &serving, None));
     }
 }

@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(settings.issuer.environment.to_string(), "dev");
         assert_eq!((settings.access_token_ttl, settings.refresh_token_ttl), (900, 30 * 86400));
         assert_eq!(settings.session_ttl, 180 * 86400);
-        assert_eq!(Issuer::new(settings.issuer.clone()).audiences().default, "http://127.0.0.1:8080/api");
+        assert_eq!(Issuer::new(settings.issuer.clone()).default_audience(), "http://127.0.0.1:8080/api");
         assert_eq!(settings.default_client.as_deref(), Some("demo-login"));
     }
 

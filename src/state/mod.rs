@@ -14,6 +14,7 @@ mod lookup;
 mod measures;
 mod membership;
 mod poll;
+mod resources;
 mod revocations;
 
 use std::pin::Pin;
@@ -35,6 +36,7 @@ use crate::clock::Clock;
 use crate::issuer::Issuer;
 use crate::keys::master::MasterKeys;
 use crate::protocol::claims::AccessClaims;
+use crate::protocol::resource::Resources;
 use crate::protocol::revocation::SequenceNumber;
 use crate::store::{ClientsInUse, Pace, Store, StoreError};
 use age::{LastTime, Watch};
@@ -80,6 +82,7 @@ pub struct NodeState {
     revocations: RwLock<Revocations>,
     clients: ClientCache,
     clients_in_use: ArcSwap<Option<ClientsInUse>>,
+    resources: ArcSwap<Resources>,
     users: Cache<String, Arc<KnownUser>, Weight>,
     claims_requests: Cache<Uuid, Arc<[String]>>,
     verified: Cache<[u8; 32], (u64, Arc<AccessClaims>)>,
@@ -125,6 +128,7 @@ impl NodeState {
             revocations: RwLock::default(),
             clients: ClientCache::default(),
             clients_in_use: ArcSwap::default(),
+            resources: ArcSwap::default(),
             users: Cache::with_weighter(MOST_USERS, ROOM_FOR_USERS, Weight),
             claims_requests: Cache::new(MOST_CLAIMS_REQUESTS),
             verified: Cache::new(MOST_VERIFIED),

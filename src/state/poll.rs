@@ -77,6 +77,10 @@ impl NodeState {
             if keys_changed {
                 self.load_keys().await?;
             }
+            let resources: Vec<&str> = page.entries.iter().filter_map(|entry| entry.event.changed_resource()).collect();
+            if !resources.is_empty() {
+                self.reload_resources(&resources).await?;
+            }
             if !page.entries.is_empty() {
                 self.changes.fetch_add(1, Ordering::AcqRel);
             }

@@ -121,8 +121,7 @@ impl Store {
             return transaction.roll_back(Added::OtherMasterKey).await;
         }
         if record.key_use == KeyUse::Data
-            && let Some((level, feature)) = feature::level_of(feature::SECOND_FACTORS)
-            && let Some(refusal) = transaction.use_feature(level, feature, audited.at).await?
+            && let Some(refusal) = transaction.use_feature(feature::named(feature::SECOND_FACTORS), audited.at).await?
         {
             return transaction.roll_back(()).await.and(Err(refusal));
         }

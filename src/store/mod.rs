@@ -18,6 +18,7 @@ mod login_failures;
 mod migrate;
 mod nodes;
 mod password_links;
+mod resources;
 mod row;
 mod second_factors;
 mod sessions;

@@ -129,19 +129,16 @@ impl Transaction {
         settings: &ClientSettings,
         now: Timestamp,
     ) -> Result<Option<StoreError>> {
-        match feature::needed_by(settings) {
-            Some((level, feature)) => self.use_feature(level, feature, now).await,
-            None => Ok(None),
-        }
+        self.use_feature(feature::needed_by(settings), now).await
     }
 
-    /// Records that a feature is used, for good. Returns the refusal if a live node does not know it.
+    /// The same for one feature, given with its level.
     pub(super) async fn use_feature(
         &mut self,
-        level: i64,
-        feature: &'static Feature,
+        needed: Option<(i64, &'static Feature)>,
         now: Timestamp,
     ) -> Result<Option<StoreError>> {
+        let Some((level, feature)) = needed else { return Ok(None) };
         let raise = "UPDATE feature_level SET level = $1 WHERE id = 1 AND level < $1 RETURNING level";
         if self.query_one(raise, values![level]).await?.is_none() {
             return Ok(None);

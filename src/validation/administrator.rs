@@ -28,7 +28,7 @@ impl AdminToken {
 
 /// Validates a token that was presented to the admin API.
 pub async fn validate(app: &App, issuer: &Issuer, text: &str) -> Result<Validated<AdminToken>> {
-    let required = Requirements { audience: Some(issuer.audiences().admin.to_owned()), scope: Scope::default() };
+    let required = Requirements { audience: Some(issuer.admin_audience().to_owned()), scope: Scope::default() };
     let claims = match access_token_for(app, issuer, text, &required).await? {
         Ok(claims) => claims,
         Err(diagnosis) => return Ok(Err(diagnosis)),

@@ -1,10 +1,11 @@
 """What must hold through every proxy, with its shipped configuration, a real Jeton and real requests."""
 
+import json
 import re
 import urllib.parse
 
 import pytest
-from support import AUDIENCE, IDENTITY, SCOPE, Api, Jeton, bearer, free_port, send
+from support import AUDIENCE, IDENTITY, SCOPE, Api, Jeton, bearer, eventually, free_port, send
 
 GOOD = ("of a machine", "of a person", "sealed")
 BAD = ("expired", "revoked", "garbage", "for another audience", "with a bad signature")
@@ -459,3 +460,38 @@ def test_no_dot_segment_reaches_the_api(proxy, api, tokens, target, dots):
 def test_other_spellings_of_a_path_pass_with_a_token(proxy, api, tokens, target):
     assert send(proxy.port, target, bearer(tokens["of a machine"])).status == 200
     assert [request.header("X-Auth-Client") for request in api.requests] == [["machine"]]
+
+
+# --- clients that know only the address ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def resource(jeton):
+    """The API as a resource that Jeton knows."""
+    jeton.command("resource", "create", AUDIENCE, "--name", "Conversations", "--scopes", f"{SCOPE}=Read conversations")
+    yield AUDIENCE
+    jeton.command("resource", "delete", AUDIENCE)
+
+
+def test_a_client_without_a_token_learns_where_to_get_one(kind, proxy, api, jeton, resource):
+    address = "/.well-known/oauth-protected-resource"
+
+    def challenge():
+        return send(proxy.port, "/v1/data").challenge or ""
+
+    metadata = f'resource_metadata="{AUDIENCE}{address}"'
+    eventually("the challenge names the metadata", lambda: metadata in challenge())
+    if kind.__name__ == "Traefik":
+        pytest.skip("Traefik cannot add a query")
+    document = send(proxy.port, address)
+    assert document.status == 200, document
+    assert json.loads(document.body) == {
+        "resource": AUDIENCE,
+        "authorization_servers": [jeton.issuer],
+        "bearer_methods_supported": ["header"],
+        "scopes_supported": [SCOPE],
+        "resource_name": "Conversations",
+    }
+    assert document.headers["Access-Control-Allow-Origin"] == "*"
+    assert send(proxy.port, f"{address}/more").status == 401
+    assert api.requests == []

@@ -26,6 +26,7 @@ mod password_links;
 mod races;
 mod readme;
 mod refusals;
+mod resources;
 mod rust_client;
 mod second_factors;
 mod secrets;

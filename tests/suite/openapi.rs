@@ -228,6 +228,8 @@ on_both_stores!(the_responses_of_the_admin_api_are_described, async |backend| {
     let kid = app.admin(Method::GET, "/admin/v1/keys", None).await.json["items"][0]["kid"].as_str().unwrap().to_owned();
     let clients = "/admin/v1/clients";
     let client = "/admin/v1/clients/{client_id}";
+    let (resources, one_resource) = ("/admin/v1/resources", "/admin/v1/resources/{resource}");
+    let a = "/admin/v1/resources/https%3A%2F%2Fa.example";
     let users = "/admin/v1/users";
     let one_user = "/admin/v1/users/{user}";
     let password = "/admin/v1/users/{user}/password";
@@ -256,6 +258,20 @@ on_both_stores!(the_responses_of_the_admin_api_are_described, async |backend| {
         ),
         call(Method::DELETE, client, "/admin/v1/clients/other", None, 204),
         call(Method::DELETE, client, "/admin/v1/clients/other", None, 404),
+        call(
+            Method::POST,
+            resources,
+            resources,
+            Some(json!({"resource": "https://a.example", "serves": ["main"]})),
+            201,
+        ),
+        call(Method::POST, resources, resources, Some(json!({"resource": "https://a.example/"})), 409),
+        call(Method::POST, resources, resources, Some(json!({"resource": "/a"})), 400),
+        call(Method::GET, resources, "/admin/v1/resources?resource=https://a.example", None, 200),
+        call(Method::GET, one_resource, a, None, 200),
+        call(Method::PATCH, one_resource, a, Some(json!({"scopes": {"read": "Read", "write": null}})), 200),
+        call(Method::DELETE, one_resource, a, None, 204),
+        call(Method::GET, one_resource, a, None, 404),
         call(Method::POST, users, users, Some(json!({"username": "bob"})), 201),
         call(Method::GET, users, "/admin/v1/users?username=BOB", None, 200),
         call(Method::GET, one_user, "/admin/v1/users/bob", None, 200),

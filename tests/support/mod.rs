@@ -215,6 +215,13 @@ impl TestServer {
         self.client(client_id, json!({"permissions": ["introspect", "explain"]})).await
     }
 
+    /// Creates a resource through the admin API; `members` as `NewResource` in openapi.yaml.
+    pub(crate) async fn resource(&self, members: Value) -> Answer {
+        let answer = self.admin(Method::POST, "/admin/v1/resources", Some(members)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer
+    }
+
     /// Creates a user through the admin API and gives its id.
     pub(crate) async fn user(&self, username: &str, password: &str) -> String {
         let members = json!({"username": username, "password": password});

@@ -148,7 +148,7 @@ impl App {
 
     /// A client that sees every token outranks those who hold only `jeton:clients`, as one with a `jeton:` scope does.
     fn check_power(&self, settings: &ClientSettings, actor: &Actor) -> Result<()> {
-        if settings.sees_beyond_resources(self.issuer.audiences().admin) && !actor.is_admin {
+        if settings.sees_beyond_resources(self.issuer.admin_audience()) && !actor.is_admin {
             return Err(AdminError::NeedsAdmin(
                 "a client that may introspect or explain tokens for any resource is administered with the scope \
                  jeton:admin; name its introspect_audiences"

@@ -4,6 +4,7 @@ use crate::admin::{AdminError, Result};
 use crate::protocol::claims;
 use crate::protocol::client::{ApplicationType, ClientSettings, GrantType};
 use crate::protocol::redirect;
+use crate::protocol::resource;
 use crate::protocol::scope::{RESERVED, is_reserved};
 use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
 
@@ -70,15 +71,7 @@ fn audiences(name: &str, list: &[String]) -> std::result::Result<(), String> {
         return Err(format!("{name} has more than {MOST_ENTRIES} entries or {LARGEST_LIST} bytes"));
     }
     for (index, audience) in list.iter().enumerate() {
-        let uri =
-            url::Url::parse(audience).map_err(|_| format!("{name}[{index}]: {audience:?} is not an absolute URI"))?;
-        // The URI parser drops some control characters, but audiences are compared as text.
-        let plain = audience.bytes().all(|byte| (0x21..=0x7E).contains(&byte));
-        if uri.fragment().is_some() || audience.len() > 1024 || !plain {
-            return Err(format!(
-                "{name}[{index}]: {audience:?} has a fragment, is too long, or has characters that no URI may have"
-            ));
-        }
+        resource::check_uri(audience).map_err(|problem| format!("{name}[{index}]: {problem}"))?;
     }
     Ok(())
 }

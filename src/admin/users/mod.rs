@@ -205,7 +205,7 @@ fn taken(error: StoreError, user: &User) -> AdminError {
             "the username {:?} or the sub {:?} already leads to another user, as its id, sub or username",
             user.username, user.sub
         )),
-        StoreError::UnknownFeature { .. } | StoreError::Unavailable(_) => error.into(),
+        error => error.into(),
     }
 }
 

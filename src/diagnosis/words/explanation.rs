@@ -197,7 +197,7 @@ fn good(issuer: &Issuer, evidence: Vec<Fact>, expect: Option<Expect>, request_id
 /// The challenge in a resource server's answer; `None` if the token could not be checked.
 fn challenge(cause: Cause, description: &str, uri: &str, scope: Option<&str>) -> Option<String> {
     let BearerAnswer { status, error } = cause.bearer_answer();
-    (status != 503).then(|| Challenge { error, description, uri, scope }.to_string())
+    (status != 503).then(|| Challenge { error, description, uri, scope, resource_metadata: None }.to_string())
 }
 
 /// Explains what the bytes alone show, for a caller who may not see more.

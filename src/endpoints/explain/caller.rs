@@ -77,6 +77,7 @@ impl Caller {
             }
             None => None,
         };
-        Ok(may_see(client, Permission::Explain, token))
+        let resources = app.state.resources().await?;
+        Ok(may_see(client, Permission::Explain, &resources, token))
     }
 }

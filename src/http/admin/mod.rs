@@ -3,6 +3,7 @@
 pub(crate) mod clients;
 mod extract;
 pub(crate) mod keys;
+pub(crate) mod resources;
 pub(crate) mod sessions;
 pub(crate) mod users;
 
@@ -46,6 +47,17 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::admin(
             "/admin/v1/clients/{client_id}/secrets/{secret_id}",
             [delete(CLIENTS, clients::retire_secret).taking(&["revoke"])],
+        ),
+        Route::admin(
+            "/admin/v1/resources",
+            [
+                get(READ_CLIENTS, resources::list).taking(&["resource", "limit", "cursor"]),
+                post(CLIENTS, resources::create),
+            ],
+        ),
+        Route::admin(
+            "/admin/v1/resources/{resource}",
+            [get(READ_CLIENTS, resources::show), patch(CLIENTS, resources::update), delete(CLIENTS, resources::delete)],
         ),
         Route::admin(
             "/admin/v1/users",

@@ -35,6 +35,7 @@ use crate::http::{admin, docs, endpoints};
         endpoints::userinfo::answer_post,
         endpoints::metadata::answer,
         endpoints::metadata::answer_openid,
+        endpoints::resource_metadata::answer,
         endpoints::keys::answer,
         docs::show_openapi,
         docs::show_reference,
@@ -47,6 +48,11 @@ use crate::http::{admin, docs, endpoints};
         admin::clients::delete,
         admin::clients::add_secret,
         admin::clients::retire_secret,
+        admin::resources::list,
+        admin::resources::create,
+        admin::resources::show,
+        admin::resources::update,
+        admin::resources::delete,
         admin::users::list,
         admin::users::create,
         admin::users::show,
@@ -72,6 +78,7 @@ use crate::http::{admin, docs, endpoints};
         answers::PlainError,
         answers::Problem,
         endpoints::metadata::Metadata,
+        endpoints::resource_metadata::ResourceMetadata,
         endpoints::keys::KeySet,
         QueryText,
         Moment,
@@ -80,7 +87,7 @@ use crate::http::{admin, docs, endpoints};
 struct Operations;
 
 /// The groups of operations.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("Logins", "To where clients send the browsers of people, and the pages there."),
     ("Tokens", "The OAuth endpoints. Parameters come in the body, never in the address."),
     ("Metadata", "What clients and resource servers can discover by themselves."),
@@ -88,6 +95,11 @@ const TAGS: [(&str, &str); 10] = [
     (
         "Clients",
         "Applications and resource servers. Clients with a `jeton:` scope can be administered only with `jeton:admin`.",
+    ),
+    (
+        "Resources",
+        "The APIs that tokens are for. A client may request tokens for those among its `audiences`, and for those that are \
+         open to it.",
     ),
     ("Users", "Users log in with the password grant. `{user}` is an id, a `sub` or a username."),
     (

@@ -9,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod logout;
 pub(crate) mod metadata;
 pub(crate) mod parameters;
+pub(crate) mod resource_metadata;
 pub(crate) mod revoke;
 pub(crate) mod token;
 pub(crate) mod userinfo;

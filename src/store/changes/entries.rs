@@ -15,6 +15,8 @@ pub enum LogEvent {
     ClientChanged(String),
     /// A user was changed, named by `sub`.
     UserChanged(String),
+    /// A resource was created, changed or deleted.
+    ResourceChanged(String),
     /// Keys were made, changed or deleted.
     KeysChanged,
 }
@@ -25,7 +27,7 @@ impl LogEvent {
         match self {
             Self::KeysChanged => true,
             Self::Revoked(revocation) => matches!(revocation.target, Target::Key(_)),
-            Self::ClientChanged(_) | Self::UserChanged(_) => false,
+            Self::ClientChanged(_) | Self::UserChanged(_) | Self::ResourceChanged(_) => false,
         }
     }
 
@@ -37,7 +39,7 @@ impl LogEvent {
                 Target::Client(client_id) => Some(client_id),
                 _ => None,
             },
-            Self::UserChanged(_) | Self::KeysChanged => None,
+            Self::UserChanged(_) | Self::ResourceChanged(_) | Self::KeysChanged => None,
         }
     }
 
@@ -49,7 +51,15 @@ impl LogEvent {
                 Target::User(sub) => Some(sub),
                 _ => None,
             },
-            Self::ClientChanged(_) | Self::KeysChanged => None,
+            Self::ClientChanged(_) | Self::ResourceChanged(_) | Self::KeysChanged => None,
+        }
+    }
+
+    /// The URI of the resource that changed.
+    pub fn changed_resource(&self) -> Option<&str> {
+        match self {
+            Self::ResourceChanged(uri) => Some(uri),
+            _ => None,
         }
     }
 }
@@ -83,6 +93,7 @@ fn entry(row: &Row) -> Result<Option<LogEntry>> {
         (Some(target), _) => LogEvent::Revoked(revocation(row, target)?),
         (None, "client_changed") => LogEvent::ClientChanged(row.get("target_name")?),
         (None, "user_changed") => LogEvent::UserChanged(row.get("target_name")?),
+        (None, "resource_changed") => LogEvent::ResourceChanged(row.get("target_name")?),
         (None, "keys_changed") => LogEvent::KeysChanged,
         // A notice that only newer programs understand.
         (None, _) => return Ok(None),

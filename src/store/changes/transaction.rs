@@ -48,6 +48,7 @@ impl<T> Logged<T> {
 pub(in crate::store) enum Notice<'a> {
     Client(&'a str),
     User(&'a str),
+    Resource(&'a str),
     Keys,
 }
 
@@ -93,6 +94,7 @@ impl LogTransaction {
         let (kind, name) = match notice {
             Notice::Client(client_id) => ("client_changed", Some(client_id.to_owned())),
             Notice::User(sub) => ("user_changed", Some(sub.to_owned())),
+            Notice::Resource(uri) => ("resource_changed", Some(uri.to_owned())),
             Notice::Keys => ("keys_changed", None),
         };
         let expires_at = Timestamp::from_millis(audited.at.millis() + NOTICE_LIFE);

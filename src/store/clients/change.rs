@@ -11,11 +11,18 @@ impl Store {
     /// Creates a client with its secrets.
     ///
     /// # Errors
-    /// [`StoreError::SubTaken`] when a client has the id, or a user has it as `sub`; [`StoreError::UnknownFeature`].
+    /// [`StoreError::SubTaken`] when a client has the id, or a user has it as `sub`; [`StoreError::IsAudience`],
+    /// [`StoreError::IsClientId`], [`StoreError::UnknownFeature`].
     pub async fn client_create(&self, client: &Client, audited: &Audited) -> Result<Logged<()>> {
         let mut transaction = self.begin_logged().await?;
         if let Some(holder) = transaction.sub_take(&client.client_id, SubHolder::Client).await? {
             return transaction.roll_back(()).await.and(Err(StoreError::SubTaken(holder)));
+        }
+        if let Some(refusal) = transaction.refuse_client_id(&client.client_id).await? {
+            return transaction.roll_back(()).await.and(Err(refusal));
+        }
+        if let Some(refusal) = transaction.refuse_audiences(client).await? {
+            return transaction.roll_back(()).await.and(Err(refusal));
         }
         if let Some(refusal) = transaction.use_features(&client.settings, audited.at).await? {
             return transaction.roll_back(()).await.and(Err(refusal));
@@ -35,7 +42,7 @@ impl Store {
     /// goes with the change. Returns whether they were replaced.
     ///
     /// # Errors
-    /// [`StoreError::UnknownFeature`] when a live node would not understand them.
+    /// [`StoreError::UnknownFeature`] when a live node would not understand them; [`StoreError::IsClientId`].
     pub async fn client_update(
         &self,
         client: &Client,
@@ -44,6 +51,9 @@ impl Store {
         audited: &Audited,
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
+        if let Some(refusal) = transaction.refuse_audiences(client).await? {
+            return transaction.roll_back(()).await.and(Err(refusal));
+        }
         let sql = "UPDATE clients SET settings = $1, version = version + 1 WHERE client_id = $2 AND version = $3 \
                    RETURNING client_id";
         let values = values![to_json(&client.settings)?, &client.client_id, client.version];
@@ -69,11 +79,13 @@ impl Store {
         audited: &Audited,
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
+        transaction.lock_names().await?;
         let sql = "DELETE FROM clients WHERE client_id = $1 RETURNING client_id";
         if transaction.query_one(sql, values![client_id]).await?.is_none() {
             return transaction.roll_back(false).await;
         }
         transaction.sub_free(client_id).await?;
+        transaction.stop_serving(client_id, audited).await?;
         transaction.audit(audited, "client.delete", format!("client {client_id}"), None).await?;
         transaction.revoke(revocation, audited).await?;
         transaction.commit(true).await

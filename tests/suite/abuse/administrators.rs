@@ -143,7 +143,7 @@ on_both_stores!(who_may_only_revoke_cannot_lock_out_an_administrator, async |bac
 
 on_both_stores!(a_forged_cursor_is_refused_by_every_list, async |backend| {
     let app = TestServer::start(backend).await;
-    for list in ["clients", "users", "sessions", "revocations", "audit"] {
+    for list in ["clients", "resources", "users", "sessions", "revocations", "audit"] {
         for key in ["a\0b", "\0"] {
             // Its checksum is no secret.
             let checksum = &crypto::sha256(format!("cursor of {list}: {key}").as_bytes())[..8];

@@ -6,6 +6,7 @@ mod dev;
 mod inspect;
 mod keys;
 mod master_key;
+mod resources;
 mod revoke;
 mod server;
 mod start;

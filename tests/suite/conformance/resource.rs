@@ -126,3 +126,35 @@ on_both_stores!(res_005_a_refresh_narrows_the_audience_and_never_widens_it, asyn
         assert_eq!(audiences(&scene, &full).await, json!([API, FILES]), "the session itself is not narrowed");
     }
 });
+
+on_both_stores!(res_006_a_resource_limits_the_scopes_of_its_tokens, async |backend| {
+    let scene = Scene::start(backend).await;
+    for (resource, scope) in [(API, "read"), (FILES, "write")] {
+        scene.app.resource(json!({"resource": resource, "scopes": {scope: ""}})).await;
+    }
+    for client in [&scene.main, &scene.opaque] {
+        for (resource, scope, other) in [(API, "read", "write"), (FILES, "write", "read")] {
+            let answer = scene.client_credentials(client, &[("resource", resource)]).await;
+            assert_eq!(answer.assert_ok().text("scope"), scope);
+            assert_eq!(audiences(&scene, &answer).await, json!(resource));
+            let login = scene.password(client, ALICE, &[("resource", resource)]).await;
+            assert_eq!(login.assert_ok().text("scope"), scope);
+            let beyond = [("resource", resource), ("scope", other)];
+            scene.client_credentials(client, &beyond).await.assert_error(400, "invalid_scope");
+            scene.password(client, ALICE, &beyond).await.assert_error(400, "invalid_scope");
+        }
+        // Of two resources that are both named, the token has the scopes of both.
+        let answer = scene.client_credentials(client, &[]).await;
+        assert_eq!(answer.assert_ok().text("scope"), "read write");
+        // Each refresh may choose another of those that the login was for.
+        let mut refresh = scene.login(client).await.refresh;
+        for (resource, scope) in [(API, "read"), (FILES, "write"), ("", "read write"), (API, "read")] {
+            let next = scene.refresh_with(client, &refresh, &[("resource", resource)]).await;
+            assert_eq!(next.assert_ok().text("scope"), scope, "{resource}");
+            refresh = next.text("refresh_token");
+        }
+        let beyond = [("resource", API), ("scope", "write")];
+        scene.refresh_with(client, &refresh, &beyond).await.assert_error(400, "invalid_scope");
+        scene.refresh(client, &refresh).await;
+    }
+});

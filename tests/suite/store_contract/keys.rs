@@ -316,12 +316,12 @@ on_both_stores!(there_is_one_data_key_however_many_nodes_need_it_at_once, async 
     let db = Db::new(backend).await;
     let master = master();
     let check = check(&db, &master).await;
-    let other = db.key_create_data(&data_key(&master), &self::master().check_value(), &audited()).await.written();
+    let other = db.key_create(&data_key(&master), &self::master().check_value(), &audited()).await.written();
     assert_eq!((other, db.schema().await.unwrap().feature_level), (Added::OtherMasterKey, 0));
     let offers: Vec<_> = (0..8).map(|_| data_key(&master)).collect();
     let outcomes = at_once(&db, 8, |store, index| {
         let (offer, check) = (offers[index].clone(), check.clone());
-        async move { store.key_create_data(&offer, &check, &audited()).await.written() }
+        async move { store.key_create(&offer, &check, &audited()).await.written() }
     })
     .await;
     assert_eq!(outcomes.iter().filter(|made| **made == Added::Yes).count(), 1, "{outcomes:?}");
@@ -349,11 +349,11 @@ on_both_stores!(no_data_key_is_made_while_a_node_runs_that_could_not_read_it, as
         max_staleness: 5000,
     };
     assert!(db.node_heartbeat(&old).await.unwrap());
-    let refused = db.key_create_data(&data_key(&master), &check, &audited()).await;
+    let refused = db.key_create(&data_key(&master), &check, &audited()).await;
     assert!(matches!(refused, Err(StoreError::UnknownFeature { .. })), "{refused:?}");
     assert_eq!((kids(&db).await.len(), db.schema().await.unwrap().feature_level), (0, 0));
     db.node_leave(old.id).await.unwrap();
-    assert_eq!(db.key_create_data(&data_key(&master), &check, &audited()).await.written(), Added::Yes);
+    assert_eq!(db.key_create(&data_key(&master), &check, &audited()).await.written(), Added::Yes);
     assert!(!db.node_heartbeat(&old).await.unwrap(), "such a node cannot join any more");
 });
 
@@ -362,7 +362,7 @@ on_both_stores!(a_reset_of_the_keys_removes_the_second_factors, async |backend| 
     let master = master();
     let check = check(&db, &master).await;
     db.key_create_first(&pair(&master, at(0)), &check, &audited()).await.written();
-    db.key_create_data(&data_key(&master), &check, &audited()).await.written();
+    db.key_create(&data_key(&master), &check, &audited()).await.written();
     let factor = jeton::store::SecondFactor { secret: vec![1], last_step: 1, recovery_codes: 1, created_at: at(0) };
     assert!(db.second_factor_create(alice.id, &factor, &[[1; 32]], &audited()).await.unwrap());
     let new = self::master();

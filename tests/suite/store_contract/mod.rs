@@ -13,6 +13,7 @@ mod logouts;
 mod migrate;
 mod nodes;
 mod password_links;
+mod resources;
 mod revocations;
 mod second_factors;
 mod sessions;
@@ -118,6 +119,7 @@ fn describe(event: &jeton::store::LogEvent) -> String {
         LogEvent::Revoked(revocation) => format!("{} for {}", revocation.target, revocation.cause),
         LogEvent::ClientChanged(id) => format!("client {id} changed"),
         LogEvent::UserChanged(id) => format!("user {id} changed"),
+        LogEvent::ResourceChanged(uri) => format!("resource {uri} changed"),
         LogEvent::KeysChanged => "keys changed".into(),
     }
 }

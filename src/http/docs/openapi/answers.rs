@@ -128,6 +128,11 @@ answers! {
         .with_header("ETag", "ETag")
         .with_header("Access-Control-Allow-Origin", "AnyOrigin")
         .with_body("application/json", "Metadata"),
+    ResourceDocument => Answer::new("The metadata.")
+        .with_header("Cache-Control", "FiveMinutes")
+        .with_header("Access-Control-Allow-Origin", "AnyOrigin")
+        .with_body("application/json", "ResourceMetadata"),
+    MalformedQuery => problem("The query lacks a parameter, has it twice or is malformed (`invalid_input`; `detail` says which)."),
     PublishedKeys => Answer::new("The key set.")
         .with_header("Cache-Control", "FiveMinutes")
         .with_header("ETag", "ETag")

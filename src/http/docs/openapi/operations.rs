@@ -92,7 +92,7 @@ fn body_of(mut described: Value) -> Value {
 fn answers_of(endpoint: Endpoint, method: &str, described: &mut Value) -> Map<String, Value> {
     let has_body = !described["requestBody"].is_null();
     let Value::Object(mut answers) = described["responses"].take() else { return Map::new() };
-    if reads_parameters(endpoint) {
+    if reads_parameters(route.endpoint) {
         // RFC 6749 §5.1.
         for (_, answer) in answers.iter_mut().filter(|(_, answer)| !answer["content"].is_null()) {
             answer["headers"]["Pragma"] = header("Pragma");
@@ -116,7 +116,7 @@ fn answers_around(endpoint: Endpoint, method: &str, has_body: bool) -> Vec<(&'st
         ErrorForm::OAuth => vec![("421", name::<ForeignHost>()), ("500", name::<Fault>())],
         ErrorForm::Problem => vec![("421", name::<AdminForeignHost>()), ("500", name::<AdminFault>())],
     };
-    if endpoint.errors == ErrorForm::Problem {
+    if !route.scopes.is_empty() {
         answers.extend([
             ("400", name::<Invalid>()),
             ("401", name::<Unauthorized>()),

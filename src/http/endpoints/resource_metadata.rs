@@ -1,0 +1,71 @@
+//! The metadata of a resource (RFC 9728).
+
+use axum::Json;
+use axum::response::Response;
+use serde_json::Value;
+
+use crate::admin::AdminError;
+use crate::endpoints::resource_metadata;
+use crate::http::docs::openapi::answers::{AdminUnavailable, MalformedQuery, NotFound, ResourceDocument};
+use crate::http::endpoints::metadata::cacheable;
+use crate::http::problem;
+use crate::http::request::EndpointRequest;
+use crate::protocol::parameters::Parameters;
+use crate::protocol::schema::describe;
+
+pub(crate) struct ResourceMetadata;
+
+describe!(ResourceMetadata {
+    "description": "Protected resource metadata (RFC 9728 §2).",
+    "type": "object",
+    "required": ["resource", "authorization_servers", "bearer_methods_supported"],
+    "properties": {
+        "resource": {"type": "string", "format": "uri", "description": "The URI of the resource, the `aud` of its tokens."},
+        "authorization_servers": {
+            "description": "The issuer of its tokens.",
+            "type": "array",
+            "items": {"type": "string", "format": "uri"},
+        },
+        "bearer_methods_supported": {"type": "array", "items": {"type": "string", "const": "header"}},
+        "scopes_supported": {
+            "description": "Its scopes; absent if it has none of its own.",
+            "type": "array",
+            "items": {"type": "string"},
+        },
+        "resource_name": {"type": "string", "description": "Its name for people, if it has one."},
+    },
+    "additionalProperties": true,
+});
+
+#[utoipa::path(
+    get,
+    path = "/auth/resource-metadata",
+    operation_id = "resourceMetadata",
+    tag = "Metadata",
+    description = include_str!("../../../docs/openapi/resource_metadata.md"),
+    params(("resource" = String, Query, description = "The URI of the resource.", example = "https://api.example.com")),
+    responses(
+        (status = 200, response = ResourceDocument),
+        (status = 400, response = MalformedQuery),
+        (status = 404, response = NotFound),
+        (status = 503, response = AdminUnavailable)
+    )
+)]
+pub(crate) async fn answer(request: EndpointRequest) -> Response {
+    match document(&request).await {
+        Ok(document) => cacheable(Json(document)),
+        Err(error) => problem::answer(&request.app, &request.context, error),
+    }
+}
+
+async fn document(request: &EndpointRequest) -> Result<Value, AdminError> {
+    let EndpointRequest { app, head, .. } = request;
+    let query = head.uri.query().unwrap_or_default();
+    let malformed = |_| AdminError::Invalid("the query is malformed, or has resource twice".into());
+    let parameters = Parameters::from_form(query.as_bytes()).map_err(malformed)?;
+    let Some(uri) = parameters.one("resource").map_err(malformed)? else {
+        return Err(AdminError::Invalid("name the resource: add ?resource= with its URI, percent-encoded".into()));
+    };
+    let found = resource_metadata::document(app, &app.issuer, uri).await?;
+    found.ok_or_else(|| AdminError::NotFound("there is no such resource".into()))
+}
