@@ -140,7 +140,7 @@ async fn read_for(
         return Err(Refusal::invalid_request("The dpop_jkt is not the SHA-256 thumbprint of a key (RFC 9449).").into());
     }
     // c. What does it ask for?
-    let (scope, sent_scope, audiences) = access(client, request)?;
+    let (scope, sent_scope, audiences) = access(app, client, request).await?;
     // d. What does it want of the person (OpenID Connect Core §3.1.2.1)?
     let nonce = asked.one("nonce")?;
     at_most(LONGEST_NONCE, "nonce", nonce)?;
@@ -193,8 +193,8 @@ fn response_type(asked: &Parameters) -> Result<(), Refusal> {
 
 /// The scope, whether the request named it, and the audiences. A request without `scope` gets what the client may have, but says
 /// nothing about who the person is.
-fn access(client: &Client, request: &Request<'_>) -> Result<(Scope, bool, Vec<String>), Refusal> {
-    let granted = grant::to_login(client, request.parameters, request.issuer.audiences())?;
+async fn access(app: &App, client: &Client, request: &Request<'_>) -> Result<(Scope, bool, Vec<String>), Failure> {
+    let granted = app.grant(request.issuer, |audiences| grant::to_login(client, request.parameters, audiences)).await?;
     let sent_scope = request.parameters.one("scope")?.is_some();
     let scope = if sent_scope { granted.scope } else { profile::split(&granted.scope).1 };
     Ok((scope, sent_scope, granted.audiences))

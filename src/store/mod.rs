@@ -81,6 +81,18 @@ pub enum StoreError {
     /// A text would lead to two users.
     #[error("another user is found by it already: no sub or username equals the id, sub or username of another user")]
     Ambiguous,
+    /// What was to be a resource or an audience is a `client_id`.
+    #[error("{0} is a client_id: no client_id is a resource or an audience")]
+    IsClientId(String),
+    /// What was to be a `client_id` is a resource or an audience.
+    #[error("{0} is a resource or an audience: no client_id is one")]
+    IsAudience(String),
+    /// A client that was named does not exist.
+    #[error("there is no client {0}")]
+    NoSuchClient(String),
+    /// There are as many as there may be.
+    #[error("there are {0} already, which is the most")]
+    TooMany(i64),
     /// A feature was to be used that a live node does not know.
     #[error("the node {node:?}, which runs Jeton {version}, does not know {member}: upgrade it first")]
     UnknownFeature {

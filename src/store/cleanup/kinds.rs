@@ -76,7 +76,7 @@ macro_rules! by_id {
 ///
 /// Conditions on another table are scalar subqueries. For EXISTS, Postgres may read that whole table in each batch.
 #[rustfmt::skip]
-pub(super) const KINDS: [Kind; 9] = [
+pub(super) const KINDS: [Kind; 10] = [
     // When an unused session ends changes at each refresh, so no index has it. A session that was ended is kept for as
     // long as one that expired; the log has the moment.
     Kind { name: "sessions", over_before: |now, history| now.plus_seconds(-history), walk: by_id!(

@@ -50,7 +50,7 @@ fn operation_of(route: &Route, index: usize, is_one_handler: bool, mut described
         None if described["security"].is_null() => json!([]),
         None => described["security"].take(),
     };
-    let answers = answers_of(route.endpoint, route.methods[index], &mut described);
+    let answers = answers_of(route, route.methods[index], &mut described);
     let mut operation = json!({
         "operationId": id,
         "tags": described["tags"].take(),
@@ -89,7 +89,7 @@ fn body_of(mut described: Value) -> Value {
 }
 
 /// The answers of a handler and of the code around it.
-fn answers_of(endpoint: Endpoint, method: &str, described: &mut Value) -> Map<String, Value> {
+fn answers_of(route: &Route, method: &str, described: &mut Value) -> Map<String, Value> {
     let has_body = !described["requestBody"].is_null();
     let Value::Object(mut answers) = described["responses"].take() else { return Map::new() };
     if reads_parameters(route.endpoint) {
@@ -98,7 +98,7 @@ fn answers_of(endpoint: Endpoint, method: &str, described: &mut Value) -> Map<St
             answer["headers"]["Pragma"] = header("Pragma");
         }
     }
-    for (status, name) in answers_around(endpoint, method, has_body) {
+    for (status, name) in answers_around(route, method, has_body) {
         answers.entry(status).or_insert_with(|| json!({"$ref": format!("#/components/responses/{name}")}));
     }
     answers.sort_keys();
@@ -110,7 +110,8 @@ fn reads_parameters(endpoint: Endpoint) -> bool {
 }
 
 /// The answers of the code around a handler; an operation may have others for these cases.
-fn answers_around(endpoint: Endpoint, method: &str, has_body: bool) -> Vec<(&'static str, &'static str)> {
+fn answers_around(route: &Route, method: &str, has_body: bool) -> Vec<(&'static str, &'static str)> {
+    let endpoint = route.endpoint;
     let mut answers = match endpoint.errors {
         ErrorForm::Page => vec![("421", name::<ForeignHostPage>()), ("500", name::<FaultPage>())],
         ErrorForm::OAuth => vec![("421", name::<ForeignHost>()), ("500", name::<Fault>())],
