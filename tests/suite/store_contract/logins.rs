@@ -180,7 +180,7 @@ on_both_stores!(the_session_of_a_code_begins_once_and_keeps_what_is_known_of_the
         async move { store.session_create(&new, &audited()).await }
     })
     .await;
-    let begun = outcomes.iter().filter(|outcome| matches!(outcome, Ok(_))).count();
+    let begun = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(begun, 1, "{outcomes:?}");
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(_) | Err(StoreError::Exists))), "{outcomes:?}");
     let held = db.session_find(new.session.id).await.unwrap().unwrap().session;
