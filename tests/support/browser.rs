@@ -72,7 +72,7 @@ impl Form {
     }
 
     /// The login form filled in.
-    pub(crate) fn as_user(self, (username, password): (&str, &str)) -> Self {
+    pub(crate) fn filled_in_by(self, (username, password): (&str, &str)) -> Self {
         self.with("username", username).with("password", password)
     }
 }
@@ -97,7 +97,7 @@ impl Browser {
     pub(crate) async fn logged_in(app: &TestServer, user: (&str, &str)) -> Self {
         let mut browser = Self::default();
         let page = browser.get(app, "/login").await;
-        let answer = browser.send(app, Form::of(&page).as_user(user)).await;
+        let answer = browser.send(app, Form::of(&page).filled_in_by(user)).await;
         assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/account")), "{answer:?}");
         browser
     }
@@ -147,7 +147,7 @@ impl Browser {
     pub(crate) async fn follow(&mut self, app: &TestServer, mut answer: Answer) -> Answer {
         for _ in 0..10 {
             match answer.header("location") {
-                Some(path) if path.starts_with('/') => answer = self.get(app, &path.to_owned()).await,
+                Some(path) if path.starts_with('/') => answer = self.get(app, path).await,
                 _ => return answer,
             }
         }
@@ -159,7 +159,7 @@ impl Browser {
         let mut page = self.authorize(app, parameters).await;
         page = self.follow(app, page).await;
         if page.body.contains("name=\"password\"") {
-            page = self.send(app, Form::of(&page).as_user(user)).await;
+            page = self.send(app, Form::of(&page).filled_in_by(user)).await;
             page = self.follow(app, page).await;
         }
         if page.body.contains("value=\"allow\"") {

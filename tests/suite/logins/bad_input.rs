@@ -74,7 +74,7 @@ on_both_stores!(every_field_of_a_form_in_every_form_gets_an_answer_that_helps, a
     app.web_client("web", json!({})).await;
     app.user(ALICE.0, ALICE.1).await;
     let mut browser = Browser::default();
-    let login = Form::of(&browser.authorize(&app, &asking("web", &[])).await).as_user(ALICE);
+    let login = Form::of(&browser.authorize(&app, &asking("web", &[])).await).filled_in_by(ALICE);
     let mut logged_in = browser.clone();
     let answer = logged_in.send(&app, login.clone()).await;
     let consent = Form::of(&logged_in.follow(&app, answer).await).with("action", "allow");

@@ -130,7 +130,7 @@ on_both_stores!(somebody_else_can_log_in_from_the_consent_page, async |backend| 
     let login = browser.follow(&app, answer).await;
     assert!(login.body.contains("name=\"password\""), "{login:?}");
     let old = browser.clone();
-    let answer = browser.send(&app, Form::of(&login).as_user(BOB)).await;
+    let answer = browser.send(&app, Form::of(&login).filled_in_by(BOB)).await;
     let page = browser.follow(&app, answer).await;
     assert!(asks(&page) && page.body.contains(BOB.0), "{page:?}");
     let answer = browser.send(&app, Form::of(&page).with("action", "allow")).await;

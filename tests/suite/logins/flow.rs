@@ -13,7 +13,7 @@ on_both_stores!(aut_020_iss_001_a_person_logs_in_and_consents_and_the_client_get
     let mut browser = Browser::default();
     let login = browser.authorize(&app, &asking("web", &[])).await;
     assert_eq!(login.status.as_u16(), 200, "{login:?}");
-    let answer = browser.send(&app, Form::of(&login).as_user(ALICE)).await;
+    let answer = browser.send(&app, Form::of(&login).filled_in_by(ALICE)).await;
     assert_eq!(answer.status.as_u16(), 303, "AUT-012: {answer:?}");
     let consent = browser.follow(&app, answer).await;
     assert!(consent.body.contains("read") && consent.body.contains(ALICE.0), "{consent:?}");
@@ -67,7 +67,7 @@ on_both_stores!(aut_036_prompt_and_max_age_decide_about_a_new_login, async |back
         let page = browser.authorize(&app, &asking("web", &[more])).await;
         assert!(page.status.as_u16() == 200 && page.body.contains("name=\"password\""), "{more:?}: {page:?}");
         let mut other = browser.clone();
-        let answer = other.send(&app, Form::of(&page).as_user(ALICE)).await;
+        let answer = other.send(&app, Form::of(&page).filled_in_by(ALICE)).await;
         Arrival::of(&other.follow(&app, answer).await).code();
         // The new login is that of this browser alone: the old cookie is worth nothing.
         let page = browser.authorize(&app, &asking("web", &[])).await;
@@ -97,10 +97,10 @@ on_both_stores!(only_the_person_of_the_hint_will_do, async |backend| {
         let silent = bobs.authorize(&app, &asking("web", &[meant, ("prompt", "none")])).await;
         Arrival::of(&silent).assert_error(&app, "login_required");
         let page = bobs.authorize(&app, &asking("web", &[meant])).await;
-        let answer = bobs.send(&app, Form::of(&page).as_user(BOB)).await;
+        let answer = bobs.send(&app, Form::of(&page).filled_in_by(BOB)).await;
         Arrival::of(&bobs.follow(&app, answer).await).assert_error(&app, "login_required");
         let page = bobs.authorize(&app, &asking("web", &[meant])).await;
-        let answer = bobs.send(&app, Form::of(&page).as_user(ALICE)).await;
+        let answer = bobs.send(&app, Form::of(&page).filled_in_by(ALICE)).await;
         Arrival::of(&bobs.follow(&app, answer).await).code();
     }
     // No access token, nothing of another client, and nothing that was changed.
@@ -178,10 +178,10 @@ on_both_stores!(a_login_page_works_for_an_hour, async |backend| {
     let page = quick.authorize(&app, &asking("web", &[])).await;
     let late = slow.authorize(&app, &asking("web", &[])).await;
     app.advance(3599);
-    let answer = quick.send(&app, Form::of(&page).as_user(ALICE)).await;
+    let answer = quick.send(&app, Form::of(&page).filled_in_by(ALICE)).await;
     Arrival::of(&quick.follow(&app, answer).await).code();
     app.advance(1);
-    let answer = slow.send(&app, Form::of(&late).as_user(ALICE)).await;
+    let answer = slow.send(&app, Form::of(&late).filled_in_by(ALICE)).await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (400, None), "{answer:?}");
     assert!(slow.cookies.keys().all(|name| name.ends_with("-form")), "nobody was logged in");
 });
@@ -218,4 +218,35 @@ on_both_stores!(a_browser_session_ends_when_it_is_unused_or_old_or_its_user_chan
     app.admin("PATCH".parse().unwrap(), &path, Some(json!({"enabled": true}))).await.assert_ok();
     assert!(!is_logged_in(&mut disabled).await, "what ended does not come back");
     assert!(address(&[]).starts_with("/auth/authorize"));
+});
+
+on_both_stores!(with_dev_a_newcomer_sees_a_login_and_its_tokens, async |backend| {
+    let app = TestServer::start_with(backend, Setup { dev: true, ..Setup::default() }).await;
+    let mut browser = Browser::default();
+    let page = browser.get(&app, "/demo").await;
+    let (_, start) = page.body.split_once("class=\"button\" href=\"").unwrap();
+    let start = start.split('"').next().unwrap().replace("&#38;", "&");
+    let login = browser.get(&app, &start).await;
+    let answer = browser.send(&app, Form::of(&login).filled_in_by(("demo", "demo-password"))).await;
+    let consent = browser.follow(&app, answer).await;
+    let answer = browser.send(&app, Form::of(&consent).with("action", "allow")).await;
+    let back = answer.header("location").unwrap().strip_prefix(&app.base).unwrap().to_owned();
+    // Another browser gets nothing of it, and the code stays good.
+    let stolen = Browser::default().get(&app, &back).await;
+    assert!(stolen.body.contains("invalid_form") && !stolen.body.contains("access_token"), "{stolen:?}");
+    let page = browser.get(&app, &back).await;
+    for part in ["access_token", "id_token", "refresh_token", "demo@example.com", "preferred_username", "at+jwt"] {
+        let is_there = page.body.contains(part);
+        // Who the person is, is told by UserInfo.
+        assert_eq!(is_there, !["demo@example.com", "preferred_username"].contains(&part), "{part}: {page:?}");
+    }
+    let again = browser.get(&app, &back).await;
+    assert!(again.body.contains("invalid_grant"), "{again:?}");
+    let denied = browser.get(&app, "/demo?error=access_denied&error_description=No").await;
+    assert!(denied.body.contains("access_denied"), "{denied:?}");
+});
+
+on_both_stores!(without_dev_there_is_no_demonstration, async |backend| {
+    let app = TestServer::start(backend).await;
+    assert_eq!(app.get("/demo").await.status.as_u16(), 404);
 });

@@ -25,8 +25,8 @@ on_both_stores!(aut_013_aut_014_pages_are_neither_framed_nor_kept_nor_load_anyth
     app.user(ALICE.0, ALICE.1).await;
     let mut browser = Browser::default();
     let login = browser.authorize(&app, &asking("web", &[])).await;
-    let wrong = browser.clone().send(&app, Form::of(&login).as_user((ALICE.0, "wrong"))).await;
-    let answer = browser.send(&app, Form::of(&login).as_user(ALICE)).await;
+    let wrong = browser.clone().send(&app, Form::of(&login).filled_in_by((ALICE.0, "wrong"))).await;
+    let answer = browser.send(&app, Form::of(&login).filled_in_by(ALICE)).await;
     let consent = browser.follow(&app, answer).await;
     let unknown = browser.authorize(&app, &asking("nobody", &[])).await;
     let post = browser.clone().authorize(&app, &asking("web", &[("response_mode", "form_post"), ("scope", "x")])).await;
@@ -41,8 +41,8 @@ on_both_stores!(aut_015_a_form_of_another_site_or_another_browser_is_refused, as
     app.user(ALICE.0, ALICE.1).await;
     app.user(BOB.0, BOB.1).await;
     let (mut browser, mut attacker) = (Browser::default(), Browser::default());
-    let login = Form::of(&browser.authorize(&app, &asking("web", &[])).await).as_user(ALICE);
-    let foreign = Form::of(&attacker.authorize(&app, &asking("web", &[])).await).as_user(BOB);
+    let login = Form::of(&browser.authorize(&app, &asking("web", &[])).await).filled_in_by(ALICE);
+    let foreign = Form::of(&attacker.authorize(&app, &asking("web", &[])).await).filled_in_by(BOB);
     let refused = |answer: &Answer| {
         assert_eq!((answer.status.as_u16(), answer.header("location")), (403, None), "{answer:?}");
         assert!(answer.header("set-cookie").is_none(), "{answer:?}");
@@ -70,7 +70,7 @@ on_both_stores!(a_form_can_be_sent_for_half_a_day, async |backend| {
     let app = TestServer::start_with(backend, Setup::default().with_manual_clock()).await;
     app.user(ALICE.0, ALICE.1).await;
     let mut browser = Browser::default();
-    let form = Form::of(&browser.get(&app, "/login").await).as_user(ALICE);
+    let form = Form::of(&browser.get(&app, "/login").await).filled_in_by(ALICE);
     app.advance(12 * 3600);
     assert_eq!(browser.clone().send(&app, form.clone()).await.status.as_u16(), 303);
     app.advance(1);
@@ -83,7 +83,7 @@ on_both_stores!(aut_016_cookies_are_for_this_host_and_out_of_the_reach_of_script
     app.user(ALICE.0, ALICE.1).await;
     let mut browser = Browser::default();
     let login = browser.authorize(&app, &asking("web", &[])).await;
-    let answer = browser.send(&app, Form::of(&login).as_user(ALICE)).await;
+    let answer = browser.send(&app, Form::of(&login).filled_in_by(ALICE)).await;
     for (answer, name) in [(&login, "__Host-jeton-form="), (&answer, "__Host-jeton=")] {
         let cookie = answer.header("set-cookie").unwrap();
         assert!(cookie.starts_with(name), "{cookie}");
@@ -111,12 +111,12 @@ on_both_stores!(the_cookie_is_new_at_each_login_whatever_the_browser_sent, async
     let page = browser.get(&app, "/login").await;
     let planted = "A".repeat(43);
     browser.cookies.insert("__Host-jeton".into(), planted.clone());
-    browser.send(&app, Form::of(&page).as_user(ALICE)).await;
+    browser.send(&app, Form::of(&page).filled_in_by(ALICE)).await;
     let first = browser.cookies["__Host-jeton"].clone();
     assert_ne!(first, planted);
     // What clients got in the login before goes on in the new one, and the old cookie is worth nothing.
     let again = browser.clone().authorize(&app, &asking("web", &[("prompt", "login")])).await;
-    browser.send(&app, Form::of(&again).as_user(ALICE)).await;
+    browser.send(&app, Form::of(&again).filled_in_by(ALICE)).await;
     assert_ne!(browser.cookies["__Host-jeton"], first);
     browser.cookies.insert("__Host-jeton".into(), first);
     let page = browser.authorize(&app, &asking("web", &[])).await;
@@ -142,7 +142,7 @@ on_both_stores!(aut_038_a_failed_login_does_not_say_whether_the_user_exists, asy
         ("a\u{7}", "b"),
         ("nobody", &"x".repeat(5000)),
     ] {
-        let page = browser.send(&app, form.clone().as_user(user)).await;
+        let page = browser.send(&app, form.clone().filled_in_by(user)).await;
         assert_eq!(page.status.as_u16(), 400, "{user:?}: {page:?}");
         assert!(!browser.cookies.contains_key("__Host-jeton"));
         // All but the name, which is what was typed, and the proof, which is new each time.
@@ -161,7 +161,7 @@ on_both_stores!(aut_038_guessing_is_slowed_down_at_the_login_page, async |backen
     let form = Form::of(&browser.get(&app, "/login").await);
     let mut slowed = None;
     for _ in 0..30 {
-        let page = browser.send(&app, form.clone().as_user((ALICE.0, "wrong"))).await;
+        let page = browser.send(&app, form.clone().filled_in_by((ALICE.0, "wrong"))).await;
         if page.status.as_u16() == 429 {
             slowed = Some(page);
             break;
@@ -170,6 +170,6 @@ on_both_stores!(aut_038_guessing_is_slowed_down_at_the_login_page, async |backen
     let page = slowed.expect("guessing is slowed down");
     assert!(page.header("retry-after").is_some_and(|seconds| seconds.parse::<u64>().is_ok_and(|seconds| seconds > 0)));
     assert_guarded(&page);
-    let right = browser.send(&app, form.as_user(ALICE)).await;
+    let right = browser.send(&app, form.filled_in_by(ALICE)).await;
     assert_eq!(right.status.as_u16(), 429, "even the right password: {right:?}");
 });

@@ -15,7 +15,7 @@ async fn every_step_may_reach_another_node() {
     for (first, second) in [(&one, &two), (&two, &one)] {
         let mut browser = Browser::default();
         let login = browser.authorize(first, &asking("web", &[])).await;
-        let answer = browser.send(second, Form::of(&login).as_user(ALICE)).await;
+        let answer = browser.send(second, Form::of(&login).filled_in_by(ALICE)).await;
         let consent = browser.follow(first, answer).await;
         let answer = browser.send(second, Form::of(&consent).with("action", "allow")).await;
         let code = Arrival::of(&answer).code();
