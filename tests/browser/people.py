@@ -3,11 +3,12 @@
     people.py FOLDER AXE [PICTURES]
 
 FOLDER has each page as NAME.LANGUAGE.html, with its content security policy in NAME.LANGUAGE.policy. AXE is the script of
-axe-core, which looks for what keeps people out. Pictures of some pages are written to the folder PICTURES.
+axe-core, which looks for what keeps people out. Pictures of some pages replace those in the folder PICTURES.
 """
 
 import base64
 import http.server
+import json
 import sys
 import threading
 import time
@@ -20,7 +21,31 @@ SIZES = {
     "phone": {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True},
     "screen": {"width": 1200, "height": 800, "deviceScaleFactor": 1, "mobile": False},
 }
-LARGEST_PICTURES = 1_000_000  # bytes, together
+# The pictures that are kept, and how large they may be together, in bytes.
+PICTURES = [
+    ("login", "en", "phone", "light"),
+    ("login-for-app", "fr", "phone", "dark"),
+    ("login-code", "en", "phone", "light"),
+    ("consent", "en", "phone", "light"),
+    ("consent", "fr", "screen", "dark"),
+    ("consent-unknown", "fr", "phone", "light"),
+    ("authorization-error", "en", "phone", "light"),
+    ("form-post", "fr", "phone", "light"),
+    ("logout", "fr", "phone", "dark"),
+    ("logged-out", "en", "phone", "light"),
+    ("account", "en", "phone", "light"),
+    ("account", "fr", "screen", "light"),
+    ("account-new", "en", "phone", "dark"),
+    ("device", "en", "phone", "light"),
+    ("device-confirm", "fr", "phone", "light"),
+    ("device-done", "en", "phone", "dark"),
+    ("password", "fr", "phone", "light"),
+    ("second-factor", "en", "phone", "light"),
+    ("recovery-codes", "fr", "phone", "light"),
+    ("form-expired", "en", "phone", "light"),
+    ("demo-tokens", "en", "screen", "dark"),
+]
+LARGEST_PICTURES = 1_000_000
 # Pages that send their form by themselves, so that they are looked at without scripts.
 SENT = {"form-post": "https://app.example/callback"}
 
@@ -71,8 +96,6 @@ class People:
         self.problems.append(f"{what}: {text}")
 
     def requests(self):
-        import json
-
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
 
@@ -103,8 +126,8 @@ class People:
                 box = field.rect
                 if field.is_displayed() and box["height"] < TAP_TARGET:
                     self.wrong(what, f"{field.tag_name} {field.text!r} is only {box['height']} px high")
-        if self.pictures:
-            picture = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": size == "phone"})
+        if self.pictures and (*name.split("."), size, scheme) in PICTURES:
+            picture = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
             (self.pictures / f"{name}.{size}.{scheme}.png").write_bytes(base64.b64decode(picture["data"]))
 
     def check_sent(self, page, target):
@@ -122,6 +145,10 @@ class People:
 def main():
     folder, axe = Path(sys.argv[1]), Path(sys.argv[2]).read_text()
     pictures = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+    if pictures:
+        pictures.mkdir(exist_ok=True)
+        for old in pictures.glob("*.png"):
+            old.unlink()
     started = time.monotonic()
     names = sorted(page.name.removesuffix(".html") for page in folder.glob("*.html"))
     assert len(names) > 40, names
@@ -135,6 +162,11 @@ def main():
             people.check_sent(page, target)
     finally:
         people.driver.quit()
+    if pictures:
+        kept = list(pictures.glob("*.png"))
+        size = sum(picture.stat().st_size for picture in kept)
+        if len(kept) != len(PICTURES) or size > LARGEST_PICTURES:
+            people.wrong("pictures", f"{len(kept)} of {len(PICTURES)}, {size} bytes")
     for problem in people.problems:
         print(f"browser: {problem}", file=sys.stderr)
     print(f"{len(names)} pages for people: {len(people.problems)} problems, {time.monotonic() - started:.0f} s")

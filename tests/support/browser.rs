@@ -34,9 +34,20 @@ impl Form {
     /// The only form of a page, without its buttons.
     #[track_caller]
     pub(crate) fn of(page: &Answer) -> Self {
-        let html = page.body.as_str();
-        let start = html.find("<form").unwrap_or_else(|| panic!("no form in {page:?}"));
-        let form = &html[start..html.find("</form>").unwrap()];
+        Self::that_has(page, "")
+    }
+
+    /// The first form of a page with a button for this action, which is pressed.
+    #[track_caller]
+    pub(crate) fn to(page: &Answer, action: &str) -> Self {
+        Self::that_has(page, &format!("name=\"action\" value=\"{action}\"")).with("action", action)
+    }
+
+    #[track_caller]
+    fn that_has(page: &Answer, text: &str) -> Self {
+        let forms =
+            page.body.match_indices("<form").map(|(start, _)| page.body[start..].split("</form>").next().unwrap());
+        let form = forms.into_iter().find(|form| form.contains(text)).unwrap_or_else(|| panic!("no form in {page:?}"));
         assert!(form.starts_with("<form method=\"post\""), "{form}");
         let inputs = form.split("<input").skip(1).map(|input| &input[..input.find('>').unwrap()]);
         let fields = inputs

@@ -1,0 +1,136 @@
+//! Logging out at the wish of a client (OpenID Connect RP-Initiated Logout 1.0).
+
+use serde_json::{Value, json};
+
+use crate::support::browser::{Browser, Form};
+use crate::support::scene::{ALICE, BOB};
+use crate::support::{Answer, Setup, TestClient, TestServer, on_both_stores};
+
+use super::account::tokens;
+
+const GOODBYE: &str = "https://app.example.test/goodbye?from=jeton";
+
+fn leaving(more: Value) -> Value {
+    let mut members = json!({"consent": "skip", "post_logout_redirect_uris": [GOODBYE]});
+    members.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+    members
+}
+
+fn address(parameters: &[(&str, &str)]) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    format!("/auth/logout?{query}")
+}
+
+fn is_logged_in(browser: &Browser) -> bool {
+    browser.cookies.contains_key("__Host-jeton")
+}
+
+#[track_caller]
+fn assert_asks(page: &Answer) {
+    assert!(page.status.as_u16() == 200 && page.body.contains("value=\"log_out\""), "{page:?}");
+}
+
+async fn start(backend: crate::support::Backend) -> (TestServer, TestClient, Browser) {
+    let app = TestServer::start_with(backend, Setup::default().with_manual_clock()).await;
+    let client = app.web_client("web", leaving(json!({}))).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let browser = Browser::logged_in(&app, ALICE).await;
+    (app, client, browser)
+}
+
+on_both_stores!(an_id_token_of_this_login_logs_out_without_a_question, async |backend| {
+    let (app, client, mut browser) = start(backend).await;
+    let offline = app.web_client("offline", json!({"consent": "required"})).await;
+    let ends = tokens(&app, &client, &mut browser, "openid read").await;
+    let stays = tokens(&app, &offline, &mut browser, "openid offline_access read").await;
+    // Also long after it has expired.
+    app.advance(7200);
+    let hint = ends.text("id_token");
+    let asked = [("id_token_hint", &*hint), ("post_logout_redirect_uri", GOODBYE), ("state", "a b")];
+    let answer = browser.get(&app, &address(&asked)).await;
+    assert_eq!(answer.status.as_u16(), 302, "{answer:?}");
+    assert_eq!(answer.header("location"), Some(format!("{GOODBYE}&state=a+b").as_str()));
+    assert!(!is_logged_in(&browser));
+    app.refresh(&client, &ends.text("refresh_token")).await.assert_error(400, "invalid_grant");
+    app.refresh(&offline, &stays.text("refresh_token")).await.assert_ok();
+    // Once more, nobody is logged in: there is nothing to ask.
+    let again = browser.get(&app, &address(&asked)).await;
+    assert_eq!(again.header("location"), answer.header("location"), "{again:?}");
+    let page = browser.get(&app, "/auth/logout").await;
+    assert!(page.status.as_u16() == 200 && page.body.contains("You are logged out"), "{page:?}");
+});
+
+on_both_stores!(without_an_id_token_of_this_login_the_person_is_asked, async |backend| {
+    let (app, client, mut browser) = start(backend).await;
+    app.user(BOB.0, BOB.1).await;
+    let own = tokens(&app, &client, &mut browser, "openid read").await.text("id_token");
+    let mut second = Browser::logged_in(&app, ALICE).await;
+    let of_second = tokens(&app, &client, &mut second, "openid read").await.text("id_token");
+    let mut bobs = Browser::logged_in(&app, BOB).await;
+    let changed = format!("{}A", &own[..own.len() - 1]);
+    for asked in [
+        vec![],
+        vec![("client_id", "web")],
+        vec![("id_token_hint", of_second.as_str())],
+        vec![("id_token_hint", changed.as_str())],
+        vec![("id_token_hint", "x"), ("client_id", "web"), ("post_logout_redirect_uri", GOODBYE)],
+    ] {
+        assert_asks(&browser.get(&app, &address(&asked)).await);
+    }
+    assert_asks(&bobs.get(&app, &address(&[("id_token_hint", &own)])).await);
+    let asked = [("client_id", "web"), ("post_logout_redirect_uri", GOODBYE), ("state", "s")];
+    let page = browser.get(&app, &address(&asked)).await;
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("form-action 'self' https://app.example.test;"), "{policy}");
+    // A form that another site made up changes nothing.
+    let form = Form::to(&page, "log_out");
+    let answer = browser.send(&app, form.clone().with("proof", "x")).await;
+    assert_eq!(answer.status.as_u16(), 403, "{answer:?}");
+    let of_another = Form::to(&second.get(&app, "/auth/logout").await, "log_out");
+    assert_eq!(browser.send(&app, of_another).await.status.as_u16(), 403);
+    let answer = browser.send(&app, form.clone().with("action", "stay")).await;
+    assert_eq!((answer.header("location"), is_logged_in(&browser)), (Some("/account"), true));
+    let answer = browser.send(&app, form).await;
+    assert_eq!(answer.header("location"), Some(format!("{GOODBYE}&state=s").as_str()), "{answer:?}");
+    assert!(!is_logged_in(&browser) && is_logged_in(&second));
+});
+
+on_both_stores!(a_logout_never_leads_where_the_client_did_not_register, async |backend| {
+    let (app, client, mut browser) = start(backend).await;
+    app.web_client("other", leaving(json!({"post_logout_redirect_uris": ["https://other.example.test/"]}))).await;
+    let own = tokens(&app, &client, &mut browser, "openid read").await.text("id_token");
+    for (parameter, asked) in [
+        ("post_logout_redirect_uri", vec![("post_logout_redirect_uri", GOODBYE)]),
+        ("post_logout_redirect_uri", vec![("post_logout_redirect_uri", GOODBYE), ("client_id", "nobody")]),
+        ("post_logout_redirect_uri", vec![("post_logout_redirect_uri", GOODBYE), ("id_token_hint", "x")]),
+        (
+            "post_logout_redirect_uri",
+            vec![("post_logout_redirect_uri", "https://app.example.test/goodbye"), ("id_token_hint", &own)],
+        ),
+        (
+            "post_logout_redirect_uri",
+            vec![("post_logout_redirect_uri", "https://other.example.test/"), ("id_token_hint", &own)],
+        ),
+        ("client_id", vec![("client_id", "other"), ("id_token_hint", &own)]),
+        ("state", vec![("state", "1"), ("state", "2")]),
+        ("id_token_hint", vec![("id_token_hint", &own), ("id_token_hint", &own)]),
+    ] {
+        let page = browser.get(&app, &address(&asked)).await;
+        assert_eq!(page.status.as_u16(), 400, "{asked:?}: {page:?}");
+        assert!(page.body.contains(&format!("<code>{parameter}</code>")), "{asked:?}: {page:?}");
+        assert!(page.header("location").is_none());
+    }
+    let long = "x".repeat(20_000);
+    assert_asks(&browser.get(&app, &address(&[("id_token_hint", &long)])).await);
+    assert!(is_logged_in(&browser));
+});
+
+on_both_stores!(a_form_of_another_site_is_asked_again_with_the_cookie, async |backend| {
+    let (app, client, mut browser) = start(backend).await;
+    let hint = tokens(&app, &client, &mut browser, "openid read").await.text("id_token");
+    let asked = [("id_token_hint", &*hint), ("post_logout_redirect_uri", GOODBYE)];
+    let answer = Browser::default().post(&app, "/auth/logout", &asked).await;
+    assert_eq!(answer.status.as_u16(), 303, "{answer:?}");
+    let answer = browser.follow(&app, answer).await;
+    assert_eq!((answer.header("location"), is_logged_in(&browser)), (Some(GOODBYE), false), "{answer:?}");
+});
