@@ -12,4 +12,5 @@ pub mod metadata;
 pub mod reply;
 pub mod revoke;
 pub mod token;
+pub mod userinfo;
 pub mod verify;

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::Response;
+use axum::Json;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
 
 use crate::app::App;
 use crate::diagnosis::Diagnosis;
@@ -18,6 +20,12 @@ use crate::protocol::claims::AccessClaims;
 pub(crate) fn token(headers: &HeaderMap, queries: &[&[u8]]) -> Result<String, Misplaced> {
     let authorization: Vec<&[u8]> = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
     bearer::read(Sent { authorization: &authorization, queries, form_names: &[] })
+}
+
+/// The same for an endpoint that takes a token from the body of a form as well; `in_body` are the tokens there.
+pub(crate) fn token_with_body(headers: &HeaderMap, queries: &[&[u8]], in_body: &[&str]) -> Result<String, Misplaced> {
+    let authorization: Vec<&[u8]> = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
+    bearer::read_with_body(Sent { authorization: &authorization, queries, form_names: &[] }, in_body)
 }
 
 /// What the answer to a refused Bearer token says in its body and in `WWW-Authenticate` (RFC 6750 §3).
@@ -61,6 +69,29 @@ impl BearerChallenge {
     pub(crate) fn insufficient_scope(app: &App, description: Cow<'static, str>, needed: String) -> Self {
         let error = Cause::InsufficientScope.name();
         Self { error: Some(error), description, uri: page_of(app, error), scope: Some(needed) }
+    }
+
+    /// The answer that refuses a token, with the status for its cause.
+    pub(crate) fn answer_of(app: &App, diagnosis: &Diagnosis) -> Response {
+        let status = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().status;
+        Self::of(app, diagnosis).answer(StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED))
+    }
+
+    /// The answer to a request that has no token in the place for it.
+    pub(crate) fn answer_misplaced(&self) -> Response {
+        self.answer(if self.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::UNAUTHORIZED })
+    }
+
+    /// The answer with this challenge, which its body repeats.
+    pub(crate) fn answer(&self, status: StatusCode) -> Response {
+        let mut body = json!({"error_description": self.description, "error_uri": self.uri});
+        if let Some(error) = self.error {
+            body = json!({"error": error, "error_description": self.description, "error_uri": self.uri});
+        }
+        let mut response = (status, Json(body)).into_response();
+        response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+        self.put_into(&mut response);
+        response
     }
 
     /// Puts the challenge into an answer. Without a code it says nothing else either (§3.1).

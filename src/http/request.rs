@@ -56,6 +56,8 @@ async fn read_parameters(app: &App, context: &Context, head: &Parts, body: Body)
             let text = "Send the parameters as application/x-www-form-urlencoded.";
             return Err(refuse(Refusal::invalid_request(text)));
         }
+        (BodyForm::FormIfSent, Some(MediaType::Form)) if head.method == Method::POST => Parameters::from_form,
+        (BodyForm::FormIfSent, _) => return Ok(Parameters::default()),
         (BodyForm::AnyText, Some(MediaType::Form)) => Parameters::from_any_form,
         (BodyForm::Parameters, Some(MediaType::Form)) => Parameters::from_form,
         (_, Some(MediaType::Json)) => Parameters::from_json,
@@ -118,6 +120,11 @@ fn asked<'a>(
 }
 
 impl EndpointRequest {
+    /// The parameters of the body.
+    pub(crate) const fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
     /// Asks a use case.
     pub(crate) async fn ask<T>(
         &self,

@@ -3,7 +3,7 @@
 use axum::routing::{any, get, post};
 
 use crate::http::endpoints::{
-    account, authorize, demo, explain, introspect, keys, logout, metadata, revoke, token, verify,
+    account, authorize, demo, explain, introspect, keys, logout, metadata, revoke, token, userinfo, verify,
 };
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::{admin, docs};
@@ -36,7 +36,10 @@ pub fn routes() -> Vec<Route> {
         Route::post("revoke", "/auth/revoke", revoke::answer).open_to(ConfiguredOrigins),
         Route::new("verify", "/auth/verify", PROXIED, any(verify::answer)),
         Route::new("verify", "/auth/verify/{*path}", PROXIED, any(verify::answer_below)),
+        Route::get_or_post("userinfo", "/auth/userinfo", get(userinfo::answer).post(userinfo::answer_post))
+            .open_to(ConfiguredOrigins),
         Route::get("metadata", metadata::PATH, metadata::answer).open_to(Everybody),
+        Route::get("metadata", metadata::OPENID_PATH, metadata::answer_openid).open_to(Everybody),
         Route::get("keys", "/.well-known/jwks.json", keys::answer).open_to(Everybody),
     ];
     routes.extend(docs::routes());

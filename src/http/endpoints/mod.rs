@@ -11,4 +11,5 @@ pub(crate) mod metadata;
 pub(crate) mod parameters;
 pub(crate) mod revoke;
 pub(crate) mod token;
+pub(crate) mod userinfo;
 pub(crate) mod verify;

@@ -137,7 +137,6 @@ on_both_stores!(an_algorithm_is_added_without_an_outage_and_the_one_in_use_keeps
     let signs =
         async || jwt_part(&scene.client_credentials(&scene.main, &[]).await.text("access_token"), 0)["alg"].clone();
     for (body, told) in [
-        (json!({"alg": "HS256"}), "alg: is not one of ES256, EdDSA, RS256"),
         (json!({"alg": "HS256"}), "alg: is not one of ES256, EdDSA, RS256, PS256"),
         (json!({"algorithm": "RS256"}), "unknown member `algorithm`"),
     ] {
