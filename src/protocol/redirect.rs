@@ -70,6 +70,8 @@ pub fn is_of_a_device(uri: &str) -> bool {
 /// nowhere else.
 pub fn source_expression(uri: &str) -> String {
     match Url::parse(uri) {
+        // The grammar has no IPv6 addresses (Content Security Policy Level 3 §2.3.1), and browsers ignore what is not in it.
+        Ok(url) if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),
         Ok(url) if url.host().is_some() => url.origin().ascii_serialization(),
         Ok(url) => format!("{}:", url.scheme()),
         Err(_) => "'none'".to_owned(),
@@ -205,6 +207,7 @@ mod tests {
     fn form_action_names_the_origin_or_the_scheme() {
         assert_eq!(source_expression("https://app.example:8443/cb?x"), "https://app.example:8443");
         assert_eq!(source_expression("http://127.0.0.1:5/cb"), "http://127.0.0.1:5");
+        assert_eq!(source_expression("http://[::1]:5/cb"), "http:");
         assert_eq!(source_expression("com.example.app:/cb"), "com.example.app:");
     }
 

@@ -8,7 +8,7 @@ use crate::support::{Answer, TestClient, TestServer, on_both_stores};
 
 /// What a client got for a person who allowed it.
 pub(super) async fn tokens(app: &TestServer, client: &TestClient, browser: &mut Browser, scope: &str) -> Answer {
-    let asked = asking(&client.client_id, &[("scope", scope)]);
+    let asked = asking(&client.id, &[("scope", scope)]);
     let code = browser.agree(app, ALICE, &asked).await.code();
     let tokens = app.redeem(client, &code).await;
     tokens.assert_ok();

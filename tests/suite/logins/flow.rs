@@ -79,6 +79,26 @@ on_both_stores!(aut_036_prompt_and_max_age_decide_about_a_new_login, async |back
     Arrival::of(&stale).assert_error(&app, "login_required");
 });
 
+on_both_stores!(what_a_client_got_before_a_second_login_ends_with_the_logout_too, async |backend| {
+    let app = TestServer::start(backend).await;
+    let client = app.web_client("web", json!({"consent": "skip"})).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let mut browser = Browser::logged_in(&app, ALICE).await;
+    let arrival = Arrival::of(&browser.authorize(&app, &asking("web", &[])).await);
+    let before = app.redeem(&client, &arrival.code()).await;
+    let page = browser.authorize(&app, &asking("web", &[("prompt", "login")])).await;
+    let answer = browser.send(&app, Form::of(&page).filled_in_by(ALICE)).await;
+    let after = Arrival::of(&browser.follow(&app, answer).await);
+    let after = app.redeem(&client, &after.code()).await;
+    let before = app.refresh(&client, &before.text("refresh_token")).await;
+    before.assert_ok();
+    let page = browser.get(&app, "/auth/logout").await;
+    browser.send(&app, Form::of(&page).with("action", "log_out")).await;
+    for tokens in [before, after] {
+        app.refresh(&client, &tokens.text("refresh_token")).await.assert_error(400, "invalid_grant");
+    }
+});
+
 on_both_stores!(only_the_person_of_the_hint_will_do, async |backend| {
     let app = TestServer::start(backend).await;
     let client = app.web_client("web", json!({"consent": "skip"})).await;

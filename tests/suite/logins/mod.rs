@@ -1,4 +1,4 @@
-//! Logins at a browser: the authorization endpoint, the pages that it leads to, and what clients get.
+//! Logins at a browser: the pages that people see, and the codes, ID tokens and UserInfo that clients get.
 
 mod account;
 mod bad_input;
