@@ -93,7 +93,7 @@ impl House {
         let master = MasterKey::parse(&MasterKey::generate()).expect("a master key");
         let start = Timestamp::from_seconds(0);
         let record = |key_use, algorithm| KeyRecord::generate(key_use, algorithm, &master, start, start);
-        let signing = SigningAlgorithm::OWN.map(|algorithm| record(KeyUse::Signing, algorithm));
+        let signing = SigningAlgorithm::OF_ACCESS_TOKENS.map(|algorithm| record(KeyUse::Signing, algorithm));
         let token = record(KeyUse::Token, SigningAlgorithm::Es256);
         let withdrawn = record(KeyUse::Signing, SigningAlgorithm::Es256);
         let strange =

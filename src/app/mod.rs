@@ -1,5 +1,6 @@
 //! The context that use cases work with.
 
+pub(crate) mod document;
 mod failure;
 mod granting;
 pub(crate) mod master_keys;
@@ -14,6 +15,7 @@ pub use request::{Peer, Request};
 
 use uuid::Uuid;
 
+use crate::app::document::Kept;
 use crate::app::used_secrets::UsedSecrets;
 use crate::clock::Clock;
 use crate::issuer::Issuer;
@@ -24,7 +26,7 @@ use crate::protocol::client::Client;
 use crate::protocol::feature;
 use crate::settings::{MasterKeySettings, Settings};
 use crate::state::{Follower, NodeState, Unavailable};
-use crate::store::{Audited, NodeRecord, Store, StoreError};
+use crate::store::{Audited, ClientsInUse, NodeRecord, Store, StoreError};
 use crate::telemetry::forwarding::Forwarding;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::outages::Outages;
@@ -71,6 +73,10 @@ pub struct App {
     pub(crate) remembered: RememberedSecrets,
     pub(crate) used_secrets: UsedSecrets,
     pub(crate) throttle: Throttle,
+    /// The metadata, made from what clients use.
+    pub(crate) metadata: Kept<Arc<Option<ClientsInUse>>>,
+    /// The published keys, of one generation.
+    pub(crate) key_set: Kept<u64>,
     /// Held while a signing key is made.
     making_keys: tokio::sync::Mutex<()>,
     /// The id of this node, new at each start.
@@ -91,6 +97,8 @@ impl App {
             forwarding: Forwarding::default(),
             remembered: RememberedSecrets::default(),
             used_secrets: UsedSecrets::default(),
+            metadata: Kept::default(),
+            key_set: Kept::default(),
             making_keys: tokio::sync::Mutex::default(),
             node: Uuid::now_v7(),
             metrics,

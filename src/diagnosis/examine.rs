@@ -10,7 +10,9 @@ use crate::diagnosis::keys::{repair, signature};
 use crate::diagnosis::report::Diagnosis;
 use crate::protocol::bearer::begins_like_a_token;
 use crate::protocol::cause::Cause;
+use crate::protocol::time::Timestamp;
 use crate::tokens::context::TokenContext;
+use crate::tokens::id_token::{self, Hint};
 use crate::tokens::verify::{Verified, VerifyError};
 
 /// The longest text that is examined, in bytes: room for any token and whatever may be wrapped around it.
@@ -144,12 +146,28 @@ fn refused(
         return;
     }
     diagnosis.add(origin::finding(core, shape, &jwt, context));
+    if let Some(hint) = (shape == Shape::Jwt).then(|| id_token::read(core, context)).flatten() {
+        return own_id_token(diagnosis, &hint);
+    }
     if is_whole {
         signature::examine(diagnosis, core, shape, &jwt, context, !is_damaged || checks > 0);
     }
     if diagnosis.findings.is_empty() {
         diagnosis.add([Finding::from_bytes(Cause::NotAToken, not_a_token::describe(core).0)]);
     }
+}
+
+/// The text is an ID token that this server issued.
+fn own_id_token(diagnosis: &mut Diagnosis, hint: &Hint) {
+    diagnosis.add_detail(Cause::IdTokenAsAccessToken, " A key of this server signed it.", None);
+    let facts = [
+        Fact::verified("subject", hint.sub.as_str()),
+        Fact::verified("client_id", hint.client_id.as_str()),
+        Fact::verified("session", hint.sid.to_string()),
+        Fact::verified("expires_at", Timestamp::from_seconds(hint.exp).to_string()),
+    ];
+    diagnosis.facts.retain(|claimed| facts.iter().all(|fact| fact.fact != claimed.fact));
+    diagnosis.facts.extend(facts);
 }
 
 fn not_a_token(diagnosis: &mut Diagnosis, core: &str, is_deeper: bool) {

@@ -1,42 +1,89 @@
-//! Server metadata (RFC 8414). Addresses follow the issuer, never the request.
+//! Server metadata (RFC 8414, OpenID Connect Discovery): one document in two places. Addresses follow the issuer, never the request.
 
+use std::sync::Arc;
+
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::app::{App, Result};
+use crate::app::document::Document;
+use crate::app::{App, Failure, Result};
 use crate::grants;
 use crate::issuer::Issuer;
-use crate::protocol::client::{AuthMethod, GrantType};
+use crate::jose::algorithm::SigningAlgorithm;
+use crate::protocol::client::{AuthMethod, GrantType, IdTokenAlgorithm};
+use crate::protocol::profile;
+use crate::store::ClientsInUse;
 
-/// The metadata document, which lists only what is in use.
-pub async fn document(app: &App, issuer: &Issuer) -> Result<Value> {
+/// The claims of ID tokens besides those of a profile.
+const CLAIMS: [&str; 10] = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "amr"];
+
+/// The metadata document, which lists only what is in use. It is written anew when clients have changed.
+pub(crate) async fn document(app: &App, issuer: &Issuer) -> Result<Document> {
     let in_use = app.state.clients_in_use().await?;
-    let mut scopes: Vec<&String> = in_use.iter().flat_map(|in_use| &in_use.scopes).collect();
-    let mut supported = Vec::new();
-    for grant in GrantType::ALL {
-        if grants::is_supported(app, *grant).await? {
-            supported.push(grant);
+    match app.metadata.get(|from| Arc::ptr_eq(from, &in_use)) {
+        Some(document) => Ok(document),
+        None => {
+            let document = written(&content(issuer, &in_use))?;
+            Ok(app.metadata.keep(in_use, document))
         }
     }
+}
+
+/// The published keys (RFC 7517 §5), written anew when they have changed.
+pub(crate) fn key_set(app: &App, issuer: &Issuer) -> Result<Document> {
+    let keys = issuer.keys();
+    match app.key_set.get(|generation| *generation == keys.generation()) {
+        Some(document) => Ok(document),
+        None => Ok(app.key_set.keep(keys.generation(), written(&keys.ring.jwks())?)),
+    }
+}
+
+fn written(content: &impl Serialize) -> Result<Document> {
+    Document::new(content).map_err(|error| Failure::Unavailable(error.to_string()))
+}
+
+fn content(issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
+    let grants: Vec<&GrantType> = GrantType::ALL.iter().filter(|grant| grants::is_supported(**grant, in_use)).collect();
     let methods = AuthMethod::ALL;
     let confidential: Vec<&AuthMethod> = methods.iter().filter(|method| !method.is_public()).collect();
+    let algorithms: Vec<&str> =
+        IdTokenAlgorithm::ALL.iter().map(|algorithm| SigningAlgorithm::from(*algorithm).name()).collect();
     let at = |path: &str| issuer.endpoint(path);
-    let mut document = json!({
+    json!({
         "issuer": issuer.url(),
+        "authorization_endpoint": at("/auth/authorize"),
         "token_endpoint": at("/auth/token"),
+        "userinfo_endpoint": at("/auth/userinfo"),
         "jwks_uri": at("/.well-known/jwks.json"),
         "revocation_endpoint": at("/auth/revoke"),
         "introspection_endpoint": at("/auth/introspect"),
-        // Required by RFC 8414 §2, and empty because there is no authorization endpoint.
-        "response_types_supported": [],
-        "grant_types_supported": supported,
+        "end_session_endpoint": at("/auth/logout"),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "grant_types_supported": grants,
+        "scopes_supported": scopes(in_use),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": algorithms,
+        "claims_supported": CLAIMS.into_iter().chain(profile::names()).collect::<Vec<_>>(),
+        "claims_parameter_supported": true,
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "authorization_response_iss_parameter_supported": true,
+        "request_parameter_supported": false,
+        // The default is true (Discovery §3). Those of pushed requests are allowed all the same (RFC 9126 §5).
+        "request_uri_parameter_supported": false,
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
         "introspection_endpoint_auth_methods_supported": confidential,
+        "ui_locales_supported": ["en", "fr"],
         "service_documentation": at("/docs"),
-    });
-    if !scopes.is_empty() {
-        scopes.sort();
-        document["scopes_supported"] = json!(scopes);
-    }
-    Ok(document)
+    })
+}
+
+/// The scopes about identity, which every client may be given, and those that some enabled client may have.
+fn scopes(in_use: &Option<ClientsInUse>) -> Vec<&str> {
+    let mut scopes: Vec<&str> = profile::scopes().collect();
+    let own = in_use.iter().flat_map(|in_use| &in_use.scopes);
+    scopes.extend(own.map(String::as_str).filter(|scope| !profile::is_about_identity(scope)));
+    scopes
 }

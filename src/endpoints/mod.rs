@@ -6,4 +6,5 @@ pub mod metadata;
 pub mod resource_metadata;
 pub mod revoke;
 pub mod token;
+pub mod userinfo;
 pub mod verify;

@@ -13,6 +13,7 @@ use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::revocation::SequenceNumber;
+use crate::store::ClientsInUse;
 
 pub use issue::TokenResponse;
 
@@ -77,12 +78,9 @@ pub(crate) fn of_default_client(parameters: &Parameters) -> std::result::Result<
     Ok(None)
 }
 
-/// Whether this server supports the grant now.
-pub(crate) async fn is_supported(app: &App, grant: GrantType) -> Result<bool> {
-    if !rules(grant).hidden_until_used {
-        return Ok(true);
-    }
-    Ok(app.state.clients_in_use().await?.iter().any(|in_use| in_use.grants.contains(&grant)))
+/// Whether this server supports the grant while its clients use this.
+pub(crate) fn is_supported(grant: GrantType, in_use: &Option<ClientsInUse>) -> bool {
+    !rules(grant).hidden_until_used || in_use.iter().any(|in_use| in_use.grants.contains(&grant))
 }
 
 /// The client, if it may use the grant. The database is asked before it is refused.
@@ -93,7 +91,7 @@ pub(crate) async fn authorize(app: &App, mut client: Authenticated, grant: Grant
     if client.may_use(grant) {
         return Ok(client);
     }
-    let refusal = if is_supported(app, grant).await? {
+    let refusal = if is_supported(grant, &*app.state.clients_in_use().await?) {
         Refusal::new(ErrorCode::UnauthorizedClient, "The client may not use this grant.")
     } else {
         unsupported()

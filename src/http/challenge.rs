@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::Response;
+use axum::Json;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
 
 use crate::app::App;
 use crate::diagnosis::Diagnosis;
@@ -18,6 +20,12 @@ use crate::protocol::claims::AccessClaims;
 pub(crate) fn token(headers: &HeaderMap, queries: &[&[u8]]) -> Result<String, Misplaced> {
     let authorization: Vec<&[u8]> = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
     bearer::read(Sent { authorization: &authorization, queries, form_names: &[] })
+}
+
+/// The same for an endpoint that takes a token from the body of a form as well; `in_body` are the tokens there.
+pub(crate) fn token_with_body(headers: &HeaderMap, queries: &[&[u8]], in_body: &[&str]) -> Result<String, Misplaced> {
+    let authorization: Vec<&[u8]> = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
+    bearer::read_with_body(Sent { authorization: &authorization, queries, form_names: &[] }, in_body)
 }
 
 /// What the answer to a refused Bearer token says in its body and in `WWW-Authenticate` (RFC 6750 §3).
@@ -71,6 +79,30 @@ impl BearerChallenge {
     pub(crate) fn for_audience(self, app: &App, audience: Option<&str>) -> Self {
         let resource = audience.and_then(|audience| app.state.resource_in_memory(audience));
         Self { resource_metadata: resource.and_then(|resource| resource.metadata_url()), ..self }
+    }
+
+    /// The answer that refuses a token for this audience, with the status for its cause.
+    pub(crate) fn answer_of(app: &App, diagnosis: &Diagnosis, audience: Option<&str>) -> Response {
+        let status = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().status;
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED);
+        Self::of(app, diagnosis).for_audience(app, audience).answer(status)
+    }
+
+    /// The answer to a request that has no token in the place for it.
+    pub(crate) fn answer_misplaced(&self) -> Response {
+        self.answer(if self.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::UNAUTHORIZED })
+    }
+
+    /// The answer with this challenge, which its body repeats.
+    pub(crate) fn answer(&self, status: StatusCode) -> Response {
+        let mut body = json!({"error_description": self.description, "error_uri": self.uri});
+        if let Some(error) = self.error {
+            body = json!({"error": error, "error_description": self.description, "error_uri": self.uri});
+        }
+        let mut response = (status, Json(body)).into_response();
+        response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+        self.put_into(&mut response);
+        response
     }
 
     /// Puts the challenge into an answer.

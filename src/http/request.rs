@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{self, FromRequest};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -47,6 +47,8 @@ async fn read_parameters(app: &App, context: &Context, head: &Parts, body: Body)
     let media_type = media_type(&head.headers);
     let parse = match (context.endpoint.body, media_type) {
         (BodyForm::Unread, _) => return Ok(Parameters::default()),
+        (BodyForm::FormIfSent, Some(MediaType::Form)) if head.method == Method::POST => Parameters::from_form,
+        (BodyForm::FormIfSent, _) => return Ok(Parameters::default()),
         (BodyForm::AnyText, Some(MediaType::Form)) => Parameters::from_any_form,
         (BodyForm::Parameters, Some(MediaType::Form)) => Parameters::from_form,
         (_, Some(MediaType::Json)) => Parameters::from_json,
@@ -109,6 +111,11 @@ fn asked<'a>(
 }
 
 impl EndpointRequest {
+    /// The parameters of the body.
+    pub(crate) const fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
     /// Asks a use case.
     pub(crate) async fn ask<T>(
         &self,

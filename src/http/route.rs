@@ -66,6 +66,8 @@ pub(crate) enum BodyForm {
     Parameters,
     /// As parameters, one of which may be any text: a form that is not UTF-8 is read as well.
     AnyText,
+    /// As a form if it is posted as one; anything else is not read.
+    FormIfSent,
 }
 
 /// Which other sites may read the answers in a browser.
@@ -129,6 +131,12 @@ impl Route {
             route.scopes.push(method.scopes);
             Self { handler: route.handler.merge(method.handler), ..route }
         })
+    }
+
+    /// A route that answers POST, which may have a form, like GET.
+    pub(crate) fn get_or_post(name: &'static str, path: &'static str, handler: MethodRouter<Arc<App>>) -> Self {
+        let endpoint = Endpoint { body: BodyForm::FormIfSent, largest_body: USUAL_BODY, ..Endpoint::named(name) };
+        Self { endpoint, ..Self::new(name, path, &["GET", "POST"], handler) }
     }
 
     pub(crate) fn with_any_text(mut self) -> Self {

@@ -29,12 +29,12 @@ pub fn router(app: Arc<App>) -> Router {
     }
     let issuer_path = app.issuer.path();
     let mut before_issuer_path = Router::new();
-    for Route { path, endpoint, cors, handler, .. } in routes() {
+    for Route { path, methods, endpoint, cors, handler, .. } in routes() {
         let at = |path: &str| {
             let route = Router::new().route(path, handler.clone());
             let route = route.method_not_allowed_fallback(error::method_not_allowed);
             // Around the answer to a wrong method as well: a preflight request is one.
-            let route = match cors_layer(cors, &app.settings) {
+            let route = match cors_layer(cors, &methods, &app.settings) {
                 Some(layer) => route.layer(layer),
                 None => route,
             };
@@ -46,25 +46,27 @@ pub fn router(app: Arc<App>) -> Router {
             // To axum, a path that takes everything below a folder does not take the folder itself.
             router = router.merge(at(folder));
         }
-        if !issuer_path.is_empty() && path == metadata::PATH {
+        if !issuer_path.is_empty() && [metadata::PATH, metadata::OPENID_PATH].contains(&path) {
             before_issuer_path = before_issuer_path.merge(at(&format!("{path}{issuer_path}")));
         }
     }
     if issuer_path.is_empty() {
         return router;
     }
-    // RFC 8414 §3.1 puts the well-known part in front of the issuer's path; all else stands below that path.
+    // RFC 8414 §3.1 puts the well-known part in front of the issuer's path; all else stands below that path, OpenID discovery in
+    // both places (§5).
     before_issuer_path.nest(&issuer_path, router.clone()).merge(router)
 }
 
-fn cors_layer(cors: Cors, settings: &Settings) -> Option<CorsLayer> {
+fn cors_layer(cors: Cors, methods: &[&'static str], settings: &Settings) -> Option<CorsLayer> {
     let layer = CorsLayer::new();
     match cors {
         Cors::Nobody => None,
         Cors::ConfiguredOrigins if settings.cors_origins.is_empty() => None,
         Cors::ConfiguredOrigins => {
+            let methods: Vec<Method> = methods.iter().filter_map(|name| name.parse().ok()).collect();
             let origins = settings.cors_origins.iter().filter_map(|origin| origin.parse::<HeaderValue>().ok());
-            let layer = layer.allow_origin(AllowOrigin::list(origins)).allow_methods([Method::POST]);
+            let layer = layer.allow_origin(AllowOrigin::list(origins)).allow_methods(methods);
             Some(layer.allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]))
         }
         Cors::Everybody => {

@@ -1,8 +1,8 @@
 //! The table of routes.
 
-use axum::routing::any;
+use axum::routing::{any, get};
 
-use crate::http::endpoints::{explain, introspect, keys, metadata, resource_metadata, revoke, token, verify};
+use crate::http::endpoints::{explain, introspect, keys, metadata, resource_metadata, revoke, token, userinfo, verify};
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::{admin, docs};
 
@@ -23,10 +23,13 @@ pub fn routes() -> Vec<Route> {
         Route::post("revoke", "/auth/revoke", revoke::answer).open_to(ConfiguredOrigins),
         Route::new("verify", "/auth/verify", PROXIED, any(verify::answer)),
         Route::new("verify", "/auth/verify/{*path}", PROXIED, any(verify::answer_below)),
+        Route::get_or_post("userinfo", "/auth/userinfo", get(userinfo::answer).post(userinfo::answer_post))
+            .open_to(ConfiguredOrigins),
         Route::get("metadata", metadata::PATH, metadata::answer).open_to(Everybody),
         Route::get("resource_metadata", "/auth/resource-metadata", resource_metadata::answer)
             .with_problems()
             .open_to(Everybody),
+        Route::get("metadata", metadata::OPENID_PATH, metadata::answer_openid).open_to(Everybody),
         Route::get("keys", "/.well-known/jwks.json", keys::answer).open_to(Everybody),
     ];
     routes.extend(docs::routes());

@@ -58,6 +58,11 @@ pub fn split(scope: &Scope) -> (Scope, Scope) {
     scope.split_by(is_about_identity)
 }
 
+/// The scopes about identity.
+pub fn scopes() -> impl Iterator<Item = &'static str> {
+    [OPENID].into_iter().chain(SCOPES.iter().map(|(name, _)| *name)).chain([OFFLINE_ACCESS])
+}
+
 /// Every claim that a profile may have.
 pub fn names() -> impl Iterator<Item = &'static str> {
     SCOPES.iter().flat_map(|(_, claims)| claims.iter()).map(|(name, _)| *name)

@@ -14,6 +14,7 @@ mod floods;
 mod flow;
 mod fuzz;
 mod hostile;
+mod logins;
 mod model;
 mod nodes;
 mod openapi;

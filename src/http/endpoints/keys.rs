@@ -1,9 +1,9 @@
 //! The published keys (RFC 7517 §5).
 
-use axum::Json;
 use axum::response::Response;
 
-use crate::http::docs::openapi::answers::PublishedKeys;
+use crate::endpoints::metadata;
+use crate::http::docs::openapi::answers::{NotModified, PublishedKeys, Unavailable};
 use crate::http::endpoints::metadata::cacheable;
 use crate::http::request::EndpointRequest;
 use crate::jose::algorithm::SigningAlgorithm;
@@ -40,8 +40,13 @@ describe!(KeySet, [SigningAlgorithm] {
     operation_id = "jwks",
     tag = "Metadata",
     description = include_str!("../../../docs/openapi/jwks.md"),
-    responses((status = 200, response = PublishedKeys))
+    responses(
+        (status = 200, response = PublishedKeys),
+        (status = 304, response = NotModified),
+        (status = 503, response = Unavailable)
+    )
 )]
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
-    cacheable(Json(request.app.issuer.keys().ring.jwks()))
+    let document = metadata::key_set(&request.app, &request.app.issuer);
+    request.answer(document.map(|document| cacheable(&request.head.headers, document)))
 }

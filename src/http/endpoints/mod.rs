@@ -8,4 +8,5 @@ pub(crate) mod parameters;
 pub(crate) mod resource_metadata;
 pub(crate) mod revoke;
 pub(crate) mod token;
+pub(crate) mod userinfo;
 pub(crate) mod verify;

@@ -22,6 +22,15 @@ parameters!(TokenRequest, TokenRequestJson {
             "type": "string",
             "description": "For `refresh_token`: the newest refresh token of the session.",
         },
+        "code": {"type": "string", "description": "For `authorization_code`: the code."},
+        "redirect_uri": {
+            "type": "string",
+            "description": "For `authorization_code`: as in the authorization request, if that had one.",
+        },
+        "code_verifier": {
+            "type": "string",
+            "description": "For `authorization_code`: the text whose hash was the `code_challenge` (RFC 7636).",
+        },
         "scope": {
             "description":
                 "Names separated by single spaces; what the client may have unless named. A refresh may ask for less.",

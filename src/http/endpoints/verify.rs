@@ -4,11 +4,9 @@
 //! The question carries the method of the original request. Envoy appends the original path to `/auth/verify`; others put
 //! the original address into a header, which counts only from trusted proxies. Bodies are not read.
 
-use axum::Json;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
 
 use crate::app::Failure;
 use crate::diagnosis::investigate;
@@ -16,7 +14,6 @@ use crate::endpoints::verify::Query;
 use crate::http::challenge::{self, BearerChallenge};
 use crate::http::docs::openapi::answers::{MayPass, Unavailable, VerifyForbidden, VerifyInvalidRequest, VerifyRefused};
 use crate::http::request::EndpointRequest;
-use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
 use crate::validation;
 
@@ -88,7 +85,7 @@ async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -
         Err(problem) => {
             challenge::note(app, context, "invalid_request", problem, None);
             let challenge = BearerChallenge::invalid_request(app, "invalid_request", problem);
-            return refuse(StatusCode::BAD_REQUEST, &challenge);
+            return challenge.answer(StatusCode::BAD_REQUEST);
         }
     };
     let mut queries = vec![own_query];
@@ -99,18 +96,15 @@ async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -
         Ok(token) => token,
         Err(fault) => {
             challenge::note(app, context, fault.cause.name(), fault.detail, None);
-            let challenge = BearerChallenge::misplaced(app, fault).for_audience(app, expected.audience.as_deref());
-            let status = if challenge.error.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::UNAUTHORIZED };
-            return refuse(status, &challenge);
+            let challenge = BearerChallenge::misplaced(app, fault);
+            return challenge.for_audience(app, expected.audience.as_deref()).answer_misplaced();
         }
     };
     match validation::access_token_for(app, &app.issuer, &token, &expected).await {
         Ok(Ok(claims)) => request.answer(pass(&claims)),
         Ok(Err(diagnosis)) => {
             investigate::note_refusal(app, context.endpoint.name, &diagnosis);
-            let answer = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer();
-            let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::UNAUTHORIZED);
-            refuse(status, &BearerChallenge::of(app, &diagnosis).for_audience(app, expected.audience.as_deref()))
+            BearerChallenge::answer_of(app, &diagnosis, expected.audience.as_deref())
         }
         Err(failure) => request.answer(Err::<Response, _>(failure)),
     }
@@ -137,15 +131,4 @@ fn pass(claims: &AccessClaims) -> Result<Response, Failure> {
     headers.insert(SCOPE, value(&scope)?);
     headers.insert(SESSION, value(&session)?);
     Ok(response)
-}
-
-fn refuse(status: StatusCode, challenge: &BearerChallenge) -> Response {
-    let mut body = json!({"error_description": challenge.description, "error_uri": challenge.uri});
-    if let Some(error) = challenge.error {
-        body = json!({"error": error, "error_description": challenge.description, "error_uri": challenge.uri});
-    }
-    let mut response = (status, Json(body)).into_response();
-    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-    challenge.put_into(&mut response);
-    response
 }

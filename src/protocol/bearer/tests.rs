@@ -12,6 +12,22 @@ fn cause(sent: Sent<'_>) -> Cause {
 }
 
 #[test]
+fn a_token_in_a_form_counts_where_it_is_taken_and_only_alone() {
+    let in_body = |sent: Sent<'_>, tokens: &[&str]| read_with_body(sent, tokens).map_err(|fault| fault.cause);
+    let (nothing, header) = (Sent::default(), Sent { authorization: &[b"Bearer a"], ..Sent::default() });
+    let query = Sent { queries: &[b"access_token=a"], ..Sent::default() };
+    assert_eq!(in_body(nothing, &["b"]).as_deref(), Ok("b"));
+    assert_eq!(in_body(header, &[]).as_deref(), Ok("a"));
+    assert_eq!(in_body(nothing, &[]), Err(Cause::Missing));
+    for (sent, tokens) in [(nothing, &["b", "b"][..]), (header, &["b"]), (header, &["b", "c"]), (query, &["b"])] {
+        assert_eq!(in_body(sent, tokens), Err(Cause::SentTwice), "{tokens:?}");
+    }
+    assert_eq!(in_body(query, &[]), Err(Cause::InQueryString));
+    let basic = Sent { authorization: &[b"Basic a"], ..Sent::default() };
+    assert_eq!(in_body(basic, &["b"]), Err(Cause::WrongScheme));
+}
+
+#[test]
 fn what_follows_bearer_and_one_space_is_passed_on_unchanged() {
     let texts = [
         "eyJ.a.b",

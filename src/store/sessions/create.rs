@@ -34,9 +34,11 @@ impl Store {
         let session = &new.session;
         let mut transaction = self.begin_logged().await?;
         if transaction.dialect() == Dialect::Postgres {
-            // Concurrent logins of a user wait for each other, so that each counts the sessions of the ones before.
-            let lock = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
-            transaction.query(lock, values![session.user_id]).await?;
+            // Concurrent logins of a user wait for each other, so that each counts the sessions of the ones before; and a logout
+            // at the browser comes before or after, so that it ends this session or prevents it.
+            let lock = "WITH held AS (SELECT id FROM browser_sessions WHERE id = $2 FOR KEY SHARE) \
+                        SELECT id FROM users WHERE id = $1 AND (SELECT count(*) FROM held) >= 0 FOR NO KEY UPDATE";
+            transaction.query(lock, values![session.user_id, session.browser_session]).await?;
         }
         let insert = "INSERT INTO sessions (id, user_id, sub, client_id, scope, audiences, nonce_hash, generation, \
                       retries, repeats, repeats_since, network, sequence, created_at, last_refreshed_at, \

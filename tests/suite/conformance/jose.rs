@@ -15,7 +15,7 @@ use crate::support::TestServer;
 
 /// The forger's own keys, one of each kind.
 pub(crate) static OWN_KEYS: LazyLock<[(SigningAlgorithm, SigningKey); 3]> = LazyLock::new(|| {
-    SigningAlgorithm::OWN
+    SigningAlgorithm::OF_ACCESS_TOKENS
         .map(|algorithm| (algorithm, SigningKey::parse(algorithm, &SigningKey::generate(algorithm)).unwrap()))
 });
 

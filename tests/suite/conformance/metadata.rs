@@ -10,7 +10,7 @@ use crate::support::scene::{Scene, every_grant};
 use crate::support::{FORM, Setup, TestClient, TestServer, on_both_stores};
 
 const PLACE: &str = "/.well-known/oauth-authorization-server";
-/// Where OpenID Connect has its metadata. Clients that find it expect more than OAuth has.
+/// Where OpenID Connect has the same document.
 const OPENID_PLACE: &str = "/.well-known/openid-configuration";
 const ENDPOINTS: [&str; 4] = ["token_endpoint", "jwks_uri", "revocation_endpoint", "introspection_endpoint"];
 
@@ -50,15 +50,15 @@ on_both_stores!(met_001_met_003_met_005_met_006_met_007_and_met_021_the_document
     let issuer = reqwest::Url::parse(document["issuer"].as_str().unwrap()).unwrap();
     assert_eq!((issuer.scheme(), issuer.query(), issuer.fragment()), ("https", None, None));
     for (name, value) in &document {
-        // MET-006 and MET-007: what RFC 8414 §2 requires may be empty, nothing else.
-        assert!(name == "response_types_supported" || value != &json!([]), "{name} is empty");
+        // MET-007
+        assert!(value != &json!([]), "{name} is empty");
         assert!(!value.is_null(), "{name} is null");
         // MET-021
         let is_address = name.ends_with("_endpoint") || name.ends_with("_uri") || name == "service_documentation";
         assert!(!is_address || !value.as_str().unwrap().contains('#'), "{name}");
     }
-    let has_authorization = document.contains_key("authorization_endpoint");
-    assert!(document.contains_key("response_types_supported") || !has_authorization);
+    // MET-006
+    assert_eq!(document["response_types_supported"], json!(["code"]));
     // MET-005
     let document = Value::Object(document);
     for name in ENDPOINTS {
@@ -88,10 +88,11 @@ on_both_stores!(met_002_and_met_004_the_issuer_is_the_configured_one_to_the_byte
         // MET-004: between host and path; an issuer without a path has it at the root.
         let answer = app.get(&format!("{PLACE}{path}")).await;
         assert_eq!(answer.assert_ok().json["issuer"], json!(issuer));
-        for place in [format!("{OPENID_PLACE}{path}"), format!("{path}{OPENID_PLACE}")] {
-            assert_eq!(app.get(&place).await.status.as_u16(), 404, "MET-014: {place}");
-        }
         let document = app.get(&format!("{PLACE}{path}")).await.json;
+        // OID-011: appended to the path of the issuer; between host and path as well (RFC 8414 §5).
+        for place in [format!("{path}{OPENID_PLACE}"), format!("{OPENID_PLACE}{path}")] {
+            assert_eq!(app.get(&place).await.assert_ok().json, document, "{place}");
+        }
         let origin = url.origin().ascii_serialization();
         for name in ENDPOINTS {
             let place = path_of(&document, name, &origin);
@@ -119,7 +120,10 @@ on_both_stores!(met_008_met_015_and_met_016_grants_and_scopes_are_those_in_use, 
     let after = document(&app).await;
     // MET-008
     let grants = list(&after, "grant_types_supported");
-    assert_eq!(grants, BTreeSet::from(["client_credentials", "password", "refresh_token"].map(str::to_owned)));
+    assert_eq!(
+        grants,
+        BTreeSet::from(["authorization_code", "client_credentials", "password", "refresh_token"].map(str::to_owned))
+    );
     // MET-015
     let scopes = list(&after, "scopes_supported");
     for scope in ["read", "write", "mail:send"] {
@@ -198,8 +202,58 @@ on_both_stores!(met_013_and_met_014_every_request_gets_the_same_document, async 
         assert_eq!(answer.assert_ok().body, plain, "{headers:?}");
     }
     // MET-014
-    let answer = app.get(OPENID_PLACE).await;
-    assert_eq!((answer.status.as_u16(), &answer.json["error"]), (404, &json!("not_found")), "{answer:?}");
+    assert_eq!(app.get(OPENID_PLACE).await.assert_ok().body, plain);
+});
+
+on_both_stores!(oid_004_and_oid_010_discovery_says_what_an_openid_client_needs, async |backend| {
+    let app = TestServer::start(backend).await;
+    app.client("cc", json!({"grant_types": ["client_credentials"], "scope": "read openid jeton:read"})).await;
+    let document = app.get(OPENID_PLACE).await.assert_ok().json.clone();
+    assert_eq!(document["subject_types_supported"], json!(["public"]));
+    // OID-004
+    assert_eq!(document["id_token_signing_alg_values_supported"], json!(["RS256", "PS256", "ES256", "EdDSA"]));
+    assert_eq!(document["userinfo_endpoint"], json!("https://auth.example.com/auth/userinfo"));
+    assert_eq!(document["authorization_endpoint"], json!("https://auth.example.com/auth/authorize"));
+    let scopes = json!(["openid", "profile", "email", "address", "phone", "offline_access", "read"]);
+    assert_eq!(document["scopes_supported"], scopes);
+    let claims = list(&document, "claims_supported");
+    for claim in ["sub", "iss", "auth_time", "nonce", "name", "email_verified", "preferred_username", "address"] {
+        assert!(claims.contains(claim), "{claim}");
+    }
+    for (member, value) in [
+        ("claims_parameter_supported", true),
+        ("authorization_response_iss_parameter_supported", true),
+        ("request_parameter_supported", false),
+        ("request_uri_parameter_supported", false),
+    ] {
+        assert_eq!(document[member], json!(value), "{member}");
+    }
+});
+
+on_both_stores!(who_has_the_current_version_of_a_document_is_told_so, async |backend| {
+    let app = TestServer::start(backend).await;
+    for path in [PLACE, OPENID_PLACE, "/.well-known/jwks.json"] {
+        let answer = app.get(path).await;
+        let tag = answer.assert_ok().header("etag").unwrap().to_owned();
+        for sent in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
+            let same = app.get_with(path, &[("If-None-Match", &sent)]).await;
+            assert_eq!((same.status.as_u16(), same.body.as_str()), (304, ""), "{sent}");
+            assert_eq!(same.header("etag"), Some(tag.as_str()));
+            assert_eq!(same.header("cache-control"), answer.header("cache-control"));
+        }
+        for sent in ["\"x\"", tag.trim_matches('"'), "", "é"] {
+            assert_eq!(app.get_with(path, &[("If-None-Match", sent)]).await.assert_ok().body, answer.body, "{sent}");
+        }
+    }
+    // What changes, changes its tag.
+    let before = app.get(PLACE).await.header("etag").unwrap().to_owned();
+    app.client("cc", json!({"grant_types": ["client_credentials"], "scope": "read"})).await;
+    let after = app.get_with(PLACE, &[("If-None-Match", &before)]).await;
+    assert!(after.assert_ok().json["scopes_supported"].as_array().unwrap().contains(&json!("read")));
+    let before = app.get("/.well-known/jwks.json").await.header("etag").unwrap().to_owned();
+    app.admin(Method::POST, "/admin/v1/keys/rotate", Some(json!({}))).await;
+    let after = app.get_with("/.well-known/jwks.json", &[("If-None-Match", &before)]).await;
+    assert_eq!(after.assert_ok().json["keys"].as_array().unwrap().len(), 2);
 });
 
 on_both_stores!(met_018_met_019_and_met_020_the_document_is_for_caches_and_browsers, async |backend| {

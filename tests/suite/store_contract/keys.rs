@@ -56,6 +56,29 @@ on_both_stores!(keys_are_read_back_the_first_to_become_active_first, async |back
     assert_eq!((db.trail().await, db.entries().await), (trail, 2));
 });
 
+on_both_stores!(of_nodes_that_need_a_key_of_an_algorithm_one_makes_it, async |backend| {
+    let db = Db::new(backend).await;
+    let (master, now) = (master(), at(5));
+    let check = check(&db, &master).await;
+    db.key_create_first(&pair(&master, at(0)), &check, &audited()).await.written();
+    let new = |algorithm| KeyRecord::generate(KeyUse::Signing, algorithm, &master, now, now);
+    let foreign = db.key_create(&new(SigningAlgorithm::Ps256), b"another", &audited()).await.written();
+    assert_eq!(foreign, Added::OtherMasterKey);
+    let offers: Vec<_> = (0..8).map(|_| new(SigningAlgorithm::Ps256)).collect();
+    let outcomes = at_once(&db, 8, |store, index| {
+        let (offer, check) = (offers[index].clone(), check.clone());
+        async move { store.key_create(&offer, &check, &audited()).await.written() }
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|made| **made == Added::Yes).count(), 1, "{outcomes:?}");
+    assert!(outcomes.iter().all(|made| matches!(made, Added::Yes | Added::ThereAreSome)), "{outcomes:?}");
+    let held = db.key_list().await.unwrap();
+    let made = held.iter().find(|record| record.algorithm == Some(SigningAlgorithm::Ps256)).unwrap();
+    assert_eq!((held.len(), made.activates_at), (3, now));
+    assert_eq!(db.trail().await.last(), Some(&("key.create".into(), format!("key {}", made.kid))));
+    assert_eq!(db.told(0).await, ["keys changed", "keys changed"]);
+});
+
 on_both_stores!(keys_are_announced_one_pair_at_a_time, async |backend| {
     let db = Db::new(backend).await;
     let master = master();

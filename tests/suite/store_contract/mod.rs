@@ -8,6 +8,7 @@ mod keys;
 mod listen;
 mod log;
 mod login_failures;
+mod logins;
 mod migrate;
 mod nodes;
 mod resources;

@@ -91,6 +91,23 @@ answers! {
             "The token lacks a required scope.",
             "insufficient_scope",
         )),
+    UserInfoInvalidRequest => bearer("The token was sent twice or in the URL (`invalid_request`), or the form is broken.")
+        .with_header("WWW-Authenticate", "BearerChallengeSometimes")
+        .with_example(bearer_error(
+            Some("invalid_request"),
+            "There is a token in the body and one in the Authorization header.",
+            "sent_twice",
+        )),
+    UserInfoRefused => bearer("There is no token (no `error`), or it is not valid (`invalid_token`).")
+        .with_header("WWW-Authenticate", "BearerChallenge")
+        .with_example(bearer_error(Some("invalid_token"), "The token expired at 2026-01-31T12:15:00.000Z.", "expired")),
+    UserInfoForbidden => bearer("The token lacks the scope `openid`, or is not of a person (`insufficient_scope`).")
+        .with_header("WWW-Authenticate", "BearerInsufficientScope")
+        .with_example(bearer_error(
+            Some("insufficient_scope"),
+            "The token lacks a required scope.",
+            "insufficient_scope",
+        )),
     Unavailable => oauth(
         "The server could not decide, or there are too many logins: try again. Nothing was refused.",
     )
@@ -102,17 +119,24 @@ answers! {
     FaultPage => html("The server failed; its log has the details."),
     Fault => Answer::new("The server failed; its log has the details. `error` is `server_error`.")
         .with_body("application/json", "PlainError"),
+    NotModified => Answer::new("It is the version that `If-None-Match` names.")
+        .with_header("Cache-Control", "FiveMinutes")
+        .with_header("ETag", "ETag")
+        .with_header("Access-Control-Allow-Origin", "AnyOrigin"),
     MetadataDocument => Answer::new("The metadata.")
         .with_header("Cache-Control", "FiveMinutes")
+        .with_header("ETag", "ETag")
         .with_header("Access-Control-Allow-Origin", "AnyOrigin")
         .with_body("application/json", "Metadata"),
     ResourceDocument => Answer::new("The metadata.")
         .with_header("Cache-Control", "FiveMinutes")
+        .with_header("ETag", "ETag")
         .with_header("Access-Control-Allow-Origin", "AnyOrigin")
         .with_body("application/json", "ResourceMetadata"),
     MalformedQuery => problem("The query lacks a parameter, has it twice or is malformed (`invalid_input`; `detail` says which)."),
     PublishedKeys => Answer::new("The key set.")
         .with_header("Cache-Control", "FiveMinutes")
+        .with_header("ETag", "ETag")
         .with_header("Access-Control-Allow-Origin", "AnyOrigin")
         .with_body("application/json", "KeySet"),
     Description => Answer::new("OpenAPI 3.1. Browsers on other sites may read it.")
@@ -260,6 +284,7 @@ pub(super) fn headers() -> Value {
         ),
         ("NoStore", "Caches do not keep the answer.", fixed("no-store")),
         ("FiveMinutes", "Caches may keep the answer for five minutes.", fixed("public, max-age=300")),
+        ("ETag", "Names the version of the document (RFC 9110 §8.8.3).", pattern("^\"[A-Za-z0-9_-]+\"$")),
         ("Pragma", "Required by RFC 6749 §5.1.", fixed("no-cache")),
         ("Retry-After", "Seconds to wait before the next attempt.", json!({"type": "integer", "minimum": 1})),
         ("BasicChallenge", "How a client authenticates.", fixed(r#"Basic realm="jeton""#)),
