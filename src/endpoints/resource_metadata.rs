@@ -2,19 +2,21 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{App, Result};
+use crate::app::document::Document;
+use crate::app::{App, Failure, Result};
 use crate::issuer::Issuer;
 use crate::protocol::resource::Resource;
 
 /// The metadata document of the resource with this URI, if there is one. The database is asked before it is said that there
 /// is none.
-pub async fn document(app: &App, issuer: &Issuer, uri: &str) -> Result<Option<Value>> {
+pub(crate) async fn document(app: &App, issuer: &Issuer, uri: &str) -> Result<Option<Document>> {
     let mut found = app.state.resources().await?.get(uri).cloned();
     if found.is_none() {
         app.state.ensure_current().await?;
         found = app.state.resources().await?.get(uri).cloned();
     }
-    Ok(found.map(|resource| describe(issuer, &resource)))
+    let document = found.map(|resource| Document::new(&describe(issuer, &resource)));
+    document.transpose().map_err(|error| Failure::Unavailable(error.to_string()))
 }
 
 fn describe(issuer: &Issuer, resource: &Resource) -> Value {

@@ -43,12 +43,6 @@ pub(crate) struct BearerChallenge {
     pub(crate) resource_metadata: Option<String>,
 }
 
-/// The status of an answer that refuses a token.
-pub(crate) fn status_of(diagnosis: &Diagnosis) -> StatusCode {
-    let status = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().status;
-    StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED)
-}
-
 impl BearerChallenge {
     /// The request itself is malformed, or the token was sent in a forbidden way.
     pub(crate) fn invalid_request(app: &App, page: &str, description: &'static str) -> Self {
@@ -81,9 +75,17 @@ impl BearerChallenge {
         Self { error: Some(error), description, uri, scope: Some(needed), resource_metadata: None }
     }
 
-    /// The answer that refuses a token, with the status for its cause.
-    pub(crate) fn answer_of(app: &App, diagnosis: &Diagnosis) -> Response {
-        Self::of(app, diagnosis).answer(status_of(diagnosis))
+    /// The same for a request to this audience: if it is a resource, the challenge says where its metadata is.
+    pub(crate) fn for_audience(self, app: &App, audience: Option<&str>) -> Self {
+        let resource = audience.and_then(|audience| app.state.resource_in_memory(audience));
+        Self { resource_metadata: resource.and_then(|resource| resource.metadata_url()), ..self }
+    }
+
+    /// The answer that refuses a token for this audience, with the status for its cause.
+    pub(crate) fn answer_of(app: &App, diagnosis: &Diagnosis, audience: Option<&str>) -> Response {
+        let status = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().status;
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED);
+        Self::of(app, diagnosis).for_audience(app, audience).answer(status)
     }
 
     /// The answer to a request that has no token in the place for it.
@@ -103,13 +105,7 @@ impl BearerChallenge {
         response
     }
 
-    /// The same for a request to this audience: if it is a resource, the challenge says where its metadata is.
-    pub(crate) fn for_audience(self, app: &App, audience: Option<&str>) -> Self {
-        let resource = audience.and_then(|audience| app.state.resource_in_memory(audience));
-        Self { resource_metadata: resource.and_then(|resource| resource.metadata_url()), ..self }
-    }
-
-    /// Puts the challenge into an answer. Without a code it says nothing else either (§3.1).
+    /// Puts the challenge into an answer.
     pub(crate) fn put_into(&self, response: &mut Response) {
         let Self { error, description, uri, scope, resource_metadata } = self;
         let (scope, resource_metadata) = (scope.as_deref(), resource_metadata.as_deref());

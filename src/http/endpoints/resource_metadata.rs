@@ -1,12 +1,11 @@
 //! The metadata of a resource (RFC 9728).
 
-use axum::Json;
 use axum::response::Response;
-use serde_json::Value;
 
 use crate::admin::AdminError;
+use crate::app::document::Document;
 use crate::endpoints::resource_metadata;
-use crate::http::docs::openapi::answers::{AdminUnavailable, MalformedQuery, NotFound, ResourceDocument};
+use crate::http::docs::openapi::answers::{AdminUnavailable, MalformedQuery, NotFound, NotModified, ResourceDocument};
 use crate::http::endpoints::metadata::cacheable;
 use crate::http::problem;
 use crate::http::request::EndpointRequest;
@@ -46,6 +45,7 @@ describe!(ResourceMetadata {
     params(("resource" = String, Query, description = "The URI of the resource.", example = "https://api.example.com")),
     responses(
         (status = 200, response = ResourceDocument),
+        (status = 304, response = NotModified),
         (status = 400, response = MalformedQuery),
         (status = 404, response = NotFound),
         (status = 503, response = AdminUnavailable)
@@ -53,12 +53,12 @@ describe!(ResourceMetadata {
 )]
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
     match document(&request).await {
-        Ok(document) => cacheable(Json(document)),
+        Ok(document) => cacheable(&request.head.headers, document),
         Err(error) => problem::answer(&request.app, &request.context, error),
     }
 }
 
-async fn document(request: &EndpointRequest) -> Result<Value, AdminError> {
+async fn document(request: &EndpointRequest) -> Result<Document, AdminError> {
     let EndpointRequest { app, head, .. } = request;
     let query = head.uri.query().unwrap_or_default();
     let malformed = |_| AdminError::Invalid("the query is malformed, or has resource twice".into());

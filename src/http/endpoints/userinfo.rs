@@ -73,7 +73,7 @@ pub(crate) async fn answer(request: EndpointRequest) -> Response {
         }
         Ok(Err(diagnosis)) => {
             investigate::note_refusal(app, context.endpoint.name, &diagnosis);
-            BearerChallenge::answer_of(app, &diagnosis)
+            BearerChallenge::answer_of(app, &diagnosis, None)
         }
         Err(failure) => request.answer(Err::<Response, Failure>(failure)),
     }

@@ -96,16 +96,15 @@ async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -
         Ok(token) => token,
         Err(fault) => {
             challenge::note(app, context, fault.cause.name(), fault.detail, None);
-            let challenge = BearerChallenge::misplaced(app, fault).for_audience(app, expected.audience.as_deref());
-            return challenge.answer_misplaced();
+            let challenge = BearerChallenge::misplaced(app, fault);
+            return challenge.for_audience(app, expected.audience.as_deref()).answer_misplaced();
         }
     };
     match validation::access_token_for(app, &app.issuer, &token, &expected).await {
         Ok(Ok(claims)) => request.answer(pass(&claims)),
         Ok(Err(diagnosis)) => {
             investigate::note_refusal(app, context.endpoint.name, &diagnosis);
-            let challenge = BearerChallenge::of(app, &diagnosis).for_audience(app, expected.audience.as_deref());
-            challenge.answer(challenge::status_of(&diagnosis))
+            BearerChallenge::answer_of(app, &diagnosis, expected.audience.as_deref())
         }
         Err(failure) => request.answer(Err::<Response, _>(failure)),
     }

@@ -130,6 +130,7 @@ answers! {
         .with_body("application/json", "Metadata"),
     ResourceDocument => Answer::new("The metadata.")
         .with_header("Cache-Control", "FiveMinutes")
+        .with_header("ETag", "ETag")
         .with_header("Access-Control-Allow-Origin", "AnyOrigin")
         .with_body("application/json", "ResourceMetadata"),
     MalformedQuery => problem("The query lacks a parameter, has it twice or is malformed (`invalid_input`; `detail` says which)."),
