@@ -186,7 +186,9 @@ pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
             output::done(format, &format!("user {} is deleted", user.get()))
         }
         Action::PasswordLink { user, ttl } => {
-            let new = NewPasswordLink { ttl: names::seconds("--ttl", Some(ttl.as_str()))?.and_then(|ttl| ttl.try_into().ok()) };
+            let new = NewPasswordLink {
+                ttl: names::seconds("--ttl", Some(ttl.as_str()))?.and_then(|ttl| ttl.try_into().ok()),
+            };
             output::item(format, &app.user_password_link(user.get(), &new, &actor).await?)
         }
         Action::SecondFactor { command: SecondFactor::Remove { user } } => {

@@ -16,6 +16,7 @@ use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::Granted;
 use crate::protocol::profile::OFFLINE_ACCESS;
 use crate::protocol::redirect;
+use crate::protocol::resource::Resource;
 use crate::protocol::scope::Scope;
 use crate::store::{self, BrowserSessionRecord};
 use crate::tokens::sealed::Purpose;
@@ -172,7 +173,9 @@ pub(super) async fn proceed(
         }
         let scope = match judge(app, &client, &asked, person.as_ref(), is_allowed).await? {
             Decision::LogIn => return log_in(app, request, &client, &asked),
-            Decision::AskConsent(scope) => return ask_consent(app, request, &client, &asked, person.as_ref(), &scope),
+            Decision::AskConsent(scope) => {
+                return ask_consent(app, request, &client, &asked, person.as_ref(), &scope).await;
+            }
             Decision::Refuse(refusal) => return Ok(refuse(request, Some(&client), (&asked).into(), refusal).into()),
             Decision::Grant(scope) => scope,
         };
@@ -271,7 +274,7 @@ fn log_in(app: &App, request: &Request<'_>, client: &Client, asked: &Authorizati
 }
 
 /// The consent page of a request.
-fn ask_consent(
+async fn ask_consent(
     app: &App,
     request: &Request<'_>,
     client: &Client,
@@ -281,15 +284,24 @@ fn ask_consent(
 ) -> Result<Reply> {
     let Some(person) = person else { return log_in(app, request, client, asked) };
     let proof = form::prove(app, request, &about_consent(asked, person))?;
-    let scopes = scope.tokens().filter(|name| *name != OFFLINE_ACCESS);
+    let known = app.state.resources().await?;
+    let resources: Vec<_> = asked.audiences.iter().map(|audience| (audience, known.get(audience))).collect();
+    let described = |name: &str| {
+        let of_resource =
+            |(_, resource): &(_, Option<&Arc<Resource>>)| resource.and_then(|it| it.settings.scopes.get(name).cloned());
+        (name.to_owned(), resources.iter().find_map(of_resource).unwrap_or_default())
+    };
     let form = AskConsent {
         request: sealed_request::seal(app, request.issuer, Purpose::AuthorizationRequest, asked)?,
         proof: proof.text,
         username: person.user.username.clone(),
         client_name: name(client),
         redirect_uri: asked.redirect_uri.clone(),
-        resources: asked.audiences.clone(),
-        scopes: scopes.map(|name| (name.to_owned(), String::new())).collect(),
+        resources: resources
+            .iter()
+            .map(|(uri, resource)| resource.and_then(|it| it.settings.name.clone()).unwrap_or_else(|| (*uri).clone()))
+            .collect(),
+        scopes: scope.tokens().filter(|name| *name != OFFLINE_ACCESS).map(described).collect(),
         offline: scope.contains(OFFLINE_ACCESS),
     };
     Ok(Reply::from(Shown::AskConsent(form)).with_cookie(proof.cookie))
