@@ -19,10 +19,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::app::{App, Request, Result};
+use crate::current_request;
 use crate::protocol::client::{AuthMethod, Client};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
-use crate::telemetry;
 use crate::throttle::Attempt;
 use authenticated::Proof;
 
@@ -120,7 +120,7 @@ async fn judge(app: &App, asked: &AuthRequest<'_>) -> Result<std::result::Result
         Err("the client is disabled".into())
     };
     if proved.is_ok() {
-        telemetry::request::authenticated(&client.client_id);
+        current_request::authenticated(&client.client_id);
     }
     Ok(proved.map_err(|reason| Refusal::invalid_client(reason).about(Identity::of_client(&client.client_id))))
 }

@@ -1,4 +1,4 @@
-//! What surrounds every handler: request id, client address, span, deadline, protective headers.
+//! What surrounds every handler: request id, client address, the log's fields, deadline, protective headers.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -9,15 +9,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::{App, Peer};
+use crate::current_request::{self, CurrentRequest};
 use crate::http::client_address::{self, client_address};
 use crate::http::context::Context;
 use crate::http::route::Endpoint;
 use crate::http::{error, host};
-use crate::telemetry;
 use crate::telemetry::forwarding::is_private;
 
 /// The longest that a request may take.
@@ -52,8 +51,8 @@ pub(crate) async fn wrap(State(envelope): State<Envelope>, mut request: Request,
         app.forwarding.note(peer.address.ip());
     }
     let context = Context { request_id, endpoint: *endpoint, peer, address };
-    let span = telemetry::request::span(endpoint.name, request_id, address);
-    let mut response = answer(app, context, *deadline, request, next).instrument(span).await;
+    let current = CurrentRequest::new(endpoint.name, request_id, address);
+    let mut response = current_request::within(Some(current), answer(app, context, *deadline, request, next)).await;
     add_headers(response.headers_mut(), request_id);
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use prometheus_client::registry::Registry;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
-use tracing::Span;
 
 use crate::crypto::random;
+use crate::current_request;
 use crate::passwords::hashing::Hasher;
 use crate::passwords::queue::Requester;
 use crate::passwords::workers::{Job, Workers};
@@ -110,10 +110,10 @@ impl PasswordPool {
         let (turn, turned) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
         let hashes = self.workers.measures.hashes.clone();
-        let span = Span::current();
+        let request = current_request::current();
         let work = Box::new(move |hasher: &mut Hasher| {
             let begun = Instant::now();
-            let outcome = span.in_scope(|| work(hasher));
+            let outcome = current_request::within_sync(request, || work(hasher));
             // Before the answer, so that its recipient finds this hash among the metrics.
             hashes.observe(begun.elapsed().as_secs_f64());
             // The client may have gone.
