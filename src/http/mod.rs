@@ -5,6 +5,7 @@ mod body;
 mod challenge;
 mod client_address;
 mod context;
+mod deadline;
 mod docs;
 mod endpoints;
 mod envelope;
