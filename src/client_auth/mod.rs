@@ -150,11 +150,10 @@ mod tests {
     /// Registers a client with the secret `right`, whatever its method.
     async fn register(app: &App, method: AuthMethod) -> String {
         let at = Timestamp::from_seconds(1_000_000);
-        let settings: ClientSettings = serde_json::from_str("{}").unwrap();
         let digest = SecretDigest::Generated(sha256(b"right"));
         let client = Client {
             client_id: format!("{method:?}"),
-            settings: ClientSettings { token_endpoint_auth_method: method, ..settings },
+            settings: ClientSettings { token_endpoint_auth_method: method, ..ClientSettings::default() },
             secrets: vec![ClientSecret { id: Uuid::now_v7(), digest, created_at: at, last_used_at: None }],
             created_at: at,
             version: 1,

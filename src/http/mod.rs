@@ -21,7 +21,7 @@ mod route;
 mod router;
 mod routes;
 
-pub use docs::openapi::generated as generated_openapi;
+pub use docs::openapi::Operations;
 pub use ops::{Health, router as ops_router};
 pub use route::Route;
 pub use router::router;

@@ -58,10 +58,8 @@ impl PasswordPool {
         Self { _close: Arc::new(CloseOnDrop(Arc::clone(&workers))), workers }
     }
 
-    /// Whether a password matches a hash. Without a hash it does not, after the same work.
-    ///
-    /// # Errors
-    /// [`Overloaded`] after about 2 s in the queue.
+    /// Whether a password matches a hash; [`Overloaded`] after about 2 s in the queue. Without a hash it does not match,
+    /// after the same work.
     pub async fn verify(
         &self,
         password: SecretString,
@@ -72,10 +70,7 @@ impl PasswordPool {
         self.run(requester, work).await
     }
 
-    /// Hashes a new password for an administrator.
-    ///
-    /// # Errors
-    /// [`Overloaded`] after about 2 s in the queue.
+    /// Hashes a new password for an administrator; [`Overloaded`] after about 2 s in the queue.
     pub async fn hash(&self, password: SecretString) -> Result<String, Overloaded> {
         let work = move |hasher: &mut Hasher| hasher.hash(password.expose_secret().as_bytes());
         self.run(Requester::administrator(), work).await

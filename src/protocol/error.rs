@@ -4,74 +4,35 @@ use std::borrow::Cow;
 
 use crate::protocol::cause::Cause;
 use crate::protocol::identity::Identity;
-use crate::protocol::schema::describe;
+use crate::protocol::names::names;
 
-/// An error code of an OAuth endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorCode {
-    /// RFC 6749 §5.2.
-    InvalidRequest,
-    /// RFC 6749 §5.2.
-    InvalidClient,
-    /// RFC 6749 §5.2.
-    InvalidGrant,
-    /// RFC 6749 §5.2.
-    UnauthorizedClient,
-    /// RFC 6749 §5.2.
-    UnsupportedGrantType,
-    /// RFC 6749 §5.2.
-    InvalidScope,
-    /// RFC 8707 §2.
-    InvalidTarget,
-    /// RFC 6750 §3.1: the access token that authenticates the caller is not valid.
-    InvalidToken,
-    /// RFC 6750 §3.1: the access token that authenticates the caller does not allow this.
-    InsufficientScope,
-    /// The request could not be served right now (named as in RFC 6749 §4.1.2.1).
-    TemporarilyUnavailable,
-    /// A fault of the server (named as in RFC 6749 §4.1.2.1).
-    ServerError,
-}
-
-impl ErrorCode {
-    /// Every code.
-    pub const ALL: [Self; 11] = [
-        Self::InvalidRequest,
-        Self::InvalidClient,
-        Self::InvalidGrant,
-        Self::UnauthorizedClient,
-        Self::UnsupportedGrantType,
-        Self::InvalidScope,
-        Self::InvalidTarget,
-        Self::InvalidToken,
-        Self::InsufficientScope,
-        Self::TemporarilyUnavailable,
-        Self::ServerError,
-    ];
-
-    /// The value of the `error` member.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::InvalidRequest => "invalid_request",
-            Self::InvalidClient => "invalid_client",
-            Self::InvalidGrant => "invalid_grant",
-            Self::UnauthorizedClient => "unauthorized_client",
-            Self::UnsupportedGrantType => "unsupported_grant_type",
-            Self::InvalidScope => "invalid_scope",
-            Self::InvalidTarget => "invalid_target",
-            Self::InvalidToken => "invalid_token",
-            Self::InsufficientScope => "insufficient_scope",
-            Self::TemporarilyUnavailable => "temporarily_unavailable",
-            Self::ServerError => "server_error",
-        }
+names! {
+    /// The errors of the OAuth endpoints.
+    ErrorCode {
+        /// RFC 6749 §5.2.
+        InvalidRequest "invalid_request",
+        /// RFC 6749 §5.2.
+        InvalidClient "invalid_client",
+        /// RFC 6749 §5.2.
+        InvalidGrant "invalid_grant",
+        /// RFC 6749 §5.2.
+        UnauthorizedClient "unauthorized_client",
+        /// RFC 6749 §5.2.
+        UnsupportedGrantType "unsupported_grant_type",
+        /// RFC 6749 §5.2.
+        InvalidScope "invalid_scope",
+        /// RFC 8707 §2.
+        InvalidTarget "invalid_target",
+        /// RFC 6750 §3.1: the access token that authenticates the caller is not valid.
+        InvalidToken "invalid_token",
+        /// RFC 6750 §3.1: the access token that authenticates the caller does not allow this.
+        InsufficientScope "insufficient_scope",
+        /// The request could not be served right now (named as in RFC 6749 §4.1.2.1).
+        TemporarilyUnavailable "temporarily_unavailable",
+        /// A fault of the server (named as in RFC 6749 §4.1.2.1).
+        ServerError "server_error",
     }
 }
-
-describe!(ErrorCode {
-    "description": "The errors of the OAuth endpoints.",
-    "type": "string",
-    "enum": ErrorCode::ALL.map(ErrorCode::name),
-});
 
 /// A refusal: a sentence for the client, and the exact reason for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

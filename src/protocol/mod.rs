@@ -11,6 +11,7 @@ pub mod feature;
 pub mod form;
 pub mod grant;
 pub mod identity;
+pub(crate) mod names;
 pub mod ownership;
 pub mod parameters;
 pub mod resource;

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use crate::jose::algorithm::SigningAlgorithm;
-use crate::keys::record::{KeyRecord, KeyUse};
+use crate::keys::record::KeyRecord;
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
-use crate::store::changes::{Logged, Notice};
+use crate::store::changes::{LogTransaction, Logged, Notice};
 use crate::store::database::Transaction;
 use crate::store::row::{Row, unreadable, values};
 use crate::store::settings::{MASTER_KEY_CHECK, REPLACE_MASTER_KEY_CHECK};
@@ -18,7 +18,7 @@ fn key(row: &Row) -> Result<KeyRecord> {
     let algorithm: Option<String> = row.get("algorithm")?;
     Ok(KeyRecord {
         kid: row.get("kid")?,
-        key_use: KeyUse::from_name(&key_use).ok_or_else(|| unreadable("key_use", &key_use))?,
+        key_use: key_use.parse().map_err(|()| unreadable("key_use", &key_use))?,
         algorithm: algorithm.map(|name| name.parse().map_err(|_| unreadable("algorithm", &name))).transpose()?,
         wrapped: row.get("wrapped")?,
         created_at: row.moment("created_at")?,
@@ -54,19 +54,27 @@ pub enum Added {
     OtherMasterKey,
 }
 
-/// Serialises changes of keys until the transaction ends.
-async fn lock(transaction: &mut Transaction) -> Result<()> {
-    transaction.query("UPDATE change_head SET number = number WHERE id = 1", vec![]).await.map(drop)
-}
+impl Transaction {
+    /// Whether the check value of the master key is still this one.
+    async fn is_master_key_check(&mut self, check_value: &[u8]) -> Result<bool> {
+        let sql = "SELECT value FROM settings WHERE name = $1 AND value = $2";
+        let values = values![MASTER_KEY_CHECK, check_value.to_vec()];
+        Ok(self.query_one(sql, values).await?.is_some())
+    }
 
-/// Whether the check value of the master key is still this one. The caller holds the [`lock`].
-async fn is_master_key_check(transaction: &mut Transaction, check_value: &[u8]) -> Result<bool> {
-    let sql = "SELECT value FROM settings WHERE name = $1 AND value = $2";
-    let values = values![MASTER_KEY_CHECK, check_value.to_vec()];
-    Ok(transaction.query_one(sql, values).await?.is_some())
+    async fn keys(&mut self) -> Result<Vec<KeyRecord>> {
+        self.query(LIST, vec![]).await?.iter().map(key).collect()
+    }
 }
 
 impl Store {
+    /// Begins a change of keys; no other one begins until it ends.
+    async fn begin_key_change(&self) -> Result<LogTransaction> {
+        let mut transaction = self.begin_logged().await?;
+        transaction.query("UPDATE change_head SET number = number WHERE id = 1", vec![]).await?;
+        Ok(transaction)
+    }
+
     /// Every key, in the order in which they become active.
     pub async fn key_list(&self) -> Result<Vec<KeyRecord>> {
         self.database.query(LIST, vec![]).await?.iter().map(key).collect()
@@ -87,12 +95,11 @@ impl Store {
         check_value: &[u8],
         audited: &Audited,
     ) -> Result<Logged<Added>> {
-        let mut transaction = self.begin_logged().await?;
-        lock(&mut transaction).await?;
+        let mut transaction = self.begin_key_change().await?;
         if transaction.query_one("SELECT kid FROM keys LIMIT 1", vec![]).await?.is_some() {
             return transaction.roll_back(Added::ThereAreSome).await;
         }
-        if !is_master_key_check(&mut transaction, check_value).await? {
+        if !transaction.is_master_key_check(check_value).await? {
             return transaction.roll_back(Added::OtherMasterKey).await;
         }
         for record in records {
@@ -111,9 +118,8 @@ impl Store {
         check_value: &[u8],
         audited: &Audited,
     ) -> Result<Logged<Added>> {
-        let mut transaction = self.begin_logged().await?;
-        lock(&mut transaction).await?;
-        if !is_master_key_check(&mut transaction, check_value).await? {
+        let mut transaction = self.begin_key_change().await?;
+        if !transaction.is_master_key_check(check_value).await? {
             return transaction.roll_back(Added::OtherMasterKey).await;
         }
         let mut new = Vec::new();
@@ -146,9 +152,8 @@ impl Store {
         covers_until: Timestamp,
         audited: &Audited,
     ) -> Result<Logged<bool>> {
-        let mut transaction = self.begin_logged().await?;
-        lock(&mut transaction).await?;
-        let records = transaction.query(LIST, vec![]).await?.iter().map(key).collect::<Result<Vec<KeyRecord>>>()?;
+        let mut transaction = self.begin_key_change().await?;
+        let records = transaction.keys().await?;
         let can_go = |gone: &KeyRecord| {
             let needs_same = gone.algorithm.is_none_or(|algorithm| in_use.contains(&algorithm));
             let mut others = records.iter().filter(|other| other.kid != kid && other.key_use == gone.key_use);
@@ -174,11 +179,8 @@ impl Store {
         check_value: Vec<u8>,
         audited: &Audited,
     ) -> Result<Logged<Option<usize>>> {
-        let mut transaction = self.begin_logged().await?;
-        lock(&mut transaction).await?;
-        let rows = transaction.query(LIST, vec![]).await?;
-        let records = rows.iter().map(key).collect::<Result<Vec<KeyRecord>>>()?;
-        let Some(rewrapped) = records.iter().map(rewrap).collect::<Option<Vec<KeyRecord>>>() else {
+        let mut transaction = self.begin_key_change().await?;
+        let Some(rewrapped) = transaction.keys().await?.iter().map(rewrap).collect::<Option<Vec<KeyRecord>>>() else {
             return transaction.roll_back(None).await;
         };
         for record in &rewrapped {
@@ -199,8 +201,7 @@ impl Store {
         revocation: &NewRevocation,
         audited: &Audited,
     ) -> Result<Logged<()>> {
-        let mut transaction = self.begin_logged().await?;
-        lock(&mut transaction).await?;
+        let mut transaction = self.begin_key_change().await?;
         for row in transaction.query("DELETE FROM keys RETURNING kid", vec![]).await? {
             let target = Target::Key(row.get("kid")?);
             let cause = Cause::RetiredKey;

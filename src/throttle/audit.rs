@@ -1,4 +1,4 @@
-//! Tells administrators about guessing, in the log and in the audit trail.
+//! Reports guessing to administrators, in the log and in the audit trail.
 
 use std::net::IpAddr;
 

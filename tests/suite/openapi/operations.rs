@@ -1,20 +1,15 @@
 //! Completes the operations by what goes for all of their kind: order, scopes, answers and headers come from the table of
 //! routes and from the code around the handlers.
 
+use jeton::http::{Route, routes};
 use serde_json::{Map, Value, json};
-use utoipa::ToResponse;
 
-use crate::http::docs::openapi::answers::{
-    AdminBodyCompressed, AdminBodyTooLarge, AdminBodyTooSlow, AdminFault, AdminForeignHost, AdminUnavailable,
-    BodyCompressed, BodyTooLarge, BodyTooSlow, Fault, FaultPage, Forbidden, ForeignHost, ForeignHostPage, Invalid,
-    InvalidClient, OAuthRefused, TooOften, Unauthorized, Unavailable, header,
-};
-use crate::http::route::{BodyForm, Endpoint, ErrorForm, Route};
-use crate::http::routes::routes;
+use super::answers::header;
+use super::document::GROUPS;
 
 /// The operations in the order of the table of routes.
 pub(super) fn complete(described: Value) -> Map<String, Value> {
-    let Value::Object(mut described) = described else { return Map::new() };
+    let Value::Object(mut described) = described else { panic!("no paths") };
     let mut paths = Map::new();
     for route in routes() {
         let path = route.path.replace("{*", "{");
@@ -34,24 +29,24 @@ pub(super) fn complete(described: Value) -> Map<String, Value> {
 }
 
 fn operation_of(route: &Route, index: usize, mut described: Value) -> Value {
-    let mut id = described["operationId"].as_str().unwrap_or_default().to_owned();
-    let markdown = described["description"].take();
-    let (mut summary, mut description) = heading_and_prose(markdown.as_str().unwrap_or_default());
-    if index > 0 && route.scopes.is_empty() {
+    let mut id = described["operationId"].as_str().unwrap().to_owned();
+    let (mut summary, mut description) = heading_and_prose(&id);
+    let scopes = route.scopes_of(index);
+    if index > 0 && scopes.is_none() {
         // One handler answers several methods alike.
         let (first, method) = (route.methods[0], route.methods[index]);
         id.extend([&method[..1], &method[1..].to_lowercase()]);
         (summary, description) = (format!("The same with {method}"), Some(format!("As {first}.")));
     }
-    let security = match route.scopes.get(index) {
+    let security = match scopes {
         Some(scopes) => scopes.iter().map(|scope| json!({"adminToken": [scope]})).collect(),
         None if described["security"].is_null() => json!([]),
         None => described["security"].take(),
     };
-    let answers = answers_of(route.endpoint, &mut described);
+    let answers = answers_of(route, &mut described);
     let mut operation = json!({
         "operationId": id,
-        "tags": described["tags"].take(),
+        "tags": [group_of(route.path)],
         "summary": summary,
         "description": description,
         "security": security,
@@ -65,9 +60,20 @@ fn operation_of(route: &Route, index: usize, mut described: Value) -> Value {
     operation
 }
 
-/// The heading of a text in Markdown, and what follows.
-fn heading_and_prose(markdown: &str) -> (String, Option<String>) {
-    let (heading, prose) = markdown.split_once('\n').unwrap_or((markdown, ""));
+fn group_of(path: &str) -> &'static str {
+    let group = GROUPS.iter().find(|(beginnings, ..)| beginnings.iter().any(|beginning| path.starts_with(beginning)));
+    group.unwrap_or_else(|| panic!("{path} is in no group")).1
+}
+
+/// The heading of the text about an operation, and what follows: that of `listUsers` is `docs/openapi/list_users.md`.
+fn heading_and_prose(id: &str) -> (String, Option<String>) {
+    let mut file = id.to_owned();
+    while let Some(place) = file.find(char::is_uppercase) {
+        let letter = file.remove(place).to_ascii_lowercase();
+        file.insert_str(place, &format!("_{letter}"));
+    }
+    let markdown = super::read(&format!("docs/openapi/{file}.md"));
+    let (heading, prose) = markdown.split_once('\n').unwrap_or((&markdown, ""));
     let prose = Some(prose.trim().to_owned()).filter(|prose| !prose.is_empty());
     (heading.trim_start_matches("# ").to_owned(), prose)
 }
@@ -87,63 +93,52 @@ fn body_of(mut described: Value) -> Value {
 }
 
 /// The answers of a handler and of the code around it.
-fn answers_of(endpoint: Endpoint, described: &mut Value) -> Map<String, Value> {
+fn answers_of(route: &Route, described: &mut Value) -> Map<String, Value> {
     let has_body = !described["requestBody"].is_null();
-    let Value::Object(mut answers) = described["responses"].take() else { return Map::new() };
-    if reads_parameters(endpoint) {
+    let Value::Object(mut answers) = described["responses"].take() else { panic!("no answers") };
+    if route.reads_parameters() {
         // RFC 6749 §5.1.
         for (_, answer) in answers.iter_mut().filter(|(_, answer)| !answer["content"].is_null()) {
             answer["headers"]["Pragma"] = header("Pragma");
         }
     }
-    for (status, name) in answers_around(endpoint, has_body) {
+    for (status, name) in answers_around(route, has_body) {
         answers.entry(status).or_insert_with(|| json!({"$ref": format!("#/components/responses/{name}")}));
     }
     answers.sort_keys();
     with_headers_of_every_answer(answers)
 }
 
-fn reads_parameters(endpoint: Endpoint) -> bool {
-    matches!(endpoint.body, BodyForm::Parameters | BodyForm::AnyText)
-}
-
 /// The answers of the code around a handler; an operation may have others for these cases.
-fn answers_around(endpoint: Endpoint, has_body: bool) -> Vec<(&'static str, &'static str)> {
-    let mut answers = match endpoint.errors {
-        ErrorForm::Page => vec![("421", name::<ForeignHostPage>()), ("500", name::<FaultPage>())],
-        ErrorForm::OAuth => vec![("421", name::<ForeignHost>()), ("500", name::<Fault>())],
-        ErrorForm::Problem => vec![("421", name::<AdminForeignHost>()), ("500", name::<AdminFault>())],
+fn answers_around(route: &Route, has_body: bool) -> Vec<(&'static str, &'static str)> {
+    let (foreign_host, fault) = match route {
+        _ if route.is_page() => ("ForeignHostPage", "FaultPage"),
+        _ if route.is_of_admin_api() => ("AdminForeignHost", "AdminFault"),
+        _ => ("ForeignHost", "Fault"),
     };
-    if endpoint.errors == ErrorForm::Problem {
+    let mut answers = vec![("421", foreign_host), ("500", fault)];
+    if route.is_of_admin_api() {
         answers.extend([
-            ("400", name::<Invalid>()),
-            ("401", name::<Unauthorized>()),
-            ("403", name::<Forbidden>()),
-            ("503", name::<AdminUnavailable>()),
+            ("400", "Invalid"),
+            ("401", "Unauthorized"),
+            ("403", "Forbidden"),
+            ("503", "AdminUnavailable"),
         ]);
         if has_body {
-            answers.extend([
-                ("408", name::<AdminBodyTooSlow>()),
-                ("413", name::<AdminBodyTooLarge>()),
-                ("415", name::<AdminBodyCompressed>()),
-            ]);
+            answers.extend([("408", "AdminBodyTooSlow"), ("413", "AdminBodyTooLarge"), ("415", "AdminBodyCompressed")]);
         }
-    } else if reads_parameters(endpoint) {
+    } else if route.reads_parameters() {
         answers.extend([
-            ("400", name::<OAuthRefused>()),
-            ("401", name::<InvalidClient>()),
-            ("408", name::<BodyTooSlow>()),
-            ("413", name::<BodyTooLarge>()),
-            ("415", name::<BodyCompressed>()),
-            ("429", name::<TooOften>()),
-            ("503", name::<Unavailable>()),
+            ("400", "OAuthRefused"),
+            ("401", "InvalidClient"),
+            ("408", "BodyTooSlow"),
+            ("413", "BodyTooLarge"),
+            ("415", "BodyCompressed"),
+            ("429", "TooOften"),
+            ("503", "Unavailable"),
         ]);
     }
     answers
-}
-
-fn name<A: ToResponse<'static>>() -> &'static str {
-    A::response().0
 }
 
 /// Adds what the envelope adds to every answer.
