@@ -19,7 +19,7 @@ pub(super) struct ClientCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Create a client; its generated secret is printed once
+    /// Create a client; its generated secret is printed once. It needs --grant-types and --scope, or --permissions
     Create {
         #[command(flatten)]
         client: NewClientName,
