@@ -5,17 +5,25 @@ use clap::{Arg, Command, CommandFactory};
 
 use crate::cli::Cli;
 
-/// An example for each page, by the path of its command.
+/// Examples for each page, by the path of its command; after `#`, what the next is for.
 const EXAMPLES: [(&str, &str); 41] = [
     ("", "jeton serve --dev"),
     ("serve", "jeton serve --issuer https://auth.example.com --listen 0.0.0.0:8080"),
-    ("init", "jeton init --audience https://api.example.com \\\n    --scope 'read write' --username anna"),
+    ("init", "jeton init --audience https://api.example.com \\\n  --scope 'read write' --username anna"),
     ("migrate", "jeton migrate"),
     ("client", "jeton client list"),
     (
         "client create",
-        "jeton client create --client-id worker --scope 'read write' \\\n    --grant-types client_credentials --audiences \
-         https://api.example.com",
+        "# a service that gets tokens for itself\n\
+         jeton client create service --grant-types client_credentials \\\n  \
+           --scope 'read write' --audiences https://api.example.com\n\
+         # a program in which users log in\n\
+         jeton client create login --token-endpoint-auth-method none \\\n  \
+           --grant-types password,refresh_token --scope 'read write' \\\n  \
+           --audiences https://api.example.com\n\
+         # an API that asks whether tokens are good\n\
+         jeton client create api --permissions introspect,explain \\\n  \
+           --introspect-audiences https://api.example.com",
     ),
     ("client list", "jeton client list --limit 20"),
     ("client show", "jeton client show worker"),
@@ -25,7 +33,10 @@ const EXAMPLES: [(&str, &str); 41] = [
     ("client delete", "jeton client delete worker"),
     ("client secret", "jeton client secret add worker"),
     ("client secret add", "jeton client secret add worker"),
-    ("client secret retire", "jeton client secret retire worker \\\n    --secret-id 01a201d7-d537-7399-b77e-7f29b0ccdd18"),
+    (
+        "client secret retire",
+        "jeton client secret retire worker \\\n  --secret-id 01a201d7-d537-7399-b77e-7f29b0ccdd18",
+    ),
     ("user", "jeton user list"),
     ("user create", "jeton user create anna --scope read"),
     ("user list", "jeton user list --username anna"),
@@ -54,6 +65,16 @@ const EXAMPLES: [(&str, &str); 41] = [
     ("health", "jeton health"),
 ];
 
+/// What is required of an argument, by the path of its command, where the parser alone does not know.
+const REQUIRED: [(&str, &str, &str); 6] = [
+    ("serve", "issuer", "required without --dev"),
+    ("init", "audience", "required; asked for at a terminal"),
+    ("init", "scope", "required; asked for at a terminal"),
+    ("client create", "grant_types", "required to get tokens"),
+    ("client create", "scope", "required to get tokens"),
+    ("client create", "permissions", "required to judge tokens"),
+];
+
 /// The command line with the pages as people see them.
 pub(super) fn command() -> Command {
     let mut command = Cli::command();
@@ -64,27 +85,31 @@ pub(super) fn command() -> Command {
 
 fn page(command: Command, path: &str) -> Command {
     let is_first = path.is_empty();
-    let command = command.mut_args(|arg| mark(arg, is_first)).mut_subcommands(|subcommand| {
+    let command = command.mut_args(|arg| mark(arg, path)).mut_subcommands(|subcommand| {
         let path = format!("{path} {}", subcommand.get_name());
         page(subcommand, path.trim_start())
     });
-    let example = EXAMPLES.iter().find(|(of, _)| *of == path);
-    let example = example.map(|(_, example)| format!("Example:\n  {example}"));
+    let examples = EXAMPLES.iter().find(|(of, _)| *of == path).map(|(_, examples)| {
+        let title = if examples.starts_with('#') { "Examples" } else { "Example" };
+        format!("{title}:\n  {}", examples.replace('\n', "\n  "))
+    });
     let more = "Further options: --config, --database-url, --dev, --output (see `jeton --help`)";
-    let after = example.into_iter().chain((!is_first).then(|| more.to_owned())).collect::<Vec<_>>();
+    let after: Vec<_> = examples.into_iter().chain((!is_first).then(|| more.to_owned())).collect();
     command.after_help(after.join("\n\n"))
 }
 
 /// Says what is required, and hides what the first page says.
-fn mark(arg: Arg, is_first: bool) -> Arg {
-    let arg = match arg.get_help() {
-        Some(help) if arg.is_required_set() => {
-            let help = format!("{help} [required]");
+fn mark(arg: Arg, path: &str) -> Arg {
+    let said = REQUIRED.iter().find(|(of, id, _)| *of == path && arg.get_id() == id).map(|(_, _, what)| *what);
+    let required = said.or_else(|| arg.is_required_set().then_some("required"));
+    let arg = match (arg.get_help(), required) {
+        (Some(help), Some(required)) => {
+            let help = format!("{help} [{required}]");
             arg.help(help)
         }
         _ => arg,
     };
-    let is_hidden = arg.is_hide_set() || (arg.is_global_set() && !is_first);
+    let is_hidden = arg.is_hide_set() || (arg.is_global_set() && !path.is_empty());
     arg.hide(is_hidden)
 }
 
@@ -95,14 +120,13 @@ mod tests {
     use super::*;
 
     /// The words of a command line with single quotes.
-    fn words(line: &'static str) -> Vec<&'static str> {
+    fn words(line: &str) -> Vec<&str> {
         let parts = line.split('\'').enumerate();
-        let words = |(number, part): (usize, &'static str)| match number % 2 {
-            // A backslash continues the line.
-            0 => part.split_whitespace().filter(|word| *word != "\\").collect(),
+        let words = parts.map(|(number, part)| match number % 2 {
+            0 => part.split_whitespace().collect(),
             _ => vec![part],
-        };
-        parts.flat_map(words).collect()
+        });
+        words.flatten().collect()
     }
 
     /// Every page by its path, but for `help` itself.
@@ -119,18 +143,33 @@ mod tests {
         pages(&command(), "", &mut found);
         let missing: Vec<_> = found.iter().filter(|path| !EXAMPLES.iter().any(|(of, _)| of == path)).collect();
         assert!(missing.is_empty(), "no example: {missing:?}");
-        for (path, example) in EXAMPLES {
+        for (path, examples) in EXAMPLES {
             assert!(found.iter().any(|found| found == path), "there is no command {path:?}");
-            let typed = example.split(" >").next().unwrap();
-            let matches = command().try_get_matches_from(words(typed));
-            let matches = matches.unwrap_or_else(|error| panic!("{example}: {error}"));
-            let (mut matches, mut used) = (&matches, vec![]);
-            while let Some((name, inner)) = matches.subcommand() {
-                used.push(name);
-                matches = inner;
+            let whole = examples.replace("\\\n", "");
+            for example in whole.lines().filter(|line| !line.starts_with('#')) {
+                let typed = example.split(" >").next().unwrap();
+                let matches = command().try_get_matches_from(words(typed));
+                let matches = matches.unwrap_or_else(|error| panic!("{example}: {error}"));
+                let (mut matches, mut used) = (&matches, vec![]);
+                while let Some((name, inner)) = matches.subcommand() {
+                    used.push(name);
+                    matches = inner;
+                }
+                assert!(used.join(" ").starts_with(path), "{example:?} stands on the page of {path:?}");
             }
-            assert!(used.join(" ").starts_with(path), "{example:?} stands on the page of {path:?}");
         }
+    }
+
+    #[test]
+    fn what_is_required_is_marked() {
+        for (path, id, what) in REQUIRED {
+            let page =
+                path.split_whitespace().fold(command(), |page, name| page.find_subcommand(name).unwrap().clone());
+            let arg = page.get_arguments().find(|arg| arg.get_id() == id).unwrap();
+            assert!(arg.get_help().unwrap().to_string().ends_with(&format!("[{what}]")), "{path} {id}");
+        }
+        let page = command().find_subcommand("completions").unwrap().clone().render_help().to_string();
+        assert!(page.contains("The shell [required]"), "{page}");
     }
 
     #[test]
@@ -145,7 +184,7 @@ mod tests {
                 let shown = shown.to_string();
                 assert_eq!(shown.contains("--config <FILE>"), path.is_empty(), "{shown}");
                 assert_eq!(shown.contains("--version"), path.is_empty(), "{shown}");
-                assert!(shown.contains("Example:\n  jeton"), "{shown}");
+                assert!(shown.contains("Example:\n  jeton") || shown.contains("Examples:\n  # "), "{shown}");
             }
         }
         let typed = "jeton client secret add worker --output json --dev --config f --database-url sqlite://a";

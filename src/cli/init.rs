@@ -5,21 +5,22 @@ use std::io::{BufRead, IsTerminal, Write};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use crate::admin::clients::{ClientView, NewClient};
+use crate::admin::clients::{ClientPatch, ClientView, NewClient};
 use crate::admin::users::{NewUser, UserView};
-use crate::admin::{Actor, AdminError, body};
+use crate::admin::{ListRequest, body};
 use crate::app::App;
 use crate::cli::context::{actor, open};
 use crate::cli::{Failed, Format, Global, Outcome, migrate, names, output, secrets};
+use crate::protocol::client::ClientSettings;
 use crate::protocol::scope::Scope;
 use crate::settings::Needs;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Init {
-    /// The API that the tokens are for, by its URL [required; asked for at a terminal]
+    /// The API that the tokens are for, by its URL
     #[arg(long, value_name = "URL")]
     audience: Option<String>,
-    /// What the tokens may allow, space- or comma-separated [required; asked for at a terminal]
+    /// What the tokens may allow, space- or comma-separated
     #[arg(long)]
     scope: Vec<String>,
     /// The first user, whose password is read from standard input or a prompt; without it, nobody can log in yet
@@ -34,11 +35,18 @@ struct Plan {
     user: Option<(String, SecretString)>,
 }
 
+/// A client that init makes, and what it is for.
+struct FirstClient {
+    client_id: &'static str,
+    purpose: &'static str,
+    settings: ClientPatch,
+}
+
 /// What was made. What existed before is left as it is.
 #[derive(Default)]
 struct Made {
-    clients: Vec<(ClientView, &'static str)>,
     user: Option<UserView>,
+    clients: Vec<(ClientView, &'static str)>,
     existing: Vec<String>,
 }
 
@@ -49,10 +57,11 @@ pub(super) async fn run(global: &Global, command: Init) -> Outcome {
         ));
     }
     let plan = plan(command)?;
+    let clients = plan.clients()?;
     migrate::apply(global, Needs::ALL).await?;
     let app = open(global, Needs::ALL).await?;
     let mut made = Made::default();
-    let outcome = make(&app, &plan, &actor(&app), &mut made).await;
+    let outcome = make(&app, &plan, clients, &mut made).await;
     // Also if something failed: a secret is shown now or never.
     match global.output {
         Format::Json => output::item(global.output, &made.to_json())?,
@@ -102,93 +111,97 @@ fn ask(question: &str) -> Result<String, Failed> {
     Ok(answer.trim().to_owned())
 }
 
-async fn make(app: &App, plan: &Plan, actor: &Actor, made: &mut Made) -> Outcome {
-    let Plan { audience, scope, user } = plan;
-    let scope = scope.to_string();
-    let mut clients = vec![
-        (
-            "service",
-            "a service, which gets tokens for itself",
-            json!({"grant_types": ["client_credentials"], "scope": scope, "audiences": [audience]}),
-        ),
-        (
-            "api",
-            "the API, which asks whether tokens are good",
-            json!({"permissions": ["introspect", "explain"], "introspect_audiences": [audience]}),
-        ),
-        (
-            "ops",
-            "administration, under /admin/v1",
-            json!({"grant_types": ["client_credentials"], "scope": "jeton:admin"}),
-        ),
-    ];
-    if user.is_some() {
-        clients.push((
+impl Plan {
+    /// The clients, checked. Without a user, none for logging in.
+    fn clients(&self) -> Result<Vec<FirstClient>, Failed> {
+        let Self { audience, scope, user } = self;
+        let login = (
             "login",
             "a program in which users log in; it has no secret",
             json!({
                 "token_endpoint_auth_method": "none", "grant_types": ["password", "refresh_token"],
                 "scope": scope, "audiences": [audience],
             }),
-        ));
+        );
+        let others = [
+            (
+                "service",
+                "a service that gets tokens for itself",
+                json!({"grant_types": ["client_credentials"], "scope": scope, "audiences": [audience]}),
+            ),
+            (
+                "api",
+                "your API, which asks whether tokens are good",
+                json!({"permissions": ["introspect", "explain"], "introspect_audiences": [audience]}),
+            ),
+            (
+                "ops",
+                "administration, under /admin/v1",
+                json!({"grant_types": ["client_credentials"], "scope": "jeton:admin"}),
+            ),
+        ];
+        let clients = user.is_some().then_some(login).into_iter().chain(others);
+        let checked = clients.map(|(client_id, purpose, settings)| {
+            let settings: ClientPatch = body::read(settings.to_string().as_bytes())?;
+            settings.clone().apply(ClientSettings::default())?;
+            Ok(FirstClient { client_id, purpose, settings })
+        });
+        checked.collect()
     }
-    for (client_id, what, settings) in clients {
-        let settings = body::read(settings.to_string().as_bytes())?;
-        let new = NewClient { client_id: Some(client_id.to_owned()), client_secret: None, settings };
-        let client = match app.store.client_find(client_id).await? {
-            Some(_) => None,
-            None => unless_existing(app.client_create(new, actor).await)?,
-        };
-        match client {
-            Some(client) => made.clients.push((client, what)),
-            None => made.existing.push(format!("client {client_id}")),
-        }
-    }
-    if let Some((username, password)) = user {
-        let new = NewUser { username: username.clone(), password: Some(password.clone()), ..NewUser::default() };
-        made.user = unless_existing(app.user_create(new, actor).await)?;
-        if made.user.is_none() {
+}
+
+async fn make(app: &App, plan: &Plan, clients: Vec<FirstClient>, made: &mut Made) -> Outcome {
+    let actor = actor();
+    // First, since only the store and the rules for passwords can still refuse something.
+    if let Some((username, password)) = &plan.user {
+        if app.user_list(Some(username), None, &ListRequest::default()).await?.items.is_empty() {
+            let new = NewUser { username: username.clone(), password: Some(password.clone()), ..NewUser::default() };
+            made.user = Some(app.user_create(new, &actor).await?);
+        } else {
             made.existing.push(format!("user {username}"));
         }
     }
-    Ok(())
-}
-
-/// Nothing if it exists already.
-fn unless_existing<T>(made: Result<T, AdminError>) -> Result<Option<T>, AdminError> {
-    match made {
-        Ok(made) => Ok(Some(made)),
-        Err(AdminError::Conflict(_)) => Ok(None),
-        Err(error) => Err(error),
+    for FirstClient { client_id, purpose, settings } in clients {
+        if app.store.client_find(client_id).await?.is_some() {
+            made.existing.push(format!("client {client_id}"));
+            continue;
+        }
+        let new = NewClient { client_id: Some(client_id.to_owned()), client_secret: None, settings };
+        made.clients.push((app.client_create(new, &actor).await?, purpose));
     }
+    Ok(())
 }
 
 impl Made {
     fn to_json(&self) -> Map<String, Value> {
         let clients: Vec<_> = self.clients.iter().map(|(client, _)| client).collect();
         Map::from_iter([
-            ("clients".to_owned(), json!(clients)),
             ("user".to_owned(), json!(self.user)),
+            ("clients".to_owned(), json!(clients)),
             ("existing".to_owned(), json!(self.existing)),
         ])
     }
 }
 
 fn print(made: &Made) -> Outcome {
-    let clients = made.clients.iter().map(|(client, what)| {
-        let secret = client.client_secret.as_deref().unwrap_or_default();
-        json!({"made": "client", "id": client.client_id, "secret": secret, "for": what})
-    });
-    let user = made.user.iter().map(|user| {
-        json!({"made": "user", "id": user.username, "secret": "", "for": "logging in with the password that you gave"})
-    });
-    let rows: Vec<Value> = clients.chain(user).collect();
-    if !rows.is_empty() {
-        output::items(Format::Text, &rows, &["made", "id", "secret", "for"])?;
-        output::line("\nKeep the secrets: they are not shown again.")?;
+    let users = made.user.iter().map(|user| format!("user {}", output::plain_text(&user.username)));
+    let clients = made.clients.iter().map(|(client, purpose)| format!("client {}: {purpose}", client.client_id));
+    for line in users.chain(clients) {
+        output::line(&format!("Created {line}."))?;
     }
     for existing in &made.existing {
-        output::line(&format!("There is a {existing} already, which stays as it is."))?;
+        output::line(&format!("Kept {} as it was.", output::plain_text(existing)))?;
+    }
+    let secrets: Vec<_> = made
+        .clients
+        .iter()
+        .filter_map(|(client, _)| Some((&client.client_id, client.client_secret.as_ref()?)))
+        .collect();
+    if !secrets.is_empty() {
+        output::line("\nSecrets, shown this once:")?;
+    }
+    for (client_id, secret) in secrets {
+        output::line(&format!("  {client_id:8} {secret}"))?;
     }
     Ok(())
 }

@@ -93,7 +93,8 @@ pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
             if records.is_empty() {
                 return Err(Failed("there are no keys yet: the first `jeton serve` makes them".into()));
             }
-            let ring = KeyRing::open(&records, &app.master_keys().await?)
+            let masters = app.master_keys().await?;
+            let ring = KeyRing::open(&records, &masters)
                 .map_err(|kid| Failed(format!("the master key does not open the key {kid}")))?;
             let key = match &kid {
                 Some(kid) => ring.signing_key(kid),

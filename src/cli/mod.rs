@@ -77,7 +77,7 @@ enum Format {
 enum Command {
     /// Run the server; without --dev, it requires JETON_ISSUER and JETON_MASTER_KEY
     Serve(Box<serve::Serve>),
-    /// Prepare a new installation: schema, first clients, first user; prints the requests that they are for
+    /// Prepare an installation: schema, first clients, first user. Safe to repeat: what exists stays
     Init(init::Init),
     /// Apply schema migrations
     Migrate,

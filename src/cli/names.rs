@@ -27,11 +27,23 @@ pub(super) struct NewClientName {
     client_id: Option<String>,
 }
 
+/// The user to create, as an argument or a flag.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct NewUserName {
+    /// The user's name [required]
+    #[arg(value_name = "USER")]
+    name: Option<String>,
+    /// The same as a flag
+    #[arg(long, value_name = "USER")]
+    username: Option<String>,
+}
+
 /// The user to work on, as an argument or a flag.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct UserName {
-/// The user's name, id or `sub` [required]
+    /// The user's name, id or `sub` [required]
     #[arg(value_name = "USER")]
     name: Option<String>,
     /// The same as a flag
@@ -48,6 +60,12 @@ impl ClientName {
 impl NewClientName {
     pub(super) fn into_id(self) -> Option<String> {
         self.name.or(self.client_id)
+    }
+}
+
+impl NewUserName {
+    pub(super) fn get(&self) -> &str {
+        self.name.as_deref().or(self.username.as_deref()).unwrap_or_default()
     }
 }
 

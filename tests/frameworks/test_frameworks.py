@@ -1,5 +1,6 @@
 """Each recipe of docs/frameworks.md that can be run is started as printed, and asked with tokens of every sort."""
 
+import base64
 import contextlib
 import http.client
 import json
@@ -25,10 +26,15 @@ AUDIENCE = "https://api.example.com"
 ISSUER = "https://auth.example.com"
 
 
+def sections(guide):
+    """The text under each heading of the second and third level, without that under headings below it."""
+    parts = re.split(r"^#{2,3} (.*)\n", guide, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
 def recipe(heading, language):
     """The only code block in this language of a section."""
-    section = GUIDE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    (block,) = re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    (block,) = re.findall(rf"```{language}\n(.*?)```", sections(GUIDE)[heading], re.DOTALL)
     return block
 
 
@@ -63,8 +69,21 @@ def running(command, port, folder, **environment):
         process.wait(30)
 
 
+# The kinds of access tokens, and the clients that have them of each kind.
+KINDS = {
+    "at+jwt": [],
+    "JWT": ["--access-token-typ", "JWT"],
+    "opaque": ["--access-token-format", "opaque"],
+}
+CLIENTS = {
+    "service": ["--audiences", AUDIENCE],
+    "elsewhere": ["--audiences", "https://files.example.com"],
+    "hasty": ["--audiences", AUDIENCE, "--access-token-ttl", "1"],
+}
+
+
 class Jeton:
-    """A production server that `jeton init` has prepared, with an audience, a scope and a client too many."""
+    """A production server that `jeton init` has prepared, with an audience, a scope and clients too many."""
 
     def __init__(self, folder):
         self.folder, self.port = folder, free_port()
@@ -77,13 +96,12 @@ class Jeton:
         }
         self.environment["JETON_MASTER_KEY"] = self.run("key", "generate-master").strip()
         made = json.loads(self.run("init", "--audience", AUDIENCE, "--scope", "read write", "--output", "json"))
-        self.secrets = {client["client_id"]: client["client_secret"] for client in made["clients"]}
-        for name, options in {
-            "elsewhere": ["--audiences", "https://files.example.com"],
-            "hasty": ["--audiences", AUDIENCE, "--access-token-ttl", "1"],
-        }.items():
-            create = ["client", "create", "--client-id", name, "--grant-types", "client_credentials", "--scope", "read"]
-            self.secrets[name] = json.loads(self.run(*create, *options, "--output", "json"))["client_secret"]
+        self.secrets = {client["client_id"]: client.get("client_secret") for client in made["clients"]}
+        for kind, of_kind in KINDS.items():
+            for name, options in CLIENTS.items():
+                options = [*options, *of_kind, "--grant-types", "client_credentials", "--scope", "read write"]
+                created = self.run("client", "create", f"{name}-{kind}", *options, "--output", "json")
+                self.secrets[f"{name}-{kind}"] = json.loads(created)["client_secret"]
 
     def run(self, *words):
         environment = {"PATH": os.environ["PATH"], **self.environment}
@@ -95,10 +113,13 @@ class Jeton:
         return done.stdout
 
     def token(self, client, scope="read"):
-        form = {"grant_type": "client_credentials", "client_id": client, "client_secret": self.secrets[client]}
-        body = urllib.parse.urlencode(form | {"scope": scope}).encode()
-        with urllib.request.urlopen(f"{self.issuer}/auth/token", body, timeout=10) as answer:
-            return json.load(answer)["access_token"]
+        return json.loads(self.post("token", client, grant_type="client_credentials", scope=scope))["access_token"]
+
+    def post(self, endpoint, client, **form):
+        form |= {"client_id": client, "client_secret": self.secrets[client]}
+        body = urllib.parse.urlencode(form).encode()
+        with urllib.request.urlopen(f"{self.issuer}/auth/{endpoint}", body, timeout=10) as answer:
+            return answer.read()
 
 
 @pytest.fixture(scope="session")
@@ -110,17 +131,24 @@ def jeton(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tokens(jeton):
-    good = jeton.token("service", "read write")
-    head, claims, signature = good.split(".")
-    return {
+    """Of each kind, a good token and others that are refused."""
+    return {kind: tokens_of(jeton, kind) for kind in KINDS}
+
+
+def tokens_of(jeton, kind):
+    good = jeton.token(f"service-{kind}", "read write")
+    tokens = {
         "good": good,
-        "without the scope": jeton.token("service", "write"),
-        "for another API": jeton.token("elsewhere"),
-        "of a changed signature": ".".join([head, claims, signature[:-8] + signature[-8:][::-1]]),
-        "unsigned": "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0." + claims + ".",
+        "without the scope": jeton.token(f"service-{kind}", "write"),
+        "for another API": jeton.token(f"elsewhere-{kind}"),
+        "of a changed signature": good[:-8] + good[-8:][::-1],
         "that is none": "undefined",
-        "that is over": jeton.token("hasty"),
+        "that is over": jeton.token(f"hasty-{kind}"),
     }
+    if kind != "opaque":
+        unsigned = base64.urlsafe_b64encode(json.dumps({"alg": "none", "typ": kind}).encode()).decode().rstrip("=")
+        tokens["unsigned"] = f"{unsigned}.{good.split('.')[1]}."
+    return tokens
 
 
 def ask(port, authorization):
@@ -178,10 +206,14 @@ def go(heading, jeton, port, folder):
 
 
 class Api(BaseHTTPRequestHandler):
+    """Reads who is calling from the token, which the proxy has checked."""
+
     def do_GET(self):
+        claims = self.headers["Authorization"].split(".")[1]
+        subject = json.loads(base64.urlsafe_b64decode(claims + "=="))["sub"]
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b'{"subject": "service"}')
+        self.wfile.write(json.dumps({"subject": subject}).encode())
 
     def log_message(self, *_):
         pass
@@ -208,33 +240,85 @@ def haproxy(heading, jeton, port, folder):
     api.shutdown()
 
 
-RECIPES = {"Express": node, "Fastify": node, "FastAPI": fastapi, "Django": django, "Go": go, "HAProxy": haproxy}
+@contextlib.contextmanager
+def spring(heading, jeton, port, folder):
+    classpath = f"{folder}{os.pathsep}{(CACHE / 'spring' / 'classpath').read_text()}"
+    programs = {"Api.java": recipe("Spring Boot", "java")}
+    if "```java" in sections(GUIDE)[heading]:
+        programs["Tokens.java"] = recipe(heading, "java")
+    else:
+        (folder / "application.yaml").write_text(recipe(heading, "yaml").replace(ISSUER, jeton.issuer))
+    for name, text in programs.items():
+        (folder / name).write_text(text.replace(ISSUER, jeton.issuer))
+    subprocess.run(["javac", "-parameters", "-cp", classpath, "-d", ".", *programs], cwd=folder, check=True)
+    environment = {"SERVER_PORT": str(port), "SERVER_ADDRESS": "127.0.0.1", "API_SECRET": jeton.secrets["api"]}
+    with running(["java", "-cp", classpath, "com.example.Api"], port, folder, **environment):
+        yield
+
+
+# What runs each recipe, and the kinds of tokens that it accepts. Those that accept a token the longest come last.
+RECIPES = {
+    "Express": (node, ["at+jwt"]),
+    "Fastify": (node, ["at+jwt"]),
+    "FastAPI": (fastapi, ["at+jwt"]),
+    "Django": (django, ["at+jwt"]),
+    "Go": (go, ["at+jwt", "JWT"]),
+    "HAProxy": (haproxy, ["at+jwt"]),
+    "Spring: introspection": (spring, ["at+jwt", "JWT", "opaque"]),
+    "Spring: JWTs with typ JWT": (spring, ["JWT"]),
+    "Spring: JWTs with typ at+jwt": (spring, ["at+jwt"]),
+}
+
+# Those that see a revocation at once.
+INTROSPECTION = {"Spring: introspection"}
 
 
 @pytest.mark.parametrize("heading", RECIPES)
 def test_the_recipe_lets_good_tokens_pass_and_no_others(heading, jeton, tokens, tmp_path):
     port = free_port()
-    with RECIPES[heading](heading, jeton, port, tmp_path):
-        status, _, body = ask(port, f"Bearer {tokens['good']}")
-        assert (status, json.loads(body)) == (200, {"subject": "service"})
-        for authorization in [None, "Basic c2VydmljZTpzZWNyZXQ="]:
-            status, challenge, _ = ask(port, authorization)
-            assert status == 401 and challenge.startswith("Bearer") and "error=" not in challenge, (status, challenge)
-        for sort in sorted(tokens.keys() - {"good", "without the scope"}):
-            # Some libraries accept a token for a few seconds more.
-            deadline = time.monotonic() + (30 if sort == "that is over" else 0)
-            while (answer := ask(port, f"Bearer {tokens[sort]}"))[0] == 200 and time.monotonic() < deadline:
-                time.sleep(0.05)
-            status, challenge, _ = answer
-            assert status == 401 and 'error="invalid_token"' in challenge, (sort, status, challenge)
-        status, challenge, _ = ask(port, f"Bearer {tokens['without the scope']}")
-        assert status == 403 and 'error="insufficient_scope"' in challenge, (status, challenge)
+    run, kinds = RECIPES[heading]
+    with run(heading, jeton, port, tmp_path):
+        status, challenge, _ = ask(port, None)
+        assert status == 401 and challenge.startswith("Bearer") and "error=" not in challenge, (status, challenge)
+        # RFC 6750 §3.1 has no rule for another scheme: some call it a bad request.
+        status, challenge, _ = ask(port, "Basic c2VydmljZTpzZWNyZXQ=")
+        assert status in (400, 401) and "Bearer" in challenge, (status, challenge)
+        for kind in KINDS:
+            if kind in kinds:
+                check(port, tokens[kind], f"service-{kind}")
+            else:
+                assert_refused(kind, ask(port, f"Bearer {tokens[kind]['good']}"))
+        if heading in INTROSPECTION:
+            token = jeton.token("service-opaque")
+            assert ask(port, f"Bearer {token}")[0] == 200
+            jeton.post("revoke", "service-opaque", token=token)
+            assert_refused("revoked", ask(port, f"Bearer {token}"))
+
+
+def check(port, tokens, subject):
+    """Good tokens pass, others do not."""
+    status, _, body = ask(port, f"Bearer {tokens['good']}")
+    assert (status, json.loads(body or b"null")) == (200, {"subject": subject})
+    for sort in sorted(tokens.keys() - {"good", "without the scope"}):
+        # Some libraries accept a token for up to a minute more.
+        deadline = time.monotonic() + (75 if sort == "that is over" else 0)
+        while (answer := ask(port, f"Bearer {tokens[sort]}"))[0] == 200 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert_refused(sort, answer)
+    status, challenge, _ = ask(port, f"Bearer {tokens['without the scope']}")
+    assert status == 403 and 'error="insufficient_scope"' in challenge, (status, challenge)
+
+
+def assert_refused(sort, answer):
+    status, challenge, _ = answer
+    assert status == 401 and 'error="invalid_token"' in challenge, (sort, status, challenge)
 
 
 def test_every_recipe_is_run_or_says_that_it_is_not():
-    table = GUIDE.split("\n## ")[0]
-    for section in GUIDE.split("\n## ")[2:]:
-        heading = section.splitlines()[0]
-        (line,) = [line for line in table.splitlines() if f"[{heading}](#{heading.lower().replace(' ', '-')})" in line]
-        is_run = "tests/frameworks/run" in line
-        assert is_run == (heading in RECIPES) == ("*Not run.*" not in section), heading
+    run = {"Spring Boot", *RECIPES}
+    for heading, text in sections(GUIDE).items():
+        if "```" in text:
+            assert (heading in run) != ("*Not run by our tests.*" in text), heading
+    for line in GUIDE.split("\n## ")[0].splitlines():
+        for heading in re.findall(r"\[([^]]*)\]\(#", line):
+            assert (heading in run) == ("`tests/frameworks/run`" in line), heading

@@ -214,7 +214,7 @@ async fn the_production_commands_and_requests_of_the_readme_log_in_serve_and_int
     let made: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("made.json")).unwrap()).unwrap();
     let clients = made["clients"].as_array().unwrap();
     let names: Vec<_> = clients.iter().map(|client| client["client_id"].as_str().unwrap()).collect();
-    assert_eq!(names, ["service", "api", "ops", "login"]);
+    assert_eq!(names, ["login", "service", "api", "ops"]);
 
     // The requests, one after the other, with what they say is to be replaced.
     let requests: Vec<_> = blocks.last().unwrap().lines().collect();

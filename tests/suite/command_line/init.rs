@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::Place;
-use crate::support::on_both_stores;
+use crate::store_contract::execute;
+use crate::support::{Backend, on_both_stores};
 
 const AUDIENCE: &str = "https://api.example.com";
 
@@ -48,14 +49,12 @@ on_both_stores!(a_second_init_leaves_what_exists_and_makes_what_is_missing, asyn
     let with_user = [&arguments[..], &["--username", "anna"]].concat();
     let second = place.run_with(&with_user, "correct horse\n").ok();
     assert!(!second.contains("jcs_live_"), "{second}");
-    for text in
-        ["client service already", "client api already", "client ops already", "client_id=login", "username=anna"]
-    {
+    for text in ["Kept client service", "Kept client api", "Kept client ops", "client_id=login", "username=anna"] {
         assert!(second.contains(text), "{text}: {second}");
     }
     assert_eq!(place.json(&["client", "show", "login"])["scope"], "read");
     let third = place.run_with(&with_user, "another password\n").ok();
-    assert!(third.contains("user anna already"), "{third}");
+    assert!(third.contains("Kept user anna as it was"), "{third}");
 });
 
 #[test]
@@ -81,16 +80,36 @@ fn init_says_what_it_needs_before_it_makes_anything() {
     assert_eq!(std::fs::read_dir(place.folder()).unwrap().count(), 0, "nothing is written");
 }
 
-#[test]
-fn what_init_made_before_it_failed_is_printed() {
-    let mut place = Place::bare();
-    place.set("JETON_ISSUER", "https://auth.example.com");
-    place.set("JETON_MASTER_KEY", &jeton::keys::master::MasterKey::generate());
-    let arguments = ["init", "--audience", AUDIENCE, "--scope", "read", "--username", "anna"];
-    let ran = place.run_with(&arguments, "a control character \u{7}\n");
-    assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert_eq!(ran.out.matches("jcs_live_").count(), 3, "{ran:?}");
-    assert!(ran.err.contains("password"), "{ran:?}");
+on_both_stores!(init_makes_nothing_of_bad_input, async |backend| {
+    let place = Place::new(backend).await;
+    let run = |audience: &str, scope: &str, username: &str, password: &str| {
+        let arguments = ["init", "--audience", audience, "--scope", scope, "--username", username];
+        place.run_with(&arguments, &format!("{password}\n"))
+    };
+    for (audience, scope, username, password, named) in [
+        ("api.example.com", "read", "anna", "correct horse", "audiences"),
+        (AUDIENCE, "\"read\"", "anna", "correct horse", "scope"),
+        (AUDIENCE, "jeton:admin", "anna", "correct horse", "jeton:admin"),
+        (AUDIENCE, "read", " anna", "correct horse", "username"),
+        (AUDIENCE, "read", "anna", "a control character \u{7}", "password"),
+    ] {
+        let ran = run(audience, scope, username, password);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:?}");
+        assert!(ran.err.contains(named), "{named}: {ran:?}");
+        assert_eq!(place.json(&["client", "list"]).as_array().unwrap().len(), 0, "{named}");
+        assert_eq!(place.json(&["user", "list"]).as_array().unwrap().len(), 0, "{named}");
+    }
+});
+
+#[tokio::test]
+async fn secrets_that_init_made_before_the_database_failed_are_printed() {
+    let place = Place::new(Backend::Sqlite).await;
+    let fails = "CREATE TRIGGER fails BEFORE INSERT ON clients WHEN NEW.client_id = 'ops' \
+                 BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    execute(&place.environment["JETON_DATABASE_URL"], fails).await;
+    let ran = place.run(&["init", "--audience", AUDIENCE, "--scope", "read"]);
+    assert_eq!((ran.code, ran.out.matches("jcs_live_").count()), (Some(1), 2), "{ran:?}");
+    assert!(!ran.out.contains("curl") && !ran.err.is_empty(), "{ran:?}");
 }
 
 #[test]
