@@ -192,6 +192,9 @@ fn print(made: &Made) -> Outcome {
     for existing in &made.existing {
         output::line(&format!("Kept {} as it was.", output::plain_text(existing)))?;
     }
+    if made.existing.iter().any(|existing| existing.starts_with("client ")) {
+        output::line("`jeton client secret add CLIENT_ID` prints another secret for a client that lost its own.")?;
+    }
     let secrets: Vec<_> = made
         .clients
         .iter()
