@@ -100,12 +100,20 @@ def haproxy(heading, jeton, port, folder):
             yield
 
 
+# Programs that run for seconds: compiling them well would take longer than it saves.
+JAVA = ["java", "-XX:TieredStopAtLevel=1"]
+
+
 def compile_java(folder, programs):
     """Compiles programs beside what Spring needs, and returns the class path."""
     classpath = f"{folder}{os.pathsep}{(CACHE / 'spring' / 'classpath').read_text()}"
     for name, text in programs.items():
         (folder / name).write_text(text)
-    subprocess.run(["javac", "-parameters", "-cp", classpath, "-d", ".", *programs], cwd=folder, check=True)
+    subprocess.run(
+        ["javac", "-J-XX:TieredStopAtLevel=1", "-parameters", "-cp", classpath, "-d", ".", *programs],
+        cwd=folder,
+        check=True,
+    )
     return classpath
 
 
@@ -118,7 +126,7 @@ def spring(heading, jeton, port, folder):
         (folder / "application.yaml").write_text(recipe(heading, "yaml").replace(ISSUER, jeton.issuer))
     classpath = compile_java(folder, programs)
     environment = {"SERVER_PORT": str(port), "SERVER_ADDRESS": "127.0.0.1", "API_SECRET": jeton.secrets["api"]}
-    with running(["java", "-cp", classpath, "com.example.Api"], port, folder, **environment):
+    with running([*JAVA, "-cp", classpath, "com.example.Api"], port, folder, **environment):
         yield
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import socket
 import subprocess
@@ -31,9 +32,12 @@ def recipe(heading, language):
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Below the ports that the system gives to whoever asks for any: nobody else gets it while a program starts."""
+    while True:
+        port = random.randrange(20000, 32768)
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def accepts(port):
@@ -51,7 +55,7 @@ def running(command, port, folder, **environment):
             command, cwd=folder, env={**os.environ, "PORT": str(port), **environment}, stdout=output, stderr=output
         )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while not accepts(port):
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)

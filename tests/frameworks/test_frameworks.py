@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from recipes import INTROSPECTION, RECIPES, behind, compile_java
+from recipes import INTROSPECTION, JAVA, RECIPES, behind, compile_java
 from support import AUDIENCE, GUIDE, ISSUER, KINDS, Jeton, free_port, recipe, running, sections
 
 
@@ -104,9 +104,9 @@ def test_the_client_of_spring_gets_a_token_and_sends_it(jeton, tmp_path):
     (tmp_path / "application.yaml").write_text(recipe(heading, "yaml").replace(ISSUER, jeton.issuer))
     with behind() as api:
         program = recipe(heading, "java").replace(AUDIENCE, f"http://127.0.0.1:{api.server_port}")
-        command = ["java", "-cp", compile_java(tmp_path, {"Caller.java": program}), "com.example.Caller"]
+        command = [*JAVA, "-cp", compile_java(tmp_path, {"Caller.java": program}), "com.example.Caller"]
         environment = {**os.environ, "SERVICE_SECRET": jeton.secrets["service"]}
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0 and '{"subject": "service"}' in done.stdout, done
     answer = json.loads(jeton.post("introspect", "api", token=api.token))
     assert answer["active"] and answer["scope"] == "read", answer
