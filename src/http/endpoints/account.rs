@@ -3,7 +3,7 @@
 use axum::response::Response;
 
 use crate::endpoints::account;
-use crate::http::docs::openapi::answers::{AskedPage, SentOn};
+use crate::http::docs::answers::{AskedPage, SentOn};
 use crate::http::reply;
 use crate::http::request::EndpointRequest;
 
@@ -11,8 +11,6 @@ use crate::http::request::EndpointRequest;
     get,
     path = "/account",
     operation_id = "accountPage",
-    tag = "Logins",
-    description = include_str!("../../../docs/openapi/account_page.md"),
     responses((status = 200, response = AskedPage), (status = 302, response = SentOn))
 )]
 pub(crate) async fn show(request: EndpointRequest) -> Response {
@@ -23,8 +21,6 @@ pub(crate) async fn show(request: EndpointRequest) -> Response {
     post,
     path = "/account",
     operation_id = "account",
-    tag = "Logins",
-    description = include_str!("../../../docs/openapi/account.md"),
     responses((status = 200, response = AskedPage), (status = 303, response = SentOn))
 )]
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
