@@ -48,8 +48,8 @@ CREATE TABLE resources (
     created_at BIGINT NOT NULL
 );
 
--- The second factor of a user: the secret, sealed with the data key, and the last time step that counted. Its recovery codes are kept
--- as hashes.
+-- The second factor of a user: the secret, sealed with the data key, and the last time step that counted. Its recovery
+-- codes are kept as hashes.
 CREATE TABLE second_factors (
     user_id UUID PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
     secret BYTEA NOT NULL,

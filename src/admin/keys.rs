@@ -131,8 +131,8 @@ impl App {
         })
     }
 
-    /// Makes new keys, ends everything that was issued and removes the second factors; clients and users stay. After the loss of the
-    /// master key. Gives the new keys and the number of second factors that there were.
+    /// Makes new keys, ends everything that was issued and removes the second factors; clients and users stay. After the
+    /// loss of the master key. Gives the new keys and the number of second factors that there were.
     pub async fn key_reset(&self, master: &MasterKey, actor: &Actor) -> Result<(Vec<KeyView>, usize)> {
         let now = self.clock.now();
         let records = [KeyUse::Signing, KeyUse::Token]

@@ -45,8 +45,8 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         new_master_key_file: Option<PathBuf>,
     },
-    /// After the loss of the master key: create new keys under JETON_MASTER_KEY, end everything that was issued and remove all second
-    /// factors
+    /// After the loss of the master key: create new keys under JETON_MASTER_KEY, end everything that was issued and
+    /// remove all second factors
     Reset {
         /// Confirm that everything ends
         #[arg(long, required = true)]

@@ -247,4 +247,20 @@ mod tests {
         let left = ring.only(std::slice::from_ref(&new.kid));
         assert_eq!(left.access_token_key(SigningAlgorithm::Es256, at(0)).unwrap().kid, new.kid, "nothing else is left");
     }
+
+    #[test]
+    fn the_data_key_is_read_and_signs_nothing() {
+        let master = MasterKey::parse(&MasterKey::generate()).unwrap();
+        let at = Timestamp::from_seconds(0);
+        let make = |key_use| KeyRecord::generate(key_use, SigningAlgorithm::EdDsa, &master, at, at);
+        let records = [KeyUse::Signing, KeyUse::Token, KeyUse::Data].map(make);
+        let kid = records[2].kid.clone();
+        let ring = KeyRing::open(&records, &master.into()).unwrap();
+        let sealed = ring.data_key().unwrap().key.wrap("name", b"secret");
+        assert_eq!(ring.data_key().unwrap().key.unwrap("name", &sealed).unwrap().as_slice(), b"secret");
+        assert!(ring.data_key().unwrap().key.unwrap("other name", &sealed).is_none());
+        assert_eq!((ring.jwks().keys.len(), ring.signing_key(&kid).is_none()), (1, true));
+        assert!(ring.only(std::slice::from_ref(&kid)).data_key().is_some());
+        assert!(ring.only(&[records[0].kid.clone()]).data_key().is_none());
+    }
 }

@@ -11,8 +11,8 @@ use crate::keys::master::{MasterKey, MasterKeys};
 use crate::keys::token_key::KEY_ID_LENGTH;
 use crate::protocol::time::Timestamp;
 
-/// What a key is for: `signing` signs JWTs, `token` seals opaque tokens and authenticates refresh tokens, `data` encrypts the secrets
-/// of second factors.
+/// What a key is for: `signing` signs JWTs, `token` seals opaque tokens and authenticates refresh tokens, `data` encrypts
+/// the secrets of second factors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyUse {
@@ -20,8 +20,8 @@ pub enum KeyUse {
     Signing,
     /// Seals opaque access tokens and authenticates refresh tokens.
     Token,
-    /// Encrypts secrets in the database that this server must read again: those of second factors. There is one, made when it is
-    /// first needed, and it is never rotated or retired.
+    /// Encrypts secrets in the database that this server must read again: those of second factors. There is one, made
+    /// when it is first needed, and it is never rotated or retired.
     Data,
 }
 

@@ -27,7 +27,8 @@ pub const FEATURES: &[Feature] = &[
     Feature { member: SECOND_FACTORS, is_used: |_| false },
 ];
 
-/// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their secrets.
+/// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their
+/// secrets.
 pub const SECOND_FACTORS: &str = "second factors";
 
 /// The level of this program.

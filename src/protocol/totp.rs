@@ -31,7 +31,8 @@ pub enum Entered {
 }
 
 impl Entered {
-    /// Reads what was entered: without spaces and hyphens, in upper or lower case. `None` if it can be neither kind of code.
+    /// Reads what was entered: without spaces and hyphens, in upper or lower case. `None` if it can be neither kind of
+    /// code.
     pub fn read(text: &str) -> Option<Self> {
         // Nobody enters more, and the rest need not be copied.
         if text.len() > 64 {

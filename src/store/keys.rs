@@ -168,7 +168,8 @@ impl Store {
         transaction.commit(Added::Yes).await
     }
 
-    /// Deletes a key, unless it is the data key, the last token key, the last signing key, or the last one of an algorithm in use.
+    /// Deletes a key, unless it is the data key, the last token key, the last signing key, or the last one of an
+    /// algorithm in use.
     /// Everything it made stops working. Returns whether it was deleted.
     pub async fn key_delete(
         &self,
@@ -225,8 +226,8 @@ impl Store {
         transaction.commit(Some(rewrapped.len())).await
     }
 
-    /// Replaces every key by new ones, ends everything that was issued, and removes the second factors, whose secrets nobody can read
-    /// any more: after the loss of the master key. Returns how many second factors there were.
+    /// Replaces every key by new ones, ends everything that was issued, and removes the second factors, whose secrets
+    /// nobody can read any more: after the loss of the master key. Returns how many second factors there were.
     pub async fn key_reset(
         &self,
         records: &[KeyRecord],

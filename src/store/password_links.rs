@@ -11,8 +11,8 @@ use crate::store::users::{user, users};
 use crate::store::{Audited, Result, Store};
 
 impl Store {
-    /// Makes a link, known by the hash of its token, in place of an earlier one of the user. Returns false if the user does not
-    /// exist or is disabled.
+    /// Makes a link, known by the hash of its token, in place of an earlier one of the user. Returns false if the user
+    /// does not exist or is disabled.
     pub async fn password_link_create(
         &self,
         hash: [u8; 32],
@@ -43,8 +43,8 @@ impl Store {
         self.database.query_one(sql, values![hash, now]).await?.map(|row| user(&row)).transpose()
     }
 
-    /// Uses up a link: the user gets the new password hash, and what was issued to it ends. Returns false, and changes nothing, if
-    /// the link has ended or the user has changed since `user.version`.
+    /// Uses up a link: the user gets the new password hash, and what was issued to it ends. Returns false, and changes
+    /// nothing, if the link has ended or the user has changed since `user.version`.
     pub async fn password_link_use(
         &self,
         hash: [u8; 32],

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::crypto::sha256;
 use crate::protocol::backoff::{Backoff, Failures};
 use crate::protocol::time::Timestamp;
+use crate::store::database::Transaction;
 use crate::store::row::values;
 use crate::store::{Audited, Result, Store};
 
@@ -64,8 +65,8 @@ impl Store {
         self.login_failures_add(failures_key(user), 1, backoff, now).await
     }
 
-    /// Gives a user a second factor, and recovery codes with these hashes. Returns false, and changes nothing, if the user has one
-    /// or does not exist.
+    /// Gives a user a second factor, and recovery codes with these hashes. Returns false, and changes nothing, if the
+    /// user has one or does not exist.
     pub async fn second_factor_create(
         &self,
         user: Uuid,
@@ -87,8 +88,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Lets the code of a time step count, and takes back the failures. Returns false, and changes nothing, if one of this or a
-    /// later step has counted already, on whichever node.
+    /// Lets the code of a time step count, and takes back the failures. Returns false, and changes nothing, if one of
+    /// this or a later step has counted already, on whichever node.
     pub async fn second_factor_use_step(&self, user: Uuid, step: i64) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
         let sql = "UPDATE second_factors SET last_step = $2 WHERE user_id = $1 AND last_step < $2 RETURNING user_id";
@@ -101,7 +102,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Uses up a recovery code, and takes back the failures. Returns how many are left; none if the user has no such code.
+    /// Uses up a recovery code, and takes back the failures. Returns how many are left; none if the user has no such
+    /// code.
     pub async fn second_factor_use_recovery(
         &self,
         user: Uuid,
@@ -159,7 +161,7 @@ impl Store {
     }
 }
 
-impl crate::store::database::Transaction {
+impl Transaction {
     async fn recovery_codes_add(&mut self, user: Uuid, hashes: &[[u8; 32]]) -> Result<()> {
         for hash in hashes {
             let sql = "INSERT INTO recovery_codes (user_id, hash) VALUES ($1, $2)";

@@ -154,8 +154,8 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Replaces a user, unless it changed since `user.version`, and writes the revocation that goes with the change, which ends the
-    /// links to set a password too. Returns whether it was replaced.
+    /// Replaces a user, unless it changed since `user.version`, and writes the revocation that goes with the change,
+    /// which ends the links to set a password too. Returns whether it was replaced.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the new name is taken, [`StoreError::Ambiguous`].

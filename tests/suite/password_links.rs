@@ -53,7 +53,8 @@ on_both_stores!(a_link_sets_a_password_once_and_ends_the_sessions, async |backen
     }
     server.login(&main, "alice", "wonderland").await.assert_ok();
     assert!(matches!(set(&server, &token, "looking-glass").await, PasswordSet::Yes(_)));
-    server.login(&main, "alice", "wonderland").await.assert_error(400, "invalid_grant");
+    let old = [("grant_type", "password"), ("username", "alice"), ("password", "wonderland")];
+    server.token(&main, &old).await.assert_error(400, "invalid_grant");
     server.login(&main, "alice", "looking-glass").await.assert_ok();
     server.refresh(&main, &session.text("refresh_token")).await.assert_error(400, "invalid_grant");
     assert!(matches!(set(&server, &token, "again").await, PasswordSet::LinkEnded));
@@ -103,6 +104,7 @@ on_both_stores!(a_link_lives_as_long_as_was_asked_and_at_most_a_week, async |bac
         assert!(find(&server.server.app, &token).await.unwrap().is_some());
         server.advance(1);
         assert!(matches!(set(&server, &token, "late").await, PasswordSet::LinkEnded));
+        server.forget_admin_token().await;
     }
     for body in
         [json!({"ttl": 0}), json!({"ttl": -1}), json!({"ttl": 604_801}), json!({"ttl": "1d"}), json!({"tll": 60})]

@@ -21,7 +21,8 @@ pub struct NewPasswordLink {
 #[derive(Serialize, ToSchema)]
 #[schema(as = PasswordLink)]
 pub struct PasswordLinkView {
-    /// The address to send to the user, who can set a password there once. Whoever has it can do that, so it is as secret as a password.
+    /// The address to send to the user, who can set a password there once. Whoever has it can do that, so it is as secret
+    /// as a password.
     #[schema(format = "uri")]
     pub url: String,
     /// When it ends unless it is used before.

@@ -131,8 +131,8 @@ struct Form {
     until: i64,
 }
 
-/// Checks a code of an authenticator or a recovery code. Call it after the password was right: each attempt counts as a failure of
-/// the user until a code is right.
+/// Checks a code of an authenticator or a recovery code. Call it after the password was right: each attempt counts as a
+/// failure of the user until a code is right.
 ///
 /// # Errors
 /// [`Failure::Throttled`] after too many failures, whatever the code is; [`Failure::Unavailable`].
@@ -171,7 +171,8 @@ pub fn set_up(app: &App, request: &Request<'_>, user: &User, service: &str) -> R
     Ok(SettingUp::new(sealed, &form.secret, user, service))
 }
 
-/// Shows again what [`set_up`] showed, for a form that came back with a wrong code; none if it is too old or of another user.
+/// Shows again what [`set_up`] showed, for a form that came back with a wrong code; none if it is too old or of another
+/// user.
 pub fn shown_again(app: &App, request: &Request<'_>, user: &User, service: &str, sealed: &str) -> Option<SettingUp> {
     let secret = secret_of(app, request, user, sealed)?;
     Some(SettingUp::new(sealed.to_owned(), &secret, user, service))
@@ -206,7 +207,8 @@ pub async fn remove(app: &App, request: &Request<'_>, proven: Proven) -> Result<
     Ok(())
 }
 
-/// New recovery codes in place of the old ones, for a user who has just shown the second factor; none if it was removed meanwhile.
+/// New recovery codes in place of the old ones, for a user who has just shown the second factor; none if it was removed
+/// meanwhile.
 pub async fn new_recovery_codes(app: &App, request: &Request<'_>, proven: Proven) -> Result<Option<RecoveryCodes>> {
     let codes = RecoveryCodes::generate();
     let audited = audited(app, request, proven.user);

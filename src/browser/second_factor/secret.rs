@@ -43,7 +43,8 @@ impl TotpSecret {
         otpauth_uri(service, username, &self.0)
     }
 
-    /// The time step to which a code belongs, if it is accepted at this moment. Whether it counted already is for the store to say.
+    /// The time step to which a code belongs, if it is accepted at this moment. Whether it counted already is for the
+    /// store to say.
     pub(super) fn step_of(&self, entered: &str, now: Timestamp) -> Option<i64> {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.0);
         // All of them are computed, so that the time taken does not tell which one it was.

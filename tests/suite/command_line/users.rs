@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Place, field, make_client};
-use crate::support::on_both_stores;
+use crate::support::{Backend, on_both_stores};
 
 async fn login(server: &super::Running, client: (&str, &str), username: &str, password: &str) -> u16 {
     let form = [("grant_type", "password"), ("username", username), ("password", password)];
@@ -88,4 +88,41 @@ on_both_stores!(a_new_password_ends_what_was_issued, async |backend| {
     assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")));
     assert_eq!(login(&server, app, "alice", "first").await, 400);
     assert_eq!(login(&server, app, "alice", "second").await, 200);
+});
+
+on_both_stores!(a_link_to_set_a_password_is_printed_with_its_end, async |backend| {
+    let mut place = Place::new(backend).await;
+    place.run(&["user", "create", "alice", "--no-password"]).ok();
+    let link = place.json(&["user", "password-link", "alice"]);
+    let url = link["url"].as_str().unwrap();
+    let (page, token) = url.split_once("?token=").unwrap();
+    assert!(page.ends_with("/account/password") && token.len() == 43, "{url}");
+    assert!(link["expires_at"].as_str().unwrap().ends_with('Z'), "{link}");
+    let other = place.run(&["user", "password-link", "--username", "ALICE", "--ttl", "7d"]).ok();
+    assert!(other.contains("/account/password?token=") && !other.contains(token), "{other}");
+    for (ttl, words) in [("8d", "7 days"), ("0s", "7 days"), ("1500ms", "whole number"), ("soon", "duration")] {
+        place.run(&["user", "password-link", "alice", "--ttl", ttl]).refused(&["ttl", words]);
+    }
+    place.run(&["user", "password-link", "nobody"]).refused(&["there is no user"]);
+    place.run(&["user", "disable", "alice"]).ok();
+    place.run(&["user", "password-link", "alice"]).refused(&["alice", "disabled"]);
+    place.set("JETON_ISSUER", "");
+    place.run(&["user", "password-link", "alice"]).misconfigured(&["JETON_ISSUER"]);
+});
+
+on_both_stores!(a_second_factor_is_shown_and_removed, async |backend| {
+    let place = Place::new(backend).await;
+    place.run(&["user", "create", "alice", "--no-password"]).ok();
+    assert_eq!(place.json(&["user", "show", "alice"])["second_factor"], json!(false));
+    place.run(&["user", "second-factor", "remove", "alice"]).refused(&["alice", "no second factor"]);
+    place.run(&["user", "second-factor", "remove", "nobody"]).refused(&["there is no user"]);
+    let planted = if backend == Backend::Sqlite { "x'00'" } else { "'\\x00'" };
+    let plant = format!(
+        "INSERT INTO second_factors (user_id, secret, last_step, created_at) SELECT id, {planted}, 1, 1 FROM users"
+    );
+    crate::store_contract::execute(&place.environment["JETON_DATABASE_URL"], &plant).await;
+    assert_eq!(place.json(&["user", "show", "alice"])["second_factor"], json!(true));
+    let said = place.run(&["user", "second-factor", "remove", "alice"]).ok();
+    assert!(said.contains("alice has no second factor any more"), "{said}");
+    assert_eq!(place.json(&["user", "show", "alice"])["second_factor"], json!(false));
 });

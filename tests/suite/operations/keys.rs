@@ -96,6 +96,19 @@ async fn leaked_credentials_are_revoked_and_a_user_is_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_who_cannot_log_in_are_helped() {
+    let machine = Machine::new(Backend::Sqlite);
+    machine.follow("Users who cannot log in", 0);
+    machine.shell(
+        "sqlite3 jeton.db \"INSERT INTO second_factors (user_id, secret, last_step, created_at) \
+         SELECT id, x'00', 1, 1 FROM users\"",
+    );
+    assert_eq!(machine.login("alice", "wonderland").await.status, StatusCode::BAD_REQUEST);
+    machine.follow("Users who cannot log in", 1);
+    machine.login("alice", "wonderland").await.assert_ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_addresses_of_an_attack_are_found_in_the_log() {
     let machine = Machine::new(Backend::Sqlite);
     machine.login("alice", "wonderland").await.assert_ok();

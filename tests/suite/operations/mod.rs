@@ -37,6 +37,7 @@ fn every_block_of_the_guide_to_operations_is_run() {
         ("Compromised keys", 1),
         ("Leaks", 2),
         ("An attack in progress", 1),
+        ("Users who cannot log in", 2),
         ("Deleting a user's data", 1),
         ("Upgrade", 1),
         ("Clock", 1),

@@ -62,9 +62,14 @@ async fn search_everything(mut scene: Scene, mut places: Vec<Place>) {
     assert!(places.iter().any(|place| !place.told.is_empty()));
     places.iter_mut().for_each(|place| place.told.clear());
     let shown = scene.secrets.look_for_all_in(&places);
-    for name in
-        ["generated client secret", "access token", "opaque access token", "refresh token", "printed master key"]
-    {
+    for name in [
+        "generated client secret",
+        "access token",
+        "opaque access token",
+        "refresh token",
+        "printed master key",
+        "link to set a password",
+    ] {
         assert!(shown.iter().any(|found| found.name.starts_with(name)), "{name} is found where it is told");
     }
     // And in exactly the places where none may be.

@@ -24,6 +24,7 @@ impl Scene {
         self.cli(None, &["user", "create", &user], &format!("{first}\n"));
         let password = self.odd_secret("password");
         self.cli(None, &["user", "password", &user], &format!("{password}\n"));
+        self.cli(None, &["user", "password-link", &user, "--output", "json"], "");
         self.cli(None, &["key", "generate-master"], "");
         Cast { app, chosen, opaque, ops, user, password }
     }

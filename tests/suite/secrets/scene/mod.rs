@@ -152,6 +152,12 @@ impl Scene {
         names
     }
 
+    /// Notes the token of a link to set a password.
+    fn use_link(&mut self, made: &Value) -> Vec<String> {
+        let token = made["url"].as_str().and_then(|url| url.split_once("?token="));
+        token.map(|(_, token)| self.use_secret("link to set a password", token)).unwrap_or_default()
+    }
+
     /// Runs a command; what it prints is searched, but for the secret that it makes.
     fn cli(&mut self, bench: Option<&Bench>, arguments: &[&str], input: &str) -> String {
         let ran = bench.unwrap_or(&self.bench).run_with(arguments, input);
@@ -161,6 +167,7 @@ impl Scene {
         if let Some(secret) = made["client_secret"].as_str() {
             place.told = self.use_secret("generated client secret", &secret["jcs_live_".len()..]);
         }
+        place.told.extend(self.use_link(&made));
         if arguments.contains(&"generate-master") {
             place.told = self.use_secret("printed master key", ran.out.trim());
         }
@@ -204,6 +211,7 @@ impl Scene {
         if let Some(secret) = answer["client_secret"].as_str().and_then(|secret| secret.strip_prefix("jcs_live_")) {
             place.told.extend(self.use_secret("generated client secret", secret));
         }
+        place.told.extend(self.use_link(&answer));
         self.places.push(place);
         answer
     }

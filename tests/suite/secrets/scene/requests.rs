@@ -189,6 +189,8 @@ impl Scene {
             (Method::PATCH, format!("/users/{name}"), json!({"password": wrong})),
             (Method::PUT, format!("/users/{name}/password"), json!({"password": new})),
             (Method::PUT, format!("/users/{name}/password"), json!({"password": {"is": wrong}})),
+            (Method::POST, format!("/users/{name}/password-link"), json!({"ttl": 60})),
+            (Method::POST, format!("/users/{name}/password-link"), json!({"ttl": wrong})),
             (Method::PUT, "/users/nobody/password".into(), json!({"password": wrong})),
             (Method::POST, "/revocations".into(), json!({"token": access, "reason": "it was leaked"})),
             (Method::POST, "/revocations".into(), json!({"token": wrong})),
