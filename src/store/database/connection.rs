@@ -21,17 +21,18 @@ pub(crate) enum Link {
     Sqlite(SqliteConnection),
 }
 
-/// Statements are logged only at level `debug`. No statement counts as slow, because a warning with the whole text of
-/// each would flood the log in an outage.
-fn only_for_debugging<Options: ConnectOptions>(options: Options) -> Options {
-    options.log_slow_statements(log::LevelFilter::Off, Duration::MAX)
+/// Statements are logged here and not by the driver, which runs those of SQLite on a thread of its own, where nothing is known
+/// of their request; only at level `debug`. No statement counts as slow, because a warning with the whole text of each
+/// would flood the log in an outage.
+fn log_statement(sql: &str) {
+    tracing::debug!(db.statement = sql, "statement");
 }
 
 impl Link {
     pub(crate) async fn open(location: &Location, may_create: bool) -> sqlx::Result<Self> {
         match location {
             Location::Postgres(options) => {
-                let mut connection = only_for_debugging(options.as_ref().clone()).connect().await?;
+                let mut connection = options.as_ref().clone().disable_statement_logging().connect().await?;
                 // Set here and not in the address, which not every connection pooler would accept. A standby is refused
                 // because it is behind, nobody knows how far.
                 let limits = "SET statement_timeout = '5s'; SET lock_timeout = '3s'; \
@@ -51,12 +52,13 @@ impl Link {
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
                     .busy_timeout(Duration::from_secs(5));
-                Ok(Self::Sqlite(use_write_ahead_log(only_for_debugging(options).connect().await?).await?))
+                Ok(Self::Sqlite(use_write_ahead_log(options.disable_statement_logging().connect().await?).await?))
             }
         }
     }
 
     pub(crate) async fn query(&mut self, sql: &'static str, values: Vec<Value>) -> sqlx::Result<Vec<Row>> {
+        log_statement(sql);
         match self {
             Self::Postgres(connection) => {
                 let rows = bind_all!(sqlx::query(sql), values).fetch_all(connection).await?;
@@ -71,6 +73,7 @@ impl Link {
 
     pub(crate) async fn script(&mut self, sql: &str) -> sqlx::Result<()> {
         let script = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        log_statement(sql);
         match self {
             Self::Postgres(connection) => script.execute(connection).await.map(drop),
             Self::Sqlite(connection) => script.execute(connection).await.map(drop),
