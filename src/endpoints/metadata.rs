@@ -26,6 +26,9 @@ pub async fn document(app: &App, issuer: &Issuer) -> Result<Value> {
         "jwks_uri": at("/.well-known/jwks.json"),
         "revocation_endpoint": at("/auth/revoke"),
         "introspection_endpoint": at("/auth/introspect"),
+        "pushed_authorization_request_endpoint": at("/auth/par"),
+        "require_pushed_authorization_requests": false,
+        "device_authorization_endpoint": at("/auth/device"),
         // Required by RFC 8414 §2, and empty because there is no authorization endpoint.
         "response_types_supported": [],
         "grant_types_supported": supported,

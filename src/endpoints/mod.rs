@@ -3,10 +3,13 @@
 pub mod authorize;
 pub mod consent;
 pub mod demo;
+pub mod device;
+pub mod device_authorization;
 pub mod explain;
 pub mod introspect;
 pub mod login;
 pub mod metadata;
+pub mod pushed_authorization;
 pub mod reply;
 pub mod revoke;
 pub mod token;

@@ -5,10 +5,10 @@ use axum::response::{IntoResponse, Response};
 
 use crate::app::{self, Failure};
 use crate::crypto::from_base64url;
-use crate::endpoints::reply::{AskConsent, Demo, LogIn, Reply, Shown, ToClient, WrongRequest};
+use crate::endpoints::reply::{AskConsent, AskDevice, AskUserCode, Demo, LogIn, Reply, Shown, ToClient, WrongRequest};
 use crate::http::pages::{
-    AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, FormPostPage, LoginPage, LoginProblem, Look,
-    Message, MessagePage,
+    AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, DeviceCodePage, DeviceConfirmPage, DeviceDonePage,
+    DeviceProblem, FormPostPage, LoginPage, LoginProblem, Look, Message, MessagePage,
 };
 use crate::http::request::EndpointRequest;
 use crate::http::{oauth_error, page};
@@ -55,6 +55,11 @@ fn show(request: &EndpointRequest, look: &Look<'_>, shown: Shown) -> Response {
         Shown::LogIn(form) => log_in(request, look, &form),
         Shown::AskConsent(form) => ask_consent(look, &form),
         Shown::WrongRequest(wrong) => wrong_request(request, look, wrong),
+        Shown::AskUserCode(form) => ask_user_code(request, look, &form),
+        Shown::AskDevice(form) => ask_device(look, &form),
+        Shown::DeviceAnswered { allowed, client_name } => {
+            DeviceDonePage { allowed, client_name: &client_name }.respond(StatusCode::OK, look)
+        }
         Shown::Demo(demo) => show_demo(look, &demo),
         Shown::AlreadyAnswered => message(StatusCode::BAD_REQUEST, Message::AlreadyAnswered),
     }
@@ -135,6 +140,39 @@ fn ask_consent(look: &Look<'_>, form: &AskConsent) -> Response {
         scopes: &form.scopes,
         offline: form.offline,
         form_targets: &[redirect::source_expression(&form.redirect_uri)],
+    }
+    .respond(StatusCode::OK, look)
+}
+
+fn ask_user_code(request: &EndpointRequest, look: &Look<'_>, form: &AskUserCode) -> Response {
+    let (status, problem) = match &form.problem {
+        None => (StatusCode::OK, None),
+        Some(Failure::Throttled(throttled)) => {
+            let seconds = throttled.seconds.unsigned_abs();
+            (StatusCode::TOO_MANY_REQUESTS, Some(DeviceProblem::Throttled { seconds }))
+        }
+        Some(_) => (StatusCode::BAD_REQUEST, Some(DeviceProblem::Unknown)),
+    };
+    let user_code = Some(form.typed.as_str()).filter(|typed| !typed.is_empty());
+    let response = DeviceCodePage { proof: &form.proof, user_code, problem }.respond(status, look);
+    match &form.problem {
+        Some(problem) => noted(request, problem, response),
+        None => response,
+    }
+}
+
+fn ask_device(look: &Look<'_>, form: &AskDevice) -> Response {
+    DeviceConfirmPage {
+        request: &form.user_code,
+        proof: &form.proof,
+        username: &form.username,
+        client_name: &form.client_name,
+        client_host: None,
+        user_code: &form.user_code,
+        requested_at: form.requested_at,
+        network: &form.network,
+        scopes: &form.scopes,
+        now: form.now,
     }
     .respond(StatusCode::OK, look)
 }

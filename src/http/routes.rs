@@ -2,7 +2,9 @@
 
 use axum::routing::{any, get, post};
 
-use crate::http::endpoints::{authorize, demo, explain, introspect, keys, metadata, revoke, token, verify};
+use crate::http::endpoints::{
+    authorize, demo, device, explain, introspect, keys, metadata, pushed_authorization, revoke, token, verify,
+};
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::{admin, docs};
 
@@ -26,6 +28,9 @@ pub fn routes() -> Vec<Route> {
         Route::at_browser("login", "/login", &["GET", "POST"], get(authorize::show_login).post(authorize::log_in)),
         Route::at_browser("demo", "/demo", &["GET"], get(demo::answer)),
         Route::at_browser("consent", "/consent", &["POST"], post(authorize::answer_consent)),
+        Route::at_browser("device", "/device", &["GET", "POST"], get(device::show).post(device::answer)),
+        Route::post("device_authorization", "/auth/device", device::authorize),
+        Route::post("pushed_authorization", "/auth/par", pushed_authorization::answer),
         Route::post("token", "/auth/token", token::answer).open_to(ConfiguredOrigins),
         Route::post("introspect", "/auth/introspect", introspect::answer),
         Route::post("explain", "/auth/explain", explain::answer).with_any_text(),

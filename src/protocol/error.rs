@@ -31,6 +31,12 @@ pub enum ErrorCode {
     UnsupportedResponseType,
     /// RFC 6749 §4.1.2.1: the person said no.
     AccessDenied,
+    /// RFC 8628 §3.5: nobody has answered the request of the device yet.
+    AuthorizationPending,
+    /// RFC 8628 §3.5: the same, and the device asks too often.
+    SlowDown,
+    /// RFC 8628 §3.5: nobody answered the request of the device in time.
+    ExpiredToken,
     /// OpenID Connect Core §3.1.2.6.
     LoginRequired,
     /// OpenID Connect Core §3.1.2.6.
@@ -51,7 +57,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -63,6 +69,9 @@ impl ErrorCode {
         Self::InsufficientScope,
         Self::UnsupportedResponseType,
         Self::AccessDenied,
+        Self::AuthorizationPending,
+        Self::SlowDown,
+        Self::ExpiredToken,
         Self::LoginRequired,
         Self::ConsentRequired,
         Self::InvalidRequestUri,
@@ -87,6 +96,9 @@ impl ErrorCode {
             Self::InsufficientScope => "insufficient_scope",
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::AccessDenied => "access_denied",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::ExpiredToken => "expired_token",
             Self::LoginRequired => "login_required",
             Self::ConsentRequired => "consent_required",
             Self::InvalidRequestUri => "invalid_request_uri",

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
+use uuid::Uuid;
 
 use crate::protocol::backoff::{Backoff, Failures, Network};
 use crate::protocol::time::Timestamp;
@@ -11,7 +12,7 @@ use crate::protocol::time::Timestamp;
 /// The most keys that are counted; the least recently used are forgotten.
 const MAX_KEYS: usize = 50_000;
 
-/// What failures are counted under. `docs/throttling.md` explains the five rules to users.
+/// What failures are counted under. `docs/throttling.md` explains the rules to users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum CounterKey {
     /// Logins to one account from one network: guessing a password.
@@ -26,6 +27,10 @@ pub(super) enum CounterKey {
     ClientAndNetwork([u8; 32], Network),
     /// Authentications of all clients from one network: trying one secret on many clients.
     ClientsOfNetwork(Network),
+    /// Codes of devices that one person types in: guessing the code of somebody else's device.
+    UserCodesOfPerson(Uuid),
+    /// The same from one network, whoever is logged in there.
+    UserCodesOfNetwork(Network),
 }
 
 impl CounterKey {
@@ -37,13 +42,18 @@ impl CounterKey {
             Self::Network(_) => "network",
             Self::ClientAndNetwork(..) => "client_and_network",
             Self::ClientsOfNetwork(_) => "clients_of_network",
+            Self::UserCodesOfPerson(_) => "user_codes_of_person",
+            Self::UserCodesOfNetwork(_) => "user_codes_of_network",
         }
     }
 
     /// How the wait grows.
     pub(super) const fn backoff(self) -> Backoff {
         match self {
-            Self::AccountAndNetwork(..) => Backoff { free: 10, forgiven_after: 60, longest: 60 },
+            Self::AccountAndNetwork(..) | Self::UserCodesOfPerson(_) => {
+                Backoff { free: 10, forgiven_after: 60, longest: 60 }
+            }
+            Self::UserCodesOfNetwork(_) => Backoff { free: 15, forgiven_after: 10, longest: 60 },
             Self::Account(_) => Backoff { free: 100, forgiven_after: 600, longest: 900 },
             Self::ClientAndNetwork(..) => Backoff { free: 20, forgiven_after: 60, longest: 60 },
             Self::Network(_) | Self::ClientsOfNetwork(_) => Backoff { free: 300, forgiven_after: 10, longest: 60 },

@@ -26,6 +26,9 @@ describe!(Metadata, [GrantType, AuthMethod] {
         "jwks_uri",
         "revocation_endpoint",
         "introspection_endpoint",
+        "pushed_authorization_request_endpoint",
+        "require_pushed_authorization_requests",
+        "device_authorization_endpoint",
         "response_types_supported",
         "grant_types_supported",
         "token_endpoint_auth_methods_supported",
@@ -39,6 +42,12 @@ describe!(Metadata, [GrantType, AuthMethod] {
         "jwks_uri": {"type": "string", "format": "uri"},
         "revocation_endpoint": {"type": "string", "format": "uri"},
         "introspection_endpoint": {"type": "string", "format": "uri"},
+        "pushed_authorization_request_endpoint": {"type": "string", "format": "uri"},
+        "require_pushed_authorization_requests": {
+            "description": "False: single clients may be required to.",
+            "type": "boolean",
+        },
+        "device_authorization_endpoint": {"type": "string", "format": "uri"},
         "response_types_supported": {
             "description": "Empty: there is no authorization endpoint.",
             "type": "array",

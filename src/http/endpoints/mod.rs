@@ -2,11 +2,13 @@
 
 pub(crate) mod authorize;
 pub(crate) mod demo;
+pub(crate) mod device;
 pub(crate) mod explain;
 pub(crate) mod introspect;
 pub(crate) mod keys;
 pub(crate) mod metadata;
 pub(crate) mod parameters;
+pub(crate) mod pushed_authorization;
 pub(crate) mod revoke;
 pub(crate) mod token;
 pub(crate) mod verify;

@@ -22,6 +22,7 @@ parameters!(TokenRequest, TokenRequestJson {
             "type": "string",
             "description": "For `refresh_token`: the newest refresh token of the session.",
         },
+        "device_code": {"type": "string", "description": "For the device code grant: what `/auth/device` gave."},
         "scope": {
             "description":
                 "Names separated by single spaces; what the client may have unless named. A refresh may ask for less.",

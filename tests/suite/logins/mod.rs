@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod consent;
+mod device;
 mod flow;
 mod forms;
 mod nodes;
+mod pushed;
 mod requests;
