@@ -72,10 +72,10 @@ CREATE TABLE password_links (
 CREATE INDEX password_links_expiry ON password_links (expires_at);
 CREATE INDEX password_links_user ON password_links (user_id);
 
--- Requests of devices (RFC 8628). `state` is pending, allowed, denied or used.
+-- Requests of devices (RFC 8628). `state` is pending, allowed or denied. The session that a person allows has the id of the request.
 CREATE TABLE device_requests (
     id BLOB PRIMARY KEY,
-    secret_hash BLOB NOT NULL,
+    nonce_hash BLOB NOT NULL,
     user_code TEXT NOT NULL UNIQUE,
     client_id TEXT NOT NULL,
     scope TEXT NOT NULL,
@@ -84,10 +84,9 @@ CREATE TABLE device_requests (
     state TEXT NOT NULL,
     wait INTEGER NOT NULL,
     polled_at INTEGER NOT NULL,
-    user_id BLOB,
-    login TEXT,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 );
 CREATE INDEX device_requests_expiry ON device_requests (expires_at);
-CREATE INDEX device_requests_client ON device_requests (client_id, created_at);
+CREATE INDEX device_requests_client ON device_requests (client_id) WHERE state = 'pending';
+CREATE INDEX device_requests_network ON device_requests (network) WHERE state = 'pending';

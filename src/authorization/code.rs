@@ -1,5 +1,7 @@
 //! Issues authorization codes: the first credential of a new session.
 
+use uuid::Uuid;
+
 use crate::app::{App, Failure, Request, Result};
 use crate::protocol::authorization::{AuthorizationRequest, CODE_LIFE, Login};
 use crate::protocol::client::Client;
@@ -66,7 +68,6 @@ fn session(
     granted: Granted,
     code: &AuthorizationCode,
 ) -> Session {
-    let now = app.clock.now();
     let login = Login {
         redirect_uri: asked.redirect_uri.clone(),
         sent_redirect_uri: asked.sent_redirect_uri,
@@ -79,13 +80,31 @@ fn session(
     };
     Session {
         id: code.session(),
+        nonce_hash: code.credential().nonce_hash(),
+        idle_expires_at: app.clock.now().plus_seconds(CODE_LIFE),
+        ..owned_by(app, request, client, person, granted, login)
+    }
+}
+
+/// A session that this person allows a client. The caller says by which credential it begins, and until when that can be used.
+pub(super) fn owned_by(
+    app: &App,
+    request: &Request<'_>,
+    client: &Client,
+    person: &BrowserSessionRecord,
+    granted: Granted,
+    login: Login,
+) -> Session {
+    let now = app.clock.now();
+    Session {
+        id: Uuid::nil(),
         user_id: person.user.id,
         sub: person.user.sub.clone(),
         client_id: client.client_id.clone(),
         offline: granted.scope.contains(OFFLINE_ACCESS),
         scope: granted.scope,
         audiences: granted.audiences,
-        nonce_hash: code.credential().nonce_hash(),
+        nonce_hash: [0; 32],
         generation: 0,
         retries: 0,
         repeats: 0,
@@ -94,7 +113,7 @@ fn session(
         log: 0,
         created_at: now,
         last_refreshed_at: now,
-        idle_expires_at: now.plus_seconds(CODE_LIFE),
+        idle_expires_at: now,
         expires_at: now.plus_seconds(client.settings.session_ttl.unwrap_or(app.settings.session_ttl)),
         login: Some(Box::new(login)),
         browser_session: Some(person.session.id),

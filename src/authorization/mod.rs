@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod code;
 pub mod decide;
+pub mod device;
 pub mod hint;
 mod parameters;
 pub mod request;

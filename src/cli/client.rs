@@ -100,7 +100,8 @@ struct Members {
     /// client_secret_basic, client_secret_post or none (a public client)
     #[arg(long, value_name = "METHOD")]
     token_endpoint_auth_method: Option<String>,
-    /// How it gets tokens: authorization_code, client_credentials, refresh_token, password (repeated or comma-separated)
+    /// How it gets tokens: authorization_code, client_credentials, refresh_token, password,
+    /// urn:ietf:params:oauth:grant-type:device_code (repeated or comma-separated)
     #[arg(long, value_name = "GRANTS")]
     grant_types: Vec<String>,
     /// What it may be granted (space- or comma-separated)

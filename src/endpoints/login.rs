@@ -1,15 +1,30 @@
 //! Logging in at a browser, for an authorization request or for one's own account.
 
+use std::sync::Arc;
+
 use crate::app::{App, Failure, Request, Result};
 use crate::authorization::sealed_request;
 use crate::browser::cookie::SetCookie;
 use crate::browser::{form, password, session};
 use crate::endpoints::authorize::{name, reopen};
+use crate::endpoints::device;
 use crate::endpoints::reply::{LogIn, Reply, Shown};
+use crate::protocol::authorization::AuthorizationRequest;
+use crate::protocol::client::Client;
 use crate::protocol::user::is_credential;
+use crate::tokens::sealed;
 
 /// Where people go who log in for no client.
 const ACCOUNT: &str = "/account";
+
+/// What a login is for.
+enum Purpose {
+    Request(Arc<Client>, Box<AuthorizationRequest>),
+    /// The code of a device.
+    Device(String),
+    /// One's own account.
+    Account,
+}
 
 /// Shows the login page, unless somebody is logged in.
 pub async fn show(app: &App, request: &Request<'_>) -> Result<Reply> {
@@ -23,7 +38,7 @@ pub async fn show(app: &App, request: &Request<'_>) -> Result<Reply> {
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
     // 1. Was the form shown to this browser, and what is the login for?
     form::check(app, request, "login").await?;
-    let pending = reopen(app, request).await?;
+    let purpose = purpose(app, request).await?;
     // 2. Username and password.
     let logged_in = match log_in(app, request).await {
         Err(Failure::Unavailable(reason)) => return Err(Failure::Unavailable(reason)),
@@ -36,21 +51,37 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
                     .find(|name| is_credential(name))
                     .unwrap_or_default()
                     .to_owned(),
-                client_name: pending.as_ref().map(|(client, _)| name(client)),
-                redirect_uri: pending.map(|(_, asked)| asked.redirect_uri),
                 problem: Some(problem),
                 ..LogIn::default()
+            };
+            let form = match purpose {
+                Purpose::Request(client, asked) => {
+                    LogIn { client_name: Some(name(&client)), redirect_uri: Some(asked.redirect_uri), ..form }
+                }
+                Purpose::Device(_) | Purpose::Account => form,
             };
             return again(app, request, form);
         }
         Ok(reply) => reply,
     };
-    // 3. On with the request.
-    let next = match &pending {
-        Some((_, asked)) => sealed_request::address(app, request.issuer, asked)?,
-        None => ACCOUNT.to_owned(),
+    // 3. On with what it is for.
+    let next = match purpose {
+        Purpose::Request(_, asked) => sealed_request::address(app, request.issuer, &asked)?,
+        Purpose::Device(code) => device::address(&code),
+        Purpose::Account => ACCOUNT.to_owned(),
     };
     Ok(Reply { shown: Shown::Elsewhere(next), cookies: vec![logged_in] })
+}
+
+/// What the form says that the login is for.
+async fn purpose(app: &App, request: &Request<'_>) -> Result<Purpose> {
+    if let Some(text) = request.parameters.one("request")?
+        && let Some(code) = form::open(app, request, sealed::Purpose::UserCode, text).await?
+    {
+        return Ok(Purpose::Device(code));
+    }
+    let pending = reopen(app, request).await?;
+    Ok(pending.map_or(Purpose::Account, |(client, asked)| Purpose::Request(client, Box::new(asked))))
 }
 
 /// Begins a browser session, in place of any that this browser had: its cookie is new, whatever the browser sent.

@@ -5,6 +5,7 @@ use crate::authorization::answer::Answer;
 use crate::browser::cookie::SetCookie;
 use crate::endpoints::account::Account;
 use crate::protocol::error::Refusal;
+use crate::protocol::time::Timestamp;
 
 /// An answer to a browser.
 pub struct Reply {
@@ -34,6 +35,17 @@ pub enum Shown {
     AskLogout(AskLogout),
     /// Nobody is logged in any more; perhaps the browser goes on to a client.
     LoggedOut(Option<String>),
+    /// The form for the code of a device.
+    AskUserCode(AskUserCode),
+    /// The question whether a device may come in.
+    AskDevice(AskDevice),
+    /// The device was let in, or not.
+    DeviceAnswered {
+        /// Whether it was.
+        allowed: bool,
+        /// The name of the client.
+        client_name: String,
+    },
     /// The demonstration of a login.
     Demo(Demo),
 }
@@ -66,7 +78,7 @@ pub struct ToClient {
 /// The form for username and password.
 #[derive(Default)]
 pub struct LogIn {
-    /// The sealed authorization request that the login is for.
+    /// What the login is for, sealed: an authorization request, or the code of a device.
     pub request: Option<String>,
     /// The proof that this server showed the form.
     pub proof: String,
@@ -110,6 +122,36 @@ pub struct WrongRequest {
     pub received: Option<String>,
     /// How many values are registered for the client.
     pub registered: Option<usize>,
+}
+
+/// The form for the code of a device.
+pub struct AskUserCode {
+    /// The proof that this server showed the form.
+    pub proof: String,
+    /// What was typed in before.
+    pub typed: String,
+    /// Why the last attempt failed.
+    pub problem: Option<Failure>,
+}
+
+/// The question whether a device may come in.
+pub struct AskDevice {
+    /// The proof that this server showed the form.
+    pub proof: String,
+    /// Who is logged in.
+    pub username: String,
+    /// The name of the client.
+    pub client_name: String,
+    /// The code that the device shows.
+    pub user_code: String,
+    /// When the device asked.
+    pub requested_at: Timestamp,
+    /// The network from which it asked.
+    pub network: String,
+    /// The scopes, with what they allow in words; empty if nobody described one.
+    pub scopes: Vec<(String, String)>,
+    /// The present.
+    pub now: Timestamp,
 }
 
 /// The demonstration of a login.

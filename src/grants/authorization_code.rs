@@ -16,6 +16,7 @@ use crate::protocol::redirect;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::store::{Rotation, SessionRecord};
 use crate::tokens::code::{self, AuthorizationCode};
+use crate::tokens::refresh::RefreshToken;
 use crate::tokens::verify::VerifyError;
 use crate::validation;
 
@@ -55,7 +56,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         return Err(failure.about(Identity::of_session(code.session())));
     }
     // 4. What it gives. A request that asks for too much, or cannot be answered now, leaves the code as it was.
-    let response = tokens(app, asked, &record, &code).await;
+    let response = tokens(app, asked, &record, code.credential()).await;
     if response.is_err() {
         app.store.session_give_back(code.session(), 0).await?;
     }
@@ -64,7 +65,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
 
 /// How long the session lasts if it is not refreshed, in seconds. Without refresh tokens it lasts as long as its access token, and
 /// at least as long as a second use of the code ends it.
-fn idle_life(app: &App, client: &Client) -> i64 {
+pub(super) fn idle_life(app: &App, client: &Client) -> i64 {
     if client.may_use(GrantType::RefreshToken) {
         return client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl);
     }
@@ -108,11 +109,11 @@ fn judge(
 }
 
 /// The tokens of a session that begins: what client and user may still have of what was granted, as far as the request asks for it.
-async fn tokens(
+pub(super) async fn tokens(
     app: &App,
     asked: &GrantRequest<'_>,
     record: &SessionRecord,
-    code: &AuthorizationCode,
+    credential: &RefreshToken,
 ) -> Result<TokenResponse> {
     let GrantRequest { request, client, .. } = asked;
     let session = &record.session;
@@ -134,7 +135,7 @@ async fn tokens(
         log: session.log,
     };
     let refresh_token = match client.may_use(GrantType::RefreshToken) {
-        true => Some(issue::refresh_token(app, request.issuer, &code.credential().successor())?),
+        true => Some(issue::refresh_token(app, request.issuer, &credential.successor())?),
         false => None,
     };
     issue::response(app, request.issuer, client, params, refresh_token)

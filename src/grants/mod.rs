@@ -2,6 +2,7 @@
 
 mod authorization_code;
 mod client_credentials;
+mod device_code;
 mod issue;
 mod password;
 mod refresh_token;
@@ -35,6 +36,7 @@ pub(crate) async fn answer(app: &App, grant: GrantType, asked: &GrantRequest<'_>
         GrantType::Password => Box::pin(password::answer(app, asked)).await,
         GrantType::RefreshToken => Box::pin(refresh_token::answer(app, asked)).await,
         GrantType::AuthorizationCode => Box::pin(authorization_code::answer(app, asked)).await,
+        GrantType::DeviceCode => Box::pin(device_code::answer(app, asked)).await,
     }
 }
 
@@ -56,7 +58,9 @@ const fn rules(grant: GrantType) -> Rules {
         }
         GrantType::ClientCredentials => Rules { default_client: false, implied_by: &[], hidden_until_used: false },
         GrantType::RefreshToken => Rules { default_client: true, implied_by: &[], hidden_until_used: false },
-        GrantType::AuthorizationCode => Rules { default_client: false, implied_by: &[], hidden_until_used: false },
+        GrantType::AuthorizationCode | GrantType::DeviceCode => {
+            Rules { default_client: false, implied_by: &[], hidden_until_used: false }
+        }
     }
 }
 

@@ -7,10 +7,12 @@ use crate::app::{self, Failure};
 use crate::browser::new_password::Unfit;
 use crate::crypto::from_base64url;
 use crate::endpoints::account::{Account, PasswordProblem};
-use crate::endpoints::reply::{AskConsent, AskLogout, Demo, LogIn, Reply, Shown, ToClient, WrongRequest};
+use crate::endpoints::reply::{
+    AskConsent, AskDevice, AskLogout, AskUserCode, Demo, LogIn, Reply, Shown, ToClient, WrongRequest,
+};
 use crate::http::pages::{
-    AccountPage, AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, FormPostPage, LoginPage,
-    LoginProblem, LogoutPage, Look, Message, MessagePage,
+    AccountPage, AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, DeviceCodePage, DeviceConfirmPage,
+    DeviceDonePage, DeviceProblem, FormPostPage, LoginPage, LoginProblem, LogoutPage, Look, Message, MessagePage,
 };
 use crate::http::request::EndpointRequest;
 use crate::http::{oauth_error, page};
@@ -57,6 +59,11 @@ fn show(request: &EndpointRequest, look: &Look<'_>, shown: Shown) -> Response {
         Shown::LogIn(form) => log_in(request, look, &form),
         Shown::AskConsent(form) => ask_consent(look, &form),
         Shown::WrongRequest(wrong) => wrong_request(request, look, wrong),
+        Shown::AskUserCode(form) => ask_user_code(request, look, &form),
+        Shown::AskDevice(form) => ask_device(look, &form),
+        Shown::DeviceAnswered { allowed, client_name } => {
+            DeviceDonePage { allowed, client_name: &client_name }.respond(StatusCode::OK, look)
+        }
         Shown::Demo(demo) => show_demo(look, &demo),
         Shown::AlreadyAnswered => message(StatusCode::BAD_REQUEST, Message::AlreadyAnswered),
         Shown::Account(account) => show_account(request, look, &account),
@@ -169,6 +176,39 @@ fn ask_logout(look: &Look<'_>, question: &AskLogout) -> Response {
         client_name: question.client_name.as_deref(),
         fields: &question.fields,
         form_targets: &form_targets,
+    }
+    .respond(StatusCode::OK, look)
+}
+
+fn ask_user_code(request: &EndpointRequest, look: &Look<'_>, form: &AskUserCode) -> Response {
+    let (status, problem) = match &form.problem {
+        None => (StatusCode::OK, None),
+        Some(Failure::Throttled(throttled)) => {
+            let seconds = throttled.seconds.unsigned_abs();
+            (StatusCode::TOO_MANY_REQUESTS, Some(DeviceProblem::Throttled { seconds }))
+        }
+        Some(_) => (StatusCode::BAD_REQUEST, Some(DeviceProblem::Unknown)),
+    };
+    let user_code = Some(form.typed.as_str()).filter(|typed| !typed.is_empty());
+    let response = DeviceCodePage { proof: &form.proof, user_code, problem }.respond(status, look);
+    match &form.problem {
+        Some(problem) => noted(request, problem, response),
+        None => response,
+    }
+}
+
+fn ask_device(look: &Look<'_>, form: &AskDevice) -> Response {
+    DeviceConfirmPage {
+        request: &form.user_code,
+        proof: &form.proof,
+        username: &form.username,
+        client_name: &form.client_name,
+        client_host: None,
+        user_code: &form.user_code,
+        requested_at: form.requested_at,
+        network: &form.network,
+        scopes: &form.scopes,
+        now: form.now,
     }
     .respond(StatusCode::OK, look)
 }

@@ -3,8 +3,8 @@
 use axum::routing::{any, get, post};
 
 use crate::http::endpoints::{
-    account, authorize, demo, explain, introspect, keys, logout, metadata, resource_metadata, revoke, token, userinfo,
-    verify,
+    account, authorize, demo, device, explain, introspect, keys, logout, metadata, pushed_authorization, resource_metadata,
+    revoke, token, userinfo, verify,
 };
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::{admin, docs};
@@ -31,6 +31,9 @@ pub fn routes() -> Vec<Route> {
         Route::at_browser("consent", "/consent", &["POST"], post(authorize::answer_consent)),
         Route::at_browser("account", "/account", &["GET", "POST"], get(account::show).post(account::answer)),
         Route::at_browser("logout", "/auth/logout", &["GET", "POST"], get(logout::answer).post(logout::answer)),
+        Route::at_browser("device", "/device", &["GET", "POST"], get(device::show).post(device::answer)),
+        Route::post("device_authorization", "/auth/device", device::authorize),
+        Route::post("pushed_authorization", "/auth/par", pushed_authorization::answer),
         Route::post("token", "/auth/token", token::answer).open_to(ConfiguredOrigins),
         Route::post("introspect", "/auth/introspect", introspect::answer),
         Route::post("explain", "/auth/explain", explain::answer).with_any_text(),

@@ -23,6 +23,8 @@ names! {
         RefreshToken "refresh_token",
         /// RFC 6749 §4.1.
         AuthorizationCode "authorization_code",
+        /// RFC 8628 §3.4.
+        DeviceCode "urn:ietf:params:oauth:grant-type:device_code",
     }
 }
 
@@ -55,6 +57,13 @@ impl AuthMethod {
             Self::ClientSecretBasic | Self::ClientSecretPost => false,
             Self::None => true,
         }
+    }
+}
+
+impl GrantType {
+    /// Whether a person at a browser allows it, so that there may be an ID token.
+    pub const fn begins_at_browser(self) -> bool {
+        matches!(self, Self::AuthorizationCode | Self::DeviceCode)
     }
 }
 

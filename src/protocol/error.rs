@@ -31,6 +31,12 @@ names! {
         UnsupportedResponseType "unsupported_response_type",
         /// RFC 6749 §4.1.2.1: the person said no.
         AccessDenied "access_denied",
+        /// RFC 8628 §3.5: nobody has answered the request of the device yet.
+        AuthorizationPending "authorization_pending",
+        /// RFC 8628 §3.5: the same, and the device asks too often.
+        SlowDown "slow_down",
+        /// RFC 8628 §3.5: nobody answered the request of the device in time.
+        ExpiredToken "expired_token",
         /// OpenID Connect Core §3.1.2.6.
         LoginRequired "login_required",
         /// OpenID Connect Core §3.1.2.6.

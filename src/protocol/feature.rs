@@ -26,6 +26,7 @@ pub const FEATURES: &[Feature] = &[
     // In use once there is one.
     Feature { member: SECOND_FACTORS, is_used: |_| false },
     Feature { member: RESOURCES, is_used: |_| false },
+    Feature { member: "grant_types", is_used: |settings| settings.grant_types.contains(&GrantType::DeviceCode) },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their

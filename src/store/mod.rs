@@ -11,6 +11,7 @@ mod cleanup;
 mod clients;
 mod consents;
 mod database;
+mod device_requests;
 mod file;
 mod keys;
 mod listen;

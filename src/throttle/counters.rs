@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
+use uuid::Uuid;
 
 use crate::protocol::backoff::{Backoff, Failures, Network};
 use crate::protocol::time::Timestamp;
@@ -28,6 +29,10 @@ pub(super) enum CounterKey {
     ClientsOfNetwork(Network),
     /// Second factors of one account, after a right password. They are counted in the database alone.
     SecondFactor,
+    /// Codes of devices that one person types in: guessing the code of somebody else's device.
+    UserCodesOfPerson(Uuid),
+    /// The same from one network, whoever is logged in there.
+    UserCodesOfNetwork(Network),
 }
 
 impl CounterKey {
@@ -40,13 +45,18 @@ impl CounterKey {
             Self::ClientAndNetwork(..) => "client_and_network",
             Self::ClientsOfNetwork(_) => "clients_of_network",
             Self::SecondFactor => "second_factor",
+            Self::UserCodesOfPerson(_) => "user_codes_of_person",
+            Self::UserCodesOfNetwork(_) => "user_codes_of_network",
         }
     }
 
     /// How the wait grows.
     pub(super) const fn backoff(self) -> Backoff {
         match self {
-            Self::AccountAndNetwork(..) => Backoff { free: 10, forgiven_after: 60, longest: 60 },
+            Self::AccountAndNetwork(..) | Self::UserCodesOfPerson(_) => {
+                Backoff { free: 10, forgiven_after: 60, longest: 60 }
+            }
+            Self::UserCodesOfNetwork(_) => Backoff { free: 15, forgiven_after: 10, longest: 60 },
             Self::Account(_) => Backoff { free: 100, forgiven_after: 600, longest: 900 },
             Self::ClientAndNetwork(..) => Backoff { free: 20, forgiven_after: 60, longest: 60 },
             // Three of a million codes are right at any moment.

@@ -13,6 +13,7 @@ mod counters;
 mod login;
 mod rate_limit;
 mod second_factor;
+mod user_code;
 
 use std::sync::Arc;
 
@@ -56,7 +57,7 @@ pub(crate) struct Throttle {
     store: Store,
     metrics: Metrics,
     logins: Arc<Counters>,
-    /// Separate from the logins, because failing here is cheap and must not evict them.
+    /// Of clients and devices; separate from the logins, because failing here is cheap and must not evict them.
     clients: Counters,
     /// When a login of a user from a network was last recorded.
     recorded: Arc<Cache<(Uuid, Network), Timestamp>>,
@@ -64,6 +65,7 @@ pub(crate) struct Throttle {
     audits: RateLimit,
     explanations: RateLimit,
     token_revocations: RateLimit,
+    pushed_requests: RateLimit,
 }
 
 impl Throttle {
@@ -79,6 +81,7 @@ impl Throttle {
             audits: RateLimit::of_audits(&clock),
             explanations: RateLimit::of_explanations(&clock),
             token_revocations: RateLimit::of_token_revocations(&clock),
+            pushed_requests: RateLimit::of_pushed_requests(&clock),
             clock,
         }
     }
@@ -89,6 +92,15 @@ impl Throttle {
             return Ok(());
         }
         Err(Throttled { seconds: 1, reason: "too many explanations", about: Identity::default() })
+    }
+
+    /// Counts an authorization request that this client pushes.
+    pub(crate) fn pushed_request(&self, client_id: &str, source: Source) -> Result<(), Throttled> {
+        if !self.enabled || self.pushed_requests.allows(&format!("{} {client_id}", source.network())) {
+            return Ok(());
+        }
+        let reason = "the client pushes too many authorization requests from this network";
+        Err(Throttled { seconds: 1, reason, about: Identity::of_client(client_id) })
     }
 
     /// Counts an access token that is revoked alone, of this session. A user could make as many by refreshing as the

@@ -19,6 +19,9 @@ const AUDITS: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
 const TOKEN_REVOCATIONS: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 /// After as many seconds one more may be.
 pub(super) const SECONDS_PER_TOKEN_REVOCATION: i64 = 36;
+/// Authorization requests that a client may push from one network per second, and its burst.
+const PUSHED_REQUESTS: NonZeroU32 = NonZeroU32::new(50).expect("not zero");
+const PUSHED_REQUESTS_BURST: NonZeroU32 = NonZeroU32::new(500).expect("not zero");
 /// Beyond this many callers, the idle ones are forgotten.
 const MAX_CALLERS: usize = 10_000;
 
@@ -53,6 +56,11 @@ impl RateLimit {
     /// For access tokens that a client revokes one by one.
     pub(super) fn of_token_revocations(clock: &Clock) -> Self {
         Self::new(Quota::per_hour(TOKEN_REVOCATIONS), clock)
+    }
+
+    /// For authorization requests that clients push.
+    pub(super) fn of_pushed_requests(clock: &Clock) -> Self {
+        Self::new(Quota::per_second(PUSHED_REQUESTS).allow_burst(PUSHED_REQUESTS_BURST), clock)
     }
 
     fn new(quota: Quota, clock: &Clock) -> Self {

@@ -54,14 +54,24 @@ impl AuthorizationCode {
     /// # Errors
     /// If it is no code of this environment, or its key is unknown.
     pub fn read(text: &str, environment: &Environment, ring: &KeyRing) -> Result<Self, VerifyError> {
-        let rest = text.strip_prefix(AUTHORIZATION_CODE_PREFIX).ok_or(VerifyError::NotOurs)?;
-        let (own, body) = environment::split(rest).ok_or(VerifyError::NotOurs)?;
-        if own != *environment {
-            return Err(VerifyError::NotOurs);
-        }
-        let credential = RefreshToken::read_as(AUTHORIZATION_CODE_PREFIX, body, environment, ring)?;
-        if credential.generation == 0 { Ok(Self(credential)) } else { Err(VerifyError::NotOurs) }
+        read_first(AUTHORIZATION_CODE_PREFIX, text, environment, ring).map(Self)
     }
+}
+
+/// Reads a credential of generation 0 with this prefix.
+pub(super) fn read_first(
+    prefix: &str,
+    text: &str,
+    environment: &Environment,
+    ring: &KeyRing,
+) -> Result<RefreshToken, VerifyError> {
+    let rest = text.strip_prefix(prefix).ok_or(VerifyError::NotOurs)?;
+    let (own, body) = environment::split(rest).ok_or(VerifyError::NotOurs)?;
+    if own != *environment {
+        return Err(VerifyError::NotOurs);
+    }
+    let credential = RefreshToken::read_as(prefix, body, environment, ring)?;
+    if credential.generation == 0 { Ok(credential) } else { Err(VerifyError::NotOurs) }
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ pub const ACCESS_TOKEN_PREFIX: &str = "jat_";
 pub const REFRESH_TOKEN_PREFIX: &str = "jrt_";
 /// Prefix of authorization codes.
 pub const AUTHORIZATION_CODE_PREFIX: &str = "jac_";
+/// Prefix of device codes.
+pub const DEVICE_CODE_PREFIX: &str = "jdc_";
 /// Prefix of generated client secrets.
 pub const CLIENT_SECRET_PREFIX: &str = "jcs_";
 

@@ -2,6 +2,7 @@
 
 pub mod code;
 pub mod context;
+pub mod device_code;
 pub mod environment;
 pub mod error;
 pub mod id_token;

@@ -118,6 +118,7 @@ mod tests {
     use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
     use crate::tokens::code::AuthorizationCode;
+    use crate::tokens::device_code::DeviceCode;
 
     fn ring() -> KeyRing {
         let master = MasterKey::parse(&MasterKey::generate()).unwrap();
@@ -161,6 +162,11 @@ mod tests {
         assert!(AuthorizationCode::read(&token.replacen("jrt_", "jac_", 1), &live, &ring).is_err());
         let later = code.credential().successor().write_as("jac_", &live, key);
         assert!(AuthorizationCode::read(&later, &live, &ring).is_err(), "a code is of generation 0");
+        let device = DeviceCode::new(Uuid::from_u128(9)).write(&live, key);
+        assert!(DeviceCode::read(&device, &live, &ring).is_ok());
+        assert!(AuthorizationCode::read(&device.replacen("jdc_", "jac_", 1), &live, &ring).is_err());
+        assert!(DeviceCode::read(&text.replacen("jac_", "jdc_", 1), &live, &ring).is_err());
+        assert!(RefreshToken::read(device.strip_prefix("jdc_live_").unwrap(), &live, &ring).is_err());
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub enum Purpose {
     PushedRequest,
     /// Proof that this server showed a form to this browser.
     Form,
+    /// The code of a device, while the person who typed it in logs in.
+    UserCode,
     /// What the demonstration of a login has to know when the browser comes back.
     Demo,
     /// The secret of a second factor that is being set up.
@@ -37,6 +39,7 @@ impl Purpose {
             Self::AuthorizationRequest => "authorization request",
             Self::PushedRequest => "pushed request",
             Self::Form => "form",
+            Self::UserCode => "user code",
             Self::Demo => "demo",
             Self::SecondFactor => "second factor",
         }

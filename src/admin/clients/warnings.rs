@@ -22,7 +22,9 @@ pub(super) fn about(settings: &ClientSettings) -> Vec<&'static str> {
             "grant_types has password without refresh_token: users log in again whenever an access token expires.",
         ),
         (
-            may_use(GrantType::RefreshToken) && !may_use(GrantType::Password) && !may_use(GrantType::AuthorizationCode),
+            may_use(GrantType::RefreshToken)
+                && !may_use(GrantType::Password)
+                && !settings.grant_types.iter().any(|grant| grant.begins_at_browser()),
             "grant_types has refresh_token, but no grant that gives a refresh token, such as authorization_code.",
         ),
         (

@@ -246,12 +246,46 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
         ErrorCode::AccessDenied => (
             "The person did not allow it.",
             Text {
-                meaning: "The person was asked what the client may have and said no.",
-                see: "`error` in the address to which the browser returned. The audit trail has the consents that were given.",
+                meaning: "The person was asked what the client may have, or whether a device may come in, and said no.",
+                see: "`error` in the address to which the browser returned, or in the answer to the device. The audit trail has the consents that were given.",
                 client: "Accept the answer, and explain why the access is needed before asking again.",
                 resource_server: "Nothing.",
                 administrator: "Nothing. `consent` of the client says when people are asked.",
                 commands: &[SHOW_CLIENT],
+            },
+        ),
+        ErrorCode::AuthorizationPending => (
+            "Nobody has answered the device yet.",
+            Text {
+                meaning: "The person has not typed in the code of the device, or has not answered yet. It is no fault.",
+                see: "`interval` of the answer that gave the device its codes: 5 seconds.",
+                client: "Ask again with the same `device_code` after `interval` seconds. Show the code and the address for as long.",
+                resource_server: "Nothing.",
+                administrator: "Nothing.",
+                commands: &[METADATA],
+            },
+        ),
+        ErrorCode::SlowDown => (
+            "The device asks too often.",
+            Text {
+                meaning: "The device asked again before `interval` seconds were over, and nobody has answered it yet. From now on it \
+                          has to wait 5 seconds longer between two requests.",
+                see: "Each such answer adds 5 seconds (RFC 8628 section 3.5).",
+                client: "Add 5 seconds to the interval, then ask again with the same `device_code`.",
+                resource_server: "Nothing.",
+                administrator: "Nothing.",
+                commands: &[METADATA],
+            },
+        ),
+        ErrorCode::ExpiredToken => (
+            "The code of the device has expired.",
+            Text {
+                meaning: "Nobody answered the request of the device within 10 minutes.",
+                see: "`expires_in` of the answer that gave the device its codes.",
+                client: "Ask `/auth/device` for new codes and show them, when the person is there.",
+                resource_server: "Nothing.",
+                administrator: "Nothing.",
+                commands: &[METADATA],
             },
         ),
         ErrorCode::LoginRequired => (

@@ -33,6 +33,7 @@ describe!(TokenRequest {
             "type": "string",
             "description": "For `authorization_code`: the text whose hash was the `code_challenge` (RFC 7636).",
         },
+        "device_code": {"type": "string", "description": "For the device code grant: what `/auth/device` gave."},
         "scope": {
             "description":
                 "Names separated by single spaces; what the client may have unless named. A refresh may ask for less.",

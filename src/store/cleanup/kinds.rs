@@ -76,7 +76,7 @@ macro_rules! by_id {
 ///
 /// Conditions on another table are scalar subqueries. For EXISTS, Postgres may read that whole table in each batch.
 #[rustfmt::skip]
-pub(super) const KINDS: [Kind; 10] = [
+pub(super) const KINDS: [Kind; 11] = [
     // When an unused session ends changes at each refresh, so no index has it. A session that was ended is kept for as
     // long as one that expired; the log has the moment.
     Kind { name: "sessions", over_before: |now, history| now.plus_seconds(-history), walk: by_id!(
@@ -99,6 +99,7 @@ pub(super) const KINDS: [Kind; 10] = [
     Kind { name: "browser_sessions", over_before: |now, _| now, walk: by_moment!("browser_sessions", "expires_at") },
     Kind { name: "known_networks", over_before: |now, _| now.plus_seconds(-NETWORK_LIFE), walk: by_moment!("known_networks", "last_login_at") },
     Kind { name: "password_links", over_before: |now, _| now, walk: by_moment!("password_links", "expires_at") },
+    Kind { name: "device_requests", over_before: |now, _| now, walk: by_moment!("device_requests", "expires_at") },
 ];
 
 fn revocations(now: Timestamp, history: i64) -> Timestamp {

@@ -148,7 +148,7 @@ impl Store {
             if let Some(settings) = settings.filter(|settings| settings.enabled) {
                 in_use.grants.extend(&settings.grant_types);
                 in_use.scopes.extend(settings.scope.tokens().map(str::to_owned));
-                if settings.grant_types.contains(&GrantType::AuthorizationCode) {
+                if settings.grant_types.iter().any(|grant| grant.begins_at_browser()) {
                     in_use.id_token_algorithms.insert(settings.id_token_signed_response_alg);
                 }
             }

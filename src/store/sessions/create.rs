@@ -4,7 +4,7 @@ use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, SequenceNumber, Target};
 use crate::protocol::session::Session;
 use crate::protocol::time::Timestamp;
-use crate::store::changes::Logged;
+use crate::store::changes::{LogTransaction, Logged};
 use crate::store::database::Dialect;
 use crate::store::row::{to_json, values};
 use crate::store::{Audited, Result, Store, StoreError};
@@ -31,14 +31,31 @@ impl Store {
     /// # Errors
     /// [`StoreError::Exists`] when there is a session with this id.
     pub async fn session_create(&self, new: &NewSession, audited: &Audited) -> Result<Logged<Option<SequenceNumber>>> {
-        let session = &new.session;
         let mut transaction = self.begin_logged().await?;
-        if transaction.dialect() == Dialect::Postgres {
+        if let Some(log) = transaction.begin_session(new, audited).await? {
+            return transaction.commit(Some(log)).await;
+        }
+        let known =
+            transaction.query_one("SELECT 1 AS one FROM sessions WHERE id = $1", values![new.session.id]).await?;
+        let outdated = transaction.roll_back(None).await?;
+        if known.is_some() { Err(StoreError::Exists) } else { Ok(outdated) }
+    }
+}
+
+impl LogTransaction {
+    /// The same within a transaction; `None` also if there is a session with this id.
+    pub(in crate::store) async fn begin_session(
+        &mut self,
+        new: &NewSession,
+        audited: &Audited,
+    ) -> Result<Option<SequenceNumber>> {
+        let session = &new.session;
+        if self.dialect() == Dialect::Postgres {
             // Concurrent logins of a user wait for each other, so that each counts the sessions of the ones before; and a logout
             // at the browser comes before or after, so that it ends this session or prevents it.
             let lock = "WITH held AS (SELECT id FROM browser_sessions WHERE id = $2 FOR KEY SHARE) \
                         SELECT id FROM users WHERE id = $1 AND (SELECT count(*) FROM held) >= 0 FOR NO KEY UPDATE";
-            transaction.query(lock, values![session.user_id, session.browser_session]).await?;
+            self.query(lock, values![session.user_id, session.browser_session]).await?;
         }
         let insert = "INSERT INTO sessions (id, user_id, sub, client_id, scope, audiences, nonce_hash, generation, \
                       retries, repeats, repeats_since, network, sequence, created_at, last_refreshed_at, \
@@ -74,19 +91,14 @@ impl Store {
             session.browser_session,
             session.offline
         ];
-        let Some(row) = transaction.query_one(insert, values).await? else {
-            let known =
-                transaction.query_one("SELECT 1 AS one FROM sessions WHERE id = $1", values![session.id]).await?;
-            let outdated = transaction.roll_back(None).await?;
-            return if known.is_some() { Err(StoreError::Exists) } else { Ok(outdated) };
-        };
+        let Some(row) = self.query_one(insert, values).await? else { return Ok(None) };
         // A code that was not redeemed ends no other session but one, however many a page makes a browser ask for.
         let surplus = "UPDATE sessions SET ended = $1 WHERE id IN (SELECT id FROM sessions WHERE user_id = $2 AND \
                        client_id = $3 AND NOT ended AND idle_expires_at > $6 AND expires_at > $6 AND id <> $4 \
                        AND (login IS NULL OR generation > 0) ORDER BY last_refreshed_at DESC, id DESC LIMIT 1000 OFFSET $5) RETURNING id";
         let keep = new.max_sessions - 1;
         let values = values![true, session.user_id, &session.client_id, session.id, keep, session.created_at];
-        let surplus = transaction.query(surplus, values).await?;
+        let surplus = self.query(surplus, values).await?;
         for ended in &surplus {
             let revocation = NewRevocation {
                 target: Target::Session(ended.get("id")?),
@@ -94,9 +106,8 @@ impl Store {
                 reason: Some("the user has too many sessions with this client".into()),
                 covers_until: new.covers_until,
             };
-            transaction.revoke(&revocation, audited).await?;
+            self.revoke(&revocation, audited).await?;
         }
-        let log = row.get("sequence")?;
-        transaction.commit(Some(log)).await
+        row.get("sequence").map(Some)
     }
 }

@@ -7,7 +7,9 @@ pub(super) fn answers() -> Map<String, Value> {
     let answers = [
         ("OAuthRefused", oauth(
             "The request is refused. `error` is `invalid_request`, `invalid_grant`, `unauthorized_client`, \
-             `unsupported_grant_type`, `invalid_scope` or `invalid_target`.",
+             `unsupported_grant_type`, `invalid_scope` or `invalid_target`; for the code of a device also `authorization_pending`, \
+             `slow_down`, `access_denied` or `expired_token`; for a pushed request also `unsupported_response_type` or \
+             `request_not_supported`.",
         )
         .with_error("invalid_grant", "The username or the password is wrong.")),
         ("InvalidClient", oauth(
@@ -27,8 +29,8 @@ pub(super) fn answers() -> Map<String, Value> {
         ("NoPower", oauth("The administrator's access token lacks the scope.")
             .with_header("WWW-Authenticate", "BearerInsufficientScope")),
         ("TooOften", oauth(
-            "Too many logins or client authentications failed, or the caller asked for too many explanations. Credentials were \
-             not checked: even the right password gets this answer.",
+            "Too many logins or client authentications failed, or the caller asked for too many explanations, pushed too many \
+             requests, or has too many devices that wait. Credentials were not checked: even the right password gets this answer.",
         )
         .with_header("Retry-After", "Retry-After")),
         ("BodyTooSlow", oauth("The body did not arrive within 10 seconds.")),
@@ -131,7 +133,7 @@ pub(super) fn answers() -> Map<String, Value> {
         ("PageBodyTooSlow", html("The body did not arrive within 10 seconds.")),
         ("PageBodyTooLarge", html("The body is larger than 64 KiB.")),
         ("PageBodyCompressed", html("The body is compressed.")),
-        ("PageTooOften", html("Too many logins failed. The password was not checked.").with_header("Retry-After", "Retry-After")),
+        ("PageTooOften", html("Too many logins failed, or too many codes of devices were wrong. What was sent was not checked.").with_header("Retry-After", "Retry-After")),
         ("PageUnavailable", html("The server could not decide, or there are too many logins: try again.")
         .with_header("Retry-After", "Retry-After")),
         ("Done", Answer::new("Done. The body is empty.")),

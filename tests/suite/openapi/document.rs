@@ -10,7 +10,7 @@ use super::{answers, forms, operations, parameters, schemas, tidy, yaml};
 /// The groups of operations: how their paths begin, the name, and the description.
 pub(super) const GROUPS: [(&[&str], &str, &str); 11] = [
     (
-        &["/auth/authorize", "/auth/logout", "/login", "/consent", "/account", "/demo"],
+        &["/auth/authorize", "/auth/logout", "/login", "/consent", "/account", "/demo", "/auth/device", "/device"],
         "Logins",
         "To where clients send the browsers of people, and the pages there.",
     ),

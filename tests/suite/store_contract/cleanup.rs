@@ -10,7 +10,9 @@ use jeton::store::{AuditFilter, NewSession, NodeRecord, Round, SessionFilter, St
 use sqlx::Connection;
 use uuid::Uuid;
 
-use super::{Db, Written, all, at, at_once, audited, audited_at, client, new_session, revocation, secret};
+use super::{
+    Db, Written, all, at, at_once, audited, audited_at, client, device_requests, new_session, revocation, secret,
+};
 use crate::support::{Backend, eventually, on_both_stores};
 
 const DAY: i64 = 24 * 3600;
@@ -143,6 +145,18 @@ on_both_stores!(old_login_failures_and_networks_are_removed, async |backend| {
     assert_eq!(swept(at(30 * DAY + 1)).await, [("guesses", 1)]);
     assert_eq!(swept(at(180 * DAY)).await, [("guesses", 1)]);
     assert_eq!(swept(at(180 * DAY + 1)).await, [("known_networks", 1)]);
+});
+
+on_both_stores!(requests_of_devices_are_removed_when_they_are_over, async |backend| {
+    let db = Db::new(backend).await;
+    let mut new = device_requests::request(1);
+    db.device_request_create(&new).await.unwrap();
+    assert_eq!(sweep(&db, at(600), 30 * DAY).await, []);
+    assert_eq!(sweep(&db, at(601), 30 * DAY).await, [("device_requests", 1)]);
+    assert!(db.device_request_find(new.id).await.unwrap().is_none());
+    // Its code is free again.
+    new.id = Uuid::now_v7();
+    assert!(db.device_request_create(&new).await.unwrap());
 });
 
 on_both_stores!(revoked_sessions_are_removed_like_expired_ones_before_their_revocations, async |backend| {

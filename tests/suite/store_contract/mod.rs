@@ -4,6 +4,7 @@ mod audit;
 mod cleanup;
 mod clients;
 mod database;
+mod device_requests;
 mod keys;
 mod listen;
 mod log;

@@ -1,0 +1,49 @@
+//! The endpoint for pushed authorization requests (RFC 9126).
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::{App, Request, Result};
+use crate::authorization::request::{self, Rejected};
+use crate::authorization::sealed_request::{self, PUSHED_LIFE, URN};
+use crate::client_auth;
+use crate::protocol::error::Refusal;
+use crate::tokens::sealed::Purpose;
+
+/// What stands for a pushed request (RFC 9126 §2.2).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PushedAnswer, examples(json!({
+    "request_uri": "urn:ietf:params:oauth:request_uri:AQEC",
+    "expires_in": 90,
+})))]
+pub struct Pushed {
+    /// In place of the parameters of the authorization request, beside `client_id`. It works once.
+    pub request_uri: String,
+    /// Seconds until it expires.
+    #[schema(minimum = 1)]
+    pub expires_in: i64,
+}
+
+/// Keeps an authorization request for the browser of the person. It is sealed into its own name, so that it leaves no row.
+pub async fn answer(app: &App, request: &Request<'_>) -> Result<Pushed> {
+    // 1. Which client is it, and does it not push too much?
+    let mut client = client_auth::authenticate(app, request).await?;
+    app.throttle.pushed_request(&client.client_id, request.source())?;
+    // 2. Is it a good request (§2.1)?
+    if request.parameters.one("request_uri")?.is_some() {
+        return Err(Refusal::invalid_request("A pushed request has no request_uri.").into());
+    }
+    let mut asked = request::read(app, request, &client).await;
+    if asked.is_err() {
+        // Nothing is refused because of what memory holds.
+        let now = client.renewed(app).await?;
+        if now.version != client.version {
+            asked = request::read(app, request, &now).await;
+        }
+        client = now;
+    }
+    let asked = asked.map_err(|rejected| rejected.about(&client.client_id)).map_err(Rejected::into_failure)?;
+    // 3. Its name.
+    let sealed = sealed_request::seal(app, request.issuer, Purpose::PushedRequest, &asked)?;
+    Ok(Pushed { request_uri: format!("{URN}{sealed}"), expires_in: PUSHED_LIFE })
+}

@@ -1,0 +1,111 @@
+//! The device code grant (RFC 8628 §3.4): a device asks until a person has answered its request elsewhere.
+
+use crate::app::{App, Failure, Result};
+use crate::crypto::equal_in_constant_time;
+use crate::grants::GrantRequest;
+use crate::grants::authorization_code::{idle_life, tokens};
+use crate::grants::issue::TokenResponse;
+use crate::protocol::device::{DeviceRequest, DeviceState};
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::identity::Identity;
+use crate::store::Rotation;
+use crate::tokens::device_code::DeviceCode;
+use crate::tokens::verify::VerifyError;
+use crate::validation;
+
+pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
+    // 1. A device code of this server.
+    let Some(text) = asked.request.parameters.one("device_code")? else {
+        return Err(Refusal::invalid_request("The parameter device_code is missing.").into());
+    };
+    let code = read(app, asked, text).await?;
+    let about = |failure: Failure| failure.about(Identity::of_session(code.session()));
+    // 2. The request that it belongs to. A foreign client changes nothing.
+    let found = app.store.device_request_find(code.session()).await?;
+    let waiting = found.map_or_else(|| Err(expired()), |waiting| is_own(waiting, asked, &code)).map_err(about)?;
+    // 3. What did the person say?
+    answer_to(app, asked, &waiting, &code).await.map_err(about)
+}
+
+/// Reads a device code. The database is asked about an unknown key before it is refused.
+async fn read(app: &App, asked: &GrantRequest<'_>, text: &str) -> Result<DeviceCode> {
+    let issuer = asked.request.issuer;
+    let read = || DeviceCode::read(text, issuer.environment(), &issuer.keys().ring);
+    let code = match read() {
+        Err(VerifyError::UnknownKey) => {
+            app.state.ensure_current().await?;
+            read()
+        }
+        code => code,
+    };
+    code.map_err(|_| refuse("it is not a device code of this server"))
+}
+
+fn is_own(waiting: DeviceRequest, asked: &GrantRequest<'_>, code: &DeviceCode) -> Result<DeviceRequest> {
+    let has_nonce = equal_in_constant_time(&waiting.nonce_hash, &code.credential().nonce_hash());
+    if waiting.client_id == asked.client.client_id && has_nonce {
+        return Ok(waiting);
+    }
+    Err(refuse("it was issued to another client"))
+}
+
+async fn answer_to(
+    app: &App,
+    asked: &GrantRequest<'_>,
+    waiting: &DeviceRequest,
+    code: &DeviceCode,
+) -> Result<TokenResponse> {
+    let now = app.clock.now();
+    let pending = |code, description| Err(Refusal::new(code, description).into());
+    match waiting.state {
+        DeviceState::Denied => pending(ErrorCode::AccessDenied, "The person did not let the device in."),
+        _ if now >= waiting.expires_at => Err(expired()),
+        DeviceState::Allowed => redeem(app, asked, code).await,
+        DeviceState::Pending => match app.store.device_request_poll(waiting.id, now).await? {
+            Some(wait) if wait > waiting.wait => {
+                pending(ErrorCode::SlowDown, "Wait 5 seconds longer between two polls from now on.")
+            }
+            // A person who answers at this moment is heard at the next poll.
+            _ => pending(ErrorCode::AuthorizationPending, "Nobody has answered yet: ask again."),
+        },
+    }
+}
+
+/// Gives the tokens of the session that a person allowed: once, in the statement that rotates refresh tokens.
+async fn redeem(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Result<TokenResponse> {
+    let GrantRequest { request, client, .. } = asked;
+    let now = app.clock.now();
+    let rotation = Rotation {
+        id: code.session(),
+        client_id: client.client_id.clone(),
+        generation: 0,
+        now,
+        idle_expires_at: now.plus_seconds(idle_life(app, client)),
+        network: request.source().network().to_string(),
+    };
+    let Some(record) = app.store.session_rotate(rotation).await? else {
+        return Err(refuse("it was used before, or its session has ended"));
+    };
+    if let Err(cause) = validation::check_session(&record, code.credential(), client) {
+        let refusal = Refusal::new(ErrorCode::InvalidGrant, INVALID).because("its session or user was revoked");
+        return Err(refusal.by(cause).into());
+    }
+    // A request that asks for too much, or cannot be answered now, leaves the code as it was.
+    let response = tokens(app, asked, &record, code.credential()).await;
+    if response.is_err() {
+        app.store.session_give_back(code.session(), 0).await?;
+    }
+    response
+}
+
+/// The answer about a device code that is not good, whatever is wrong with it.
+const INVALID: &str = "The device code is not valid: begin again at the device.";
+
+fn refuse(reason: &'static str) -> Failure {
+    Refusal::new(ErrorCode::InvalidGrant, INVALID).because(reason).into()
+}
+
+/// Requests that are over are removed, so a code without one has expired.
+fn expired() -> Failure {
+    Refusal::new(ErrorCode::ExpiredToken, "The device code has expired: begin again at the device.").into()
+}
