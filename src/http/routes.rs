@@ -3,8 +3,8 @@
 use axum::routing::{any, get, post};
 
 use crate::http::endpoints::{
-    account, authorize, demo, device, explain, introspect, keys, logout, metadata, pushed_authorization, resource_metadata,
-    revoke, token, userinfo, verify,
+    account, authorize, demo, device, explain, introspect, keys, logout, metadata, pushed_authorization,
+    resource_metadata, revoke, token, userinfo, verify,
 };
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::{admin, docs};
