@@ -119,7 +119,7 @@ on_both_stores!(a_new_password_needs_the_current_one_and_ends_all_but_this_brows
     assert!(is_logged_in(&app, &mut here).await && !is_logged_in(&app, &mut there).await);
     app.refresh(&client, &got.text("refresh_token")).await.assert_error(400, "invalid_grant");
     let page = there.get(&app, "/login").await;
-    let answer = there.send(&app, Form::of(&page).as_user(ALICE)).await;
+    let answer = there.send(&app, Form::of(&page).filled_in_by(ALICE)).await;
     assert_eq!(answer.status.as_u16(), 400, "the old password is over: {answer:?}");
     Browser::logged_in(&app, (ALICE.0, new)).await;
 });
