@@ -9,7 +9,7 @@ use crate::client_auth;
 use crate::grants;
 use crate::protocol::client::GrantType;
 use crate::protocol::device::{INTERVAL, LIFE};
-use crate::protocol::grant;
+use crate::protocol::grant::{self, Audiences};
 use crate::protocol::identity::Identity;
 
 /// Where people type in the code of a device.
@@ -52,8 +52,8 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<DeviceAuthorizat
     let client = grants::authorize(app, client, GrantType::DeviceCode).await?;
     let about = Identity::of_client(&client.client_id);
     // 2. What does it ask for?
-    let granted = grant::to_login(&client, request.parameters, request.issuer.audiences());
-    let granted = granted.map_err(|refusal| refusal.about(about))?;
+    let rule = |audiences: Audiences<'_>| grant::to_login(&client, request.parameters, audiences);
+    let granted = app.grant(request.issuer, rule).await.map_err(|failure| failure.about(about))?;
     // 3. The codes.
     let (device_code, waiting) = device::ask(app, request, &client, granted).await?;
     let verification_uri = request.issuer.endpoint(PAGE);

@@ -5,11 +5,13 @@ use axum::response::Response;
 use crate::endpoints::device;
 use crate::endpoints::device_authorization::{self, DeviceAuthorization};
 use crate::http::docs::answers::{AskedPage, PageTooOften, SentOn};
-use crate::http::endpoints::parameters::parameters;
 use crate::http::reply;
 use crate::http::request::EndpointRequest;
+use crate::protocol::schema::describe;
 
-parameters!(DeviceRequest, DeviceRequestJson {
+pub(crate) struct DeviceRequest;
+
+describe!(DeviceRequest {
     "description": "The parameters of a device.",
     "properties": {
         "scope": {
@@ -33,7 +35,7 @@ parameters!(DeviceRequest, DeviceRequestJson {
     security(("clientBasic" = []), ()),
     request_body(content(
         (DeviceRequest = "application/x-www-form-urlencoded", example = json!({"client_id": "tv", "scope": "openid"})),
-        (DeviceRequestJson = "application/json", example = json!({"client_id": "tv", "scope": "openid"}))
+        (DeviceRequest = "application/json", example = json!({"client_id": "tv", "scope": "openid"}))
     )),
     responses((status = 200, description = "The codes.", body = DeviceAuthorization))
 )]

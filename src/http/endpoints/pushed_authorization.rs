@@ -4,10 +4,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::endpoints::pushed_authorization::{self, Pushed};
-use crate::http::endpoints::parameters::parameters;
 use crate::http::request::EndpointRequest;
+use crate::protocol::schema::describe;
 
-parameters!(PushedRequest, PushedRequestJson {
+pub(crate) struct PushedRequest;
+
+describe!(PushedRequest {
     "description": "The parameters of the authorization endpoint, and how the client authenticates.",
     "properties": {
         "redirect_uri": {
@@ -41,7 +43,7 @@ parameters!(PushedRequest, PushedRequestJson {
             "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
             "code_challenge_method": "S256",
         })),
-        (PushedRequestJson = "application/json", example = json!({
+        (PushedRequest = "application/json", example = json!({
             "client_id": "demo-web",
             "redirect_uri": "http://127.0.0.1:8080/demo",
             "response_type": "code",
