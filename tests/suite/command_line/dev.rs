@@ -95,7 +95,7 @@ fn a_restart_keeps_the_demo_set_and_what_was_added() {
     let clients = place.json(&["client", "list", "--dev"]);
     let ids: Vec<&str> =
         clients.as_array().unwrap().iter().map(|client| client["client_id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["demo-admin", "demo-api", "demo-app", "demo-login"]);
+    assert_eq!(ids, ["demo-admin", "demo-api", "demo-app", "demo-login", "demo-web"]);
     place.run(&["client", "create", "--dev", "--client-id", "mine"]).ok();
     place.run(&["client", "delete", "--dev", "demo-api"]).ok();
     assert_eq!(place.serve(&["--dev"]).stop().code(), Some(0));
