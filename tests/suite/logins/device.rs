@@ -77,8 +77,8 @@ on_both_stores!(dev_003_dev_010_a_person_types_in_the_code_and_the_device_gets_t
     let typed = begun.text("user_code").to_lowercase().replace('-', "");
     let page = browser.get(&app, "/device").await;
     let login = browser.send(&app, Form::of(&page).with("user_code", &typed)).await;
-    let wrong = browser.send(&app, Form::of(&login).as_user((ALICE.0, "wrong"))).await;
-    let sent = browser.send(&app, Form::of(&wrong).as_user(ALICE)).await;
+    let wrong = browser.send(&app, Form::of(&login).filled_in_by((ALICE.0, "wrong"))).await;
+    let sent = browser.send(&app, Form::of(&wrong).filled_in_by(ALICE)).await;
     assert_eq!(sent.status.as_u16(), 303, "{sent:?}");
     let question = browser.follow(&app, sent).await;
     let code = begun.text("user_code");
@@ -215,7 +215,7 @@ on_both_stores!(dev_013_the_person_is_asked_also_if_the_code_came_with_the_addre
     let mut browser = Browser::default();
     let login = browser.get(&app, &complete(&app, &begun)).await;
     assert!(login.body.contains("name=\"password\""), "{login:?}");
-    let sent = browser.send(&app, Form::of(&login).as_user(ALICE)).await;
+    let sent = browser.send(&app, Form::of(&login).filled_in_by(ALICE)).await;
     let page = browser.follow(&app, sent).await;
     assert!(page.body.contains(&begun.text("user_code")) && page.body.contains("Living room"), "{page:?}");
     assert!(page.body.contains("value=\"allow\"") && page.body.contains("value=\"deny\""), "{page:?}");
@@ -344,7 +344,7 @@ async fn each_step_of_a_device_may_reach_another_node() {
     poll(&two, &client, &begun).await.assert_error(400, "authorization_pending");
     let mut browser = Browser::default();
     let page = browser.get(&two, &complete(&one, &begun)).await;
-    let sent = browser.send(&one, Form::of(&page).as_user(ALICE)).await;
+    let sent = browser.send(&one, Form::of(&page).filled_in_by(ALICE)).await;
     let page = browser.follow(&two, sent).await;
     let done = browser.send(&one, Form::of(&page).with("action", "allow")).await;
     assert_eq!(done.status.as_u16(), 200, "{done:?}");
