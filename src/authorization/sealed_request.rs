@@ -1,10 +1,10 @@
 //! Authorization requests on their way through the browser: sealed, so that requests which nobody finishes leave no rows.
 
-use crate::app::{App, Failure, Request, Result};
+use crate::app::{App, Request, Result};
 use crate::browser::form;
 use crate::issuer::Issuer;
 use crate::protocol::authorization::AuthorizationRequest;
-use crate::tokens::sealed::{self, Purpose};
+use crate::tokens::sealed::Purpose;
 
 /// What precedes the sealed request in a `request_uri` (RFC 9126 §2.2).
 pub const URN: &str = "urn:ietf:params:oauth:request_uri:";
@@ -18,10 +18,7 @@ pub const PUSHED_LIFE: i64 = 90;
 /// # Errors
 /// If no key is active.
 pub fn seal(app: &App, issuer: &Issuer, purpose: Purpose, asked: &AuthorizationRequest) -> Result<String> {
-    let keys = issuer.keys();
-    let no_active_key = || Failure::Unavailable("there is no active key to seal requests with".into());
-    let key = keys.ring.active_token_key(app.clock.now()).ok_or_else(no_active_key)?;
-    Ok(sealed::seal(purpose, asked, issuer.environment(), key))
+    form::seal(app, issuer, purpose, asked)
 }
 
 /// Opens a request that this server sealed; `None` if it did not, or too long ago.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::{App, Failure, Request, Result};
 use crate::browser::cookie::{Cookie, SetCookie};
 use crate::crypto::{base64url, equal_in_constant_time, sha256};
+use crate::issuer::Issuer;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::tokens::sealed::{self, Purpose};
 
@@ -44,12 +45,8 @@ pub(crate) fn prove(app: &App, request: &Request<'_>, about: &str) -> Result<Pro
             (value, Some(cookie))
         }
     };
-    let now = app.clock.now();
-    let keys = request.issuer.keys();
-    let no_active_key = || Failure::Unavailable("there is no active key to seal forms with".into());
-    let key = keys.ring.active_token_key(now).ok_or_else(no_active_key)?;
-    let content = Content { cookie: hash(&value), about: about.to_owned(), at: now.seconds() };
-    Ok(Proof { text: sealed::seal(Purpose::Form, &content, request.issuer.environment(), key), cookie })
+    let content = Content { cookie: hash(&value), about: about.to_owned(), at: app.clock.now().seconds() };
+    Ok(Proof { text: seal(app, request.issuer, Purpose::Form, &content)?, cookie })
 }
 
 /// Checks the field `proof` of a form about this.
@@ -80,6 +77,17 @@ pub(crate) async fn check(app: &App, request: &Request<'_>, about: &str) -> Resu
 /// The refusal of a form.
 fn refusal(reason: &'static str) -> Refusal {
     Refusal::new(ErrorCode::InvalidForm, "This page is no longer valid: go back and try again.").because(reason)
+}
+
+/// Seals what this server gives away in forms and addresses.
+///
+/// # Errors
+/// If no key is active.
+pub(crate) fn seal<T: Serialize>(app: &App, issuer: &Issuer, purpose: Purpose, value: &T) -> Result<String> {
+    let keys = issuer.keys();
+    let no_active_key = || Failure::Unavailable("there is no active key to seal forms with".into());
+    let key = keys.ring.active_token_key(app.clock.now()).ok_or_else(no_active_key)?;
+    Ok(sealed::seal(purpose, value, issuer.environment(), key))
 }
 
 /// Opens what this server sealed. The database is asked about an unknown key before that is refused.

@@ -30,6 +30,13 @@ pub fn routes() -> Vec<Route> {
         Route::at_browser("demo", "/demo", &["GET"], get(demo::answer)),
         Route::at_browser("consent", "/consent", &["POST"], post(authorize::answer_consent)),
         Route::at_browser("account", "/account", &["GET", "POST"], get(account::show).post(account::answer)),
+        Route::at_browser("account", "/account/second-factor", &["POST"], post(account::second_factor)),
+        Route::at_browser(
+            "account",
+            "/account/password",
+            &["GET", "POST"],
+            get(account::show_password_link).post(account::answer_password_link),
+        ),
         Route::at_browser("logout", "/auth/logout", &["GET", "POST"], get(logout::answer).post(logout::answer)),
         Route::post("token", "/auth/token", token::answer).open_to(ConfiguredOrigins),
         Route::post("introspect", "/auth/introspect", introspect::answer),

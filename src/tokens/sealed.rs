@@ -27,6 +27,8 @@ pub enum Purpose {
     Form,
     /// What the demonstration of a login has to know when the browser comes back.
     Demo,
+    /// Proof that a password was right, until the second factor follows.
+    Password,
     /// The secret of a second factor that is being set up.
     SecondFactor,
 }
@@ -38,6 +40,7 @@ impl Purpose {
             Self::PushedRequest => "pushed request",
             Self::Form => "form",
             Self::Demo => "demo",
+            Self::Password => "password",
             Self::SecondFactor => "second factor",
         }
     }

@@ -59,7 +59,7 @@ pub(crate) async fn show_login(request: EndpointRequest) -> Response {
     operation_id = "login",
     tag = "Logins",
     description = include_str!("../../../docs/openapi/login.md"),
-    responses((status = 303, response = SentOn))
+    responses((status = 200, response = AskedPage), (status = 303, response = SentOn))
 )]
 pub(crate) async fn log_in(request: EndpointRequest) -> Response {
     reply::answer(&request, request.ask(login::answer).await)

@@ -9,8 +9,10 @@ mod forms;
 mod id_tokens;
 mod logout;
 mod nodes;
+mod password_link;
 mod races;
 mod requests;
+mod second_factor;
 mod userinfo;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -209,7 +209,7 @@ on_both_stores!(there_are_at_most_ten_thousand_resources, async |backend| {
 
 on_both_stores!(a_program_that_does_not_know_resources_bars_them, async |backend| {
     let db = Db::new(backend).await;
-    let (level, _) = jeton::protocol::feature::needed_by_resources().unwrap();
+    let (level, _) = jeton::protocol::feature::named(jeton::protocol::feature::RESOURCES).unwrap();
     let old = jeton::store::NodeRecord {
         id: Uuid::now_v7(),
         name: "old".into(),
