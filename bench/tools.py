@@ -11,7 +11,7 @@ from processes import Failed, run, say
 BENCH = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(BENCH)
 TARGET = os.path.abspath(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")))
-JETON = os.path.join(TARGET, "release", "jeton")
+JETON = os.path.join(TARGET, "dist", "jeton")
 BASELINE = os.path.join(TARGET, "bench", "release", "jeton-bench-baseline")
 
 
@@ -39,9 +39,10 @@ def postgres_programs():
 
 
 def build():
-    cargo = ["cargo", "build", "--release", "--locked"]
-    for what, command in (("jeton", [*cargo, "--target-dir", TARGET]),
-                          ("the baseline", [*cargo, "--manifest-path", os.path.join(BENCH, "baseline", "Cargo.toml"),
+    cargo = ["cargo", "build", "--locked"]
+    for what, command in (("jeton", [*cargo, "--profile", "dist", "--target-dir", TARGET]),
+                          ("the baseline", [*cargo, "--release",
+                                            "--manifest-path", os.path.join(BENCH, "baseline", "Cargo.toml"),
                                             "--target-dir", os.path.join(TARGET, "bench")])):
         say(f"building {what}")
         if subprocess.run(command, cwd=ROOT, check=False).returncode:

@@ -21,7 +21,7 @@ enum Source {
     Manual(Arc<AtomicI64>),
 }
 
-/// Tells the database's time.
+/// Reads the database's time.
 #[derive(Clone, Debug)]
 pub struct Clock {
     source: Source,

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod client_auth;
 pub mod clock;
 pub mod crypto;
+pub mod current_request;
 pub mod diagnosis;
 pub mod endpoints;
 pub mod grants;

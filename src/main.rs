@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = jeton::cli::Cli::parse();
+    let cli = jeton::cli::Cli::read();
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(jeton::cli::run(cli)),
         Err(_) => ExitCode::FAILURE,

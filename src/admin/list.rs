@@ -66,7 +66,7 @@ pub struct ListRequest {
 }
 
 impl ListRequest {
-    /// The page to read: one item more than requested, which tells whether there is a next page.
+    /// The page to read: one item more than requested, which shows whether there is a next page.
     pub(super) fn page(&self, list: &'static str) -> Result<Page> {
         let limit = self.limit.unwrap_or(DEFAULT_PAGE);
         if !(1..=LARGEST_PAGE).contains(&limit) {

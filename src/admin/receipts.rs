@@ -13,8 +13,8 @@ use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
 use crate::store::NodeRecord;
 
-/// The pause before the second look at the nodes. Each further one is twice as long, up to the longest: the nodes that live
-/// have applied a revocation long before, and whoever waits for one that does not shall not keep the database busy.
+/// The pause before the second look at the nodes. Each further one is twice as long, up to the longest: the live nodes
+/// have applied a revocation long before, and waiting for a dead one must not keep the database busy.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 

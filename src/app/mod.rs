@@ -130,10 +130,8 @@ impl App {
         Ok(self.state.load(masters).await?)
     }
 
-    /// The master key, and the old one while it is being changed: those in use, or those in the settings.
-    ///
-    /// # Errors
-    /// If it is missing or unreadable, or the database was written with another one.
+    /// The master key, and the old one while it is being changed: those in use, or those in the settings. Fails if
+    /// it is missing or unreadable, or the database was written with another one.
     pub async fn master_keys(&self) -> std::result::Result<Arc<MasterKeys>, StartError> {
         match self.state.master_keys() {
             Some(masters) => Ok(masters),

@@ -100,7 +100,7 @@ struct Members {
     /// client_secret_basic, client_secret_post or none (a public client)
     #[arg(long, value_name = "METHOD")]
     token_endpoint_auth_method: Option<String>,
-    /// authorization_code, client_credentials, refresh_token, password (repeated or comma-separated)
+    /// How it gets tokens: authorization_code, client_credentials, refresh_token, password (repeated or comma-separated)
     #[arg(long, value_name = "GRANTS")]
     grant_types: Vec<String>,
     /// What it may be granted (space- or comma-separated)
@@ -124,7 +124,7 @@ struct Members {
     /// Longest lifetime of a session
     #[arg(long, value_name = "TIME")]
     session_ttl: Option<String>,
-    /// Whether a refresh gives a new refresh token: true or false
+    /// Whether a refresh gives a new refresh token
     #[arg(long, value_name = "BOOL")]
     refresh_token_rotation: Option<bool>,
     /// Time in which a repeated refresh gets the same successor; 0 switches it off
@@ -133,7 +133,7 @@ struct Members {
     /// How many sessions a user may have with it
     #[arg(long, value_name = "NUMBER")]
     max_sessions: Option<i64>,
-    /// introspect, explain (repeated or comma-separated)
+    /// What it may ask about tokens: introspect, explain (repeated or comma-separated)
     #[arg(long)]
     permissions: Vec<String>,
     /// The audiences whose tokens it may introspect or explain; all unless set, none if ''
@@ -166,7 +166,7 @@ struct Members {
     /// Claims that go into its tokens, as a JSON object
     #[arg(long, value_name = "JSON")]
     claims: Option<String>,
-    /// Whether it may authenticate: true or false
+    /// Whether it may authenticate
     #[arg(long, value_name = "BOOL")]
     enabled: Option<bool>,
 }

@@ -11,6 +11,7 @@ use crate::admin::keys::RotateRequest;
 use crate::cli::context::{actor, open};
 use crate::cli::{Failed, Format, Global, Outcome, output, secrets};
 use crate::jose::algorithm::SigningAlgorithm;
+use crate::keys::keyring::KeyRing;
 use crate::keys::master::MasterKey;
 use crate::settings::{MasterKeySource, Needs};
 
@@ -35,6 +36,12 @@ enum Action {
         /// The key's id
         #[arg(allow_hyphen_values = true)]
         kid: String,
+    },
+    /// Print a public key as PEM, for programs that cannot read the published key set
+    Export {
+        /// The key's id; the key that signs now if left out
+        #[arg(allow_hyphen_values = true)]
+        kid: Option<String>,
     },
     /// Print a new master key
     GenerateMaster,
@@ -80,6 +87,29 @@ pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
             let app = open(global, Needs::NOTHING).await?;
             app.key_delete(&kid, &actor()).await?;
             output::done(format, &format!("key {kid} is deleted; what was made with it is no longer accepted"))
+        }
+        Action::Export { kid } => {
+            let app = open(global, Needs::MASTER_KEY).await?;
+            let records = app.store.key_list().await?;
+            if records.is_empty() {
+                return Err(Failed("there are no keys yet: the first `jeton serve` makes them".into()));
+            }
+            let masters = app.master_keys().await?;
+            let ring = KeyRing::open(&records, &masters)
+                .map_err(|kid| Failed(format!("the master key does not open the key {kid}")))?;
+            let key = match &kid {
+                Some(kid) => ring.signing_key(kid),
+                None => ring.access_token_key(app.settings.signing_algorithm, app.clock.now()),
+            };
+            let missing = || Failed(format!("there is no signing key {:?}", kid.as_deref().unwrap_or_default()));
+            let key = key.ok_or_else(missing)?;
+            let pem = key.key.public_pem();
+            match format {
+                Format::Text => output::line(pem.trim_end()),
+                Format::Json => {
+                    output::item(format, &json!({"kid": key.kid, "alg": key.algorithm.name(), "public_key": pem}))
+                }
+            }
         }
         Action::Rewrap { new_master_key_file } => {
             let app = open(global, Needs::MASTER_KEY).await?;

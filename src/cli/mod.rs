@@ -1,11 +1,14 @@
 //! The command line. Commands work on the database directly; a running server sees what they changed within a second.
 
 mod client;
+mod completions;
 mod config;
 mod context;
 mod demo;
 mod doctor;
 mod health;
+mod help;
+mod init;
 mod key;
 mod migrate;
 mod names;
@@ -21,7 +24,7 @@ mod user;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::admin::AdminError;
 use crate::app::StartError;
@@ -29,7 +32,7 @@ use crate::store::StoreError;
 
 /// A self-hosted OAuth 2.0 token server that says why a token is refused.
 #[derive(Debug, Parser)]
-#[command(name = "jeton", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "jeton", version, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -37,8 +40,16 @@ pub struct Cli {
     command: Command,
 }
 
+impl Cli {
+    /// Reads the arguments of this process. Prints help, or what is wrong with them, and ends it if there is nothing else to do.
+    pub fn read() -> Self {
+        Self::from_arg_matches(&help::command().get_matches()).unwrap_or_else(|error| error.exit())
+    }
+}
+
 /// What every command understands.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Global {
     /// Configuration file; jeton.toml is read if it exists
     #[arg(long, global = true, value_name = "FILE")]
@@ -49,24 +60,26 @@ struct Global {
     /// For development: loopback only, embedded SQLite, demo clients and a demo user
     #[arg(long, global = true)]
     dev: bool,
-    /// How results are printed
-    #[arg(long, global = true, value_enum, default_value = "text")]
+    /// How results are printed: text, or json with the field names of the API
+    #[arg(long, global = true, value_enum, default_value = "text", hide_possible_values = true)]
     output: Format,
 }
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people
+    // For people.
     Text,
-    /// The field names of the API
+    // With the field names of the API.
     Json,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server
+    /// Run the server; without --dev, it requires JETON_ISSUER and JETON_MASTER_KEY
     Serve(Box<serve::Serve>),
+    /// Prepare an installation: schema, first clients, first user. Safe to repeat: what exists stays
+    Init(init::Init),
     /// Apply schema migrations
     Migrate,
     /// Create and administer clients
@@ -83,6 +96,8 @@ enum Command {
     Key(key::KeyCommand),
     /// Administer the demo set of `serve --dev`
     Demo(demo::DemoCommand),
+    /// Print the completion script for a shell
+    Completions(completions::Completions),
     /// Show the effective configuration, secrets hidden, with where each value came from
     Config,
     /// Run the checks that predict problems: database, clock, issuer, keys, permissions
@@ -138,6 +153,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
     let outcome = match cli.command {
         Command::Serve(command) => serve::run(&global, &command).await,
+        Command::Init(command) => init::run(&global, command).await,
         Command::Migrate => migrate::run(&global).await,
         Command::Client(command) => client::run(&global, *command).await,
         Command::Resource(command) => resource::run(&global, *command).await,
@@ -146,6 +162,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Token(command) => token::run(&global, command).await,
         Command::Key(command) => key::run(&global, command).await,
         Command::Demo(command) => demo::run(&global, &command).await,
+        Command::Completions(command) => completions::run(&command),
         Command::Config => config::run(&global),
         Command::Doctor => doctor::run(&global).await,
         Command::Health => health::run(&global).await,

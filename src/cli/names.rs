@@ -7,12 +7,13 @@ use crate::settings::parse_duration;
 
 /// The client to work on, as an argument or a flag.
 #[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
 pub(super) struct ClientName {
-    /// The client's id
-    #[arg(value_name = "CLIENT_ID", required_unless_present = "client_id")]
+    /// The client's id [required]
+    #[arg(value_name = "CLIENT_ID")]
     name: Option<String>,
     /// The same as a flag
-    #[arg(long, conflicts_with = "name", value_name = "CLIENT_ID")]
+    #[arg(long, value_name = "CLIENT_ID")]
     client_id: Option<String>,
 }
 
@@ -27,14 +28,27 @@ pub(super) struct NewClientName {
     client_id: Option<String>,
 }
 
-/// The user to work on, as an argument or a flag.
+/// The user to create, as an argument or a flag.
 #[derive(Debug, clap::Args)]
-pub(super) struct UserName {
-    /// The user's name, id or `sub`
-    #[arg(value_name = "USER", required_unless_present = "username")]
+#[group(required = true, multiple = false)]
+pub(super) struct NewUserName {
+    /// The user's name [required]
+    #[arg(value_name = "USER")]
     name: Option<String>,
     /// The same as a flag
-    #[arg(long, conflicts_with = "name", value_name = "USER")]
+    #[arg(long, value_name = "USER")]
+    username: Option<String>,
+}
+
+/// The user to work on, as an argument or a flag.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct UserName {
+    /// The user's name, id or `sub` [required]
+    #[arg(value_name = "USER")]
+    name: Option<String>,
+    /// The same as a flag
+    #[arg(long, value_name = "USER")]
     username: Option<String>,
 }
 
@@ -58,6 +72,12 @@ impl ClientName {
 impl NewClientName {
     pub(super) fn into_id(self) -> Option<String> {
         self.name.or(self.client_id)
+    }
+}
+
+impl NewUserName {
+    pub(super) fn get(&self) -> &str {
+        self.name.as_deref().or(self.username.as_deref()).unwrap_or_default()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::admin::ListRequest;
 use crate::admin::body::Patch;
 use crate::admin::users::{NewPasswordLink, NewUser, UserPatch};
 use crate::cli::context::{actor, open};
-use crate::cli::names::{self, UserName};
+use crate::cli::names::{self, NewUserName, UserName};
 use crate::cli::{Failed, Global, Outcome, output, secrets};
 use crate::settings::Needs;
 
@@ -40,7 +40,7 @@ enum Action {
     /// Create a user; the password is read from standard input or a prompt
     Create {
         #[command(flatten)]
-        user: UserName,
+        user: NewUserName,
         /// The `sub` of its tokens, which never changes; its id unless set
         #[arg(long)]
         sub: Option<String>,
@@ -56,7 +56,7 @@ enum Action {
         /// Claims of OpenID Connect, such as {"name": "Anna"}, as a JSON object
         #[arg(long, value_name = "JSON")]
         profile: Option<String>,
-        /// Whether it may log in: true or false
+        /// Whether it may log in
         #[arg(long, value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
         enabled: bool,
     },

@@ -42,8 +42,12 @@ impl Authenticated {
 
     /// The client as the database has it now, if the proof still holds.
     pub(crate) async fn renewed(&self, app: &App) -> Result<Self> {
-        let now = app.state.client_from_database(&self.client_id).await?;
+        self.renewed_as(app.state.client_from_database(&self.client_id).await?)
+    }
+
+    fn renewed_as(&self, now: Option<Arc<Client>>) -> Result<Self> {
         match now {
+            // Another client of the same name: whoever asks again authenticates as that one.
             Some(now) if now.created_at != self.created_at => {
                 Err(Failure::Unavailable("the client was deleted and created again during the request".into()))
             }
@@ -62,15 +66,14 @@ impl Authenticated {
             Proof::IdAlone => method.is_public(),
             Proof::Secret(id) => method.uses_secret() && now.secrets.iter().any(|secret| secret.id == id),
         };
-        // A client that was created again is another one.
-        is_proved && now.settings.enabled && now.created_at == self.created_at
+        is_proved && now.settings.enabled
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::client::{AuthMethod, ClientSecret, SecretDigest};
+    use crate::protocol::client::{AuthMethod, ClientSecret, ClientSettings, SecretDigest};
     use crate::protocol::time::Timestamp;
 
     fn client(method: AuthMethod, secrets: &[Uuid]) -> Client {
@@ -81,8 +84,7 @@ mod tests {
             created_at: at,
             last_used_at: None,
         };
-        let mut settings: crate::protocol::client::ClientSettings = serde_json::from_str("{}").unwrap();
-        settings.token_endpoint_auth_method = method;
+        let settings = ClientSettings { token_endpoint_auth_method: method, ..ClientSettings::default() };
         Client {
             client_id: "c".into(),
             settings,
@@ -107,6 +109,9 @@ mod tests {
         disabled.settings.enabled = false;
         assert!(!by_id.still_holds(&disabled));
         let again = Client { created_at: Timestamp::from_millis(2), ..client(AuthMethod::None, &[]) };
-        assert!(!by_id.still_holds(&again), "it was created again");
+        assert!(
+            matches!(by_id.renewed_as(Some(Arc::new(again))), Err(Failure::Unavailable(_))),
+            "it was created again"
+        );
     }
 }

@@ -19,10 +19,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::app::{App, Request, Result};
+use crate::current_request;
 use crate::protocol::client::{AuthMethod, Client};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
-use crate::telemetry;
 use crate::throttle::Attempt;
 use authenticated::Proof;
 
@@ -120,7 +120,7 @@ async fn judge(app: &App, asked: &AuthRequest<'_>) -> Result<std::result::Result
         Err("the client is disabled".into())
     };
     if proved.is_ok() {
-        telemetry::request::authenticated(&client.client_id);
+        current_request::authenticated(&client.client_id);
     }
     Ok(proved.map_err(|reason| Refusal::invalid_client(reason).about(Identity::of_client(&client.client_id))))
 }
@@ -150,11 +150,10 @@ mod tests {
     /// Registers a client with the secret `right`, whatever its method.
     async fn register(app: &App, method: AuthMethod) -> String {
         let at = Timestamp::from_seconds(1_000_000);
-        let settings: ClientSettings = serde_json::from_str("{}").unwrap();
         let digest = SecretDigest::Generated(sha256(b"right"));
         let client = Client {
             client_id: format!("{method:?}"),
-            settings: ClientSettings { token_endpoint_auth_method: method, ..settings },
+            settings: ClientSettings { token_endpoint_auth_method: method, ..ClientSettings::default() },
             secrets: vec![ClientSecret { id: Uuid::now_v7(), digest, created_at: at, last_used_at: None }],
             created_at: at,
             version: 1,

@@ -4,7 +4,7 @@
 //! * `keys`: what this server's keys prove: the signature, and repairs of damage.
 //! * `records`: what this server knows: revocations, sessions, the log, the time.
 //! * `apart`: where that is done beside other requests.
-//! * `words`: what people are told, and who may be told what.
+//! * `words`: what people learn about a refusal, and who may learn what.
 //!
 //! The bytes alone decide the first cause of a text that does not verify. The keys add proof, and with it further
 //! findings, but never change which cause comes first.

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Body as _;
 
+use crate::http::deadline::in_time;
+
 /// The longest that a body may take to arrive.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -46,7 +48,7 @@ async fn read_within(deadline: Duration, largest: usize, headers: &HeaderMap, bo
     if body.size_hint().lower() > largest as u64 {
         return Err(too_large());
     }
-    match tokio::time::timeout(deadline, Limited::new(body, largest).collect()).await {
+    match in_time(deadline, Limited::new(body, largest).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Unreadable::new(StatusCode::BAD_REQUEST, "The body did not arrive whole.")),

@@ -60,7 +60,7 @@ impl BearerChallenge {
         }
     }
 
-    /// The token is refused; only what anybody may know about it is told.
+    /// The token is refused; this says only what anybody may know about it.
     pub(crate) fn of(app: &App, diagnosis: &Diagnosis) -> Self {
         let PublicDescription { page, text: description } = public::describe(diagnosis);
         let error = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().error;

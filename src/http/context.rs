@@ -1,4 +1,4 @@
-//! What the envelope tells a handler about its request.
+//! What a handler learns from the envelope about its request.
 
 use std::net::IpAddr;
 
@@ -22,10 +22,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// The context that the envelope left in a request.
-    ///
-    /// # Errors
-    /// The status for a request that did not pass the envelope.
+    /// The context that the envelope left in a request, or the status for one that did not pass it.
     pub(crate) fn of(extensions: &Extensions) -> Result<Self, StatusCode> {
         extensions.get().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

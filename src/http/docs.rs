@@ -1,5 +1,6 @@
 //! The description of the API, for machines and for people: the reference, and a page for each error and cause.
 
+pub(crate) mod answers;
 pub(crate) mod openapi;
 mod pages;
 mod prose;
@@ -16,7 +17,7 @@ use bytes::Bytes;
 
 use crate::app::App;
 use crate::diagnosis::commands::{self, ExplainCommands};
-use crate::http::docs::openapi::answers::{Description, HtmlPage, NoSuchPage};
+use crate::http::docs::answers::{Description, HtmlPage, NoSuchPage};
 use crate::http::docs::pages::{PROBLEMS, Page};
 use crate::http::docs::prose::Prose;
 use crate::http::docs::reference::Reference;
@@ -52,8 +53,6 @@ pub(crate) fn routes() -> Vec<Route> {
     get,
     path = "/openapi.yaml",
     operation_id = "openapi",
-    tag = "Documentation",
-    description = include_str!("../../docs/openapi/openapi.md"),
     responses((status = 200, response = Description))
 )]
 pub(crate) async fn show_openapi() -> impl IntoResponse {
@@ -64,8 +63,6 @@ pub(crate) async fn show_openapi() -> impl IntoResponse {
     get,
     path = "/docs",
     operation_id = "docs",
-    tag = "Documentation",
-    description = include_str!("../../docs/openapi/docs.md"),
     responses((status = 200, response = HtmlPage))
 )]
 pub(crate) async fn show_reference() -> Response {
@@ -85,8 +82,6 @@ struct ErrorList {
     get,
     path = "/docs/errors",
     operation_id = "docsErrors",
-    tag = "Documentation",
-    description = include_str!("../../docs/openapi/docs_errors.md"),
     responses((status = 200, response = HtmlPage))
 )]
 pub(crate) async fn list_errors() -> Response {
@@ -94,7 +89,7 @@ pub(crate) async fn list_errors() -> Response {
         root: "../",
         style: STYLE,
         groups: [
-            ("Errors of the OAuth endpoints", ErrorCode::ALL.into_iter().map(pages::of_error).collect()),
+            ("Errors of the OAuth endpoints", ErrorCode::ALL.iter().copied().map(pages::of_error).collect()),
             ("Problems of the admin API", PROBLEMS.into_iter().filter_map(pages::find).collect()),
             (
                 "Causes of refusal, in the order in which they are checked",
@@ -123,8 +118,6 @@ struct ErrorPage {
     get,
     path = "/docs/errors/{code}",
     operation_id = "docsError",
-    tag = "Documentation",
-    description = include_str!("../../docs/openapi/docs_error.md"),
     params((
         "code" = String, Path, min_length = 1, example = "invalid_grant",
         description = "An error of the OAuth endpoints, a problem of the admin API, or a cause.",

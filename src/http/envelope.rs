@@ -1,23 +1,27 @@
-//! What surrounds every handler: request id, client address, span, deadline, protective headers.
+//! What surrounds every handler: request id, client address, the log's fields, deadline, protective headers.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::{self, Poll};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use tracing::Instrument;
+use futures_util::future::BoxFuture;
+use tower::{Layer, Service, ServiceExt};
 use uuid::Uuid;
 
 use crate::app::{App, Peer};
+use crate::current_request::{self, CurrentRequest};
 use crate::http::client_address::{self, client_address};
 use crate::http::context::Context;
+use crate::http::deadline::in_time;
 use crate::http::route::Endpoint;
 use crate::http::{error, host};
-use crate::telemetry;
 use crate::telemetry::forwarding::is_private;
 
 /// The longest that a request may take.
@@ -38,9 +42,50 @@ impl Envelope {
     }
 }
 
+impl<S> Layer<S> for Envelope {
+    type Service = Enveloped<S>;
+
+    fn layer(&self, handler: S) -> Enveloped<S> {
+        Enveloped { envelope: self.clone(), handler }
+    }
+}
+
+/// A handler in its envelope. It is no middleware of axum's, since that copies the handler once more for each request.
+#[derive(Clone)]
+pub(crate) struct Enveloped<S> {
+    envelope: Envelope,
+    handler: S,
+}
+
+/// What axum makes of handlers and routes.
+pub(crate) trait Handles:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Handles for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S: Handles> Service<Request> for Enveloped<S> {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Self { envelope, handler } = self.clone();
+        Box::pin(async move { Ok(wrap(&envelope, request, handler).await) })
+    }
+}
+
 /// Puts a request into its envelope, and the answer.
-pub(crate) async fn wrap(State(envelope): State<Envelope>, mut request: Request, next: Next) -> Response {
-    let Envelope { app, endpoint, deadline } = &envelope;
+async fn wrap(envelope: &Envelope, mut request: Request, handler: impl Handles) -> Response {
+    let Envelope { app, endpoint, deadline } = envelope;
     let request_id = Uuid::now_v7();
     // No address stands in for a missing one: it might be that of a trusted proxy.
     let Some(peer) = request.extensions_mut().remove::<Peer>() else {
@@ -52,8 +97,8 @@ pub(crate) async fn wrap(State(envelope): State<Envelope>, mut request: Request,
         app.forwarding.note(peer.address.ip());
     }
     let context = Context { request_id, endpoint: *endpoint, peer, address };
-    let span = telemetry::request::span(endpoint.name, request_id, address);
-    let mut response = answer(app, context, *deadline, request, next).instrument(span).await;
+    let current = CurrentRequest::new(endpoint.name, request_id, address);
+    let mut response = current_request::within(Some(current), answer(app, context, *deadline, request, handler)).await;
     add_headers(response.headers_mut(), request_id);
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -63,7 +108,13 @@ pub(crate) async fn wrap(State(envelope): State<Envelope>, mut request: Request,
     response
 }
 
-async fn answer(app: &App, context: Context, deadline: Duration, mut request: Request, next: Next) -> Response {
+async fn answer(
+    app: &App,
+    context: Context,
+    deadline: Duration,
+    mut request: Request,
+    handler: impl Handles,
+) -> Response {
     match host::named(&request) {
         Err(text) => error::wrong_host(app, &context, StatusCode::BAD_REQUEST, text),
         Ok(host) if app.settings.dev && !host.is_none_or(host::names_loopback) => {
@@ -72,8 +123,8 @@ async fn answer(app: &App, context: Context, deadline: Duration, mut request: Re
         }
         Ok(_) => {
             request.extensions_mut().insert(context.clone());
-            match tokio::time::timeout(deadline, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
-                Ok(Ok(response)) => response,
+            match in_time(deadline, AssertUnwindSafe(handler.oneshot(request)).catch_unwind()).await {
+                Ok(Ok(Ok(response))) => response,
                 Ok(Err(panic)) => error::panicked(app, &context, &*panic),
                 Err(_) => error::too_slow(app, &context),
             }
@@ -99,20 +150,15 @@ fn add_headers(headers: &mut HeaderMap, request_id: Uuid) {
 mod tests {
     use std::net::SocketAddr;
 
+    use super::*;
     use axum::Extension;
     use axum::routing::get;
-    use tower::ServiceExt;
-
-    use super::*;
 
     #[tokio::test]
     async fn timeouts_and_faults_are_answered_in_the_form_of_the_endpoint() {
         let folder = tempfile::tempdir().unwrap();
         let app = Arc::new(App::for_a_test(folder.path()).await);
-        let envelope = |endpoint| {
-            let envelope = Envelope { deadline: Duration::from_millis(1), ..Envelope::new(&app, endpoint) };
-            axum::middleware::from_fn_with_state(envelope, wrap)
-        };
+        let envelope = |endpoint| Envelope { deadline: Duration::from_millis(1), ..Envelope::new(&app, endpoint) };
         let slow = || get(std::future::pending::<&'static str>);
         let faulty = || get(|| async { panic!("a fault") as &'static str });
         let peer = Peer::from(SocketAddr::from(([127, 0, 0, 1], 9)));
@@ -154,7 +200,7 @@ mod tests {
     async fn a_request_without_a_peer_is_not_taken_for_one_from_this_machine() {
         let folder = tempfile::tempdir().unwrap();
         let app = Arc::new(App::for_a_test(folder.path()).await);
-        let envelope = axum::middleware::from_fn_with_state(Envelope::new(&app, Endpoint::named("token")), wrap);
+        let envelope = Envelope::new(&app, Endpoint::named("token"));
         let router = axum::Router::new().route("/", get(|| async { "here" }).layer(envelope));
         let request = Request::get("/").header("host", "localhost").body(axum::body::Body::empty()).unwrap();
         assert_eq!(router.oneshot(request).await.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);

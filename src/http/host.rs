@@ -7,10 +7,7 @@ use axum::http::{Version, header};
 
 /// The host that a request names; HTTP/1.0 and HTTP/2 may name none. In HTTP/2 it is `:authority`, which hyper presents
 /// as the authority of the target, like that of an absolute target in HTTP/1.1.
-///
-/// # Errors
-/// What is wrong (RFC 9112 §3.2, RFC 9113 §8.3.1). A server in front may have understood another host than this one
-/// would.
+/// An error says what is wrong (RFC 9112 §3.2, RFC 9113 §8.3.1): a server in front may have understood another host.
 pub(crate) fn named(request: &Request) -> Result<Option<&str>, &'static str> {
     let mut headers = request.headers().get_all(header::HOST).iter();
     let host = headers.next().map(|value| value.to_str().unwrap_or_default());

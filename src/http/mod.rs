@@ -5,6 +5,7 @@ mod body;
 mod challenge;
 mod client_address;
 mod context;
+mod deadline;
 mod docs;
 mod endpoints;
 mod envelope;
@@ -22,7 +23,7 @@ mod route;
 mod router;
 mod routes;
 
-pub use docs::openapi::generated as generated_openapi;
+pub use docs::openapi::Operations;
 pub use ops::{Health, router as ops_router};
 pub use route::Route;
 pub use router::router;

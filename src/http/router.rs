@@ -5,12 +5,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::{HeaderName, HeaderValue, Method, header};
-use axum::middleware::from_fn_with_state;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::app::App;
 use crate::http::endpoints::metadata;
-use crate::http::envelope::{self, Envelope};
+use crate::http::envelope::Envelope;
 use crate::http::error;
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::routes::{UNROUTED, routes};
@@ -21,7 +20,7 @@ const MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-v
 
 /// The public and admin API.
 pub fn router(app: Arc<App>) -> Router {
-    let envelope = |endpoint| from_fn_with_state(Envelope::new(&app, endpoint), envelope::wrap);
+    let envelope = |endpoint| Envelope::new(&app, endpoint);
     let nothing_here = |endpoint| error::not_found.layer(envelope(endpoint)).with_state(Arc::clone(&app));
     let mut router = Router::new().fallback_service(nothing_here(Endpoint::named("none")));
     for (path, endpoint) in UNROUTED {

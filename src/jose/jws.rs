@@ -92,9 +92,6 @@ pub fn sign(header_segment: &str, claims: &impl Serialize, key: &SigningKey) -> 
 }
 
 /// Reads the header to choose a key by it. Nothing is proved yet.
-///
-/// # Errors
-/// When the header is malformed, or requires an extension.
 pub fn header(token: &str) -> Result<Header, JwsError> {
     let (segment, _) = token.split_once('.').ok_or(JwsError::Malformed)?;
     let json = from_base64url(segment).filter(|json| json.starts_with(b"{")).ok_or(JwsError::Malformed)?;

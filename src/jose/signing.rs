@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
     RsaEncoding, RsaKeyPair,
 };
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::crypto::base64url;
@@ -113,5 +115,26 @@ impl SigningKey {
                 Jwk { n: Some(n), e: Some(e), ..jwk("RSA") }
             }
         }
+    }
+
+    /// The public half as a `SubjectPublicKeyInfo` (RFC 5280 §4.1) in PEM (RFC 7468 §13), with a final line break.
+    ///
+    /// # Panics
+    /// When memory runs out.
+    pub fn public_pem(&self) -> String {
+        let der: Result<PublicKeyX509Der<'_>, _> = match &self.pair {
+            Pair::P256(pair) => pair.public_key().as_der(),
+            Pair::Ed25519(pair) => pair.public_key().as_der(),
+            Pair::Rsa(pair, _) => pair.public_key().as_der(),
+        };
+        let text = STANDARD.encode(der.expect("public keys can be encoded").as_ref());
+        let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let (line, after) = rest.split_at(rest.len().min(64));
+            pem.extend([line, "\n"]);
+            rest = after;
+        }
+        pem + "-----END PUBLIC KEY-----\n"
     }
 }

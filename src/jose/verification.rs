@@ -47,9 +47,6 @@ pub struct VerificationKey {
 
 impl VerificationKey {
     /// Checks a public key for the algorithms on an allow-list.
-    ///
-    /// # Errors
-    /// Why the key is not accepted.
     pub fn from_jwk(jwk: &Jwk, allowed: &[SigningAlgorithm]) -> Result<Self, KeyError> {
         if jwk.has_secret() {
             return Err(KeyError::NotPublic);

@@ -81,10 +81,7 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// Unwraps and parses the keys.
-    ///
-    /// # Errors
-    /// The id of a key that these master keys cannot unwrap, or that cannot be parsed.
+    /// Unwraps and parses the keys. An error is the id of one for which that fails.
     pub fn open(records: &[KeyRecord], master: &MasterKeys) -> Result<Self, String> {
         let mut ring = Self::default();
         for record in records {

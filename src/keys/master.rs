@@ -20,10 +20,7 @@ impl fmt::Debug for MasterKey {
 }
 
 impl MasterKey {
-    /// Reads 32 bytes in base64url.
-    ///
-    /// # Errors
-    /// A description of what is wrong, without any of the text.
+    /// Reads 32 bytes in base64url. An error says what is wrong, without any of the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let bytes = Zeroizing::new(from_base64url(text.trim().trim_end_matches('=')).unwrap_or_default());
         if bytes.len() != 32 || bytes.iter().all(|byte| *byte == bytes[0]) {

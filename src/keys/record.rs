@@ -1,7 +1,5 @@
 //! Keys as the database stores them: generated, wrapped with the master key.
 
-use serde::Serialize;
-use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::crypto::{base64url, fill_with_random, random};
@@ -9,35 +7,20 @@ use crate::jose::algorithm::SigningAlgorithm;
 use crate::jose::signing::SigningKey;
 use crate::keys::master::{MasterKey, MasterKeys};
 use crate::keys::token_key::KEY_ID_LENGTH;
+use crate::protocol::names::names;
 use crate::protocol::time::Timestamp;
 
-/// What a key is for: `signing` signs JWTs, `token` seals opaque tokens and authenticates refresh tokens, `data` encrypts
-/// the secrets of second factors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyUse {
-    /// Signs JWTs.
-    Signing,
-    /// Seals opaque access tokens and authenticates refresh tokens.
-    Token,
-    /// Encrypts secrets in the database that this server must read again: those of second factors. There is one, made
-    /// when it is first needed, and it is never rotated or retired.
-    Data,
-}
-
-impl KeyUse {
-    /// Its name in the database.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Signing => "signing",
-            Self::Token => "token",
-            Self::Data => "data",
-        }
-    }
-
-    /// Reads what [`name`](Self::name) wrote.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Signing, Self::Token, Self::Data].into_iter().find(|key_use| key_use.name() == name)
+names! {
+    /// What a key is for: `signing` signs JWTs, `token` seals opaque tokens and authenticates refresh tokens, `data` encrypts
+    /// the secrets of second factors.
+    KeyUse {
+        /// Signs JWTs.
+        Signing "signing",
+        /// Seals opaque access tokens and authenticates refresh tokens.
+        Token "token",
+        /// Encrypts secrets in the database that this server must read again: those of second factors. There is one, made
+        /// when it is first needed, and it is never rotated or retired.
+        Data "data",
     }
 }
 

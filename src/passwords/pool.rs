@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use prometheus_client::registry::Registry;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
-use tracing::Span;
 
 use crate::crypto::random;
+use crate::current_request;
 use crate::passwords::hashing::Hasher;
 use crate::passwords::queue::Requester;
 use crate::passwords::workers::{Job, Workers};
@@ -58,10 +58,8 @@ impl PasswordPool {
         Self { _close: Arc::new(CloseOnDrop(Arc::clone(&workers))), workers }
     }
 
-    /// Whether a password matches a hash. Without a hash it does not, after the same work.
-    ///
-    /// # Errors
-    /// [`Overloaded`] after about 2 s in the queue.
+    /// Whether a password matches a hash; [`Overloaded`] after about 2 s in the queue. Without a hash it does not match,
+    /// after the same work.
     pub async fn verify(
         &self,
         password: SecretString,
@@ -72,10 +70,7 @@ impl PasswordPool {
         self.run(requester, work).await
     }
 
-    /// Hashes a new password for an administrator.
-    ///
-    /// # Errors
-    /// [`Overloaded`] after about 2 s in the queue.
+    /// Hashes a new password for an administrator; [`Overloaded`] after about 2 s in the queue.
     pub async fn hash(&self, password: SecretString) -> Result<String, Overloaded> {
         self.hash_for(Requester::administrator(), password).await
     }
@@ -118,10 +113,10 @@ impl PasswordPool {
         let (turn, turned) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
         let hashes = self.workers.measures.hashes.clone();
-        let span = Span::current();
+        let request = current_request::current();
         let work = Box::new(move |hasher: &mut Hasher| {
             let begun = Instant::now();
-            let outcome = span.in_scope(|| work(hasher));
+            let outcome = current_request::within_sync(request, || work(hasher));
             // Before the answer, so that its recipient finds this hash among the metrics.
             hashes.observe(begun.elapsed().as_secs_f64());
             // The client may have gone.

@@ -25,7 +25,7 @@ pub struct Overloaded;
 
 /// A password that waits to be hashed.
 pub(super) struct Job {
-    /// Tells the requester that hashing begins.
+    /// Informs the requester that hashing begins.
     pub(super) turn: oneshot::Sender<()>,
     pub(super) work: Box<dyn FnOnce(&mut Hasher) + Send>,
 }

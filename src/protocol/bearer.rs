@@ -48,10 +48,8 @@ const fn misplaced(cause: Cause, detail: &'static str) -> Result<String, Misplac
     Err(Misplaced { cause, detail })
 }
 
-/// The text that was presented as a token.
-///
-/// # Errors
-/// `missing`, `sent_twice`, `in_query_string` or `wrong_scheme`.
+/// The text that was presented as a token, or why there is none: `missing`, `sent_twice`, `in_query_string` or
+/// `wrong_scheme`.
 pub fn read(sent: Sent<'_>) -> Result<String, Misplaced> {
     let in_queries = sent.queries.iter().map(|query| tokens_in(query)).max().unwrap_or(0);
     let in_form = sent.form_names.iter().filter(|name| is_parameter(name)).count();

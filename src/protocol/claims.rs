@@ -95,7 +95,7 @@ impl Audience {
 pub struct AccessClaims {
     /// The issuer.
     pub iss: String,
-    /// The subject; [`subject`](Self::subject) tells its kind.
+    /// The subject; [`subject`](Self::subject) gives its kind.
     pub sub: String,
     /// The issuer of the subject, if it is not this server. No grant writes it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]

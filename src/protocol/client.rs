@@ -1,7 +1,6 @@
 //! Clients (RFC 6749 §2, metadata names of RFC 7591 §2).
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,27 +8,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::protocol::claims::ExtraClaims;
+use crate::protocol::names::names;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
-
-/// Defines an enum of registered names from one table: a new name is one line.
-macro_rules! names {
-    ($(#[$about:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident $name:tt,)+ }) => {
-        $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-        pub enum $type { $($(#[$doc])* #[serde(rename = $name)] $variant,)+ }
-
-        impl $type {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The registered name.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
-            }
-        }
-    };
-}
 
 names! {
     /// A grant of the token endpoint (`grant_type`).
@@ -74,15 +55,6 @@ impl AuthMethod {
             Self::ClientSecretBasic | Self::ClientSecretPost => false,
             Self::None => true,
         }
-    }
-}
-
-impl FromStr for GrantType {
-    type Err = ();
-
-    /// Names are matched exactly (RFC 6749 §1.9).
-    fn from_str(name: &str) -> Result<Self, ()> {
-        Self::ALL.iter().copied().find(|grant| grant.name() == name).ok_or(())
     }
 }
 

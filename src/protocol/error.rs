@@ -4,106 +4,51 @@ use std::borrow::Cow;
 
 use crate::protocol::cause::Cause;
 use crate::protocol::identity::Identity;
-use crate::protocol::schema::describe;
+use crate::protocol::names::names;
 
-/// An error code of an OAuth endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorCode {
-    /// RFC 6749 §5.2.
-    InvalidRequest,
-    /// RFC 6749 §5.2.
-    InvalidClient,
-    /// RFC 6749 §5.2.
-    InvalidGrant,
-    /// RFC 6749 §5.2.
-    UnauthorizedClient,
-    /// RFC 6749 §5.2.
-    UnsupportedGrantType,
-    /// RFC 6749 §5.2.
-    InvalidScope,
-    /// RFC 8707 §2.
-    InvalidTarget,
-    /// RFC 6750 §3.1: the access token that authenticates the caller is not valid.
-    InvalidToken,
-    /// RFC 6750 §3.1: the access token that authenticates the caller does not allow this.
-    InsufficientScope,
-    /// RFC 6749 §4.1.2.1.
-    UnsupportedResponseType,
-    /// RFC 6749 §4.1.2.1: the person said no.
-    AccessDenied,
-    /// OpenID Connect Core §3.1.2.6.
-    LoginRequired,
-    /// OpenID Connect Core §3.1.2.6.
-    ConsentRequired,
-    /// OpenID Connect Core §3.1.2.6, RFC 9126 §4.
-    InvalidRequestUri,
-    /// OpenID Connect Core §3.1.2.6.
-    RequestNotSupported,
-    /// OpenID Connect Core §3.1.2.6.
-    RequestUriNotSupported,
-    /// No error of OAuth: a form of this server's pages that it did not show to this browser.
-    InvalidForm,
-    /// The request could not be served right now (named as in RFC 6749 §4.1.2.1).
-    TemporarilyUnavailable,
-    /// A fault of the server (named as in RFC 6749 §4.1.2.1).
-    ServerError,
-}
-
-impl ErrorCode {
-    /// Every code.
-    pub const ALL: [Self; 19] = [
-        Self::InvalidRequest,
-        Self::InvalidClient,
-        Self::InvalidGrant,
-        Self::UnauthorizedClient,
-        Self::UnsupportedGrantType,
-        Self::InvalidScope,
-        Self::InvalidTarget,
-        Self::InvalidToken,
-        Self::InsufficientScope,
-        Self::UnsupportedResponseType,
-        Self::AccessDenied,
-        Self::LoginRequired,
-        Self::ConsentRequired,
-        Self::InvalidRequestUri,
-        Self::RequestNotSupported,
-        Self::RequestUriNotSupported,
-        Self::InvalidForm,
-        Self::TemporarilyUnavailable,
-        Self::ServerError,
-    ];
-
-    /// The value of the `error` member.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::InvalidRequest => "invalid_request",
-            Self::InvalidClient => "invalid_client",
-            Self::InvalidGrant => "invalid_grant",
-            Self::UnauthorizedClient => "unauthorized_client",
-            Self::UnsupportedGrantType => "unsupported_grant_type",
-            Self::InvalidScope => "invalid_scope",
-            Self::InvalidTarget => "invalid_target",
-            Self::InvalidToken => "invalid_token",
-            Self::InsufficientScope => "insufficient_scope",
-            Self::UnsupportedResponseType => "unsupported_response_type",
-            Self::AccessDenied => "access_denied",
-            Self::LoginRequired => "login_required",
-            Self::ConsentRequired => "consent_required",
-            Self::InvalidRequestUri => "invalid_request_uri",
-            Self::RequestNotSupported => "request_not_supported",
-            Self::RequestUriNotSupported => "request_uri_not_supported",
-            Self::InvalidForm => "invalid_form",
-            Self::TemporarilyUnavailable => "temporarily_unavailable",
-            Self::ServerError => "server_error",
-        }
+names! {
+    /// The errors of the OAuth endpoints.
+    ErrorCode {
+        /// RFC 6749 §5.2.
+        InvalidRequest "invalid_request",
+        /// RFC 6749 §5.2.
+        InvalidClient "invalid_client",
+        /// RFC 6749 §5.2.
+        InvalidGrant "invalid_grant",
+        /// RFC 6749 §5.2.
+        UnauthorizedClient "unauthorized_client",
+        /// RFC 6749 §5.2.
+        UnsupportedGrantType "unsupported_grant_type",
+        /// RFC 6749 §5.2.
+        InvalidScope "invalid_scope",
+        /// RFC 8707 §2.
+        InvalidTarget "invalid_target",
+        /// RFC 6750 §3.1: the access token that authenticates the caller is not valid.
+        InvalidToken "invalid_token",
+        /// RFC 6750 §3.1: the access token that authenticates the caller does not allow this.
+        InsufficientScope "insufficient_scope",
+        /// RFC 6749 §4.1.2.1.
+        UnsupportedResponseType "unsupported_response_type",
+        /// RFC 6749 §4.1.2.1: the person said no.
+        AccessDenied "access_denied",
+        /// OpenID Connect Core §3.1.2.6.
+        LoginRequired "login_required",
+        /// OpenID Connect Core §3.1.2.6.
+        ConsentRequired "consent_required",
+        /// OpenID Connect Core §3.1.2.6, RFC 9126 §4.
+        InvalidRequestUri "invalid_request_uri",
+        /// OpenID Connect Core §3.1.2.6.
+        RequestNotSupported "request_not_supported",
+        /// OpenID Connect Core §3.1.2.6.
+        RequestUriNotSupported "request_uri_not_supported",
+        /// No error of OAuth: a form of this server's pages that it did not show to this browser.
+        InvalidForm "invalid_form",
+        /// The request could not be served right now (named as in RFC 6749 §4.1.2.1).
+        TemporarilyUnavailable "temporarily_unavailable",
+        /// A fault of the server (named as in RFC 6749 §4.1.2.1).
+        ServerError "server_error",
     }
 }
-
-describe!(ErrorCode {
-    "description": "The errors of the OAuth endpoints.",
-    "type": "string",
-    "enum": ErrorCode::ALL.map(ErrorCode::name),
-});
 
 /// A refusal: a sentence for the client, and the exact reason for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ pub struct Feature {
     pub is_used: fn(&ClientSettings) -> bool,
 }
 
-/// Every feature, the oldest first. Append only: its place tells which programs know a feature.
+/// Every feature, the oldest first. Append only: the place of a feature says which programs know it.
 pub const FEATURES: &[Feature] = &[
     Feature {
         member: "access_token_format",

@@ -13,6 +13,7 @@ pub mod feature;
 pub mod form;
 pub mod grant;
 pub mod identity;
+pub(crate) mod names;
 pub mod ownership;
 pub mod parameters;
 pub mod profile;

@@ -34,10 +34,7 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
-    /// Reads the query of an address.
-    ///
-    /// # Errors
-    /// As for a body.
+    /// Reads the query of an address; as for a body, if it is broken or has too many.
     pub fn from_query(query: &[u8]) -> Result<Self, Refusal> {
         are_not_too_many(query)?;
         let pairs = form::decode_pairs(query).map_err(|error| {
@@ -49,10 +46,7 @@ impl Parameters {
         Ok(Self(pairs))
     }
 
-    /// Reads any form: what is not UTF-8 becomes U+FFFD, and a `%` that encodes nothing is kept.
-    ///
-    /// # Errors
-    /// `invalid_request` if there are too many.
+    /// Reads any form that has not too many: what is not UTF-8 becomes U+FFFD, and a `%` that encodes nothing is kept.
     pub fn from_any_form(body: &[u8]) -> Result<Self, Refusal> {
         are_not_too_many(body)?;
         let pairs = form_urlencoded::parse(body).into_owned();
@@ -91,10 +85,7 @@ impl Parameters {
         self.all("resource").chain(self.all("audience"))
     }
 
-    /// The value of a parameter that must not be repeated; an empty one counts as absent.
-    ///
-    /// # Errors
-    /// `invalid_request` if it was sent more than once.
+    /// The value of a parameter, `invalid_request` if it was sent more than once; an empty one counts as absent.
     pub fn one(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
         let mut values = self.all(name);
         let first = values.next();
@@ -105,10 +96,7 @@ impl Parameters {
         Ok(first)
     }
 
-    /// The value of a parameter that must not be repeated; an empty one counts as empty.
-    ///
-    /// # Errors
-    /// `invalid_request` if it was sent more than once.
+    /// The same, but an empty one counts as empty.
     pub fn one_or_empty(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
         let first = self.one(name)?;
         Ok(first.or_else(|| self.0.iter().any(|(key, _)| key == name).then_some("")))

@@ -56,10 +56,7 @@ impl fmt::Display for NotAScope {
 }
 
 impl Scope {
-    /// Reads a space-delimited list; duplicates count once. An empty text is the empty scope.
-    ///
-    /// # Errors
-    /// [`NotAScope`] if the text breaks the grammar of RFC 6749 §3.3.
+    /// Reads a space-delimited list (RFC 6749 §3.3); duplicates count once. An empty text is the empty scope.
     pub fn parse(text: &str) -> Result<Self, NotAScope> {
         if text.len() > LONGEST {
             return Err(NotAScope);

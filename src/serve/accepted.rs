@@ -30,7 +30,7 @@ pub(super) struct Deadlines {
     pub(super) stall: Duration,
     /// For the rest of a body that no handler read; after it, the answer is the last one of the connection.
     pub(super) unread_body: Duration,
-    /// For requests in flight when the server stops or the connection is told to end.
+    /// For requests in flight when the server stops or ends the connection.
     pub(super) drain: Duration,
     /// For the end of an HTTP/2 connection without requests in flight, unless the server stops.
     pub(super) farewell: Duration,

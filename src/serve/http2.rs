@@ -67,7 +67,7 @@ where
         () = requests.none_for(deadlines.head) => false,
         () = requests.slots_needed.notified() => false,
     };
-    // GOAWAY tells the client to begin no more requests. Not every client reacts to it, and some have not even begun to
+    // GOAWAY asks the client to begin no more requests. Not every client reacts to it, and some have not even begun to
     // speak HTTP/2, so without requests in flight we wait only for the farewell.
     connection.as_mut().graceful_shutdown();
     let farewell =

@@ -46,10 +46,7 @@ pub(super) async fn prepare_store(settings: &Settings) -> Result<Store, StartErr
     Ok(store)
 }
 
-/// Checks that this program can work on a schema.
-///
-/// # Errors
-/// When the schema is too old or too new for it.
+/// Checks that this program can work on a schema: that it is neither too old nor too new for it.
 pub fn check_schema(report: &SchemaReport) -> Result<(), StartError> {
     if let Some(reason) = &report.foreign {
         return Err(StartError(reason.clone()));

@@ -4,9 +4,6 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// Makes sure that no core dump is written of this process, which holds keys: neither to a file, nor to a program that
 /// collects them, nor by another process of the same user.
-///
-/// # Errors
-/// When the operating system refuses.
 pub(crate) fn forbid_core_dumps() -> std::io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     #[cfg(target_os = "linux")]

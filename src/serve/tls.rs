@@ -49,10 +49,7 @@ impl ResolvesServerCert for Certificates {
 }
 
 impl Certificates {
-    /// Reads the configured files.
-    ///
-    /// # Errors
-    /// One sentence, with the name of the setting, if the files do not hold a certificate and its key.
+    /// Reads the configured files. An error is one sentence, with the name of the setting.
     pub(super) fn open(files: &TlsFiles) -> Result<(Arc<Self>, Watched), StartError> {
         let (pair, content) = read(files).map_err(StartError)?;
         let watched = Watched { in_use: content, doubtful: None };
@@ -190,10 +187,8 @@ fn expiry(chain: &[CertificateDer<'_>]) -> Option<Timestamp> {
     Some(Timestamp::from_seconds(certificate.validity().not_after.timestamp()))
 }
 
-/// Describes a server's certificate, for `doctor`.
-///
-/// # Errors
-/// The problem, if the files cannot be used, or the certificate expires within 14 days or does not name `host`.
+/// Describes a server's certificate, for `doctor`, or the problem: the files cannot be used, or the certificate expires
+/// within 14 days or does not name `host`.
 pub fn examine(files: &TlsFiles, host: Option<&str>, now: Timestamp) -> Result<String, String> {
     let (pair, _) = read(files)?;
     let name = host.map(|host| host.trim_start_matches('[').trim_end_matches(']').to_owned());

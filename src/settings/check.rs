@@ -22,10 +22,7 @@ use crate::store::Location;
 use crate::tokens::environment::{Environment, KnownIssuer};
 
 impl Settings {
-    /// Checks the resolved values, and that the settings in `needs` are set.
-    ///
-    /// # Errors
-    /// Every problem, each with the name of its setting.
+    /// Checks the resolved values, and that the settings in `needs` are set. Each problem has the name of its setting.
     pub fn check(resolved: &Resolved, needs: Needs) -> Result<Self, Vec<String>> {
         let mut checker = Checker { resolved, problems: resolved.problems.clone() };
         let dev = resolved.dev;

@@ -94,7 +94,7 @@ async fn follow(state: Arc<NodeState>, signals: Arc<Signals>, poll_interval: Dur
     }
 }
 
-/// Tells the others how far this node is, and forgets revocations that no longer cover anything.
+/// Reports to the others how far this node is, and forgets revocations that no longer cover anything.
 async fn send_heartbeats(state: Arc<NodeState>, signals: Arc<Signals>) {
     let (mut heartbeat, mut forget) = (tokio::time::interval(HEARTBEAT), tokio::time::interval(FORGET));
     let mut failing = false;

@@ -14,10 +14,7 @@ use crate::state::{NodeState, Unavailable};
 const PAGE: i64 = 10_000;
 
 impl NodeState {
-    /// Loads everything from the database.
-    ///
-    /// # Errors
-    /// When the database cannot be reached, or a key cannot be unwrapped with this master key.
+    /// Loads everything from the database. Fails also if a key cannot be unwrapped with this master key.
     pub async fn load(&self, masters: Arc<MasterKeys>) -> Result<(), Unavailable> {
         let begun = self.watch.now();
         _ = self.masters.set(masters);

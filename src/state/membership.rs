@@ -55,7 +55,7 @@ impl NodeState {
         self.catch_up().await
     }
 
-    /// Tells the others how far this node is, and measures how far its clock is off. Does nothing on the command line.
+    /// Reports to the others how far this node is, and measures how far its clock is off. Does nothing on the command line.
     pub(super) async fn heartbeat(&self) -> Result<(), Unavailable> {
         let node = self.membership.node.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(mut node) = node else { return Ok(()) };

@@ -8,7 +8,7 @@ use crate::protocol::cause::Cause;
 use crate::protocol::feature;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
-use crate::store::changes::{Logged, Notice};
+use crate::store::changes::{LogTransaction, Logged, Notice};
 use crate::store::database::Transaction;
 use crate::store::row::{Row, unreadable, values};
 use crate::store::settings::{MASTER_KEY_CHECK, REPLACE_MASTER_KEY_CHECK};
@@ -19,7 +19,7 @@ fn key(row: &Row) -> Result<KeyRecord> {
     let algorithm: Option<String> = row.get("algorithm")?;
     Ok(KeyRecord {
         kid: row.get("kid")?,
-        key_use: KeyUse::from_name(&key_use).ok_or_else(|| unreadable("key_use", &key_use))?,
+        key_use: key_use.parse().map_err(|()| unreadable("key_use", &key_use))?,
         algorithm: algorithm.map(|name| name.parse().map_err(|_| unreadable("algorithm", &name))).transpose()?,
         wrapped: row.get("wrapped")?,
         created_at: row.moment("created_at")?,
@@ -55,19 +55,27 @@ pub enum Added {
     OtherMasterKey,
 }
 
-/// Serialises changes of keys until the transaction ends.
-async fn lock(transaction: &mut Transaction) -> Result<()> {
-    transaction.query("UPDATE change_head SET number = number WHERE id = 1", vec![]).await.map(drop)
-}
+impl Transaction {
+    /// Whether the check value of the master key is still this one.
+    async fn is_master_key_check(&mut self, check_value: &[u8]) -> Result<bool> {
+        let sql = "SELECT value FROM settings WHERE name = $1 AND value = $2";
+        let values = values![MASTER_KEY_CHECK, check_value.to_vec()];
+        Ok(self.query_one(sql, values).await?.is_some())
+    }
 
-/// Whether the check value of the master key is still this one. The caller holds the [`lock`].
-async fn is_master_key_check(transaction: &mut Transaction, check_value: &[u8]) -> Result<bool> {
-    let sql = "SELECT value FROM settings WHERE name = $1 AND value = $2";
-    let values = values![MASTER_KEY_CHECK, check_value.to_vec()];
-    Ok(transaction.query_one(sql, values).await?.is_some())
+    async fn keys(&mut self) -> Result<Vec<KeyRecord>> {
+        self.query(LIST, vec![]).await?.iter().map(key).collect()
+    }
 }
 
 impl Store {
+    /// Begins a change of keys; no other one begins until it ends.
+    async fn begin_key_change(&self) -> Result<LogTransaction> {
+        let mut transaction = self.begin_logged().await?;
+        transaction.query("UPDATE change_head SET number = number WHERE id = 1", vec![]).await?;
+        Ok(transaction)
+    }
+
     /// Every key, in the order in which they become active.
     pub async fn key_list(&self) -> Result<Vec<KeyRecord>> {
         self.database.query(LIST, vec![]).await?.iter().map(key).collect()
@@ -88,12 +96,11 @@ impl Store {
         check_value: &[u8],
         audited: &Audited,
     ) -> Result<Logged<Added>> {
-        let mut transaction = self.begin_logged().await?;
-        lock(&mut transaction).await?;
+        let mut transaction = self.begin_key_change().await?;
         if transaction.query_one("SELECT kid FROM keys LIMIT 1", vec![]).await?.is_some() {
             return transaction.roll_back(Added::ThereAreSome).await;
         }
-        if !is_master_key_check(&mut transaction, check_value).await? {
+        if !transaction.is_master_key_check(check_value).await? {
             return transaction.roll_back(Added::OtherMasterKey).await;
         }
         for record in records {
@@ -110,14 +117,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::UnknownFeature`] while a live node cannot read such a key.
     pub async fn key_create(&self, record: &KeyRecord, check_value: &[u8], audited: &Audited) -> Result<Logged<Added>> {
-        let mut transaction = self.begin_logged().await?;
-        lock(&mut transaction).await?;
+        let mut transaction = self.begin_key_change().await?;
         let known = "SELECT kid FROM keys WHERE key_use = $1 AND coalesce(algorithm, '') = $2 LIMIT 1";
         let algorithm = record.algorithm.map_or("", |algorithm| algorithm.name());
         if transaction.query_one(known, values![record.key_use.name(), algorithm]).await?.is_some() {
             return transaction.roll_back(Added::ThereAreSome).await;
         }
-        if !is_master_key_check(&mut transaction, check_value).await? {
+        if !transaction.is_master_key_check(check_value).await? {
             return transaction.roll_back(Added::OtherMasterKey).await;
         }
         if record.key_use == KeyUse::Data
@@ -139,9 +145,8 @@ impl Store {
         check_value: &[u8],
         audited: &Audited,
     ) -> Result<Logged<Added>> {
-        let mut transaction = self.begin_logged().await?;
-        lock(&mut transaction).await?;
-        if !is_master_key_check(&mut transaction, check_value).await? {
+        let mut transaction = self.begin_key_change().await?;
+        if !transaction.is_master_key_check(check_value).await? {
             return transaction.roll_back(Added::OtherMasterKey).await;
         }
         let mut new = Vec::new();
@@ -175,9 +180,8 @@ impl Store {
         covers_until: Timestamp,
         audited: &Audited,
     ) -> Result<Logged<bool>> {
-        let mut transaction = self.begin_logged().await?;
-        lock(&mut transaction).await?;
-        let records = transaction.query(LIST, vec![]).await?.iter().map(key).collect::<Result<Vec<KeyRecord>>>()?;
+        let mut transaction = self.begin_key_change().await?;
+        let records = transaction.keys().await?;
         let can_go = |gone: &KeyRecord| {
             if gone.key_use == KeyUse::Data {
                 return false;
@@ -206,11 +210,8 @@ impl Store {
         check_value: Vec<u8>,
         audited: &Audited,
     ) -> Result<Logged<Option<usize>>> {
-        let mut transaction = self.begin_logged().await?;
-        lock(&mut transaction).await?;
-        let rows = transaction.query(LIST, vec![]).await?;
-        let records = rows.iter().map(key).collect::<Result<Vec<KeyRecord>>>()?;
-        let Some(rewrapped) = records.iter().map(rewrap).collect::<Option<Vec<KeyRecord>>>() else {
+        let mut transaction = self.begin_key_change().await?;
+        let Some(rewrapped) = transaction.keys().await?.iter().map(rewrap).collect::<Option<Vec<KeyRecord>>>() else {
             return transaction.roll_back(None).await;
         };
         for record in &rewrapped {
@@ -232,8 +233,7 @@ impl Store {
         revocation: &NewRevocation,
         audited: &Audited,
     ) -> Result<Logged<usize>> {
-        let mut transaction = self.begin_logged().await?;
-        lock(&mut transaction).await?;
+        let mut transaction = self.begin_key_change().await?;
         let second_factors = transaction.query("DELETE FROM second_factors RETURNING user_id", vec![]).await?.len();
         for row in transaction.query("DELETE FROM keys RETURNING kid", vec![]).await? {
             let target = Target::Key(row.get("kid")?);

@@ -1,5 +1,5 @@
 //! Schema migrations, embedded in the program, with the same numbers for both databases. One node at a time applies all
-//! that are missing, in one transaction. For each migration the database records its checksum, which tells if the
+//! that are missing, in one transaction. For each migration the database records its checksum, which shows if the
 //! migration was changed afterwards, and the oldest program that can work on the resulting schema.
 //!
 //! sqlx's own migrator would bring the checksums, but it applies each migration in a transaction of its own, has no

@@ -63,7 +63,7 @@ const LIMIT_FOR_NODES: Duration = Duration::from_secs(1);
 /// The least time between two statements that look up clients for unauthenticated callers.
 const BETWEEN_CLIENT_FINDS: Duration = Duration::from_millis(10);
 
-/// Tells the time of Postgres, in milliseconds since the epoch.
+/// The time of Postgres, in milliseconds since the epoch.
 const DATABASE_CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
 
 /// Why a store method failed.

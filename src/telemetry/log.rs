@@ -10,9 +10,11 @@ use std::fmt::{self, Debug};
 use std::time::Instant;
 
 use serde::Serialize;
+use tracing::callsite::DefaultCallsite;
 use tracing::field::{Field, FieldSet, Visit, display};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Subscriber};
+use tracing::metadata::Kind;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_core::identify_callsite;
 use tracing_subscriber::field::VisitOutput;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{DefaultFields, DefaultVisitor, Writer};
@@ -21,9 +23,22 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::{EnvFilter, Registry};
 
+use crate::current_request::{self, CurrentRequest};
 use crate::settings::LogFormat;
 use crate::telemetry::refusals::Refusals;
-use crate::telemetry::request::RequestFields;
+
+/// What a line says of its request: names, in the form in which `tracing` wants them.
+static REQUEST: Metadata<'static> = Metadata::new(
+    "request",
+    module_path!(),
+    Level::ERROR,
+    None,
+    None,
+    None,
+    FieldSet::new(&["endpoint", "client", "request_id", "address", "left_out"], identify_callsite!(&CALLSITE)),
+    Kind::HINT,
+);
+static CALLSITE: DefaultCallsite = DefaultCallsite::new(&REQUEST);
 
 /// What writes the log.
 pub fn subscriber<W>(format: LogFormat, filter: EnvFilter, ansi: bool, writer: W) -> impl Subscriber + Send + Sync
@@ -36,8 +51,7 @@ where
     Registry::default().with(Log { lines, refusals }).with(filter)
 }
 
-/// Keeps the fields of requests and writes lines. The layer for lines never learns of spans: it would format the fields of
-/// each.
+/// Writes lines. The layer for lines never learns of spans, which libraries may have: it would format the fields of each.
 struct Log<W> {
     lines: tracing_subscriber::fmt::Layer<Registry, DefaultFields, Lines, W>,
     /// Leaves out refusals, unless the level is `debug`.
@@ -45,33 +59,15 @@ struct Log<W> {
 }
 
 impl<W: for<'w> MakeWriter<'w> + 'static> Layer<Registry> for Log<W> {
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, Registry>) {
-        if attributes.metadata().fields().field("request_id").is_some()
-            && let Some(span) = context.span(id)
-        {
-            let mut request = RequestFields::default();
-            attributes.record(&mut request);
-            span.extensions_mut().insert(request);
-        }
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, Registry>) {
-        if let Some(span) = context.span(id)
-            && let Some(request) = span.extensions_mut().get_mut::<RequestFields>()
-        {
-            values.record(request);
-        }
-    }
-
     fn on_event(&self, event: &Event<'_>, context: Context<'_, Registry>) {
         if let Some(refusals) = &self.refusals
-            && let Some(span) = context.event_scope(event).and_then(|mut spans| spans.next())
-            && let Some(request) = span.extensions_mut().get_mut::<RequestFields>()
+            && event.is_contextual()
+            && let Some(request) = current_request::current()
         {
-            match refusals.left_out(event, request, Instant::now()) {
-                Some(left_out) => request.left_out = left_out,
+            match refusals.left_out(event, &request, Instant::now()) {
+                Some(left_out) => current_request::with(|request| request.left_out = left_out),
                 None => return,
-            }
+            };
         }
         self.lines.on_event(event, context);
     }
@@ -81,15 +77,9 @@ impl<W: for<'w> MakeWriter<'w> + 'static> Layer<Registry> for Log<W> {
 struct Lines(LogFormat);
 
 impl<N: for<'w> FormatFields<'w> + 'static> FormatEvent<Registry, N> for Lines {
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, Registry, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let request = context.event_scope().and_then(|mut spans| {
-            spans.find_map(|span| Some((span.metadata().fields(), span.extensions().get::<RequestFields>()?.clone())))
-        });
+    fn format_event(&self, _: &FmtContext<'_, Registry, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        // An event without a context belongs to no request, wherever it arises.
+        let request = if event.is_contextual() { current_request::current() } else { None };
         let level = event.metadata().level();
         match self.0 {
             LogFormat::Text => {
@@ -128,13 +118,13 @@ const fn colour(level: &Level) -> &'static str {
 
 /// Writes the fields of a line in their order: message, endpoint, the event's fields, client, request id, address, and how many
 /// such lines were left out.
-fn record(event: &Event<'_>, request: Option<&(&'static FieldSet, RequestFields)>, fields: &mut dyn Visit) {
-    let Some((names, request)) = request else { return event.record(fields) };
-    let RequestFields { endpoint, client, request_id, address, left_out } = request;
+fn record(event: &Event<'_>, request: Option<&CurrentRequest>, fields: &mut dyn Visit) {
+    let Some(request) = request else { return event.record(fields) };
+    let CurrentRequest { endpoint, client, request_id, address, left_out } = request;
     let mut own = FieldsWithValue::default();
     event.record(&mut own);
-    let missing = |name| names.field(name).filter(|_| !own.0.contains(&name));
-    let endpoint = missing("endpoint").map(|field| (field, endpoint.as_str()));
+    let missing = |name| REQUEST.fields().field(name).filter(|_| !own.0.contains(&name));
+    let endpoint = missing("endpoint").map(|field| (field, *endpoint));
     event.record(&mut EndpointAfterMessage { fields, endpoint });
     if let (Some(field), Some(client)) = (missing("client"), client) {
         fields.record_str(&field, client);
@@ -241,7 +231,6 @@ pub(crate) mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::telemetry::request;
 
     /// What was logged.
     #[derive(Clone, Default)]
@@ -285,6 +274,11 @@ pub(crate) mod tests {
 
     const ID: Uuid = Uuid::from_u128(0x01a2_0347_956b_7387_94ff_f50d_e4d0_abb6);
 
+    fn of_a_request(address: &str, work: impl FnOnce()) {
+        let request = CurrentRequest::new("token", ID, address.parse().unwrap());
+        current_request::within_sync(Some(request), work);
+    }
+
     fn everything() {
         let (error, none) = (io::Error::other("bad \x1b[31m"), None::<&str>);
         tracing::error!(error = &error as &dyn Error, "it \"failed\" {}", "\x1b[31m");
@@ -322,12 +316,13 @@ pub(crate) mod tests {
     #[test]
     fn a_line_names_its_request_and_its_own_fields_go_before_those_of_the_request() {
         let write = |address: &str| {
-            let _request = request::span("token", ID, address.parse().unwrap()).entered();
-            tracing::warn!(cause = "expired", "refused");
-            request::authenticated("app");
-            tracing::warn!(cause = "expired", "refused");
-            tracing::warn!(endpoint = "deadline", client = None::<&str>, address = 1, "refused");
-            tracing::warn!(parent: None, "of no request");
+            of_a_request(address, || {
+                tracing::warn!(cause = "expired", "refused");
+                current_request::authenticated("app");
+                tracing::warn!(cause = "expired", "refused");
+                tracing::warn!(endpoint = "deadline", client = None::<&str>, address = 1, "refused");
+                tracing::warn!(parent: None, "of no request");
+            });
         };
         let (written, _guard) = Written::on_this_thread(LogFormat::Text);
         write("192.0.2.7");
@@ -368,9 +363,10 @@ pub(crate) mod tests {
                 ("expired", "2001:db8::2", 500),
             ] {
                 for _ in 0..times {
-                    let _request = request::span("token", ID, address.parse().unwrap()).entered();
-                    tracing::info!(cause, "refused");
-                    tracing::info!("something else");
+                    of_a_request(address, || {
+                        tracing::info!(cause, "refused");
+                        tracing::info!("something else");
+                    });
                 }
             }
         };
@@ -395,7 +391,7 @@ pub(crate) mod tests {
     #[test]
     fn what_was_left_out_is_counted_for_the_next_line() {
         let (refusals, now) = (Refusals::default(), Instant::now());
-        let request = RequestFields { endpoint: "token".to_owned(), ..RequestFields::default() };
+        let request = CurrentRequest::new("token", ID, IpAddr::from([192, 0, 2, 7]));
         let left_out = |seconds| refusals.of("expired", &request, now + std::time::Duration::from_secs(seconds));
         assert_eq!((0..1000).filter_map(|_| left_out(0)).sum::<u64>(), 0);
         assert_eq!(left_out(10), Some(800));
@@ -403,11 +399,10 @@ pub(crate) mod tests {
 
     #[test]
     fn whichever_lines_are_shown_say_whose_they_are() {
-        let address = IpAddr::from([192, 0, 2, 7]);
         for (filter, is_shown) in [("error", true), ("jeton=error", true), ("off", false)] {
             let written = Written::default();
             with_default(subscriber(LogFormat::Text, EnvFilter::new(filter), false, written.writer()), || {
-                request::span("token", ID, address).in_scope(|| tracing::error!("a fault"));
+                of_a_request("192.0.2.7", || tracing::error!("a fault"));
             });
             let line = format!(" ERROR a fault endpoint=\"token\" request_id={ID} address=192.0.2.7\n");
             assert_eq!(written.lines(), if is_shown { line } else { String::new() }, "{filter}");

@@ -5,5 +5,4 @@ pub mod log;
 pub mod metrics;
 pub mod outages;
 mod refusals;
-pub mod request;
 mod sums;

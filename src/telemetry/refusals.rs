@@ -8,8 +8,8 @@ use std::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
+use crate::current_request::CurrentRequest;
 use crate::protocol::backoff::Network;
-use crate::telemetry::request::RequestFields;
 use crate::telemetry::sums::{Line, Sums};
 
 /// The most lines of a cause from a network within ten seconds.
@@ -18,7 +18,7 @@ const LINES: u32 = 200;
 const MOST: usize = 4096;
 
 /// A cause, and the endpoint.
-type Kind = (String, String);
+type Kind = (String, &'static str);
 
 /// Which lines of refusals were written.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Default for Refusals {
 
 impl Refusals {
     /// How many refusals of the same kind were left out before this line; `None` if it is to be left out, too.
-    pub(super) fn left_out(&self, event: &Event<'_>, request: &RequestFields, now: Instant) -> Option<u64> {
+    pub(super) fn left_out(&self, event: &Event<'_>, request: &CurrentRequest, now: Instant) -> Option<u64> {
         let is_refusal = matches!(*event.metadata().level(), Level::INFO | Level::WARN);
         let mut cause = Cause::default();
         if is_refusal {
@@ -45,8 +45,8 @@ impl Refusals {
         self.of(&cause, request, now)
     }
 
-    pub(super) fn of(&self, cause: &str, request: &RequestFields, now: Instant) -> Option<u64> {
-        let kind = (cause.to_owned(), request.endpoint.clone());
+    pub(super) fn of(&self, cause: &str, request: &CurrentRequest, now: Instant) -> Option<u64> {
+        let kind = (cause.to_owned(), request.endpoint);
         let line = match self.by_network.note((kind.clone(), Network::from(request.address)), now) {
             Line::TooManyKinds => self.of_others.note(kind, now),
             line => line,

@@ -1,10 +1,10 @@
-//! Tells administrators about guessing, in the log and in the audit trail.
+//! Reports guessing to administrators, in the log and in the audit trail.
 
 use std::net::IpAddr;
 
-use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::current_request;
 use crate::protocol::backoff::Network;
 use crate::store::{Audited, StoreError};
 use crate::throttle::Throttle;
@@ -46,7 +46,7 @@ impl Throttle {
 }
 
 /// Writes in the background, since an answer must not take longer for an account that exists. After a failed write,
-/// this node knows a little less about an attack; the log says so within the span of the request.
+/// this node knows a little less about an attack; the log says so of the request.
 pub(super) fn in_background(work: impl Future<Output = Result<(), StoreError>> + Send + 'static) {
     // There is no runtime if an attempt is dropped while the server stops.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
@@ -55,5 +55,5 @@ pub(super) fn in_background(work: impl Future<Output = Result<(), StoreError>> +
             tracing::debug!(%error, "a failed or successful login was not recorded");
         }
     };
-    runtime.spawn(work.in_current_span());
+    runtime.spawn(current_request::within(current_request::current(), work));
 }

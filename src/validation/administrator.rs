@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::app::{App, Result};
+use crate::current_request;
 use crate::diagnosis::judge::Requirements;
 use crate::issuer::Issuer;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::scope::{ADMIN, Scope};
-use crate::telemetry::request;
 use crate::validation::token::{Validated, access_token_for};
 
 /// A valid access token for the admin API.
@@ -33,7 +33,7 @@ pub async fn validate(app: &App, issuer: &Issuer, text: &str) -> Result<Validate
         Ok(claims) => claims,
         Err(diagnosis) => return Ok(Err(diagnosis)),
     };
-    request::authenticated(&claims.client_id);
+    current_request::authenticated(&claims.client_id);
     let scope = app.state.current_scope(&claims).await?;
     Ok(Ok(AdminToken { claims, scope }))
 }

@@ -40,7 +40,7 @@ def main():
             subprocess.run(["sh", "-c", text], cwd=SOURCE, env=environment, check=True)
         elif name not in ("FROM", "WORKDIR"):
             sys.exit(f"containers: this check does not know the instruction {name}")
-    size = (SOURCE / "target/release/jeton").stat().st_size
+    size = (SOURCE / "target/dist/jeton").stat().st_size
     print(f"containers: jeton has {size} bytes")
     if size > LARGEST:
         sys.exit(f"containers: that is more than {LARGEST}")

@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -178,10 +179,13 @@ def main():
 
         with urllib.request.urlopen(f"{SERVER}/.well-known/oauth-authorization-server", timeout=10) as answer:
             assert json.load(answer)["issuer"] == ISSUER
-        create = ["jeton", "client", "create", "--client-id", "ops", "--grant-types", "client_credentials"]
-        create += ["--scope", "jeton:admin", "--output", "json"]
-        created = subprocess.run(create, check=True, stdout=subprocess.PIPE, **inside).stdout
-        login = base64.b64encode(b"ops:" + json.loads(created)["client_secret"].encode()).decode()
+        # The last command of the README, with a pipe in place of the terminal.
+        last = re.search(r"docker compose exec jeton (jeton .*)", (ROOT / "README.md").read_text()).group(1)
+        init = [*shlex.split(last), "--output", "json"]
+        piped = inside | {"stdin": None, "input": b"correct horse\n", "stdout": subprocess.PIPE}
+        made = json.loads(subprocess.run(init, check=True, **piped).stdout)
+        secret = next(client["client_secret"] for client in made["clients"] if client["client_id"] == "ops")
+        login = base64.b64encode(f"ops:{secret}".encode()).decode()
         request = urllib.request.Request(f"{SERVER}/auth/token", b"grant_type=client_credentials")
         request.add_header("Authorization", f"Basic {login}")
         with urllib.request.urlopen(request, timeout=10) as answer:

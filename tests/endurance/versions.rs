@@ -132,9 +132,9 @@ fn files_without_git() -> Vec<PathBuf> {
 fn build(tree: &Path, to: &Path) {
     let this = fs::canonicalize(program()).unwrap();
     let from = this.parent().unwrap();
-    let is_release = from.file_name().is_some_and(|name| name == "release");
+    let is_shipped = from.file_name().is_some_and(|name| name == "dist");
     let target = home().join("target");
-    let profile = target.join(if is_release { "release" } else { "debug" });
+    let profile = target.join(if is_shipped { "dist" } else { "debug" });
     if !profile.exists() {
         fs::create_dir_all(&profile).unwrap();
         for part in ["deps", "build", ".fingerprint"].iter().filter(|part| from.join(part).exists()) {
@@ -152,8 +152,9 @@ fn build(tree: &Path, to: &Path) {
     }
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--locked", "--bin", "jeton", "--target-dir"]).arg(&target).current_dir(tree);
-    if is_release {
-        cargo.arg("--release");
+    if is_shipped {
+        // An older tree may lack the profile: it shipped what its profile `release` made.
+        cargo.args(["--profile", "dist", "--config", "profile.dist.inherits='release'"]);
     }
     assert!(run(&mut cargo), "{} is not built", tree.display());
     // Unlinked first: a program that runs cannot be written over.

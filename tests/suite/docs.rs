@@ -5,6 +5,7 @@ mod configuration;
 mod documents;
 pub(crate) mod metrics;
 
+use jeton::current_request::{self, CurrentRequest};
 use jeton::diagnosis::investigate;
 use jeton::diagnosis::{Diagnosis, Finding, Source};
 use jeton::protocol::cause::{BearerAnswer, Cause};
@@ -191,20 +192,21 @@ async fn every_cause_has_one_name_in_the_log_the_metrics_the_pages_the_descripti
     let filter = log_filter().parse_lossy("info");
     let subscriber = telemetry::log::subscriber(LogFormat::Text, filter, false, move || writer.clone());
     tracing::subscriber::with_default(subscriber, || {
-        let span = telemetry::request::span("verify", Uuid::nil(), std::net::Ipv4Addr::LOCALHOST.into());
-        let _request = span.enter();
-        for cause in Cause::ALL {
-            let finding = Finding {
-                cause: *cause,
-                source: Source::Bytes,
-                detail: "-".into(),
-                at: None,
-                needed: None,
-                remedy: None,
-            };
-            let diagnosis = Diagnosis { findings: vec![finding], ..Diagnosis::default() };
-            investigate::note_refusal(&app.server.app, "verify", &diagnosis);
-        }
+        let request = CurrentRequest::new("verify", Uuid::nil(), std::net::Ipv4Addr::LOCALHOST.into());
+        current_request::within_sync(Some(request), || {
+            for cause in Cause::ALL {
+                let finding = Finding {
+                    cause: *cause,
+                    source: Source::Bytes,
+                    detail: "-".into(),
+                    at: None,
+                    needed: None,
+                    remedy: None,
+                };
+                let diagnosis = Diagnosis { findings: vec![finding], ..Diagnosis::default() };
+                investigate::note_refusal(&app.server.app, "verify", &diagnosis);
+            }
+        });
     });
     let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
     let metrics = Answer::of(app.http.get(format!("{}/metrics", app.ops))).await.body;

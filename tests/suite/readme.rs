@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use jeton::protocol::cause::Cause;
 use jeton::protocol::error::ErrorCode;
+use serde_json::Value;
 
 use crate::support::{Backend, fresh_database};
 
@@ -189,8 +190,9 @@ fn a_json_log_line_is_as_the_guide_to_refusals_prints_it() {
 }
 
 #[tokio::test]
-async fn the_production_commands_of_the_readme_lead_to_a_token() {
-    let block = blocks(README, "sh").into_iter().find(|block| block.contains("jeton migrate")).unwrap();
+async fn the_production_commands_and_requests_of_the_readme_log_in_serve_and_introspect() {
+    let blocks = blocks(README, "sh");
+    let block = blocks.iter().find(|block| block.contains("jeton serve") && block.contains("jeton init")).unwrap();
     let (database, _outlives) = fresh_database(Backend::Postgres).await;
     let folder = tempfile::tempdir().unwrap();
     let bin = std::path::Path::new(BINARY).parent().unwrap().display().to_string();
@@ -202,32 +204,46 @@ async fn the_production_commands_of_the_readme_lead_to_a_token() {
                 format!("export JETON_DATABASE_URL='{database}'\n")
             }
             "jeton serve" => "exec jeton serve --listen 127.0.0.1:0 --ops-listen 127.0.0.1:0\n".to_owned(),
-            line if line.contains("client create") => format!("{line} --output json >client.json\n"),
+            line if line.contains("jeton init") => format!("echo 'correct horse' | {line} --output json >made.json\n"),
             line => format!("{line}\n"),
         });
     }
     let mut command = Command::new("sh");
     command.args(["-c", &script]).env("PATH", path).current_dir(folder.path());
     let (_server, address) = serve(&mut command);
-    let client: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(folder.path().join("client.json")).unwrap()).unwrap();
-    let secret = client["client_secret"].as_str().unwrap();
-    let answer = reqwest::Client::new()
-        .post(format!("http://{address}/auth/token"))
-        .basic_auth("ops", Some(secret))
-        .form(&[("grant_type", "client_credentials")])
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 200);
+    let made: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("made.json")).unwrap()).unwrap();
+    let clients = made["clients"].as_array().unwrap();
+    let names: Vec<_> = clients.iter().map(|client| client["client_id"].as_str().unwrap()).collect();
+    assert_eq!(names, ["login", "service", "api", "ops"]);
+
+    // The requests, one after the other, with what they say is to be replaced.
+    let requests: Vec<_> = blocks.last().unwrap().lines().collect();
+    let mut answers: Vec<Value> = vec![];
+    for request in &requests {
+        let mut request = request.replace("https://auth.example.com", &format!("http://{address}"));
+        for client in clients.iter().filter(|client| client["client_secret"].is_string()) {
+            let (id, secret) = (client["client_id"].as_str().unwrap(), client["client_secret"].as_str().unwrap());
+            request = request.replace(&format!("{id}:SECRET"), &format!("{id}:{secret}"));
+        }
+        request = request.replace("password=PASSWORD", "password='correct horse'");
+        if let Some(token) = answers.last().and_then(|answer| answer["access_token"].as_str()) {
+            request = request.replace("TOKEN", token);
+        }
+        let output = Command::new("sh").args(["-c", &request.replacen("curl", "curl -s", 1)]).output().unwrap();
+        answers.push(serde_json::from_slice(&output.stdout).unwrap());
+    }
+    assert_eq!(answers.len(), 3);
+    assert!(answers[0]["refresh_token"].is_string(), "{answers:?}");
+    assert_eq!(answers[1]["scope"], "read write");
+    assert_eq!((&answers[2]["active"], &answers[2]["client_id"]), (&Value::Bool(true), &"service".into()));
 }
 
 #[test]
 fn every_shell_block_of_the_readme_is_known_to_a_test() {
-    // The first starts the server, the second runs these tests, the third is run by tests/containers/check, the fourth
+    // The first starts the server, the second runs these tests, the third is run by tests/containers/check, the others
     // by the test above.
     let blocks = blocks(README, "sh");
-    assert_eq!(blocks.len(), 4);
+    assert_eq!(blocks.len(), 5);
     assert_eq!(blocks[1].trim(), "cargo test");
     let compose = include_str!("../../docker-compose.yml");
     for line in blocks[2].lines() {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The modules, the lowest layer first. A module uses only modules before it.
-const LAYERS: [&str; 26] = [
+const LAYERS: [&str; 27] = [
     "protocol",
     "clock",
     "crypto",
@@ -13,6 +13,7 @@ const LAYERS: [&str; 26] = [
     "keys",
     "tokens",
     "issuer",
+    "current_request",
     "passwords",
     "store",
     "settings",
@@ -42,7 +43,7 @@ const OUTSIDE: [(&[&str], &str, &str); 3] = [
         "http",
         "cli",
     ),
-    (&["tokio"], "passwords", "main"),
+    (&["tokio"], "current_request", "main"),
 ];
 
 /// The layer of a file.

@@ -41,7 +41,7 @@ pub(crate) async fn complete(app: &App, examined: Diagnosis, required: &Requirem
     Ok(diagnosis)
 }
 
-/// Adds what only an explanation tells: who deleted a key, whether user and client are enabled again, the session's
+/// Adds what only an explanation says: who deleted a key, whether user and client are enabled again, the session's
 /// dates.
 async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
     if let Some(kid) = &diagnosis.retired_kid {

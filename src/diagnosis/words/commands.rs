@@ -54,41 +54,37 @@ pub const READY: &str = "curl -s http://{ops}/readyz";
 
 /// The commands that explain a refusal for this cause; `None` for an outage.
 pub const fn explain_commands(cause: Cause) -> Option<ExplainCommands> {
-    let by_client = Some(EXPLAIN);
-    Some(match cause {
-        Cause::Missing => ExplainCommands {
-            on_server: "jeton token explain --curl <<'END'\ncurl https://api.example.com/data\nEND",
-            by_client: None,
-        },
-        Cause::SentTwice => ExplainCommands {
-            on_server: "jeton token explain --curl <<'END'\ncurl -H 'Authorization: Bearer TOKEN' \
+    let (on_server, by_client) = match cause {
+        Cause::Missing => ("jeton token explain --curl <<'END'\ncurl https://api.example.com/data\nEND", None),
+        Cause::SentTwice => (
+            "jeton token explain --curl <<'END'\ncurl -H 'Authorization: Bearer TOKEN' \
                    'https://api.example.com/data?access_token=TOKEN'\nEND",
-            by_client: None,
-        },
-        Cause::InQueryString => ExplainCommands {
-            on_server: "jeton token explain --curl <<'END'\ncurl 'https://api.example.com/data?access_token=TOKEN'\nEND",
-            by_client: None,
-        },
-        Cause::WrongScheme => ExplainCommands {
-            on_server: "jeton token explain --curl <<'END'\ncurl -H 'Authorization: Token TOKEN' \
+            None,
+        ),
+        Cause::InQueryString => {
+            ("jeton token explain --curl <<'END'\ncurl 'https://api.example.com/data?access_token=TOKEN'\nEND", None)
+        }
+        Cause::WrongScheme => (
+            "jeton token explain --curl <<'END'\ncurl -H 'Authorization: Token TOKEN' \
                    https://api.example.com/data\nEND",
-            by_client: None,
-        },
-        Cause::WrongAudience => ExplainCommands {
-            on_server: "printf '%s\\n' \"$TOKEN\" | jeton token explain --audience https://api.example.com",
-            by_client: Some(
+            None,
+        ),
+        Cause::WrongAudience => (
+            "printf '%s\\n' \"$TOKEN\" | jeton token explain --audience https://api.example.com",
+            Some(
                 "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/explain --data-urlencode \"token=$TOKEN\" \
                  -d audience=https://api.example.com",
             ),
-        },
-        Cause::InsufficientScope => ExplainCommands {
-            on_server: "printf '%s\\n' \"$TOKEN\" | jeton token explain --scope 'read write'",
-            by_client: Some(
+        ),
+        Cause::InsufficientScope => (
+            "printf '%s\\n' \"$TOKEN\" | jeton token explain --scope 'read write'",
+            Some(
                 "curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/explain --data-urlencode \"token=$TOKEN\" \
                  -d 'scope=read write'",
             ),
-        },
+        ),
         Cause::CouldNotCheck => return None,
-        _ => ExplainCommands { on_server: EXPLAIN_ON_SERVER, by_client },
-    })
+        _ => (EXPLAIN_ON_SERVER, Some(EXPLAIN)),
+    };
+    Some(ExplainCommands { on_server, by_client })
 }

@@ -48,7 +48,7 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Expect, required = false)]
     pub expect: Option<Expect>,
-    /// Whether the caller is told only what the bytes show.
+    /// Whether the explanation is limited to what the bytes show.
     #[serde(skip_serializing_if = "is_false")]
     #[schema(schema_with = limited, required = false)]
     pub limited: bool,

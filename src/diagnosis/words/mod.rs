@@ -1,4 +1,4 @@
-//! What people are told about a refusal.
+//! The texts about a refusal.
 
 pub mod advice;
 pub mod commands;

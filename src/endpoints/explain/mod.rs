@@ -31,9 +31,6 @@ pub struct ExplainRequest {
 }
 
 /// Answers a request for an explanation.
-///
-/// # Errors
-/// The caller is not authenticated, or the request is malformed or one too many; or it could not be decided.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
     // 1. Who asks?
     let caller = Caller::authenticate(app, request).await?;

@@ -83,7 +83,7 @@ pub(super) async fn end_for_reuse(
     Ok(of_own_session(&asked.client, Cause::RefreshReuseDetected, token))
 }
 
-/// Tells a confidential client what happened to its session.
+/// What a confidential client learns about the end of its session.
 fn of_own_session(client: &Client, cause: Cause, token: &RefreshToken) -> Failure {
     let description = match cause {
         _ if client.is_public() => INVALID,

@@ -8,7 +8,7 @@ use crate::admin::clients::{ClientPatch, ClientView, NewClient, NewSecretView};
 use crate::admin::schema::QueryText;
 use crate::admin::{List, ListRequest};
 use crate::http::admin::extract::{Body, Call};
-use crate::http::docs::openapi::answers::{Conflict, Done, NotFound};
+use crate::http::docs::answers::{Conflict, Done, NotFound};
 
 type Clients = List<ClientView>;
 
@@ -36,8 +36,6 @@ pub(crate) struct RetireQuery {
     post,
     path = "/admin/v1/clients",
     operation_id = "createClient",
-    tag = "Clients",
-    description = include_str!("../../../docs/openapi/create_client.md"),
     request_body(content = NewClient, examples(
         ("application" = (
             summary = "An application whose users log in",
@@ -75,8 +73,6 @@ pub(crate) async fn create(call: Call, Body(new): Body<NewClient>) -> Response {
     get,
     path = "/admin/v1/clients",
     operation_id = "listClients",
-    tag = "Clients",
-    description = include_str!("../../../docs/openapi/list_clients.md"),
     params(
         ("client_id" = Option<QueryText>, Query, description = "Only this one.", example = "demo-app"),
         ListRequest
@@ -95,8 +91,6 @@ pub(crate) async fn list(call: Call) -> Response {
     get,
     path = "/admin/v1/clients/{client_id}",
     operation_id = "showClient",
-    tag = "Clients",
-    description = include_str!("../../../docs/openapi/show_client.md"),
     params(ClientPath),
     responses((status = 200, description = "The client.", body = ClientView), (status = 404, response = NotFound))
 )]
@@ -108,8 +102,6 @@ pub(crate) async fn show(call: Call) -> Response {
     patch,
     path = "/admin/v1/clients/{client_id}",
     operation_id = "updateClient",
-    tag = "Clients",
-    description = include_str!("../../../docs/openapi/update_client.md"),
     params(ClientPath),
     request_body(content(
         (ClientPatch = "application/merge-patch+json", example = json!({"enabled": false})),
@@ -130,8 +122,6 @@ pub(crate) async fn update(call: Call, Body(patch): Body<ClientPatch>) -> Respon
     delete,
     path = "/admin/v1/clients/{client_id}",
     operation_id = "deleteClient",
-    tag = "Clients",
-    description = include_str!("../../../docs/openapi/delete_client.md"),
     params(ClientPath),
     responses((status = 204, response = Done), (status = 404, response = NotFound))
 )]
@@ -143,8 +133,6 @@ pub(crate) async fn delete(call: Call) -> Response {
     post,
     path = "/admin/v1/clients/{client_id}/secrets",
     operation_id = "addSecret",
-    tag = "Clients",
-    description = include_str!("../../../docs/openapi/add_secret.md"),
     params(ClientPath),
     responses(
         (status = 201, description = "The secret.", body = NewSecretView, links(("retire" = (
@@ -163,8 +151,6 @@ pub(crate) async fn add_secret(call: Call) -> Response {
     delete,
     path = "/admin/v1/clients/{client_id}/secrets/{secret_id}",
     operation_id = "retireSecret",
-    tag = "Clients",
-    description = include_str!("../../../docs/openapi/retire_secret.md"),
     params(
         ClientPath,
         ("secret_id" = String, Path, min_length = 1,

@@ -53,7 +53,7 @@ impl FromRequestParts<Arc<App>> for Call {
     }
 }
 
-/// Checks that each parameter is known and stands once: a misspelt filter must not list everything.
+/// Checks that each parameter is known and sent once: a misspelt filter must not list everything.
 fn check_query(query: &[(String, String)], known: &[&str]) -> std::result::Result<(), String> {
     for (index, (name, value)) in query.iter().enumerate() {
         if !known.contains(&name.as_str()) {
@@ -64,7 +64,7 @@ fn check_query(query: &[(String, String)], known: &[&str]) -> std::result::Resul
             return Err(format!("the parameter {name} has control characters"));
         }
         if query[..index].iter().any(|(other, _)| other == name) {
-            return Err(format!("the parameter {name} stands twice"));
+            return Err(format!("the parameter {name} was sent twice"));
         }
     }
     Ok(())
@@ -73,7 +73,7 @@ fn check_query(query: &[(String, String)], known: &[&str]) -> std::result::Resul
 /// An unknown name, unless it may be a secret in the wrong place: it goes into the log.
 fn shown(name: &str) -> String {
     let is_a_name = name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    if is_a_name { format!("{name:?}") } else { "what stands there".to_owned() }
+    if is_a_name { format!("{name:?}") } else { "what was sent".to_owned() }
 }
 
 impl Call {

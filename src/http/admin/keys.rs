@@ -7,7 +7,7 @@ use crate::admin::audit::AuditRequest;
 use crate::admin::keys::{KeyView, RotateRequest};
 use crate::admin::{AdminError, List, ListRequest};
 use crate::http::admin::extract::{Body, Call};
-use crate::http::docs::openapi::answers::{Conflict, Done, NotFound};
+use crate::http::docs::answers::{Conflict, Done, NotFound};
 use crate::store::AuditRecord;
 
 type Keys = List<KeyView>;
@@ -17,8 +17,6 @@ type AuditRecords = List<AuditRecord>;
     get,
     path = "/admin/v1/keys",
     operation_id = "listKeys",
-    tag = "Keys",
-    description = include_str!("../../../docs/openapi/list_keys.md"),
     params(ListRequest),
     responses((status = 200, description = "The keys.", body = Keys))
 )]
@@ -30,8 +28,6 @@ pub(crate) async fn list(call: Call) -> Response {
     post,
     path = "/admin/v1/keys/rotate",
     operation_id = "rotateKeys",
-    tag = "Keys",
-    description = include_str!("../../../docs/openapi/rotate_keys.md"),
     request_body = Option<RotateRequest>,
     responses(
         (status = 201, description = "The new keys.", body = Keys, links(
@@ -54,8 +50,6 @@ pub(crate) async fn rotate(call: Call, request: Option<Body<RotateRequest>>) -> 
     delete,
     path = "/admin/v1/keys/{kid}",
     operation_id = "deleteKey",
-    tag = "Keys",
-    description = include_str!("../../../docs/openapi/delete_key.md"),
     params(("kid" = String, Path, min_length = 1, description = "The id of the key.")),
     responses((status = 204, response = Done), (status = 404, response = NotFound), (status = 409, response = Conflict))
 )]
@@ -67,8 +61,6 @@ pub(crate) async fn delete(call: Call) -> Response {
     get,
     path = "/admin/v1/audit",
     operation_id = "listAudit",
-    tag = "Audit",
-    description = include_str!("../../../docs/openapi/list_audit.md"),
     params(AuditRequest, ListRequest),
     responses((status = 200, description = "A page of the list.", body = AuditRecords))
 )]

@@ -8,7 +8,7 @@ use crate::admin::resources::{NewResource, ResourcePatch, ResourceView};
 use crate::admin::schema::QueryText;
 use crate::admin::{List, ListRequest};
 use crate::http::admin::extract::{Body, Call};
-use crate::http::docs::openapi::answers::{Conflict, Done, NotFound};
+use crate::http::docs::answers::{Conflict, Done, NotFound};
 
 type Resources = List<ResourceView>;
 
@@ -26,8 +26,6 @@ pub(crate) struct ResourcePath {
     post,
     path = "/admin/v1/resources",
     operation_id = "createResource",
-    tag = "Resources",
-    description = include_str!("../../../docs/openapi/create_resource.md"),
     request_body(content = NewResource, example = json!({
         "resource": "https://chat.example.com",
         "name": "Chat",
@@ -51,8 +49,6 @@ pub(crate) async fn create(call: Call, Body(new): Body<NewResource>) -> Response
     get,
     path = "/admin/v1/resources",
     operation_id = "listResources",
-    tag = "Resources",
-    description = include_str!("../../../docs/openapi/list_resources.md"),
     params(
         ("resource" = Option<QueryText>, Query, description = "Only this one.", example = "https://api.example.com"),
         ListRequest
@@ -71,8 +67,6 @@ pub(crate) async fn list(call: Call) -> Response {
     get,
     path = "/admin/v1/resources/{resource}",
     operation_id = "showResource",
-    tag = "Resources",
-    description = include_str!("../../../docs/openapi/show_resource.md"),
     params(ResourcePath),
     responses((status = 200, description = "The resource.", body = ResourceView), (status = 404, response = NotFound))
 )]
@@ -84,8 +78,6 @@ pub(crate) async fn show(call: Call) -> Response {
     patch,
     path = "/admin/v1/resources/{resource}",
     operation_id = "updateResource",
-    tag = "Resources",
-    description = include_str!("../../../docs/openapi/update_resource.md"),
     params(ResourcePath),
     request_body(content(
         (ResourcePatch = "application/merge-patch+json", example = json!({"scopes": {"write:conversations": null}})),
@@ -106,8 +98,6 @@ pub(crate) async fn update(call: Call, Body(patch): Body<ResourcePatch>) -> Resp
     delete,
     path = "/admin/v1/resources/{resource}",
     operation_id = "deleteResource",
-    tag = "Resources",
-    description = include_str!("../../../docs/openapi/delete_resource.md"),
     params(ResourcePath),
     responses((status = 204, response = Done), (status = 404, response = NotFound))
 )]

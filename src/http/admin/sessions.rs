@@ -11,7 +11,7 @@ use crate::admin::schema::QueryText;
 use crate::admin::sessions::SessionView;
 use crate::admin::{AdminError, List, ListRequest, Result};
 use crate::http::admin::extract::{Body, Call};
-use crate::http::docs::openapi::answers::{Conflict, Done, NotFound};
+use crate::http::docs::answers::{Conflict, Done, NotFound};
 use crate::settings::parse_duration;
 
 /// The longest that an answer waits for the other nodes.
@@ -34,8 +34,6 @@ pub(crate) struct SessionPath {
     get,
     path = "/admin/v1/sessions",
     operation_id = "listSessions",
-    tag = "Sessions",
-    description = include_str!("../../../docs/openapi/list_sessions.md"),
     params(
         ("user" = Option<QueryText>, Query, example = "demo",
             description = "Only those of this user, by id, `sub` or username. An unknown user is answered by 404."),
@@ -56,8 +54,6 @@ pub(crate) async fn list(call: Call) -> Response {
     get,
     path = "/admin/v1/sessions/{session}",
     operation_id = "showSession",
-    tag = "Sessions",
-    description = include_str!("../../../docs/openapi/show_session.md"),
     params(SessionPath),
     responses((status = 200, description = "The session.", body = SessionView), (status = 404, response = NotFound))
 )]
@@ -69,8 +65,6 @@ pub(crate) async fn show(call: Call) -> Response {
     delete,
     path = "/admin/v1/sessions/{session}",
     operation_id = "endSession",
-    tag = "Sessions",
-    description = include_str!("../../../docs/openapi/end_session.md"),
     params(SessionPath),
     responses((status = 204, response = Done), (status = 404, response = NotFound))
 )]
@@ -84,8 +78,6 @@ pub(crate) async fn delete(call: Call) -> Response {
     get,
     path = "/admin/v1/revocations",
     operation_id = "listRevocations",
-    tag = "Revocations",
-    description = include_str!("../../../docs/openapi/list_revocations.md"),
     params(ListRequest),
     responses((status = 200, description = "A page of the list.", body = Revocations))
 )]
@@ -101,8 +93,6 @@ pub(crate) async fn list_revocations(call: Call) -> Response {
     get,
     path = "/admin/v1/revocations/{number}",
     operation_id = "showRevocation",
-    tag = "Revocations",
-    description = include_str!("../../../docs/openapi/show_revocation.md"),
     params((
         "number" = i64, Path, minimum = 1, description = "The number of the revocation.", example = 17
     )),
@@ -116,8 +106,6 @@ pub(crate) async fn show_revocation(call: Call) -> Response {
     post,
     path = "/admin/v1/revocations",
     operation_id = "createRevocation",
-    tag = "Revocations",
-    description = include_str!("../../../docs/openapi/create_revocation.md"),
     params((
         "wait" = Option<String>, Query, pattern = "^(([0-9]|1[0-9]|20)s?|[0-9]{1,4}ms)$", example = "5s",
         description = "How long the answer may wait until every live node has applied the revocation, such as `5s` or \

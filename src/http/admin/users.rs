@@ -8,7 +8,7 @@ use crate::admin::schema::QueryText;
 use crate::admin::users::{NewPassword, NewPasswordLink, NewUser, PasswordLinkView, UserPatch, UserView};
 use crate::admin::{List, ListRequest};
 use crate::http::admin::extract::{Body, Call};
-use crate::http::docs::openapi::answers::{Conflict, Done, NotFound};
+use crate::http::docs::answers::{Conflict, Done, NotFound};
 
 type Users = List<UserView>;
 
@@ -26,8 +26,6 @@ pub(crate) struct UserPath {
     post,
     path = "/admin/v1/users",
     operation_id = "createUser",
-    tag = "Users",
-    description = include_str!("../../../docs/openapi/create_user.md"),
     request_body(content = NewUser, example = json!({
         "username": "alice@example.com",
         "password": "correct horse battery staple",
@@ -52,8 +50,6 @@ pub(crate) async fn create(call: Call, Body(new): Body<NewUser>) -> Response {
     get,
     path = "/admin/v1/users",
     operation_id = "listUsers",
-    tag = "Users",
-    description = include_str!("../../../docs/openapi/list_users.md"),
     params(
         ("username" = Option<QueryText>, Query, example = "demo",
             description = "Only this one. Names are compared after Unicode NFKC and case folding."),
@@ -74,8 +70,6 @@ pub(crate) async fn list(call: Call) -> Response {
     get,
     path = "/admin/v1/users/{user}",
     operation_id = "showUser",
-    tag = "Users",
-    description = include_str!("../../../docs/openapi/show_user.md"),
     params(UserPath),
     responses((status = 200, description = "The user.", body = UserView), (status = 404, response = NotFound))
 )]
@@ -87,8 +81,6 @@ pub(crate) async fn show(call: Call) -> Response {
     patch,
     path = "/admin/v1/users/{user}",
     operation_id = "updateUser",
-    tag = "Users",
-    description = include_str!("../../../docs/openapi/update_user.md"),
     params(UserPath),
     request_body(content(
         (UserPatch = "application/merge-patch+json", example = json!({"enabled": false})),
@@ -108,8 +100,6 @@ pub(crate) async fn update(call: Call, Body(patch): Body<UserPatch>) -> Response
     delete,
     path = "/admin/v1/users/{user}",
     operation_id = "deleteUser",
-    tag = "Users",
-    description = include_str!("../../../docs/openapi/delete_user.md"),
     params(UserPath),
     responses((status = 204, response = Done), (status = 404, response = NotFound))
 )]
@@ -121,8 +111,6 @@ pub(crate) async fn delete(call: Call) -> Response {
     put,
     path = "/admin/v1/users/{user}/password",
     operation_id = "setPassword",
-    tag = "Users",
-    description = include_str!("../../../docs/openapi/set_password.md"),
     params(UserPath),
     request_body(content = NewPassword, example = json!({"password": "correct horse battery staple"})),
     responses((status = 204, response = Done), (status = 404, response = NotFound), (status = 409, response = Conflict))
@@ -138,8 +126,6 @@ pub(crate) async fn set_password(call: Call, Body(new): Body<NewPassword>) -> Re
     post,
     path = "/admin/v1/users/{user}/password-link",
     operation_id = "createPasswordLink",
-    tag = "Users",
-    description = include_str!("../../../docs/openapi/create_password_link.md"),
     params(UserPath),
     request_body(content = Option<NewPasswordLink>, example = json!({"ttl": 3600})),
     responses(
@@ -160,8 +146,6 @@ pub(crate) async fn create_password_link(call: Call, new: Option<Body<NewPasswor
     delete,
     path = "/admin/v1/users/{user}/second-factor",
     operation_id = "removeSecondFactor",
-    tag = "Users",
-    description = include_str!("../../../docs/openapi/remove_second_factor.md"),
     params(UserPath),
     responses((status = 204, response = Done), (status = 404, response = NotFound))
 )]

@@ -40,7 +40,7 @@ pub(crate) fn find(code: &str) -> Option<Page> {
     if let Ok(cause) = code.parse::<Cause>() {
         return Some(of_cause(cause));
     }
-    let error = ErrorCode::ALL.into_iter().find(|error| error.name() == code);
+    let error = ErrorCode::ALL.iter().copied().find(|error| error.name() == code);
     error.map(of_error).or_else(|| OTHERS.into_iter().find(|page| page.code == code))
 }
 
@@ -363,7 +363,7 @@ mod tests {
     fn every_page() -> Vec<Page> {
         let causes = Cause::ALL.iter().map(|cause| of_cause(*cause));
         causes
-            .chain(ErrorCode::ALL.into_iter().map(of_error).filter(|page| page.cause.is_none()))
+            .chain(ErrorCode::ALL.iter().copied().map(of_error).filter(|page| page.cause.is_none()))
             .chain(OTHERS)
             .collect()
     }
@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn every_code_leads_to_its_page() {
-        let codes = Cause::ALL.iter().map(|cause| cause.name()).chain(ErrorCode::ALL.map(ErrorCode::name));
+        let codes = Cause::ALL.iter().map(|cause| cause.name()).chain(ErrorCode::ALL.iter().map(|error| error.name()));
         for code in codes.chain(PROBLEMS) {
             assert_eq!(find(code).map(|page| page.code), Some(code));
         }

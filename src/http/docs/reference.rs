@@ -44,7 +44,8 @@ struct Operation {
     answers: Vec<Answer>,
 }
 
-/// A name and what is to be said of it.
+/// A name and its description.
+#[derive(Default)]
 struct Entry {
     name: String,
     place: String,
@@ -129,10 +130,8 @@ impl<'a> Reader<'a> {
             .map(|(name, scheme)| Entry {
                 name,
                 place: format!("{} {}", text(&scheme["type"]), text(&scheme["scheme"])),
-                required: false,
-                kind: Vec::new(),
-                limits: String::new(),
                 text: Prose::paragraphs(&text(&scheme["description"])),
+                ..Entry::default()
             })
             .collect()
     }
@@ -145,11 +144,8 @@ impl<'a> Reader<'a> {
             .filter(|(status, _)| EVERYWHERE.contains(&status.as_str()))
             .map(|(status, answer)| Entry {
                 name: status,
-                place: String::new(),
-                required: false,
-                kind: Vec::new(),
-                limits: String::new(),
                 text: Prose::paragraphs(&text(&self.resolve(answer)["description"])),
+                ..Entry::default()
             })
             .collect()
     }
@@ -232,15 +228,15 @@ impl<'a> Reader<'a> {
         let required: Vec<&str> = items(&schema["required"]).filter_map(Value::as_str).collect();
         let entries = members(&schema["properties"]).map(|(name, member)| {
             let target = self.resolve(member);
-            // A reference to a whole schema is a link: only what stands beside it is told here.
+            // A reference to a whole schema is a link: only what is beside it is shown here.
             let own = if self.name_of(member).is_some() { member } else { target };
             Entry {
                 required: required.contains(&name.as_str()),
-                place: String::new(),
                 kind: self.kind(member),
                 limits: limits(own),
                 text: Prose::paragraphs(&text(&own["description"])),
                 name,
+                ..Entry::default()
             }
         });
         Schema {
@@ -290,13 +286,14 @@ impl<'a> Reader<'a> {
                 parts.extend(self.kind(&schema["items"]));
                 parts
             }
-            "object" if schema["title"].is_null() && !schema["properties"].is_null() => {
+            "object" if !schema["properties"].is_null() => {
                 let names: Vec<String> = members(&schema["properties"]).map(|(name, _)| name).collect();
-                vec![plain(format!("object ({})", names.join(", ")))]
-            }
-            "object" if !schema["title"].is_null() => {
-                let names: Vec<String> = members(&schema["properties"]).map(|(name, _)| name).collect();
-                vec![plain(format!("{{{}}}", names.join(", ")))]
+                let names = names.join(", ");
+                vec![plain(if schema["title"].is_null() {
+                    format!("object ({names})")
+                } else {
+                    format!("{{{names}}}")
+                })]
             }
             other => vec![plain(other.to_owned())],
         }))

@@ -3,7 +3,7 @@
 use axum::response::Response;
 
 use crate::endpoints::{account, password_link, second_factor};
-use crate::http::docs::openapi::answers::{AskedPage, SentOn};
+use crate::http::docs::answers::{AskedPage, SentOn};
 use crate::http::reply;
 use crate::http::request::EndpointRequest;
 
@@ -11,8 +11,6 @@ use crate::http::request::EndpointRequest;
     get,
     path = "/account",
     operation_id = "accountPage",
-    tag = "Logins",
-    description = include_str!("../../../docs/openapi/account_page.md"),
     responses((status = 200, response = AskedPage), (status = 302, response = SentOn))
 )]
 pub(crate) async fn show(request: EndpointRequest) -> Response {
@@ -23,8 +21,6 @@ pub(crate) async fn show(request: EndpointRequest) -> Response {
     post,
     path = "/account",
     operation_id = "account",
-    tag = "Logins",
-    description = include_str!("../../../docs/openapi/account.md"),
     responses((status = 200, response = AskedPage), (status = 303, response = SentOn))
 )]
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
@@ -35,8 +31,6 @@ pub(crate) async fn answer(request: EndpointRequest) -> Response {
     post,
     path = "/account/second-factor",
     operation_id = "secondFactor",
-    tag = "Logins",
-    description = include_str!("../../../docs/openapi/second_factor.md"),
     responses((status = 200, response = AskedPage), (status = 303, response = SentOn))
 )]
 pub(crate) async fn second_factor(request: EndpointRequest) -> Response {
@@ -47,8 +41,6 @@ pub(crate) async fn second_factor(request: EndpointRequest) -> Response {
     get,
     path = "/account/password",
     operation_id = "passwordLinkPage",
-    tag = "Logins",
-    description = include_str!("../../../docs/openapi/password_link_page.md"),
     params(("token" = Option<String>, Query, description = "The token of the link.")),
     responses((status = 200, response = AskedPage))
 )]
@@ -60,8 +52,6 @@ pub(crate) async fn show_password_link(request: EndpointRequest) -> Response {
     post,
     path = "/account/password",
     operation_id = "passwordLink",
-    tag = "Logins",
-    description = include_str!("../../../docs/openapi/password_link.md"),
     responses((status = 200, response = AskedPage))
 )]
 pub(crate) async fn answer_password_link(request: EndpointRequest) -> Response {

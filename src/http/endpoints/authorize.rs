@@ -3,7 +3,7 @@
 use axum::response::Response;
 
 use crate::endpoints::{authorize, consent, login};
-use crate::http::docs::openapi::answers::{AskedPage, SentOn};
+use crate::http::docs::answers::{AskedPage, SentOn};
 use crate::http::reply;
 use crate::http::request::EndpointRequest;
 
@@ -11,8 +11,6 @@ use crate::http::request::EndpointRequest;
     method(get, post),
     path = "/auth/authorize",
     operation_id = "authorize",
-    tag = "Logins",
-    description = include_str!("../../../docs/openapi/authorize.md"),
     params(
         ("client_id" = Option<String>, Query, description = "The client.", example = "demo-web"),
         ("redirect_uri" = Option<String>, Query,
@@ -45,8 +43,6 @@ pub(crate) async fn answer(request: EndpointRequest) -> Response {
     get,
     path = "/login",
     operation_id = "loginPage",
-    tag = "Logins",
-    description = include_str!("../../../docs/openapi/login_page.md"),
     responses((status = 200, response = AskedPage), (status = 302, response = SentOn))
 )]
 pub(crate) async fn show_login(request: EndpointRequest) -> Response {
@@ -57,8 +53,6 @@ pub(crate) async fn show_login(request: EndpointRequest) -> Response {
     post,
     path = "/login",
     operation_id = "login",
-    tag = "Logins",
-    description = include_str!("../../../docs/openapi/login.md"),
     responses((status = 200, response = AskedPage), (status = 303, response = SentOn))
 )]
 pub(crate) async fn log_in(request: EndpointRequest) -> Response {
@@ -69,8 +63,6 @@ pub(crate) async fn log_in(request: EndpointRequest) -> Response {
     post,
     path = "/consent",
     operation_id = "consent",
-    tag = "Logins",
-    description = include_str!("../../../docs/openapi/consent.md"),
     responses((status = 200, response = AskedPage), (status = 303, response = SentOn))
 )]
 pub(crate) async fn answer_consent(request: EndpointRequest) -> Response {

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::endpoints::demo;
-use crate::http::docs::openapi::answers::{AskedPage, NoDemo};
+use crate::http::docs::answers::{AskedPage, NoDemo};
 use crate::http::request::EndpointRequest;
 use crate::http::{page, reply};
 
@@ -12,8 +12,6 @@ use crate::http::{page, reply};
     get,
     path = "/demo",
     operation_id = "demo",
-    tag = "Logins",
-    description = include_str!("../../../docs/openapi/demo.md"),
     responses((status = 200, response = AskedPage), (status = 404, response = NoDemo))
 )]
 pub(crate) async fn answer(request: EndpointRequest) -> Response {

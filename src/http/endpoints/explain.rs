@@ -4,12 +4,14 @@ use axum::response::Response;
 
 use crate::diagnosis::explanation::Explanation;
 use crate::endpoints::explain;
-use crate::http::docs::openapi::answers::{NoCaller, NoPower};
-use crate::http::endpoints::parameters::parameters;
+use crate::http::docs::answers::{NoCaller, NoPower};
 use crate::http::request::EndpointRequest;
+use crate::protocol::schema::describe;
 use crate::protocol::scope;
 
-parameters!(ToExplain, ToExplainJson {
+pub(crate) struct ToExplain;
+
+describe!(ToExplain {
     "description": "What to explain.",
     "required": ["token"],
     "properties": {
@@ -32,15 +34,13 @@ parameters!(ToExplain, ToExplainJson {
     post,
     path = "/auth/explain",
     operation_id = "explain",
-    tag = "Tokens",
-    description = include_str!("../../../docs/openapi/explain.md"),
     security(("clientBasic" = []), ("adminToken" = []), ()),
     request_body(content(
         (ToExplain = "application/x-www-form-urlencoded", example = json!({
             "token": "eyJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl",
             "audience": "https://api.example.com",
         })),
-        (ToExplainJson = "application/json", example = json!({
+        (ToExplain = "application/json", example = json!({
             "client_id": "demo-api",
             "client_secret": "demo-api-secret",
             "token": "eyJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl",

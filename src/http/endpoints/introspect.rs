@@ -3,21 +3,19 @@
 use axum::response::Response;
 
 use crate::endpoints::introspect::{self, Introspection};
-use crate::http::endpoints::parameters::{AboutToken, AboutTokenJson};
+use crate::http::endpoints::about_token::AboutToken;
 use crate::http::request::EndpointRequest;
 
 #[utoipa::path(
     post,
     path = "/auth/introspect",
     operation_id = "introspect",
-    tag = "Tokens",
-    description = include_str!("../../../docs/openapi/introspect.md"),
     security(("clientBasic" = []), ()),
     request_body(content(
         (AboutToken = "application/x-www-form-urlencoded", example = json!({
             "token": "eyJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl",
         })),
-        (AboutTokenJson = "application/json", example = json!({
+        (AboutToken = "application/json", example = json!({
             "client_id": "demo-api",
             "client_secret": "demo-api-secret",
             "token": "eyJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl",

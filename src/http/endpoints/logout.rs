@@ -3,7 +3,7 @@
 use axum::response::Response;
 
 use crate::endpoints::logout;
-use crate::http::docs::openapi::answers::{AskedPage, SentOn};
+use crate::http::docs::answers::{AskedPage, SentOn};
 use crate::http::reply;
 use crate::http::request::EndpointRequest;
 
@@ -11,8 +11,6 @@ use crate::http::request::EndpointRequest;
     method(get, post),
     path = "/auth/logout",
     operation_id = "logout",
-    tag = "Logins",
-    description = include_str!("../../../docs/openapi/logout.md"),
     params(
         ("id_token_hint" = Option<String>, Query, description = "An ID token of the client, also an expired one. If it comes of \
             the login at this browser, nobody is asked."),

@@ -1,5 +1,6 @@
 //! The endpoints of the public API, one file each.
 
+pub(crate) mod about_token;
 pub(crate) mod account;
 pub(crate) mod authorize;
 pub(crate) mod demo;
@@ -8,7 +9,6 @@ pub(crate) mod introspect;
 pub(crate) mod keys;
 pub(crate) mod logout;
 pub(crate) mod metadata;
-pub(crate) mod parameters;
 pub(crate) mod resource_metadata;
 pub(crate) mod revoke;
 pub(crate) mod token;

@@ -5,43 +5,16 @@ use axum::response::Response;
 use crate::admin::AdminError;
 use crate::app::document::Document;
 use crate::endpoints::resource_metadata;
-use crate::http::docs::openapi::answers::{AdminUnavailable, MalformedQuery, NotFound, NotModified, ResourceDocument};
+use crate::http::docs::answers::{AdminUnavailable, MalformedQuery, NotFound, NotModified, ResourceDocument};
 use crate::http::endpoints::metadata::cacheable;
 use crate::http::problem;
 use crate::http::request::EndpointRequest;
 use crate::protocol::parameters::Parameters;
-use crate::protocol::schema::describe;
-
-pub(crate) struct ResourceMetadata;
-
-describe!(ResourceMetadata {
-    "description": "Protected resource metadata (RFC 9728 §2).",
-    "type": "object",
-    "required": ["resource", "authorization_servers", "bearer_methods_supported"],
-    "properties": {
-        "resource": {"type": "string", "format": "uri", "description": "The URI of the resource, the `aud` of its tokens."},
-        "authorization_servers": {
-            "description": "The issuer of its tokens.",
-            "type": "array",
-            "items": {"type": "string", "format": "uri"},
-        },
-        "bearer_methods_supported": {"type": "array", "items": {"type": "string", "const": "header"}},
-        "scopes_supported": {
-            "description": "Its scopes; absent if it has none of its own.",
-            "type": "array",
-            "items": {"type": "string"},
-        },
-        "resource_name": {"type": "string", "description": "Its name for people, if it has one."},
-    },
-    "additionalProperties": true,
-});
 
 #[utoipa::path(
     get,
     path = "/auth/resource-metadata",
     operation_id = "resourceMetadata",
-    tag = "Metadata",
-    description = include_str!("../../../docs/openapi/resource_metadata.md"),
     params(("resource" = String, Query, description = "The URI of the resource.", example = "https://api.example.com")),
     responses(
         (status = 200, response = ResourceDocument),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::endpoints::revoke;
-use crate::http::endpoints::parameters::{AboutToken, AboutTokenJson};
+use crate::http::endpoints::about_token::AboutToken;
 use crate::http::request::EndpointRequest;
 
 /// An empty object: clients ignore it (RFC 7009 §2.2), but some read every answer as JSON.
@@ -17,15 +17,13 @@ pub(crate) struct Revoked {}
     post,
     path = "/auth/revoke",
     operation_id = "revoke",
-    tag = "Tokens",
-    description = include_str!("../../../docs/openapi/revoke.md"),
     security(("clientBasic" = []), ()),
     request_body(content(
         (AboutToken = "application/x-www-form-urlencoded", example = json!({
             "client_id": "demo-login",
             "token": "eyJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl",
         })),
-        (AboutTokenJson = "application/json", example = json!({
+        (AboutToken = "application/json", example = json!({
             "client_id": "demo-login",
             "token": "eyJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJl",
         }))

@@ -4,11 +4,13 @@ use axum::response::Response;
 
 use crate::endpoints::token;
 use crate::grants::TokenResponse;
-use crate::http::endpoints::parameters::parameters;
 use crate::http::request::EndpointRequest;
 use crate::protocol::client::GrantType;
+use crate::protocol::schema::describe;
 
-parameters!(TokenRequest, TokenRequestJson {
+pub(crate) struct TokenRequest;
+
+describe!(TokenRequest {
     "description": "The parameters of the token endpoint.",
     "properties": {
         "grant_type": {
@@ -50,8 +52,6 @@ parameters!(TokenRequest, TokenRequestJson {
     post,
     path = "/auth/token",
     operation_id = "token",
-    tag = "Tokens",
-    description = include_str!("../../../docs/openapi/token.md"),
     security(("clientBasic" = []), ()),
     request_body(content(
         (TokenRequest = "application/x-www-form-urlencoded", examples(
@@ -69,7 +69,7 @@ parameters!(TokenRequest, TokenRequestJson {
                 })
             ))
         )),
-        (TokenRequestJson = "application/json", examples(
+        (TokenRequest = "application/json", examples(
             ("password" = (
                 summary = "A login",
                 value = json!({

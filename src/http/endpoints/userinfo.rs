@@ -7,7 +7,7 @@ use crate::app::Failure;
 use crate::diagnosis::investigate;
 use crate::endpoints::userinfo::{self, UserInfo};
 use crate::http::challenge::{self, BearerChallenge};
-use crate::http::docs::openapi::answers::{
+use crate::http::docs::answers::{
     BodyCompressed, BodyTooLarge, BodyTooSlow, Unavailable, UserInfoForbidden, UserInfoInvalidRequest, UserInfoRefused,
 };
 use crate::http::request::EndpointRequest;
@@ -42,8 +42,6 @@ describe!(UserInfoForm {
     get,
     path = "/auth/userinfo",
     operation_id = "userinfo",
-    tag = "Tokens",
-    description = include_str!("../../../docs/openapi/userinfo.md"),
     security(("accessToken" = [])),
     responses(
         (status = 200, description = "The claims.", body = UserInfoClaims),
@@ -83,8 +81,6 @@ pub(crate) async fn answer(request: EndpointRequest) -> Response {
     post,
     path = "/auth/userinfo",
     operation_id = "userinfo",
-    tag = "Tokens",
-    description = include_str!("../../../docs/openapi/userinfo.md"),
     security(("accessToken" = []), ()),
     request_body(content((Option<UserInfoForm> = "application/x-www-form-urlencoded"))),
     responses(

@@ -12,7 +12,7 @@ use crate::app::Failure;
 use crate::diagnosis::investigate;
 use crate::endpoints::verify::Query;
 use crate::http::challenge::{self, BearerChallenge};
-use crate::http::docs::openapi::answers::{MayPass, Unavailable, VerifyForbidden, VerifyInvalidRequest, VerifyRefused};
+use crate::http::docs::answers::{MayPass, Unavailable, VerifyForbidden, VerifyInvalidRequest, VerifyRefused};
 use crate::http::request::EndpointRequest;
 use crate::protocol::claims::AccessClaims;
 use crate::validation;
@@ -29,8 +29,6 @@ const SESSION: HeaderName = HeaderName::from_static("x-auth-session");
     method(get, post, put, patch, delete, options),
     path = "/auth/verify",
     operation_id = "verify",
-    tag = "Tokens",
-    description = include_str!("../../../docs/openapi/verify.md"),
     security(("accessToken" = [])),
     params(
         ("audience" = Option<String>, Query, description = "The audience that the token must have. Required unless `JETON_VERIFY_AUDIENCE` is \
@@ -55,8 +53,6 @@ pub(crate) async fn answer(request: EndpointRequest) -> Response {
     method(get, post, put, patch, delete, options),
     path = "/auth/verify/{path}",
     operation_id = "verifyBelow",
-    tag = "Tokens",
-    description = include_str!("../../../docs/openapi/verify_below.md"),
     security(("accessToken" = [])),
     params(
         ("path" = String, Path, min_length = 1,
@@ -116,8 +112,8 @@ fn original_queries(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     addresses.filter_map(|address| address.as_bytes().splitn(2, |byte| *byte == b'?').nth(1))
 }
 
-/// Lets a request pass and tells the service behind the proxy whose it is. All four headers are always there, so the proxy
-/// overwrites whatever the client sent under these names.
+/// Lets a request pass; the headers say to the service behind the proxy whose it is. All four are always there, so that the
+/// proxy overwrites whatever the client sent under these names.
 fn pass(claims: &AccessClaims) -> Result<Response, Failure> {
     let value = |text: &str| {
         HeaderValue::from_str(text).map_err(|_| Failure::Unavailable("a claim cannot stand in a header".into()))

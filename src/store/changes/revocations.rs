@@ -13,7 +13,7 @@ use crate::store::row::{Row, Value, unreadable, values};
 use crate::store::{Audited, Page, Result, Store};
 
 /// What a revocation can cover: an access token, or a session with its refresh tokens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Revocable {
     /// The `jti` of the access token.
     pub token: Option<TokenId>,
@@ -32,8 +32,7 @@ pub struct Revocable {
 impl Revocable {
     /// Everything that was made with a key.
     pub(crate) fn by_key(kid: &str) -> Self {
-        let (token, session, user, client_id, log) = (None, None, None, String::new(), SequenceNumber::MAX);
-        Self { token, session, user, client_id, log, key: Some(kid.to_owned()) }
+        Self { log: SequenceNumber::MAX, key: Some(kid.to_owned()), ..Self::default() }
     }
 }
 
@@ -45,7 +44,7 @@ impl From<&AccessClaims> for Revocable {
             user: claims.subject().user().map(str::to_owned),
             client_id: claims.client_id.clone(),
             log: claims.log,
-            key: None,
+            ..Self::default()
         }
     }
 }
@@ -53,12 +52,11 @@ impl From<&AccessClaims> for Revocable {
 impl From<&Session> for Revocable {
     fn from(session: &Session) -> Self {
         Self {
-            token: None,
             session: Some(session.id),
             user: Some(session.sub.clone()),
             client_id: session.client_id.clone(),
             log: session.log,
-            key: None,
+            ..Self::default()
         }
     }
 }
@@ -120,7 +118,7 @@ impl Store {
     }
 
     /// The revocations that cover something, at most one of each kind and cause: the first that ended it, and the last
-    /// that tells that its user or client is disabled or deleted.
+    /// that says that its user or client is disabled or deleted.
     pub async fn revocations_covering(&self, covered: &Revocable) -> Result<Vec<Revocation>> {
         let sql = revocations!(
             "number IN ((SELECT min(number) FROM changes WHERE target_id = $1 AND kind = 'token'), \

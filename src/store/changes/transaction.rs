@@ -89,7 +89,7 @@ impl LogTransaction {
         Ok(Logged { outcome, has_entries: false })
     }
 
-    /// Tells the nodes what this transaction changes.
+    /// Notifies the nodes of what this transaction changes.
     pub(in crate::store) async fn notify(&mut self, notice: Notice<'_>, audited: &Audited) -> Result<Uuid> {
         let (kind, name) = match notice {
             Notice::Client(client_id) => ("client_changed", Some(client_id.to_owned())),

@@ -31,7 +31,7 @@ pub(super) enum Walk {
     /// Along an index on the moment at which they expire. `$1`: the moment to begin at; `$2`: the moment before which
     /// they must have expired; `$3`: the most rows. Returns the moments of the removed rows, as `position`.
     ByMoment { postgres: &'static str, sqlite: &'static str },
-    /// Along the primary key, past all rows, because no index tells which have expired. `part` finds the last id of the
+    /// Along the primary key, past all rows, because no index shows which have expired. `part` finds the last id of the
     /// `$2` rows after `$1`. The others remove the rows after `$1` up to `$2` that expired before `$3`.
     ById { part: &'static str, postgres: &'static str, sqlite: &'static str },
 }
@@ -85,7 +85,7 @@ pub(super) const KINDS: [Kind; 10] = [
          WHERE changes.target_id = sessions.id AND changes.kind = 'session') < $3)"
     ) },
     Kind { name: "token_revocations", over_before: revocations, walk: by_moment!("changes", "covers_until", "kind = 'token'") },
-    // After the sessions, because the cause of its end is told for as long as a session is kept. The list of kinds is
+    // After the sessions, because the cause of its end can be given for as long as a session is kept. The list of kinds is
     // that of the index.
     Kind { name: "session_revocations", over_before: revocations, walk: by_moment!(
         "changes", "covers_until",

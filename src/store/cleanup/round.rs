@@ -54,10 +54,7 @@ impl Round {
 }
 
 impl Store {
-    /// Removes the next batch of a round. Returns whether the round continues.
-    ///
-    /// # Errors
-    /// When the database does not answer. Calling again continues the round.
+    /// Removes the next batch of a round. Returns whether the round continues, as it also does after an error.
     pub async fn sweep(&self, round: &mut Round) -> Result<bool> {
         let Some(kind) = KINDS.get(round.kind) else { return Ok(false) };
         let begun = Instant::now();

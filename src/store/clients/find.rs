@@ -107,10 +107,8 @@ impl Store {
     }
 
     /// The same, for ids from unauthenticated callers. However many arrive, a bounded number of statements run each
-    /// second, each for all callers that wait, so an answer is never older than its query.
-    ///
-    /// # Errors
-    /// Also when too many callers wait.
+    /// second, each for all callers that wait, so an answer is never older than its query. Fails
+    /// when too many wait.
     pub async fn client_find_shared(&self, client_id: &str) -> Result<Option<(Client, SequenceNumber)>> {
         self.client_finds.ask(client_id.to_owned()).await
     }

@@ -85,7 +85,7 @@ fn make_private(path: &Path) {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // If this fails, opening the database fails as well, with an error that tells why.
+    // If this fails, opening the database fails as well, with an error that says why.
     drop(options.open(path));
 }
 

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tracing::Instrument;
 
+use crate::current_request;
 use crate::store::file::OpenedFile;
 use crate::store::row::{Row, Value};
 use crate::store::{Result, StoreError};
@@ -115,9 +115,11 @@ impl Database {
 }
 
 /// Does something even if nobody waits for it any more: a client that leaves must not cost a connection. It stays within
-/// the span of the request that began it.
+/// the request that began it.
 async fn to_its_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    tokio::spawn(work.in_current_span()).await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+    tokio::spawn(current_request::within(current_request::current(), work))
+        .await
+        .unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
 }
 
 /// A transaction under way.
@@ -160,9 +162,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::current_request::CurrentRequest;
     use crate::settings::LogFormat;
     use crate::telemetry::log::tests::Written;
-    use crate::telemetry::request;
 
     #[tokio::test]
     async fn what_a_statement_logs_after_its_request_was_dropped_names_the_request() {
@@ -183,7 +185,8 @@ mod tests {
                 ended.send(()).unwrap();
                 Ok(())
             });
-            let request = statement.instrument(request::span("token", id, [192, 0, 2, 7].into()));
+            let fields = CurrentRequest::new("token", id, [192, 0, 2, 7].into());
+            let request = current_request::within(Some(fields), statement);
             assert!(request.now_or_never().is_none(), "the request is dropped while its statement runs");
             leave.send(()).unwrap();
             end.await.unwrap();

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jeton::keys::master::MasterKey;
 use serde_json::json;
 
@@ -52,6 +54,37 @@ on_both_stores!(keys_are_listed_rotated_by_announcing_and_retired, async |backen
     place.run(&["key", "retire"]).usage();
     let token_key = kids(&place, "token", "active").remove(0);
     assert_eq!(place.json(&["key", "retire", &token_key]).as_object().unwrap().len(), 1);
+});
+
+on_both_stores!(a_public_key_is_exported_as_pem, async |backend| {
+    let place = Place::new(backend).await;
+    place.run(&["key", "export"]).refused(&["no keys yet", "jeton serve"]);
+    let server = place.serve(&[]);
+    let published = reqwest::get(format!("{}/.well-known/jwks.json", server.base)).await.unwrap();
+    let published: serde_json::Value = published.json().await.unwrap();
+    assert_eq!(server.stop().code(), Some(0));
+    let kid = kids(&place, "signing", "active").remove(0);
+    let exported = place.json(&["key", "export"]);
+    assert_eq!((&exported["kid"], &exported["alg"]), (&json!(kid), &json!("ES256")));
+    let pem = place.run(&["key", "export", &kid]).ok();
+    assert_eq!(pem, exported["public_key"].as_str().unwrap());
+    assert!(pem.lines().all(|line| line.len() <= 64), "{pem}");
+
+    // The last 64 bytes of the SubjectPublicKeyInfo are the point that the key set publishes.
+    let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = STANDARD.decode(der).unwrap();
+    let coordinates = [&published["keys"][0]["x"], &published["keys"][0]["y"]];
+    let point = coordinates.map(|value| URL_SAFE_NO_PAD.decode(value.as_str().unwrap()).unwrap()).concat();
+    assert_eq!(der[der.len() - 64..], point);
+
+    let token_key = kids(&place, "token", "active").remove(0);
+    for other in ["nonsense", &token_key] {
+        place.run(&["key", "export", other]).refused(&["no signing key", other]);
+    }
+    place
+        .with("JETON_MASTER_KEY", &MasterKey::generate())
+        .run(&["key", "export"])
+        .refused(&["JETON_MASTER_KEY is not"]);
 });
 
 on_both_stores!(rotation_is_refused_without_the_right_master_key, async |backend| {

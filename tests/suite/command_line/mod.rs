@@ -3,6 +3,7 @@
 mod bad_input;
 mod clients;
 mod dev;
+mod init;
 mod inspect;
 mod keys;
 mod master_key;

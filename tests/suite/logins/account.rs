@@ -119,7 +119,7 @@ on_both_stores!(a_new_password_needs_the_current_one_and_ends_all_but_this_brows
     assert!(is_logged_in(&app, &mut here).await && !is_logged_in(&app, &mut there).await);
     app.refresh(&client, &got.text("refresh_token")).await.assert_error(400, "invalid_grant");
     let page = there.get(&app, "/login").await;
-    let answer = there.send(&app, Form::of(&page).as_user(ALICE)).await;
+    let answer = there.send(&app, Form::of(&page).filled_in_by(ALICE)).await;
     assert_eq!(answer.status.as_u16(), 400, "the old password is over: {answer:?}");
     Browser::logged_in(&app, (ALICE.0, new)).await;
 });
@@ -132,12 +132,13 @@ on_both_stores!(a_form_of_the_account_works_only_where_it_was_shown_and_whole, a
     let mut second = Browser::logged_in(&app, ALICE).await;
     let form = Form::to(&browser.get(&app, "/account").await, "end_other_browsers");
     let foreign = Form::to(&Browser::logged_in(&app, BOB).await.get(&app, "/account").await, "log_out");
+    let of_second = Form::to(&second.get(&app, "/account").await, "end_other_browsers");
     let proof = form.field("proof").unwrap().to_owned();
     for wrong in [
         form.clone().without("proof"),
         form.clone().with("proof", "x"),
         form.clone().with("proof", foreign.field("proof").unwrap()),
-        form.clone().with("proof", Form::of(&second.get(&app, "/login").await).field("proof").unwrap_or_default()),
+        form.clone().with("proof", of_second.field("proof").unwrap()),
     ] {
         let answer = browser.send(&app, wrong).await;
         assert_eq!(answer.status.as_u16(), 403, "{answer:?}");

@@ -67,7 +67,9 @@ on_both_stores!(without_an_id_token_of_this_login_the_person_is_asked, async |ba
     let mut second = Browser::logged_in(&app, ALICE).await;
     let of_second = tokens(&app, &client, &mut second, "openid read").await.text("id_token");
     let mut bobs = Browser::logged_in(&app, BOB).await;
-    let changed = format!("{}A", &own[..own.len() - 1]);
+    let (claims, signature) = own.rsplit_once('.').unwrap();
+    let first = if signature.starts_with('A') { "B" } else { "A" };
+    let changed = format!("{claims}.{first}{}", &signature[1..]);
     for asked in [
         vec![],
         vec![("client_id", "web")],

@@ -1,21 +1,15 @@
 //! Completes the operations by what goes for all of their kind: order, scopes, answers and headers come from the table of
 //! routes and from the code around the handlers.
 
+use jeton::http::{Route, routes};
 use serde_json::{Map, Value, json};
-use utoipa::ToResponse;
 
-use crate::http::docs::openapi::answers::{
-    AdminBodyCompressed, AdminBodyTooLarge, AdminBodyTooSlow, AdminFault, AdminForeignHost, AdminUnavailable,
-    BodyCompressed, BodyTooLarge, BodyTooSlow, Fault, FaultPage, Forbidden, ForeignHost, ForeignHostPage, Invalid,
-    InvalidClient, OAuthRefused, PageBodyCompressed, PageBodyTooLarge, PageBodyTooSlow, PageForeignForm, PageRefused,
-    PageTooOften, PageUnavailable, TooOften, Unauthorized, Unavailable, header,
-};
-use crate::http::route::{BodyForm, Endpoint, ErrorForm, Route};
-use crate::http::routes::routes;
+use super::answers::header;
+use super::document::GROUPS;
 
 /// The operations in the order of the table of routes.
 pub(super) fn complete(described: Value) -> Map<String, Value> {
-    let Value::Object(mut described) = described else { return Map::new() };
+    let Value::Object(mut described) = described else { panic!("no paths") };
     let mut paths = Map::new();
     for route in routes() {
         let path = route.path.replace("{*", "{");
@@ -37,15 +31,15 @@ pub(super) fn complete(described: Value) -> Map<String, Value> {
 }
 
 fn operation_of(route: &Route, index: usize, is_one_handler: bool, mut described: Value) -> Value {
-    let mut id = described["operationId"].as_str().unwrap_or_default().to_owned();
-    let markdown = described["description"].take();
-    let (mut summary, mut description) = heading_and_prose(markdown.as_str().unwrap_or_default());
+    let mut id = described["operationId"].as_str().unwrap().to_owned();
+    let (mut summary, mut description) = heading_and_prose(&id);
+    let scopes = route.scopes_of(index);
     if index > 0 && is_one_handler {
         let (first, method) = (route.methods[0], route.methods[index]);
         id.extend([&method[..1], &method[1..].to_lowercase()]);
         (summary, description) = (format!("The same with {method}"), Some(format!("As {first}.")));
     }
-    let security = match route.scopes.get(index) {
+    let security = match scopes {
         Some(scopes) => scopes.iter().map(|scope| json!({"adminToken": [scope]})).collect(),
         None if described["security"].is_null() => json!([]),
         None => described["security"].take(),
@@ -53,7 +47,7 @@ fn operation_of(route: &Route, index: usize, is_one_handler: bool, mut described
     let answers = answers_of(route, route.methods[index], &mut described);
     let mut operation = json!({
         "operationId": id,
-        "tags": described["tags"].take(),
+        "tags": [group_of(route.path)],
         "summary": summary,
         "description": description,
         "security": security,
@@ -67,9 +61,23 @@ fn operation_of(route: &Route, index: usize, is_one_handler: bool, mut described
     operation
 }
 
-/// The heading of a text in Markdown, and what follows.
-fn heading_and_prose(markdown: &str) -> (String, Option<String>) {
-    let (heading, prose) = markdown.split_once('\n').unwrap_or((markdown, ""));
+/// The group with the longest beginning of the path.
+fn group_of(path: &str) -> &'static str {
+    let beginnings =
+        GROUPS.iter().flat_map(|(beginnings, name, _)| beginnings.iter().map(move |text| (text.len(), *text, *name)));
+    let longest = beginnings.filter(|(_, beginning, _)| path.starts_with(beginning)).max();
+    longest.unwrap_or_else(|| panic!("{path} is in no group")).2
+}
+
+/// The heading of the text about an operation, and what follows: that of `listUsers` is `docs/openapi/list_users.md`.
+fn heading_and_prose(id: &str) -> (String, Option<String>) {
+    let mut file = id.to_owned();
+    while let Some(place) = file.find(char::is_uppercase) {
+        let letter = file.remove(place).to_ascii_lowercase();
+        file.insert_str(place, &format!("_{letter}"));
+    }
+    let markdown = super::read(&format!("docs/openapi/{file}.md"));
+    let (heading, prose) = markdown.split_once('\n').unwrap_or((&markdown, ""));
     let prose = Some(prose.trim().to_owned()).filter(|prose| !prose.is_empty());
     (heading.trim_start_matches("# ").to_owned(), prose)
 }
@@ -91,8 +99,8 @@ fn body_of(mut described: Value) -> Value {
 /// The answers of a handler and of the code around it.
 fn answers_of(route: &Route, method: &str, described: &mut Value) -> Map<String, Value> {
     let has_body = !described["requestBody"].is_null();
-    let Value::Object(mut answers) = described["responses"].take() else { return Map::new() };
-    if reads_parameters(route.endpoint) {
+    let Value::Object(mut answers) = described["responses"].take() else { panic!("no answers") };
+    if route.reads_parameters() {
         // RFC 6749 §5.1.
         for (_, answer) in answers.iter_mut().filter(|(_, answer)| !answer["content"].is_null()) {
             answer["headers"]["Pragma"] = header("Pragma");
@@ -105,59 +113,47 @@ fn answers_of(route: &Route, method: &str, described: &mut Value) -> Map<String,
     with_headers_of_every_answer(answers)
 }
 
-fn reads_parameters(endpoint: Endpoint) -> bool {
-    matches!(endpoint.body, BodyForm::Parameters | BodyForm::AnyText)
-}
-
 /// The answers of the code around a handler; an operation may have others for these cases.
 fn answers_around(route: &Route, method: &str, has_body: bool) -> Vec<(&'static str, &'static str)> {
-    let endpoint = route.endpoint;
-    let mut answers = match endpoint.errors {
-        ErrorForm::Page => vec![("421", name::<ForeignHostPage>()), ("500", name::<FaultPage>())],
-        ErrorForm::OAuth => vec![("421", name::<ForeignHost>()), ("500", name::<Fault>())],
-        ErrorForm::Problem => vec![("421", name::<AdminForeignHost>()), ("500", name::<AdminFault>())],
+    let (foreign_host, fault) = match route {
+        _ if route.is_page() => ("ForeignHostPage", "FaultPage"),
+        _ if route.has_problems() => ("AdminForeignHost", "AdminFault"),
+        _ => ("ForeignHost", "Fault"),
     };
-    if !route.scopes.is_empty() {
+    let mut answers = vec![("421", foreign_host), ("500", fault)];
+    if route.is_of_admin_api() {
         answers.extend([
-            ("400", name::<Invalid>()),
-            ("401", name::<Unauthorized>()),
-            ("403", name::<Forbidden>()),
-            ("503", name::<AdminUnavailable>()),
+            ("400", "Invalid"),
+            ("401", "Unauthorized"),
+            ("403", "Forbidden"),
+            ("503", "AdminUnavailable"),
         ]);
         if has_body {
-            answers.extend([
-                ("408", name::<AdminBodyTooSlow>()),
-                ("413", name::<AdminBodyTooLarge>()),
-                ("415", name::<AdminBodyCompressed>()),
-            ]);
+            answers.extend([("408", "AdminBodyTooSlow"), ("413", "AdminBodyTooLarge"), ("415", "AdminBodyCompressed")]);
         }
-    } else if endpoint.body == BodyForm::AtBrowser {
-        answers.extend([("400", name::<PageRefused>()), ("503", name::<PageUnavailable>())]);
+    } else if route.is_at_browser() {
+        answers.extend([("400", "PageRefused"), ("503", "PageUnavailable")]);
         if method == "POST" {
             answers.extend([
-                ("403", name::<PageForeignForm>()),
-                ("408", name::<PageBodyTooSlow>()),
-                ("413", name::<PageBodyTooLarge>()),
-                ("415", name::<PageBodyCompressed>()),
-                ("429", name::<PageTooOften>()),
+                ("403", "PageForeignForm"),
+                ("408", "PageBodyTooSlow"),
+                ("413", "PageBodyTooLarge"),
+                ("415", "PageBodyCompressed"),
+                ("429", "PageTooOften"),
             ]);
         }
-    } else if reads_parameters(endpoint) {
+    } else if route.reads_parameters() {
         answers.extend([
-            ("400", name::<OAuthRefused>()),
-            ("401", name::<InvalidClient>()),
-            ("408", name::<BodyTooSlow>()),
-            ("413", name::<BodyTooLarge>()),
-            ("415", name::<BodyCompressed>()),
-            ("429", name::<TooOften>()),
-            ("503", name::<Unavailable>()),
+            ("400", "OAuthRefused"),
+            ("401", "InvalidClient"),
+            ("408", "BodyTooSlow"),
+            ("413", "BodyTooLarge"),
+            ("415", "BodyCompressed"),
+            ("429", "TooOften"),
+            ("503", "Unavailable"),
         ]);
     }
     answers
-}
-
-fn name<A: ToResponse<'static>>() -> &'static str {
-    A::response().0
 }
 
 /// Adds what the envelope adds to every answer.

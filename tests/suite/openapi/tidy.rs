@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::protocol::schema::KEYWORDS;
+/// The member of a schema whose own members are to take its place (`protocol/schema.rs`).
+const KEYWORDS: &str = "x-keywords";
 
 /// Brings each part of a description into the form in which it is published.
 pub(super) fn tidy(value: &mut Value) {
