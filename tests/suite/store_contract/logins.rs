@@ -8,7 +8,7 @@ use jeton::protocol::revocation::Target;
 use jeton::protocol::scope::Scope;
 use jeton::protocol::time::Timestamp;
 use jeton::protocol::user::User;
-use jeton::store::{Consent, NewSession, Round, StoreError};
+use jeton::store::{Consent, Ending, NewSession, Round, StoreError};
 use uuid::Uuid;
 
 use super::{Db, NETWORK, Written, at, at_once, audited, audited_at, new_session, revocation, rotation, user};
@@ -70,11 +70,14 @@ on_both_stores!(a_browser_session_is_found_by_the_hash_of_its_cookie_until_it_en
     let found = db.browser_session_find([1; 32], at(999)).await.unwrap().unwrap();
     assert_eq!((found.session.last_seen_at, found.session.idle_expires_at), (at(90), at(2000)));
     assert!(!is_found(&db, 1, at(1000)).await, "its time is over");
-    assert!(!db.browser_session_end(session.id, Uuid::now_v7(), &audited()).await.unwrap(), "it is not that user's");
+    assert!(
+        !db.browser_session_end(Uuid::now_v7(), Ending::One(session.id), at(9999), &audited()).await.written(),
+        "it is not that user's"
+    );
     assert!(is_found(&db, 1, at(0)).await);
-    assert!(db.browser_session_end(session.id, alice.id, &audited()).await.unwrap());
+    assert!(db.browser_session_end(alice.id, Ending::One(session.id), at(9999), &audited()).await.written());
     assert!(!is_found(&db, 1, at(0)).await);
-    assert!(!db.browser_session_end(session.id, alice.id, &audited()).await.unwrap());
+    assert!(!db.browser_session_end(alice.id, Ending::One(session.id), at(9999), &audited()).await.written());
     let target = format!("user {}", alice.id);
     let trail = db.trail().await;
     assert_eq!(trail[trail.len() - 2..], [("login".into(), target.clone()), ("logout".into(), target)]);
@@ -163,9 +166,9 @@ on_both_stores!(a_consent_is_remembered_for_user_client_and_redirect_uri, async 
         db.consent_put(&stranger, &audited()).await.unwrap();
         assert!(db.consent_list(stranger.user_id).await.unwrap().iter().all(|held| held.client_id == "app"));
     }
-    db.consent_delete(alice.id, "nobody", &audited()).await.unwrap();
+    db.access_withdraw(alice.id, "nobody", at(9999), &audited()).await.written();
     assert_eq!(db.consent_list(alice.id).await.unwrap().len(), 2);
-    db.consent_delete(alice.id, "app", &audited()).await.unwrap();
+    db.access_withdraw(alice.id, "app", at(9999), &audited()).await.written();
     assert!(db.consent_list(alice.id).await.unwrap().is_empty());
     let last = db.trail().await.pop().unwrap();
     assert_eq!(last, ("consent.withdraw".into(), format!("user {}", alice.id)));
@@ -205,7 +208,7 @@ on_both_stores!(no_session_begins_from_a_browser_session_that_has_ended, async |
     let browser = log_in(&db, &alice, 2).await;
     db.revoke(&revocation(Target::Client(app.client_id.clone()), Cause::ClientRevoked), &audited()).await.written();
     assert!(begins(&alice, &browser).await);
-    assert!(db.browser_session_end(browser.id, alice.id, &audited()).await.unwrap());
+    assert!(db.browser_session_end(alice.id, Ending::One(browser.id), at(9999), &audited()).await.written());
     assert!(!begins(&alice, &browser).await, "logged out");
 });
 
