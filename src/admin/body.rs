@@ -151,7 +151,8 @@ mod tests {
             (r#"{"grant_types":["password",7]}"#, "grant_types[1]: expected a string"),
             (
                 r#"{"grant_types":["implicit"]}"#,
-                "grant_types[0]: expected one of password, client_credentials, refresh_token, authorization_code",
+                "grant_types[0]: expected one of password, client_credentials, refresh_token, authorization_code, \
+                 urn:ietf:params:oauth:grant-type:device_code",
             ),
             (r#"{"access_token_ttl":"soon"}"#, "access_token_ttl: expected an integer"),
             (r#"{"enabled":1}"#, "enabled: expected a boolean"),

@@ -184,6 +184,11 @@ impl App {
         }
     }
 
+    /// The name of the service, as people know it.
+    pub(crate) fn service_name(&self) -> &str {
+        self.settings.brand.name.as_deref().unwrap_or_else(|| self.issuer.host())
+    }
+
     /// A revocation of everything that was issued so far.
     pub(crate) fn revocation(&self, target: Target, cause: Cause, reason: impl Into<Option<String>>) -> NewRevocation {
         let covers_until = self.settings.covers_until(self.clock.now());

@@ -5,5 +5,6 @@ pub(crate) mod form;
 pub mod new_password;
 pub(crate) mod password;
 pub mod password_link;
+pub(crate) mod password_proof;
 pub mod second_factor;
 pub(crate) mod session;

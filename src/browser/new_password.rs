@@ -2,8 +2,10 @@
 
 use secrecy::SecretString;
 
-use crate::app::{App, Failure, Request, Result};
+use crate::app::{App, Request, Result};
 use crate::browser::session;
+use crate::crypto::sha256;
+use crate::passwords::queue::{Precedence, Requester};
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::user::{User, is_credential};
@@ -26,38 +28,56 @@ pub enum Unfit {
     Busy,
 }
 
-/// The new password of a form, which it has twice.
-///
-/// # Errors
-/// Why it is refused.
-pub(crate) fn check<'a>(password: Option<&'a str>, again: Option<&str>) -> std::result::Result<&'a str, Unfit> {
-    let password = password.unwrap_or_default();
-    if password.chars().count() < LEAST {
-        Err(Unfit::TooShort)
-    } else if !is_credential(password) {
-        Err(Unfit::TooLong)
-    } else if again != Some(password) {
-        Err(Unfit::Differs)
-    } else {
-        Ok(password)
+/// A password that a person may have. Nothing prints it.
+#[derive(Clone, Debug)]
+pub struct NewPassword(SecretString);
+
+impl NewPassword {
+    /// The new password of a form, which has it twice.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn read(password: Option<&str>, again: Option<&str>) -> std::result::Result<Self, Unfit> {
+        let password = password.unwrap_or_default();
+        if password.chars().count() < LEAST {
+            Err(Unfit::TooShort)
+        } else if !is_credential(password) {
+            Err(Unfit::TooLong)
+        } else if again != Some(password) {
+            Err(Unfit::Differs)
+        } else {
+            Ok(Self(password.into()))
+        }
     }
+
+    /// Hashes it for this user. A new password waits until those who log in have had their turn.
+    ///
+    /// # Errors
+    /// [`Failure::Overloaded`](crate::app::Failure::Overloaded).
+    pub(super) async fn hash(self, app: &App, request: &Request<'_>, user: &User) -> Result<String> {
+        let requester = Requester {
+            precedence: Precedence::Unknown,
+            network: request.source().network(),
+            account: sha256(user.id.as_bytes()),
+        };
+        Ok(app.passwords.hash_for(requester, self.0).await?)
+    }
+}
+
+/// What a new password ends: everything that was issued to the user, and the browser sessions.
+pub(super) fn revocation(app: &App, user: &User) -> NewRevocation {
+    app.revocation(Target::User(user.sub.clone()), Cause::UserRevoked, "the password was changed".to_owned())
 }
 
 /// Sets the password of a user, which ends what was issued to it and its browser sessions. The user as it is then; `None` if it
 /// changed meanwhile.
 ///
 /// # Errors
-/// [`Failure::Overloaded`], or if the database does not answer.
-pub(crate) async fn set(app: &App, request: &Request<'_>, user: &User, password: &str) -> Result<Option<User>> {
-    let hash = app.passwords.hash(SecretString::from(password)).await.map_err(|_| Failure::Overloaded)?;
-    let by = session::audited(app, request, user);
+/// [`Failure::Overloaded`](crate::app::Failure::Overloaded), or if the database does not answer.
+pub(crate) async fn set(app: &App, request: &Request<'_>, user: &User, password: NewPassword) -> Result<Option<User>> {
+    let hash = password.hash(app, request, user).await?;
+    let (by, revocation) = (session::audited(app, request, user.id), revocation(app, user));
     let changed = User { password_hash: Some(hash), ..user.clone() };
-    let revocation = NewRevocation {
-        target: Target::User(user.sub.clone()),
-        cause: Cause::UserRevoked,
-        reason: Some("the password was changed".to_owned()),
-        covers_until: app.settings.covers_until(by.at),
-    };
     let update = app.store.user_update(&changed, "user.password", Some(&revocation), &by);
     let is_changed = app.state.honour(update).await?;
     Ok(is_changed.then(|| User { version: user.version + 1, ..changed }))
@@ -71,8 +91,8 @@ mod tests {
     fn a_new_password_is_long_enough_and_typed_twice() {
         let long = "x".repeat(MOST + 1);
         for (password, again, outcome) in [
-            (Some("correct horse"), Some("correct horse"), Ok("correct horse")),
-            (Some("éééééééé"), Some("éééééééé"), Ok("éééééééé")),
+            (Some("correct horse"), Some("correct horse"), Ok(())),
+            (Some("éééééééé"), Some("éééééééé"), Ok(())),
             (Some("short"), Some("short"), Err(Unfit::TooShort)),
             (None, None, Err(Unfit::TooShort)),
             (Some(&*long), Some(&*long), Err(Unfit::TooLong)),
@@ -80,7 +100,9 @@ mod tests {
             (Some("correct horse"), Some("correct house"), Err(Unfit::Differs)),
             (Some("correct horse"), None, Err(Unfit::Differs)),
         ] {
-            assert_eq!(check(password, again), outcome, "{password:?}");
+            let read = NewPassword::read(password, again);
+            assert!(!format!("{read:?}").contains("éééé"), "it is not printed");
+            assert_eq!(read.map(drop), outcome, "{password:?}");
         }
     }
 }

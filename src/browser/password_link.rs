@@ -3,13 +3,11 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::{App, Failure, Request, Result};
+use crate::browser::new_password::{self, NewPassword};
+use crate::browser::session;
 use crate::crypto::{base64url, from_base64url, random, sha256};
 use crate::issuer::Issuer;
-use crate::passwords::queue::{Precedence, Requester};
-use crate::protocol::cause::Cause;
-use crate::protocol::revocation::Target;
-use crate::protocol::user::{User, is_credential};
-use crate::store::Audited;
+use crate::protocol::user::User;
 
 /// Seconds for which a link lives unless something else is asked for.
 pub const DEFAULT_TTL: i64 = 24 * 3600;
@@ -39,6 +37,11 @@ impl LinkToken {
         sha256(self.0.expose_secret().as_bytes())
     }
 
+    /// The token itself, for the form of the page.
+    pub fn text(&self) -> &str {
+        self.0.expose_secret()
+    }
+
     /// The address of the page at which its user sets a password.
     pub fn url(&self, issuer: &Issuer) -> String {
         format!("{}?token={}", issuer.endpoint("/account/password"), self.0.expose_secret())
@@ -52,8 +55,6 @@ pub enum PasswordSet {
     Yes(Box<User>),
     /// The link was used, has expired, or has ended.
     LinkEnded,
-    /// It can be no password: it is not 1 to 1024 bytes without control characters. The link stays.
-    NotAPassword,
 }
 
 /// The user of a link that has not ended.
@@ -66,29 +67,15 @@ pub async fn set_password(
     app: &App,
     request: &Request<'_>,
     token: &LinkToken,
-    password: SecretString,
+    password: NewPassword,
 ) -> Result<PasswordSet> {
-    if !is_credential(password.expose_secret()) {
-        return Ok(PasswordSet::NotAPassword);
-    }
     let Some(mut user) = find(app, token).await? else { return Ok(PasswordSet::LinkEnded) };
-    let requester = Requester {
-        precedence: Precedence::Unknown,
-        network: request.source().network(),
-        account: sha256(user.id.as_bytes()),
-    };
-    let hash = app.passwords.hash_for(requester, password).await?;
+    let hash = password.hash(app, request, &user).await?;
     for _ in 0..ATTEMPTS {
         user.password_hash = Some(hash.clone());
-        let reason = "the password was changed".to_owned();
-        let revocation = app.revocation(Target::User(user.sub.clone()), Cause::UserRevoked, reason);
-        let audited = Audited {
-            actor: format!("user {}", user.id),
-            request_id: Some(request.request_id.to_string()),
-            address: Some(request.address.to_string()),
-            at: app.clock.now(),
-        };
-        if app.state.honour(app.store.password_link_use(token.hash(), &user, &revocation, &audited)).await? {
+        let revocation = new_password::revocation(app, &user);
+        let by = session::audited(app, request, user.id);
+        if app.state.honour(app.store.password_link_use(token.hash(), &user, &revocation, &by)).await? {
             return Ok(PasswordSet::Yes(Box::new(user)));
         }
         // The link has ended, or something else of the user was changed meanwhile.

@@ -5,8 +5,9 @@ use uuid::Uuid;
 use crate::app::{App, Request, Result};
 use crate::browser::cookie::{Cookie, SetCookie};
 use crate::crypto::sha256;
-use crate::protocol::browser::BrowserSession;
+use crate::protocol::browser::{BrowserSession, OTP};
 use crate::protocol::user::User;
+use crate::settings::RequireSecondFactor;
 use crate::store::{Audited, BrowserSessionRecord, Ending};
 
 /// The use of a session is recorded once in this part of the time for which it may stay unused.
@@ -14,8 +15,15 @@ const PARTS: i64 = 24;
 /// The longest name of a browser that is kept, in characters.
 const LONGEST_AGENT: usize = 200;
 
-/// The browser session of a request, if it has not ended.
+/// Who is logged in at the browser of a request. Where everyone needs a second factor, a login without it is none.
 pub(crate) async fn find(app: &App, request: &Request<'_>) -> Result<Option<BrowserSessionRecord>> {
+    let needs_otp = app.settings.require_second_factor == RequireSecondFactor::All;
+    let counts = |record: &BrowserSessionRecord| !needs_otp || record.session.methods.iter().any(|used| used == OTP);
+    Ok(of_cookie(app, request).await?.filter(counts))
+}
+
+/// The browser session of a request that has not ended, also if it does not count any more as a login.
+pub(crate) async fn of_cookie(app: &App, request: &Request<'_>) -> Result<Option<BrowserSessionRecord>> {
     let Some(secret) = Cookie::Session.read(request) else { return Ok(None) };
     Ok(app.store.browser_session_find(sha256(&secret), app.clock.now()).await?)
 }
@@ -26,7 +34,7 @@ pub(crate) async fn begin(
     app: &App,
     request: &Request<'_>,
     user: &User,
-    methods: Vec<String>,
+    methods: &[&str],
     replaced: Option<&BrowserSessionRecord>,
 ) -> Result<Option<SetCookie>> {
     if let Some(other) = replaced.filter(|record| record.user.id != user.id) {
@@ -37,7 +45,7 @@ pub(crate) async fn begin(
     let session = BrowserSession {
         id: app.clock.new_id(),
         user_id: user.id,
-        methods,
+        methods: methods.iter().map(|method| (*method).to_owned()).collect(),
         // The database fills it in.
         log: 0,
         network: request.source().network().to_string(),
@@ -49,7 +57,7 @@ pub(crate) async fn begin(
         expires_at: now.plus_seconds(settings.browser_session_ttl),
     };
     let replaced: Option<Uuid> = replaced.map(|record| record.session.id);
-    let by = audited(app, request, user);
+    let by = audited(app, request, user.id);
     let begun = app.store.browser_session_create(&session, sha256(&secret), user.version, replaced, &by).await?;
     Ok(begun.then_some(cookie))
 }
@@ -67,15 +75,15 @@ pub(crate) async fn seen(app: &App, record: &BrowserSessionRecord) -> Result<()>
 
 /// Ends browser sessions of a person, and what clients got in them for no longer than the login lasts. Returns whether one ended.
 pub(crate) async fn end(app: &App, request: &Request<'_>, person: &User, which: Ending) -> Result<bool> {
-    let by = audited(app, request, person);
+    let by = audited(app, request, person.id);
     let covers_until = app.settings.covers_until(by.at);
     Ok(app.state.honour(app.store.browser_session_end(person.id, which, covers_until, &by)).await?)
 }
 
 /// The audit data of what a person does at a browser.
-pub(crate) fn audited(app: &App, request: &Request<'_>, user: &User) -> Audited {
+pub(crate) fn audited(app: &App, request: &Request<'_>, user: Uuid) -> Audited {
     Audited {
-        actor: format!("user {}", user.id),
+        actor: format!("user {user}"),
         request_id: Some(request.request_id.to_string()),
         address: Some(request.address.to_string()),
         at: app.clock.now(),

@@ -6,7 +6,7 @@ use clap::{Arg, Command, CommandFactory};
 use crate::cli::Cli;
 
 /// Examples for each page, by the path of its command; after `#`, what the next is for.
-const EXAMPLES: [(&str, &str); 41] = [
+const EXAMPLES: [(&str, &str); 50] = [
     ("", "jeton serve --dev"),
     ("serve", "jeton serve --issuer https://auth.example.com --listen 0.0.0.0:8080"),
     ("init", "jeton init --audience https://api.example.com \\\n  --scope 'read write' --username anna"),
@@ -46,6 +46,19 @@ const EXAMPLES: [(&str, &str); 41] = [
     ("user enable", "jeton user enable anna"),
     ("user delete", "jeton user delete anna"),
     ("user password", "jeton user password anna"),
+    ("user password-link", "jeton user password-link anna --ttl 1h"),
+    ("user second-factor", "jeton user second-factor remove anna"),
+    ("user second-factor remove", "jeton user second-factor remove anna"),
+    ("resource", "jeton resource list"),
+    (
+        "resource create",
+        "jeton resource create https://api.example.com --name 'Example API' \\\n  \
+           --scopes read='Read your files' --open-to registered",
+    ),
+    ("resource list", "jeton resource list"),
+    ("resource show", "jeton resource show https://api.example.com"),
+    ("resource update", "jeton resource update https://api.example.com --access-token-ttl 5m"),
+    ("resource delete", "jeton resource delete https://api.example.com"),
     ("revoke", "jeton revoke --user anna --reason 'lost phone'"),
     ("token", "jeton token explain"),
     ("token explain", "jeton token explain --scope read --audience https://api.example.com"),

@@ -21,6 +21,8 @@ use crate::protocol::scope::Scope;
 use crate::store::{self, BrowserSessionRecord};
 use crate::tokens::sealed::Purpose;
 
+/// What the proof of the login page is about.
+pub(super) const LOGIN_FORM: &str = "login";
 /// How often a request is decided if the client or the user changes meanwhile.
 const ATTEMPTS: usize = 3;
 
@@ -247,7 +249,7 @@ async fn remember(
         allowed = before.scope.union(&allowed);
         resources.extend(before.resources.into_iter().filter(|resource| !asked.audiences.contains(resource)));
     }
-    let by = session::audited(app, request, &person.user);
+    let by = session::audited(app, request, person.user.id);
     let consent = store::Consent {
         user_id: person.user.id,
         client_id: asked.client_id.clone(),
@@ -261,13 +263,14 @@ async fn remember(
 
 /// The login page of a request.
 fn log_in(app: &App, request: &Request<'_>, client: &Client, asked: &AuthorizationRequest) -> Result<Reply> {
-    let proof = form::prove(app, request, "login")?;
+    let proof = form::prove(app, request, LOGIN_FORM)?;
     let form = LogIn {
         request: Some(sealed_request::seal(app, request.issuer, Purpose::AuthorizationRequest, asked)?),
         proof: proof.text,
         username: asked.login_hint.clone().unwrap_or_default(),
         client_name: Some(name(client)),
         redirect_uri: Some(asked.redirect_uri.clone()),
+        password_proof: None,
         problem: None,
     };
     Ok(Reply::from(Shown::LogIn(form)).with_cookie(proof.cookie))

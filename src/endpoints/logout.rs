@@ -41,7 +41,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
         return Ok(Shown::Elsewhere(redirect::with_parameters("/auth/logout", parameters)).into());
     }
     // 3. Who is logged in here? If nobody is, there is nothing to do.
-    let Some(person) = session::find(app, request).await? else { return Ok(gone(request, wish.to)) };
+    let Some(person) = session::of_cookie(app, request).await? else { return Ok(gone(request, wish.to)) };
     // 4. Does the person want it? Whoever comes with an ID token of this very login was asked by the client.
     if request.parameters.one("proof")?.is_some() {
         form::check(app, request, &about(&person)).await?;

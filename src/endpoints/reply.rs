@@ -3,6 +3,9 @@
 use crate::app::Failure;
 use crate::authorization::answer::Answer;
 use crate::browser::cookie::SetCookie;
+use crate::browser::new_password::Unfit;
+use crate::browser::password_link::LinkToken;
+use crate::browser::second_factor::{RecoveryCodes, SettingUp};
 use crate::endpoints::account::Account;
 use crate::protocol::error::Refusal;
 use crate::protocol::time::Timestamp;
@@ -46,8 +49,44 @@ pub enum Shown {
         /// The name of the client.
         client_name: String,
     },
+    /// The secret of a second factor that is being set up.
+    SetUpSecondFactor(SetUpSecondFactor),
+    /// New recovery codes, and where the person goes on: a path, below the path of the issuer.
+    RecoveryCodes(RecoveryCodes, String),
+    /// The form for a new password, by a one-time link.
+    SetPassword(SetPassword),
+    /// The one-time link does not count any more.
+    LinkEnded,
+    /// The new password counts.
+    PasswordSet,
     /// The demonstration of a login.
     Demo(Demo),
+}
+
+/// The secret of a second factor that is being set up.
+pub struct SetUpSecondFactor {
+    /// The secret.
+    pub setting_up: SettingUp,
+    /// The proof that this server showed the form.
+    pub proof: String,
+    /// Whether the last code was wrong.
+    pub is_wrong: bool,
+    /// What stands for the password, if this is part of a login.
+    pub password_proof: Option<String>,
+    /// The sealed authorization request that the login is for.
+    pub request: Option<String>,
+}
+
+/// The form for a new password, by a one-time link.
+pub struct SetPassword {
+    /// The token of the link.
+    pub token: LinkToken,
+    /// The proof that this server showed the form.
+    pub proof: String,
+    /// Whose password it is.
+    pub username: String,
+    /// What was wrong with the last attempt.
+    pub problem: Option<Unfit>,
 }
 
 /// The question whether to log out.
@@ -75,8 +114,7 @@ pub struct ToClient {
     pub client_name: String,
 }
 
-/// The form for username and password.
-#[derive(Default)]
+/// The form for username and password, then for the second factor.
 pub struct LogIn {
     /// What the login is for, sealed: an authorization request, or the code of a device.
     pub request: Option<String>,
@@ -88,6 +126,8 @@ pub struct LogIn {
     pub client_name: Option<String>,
     /// Where the answer to the client will go.
     pub redirect_uri: Option<String>,
+    /// What stands for the password once it was right; then the second factor is asked for.
+    pub password_proof: Option<String>,
     /// Why the last attempt failed.
     pub problem: Option<Failure>,
 }

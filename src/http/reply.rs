@@ -1,18 +1,18 @@
 //! The answers of the endpoints for people: pages, redirects and cookies.
 
+mod own;
+
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::app::{self, Failure};
-use crate::browser::new_password::Unfit;
 use crate::crypto::from_base64url;
-use crate::endpoints::account::{Account, PasswordProblem};
 use crate::endpoints::reply::{
     AskConsent, AskDevice, AskLogout, AskUserCode, Demo, LogIn, Reply, Shown, ToClient, WrongRequest,
 };
 use crate::http::pages::{
-    AccountPage, AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, DeviceCodePage, DeviceConfirmPage,
-    DeviceDonePage, DeviceProblem, FormPostPage, LoginPage, LoginProblem, LogoutPage, Look, Message, MessagePage,
+    AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, DeviceCodePage, DeviceConfirmPage, DeviceDonePage,
+    DeviceProblem, FormPostPage, LoginPage, LoginProblem, LogoutPage, Look, Message, MessagePage,
 };
 use crate::http::request::EndpointRequest;
 use crate::http::{oauth_error, page};
@@ -40,21 +40,17 @@ pub(crate) fn answer(request: &EndpointRequest, outcome: app::Result<Reply>) -> 
 
 /// How pages look to the person who asks.
 pub(crate) fn look(request: &EndpointRequest) -> Look<'_> {
-    let (brand, issuer) = (&request.app.settings.brand, &request.app.issuer);
-    let brand = Brand {
-        name: brand.name.as_deref().unwrap_or_else(|| issuer.host()),
-        logo: brand.logo.as_deref(),
-        color: brand.color.as_deref(),
-    };
+    let brand = &request.app.settings.brand;
+    let brand = Brand { name: request.app.service_name(), logo: brand.logo.as_deref(), color: brand.color.as_deref() };
     let languages = request.head.headers.get_all(header::ACCEPT_LANGUAGE);
     let languages: Vec<&[u8]> = languages.iter().map(HeaderValue::as_bytes).collect();
-    Look::new(brand, &issuer.path(), &languages)
+    Look::new(brand, &request.app.issuer.path(), &languages)
 }
 
 fn show(request: &EndpointRequest, look: &Look<'_>, shown: Shown) -> Response {
     let message = |status, message| MessagePage { message, link: None }.respond(status, look);
     match shown {
-        Shown::Elsewhere(path) => redirect(request, &format!("{}{path}", request.app.issuer.path())),
+        Shown::Elsewhere(path) => redirect(request, &below_issuer(request, &path)),
         Shown::Client(answer) => to_client(request, look, answer),
         Shown::LogIn(form) => log_in(request, look, &form),
         Shown::AskConsent(form) => ask_consent(look, &form),
@@ -66,14 +62,26 @@ fn show(request: &EndpointRequest, look: &Look<'_>, shown: Shown) -> Response {
         }
         Shown::Demo(demo) => show_demo(look, &demo),
         Shown::AlreadyAnswered => message(StatusCode::BAD_REQUEST, Message::AlreadyAnswered),
-        Shown::Account(account) => show_account(request, look, &account),
+        Shown::Account(account) => own::account(request, look, &account),
+        Shown::SetUpSecondFactor(page) => own::set_up_second_factor(look, &page),
+        Shown::RecoveryCodes(codes, next) => own::recovery_codes(look, &codes, &below_issuer(request, &next)),
+        Shown::SetPassword(form) => own::set_password(request, look, &form),
+        Shown::LinkEnded => message(StatusCode::BAD_REQUEST, Message::LinkExpired),
+        Shown::PasswordSet => log_in_again(request, look, Message::PasswordSet),
         Shown::AskLogout(question) => ask_logout(look, &question),
         Shown::LoggedOut(Some(to)) => redirect(request, &to),
-        Shown::LoggedOut(None) => {
-            let login = format!("{}/login", request.app.issuer.path());
-            MessagePage { message: Message::LoggedOut, link: Some(&login) }.respond(StatusCode::OK, look)
-        }
+        Shown::LoggedOut(None) => log_in_again(request, look, Message::LoggedOut),
     }
+}
+
+/// The address of a path of this server.
+fn below_issuer(request: &EndpointRequest, path: &str) -> String {
+    format!("{}{path}", request.app.issuer.path())
+}
+
+/// Says something, and leads to the login page.
+fn log_in_again(request: &EndpointRequest, look: &Look<'_>, message: Message) -> Response {
+    MessagePage { message, link: Some(&below_issuer(request, "/login")) }.respond(StatusCode::OK, look)
 }
 
 /// Sends the browser on. After a form it makes a GET of its own: 307 would pass the password on (RFC 9700 §4.12).
@@ -118,7 +126,14 @@ fn log_in(request: &EndpointRequest, look: &Look<'_>, form: &LogIn) -> Response 
         Some(Failure::Overloaded | Failure::Unavailable(_)) => {
             (StatusCode::SERVICE_UNAVAILABLE, Some(LoginProblem::Busy))
         }
-        Some(Failure::Refused(_)) => (StatusCode::BAD_REQUEST, Some(LoginProblem::Wrong)),
+        Some(Failure::Refused(refusal)) => {
+            let problem = match refusal.code {
+                ErrorCode::InvalidForm => LoginProblem::Expired,
+                _ if form.password_proof.is_some() => LoginProblem::SecondFactorWrong,
+                _ => LoginProblem::Wrong,
+            };
+            (StatusCode::BAD_REQUEST, Some(problem))
+        }
     };
     // Through all redirects after the form, browsers follow only where the page says that it leads.
     let form_targets: Vec<String> = form.redirect_uri.iter().map(|uri| redirect::source_expression(uri)).collect();
@@ -129,8 +144,7 @@ fn log_in(request: &EndpointRequest, look: &Look<'_>, form: &LogIn) -> Response 
         client_name: form.client_name.as_deref(),
         client_host: None,
         problem,
-        asks_second_factor: false,
-        password_proof: None,
+        password_proof: form.password_proof.as_deref(),
         form_targets: &form_targets,
     };
     let response = page.respond(status, look);
@@ -153,18 +167,6 @@ fn ask_consent(look: &Look<'_>, form: &AskConsent) -> Response {
         form_targets: &[redirect::source_expression(&form.redirect_uri)],
     }
     .respond(StatusCode::OK, look)
-}
-
-fn show_account(request: &EndpointRequest, look: &Look<'_>, account: &Account) -> Response {
-    let page = AccountPage { account, second_factor: None };
-    match &account.problem {
-        None => page.respond(StatusCode::OK, look),
-        Some(PasswordProblem::New(Unfit::Busy)) => {
-            noted(request, &Failure::Overloaded, page.respond(StatusCode::SERVICE_UNAVAILABLE, look))
-        }
-        Some(PasswordProblem::New(_)) => page.respond(StatusCode::BAD_REQUEST, look),
-        Some(PasswordProblem::Current(failure)) => noted(request, failure, page.respond(status(failure), look)),
-    }
 }
 
 fn ask_logout(look: &Look<'_>, question: &AskLogout) -> Response {

@@ -30,6 +30,13 @@ pub fn routes() -> Vec<Route> {
         Route::at_browser("demo", "/demo", &["GET"], get(demo::answer)),
         Route::at_browser("consent", "/consent", &["POST"], post(authorize::answer_consent)),
         Route::at_browser("account", "/account", &["GET", "POST"], get(account::show).post(account::answer)),
+        Route::at_browser("account", "/account/second-factor", &["POST"], post(account::second_factor)),
+        Route::at_browser(
+            "account",
+            "/account/password",
+            &["GET", "POST"],
+            get(account::show_password_link).post(account::answer_password_link),
+        ),
         Route::at_browser("logout", "/auth/logout", &["GET", "POST"], get(logout::answer).post(logout::answer)),
         Route::at_browser("device", "/device", &["GET", "POST"], get(device::show).post(device::answer)),
         Route::post("device_authorization", "/auth/device", device::authorize),

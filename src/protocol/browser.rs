@@ -5,6 +5,11 @@ use uuid::Uuid;
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
 
+/// The password, as a way to log in (RFC 8176).
+pub const PASSWORD: &str = "pwd";
+/// A code of an authenticator or a recovery code, as a way to log in (RFC 8176).
+pub const OTP: &str = "otp";
+
 /// A person who is logged in at a browser. What a client gets for that person is a session of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrowserSession {
@@ -12,7 +17,7 @@ pub struct BrowserSession {
     pub id: Uuid,
     /// The person.
     pub user_id: Uuid,
-    /// How the person logged in (RFC 8176): `pwd`, `otp`.
+    /// How the person logged in: [`PASSWORD`], [`OTP`].
     pub methods: Vec<String>,
     /// The sequence number at which it began: later revocations of the user end it.
     pub log: SequenceNumber,

@@ -29,6 +29,8 @@ pub enum Purpose {
     UserCode,
     /// What the demonstration of a login has to know when the browser comes back.
     Demo,
+    /// Proof that a password was right, until the second factor follows.
+    Password,
     /// The secret of a second factor that is being set up.
     SecondFactor,
 }
@@ -41,6 +43,7 @@ impl Purpose {
             Self::Form => "form",
             Self::UserCode => "user code",
             Self::Demo => "demo",
+            Self::Password => "password",
             Self::SecondFactor => "second factor",
         }
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jeton::app::{Peer, Request};
+use jeton::browser::new_password::NewPassword;
 use jeton::browser::password_link::{LinkToken, PasswordSet, find, set_password};
 use jeton::protocol::parameters::Parameters;
 use reqwest::{Method, StatusCode};
@@ -38,7 +39,9 @@ async fn set(server: &TestServer, token: &LinkToken, password: &str) -> Password
         address: peer.address.ip(),
         request_id: Uuid::now_v7(),
     };
-    set_password(&server.server.app, &request, token, password.to_owned().into()).await.unwrap()
+    set_password(&server.server.app, &request, token, NewPassword::read(Some(password), Some(password)).unwrap())
+        .await
+        .unwrap()
 }
 
 on_both_stores!(a_link_sets_a_password_once_and_ends_the_sessions, async |backend| {
@@ -48,16 +51,12 @@ on_both_stores!(a_link_sets_a_password_once_and_ends_the_sessions, async |backen
     let session = server.login(&main, "alice", "wonderland").await;
     let token = token(&link(&server, "alice", None).await);
     assert_eq!(find(&server.server.app, &token).await.unwrap().unwrap().id.to_string(), id);
-    for bad in ["", "a\nb", &"x".repeat(1025)] {
-        assert!(matches!(set(&server, &token, bad).await, PasswordSet::NotAPassword));
-    }
-    server.login(&main, "alice", "wonderland").await.assert_ok();
     assert!(matches!(set(&server, &token, "looking-glass").await, PasswordSet::Yes(_)));
     let old = [("grant_type", "password"), ("username", "alice"), ("password", "wonderland")];
     server.token(&main, &old).await.assert_error(400, "invalid_grant");
     server.login(&main, "alice", "looking-glass").await.assert_ok();
     server.refresh(&main, &session.text("refresh_token")).await.assert_error(400, "invalid_grant");
-    assert!(matches!(set(&server, &token, "again").await, PasswordSet::LinkEnded));
+    assert!(matches!(set(&server, &token, "another one").await, PasswordSet::LinkEnded));
     assert!(find(&server.server.app, &token).await.unwrap().is_none());
     server.login(&main, "alice", "looking-glass").await.assert_ok();
     let audit = server.admin(Method::GET, "/admin/v1/audit?action=user.password", None).await;
@@ -103,7 +102,7 @@ on_both_stores!(a_link_lives_as_long_as_was_asked_and_at_most_a_week, async |bac
         server.advance(u64::try_from(seconds).unwrap() - 1);
         assert!(find(&server.server.app, &token).await.unwrap().is_some());
         server.advance(1);
-        assert!(matches!(set(&server, &token, "late").await, PasswordSet::LinkEnded));
+        assert!(matches!(set(&server, &token, "too late").await, PasswordSet::LinkEnded));
         server.forget_admin_token().await;
     }
     for body in

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
 use jeton::app::{Failure, Peer, Request};
 use jeton::browser::second_factor::{
     self, Checked, Confirmed, Proven, RecoveryCodes, Required, check, confirm, new_recovery_codes, remove, required,
@@ -15,6 +14,7 @@ use reqwest::{Method, StatusCode};
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
+use crate::support::authenticator::Authenticator;
 use crate::support::{Backend, Setup, TestServer, on_both_stores};
 
 /// A server whose clock the test moves and that slows guessing down.
@@ -48,31 +48,16 @@ async fn user(server: &TestServer, id: &str) -> User {
     server.server.app.store.user_addressed(id).await.unwrap().unwrap()
 }
 
-/// The secret that an authenticator reads from base32.
-fn secret(base32: &str) -> Vec<u8> {
-    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let bits: String = base32.chars().map(|c| format!("{:05b}", alphabet.find(c).unwrap())).collect();
-    bits.as_bytes()
-        .chunks_exact(8)
-        .map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap())
-        .collect()
-}
-
-/// What an authenticator shows now (RFC 6238), written apart from the server.
-fn shown(server: &TestServer, secret: &[u8]) -> String {
-    let step = server.clock.now().seconds() / 30;
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret);
-    let tag = hmac::sign(&key, &step.to_be_bytes());
-    let at = usize::from(tag.as_ref()[19] % 16);
-    let word: [u8; 4] = tag.as_ref()[at..at + 4].try_into().unwrap();
-    format!("{:06}", u32::from_be_bytes(word) % 0x8000_0000 % 1_000_000)
+/// What an authenticator with this secret shows now.
+fn shown(server: &TestServer, authenticator: &Authenticator) -> String {
+    authenticator.code_at(server.clock.now().seconds())
 }
 
 /// Sets up a second factor: its secret and the recovery codes.
-async fn set_up_for(server: &TestServer, user: &User) -> (Vec<u8>, Vec<String>) {
+async fn set_up_for(server: &TestServer, user: &User) -> (Authenticator, Vec<String>) {
     let app = &server.server.app;
     let shown_form = asked(server, async |request| set_up(app, request, user, "Example").unwrap()).await;
-    let secret = secret(&shown_form.secret);
+    let secret = Authenticator::with_key(&shown_form.secret);
     let code = shown(server, &secret);
     let confirmed =
         asked(server, async |request| confirm(app, request, user, &shown_form.sealed, &code).await.unwrap());
@@ -103,7 +88,7 @@ async fn proven(server: &TestServer, user: &User, code: &str) -> Proven {
 }
 
 /// A server, a user and the user's secret and recovery codes, in the step after the one in which they were made.
-async fn with_a_factor(backend: Backend) -> (TestServer, User, Vec<u8>, Vec<String>) {
+async fn with_a_factor(backend: Backend) -> (TestServer, User, Authenticator, Vec<String>) {
     let server = TestServer::start_with(backend, setup()).await;
     let alice = user(&server, &server.user("alice", "wonderland").await).await;
     let (secret, codes) = set_up_for(&server, &alice).await;
@@ -120,8 +105,8 @@ on_both_stores!(a_second_factor_counts_once_its_first_code_has_confirmed_it, asy
     let form = asked(&server, async |request| set_up(app, request, &alice, "My Café").unwrap()).await;
     assert!(form.uri.starts_with("otpauth://totp/My%20Caf%C3%A9:alice?secret="), "{}", *form.uri);
     assert!(!form.sealed.contains(&*form.secret));
-    let secret = secret(&form.secret);
-    assert_eq!(secret.len(), 20);
+    let secret = Authenticator::with_key(&form.secret);
+    assert_eq!(secret.0.len(), 20);
     let confirmed = async |user: &User, sealed: &str, code: &str| {
         asked(&server, async |request| confirm(app, request, user, sealed, code).await.unwrap()).await
     };
@@ -141,7 +126,7 @@ on_both_stores!(a_second_factor_counts_once_its_first_code_has_confirmed_it, asy
     server.advance(30);
     assert!(matches!(confirmed(&alice, &form.sealed, &shown(&server, &secret)).await, Confirmed::ThereIsOne));
     let again = asked(&server, async |request| {
-        second_factor::shown_again(app, request, &alice, "My Café", &form.sealed).map(|form| form.secret)
+        second_factor::shown_again(app, request, &alice, "My Café", &form.sealed).await.unwrap().map(|form| form.secret)
     });
     assert_eq!(again.await.as_deref(), Some(&*form.secret));
     server.advance(600);

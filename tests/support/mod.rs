@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unused_imports, unused_macros, reason = "each test crate uses a part of it")]
 
+pub(crate) mod authenticator;
 pub(crate) mod browser;
 pub(crate) mod cluster;
 pub(crate) mod crash;

@@ -10,17 +10,19 @@ use zeroize::Zeroizing;
 
 use crate::app::{App, Failure, Request, Result};
 use crate::browser::second_factor::secret::TotpSecret;
+use crate::browser::{form, session};
 use crate::crypto::{random, sha256};
+use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
 use crate::protocol::time::Timestamp;
 use crate::protocol::totp::{Entered, RECOVERY_CODES, grouped, recovery_code};
 use crate::protocol::user::User;
 use crate::settings::RequireSecondFactor;
-use crate::store::{Audited, SecondFactor};
-use crate::tokens::sealed::{self, Purpose};
+use crate::store::SecondFactor;
+use crate::tokens::sealed::Purpose;
 
 /// Seconds within which a second factor that is being set up must be confirmed.
-const SETTING_UP: i64 = 600;
+pub const SETTING_UP: i64 = 600;
 
 /// What a login needs besides the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +154,8 @@ pub async fn check(app: &App, request: &Request<'_>, user: &User, code: &str) ->
         }
         Some(Entered::Recovery(code)) => {
             let hash = sha256(code.as_bytes());
-            let left = app.store.second_factor_use_recovery(user.id, hash, &audited(app, request, user.id)).await?;
+            let left =
+                app.store.second_factor_use_recovery(user.id, hash, &session::audited(app, request, user.id)).await?;
             Ok(left.map_or(Checked::Wrong, |left| {
                 Checked::Right(Proven { user: user.id, recovery_codes_left: Some(left) })
             }))
@@ -161,30 +164,48 @@ pub async fn check(app: &App, request: &Request<'_>, user: &User, code: &str) ->
     }
 }
 
+/// The second factor of a user whose password was right, by this code.
+///
+/// # Errors
+/// A refusal if the code is wrong or was used before, else those of [`check`].
+pub(crate) async fn prove(app: &App, request: &Request<'_>, user: &User, code: &str) -> Result<Proven> {
+    let reason = match check(app, request, user, code).await? {
+        Checked::Right(proven) => return Ok(proven),
+        Checked::Used => "the code was used before",
+        Checked::Wrong => "wrong second factor",
+    };
+    let refusal = Refusal::new(ErrorCode::InvalidGrant, "The code is wrong or was used before.").because(reason);
+    Err(Failure::from(refusal).about(Identity::of_user(&user.sub)))
+}
+
 /// Begins to set up a second factor. `service` is the name that authenticators show.
 pub fn set_up(app: &App, request: &Request<'_>, user: &User, service: &str) -> Result<SettingUp> {
-    let now = app.clock.now();
-    let form = Form { user: user.id, secret: TotpSecret::generate(), until: now.plus_seconds(SETTING_UP).millis() };
-    let keys = request.issuer.keys();
-    let key = keys.ring.active_token_key(now).ok_or_else(|| Failure::Unavailable("there is no token key".into()))?;
-    let sealed = sealed::seal(Purpose::SecondFactor, &form, request.issuer.environment(), key);
+    let until = app.clock.now().plus_seconds(SETTING_UP).millis();
+    let form = Form { user: user.id, secret: TotpSecret::generate(), until };
+    let sealed = form::seal(app, request.issuer, Purpose::SecondFactor, &form)?;
     Ok(SettingUp::new(sealed, &form.secret, user, service))
 }
 
 /// Shows again what [`set_up`] showed, for a form that came back with a wrong code; none if it is too old or of another
 /// user.
-pub fn shown_again(app: &App, request: &Request<'_>, user: &User, service: &str, sealed: &str) -> Option<SettingUp> {
-    let secret = secret_of(app, request, user, sealed)?;
-    Some(SettingUp::new(sealed.to_owned(), &secret, user, service))
+pub async fn shown_again(
+    app: &App,
+    request: &Request<'_>,
+    user: &User,
+    service: &str,
+    sealed: &str,
+) -> Result<Option<SettingUp>> {
+    let secret = secret_of(app, request, user, sealed).await?;
+    Ok(secret.map(|secret| SettingUp::new(sealed.to_owned(), &secret, user, service)))
 }
 
 /// Ends the setting up with the first code of the authenticator.
 pub async fn confirm(app: &App, request: &Request<'_>, user: &User, sealed: &str, code: &str) -> Result<Confirmed> {
     let now = app.clock.now();
-    let Some(secret) = secret_of(app, request, user, sealed) else { return Ok(Confirmed::Expired) };
+    let Some(secret) = secret_of(app, request, user, sealed).await? else { return Ok(Confirmed::Expired) };
     let Some(Entered::Totp(code)) = Entered::read(code) else { return Ok(Confirmed::WrongCode) };
     let Some(step) = secret.step_of(&code, now) else { return Ok(Confirmed::WrongCode) };
-    let audited = audited(app, request, user.id);
+    let audited = session::audited(app, request, user.id);
     let key = app.data_key(request.issuer, &audited).await?;
     let recovery = RecoveryCodes::generate();
     let sealed = secret.seal(user.id, &key);
@@ -202,7 +223,7 @@ pub async fn confirm(app: &App, request: &Request<'_>, user: &User, sealed: &str
 
 /// Removes the second factor of a user who has just shown it.
 pub async fn remove(app: &App, request: &Request<'_>, proven: Proven) -> Result<()> {
-    let audited = audited(app, request, proven.user);
+    let audited = session::audited(app, request, proven.user);
     app.store.second_factor_delete(proven.user, &audited).await?;
     Ok(())
 }
@@ -211,35 +232,25 @@ pub async fn remove(app: &App, request: &Request<'_>, proven: Proven) -> Result<
 /// meanwhile.
 pub async fn new_recovery_codes(app: &App, request: &Request<'_>, proven: Proven) -> Result<Option<RecoveryCodes>> {
     let codes = RecoveryCodes::generate();
-    let audited = audited(app, request, proven.user);
+    let audited = session::audited(app, request, proven.user);
     let replaced = app.store.second_factor_replace_recovery(proven.user, &codes.hashes(), &audited).await?;
     Ok(replaced.then_some(codes))
 }
 
 /// The secret in a form, unless it is too old or of another user.
-fn secret_of(app: &App, request: &Request<'_>, user: &User, sealed: &str) -> Option<TotpSecret> {
-    let keys = request.issuer.keys();
-    let form: Form = sealed::open(Purpose::SecondFactor, sealed, request.issuer.environment(), &keys.ring)?;
-    let is_valid = form.user == user.id && app.clock.now() < Timestamp::from_millis(form.until);
-    is_valid.then_some(form.secret)
+async fn secret_of(app: &App, request: &Request<'_>, user: &User, sealed: &str) -> Result<Option<TotpSecret>> {
+    let form: Option<Form> = form::open(app, request, Purpose::SecondFactor, sealed).await?;
+    let is_valid = |form: &Form| form.user == user.id && app.clock.now() < Timestamp::from_millis(form.until);
+    Ok(form.filter(is_valid).map(|form| form.secret))
 }
 
 /// The secret of a second factor.
 async fn open(app: &App, request: &Request<'_>, user: &User, factor: &SecondFactor) -> Result<TotpSecret> {
-    let key = app.data_key(request.issuer, &audited(app, request, user.id)).await?;
+    let key = app.data_key(request.issuer, &session::audited(app, request, user.id)).await?;
     TotpSecret::open(&factor.secret, user.id, &key).ok_or_else(|| {
         Failure::Unavailable(format!(
             "the secret of the second factor of user {} cannot be decrypted; `jeton user second-factor remove` removes it",
             user.id
         ))
     })
-}
-
-fn audited(app: &App, request: &Request<'_>, user: Uuid) -> Audited {
-    Audited {
-        actor: format!("user {user}"),
-        request_id: Some(request.request_id.to_string()),
-        address: Some(request.address.to_string()),
-        at: app.clock.now(),
-    }
 }

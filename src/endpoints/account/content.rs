@@ -19,10 +19,12 @@ pub struct Account {
     pub browsers: Vec<BrowserEntry>,
     /// The apps that have access, or whose consent is remembered.
     pub apps: Vec<ConnectedApp>,
+    /// How many recovery codes are left, if there is a second factor.
+    pub second_factor: Option<u64>,
     /// What was done just before.
     pub done: Option<Done>,
-    /// Why the password was not changed.
-    pub problem: Option<PasswordProblem>,
+    /// Why something was not done.
+    pub problem: Option<AccountProblem>,
     /// The present.
     pub now: Timestamp,
 }
@@ -70,20 +72,30 @@ pub enum Done {
     OtherBrowsersEnded,
     /// An app lost its access.
     AppRemoved,
+    /// The second factor was removed.
+    SecondFactorRemoved,
 }
 
-/// Why the password was not changed.
+/// Why something was not done.
 #[derive(Debug)]
-pub enum PasswordProblem {
-    /// The current one is wrong, or may not be tried now.
-    Current(Failure),
-    /// The new one is refused.
-    New(Unfit),
+pub enum AccountProblem {
+    /// The current password is wrong, or may not be tried now.
+    CurrentPassword(Failure),
+    /// The new password is refused.
+    NewPassword(Unfit),
+    /// The code of the second factor is wrong, or none may be tried now.
+    Code(Failure),
 }
 
 impl Done {
     /// Everything that can be done.
-    pub const ALL: [Self; 4] = [Self::PasswordChanged, Self::BrowserEnded, Self::OtherBrowsersEnded, Self::AppRemoved];
+    pub const ALL: [Self; 5] = [
+        Self::PasswordChanged,
+        Self::BrowserEnded,
+        Self::OtherBrowsersEnded,
+        Self::AppRemoved,
+        Self::SecondFactorRemoved,
+    ];
 
     /// The name in the address.
     pub const fn name(self) -> &'static str {
@@ -92,6 +104,7 @@ impl Done {
             Self::BrowserEnded => "browser_ended",
             Self::OtherBrowsersEnded => "other_browsers_ended",
             Self::AppRemoved => "app_removed",
+            Self::SecondFactorRemoved => "second_factor_removed",
         }
     }
 }

@@ -4,11 +4,11 @@ mod content;
 
 use std::collections::BTreeMap;
 
-pub use content::{Account, BrowserEntry, ConnectedApp, Done, PasswordProblem};
+pub use content::{Account, AccountProblem, BrowserEntry, ConnectedApp, Done};
 
 use crate::app::{App, Failure, Request, Result};
 use crate::browser::cookie::Cookie;
-use crate::browser::new_password::{self, Unfit};
+use crate::browser::new_password::{self, NewPassword, Unfit};
 use crate::browser::{form, password, session};
 use crate::endpoints::authorize::name;
 use crate::endpoints::reply::{Reply, Shown};
@@ -18,7 +18,10 @@ use crate::protocol::time::Timestamp;
 use crate::protocol::user::User;
 use crate::store::{BrowserSessionRecord, Ending, Page, SessionFilter, SessionRecord};
 
-const LOGIN: &str = "/login";
+/// Where people log in for no client.
+pub(super) const LOGIN: &str = "/login";
+/// Where they are then.
+pub(super) const ACCOUNT: &str = "/account";
 /// The most sessions that are read for a page.
 const MOST_SESSIONS: i64 = 1000;
 
@@ -61,7 +64,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
             let Some(client_id) = request.parameters.one("client_id")? else {
                 return Err(Refusal::invalid_request("The form has no client_id.").into());
             };
-            let by = session::audited(app, request, user);
+            let by = session::audited(app, request, user.id);
             let covers_until = app.settings.covers_until(by.at);
             app.state.honour(app.store.access_withdraw(user.id, client_id, covers_until, &by)).await?;
             Ok(done(Done::AppRemoved))
@@ -71,17 +74,18 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
     }
 }
 
-fn done(done: Done) -> Reply {
-    Shown::Elsewhere(format!("/account?done={}", done.name())).into()
+/// The account, which tells what was done.
+pub(super) fn done(done: Done) -> Reply {
+    Shown::Elsewhere(format!("{ACCOUNT}?done={}", done.name())).into()
 }
 
 /// A new password ends all browser sessions and everything that was issued; this browser gets a new session.
 async fn change_password(app: &App, request: &Request<'_>, person: &BrowserSessionRecord) -> Result<Reply> {
     let parameters = request.parameters;
     let (new, again) = (parameters.one("new_password")?, parameters.one("new_password_again")?);
-    let new = match new_password::check(new, again) {
+    let new = match NewPassword::read(new, again) {
         Ok(new) => new,
-        Err(unfit) => return page(app, request, person, None, Some(PasswordProblem::New(unfit))).await,
+        Err(unfit) => return page(app, request, person, None, Some(AccountProblem::NewPassword(unfit))).await,
     };
     let verified = match parameters.one("password")? {
         Some(current) => verify(app, request, person, current).await,
@@ -90,19 +94,20 @@ async fn change_password(app: &App, request: &Request<'_>, person: &BrowserSessi
     let user = match verified {
         Ok(user) => user,
         Err(Failure::Unavailable(reason)) => return Err(Failure::Unavailable(reason)),
-        Err(failure) => return page(app, request, person, None, Some(PasswordProblem::Current(failure))).await,
+        Err(failure) => return page(app, request, person, None, Some(AccountProblem::CurrentPassword(failure))).await,
     };
     let changed = match new_password::set(app, request, &user, new).await {
         Ok(changed) => changed,
         Err(Failure::Overloaded) => {
-            return page(app, request, person, None, Some(PasswordProblem::New(Unfit::Busy))).await;
+            return page(app, request, person, None, Some(AccountProblem::NewPassword(Unfit::Busy))).await;
         }
         Err(failure) => return Err(failure),
     };
     let Some(changed) = changed else {
         return Err(Failure::Unavailable("the user was changed at the same time".into()));
     };
-    let begun = session::begin(app, request, &changed, person.session.methods.clone(), Some(person)).await?;
+    let methods: Vec<&str> = person.session.methods.iter().map(String::as_str).collect();
+    let begun = session::begin(app, request, &changed, &methods, Some(person)).await?;
     Ok(self::done(Done::PasswordChanged).with_cookie(begun))
 }
 
@@ -111,26 +116,33 @@ async fn verify(app: &App, request: &Request<'_>, person: &BrowserSessionRecord,
 }
 
 /// What the proof of the forms is about: the account of this person at this browser.
-fn about(person: &BrowserSessionRecord) -> String {
+pub(super) fn about(person: &BrowserSessionRecord) -> String {
     format!("account {}", person.session.id)
 }
 
-async fn page(
+/// The page, perhaps with what was done or why not.
+pub(super) async fn page(
     app: &App,
     request: &Request<'_>,
     person: &BrowserSessionRecord,
     done: Option<Done>,
-    problem: Option<PasswordProblem>,
+    problem: Option<AccountProblem>,
 ) -> Result<Reply> {
     let now = app.clock.now();
     let proof = form::prove(app, request, &about(person))?;
     let name = person.user.profile.get("name").and_then(|name| name.as_str()).map(str::to_owned);
+    let second_factor = match person.user.has_second_factor {
+        true => app.store.second_factor_find(person.user.id).await?.factor,
+        false => None,
+    };
+    let second_factor = second_factor.map(|factor| factor.recovery_codes.unsigned_abs());
     let account = Account {
         proof: proof.text,
         username: person.user.username.clone(),
         name,
         browsers: browsers(app, person, now).await?,
         apps: apps(app, person, now).await?,
+        second_factor,
         done,
         problem,
         now,

@@ -53,7 +53,7 @@ pub(crate) async fn show_login(request: EndpointRequest) -> Response {
     post,
     path = "/login",
     operation_id = "login",
-    responses((status = 303, response = SentOn))
+    responses((status = 200, response = AskedPage), (status = 303, response = SentOn))
 )]
 pub(crate) async fn log_in(request: EndpointRequest) -> Response {
     reply::answer(&request, request.ask(login::answer).await)

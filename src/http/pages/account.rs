@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::app::Failure;
-use crate::endpoints::account::{Account, Done, PasswordProblem};
+use crate::endpoints::account::{Account, AccountProblem, Done};
 use crate::http::pages::look::Look;
 use crate::http::pages::policy::Policy;
 use crate::http::pages::{answer, shown_by};
@@ -18,13 +18,11 @@ use crate::http::pages::{answer, shown_by};
 /// * `remove_app`: `client_id`
 /// * `log_out`
 ///
-/// Those of the second factor post to `/account/second-factor`: `begin`, or `remove` with `password`.
+/// Those of the second factor post to `/account/second-factor`: `begin`, or `new_codes` and `remove` with `code`.
 #[derive(Debug)]
 pub(crate) struct AccountPage<'a> {
     /// The account.
     pub(crate) account: &'a Account,
-    /// Whether there is a second factor, with the number of recovery codes left; `None` if it is not offered.
-    pub(crate) second_factor: Option<Option<u64>>,
 }
 
 impl AccountPage<'_> {
@@ -38,6 +36,10 @@ impl AccountPage<'_> {
             Done::OtherBrowsersEnded => {
                 look.say("All other browsers are logged out.", "Tous les autres navigateurs sont déconnectés.")
             }
+            Done::SecondFactorRemoved => look.say(
+                "Two-step login is off: your password is enough to log in.",
+                "La connexion en deux étapes est désactivée : votre mot de passe suffit pour vous connecter.",
+            ),
             Done::AppRemoved => {
                 look.say("The app no longer has access.", "L’application n’a plus accès à votre compte.")
             }
@@ -46,24 +48,25 @@ impl AccountPage<'_> {
 
     /// What is wrong with the current password.
     fn password_problem(&self, look: &Look<'_>) -> Option<String> {
-        match self.account.problem.as_ref()? {
-            PasswordProblem::New(_) => None,
-            PasswordProblem::Current(Failure::Throttled(throttled)) => {
-                Some(look.too_many_attempts(throttled.seconds.unsigned_abs()))
-            }
-            PasswordProblem::Current(Failure::Refused(_)) => Some(
-                look.say("This is not your current password.", "Ce n’est pas votre mot de passe actuel.").into_owned(),
-            ),
-            PasswordProblem::Current(Failure::Overloaded | Failure::Unavailable(_)) => Some(look.busy()),
-        }
+        let AccountProblem::CurrentPassword(failure) = self.account.problem.as_ref()? else { return None };
+        let wrong = ("This is not your current password.", "Ce n’est pas votre mot de passe actuel.");
+        Some(problem(look, failure, wrong))
     }
 
     /// What is wrong with the new password.
     fn new_password_problem(&self, look: &Look<'_>) -> Option<String> {
-        match self.account.problem.as_ref()? {
-            PasswordProblem::New(unfit) => Some(look.unfit(*unfit)),
-            PasswordProblem::Current(_) => None,
-        }
+        let AccountProblem::NewPassword(unfit) = self.account.problem.as_ref()? else { return None };
+        Some(look.unfit(*unfit))
+    }
+
+    /// What is wrong with the code of the second factor.
+    fn code_problem(&self, look: &Look<'_>) -> Option<String> {
+        let AccountProblem::Code(failure) = self.account.problem.as_ref()? else { return None };
+        let wrong = (
+            "This code is wrong or was already used. Wait for the next one.",
+            "Ce code est incorrect ou a déjà servi. Attendez le suivant.",
+        );
+        Some(problem(look, failure, wrong))
     }
 
     fn codes_left(&self, look: &Look<'_>, left: &u64) -> String {
@@ -73,6 +76,15 @@ impl AccountPage<'_> {
 
     fn has_other_browsers(&self) -> bool {
         self.account.browsers.iter().any(|browser| !browser.is_this)
+    }
+}
+
+/// Why a secret that the person typed was not accepted; `wrong` if it is wrong.
+fn problem(look: &Look<'_>, failure: &Failure, (english, french): (&'static str, &'static str)) -> String {
+    match failure {
+        Failure::Refused(_) => look.say(english, french).into_owned(),
+        Failure::Throttled(throttled) => look.too_many_attempts(throttled.seconds.unsigned_abs()),
+        Failure::Overloaded | Failure::Unavailable(_) => look.busy(),
     }
 }
 

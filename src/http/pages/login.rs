@@ -8,7 +8,7 @@ use crate::http::pages::look::Look;
 use crate::http::pages::policy::Policy;
 use crate::http::pages::{answer, shown_by};
 
-/// Asks for username and password, and for the second factor of those who have one. Posts `username`, `password`, `code`,
+/// Asks for username and password, then for the second factor of those who have one. Posts `username`, `password` or `code`,
 /// `request`, `password_proof` and `proof` to `/login`.
 #[derive(Debug)]
 pub(crate) struct LoginPage<'a> {
@@ -24,9 +24,7 @@ pub(crate) struct LoginPage<'a> {
     pub(crate) client_host: Option<&'a str>,
     /// What was wrong with the last attempt.
     pub(crate) problem: Option<LoginProblem>,
-    /// Whether the second factor is asked for.
-    pub(crate) asks_second_factor: bool,
-    /// What stands for the password once it was right, sealed; without it, the password is asked for beside the second factor.
+    /// What stands for the password once it was right, sealed; then the second factor is asked for in its place.
     pub(crate) password_proof: Option<&'a str>,
     /// Where the answer to the form may lead: source expressions.
     pub(crate) form_targets: &'a [String],
@@ -51,10 +49,6 @@ pub(crate) enum LoginProblem {
 }
 
 impl LoginPage<'_> {
-    fn asks_password(&self) -> bool {
-        self.password_proof.is_none()
-    }
-
     fn is(&self, problem: LoginProblem) -> bool {
         self.problem == Some(problem)
     }
@@ -86,11 +80,10 @@ impl LoginPage<'_> {
 
 shown_by!(LoginPage, "pages/login.html", |page| Policy { form_targets: page.form_targets, ..Policy::default() });
 
-/// Sets a password by a one-time link. Posts `link`, `password`, `password_again` and `proof` to `/password`.
-#[derive(Debug)]
+/// Sets a password by a one-time link. Posts `token`, `password`, `password_again` and `proof` to `/account/password`.
 pub(crate) struct SetPasswordPage<'a> {
-    /// The secret of the link.
-    pub(crate) link: &'a str,
+    /// The token of the link, a secret.
+    pub(crate) token: &'a str,
     /// The proof that this server showed the form.
     pub(crate) proof: &'a str,
     /// Whose password it is.

@@ -3,11 +3,7 @@
 //! Each page is whole without script, loads nothing, and names in its policy where its form may lead. Both languages of a text
 //! stand side by side in the template (`look.say`).
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the pages of devices, one-time links and second factors are there before their endpoints"
-)]
+#![allow(dead_code, unused_imports, reason = "the pages of devices are there before their endpoints")]
 
 mod account;
 mod agent;

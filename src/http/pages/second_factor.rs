@@ -5,6 +5,7 @@ use std::fmt::Write;
 use axum::http::StatusCode;
 use axum::response::Response;
 use qrcode::{Color, QrCode};
+use zeroize::Zeroizing;
 
 use crate::http::pages::look::Look;
 use crate::http::pages::policy::Policy;
@@ -14,8 +15,7 @@ use crate::http::pages::{answer, shown_by};
 const QUIET: usize = 4;
 
 /// Shows the secret for an authenticator app, and asks for the first code. Posts `action` (`confirm`), `setup`, `code` and `proof`
-/// to `/account/second-factor`.
-#[derive(Debug)]
+/// to `/account/second-factor`; during a login, with `request` and `password_proof`, to `/login`.
 pub(crate) struct SecondFactorPage<'a> {
     /// The secret that the form confirms, sealed.
     pub(crate) setup: &'a str,
@@ -27,6 +27,10 @@ pub(crate) struct SecondFactorPage<'a> {
     pub(crate) secret: &'a str,
     /// Whether the last code was wrong.
     pub(crate) is_wrong: bool,
+    /// What stands for the password, sealed, if this is part of a login.
+    pub(crate) password_proof: Option<&'a str>,
+    /// The sealed authorization request that the login is for.
+    pub(crate) request: Option<&'a str>,
 }
 
 shown_by!(SecondFactorPage, "pages/second_factor.html");
@@ -59,10 +63,11 @@ struct Picture {
 }
 
 /// Shows the recovery codes, once.
-#[derive(Debug)]
 pub(crate) struct RecoveryCodesPage<'a> {
     /// The codes.
-    pub(crate) codes: &'a [String],
+    pub(crate) codes: &'a [Zeroizing<String>],
+    /// Where the person goes on.
+    pub(crate) next: &'a str,
 }
 
 shown_by!(RecoveryCodesPage, "pages/recovery_codes.html");

@@ -7,10 +7,12 @@ use std::path::Path;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::browser::new_password::Unfit;
-use crate::endpoints::account::{Account, BrowserEntry, ConnectedApp, Done, PasswordProblem};
+use crate::endpoints::account::{Account, AccountProblem, BrowserEntry, ConnectedApp, Done};
 use crate::http::pages::*;
+use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::time::Timestamp;
 
 /// What somebody may call a client, a user or a scope.
@@ -30,14 +32,13 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
     let (username, client_name, host) = (&*text("anna"), &*text("Photo Printer"), &*text("printer.example"));
     let scopes = &["openid", "offline_access", "print:photos", "read:albums"]
         .map(|name| (text(name), if name == "print:photos" { text("Print your photos") } else { String::new() }));
-    let login = |problem, asks_second_factor| LoginPage {
+    let login = |problem, asks_second_factor: bool| LoginPage {
         request: Some(request),
         proof,
         username,
         client_name: Some(client_name),
         client_host: Some(host),
         problem,
-        asks_second_factor,
         password_proof: asks_second_factor.then_some(proof),
         form_targets,
     };
@@ -75,28 +76,38 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
                 is_remembered,
             },
         );
-    let account = Account {
+    let account = |done, problem| Account {
         proof: proof.to_owned(),
         username: username.to_owned(),
         name: Some(text("Anna Martin")),
         browsers: browsers.to_vec(),
         apps: apps.to_vec(),
-        done: Some(Done::PasswordChanged),
-        problem: None,
+        second_factor: Some(8),
+        done,
+        problem,
         now,
     };
-    let short = Some(PasswordProblem::New(Unfit::TooShort));
-    let browsers = browsers[..1].to_vec();
+    let wrong = AccountProblem::Code(Refusal::new(ErrorCode::InvalidGrant, "wrong").into());
+    let (changed, mistaken) = (account(Some(Done::PasswordChanged), None), account(None, Some(wrong)));
     let new = Account {
-        proof: proof.to_owned(),
-        username: username.to_owned(),
         name: None,
-        browsers,
+        browsers: browsers[..1].to_vec(),
         apps: Vec::new(),
-        done: None,
-        problem: short,
-        now,
+        second_factor: None,
+        ..account(None, Some(AccountProblem::NewPassword(Unfit::TooShort)))
     };
+    let address = &*text("otpauth://totp/Jeton:anna?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Jeton");
+    let secret = &*text("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP");
+    let second_factor = |is_wrong, password_proof| SecondFactorPage {
+        setup: request,
+        proof,
+        address,
+        secret,
+        is_wrong,
+        password_proof,
+        request: password_proof.and(Some(request)),
+    };
+    let codes = &[0, 1, 2, 3, 4, 5].map(|n| Zeroizing::new(text(&format!("k7wq-{n}n3d-x2pt"))));
     let mut pages = BTreeMap::from([
         ("login", plain.respond(ok, look)),
         ("login-for-app", login(Some(LoginProblem::Wrong), false).respond(ok, look)),
@@ -140,8 +151,9 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
             }
             .respond(ok, look),
         ),
-        ("account", AccountPage { account: &account, second_factor: Some(Some(8)) }.respond(ok, look)),
-        ("account-new", AccountPage { account: &new, second_factor: Some(None) }.respond(ok, look)),
+        ("account", AccountPage { account: &changed }.respond(ok, look)),
+        ("account-code", AccountPage { account: &mistaken }.respond(ok, look)),
+        ("account-new", AccountPage { account: &new }.respond(ok, look)),
         (
             "device",
             DeviceCodePage { proof, user_code: Some(&text("WDJB-MJHT")), problem: Some(DeviceProblem::Unknown) }
@@ -167,24 +179,12 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
         ("device-denied", DeviceDonePage { allowed: false, client_name }.respond(ok, look)),
         (
             "password",
-            SetPasswordPage { link: &text("secret"), proof, username, problem: Some(Unfit::Differs) }.respond(ok, look),
-        ),
-        (
-            "second-factor",
-            SecondFactorPage {
-                setup: request,
-                proof,
-                address: &text("otpauth://totp/Jeton:anna?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Jeton"),
-                secret: &text("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
-                is_wrong: true,
-            }
-            .respond(ok, look),
-        ),
-        (
-            "recovery-codes",
-            RecoveryCodesPage { codes: &[0, 1, 2, 3, 4, 5].map(|n| text(&format!("k7wq-{n}n3d-x2pt"))) }
+            SetPasswordPage { token: &text("secret"), proof, username, problem: Some(Unfit::Differs) }
                 .respond(ok, look),
         ),
+        ("second-factor", second_factor(true, None).respond(ok, look)),
+        ("second-factor-login", second_factor(false, Some(proof)).respond(ok, look)),
+        ("recovery-codes", RecoveryCodesPage { codes, next: &text("/account") }.respond(ok, look)),
         ("demo", DemoPage { start: &text("/auth/authorize"), tokens: &[], problem: None }.respond(ok, look)),
         (
             "demo-tokens",

@@ -10,9 +10,11 @@ mod forms;
 mod id_tokens;
 mod logout;
 mod nodes;
+mod password_link;
 mod pushed;
 mod races;
 mod requests;
+mod second_factor;
 mod userinfo;
 
 use std::net::{Ipv4Addr, SocketAddr};

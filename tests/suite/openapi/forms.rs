@@ -11,6 +11,10 @@ const JSON: &str = "/requestBody/content/application~1json/schema/$ref";
 pub(super) fn complete_all(paths: &mut Map<String, Value>, schemas: &mut Map<String, Value>) {
     for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
         let Some(reference) = operation.pointer(FORM).and_then(Value::as_str).map(str::to_owned) else { continue };
+        // UserInfo reads a form alone, and authenticates no client.
+        if operation.pointer(JSON).is_none() {
+            continue;
+        }
         let name = reference.rsplit('/').next().unwrap();
         let as_json = format!("{name}Json");
         if !schemas.contains_key(&as_json) {

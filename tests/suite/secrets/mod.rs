@@ -69,6 +69,9 @@ async fn search_everything(mut scene: Scene, mut places: Vec<Place>) {
         "refresh token",
         "printed master key",
         "link to set a password",
+        "second factor",
+        "recovery code",
+        "cookie",
     ] {
         assert!(shown.iter().any(|found| found.name.starts_with(name)), "{name} is found where it is told");
     }
@@ -111,7 +114,20 @@ async fn no_secret_is_found_in_the_files_logs_metrics_answers_and_audit_of_a_ser
     let dump = Command::new(cluster.program("pg_dump")).arg(cluster.url()).output().unwrap();
     assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
     let text = String::from_utf8_lossy(&dump.stdout);
-    for table in ["clients", "users", "sessions", "audit", "keys", "changes", "settings", "nodes"] {
+    for table in [
+        "clients",
+        "users",
+        "sessions",
+        "audit",
+        "keys",
+        "changes",
+        "settings",
+        "nodes",
+        "second_factors",
+        "recovery_codes",
+        "password_links",
+        "browser_sessions",
+    ] {
         assert!(text.contains(&format!("COPY public.{table} ")), "{table} is dumped");
     }
     places.push(Place::new("dump of all tables", dump.stdout));

@@ -6,10 +6,10 @@ use aho_corasick::AhoCorasick;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
-/// The shortest part of a secret that must not appear anywhere.
+/// The longest part of a secret that is looked for: what was shortened to that must not appear anywhere either.
 const PART: usize = 16;
 /// The shortest form of a part that is looked for. Shorter ones would be found by chance.
-const SHORTEST: usize = 14;
+const SHORTEST: usize = 10;
 
 /// What must not be found.
 #[derive(Default)]
@@ -49,7 +49,7 @@ impl Secrets {
     /// Adds a secret; several may have one name.
     pub(super) fn add(&mut self, name: impl Into<String>, secret: impl Into<Vec<u8>>) {
         let (name, bytes) = (name.into(), secret.into());
-        assert!(bytes.len() >= PART, "{name} is too short to be looked for");
+        assert!(bytes.len() >= SHORTEST, "{name} is too short to be looked for");
         self.0.push(Secret { name, bytes });
     }
 
@@ -90,8 +90,8 @@ impl Secrets {
 
 /// The beginning, the middle and the end: a secret that was shortened is as bad.
 fn parts(secret: &[u8]) -> BTreeSet<&[u8]> {
-    let middle = (secret.len() - PART) / 2;
-    [0, middle, secret.len() - PART].into_iter().map(|start| &secret[start..start + PART]).collect()
+    let (length, last) = (secret.len().min(PART), secret.len().saturating_sub(PART));
+    [0, last / 2, last].into_iter().map(|start| &secret[start..start + length]).collect()
 }
 
 /// A part in every form, with the form's name.

@@ -2,6 +2,7 @@
 //! and incorrectly, with the database up and down.
 
 mod commands;
+mod people;
 mod play;
 mod requests;
 

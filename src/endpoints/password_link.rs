@@ -1,0 +1,51 @@
+//! Setting a password by a one-time link.
+
+use crate::app::{App, Failure, Request, Result};
+use crate::browser::form;
+use crate::browser::new_password::{NewPassword, Unfit};
+use crate::browser::password_link::{self, LinkToken, PasswordSet};
+use crate::endpoints::reply::{Reply, SetPassword, Shown};
+use crate::protocol::user::User;
+
+/// What the proof of the form is about.
+const FORM: &str = "password link";
+
+/// Shows the form for a new password to whoever has the link.
+pub async fn show(app: &App, request: &Request<'_>) -> Result<Reply> {
+    match find(app, request).await? {
+        Some((token, user)) => page(app, request, token, user, None),
+        None => Ok(Shown::LinkEnded.into()),
+    }
+}
+
+/// Sets the password. Nobody is logged in by that, so a second factor is asked for as ever.
+pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
+    // 1. Was the form shown to this browser, and does the link still count?
+    form::check(app, request, FORM).await?;
+    let Some((token, user)) = find(app, request).await? else { return Ok(Shown::LinkEnded.into()) };
+    // 2. Is it a password?
+    let (password, again) = (request.parameters.one("password")?, request.parameters.one("password_again")?);
+    let password = match NewPassword::read(password, again) {
+        Ok(password) => password,
+        Err(unfit) => return page(app, request, token, user, Some(unfit)),
+    };
+    // 3. Set it.
+    match password_link::set_password(app, request, &token, password).await {
+        Ok(PasswordSet::Yes(_)) => Ok(Shown::PasswordSet.into()),
+        Ok(PasswordSet::LinkEnded) => Ok(Shown::LinkEnded.into()),
+        Err(Failure::Overloaded) => page(app, request, token, user, Some(Unfit::Busy)),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The link of a request and its user, if it has not ended.
+async fn find(app: &App, request: &Request<'_>) -> Result<Option<(LinkToken, User)>> {
+    let Some(token) = request.parameters.one("token")?.and_then(LinkToken::read) else { return Ok(None) };
+    Ok(password_link::find(app, &token).await?.map(|user| (token, user)))
+}
+
+fn page(app: &App, request: &Request<'_>, token: LinkToken, user: User, problem: Option<Unfit>) -> Result<Reply> {
+    let proof = form::prove(app, request, FORM)?;
+    let form = SetPassword { token, proof: proof.text, username: user.username, problem };
+    Ok(Reply::from(Shown::SetPassword(form)).with_cookie(proof.cookie))
+}
