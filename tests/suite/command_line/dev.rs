@@ -101,7 +101,7 @@ fn a_restart_keeps_the_demo_set_and_what_was_added() {
     assert_eq!(place.serve(&["--dev"]).stop().code(), Some(0));
     assert_eq!(
         place.json(&["client", "list", "--dev"]).as_array().map(Vec::len),
-        Some(5),
+        Some(6),
         "what is missing is made again"
     );
 }
