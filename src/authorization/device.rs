@@ -119,6 +119,6 @@ pub async fn allow(
         max_sessions: client.settings.max_sessions,
         covers_until: app.settings.covers_until(now),
     };
-    let by = session::audited(app, request, &person.user);
+    let by = session::audited(app, request, person.user.id);
     Ok(app.state.honour(app.store.device_request_allow(&new, now, &by)).await?.is_some())
 }

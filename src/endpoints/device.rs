@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::app::{App, Failure, Request, Result};
 use crate::authorization::device;
 use crate::browser::{form, session};
-use crate::endpoints::authorize::name;
+use crate::endpoints::authorize::{LOGIN_FORM, name};
 use crate::endpoints::device_authorization::PAGE;
 use crate::endpoints::reply::{AskDevice, AskUserCode, LogIn, Reply, Shown};
 use crate::protocol::client::{Client, GrantType};
@@ -100,7 +100,7 @@ async fn decide(app: &App, request: &Request<'_>, allows: bool) -> Result<Reply>
         let scope = device::grantable(&waiting, &person)?;
         device::allow(app, request, &client, &waiting, &person, scope).await?
     } else {
-        let by = session::audited(app, request, &person.user);
+        let by = session::audited(app, request, person.user.id);
         app.store.device_request_deny(waiting.id, person.user.id, by.at, &by).await?
     };
     if !is_done {
@@ -150,8 +150,16 @@ fn ask_code(app: &App, request: &Request<'_>, typed: &str, problem: Option<Failu
 
 /// The login page, after which the person comes back with the code.
 fn log_in(app: &App, request: &Request<'_>, code: &UserCode) -> Result<Reply> {
-    let proof = form::prove(app, request, "login")?;
+    let proof = form::prove(app, request, LOGIN_FORM)?;
     let sealed = form::seal(app, request.issuer, Purpose::UserCode, &code.to_string())?;
-    let form = LogIn { request: Some(sealed), proof: proof.text, ..LogIn::default() };
+    let form = LogIn {
+        request: Some(sealed),
+        proof: proof.text,
+        username: String::new(),
+        client_name: None,
+        redirect_uri: None,
+        password_proof: None,
+        problem: None,
+    };
     Ok(Reply::from(Shown::LogIn(form)).with_cookie(proof.cookie))
 }
