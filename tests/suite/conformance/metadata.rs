@@ -120,10 +120,9 @@ on_both_stores!(met_008_met_015_and_met_016_grants_and_scopes_are_those_in_use, 
     let after = document(&app).await;
     // MET-008
     let grants = list(&after, "grant_types_supported");
-    assert_eq!(
-        grants,
-        BTreeSet::from(["authorization_code", "client_credentials", "password", "refresh_token"].map(str::to_owned))
-    );
+    let device = "urn:ietf:params:oauth:grant-type:device_code";
+    let expected = ["authorization_code", "client_credentials", "password", "refresh_token", device];
+    assert_eq!(grants, BTreeSet::from(expected.map(str::to_owned)));
     // MET-015
     let scopes = list(&after, "scopes_supported");
     for scope in ["read", "write", "mail:send"] {
