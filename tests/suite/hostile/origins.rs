@@ -38,7 +38,13 @@ fn paths() -> Vec<String> {
 
 on_both_stores!(a_page_of_another_origin_reads_no_answer_of_any_path, async |backend| {
     let app = TestServer::start_with(backend, Setup::default().set("JETON_CORS_ORIGINS", SPA)).await;
-    let open = ["/.well-known/oauth-authorization-server", "/.well-known/jwks.json", "/openapi.yaml"];
+    let open = [
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration",
+        "/.well-known/jwks.json",
+        "/auth/resource-metadata",
+        "/openapi.yaml",
+    ];
     for path in paths() {
         let address = format!("{}{path}", app.base);
         for origin in STRANGERS {

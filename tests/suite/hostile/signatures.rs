@@ -334,7 +334,7 @@ fn rs256_refuses_a_signature_without_its_leading_zero() {
 /// Headers and claims as no JSON library writes them, each under a signature of the server's own key.
 #[test]
 fn a_valid_signature_does_not_make_strange_json_acceptable() {
-    for algorithm in SigningAlgorithm::ALL {
+    for algorithm in SigningAlgorithm::OF_ACCESS_TOKENS {
         let signer = Signer::new(algorithm);
         let kid = signer.jwk["kid"].as_str().unwrap();
         let header = format!(r#"{{"typ":"at+jwt","alg":"{algorithm}","kid":"{kid}"}}"#);
