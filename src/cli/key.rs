@@ -95,13 +95,17 @@ pub(super) async fn run(global: &Global, command: KeyCommand) -> Outcome {
                 return Err(Failed("there are no keys yet: the first `jeton serve` makes them".into()));
             }
             let masters = app.master_keys().await?;
-            let ring = KeyRing::open(&records, &masters)
-                .map_err(|kid| Failed(format!("the master key does not open the key {kid}")))?;
+            let ring = KeyRing::open(&records, &masters).map_err(|kid| {
+                Failed(format!("JETON_MASTER_KEY does not open the key {kid}: set the one that wrapped it"))
+            })?;
             let key = match &kid {
                 Some(kid) => ring.signing_key(kid),
                 None => ring.access_token_key(app.settings.signing_algorithm, app.clock.now()),
             };
-            let missing = || Failed(format!("there is no signing key {:?}", kid.as_deref().unwrap_or_default()));
+            let missing = || {
+                let which = kid.as_ref().map_or("that signs now".to_owned(), |kid| format!("{kid:?}"));
+                Failed(format!("there is no signing key {which}: `jeton key list` shows them"))
+            };
             let key = key.ok_or_else(missing)?;
             let pem = key.key.public_pem();
             match format {

@@ -66,8 +66,8 @@ async fn send(app: &TestServer, client: &TestClient, place: &str, text: &str) ->
     }
 }
 
-/// How long this thread worked for a request, at its best: it serves requests and asks them, and nothing else. Processors that are
-/// shared make some measurements too long, none too short; so one that is beyond a limit is repeated.
+/// The cost of a request, measured again while it is beyond a limit: shared processors make some measurements too long, and none
+/// too short.
 async fn cost_within(limit: Duration, app: &TestServer, client: &TestClient, place: &str, text: &str) -> Duration {
     let mut best = cost(app, client, place, text).await;
     for _ in 0..10 {
@@ -79,6 +79,7 @@ async fn cost_within(limit: Duration, app: &TestServer, client: &TestClient, pla
     best
 }
 
+/// How long this thread worked for a request, at its best: it serves requests and asks them, and nothing else.
 async fn cost(app: &TestServer, client: &TestClient, place: &str, text: &str) -> Duration {
     let mut best = Duration::MAX;
     for _ in 0..3 {
