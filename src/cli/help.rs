@@ -53,7 +53,7 @@ const EXAMPLES: [(&str, &str); 50] = [
     (
         "resource create",
         "jeton resource create https://api.example.com --name 'Example API' \\\n  \
-           --scopes read='Read your files' --open-to registered",
+           --scopes 'read=Read your files' --open-to registered",
     ),
     ("resource list", "jeton resource list"),
     ("resource show", "jeton resource show https://api.example.com"),

@@ -58,7 +58,7 @@ struct Members {
     /// A name for people
     #[arg(long)]
     name: Option<String>,
-    /// A scope with its description for people, such as read='Read your files' (repeated)
+    /// A scope with its description for people, such as 'read=Read your files' (repeated)
     #[arg(long, value_name = "SCOPE=TEXT")]
     scopes: Vec<String>,
     /// jwt or opaque; the client's unless set

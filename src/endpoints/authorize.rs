@@ -16,7 +16,6 @@ use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::Granted;
 use crate::protocol::profile::OFFLINE_ACCESS;
 use crate::protocol::redirect;
-use crate::protocol::resource::Resource;
 use crate::protocol::scope::Scope;
 use crate::store::{self, BrowserSessionRecord};
 use crate::tokens::sealed::Purpose;
@@ -288,11 +287,9 @@ async fn ask_consent(
     let Some(person) = person else { return log_in(app, request, client, asked) };
     let proof = form::prove(app, request, &about_consent(asked, person))?;
     let known = app.state.resources().await?;
-    let resources: Vec<_> = asked.audiences.iter().map(|audience| (audience, known.get(audience))).collect();
-    let described = |name: &str| {
-        let of_resource =
-            |(_, resource): &(_, Option<&Arc<Resource>>)| resource.and_then(|it| it.settings.scopes.get(name).cloned());
-        (name.to_owned(), resources.iter().find_map(of_resource).unwrap_or_default())
+    let resource_name = |audience: &String| {
+        let of_resource = known.get(audience).and_then(|resource| resource.settings.name.clone());
+        of_resource.unwrap_or_else(|| audience.clone())
     };
     let form = AskConsent {
         request: sealed_request::seal(app, request.issuer, Purpose::AuthorizationRequest, asked)?,
@@ -300,14 +297,21 @@ async fn ask_consent(
         username: person.user.username.clone(),
         client_name: name(client),
         redirect_uri: asked.redirect_uri.clone(),
-        resources: resources
-            .iter()
-            .map(|(uri, resource)| resource.and_then(|it| it.settings.name.clone()).unwrap_or_else(|| (*uri).clone()))
-            .collect(),
-        scopes: scope.tokens().filter(|name| *name != OFFLINE_ACCESS).map(described).collect(),
+        resources: asked.audiences.iter().map(resource_name).collect(),
+        scopes: describe(app, &asked.audiences, scope).await?,
         offline: scope.contains(OFFLINE_ACCESS),
     };
     Ok(Reply::from(Shown::AskConsent(form)).with_cookie(proof.cookie))
+}
+
+/// The scopes that a person is asked about, each with its description by one of these resources; empty if none describes it.
+pub(super) async fn describe(app: &App, audiences: &[String], scope: &Scope) -> Result<Vec<(String, String)>> {
+    let known = app.state.resources().await?;
+    let described = |name: &str| {
+        let by_resource = |audience| known.get(audience)?.settings.scopes.get(name).cloned();
+        (name.to_owned(), audiences.iter().find_map(by_resource).unwrap_or_default())
+    };
+    Ok(scope.tokens().filter(|name| *name != OFFLINE_ACCESS).map(described).collect())
 }
 
 /// What the proof of a consent page is about: this request, shown to this person.

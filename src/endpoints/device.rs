@@ -5,13 +5,12 @@ use std::sync::Arc;
 use crate::app::{App, Failure, Request, Result};
 use crate::authorization::device;
 use crate::browser::{form, session};
-use crate::endpoints::authorize::{LOGIN_FORM, name};
+use crate::endpoints::authorize::{LOGIN_FORM, describe, name};
 use crate::endpoints::device_authorization::PAGE;
 use crate::endpoints::reply::{AskDevice, AskUserCode, LogIn, Reply, Shown};
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::device::{DeviceRequest, UserCode};
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::profile::OFFLINE_ACCESS;
 use crate::store::BrowserSessionRecord;
 use crate::throttle::Attempt;
 use crate::tokens::sealed::Purpose;
@@ -66,7 +65,6 @@ async fn ask(app: &App, request: &Request<'_>, typed: &str) -> Result<Reply> {
     // 3. What may the device have?
     let scope = device::grantable(&waiting, &person)?;
     let proof = form::prove(app, request, &about(&waiting, &person))?;
-    let scopes = scope.tokens().filter(|name| *name != OFFLINE_ACCESS);
     let form = AskDevice {
         proof: proof.text,
         username: person.user.username.clone(),
@@ -74,7 +72,7 @@ async fn ask(app: &App, request: &Request<'_>, typed: &str) -> Result<Reply> {
         user_code: waiting.user_code.to_string(),
         requested_at: waiting.created_at,
         network: waiting.network,
-        scopes: scopes.map(|name| (name.to_owned(), String::new())).collect(),
+        scopes: describe(app, &waiting.audiences, &scope).await?,
         now: app.clock.now(),
     };
     Ok(Reply::from(Shown::AskDevice(form)).with_cookie(proof.cookie))

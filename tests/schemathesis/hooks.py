@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -44,6 +45,7 @@ schemathesis.openapi.format(
 # What a list is called in its cursors, and a key that stands in front of or behind everything in it.
 LISTS = {
     "listClients": ("clients", "demo-api"),
+    "listResources": ("resources", "urn:none"),
     "listUsers": ("users", "00000000-0000-0000-0000-000000000000"),
     "listSessions": ("sessions", "00000000-0000-0000-0000-000000000000"),
     "listRevocations": ("revocations", "1000000"),
@@ -62,6 +64,9 @@ def cursor(operation_id):
 def is_positive(case):
     return case.meta is not None and case.meta.generation.mode.is_positive
 
+
+# What browsers send, who have no Authorization header.
+PAGES = ("/auth/authorize", "/auth/logout")
 
 # --- credentials ------------------------------------------------------------------------------------------------
 
@@ -107,8 +112,11 @@ class Client:
         return self.token
 
 
+REDIRECT_URI = "https://app.example/callback"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 application = Client(
-    "--grant-types", "password,client_credentials,refresh_token", "--permissions", "introspect,explain", "--scope", "read"
+    *("--grant-types", f"authorization_code,password,client_credentials,refresh_token,{DEVICE_CODE}"),
+    *("--redirect-uris", REDIRECT_URI, "--permissions", "introspect,explain", "--scope", "openid read"),
 )
 PASSWORD = "correct horse battery staple"
 operator = Client("--grant-types", "client_credentials", "--scope", SCOPES.get(ROLE, "jeton:read"))
@@ -129,6 +137,32 @@ class User:
         return {"username": cls.name, "password": PASSWORD}
 
 
+class Person:
+    """The access token of a user, for UserInfo."""
+
+    token = None
+
+    @classmethod
+    def bearer(cls):
+        if cls.token is None:
+            try:
+                cls.token = cls.log_in()
+            except urllib.error.HTTPError:
+                # The tests have taken the user or the client away.
+                User.name = None
+                application.forget()
+                cls.token = cls.log_in()
+        return cls.token
+
+    @staticmethod
+    def log_in():
+        parameters = {"grant_type": "password", "scope": "openid", **User.credentials()}
+        request = urllib.request.Request(f"{BASE}/auth/token", urllib.parse.urlencode(parameters).encode())
+        request.add_header("Authorization", application.credentials())
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return "Bearer " + json.load(answer)["access_token"]
+
+
 def client_in_body(case):
     """Whether the request names its client in the body: then it needs no header, and must not have one."""
     body = case.body
@@ -142,6 +176,10 @@ if ROLE != "nobody":
         def get(self, case, context):
             if case.operation.path.startswith(("/admin/", "/auth/verify")):
                 return operator.bearer()
+            if case.operation.path == "/auth/userinfo":
+                return Person.bearer()
+            if case.operation.path.startswith(PAGES):
+                return None
             if case.operation.path.startswith("/auth/") and not client_in_body(case):
                 return application.credentials()
             return None
@@ -152,6 +190,8 @@ if ROLE != "nobody":
 
 # --- requests that are good ---------------------------------------------------------------------------------------
 
+# RFC 7636, appendix B.
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 refresh_tokens = []
 turns = collections.Counter()
 
@@ -160,6 +200,8 @@ def good_token_request(body):
     """The same request with credentials that exist."""
     application.credentials()
     grant = body.get("grant_type") or "client_credentials"
+    if grant not in ("password", "refresh_token"):
+        grant = "client_credentials"
     good = {"grant_type": grant, **application.pair}
     if grant == "password":
         good |= User.credentials()
@@ -168,6 +210,29 @@ def good_token_request(body):
     if "scope" in body:
         good["scope"] = "read"
     return good
+
+
+def good_device_request(_):
+    """A device may begin a login."""
+    application.credentials()
+    return {**application.pair, "scope": "openid"}
+
+
+def good_authorization_request(_):
+    """The application may push this request."""
+    application.credentials()
+    return {
+        **application.pair,
+        **{"response_type": "code", "redirect_uri": REDIRECT_URI, "scope": "openid"},
+        **{"code_challenge": CHALLENGE, "code_challenge_method": "S256"},
+    }
+
+
+GOOD_REQUESTS = {
+    "token": good_token_request,
+    "deviceAuthorization": good_device_request,
+    "pushAuthorizationRequest": good_authorization_request,
+}
 
 
 @schemathesis.hook
@@ -184,10 +249,10 @@ def before_call(context, case, kwargs):
         turns["verify"] += 1
         if turns["verify"] % 2:
             case.query = {"audience": f"{BASE}/admin/v1", "scope": SCOPES[ROLE]}
-    if operation_id == "token" and ROLE == "administrator" and isinstance(case.body, dict):
-        turns["token"] += 1
-        if turns["token"] % 2:
-            case.body = good_token_request(case.body)
+    if operation_id in GOOD_REQUESTS and ROLE == "administrator" and isinstance(case.body, dict):
+        turns[operation_id] += 1
+        if turns[operation_id] % 2:
+            case.body = GOOD_REQUESTS[operation_id](case.body)
             case.headers.pop("Authorization", None)
 
 
@@ -199,7 +264,7 @@ answers = collections.defaultdict(collections.Counter)
 @schemathesis.hook
 def after_call(context, case, response):
     operation_id = case.operation.definition.raw.get("operationId")
-    answers[operation_id][response.status_code] += 1
+    answers[f"{operation_id} {case.operation.path}"][response.status_code] += 1
     sent = response.request.headers.get("Authorization")
     if operation_id in ("createRevocation", "deleteKey") and response.status_code in (201, 204):
         # It may have ended the token that asked for it.
@@ -207,9 +272,11 @@ def after_call(context, case, response):
     if operation_id == "token" and response.status_code == 200:
         refresh_tokens.extend(filter(None, [json.loads(response.text).get("refresh_token")]))
     if operation_id == "token" and response.status_code == 400 and "username" in response.text:
-        User.name = None
+        User.name = Person.token = None
     if operation_id == "token" and response.status_code == 401 and "client_secret" in str(case.body):
         application.forget()
+    if response.status_code == 401 and sent is not None and sent == Person.token:
+        User.name = Person.token = None
     for client in (application, operator):
         is_lost = response.status_code == 401 and "wrong_audience" not in response.text
         if is_lost and sent is not None and sent in (client.token, client.basic):

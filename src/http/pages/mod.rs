@@ -3,8 +3,6 @@
 //! Each page is whole without script, loads nothing, and names in its policy where its form may lead. Both languages of a text
 //! stand side by side in the template (`look.say`).
 
-#![allow(dead_code, unused_imports, reason = "the pages of devices are there before their endpoints")]
-
 mod account;
 mod agent;
 mod authorize;
@@ -30,8 +28,6 @@ pub(crate) use login::{LoginPage, LoginProblem, SetPasswordPage};
 pub(crate) use look::{Brand, Look};
 pub(crate) use message::{Message, MessagePage};
 pub(crate) use second_factor::{RecoveryCodesPage, SecondFactorPage};
-
-use crate::http::pages::policy::Policy;
 
 /// Answers with a page that was rendered. It is not only if its template is wrong.
 fn answer(status: StatusCode, content: askama::Result<String>, policy: HeaderValue) -> Response {

@@ -100,6 +100,21 @@ on_both_stores!(dev_003_dev_010_a_person_types_in_the_code_and_the_device_gets_t
     assert!(again.status.as_u16() == 400 && again.body.contains("name=\"user_code\""), "{again:?}");
 });
 
+on_both_stores!(a_person_reads_what_the_scopes_of_a_device_allow, async |backend| {
+    let app = TestServer::start(backend).await;
+    let files = "https://files.example.com/";
+    app.resource(json!({"resource": files, "scopes": {"read": "Read your files"}, "open_to": "registered"})).await;
+    let client = tv(&app, "tv").await;
+    app.user(ALICE.0, ALICE.1).await;
+    let begun = app.form(&client, "/auth/device", &[("scope", "openid read"), ("resource", files)]).await;
+    begun.assert_ok();
+    let mut browser = Browser::default();
+    let login = browser.get(&app, &complete(&app, &begun)).await;
+    let sent = browser.send(&app, Form::of(&login).filled_in_by(ALICE)).await;
+    let question = browser.follow(&app, sent).await;
+    assert!(question.body.contains("Read your files"), "{question:?}");
+});
+
 on_both_stores!(dev_004_a_device_that_asks_too_often_has_to_slow_down, async |backend| {
     let app = TestServer::start_with(backend, Setup::default().with_manual_clock()).await;
     let client = tv(&app, "tv").await;
