@@ -76,7 +76,6 @@ fn session(
         auth_time: person.session.authenticated_at.seconds(),
         amr: person.session.methods.clone(),
         claims: asked.claims.clone(),
-        dpop_jkt: asked.dpop_jkt.clone(),
     };
     Session {
         id: code.session(),

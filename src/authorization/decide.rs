@@ -146,7 +146,7 @@ mod tests {
 
     fn request() -> AuthorizationRequest {
         serde_json::from_value(serde_json::json!({
-            "session": uuid::Uuid::nil(), "begun_at": 9_000_000, "client_id": "c", "redirect_uri": "https://app.example/cb",
+            "session": uuid::Uuid::nil(), "received_at": 0, "begun_at": 9_000_000, "client_id": "c", "redirect_uri": "https://app.example/cb",
             "sent_redirect_uri": true, "scope": "openid read", "sent_scope": true, "audiences": ["https://api.example"],
         }))
         .unwrap()

@@ -27,6 +27,19 @@ pub(super) fn at_most(longest: usize, name: &str, value: Option<&str>) -> Result
     }
 }
 
+/// Checks a parameter that is one line of text: its length, and that it has no control characters (RFC 6749 appendix A.5), which
+/// would grow sixfold in what is sealed of the request.
+///
+/// # Errors
+/// `invalid_request` if it is not.
+pub(super) fn line(longest: usize, name: &str, value: Option<&str>) -> Result<(), Refusal> {
+    if value.is_some_and(|value| value.contains(char::is_control)) {
+        let description = format!("The parameter {name} has control characters.");
+        return Err(Refusal::naming(ErrorCode::InvalidRequest, description));
+    }
+    at_most(longest, name, value)
+}
+
 /// The PKCE challenge. Only a confidential client may go without, if its registration says so.
 ///
 /// # Errors

@@ -6,7 +6,7 @@
 use crate::app::{App, Failure, Request};
 use crate::authorization::answer::AnswerTo;
 use crate::authorization::hint;
-use crate::authorization::parameters::{self, at_most};
+use crate::authorization::parameters::{self, line};
 use crate::protocol::authorization::{AuthorizationRequest, ResponseMode};
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -108,7 +108,8 @@ fn redirect_uri(client: &Client, asked: &Parameters) -> Result<(String, bool), R
 fn how(asked: &Parameters, to: &mut AnswerTo) -> Result<(), Refusal> {
     let state = asked.one("state");
     // A state that is not refused comes back with any other error, too.
-    to.state = state.clone().unwrap_or_default().filter(|state| state.len() <= LONGEST_STATE).map(str::to_owned);
+    let is_good = |state: &&str| line(LONGEST_STATE, "state", Some(state)).is_ok();
+    to.state = state.clone().unwrap_or_default().filter(is_good).map(str::to_owned);
     match asked.one("response_mode")? {
         None | Some("query") => {}
         Some("form_post") => to.response_mode = ResponseMode::FormPost,
@@ -116,7 +117,7 @@ fn how(asked: &Parameters, to: &mut AnswerTo) -> Result<(), Refusal> {
             return Err(Refusal::invalid_request("The response_mode is not supported: it is query or form_post."));
         }
     }
-    at_most(LONGEST_STATE, "state", state?)
+    line(LONGEST_STATE, "state", state?)
 }
 
 async fn read_for(
@@ -135,24 +136,26 @@ async fn read_for(
     }
     // b. PKCE (RFC 7636 §4.3, RFC 9700 §2.1.1).
     let code_challenge = parameters::code_challenge(client, asked)?;
-    let dpop_jkt = asked.one("dpop_jkt")?.map(str::to_owned);
-    if dpop_jkt.as_deref().is_some_and(|thumbprint| !redirect::is_challenge(thumbprint)) {
-        return Err(Refusal::invalid_request("The dpop_jkt is not the SHA-256 thumbprint of a key (RFC 9449).").into());
+    // Whoever asks for bound tokens must not get others.
+    if asked.one("dpop_jkt")?.is_some() {
+        return Err(Refusal::invalid_request("This server does not bind tokens to keys: leave out dpop_jkt.").into());
     }
     // c. What does it ask for?
     let (scope, sent_scope, audiences) = access(app, client, request).await?;
     // d. What does it want of the person (OpenID Connect Core §3.1.2.1)?
     let nonce = asked.one("nonce")?;
-    at_most(LONGEST_NONCE, "nonce", nonce)?;
+    line(LONGEST_NONCE, "nonce", nonce)?;
     let login_hint = asked.one("login_hint")?;
-    at_most(LONGEST_LOGIN_HINT, "login_hint", login_hint)?;
+    line(LONGEST_LOGIN_HINT, "login_hint", login_hint)?;
     let prompt = parameters::prompt(asked)?;
     let max_age = parameters::max_age(asked)?;
     let claims = parameters::claims(asked)?;
     let hinted_sub = hinted_sub(app, request, client).await?;
+    let now = app.clock.now().millis();
     Ok(AuthorizationRequest {
         session: app.clock.new_id(),
-        begun_at: app.clock.now().millis(),
+        received_at: now,
+        begun_at: now,
         client_id: client.client_id.clone(),
         redirect_uri: to.redirect_uri.clone(),
         sent_redirect_uri,
@@ -168,7 +171,6 @@ async fn read_for(
         hinted_sub,
         claims,
         code_challenge,
-        dpop_jkt,
     })
 }
 

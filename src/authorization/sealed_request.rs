@@ -33,7 +33,7 @@ pub async fn open(
 ) -> Result<Option<AuthorizationRequest>> {
     let life = if purpose == Purpose::PushedRequest { PUSHED_LIFE } else { LIFE };
     let opened: Option<AuthorizationRequest> = form::open(app, request, purpose, text).await?;
-    Ok(opened.filter(|asked| app.clock.now().millis() - asked.begun_at < life * 1000))
+    Ok(opened.filter(|asked| app.clock.now().millis() - asked.received_at < life * 1000))
 }
 
 /// Where the authorization endpoint goes on with a request: path and query, below the path of the issuer.

@@ -9,12 +9,12 @@ use crate::authorization::decide::{Allowed, Decision, Person, decide};
 use crate::authorization::request::{self, Rejected};
 use crate::authorization::sealed_request;
 use crate::browser::{cookie::Cookie, form, session};
-use crate::endpoints::reply::{AskConsent, LogIn, Reply, Shown, ToClient, WrongRequest};
+use crate::endpoints::reply::{AskConsent, AskedAccess, LogIn, Reply, Shown, ToClient, WrongRequest};
 use crate::protocol::authorization::AuthorizationRequest;
-use crate::protocol::client::{Client, Consent};
+use crate::protocol::client::{Client, Consent, GrantType};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::Granted;
-use crate::protocol::profile::OFFLINE_ACCESS;
+use crate::protocol::profile::{self, OFFLINE_ACCESS};
 use crate::protocol::redirect;
 use crate::protocol::scope::Scope;
 use crate::store::{self, BrowserSessionRecord};
@@ -91,15 +91,14 @@ async fn read_for(
     let at_browser = |refusal| Rejected::AtBrowser("request_uri", refusal);
     let request_uri = request.parameters.one("request_uri").map_err(at_browser)?;
     if let Some(sealed) = request_uri.and_then(|uri| uri.strip_prefix(sealed_request::URN)) {
-        for purpose in [Purpose::AuthorizationRequest, Purpose::PushedRequest] {
-            if let Some(asked) = sealed_request::open(app, request, purpose, sealed).await?
-                && asked.client_id == client.client_id
-                && redirect::is_registered(&client.settings, &asked.redirect_uri)
-            {
-                return Ok(asked);
-            }
+        let mut opened = sealed_request::open(app, request, Purpose::AuthorizationRequest, sealed).await?;
+        if opened.is_none() {
+            // The person has nothing to do with it before now: no earlier login counts as new.
+            let pushed = sealed_request::open(app, request, Purpose::PushedRequest, sealed).await?;
+            opened = pushed.map(|asked| AuthorizationRequest { begun_at: app.clock.now().millis(), ..asked });
         }
-        return Err(expired().into());
+        let asked = opened.filter(|asked| asked.client_id == client.client_id && may_still(client, asked));
+        return asked.ok_or_else(|| expired().into());
     }
     let asked = request::read(app, request, client).await?;
     if client.settings.require_pushed_authorization_requests {
@@ -152,11 +151,17 @@ pub(super) async fn reopen(app: &App, request: &Request<'_>) -> Result<Option<(A
     let opened = sealed_request::open(app, request, Purpose::AuthorizationRequest, sealed).await?;
     let Some(asked) = opened else { return Err(expired().into()) };
     let client = app.state.client(&asked.client_id).await?;
-    let is_good = |client: &Arc<Client>| {
-        client.settings.enabled && redirect::is_registered(&client.settings, &asked.redirect_uri)
+    let Some(client) = client.filter(|client| may_still(client, &asked)) else {
+        return Err(expired().because("the client has changed").into());
     };
-    let Some(client) = client.filter(is_good) else { return Err(expired().because("the client has changed").into()) };
     Ok(Some((client, asked)))
+}
+
+/// Whether a client may still have an answer to a request that was good when it came.
+fn may_still(client: &Client, asked: &AuthorizationRequest) -> bool {
+    client.settings.enabled
+        && client.may_use(GrantType::AuthorizationCode)
+        && redirect::is_registered(&client.settings, &asked.redirect_uri)
 }
 
 /// Decides what a good request needs next. `is_allowed`: the person has just said yes to it.
@@ -194,9 +199,7 @@ pub(super) async fn proceed(
             Issued::Outdated => {}
         }
         match app.state.client_from_database(&asked.client_id).await? {
-            Some(now) if now.settings.enabled && redirect::is_registered(&now.settings, &asked.redirect_uri) => {
-                client = now
-            }
+            Some(now) if may_still(&now, &asked) => client = now,
             _ => return Err(expired().because("the client has changed").into()),
         }
     }
@@ -286,32 +289,37 @@ async fn ask_consent(
 ) -> Result<Reply> {
     let Some(person) = person else { return log_in(app, request, client, asked) };
     let proof = form::prove(app, request, &about_consent(asked, person))?;
-    let known = app.state.resources().await?;
-    let resource_name = |audience: &String| {
-        let of_resource = known.get(audience).and_then(|resource| resource.settings.name.clone());
-        of_resource.unwrap_or_else(|| audience.clone())
-    };
     let form = AskConsent {
         request: sealed_request::seal(app, request.issuer, Purpose::AuthorizationRequest, asked)?,
         proof: proof.text,
         username: person.user.username.clone(),
         client_name: name(client),
         redirect_uri: asked.redirect_uri.clone(),
-        resources: asked.audiences.iter().map(resource_name).collect(),
-        scopes: describe(app, &asked.audiences, scope).await?,
+        access: describe(app, &asked.audiences, scope).await?,
         offline: scope.contains(OFFLINE_ACCESS),
     };
     Ok(Reply::from(Shown::AskConsent(form)).with_cookie(proof.cookie))
 }
 
-/// The scopes that a person is asked about, each with its description by one of these resources; empty if none describes it.
-pub(super) async fn describe(app: &App, audiences: &[String], scope: &Scope) -> Result<Vec<(String, String)>> {
+/// What a person is asked to allow. A scope may mean one thing at one resource and another at the next, so each resource has its
+/// own list, in its own words.
+pub(super) async fn describe(app: &App, audiences: &[String], scope: &Scope) -> Result<AskedAccess> {
     let known = app.state.resources().await?;
-    let described = |name: &str| {
-        let by_resource = |audience| known.get(audience)?.settings.scopes.get(name).cloned();
-        (name.to_owned(), audiences.iter().find_map(by_resource).unwrap_or_default())
+    let (personal, of_resources) = profile::split(scope);
+    let at = |audience: &String| {
+        let settings = known.get(audience).map(|resource| &resource.settings);
+        let described = |name: &str| match settings {
+            Some(settings) if !settings.scopes.is_empty() => {
+                settings.scopes.get(name).map(|description| (name.to_owned(), description.clone()))
+            }
+            // It limits no scopes, and so has no words for them.
+            _ => Some((name.to_owned(), String::new())),
+        };
+        let name = settings.and_then(|settings| settings.name.clone()).unwrap_or_else(|| audience.clone());
+        (name, of_resources.tokens().filter_map(described).collect())
     };
-    Ok(scope.tokens().filter(|name| *name != OFFLINE_ACCESS).map(described).collect())
+    let scopes = personal.tokens().filter(|name| *name != OFFLINE_ACCESS).map(str::to_owned).collect();
+    Ok(AskedAccess { scopes, resources: audiences.iter().map(at).collect() })
 }
 
 /// What the proof of a consent page is about: this request, shown to this person.

@@ -22,6 +22,11 @@ const CODE_FORM: &str = "user code";
 pub async fn show(app: &App, request: &Request<'_>) -> Result<Reply> {
     match request.parameters.one("user_code")? {
         None => ask_code(app, request, "", None),
+        // Strangers cannot make a network wait by addresses: without a form or a login, no code is looked up.
+        Some(typed) if session::find(app, request).await?.is_none() => match typed.parse::<UserCode>() {
+            Ok(code) => log_in(app, request, &code),
+            Err(()) => ask_code(app, request, typed, Some(unknown("it is no code of a device"))),
+        },
         Some(typed) => ask(app, request, typed).await,
     }
 }
@@ -72,7 +77,7 @@ async fn ask(app: &App, request: &Request<'_>, typed: &str) -> Result<Reply> {
         user_code: waiting.user_code.to_string(),
         requested_at: waiting.created_at,
         network: waiting.network,
-        scopes: describe(app, &waiting.audiences, &scope).await?,
+        access: describe(app, &waiting.audiences, &scope).await?,
         now: app.clock.now(),
     };
     Ok(Reply::from(Shown::AskDevice(form)).with_cookie(proof.cookie))

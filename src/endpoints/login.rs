@@ -5,14 +5,14 @@ use std::sync::Arc;
 use crate::app::{App, Failure, Request, Result};
 use crate::authorization::sealed_request;
 use crate::browser::cookie::SetCookie;
-use crate::browser::second_factor::{self, Required, SETTING_UP};
+use crate::browser::second_factor::{self, Required, SETTING_UP, SettingUp};
 use crate::browser::{form, password, password_proof, session};
 use crate::crypto::{base64url, sha256};
 use crate::endpoints::account::ACCOUNT;
 use crate::endpoints::authorize::{LOGIN_FORM, name, reopen};
 use crate::endpoints::device;
 use crate::endpoints::reply::{LogIn, Reply, SetUpSecondFactor, Shown};
-use crate::endpoints::second_factor::{SetUp, set_up};
+use crate::endpoints::second_factor::{self as second_factor_form, SetUp};
 use crate::protocol::authorization::AuthorizationRequest;
 use crate::protocol::browser::{OTP, PASSWORD};
 use crate::protocol::client::Client;
@@ -115,19 +115,12 @@ impl Login<'_> {
 
     /// Has the person set up a second factor, and logs the person in once its first code was right.
     async fn set_up(&self, user: &User, proven: Option<&str>) -> Result<Reply> {
-        match set_up(self.app, self.request, user).await? {
-            SetUp::Shown(setting_up, is_wrong) => {
-                let password_proof = self.prove(user, proven, SETTING_UP)?;
-                let proof = form::prove(self.app, self.request, &about(Some(&password_proof)))?;
-                let page = SetUpSecondFactor {
-                    setting_up,
-                    proof: proof.text,
-                    is_wrong,
-                    password_proof: Some(password_proof),
-                    request: self.sealed_request()?,
-                };
-                Ok(Reply::from(Shown::SetUpSecondFactor(page)).with_cookie(proof.cookie))
+        match second_factor_form::confirm(self.app, self.request, user).await? {
+            SetUp::Expired => {
+                let setting_up = second_factor_form::begin(self.app, self.request, user)?;
+                self.show_secret(user, proven, setting_up, false)
             }
+            SetUp::WrongCode(setting_up) => self.show_secret(user, proven, setting_up, true),
             SetUp::Done(codes) => {
                 // Who cannot be logged in any more logs in anew, and keeps the codes.
                 let cookie = self.begin(user, &[PASSWORD, OTP]).await?;
@@ -135,6 +128,19 @@ impl Login<'_> {
             }
             SetUp::ThereIsOne => self.ask_for_code(user, proven, None),
         }
+    }
+
+    fn show_secret(&self, user: &User, proven: Option<&str>, setting_up: SettingUp, is_wrong: bool) -> Result<Reply> {
+        let password_proof = self.prove(user, proven, SETTING_UP)?;
+        let proof = form::prove(self.app, self.request, &about(Some(&password_proof)))?;
+        let page = SetUpSecondFactor {
+            setting_up,
+            proof: proof.text,
+            is_wrong,
+            password_proof: Some(password_proof),
+            request: self.sealed_request()?,
+        };
+        Ok(Reply::from(Shown::SetUpSecondFactor(page)).with_cookie(proof.cookie))
     }
 
     /// Logs the person in, and goes on with the request.

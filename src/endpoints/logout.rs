@@ -76,7 +76,7 @@ async fn read(app: &App, request: &Request<'_>) -> Result<std::result::Result<Wi
         return Ok(Err(("client_id", refusal)));
     }
     let client = match client_id.or(audience) {
-        Some(client_id) => app.state.client(client_id).await?,
+        Some(client_id) => app.state.client(client_id).await?.filter(|client| client.settings.enabled),
         None => None,
     };
     let Some(to) = to else { return Ok(Ok(Wish { client, hint, to: None })) };

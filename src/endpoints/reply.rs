@@ -144,13 +144,23 @@ pub struct AskConsent {
     pub client_name: String,
     /// Where the answer to the client will go.
     pub redirect_uri: String,
-    /// The resources.
-    pub resources: Vec<String>,
-    /// The scopes, with what they allow in words; empty if nobody described one.
-    pub scopes: Vec<(String, String)>,
+    /// What the client would be allowed.
+    pub access: AskedAccess,
     /// Whether the client keeps its access after the logout.
     pub offline: bool,
 }
+
+/// What a client would be allowed.
+#[derive(Debug)]
+pub struct AskedAccess {
+    /// The scopes that concern no resource, such as those about the person.
+    pub scopes: Vec<String>,
+    /// The resources: their names, and the scopes that count there.
+    pub resources: Vec<(String, Vec<AskedScope>)>,
+}
+
+/// A scope, and what it allows at a resource, in words; empty if nobody described it.
+pub type AskedScope = (String, String);
 
 /// What is wrong with an authorization request whose client cannot be told.
 pub struct WrongRequest {
@@ -188,8 +198,8 @@ pub struct AskDevice {
     pub requested_at: Timestamp,
     /// The network from which it asked.
     pub network: String,
-    /// The scopes, with what they allow in words; empty if nobody described one.
-    pub scopes: Vec<(String, String)>,
+    /// What the device would be allowed.
+    pub access: AskedAccess,
     /// The present.
     pub now: Timestamp,
 }

@@ -161,8 +161,7 @@ fn ask_consent(look: &Look<'_>, form: &AskConsent) -> Response {
         username: &form.username,
         client_name: &form.client_name,
         client_host: None,
-        resources: &form.resources,
-        scopes: &form.scopes,
+        access: &form.access,
         offline: form.offline,
         form_targets: &[redirect::source_expression(&form.redirect_uri)],
     }
@@ -209,7 +208,7 @@ fn ask_device(look: &Look<'_>, form: &AskDevice) -> Response {
         user_code: &form.user_code,
         requested_at: form.requested_at,
         network: &form.network,
-        scopes: &form.scopes,
+        access: &form.access,
         now: form.now,
     }
     .respond(StatusCode::OK, look)

@@ -56,6 +56,8 @@ pub struct AuthorizationRequest {
     /// The session that it begins: no request begins two.
     pub session: Uuid,
     /// When it came, in milliseconds since the epoch.
+    pub received_at: i64,
+    /// A login from then on counts as new, in milliseconds since the epoch.
     pub begun_at: i64,
     /// The client.
     pub client_id: String,
@@ -96,9 +98,6 @@ pub struct AuthorizationRequest {
     /// The PKCE challenge (`S256`).
     #[serde(default)]
     pub code_challenge: Option<String>,
-    /// The key to which the tokens are to be bound (RFC 9449 §10).
-    #[serde(default)]
-    pub dpop_jkt: Option<String>,
 }
 
 /// What a session knows of the login at the browser that began it, for its code, its ID tokens and UserInfo.
@@ -121,7 +120,4 @@ pub struct Login {
     pub amr: Vec<String>,
     /// The claims that were asked for by name.
     pub claims: ClaimsRequest,
-    /// The key to which the tokens are to be bound.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dpop_jkt: Option<String>,
 }

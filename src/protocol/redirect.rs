@@ -26,6 +26,10 @@ pub fn check(uri: &str) -> Result<(), String> {
     if url.username() != "" || url.password().is_some() {
         return Err("it must not have a user name".into());
     }
+    // A policy of a page will name the host (Content Security Policy Level 3 §2.3.1), where these mean something else.
+    if url.host_str().is_some_and(|host| host.contains(['*', ';', ',', '\''])) {
+        return Err("its host must be a name or an address".into());
+    }
     match url.scheme() {
         "https" if url.host().is_some() => Ok(()),
         "http" if is_loopback(uri) => Ok(()),
@@ -71,8 +75,9 @@ pub fn is_of_a_device(uri: &str) -> bool {
 pub fn source_expression(uri: &str) -> String {
     match Url::parse(uri) {
         // The grammar has no IPv6 addresses (Content Security Policy Level 3 §2.3.1), and browsers ignore what is not in it.
-        Ok(url) if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),
-        Ok(url) if url.host().is_some() => url.origin().ascii_serialization(),
+        Ok(url) if url.origin().is_tuple() && !matches!(url.host(), Some(Host::Ipv6(_))) => {
+            url.origin().ascii_serialization()
+        }
         Ok(url) => format!("{}:", url.scheme()),
         Err(_) => "'none'".to_owned(),
     }
@@ -147,6 +152,9 @@ mod tests {
             "https:// app.example/",
             "https://app.example/\u{e9}",
             "https://app.example\\@evil.example/",
+            "https://*/cb",
+            "https://*.app.example/cb",
+            "com.example.app://a;b/cb",
         ] {
             assert!(check(uri).is_err(), "{uri}");
         }
@@ -209,6 +217,7 @@ mod tests {
         assert_eq!(source_expression("http://127.0.0.1:5/cb"), "http://127.0.0.1:5");
         assert_eq!(source_expression("http://[::1]:5/cb"), "http:");
         assert_eq!(source_expression("com.example.app:/cb"), "com.example.app:");
+        assert_eq!(source_expression("com.example.app://cb"), "com.example.app:");
     }
 
     #[test]

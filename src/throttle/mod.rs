@@ -116,12 +116,15 @@ impl Throttle {
     /// Refuses with the longest of these waits, if there is one.
     fn check(&self, waits: &[(CounterKey, i64)], reason: &'static str) -> Result<(), Throttled> {
         match waits.iter().max_by_key(|(_, seconds)| *seconds) {
-            Some((key, seconds)) if self.enabled && *seconds > 0 => {
-                self.metrics.throttled(key.label());
-                Err(Throttled { seconds: *seconds, reason, about: Identity::default() })
-            }
+            Some((key, seconds)) if self.enabled && *seconds > 0 => Err(self.refuse(*key, *seconds, reason)),
             _ => Ok(()),
         }
+    }
+
+    /// The refusal because of these failures.
+    fn refuse(&self, key: CounterKey, seconds: i64, reason: &'static str) -> Throttled {
+        self.metrics.throttled(key.label());
+        Throttled { seconds, reason, about: Identity::default() }
     }
 }
 

@@ -81,6 +81,8 @@ pub enum Done {
 pub enum AccountProblem {
     /// The current password is wrong, or may not be tried now.
     CurrentPassword(Failure),
+    /// The password that allows to set up a second factor is wrong, or may not be tried now.
+    SecondFactorPassword(Failure),
     /// The new password is refused.
     NewPassword(Unfit),
     /// The code of the second factor is wrong, or none may be tried now.

@@ -12,6 +12,7 @@ use crate::browser::new_password::{self, NewPassword, Unfit};
 use crate::browser::{form, password, session};
 use crate::endpoints::authorize::name;
 use crate::endpoints::reply::{Reply, Shown};
+use crate::protocol::client::check_client_id;
 use crate::protocol::error::Refusal;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
@@ -61,7 +62,8 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
             Ok(done(Done::OtherBrowsersEnded))
         }
         Some("remove_app") => {
-            let Some(client_id) = request.parameters.one("client_id")? else {
+            let client_id = request.parameters.one("client_id")?.filter(|id| check_client_id(id).is_ok());
+            let Some(client_id) = client_id else {
                 return Err(Refusal::invalid_request("The form has no client_id.").into());
             };
             let by = session::audited(app, request, user.id);
@@ -87,11 +89,7 @@ async fn change_password(app: &App, request: &Request<'_>, person: &BrowserSessi
         Ok(new) => new,
         Err(unfit) => return page(app, request, person, None, Some(AccountProblem::NewPassword(unfit))).await,
     };
-    let verified = match parameters.one("password")? {
-        Some(current) => verify(app, request, person, current).await,
-        None => Err(password::wrong("the current password is missing")),
-    };
-    let user = match verified {
+    let user = match verify(app, request, person).await {
         Ok(user) => user,
         Err(Failure::Unavailable(reason)) => return Err(Failure::Unavailable(reason)),
         Err(failure) => return page(app, request, person, None, Some(AccountProblem::CurrentPassword(failure))).await,
@@ -111,8 +109,12 @@ async fn change_password(app: &App, request: &Request<'_>, person: &BrowserSessi
     Ok(self::done(Done::PasswordChanged).with_cookie(begun))
 }
 
-async fn verify(app: &App, request: &Request<'_>, person: &BrowserSessionRecord, current: &str) -> Result<User> {
-    password::find(app, request, (&person.user.username, current)).await?.verify(app).await
+/// The person, whose current password is in the field `password` of the form.
+pub(super) async fn verify(app: &App, request: &Request<'_>, person: &BrowserSessionRecord) -> Result<User> {
+    match request.parameters.one("password")? {
+        Some(current) => password::find(app, request, (&person.user.username, current)).await?.verify(app).await,
+        None => Err(password::wrong("the current password is missing")),
+    }
 }
 
 /// What the proof of the forms is about: the account of this person at this browser.

@@ -30,7 +30,6 @@ use crate::http::request::EndpointRequest;
         ("id_token_hint" = Option<String>, Query, description = "An ID token of the client: only its person will do."),
         ("claims" = Option<String>, Query, description = "Claims by name, as JSON (OpenID Connect Core §5.5)."),
         ("resource" = Option<String>, Query, description = "For whom the tokens are (RFC 8707). May repeat."),
-        ("dpop_jkt" = Option<String>, Query, description = "The thumbprint of the key that the tokens will be bound to (RFC 9449)."),
         ("request_uri" = Option<String>, Query, description = "In place of the other parameters: a request of this server.")
     ),
     responses((status = 200, response = AskedPage), (status = 302, response = SentOn), (status = 303, response = SentOn))

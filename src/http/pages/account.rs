@@ -18,12 +18,14 @@ use crate::http::pages::{answer, shown_by};
 /// * `remove_app`: `client_id`
 /// * `log_out`
 ///
-/// Those of the second factor post to `/account/second-factor`: `begin`, or `new_codes` and `remove` with `code`.
+/// Those of the second factor post to `/account/second-factor`: `begin` with `password`, or `new_codes` and `remove` with `code`.
 #[derive(Debug)]
 pub(crate) struct AccountPage<'a> {
     /// The account.
     pub(crate) account: &'a Account,
 }
+
+const WRONG_PASSWORD: (&str, &str) = ("This is not your current password.", "Ce n’est pas votre mot de passe actuel.");
 
 impl AccountPage<'_> {
     fn notice(&self, look: &Look<'_>) -> Option<Cow<'static, str>> {
@@ -46,11 +48,16 @@ impl AccountPage<'_> {
         })
     }
 
-    /// What is wrong with the current password.
+    /// What is wrong with the current password, for the change of it.
     fn password_problem(&self, look: &Look<'_>) -> Option<String> {
         let AccountProblem::CurrentPassword(failure) = self.account.problem.as_ref()? else { return None };
-        let wrong = ("This is not your current password.", "Ce n’est pas votre mot de passe actuel.");
-        Some(problem(look, failure, wrong))
+        Some(problem(look, failure, WRONG_PASSWORD))
+    }
+
+    /// What is wrong with the current password, for a second factor.
+    fn second_factor_problem(&self, look: &Look<'_>) -> Option<String> {
+        let AccountProblem::SecondFactorPassword(failure) = self.account.problem.as_ref()? else { return None };
+        Some(problem(look, failure, WRONG_PASSWORD))
     }
 
     /// What is wrong with the new password.

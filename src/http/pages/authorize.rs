@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use crate::endpoints::reply::AskedAccess;
 use crate::http::pages::look::Look;
 use crate::http::pages::policy::Policy;
 use crate::http::pages::{answer, shown_by};
@@ -26,10 +27,8 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) client_name: &'a str,
     /// Its host, if nobody registered it by hand.
     pub(crate) client_host: Option<&'a str>,
-    /// The names of the resources.
-    pub(crate) resources: &'a [String],
-    /// The scopes with what they allow, in words; empty if nobody described one.
-    pub(crate) scopes: &'a [(String, String)],
+    /// What the client would be allowed.
+    pub(crate) access: &'a AskedAccess,
     /// Whether the client keeps its access after the logout.
     pub(crate) offline: bool,
     /// Where the answer may lead: source expressions.
@@ -37,12 +36,6 @@ pub(crate) struct ConsentPage<'a> {
 }
 
 shown_by!(ConsentPage, "pages/consent.html", |page| Policy { form_targets: page.form_targets, ..Policy::default() });
-
-impl ConsentPage<'_> {
-    fn lists_something(&self) -> bool {
-        self.offline || !self.scopes.is_empty()
-    }
-}
 
 /// Says which parameter of an authorization request is wrong, when the answer cannot go to the client (RFC 6749 §4.1.2.1). People
 /// learn that it is not their fault, developers what to correct.

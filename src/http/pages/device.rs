@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use crate::endpoints::reply::AskedAccess;
 use crate::http::pages::look::Look;
 use crate::http::pages::policy::Policy;
 use crate::http::pages::{answer, shown_by};
@@ -66,8 +67,8 @@ pub(crate) struct DeviceConfirmPage<'a> {
     pub(crate) requested_at: Timestamp,
     /// The network from which it asked.
     pub(crate) network: &'a str,
-    /// The scopes with what they allow, in words.
-    pub(crate) scopes: &'a [(String, String)],
+    /// What the device would be allowed.
+    pub(crate) access: &'a AskedAccess,
     /// The present.
     pub(crate) now: Timestamp,
 }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::browser::new_password::Unfit;
 use crate::endpoints::account::{Account, AccountProblem, BrowserEntry, ConnectedApp, Done};
+use crate::endpoints::reply::AskedAccess;
 use crate::http::pages::*;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::time::Timestamp;
@@ -30,8 +31,12 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
     let form_targets = &["https://app.example".to_owned()][..];
     let (proof, request) = (&*text("c2VhbGVk"), &*text("c2VhbGVkLXJlcXVlc3Q"));
     let (username, client_name, host) = (&*text("anna"), &*text("Photo Printer"), &*text("printer.example"));
-    let scopes = &["openid", "offline_access", "print:photos", "read:albums"]
-        .map(|name| (text(name), if name == "print:photos" { text("Print your photos") } else { String::new() }));
+    let at_archive = vec![(text("print:photos"), text("Print your photos")), (text("read:albums"), String::new())];
+    let access = &AskedAccess {
+        scopes: vec![text("openid"), text("email")],
+        resources: vec![(text("Photo archive"), at_archive), (text("https://shop.example/"), vec![])],
+    };
+    let personal = &AskedAccess { scopes: vec![text("openid")], resources: vec![] };
     let login = |problem, asks_second_factor: bool| LoginPage {
         request: Some(request),
         proof,
@@ -43,17 +48,8 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
         form_targets,
     };
     let plain = LoginPage { request: None, username: "", client_name: None, client_host: None, ..login(None, false) };
-    let consent = ConsentPage {
-        request,
-        proof,
-        username,
-        client_name,
-        client_host: None,
-        resources: &[text("Photo archive")],
-        scopes,
-        offline: true,
-        form_targets,
-    };
+    let consent =
+        ConsentPage { request, proof, username, client_name, client_host: None, access, offline: true, form_targets };
     let browsers = [
         ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", 30, true),
         ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", 90_000, false),
@@ -116,7 +112,7 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
         ("login-expired", login(Some(LoginProblem::Expired), false).respond(ok, look)),
         ("login-code", login(Some(LoginProblem::SecondFactorWrong), true).respond(ok, look)),
         ("consent", consent.respond(ok, look)),
-        ("consent-unknown", ConsentPage { client_host: Some(host), resources: &[], ..consent }.respond(ok, look)),
+        ("consent-unknown", ConsentPage { client_host: Some(host), access: personal, ..consent }.respond(ok, look)),
         (
             "authorization-error",
             AuthorizationErrorPage {
@@ -170,7 +166,7 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
                 user_code: &text("WDJB-MJHT"),
                 requested_at: now.plus_seconds(-60),
                 network: &text("192.0.2.0/24"),
-                scopes,
+                access,
                 now,
             }
             .respond(ok, look),

@@ -18,9 +18,11 @@ pub(super) fn account(request: &EndpointRequest, look: &Look<'_>, account: &Acco
     match &account.problem {
         None => shown(StatusCode::OK),
         Some(AccountProblem::NewPassword(unfit)) => refused(request, *unfit, shown),
-        Some(AccountProblem::CurrentPassword(failure) | AccountProblem::Code(failure)) => {
-            noted(request, failure, shown(status(failure)))
-        }
+        Some(
+            AccountProblem::CurrentPassword(failure)
+            | AccountProblem::SecondFactorPassword(failure)
+            | AccountProblem::Code(failure),
+        ) => noted(request, failure, shown(status(failure))),
     }
 }
 

@@ -148,6 +148,10 @@ on_both_stores!(a_form_of_the_account_works_only_where_it_was_shown_and_whole, a
         let answer = browser.post(&app, "/account", &fields).await;
         assert_eq!(answer.status.as_u16(), 400, "{action}: {answer:?}");
     }
+    for client in ["a\0b", "\u{e9}", &"x".repeat(10_000)] {
+        let fields = [("proof", proof.as_str()), ("action", "remove_app"), ("client_id", client)];
+        assert_eq!(browser.post(&app, "/account", &fields).await.status.as_u16(), 400, "{client}");
+    }
     let fields = [("proof", proof.as_str()), ("action", "end_browser"), ("id", "not-an-id")];
     assert_eq!(browser.post(&app, "/account", &fields).await.status.as_u16(), 400);
     let twice = [("proof", proof.as_str()), ("action", "log_out"), ("action", "log_out")];

@@ -1,5 +1,6 @@
 //! What people are asked, and what is remembered of their answers.
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::support::browser::{Arrival, Browser, CALLBACK, Form, asking};
@@ -51,6 +52,39 @@ on_both_stores!(consent_is_asked_each_time_unless_the_client_says_otherwise, asy
     app.user(BOB.0, BOB.1).await;
     let mut bobs = Browser::logged_in(&app, BOB).await;
     assert!(asks(&bobs.authorize(&app, &asking("once", &[])).await));
+});
+
+on_both_stores!(each_resource_says_what_a_scope_means_there, async |backend| {
+    let app = TestServer::start(backend).await;
+    let (notes, bank) = ("https://notes.example.com/", "https://bank.example.com/");
+    for (uri, name, means) in [(notes, "Notes", "Edit your notes"), (bank, "Bank", "Transfer your money")] {
+        let members = json!({"resource": uri, "name": name, "scopes": {"write": means}, "open_to": "registered"});
+        app.resource(members).await;
+    }
+    app.web_client("web", json!({})).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let mut browser = Browser::logged_in(&app, ALICE).await;
+    let both = [("scope", "openid write"), ("resource", notes), ("resource", bank)];
+    let page = browser.authorize(&app, &asking("web", &both)).await;
+    let after =
+        |name: &str| page.body.split_once(&format!("<bdi>{name}</bdi>")).unwrap().1.split("<h3>").next().unwrap();
+    assert!(after("Notes").contains("Edit your notes") && !after("Notes").contains("money"), "{page:?}");
+    assert!(after("Bank").contains("Transfer your money"), "{page:?}");
+    let page = browser.authorize(&app, &asking("web", &both[..2])).await;
+    assert!(page.body.contains("Edit your notes") && !page.body.contains("money"), "{page:?}");
+});
+
+on_both_stores!(a_client_that_lost_the_grant_gets_no_code_for_a_request_that_was_good, async |backend| {
+    let app = TestServer::start(backend).await;
+    app.web_client("web", json!({})).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let mut browser = Browser::logged_in(&app, ALICE).await;
+    let page = browser.authorize(&app, &asking("web", &[])).await;
+    assert!(asks(&page), "{page:?}");
+    let grants = json!({"grant_types": ["password"], "redirect_uris": [CALLBACK]});
+    app.admin(Method::PATCH, "/admin/v1/clients/web", Some(grants)).await.assert_ok();
+    let answer = browser.send(&app, Form::of(&page).with("action", "allow")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (400, None), "{answer:?}");
 });
 
 on_both_stores!(on_a_device_consent_is_asked_each_time_whatever_the_client_says, async |backend| {

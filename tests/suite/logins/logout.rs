@@ -1,5 +1,6 @@
 //! Logging out at the wish of a client (OpenID Connect RP-Initiated Logout 1.0).
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::browser::{Browser, Form};
@@ -37,6 +38,18 @@ async fn start(backend: crate::support::Backend) -> (TestServer, TestClient, Bro
     let browser = Browser::logged_in(&app, ALICE).await;
     (app, client, browser)
 }
+
+on_both_stores!(a_disabled_client_sends_nobody_anywhere, async |backend| {
+    let (app, client, mut browser) = start(backend).await;
+    let hint = tokens(&app, &client, &mut browser, "openid read").await.text("id_token");
+    app.admin(Method::PATCH, "/admin/v1/clients/web", Some(json!({"enabled": false}))).await.assert_ok();
+    let named = [("client_id", "web"), ("post_logout_redirect_uri", GOODBYE)];
+    let hinted = [("id_token_hint", &*hint), ("post_logout_redirect_uri", GOODBYE)];
+    for asked in [named, hinted] {
+        let page = browser.get(&app, &address(&asked)).await;
+        assert_eq!((page.status.as_u16(), page.header("location")), (400, None), "{page:?}");
+    }
+});
 
 on_both_stores!(an_id_token_of_this_login_logs_out_without_a_question, async |backend| {
     let (app, client, mut browser) = start(backend).await;

@@ -123,6 +123,7 @@ async fn redeem_at(app: &TestServer, client: &TestClient, code: &str, changes: &
 fn request(client: &TestClient, scope: &str) -> AuthorizationRequest {
     AuthorizationRequest {
         session: Uuid::now_v7(),
+        received_at: 0,
         begun_at: 0,
         client_id: client.id.clone(),
         redirect_uri: REDIRECT_URI.into(),
@@ -139,7 +140,6 @@ fn request(client: &TestClient, scope: &str) -> AuthorizationRequest {
         hinted_sub: None,
         claims: ClaimsRequest::default(),
         code_challenge: Some(CHALLENGE.into()),
-        dpop_jkt: None,
     }
 }
 

@@ -33,7 +33,7 @@ async fn with_a_factor(backend: Backend) -> (TestServer, Browser, Authenticator,
 
 async fn set_up(app: &TestServer, browser: &mut Browser) -> (Authenticator, Vec<String>) {
     let account = browser.get(app, ACCOUNT).await;
-    let page = browser.send(app, Form::to(&account, "begin")).await;
+    let page = browser.send(app, Form::to(&account, "begin").with("password", ALICE.1)).await;
     let authenticator = Authenticator::with_key_of(&page.body);
     let page = browser.send(app, Form::to(&page, "confirm").with("code", &now(app, &authenticator))).await;
     page.assert_ok();
@@ -118,6 +118,28 @@ on_both_stores!(a_recovery_code_logs_in_once, async |backend| {
     assert_refused(&second, &answer, 400, "is wrong or was already used");
 });
 
+on_both_stores!(guessing_codes_is_slowed_down_also_without_throttling, async |backend| {
+    let app = start(backend, setup().set("JETON_THROTTLING", "off")).await;
+    let mut browser = Browser::logged_in(&app, ALICE).await;
+    let (authenticator, _) = set_up(&app, &mut browser).await;
+    app.advance(30);
+    let mut thief = Browser::default();
+    let form = Form::of(&after_password(&app, &mut thief).await).with("code", &wrong(&app, &authenticator));
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        statuses.push(thief.send(&app, form.clone()).await.status.as_u16());
+    }
+    assert!(statuses.starts_with(&[400; 10]) && statuses.ends_with(&[429]), "{statuses:?}");
+});
+
+on_both_stores!(setting_up_a_second_factor_logs_out_the_other_browsers, async |backend| {
+    let app = start(backend, setup()).await;
+    let (mut browser, mut other) = (Browser::logged_in(&app, ALICE).await, Browser::logged_in(&app, ALICE).await);
+    set_up(&app, &mut browser).await;
+    browser.get(&app, ACCOUNT).await.assert_ok();
+    assert_eq!(other.get(&app, ACCOUNT).await.header("location"), Some("/login"));
+});
+
 on_both_stores!(guessing_codes_at_the_login_page_is_slowed_down, async |backend| {
     let (app, _, authenticator, codes) = with_a_factor(backend).await;
     let mut browser = Browser::default();
@@ -187,7 +209,7 @@ on_both_stores!(a_second_factor_is_set_up_at_the_account_and_its_recovery_codes_
     let app = start(backend, setup()).await;
     let mut browser = Browser::logged_in(&app, ALICE).await;
     let account = browser.get(&app, ACCOUNT).await;
-    let begin = Form::to(&account, "begin");
+    let begin = Form::to(&account, "begin").with("password", ALICE.1);
     for wrong in [begin.clone().without("proof"), begin.clone().with("proof", "x")] {
         assert_eq!(browser.send(&app, wrong).await.status.as_u16(), 403);
     }
@@ -205,8 +227,16 @@ on_both_stores!(a_second_factor_is_set_up_at_the_account_and_its_recovery_codes_
         assert_eq!(again.status.as_u16(), 400, "{again:?}");
         assert_eq!(key_of(&again.body), key_of(&page.body), "the same secret is shown again");
     }
-    let anew = browser.send(&app, confirm.clone().with("setup", "x").with("code", "123456")).await;
-    assert!(anew.status.as_u16() == 200 && key_of(&anew.body) != key_of(&page.body), "{anew:?}");
+    // No new secret without the password.
+    for wrong in [begin.clone().without("password"), begin.clone().with("password", "wrong")] {
+        let answer = browser.send(&app, wrong).await;
+        assert_eq!(answer.status.as_u16(), 400, "{answer:?}");
+        assert!(answer.body.contains("not your current password") && !answer.body.contains("<svg"), "{answer:?}");
+    }
+    for wrong in [confirm.clone().without("setup"), confirm.clone().with("setup", "x")] {
+        let answer = browser.send(&app, wrong.with("code", "123456")).await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/account")), "{answer:?}");
+    }
     assert!(browser.get(&app, ACCOUNT).await.body.contains("value=\"begin\""), "nothing was stored");
     let shown = browser.send(&app, confirm.clone().with("code", &now(&app, &authenticator))).await;
     let codes = recovery_codes_of(&shown.body);

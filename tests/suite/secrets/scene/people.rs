@@ -70,7 +70,8 @@ impl Scene {
         let account = self.browse(&mut browser, "/account", &[], &[]).await;
         let proof = hidden(&account, "proof");
         let path = "/account/second-factor";
-        let page = self.browse(&mut browser, path, &[("proof", &proof), ("action", "begin")], &[]).await;
+        let begin = [("proof", &*proof), ("action", "begin"), ("password", &password)];
+        let page = self.browse(&mut browser, path, &begin, &[]).await;
         let (key, setup) = (key_of(&page), hidden(&page, "setup"));
         let authenticator = Authenticator::with_key(&key);
         let code = authenticator.code_at(Clock::system().now().seconds());
