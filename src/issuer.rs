@@ -84,6 +84,7 @@ pub struct Issuer {
     names: Arc<Names>,
     default_audience: String,
     admin_audience: String,
+    userinfo: String,
     keys: ArcSwap<CurrentKeys>,
 }
 
@@ -94,6 +95,7 @@ impl Issuer {
         Self {
             default_audience: default_audience.unwrap_or_else(|| below(&url, "/api")),
             admin_audience: below(&url, "/admin/v1"),
+            userinfo: below(&url, "/auth/userinfo"),
             keys: ArcSwap::from_pointee(CurrentKeys::new(KeyRing::default(), false)),
             names: Arc::new(Names { url, environment, siblings }),
         }
@@ -137,7 +139,7 @@ impl Issuer {
 
     /// The audiences that it provides besides those of the clients.
     pub fn audiences(&self) -> Audiences<'_> {
-        Audiences { default: &self.default_audience, admin: &self.admin_audience }
+        Audiences { default: &self.default_audience, admin: &self.admin_audience, userinfo: &self.userinfo }
     }
 
     /// The current keys.

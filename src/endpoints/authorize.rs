@@ -141,6 +141,11 @@ pub(super) fn name(client: &Client) -> String {
     client.settings.client_name.clone().unwrap_or_else(|| client.client_id.clone())
 }
 
+/// Where a client that registered itself has the answer sent: people are shown that, since nobody vouches for its name.
+pub(super) fn host(client: &Client, asked: &AuthorizationRequest) -> Option<String> {
+    client.settings.is_self_registered().then(|| redirect::host(&asked.redirect_uri))
+}
+
 /// The request in the hidden field of a form, and its client.
 ///
 /// # Errors
@@ -264,6 +269,7 @@ fn log_in(app: &App, request: &Request<'_>, client: &Client, asked: &Authorizati
         proof: proof.text,
         username: asked.login_hint.clone().unwrap_or_default(),
         client_name: Some(name(client)),
+        client_host: host(client, asked),
         redirect_uri: Some(asked.redirect_uri.clone()),
         problem: None,
     };
@@ -281,14 +287,17 @@ fn ask_consent(
 ) -> Result<Reply> {
     let Some(person) = person else { return log_in(app, request, client, asked) };
     let proof = form::prove(app, request, &about_consent(asked, person))?;
+    // UserInfo gives nothing but what the scopes say.
+    let is_resource = |audience: &&String| *audience != request.issuer.audiences().userinfo;
     let scopes = scope.tokens().filter(|name| *name != OFFLINE_ACCESS);
     let form = AskConsent {
         request: sealed_request::seal(app, request.issuer, Purpose::AuthorizationRequest, asked)?,
         proof: proof.text,
         username: person.user.username.clone(),
         client_name: name(client),
+        client_host: host(client, asked),
         redirect_uri: asked.redirect_uri.clone(),
-        resources: asked.audiences.clone(),
+        resources: asked.audiences.iter().filter(is_resource).cloned().collect(),
         scopes: scopes.map(|name| (name.to_owned(), String::new())).collect(),
         offline: scope.contains(OFFLINE_ACCESS),
     };

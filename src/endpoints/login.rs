@@ -4,7 +4,7 @@ use crate::app::{App, Failure, Request, Result};
 use crate::authorization::sealed_request;
 use crate::browser::cookie::SetCookie;
 use crate::browser::{form, password, session};
-use crate::endpoints::authorize::{name, reopen};
+use crate::endpoints::authorize::{host, name, reopen};
 use crate::endpoints::reply::{LogIn, Reply, Shown};
 use crate::protocol::user::is_credential;
 
@@ -37,6 +37,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
                     .unwrap_or_default()
                     .to_owned(),
                 client_name: pending.as_ref().map(|(client, _)| name(client)),
+                client_host: pending.as_ref().and_then(|(client, asked)| host(client, asked)),
                 redirect_uri: pending.map(|(_, asked)| asked.redirect_uri),
                 problem: Some(problem),
                 ..LogIn::default()

@@ -6,6 +6,7 @@ use crate::app::{App, Result};
 use crate::grants;
 use crate::issuer::Issuer;
 use crate::protocol::client::{AuthMethod, GrantType};
+use crate::settings::Registration;
 
 /// The metadata document, which lists only what is in use.
 pub async fn document(app: &App, issuer: &Issuer) -> Result<Value> {
@@ -34,6 +35,9 @@ pub async fn document(app: &App, issuer: &Issuer) -> Result<Value> {
         "introspection_endpoint_auth_methods_supported": confidential,
         "service_documentation": at("/docs"),
     });
+    if app.settings.registration != Registration::Off {
+        document["registration_endpoint"] = json!(at("/auth/register"));
+    }
     if !scopes.is_empty() {
         scopes.sort();
         document["scopes_supported"] = json!(scopes);

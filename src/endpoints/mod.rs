@@ -7,6 +7,7 @@ pub mod explain;
 pub mod introspect;
 pub mod login;
 pub mod metadata;
+pub mod register;
 pub mod reply;
 pub mod revoke;
 pub mod token;

@@ -52,6 +52,8 @@ pub struct LogIn {
     pub username: String,
     /// The name of the client that asks for the login.
     pub client_name: Option<String>,
+    /// Its host, if nobody vouches for the name.
+    pub client_host: Option<String>,
     /// Where the answer to the client will go.
     pub redirect_uri: Option<String>,
     /// Why the last attempt failed.
@@ -68,6 +70,8 @@ pub struct AskConsent {
     pub username: String,
     /// The name of the client.
     pub client_name: String,
+    /// Its host, if nobody vouches for the name.
+    pub client_host: Option<String>,
     /// Where the answer to the client will go.
     pub redirect_uri: String,
     /// The resources.

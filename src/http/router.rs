@@ -29,12 +29,12 @@ pub fn router(app: Arc<App>) -> Router {
     }
     let issuer_path = app.issuer.path();
     let mut before_issuer_path = Router::new();
-    for Route { path, endpoint, cors, handler, .. } in routes() {
+    for Route { path, endpoint, cors, handler, methods, .. } in routes() {
         let at = |path: &str| {
             let route = Router::new().route(path, handler.clone());
             let route = route.method_not_allowed_fallback(error::method_not_allowed);
             // Around the answer to a wrong method as well: a preflight request is one.
-            let route = match cors_layer(cors, &app.settings) {
+            let route = match cors_layer(cors, &methods, &app.settings) {
                 Some(layer) => route.layer(layer),
                 None => route,
             };
@@ -57,14 +57,15 @@ pub fn router(app: Arc<App>) -> Router {
     before_issuer_path.nest(&issuer_path, router.clone()).merge(router)
 }
 
-fn cors_layer(cors: Cors, settings: &Settings) -> Option<CorsLayer> {
+fn cors_layer(cors: Cors, methods: &[&str], settings: &Settings) -> Option<CorsLayer> {
     let layer = CorsLayer::new();
     match cors {
         Cors::Nobody => None,
         Cors::ConfiguredOrigins if settings.cors_origins.is_empty() => None,
         Cors::ConfiguredOrigins => {
             let origins = settings.cors_origins.iter().filter_map(|origin| origin.parse::<HeaderValue>().ok());
-            let layer = layer.allow_origin(AllowOrigin::list(origins)).allow_methods([Method::POST]);
+            let methods: Vec<Method> = methods.iter().filter_map(|method| method.parse().ok()).collect();
+            let layer = layer.allow_origin(AllowOrigin::list(origins)).allow_methods(methods);
             Some(layer.allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]))
         }
         Cors::Everybody => {

@@ -2,7 +2,7 @@
 
 use axum::routing::{any, get, post};
 
-use crate::http::endpoints::{authorize, demo, explain, introspect, keys, metadata, revoke, token, verify};
+use crate::http::endpoints::{authorize, demo, explain, introspect, keys, metadata, register, revoke, token, verify};
 use crate::http::route::{Cors, Endpoint, Route};
 use crate::http::{admin, docs};
 
@@ -30,6 +30,14 @@ pub fn routes() -> Vec<Route> {
         Route::post("introspect", "/auth/introspect", introspect::answer),
         Route::post("explain", "/auth/explain", explain::answer).with_any_text(),
         Route::post("revoke", "/auth/revoke", revoke::answer).open_to(ConfiguredOrigins),
+        Route::document("register", "/auth/register", &["POST"], post(register::create)).open_to(ConfiguredOrigins),
+        Route::document(
+            "register",
+            "/auth/register/{client_id}",
+            &["GET", "PUT", "DELETE"],
+            get(register::show).put(register::replace).delete(register::delete),
+        )
+        .open_to(ConfiguredOrigins),
         Route::new("verify", "/auth/verify", PROXIED, any(verify::answer)),
         Route::new("verify", "/auth/verify/{*path}", PROXIED, any(verify::answer_below)),
         Route::get("metadata", metadata::PATH, metadata::answer).open_to(Everybody),

@@ -41,6 +41,12 @@ pub enum ErrorCode {
     RequestNotSupported,
     /// OpenID Connect Core §3.1.2.6.
     RequestUriNotSupported,
+    /// RFC 7591 §3.2.2.
+    InvalidRedirectUri,
+    /// RFC 7591 §3.2.2.
+    InvalidClientMetadata,
+    /// RFC 7591 §3.2.2.
+    UnapprovedSoftwareStatement,
     /// No error of OAuth: a form of this server's pages that it did not show to this browser.
     InvalidForm,
     /// The request could not be served right now (named as in RFC 6749 §4.1.2.1).
@@ -51,7 +57,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::InvalidRequest,
         Self::InvalidClient,
         Self::InvalidGrant,
@@ -68,6 +74,9 @@ impl ErrorCode {
         Self::InvalidRequestUri,
         Self::RequestNotSupported,
         Self::RequestUriNotSupported,
+        Self::InvalidRedirectUri,
+        Self::InvalidClientMetadata,
+        Self::UnapprovedSoftwareStatement,
         Self::InvalidForm,
         Self::TemporarilyUnavailable,
         Self::ServerError,
@@ -92,6 +101,9 @@ impl ErrorCode {
             Self::InvalidRequestUri => "invalid_request_uri",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::InvalidRedirectUri => "invalid_redirect_uri",
+            Self::InvalidClientMetadata => "invalid_client_metadata",
+            Self::UnapprovedSoftwareStatement => "unapproved_software_statement",
             Self::InvalidForm => "invalid_form",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",

@@ -23,6 +23,7 @@ pub const FEATURES: &[Feature] = &[
     Feature { member: "introspect_audiences", is_used: |settings| settings.introspect_audiences.is_some() },
     Feature { member: "access_token_typ", is_used: |settings| settings.access_token_typ == AccessTokenTyp::Jwt },
     Feature { member: "grant_types", is_used: |settings| settings.grant_types.contains(&GrantType::AuthorizationCode) },
+    Feature { member: "registered_by", is_used: ClientSettings::is_self_registered },
 ];
 
 /// The level of this program.

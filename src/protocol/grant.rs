@@ -25,6 +25,8 @@ pub struct Audiences<'a> {
     pub default: &'a str,
     /// For reserved scopes, and only for them.
     pub admin: &'a str,
+    /// UserInfo: all that a client which registered itself may reach, unless it names a resource.
+    pub userinfo: &'a str,
 }
 
 /// Grants a client what it asks for on its own behalf. Reserved scopes are granted to confidential clients only, for
@@ -151,7 +153,11 @@ fn choose_audiences(client: &Client, asked: &Parameters, audiences: Audiences<'_
 /// The audiences that a client may request.
 fn allowed_audiences<'a>(client: &'a Client, audiences: Audiences<'_>) -> Cow<'a, [String]> {
     let own = &client.settings.audiences;
-    if own.is_empty() { Cow::Owned(vec![audiences.default.to_owned()]) } else { Cow::Borrowed(own) }
+    if !own.is_empty() {
+        return Cow::Borrowed(own);
+    }
+    let default = if client.settings.is_self_registered() { audiences.userinfo } else { audiences.default };
+    Cow::Owned(vec![default.to_owned()])
 }
 
 #[cfg(test)]
@@ -159,9 +165,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::protocol::client::RegisteredBy;
     use crate::protocol::time::Timestamp;
 
-    const AUDIENCES: Audiences<'_> = Audiences { default: "https://default", admin: "https://admin" };
+    const AUDIENCES: Audiences<'_> =
+        Audiences { default: "https://default", admin: "https://admin", userinfo: "https://userinfo" };
 
     fn client(method: &str, scope: &str) -> Client {
         let settings = json!({"token_endpoint_auth_method": method, "scope": scope, "audiences": ["https://a"]});
@@ -232,6 +240,19 @@ mod tests {
         let granted = to_login(&client, &asked(""), AUDIENCES).unwrap();
         let refused = limit_to_user(granted, Some(&Scope::parse("read").unwrap()), true).unwrap_err();
         assert_eq!(refused.description, "The user may not be granted: write.");
+    }
+
+    #[test]
+    fn a_client_that_registered_itself_never_gets_the_default_audience() {
+        let mut client = client("none", "openid");
+        client.settings.audiences.clear();
+        let audiences = |client: &Client, body: &str| to_login(client, &asked(body), AUDIENCES).map(|it| it.audiences);
+        assert_eq!(audiences(&client, "").unwrap(), ["https://default"]);
+        client.settings.registered_by = RegisteredBy::Itself;
+        assert_eq!(audiences(&client, "").unwrap(), ["https://userinfo"]);
+        assert_eq!(audiences(&client, "resource=https://default").unwrap_err().code, ErrorCode::InvalidTarget);
+        let granted = Granted { scope: Scope::default(), audiences: vec!["https://default".into()] };
+        assert_eq!(code(still_allowed(&granted, &client, None, AUDIENCES)), ErrorCode::InvalidTarget);
     }
 
     #[test]

@@ -58,6 +58,13 @@ pub fn split(scope: &Scope) -> (Scope, Scope) {
     scope.split_by(is_about_identity)
 }
 
+/// The scopes about identity.
+pub fn scopes() -> Scope {
+    let names = SCOPES.iter().map(|(name, _)| *name);
+    let names: Vec<&str> = std::iter::once(OPENID).chain(names).chain([OFFLINE_ACCESS]).collect();
+    Scope::parse(&names.join(" ")).unwrap_or_default()
+}
+
 /// Every claim that a profile may have.
 pub fn names() -> impl Iterator<Item = &'static str> {
     SCOPES.iter().flat_map(|(_, claims)| claims.iter()).map(|(name, _)| *name)

@@ -40,7 +40,7 @@ const fn secret(definition: Definition) -> Definition {
 }
 
 /// Every setting.
-pub static TABLE: [Definition; 34] = [
+pub static TABLE: [Definition; 36] = [
     secret(in_dev(
         setting("database_url", "sqlite://jeton.db", "the database: sqlite://PATH or postgres://…"),
         "sqlite://jeton-dev.db",
@@ -71,6 +71,8 @@ pub static TABLE: [Definition; 34] = [
     setting("brand_name", "", "name of the service on the pages that people see; the host of the issuer unless set"),
     setting("brand_logo", "", "SVG or PNG file of at most 64 KiB, shown on these pages"),
     setting("brand_color", "", "colour of buttons and links on these pages, such as #0a5ad4"),
+    in_dev(setting("registration", "off", "whether clients may register themselves: off, token or open"), "open"),
+    secret(setting("registration_token", "", "what callers present to register clients, with registration = token")),
     setting("cors_origins", "", "origins that may call the OAuth endpoints from a browser, comma-separated"),
     setting("trusted_proxies", "", "networks whose forwarding headers are trusted, comma-separated"),
     setting("throttling", "on", "whether guessing is slowed down: on or off"),

@@ -17,6 +17,7 @@ mod listen;
 mod login_failures;
 mod migrate;
 mod nodes;
+mod registrations;
 mod row;
 mod sessions;
 mod settings;

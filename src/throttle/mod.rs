@@ -26,7 +26,7 @@ use crate::protocol::time::Timestamp;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use counters::{CounterKey, Counters};
-use rate_limit::{RateLimit, SECONDS_PER_TOKEN_REVOCATION};
+use rate_limit::{RateLimit, SECONDS_PER_REGISTRATION, SECONDS_PER_TOKEN_REVOCATION};
 
 pub(crate) use audit::Source;
 pub(crate) use login::LoginAttempt;
@@ -63,6 +63,7 @@ pub(crate) struct Throttle {
     audits: RateLimit,
     explanations: RateLimit,
     token_revocations: RateLimit,
+    registrations: RateLimit,
 }
 
 impl Throttle {
@@ -78,6 +79,7 @@ impl Throttle {
             audits: RateLimit::of_audits(&clock),
             explanations: RateLimit::of_explanations(&clock),
             token_revocations: RateLimit::of_token_revocations(&clock),
+            registrations: RateLimit::of_registrations(&clock),
             clock,
         }
     }
@@ -98,6 +100,15 @@ impl Throttle {
         }
         let reason = "too many access tokens of one session were revoked";
         Err(Throttled { seconds: SECONDS_PER_TOKEN_REVOCATION, reason, about: Identity::of_session(session) })
+    }
+
+    /// Counts a client that is registered from this network, which costs a row and an audit record.
+    pub(crate) fn registration(&self, network: Network) -> Result<(), Throttled> {
+        if !self.enabled || self.registrations.allows(&network.to_string()) {
+            return Ok(());
+        }
+        let reason = "too many clients were registered from one network";
+        Err(Throttled { seconds: SECONDS_PER_REGISTRATION, reason, about: Identity::default() })
     }
 
     /// Refuses with the longest of these waits, if there is one.

@@ -19,6 +19,10 @@ const AUDITS: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
 const TOKEN_REVOCATIONS: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 /// After as many seconds one more may be.
 pub(super) const SECONDS_PER_TOKEN_REVOCATION: i64 = 36;
+/// Clients that may be registered from one network per hour, and at once.
+const REGISTRATIONS: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+/// After as many seconds one more may be.
+pub(super) const SECONDS_PER_REGISTRATION: i64 = 60;
 /// Beyond this many callers, the idle ones are forgotten.
 const MAX_CALLERS: usize = 10_000;
 
@@ -53,6 +57,11 @@ impl RateLimit {
     /// For access tokens that a client revokes one by one.
     pub(super) fn of_token_revocations(clock: &Clock) -> Self {
         Self::new(Quota::per_hour(TOKEN_REVOCATIONS), clock)
+    }
+
+    /// For clients that register themselves.
+    pub(super) fn of_registrations(clock: &Clock) -> Self {
+        Self::new(Quota::per_hour(REGISTRATIONS), clock)
     }
 
     fn new(quota: Quota, clock: &Clock) -> Self {

@@ -26,6 +26,10 @@ use crate::http::{admin, docs, endpoints};
         endpoints::introspect::answer,
         endpoints::explain::answer,
         endpoints::revoke::answer,
+        endpoints::register::create,
+        endpoints::register::show,
+        endpoints::register::replace,
+        endpoints::register::delete,
         endpoints::verify::answer,
         endpoints::verify::answer_below,
         endpoints::metadata::answer,
@@ -72,9 +76,10 @@ use crate::http::{admin, docs, endpoints};
 struct Operations;
 
 /// The groups of operations.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("Logins", "To where clients send the browsers of people, and the pages there."),
     ("Tokens", "The OAuth endpoints. Parameters come in the body, never in the address."),
+    ("Registration", "Clients that register themselves. `JETON_REGISTRATION` says whether they may."),
     ("Metadata", "What clients and resource servers can discover by themselves."),
     ("Documentation", "This description, for machines and for people."),
     (

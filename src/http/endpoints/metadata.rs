@@ -39,6 +39,11 @@ describe!(Metadata, [GrantType, AuthMethod] {
         "jwks_uri": {"type": "string", "format": "uri"},
         "revocation_endpoint": {"type": "string", "format": "uri"},
         "introspection_endpoint": {"type": "string", "format": "uri"},
+        "registration_endpoint": {
+            "description": "Present if clients may register themselves.",
+            "type": "string",
+            "format": "uri",
+        },
         "response_types_supported": {
             "description": "Empty: there is no authorization endpoint.",
             "type": "array",

@@ -7,6 +7,7 @@ pub(crate) mod introspect;
 pub(crate) mod keys;
 pub(crate) mod metadata;
 pub(crate) mod parameters;
+pub(crate) mod register;
 pub(crate) mod revoke;
 pub(crate) mod token;
 pub(crate) mod verify;

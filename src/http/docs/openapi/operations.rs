@@ -8,7 +8,8 @@ use crate::http::docs::openapi::answers::{
     AdminBodyCompressed, AdminBodyTooLarge, AdminBodyTooSlow, AdminFault, AdminForeignHost, AdminUnavailable,
     BodyCompressed, BodyTooLarge, BodyTooSlow, Fault, FaultPage, Forbidden, ForeignHost, ForeignHostPage, Invalid,
     InvalidClient, OAuthRefused, PageBodyCompressed, PageBodyTooLarge, PageBodyTooSlow, PageForeignForm, PageRefused,
-    PageTooOften, PageUnavailable, TooOften, Unauthorized, Unavailable, header,
+    PageTooOften, PageUnavailable, RegistrationRefused, RegistrationUnauthorized, TooManyRegistrations, TooOften,
+    Unauthorized, Unavailable, header,
 };
 use crate::http::route::{BodyForm, Endpoint, ErrorForm, Route};
 use crate::http::routes::routes;
@@ -140,6 +141,22 @@ fn answers_around(endpoint: Endpoint, method: &str, has_body: bool) -> Vec<(&'st
                 ("415", name::<PageBodyCompressed>()),
                 ("429", name::<PageTooOften>()),
             ]);
+        }
+    } else if endpoint.body == BodyForm::Document {
+        answers.extend([
+            ("400", name::<RegistrationRefused>()),
+            ("401", name::<RegistrationUnauthorized>()),
+            ("503", name::<Unavailable>()),
+        ]);
+        if has_body {
+            answers.extend([
+                ("408", name::<BodyTooSlow>()),
+                ("413", name::<BodyTooLarge>()),
+                ("415", name::<BodyCompressed>()),
+            ]);
+        }
+        if method == "POST" {
+            answers.push(("429", name::<TooManyRegistrations>()));
         }
     } else if reads_parameters(endpoint) {
         answers.extend([
