@@ -85,7 +85,9 @@ pub async fn replace(app: &App, request: &Request<'_>, document: &[u8]) -> Resul
             "token_endpoint_auth_method: whether a client has a secret cannot be changed; register another client.";
         return Err(Refusal::new(ErrorCode::InvalidClientMetadata, text).into());
     }
-    // 3. Write it, unless the client was changed at the same time.
+    // 3. Has this network written much? A change costs an audit record, too.
+    app.throttle.registration(request.source().network())?;
+    // 4. Write it, unless the client was changed at the same time.
     let client = Client { settings, ..client };
     let audited = audited(app, request, format!("client {}", client.client_id));
     if !app.state.honour(app.store.client_update(&client, "client.update", None, &audited)).await? {

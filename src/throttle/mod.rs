@@ -102,12 +102,12 @@ impl Throttle {
         Err(Throttled { seconds: SECONDS_PER_TOKEN_REVOCATION, reason, about: Identity::of_session(session) })
     }
 
-    /// Counts a client that is registered from this network, which costs a row and an audit record.
+    /// Counts a client that registers or changes its registration from this network, which costs a row or an audit record.
     pub(crate) fn registration(&self, network: Network) -> Result<(), Throttled> {
         if !self.enabled || self.registrations.allows(&network.to_string()) {
             return Ok(());
         }
-        let reason = "too many clients were registered from one network";
+        let reason = "too many clients were registered or changed from one network";
         Err(Throttled { seconds: SECONDS_PER_REGISTRATION, reason, about: Identity::default() })
     }
 

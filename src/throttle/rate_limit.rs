@@ -19,7 +19,7 @@ const AUDITS: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
 const TOKEN_REVOCATIONS: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 /// After as many seconds one more may be.
 pub(super) const SECONDS_PER_TOKEN_REVOCATION: i64 = 36;
-/// Clients that may be registered from one network per hour, and at once.
+/// Clients that may register or change their registration from one network per hour, and at once.
 const REGISTRATIONS: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 /// After as many seconds one more may be.
 pub(super) const SECONDS_PER_REGISTRATION: i64 = 60;

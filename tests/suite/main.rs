@@ -25,6 +25,7 @@ mod overlap;
 mod races;
 mod readme;
 mod refusals;
+mod registration;
 mod rust_client;
 mod secrets;
 mod security;

@@ -157,6 +157,16 @@ fn security_schemes() -> Value {
             "scheme": "bearer",
             "description": "An access token of this server, JWT or opaque.",
         },
+        "initialAccessToken": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "`JETON_REGISTRATION_TOKEN`, where `JETON_REGISTRATION` is `token`.",
+        },
+        "registrationToken": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The `registration_access_token` of the client, which begins with `jrg_`.",
+        },
         "adminToken": {
             "type": "http",
             "scheme": "bearer",

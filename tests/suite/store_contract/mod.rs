@@ -10,6 +10,7 @@ mod log;
 mod login_failures;
 mod migrate;
 mod nodes;
+mod registrations;
 mod revocations;
 mod sessions;
 mod settings;

@@ -66,7 +66,7 @@ answers! {
     RegistrationUnauthorized => oauth("The initial access token or the registration access token is missing or wrong.")
         .with_header("WWW-Authenticate", "BearerChallenge")
         .with_error("invalid_token", "The registration access token is not valid for this client."),
-    TooManyRegistrations => oauth("Too many clients were registered, from this network or in all.")
+    TooManyRegistrations => oauth("Too many clients were registered or changed, from this network or in all.")
         .with_header("Retry-After", "Retry-After"),
     BodyTooSlow => oauth("The body did not arrive within 10 seconds."),
     BodyTooLarge => oauth("The body is larger than 64 KiB; for `/auth/explain` with an `Authorization` header, 256 KiB."),

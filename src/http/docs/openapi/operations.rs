@@ -153,10 +153,8 @@ fn answers_around(endpoint: Endpoint, method: &str, has_body: bool) -> Vec<(&'st
                 ("408", name::<BodyTooSlow>()),
                 ("413", name::<BodyTooLarge>()),
                 ("415", name::<BodyCompressed>()),
+                ("429", name::<TooManyRegistrations>()),
             ]);
-        }
-        if method == "POST" {
-            answers.push(("429", name::<TooManyRegistrations>()));
         }
     } else if reads_parameters(endpoint) {
         answers.extend([
