@@ -352,6 +352,7 @@ describe!(PlainError {
     "properties": {
         "error": {"type": "string", "enum": ["invalid_request", "not_found", "server_error"]},
         "error_description": {"type": "string"},
+        "error_uri": {"type": "string", "format": "uri", "description": "The page that says what to do."},
     },
 });
 
