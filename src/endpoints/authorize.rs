@@ -144,6 +144,11 @@ pub(super) fn name(client: &Client) -> String {
     client.settings.client_name.clone().unwrap_or_else(|| client.client_id.clone())
 }
 
+/// Where a client that registered itself has the answer sent: people are shown that, since nobody vouches for its name.
+pub(super) fn host(client: &Client, asked: &AuthorizationRequest) -> Option<String> {
+    client.settings.is_self_registered().then(|| redirect::host(&asked.redirect_uri))
+}
+
 /// The request in the hidden field of a form, and its client.
 ///
 /// # Errors
@@ -269,6 +274,7 @@ fn log_in(app: &App, request: &Request<'_>, client: &Client, asked: &Authorizati
         proof: proof.text,
         username: asked.login_hint.clone().unwrap_or_default(),
         client_name: Some(name(client)),
+        client_host: host(client, asked),
         redirect_uri: Some(asked.redirect_uri.clone()),
         password_proof: None,
         problem: None,
@@ -288,7 +294,10 @@ async fn ask_consent(
     let Some(person) = person else { return log_in(app, request, client, asked) };
     let proof = form::prove(app, request, &about_consent(asked, person))?;
     let known = app.state.resources().await?;
-    let resources: Vec<_> = asked.audiences.iter().map(|audience| (audience, known.get(audience))).collect();
+    // UserInfo gives nothing but what the scopes say.
+    let is_resource = |audience: &&String| *audience != request.issuer.userinfo_audience();
+    let resources: Vec<_> =
+        asked.audiences.iter().filter(is_resource).map(|audience| (audience, known.get(audience))).collect();
     let described = |name: &str| {
         let of_resource =
             |(_, resource): &(_, Option<&Arc<Resource>>)| resource.and_then(|it| it.settings.scopes.get(name).cloned());
@@ -299,6 +308,7 @@ async fn ask_consent(
         proof: proof.text,
         username: person.user.username.clone(),
         client_name: name(client),
+        client_host: host(client, asked),
         redirect_uri: asked.redirect_uri.clone(),
         resources: resources
             .iter()
