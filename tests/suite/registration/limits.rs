@@ -171,6 +171,7 @@ on_both_stores!(a_device_registers_itself_if_it_asks_for_its_grant, async |backe
     let audited = Audited { actor: "cleanup".into(), request_id: None, address: None, at: app.clock.now() };
     let removed = app.server.app.store.registrations_expire(100, &audited).await.unwrap().without_a_node();
     assert_eq!(removed, 1);
+    app.forget_admin_token().await;
     app.admin(Method::GET, &format!("/admin/v1/clients/{}", device.id), None).await.assert_ok();
 });
 
