@@ -85,6 +85,7 @@ pub struct Issuer {
     names: Arc<Names>,
     default_audience: String,
     admin_audience: String,
+    userinfo_audience: String,
     keys: ArcSwap<CurrentKeys>,
 }
 
@@ -95,6 +96,7 @@ impl Issuer {
         Self {
             default_audience: default_audience.unwrap_or_else(|| below(&url, "/api")),
             admin_audience: below(&url, "/admin/v1"),
+            userinfo_audience: below(&url, "/auth/userinfo"),
             keys: ArcSwap::from_pointee(CurrentKeys::new(KeyRing::default(), false)),
             names: Arc::new(Names { url, environment, siblings }),
         }
@@ -146,9 +148,19 @@ impl Issuer {
         &self.admin_audience
     }
 
+    /// The audience of tokens that are for UserInfo alone.
+    pub fn userinfo_audience(&self) -> &str {
+        &self.userinfo_audience
+    }
+
     /// The audiences that there are besides those of the clients.
     pub fn audiences<'a>(&'a self, resources: &'a Resources) -> Audiences<'a> {
-        Audiences { default: &self.default_audience, admin: &self.admin_audience, resources }
+        Audiences {
+            default: &self.default_audience,
+            admin: &self.admin_audience,
+            userinfo: &self.userinfo_audience,
+            resources,
+        }
     }
 
     /// The current keys.

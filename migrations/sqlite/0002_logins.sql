@@ -90,3 +90,12 @@ CREATE TABLE device_requests (
 CREATE INDEX device_requests_expiry ON device_requests (expires_at);
 CREATE INDEX device_requests_client ON device_requests (client_id) WHERE state = 'pending';
 CREATE INDEX device_requests_network ON device_requests (network) WHERE state = 'pending';
+
+-- Clients that registered themselves, with the hash of the token by which they manage that. `expires_at` is when the client is
+-- removed, unless somebody logs in with it before; then it is null.
+CREATE TABLE registrations (
+    client_id TEXT PRIMARY KEY REFERENCES clients (client_id) ON DELETE CASCADE,
+    token_hash BLOB NOT NULL,
+    expires_at INTEGER
+);
+CREATE INDEX registrations_expiry ON registrations (expires_at) WHERE expires_at IS NOT NULL;

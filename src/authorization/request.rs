@@ -6,7 +6,7 @@
 use crate::app::{App, Failure, Request};
 use crate::authorization::answer::AnswerTo;
 use crate::authorization::hint;
-use crate::authorization::parameters::{self, line};
+use crate::authorization::parameters::{self, at_most};
 use crate::protocol::authorization::{AuthorizationRequest, ResponseMode};
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -108,7 +108,7 @@ fn redirect_uri(client: &Client, asked: &Parameters) -> Result<(String, bool), R
 fn how(asked: &Parameters, to: &mut AnswerTo) -> Result<(), Refusal> {
     let state = asked.one("state");
     // A state that is not refused comes back with any other error, too.
-    let is_good = |state: &&str| line(LONGEST_STATE, "state", Some(state)).is_ok();
+    let is_good = |state: &&str| at_most(LONGEST_STATE, "state", Some(state)).is_ok();
     to.state = state.clone().unwrap_or_default().filter(is_good).map(str::to_owned);
     match asked.one("response_mode")? {
         None | Some("query") => {}
@@ -117,7 +117,7 @@ fn how(asked: &Parameters, to: &mut AnswerTo) -> Result<(), Refusal> {
             return Err(Refusal::invalid_request("The response_mode is not supported: it is query or form_post."));
         }
     }
-    line(LONGEST_STATE, "state", state?)
+    at_most(LONGEST_STATE, "state", state?)
 }
 
 async fn read_for(
@@ -144,9 +144,9 @@ async fn read_for(
     let (scope, sent_scope, audiences) = access(app, client, request).await?;
     // d. What does it want of the person (OpenID Connect Core §3.1.2.1)?
     let nonce = asked.one("nonce")?;
-    line(LONGEST_NONCE, "nonce", nonce)?;
+    at_most(LONGEST_NONCE, "nonce", nonce)?;
     let login_hint = asked.one("login_hint")?;
-    line(LONGEST_LOGIN_HINT, "login_hint", login_hint)?;
+    at_most(LONGEST_LOGIN_HINT, "login_hint", login_hint)?;
     let prompt = parameters::prompt(asked)?;
     let max_age = parameters::max_age(asked)?;
     let claims = parameters::claims(asked)?;

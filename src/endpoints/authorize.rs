@@ -10,6 +10,7 @@ use crate::authorization::request::{self, Rejected};
 use crate::authorization::sealed_request;
 use crate::browser::{cookie::Cookie, form, session};
 use crate::endpoints::reply::{AskConsent, AskedAccess, LogIn, Reply, Shown, ToClient, WrongRequest};
+use crate::issuer::Issuer;
 use crate::protocol::authorization::AuthorizationRequest;
 use crate::protocol::client::{Client, Consent, GrantType};
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -142,6 +143,11 @@ pub(super) fn name(client: &Client) -> String {
     client.settings.client_name.clone().unwrap_or_else(|| client.client_id.clone())
 }
 
+/// Where a client that registered itself has the answer sent: people are shown that, since nobody vouches for its name.
+pub(super) fn host(client: &Client, asked: &AuthorizationRequest) -> Option<String> {
+    client.settings.is_self_registered().then(|| redirect::host(&asked.redirect_uri))
+}
+
 /// The request in the hidden field of a form, and its client.
 ///
 /// # Errors
@@ -271,6 +277,7 @@ fn log_in(app: &App, request: &Request<'_>, client: &Client, asked: &Authorizati
         proof: proof.text,
         username: asked.login_hint.clone().unwrap_or_default(),
         client_name: Some(name(client)),
+        client_host: host(client, asked),
         redirect_uri: Some(asked.redirect_uri.clone()),
         password_proof: None,
         problem: None,
@@ -294,8 +301,9 @@ async fn ask_consent(
         proof: proof.text,
         username: person.user.username.clone(),
         client_name: name(client),
+        client_host: host(client, asked),
         redirect_uri: asked.redirect_uri.clone(),
-        access: describe(app, &asked.audiences, scope).await?,
+        access: describe(app, request.issuer, &asked.audiences, scope).await?,
         offline: scope.contains(OFFLINE_ACCESS),
     };
     Ok(Reply::from(Shown::AskConsent(form)).with_cookie(proof.cookie))
@@ -303,7 +311,7 @@ async fn ask_consent(
 
 /// What a person is asked to allow. A scope may mean one thing at one resource and another at the next, so each resource has its
 /// own list, in its own words.
-pub(super) async fn describe(app: &App, audiences: &[String], scope: &Scope) -> Result<AskedAccess> {
+pub(super) async fn describe(app: &App, issuer: &Issuer, audiences: &[String], scope: &Scope) -> Result<AskedAccess> {
     let known = app.state.resources().await?;
     let (personal, of_resources) = profile::split(scope);
     let at = |audience: &String| {
@@ -319,7 +327,9 @@ pub(super) async fn describe(app: &App, audiences: &[String], scope: &Scope) -> 
         (name, of_resources.tokens().filter_map(described).collect())
     };
     let scopes = personal.tokens().filter(|name| *name != OFFLINE_ACCESS).map(str::to_owned).collect();
-    Ok(AskedAccess { scopes, resources: audiences.iter().map(at).collect() })
+    // UserInfo gives nothing but what the scopes say.
+    let is_resource = |audience: &&String| *audience != issuer.userinfo_audience();
+    Ok(AskedAccess { scopes, resources: audiences.iter().filter(is_resource).map(at).collect() })
 }
 
 /// What the proof of a consent page is about: this request, shown to this person.

@@ -74,10 +74,11 @@ async fn ask(app: &App, request: &Request<'_>, typed: &str) -> Result<Reply> {
         proof: proof.text,
         username: person.user.username.clone(),
         client_name: name(&client),
+        is_unknown: client.settings.is_self_registered(),
         user_code: waiting.user_code.to_string(),
         requested_at: waiting.created_at,
         network: waiting.network,
-        access: describe(app, &waiting.audiences, &scope).await?,
+        access: describe(app, request.issuer, &waiting.audiences, &scope).await?,
         now: app.clock.now(),
     };
     Ok(Reply::from(Shown::AskDevice(form)).with_cookie(proof.cookie))
@@ -160,6 +161,7 @@ fn log_in(app: &App, request: &Request<'_>, code: &UserCode) -> Result<Reply> {
         proof: proof.text,
         username: String::new(),
         client_name: None,
+        client_host: None,
         redirect_uri: None,
         password_proof: None,
         problem: None,

@@ -9,7 +9,7 @@ use crate::browser::second_factor::{self, Required, SETTING_UP, SettingUp};
 use crate::browser::{form, password, password_proof, session};
 use crate::crypto::{base64url, sha256};
 use crate::endpoints::account::ACCOUNT;
-use crate::endpoints::authorize::{LOGIN_FORM, name, reopen};
+use crate::endpoints::authorize::{LOGIN_FORM, host, name, reopen};
 use crate::endpoints::device;
 use crate::endpoints::reply::{LogIn, Reply, SetUpSecondFactor, Shown};
 use crate::endpoints::second_factor::{self as second_factor_form, SetUp};
@@ -189,15 +189,18 @@ impl Login<'_> {
     /// The login page.
     fn again(&self, username: String, password_proof: Option<String>, problem: Option<Failure>) -> Result<Reply> {
         let proof = form::prove(self.app, self.request, &about(password_proof.as_deref()))?;
-        let (client_name, redirect_uri) = match &self.purpose {
-            Purpose::Request(client, asked) => (Some(name(client)), Some(asked.redirect_uri.clone())),
-            Purpose::Device(_) | Purpose::Account => (None, None),
+        let (client_name, client_host, redirect_uri) = match &self.purpose {
+            Purpose::Request(client, asked) => {
+                (Some(name(client)), host(client, asked), Some(asked.redirect_uri.clone()))
+            }
+            Purpose::Device(_) | Purpose::Account => (None, None, None),
         };
         let form = LogIn {
             request: self.sealed_request()?,
             proof: proof.text,
             username,
             client_name,
+            client_host,
             redirect_uri,
             password_proof,
             problem,

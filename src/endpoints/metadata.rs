@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 
 use crate::app::document::Document;
 use crate::app::{App, Failure, Result};
+use crate::endpoints::register;
 use crate::grants;
 use crate::issuer::Issuer;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::protocol::client::{AuthMethod, GrantType, IdTokenAlgorithm};
 use crate::protocol::profile;
+use crate::settings::Registration;
 use crate::store::ClientsInUse;
 
 /// The claims of ID tokens besides those of a profile.
@@ -23,7 +25,7 @@ pub(crate) async fn document(app: &App, issuer: &Issuer) -> Result<Document> {
     match app.metadata.get(|from| Arc::ptr_eq(from, &in_use)) {
         Some(document) => Ok(document),
         None => {
-            let document = written(&content(issuer, &in_use))?;
+            let document = written(&content(app, issuer, &in_use))?;
             Ok(app.metadata.keep(in_use, document))
         }
     }
@@ -42,14 +44,14 @@ fn written(content: &impl Serialize) -> Result<Document> {
     Document::new(content).map_err(|error| Failure::Unavailable(error.to_string()))
 }
 
-fn content(issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
+fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
     let grants: Vec<&GrantType> = GrantType::ALL.iter().filter(|grant| grants::is_supported(**grant, in_use)).collect();
     let methods = AuthMethod::ALL;
     let confidential: Vec<&AuthMethod> = methods.iter().filter(|method| !method.is_public()).collect();
     let algorithms: Vec<&str> =
         IdTokenAlgorithm::ALL.iter().map(|algorithm| SigningAlgorithm::from(*algorithm).name()).collect();
     let at = |path: &str| issuer.endpoint(path);
-    json!({
+    let mut content = json!({
         "issuer": issuer.url(),
         "authorization_endpoint": at("/auth/authorize"),
         "token_endpoint": at("/auth/token"),
@@ -80,7 +82,11 @@ fn content(issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
         "introspection_endpoint_auth_methods_supported": confidential,
         "ui_locales_supported": ["en", "fr"],
         "service_documentation": at("/docs"),
-    })
+    });
+    if app.settings.registration != Registration::Off {
+        content["registration_endpoint"] = json!(at(register::PATH));
+    }
+    content
 }
 
 /// The scopes about identity, which every client may be given, and those that some enabled client may have.

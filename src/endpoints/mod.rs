@@ -13,6 +13,7 @@ pub mod logout;
 pub mod metadata;
 pub mod password_link;
 pub mod pushed_authorization;
+pub mod register;
 pub mod reply;
 pub mod resource_metadata;
 pub mod revoke;

@@ -124,6 +124,8 @@ pub struct LogIn {
     pub username: String,
     /// The name of the client that asks for the login.
     pub client_name: Option<String>,
+    /// Its host, if nobody vouches for the name.
+    pub client_host: Option<String>,
     /// Where the answer to the client will go.
     pub redirect_uri: Option<String>,
     /// What stands for the password once it was right; then the second factor is asked for.
@@ -142,6 +144,8 @@ pub struct AskConsent {
     pub username: String,
     /// The name of the client.
     pub client_name: String,
+    /// Its host, if nobody vouches for the name.
+    pub client_host: Option<String>,
     /// Where the answer to the client will go.
     pub redirect_uri: String,
     /// What the client would be allowed.
@@ -192,6 +196,8 @@ pub struct AskDevice {
     pub username: String,
     /// The name of the client.
     pub client_name: String,
+    /// Whether nobody registered it by hand.
+    pub is_unknown: bool,
     /// The code that the device shows.
     pub user_code: String,
     /// When the device asked.

@@ -128,7 +128,7 @@ async fn judge(
     let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
     let rule = |audiences: Audiences<'_>| {
         let granted = grant::still_allowed(&granted, client, user_scope, audiences)?;
-        let granted = grant::narrow(&granted, asked.request.parameters, audiences.resources)?;
+        let granted = grant::narrow(&granted, client, asked.request.parameters, audiences.resources)?;
         Ok((issue::form(app, client, &granted, audiences)?, granted))
     };
     let (form, granted) = app.grant(issuer, rule).await?;

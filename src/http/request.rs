@@ -7,6 +7,7 @@ use axum::extract::{self, FromRequest};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::app::{self, App, Failure};
@@ -15,7 +16,7 @@ use crate::http::body::{self, MediaType, media_type};
 use crate::http::context::Context;
 use crate::http::route::{BodyForm, USUAL_BODY};
 use crate::http::{error, oauth_error};
-use crate::protocol::error::Refusal;
+use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::parameters::Parameters;
 
 /// The room for an answer, in bytes, so that it seldom has to grow.
@@ -29,6 +30,8 @@ pub(crate) struct EndpointRequest {
     pub(crate) context: Context,
     pub(crate) head: Parts,
     parameters: Parameters,
+    /// The body, where the use case reads it itself.
+    pub(crate) document: Bytes,
 }
 
 impl FromRequest<Arc<App>> for EndpointRequest {
@@ -37,9 +40,26 @@ impl FromRequest<Arc<App>> for EndpointRequest {
     async fn from_request(request: extract::Request, app: &Arc<App>) -> Result<Self, Response> {
         let (head, body) = request.into_parts();
         let context = Context::of(&head.extensions).map_err(IntoResponse::into_response)?;
-        let parameters = read_parameters(app, &context, &head, body).await?;
-        Ok(Self { app: Arc::clone(app), context, head, parameters })
+        let (mut parameters, mut document) = Default::default();
+        match context.endpoint.body {
+            BodyForm::Document => document = read_document(app, &context, &head, body).await?,
+            _ => parameters = read_parameters(app, &context, &head, body).await?,
+        }
+        Ok(Self { app: Arc::clone(app), context, head, parameters, document })
     }
+}
+
+/// A JSON document. What is not one is refused as what it is not: the metadata of a client (RFC 7591 §3.2.2).
+async fn read_document(app: &App, context: &Context, head: &Parts, body: Body) -> Result<Bytes, Response> {
+    if !matches!(head.method, Method::POST | Method::PUT) {
+        return Ok(Bytes::new());
+    }
+    if media_type(&head.headers) != Some(MediaType::Json) {
+        let text = "Send the metadata of the client as application/json.";
+        return Err(error::refused(app, context, Refusal::new(ErrorCode::InvalidClientMetadata, text).into()));
+    }
+    let body = body::read(context.endpoint.largest_body, &head.headers, body).await;
+    body.map_err(|unreadable| error::unreadable(app, context, unreadable))
 }
 
 /// Parameters are taken from the body, and from the address only where browsers are sent with them.
@@ -47,7 +67,7 @@ async fn read_parameters(app: &App, context: &Context, head: &Parts, body: Body)
     let refuse = |refusal: Refusal| error::refused(app, context, refusal.into());
     let media_type = media_type(&head.headers);
     let parse = match (context.endpoint.body, media_type) {
-        (BodyForm::Unread, _) => return Ok(Parameters::default()),
+        (BodyForm::Unread | BodyForm::Document, _) => return Ok(Parameters::default()),
         (BodyForm::AtBrowser, _) if head.method != Method::POST => {
             return Parameters::from_query(head.uri.query().unwrap_or_default().as_bytes()).map_err(refuse);
         }

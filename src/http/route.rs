@@ -66,6 +66,8 @@ pub(crate) enum BodyForm {
     Parameters,
     /// At browsers: as a form for POST, else the query of the address.
     AtBrowser,
+    /// Not as parameters: as a JSON document, by the use case.
+    Document,
     /// As parameters, one of which may be any text: a form that is not UTF-8 is read as well.
     AnyText,
     /// As a form if it is posted as one; anything else is not read.
@@ -127,6 +129,18 @@ impl Route {
     ) -> Self {
         let body = BodyForm::AtBrowser;
         let endpoint = Endpoint { body, largest_body: USUAL_BODY, ..Endpoint::page(name) };
+        Self { endpoint, ..Self::new(name, path, methods, handler) }
+    }
+
+    /// A route whose methods may take a JSON document.
+    pub(crate) fn document(
+        name: &'static str,
+        path: &'static str,
+        methods: &[&'static str],
+        handler: MethodRouter<Arc<App>>,
+    ) -> Self {
+        let body = BodyForm::Document;
+        let endpoint = Endpoint { body, largest_body: USUAL_BODY, ..Endpoint::named(name) };
         Self { endpoint, ..Self::new(name, path, methods, handler) }
     }
 

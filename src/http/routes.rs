@@ -3,7 +3,7 @@
 use axum::routing::{any, get, post};
 
 use crate::http::endpoints::{
-    account, authorize, demo, device, explain, introspect, keys, logout, metadata, pushed_authorization,
+    account, authorize, demo, device, explain, introspect, keys, logout, metadata, pushed_authorization, register,
     resource_metadata, revoke, token, userinfo, verify,
 };
 use crate::http::route::{Cors, Endpoint, Route};
@@ -45,6 +45,14 @@ pub fn routes() -> Vec<Route> {
         Route::post("introspect", "/auth/introspect", introspect::answer),
         Route::post("explain", "/auth/explain", explain::answer).with_any_text(),
         Route::post("revoke", "/auth/revoke", revoke::answer).open_to(ConfiguredOrigins),
+        Route::document("register", "/auth/register", &["POST"], post(register::create)).open_to(ConfiguredOrigins),
+        Route::document(
+            "register",
+            "/auth/register/{client_id}",
+            &["GET", "PUT", "DELETE"],
+            get(register::show).put(register::replace).delete(register::delete),
+        )
+        .open_to(ConfiguredOrigins),
         Route::new("verify", "/auth/verify", PROXIED, any(verify::answer)),
         Route::new("verify", "/auth/verify/{*path}", PROXIED, any(verify::answer_below)),
         Route::get_or_post("userinfo", "/auth/userinfo", get(userinfo::answer).post(userinfo::answer_post))

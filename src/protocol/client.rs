@@ -136,6 +136,18 @@ names! {
     }
 }
 
+names! {
+    /// Who registered a client.
+    #[derive(Default)]
+    RegisteredBy {
+        /// An administrator.
+        #[default]
+        Administrator "administrator",
+        /// The client, for which nobody vouches (RFC 7591).
+        Itself "itself",
+    }
+}
+
 /// What a client may do besides requesting tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -228,6 +240,12 @@ pub struct ClientSettings {
     /// Whether it may authenticate.
     #[schema(required)]
     pub enabled: bool,
+    /// Who registered it. This never changes.
+    #[schema(required)]
+    pub registered_by: RegisteredBy,
+    /// What else a client said of itself when it registered, such as `client_uri`. Nothing of it is checked or fetched.
+    #[schema(required, value_type = Object)]
+    pub metadata: Map<String, Value>,
     /// Members that a newer program wrote; they survive a change by this one.
     #[serde(flatten)]
     #[schema(ignore)]
@@ -262,12 +280,19 @@ impl Default for ClientSettings {
             id_token_signed_response_alg: IdTokenAlgorithm::default(),
             claims: ExtraClaims::new(),
             enabled: true,
+            registered_by: RegisteredBy::default(),
+            metadata: Map::new(),
             unknown: Map::new(),
         }
     }
 }
 
 impl ClientSettings {
+    /// Whether the client registered itself.
+    pub fn is_self_registered(&self) -> bool {
+        self.registered_by == RegisteredBy::Itself
+    }
+
     /// Whether its permissions reach the tokens of every resource, or those for the admin API.
     pub fn sees_beyond_resources(&self, admin: &str) -> bool {
         let is_named = |limits: &Vec<String>| limits.iter().any(|audience| audience == admin);
@@ -342,6 +367,17 @@ impl Client {
         let default = if self.is_public() { 10 } else { 30 };
         self.settings.retry_window.unwrap_or(default) * 1000
     }
+}
+
+/// Checks a display name.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_client_name(name: &str) -> Result<(), String> {
+    if name.len() > 255 || name.chars().any(char::is_control) {
+        return Err("client_name is at most 255 bytes without control characters".into());
+    }
+    Ok(())
 }
 
 /// Checks a `client_id`: at most 255 VSCHARs (RFC 6749 appendix A.1), and not in the form of a user id, so that the

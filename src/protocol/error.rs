@@ -47,6 +47,12 @@ names! {
         RequestNotSupported "request_not_supported",
         /// OpenID Connect Core §3.1.2.6.
         RequestUriNotSupported "request_uri_not_supported",
+        /// RFC 7591 §3.2.2.
+        InvalidRedirectUri "invalid_redirect_uri",
+        /// RFC 7591 §3.2.2.
+        InvalidClientMetadata "invalid_client_metadata",
+        /// RFC 7591 §3.2.2.
+        UnapprovedSoftwareStatement "unapproved_software_statement",
         /// No error of OAuth: a form of this server's pages that it did not show to this browser.
         InvalidForm "invalid_form",
         /// The request could not be served right now (named as in RFC 6749 §4.1.2.1).

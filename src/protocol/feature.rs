@@ -27,6 +27,7 @@ pub const FEATURES: &[Feature] = &[
     Feature { member: SECOND_FACTORS, is_used: |_| false },
     Feature { member: RESOURCES, is_used: |_| false },
     Feature { member: "grant_types", is_used: |settings| settings.grant_types.contains(&GrantType::DeviceCode) },
+    Feature { member: "registered_by", is_used: ClientSettings::is_self_registered },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their

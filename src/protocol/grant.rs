@@ -1,10 +1,13 @@
 //! Grants scope (RFC 6749 §3.3) and audiences (RFC 8707) to a request.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::protocol::client::Client;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::parameters::Parameters;
 use crate::protocol::profile;
-use crate::protocol::resource::{self, OpenTo, Resources};
+use crate::protocol::resource::{self, OpenTo, Resource, Resources};
 use crate::protocol::scope::Scope;
 
 /// What was granted.
@@ -23,6 +26,8 @@ pub struct Audiences<'a> {
     pub default: &'a str,
     /// For reserved scopes, and only for them.
     pub admin: &'a str,
+    /// UserInfo: all that a client which registered itself reaches, unless it names a resource.
+    pub userinfo: &'a str,
     /// The resources, some of which are open to clients that do not list them.
     pub resources: &'a Resources,
 }
@@ -39,7 +44,7 @@ pub fn to_client(client: &Client, asked: &Parameters, audiences: Audiences<'_>) 
     let default = if others.is_empty() && !client.is_public() { reserved } else { others };
     let scope = choose_scope(asked, allowed, default)?;
     if !scope.has_reserved() {
-        return for_resources(scope, choose_audiences(client, asked, audiences)?, asked, audiences.resources);
+        return for_resources(client, scope, choose_audiences(client, asked, audiences)?, asked, audiences.resources);
     }
     if client.is_public() || !scope.split_reserved().0.is_empty() {
         return Err(Refusal::new(
@@ -57,9 +62,14 @@ pub fn to_client(client: &Client, asked: &Parameters, audiences: Audiences<'_>) 
 /// `invalid_scope` or `invalid_target` if it asks for more than the client may have.
 pub fn to_login(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -> Result<Granted, Refusal> {
     let (allowed, _) = client.settings.scope.split_reserved();
-    let (_, default) = profile::split(&allowed);
+    let (_, mut default) = profile::split(&allowed);
+    if client.settings.is_self_registered() {
+        // Without a resource nothing of this is left, which is no fault of the request.
+        let chosen = choose_audiences(client, asked, audiences)?;
+        default = default.split_by(|name| may_have(client, &chosen, name, audiences.resources)).0;
+    }
     let scope = choose_scope(asked, &allowed, default)?;
-    for_resources(scope, choose_audiences(client, asked, audiences)?, asked, audiences.resources)
+    for_resources(client, scope, choose_audiences(client, asked, audiences)?, asked, audiences.resources)
 }
 
 /// Limits a login to what the user may be granted: a scope that was asked for must be allowed, a default is cut down. Scopes that
@@ -109,25 +119,45 @@ pub fn still_allowed(
 ///
 /// # Errors
 /// `invalid_scope` or `invalid_target` if more is asked for than the session was granted.
-pub fn narrow(granted: &Granted, asked: &Parameters, resources: &Resources) -> Result<Granted, Refusal> {
+pub fn narrow(
+    granted: &Granted,
+    client: &Client,
+    asked: &Parameters,
+    resources: &Resources,
+) -> Result<Granted, Refusal> {
     let scope = choose_scope(asked, &granted.scope, granted.scope.clone())?;
-    for_resources(scope, choose_among(&granted.audiences, asked)?, asked, resources)
+    for_resources(client, scope, choose_among(&granted.audiences, asked)?, asked, resources)
 }
 
 /// Limits a scope to what the resources have: a scope that was asked for must be one of theirs, a default is cut down.
 /// Scopes about identity belong to no resource.
 fn for_resources(
+    client: &Client,
     scope: Scope,
     audiences: Vec<String>,
     asked: &Parameters,
     resources: &Resources,
 ) -> Result<Granted, Refusal> {
-    let (within, excess) = scope.split_by(|name| profile::is_about_identity(name) || resources.allow(&audiences, name));
+    let (within, excess) = scope.split_by(|name| may_have(client, &audiences, name, resources));
     let was_asked = asked.one("scope")?.is_some();
     if excess.is_empty() || (!was_asked && !within.is_empty()) {
         return Ok(Granted { scope: within, audiences });
     }
     Err(beyond("The resource does not have", &scope, &within, |name| !asked.is_in_a_secret(name)))
+}
+
+/// Whether a token of the client for these audiences may have the scope. A client that registered itself has no scope but those
+/// that a resource has itself: nobody said which others it may have, unless somebody gave it the audience.
+fn may_have(client: &Client, audiences: &[String], scope: &str, resources: &Resources) -> bool {
+    if profile::is_about_identity(scope) {
+        return true;
+    }
+    if !client.settings.is_self_registered() {
+        return resources.allow(audiences, scope);
+    }
+    let given: Vec<String> =
+        audiences.iter().filter(|audience| client.settings.audiences.contains(audience)).cloned().collect();
+    resources.have(audiences, scope) || resources.allow(&given, scope)
 }
 
 fn choose_scope(asked: &Parameters, allowed: &Scope, default: Scope) -> Result<Scope, Refusal> {
@@ -158,22 +188,34 @@ fn beyond(what: &str, asked: &Scope, allowed: &Scope, is_harmless: impl Fn(&str)
 }
 
 fn choose_audiences(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -> Result<Vec<String>, Refusal> {
-    let own = &client.settings.audiences;
-    let default = [audiences.default.to_owned()];
-    let default = if own.is_empty() { &default } else { &own[..] };
-    resource::choose(asked.resources(), default, |resource| audience_of(client, resource, audiences))
+    let default = default_audiences(client, audiences);
+    resource::choose(asked.resources(), &default, |resource| audience_of(client, resource, audiences))
 }
 
 fn choose_among(allowed: &[String], asked: &Parameters) -> Result<Vec<String>, Refusal> {
     resource::choose(asked.resources(), allowed, |resource| resource::find(resource, allowed).cloned())
 }
 
-/// The audience that a client means by a resource, if it may request it: one of its own, else a resource that is open.
+/// The audiences of a client that names no resource.
+fn default_audiences<'a>(client: &'a Client, audiences: Audiences<'_>) -> Cow<'a, [String]> {
+    let own = &client.settings.audiences;
+    if !own.is_empty() {
+        return Cow::Borrowed(own);
+    }
+    let default = if client.settings.is_self_registered() { audiences.userinfo } else { audiences.default };
+    Cow::Owned(vec![default.to_owned()])
+}
+
+/// The audience that a client means by a resource, if it may request it: one of its own, else a resource that is open to it.
 fn audience_of(client: &Client, resource: &str, audiences: Audiences<'_>) -> Option<String> {
-    let default = [audiences.default.to_owned()];
-    let own = if client.settings.audiences.is_empty() { &default } else { &client.settings.audiences[..] };
-    let open = || audiences.resources.get(resource).filter(|found| found.settings.open_to != OpenTo::Listed);
-    resource::find(resource, own).cloned().or_else(|| Some(open()?.resource.clone()))
+    let own = default_audiences(client, audiences);
+    let is_open = |found: &&Arc<Resource>| match found.settings.open_to {
+        OpenTo::Listed => false,
+        OpenTo::Registered => !client.settings.is_self_registered(),
+        OpenTo::Anybody => true,
+    };
+    let open = || audiences.resources.get(resource).filter(is_open);
+    resource::find(resource, &own).cloned().or_else(|| Some(open()?.resource.clone()))
 }
 
 #[cfg(test)]
@@ -183,6 +225,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::protocol::client::RegisteredBy;
     use crate::protocol::resource::tests::resources;
     use crate::protocol::time::Timestamp;
 
@@ -190,7 +233,7 @@ mod tests {
     static AUDIENCES: LazyLock<Audiences<'_>> = LazyLock::new(|| with(&NONE));
 
     fn with(resources: &Resources) -> Audiences<'_> {
-        Audiences { default: "https://default", admin: "https://admin", resources }
+        Audiences { default: "https://default", admin: "https://admin", userinfo: "https://userinfo", resources }
     }
 
     fn client(method: &str, scope: &str) -> Client {
@@ -265,6 +308,68 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_registered_itself_never_gets_the_default_audience() {
+        let mut client = client("none", "openid");
+        client.settings.audiences.clear();
+        let audiences = |client: &Client, body: &str| to_login(client, &asked(body), *AUDIENCES).map(|it| it.audiences);
+        assert_eq!(audiences(&client, "").unwrap(), ["https://default"]);
+        client.settings.registered_by = RegisteredBy::Itself;
+        assert_eq!(audiences(&client, "").unwrap(), ["https://userinfo"]);
+        assert_eq!(audiences(&client, "resource=https://default").unwrap_err().code, ErrorCode::InvalidTarget);
+        let granted = Granted { scope: Scope::default(), audiences: vec!["https://default".into()] };
+        assert_eq!(code(still_allowed(&granted, &client, None, *AUDIENCES)), ErrorCode::InvalidTarget);
+    }
+
+    #[test]
+    fn a_client_that_registered_itself_gets_the_scopes_of_the_open_resource_that_it_names() {
+        let resources = resources(&json!({
+            "https://any": {"open_to": "anybody", "scopes": {"read": ""}},
+            "https://other": {"open_to": "anybody", "scopes": {"write": ""}},
+            "https://free": {"open_to": "anybody"},
+            "https://registered": {"open_to": "registered", "scopes": {"read": ""}},
+            "https://listed": {"scopes": {"read": ""}},
+        }));
+        let mut client = client("none", "openid read write");
+        client.settings.audiences.clear();
+        let granted = |client: &Client, body: &str| {
+            let granted = to_login(client, &asked(body), with(&resources))?;
+            Ok::<_, Refusal>((granted.audiences.join(" "), granted.scope.to_string()))
+        };
+        let is = |(audiences, scope): (&str, &str)| (audiences.to_owned(), scope.to_owned());
+        assert_eq!(
+            granted(&client, "resource=https://registered").unwrap(),
+            is(("https://registered", "read")),
+            "a registered client may"
+        );
+        client.settings.registered_by = RegisteredBy::Itself;
+        for (body, expected) in [
+            ("", ("https://userinfo", "")),
+            ("scope=openid", ("https://userinfo", "openid")),
+            ("resource=https://any", ("https://any", "read")),
+            ("resource=https://any&scope=openid+read", ("https://any", "openid read")),
+            ("resource=https://free", ("https://free", "")),
+        ] {
+            assert_eq!(granted(&client, body).unwrap(), is(expected), "{body}");
+        }
+        for body in ["scope=read", "resource=https://any&scope=write", "resource=https://free&scope=read"] {
+            assert_eq!(granted(&client, body).unwrap_err().code, ErrorCode::InvalidScope, "{body}");
+        }
+        for resource in ["https://registered", "https://listed"] {
+            let refused = granted(&client, &format!("resource={resource}")).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::InvalidTarget, "{resource}");
+        }
+        // Each token of a session has the scopes of its own resources only.
+        let both = to_login(&client, &asked("resource=https://any&resource=https://free"), with(&resources)).unwrap();
+        let session = Granted { scope: Scope::parse("openid read").unwrap(), ..both };
+        let narrowed = |body: &str| narrow(&session, &client, &asked(body), &resources).unwrap().scope.to_string();
+        assert_eq!((narrowed(""), narrowed("resource=https://free")), ("openid read".into(), "openid".into()));
+        // An administrator may give it an audience, as any other client.
+        client.settings.audiences = vec!["https://given".into()];
+        assert_eq!(granted(&client, "").unwrap(), is(("https://given", "read write")));
+        assert_eq!(granted(&client, "resource=https://any").unwrap(), is(("https://any", "read")));
+    }
+
+    #[test]
     fn audience_means_resource() {
         let client = client("none", "read");
         assert_eq!(to_login(&client, &asked("audience=https://a/"), *AUDIENCES).unwrap().audiences, ["https://a"]);
@@ -272,15 +377,16 @@ mod tests {
         let both = asked("resource=https://a&audience=https://b");
         assert_eq!(code(to_login(&client, &both, *AUDIENCES)), ErrorCode::InvalidTarget);
         let granted = to_login(&client, &asked(""), *AUDIENCES).unwrap();
-        assert_eq!(code(narrow(&granted, &asked("audience=https://b"), &NONE)), ErrorCode::InvalidTarget);
+        assert_eq!(code(narrow(&granted, &client, &asked("audience=https://b"), &NONE)), ErrorCode::InvalidTarget);
     }
 
     #[test]
     fn rfr_015_a_refresh_narrows_and_never_widens() {
-        let granted = to_login(&client("none", "read write"), &asked("scope=read"), *AUDIENCES).unwrap();
-        assert_eq!(code(narrow(&granted, &asked("scope=read+write"), &NONE)), ErrorCode::InvalidScope);
-        assert_eq!(code(narrow(&granted, &asked("resource=https://b"), &NONE)), ErrorCode::InvalidTarget);
-        assert_eq!(narrow(&granted, &asked(""), &NONE).unwrap(), granted);
+        let client = client("none", "read write");
+        let granted = to_login(&client, &asked("scope=read"), *AUDIENCES).unwrap();
+        assert_eq!(code(narrow(&granted, &client, &asked("scope=read+write"), &NONE)), ErrorCode::InvalidScope);
+        assert_eq!(code(narrow(&granted, &client, &asked("resource=https://b"), &NONE)), ErrorCode::InvalidTarget);
+        assert_eq!(narrow(&granted, &client, &asked(""), &NONE).unwrap(), granted);
     }
 
     #[test]
@@ -341,7 +447,9 @@ mod tests {
             scope: Scope::parse("read write openid").unwrap(),
             audiences: vec!["https://a".into(), "https://b".into()],
         };
-        let narrowed = |body: &str| narrow(&granted, &asked(body), &resources).map(|granted| granted.scope.to_string());
+        let client = client("none", "read write");
+        let narrowed =
+            |body: &str| narrow(&granted, &client, &asked(body), &resources).map(|granted| granted.scope.to_string());
         assert_eq!(narrowed("resource=https://a").unwrap(), "read openid");
         assert_eq!(narrowed("resource=https://b").unwrap(), "write openid");
         assert_eq!(narrowed("").unwrap(), "read write openid");

@@ -19,6 +19,7 @@ pub mod ownership;
 pub mod parameters;
 pub mod profile;
 pub mod redirect;
+pub mod registration;
 pub mod resource;
 pub mod revocation;
 pub(crate) mod schema;

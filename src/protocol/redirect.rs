@@ -39,6 +39,41 @@ pub fn check(uri: &str) -> Result<(), String> {
     }
 }
 
+/// The most URIs in a list of a client.
+const MOST: usize = 50;
+
+/// Checks where a client wants answers, people and notices to be sent.
+///
+/// # Errors
+/// The member of its settings, and what is wrong, in a sentence that names it.
+pub fn check_all(client: &ClientSettings) -> Result<(), (&'static str, String)> {
+    let lists =
+        [("redirect_uris", &client.redirect_uris), ("post_logout_redirect_uris", &client.post_logout_redirect_uris)];
+    for (name, list) in lists {
+        let has_repeats = list.iter().enumerate().any(|(index, uri)| list[..index].contains(uri));
+        if list.len() > MOST || has_repeats {
+            return Err((name, format!("{name} has more than {MOST} entries, or one twice")));
+        }
+        for (index, uri) in list.iter().enumerate() {
+            check(uri).map_err(|problem| (name, format!("{name}[{index}]: {problem}")))?;
+        }
+    }
+    let is_private = |uri: &&String| is_of_a_device(uri) && !is_loopback(uri);
+    if client.application_type == Some(ApplicationType::Web) && client.redirect_uris.iter().any(|uri| is_private(&uri))
+    {
+        let text = "application_type: a web client has no redirect URI of a private scheme";
+        return Err(("application_type", text.into()));
+    }
+    if let Some(uri) = &client.backchannel_logout_uri {
+        let name = "backchannel_logout_uri";
+        check(uri).map_err(|problem| (name, format!("{name}: {problem}")))?;
+        if !uri.starts_with("https://") {
+            return Err((name, format!("{name}: its scheme must be https")));
+        }
+    }
+    Ok(())
+}
+
 /// Whether a client may have its answer sent to this URI: it is one of those registered, byte for byte, but for the port of
 /// this machine (RFC 8252 §7.3). A client that says it is `web` has no such freedom.
 pub fn is_registered(client: &ClientSettings, asked: &str) -> bool {
@@ -81,6 +116,12 @@ pub fn source_expression(uri: &str) -> String {
         Ok(url) => format!("{}:", url.scheme()),
         Err(_) => "'none'".to_owned(),
     }
+}
+
+/// Where the URI leads, for people: its host, or its scheme if it is a private one.
+pub fn host(uri: &str) -> String {
+    let url = Url::parse(uri).ok();
+    url.map(|url| url.host_str().unwrap_or(url.scheme()).to_owned()).unwrap_or_default()
 }
 
 /// The URI with further parameters. What it has in its query stays (RFC 6749 §3.1.2).

@@ -1,6 +1,6 @@
 //! Resources: the APIs that tokens are for (RFC 8707, RFC 9728).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,18 @@ impl Resources {
     pub fn are_served_by(&self, audiences: &[String], client_id: &str) -> bool {
         let serves = |resource: &Arc<Resource>| resource.settings.serves.iter().any(|server| server == client_id);
         audiences.iter().any(|audience| self.get(audience).is_some_and(serves))
+    }
+
+    /// The scopes of the resources that are open to anybody.
+    pub(super) fn scopes_for_anybody(&self) -> BTreeSet<&str> {
+        let open = self.0.values().filter(|resource| resource.settings.open_to == OpenTo::Anybody);
+        open.flat_map(|resource| resource.settings.scopes.keys()).map(String::as_str).collect()
+    }
+
+    /// Whether one of these audiences is a resource that has the scope itself.
+    pub(super) fn have(&self, audiences: &[String], scope: &str) -> bool {
+        let has = |resource: &Arc<Resource>| resource.settings.scopes.contains_key(scope);
+        audiences.iter().any(|audience| self.get(audience).is_some_and(has))
     }
 
     /// Whether a token for these audiences may have the scope: one of them has it, or has no scopes of its own.

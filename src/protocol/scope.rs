@@ -80,6 +80,17 @@ impl Scope {
         Ok(scope)
     }
 
+    /// As many of these names as a scope may have, the first ones.
+    pub fn of_first<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut scope = Self::default();
+        for name in names {
+            let longer = if scope.is_empty() { name.to_owned() } else { format!("{scope} {name}") };
+            let Ok(longer) = Self::parse(&longer) else { break };
+            scope = longer;
+        }
+        scope
+    }
+
     /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

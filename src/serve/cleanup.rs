@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::app::App;
-use crate::store::{Result, Round};
+use crate::store::{Audited, Result, Round};
 
 /// The longest time between the start of a server and its first turn.
 const FIRST_TURN: Duration = Duration::from_secs(60);
@@ -14,6 +14,8 @@ const HOLD: Duration = Duration::from_secs(60);
 const PROLONG: Duration = Duration::from_secs(15);
 /// The pause after a batch, as a multiple of the time that the batch took.
 const PAUSE: u32 = 3;
+/// The most clients that a batch removes.
+const REGISTRATIONS: i64 = 100;
 /// The longest pause between two batches.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -36,6 +38,9 @@ async fn turn(app: &App) -> Result<()> {
     if store.cleanup_take(app.node, HOLD, interval).await? && round(app).await? {
         if let Err(error) = sweep_keys(app).await {
             tracing::debug!(%error, "cleanup of keys was postponed");
+        }
+        if let Err(error) = sweep_registrations(app).await {
+            tracing::debug!(%error, "cleanup of registrations was postponed");
         }
         store.cleanup_end(app.node, interval).await?;
     }
@@ -73,6 +78,27 @@ async fn round(app: &App) -> Result<bool> {
         app.store.shorten_journal().await?;
     }
     Ok(true)
+}
+
+/// Removes clients that registered themselves and with which nobody logged in. The nodes are told, since they may have such a client
+/// in memory.
+async fn sweep_registrations(app: &App) -> Result<()> {
+    let mut removed = 0;
+    loop {
+        let begun = Instant::now();
+        let audited = Audited { actor: "cleanup".into(), request_id: None, address: None, at: app.clock.now() };
+        let batch = app.state.honour(app.store.registrations_expire(REGISTRATIONS, &audited)).await?;
+        removed += batch;
+        app.metrics.removed("registrations", batch);
+        if batch == 0 || !app.store.cleanup_hold(app.node, HOLD).await? {
+            break;
+        }
+        tokio::time::sleep((begun.elapsed() * PAUSE).min(LONGEST_PAUSE)).await;
+    }
+    if removed > 0 {
+        tracing::info!("removed {removed} clients that registered themselves and with which nobody logged in");
+    }
+    Ok(())
 }
 
 async fn sweep_keys(app: &App) -> std::result::Result<(), crate::admin::AdminError> {

@@ -16,7 +16,7 @@ use crate::settings::parse::{address, audience, duration, issuer, known_issuer, 
 use crate::settings::resolve::{Resolved, Source};
 use crate::settings::{
     LONGEST_ACCESS_TOKEN_TTL, LONGEST_HISTORY, LONGEST_SESSION_TTL, LogFormat, MasterKeySettings, MasterKeySource,
-    Needs, RequireSecondFactor, Settings, TlsFiles,
+    Needs, Registration, RequireSecondFactor, Settings, TlsFiles,
 };
 use crate::store::Location;
 use crate::tokens::environment::{Environment, KnownIssuer};
@@ -117,6 +117,7 @@ impl Settings {
             browser_session_idle: checker.seconds("browser_session_idle", LONGEST_SESSION_TTL),
             browser_session_ttl: checker.seconds("browser_session_ttl", LONGEST_SESSION_TTL),
             brand: Brand::check(&mut checker),
+            registration: Registration::check(&mut checker),
             history: checker.seconds("history", LONGEST_HISTORY),
             issuer_follows_listen,
             default_client: resolved.get("default_client").map(str::to_owned),

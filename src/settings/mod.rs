@@ -5,6 +5,7 @@ mod check;
 mod checker;
 mod file;
 mod parse;
+mod registration;
 mod resolve;
 mod table;
 
@@ -17,6 +18,7 @@ use secrecy::SecretString;
 
 pub use brand::Brand;
 pub use parse::{duration as parse_duration, is_loopback, log_filter};
+pub use registration::Registration;
 pub use resolve::{Resolved, Source, Sources, Value};
 pub use table::{Definition, TABLE};
 
@@ -135,6 +137,8 @@ pub struct Settings {
     pub browser_session_ttl: i64,
     /// The look of the pages that people see.
     pub brand: Brand,
+    /// Whether clients may register themselves.
+    pub registration: Registration,
     /// How long expired sessions and revocations are kept to explain refusals, in seconds.
     pub history: i64,
     /// The public client that stands in for requests that name no client.

@@ -40,7 +40,7 @@ const fn secret(definition: Definition) -> Definition {
 }
 
 /// Every setting.
-pub static TABLE: [Definition; 35] = [
+pub static TABLE: [Definition; 37] = [
     secret(in_dev(
         setting("database_url", "sqlite://jeton.db", "The database: sqlite://PATH or postgres://…"),
         "sqlite://jeton-dev.db",
@@ -71,6 +71,8 @@ pub static TABLE: [Definition; 35] = [
     setting("brand_name", "", "Name of the service on the pages that people see; the host of the issuer unless set"),
     setting("brand_logo", "", "SVG or PNG file of at most 64 KiB, shown on these pages"),
     setting("brand_color", "", "Colour of buttons and links on these pages, such as #0a5ad4"),
+    in_dev(setting("registration", "off", "Whether clients may register themselves: off, token or open"), "open"),
+    secret(setting("registration_token", "", "What callers present to register clients, with registration = token")),
     setting("cors_origins", "", "Origins that may call the OAuth endpoints from a browser, comma-separated"),
     setting("trusted_proxies", "", "Networks whose forwarding headers are trusted, comma-separated"),
     setting("throttling", "on", "Whether guessing is slowed down: on or off"),

@@ -19,6 +19,7 @@ mod login_failures;
 mod migrate;
 mod nodes;
 mod password_links;
+mod registrations;
 mod resources;
 mod row;
 mod second_factors;

@@ -64,7 +64,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let removed = Family::<Removed, Counter>::default();
         // Shown as 0 from the start: a rate needs a first value.
-        for kind in crate::store::swept_kinds() {
+        for kind in crate::store::swept_kinds().chain(["registrations"]) {
             drop(removed.get_or_create(&Removed { kind }));
         }
         let refresh_repeats = Family::<Repeated, Counter>::default();

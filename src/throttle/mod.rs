@@ -28,7 +28,7 @@ use crate::protocol::time::Timestamp;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use counters::{CounterKey, Counters};
-use rate_limit::{RateLimit, SECONDS_PER_TOKEN_REVOCATION};
+use rate_limit::{RateLimit, SECONDS_PER_REGISTRATION, SECONDS_PER_TOKEN_REVOCATION};
 
 pub(crate) use audit::Source;
 pub(crate) use login::LoginAttempt;
@@ -66,6 +66,7 @@ pub(crate) struct Throttle {
     explanations: RateLimit,
     token_revocations: RateLimit,
     pushed_requests: RateLimit,
+    registrations: RateLimit,
 }
 
 impl Throttle {
@@ -82,6 +83,7 @@ impl Throttle {
             explanations: RateLimit::of_explanations(&clock),
             token_revocations: RateLimit::of_token_revocations(&clock),
             pushed_requests: RateLimit::of_pushed_requests(&clock),
+            registrations: RateLimit::of_registrations(&clock),
             clock,
         }
     }
@@ -111,6 +113,15 @@ impl Throttle {
         }
         let reason = "too many access tokens of one session were revoked";
         Err(Throttled { seconds: SECONDS_PER_TOKEN_REVOCATION, reason, about: Identity::of_session(session) })
+    }
+
+    /// Counts a client that registers or changes its registration from this network, which costs a row or an audit record.
+    pub(crate) fn registration(&self, network: Network) -> Result<(), Throttled> {
+        if !self.enabled || self.registrations.allows(&network.to_string()) {
+            return Ok(());
+        }
+        let reason = "too many clients were registered or changed from one network";
+        Err(Throttled { seconds: SECONDS_PER_REGISTRATION, reason, about: Identity::default() })
     }
 
     /// Refuses with the longest of these waits, if there is one.

@@ -22,6 +22,10 @@ pub(super) const SECONDS_PER_TOKEN_REVOCATION: i64 = 36;
 /// Authorization requests that a client may push from one network per second, and its burst.
 const PUSHED_REQUESTS: NonZeroU32 = NonZeroU32::new(50).expect("not zero");
 const PUSHED_REQUESTS_BURST: NonZeroU32 = NonZeroU32::new(500).expect("not zero");
+/// Clients that may register or change their registration from one network per hour, and at once.
+const REGISTRATIONS: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+/// After as many seconds one more may be.
+pub(super) const SECONDS_PER_REGISTRATION: i64 = 60;
 /// Beyond this many callers, the idle ones are forgotten.
 const MAX_CALLERS: usize = 10_000;
 
@@ -56,6 +60,11 @@ impl RateLimit {
     /// For access tokens that a client revokes one by one.
     pub(super) fn of_token_revocations(clock: &Clock) -> Self {
         Self::new(Quota::per_hour(TOKEN_REVOCATIONS), clock)
+    }
+
+    /// For clients that register themselves.
+    pub(super) fn of_registrations(clock: &Clock) -> Self {
+        Self::new(Quota::per_hour(REGISTRATIONS), clock)
     }
 
     /// For authorization requests that clients push.

@@ -15,6 +15,8 @@ pub const AUTHORIZATION_CODE_PREFIX: &str = "jac_";
 pub const DEVICE_CODE_PREFIX: &str = "jdc_";
 /// Prefix of generated client secrets.
 pub const CLIENT_SECRET_PREFIX: &str = "jcs_";
+/// Prefix of registration access tokens.
+pub const REGISTRATION_TOKEN_PREFIX: &str = "jrg_";
 
 /// The short name of an environment, such as `live` or `staging`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +59,11 @@ impl Environment {
     /// A new client secret of 256 random bits.
     pub fn generate_client_secret(&self) -> String {
         self.write(CLIENT_SECRET_PREFIX, &random::<32>())
+    }
+
+    /// A new registration access token of 256 random bits.
+    pub fn generate_registration_token(&self) -> String {
+        self.write(REGISTRATION_TOKEN_PREFIX, &random::<32>())
     }
 }
 

@@ -26,6 +26,7 @@ mod password_links;
 mod races;
 mod readme;
 mod refusals;
+mod registration;
 mod resources;
 mod rust_client;
 mod second_factors;

@@ -17,7 +17,7 @@ use jeton::protocol::error::ErrorCode;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, FORM, TestServer, on_both_stores};
+use crate::support::{Answer, FORM, Setup, TestServer, on_both_stores};
 
 const METHODS: [&str; 7] = ["GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH"];
 
@@ -335,6 +335,38 @@ on_both_stores!(the_responses_of_the_admin_api_are_described, async |backend| {
         assert_eq!(answer.status.as_u16(), status, "{answer:?}");
         hold_to_description(&document, &method, users, &answer);
     }
+});
+
+on_both_stores!(the_responses_of_registration_are_described, async |backend| {
+    let app = TestServer::start_with(backend, Setup::default().set("JETON_REGISTRATION", "open")).await;
+    let document = description(&app).await;
+    let (path, one) = ("/auth/register", "/auth/register/{client_id}");
+    let post = |body: Value| Answer::of(app.http.post(format!("{}{path}", app.base)).json(&body));
+    let made = post(json!({"redirect_uris": ["https://app.example.test/cb"]})).await;
+    let (id, token) = (made.text("client_id"), made.text("registration_access_token"));
+    let manage = async |method: &Method, token: &str, body: Value| {
+        let request = app.http.request(method.clone(), format!("{}{path}/{id}", app.base)).bearer_auth(token);
+        Answer::of(if *method == Method::PUT { request.json(&body) } else { request }).await
+    };
+    hold_to_description(&document, &Method::POST, path, &made);
+    hold_to_description(&document, &Method::POST, path, &post(json!({})).await);
+    let redirect_uris = ["https://app.example.test/new"];
+    for (method, token, body, status) in [
+        (Method::GET, token.as_str(), json!({}), 200),
+        (Method::GET, "wrong", json!({}), 401),
+        (Method::PUT, &token, json!({"client_id": id, "redirect_uris": redirect_uris}), 200),
+        (Method::PUT, &token, json!({"redirect_uris": redirect_uris}), 400),
+        (Method::DELETE, &token, json!({}), 204),
+        (Method::DELETE, &token, json!({}), 401),
+    ] {
+        let answer = manage(&method, token, body).await;
+        assert_eq!(answer.status.as_u16(), status, "{method}: {answer:?}");
+        hold_to_description(&document, &method, one, &answer);
+    }
+    let off = TestServer::start(backend).await;
+    let answer = off.raw(path, &[("Content-Type", "application/json")], "{}").await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    hold_to_description(&document, &Method::POST, path, &answer);
 });
 
 on_both_stores!(the_responses_of_the_oauth_endpoints_are_described, async |backend| {

@@ -2,10 +2,9 @@
 
 use crate::admin::{AdminError, Result};
 use crate::protocol::claims;
-use crate::protocol::client::{ApplicationType, ClientSettings, GrantType};
-use crate::protocol::redirect;
-use crate::protocol::resource;
+use crate::protocol::client::{ClientSettings, GrantType, check_client_name};
 use crate::protocol::scope::{RESERVED, is_reserved};
+use crate::protocol::{redirect, registration, resource};
 use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
 
 /// The most entries in a list of audiences.
@@ -21,7 +20,8 @@ pub(super) fn check(settings: &ClientSettings) -> Result<()> {
         .and_then(|()| names(settings))
         .and_then(|()| audiences("audiences", &settings.audiences))
         .and_then(|()| audiences("introspect_audiences", settings.introspect_audiences.as_deref().unwrap_or_default()))
-        .and_then(|()| addresses(settings))
+        .and_then(|()| redirect::check_all(settings).map_err(|(_, problem)| problem))
+        .and_then(|()| registration::check_limits(settings))
         .and_then(|()| numbers(settings))
         .and_then(|()| claims::check_extra(&settings.claims).map_err(|problem| format!("claims: {problem}")))
         .map_err(AdminError::Invalid)
@@ -55,10 +55,7 @@ fn names(settings: &ClientSettings) -> std::result::Result<(), String> {
     if let Some(unknown) = settings.scope.tokens().find(|token| is_reserved(token) && !RESERVED.contains(token)) {
         return Err(format!("scope: {unknown} is not one of the reserved scopes {}", RESERVED.join(" ")));
     }
-    if settings.client_name.as_ref().is_some_and(|name| name.len() > 255 || name.chars().any(char::is_control)) {
-        return Err("client_name is at most 255 bytes without control characters".into());
-    }
-    Ok(())
+    settings.client_name.as_deref().map_or(Ok(()), check_client_name)
 }
 
 fn has_repeats<T: PartialEq>(list: &[T]) -> bool {
@@ -72,35 +69,6 @@ fn audiences(name: &str, list: &[String]) -> std::result::Result<(), String> {
     }
     for (index, audience) in list.iter().enumerate() {
         resource::check_uri(audience).map_err(|problem| format!("{name}[{index}]: {problem}"))?;
-    }
-    Ok(())
-}
-
-/// Where answers, people and notices are sent.
-fn addresses(settings: &ClientSettings) -> std::result::Result<(), String> {
-    let lists = [
-        ("redirect_uris", &settings.redirect_uris),
-        ("post_logout_redirect_uris", &settings.post_logout_redirect_uris),
-    ];
-    for (name, list) in lists {
-        if list.len() > MOST_ENTRIES || has_repeats(list) {
-            return Err(format!("{name} has more than {MOST_ENTRIES} entries, or one twice"));
-        }
-        for (index, uri) in list.iter().enumerate() {
-            redirect::check(uri).map_err(|problem| format!("{name}[{index}]: {problem}"))?;
-        }
-    }
-    if settings.application_type == Some(ApplicationType::Web)
-        && let Some(uri) =
-            settings.redirect_uris.iter().find(|uri| redirect::is_of_a_device(uri) && !redirect::is_loopback(uri))
-    {
-        return Err(format!("application_type: a web client has no redirect URI of a private scheme, such as {uri}"));
-    }
-    if let Some(uri) = &settings.backchannel_logout_uri {
-        redirect::check(uri).map_err(|problem| format!("backchannel_logout_uri: {problem}"))?;
-        if !uri.starts_with("https://") {
-            return Err("backchannel_logout_uri: its scheme must be https".into());
-        }
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ macro_rules! answers {
 
 answers! {
     AdminUnavailable AskedPage BodyCompressed BodyTooLarge BodyTooSlow Conflict Description Done HtmlPage MalformedQuery
-    MayPass MetadataDocument NoCaller NoDemo NoPower NoSuchPage NotFound NotModified PageTooOften PublishedKeys
+    MayPass MetadataDocument NoCaller NoDemo NoPower NoRegistration NoSuchPage NotFound NotModified PageTooOften PublishedKeys
     ResourceDocument SentOn Unavailable UserInfoForbidden UserInfoInvalidRequest UserInfoRefused VerifyForbidden
     VerifyInvalidRequest VerifyRefused
 }

@@ -31,6 +31,10 @@ use crate::protocol::error::ErrorCode;
         endpoints::introspect::answer,
         endpoints::explain::answer,
         endpoints::revoke::answer,
+        endpoints::register::create,
+        endpoints::register::show,
+        endpoints::register::replace,
+        endpoints::register::delete,
         endpoints::verify::answer,
         endpoints::verify::answer_below,
         endpoints::userinfo::answer,
@@ -102,6 +106,11 @@ impl Route {
     /// Whether browsers send people there, with parameters in the address or in a form.
     pub fn is_at_browser(&self) -> bool {
         self.endpoint.body == BodyForm::AtBrowser
+    }
+
+    /// Whether its body is a JSON document of any form.
+    pub fn reads_document(&self) -> bool {
+        self.endpoint.body == BodyForm::Document
     }
 
     /// Whether its body is read as OAuth parameters.

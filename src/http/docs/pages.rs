@@ -347,6 +347,43 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
                 commands: &[METADATA],
             },
         ),
+        ErrorCode::InvalidRedirectUri => (
+            "A redirect URI of the client that registers is not allowed.",
+            Text {
+                meaning: "`redirect_uris` is missing or empty, or has an entry that is not https, http of the person's own \
+                          machine, or a private scheme with a dot; or one with a fragment or a user name.",
+                see: "The description names the entry, counted from 0, and what is wrong with it.",
+                client: "Correct the entry. On a device, use `http://127.0.0.1/callback`: any port matches.",
+                resource_server: "Nothing.",
+                administrator: "Nothing.",
+                commands: &[METADATA],
+            },
+        ),
+        ErrorCode::InvalidClientMetadata => (
+            "The metadata of the client that registers are not allowed.",
+            Text {
+                meaning: "The body is not a JSON object, a member has the wrong type or a value that this server does not \
+                          support, or members contradict each other.",
+                see: "The description names the member. The metadata of the server list what it supports.",
+                client: "Correct the member. Unknown members are ignored; grants, response types and scopes that such clients \
+                         cannot have are left out.",
+                resource_server: "Nothing.",
+                administrator: "A client that needs more than clients get that register themselves is registered by you.",
+                commands: &[METADATA, "jeton client create --client-name Chat --grant-types client_credentials"],
+            },
+        ),
+        ErrorCode::UnapprovedSoftwareStatement => (
+            "This server trusts no software statements.",
+            Text {
+                meaning: "The registration has a `software_statement` (RFC 7591 section 2.3), and no issuer of such statements \
+                          is trusted here, whoever signed it.",
+                see: "The request.",
+                client: "Register without a software statement.",
+                resource_server: "Nothing.",
+                administrator: "Nothing.",
+                commands: &[METADATA],
+            },
+        ),
         ErrorCode::InvalidForm => (
             "The form was not shown to this browser.",
             Text {

@@ -11,6 +11,7 @@ pub(crate) mod keys;
 pub(crate) mod logout;
 pub(crate) mod metadata;
 pub(crate) mod pushed_authorization;
+pub(crate) mod register;
 pub(crate) mod resource_metadata;
 pub(crate) mod revoke;
 pub(crate) mod token;

@@ -59,8 +59,8 @@ pub(crate) struct DeviceConfirmPage<'a> {
     pub(crate) username: &'a str,
     /// The client.
     pub(crate) client_name: &'a str,
-    /// Its host, if nobody registered it by hand.
-    pub(crate) client_host: Option<&'a str>,
+    /// Whether nobody registered it by hand.
+    pub(crate) is_unknown: bool,
     /// The code, to be compared.
     pub(crate) user_code: &'a str,
     /// When the device asked.

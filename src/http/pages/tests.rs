@@ -162,7 +162,7 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
                 proof,
                 username,
                 client_name,
-                client_host: Some(host),
+                is_unknown: true,
                 user_code: &text("WDJB-MJHT"),
                 requested_at: now.plus_seconds(-60),
                 network: &text("192.0.2.0/24"),

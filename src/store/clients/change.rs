@@ -2,10 +2,42 @@
 
 use crate::protocol::client::Client;
 use crate::protocol::revocation::NewRevocation;
-use crate::store::changes::{Logged, Notice};
+use crate::store::changes::{LogTransaction, Logged, Notice};
 use crate::store::clients::secrets::{INSERT_SECRET, secret_values};
 use crate::store::row::{to_json, values};
 use crate::store::{Audited, Result, Store, StoreError, SubHolder};
+
+impl LogTransaction {
+    /// Adds a client with its secrets. Returns the refusal if its id is taken, or a live node does not understand it.
+    pub(in crate::store) async fn insert_client(
+        &mut self,
+        client: &Client,
+        action: &'static str,
+        audited: &Audited,
+    ) -> Result<Option<StoreError>> {
+        if let Some(holder) = self.sub_take(&client.client_id, SubHolder::Client).await? {
+            return Ok(Some(StoreError::SubTaken(holder)));
+        }
+        if let Some(refusal) = self.refuse_client_id(&client.client_id).await? {
+            return Ok(Some(refusal));
+        }
+        if let Some(refusal) = self.refuse_audiences(client).await? {
+            return Ok(Some(refusal));
+        }
+        if let Some(refusal) = self.use_features(&client.settings, audited.at).await? {
+            return Ok(Some(refusal));
+        }
+        let sql = "INSERT INTO clients (client_id, settings, version, created_at) VALUES ($1, $2, $3, $4)";
+        let values = values![&client.client_id, to_json(&client.settings)?, client.version, client.created_at];
+        self.query(sql, values).await?;
+        for secret in &client.secrets {
+            self.query(INSERT_SECRET, secret_values(&client.client_id, secret)).await?;
+        }
+        self.audit(audited, action, format!("client {}", client.client_id), None).await?;
+        self.notify(Notice::Client(&client.client_id), audited).await?;
+        Ok(None)
+    }
+}
 
 impl Store {
     /// Creates a client with its secrets.
@@ -15,27 +47,10 @@ impl Store {
     /// [`StoreError::IsClientId`], [`StoreError::UnknownFeature`].
     pub async fn client_create(&self, client: &Client, audited: &Audited) -> Result<Logged<()>> {
         let mut transaction = self.begin_logged().await?;
-        if let Some(holder) = transaction.sub_take(&client.client_id, SubHolder::Client).await? {
-            return transaction.roll_back(()).await.and(Err(StoreError::SubTaken(holder)));
+        match transaction.insert_client(client, "client.create", audited).await? {
+            None => transaction.commit(()).await,
+            Some(refusal) => transaction.roll_back(()).await.and(Err(refusal)),
         }
-        if let Some(refusal) = transaction.refuse_client_id(&client.client_id).await? {
-            return transaction.roll_back(()).await.and(Err(refusal));
-        }
-        if let Some(refusal) = transaction.refuse_audiences(client).await? {
-            return transaction.roll_back(()).await.and(Err(refusal));
-        }
-        if let Some(refusal) = transaction.use_features(&client.settings, audited.at).await? {
-            return transaction.roll_back(()).await.and(Err(refusal));
-        }
-        let sql = "INSERT INTO clients (client_id, settings, version, created_at) VALUES ($1, $2, $3, $4)";
-        let values = values![&client.client_id, to_json(&client.settings)?, client.version, client.created_at];
-        transaction.query(sql, values).await?;
-        for secret in &client.secrets {
-            transaction.query(INSERT_SECRET, secret_values(&client.client_id, secret)).await?;
-        }
-        transaction.audit(audited, "client.create", format!("client {}", client.client_id), None).await?;
-        transaction.notify(Notice::Client(&client.client_id), audited).await?;
-        transaction.commit(()).await
     }
 
     /// Replaces the settings of a client, unless they changed since `client.version`, and writes the revocation that

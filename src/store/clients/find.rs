@@ -140,10 +140,13 @@ impl Store {
         Ok(clients)
     }
 
-    /// What the enabled clients use, without those that this program cannot read.
+    /// What the enabled clients use, without those that this program cannot read, and those that registered
+    /// themselves and with which nobody has logged in yet.
     pub async fn clients_in_use(&self) -> Result<ClientsInUse> {
         let mut in_use = ClientsInUse::default();
-        for row in &self.database.query("SELECT client_id, settings FROM clients", vec![]).await? {
+        let sql = "SELECT c.client_id, c.settings FROM clients c WHERE NOT EXISTS \
+                   (SELECT 1 FROM registrations r WHERE r.client_id = c.client_id AND r.expires_at IS NOT NULL)";
+        for row in &self.database.query(sql, vec![]).await? {
             let settings: Option<ClientSettings> = readable(row, row.json("settings"));
             if let Some(settings) = settings.filter(|settings| settings.enabled) {
                 in_use.grants.extend(&settings.grant_types);

@@ -67,7 +67,8 @@ impl LogTransaction {
                       AND ($20 IS NULL OR EXISTS (SELECT 1 FROM browser_sessions b WHERE b.id = $20 AND b.user_id = u.id \
                       AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
                       AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'all' AND number > b.sequence))) \
-                      ON CONFLICT (id) DO NOTHING RETURNING sequence";
+                      ON CONFLICT (id) DO NOTHING RETURNING sequence, (SELECT r.client_id FROM registrations r \
+                      WHERE r.client_id = $17 AND r.expires_at IS NOT NULL) AS unused_client";
         let values = values![
             session.id,
             session.scope.to_string(),
@@ -92,6 +93,11 @@ impl LogTransaction {
             session.offline
         ];
         let Some(row) = self.query_one(insert, values).await? else { return Ok(None) };
+        if let Some(client_id) = row.get::<Option<String>>("unused_client")? {
+            // Somebody has logged in with a client that registered itself: it stays.
+            let sql = "UPDATE registrations SET expires_at = NULL WHERE client_id = $1";
+            self.query(sql, values![client_id]).await?;
+        }
         // A code that was not redeemed ends no other session but one, however many a page makes a browser ask for.
         let surplus = "UPDATE sessions SET ended = $1 WHERE id IN (SELECT id FROM sessions WHERE user_id = $2 AND \
                        client_id = $3 AND NOT ended AND idle_expires_at > $6 AND expires_at > $6 AND id <> $4 \

@@ -119,8 +119,6 @@ on_both_stores!(aut_006_iss_002_other_errors_go_to_the_client_with_state_and_iss
         ("web", ("max_age", "-1"), "invalid_request"),
         ("web", ("max_age", "soon"), "invalid_request"),
         ("web", ("nonce", &long), "invalid_request"),
-        ("web", ("nonce", "\u{0}"), "invalid_request"),
-        ("web", ("login_hint", "a\nb"), "invalid_request"),
         ("web", ("login_hint", &long), "invalid_request"),
         ("web", ("claims", "[]"), "invalid_request"),
         ("web", ("claims", &long), "invalid_request"),
@@ -221,10 +219,11 @@ on_both_stores!(aut_010_iss_004_state_comes_back_exactly_and_iss_is_that_of_the_
             assert_eq!((arrival.get("state"), arrival.get("iss")), (Some(state), Some(app.issuer())));
         }
     }
-    let too_long = format!("{long}x");
-    let answer = browser.authorize(&app, &asking("web", &[("state", &too_long)])).await;
-    let arrival = Arrival::of(&answer);
-    assert_eq!((arrival.get("error"), arrival.get("state")), (Some("invalid_request"), None));
+    for too_long in [format!("{long}x"), "\0".repeat(683)] {
+        let answer = browser.authorize(&app, &asking("web", &[("state", &too_long)])).await;
+        let arrival = Arrival::of(&answer);
+        assert_eq!((arrival.get("error"), arrival.get("state")), (Some("invalid_request"), None));
+    }
 });
 
 on_both_stores!(aut_017_no_other_site_may_read_the_answers, async |backend| {

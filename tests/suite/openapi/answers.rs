@@ -33,6 +33,20 @@ pub(super) fn answers() -> Map<String, Value> {
              requests, or has too many devices that wait. Credentials were not checked: even the right password gets this answer.",
         )
         .with_header("Retry-After", "Retry-After")),
+        ("NoRegistration", Answer::new("Clients cannot register themselves here (`JETON_REGISTRATION` is `off`).")
+            .with_body("application/json", "PlainError")),
+        ("RegistrationRefused", oauth(
+            "The metadata are refused: `invalid_redirect_uri`, `invalid_client_metadata` or `unapproved_software_statement`; or the \
+             token was sent twice or in the URL (`invalid_request`).",
+        )
+        .with_error("invalid_redirect_uri", "redirect_uris[0]: it must not have a fragment.")),
+        ("RegistrationUnauthorized", oauth(
+            "The initial access token or the registration access token is missing or wrong.",
+        )
+        .with_header("WWW-Authenticate", "BearerChallenge")
+        .with_error("invalid_token", "The registration access token is not valid for this client.")),
+        ("TooManyRegistrations", oauth("Too many clients were registered or changed, from this network or in all.")
+            .with_header("Retry-After", "Retry-After")),
         ("BodyTooSlow", oauth("The body did not arrive within 10 seconds.")),
         ("BodyTooLarge", oauth("The body is larger than 64 KiB; for `/auth/explain` with an `Authorization` header, 256 KiB.")),
         ("BodyCompressed", oauth("The body is compressed.")),

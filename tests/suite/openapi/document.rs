@@ -8,13 +8,18 @@ use utoipa::OpenApi;
 use super::{answers, forms, operations, parameters, schemas, tidy, yaml};
 
 /// The groups of operations: how their paths begin, the name, and the description.
-pub(super) const GROUPS: [(&[&str], &str, &str); 11] = [
+pub(super) const GROUPS: [(&[&str], &str, &str); 12] = [
     (
         &["/auth/authorize", "/auth/logout", "/login", "/consent", "/account", "/demo", "/auth/device", "/device"],
         "Logins",
         "To where clients send the browsers of people, and the pages there.",
     ),
     (&["/auth/"], "Tokens", "The OAuth endpoints. Parameters come in the body, never in the address."),
+    (
+        &["/auth/register"],
+        "Registration",
+        "Clients that register themselves. `JETON_REGISTRATION` says whether they may.",
+    ),
     (
         &["/.well-known/", "/auth/resource-metadata"],
         "Metadata",
@@ -108,6 +113,16 @@ fn security_schemes() -> Value {
             "type": "http",
             "scheme": "bearer",
             "description": "An access token of this server, JWT or opaque.",
+        },
+        "initialAccessToken": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "`JETON_REGISTRATION_TOKEN`, where `JETON_REGISTRATION` is `token`.",
+        },
+        "registrationToken": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The `registration_access_token` of the client, which begins with `jrg_`.",
         },
         "adminToken": {
             "type": "http",

@@ -142,6 +142,16 @@ fn answers_around(route: &Route, method: &str, has_body: bool) -> Vec<(&'static 
                 ("429", "PageTooOften"),
             ]);
         }
+    } else if route.reads_document() {
+        answers.extend([("400", "RegistrationRefused"), ("401", "RegistrationUnauthorized"), ("503", "Unavailable")]);
+        if has_body {
+            answers.extend([
+                ("408", "BodyTooSlow"),
+                ("413", "BodyTooLarge"),
+                ("415", "BodyCompressed"),
+                ("429", "TooManyRegistrations"),
+            ]);
+        }
     } else if route.reads_parameters() {
         answers.extend([
             ("400", "OAuthRefused"),

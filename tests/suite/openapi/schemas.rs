@@ -99,6 +99,11 @@ pub(super) fn schemas() -> Map<String, Value> {
                         "type": "boolean",
                     },
                     "device_authorization_endpoint": {"type": "string", "format": "uri"},
+                    "registration_endpoint": {
+                        "description": "Present if clients may register themselves.",
+                        "type": "string",
+                        "format": "uri",
+                    },
                     "response_types_supported": {"type": "array", "items": {"type": "string", "const": "code"}},
                     "response_modes_supported": {"type": "array", "items": {"type": "string", "enum": ["query", "form_post"]}},
                     "grant_types_supported": {"type": "array", "items": {"$ref": "#/components/schemas/GrantType"}},
@@ -163,6 +168,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "properties": {
                     "error": {"type": "string", "enum": ["invalid_request", "not_found", "server_error"]},
                     "error_description": {"type": "string"},
+                    "error_uri": {"type": "string", "format": "uri", "description": "The page that says what to do."},
                 },
             }),
         ),

@@ -14,6 +14,7 @@ mod logouts;
 mod migrate;
 mod nodes;
 mod password_links;
+mod registrations;
 mod resources;
 mod revocations;
 mod second_factors;

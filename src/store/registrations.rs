@@ -1,0 +1,75 @@
+//! Clients that registered themselves (RFC 7591, 7592).
+
+use crate::protocol::client::Client;
+use crate::protocol::registration::MOST_UNUSED;
+use crate::protocol::time::Timestamp;
+use crate::store::changes::{Logged, Notice};
+use crate::store::database::Dialect;
+use crate::store::row::values;
+use crate::store::{Audited, Result, Store};
+
+impl Store {
+    /// Creates a client that registered itself, which is removed at `expires_at` unless somebody logs in with it before.
+    /// `token_hash` is the SHA-256 of its registration access token. Returns whether it was created: not if there are too many
+    /// with which nobody has logged in.
+    ///
+    /// # Errors
+    /// As [`Store::client_create`].
+    pub async fn registration_create(
+        &self,
+        client: &Client,
+        token_hash: [u8; 32],
+        expires_at: Timestamp,
+        audited: &Audited,
+    ) -> Result<Logged<bool>> {
+        let mut transaction = self.begin_logged().await?;
+        // Requests at the same moment may exceed the limit by a few.
+        let sql = "SELECT count(*) AS count FROM registrations WHERE expires_at > $1";
+        let row = transaction.query_one(sql, values![audited.at]).await?;
+        if row.map_or(Ok(0), |row| row.get::<i64>("count"))? >= MOST_UNUSED {
+            return transaction.roll_back(false).await;
+        }
+        if let Some(refusal) = transaction.insert_client(client, "client.register", audited).await? {
+            return transaction.roll_back(false).await.and(Err(refusal));
+        }
+        let sql = "INSERT INTO registrations (client_id, token_hash, expires_at) VALUES ($1, $2, $3)";
+        transaction.query(sql, values![&client.client_id, token_hash, expires_at]).await?;
+        transaction.commit(true).await
+    }
+
+    /// The SHA-256 of the registration access token of a client, if it registered itself.
+    pub async fn registration_token_hash(&self, client_id: &str) -> Result<Option<[u8; 32]>> {
+        let sql = "SELECT token_hash FROM registrations WHERE client_id = $1";
+        let row = self.database.query_one(sql, values![client_id]).await?;
+        row.map(|row| row.hash("token_hash")).transpose()
+    }
+
+    /// Removes clients that registered themselves and with which nobody has logged in in time, at most `limit`. Nothing was ever
+    /// issued to them, so nothing is revoked. Returns how many.
+    pub async fn registrations_expire(&self, limit: i64, audited: &Audited) -> Result<Logged<usize>> {
+        let mut transaction = self.begin_logged().await?;
+        // Before any row: whoever deletes a client has the lock first, too.
+        transaction.lock_names().await?;
+        let sql = match transaction.dialect() {
+            Dialect::Postgres => {
+                "SELECT client_id FROM registrations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 \
+                 FOR UPDATE SKIP LOCKED"
+            }
+            Dialect::Sqlite => {
+                "SELECT client_id FROM registrations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2"
+            }
+        };
+        let rows = transaction.query(sql, values![audited.at, limit]).await?;
+        if rows.is_empty() {
+            return transaction.roll_back(0).await;
+        }
+        for row in &rows {
+            let client_id: String = row.get("client_id")?;
+            transaction.query("DELETE FROM clients WHERE client_id = $1", values![&client_id]).await?;
+            transaction.sub_free(&client_id).await?;
+            transaction.stop_serving(&client_id, audited).await?;
+            transaction.notify(Notice::Client(&client_id), audited).await?;
+        }
+        transaction.commit(rows.len()).await
+    }
+}
