@@ -4,17 +4,13 @@
 """
 
 import json
-import os
-import shutil
 import sys
 import time
 import urllib.request
 from urllib.parse import urldefrag, urljoin
 
 import yaml
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
+from chromium import chromium
 from selenium.webdriver.common.by import By
 
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
@@ -83,17 +79,6 @@ for (const {link, box} of boxes) {
 }
 return found;
 """
-
-
-def chromium():
-    options = Options()
-    options.binary_location = shutil.which("chromium")
-    for argument in ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]:
-        options.add_argument(argument)
-    if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    return webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
 
 
 def fetch(address):

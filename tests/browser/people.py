@@ -14,7 +14,8 @@ import threading
 import time
 from pathlib import Path
 
-from pages import LEAST_CONTRAST, MEASURE, SMALLEST_FONT, TAP_TARGET, chromium
+from chromium import chromium
+from pages import LEAST_CONTRAST, MEASURE, SMALLEST_FONT, TAP_TARGET
 from selenium.webdriver.common.by import By
 
 SIZES = {
