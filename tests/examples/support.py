@@ -1,9 +1,11 @@
 """The real server, servers that misbehave on purpose, the examples as processes, and a way to call them."""
 
 import base64
+import contextlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -33,9 +35,12 @@ def command(language: str, name: str) -> list[str]:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Below the ports that the system gives to whoever asks for any: nobody else gets it while a program starts."""
+    while True:
+        port = random.randrange(20000, 32768)
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def eventually(condition, seconds: float = 30, pause: float = 0.05):
@@ -138,6 +143,8 @@ class Jeton:
         arguments = [os.environ["JETON_BIN"], "serve", "--dev", "--listen", f"127.0.0.1:{self.port}"]
         self.process = Process(arguments, environment, self.folder)
         self.process.wait_for(self.port)
+        # It accepts connections before it has a database, and answers when it has made one.
+        assert call("GET", self.url + "/.well-known/jwks.json").status == 200
 
     def stop(self) -> None:
         self.process.stop()
