@@ -65,8 +65,8 @@ def is_positive(case):
     return case.meta is not None and case.meta.generation.mode.is_positive
 
 
-# What browsers send, who have no Authorization header.
-PAGES = ("/auth/authorize", "/auth/logout")
+# What browsers and unregistered clients send: no Authorization header names a client there.
+PAGES = ("/auth/authorize", "/auth/logout", "/auth/register")
 
 # --- credentials ------------------------------------------------------------------------------------------------
 
@@ -188,11 +188,15 @@ if ROLE != "nobody":
             case.headers = {**(case.headers or {}), "Authorization": data}
 
 
+REGISTRATION = {"showRegistration", "replaceRegistration", "deleteRegistration"}
+
 # --- requests that are good ---------------------------------------------------------------------------------------
 
 # RFC 7636, appendix B.
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 refresh_tokens = []
+# Clients that registered themselves: their ids, and the tokens for their registrations.
+registrations = {}
 turns = collections.Counter()
 
 
@@ -228,7 +232,13 @@ def good_authorization_request(_):
     }
 
 
+def good_registration(_):
+    """Clients of any kind may register with one redirect URI."""
+    return {"redirect_uris": [REDIRECT_URI]}
+
+
 GOOD_REQUESTS = {
+    "register": good_registration,
     "token": good_token_request,
     "deviceAuthorization": good_device_request,
     "pushAuthorizationRequest": good_authorization_request,
@@ -244,6 +254,12 @@ def before_call(context, case, kwargs):
         return
     if operation_id in LISTS and (case.query or {}).get("cursor"):
         case.query["cursor"] = cursor(operation_id)
+    if operation_id in REGISTRATION and ROLE == "administrator" and registrations:
+        name, token = list(registrations.items())[-1]
+        case.path_parameters = {"client_id": name}
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token}"}
+        if operation_id == "replaceRegistration" and isinstance(case.body, dict):
+            case.body = {**good_registration(case.body), "client_id": name}
     if case.operation.path.startswith("/auth/verify") and ROLE != "nobody":
         # Every other question is one that the operator's token is good for.
         turns["verify"] += 1
@@ -266,6 +282,11 @@ def after_call(context, case, response):
     operation_id = case.operation.definition.raw.get("operationId")
     answers[f"{operation_id} {case.operation.path}"][response.status_code] += 1
     sent = response.request.headers.get("Authorization")
+    if operation_id in ("register", "replaceRegistration") and response.status_code in (200, 201):
+        registered = json.loads(response.text)
+        registrations[registered["client_id"]] = registered["registration_access_token"]
+    if operation_id in REGISTRATION and (operation_id == "deleteRegistration" or response.status_code == 401):
+        registrations.pop(response.request.url.rpartition("/")[2], None)
     if operation_id in ("createRevocation", "deleteKey") and response.status_code in (201, 204):
         # It may have ended the token that asked for it.
         operator.token = None

@@ -239,6 +239,23 @@ async fn the_production_commands_and_requests_of_the_readme_log_in_serve_and_int
 }
 
 #[test]
+fn the_commands_of_the_guide_to_logins_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocks = blocks(include_str!("../../docs/logins.md"), "sh");
+    let bin = Path::new(BINARY).parent().unwrap().display();
+    // The program asks for anna's password.
+    let script = format!("set -e\nexport PATH={bin}:$PATH\n{}", blocks.concat())
+        .replace("jeton user create", "echo 'correct horse' | jeton user create");
+    let database = format!("sqlite://{}", folder.path().join("jeton.db").display());
+    let settings = [("JETON_DATABASE_URL", database.as_str()), ("JETON_ISSUER", "https://auth.example.com")];
+    let mut command = Command::new("sh");
+    let output = command.args(["-c", &script]).envs(settings).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(blocks.concat().matches("jeton ").count(), 5);
+    assert_eq!(String::from_utf8(output.stdout).unwrap().matches("client_secret").count(), 1, "the shop's alone");
+}
+
+#[test]
 fn every_shell_block_of_the_readme_is_known_to_a_test() {
     // The first starts the server, the second runs these tests, the third is run by tests/containers/check, the others
     // by the test above.
