@@ -308,7 +308,7 @@ async fn ask_consent(
 pub(super) async fn describe(app: &App, audiences: &[String], scope: &Scope) -> Result<Vec<(String, String)>> {
     let known = app.state.resources().await?;
     let described = |name: &str| {
-        let by_resource = |audience| known.get(audience)?.settings.scopes.get(name).cloned();
+        let by_resource = |audience: &String| known.get(audience)?.settings.scopes.get(name).cloned();
         (name.to_owned(), audiences.iter().find_map(by_resource).unwrap_or_default())
     };
     Ok(scope.tokens().filter(|name| *name != OFFLINE_ACCESS).map(described).collect())
