@@ -146,7 +146,13 @@ pub(super) async fn tokens(
         true => Some(issue::refresh_token(app, request.issuer, &credential.successor())?),
         false => None,
     };
-    issue::response(app, request.issuer, client, params, refresh_token)
+    let response = issue::response(app, request.issuer, client, params, refresh_token)?;
+    // Now it counts.
+    let audited = app.audited(client, request);
+    let covers_until = app.settings.covers_until(audited.at);
+    let max_sessions = client.settings.max_sessions;
+    app.state.honour(app.store.session_limit(session, max_sessions, covers_until, &audited)).await?;
+    Ok(response)
 }
 
 /// Checks what binds the code to the request that it answers (RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 9700 §2.1.1).
