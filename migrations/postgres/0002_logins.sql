@@ -33,8 +33,7 @@ CREATE TABLE consents (
     user_id UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     client_id TEXT COLLATE "C" NOT NULL REFERENCES clients (client_id) ON DELETE CASCADE,
     redirect_uri TEXT COLLATE "C" NOT NULL,
-    scope TEXT NOT NULL,
-    resources TEXT NOT NULL,
+    allowed TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (user_id, client_id, redirect_uri)
 );

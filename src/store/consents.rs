@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::protocol::consent::Remembered;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::store::changes::Logged;
@@ -17,10 +18,8 @@ pub struct Consent {
     pub client_id: String,
     /// Where its answers go.
     pub redirect_uri: String,
-    /// The scopes.
-    pub scope: Scope,
-    /// The resources.
-    pub resources: Vec<String>,
+    /// The scopes, and for which resources.
+    pub allowed: Remembered,
     /// When it was given, or last changed.
     pub created_at: Timestamp,
 }
@@ -31,8 +30,7 @@ fn consent(row: &Row) -> Result<Consent> {
         user_id: row.get("user_id")?,
         client_id: row.get("client_id")?,
         redirect_uri: row.get("redirect_uri")?,
-        scope: Scope::parse(&scope).map_err(|error| unreadable("scope", &error))?,
-        resources: row.json("resources")?,
+        allowed: row.json("allowed")?,
         created_at: row.moment("created_at")?,
     })
 }
@@ -40,7 +38,7 @@ fn consent(row: &Row) -> Result<Consent> {
 impl Store {
     /// What the user allowed the client at this redirect URI.
     pub async fn consent_find(&self, user: Uuid, client_id: &str, redirect_uri: &str) -> Result<Option<Consent>> {
-        let sql = "SELECT user_id, client_id, redirect_uri, scope, resources, created_at FROM consents \
+        let sql = "SELECT user_id, client_id, redirect_uri, allowed, created_at FROM consents \
                    WHERE user_id = $1 AND client_id = $2 AND redirect_uri = $3";
         let row = self.database.query_one(sql, values![user, client_id, redirect_uri]).await?;
         row.as_ref().map(consent).transpose()
@@ -48,7 +46,7 @@ impl Store {
 
     /// What the user allowed, at most 1000.
     pub async fn consent_list(&self, user: Uuid) -> Result<Vec<Consent>> {
-        let sql = "SELECT user_id, client_id, redirect_uri, scope, resources, created_at FROM consents \
+        let sql = "SELECT user_id, client_id, redirect_uri, allowed, created_at FROM consents \
                    WHERE user_id = $1 ORDER BY client_id, redirect_uri LIMIT 1000";
         self.database.query(sql, values![user]).await?.iter().map(consent).collect()
     }
@@ -56,20 +54,19 @@ impl Store {
     /// Remembers a consent, in place of an earlier one. Does nothing if the user or the client is gone.
     pub async fn consent_put(&self, consent: &Consent, audited: &Audited) -> Result<()> {
         let mut transaction = self.database.begin().await?;
-        let sql = "INSERT INTO consents (user_id, client_id, redirect_uri, scope, resources, created_at) \
-                   SELECT u.id, c.client_id, $1, $2, $3, $4 FROM users u, clients c WHERE u.id = $5 AND c.client_id = $6 \
-                   ON CONFLICT (user_id, client_id, redirect_uri) DO UPDATE SET scope = excluded.scope, \
-                   resources = excluded.resources, created_at = excluded.created_at";
+        let sql = "INSERT INTO consents (user_id, client_id, redirect_uri, allowed, created_at) \
+                   SELECT u.id, c.client_id, $1, $2, $3 FROM users u, clients c WHERE u.id = $4 AND c.client_id = $5 \
+                   ON CONFLICT (user_id, client_id, redirect_uri) DO UPDATE SET allowed = excluded.allowed, \
+                   created_at = excluded.created_at";
         let values = values![
             &consent.redirect_uri,
-            consent.scope.to_string(),
-            to_json(&consent.resources)?,
+            to_json(&consent.allowed)?,
             consent.created_at,
             consent.user_id,
             &consent.client_id
         ];
         transaction.query(sql, values).await?;
-        let detail = format!("{} for {}", consent.client_id, consent.scope);
+        let detail = format!("{} for {}", consent.client_id, consent.allowed.scope());
         transaction.audit(audited, "consent.give", format!("user {}", consent.user_id), Some(detail)).await?;
         transaction.commit().await
     }

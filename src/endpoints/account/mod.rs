@@ -177,7 +177,7 @@ async fn apps(app: &App, person: &BrowserSessionRecord, now: Timestamp) -> Resul
         entry.last_used_at = entry.last_used_at.max(Some(session.last_refreshed_at));
     }
     for consent in app.store.consent_list(person.user.id).await? {
-        entry(&mut apps, &consent.client_id, &consent.scope, consent.created_at).is_remembered = true;
+        entry(&mut apps, &consent.client_id, &consent.allowed.scope(), consent.created_at).is_remembered = true;
     }
     for entry in apps.values_mut() {
         if let Some(client) = app.state.client(&entry.client_id).await? {
