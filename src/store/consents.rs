@@ -1,4 +1,4 @@
-//! What users allowed clients for good.
+//! What users allowed clients: for good, and what of it clients have now.
 
 use uuid::Uuid;
 
@@ -24,14 +24,40 @@ pub struct Consent {
     pub created_at: Timestamp,
 }
 
+/// What a client has of a user now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The client.
+    pub client_id: String,
+    /// The scopes of its sessions.
+    pub scope: Scope,
+    /// When the first of these sessions began.
+    pub since: Timestamp,
+    /// When it last got tokens.
+    pub last_used_at: Timestamp,
+}
+
 fn consent(row: &Row) -> Result<Consent> {
-    let scope: String = row.get("scope")?;
     Ok(Consent {
         user_id: row.get("user_id")?,
         client_id: row.get("client_id")?,
         redirect_uri: row.get("redirect_uri")?,
         allowed: row.json("allowed")?,
         created_at: row.moment("created_at")?,
+    })
+}
+
+fn access(row: &Row) -> Result<Access> {
+    let scopes: String = row.get("scopes")?;
+    let mut scope = Scope::default();
+    for one in scopes.lines() {
+        scope = scope.union(&Scope::parse(one).map_err(|error| unreadable("scope", &error))?);
+    }
+    Ok(Access {
+        client_id: row.get("client_id")?,
+        scope,
+        since: row.moment("since")?,
+        last_used_at: row.moment("last_used_at")?,
     })
 }
 
@@ -69,6 +95,20 @@ impl Store {
         let detail = format!("{} for {}", consent.client_id, consent.allowed.scope());
         transaction.audit(audited, "consent.give", format!("user {}", consent.user_id), Some(detail)).await?;
         transaction.commit().await
+    }
+
+    /// The clients that have living sessions of the user, those used last first, at most 1000. A code that was not redeemed gives no
+    /// access yet.
+    pub async fn access_list(&self, user: Uuid, now: Timestamp) -> Result<Vec<Access>> {
+        let sql = "SELECT client_id, string_agg(scope, $3) AS scopes, min(began) AS since, max(used) AS last_used_at \
+                   FROM (SELECT s.client_id, s.scope, min(s.created_at) AS began, max(s.last_refreshed_at) AS used \
+                   FROM sessions s WHERE s.user_id = $1 AND NOT s.ended AND s.idle_expires_at > $2 AND s.expires_at > $2 \
+                   AND (s.login IS NULL OR s.generation > 0) AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'user' \
+                   AND target_name = s.sub AND number > s.sequence) AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'client' \
+                   AND target_name = s.client_id AND number > s.sequence) AND NOT EXISTS (SELECT 1 FROM changes \
+                   WHERE kind = 'all' AND number > s.sequence) GROUP BY s.client_id, s.scope) AS of_scope \
+                   GROUP BY client_id ORDER BY last_used_at DESC, client_id LIMIT 1000";
+        self.database.query(sql, values![user, now, "\n"]).await?.iter().map(access).collect()
     }
 
     /// Takes away from a client what it has of the user: the remembered consents, and every session.

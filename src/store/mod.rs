@@ -34,7 +34,7 @@ pub use changes::{LogEntry, LogEvent, LogPage, Logged, Revocable};
 pub use cleanup::Round;
 pub(crate) use cleanup::swept_kinds;
 pub use clients::ClientsInUse;
-pub use consents::Consent;
+pub use consents::{Access, Consent};
 pub use database::{Dialect, Location};
 pub use keys::Added;
 pub use listen::Listener;

@@ -16,14 +16,12 @@ use crate::protocol::error::Refusal;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::User;
-use crate::store::{BrowserSessionRecord, Ending, Page, SessionFilter, SessionRecord};
+use crate::store::{BrowserSessionRecord, Ending};
 
 /// Where people log in for no client.
 pub(super) const LOGIN: &str = "/login";
 /// Where they are then.
 pub(super) const ACCOUNT: &str = "/account";
-/// The most sessions that are read for a page.
-const MOST_SESSIONS: i64 = 1000;
 
 /// Shows the account of the person who is logged in.
 pub async fn show(app: &App, request: &Request<'_>) -> Result<Reply> {
@@ -169,12 +167,8 @@ async fn browsers(app: &App, person: &BrowserSessionRecord, now: Timestamp) -> R
 /// The clients with living sessions or remembered consents.
 async fn apps(app: &App, person: &BrowserSessionRecord, now: Timestamp) -> Result<Vec<ConnectedApp>> {
     let mut apps = BTreeMap::new();
-    let filter = SessionFilter { user: Some(person.user.id), client: None };
-    let sessions = app.store.session_list(&filter, &Page { after: None, limit: MOST_SESSIONS }).await?;
-    let living = sessions.into_iter().filter(|record| record.revoked_by.is_none() && record.session.ends_at() > now);
-    for SessionRecord { session, .. } in living {
-        let entry = entry(&mut apps, &session.client_id, &session.scope, session.created_at);
-        entry.last_used_at = entry.last_used_at.max(Some(session.last_refreshed_at));
+    for access in app.store.access_list(person.user.id, now).await? {
+        entry(&mut apps, &access.client_id, &access.scope, access.since).last_used_at = Some(access.last_used_at);
     }
     for consent in app.store.consent_list(person.user.id).await? {
         entry(&mut apps, &consent.client_id, &consent.allowed.scope(), consent.created_at).is_remembered = true;
