@@ -7,7 +7,8 @@ use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::store::changes::Logged;
 use crate::store::row::{Row, to_json, unreadable, values};
-use crate::store::{Audited, Result, Store};
+use crate::store::sessions::{ENDED_AT_ONCE, end_sessions};
+use crate::store::{Audited, Ended, Result, Store};
 
 /// What a user allowed a client at one redirect URI.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,14 +119,17 @@ impl Store {
         client_id: &str,
         covers_until: Timestamp,
         audited: &Audited,
-    ) -> Result<Logged<()>> {
+    ) -> Result<Logged<Ended>> {
         let mut transaction = self.begin_logged().await?;
         let sql = "DELETE FROM consents WHERE user_id = $1 AND client_id = $2";
         transaction.query(sql, values![user, client_id]).await?;
-        let sql = "UPDATE sessions SET ended = $1 WHERE user_id = $2 AND client_id = $3 AND NOT ended RETURNING id";
-        let sessions = transaction.query(sql, values![true, user, client_id]).await?;
+        let sql = end_sessions!("user_id = $4 AND client_id = $5");
+        let sessions = transaction.query(sql, values![true, audited.at, ENDED_AT_ONCE, user, client_id]).await?;
         transaction.revoke_sessions(&sessions, "the person withdrew the access", covers_until, audited).await?;
+        if i64::try_from(sessions.len()).is_ok_and(|count| count >= ENDED_AT_ONCE) {
+            return transaction.commit(Ended::Part).await;
+        }
         transaction.audit(audited, "consent.withdraw", format!("user {user}"), Some(client_id.to_owned())).await?;
-        transaction.commit(()).await
+        transaction.commit(Ended::Whole).await
     }
 }

@@ -43,7 +43,7 @@ pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
 pub(crate) use nodes::SILENCE;
 pub use second_factors::{SecondFactor, SecondFactorRecord};
-pub use sessions::{NewSession, Rotation, SessionFilter, SessionRecord};
+pub use sessions::{Ended, NewSession, Rotation, SessionFilter, SessionRecord};
 pub use subjects::SubHolder;
 pub use users::LoginRecord;
 

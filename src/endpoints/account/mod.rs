@@ -16,7 +16,7 @@ use crate::protocol::error::Refusal;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::User;
-use crate::store::{BrowserSessionRecord, Ending};
+use crate::store::{BrowserSessionRecord, Ended, Ending};
 
 /// Where people log in for no client.
 pub(super) const LOGIN: &str = "/login";
@@ -42,7 +42,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
     let user = &person.user;
     match request.parameters.one("action")? {
         Some("log_out") => {
-            session::end(app, request, user, Ending::One(this)).await?;
+            session::end(app, request, user.id, Ending::One(this)).await?;
             let removal = Cookie::Session.removal(request.issuer);
             Ok(Reply::from(Shown::LoggedOut(None)).with_cookie(Some(removal)))
         }
@@ -51,11 +51,11 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
             let Some(id) = id else {
                 return Err(Refusal::invalid_request("The form has no id of a browser session.").into());
             };
-            session::end(app, request, user, Ending::One(id)).await?;
+            session::end(app, request, user.id, Ending::One(id)).await?;
             Ok(done(Done::BrowserEnded))
         }
         Some("end_other_browsers") => {
-            session::end(app, request, user, Ending::AllBut(this)).await?;
+            session::end(app, request, user.id, Ending::AllBut(this)).await?;
             Ok(done(Done::OtherBrowsersEnded))
         }
         Some("remove_app") => {
@@ -64,7 +64,8 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
             };
             let by = session::audited(app, request, user.id);
             let covers_until = app.settings.covers_until(by.at);
-            app.state.honour(app.store.access_withdraw(user.id, client_id, covers_until, &by)).await?;
+            let withdraw = async || app.store.access_withdraw(user.id, client_id, covers_until, &by).await;
+            while app.state.honour(withdraw()).await? == Ended::Part {}
             Ok(done(Done::AppRemoved))
         }
         Some("change_password") => change_password(app, request, &person).await,
