@@ -10,7 +10,7 @@ ALTER TABLE sessions ADD COLUMN browser_session BLOB;
 ALTER TABLE sessions ADD COLUMN offline BOOLEAN NOT NULL DEFAULT FALSE;
 CREATE INDEX sessions_browser ON sessions (browser_session) WHERE browser_session IS NOT NULL AND NOT ended;
 
--- People logged in at a browser. The cookie is kept as a hash.
+-- People logged in at a browser. The cookie is kept as a hash. A row outlives its times while clients have sessions that end with it.
 CREATE TABLE browser_sessions (
     id BLOB PRIMARY KEY,
     secret_hash BLOB NOT NULL UNIQUE,
@@ -26,15 +26,13 @@ CREATE TABLE browser_sessions (
     expires_at INTEGER NOT NULL
 );
 CREATE INDEX browser_sessions_user ON browser_sessions (user_id);
-CREATE INDEX browser_sessions_expiry ON browser_sessions (expires_at);
 
--- What a user allowed a client for good.
+-- What a user allowed a client for good: for each resource the scopes, as JSON.
 CREATE TABLE consents (
     user_id BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     client_id TEXT NOT NULL REFERENCES clients (client_id) ON DELETE CASCADE,
     redirect_uri TEXT NOT NULL,
-    scope TEXT NOT NULL,
-    resources TEXT NOT NULL,
+    allowed TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     PRIMARY KEY (user_id, client_id, redirect_uri)
 );

@@ -3,6 +3,7 @@
 
 use crate::protocol::authorization::AuthorizationRequest;
 use crate::protocol::client::Consent;
+use crate::protocol::consent::Remembered;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::profile::{self, OFFLINE_ACCESS};
 use crate::protocol::redirect;
@@ -26,7 +27,7 @@ pub enum Allowed<'a> {
     /// Nothing.
     Nothing,
     /// This much at an earlier time, for good.
-    Before(&'a Scope, &'a [String]),
+    Before(&'a Remembered),
     /// This request, a moment ago.
     Now,
 }
@@ -124,11 +125,7 @@ fn is_allowed(asked: &AuthorizationRequest, consent: Consent, allowed: Allowed<'
     }
     match (consent, allowed) {
         (Consent::Skip, _) => Consented::Unasked,
-        (Consent::Once, Allowed::Before(remembered, resources))
-            if scope.is_within(remembered) && asked.audiences.iter().all(|audience| resources.contains(audience)) =>
-        {
-            Consented::Asked
-        }
+        (Consent::Once, Allowed::Before(remembered)) if remembered.covers(scope, &asked.audiences) => Consented::Asked,
         _ => Consented::No,
     }
 }
@@ -212,15 +209,19 @@ mod tests {
 
     #[test]
     fn consent_is_remembered_for_no_more_than_was_allowed() {
-        let (more, less, api) = (scope("openid read write"), scope("openid"), ["https://api.example".to_owned()]);
+        let remembered = |text, resource: &str| Remembered::default().with(&scope(text), &[resource.to_owned()]);
+        let more = remembered("openid read write", "https://api.example");
+        let less = remembered("openid", "https://api.example");
+        let elsewhere =
+            remembered("openid read write", "https://other.example").with(&scope("openid"), &request().audiences);
         for (consent, allowed, decision) in [
             (Consent::Required, Allowed::Nothing, "consent"),
-            (Consent::Required, Allowed::Before(&more, &api), "consent"),
+            (Consent::Required, Allowed::Before(&more), "consent"),
             (Consent::Required, Allowed::Now, "grant"),
             (Consent::Once, Allowed::Nothing, "consent"),
-            (Consent::Once, Allowed::Before(&more, &api), "grant"),
-            (Consent::Once, Allowed::Before(&less, &api), "consent"),
-            (Consent::Once, Allowed::Before(&more, &[]), "consent"),
+            (Consent::Once, Allowed::Before(&more), "grant"),
+            (Consent::Once, Allowed::Before(&less), "consent"),
+            (Consent::Once, Allowed::Before(&elsewhere), "consent"),
             (Consent::Skip, Allowed::Nothing, "grant"),
         ] {
             let decided =
@@ -243,12 +244,14 @@ mod tests {
     #[test]
     fn offline_access_needs_a_consent_that_has_it() {
         let asked = AuthorizationRequest { scope: scope("openid offline_access"), ..request() };
-        let (with, api) = (scope("openid offline_access"), ["https://api.example".to_owned()]);
+        let with = scope("openid offline_access");
+        let before = |text: &str| Remembered::default().with(&scope(text), &asked.audiences);
+        let (both, less) = (before("openid offline_access"), before("openid"));
         let decided = |consent, allowed| decide(&asked, consent, Some(person("u", 1)), allowed, NOW);
         assert_eq!(decided(Consent::Skip, Allowed::Nothing), Decision::Grant(scope("openid")));
         assert_eq!(decided(Consent::Skip, Allowed::Now), Decision::Grant(with.clone()));
-        assert_eq!(decided(Consent::Once, Allowed::Before(&with, &api)), Decision::Grant(with.clone()));
-        assert_eq!(decided(Consent::Once, Allowed::Before(&scope("openid"), &api)), Decision::AskConsent(with));
+        assert_eq!(decided(Consent::Once, Allowed::Before(&both)), Decision::Grant(with.clone()));
+        assert_eq!(decided(Consent::Once, Allowed::Before(&less)), Decision::AskConsent(with));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::crypto::sha256;
 use crate::protocol::browser::{BrowserSession, OTP};
 use crate::protocol::user::User;
 use crate::settings::RequireSecondFactor;
-use crate::store::{Audited, BrowserSessionRecord, Ending};
+use crate::store::{Audited, BrowserSessionRecord, Ended, Ending};
 
 /// The use of a session is recorded once in this part of the time for which it may stay unused.
 const PARTS: i64 = 24;
@@ -22,10 +22,16 @@ pub(crate) async fn find(app: &App, request: &Request<'_>) -> Result<Option<Brow
     Ok(of_cookie(app, request).await?.filter(counts))
 }
 
-/// The browser session of a request that has not ended, also if it does not count any more as a login.
-pub(crate) async fn of_cookie(app: &App, request: &Request<'_>) -> Result<Option<BrowserSessionRecord>> {
+async fn of_cookie(app: &App, request: &Request<'_>) -> Result<Option<BrowserSessionRecord>> {
     let Some(secret) = Cookie::Session.read(request) else { return Ok(None) };
     Ok(app.store.browser_session_find(sha256(&secret), app.clock.now()).await?)
+}
+
+/// The browser session of a request also if it does not count any more as a login, or has expired: as long as there is something of
+/// it that a logout ends.
+pub(crate) async fn known(app: &App, request: &Request<'_>) -> Result<Option<BrowserSessionRecord>> {
+    let Some(secret) = Cookie::Session.read(request) else { return Ok(None) };
+    Ok(app.store.browser_session_known(sha256(&secret), app.clock.now()).await?)
 }
 
 /// Begins the browser session of a user who just proved who it is, with a new cookie, in place of the one that this browser had.
@@ -38,7 +44,7 @@ pub(crate) async fn begin(
     replaced: Option<&BrowserSessionRecord>,
 ) -> Result<Option<SetCookie>> {
     if let Some(other) = replaced.filter(|record| record.user.id != user.id) {
-        end(app, request, &other.user, Ending::One(other.session.id)).await?;
+        end(app, request, other.user.id, Ending::One(other.session.id)).await?;
     }
     let (now, settings) = (app.clock.now(), &app.settings);
     let (secret, cookie) = Cookie::Session.new_value(request.issuer, settings.browser_session_ttl);
@@ -73,11 +79,12 @@ pub(crate) async fn seen(app: &App, record: &BrowserSessionRecord) -> Result<()>
     Ok(app.store.browser_session_seen(session.id, now, now.plus_seconds(idle)).await?)
 }
 
-/// Ends browser sessions of a person, and what clients got in them for no longer than the login lasts. Returns whether one ended.
-pub(crate) async fn end(app: &App, request: &Request<'_>, person: &User, which: Ending) -> Result<bool> {
-    let by = audited(app, request, person.id);
+/// Ends browser sessions of a person, and what clients got in them for no longer than the login lasts.
+pub(crate) async fn end(app: &App, request: &Request<'_>, user: Uuid, which: Ending) -> Result<()> {
+    let by = audited(app, request, user);
     let covers_until = app.settings.covers_until(by.at);
-    Ok(app.state.honour(app.store.browser_session_end(person.id, which, covers_until, &by)).await?)
+    while app.state.honour(app.store.browser_session_end(user, which, covers_until, &by)).await? == Ended::Part {}
+    Ok(())
 }
 
 /// The audit data of what a person does at a browser.

@@ -179,7 +179,8 @@ pub(super) async fn proceed(
     is_allowed: bool,
 ) -> Result<Reply> {
     for _ in 0..ATTEMPTS {
-        let person = session::find(app, request).await?;
+        // HEAD changes nothing: it is answered as if nobody were logged in.
+        let person = if request.method == "HEAD" { None } else { session::find(app, request).await? };
         if let Some(person) = &person {
             session::seen(app, person).await?;
         }
@@ -226,7 +227,7 @@ async fn judge(
         _ => None,
     };
     let allowed = match &remembered {
-        Some(consent) => Allowed::Before(&consent.scope, &consent.resources),
+        Some(consent) => Allowed::Before(&consent.allowed),
         None if is_allowed => Allowed::Now,
         None => Allowed::Nothing,
     };
@@ -252,18 +253,13 @@ async fn remember(
     scope: &Scope,
 ) -> Result<()> {
     let before = app.store.consent_find(person.user.id, &asked.client_id, &asked.redirect_uri).await?;
-    let (mut allowed, mut resources) = (scope.clone(), asked.audiences.clone());
-    if let Some(before) = before {
-        allowed = before.scope.union(&allowed);
-        resources.extend(before.resources.into_iter().filter(|resource| !asked.audiences.contains(resource)));
-    }
+    let before = before.map(|consent| consent.allowed).unwrap_or_default();
     let by = session::audited(app, request, person.user.id);
     let consent = store::Consent {
         user_id: person.user.id,
         client_id: asked.client_id.clone(),
         redirect_uri: asked.redirect_uri.clone(),
-        scope: allowed,
-        resources,
+        allowed: before.with(scope, &asked.audiences),
         created_at: by.at,
     };
     Ok(app.store.consent_put(&consent, &by).await?)

@@ -153,7 +153,7 @@ impl Login<'_> {
 
     /// Begins a browser session, in place of any that this browser had: its cookie is new, whatever the browser sent.
     async fn begin(&self, user: &User, methods: &[&str]) -> Result<Option<SetCookie>> {
-        let replaced = session::of_cookie(self.app, self.request).await?;
+        let replaced = session::known(self.app, self.request).await?;
         session::begin(self.app, self.request, user, methods, replaced.as_ref()).await
     }
 

@@ -8,9 +8,11 @@ use crate::browser::cookie::Cookie;
 use crate::browser::{form, session};
 use crate::endpoints::authorize::name;
 use crate::endpoints::reply::{AskLogout, Reply, Shown, WrongRequest};
+use crate::protocol::cause::Cause;
 use crate::protocol::client::Client;
 use crate::protocol::error::Refusal;
 use crate::protocol::redirect;
+use crate::protocol::revocation::{NewRevocation, Target};
 use crate::store::{BrowserSessionRecord, Ending};
 
 /// The parameters that a question repeats, and a redirect.
@@ -40,8 +42,17 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
         let parameters = parameters.iter().map(|(name, value)| (*name, value.as_str()));
         return Ok(Shown::Elsewhere(redirect::with_parameters("/auth/logout", parameters)).into());
     }
-    // 3. Who is logged in here? If nobody is, there is nothing to do.
-    let Some(person) = session::of_cookie(app, request).await? else { return Ok(gone(request, wish.to)) };
+    // HEAD changes nothing: it is answered as if nobody were logged in.
+    if request.method == "HEAD" {
+        return Ok(Shown::LoggedOut(wish.to).into());
+    }
+    // 3. Who logged in here? What clients got goes on when a login expires, so that a logout has to end it also then.
+    let Some(person) = session::known(app, request).await? else {
+        if let Some(hint) = &wish.hint {
+            end_without_browser(app, request, hint).await?;
+        }
+        return Ok(gone(request, wish.to));
+    };
     // 4. Does the person want it? Whoever comes with an ID token of this very login was asked by the client.
     if request.parameters.one("proof")?.is_some() {
         form::check(app, request, &about(&person)).await?;
@@ -52,8 +63,34 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
         return ask(app, request, &person, &wish);
     }
     // 5. Log out.
-    session::end(app, request, &person.user, Ending::One(person.session.id)).await?;
+    session::end(app, request, person.user.id, Ending::One(person.session.id)).await?;
     Ok(gone(request, wish.to))
+}
+
+/// Ends what an ID token is of, where this browser knows of no login and so nobody can be asked. If the login has expired: what
+/// clients still have of it. If the person is logged in at another browser: only what this client got, which could give that up
+/// itself; an ID token alone, perhaps found in a log, must not log a person out there.
+async fn end_without_browser(app: &App, request: &Request<'_>, hint: &Hint) -> Result<()> {
+    let Some(sid) = hint.sid else { return Ok(()) };
+    let Some(record) = app.store.session_find(sid).await? else { return Ok(()) };
+    let session = record.session;
+    let Some(login) = session.browser_session.filter(|_| session.sub == hint.sub) else { return Ok(()) };
+    let now = app.clock.now();
+    if !app.store.browser_session_is_living(login, now).await? {
+        return session::end(app, request, session.user_id, Ending::One(login)).await;
+    }
+    if session.offline || record.revoked_by.is_some() || session.ends_at() <= now {
+        return Ok(());
+    }
+    let by = session::audited(app, request, session.user_id);
+    let revocation = NewRevocation {
+        target: Target::Session(session.id),
+        cause: Cause::SessionRevoked,
+        reason: Some("the client logged the person out by an ID token".into()),
+        covers_until: app.settings.covers_until(now),
+    };
+    app.state.honour(app.store.revoke(&revocation, &by)).await?;
+    Ok(())
 }
 
 /// What a client asks for, or which parameter is wrong.

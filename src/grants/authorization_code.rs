@@ -47,7 +47,15 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         idle_expires_at: now.plus_seconds(idle_life(app, client)),
         network: request.source().network().to_string(),
     };
-    let Some(record) = app.store.session_rotate(rotation).await? else { return Err(spent(app, asked, &code).await?) };
+    let Some(record) = app.store.session_rotate(rotation).await? else {
+        let reason = match spent(app, asked, code.credential(), "its authorization code was used twice").await? {
+            Spent::Unknown => "its session is not in this database, or was removed",
+            Spent::Foreign => "it was issued to another client",
+            Spent::Unused => "it has expired, or its session has ended",
+            Spent::Used => "it was used before",
+        };
+        return Err(refuse(reason).about(Identity::of_session(code.session())));
+    };
     // 3. What was the code bound to? A wrong proof leaves it spent, and its session is over.
     if let Err(failure) = judge(&record, &code, client, redirect_uri, verifier) {
         if record.revoked_by.is_none() {
@@ -138,7 +146,13 @@ pub(super) async fn tokens(
         true => Some(issue::refresh_token(app, request.issuer, &credential.successor())?),
         false => None,
     };
-    issue::response(app, request.issuer, client, params, refresh_token)
+    let response = issue::response(app, request.issuer, client, params, refresh_token)?;
+    // Now it counts.
+    let audited = app.audited(client, request);
+    let covers_until = app.settings.covers_until(audited.at);
+    let max_sessions = client.settings.max_sessions;
+    app.state.honour(app.store.session_limit(session, max_sessions, covers_until, &audited)).await?;
+    Ok(response)
 }
 
 /// Checks what binds the code to the request that it answers (RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 9700 §2.1.1).
@@ -157,25 +171,39 @@ fn is_bound_to(login: &Login, redirect_uri: Option<&str>, verifier: Option<&str>
     }
 }
 
-/// Why a code could not be redeemed. A second use by its own client ends its session for a while, since one of the two was not the
-/// client (RFC 6749 §4.1.2).
-async fn spent(app: &App, asked: &GrantRequest<'_>, code: &AuthorizationCode) -> Result<Failure> {
-    let about = |failure: Failure| failure.about(Identity::of_session(code.session()));
-    let Some(record) = app.store.session_find(code.session()).await? else {
-        return Ok(about(refuse("its session is not in this database, or was removed")));
-    };
+/// Why a code could not be redeemed.
+pub(super) enum Spent {
+    /// Its session is not in the database.
+    Unknown,
+    /// It is not a code of this client.
+    Foreign,
+    /// It has expired, or its session has ended.
+    Unused,
+    /// It was redeemed before.
+    Used,
+}
+
+/// Finds out why the code with this credential could not be redeemed. A second use by its own client ends its session for a while,
+/// since one of the two was not the client (RFC 6749 §4.1.2).
+pub(super) async fn spent(
+    app: &App,
+    asked: &GrantRequest<'_>,
+    credential: &RefreshToken,
+    used_twice: &str,
+) -> Result<Spent> {
+    let Some(record) = app.store.session_find(credential.session).await? else { return Ok(Spent::Unknown) };
     let session = &record.session;
-    if session.client_id != asked.client.client_id || !record.has_nonce_of(code.credential()) {
-        return Ok(about(refuse("it was issued to another client")));
+    if session.client_id != asked.client.client_id || !record.has_nonce_of(credential) {
+        return Ok(Spent::Foreign);
     }
     if session.generation == 0 {
-        return Ok(about(refuse("it has expired, or its session has ended")));
+        return Ok(Spent::Unused);
     }
     let age = app.clock.now().millis() - session.created_at.millis();
     if record.revoked_by.is_none() && age < CODE_REUSE_ENDS_SESSION_FOR * 1000 {
-        end(app, asked, &record, "its authorization code was used twice").await?;
+        end(app, asked, &record, used_twice).await?;
     }
-    Ok(about(refuse("it was used before")))
+    Ok(Spent::Used)
 }
 
 async fn end(app: &App, asked: &GrantRequest<'_>, record: &SessionRecord, why: &str) -> Result<()> {

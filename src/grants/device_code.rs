@@ -3,7 +3,7 @@
 use crate::app::{App, Failure, Result};
 use crate::crypto::equal_in_constant_time;
 use crate::grants::GrantRequest;
-use crate::grants::authorization_code::{idle_life, tokens};
+use crate::grants::authorization_code::{Spent, idle_life, spent, tokens};
 use crate::grants::issue::TokenResponse;
 use crate::protocol::device::{DeviceRequest, DeviceState};
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -21,8 +21,11 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     let code = read(app, asked, text).await?;
     let about = |failure: Failure| failure.about(Identity::of_session(code.session()));
     // 2. The request that it belongs to. A foreign client changes nothing.
-    let found = app.store.device_request_find(code.session()).await?;
-    let waiting = found.map_or_else(|| Err(expired()), |waiting| is_own(waiting, asked, &code)).map_err(about)?;
+    let Some(found) = app.store.device_request_find(code.session()).await? else {
+        // Requests that are over are removed.
+        return Err(about(over(app, asked, &code).await?));
+    };
+    let waiting = is_own(found, asked, &code).map_err(about)?;
     // 3. What did the person say?
     answer_to(app, asked, &waiting, &code).await.map_err(about)
 }
@@ -59,7 +62,8 @@ async fn answer_to(
     let pending = |code, description| Err(Refusal::new(code, description).into());
     match waiting.state {
         DeviceState::Denied => pending(ErrorCode::AccessDenied, "The person did not let the device in."),
-        _ if now >= waiting.expires_at => Err(expired()),
+        DeviceState::Pending if now >= waiting.expires_at => Err(expired()),
+        DeviceState::Allowed if now >= waiting.expires_at => Err(over(app, asked, code).await?),
         DeviceState::Allowed => redeem(app, asked, code).await,
         DeviceState::Pending => match app.store.device_request_poll(waiting.id, now).await? {
             Some(wait) if wait > waiting.wait => {
@@ -84,7 +88,10 @@ async fn redeem(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Resul
         network: request.source().network().to_string(),
     };
     let Some(record) = app.store.session_rotate(rotation).await? else {
-        return Err(refuse("it was used before, or its session has ended"));
+        return Err(match spent(app, asked, code.credential(), USED_TWICE).await? {
+            Spent::Used => refuse("it was used before"),
+            Spent::Unknown | Spent::Foreign | Spent::Unused => refuse("its session has ended"),
+        });
     };
     if let Err(cause) = validation::check_session(&record, code.credential(), client) {
         let refusal = Refusal::new(ErrorCode::InvalidGrant, INVALID).because("its session or user was revoked");
@@ -98,6 +105,9 @@ async fn redeem(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Resul
     response
 }
 
+/// Why a session ends whose device code comes again, as that of an authorization code does.
+const USED_TWICE: &str = "its device code was used twice";
+
 /// The answer about a device code that is not good, whatever is wrong with it.
 const INVALID: &str = "The device code is not valid: begin again at the device.";
 
@@ -105,7 +115,14 @@ fn refuse(reason: &'static str) -> Failure {
     Refusal::new(ErrorCode::InvalidGrant, INVALID).because(reason).into()
 }
 
-/// Requests that are over are removed, so a code without one has expired.
+/// Why a code whose request is over is refused: it has expired, unless its device was let in and used it before.
+async fn over(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Result<Failure> {
+    Ok(match spent(app, asked, code.credential(), USED_TWICE).await? {
+        Spent::Used => refuse("it was used before"),
+        Spent::Unknown | Spent::Foreign | Spent::Unused => expired(),
+    })
+}
+
 fn expired() -> Failure {
     Refusal::new(ErrorCode::ExpiredToken, "The device code has expired: begin again at the device.").into()
 }

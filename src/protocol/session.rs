@@ -83,6 +83,11 @@ impl Session {
         self.idle_expires_at.min(self.expires_at)
     }
 
+    /// Whether it waits for its code to be redeemed: it has no tokens yet.
+    pub fn is_unredeemed(&self) -> bool {
+        self.generation == 0 && self.login.is_some()
+    }
+
     /// How often refreshes were repeated within the hour that began with the first of these repeats, and when that was, if
     /// there is one more now.
     pub fn repeats_with_one_more(&self, now: Timestamp) -> (i64, Timestamp) {

@@ -6,16 +6,21 @@ use crate::protocol::browser::BrowserSession;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::User;
 use crate::store::changes::Logged;
+use crate::store::database::Dialect;
 use crate::store::row::{Row, to_json, values};
+use crate::store::sessions::{ENDED_AT_ONCE, end_sessions};
 use crate::store::users::user;
-use crate::store::{Audited, Result, Store};
+use crate::store::{Audited, Ended, Result, Store};
 
-/// A browser session that has not ended, with its user as it is now.
+/// The most browser sessions that one transaction ends.
+const BROWSERS_ENDED_AT_ONCE: i64 = 100;
+
+/// A browser session, with its user as it is now.
 #[derive(Clone, Debug)]
 pub struct BrowserSessionRecord {
     /// The session.
     pub session: BrowserSession,
-    /// Its user, who may log in.
+    /// Its user.
     pub user: User,
 }
 
@@ -28,9 +33,9 @@ pub enum Ending {
     AllBut(Uuid),
 }
 
-/// Browser sessions that have not ended: not expired, their user enabled, and nothing revoked since they began.
-macro_rules! living {
-    ($rest:literal) => {
+/// Browser sessions with their users, under a condition.
+macro_rules! browser_sessions {
+    ($($condition:expr),+) => {
         concat!(
             "SELECT b.id, b.methods, b.sequence, b.network, b.agent, b.created_at, b.authenticated_at, b.last_seen_at, \
              b.idle_expires_at, b.expires_at, \
@@ -38,12 +43,33 @@ macro_rules! living {
              u.profile AS user_profile, u.enabled AS user_enabled, u.created_at AS user_created_at, \
              u.version AS user_version, \
              EXISTS (SELECT 1 FROM second_factors WHERE user_id = u.id) AS has_second_factor \
-             FROM browser_sessions b JOIN users u ON u.id = b.user_id \
-             WHERE u.enabled AND b.idle_expires_at > $1 AND b.expires_at > $1 \
-             AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
-             AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'all' AND number > b.sequence) ",
-            $rest
+             FROM browser_sessions b JOIN users u ON u.id = b.user_id WHERE ",
+            $($condition),+
         )
+    };
+}
+
+/// That a browser session has not ended: not expired, its user enabled, and nothing revoked since it began.
+macro_rules! is_living {
+    () => {
+        "u.enabled AND b.idle_expires_at > $1 AND b.expires_at > $1 \
+         AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
+         AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'all' AND number > b.sequence)"
+    };
+}
+
+/// That clients have something of a browser session which ends with it.
+macro_rules! is_in_use {
+    () => {
+        "EXISTS (SELECT 1 FROM sessions s WHERE s.browser_session = b.id AND NOT s.ended AND NOT s.offline \
+         AND s.idle_expires_at > $1 AND s.expires_at > $1)"
+    };
+}
+
+/// The browser sessions that end.
+macro_rules! which {
+    () => {
+        "SELECT id FROM browser_sessions WHERE user_id = $1 AND (id = $2) = $3 ORDER BY id LIMIT $4"
     };
 }
 
@@ -104,9 +130,9 @@ impl Store {
         }
         if let Some(id) = replaced {
             transaction.query("DELETE FROM browser_sessions WHERE id = $1", values![id]).await?;
-            let sql =
-                "UPDATE sessions SET browser_session = $1 WHERE browser_session = $2 AND user_id = $3 AND NOT ended";
-            transaction.query(sql, values![session.id, id, session.user_id]).await?;
+            let sql = "UPDATE sessions SET browser_session = $1 WHERE browser_session = $2 AND user_id = $3 AND NOT ended \
+                       AND idle_expires_at > $4 AND expires_at > $4";
+            transaction.query(sql, values![session.id, id, session.user_id, session.created_at]).await?;
         }
         transaction.audit(audited, "login", format!("user {}", session.user_id), None).await?;
         transaction.commit().await?;
@@ -119,13 +145,33 @@ impl Store {
         secret_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<BrowserSessionRecord>> {
-        let row = self.database.query_one(living!("AND b.secret_hash = $2"), values![now, secret_hash]).await?;
+        let sql = browser_sessions!(is_living!(), " AND b.secret_hash = $2");
+        let row = self.database.query_one(sql, values![now, secret_hash]).await?;
         row.as_ref().map(record).transpose()
+    }
+
+    /// The browser session of a cookie with this hash, also one that has ended by itself, as long as clients have something of it:
+    /// that goes on until the person logs out.
+    pub async fn browser_session_known(
+        &self,
+        secret_hash: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<BrowserSessionRecord>> {
+        let sql = browser_sessions!("b.secret_hash = $2 AND (", is_in_use!(), " OR (", is_living!(), "))");
+        let row = self.database.query_one(sql, values![now, secret_hash]).await?;
+        row.as_ref().map(record).transpose()
+    }
+
+    /// Whether the browser session with this id has not ended.
+    pub async fn browser_session_is_living(&self, id: Uuid, now: Timestamp) -> Result<bool> {
+        let sql = browser_sessions!(is_living!(), " AND b.id = $2");
+        Ok(self.database.query_one(sql, values![now, id]).await?.is_some())
     }
 
     /// The browser sessions of a user that have not ended, the newest first, at most 100.
     pub async fn browser_session_list(&self, user: Uuid, now: Timestamp) -> Result<Vec<BrowserSessionRecord>> {
-        let sql = living!("AND b.user_id = $2 ORDER BY b.created_at DESC, b.id DESC LIMIT 100");
+        let sql =
+            browser_sessions!(is_living!(), " AND b.user_id = $2 ORDER BY b.created_at DESC, b.id DESC LIMIT 100");
         self.database.query(sql, values![now, user]).await?.iter().map(record).collect()
     }
 
@@ -135,32 +181,45 @@ impl Store {
         self.database.write(sql, values![now, idle_expires_at, id]).await.map(drop)
     }
 
-    /// Ends browser sessions of a user, and what clients got in them for no longer than the login lasts (OpenID Connect
-    /// RP-Initiated Logout §2). Returns whether one ended.
+    /// Ends browser sessions of a user, also those that have expired, and what clients got in them for no longer than the login
+    /// lasts (OpenID Connect RP-Initiated Logout §2). A browser session goes once all of that has ended.
     pub async fn browser_session_end(
         &self,
         user: Uuid,
         which: Ending,
         covers_until: Timestamp,
         audited: &Audited,
-    ) -> Result<Logged<bool>> {
+    ) -> Result<Logged<Ended>> {
         let mut transaction = self.begin_logged().await?;
         let (id, is_one) = match which {
             Ending::One(id) => (id, true),
             Ending::AllBut(id) => (id, false),
         };
-        let sql = "DELETE FROM browser_sessions WHERE user_id = $1 AND (id = $2) = $3 RETURNING id";
-        let ended = transaction.query(sql, values![user, id, is_one]).await?;
-        if ended.is_empty() {
-            return transaction.roll_back(false).await;
+        // On Postgres, a session that begins in one of them comes before or after.
+        let sql = match transaction.dialect() {
+            Dialect::Postgres => concat!(which!(), " FOR UPDATE"),
+            Dialect::Sqlite => which!(),
+        };
+        let ending = transaction.query(sql, values![user, id, is_one, BROWSERS_ENDED_AT_ONCE]).await?;
+        if ending.is_empty() {
+            return transaction.roll_back(Ended::Nothing).await;
         }
-        for row in &ended {
-            let sql = "UPDATE sessions SET ended = $1 WHERE browser_session = $2 AND user_id = $3 AND NOT ended AND NOT offline \
-                       RETURNING id";
-            let sessions = transaction.query(sql, values![true, row.get::<Uuid>("id")?, user]).await?;
+        let mut room = ENDED_AT_ONCE;
+        for row in &ending {
+            let id: Uuid = row.get("id")?;
+            let sql = end_sessions!("browser_session = $4 AND user_id = $5 AND NOT offline");
+            let sessions = transaction.query(sql, values![true, audited.at, room, id, user]).await?;
             transaction.revoke_sessions(&sessions, "the person logged out", covers_until, audited).await?;
+            room -= i64::try_from(sessions.len()).unwrap_or(room);
+            if room <= 0 {
+                return transaction.commit(Ended::Part).await;
+            }
+            transaction.query("DELETE FROM browser_sessions WHERE id = $1", values![id]).await?;
+        }
+        if i64::try_from(ending.len()).is_ok_and(|count| count >= BROWSERS_ENDED_AT_ONCE) {
+            return transaction.commit(Ended::Part).await;
         }
         transaction.audit(audited, "logout", format!("user {user}"), None).await?;
-        transaction.commit(true).await
+        transaction.commit(Ended::Whole).await
     }
 }

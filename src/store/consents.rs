@@ -1,12 +1,14 @@
-//! What users allowed clients for good.
+//! What users allowed clients: for good, and what of it clients have now.
 
 use uuid::Uuid;
 
+use crate::protocol::consent::Remembered;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::store::changes::Logged;
 use crate::store::row::{Row, to_json, unreadable, values};
-use crate::store::{Audited, Result, Store};
+use crate::store::sessions::{ENDED_AT_ONCE, end_sessions};
+use crate::store::{Audited, Ended, Result, Store};
 
 /// What a user allowed a client at one redirect URI.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,30 +19,53 @@ pub struct Consent {
     pub client_id: String,
     /// Where its answers go.
     pub redirect_uri: String,
-    /// The scopes.
-    pub scope: Scope,
-    /// The resources.
-    pub resources: Vec<String>,
+    /// The scopes, and for which resources.
+    pub allowed: Remembered,
     /// When it was given, or last changed.
     pub created_at: Timestamp,
 }
 
+/// What a client has of a user now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The client.
+    pub client_id: String,
+    /// The scopes of its sessions.
+    pub scope: Scope,
+    /// When the first of these sessions began.
+    pub since: Timestamp,
+    /// When it last got tokens.
+    pub last_used_at: Timestamp,
+}
+
 fn consent(row: &Row) -> Result<Consent> {
-    let scope: String = row.get("scope")?;
     Ok(Consent {
         user_id: row.get("user_id")?,
         client_id: row.get("client_id")?,
         redirect_uri: row.get("redirect_uri")?,
-        scope: Scope::parse(&scope).map_err(|error| unreadable("scope", &error))?,
-        resources: row.json("resources")?,
+        allowed: row.json("allowed")?,
         created_at: row.moment("created_at")?,
+    })
+}
+
+fn access(row: &Row) -> Result<Access> {
+    let scopes: String = row.get("scopes")?;
+    let mut scope = Scope::default();
+    for one in scopes.lines() {
+        scope = scope.union(&Scope::parse(one).map_err(|error| unreadable("scope", &error))?);
+    }
+    Ok(Access {
+        client_id: row.get("client_id")?,
+        scope,
+        since: row.moment("since")?,
+        last_used_at: row.moment("last_used_at")?,
     })
 }
 
 impl Store {
     /// What the user allowed the client at this redirect URI.
     pub async fn consent_find(&self, user: Uuid, client_id: &str, redirect_uri: &str) -> Result<Option<Consent>> {
-        let sql = "SELECT user_id, client_id, redirect_uri, scope, resources, created_at FROM consents \
+        let sql = "SELECT user_id, client_id, redirect_uri, allowed, created_at FROM consents \
                    WHERE user_id = $1 AND client_id = $2 AND redirect_uri = $3";
         let row = self.database.query_one(sql, values![user, client_id, redirect_uri]).await?;
         row.as_ref().map(consent).transpose()
@@ -48,7 +73,7 @@ impl Store {
 
     /// What the user allowed, at most 1000.
     pub async fn consent_list(&self, user: Uuid) -> Result<Vec<Consent>> {
-        let sql = "SELECT user_id, client_id, redirect_uri, scope, resources, created_at FROM consents \
+        let sql = "SELECT user_id, client_id, redirect_uri, allowed, created_at FROM consents \
                    WHERE user_id = $1 ORDER BY client_id, redirect_uri LIMIT 1000";
         self.database.query(sql, values![user]).await?.iter().map(consent).collect()
     }
@@ -56,22 +81,35 @@ impl Store {
     /// Remembers a consent, in place of an earlier one. Does nothing if the user or the client is gone.
     pub async fn consent_put(&self, consent: &Consent, audited: &Audited) -> Result<()> {
         let mut transaction = self.database.begin().await?;
-        let sql = "INSERT INTO consents (user_id, client_id, redirect_uri, scope, resources, created_at) \
-                   SELECT u.id, c.client_id, $1, $2, $3, $4 FROM users u, clients c WHERE u.id = $5 AND c.client_id = $6 \
-                   ON CONFLICT (user_id, client_id, redirect_uri) DO UPDATE SET scope = excluded.scope, \
-                   resources = excluded.resources, created_at = excluded.created_at";
+        let sql = "INSERT INTO consents (user_id, client_id, redirect_uri, allowed, created_at) \
+                   SELECT u.id, c.client_id, $1, $2, $3 FROM users u, clients c WHERE u.id = $4 AND c.client_id = $5 \
+                   ON CONFLICT (user_id, client_id, redirect_uri) DO UPDATE SET allowed = excluded.allowed, \
+                   created_at = excluded.created_at";
         let values = values![
             &consent.redirect_uri,
-            consent.scope.to_string(),
-            to_json(&consent.resources)?,
+            to_json(&consent.allowed)?,
             consent.created_at,
             consent.user_id,
             &consent.client_id
         ];
         transaction.query(sql, values).await?;
-        let detail = format!("{} for {}", consent.client_id, consent.scope);
+        let detail = format!("{} for {}", consent.client_id, consent.allowed.scope());
         transaction.audit(audited, "consent.give", format!("user {}", consent.user_id), Some(detail)).await?;
         transaction.commit().await
+    }
+
+    /// The clients that have living sessions of the user, those used last first, at most 1000. A code that was not redeemed gives no
+    /// access yet.
+    pub async fn access_list(&self, user: Uuid, now: Timestamp) -> Result<Vec<Access>> {
+        let sql = "SELECT client_id, string_agg(scope, $3) AS scopes, min(began) AS since, max(used) AS last_used_at \
+                   FROM (SELECT s.client_id, s.scope, min(s.created_at) AS began, max(s.last_refreshed_at) AS used \
+                   FROM sessions s WHERE s.user_id = $1 AND NOT s.ended AND s.idle_expires_at > $2 AND s.expires_at > $2 \
+                   AND (s.login IS NULL OR s.generation > 0) AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'user' \
+                   AND target_name = s.sub AND number > s.sequence) AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'client' \
+                   AND target_name = s.client_id AND number > s.sequence) AND NOT EXISTS (SELECT 1 FROM changes \
+                   WHERE kind = 'all' AND number > s.sequence) GROUP BY s.client_id, s.scope) AS of_scope \
+                   GROUP BY client_id ORDER BY last_used_at DESC, client_id LIMIT 1000";
+        self.database.query(sql, values![user, now, "\n"]).await?.iter().map(access).collect()
     }
 
     /// Takes away from a client what it has of the user: the remembered consents, and every session.
@@ -81,14 +119,17 @@ impl Store {
         client_id: &str,
         covers_until: Timestamp,
         audited: &Audited,
-    ) -> Result<Logged<()>> {
+    ) -> Result<Logged<Ended>> {
         let mut transaction = self.begin_logged().await?;
         let sql = "DELETE FROM consents WHERE user_id = $1 AND client_id = $2";
         transaction.query(sql, values![user, client_id]).await?;
-        let sql = "UPDATE sessions SET ended = $1 WHERE user_id = $2 AND client_id = $3 AND NOT ended RETURNING id";
-        let sessions = transaction.query(sql, values![true, user, client_id]).await?;
+        let sql = end_sessions!("user_id = $4 AND client_id = $5");
+        let sessions = transaction.query(sql, values![true, audited.at, ENDED_AT_ONCE, user, client_id]).await?;
         transaction.revoke_sessions(&sessions, "the person withdrew the access", covers_until, audited).await?;
+        if i64::try_from(sessions.len()).is_ok_and(|count| count >= ENDED_AT_ONCE) {
+            return transaction.commit(Ended::Part).await;
+        }
         transaction.audit(audited, "consent.withdraw", format!("user {user}"), Some(client_id.to_owned())).await?;
-        transaction.commit(()).await
+        transaction.commit(Ended::Whole).await
     }
 }

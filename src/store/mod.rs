@@ -35,7 +35,7 @@ pub use changes::{LogEntry, LogEvent, LogPage, Logged, Revocable};
 pub use cleanup::Round;
 pub(crate) use cleanup::swept_kinds;
 pub use clients::ClientsInUse;
-pub use consents::Consent;
+pub use consents::{Access, Consent};
 pub use database::{Dialect, Location};
 pub use keys::Added;
 pub use listen::Listener;
@@ -44,7 +44,7 @@ pub use migrate::SchemaReport;
 pub use nodes::NodeRecord;
 pub(crate) use nodes::SILENCE;
 pub use second_factors::{SecondFactor, SecondFactorRecord};
-pub use sessions::{NewSession, Rotation, SessionFilter, SessionRecord};
+pub use sessions::{Ended, NewSession, Rotation, SessionFilter, SessionRecord};
 pub use subjects::SubHolder;
 pub use users::LoginRecord;
 

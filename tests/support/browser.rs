@@ -129,6 +129,10 @@ impl Browser {
         self.ask(self.request(app, "GET", path)).await
     }
 
+    pub(crate) async fn head(&mut self, app: &TestServer, path: &str) -> Answer {
+        self.ask(self.request(app, "HEAD", path)).await
+    }
+
     pub(crate) async fn post(&mut self, app: &TestServer, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.ask(self.request(app, "POST", path).form(fields)).await
     }

@@ -17,14 +17,12 @@ use crate::protocol::error::Refusal;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::User;
-use crate::store::{BrowserSessionRecord, Ending, Page, SessionFilter, SessionRecord};
+use crate::store::{BrowserSessionRecord, Ended, Ending};
 
 /// Where people log in for no client.
 pub(super) const LOGIN: &str = "/login";
 /// Where they are then.
 pub(super) const ACCOUNT: &str = "/account";
-/// The most sessions that are read for a page.
-const MOST_SESSIONS: i64 = 1000;
 
 /// Shows the account of the person who is logged in.
 pub async fn show(app: &App, request: &Request<'_>) -> Result<Reply> {
@@ -45,7 +43,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
     let user = &person.user;
     match request.parameters.one("action")? {
         Some("log_out") => {
-            session::end(app, request, user, Ending::One(this)).await?;
+            session::end(app, request, user.id, Ending::One(this)).await?;
             let removal = Cookie::Session.removal(request.issuer);
             Ok(Reply::from(Shown::LoggedOut(None)).with_cookie(Some(removal)))
         }
@@ -54,11 +52,11 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
             let Some(id) = id else {
                 return Err(Refusal::invalid_request("The form has no id of a browser session.").into());
             };
-            session::end(app, request, user, Ending::One(id)).await?;
+            session::end(app, request, user.id, Ending::One(id)).await?;
             Ok(done(Done::BrowserEnded))
         }
         Some("end_other_browsers") => {
-            session::end(app, request, user, Ending::AllBut(this)).await?;
+            session::end(app, request, user.id, Ending::AllBut(this)).await?;
             Ok(done(Done::OtherBrowsersEnded))
         }
         Some("remove_app") => {
@@ -68,7 +66,8 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
             };
             let by = session::audited(app, request, user.id);
             let covers_until = app.settings.covers_until(by.at);
-            app.state.honour(app.store.access_withdraw(user.id, client_id, covers_until, &by)).await?;
+            let withdraw = async || app.store.access_withdraw(user.id, client_id, covers_until, &by).await;
+            while app.state.honour(withdraw()).await? == Ended::Part {}
             Ok(done(Done::AppRemoved))
         }
         Some("change_password") => change_password(app, request, &person).await,
@@ -171,15 +170,11 @@ async fn browsers(app: &App, person: &BrowserSessionRecord, now: Timestamp) -> R
 /// The clients with living sessions or remembered consents.
 async fn apps(app: &App, person: &BrowserSessionRecord, now: Timestamp) -> Result<Vec<ConnectedApp>> {
     let mut apps = BTreeMap::new();
-    let filter = SessionFilter { user: Some(person.user.id), client: None };
-    let sessions = app.store.session_list(&filter, &Page { after: None, limit: MOST_SESSIONS }).await?;
-    let living = sessions.into_iter().filter(|record| record.revoked_by.is_none() && record.session.ends_at() > now);
-    for SessionRecord { session, .. } in living {
-        let entry = entry(&mut apps, &session.client_id, &session.scope, session.created_at);
-        entry.last_used_at = entry.last_used_at.max(Some(session.last_refreshed_at));
+    for access in app.store.access_list(person.user.id, now).await? {
+        entry(&mut apps, &access.client_id, &access.scope, access.since).last_used_at = Some(access.last_used_at);
     }
     for consent in app.store.consent_list(person.user.id).await? {
-        entry(&mut apps, &consent.client_id, &consent.scope, consent.created_at).is_remembered = true;
+        entry(&mut apps, &consent.client_id, &consent.allowed.scope(), consent.created_at).is_remembered = true;
     }
     for entry in apps.values_mut() {
         if let Some(client) = app.state.client(&entry.client_id).await? {

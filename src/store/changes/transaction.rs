@@ -39,6 +39,11 @@ impl<T> Logged<T> {
         self.outcome
     }
 
+    /// The outcome of a write that turned out not to be needed.
+    pub(in crate::store) const fn without_entries(outcome: T) -> Self {
+        Self { outcome, has_entries: false }
+    }
+
     pub(in crate::store) fn map<U>(self, change: impl FnOnce(T) -> U) -> Logged<U> {
         Logged { outcome: change(self.outcome), has_entries: self.has_entries }
     }

@@ -5,6 +5,9 @@ use crate::protocol::time::Timestamp;
 /// The least seconds for which a revocation is kept after everything it covers has expired. If a clock that is ahead
 /// removed it early, the token would be valid again once the clock is corrected.
 const REVOCATIONS_KEPT: i64 = 30 * 24 * 3600;
+/// Seconds after which a code that was not redeemed is forgotten. Until then its row has the request behind it answered once, which
+/// can come again for an hour; a node whose clock is behind may see it for a little longer.
+const UNREDEEMED_LIFE: i64 = 2 * 3600;
 /// Seconds for which audit records are kept.
 const AUDIT_LIFE: i64 = 400 * 24 * 3600;
 /// Seconds after which a silent node is forgotten.
@@ -32,8 +35,9 @@ pub(super) enum Walk {
     /// they must have expired; `$3`: the most rows. Returns the moments of the removed rows, as `position`.
     ByMoment { postgres: &'static str, sqlite: &'static str },
     /// Along the primary key, past all rows, because no index shows which have expired. `part` finds the last id of the
-    /// `$2` rows after `$1`. The others remove the rows after `$1` up to `$2` that expired before `$3`.
-    ById { part: &'static str, postgres: &'static str, sqlite: &'static str },
+    /// `$2` rows after `$1`. The others remove the rows after `$1` up to `$2` that expired before `$3`; or before `$4`, the limit
+    /// of those that go `sooner`.
+    ById { part: &'static str, postgres: &'static str, sqlite: &'static str, sooner: Option<Limit> },
 }
 
 /// Removes the rows of a table whose moment has passed. The moment has an index.
@@ -58,8 +62,9 @@ macro_rules! by_moment {
 /// Removes the rows of a table that meet a condition, part by part.
 #[rustfmt::skip]
 macro_rules! by_id {
-    ($table:literal, $condition:literal) => {
+    ($table:literal, $condition:literal, $sooner:expr) => {
         Walk::ById {
+            sooner: $sooner,
             part: concat!("SELECT id AS position FROM ", $table, " WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2"),
             postgres: concat!(
                 "DELETE FROM ", $table, " WHERE ctid = ANY (ARRAY(SELECT ctid FROM ", $table,
@@ -78,11 +83,13 @@ macro_rules! by_id {
 #[rustfmt::skip]
 pub(super) const KINDS: [Kind; 11] = [
     // When an unused session ends changes at each refresh, so no index has it. A session that was ended is kept for as
-    // long as one that expired; the log has the moment.
+    // long as one that expired; the log has the moment. Of a code that was not redeemed, there is nothing to explain.
     Kind { name: "sessions", over_before: |now, history| now.plus_seconds(-history), walk: by_id!(
         "sessions",
-        "expires_at < $3 OR idle_expires_at < $3 OR (ended AND (SELECT min(changes.created_at) FROM changes \
-         WHERE changes.target_id = sessions.id AND changes.kind = 'session') < $3)"
+        "CASE WHEN generation = 0 AND login IS NOT NULL THEN expires_at < $4 OR idle_expires_at < $4 ELSE \
+         expires_at < $3 OR idle_expires_at < $3 OR (ended AND (SELECT min(changes.created_at) FROM changes \
+         WHERE changes.target_id = sessions.id AND changes.kind = 'session') < $3) END",
+        Some(|now, _| now.plus_seconds(-UNREDEEMED_LIFE))
     ) },
     Kind { name: "token_revocations", over_before: revocations, walk: by_moment!("changes", "covers_until", "kind = 'token'") },
     // After the sessions, because the cause of its end can be given for as long as a session is kept. The list of kinds is
@@ -96,7 +103,13 @@ pub(super) const KINDS: [Kind; 11] = [
     Kind { name: "audit_records", over_before: |now, _| now.plus_seconds(-AUDIT_LIFE), walk: by_moment!("audit", "at") },
     Kind { name: "nodes", over_before: |now, _| now.plus_seconds(-NODE_LIFE), walk: by_moment!("nodes", "heartbeat_at") },
     Kind { name: "guesses", over_before: |now, _| now.plus_seconds(-FAILURES_LIFE), walk: by_moment!("login_failures", "last_at") },
-    Kind { name: "browser_sessions", over_before: |now, _| now, walk: by_moment!("browser_sessions", "expires_at") },
+    // As long as clients have what ends with it, the person can log out. Such rows could be many in one place of an index.
+    Kind { name: "browser_sessions", over_before: |now, _| now, walk: by_id!(
+        "browser_sessions",
+        "expires_at < $3 AND (SELECT min(sessions.expires_at) FROM sessions WHERE sessions.browser_session = browser_sessions.id \
+         AND NOT sessions.ended AND NOT sessions.offline AND sessions.idle_expires_at >= $3 AND sessions.expires_at >= $3) IS NULL",
+        None
+    ) },
     Kind { name: "known_networks", over_before: |now, _| now.plus_seconds(-NETWORK_LIFE), walk: by_moment!("known_networks", "last_login_at") },
     Kind { name: "password_links", over_before: |now, _| now, walk: by_moment!("password_links", "expires_at") },
     Kind { name: "device_requests", over_before: |now, _| now, walk: by_moment!("device_requests", "expires_at") },

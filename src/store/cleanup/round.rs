@@ -68,11 +68,12 @@ impl Store {
                 }
                 i64::try_from(rows.len()).unwrap_or(i64::MAX) < round.batch
             }
-            Walk::ById { part, postgres, sqlite } => {
+            Walk::ById { part, postgres, sqlite, sooner } => {
                 let last = self.database.query_one(part, values![round.id, round.batch - 1]).await?;
                 let until = last.as_ref().map(|row| row.get("position")).transpose()?.unwrap_or(Uuid::max());
-                round.removed[round.kind] +=
-                    self.remove(postgres, sqlite, values![round.id, until, over_before]).await?.len();
+                let mut values = values![round.id, until, over_before];
+                values.extend(sooner.map(|limit| limit(round.now, round.history).into()));
+                round.removed[round.kind] += self.remove(postgres, sqlite, values).await?.len();
                 round.id = until;
                 last.is_none()
             }

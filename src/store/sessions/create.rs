@@ -1,4 +1,7 @@
 //! Creating a session, and ending those beyond the allowed number.
+//!
+//! A code that was not redeemed is no session of its user yet: it ends none, and counts only among such codes. When it is redeemed,
+//! [`Store::session_limit`] ends what is too much.
 
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, SequenceNumber, Target};
@@ -6,8 +9,22 @@ use crate::protocol::session::Session;
 use crate::protocol::time::Timestamp;
 use crate::store::changes::{LogTransaction, Logged};
 use crate::store::database::Dialect;
-use crate::store::row::{to_json, values};
+use crate::store::row::{Value, to_json, values};
 use crate::store::{Audited, Result, Store, StoreError};
+
+/// The most codes of a user and a client that wait to be redeemed. A page can make a browser ask for any number.
+const MOST_UNREDEEMED: i64 = 100;
+
+/// The sessions of a user (`$2`) with a client (`$3`) beyond the `$5` used last, without one (`$4`), at the time `$6`; none if that
+/// one has ended itself. Those whose code was not redeemed do not count.
+macro_rules! surplus {
+    () => {
+        "SELECT id FROM sessions WHERE user_id = $2 AND client_id = $3 AND NOT ended AND idle_expires_at > $6 AND \
+         expires_at > $6 AND id <> $4 AND (login IS NULL OR generation > 0) \
+         AND EXISTS (SELECT 1 FROM sessions own WHERE own.id = $4 AND own.ended <> $1) \
+         ORDER BY last_refreshed_at DESC, id DESC LIMIT 1000 OFFSET $5"
+    };
+}
 
 /// A session to create, and what was verified for it.
 #[derive(Clone, Debug)]
@@ -26,7 +43,8 @@ pub struct NewSession {
 
 impl Store {
     /// Creates a session, if neither user nor client changed since they were verified, and the browser session that it comes from
-    /// has not ended, and returns its sequence number. Sessions beyond the allowed number end, those unused longest first.
+    /// has not ended, and returns its sequence number. Sessions beyond the allowed number end, those unused longest first; if the
+    /// new one waits for its code to be redeemed, so do the oldest of too many like it.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when there is a session with this id.
@@ -40,6 +58,30 @@ impl Store {
         let outdated = transaction.roll_back(None).await?;
         if known.is_some() { Err(StoreError::Exists) } else { Ok(outdated) }
     }
+
+    /// Ends the sessions beyond the allowed number once the code of this one was redeemed, those unused longest first. Of codes
+    /// that are redeemed at the same moment, the last one sees them all.
+    pub async fn session_limit(
+        &self,
+        session: &Session,
+        max_sessions: i64,
+        covers_until: Timestamp,
+        audited: &Audited,
+    ) -> Result<Logged<()>> {
+        // Most users have few sessions: to see that takes no transaction.
+        let values = surplus_values(session, max_sessions, audited.at);
+        if self.database.query_one(surplus!(), values).await?.is_none() {
+            return Ok(Logged::without_entries(()));
+        }
+        let mut transaction = self.begin_logged().await?;
+        transaction.lock_user(session).await?;
+        transaction.end_surplus(session, max_sessions, audited.at, covers_until, audited).await?;
+        transaction.commit(()).await
+    }
+}
+
+fn surplus_values(session: &Session, max_sessions: i64, now: Timestamp) -> Vec<Value> {
+    values![true, session.user_id, &session.client_id, session.id, max_sessions - 1, now]
 }
 
 impl LogTransaction {
@@ -50,13 +92,7 @@ impl LogTransaction {
         audited: &Audited,
     ) -> Result<Option<SequenceNumber>> {
         let session = &new.session;
-        if self.dialect() == Dialect::Postgres {
-            // Concurrent logins of a user wait for each other, so that each counts the sessions of the ones before; and a logout
-            // at the browser comes before or after, so that it ends this session or prevents it.
-            let lock = "WITH held AS (SELECT id FROM browser_sessions WHERE id = $2 FOR KEY SHARE) \
-                        SELECT id FROM users WHERE id = $1 AND (SELECT count(*) FROM held) >= 0 FOR NO KEY UPDATE";
-            self.query(lock, values![session.user_id, session.browser_session]).await?;
-        }
+        self.lock_user(session).await?;
         let insert = "INSERT INTO sessions (id, user_id, sub, client_id, scope, audiences, nonce_hash, generation, \
                       retries, repeats, repeats_since, network, sequence, created_at, last_refreshed_at, \
                       idle_expires_at, previous_refreshed_at, previous_idle_expires_at, expires_at, ended, login, \
@@ -98,22 +134,54 @@ impl LogTransaction {
             let sql = "UPDATE registrations SET expires_at = NULL WHERE client_id = $1";
             self.query(sql, values![client_id]).await?;
         }
-        // A code that was not redeemed ends no other session but one, however many a page makes a browser ask for.
-        let surplus = "UPDATE sessions SET ended = $1 WHERE id IN (SELECT id FROM sessions WHERE user_id = $2 AND \
-                       client_id = $3 AND NOT ended AND idle_expires_at > $6 AND expires_at > $6 AND id <> $4 \
-                       AND (login IS NULL OR generation > 0) ORDER BY last_refreshed_at DESC, id DESC LIMIT 1000 OFFSET $5) RETURNING id";
-        let keep = new.max_sessions - 1;
-        let values = values![true, session.user_id, &session.client_id, session.id, keep, session.created_at];
-        let surplus = self.query(surplus, values).await?;
-        for ended in &surplus {
+        if session.is_unredeemed() {
+            self.end_oldest_unredeemed(session).await?;
+        } else {
+            self.end_surplus(session, new.max_sessions, session.created_at, new.covers_until, audited).await?;
+        }
+        row.get("sequence").map(Some)
+    }
+
+    /// Lets concurrent logins of a user wait for each other, so that each counts the sessions of the ones before; and has a logout
+    /// at the browser come before or after, so that it ends this session or prevents it.
+    async fn lock_user(&mut self, session: &Session) -> Result<()> {
+        if self.dialect() == Dialect::Postgres {
+            let lock = "WITH held AS (SELECT id FROM browser_sessions WHERE id = $2 FOR KEY SHARE) \
+                        SELECT id FROM users WHERE id = $1 AND (SELECT count(*) FROM held) >= 0 FOR NO KEY UPDATE";
+            self.query(lock, values![session.user_id, session.browser_session]).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends codes beyond the allowed number, the oldest first. Nobody has tokens of them, so no node has to hear of it.
+    async fn end_oldest_unredeemed(&mut self, session: &Session) -> Result<()> {
+        let sql = "UPDATE sessions SET ended = $1, \
+                   idle_expires_at = CASE WHEN idle_expires_at < $2 THEN idle_expires_at ELSE $2 END \
+                   WHERE id IN (SELECT id FROM sessions WHERE user_id = $3 AND client_id = $4 AND NOT ended AND generation = 0 \
+                   AND login IS NOT NULL AND id <> $5 ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $6) AND generation = 0";
+        let values =
+            values![true, session.created_at, session.user_id, &session.client_id, session.id, MOST_UNREDEEMED - 1];
+        self.query(sql, values).await.map(drop)
+    }
+
+    async fn end_surplus(
+        &mut self,
+        session: &Session,
+        max_sessions: i64,
+        now: Timestamp,
+        covers_until: Timestamp,
+        audited: &Audited,
+    ) -> Result<()> {
+        let sql = concat!("UPDATE sessions SET ended = $1 WHERE id IN (", surplus!(), ") AND NOT ended RETURNING id");
+        for ended in &self.query(sql, surplus_values(session, max_sessions, now)).await? {
             let revocation = NewRevocation {
                 target: Target::Session(ended.get("id")?),
                 cause: Cause::Superseded,
                 reason: Some("the user has too many sessions with this client".into()),
-                covers_until: new.covers_until,
+                covers_until,
             };
             self.revoke(&revocation, audited).await?;
         }
-        row.get("sequence").map(Some)
+        Ok(())
     }
 }

@@ -7,8 +7,38 @@ use crate::store::changes::LogTransaction;
 use crate::store::row::Row;
 use crate::store::{Audited, Result};
 
+/// The most sessions that one transaction ends: each is an entry of the log, which other writers wait for while it is numbered.
+pub(in crate::store) const ENDED_AT_ONCE: i64 = 500;
+
+/// How far a method came that ends sessions, at most [`ENDED_AT_ONCE`] in one transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// There was nothing to end.
+    Nothing,
+    /// There may be more: call it again.
+    Part,
+    /// Everything has ended.
+    Whole,
+}
+
+/// Ends living sessions, at most `$3`, at the time `$2`. `$1` is true; the condition has further values. A session whose code was
+/// never redeemed expires besides: no revocation will tell that it is over.
+macro_rules! end_sessions {
+    ($which:literal) => {
+        concat!(
+            "UPDATE sessions SET ended = $1, \
+             idle_expires_at = CASE WHEN generation = 0 AND login IS NOT NULL THEN $2 ELSE idle_expires_at END \
+             WHERE id IN (SELECT id FROM sessions WHERE NOT ended AND idle_expires_at > $2 AND expires_at > $2 AND ",
+            $which,
+            " ORDER BY id LIMIT $3) AND NOT ended RETURNING id, (generation = 0 AND login IS NOT NULL) AS is_unredeemed"
+        )
+    };
+}
+pub(in crate::store) use end_sessions;
+
 impl LogTransaction {
-    /// Revokes sessions, by the rows with their ids, that this transaction has marked as ended.
+    /// Revokes sessions, by the rows of [`end_sessions`], which this transaction has run. What was never redeemed has no tokens, and
+    /// its code is good only by its row: no node has to hear of it.
     pub(in crate::store) async fn revoke_sessions(
         &mut self,
         ended: &[Row],
@@ -17,6 +47,9 @@ impl LogTransaction {
         audited: &Audited,
     ) -> Result<()> {
         for row in ended {
+            if row.get("is_unredeemed")? {
+                continue;
+            }
             let target = Target::Session(row.get("id")?);
             let reason = Some(reason.to_owned());
             let revocation = NewRevocation { target, cause: Cause::SessionRevoked, reason, covers_until };

@@ -7,6 +7,8 @@ mod record;
 mod refresh;
 
 pub use create::NewSession;
+pub use end::Ended;
+pub(in crate::store) use end::{ENDED_AT_ONCE, end_sessions};
 pub use find::SessionFilter;
 pub(in crate::store) use find::find_all;
 pub use record::SessionRecord;

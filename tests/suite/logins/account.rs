@@ -1,10 +1,13 @@
 //! One's own account: what was allowed is shown there, and can be ended.
 
+use jeton::protocol::session::Session;
+use jeton::store::{Audited, NewSession};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::support::browser::{Browser, Form, asking};
 use crate::support::scene::{ALICE, BOB};
-use crate::support::{Answer, TestClient, TestServer, on_both_stores};
+use crate::support::{Answer, Setup, TestClient, TestServer, on_both_stores};
 
 /// What a client got for a person who allowed it.
 pub(super) async fn tokens(app: &TestServer, client: &TestClient, browser: &mut Browser, scope: &str) -> Answer {
@@ -159,4 +162,42 @@ on_both_stores!(a_form_of_the_account_works_only_where_it_was_shown_and_whole, a
     assert!(is_logged_in(&app, &mut browser).await && is_logged_in(&app, &mut second).await, "nothing was changed");
     let answer = Browser::default().send(&app, form).await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/login")), "{answer:?}");
+});
+
+on_both_stores!(an_app_with_access_is_shown_however_many_sessions_are_over, async |backend| {
+    let app = TestServer::start_with(backend, Setup::default().with_manual_clock()).await;
+    let client = app.web_client("web", json!({"consent": "skip", "client_name": "Printer"})).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let mut browser = Browser::logged_in(&app, ALICE).await;
+    let got = tokens(&app, &client, &mut browser, "openid read").await;
+    let jeton = &app.server.app;
+    let id = crate::support::jwt_part(&got.text("access_token"), 1)["sid"].as_str().unwrap().parse().unwrap();
+    let record = jeton.store.session_find(id).await.unwrap().unwrap();
+    let (now, version) = (app.clock.now(), jeton.state.client("web").await.unwrap().unwrap().version);
+    let audited = Audited { actor: "test".into(), request_id: None, address: None, at: now };
+    for number in 0..1001_u128 {
+        // They are older, and so the first of a list.
+        let session = Session {
+            id: Uuid::from_u128(number),
+            browser_session: None,
+            idle_expires_at: now.plus_seconds(-1),
+            ..record.session.clone()
+        };
+        let new = NewSession {
+            session,
+            user_version: record.user.as_ref().unwrap().version,
+            client_version: version,
+            max_sessions: 100,
+            covers_until: now,
+        };
+        jeton.store.session_create(&new, &audited).await.unwrap().without_a_node().unwrap();
+    }
+    let page = browser.get(&app, "/account").await;
+    assert!(page.body.contains("Printer") && page.body.contains("remove_app"), "{page:?}");
+    // A code that was not redeemed is no access.
+    browser.send(&app, Form::to(&page, "remove_app")).await;
+    let unredeemed = browser.authorize(&app, &asking("web", &[])).await;
+    assert_eq!(unredeemed.status.as_u16(), 302, "{unredeemed:?}");
+    let page = browser.get(&app, "/account").await;
+    assert!(!page.body.contains("remove_app"), "{page:?}");
 });

@@ -228,3 +228,28 @@ on_both_stores!(no_code_is_issued_by_a_browser_session_that_was_ended_meanwhile,
     let asked = request(&logins.web, "read");
     assert!(matches!(issue_to(logins.app(), &asked, &person).await, Issued::Outdated));
 });
+
+on_both_stores!(codes_begin_no_more_sessions_than_a_user_may_have, async |backend| {
+    let logins = Logins::start(backend).await;
+    let web = logins.app().client("two", web_client(json!({"max_sessions": 2}))).await;
+    let person = log_in(logins.app()).await;
+    let mut codes = Vec::new();
+    for _ in 0..8 {
+        match issue_to(logins.app(), &request(&web, "openid read"), &person).await {
+            Issued::Code(code) => codes.push(code),
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut begun = Vec::new();
+    for code in &codes {
+        let answer = redeem_at(logins.app(), &web, code, &[]).await;
+        answer.assert_ok();
+        begun.push(Tokens::of(&answer));
+    }
+    for (index, tokens) in begun.iter().enumerate() {
+        match index < 6 {
+            true => logins.scene.assert_dead(&web, tokens).await,
+            false => drop(logins.scene.refresh(&web, &tokens.refresh).await),
+        }
+    }
+});

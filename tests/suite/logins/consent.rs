@@ -87,6 +87,50 @@ on_both_stores!(a_client_that_lost_the_grant_gets_no_code_for_a_request_that_was
     assert_eq!((answer.status.as_u16(), answer.header("location")), (400, None), "{answer:?}");
 });
 
+on_both_stores!(what_is_allowed_at_one_resource_is_not_allowed_at_another, async |backend| {
+    let app = TestServer::start(backend).await;
+    let (a, b) = ("https://a.example.com/", "https://b.example.com/");
+    for resource in [a, b] {
+        let scopes = json!({"read": "Read", "write": "Write"});
+        app.resource(json!({"resource": resource, "scopes": scopes, "open_to": "registered"})).await;
+    }
+    app.web_client("once", json!({"consent": "once"})).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let mut browser = Browser::logged_in(&app, ALICE).await;
+    let ask = async |browser: &mut Browser, scope: &str, resources: &[&str]| {
+        let mut parameters = asking("once", &[]);
+        parameters.retain(|(name, _)| *name != "scope");
+        parameters.push(("scope", scope));
+        parameters.extend(resources.iter().map(|resource| ("resource", *resource)));
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        browser.get(&app, &format!("/auth/authorize?{query}")).await
+    };
+    for (scope, resource) in [("read", a), ("write", b)] {
+        let page = ask(&mut browser, scope, &[resource]).await;
+        assert!(asks(&page), "{scope} at {resource}: {page:?}");
+        Arrival::of(&browser.send(&app, Form::of(&page).with("action", "allow")).await).code();
+    }
+    for (scope, resources, asked) in [
+        ("read", [a].as_slice(), false),
+        ("write", &[b], false),
+        ("write", &[a], true),
+        ("read", &[b], true),
+        ("read write", &[a], true),
+        ("read", &[a, b], true),
+    ] {
+        let answer = ask(&mut browser, scope, resources).await;
+        assert_eq!(asks(&answer), asked, "{scope} at {resources:?}: {answer:?}");
+    }
+    let page = ask(&mut browser, "read", &[a, b]).await;
+    Arrival::of(&browser.send(&app, Form::of(&page).with("action", "allow")).await).code();
+    for (scope, resources, asked) in
+        [("read", [a, b].as_slice(), false), ("read write", &[b], false), ("write", &[a], true)]
+    {
+        let answer = ask(&mut browser, scope, resources).await;
+        assert_eq!(asks(&answer), asked, "{scope} at {resources:?}: {answer:?}");
+    }
+});
+
 on_both_stores!(on_a_device_consent_is_asked_each_time_whatever_the_client_says, async |backend| {
     let app = TestServer::start(backend).await;
     app.user(ALICE.0, ALICE.1).await;

@@ -93,11 +93,37 @@ on_both_stores!(dev_003_dev_010_a_person_types_in_the_code_and_the_device_gets_t
     let (access, id) = (jwt_part(&tokens.text("access_token"), 1), jwt_part(&tokens.text("id_token"), 1));
     assert_eq!((&access["sub"], &access["sid"]), (&id["sub"], &id["sid"]));
     assert_eq!((access["sub"].as_str(), &id["aud"], &id["amr"]), (Some(alice.as_str()), &json!("tv"), &json!(["pwd"])));
-    poll(&app, &client, &begun).await.assert_error(400, "invalid_grant");
     app.refresh(&client, &tokens.text("refresh_token")).await.assert_ok();
+    poll(&app, &client, &begun).await.assert_error(400, "invalid_grant");
     // Nobody can be asked about it any more.
     let again = browser.get(&app, &complete(&app, &begun)).await;
     assert!(again.status.as_u16() == 400 && again.body.contains("name=\"user_code\""), "{again:?}");
+});
+
+on_both_stores!(a_second_use_of_a_device_code_ends_what_the_first_gave, async |backend| {
+    let app = TestServer::start_with(backend, Setup::default().with_manual_clock()).await;
+    let (client, rs) = (tv(&app, "tv").await, app.resource_server("api").await);
+    app.user(ALICE.0, ALICE.1).await;
+    // At once, or when the request of the device is over, but not more than ten minutes after it was let in.
+    for (before, after, ends) in [(0, 0, true), (500, 599, true), (0, 601, false)] {
+        app.forget_admin_token().await;
+        let mut browser = Browser::logged_in(&app, ALICE).await;
+        let begun = begin(&app, &client).await;
+        app.advance(before);
+        answer(&app, &mut browser, &begun, "allow").await;
+        let tokens = poll(&app, &client, &begun).await;
+        tokens.assert_ok();
+        app.advance(after);
+        // Of another client it is none.
+        let other = app.client(&format!("tv-{after}"), json!({"grant_types": [GRANT], "scope": "read"})).await;
+        poll(&app, &other, &begun).await;
+        assert_eq!(app.introspect(&rs, &tokens.text("access_token")).await.json["active"], json!(true));
+        poll(&app, &client, &begun).await.assert_error(400, "invalid_grant");
+        let refreshed = app.refresh(&client, &tokens.text("refresh_token")).await;
+        assert_eq!(refreshed.status.as_u16(), if ends { 400 } else { 200 }, "{before} {after}: {refreshed:?}");
+        let active = app.introspect(&rs, &tokens.text("access_token")).await.json["active"].clone();
+        assert_eq!(active, json!(!ends), "{before} {after}");
+    }
 });
 
 on_both_stores!(a_person_reads_what_the_scopes_of_a_device_allow, async |backend| {

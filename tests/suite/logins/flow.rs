@@ -51,6 +51,25 @@ on_both_stores!(a_living_login_answers_at_once_where_no_consent_is_needed, async
     Arrival::of(&answer).code();
 });
 
+on_both_stores!(head_issues_no_code, async |backend| {
+    let app = TestServer::start(backend).await;
+    app.web_client("web", json!({"consent": "skip"})).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let mut browser = Browser::logged_in(&app, ALICE).await;
+    let asked = address(&asking("web", &[]));
+    let answer = browser.head(&app, &asked).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (200, None), "as if nobody were logged in");
+    let silent = browser.head(&app, &address(&asking("web", &[("prompt", "none")]))).await;
+    Arrival::of(&silent).assert_error(&app, "login_required");
+    let sessions = async || {
+        let listed = app.admin("GET".parse().unwrap(), "/admin/v1/sessions?client=web", None).await;
+        listed.assert_ok().json["items"].as_array().unwrap().len()
+    };
+    assert_eq!(sessions().await, 0);
+    Arrival::of(&browser.get(&app, &asked).await).code();
+    assert_eq!(sessions().await, 1);
+});
+
 on_both_stores!(aut_036_prompt_and_max_age_decide_about_a_new_login, async |backend| {
     let app = TestServer::start_with(backend, Setup::default().with_manual_clock()).await;
     app.web_client("web", json!({"consent": "skip"})).await;

@@ -149,3 +149,101 @@ on_both_stores!(a_form_of_another_site_is_asked_again_with_the_cookie, async |ba
     let answer = browser.follow(&app, answer).await;
     assert_eq!((answer.header("location"), is_logged_in(&browser)), (Some(GOODBYE), false), "{answer:?}");
 });
+
+/// A server whose logins expire after ten minutes without use, a client, and a browser where alice is logged in.
+async fn start_idling(backend: crate::support::Backend) -> (TestServer, TestClient, Browser) {
+    let setup = Setup::default().with_manual_clock().set("JETON_BROWSER_SESSION_IDLE", "10m");
+    let app = TestServer::start_with(backend, setup).await;
+    let client = app.web_client("web", leaving(json!({}))).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let browser = Browser::logged_in(&app, ALICE).await;
+    (app, client, browser)
+}
+
+/// Whether the tokens of a login work, which has not been refreshed yet.
+async fn is_alive(app: &TestServer, client: &TestClient, got: &Answer) -> bool {
+    let bearer = format!("Bearer {}", got.text("access_token"));
+    let told = app.get_with("/auth/userinfo", &[("Authorization", &bearer)]).await;
+    let refreshed = app.refresh(client, &got.text("refresh_token")).await;
+    assert_eq!(told.status.as_u16() == 200, refreshed.status.as_u16() == 200, "{told:?} {refreshed:?}");
+    told.status.as_u16() == 200
+}
+
+on_both_stores!(what_clients_have_of_an_expired_login_ends_with_the_logout, async |backend| {
+    let (app, client, mut browser) = start_idling(backend).await;
+    let other = app.web_client("other", leaving(json!({}))).await;
+    // The client says which login it means.
+    let got = tokens(&app, &client, &mut browser, "openid read").await;
+    let others = tokens(&app, &other, &mut browser, "openid read").await;
+    app.advance(601);
+    let hint = got.text("id_token");
+    let asked = [("id_token_hint", &*hint), ("post_logout_redirect_uri", GOODBYE)];
+    let answer = browser.get(&app, &address(&asked)).await;
+    assert_eq!((answer.header("location"), is_logged_in(&browser)), (Some(GOODBYE), false), "{answer:?}");
+    assert!(!is_alive(&app, &client, &got).await && !is_alive(&app, &other, &others).await);
+    // It does not say so: the person is asked.
+    let mut browser = Browser::logged_in(&app, ALICE).await;
+    let got = tokens(&app, &client, &mut browser, "openid read").await;
+    app.advance(601);
+    let page = browser.get(&app, "/auth/logout").await;
+    assert_asks(&page);
+    let answer = browser.send(&app, Form::to(&page, "log_out")).await;
+    assert!(answer.body.contains("You are logged out") && !is_logged_in(&browser), "{answer:?}");
+    assert!(!is_alive(&app, &client, &got).await);
+    // Nothing is left of an expired login: nobody has to be asked.
+    let mut browser = Browser::logged_in(&app, ALICE).await;
+    app.advance(601);
+    let page = browser.get(&app, "/auth/logout").await;
+    assert!(page.body.contains("You are logged out"), "{page:?}");
+});
+
+on_both_stores!(a_login_takes_over_what_clients_have_of_the_expired_one_before, async |backend| {
+    let (app, client, mut browser) = start_idling(backend).await;
+    app.user(BOB.0, BOB.1).await;
+    let first = tokens(&app, &client, &mut browser, "openid read").await;
+    app.advance(601);
+    let second = tokens(&app, &client, &mut browser, "openid read").await;
+    let page = browser.get(&app, "/auth/logout").await;
+    browser.send(&app, Form::to(&page, "log_out")).await;
+    assert!(!is_alive(&app, &client, &first).await && !is_alive(&app, &client, &second).await);
+    // Somebody else at the same browser is a logout.
+    let mut browser = Browser::logged_in(&app, ALICE).await;
+    let first = tokens(&app, &client, &mut browser, "openid read").await;
+    app.advance(601);
+    let page = browser.get(&app, "/login").await;
+    browser.send(&app, Form::of(&page).filled_in_by(BOB)).await;
+    assert!(is_logged_in(&browser) && !is_alive(&app, &client, &first).await);
+});
+
+on_both_stores!(an_id_token_alone_ends_an_expired_login_and_of_a_living_one_no_more_than_its_own, async |backend| {
+    let (app, client, mut browser) = start_idling(backend).await;
+    let other = app.web_client("other", leaving(json!({}))).await;
+    let offline = app.web_client("offline", json!({"consent": "required"})).await;
+    for is_over in [false, true] {
+        let got = tokens(&app, &client, &mut browser, "openid read").await;
+        let others = tokens(&app, &other, &mut browser, "openid read").await;
+        let stays = tokens(&app, &offline, &mut browser, "openid offline_access read").await;
+        if is_over {
+            app.advance(601);
+        }
+        for hint in [stays.text("id_token"), got.text("id_token")] {
+            let answer = Browser::default().get(&app, &address(&[("id_token_hint", &hint)])).await;
+            assert!(answer.body.contains("You are logged out"), "{answer:?}");
+        }
+        assert!(!is_alive(&app, &client, &got).await);
+        assert_eq!(is_alive(&app, &other, &others).await, !is_over);
+        assert!(is_alive(&app, &offline, &stays).await, "it is to last");
+        let is_shown = browser.get(&app, "/account").await.status.as_u16() == 200;
+        assert_eq!(is_shown, !is_over, "nobody is logged out at another browser");
+    }
+});
+
+on_both_stores!(head_logs_nobody_out, async |backend| {
+    let (app, client, mut browser) = start(backend).await;
+    let got = tokens(&app, &client, &mut browser, "openid read").await;
+    let path = address(&[("id_token_hint", &*got.text("id_token"))]);
+    let answer = browser.head(&app, &path).await;
+    assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
+    assert!(is_logged_in(&browser) && is_alive(&app, &client, &got).await);
+    assert_eq!(browser.get(&app, "/account").await.status.as_u16(), 200);
+});

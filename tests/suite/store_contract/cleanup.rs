@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jeton::protocol::browser::BrowserSession;
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::{NewRevocation, Target};
 use jeton::protocol::time::Timestamp;
@@ -11,7 +12,8 @@ use sqlx::Connection;
 use uuid::Uuid;
 
 use super::{
-    Db, Written, all, at, at_once, audited, audited_at, client, device_requests, new_session, revocation, secret,
+    Db, Written, all, at, at_once, audited, audited_at, client, device_requests, new_session, revocation, rotation,
+    secret,
 };
 use crate::support::{Backend, eventually, on_both_stores};
 
@@ -301,4 +303,65 @@ on_both_stores!(links_to_set_a_password_are_removed_once_they_have_expired, asyn
     assert!(db.password_link_find([1; 32], at(0)).await.unwrap().is_some());
     assert_eq!(swept(at(101)).await, [("password_links", 1)]);
     assert!(db.password_link_find([1; 32], at(0)).await.unwrap().is_none());
+});
+
+on_both_stores!(a_code_that_nobody_redeemed_is_removed_after_two_hours, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let code = |idle: i64, expires: i64| {
+        let mut new = new_session(&app, &alice, at(0));
+        (new.session.generation, new.session.login) = (0, Some(Box::default()));
+        (new.session.idle_expires_at, new.session.expires_at) = (at(idle), at(expires));
+        new
+    };
+    let redeemed = code(60, 300 * DAY);
+    let codes = [redeemed.clone(), code(60, 300 * DAY), code(60, 300 * DAY), code(300 * DAY, 70)];
+    for new in &codes {
+        db.session_create(new, &audited()).await.written().unwrap();
+    }
+    db.session_rotate(rotation(redeemed.session.id, 0, at(1), at(100))).await.unwrap().unwrap();
+    // However short the time is for which sessions are kept: until then its request is answered once.
+    assert_eq!(sweep(&db, at(7260), 8000).await, []);
+    assert_eq!(sweep(&db, at(7261), 8000).await, [("sessions", 2)]);
+    assert_eq!(sweep(&db, at(7271), 8000).await, [("sessions", 1)]);
+    assert!(db.session_find(redeemed.session.id).await.unwrap().is_some());
+    let young = code(60, 300 * DAY);
+    db.session_create(&young, &audited()).await.written().unwrap();
+    assert_eq!(sweep(&db, at(7200), 1).await, [("sessions", 1)], "the one that was redeemed");
+    assert!(db.session_find(young.session.id).await.unwrap().is_some());
+});
+
+on_both_stores!(a_browser_session_is_kept_while_something_ends_with_it, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let log_in = async |hash: u8| {
+        let session = BrowserSession {
+            id: Uuid::now_v7(),
+            user_id: alice.id,
+            methods: vec![],
+            log: 0,
+            network: "n".into(),
+            agent: "a".into(),
+            created_at: at(0),
+            authenticated_at: at(0),
+            last_seen_at: at(0),
+            idle_expires_at: at(100),
+            expires_at: at(200),
+        };
+        assert!(db.browser_session_create(&session, [hash; 32], alice.version, None, &audited()).await.unwrap());
+        session.id
+    };
+    let (used, offline, ended) = (log_in(1).await, log_in(2).await, log_in(3).await);
+    let mut begun = Vec::new();
+    for (browser, is_offline) in [(used, false), (offline, true), (ended, false)] {
+        let mut new = new_session(&app, &alice, at(0));
+        (new.session.browser_session, new.session.offline) = (Some(browser), is_offline);
+        (new.session.idle_expires_at, new.session.expires_at) = (at(5000), at(6000));
+        db.session_create(&new, &audited()).await.written().unwrap();
+        begun.push(new.session.id);
+    }
+    db.revoke(&revocation(Target::Session(begun[2]), Cause::SessionRevoked), &audited()).await.written();
+    assert_eq!(sweep(&db, at(200), 30 * DAY).await, []);
+    assert_eq!(sweep(&db, at(201), 30 * DAY).await, [("browser_sessions", 2)]);
+    assert!(db.browser_session_known([1; 32], at(4999)).await.unwrap().is_some());
+    assert_eq!(sweep(&db, at(5000), 30 * DAY).await, []);
+    assert_eq!(sweep(&db, at(5001), 30 * DAY).await, [("browser_sessions", 1)]);
 });

@@ -4,14 +4,15 @@ use jeton::protocol::authorization::Login;
 use jeton::protocol::browser::BrowserSession;
 use jeton::protocol::cause::Cause;
 use jeton::protocol::client::Client;
+use jeton::protocol::consent::Remembered;
 use jeton::protocol::revocation::Target;
 use jeton::protocol::scope::Scope;
 use jeton::protocol::time::Timestamp;
 use jeton::protocol::user::User;
-use jeton::store::{Consent, Ending, NewSession, Round, StoreError};
+use jeton::store::{Consent, Ended, Ending, NewSession, Rotation, Round, Store, StoreError};
 use uuid::Uuid;
 
-use super::{Db, NETWORK, Written, at, at_once, audited, audited_at, new_session, revocation, rotation, user};
+use super::{Db, NETWORK, Written, at, at_once, audited, audited_at, client, new_session, revocation, rotation, user};
 use crate::support::on_both_stores;
 
 /// A browser session of this user that begins at `at(0)`.
@@ -70,14 +71,12 @@ on_both_stores!(a_browser_session_is_found_by_the_hash_of_its_cookie_until_it_en
     let found = db.browser_session_find([1; 32], at(999)).await.unwrap().unwrap();
     assert_eq!((found.session.last_seen_at, found.session.idle_expires_at), (at(90), at(2000)));
     assert!(!is_found(&db, 1, at(1000)).await, "its time is over");
-    assert!(
-        !db.browser_session_end(Uuid::now_v7(), Ending::One(session.id), at(9000), &audited()).await.written(),
-        "it is not that user's"
-    );
+    let end = async |user| db.browser_session_end(user, Ending::One(session.id), at(9000), &audited()).await.written();
+    assert_eq!(end(Uuid::now_v7()).await, Ended::Nothing, "it is not that user's");
     assert!(is_found(&db, 1, at(0)).await);
-    assert!(db.browser_session_end(alice.id, Ending::One(session.id), at(9000), &audited()).await.written());
+    assert_eq!(end(alice.id).await, Ended::Whole);
     assert!(!is_found(&db, 1, at(0)).await);
-    assert!(!db.browser_session_end(alice.id, Ending::One(session.id), at(9000), &audited()).await.written());
+    assert_eq!(end(alice.id).await, Ended::Nothing);
     let target = format!("user {}", alice.id);
     let trail = db.trail().await;
     assert_eq!(trail[trail.len() - 2..], [("login".into(), target.clone()), ("logout".into(), target)]);
@@ -138,14 +137,18 @@ on_both_stores!(browser_sessions_are_listed_the_newest_first_and_removed_when_th
     assert_eq!(swept(at(4999)).await.unwrap_or_default(), 0);
 });
 
+/// These scopes at this resource.
+pub(super) fn allowed(scope: &str, resource: &str) -> Remembered {
+    Remembered::default().with(&Scope::parse(scope).unwrap(), &[resource.to_owned()])
+}
+
 on_both_stores!(a_consent_is_remembered_for_user_client_and_redirect_uri, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let consent = Consent {
         user_id: alice.id,
         client_id: app.client_id.clone(),
         redirect_uri: "https://app.example/cb".into(),
-        scope: Scope::parse("openid read").unwrap(),
-        resources: vec!["https://api.example/".into()],
+        allowed: allowed("openid read", "https://api.example/"),
         created_at: at(1),
     };
     let find = async |uri: &str| db.consent_find(alice.id, "app", uri).await.unwrap();
@@ -153,7 +156,11 @@ on_both_stores!(a_consent_is_remembered_for_user_client_and_redirect_uri, async 
     db.consent_put(&consent, &audited()).await.unwrap();
     assert_eq!(find(&consent.redirect_uri).await, Some(consent.clone()));
     assert_eq!(find("https://app.example/cb2").await, None);
-    let wider = Consent { scope: Scope::parse("openid read write").unwrap(), created_at: at(2), ..consent.clone() };
+    let wider = Consent {
+        allowed: consent.allowed.clone().with(&Scope::parse("write").unwrap(), &["https://b.example/".into()]),
+        created_at: at(2),
+        ..consent.clone()
+    };
     let elsewhere = Consent { redirect_uri: "https://app.example/a".into(), ..consent.clone() };
     for consent in [&wider, &elsewhere] {
         db.consent_put(consent, &audited()).await.unwrap();
@@ -208,27 +215,144 @@ on_both_stores!(no_session_begins_from_a_browser_session_that_has_ended, async |
     let browser = log_in(&db, &alice, 2).await;
     db.revoke(&revocation(Target::Client(app.client_id.clone()), Cause::ClientRevoked), &audited()).await.written();
     assert!(begins(&alice, &browser).await);
-    assert!(db.browser_session_end(alice.id, Ending::One(browser.id), at(9000), &audited()).await.written());
+    let ended = db.browser_session_end(alice.id, Ending::One(browser.id), at(9000), &audited()).await.written();
+    assert_eq!(ended, Ended::Whole);
     assert!(!begins(&alice, &browser).await, "logged out");
 });
 
-on_both_stores!(codes_that_nobody_redeems_end_no_more_than_one_session, async |backend| {
+/// The session of a code that comes after so many seconds, where a user may have two.
+fn one_of_two(mut new: NewSession, created: i64) -> NewSession {
+    new.max_sessions = 2;
+    (new.session.created_at, new.session.last_refreshed_at) = (at(created), at(created));
+    new
+}
+
+/// Redeems a code, and ends what is too much.
+async fn redeem(store: &Store, new: &NewSession, seconds: i64) {
+    let rotation = rotation(new.session.id, 0, at(seconds), at(5000));
+    let session = store.session_rotate(rotation).await.unwrap().expect("it is redeemed").session;
+    store.session_limit(&session, new.max_sessions, at(86_400), &audited_at(at(seconds))).await.written();
+}
+
+async fn why_ended(db: &Db, sessions: &[&NewSession]) -> Vec<Option<Cause>> {
+    let mut causes = Vec::new();
+    for new in sessions {
+        causes.push(db.session_find(new.session.id).await.unwrap().unwrap().revoked_because);
+    }
+    causes
+}
+
+on_both_stores!(a_code_counts_as_a_session_once_it_is_redeemed, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let browser = log_in(&db, &alice, 1).await;
-    let limited = |mut new: NewSession, used: i64| {
-        new.max_sessions = 2;
-        new.session.last_refreshed_at = at(used);
-        new
-    };
-    let (old, young) = (limited(new_session(&app, &alice, at(0)), 1), limited(new_session(&app, &alice, at(0)), 2));
+    let (old, young) =
+        (one_of_two(new_session(&app, &alice, at(0)), 1), one_of_two(new_session(&app, &alice, at(0)), 2));
     for new in [&old, &young] {
         db.session_create(new, &audited()).await.written().unwrap();
     }
-    for used in 3..6 {
-        let code = limited(of_code(&app, &alice, &browser), used);
-        db.session_create(&code, &audited_at(at(used))).await.written().unwrap();
+    let codes = [3, 4, 5].map(|created| one_of_two(of_code(&app, &alice, &browser), created));
+    for code in &codes {
+        db.session_create(code, &audited_at(code.session.created_at)).await.written().unwrap();
     }
-    let revoked = async |id| db.session_find(id).await.unwrap().unwrap().revoked_because;
-    assert_eq!(revoked(old.session.id).await, Some(Cause::Superseded));
-    assert_eq!(revoked(young.session.id).await, None);
+    let [first, second, third] = &codes;
+    let all = [&old, &young, first, second, third];
+    assert_eq!(why_ended(&db, &all).await, [None; 5], "nobody redeems them");
+    let superseded = Some(Cause::Superseded);
+    redeem(&db, second, 10).await;
+    assert_eq!(why_ended(&db, &all).await, [superseded, None, None, None, None], "the one unused longest");
+    redeem(&db, first, 11).await;
+    assert_eq!(why_ended(&db, &all).await, [superseded, superseded, None, None, None]);
+    redeem(&db, third, 12).await;
+    assert_eq!(why_ended(&db, &all).await, [superseded, superseded, None, superseded, None]);
+    // What has ended itself ends no other.
+    let head = db.log_head().await.unwrap();
+    let ended = db.session_find(second.session.id).await.unwrap().unwrap().session;
+    db.session_limit(&ended, 1, at(86_400), &audited_at(at(13))).await.written();
+    assert_eq!(db.log_head().await.unwrap(), head);
+});
+
+on_both_stores!(codes_that_are_redeemed_at_once_leave_as_many_sessions_as_are_allowed, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let browser = log_in(&db, &alice, 1).await;
+    for round in 0..3 {
+        let codes: Vec<_> = (0..8).map(|_| one_of_two(of_code(&app, &alice, &browser), 10 * round)).collect();
+        for code in &codes {
+            db.session_create(code, &audited()).await.written().unwrap();
+        }
+        at_once(&db, 8, |store, index| {
+            let code = codes[index].clone();
+            async move { redeem(&store, &code, 10 * round + 1).await }
+        })
+        .await;
+        let causes = why_ended(&db, &codes.iter().collect::<Vec<_>>()).await;
+        assert_eq!(causes.iter().filter(|cause| cause.is_none()).count(), 2, "{causes:?}");
+    }
+});
+
+on_both_stores!(of_codes_that_nobody_redeems_the_last_hundred_stay_good, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let other = client("other");
+    db.client_create(&other, &audited()).await.written();
+    let browser = log_in(&db, &alice, 1).await;
+    let session = new_session(&app, &alice, at(0));
+    let elsewhere = of_code(&other, &alice, &browser);
+    for new in [&session, &elsewhere] {
+        db.session_create(new, &audited()).await.written().unwrap();
+    }
+    let head = db.log_head().await.unwrap();
+    let mut codes = Vec::new();
+    for _ in 0..102 {
+        let code = of_code(&app, &alice, &browser);
+        db.session_create(&code, &audited()).await.written().unwrap();
+        codes.push(code.session.id);
+    }
+    assert_eq!(db.log_head().await.unwrap(), head, "no node has to hear of it");
+    let is_good = async |id, client_id: &str| {
+        let rotation = Rotation { client_id: client_id.to_owned(), ..rotation(id, 0, at(1), at(50)) };
+        db.session_rotate(rotation).await.unwrap().is_some()
+    };
+    let mut good = Vec::new();
+    for id in &codes {
+        good.push(is_good(*id, "app").await);
+    }
+    assert_eq!(good, [[false; 2].as_slice(), &[true; 100]].concat());
+    assert!(is_good(elsewhere.session.id, "other").await);
+    let held = db.session_find(codes[0]).await.unwrap().unwrap();
+    assert_eq!((held.revoked_by, held.session.idle_expires_at), (None, at(0)), "it is over by its time");
+    assert!(db.session_rotate(rotation(session.session.id, 1, at(1), at(50))).await.unwrap().is_some());
+});
+
+on_both_stores!(a_login_that_has_expired_is_known_while_something_ends_with_it, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let browser = log_in(&db, &alice, 1).await;
+    let known = async |seconds| {
+        let known = db.browser_session_known([1; 32], at(seconds)).await.unwrap();
+        known.map(|record| (record.session.id, record.user.id))
+    };
+    let this = Some((browser.id, alice.id));
+    assert_eq!((known(99).await, known(100).await), (this, None), "nothing is left of it");
+    let begin = async |offline, idle, expires| {
+        let mut new = new_session(&app, &alice, at(0));
+        (new.session.browser_session, new.session.offline) = (Some(browser.id), offline);
+        (new.session.idle_expires_at, new.session.expires_at) = (at(idle), at(expires));
+        db.session_create(&new, &audited()).await.written().unwrap();
+        new.session.id
+    };
+    begin(true, 9000, 9000).await;
+    assert_eq!(known(100).await, None, "that goes on after a logout");
+    begin(false, 300, 9000).await;
+    begin(false, 9000, 400).await;
+    let last = begin(false, 2000, 9000).await;
+    assert_eq!((known(100).await, known(1999).await, known(2000).await), (this, this, None));
+    assert!(!is_found(&db, 1, at(100)).await, "it is no login");
+    assert!(db.browser_session_is_living(browser.id, at(99)).await.unwrap());
+    assert!(!db.browser_session_is_living(browser.id, at(100)).await.unwrap());
+    assert!(!db.browser_session_is_living(Uuid::now_v7(), at(0)).await.unwrap());
+    // The next login takes it over.
+    let next = browser_session(&alice);
+    assert!(db.browser_session_create(&next, [2; 32], alice.version, Some(browser.id), &audited()).await.unwrap());
+    assert_eq!(known(1000).await, None);
+    let ended = db.browser_session_end(alice.id, Ending::One(next.id), at(9000), &audited()).await.written();
+    assert_eq!(ended, Ended::Whole);
+    assert_eq!(db.session_find(last).await.unwrap().unwrap().revoked_because, Some(Cause::SessionRevoked));
 });
