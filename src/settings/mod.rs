@@ -20,6 +20,7 @@ pub use parse::{duration as parse_duration, is_loopback, log_filter};
 pub use resolve::{Resolved, Source, Sources, Value};
 pub use table::{Definition, TABLE};
 
+use crate::calling_out::Exceptions;
 use crate::issuer::{Issuer, IssuerConfig};
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::protocol::time::Timestamp;
@@ -145,6 +146,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// Networks whose forwarding headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// What may be called besides public addresses.
+    pub fetch: Exceptions,
     /// Whether guessing is slowed down.
     pub throttling: bool,
     /// Who must log in with a second factor.
