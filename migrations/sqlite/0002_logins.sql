@@ -8,7 +8,7 @@ ALTER TABLE users ADD COLUMN profile TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE sessions ADD COLUMN login TEXT;
 ALTER TABLE sessions ADD COLUMN browser_session BLOB;
 ALTER TABLE sessions ADD COLUMN offline BOOLEAN NOT NULL DEFAULT FALSE;
-CREATE INDEX sessions_browser ON sessions (browser_session) WHERE browser_session IS NOT NULL AND NOT ended;
+CREATE INDEX sessions_browser ON sessions (browser_session) WHERE browser_session IS NOT NULL;
 
 -- People logged in at a browser. The cookie is kept as a hash.
 CREATE TABLE browser_sessions (
@@ -27,6 +27,7 @@ CREATE TABLE browser_sessions (
 );
 CREATE INDEX browser_sessions_user ON browser_sessions (user_id);
 CREATE INDEX browser_sessions_expiry ON browser_sessions (expires_at);
+CREATE INDEX browser_sessions_sequence ON browser_sessions (sequence);
 
 -- What a user allowed a client for good.
 CREATE TABLE consents (
@@ -90,3 +91,16 @@ CREATE TABLE device_requests (
 CREATE INDEX device_requests_expiry ON device_requests (expires_at);
 CREATE INDEX device_requests_client ON device_requests (client_id) WHERE state = 'pending';
 CREATE INDEX device_requests_network ON device_requests (network) WHERE state = 'pending';
+
+-- Clients that are to be told that a session of a person has ended (OpenID Connect Back-Channel Logout). A notice that is being
+-- delivered, or has to wait after an attempt, is due later.
+CREATE TABLE logout_notices (
+    session BLOB PRIMARY KEY,
+    client_id TEXT NOT NULL REFERENCES clients (client_id) ON DELETE CASCADE,
+    sub TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+CREATE INDEX logout_notices_due ON logout_notices (client_id, due_at);
+CREATE INDEX logout_notices_expiry ON logout_notices (expires_at);

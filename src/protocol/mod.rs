@@ -14,6 +14,7 @@ pub mod feature;
 pub mod form;
 pub mod grant;
 pub mod identity;
+pub mod logout;
 pub(crate) mod names;
 pub mod ownership;
 pub mod parameters;

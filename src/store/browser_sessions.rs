@@ -6,6 +6,7 @@ use crate::protocol::browser::BrowserSession;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::User;
 use crate::store::changes::Logged;
+use crate::store::logout_notices::Ended;
 use crate::store::row::{Row, to_json, values};
 use crate::store::users::user;
 use crate::store::{Audited, Result, Store};
@@ -103,10 +104,12 @@ impl Store {
             return Ok(false);
         }
         if let Some(id) = replaced {
-            transaction.query("DELETE FROM browser_sessions WHERE id = $1", values![id]).await?;
-            let sql =
-                "UPDATE sessions SET browser_session = $1 WHERE browser_session = $2 AND user_id = $3 AND NOT ended";
-            transaction.query(sql, values![session.id, id, session.user_id]).await?;
+            let delete = "DELETE FROM browser_sessions WHERE id = $1 RETURNING id";
+            // Of one that ended meanwhile, nothing goes on.
+            if transaction.query_one(delete, values![id]).await?.is_some() {
+                let sql = "UPDATE sessions SET browser_session = $1 WHERE browser_session = $2 AND user_id = $3";
+                transaction.query(sql, values![session.id, id, session.user_id]).await?;
+            }
         }
         transaction.audit(audited, "login", format!("user {}", session.user_id), None).await?;
         transaction.commit().await?;
@@ -136,7 +139,7 @@ impl Store {
     }
 
     /// Ends browser sessions of a user, and what clients got in them for no longer than the login lasts (OpenID Connect
-    /// RP-Initiated Logout §2). Returns whether one ended.
+    /// RP-Initiated Logout §2), and makes the notices. Returns whether one ended.
     pub async fn browser_session_end(
         &self,
         user: Uuid,
@@ -157,8 +160,10 @@ impl Store {
         for row in &ended {
             let sql = "UPDATE sessions SET ended = $1 WHERE browser_session = $2 AND user_id = $3 AND NOT ended AND NOT offline \
                        RETURNING id";
-            let sessions = transaction.query(sql, values![true, row.get::<Uuid>("id")?, user]).await?;
+            let id: Uuid = row.get("id")?;
+            let sessions = transaction.query(sql, values![true, id, user]).await?;
             transaction.revoke_sessions(&sessions, "the person logged out", covers_until, audited).await?;
+            transaction.logout_notices_add(Ended::BrowserSession(id), audited.at).await?;
         }
         transaction.audit(audited, "logout", format!("user {user}"), None).await?;
         transaction.commit(true).await

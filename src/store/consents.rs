@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::store::changes::Logged;
+use crate::store::logout_notices::Ended;
 use crate::store::row::{Row, to_json, unreadable, values};
 use crate::store::{Audited, Result, Store};
 
@@ -74,7 +75,7 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Takes away from a client what it has of the user: the remembered consents, and every session.
+    /// Takes away from a client what it has of the user: the remembered consents, and every session. It gets notices of those.
     pub async fn access_withdraw(
         &self,
         user: Uuid,
@@ -88,6 +89,9 @@ impl Store {
         let sql = "UPDATE sessions SET ended = $1 WHERE user_id = $2 AND client_id = $3 AND NOT ended RETURNING id";
         let sessions = transaction.query(sql, values![true, user, client_id]).await?;
         transaction.revoke_sessions(&sessions, "the person withdrew the access", covers_until, audited).await?;
+        for row in &sessions {
+            transaction.logout_notices_add(Ended::Session(row.get("id")?), audited.at).await?;
+        }
         transaction.audit(audited, "consent.withdraw", format!("user {user}"), Some(client_id.to_owned())).await?;
         transaction.commit(()).await
     }
