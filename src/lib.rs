@@ -4,6 +4,7 @@ pub mod admin;
 pub mod app;
 pub mod authorization;
 pub mod browser;
+pub mod calling_out;
 pub mod cli;
 pub mod client_auth;
 pub mod clock;

@@ -8,7 +8,7 @@ ALTER TABLE users ADD COLUMN profile TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE sessions ADD COLUMN login TEXT;
 ALTER TABLE sessions ADD COLUMN browser_session UUID;
 ALTER TABLE sessions ADD COLUMN offline BOOLEAN NOT NULL DEFAULT FALSE;
-CREATE INDEX sessions_browser ON sessions (browser_session) WHERE browser_session IS NOT NULL AND NOT ended;
+CREATE INDEX sessions_browser ON sessions (browser_session) WHERE browser_session IS NOT NULL;
 
 -- People logged in at a browser. The cookie is kept as a hash. A row outlives its times while clients have sessions that end with it.
 CREATE TABLE browser_sessions (
@@ -26,6 +26,7 @@ CREATE TABLE browser_sessions (
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX browser_sessions_user ON browser_sessions (user_id);
+CREATE INDEX browser_sessions_sequence ON browser_sessions (sequence);
 
 -- What a user allowed a client for good: for each resource the scopes, as JSON.
 CREATE TABLE consents (
@@ -97,3 +98,16 @@ CREATE TABLE registrations (
     expires_at BIGINT
 );
 CREATE INDEX registrations_expiry ON registrations (expires_at) WHERE expires_at IS NOT NULL;
+
+-- Clients that are to be told that a session of a person has ended (OpenID Connect Back-Channel Logout). A notice that is being
+-- delivered, or has to wait after an attempt, is due later.
+CREATE TABLE logout_notices (
+    session UUID PRIMARY KEY,
+    client_id TEXT COLLATE "C" NOT NULL REFERENCES clients (client_id) ON DELETE CASCADE,
+    sub TEXT COLLATE "C" NOT NULL,
+    attempts BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX logout_notices_due ON logout_notices (client_id, due_at);
+CREATE INDEX logout_notices_expiry ON logout_notices (expires_at);

@@ -191,7 +191,7 @@ impl App {
             Named::All if actor.is_admin => revocation(Target::All, Cause::AllRevoked),
             Named::All => return Err(AdminError::NeedsAdmin("revoking everything needs the scope jeton:admin".into())),
         };
-        Ok(self.state.honour(self.store.revoke(&revocation, &self.dated(actor))).await?.into())
+        Ok(self.state.honour(self.store.revoke_with_notices(&revocation, &self.dated(actor))).await?.into())
     }
 
     /// An access token is revoked alone, until it expires; a refresh token with its session.

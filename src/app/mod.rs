@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::app::document::Kept;
 use crate::app::used_secrets::UsedSecrets;
+use crate::calling_out::Caller;
 use crate::clock::Clock;
 use crate::issuer::Issuer;
 use crate::keys::master::MasterKeys;
@@ -66,6 +67,8 @@ pub struct App {
     pub state: Arc<NodeState>,
     /// Hashes passwords.
     pub passwords: PasswordPool,
+    /// Calls out.
+    pub caller: Caller,
     /// The metrics.
     pub metrics: Metrics,
     /// Logs requests that could not be decided.
@@ -95,6 +98,7 @@ impl App {
             state: Arc::new(NodeState::new(store.clone(), clock.clone(), Arc::clone(&issuer), limit)),
             throttle: Throttle::new(settings.throttling, clock.clone(), store.clone(), metrics.clone()),
             passwords: PasswordPool::new(settings.password_threads),
+            caller: Caller::new(settings.fetch.clone()),
             outages: Outages::default(),
             forwarding: Forwarding::default(),
             remembered: RememberedSecrets::default(),

@@ -49,6 +49,7 @@ pub(super) async fn run(global: &Global) -> Outcome {
 async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<String, String>) -> bool) {
     note("permissions", permissions(&settings));
     note("proxies", proxies(&settings).await);
+    note("calling out", Ok(calling_out(&settings)));
     if let Some(files) = &settings.tls {
         let issuer = url::Url::parse(&settings.issuer.url).ok();
         let host = issuer.as_ref().and_then(url::Url::host_str);
@@ -127,6 +128,15 @@ async fn proxies(settings: &Settings) -> Result<String, String> {
              proxy at a public address is yours (the server's log has its address)"
         )),
         (None, None) => Ok("no forwarding header was ignored".into()),
+    }
+}
+
+/// Which networks this server may call. The settings were checked.
+fn calling_out(settings: &Settings) -> String {
+    let networks: Vec<String> = settings.fetch.networks.iter().map(ToString::to_string).collect();
+    match networks.is_empty() {
+        true => "to port 443 of public addresses only".into(),
+        false => format!("to port 443 of public addresses, and to {}", networks.join(", ")),
     }
 }
 

@@ -60,6 +60,8 @@ fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
         "revocation_endpoint": at("/auth/revoke"),
         "introspection_endpoint": at("/auth/introspect"),
         "end_session_endpoint": at("/auth/logout"),
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
         "pushed_authorization_request_endpoint": at("/auth/par"),
         "require_pushed_authorization_requests": false,
         "device_authorization_endpoint": at("/auth/device"),

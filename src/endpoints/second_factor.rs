@@ -28,7 +28,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
             SetUp::WrongCode(setting_up) => shown(app, request, &person, setting_up, true),
             SetUp::Done(codes) => {
                 // The others were begun with the password alone.
-                session::end(app, request, &person.user, Ending::AllBut(person.session.id)).await?;
+                session::end(app, request, person.user.id, Ending::AllBut(person.session.id)).await?;
                 Ok(codes_shown(codes))
             }
             SetUp::ThereIsOne | SetUp::Expired => Ok(Shown::Elsewhere(account::ACCOUNT.into()).into()),

@@ -15,6 +15,7 @@ pub mod feature;
 pub mod form;
 pub mod grant;
 pub mod identity;
+pub mod logout;
 pub(crate) mod names;
 pub mod ownership;
 pub mod parameters;

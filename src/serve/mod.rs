@@ -9,6 +9,7 @@ mod http1;
 mod http2;
 mod listener;
 mod lock;
+mod logout_notices;
 mod prepare;
 pub(crate) mod process;
 mod server;

@@ -16,7 +16,7 @@ use crate::serve::listener::{self, Limits};
 use crate::serve::lock::ServerLock;
 use crate::serve::prepare::{prepare_demo, prepare_store};
 use crate::serve::tls::Certificates;
-use crate::serve::{cleanup, files};
+use crate::serve::{cleanup, files, logout_notices};
 use crate::settings::Settings;
 use crate::state::Follower;
 
@@ -81,8 +81,11 @@ impl Server {
                 Limits::for_slots(files::OPS_SLOTS),
             )),
         ];
-        let mut tasks =
-            vec![tokio::spawn(write_used_secrets(Arc::clone(&app))), tokio::spawn(cleanup::run(Arc::clone(&app)))];
+        let mut tasks = vec![
+            tokio::spawn(write_used_secrets(Arc::clone(&app))),
+            tokio::spawn(cleanup::run(Arc::clone(&app))),
+            tokio::spawn(logout_notices::run(Arc::clone(&app))),
+        ];
         tasks.extend(tls.map(|(certificates, watched)| tokio::spawn(certificates.keep_current(watched))));
         Ok(Self { app, address, ops_address, health, stop, connections, tasks, follower, lock })
     }

@@ -1,12 +1,13 @@
 //! Checks all settings, alone and against one another.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::calling_out::{Authorities, Exceptions};
 use crate::issuer::IssuerConfig;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::master::MasterKey;
@@ -128,6 +129,17 @@ impl Settings {
                     .or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into))
                     .map_err(|_| "is not a network such as 10.0.0.0/8".to_owned())
             }),
+            fetch: Exceptions {
+                networks: checker.list("fetch_allow", str::parse),
+                authorities: checker.parse(
+                    "fetch_ca",
+                    |path| match path {
+                        "" => Ok(Authorities::default()),
+                        path => Authorities::with_file(Path::new(path)),
+                    },
+                    Authorities::default(),
+                ),
+            },
             throttling: checker.parse("throttling", on_or_off, true),
             require_second_factor: checker.parse(
                 "require_second_factor",
@@ -234,6 +246,8 @@ mod tests {
                 ("JETON_POLL_INTERVAL", "500000000000y"),
                 ("JETON_LOG_LEVEL", "verbose"),
                 ("JETON_KNOWN_ISSUERS", "staging=foo"),
+                ("JETON_FETCH_ALLOW", "10.0.0.0/8,inside.example:443"),
+                ("JETON_FETCH_CA", "/nowhere/ca.pem"),
             ],
             false,
         )
@@ -248,11 +262,13 @@ mod tests {
             "POLL_INTERVAL",
             "LOG_LEVEL",
             "KNOWN_ISSUERS",
+            "FETCH_ALLOW",
+            "FETCH_CA",
         ] {
             let named = problems.iter().filter(|problem| problem.starts_with(&format!("JETON_{name}:"))).count();
             assert_eq!(named, 1, "{name} in {problems:?}");
         }
-        assert_eq!(problems.len(), 9, "{problems:?}");
+        assert_eq!(problems.len(), 11, "{problems:?}");
     }
 
     #[test]

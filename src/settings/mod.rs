@@ -22,6 +22,7 @@ pub use registration::Registration;
 pub use resolve::{Resolved, Source, Sources, Value};
 pub use table::{Definition, TABLE};
 
+use crate::calling_out::Exceptions;
 use crate::issuer::{Issuer, IssuerConfig};
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::protocol::time::Timestamp;
@@ -149,6 +150,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// Networks whose forwarding headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// What may be called besides public addresses.
+    pub fetch: Exceptions,
     /// Whether guessing is slowed down.
     pub throttling: bool,
     /// Who must log in with a second factor.

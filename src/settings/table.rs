@@ -40,7 +40,7 @@ const fn secret(definition: Definition) -> Definition {
 }
 
 /// Every setting.
-pub static TABLE: [Definition; 37] = [
+pub static TABLE: [Definition; 39] = [
     secret(in_dev(
         setting("database_url", "sqlite://jeton.db", "The database: sqlite://PATH or postgres://…"),
         "sqlite://jeton-dev.db",
@@ -75,6 +75,19 @@ pub static TABLE: [Definition; 37] = [
     secret(setting("registration_token", "", "What callers present to register clients, with registration = token")),
     setting("cors_origins", "", "Origins that may call the OAuth endpoints from a browser, comma-separated"),
     setting("trusted_proxies", "", "Networks whose forwarding headers are trusted, comma-separated"),
+    in_dev(
+        setting(
+            "fetch_allow",
+            "",
+            "Networks and ports that may be called besides port 443 of public addresses, comma-separated",
+        ),
+        "127.0.0.0/8,::1/128",
+    ),
+    setting(
+        "fetch_ca",
+        "",
+        "PEM file of certificate authorities that are trusted, besides the public ones, when calling out",
+    ),
     setting("throttling", "on", "Whether guessing is slowed down: on or off"),
     setting(
         "require_second_factor",

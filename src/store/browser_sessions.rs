@@ -7,6 +7,7 @@ use crate::protocol::time::Timestamp;
 use crate::protocol::user::User;
 use crate::store::changes::Logged;
 use crate::store::database::Dialect;
+use crate::store::logout_notices::LoggedOut;
 use crate::store::row::{Row, to_json, values};
 use crate::store::sessions::{ENDED_AT_ONCE, end_sessions};
 use crate::store::users::user;
@@ -129,10 +130,13 @@ impl Store {
             return Ok(false);
         }
         if let Some(id) = replaced {
-            transaction.query("DELETE FROM browser_sessions WHERE id = $1", values![id]).await?;
-            let sql = "UPDATE sessions SET browser_session = $1 WHERE browser_session = $2 AND user_id = $3 AND NOT ended \
-                       AND idle_expires_at > $4 AND expires_at > $4";
-            transaction.query(sql, values![session.id, id, session.user_id, session.created_at]).await?;
+            // Of one that ended meanwhile, nothing goes on. Its client may keep a login of its own for longer than its session here.
+            let delete = "DELETE FROM browser_sessions WHERE id = $1 RETURNING id";
+            if transaction.query_one(delete, values![id]).await?.is_some() {
+                let sql = "UPDATE sessions SET browser_session = $1 WHERE browser_session = $2 AND user_id = $3 \
+                           AND (generation > 0 OR (NOT ended AND idle_expires_at > $4 AND expires_at > $4))";
+                transaction.query(sql, values![session.id, id, session.user_id, session.created_at]).await?;
+            }
         }
         transaction.audit(audited, "login", format!("user {}", session.user_id), None).await?;
         transaction.commit().await?;
@@ -182,7 +186,8 @@ impl Store {
     }
 
     /// Ends browser sessions of a user, also those that have expired, and what clients got in them for no longer than the login
-    /// lasts (OpenID Connect RP-Initiated Logout §2). A browser session goes once all of that has ended.
+    /// lasts (OpenID Connect RP-Initiated Logout §2). A browser session goes, and clients get their notices, once all of
+    /// that has ended.
     pub async fn browser_session_end(
         &self,
         user: Uuid,
@@ -214,6 +219,7 @@ impl Store {
             if room <= 0 {
                 return transaction.commit(Ended::Part).await;
             }
+            transaction.logout_notices_add(LoggedOut::BrowserSession(id), audited.at).await?;
             transaction.query("DELETE FROM browser_sessions WHERE id = $1", values![id]).await?;
         }
         if i64::try_from(ending.len()).is_ok_and(|count| count >= BROWSERS_ENDED_AT_ONCE) {

@@ -6,6 +6,7 @@ use crate::protocol::consent::Remembered;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::store::changes::Logged;
+use crate::store::logout_notices::LoggedOut;
 use crate::store::row::{Row, to_json, unreadable, values};
 use crate::store::sessions::{ENDED_AT_ONCE, end_sessions};
 use crate::store::{Audited, Ended, Result, Store};
@@ -112,7 +113,7 @@ impl Store {
         self.database.query(sql, values![user, now, "\n"]).await?.iter().map(access).collect()
     }
 
-    /// Takes away from a client what it has of the user: the remembered consents, and every session.
+    /// Takes away from a client what it has of the user: the remembered consents, and every session. It gets notices of those.
     pub async fn access_withdraw(
         &self,
         user: Uuid,
@@ -126,6 +127,9 @@ impl Store {
         let sql = end_sessions!("user_id = $4 AND client_id = $5");
         let sessions = transaction.query(sql, values![true, audited.at, ENDED_AT_ONCE, user, client_id]).await?;
         transaction.revoke_sessions(&sessions, "the person withdrew the access", covers_until, audited).await?;
+        for row in &sessions {
+            transaction.logout_notices_add(LoggedOut::Session(row.get("id")?), audited.at).await?;
+        }
         if i64::try_from(sessions.len()).is_ok_and(|count| count >= ENDED_AT_ONCE) {
             return transaction.commit(Ended::Part).await;
         }

@@ -16,6 +16,7 @@ mod file;
 mod keys;
 mod listen;
 mod login_failures;
+mod logout_notices;
 mod migrate;
 mod nodes;
 mod password_links;

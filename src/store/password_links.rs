@@ -65,6 +65,7 @@ impl Store {
         if transaction.query_one(delete, values![hash, user.id, audited.at]).await?.is_none() {
             return transaction.roll_back(false).await;
         }
+        transaction.browser_sessions_end_with_notices(user.id, audited.at).await?;
         let detail = Some("by a one-time link".to_owned());
         transaction.audit(audited, "user.password", format!("user {}", user.id), detail).await?;
         transaction.revoke(revocation, audited).await?;

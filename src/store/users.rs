@@ -155,7 +155,7 @@ impl Store {
     }
 
     /// Replaces a user, unless it changed since `user.version`, and writes the revocation that goes with the change,
-    /// which ends the links to set a password too. Returns whether it was replaced.
+    /// which ends the links to set a password and the browser sessions too. Returns whether it was replaced.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the new name is taken, [`StoreError::Ambiguous`].
@@ -194,6 +194,7 @@ impl Store {
         match revocation {
             Some(revocation) => {
                 transaction.query("DELETE FROM password_links WHERE user_id = $1", values![user.id]).await?;
+                transaction.browser_sessions_end_with_notices(user.id, audited.at).await?;
                 transaction.revoke(revocation, audited).await?
             }
             None => transaction.notify(Notice::User(&user.sub), audited).await?,
@@ -204,6 +205,11 @@ impl Store {
     /// Deletes a user and revokes what was issued to it. Returns whether it existed.
     pub async fn user_delete(&self, id: Uuid, revocation: &NewRevocation, audited: &Audited) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
+        // The user first, as everywhere, so that no two transactions wait for each other.
+        if transaction.dialect() == Dialect::Postgres {
+            transaction.query("SELECT id FROM users WHERE id = $1 FOR UPDATE", values![id]).await?;
+        }
+        transaction.browser_sessions_end_with_notices(id, audited.at).await?;
         let delete = "DELETE FROM users WHERE id = $1 RETURNING sub";
         let Some(row) = transaction.query_one(delete, values![id]).await? else {
             return transaction.roll_back(false).await;

@@ -47,6 +47,35 @@ pub struct Ignored {
     peer: &'static str,
 }
 
+/// What became of an attempt to tell a client of a logout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeOutcome {
+    /// The client took it.
+    Delivered,
+    /// It is sent again later.
+    Postponed,
+    /// It was given up.
+    Dropped,
+}
+
+impl NoticeOutcome {
+    const ALL: [Self; 3] = [Self::Delivered, Self::Postponed, Self::Dropped];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Postponed => "postponed",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+/// Labels of an attempt to tell a client of a logout.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Notice {
+    outcome: &'static str,
+}
+
 /// The counters of a node. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -58,6 +87,7 @@ pub struct Metrics {
     throttled: Family<Waits, Counter>,
     refresh_repeats: Family<Repeated, Counter>,
     forwarding_ignored: Family<Ignored, Counter>,
+    logout_notices: Family<Notice, Counter>,
 }
 
 impl Default for Metrics {
@@ -75,6 +105,10 @@ impl Default for Metrics {
         for peer in ["private", "public"] {
             drop(forwarding_ignored.get_or_create(&Ignored { peer }));
         }
+        let logout_notices = Family::<Notice, Counter>::default();
+        for outcome in NoticeOutcome::ALL {
+            drop(logout_notices.get_or_create(&Notice { outcome: outcome.name() }));
+        }
         Self {
             refusals: Family::default(),
             issued: Family::default(),
@@ -83,6 +117,7 @@ impl Default for Metrics {
             throttled: Family::default(),
             refresh_repeats,
             forwarding_ignored,
+            logout_notices,
         }
     }
 }
@@ -126,6 +161,11 @@ impl Metrics {
         self.forwarding_ignored.get_or_create(&Ignored { peer }).inc();
     }
 
+    /// Counts an attempt to tell a client of a logout.
+    pub(crate) fn logout_notice(&self, outcome: NoticeOutcome) {
+        self.logout_notices.get_or_create(&Notice { outcome: outcome.name() }).inc();
+    }
+
     /// Counts an issued access token.
     pub fn issued(&self, grant: &'static str) {
         self.issued.get_or_create(&Issued { grant }).inc();
@@ -153,6 +193,8 @@ impl Metrics {
         registry.register("refresh_repeats", help, self.refresh_repeats.clone());
         let help = "Requests with X-Forwarded-For from a peer that is not a trusted proxy, by the network of the peer";
         registry.register("forwarding_ignored", help, self.forwarding_ignored.clone());
+        let help = "Attempts to tell a client of a logout, by outcome";
+        registry.register("logout_notices", help, self.logout_notices.clone());
         for (name, help, value) in gauges {
             let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
             gauge.set(*value);

@@ -7,6 +7,7 @@ pub mod environment;
 pub mod error;
 pub mod id_token;
 pub mod jwt;
+pub mod logout_token;
 pub mod opaque;
 mod packed;
 pub mod refresh;

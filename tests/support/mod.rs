@@ -12,6 +12,7 @@ pub(crate) mod outages;
 pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod proxy;
+pub(crate) mod receiver;
 pub(crate) mod scene;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ use crate::protocol::session::Session;
 use crate::protocol::time::Timestamp;
 use crate::protocol::token_id::TokenId;
 use crate::store::changes::transaction::{LogTransaction, Logged};
+use crate::store::logout_notices::LoggedOut;
 use crate::store::row::{Row, Value, unreadable, values};
 use crate::store::{Audited, Page, Result, Store};
 
@@ -162,7 +163,25 @@ impl Store {
         self.finish_revocation(transaction, new, audited).await
     }
 
-    /// The same without a record in the audit trail: for a client that returns a token of its own, which it may do often.
+    /// The same, and the clients of the logins that it ends get notices: for somebody else than these clients. What the revocation of
+    /// everything ends is left to [`Store::browser_sessions_end_revoked`].
+    pub async fn revoke_with_notices(&self, new: &NewRevocation, audited: &Audited) -> Result<Logged<Revocation>> {
+        let mut transaction = self.begin_logged().await?;
+        transaction.audit(audited, "revocation.create", new.target.to_string(), new.reason.clone()).await?;
+        match &new.target {
+            Target::Session(id) => transaction.logout_notices_add(LoggedOut::Session(*id), audited.at).await?,
+            Target::User(sub) => {
+                let row = transaction.query_one("SELECT id FROM users WHERE sub = $1", values![sub]).await?;
+                if let Some(row) = row {
+                    transaction.browser_sessions_end_with_notices(row.get("id")?, audited.at).await?;
+                }
+            }
+            Target::Token(_) | Target::Client(_) | Target::Key(_) | Target::All => {}
+        }
+        self.finish_revocation(transaction, new, audited).await
+    }
+
+    /// Writes a revocation without a record in the audit trail: for a client that returns a token of its own, which it may do often.
     pub async fn revoke_unaudited(&self, new: &NewRevocation, by: &Audited) -> Result<Logged<Revocation>> {
         let transaction = self.begin_logged().await?;
         self.finish_revocation(transaction, new, by).await

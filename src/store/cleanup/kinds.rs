@@ -81,14 +81,16 @@ macro_rules! by_id {
 ///
 /// Conditions on another table are scalar subqueries. For EXISTS, Postgres may read that whole table in each batch.
 #[rustfmt::skip]
-pub(super) const KINDS: [Kind; 11] = [
+pub(super) const KINDS: [Kind; 12] = [
     // When an unused session ends changes at each refresh, so no index has it. A session that was ended is kept for as
-    // long as one that expired; the log has the moment. Of a code that was not redeemed, there is nothing to explain.
+    // long as one that expired; the log has the moment. Of a code that was not redeemed, there is nothing to explain. While the
+    // browser session of another lasts, its client is told when that ends.
     Kind { name: "sessions", over_before: |now, history| now.plus_seconds(-history), walk: by_id!(
         "sessions",
         "CASE WHEN generation = 0 AND login IS NOT NULL THEN expires_at < $4 OR idle_expires_at < $4 ELSE \
-         expires_at < $3 OR idle_expires_at < $3 OR (ended AND (SELECT min(changes.created_at) FROM changes \
-         WHERE changes.target_id = sessions.id AND changes.kind = 'session') < $3) END",
+         (expires_at < $3 OR idle_expires_at < $3 OR (ended AND (SELECT min(changes.created_at) FROM changes \
+         WHERE changes.target_id = sessions.id AND changes.kind = 'session') < $3)) AND (browser_session IS NULL OR \
+         (SELECT browser_sessions.id FROM browser_sessions WHERE browser_sessions.id = sessions.browser_session) IS NULL) END",
         Some(|now, _| now.plus_seconds(-UNREDEEMED_LIFE))
     ) },
     Kind { name: "token_revocations", over_before: revocations, walk: by_moment!("changes", "covers_until", "kind = 'token'") },
@@ -112,6 +114,7 @@ pub(super) const KINDS: [Kind; 11] = [
     ) },
     Kind { name: "known_networks", over_before: |now, _| now.plus_seconds(-NETWORK_LIFE), walk: by_moment!("known_networks", "last_login_at") },
     Kind { name: "password_links", over_before: |now, _| now, walk: by_moment!("password_links", "expires_at") },
+    Kind { name: "logout_notices", over_before: |now, _| now, walk: by_moment!("logout_notices", "expires_at") },
     Kind { name: "device_requests", over_before: |now, _| now, walk: by_moment!("device_requests", "expires_at") },
 ];
 

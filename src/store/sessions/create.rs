@@ -146,8 +146,9 @@ impl LogTransaction {
     /// at the browser come before or after, so that it ends this session or prevents it.
     async fn lock_user(&mut self, session: &Session) -> Result<()> {
         if self.dialect() == Dialect::Postgres {
-            let lock = "WITH held AS (SELECT id FROM browser_sessions WHERE id = $2 FOR KEY SHARE) \
-                        SELECT id FROM users WHERE id = $1 AND (SELECT count(*) FROM held) >= 0 FOR NO KEY UPDATE";
+            // The user first, as everywhere, so that no two transactions wait for each other.
+            let lock = "WITH held AS (SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE) \
+                        SELECT id FROM browser_sessions WHERE id = $2 AND (SELECT count(*) FROM held) >= 0 FOR KEY SHARE";
             self.query(lock, values![session.user_id, session.browser_session]).await?;
         }
         Ok(())

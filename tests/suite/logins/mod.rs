@@ -1,6 +1,7 @@
 //! Logins at a browser: the pages that people see, and the codes, ID tokens and UserInfo that clients get.
 
 mod account;
+mod backchannel;
 mod bad_input;
 mod codes;
 mod consent;

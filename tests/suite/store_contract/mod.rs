@@ -10,6 +10,7 @@ mod listen;
 mod log;
 mod login_failures;
 mod logins;
+mod logout_notices;
 mod logouts;
 mod migrate;
 mod nodes;

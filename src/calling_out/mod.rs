@@ -1,0 +1,188 @@
+//! Calling out: the only way by which this server sends requests to others.
+//!
+//! Most addresses to call come from others, so a [`Caller`] trusts none. It speaks https on port 443 to public addresses; an
+//! address is checked after its name was resolved, and the checked address is the one that is connected to. It follows no
+//! redirects, reads no proxy variables, sends no cookies or credentials, decompresses nothing, and keeps no connections. A call
+//! takes at most [`TIME_LIMIT`], names and turns included. Calls of one purpose never wait for those of another.
+
+mod address;
+mod answer;
+mod authorities;
+mod exchange;
+mod turns;
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use url::Url;
+
+pub use address::{Exception, Exceptions};
+pub use answer::Answer;
+pub use authorities::Authorities;
+
+use exchange::{Exchange, Sent};
+use turns::Turns;
+
+/// The longest that a call may take, from the wish to the whole answer.
+pub const TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a call is for. Each purpose has turns and limits of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A client's metadata, at the URL that is its `client_id`.
+    ClientDocument,
+    /// The keys of a client or an issuer (`jwks_uri`).
+    KeySet,
+    /// A client is told of a logout.
+    LogoutNotice,
+}
+
+impl Purpose {
+    const ALL: [Self; 3] = [Self::ClientDocument, Self::KeySet, Self::LogoutNotice];
+
+    /// The largest body of an answer, in bytes. That of an answer to a notice is not read.
+    const fn largest_body(self) -> usize {
+        match self {
+            Self::ClientDocument => 5 * 1024,
+            Self::KeySet => 64 * 1024,
+            Self::LogoutNotice => 0,
+        }
+    }
+
+    /// Calls at the same time.
+    pub const fn at_once(self) -> usize {
+        match self {
+            Self::ClientDocument | Self::KeySet => 16,
+            Self::LogoutNotice => 32,
+        }
+    }
+
+    /// Calls at the same time to one host.
+    pub const fn at_once_to_a_host(self) -> usize {
+        4
+    }
+}
+
+/// Why a call was not made, or its answer not taken. The text is for operators.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The URL is none that is called.
+    #[error("the URL {0}")]
+    Url(&'static str),
+    /// Its host has no address that may be reached.
+    #[error("its host has no address that may be reached")]
+    Inside,
+    /// The name of its host leads nowhere.
+    #[error("the name of its host cannot be resolved: {0}")]
+    Unresolved(String),
+    /// The connection could not be made, or broke.
+    #[error("it cannot be reached: {0}")]
+    Unreachable(String),
+    /// It took longer than [`TIME_LIMIT`].
+    #[error("it took longer than {} s", TIME_LIMIT.as_secs())]
+    TooSlow,
+    /// The status is no success; a redirect is none.
+    #[error("it answered {0}")]
+    Status(u16),
+    /// The head or the body of the answer is larger than it may be.
+    #[error("its answer is too large")]
+    TooLarge,
+    /// The answer is compressed, which was not asked for.
+    #[error("its answer is compressed")]
+    Compressed,
+    /// The answer is no JSON document by its `Content-Type`.
+    #[error("its answer is no JSON document")]
+    NotJson,
+}
+
+impl Refused {
+    /// Whether the host itself is in trouble, so that other calls to it will most likely fail as well.
+    pub const fn is_about_the_host(&self) -> bool {
+        match self {
+            Self::Unresolved(_) | Self::Inside | Self::Unreachable(_) | Self::TooSlow => true,
+            Self::Status(status) => matches!(status, 429 | 502..=504),
+            Self::Url(_) | Self::TooLarge | Self::Compressed | Self::NotJson => false,
+        }
+    }
+}
+
+/// Finds the addresses of a host.
+pub type Resolver = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
+
+/// Calls out. Clones share the turns.
+#[derive(Clone)]
+pub struct Caller {
+    exceptions: Exceptions,
+    exchange: Exchange,
+    resolver: Resolver,
+    turns: Arc<[Turns; 3]>,
+    time_limit: Duration,
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Caller").field("exceptions", &self.exceptions).finish_non_exhaustive()
+    }
+}
+
+impl Caller {
+    /// Resolves names as the operating system does.
+    pub fn new(exceptions: Exceptions) -> Self {
+        Self::with_resolver(exceptions, Arc::new(|host| Box::pin(system_resolver(host))))
+    }
+
+    /// The same with another way to resolve names.
+    pub fn with_resolver(exceptions: Exceptions, resolver: Resolver) -> Self {
+        let turns = Arc::new(Purpose::ALL.map(Turns::of));
+        let exchange = Exchange::trusting(&exceptions.authorities);
+        Self { exceptions, exchange, resolver, turns, time_limit: TIME_LIMIT }
+    }
+
+    /// Fetches a JSON document. With the `etag` of an earlier answer, the answer may be that nothing has changed.
+    ///
+    /// # Errors
+    /// [`Refused`], for every other answer too.
+    pub async fn get(&self, purpose: Purpose, url: &Url, etag: Option<&str>) -> Result<Answer, Refused> {
+        self.call(purpose, url, &Sent::Get { etag }).await
+    }
+
+    /// Sends a form. The answer is only whether that was a success.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn post_form(&self, purpose: Purpose, url: &Url, fields: &[(&str, &str)]) -> Result<(), Refused> {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.call(purpose, url, &Sent::Form(form)).await.map(drop)
+    }
+
+    async fn call(&self, purpose: Purpose, url: &Url, sent: &Sent<'_>) -> Result<Answer, Refused> {
+        let call = async {
+            let target = address::target(url, &self.exceptions)?;
+            let turns = &self.turns[purpose as usize];
+            let _turn = turns.take(&target.authority).await;
+            let addresses = match target.literal {
+                Some(address) => vec![address],
+                None => turns.resolve(&self.resolver, target.host.clone()).await?,
+            };
+            let reachable = self.exceptions.reachable(&target, addresses)?;
+            let answer = self.exchange.run(&target, &reachable, sent, purpose.largest_body()).await?;
+            match purpose {
+                // A document of another kind was not meant to be one, whatever it says.
+                Purpose::ClientDocument if !answer.is_unchanged && !answer.is_json => Err(Refused::NotJson),
+                _ => Ok(answer),
+            }
+        };
+        tokio::time::timeout(self.time_limit, call).await.unwrap_or(Err(Refused::TooSlow))
+    }
+}
+
+async fn system_resolver(host: String) -> io::Result<Vec<IpAddr>> {
+    Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+}
+
+#[cfg(test)]
+mod tests;
