@@ -52,11 +52,19 @@ impl LogTransaction {
         let session = &new.session;
         if self.dialect() == Dialect::Postgres {
             // Concurrent logins of a user wait for each other, so that each counts the sessions of the ones before; and a logout
-            // at the browser comes before or after, so that it ends this session or prevents it.
-            // The user first, as everywhere, so that no two transactions wait for each other.
-            let lock = "WITH held AS (SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE) \
-                        SELECT id FROM browser_sessions WHERE id = $2 AND (SELECT count(*) FROM held) >= 0 FOR KEY SHARE";
-            self.query(lock, values![session.user_id, session.browser_session]).await?;
+            // at the browser comes before or after, so that it ends this session or prevents it. The user first, as everywhere, so
+            // that no two transactions wait for each other.
+            match session.browser_session {
+                None => {
+                    let lock = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
+                    self.query(lock, values![session.user_id]).await?;
+                }
+                Some(browser_session) => {
+                    let lock = "WITH held AS (SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE) \
+                                SELECT id FROM browser_sessions WHERE id = $2 AND (SELECT count(*) FROM held) >= 0 FOR KEY SHARE";
+                    self.query(lock, values![session.user_id, browser_session]).await?;
+                }
+            }
         }
         let insert = "INSERT INTO sessions (id, user_id, sub, client_id, scope, audiences, nonce_hash, generation, \
                       retries, repeats, repeats_since, network, sequence, created_at, last_refreshed_at, \
