@@ -36,8 +36,11 @@ const LAYERS: [&str; 28] = [
     "main",
 ];
 
+/// The first and the last of some modules in a row.
+type Part = (&'static str, &'static str);
+
 /// Crates that reach the outside world, and the modules that may name them: from the first to the last of each part.
-const OUTSIDE: [(&[&str], &[(&str, &str)]); 5] = [
+const OUTSIDE: [(&[&str], &[Part]); 5] = [
     (&["sqlx", "deadpool"], &[("store", "store")]),
     (&["axum", "tower", "tower_http", "askama"], &[("http", "cli")]),
     (

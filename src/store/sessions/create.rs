@@ -147,9 +147,17 @@ impl LogTransaction {
     async fn lock_user(&mut self, session: &Session) -> Result<()> {
         if self.dialect() == Dialect::Postgres {
             // The user first, as everywhere, so that no two transactions wait for each other.
-            let lock = "WITH held AS (SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE) \
-                        SELECT id FROM browser_sessions WHERE id = $2 AND (SELECT count(*) FROM held) >= 0 FOR KEY SHARE";
-            self.query(lock, values![session.user_id, session.browser_session]).await?;
+            match session.browser_session {
+                None => {
+                    let lock = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
+                    self.query(lock, values![session.user_id]).await?;
+                }
+                Some(browser_session) => {
+                    let lock = "WITH held AS (SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE) \
+                                SELECT id FROM browser_sessions WHERE id = $2 AND (SELECT count(*) FROM held) >= 0 FOR KEY SHARE";
+                    self.query(lock, values![session.user_id, browser_session]).await?;
+                }
+            }
         }
         Ok(())
     }

@@ -62,6 +62,8 @@ pub(super) fn schemas() -> Map<String, Value> {
                     "revocation_endpoint",
                     "introspection_endpoint",
                     "end_session_endpoint",
+                    "backchannel_logout_supported",
+                    "backchannel_logout_session_supported",
                     "pushed_authorization_request_endpoint",
                     "require_pushed_authorization_requests",
                     "device_authorization_endpoint",
@@ -93,6 +95,8 @@ pub(super) fn schemas() -> Map<String, Value> {
                     "revocation_endpoint": {"type": "string", "format": "uri"},
                     "introspection_endpoint": {"type": "string", "format": "uri"},
                     "end_session_endpoint": {"type": "string", "format": "uri"},
+                    "backchannel_logout_supported": {"type": "boolean", "const": true},
+                    "backchannel_logout_session_supported": {"type": "boolean", "const": true},
                     "pushed_authorization_request_endpoint": {"type": "string", "format": "uri"},
                     "require_pushed_authorization_requests": {
                         "description": "False: single clients may be required to.",
