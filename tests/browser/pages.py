@@ -120,11 +120,8 @@ class Pages:
         for entry in self.driver.get_log("browser"):
             self.wrong(path, f"the console says: {entry['message']}")
 
-    def picture(self):
-        return self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})["data"]
-
     def layout(self):
-        """Where everything stands, with its text and style. Unlike a picture of a long page, it's the same each time."""
+        """Where everything stands, with its text and style: what a picture shows, but of a page of any length."""
 
         snapshot = self.driver.execute_cdp_cmd("DOMSnapshot.captureSnapshot", {"computedStyles": STYLES})
         strings, layout = snapshot["strings"], snapshot["documents"][0]["layout"]
@@ -134,7 +131,7 @@ class Pages:
         ]
 
     def check(self, path, title, heading):
-        pictures = {}
+        layouts = {}
         for scheme in ["light", "dark"]:
             self.emulate(scheme)
             self.open(path)
@@ -145,8 +142,8 @@ class Pages:
                 self.wrong(path, f"only {found['texts']} texts")
             self.least[scheme] = min(self.least[scheme], found["contrast"])
             self.font = min(self.font, found["font"])
-            pictures[scheme] = self.picture()
-        if pictures["light"] == pictures["dark"]:
+            layouts[scheme] = self.layout()
+        if layouts["light"] == layouts["dark"]:
             self.wrong(path, "looks the same in light and dark")
         if self.driver.title != title:
             self.wrong(path, f"the title is {self.driver.title!r}")
@@ -160,10 +157,9 @@ class Pages:
         names = self.driver.find_elements(By.CSS_SELECTOR, "[id]")
         self.anchors[self.base + path] = {element.get_dom_attribute("id") for element in names}
         # Without scripts it is the same page.
-        with_scripts = self.layout()
         self.emulate("dark", scripts=False)
         self.open(path)
-        if self.layout() != with_scripts:
+        if self.layout() != layouts["dark"]:
             self.wrong(path, "looks different without scripts")
         self.emulate("dark")
 
