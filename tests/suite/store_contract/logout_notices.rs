@@ -7,7 +7,7 @@ use jeton::protocol::logout::{LogoutNotice, NOTICE_LIFE};
 use jeton::protocol::revocation::Target;
 use jeton::protocol::session::Session;
 use jeton::protocol::user::User;
-use jeton::store::{Ending, NewSession, Round, Store};
+use jeton::store::{Ended, Ending, NewSession, Round, Store};
 use uuid::Uuid;
 
 use super::{Db, Written, at, at_once, audited, client, new_session, revocation, user};
@@ -96,7 +96,8 @@ on_both_stores!(a_logout_makes_a_notice_of_each_session_that_a_client_with_an_ad
     begin(&db, &app, &bob, bobs, |_| {}).await;
     begin(&db, &app, &alice, here, |session| session.browser_session = None).await;
     assert!(db.logout_notices_due(at(0)).await.unwrap().is_empty(), "nobody logged out");
-    assert!(db.browser_session_end(alice.id, Ending::One(here), at(900), &audited()).await.written());
+    let end = async |which| db.browser_session_end(alice.id, which, at(900), &audited()).await.written();
+    assert_eq!(end(Ending::One(here)).await, Ended::Whole);
     assert_eq!(db.logout_notices_due(at(0)).await.unwrap(), ["app", "other"]);
     let taken = db.logout_notices_take("app", at(0), at(0), 1).await.unwrap();
     let notice =
@@ -104,10 +105,10 @@ on_both_stores!(a_logout_makes_a_notice_of_each_session_that_a_client_with_an_ad
     assert_eq!(taken, [notice]);
     assert_eq!(told_of(&db, "app").await, sorted([usual, offline]));
     assert_eq!(told_of(&db, "other").await, sorted([expired, revoked]));
-    assert!(!db.browser_session_end(alice.id, Ending::One(here), at(900), &audited()).await.written());
+    assert_eq!(end(Ending::One(here)).await, Ended::Nothing);
     assert!(db.logout_notices_due(at(0)).await.unwrap().is_empty(), "each is told once");
     let third = log_in(&db, &alice, None).await;
-    assert!(db.browser_session_end(alice.id, Ending::AllBut(third), at(900), &audited()).await.written());
+    assert_eq!(end(Ending::AllBut(third)).await, Ended::Whole);
     assert_eq!(told_of(&db, "app").await, [elsewhere]);
 });
 
