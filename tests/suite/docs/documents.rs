@@ -10,7 +10,8 @@ use crate::security::sources;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Variables that are not settings: Kubernetes sets the first, the tests read the others.
-const FOREIGN: [&str; 4] = ["JETON_PORT", "JETON_TEST_INSTALL", "JETON_TEST_POSTGRES_URL", "JETON_WRITE_OPENAPI"];
+const FOREIGN: [&str; 5] =
+    ["JETON_PORT", "JETON_TEST_INSTALL", "JETON_TEST_POSTGRES_URL", "JETON_WRITE_OPENAPI", "JETON_WRITE_PICTURES"];
 
 /// Every document, with its path.
 fn documents() -> Vec<(PathBuf, String)> {
