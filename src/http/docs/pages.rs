@@ -213,11 +213,7 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
                 resource_server: "Tell the client which audience you expect.",
                 administrator: "Add the audience to the client (the new list replaces the old one), or open the resource to \
                                 clients.",
-                commands: &[
-                    SHOW_CLIENT,
-                    "jeton client update CLIENT_ID --audiences https://api.example.com",
-                    "jeton resource update https://api.example.com --open-to registered",
-                ],
+                commands: &[SHOW_CLIENT, "jeton client update CLIENT_ID --audiences https://api.example.com"],
             },
         ),
         ErrorCode::InvalidToken => (
