@@ -1,5 +1,5 @@
-// An MCP client of the official TypeScript SDK that knows nothing but the server's address. It finds out where tokens come
-// from, registers itself there, sends the person's browser to log in, and calls the tool `whoami`.
+// An MCP client of the official TypeScript SDK that knows nothing but the server's address. It finds out where tokens
+// come from, registers itself there, sends the person's browser to log in, and calls the tool `whoami`.
 //
 //   node client.js http://127.0.0.1:8000/mcp
 //
@@ -31,8 +31,8 @@ function openBrowser(page) {
   browser.unref()
 }
 
-// What the SDK asks of its user: to keep what it learns, here in memory, and to bring a person's browser to the page that it
-// names. The answer arrives at a free port of this machine (RFC 8252).
+// What the SDK asks of its user: to keep what it learns, here in memory, and to bring a person's browser to the page that
+// it names. The answer arrives at a free port of this machine (RFC 8252).
 class Login {
   #listener = createServer()
   #expected = {}
@@ -63,8 +63,8 @@ class Login {
     }
   }
 
-  // Client ID metadata documents: with `get clientMetadataUrl()`, the https address of a published clientMetadata, the SDK takes
-  // that for its `client_id` wherever the metadata has `client_id_metadata_document_supported`, and registers only elsewhere.
+  // For a client ID metadata document, add `get clientMetadataUrl()`: the https address where this metadata is published.
+  // The SDK then registers only with servers that do not have `client_id_metadata_document_supported`.
 
   clientInformation = () => this.#kept.client
   saveClientInformation = (client) => void (this.#kept.client = client)
@@ -72,7 +72,7 @@ class Login {
   saveTokens = (tokens) => void (this.#kept.tokens = tokens)
   codeVerifier = () => this.#kept.verifier
   saveCodeVerifier = (verifier) => void (this.#kept.verifier = verifier)
-  saveDiscoveryState = ({ authorizationServerMetadata }) => void (this.#kept.issuer = authorizationServerMetadata?.issuer)
+  saveDiscoveryState = (found) => void (this.#kept.issuer = found.authorizationServerMetadata?.issuer)
   state = () => randomBytes(16).toString('base64url')
 
   // The server does not know the client any more, or has ended the login.

@@ -1,5 +1,5 @@
-"""An MCP client of the official Python SDK that knows nothing but the server's address. It finds out where tokens come from,
-registers itself there, sends the person's browser to log in, and calls the tool `whoami`.
+"""An MCP client of the official Python SDK that knows nothing but the server's address. It finds out where tokens come
+from, registers itself there, sends the person's browser to log in, and calls the tool `whoami`.
 
     python client.py http://127.0.0.1:8000/mcp
 
@@ -47,7 +47,10 @@ class Memory:
 
 
 class Login:
-    """Brings a person's browser to the page that the SDK names. The answer arrives at a free port of this machine (RFC 8252)."""
+    """Brings a person's browser to the page that the SDK names.
+
+    The answer arrives at a free port of this machine (RFC 8252).
+    """
 
     state = answer = None
 
@@ -109,8 +112,8 @@ async def run(address, every):
         redirect_uris=[await login.listen()],
         token_endpoint_auth_method="none",
     )
-    # Client ID metadata documents: with `client_metadata_url`, the https address of a published `metadata`, the SDK takes that
-    # for its `client_id` wherever the server has `client_id_metadata_document_supported`, and registers only elsewhere.
+    # For a client ID metadata document, pass `client_metadata_url`: the https address where this metadata is published. The
+    # SDK then registers only with servers that do not have `client_id_metadata_document_supported`.
     provider = OAuthClientProvider(address, metadata, Memory(), login.open, login.code)
     async with (
         httpx2.AsyncClient(auth=provider, timeout=httpx2.Timeout(30, read=300)) as http,
