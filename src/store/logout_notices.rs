@@ -78,6 +78,11 @@ impl Transaction {
     /// Ends the browser sessions of a user for good, which a revocation of the user in the same transaction ends anyway, and makes the
     /// notices.
     pub(super) async fn browser_sessions_end_with_notices(&mut self, user: Uuid, now: Timestamp) -> Result<()> {
+        if self.dialect() == Dialect::Postgres {
+            // Before the notices, as whoever ends one of them, so that no two transactions wait for each other.
+            let lock = "SELECT id FROM browser_sessions WHERE user_id = $1 ORDER BY id FOR UPDATE";
+            self.query(lock, values![user]).await?;
+        }
         self.logout_notices_add(LoggedOut::User(user), now).await?;
         self.query("DELETE FROM browser_sessions WHERE user_id = $1", values![user]).await.map(drop)
     }

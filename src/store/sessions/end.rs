@@ -1,10 +1,12 @@
 //! Ending several sessions at once.
 
+use uuid::Uuid;
+
 use crate::protocol::cause::Cause;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
 use crate::store::changes::LogTransaction;
-use crate::store::row::Row;
+use crate::store::row::{Row, values};
 use crate::store::{Audited, Result};
 
 /// The most sessions that one transaction ends: each is an entry of the log, which other writers wait for while it is numbered.
@@ -49,6 +51,11 @@ macro_rules! end_sessions {
 pub(in crate::store) use end_sessions;
 
 impl LogTransaction {
+    /// Marks a session as ended; its revocation says so to the nodes.
+    pub(in crate::store) async fn end_session(&mut self, id: Uuid) -> Result<()> {
+        self.query("UPDATE sessions SET ended = $1 WHERE id = $2", values![true, id]).await.map(drop)
+    }
+
     /// Revokes sessions, by the rows of [`end_sessions`], which this transaction has run. What was never redeemed has no tokens, and
     /// its code is good only by its row: no node has to hear of it.
     pub(in crate::store) async fn revoke_sessions(

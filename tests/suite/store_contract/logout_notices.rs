@@ -355,8 +355,9 @@ on_both_stores!(logins_logouts_and_ends_of_the_user_at_once_never_block_each_oth
     for round in 0..10 {
         let alice = db.user_named(&alice.username).await.unwrap().unwrap();
         let here = log_in(&db, &alice, None).await;
+        let got = begin(&db, &app, &alice, here, |_| {}).await;
         let (app, alice) = (&app, &alice);
-        let outcomes = at_once(&db, 4, |store, index| {
+        let outcomes = at_once(&db, 5, |store, index| {
             let (app, alice) = (app.clone(), alice.clone());
             async move {
                 let mut new: NewSession = new_session(&app, &alice, at(10));
@@ -365,6 +366,10 @@ on_both_stores!(logins_logouts_and_ends_of_the_user_at_once_never_block_each_oth
                 match index {
                     0 | 1 => store.session_create(&new, &by).await.map(drop),
                     2 => store.browser_session_end(alice.id, Ending::One(here), at(900), &by).await.map(drop),
+                    3 => {
+                        let revoked = revocation(Target::Session(got), Cause::SessionRevoked);
+                        store.revoke_with_notices(&revoked, &by).await.map(drop)
+                    }
                     _ => {
                         let revoked = revocation(Target::User(alice.sub.clone()), Cause::UserRevoked);
                         store.user_update(&alice, "user.password", Some(&revoked), &by).await.map(drop)
