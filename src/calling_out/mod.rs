@@ -4,6 +4,8 @@
 //! address is checked after its name was resolved, and the checked address is the one that is connected to. It follows no
 //! redirects, reads no proxy variables, sends no cookies or credentials, decompresses nothing, and keeps no connections. A call
 //! takes at most [`TIME_LIMIT`], names and turns included. Calls of one purpose never wait for those of another.
+//!
+//! Back-channel logout calls; nothing asks for documents of clients and key sets yet.
 
 mod address;
 mod answer;

@@ -1,6 +1,6 @@
 //! Clients are told of logouts (OpenID Connect Back-Channel Logout 1.0).
 //!
-//! What is to be told stands in the database, so a logout waits for nobody and a node that stops loses nothing. Each node looks for
+//! What is to be told stands in the database, so a logout waits for nobody and a node that stops loses nothing. Each node polls for
 //! notices that are due and takes a few; no other node takes those. A receiver that fails gets one notice at a time after growing
 //! pauses, so however many wait for it, it takes no turns from others.
 
@@ -21,8 +21,8 @@ use crate::store;
 use crate::telemetry::metrics::NoticeOutcome;
 use crate::tokens::logout_token;
 
-/// The time between two looks for notices that are due.
-const LOOK: Duration = Duration::from_millis(500);
+/// The time between two polls for notices that are due.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// The seconds for which a node takes a notice: much longer than a call may take.
 const TAKEN_FOR: i64 = 60;
 /// The most browser sessions that are ended at a time after everything was revoked.
@@ -42,14 +42,14 @@ struct Delivered {
 pub(super) async fn run(app: Arc<App>) {
     let mut receivers = Receivers::default();
     let mut under_way = JoinSet::new();
-    // Where the next look begins, so that no client always comes first.
+    // Where the next poll begins, so that no client always comes first.
     let mut first = 0;
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut polls = tokio::time::interval(POLL_INTERVAL);
+    polls.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = looks.tick() => {
-                if let Err(error) = look(&app, &mut receivers, &mut under_way, &mut first).await {
+            _ = polls.tick() => {
+                if let Err(error) = poll(&app, &mut receivers, &mut under_way, &mut first).await {
                     tracing::debug!(%error, "notices of logouts were not read");
                 }
             }
@@ -66,7 +66,7 @@ pub(super) async fn run(app: Arc<App>) {
 }
 
 /// Begins to deliver what is due, as far as there are turns.
-async fn look(
+async fn poll(
     app: &Arc<App>,
     receivers: &mut Receivers,
     under_way: &mut JoinSet<Delivered>,
