@@ -13,6 +13,7 @@ use crate::protocol::cause::Cause;
 use crate::protocol::client::{Client, ClientSettings};
 use crate::protocol::client_document::{self, STALE_LIFE};
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::identity::Identity;
 use crate::protocol::resource::Resources;
 use crate::protocol::time::Timestamp;
 use crate::store::{Audited, ClientDocument, FetchedDocument, StoreError, SubHolder};
@@ -222,6 +223,8 @@ impl Fetch<'_> {
 
     fn refuse(&self, outcome: DocumentOutcome, refusal: Refusal) -> Failure {
         self.app.metrics.client_document(outcome);
+        // The log names the client: what was checked to be such a URL is no secret in the wrong field.
+        let refusal = refusal.about(Identity::of_client(self.client_id));
         self.app.document_fetches.refused(self.client_id, self.app.clock.now(), &refusal);
         refusal.into()
     }
