@@ -2,7 +2,7 @@
 //! Metadata Document, draft-ietf-oauth-client-id-metadata-document).
 
 use serde_json::{Map, Value};
-use url::{Host, Url};
+use url::Url;
 
 use crate::protocol::client::{AuthMethod, ClientSettings, GrantType, RegisteredBy, check_client_id};
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -152,11 +152,7 @@ fn refused(code: ErrorCode, problem: &str) -> Refusal {
 /// The host of a client's document, if the client is known by one.
 pub fn host_of(client_id: &str, settings: &ClientSettings) -> Option<String> {
     let url = Url::parse(client_id).ok().filter(|_| settings.is_of_document())?;
-    // An address is no name that anybody knows, but it is all there is.
-    url.host().map(|host| match host {
-        Host::Domain(name) => name.to_owned(),
-        address => address.to_string(),
-    })
+    Some(host(&url))
 }
 
 #[cfg(test)]
