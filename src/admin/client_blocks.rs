@@ -51,7 +51,8 @@ impl App {
         let block = ClientBlock { target: new.target, reason: new.reason, created_at: self.clock.now() };
         loop {
             let covers_until = self.settings.covers_until(self.clock.now());
-            let write = self.store.client_block_create(&block, covers_until, &self.dated(actor));
+            let audited = self.dated(actor);
+            let write = self.store.client_block_create(&block, covers_until, &audited);
             match self.state.honour(write).await? {
                 (_, Ended::Part) => {}
                 (block, _) => return Ok(block.into()),
