@@ -5,6 +5,7 @@ mod authorization;
 mod clients;
 mod configuration;
 mod diagnosis;
+mod documents;
 mod edits;
 mod house;
 mod parameters;
@@ -17,6 +18,7 @@ pub use authorization::basic;
 pub use clients::client_settings;
 pub use configuration::configuration;
 pub use diagnosis::diagnosis;
+pub use documents::client_document;
 pub use parameters::{form, json};
 pub use pasted::pasted;
 pub use scope::scope;
@@ -37,7 +39,7 @@ pub struct Target {
 }
 
 /// Every target; the two slowest first.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "diagnosis", check: diagnosis, seeds: diagnosis::SEEDS, longest: 512 },
     Target { name: "configuration", check: configuration, seeds: configuration::SEEDS, longest: 512 },
     Target { name: "form", check: form, seeds: parameters::FORMS, longest: 512 },
@@ -49,5 +51,6 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "scope", check: scope, seeds: scope::SEEDS, longest: 1024 },
     Target { name: "usernames", check: usernames, seeds: users::SEEDS, longest: 256 },
     Target { name: "client_settings", check: client_settings, seeds: clients::SEEDS, longest: 1024 },
+    Target { name: "client_document", check: client_document, seeds: documents::SEEDS, longest: 1024 },
     Target { name: "pasted", check: pasted, seeds: pasted::SEEDS, longest: 512 },
 ];

@@ -111,3 +111,29 @@ CREATE TABLE logout_notices (
 );
 CREATE INDEX logout_notices_due ON logout_notices (client_id, due_at);
 CREATE INDEX logout_notices_expiry ON logout_notices (expires_at);
+
+-- Clients that nobody registered: the last good metadata document at the URL that is their `client_id`, and the settings that follow
+-- from it. A row goes at `expires_at`, unless there are sessions of the client; `is_used` says that there were some.
+CREATE TABLE client_documents (
+    client_id TEXT PRIMARY KEY,
+    host TEXT NOT NULL,
+    document TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    etag TEXT,
+    is_used BOOLEAN NOT NULL,
+    is_blocked BOOLEAN NOT NULL,
+    created_at INTEGER NOT NULL,
+    fetched_at INTEGER NOT NULL,
+    fresh_until INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+CREATE INDEX client_documents_expiry ON client_documents (expires_at);
+CREATE INDEX client_documents_unused ON client_documents (expires_at) WHERE NOT is_used;
+
+-- URLs of such documents, and hosts with every name below them, that an administrator does not want.
+CREATE TABLE client_blocks (
+    target TEXT PRIMARY KEY,
+    reason TEXT,
+    created_at INTEGER NOT NULL
+);

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod body;
+pub mod client_blocks;
 pub mod clients;
 pub mod demo;
 mod error;

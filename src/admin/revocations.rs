@@ -99,15 +99,16 @@ impl RevocationRequest {
             _ => Err(AdminError::Invalid("name exactly one of token, session, user, client, or all: true".into())),
         }
     }
+}
 
-    fn check_reason(&self) -> Result<()> {
-        let too_long = |text: &String| text.len() > LONGEST_REASON || text.chars().any(char::is_control);
-        if self.reason.as_ref().is_some_and(too_long) {
-            let text = format!("reason is at most {LONGEST_REASON} bytes without control characters");
-            return Err(AdminError::Invalid(text));
-        }
-        Ok(())
+/// Checks the reason that an administrator gave.
+pub(super) fn check_reason(reason: Option<&String>) -> Result<()> {
+    let too_long = |text: &String| text.len() > LONGEST_REASON || text.chars().any(char::is_control);
+    if reason.is_some_and(too_long) {
+        let text = format!("reason is at most {LONGEST_REASON} bytes without control characters");
+        return Err(AdminError::Invalid(text));
     }
+    Ok(())
 }
 
 /// A revocation as it is shown.
@@ -175,7 +176,7 @@ impl From<Revocation> for RevocationView {
 impl App {
     /// Revokes.
     pub async fn revoke(&self, request: RevocationRequest, actor: &Actor) -> Result<RevocationView> {
-        request.check_reason()?;
+        check_reason(request.reason.as_ref())?;
         let revocation = |target, cause| self.revocation(target, cause, request.reason.clone());
         let revocation = match request.named()? {
             Named::Token(text) => {

@@ -1,6 +1,7 @@
 //! The context that use cases work with.
 
 pub(crate) mod document;
+pub(crate) mod document_fetches;
 mod failure;
 mod granting;
 pub(crate) mod master_keys;
@@ -16,6 +17,7 @@ pub use request::{Peer, Request};
 use uuid::Uuid;
 
 use crate::app::document::Kept;
+use crate::app::document_fetches::DocumentFetches;
 use crate::app::used_secrets::UsedSecrets;
 use crate::calling_out::Caller;
 use crate::clock::Clock;
@@ -78,6 +80,7 @@ pub struct App {
     pub(crate) remembered: RememberedSecrets,
     pub(crate) used_secrets: UsedSecrets,
     pub(crate) throttle: Throttle,
+    pub(crate) document_fetches: DocumentFetches,
     /// The metadata, made from what clients use.
     pub(crate) metadata: Kept<Arc<Option<ClientsInUse>>>,
     /// The published keys, of one generation.
@@ -103,6 +106,7 @@ impl App {
             forwarding: Forwarding::default(),
             remembered: RememberedSecrets::default(),
             used_secrets: UsedSecrets::default(),
+            document_fetches: DocumentFetches::default(),
             metadata: Kept::default(),
             key_set: Kept::default(),
             making_keys: tokio::sync::Mutex::default(),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::admin::ListRequest;
 use crate::admin::body::{self, Patch};
+use crate::admin::client_blocks::NewClientBlock;
 use crate::admin::clients::{ClientPatch, NewClient};
 use crate::cli::context::{actor, open};
 use crate::cli::names::{self, ClientName, NewClientName, entries};
@@ -63,6 +64,26 @@ enum Action {
     Delete {
         #[command(flatten)]
         client: ClientName,
+    },
+    /// Block clients that nobody registered, and end what was issued to them
+    Block {
+        /// The URL of a client's metadata document, or a host with every name below it
+        #[arg(value_name = "URL|HOST")]
+        target: String,
+        /// Why, for the records
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// End a block; what had been issued stays ended
+    Unblock {
+        /// What is blocked
+        #[arg(value_name = "URL|HOST")]
+        target: String,
+    },
+    /// List what is blocked
+    Blocks {
+        #[command(flatten)]
+        part: crate::cli::user::Part,
     },
     /// Add or retire secrets (two may be valid at a time)
     Secret {
@@ -252,6 +273,19 @@ pub(super) async fn run(global: &Global, command: ClientCommand) -> Outcome {
         Action::Delete { client } => {
             app.client_delete(client.get(), &actor).await?;
             output::done(format, &format!("client {} is deleted", client.get()))
+        }
+        Action::Block { target, reason } => {
+            output::item(format, &app.client_block_create(NewClientBlock { target, reason }, &actor).await?)
+        }
+        Action::Unblock { target } => {
+            app.client_block_delete(&target, &actor).await?;
+            output::done(format, &format!("{target} is no longer blocked"))
+        }
+        Action::Blocks { part } => {
+            let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
+            let list = app.client_block_list(&request).await?;
+            output::items(format, &list.items, &["target", "reason", "created_at"])?;
+            part.show_next(list.next.as_deref())
         }
         Action::Secret { command: SecretAction::Add { client } } => {
             output::item(format, &app.client_secret_add(client.get(), &actor).await?)

@@ -12,7 +12,7 @@ use crate::clock::{Clock, LARGEST_OFFSET, offset_in_words};
 use crate::keys::keyring::KeyRing;
 use crate::protocol::client::{Client, GrantType};
 use crate::serve::{check_schema, examine_certificate};
-use crate::settings::{MasterKeySource, Needs, Settings};
+use crate::settings::{MasterKeySource, Needs, Registration, Settings};
 use crate::store::{Page, Store};
 
 #[derive(Serialize)]
@@ -51,6 +51,7 @@ async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<
     note("permissions", permissions(&settings));
     note("proxies", proxies(&settings).await);
     note("calling out", Ok(calling_out(&settings)));
+    note("unregistered clients", Ok(unregistered_clients(&settings)));
     if let Some(files) = &settings.tls {
         let issuer = url::Url::parse(&settings.issuer.url).ok();
         let host = issuer.as_ref().and_then(url::Url::host_str);
@@ -157,6 +158,18 @@ fn calling_out(settings: &Settings) -> String {
         true => "to port 443 of public addresses only".into(),
         false => format!("to port 443 of public addresses, and to {}", networks.join(", ")),
     }
+}
+
+/// Which clients there may be that nobody registered by hand.
+fn unregistered_clients(settings: &Settings) -> String {
+    let registration = match settings.registration {
+        Registration::Off => None,
+        Registration::WithToken(_) => Some("those that register themselves with the initial access token"),
+        Registration::Open => Some("those that register themselves"),
+    };
+    let documents = settings.cimd.then_some("those with a metadata document anywhere");
+    let allowed: Vec<&str> = registration.into_iter().chain(documents).collect();
+    if allowed.is_empty() { "none".into() } else { allowed.join(", and ") }
 }
 
 async fn clock(store: &Store) -> Result<String, String> {

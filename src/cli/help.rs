@@ -6,7 +6,7 @@ use clap::{Arg, Command, CommandFactory};
 use crate::cli::Cli;
 
 /// Examples for each page, by the path of its command; after `#`, what the next is for.
-const EXAMPLES: [(&str, &str); 50] = [
+const EXAMPLES: [(&str, &str); 53] = [
     ("", "jeton serve --dev"),
     ("serve", "jeton serve --issuer https://auth.example.com --listen 0.0.0.0:8080"),
     ("init", "jeton init --audience https://api.example.com \\\n  --scope 'read write' --username anna"),
@@ -31,6 +31,9 @@ const EXAMPLES: [(&str, &str); 50] = [
     ("client disable", "jeton client disable worker"),
     ("client enable", "jeton client enable worker"),
     ("client delete", "jeton client delete worker"),
+    ("client block", "jeton client block app.example.com --reason 'asks for too much'"),
+    ("client unblock", "jeton client unblock app.example.com"),
+    ("client blocks", "jeton client blocks"),
     ("client secret", "jeton client secret add worker"),
     ("client secret add", "jeton client secret add worker"),
     (

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::app::{App, Failure, Request, Result};
 use crate::authorization::answer::{Answer, AnswerTo};
+use crate::authorization::client_lookup;
 use crate::authorization::code::{self, Issued};
 use crate::authorization::decide::{Allowed, Decision, Person, decide};
 use crate::authorization::request::{self, Rejected};
@@ -13,6 +14,7 @@ use crate::endpoints::reply::{AskConsent, AskedAccess, LogIn, Reply, Shown, ToCl
 use crate::issuer::Issuer;
 use crate::protocol::authorization::AuthorizationRequest;
 use crate::protocol::client::{Client, Consent, GrantType};
+use crate::protocol::client_document;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::Granted;
 use crate::protocol::profile::{self, OFFLINE_ACCESS};
@@ -46,15 +48,11 @@ type Read = std::result::Result<(Arc<Client>, AuthorizationRequest), (Option<Arc
 
 async fn read(app: &App, request: &Request<'_>) -> Read {
     let client_id = client_id(request).map_err(|rejected| (None, rejected))?;
-    let mut client = match app.state.client(client_id).await {
-        Ok(Some(client)) if client.settings.enabled => client,
-        Ok(_) => current(app, client_id).await.map_err(|rejected| (None, rejected))?,
-        Err(failure) => return Err((None, failure.into())),
-    };
+    let mut client = client_lookup::find(app, request, client_id).await.map_err(|rejected| (None, rejected))?;
     let mut asked = read_for(app, request, &client).await;
     if asked.is_err() {
         // Nothing is refused because of what memory holds.
-        let now = current(app, client_id).await.map_err(|rejected| (None, rejected))?;
+        let now = client_lookup::renew(app, request, &client).await.map_err(|rejected| (None, rejected))?;
         if now.version != client.version {
             asked = read_for(app, request, &now).await;
         }
@@ -70,18 +68,6 @@ fn client_id<'a>(request: &Request<'a>) -> std::result::Result<&'a str, Rejected
     let missing = || Refusal::invalid_request("The parameter client_id is missing.");
     let client_id = request.parameters.one("client_id").and_then(|client_id| client_id.ok_or_else(missing));
     client_id.map_err(|refusal| Rejected::AtBrowser("client_id", refusal))
-}
-
-/// The client as the database has it.
-async fn current(app: &App, client_id: &str) -> std::result::Result<Arc<Client>, Rejected> {
-    match app.state.client_from_database(client_id).await? {
-        Some(client) if client.settings.enabled => Ok(client),
-        found => {
-            let reason = if found.is_some() { "the client is disabled" } else { "unknown client" };
-            let refusal = Refusal::new(ErrorCode::InvalidClient, "There is no client with this client_id here.");
-            Err(Rejected::AtBrowser("client_id", refusal.because(reason)))
-        }
-    }
 }
 
 async fn read_for(
@@ -143,9 +129,11 @@ pub(super) fn name(client: &Client) -> String {
     client.settings.client_name.clone().unwrap_or_else(|| client.client_id.clone())
 }
 
-/// Where a client that registered itself has the answer sent: people are shown that, since nobody vouches for its name.
+/// Where a client that nobody vouches for is at home: the host of its metadata document, or else of where it has the answer sent.
+/// People are shown that, since its name is what it says of itself.
 pub(super) fn host(client: &Client, asked: &AuthorizationRequest) -> Option<String> {
-    client.settings.is_self_registered().then(|| redirect::host(&asked.redirect_uri))
+    let of_redirect = || client.settings.is_self_registered().then(|| redirect::host(&asked.redirect_uri));
+    client_document::host_of(&client.client_id, &client.settings).or_else(of_redirect)
 }
 
 /// The request in the hidden field of a form, and its client.
@@ -156,7 +144,7 @@ pub(super) async fn reopen(app: &App, request: &Request<'_>) -> Result<Option<(A
     let Some(sealed) = request.parameters.one("request")? else { return Ok(None) };
     let opened = sealed_request::open(app, request, Purpose::AuthorizationRequest, sealed).await?;
     let Some(asked) = opened else { return Err(expired().into()) };
-    let client = app.state.client(&asked.client_id).await?;
+    let client = client_lookup::find_again(app, request, &asked.client_id).await?;
     let Some(client) = client.filter(|client| may_still(client, &asked)) else {
         return Err(expired().because("the client has changed").into());
     };

@@ -88,6 +88,9 @@ fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
     if app.settings.registration != Registration::Off {
         content["registration_endpoint"] = json!(at(register::PATH));
     }
+    if app.settings.cimd {
+        content["client_id_metadata_document_supported"] = json!(true);
+    }
     content
 }
 

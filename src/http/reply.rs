@@ -212,6 +212,9 @@ fn ask_device(look: &Look<'_>, form: &AskDevice) -> Response {
 fn wrong_request(request: &EndpointRequest, look: &Look<'_>, wrong: WrongRequest) -> Response {
     let WrongRequest { parameter, refusal, received, registered } = wrong;
     let advice = match parameter {
+        "client_id" if matches!(refusal.code, ErrorCode::InvalidClientMetadata | ErrorCode::InvalidRedirectUri) => {
+            "Correct the document at this URL, then begin again: it is fetched anew after 10 seconds."
+        }
         "client_id" => "Correct the client_id, or register the client: jeton client create.",
         "redirect_uri" => {
             "Send one of the registered URIs, or register this one: jeton client update CLIENT_ID --redirect-uris URI."

@@ -145,6 +145,8 @@ names! {
         Administrator "administrator",
         /// The client, for which nobody vouches (RFC 7591).
         Itself "itself",
+        /// Nobody: the metadata document at the URL that is its id says what it is, and nobody vouches for that either.
+        Document "document",
     }
 }
 
@@ -288,9 +290,17 @@ impl Default for ClientSettings {
 }
 
 impl ClientSettings {
-    /// Whether the client registered itself.
+    /// Whether nobody vouches for the client: it registered itself, or is known by its metadata document alone.
     pub fn is_self_registered(&self) -> bool {
-        self.registered_by == RegisteredBy::Itself
+        match self.registered_by {
+            RegisteredBy::Administrator => false,
+            RegisteredBy::Itself | RegisteredBy::Document => true,
+        }
+    }
+
+    /// Whether nobody registered the client: it is known by the metadata document at the URL that is its id.
+    pub fn is_of_document(&self) -> bool {
+        self.registered_by == RegisteredBy::Document
     }
 
     /// Whether its permissions reach the tokens of every resource, or those for the admin API.

@@ -8,6 +8,7 @@ pub mod cause;
 pub mod challenge;
 pub mod claims;
 pub mod client;
+pub mod client_document;
 pub mod consent;
 pub mod device;
 pub mod error;

@@ -77,6 +77,11 @@ impl Metadata {
         Ok(Self(members))
     }
 
+    /// The same from a document that was read already.
+    pub(super) fn of(members: Map<String, Value>) -> Self {
+        Self(members.into_iter().filter(|(_, value)| !value.is_null()).collect())
+    }
+
     /// A member as it was sent.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)

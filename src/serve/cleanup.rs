@@ -16,6 +16,8 @@ const PROLONG: Duration = Duration::from_secs(15);
 const PAUSE: u32 = 3;
 /// The most clients that a batch removes.
 const REGISTRATIONS: i64 = 100;
+/// The most documents of clients that a batch looks at.
+const DOCUMENTS: i64 = 100;
 /// The longest pause between two batches.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -41,6 +43,9 @@ async fn turn(app: &App) -> Result<()> {
         }
         if let Err(error) = sweep_registrations(app).await {
             tracing::debug!(%error, "cleanup of registrations was postponed");
+        }
+        if let Err(error) = sweep_documents(app).await {
+            tracing::debug!(%error, "cleanup of the documents of clients was postponed");
         }
         store.cleanup_end(app.node, interval).await?;
     }
@@ -97,6 +102,26 @@ async fn sweep_registrations(app: &App) -> Result<()> {
     }
     if removed > 0 {
         tracing::info!("removed {removed} clients that registered themselves and with which nobody logged in");
+    }
+    Ok(())
+}
+
+/// Removes metadata documents of clients that have no session. The nodes are told, since they may have such a client in memory.
+async fn sweep_documents(app: &App) -> Result<()> {
+    let mut removed = 0;
+    loop {
+        let begun = Instant::now();
+        let audited = Audited { actor: "cleanup".into(), request_id: None, address: None, at: app.clock.now() };
+        let batch = app.state.honour(app.store.client_documents_expire(DOCUMENTS, &audited)).await?;
+        removed += batch.removed;
+        app.metrics.removed("client_documents", batch.removed);
+        if batch.seen == 0 || !app.store.cleanup_hold(app.node, HOLD).await? {
+            break;
+        }
+        tokio::time::sleep((begun.elapsed() * PAUSE).min(LONGEST_PAUSE)).await;
+    }
+    if removed > 0 {
+        tracing::info!("removed the metadata documents of {removed} clients without sessions");
     }
     Ok(())
 }

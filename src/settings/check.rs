@@ -119,6 +119,7 @@ impl Settings {
             browser_session_ttl: checker.seconds("browser_session_ttl", LONGEST_SESSION_TTL),
             brand: Brand::check(&mut checker),
             registration: Registration::check(&mut checker),
+            cimd: checker.parse("cimd", on_or_off, false),
             history: checker.seconds("history", LONGEST_HISTORY),
             issuer_follows_listen,
             default_client: resolved.get("default_client").map(str::to_owned),

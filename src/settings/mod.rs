@@ -140,6 +140,8 @@ pub struct Settings {
     pub brand: Brand,
     /// Whether clients may register themselves.
     pub registration: Registration,
+    /// Whether a `client_id` may be the URL of a metadata document.
+    pub cimd: bool,
     /// How long expired sessions and revocations are kept to explain refusals, in seconds.
     pub history: i64,
     /// The public client that stands in for requests that name no client.

@@ -40,7 +40,7 @@ const fn secret(definition: Definition) -> Definition {
 }
 
 /// Every setting.
-pub static TABLE: [Definition; 39] = [
+pub static TABLE: [Definition; 40] = [
     secret(in_dev(
         setting("database_url", "sqlite://jeton.db", "The database: sqlite://PATH or postgres://…"),
         "sqlite://jeton-dev.db",
@@ -73,6 +73,10 @@ pub static TABLE: [Definition; 39] = [
     setting("brand_color", "", "Colour of buttons and links on these pages, such as #0a5ad4"),
     in_dev(setting("registration", "off", "Whether clients may register themselves: off, token or open"), "open"),
     secret(setting("registration_token", "", "What callers present to register clients, with registration = token")),
+    in_dev(
+        setting("cimd", "off", "Whether a client_id may be the URL of the client's metadata document: on or off"),
+        "on",
+    ),
     setting("cors_origins", "", "Origins that may call the OAuth endpoints from a browser, comma-separated"),
     setting("trusted_proxies", "", "Networks whose forwarding headers are trusted, comma-separated"),
     in_dev(

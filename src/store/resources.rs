@@ -119,7 +119,7 @@ impl Transaction {
         if self.query_one(same, values![uri, &other]).await?.is_some() {
             return Ok(Some(StoreError::Exists));
         }
-        if self.query_one("SELECT client_id FROM clients WHERE client_id = $1", values![uri]).await?.is_some() {
+        if self.is_client_id(uri).await? {
             return Ok(Some(StoreError::IsClientId(uri.clone())));
         }
         let count = self.query_one("SELECT count(*) AS count FROM resources", vec![]).await?;
@@ -132,7 +132,14 @@ impl Transaction {
         self.use_feature(feature::named(feature::RESOURCES), audited.at).await
     }
 
-    /// The first of these ids that no client has.
+    /// Whether a client has this id, registered or known by its document.
+    async fn is_client_id(&mut self, id: &str) -> Result<bool> {
+        let sql = "SELECT client_id FROM clients WHERE client_id = $1 \
+                   UNION ALL SELECT client_id FROM client_documents WHERE client_id = $1";
+        Ok(self.query_one(sql, values![id]).await?.is_some())
+    }
+
+    /// The first of these ids that no registered client has.
     async fn missing_client(&mut self, ids: &[String]) -> Result<Option<String>> {
         for id in ids {
             if self.query_one("SELECT client_id FROM clients WHERE client_id = $1", values![id]).await?.is_none() {
@@ -172,7 +179,7 @@ impl Transaction {
         let new: Vec<String> = audiences.iter().filter(|audience| !had.contains(audience)).cloned().collect();
         let mut taken = new.iter().find(|audience| *audience == id).cloned();
         for audience in new {
-            let is_client = self.missing_client(std::slice::from_ref(&audience)).await?.is_none();
+            let is_client = self.is_client_id(&audience).await?;
             taken = taken.or(is_client.then_some(audience));
         }
         Ok(taken.map(StoreError::IsClientId))

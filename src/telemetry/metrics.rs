@@ -76,6 +76,41 @@ pub struct Notice {
     outcome: &'static str,
 }
 
+/// What became of an attempt to fetch the metadata document of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DocumentOutcome {
+    /// It is good, and new or changed.
+    Fetched,
+    /// It is the same as before.
+    Unchanged,
+    /// It came, but cannot be used.
+    Refused,
+    /// It did not come.
+    Failed,
+    /// It was not fetched, because others were fetched too often.
+    Throttled,
+}
+
+impl DocumentOutcome {
+    const ALL: [Self; 5] = [Self::Fetched, Self::Unchanged, Self::Refused, Self::Failed, Self::Throttled];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Fetched => "fetched",
+            Self::Unchanged => "unchanged",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Throttled => "throttled",
+        }
+    }
+}
+
+/// Labels of an attempt to fetch the metadata document of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DocumentFetch {
+    outcome: &'static str,
+}
+
 /// The counters of a node. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -88,13 +123,14 @@ pub struct Metrics {
     refresh_repeats: Family<Repeated, Counter>,
     forwarding_ignored: Family<Ignored, Counter>,
     logout_notices: Family<Notice, Counter>,
+    client_documents: Family<DocumentFetch, Counter>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let removed = Family::<Removed, Counter>::default();
         // Shown as 0 from the start: a rate needs a first value.
-        for kind in crate::store::swept_kinds().chain(["registrations"]) {
+        for kind in crate::store::swept_kinds().chain(["registrations", "client_documents"]) {
             drop(removed.get_or_create(&Removed { kind }));
         }
         let refresh_repeats = Family::<Repeated, Counter>::default();
@@ -109,6 +145,10 @@ impl Default for Metrics {
         for outcome in NoticeOutcome::ALL {
             drop(logout_notices.get_or_create(&Notice { outcome: outcome.name() }));
         }
+        let client_documents = Family::<DocumentFetch, Counter>::default();
+        for outcome in DocumentOutcome::ALL {
+            drop(client_documents.get_or_create(&DocumentFetch { outcome: outcome.name() }));
+        }
         Self {
             refusals: Family::default(),
             issued: Family::default(),
@@ -118,6 +158,7 @@ impl Default for Metrics {
             refresh_repeats,
             forwarding_ignored,
             logout_notices,
+            client_documents,
         }
     }
 }
@@ -166,6 +207,11 @@ impl Metrics {
         self.logout_notices.get_or_create(&Notice { outcome: outcome.name() }).inc();
     }
 
+    /// Counts an attempt to fetch the metadata document of a client.
+    pub(crate) fn client_document(&self, outcome: DocumentOutcome) {
+        self.client_documents.get_or_create(&DocumentFetch { outcome: outcome.name() }).inc();
+    }
+
     /// Counts an issued access token.
     pub fn issued(&self, grant: &'static str) {
         self.issued.get_or_create(&Issued { grant }).inc();
@@ -195,6 +241,8 @@ impl Metrics {
         registry.register("forwarding_ignored", help, self.forwarding_ignored.clone());
         let help = "Attempts to tell a client of a logout, by outcome";
         registry.register("logout_notices", help, self.logout_notices.clone());
+        let help = "Attempts to fetch the metadata document of a client, by outcome";
+        registry.register("client_documents", help, self.client_documents.clone());
         for (name, help, value) in gauges {
             let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
             gauge.set(*value);

@@ -28,7 +28,7 @@ use crate::protocol::time::Timestamp;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use counters::{CounterKey, Counters};
-use rate_limit::{RateLimit, SECONDS_PER_REGISTRATION, SECONDS_PER_TOKEN_REVOCATION};
+use rate_limit::{RateLimit, SECONDS_PER_DOCUMENT, SECONDS_PER_REGISTRATION, SECONDS_PER_TOKEN_REVOCATION};
 
 pub(crate) use audit::Source;
 pub(crate) use login::LoginAttempt;
@@ -67,6 +67,8 @@ pub(crate) struct Throttle {
     token_revocations: RateLimit,
     pushed_requests: RateLimit,
     registrations: RateLimit,
+    documents_for_network: RateLimit,
+    documents_from_host: RateLimit,
 }
 
 impl Throttle {
@@ -84,6 +86,8 @@ impl Throttle {
             token_revocations: RateLimit::of_token_revocations(&clock),
             pushed_requests: RateLimit::of_pushed_requests(&clock),
             registrations: RateLimit::of_registrations(&clock),
+            documents_for_network: RateLimit::of_documents_for_network(&clock),
+            documents_from_host: RateLimit::of_documents_from_host(&clock),
             clock,
         }
     }
@@ -122,6 +126,20 @@ impl Throttle {
         }
         let reason = "too many clients were registered or changed from one network";
         Err(Throttled { seconds: SECONDS_PER_REGISTRATION, reason, about: Identity::default() })
+    }
+
+    /// Counts a client's metadata document that is fetched from this host, because somebody in this network asks for the client.
+    pub(crate) fn client_document(&self, network: Network, host: &str) -> Result<(), Throttled> {
+        let reason = if !self.enabled {
+            return Ok(());
+        } else if !self.documents_for_network.allows(&network.to_string()) {
+            "too many metadata documents of clients were fetched for one network"
+        } else if !self.documents_from_host.allows(host) {
+            "too many metadata documents of clients were fetched from one host"
+        } else {
+            return Ok(());
+        };
+        Err(Throttled { seconds: SECONDS_PER_DOCUMENT, reason, about: Identity::default() })
     }
 
     /// Refuses with the longest of these waits, if there is one.

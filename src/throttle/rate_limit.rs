@@ -26,6 +26,13 @@ const PUSHED_REQUESTS_BURST: NonZeroU32 = NonZeroU32::new(500).expect("not zero"
 const REGISTRATIONS: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 /// After as many seconds one more may be.
 pub(super) const SECONDS_PER_REGISTRATION: i64 = 60;
+/// Metadata documents of unknown clients that are fetched for one network per minute, and at once.
+const DOCUMENTS_OF_NETWORK: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
+const DOCUMENTS_OF_NETWORK_BURST: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
+/// The same that are fetched from one host, for whomever.
+const DOCUMENTS_OF_HOST: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+/// After as many seconds one more may be.
+pub(super) const SECONDS_PER_DOCUMENT: i64 = 6;
 /// Beyond this many callers, the idle ones are forgotten.
 const MAX_CALLERS: usize = 10_000;
 
@@ -65,6 +72,16 @@ impl RateLimit {
     /// For clients that register themselves.
     pub(super) fn of_registrations(clock: &Clock) -> Self {
         Self::new(Quota::per_hour(REGISTRATIONS), clock)
+    }
+
+    /// For metadata documents that are fetched for a network.
+    pub(super) fn of_documents_for_network(clock: &Clock) -> Self {
+        Self::new(Quota::per_minute(DOCUMENTS_OF_NETWORK).allow_burst(DOCUMENTS_OF_NETWORK_BURST), clock)
+    }
+
+    /// For metadata documents that are fetched from a host.
+    pub(super) fn of_documents_from_host(clock: &Clock) -> Self {
+        Self::new(Quota::per_minute(DOCUMENTS_OF_HOST), clock)
     }
 
     /// For authorization requests that clients push.

@@ -6,6 +6,7 @@
 mod support;
 
 mod abuse;
+mod client_documents;
 mod command_line;
 mod conformance;
 mod docs;

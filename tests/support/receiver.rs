@@ -1,5 +1,6 @@
 //! Servers that this server calls, with certificates of an authority of their own.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -56,6 +57,7 @@ impl Authority {
             status: Arc::new(AtomicU16::new(status)),
             connections: Arc::default(),
             received: Arc::default(),
+            documents: Arc::default(),
         };
         tokio::spawn(receiver.clone().serve(listener, TlsAcceptor::from(Arc::new(config))));
         receiver
@@ -85,6 +87,8 @@ pub(crate) struct Receiver {
     status: Arc<AtomicU16>,
     connections: Arc<AtomicUsize>,
     received: Arc<Mutex<Vec<Received>>>,
+    /// Whole answers, by path.
+    documents: Arc<Mutex<HashMap<String, String>>>,
 }
 
 impl Receiver {
@@ -95,6 +99,29 @@ impl Receiver {
     /// From now on it answers with this status.
     pub(crate) fn answers(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// From now on a GET of this path gets this JSON document, with these header lines besides; the same `ETag` gets 304.
+    pub(crate) fn serves(&self, path: &str, headers: &str, document: &str) {
+        let length = document.len();
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\r\n{document}"
+        );
+        self.documents.lock().unwrap().insert(path.to_owned(), answer);
+    }
+
+    /// From now on a GET of this path is answered by the status.
+    pub(crate) fn forgets(&self, path: &str) {
+        self.documents.lock().unwrap().remove(path);
+    }
+
+    /// What it says to a request that asks for a document.
+    fn document_for(&self, head: &str) -> Option<String> {
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let document = self.documents.lock().unwrap().get(path).cloned()?;
+        let etag = head.split("if-none-match: ").nth(1).and_then(|rest| rest.split('\r').next());
+        let is_same = etag.is_some_and(|etag| document.contains(&format!("ETag: {etag}\r\n")));
+        Some(if is_same { "HTTP/1.1 304 Not Modified\r\nContent-Length: 0\r\n\r\n".into() } else { document })
     }
 
     /// Everything that it got so far.
@@ -131,7 +158,13 @@ impl Receiver {
                     return;
                 }
                 let body = String::from_utf8(body).unwrap();
+                let document = receiver.document_for(&head);
                 receiver.received.lock().unwrap().push(Received { head, body, at: Instant::now() });
+                if let Some(document) = document {
+                    let _ = stream.write_all(document.as_bytes()).await;
+                    let _ = stream.shutdown().await;
+                    return;
+                }
                 match receiver.status.load(Ordering::SeqCst) {
                     HANGS => {
                         let _ = stream.read(&mut [0]).await;

@@ -110,7 +110,7 @@ impl App {
 
     /// Changes a client by a merge patch (RFC 7396). Disabling it revokes what was issued to it.
     pub async fn client_update(&self, client_id: &str, patch: ClientPatch, actor: &Actor) -> Result<ClientView> {
-        let mut client = self.find_client(client_id).await?;
+        let mut client = self.find_registered(client_id).await?;
         self.check_power(&client.settings, actor)?;
         let was = client.settings.clone();
         let settings = patch.apply(was.clone())?;
@@ -136,7 +136,7 @@ impl App {
 
     /// Deletes a client and revokes what was issued to it.
     pub async fn client_delete(&self, client_id: &str, actor: &Actor) -> Result<()> {
-        let client = self.find_client(client_id).await?;
+        let client = self.find_registered(client_id).await?;
         self.check_power(&client.settings, actor)?;
         let revocation = self.revocation(Target::Client(client_id.to_owned()), Cause::ClientDeleted, None);
         if self.state.honour(self.store.client_delete(client_id, &revocation, &self.dated(actor))).await? {
@@ -156,6 +156,17 @@ impl App {
             ));
         }
         needs_admin(settings, actor)
+    }
+
+    /// A client that can be changed here: its registration says what it is, not a document elsewhere.
+    async fn find_registered(&self, client_id: &str) -> Result<Client> {
+        let client = self.find_client(client_id).await?;
+        if client.settings.is_of_document() {
+            return Err(AdminError::Conflict(format!(
+                "nobody registered the client {client_id}: its metadata document says what it is; block it instead"
+            )));
+        }
+        Ok(client)
     }
 
     pub(super) async fn find_client(&self, client_id: &str) -> Result<Client> {

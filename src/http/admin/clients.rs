@@ -123,7 +123,11 @@ pub(crate) async fn update(call: Call, Body(patch): Body<ClientPatch>) -> Respon
     path = "/admin/v1/clients/{client_id}",
     operation_id = "deleteClient",
     params(ClientPath),
-    responses((status = 204, response = Done), (status = 404, response = NotFound))
+    responses(
+        (status = 204, response = Done),
+        (status = 404, response = NotFound),
+        (status = 409, response = Conflict)
+    )
 )]
 pub(crate) async fn delete(call: Call) -> Response {
     call.answer(StatusCode::NO_CONTENT, call.app().client_delete(call.path("client_id"), &call.actor)).await

@@ -1,5 +1,6 @@
 //! The admin API, `/admin/v1`.
 
+pub(crate) mod client_blocks;
 pub(crate) mod clients;
 mod extract;
 pub(crate) mod keys;
@@ -48,6 +49,11 @@ pub(crate) fn routes() -> Vec<Route> {
             "/admin/v1/clients/{client_id}/secrets/{secret_id}",
             [delete(CLIENTS, clients::retire_secret).taking(&["revoke"])],
         ),
+        Route::admin(
+            "/admin/v1/client-blocks",
+            [get(READ_CLIENTS, client_blocks::list).taking(&["limit", "cursor"]), post(CLIENTS, client_blocks::create)],
+        ),
+        Route::admin("/admin/v1/client-blocks/{target}", [delete(CLIENTS, client_blocks::delete)]),
         Route::admin(
             "/admin/v1/resources",
             [

@@ -354,27 +354,29 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
             },
         ),
         ErrorCode::InvalidRedirectUri => (
-            "A redirect URI of the client that registers is not allowed.",
+            "A redirect URI of a client that nobody registered by hand is not allowed.",
             Text {
                 meaning: "`redirect_uris` is missing or empty, or has an entry that is not https, http of the person's own \
                           machine, or a private scheme with a dot; or one with a fragment or a user name.",
                 see: "The description names the entry, counted from 0, and what is wrong with it.",
-                client: "Correct the entry. On a device, use `http://127.0.0.1/callback`: any port matches.",
+                client: "Correct the entry, in the request to register or in the metadata document at the `client_id`. On a device, use `http://127.0.0.1/callback`: any port matches.",
                 resource_server: "Nothing.",
                 administrator: "Nothing.",
                 commands: &[METADATA],
             },
         ),
         ErrorCode::InvalidClientMetadata => (
-            "The metadata of the client that registers are not allowed.",
+            "The metadata of a client that nobody registered by hand are not allowed.",
             Text {
-                meaning: "The body is not a JSON object, a member has the wrong type or a value that this server does not \
-                          support, or members contradict each other.",
+                meaning: "The body of a request to register, or the metadata document at the `client_id`, is not a JSON object, a \
+                          member has the wrong type or a value that this server does not support, or members contradict each \
+                          other. Or the document could not be fetched: it comes by https from a public address, with status 200, as \
+                          `application/json`, in at most 5 KiB and 5 s.",
                 see: "The description names the member. The metadata of the server list what it supports.",
-                client: "Correct the member. Unknown members are ignored; grants, response types and scopes that such clients \
+                client: "Correct the member. A document has its own URL as `client_id`. Unknown members are ignored; grants, response types and scopes that such clients \
                          cannot have are left out.",
                 resource_server: "Nothing.",
-                administrator: "A client that needs more than clients get that register themselves is registered by you.",
+                administrator: "A client that needs more than clients get that nobody registered is registered by you.",
                 commands: &[METADATA, "jeton client create --client-name Chat --grant-types client_credentials"],
             },
         ),

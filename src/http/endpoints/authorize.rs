@@ -3,7 +3,7 @@
 use axum::response::Response;
 
 use crate::endpoints::{authorize, consent, login};
-use crate::http::docs::answers::{AskedPage, SentOn};
+use crate::http::docs::answers::{AskedPage, PageTooOften, SentOn};
 use crate::http::reply;
 use crate::http::request::EndpointRequest;
 
@@ -32,7 +32,12 @@ use crate::http::request::EndpointRequest;
         ("resource" = Option<String>, Query, description = "For whom the tokens are (RFC 8707). May repeat."),
         ("request_uri" = Option<String>, Query, description = "In place of the other parameters: a request of this server.")
     ),
-    responses((status = 200, response = AskedPage), (status = 302, response = SentOn), (status = 303, response = SentOn))
+    responses(
+        (status = 200, response = AskedPage),
+        (status = 302, response = SentOn),
+        (status = 303, response = SentOn),
+        (status = 429, response = PageTooOften)
+    )
 )]
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
     reply::answer(&request, request.ask(authorize::answer).await)

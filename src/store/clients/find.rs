@@ -5,11 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 use crate::protocol::client::{Client, ClientSecret, ClientSettings, GrantType, IdTokenAlgorithm, SecretDigest};
+use crate::protocol::client_document;
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
 use crate::store::database::{Database, Dialect};
 use crate::store::row::{Row, array, to_json, values};
-use crate::store::{Page, Result, Store};
+use crate::store::{Page, Result, Store, client_documents};
 
 /// What the enabled clients use, for the metadata.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +70,7 @@ fn readable<T>(row: &Row, read: Result<T>) -> Option<T> {
 /// A client with its secrets, and the log head at or before that moment.
 pub(in crate::store) type Found = Option<(Client, SequenceNumber)>;
 
-/// Finds several clients with one statement. An id may occur more than once.
+/// Finds several clients with one statement, and one more if some may be known by a document. An id may occur more than once.
 pub(in crate::store) async fn find_all(database: &Database, ids: Vec<String>) -> Result<Vec<Result<Found>>> {
     let distinct: BTreeSet<&String> = ids.iter().collect();
     let (sql, asked) = match database.dialect() {
@@ -96,6 +97,12 @@ pub(in crate::store) async fn find_all(database: &Database, ids: Vec<String>) ->
             (Ok(_), Err(error)) => *entry = Err(error),
             (Err(_), _) => {}
         }
+    }
+    // A registered client comes before a document at the same URL.
+    let is_missing = |id: &&&String| client_document::is_url(id) && !found.contains_key(**id);
+    let missing: Vec<&String> = distinct.iter().filter(is_missing).copied().collect();
+    if !missing.is_empty() {
+        found.extend(client_documents::find_all(database, &missing).await?);
     }
     Ok(ids.iter().map(|id| found.get(id).cloned().transpose()).collect())
 }
@@ -140,13 +147,14 @@ impl Store {
         Ok(clients)
     }
 
-    /// What the enabled clients use, without those that this program cannot read, and those that registered
-    /// themselves and with which nobody has logged in yet.
+    /// What the enabled clients use, without those that this program cannot read, and those that nobody registered by hand and
+    /// with which nobody has logged in yet.
     pub async fn clients_in_use(&self) -> Result<ClientsInUse> {
         let mut in_use = ClientsInUse::default();
         let sql = "SELECT c.client_id, c.settings FROM clients c WHERE NOT EXISTS \
                    (SELECT 1 FROM registrations r WHERE r.client_id = c.client_id AND r.expires_at IS NOT NULL)";
-        for row in &self.database.query(sql, vec![]).await? {
+        let registered = self.database.query(sql, vec![]).await?;
+        for row in registered.iter().chain(&client_documents::used(&self.database).await?) {
             let settings: Option<ClientSettings> = readable(row, row.json("settings"));
             if let Some(settings) = settings.filter(|settings| settings.enabled) {
                 in_use.grants.extend(&settings.grant_types);

@@ -4,10 +4,12 @@
 //! [`Store::session_limit`] ends what is too much.
 
 use crate::protocol::cause::Cause;
+use crate::protocol::client_document;
 use crate::protocol::revocation::{NewRevocation, SequenceNumber, Target};
 use crate::protocol::session::Session;
 use crate::protocol::time::Timestamp;
 use crate::store::changes::{LogTransaction, Logged};
+use crate::store::client_documents::Use;
 use crate::store::database::Dialect;
 use crate::store::row::{Value, to_json, values};
 use crate::store::{Audited, Result, Store, StoreError};
@@ -23,6 +25,28 @@ macro_rules! surplus {
          expires_at > $6 AND id <> $4 AND (login IS NULL OR generation > 0) \
          AND EXISTS (SELECT 1 FROM sessions own WHERE own.id = $4 AND own.ended <> $1) \
          ORDER BY last_refreshed_at DESC, id DESC LIMIT 1000 OFFSET $5"
+    };
+}
+
+/// Inserts a session of a client from this table, if neither user nor client changed, and the browser session has not ended.
+macro_rules! insert_session {
+    ($clients:literal) => {
+        concat!(
+            "INSERT INTO sessions (id, user_id, sub, client_id, scope, audiences, nonce_hash, generation, \
+             retries, repeats, repeats_since, network, sequence, created_at, last_refreshed_at, \
+             idle_expires_at, previous_refreshed_at, previous_idle_expires_at, expires_at, ended, login, \
+             browser_session, offline) \
+             SELECT $1, u.id, u.sub, c.client_id, $2, $3, $4, $5, $6, $7, $8, $9, h.number, $10, $11, $12, \
+             $11, $12, $13, $14, $19, $20, $21 FROM users u, ",
+            $clients,
+            " c, change_head h \
+             WHERE u.id = $15 AND u.version = $16 AND c.client_id = $17 AND c.version = $18 AND h.id = 1 \
+             AND ($20 IS NULL OR EXISTS (SELECT 1 FROM browser_sessions b WHERE b.id = $20 AND b.user_id = u.id \
+             AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
+             AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'all' AND number > b.sequence))) \
+             ON CONFLICT (id) DO NOTHING RETURNING sequence, (SELECT r.client_id FROM registrations r \
+             WHERE r.client_id = $17 AND r.expires_at IS NOT NULL) AS unused_client"
+        )
     };
 }
 
@@ -93,18 +117,11 @@ impl LogTransaction {
     ) -> Result<Option<SequenceNumber>> {
         let session = &new.session;
         self.lock_user(session).await?;
-        let insert = "INSERT INTO sessions (id, user_id, sub, client_id, scope, audiences, nonce_hash, generation, \
-                      retries, repeats, repeats_since, network, sequence, created_at, last_refreshed_at, \
-                      idle_expires_at, previous_refreshed_at, previous_idle_expires_at, expires_at, ended, login, \
-                      browser_session, offline) \
-                      SELECT $1, u.id, u.sub, c.client_id, $2, $3, $4, $5, $6, $7, $8, $9, h.number, $10, $11, $12, \
-                      $11, $12, $13, $14, $19, $20, $21 FROM users u, clients c, change_head h \
-                      WHERE u.id = $15 AND u.version = $16 AND c.client_id = $17 AND c.version = $18 AND h.id = 1 \
-                      AND ($20 IS NULL OR EXISTS (SELECT 1 FROM browser_sessions b WHERE b.id = $20 AND b.user_id = u.id \
-                      AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
-                      AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'all' AND number > b.sequence))) \
-                      ON CONFLICT (id) DO NOTHING RETURNING sequence, (SELECT r.client_id FROM registrations r \
-                      WHERE r.client_id = $17 AND r.expires_at IS NOT NULL) AS unused_client";
+        let insert = match self.document_of(new, audited).await? {
+            Use::NoDocument => insert_session!("clients"),
+            Use::Kept => insert_session!("client_documents"),
+            Use::Outdated => return Ok(None),
+        };
         let values = values![
             session.id,
             session.scope.to_string(),
@@ -140,6 +157,14 @@ impl LogTransaction {
             self.end_surplus(session, new.max_sessions, session.created_at, new.covers_until, audited).await?;
         }
         row.get("sequence").map(Some)
+    }
+
+    /// The document of the client, if it is not a registered one.
+    async fn document_of(&mut self, new: &NewSession, audited: &Audited) -> Result<Use> {
+        match client_document::is_url(&new.session.client_id) {
+            true => self.use_document(&new.session.client_id, new.client_version, audited).await,
+            false => Ok(Use::NoDocument),
+        }
     }
 
     /// Lets concurrent logins of a user wait for each other, so that each counts the sessions of the ones before; and has a logout

@@ -147,7 +147,7 @@ pub(super) fn answers() -> Map<String, Value> {
         ("PageBodyTooSlow", html("The body did not arrive within 10 seconds.")),
         ("PageBodyTooLarge", html("The body is larger than 64 KiB.")),
         ("PageBodyCompressed", html("The body is compressed.")),
-        ("PageTooOften", html("Too many logins failed, or too many codes of devices were wrong. What was sent was not checked.").with_header("Retry-After", "Retry-After")),
+        ("PageTooOften", html("Too many logins failed, too many codes of devices were wrong, or too many documents of clients were fetched. What was sent was not checked.").with_header("Retry-After", "Retry-After")),
         ("PageUnavailable", html("The server could not decide, or there are too many logins: try again.")
         .with_header("Retry-After", "Retry-After")),
         ("Done", Answer::new("Done. The body is empty.")),

@@ -27,7 +27,7 @@ pub(super) const GROUPS: [(&[&str], &str, &str); 12] = [
     ),
     (&["/docs", "/openapi.yaml"], "Documentation", "This description, for machines and for people."),
     (
-        &["/admin/v1/clients"],
+        &["/admin/v1/clients", "/admin/v1/client-blocks"],
         "Clients",
         "Applications and resource servers. Clients with a `jeton:` scope can be administered only with `jeton:admin`.",
     ),

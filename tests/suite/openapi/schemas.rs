@@ -108,6 +108,11 @@ pub(super) fn schemas() -> Map<String, Value> {
                         "type": "string",
                         "format": "uri",
                     },
+                    "client_id_metadata_document_supported": {
+                        "description": "Present if a `client_id` may be the URL of the client's metadata document.",
+                        "type": "boolean",
+                        "const": true,
+                    },
                     "response_types_supported": {"type": "array", "items": {"type": "string", "const": "code"}},
                     "response_modes_supported": {"type": "array", "items": {"type": "string", "enum": ["query", "form_post"]}},
                     "grant_types_supported": {"type": "array", "items": {"$ref": "#/components/schemas/GrantType"}},

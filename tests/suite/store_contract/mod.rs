@@ -2,6 +2,7 @@
 
 mod audit;
 mod cleanup;
+mod client_documents;
 mod clients;
 mod database;
 mod device_requests;

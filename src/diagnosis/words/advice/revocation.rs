@@ -89,7 +89,7 @@ pub(super) const CLIENT_DISABLED: Advice = Advice {
     see: "The explanation says when, by whom and why. The client's `enabled` shows the current state.",
     client: "Contact the administrator. Retrying with this token does not help.",
     resource_server: REFUSE,
-    administrator: "Enable the client if appropriate. Earlier tokens stay invalid.",
+    administrator: "Enable the client if appropriate, or take back its block: `jeton client unblock`. Earlier tokens stay invalid.",
     commands: &[SHOW_CLIENT, "jeton client enable CLIENT_ID"],
 };
 

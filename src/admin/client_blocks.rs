@@ -1,0 +1,84 @@
+//! Administration of blocks: URLs and hosts whose clients are not wanted, although nobody registered them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::admin::error::no_such;
+use crate::admin::revocations::check_reason;
+use crate::admin::{Actor, AdminError, List, ListRequest, Result};
+use crate::app::App;
+use crate::protocol::client_document::check_target;
+use crate::protocol::time::Timestamp;
+use crate::store::{ClientBlock, Ended};
+
+/// What to block.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewClientBlock {
+    /// The URL of a client's metadata document, or a host in lower case without a port, with which every name below it is blocked.
+    #[schema(min_length = 1, max_length = 255)]
+    pub target: String,
+    /// Why, for the records; at most 500 bytes of UTF-8 without control characters.
+    #[schema(max_length = 500, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$")]
+    pub reason: Option<String>,
+}
+
+/// A block as it is shown.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ClientBlock)]
+pub struct ClientBlockView {
+    /// The URL of a client's metadata document, or a host with every name below it.
+    pub target: String,
+    /// Why, for the records.
+    #[schema(required)]
+    pub reason: Option<String>,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+impl From<ClientBlock> for ClientBlockView {
+    fn from(block: ClientBlock) -> Self {
+        let ClientBlock { target, reason, created_at } = block;
+        Self { target, reason, created_at }
+    }
+}
+
+impl App {
+    /// Blocks the URL of a client's metadata document, or a host. What was issued to the clients there ends.
+    pub async fn client_block_create(&self, new: NewClientBlock, actor: &Actor) -> Result<ClientBlockView> {
+        check_target(&new.target).map_err(AdminError::Invalid)?;
+        check_reason(new.reason.as_ref())?;
+        let block = ClientBlock { target: new.target, reason: new.reason, created_at: self.clock.now() };
+        loop {
+            let covers_until = self.settings.covers_until(self.clock.now());
+            let audited = self.dated(actor);
+            let write = self.store.client_block_create(&block, covers_until, &audited);
+            match self.state.honour(write).await? {
+                (_, Ended::Part) => {}
+                (block, _) => return Ok(block.into()),
+            }
+        }
+    }
+
+    /// Lists blocks by target.
+    pub async fn client_block_list(&self, request: &ListRequest) -> Result<List<ClientBlockView>> {
+        let page = request.page("client blocks")?;
+        let blocks = self.store.client_block_list(&page).await?;
+        Ok(List::new("client blocks", &page, blocks, |block| block.target.clone(), ClientBlockView::from))
+    }
+
+    /// Ends a block. What had been issued to the clients there stays ended.
+    pub async fn client_block_delete(&self, target: &str, actor: &Actor) -> Result<()> {
+        check_target(target).map_err(|_| no_such("block of", target))?;
+        let mut was_there = false;
+        loop {
+            let (is_gone, ended) =
+                self.state.honour(self.store.client_block_delete(target, &self.dated(actor))).await?;
+            was_there |= is_gone;
+            if ended != Ended::Part {
+                break;
+            }
+        }
+        if was_there { Ok(()) } else { Err(no_such("block of", target)) }
+    }
+}
