@@ -127,16 +127,21 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
             "The client did not authenticate.",
             Text {
                 meaning: "The client is unknown or disabled, its secret is wrong or missing, a public client \
-                          sent a secret, or the endpoint requires a client with a secret. The answer is always \
-                          the same.",
-                see: "Only the log says which, in `reason`.",
+                          sent a secret, or the endpoint requires a client with a secret or a key. The answer is \
+                          always the same. Or its `client_assertion` breaks a rule, was used before, or was not \
+                          signed by a key of the client.",
+                see: "Only the log says which, in `reason`. What is wrong with an assertion itself, such as its times, \
+                      `error_description` says as well; by how much, the log does.",
                 client: "Check `client_id` and `client_secret`, and that they belong to this environment. For HTTP \
                          Basic, form-encode both first; in the body, encode them like every parameter. A \
-                         public client sends its `client_id` and no secret.",
-                resource_server: "The same: introspection needs your own `client_id` and `client_secret`, not \
-                                  those of the client that got the token.",
+                         public client sends its `client_id` and no secret. With a key: make a new assertion for \
+                         each request, with `iss` and `sub` the `client_id`, `aud` the issuer, `exp` at most 5 \
+                         minutes ahead, and a `jti` of its own; check the clock.",
+                resource_server: "The same: introspection needs your own `client_id` and `client_secret`, or your own \
+                                  key, not those of the client that got the token.",
                 administrator: "Check that the client exists and is enabled. To replace a lost secret, add a \
-                                second one, give it to the client, and retire the first.",
+                                second one, give it to the client, and retire the first. With a key: check that it is \
+                                in `jwks` or at `jwks_uri`, where a new one counts within ten seconds.",
                 commands: &[SHOW_CLIENT, "jeton client secret add CLIENT_ID", "jeton client enable CLIENT_ID"],
             },
         ),
