@@ -54,6 +54,7 @@ impl Authority {
         let receiver = Receiver {
             port: listener.local_addr().unwrap().port(),
             status: Arc::new(AtomicU16::new(status)),
+            body: Arc::default(),
             connections: Arc::default(),
             received: Arc::default(),
         };
@@ -83,6 +84,7 @@ pub(crate) struct Received {
 pub(crate) struct Receiver {
     pub(crate) port: u16,
     status: Arc<AtomicU16>,
+    body: Arc<Mutex<String>>,
     connections: Arc<AtomicUsize>,
     received: Arc<Mutex<Vec<Received>>>,
 }
@@ -95,6 +97,11 @@ impl Receiver {
     /// From now on it answers with this status.
     pub(crate) fn answers(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// From now on its answers have this body.
+    pub(crate) fn serves(&self, body: &str) {
+        *self.body.lock().unwrap() = body.to_owned();
     }
 
     /// Everything that it got so far.
@@ -137,7 +144,9 @@ impl Receiver {
                         let _ = stream.read(&mut [0]).await;
                     }
                     status => {
-                        let answer = format!("HTTP/1.1 {status} Status\r\nContent-Length: 0\r\n\r\n");
+                        let body = receiver.body.lock().unwrap().clone();
+                        let answer =
+                            format!("HTTP/1.1 {status} Status\r\nContent-Length: {}\r\n\r\n{body}", body.len());
                         let _ = stream.write_all(answer.as_bytes()).await;
                         let _ = stream.shutdown().await;
                     }
