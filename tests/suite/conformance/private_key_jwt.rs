@@ -128,7 +128,7 @@ on_both_stores!(pkj_001_pkj_007_pkj_008_a_right_assertion_authenticates, async |
     }
 });
 
-on_both_stores!(pkj_002_pkj_012_each_bad_assertion_is_refused_and_the_answer_says_why, async |backend| {
+on_both_stores!(pkj_002_pkj_009_pkj_012_each_bad_assertion_is_refused_with_its_reason, async |backend| {
     let app = TestServer::start(backend).await;
     let worker = KeyClient::with_every_grant(&app, "worker").await;
     let now = app.clock.now().seconds();
