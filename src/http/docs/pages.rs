@@ -7,6 +7,8 @@ use crate::diagnosis::commands::{
     ADMIN_TOKEN, DOCTOR, EXPLAIN, EXPLAIN_ON_SERVER, EXPLAIN_REFRESH_TOKEN, METADATA, NEW_TOKEN, READY, SHOW_CLIENT,
     SHOW_USER,
 };
+use crate::http::docs::assertions;
+use crate::protocol::assertion::Fault;
 use crate::protocol::cause::Cause;
 use crate::protocol::error::ErrorCode;
 
@@ -40,6 +42,9 @@ pub(crate) fn find(code: &str) -> Option<Page> {
     if let Ok(cause) = code.parse::<Cause>() {
         return Some(of_cause(cause));
     }
+    if let Ok(fault) = code.parse::<Fault>() {
+        return Some(of_fault(fault));
+    }
     let error = ErrorCode::ALL.iter().copied().find(|error| error.name() == code);
     error.map(of_error).or_else(|| OTHERS.into_iter().find(|page| page.code == code))
 }
@@ -47,6 +52,12 @@ pub(crate) fn find(code: &str) -> Option<Page> {
 /// The page of a cause.
 pub(crate) fn of_cause(cause: Cause) -> Page {
     Page { code: cause.name(), title: cause.title(), text: advice::about(cause), cause: Some(cause) }
+}
+
+/// The page of a fault of a client assertion.
+pub(crate) fn of_fault(fault: Fault) -> Page {
+    let (title, text) = assertions::about(fault);
+    Page { code: fault.name(), title, text, cause: None }
 }
 
 /// The page of an error of the OAuth endpoints.
@@ -441,6 +452,7 @@ mod tests {
         causes
             .chain(ErrorCode::ALL.iter().copied().map(of_error).filter(|page| page.cause.is_none()))
             .chain(OTHERS)
+            .chain(Fault::ALL.iter().copied().map(of_fault))
             .collect()
     }
 
@@ -460,7 +472,7 @@ mod tests {
     #[test]
     fn every_code_leads_to_its_page() {
         let codes = Cause::ALL.iter().map(|cause| cause.name()).chain(ErrorCode::ALL.iter().map(|error| error.name()));
-        for code in codes.chain(PROBLEMS) {
+        for code in codes.chain(PROBLEMS).chain(Fault::ALL.iter().map(|fault| fault.name())) {
             assert_eq!(find(code).map(|page| page.code), Some(code));
         }
         assert!(find("no_such_code").is_none());
