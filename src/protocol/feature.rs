@@ -70,5 +70,7 @@ mod tests {
         assert_eq!(needed(&settings), Some((2, "introspect_audiences")));
         settings.introspect_audiences = None;
         assert_eq!(needed(&settings), Some((1, "access_token_format")));
+        settings.token_endpoint_auth_method = AuthMethod::PrivateKeyJwt;
+        assert_eq!(needed(&settings), Some((9, "token_endpoint_auth_method")));
     }
 }

@@ -396,7 +396,7 @@ on_both_stores!(a_key_authenticates_at_every_endpoint_where_clients_do, async |b
     worker.send(&app, "/auth/introspect", &[("token", &access)]).await.assert_active();
     let explained = worker.send(&app, "/auth/explain", &[("token", &access)]).await;
     assert_eq!(explained.assert_ok().json["active"], true, "{explained:?}");
-    let parameters = [("grant_type", "refresh_token"), ("refresh_token", &refresh)];
+    let parameters = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
     let refreshed = worker.send(&app, "/auth/token", &parameters).await.assert_ok().text("refresh_token");
     let mut request = asking("worker", &[]);
     request.retain(|(name, _)| *name != "client_id");
