@@ -172,6 +172,7 @@ describe!(Jwks {
     "type": "object",
     "required": ["keys"],
     "properties": {"keys": {"type": "array", "minItems": 1, "maxItems": 8, "items": {"type": "object"}}},
+    "additionalProperties": true,
 });
 
 /// How many sessions a user may have with one client, unless the client says otherwise.

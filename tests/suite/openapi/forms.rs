@@ -63,7 +63,7 @@ fn complete(mut parameters: Value, further: Value) -> Value {
     });
     parameters["properties"]["client_assertion_type"] = json!({
         "type": "string",
-        "const": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "enum": ["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"],
         "description": "Beside `client_assertion`.",
     });
     parameters["additionalProperties"] = further;
