@@ -241,7 +241,7 @@ const LARGEST_FILE: u64 = 64 * 1024;
 fn key_set(file: &Path) -> Result<Value, Failed> {
     let name = file.display();
     let unreadable = |error: std::io::Error| Failed(format!("jwks: {name} cannot be read: {error}"));
-    let mut text = Zeroizing::new(Vec::new());
+    let mut text = Zeroizing::new(Vec::<u8>::new());
     if file == Path::new("-") {
         std::io::stdin().lock().take(LARGEST_FILE + 1).read_to_end(&mut text).map_err(unreadable)?;
     } else {
