@@ -76,7 +76,7 @@ pub(crate) async fn check(app: &App, request: &Request<'_>, about: &str) -> Resu
 
 /// The refusal of a form.
 pub(crate) fn refusal(reason: &'static str) -> Refusal {
-    Refusal::new(ErrorCode::InvalidForm, "This page is no longer valid: go back and try again.").because(reason)
+    Refusal::new(ErrorCode::InvalidForm, "This page is out of date: go back, reload it and try again.").because(reason)
 }
 
 /// Seals a value for the forms of the pages, or for a client.

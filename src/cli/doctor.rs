@@ -10,9 +10,10 @@ use crate::cli::context::{connect, resolve, settings};
 use crate::cli::{Failed, Global, Outcome, health, output};
 use crate::clock::{Clock, LARGEST_OFFSET, offset_in_words};
 use crate::keys::keyring::KeyRing;
+use crate::protocol::client::{Client, GrantType};
 use crate::serve::{check_schema, examine_certificate};
 use crate::settings::{MasterKeySource, Needs, Settings};
-use crate::store::Store;
+use crate::store::{Page, Store};
 
 #[derive(Serialize)]
 struct Check {
@@ -96,6 +97,7 @@ async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<
         (_, Err(error)) => Err(error.to_string()),
     };
     note("keys", keys);
+    note("PKCE", pkce(&store).await);
     let is_dev = settings.dev;
     let app = App::new(settings.into(), Clock::system(), store);
     let demo = match app.demo_credentials().await {
@@ -105,6 +107,23 @@ async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<
         Err(error) => Err(error.to_string()),
     };
     note("demo credentials", demo);
+}
+
+/// The clients that may send authorization requests without PKCE.
+async fn pkce(store: &Store) -> Result<String, String> {
+    let (mut without, mut after) = (Vec::new(), None);
+    loop {
+        let page = Page { after, limit: 1000 };
+        let clients = store.client_list(None, &page).await.map_err(|error| error.to_string())?;
+        let Some(last) = clients.last().map(|client| client.client_id.clone()) else { break };
+        let may_omit = |client: &Client| client.may_use(GrantType::AuthorizationCode) && !client.settings.require_pkce;
+        without.extend(clients.into_iter().filter(may_omit).map(|client| client.client_id));
+        after = Some(last);
+    }
+    Ok(match without.is_empty() {
+        true => "required of all clients".into(),
+        false => format!("not required of {}", without.join(", ")),
+    })
 }
 
 /// Asks the running server whether a proxy in front of it is missing from the trusted ones.

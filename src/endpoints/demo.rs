@@ -10,7 +10,7 @@ use crate::endpoints::token;
 use crate::grants::TokenResponse;
 use crate::protocol::error::Refusal;
 use crate::protocol::parameters::Parameters;
-use crate::tokens::sealed::{self, Purpose};
+use crate::tokens::sealed::Purpose;
 
 /// The client of the demo set.
 const CLIENT: &str = "demo-web";
@@ -47,10 +47,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
     let verifier = base64url(random::<32>());
     let challenge = base64url(sha256(verifier.as_bytes()));
     let started = Started { verifier, proof: proof.text };
-    let keys = request.issuer.keys();
-    let no_active_key = || Failure::Unavailable("there is no active key to seal the demo with".into());
-    let key = keys.ring.active_token_key(app.clock.now()).ok_or_else(no_active_key)?;
-    let state = sealed::seal(Purpose::Demo, &started, request.issuer.environment(), key);
+    let state = browser_form::seal(app, request.issuer, Purpose::Demo, &started)?;
     let query = form(&[
         ("client_id", CLIENT),
         ("redirect_uri", &redirect_uri(request)),

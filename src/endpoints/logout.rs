@@ -29,6 +29,15 @@ struct Wish {
     to: Option<String>,
 }
 
+impl Wish {
+    /// Where the browser goes if nobody was logged out. For a client that registered itself it takes an ID token of it: else anybody
+    /// could have this server send people anywhere (RFC 9700 §4.11.2).
+    fn of_stranger(self) -> Option<String> {
+        let is_known = |client: &Arc<Client>| !client.settings.is_self_registered() || self.hint.is_some();
+        self.to.filter(|_| self.client.as_ref().is_some_and(is_known))
+    }
+}
+
 /// Logs a person out, or asks whether to.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
     // 1. What does the client ask for, and may it?
@@ -44,14 +53,14 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
     }
     // HEAD changes nothing: it is answered as if nobody were logged in.
     if request.method == "HEAD" {
-        return Ok(Shown::LoggedOut(wish.to).into());
+        return Ok(Shown::LoggedOut(wish.of_stranger()).into());
     }
     // 3. Who logged in here? What clients got goes on when a login expires, so that a logout has to end it also then.
     let Some(person) = session::known(app, request).await? else {
         if let Some(hint) = &wish.hint {
             end_without_browser(app, request, hint).await?;
         }
-        return Ok(gone(request, wish.to));
+        return Ok(gone(request, wish.of_stranger()));
     };
     // 4. Does the person want it? Whoever comes with an ID token of this very login was asked by the client.
     if request.parameters.one("proof")?.is_some() {

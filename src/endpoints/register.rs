@@ -18,6 +18,7 @@ use crate::protocol::revocation::{NewRevocation, Target};
 use crate::settings::Registration;
 use crate::store::Audited;
 use crate::throttle::Throttled;
+use crate::tokens::environment::REGISTRATION_TOKEN_PREFIX;
 
 /// The path of the endpoint; that of a client is below it.
 pub const PATH: &str = "/auth/register";
@@ -138,6 +139,10 @@ async fn authenticate(app: &App, request: &Request<'_>) -> Result<Client> {
         let description = "The registration access token is not valid for this client.";
         Failure::from(Refusal::new(ErrorCode::InvalidToken, description).because(reason))
     };
+    // Whatever else stands there costs no question to the database.
+    if !token.starts_with(REGISTRATION_TOKEN_PREFIX) {
+        return Err(refuse("the token is no registration access token"));
+    }
     let hash = app.store.registration_token_hash(client_id).await?;
     let hash = hash.ok_or_else(|| refuse("there is no such client, or it did not register itself"))?;
     if !equal_in_constant_time(&hash, &sha256(token.as_bytes())) {

@@ -48,7 +48,7 @@ pub(crate) fn look(request: &EndpointRequest) -> Look<'_> {
 }
 
 fn show(request: &EndpointRequest, look: &Look<'_>, shown: Shown) -> Response {
-    let message = |status, message| MessagePage { message, link: None }.respond(status, look);
+    let message = |status, message| MessagePage { message: &message }.respond(status, look);
     match shown {
         Shown::Elsewhere(path) => redirect(request, &below_issuer(request, &path)),
         Shown::Client(answer) => to_client(request, look, answer),
@@ -67,21 +67,16 @@ fn show(request: &EndpointRequest, look: &Look<'_>, shown: Shown) -> Response {
         Shown::RecoveryCodes(codes, next) => own::recovery_codes(look, &codes, &below_issuer(request, &next)),
         Shown::SetPassword(form) => own::set_password(request, look, &form),
         Shown::LinkEnded => message(StatusCode::BAD_REQUEST, Message::LinkExpired),
-        Shown::PasswordSet => log_in_again(request, look, Message::PasswordSet),
+        Shown::PasswordSet => message(StatusCode::OK, Message::PasswordSet),
         Shown::AskLogout(question) => ask_logout(look, &question),
         Shown::LoggedOut(Some(to)) => redirect(request, &to),
-        Shown::LoggedOut(None) => log_in_again(request, look, Message::LoggedOut),
+        Shown::LoggedOut(None) => message(StatusCode::OK, Message::LoggedOut),
     }
 }
 
 /// The address of a path of this server.
 fn below_issuer(request: &EndpointRequest, path: &str) -> String {
     format!("{}{path}", request.app.issuer.path())
-}
-
-/// Says something, and leads to the login page.
-fn log_in_again(request: &EndpointRequest, look: &Look<'_>, message: Message) -> Response {
-    MessagePage { message, link: Some(&below_issuer(request, "/login")) }.respond(StatusCode::OK, look)
 }
 
 /// Sends the browser on. After a form it makes a GET of its own: 307 would pass the password on (RFC 9700 §4.12).
@@ -268,6 +263,7 @@ fn fail(request: &EndpointRequest, look: &Look<'_>, failure: &Failure) -> Respon
         Failure::Refused(refusal) => match refusal.code {
             ErrorCode::InvalidForm => Message::FormExpired,
             ErrorCode::InvalidRequestUri => Message::RequestExpired,
+            ErrorCode::InvalidScope => Message::NothingToAllow,
             // Only a program sends such a form.
             code => {
                 let response = page::error(&request.app, oauth_error::status(code), &refusal.description);
@@ -277,7 +273,7 @@ fn fail(request: &EndpointRequest, look: &Look<'_>, failure: &Failure) -> Respon
         Failure::Throttled(_) => Message::TooManyAttempts,
         Failure::Unavailable(_) | Failure::Overloaded => Message::Unavailable,
     };
-    noted(request, failure, MessagePage { message, link: None }.respond(status(failure), look))
+    noted(request, failure, MessagePage { message: &message }.respond(status(failure), look))
 }
 
 fn status(failure: &Failure) -> StatusCode {

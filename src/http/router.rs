@@ -65,7 +65,11 @@ fn cors_layer(cors: Cors, methods: &[&'static str], settings: &Settings) -> Opti
         Cors::ConfiguredOrigins => {
             let methods: Vec<Method> = methods.iter().filter_map(|name| name.parse().ok()).collect();
             let origins = settings.cors_origins.iter().filter_map(|origin| origin.parse::<HeaderValue>().ok());
-            let layer = layer.allow_origin(AllowOrigin::list(origins)).allow_methods(methods);
+            let origins = match settings.cors_origins.iter().any(|origin| origin == "*") {
+                true => AllowOrigin::any(),
+                false => AllowOrigin::list(origins),
+            };
+            let layer = layer.allow_origin(origins).allow_methods(methods);
             Some(layer.allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]))
         }
         Cors::Everybody => {

@@ -23,6 +23,8 @@ pub const GRANTS: [GrantType; 3] = [GrantType::AuthorizationCode, GrantType::Ref
 const RESPONSE_TYPE: &str = "code";
 /// The most bytes of JSON that the settings of such a client take in the database, besides its scope.
 const LARGEST: usize = 16 * 1024;
+/// The most levels of arrays and objects in a member. A key set has three.
+const DEEPEST: usize = 8;
 /// Members that are kept as they were sent, for people to read. No rule depends on them, and nothing is fetched.
 const KEPT_URIS: [&str; 5] = ["client_uri", "logo_uri", "tos_uri", "policy_uri", JWKS_URI];
 const KEPT_TEXTS: [&str; 2] = ["software_id", "software_version"];
@@ -182,7 +184,10 @@ impl Metadata {
         kept.extend(contacts.map(|contacts| ("contacts".to_owned(), contacts.into())));
         let jwks = self.take::<Map<String, Value>>(JWKS, "a JSON object")?;
         kept.extend(jwks.map(|jwks| (JWKS.to_owned(), jwks.into())));
-        Ok(kept)
+        match kept.iter().find(|(_, value)| !is_plain(value, DEEPEST)) {
+            Some((name, _)) => Err(invalid(format!("{name} has control characters, or is nested too deeply."))),
+            None => Ok(kept),
+        }
     }
 }
 
@@ -230,6 +235,9 @@ fn check(settings: &ClientSettings) -> Result<(), Refusal> {
         if name.chars().any(is_invisible) {
             return Err(invalid("client_name has invisible characters.".into()));
         }
+        if name.chars().all(|character| character.is_whitespace() || matches!(character, '\u{FE00}'..='\u{FE0F}')) {
+            return Err(invalid("client_name shows nothing: leave it out.".into()));
+        }
     }
     // Its scopes are those of resources, which have limits of their own.
     let settings = ClientSettings { scope: Scope::default(), ..settings.clone() };
@@ -240,6 +248,19 @@ fn check(settings: &ClientSettings) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether a value has no more than this many levels, and no control characters: PostgreSQL's JSON has no NUL.
+fn is_plain(value: &Value, levels: usize) -> bool {
+    let is_text = |text: &str| !text.contains(char::is_control);
+    match value {
+        Value::String(text) => is_text(text),
+        Value::Array(items) => levels > 0 && items.iter().all(|item| is_plain(item, levels - 1)),
+        Value::Object(members) => {
+            levels > 0 && members.iter().all(|(name, value)| is_text(name) && is_plain(value, levels - 1))
+        }
+        _ => true,
+    }
+}
+
 /// Whether answers are sent to the client by a browser.
 fn has_code(grants: &[GrantType]) -> bool {
     grants.contains(&GrantType::AuthorizationCode)
@@ -247,7 +268,12 @@ fn has_code(grants: &[GrantType]) -> bool {
 
 /// Whether a character shows nothing or turns the text around, so that a name would seem to be another.
 fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{AD}' | '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    matches!(
+        character,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}'
+            | '\u{FEFF}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}'
+    )
 }
 
 fn is_web_address(uri: &str) -> bool {

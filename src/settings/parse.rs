@@ -58,6 +58,9 @@ pub(super) fn issuer(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn origin(text: &str) -> Result<String, String> {
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
     let url = Url::parse(text).map_err(|_| "is not an origin such as https://app.example.com")?;
     if url.origin().is_tuple() && url.origin().ascii_serialization() == text {
         Ok(text.to_owned())

@@ -15,6 +15,8 @@ use crate::store::{Audited, Ended, Result, Store};
 
 /// The most browser sessions that one transaction ends.
 const BROWSERS_ENDED_AT_ONCE: i64 = 100;
+/// Seconds since its last use for which a session that has ended or expired goes on to the next login at the same browser.
+const STAYS_KNOWN: i64 = 24 * 3600;
 
 /// A browser session, with its user as it is now.
 #[derive(Clone, Debug)]
@@ -130,12 +132,13 @@ impl Store {
             return Ok(false);
         }
         if let Some(id) = replaced {
-            // Of one that ended meanwhile, nothing goes on. Its client may keep a login of its own for longer than its session here.
+            // Of one that ended meanwhile, nothing goes on. A client may keep a login of its own for a while longer than its session.
             let delete = "DELETE FROM browser_sessions WHERE id = $1 RETURNING id";
             if transaction.query_one(delete, values![id]).await?.is_some() {
                 let sql = "UPDATE sessions SET browser_session = $1 WHERE browser_session = $2 AND user_id = $3 \
-                           AND (generation > 0 OR (NOT ended AND idle_expires_at > $4 AND expires_at > $4))";
-                transaction.query(sql, values![session.id, id, session.user_id, session.created_at]).await?;
+                           AND ((generation > 0 AND last_refreshed_at > $5) OR (NOT ended AND idle_expires_at > $4 AND expires_at > $4))";
+                let recently = session.created_at.plus_seconds(-STAYS_KNOWN);
+                transaction.query(sql, values![session.id, id, session.user_id, session.created_at, recently]).await?;
             }
         }
         transaction.audit(audited, "login", format!("user {}", session.user_id), None).await?;
@@ -205,14 +208,14 @@ impl Store {
             Dialect::Postgres => concat!(which!(), " FOR UPDATE"),
             Dialect::Sqlite => which!(),
         };
-        let ending = transaction.query(sql, values![user, id, is_one, BROWSERS_ENDED_AT_ONCE]).await?;
+        let ending = transaction.query(sql, values![user, id, is_one, BROWSERS_ENDED_AT_ONCE + 1]).await?;
         if ending.is_empty() {
             return transaction.roll_back(Ended::Nothing).await;
         }
-        let mut room = ENDED_AT_ONCE;
-        for row in &ending {
+        let (mut room, at_once) = (ENDED_AT_ONCE, usize::try_from(BROWSERS_ENDED_AT_ONCE).unwrap_or(usize::MAX));
+        for row in ending.iter().take(at_once) {
             let id: Uuid = row.get("id")?;
-            let sql = end_sessions!("browser_session = $4 AND user_id = $5 AND NOT offline");
+            let sql = end_sessions!(transaction.dialect(), "browser_session = $4 AND user_id = $5 AND NOT offline");
             let sessions = transaction.query(sql, values![true, audited.at, room, id, user]).await?;
             transaction.revoke_sessions(&sessions, "the person logged out", covers_until, audited).await?;
             room -= i64::try_from(sessions.len()).unwrap_or(room);
@@ -222,7 +225,7 @@ impl Store {
             transaction.logout_notices_add(LoggedOut::BrowserSession(id), audited.at).await?;
             transaction.query("DELETE FROM browser_sessions WHERE id = $1", values![id]).await?;
         }
-        if i64::try_from(ending.len()).is_ok_and(|count| count >= BROWSERS_ENDED_AT_ONCE) {
+        if ending.len() > at_once {
             return transaction.commit(Ended::Part).await;
         }
         transaction.audit(audited, "logout", format!("user {user}"), None).await?;

@@ -124,7 +124,7 @@ impl Store {
         let mut transaction = self.begin_logged().await?;
         let sql = "DELETE FROM consents WHERE user_id = $1 AND client_id = $2";
         transaction.query(sql, values![user, client_id]).await?;
-        let sql = end_sessions!("user_id = $4 AND client_id = $5");
+        let sql = end_sessions!(transaction.dialect(), "user_id = $4 AND client_id = $5");
         let sessions = transaction.query(sql, values![true, audited.at, ENDED_AT_ONCE, user, client_id]).await?;
         transaction.revoke_sessions(&sessions, "the person withdrew the access", covers_until, audited).await?;
         for row in &sessions {

@@ -115,7 +115,7 @@ impl Store {
     /// master key is no longer this one.
     ///
     /// # Errors
-    /// [`StoreError::UnknownFeature`] while a live node cannot read such a key.
+    /// [`UnknownFeature`](crate::store::StoreError::UnknownFeature) while a live node cannot read such a key.
     pub async fn key_create(&self, record: &KeyRecord, check_value: &[u8], audited: &Audited) -> Result<Logged<Added>> {
         let mut transaction = self.begin_key_change().await?;
         let known = "SELECT kid FROM keys WHERE key_use = $1 AND coalesce(algorithm, '') = $2 LIMIT 1";

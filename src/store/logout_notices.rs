@@ -14,6 +14,8 @@ use crate::store::{Result, Store};
 /// Whose sessions have ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum LoggedOut {
+    /// All that began in any browser session of this user.
+    User(Uuid),
     /// All that began in a browser session. Also those that have ended before, or expired: the client may keep a login of its own
     /// for longer than the session that it got here.
     BrowserSession(Uuid),
@@ -21,18 +23,20 @@ pub(super) enum LoggedOut {
     Session(Uuid),
 }
 
-/// Makes notices. A code that was not redeemed began nothing at its client.
+/// Makes notices, for clients whose settings may name an address; whoever delivers looks again. The settings are not read as JSON,
+/// because one client's must not be able to fail the logouts of others. A code that was not redeemed began nothing at its client,
+/// and a client with the id of one that was deleted is another.
 macro_rules! insert {
-    ($address:literal, $condition:literal) => {
+    ($has_address:literal, $condition:literal) => {
         concat!(
             "INSERT INTO logout_notices (session, client_id, sub, attempts, due_at, expires_at) \
-             SELECT s.id, s.client_id, s.sub, 0, $2, $3 FROM (SELECT id, client_id, sub, \
+             SELECT s.id, s.client_id, s.sub, 0, $2, $3 FROM (SELECT id, client_id, sub, created_at, \
              row_number() OVER (PARTITION BY client_id ORDER BY last_refreshed_at DESC, id DESC) AS place \
              FROM sessions WHERE generation > 0 AND ",
             $condition,
-            ") s JOIN clients c ON c.client_id = s.client_id WHERE s.place <= $4 AND ",
-            $address,
-            " IS NOT NULL ON CONFLICT (session) DO NOTHING"
+            ") s JOIN clients c ON c.client_id = s.client_id AND c.created_at <= s.created_at WHERE s.place <= $4 AND ",
+            $has_address,
+            " > 0 ON CONFLICT (session) DO NOTHING"
         )
     };
 }
@@ -40,8 +44,8 @@ macro_rules! insert {
 macro_rules! insert_for {
     ($dialect:expr, $condition:literal) => {
         match $dialect {
-            Dialect::Postgres => insert!("(c.settings::json ->> 'backchannel_logout_uri')", $condition),
-            Dialect::Sqlite => insert!("(c.settings ->> 'backchannel_logout_uri')", $condition),
+            Dialect::Postgres => insert!("strpos(c.settings, '\"backchannel_logout_uri\":\"')", $condition),
+            Dialect::Sqlite => insert!("instr(c.settings, '\"backchannel_logout_uri\":\"')", $condition),
         }
     };
 }
@@ -50,6 +54,13 @@ impl Transaction {
     /// Makes the notices that clients get of this.
     pub(super) async fn logout_notices_add(&mut self, ended: LoggedOut, now: Timestamp) -> Result<()> {
         let (sql, id) = match ended {
+            LoggedOut::User(id) => {
+                let sql = insert_for!(
+                    self.dialect(),
+                    "browser_session IN (SELECT b.id FROM browser_sessions b WHERE b.user_id = $1)"
+                );
+                (sql, id)
+            }
             LoggedOut::BrowserSession(id) => (insert_for!(self.dialect(), "browser_session = $1"), id),
             LoggedOut::Session(id) => {
                 let sql = insert_for!(
@@ -67,11 +78,13 @@ impl Transaction {
     /// Ends the browser sessions of a user for good, which a revocation of the user in the same transaction ends anyway, and makes the
     /// notices.
     pub(super) async fn browser_sessions_end_with_notices(&mut self, user: Uuid, now: Timestamp) -> Result<()> {
-        let sql = "DELETE FROM browser_sessions WHERE user_id = $1 RETURNING id";
-        for row in &self.query(sql, values![user]).await? {
-            self.logout_notices_add(LoggedOut::BrowserSession(row.get("id")?), now).await?;
+        if self.dialect() == Dialect::Postgres {
+            // Before the notices, as whoever ends one of them, so that no two transactions wait for each other.
+            let lock = "SELECT id FROM browser_sessions WHERE user_id = $1 ORDER BY id FOR UPDATE";
+            self.query(lock, values![user]).await?;
         }
-        Ok(())
+        self.logout_notices_add(LoggedOut::User(user), now).await?;
+        self.query("DELETE FROM browser_sessions WHERE user_id = $1", values![user]).await.map(drop)
     }
 }
 
@@ -136,9 +149,21 @@ impl Store {
         self.database.write("DELETE FROM logout_notices WHERE session = $1", values![session]).await.map(drop)
     }
 
-    /// Removes the notices of a client that cannot be told.
-    pub async fn logout_notices_discard(&self, client_id: &str) -> Result<()> {
-        self.database.write("DELETE FROM logout_notices WHERE client_id = $1", values![client_id]).await.map(drop)
+    /// Removes the notices of a client that cannot be told. Returns how many.
+    pub async fn logout_notices_discard(&self, client_id: &str) -> Result<usize> {
+        let sql = "DELETE FROM logout_notices WHERE client_id = $1 RETURNING session";
+        Ok(self.database.write(sql, values![client_id]).await?.len())
+    }
+
+    /// Removes at most `limit` notices whose time is over. Returns how many.
+    pub async fn logout_notices_expire(&self, now: Timestamp, limit: i64) -> Result<usize> {
+        let over = "SELECT session FROM logout_notices WHERE expires_at <= $1 LIMIT $2";
+        if self.database.query_one(over, values![now, 1_i64]).await?.is_none() {
+            return Ok(0);
+        }
+        let sql = "DELETE FROM logout_notices WHERE session IN (SELECT session FROM logout_notices WHERE expires_at <= $1 \
+                   LIMIT $2) RETURNING session";
+        Ok(self.database.write(sql, values![now, limit]).await?.len())
     }
 
     /// Ends at most `limit` browser sessions that the revocation of everything has ended, and makes the notices: that may be too many for

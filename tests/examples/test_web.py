@@ -240,13 +240,14 @@ def test_the_web_app_says_that_access_was_denied(browser, stage):
 
 def test_the_web_app_renews_what_expires(browser, stage):
     url = f"http://127.0.0.1:{free_port()}"
-    client = stage.like("web-app", access_token_ttl=1, redirect_uris=[url + "/callback"])
+    # Long enough for the app to ask UserInfo with a new one, also on a slow machine.
+    client = stage.like("web-app", access_token_ttl=5, redirect_uris=[url + "/callback"])
     stage.start_app(url, client)
     log_in_to_app(browser, stage, url)
     before = stage.refreshed_at(client["client_id"])
     for _ in range(2):
         received = browser.element("received").text
-        time.sleep(1.1)  # the whole life of a token
+        time.sleep(5.1)  # the whole life of a token
         browser.press("Call the API")
         browser.see("The API answers 200")
         browser.press("Back")

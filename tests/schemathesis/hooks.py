@@ -178,6 +178,10 @@ if ROLE != "nobody":
                 return operator.bearer()
             if case.operation.path == "/auth/userinfo":
                 return Person.bearer()
+            if case.operation.path.startswith("/auth/register/") and registrations:
+                name, token = list(registrations.items())[-1]
+                case.path_parameters = {"client_id": name}
+                return f"Bearer {token}"
             if case.operation.path.startswith(PAGES):
                 return None
             if case.operation.path.startswith("/auth/") and not client_in_body(case):
@@ -254,12 +258,8 @@ def before_call(context, case, kwargs):
         return
     if operation_id in LISTS and (case.query or {}).get("cursor"):
         case.query["cursor"] = cursor(operation_id)
-    if operation_id in REGISTRATION and ROLE == "administrator" and registrations:
-        name, token = list(registrations.items())[-1]
-        case.path_parameters = {"client_id": name}
-        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token}"}
-        if operation_id == "replaceRegistration" and isinstance(case.body, dict):
-            case.body = {**good_registration(case.body), "client_id": name}
+    if operation_id == "replaceRegistration" and ROLE == "administrator" and isinstance(case.body, dict):
+        case.body = {**good_registration(case.body), "client_id": case.path_parameters["client_id"]}
     if case.operation.path.startswith("/auth/verify") and ROLE != "nobody":
         # Every other question is one that the operator's token is good for.
         turns["verify"] += 1
@@ -284,7 +284,8 @@ def after_call(context, case, response):
     sent = response.request.headers.get("Authorization")
     if operation_id in ("register", "replaceRegistration") and response.status_code in (200, 201):
         registered = json.loads(response.text)
-        registrations[registered["client_id"]] = registered["registration_access_token"]
+        if "registration_access_token" in registered:
+            registrations[registered["client_id"]] = registered["registration_access_token"]
     if operation_id in REGISTRATION and (operation_id == "deleteRegistration" or response.status_code == 401):
         registrations.pop(response.request.url.rpartition("/")[2], None)
     if operation_id in ("createRevocation", "deleteKey") and response.status_code in (201, 204):

@@ -244,7 +244,7 @@ fn the_commands_of_the_guide_to_logins_work() {
     let blocks = blocks(include_str!("../../docs/logins.md"), "sh");
     let bin = Path::new(BINARY).parent().unwrap().display();
     // The program asks for anna's password.
-    let script = format!("set -e\nexport PATH={bin}:$PATH\n{}", blocks.concat())
+    let script = format!("set -e\nexport PATH={bin}:$PATH\njeton migrate\n{}", blocks.concat())
         .replace("jeton user create", "echo 'correct horse' | jeton user create");
     let database = format!("sqlite://{}", folder.path().join("jeton.db").display());
     let settings = [("JETON_DATABASE_URL", database.as_str()), ("JETON_ISSUER", "https://auth.example.com")];
@@ -252,7 +252,7 @@ fn the_commands_of_the_guide_to_logins_work() {
     let output = command.args(["-c", &script]).envs(settings).current_dir(folder.path()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(blocks.concat().matches("jeton ").count(), 5);
-    assert_eq!(String::from_utf8(output.stdout).unwrap().matches("client_secret").count(), 1, "the shop's alone");
+    assert_eq!(String::from_utf8(output.stdout).unwrap().matches("jcs_").count(), 1, "the shop's alone");
 }
 
 #[test]

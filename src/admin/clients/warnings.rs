@@ -36,6 +36,11 @@ pub(super) fn about(settings: &ClientSettings) -> Vec<&'static str> {
             "There are redirect_uris, but grant_types lacks authorization_code, so nobody is sent there.",
         ),
         (
+            may_use(GrantType::AuthorizationCode) && !settings.require_pkce,
+            "require_pkce is off: a code of this client that leaks can be redeemed without a verifier. Turn it on if the library \
+             can do PKCE.",
+        ),
+        (
             !reserved.is_empty() && !may_use(GrantType::ClientCredentials),
             "scope has a jeton: scope, but grant_types lacks client_credentials, which alone grants those.",
         ),
@@ -80,6 +85,10 @@ mod tests {
             (json!({"grant_types": ["refresh_token"], "scope": "read"}), &["no grant that gives"]),
             (json!({"grant_types": ["authorization_code", "refresh_token"], "redirect_uris": ["https://a/"]}), &[]),
             (json!({"grant_types": ["authorization_code"]}), &["no redirect_uris"]),
+            (
+                json!({"grant_types": ["authorization_code"], "redirect_uris": ["https://a/"], "require_pkce": false}),
+                &["require_pkce is off"],
+            ),
             (
                 json!({"grant_types": ["client_credentials"], "redirect_uris": ["https://a/"]}),
                 &["lacks authorization_code"],

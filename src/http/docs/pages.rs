@@ -126,7 +126,7 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
                           or the body cannot be read. At the admin API: the token was sent twice, in the address \
                           or beside a form.",
                 see: "`error_description` says which; at the admin API, `detail`.",
-                client: "Send parameters in the body, each once, as `application/x-www-form-urlencoded` or as a \
+                client: "Send parameters in the body (at `/auth/authorize`, in the address or the body), each once, as `application/x-www-form-urlencoded` or as a \
                          flat JSON object of strings, with a `Content-Type`. Authenticate by HTTP Basic or in \
                          the body, not both.",
                 resource_server: "Send the `token` to be introspected in the body, never in the address.",
@@ -147,7 +147,8 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
                          Basic, form-encode both first; in the body, encode them like every parameter. A \
                          public client sends its `client_id` and no secret. With a key: make a new assertion for \
                          each request, with `iss` and `sub` the `client_id`, `aud` the issuer, `exp` at most 5 \
-                         minutes ahead, and a `jti` of its own; check the clock.",
+                         minutes ahead, and a `jti` of its own; check the clock. A client that registered itself and \
+                         with which nobody logged in within an hour is gone: register again.",
                 resource_server: "The same: introspection needs your own `client_id` and `client_secret`, or your own \
                                   key, not those of the client that got the token.",
                 administrator: "Check that the client exists and is enabled. To replace a lost secret, add a \
@@ -157,17 +158,20 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
             },
         ),
         ErrorCode::InvalidGrant => (
-            "The password or the refresh token is invalid.",
+            "The password, the code or the refresh token is invalid.",
             Text {
                 meaning: "For `password`: the username or the password is wrong, or the user is disabled; the \
                           answer is always the same. For `refresh_token`: it is spent, expired, revoked, \
-                          damaged or another client's.",
+                          damaged or another client's. For `authorization_code`: the code was used before, is older \
+                          than 60 seconds or another client's, or `redirect_uri` or `code_verifier` are not those of \
+                          the authorization request; a wrong one spends the code, and a second use ends its session. \
+                          For the device grant: the device code is unknown, was used, or is another client's.",
                 see: "`error_description` tells only a client with a secret whether its session expired, was \
-                      ended or was reused. The log has the cause; for a password, in `reason`. The first \
+                      ended or was reused. The log has the cause; for a password or a code, in `reason`. The first \
                       command explains a refresh token.",
                 client: "Log the user in again; after a wrong password, ask the user for it again. Always keep \
                          the newest refresh token: each refresh returns a new one, and reusing a spent one \
-                         ends the session.",
+                         ends the session. After a refused code, begin a new authorization request.",
                 resource_server: "Nothing. Resource servers never see these.",
                 administrator: "Check that the user exists and is enabled, and see what ended the session.",
                 commands: &[EXPLAIN_REFRESH_TOKEN, SHOW_USER, "jeton user password USERNAME"],
@@ -216,13 +220,15 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
         ErrorCode::InvalidTarget => (
             "The client may not ask for this resource.",
             Text {
-                meaning: "`resource` (RFC 8707) is not among the `audiences` of the client or, for a refresh, \
-                          of the session.",
+                meaning: "`resource` (RFC 8707) is neither among the `audiences` of the client nor a resource that is open \
+                          to it; or, for a code or a refresh, not among those that were authorized; or several resources \
+                          want different forms of tokens.",
                 see: "Compare `resource` of the request with `audiences` of the client, letter for letter, \
                       including a final slash.",
                 client: "Send one of the audiences exactly as it is configured, or leave `resource` out.",
                 resource_server: "Tell the client which audience you expect.",
-                administrator: "Add the audience to the client. The new list replaces the old one.",
+                administrator: "Add the audience to the client (the new list replaces the old one), or open the resource to \
+                                clients.",
                 commands: &[SHOW_CLIENT, "jeton client update CLIENT_ID --audiences https://api.example.com"],
             },
         ),
@@ -310,7 +316,7 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
                 meaning: "The authorization request has `prompt=none`, and nobody is logged in at this browser, or the login is \
                           older than `max_age`; or the person is another one than `id_token_hint` or `claims` names.",
                 see: "`error` in the address to which the browser returned.",
-                client: "Send the same request without `prompt=none`.",
+                client: "Send the same request without `prompt=none`; or without `id_token_hint`, if anybody may log in.",
                 resource_server: "Nothing.",
                 administrator: "Nothing. `JETON_BROWSER_SESSION_IDLE` and `JETON_BROWSER_SESSION_TTL` say how long people stay \
                                 logged in.",
@@ -321,7 +327,7 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
             "The person has to consent, and may not be asked.",
             Text {
                 meaning: "The authorization request has `prompt=none`, and the person has not allowed the client all of this for \
-                          good. For redirect URIs of a device, people are asked each time.",
+                          good. For loopback redirect URIs and private-use schemes, people are asked each time.",
                 see: "`error` in the address to which the browser returned.",
                 client: "Send the same request without `prompt=none`.",
                 resource_server: "Nothing.",
@@ -417,8 +423,8 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
             "The server could not decide just now.",
             Text {
                 meaning: "The database did not answer, or more passwords arrive than can be hashed (503); or there \
-                          were too many failed logins, or too many requests for explanations (429). Nothing was \
-                          refused. A change may or may not have happened.",
+                          were too many failed logins, wrong codes, explanations, pushed requests, registrations or \
+                          waiting devices (429). Nothing was refused. A change may or may not have happened.",
                 see: "The answer is 503 or 429 with `Retry-After`. The log has the reason.",
                 client: "Wait as long as `Retry-After` says and repeat the same request. A refresh may be \
                          repeated with the same refresh token.",

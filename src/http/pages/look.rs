@@ -69,6 +69,7 @@ impl<'a> Look<'a> {
             "email" => self.say("See your email address", "Voir votre adresse e-mail"),
             "address" => self.say("See your postal address", "Voir votre adresse postale"),
             "phone" => self.say("See your phone number", "Voir votre numéro de téléphone"),
+            "offline_access" => self.say("Keep access after you log out", "Garder l’accès après votre déconnexion"),
             _ => return (!description.is_empty()).then(|| description.to_owned()),
         };
         Some(standard.into_owned())

@@ -11,9 +11,7 @@ use crate::http::pages::{answer, shown_by};
 #[derive(Debug)]
 pub(crate) struct MessagePage<'a> {
     /// What.
-    pub(crate) message: Message,
-    /// Where to go on; without it, nowhere.
-    pub(crate) link: Option<&'a str>,
+    pub(crate) message: &'a Message,
 }
 
 /// What a page says.
@@ -31,6 +29,8 @@ pub(crate) enum Message {
     LinkExpired,
     /// The new password counts.
     PasswordSet,
+    /// The person has none of the rights that are asked for.
+    NothingToAllow,
     /// Too many attempts failed.
     TooManyAttempts,
     /// The server cannot answer now.
@@ -39,19 +39,20 @@ pub(crate) enum Message {
 
 impl Message {
     #[cfg(test)]
-    pub(super) const ALL: [(&'static str, Self); 8] = [
+    pub(super) const ALL: [(&'static str, Self); 9] = [
         ("form-expired", Self::FormExpired),
         ("request-expired", Self::RequestExpired),
         ("already-answered", Self::AlreadyAnswered),
         ("logged-out", Self::LoggedOut),
         ("link-expired", Self::LinkExpired),
         ("password-set", Self::PasswordSet),
+        ("nothing-to-allow", Self::NothingToAllow),
         ("too-many-attempts", Self::TooManyAttempts),
         ("unavailable", Self::Unavailable),
     ];
 
-    /// Title, text, and the name of the link: each in English and in French.
-    const fn texts(self) -> [[&'static str; 2]; 3] {
+    /// Title and text: each in English and in French.
+    const fn texts(self) -> [[&'static str; 2]; 2] {
         match self {
             Self::FormExpired => [
                 ["This page is out of date", "Cette page n’est plus à jour"],
@@ -60,7 +61,6 @@ impl Message {
                     "Rien n’a été modifié. Revenez en arrière, rechargez la page et réessayez. Les cookies de ce site \
                      doivent être acceptés.",
                 ],
-                ["Start again", "Recommencer"],
             ],
             Self::RequestExpired => [
                 ["This login took too long", "Cette connexion a pris trop de temps"],
@@ -68,7 +68,6 @@ impl Message {
                     "Go back to the app that you want to use, and log in from there once more.",
                     "Revenez à l’application que vous souhaitez utiliser, et connectez-vous à nouveau depuis celle-ci.",
                 ],
-                ["Your account", "Votre compte"],
             ],
             Self::AlreadyAnswered => [
                 ["This login is already done", "Cette connexion a déjà eu lieu"],
@@ -77,12 +76,10 @@ impl Message {
                     "Vous pouvez fermer cette page. Si l’application ne s’ouvre toujours pas, connectez-vous à nouveau \
                      depuis celle-ci.",
                 ],
-                ["Your account", "Votre compte"],
             ],
             Self::LoggedOut => [
                 ["You are logged out", "Déconnexion réussie"],
                 ["You can close this page.", "Vous pouvez fermer cette page."],
-                ["Log in again", "Se reconnecter"],
             ],
             Self::LinkExpired => [
                 ["This link no longer works", "Ce lien n’est plus valable"],
@@ -90,7 +87,6 @@ impl Message {
                     "It was already used, or it is too old. Ask whoever sent it to you for a new one.",
                     "Il a déjà été utilisé, ou il est trop ancien. Demandez-en un nouveau à la personne qui vous l’a envoyé.",
                 ],
-                ["Log in", "Se connecter"],
             ],
             Self::PasswordSet => [
                 ["Your new password is set", "Votre nouveau mot de passe est enregistré"],
@@ -98,21 +94,34 @@ impl Message {
                     "You were logged out everywhere. Log in with the new password.",
                     "Toutes vos sessions ont été fermées. Connectez-vous avec le nouveau mot de passe.",
                 ],
-                ["Log in", "Se connecter"],
+            ],
+            Self::NothingToAllow => [
+                ["You cannot give this access", "Vous ne pouvez pas accorder cet accès"],
+                [
+                    "Your account does not have the rights that are asked for. Ask whoever runs this service.",
+                    "Votre compte n’a pas les droits demandés. Adressez-vous aux responsables de ce service.",
+                ],
             ],
             Self::TooManyAttempts => [
                 ["Too many attempts", "Trop de tentatives"],
                 ["Wait a moment, then try again.", "Attendez un instant, puis réessayez."],
-                ["Try again", "Réessayer"],
             ],
             Self::Unavailable => [
                 ["We cannot answer right now", "Nous ne pouvons pas répondre pour le moment"],
-                [
-                    "Nothing was changed. Please try again in a moment.",
-                    "Rien n’a été modifié. Veuillez réessayer dans un instant.",
-                ],
-                ["Try again", "Réessayer"],
+                ["Please try again in a moment.", "Veuillez réessayer dans un instant."],
             ],
+        }
+    }
+
+    /// Where to go on, below the path of the issuer, and the name of that.
+    const fn link(self) -> Option<(&'static str, [&'static str; 2])> {
+        match self {
+            Self::RequestExpired | Self::AlreadyAnswered | Self::NothingToAllow => {
+                Some(("account", ["Your account", "Votre compte"]))
+            }
+            Self::LoggedOut => Some(("login", ["Log in again", "Se reconnecter"])),
+            Self::LinkExpired | Self::PasswordSet => Some(("login", ["Log in", "Se connecter"])),
+            Self::FormExpired | Self::TooManyAttempts | Self::Unavailable => None,
         }
     }
 
@@ -127,10 +136,6 @@ impl Message {
 
     fn text(self, look: &Look<'_>) -> String {
         self.say(look, 1)
-    }
-
-    fn link_name(self, look: &Look<'_>) -> String {
-        self.say(look, 2)
     }
 }
 

@@ -27,6 +27,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const TAKEN_FOR: i64 = 60;
 /// The most browser sessions that are ended at a time after everything was revoked.
 const ENDED_AT_ONCE: i64 = 100;
+/// The most notices that are removed at a time because their time is over.
+const MOST_EXPIRED: i64 = 1000;
 
 /// The delivery of a notice that has ended.
 struct Delivered {
@@ -75,12 +77,21 @@ async fn look(
     if waiting.is_empty() {
         return Ok(());
     }
+    dropped(app, app.store.logout_notices_expire(app.clock.now(), MOST_EXPIRED).await?, "nobody took them in time");
     *first = (*first + 1) % waiting.len();
     waiting.rotate_left(*first);
     for client_id in waiting {
-        let client = app.state.client(&client_id).await?;
-        let Some((client, url, host)) = client.and_then(receiver) else {
-            app.store.logout_notices_discard(&client_id).await?;
+        let mut found = app.state.client(&client_id).await?.and_then(receiver);
+        if found.is_none() {
+            // Another node may have changed the client a moment ago.
+            found = app.state.client_from_database(&client_id).await?.and_then(receiver);
+        }
+        let Some((client, url, host)) = found else {
+            dropped(
+                app,
+                app.store.logout_notices_discard(&client_id).await?,
+                "their client has no address, or is disabled",
+            );
             continue;
         };
         let free = receivers.free(&host, Instant::now());
@@ -99,6 +110,16 @@ async fn look(
         }
     }
     Ok(())
+}
+
+/// Counts notices that nobody will get.
+fn dropped(app: &App, count: usize, why: &str) {
+    for _ in 0..count {
+        app.metrics.logout_notice(NoticeOutcome::Dropped);
+    }
+    if count > 0 {
+        tracing::warn!(count, why, "notices of logouts were dropped");
+    }
 }
 
 /// Where a client is told, and the host of that; `None` if it is not told any more.
@@ -123,7 +144,8 @@ async fn deliver(app: &App, client: &Client, url: &Url, notice: &LogoutNotice) -
         None => (Outcome::Taken, NoticeOutcome::Delivered, String::new()),
         Some(refused) => {
             let outcome = if refused.is_about_the_host() { Outcome::HostFailed } else { Outcome::Refused };
-            let given_up = notice.pause().is_none();
+            // What is wrong with the address stays wrong.
+            let given_up = notice.pause().is_none() || matches!(refused, Refused::Url(_));
             let counted = if given_up { NoticeOutcome::Dropped } else { NoticeOutcome::Postponed };
             (outcome, counted, refused.to_string())
         }

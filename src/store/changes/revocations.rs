@@ -169,7 +169,11 @@ impl Store {
         let mut transaction = self.begin_logged().await?;
         transaction.audit(audited, "revocation.create", new.target.to_string(), new.reason.clone()).await?;
         match &new.target {
-            Target::Session(id) => transaction.logout_notices_add(LoggedOut::Session(*id), audited.at).await?,
+            Target::Session(id) => {
+                // The session before its notice, as whoever ends a login, so that no two transactions wait for each other.
+                transaction.end_session(*id).await?;
+                transaction.logout_notices_add(LoggedOut::Session(*id), audited.at).await?;
+            }
             Target::User(sub) => {
                 let row = transaction.query_one("SELECT id FROM users WHERE sub = $1", values![sub]).await?;
                 if let Some(row) = row {
@@ -194,7 +198,7 @@ impl Store {
         audited: &Audited,
     ) -> Result<Logged<Revocation>> {
         if let Target::Session(id) = new.target {
-            transaction.query("UPDATE sessions SET ended = $1 WHERE id = $2", values![true, id]).await?;
+            transaction.end_session(id).await?;
         }
         let id = transaction.revoke(new, audited).await?;
         let committed = transaction.commit(()).await?;

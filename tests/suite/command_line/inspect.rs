@@ -119,6 +119,17 @@ fn failed_checks(place: &Place) -> Vec<String> {
     failed.map(|check| check["check"].as_str().unwrap().to_owned()).collect()
 }
 
+on_both_stores!(doctor_lists_clients_that_need_no_pkce, async |backend| {
+    let place = Place::new(backend).await;
+    assert_eq!(place.serve(&[]).stop().code(), Some(0));
+    assert!(place.run(&["doctor"]).ok().contains("required of all clients"));
+    let code = ["--grant-types", "authorization_code", "--redirect-uris", "https://app.example.com/callback"];
+    for (client, required) in [("new", "true"), ("old", "false")] {
+        place.run(&[&["client", "create", client, "--require-pkce", required], &code[..]].concat()).ok();
+    }
+    assert!(place.run(&["doctor"]).ok().contains("not required of old"));
+});
+
 on_both_stores!(doctor_names_problems, async |backend| {
     let place = Place::new(backend).await;
     assert_eq!(failed_checks(&place.with("JETON_MASTER_KEY", "short")), ["configuration"]);

@@ -51,7 +51,7 @@ on_both_stores!(a_stop_is_graceful, async |backend| {
         eventually(LIMIT, "the node is known", async || store.node_list().await.unwrap().len() == 1).await;
         server.signal(signal);
         assert_eq!(server.guard.wait().code(), Some(0), "{signal}: {}", server.log.lock().unwrap());
-        assert!(server.log.lock().unwrap().contains("stopped"));
+        server.says("stopped");
         assert!(store.node_list().await.unwrap().is_empty(), "it has left");
     }
 });

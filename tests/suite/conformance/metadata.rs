@@ -213,7 +213,7 @@ on_both_stores!(met_013_and_met_014_every_request_gets_the_same_document, async 
     assert_eq!(app.get(OPENID_PLACE).await.assert_ok().body, plain);
 });
 
-on_both_stores!(oid_004_oid_010_and_oid_014_discovery_says_what_an_openid_client_needs, async |backend| {
+on_both_stores!(iss_003_oid_004_oid_010_and_oid_014_discovery_says_what_an_openid_client_needs, async |backend| {
     let app = TestServer::start(backend).await;
     app.client("cc", json!({"grant_types": ["client_credentials"], "scope": "read openid jeton:read"})).await;
     let document = app.get(OPENID_PLACE).await.assert_ok().json.clone();

@@ -102,6 +102,17 @@ on_both_stores!(sec_006_an_allowed_page_may_do_what_it_needs_and_no_more, async 
     }
 });
 
+on_both_stores!(every_page_may_ask_where_all_origins_are_allowed_and_none_with_cookies, async |backend| {
+    let app = TestServer::start_with(backend, Setup::default().set("JETON_CORS_ORIGINS", "*")).await;
+    for path in ["/auth/token", "/auth/userinfo"] {
+        let answer = Answer::of(app.http.post(format!("{}{path}", app.base)).header("Origin", STRANGERS[0])).await;
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}: {answer:?}");
+        assert!(answer.header("access-control-allow-credentials").is_none(), "{path}: {answer:?}");
+    }
+    let answer = Answer::of(app.http.get(format!("{}/auth/authorize", app.base)).header("Origin", STRANGERS[0])).await;
+    assert!(answer.header("access-control-allow-origin").is_none(), "{answer:?}");
+});
+
 on_both_stores!(no_answer_repeats_the_host_of_the_request, async |backend| {
     let app = TestServer::start(backend).await;
     let main = app.main_client("main").await;

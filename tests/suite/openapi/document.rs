@@ -12,7 +12,7 @@ pub(super) const GROUPS: [(&[&str], &str, &str); 12] = [
     (
         &["/auth/authorize", "/auth/logout", "/login", "/consent", "/account", "/demo", "/auth/device", "/device"],
         "Logins",
-        "To where clients send the browsers of people, and the pages there.",
+        "The authorization endpoint, the device grant, logout, and the pages that people see.",
     ),
     (&["/auth/"], "Tokens", "The OAuth endpoints. Parameters come in the body, never in the address."),
     (
@@ -37,11 +37,16 @@ pub(super) const GROUPS: [(&[&str], &str, &str); 12] = [
         "The APIs that tokens are for. A client may request tokens for those among its `audiences`, and for those that are \
          open to it.",
     ),
-    (&["/admin/v1/users"], "Users", "Users log in with the password grant. `{user}` is an id, a `sub` or a username."),
+    (
+        &["/admin/v1/users"],
+        "Users",
+        "People who log in, at a browser or with the password grant. `{user}` is an id, a `sub` or a username.",
+    ),
     (
         &["/admin/v1/sessions"],
         "Sessions",
-        "A session begins with a login of a client that may refresh. It has one row, however often it is refreshed.",
+        "What one client got for one user: it begins with a code, a device, or a password login of a client that may refresh. It has \
+         one row, however often it is refreshed.",
     ),
     (
         &["/admin/v1/revocations"],

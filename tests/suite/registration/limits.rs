@@ -248,3 +248,14 @@ on_both_stores!(registration_is_off_unless_it_is_set, async |backend| {
     let trail = app.admin(Method::GET, "/admin/v1/audit?actor=registration", None).await;
     assert_eq!(trail.json["items"][0]["target"], format!("client {}", client.id), "{trail:?}");
 });
+
+on_both_stores!(nobody_is_sent_anywhere_by_a_logout_of_nobody_for_a_client_that_registered_itself, async |backend| {
+    let app = TestServer::start_with(backend, open()).await;
+    let there = "https://elsewhere.example.test/";
+    let (client, _) = registered(&app, json!({"post_logout_redirect_uris": [there]})).await;
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("client_id", client.id.as_str()), ("post_logout_redirect_uri", there)])
+        .finish();
+    let page = app.get(&format!("/auth/logout?{query}")).await;
+    assert_eq!((page.status.as_u16(), page.header("location")), (200, None), "{page:?}");
+});

@@ -112,6 +112,59 @@ on_both_stores!(a_logout_makes_a_notice_of_each_session_that_a_client_with_an_ad
     assert_eq!(told_of(&db, "app").await, [elsewhere]);
 });
 
+on_both_stores!(what_another_client_has_in_its_settings_fails_no_logout, async |backend| {
+    let (db, app, alice) = start(backend).await;
+    let mut odd = told("odd");
+    odd.settings.metadata.insert("software_id".into(), "\0 \"backchannel_logout_uri\":\"x".into());
+    db.client_create(&odd, &audited()).await.written();
+    let here = log_in(&db, &alice, None).await;
+    let (usual, of_odd) = (begin(&db, &app, &alice, here, |_| {}).await, begin(&db, &odd, &alice, here, |_| {}).await);
+    db.browser_session_end(alice.id, Ending::One(here), at(900), &audited()).await.written();
+    assert_eq!((told_of(&db, "app").await, told_of(&db, "odd").await), (vec![usual], vec![of_odd]));
+});
+
+on_both_stores!(a_client_is_not_told_of_one_that_had_its_id_before, async |backend| {
+    let (db, app, alice) = start(backend).await;
+    let here = log_in(&db, &alice, None).await;
+    begin(&db, &app, &alice, here, |_| {}).await;
+    let deleted = revocation(Target::Client("app".into()), Cause::ClientDeleted);
+    db.client_delete("app", &deleted, &audited()).await.written();
+    let again = Client { created_at: at(50), ..told("app") };
+    db.client_create(&again, &audited()).await.written();
+    let late = begin(&db, &again, &alice, here, |session| session.created_at = at(60)).await;
+    db.browser_session_end(alice.id, Ending::One(here), at(900), &audited()).await.written();
+    assert_eq!(told_of(&db, "app").await, [late]);
+});
+
+on_both_stores!(a_session_that_ended_long_ago_does_not_follow_to_the_next_login, async |backend| {
+    let (db, app, alice) = start(backend).await;
+    let here = log_in(&db, &alice, None).await;
+    let ended = |at_that_time| {
+        move |session: &mut Session| {
+            (session.idle_expires_at, session.last_refreshed_at) = (at(-10), at_that_time);
+        }
+    };
+    begin(&db, &app, &alice, here, ended(at(-100_000))).await;
+    let lately = begin(&db, &app, &alice, here, ended(at(-1000))).await;
+    let lives = begin(&db, &app, &alice, here, |session| session.last_refreshed_at = at(-100_000)).await;
+    let next = log_in(&db, &alice, Some(here)).await;
+    db.browser_session_end(alice.id, Ending::One(next), at(900), &audited()).await.written();
+    assert_eq!(told_of(&db, "app").await, sorted([lately, lives]));
+});
+
+on_both_stores!(notices_whose_time_is_over_are_removed_and_counted, async |backend| {
+    let (db, app, alice) = start(backend).await;
+    for _ in 0..3 {
+        let here = log_in(&db, &alice, None).await;
+        begin(&db, &app, &alice, here, |_| {}).await;
+        db.browser_session_end(alice.id, Ending::One(here), at(900), &audited()).await.written();
+    }
+    let over = at(0).plus_seconds(NOTICE_LIFE);
+    assert_eq!(db.logout_notices_expire(over.plus_seconds(-1), 10).await.unwrap(), 0);
+    assert_eq!(db.logout_notices_expire(over, 2).await.unwrap(), 2);
+    assert_eq!(db.logout_notices_expire(over, 10).await.unwrap(), 1);
+});
+
 on_both_stores!(a_client_is_told_of_at_most_the_hundred_newest_sessions, async |backend| {
     let (db, app, alice) = start(backend).await;
     let here = log_in(&db, &alice, None).await;
@@ -302,8 +355,9 @@ on_both_stores!(logins_logouts_and_ends_of_the_user_at_once_never_block_each_oth
     for round in 0..10 {
         let alice = db.user_named(&alice.username).await.unwrap().unwrap();
         let here = log_in(&db, &alice, None).await;
+        let got = begin(&db, &app, &alice, here, |_| {}).await;
         let (app, alice) = (&app, &alice);
-        let outcomes = at_once(&db, 4, |store, index| {
+        let outcomes = at_once(&db, 5, |store, index| {
             let (app, alice) = (app.clone(), alice.clone());
             async move {
                 let mut new: NewSession = new_session(&app, &alice, at(10));
@@ -312,6 +366,10 @@ on_both_stores!(logins_logouts_and_ends_of_the_user_at_once_never_block_each_oth
                 match index {
                     0 | 1 => store.session_create(&new, &by).await.map(drop),
                     2 => store.browser_session_end(alice.id, Ending::One(here), at(900), &by).await.map(drop),
+                    3 => {
+                        let revoked = revocation(Target::Session(got), Cause::SessionRevoked);
+                        store.revoke_with_notices(&revoked, &by).await.map(drop)
+                    }
                     _ => {
                         let revoked = revocation(Target::User(alice.sub.clone()), Cause::UserRevoked);
                         store.user_update(&alice, "user.password", Some(&revoked), &by).await.map(drop)
