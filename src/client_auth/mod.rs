@@ -292,7 +292,8 @@ mod tests {
             Client { settings, version, ..client.clone() }
         };
         let update = async |client: Client| {
-            let updated = app.store.client_update(&client, "client.update", None, &audited());
+            let audited = audited();
+            let updated = app.store.client_update(&client, "client.update", None, &audited);
             assert!(app.state.honour(updated).await.unwrap());
         };
         update(disabled(false, 1)).await;
