@@ -16,6 +16,7 @@ pub mod grants;
 pub mod http;
 pub mod issuer;
 pub mod jose;
+pub mod key_sets;
 pub mod keys;
 pub mod passwords;
 pub mod protocol;

@@ -14,13 +14,16 @@ pub const SEEDS: &[&str] = &[
     "Bearer eyJ\nclient_id=a&client_secret=b",
     "\nclient_id=a&client_secret=b",
     "Basic  Zg==\nclient_assertion=x",
+    "\nclient_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer&client_assertion=eyJhbGciOiJFUzI1NiJ9.\
+     eyJpc3MiOiJhIiwic3ViIjoiYSJ9.c2ln",
 ];
 
 fn read(headers: &[&[u8]], parameters: &Parameters) -> Option<(String, Option<String>)> {
     match Credentials::read(headers, parameters).ok()? {
         Credentials::Secret { client_id, secret } => Some((client_id, Some(secret.expose_secret().to_owned()))),
         Credentials::IdAlone(client_id) => Some((client_id, None)),
-        Credentials::Nothing => None,
+        // It cannot be written: only the key signs it.
+        Credentials::Assertion(_) | Credentials::Nothing => None,
     }
 }
 
@@ -37,6 +40,12 @@ pub fn basic(bytes: &[u8]) {
     let headers: &[&[u8]] = if value.is_empty() { &[] } else { &[value] };
     let presented = Credentials::read(headers, &parameters);
     let shown = format!("{presented:?}");
+    if let Ok(Credentials::Assertion(assertion)) = &presented {
+        assert!(!assertion.client_id().is_empty());
+        assert!(value.is_empty() && parameters.one("client_secret") == Ok(None), "one way only");
+        let text = parameters.one("client_assertion").ok().flatten().expect("it was sent");
+        assert!(!shown.contains(text), "{shown}");
+    }
     if let Some((client_id, secret)) = read(headers, &parameters) {
         assert!(!client_id.is_empty());
         let text = header(&client_id, secret.as_deref().unwrap_or_default());

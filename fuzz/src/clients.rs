@@ -12,6 +12,8 @@ pub const SEEDS: &[&str] = &[
     "{\"access_token_format\":\"opaque\",\"access_token_ttl\":60,\"refresh_token_rotation\":false,\"max_sessions\":3}\n{}",
     "{\"permissions\":[\"introspect\",\"explain\"],\"introspect_audiences\":[\"urn:x\"],\"retry_window\":0}\n{\"session_ttl\":9}",
     "{\"scope\":\"jeton:admin\",\"client_name\":\"\\u202e\"}\n{\"token_endpoint_auth_method\":\"none\"}",
+    "{\"token_endpoint_auth_method\":\"private_key_jwt\",\"jwks_uri\":\"https://a.example/\"}\n{\"jwks_uri\":null,\"jwks\":\
+     {\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}}",
 ];
 
 fn object(text: &str) -> Option<Map<String, Value>> {
@@ -62,6 +64,9 @@ fn legal(settings: &ClientSettings) {
     assert_eq!(patched(&ClientSettings::default(), sent).ok().as_ref(), Some(settings), "what is shown can be sent");
     let text = serde_json::to_string(settings).expect("settings are JSON");
     assert_eq!(serde_json::from_str(&text).ok().as_ref(), Some(settings), "what is kept reads back");
+    if settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt {
+        assert!(settings.jwks.is_some() != settings.jwks_uri.is_some(), "keys at one place");
+    }
     if settings.token_endpoint_auth_method == AuthMethod::None {
         assert!(settings.permissions.is_empty() && !settings.scope.has_reserved() && settings.refresh_token_rotation);
         assert!(!settings.grant_types.contains(&GrantType::ClientCredentials));

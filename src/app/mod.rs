@@ -22,6 +22,7 @@ use crate::app::used_secrets::UsedSecrets;
 use crate::calling_out::Caller;
 use crate::clock::Clock;
 use crate::issuer::Issuer;
+use crate::key_sets::KeySets;
 use crate::keys::master::MasterKeys;
 use crate::passwords::pool::PasswordPool;
 use crate::passwords::remembered::RememberedSecrets;
@@ -71,6 +72,8 @@ pub struct App {
     pub passwords: PasswordPool,
     /// Calls out.
     pub caller: Caller,
+    /// The keys of clients.
+    pub(crate) key_sets: KeySets,
     /// The metrics.
     pub metrics: Metrics,
     /// Logs requests that could not be decided.
@@ -102,6 +105,7 @@ impl App {
             throttle: Throttle::new(settings.throttling, clock.clone(), store.clone(), metrics.clone()),
             passwords: PasswordPool::new(settings.password_threads),
             caller: Caller::new(settings.fetch.clone()),
+            key_sets: KeySets::new(clock.clone()),
             outages: Outages::default(),
             forwarding: Forwarding::default(),
             remembered: RememberedSecrets::default(),

@@ -1,7 +1,11 @@
 //! `jeton client`.
 
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
 use crate::admin::ListRequest;
 use crate::admin::body::{self, Patch};
@@ -118,9 +122,15 @@ struct Members {
     /// A name for people
     #[arg(long)]
     client_name: Option<String>,
-    /// client_secret_basic, client_secret_post or none (a public client)
+    /// client_secret_basic, client_secret_post, private_key_jwt (with --jwks or --jwks-uri) or none (a public client)
     #[arg(long, value_name = "METHOD")]
     token_endpoint_auth_method: Option<String>,
+    /// File with the client's public keys, a JSON Web Key Set or one key; `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "jwks_uri")]
+    jwks: Option<PathBuf>,
+    /// Where the client publishes its public keys, instead of --jwks
+    #[arg(long, value_name = "URI")]
+    jwks_uri: Option<String>,
     /// How it gets tokens: authorization_code, client_credentials, refresh_token, password,
     /// urn:ietf:params:oauth:grant-type:device_code (repeated or comma-separated)
     #[arg(long, value_name = "GRANTS")]
@@ -205,6 +215,14 @@ impl Members {
         let list = |values: &[String]| (!values.is_empty()).then(|| Value::from(entries(values)));
         set("client_name", self.client_name.clone().map(Value::from));
         set("token_endpoint_auth_method", self.token_endpoint_auth_method.clone().map(Value::from));
+        if let Some(file) = &self.jwks {
+            set("jwks", Some(key_set(file)?));
+            set("jwks_uri", Some(Value::Null));
+        }
+        if let Some(uri) = &self.jwks_uri {
+            set("jwks_uri", Some(uri.clone().into()));
+            set("jwks", Some(Value::Null));
+        }
         set("grant_types", list(&self.grant_types));
         set("scope", names::scope(&self.scope)?.map(|scope| Value::from(scope.to_string())));
         set("audiences", list(&self.audiences));
@@ -234,6 +252,31 @@ impl Members {
         set("claims", names::claims("claims", self.claims.as_deref())?.map(Value::Object));
         set("enabled", self.enabled.map(Value::from));
         Ok(named)
+    }
+}
+
+/// The largest file of keys, in bytes.
+const LARGEST_FILE: u64 = 64 * 1024;
+
+/// Reads a set of public keys, or makes one of a single key. What is wrong with a key, its check says.
+fn key_set(file: &Path) -> Result<Value, Failed> {
+    let name = file.display();
+    let unreadable = |error: std::io::Error| Failed(format!("jwks: {name} cannot be read: {error}"));
+    let mut text = Zeroizing::new(Vec::<u8>::new());
+    if file == Path::new("-") {
+        std::io::stdin().lock().take(LARGEST_FILE + 1).read_to_end(&mut text).map_err(unreadable)?;
+    } else {
+        let opened = std::fs::File::open(file).map_err(unreadable)?;
+        opened.take(LARGEST_FILE + 1).read_to_end(&mut text).map_err(unreadable)?;
+    }
+    if text.len() as u64 > LARGEST_FILE {
+        return Err(Failed(format!("jwks: {name} is larger than 64 KiB")));
+    }
+    // The error of the parser could repeat a part of a private key.
+    match serde_json::from_slice(&text) {
+        Ok(Value::Object(key)) if key.contains_key("kty") => Ok(json!({ "keys": [key] })),
+        Ok(set @ Value::Object(_)) => Ok(set),
+        _ => Err(Failed(format!("jwks: {name} is not a JSON Web Key Set"))),
     }
 }
 

@@ -23,7 +23,10 @@ const EXAMPLES: [(&str, &str); 53] = [
            --audiences https://api.example.com\n\
          # an API that asks whether tokens are good\n\
          jeton client create api --permissions introspect,explain \\\n  \
-           --introspect-audiences https://api.example.com",
+           --introspect-audiences https://api.example.com\n\
+         # a service that proves who it is by a key of its own\n\
+         jeton client create worker --token-endpoint-auth-method private_key_jwt \\\n  \
+           --jwks worker.jwks.json --grant-types client_credentials --scope read",
     ),
     ("client list", "jeton client list --limit 20"),
     ("client show", "jeton client show worker"),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::app::{App, Failure, Result};
-use crate::protocol::client::Client;
+use crate::jose::key_set::KeySet;
+use crate::protocol::client::{AuthMethod, Client, ClientSettings};
 use crate::protocol::error::Refusal;
 use crate::protocol::identity::Identity;
 
@@ -17,6 +18,8 @@ pub(super) enum Proof {
     IdAlone,
     /// The secret with this id.
     Secret(Uuid),
+    /// The key with this thumbprint (RFC 7638).
+    Key([u8; 32]),
 }
 
 /// An authenticated client, and what proved it. A proof is judged once per request, since some cannot be repeated;
@@ -65,15 +68,29 @@ impl Authenticated {
         let is_proved = match self.proof {
             Proof::IdAlone => method.is_public(),
             Proof::Secret(id) => method.uses_secret() && now.secrets.iter().any(|secret| secret.id == id),
+            Proof::Key(key) => method == AuthMethod::PrivateKeyJwt && self.is_key_of(&now.settings, &key),
         };
         is_proved && now.settings.enabled
+    }
+
+    /// Whether the key that proved the client is one of its keys now. At an address, they are those that were fetched.
+    fn is_key_of(&self, now: &ClientSettings, key: &[u8; 32]) -> bool {
+        match (&now.jwks_uri, &now.jwks) {
+            (Some(address), _) => self.settings.jwks_uri.as_ref() == Some(address),
+            (None, Some(jwks)) => KeySet::usable(&jwks.0).is_some_and(|keys| keys.has(key)),
+            (None, None) => false,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::protocol::client::{AuthMethod, ClientSecret, ClientSettings, SecretDigest};
+    use crate::jose::algorithm::SigningAlgorithm;
+    use crate::jose::signing::SigningKey;
+    use crate::protocol::client::{ClientSecret, SecretDigest};
     use crate::protocol::time::Timestamp;
 
     fn client(method: AuthMethod, secrets: &[Uuid]) -> Client {
@@ -113,5 +130,32 @@ mod tests {
             matches!(by_id.renewed_as(Some(Arc::new(again))), Err(Failure::Unavailable(_))),
             "it was created again"
         );
+    }
+
+    #[test]
+    fn the_proof_by_a_key_holds_while_the_key_is_one_of_the_client() {
+        let new_key = || {
+            let pkcs8 = SigningKey::generate(SigningAlgorithm::Es256);
+            SigningKey::parse(SigningAlgorithm::Es256, &pkcs8).unwrap().public_jwk("a")
+        };
+        let (used, other) = (new_key(), new_key());
+        let with = |members: serde_json::Value| {
+            let settings = serde_json::from_value(members).unwrap();
+            Client { settings, ..client(AuthMethod::None, &[]) }
+        };
+        let method = "private_key_jwt";
+        let registered = |keys: &[&crate::jose::jwk::Jwk]| {
+            with(json!({"token_endpoint_auth_method": method, "jwks": {"keys": keys}}))
+        };
+        let at = |address: &str| with(json!({"token_endpoint_auth_method": method, "jwks_uri": address}));
+        let proof = Proof::Key(used.thumbprint());
+        let by_key = Authenticated::new(Arc::new(registered(&[&used])), proof);
+        assert!(by_key.still_holds(&registered(&[&other, &used])), "a further key does no harm");
+        assert!(!by_key.still_holds(&registered(&[&other])), "the key was removed");
+        assert!(!by_key.still_holds(&at("https://keys.example/")), "the keys are elsewhere now");
+        assert!(!by_key.still_holds(&client(AuthMethod::ClientSecretBasic, &[])), "another method");
+        let fetched = Authenticated::new(Arc::new(at("https://keys.example/")), proof);
+        assert!(fetched.still_holds(&at("https://keys.example/")));
+        assert!(!fetched.still_holds(&at("https://other.example/")));
     }
 }

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::{App, Result};
 use crate::client_auth::authenticated::Proof;
-use crate::client_auth::{AuthRequest, Proved, Verdict, hint};
+use crate::client_auth::{AuthRequest, Denied, Proved, Verdict, denied, hint};
 use crate::crypto::{equal_in_constant_time, sha256};
 use crate::issuer::Issuer;
 use crate::passwords::pool::Overloaded;
@@ -14,7 +14,7 @@ use crate::protocol::client::{Client, SecretDigest};
 /// Compares generated secrets, which is cheap. What does not match may still be a secret that somebody chose.
 pub(super) async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Verdict<'a>> {
     let Some(presented) = asked.credentials.secret() else {
-        return Ok(Verdict::Decided(Err("a confidential client presented no secret".into())));
+        return Ok(Verdict::Decided(Err(denied("a client that has a secret presented none"))));
     };
     let hash = sha256(presented.expose_secret().as_bytes());
     let mut has_chosen = false;
@@ -60,6 +60,6 @@ impl Chosen<'_> {
     }
 }
 
-fn wrong(issuer: &Issuer, presented: &SecretString) -> std::borrow::Cow<'static, str> {
-    format!("wrong client secret{}", hint::about(issuer, Some(presented))).into()
+fn wrong(issuer: &Issuer, presented: &SecretString) -> Denied {
+    denied(format!("wrong client secret{}", hint::about(issuer, Some(presented))))
 }

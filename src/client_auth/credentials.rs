@@ -8,6 +8,8 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::app::Request;
+use crate::client_auth::assertion::Assertion;
+use crate::protocol::assertion::ASSERTION_TYPE;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::form;
 use crate::protocol::parameters::Parameters;
@@ -27,6 +29,8 @@ pub enum Credentials {
         /// The secret.
         secret: SecretString,
     },
+    /// An assertion, which says whose it is.
+    Assertion(Box<Assertion>),
     /// An id alone.
     IdAlone(String),
     /// Nothing.
@@ -42,14 +46,22 @@ impl Credentials {
     /// Finds the credentials in the Authorization headers and the parameters of the body.
     ///
     /// # Errors
-    /// `invalid_request` if two ways are used at once; `invalid_client` if the header cannot be read or is not Basic.
+    /// `invalid_request` if two ways are used at once; `invalid_client` if the header cannot be read or is not Basic, or the
+    /// assertion is none.
     pub fn read(authorization: &[&[u8]], parameters: &Parameters) -> Result<Self, Refusal> {
         let client_id = parameters.one("client_id")?;
         let secret = parameters.one("client_secret")?;
-        if parameters.one("client_assertion")?.is_some() || parameters.one("client_assertion_type")?.is_some() {
-            return Err(wrong_way(
-                "This server does not support client_assertion: authenticate by client_id and client_secret.",
-            ));
+        if let Some(text) = assertion_of(parameters)? {
+            if secret.is_some() || !authorization.is_empty() {
+                return Err(Refusal::invalid_request(
+                    "The client authenticates in two ways at once: send a client_assertion or a secret, not both.",
+                ));
+            }
+            let assertion = Assertion::read(text).map_err(Refusal::assertion)?;
+            if client_id.is_some_and(|client_id| client_id != assertion.client_id()) {
+                return Err(Refusal::invalid_request("The client_id is not the one in the client_assertion."));
+            }
+            return Ok(Self::Assertion(Box::new(assertion)));
         }
         match (authorization, client_id, secret) {
             ([], Some(client_id), Some(secret)) => {
@@ -83,6 +95,7 @@ impl Credentials {
     pub(crate) fn client_id(&self) -> Option<&str> {
         match self {
             Self::Secret { client_id, .. } | Self::IdAlone(client_id) => Some(client_id),
+            Self::Assertion(assertion) => Some(assertion.client_id()),
             Self::Nothing => None,
         }
     }
@@ -90,8 +103,21 @@ impl Credentials {
     pub(super) const fn secret(&self) -> Option<&SecretString> {
         match self {
             Self::Secret { secret, .. } => Some(secret),
-            Self::IdAlone(_) | Self::Nothing => None,
+            Self::Assertion(_) | Self::IdAlone(_) | Self::Nothing => None,
         }
+    }
+}
+
+/// The assertion in a request, if there is one: it comes with its type, of which there is one (RFC 7521 §4.2).
+fn assertion_of(parameters: &Parameters) -> Result<Option<&str>, Refusal> {
+    match (parameters.one("client_assertion")?, parameters.one("client_assertion_type")?) {
+        (None, None) => Ok(None),
+        (Some(assertion), Some(ASSERTION_TYPE)) => Ok(Some(assertion)),
+        (Some(_), Some(_)) => Err(wrong_way(
+            "This server supports one client_assertion_type: urn:ietf:params:oauth:client-assertion-type:jwt-bearer.",
+        )),
+        (Some(_), None) => Err(Refusal::invalid_request("There is a client_assertion, but no client_assertion_type.")),
+        (None, Some(_)) => Err(Refusal::invalid_request("There is a client_assertion_type, but no client_assertion.")),
     }
 }
 
@@ -158,6 +184,41 @@ mod tests {
         assert_eq!(read(&[&header], "client_id=b").unwrap_err(), ErrorCode::InvalidRequest);
         assert_eq!(read(&[&header, &header], "").unwrap_err(), ErrorCode::InvalidRequest);
         assert!(read(&[&header], "client_id=a&client_secret=").is_ok());
+    }
+
+    #[test]
+    fn pkj_003_pkj_004_pkj_006_an_assertion_comes_alone_and_with_its_type() {
+        let part = |json: &str| crate::crypto::base64url(json);
+        let assertion = format!("{}.{}.c2ln", part(r#"{"alg":"ES256"}"#), part(r#"{"iss":"a","sub":"a"}"#));
+        let typed = |more: &str| format!("client_assertion={assertion}&client_assertion_type={ASSERTION_TYPE}{more}");
+        for more in ["", "&client_id=a", "&client_id=", "&client_secret="] {
+            let Ok(Credentials::Assertion(read)) = read(&[], &typed(more)) else { panic!("{more}: refused") };
+            assert_eq!(read.client_id(), "a");
+        }
+        let basic = basic_header("a", "s");
+        for (header, body, expected) in [
+            (None, typed("&client_id=b"), ErrorCode::InvalidRequest),
+            (None, typed("&client_id=a&client_secret=s"), ErrorCode::InvalidRequest),
+            (Some(basic.as_str()), typed(""), ErrorCode::InvalidRequest),
+            (Some("Bearer x"), typed(""), ErrorCode::InvalidRequest),
+            (None, typed("&client_assertion=x"), ErrorCode::InvalidRequest),
+            (None, format!("client_id=a&client_assertion={assertion}"), ErrorCode::InvalidRequest),
+            (None, format!("client_id=a&client_assertion_type={ASSERTION_TYPE}"), ErrorCode::InvalidRequest),
+            (
+                None,
+                format!("client_id=a&client_assertion={assertion}&client_assertion_type=urn:x"),
+                ErrorCode::InvalidClient,
+            ),
+            (
+                None,
+                format!("client_assertion={assertion}&client_assertion_type={}", ASSERTION_TYPE.to_uppercase()),
+                ErrorCode::InvalidClient,
+            ),
+            (None, format!("client_assertion=x&client_assertion_type={ASSERTION_TYPE}"), ErrorCode::InvalidClient),
+        ] {
+            let header: Vec<&str> = header.into_iter().collect();
+            assert_eq!(read(&header, &body).unwrap_err(), expected, "{header:?} {body}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Client authentication (RFC 6749 §2.3, §3.2.1).
 //!
-//! 1. Find the credentials in the request.
+//! 1. Find the credentials in the request. What the bytes of an assertion show is judged at once, the same for every client.
 //! 2. Find the client, in memory or in the database.
 //! 3. Let its registered method decide.
 //! 4. Before refusing because of what memory holds, ask the database: the client may have changed a moment ago.
@@ -9,23 +9,27 @@
 //! Throttling wraps the methods: a proof that cannot be guessed never waits. What is proved is an `Authenticated` client;
 //! nobody judges the credentials again.
 
+mod assertion;
 mod authenticated;
 mod client_secret;
 mod credentials;
 mod hint;
 mod none;
+mod private_key_jwt;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::app::{App, Request, Result};
 use crate::current_request;
+use crate::protocol::assertion::{Fault, Problem};
 use crate::protocol::client::{AuthMethod, Client};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
 use crate::throttle::Attempt;
 use authenticated::Proof;
 
+pub use assertion::Assertion;
 pub(crate) use authenticated::Authenticated;
 pub use credentials::{Credentials, is_basic};
 
@@ -46,9 +50,13 @@ pub(crate) async fn authenticate_confidential(app: &App, request: &Request<'_>) 
 /// Authenticates a client by the credentials of its request, once per request.
 pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Request<'_>) -> Result<Authenticated> {
     let Some(client_id) = credentials.client_id() else {
-        let description = "The request names no client: send client_id, and client_secret if the client has one.";
+        let description = "The request names no client: send client_id, with client_secret if the client has one, or a \
+                           client_assertion.";
         return Err(Refusal::new(ErrorCode::InvalidClient, description).into());
     };
+    if let Credentials::Assertion(assertion) = credentials {
+        private_key_jwt::check(app, request.issuer, assertion)?;
+    }
     let judge = async |client: &Arc<Client>| judge(app, &AuthRequest { client, credentials, request }).await;
     let remembered = app.state.client_in_memory(client_id).await?;
     let refused = match &remembered {
@@ -61,7 +69,8 @@ pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Reque
     let current = app.state.client_from_database(client_id).await?;
     let refusal = match (&current, remembered, refused) {
         (None, ..) => {
-            Refusal::invalid_client(format!("unknown client{}", hint::about(request.issuer, credentials.secret())))
+            let hint = hint::about(request.issuer, credentials.secret());
+            denied(format!("unknown client{hint}")).refusal(credentials)
         }
         // Memory was right, so nothing is hashed a second time.
         (Some(current), Some(remembered), Some(refusal)) if is_same(&remembered, current) => refusal,
@@ -83,8 +92,32 @@ struct AuthRequest<'a> {
     request: &'a Request<'a>,
 }
 
-/// What proved the client, or why nothing did, for the log.
-type Proved = std::result::Result<Proof, Cow<'static, str>>;
+/// What proved the client, or why nothing did.
+type Proved = std::result::Result<Proof, Denied>;
+
+/// Why nothing proved the client.
+struct Denied {
+    /// What is wrong with the assertion, if it is that.
+    fault: Option<Fault>,
+    /// The exact reason, for the log.
+    reason: Cow<'static, str>,
+}
+
+/// What has nothing to do with an assertion.
+fn denied(reason: impl Into<Cow<'static, str>>) -> Denied {
+    Denied { fault: None, reason: reason.into() }
+}
+
+impl Denied {
+    /// The refusal of these credentials. It does not tell whether there is such a client.
+    fn refusal(self, credentials: &Credentials) -> Refusal {
+        match (self.fault, credentials) {
+            (Some(fault), _) => Refusal::assertion(Problem::new(fault, self.reason)),
+            (None, Credentials::Assertion(_)) => Refusal::unproved_assertion(self.reason),
+            (None, _) => Refusal::invalid_client(self.reason),
+        }
+    }
+}
 
 /// The verdict of a method.
 enum Verdict<'a> {
@@ -101,12 +134,14 @@ enum Verdict<'a> {
 async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Verdict<'a>> {
     match asked.client.settings.token_endpoint_auth_method {
         AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => client_secret::prove(app, asked).await,
+        // Boxed, because it may call out.
+        AuthMethod::PrivateKeyJwt => Box::pin(private_key_jwt::prove(app, asked)).await,
         AuthMethod::None => none::prove(asked).await,
     }
 }
 
 async fn judge(app: &App, asked: &AuthRequest<'_>) -> Result<std::result::Result<Proof, Refusal>> {
-    let AuthRequest { client, request, .. } = asked;
+    let AuthRequest { client, credentials, request } = asked;
     let proved = if client.settings.enabled {
         match prove(app, asked).await? {
             Verdict::Decided(proved) => proved,
@@ -117,12 +152,12 @@ async fn judge(app: &App, asked: &AuthRequest<'_>) -> Result<std::result::Result
             }
         }
     } else {
-        Err("the client is disabled".into())
+        Err(denied("the client is disabled"))
     };
     if proved.is_ok() {
         current_request::authenticated(&client.client_id);
     }
-    Ok(proved.map_err(|reason| Refusal::invalid_client(reason).about(Identity::of_client(&client.client_id))))
+    Ok(proved.map_err(|denied| denied.refusal(credentials).about(Identity::of_client(&client.client_id))))
 }
 
 /// Whether two versions of a client lead to the same verdict.
@@ -138,28 +173,50 @@ mod tests {
     use secrecy::SecretString;
     use uuid::Uuid;
 
+    use serde_json::{Map, json};
+
     use super::*;
     use crate::app::{Failure, Peer};
-    use crate::crypto::sha256;
-    use crate::protocol::client::{ClientSecret, ClientSettings, SecretDigest};
+    use crate::crypto::{base64url, random, sha256};
+    use crate::jose::algorithm::SigningAlgorithm;
+    use crate::jose::jws;
+    use crate::jose::signing::SigningKey;
+    use crate::protocol::client::{ClientSecret, ClientSettings, Jwks, SecretDigest};
     use crate::protocol::error::ErrorCode;
     use crate::protocol::parameters::Parameters;
     use crate::protocol::time::Timestamp;
     use crate::store::Audited;
 
-    /// Registers a client with the secret `right`, whatever its method.
-    async fn register(app: &App, method: AuthMethod) -> String {
+    fn new_key() -> SigningKey {
+        SigningKey::parse(SigningAlgorithm::Es256, &SigningKey::generate(SigningAlgorithm::Es256)).unwrap()
+    }
+
+    /// Registers a client with the secret `right` and a key, whatever its method.
+    async fn register(app: &App, method: AuthMethod, key: &SigningKey) -> String {
         let at = Timestamp::from_seconds(1_000_000);
         let digest = SecretDigest::Generated(sha256(b"right"));
+        let jwks = Jwks(Map::from_iter([("keys".to_owned(), json!([key.public_jwk("a")]))]));
+        let settings =
+            ClientSettings { token_endpoint_auth_method: method, jwks: Some(jwks), ..ClientSettings::default() };
         let client = Client {
             client_id: format!("{method:?}"),
-            settings: ClientSettings { token_endpoint_auth_method: method, ..ClientSettings::default() },
+            settings,
             secrets: vec![ClientSecret { id: Uuid::now_v7(), digest, created_at: at, last_used_at: None }],
             created_at: at,
             version: 1,
         };
         app.state.honour(app.store.client_create(&client, &audited())).await.unwrap();
         client.client_id
+    }
+
+    /// An assertion of this client.
+    fn assertion(app: &App, client_id: &str, jti: &str, key: &SigningKey) -> Credentials {
+        let claims = json!({
+            "iss": client_id, "sub": client_id, "aud": app.issuer.url(), "jti": jti,
+            "exp": app.clock.now().plus_seconds(60).seconds(),
+        });
+        let text = jws::sign(&base64url(r#"{"alg":"ES256","kid":"a"}"#), &claims, key);
+        Credentials::Assertion(Box::new(Assertion::read(&text).unwrap()))
     }
 
     fn audited() -> Audited {
@@ -187,24 +244,69 @@ mod tests {
     async fn only_the_registered_method_decides() {
         let folder = tempfile::tempdir().unwrap();
         let app = App::for_a_test(folder.path()).await;
-        for (method, by_secret) in
-            [(AuthMethod::ClientSecretBasic, true), (AuthMethod::ClientSecretPost, true), (AuthMethod::None, false)]
-        {
-            let client_id = register(&app, method).await;
+        let (key, other) = (new_key(), new_key());
+        for (method, accepted) in [
+            (AuthMethod::ClientSecretBasic, "secret"),
+            (AuthMethod::ClientSecretPost, "secret"),
+            (AuthMethod::PrivateKeyJwt, "assertion"),
+            (AuthMethod::None, "id"),
+        ] {
+            let client_id = register(&app, method, &key).await;
             let with =
                 |secret: &str| Credentials::Secret { client_id: client_id.clone(), secret: SecretString::from(secret) };
-            let lets_in = async |credentials| authenticate_with(&app, &credentials).await.is_ok();
-            assert_eq!(lets_in(with("right")).await, by_secret, "{method:?}");
-            assert!(!lets_in(with("wrong")).await, "{method:?}");
-            assert_eq!(lets_in(Credentials::IdAlone(client_id.clone())).await, !by_secret, "{method:?}");
+            let signed = |key: &SigningKey| assertion(&app, &client_id, &base64url(random::<16>()), key);
+            for (what, credentials) in [
+                ("secret", with("right")),
+                ("assertion", signed(&key)),
+                ("id", Credentials::IdAlone(client_id.clone())),
+                ("wrong secret", with("wrong")),
+                ("wrong assertion", signed(&other)),
+            ] {
+                let is_in = authenticate_with(&app, &credentials).await.is_ok();
+                assert_eq!(is_in, what == accepted, "{method:?}: {what}");
+            }
         }
+    }
+
+    #[tokio::test]
+    async fn pkj_005_an_assertion_counts_once_and_only_if_it_is_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::for_a_test(folder.path()).await;
+        let key = new_key();
+        let client_id = register(&app, AuthMethod::PrivateKeyJwt, &key).await;
+        let fault =
+            async |jti: &str, key: &SigningKey| match authenticate_with(&app, &assertion(&app, &client_id, jti, key))
+                .await
+            {
+                Ok(_) => None,
+                Err(Failure::Refused(refusal)) => Some(refusal.fault),
+                Err(other) => panic!("{other}"),
+            };
+        assert_eq!(fault("1", &new_key()).await, Some(Some(Fault::BadSignature)));
+        assert_eq!(fault("1", &key).await, None, "the one before did not count");
+        assert_eq!(fault("1", &key).await, Some(Some(Fault::UsedBefore)));
+        assert_eq!(fault("2", &key).await, None);
+        let client = app.store.client_find(&client_id).await.unwrap().unwrap().0;
+        let disabled = |enabled: bool, version: i64| {
+            let settings = ClientSettings { enabled, ..client.settings.clone() };
+            Client { settings, version, ..client.clone() }
+        };
+        let update = async |client: Client| {
+            let audited = audited();
+            let updated = app.store.client_update(&client, "client.update", None, &audited);
+            assert!(app.state.honour(updated).await.unwrap());
+        };
+        update(disabled(false, 1)).await;
+        assert_eq!(fault("3", &key).await, Some(None), "the client is disabled");
+        update(disabled(true, 2)).await;
+        assert_eq!(fault("3", &key).await, None);
     }
 
     #[tokio::test]
     async fn an_authentication_is_renewed_without_the_credentials_and_ends_with_its_secret() {
         let folder = tempfile::tempdir().unwrap();
         let app = App::for_a_test(folder.path()).await;
-        let client_id = register(&app, AuthMethod::ClientSecretBasic).await;
+        let client_id = register(&app, AuthMethod::ClientSecretBasic, &new_key()).await;
         let credentials = Credentials::Secret { client_id, secret: SecretString::from("right") };
         let client = authenticate_with(&app, &credentials).await.unwrap();
         assert!(client.renewed(&app).await.is_ok());
@@ -217,7 +319,7 @@ mod tests {
 
     #[test]
     fn an_unknown_method_is_not_taken_for_a_known_one() {
-        for method in ["private_key_jwt", "tls_client_auth", "client_secret_jwt", "", "NONE"] {
+        for method in ["tls_client_auth", "client_secret_jwt", "", "NONE", "Private_Key_JWT"] {
             assert!(serde_json::from_value::<AuthMethod>(method.into()).is_err(), "{method}");
         }
     }

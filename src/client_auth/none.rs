@@ -2,11 +2,12 @@
 
 use crate::app::Result;
 use crate::client_auth::authenticated::Proof;
-use crate::client_auth::{AuthRequest, Verdict};
+use crate::client_auth::{AuthRequest, Credentials, Verdict, denied};
 
 pub(super) async fn prove<'a>(asked: &AuthRequest<'a>) -> Result<Verdict<'a>> {
-    Ok(Verdict::Decided(match asked.credentials.secret() {
-        None => Ok(Proof::IdAlone),
-        Some(_) => Err("a public client presented a secret".into()),
+    Ok(Verdict::Decided(match asked.credentials {
+        Credentials::IdAlone(_) => Ok(Proof::IdAlone),
+        Credentials::Assertion(_) => Err(denied("a public client presented an assertion")),
+        Credentials::Secret { .. } | Credentials::Nothing => Err(denied("a public client presented a secret")),
     }))
 }

@@ -50,6 +50,7 @@ fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
     let confidential: Vec<&AuthMethod> = methods.iter().filter(|method| !method.is_public()).collect();
     let algorithms: Vec<&str> =
         IdTokenAlgorithm::ALL.iter().map(|algorithm| SigningAlgorithm::from(*algorithm).name()).collect();
+    let by_clients = SigningAlgorithm::ALL.map(SigningAlgorithm::name);
     let at = |path: &str| issuer.endpoint(path);
     let mut content = json!({
         "issuer": issuer.url(),
@@ -80,8 +81,11 @@ fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
         // The default is true (Discovery §3). Those of pushed requests are allowed all the same (RFC 9126 §5).
         "request_uri_parameter_supported": false,
         "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": by_clients,
         "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": by_clients,
         "introspection_endpoint_auth_methods_supported": confidential,
+        "introspection_endpoint_auth_signing_alg_values_supported": by_clients,
         "ui_locales_supported": ["en", "fr"],
         "service_documentation": at("/docs"),
     });

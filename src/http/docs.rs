@@ -1,6 +1,7 @@
 //! The description of the API, for machines and for people: the reference, and a page for each error and cause.
 
 pub(crate) mod answers;
+mod assertions;
 pub(crate) mod openapi;
 mod pages;
 mod prose;
@@ -23,6 +24,7 @@ use crate::http::docs::prose::Prose;
 use crate::http::docs::reference::Reference;
 use crate::http::page::{self, STYLE};
 use crate::http::route::{Cors, Route};
+use crate::protocol::assertion::Fault;
 use crate::protocol::cause::Cause;
 use crate::protocol::error::ErrorCode;
 
@@ -75,7 +77,7 @@ pub(crate) async fn show_reference() -> Response {
 struct ErrorList {
     root: &'static str,
     style: &'static str,
-    groups: [(&'static str, Vec<Page>); 3],
+    groups: [(&'static str, Vec<Page>); 4],
 }
 
 #[utoipa::path(
@@ -94,6 +96,10 @@ pub(crate) async fn list_errors() -> Response {
             (
                 "Causes of refusal, in the order in which they are checked",
                 Cause::ALL.iter().map(|cause| pages::of_cause(*cause)).collect(),
+            ),
+            (
+                "What can be wrong with a client assertion",
+                Fault::ALL.iter().map(|fault| pages::of_fault(*fault)).collect(),
             ),
         ],
     };
@@ -133,7 +139,7 @@ pub(crate) async fn show_error(State(app): State<Arc<App>>, path: Result<Path<St
     let here = |text: &str| app.settings.fill(&app.issuer, text);
     let prose = |text: &str| Prose::new(&here(text));
     let text = &found.text;
-    let named = if found.cause.is_some() {
+    let named = if found.cause.is_some() || found.code.parse::<Fault>().is_ok() {
         format!(
             "The log has one line of each refusal, with `cause=\"{0}\"` and the `X-Request-Id` of the answer; \
              `jeton_refusals_total` counts it with `cause=\"{0}\"`.",

@@ -63,7 +63,7 @@ pub(crate) fn note(app: &App, context: &Context, failure: &Failure) {
     match failure {
         Failure::Refused(refusal) => {
             let error = refusal.code.name();
-            let cause = refusal.cause.map_or(error, Cause::name);
+            let cause = refusal.cause_name();
             let Identity { client, subject, session, jti } = refusal.about.as_deref().cloned().unwrap_or_default();
             tracing::info!(
                 error,

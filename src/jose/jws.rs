@@ -36,7 +36,8 @@ pub enum ExpectedType<'a> {
 }
 
 impl ExpectedType<'_> {
-    fn includes(self, typ: Option<&str>) -> bool {
+    /// Whether a token may have this `typ`, or none.
+    pub fn includes(self, typ: Option<&str>) -> bool {
         match (self, typ) {
             (Self::OneOf(types) | Self::AbsentOr(types), Some(typ)) => {
                 types.iter().any(|expected| is_type(typ, expected))

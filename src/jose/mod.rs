@@ -3,5 +3,6 @@
 pub mod algorithm;
 pub mod jwk;
 pub mod jws;
+pub mod key_set;
 pub mod signing;
 pub mod verification;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::protocol::claims::ExtraClaims;
 use crate::protocol::names::names;
+use crate::protocol::schema::describe;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 
@@ -37,6 +38,8 @@ names! {
         ClientSecretBasic "client_secret_basic",
         /// Secret in the body, or in the `Authorization: Basic` header.
         ClientSecretPost "client_secret_post",
+        /// An assertion that the client signs with a key of its own (RFC 7523 §2.2).
+        PrivateKeyJwt "private_key_jwt",
         /// A public client: no secret.
         None "none",
     }
@@ -47,14 +50,14 @@ impl AuthMethod {
     pub const fn uses_secret(self) -> bool {
         match self {
             Self::ClientSecretBasic | Self::ClientSecretPost => true,
-            Self::None => false,
+            Self::PrivateKeyJwt | Self::None => false,
         }
     }
 
     /// Whether it proves nothing: such clients are public, others confidential (RFC 6749 §2.1).
     pub const fn is_public(self) -> bool {
         match self {
-            Self::ClientSecretBasic | Self::ClientSecretPost => false,
+            Self::ClientSecretBasic | Self::ClientSecretPost | Self::PrivateKeyJwt => false,
             Self::None => true,
         }
     }
@@ -160,6 +163,20 @@ pub enum Permission {
     Explain,
 }
 
+/// A set of public keys as it was registered (RFC 7517 §5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Jwks(pub Map<String, Value>);
+
+describe!(Jwks {
+    "description": "A JSON Web Key Set (RFC 7517 §5) of at most 8 public keys: P-256, Ed25519, or RSA of 2048 to 4096 bits. \
+        A key with `alg` verifies that algorithm only.",
+    "type": "object",
+    "required": ["keys"],
+    "properties": {"keys": {"type": "array", "minItems": 1, "maxItems": 8, "items": {"type": "object"}}},
+    "additionalProperties": true,
+});
+
 /// How many sessions a user may have with one client, unless the client says otherwise.
 pub const DEFAULT_MAX_SESSIONS: i64 = 100;
 
@@ -173,6 +190,12 @@ pub struct ClientSettings {
     /// How it authenticates.
     #[schema(required)]
     pub token_endpoint_auth_method: AuthMethod,
+    /// Its public keys (RFC 7591 §2).
+    #[schema(required)]
+    pub jwks: Option<Jwks>,
+    /// Where its public keys are published, instead of `jwks`.
+    #[schema(required)]
+    pub jwks_uri: Option<String>,
     /// The grants that it may use.
     #[schema(required)]
     pub grant_types: Vec<GrantType>,
@@ -259,6 +282,8 @@ impl Default for ClientSettings {
         Self {
             client_name: None,
             token_endpoint_auth_method: AuthMethod::default(),
+            jwks: None,
+            jwks_uri: None,
             grant_types: Vec::new(),
             scope: Scope::default(),
             audiences: Vec::new(),

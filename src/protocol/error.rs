@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::protocol::assertion::{Fault, NOT_PROVED, Problem};
 use crate::protocol::cause::Cause;
 use crate::protocol::identity::Identity;
 use crate::protocol::names::names;
@@ -73,6 +74,8 @@ pub struct Refusal {
     pub reason: Cow<'static, str>,
     /// Why the presented token was refused, if it was a token.
     pub cause: Option<Cause>,
+    /// What was wrong with the client assertion, if that was refused.
+    pub fault: Option<Fault>,
     /// Whether the client may learn that cause.
     pub tells_cause: bool,
     /// Whom it concerns, for the log only.
@@ -83,7 +86,7 @@ impl Refusal {
     /// A refusal whose description is also the reason in the log.
     pub const fn new(code: ErrorCode, description: &'static str) -> Self {
         let (description, reason) = (Cow::Borrowed(description), Cow::Borrowed(description));
-        Self { code, description, reason, cause: None, tells_cause: false, about: None }
+        Self { code, description, reason, cause: None, fault: None, tells_cause: false, about: None }
     }
 
     /// The same for a sentence that names something.
@@ -132,6 +135,24 @@ impl Refusal {
             "Client authentication failed: check client_id and client_secret and send them in one way only.",
         )
         .because(reason)
+    }
+
+    /// `invalid_client` for what is wrong with a client assertion.
+    pub fn assertion(problem: Problem) -> Self {
+        let Problem { fault, reason } = problem;
+        Self { fault: Some(fault), ..Self::new(ErrorCode::InvalidClient, fault.description()) }.because(reason)
+    }
+
+    /// `invalid_client` for an assertion that proves nothing, because of the client: always the same sentence, also where there is
+    /// none (conformance CAU-003).
+    pub fn unproved_assertion(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorCode::InvalidClient, NOT_PROVED).because(reason)
+    }
+
+    /// The name under which it is logged and counted: why the token or the assertion was refused, or the error.
+    pub fn cause_name(&self) -> &'static str {
+        let fault = self.fault.map_or(self.code.name(), Fault::name);
+        self.cause.map_or(fault, Cause::name)
     }
 }
 

@@ -4,7 +4,7 @@
 //! use: one may be used only once every live node knows it, and a program that does not know it answers no
 //! requests from then on. Both compare *levels*: how many entries of [`FEATURES`] a program knows.
 
-use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp, ClientSettings, GrantType};
+use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp, AuthMethod, ClientSettings, GrantType};
 
 /// A feature.
 pub struct Feature {
@@ -28,6 +28,10 @@ pub const FEATURES: &[Feature] = &[
     Feature { member: RESOURCES, is_used: |_| false },
     Feature { member: "grant_types", is_used: |settings| settings.grant_types.contains(&GrantType::DeviceCode) },
     Feature { member: "registered_by", is_used: ClientSettings::is_self_registered },
+    Feature {
+        member: "token_endpoint_auth_method",
+        is_used: |settings| settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt,
+    },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their
@@ -66,5 +70,7 @@ mod tests {
         assert_eq!(needed(&settings), Some((2, "introspect_audiences")));
         settings.introspect_audiences = None;
         assert_eq!(needed(&settings), Some((1, "access_token_format")));
+        settings.token_endpoint_auth_method = AuthMethod::PrivateKeyJwt;
+        assert_eq!(needed(&settings), Some((9, "token_endpoint_auth_method")));
     }
 }

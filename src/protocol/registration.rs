@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::protocol::client::{ClientSettings, Consent, GrantType, RegisteredBy, check_client_name};
+use crate::protocol::client::{AuthMethod, ClientSettings, Consent, GrantType, RegisteredBy, check_client_name};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::resource::Resources;
 use crate::protocol::scope::Scope;
@@ -28,6 +28,9 @@ const DEEPEST: usize = 8;
 /// Members that are kept as they were sent, for people to read. No rule depends on them, and nothing is fetched.
 const KEPT_URIS: [&str; 5] = ["client_uri", "logo_uri", "tos_uri", "policy_uri", JWKS_URI];
 const KEPT_TEXTS: [&str; 2] = ["software_id", "software_version"];
+/// The keys of such a client are kept for people to read, too.
+const BY_A_KEY: &str =
+    "token_endpoint_auth_method: a client that registered itself does not authenticate by private_key_jwt";
 const JWKS: &str = "jwks";
 const JWKS_URI: &str = "jwks_uri";
 
@@ -50,6 +53,8 @@ pub fn check_limits(settings: &ClientSettings) -> Result<(), String> {
         "consent: people are always asked about a client that registered itself"
     } else if !settings.require_pkce {
         "require_pkce cannot be off for a client that registered itself"
+    } else if settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt {
+        BY_A_KEY
     } else {
         return Ok(());
     };
@@ -227,6 +232,9 @@ fn check(settings: &ClientSettings) -> Result<(), Refusal> {
         let text = format!("{problem}.");
         if member == "redirect_uris" { redirect_uri(text) } else { invalid(text) }
     })?;
+    if settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt {
+        return Err(invalid(format!("{BY_A_KEY}.")));
+    }
     if let Some(name) = &settings.client_name {
         check_client_name(name).map_err(|problem| invalid(format!("{problem}.")))?;
         if name.chars().any(is_invisible) {

@@ -55,6 +55,13 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../migrations/postgres/0002_logins.sql"),
         sqlite: include_str!("../../migrations/sqlite/0002_logins.sql"),
     },
+    Migration {
+        number: 3,
+        name: "client_assertions",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0003_client_assertions.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0003_client_assertions.sql"),
+    },
 ];
 
 /// What is known of the schema of a database.

@@ -3,6 +3,7 @@
 //!
 //! One text of a statement serves both databases. Where a dialect needs its own, the code branches at that place.
 
+mod assertions;
 mod audit;
 mod batch;
 mod browser_sessions;
@@ -30,6 +31,7 @@ mod settings;
 mod subjects;
 mod users;
 
+pub use assertions::UsedAssertion;
 pub use audit::{AuditFilter, AuditRecord, Audited};
 pub use batch::Pace;
 pub use browser_sessions::{BrowserSessionRecord, Ending};
@@ -131,6 +133,7 @@ pub struct Store {
     client_finds: Batcher<String, clients::Found>,
     finds: Batcher<Uuid, Option<SessionRecord>>,
     rotations: Batcher<Rotation, Option<SessionRecord>>,
+    assertion_uses: Batcher<UsedAssertion, assertions::Use>,
 }
 
 impl Store {
@@ -140,6 +143,7 @@ impl Store {
         let for_nodes = database.with_connections_of_its_own(CONNECTIONS_FOR_NODES, LIMIT_FOR_NODES)?;
         let at_once = if location.dialect() == Dialect::Postgres { POSTGRES_STATEMENTS } else { 1 };
         let (for_clients, for_finds, for_rotations) = (database.clone(), database.clone(), database.clone());
+        let for_assertions = database.clone();
         let pace = Pace::new(BETWEEN_CLIENT_FINDS);
         let client_finds = Batcher::start(at_once, move |ids| {
             let (database, pace) = (for_clients.clone(), pace.clone());
@@ -156,7 +160,11 @@ impl Store {
             let database = for_rotations.clone();
             async move { sessions::rotate_all(&database, rotations).await }
         });
-        Ok(Self { database, for_nodes, client_finds, finds, rotations })
+        let assertion_uses = Batcher::start(at_once, move |used| {
+            let database = for_assertions.clone();
+            async move { assertions::use_all(&database, used).await }
+        });
+        Ok(Self { database, for_nodes, client_finds, finds, rotations, assertion_uses })
     }
 
     /// Which database it is.

@@ -8,6 +8,7 @@ pub(crate) mod metrics;
 use jeton::current_request::{self, CurrentRequest};
 use jeton::diagnosis::investigate;
 use jeton::diagnosis::{Diagnosis, Finding, Source};
+use jeton::protocol::assertion::Fault;
 use jeton::protocol::cause::{BearerAnswer, Cause};
 use jeton::protocol::error::ErrorCode;
 use jeton::settings::{LogFormat, log_filter};
@@ -92,7 +93,9 @@ async fn an_error_below_docs_is_a_page_too() {
 on_both_stores!(every_error_and_every_cause_has_a_page_that_the_index_names, async |backend| {
     let app = TestServer::start(backend).await;
     let index = app.get("/docs/errors").await.body;
-    for code in ErrorCode::ALL.iter().map(|error| error.name()).chain(Cause::ALL.iter().map(|cause| cause.name())) {
+    let faults = Fault::ALL.iter().map(|fault| fault.name());
+    let errors = ErrorCode::ALL.iter().map(|error| error.name());
+    for code in errors.chain(Cause::ALL.iter().map(|cause| cause.name())).chain(faults) {
         let page = app.get(&format!("/docs/errors/{code}")).await;
         page.assert_ok();
         assert_page(&page);

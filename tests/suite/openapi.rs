@@ -254,6 +254,12 @@ on_both_stores!(the_responses_of_the_admin_api_are_described, async |backend| {
     let one_session = "/admin/v1/sessions/{session}";
     let revocations = "/admin/v1/revocations";
     let rotate = "/admin/v1/keys/rotate";
+    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    let with_key = json!({
+        "client_id": "keyed", "token_endpoint_auth_method": "private_key_jwt", "grant_types": ["client_credentials"],
+        "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "kid": "a"}], "note": "of the client"},
+    });
+    let elsewhere = json!({"jwks": null, "jwks_uri": "https://a.example/keys"});
     let calls = [
         call(Method::GET, clients, clients, None, 200),
         call(Method::GET, clients, "/admin/v1/clients?limit=1", None, 200),
@@ -262,6 +268,9 @@ on_both_stores!(the_responses_of_the_admin_api_are_described, async |backend| {
         call(Method::POST, clients, clients, Some(json!({"client_id": "other"})), 201),
         call(Method::POST, clients, clients, Some(json!({"client_id": "other"})), 409),
         call(Method::POST, clients, clients, Some(json!({"colour": "red"})), 400),
+        call(Method::POST, clients, clients, Some(with_key), 201),
+        call(Method::GET, client, "/admin/v1/clients/keyed", None, 200),
+        call(Method::PATCH, client, "/admin/v1/clients/keyed", Some(elsewhere), 200),
         call(Method::GET, client, "/admin/v1/clients/other", None, 200),
         call(Method::GET, client, "/admin/v1/clients/%FF", None, 400),
         call(Method::PATCH, client, "/admin/v1/clients/other", Some(json!({"scope": "read"})), 200),

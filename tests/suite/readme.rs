@@ -256,6 +256,22 @@ fn the_commands_of_the_guide_to_logins_work() {
 }
 
 #[test]
+fn the_commands_of_the_guide_to_keys_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocks = blocks(include_str!("../../docs/client-keys.md"), "sh");
+    let bin = Path::new(BINARY).parent().unwrap().display();
+    let script = format!("set -e\nexport PATH={bin}:$PATH\n{}", blocks.concat());
+    let database = format!("sqlite://{}", folder.path().join("jeton.db").display());
+    let settings = [("JETON_DATABASE_URL", database.as_str()), ("JETON_ISSUER", "https://auth.example.com")];
+    let mut command = Command::new("sh");
+    let output = command.args(["-c", &script]).envs(settings).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(blocks.concat().matches("jeton ").count(), 2);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((shown.matches("2026-01").count(), shown.matches("client_secret").count()), (1, 0), "{shown}");
+}
+
+#[test]
 fn every_shell_block_of_the_readme_is_known_to_a_test() {
     // The first starts the server, the second runs these tests, the third is run by tests/containers/check, the others
     // by the test above.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The modules, the lowest layer first. A module uses only modules before it.
-const LAYERS: [&str; 28] = [
+const LAYERS: [&str; 29] = [
     "protocol",
     "clock",
     "crypto",
@@ -16,6 +16,7 @@ const LAYERS: [&str; 28] = [
     "current_request",
     "passwords",
     "calling_out",
+    "key_sets",
     "store",
     "settings",
     "state",

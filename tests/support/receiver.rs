@@ -55,6 +55,7 @@ impl Authority {
         let receiver = Receiver {
             port: listener.local_addr().unwrap().port(),
             status: Arc::new(AtomicU16::new(status)),
+            body: Arc::default(),
             connections: Arc::default(),
             received: Arc::default(),
             documents: Arc::default(),
@@ -85,6 +86,7 @@ pub(crate) struct Received {
 pub(crate) struct Receiver {
     pub(crate) port: u16,
     status: Arc<AtomicU16>,
+    body: Arc<Mutex<String>>,
     connections: Arc<AtomicUsize>,
     received: Arc<Mutex<Vec<Received>>>,
     /// Whole answers, by path.
@@ -122,6 +124,11 @@ impl Receiver {
         let etag = head.split("if-none-match: ").nth(1).and_then(|rest| rest.split('\r').next());
         let is_same = etag.is_some_and(|etag| document.contains(&format!("ETag: {etag}\r\n")));
         Some(if is_same { "HTTP/1.1 304 Not Modified\r\nContent-Length: 0\r\n\r\n".into() } else { document })
+    }
+
+    /// From now on its answers have this body.
+    pub(crate) fn says(&self, body: &str) {
+        *self.body.lock().unwrap() = body.to_owned();
     }
 
     /// Everything that it got so far.
@@ -170,7 +177,9 @@ impl Receiver {
                         let _ = stream.read(&mut [0]).await;
                     }
                     status => {
-                        let answer = format!("HTTP/1.1 {status} Status\r\nContent-Length: 0\r\n\r\n");
+                        let body = receiver.body.lock().unwrap().clone();
+                        let answer =
+                            format!("HTTP/1.1 {status} Status\r\nContent-Length: {}\r\n\r\n{body}", body.len());
                         let _ = stream.write_all(answer.as_bytes()).await;
                         let _ = stream.shutdown().await;
                     }

@@ -15,7 +15,7 @@ use crate::admin::schema::{AudienceUri, Claims, RedirectUri};
 use crate::protocol::claims::ExtraClaims;
 use crate::protocol::client::{
     AccessTokenFormat, AccessTokenTyp, ApplicationType, AuthMethod, ClientSettings, Consent, GrantType,
-    IdTokenAlgorithm, Permission,
+    IdTokenAlgorithm, Jwks, Permission,
 };
 use crate::protocol::scope::Scope;
 
@@ -42,10 +42,19 @@ pub struct ClientPatch {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 255, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$")]
     pub client_name: Patch<String>,
-    /// How the client authenticates. A client with a secret may send it either way; `none` is a public client.
+    /// How the client authenticates. A client with a secret may send it either way; one with `private_key_jwt` has keys of its own,
+    /// by which it signs an assertion for each request; `none` is a public client.
     #[serde(default)]
     #[schema(value_type = Option<AuthMethod>, default = "client_secret_basic")]
     pub token_endpoint_auth_method: Patch<AuthMethod>,
+    /// The public keys of the client. Replaced as a whole.
+    #[serde(default)]
+    #[schema(value_type = Option<Jwks>)]
+    pub jwks: Patch<Jwks>,
+    /// Where the client publishes its public keys (https), instead of `jwks`. They are fetched when they are needed.
+    #[serde(default)]
+    #[schema(value_type = Option<RedirectUri>)]
+    pub jwks_uri: Patch<String>,
     /// The grants that it may use.
     #[serde(default)]
     #[schema(value_type = Option<Vec<GrantType>>)]
@@ -149,6 +158,8 @@ impl ClientPatch {
         self.client_name.apply_to_option(&mut settings.client_name);
         self.token_endpoint_auth_method
             .apply(&mut settings.token_endpoint_auth_method, default.token_endpoint_auth_method);
+        self.jwks.apply_to_option(&mut settings.jwks);
+        self.jwks_uri.apply_to_option(&mut settings.jwks_uri);
         self.grant_types.apply(&mut settings.grant_types, default.grant_types);
         self.scope.apply(&mut settings.scope, default.scope);
         self.audiences.apply(&mut settings.audiences, default.audiences);
@@ -309,6 +320,11 @@ mod tests {
             (json!({"application_type": "web", "redirect_uris": ["com.example:/x"]}), "application_type"),
             (json!({"token_endpoint_auth_method": "none", "require_pkce": false}), "require_pkce"),
             (json!({"claims": {"sub": "x"}}), "claims"),
+            (json!({"jwks": []}), "jwks"),
+            (json!({"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}), "jwks: keys[0]: the key is not public"),
+            (json!({"jwks_uri": "http://127.0.0.1/keys"}), "jwks_uri"),
+            (json!({"jwks_uri": "keys"}), "jwks_uri"),
+            (json!({"token_endpoint_auth_method": "private_key_jwt"}), "private_key_jwt needs jwks or jwks_uri"),
             (json!({"scope": "jeton:root"}), "jeton:root"),
             (
                 json!({"token_endpoint_auth_method": "none", "grant_types": ["client_credentials"]}),

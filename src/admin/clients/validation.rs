@@ -1,8 +1,9 @@
 //! What the settings of a client may be.
 
 use crate::admin::{AdminError, Result};
+use crate::jose::key_set::KeySet;
 use crate::protocol::claims;
-use crate::protocol::client::{ClientSettings, GrantType, check_client_name};
+use crate::protocol::client::{AuthMethod, ClientSettings, GrantType, check_client_name};
 use crate::protocol::scope::{RESERVED, is_reserved};
 use crate::protocol::{redirect, registration, resource};
 use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
@@ -11,6 +12,8 @@ use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
 const MOST_ENTRIES: usize = 50;
 /// The most bytes in a list of audiences, all of which stand in every token.
 const LARGEST_LIST: usize = 3072;
+/// The most bytes of JSON that registered keys take.
+const LARGEST_JWKS: usize = 16 * 1024;
 /// The longest `retry_window`, in seconds.
 const LONGEST_RETRY_WINDOW: i64 = 300;
 
@@ -18,6 +21,7 @@ const LONGEST_RETRY_WINDOW: i64 = 300;
 pub(super) fn check(settings: &ClientSettings) -> Result<()> {
     public_client(settings)
         .and_then(|()| names(settings))
+        .and_then(|()| keys(settings))
         .and_then(|()| audiences("audiences", &settings.audiences))
         .and_then(|()| audiences("introspect_audiences", settings.introspect_audiences.as_deref().unwrap_or_default()))
         .and_then(|()| redirect::check_all(settings).map_err(|(_, problem)| problem))
@@ -37,7 +41,7 @@ fn public_client(settings: &ClientSettings) -> std::result::Result<(), String> {
     } else if !settings.permissions.is_empty() {
         "permissions: a client with token_endpoint_auth_method none cannot have permissions"
     } else if settings.scope.has_reserved() {
-        "scope: the jeton: scopes are for clients with a secret"
+        "scope: the jeton: scopes are for clients with a secret or a key"
     } else if !settings.require_pkce {
         "require_pkce cannot be off for a client with token_endpoint_auth_method none"
     } else if !settings.refresh_token_rotation {
@@ -56,6 +60,31 @@ fn names(settings: &ClientSettings) -> std::result::Result<(), String> {
         return Err(format!("scope: {unknown} is not one of the reserved scopes {}", RESERVED.join(" ")));
     }
     settings.client_name.as_deref().map_or(Ok(()), check_client_name)
+}
+
+/// The keys of a client: registered or published, and there if it authenticates by them (RFC 7591 §2).
+fn keys(settings: &ClientSettings) -> std::result::Result<(), String> {
+    if let Some(jwks) = &settings.jwks {
+        if settings.jwks_uri.is_some() {
+            return Err("jwks and jwks_uri: a client has one of them".into());
+        }
+        let size = serde_json::to_string(jwks).map_or(usize::MAX, |text| text.len());
+        if size > LARGEST_JWKS {
+            return Err(format!("jwks has more than {LARGEST_JWKS} bytes"));
+        }
+        KeySet::check(&jwks.0).map_err(|problem| format!("jwks: {problem}"))?;
+    }
+    if let Some(uri) = &settings.jwks_uri {
+        redirect::check(uri).map_err(|problem| format!("jwks_uri: {problem}"))?;
+        if !uri.starts_with("https://") {
+            return Err("jwks_uri: its scheme must be https".into());
+        }
+    }
+    let has_keys = settings.jwks.is_some() || settings.jwks_uri.is_some();
+    if settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt && !has_keys {
+        return Err("token_endpoint_auth_method: private_key_jwt needs jwks or jwks_uri".into());
+    }
+    Ok(())
 }
 
 fn has_repeats<T: PartialEq>(list: &[T]) -> bool {
@@ -87,4 +116,49 @@ fn numbers(settings: &ClientSettings) -> std::result::Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::jose::algorithm::SigningAlgorithm;
+    use crate::jose::signing::SigningKey;
+
+    fn problem(members: Value) -> Option<String> {
+        keys(&serde_json::from_value(members).unwrap()).err()
+    }
+
+    #[test]
+    fn each_rule_for_the_keys_of_a_client_refuses_what_breaks_it() {
+        let pkcs8 = SigningKey::generate(SigningAlgorithm::EdDsa);
+        let key = SigningKey::parse(SigningAlgorithm::EdDsa, &pkcs8).unwrap().public_jwk("a");
+        let jwks = json!({"keys": [key]});
+        for members in [
+            json!({}),
+            json!({"jwks": jwks}),
+            json!({"jwks": jwks, "token_endpoint_auth_method": "private_key_jwt"}),
+            json!({"jwks_uri": "https://a.example/keys?x=1", "token_endpoint_auth_method": "private_key_jwt"}),
+        ] {
+            assert_eq!(problem(members.clone()), None, "{members}");
+        }
+        let mut large = serde_json::to_value(&key).unwrap();
+        large["x5c"] = json!(["x".repeat(LARGEST_JWKS)]);
+        for (members, expected) in [
+            (json!({"token_endpoint_auth_method": "private_key_jwt"}), "needs jwks or jwks_uri"),
+            (json!({"jwks": jwks, "jwks_uri": "https://a.example/"}), "one of them"),
+            (json!({"jwks": {"keys": [large]}}), "more than 16384 bytes"),
+            (json!({"jwks": {}}), "jwks: it has no list of keys"),
+            (json!({"jwks": {"keys": [key, key]}}), "jwks: keys[1]: another key has the same kid"),
+            (json!({"jwks_uri": "http://a.example/"}), "jwks_uri: http is for"),
+            (json!({"jwks_uri": "http://localhost/keys"}), "jwks_uri: its scheme must be https"),
+            (json!({"jwks_uri": "com.example:/keys"}), "jwks_uri: its scheme must be https"),
+            (json!({"jwks_uri": "https://u:p@a.example/"}), "jwks_uri: it must not have a user name"),
+            (json!({"jwks_uri": "https://a.example/#x"}), "jwks_uri: it must not have a fragment"),
+        ] {
+            let found = problem(members.clone()).unwrap_or_default();
+            assert!(found.contains(expected), "{members}: {found}");
+        }
+    }
 }

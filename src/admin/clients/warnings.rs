@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::protocol::client::{ClientSettings, GrantType};
+use crate::protocol::client::{AuthMethod, ClientSettings, GrantType};
 
 /// What whoever made such a client should know.
 pub(super) fn about(settings: &ClientSettings) -> Vec<&'static str> {
@@ -44,6 +44,11 @@ pub(super) fn about(settings: &ClientSettings) -> Vec<&'static str> {
             !reserved.is_empty() && !may_use(GrantType::ClientCredentials),
             "scope has a jeton: scope, but grant_types lacks client_credentials, which alone grants those.",
         ),
+        (
+            (settings.jwks.is_some() || settings.jwks_uri.is_some())
+                && settings.token_endpoint_auth_method != AuthMethod::PrivateKeyJwt,
+            "The client has keys, but token_endpoint_auth_method is not private_key_jwt, so they are not used.",
+        ),
     ];
     rules.into_iter().filter_map(|(applies, text)| applies.then_some(text)).collect()
 }
@@ -70,6 +75,11 @@ mod tests {
             (json!({"permissions": ["introspect"]}), &[]),
             (json!({"grant_types": ["client_credentials"], "scope": "jeton:admin"}), &[]),
             (json!({"scope": "read"}), &["can do nothing"]),
+            (json!({"permissions": ["introspect"], "jwks_uri": "https://a/"}), &["has keys"]),
+            (
+                json!({"permissions": ["introspect"], "jwks_uri": "https://a/", "token_endpoint_auth_method": "private_key_jwt"}),
+                &[],
+            ),
             (json!({"grant_types": ["password", "refresh_token"]}), &["tokens allow nothing"]),
             (json!({"grant_types": ["password"], "scope": "read"}), &["without refresh_token"]),
             (json!({"grant_types": ["refresh_token"], "scope": "read"}), &["no grant that gives"]),

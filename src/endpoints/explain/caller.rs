@@ -35,9 +35,12 @@ impl Caller {
         if !authorization.iter().any(|header| bearer::is_bearer(header)) {
             return client_auth::authenticate_confidential(app, request).await.map(Self::Client);
         }
-        if request.parameters.one("client_id")?.is_some() || request.parameters.one("client_secret")?.is_some() {
-            let description = "Authenticate in one way: with an access token or with client_id and client_secret.";
-            return Err(Refusal::invalid_request(description).into());
+        let others = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
+        for other in others.map(|name| request.parameters.one(name)) {
+            if other?.is_some() {
+                let description = "Authenticate in one way: with an access token or as a client.";
+                return Err(Refusal::invalid_request(description).into());
+            }
         }
         let sent = Sent { authorization: &authorization, ..Sent::default() };
         let token = bearer::read(sent).map_err(|fault| {

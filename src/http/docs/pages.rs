@@ -7,6 +7,8 @@ use crate::diagnosis::commands::{
     ADMIN_TOKEN, DOCTOR, EXPLAIN, EXPLAIN_ON_SERVER, EXPLAIN_REFRESH_TOKEN, METADATA, NEW_TOKEN, READY, SHOW_CLIENT,
     SHOW_USER,
 };
+use crate::http::docs::assertions;
+use crate::protocol::assertion::Fault;
 use crate::protocol::cause::Cause;
 use crate::protocol::error::ErrorCode;
 
@@ -40,6 +42,9 @@ pub(crate) fn find(code: &str) -> Option<Page> {
     if let Ok(cause) = code.parse::<Cause>() {
         return Some(of_cause(cause));
     }
+    if let Ok(fault) = code.parse::<Fault>() {
+        return Some(of_fault(fault));
+    }
     let error = ErrorCode::ALL.iter().copied().find(|error| error.name() == code);
     error.map(of_error).or_else(|| OTHERS.into_iter().find(|page| page.code == code))
 }
@@ -47,6 +52,12 @@ pub(crate) fn find(code: &str) -> Option<Page> {
 /// The page of a cause.
 pub(crate) fn of_cause(cause: Cause) -> Page {
     Page { code: cause.name(), title: cause.title(), text: advice::about(cause), cause: Some(cause) }
+}
+
+/// The page of a fault of a client assertion.
+pub(crate) fn of_fault(fault: Fault) -> Page {
+    let (title, text) = assertions::about(fault);
+    Page { code: fault.name(), title, text, cause: None }
 }
 
 /// The page of an error of the OAuth endpoints.
@@ -127,17 +138,22 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
             "The client did not authenticate.",
             Text {
                 meaning: "The client is unknown or disabled, its secret is wrong or missing, a public client \
-                          sent a secret, or the endpoint requires a client with a secret. The answer is always \
-                          the same.",
-                see: "Only the log says which, in `reason`.",
+                          sent a secret, or the endpoint requires a client with a secret or a key. The answer is \
+                          always the same. Or its `client_assertion` breaks a rule, was used before, or was not \
+                          signed by a key of the client.",
+                see: "Only the log says which, in `reason`. What is wrong with an assertion itself, such as its times, \
+                      `error_description` says as well; by how much, the log does.",
                 client: "Check `client_id` and `client_secret`, and that they belong to this environment. For HTTP \
                          Basic, form-encode both first; in the body, encode them like every parameter. A \
-                         public client sends its `client_id` and no secret. A client that registered itself and \
+                         public client sends its `client_id` and no secret. With a key: make a new assertion for \
+                         each request, with `iss` and `sub` the `client_id`, `aud` the issuer, `exp` at most 5 \
+                         minutes ahead, and a `jti` of its own; check the clock. A client that registered itself and \
                          with which nobody logged in within an hour is gone: register again.",
-                resource_server: "The same: introspection needs your own `client_id` and `client_secret`, not \
-                                  those of the client that got the token.",
+                resource_server: "The same: introspection needs your own `client_id` and `client_secret`, or your own \
+                                  key, not those of the client that got the token.",
                 administrator: "Check that the client exists and is enabled. To replace a lost secret, add a \
-                                second one, give it to the client, and retire the first.",
+                                second one, give it to the client, and retire the first. With a key: check that it is \
+                                in `jwks` or at `jwks_uri`, where a new one counts within ten seconds.",
                 commands: &[SHOW_CLIENT, "jeton client secret add CLIENT_ID", "jeton client enable CLIENT_ID"],
             },
         ),
@@ -444,6 +460,7 @@ mod tests {
         causes
             .chain(ErrorCode::ALL.iter().copied().map(of_error).filter(|page| page.cause.is_none()))
             .chain(OTHERS)
+            .chain(Fault::ALL.iter().copied().map(of_fault))
             .collect()
     }
 
@@ -463,7 +480,7 @@ mod tests {
     #[test]
     fn every_code_leads_to_its_page() {
         let codes = Cause::ALL.iter().map(|cause| cause.name()).chain(ErrorCode::ALL.iter().map(|error| error.name()));
-        for code in codes.chain(PROBLEMS) {
+        for code in codes.chain(PROBLEMS).chain(Fault::ALL.iter().map(|fault| fault.name())) {
             assert_eq!(find(code).map(|page| page.code), Some(code));
         }
         assert!(find("no_such_code").is_none());

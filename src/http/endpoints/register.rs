@@ -25,7 +25,7 @@ pub(crate) struct RegisteredPath {
 
 pub(crate) struct ClientMetadata;
 
-describe!(ClientMetadata, [AuthMethod, ApplicationType, IdTokenAlgorithm] {
+describe!(ClientMetadata, [ApplicationType, IdTokenAlgorithm] {
     "description": "What a client says of itself (RFC 7591 §2). `null` counts as absent, and unknown members are ignored.",
     "type": "object",
     "properties": {
@@ -35,7 +35,10 @@ describe!(ClientMetadata, [AuthMethod, ApplicationType, IdTokenAlgorithm] {
             "type": "array", "maxItems": 50, "items": {"type": "string", "maxLength": 2048},
         },
         "client_name": {"description": "What people are shown.", "type": "string", "maxLength": 255},
-        "token_endpoint_auth_method": {"$ref": "#/components/schemas/AuthMethod"},
+        "token_endpoint_auth_method": {
+            "description": "`client_secret_basic` by default.",
+            "type": "string", "enum": ["client_secret_basic", "client_secret_post", "none"],
+        },
         "grant_types": {
             "description": "`authorization_code` (the default), `refresh_token` and \
                 `urn:ietf:params:oauth:grant-type:device_code`; others are left out.",

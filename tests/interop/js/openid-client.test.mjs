@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as openid from 'openid-client'
-import { alice, audience, client, introspect, issuer, rejection, scopes } from './setup.mjs'
+import { alice, audience, client, introspect, issuer, privateKey, rejection, scopes } from './setup.mjs'
 
 function authentication({ client_secret, token_endpoint_auth_method }, secret = client_secret) {
   switch (token_endpoint_auth_method) {
@@ -55,6 +55,30 @@ test('discovery', async () => {
   for (const grant of ['password', 'client_credentials', 'refresh_token']) {
     assert.ok(server.grant_types_supported.includes(grant), grant)
   }
+})
+
+describe('private_key_jwt', () => {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
+
+  const worker = (key) =>
+    openid.discovery(new URL(issuer), 'worker', {}, openid.PrivateKeyJwt({ key, kid: 'own' }), {
+      algorithm: 'oauth2',
+      execute: [openid.allowInsecureRequests],
+    })
+
+  test('a client with a key gets, introspects and revokes tokens', async () => {
+    const key = await crypto.subtle.importKey('jwk', privateKey('worker'), algorithm, false, ['sign'])
+    const config = await worker(key)
+    const { access_token } = await openid.clientCredentialsGrant(config)
+    assert.equal((await openid.tokenIntrospection(config, access_token)).active, true)
+    await openid.tokenRevocation(config, access_token)
+    assert.equal((await openid.tokenIntrospection(config, access_token)).active, false)
+  })
+
+  test('another key is refused', async () => {
+    const { privateKey: other } = await crypto.subtle.generateKey(algorithm, false, ['sign', 'verify'])
+    await refused(openid.clientCredentialsGrant(await worker(other)), 401, 'invalid_client')
+  })
 })
 
 // The last id is sent encoded in the Authorization header (RFC 6749 §2.3.1).

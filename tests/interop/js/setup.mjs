@@ -16,6 +16,9 @@ export const alice = {
 // { client_id, client_secret, token_endpoint_auth_method, … }
 export const client = (id) => JSON.parse(read('clients', `${id}.json`))
 
+// The private key of a client that has one, as a JWK.
+export const privateKey = (id) => JSON.parse(read(`${id}.key.json`))
+
 // What a resource server, which may introspect every token, is told about one.
 export async function introspect(token) {
   const { client_id, client_secret } = client('api')

@@ -1,8 +1,13 @@
 """Authlib, over requests."""
 
+import json
+import time
+
 import pytest
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from joserfc.jwk import ECKey
 from support import API, FILES, Client
 
 INACTIVE = {"active": False}
@@ -41,6 +46,27 @@ def refused(error, request, *arguments, **named):
         request(*arguments, **named)
     assert raised.value.error == error
     assert raised.value.description
+
+
+def test_private_key_jwt(server, introspect):
+    key = ECKey.import_key(json.loads((server.folder / "worker.key.json").read_text()))
+
+    def worker(**claims):
+        session = OAuth2Session(
+            "worker", key, token_endpoint_auth_method="private_key_jwt", token_endpoint=server.token_endpoint
+        )
+        headers = {"kid": "own"}
+        method = PrivateKeyJWT(server.token_endpoint, claims=claims, headers=headers, alg="ES256")
+        session.register_client_auth_method(method)
+        return session
+
+    token = worker(exp=int(time.time()) + 60).fetch_token(grant_type="client_credentials")
+    assert introspect(token["access_token"])["client_id"] == "worker"
+    # By itself, the library makes assertions that last for an hour.
+    with pytest.raises(OAuthError) as raised:
+        worker().fetch_token(grant_type="client_credentials")
+    assert raised.value.error == "invalid_client"
+    assert "5 minutes" in raised.value.description
 
 
 def test_password(server, shop, login, introspect):

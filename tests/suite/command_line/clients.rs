@@ -1,5 +1,7 @@
 //! `jeton client`.
 
+use jeton::jose::algorithm::SigningAlgorithm;
+use jeton::jose::signing::SigningKey;
 use serde_json::json;
 
 use super::{Place, field};
@@ -113,6 +115,52 @@ on_both_stores!(a_chosen_secret_is_read_from_standard_input_and_not_shown, async
         .output()
         .map(|o| assert_eq!(o.status.code(), Some(2)))
         .unwrap();
+});
+
+on_both_stores!(keys_are_read_from_a_file_and_private_ones_are_refused, async |backend| {
+    let place = Place::new(backend).await;
+    let pkcs8 = SigningKey::generate(SigningAlgorithm::Es256);
+    let key = SigningKey::parse(SigningAlgorithm::Es256, &pkcs8).unwrap().public_jwk("own");
+    let (single, set) = (json!(key), json!({"keys": [key]}));
+    let mut private = single.clone();
+    private["d"] = json!("a-private-part");
+    let file = |name: &str, content: &str| {
+        let path = place.path(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let create = ["client", "create", "--grant-types", "client_credentials"];
+    let create = [&create[..], &["--token-endpoint-auth-method", "private_key_jwt"]].concat();
+    for (index, content) in [&set, &single].into_iter().enumerate() {
+        let path = file("keys.json", &content.to_string());
+        let id = format!("worker-{index}");
+        let made = place.json(&[&create[..], &["--jwks", &path, &id]].concat());
+        assert_eq!((&made["jwks"], made.get("client_secret")), (&set, None), "{made}");
+        assert_eq!(made["secrets"], json!([]));
+    }
+    let from_input = place.run_with(&[&create[..], &["--jwks", "-"]].concat(), &set.to_string()).ok();
+    assert!(from_input.contains("own"), "{from_input}");
+    for (content, words) in [
+        (private.to_string(), "keys[0]: the key is not public"),
+        (json!({"keys": [private]}).to_string(), "keys[0]: the key is not public"),
+        ("{".into(), "not a JSON Web Key Set"),
+        ("-----BEGIN PUBLIC KEY-----".into(), "not a JSON Web Key Set"),
+        (" ".repeat(70_000), "larger than 64 KiB"),
+    ] {
+        let path = file("wrong.json", &content);
+        let text = place.run(&[&create[..], &["--jwks", &path]].concat()).refused(&[words]);
+        assert!(!text.contains("a-private-part"), "{text}");
+    }
+    place.run(&[&create[..], &["--jwks", "missing.json"]].concat()).refused(&["missing.json cannot be read"]);
+    place.run(&create).refused(&["private_key_jwt needs jwks or jwks_uri"]);
+    // One replaces the other.
+    let moved = place.json(&["client", "update", "worker-0", "--jwks-uri", "https://a.example/keys"]);
+    assert_eq!((&moved["jwks"], &moved["jwks_uri"]), (&json!(null), &json!("https://a.example/keys")));
+    let path = file("keys.json", &set.to_string());
+    let back = place.json(&["client", "update", "worker-0", "--jwks", &path]);
+    assert_eq!((&back["jwks"], &back["jwks_uri"]), (&set, &json!(null)));
+    let both = ["client", "update", "worker-0", "--jwks", &path, "--jwks-uri", "https://a.example/keys"];
+    place.run(&both).usage();
 });
 
 on_both_stores!(clients_are_listed_a_page_at_a_time, async |backend| {

@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::jose::verified;
-use crate::support::scene::{Scene, every_grant};
+use super::private_key_jwt::KeyClient;
+use crate::support::scene::{ALICE, Scene, every_grant};
 use crate::support::{FORM, Setup, TestClient, TestServer, on_both_stores};
 
 const PLACE: &str = "/.well-known/oauth-authorization-server";
@@ -142,13 +143,21 @@ on_both_stores!(met_009_and_met_011_every_advertised_authentication_method_works
     let app = &scene.app;
     let document = document(app).await;
     let methods = list(&document, "token_endpoint_auth_methods_supported");
-    assert_eq!(methods, BTreeSet::from(["client_secret_basic", "client_secret_post", "none"].map(str::to_owned)));
+    let confidential = ["client_secret_basic", "client_secret_post", "private_key_jwt"].map(str::to_owned);
+    let all: BTreeSet<String> = confidential.iter().cloned().chain(["none".to_owned()]).collect();
+    assert_eq!(methods, all);
     // MET-011: without a list it would be Basic only.
     let revoking = list(&document, "revocation_endpoint_auth_methods_supported");
     let introspecting = list(&document, "introspection_endpoint_auth_methods_supported");
     assert_eq!(revoking, methods);
-    assert_eq!(introspecting, BTreeSet::from(["client_secret_basic", "client_secret_post"].map(str::to_owned)));
-    for method in &methods {
+    assert_eq!(introspecting, BTreeSet::from(confidential));
+    let by_key = KeyClient::register(app, "by-key", every_grant(json!({}))).await;
+    let login = [("grant_type", "password"), ("username", ALICE.0), ("password", ALICE.1)];
+    let token = by_key.send(app, "/auth/token", &login).await.assert_ok().text("access_token");
+    by_key.send(app, "/auth/introspect", &[("token", &token)]).await.assert_active();
+    by_key.send(app, "/auth/revoke", &[("token", &token)]).await.assert_ok();
+    by_key.send(app, "/auth/introspect", &[("token", &token)]).await.assert_inactive();
+    for method in methods.iter().filter(|method| *method != "private_key_jwt") {
         let client = client_by(app, method).await;
         let tokens = scene.login(&client).await;
         if introspecting.contains(method) {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use jeton::protocol::assertion::Fault;
 use jeton::settings::TABLE;
 
 use crate::security::sources;
@@ -62,6 +63,16 @@ fn every_setting_that_a_document_names_exists() {
         }
     }
     assert!(count > 60);
+}
+
+#[test]
+fn every_fault_of_an_assertion_is_in_the_guide_to_keys() {
+    let guide = include_str!("../../../docs/client-keys.md");
+    let rows: Vec<&str> = guide.lines().filter_map(|line| line.strip_prefix("| `assertion_")).collect();
+    assert_eq!(rows.len(), Fault::ALL.len());
+    for (row, fault) in rows.iter().zip(Fault::ALL) {
+        assert!(format!("assertion_{row}").starts_with(&format!("{}` | ", fault.name())), "{row}");
+    }
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn security_schemes() -> Value {
             "scheme": "basic",
             "description":
                 "Client authentication by HTTP Basic (RFC 6749 §2.3.1): `client_id` and `client_secret`, each \
-                 form-encoded. In its place, `client_id` and `client_secret` may stand in the body.",
+                 form-encoded. In its place, `client_id` and `client_secret` may stand in the body, or a `client_assertion`.",
         },
         "accessToken": {
             "type": "http",

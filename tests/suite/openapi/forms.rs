@@ -57,6 +57,15 @@ fn complete(mut parameters: Value, further: Value) -> Value {
         json!({"type": "string", "description": "The client. Not needed beside HTTP Basic."});
     parameters["properties"]["client_secret"] =
         json!({"type": "string", "description": "Its secret. Not allowed beside HTTP Basic."});
+    parameters["properties"]["client_assertion"] = json!({
+        "type": "string",
+        "description": "For `private_key_jwt` (RFC 7523): a JWT that the client signed, instead of a secret.",
+    });
+    parameters["properties"]["client_assertion_type"] = json!({
+        "type": "string",
+        "enum": ["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"],
+        "description": "Beside `client_assertion`.",
+    });
     parameters["additionalProperties"] = further;
     tidy(&mut parameters);
     parameters

@@ -81,8 +81,11 @@ pub(super) fn schemas() -> Map<String, Value> {
                     "request_parameter_supported",
                     "request_uri_parameter_supported",
                     "token_endpoint_auth_methods_supported",
+                    "token_endpoint_auth_signing_alg_values_supported",
                     "revocation_endpoint_auth_methods_supported",
+                    "revocation_endpoint_auth_signing_alg_values_supported",
                     "introspection_endpoint_auth_methods_supported",
+                    "introspection_endpoint_auth_signing_alg_values_supported",
                     "ui_locales_supported",
                     "service_documentation",
                 ],
@@ -120,13 +123,23 @@ pub(super) fn schemas() -> Map<String, Value> {
                         "type": "array",
                         "items": {"$ref": "#/components/schemas/AuthMethod"},
                     },
+                    "token_endpoint_auth_signing_alg_values_supported": {
+                        "description": "The algorithms by which clients sign assertions.",
+                        "type": "array",
+                        "items": {"type": "string"},
+                    },
                     "revocation_endpoint_auth_methods_supported": {
                         "type": "array",
                         "items": {"$ref": "#/components/schemas/AuthMethod"},
                     },
+                    "revocation_endpoint_auth_signing_alg_values_supported": {"type": "array", "items": {"type": "string"}},
                     "introspection_endpoint_auth_methods_supported": {
                         "type": "array",
                         "items": {"$ref": "#/components/schemas/AuthMethod"},
+                    },
+                    "introspection_endpoint_auth_signing_alg_values_supported": {
+                        "type": "array",
+                        "items": {"type": "string"},
                     },
                     "scopes_supported": {
                         "description": "The scopes of OpenID Connect, and what the enabled clients may have.",

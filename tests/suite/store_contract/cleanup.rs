@@ -12,8 +12,8 @@ use sqlx::Connection;
 use uuid::Uuid;
 
 use super::{
-    Db, Written, all, at, at_once, audited, audited_at, client, device_requests, new_session, revocation, rotation,
-    secret,
+    Db, Written, all, assertions, at, at_once, audited, audited_at, client, device_requests, new_session, revocation,
+    rotation, secret,
 };
 use crate::support::{Backend, eventually, on_both_stores};
 
@@ -159,6 +159,15 @@ on_both_stores!(requests_of_devices_are_removed_when_they_are_over, async |backe
     // Its code is free again.
     new.id = Uuid::now_v7();
     assert!(db.device_request_create(&new).await.unwrap());
+});
+
+on_both_stores!(used_assertions_are_removed_when_they_have_expired, async |backend| {
+    let db = Db::new(backend).await;
+    db.assertion_use(assertions::used(1, 0)).await.unwrap().unwrap();
+    assert_eq!(sweep(&db, at(60), 30 * DAY).await, []);
+    assert_eq!(db.assertion_use(assertions::used(1, 60)).await.unwrap(), Err(at(0)));
+    assert_eq!(sweep(&db, at(61), 30 * DAY).await, [("client_assertions", 1)]);
+    assert_eq!(db.assertion_use(assertions::used(1, 61)).await.unwrap(), Ok(()));
 });
 
 on_both_stores!(revoked_sessions_are_removed_like_expired_ones_before_their_revocations, async |backend| {

@@ -32,6 +32,7 @@ impl Scene {
         self.commands_that_fail(&cast);
         self.server = Some(self.bench.serve(&[]));
         let (access, refresh) = self.tokens(&cast).await;
+        self.assertions(log_format).await;
         self.people(log_format).await;
         self.tokens_shown_around(&cast, &access, &refresh).await;
         self.requests_that_fail(&cast, &access, &refresh).await;

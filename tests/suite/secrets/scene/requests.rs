@@ -2,11 +2,15 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jeton::clock::Clock;
+use jeton::jose::algorithm::SigningAlgorithm;
+use jeton::jose::signing::SigningKey;
 use reqwest::Method;
 use serde_json::json;
 
 use super::play::Cast;
 use super::{Scene, parts};
+use crate::conformance::jose::sign;
 
 impl Scene {
     async fn login(&mut self, client: &(String, String), user: &str, password: &str) -> (String, String) {
@@ -41,6 +45,38 @@ impl Scene {
         let request = self.http.post(self.url("/auth/token")).json(&json);
         self.ask("a login in JSON", request).await;
         (access, refresh)
+    }
+
+    /// Assertions of a client that has a key: good, of another key, expired; each used twice.
+    pub(super) async fn assertions(&mut self, round: &str) {
+        let new_key = || {
+            let pkcs8 = SigningKey::generate(SigningAlgorithm::Es256);
+            SigningKey::parse(SigningAlgorithm::Es256, &pkcs8).unwrap()
+        };
+        let (key, other, id) = (new_key(), new_key(), format!("keyed-{round}"));
+        let file = self.bench.path("keys.json");
+        std::fs::write(&file, json!({"keys": [key.public_jwk("own")]}).to_string()).unwrap();
+        let file = file.display().to_string();
+        let create = ["client", "create", &id, "--token-endpoint-auth-method", "private_key_jwt", "--jwks", &file];
+        self.cli(None, &[&create[..], &["--grant-types", "client_credentials"]].concat(), "");
+        let (now, issuer) = (Clock::system().now().seconds(), self.bench.environment["JETON_ISSUER"].clone());
+        let mut granted = 0;
+        for (number, (key, life)) in [(&key, 60), (&other, 60), (&key, -60)].into_iter().enumerate() {
+            let jti = format!("{round}-{number}");
+            let claims = json!({"iss": id, "sub": id, "aud": issuer, "jti": jti, "exp": now + life});
+            let assertion = sign(key, &json!({"alg": "ES256"}), &claims);
+            self.use_secret("signature of an assertion", assertion.rsplit('.').next().unwrap());
+            let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+            let credentials = [("client_assertion", assertion.as_str()), ("client_assertion_type", kind)];
+            for _ in 0..2 {
+                let form = [&credentials[..], &[("grant_type", "client_credentials")]].concat();
+                granted += usize::from(self.form("/auth/token", None, &form).await["access_token"].is_string());
+            }
+            // As a token, and in the wrong place.
+            self.form("/auth/introspect", None, &[&credentials[..], &[("token", assertion.as_str())]].concat()).await;
+            self.form("/auth/token", Some((&id, &assertion)), &[("grant_type", "client_credentials")]).await;
+        }
+        assert_eq!(granted, 1, "each counts once");
     }
 
     pub(super) async fn tokens_shown_around(&mut self, cast: &Cast, access: &str, refresh: &str) {

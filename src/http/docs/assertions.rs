@@ -1,0 +1,144 @@
+//! What is wrong with a client assertion, and what to do about it: texts of `/docs/errors/{code}`.
+
+use crate::diagnosis::advice::Advice as Text;
+use crate::diagnosis::commands::{DOCTOR, METADATA, SHOW_CLIENT};
+use crate::protocol::assertion::Fault;
+
+/// The part that is the same for all of them.
+const fn text(
+    meaning: &'static str,
+    client: &'static str,
+    administrator: &'static str,
+    commands: &'static [&'static str],
+) -> Text {
+    Text {
+        meaning,
+        see: "The answer is 401 `invalid_client`. The log has the exact reason, such as by how much a clock is off.",
+        client,
+        resource_server: "The same, if it is the one that authenticates by a key.",
+        administrator,
+        commands,
+    }
+}
+
+/// The title and the text of a fault.
+pub(super) const fn about(fault: Fault) -> (&'static str, Text) {
+    match fault {
+        Fault::Malformed => (
+            "The client assertion is no signed JWT.",
+            text(
+                "It does not have three parts in base64url, a claim is there twice or has the wrong type, or its header requires \
+                 an extension (`crit`).",
+                "Send a JWT in compact form, whose `exp`, `iat` and `nbf` are numbers. Encode it like every parameter of a form.",
+                "Nothing. Check whether a proxy cuts long bodies.",
+                &[METADATA],
+            ),
+        ),
+        Fault::WrongType => (
+            "The client assertion is a JWT of another type.",
+            text(
+                "Its `typ` is that of something else, such as an access token (`at+jwt`).",
+                "Sign an assertion with the `typ` `client-authentication+jwt` or `JWT`, or without one.",
+                "Nothing.",
+                &[METADATA],
+            ),
+        ),
+        Fault::AlgorithmNotAllowed => (
+            "The algorithm of the client assertion is not allowed.",
+            text(
+                "Its `alg` is none of those by which clients sign here: `ES256`, `EdDSA`, `RS256`, `PS256`.",
+                "Sign with a key for one of these. `HS256` is for shared secrets, which are no keys here.",
+                "Nothing. The metadata list the algorithms.",
+                &[METADATA],
+            ),
+        ),
+        Fault::WrongSubject => (
+            "The client assertion does not say which client it is about.",
+            text(
+                "`iss` and `sub` are missing, empty or different.",
+                "Set both `iss` and `sub` to the `client_id`.",
+                "Nothing. Assertions that others issue about a client are not accepted.",
+                &[SHOW_CLIENT],
+            ),
+        ),
+        Fault::WrongAudience => (
+            "The client assertion is for another server.",
+            text(
+                "`aud` is missing, or names somebody who is not this server; also if it names this server as well.",
+                "Set `aud` to the issuer, {issuer}, as a string. Even a slash at the end makes it another one.",
+                "Compare `JETON_ISSUER` with what the client is configured for.",
+                &[METADATA, "jeton config"],
+            ),
+        ),
+        Fault::NoExpiry => (
+            "The client assertion has no expiry.",
+            text("It has no `exp`.", "Set `exp` to about a minute from now.", "Nothing.", &[METADATA]),
+        ),
+        Fault::Expired => (
+            "The client assertion has expired.",
+            text(
+                "Its `exp` has passed by the clock of this server. There is no leeway.",
+                "Make a new assertion for each request. If it was just made, the clock of the client is behind.",
+                "Compare the clocks; the header `Date` of each answer has that of this server.",
+                &[DOCTOR],
+            ),
+        ),
+        Fault::NotYetValid => (
+            "The client assertion is not valid yet.",
+            text(
+                "Its `iat` or `nbf` is more than 60 seconds in the future.",
+                "Correct the clock of the client, which is ahead.",
+                "Compare the clocks; the header `Date` of each answer has that of this server.",
+                &[DOCTOR],
+            ),
+        ),
+        Fault::LivesTooLong => (
+            "The client assertion is valid for too long.",
+            text(
+                "More than 5 minutes lie between its `iat` and its `exp`, or between now and its `exp`.",
+                "Set `exp` to about a minute from now. Some libraries make it an hour unless told otherwise.",
+                "Nothing.",
+                &[METADATA],
+            ),
+        ),
+        Fault::NoId => (
+            "The client assertion has no id.",
+            text(
+                "It has no `jti`, by which it is known once it was used, or one of more than 1024 bytes.",
+                "Set `jti` to a random text, a new one for each assertion.",
+                "Nothing.",
+                &[METADATA],
+            ),
+        ),
+        Fault::UnknownKey => (
+            "The client has no key that fits the assertion.",
+            text(
+                "None of its keys has the `kid` of the assertion and is for its `alg`. The answer does not say so, since it is the \
+                 same where there is no such client.",
+                "Sign with a registered key, or leave `kid` out. At `jwks_uri`, publish a key before it is used.",
+                "Compare `jwks` of the client, or what is at its `jwks_uri`, with the key. A new one there counts within ten seconds.",
+                &[SHOW_CLIENT],
+            ),
+        ),
+        Fault::BadSignature => (
+            "No key of the client made the signature of the assertion.",
+            text(
+                "The client has keys that fit, and the signature is by none of them; or the assertion was changed. The answer does \
+                 not say so, since it is the same where there is no such client.",
+                "Sign with a registered key, and send what was signed, unchanged.",
+                "Compare `jwks` of the client, or what is at its `jwks_uri`, with the key.",
+                &[SHOW_CLIENT],
+            ),
+        ),
+        Fault::UsedBefore => (
+            "The client assertion was used before.",
+            text(
+                "Its `jti` is that of an assertion of the same client that counted already, on whichever node.",
+                "Make a new assertion, with a new `jti`, for each request; also to repeat one.",
+                "If the client makes a new one each time, somebody else may have used it first: the log has when, and the requests \
+                 of that moment.",
+                &[SHOW_CLIENT],
+            ),
+        ),
+    }
+}
