@@ -56,7 +56,7 @@ pub(crate) enum Fault {
 }
 
 /// The tables without which some of the operations cannot be answered.
-const NEEDED: [&str; 9] = [
+const NEEDED: [&str; 11] = [
     "audit",
     "change_head",
     "changes",
@@ -64,7 +64,9 @@ const NEEDED: [&str; 9] = [
     "clients",
     "known_networks",
     "login_failures",
+    "second_factors",
     "sessions",
+    "subjects",
     "users",
 ];
 
