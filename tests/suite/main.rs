@@ -1,5 +1,6 @@
 //! The behaviour of the server over HTTP, on both stores.
 
+#![recursion_limit = "256"]
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 #[path = "../support/mod.rs"]
