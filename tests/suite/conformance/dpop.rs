@@ -13,7 +13,7 @@ use super::jose::{changed, pem, sign, sign_hmac, signing_input, spki};
 use super::private_key_jwt::KeyClient;
 use crate::support::browser::{Arrival, Browser, CALLBACK, VERIFIER, asking};
 use crate::support::scene::{ALICE, API, CLIENT_CREDENTIALS, Scene, every_grant};
-use crate::support::{Answer, Setup, TestClient, TestServer, eventually, jwt_part, on_both_stores};
+use crate::support::{Answer, Setup, TestClient, TestServer, jwt_part, on_both_stores};
 
 /// Whoever has a key.
 struct Holder {
