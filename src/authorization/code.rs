@@ -36,6 +36,9 @@ pub async fn issue(
     person: &BrowserSessionRecord,
     granted: Granted,
 ) -> Result<Issued> {
+    if asked.dpop_jkt.is_some() {
+        app.begin_to_bind().await?;
+    }
     // 1. The code, before anything is written.
     let code = AuthorizationCode::new(asked.session);
     let keys = request.issuer.keys();
@@ -81,6 +84,7 @@ fn session(
         id: code.session(),
         nonce_hash: code.credential().nonce_hash(),
         idle_expires_at: app.clock.now().plus_seconds(CODE_LIFE),
+        code_key: asked.dpop_jkt,
         ..owned_by(app, request, client, person, granted, login)
     }
 }
@@ -116,5 +120,7 @@ pub(super) fn owned_by(
         expires_at: now.plus_seconds(client.settings.session_ttl.unwrap_or(app.settings.session_ttl)),
         login: Some(Box::new(login)),
         browser_session: Some(person.session.id),
+        confirmation: None,
+        code_key: None,
     }
 }

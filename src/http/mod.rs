@@ -14,6 +14,7 @@ mod guard;
 mod host;
 mod oauth_error;
 mod ops;
+mod original_request;
 mod page;
 mod pages;
 mod problem;
