@@ -1,11 +1,13 @@
 //! What a handler learns from the envelope about its request.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::http::{Extensions, StatusCode};
 use uuid::Uuid;
 
 use crate::app::Peer;
+use crate::certificates::Certificate;
 use crate::http::route::Endpoint;
 
 /// What is known of a request besides its content.
@@ -17,6 +19,8 @@ pub(crate) struct Context {
     pub(crate) endpoint: Endpoint,
     /// The other end of the connection.
     pub(crate) peer: Peer,
+    /// The certificate of the client.
+    pub(crate) certificate: Option<Arc<Certificate>>,
     /// The client's address, as trusted proxies forwarded it.
     pub(crate) address: IpAddr,
 }
@@ -32,6 +36,7 @@ impl Context {
 impl Context {
     pub(crate) fn for_a_test(endpoint: Endpoint) -> Self {
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
-        Self { request_id: Uuid::now_v7(), endpoint, peer: Peer::from(address), address: address.ip() }
+        let peer = Peer::from(address);
+        Self { request_id: Uuid::now_v7(), endpoint, peer, certificate: None, address: address.ip() }
     }
 }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::app::{App, Peer};
 use crate::current_request::{self, CurrentRequest};
 use crate::http::client_address::{self, client_address};
+use crate::http::client_certificate;
 use crate::http::context::Context;
 use crate::http::deadline::in_time;
 use crate::http::route::Endpoint;
@@ -96,9 +97,19 @@ async fn wrap(envelope: &Envelope, mut request: Request, handler: impl Handles) 
         app.metrics.forwarding_ignored(is_private(peer.address.ip()));
         app.forwarding.note(peer.address.ip());
     }
-    let context = Context { request_id, endpoint: *endpoint, peer, address };
+    let (certificate, unreadable) = match client_certificate::of(&app.settings, &peer, request.headers()) {
+        Ok(certificate) => (certificate, None),
+        Err(problem) => (None, Some(problem)),
+    };
+    let context = Context { request_id, endpoint: *endpoint, peer, certificate, address };
     let current = CurrentRequest::new(endpoint.name, request_id, address);
-    let mut response = current_request::within(Some(current), answer(app, context, *deadline, request, handler)).await;
+    let answered = async {
+        match unreadable {
+            None => answer(app, context, *deadline, request, handler).await,
+            Some(problem) => client_certificate::unreadable(app, &context, &problem),
+        }
+    };
+    let mut response = current_request::within(Some(current), answered).await;
     add_headers(response.headers_mut(), request_id);
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
