@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::certificates::Certificate;
 use crate::issuer::Issuer;
+use crate::protocol::confirmation::Sender;
 use crate::protocol::parameters::Parameters;
 use crate::throttle::Source;
 
@@ -29,6 +30,8 @@ pub struct Request<'a> {
     pub peer: &'a Peer,
     /// The certificate of the client whose key it has proved to have: to this server, or to a proxy that says so.
     pub certificate: Option<&'a Arc<Certificate>>,
+    /// What the sender proved about itself.
+    pub sender: Sender,
     /// The client's address, as trusted proxies forwarded it.
     pub address: IpAddr,
     /// The id under which it is logged.

@@ -128,5 +128,11 @@ pub fn check_settings(settings: &ClientSettings) -> Result<(), String> {
                     tls_client_auth_san_email"
             .into());
     }
+    if settings.tls_client_certificate_bound_access_tokens && settings.dpop_bound_access_tokens {
+        return Err(
+            "tls_client_certificate_bound_access_tokens and dpop_bound_access_tokens: a token is bound to one thing"
+                .into(),
+        );
+    }
     Ok(())
 }

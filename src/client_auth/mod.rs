@@ -212,6 +212,7 @@ mod tests {
     use crate::jose::jws;
     use crate::jose::signing::SigningKey;
     use crate::protocol::client::{ClientSecret, ClientSettings, Jwks, SecretDigest};
+    use crate::protocol::confirmation::Sender;
     use crate::protocol::error::ErrorCode;
     use crate::protocol::parameters::Parameters;
     use crate::protocol::time::Timestamp;
@@ -265,6 +266,7 @@ mod tests {
             parameters: &parameters,
             peer: &Peer::from(SocketAddr::from((address, 1))),
             certificate: None,
+            sender: Sender::default(),
             address,
             request_id: Uuid::now_v7(),
         };

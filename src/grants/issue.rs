@@ -15,6 +15,7 @@ use crate::keys::keyring::ReadySigningKey;
 use crate::protocol::authorization::Login;
 use crate::protocol::claims::{self, AccessClaims, Audience, ExtraClaims};
 use crate::protocol::client::{AccessTokenFormat, Client};
+use crate::protocol::confirmation::Confirmation;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::{Audiences, Granted};
 use crate::protocol::profile::{self, OPENID};
@@ -42,8 +43,8 @@ use crate::tokens::{jwt, opaque};
 pub struct TokenResponse {
     /// A JWT (RFC 9068), or an opaque token, which begins with `jat_`.
     pub access_token: String,
-    /// Always `Bearer`.
-    #[schema(schema_with = bearer)]
+    /// `DPoP` if the token is bound to the key of a DPoP proof, else `Bearer`.
+    #[schema(schema_with = token_type)]
     pub token_type: &'static str,
     /// Seconds until it expires.
     #[schema(minimum = 1)]
@@ -62,8 +63,8 @@ pub struct TokenResponse {
     pub id_token: Option<String>,
 }
 
-fn bearer() -> RefOr<Schema> {
-    with_keywords(json!({"type": "string", "const": "Bearer"}))
+fn token_type() -> RefOr<Schema> {
+    with_keywords(json!({"type": "string", "enum": ["Bearer", "DPoP"]}))
 }
 
 /// What the tokens of a response are made from.
@@ -80,6 +81,8 @@ pub(super) struct TokenParams<'a> {
     pub(super) session: Option<(Uuid, Timestamp)>,
     /// Its sequence number: revocations with a greater one cover it.
     pub(super) log: SequenceNumber,
+    /// What the access token is bound to, if it is.
+    pub(super) confirmation: Option<Confirmation>,
     /// What the ID token is made from, if there is to be one.
     pub(super) person: Option<Person<'a>>,
 }
@@ -141,7 +144,7 @@ pub(super) fn response(
         sub: params.sub,
         sub_iss: None,
         act: None,
-        cnf: None,
+        cnf: params.confirmation,
         aud: Audience::new(params.granted.audiences),
         client_id: client.client_id.clone(),
         scope: scope.clone(),
@@ -189,7 +192,8 @@ pub(super) fn response(
         id_token::write(&claims, &key)
     });
     let expires_in = (exp - now.seconds()).max(1);
-    Ok(TokenResponse { access_token, token_type: "Bearer", expires_in, refresh_token, scope, id_token })
+    let token_type = Confirmation::token_type(params.confirmation.as_ref());
+    Ok(TokenResponse { access_token, token_type, expires_in, refresh_token, scope, id_token })
 }
 
 /// Writes a refresh token with the active token key.

@@ -12,14 +12,15 @@ use crate::http::context::Context;
 use crate::http::error;
 use crate::settings::Settings;
 
-/// The certificate of the client of a request. From a proxy that is named for it, the header alone says (RFC 9440): a certificate of
-/// the proxy itself is never taken for one of its clients. From anybody else, the header is ignored.
+/// The certificate of the client of a request. From a proxy that is named for it, the header alone says (RFC 9440). From anybody else,
+/// the header is ignored. A certificate of a proxy itself is never taken for one of its clients.
 ///
 /// # Errors
 /// What is wrong with the header of such a proxy.
 pub(crate) fn of(settings: &Settings, peer: &Peer, headers: &HeaderMap) -> Result<Option<Arc<Certificate>>, String> {
-    if !settings.passes_certificates(peer.address.ip()) {
-        return Ok(peer.certificate.clone());
+    let address = peer.address.ip();
+    if !settings.passes_certificates(address) {
+        return Ok(peer.certificate.clone().filter(|_| !settings.trusts(address)));
     }
     let values = |name: &str| headers.get_all(name).iter().map(|value| value.as_bytes()).collect::<Vec<_>>();
     Ok(certificates::in_headers(&values(HEADER), &values(CHAIN_HEADER))?.map(Arc::new))

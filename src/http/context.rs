@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::app::Peer;
 use crate::certificates::Certificate;
 use crate::http::route::Endpoint;
+use crate::protocol::confirmation::{CertificateThumbprint, Sender};
 
 /// What is known of a request besides its content.
 #[derive(Clone, Debug)]
@@ -26,6 +27,12 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// What the sender proved about itself by its connection.
+    pub(crate) fn sender(&self) -> Sender {
+        let thumbprint = |certificate: &Arc<Certificate>| CertificateThumbprint::new(*certificate.thumbprint());
+        Sender { key: None, certificate: self.certificate.as_ref().map(thumbprint) }
+    }
+
     /// The context that the envelope left in a request, or the status for one that did not pass it.
     pub(crate) fn of(extensions: &Extensions) -> Result<Self, StatusCode> {
         extensions.get().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)

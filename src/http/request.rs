@@ -135,6 +135,7 @@ fn asked<'a>(
         parameters,
         peer: &context.peer,
         certificate: context.certificate.as_ref(),
+        sender: context.sender(),
         address: context.address,
         request_id: context.request_id,
     }

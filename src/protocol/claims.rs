@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::protocol::confirmation::Confirmation;
 use crate::protocol::scope::Scope;
-use crate::protocol::subject::{Actor, Confirmation, Subject};
+use crate::protocol::subject::{Actor, Subject};
 use crate::protocol::time::Timestamp;
 use crate::protocol::token_id::TokenId;
 
@@ -103,9 +104,9 @@ pub struct AccessClaims {
     /// The party that acts for the subject. No grant writes it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Box<Actor>>,
-    /// The key that the token is bound to. No grant writes it yet.
+    /// What the token is bound to, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cnf: Option<Box<Confirmation>>,
+    pub cnf: Option<Confirmation>,
     /// The resource servers that the token is for.
     pub aud: Audience,
     /// The client that asked for it.
@@ -142,10 +143,10 @@ impl AccessClaims {
         }
     }
 
-    /// Whether it is bound to a key, or its subject belongs to another issuer. Nothing here checks either yet, so such
-    /// a token, which a newer program may have issued, is refused.
+    /// Whether its subject belongs to another issuer. Nothing here checks that yet, so such a token, which a newer program may have
+    /// issued, is refused.
     pub const fn is_beyond_this_program(&self) -> bool {
-        self.cnf.is_some() || self.sub_iss.is_some()
+        self.sub_iss.is_some()
     }
 
     /// Whether it has expired.

@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::passwords::pool::PasswordPool;
+use crate::protocol::dpop;
 use crate::protocol::time::Timestamp;
 use crate::state::Measures;
 
@@ -111,6 +112,12 @@ pub struct DocumentFetch {
     outcome: &'static str,
 }
 
+/// Labels of a DPoP proof that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusedProof {
+    fault: &'static str,
+}
+
 /// The counters of a node. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -124,6 +131,7 @@ pub struct Metrics {
     forwarding_ignored: Family<Ignored, Counter>,
     logout_notices: Family<Notice, Counter>,
     client_documents: Family<DocumentFetch, Counter>,
+    refused_proofs: Family<RefusedProof, Counter>,
 }
 
 impl Default for Metrics {
@@ -149,6 +157,10 @@ impl Default for Metrics {
         for outcome in DocumentOutcome::ALL {
             drop(client_documents.get_or_create(&DocumentFetch { outcome: outcome.name() }));
         }
+        let refused_proofs = Family::<RefusedProof, Counter>::default();
+        for fault in dpop::Fault::ALL {
+            drop(refused_proofs.get_or_create(&RefusedProof { fault: fault.name() }));
+        }
         Self {
             refusals: Family::default(),
             issued: Family::default(),
@@ -159,6 +171,7 @@ impl Default for Metrics {
             forwarding_ignored,
             logout_notices,
             client_documents,
+            refused_proofs,
         }
     }
 }
@@ -212,6 +225,11 @@ impl Metrics {
         self.client_documents.get_or_create(&DocumentFetch { outcome: outcome.name() }).inc();
     }
 
+    /// Counts a DPoP proof that was refused.
+    pub(crate) fn proof_refused(&self, fault: dpop::Fault) {
+        self.refused_proofs.get_or_create(&RefusedProof { fault: fault.name() }).inc();
+    }
+
     /// Counts an issued access token.
     pub fn issued(&self, grant: &'static str) {
         self.issued.get_or_create(&Issued { grant }).inc();
@@ -243,6 +261,8 @@ impl Metrics {
         registry.register("logout_notices", help, self.logout_notices.clone());
         let help = "Attempts to fetch the metadata document of a client, by outcome";
         registry.register("client_documents", help, self.client_documents.clone());
+        let help = "DPoP proofs that were refused, by what was wrong";
+        registry.register("dpop_proofs_refused", help, self.refused_proofs.clone());
         for (name, help, value) in gauges {
             let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
             gauge.set(*value);

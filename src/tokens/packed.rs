@@ -240,7 +240,7 @@ mod tests {
             json!({"scope": "read write"}),
             json!({"scope": ""}),
             json!({"iat": i64::MIN, "exp": i64::MAX, "nbf": -1, "log": i64::MAX}),
-            json!({"act": {"sub": "x", "act": {"sub": "y"}}, "cnf": {"jkt": "k", "x5t#S256": "t"}}),
+            json!({"act": {"sub": "x", "act": {"sub": "y"}}, "cnf": {"jkt": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"}}),
             json!({"tenant": "blue", "limits": [1, 2.5, {"a": null}], "name": "é\u{0}"}),
         ] {
             let claims = claims(changes);
