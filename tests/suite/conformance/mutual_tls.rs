@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jeton::crypto::{base64url, sha256};
 use rcgen::{CertificateParams, DnType, DnValue, ExtendedKeyUsagePurpose, KeyUsagePurpose, SanType, date_time_ymd};
 use reqwest::Method;
 use rustls::HandshakeKind;
@@ -12,7 +13,7 @@ use super::jose::changed;
 use crate::support::certificates::{ClientAuthority, ClientCertificate, named};
 use crate::support::receiver::Authority;
 use crate::support::scene::{ALICE, CLIENT_CREDENTIALS, every_grant};
-use crate::support::{Answer, Backend, Setup, TestServer, on_both_stores};
+use crate::support::{Answer, Backend, Setup, TestServer, jwt_part, on_both_stores};
 
 /// A client for this subject.
 fn by_subject(more: Value) -> Value {
@@ -413,3 +414,184 @@ async fn a_certificate_that_is_too_large_ends_the_handshake() {
     assert!(Answer::if_any(large.get(format!("{}/auth/token", app.base))).await.is_err());
     ask(&authority.http(Some(&authority.issue(&named("worker")))), &app).await.assert_ok();
 }
+
+/// A request with a bearer token and, over TLS, a certificate.
+async fn use_token(http: &reqwest::Client, app: &TestServer, path: &str, token: &str) -> Answer {
+    Answer::of(http.get(format!("{}{path}", app.base)).bearer_auth(token)).await
+}
+
+fn bound(more: Value) -> Value {
+    by_subject(changed(&json!({"tls_client_certificate_bound_access_tokens": true}), more))
+}
+
+on_both_stores!(mtl_005_a_token_names_the_certificate_that_it_is_bound_to, async |backend| {
+    let authority = ClientAuthority::new("authority");
+    let app = authority.server(backend, authority.setup()).await;
+    let rs = app.resource_server("rs").await;
+    app.client("worker", bound(json!({}))).await;
+    let certificate = authority.issue(&named("worker"));
+    let http = authority.http(Some(&certificate));
+    let thumbprint = base64url(sha256(&certificate.der));
+    assert_eq!(thumbprint.len(), 43);
+    for format in ["jwt", "opaque"] {
+        let patch = json!({"access_token_format": format});
+        app.admin(Method::PATCH, "/admin/v1/clients/worker", Some(patch)).await.assert_ok();
+        let answer = ask(&http, &app).await;
+        assert_eq!(answer.assert_ok().text("token_type"), "Bearer");
+        let token = answer.text("access_token");
+        if format == "jwt" {
+            assert_eq!(jwt_part(&token, 1)["cnf"], json!({"x5t#S256": thumbprint}));
+        }
+        let introspected = app.introspect(&rs, &token).await;
+        assert_eq!(introspected.assert_active().json["cnf"], json!({"x5t#S256": thumbprint}));
+        assert_eq!(introspected.text("token_type"), "Bearer");
+    }
+    // Any other client that shows a certificate gets tokens that are bound to nothing.
+    app.client("free", every_grant(json!({"token_endpoint_auth_method": "none", "grant_types": ["password"]}))).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let login = [("client_id", "free"), ("grant_type", "password"), ("username", ALICE.0), ("password", ALICE.1)];
+    let answer = Answer::of(http.post(format!("{}/auth/token", app.base)).form(&login)).await;
+    assert!(jwt_part(&answer.assert_ok().text("access_token"), 1).get("cnf").is_none());
+    // A client that authenticates otherwise has its tokens bound all the same, or gets none.
+    let members = every_grant(json!({"tls_client_certificate_bound_access_tokens": true}));
+    let secret = app.client("secret", members).await;
+    app.token(&secret, &[CLIENT_CREDENTIALS]).await.assert_error(400, "invalid_request");
+    let request = http.post(format!("{}/auth/token", app.base)).header("Authorization", secret.basic());
+    let token = Answer::of(request.form(&[CLIENT_CREDENTIALS])).await.assert_ok().text("access_token");
+    assert_eq!(jwt_part(&token, 1)["cnf"]["x5t#S256"], json!(thumbprint));
+    // Nobody sets it otherwise, nor binds a token to two things.
+    for members in [
+        json!({"claims": {"cnf": {"x5t#S256": thumbprint}}}),
+        json!({"tls_client_certificate_bound_access_tokens": true, "dpop_bound_access_tokens": true}),
+    ] {
+        let answer = app.admin(Method::POST, "/admin/v1/clients", Some(every_grant(members))).await;
+        assert_eq!(answer.status.as_u16(), 400, "{answer:?}");
+    }
+});
+
+on_both_stores!(mtl_006_a_resource_takes_a_bound_token_with_its_certificate_only, async |backend| {
+    let authority = ClientAuthority::new("authority");
+    let app = authority.server(backend, authority.setup()).await;
+    let members = bound(json!({"scope": "jeton:read", "grant_types": ["client_credentials"], "audiences": []}));
+    app.client("worker", members).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let certificate = authority.issue(&named("worker"));
+    let renewed = certificate.renewed(&named("worker"));
+    let [own, other, same_key] = [&certificate, &authority.issue(&named("worker")), &renewed]
+        .map(|certificate| authority.http(Some(certificate)));
+    let without = authority.http(None);
+    let mut tokens = vec![("/admin/v1/users", ask(&own, &app).await.assert_ok().text("access_token"))];
+    for format in ["jwt", "opaque"] {
+        let patch = json!({"scope": "openid read", "grant_types": ["password"], "access_token_format": format});
+        app.admin(Method::PATCH, "/admin/v1/clients/worker", Some(patch)).await.assert_ok();
+        let login =
+            [("grant_type", "password"), ("username", ALICE.0), ("password", ALICE.1), ("scope", "openid read")];
+        let token = send(&own, &app, "/auth/token", &login).await.assert_ok().text("access_token");
+        tokens.push(("/auth/userinfo", token.clone()));
+        tokens.push((VERIFY, token));
+    }
+    for (path, token) in tokens {
+        use_token(&own, &app, path, &token).await.assert_ok();
+        for (what, http, cause) in [
+            ("another", &other, "proof_key_mismatch"),
+            ("another with the same key", &same_key, "proof_key_mismatch"),
+            ("none", &without, "proof_missing"),
+        ] {
+            let before = refusals(&app, cause).await;
+            let answer = use_token(http, &app, path, &token).await;
+            assert_eq!(answer.status.as_u16(), 401, "{path}, {what}: {answer:?}");
+            let challenge = answer.header("www-authenticate").unwrap_or_default();
+            assert!(challenge.starts_with("Bearer ") && challenge.contains("error=\"invalid_token\""), "{challenge}");
+            assert!(challenge.contains(cause), "{path}, {what}: {challenge}");
+            assert_eq!(refusals(&app, cause).await, before + 1, "{path}, {what}");
+            // Not in a header either, which nobody is believed to set.
+            let request = http.get(format!("{}{path}", app.base)).bearer_auth(&token);
+            let forged = Answer::of(request.header("Client-Cert", certificate.header())).await;
+            assert_eq!(forged.status.as_u16(), 401, "{path}, {what}: {forged:?}");
+        }
+        // Over one connection, each request has its certificate.
+        use_token(&own, &app, path, &token).await.assert_ok();
+    }
+});
+
+const VERIFY: &str = "/auth/verify?audience=https://api.example.test/";
+
+/// How often tokens were refused for this cause.
+async fn refusals(app: &TestServer, cause: &str) -> u64 {
+    let text = Answer::of(reqwest::Client::new().get(format!("{}/metrics", app.ops))).await.body;
+    let label = format!("cause=\"{cause}\"");
+    let of_cause = |line: &&str| line.starts_with("jeton_refusals_total{") && line.contains(&label);
+    text.lines().filter(of_cause).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+on_both_stores!(mtl_007_the_refresh_token_of_a_public_client_is_bound_to_its_certificate, async |backend| {
+    let authority = ClientAuthority::new("authority");
+    let app = authority.server(backend, authority.setup()).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let grants =
+        json!({"grant_types": ["password", "refresh_token"], "tls_client_certificate_bound_access_tokens": true});
+    let own = ClientCertificate::self_signed(&named("any"));
+    let other = authority.http(Some(&ClientCertificate::self_signed(&named("any"))));
+    let (http, without) = (authority.http(Some(&own)), authority.http(None));
+    let login = [("grant_type", "password"), ("username", ALICE.0), ("password", ALICE.1)];
+    let public = changed(&grants, json!({"token_endpoint_auth_method": "none"}));
+    app.client("worker", every_grant(public)).await;
+    send(&without, &app, "/auth/token", &login).await.assert_error(400, "invalid_request");
+    let refresh = async |http: &reqwest::Client, token: &str| {
+        send(http, &app, "/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
+    };
+    let mut token = send(&http, &app, "/auth/token", &login).await.assert_ok().text("refresh_token");
+    for _ in 0..3 {
+        refresh(&other, &token).await.assert_error(400, "invalid_grant");
+        refresh(&without, &token).await.assert_error(400, "invalid_request");
+        let answer = refresh(&http, &token).await;
+        let cnf = &jwt_part(&answer.assert_ok().text("access_token"), 1)["cnf"]["x5t#S256"];
+        assert_eq!(*cnf, json!(base64url(sha256(&own.der))));
+        // A retry needs the certificate as well.
+        refresh(&other, &token).await.assert_error(400, "invalid_grant");
+        refresh(&http, &token).await.assert_ok();
+        token = answer.text("refresh_token");
+    }
+    // The binding stays when the setting goes.
+    let patch = json!({"tls_client_certificate_bound_access_tokens": false});
+    app.admin(Method::PATCH, "/admin/v1/clients/worker", Some(patch)).await.assert_ok();
+    refresh(&without, &token).await.assert_error(400, "invalid_grant");
+    refresh(&other, &token).await.assert_error(400, "invalid_grant");
+    refresh(&http, &token).await.assert_ok();
+    // That of a confidential client is bound to the client, which may renew its certificate.
+    let [first, second] = [(), ()].map(|()| authority.http(Some(&authority.issue(&named("confidential")))));
+    let members = json!({"tls_client_auth_subject_dn": "CN=confidential,O=Example"});
+    app.client("confidential", bound(changed(&grants, members))).await;
+    let with = async |http: &reqwest::Client, parameters: &[(&str, &str)]| {
+        let all = [&[("client_id", "confidential")], parameters].concat();
+        Answer::of(http.post(format!("{}/auth/token", app.base)).form(&all)).await
+    };
+    let token = with(&first, &login).await.assert_ok().text("refresh_token");
+    with(&second, &[("grant_type", "refresh_token"), ("refresh_token", &token)]).await.assert_ok();
+});
+
+on_both_stores!(mtl_006_behind_a_proxy_the_certificate_of_each_request_counts, async |backend| {
+    let authority = ClientAuthority::new("authority");
+    let setup = Setup::default()
+        .set("JETON_TLS_CLIENT_CA", &authority.file().display().to_string())
+        .set("JETON_CLIENT_CERT_PROXIES", "127.0.0.1");
+    let app = TestServer::start_with(backend, setup).await;
+    app.client("worker", bound(json!({}))).await;
+    let (own, other) = (authority.issue(&named("worker")).header(), authority.issue(&named("worker")).header());
+    let token = ask_with(&app, &[("Client-Cert", &own)]).await.assert_ok().text("access_token");
+    let bearer = format!("Bearer {token}");
+    // On one connection, as proxies send them.
+    for _ in 0..2 {
+        for (headers, status) in [
+            (vec![("Client-Cert", &*own)], 200),
+            (vec![("Client-Cert", &*other)], 401),
+            (vec![], 401),
+            (vec![("X-Client-Cert", &*own)], 401),
+            (vec![("Client-Cert", &own[..own.len() - 1])], 400),
+        ] {
+            let headers = [&headers[..], &[("Authorization", &*bearer)]].concat();
+            let answer = app.get_with(VERIFY, &headers).await;
+            assert_eq!(answer.status.as_u16(), status, "{headers:?}: {answer:?}");
+        }
+    }
+});
