@@ -5,6 +5,7 @@ pub mod app;
 pub mod authorization;
 pub mod browser;
 pub mod calling_out;
+pub mod certificates;
 pub mod cli;
 pub mod client_auth;
 pub mod clock;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::certificates::Certificate;
 use crate::issuer::Issuer;
 use crate::protocol::confirmation::Sender;
 use crate::protocol::parameters::Parameters;
@@ -27,6 +28,8 @@ pub struct Request<'a> {
     pub parameters: &'a Parameters,
     /// The other end of the connection.
     pub peer: &'a Peer,
+    /// The certificate of the client whose key it has proved to have: to this server, or to a proxy that says so.
+    pub certificate: Option<&'a Arc<Certificate>>,
     /// What the sender proved about itself.
     pub sender: Sender,
     /// The client's address, as trusted proxies forwarded it.
@@ -40,8 +43,8 @@ pub struct Request<'a> {
 pub struct Peer {
     /// Its address.
     pub address: SocketAddr,
-    /// The certificate (DER) that it proved over TLS to have the key of.
-    pub certificate: Option<Arc<[u8]>>,
+    /// The certificate that it proved over TLS to have the key of. If it is a proxy, that is not the certificate of the client.
+    pub certificate: Option<Arc<Certificate>>,
 }
 
 impl From<SocketAddr> for Peer {

@@ -122,7 +122,8 @@ struct Members {
     /// A name for people
     #[arg(long)]
     client_name: Option<String>,
-    /// client_secret_basic, client_secret_post, private_key_jwt (with --jwks or --jwks-uri) or none (a public client)
+    /// client_secret_basic, client_secret_post, private_key_jwt (with --jwks or --jwks-uri), tls_client_auth (with one
+    /// --tls-client-auth-…), self_signed_tls_client_auth (with --jwks or --jwks-uri) or none (a public client)
     #[arg(long, value_name = "METHOD")]
     token_endpoint_auth_method: Option<String>,
     /// File with the client's public keys, a JSON Web Key Set or one key; `-` for standard input
@@ -131,6 +132,24 @@ struct Members {
     /// Where the client publishes its public keys, instead of --jwks
     #[arg(long, value_name = "URI")]
     jwks_uri: Option<String>,
+    /// The subject of its certificate, such as CN=worker,O=Example,C=FR (for tls_client_auth, one of the five names)
+    #[arg(long, value_name = "DN")]
+    tls_client_auth_subject_dn: Option<String>,
+    /// A DNS name in its certificate
+    #[arg(long, value_name = "NAME")]
+    tls_client_auth_san_dns: Option<String>,
+    /// A URI in its certificate
+    #[arg(long, value_name = "URI")]
+    tls_client_auth_san_uri: Option<String>,
+    /// An address in its certificate
+    #[arg(long, value_name = "ADDRESS")]
+    tls_client_auth_san_ip: Option<String>,
+    /// An email address in its certificate
+    #[arg(long, value_name = "EMAIL")]
+    tls_client_auth_san_email: Option<String>,
+    /// Whether its access tokens are bound to the certificate that it shows: true or false
+    #[arg(long, value_name = "BOOL")]
+    tls_client_certificate_bound_access_tokens: Option<bool>,
     /// How it gets tokens: authorization_code, client_credentials, refresh_token, password,
     /// urn:ietf:params:oauth:grant-type:device_code (repeated or comma-separated)
     #[arg(long, value_name = "GRANTS")]
@@ -226,6 +245,24 @@ impl Members {
             set("jwks_uri", Some(uri.clone().into()));
             set("jwks", Some(Value::Null));
         }
+        let names = [
+            ("tls_client_auth_subject_dn", &self.tls_client_auth_subject_dn),
+            ("tls_client_auth_san_dns", &self.tls_client_auth_san_dns),
+            ("tls_client_auth_san_uri", &self.tls_client_auth_san_uri),
+            ("tls_client_auth_san_ip", &self.tls_client_auth_san_ip),
+            ("tls_client_auth_san_email", &self.tls_client_auth_san_email),
+        ];
+        // A client has one name, so another one takes its place.
+        let is_one = names.iter().filter(|(_, text)| text.is_some()).count() == 1;
+        for (name, text) in names {
+            match text {
+                Some(text) => set(name, Some(text.clone().into())),
+                None if is_one => set(name, Some(Value::Null)),
+                None => {}
+            }
+        }
+        let is_bound = self.tls_client_certificate_bound_access_tokens;
+        set("tls_client_certificate_bound_access_tokens", is_bound.map(Value::from));
         set("grant_types", list(&self.grant_types));
         set("scope", names::scope(&self.scope)?.map(|scope| Value::from(scope.to_string())));
         set("audiences", list(&self.audiences));

@@ -18,8 +18,10 @@ pub(super) enum Proof {
     IdAlone,
     /// The secret with this id.
     Secret(Uuid),
-    /// The key with this thumbprint (RFC 7638).
+    /// The key with this thumbprint (RFC 7638), by which it signed an assertion or which its certificate has.
     Key([u8; 32]),
+    /// A certificate of an authority, with the registered name.
+    Certificate,
 }
 
 /// An authenticated client, and what proved it. A proof is judged once per request, since some cannot be repeated;
@@ -68,7 +70,14 @@ impl Authenticated {
         let is_proved = match self.proof {
             Proof::IdAlone => method.is_public(),
             Proof::Secret(id) => method.uses_secret() && now.secrets.iter().any(|secret| secret.id == id),
-            Proof::Key(key) => method == AuthMethod::PrivateKeyJwt && self.is_key_of(&now.settings, &key),
+            Proof::Key(key) => {
+                let is_same = method == self.settings.token_endpoint_auth_method;
+                is_same && method.uses_registered_keys() && self.is_key_of(&now.settings, &key)
+            }
+            Proof::Certificate => {
+                let names = now.settings.tls_client_auth_subjects();
+                method == AuthMethod::TlsClientAuth && names == self.settings.tls_client_auth_subjects()
+            }
         };
         is_proved && now.settings.enabled
     }
@@ -130,6 +139,25 @@ mod tests {
             matches!(by_id.renewed_as(Some(Arc::new(again))), Err(Failure::Unavailable(_))),
             "it was created again"
         );
+    }
+
+    #[test]
+    fn the_proof_by_a_certificate_holds_while_its_name_is_the_registered_one() {
+        let with = |members: serde_json::Value| {
+            let settings = serde_json::from_value(members).unwrap();
+            Client { settings, ..client(AuthMethod::None, &[]) }
+        };
+        let named = |name: &str| {
+            with(json!({"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": name}))
+        };
+        let by_name = Authenticated::new(Arc::new(named("a.example")), Proof::Certificate);
+        assert!(by_name.still_holds(&named("a.example")));
+        assert!(!by_name.still_holds(&named("b.example")));
+        let uri = json!({"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_uri": "a.example"});
+        assert!(!by_name.still_holds(&with(uri)), "another kind of name");
+        let other =
+            json!({"token_endpoint_auth_method": "client_secret_basic", "tls_client_auth_san_dns": "a.example"});
+        assert!(!by_name.still_holds(&with(other)), "another method");
     }
 
     #[test]

@@ -16,11 +16,14 @@ mod credentials;
 mod hint;
 mod none;
 mod private_key_jwt;
+mod self_signed_tls_client_auth;
+mod tls_client_auth;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::app::{App, Request, Result};
+use crate::certificates::{Certificate, HEADER};
 use crate::current_request;
 use crate::protocol::assertion::{Fault, Problem};
 use crate::protocol::client::{AuthMethod, Client};
@@ -136,6 +139,8 @@ async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Verdict<'a>> {
         AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => client_secret::prove(app, asked).await,
         // Boxed, because it may call out.
         AuthMethod::PrivateKeyJwt => Box::pin(private_key_jwt::prove(app, asked)).await,
+        AuthMethod::TlsClientAuth => tls_client_auth::prove(app, asked).await,
+        AuthMethod::SelfSignedTlsClientAuth => Box::pin(self_signed_tls_client_auth::prove(app, asked)).await,
         AuthMethod::None => none::prove(asked).await,
     }
 }
@@ -158,6 +163,31 @@ async fn judge(app: &App, asked: &AuthRequest<'_>) -> Result<std::result::Result
         current_request::authenticated(&client.client_id);
     }
     Ok(proved.map_err(|denied| denied.refusal(credentials).about(Identity::of_client(&client.client_id))))
+}
+
+/// The certificate of a client that authenticates by it, sent with its id and nothing else (RFC 8705 §2), or why there is none.
+fn certificate_of<'a>(app: &App, asked: &AuthRequest<'a>) -> std::result::Result<&'a Certificate, Denied> {
+    match (asked.credentials, asked.request.certificate) {
+        (Credentials::IdAlone(_), Some(certificate)) => Ok(certificate),
+        (Credentials::IdAlone(_), None) => {
+            let is_ignored = !asked.request.header(HEADER).is_empty();
+            Err(match (is_ignored, app.settings.has_client_certificates()) {
+                (true, _) => denied(format!(
+                    "a client that has a certificate showed none: the Client-Cert header of {} is ignored, because \
+                     JETON_CLIENT_CERT_PROXIES does not name it",
+                    asked.request.peer.address.ip()
+                )),
+                (false, false) => denied(
+                    "a client that has a certificate cannot show it: there is neither JETON_TLS_CERTIFICATE nor \
+                     JETON_CLIENT_CERT_PROXIES",
+                ),
+                (false, true) => denied("a client that has a certificate showed none"),
+            })
+        }
+        (Credentials::Secret { .. } | Credentials::Assertion(_) | Credentials::Nothing, _) => {
+            Err(denied("a client that has a certificate presented something else"))
+        }
+    }
 }
 
 /// Whether two versions of a client lead to the same verdict.
@@ -235,6 +265,7 @@ mod tests {
             headers: &[],
             parameters: &parameters,
             peer: &Peer::from(SocketAddr::from((address, 1))),
+            certificate: None,
             sender: Sender::default(),
             address,
             request_id: Uuid::now_v7(),
@@ -321,7 +352,7 @@ mod tests {
 
     #[test]
     fn an_unknown_method_is_not_taken_for_a_known_one() {
-        for method in ["tls_client_auth", "client_secret_jwt", "", "NONE", "Private_Key_JWT"] {
+        for method in ["TLS_client_auth", "client_secret_jwt", "", "NONE", "Private_Key_JWT"] {
             assert!(serde_json::from_value::<AuthMethod>(method.into()).is_err(), "{method}");
         }
     }

@@ -46,8 +46,8 @@ fn written(content: &impl Serialize) -> Result<Document> {
 
 fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
     let grants: Vec<&GrantType> = GrantType::ALL.iter().filter(|grant| grants::is_supported(**grant, in_use)).collect();
-    let methods = AuthMethod::ALL;
-    let confidential: Vec<&AuthMethod> = methods.iter().filter(|method| !method.is_public()).collect();
+    let methods: Vec<&AuthMethod> = AuthMethod::ALL.iter().filter(|method| app.settings.offers(**method)).collect();
+    let confidential: Vec<&AuthMethod> = methods.iter().copied().filter(|method| !method.is_public()).collect();
     let algorithms: Vec<&str> =
         IdTokenAlgorithm::ALL.iter().map(|algorithm| SigningAlgorithm::from(*algorithm).name()).collect();
     let by_clients = SigningAlgorithm::ALL.map(SigningAlgorithm::name);
@@ -93,10 +93,30 @@ fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
     if app.settings.registration != Registration::Off {
         content["registration_endpoint"] = json!(at(register::PATH));
     }
+    if app.settings.has_client_certificates() {
+        content["tls_client_certificate_bound_access_tokens"] = json!(true);
+        content["mtls_endpoint_aliases"] = aliases(app, issuer);
+    }
     if app.settings.cimd {
         content["client_id_metadata_document_supported"] = json!(true);
     }
     content
+}
+
+/// The endpoints for clients with certificates (RFC 8705 §5): the same ones, at another address if there is one.
+fn aliases(app: &App, issuer: &Issuer) -> Value {
+    let at = |path: &str| match &app.settings.mtls_url {
+        Some(url) => format!("{url}{path}"),
+        None => issuer.endpoint(path),
+    };
+    json!({
+        "token_endpoint": at("/auth/token"),
+        "revocation_endpoint": at("/auth/revoke"),
+        "introspection_endpoint": at("/auth/introspect"),
+        "pushed_authorization_request_endpoint": at("/auth/par"),
+        "device_authorization_endpoint": at("/auth/device"),
+        "userinfo_endpoint": at("/auth/userinfo"),
+    })
 }
 
 /// The scopes about identity, which every client may be given, and those that some enabled client may have.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::app::{App, Failure, Request, Result};
+use crate::certificates;
 use crate::crypto::{base64url, equal_in_constant_time, random, sha256};
 use crate::protocol::bearer::{self, Sent};
 use crate::protocol::cause::Cause;
@@ -33,6 +34,7 @@ pub async fn create(app: &App, request: &Request<'_>, document: &[u8]) -> Result
     let metadata = Metadata::parse(document)?;
     let resources = resources(app).await?;
     let settings = metadata.apply(ClientSettings::default(), &resources)?;
+    check_certificate(app, &settings)?;
     // 3. Has this network registered many?
     app.throttle.registration(request.source().network())?;
     // 4. Id, secret and registration access token are made here, whatever the request says.
@@ -84,6 +86,7 @@ pub async fn replace(app: &App, request: &Request<'_>, document: &[u8]) -> Resul
     let before = client.settings.clone();
     let resources = resources(app).await?;
     let settings = metadata.apply(before.clone(), &resources)?;
+    check_certificate(app, &settings)?;
     if settings.token_endpoint_auth_method.uses_secret() != before.token_endpoint_auth_method.uses_secret() {
         let text =
             "token_endpoint_auth_method: whether a client has a secret cannot be changed; register another client.";
@@ -112,6 +115,17 @@ pub async fn delete(app: &App, request: &Request<'_>) -> Result<()> {
     };
     // One that is gone by now was deleted by another request.
     app.state.honour(app.store.client_delete(&client.client_id, &revocation, &audited)).await?;
+    Ok(())
+}
+
+/// Checks what a client says of its certificate (RFC 8705 §2.1.2), and that this server can see certificates if the client has one.
+fn check_certificate(app: &App, settings: &ClientSettings) -> std::result::Result<(), Refusal> {
+    let method = settings.token_endpoint_auth_method;
+    let wrong = |text: String| Refusal::naming(ErrorCode::InvalidClientMetadata, text);
+    certificates::check_settings(settings).map_err(|problem| wrong(format!("{problem}.")))?;
+    if !app.settings.offers(method) {
+        return Err(wrong(format!("token_endpoint_auth_method: this server does not offer {}.", method.name())));
+    }
     Ok(())
 }
 

@@ -120,8 +120,8 @@ async fn judge(
         return Err(refusal::ended(app, client, record, cause, token).await?);
     }
     // b. Does the sender hold what the token is bound to? Whoever does not learns nothing else, and changes nothing.
-    if record.session.confirmation.is_some_and(|confirmation| !refresh.sender.holds(&confirmation)) {
-        return Err(refusal::not_held(token, &refresh.sender));
+    if let Some(confirmation) = record.session.confirmation.filter(|confirmation| !refresh.sender.holds(confirmation)) {
+        return Err(refusal::not_held(token, &confirmation, &refresh.sender));
     }
     // c. Is the token the newest one, a retry, or reused?
     let decision = record.session.decide(client, generation, now);

@@ -1,13 +1,15 @@
 //! What a handler learns from the envelope about its request.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::http::{Extensions, StatusCode};
 use uuid::Uuid;
 
 use crate::app::Peer;
+use crate::certificates::Certificate;
 use crate::http::route::Endpoint;
-use crate::protocol::confirmation::Sender;
+use crate::protocol::confirmation::{CertificateThumbprint, Sender};
 
 /// What is known of a request besides its content.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub(crate) struct Context {
     pub(crate) endpoint: Endpoint,
     /// The other end of the connection.
     pub(crate) peer: Peer,
+    /// The certificate of the client.
+    pub(crate) certificate: Option<Arc<Certificate>>,
     /// The client's address, as trusted proxies forwarded it.
     pub(crate) address: IpAddr,
 }
@@ -25,7 +29,8 @@ pub(crate) struct Context {
 impl Context {
     /// What the sender proved about itself by its connection.
     pub(crate) fn sender(&self) -> Sender {
-        Sender::default()
+        let thumbprint = |certificate: &Arc<Certificate>| CertificateThumbprint::new(*certificate.thumbprint());
+        Sender { key: None, certificate: self.certificate.as_ref().map(thumbprint) }
     }
 
     /// The context that the envelope left in a request, or the status for one that did not pass it.
@@ -38,6 +43,7 @@ impl Context {
 impl Context {
     pub(crate) fn for_a_test(endpoint: Endpoint) -> Self {
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
-        Self { request_id: Uuid::now_v7(), endpoint, peer: Peer::from(address), address: address.ip() }
+        let peer = Peer::from(address);
+        Self { request_id: Uuid::now_v7(), endpoint, peer, certificate: None, address: address.ip() }
     }
 }

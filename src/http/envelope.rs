@@ -19,6 +19,7 @@ use crate::app::{App, Peer};
 use crate::current_request::{self, CurrentRequest};
 use crate::http::challenge::DPOP_NONCE;
 use crate::http::client_address::{self, client_address};
+use crate::http::client_certificate;
 use crate::http::context::Context;
 use crate::http::deadline::in_time;
 use crate::http::route::Endpoint;
@@ -100,9 +101,19 @@ async fn wrap(envelope: &Envelope, mut request: Request, handler: impl Handles) 
         app.forwarding.note(peer.address.ip());
     }
     let wants_nonce = app.settings.dpop_nonce == DpopNonce::Required && request.headers().contains_key(proof::HEADER);
-    let context = Context { request_id, endpoint: *endpoint, peer, address };
+    let (certificate, unreadable) = match client_certificate::of(&app.settings, &peer, request.headers()) {
+        Ok(certificate) => (certificate, None),
+        Err(problem) => (None, Some(problem)),
+    };
+    let context = Context { request_id, endpoint: *endpoint, peer, certificate, address };
     let current = CurrentRequest::new(endpoint.name, request_id, address);
-    let mut response = current_request::within(Some(current), answer(app, context, *deadline, request, handler)).await;
+    let answered = async {
+        match unreadable {
+            None => answer(app, context, *deadline, request, handler).await,
+            Some(problem) => client_certificate::unreadable(app, &context, &problem),
+        }
+    };
+    let mut response = current_request::within(Some(current), answered).await;
     add_headers(response.headers_mut(), request_id);
     let headers = response.headers_mut();
     if wants_nonce && !headers.contains_key(DPOP_NONCE) {

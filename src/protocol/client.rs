@@ -40,6 +40,10 @@ names! {
         ClientSecretPost "client_secret_post",
         /// An assertion that the client signs with a key of its own (RFC 7523 §2.2).
         PrivateKeyJwt "private_key_jwt",
+        /// A certificate of an authority that this server trusts, with the registered name (RFC 8705 §2.1).
+        TlsClientAuth "tls_client_auth",
+        /// A certificate, of whatever issuer, with a registered key (RFC 8705 §2.2).
+        SelfSignedTlsClientAuth "self_signed_tls_client_auth",
         /// A public client: no secret.
         None "none",
     }
@@ -50,16 +54,33 @@ impl AuthMethod {
     pub const fn uses_secret(self) -> bool {
         match self {
             Self::ClientSecretBasic | Self::ClientSecretPost => true,
-            Self::PrivateKeyJwt | Self::None => false,
+            Self::PrivateKeyJwt | Self::TlsClientAuth | Self::SelfSignedTlsClientAuth | Self::None => false,
         }
     }
 
     /// Whether it proves nothing: such clients are public, others confidential (RFC 6749 §2.1).
     pub const fn is_public(self) -> bool {
         match self {
-            Self::ClientSecretBasic | Self::ClientSecretPost | Self::PrivateKeyJwt => false,
+            Self::ClientSecretBasic
+            | Self::ClientSecretPost
+            | Self::PrivateKeyJwt
+            | Self::TlsClientAuth
+            | Self::SelfSignedTlsClientAuth => false,
             Self::None => true,
         }
+    }
+
+    /// Whether a certificate of the client proves it (RFC 8705 §2).
+    pub const fn uses_certificate(self) -> bool {
+        match self {
+            Self::TlsClientAuth | Self::SelfSignedTlsClientAuth => true,
+            Self::ClientSecretBasic | Self::ClientSecretPost | Self::PrivateKeyJwt | Self::None => false,
+        }
+    }
+
+    /// Whether registered keys of the client prove it.
+    pub const fn uses_registered_keys(self) -> bool {
+        matches!(self, Self::PrivateKeyJwt | Self::SelfSignedTlsClientAuth)
     }
 }
 
@@ -196,6 +217,24 @@ pub struct ClientSettings {
     /// Where its public keys are published, instead of `jwks`.
     #[schema(required)]
     pub jwks_uri: Option<String>,
+    /// The subject of its certificate (RFC 8705 §2.1.2), as RFC 4514 writes it.
+    #[schema(required)]
+    pub tls_client_auth_subject_dn: Option<String>,
+    /// A DNS name in its certificate.
+    #[schema(required)]
+    pub tls_client_auth_san_dns: Option<String>,
+    /// A URI in its certificate.
+    #[schema(required)]
+    pub tls_client_auth_san_uri: Option<String>,
+    /// An address in its certificate.
+    #[schema(required)]
+    pub tls_client_auth_san_ip: Option<String>,
+    /// An email address in its certificate.
+    #[schema(required)]
+    pub tls_client_auth_san_email: Option<String>,
+    /// Whether its access tokens are bound to the certificate that it shows when it gets them (RFC 8705 §3.4).
+    #[schema(required)]
+    pub tls_client_certificate_bound_access_tokens: bool,
     /// The grants that it may use.
     #[schema(required)]
     pub grant_types: Vec<GrantType>,
@@ -287,6 +326,12 @@ impl Default for ClientSettings {
             token_endpoint_auth_method: AuthMethod::default(),
             jwks: None,
             jwks_uri: None,
+            tls_client_auth_subject_dn: None,
+            tls_client_auth_san_dns: None,
+            tls_client_auth_san_uri: None,
+            tls_client_auth_san_ip: None,
+            tls_client_auth_san_email: None,
+            tls_client_certificate_bound_access_tokens: false,
             grant_types: Vec::new(),
             scope: Scope::default(),
             audiences: Vec::new(),
@@ -330,6 +375,18 @@ impl ClientSettings {
     /// Whether nobody registered the client: it is known by the metadata document at the URL that is its id.
     pub fn is_of_document(&self) -> bool {
         self.registered_by == RegisteredBy::Document
+    }
+
+    /// The names that its certificate must have, of which there should be one at most: their members and their texts.
+    pub fn tls_client_auth_subjects(&self) -> Vec<(&'static str, &str)> {
+        let members = [
+            ("tls_client_auth_subject_dn", &self.tls_client_auth_subject_dn),
+            ("tls_client_auth_san_dns", &self.tls_client_auth_san_dns),
+            ("tls_client_auth_san_uri", &self.tls_client_auth_san_uri),
+            ("tls_client_auth_san_ip", &self.tls_client_auth_san_ip),
+            ("tls_client_auth_san_email", &self.tls_client_auth_san_email),
+        ];
+        members.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?))).collect()
     }
 
     /// Whether its permissions reach the tokens of every resource, or those for the admin API.

@@ -32,7 +32,14 @@ pub const FEATURES: &[Feature] = &[
         member: "token_endpoint_auth_method",
         is_used: |settings| settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt,
     },
-    Feature { member: BOUND_TOKENS, is_used: |settings| settings.dpop_bound_access_tokens },
+    Feature {
+        member: BOUND_TOKENS,
+        is_used: |settings| settings.dpop_bound_access_tokens || settings.tls_client_certificate_bound_access_tokens,
+    },
+    Feature {
+        member: "token_endpoint_auth_method",
+        is_used: |settings| settings.token_endpoint_auth_method.uses_certificate(),
+    },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::protocol::client::{AuthMethod, ClientSettings, Consent, GrantType, RegisteredBy, check_client_name};
+use crate::protocol::client::{ClientSettings, Consent, GrantType, RegisteredBy, check_client_name};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::resource::Resources;
 use crate::protocol::scope::Scope;
@@ -29,8 +29,8 @@ const DEEPEST: usize = 8;
 const KEPT_URIS: [&str; 5] = ["client_uri", "logo_uri", "tos_uri", "policy_uri", JWKS_URI];
 const KEPT_TEXTS: [&str; 2] = ["software_id", "software_version"];
 /// The keys of such a client are kept for people to read, too.
-const BY_A_KEY: &str =
-    "token_endpoint_auth_method: a client that registered itself does not authenticate by private_key_jwt";
+const BY_A_KEY: &str = "token_endpoint_auth_method: a client that registered itself authenticates neither by private_key_jwt nor by \
+                        self_signed_tls_client_auth";
 const JWKS: &str = "jwks";
 const JWKS_URI: &str = "jwks_uri";
 
@@ -53,7 +53,7 @@ pub fn check_limits(settings: &ClientSettings) -> Result<(), String> {
         "consent: people are always asked about a client that registered itself"
     } else if !settings.require_pkce {
         "require_pkce cannot be off for a client that registered itself"
-    } else if settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt {
+    } else if settings.token_endpoint_auth_method.uses_registered_keys() {
         BY_A_KEY
     } else {
         return Ok(());
@@ -104,7 +104,7 @@ impl Metadata {
         let settings = ClientSettings {
             client_name: self.take("client_name", "a string")?,
             token_endpoint_auth_method: self
-                .take("token_endpoint_auth_method", "none, client_secret_basic or client_secret_post")?
+                .take("token_endpoint_auth_method", "none, client_secret_basic, client_secret_post or tls_client_auth")?
                 .unwrap_or(before.token_endpoint_auth_method),
             grant_types,
             scope: self.scope(resources)?,
@@ -118,6 +118,14 @@ impl Metadata {
             dpop_bound_access_tokens: self.take("dpop_bound_access_tokens", "true or false")?.unwrap_or_default(),
             id_token_signed_response_alg: self
                 .take("id_token_signed_response_alg", "RS256, PS256, ES256 or EdDSA")?
+                .unwrap_or_default(),
+            tls_client_auth_subject_dn: self.take("tls_client_auth_subject_dn", "a string")?,
+            tls_client_auth_san_dns: self.take("tls_client_auth_san_dns", "a string")?,
+            tls_client_auth_san_uri: self.take("tls_client_auth_san_uri", "a string")?,
+            tls_client_auth_san_ip: self.take("tls_client_auth_san_ip", "a string")?,
+            tls_client_auth_san_email: self.take("tls_client_auth_san_email", "a string")?,
+            tls_client_certificate_bound_access_tokens: self
+                .take("tls_client_certificate_bound_access_tokens", "true or false")?
                 .unwrap_or_default(),
             metadata: self.kept()?,
             registered_by: RegisteredBy::Itself,
@@ -219,6 +227,10 @@ pub fn shown(settings: &ClientSettings) -> Map<String, Value> {
             show(name, value);
         }
     }
+    for (name, text) in settings.tls_client_auth_subjects() {
+        show(name, json!(text));
+    }
+    show("tls_client_certificate_bound_access_tokens", json!(settings.tls_client_certificate_bound_access_tokens));
     if !settings.post_logout_redirect_uris.is_empty() {
         show("post_logout_redirect_uris", json!(settings.post_logout_redirect_uris));
     }
@@ -234,7 +246,7 @@ fn check(settings: &ClientSettings) -> Result<(), Refusal> {
         let text = format!("{problem}.");
         if member == "redirect_uris" { redirect_uri(text) } else { invalid(text) }
     })?;
-    if settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt {
+    if settings.token_endpoint_auth_method.uses_registered_keys() {
         return Err(invalid(format!("{BY_A_KEY}.")));
     }
     if let Some(name) = &settings.client_name {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use crate::certificates::Certificate;
 use crate::serve::accepted::{Accepted, End};
 use crate::serve::tls::HTTP2;
 use crate::serve::wire::{Protocol, Wire};
@@ -33,8 +34,12 @@ async fn encrypted(wire: Wire, mut accepted: Accepted) -> End {
     let Some(config) = accepted.served.tls.take() else { return Ok(()) };
     let stream = accepted.opened(TlsAcceptor::from(config).accept(wire)).await?;
     let session = stream.get_ref().1;
-    let certificate = session.peer_certificates().and_then(<[_]>::first);
-    accepted.peer.certificate = certificate.map(|certificate| Arc::from(certificate.as_ref()));
+    // Also after a resumption: the session has the certificate whose key the client proved to have when it began.
+    let shown = session.peer_certificates().and_then(<[_]>::split_first);
+    let read = shown.and_then(|(own, chain)| {
+        Certificate::read(own, chain.iter().map(|certificate| certificate.to_vec()).collect()).ok()
+    });
+    accepted.peer.certificate = read.map(Arc::new);
     if session.alpn_protocol() == Some(HTTP2) {
         http2::serve(stream, accepted).await
     } else {

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::app::StartError;
 use crate::protocol::time::Timestamp;
+use crate::serve::client_certificate::AnyClientCertificate;
 use crate::settings::TlsFiles;
 
 /// The ALPN names of HTTP/2 (RFC 9113 §3.2) and HTTP/1.1 (RFC 7301 §6).
@@ -61,7 +62,8 @@ impl Certificates {
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| StartError(format!("TLS cannot be used: {error}")))?;
-        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::clone(self) as _);
+        let any = Arc::new(AnyClientCertificate::default());
+        let mut config = builder.with_client_cert_verifier(any).with_cert_resolver(Arc::clone(self) as _);
         config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
         Ok(Arc::new(config))
     }

@@ -8,12 +8,15 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::calling_out::{Authorities, Exceptions};
+use crate::certificates::ClientAuthorities;
 use crate::issuer::IssuerConfig;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::master::MasterKey;
 use crate::settings::brand::Brand;
 use crate::settings::checker::Checker;
-use crate::settings::parse::{address, audience, duration, issuer, known_issuer, log_level, on_or_off, origin};
+use crate::settings::parse::{
+    address, audience, base_url, duration, issuer, known_issuer, log_level, network, on_or_off, origin,
+};
 use crate::settings::resolve::{Resolved, Source};
 use crate::settings::{
     DpopNonce, LONGEST_ACCESS_TOKEN_TTL, LONGEST_HISTORY, LONGEST_SESSION_TTL, LogFormat, MasterKeySettings,
@@ -134,11 +137,17 @@ impl Settings {
             default_client: resolved.get("default_client").map(str::to_owned),
             verify_audience: checker.parse("verify_audience", audience, None),
             cors_origins: checker.list("cors_origins", origin),
-            trusted_proxies: checker.list("trusted_proxies", |text| {
-                text.parse()
-                    .or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into))
-                    .map_err(|_| "is not a network such as 10.0.0.0/8".to_owned())
-            }),
+            trusted_proxies: checker.list("trusted_proxies", network),
+            tls_client_ca: checker.parse(
+                "tls_client_ca",
+                |path| match path {
+                    "" => Ok(None),
+                    path => ClientAuthorities::open(Path::new(path)).map(Some),
+                },
+                None,
+            ),
+            client_cert_proxies: checker.list("client_cert_proxies", network),
+            mtls_url: checker.parse("mtls_url", base_url, None),
             fetch: Exceptions {
                 networks: checker.list("fetch_allow", str::parse),
                 authorities: checker.parse(
@@ -258,6 +267,9 @@ mod tests {
                 ("JETON_KNOWN_ISSUERS", "staging=foo"),
                 ("JETON_FETCH_ALLOW", "10.0.0.0/8,inside.example:443"),
                 ("JETON_FETCH_CA", "/nowhere/ca.pem"),
+                ("JETON_TLS_CLIENT_CA", "/nowhere/clients.pem"),
+                ("JETON_CLIENT_CERT_PROXIES", "10.0.0.0/8,proxy.example"),
+                ("JETON_MTLS_URL", "mtls.example"),
             ],
             false,
         )
@@ -274,11 +286,14 @@ mod tests {
             "KNOWN_ISSUERS",
             "FETCH_ALLOW",
             "FETCH_CA",
+            "TLS_CLIENT_CA",
+            "CLIENT_CERT_PROXIES",
+            "MTLS_URL",
         ] {
             let named = problems.iter().filter(|problem| problem.starts_with(&format!("JETON_{name}:"))).count();
             assert_eq!(named, 1, "{name} in {problems:?}");
         }
-        assert_eq!(problems.len(), 11, "{problems:?}");
+        assert_eq!(problems.len(), 14, "{problems:?}");
     }
 
     #[test]

@@ -23,8 +23,10 @@ pub use resolve::{Resolved, Source, Sources, Value};
 pub use table::{Definition, TABLE};
 
 use crate::calling_out::Exceptions;
+use crate::certificates::ClientAuthorities;
 use crate::issuer::{Issuer, IssuerConfig};
 use crate::jose::algorithm::SigningAlgorithm;
+use crate::protocol::client::AuthMethod;
 use crate::protocol::time::Timestamp;
 use crate::store::Location;
 
@@ -128,6 +130,12 @@ pub struct Settings {
     pub ops_listen: SocketAddr,
     /// The certificate of the public listener, which uses plain HTTP without one.
     pub tls: Option<TlsFiles>,
+    /// The authorities that issue certificates of clients.
+    pub tls_client_ca: Option<ClientAuthorities>,
+    /// Networks of proxies that say which certificate a client showed.
+    pub client_cert_proxies: Vec<IpNet>,
+    /// Where clients with certificates reach this server, if not at the issuer.
+    pub mtls_url: Option<String>,
     /// The issuer of every token.
     pub issuer: IssuerConfig,
     /// Whether the issuer follows the listen address, because it is not set (with `--dev`).
@@ -221,7 +229,35 @@ impl Settings {
 
     /// Whether this peer's forwarding headers are trusted. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn trusts(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.trusted_proxies.iter().any(|network| network.contains(&peer))
+        is_in(&self.trusted_proxies, peer)
     }
+
+    /// Whether this peer says which certificates its clients showed. A trusted proxy is not believed that without being named for it:
+    /// it may well pass on such a header from outside.
+    pub fn passes_certificates(&self, peer: IpAddr) -> bool {
+        is_in(&self.client_cert_proxies, peer)
+    }
+
+    /// Whether clients can show certificates at all: to this server itself, or to a proxy.
+    pub const fn has_client_certificates(&self) -> bool {
+        self.tls.is_some() || !self.client_cert_proxies.is_empty()
+    }
+
+    /// Whether clients can authenticate by this method.
+    pub const fn offers(&self, method: AuthMethod) -> bool {
+        match method {
+            AuthMethod::TlsClientAuth => self.has_client_certificates() && self.tls_client_ca.is_some(),
+            AuthMethod::SelfSignedTlsClientAuth => self.has_client_certificates(),
+            AuthMethod::ClientSecretBasic
+            | AuthMethod::ClientSecretPost
+            | AuthMethod::PrivateKeyJwt
+            | AuthMethod::None => true,
+        }
+    }
+}
+
+/// Whether an address is in one of these networks. An IPv4-mapped IPv6 address counts as IPv4.
+fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    networks.iter().any(|network| network.contains(&address))
 }

@@ -1,8 +1,9 @@
 //! Reads the text of a setting.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Builder;
 use url::{Host, Url};
@@ -55,6 +56,20 @@ pub(super) fn issuer(text: &str) -> Result<String, String> {
         "http" if text.starts_with("http://") && is_loopback(&url) => Ok(text.to_owned()),
         _ => Err("must begin with https:// (http:// is for loopback addresses only)".into()),
     }
+}
+
+/// Reads an address of this server other than the issuer. A slash at its end is left out, because paths come behind it.
+pub(super) fn base_url(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    issuer(text).map(|url| Some(url.trim_end_matches('/').to_owned()))
+}
+
+/// Reads a network, or one address.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(Into::into));
+    network.map_err(|_| "is not a network such as 10.0.0.0/8".to_owned())
 }
 
 pub(super) fn origin(text: &str) -> Result<String, String> {

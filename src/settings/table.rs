@@ -40,7 +40,7 @@ const fn secret(definition: Definition) -> Definition {
 }
 
 /// Every setting.
-pub static TABLE: [Definition; 41] = [
+pub static TABLE: [Definition; 44] = [
     secret(in_dev(
         setting("database_url", "sqlite://jeton.db", "The database: sqlite://PATH or postgres://…"),
         "sqlite://jeton-dev.db",
@@ -49,6 +49,21 @@ pub static TABLE: [Definition; 41] = [
     setting("ops_listen", "127.0.0.1:8081", "Address of /metrics, /healthz and /readyz"),
     setting("tls_certificate", "", "PEM file of the certificate and its chain, for TLS on the listen address"),
     setting("tls_key", "", "PEM file of the certificate's private key"),
+    setting(
+        "tls_client_ca",
+        "",
+        "PEM file of the certificate authorities that issue certificates of clients, for tls_client_auth",
+    ),
+    setting(
+        "client_cert_proxies",
+        "",
+        "Networks of proxies whose Client-Cert header (RFC 9440) is believed, comma-separated",
+    ),
+    setting(
+        "mtls_url",
+        "",
+        "Address of the endpoints for clients with certificates (mtls_endpoint_aliases); the issuer unless set",
+    ),
     in_dev(setting("issuer", "", "The iss of every token; https unless loopback"), "http://127.0.0.1:8080"),
     in_dev(setting("environment", "live", "Short name put into tokens and secrets"), "dev"),
     setting("known_issuers", "", "Sibling environments: NAME=ISSUER, comma-separated"),

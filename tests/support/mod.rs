@@ -4,6 +4,7 @@
 
 pub(crate) mod authenticator;
 pub(crate) mod browser;
+pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod crash;
 pub(crate) mod inputs;

@@ -43,7 +43,8 @@ pub struct ClientPatch {
     #[schema(value_type = Option<String>, max_length = 255, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$")]
     pub client_name: Patch<String>,
     /// How the client authenticates. A client with a secret may send it either way; one with `private_key_jwt` has keys of its own,
-    /// by which it signs an assertion for each request; `none` is a public client.
+    /// by which it signs an assertion for each request; one with `tls_client_auth` or `self_signed_tls_client_auth` shows a
+    /// certificate; `none` is a public client.
     #[serde(default)]
     #[schema(value_type = Option<AuthMethod>, default = "client_secret_basic")]
     pub token_endpoint_auth_method: Patch<AuthMethod>,
@@ -55,6 +56,31 @@ pub struct ClientPatch {
     #[serde(default)]
     #[schema(value_type = Option<RedirectUri>)]
     pub jwks_uri: Patch<String>,
+    /// The subject that its certificate must have, as RFC 4514 writes it: `CN=worker,O=Example,C=FR`. With `tls_client_auth`,
+    /// a client has exactly one of the five names.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    pub tls_client_auth_subject_dn: Patch<String>,
+    /// A DNS name that its certificate must have among its alternative names. Wildcards match nothing.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    pub tls_client_auth_san_dns: Patch<String>,
+    /// A URI that its certificate must have, compared byte for byte.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    pub tls_client_auth_san_uri: Patch<String>,
+    /// An address that its certificate must have.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    pub tls_client_auth_san_ip: Patch<String>,
+    /// An email address that its certificate must have.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    pub tls_client_auth_san_email: Patch<String>,
+    /// Whether its access tokens are bound to the certificate that it shows when it gets them; without one, it gets none.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>, default = false)]
+    pub tls_client_certificate_bound_access_tokens: Patch<bool>,
     /// The grants that it may use.
     #[serde(default)]
     #[schema(value_type = Option<Vec<GrantType>>)]
@@ -164,6 +190,15 @@ impl ClientPatch {
             .apply(&mut settings.token_endpoint_auth_method, default.token_endpoint_auth_method);
         self.jwks.apply_to_option(&mut settings.jwks);
         self.jwks_uri.apply_to_option(&mut settings.jwks_uri);
+        self.tls_client_auth_subject_dn.apply_to_option(&mut settings.tls_client_auth_subject_dn);
+        self.tls_client_auth_san_dns.apply_to_option(&mut settings.tls_client_auth_san_dns);
+        self.tls_client_auth_san_uri.apply_to_option(&mut settings.tls_client_auth_san_uri);
+        self.tls_client_auth_san_ip.apply_to_option(&mut settings.tls_client_auth_san_ip);
+        self.tls_client_auth_san_email.apply_to_option(&mut settings.tls_client_auth_san_email);
+        self.tls_client_certificate_bound_access_tokens.apply(
+            &mut settings.tls_client_certificate_bound_access_tokens,
+            default.tls_client_certificate_bound_access_tokens,
+        );
         self.grant_types.apply(&mut settings.grant_types, default.grant_types);
         self.scope.apply(&mut settings.scope, default.scope);
         self.audiences.apply(&mut settings.audiences, default.audiences);

@@ -1,9 +1,10 @@
 //! What the settings of a client may be.
 
 use crate::admin::{AdminError, Result};
+use crate::certificates;
 use crate::jose::key_set::KeySet;
 use crate::protocol::claims;
-use crate::protocol::client::{AuthMethod, ClientSettings, GrantType, check_client_name};
+use crate::protocol::client::{ClientSettings, GrantType, check_client_name};
 use crate::protocol::scope::{RESERVED, is_reserved};
 use crate::protocol::{redirect, registration, resource};
 use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
@@ -22,6 +23,7 @@ pub(super) fn check(settings: &ClientSettings) -> Result<()> {
     public_client(settings)
         .and_then(|()| names(settings))
         .and_then(|()| keys(settings))
+        .and_then(|()| certificates::check_settings(settings))
         .and_then(|()| audiences("audiences", &settings.audiences))
         .and_then(|()| audiences("introspect_audiences", settings.introspect_audiences.as_deref().unwrap_or_default()))
         .and_then(|()| redirect::check_all(settings).map_err(|(_, problem)| problem))
@@ -73,6 +75,7 @@ fn keys(settings: &ClientSettings) -> std::result::Result<(), String> {
             return Err(format!("jwks has more than {LARGEST_JWKS} bytes"));
         }
         KeySet::check(&jwks.0).map_err(|problem| format!("jwks: {problem}"))?;
+        certificates::check_key_set(&jwks.0).map_err(|problem| format!("jwks: {problem}"))?;
     }
     if let Some(uri) = &settings.jwks_uri {
         redirect::check(uri).map_err(|problem| format!("jwks_uri: {problem}"))?;
@@ -81,8 +84,9 @@ fn keys(settings: &ClientSettings) -> std::result::Result<(), String> {
         }
     }
     let has_keys = settings.jwks.is_some() || settings.jwks_uri.is_some();
-    if settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt && !has_keys {
-        return Err("token_endpoint_auth_method: private_key_jwt needs jwks or jwks_uri".into());
+    let method = settings.token_endpoint_auth_method;
+    if method.uses_registered_keys() && !has_keys {
+        return Err(format!("token_endpoint_auth_method: {} needs jwks or jwks_uri", method.name()));
     }
     Ok(())
 }

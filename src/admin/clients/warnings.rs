@@ -46,8 +46,15 @@ pub(super) fn about(settings: &ClientSettings) -> Vec<&'static str> {
         ),
         (
             (settings.jwks.is_some() || settings.jwks_uri.is_some())
-                && settings.token_endpoint_auth_method != AuthMethod::PrivateKeyJwt,
-            "The client has keys, but token_endpoint_auth_method is not private_key_jwt, so they are not used.",
+                && !settings.token_endpoint_auth_method.uses_registered_keys(),
+            "The client has keys, but token_endpoint_auth_method is neither private_key_jwt nor self_signed_tls_client_auth, so \
+             they are not used.",
+        ),
+        (
+            !settings.tls_client_auth_subjects().is_empty()
+                && settings.token_endpoint_auth_method != AuthMethod::TlsClientAuth,
+            "There is a name for the certificate of the client, but token_endpoint_auth_method is not tls_client_auth, so it is not \
+             compared.",
         ),
     ];
     rules.into_iter().filter_map(|(applies, text)| applies.then_some(text)).collect()

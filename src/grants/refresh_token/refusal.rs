@@ -9,7 +9,7 @@ use crate::grants::GrantRequest;
 use crate::issuer::Issuer;
 use crate::protocol::cause::Cause;
 use crate::protocol::client::Client;
-use crate::protocol::confirmation::Sender;
+use crate::protocol::confirmation::{Confirmation, Sender};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
 use crate::protocol::revocation::{NewRevocation, Target};
@@ -44,12 +44,29 @@ pub(super) fn no_session(client: &Client, token: &RefreshToken) -> Failure {
 }
 
 /// The token is bound to something that the sender did not prove to hold.
-pub(super) fn not_held(token: &RefreshToken, sender: &Sender) -> Failure {
-    let (cause, reason) = match sender.key {
-        None => (Cause::ProofMissing, "the token is bound to a key, and the request has no DPoP proof of that key"),
-        Some(_) => (Cause::ProofKeyMismatch, "the token is bound to another key than that of the DPoP proof"),
+pub(super) fn not_held(token: &RefreshToken, confirmation: &Confirmation, sender: &Sender) -> Failure {
+    let is_there = match confirmation {
+        Confirmation::Key(_) => sender.key.is_some(),
+        Confirmation::Certificate(_) => sender.certificate.is_some(),
     };
-    let text = "The refresh token is bound to a key: send a DPoP proof that is made with that key.";
+    let (cause, reason) = match (confirmation, is_there) {
+        (Confirmation::Key(_), false) => {
+            (Cause::ProofMissing, "the token is bound to a key, and the request has no DPoP proof of that key")
+        }
+        (Confirmation::Key(_), true) => {
+            (Cause::ProofKeyMismatch, "the token is bound to another key than that of the DPoP proof")
+        }
+        (Confirmation::Certificate(_), false) => {
+            (Cause::ProofMissing, "the token is bound to a certificate, and the request came without one")
+        }
+        (Confirmation::Certificate(_), true) => {
+            (Cause::ProofKeyMismatch, "the token is bound to another certificate than that of the connection")
+        }
+    };
+    let text = match confirmation {
+        Confirmation::Key(_) => "The refresh token is bound to a key: send a DPoP proof that is made with that key.",
+        Confirmation::Certificate(_) => "The refresh token is bound to a certificate: show that certificate.",
+    };
     Refusal::new(ErrorCode::InvalidGrant, text)
         .because(reason)
         .by(cause)

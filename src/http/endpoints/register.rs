@@ -37,7 +37,7 @@ describe!(ClientMetadata, [ApplicationType, IdTokenAlgorithm] {
         "client_name": {"description": "What people are shown.", "type": "string", "maxLength": 255},
         "token_endpoint_auth_method": {
             "description": "`client_secret_basic` by default.",
-            "type": "string", "enum": ["client_secret_basic", "client_secret_post", "none"],
+            "type": "string", "enum": ["client_secret_basic", "client_secret_post", "tls_client_auth", "none"],
         },
         "grant_types": {
             "description": "`authorization_code` (the default), `refresh_token` and \
@@ -58,6 +58,15 @@ describe!(ClientMetadata, [ApplicationType, IdTokenAlgorithm] {
         "backchannel_logout_uri": {"type": "string", "maxLength": 2048},
         "require_pushed_authorization_requests": {"type": "boolean"},
         "dpop_bound_access_tokens": {"type": "boolean"},
+        "tls_client_auth_subject_dn": {
+            "description": "As RFC 4514 writes it. With `tls_client_auth`, exactly one of the five names of the certificate.",
+            "type": "string", "maxLength": 1024,
+        },
+        "tls_client_auth_san_dns": {"type": "string", "maxLength": 1024},
+        "tls_client_auth_san_uri": {"type": "string", "maxLength": 1024},
+        "tls_client_auth_san_ip": {"type": "string", "maxLength": 1024},
+        "tls_client_auth_san_email": {"type": "string", "maxLength": 1024},
+        "tls_client_certificate_bound_access_tokens": {"type": "boolean"},
         "client_uri": {"type": "string", "maxLength": 2048},
         "logo_uri": {"description": "Kept, and never fetched.", "type": "string", "maxLength": 2048},
         "tos_uri": {"type": "string", "maxLength": 2048},

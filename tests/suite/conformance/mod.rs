@@ -19,6 +19,7 @@ mod introspection;
 pub(crate) mod jose;
 mod key_set;
 mod metadata;
+mod mutual_tls;
 mod private_key_jwt;
 mod refresh;
 mod resource;

@@ -186,6 +186,7 @@ async fn issue_to(app: &TestServer, asked: &AuthorizationRequest, person: &Brows
         headers: &[],
         parameters: &Parameters::default(),
         peer: &Peer::from(address),
+        certificate: None,
         sender: Default::default(),
         address: address.ip(),
         request_id: Uuid::now_v7(),
