@@ -165,7 +165,7 @@ struct Members {
     /// How many sessions a user may have with it
     #[arg(long, value_name = "NUMBER")]
     max_sessions: Option<i64>,
-    /// What it may ask about tokens: introspect, explain (repeated or comma-separated)
+    /// What else it may do: introspect, explain, exchange, impersonate (repeated or comma-separated)
     #[arg(long)]
     permissions: Vec<String>,
     /// The audiences whose tokens it may introspect or explain; all unless set, none if ''

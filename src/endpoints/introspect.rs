@@ -50,6 +50,13 @@ describe!(Introspection {
         "exp": {"type": "integer", "description": "When it expires, in seconds since the epoch."},
         "jti": {"type": "string", "description": "The id of an access token."},
         "sid": {"type": "string", "format": "uuid", "description": "Its session, if it has one."},
+        "act": {
+            "type": "object",
+            "description": "Who acts for the subject (RFC 8693 §4.1); who acted before is its own `act`.",
+            "required": ["sub"],
+            "properties": {"sub": {"type": "string"}, "act": {"type": "object"}},
+        },
+        "may_act": {"type": "object", "description": "The only party that may act for the subject (RFC 8693 §4.4)."},
     },
     "additionalProperties": true,
     "if": {"properties": {"active": {"const": true}}},
@@ -91,6 +98,8 @@ impl Serialize for Introspection {
                 members.serialize_entry("jti", &claims.jti)?;
                 optional(&mut members, "scope", claims.scope.as_ref())?;
                 optional(&mut members, "sid", claims.sid.as_ref())?;
+                optional(&mut members, "act", claims.act.as_ref())?;
+                optional(&mut members, "may_act", claims.may_act.as_ref())?;
                 optional(&mut members, "username", username.as_deref())?;
                 for (name, value) in claims.extra.iter().filter(|(name, _)| !claims::is_registered(name)) {
                     members.serialize_entry(name, value)?;

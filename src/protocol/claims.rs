@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::protocol::origin::{Named, Origin};
 use crate::protocol::scope::Scope;
-use crate::protocol::subject::{Actor, Confirmation, Subject};
+use crate::protocol::subject::{Actor, Confirmation, MayAct, Subject};
 use crate::protocol::time::Timestamp;
 use crate::protocol::token_id::TokenId;
 
@@ -22,7 +23,7 @@ pub const LEEWAY: i64 = 60;
 pub const LARGEST_EXTRA_CLAIMS: usize = 2048;
 
 /// Names that `claims` may not use, because they mean something to this server or to resource servers.
-pub const REGISTERED: [&str; 35] = [
+pub const REGISTERED: [&str; 36] = [
     "iss",
     "sub",
     "sub_iss",
@@ -48,6 +49,7 @@ pub const REGISTERED: [&str; 35] = [
     "cnf",
     "act",
     "may_act",
+    EXCHANGED_FROM,
     "events",
     "authorization_details",
     "typ",
@@ -59,6 +61,9 @@ pub const REGISTERED: [&str; 35] = [
     "jwk",
     "error",
 ];
+
+/// The claim with the tokens that were exchanged for a token; private to this server.
+pub const EXCHANGED_FROM: &str = "exchanged_from";
 
 /// `aud`: a single string or an array (RFC 7519 §4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,9 +105,12 @@ pub struct AccessClaims {
     /// The issuer of the subject, if it is not this server. No grant writes it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_iss: Option<String>,
-    /// The party that acts for the subject. No grant writes it yet.
+    /// The party that acts for the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Box<Actor>>,
+    /// The only party that may act for the subject. No grant writes it, but what a token has stays in those that come of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_act: Option<Box<MayAct>>,
     /// The key that the token is bound to. No grant writes it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Box<Confirmation>>,
@@ -127,6 +135,9 @@ pub struct AccessClaims {
     pub sid: Option<Uuid>,
     /// The sequence number by which revocations of its user, client or all are judged.
     pub log: SequenceNumber,
+    /// The tokens that were exchanged for it, the newest first: it is revoked with each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exchanged_from: Vec<Origin>,
     /// Additional claims of the client and the user.
     #[serde(flatten)]
     pub extra: ExtraClaims,
@@ -137,9 +148,30 @@ impl AccessClaims {
     pub fn subject(&self) -> Subject<'_> {
         match &self.sub_iss {
             Some(issuer) => Subject::Foreign { issuer, sub: &self.sub },
-            None if self.sub == self.client_id => Subject::Client(&self.client_id),
+            None if self.sub == self.first_client() => Subject::Client(&self.sub),
             None => Subject::User(&self.sub),
         }
+    }
+
+    /// The client that the subject's first token was issued to.
+    fn first_client(&self) -> &str {
+        let first = self.exchanged_from.iter().rev().find(|origin| origin.is_of_subject());
+        first.map_or(&self.client_id, |origin| &origin.client_id)
+    }
+
+    /// It, and the tokens that were exchanged for it, as revocations name them.
+    pub fn named(&self) -> impl Iterator<Item = Named<'_>> {
+        let user = self.subject().user();
+        let (jti, sid, client_id, log) = (self.jti, self.sid, self.client_id.as_str(), self.log);
+        let own = Named { jti, sid, user, client_id, log };
+        std::iter::once(own).chain(self.exchanged_from.iter().map(move |origin| Named {
+            jti: origin.jti,
+            sid: origin.sid,
+            // A client is no user of the same name, since no user has the name of a client.
+            user: origin.actor.as_deref().or(user),
+            client_id: &origin.client_id,
+            log: origin.log,
+        }))
     }
 
     /// Whether it is bound to a key, or its subject belongs to another issuer. Nothing here checks either yet, so such

@@ -26,6 +26,8 @@ names! {
         AuthorizationCode "authorization_code",
         /// RFC 8628 §3.4.
         DeviceCode "urn:ietf:params:oauth:grant-type:device_code",
+        /// RFC 8693 §2.1.
+        TokenExchange "urn:ietf:params:oauth:grant-type:token-exchange",
     }
 }
 
@@ -161,6 +163,28 @@ pub enum Permission {
     Introspect,
     /// Ask why tokens of other clients are refused.
     Explain,
+    /// Exchange its own tokens, and those for a resource that it serves, for tokens in which it acts for their subject.
+    Exchange,
+    /// The same without being named in the token.
+    Impersonate,
+}
+
+impl Permission {
+    /// Whether it shows tokens of other clients.
+    pub const fn shows_tokens(self) -> bool {
+        match self {
+            Self::Introspect | Self::Explain => true,
+            Self::Exchange | Self::Impersonate => false,
+        }
+    }
+
+    /// Whether it allows token exchange.
+    pub const fn exchanges(self) -> bool {
+        match self {
+            Self::Exchange | Self::Impersonate => true,
+            Self::Introspect | Self::Explain => false,
+        }
+    }
 }
 
 /// A set of public keys as it was registered (RFC 7517 §5).
@@ -331,7 +355,8 @@ impl ClientSettings {
     /// Whether its permissions reach the tokens of every resource, or those for the admin API.
     pub fn sees_beyond_resources(&self, admin: &str) -> bool {
         let is_named = |limits: &Vec<String>| limits.iter().any(|audience| audience == admin);
-        !self.permissions.is_empty() && self.introspect_audiences.as_ref().is_none_or(is_named)
+        let sees = self.permissions.iter().any(|permission| permission.shows_tokens());
+        sees && self.introspect_audiences.as_ref().is_none_or(is_named)
     }
 }
 
@@ -387,9 +412,12 @@ impl Client {
         self.settings.token_endpoint_auth_method.is_public()
     }
 
-    /// Whether it may use a grant.
+    /// Whether it may use a grant. Token exchange is a matter of permissions alone.
     pub fn may_use(&self, grant: GrantType) -> bool {
-        self.settings.grant_types.contains(&grant)
+        match grant {
+            GrantType::TokenExchange => self.settings.permissions.iter().any(|permission| permission.exchanges()),
+            _ => self.settings.grant_types.contains(&grant),
+        }
     }
 
     /// Whether its refresh tokens rotate: a public client's always do (RFC 9700 §4.14.2).

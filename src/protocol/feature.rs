@@ -32,6 +32,14 @@ pub const FEATURES: &[Feature] = &[
         member: "token_endpoint_auth_method",
         is_used: |settings| settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt,
     },
+    // An older node would not revoke an exchanged token with the one that it comes of.
+    Feature {
+        member: "permissions",
+        is_used: |settings| {
+            settings.permissions.iter().any(|permission| permission.exchanges())
+                || settings.grant_types.contains(&GrantType::TokenExchange)
+        },
+    },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use crate::issuer::{CurrentKeys, Issuer};
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::{AccessClaims, LEEWAY};
+use crate::protocol::origin::Named;
 use crate::protocol::revocation::Revocation;
 use crate::protocol::time::Timestamp;
 use crate::state::{NodeState, Unavailable, within_limit};
@@ -46,6 +47,13 @@ impl NodeState {
         Ok(revocations.all_covering(claims).map(|(cause, number)| (cause, Timestamp::from_millis(number))).collect())
     }
 
+    /// The same for one of the tokens that were exchanged for another.
+    pub(crate) async fn revocations_naming(&self, named: Named<'_>) -> Result<Vec<(Cause, Timestamp)>, Unavailable> {
+        self.ensure_fresh().await?;
+        let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(revocations.all_naming(named).map(|(cause, number)| (cause, Timestamp::from_millis(number))).collect())
+    }
+
     /// How many revocations are in force.
     pub fn revocations_held(&self) -> usize {
         self.revocations.read().unwrap_or_else(PoisonError::into_inner).len()
@@ -69,11 +77,13 @@ impl NodeState {
     pub(crate) async fn is_beyond_log(&self, claims: &AccessClaims) -> Result<bool, Unavailable> {
         self.ensure_fresh().await?;
         let now = self.clock.now().seconds();
-        if claims.log <= self.applied().max((now + LEEWAY) * 1000) {
+        // Those of the tokens that were exchanged for it count as well.
+        let newest = claims.named().map(|named| named.log).max().unwrap_or(claims.log);
+        if newest <= self.applied().max((now + LEEWAY) * 1000) {
             return Ok(false);
         }
         self.ensure_current().await?;
-        Ok(claims.log > self.applied())
+        Ok(newest > self.applied())
     }
 
     /// Drops the revocations that no longer cover anything.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
+use crate::protocol::origin::Named;
 use crate::protocol::revocation::{Revocation, SequenceNumber, Target};
 use crate::protocol::time::Timestamp;
 use crate::protocol::token_id::TokenId;
@@ -60,17 +61,23 @@ impl Revocations {
 
     /// Every revocation that covers the token: its cause and number.
     pub(super) fn all_covering(&self, claims: &AccessClaims) -> impl Iterator<Item = (Cause, SequenceNumber)> {
-        let later = |found: &&InForce| found.number > claims.log;
-        let user = claims.subject().user();
+        claims.named().flat_map(|named| self.all_naming(named))
+    }
+
+    /// Every revocation that covers a token of these names.
+    pub(super) fn all_naming(&self, named: Named<'_>) -> impl Iterator<Item = (Cause, SequenceNumber)> + use<> {
+        let Named { jti, sid, user, client_id, log } = named;
+        let later = |found: &&InForce| found.number > log;
         [
-            self.tokens.get(&claims.jti),
-            claims.sid.and_then(|id| self.sessions.get(&id)),
+            self.tokens.get(&jti),
+            sid.and_then(|id| self.sessions.get(&id)),
             user.and_then(|sub| self.users.get(sub)).filter(later),
             user.and_then(|sub| self.lost_users.get(sub)).filter(later),
-            self.clients.get(&claims.client_id).filter(later),
-            self.lost_clients.get(&claims.client_id).filter(later),
+            self.clients.get(client_id).filter(later),
+            self.lost_clients.get(client_id).filter(later),
             self.all.as_ref().filter(later),
         ]
+        .map(|found| found.copied())
         .into_iter()
         .flatten()
         .map(|found| (found.cause, found.number))
