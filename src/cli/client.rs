@@ -195,6 +195,9 @@ struct Members {
     /// The algorithm that signs its ID tokens: RS256, PS256, ES256 or EdDSA
     #[arg(long, value_name = "ALG")]
     id_token_signed_response_alg: Option<String>,
+    /// The algorithm that signs answers of introspection, where it asks for a JWT: RS256, PS256, ES256 or EdDSA
+    #[arg(long, value_name = "ALG")]
+    introspection_signed_response_alg: Option<String>,
     /// Claims that go into its tokens, as a JSON object
     #[arg(long, value_name = "JSON")]
     claims: Option<String>,
@@ -249,6 +252,8 @@ impl Members {
         let pushed = self.require_pushed_authorization_requests;
         set("require_pushed_authorization_requests", pushed.map(Value::from));
         set("id_token_signed_response_alg", self.id_token_signed_response_alg.clone().map(Value::from));
+        let introspection = self.introspection_signed_response_alg.clone();
+        set("introspection_signed_response_alg", introspection.map(Value::from));
         set("claims", names::claims("claims", self.claims.as_deref())?.map(Value::Object));
         set("enabled", self.enabled.map(Value::from));
         Ok(named)

@@ -7,12 +7,14 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::app::{App, Request, Result};
 use crate::client_auth;
 use crate::diagnosis::investigate;
+use crate::protocol::accept;
 use crate::protocol::claims::{self, AccessClaims};
-use crate::protocol::client::Permission;
+use crate::protocol::client::{Client, Permission};
 use crate::protocol::error::Refusal;
 use crate::protocol::ownership::{Ownership, may_see};
 use crate::protocol::schema::describe;
 use crate::store::SessionRecord;
+use crate::tokens::introspection_jwt;
 use crate::validation::{self, ActiveToken};
 
 /// An answer of RFC 7662 §2.2.
@@ -131,11 +133,43 @@ fn optional<M: SerializeMap>(
     value.map_or(Ok(()), |value| members.serialize_entry(name, value))
 }
 
+/// The media type of a signed answer (RFC 9701 §5).
+pub const SIGNED: &str = "application/token-introspection+jwt";
+/// The media type of any other.
+const PLAIN: &str = "application/json";
+
+/// An answer in the form that the caller wants.
+#[derive(Debug)]
+pub enum Answered {
+    /// As JSON.
+    Plain(Introspection),
+    /// As a JWT (RFC 9701).
+    Signed(String),
+}
+
 /// Answers an introspection request. A token that the caller may not see is inactive, like any token that is not valid.
 /// An outage is an error, never `{"active":false}`.
-pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
+pub async fn answer(app: &App, request: &Request<'_>) -> Result<Answered> {
     // 1. Who asks (§2.1)?
     let caller = client_auth::authenticate_confidential(app, request).await?;
+    // 2. to 4. What does the token say?
+    let said = introspect(app, request, &caller).await?;
+    // 5. In which form (RFC 9701 §4)?
+    if !accept::prefers(&request.header("accept"), SIGNED, PLAIN) {
+        return Ok(Answered::Plain(said));
+    }
+    // On the heap, because it is rare.
+    Box::pin(signed(app, request, &caller, &said)).await.map(Answered::Signed)
+}
+
+/// The answer for this caller alone, signed.
+async fn signed(app: &App, request: &Request<'_>, caller: &Client, said: &Introspection) -> Result<String> {
+    let issuer = request.issuer;
+    let key = app.signing_key(issuer, caller.settings.introspection_signed_response_alg.into()).await?;
+    Ok(introspection_jwt::write(issuer.url(), &caller.client_id, said, app.clock.now(), &key))
+}
+
+async fn introspect(app: &App, request: &Request<'_>, caller: &Client) -> Result<Introspection> {
     let Some(text) = request.parameters.one("token")? else {
         return Err(Refusal::invalid_request("The parameter token is missing.").into());
     };
@@ -156,7 +190,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     };
     let is_own = token.client_id == caller.client_id;
     let resources = app.state.resources().await?;
-    let is_visible = may_see(&caller, Permission::Introspect, &resources, Some(token.in_force()));
+    let is_visible = may_see(caller, Permission::Introspect, &resources, Some(token.in_force()));
     if !(is_own || is_asked_for) || !is_visible {
         let (caller, owner) = (&caller.client_id, token.client_id);
         tracing::info!(caller, owner, "introspection of a token that the caller may not see");

@@ -243,10 +243,31 @@ mod tests {
     #[test]
     fn registered_names_and_oversize_are_refused() {
         assert!(check_extra(&object(json!({"tenant": "blue", "roles": ["a"]}))).is_ok());
-        for name in ["sub", "exp", "scope", "log", "active", ""] {
+        for name in ["sub", "exp", "scope", "log", "active", "act", "may_act", "cnf", EXCHANGED_FROM, ""] {
             assert!(check_extra(&object(json!({name: 1}))).is_err(), "{name}");
         }
         assert!(check_extra(&object(json!({"long": "x".repeat(3000)}))).is_err());
+    }
+
+    #[test]
+    fn the_subject_of_an_exchanged_token_is_that_of_the_first_one() {
+        let claims = |sub: &str, origins: Value| -> AccessClaims {
+            serde_json::from_value(json!({
+                "iss": "i", "sub": sub, "aud": "a", "client_id": "api", "iat": 0, "exp": 1, "log": 2,
+                "jti": TokenId::new([0; 16]), "exchanged_from": origins,
+            }))
+            .unwrap()
+        };
+        let origin = |client: &str| json!({"jti": TokenId::new([1; 16]), "client_id": client, "log": 1});
+        let of_actor = |client: &str| json!({"jti": TokenId::new([1; 16]), "client_id": client, "log": 1, "actor": client});
+        assert_eq!(claims("api", json!([])).subject(), Subject::Client("api"));
+        assert_eq!(claims("worker", json!([origin("worker")])).subject(), Subject::Client("worker"));
+        assert_eq!(claims("worker", json!([origin("gateway"), origin("worker")])).subject(), Subject::Client("worker"));
+        assert_eq!(claims("alice", json!([of_actor("agent"), origin("web")])).subject(), Subject::User("alice"));
+        let named = claims("alice", json!([of_actor("agent"), origin("web")]));
+        let named: Vec<_> = named.named().map(|named| (named.client_id.to_owned(), named.user.map(str::to_owned))).collect();
+        let expected = [("api", "alice"), ("agent", "agent"), ("web", "alice")];
+        assert_eq!(named, expected.map(|(client, user)| (client.to_owned(), Some(user.to_owned()))));
     }
 
     #[test]

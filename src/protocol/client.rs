@@ -126,7 +126,7 @@ names! {
 }
 
 names! {
-    /// The algorithm that signs a client's ID tokens (OpenID Connect Registration §2).
+    /// The algorithm that signs what a client is told: ID tokens (OpenID Connect Registration §2), and introspection (RFC 9701 §6).
     #[derive(Default)]
     IdTokenAlgorithm {
         /// RFC 7518 §3.3.
@@ -283,6 +283,9 @@ pub struct ClientSettings {
     /// The algorithm that signs its ID tokens.
     #[schema(required)]
     pub id_token_signed_response_alg: IdTokenAlgorithm,
+    /// The algorithm that signs the answers of introspection that it wants signed (RFC 9701 §6).
+    #[schema(required)]
+    pub introspection_signed_response_alg: IdTokenAlgorithm,
     /// Claims that go into its tokens.
     #[schema(required, value_type = Object)]
     pub claims: ExtraClaims,
@@ -329,6 +332,7 @@ impl Default for ClientSettings {
             require_pkce: true,
             require_pushed_authorization_requests: false,
             id_token_signed_response_alg: IdTokenAlgorithm::default(),
+            introspection_signed_response_alg: IdTokenAlgorithm::default(),
             claims: ExtraClaims::new(),
             enabled: true,
             registered_by: RegisteredBy::default(),

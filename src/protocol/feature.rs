@@ -4,7 +4,9 @@
 //! use: one may be used only once every live node knows it, and a program that does not know it answers no
 //! requests from then on. Both compare *levels*: how many entries of [`FEATURES`] a program knows.
 
-use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp, AuthMethod, ClientSettings, GrantType};
+use crate::protocol::client::{
+    AccessTokenFormat, AccessTokenTyp, AuthMethod, ClientSettings, GrantType, IdTokenAlgorithm,
+};
 
 /// A feature.
 pub struct Feature {
@@ -39,6 +41,10 @@ pub const FEATURES: &[Feature] = &[
             settings.permissions.iter().any(|permission| permission.exchanges())
                 || settings.grant_types.contains(&GrantType::TokenExchange)
         },
+    },
+    Feature {
+        member: "introspection_signed_response_alg",
+        is_used: |settings| settings.introspection_signed_response_alg != IdTokenAlgorithm::default(),
     },
 ];
 

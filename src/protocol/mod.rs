@@ -1,5 +1,6 @@
 //! The protocol's types and rules. No I/O, nothing asynchronous; the time is always an argument.
 
+pub mod accept;
 pub mod assertion;
 pub mod authorization;
 pub mod backoff;

@@ -39,18 +39,11 @@ impl NodeState {
         Ok(self.revocations.read().unwrap_or_else(PoisonError::into_inner).covering(claims))
     }
 
-    /// Every revocation in memory that covers an access token: its cause and approximate time.
-    pub(crate) async fn revocations_of(&self, claims: &AccessClaims) -> Result<Vec<(Cause, Timestamp)>, Unavailable> {
-        self.ensure_fresh().await?;
-        let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
-        // A number is the time of its commit, unless many were committed at once.
-        Ok(revocations.all_covering(claims).map(|(cause, number)| (cause, Timestamp::from_millis(number))).collect())
-    }
-
-    /// The same for one of the tokens that were exchanged for another.
+    /// Every revocation in memory of a token with these names: its cause and approximate time.
     pub(crate) async fn revocations_naming(&self, named: Named<'_>) -> Result<Vec<(Cause, Timestamp)>, Unavailable> {
         self.ensure_fresh().await?;
         let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
+        // A number is the time of its commit, unless many were committed at once.
         Ok(revocations.all_naming(named).map(|(cause, number)| (cause, Timestamp::from_millis(number))).collect())
     }
 

@@ -174,6 +174,28 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_covers_a_token_covers_those_that_came_of_it_by_exchange(
+            target in target(), number in 1i64..20,
+            ((user, client, jti, sid, log), (other, own_jti, own_log)) in
+                ((0u8..3, 0u8..3, 0u128..3, 0u128..3, 0i64..20), (0u8..3, 5u128..8, 0i64..20)),
+        ) {
+            let subject = claims(user, client, jti, sid, log);
+            let mut result = claims(user, other, own_jti, sid, own_log);
+            result.exchanged_from = vec![crate::protocol::origin::Origin {
+                jti: subject.jti, client_id: subject.client_id.clone(), log, actor: None, sid: None,
+            }];
+            let mut revocations = Revocations::default();
+            let covers_until = Timestamp::from_millis(1);
+            revocations.add(&Revocation {
+                number, target: target.clone(), cause: Cause::TokenRevoked, reason: None, actor: String::new(),
+                created_at: Timestamp::from_millis(0), covers_until,
+            });
+            let expected = covers(&target, number, &subject) || covers(&target, number, &result);
+            prop_assert_eq!(revocations.covering(&result).is_some(), expected);
+            prop_assert_eq!(revocations.covering(&subject).is_some(), covers(&target, number, &subject));
+        }
+
+        #[test]
         fn the_revocation_state_agrees_with_a_naive_scan_of_the_log(
             log in proptest::collection::vec((target(), 0i64..20), 0..12).prop_map(|entries| {
                 entries.into_iter().zip(1..).map(|((target, until), number)| (number, target, until)).collect::<Vec<_>>()

@@ -141,6 +141,10 @@ pub struct ClientPatch {
     #[serde(default)]
     #[schema(value_type = Option<IdTokenAlgorithm>, default = "RS256")]
     pub id_token_signed_response_alg: Patch<IdTokenAlgorithm>,
+    /// The algorithm that signs the answers of introspection that it asks for as a JWT.
+    #[serde(default)]
+    #[schema(value_type = Option<IdTokenAlgorithm>, default = "RS256")]
+    pub introspection_signed_response_alg: Patch<IdTokenAlgorithm>,
     /// Claims that go into its tokens, merged member by member.
     #[serde(default)]
     #[schema(value_type = Option<Claims>)]
@@ -184,6 +188,8 @@ impl ClientPatch {
             .apply(&mut settings.require_pushed_authorization_requests, default.require_pushed_authorization_requests);
         self.id_token_signed_response_alg
             .apply(&mut settings.id_token_signed_response_alg, default.id_token_signed_response_alg);
+        self.introspection_signed_response_alg
+            .apply(&mut settings.introspection_signed_response_alg, default.introspection_signed_response_alg);
         self.claims.merge_into(&mut settings.claims);
         self.enabled.apply(&mut settings.enabled, default.enabled);
         check(&settings)?;
