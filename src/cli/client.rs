@@ -195,6 +195,9 @@ struct Members {
     /// The algorithm that signs its ID tokens: RS256, PS256, ES256 or EdDSA
     #[arg(long, value_name = "ALG")]
     id_token_signed_response_alg: Option<String>,
+    /// A security profile that binds it: fapi2
+    #[arg(long, value_name = "PROFILE")]
+    security_profile: Option<String>,
     /// The algorithm that signs answers of introspection, where it asks for a JWT: RS256, PS256, ES256 or EdDSA
     #[arg(long, value_name = "ALG")]
     introspection_signed_response_alg: Option<String>,
@@ -252,6 +255,7 @@ impl Members {
         let pushed = self.require_pushed_authorization_requests;
         set("require_pushed_authorization_requests", pushed.map(Value::from));
         set("id_token_signed_response_alg", self.id_token_signed_response_alg.clone().map(Value::from));
+        set("security_profile", self.security_profile.clone().map(Value::from));
         let introspection = self.introspection_signed_response_alg.clone();
         set("introspection_signed_response_alg", introspection.map(Value::from));
         set("claims", names::claims("claims", self.claims.as_deref())?.map(Value::Object));

@@ -6,6 +6,7 @@ use crate::grants::{self, GrantRequest, TokenResponse};
 use crate::protocol::client::GrantType;
 use crate::protocol::error::Refusal;
 use crate::protocol::identity::Identity;
+use crate::protocol::security_profile;
 
 /// Answers a token request.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
@@ -18,6 +19,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
     let grant = grant.map_or_else(|| grant_type(request), Ok)?;
     // 4. May it use that grant?
     let client = grants::authorize(app, client, grant).await?;
+    security_profile::check_token_request(&client.settings, request.sender.proves_possession())?;
     // 5. The grant decides.
     let asked = GrantRequest { request, client, log };
     let response = grants::answer(app, grant, &asked).await;

@@ -22,6 +22,7 @@ use crate::protocol::profile::{self, OPENID};
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::schema::with_keywords;
 use crate::protocol::scope::Scope;
+use crate::protocol::security_profile::{self, Rule};
 use crate::protocol::time::Timestamp;
 use crate::protocol::token_form::TokenForm;
 use crate::protocol::token_id::TokenId;
@@ -188,11 +189,13 @@ fn write(
     claims.extra.remove(EXCHANGED_FROM);
     let keys = issuer.keys();
     let access_token = match form.format {
-        AccessTokenFormat::Jwt => jwt::write(
-            &claims,
-            form.typ,
-            keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_active_key)?,
-        ),
+        AccessTokenFormat::Jwt => {
+            let key = keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_active_key)?;
+            if !security_profile::allows_algorithm(&client.settings, key.algorithm.name()) {
+                return Err(Rule::SigningAlgorithms.refusal(ErrorCode::InvalidRequest).into());
+            }
+            jwt::write(&claims, form.typ, key)
+        }
         AccessTokenFormat::Opaque => {
             let key = keys.ring.active_token_key(now).ok_or_else(no_active_key)?;
             opaque::write(&claims, issuer.environment(), key)

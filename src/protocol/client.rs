@@ -142,6 +142,14 @@ names! {
 }
 
 names! {
+    /// Rules that bind a client more tightly than the standards do.
+    SecurityProfile {
+        /// FAPI 2.0 Security Profile.
+        Fapi2 "fapi2",
+    }
+}
+
+names! {
     /// Who registered a client.
     #[derive(Default)]
     RegisteredBy {
@@ -286,6 +294,9 @@ pub struct ClientSettings {
     /// The algorithm that signs the answers of introspection that it wants signed (RFC 9701 §6).
     #[schema(required)]
     pub introspection_signed_response_alg: IdTokenAlgorithm,
+    /// A security profile whose rules bind it.
+    #[schema(required)]
+    pub security_profile: Option<SecurityProfile>,
     /// Claims that go into its tokens.
     #[schema(required, value_type = Object)]
     pub claims: ExtraClaims,
@@ -333,6 +344,7 @@ impl Default for ClientSettings {
             require_pushed_authorization_requests: false,
             id_token_signed_response_alg: IdTokenAlgorithm::default(),
             introspection_signed_response_alg: IdTokenAlgorithm::default(),
+            security_profile: None,
             claims: ExtraClaims::new(),
             enabled: true,
             registered_by: RegisteredBy::default(),

@@ -46,6 +46,7 @@ pub const FEATURES: &[Feature] = &[
         member: "introspection_signed_response_alg",
         is_used: |settings| settings.introspection_signed_response_alg != IdTokenAlgorithm::default(),
     },
+    Feature { member: "security_profile", is_used: |settings| settings.security_profile.is_some() },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their

@@ -31,6 +31,7 @@ pub mod resource;
 pub mod revocation;
 pub(crate) mod schema;
 pub mod scope;
+pub mod security_profile;
 pub mod session;
 pub mod subject;
 pub mod time;

@@ -12,6 +12,7 @@ mod token_endpoint;
 
 mod access_token;
 pub(crate) mod bearer;
+mod exchange;
 pub(crate) mod forgery;
 mod guessing;
 mod introspection;
@@ -22,3 +23,4 @@ mod private_key_jwt;
 mod refresh;
 mod resource;
 mod revocation;
+mod signed_introspection;
