@@ -19,6 +19,8 @@ pub struct CurrentRequest {
     pub(crate) client: Option<String>,
     pub(crate) request_id: Uuid,
     pub(crate) address: IpAddr,
+    /// The DPoP proof that counted for it: a later step that meets the same proof again need not refuse it.
+    pub(crate) proof: Option<[u8; 16]>,
     /// How many refusals of the same kind were not logged before the line that is about to be written.
     pub(crate) left_out: u64,
 }
@@ -26,7 +28,7 @@ pub struct CurrentRequest {
 impl CurrentRequest {
     /// A request whose client is not known yet.
     pub const fn new(endpoint: &'static str, request_id: Uuid, address: IpAddr) -> Self {
-        Self { endpoint, client: None, request_id, address, left_out: 0 }
+        Self { endpoint, client: None, request_id, address, proof: None, left_out: 0 }
     }
 }
 

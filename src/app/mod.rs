@@ -2,6 +2,7 @@
 
 pub(crate) mod document;
 pub(crate) mod document_fetches;
+mod binding;
 mod failure;
 mod granting;
 pub(crate) mod master_keys;
@@ -10,6 +11,7 @@ mod signing_keys;
 pub(crate) mod used_secrets;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub use failure::{Failure, Result};
 pub use request::{Peer, Request};
@@ -90,6 +92,8 @@ pub struct App {
     pub(crate) key_set: Kept<u64>,
     /// Held while a signing key is made.
     making_keys: tokio::sync::Mutex<()>,
+    /// Whether every node knows bound tokens.
+    binds: AtomicBool,
     /// The id of this node, new at each start.
     pub node: Uuid,
 }
@@ -114,6 +118,7 @@ impl App {
             metadata: Kept::default(),
             key_set: Kept::default(),
             making_keys: tokio::sync::Mutex::default(),
+            binds: AtomicBool::default(),
             node: Uuid::now_v7(),
             metrics,
             settings,
@@ -171,6 +176,9 @@ impl App {
     /// At a graceful stop: writes when secrets were last used, and leaves the list of nodes.
     pub async fn leave(&self) {
         self.write_used_secrets().await;
+        if let Err(error) = self.state.exchange_proofs(self.node).await {
+            tracing::warn!(error = error.0, "the last DPoP proofs of this node were not written");
+        }
         if let Err(error) = self.store.node_leave(self.node).await {
             tracing::debug!(%error, "this node could not leave the list of nodes");
         }

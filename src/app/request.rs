@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::issuer::Issuer;
+use crate::protocol::confirmation::Sender;
 use crate::protocol::parameters::Parameters;
 use crate::throttle::Source;
 
@@ -26,6 +27,8 @@ pub struct Request<'a> {
     pub parameters: &'a Parameters,
     /// The other end of the connection.
     pub peer: &'a Peer,
+    /// What the sender proved about itself.
+    pub sender: Sender,
     /// The client's address, as trusted proxies forwarded it.
     pub address: IpAddr,
     /// The id under which it is logged.

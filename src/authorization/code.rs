@@ -81,6 +81,7 @@ fn session(
         id: code.session(),
         nonce_hash: code.credential().nonce_hash(),
         idle_expires_at: app.clock.now().plus_seconds(CODE_LIFE),
+        code_key: asked.dpop_jkt,
         ..owned_by(app, request, client, person, granted, login)
     }
 }
@@ -116,5 +117,7 @@ pub(super) fn owned_by(
         expires_at: now.plus_seconds(client.settings.session_ttl.unwrap_or(app.settings.session_ttl)),
         login: Some(Box::new(login)),
         browser_session: Some(person.session.id),
+        confirmation: None,
+        code_key: None,
     }
 }

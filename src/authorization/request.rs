@@ -171,6 +171,7 @@ async fn read_for(
         hinted_sub,
         claims,
         code_challenge,
+        dpop_jkt: None,
     })
 }
 

@@ -182,6 +182,7 @@ mod tests {
     use crate::jose::jws;
     use crate::jose::signing::SigningKey;
     use crate::protocol::client::{ClientSecret, ClientSettings, Jwks, SecretDigest};
+    use crate::protocol::confirmation::Sender;
     use crate::protocol::error::ErrorCode;
     use crate::protocol::parameters::Parameters;
     use crate::protocol::time::Timestamp;
@@ -234,6 +235,7 @@ mod tests {
             headers: &[],
             parameters: &parameters,
             peer: &Peer::from(SocketAddr::from((address, 1))),
+            sender: Sender::default(),
             address,
             request_id: Uuid::now_v7(),
         };

@@ -31,11 +31,24 @@ pub struct Finding {
     pub needed: Option<String>,
     /// What the client can do, if that differs from the usual advice for the cause.
     pub remedy: Option<&'static str>,
+    /// What the challenge has to ask for, if the holder of the token proved nothing.
+    pub holder: Option<HolderFault>,
+}
+
+/// What a holder is asked for that did not prove to hold what the token is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HolderFault {
+    /// A proof of the key (RFC 9449 §7.1).
+    Key,
+    /// A proof with a nonce (RFC 9449 §9).
+    Nonce,
+    /// Something that no challenge can ask for.
+    Other,
 }
 
 impl Finding {
     pub(super) fn from_bytes(cause: Cause, detail: impl Into<String>) -> Self {
-        Self { cause, source: Source::Bytes, detail: detail.into(), at: None, needed: None, remedy: None }
+        Self { cause, source: Source::Bytes, detail: detail.into(), at: None, needed: None, remedy: None, holder: None }
     }
 
     pub(super) fn from_server(cause: Cause, detail: impl Into<String>) -> Self {

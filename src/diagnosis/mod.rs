@@ -19,7 +19,7 @@ mod report;
 mod words;
 
 pub use examine::{MAX_EFFORT, MAX_EFFORT_AT_ONCE, examine, examine_within};
-pub use finding::{Damage, Fact, Finding, Source};
+pub use finding::{Damage, Fact, Finding, HolderFault, Source};
 pub use keys::repair::MAX_REPAIR_CHECKS;
 pub use records::{investigate, judge};
 pub use report::Diagnosis;

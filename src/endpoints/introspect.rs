@@ -10,6 +10,7 @@ use crate::diagnosis::investigate;
 use crate::protocol::accept;
 use crate::protocol::claims::{self, AccessClaims};
 use crate::protocol::client::{Client, Permission};
+use crate::protocol::confirmation::Confirmation;
 use crate::protocol::error::Refusal;
 use crate::protocol::ownership::{Ownership, may_see};
 use crate::protocol::schema::describe;
@@ -47,7 +48,7 @@ describe!(Introspection {
         "client_id": {"type": "string", "description": "The client that it was issued to."},
         "username": {"type": "string", "description": "The name of the user, if there is one."},
         "scope": {"type": "string", "description": "Its scopes; absent if it has none."},
-        "token_type": {"type": "string", "enum": ["Bearer", "refresh_token"]},
+        "token_type": {"type": "string", "enum": ["Bearer", "DPoP", "refresh_token"]},
         "iat": {"type": "integer", "description": "When it was issued, in seconds since the epoch."},
         "exp": {"type": "integer", "description": "When it expires, in seconds since the epoch."},
         "jti": {"type": "string", "description": "The id of an access token."},
@@ -59,6 +60,15 @@ describe!(Introspection {
             "properties": {"sub": {"type": "string"}, "act": {"type": "object"}},
         },
         "may_act": {"type": "object", "description": "The only party that may act for the subject (RFC 8693 §4.4)."},
+        "cnf": {
+            "description": "What it is bound to, if it is: a key (RFC 9449 §6.2) or a certificate (RFC 8705 §3.2). The resource \
+                server must see to it that whoever sends the token proves to hold that.",
+            "type": "object",
+            "properties": {"jkt": {"type": "string"}, "x5t#S256": {"type": "string"}},
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": false,
+        },
     },
     "additionalProperties": true,
     "if": {"properties": {"active": {"const": true}}},
@@ -94,10 +104,11 @@ impl Serialize for Introspection {
                 members.serialize_entry("sub", &claims.sub)?;
                 members.serialize_entry("aud", &claims.aud)?;
                 members.serialize_entry("client_id", &claims.client_id)?;
-                members.serialize_entry("token_type", "Bearer")?;
+                members.serialize_entry("token_type", Confirmation::token_type(claims.cnf.as_ref()))?;
                 members.serialize_entry("iat", &claims.iat)?;
                 members.serialize_entry("exp", &claims.exp)?;
                 members.serialize_entry("jti", &claims.jti)?;
+                optional(&mut members, "cnf", claims.cnf.as_ref())?;
                 optional(&mut members, "scope", claims.scope.as_ref())?;
                 optional(&mut members, "sid", claims.sid.as_ref())?;
                 optional(&mut members, "act", claims.act.as_ref())?;
@@ -117,6 +128,7 @@ impl Serialize for Introspection {
                 members.serialize_entry("iat", &session.last_refreshed_at.seconds())?;
                 members.serialize_entry("exp", &session.ends_at().seconds())?;
                 members.serialize_entry("sid", &session.id)?;
+                optional(&mut members, "cnf", session.confirmation.as_ref())?;
                 optional(&mut members, "scope", Some(&session.scope).filter(|scope| !scope.is_empty()))?;
                 optional(&mut members, "username", record.user.as_ref().map(|user| &user.username))?;
             }

@@ -2,25 +2,34 @@
 
 use crate::app::{App, Request, Result};
 use crate::client_auth::{self, Credentials};
-use crate::grants::{self, GrantRequest, TokenResponse};
+use crate::grants::{self, GrantRequest, TokenResponse, binding};
 use crate::protocol::client::GrantType;
 use crate::protocol::error::Refusal;
 use crate::protocol::identity::Identity;
 use crate::protocol::security_profile;
+use crate::validation::proof;
 
 /// Answers a token request.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
     // 1. How far is the log? Read before the client is authenticated, so that any later revocation covers the token.
     let log = app.state.fresh_sequence_number().await?;
-    // 2. Which client is it (§3.2.1)?
+    // 2. Is there a DPoP proof, and is it good (RFC 9449 §4.3)? Before the client is authenticated: its assertion counts only once.
+    let proof = proof::of_request(app, request, "/auth/token")?;
+    // 3. Which client is it (§3.2.1)?
     let (credentials, grant) = credentials(app, request)?;
     let client = client_auth::verify(app, &credentials, request).await?;
-    // 3. Which grant does it ask for?
+    // 4. Which grant does it ask for?
     let grant = grant.map_or_else(|| grant_type(request), Ok)?;
-    // 4. May it use that grant?
+    // 5. May it use that grant?
     let client = grants::authorize(app, client, grant).await?;
-    security_profile::check_token_request(&client.settings, request.sender.proves_possession())?;
-    // 5. The grant decides.
+    // 6. What did the sender prove? The proof counts from here on.
+    let sender = proof::sender(app, request, proof.as_ref()).await?;
+    let is_bound = binding::of_access_token(&client, &sender).is_some();
+    security_profile::check_token_request(&client.settings, is_bound)
+        .map_err(|refusal| refusal.about(Identity::of_client(&client.client_id)))?;
+    binding::check(&client, &sender).map_err(|refusal| refusal.about(Identity::of_client(&client.client_id)))?;
+    let request = &Request { sender, ..*request };
+    // 7. The grant decides.
     let asked = GrantRequest { request, client, log };
     let response = grants::answer(app, grant, &asked).await;
     let response = response.map_err(|failure| failure.about(Identity::of_client(&asked.client.client_id)))?;

@@ -8,7 +8,7 @@ use crate::issuer::Issuer;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::profile::{self, OPENID};
 use crate::protocol::scope::Scope;
-use crate::validation::{self, Validated};
+use crate::validation::{self, Presented, Validated};
 
 /// What the bearer of a token learns.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub enum UserInfo {
 
 /// Answers with the claims that the token's scope and the authorization request of its session ask for. Any audience will do: the
 /// scope `openid` is what makes a token one for UserInfo.
-pub async fn answer(app: &App, issuer: &Issuer, token: &str) -> Result<Validated<UserInfo>> {
+pub async fn answer(app: &App, issuer: &Issuer, token: &Presented<'_>) -> Result<Validated<UserInfo>> {
     // 1. Is the token valid, and is it for this (§5.3.1)?
     let openid = Scope::parse(OPENID).unwrap_or_default();
     let required = Requirements { audience: None, scope: openid };

@@ -4,7 +4,7 @@
 //! rotates refresh tokens. What the code is bound to is checked after that, so that a wrong verifier or redirect URI spends it.
 
 use crate::app::{App, Failure, Result};
-use crate::grants::GrantRequest;
+use crate::grants::{GrantRequest, binding};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::protocol::authorization::{CODE_REUSE_ENDS_SESSION_FOR, Login};
 use crate::protocol::cause::Cause;
@@ -46,6 +46,8 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         now,
         idle_expires_at: now.plus_seconds(idle_life(app, client)),
         network: request.source().network().to_string(),
+        sender: request.sender,
+        binds: binding::of_refresh_token(client, &request.sender),
     };
     let Some(record) = app.store.session_rotate(rotation).await? else {
         let reason = match spent(app, asked, code.credential(), "its authorization code was used twice").await? {
@@ -53,6 +55,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
             Spent::Foreign => "it was issued to another client",
             Spent::Unused => "it has expired, or its session has ended",
             Spent::Used => "it was used before",
+            Spent::Bound => "it is bound to a key, and the request has no DPoP proof of that key",
         };
         return Err(refuse(reason).about(Identity::of_session(code.session())));
     };
@@ -141,6 +144,7 @@ pub(super) async fn tokens(
         user: record.user.as_ref().map(|user| &user.claims),
         session: Some((session.id, session.ends_at())),
         log: session.log,
+        confirmation: binding::of_access_token(client, &request.sender),
     };
     let refresh_token = match client.may_use(GrantType::RefreshToken) {
         true => Some(issue::refresh_token(app, request.issuer, &credential.successor())?),
@@ -179,6 +183,8 @@ pub(super) enum Spent {
     Foreign,
     /// It has expired, or its session has ended.
     Unused,
+    /// It is bound to a key, and the request did not prove that.
+    Bound,
     /// It was redeemed before.
     Used,
 }
@@ -197,7 +203,7 @@ pub(super) async fn spent(
         return Ok(Spent::Foreign);
     }
     if session.generation == 0 {
-        return Ok(Spent::Unused);
+        return Ok(if session.withholds_code_from(&asked.request.sender) { Spent::Bound } else { Spent::Unused });
     }
     let age = app.clock.now().millis() - session.created_at.millis();
     if record.revoked_by.is_none() && age < CODE_REUSE_ENDS_SESSION_FOR * 1000 {

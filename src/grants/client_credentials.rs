@@ -1,7 +1,7 @@
 //! The client credentials grant (RFC 6749 §4.4). No database access while the client is in memory.
 
 use crate::app::{App, Result};
-use crate::grants::GrantRequest;
+use crate::grants::{GrantRequest, binding};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::{self, Audiences};
@@ -25,6 +25,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         session: None,
         log: asked.log,
         person: None,
+        confirmation: binding::of_access_token(client, &request.sender),
     };
     issue::response(app, request.issuer, client, params, None)
 }

@@ -2,7 +2,7 @@
 
 use crate::app::{App, Failure, Result};
 use crate::crypto::equal_in_constant_time;
-use crate::grants::GrantRequest;
+use crate::grants::{GrantRequest, binding};
 use crate::grants::authorization_code::{Spent, idle_life, spent, tokens};
 use crate::grants::issue::TokenResponse;
 use crate::protocol::device::{DeviceRequest, DeviceState};
@@ -86,11 +86,13 @@ async fn redeem(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Resul
         now,
         idle_expires_at: now.plus_seconds(idle_life(app, client)),
         network: request.source().network().to_string(),
+        sender: request.sender,
+        binds: binding::of_refresh_token(client, &request.sender),
     };
     let Some(record) = app.store.session_rotate(rotation).await? else {
         return Err(match spent(app, asked, code.credential(), USED_TWICE).await? {
             Spent::Used => refuse("it was used before"),
-            Spent::Unknown | Spent::Foreign | Spent::Unused => refuse("its session has ended"),
+            Spent::Unknown | Spent::Foreign | Spent::Unused | Spent::Bound => refuse("its session has ended"),
         });
     };
     if let Err(cause) = validation::check_session(&record, code.credential(), client) {
@@ -119,7 +121,7 @@ fn refuse(reason: &'static str) -> Failure {
 async fn over(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Result<Failure> {
     Ok(match spent(app, asked, code.credential(), USED_TWICE).await? {
         Spent::Used => refuse("it was used before"),
-        Spent::Unknown | Spent::Foreign | Spent::Unused => expired(),
+        Spent::Unknown | Spent::Foreign | Spent::Unused | Spent::Bound => expired(),
     })
 }
 

@@ -15,6 +15,7 @@ use crate::keys::keyring::ReadySigningKey;
 use crate::protocol::authorization::Login;
 use crate::protocol::claims::{self, AccessClaims, Audience, EXCHANGED_FROM, ExtraClaims};
 use crate::protocol::client::{AccessTokenFormat, Client};
+use crate::protocol::confirmation::Confirmation;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::exchange::{self, Inherited};
 use crate::protocol::grant::{Audiences, Granted};
@@ -48,8 +49,8 @@ pub struct TokenResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     pub issued_token_type: Option<&'static str>,
-    /// Always `Bearer`.
-    #[schema(schema_with = bearer)]
+    /// `DPoP` if the token is bound to the key of a DPoP proof, else `Bearer`.
+    #[schema(schema_with = token_type)]
     pub token_type: &'static str,
     /// Seconds until it expires.
     #[schema(minimum = 1)]
@@ -68,8 +69,8 @@ pub struct TokenResponse {
     pub id_token: Option<String>,
 }
 
-fn bearer() -> RefOr<Schema> {
-    with_keywords(json!({"type": "string", "const": "Bearer"}))
+fn token_type() -> RefOr<Schema> {
+    with_keywords(json!({"type": "string", "enum": ["Bearer", "DPoP"]}))
 }
 
 /// What the tokens of a response are made from.
@@ -86,6 +87,8 @@ pub(super) struct TokenParams<'a> {
     pub(super) session: Option<(Uuid, Timestamp)>,
     /// Its sequence number: revocations with a greater one cover it.
     pub(super) log: SequenceNumber,
+    /// What the access token is bound to, if it is.
+    pub(super) confirmation: Option<Confirmation>,
     /// What the ID token is made from, if there is to be one.
     pub(super) person: Option<Person<'a>>,
 }
@@ -172,7 +175,7 @@ fn write(
         sub_iss: inherited.sub_iss,
         act: inherited.act,
         may_act: inherited.may_act,
-        cnf: None,
+        cnf: params.confirmation,
         aud: Audience::new(params.granted.audiences),
         client_id: client.client_id.clone(),
         scope: scope.clone(),
@@ -225,7 +228,7 @@ fn write(
         id_token::write(&claims, &key)
     });
     let expires_in = (exp - now.seconds()).max(1);
-    let token_type = "Bearer";
+    let token_type = Confirmation::token_type(params.confirmation.as_ref());
     Ok(TokenResponse { access_token, issued_token_type, token_type, expires_in, refresh_token, scope, id_token })
 }
 

@@ -1,6 +1,7 @@
 //! The grants of the token endpoint: one file each, all called in the same way.
 
 mod authorization_code;
+pub(crate) mod binding;
 mod client_credentials;
 mod device_code;
 mod issue;

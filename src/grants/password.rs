@@ -3,7 +3,7 @@
 use crate::app::{App, Failure, Result};
 use crate::browser::password;
 use crate::browser::second_factor::{self, Required};
-use crate::grants::GrantRequest;
+use crate::grants::{GrantRequest, binding};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::protocol::client::GrantType;
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -64,6 +64,7 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
         session: None,
         log: head.min(*log),
         person: None,
+        confirmation: binding::of_access_token(client, &request.sender),
     };
     if !refreshes {
         return issue::response(app, request.issuer, client, params, None).map(Some);
@@ -124,6 +125,8 @@ fn new_session(app: &App, asked: &GrantRequest<'_>, user: &User, granted: &Grant
         login: None,
         browser_session: None,
         offline: false,
+        confirmation: binding::of_refresh_token(client, &request.sender),
+        code_key: None,
     };
     (session, token)
 }

@@ -3,9 +3,10 @@
 mod refusal;
 
 use crate::app::{App, Failure, Result};
-use crate::grants::GrantRequest;
+use crate::grants::{GrantRequest, binding};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::protocol::client::Client;
+use crate::protocol::confirmation::Sender;
 use crate::protocol::error::Refusal;
 use crate::protocol::grant::{self, Audiences, Granted};
 use crate::protocol::session::RefreshDecision;
@@ -35,7 +36,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     let rotates_first = client.rotates() && !narrows;
     let network = request.source().network().to_string();
     for _ in 0..ATTEMPTS {
-        let refresh = Refresh::new(app, client, &token, &network);
+        let refresh = Refresh::new(app, client, &token, &network, request.sender);
         // 2. Its session, as it was before this refresh.
         let rotated = if rotates_first { app.store.session_rotate(refresh.rotation()).await? } else { None };
         let is_rotated = rotated.is_some();
@@ -79,14 +80,16 @@ struct Refresh<'a> {
     idle_expires_at: Timestamp,
     /// Where it comes from.
     network: &'a str,
+    /// What the sender proved.
+    sender: Sender,
 }
 
 impl<'a> Refresh<'a> {
-    fn new(app: &App, client: &'a Client, token: &'a RefreshToken, network: &'a str) -> Self {
+    fn new(app: &App, client: &'a Client, token: &'a RefreshToken, network: &'a str, sender: Sender) -> Self {
         let now = app.clock.now();
         let idle = client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl);
         let (generation, idle_expires_at) = (i64::from(token.generation), now.plus_seconds(idle));
-        Self { client, token, generation, now, idle_expires_at, network }
+        Self { client, token, generation, now, idle_expires_at, network, sender }
     }
 
     fn rotation(&self) -> Rotation {
@@ -97,6 +100,8 @@ impl<'a> Refresh<'a> {
             now: self.now,
             idle_expires_at: self.idle_expires_at,
             network: self.network.to_owned(),
+            sender: self.sender,
+            binds: binding::of_refresh_token(self.client, &self.sender),
         }
     }
 }
@@ -114,7 +119,11 @@ async fn judge(
     if let Err(cause) = validation::check_session(record, token, client) {
         return Err(refusal::ended(app, client, record, cause, token).await?);
     }
-    // b. Is the token the newest one, a retry, or reused?
+    // b. Does the sender hold what the token is bound to? Whoever does not learns nothing else, and changes nothing.
+    if record.session.confirmation.is_some_and(|confirmation| !refresh.sender.holds(&confirmation)) {
+        return Err(refusal::not_held(token, &refresh.sender));
+    }
+    // c. Is the token the newest one, a retry, or reused?
     let decision = record.session.decide(client, generation, now);
     match decision {
         RefreshDecision::Refuse(cause) => return Err(refusal::ended(app, client, record, cause, token).await?),
@@ -122,7 +131,7 @@ async fn judge(
         RefreshDecision::Rotate | RefreshDecision::Keep => record.session.idle_expires_at = refresh.idle_expires_at,
         RefreshDecision::Repeat => {}
     }
-    // c. May client and user still have what was granted, and does the request stay within it?
+    // d. May client and user still have what was granted, and does the request stay within it?
     let session = &record.session;
     let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
     let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
@@ -140,6 +149,7 @@ async fn judge(
         user: record.user.as_ref().map(|user| &user.claims),
         session: Some((session.id, session.ends_at())),
         log: session.log,
+        confirmation: binding::of_access_token(client, &asked.request.sender),
     };
     let next = if decision == RefreshDecision::Keep { token.clone() } else { token.successor() };
     Ok((decision, issue::response(app, issuer, client, params, Some(issue::refresh_token(app, issuer, &next)?))?))

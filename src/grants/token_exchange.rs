@@ -8,9 +8,11 @@ use std::sync::Arc;
 use crate::app::{App, Failure, Result};
 use crate::diagnosis::investigate::Depth;
 use crate::diagnosis::{Diagnosis, Source};
-use crate::grants::GrantRequest;
+use crate::grants::{GrantRequest, binding};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
+use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
+use crate::protocol::confirmation::Sender;
 use crate::protocol::error::Refusal;
 use crate::protocol::exchange::{self, Inherited, Presented, Role};
 use crate::protocol::grant::Audiences;
@@ -54,6 +56,10 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         user: user.as_ref().map(|user| &user.claims),
         session: None,
         log: *log,
+        // Whatever is bound stays bound.
+        confirmation: binding::of_access_token(client, &request.sender)
+            .or(subject.cnf)
+            .or_else(|| actor.as_ref().and_then(|actor| actor.cnf)),
         person: None,
     };
     let kind = match actor.is_none() && exchange::impersonates(client) {
@@ -83,7 +89,7 @@ async fn token(app: &App, asked: &GrantRequest<'_>, text: &str, role: Role) -> R
                 let reason = format!("{}: of another client, and for no resource that this one serves", role.parameter());
                 return Err(about(role.refusal(NOT_EXCHANGED).because(reason)).into());
             }
-            holder_proof(role, &claims).map_err(about)?;
+            holder_proof(role, &claims, &asked.request.sender).map_err(about)?;
             Ok(claims)
         }
         Err(diagnosis) => Err(refused(app, asked, &diagnosis, role).await?),
@@ -100,13 +106,16 @@ async fn may_exchange(app: &App, asked: &GrantRequest<'_>, token: Ownership<'_>)
     Ok(exchange::may_exchange(&asked.client, token, &*app.state.resources().await?))
 }
 
-/// A token that is bound to a key or a certificate is exchanged by its holder alone. This request has no proof that could be compared
-/// with it, so the token is refused.
-fn holder_proof(role: Role, claims: &AccessClaims) -> std::result::Result<(), Refusal> {
-    if claims.cnf.is_some() {
-        return Err(role.refusal("is bound to a key or a certificate, and this request does not prove it."));
-    }
-    Ok(())
+/// A token that is bound to a key or a certificate is exchanged by its holder alone: the request proves to hold that, as for a token
+/// of its own. A resource server that a bound token was sent to has no such proof.
+fn holder_proof(role: Role, claims: &AccessClaims, sender: &Sender) -> std::result::Result<(), Refusal> {
+    let cause = match &claims.cnf {
+        None => return Ok(()),
+        Some(confirmation) if sender.holds(confirmation) => return Ok(()),
+        Some(_) if *sender == Sender::default() => Cause::ProofMissing,
+        Some(_) => Cause::ProofKeyMismatch,
+    };
+    Err(role.refusal(&format!("is refused: {}", cause.title())).by(cause))
 }
 
 /// Why a token is refused. The cause is told to clients that may know it: to anybody if the bytes show it, else to those that could

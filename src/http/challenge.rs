@@ -1,37 +1,62 @@
-//! Bearer tokens in requests (RFC 6750): reading one, and the challenge of an answer that refuses it.
+//! Access tokens in requests (RFC 6750, RFC 9449 §7): reading one, and the challenge of an answer that refuses it.
 
 use std::borrow::Cow;
 
 use axum::Json;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::app::App;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, HolderFault};
 use crate::diagnosis::public::{self, PublicDescription};
 use crate::http::context::Context;
-use crate::protocol::bearer::{self, Misplaced, Sent};
+use crate::protocol::bearer::{self, Misplaced, Scheme, Sent};
 use crate::protocol::cause::Cause;
 use crate::protocol::challenge::Challenge;
 use crate::protocol::claims::AccessClaims;
+use crate::protocol::dpop::Target;
+use crate::protocol::error::ErrorCode;
+use crate::validation::{Presented, proof};
+
+/// The header with the nonce that the next proof may have (RFC 9449 §8).
+pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// Reads the token of a request; `queries` are raw query strings, which must not contain one.
-pub(crate) fn token(headers: &HeaderMap, queries: &[&[u8]]) -> Result<String, Misplaced> {
+pub(crate) fn token(headers: &HeaderMap, queries: &[&[u8]]) -> Result<(Scheme, String), Misplaced> {
     let authorization: Vec<&[u8]> = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
-    bearer::read(Sent { authorization: &authorization, queries, form_names: &[] })
+    bearer::read_any(Sent { authorization: &authorization, queries, form_names: &[] })
 }
 
 /// The same for an endpoint that takes a token from the body of a form as well; `in_body` are the tokens there.
-pub(crate) fn token_with_body(headers: &HeaderMap, queries: &[&[u8]], in_body: &[&str]) -> Result<String, Misplaced> {
+pub(crate) fn token_with_body(
+    headers: &HeaderMap,
+    queries: &[&[u8]],
+    in_body: &[&str],
+) -> Result<(Scheme, String), Misplaced> {
     let authorization: Vec<&[u8]> = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
     bearer::read_with_body(Sent { authorization: &authorization, queries, form_names: &[] }, in_body)
 }
 
-/// What the answer to a refused Bearer token says in its body and in `WWW-Authenticate` (RFC 6750 §3).
+/// A token with what shows who holds it; `target` is the request that a proof must be about.
+pub(crate) fn presented<'a>(
+    (scheme, text): &'a (Scheme, String),
+    headers: &'a HeaderMap,
+    context: &Context,
+    target: Option<Target>,
+) -> Presented<'a> {
+    let proofs = headers.get_all(proof::HEADER).iter().map(HeaderValue::as_bytes).collect();
+    Presented { text, scheme: *scheme, sender: context.sender(), proofs, target }
+}
+
+/// What the answer to a refused access token says in its body and in `WWW-Authenticate` (RFC 6750 §3).
 #[derive(Debug)]
 pub(crate) struct BearerChallenge {
-    /// The code; none if there was no Bearer token at all (§3.1).
+    /// The scheme that the request should have used.
+    pub(crate) scheme: Scheme,
+    /// The nonce that the next proof must have, if that is what is wrong (RFC 9449 §9).
+    pub(crate) nonce: Option<String>,
+    /// The code; none if there was no token at all (§3.1).
     pub(crate) error: Option<&'static str>,
     /// What is wrong, in words that anybody may read.
     pub(crate) description: Cow<'static, str>,
@@ -47,7 +72,8 @@ impl BearerChallenge {
     /// The request itself is malformed, or the token was sent in a forbidden way.
     pub(crate) fn invalid_request(app: &App, page: &str, description: &'static str) -> Self {
         let (error, uri) = (Some("invalid_request"), page_of(app, page));
-        Self { error, description: description.into(), uri, scope: None, resource_metadata: None }
+        let (scheme, nonce) = (Scheme::Bearer, None);
+        Self { scheme, nonce, error, description: description.into(), uri, scope: None, resource_metadata: None }
     }
 
     /// There is no token, or none in the place for it.
@@ -61,18 +87,27 @@ impl BearerChallenge {
     }
 
     /// The token is refused; this says only what anybody may know about it.
-    pub(crate) fn of(app: &App, diagnosis: &Diagnosis) -> Self {
+    pub(crate) fn of(app: &App, diagnosis: &Diagnosis, presented: Scheme) -> Self {
         let PublicDescription { page, text: description } = public::describe(diagnosis);
+        let first = diagnosis.findings.first();
+        let scope = first.and_then(|finding| finding.needed.clone());
         let error = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().error;
-        let scope = diagnosis.findings.first().and_then(|finding| finding.needed.clone());
-        Self { error, description, uri: page_of(app, page), scope, resource_metadata: None }
+        let (scheme, error, nonce) = match first.and_then(|finding| finding.holder) {
+            Some(HolderFault::Nonce) => {
+                (Scheme::Dpop, Some(ErrorCode::UseDpopNonce.name()), proof::nonce(app, &app.issuer).ok())
+            }
+            Some(HolderFault::Key) => (Scheme::Dpop, error, None),
+            Some(HolderFault::Other) | None => (presented, error, None),
+        };
+        Self { scheme, nonce, error, description, uri: page_of(app, page), scope, resource_metadata: None }
     }
 
     /// The token is good, but lacks a scope.
     pub(crate) fn insufficient_scope(app: &App, description: Cow<'static, str>, needed: String) -> Self {
         let error = Cause::InsufficientScope.name();
         let uri = page_of(app, error);
-        Self { error: Some(error), description, uri, scope: Some(needed), resource_metadata: None }
+        let (scheme, nonce) = (Scheme::Bearer, None);
+        Self { scheme, nonce, error: Some(error), description, uri, scope: Some(needed), resource_metadata: None }
     }
 
     /// The same for a request to this audience: if it is a resource, the challenge says where its metadata is.
@@ -82,10 +117,10 @@ impl BearerChallenge {
     }
 
     /// The answer that refuses a token for this audience, with the status for its cause.
-    pub(crate) fn answer_of(app: &App, diagnosis: &Diagnosis, audience: Option<&str>) -> Response {
+    pub(crate) fn answer_of(app: &App, diagnosis: &Diagnosis, presented: Scheme, audience: Option<&str>) -> Response {
         let status = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().status;
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED);
-        Self::of(app, diagnosis).for_audience(app, audience).answer(status)
+        Self::of(app, diagnosis, presented).for_audience(app, audience).answer(status)
     }
 
     /// The answer to a request that has no token in the place for it.
@@ -107,11 +142,14 @@ impl BearerChallenge {
 
     /// Puts the challenge into an answer.
     pub(crate) fn put_into(&self, response: &mut Response) {
-        let Self { error, description, uri, scope, resource_metadata } = self;
+        let Self { scheme, nonce, error, description, uri, scope, resource_metadata } = self;
         let (scope, resource_metadata) = (scope.as_deref(), resource_metadata.as_deref());
-        let text = Challenge { error: *error, description, uri, scope, resource_metadata }.to_string();
+        let text = Challenge { scheme: *scheme, error: *error, description, uri, scope, resource_metadata }.to_string();
         if let Ok(value) = HeaderValue::from_str(&text) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+        }
+        if let Some(nonce) = nonce.as_deref().and_then(|nonce| HeaderValue::from_str(nonce).ok()) {
+            response.headers_mut().insert(DPOP_NONCE, nonce);
         }
     }
 }

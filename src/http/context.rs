@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::app::Peer;
 use crate::http::route::Endpoint;
+use crate::protocol::confirmation::Sender;
 
 /// What is known of a request besides its content.
 #[derive(Clone, Debug)]
@@ -22,6 +23,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// What the sender proved about itself by its connection.
+    pub(crate) fn sender(&self) -> Sender {
+        Sender::default()
+    }
+
     /// The context that the envelope left in a request, or the status for one that did not pass it.
     pub(crate) fn of(extensions: &Extensions) -> Result<Self, StatusCode> {
         extensions.get().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -17,6 +17,7 @@ use crate::http::context::Context;
 use crate::http::route::Scopes;
 use crate::http::{body, error, problem};
 use crate::protocol::cause::Cause;
+use crate::protocol::dpop::Target;
 use crate::protocol::scope::ADMIN;
 use crate::validation::administrator::{self, AdminToken};
 
@@ -54,24 +55,28 @@ impl<T: 'static, H: Handler<T, Arc<App>>> Handler<T, Arc<App>> for Guarded<H> {
 /// The token is judged twice: before the body is read, so that nobody else makes us wait for one, and when the body is
 /// there, because the token may have been revoked meanwhile.
 async fn admit(app: &App, context: &Context, request: &mut Request, scopes: &[&str]) -> Result<(), Response> {
-    let mut actor = judge(app, context, request.headers(), request.uri(), scopes).await?;
+    let mut actor = judge(app, context, head_of(request), scopes).await?;
     let has_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
     if has_body && !request.body().is_end_stream() {
         let body = std::mem::take(request.body_mut());
         let body = body::read(context.endpoint.largest_body, request.headers(), body).await;
         *request.body_mut() = body.map_err(|unreadable| error::unreadable(app, context, unreadable))?.into();
-        actor = judge(app, context, request.headers(), request.uri(), scopes).await?;
+        actor = judge(app, context, head_of(request), scopes).await?;
     }
     request.extensions_mut().insert(actor);
     Ok(())
+}
+
+/// What a token is judged by: a reference to the whole request could not be kept while that waits.
+fn head_of(request: &Request) -> (&Method, &Uri, &HeaderMap) {
+    (request.method(), request.uri(), request.headers())
 }
 
 /// The administrator whose token is good for this, or the answer that refuses it.
 async fn judge(
     app: &App,
     context: &Context,
-    headers: &HeaderMap,
-    uri: &Uri,
+    (method, uri, headers): (&Method, &Uri, &HeaderMap),
     scopes: &[&str],
 ) -> Result<Actor, Response> {
     let query = uri.query().unwrap_or_default().as_bytes();
@@ -84,11 +89,14 @@ async fn judge(
         };
         refuse(app, context, status, code, &challenge)
     })?;
-    let held = match administrator::validate(app, &app.issuer, &token).await {
+    // A proof that counted before the body was read still does when it is there.
+    let target = Target { method: method.as_str().to_owned(), address: app.issuer.endpoint(uri.path()) };
+    let presented = challenge::presented(&token, headers, context, Some(target));
+    let held = match administrator::validate(app, &app.issuer, &presented).await {
         Ok(Ok(held)) => held,
         Ok(Err(diagnosis)) => {
             investigate::note_refusal(app, context.endpoint.name, &diagnosis);
-            let challenge = BearerChallenge::of(app, &diagnosis);
+            let challenge = BearerChallenge::of(app, &diagnosis, presented.scheme);
             return Err(refuse(app, context, StatusCode::UNAUTHORIZED, "invalid_token", &challenge));
         }
         Err(failure) => return Err(problem::answer(app, context, failure.into())),

@@ -13,6 +13,7 @@ mod error;
 mod guard;
 mod host;
 mod oauth_error;
+mod original_request;
 mod ops;
 mod page;
 mod pages;

@@ -6,13 +6,16 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::app::{App, Failure};
+use crate::http::challenge::DPOP_NONCE;
 use crate::http::context::Context;
+use crate::protocol::bearer::Scheme;
 use crate::protocol::cause::Cause;
 use crate::protocol::challenge::Challenge;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::identity::Identity;
 use crate::protocol::scope::READ;
 use crate::throttle::Throttled;
+use crate::validation::proof;
 
 /// Seconds after which a client should try again.
 pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -35,6 +38,10 @@ pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response
     match failure {
         Failure::Refused(refusal) => {
             let mut response = document(app, status(refusal.code), refusal.code.name(), &refusal.description);
+            if refusal.code == ErrorCode::UseDpopNonce {
+                let nonce = proof::nonce(app, &app.issuer).ok().and_then(|nonce| HeaderValue::from_str(&nonce).ok());
+                response.headers_mut().extend(nonce.map(|nonce| (DPOP_NONCE, nonce)));
+            }
             if matches!(refusal.code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
                 let page = match refusal.cause {
                     Some(cause) if refusal.tells_cause => cause.name(),
@@ -99,7 +106,11 @@ fn challenge_bearer(app: &App, response: &mut Response, page: &str, cause: Optio
     let error = cause.unwrap_or(Cause::NotAToken).bearer_answer().error;
     let scope = (cause == Some(Cause::InsufficientScope)).then_some(READ);
     let uri = app.issuer.error_page(page);
-    let challenge = Challenge { error, description, uri: &uri, scope, resource_metadata: None };
+    let scheme = match cause {
+        Some(Cause::ProofMissing | Cause::ProofInvalid | Cause::ProofKeyMismatch) => Scheme::Dpop,
+        _ => Scheme::Bearer,
+    };
+    let challenge = Challenge { scheme, error, description, uri: &uri, scope, resource_metadata: None };
     if let Ok(value) = HeaderValue::from_str(&challenge.to_string()) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }

@@ -71,6 +71,7 @@ async fn metrics(State(health): State<Health>) -> Response {
     let gauges = [
         ("view_age_seconds", "Time since the change log was last read", state.age().as_secs_f64()),
         ("view_revocations", "Revocations in force, held in memory", state.revocations_held() as f64),
+        ("dpop_proofs_held", "DPoP proofs that counted a short while ago, held in memory", state.proofs_held() as f64),
         ("view_applied_number", "Sequence number of the last change that this node applied", state.applied() as f64),
         (
             "clock_offset_seconds",

@@ -134,6 +134,7 @@ fn asked<'a>(
         headers,
         parameters,
         peer: &context.peer,
+        sender: context.sender(),
         address: context.address,
         request_id: context.request_id,
     }

@@ -222,12 +222,12 @@ impl AssertionClaims {
     }
 }
 
-fn seconds(millis: i64) -> String {
+pub(super) fn seconds(millis: i64) -> String {
     format!("{}.{:03} s", millis / 1000, millis % 1000)
 }
 
 /// A `NumericDate`, which may have a fraction (RFC 7519 §2).
-fn moment(number: &Number) -> Timestamp {
+pub(super) fn moment(number: &Number) -> Timestamp {
     match number.as_i64() {
         Some(seconds) => Timestamp::from_seconds(seconds),
         None => {

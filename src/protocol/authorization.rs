@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::protocol::confirmation::KeyThumbprint;
 use crate::protocol::scope::Scope;
 
 /// Seconds for which an authorization code can be redeemed.
@@ -98,6 +99,9 @@ pub struct AuthorizationRequest {
     /// The PKCE challenge (`S256`).
     #[serde(default)]
     pub code_challenge: Option<String>,
+    /// The key that the code is bound to (RFC 9449 §10).
+    #[serde(default)]
+    pub dpop_jkt: Option<KeyThumbprint>,
 }
 
 /// What a session knows of the login at the browser that began it, for its code, its ID tokens and UserInfo.

@@ -57,6 +57,9 @@ causes! {
     UnknownKey "unknown_key" "The token names a key that this server never had.",
     RetiredKey "retired_key" "The key that made the token was deleted.",
     BadSignature "bad_signature" "The signature does not match: the token was changed or forged.",
+    ProofMissing "proof_missing" "The token is bound to a key or a certificate, and nothing proved that the sender holds it.",
+    ProofInvalid "proof_invalid" "The DPoP proof that came with the token is not valid.",
+    ProofKeyMismatch "proof_key_mismatch" "The token is not bound to what the sender proved to hold.",
     WrongIssuer "wrong_issuer" "Our key signed the token for another issuer.",
     TokenRevoked "token_revoked" "The token was revoked.",
     SessionRevoked "session_revoked" "The session was revoked.",
@@ -99,6 +102,7 @@ impl Cause {
             Self::Missing | Self::WrongScheme => BearerAnswer { status: 401, error: None },
             Self::SentTwice | Self::InQueryString => BearerAnswer { status: 400, error: Some("invalid_request") },
             Self::InsufficientScope => BearerAnswer { status: 403, error: Some("insufficient_scope") },
+            Self::ProofInvalid => BearerAnswer { status: 401, error: Some("invalid_dpop_proof") },
             Self::CouldNotCheck => BearerAnswer { status: 503, error: None },
             _ => BearerAnswer { status: 401, error: Some("invalid_token") },
         }

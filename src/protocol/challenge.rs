@@ -1,11 +1,16 @@
-//! The challenge of a resource server that refuses a request (RFC 6750 §3).
+//! The challenge of a resource server that refuses a request (RFC 6750 §3, RFC 9449 §7.1).
 
 use std::fmt::{self, Write};
+
+use crate::protocol::bearer::Scheme;
+use crate::protocol::dpop::ALGORITHMS;
 
 /// The value of `WWW-Authenticate`. Without an error it says nothing about one either (§3.1).
 #[derive(Clone, Copy, Debug)]
 pub struct Challenge<'a> {
-    /// The code; `None` if there was no bearer token at all.
+    /// The scheme that the request should have used.
+    pub scheme: Scheme,
+    /// The code; `None` if there was no token at all.
     pub error: Option<&'static str>,
     /// What is wrong.
     pub description: &'a str,
@@ -20,7 +25,11 @@ pub struct Challenge<'a> {
 impl fmt::Display for Challenge<'_> {
     /// Leaves out characters that attribute values may not contain.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Bearer realm=\"jeton\"")?;
+        let (scheme, algorithms) = match self.scheme {
+            Scheme::Bearer => ("Bearer", None),
+            Scheme::Dpop => ("DPoP", Some(ALGORITHMS)),
+        };
+        write!(formatter, "{scheme} realm=\"jeton\"")?;
         let of_error = |value| self.error.and(value);
         let attributes = [
             ("error", self.error),
@@ -28,6 +37,7 @@ impl fmt::Display for Challenge<'_> {
             ("scope", of_error(self.scope)),
             ("error_uri", of_error(Some(self.uri))),
             ("resource_metadata", self.resource_metadata),
+            ("algs", algorithms),
         ];
         for (name, value) in attributes {
             let Some(value) = value else { continue };
@@ -48,6 +58,7 @@ mod tests {
     #[test]
     fn a_value_cannot_leave_its_quotes() {
         let text = Challenge {
+            scheme: Scheme::Bearer,
             error: Some("invalid_token"),
             description: "a \"b\" \\ c\r\nX: é",
             uri: "https://auth.example/docs/errors/x",
@@ -63,9 +74,21 @@ mod tests {
     }
 
     #[test]
+    fn dpo_012_a_challenge_for_a_proof_names_the_algorithms() {
+        let (scheme, error) = (Scheme::Dpop, Some("invalid_token"));
+        let text = Challenge { scheme, error, description: "d", uri: "u", scope: None, resource_metadata: None }.to_string();
+        assert_eq!(
+            text,
+            "DPoP realm=\"jeton\", error=\"invalid_token\", error_description=\"d\", error_uri=\"u\", \
+             algs=\"ES256 EdDSA RS256 PS256\""
+        );
+    }
+
+    #[test]
     fn without_an_error_only_the_address_of_the_metadata_is_told() {
         let (description, uri, resource_metadata) = ("There is no token.", "x", Some("https://api.example/x"));
-        let text = Challenge { error: None, description, uri, scope: Some("read"), resource_metadata };
+        let scheme = Scheme::Bearer;
+        let text = Challenge { scheme, error: None, description, uri, scope: Some("read"), resource_metadata };
         assert_eq!(text.to_string(), "Bearer realm=\"jeton\", resource_metadata=\"https://api.example/x\"");
     }
 }

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::protocol::confirmation::Confirmation;
 use crate::protocol::origin::{Named, Origin};
 use crate::protocol::scope::Scope;
-use crate::protocol::subject::{Actor, Confirmation, MayAct, Subject};
+use crate::protocol::subject::{Actor, MayAct, Subject};
 use crate::protocol::time::Timestamp;
 use crate::protocol::token_id::TokenId;
 
@@ -111,9 +112,9 @@ pub struct AccessClaims {
     /// The only party that may act for the subject. No grant writes it, but what a token has stays in those that come of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_act: Option<Box<MayAct>>,
-    /// The key that the token is bound to. No grant writes it yet.
+    /// What the token is bound to, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cnf: Option<Box<Confirmation>>,
+    pub cnf: Option<Confirmation>,
     /// The resource servers that the token is for.
     pub aud: Audience,
     /// The client that asked for it.
@@ -174,10 +175,10 @@ impl AccessClaims {
         }))
     }
 
-    /// Whether it is bound to a key, or its subject belongs to another issuer. Nothing here checks either yet, so such
-    /// a token, which a newer program may have issued, is refused.
+    /// Whether its subject belongs to another issuer. Nothing here checks that yet, so such a token, which a newer program may have
+    /// issued, is refused.
     pub const fn is_beyond_this_program(&self) -> bool {
-        self.cnf.is_some() || self.sub_iss.is_some()
+        self.sub_iss.is_some()
     }
 
     /// Whether it has expired.

@@ -288,6 +288,9 @@ pub struct ClientSettings {
     /// Whether its authorization requests must be pushed (RFC 9126 §6).
     #[schema(required)]
     pub require_pushed_authorization_requests: bool,
+    /// Whether each of its token requests needs a DPoP proof, to whose key the tokens are bound (RFC 9449 §5.2).
+    #[schema(required)]
+    pub dpop_bound_access_tokens: bool,
     /// The algorithm that signs its ID tokens.
     #[schema(required)]
     pub id_token_signed_response_alg: IdTokenAlgorithm,
@@ -342,6 +345,7 @@ impl Default for ClientSettings {
             consent: Consent::default(),
             require_pkce: true,
             require_pushed_authorization_requests: false,
+            dpop_bound_access_tokens: false,
             id_token_signed_response_alg: IdTokenAlgorithm::default(),
             introspection_signed_response_alg: IdTokenAlgorithm::default(),
             security_profile: None,

@@ -48,6 +48,10 @@ names! {
         RequestNotSupported "request_not_supported",
         /// OpenID Connect Core §3.1.2.6.
         RequestUriNotSupported "request_uri_not_supported",
+        /// RFC 9449 §5.
+        InvalidDpopProof "invalid_dpop_proof",
+        /// RFC 9449 §8.
+        UseDpopNonce "use_dpop_nonce",
         /// RFC 7591 §3.2.2.
         InvalidRedirectUri "invalid_redirect_uri",
         /// RFC 7591 §3.2.2.

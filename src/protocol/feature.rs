@@ -34,6 +34,7 @@ pub const FEATURES: &[Feature] = &[
         member: "token_endpoint_auth_method",
         is_used: |settings| settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt,
     },
+    Feature { member: BOUND_TOKENS, is_used: |settings| settings.dpop_bound_access_tokens },
     // An older node would not revoke an exchanged token with the one that it comes of.
     Feature {
         member: "permissions",
@@ -55,6 +56,10 @@ pub const SECOND_FACTORS: &str = "second factors";
 
 /// Resources limit the scopes of tokens and decide on their form.
 pub const RESOURCES: &str = "resources";
+
+/// Tokens and sessions are bound to keys. An older node would refuse such tokens, and refresh such sessions for anybody who has the
+/// refresh token.
+pub const BOUND_TOKENS: &str = "bound tokens";
 
 /// The level of this program.
 #[expect(clippy::cast_possible_wrap, reason = "the list is short")]

@@ -110,15 +110,16 @@ const fn binds_tokens(settings: &ClientSettings) -> bool {
     settings.dpop_bound_access_tokens
 }
 
-/// Checks a token request of a client, which proved that its token can be bound or did not.
+/// Checks a token request of a client, by whether its token would be bound.
 ///
 /// # Errors
-/// `invalid_request` with the name of the rule.
-pub fn check_token_request(settings: &ClientSettings, proves_possession: bool) -> Result<(), Refusal> {
-    if settings.security_profile.is_some() && !proves_possession {
-        return Err(Rule::SenderConstrainedTokens.refusal(ErrorCode::InvalidRequest));
+/// The name of the rule; `invalid_dpop_proof` where a proof was due, else `invalid_request`.
+pub fn check_token_request(settings: &ClientSettings, is_bound: bool) -> Result<(), Refusal> {
+    if settings.security_profile.is_none() || is_bound {
+        return Ok(());
     }
-    Ok(())
+    let code = if settings.dpop_bound_access_tokens { ErrorCode::InvalidDpopProof } else { ErrorCode::InvalidRequest };
+    Err(Rule::SenderConstrainedTokens.refusal(code))
 }
 
 /// Whether an algorithm, by its name, is one that a profile allows.

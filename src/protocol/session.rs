@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::protocol::authorization::Login;
 use crate::protocol::cause::Cause;
 use crate::protocol::client::Client;
+use crate::protocol::confirmation::{Confirmation, KeyThumbprint, Sender};
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
@@ -60,6 +61,10 @@ pub struct Session {
     pub browser_session: Option<Uuid>,
     /// Whether it goes on after that person logs out (`offline_access`, OpenID Connect Core §11).
     pub offline: bool,
+    /// What its refresh tokens are bound to, if they are.
+    pub confirmation: Option<Confirmation>,
+    /// The key that its authorization code is bound to (`dpop_jkt`, RFC 9449 §10), if it is.
+    pub code_key: Option<KeyThumbprint>,
 }
 
 /// What to do about a refresh token.
@@ -86,6 +91,13 @@ impl Session {
     /// Whether it waits for its code to be redeemed: it has no tokens yet.
     pub fn is_unredeemed(&self) -> bool {
         self.generation == 0 && self.login.is_some()
+    }
+
+    /// Whether its code is bound to what this sender did not prove to hold.
+    pub fn withholds_code_from(&self, sender: &Sender) -> bool {
+        let is_other = |key: KeyThumbprint| sender.key != Some(key);
+        let is_not_held = |confirmation: Confirmation| !sender.holds(&confirmation);
+        self.code_key.is_some_and(is_other) || self.confirmation.is_some_and(is_not_held)
     }
 
     /// How often refreshes were repeated within the hour that began with the first of these repeats, and when that was, if
@@ -160,6 +172,8 @@ mod tests {
             login: None,
             browser_session: None,
             offline: false,
+            confirmation: None,
+            code_key: None,
         }
     }
 

@@ -81,17 +81,6 @@ impl MayAct {
     }
 }
 
-/// The key that a token is bound to (`cnf`, RFC 7800).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Confirmation {
-    /// The thumbprint of a DPoP key (RFC 9449 §6.1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jkt: Option<String>,
-    /// The thumbprint of a certificate (RFC 8705 §3.1).
-    #[serde(rename = "x5t#S256", default, skip_serializing_if = "Option::is_none")]
-    pub x5t_s256: Option<String>,
-}
-
 /// Checks the `sub` of a new user: printable ASCII, so that it fits any header.
 pub fn check_sub(sub: &str) -> Result<(), String> {
     let is_printable = sub.bytes().all(|byte| (0x20..=0x7E).contains(&byte));

@@ -17,7 +17,7 @@ use crate::settings::parse::{address, audience, duration, issuer, known_issuer, 
 use crate::settings::resolve::{Resolved, Source};
 use crate::settings::{
     LONGEST_ACCESS_TOKEN_TTL, LONGEST_HISTORY, LONGEST_SESSION_TTL, LogFormat, MasterKeySettings, MasterKeySource,
-    Needs, Registration, RequireSecondFactor, Settings, TlsFiles,
+    DpopNonce, Needs, Registration, RequireSecondFactor, Settings, TlsFiles,
 };
 use crate::store::Location;
 use crate::tokens::environment::{Environment, KnownIssuer};
@@ -120,6 +120,15 @@ impl Settings {
             brand: Brand::check(&mut checker),
             registration: Registration::check(&mut checker),
             cimd: checker.parse("cimd", on_or_off, false),
+            dpop_nonce: checker.parse(
+                "dpop_nonce",
+                |text| match text {
+                    "off" => Ok(DpopNonce::Off),
+                    "required" => Ok(DpopNonce::Required),
+                    _ => Err("is not off or required".to_owned()),
+                },
+                DpopNonce::Off,
+            ),
             history: checker.seconds("history", LONGEST_HISTORY),
             issuer_follows_listen,
             default_client: resolved.get("default_client").map(str::to_owned),

@@ -56,6 +56,16 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether DPoP proofs must have a nonce of this server (RFC 9449 §8). One that is sent is always checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DpopNonce {
+    /// They need none.
+    #[default]
+    Off,
+    /// They are refused without.
+    Required,
+}
+
 /// Who must log in with a second factor. Whoever has one is always asked for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequireSecondFactor {
@@ -142,6 +152,8 @@ pub struct Settings {
     pub registration: Registration,
     /// Whether a `client_id` may be the URL of a metadata document.
     pub cimd: bool,
+    /// Whether DPoP proofs must have a nonce.
+    pub dpop_nonce: DpopNonce,
     /// How long expired sessions and revocations are kept to explain refusals, in seconds.
     pub history: i64,
     /// The public client that stands in for requests that name no client.

@@ -40,7 +40,7 @@ const fn secret(definition: Definition) -> Definition {
 }
 
 /// Every setting.
-pub static TABLE: [Definition; 40] = [
+pub static TABLE: [Definition; 41] = [
     secret(in_dev(
         setting("database_url", "sqlite://jeton.db", "The database: sqlite://PATH or postgres://…"),
         "sqlite://jeton-dev.db",
@@ -92,6 +92,7 @@ pub static TABLE: [Definition; 40] = [
         "",
         "PEM file of certificate authorities that are trusted, besides the public ones, when calling out",
     ),
+    setting("dpop_nonce", "off", "Whether DPoP proofs must have a nonce of this server: off or required"),
     setting("throttling", "on", "Whether guessing is slowed down: on or off"),
     setting(
         "require_second_factor",

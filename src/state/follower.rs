@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::state::proofs::BETWEEN_EXCHANGES;
 use crate::state::{NodeState, Unavailable};
 use crate::store::{Listener, Location, NodeRecord};
 use futures_util::FutureExt;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 /// The time between two heartbeats of a node.
 const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -49,10 +51,13 @@ impl Follower {
         poll_interval: Duration,
         node: NodeRecord,
     ) -> Result<Self, Unavailable> {
+        let id = node.id;
+        state.recall_proofs(id).await?;
         state.join(node).await?;
         let signals = Arc::new(Signals::default());
         let mut tasks = vec![
             tokio::spawn(follow(Arc::clone(&state), Arc::clone(&signals), poll_interval)),
+            tokio::spawn(exchange_proofs(Arc::clone(&state), id)),
             tokio::spawn(send_heartbeats(state, Arc::clone(&signals))),
         ];
         if location.file().is_none() {
@@ -112,6 +117,22 @@ async fn send_heartbeats(state: Arc<NodeState>, signals: Arc<Signals>) {
             Err(error) if !failing => {
                 failing = true;
                 tracing::warn!(error = error.0, "the heartbeat of this node was not written; receipts wait for it");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Tells the other nodes which DPoP proofs counted here, and learns which did there.
+async fn exchange_proofs(state: Arc<NodeState>, node: Uuid) {
+    let mut failing = false;
+    loop {
+        tokio::time::sleep(BETWEEN_EXCHANGES).await;
+        match state.exchange_proofs(node).await {
+            Ok(()) => failing = false,
+            Err(error) if !failing => {
+                failing = true;
+                tracing::warn!(error = error.0, "DPoP proofs are not exchanged with the other nodes: one could count on several");
             }
             Err(_) => {}
         }

@@ -14,6 +14,7 @@ mod lookup;
 mod measures;
 mod membership;
 mod poll;
+mod proofs;
 mod resources;
 mod revocations;
 
@@ -31,6 +32,7 @@ pub use follower::Follower;
 pub(crate) use judgement::KEPT_WHEN_OVER;
 pub use lookup::KnownUser;
 pub use measures::Measures;
+pub use proofs::{ProofId, ProofUse};
 
 use crate::clock::Clock;
 use crate::issuer::Issuer;
@@ -43,6 +45,7 @@ use age::{LastTime, Watch};
 use client_cache::ClientCache;
 use lookup::Weight;
 use membership::Membership;
+use proofs::UsedProofs;
 use revocations::Revocations;
 
 /// The most users that are remembered.
@@ -86,6 +89,7 @@ pub struct NodeState {
     users: Cache<String, Arc<KnownUser>, Weight>,
     claims_requests: Cache<Uuid, Arc<[String]>>,
     verified: Cache<[u8; 32], (u64, Arc<AccessClaims>)>,
+    proofs: UsedProofs,
     watch: Watch,
     /// When the last complete poll of the log began.
     polled_at: LastTime,
@@ -132,6 +136,7 @@ impl NodeState {
             users: Cache::with_weighter(MOST_USERS, ROOM_FOR_USERS, Weight),
             claims_requests: Cache::new(MOST_CLAIMS_REQUESTS),
             verified: Cache::new(MOST_VERIFIED),
+            proofs: UsedProofs::default(),
             polled_at: LastTime::new(watch.now()),
             membership: Membership::new(watch.now()),
             watch,

@@ -14,6 +14,7 @@ mod clients;
 mod consents;
 mod database;
 mod device_requests;
+mod dpop_proofs;
 mod file;
 mod keys;
 mod listen;
@@ -42,6 +43,7 @@ pub use client_documents::{ClientBlock, ClientDocument, ExpiredDocuments, Fetche
 pub use clients::ClientsInUse;
 pub use consents::{Access, Consent};
 pub use database::{Dialect, Location};
+pub use dpop_proofs::ProofBatch;
 pub use keys::Added;
 pub use listen::Listener;
 pub use login_failures::account_digest;

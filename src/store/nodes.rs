@@ -108,6 +108,18 @@ impl Store {
         self.database.write("DELETE FROM nodes WHERE id = $1", values![id]).await.map(drop)
     }
 
+    /// Records that tokens and sessions are bound, for good. Fails if a live node does not know that.
+    pub async fn use_bound_tokens(&self, now: Timestamp) -> Result<()> {
+        let mut transaction = self.database.begin().await?;
+        match transaction.use_feature(feature::named(feature::BOUND_TOKENS), now).await? {
+            None => transaction.commit().await,
+            Some(refusal) => {
+                transaction.roll_back().await?;
+                Err(refusal)
+            }
+        }
+    }
+
     /// Every node, by id.
     pub async fn node_list(&self) -> Result<Vec<NodeRecord>> {
         self.database.query(LIST, vec![]).await?.iter().map(node).collect()

@@ -120,7 +120,7 @@ const fn colour(level: &Level) -> &'static str {
 /// such lines were left out.
 fn record(event: &Event<'_>, request: Option<&CurrentRequest>, fields: &mut dyn Visit) {
     let Some(request) = request else { return event.record(fields) };
-    let CurrentRequest { endpoint, client, request_id, address, left_out } = request;
+    let CurrentRequest { endpoint, client, request_id, address, left_out, .. } = request;
     let mut own = FieldsWithValue::default();
     event.record(&mut own);
     let missing = |name| REQUEST.fields().field(name).filter(|_| !own.0.contains(&name));

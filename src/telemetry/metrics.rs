@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::passwords::pool::PasswordPool;
+use crate::protocol::dpop;
 use crate::protocol::time::Timestamp;
 use crate::state::Measures;
 
@@ -138,6 +139,12 @@ pub struct DocumentFetch {
     outcome: &'static str,
 }
 
+/// Labels of a DPoP proof that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusedProof {
+    fault: &'static str,
+}
+
 /// The counters of a node. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -152,6 +159,7 @@ pub struct Metrics {
     logout_notices: Family<Notice, Counter>,
     client_documents: Family<DocumentFetch, Counter>,
     token_exchanges: Family<Exchanged, Counter>,
+    refused_proofs: Family<RefusedProof, Counter>,
 }
 
 impl Default for Metrics {
@@ -181,6 +189,10 @@ impl Default for Metrics {
         for kind in ExchangeKind::ALL {
             drop(token_exchanges.get_or_create(&Exchanged { kind: kind.name() }));
         }
+        let refused_proofs = Family::<RefusedProof, Counter>::default();
+        for fault in dpop::Fault::ALL {
+            drop(refused_proofs.get_or_create(&RefusedProof { fault: fault.name() }));
+        }
         Self {
             refusals: Family::default(),
             issued: Family::default(),
@@ -192,6 +204,7 @@ impl Default for Metrics {
             logout_notices,
             client_documents,
             token_exchanges,
+            refused_proofs,
         }
     }
 }
@@ -250,6 +263,11 @@ impl Metrics {
         self.token_exchanges.get_or_create(&Exchanged { kind: kind.name() }).inc();
     }
 
+    /// Counts a DPoP proof that was refused.
+    pub(crate) fn proof_refused(&self, fault: dpop::Fault) {
+        self.refused_proofs.get_or_create(&RefusedProof { fault: fault.name() }).inc();
+    }
+
     /// Counts an issued access token.
     pub fn issued(&self, grant: &'static str) {
         self.issued.get_or_create(&Issued { grant }).inc();
@@ -283,6 +301,8 @@ impl Metrics {
         registry.register("client_documents", help, self.client_documents.clone());
         let help = "Tokens that were issued in exchange for others, by whether they name who acts";
         registry.register("token_exchanges", help, self.token_exchanges.clone());
+        let help = "DPoP proofs that were refused, by what was wrong";
+        registry.register("dpop_proofs_refused", help, self.refused_proofs.clone());
         for (name, help, value) in gauges {
             let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
             gauge.set(*value);

@@ -3,6 +3,7 @@
 pub mod code;
 pub mod context;
 pub mod device_code;
+pub mod dpop_nonce;
 pub mod environment;
 pub mod error;
 pub mod id_token;

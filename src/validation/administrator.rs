@@ -8,6 +8,7 @@ use crate::diagnosis::judge::Requirements;
 use crate::issuer::Issuer;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::scope::{ADMIN, Scope};
+use crate::validation::holder::Presented;
 use crate::validation::token::{Validated, access_token_for};
 
 /// A valid access token for the admin API.
@@ -27,9 +28,9 @@ impl AdminToken {
 }
 
 /// Validates a token that was presented to the admin API.
-pub async fn validate(app: &App, issuer: &Issuer, text: &str) -> Result<Validated<AdminToken>> {
+pub async fn validate(app: &App, issuer: &Issuer, presented: &Presented<'_>) -> Result<Validated<AdminToken>> {
     let required = Requirements { audience: Some(issuer.admin_audience().to_owned()), scope: Scope::default() };
-    let claims = match access_token_for(app, issuer, text, &required).await? {
+    let claims = match access_token_for(app, issuer, presented, &required).await? {
         Ok(claims) => claims,
         Err(diagnosis) => return Ok(Err(diagnosis)),
     };

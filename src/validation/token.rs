@@ -13,6 +13,7 @@ use crate::store::SessionRecord;
 use crate::tokens::environment::REFRESH_TOKEN_PREFIX;
 use crate::tokens::jwt;
 use crate::tokens::verify::{self, Verified, VerifyError};
+use crate::validation::holder::{self, Presented};
 
 /// A valid token, or why it is not valid.
 pub type Validated<T> = std::result::Result<T, Box<Diagnosis>>;
@@ -70,7 +71,7 @@ pub async fn access_token(
     Ok(if diagnosis.cause().is_none() { Ok(claims) } else { Err(diagnosis) })
 }
 
-/// Steps 2 and 3: time and revocation.
+/// Steps 3 and 4: time and revocation.
 async fn is_in_force(app: &App, claims: &AccessClaims) -> Result<bool> {
     let now = app.clock.now();
     Ok(!claims.is_beyond_this_program()
@@ -80,25 +81,35 @@ async fn is_in_force(app: &App, claims: &AccessClaims) -> Result<bool> {
         && !app.state.is_beyond_log(claims).await?)
 }
 
-/// Validates an access token that must meet requirements.
+/// Validates an access token that is used: its sender must hold what it is bound to, and it must meet requirements.
 pub async fn access_token_for(
     app: &App,
     issuer: &Issuer,
-    text: &str,
+    presented: &Presented<'_>,
     required: &Requirements,
 ) -> Result<Validated<Arc<AccessClaims>>> {
-    match access_token(app, issuer, text, Depth::FirstCause).await? {
+    match access_token(app, issuer, presented.text, Depth::FirstCause).await? {
         Ok(claims) => {
-            let unmet = investigate::unmet_requirements(app, &claims, required).await?;
-            if unmet.is_empty() {
+            let held = holder::check(app, issuer, &claims, presented);
+            let mut findings = investigate::unmet_requirements(app, &claims, required).await?;
+            let held = match held {
+                Ok(held) if findings.is_empty() => holder::use_up(app, &held)?.map(drop),
+                held => held.map(drop),
+            };
+            findings.extend(held.err());
+            if findings.is_empty() {
                 return Ok(Ok(claims));
             }
-            Ok(Err(Box::new(Diagnosis::of_access_token((*claims).clone(), unmet))))
+            Ok(Err(Box::new(Diagnosis::of_access_token((*claims).clone(), findings))))
         }
         Err(mut diagnosis) => {
             if let Some(claims) = diagnosis.claims() {
                 let unmet = investigate::unmet_requirements(app, claims, required).await?;
+                // Claims for another issuer are not ours to judge further.
+                let is_ours = claims.iss == issuer.url();
+                let held = is_ours.then(|| holder::check(app, issuer, claims, presented));
                 diagnosis.add(unmet);
+                diagnosis.add(held.and_then(std::result::Result::err));
             }
             Ok(Err(diagnosis))
         }

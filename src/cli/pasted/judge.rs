@@ -29,8 +29,8 @@ pub(super) fn judge(mut draft: Draft) -> Pasted {
     let authorization: Vec<&[u8]> = authorization.iter().map(String::as_bytes).collect();
     let names: Vec<&str> = draft.request.body.iter().map(|(name, _)| name.as_str()).collect();
     let form_names = if draft.is_form { names.as_slice() } else { &[] };
-    match bearer::read(Sent { authorization: &authorization, queries: &[query.as_bytes()], form_names }) {
-        Ok(token) => presented(&mut draft, token),
+    match bearer::read_any(Sent { authorization: &authorization, queries: &[query.as_bytes()], form_names }) {
+        Ok((_, token)) => presented(&mut draft, token),
         Err(fault) => misplaced(&mut draft, fault, &query),
     }
     in_order(draft)

@@ -1,7 +1,7 @@
 //! The reasons to refuse an authentic token: revocation, expiry, audience, scope. Pure: every caller that has loaded the same
 //! records gets the same answer.
 
-use crate::diagnosis::finding::{Fact, Finding};
+use crate::diagnosis::finding::{Fact, Finding, HolderFault};
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::revocation::Revocation;
@@ -49,7 +49,7 @@ pub fn access_token(claims: &AccessClaims, revocations: &[KnownRevocation], now:
     }
     if claims.is_beyond_this_program() {
         findings.push(never_issued(
-            "it is bound to a key or names a subject of another issuer, which this version of Jeton cannot check",
+            "it names a subject of another issuer, which this version of Jeton cannot check",
         ));
     }
     findings
@@ -116,6 +116,11 @@ pub fn refresh_token(
         findings.push(Finding { remedy, ..Finding::from_server(Cause::Expired, detail).at(ends_at) });
     }
     findings
+}
+
+/// The sender did not prove to hold what the token is bound to.
+pub fn not_held(cause: Cause, detail: String, fault: HolderFault) -> Finding {
+    Finding { holder: Some(fault), ..Finding::from_server(cause, detail) }
 }
 
 /// The record behind an authentic token is missing.

@@ -10,6 +10,7 @@ use crate::diagnosis::finding::{Damage, Fact, Source};
 use crate::diagnosis::report::Diagnosis;
 use crate::diagnosis::words::advice;
 use crate::issuer::Issuer;
+use crate::protocol::bearer::Scheme;
 use crate::protocol::cause::{BearerAnswer, Cause};
 use crate::protocol::challenge::Challenge;
 use crate::protocol::claims::AccessClaims;
@@ -197,7 +198,11 @@ fn good(issuer: &Issuer, evidence: Vec<Fact>, expect: Option<Expect>, request_id
 /// The challenge in a resource server's answer; `None` if the token could not be checked.
 fn challenge(cause: Cause, description: &str, uri: &str, scope: Option<&str>) -> Option<String> {
     let BearerAnswer { status, error } = cause.bearer_answer();
-    (status != 503).then(|| Challenge { error, description, uri, scope, resource_metadata: None }.to_string())
+    let scheme = match cause {
+        Cause::ProofMissing | Cause::ProofInvalid | Cause::ProofKeyMismatch => Scheme::Dpop,
+        _ => Scheme::Bearer,
+    };
+    (status != 503).then(|| Challenge { scheme, error, description, uri, scope, resource_metadata: None }.to_string())
 }
 
 /// Explains what the bytes alone show, for a caller who may not see more.

@@ -62,6 +62,8 @@ pub fn describe(diagnosis: &Diagnosis) -> PublicDescription {
             title.into()
         }
         (Source::Bytes, _) => first.detail.clone().into(),
+        // The sender knows what it sent; the detail repeats nothing of it but numbers.
+        (Source::Server, _) if first.holder.is_some() => first.detail.clone().into(),
         (Source::Server, Some(at)) => format!("{} ({at}).", title.trim_end_matches('.')).into(),
         (Source::Server, None) => title.into(),
     };
@@ -84,7 +86,7 @@ mod tests {
     }
 
     fn finding(cause: Cause, source: Source, at: Option<Timestamp>) -> Finding {
-        Finding { cause, source, detail: "by client ops, because of a \"leak\"".into(), at, needed: None, remedy: None }
+        Finding { cause, source, detail: "by client ops, because of a \"leak\"".into(), at, needed: None, remedy: None, holder: None }
     }
 
     #[test]

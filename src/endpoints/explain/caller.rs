@@ -2,16 +2,17 @@
 
 use crate::app::{App, Request, Result};
 use crate::client_auth::{self, Authenticated};
-use crate::diagnosis::{Diagnosis, public};
+use crate::diagnosis::{Diagnosis, HolderFault, public};
 use crate::protocol::bearer::{self, Sent};
 use crate::protocol::cause::Cause;
 use crate::protocol::client::Permission;
+use crate::protocol::dpop::Target;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
 use crate::protocol::ownership::{Ownership, may_see};
 use crate::protocol::scope::READ;
 use crate::tokens::verify::Verified;
-use crate::validation::administrator;
+use crate::validation::{Presented, administrator, proof};
 
 /// Who asks.
 pub(super) enum Caller {
@@ -32,7 +33,7 @@ impl Caller {
     /// Authenticates the caller.
     pub(super) async fn authenticate(app: &App, request: &Request<'_>) -> Result<Self> {
         let authorization = request.header("authorization");
-        if !authorization.iter().any(|header| bearer::is_bearer(header)) {
+        if !authorization.iter().any(|header| bearer::is_token(header)) {
             return client_auth::authenticate_confidential(app, request).await.map(Self::Client);
         }
         let others = ["client_id", "client_secret", "client_assertion", "client_assertion_type"];
@@ -43,14 +44,22 @@ impl Caller {
             }
         }
         let sent = Sent { authorization: &authorization, ..Sent::default() };
-        let token = bearer::read(sent).map_err(|fault| {
+        let (scheme, text) = bearer::read_any(sent).map_err(|fault| {
             let code = match fault.cause.bearer_answer().status {
                 400 => ErrorCode::InvalidRequest,
                 _ => ErrorCode::InvalidToken,
             };
             Refusal::new(code, fault.detail).by(fault.cause)
         })?;
-        match administrator::validate(app, request.issuer, &token).await? {
+        let address = request.issuer.endpoint("/auth/explain");
+        let presented = Presented {
+            text: &text,
+            scheme,
+            sender: request.sender,
+            proofs: request.header(proof::HEADER),
+            target: Some(Target { method: request.method.to_owned(), address }),
+        };
+        match administrator::validate(app, request.issuer, &presented).await? {
             Ok(token) if token.has_one_of(&[READ]) => Ok(Self::Administrator(token.claims.client_id.clone())),
             Ok(token) => {
                 let refusal =
@@ -61,7 +70,10 @@ impl Caller {
             Err(diagnosis) => {
                 let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
                 let (sentence, tells_cause) = public::fixed_sentence(&diagnosis);
-                let refusal = Refusal::new(ErrorCode::InvalidToken, sentence).by(cause).telling_cause(tells_cause);
+                let wants_nonce =
+                    diagnosis.findings.first().is_some_and(|first| first.holder == Some(HolderFault::Nonce));
+                let code = if wants_nonce { ErrorCode::UseDpopNonce } else { ErrorCode::InvalidToken };
+                let refusal = Refusal::new(code, sentence).by(cause).telling_cause(tells_cause);
                 Err(refusal.about(diagnosis.identity()).into())
             }
         }

@@ -77,7 +77,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Explanation> {
 /// # Errors
 /// It presents either, and they are refused; or it could not be decided.
 pub async fn is_known(app: &App, head: &Request<'_>) -> Result<bool> {
-    if !head.header("authorization").iter().any(|header| bearer::is_bearer(header) || client_auth::is_basic(header)) {
+    if !head.header("authorization").iter().any(|header| bearer::is_token(header) || client_auth::is_basic(header)) {
         return Ok(false);
     }
     Caller::authenticate(app, head).await.map(|_| true)

@@ -9,6 +9,7 @@ use crate::grants::GrantRequest;
 use crate::issuer::Issuer;
 use crate::protocol::cause::Cause;
 use crate::protocol::client::Client;
+use crate::protocol::confirmation::Sender;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
 use crate::protocol::revocation::{NewRevocation, Target};
@@ -40,6 +41,20 @@ fn refuse(cause: Cause, reason: impl Into<Cow<'static, str>>) -> Failure {
 /// The session of an authentic token is not in this database.
 pub(super) fn no_session(client: &Client, token: &RefreshToken) -> Failure {
     of_own_session(client, Cause::NeverIssued, token)
+}
+
+/// The token is bound to something that the sender did not prove to hold.
+pub(super) fn not_held(token: &RefreshToken, sender: &Sender) -> Failure {
+    let (cause, reason) = match sender.key {
+        None => (Cause::ProofMissing, "the token is bound to a key, and the request has no DPoP proof of that key"),
+        Some(_) => (Cause::ProofKeyMismatch, "the token is bound to another key than that of the DPoP proof"),
+    };
+    let text = "The refresh token is bound to a key: send a DPoP proof that is made with that key.";
+    Refusal::new(ErrorCode::InvalidGrant, text)
+        .because(reason)
+        .by(cause)
+        .about(Identity::of_session(token.session))
+        .into()
 }
 
 /// The session has ended. If there are several causes, the first in the order of the list counts.

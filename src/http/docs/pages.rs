@@ -369,6 +369,34 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
                 commands: &[METADATA],
             },
         ),
+        ErrorCode::InvalidDpopProof => (
+            "The DPoP proof of a request is missing or not valid.",
+            Text {
+                meaning: "The proof in the header `DPoP` breaks a rule (RFC 9449 §4.3), there is more than one, or the client has \
+                          `dpop_bound_access_tokens` and sent none. Nothing was spent: neither a code nor a refresh token.",
+                see: "The `error_description` says which rule, such as by how much the clock is off or which part of `htu` \
+                      differs. The log has what was sent as well.",
+                client: "Make a new proof for each request, also for a repeated one: `typ` is `dpop+jwt`, `jwk` the public key, \
+                         `htm` and `htu` are method and address of the request, `iat` is now, `jti` is new.",
+                resource_server: "The same rules hold for proofs beside tokens, which have `ath` as well.",
+                administrator: "If many proofs are too old or from the future, a clock is wrong. \
+                                `jeton_dpop_proofs_refused_total` counts them by what was wrong.",
+                commands: &["date +%s", METADATA, DOCTOR],
+            },
+        ),
+        ErrorCode::UseDpopNonce => (
+            "The DPoP proof needs a nonce of this server.",
+            Text {
+                meaning: "`JETON_DPOP_NONCE` is `required` and the proof has no nonce, or its nonce is too old or not one of this \
+                          server (RFC 9449 §8).",
+                see: "The answer has a nonce in the header `DPoP-Nonce`.",
+                client: "Repeat the request with a new proof whose `nonce` is that of the header. It can be used for 5 minutes, on \
+                         every node; answers bring newer ones. Libraries for DPoP do this by themselves.",
+                resource_server: "Pass the header `DPoP-Nonce` on, and 401 with the scheme `DPoP`.",
+                administrator: "Nothing. Pages in browsers read the header, which CORS exposes.",
+                commands: &[METADATA],
+            },
+        ),
         ErrorCode::InvalidRedirectUri => (
             "A redirect URI of a client that nobody registered by hand is not allowed.",
             Text {

@@ -12,6 +12,7 @@ use crate::http::docs::answers::{
 };
 use crate::http::request::EndpointRequest;
 use crate::protocol::cause::Cause;
+use crate::protocol::dpop::Target;
 use crate::protocol::profile::OPENID;
 use crate::protocol::schema::describe;
 
@@ -62,7 +63,10 @@ pub(crate) async fn answer(request: EndpointRequest) -> Response {
             return BearerChallenge::misplaced(app, fault).answer_misplaced();
         }
     };
-    match userinfo::answer(app, &app.issuer, &token).await {
+    let address = app.issuer.endpoint("/auth/userinfo");
+    let target = Target { method: head.method.as_str().to_owned(), address };
+    let presented = challenge::presented(&token, &head.headers, context, Some(target));
+    match userinfo::answer(app, &app.issuer, &presented).await {
         Ok(Ok(UserInfo::Claims(claims))) => request.answer_json(Ok(claims)),
         Ok(Ok(UserInfo::Nobody(claims))) => {
             let detail = "UserInfo tells who a person is, but the token is of a client on its own behalf.";
@@ -71,7 +75,7 @@ pub(crate) async fn answer(request: EndpointRequest) -> Response {
         }
         Ok(Err(diagnosis)) => {
             investigate::note_refusal(app, context.endpoint.name, &diagnosis);
-            BearerChallenge::answer_of(app, &diagnosis, None)
+            BearerChallenge::answer_of(app, &diagnosis, presented.scheme, None)
         }
         Err(failure) => request.answer(Err::<Response, Failure>(failure)),
     }

@@ -13,12 +13,11 @@ use crate::diagnosis::investigate;
 use crate::endpoints::verify::Query;
 use crate::http::challenge::{self, BearerChallenge};
 use crate::http::docs::answers::{MayPass, Unavailable, VerifyForbidden, VerifyInvalidRequest, VerifyRefused};
+use crate::http::original_request;
 use crate::http::request::EndpointRequest;
+use crate::protocol::bearer::Scheme;
 use crate::protocol::claims::AccessClaims;
 use crate::validation;
-
-/// Headers in which proxies name the original address.
-const ORIGINAL_ADDRESS: [&str; 3] = ["x-original-uri", "x-original-url", "x-forwarded-uri"];
 
 const SUBJECT: HeaderName = HeaderName::from_static("x-auth-subject");
 const CLIENT: HeaderName = HeaderName::from_static("x-auth-client");
@@ -46,7 +45,7 @@ const SESSION: HeaderName = HeaderName::from_static("x-auth-session");
 )]
 pub(crate) async fn answer(request: EndpointRequest) -> Response {
     let query = request.head.uri.query().unwrap_or_default().as_bytes();
-    verify(&request, query, Query::OfProxy(query)).await
+    verify(&request, query, Query::OfProxy(query), None).await
 }
 
 #[utoipa::path(
@@ -71,10 +70,16 @@ pub(crate) async fn answer(request: EndpointRequest) -> Response {
 )]
 pub(crate) async fn answer_below(request: EndpointRequest) -> Response {
     let query = request.head.uri.query().unwrap_or_default().as_bytes();
-    verify(&request, query, Query::PerhapsOfClient(query)).await
+    let below = request.head.uri.path().strip_prefix("/auth/verify");
+    verify(&request, query, Query::PerhapsOfClient(query), below).await
 }
 
-async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -> Response {
+async fn verify(
+    request: &EndpointRequest,
+    own_query: &[u8],
+    query: Query<'_>,
+    below: Option<&str>,
+) -> Response {
     let EndpointRequest { app, context, head, .. } = request;
     let expected = match query.expected(app.settings.verify_audience.as_deref()) {
         Ok(expected) => expected,
@@ -85,7 +90,8 @@ async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -
         }
     };
     let mut queries = vec![own_query];
-    if app.settings.trusts(context.peer.address.ip()) {
+    let is_trusted = app.settings.trusts(context.peer.address.ip());
+    if is_trusted {
         queries.extend(original_queries(&head.headers));
     }
     let token = match challenge::token(&head.headers, &queries) {
@@ -96,11 +102,14 @@ async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -
             return challenge.for_audience(app, expected.audience.as_deref()).answer_misplaced();
         }
     };
-    match validation::access_token_for(app, &app.issuer, &token, &expected).await {
+    let original = || original_request::of(head.method.as_str(), below, &head.headers);
+    let target = if is_trusted && token.0 == Scheme::Dpop { original() } else { None };
+    let presented = challenge::presented(&token, &head.headers, context, target);
+    match validation::access_token_for(app, &app.issuer, &presented, &expected).await {
         Ok(Ok(claims)) => request.answer(pass(&claims)),
         Ok(Err(diagnosis)) => {
             investigate::note_refusal(app, context.endpoint.name, &diagnosis);
-            BearerChallenge::answer_of(app, &diagnosis, expected.audience.as_deref())
+            BearerChallenge::answer_of(app, &diagnosis, presented.scheme, expected.audience.as_deref())
         }
         Err(failure) => request.answer(Err::<Response, _>(failure)),
     }
@@ -108,7 +117,7 @@ async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>) -
 
 /// The query strings of the original addresses that a trusted proxy names.
 fn original_queries(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let addresses = ORIGINAL_ADDRESS.into_iter().flat_map(|name| headers.get_all(name));
+    let addresses = original_request::ADDRESS.into_iter().flat_map(|name| headers.get_all(name));
     addresses.filter_map(|address| address.as_bytes().splitn(2, |byte| *byte == b'?').nth(1))
 }
 

@@ -10,7 +10,7 @@ const OTHER_SCHEMES: [(&str, &str); 14] = [
     ("basic", "The scheme is Basic, and must be Bearer: client credentials are for the token endpoint only."),
     ("oauth", "The scheme is OAuth, and must be Bearer."),
     ("oauth2", "The scheme is OAuth2, and must be Bearer."),
-    ("dpop", "The scheme is DPoP, which this server does not support; it must be Bearer."),
+    ("dpop", "The scheme is DPoP, and must be Bearer."),
     ("digest", "The scheme is Digest, and must be Bearer."),
     ("negotiate", "The scheme is Negotiate, and must be Bearer."),
     ("mac", "The scheme is MAC, and must be Bearer."),

@@ -16,8 +16,8 @@ fn a_token_in_a_form_counts_where_it_is_taken_and_only_alone() {
     let in_body = |sent: Sent<'_>, tokens: &[&str]| read_with_body(sent, tokens).map_err(|fault| fault.cause);
     let (nothing, header) = (Sent::default(), Sent { authorization: &[b"Bearer a"], ..Sent::default() });
     let query = Sent { queries: &[b"access_token=a"], ..Sent::default() };
-    assert_eq!(in_body(nothing, &["b"]).as_deref(), Ok("b"));
-    assert_eq!(in_body(header, &[]).as_deref(), Ok("a"));
+    assert_eq!(in_body(nothing, &["b"]), Ok((Scheme::Bearer, "b".to_owned())));
+    assert_eq!(in_body(header, &[]), Ok((Scheme::Bearer, "a".to_owned())));
     assert_eq!(in_body(nothing, &[]), Err(Cause::Missing));
     for (sent, tokens) in [(nothing, &["b", "b"][..]), (header, &["b"]), (header, &["b", "c"]), (query, &["b"])] {
         assert_eq!(in_body(sent, tokens), Err(Cause::SentTwice), "{tokens:?}");
@@ -97,6 +97,24 @@ fn a_token_in_the_url_is_found_however_its_name_is_written() {
             assert_eq!(cause(Sent { queries: &queries, ..Sent::default() }), Cause::InQueryString, "{query}");
         }
     }
+}
+
+#[test]
+fn dpo_009_the_scheme_dpop_is_told_apart_and_read_as_strictly() {
+    let any = |value: &str| {
+        read_any(Sent { authorization: &[value.as_bytes()], ..Sent::default() }).map_err(|fault| fault.cause)
+    };
+    for scheme in ["DPoP", "dpop", "DPOP"] {
+        assert_eq!(any(&format!("{scheme} x")), Ok((Scheme::Dpop, "x".to_owned())));
+    }
+    assert_eq!(any("Bearer x"), Ok((Scheme::Bearer, "x".to_owned())));
+    assert_eq!((any("DPoP"), any("DPoP ")), (Err(Cause::Missing), Err(Cause::Missing)));
+    for wrong in ["DPoP  x", "DPoP \tx", "DPoP\tx", "DPoP: x", "DPoP:x", "Basic x", "x"] {
+        assert_eq!(any(wrong), Err(Cause::WrongScheme), "{wrong}");
+    }
+    assert_eq!(any("DPoP x, Bearer y"), Err(Cause::SentTwice));
+    let twice = Sent { authorization: &[b"DPoP a"], queries: &[b"access_token=b"], ..Sent::default() };
+    assert_eq!(read_any(twice).unwrap_err().cause, Cause::SentTwice);
 }
 
 #[test]

@@ -35,9 +35,9 @@ macro_rules! insert_session {
             "INSERT INTO sessions (id, user_id, sub, client_id, scope, audiences, nonce_hash, generation, \
              retries, repeats, repeats_since, network, sequence, created_at, last_refreshed_at, \
              idle_expires_at, previous_refreshed_at, previous_idle_expires_at, expires_at, ended, login, \
-             browser_session, offline) \
+             browser_session, offline, confirmation, code_key) \
              SELECT $1, u.id, u.sub, c.client_id, $2, $3, $4, $5, $6, $7, $8, $9, h.number, $10, $11, $12, \
-             $11, $12, $13, $14, $19, $20, $21 FROM users u, ",
+             $11, $12, $13, $14, $19, $20, $21, $22, $23 FROM users u, ",
             $clients,
             " c, change_head h \
              WHERE u.id = $15 AND u.version = $16 AND c.client_id = $17 AND c.version = $18 AND h.id = 1 \
@@ -143,7 +143,9 @@ impl LogTransaction {
             new.client_version,
             session.login.as_deref().map(to_json).transpose()?,
             session.browser_session,
-            session.offline
+            session.offline,
+            session.confirmation.map(|confirmation| confirmation.to_string()),
+            session.code_key.map(|key| key.to_string())
         ];
         let Some(row) = self.query_one(insert, values).await? else { return Ok(None) };
         if let Some(client_id) = row.get::<Option<String>>("unused_client")? {

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::protocol::confirmation::{Confirmation, Sender};
 use crate::protocol::session::{MOST_RETRIES, Session};
 use crate::protocol::time::Timestamp;
 use crate::store::database::{Database, Dialect};
@@ -29,6 +30,25 @@ pub struct Rotation {
     pub idle_expires_at: Timestamp,
     /// The network that it is requested from.
     pub network: String,
+    /// What the sender proved: what the credential is bound to must be among it.
+    pub sender: Sender,
+    /// What the next refresh token is bound to, if this one is bound to nothing.
+    pub binds: Option<Confirmation>,
+}
+
+impl Rotation {
+    /// Two rotations that differ in this are not the same request.
+    fn identity(&self) -> (i64, &str, Sender, Option<Confirmation>) {
+        (self.generation, &self.client_id, self.sender, self.binds)
+    }
+
+    /// What was proved and what is to be bound, as the database has it: the key, the certificate, the new binding. What is not there
+    /// is empty, which nothing is bound to.
+    fn bindings(&self) -> [String; 3] {
+        let Self { sender, binds, .. } = self;
+        let (key, certificate) = (sender.key.map(Confirmation::Key), sender.certificate.map(Confirmation::Certificate));
+        [key, certificate, *binds].map(|binding| binding.map(|binding| binding.to_string()).unwrap_or_default())
+    }
 }
 
 /// What a rotation changes in a row, whose rotation is `asked`.
@@ -36,7 +56,8 @@ macro_rules! rotated {
     () => {
         "UPDATE sessions SET generation = sessions.generation + 1, retries = 0, network = asked.network, \
          last_refreshed_at = asked.now, previous_refreshed_at = sessions.last_refreshed_at, \
-         idle_expires_at = asked.idle, previous_idle_expires_at = sessions.idle_expires_at "
+         idle_expires_at = asked.idle, previous_idle_expires_at = sessions.idle_expires_at, \
+         confirmation = COALESCE(sessions.confirmation, NULLIF(asked.binds, '')) "
     };
 }
 
@@ -45,7 +66,9 @@ macro_rules! rotatable {
     () => {
         "WHERE sessions.id = asked.id AND sessions.client_id = asked.client_id \
          AND sessions.generation = asked.generation AND NOT sessions.ended \
-         AND sessions.idle_expires_at > asked.now AND sessions.expires_at > asked.now "
+         AND sessions.idle_expires_at > asked.now AND sessions.expires_at > asked.now \
+         AND (sessions.confirmation IS NULL OR sessions.confirmation IN (asked.key, asked.certificate)) \
+         AND (sessions.generation > 0 OR sessions.code_key IS NULL OR 'jkt ' || sessions.code_key = asked.key) "
     };
 }
 
@@ -58,13 +81,15 @@ pub(in crate::store) async fn rotate_all(database: &Database, rotations: Vec<Rot
         distinct.entry(rotation.id).or_insert(rotation);
     }
     let asked = distinct.values();
+    let binding = |rotation: &Rotation, index: usize| rotation.bindings()[index].clone();
     let mut moved: HashMap<Uuid, Result<SessionRecord>> = match database.dialect() {
         Dialect::Postgres => {
             let sql = concat!(
                 "WITH moved AS (",
                 rotated!(),
                 "FROM unnest($1::text::uuid[], $2::text::text[], $3::text::bigint[], $4::text::bigint[], \
-                 $5::text::bigint[], $6::text::text[]) AS asked(id, client_id, generation, now, idle, network) ",
+                 $5::text::bigint[], $6::text::text[], $7::text::text[], $8::text::text[], $9::text::text[]) \
+                 AS asked(id, client_id, generation, now, idle, network, key, certificate, binds) ",
                 rotatable!(),
                 "RETURNING sessions.*) ",
                 session_records!("moved", "")
@@ -75,7 +100,10 @@ pub(in crate::store) async fn rotate_all(database: &Database, rotations: Vec<Rot
                 array(asked.clone().map(|rotation| rotation.generation)),
                 array(asked.clone().map(|rotation| rotation.now.millis())),
                 array(asked.clone().map(|rotation| rotation.idle_expires_at.millis())),
-                array(asked.map(|rotation| &rotation.network))
+                array(asked.clone().map(|rotation| &rotation.network)),
+                array(asked.clone().map(|rotation| binding(rotation, 0))),
+                array(asked.clone().map(|rotation| binding(rotation, 1))),
+                array(asked.map(|rotation| binding(rotation, 2)))
             ];
             by_id(&database.write(sql, values).await?)?
         }
@@ -84,11 +112,13 @@ pub(in crate::store) async fn rotate_all(database: &Database, rotations: Vec<Rot
                 rotated!(),
                 "FROM (SELECT unhex(value ->> 'id') AS id, value ->> 'client_id' AS client_id, \
                  value ->> 'generation' AS generation, value ->> 'now' AS now, value ->> 'idle' AS idle, \
-                 value ->> 'network' AS network FROM json_each($1)) AS asked ",
+                 value ->> 'network' AS network, value ->> 'key' AS key, value ->> 'certificate' AS certificate, \
+                 value ->> 'binds' AS binds FROM json_each($1)) AS asked ",
                 rotatable!(),
                 "RETURNING id"
             );
             let member = |rotation: &&Rotation| {
+                let [key, certificate, binds] = rotation.bindings();
                 json!({
                     "id": rotation.id.simple().to_string(),
                     "client_id": rotation.client_id,
@@ -96,6 +126,9 @@ pub(in crate::store) async fn rotate_all(database: &Database, rotations: Vec<Rot
                     "now": rotation.now.millis(),
                     "idle": rotation.idle_expires_at.millis(),
                     "network": rotation.network,
+                    "key": key,
+                    "certificate": certificate,
+                    "binds": binds,
                 })
             };
             let rows = database.write(sql, values![to_json(&asked.map(member).collect::<Vec<Value>>())?]).await?;
@@ -108,15 +141,15 @@ pub(in crate::store) async fn rotate_all(database: &Database, rotations: Vec<Rot
     let won = |rotation: &Rotation| {
         let is_it = distinct
             .get(&rotation.id)
-            .is_some_and(|first| (first.generation, &first.client_id) == (rotation.generation, &rotation.client_id));
+            .is_some_and(|first| first.identity() == rotation.identity());
         if is_it { moved.remove(&rotation.id).transpose() } else { Ok(None) }
     };
     Ok(rotations.iter().map(won).collect())
 }
 
 impl Store {
-    /// Moves a session to its next generation, if it belongs to this client, is at this generation, and has neither
-    /// expired nor ended. Returns the session after the move; the caller checks whether its user or client was revoked.
+    /// Moves a session to its next generation, if it belongs to this client, is at this generation, has neither
+    /// expired nor ended, and the sender proved what its credential is bound to. Returns the session after the move; the caller checks whether its user or client was revoked.
     /// Concurrent calls share a statement and its commit.
     pub async fn session_rotate(&self, rotation: Rotation) -> Result<Option<SessionRecord>> {
         self.rotations.ask(rotation).await

@@ -3,6 +3,7 @@
 //!
 //! `{issuer}` and `{ops}` are placeholders for the addresses of this server. Code is in backticks.
 
+mod holder;
 mod origin;
 mod revocation;
 mod sending;
@@ -60,6 +61,9 @@ pub const fn about(cause: Cause) -> Advice {
         Cause::UnknownKey => origin::UNKNOWN_KEY,
         Cause::RetiredKey => origin::RETIRED_KEY,
         Cause::BadSignature => origin::BAD_SIGNATURE,
+        Cause::ProofMissing => holder::PROOF_MISSING,
+        Cause::ProofInvalid => holder::PROOF_INVALID,
+        Cause::ProofKeyMismatch => holder::PROOF_KEY_MISMATCH,
         Cause::WrongIssuer => origin::WRONG_ISSUER,
         Cause::TokenRevoked => revocation::TOKEN_REVOKED,
         Cause::SessionRevoked => revocation::SESSION_REVOKED,
