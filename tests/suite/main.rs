@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
+#![recursion_limit = "256"]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -33,6 +35,7 @@ mod rust_client;
 mod second_factors;
 mod secrets;
 mod security;
+mod security_profile;
 mod serving;
 mod sessions;
 mod store_contract;

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use jeton::jose::algorithm::SigningAlgorithm;
+use jeton::jose::signing::SigningKey;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::forgery::signed_by_the_server;
-use super::jose::verified;
+use super::jose::{sign, verified};
 use crate::support::scene::{ALICE, API, BOB, CLIENT_CREDENTIALS, FILES, Scene, every_grant};
 use crate::support::{Answer, Backend, Setup, TestClient, TestServer, eventually, jwt_part, on_both_stores};
 
@@ -265,14 +267,46 @@ on_both_stores!(exc_008_a_chain_has_at_most_four_actors, async |backend| {
     assert_refused(&exchange(app, &chain.gateway, &token, &[]).await, "four times");
 });
 
-on_both_stores!(exc_009_a_bound_token_is_not_exchanged_without_its_proof, async |backend| {
+/// A proof for the token endpoint, and the thumbprint of its key.
+fn proof_of(app: &TestServer, key: &SigningKey) -> (String, String) {
+    let jwk = key.public_jwk("k");
+    let mut public = serde_json::to_value(&jwk).unwrap();
+    public.as_object_mut().unwrap().retain(|name, _| ["kty", "crv", "x", "y"].contains(&name.as_str()));
+    let jti = jeton::crypto::base64url(jeton::crypto::random::<16>());
+    let htu = format!("{}/auth/token", app.issuer());
+    let claims = json!({"jti": jti, "htm": "POST", "htu": htu, "iat": app.clock.now().seconds()});
+    let proof = sign(key, &json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": public}), &claims);
+    (proof, jeton::crypto::base64url(jwk.thumbprint()))
+}
+
+on_both_stores!(exc_009_a_bound_token_is_exchanged_only_with_its_proof_and_stays_bound, async |backend| {
     let chain = Chain::start(backend).await;
-    let bound = json!({"cnf": {"jkt": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"}});
-    let bound = signed_by_the_server(chain.app(), &chain.login().await, json!({}), bound);
-    exchange(chain.app(), &chain.gateway, &bound, &[]).await.assert_error(400, "invalid_request");
+    let (app, scene) = (chain.app(), &chain.scene);
+    let new_key = || SigningKey::parse(SigningAlgorithm::Es256, &SigningKey::generate(SigningAlgorithm::Es256)).unwrap();
+    let (key, other) = (new_key(), new_key());
+    let thumbprint = proof_of(app, &key).1;
+    let bound = json!({"cnf": {"jkt": thumbprint}});
+    let bound = signed_by_the_server(app, &chain.login().await, json!({}), bound);
+    let with_proof = async |key: &SigningKey, more: &[(&str, &str)]| {
+        let exchange = [&[GRANT, ("subject_token", bound.as_str()), SUBJECT_TYPE], more].concat();
+        let request = app.http.post(format!("{}/auth/token", app.base)).header("DPoP", proof_of(app, key).0);
+        Answer::of(request.header("Authorization", chain.gateway.basic()).form(&exchange)).await
+    };
+    let without = exchange(app, &chain.gateway, &bound, &[]).await;
+    assert_refused(&without, "The subject_token is refused: The token is bound to a key or a certificate, and nothing proved");
+    assert_refused(&with_proof(&other, &[]).await, "The token is not bound to what the sender proved to hold");
+    let answer = with_proof(&key, &[]).await;
+    assert_eq!(answer.assert_ok().json["token_type"], "DPoP");
+    let token = answer.text("access_token");
+    assert_eq!(scene.assert_active(&token).await["cnf"], json!({"jkt": thumbprint}));
     let subject = chain.login().await;
-    let actor = exchange(chain.app(), &chain.gateway, &subject, &[("actor_token", &bound), ACTOR_TYPE]).await;
-    actor.assert_error(400, "invalid_request");
+    let actor = exchange(app, &chain.gateway, &subject, &[("actor_token", &bound), ACTOR_TYPE]).await;
+    assert_refused(&actor, "The actor_token is refused: The token is bound");
+    let refusals = app.http.get(format!("{}/metrics", app.ops)).send().await.unwrap().text().await.unwrap();
+    for (cause, count) in [("proof_missing", 2), ("proof_key_mismatch", 1)] {
+        let line = format!("jeton_refusals_total{{endpoint=\"token\",cause=\"{cause}\"}} {count}");
+        assert!(refusals.contains(&line), "{line} in {refusals}");
+    }
 });
 
 on_both_stores!(an_exchanged_token_is_revoked_with_each_of_those_that_it_comes_of, async |backend| {

@@ -19,7 +19,7 @@ mod introspection;
 pub(crate) mod jose;
 mod key_set;
 mod metadata;
-mod private_key_jwt;
+pub(crate) mod private_key_jwt;
 mod refresh;
 mod resource;
 mod revocation;
