@@ -3,8 +3,8 @@
 mod refusal;
 
 use crate::app::{App, Failure, Result};
-use crate::grants::{GrantRequest, binding};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
+use crate::grants::{GrantRequest, binding};
 use crate::protocol::client::Client;
 use crate::protocol::confirmation::Sender;
 use crate::protocol::error::Refusal;

@@ -17,12 +17,15 @@ use uuid::Uuid;
 
 use crate::app::{App, Peer};
 use crate::current_request::{self, CurrentRequest};
+use crate::http::challenge::DPOP_NONCE;
 use crate::http::client_address::{self, client_address};
 use crate::http::context::Context;
 use crate::http::deadline::in_time;
 use crate::http::route::Endpoint;
 use crate::http::{error, host};
+use crate::settings::DpopNonce;
 use crate::telemetry::forwarding::is_private;
+use crate::validation::proof;
 
 /// The longest that a request may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -96,11 +99,17 @@ async fn wrap(envelope: &Envelope, mut request: Request, handler: impl Handles) 
         app.metrics.forwarding_ignored(is_private(peer.address.ip()));
         app.forwarding.note(peer.address.ip());
     }
+    let wants_nonce = app.settings.dpop_nonce == DpopNonce::Required && request.headers().contains_key(proof::HEADER);
     let context = Context { request_id, endpoint: *endpoint, peer, address };
     let current = CurrentRequest::new(endpoint.name, request_id, address);
     let mut response = current_request::within(Some(current), answer(app, context, *deadline, request, handler)).await;
     add_headers(response.headers_mut(), request_id);
     let headers = response.headers_mut();
+    if wants_nonce && !headers.contains_key(DPOP_NONCE) {
+        // For the next proof (RFC 9449 §8.2).
+        let nonce = proof::nonce(app, &app.issuer).ok().and_then(|nonce| HeaderValue::from_str(&nonce).ok());
+        headers.extend(nonce.map(|nonce| (DPOP_NONCE, nonce)));
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if app.issuer.url().starts_with("https:") {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));

@@ -16,8 +16,8 @@ use crate::settings::checker::Checker;
 use crate::settings::parse::{address, audience, duration, issuer, known_issuer, log_level, on_or_off, origin};
 use crate::settings::resolve::{Resolved, Source};
 use crate::settings::{
-    LONGEST_ACCESS_TOKEN_TTL, LONGEST_HISTORY, LONGEST_SESSION_TTL, LogFormat, MasterKeySettings, MasterKeySource,
-    DpopNonce, Needs, Registration, RequireSecondFactor, Settings, TlsFiles,
+    DpopNonce, LONGEST_ACCESS_TOKEN_TTL, LONGEST_HISTORY, LONGEST_SESSION_TTL, LogFormat, MasterKeySettings,
+    MasterKeySource, Needs, Registration, RequireSecondFactor, Settings, TlsFiles,
 };
 use crate::store::Location;
 use crate::tokens::environment::{Environment, KnownIssuer};

@@ -18,6 +18,7 @@ async fn the_future_of_a_request_without_database_access_is_small() {
         headers: &[],
         parameters: &parameters,
         peer: &jeton::app::Peer::from(std::net::SocketAddr::from((address, 0))),
+        sender: Default::default(),
         address,
         request_id: Uuid::nil(),
     };

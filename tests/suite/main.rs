@@ -1,8 +1,8 @@
 //! The behaviour of the server over HTTP, on both stores.
 
-#![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
-
+// The server metadata is one `json!` of many members.
 #![recursion_limit = "256"]
+#![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 #[path = "../support/mod.rs"]
 mod support;

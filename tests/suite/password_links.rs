@@ -36,6 +36,7 @@ async fn set(server: &TestServer, token: &LinkToken, password: &str) -> Password
         headers: &[],
         parameters: &parameters,
         peer: &peer,
+        sender: Default::default(),
         address: peer.address.ip(),
         request_id: Uuid::now_v7(),
     };

@@ -38,6 +38,7 @@ async fn asked<T>(server: &TestServer, work: impl AsyncFnOnce(&Request<'_>) -> T
         headers: &[],
         parameters: &parameters,
         peer: &peer,
+        sender: Default::default(),
         address: peer.address.ip(),
         request_id: Uuid::now_v7(),
     };

@@ -57,6 +57,7 @@ describe!(ClientMetadata, [ApplicationType, IdTokenAlgorithm] {
         "post_logout_redirect_uris": {"type": "array", "maxItems": 50, "items": {"type": "string", "maxLength": 2048}},
         "backchannel_logout_uri": {"type": "string", "maxLength": 2048},
         "require_pushed_authorization_requests": {"type": "boolean"},
+        "dpop_bound_access_tokens": {"type": "boolean"},
         "client_uri": {"type": "string", "maxLength": 2048},
         "logo_uri": {"description": "Kept, and never fetched.", "type": "string", "maxLength": 2048},
         "tos_uri": {"type": "string", "maxLength": 2048},

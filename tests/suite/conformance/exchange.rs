@@ -109,8 +109,8 @@ on_both_stores!(exc_001_exc_008_a_resource_server_gets_a_token_that_names_it_as_
     assert_eq!((&after["aud"], &after["scope"]), (&json!(STOCK), &json!("read")));
     scene.assert_active(&next).await;
     // What it is for still works.
-    let verify = app.get_with(&format!("/auth/verify?audience={STOCK}"), &[("Authorization", &format!("Bearer {next}"))]);
-    let verify = verify.await;
+    let (path, bearer) = (format!("/auth/verify?audience={STOCK}"), format!("Bearer {next}"));
+    let verify = app.get_with(&path, &[("Authorization", &bearer)]).await;
     let headers = ["x-auth-subject", "x-auth-client"].map(|name| verify.header(name));
     assert_eq!((verify.status.as_u16(), headers), (200, [Some(scene.alice.as_str()), Some("orders")]));
 });

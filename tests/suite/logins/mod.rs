@@ -141,6 +141,7 @@ fn request(client: &TestClient, scope: &str) -> AuthorizationRequest {
         hinted_sub: None,
         claims: ClaimsRequest::default(),
         code_challenge: Some(CHALLENGE.into()),
+        dpop_jkt: None,
     }
 }
 
@@ -186,6 +187,7 @@ async fn issue_to(app: &TestServer, asked: &AuthorizationRequest, person: &Brows
         headers: &[],
         parameters: &Parameters::default(),
         peer: &Peer::from(address),
+        sender: Default::default(),
         address: address.ip(),
         request_id: Uuid::now_v7(),
     };
