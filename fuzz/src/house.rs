@@ -74,6 +74,7 @@ pub fn claims(issuer: &str) -> AccessClaims {
         sub: Uuid::from_u128(7).to_string(),
         sub_iss: None,
         act: None,
+        may_act: None,
         cnf: None,
         aud: Audience::One("https://api.example.com".to_owned()),
         client_id: "app".to_owned(),
@@ -84,6 +85,7 @@ pub fn claims(issuer: &str) -> AccessClaims {
         jti: TokenId::new([8; 16]),
         sid: Some(Uuid::from_u128(9)),
         log: 17,
+        exchanged_from: Vec::new(),
         extra: json!({"tenant": "blue"}).as_object().cloned().unwrap_or_default(),
     }
 }

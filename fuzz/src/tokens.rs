@@ -162,6 +162,7 @@ fn made_of(bytes: &[u8]) -> AccessClaims {
         sub: text.clone(),
         sub_iss: (log % 5 == 0).then(|| text.clone()),
         act: None,
+        may_act: None,
         cnf: None,
         aud: if log % 2 == 0 { Audience::One(text.clone()) } else { Audience::Many(vec![text.clone(), String::new()]) },
         client_id: text.chars().take(half).collect(),
@@ -172,6 +173,7 @@ fn made_of(bytes: &[u8]) -> AccessClaims {
         jti: TokenId::new(Uuid::from_u64_pair(iat.unsigned_abs(), exp.unsigned_abs()).into_bytes()),
         sid: (nbf % 3 == 0).then(|| Uuid::from_u64_pair(log.unsigned_abs(), 1)),
         log,
+        exchanged_from: Vec::new(),
         extra: if check_extra(&extra).is_ok() { extra } else { Map::new() },
     }
 }

@@ -182,7 +182,7 @@ mod tests {
             assert_eq!(text, "password: expected a string");
         }
         let text = refused::<ClientPatch>(r#"{"permissions":["hunter2, expected hunter2"]}"#);
-        assert_eq!(text, "permissions[0]: expected introspect or explain");
+        assert_eq!(text, "permissions[0]: expected introspect, explain, exchange or impersonate");
     }
 
     #[test]

@@ -184,7 +184,7 @@ struct Members {
     /// How many sessions a user may have with it
     #[arg(long, value_name = "NUMBER")]
     max_sessions: Option<i64>,
-    /// What it may ask about tokens: introspect, explain (repeated or comma-separated)
+    /// What else it may do: introspect, explain, exchange, impersonate (repeated or comma-separated)
     #[arg(long)]
     permissions: Vec<String>,
     /// The audiences whose tokens it may introspect or explain; all unless set, none if ''
@@ -217,6 +217,12 @@ struct Members {
     /// The algorithm that signs its ID tokens: RS256, PS256, ES256 or EdDSA
     #[arg(long, value_name = "ALG")]
     id_token_signed_response_alg: Option<String>,
+    /// A security profile that binds it: fapi2
+    #[arg(long, value_name = "PROFILE")]
+    security_profile: Option<String>,
+    /// The algorithm that signs answers of introspection, where it asks for a JWT: RS256, PS256, ES256 or EdDSA
+    #[arg(long, value_name = "ALG")]
+    introspection_signed_response_alg: Option<String>,
     /// Claims that go into its tokens, as a JSON object
     #[arg(long, value_name = "JSON")]
     claims: Option<String>,
@@ -290,6 +296,9 @@ impl Members {
         set("require_pushed_authorization_requests", pushed.map(Value::from));
         set("dpop_bound_access_tokens", self.dpop_bound_access_tokens.map(Value::from));
         set("id_token_signed_response_alg", self.id_token_signed_response_alg.clone().map(Value::from));
+        set("security_profile", self.security_profile.clone().map(Value::from));
+        let introspection = self.introspection_signed_response_alg.clone();
+        set("introspection_signed_response_alg", introspection.map(Value::from));
         set("claims", names::claims("claims", self.claims.as_deref())?.map(Value::Object));
         set("enabled", self.enabled.map(Value::from));
         Ok(named)

@@ -13,6 +13,7 @@ use crate::key_sets::Unfetched;
 use crate::protocol::assertion::{Fault, LARGEST_SKEW};
 use crate::protocol::client::Client;
 use crate::protocol::error::Refusal;
+use crate::protocol::security_profile;
 use crate::store::UsedAssertion;
 
 /// The names of this server as audiences: the issuer, the token endpoint (RFC 7523 §3) and the one for pushed authorization
@@ -33,6 +34,10 @@ pub(super) async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Verd
         Ok(key) => key,
         Err(unverified) => return Ok(Verdict::Decided(Err(about(unverified, assertion)))),
     };
+    // Told only to who has the key.
+    if let Err(denied) = check_profile(asked, assertion) {
+        return Ok(Verdict::Decided(Err(denied)));
+    }
     // The last step, because it counts. The row outlives the assertion by more than any clock may be off.
     let now = app.clock.now();
     let expires_at = assertion.claims().expires_at().plus_seconds(LARGEST_SKEW);
@@ -44,6 +49,21 @@ pub(super) async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Verd
             Err(Denied { fault: Some(Fault::UsedBefore), reason: reason.into() })
         }
     }))
+}
+
+/// Checks what the security profile of the client requires of its assertions.
+fn check_profile(asked: &AuthRequest<'_>, assertion: &Assertion) -> std::result::Result<(), Denied> {
+    let settings = &asked.client.settings;
+    let fault = if !security_profile::allows_algorithm(settings, &assertion.header().alg) {
+        Fault::ProfileAlgorithm
+    } else if settings.security_profile.is_some()
+        && !assertion.claims().is_for_issuer_alone(asked.request.issuer.url())
+    {
+        Fault::ProfileAudience
+    } else {
+        return Ok(());
+    };
+    Err(Denied { fault: Some(fault), reason: fault.description().into() })
 }
 
 /// The thumbprint of the client's key that signed an assertion.

@@ -16,6 +16,7 @@ use crate::protocol::authorization::AuthorizationRequest;
 use crate::protocol::client::{Client, Consent, GrantType};
 use crate::protocol::client_document;
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::security_profile::Rule;
 use crate::protocol::grant::Granted;
 use crate::protocol::profile::{self, OFFLINE_ACCESS};
 use crate::protocol::redirect;
@@ -90,7 +91,11 @@ async fn read_for(
     let asked = request::read(app, request, client).await?;
     if client.settings.require_pushed_authorization_requests {
         let description = "This client has to push its authorization requests (RFC 9126).";
-        return Err(Rejected::ByClient(AnswerTo::from(&asked), Refusal::invalid_request(description)));
+        let refusal = match client.settings.security_profile {
+            Some(_) => Rule::PushedAuthorizationRequests.refusal(ErrorCode::InvalidRequest),
+            None => Refusal::invalid_request(description),
+        };
+        return Err(Rejected::ByClient(AnswerTo::from(&asked), refusal));
     }
     Ok(asked)
 }

@@ -7,13 +7,15 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::app::{App, Request, Result};
 use crate::client_auth;
 use crate::diagnosis::investigate;
+use crate::protocol::accept;
 use crate::protocol::claims::{self, AccessClaims};
-use crate::protocol::client::Permission;
+use crate::protocol::client::{Client, Permission};
 use crate::protocol::confirmation::Confirmation;
 use crate::protocol::error::Refusal;
 use crate::protocol::ownership::{Ownership, may_see};
 use crate::protocol::schema::describe;
 use crate::store::SessionRecord;
+use crate::tokens::introspection_jwt;
 use crate::validation::{self, ActiveToken};
 
 /// An answer of RFC 7662 §2.2.
@@ -51,6 +53,13 @@ describe!(Introspection {
         "exp": {"type": "integer", "description": "When it expires, in seconds since the epoch."},
         "jti": {"type": "string", "description": "The id of an access token."},
         "sid": {"type": "string", "format": "uuid", "description": "Its session, if it has one."},
+        "act": {
+            "type": "object",
+            "description": "Who acts for the subject (RFC 8693 §4.1); who acted before is its own `act`.",
+            "required": ["sub"],
+            "properties": {"sub": {"type": "string"}, "act": {"type": "object"}},
+        },
+        "may_act": {"type": "object", "description": "The only party that may act for the subject (RFC 8693 §4.4)."},
         "cnf": {
             "description": "What it is bound to, if it is: a key (RFC 9449 §6.2) or a certificate (RFC 8705 §3.2). The resource \
                 server must see to it that whoever sends the token proves to hold that.",
@@ -102,6 +111,8 @@ impl Serialize for Introspection {
                 optional(&mut members, "cnf", claims.cnf.as_ref())?;
                 optional(&mut members, "scope", claims.scope.as_ref())?;
                 optional(&mut members, "sid", claims.sid.as_ref())?;
+                optional(&mut members, "act", claims.act.as_ref())?;
+                optional(&mut members, "may_act", claims.may_act.as_ref())?;
                 optional(&mut members, "username", username.as_deref())?;
                 for (name, value) in claims.extra.iter().filter(|(name, _)| !claims::is_registered(name)) {
                     members.serialize_entry(name, value)?;
@@ -134,11 +145,43 @@ fn optional<M: SerializeMap>(
     value.map_or(Ok(()), |value| members.serialize_entry(name, value))
 }
 
+/// The media type of a signed answer (RFC 9701 §5).
+pub const SIGNED: &str = "application/token-introspection+jwt";
+/// The media type of any other.
+const PLAIN: &str = "application/json";
+
+/// An answer in the form that the caller wants.
+#[derive(Debug)]
+pub enum Answered {
+    /// As JSON.
+    Plain(Introspection),
+    /// As a JWT (RFC 9701).
+    Signed(String),
+}
+
 /// Answers an introspection request. A token that the caller may not see is inactive, like any token that is not valid.
 /// An outage is an error, never `{"active":false}`.
-pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
+pub async fn answer(app: &App, request: &Request<'_>) -> Result<Answered> {
     // 1. Who asks (§2.1)?
     let caller = client_auth::authenticate_confidential(app, request).await?;
+    // 2. to 4. What does the token say?
+    let said = introspect(app, request, &caller).await?;
+    // 5. In which form (RFC 9701 §4)?
+    if !accept::prefers(&request.header("accept"), SIGNED, PLAIN) {
+        return Ok(Answered::Plain(said));
+    }
+    // On the heap, because it is rare.
+    Box::pin(signed(app, request, &caller, &said)).await.map(Answered::Signed)
+}
+
+/// The answer for this caller alone, signed.
+async fn signed(app: &App, request: &Request<'_>, caller: &Client, said: &Introspection) -> Result<String> {
+    let issuer = request.issuer;
+    let key = app.signing_key(issuer, caller.settings.introspection_signed_response_alg.into()).await?;
+    Ok(introspection_jwt::write(issuer.url(), &caller.client_id, said, app.clock.now(), &key))
+}
+
+async fn introspect(app: &App, request: &Request<'_>, caller: &Client) -> Result<Introspection> {
     let Some(text) = request.parameters.one("token")? else {
         return Err(Refusal::invalid_request("The parameter token is missing.").into());
     };
@@ -159,7 +202,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Introspection> {
     };
     let is_own = token.client_id == caller.client_id;
     let resources = app.state.resources().await?;
-    let is_visible = may_see(&caller, Permission::Introspect, &resources, Some(token.in_force()));
+    let is_visible = may_see(caller, Permission::Introspect, &resources, Some(token.in_force()));
     if !(is_own || is_asked_for) || !is_visible {
         let (caller, owner) = (&caller.client_id, token.client_id);
         tracing::info!(caller, owner, "introspection of a token that the caller may not see");

@@ -6,6 +6,7 @@ use crate::grants::{self, GrantRequest, TokenResponse, binding};
 use crate::protocol::client::GrantType;
 use crate::protocol::error::Refusal;
 use crate::protocol::identity::Identity;
+use crate::protocol::security_profile;
 use crate::validation::proof;
 
 /// Answers a token request.
@@ -23,6 +24,9 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
     let client = grants::authorize(app, client, grant).await?;
     // 6. What did the sender prove? The proof counts from here on.
     let sender = proof::sender(app, request, proof.as_ref()).await?;
+    let is_bound = binding::of_access_token(&client, &sender).is_some();
+    security_profile::check_token_request(&client.settings, is_bound)
+        .map_err(|refusal| refusal.about(Identity::of_client(&client.client_id)))?;
     binding::check(&client, &sender).map_err(|refusal| refusal.about(Identity::of_client(&client.client_id)))?;
     let request = &Request { sender, ..*request };
     // 7. The grant decides.

@@ -38,8 +38,9 @@ pub async fn answer(app: &App, issuer: &Issuer, token: &Presented<'_>) -> Result
     // 3. What was asked for, by scope and by name (§5.4, §5.5)?
     let scope = claims.scope.clone().unwrap_or_default();
     let named = match claims.sid {
-        Some(session) => app.state.claims_request(session).await?,
-        None => Default::default(),
+        // What was named was for the client of the session, not for others that got a token in exchange.
+        Some(session) if claims.exchanged_from.is_empty() => app.state.claims_request(session).await?,
+        _ => Default::default(),
     };
     let mut told = Map::new();
     told.insert("sub".to_owned(), claims.sub.as_str().into());

@@ -30,7 +30,7 @@ pub(crate) fn check(client: &Client, sender: &Sender) -> Result<(), Refusal> {
 
 /// What an access token is bound to: the key that was proved, or the certificate if the client wants that. Others show a certificate
 /// for some other reason, or because a browser chose one, and could not use what is bound to it.
-pub(super) fn of_access_token(client: &Client, sender: &Sender) -> Option<Confirmation> {
+pub(crate) fn of_access_token(client: &Client, sender: &Sender) -> Option<Confirmation> {
     match sender.certificate {
         Some(certificate) if client.settings.tls_client_certificate_bound_access_tokens => {
             Some(Confirmation::Certificate(certificate))

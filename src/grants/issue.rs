@@ -13,15 +13,17 @@ use crate::crypto::random;
 use crate::issuer::Issuer;
 use crate::keys::keyring::ReadySigningKey;
 use crate::protocol::authorization::Login;
-use crate::protocol::claims::{self, AccessClaims, Audience, ExtraClaims};
+use crate::protocol::claims::{self, AccessClaims, Audience, EXCHANGED_FROM, ExtraClaims};
 use crate::protocol::client::{AccessTokenFormat, Client};
 use crate::protocol::confirmation::Confirmation;
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::exchange::{self, Inherited};
 use crate::protocol::grant::{Audiences, Granted};
 use crate::protocol::profile::{self, OPENID};
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::schema::with_keywords;
 use crate::protocol::scope::Scope;
+use crate::protocol::security_profile::{self, Rule};
 use crate::protocol::time::Timestamp;
 use crate::protocol::token_form::TokenForm;
 use crate::protocol::token_id::TokenId;
@@ -43,6 +45,10 @@ use crate::tokens::{jwt, opaque};
 pub struct TokenResponse {
     /// A JWT (RFC 9068), or an opaque token, which begins with `jat_`.
     pub access_token: String,
+    /// What the token is, for token exchange (RFC 8693 §2.2.1): an access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    pub issued_token_type: Option<&'static str>,
     /// `DPoP` if the token is bound to the key of a DPoP proof, else `Bearer`.
     #[schema(schema_with = token_type)]
     pub token_type: &'static str,
@@ -131,19 +137,44 @@ pub(super) fn response(
     params: TokenParams<'_>,
     refresh_token: Option<String>,
 ) -> Result<TokenResponse> {
+    write(app, issuer, client, params, refresh_token, None)
+}
+
+/// Issues an access token in exchange for others.
+pub(super) fn exchanged(
+    app: &App,
+    issuer: &Issuer,
+    client: &Client,
+    params: TokenParams<'_>,
+    inherited: Inherited,
+) -> Result<TokenResponse> {
+    write(app, issuer, client, params, None, Some(inherited))
+}
+
+fn write(
+    app: &App,
+    issuer: &Issuer,
+    client: &Client,
+    params: TokenParams<'_>,
+    refresh_token: Option<String>,
+    inherited: Option<Inherited>,
+) -> Result<TokenResponse> {
     let now = app.clock.now();
     let form = params.form;
-    let mut exp = now.seconds().saturating_add(form.ttl);
+    let issued_token_type = inherited.is_some().then_some(exchange::ACCESS_TOKEN_TYPE);
+    let inherited = inherited.unwrap_or_default();
+    let mut exp = now.seconds().saturating_add(form.ttl).min(inherited.ends_at.unwrap_or(i64::MAX));
     if let Some((_, ends_at)) = params.session {
         // An access token never outlives its session.
         exp = exp.min(ends_at.seconds());
     }
     let scope = (!params.granted.scope.is_empty()).then_some(params.granted.scope);
-    let claims = AccessClaims {
+    let mut claims = AccessClaims {
         iss: issuer.url().to_owned(),
         sub: params.sub,
-        sub_iss: None,
-        act: None,
+        sub_iss: inherited.sub_iss,
+        act: inherited.act,
+        may_act: inherited.may_act,
         cnf: params.confirmation,
         aud: Audience::new(params.granted.audiences),
         client_id: client.client_id.clone(),
@@ -152,17 +183,22 @@ pub(super) fn response(
         exp,
         nbf: None,
         jti: TokenId::new(random()),
-        sid: params.session.map(|(id, _)| id),
+        sid: params.session.map(|(id, _)| id).or(inherited.sid),
         log: params.log,
+        exchanged_from: inherited.exchanged_from,
         extra: claims::merge(form.claims, params.user),
     };
+    // Settings that are older than this name may have a claim of it.
+    claims.extra.remove(EXCHANGED_FROM);
     let keys = issuer.keys();
     let access_token = match form.format {
-        AccessTokenFormat::Jwt => jwt::write(
-            &claims,
-            form.typ,
-            keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_active_key)?,
-        ),
+        AccessTokenFormat::Jwt => {
+            let key = keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_active_key)?;
+            if !security_profile::allows_algorithm(&client.settings, key.algorithm.name()) {
+                return Err(Rule::SigningAlgorithms.refusal(ErrorCode::InvalidRequest).into());
+            }
+            jwt::write(&claims, form.typ, key)
+        }
         AccessTokenFormat::Opaque => {
             let key = keys.ring.active_token_key(now).ok_or_else(no_active_key)?;
             opaque::write(&claims, issuer.environment(), key)
@@ -193,7 +229,7 @@ pub(super) fn response(
     });
     let expires_in = (exp - now.seconds()).max(1);
     let token_type = Confirmation::token_type(params.confirmation.as_ref());
-    Ok(TokenResponse { access_token, token_type, expires_in, refresh_token, scope, id_token })
+    Ok(TokenResponse { access_token, issued_token_type, token_type, expires_in, refresh_token, scope, id_token })
 }
 
 /// Writes a refresh token with the active token key.

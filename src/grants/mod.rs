@@ -7,6 +7,7 @@ mod device_code;
 mod issue;
 mod password;
 mod refresh_token;
+mod token_exchange;
 
 use crate::app::{App, Request, Result};
 use crate::client_auth::Authenticated;
@@ -38,6 +39,8 @@ pub(crate) async fn answer(app: &App, grant: GrantType, asked: &GrantRequest<'_>
         GrantType::RefreshToken => Box::pin(refresh_token::answer(app, asked)).await,
         GrantType::AuthorizationCode => Box::pin(authorization_code::answer(app, asked)).await,
         GrantType::DeviceCode => Box::pin(device_code::answer(app, asked)).await,
+        // Seldom uses the database, but its diagnosis is large.
+        GrantType::TokenExchange => Box::pin(token_exchange::answer(app, asked)).await,
     }
 }
 
@@ -59,7 +62,7 @@ const fn rules(grant: GrantType) -> Rules {
         }
         GrantType::ClientCredentials => Rules { default_client: false, implied_by: &[], hidden_until_used: false },
         GrantType::RefreshToken => Rules { default_client: true, implied_by: &[], hidden_until_used: false },
-        GrantType::AuthorizationCode | GrantType::DeviceCode => {
+        GrantType::AuthorizationCode | GrantType::DeviceCode | GrantType::TokenExchange => {
             Rules { default_client: false, implied_by: &[], hidden_until_used: false }
         }
     }

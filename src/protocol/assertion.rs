@@ -45,6 +45,10 @@ names! {
         UnknownKey "assertion_unknown_key",
         /// No key of the client that fits made its signature.
         BadSignature "assertion_bad_signature",
+        /// The security profile of the client does not allow its `alg`.
+        ProfileAlgorithm "assertion_profile_algorithm",
+        /// The security profile of the client does not allow its `aud`.
+        ProfileAudience "assertion_profile_audience",
         /// It was used before.
         UsedBefore "assertion_used_before",
     }
@@ -71,6 +75,13 @@ impl Fault {
             Self::LivesTooLong => "The client_assertion is valid for more than 5 minutes.",
             Self::NoId => "The client_assertion has no jti of at most 1024 bytes.",
             Self::UnknownKey | Self::BadSignature => NOT_PROVED,
+            Self::ProfileAlgorithm => {
+                "The client has security_profile fapi2, rule signing_algorithms: signatures are PS256, ES256 or EdDSA."
+            }
+            Self::ProfileAudience => {
+                "The client has security_profile fapi2, rule client_assertion_audience: the aud of a client assertion is the issuer alone, \
+                 as a string."
+            }
             Self::UsedBefore => "The client_assertion was used before: make one with a new jti for each request.",
         }
     }
@@ -160,6 +171,11 @@ impl AssertionClaims {
             0 => Err(Problem::new(Fault::NoId, "the assertion has no jti")),
             length => Err(Problem::new(Fault::NoId, format!("the jti of the assertion has {length} bytes"))),
         }
+    }
+
+    /// Whether it is for this issuer alone, and says so by a string: in a list, or by the URL of an endpoint, it is not.
+    pub fn is_for_issuer_alone(&self, issuer: &str) -> bool {
+        matches!(&self.aud, Some(Audience::One(value)) if value == issuer)
     }
 
     /// An assertion that another server may accept as well could be sent here by that server.

@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::protocol::confirmation::Confirmation;
+use crate::protocol::origin::{Named, Origin};
 use crate::protocol::scope::Scope;
-use crate::protocol::subject::{Actor, Subject};
+use crate::protocol::subject::{Actor, MayAct, Subject};
 use crate::protocol::time::Timestamp;
 use crate::protocol::token_id::TokenId;
 
@@ -23,7 +24,7 @@ pub const LEEWAY: i64 = 60;
 pub const LARGEST_EXTRA_CLAIMS: usize = 2048;
 
 /// Names that `claims` may not use, because they mean something to this server or to resource servers.
-pub const REGISTERED: [&str; 35] = [
+pub const REGISTERED: [&str; 36] = [
     "iss",
     "sub",
     "sub_iss",
@@ -49,6 +50,7 @@ pub const REGISTERED: [&str; 35] = [
     "cnf",
     "act",
     "may_act",
+    EXCHANGED_FROM,
     "events",
     "authorization_details",
     "typ",
@@ -60,6 +62,9 @@ pub const REGISTERED: [&str; 35] = [
     "jwk",
     "error",
 ];
+
+/// The claim with the tokens that were exchanged for a token; private to this server.
+pub const EXCHANGED_FROM: &str = "exchanged_from";
 
 /// `aud`: a single string or an array (RFC 7519 §4.1.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,9 +106,12 @@ pub struct AccessClaims {
     /// The issuer of the subject, if it is not this server. No grant writes it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_iss: Option<String>,
-    /// The party that acts for the subject. No grant writes it yet.
+    /// The party that acts for the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Box<Actor>>,
+    /// The only party that may act for the subject. No grant writes it, but what a token has stays in those that come of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_act: Option<Box<MayAct>>,
     /// What the token is bound to, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Confirmation>,
@@ -128,6 +136,9 @@ pub struct AccessClaims {
     pub sid: Option<Uuid>,
     /// The sequence number by which revocations of its user, client or all are judged.
     pub log: SequenceNumber,
+    /// The tokens that were exchanged for it, the newest first: it is revoked with each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exchanged_from: Vec<Origin>,
     /// Additional claims of the client and the user.
     #[serde(flatten)]
     pub extra: ExtraClaims,
@@ -138,9 +149,30 @@ impl AccessClaims {
     pub fn subject(&self) -> Subject<'_> {
         match &self.sub_iss {
             Some(issuer) => Subject::Foreign { issuer, sub: &self.sub },
-            None if self.sub == self.client_id => Subject::Client(&self.client_id),
+            None if self.sub == self.first_client() => Subject::Client(&self.sub),
             None => Subject::User(&self.sub),
         }
+    }
+
+    /// The client that the subject's first token was issued to.
+    fn first_client(&self) -> &str {
+        let first = self.exchanged_from.iter().rev().find(|origin| origin.is_of_subject());
+        first.map_or(&self.client_id, |origin| &origin.client_id)
+    }
+
+    /// It, and the tokens that were exchanged for it, as revocations name them.
+    pub fn named(&self) -> impl Iterator<Item = Named<'_>> {
+        let user = self.subject().user();
+        let (jti, sid, client_id, log) = (self.jti, self.sid, self.client_id.as_str(), self.log);
+        let own = Named { jti, sid, user, client_id, log };
+        std::iter::once(own).chain(self.exchanged_from.iter().map(move |origin| Named {
+            jti: origin.jti,
+            sid: origin.sid,
+            // A client is no user of the same name, since no user has the name of a client.
+            user: origin.actor.as_deref().or(user),
+            client_id: &origin.client_id,
+            log: origin.log,
+        }))
     }
 
     /// Whether its subject belongs to another issuer. Nothing here checks that yet, so such a token, which a newer program may have
@@ -212,10 +244,31 @@ mod tests {
     #[test]
     fn registered_names_and_oversize_are_refused() {
         assert!(check_extra(&object(json!({"tenant": "blue", "roles": ["a"]}))).is_ok());
-        for name in ["sub", "exp", "scope", "log", "active", ""] {
+        for name in ["sub", "exp", "scope", "log", "active", "act", "may_act", "cnf", EXCHANGED_FROM, ""] {
             assert!(check_extra(&object(json!({name: 1}))).is_err(), "{name}");
         }
         assert!(check_extra(&object(json!({"long": "x".repeat(3000)}))).is_err());
+    }
+
+    #[test]
+    fn the_subject_of_an_exchanged_token_is_that_of_the_first_one() {
+        let claims = |sub: &str, origins: Value| -> AccessClaims {
+            serde_json::from_value(json!({
+                "iss": "i", "sub": sub, "aud": "a", "client_id": "api", "iat": 0, "exp": 1, "log": 2,
+                "jti": TokenId::new([0; 16]), "exchanged_from": origins,
+            }))
+            .unwrap()
+        };
+        let origin = |client: &str| json!({"jti": TokenId::new([1; 16]), "client_id": client, "log": 1});
+        let of_actor = |client: &str| json!({"jti": TokenId::new([1; 16]), "client_id": client, "log": 1, "actor": client});
+        assert_eq!(claims("api", json!([])).subject(), Subject::Client("api"));
+        assert_eq!(claims("worker", json!([origin("worker")])).subject(), Subject::Client("worker"));
+        assert_eq!(claims("worker", json!([origin("gateway"), origin("worker")])).subject(), Subject::Client("worker"));
+        assert_eq!(claims("alice", json!([of_actor("agent"), origin("web")])).subject(), Subject::User("alice"));
+        let named = claims("alice", json!([of_actor("agent"), origin("web")]));
+        let named: Vec<_> = named.named().map(|named| (named.client_id.to_owned(), named.user.map(str::to_owned))).collect();
+        let expected = [("api", "alice"), ("agent", "agent"), ("web", "alice")];
+        assert_eq!(named, expected.map(|(client, user)| (client.to_owned(), Some(user.to_owned()))));
     }
 
     #[test]

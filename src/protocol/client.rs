@@ -26,6 +26,8 @@ names! {
         AuthorizationCode "authorization_code",
         /// RFC 8628 §3.4.
         DeviceCode "urn:ietf:params:oauth:grant-type:device_code",
+        /// RFC 8693 §2.1.
+        TokenExchange "urn:ietf:params:oauth:grant-type:token-exchange",
     }
 }
 
@@ -145,7 +147,7 @@ names! {
 }
 
 names! {
-    /// The algorithm that signs a client's ID tokens (OpenID Connect Registration §2).
+    /// The algorithm that signs what a client is told: ID tokens (OpenID Connect Registration §2), and introspection (RFC 9701 §6).
     #[derive(Default)]
     IdTokenAlgorithm {
         /// RFC 7518 §3.3.
@@ -157,6 +159,14 @@ names! {
         Es256 "ES256",
         /// RFC 8037 §3.1.
         EdDsa "EdDSA",
+    }
+}
+
+names! {
+    /// Rules that bind a client more tightly than the standards do.
+    SecurityProfile {
+        /// FAPI 2.0 Security Profile.
+        Fapi2 "fapi2",
     }
 }
 
@@ -182,6 +192,28 @@ pub enum Permission {
     Introspect,
     /// Ask why tokens of other clients are refused.
     Explain,
+    /// Exchange its own tokens, and those for a resource that it serves, for tokens in which it acts for their subject.
+    Exchange,
+    /// The same without being named in the token.
+    Impersonate,
+}
+
+impl Permission {
+    /// Whether it shows tokens of other clients.
+    pub const fn shows_tokens(self) -> bool {
+        match self {
+            Self::Introspect | Self::Explain => true,
+            Self::Exchange | Self::Impersonate => false,
+        }
+    }
+
+    /// Whether it allows token exchange.
+    pub const fn exchanges(self) -> bool {
+        match self {
+            Self::Exchange | Self::Impersonate => true,
+            Self::Introspect | Self::Explain => false,
+        }
+    }
 }
 
 /// A set of public keys as it was registered (RFC 7517 §5).
@@ -301,6 +333,12 @@ pub struct ClientSettings {
     /// The algorithm that signs its ID tokens.
     #[schema(required)]
     pub id_token_signed_response_alg: IdTokenAlgorithm,
+    /// The algorithm that signs the answers of introspection that it wants signed (RFC 9701 §6).
+    #[schema(required)]
+    pub introspection_signed_response_alg: IdTokenAlgorithm,
+    /// A security profile whose rules bind it.
+    #[schema(required)]
+    pub security_profile: Option<SecurityProfile>,
     /// Claims that go into its tokens.
     #[schema(required, value_type = Object)]
     pub claims: ExtraClaims,
@@ -354,6 +392,8 @@ impl Default for ClientSettings {
             require_pushed_authorization_requests: false,
             dpop_bound_access_tokens: false,
             id_token_signed_response_alg: IdTokenAlgorithm::default(),
+            introspection_signed_response_alg: IdTokenAlgorithm::default(),
+            security_profile: None,
             claims: ExtraClaims::new(),
             enabled: true,
             registered_by: RegisteredBy::default(),
@@ -392,7 +432,8 @@ impl ClientSettings {
     /// Whether its permissions reach the tokens of every resource, or those for the admin API.
     pub fn sees_beyond_resources(&self, admin: &str) -> bool {
         let is_named = |limits: &Vec<String>| limits.iter().any(|audience| audience == admin);
-        !self.permissions.is_empty() && self.introspect_audiences.as_ref().is_none_or(is_named)
+        let sees = self.permissions.iter().any(|permission| permission.shows_tokens());
+        sees && self.introspect_audiences.as_ref().is_none_or(is_named)
     }
 }
 
@@ -448,9 +489,12 @@ impl Client {
         self.settings.token_endpoint_auth_method.is_public()
     }
 
-    /// Whether it may use a grant.
+    /// Whether it may use a grant. Token exchange is a matter of permissions alone.
     pub fn may_use(&self, grant: GrantType) -> bool {
-        self.settings.grant_types.contains(&grant)
+        match grant {
+            GrantType::TokenExchange => self.settings.permissions.iter().any(|permission| permission.exchanges()),
+            _ => self.settings.grant_types.contains(&grant),
+        }
     }
 
     /// Whether its refresh tokens rotate: a public client's always do (RFC 9700 §4.14.2).

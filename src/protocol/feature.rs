@@ -4,7 +4,9 @@
 //! use: one may be used only once every live node knows it, and a program that does not know it answers no
 //! requests from then on. Both compare *levels*: how many entries of [`FEATURES`] a program knows.
 
-use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp, AuthMethod, ClientSettings, GrantType};
+use crate::protocol::client::{
+    AccessTokenFormat, AccessTokenTyp, AuthMethod, ClientSettings, GrantType, IdTokenAlgorithm,
+};
 
 /// A feature.
 pub struct Feature {
@@ -40,6 +42,19 @@ pub const FEATURES: &[Feature] = &[
         member: "token_endpoint_auth_method",
         is_used: |settings| settings.token_endpoint_auth_method.uses_certificate(),
     },
+    // An older node would not revoke an exchanged token with the one that it comes of.
+    Feature {
+        member: "permissions",
+        is_used: |settings| {
+            settings.permissions.iter().any(|permission| permission.exchanges())
+                || settings.grant_types.contains(&GrantType::TokenExchange)
+        },
+    },
+    Feature {
+        member: "introspection_signed_response_alg",
+        is_used: |settings| settings.introspection_signed_response_alg != IdTokenAlgorithm::default(),
+    },
+    Feature { member: "security_profile", is_used: |settings| settings.security_profile.is_some() },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their

@@ -131,7 +131,7 @@ pub fn narrow(
 
 /// Limits a scope to what the resources have: a scope that was asked for must be one of theirs, a default is cut down.
 /// Scopes about identity belong to no resource.
-fn for_resources(
+pub(super) fn for_resources(
     client: &Client,
     scope: Scope,
     audiences: Vec<String>,
@@ -160,7 +160,7 @@ fn may_have(client: &Client, audiences: &[String], scope: &str, resources: &Reso
     resources.have(audiences, scope) || resources.allow(&given, scope)
 }
 
-fn choose_scope(asked: &Parameters, allowed: &Scope, default: Scope) -> Result<Scope, Refusal> {
+pub(super) fn choose_scope(asked: &Parameters, allowed: &Scope, default: Scope) -> Result<Scope, Refusal> {
     let Some(text) = asked.one("scope")? else { return Ok(default) };
     let scope = Scope::parse(text).map_err(|_| {
         Refusal::new(ErrorCode::InvalidScope, "The scope is not a list of names separated by single spaces.")
@@ -197,7 +197,7 @@ fn choose_among(allowed: &[String], asked: &Parameters) -> Result<Vec<String>, R
 }
 
 /// The audiences of a client that names no resource.
-fn default_audiences<'a>(client: &'a Client, audiences: Audiences<'_>) -> Cow<'a, [String]> {
+pub(super) fn default_audiences<'a>(client: &'a Client, audiences: Audiences<'_>) -> Cow<'a, [String]> {
     let own = &client.settings.audiences;
     if !own.is_empty() {
         return Cow::Borrowed(own);
@@ -207,7 +207,7 @@ fn default_audiences<'a>(client: &'a Client, audiences: Audiences<'_>) -> Cow<'a
 }
 
 /// The audience that a client means by a resource, if it may request it: one of its own, else a resource that is open to it.
-fn audience_of(client: &Client, resource: &str, audiences: Audiences<'_>) -> Option<String> {
+pub(super) fn audience_of(client: &Client, resource: &str, audiences: Audiences<'_>) -> Option<String> {
     let own = default_audiences(client, audiences);
     let is_open = |found: &&Arc<Resource>| match found.settings.open_to {
         OpenTo::Listed => false,

@@ -1,5 +1,6 @@
 //! The protocol's types and rules. No I/O, nothing asynchronous; the time is always an argument.
 
+pub mod accept;
 pub mod assertion;
 pub mod authorization;
 pub mod backoff;
@@ -15,12 +16,14 @@ pub mod consent;
 pub mod device;
 pub mod dpop;
 pub mod error;
+pub mod exchange;
 pub mod feature;
 pub mod form;
 pub mod grant;
 pub mod identity;
 pub mod logout;
 pub(crate) mod names;
+pub mod origin;
 pub mod ownership;
 pub mod parameters;
 pub mod profile;
@@ -30,6 +33,7 @@ pub mod resource;
 pub mod revocation;
 pub(crate) mod schema;
 pub mod scope;
+pub mod security_profile;
 pub mod session;
 pub mod subject;
 pub mod time;

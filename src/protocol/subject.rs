@@ -13,6 +13,7 @@
 //! with a smaller sequence number.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// The longest `sub`, in bytes (OpenID Connect Core §2).
 const LONGEST_SUB: usize = 255;
@@ -51,6 +52,33 @@ pub struct Actor {
     /// The previous actor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Box<Self>>,
+}
+
+impl Actor {
+    /// How many actors there are.
+    pub fn depth(&self) -> usize {
+        std::iter::successors(Some(self), |actor| actor.act.as_deref()).count()
+    }
+}
+
+/// The only party that may act for the subject (`may_act`, RFC 8693 §4.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MayAct {
+    /// Its `sub`.
+    pub sub: String,
+    /// Its issuer; this server if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+    /// Whatever else must be true of it.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+impl MayAct {
+    /// Whether a party of this issuer with this `sub` is meant. Of other claims about it, none is known to be true.
+    pub fn allows(&self, issuer: &str, sub: &str) -> bool {
+        self.sub == sub && self.iss.as_deref().is_none_or(|iss| iss == issuer) && self.more.is_empty()
+    }
 }
 
 /// Checks the `sub` of a new user: printable ASCII, so that it fits any header.

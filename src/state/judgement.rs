@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use crate::issuer::{CurrentKeys, Issuer};
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::{AccessClaims, LEEWAY};
+use crate::protocol::origin::Named;
 use crate::protocol::revocation::Revocation;
 use crate::protocol::time::Timestamp;
 use crate::state::{NodeState, Unavailable, within_limit};
@@ -38,12 +39,12 @@ impl NodeState {
         Ok(self.revocations.read().unwrap_or_else(PoisonError::into_inner).covering(claims))
     }
 
-    /// Every revocation in memory that covers an access token: its cause and approximate time.
-    pub(crate) async fn revocations_of(&self, claims: &AccessClaims) -> Result<Vec<(Cause, Timestamp)>, Unavailable> {
+    /// Every revocation in memory of a token with these names: its cause and approximate time.
+    pub(crate) async fn revocations_naming(&self, named: Named<'_>) -> Result<Vec<(Cause, Timestamp)>, Unavailable> {
         self.ensure_fresh().await?;
         let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
         // A number is the time of its commit, unless many were committed at once.
-        Ok(revocations.all_covering(claims).map(|(cause, number)| (cause, Timestamp::from_millis(number))).collect())
+        Ok(revocations.all_naming(named).map(|(cause, number)| (cause, Timestamp::from_millis(number))).collect())
     }
 
     /// How many revocations are in force.
@@ -69,11 +70,13 @@ impl NodeState {
     pub(crate) async fn is_beyond_log(&self, claims: &AccessClaims) -> Result<bool, Unavailable> {
         self.ensure_fresh().await?;
         let now = self.clock.now().seconds();
-        if claims.log <= self.applied().max((now + LEEWAY) * 1000) {
+        // Those of the tokens that were exchanged for it count as well.
+        let newest = claims.named().map(|named| named.log).max().unwrap_or(claims.log);
+        if newest <= self.applied().max((now + LEEWAY) * 1000) {
             return Ok(false);
         }
         self.ensure_current().await?;
-        Ok(claims.log > self.applied())
+        Ok(newest > self.applied())
     }
 
     /// Drops the revocations that no longer cover anything.

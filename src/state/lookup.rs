@@ -20,6 +20,8 @@ pub struct KnownUser {
     pub username: Arc<str>,
     /// The claims of OpenID Connect.
     pub profile: ExtraClaims,
+    /// The claims that go into tokens.
+    pub claims: ExtraClaims,
 }
 
 /// Roughly how much room a user takes, in bytes.
@@ -37,7 +39,7 @@ impl Weighter<String, Arc<KnownUser>> for Weight {
                 _ => EACH,
             }
         }
-        let members = user.profile.iter().map(|(name, value)| name.len() + size(value));
+        let members = user.profile.iter().chain(&user.claims).map(|(name, value)| name.len() + size(value));
         (EACH + sub.len() + user.username.len() + members.sum::<usize>()) as u64
     }
 }
@@ -108,7 +110,7 @@ impl NodeState {
         let as_of = self.changes.load(Ordering::Acquire);
         let found = within_limit(async { Ok(self.store.user_with_sub(sub).await?) }).await?;
         let Some(user) = found else { return Ok(None) };
-        let known = Arc::new(KnownUser { username: user.username.into(), profile: user.profile });
+        let known = Arc::new(KnownUser { username: user.username.into(), profile: user.profile, claims: user.claims });
         self.users.insert(sub.to_owned(), Arc::clone(&known));
         // It may have changed while it was read.
         if self.changes.load(Ordering::Acquire) != as_of {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
+use crate::protocol::origin::Named;
 use crate::protocol::revocation::{Revocation, SequenceNumber, Target};
 use crate::protocol::time::Timestamp;
 use crate::protocol::token_id::TokenId;
@@ -60,17 +61,23 @@ impl Revocations {
 
     /// Every revocation that covers the token: its cause and number.
     pub(super) fn all_covering(&self, claims: &AccessClaims) -> impl Iterator<Item = (Cause, SequenceNumber)> {
-        let later = |found: &&InForce| found.number > claims.log;
-        let user = claims.subject().user();
+        claims.named().flat_map(|named| self.all_naming(named))
+    }
+
+    /// Every revocation that covers a token of these names.
+    pub(super) fn all_naming(&self, named: Named<'_>) -> impl Iterator<Item = (Cause, SequenceNumber)> + use<> {
+        let Named { jti, sid, user, client_id, log } = named;
+        let later = |found: &&InForce| found.number > log;
         [
-            self.tokens.get(&claims.jti),
-            claims.sid.and_then(|id| self.sessions.get(&id)),
+            self.tokens.get(&jti),
+            sid.and_then(|id| self.sessions.get(&id)),
             user.and_then(|sub| self.users.get(sub)).filter(later),
             user.and_then(|sub| self.lost_users.get(sub)).filter(later),
-            self.clients.get(&claims.client_id).filter(later),
-            self.lost_clients.get(&claims.client_id).filter(later),
+            self.clients.get(client_id).filter(later),
+            self.lost_clients.get(client_id).filter(later),
             self.all.as_ref().filter(later),
         ]
+        .map(|found| found.copied())
         .into_iter()
         .flatten()
         .map(|found| (found.cause, found.number))
@@ -166,6 +173,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_covers_a_token_covers_those_that_came_of_it_by_exchange(
+            target in target(), number in 1i64..20,
+            ((user, client, jti, sid, log), (other, own_jti, own_log)) in
+                ((0u8..3, 0u8..3, 0u128..3, 0u128..3, 0i64..20), (0u8..3, 5u128..8, 0i64..20)),
+        ) {
+            let subject = claims(user, client, jti, sid, log);
+            let mut result = claims(user, other, own_jti, sid, own_log);
+            result.exchanged_from = vec![crate::protocol::origin::Origin {
+                jti: subject.jti, client_id: subject.client_id.clone(), log, actor: None, sid: None,
+            }];
+            let mut revocations = Revocations::default();
+            let covers_until = Timestamp::from_millis(1);
+            revocations.add(&Revocation {
+                number, target: target.clone(), cause: Cause::TokenRevoked, reason: None, actor: String::new(),
+                created_at: Timestamp::from_millis(0), covers_until,
+            });
+            let expected = covers(&target, number, &subject) || covers(&target, number, &result);
+            prop_assert_eq!(revocations.covering(&result).is_some(), expected);
+            prop_assert_eq!(revocations.covering(&subject).is_some(), covers(&target, number, &subject));
+        }
+
         #[test]
         fn the_revocation_state_agrees_with_a_naive_scan_of_the_log(
             log in proptest::collection::vec((target(), 0i64..20), 0..12).prop_map(|entries| {

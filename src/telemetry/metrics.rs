@@ -106,6 +106,33 @@ impl DocumentOutcome {
     }
 }
 
+/// How a token was exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExchangeKind {
+    /// The new token names who acts.
+    Delegation,
+    /// The client is not named as the actor.
+    Impersonation,
+}
+
+impl ExchangeKind {
+    const ALL: [Self; 2] = [Self::Delegation, Self::Impersonation];
+
+    /// The value of the label.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Delegation => "delegation",
+            Self::Impersonation => "impersonation",
+        }
+    }
+}
+
+/// Labels of an exchanged token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Exchanged {
+    kind: &'static str,
+}
+
 /// Labels of an attempt to fetch the metadata document of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DocumentFetch {
@@ -131,6 +158,7 @@ pub struct Metrics {
     forwarding_ignored: Family<Ignored, Counter>,
     logout_notices: Family<Notice, Counter>,
     client_documents: Family<DocumentFetch, Counter>,
+    token_exchanges: Family<Exchanged, Counter>,
     refused_proofs: Family<RefusedProof, Counter>,
 }
 
@@ -157,6 +185,10 @@ impl Default for Metrics {
         for outcome in DocumentOutcome::ALL {
             drop(client_documents.get_or_create(&DocumentFetch { outcome: outcome.name() }));
         }
+        let token_exchanges = Family::<Exchanged, Counter>::default();
+        for kind in ExchangeKind::ALL {
+            drop(token_exchanges.get_or_create(&Exchanged { kind: kind.name() }));
+        }
         let refused_proofs = Family::<RefusedProof, Counter>::default();
         for fault in dpop::Fault::ALL {
             drop(refused_proofs.get_or_create(&RefusedProof { fault: fault.name() }));
@@ -171,6 +203,7 @@ impl Default for Metrics {
             forwarding_ignored,
             logout_notices,
             client_documents,
+            token_exchanges,
             refused_proofs,
         }
     }
@@ -225,6 +258,11 @@ impl Metrics {
         self.client_documents.get_or_create(&DocumentFetch { outcome: outcome.name() }).inc();
     }
 
+    /// Counts an exchanged token.
+    pub(crate) fn exchanged(&self, kind: ExchangeKind) {
+        self.token_exchanges.get_or_create(&Exchanged { kind: kind.name() }).inc();
+    }
+
     /// Counts a DPoP proof that was refused.
     pub(crate) fn proof_refused(&self, fault: dpop::Fault) {
         self.refused_proofs.get_or_create(&RefusedProof { fault: fault.name() }).inc();
@@ -261,6 +299,8 @@ impl Metrics {
         registry.register("logout_notices", help, self.logout_notices.clone());
         let help = "Attempts to fetch the metadata document of a client, by outcome";
         registry.register("client_documents", help, self.client_documents.clone());
+        let help = "Tokens that were issued in exchange for others, by whether they name who acts";
+        registry.register("token_exchanges", help, self.token_exchanges.clone());
         let help = "DPoP proofs that were refused, by what was wrong";
         registry.register("dpop_proofs_refused", help, self.refused_proofs.clone());
         for (name, help, value) in gauges {

@@ -7,6 +7,7 @@ pub mod dpop_nonce;
 pub mod environment;
 pub mod error;
 pub mod id_token;
+pub mod introspection_jwt;
 pub mod jwt;
 pub mod logout_token;
 pub mod opaque;

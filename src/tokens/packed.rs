@@ -28,6 +28,8 @@ const NBF: u8 = 7;
 const ACT: u8 = 8;
 const CNF: u8 = 9;
 const EXTRA: u8 = 10;
+const MAY_ACT: u8 = 11;
+const EXCHANGED_FROM: u8 = 12;
 
 /// Bytes of the `jti` that are the nonce.
 pub(super) const NONCE_LENGTH: usize = 12;
@@ -46,8 +48,8 @@ pub(super) fn digest(issuer: &str) -> IssuerDigest {
 
 /// Packs claims. `jti` begins with the nonce that the token will have.
 pub(super) fn pack(claims: &AccessClaims) -> Vec<u8> {
-    let AccessClaims { iss, sub, sub_iss, act, cnf, aud, client_id, scope, iat, exp, nbf, jti, sid, log, extra } =
-        claims;
+    let AccessClaims { iss, sub, sub_iss, act, may_act, cnf, aud, client_id, scope, .. } = claims;
+    let AccessClaims { iat, exp, nbf, jti, sid, log, exchanged_from, extra, .. } = claims;
     let mut packed = Writer(Vec::with_capacity(160));
     packed.0.extend_from_slice(&digest(iss));
     packed.0.extend_from_slice(&jti.bytes()[NONCE_LENGTH..]);
@@ -87,6 +89,12 @@ pub(super) fn pack(claims: &AccessClaims) -> Vec<u8> {
     if !extra.is_empty() {
         packed.json(EXTRA, extra);
     }
+    if let Some(party) = may_act {
+        packed.json(MAY_ACT, party);
+    }
+    if !exchanged_from.is_empty() {
+        packed.json(EXCHANGED_FROM, exchanged_from);
+    }
     packed.0
 }
 
@@ -105,6 +113,7 @@ pub(super) fn unpack(packed: &[u8], nonce: [u8; NONCE_LENGTH]) -> Option<(Issuer
         sub: client_id.clone(),
         sub_iss: None,
         act: None,
+        may_act: None,
         cnf: None,
         aud: Audience::Many(Vec::new()),
         client_id,
@@ -115,6 +124,7 @@ pub(super) fn unpack(packed: &[u8], nonce: [u8; NONCE_LENGTH]) -> Option<(Issuer
         jti: TokenId::new(id),
         sid: None,
         log,
+        exchanged_from: Vec::new(),
         extra: ExtraClaims::new(),
     };
     while let Some(tag) = rest.tag() {
@@ -130,6 +140,8 @@ pub(super) fn unpack(packed: &[u8], nonce: [u8; NONCE_LENGTH]) -> Option<(Issuer
             ACT => claims.act = Some(json(value)?),
             CNF => claims.cnf = Some(json(value)?),
             EXTRA => claims.extra = json(value)?,
+            MAY_ACT => claims.may_act = Some(json(value)?),
+            EXCHANGED_FROM => claims.exchanged_from = json(value)?,
             _ => return None,
         }
     }
@@ -241,6 +253,10 @@ mod tests {
             json!({"scope": ""}),
             json!({"iat": i64::MIN, "exp": i64::MAX, "nbf": -1, "log": i64::MAX}),
             json!({"act": {"sub": "x", "act": {"sub": "y"}}, "cnf": {"jkt": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"}}),
+            json!({"sub": "u", "may_act": {"sub": "c"}, "exchanged_from": [
+                {"jti": TokenId::new([2; 16]), "client_id": "d", "log": 4},
+                {"jti": TokenId::new([3; 16]), "client_id": "c", "log": 5, "actor": "b", "sid": Uuid::from_u128(7)},
+            ]}),
             json!({"tenant": "blue", "limits": [1, 2.5, {"a": null}], "name": "é\u{0}"}),
         ] {
             let claims = claims(changes);
@@ -254,7 +270,7 @@ mod tests {
     #[test]
     fn a_claim_that_is_not_known_here_is_not_ignored() {
         let mut packed = pack(&claims(json!({})));
-        packed.extend([EXTRA + 1, 1, 7]);
+        packed.extend([EXCHANGED_FROM + 1, 1, 7]);
         assert_eq!(unpacked(&packed), None);
     }
 

@@ -2,6 +2,7 @@
 
 mod commands;
 mod configuration;
+mod delegation;
 mod documents;
 pub(crate) mod metrics;
 

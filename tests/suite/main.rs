@@ -35,6 +35,7 @@ mod rust_client;
 mod second_factors;
 mod secrets;
 mod security;
+mod security_profile;
 mod serving;
 mod sessions;
 mod store_contract;

@@ -15,9 +15,10 @@ use crate::admin::schema::{AudienceUri, Claims, RedirectUri};
 use crate::protocol::claims::ExtraClaims;
 use crate::protocol::client::{
     AccessTokenFormat, AccessTokenTyp, ApplicationType, AuthMethod, ClientSettings, Consent, GrantType,
-    IdTokenAlgorithm, Jwks, Permission,
+    IdTokenAlgorithm, Jwks, Permission, SecurityProfile,
 };
 use crate::protocol::scope::Scope;
+use crate::protocol::security_profile::{self, Unnamed};
 
 /// A client to create. `null` counts as absent.
 #[derive(Debug, Default, ToSchema)]
@@ -171,6 +172,15 @@ pub struct ClientPatch {
     #[serde(default)]
     #[schema(value_type = Option<IdTokenAlgorithm>, default = "RS256")]
     pub id_token_signed_response_alg: Patch<IdTokenAlgorithm>,
+    /// `fapi2`: a client that falls short of the FAPI 2.0 Security Profile is refused, and so are its requests. What is not named of
+    /// `require_pushed_authorization_requests`, `refresh_token_rotation` and `id_token_signed_response_alg` is set as it requires.
+    #[serde(default)]
+    #[schema(value_type = Option<SecurityProfile>)]
+    pub security_profile: Patch<SecurityProfile>,
+    /// The algorithm that signs the answers of introspection that it asks for as a JWT.
+    #[serde(default)]
+    #[schema(value_type = Option<IdTokenAlgorithm>, default = "RS256")]
+    pub introspection_signed_response_alg: Patch<IdTokenAlgorithm>,
     /// Claims that go into its tokens, merged member by member.
     #[serde(default)]
     #[schema(value_type = Option<Claims>)]
@@ -185,6 +195,11 @@ impl ClientPatch {
     /// The settings with this patch applied (RFC 7396).
     pub fn apply(self, mut settings: ClientSettings) -> Result<ClientSettings> {
         let default = ClientSettings::default();
+        let unnamed = Unnamed {
+            pushed: self.require_pushed_authorization_requests == Patch::Keep,
+            rotation: self.refresh_token_rotation == Patch::Keep,
+            id_token: self.id_token_signed_response_alg == Patch::Keep,
+        };
         self.client_name.apply_to_option(&mut settings.client_name);
         self.token_endpoint_auth_method
             .apply(&mut settings.token_endpoint_auth_method, default.token_endpoint_auth_method);
@@ -224,8 +239,12 @@ impl ClientPatch {
         self.dpop_bound_access_tokens.apply(&mut settings.dpop_bound_access_tokens, default.dpop_bound_access_tokens);
         self.id_token_signed_response_alg
             .apply(&mut settings.id_token_signed_response_alg, default.id_token_signed_response_alg);
+        self.introspection_signed_response_alg
+            .apply(&mut settings.introspection_signed_response_alg, default.introspection_signed_response_alg);
         self.claims.merge_into(&mut settings.claims);
         self.enabled.apply(&mut settings.enabled, default.enabled);
+        self.security_profile.apply_to_option(&mut settings.security_profile);
+        security_profile::complete(&mut settings, unnamed);
         check(&settings)?;
         Ok(settings)
     }

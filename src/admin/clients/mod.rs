@@ -16,7 +16,7 @@ use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
 use crate::crypto::{base64url, random};
 use crate::protocol::cause::Cause;
-use crate::protocol::client::{Client, ClientSettings, check_client_id};
+use crate::protocol::client::{Client, ClientSettings, Permission, check_client_id};
 use crate::protocol::revocation::Target;
 use crate::protocol::time::Timestamp;
 use crate::store::{StoreError, SubHolder};
@@ -153,6 +153,11 @@ impl App {
                 "a client that may introspect or explain tokens for any resource is administered with the scope \
                  jeton:admin; name its introspect_audiences"
                     .into(),
+            ));
+        }
+        if settings.permissions.contains(&Permission::Impersonate) && !actor.is_admin {
+            return Err(AdminError::NeedsAdmin(
+                "a client with the permission impersonate is administered with the scope jeton:admin".into(),
             ));
         }
         needs_admin(settings, actor)

@@ -6,7 +6,7 @@ use crate::jose::key_set::KeySet;
 use crate::protocol::claims;
 use crate::protocol::client::{ClientSettings, GrantType, check_client_name};
 use crate::protocol::scope::{RESERVED, is_reserved};
-use crate::protocol::{redirect, registration, resource};
+use crate::protocol::{redirect, registration, resource, security_profile};
 use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
 
 /// The most entries in a list of audiences.
@@ -29,6 +29,7 @@ pub(super) fn check(settings: &ClientSettings) -> Result<()> {
         .and_then(|()| redirect::check_all(settings).map_err(|(_, problem)| problem))
         .and_then(|()| registration::check_limits(settings))
         .and_then(|()| numbers(settings))
+        .and_then(|()| security_profile::check_settings(settings))
         .and_then(|()| claims::check_extra(&settings.claims).map_err(|problem| format!("claims: {problem}")))
         .map_err(AdminError::Invalid)
 }

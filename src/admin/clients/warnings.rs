@@ -22,6 +22,10 @@ pub(super) fn about(settings: &ClientSettings) -> Vec<&'static str> {
             "grant_types has password without refresh_token: users log in again whenever an access token expires.",
         ),
         (
+            may_use(GrantType::TokenExchange) && !settings.permissions.iter().any(|permission| permission.exchanges()),
+            "grant_types has token exchange, but permissions has neither exchange nor impersonate, without which it is refused.",
+        ),
+        (
             may_use(GrantType::RefreshToken)
                 && !may_use(GrantType::Password)
                 && !settings.grant_types.iter().any(|grant| grant.begins_at_browser()),

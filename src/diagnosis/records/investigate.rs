@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::app::{App, Failure, Result};
 use crate::diagnosis::apart;
 use crate::diagnosis::finding::{Fact, Finding};
+use crate::diagnosis::records::chain;
 use crate::diagnosis::records::judge::{self, KnownRevocation, Requirements};
 use crate::diagnosis::report::Diagnosis;
 use crate::issuer::Issuer;
@@ -52,6 +53,11 @@ async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
         }
     }
     let Some(Verified::Access(claims)) = &diagnosis.authentic else { return Ok(()) };
+    let mut state = vec![];
+    for origin in claims.named().skip(1) {
+        state.push(app.state.revocations_naming(origin).await?);
+    }
+    let chain = chain::facts(claims, &state);
     let (user, session, client_id) = (claims.subject().user().map(str::to_owned), claims.sid, claims.client_id.clone());
     let user_is_back = match user.filter(|_| diagnosis.has(Cause::UserDisabled)) {
         Some(sub) => app.store.user_with_sub(&sub).await?.is_some_and(|user| user.enabled),
@@ -71,6 +77,7 @@ async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
         let detail = " The client has been enabled again, but earlier tokens stay invalid.";
         diagnosis.add_detail(Cause::ClientDisabled, detail, Some("Get a new token: the client is enabled again."));
     }
+    diagnosis.facts.extend(chain);
     match record {
         Some(Some(record)) => {
             let Session { created_at, last_refreshed_at, .. } = &record.session;
@@ -132,7 +139,11 @@ async fn investigate(app: &App, mut diagnosis: Diagnosis, depth: Depth) -> Resul
 
 async fn of_access_token(app: &App, claims: &AccessClaims, depth: Depth) -> Result<Vec<Finding>> {
     let now = app.clock.now();
-    let remembered = app.state.revocations_of(claims).await?;
+    let mut named = claims.named();
+    let remembered = match named.next() {
+        Some(own) => app.state.revocations_naming(own).await?,
+        None => vec![],
+    };
     // Memory may have forgotten revocations of tokens that expired long ago.
     let reads_log = match depth {
         Depth::YesOrNo => false,
@@ -143,11 +154,20 @@ async fn of_access_token(app: &App, claims: &AccessClaims, depth: Depth) -> Resu
         Depth::Full => true,
     };
     let revocations = if reads_log {
-        revocations(app, &claims.into(), remembered, depth).await?
+        revocations_of(app, &claims.into(), remembered, depth).await?
     } else {
         remembered.into_iter().map(remembered_only).collect()
     };
     let mut findings = judge::access_token(claims, &revocations, now);
+    for origin in named {
+        let remembered = app.state.revocations_naming(origin).await?;
+        let revocations = if reads_log {
+            revocations_of(app, &origin.into(), remembered, depth).await?
+        } else {
+            remembered.into_iter().map(remembered_only).collect()
+        };
+        findings.extend(chain::broken(origin, &revocations));
+    }
     if app.state.is_beyond_log(claims).await? {
         findings.push(judge::never_issued(
             "the log of this database has not reached its number: it comes from another database, or the database was restored from a backup",
@@ -173,7 +193,7 @@ pub(crate) async fn of_session(
         None => vec![],
         Some((cause, number)) => {
             let remembered = vec![(cause, Timestamp::from_millis(number))];
-            revocations(app, &Revocable::from(&record.session), remembered, depth).await?
+            revocations_of(app, &Revocable::from(&record.session), remembered, depth).await?
         }
     };
     let mut findings = judge::refresh_token(token, &record.session, &revocations, app.clock.now());
@@ -189,7 +209,7 @@ fn remembered_only((cause, at): (Cause, Timestamp)) -> KnownRevocation {
 }
 
 /// The revocations that the log records, and those that only memory knows. Only a full investigation waits for the log.
-async fn revocations(
+async fn revocations_of(
     app: &App,
     covered: &Revocable,
     remembered: Vec<(Cause, Timestamp)>,

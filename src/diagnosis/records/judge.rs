@@ -153,7 +153,7 @@ pub fn without_user(cause: Cause) -> Finding {
     Finding::from_server(cause, cause.title())
 }
 
-fn revoked(known: &KnownRevocation, exp: Option<i64>) -> Finding {
+pub(super) fn revoked(known: &KnownRevocation, exp: Option<i64>) -> Finding {
     let cause = known.cause();
     let title = cause.title().trim_end_matches('.');
     let (at, detail) = match known {

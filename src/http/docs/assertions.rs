@@ -130,6 +130,24 @@ pub(super) const fn about(fault: Fault) -> (&'static str, Text) {
                 &[SHOW_CLIENT],
             ),
         ),
+        Fault::ProfileAlgorithm => (
+            "The security profile of the client does not allow the algorithm of the assertion.",
+            text(
+                "The client has `security_profile` `fapi2`, for which `RS256` is not good enough.",
+                "Sign with `PS256`, by the same RSA key if you like, or with a key for `ES256` or `EdDSA`.",
+                "Nothing, unless the client should not have the profile.",
+                &[SHOW_CLIENT],
+            ),
+        ),
+        Fault::ProfileAudience => (
+            "The security profile of the client does not allow the audience of the assertion.",
+            text(
+                "The client has `security_profile` `fapi2`, for which `aud` is the issuer alone: no list, and no URL of an endpoint.",
+                "Set `aud` to the issuer, {issuer}, as a string.",
+                "Nothing, unless the client should not have the profile.",
+                &[SHOW_CLIENT],
+            ),
+        ),
         Fault::UsedBefore => (
             "The client assertion was used before.",
             text(

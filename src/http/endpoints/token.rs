@@ -6,6 +6,7 @@ use crate::endpoints::token;
 use crate::grants::TokenResponse;
 use crate::http::request::EndpointRequest;
 use crate::protocol::client::GrantType;
+use crate::protocol::exchange;
 use crate::protocol::schema::describe;
 
 pub(crate) struct TokenRequest;
@@ -34,6 +35,29 @@ describe!(TokenRequest {
             "description": "For `authorization_code`: the text whose hash was the `code_challenge` (RFC 7636).",
         },
         "device_code": {"type": "string", "description": "For the device code grant: what `/auth/device` gave."},
+        "subject_token": {
+            "type": "string",
+            "description": "For token exchange (RFC 8693): an access token of the client, or for a resource that it serves.",
+        },
+        "subject_token_type": {
+            "type": "string",
+            "enum": [exchange::ACCESS_TOKEN_TYPE],
+            "description": "For token exchange: what `subject_token` is.",
+        },
+        "actor_token": {
+            "type": "string",
+            "description": "For token exchange: an access token of who acts for the subject; the client unless sent.",
+        },
+        "actor_token_type": {
+            "type": "string",
+            "enum": [exchange::ACCESS_TOKEN_TYPE],
+            "description": "For token exchange: what `actor_token` is.",
+        },
+        "requested_token_type": {
+            "type": "string",
+            "enum": [exchange::ACCESS_TOKEN_TYPE],
+            "description": "For token exchange: what is wanted, which can only be an access token.",
+        },
         "scope": {
             "description":
                 "Names separated by single spaces; what the client may have unless named. A refresh may ask for less.",

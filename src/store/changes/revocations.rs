@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
+use crate::protocol::origin::Named;
 use crate::protocol::revocation::{NewRevocation, Revocation, SequenceNumber, Target};
 use crate::protocol::session::Session;
 use crate::protocol::time::Timestamp;
@@ -37,16 +38,23 @@ impl Revocable {
     }
 }
 
-impl From<&AccessClaims> for Revocable {
-    fn from(claims: &AccessClaims) -> Self {
+impl From<Named<'_>> for Revocable {
+    fn from(named: Named<'_>) -> Self {
         Self {
-            token: Some(claims.jti),
-            session: claims.sid,
-            user: claims.subject().user().map(str::to_owned),
-            client_id: claims.client_id.clone(),
-            log: claims.log,
+            token: Some(named.jti),
+            session: named.sid,
+            user: named.user.map(str::to_owned),
+            client_id: named.client_id.to_owned(),
+            log: named.log,
             ..Self::default()
         }
+    }
+}
+
+impl From<&AccessClaims> for Revocable {
+    /// The token itself, without those that were exchanged for it.
+    fn from(claims: &AccessClaims) -> Self {
+        claims.named().next().map(Self::from).unwrap_or_default()
     }
 }
 

@@ -87,6 +87,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                     "introspection_endpoint_auth_methods_supported",
                     "introspection_endpoint_auth_signing_alg_values_supported",
                     "dpop_signing_alg_values_supported",
+                    "introspection_signing_alg_values_supported",
                     "ui_locales_supported",
                     "service_documentation",
                 ],
@@ -149,6 +150,11 @@ pub(super) fn schemas() -> Map<String, Value> {
                     },
                     "subject_types_supported": {"type": "array", "items": {"type": "string", "const": "public"}},
                     "id_token_signing_alg_values_supported": {
+                        "type": "array",
+                        "items": {"$ref": "#/components/schemas/IdTokenAlgorithm"},
+                    },
+                    "introspection_signing_alg_values_supported": {
+                        "description": "The algorithms that sign answers of introspection (RFC 9701).",
                         "type": "array",
                         "items": {"$ref": "#/components/schemas/IdTokenAlgorithm"},
                     },
