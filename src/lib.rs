@@ -12,6 +12,7 @@ pub mod crypto;
 pub mod current_request;
 pub mod diagnosis;
 pub mod endpoints;
+pub mod federation;
 pub mod grants;
 pub mod http;
 pub mod issuer;

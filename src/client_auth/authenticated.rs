@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::app::{App, Failure, Result};
+use crate::crypto::sha256;
 use crate::jose::key_set::KeySet;
 use crate::protocol::client::{AuthMethod, Client, ClientSettings};
 use crate::protocol::error::Refusal;
@@ -20,6 +21,8 @@ pub(super) enum Proof {
     Secret(Uuid),
     /// The key with this thumbprint (RFC 7638).
     Key([u8; 32]),
+    /// A token of the trusted issuer whose name has this hash.
+    Issuer([u8; 32]),
 }
 
 /// An authenticated client, and what proved it. A proof is judged once per request, since some cannot be repeated;
@@ -69,6 +72,10 @@ impl Authenticated {
             Proof::IdAlone => method.is_public(),
             Proof::Secret(id) => method.uses_secret() && now.secrets.iter().any(|secret| secret.id == id),
             Proof::Key(key) => method == AuthMethod::PrivateKeyJwt && self.is_key_of(&now.settings, &key),
+            Proof::Issuer(hash) => {
+                let mut named = now.settings.issuers.iter();
+                method == AuthMethod::PrivateKeyJwt && named.any(|issuer| sha256(issuer.as_bytes()) == hash)
+            }
         };
         is_proved && now.settings.enabled
     }

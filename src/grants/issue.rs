@@ -70,6 +70,8 @@ fn bearer() -> RefOr<Schema> {
 pub(super) struct TokenParams<'a> {
     /// The subject.
     pub(super) sub: String,
+    /// The issuer of the subject, if it is not this server.
+    pub(super) sub_iss: Option<String>,
     /// What was granted.
     pub(super) granted: Granted,
     /// The form of the token, with the claims of client and resources.
@@ -139,7 +141,7 @@ pub(super) fn response(
     let claims = AccessClaims {
         iss: issuer.url().to_owned(),
         sub: params.sub,
-        sub_iss: None,
+        sub_iss: params.sub_iss,
         act: None,
         cnf: None,
         aud: Audience::new(params.granted.audiences),

@@ -4,6 +4,7 @@ mod authorization_code;
 mod client_credentials;
 mod device_code;
 mod issue;
+mod jwt_bearer;
 mod password;
 mod refresh_token;
 
@@ -37,6 +38,7 @@ pub(crate) async fn answer(app: &App, grant: GrantType, asked: &GrantRequest<'_>
         GrantType::RefreshToken => Box::pin(refresh_token::answer(app, asked)).await,
         GrantType::AuthorizationCode => Box::pin(authorization_code::answer(app, asked)).await,
         GrantType::DeviceCode => Box::pin(device_code::answer(app, asked)).await,
+        GrantType::JwtBearer => Box::pin(jwt_bearer::answer(app, asked)).await,
     }
 }
 
@@ -61,6 +63,7 @@ const fn rules(grant: GrantType) -> Rules {
         GrantType::AuthorizationCode | GrantType::DeviceCode => {
             Rules { default_client: false, implied_by: &[], hidden_until_used: false }
         }
+        GrantType::JwtBearer => Rules { default_client: false, implied_by: &[], hidden_until_used: true },
     }
 }
 

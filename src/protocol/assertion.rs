@@ -47,6 +47,18 @@ names! {
         BadSignature "assertion_bad_signature",
         /// It was used before.
         UsedBefore "assertion_used_before",
+        /// The client does not name its issuer, or that is not trusted for this use.
+        UntrustedIssuer "assertion_untrusted_issuer",
+        /// It was issued longer ago than its issuer's `max_age`.
+        TooOld "assertion_too_old",
+        /// No rule of its issuer matches.
+        ConditionFailed "assertion_condition_failed",
+        /// Several rules of its issuer match.
+        SeveralRules "assertion_several_rules",
+        /// It is for another client.
+        WrongClient "assertion_wrong_client",
+        /// Its subject may not be granted tokens here.
+        NoSuchSubject "assertion_no_such_subject",
     }
 }
 
@@ -72,6 +84,13 @@ impl Fault {
             Self::NoId => "The client_assertion has no jti of at most 1024 bytes.",
             Self::UnknownKey | Self::BadSignature => NOT_PROVED,
             Self::UsedBefore => "The client_assertion was used before: make one with a new jti for each request.",
+            // Only tokens of other issuers have these.
+            Self::UntrustedIssuer
+            | Self::TooOld
+            | Self::ConditionFailed
+            | Self::SeveralRules
+            | Self::WrongClient
+            | Self::NoSuchSubject => NOT_PROVED,
         }
     }
 }
@@ -206,12 +225,12 @@ impl AssertionClaims {
     }
 }
 
-fn seconds(millis: i64) -> String {
+pub(super) fn seconds(millis: i64) -> String {
     format!("{}.{:03} s", millis / 1000, millis % 1000)
 }
 
 /// A `NumericDate`, which may have a fraction (RFC 7519 §2).
-fn moment(number: &Number) -> Timestamp {
+pub(super) fn moment(number: &Number) -> Timestamp {
     match number.as_i64() {
         Some(seconds) => Timestamp::from_seconds(seconds),
         None => {

@@ -26,6 +26,8 @@ names! {
         AuthorizationCode "authorization_code",
         /// RFC 8628 §3.4.
         DeviceCode "urn:ietf:params:oauth:grant-type:device_code",
+        /// RFC 7523 §2.1.
+        JwtBearer "urn:ietf:params:oauth:grant-type:jwt-bearer",
     }
 }
 
@@ -196,6 +198,10 @@ pub struct ClientSettings {
     /// Where its public keys are published, instead of `jwks`.
     #[schema(required)]
     pub jwks_uri: Option<String>,
+    /// The trusted issuers whose tokens it presents: to prove who it is, with `private_key_jwt`, or to be granted tokens of their
+    /// subjects.
+    #[schema(required)]
+    pub issuers: Vec<String>,
     /// The grants that it may use.
     #[schema(required)]
     pub grant_types: Vec<GrantType>,
@@ -284,6 +290,7 @@ impl Default for ClientSettings {
             token_endpoint_auth_method: AuthMethod::default(),
             jwks: None,
             jwks_uri: None,
+            issuers: Vec::new(),
             grant_types: Vec::new(),
             scope: Scope::default(),
             audiences: Vec::new(),

@@ -32,6 +32,10 @@ pub const FEATURES: &[Feature] = &[
         member: "token_endpoint_auth_method",
         is_used: |settings| settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt,
     },
+    Feature { member: "issuers", is_used: |settings| !settings.issuers.is_empty() },
+    Feature { member: "grant_types", is_used: |settings| settings.grant_types.contains(&GrantType::JwtBearer) },
+    // In use once there is one.
+    Feature { member: TRUSTED_ISSUERS, is_used: |_| false },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their
@@ -40,6 +44,9 @@ pub const SECOND_FACTORS: &str = "second factors";
 
 /// Resources limit the scopes of tokens and decide on their form.
 pub const RESOURCES: &str = "resources";
+
+/// Tokens of other issuers prove clients, and tokens are about subjects of other issuers.
+pub const TRUSTED_ISSUERS: &str = "trusted issuers";
 
 /// The level of this program.
 #[expect(clippy::cast_possible_wrap, reason = "the list is short")]

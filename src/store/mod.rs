@@ -15,6 +15,7 @@ mod consents;
 mod database;
 mod device_requests;
 mod file;
+mod issuers;
 mod keys;
 mod listen;
 mod login_failures;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The modules, the lowest layer first. A module uses only modules before it.
-const LAYERS: [&str; 29] = [
+const LAYERS: [&str; 30] = [
     "protocol",
     "clock",
     "crypto",
@@ -23,6 +23,7 @@ const LAYERS: [&str; 29] = [
     "telemetry",
     "throttle",
     "app",
+    "federation",
     "client_auth",
     "diagnosis",
     "validation",

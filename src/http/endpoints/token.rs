@@ -34,6 +34,10 @@ describe!(TokenRequest {
             "description": "For `authorization_code`: the text whose hash was the `code_challenge` (RFC 7636).",
         },
         "device_code": {"type": "string", "description": "For the device code grant: what `/auth/device` gave."},
+        "assertion": {
+            "type": "string",
+            "description": "For the JWT bearer grant: a token of a trusted issuer (RFC 7523 §2.1), or an identity assertion (ID-JAG).",
+        },
         "scope": {
             "description":
                 "Names separated by single spaces; what the client may have unless named. A refresh may ask for less.",

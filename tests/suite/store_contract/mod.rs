@@ -125,6 +125,7 @@ fn describe(event: &jeton::store::LogEvent) -> String {
         LogEvent::ClientChanged(id) => format!("client {id} changed"),
         LogEvent::UserChanged(id) => format!("user {id} changed"),
         LogEvent::ResourceChanged(uri) => format!("resource {uri} changed"),
+        LogEvent::IssuerChanged(issuer) => format!("issuer {issuer} changed"),
         LogEvent::KeysChanged => "keys changed".into(),
     }
 }
