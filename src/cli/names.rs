@@ -67,16 +67,16 @@ pub(super) struct ResourceName {
 #[derive(Debug, clap::Args)]
 pub(super) struct IssuerArgument {
     /// The issuer: the iss of its tokens
-    #[arg(value_name = "ISSUER", required_unless_present = "iss")]
+    #[arg(value_name = "ISSUER", required_unless_present = "issuer")]
     name: Option<String>,
     /// The same as a flag
     #[arg(long, conflicts_with = "name", value_name = "ISSUER")]
-    iss: Option<String>,
+    issuer: Option<String>,
 }
 
 impl IssuerArgument {
     pub(super) fn get(&self) -> &str {
-        self.name.as_deref().or(self.iss.as_deref()).unwrap_or_default()
+        self.name.as_deref().or(self.issuer.as_deref()).unwrap_or_default()
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod forgery;
 mod guessing;
 mod introspection;
 pub(crate) mod jose;
+mod jwt_bearer;
 mod key_set;
 mod metadata;
 mod private_key_jwt;

@@ -7,6 +7,7 @@ mod client_documents;
 mod clients;
 mod database;
 mod device_requests;
+mod issuers;
 mod keys;
 mod listen;
 mod log;
