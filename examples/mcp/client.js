@@ -3,7 +3,8 @@
 //
 //   node client.js http://127.0.0.1:8000/mcp
 //
-// Environment: EVERY (seconds between calls; without it, there is one call).
+// Environment: EVERY (seconds between calls; without it, there is one call), CLIENT_DOCUMENT (the https address where
+// client-document.json is published; without it, the client registers itself).
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -14,7 +15,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 
 const [address] = process.argv.slice(2)
-const { EVERY } = process.env
+const { EVERY, CLIENT_DOCUMENT } = process.env
 // How long a login at the browser may take.
 const PATIENCE = 5 * 60_000
 
@@ -63,8 +64,10 @@ class Login {
     }
   }
 
-  // For a client ID metadata document, add `get clientMetadataUrl()`: the https address where this metadata is published.
-  // The SDK then registers only with servers that do not have `client_id_metadata_document_supported`.
+  // Where this metadata is published. The SDK then registers only with servers that cannot fetch it.
+  get clientMetadataUrl() {
+    return CLIENT_DOCUMENT
+  }
 
   clientInformation = () => this.#kept.client
   saveClientInformation = (client) => void (this.#kept.client = client)

@@ -3,7 +3,8 @@ from, registers itself there, sends the person's browser to log in, and calls th
 
     python client.py http://127.0.0.1:8000/mcp
 
-Environment: EVERY (seconds between calls; without it, there is one call).
+Environment: EVERY (seconds between calls; without it, there is one call), CLIENT_DOCUMENT (the https address where
+client-document.json is published; without it, the client registers itself).
 """
 
 import asyncio
@@ -112,9 +113,11 @@ async def run(address, every):
         redirect_uris=[await login.listen()],
         token_endpoint_auth_method="none",
     )
-    # For a client ID metadata document, pass `client_metadata_url`: the https address where this metadata is published. The
-    # SDK then registers only with servers that do not have `client_id_metadata_document_supported`.
-    provider = OAuthClientProvider(address, metadata, Memory(), login.open, login.code)
+    # Where the metadata is published. The SDK then registers only with servers that cannot fetch it.
+    document = os.environ.get("CLIENT_DOCUMENT")
+    provider = OAuthClientProvider(
+        address, metadata, Memory(), login.open, login.code, client_metadata_url=document
+    )
     async with (
         httpx2.AsyncClient(auth=provider, timeout=httpx2.Timeout(30, read=300)) as http,
         Client(streamable_http_client(address, http_client=http)) as client,

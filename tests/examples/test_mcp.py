@@ -1,10 +1,13 @@
 """The examples of examples/mcp: agents that know only the address of an MCP server behind nginx."""
 
 import contextlib
+import datetime
+import ipaddress
 import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import tempfile
 import time
@@ -13,8 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
-from support import AUDIENCE, EXAMPLES, READ, Process, call, eventually, free_port
+from support import AUDIENCE, EXAMPLES, READ, Process, Server, call, eventually, free_port
 from test_web import Browser
 
 MCP = EXAMPLES / "mcp"
@@ -37,6 +44,38 @@ class Request(NamedTuple):
     status: int
 
 
+class Documents(Server):
+    """The host of the metadata document that is shipped, by https."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.authority, file = folder / "documents.pem", folder / "documents.key"
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "documents")])
+        now = datetime.datetime.now(datetime.UTC)
+        certificate = (
+            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+            .sign(key, hashes.SHA256())
+        )
+        pem = serialization.Encoding.PEM
+        self.authority.write_bytes(certificate.public_bytes(pem))
+        file.write_bytes(
+            key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.authority, file)
+        self.listener.socket = context.wrap_socket(self.listener.socket, server_side=True)
+        self.url = f"https://127.0.0.1:{self.listener.server_port}/client-document.json"
+        self.document = json.loads((MCP / "client-document.json").read_text()) | {"client_id": self.url}
+        self.document["client_uri"] = self.url
+
+    def answer(self, request):
+        return (200, self.document, {}) if request.path == "/client-document.json" else (404, {}, {})
+
+
 class Stage:
     """Jeton with the resource that the README makes, the MCP server, and nginx with the file that is shipped."""
 
@@ -46,7 +85,10 @@ class Stage:
         self.address = f"http://127.0.0.1:{self.port}/mcp"
         self.metadata = f"http://127.0.0.1:{self.port}/.well-known/oauth-protected-resource/mcp"
         proxies = {"JETON_TRUSTED_PROXIES": "127.0.0.1/32,::1/128"}
-        self.jeton = started.jeton(JETON_REGISTRATION="open", **proxies)
+        self.documents = started.keep(Documents(folder))
+        self.jeton = started.jeton(
+            JETON_REGISTRATION="open", JETON_FETCH_CA=str(self.documents.authority), **proxies
+        )
         self.run_commands_of_the_readme()
         self.log = folder / "access.log"
         server = [PYTHON, str(MCP / "server.py")]
@@ -172,10 +214,10 @@ class Agent:
         eventually(is_there)
         return self.results()[number - 1]
 
-    def log_in(self, browser, answer="Allow"):
+    def log_in(self, browser, answer="Allow", name=None):
         browser.open(self.opened())
         browser.log_in(self.stage.jeton)
-        browser.answer(self.stage.jeton, self.name, answer)
+        browser.answer(self.stage.jeton, name or self.name, answer)
         browser.read("You can close this page.")
 
 
@@ -258,6 +300,20 @@ def test_an_agent_is_refused_as_soon_as_its_session_is_revoked(agent, browser, s
     # The command of the README works on the database, and the server sees that within the second.
     words = [os.environ["JETON_BIN"], "revoke", "--dev", "--session", second]
     refused_after(lambda: subprocess.run(words, cwd=stage.jeton.folder, check=True), agent, stage, login=3)
+
+
+def test_an_agent_that_publishes_its_metadata_registers_nowhere(agent, browser, stage):
+    registered = stage.clients(agent.name)
+    agent.start(EVERY="0.1", CLIENT_DOCUMENT=stage.documents.url)
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(agent.opened()).query)
+    assert query["client_id"] == [stage.documents.url]
+    agent.log_in(browser, name=stage.documents.document["client_name"])
+    said = agent.result()
+    assert said["client"] == stage.session(said["session"])["client_id"] == stage.documents.url
+    assert stage.clients(agent.name) == registered
+    refused_after(
+        lambda: stage.jeton.admin("POST", "revocations", {"session": said["session"]}), agent, stage, login=2
+    )
 
 
 def test_an_agent_renews_what_expires(agent, browser, stage):

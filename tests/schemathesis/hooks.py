@@ -45,6 +45,7 @@ schemathesis.openapi.format(
 # What a list is called in its cursors, and a key that stands in front of or behind everything in it.
 LISTS = {
     "listClients": ("clients", "demo-api"),
+    "listClientBlocks": ("client blocks", "none.example"),
     "listResources": ("resources", "urn:none"),
     "listUsers": ("users", "00000000-0000-0000-0000-000000000000"),
     "listSessions": ("sessions", "00000000-0000-0000-0000-000000000000"),

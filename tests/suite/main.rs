@@ -1,5 +1,7 @@
 //! The behaviour of the server over HTTP, on both stores.
 
+// The server metadata is one `json!` of many members.
+#![recursion_limit = "256"]
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 #[path = "../support/mod.rs"]

@@ -260,7 +260,7 @@ fn the_commands_of_the_guide_to_keys_work() {
     let folder = tempfile::tempdir().unwrap();
     let blocks = blocks(include_str!("../../docs/client-keys.md"), "sh");
     let bin = Path::new(BINARY).parent().unwrap().display();
-    let script = format!("set -e\nexport PATH={bin}:$PATH\n{}", blocks.concat());
+    let script = format!("set -e\nexport PATH={bin}:$PATH\njeton migrate >/dev/null\n{}", blocks.concat());
     let database = format!("sqlite://{}", folder.path().join("jeton.db").display());
     let settings = [("JETON_DATABASE_URL", database.as_str()), ("JETON_ISSUER", "https://auth.example.com")];
     let mut command = Command::new("sh");

@@ -16,13 +16,14 @@ on_both_stores!(client_settings_of_a_newer_program_survive_a_change_by_this_one,
     let app = TestServer::start(backend).await;
     app.main_client("main").await;
     let mut newer = settings(&app, "main").await;
-    newer["jwks"] = json!({"keys": [{"kty": "EC"}]});
+    newer["of_a_newer_program"] = json!({"keys": [{"kty": "EC"}]});
     let sql = format!("UPDATE clients SET settings = '{newer}' WHERE client_id = 'main'");
     crate::store_contract::execute(&app.database, &sql).await;
     app.admin(Method::PATCH, "/admin/v1/clients/main", Some(json!({"client_name": "Billing"}))).await.assert_ok();
     newer["client_name"] = json!("Billing");
     assert_eq!(settings(&app, "main").await, newer);
-    let refused = app.admin(Method::PATCH, "/admin/v1/clients/main", Some(json!({"jwks": {"keys": []}}))).await;
+    let refused =
+        app.admin(Method::PATCH, "/admin/v1/clients/main", Some(json!({"of_a_newer_program": {"keys": []}}))).await;
     assert_eq!(refused.status, 400, "{refused:?}");
 });
 

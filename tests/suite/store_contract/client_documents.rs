@@ -7,7 +7,7 @@ use jeton::protocol::resource::{Resource, ResourceSettings};
 use jeton::protocol::revocation::Target;
 use jeton::store::{ClientBlock, Ended, ExpiredDocuments, FetchedDocument, StoreError, SubHolder};
 
-use super::{Db, Written, all, at, audited, audited_at, client, new_session, revocation, user};
+use super::{Db, Written, all, at, audited, audited_at, client, new_session, page, revocation, user};
 use crate::support::{Backend, on_both_stores};
 
 const URL: &str = "https://a.app.example/client.json";
@@ -258,8 +258,8 @@ on_both_stores!(a_block_ends_what_was_issued_to_the_clients_that_it_is_about, as
     // A URL can be blocked besides.
     assert_eq!(blocked(&db, sibling).await, Ended::Whole);
     assert_eq!(db.client_block_list(&all()).await.unwrap(), [block("app.example"), block(sibling)]);
-    let page = super::page(1, Some("app.example".into()));
-    assert_eq!(db.client_block_list(&page).await.unwrap(), [block(sibling)]);
+    let page_after = page(1, Some("app.example".into()));
+    assert_eq!(db.client_block_list(&page_after).await.unwrap(), [block(sibling)]);
     let head = db.log_head().await.unwrap();
     assert_eq!(db.client_block_delete("app.example", &audited()).await.written(), (true, Ended::Whole));
     for (url, enabled) in [(URL, true), (new, true), (sibling, false), (namesake, true)] {

@@ -55,6 +55,21 @@ pub(crate) enum Fault {
     Refused,
 }
 
+/// The tables without which some of the operations cannot be answered.
+const NEEDED: [&str; 11] = [
+    "audit",
+    "change_head",
+    "changes",
+    "client_secrets",
+    "clients",
+    "known_networks",
+    "login_failures",
+    "second_factors",
+    "sessions",
+    "subjects",
+    "users",
+];
+
 /// Every table, as the database names them.
 async fn tables() -> &'static [String] {
     static TABLES: OnceCell<Vec<String>> = OnceCell::const_new();
@@ -136,8 +151,13 @@ impl Fault {
 
     /// Whether requests must be affected.
     pub(crate) fn bites(self) -> bool {
-        // Nothing that a request needs is in these tables while everything is known; a slow way is only slow.
-        !matches!(self, Self::Slow | Self::Locked("migrations" | "settings" | "nodes" | "keys" | "cleanup"))
+        match self {
+            // It is only slow.
+            Self::Slow => false,
+            // What is in the others is in memory, or no operation needs it.
+            Self::Locked(table) => NEEDED.contains(&table),
+            _ => true,
+        }
     }
 
     /// Whether everything acknowledged must survive.
