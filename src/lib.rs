@@ -13,6 +13,7 @@ pub mod crypto;
 pub mod current_request;
 pub mod diagnosis;
 pub mod endpoints;
+pub mod federation;
 pub mod grants;
 pub mod http;
 pub mod issuer;

@@ -152,7 +152,7 @@ mod tests {
             (
                 r#"{"grant_types":["implicit"]}"#,
                 "grant_types[0]: expected one of password, client_credentials, refresh_token, authorization_code, \
-                 urn:ietf:params:oauth:grant-type:device_code",
+                 urn:ietf:params:oauth:grant-type:device_code, urn:ietf:params:oauth:grant-type:jwt-bearer",
             ),
             (r#"{"access_token_ttl":"soon"}"#, "access_token_ttl: expected an integer"),
             (r#"{"enabled":1}"#, "enabled: expected a boolean"),

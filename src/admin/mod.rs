@@ -6,6 +6,7 @@ pub mod client_blocks;
 pub mod clients;
 pub mod demo;
 mod error;
+pub mod issuers;
 pub mod keys;
 mod list;
 mod receipts;

@@ -80,6 +80,18 @@ describe!(AudienceUri {
     "maxLength": 1024,
 });
 
+/// The name of a trusted issuer.
+#[derive(Clone, Copy, Debug)]
+pub struct IssuerName;
+
+describe!(IssuerName {
+    "description": "The `iss` of the tokens of an issuer: an https URL without query and fragment, or a SPIFFE trust domain \
+        (`spiffe://` and its name). Compared exactly.",
+    "type": "string",
+    "format": "uri",
+    "maxLength": 255,
+});
+
 /// Where an answer or a person is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct RedirectUri;

@@ -150,8 +150,12 @@ struct Members {
     /// Whether its access tokens are bound to the certificate that it shows: true or false
     #[arg(long, value_name = "BOOL")]
     tls_client_certificate_bound_access_tokens: Option<bool>,
+    /// The trusted issuers whose tokens it may present (repeated or comma-separated)
+    #[arg(long, value_name = "ISSUERS")]
+    issuers: Vec<String>,
     /// How it gets tokens: authorization_code, client_credentials, refresh_token, password,
-    /// urn:ietf:params:oauth:grant-type:device_code (repeated or comma-separated)
+    /// urn:ietf:params:oauth:grant-type:device_code, urn:ietf:params:oauth:grant-type:jwt-bearer
+    /// (repeated or comma-separated)
     #[arg(long, value_name = "GRANTS")]
     grant_types: Vec<String>,
     /// What it may be granted (space- or comma-separated)
@@ -269,6 +273,7 @@ impl Members {
         }
         let is_bound = self.tls_client_certificate_bound_access_tokens;
         set("tls_client_certificate_bound_access_tokens", is_bound.map(Value::from));
+        set("issuers", list(&self.issuers));
         set("grant_types", list(&self.grant_types));
         set("scope", names::scope(&self.scope)?.map(|scope| Value::from(scope.to_string())));
         set("audiences", list(&self.audiences));
@@ -309,7 +314,7 @@ impl Members {
 const LARGEST_FILE: u64 = 64 * 1024;
 
 /// Reads a set of public keys, or makes one of a single key. What is wrong with a key, its check says.
-fn key_set(file: &Path) -> Result<Value, Failed> {
+pub(super) fn key_set(file: &Path) -> Result<Value, Failed> {
     let name = file.display();
     let unreadable = |error: std::io::Error| Failed(format!("jwks: {name} cannot be read: {error}"));
     let mut text = Zeroizing::new(Vec::<u8>::new());

@@ -6,7 +6,7 @@ use clap::{Arg, Command, CommandFactory};
 use crate::cli::Cli;
 
 /// Examples for each page, by the path of its command; after `#`, what the next is for.
-const EXAMPLES: [(&str, &str); 53] = [
+const EXAMPLES: [(&str, &str); 60] = [
     ("", "jeton serve --dev"),
     ("serve", "jeton serve --issuer https://auth.example.com --listen 0.0.0.0:8080"),
     ("init", "jeton init --audience https://api.example.com \\\n  --scope 'read write' --username anna"),
@@ -65,6 +65,18 @@ const EXAMPLES: [(&str, &str); 53] = [
     ("resource show", "jeton resource show https://api.example.com"),
     ("resource update", "jeton resource update https://api.example.com --access-token-ttl 5m"),
     ("resource delete", "jeton resource delete https://api.example.com"),
+    ("issuer", "jeton issuer list"),
+    (
+        "issuer create",
+        "jeton issuer create https://token.actions.githubusercontent.com \\\n  \
+           --audience https://auth.example.com --uses client_assertion \\\n  \
+           --rules rules.json",
+    ),
+    ("issuer list", "jeton issuer list"),
+    ("issuer show", "jeton issuer show https://token.actions.githubusercontent.com"),
+    ("issuer update", "jeton issuer update https://token.actions.githubusercontent.com --max-age 5m"),
+    ("issuer delete", "jeton issuer delete https://token.actions.githubusercontent.com"),
+    ("issuer test", "jeton issuer test eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"),
     ("revoke", "jeton revoke --user anna --reason 'lost phone'"),
     ("token", "jeton token explain"),
     ("token explain", "jeton token explain --scope read --audience https://api.example.com"),

@@ -9,6 +9,7 @@ mod doctor;
 mod health;
 mod help;
 mod init;
+mod issuer;
 mod key;
 mod migrate;
 mod names;
@@ -86,6 +87,8 @@ enum Command {
     Client(Box<client::ClientCommand>),
     /// Create and administer resources: the APIs that tokens are for
     Resource(Box<resource::ResourceCommand>),
+    /// Create and administer trusted issuers, whose tokens prove clients or are exchanged
+    Issuer(Box<issuer::IssuerCommand>),
     /// Create and administer users
     User(user::UserCommand),
     /// Revoke a token, a session, or everything of a user, of a client, or at all
@@ -157,6 +160,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Migrate => migrate::run(&global).await,
         Command::Client(command) => client::run(&global, *command).await,
         Command::Resource(command) => resource::run(&global, *command).await,
+        Command::Issuer(command) => issuer::run(&global, *command).await,
         Command::User(command) => user::run(&global, command).await,
         Command::Revoke(command) => revoke::run(&global, command).await,
         Command::Token(command) => token::run(&global, command).await,

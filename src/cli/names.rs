@@ -63,6 +63,23 @@ pub(super) struct ResourceName {
     resource: Option<String>,
 }
 
+/// The issuer to work on, as an argument or a flag.
+#[derive(Debug, clap::Args)]
+pub(super) struct IssuerArgument {
+    /// The issuer: the iss of its tokens
+    #[arg(value_name = "ISSUER", required_unless_present = "issuer")]
+    name: Option<String>,
+    /// The same as a flag
+    #[arg(long, conflicts_with = "name", value_name = "ISSUER")]
+    issuer: Option<String>,
+}
+
+impl IssuerArgument {
+    pub(super) fn get(&self) -> &str {
+        self.name.as_deref().or(self.issuer.as_deref()).unwrap_or_default()
+    }
+}
+
 impl ClientName {
     pub(super) fn get(&self) -> &str {
         self.name.as_deref().or(self.client_id.as_deref()).unwrap_or_default()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::app::{App, Failure, Result};
+use crate::crypto::sha256;
 use crate::jose::key_set::KeySet;
 use crate::protocol::client::{AuthMethod, Client, ClientSettings};
 use crate::protocol::error::Refusal;
@@ -22,6 +23,8 @@ pub(super) enum Proof {
     Key([u8; 32]),
     /// A certificate of an authority, with the registered name.
     Certificate,
+    /// A token of the trusted issuer whose name has this hash.
+    Issuer([u8; 32]),
 }
 
 /// An authenticated client, and what proved it. A proof is judged once per request, since some cannot be repeated;
@@ -77,6 +80,10 @@ impl Authenticated {
             Proof::Certificate => {
                 let names = now.settings.tls_client_auth_subjects();
                 method == AuthMethod::TlsClientAuth && names == self.settings.tls_client_auth_subjects()
+            }
+            Proof::Issuer(hash) => {
+                let mut named = now.settings.issuers.iter();
+                method == AuthMethod::PrivateKeyJwt && named.any(|issuer| sha256(issuer.as_bytes()) == hash)
             }
         };
         is_proved && now.settings.enabled

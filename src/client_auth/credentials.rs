@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::app::Request;
 use crate::client_auth::assertion::Assertion;
+use crate::client_auth::foreign_assertion::ForeignAssertion;
 use crate::protocol::assertion::ASSERTION_TYPE;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::form;
@@ -31,6 +32,8 @@ pub enum Credentials {
     },
     /// An assertion, which says whose it is.
     Assertion(Box<Assertion>),
+    /// A token of another issuer, which a request brings for the client that it names.
+    Foreign(Box<ForeignAssertion>),
     /// An id alone.
     IdAlone(String),
     /// Nothing.
@@ -56,6 +59,9 @@ impl Credentials {
                 return Err(Refusal::invalid_request(
                     "The client authenticates in two ways at once: send a client_assertion or a secret, not both.",
                 ));
+            }
+            if let Some(foreign) = client_id.and_then(|client_id| ForeignAssertion::read(client_id, text)) {
+                return Ok(Self::Foreign(Box::new(foreign)));
             }
             let assertion = Assertion::read(text).map_err(Refusal::assertion)?;
             if client_id.is_some_and(|client_id| client_id != assertion.client_id()) {
@@ -96,6 +102,7 @@ impl Credentials {
         match self {
             Self::Secret { client_id, .. } | Self::IdAlone(client_id) => Some(client_id),
             Self::Assertion(assertion) => Some(assertion.client_id()),
+            Self::Foreign(assertion) => Some(assertion.client_id()),
             Self::Nothing => None,
         }
     }
@@ -103,7 +110,7 @@ impl Credentials {
     pub(super) const fn secret(&self) -> Option<&SecretString> {
         match self {
             Self::Secret { secret, .. } => Some(secret),
-            Self::Assertion(_) | Self::IdAlone(_) | Self::Nothing => None,
+            Self::Assertion(_) | Self::Foreign(_) | Self::IdAlone(_) | Self::Nothing => None,
         }
     }
 }

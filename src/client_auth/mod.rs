@@ -13,6 +13,7 @@ mod assertion;
 mod authenticated;
 mod client_secret;
 mod credentials;
+mod foreign_assertion;
 mod hint;
 mod none;
 mod private_key_jwt;
@@ -35,6 +36,7 @@ use authenticated::Proof;
 pub use assertion::Assertion;
 pub(crate) use authenticated::Authenticated;
 pub use credentials::{Credentials, is_basic};
+pub use foreign_assertion::ForeignAssertion;
 
 /// Authenticates the client of a request.
 pub(crate) async fn authenticate(app: &App, request: &Request<'_>) -> Result<Authenticated> {
@@ -57,8 +59,12 @@ pub(crate) async fn verify(app: &App, credentials: &Credentials, request: &Reque
                            client_assertion.";
         return Err(Refusal::new(ErrorCode::InvalidClient, description).into());
     };
-    if let Credentials::Assertion(assertion) = credentials {
-        private_key_jwt::check(app, request.issuer, assertion)?;
+    match credentials {
+        Credentials::Assertion(assertion) => private_key_jwt::check(app, request.issuer, assertion)?,
+        Credentials::Foreign(assertion) => {
+            assertion.check(app).map_err(|problem| Refusal::foreign_assertion(ErrorCode::InvalidClient, problem))?
+        }
+        Credentials::Secret { .. } | Credentials::IdAlone(_) | Credentials::Nothing => {}
     }
     let judge = async |client: &Arc<Client>| judge(app, &AuthRequest { client, credentials, request }).await;
     let remembered = app.state.client_in_memory(client_id).await?;
@@ -115,7 +121,14 @@ impl Denied {
     /// The refusal of these credentials. It does not tell whether there is such a client.
     fn refusal(self, credentials: &Credentials) -> Refusal {
         match (self.fault, credentials) {
+            (Some(fault), Credentials::Foreign(_)) => {
+                Refusal::foreign_assertion(ErrorCode::InvalidClient, Problem::new(fault, self.reason))
+            }
             (Some(fault), _) => Refusal::assertion(Problem::new(fault, self.reason)),
+            (None, Credentials::Foreign(_)) => {
+                let problem = Problem::new(Fault::UntrustedIssuer, self.reason);
+                Refusal { fault: None, ..Refusal::foreign_assertion(ErrorCode::InvalidClient, problem) }
+            }
             (None, Credentials::Assertion(_)) => Refusal::unproved_assertion(self.reason),
             (None, _) => Refusal::invalid_client(self.reason),
         }

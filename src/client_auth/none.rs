@@ -7,7 +7,7 @@ use crate::client_auth::{AuthRequest, Credentials, Verdict, denied};
 pub(super) async fn prove<'a>(asked: &AuthRequest<'a>) -> Result<Verdict<'a>> {
     Ok(Verdict::Decided(match asked.credentials {
         Credentials::IdAlone(_) => Ok(Proof::IdAlone),
-        Credentials::Assertion(_) => Err(denied("a public client presented an assertion")),
+        Credentials::Assertion(_) | Credentials::Foreign(_) => Err(denied("a public client presented an assertion")),
         Credentials::Secret { .. } | Credentials::Nothing => Err(denied("a public client presented a secret")),
     }))
 }

@@ -6,7 +6,7 @@
 use crate::app::{App, Failure, Result};
 use crate::client_auth::assertion::Assertion;
 use crate::client_auth::authenticated::Proof;
-use crate::client_auth::{AuthRequest, Credentials, Denied, Verdict, denied};
+use crate::client_auth::{AuthRequest, Credentials, Denied, Verdict, denied, foreign_assertion};
 use crate::issuer::Issuer;
 use crate::jose::key_set::{KeySet, Unverified};
 use crate::key_sets::Unfetched;
@@ -27,6 +27,9 @@ pub(super) fn check(app: &App, issuer: &Issuer, assertion: &Assertion) -> std::r
 }
 
 pub(super) async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Verdict<'a>> {
+    if let Credentials::Foreign(assertion) = asked.credentials {
+        return foreign_assertion::prove(app, asked, assertion).await;
+    }
     let Credentials::Assertion(assertion) = asked.credentials else {
         return Ok(Verdict::Decided(Err(denied("a client that has keys sent no assertion"))));
     };

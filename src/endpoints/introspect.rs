@@ -41,6 +41,10 @@ describe!(Introspection {
             "type": "string",
             "description": "The `sub` of the user, or the `client_id` for `client_credentials`.",
         },
+        "sub_iss": {
+            "type": "string",
+            "description": "The issuer of the `sub`, if that is no user and no client of this server.",
+        },
         "aud": {
             "description": "Its audience; absent for a refresh token.",
             "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
@@ -110,6 +114,7 @@ impl Serialize for Introspection {
                 members.serialize_entry("jti", &claims.jti)?;
                 optional(&mut members, "cnf", claims.cnf.as_ref())?;
                 optional(&mut members, "scope", claims.scope.as_ref())?;
+                optional(&mut members, "sub_iss", claims.sub_iss.as_ref())?;
                 optional(&mut members, "sid", claims.sid.as_ref())?;
                 optional(&mut members, "act", claims.act.as_ref())?;
                 optional(&mut members, "may_act", claims.may_act.as_ref())?;

@@ -19,6 +19,9 @@ use crate::store::ClientsInUse;
 /// The claims of ID tokens besides those of a profile.
 const CLAIMS: [&str; 10] = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "amr"];
 
+/// Identity assertions are accepted by the JWT bearer grant (draft-ietf-oauth-identity-assertion-authz-grant §7).
+const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
+
 /// The metadata document, which lists only what is in use. It is written anew when clients have changed.
 pub(crate) async fn document(app: &App, issuer: &Issuer) -> Result<Document> {
     let in_use = app.state.clients_in_use().await?;
@@ -97,6 +100,9 @@ fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
     if app.settings.has_client_certificates() {
         content["tls_client_certificate_bound_access_tokens"] = json!(true);
         content["mtls_endpoint_aliases"] = aliases(app, issuer);
+    }
+    if grants::is_supported(GrantType::JwtBearer, in_use) {
+        content["authorization_grant_profiles_supported"] = json!([ID_JAG_PROFILE]);
     }
     if app.settings.cimd {
         content["client_id_metadata_document_supported"] = json!(true);

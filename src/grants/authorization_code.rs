@@ -138,6 +138,7 @@ pub(super) async fn tokens(
     let (form, granted) = app.grant(request.issuer, rule).await?;
     let params = TokenParams {
         sub: session.sub.clone(),
+        sub_iss: None,
         person: issue::person(app, request.issuer, client, record, &granted.scope, true).await?,
         granted,
         form,

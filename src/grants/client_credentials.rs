@@ -19,6 +19,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     let (form, granted) = app.grant(request.issuer, rule).await?;
     let params = TokenParams {
         sub: client.client_id.clone(),
+        sub_iss: None,
         granted,
         form,
         user: None,

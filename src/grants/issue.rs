@@ -77,6 +77,8 @@ fn token_type() -> RefOr<Schema> {
 pub(super) struct TokenParams<'a> {
     /// The subject.
     pub(super) sub: String,
+    /// The issuer of the subject, if it is not this server.
+    pub(super) sub_iss: Option<String>,
     /// What was granted.
     pub(super) granted: Granted,
     /// The form of the token, with the claims of client and resources.
@@ -172,7 +174,7 @@ fn write(
     let mut claims = AccessClaims {
         iss: issuer.url().to_owned(),
         sub: params.sub,
-        sub_iss: inherited.sub_iss,
+        sub_iss: params.sub_iss.or(inherited.sub_iss),
         act: inherited.act,
         may_act: inherited.may_act,
         cnf: params.confirmation,

@@ -5,6 +5,7 @@ pub(crate) mod binding;
 mod client_credentials;
 mod device_code;
 mod issue;
+mod jwt_bearer;
 mod password;
 mod refresh_token;
 mod token_exchange;
@@ -41,6 +42,7 @@ pub(crate) async fn answer(app: &App, grant: GrantType, asked: &GrantRequest<'_>
         GrantType::DeviceCode => Box::pin(device_code::answer(app, asked)).await,
         // Seldom uses the database, but its diagnosis is large.
         GrantType::TokenExchange => Box::pin(token_exchange::answer(app, asked)).await,
+        GrantType::JwtBearer => Box::pin(jwt_bearer::answer(app, asked)).await,
     }
 }
 
@@ -65,6 +67,7 @@ const fn rules(grant: GrantType) -> Rules {
         GrantType::AuthorizationCode | GrantType::DeviceCode | GrantType::TokenExchange => {
             Rules { default_client: false, implied_by: &[], hidden_until_used: false }
         }
+        GrantType::JwtBearer => Rules { default_client: false, implied_by: &[], hidden_until_used: true },
     }
 }
 

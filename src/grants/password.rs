@@ -58,6 +58,7 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     let granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
     let mut params = TokenParams {
         sub: user.sub.clone(),
+        sub_iss: None,
         granted,
         form,
         user: Some(&user.claims),

@@ -143,6 +143,7 @@ async fn judge(
     let (form, granted) = app.grant(issuer, rule).await?;
     let params = TokenParams {
         sub: session.sub.clone(),
+        sub_iss: None,
         person: issue::person(app, issuer, client, record, &granted.scope, false).await?,
         granted,
         form,

@@ -10,8 +10,14 @@ use crate::jose::verification::{KeyError, VerificationKey};
 
 /// The most keys that a client may register, and the most that are tried for one token.
 pub const MOST_KEYS: usize = 8;
+/// The most keys that may be registered for an issuer: while it changes its keys, it has more than one of each kind.
+const MOST_ISSUER_KEYS: usize = 32;
 /// The most keys that are kept of a set that was fetched.
 const MOST_FETCHED: usize = 64;
+/// The `use` of keys that verify JWT-SVIDs (SPIFFE Trust Domain and Bundle §4.2.2).
+const FOR_JWT_SVIDS: &str = "jwt-svid";
+/// The `use` of keys that verify certificates there.
+const FOR_X509_SVIDS: &str = "x509-svid";
 /// The longest `kid` of a key that is registered, in bytes.
 const LONGEST_KID: usize = 255;
 
@@ -50,16 +56,39 @@ impl KeySet {
     /// # Errors
     /// The first thing that is wrong, without any value.
     pub fn check(set: &Map<String, Value>) -> Result<Self, String> {
+        Self::checked(set, MOST_KEYS, |_| true)
+    }
+
+    /// The same for the set of an issuer, which may be the bundle of a SPIFFE trust domain: that has keys for certificates as well, which
+    /// are left out.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, without any value.
+    pub fn check_bundle(set: &Map<String, Value>) -> Result<Self, String> {
+        let is_for_tokens = |jwk: &mut Jwk| {
+            if jwk.key_use.as_deref() == Some(FOR_JWT_SVIDS) {
+                jwk.key_use = None;
+            }
+            jwk.key_use.as_deref() != Some(FOR_X509_SVIDS)
+        };
+        let set = Self::checked(set, MOST_ISSUER_KEYS, is_for_tokens)?;
+        if set.members.is_empty() { Err("it has no key for tokens".into()) } else { Ok(set) }
+    }
+
+    fn checked(set: &Map<String, Value>, most: usize, is_wanted: impl Fn(&mut Jwk) -> bool) -> Result<Self, String> {
         let Some(Value::Array(keys)) = set.get("keys") else { return Err("it has no list of keys".into()) };
-        if keys.is_empty() || keys.len() > MOST_KEYS {
-            return Err(format!("keys has {} entries, and must have 1 to {MOST_KEYS}", keys.len()));
+        if keys.is_empty() || keys.len() > most {
+            return Err(format!("keys has {} entries, and must have 1 to {most}", keys.len()));
         }
         let mut members: Vec<Member> = Vec::with_capacity(keys.len());
         for (index, key) in keys.iter().enumerate() {
             let wrong = |problem: &str| Err(format!("keys[{index}]: {problem}"));
-            let Some(jwk) = Jwk::deserialize_object(key) else {
+            let Some(mut jwk) = Jwk::deserialize_object(key) else {
                 return wrong("it is not a key whose members have the right types");
             };
+            if !is_wanted(&mut jwk) {
+                continue;
+            }
             let member = match Member::of(jwk) {
                 Ok(member) => member,
                 Err(problem) => return wrong(&problem.to_string()),
@@ -75,10 +104,18 @@ impl KeySet {
         Ok(Self { members })
     }
 
-    /// Takes the keys out of a set that can be used here, and leaves out others (RFC 7517 §5).
+    /// Takes the keys out of a set that can be used here, and leaves out others (RFC 7517 §5). In the bundle of a SPIFFE trust
+    /// domain, the keys of JWT-SVIDs have a `use` of their own.
     pub fn usable(set: &Map<String, Value>) -> Option<Self> {
         let keys = set.get("keys")?.as_array()?;
-        let members = keys.iter().filter_map(|key| Member::of(Jwk::deserialize_object(key)?).ok());
+        let read = |key: &Value| {
+            let mut jwk = Jwk::deserialize_object(key)?;
+            if jwk.key_use.as_deref() == Some(FOR_JWT_SVIDS) {
+                jwk.key_use = None;
+            }
+            Member::of(jwk).ok()
+        };
+        let members = keys.iter().filter_map(read);
         Some(Self { members: members.take(MOST_FETCHED).collect() })
     }
 
@@ -182,6 +219,24 @@ mod tests {
             assert!(KeySet::in_document(document.as_bytes()).is_none(), "{document}");
         }
         assert!(KeySet::in_document(br#"{"keys":[]}"#).is_some_and(|keys| keys.members.is_empty()));
+    }
+
+    #[test]
+    fn of_a_bundle_the_keys_for_tokens_are_taken() {
+        let (for_tokens, for_certificates) = (new_key(SigningAlgorithm::Es256), new_key(SigningAlgorithm::Es256));
+        let bundle = set(json!([
+            public(&for_certificates, "x", json!({"use": "x509-svid", "alg": null, "kid": null, "x5c": ["AAAA"]})),
+            public(&for_tokens, "t", json!({"use": "jwt-svid", "alg": null})),
+        ]));
+        for keys in [KeySet::check_bundle(&bundle).unwrap(), KeySet::usable(&bundle).unwrap()] {
+            assert!(verified(&keys, &signed(&for_tokens, json!({"alg": "ES256", "kid": "t"}))).is_ok());
+            assert_eq!(keys.members.len(), 1);
+        }
+        assert!(KeySet::check(&bundle).is_err(), "a client has no such keys");
+        let secret = set(json!([{"kty": "oct", "k": "c2VjcmV0", "use": "jwt-svid"}]));
+        assert!(KeySet::check_bundle(&secret).unwrap_err().contains("not public"));
+        let only = public(&for_certificates, "x", json!({"use": "x509-svid"}));
+        assert!(KeySet::check_bundle(&set(json!([only]))).unwrap_err().contains("no key for tokens"));
     }
 
     #[test]

@@ -1,8 +1,11 @@
-//! The keys of clients: those that were registered, parsed once, and those at their `jwks_uri`, fetched when they are needed.
+//! The keys of clients and of trusted issuers: those that were registered, parsed once, and those at their `jwks_uri`, fetched when they
+//! are needed. Where the keys of an issuer are, its discovery document may say, which is fetched and kept in the same way.
 //!
 //! Fetched keys are used for as long as their server says, within bounds. Requests that need the same ones at the same time share
 //! one call, which goes on when its request is gone. After a call, there is no other to the same address for [`PAUSE`] seconds:
 //! until then a call that failed fails again at once, and a key that was not there is not looked for.
+
+mod discovery;
 
 use std::convert::Infallible;
 use std::ops::RangeInclusive;
@@ -17,8 +20,10 @@ use crate::clock::Clock;
 use crate::jose::key_set::KeySet;
 use crate::protocol::client::{Client, Jwks};
 use crate::protocol::time::Timestamp;
+use crate::protocol::trusted_issuer::TrustedIssuer;
+use discovery::Discovery;
 
-/// The most clients whose registered keys are kept parsed.
+/// The most clients and issuers whose registered keys are kept parsed.
 const MOST_CLIENTS: usize = 10_000;
 /// The most addresses whose keys are kept.
 const MOST_ADDRESSES: usize = 1000;
@@ -32,18 +37,39 @@ const USUALLY_FRESH: i64 = 300;
 /// Seconds for which keys are used if they cannot be fetched anew.
 const LONGEST_USE: i64 = 2 * 3600;
 
-/// Keys could not be fetched. That is never a reason to refuse a client.
+/// Something could not be fetched. That is never a reason to refuse a client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the keys at {address} could not be fetched: {problem}")]
+#[error("{what} at {address} could not be fetched: {problem}")]
 pub struct Unfetched {
+    what: &'static str,
     address: Arc<str>,
     problem: String,
 }
 
-/// Keys as they were fetched.
+/// What is fetched.
+pub trait Content: Sized + Send + Sync + 'static {
+    /// What it is, for the log.
+    const WHAT: &'static str;
+
+    /// Reads the answer of a server.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn read(body: &[u8]) -> Result<Self, String>;
+}
+
+impl Content for KeySet {
+    const WHAT: &'static str = "the keys";
+
+    fn read(body: &[u8]) -> Result<Self, String> {
+        Self::in_document(body).ok_or_else(|| "its answer is no set of keys".to_owned())
+    }
+}
+
+/// Keys, or where they are, as they were fetched.
 #[derive(Debug)]
-pub struct Fetched {
-    keys: Arc<KeySet>,
+pub struct Fetched<C = KeySet> {
+    content: Arc<C>,
     /// When the call began.
     at: Timestamp,
     /// Seconds for which they are used before they are fetched anew.
@@ -54,18 +80,20 @@ pub struct Fetched {
 impl Fetched {
     /// The keys.
     pub fn keys(&self) -> &KeySet {
-        &self.keys
+        &self.content
     }
+}
 
+impl<C: Content> Fetched<C> {
     fn of(answer: Answer, before: Option<&Self>, at: Timestamp) -> Result<Self, String> {
         let age = answer.max_age.map_or(USUALLY_FRESH, |seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
-        let keys = match before {
-            Some(before) if answer.is_unchanged => Arc::clone(&before.keys),
-            _ => Arc::new(KeySet::in_document(&answer.body).ok_or("its answer is no set of keys")?),
+        let content = match before {
+            Some(before) if answer.is_unchanged => Arc::clone(&before.content),
+            _ => Arc::new(C::read(&answer.body)?),
         };
         let etag =
             answer.etag.or_else(|| before.filter(|_| answer.is_unchanged).and_then(|before| before.etag.clone()));
-        Ok(Self { keys, at, fresh_for: age.clamp(*FRESH.start(), *FRESH.end()), etag })
+        Ok(Self { content, at, fresh_for: age.clamp(*FRESH.start(), *FRESH.end()), etag })
     }
 }
 
@@ -76,37 +104,49 @@ fn is_within(at: Timestamp, seconds: i64, now: Timestamp) -> bool {
 
 /// An address with keys.
 #[derive(Debug)]
-struct Source {
+struct Source<C> {
     address: Arc<str>,
-    state: Mutex<State>,
+    state: Mutex<State<C>>,
     /// Held during a call.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct State {
-    fetched: Option<Arc<Fetched>>,
+#[derive(Debug)]
+struct State<C> {
+    fetched: Option<Arc<Fetched<C>>>,
     /// Since then, if the last call failed.
     failed: Option<(Timestamp, Unfetched)>,
 }
 
-impl State {
+impl<C> Default for State<C> {
+    fn default() -> Self {
+        Self { fetched: None, failed: None }
+    }
+}
+
+impl<C> Clone for State<C> {
+    fn clone(&self) -> Self {
+        Self { fetched: self.fetched.clone(), failed: self.failed.clone() }
+    }
+}
+
+impl<C> State<C> {
     fn recent_failure(&self, now: Timestamp) -> Option<&Unfetched> {
         self.failed.as_ref().filter(|(at, _)| is_within(*at, PAUSE, now)).map(|(_, problem)| problem)
     }
 }
 
-impl Source {
+impl<C: Content> Source<C> {
     fn new(address: &str) -> Self {
         Self { address: address.into(), state: Mutex::default(), turn: Arc::default() }
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> State<C> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Calls, and keeps what comes of it.
-    async fn call(&self, caller: &Caller, clock: &Clock) -> Result<Arc<Fetched>, Unfetched> {
+    async fn call(&self, caller: &Caller, clock: &Clock) -> Result<Arc<Fetched<C>>, Unfetched> {
         let (begun, before) = (clock.now(), self.state().fetched);
         let etag = before.as_ref().and_then(|before| before.etag.as_deref());
         let answer = match Url::parse(&self.address) {
@@ -122,7 +162,7 @@ impl Source {
                 Ok(fetched)
             }
             Err(problem) => {
-                let unfetched = Unfetched { address: Arc::clone(&self.address), problem };
+                let unfetched = Unfetched { what: C::WHAT, address: Arc::clone(&self.address), problem };
                 state.failed = Some((clock.now(), unfetched.clone()));
                 Err(unfetched)
             }
@@ -131,12 +171,12 @@ impl Source {
 }
 
 /// Calls in a task of its own: whoever asked for it may leave, while others wait for it.
-async fn call(
-    source: &Arc<Source>,
+async fn call<C: Content>(
+    source: &Arc<Source<C>>,
     caller: &Caller,
     clock: &Clock,
     turn: OwnedMutexGuard<()>,
-) -> Result<Arc<Fetched>, Unfetched> {
+) -> Result<Arc<Fetched<C>>, Unfetched> {
     let task = tokio::spawn({
         let (source, caller, clock) = (Arc::clone(source), caller.clone(), clock.clone());
         async move {
@@ -146,36 +186,77 @@ async fn call(
         }
     });
     let ended = |error: tokio::task::JoinError| {
-        Err(Unfetched { address: Arc::clone(&source.address), problem: error.to_string() })
+        Err(Unfetched { what: C::WHAT, address: Arc::clone(&source.address), problem: error.to_string() })
     };
     task.await.unwrap_or_else(ended)
 }
 
-/// The keys of clients.
+/// What is fetched from many addresses.
+#[derive(Debug)]
+struct Sources<C>(Cache<String, Arc<Source<C>>>);
+
+impl<C: Content> Sources<C> {
+    fn new() -> Self {
+        Self(Cache::new(MOST_ADDRESSES))
+    }
+
+    fn at(&self, address: &str) -> Arc<Source<C>> {
+        let new = || Ok::<_, Infallible>(Arc::new(Source::new(address)));
+        let Ok(source) = self.0.get_or_insert_with(address, new);
+        source
+    }
+}
+
+/// The keys of clients and issuers.
 #[derive(Debug)]
 pub struct KeySets {
     clock: Clock,
     registered: Cache<String, Arc<(Jwks, KeySet)>>,
-    sources: Cache<String, Arc<Source>>,
+    sources: Sources<KeySet>,
+    discoveries: Sources<Discovery>,
 }
 
 impl KeySets {
     /// Without any keys yet.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, registered: Cache::new(MOST_CLIENTS), sources: Cache::new(MOST_ADDRESSES) }
+        let registered = Cache::new(MOST_CLIENTS);
+        Self { clock, registered, sources: Sources::new(), discoveries: Sources::new() }
     }
 
     /// The keys that are registered for a client, if there are any.
     pub fn registered(&self, client: &Client) -> Option<Arc<(Jwks, KeySet)>> {
-        let jwks = client.settings.jwks.as_ref()?;
-        if let Some(known) = self.registered.get(client.client_id.as_str())
+        self.parsed(&client.client_id, client.settings.jwks.as_ref()?)
+    }
+
+    /// The keys that are registered for an issuer, if there are any.
+    pub fn registered_for(&self, issuer: &TrustedIssuer) -> Option<Arc<(Jwks, KeySet)>> {
+        // No client_id has a NUL.
+        self.parsed(&format!("\0{}", issuer.issuer), issuer.settings.jwks.as_ref()?)
+    }
+
+    fn parsed(&self, holder: &str, jwks: &Jwks) -> Option<Arc<(Jwks, KeySet)>> {
+        if let Some(known) = self.registered.get(holder)
             && known.0 == *jwks
         {
             return Some(known);
         }
         let parsed = Arc::new((jwks.clone(), KeySet::usable(&jwks.0)?));
-        self.registered.insert(client.client_id.clone(), Arc::clone(&parsed));
+        self.registered.insert(holder.to_owned(), Arc::clone(&parsed));
         Some(parsed)
+    }
+
+    /// Where the keys of an issuer are that publishes a discovery document (OpenID Connect Discovery §4).
+    ///
+    /// # Errors
+    /// [`Unfetched`], also if the document is that of another issuer.
+    pub async fn discover(&self, caller: &Caller, issuer: &str) -> Result<String, Unfetched> {
+        let address = discovery::address(issuer);
+        let found = self.from(&self.discoveries.at(&address), caller).await?;
+        found.content.keys_of(issuer).map(str::to_owned).map_err(|problem| Unfetched {
+            what: Discovery::WHAT,
+            address: address.into(),
+            problem,
+        })
     }
 
     /// The keys at an address.
@@ -183,20 +264,28 @@ impl KeySets {
     /// # Errors
     /// [`Unfetched`] if there are none, or only such as are too old.
     pub async fn at(&self, caller: &Caller, address: &str) -> Result<Arc<Fetched>, Unfetched> {
-        let source = self.source(address);
+        self.from(&self.sources.at(address), caller).await
+    }
+
+    async fn from<C: Content>(&self, source: &Arc<Source<C>>, caller: &Caller) -> Result<Arc<Fetched<C>>, Unfetched> {
         let (state, now) = (source.state(), self.clock.now());
         let usable = state.fetched.as_ref().filter(|fetched| is_within(fetched.at, LONGEST_USE, now));
         let Some(old) = usable else {
-            let newer = self.newer_at(&source, caller, state.fetched.as_ref()).await?;
+            let newer = self.newer_at(source, caller, state.fetched.as_ref()).await?;
             // There is one: none that was there before is recent.
-            return newer.ok_or_else(|| Unfetched { address: address.into(), problem: "they are too old".into() });
+            let too_old = || Unfetched {
+                what: C::WHAT,
+                address: Arc::clone(&source.address),
+                problem: "they are too old".into(),
+            };
+            return newer.ok_or_else(too_old);
         };
         if is_within(old.at, old.fresh_for, now) || state.recent_failure(now).is_some() {
             return Ok(Arc::clone(old));
         }
         // Only one request waits for the new ones.
         let Ok(turn) = Arc::clone(&source.turn).try_lock_owned() else { return Ok(Arc::clone(old)) };
-        match call(&source, caller, &self.clock, turn).await {
+        match call(source, caller, &self.clock, turn).await {
             Ok(newer) => Ok(newer),
             Err(problem) => {
                 tracing::warn!(%problem, "the keys of a client that were fetched before are used");
@@ -215,15 +304,15 @@ impl KeySets {
         address: &str,
         than: &Arc<Fetched>,
     ) -> Result<Option<Arc<Fetched>>, Unfetched> {
-        self.newer_at(&self.source(address), caller, Some(than)).await
+        self.newer_at(&self.sources.at(address), caller, Some(than)).await
     }
 
-    async fn newer_at(
+    async fn newer_at<C: Content>(
         &self,
-        source: &Arc<Source>,
+        source: &Arc<Source<C>>,
         caller: &Caller,
-        before: Option<&Arc<Fetched>>,
-    ) -> Result<Option<Arc<Fetched>>, Unfetched> {
+        before: Option<&Arc<Fetched<C>>>,
+    ) -> Result<Option<Arc<Fetched<C>>>, Unfetched> {
         // Whoever waited here takes what came of the call.
         let turn = Arc::clone(&source.turn).lock_owned().await;
         let (state, now) = (source.state(), self.clock.now());
@@ -239,12 +328,6 @@ impl KeySets {
             return Ok(None);
         }
         call(source, caller, &self.clock, turn).await.map(Some)
-    }
-
-    fn source(&self, address: &str) -> Arc<Source> {
-        let new = || Ok::<_, Infallible>(Arc::new(Source::new(address)));
-        let Ok(source) = self.sources.get_or_insert_with(address, new);
-        source
     }
 }
 

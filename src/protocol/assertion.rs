@@ -51,6 +51,18 @@ names! {
         ProfileAudience "assertion_profile_audience",
         /// It was used before.
         UsedBefore "assertion_used_before",
+        /// The client does not name its issuer, or that is not trusted for this use.
+        UntrustedIssuer "assertion_untrusted_issuer",
+        /// It was issued longer ago than its issuer's `max_age`.
+        TooOld "assertion_too_old",
+        /// No rule of its issuer matches.
+        ConditionFailed "assertion_condition_failed",
+        /// Several rules of its issuer match.
+        SeveralRules "assertion_several_rules",
+        /// It is for another client.
+        WrongClient "assertion_wrong_client",
+        /// Its subject may not be granted tokens here.
+        NoSuchSubject "assertion_no_such_subject",
     }
 }
 
@@ -83,6 +95,13 @@ impl Fault {
                  as a string."
             }
             Self::UsedBefore => "The client_assertion was used before: make one with a new jti for each request.",
+            // Only tokens of other issuers have these.
+            Self::UntrustedIssuer
+            | Self::TooOld
+            | Self::ConditionFailed
+            | Self::SeveralRules
+            | Self::WrongClient
+            | Self::NoSuchSubject => NOT_PROVED,
         }
     }
 }

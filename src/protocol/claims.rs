@@ -103,7 +103,7 @@ pub struct AccessClaims {
     pub iss: String,
     /// The subject; [`subject`](Self::subject) gives its kind.
     pub sub: String,
-    /// The issuer of the subject, if it is not this server. No grant writes it yet.
+    /// The issuer of the subject, if it is not this server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_iss: Option<String>,
     /// The party that acts for the subject.
@@ -173,12 +173,6 @@ impl AccessClaims {
             client_id: &origin.client_id,
             log: origin.log,
         }))
-    }
-
-    /// Whether its subject belongs to another issuer. Nothing here checks that yet, so such a token, which a newer program may have
-    /// issued, is refused.
-    pub const fn is_beyond_this_program(&self) -> bool {
-        self.sub_iss.is_some()
     }
 
     /// Whether it has expired.

@@ -28,6 +28,8 @@ names! {
         DeviceCode "urn:ietf:params:oauth:grant-type:device_code",
         /// RFC 8693 §2.1.
         TokenExchange "urn:ietf:params:oauth:grant-type:token-exchange",
+        /// RFC 7523 §2.1.
+        JwtBearer "urn:ietf:params:oauth:grant-type:jwt-bearer",
     }
 }
 
@@ -267,6 +269,10 @@ pub struct ClientSettings {
     /// Whether its access tokens are bound to the certificate that it shows when it gets them (RFC 8705 §3.4).
     #[schema(required)]
     pub tls_client_certificate_bound_access_tokens: bool,
+    /// The trusted issuers whose tokens it presents: to prove who it is, with `private_key_jwt`, or to be granted tokens of their
+    /// subjects.
+    #[schema(required)]
+    pub issuers: Vec<String>,
     /// The grants that it may use.
     #[schema(required)]
     pub grant_types: Vec<GrantType>,
@@ -370,6 +376,7 @@ impl Default for ClientSettings {
             tls_client_auth_san_ip: None,
             tls_client_auth_san_email: None,
             tls_client_certificate_bound_access_tokens: false,
+            issuers: Vec::new(),
             grant_types: Vec::new(),
             scope: Scope::default(),
             audiences: Vec::new(),

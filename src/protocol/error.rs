@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::protocol::assertion::{Fault, NOT_PROVED, Problem};
 use crate::protocol::cause::Cause;
+use crate::protocol::foreign_assertion;
 use crate::protocol::identity::Identity;
 use crate::protocol::names::names;
 
@@ -145,6 +146,12 @@ impl Refusal {
     pub fn assertion(problem: Problem) -> Self {
         let Problem { fault, reason } = problem;
         Self { fault: Some(fault), ..Self::new(ErrorCode::InvalidClient, fault.description()) }.because(reason)
+    }
+
+    /// A refusal for what is wrong with a token of another issuer.
+    pub fn foreign_assertion(code: ErrorCode, problem: Problem) -> Self {
+        let Problem { fault, reason } = problem;
+        Self { fault: Some(fault), ..Self::new(code, foreign_assertion::description(fault)) }.because(reason)
     }
 
     /// `invalid_client` for an assertion that proves nothing, because of the client: always the same sentence, also where there is

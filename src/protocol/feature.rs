@@ -55,6 +55,10 @@ pub const FEATURES: &[Feature] = &[
         is_used: |settings| settings.introspection_signed_response_alg != IdTokenAlgorithm::default(),
     },
     Feature { member: "security_profile", is_used: |settings| settings.security_profile.is_some() },
+    Feature { member: "issuers", is_used: |settings| !settings.issuers.is_empty() },
+    Feature { member: "grant_types", is_used: |settings| settings.grant_types.contains(&GrantType::JwtBearer) },
+    // In use once there is one.
+    Feature { member: TRUSTED_ISSUERS, is_used: |_| false },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their
@@ -67,6 +71,8 @@ pub const RESOURCES: &str = "resources";
 /// Tokens and sessions are bound to keys. An older node would refuse such tokens, and refresh such sessions for anybody who has the
 /// refresh token.
 pub const BOUND_TOKENS: &str = "bound tokens";
+/// Tokens of other issuers prove clients, and tokens are about subjects of other issuers.
+pub const TRUSTED_ISSUERS: &str = "trusted issuers";
 
 /// The level of this program.
 #[expect(clippy::cast_possible_wrap, reason = "the list is short")]

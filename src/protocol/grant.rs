@@ -72,6 +72,50 @@ pub fn to_login(client: &Client, asked: &Parameters, audiences: Audiences<'_>) -
     for_resources(client, scope, choose_audiences(client, asked, audiences)?, asked, audiences.resources)
 }
 
+/// What an assertion of another issuer allows at most; nothing is limited by what it does not say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AssertionLimits<'a> {
+    /// The scope.
+    pub scope: Option<&'a Scope>,
+    /// The resources.
+    pub resources: Option<&'a [String]>,
+}
+
+/// Grants what a client asks for in the name of the subject of an assertion (RFC 7521 §4.1). Scopes about identity are not granted:
+/// of such a subject this server knows nothing.
+///
+/// # Errors
+/// `invalid_scope` or `invalid_target` if it asks for more than client and assertion allow, or nothing is left of that.
+pub fn to_assertion(
+    client: &Client,
+    asked: &Parameters,
+    limits: AssertionLimits<'_>,
+    audiences: Audiences<'_>,
+) -> Result<Granted, Refusal> {
+    let (_, mut allowed) = profile::split(&client.settings.scope.split_reserved().0);
+    if let Some(scope) = limits.scope {
+        allowed = allowed.intersection(scope);
+        if allowed.is_empty() && !scope.is_empty() {
+            let text = "The client may be granted none of the scopes that the assertion names.";
+            return Err(Refusal::new(ErrorCode::InvalidScope, text));
+        }
+    }
+    let scope = choose_scope(asked, &allowed, allowed.clone())?;
+    let chosen = match limits.resources {
+        None => choose_audiences(client, asked, audiences)?,
+        Some(named) => {
+            let within: Vec<String> =
+                named.iter().filter_map(|resource| audience_of(client, resource, audiences)).collect();
+            if within.is_empty() {
+                let text = "The client may request tokens for none of the resources that the assertion names.";
+                return Err(Refusal::new(ErrorCode::InvalidTarget, text));
+            }
+            choose_among(&within, asked)?
+        }
+    };
+    for_resources(client, scope, chosen, asked, audiences.resources)
+}
+
 /// Limits a login to what the user may be granted: a scope that was asked for must be allowed, a default is cut down. Scopes that
 /// say who the user is are not limited.
 ///

@@ -2,11 +2,13 @@
 //!
 //! Three rules tell the kind of a subject, in this order:
 //!
-//! 1. With the private claim `sub_iss` (which no grant writes yet), `sub` is a subject of that other issuer.
+//! 1. With the private claim `sub_iss`, `sub` is a subject of that other issuer.
 //! 2. A `sub` that equals `client_id` is the client itself (RFC 9068 §2.2).
 //! 3. Every other `sub` is a user of this server.
 //!
 //! Rule 2 is safe because no user's `sub` ever equals a `client_id`: the database refuses to create either of them.
+//!
+//! Resource servers may look at `sub` alone, so no token is issued to a subject of another issuer whose `sub` is one of ours.
 //!
 //! A revocation names a user by `sub`, since that is what a token carries, and covers user subjects only. Deleting a
 //! user and creating one with the same `sub` revives nothing: the deletion is a revocation, which covers everything

@@ -40,6 +40,7 @@ impl NodeState {
         }
         self.load_keys().await?;
         self.load_resources().await?;
+        self.load_trusted_issuers().await?;
         *self.revocations.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.clients.clear(head);

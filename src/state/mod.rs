@@ -8,6 +8,7 @@ mod age;
 mod client_cache;
 mod follower;
 mod freshness;
+mod issuers;
 mod judgement;
 mod load;
 mod lookup;
@@ -40,6 +41,7 @@ use crate::keys::master::MasterKeys;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::resource::Resources;
 use crate::protocol::revocation::SequenceNumber;
+use crate::protocol::trusted_issuer::TrustedIssuers;
 use crate::store::{ClientsInUse, Pace, Store, StoreError};
 use age::{LastTime, Watch};
 use client_cache::ClientCache;
@@ -86,6 +88,7 @@ pub struct NodeState {
     clients: ClientCache,
     clients_in_use: ArcSwap<Option<ClientsInUse>>,
     resources: ArcSwap<Resources>,
+    trusted_issuers: ArcSwap<TrustedIssuers>,
     users: Cache<String, Arc<KnownUser>, Weight>,
     claims_requests: Cache<Uuid, Arc<[String]>>,
     verified: Cache<[u8; 32], (u64, Arc<AccessClaims>)>,
@@ -133,6 +136,7 @@ impl NodeState {
             clients: ClientCache::default(),
             clients_in_use: ArcSwap::default(),
             resources: ArcSwap::default(),
+            trusted_issuers: ArcSwap::default(),
             users: Cache::with_weighter(MOST_USERS, ROOM_FOR_USERS, Weight),
             claims_requests: Cache::new(MOST_CLAIMS_REQUESTS),
             verified: Cache::new(MOST_VERIFIED),

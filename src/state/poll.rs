@@ -81,6 +81,9 @@ impl NodeState {
             if !resources.is_empty() {
                 self.reload_resources(&resources).await?;
             }
+            if page.entries.iter().any(|entry| entry.event.changes_issuers()) {
+                self.load_trusted_issuers().await?;
+            }
             if !page.entries.is_empty() {
                 self.changes.fetch_add(1, Ordering::AcqRel);
             }

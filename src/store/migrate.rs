@@ -69,6 +69,13 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../migrations/postgres/0004_bound_tokens.sql"),
         sqlite: include_str!("../../migrations/sqlite/0004_bound_tokens.sql"),
     },
+    Migration {
+        number: 5,
+        name: "trusted_issuers",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0005_trusted_issuers.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0005_trusted_issuers.sql"),
+    },
 ];
 
 /// What is known of the schema of a database.

@@ -16,6 +16,7 @@ mod database;
 mod device_requests;
 mod dpop_proofs;
 mod file;
+mod issuers;
 mod keys;
 mod listen;
 mod login_failures;

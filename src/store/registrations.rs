@@ -68,6 +68,7 @@ impl Store {
             transaction.query("DELETE FROM clients WHERE client_id = $1", values![&client_id]).await?;
             transaction.sub_free(&client_id).await?;
             transaction.stop_serving(&client_id, audited).await?;
+            transaction.stop_trusting_for(&client_id, audited).await?;
             transaction.notify(Notice::Client(&client_id), audited).await?;
         }
         transaction.commit(rows.len()).await

@@ -140,7 +140,7 @@ impl Transaction {
     }
 
     /// The first of these ids that no registered client has.
-    async fn missing_client(&mut self, ids: &[String]) -> Result<Option<String>> {
+    pub(super) async fn missing_client(&mut self, ids: &[String]) -> Result<Option<String>> {
         for id in ids {
             if self.query_one("SELECT client_id FROM clients WHERE client_id = $1", values![id]).await?.is_none() {
                 return Ok(Some(id.clone()));

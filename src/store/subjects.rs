@@ -1,9 +1,9 @@
 //! The texts that can be the `sub` of a token. The table has one row for each user and each client, so that no user's
 //! `sub` ever equals a `client_id`, however many nodes create users and clients at once.
 
-use crate::store::Result;
 use crate::store::database::Transaction;
 use crate::store::row::values;
+use crate::store::{Result, Store};
 
 /// Who holds a `sub`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,15 @@ pub enum SubHolder {
     User,
     /// A client, whose `client_id` it is.
     Client,
+}
+
+impl Store {
+    /// Who holds a `sub`, if somebody does.
+    pub async fn sub_holder(&self, sub: &str) -> Result<Option<SubHolder>> {
+        let row = self.database.query_one("SELECT is_client FROM subjects WHERE sub = $1", values![sub]).await?;
+        let holder = |is_client: bool| if is_client { SubHolder::Client } else { SubHolder::User };
+        row.map(|row| Ok(holder(row.get("is_client")?))).transpose()
+    }
 }
 
 impl Transaction {

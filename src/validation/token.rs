@@ -74,8 +74,7 @@ pub async fn access_token(
 /// Steps 3 and 4: time and revocation.
 async fn is_in_force(app: &App, claims: &AccessClaims) -> Result<bool> {
     let now = app.clock.now();
-    Ok(!claims.is_beyond_this_program()
-        && !claims.is_expired(now)
+    Ok(!claims.is_expired(now)
         && !claims.is_early(now)
         && app.state.revocation_of(claims).await?.is_none()
         && !app.state.is_beyond_log(claims).await?)

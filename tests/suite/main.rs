@@ -17,6 +17,7 @@ mod floods;
 mod flow;
 mod fuzz;
 mod hostile;
+mod issuers;
 mod logins;
 mod model;
 mod nodes;

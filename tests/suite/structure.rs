@@ -24,6 +24,7 @@ const LAYERS: [&str; 30] = [
     "telemetry",
     "throttle",
     "app",
+    "federation",
     "client_auth",
     "diagnosis",
     "validation",

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::admin::Result;
 use crate::admin::body::Patch;
 use crate::admin::clients::validation::check;
-use crate::admin::schema::{AudienceUri, Claims, RedirectUri};
+use crate::admin::schema::{AudienceUri, Claims, IssuerName, RedirectUri};
 use crate::protocol::claims::ExtraClaims;
 use crate::protocol::client::{
     AccessTokenFormat, AccessTokenTyp, ApplicationType, AuthMethod, ClientSettings, Consent, GrantType,
@@ -82,6 +82,11 @@ pub struct ClientPatch {
     #[serde(default)]
     #[schema(value_type = Option<bool>, default = false)]
     pub tls_client_certificate_bound_access_tokens: Patch<bool>,
+    /// The trusted issuers whose tokens it may present: to prove who it is (with `private_key_jwt`), or for tokens of their subjects
+    /// (with the JWT bearer grant). Needs `jeton:admin`.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<IssuerName>>, max_items = 50)]
+    pub issuers: Patch<Vec<String>>,
     /// The grants that it may use.
     #[serde(default)]
     #[schema(value_type = Option<Vec<GrantType>>)]
@@ -214,6 +219,7 @@ impl ClientPatch {
             &mut settings.tls_client_certificate_bound_access_tokens,
             default.tls_client_certificate_bound_access_tokens,
         );
+        self.issuers.apply(&mut settings.issuers, default.issuers);
         self.grant_types.apply(&mut settings.grant_types, default.grant_types);
         self.scope.apply(&mut settings.scope, default.scope);
         self.audiences.apply(&mut settings.audiences, default.audiences);
@@ -358,7 +364,7 @@ mod tests {
                 count += 1;
             }
         }
-        assert_eq!(count, 15);
+        assert_eq!(count, 16);
     }
 
     #[test]
@@ -383,7 +389,12 @@ mod tests {
             (json!({"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}), "jwks: keys[0]: the key is not public"),
             (json!({"jwks_uri": "http://127.0.0.1/keys"}), "jwks_uri"),
             (json!({"jwks_uri": "keys"}), "jwks_uri"),
-            (json!({"token_endpoint_auth_method": "private_key_jwt"}), "private_key_jwt needs jwks or jwks_uri"),
+            (
+                json!({"token_endpoint_auth_method": "private_key_jwt"}),
+                "private_key_jwt needs jwks, jwks_uri or issuers",
+            ),
+            (json!({"issuers": ["http://idp.example"]}), "issuers[0]"),
+            (json!({"issuers": ["https://idp.example", "https://idp.example"]}), "issuers"),
             (json!({"scope": "jeton:root"}), "jeton:root"),
             (
                 json!({"token_endpoint_auth_method": "none", "grant_types": ["client_credentials"]}),

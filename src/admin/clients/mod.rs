@@ -65,6 +65,7 @@ impl App {
         check_client_id(&client_id).map_err(AdminError::Invalid)?;
         let settings = new.settings.apply(ClientSettings::default())?;
         self.check_power(&settings, actor)?;
+        check_issuers(&ClientSettings::default(), &settings, actor)?;
         let method = settings.token_endpoint_auth_method;
         let mut warnings = warnings::about(&settings);
         warnings.extend(new.client_secret.as_ref().and_then(warnings::about_secret));
@@ -115,6 +116,7 @@ impl App {
         let was = client.settings.clone();
         let settings = patch.apply(was.clone())?;
         self.check_power(&settings, actor)?;
+        check_issuers(&was, &settings, actor)?;
         client.settings = settings;
         let uses_secret = |settings: &ClientSettings| settings.token_endpoint_auth_method.uses_secret();
         if !uses_secret(&was) && uses_secret(&client.settings) && client.secrets.is_empty() {
@@ -179,6 +181,14 @@ impl App {
         let found = self.store.client_find(client_id).await?;
         found.map(|(client, _)| client).ok_or_else(|| no_such("client", client_id))
     }
+}
+
+/// A client that names a further issuer may get tokens of all its subjects.
+fn check_issuers(was: &ClientSettings, now: &ClientSettings, actor: &Actor) -> Result<()> {
+    if !actor.is_admin && now.issuers.iter().any(|issuer| !was.issuers.contains(issuer)) {
+        return Err(AdminError::NeedsAdmin("issuers are named with the scope jeton:admin".into()));
+    }
+    Ok(())
 }
 
 /// A client with a reserved scope outranks those who hold only `jeton:clients` or `jeton:revoke`.

@@ -4,8 +4,9 @@ use crate::admin::{AdminError, Result};
 use crate::certificates;
 use crate::jose::key_set::KeySet;
 use crate::protocol::claims;
-use crate::protocol::client::{ClientSettings, GrantType, check_client_name};
+use crate::protocol::client::{AuthMethod, ClientSettings, GrantType, check_client_name};
 use crate::protocol::scope::{RESERVED, is_reserved};
+use crate::protocol::trusted_issuer::check_issuer;
 use crate::protocol::{redirect, registration, resource, security_profile};
 use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
 
@@ -24,6 +25,7 @@ pub(super) fn check(settings: &ClientSettings) -> Result<()> {
         .and_then(|()| names(settings))
         .and_then(|()| keys(settings))
         .and_then(|()| certificates::check_settings(settings))
+        .and_then(|()| issuers(settings))
         .and_then(|()| audiences("audiences", &settings.audiences))
         .and_then(|()| audiences("introspect_audiences", settings.introspect_audiences.as_deref().unwrap_or_default()))
         .and_then(|()| redirect::check_all(settings).map_err(|(_, problem)| problem))
@@ -86,8 +88,22 @@ fn keys(settings: &ClientSettings) -> std::result::Result<(), String> {
     }
     let has_keys = settings.jwks.is_some() || settings.jwks_uri.is_some();
     let method = settings.token_endpoint_auth_method;
-    if method.uses_registered_keys() && !has_keys {
+    if method == AuthMethod::PrivateKeyJwt && !has_keys && settings.issuers.is_empty() {
+        return Err("token_endpoint_auth_method: private_key_jwt needs jwks, jwks_uri or issuers".into());
+    }
+    if method == AuthMethod::SelfSignedTlsClientAuth && !has_keys {
         return Err(format!("token_endpoint_auth_method: {} needs jwks or jwks_uri", method.name()));
+    }
+    Ok(())
+}
+
+/// The issuers whose tokens it may present.
+fn issuers(settings: &ClientSettings) -> std::result::Result<(), String> {
+    if settings.issuers.len() > MOST_ENTRIES || has_repeats(&settings.issuers) {
+        return Err(format!("issuers has more than {MOST_ENTRIES} entries, or one twice"));
+    }
+    for (index, issuer) in settings.issuers.iter().enumerate() {
+        check_issuer(issuer).map_err(|problem| format!("issuers[{index}]: {problem}"))?;
     }
     Ok(())
 }
@@ -145,13 +161,14 @@ mod tests {
             json!({"jwks": jwks}),
             json!({"jwks": jwks, "token_endpoint_auth_method": "private_key_jwt"}),
             json!({"jwks_uri": "https://a.example/keys?x=1", "token_endpoint_auth_method": "private_key_jwt"}),
+            json!({"issuers": ["https://idp.example"], "token_endpoint_auth_method": "private_key_jwt"}),
         ] {
             assert_eq!(problem(members.clone()), None, "{members}");
         }
         let mut large = serde_json::to_value(&key).unwrap();
         large["x5c"] = json!(["x".repeat(LARGEST_JWKS)]);
         for (members, expected) in [
-            (json!({"token_endpoint_auth_method": "private_key_jwt"}), "needs jwks or jwks_uri"),
+            (json!({"token_endpoint_auth_method": "private_key_jwt"}), "needs jwks, jwks_uri or issuers"),
             (json!({"jwks": jwks, "jwks_uri": "https://a.example/"}), "one of them"),
             (json!({"jwks": {"keys": [large]}}), "more than 16384 bytes"),
             (json!({"jwks": {}}), "jwks: it has no list of keys"),

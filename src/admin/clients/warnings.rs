@@ -60,6 +60,17 @@ pub(super) fn about(settings: &ClientSettings) -> Vec<&'static str> {
             "There is a name for the certificate of the client, but token_endpoint_auth_method is not tls_client_auth, so it is not \
              compared.",
         ),
+        (
+            !settings.issuers.is_empty()
+                && settings.token_endpoint_auth_method != AuthMethod::PrivateKeyJwt
+                && !may_use(GrantType::JwtBearer),
+            "The client names issuers, but its token_endpoint_auth_method is not private_key_jwt and it may not use the JWT bearer \
+             grant, so their tokens are not used.",
+        ),
+        (
+            may_use(GrantType::JwtBearer) && settings.issuers.is_empty(),
+            "grant_types has the JWT bearer grant, but there are no issuers, so every assertion is refused.",
+        ),
     ];
     rules.into_iter().filter_map(|(applies, text)| applies.then_some(text)).collect()
 }
@@ -91,6 +102,13 @@ mod tests {
                 json!({"permissions": ["introspect"], "jwks_uri": "https://a/", "token_endpoint_auth_method": "private_key_jwt"}),
                 &[],
             ),
+            (json!({"permissions": ["introspect"], "issuers": ["https://a"]}), &["names issuers"]),
+            (
+                json!({"permissions": ["introspect"], "issuers": ["https://a"], "token_endpoint_auth_method": "private_key_jwt"}),
+                &[],
+            ),
+            (json!({"grant_types": ["urn:ietf:params:oauth:grant-type:jwt-bearer"], "issuers": ["https://a"]}), &[]),
+            (json!({"grant_types": ["urn:ietf:params:oauth:grant-type:jwt-bearer"]}), &["no issuers"]),
             (json!({"grant_types": ["password", "refresh_token"]}), &["tokens allow nothing"]),
             (json!({"grant_types": ["password"], "scope": "read"}), &["without refresh_token"]),
             (json!({"grant_types": ["refresh_token"], "scope": "read"}), &["no grant that gives"]),

@@ -3,6 +3,7 @@
 pub(crate) mod client_blocks;
 pub(crate) mod clients;
 mod extract;
+pub(crate) mod issuers;
 pub(crate) mod keys;
 pub(crate) mod resources;
 pub(crate) mod sessions;
@@ -64,6 +65,20 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::admin(
             "/admin/v1/resources/{resource}",
             [get(READ_CLIENTS, resources::show), patch(CLIENTS, resources::update), delete(CLIENTS, resources::delete)],
+        ),
+        Route::admin(
+            "/admin/v1/issuers",
+            [get(READ_CLIENTS, issuers::list).taking(&["issuer", "limit", "cursor"]), post(ADMIN, issuers::create)],
+        ),
+        Route::admin("/admin/v1/issuers/test", [post(READ_CLIENTS, issuers::test)]),
+        Route::admin(
+            "/admin/v1/issuers/{issuer}",
+            [
+                get(READ_CLIENTS, issuers::show),
+                put(ADMIN, issuers::replace),
+                patch(ADMIN, issuers::update),
+                delete(ADMIN, issuers::delete),
+            ],
         ),
         Route::admin(
             "/admin/v1/users",

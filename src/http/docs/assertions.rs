@@ -21,6 +21,21 @@ const fn text(
     }
 }
 
+/// The part that is the same for those that only tokens of other issuers have.
+const fn foreign(meaning: &'static str, client: &'static str, administrator: &'static str) -> Text {
+    Text {
+        meaning,
+        see: "The answer is 401 `invalid_client` for a client assertion, and 400 `invalid_grant` for the JWT bearer grant. The log has \
+              the exact reason, such as which condition fails with which value.",
+        client,
+        resource_server: "Nothing: this is about a request for a token.",
+        administrator,
+        commands: &[TEST_ISSUER],
+    }
+}
+
+const TEST_ISSUER: &str = "jeton issuer test TOKEN";
+
 /// The title and the text of a fault.
 pub(super) const fn about(fault: Fault) -> (&'static str, Text) {
     match fault {
@@ -156,6 +171,57 @@ pub(super) const fn about(fault: Fault) -> (&'static str, Text) {
                 "If the client makes a new one each time, somebody else may have used it first: the log has when, and the requests \
                  of that moment.",
                 &[SHOW_CLIENT],
+            ),
+        ),
+        Fault::UntrustedIssuer => (
+            "The issuer of the assertion is not trusted here.",
+            foreign(
+                "Its `iss` is that of no trusted issuer, the client does not name that issuer in `issuers`, or the issuer is disabled or \
+                 not trusted for this use. Names of issuers are compared exactly: a slash at the end counts.",
+                "Send the `client_id`, and a token of the issuer that the client names.",
+                "Compare `iss` of the token with `jeton issuer list`, and `issuers` of the client with both.",
+            ),
+        ),
+        Fault::TooOld => (
+            "The assertion was issued too long ago.",
+            foreign(
+                "More time than the `max_age` of its issuer has passed since its `iat`.",
+                "Get a new token of the platform just before the request.",
+                "Set `max_age` to how long such tokens are used, if that is longer.",
+            ),
+        ),
+        Fault::ConditionFailed => (
+            "The assertion meets the conditions of no rule.",
+            foreign(
+                "No rule of its issuer matches: of each, at least one condition does not hold. Or the rule that matches is for another \
+                 client than the `client_id` of the request.",
+                "Check that the token is of the workload, branch or account that is meant.",
+                "`jeton issuer test` shows each condition of each rule beside the value that the token has.",
+            ),
+        ),
+        Fault::SeveralRules => (
+            "The assertion meets the conditions of several rules.",
+            foreign(
+                "More than one rule of its issuer matches, so it is not certain who the token is. None of them counts.",
+                "Nothing.",
+                "Make the rules exclude each other. `jeton issuer test` shows which match.",
+            ),
+        ),
+        Fault::WrongClient => (
+            "The identity assertion is for another client.",
+            foreign(
+                "The `client_id` that it names is not that of the client that presents it.",
+                "Present only identity assertions that were issued for this client.",
+                "At the identity provider, register the client under the `client_id` that it has here.",
+            ),
+        ),
+        Fault::NoSuchSubject => (
+            "The subject of the assertion may not be granted tokens here.",
+            foreign(
+                "The subjects of the issuer are users of this server, and there is no such user, it is disabled, or its address is not \
+                 verified; or they are not, and a user or a client of this server has the same `sub`.",
+                "Nothing: another subject may be granted tokens.",
+                "Compare `local_users` of the issuer with the users that there are.",
             ),
         ),
     }

@@ -58,6 +58,10 @@ describe!(TokenRequest {
             "enum": [exchange::ACCESS_TOKEN_TYPE],
             "description": "For token exchange: what is wanted, which can only be an access token.",
         },
+        "assertion": {
+            "type": "string",
+            "description": "For the JWT bearer grant: a token of a trusted issuer (RFC 7523 §2.1), or an identity assertion (ID-JAG).",
+        },
         "scope": {
             "description":
                 "Names separated by single spaces; what the client may have unless named. A refresh may ask for less.",

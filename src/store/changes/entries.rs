@@ -17,6 +17,8 @@ pub enum LogEvent {
     UserChanged(String),
     /// A resource was created, changed or deleted.
     ResourceChanged(String),
+    /// A trusted issuer was created, changed or deleted.
+    IssuerChanged(String),
     /// Keys were made, changed or deleted.
     KeysChanged,
 }
@@ -27,7 +29,7 @@ impl LogEvent {
         match self {
             Self::KeysChanged => true,
             Self::Revoked(revocation) => matches!(revocation.target, Target::Key(_)),
-            Self::ClientChanged(_) | Self::UserChanged(_) | Self::ResourceChanged(_) => false,
+            Self::ClientChanged(_) | Self::UserChanged(_) | Self::ResourceChanged(_) | Self::IssuerChanged(_) => false,
         }
     }
 
@@ -39,7 +41,7 @@ impl LogEvent {
                 Target::Client(client_id) => Some(client_id),
                 _ => None,
             },
-            Self::UserChanged(_) | Self::ResourceChanged(_) | Self::KeysChanged => None,
+            Self::UserChanged(_) | Self::ResourceChanged(_) | Self::IssuerChanged(_) | Self::KeysChanged => None,
         }
     }
 
@@ -51,7 +53,7 @@ impl LogEvent {
                 Target::User(sub) => Some(sub),
                 _ => None,
             },
-            Self::ClientChanged(_) | Self::ResourceChanged(_) | Self::KeysChanged => None,
+            Self::ClientChanged(_) | Self::ResourceChanged(_) | Self::IssuerChanged(_) | Self::KeysChanged => None,
         }
     }
 
@@ -61,6 +63,11 @@ impl LogEvent {
             Self::ResourceChanged(uri) => Some(uri),
             _ => None,
         }
+    }
+
+    /// Whether trusted issuers must be reloaded.
+    pub fn changes_issuers(&self) -> bool {
+        matches!(self, Self::IssuerChanged(_))
     }
 }
 
@@ -94,6 +101,7 @@ fn entry(row: &Row) -> Result<Option<LogEntry>> {
         (None, "client_changed") => LogEvent::ClientChanged(row.get("target_name")?),
         (None, "user_changed") => LogEvent::UserChanged(row.get("target_name")?),
         (None, "resource_changed") => LogEvent::ResourceChanged(row.get("target_name")?),
+        (None, "issuer_changed") => LogEvent::IssuerChanged(row.get("target_name")?),
         (None, "keys_changed") => LogEvent::KeysChanged,
         // A notice that only newer programs understand.
         (None, _) => return Ok(None),

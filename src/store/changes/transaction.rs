@@ -54,6 +54,7 @@ pub(in crate::store) enum Notice<'a> {
     Client(&'a str),
     User(&'a str),
     Resource(&'a str),
+    Issuer(&'a str),
     Keys,
 }
 
@@ -100,6 +101,7 @@ impl LogTransaction {
             Notice::Client(client_id) => ("client_changed", Some(client_id.to_owned())),
             Notice::User(sub) => ("user_changed", Some(sub.to_owned())),
             Notice::Resource(uri) => ("resource_changed", Some(uri.to_owned())),
+            Notice::Issuer(issuer) => ("issuer_changed", Some(issuer.to_owned())),
             Notice::Keys => ("keys_changed", None),
         };
         let expires_at = Timestamp::from_millis(audited.at.millis() + NOTICE_LIFE);

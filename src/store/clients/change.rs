@@ -101,6 +101,7 @@ impl Store {
         }
         transaction.sub_free(client_id).await?;
         transaction.stop_serving(client_id, audited).await?;
+        transaction.stop_trusting_for(client_id, audited).await?;
         transaction.audit(audited, "client.delete", format!("client {client_id}"), None).await?;
         transaction.revoke(revocation, audited).await?;
         transaction.commit(true).await

@@ -18,6 +18,7 @@ pub(crate) mod forgery;
 mod guessing;
 mod introspection;
 pub(crate) mod jose;
+mod jwt_bearer;
 mod key_set;
 mod metadata;
 mod mutual_tls;

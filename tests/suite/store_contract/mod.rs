@@ -8,6 +8,7 @@ mod client_documents;
 mod clients;
 mod database;
 mod device_requests;
+mod issuers;
 mod keys;
 mod listen;
 mod log;
@@ -127,6 +128,7 @@ fn describe(event: &jeton::store::LogEvent) -> String {
         LogEvent::ClientChanged(id) => format!("client {id} changed"),
         LogEvent::UserChanged(id) => format!("user {id} changed"),
         LogEvent::ResourceChanged(uri) => format!("resource {uri} changed"),
+        LogEvent::IssuerChanged(issuer) => format!("issuer {issuer} changed"),
         LogEvent::KeysChanged => "keys changed".into(),
     }
 }

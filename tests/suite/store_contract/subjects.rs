@@ -35,7 +35,9 @@ on_both_stores!(a_sub_belongs_to_one_user_or_client_even_under_concurrency, asyn
         }
         assert_eq!(db.user_with_sub(&sub).await.unwrap().is_some(), holder == SubHolder::User);
         assert_eq!(db.client_find(&sub).await.unwrap().is_some(), holder == SubHolder::Client);
+        assert_eq!(db.sub_holder(&sub).await.unwrap(), Some(holder));
     }
+    assert_eq!(db.sub_holder("same").await.unwrap(), None);
     assert_eq!(db.trail().await.len(), 8, "a refusal leaves nothing behind");
 });
 

@@ -1,0 +1,139 @@
+//! Administration of trusted issuers.
+
+mod bodies;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use bodies::{IssuerPatch, NewIssuer};
+
+use crate::admin::error::no_such;
+use crate::admin::{Actor, AdminError, List, ListRequest, Result};
+use crate::app::App;
+use crate::federation::{self, TokenReport};
+use crate::protocol::resource::other_spelling;
+use crate::protocol::time::Timestamp;
+use crate::protocol::trusted_issuer::{IssuerSettings, IssuerUse, TrustedIssuer, check_issuer};
+use crate::store::StoreError;
+
+/// A trusted issuer as it is shown.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Issuer)]
+pub struct IssuerView {
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// The settings.
+    #[serde(flatten)]
+    pub settings: IssuerSettings,
+    /// When it was registered.
+    pub created_at: Timestamp,
+}
+
+impl From<TrustedIssuer> for IssuerView {
+    fn from(issuer: TrustedIssuer) -> Self {
+        let TrustedIssuer { issuer, settings, created_at, .. } = issuer;
+        Self { issuer, settings, created_at }
+    }
+}
+
+/// A token to test.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenTest {
+    /// The token. It is not stored, not logged and not used up.
+    #[schema(min_length = 1)]
+    pub token: String,
+    /// The use for which it is judged; the most likely one if absent.
+    pub used_for: Option<IssuerUse>,
+}
+
+impl std::fmt::Debug for TokenTest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("TokenTest").field("used_for", &self.used_for).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Registers an issuer.
+    pub async fn issuer_create(&self, new: NewIssuer, actor: &Actor) -> Result<IssuerView> {
+        let name = new.issuer.clone();
+        check_issuer(&name).map_err(|problem| AdminError::Invalid(format!("issuer: {problem}")))?;
+        let own = self.issuer.url();
+        if name == own || other_spelling(&name).is_some_and(|other| other == own) || name.trim_end_matches('/') == own {
+            return Err(AdminError::Invalid("issuer: this server is no other issuer".into()));
+        }
+        let settings = new.settings()?;
+        let issuer = TrustedIssuer { issuer: name, settings, created_at: self.clock.now(), version: 1 };
+        match self.state.honour(self.store.issuer_create(&issuer, &self.dated(actor))).await {
+            Err(StoreError::Exists) => {
+                Err(AdminError::Conflict(format!("there is an issuer {} already", issuer.issuer)))
+            }
+            Err(error) => Err(refused(error)),
+            Ok(()) => Ok(issuer.into()),
+        }
+    }
+
+    /// Shows an issuer.
+    pub async fn issuer_show(&self, name: &str) -> Result<IssuerView> {
+        self.find_issuer(name).await.map(IssuerView::from)
+    }
+
+    /// Lists issuers by name.
+    pub async fn issuer_list(&self, name: Option<&str>, request: &ListRequest) -> Result<List<IssuerView>> {
+        let page = request.page("issuers")?;
+        let issuers = self.store.issuer_list(name, &page).await?;
+        Ok(List::new("issuers", &page, issuers, |issuer| issuer.issuer.clone(), IssuerView::from))
+    }
+
+    /// Changes an issuer by a merge patch (RFC 7396).
+    pub async fn issuer_update(&self, name: &str, patch: IssuerPatch, actor: &Actor) -> Result<IssuerView> {
+        let mut issuer = self.find_issuer(name).await?;
+        issuer.settings = patch.apply(name, issuer.settings)?;
+        self.write_issuer(issuer, actor).await
+    }
+
+    /// Replaces the settings of an issuer.
+    pub async fn issuer_replace(&self, name: &str, members: IssuerPatch, actor: &Actor) -> Result<IssuerView> {
+        let mut issuer = self.find_issuer(name).await?;
+        issuer.settings = members.apply(name, IssuerSettings::default())?;
+        self.write_issuer(issuer, actor).await
+    }
+
+    async fn write_issuer(&self, issuer: TrustedIssuer, actor: &Actor) -> Result<IssuerView> {
+        match self.state.honour(self.store.issuer_update(&issuer, &self.dated(actor))).await {
+            Ok(true) => Ok(issuer.into()),
+            Ok(false) => {
+                let name = &issuer.issuer;
+                Err(AdminError::Conflict(format!("the issuer {name} was changed at the same time; try again")))
+            }
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    /// Deletes an issuer. Its tokens are worth nothing from now on; what they were exchanged for is good until it expires.
+    pub async fn issuer_delete(&self, name: &str, actor: &Actor) -> Result<()> {
+        self.find_issuer(name).await?;
+        if self.state.honour(self.store.issuer_delete(name, &self.dated(actor))).await? {
+            Ok(())
+        } else {
+            Err(no_such("issuer", name))
+        }
+    }
+
+    /// Says what would become of a token of an issuer: which condition fails, with which value. Nothing is used up.
+    pub async fn issuer_test(&self, test: TokenTest) -> Result<TokenReport> {
+        Ok(federation::report(self, &self.issuer, test.token.trim(), test.used_for).await?)
+    }
+
+    async fn find_issuer(&self, name: &str) -> Result<TrustedIssuer> {
+        check_issuer(name).map_err(|_| no_such("issuer", name))?;
+        self.store.issuer_find(name).await?.ok_or_else(|| no_such("issuer", name))
+    }
+}
+
+fn refused(error: StoreError) -> AdminError {
+    match error {
+        StoreError::NoSuchClient(_) => AdminError::Invalid(format!("rules: {error}")),
+        error => error.into(),
+    }
+}

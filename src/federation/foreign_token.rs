@@ -1,0 +1,154 @@
+//! A token of another issuer as it is read: what its bytes show. Nothing is proved yet.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::crypto::from_base64url;
+use crate::jose::algorithm::SigningAlgorithm;
+use crate::jose::jws::{self, ExpectedType, Header, JwsError};
+use crate::protocol::assertion::{Fault, Problem};
+use crate::protocol::foreign_assertion::{FOREIGN_TYPES, ForeignClaims, ID_JAG_TYPE};
+
+/// The longest token, in bytes.
+const LONGEST: usize = 16 * 1024;
+
+/// A token whose header and claims were read.
+#[derive(Clone)]
+pub(crate) struct ForeignToken {
+    text: String,
+    header: Header,
+    claims: ForeignClaims,
+}
+
+impl fmt::Debug for ForeignToken {
+    /// Without the text and the claims, which could be used.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ForeignToken").field("alg", &self.header.alg).finish_non_exhaustive()
+    }
+}
+
+impl ForeignToken {
+    /// The types of a JWT, if any.
+    pub(super) const USUAL_TYPES: ExpectedType<'static> = ExpectedType::AbsentOr(&["JWT"]);
+    /// The same for a JWT-SVID.
+    pub(super) const TYPES: ExpectedType<'static> = ExpectedType::AbsentOr(&FOREIGN_TYPES);
+    /// The type of an identity assertion.
+    pub(super) const ID_JAG: ExpectedType<'static> = ExpectedType::OneOf(&[ID_JAG_TYPE]);
+
+    /// Reads a token, and checks its header.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub(crate) fn read(text: &str) -> Result<Self, Problem> {
+        let malformed = |reason: &str| Problem::new(Fault::Malformed, reason);
+        if text.len() > LONGEST {
+            return Err(malformed("the assertion has more than 16 KiB"));
+        }
+        let header = jws::header(text).map_err(|error| match error {
+            JwsError::Critical => malformed("the assertion requires an extension of JWS (crit)"),
+            _ => malformed("the header of the assertion is not a JSON object in base64url, or has no alg"),
+        })?;
+        let typ = header.typ.as_deref();
+        if !Self::TYPES.includes(typ) && !Self::ID_JAG.includes(typ) {
+            return Err(Problem::new(Fault::WrongType, "the typ of the assertion is that of something else"));
+        }
+        if SigningAlgorithm::from_name(&header.alg).is_none() {
+            return Err(Problem::new(Fault::AlgorithmNotAllowed, "the alg of the assertion is none of those allowed"));
+        }
+        let mut segments = text.split('.');
+        let (Some(_), Some(payload), Some(_), None) =
+            (segments.next(), segments.next(), segments.next(), segments.next())
+        else {
+            return Err(malformed("the assertion does not have three segments"));
+        };
+        let payload = from_base64url(payload);
+        let claims: Option<Map<String, Value>> = payload.and_then(|payload| serde_json::from_slice(&payload).ok());
+        let claims =
+            claims.ok_or_else(|| malformed("the claims of the assertion are not a JSON object in base64url"))?;
+        Ok(Self { text: text.to_owned(), header, claims: ForeignClaims::of(claims)? })
+    }
+
+    /// Whether it is an identity assertion, by its type.
+    pub(crate) fn is_identity_assertion(&self) -> bool {
+        Self::ID_JAG.includes(self.header.typ.as_deref())
+    }
+
+    /// Whether it is one that a client signed about itself (RFC 7523 §3).
+    pub(crate) fn is_self_issued(&self) -> bool {
+        self.claims.issuer().is_some_and(|issuer| self.claims.subject().is_ok_and(|sub| sub == issuer))
+    }
+
+    /// What it says.
+    pub(crate) const fn claims(&self) -> &ForeignClaims {
+        &self.claims
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What is signed. The same may have several signatures.
+    pub(super) fn signed_part(&self) -> &str {
+        self.text.rsplit_once('.').map_or("", |(signed, _)| signed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::crypto::base64url;
+
+    fn text(header: &Value, claims: &str) -> String {
+        format!("{}.{}.c2ln", base64url(header.to_string()), base64url(claims))
+    }
+
+    #[test]
+    fn jbg_003_jbg_004_each_rule_for_the_form_refuses_what_breaks_it() {
+        let claims = r#"{"iss":"https://idp.example","sub":"a"}"#;
+        let fault = |text: &str| ForeignToken::read(text).err().map(|problem| problem.fault);
+        for header in [
+            json!({"alg": "RS256"}),
+            json!({"alg": "ES256", "typ": "JWT", "kid": "a"}),
+            json!({"alg": "ES256", "typ": "JOSE"}),
+            json!({"alg": "ES256", "typ": "oauth-id-jag+jwt"}),
+            json!({"alg": "EdDSA", "jwk": {}, "jku": "https://e.example", "x5u": "x", "x5c": ["x"]}),
+        ] {
+            assert_eq!(fault(&text(&header, claims)), None, "{header}");
+        }
+        for (header, expected) in [
+            (json!({"alg": "RS256", "typ": "at+jwt"}), Fault::WrongType),
+            (json!({"alg": "RS256", "typ": "client-authentication+jwt"}), Fault::WrongType),
+            (json!({"alg": "RS256", "typ": "logout+jwt"}), Fault::WrongType),
+            (json!({"alg": "none"}), Fault::AlgorithmNotAllowed),
+            (json!({"alg": "HS256"}), Fault::AlgorithmNotAllowed),
+            (json!({"alg": "ES384"}), Fault::AlgorithmNotAllowed),
+            (json!({"alg": "RS256", "crit": ["exp"]}), Fault::Malformed),
+            (json!({"typ": "JWT"}), Fault::Malformed),
+        ] {
+            assert_eq!(fault(&text(&header, claims)), Some(expected), "{header}");
+        }
+        let header = json!({"alg": "RS256"});
+        let good = text(&header, claims);
+        let two = format!("{good} {good}");
+        for wrong in ["", "x", "a.b.c", &format!("{good}.x"), &two, &format!("{good},{good}"), &"x".repeat(20_000)] {
+            assert_eq!(fault(wrong), Some(Fault::Malformed), "{wrong:.80}");
+        }
+        for claims in ["[]", "1", r#"{"sub":1}"#, r#"{"exp":"1"}"#, "{"] {
+            assert_eq!(fault(&text(&header, claims)), Some(Fault::Malformed), "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_never_shown() {
+        let text = text(&json!({"alg": "RS256"}), r#"{"sub":"a-secret-sub"}"#);
+        let shown = format!("{:?}", ForeignToken::read(&text).unwrap());
+        assert!(!shown.contains(&text) && !shown.contains("a-secret-sub"), "{shown}");
+    }
+}
