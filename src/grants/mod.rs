@@ -6,6 +6,7 @@ mod device_code;
 mod issue;
 mod password;
 mod refresh_token;
+mod unreadable;
 
 use crate::app::{App, Request, Result};
 use crate::client_auth::Authenticated;

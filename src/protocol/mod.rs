@@ -13,6 +13,7 @@ pub mod client_document;
 pub mod consent;
 pub mod device;
 pub mod error;
+pub mod fault;
 pub mod feature;
 pub mod form;
 pub mod grant;
