@@ -35,10 +35,9 @@ pub(super) fn at_most(longest: usize, name: &str, value: Option<&str>) -> Result
 pub(super) fn code_challenge(client: &Client, asked: &Parameters) -> Result<Option<String>, Refusal> {
     let refuse = |fault: RequestFault, description| Err(Refusal::invalid_request(description).with(fault));
     match (asked.one("code_challenge")?, asked.one("code_challenge_method")?) {
-        (None, Some(_)) => refuse(
-            RequestFault::CodeChallengeMissing,
-            "There is a code_challenge_method, but no code_challenge.",
-        ),
+        (None, Some(_)) => {
+            refuse(RequestFault::CodeChallengeMissing, "There is a code_challenge_method, but no code_challenge.")
+        }
         (None, None) if client.is_public() || client.settings.require_pkce => refuse(
             RequestFault::CodeChallengeMissing,
             "The code_challenge is missing: this client needs PKCE with the method S256 (RFC 7636).",

@@ -17,8 +17,8 @@ use crate::protocol::client::{Client, Consent, GrantType};
 use crate::protocol::client_document;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::fault::{Fault, LoginFault, RequestFault};
-use crate::protocol::identity::Identity;
 use crate::protocol::grant::Granted;
+use crate::protocol::identity::Identity;
 use crate::protocol::profile::{self, OFFLINE_ACCESS};
 use crate::protocol::redirect;
 use crate::protocol::scope::Scope;
@@ -67,9 +67,7 @@ async fn read(app: &App, request: &Request<'_>) -> Read {
 }
 
 fn client_id<'a>(request: &Request<'a>) -> std::result::Result<&'a str, Rejected> {
-    let missing = || {
-        Refusal::invalid_request("The parameter client_id is missing.").with(RequestFault::ClientMissing)
-    };
+    let missing = || Refusal::invalid_request("The parameter client_id is missing.").with(RequestFault::ClientMissing);
     let client_id = request.parameters.one("client_id").and_then(|client_id| client_id.ok_or_else(missing));
     client_id.map_err(|refusal| Rejected::AtBrowser("client_id", refusal))
 }

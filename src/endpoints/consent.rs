@@ -25,7 +25,8 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
     match request.parameters.one("action")? {
         Some("allow") => proceed(app, request, client, asked, true).await,
         Some("deny") => {
-            let refusal = Refusal::new(ErrorCode::AccessDenied, "The person did not allow it.").with(LoginFault::Denied);
+            let refusal =
+                Refusal::new(ErrorCode::AccessDenied, "The person did not allow it.").with(LoginFault::Denied);
             let about = Identity { subject: Some(person.user.sub), ..Identity::of_client(&client.client_id) };
             Ok(refuse(request, Some(&client), (&asked).into(), refusal.about(about)).into())
         }

@@ -168,7 +168,9 @@ pub(super) async fn tokens(
 /// Checks what binds the code to the request that it answers (RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 9700 §2.1.1).
 fn is_bound_to(login: &Login, redirect_uri: Option<&str>, verifier: Option<&str>) -> Result<()> {
     match redirect_uri {
-        Some(uri) if uri != login.redirect_uri => return Err(refuse(CodeFault::RedirectUriDiffers, "another redirect_uri")),
+        Some(uri) if uri != login.redirect_uri => {
+            return Err(refuse(CodeFault::RedirectUriDiffers, "another redirect_uri"));
+        }
         None if login.sent_redirect_uri => {
             return Err(refuse(CodeFault::RedirectUriNotRepeated, "the redirect_uri is missing"));
         }

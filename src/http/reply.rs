@@ -17,8 +17,8 @@ use crate::http::pages::{
 use crate::http::request::EndpointRequest;
 use crate::http::{oauth_error, page};
 use crate::protocol::authorization::ResponseMode;
-use crate::protocol::error::ErrorCode;
-use crate::protocol::fault::{Fault, LoginFault};
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::{Fault, LoginFault, RequestFault};
 use crate::protocol::redirect;
 
 /// The answer to a browser.
@@ -229,7 +229,7 @@ fn wrong_request(request: &EndpointRequest, look: &Look<'_>, wrong: WrongRequest
     };
     let response = AuthorizationErrorPage {
         parameter,
-        code: refusal.code.name(),
+        code: page_of(&refusal),
         problem: &refusal.description,
         advice,
         received: received.as_deref(),
@@ -239,6 +239,14 @@ fn wrong_request(request: &EndpointRequest, look: &Look<'_>, wrong: WrongRequest
     .respond(StatusCode::BAD_REQUEST, look);
     oauth_error::note(&request.app, &request.context, &Failure::Refused(refusal));
     response
+}
+
+/// The page below `/docs/errors` that explains a refusal to anybody. Whether a client is unknown or disabled, nobody is told.
+fn page_of(refusal: &Refusal) -> &'static str {
+    match refusal.fault {
+        Some(fault) if fault != RequestFault::ClientUnknown.into() => fault.name(),
+        _ => refusal.code.name(),
+    }
 }
 
 /// The demonstration of a login, with its tokens taken apart.

@@ -7,6 +7,7 @@ pub(crate) mod browser;
 pub(crate) mod cluster;
 pub(crate) mod crash;
 pub(crate) mod inputs;
+pub(crate) mod log;
 pub(crate) mod model;
 pub(crate) mod outages;
 pub(crate) mod postgres;
