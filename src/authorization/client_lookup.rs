@@ -13,6 +13,7 @@ use crate::protocol::cause::Cause;
 use crate::protocol::client::{Client, ClientSettings};
 use crate::protocol::client_document::{self, STALE_LIFE};
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::RequestFault;
 use crate::protocol::identity::Identity;
 use crate::protocol::resource::Resources;
 use crate::protocol::time::Timestamp;
@@ -72,9 +73,12 @@ async fn current(app: &App, client_id: &str) -> std::result::Result<Arc<Client>,
     match app.state.client_from_database(client_id).await? {
         Some(client) if client.settings.enabled => Ok(client),
         found => {
-            let reason = if found.is_some() { "the client is disabled" } else { "unknown client" };
             let refusal = Refusal::new(ErrorCode::InvalidClient, "There is no client with this client_id here.");
-            Err(Rejected::AtBrowser("client_id", refusal.because(reason)))
+            let refusal = match found {
+                Some(_) => refusal.because("the client is disabled").by(Cause::ClientDisabled),
+                None => refusal.because("unknown client").with(RequestFault::ClientUnknown),
+            };
+            Err(Rejected::AtBrowser("client_id", refusal))
         }
     }
 }
@@ -90,13 +94,14 @@ async fn by_document(
     if !app.settings.cimd {
         let description = "There is no client with this client_id here, and metadata documents of clients are not fetched: \
                            JETON_CIMD is off.";
-        return Err(Refusal::new(ErrorCode::InvalidClient, description).into());
+        let refusal = Refusal::new(ErrorCode::InvalidClient, description);
+        return Err(refusal.with(RequestFault::ClientDocumentsOff).into());
     }
     let url = client_document::check_url(client_id).map_err(|problem| {
         let description = format!(
             "There is no client with this client_id here, and it is not the URL of a metadata document: it {problem}."
         );
-        Refusal::naming(ErrorCode::InvalidClient, description)
+        Refusal::naming(ErrorCode::InvalidClient, description).with(RequestFault::ClientUrlUnfit)
     })?;
     // 2. Is it known, and not too old?
     if let Some(client) = known
@@ -169,7 +174,10 @@ impl Fetch<'_> {
         let resources = resources(app).await?;
         let settings = match client_document::read(client_id, &document, &resources) {
             Ok(settings) => settings,
-            Err(refusal) => return Err(self.refuse(DocumentOutcome::Refused, refusal)),
+            Err(refusal) => {
+                let refusal = refusal.with(RequestFault::ClientDocumentUnfit);
+                return Err(self.refuse(DocumentOutcome::Refused, refusal));
+            }
         };
         // 5. Keep it, so that the client is found by whoever asks for tokens, on every node.
         let fresh_until = client_document::fresh_until(app.clock.now(), answer.max_age);
@@ -209,6 +217,7 @@ impl Fetch<'_> {
         let description =
             format!("The metadata document at the client_id could not be fetched: {}.", in_public(refused));
         let refusal = Refusal::naming(ErrorCode::InvalidClientMetadata, description);
+        let refusal = refusal.with(RequestFault::ClientDocumentUnreachable);
         Err(self.refuse(DocumentOutcome::Failed, refusal.because(format!("the metadata document: {refused}"))))
     }
 
@@ -263,7 +272,8 @@ async fn keep(app: &App, request: &Request<'_>, fetched: &FetchedDocument) -> Re
         Ok(()) | Err(StoreError::SubTaken(SubHolder::Client)) => Ok(None),
         Err(error @ (StoreError::SubTaken(SubHolder::User) | StoreError::IsAudience(_))) => {
             let description = "The client_id is the name of something else here.";
-            Ok(Some(Refusal::new(ErrorCode::InvalidClient, description).because(error.to_string())))
+            let refusal = Refusal::new(ErrorCode::InvalidClient, description).with(RequestFault::ClientNameTaken);
+            Ok(Some(refusal.because(error.to_string())))
         }
         Err(error) => Err(error.into()),
     }

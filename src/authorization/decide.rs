@@ -5,6 +5,7 @@ use crate::protocol::authorization::AuthorizationRequest;
 use crate::protocol::client::Consent;
 use crate::protocol::consent::Remembered;
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::RequestFault;
 use crate::protocol::profile::{self, OFFLINE_ACCESS};
 use crate::protocol::redirect;
 use crate::protocol::scope::Scope;
@@ -59,7 +60,9 @@ pub fn decide(
     let is_right = person.is_some_and(|person| is_meant(asked, person.sub));
     let person = match person {
         Some(_) if is_fresh && !is_right => {
-            return refuse(ErrorCode::LoginRequired, "Another person than the request names has logged in.");
+            let description = "Another person than the request names has logged in.";
+            let refusal = Refusal::new(ErrorCode::LoginRequired, description);
+            return Decision::Refuse(refusal.with(RequestFault::AnotherPerson));
         }
         Some(person) if is_right && (is_fresh || is_recent_enough(asked, person, now)) => person,
         _ if asked.prompt.none => {
@@ -70,7 +73,8 @@ pub fn decide(
     // 2. What may the person be granted? Who the person is, is no matter of permission.
     let scope = limited_to(person, &asked.scope);
     if scope.is_empty() && !asked.scope.is_empty() {
-        return refuse(ErrorCode::InvalidScope, "The person may not be granted any of these scopes.");
+        let refusal = Refusal::new(ErrorCode::InvalidScope, "The person may not be granted any of these scopes.");
+        return Decision::Refuse(refusal.with(RequestFault::ScopeNotOfPerson));
     }
     // 3. Does the person have to be asked?
     match is_allowed(asked, consent, allowed, &scope) {

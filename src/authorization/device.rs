@@ -10,6 +10,7 @@ use crate::protocol::authorization::Login;
 use crate::protocol::client::Client;
 use crate::protocol::device::{DeviceRequest, DeviceState, INTERVAL, LIFE, UserCode};
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::RequestFault;
 use crate::protocol::grant::Granted;
 use crate::protocol::identity::Identity;
 use crate::protocol::scope::Scope;
@@ -80,7 +81,7 @@ pub fn grantable(waiting: &DeviceRequest, person: &BrowserSessionRecord) -> Resu
     let scope = limited_to(allowed, &waiting.scope);
     if scope.is_empty() && !waiting.scope.is_empty() {
         let refusal = Refusal::new(ErrorCode::InvalidScope, "You may not grant any of what the device asks for.");
-        return Err(refusal.about(Identity::of_client(&waiting.client_id)).into());
+        return Err(refusal.with(RequestFault::ScopeNotOfPerson).about(Identity::of_client(&waiting.client_id)).into());
     }
     Ok(scope)
 }

@@ -6,6 +6,7 @@ use crate::protocol::authorization::{ClaimsRequest, Prompt};
 use crate::protocol::client::Client;
 use crate::protocol::confirmation::{KeyThumbprint, Sender};
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::RequestFault;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::{profile, redirect};
 
@@ -22,7 +23,7 @@ pub(super) fn at_most(longest: usize, name: &str, value: Option<&str>) -> Result
     match value {
         Some(value) if value.len() + 5 * value.chars().filter(|c| c.is_control()).count() > longest => {
             let description = format!("The parameter {name} is longer than {longest} bytes.");
-            Err(Refusal::naming(ErrorCode::InvalidRequest, description))
+            Err(Refusal::naming(ErrorCode::InvalidRequest, description).with(RequestFault::ParameterTooLong))
         }
         _ => Ok(()),
     }
@@ -33,19 +34,29 @@ pub(super) fn at_most(longest: usize, name: &str, value: Option<&str>) -> Result
 /// # Errors
 /// `invalid_request` if it is missing, malformed or not `S256`.
 pub(super) fn code_challenge(client: &Client, asked: &Parameters) -> Result<Option<String>, Refusal> {
-    let refuse = |description| Err(Refusal::invalid_request(description));
+    let refuse = |fault: RequestFault, description| Err(Refusal::invalid_request(description).with(fault));
     match (asked.one("code_challenge")?, asked.one("code_challenge_method")?) {
-        (None, Some(_)) => refuse("There is a code_challenge_method, but no code_challenge."),
-        (None, None) if client.is_public() || client.settings.require_pkce => {
-            refuse("The code_challenge is missing: this client needs PKCE with the method S256 (RFC 7636).")
+        (None, Some(_)) => {
+            refuse(RequestFault::CodeChallengeMissing, "There is a code_challenge_method, but no code_challenge.")
         }
+        (None, None) if client.is_public() || client.settings.require_pkce => refuse(
+            RequestFault::CodeChallengeMissing,
+            "The code_challenge is missing: this client needs PKCE with the method S256 (RFC 7636).",
+        ),
         (None, None) => Ok(None),
         (Some(challenge), Some("S256")) if redirect::is_challenge(challenge) => Ok(Some(challenge.to_owned())),
-        (Some(_), Some("S256")) => {
-            refuse("The code_challenge is not the base64url form of a SHA-256 hash: 43 characters without padding.")
-        }
-        (Some(_), None) => refuse("The code_challenge_method is missing, which means plain: send S256."),
-        (Some(_), Some(_)) => refuse("The code_challenge_method is not supported: it is S256."),
+        (Some(_), Some("S256")) => refuse(
+            RequestFault::CodeChallengeMalformed,
+            "The code_challenge is not the base64url form of a SHA-256 hash: 43 characters without padding.",
+        ),
+        (Some(_), None) => refuse(
+            RequestFault::CodeChallengeMethodUnsupported,
+            "The code_challenge_method is missing, which means plain: send S256.",
+        ),
+        (Some(_), Some(_)) => refuse(
+            RequestFault::CodeChallengeMethodUnsupported,
+            "The code_challenge_method is not supported: it is S256.",
+        ),
     }
 }
 
@@ -79,7 +90,8 @@ pub(super) fn prompt(asked: &Parameters) -> Result<Prompt, Refusal> {
     let values: Vec<&str> = text.unwrap_or_default().split(' ').filter(|value| !value.is_empty()).collect();
     let has = |name: &str| values.contains(&name);
     if has("none") && values.iter().any(|value| *value != "none") {
-        return Err(Refusal::invalid_request("The prompt has none beside other values."));
+        let refusal = Refusal::invalid_request("The prompt has none beside other values.");
+        return Err(refusal.with(RequestFault::PromptContradictory));
     }
     Ok(Prompt {
         none: has("none"),
@@ -98,7 +110,8 @@ pub(super) fn max_age(asked: &Parameters) -> Result<Option<i64>, Refusal> {
     // A time too long to count is as good as any time.
     let is_number = text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number {
-        return Err(Refusal::invalid_request("The max_age is not a number of seconds."));
+        let refusal = Refusal::invalid_request("The max_age is not a number of seconds.");
+        return Err(refusal.with(RequestFault::MaxAgeMalformed));
     }
     Ok(Some(text.parse().unwrap_or(i64::MAX)))
 }
@@ -112,7 +125,10 @@ pub(super) fn claims(asked: &Parameters) -> Result<ClaimsRequest, Refusal> {
     let text = asked.one("claims")?;
     at_most(LONGEST_CLAIMS, "claims", text)?;
     let Some(text) = text else { return Ok(ClaimsRequest::default()) };
-    let malformed = || Refusal::invalid_request("The parameter claims is not a JSON object as OpenID Connect has it.");
+    let malformed = || {
+        let refusal = Refusal::invalid_request("The parameter claims is not a JSON object as OpenID Connect has it.");
+        refusal.with(RequestFault::ClaimsMalformed)
+    };
     let object: Map<String, Value> = serde_json::from_str(text).map_err(|_| malformed())?;
     let of = |place: &str| match object.get(place) {
         None | Some(Value::Null) => Ok(Map::new()),

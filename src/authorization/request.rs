@@ -10,6 +10,7 @@ use crate::authorization::parameters::{self, at_most};
 use crate::protocol::authorization::{AuthorizationRequest, ResponseMode};
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::RequestFault;
 use crate::protocol::identity::Identity;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::scope::Scope;
@@ -86,21 +87,21 @@ pub async fn read(app: &App, request: &Request<'_>, client: &Client) -> Result<A
 /// The redirect URI, and whether the request named it.
 fn redirect_uri(client: &Client, asked: &Parameters) -> Result<(String, bool), Refusal> {
     let registered = &client.settings.redirect_uris;
+    let missing = |description| Err(Refusal::invalid_request(description).with(RequestFault::RedirectUriMissing));
     match (asked.one("redirect_uri")?, registered.as_slice()) {
         (Some(uri), _) if redirect::is_registered(&client.settings, uri) => Ok((uri.to_owned(), true)),
         (Some(_), _) => Err(Refusal::invalid_request(
             "The redirect_uri is not one of those that are registered for this client: they are compared character by character.",
-        )),
+        )
+        .with(RequestFault::RedirectUriUnregistered)),
         // OpenID Connect Core §3.1.2.1.
         (None, _) if asked.one("scope")?.is_some_and(|scope| scope.split(' ').any(|name| name == profile::OPENID)) => {
-            Err(Refusal::invalid_request(
-                "The redirect_uri is missing, which OpenID Connect requires (the scope has openid).",
-            ))
+            missing("The redirect_uri is missing, which OpenID Connect requires (the scope has openid).")
         }
         (None, [only]) => Ok((only.clone(), false)),
-        (None, _) => Err(Refusal::invalid_request(
-            "The redirect_uri is missing: it may be left out only if exactly one is registered for the client.",
-        )),
+        (None, _) => {
+            missing("The redirect_uri is missing: it may be left out only if exactly one is registered for the client.")
+        }
     }
 }
 
@@ -114,7 +115,8 @@ fn how(asked: &Parameters, to: &mut AnswerTo) -> Result<(), Refusal> {
         None | Some("query") => {}
         Some("form_post") => to.response_mode = ResponseMode::FormPost,
         Some(_) => {
-            return Err(Refusal::invalid_request("The response_mode is not supported: it is query or form_post."));
+            let refusal = Refusal::invalid_request("The response_mode is not supported: it is query or form_post.");
+            return Err(refusal.with(RequestFault::ResponseModeUnsupported));
         }
     }
     at_most(LONGEST_STATE, "state", state?)
@@ -187,7 +189,10 @@ fn response_type(asked: &Parameters) -> Result<(), Refusal> {
         Some(_) => {
             Err(Refusal::new(ErrorCode::UnsupportedResponseType, "The response_type is not supported: it is code."))
         }
-        None => Err(Refusal::invalid_request("The parameter response_type is missing: it is code.")),
+        None => {
+            let refusal = Refusal::invalid_request("The parameter response_type is missing: it is code.");
+            Err(refusal.with(RequestFault::ResponseTypeMissing))
+        }
     }
 }
 
@@ -208,6 +213,7 @@ async fn hinted_sub(app: &App, request: &Request<'_>, client: &Client) -> Result
         _ => Err(Refusal::invalid_request(
             "The id_token_hint is not an ID token that this server issued to this client.",
         )
+        .with(RequestFault::HintUnfit)
         .into()),
     }
 }

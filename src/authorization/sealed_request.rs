@@ -21,7 +21,16 @@ pub fn seal(app: &App, issuer: &Issuer, purpose: Purpose, asked: &AuthorizationR
     form::seal(app, issuer, purpose, asked)
 }
 
-/// Opens a request that this server sealed; `None` if it did not, or too long ago.
+/// Why a sealed request does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unopened {
+    /// This server did not seal it for this purpose, or it was changed.
+    NotOurs,
+    /// It was sealed too long ago.
+    Expired,
+}
+
+/// Opens a request that this server sealed, or says why it does not open.
 ///
 /// # Errors
 /// If the database does not answer a question about an unknown key.
@@ -30,10 +39,12 @@ pub async fn open(
     request: &Request<'_>,
     purpose: Purpose,
     text: &str,
-) -> Result<Option<AuthorizationRequest>> {
+) -> Result<std::result::Result<AuthorizationRequest, Unopened>> {
     let life = if purpose == Purpose::PushedRequest { PUSHED_LIFE } else { LIFE };
     let opened: Option<AuthorizationRequest> = form::open(app, request, purpose, text).await?;
-    Ok(opened.filter(|asked| app.clock.now().millis() - asked.received_at < life * 1000))
+    let Some(asked) = opened else { return Ok(Err(Unopened::NotOurs)) };
+    let is_in_time = app.clock.now().millis() - asked.received_at < life * 1000;
+    Ok(if is_in_time { Ok(asked) } else { Err(Unopened::Expired) })
 }
 
 /// Where the authorization endpoint goes on with a request: path and query, below the path of the issuer.

@@ -10,6 +10,7 @@ use crate::browser::cookie::{Cookie, SetCookie};
 use crate::crypto::{base64url, equal_in_constant_time, sha256};
 use crate::issuer::Issuer;
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::LoginFault;
 use crate::tokens::sealed::{self, Purpose};
 
 /// Seconds for which a form can be sent.
@@ -69,7 +70,7 @@ pub(crate) async fn check(app: &App, request: &Request<'_>, about: &str) -> Resu
         return refuse("the proof belongs to another form");
     }
     if content.at + LIFE < app.clock.now().seconds() {
-        return refuse("the form was shown too long ago");
+        return Err(refusal("the form was shown too long ago").with(LoginFault::FormExpired).into());
     }
     Ok(())
 }

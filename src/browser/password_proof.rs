@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::app::{App, Request, Result};
 use crate::browser::form;
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::LoginFault;
 use crate::protocol::user::User;
 use crate::tokens::sealed::Purpose;
 
@@ -34,7 +35,7 @@ pub(crate) async fn check(app: &App, request: &Request<'_>, text: &str) -> Resul
         return Err(expired("the proof of the password is not of this server").into());
     };
     if content.until <= app.clock.now().seconds() {
-        return Err(expired("the password was right too long ago").into());
+        return Err(expired("the password was right too long ago").with(LoginFault::Expired).into());
     }
     let user = app.store.user_find(content.user).await?;
     let is_same = |user: &User| user.enabled && user.version == content.version;

@@ -328,9 +328,9 @@ mod tests {
                 Err(Failure::Refused(refusal)) => Some(refusal.fault),
                 Err(other) => panic!("{other}"),
             };
-        assert_eq!(fault("1", &new_key()).await, Some(Some(Fault::BadSignature)));
+        assert_eq!(fault("1", &new_key()).await, Some(Some(Fault::BadSignature.into())));
         assert_eq!(fault("1", &key).await, None, "the one before did not count");
-        assert_eq!(fault("1", &key).await, Some(Some(Fault::UsedBefore)));
+        assert_eq!(fault("1", &key).await, Some(Some(Fault::UsedBefore.into())));
         assert_eq!(fault("2", &key).await, None);
         let client = app.store.client_find(&client_id).await.unwrap().unwrap().0;
         let disabled = |enabled: bool, version: i64| {

@@ -1,5 +1,7 @@
 //! The examination of a text: what its bytes show, then what the keys prove. No input or output, no clock.
 
+use uuid::Uuid;
+
 use crate::diagnosis::bytes::characters::printable;
 use crate::diagnosis::bytes::reader::Reader;
 use crate::diagnosis::bytes::shape::{self, Prefixed, Shape};
@@ -11,7 +13,9 @@ use crate::diagnosis::report::Diagnosis;
 use crate::protocol::bearer::begins_like_a_token;
 use crate::protocol::cause::Cause;
 use crate::protocol::time::Timestamp;
+use crate::tokens::code::AuthorizationCode;
 use crate::tokens::context::TokenContext;
+use crate::tokens::device_code::DeviceCode;
 use crate::tokens::id_token::{self, Hint};
 use crate::tokens::verify::{Verified, VerifyError};
 
@@ -149,11 +153,29 @@ fn refused(
     if let Some(hint) = (shape == Shape::Jwt).then(|| id_token::read(core, context)).flatten() {
         return own_id_token(diagnosis, &hint);
     }
+    if let Some(session) = session_of_code(core, shape, context) {
+        // Only who may know what the keys say sees that this fact is verified.
+        return diagnosis.facts.push(Fact::verified("session", session.to_string()));
+    }
     if is_whole {
         signature::examine(diagnosis, core, shape, &jwt, context, !is_damaged || checks > 0);
     }
     if diagnosis.findings.is_empty() {
         diagnosis.add([Finding::from_bytes(Cause::NotAToken, not_a_token::describe(core).0)]);
+    }
+}
+
+/// The session of a code that this server made.
+fn session_of_code(core: &str, shape: Shape, context: TokenContext<'_>) -> Option<Uuid> {
+    let (environment, ring) = (context.environment, context.ring);
+    match shape {
+        Shape::Prefixed(Prefixed::AuthorizationCode) => {
+            AuthorizationCode::read(core, environment, ring).ok().map(|code| code.session())
+        }
+        Shape::Prefixed(Prefixed::DeviceCode) => {
+            DeviceCode::read(core, environment, ring).ok().map(|code| code.session())
+        }
+        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::authorization::client_lookup;
 use crate::authorization::code::{self, Issued};
 use crate::authorization::decide::{Allowed, Decision, Person, decide};
 use crate::authorization::request::{self, Rejected};
-use crate::authorization::sealed_request;
+use crate::authorization::sealed_request::{self, Unopened};
 use crate::browser::{cookie::Cookie, form, session};
 use crate::endpoints::reply::{AskConsent, AskedAccess, LogIn, Reply, Shown, ToClient, WrongRequest};
 use crate::issuer::Issuer;
@@ -16,8 +16,10 @@ use crate::protocol::authorization::AuthorizationRequest;
 use crate::protocol::client::{Client, Consent, GrantType};
 use crate::protocol::client_document;
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::{Fault, LoginFault, RequestFault};
 use crate::protocol::security_profile::Rule;
 use crate::protocol::grant::Granted;
+use crate::protocol::identity::Identity;
 use crate::protocol::profile::{self, OFFLINE_ACCESS};
 use crate::protocol::redirect;
 use crate::protocol::scope::Scope;
@@ -66,7 +68,7 @@ async fn read(app: &App, request: &Request<'_>) -> Read {
 }
 
 fn client_id<'a>(request: &Request<'a>) -> std::result::Result<&'a str, Rejected> {
-    let missing = || Refusal::invalid_request("The parameter client_id is missing.");
+    let missing = || Refusal::invalid_request("The parameter client_id is missing.").with(RequestFault::ClientMissing);
     let client_id = request.parameters.one("client_id").and_then(|client_id| client_id.ok_or_else(missing));
     client_id.map_err(|refusal| Rejected::AtBrowser("client_id", refusal))
 }
@@ -79,32 +81,58 @@ async fn read_for(
     let at_browser = |refusal| Rejected::AtBrowser("request_uri", refusal);
     let request_uri = request.parameters.one("request_uri").map_err(at_browser)?;
     if let Some(sealed) = request_uri.and_then(|uri| uri.strip_prefix(sealed_request::URN)) {
-        let mut opened = sealed_request::open(app, request, Purpose::AuthorizationRequest, sealed).await?;
-        if opened.is_none() {
-            // The person has nothing to do with it before now: no earlier login counts as new.
-            let pushed = sealed_request::open(app, request, Purpose::PushedRequest, sealed).await?;
-            opened = pushed.map(|asked| AuthorizationRequest { begun_at: app.clock.now().millis(), ..asked });
-        }
-        let asked = opened.filter(|asked| asked.client_id == client.client_id && may_still(client, asked));
-        return asked.ok_or_else(|| expired().into());
+        return match unseal(app, request, sealed).await? {
+            Ok(asked) if asked.client_id != client.client_id => {
+                Err(over(RequestFault::UriOfAnotherClient, "the request is of another client").into())
+            }
+            Ok(asked) if !may_still(client, &asked) => Err(client_changed().into()),
+            Ok(asked) => Ok(asked),
+            Err(refusal) => Err(refusal.into()),
+        };
     }
     let asked = request::read(app, request, client).await?;
     if client.settings.require_pushed_authorization_requests {
         let description = "This client has to push its authorization requests (RFC 9126).";
         let refusal = match client.settings.security_profile {
             Some(_) => Rule::PushedAuthorizationRequests.refusal(ErrorCode::InvalidRequest),
-            None => Refusal::invalid_request(description),
+            None => Refusal::invalid_request(description).with(RequestFault::PushRequired),
         };
         return Err(Rejected::ByClient(AnswerTo::from(&asked), refusal));
     }
     Ok(asked)
 }
 
-/// The refusal of a sealed request that does not open.
-fn expired() -> Refusal {
+/// The request that a `request_uri` stands for, which this server sealed: on its way between two pages, or for a client that pushed it.
+async fn unseal(
+    app: &App,
+    request: &Request<'_>,
+    sealed: &str,
+) -> Result<std::result::Result<AuthorizationRequest, Refusal>> {
+    match sealed_request::open(app, request, Purpose::AuthorizationRequest, sealed).await? {
+        Ok(asked) => return Ok(Ok(asked)),
+        Err(Unopened::Expired) => return Ok(Err(took_too_long())),
+        Err(Unopened::NotOurs) => {}
+    }
+    Ok(match sealed_request::open(app, request, Purpose::PushedRequest, sealed).await? {
+        // The person has nothing to do with it before now: no earlier login counts as new.
+        Ok(asked) => Ok(AuthorizationRequest { begun_at: app.clock.now().millis(), ..asked }),
+        Err(Unopened::Expired) => Err(over(RequestFault::UriExpired, "the request was pushed too long ago")),
+        Err(Unopened::NotOurs) => Err(over(RequestFault::UriUnknown, "this server did not seal the request")),
+    })
+}
+
+/// The refusal of a request that cannot go on: people are always told the same.
+fn over(fault: impl Into<Fault>, reason: &'static str) -> Refusal {
     let description = "The request has expired: begin again at the application.";
-    Refusal::new(ErrorCode::InvalidRequestUri, description)
-        .because("the request was not sealed by this server for this client, or too long ago")
+    Refusal::new(ErrorCode::InvalidRequestUri, description).with(fault).because(reason)
+}
+
+fn took_too_long() -> Refusal {
+    over(LoginFault::Expired, "the request came too long ago")
+}
+
+fn client_changed() -> Refusal {
+    over(LoginFault::ClientChanged, "the client has changed")
 }
 
 fn reject(request: &Request<'_>, client: Option<&Client>, rejected: Rejected) -> Result<Reply> {
@@ -147,11 +175,14 @@ pub(super) fn host(client: &Client, asked: &AuthorizationRequest) -> Option<Stri
 /// If there is none, or it has expired.
 pub(super) async fn reopen(app: &App, request: &Request<'_>) -> Result<Option<(Arc<Client>, AuthorizationRequest)>> {
     let Some(sealed) = request.parameters.one("request")? else { return Ok(None) };
-    let opened = sealed_request::open(app, request, Purpose::AuthorizationRequest, sealed).await?;
-    let Some(asked) = opened else { return Err(expired().into()) };
+    let asked = match sealed_request::open(app, request, Purpose::AuthorizationRequest, sealed).await? {
+        Ok(asked) => asked,
+        Err(Unopened::Expired) => return Err(took_too_long().into()),
+        Err(Unopened::NotOurs) => return Err(over(LoginFault::Changed, "this server did not seal the request").into()),
+    };
     let client = client_lookup::find_again(app, request, &asked.client_id).await?;
     let Some(client) = client.filter(|client| may_still(client, &asked)) else {
-        return Err(expired().because("the client has changed").into());
+        return Err(client_changed().into());
     };
     Ok(Some((client, asked)))
 }
@@ -195,12 +226,16 @@ pub(super) async fn proceed(
                 let answer = Answer::code((&asked).into(), request.issuer, code);
                 return Ok(Shown::Client(ToClient { answer, refusal: None, client_name: name(&client) }).into());
             }
-            Issued::AlreadyAnswered => return Ok(Shown::AlreadyAnswered.into()),
+            Issued::AlreadyAnswered => {
+                let refusal = over(LoginFault::AnsweredBefore, "the request was answered before");
+                let about = Identity { session: Some(asked.session), ..Identity::of_user(&person.user.sub) };
+                return Err(refusal.about(about).about(Identity::of_client(&client.client_id)).into());
+            }
             Issued::Outdated => {}
         }
         match app.state.client_from_database(&asked.client_id).await? {
             Some(now) if may_still(&now, &asked) => client = now,
-            _ => return Err(expired().because("the client has changed").into()),
+            _ => return Err(client_changed().into()),
         }
     }
     Err(Failure::Unavailable("the client or the user changed whenever the request was decided".into()))

@@ -7,6 +7,7 @@ use crate::endpoints::authorize::{about_consent, proceed, refuse, reopen};
 use crate::endpoints::reply::{Reply, Shown};
 use crate::protocol::authorization::{AuthorizationRequest, Prompt};
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::LoginFault;
 use crate::protocol::identity::Identity;
 
 /// Answers a form of the consent page: `allow`, `deny`, or `switch` if somebody else is to log in.
@@ -24,7 +25,8 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
     match request.parameters.one("action")? {
         Some("allow") => proceed(app, request, client, asked, true).await,
         Some("deny") => {
-            let refusal = Refusal::new(ErrorCode::AccessDenied, "The person did not allow it.");
+            let refusal =
+                Refusal::new(ErrorCode::AccessDenied, "The person did not allow it.").with(LoginFault::Denied);
             let about = Identity { subject: Some(person.user.sub), ..Identity::of_client(&client.client_id) };
             Ok(refuse(request, Some(&client), (&asked).into(), refusal.about(about)).into())
         }

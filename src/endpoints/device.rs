@@ -11,6 +11,8 @@ use crate::endpoints::reply::{AskDevice, AskUserCode, LogIn, Reply, Shown};
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::device::{DeviceRequest, UserCode};
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::LoginFault;
+use crate::protocol::identity::Identity;
 use crate::store::BrowserSessionRecord;
 use crate::throttle::Attempt;
 use crate::tokens::sealed::Purpose;
@@ -111,7 +113,12 @@ async fn decide(app: &App, request: &Request<'_>, allows: bool) -> Result<Reply>
         // Somebody answered before, or the client, the user or the login has changed: ask again, if there is still something to ask.
         return Ok(Shown::Elsewhere(address(typed)).into());
     }
-    Ok(Shown::DeviceAnswered { allowed: allows, client_name: name(&client) }.into())
+    let denied = (!allows).then(|| {
+        let refusal = Refusal::new(ErrorCode::AccessDenied, "The person did not let the device in.");
+        let about = Identity { session: Some(waiting.id), ..Identity::of_user(&person.user.sub) };
+        refusal.with(LoginFault::Denied).about(about).about(Identity::of_client(&client.client_id))
+    });
+    Ok(Shown::DeviceAnswered { denied, client_name: name(&client) }.into())
 }
 
 /// The request that waits with this code, and its client. Wrong codes are counted, and after too many no code is right.
@@ -137,7 +144,10 @@ async fn find(
 }
 
 fn unknown(reason: &'static str) -> Failure {
-    Refusal::new(ErrorCode::InvalidRequest, "No device is waiting with this code.").because(reason).into()
+    Refusal::new(ErrorCode::InvalidRequest, "No device is waiting with this code.")
+        .with(LoginFault::UserCodeUnknown)
+        .because(reason)
+        .into()
 }
 
 /// What the proof of the question is about: this device, and this person.

@@ -8,6 +8,8 @@ use crate::authorization::request::{self, Rejected};
 use crate::authorization::sealed_request::{self, PUSHED_LIFE, URN};
 use crate::client_auth;
 use crate::protocol::error::Refusal;
+use crate::protocol::fault::RequestFault;
+use crate::protocol::identity::Identity;
 use crate::tokens::sealed::Purpose;
 use crate::validation::proof;
 
@@ -35,7 +37,9 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Pushed> {
     let request = &Request { sender: proof::sender(app, request, proof.as_ref()).await?, ..*request };
     // 3. Is it a good request (§2.1)?
     if request.parameters.one("request_uri")?.is_some() {
-        return Err(Refusal::invalid_request("A pushed request has no request_uri.").into());
+        let refusal = Refusal::invalid_request("A pushed request has no request_uri.");
+        let refusal = refusal.with(RequestFault::PushedUri).about(Identity::of_client(&client.client_id));
+        return Err(refusal.into());
     }
     let mut asked = request::read(app, request, &client).await;
     if asked.is_err() {

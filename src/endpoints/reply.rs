@@ -30,8 +30,6 @@ pub enum Shown {
     AskConsent(AskConsent),
     /// Which parameter of an authorization request is wrong, for its developer.
     WrongRequest(WrongRequest),
-    /// The request was answered before.
-    AlreadyAnswered,
     /// One's own account.
     Account(Box<Account>),
     /// The question whether to log out.
@@ -44,8 +42,8 @@ pub enum Shown {
     AskDevice(AskDevice),
     /// The device was let in, or not.
     DeviceAnswered {
-        /// Whether it was.
-        allowed: bool,
+        /// What the person said no to, if it was not; for the log.
+        denied: Option<Refusal>,
         /// The name of the client.
         client_name: String,
     },
@@ -55,8 +53,6 @@ pub enum Shown {
     RecoveryCodes(RecoveryCodes, String),
     /// The form for a new password, by a one-time link.
     SetPassword(SetPassword),
-    /// The one-time link does not count any more.
-    LinkEnded,
     /// The new password counts.
     PasswordSet,
     /// The demonstration of a login.

@@ -3,25 +3,27 @@
 //! The code is its session's first credential: redeeming it moves the session from generation 0 to 1, once, in the statement that
 //! rotates refresh tokens. What the code is bound to is checked after that, so that a wrong verifier or redirect URI spends it.
 
+use std::borrow::Cow;
+
 use crate::app::{App, Failure, Result};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::grants::{GrantRequest, binding};
+use crate::grants::unreadable::Unreadable;
 use crate::protocol::authorization::{CODE_REUSE_ENDS_SESSION_FOR, Login};
 use crate::protocol::cause::Cause;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::CodeFault;
 use crate::protocol::grant::{self, Audiences, Granted};
 use crate::protocol::identity::Identity;
 use crate::protocol::redirect;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::store::{Rotation, SessionRecord};
 use crate::tokens::code::{self, AuthorizationCode};
+use crate::tokens::environment::AUTHORIZATION_CODE_PREFIX;
 use crate::tokens::refresh::RefreshToken;
 use crate::tokens::verify::VerifyError;
 use crate::validation;
-
-/// The answer about a code that is not good, whatever is wrong with it.
-const INVALID: &str = "The authorization code is not valid: begin a new authorization request.";
 
 pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
     let GrantRequest { request, client, .. } = asked;
@@ -31,9 +33,8 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     };
     let verifier = request.parameters.one("code_verifier")?;
     if verifier.is_some_and(|verifier| !redirect::is_verifier(verifier)) {
-        let text =
-            "The code_verifier must be 43 to 128 letters, digits, and characters of -._~ (RFC 7636 section 4.1).";
-        return Err(Refusal::invalid_request(text).into());
+        let fault = CodeFault::VerifierMalformed;
+        return Err(Refusal::invalid_request(fault.description()).with(fault).into());
     }
     let redirect_uri = request.parameters.one("redirect_uri")?;
     let code = read(app, asked, text).await?;
@@ -50,14 +51,18 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         binds: binding::of_refresh_token(client, &request.sender),
     };
     let Some(record) = app.store.session_rotate(rotation).await? else {
-        let reason = match spent(app, asked, code.credential(), "its authorization code was used twice").await? {
-            Spent::Unknown => "its session is not in this database, or was removed",
-            Spent::Foreign => "it was issued to another client",
-            Spent::Unused => "it has expired, or its session has ended",
-            Spent::Used => "it was used before",
-            Spent::Bound => "it is bound to a key, and the request has no DPoP proof of that key",
+        let refusal = match spent(app, asked, code.credential(), "its authorization code was used twice").await? {
+            Spent::Unknown => refuse(CodeFault::Unknown, "its session is not in this database, or was removed"),
+            Spent::Foreign => refuse(CodeFault::OfAnotherClient, "it was issued to another client"),
+            Spent::Expired => refuse(CodeFault::Expired, "it was not redeemed in time"),
+            Spent::Ended => refuse(CodeFault::SessionEnded, "its session has ended"),
+            Spent::Used => refuse(CodeFault::UsedBefore, "it was used before"),
+            Spent::Bound => refuse(
+                CodeFault::KeyNotProved,
+                "it is bound to a key, and the request has no DPoP proof of that key",
+            ),
         };
-        return Err(refuse(reason).about(Identity::of_session(code.session())));
+        return Err(refusal.about(Identity::of_session(code.session())));
     };
     // 3. What was the code bound to? A wrong proof leaves it spent, and its session is over.
     if let Err(failure) = judge(&record, &code, client, redirect_uri, verifier) {
@@ -94,11 +99,20 @@ async fn read(app: &App, asked: &GrantRequest<'_>, text: &str) -> Result<Authori
         }
         code => code,
     };
-    code.map_err(|_| refuse("it is not an authorization code of this server"))
+    code.map_err(|error| {
+        let unreadable = Unreadable::of(text, AUTHORIZATION_CODE_PREFIX, issuer, &error);
+        let fault = match unreadable {
+            Unreadable::Malformed(_) => CodeFault::Malformed,
+            Unreadable::WrongEnvironment(_) => CodeFault::WrongEnvironment,
+            Unreadable::UnknownKey => CodeFault::Unknown,
+            Unreadable::Changed => CodeFault::Changed,
+        };
+        refuse(fault, unreadable.reason())
+    })
 }
 
-fn refuse(reason: &'static str) -> Failure {
-    Refusal::new(ErrorCode::InvalidGrant, INVALID).because(reason).into()
+fn refuse(fault: CodeFault, reason: impl Into<Cow<'static, str>>) -> Failure {
+    Refusal::new(ErrorCode::InvalidGrant, fault.description()).with(fault).because(reason).into()
 }
 
 /// Judges a redeemed code: its session and user were not revoked meanwhile, and it is bound to this request.
@@ -110,12 +124,11 @@ fn judge(
     verifier: Option<&str>,
 ) -> Result<()> {
     if let Err(cause) = validation::check_session(record, code.credential(), client) {
-        let refusal = Refusal::new(ErrorCode::InvalidGrant, INVALID).because("its session or user was revoked");
-        return Err(refusal.by(cause).into());
+        return Err(refuse(CodeFault::SessionEnded, format!("its session or user was revoked: {cause}")));
     }
     match record.session.login.as_deref() {
         Some(login) => is_bound_to(login, redirect_uri, verifier),
-        None => Err(refuse("its session did not begin with a code")),
+        None => Err(refuse(CodeFault::Unknown, "its session did not begin with a code")),
     }
 }
 
@@ -163,16 +176,23 @@ pub(super) async fn tokens(
 /// Checks what binds the code to the request that it answers (RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 9700 §2.1.1).
 fn is_bound_to(login: &Login, redirect_uri: Option<&str>, verifier: Option<&str>) -> Result<()> {
     match redirect_uri {
-        Some(uri) if uri != login.redirect_uri => return Err(refuse("another redirect_uri")),
-        None if login.sent_redirect_uri => return Err(refuse("the redirect_uri is missing")),
+        Some(uri) if uri != login.redirect_uri => {
+            return Err(refuse(CodeFault::RedirectUriDiffers, "another redirect_uri"));
+        }
+        None if login.sent_redirect_uri => {
+            return Err(refuse(CodeFault::RedirectUriNotRepeated, "the redirect_uri is missing"));
+        }
         _ => {}
     }
     match (&login.code_challenge, verifier) {
         (None, None) => Ok(()),
         (Some(challenge), Some(verifier)) if code::is_verified(challenge, verifier) => Ok(()),
-        (Some(_), Some(_)) => Err(refuse("a wrong code_verifier")),
-        (Some(_), None) => Err(refuse("the code_verifier is missing")),
-        (None, Some(_)) => Err(refuse("a code_verifier, but the authorization request had no code_challenge")),
+        (Some(_), Some(_)) => Err(refuse(CodeFault::VerifierWrong, "a wrong code_verifier")),
+        (Some(_), None) => Err(refuse(CodeFault::VerifierMissing, "the code_verifier is missing")),
+        (None, Some(_)) => {
+            let reason = "a code_verifier, but the authorization request had no code_challenge";
+            Err(refuse(CodeFault::VerifierUnexpected, reason))
+        }
     }
 }
 
@@ -182,8 +202,10 @@ pub(super) enum Spent {
     Unknown,
     /// It is not a code of this client.
     Foreign,
-    /// It has expired, or its session has ended.
-    Unused,
+    /// It was not redeemed in time.
+    Expired,
+    /// Its session has ended; or another request, which gave it back, had it at this moment.
+    Ended,
     /// It is bound to a key, and the request did not prove that.
     Bound,
     /// It was redeemed before.
@@ -203,10 +225,15 @@ pub(super) async fn spent(
     if session.client_id != asked.client.client_id || !record.has_nonce_of(credential) {
         return Ok(Spent::Foreign);
     }
+    let now = app.clock.now();
     if session.generation == 0 {
-        return Ok(if session.withholds_code_from(&asked.request.sender) { Spent::Bound } else { Spent::Unused });
+        if session.withholds_code_from(&asked.request.sender) {
+            return Ok(Spent::Bound);
+        }
+        let has_expired = record.revoked_by.is_none() && session.ends_at() <= now;
+        return Ok(if has_expired { Spent::Expired } else { Spent::Ended });
     }
-    let age = app.clock.now().millis() - session.created_at.millis();
+    let age = now.millis() - session.created_at.millis();
     if record.revoked_by.is_none() && age < CODE_REUSE_ENDS_SESSION_FOR * 1000 {
         end(app, asked, &record, used_twice).await?;
     }

@@ -1,15 +1,20 @@
 //! The device code grant (RFC 8628 §3.4): a device asks until a person has answered its request elsewhere.
 
+use std::borrow::Cow;
+
 use crate::app::{App, Failure, Result};
 use crate::crypto::equal_in_constant_time;
 use crate::grants::authorization_code::{Spent, idle_life, spent, tokens};
 use crate::grants::issue::TokenResponse;
 use crate::grants::{GrantRequest, binding};
+use crate::grants::unreadable::Unreadable;
 use crate::protocol::device::{DeviceRequest, DeviceState};
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::DeviceCodeFault;
 use crate::protocol::identity::Identity;
 use crate::store::Rotation;
 use crate::tokens::device_code::DeviceCode;
+use crate::tokens::environment::DEVICE_CODE_PREFIX;
 use crate::tokens::verify::VerifyError;
 use crate::validation;
 
@@ -41,7 +46,16 @@ async fn read(app: &App, asked: &GrantRequest<'_>, text: &str) -> Result<DeviceC
         }
         code => code,
     };
-    code.map_err(|_| refuse("it is not a device code of this server"))
+    code.map_err(|error| {
+        let unreadable = Unreadable::of(text, DEVICE_CODE_PREFIX, issuer, &error);
+        let fault = match unreadable {
+            Unreadable::Malformed(_) => DeviceCodeFault::Malformed,
+            Unreadable::WrongEnvironment(_) => DeviceCodeFault::WrongEnvironment,
+            Unreadable::UnknownKey => DeviceCodeFault::Unknown,
+            Unreadable::Changed => DeviceCodeFault::Changed,
+        };
+        refuse(fault, unreadable.reason())
+    })
 }
 
 fn is_own(waiting: DeviceRequest, asked: &GrantRequest<'_>, code: &DeviceCode) -> Result<DeviceRequest> {
@@ -49,7 +63,7 @@ fn is_own(waiting: DeviceRequest, asked: &GrantRequest<'_>, code: &DeviceCode) -
     if waiting.client_id == asked.client.client_id && has_nonce {
         return Ok(waiting);
     }
-    Err(refuse("it was issued to another client"))
+    Err(refuse(DeviceCodeFault::OfAnotherClient, "it was issued to another client"))
 }
 
 async fn answer_to(
@@ -61,7 +75,10 @@ async fn answer_to(
     let now = app.clock.now();
     let pending = |code, description| Err(Refusal::new(code, description).into());
     match waiting.state {
-        DeviceState::Denied => pending(ErrorCode::AccessDenied, "The person did not let the device in."),
+        DeviceState::Denied => {
+            let fault = DeviceCodeFault::Denied;
+            Err(Refusal::new(ErrorCode::AccessDenied, fault.description()).with(fault).into())
+        }
         DeviceState::Pending if now >= waiting.expires_at => Err(expired()),
         DeviceState::Allowed if now >= waiting.expires_at => Err(over(app, asked, code).await?),
         DeviceState::Allowed => redeem(app, asked, code).await,
@@ -91,13 +108,14 @@ async fn redeem(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Resul
     };
     let Some(record) = app.store.session_rotate(rotation).await? else {
         return Err(match spent(app, asked, code.credential(), USED_TWICE).await? {
-            Spent::Used => refuse("it was used before"),
-            Spent::Unknown | Spent::Foreign | Spent::Unused | Spent::Bound => refuse("its session has ended"),
+            Spent::Used => refuse(DeviceCodeFault::UsedBefore, "it was used before"),
+            Spent::Unknown | Spent::Foreign | Spent::Expired | Spent::Ended | Spent::Bound => {
+                refuse(DeviceCodeFault::SessionEnded, "its session has ended")
+            }
         });
     };
     if let Err(cause) = validation::check_session(&record, code.credential(), client) {
-        let refusal = Refusal::new(ErrorCode::InvalidGrant, INVALID).because("its session or user was revoked");
-        return Err(refusal.by(cause).into());
+        return Err(refuse(DeviceCodeFault::SessionEnded, format!("its session or user was revoked: {cause}")));
     }
     // A request that asks for too much, or cannot be answered now, leaves the code as it was.
     let response = tokens(app, asked, &record, code.credential()).await;
@@ -110,21 +128,19 @@ async fn redeem(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Resul
 /// Why a session ends whose device code comes again, as that of an authorization code does.
 const USED_TWICE: &str = "its device code was used twice";
 
-/// The answer about a device code that is not good, whatever is wrong with it.
-const INVALID: &str = "The device code is not valid: begin again at the device.";
-
-fn refuse(reason: &'static str) -> Failure {
-    Refusal::new(ErrorCode::InvalidGrant, INVALID).because(reason).into()
+fn refuse(fault: DeviceCodeFault, reason: impl Into<Cow<'static, str>>) -> Failure {
+    Refusal::new(ErrorCode::InvalidGrant, fault.description()).with(fault).because(reason).into()
 }
 
 /// Why a code whose request is over is refused: it has expired, unless its device was let in and used it before.
 async fn over(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Result<Failure> {
     Ok(match spent(app, asked, code.credential(), USED_TWICE).await? {
-        Spent::Used => refuse("it was used before"),
-        Spent::Unknown | Spent::Foreign | Spent::Unused | Spent::Bound => expired(),
+        Spent::Used => refuse(DeviceCodeFault::UsedBefore, "it was used before"),
+        Spent::Unknown | Spent::Foreign | Spent::Expired | Spent::Ended | Spent::Bound => expired(),
     })
 }
 
 fn expired() -> Failure {
-    Refusal::new(ErrorCode::ExpiredToken, "The device code has expired: begin again at the device.").into()
+    let fault = DeviceCodeFault::Expired;
+    Refusal::new(ErrorCode::ExpiredToken, fault.description()).with(fault).into()
 }

@@ -9,6 +9,7 @@ mod jwt_bearer;
 mod password;
 mod refresh_token;
 mod token_exchange;
+mod unreadable;
 
 use crate::app::{App, Request, Result};
 use crate::client_auth::Authenticated;

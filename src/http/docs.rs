@@ -2,10 +2,14 @@
 
 pub(crate) mod answers;
 mod assertions;
+mod codes;
+mod faults;
+mod logins;
 pub(crate) mod openapi;
 mod pages;
 mod prose;
 mod reference;
+mod requests;
 
 use std::sync::{Arc, LazyLock};
 
@@ -24,9 +28,9 @@ use crate::http::docs::prose::Prose;
 use crate::http::docs::reference::Reference;
 use crate::http::page::{self, STYLE};
 use crate::http::route::{Cors, Route};
-use crate::protocol::assertion::Fault;
 use crate::protocol::cause::Cause;
 use crate::protocol::error::ErrorCode;
+use crate::protocol::fault::Fault;
 
 /// The description of the API (OpenAPI).
 const OPENAPI: &str = include_str!("../../openapi.yaml");
@@ -77,7 +81,7 @@ pub(crate) async fn show_reference() -> Response {
 struct ErrorList {
     root: &'static str,
     style: &'static str,
-    groups: [(&'static str, Vec<Page>); 4],
+    groups: Vec<(&'static str, Vec<Page>)>,
 }
 
 #[utoipa::path(
@@ -97,11 +101,13 @@ pub(crate) async fn list_errors() -> Response {
                 "Causes of refusal, in the order in which they are checked",
                 Cause::ALL.iter().map(|cause| pages::of_cause(*cause)).collect(),
             ),
-            (
-                "What can be wrong with a client assertion",
-                Fault::ALL.iter().map(|fault| pages::of_fault(*fault)).collect(),
-            ),
-        ],
+        ]
+        .into_iter()
+        .chain(faults::HEADINGS.into_iter().enumerate().map(|(number, heading)| {
+            let faults = Fault::all().filter(|fault| faults::heading(*fault) == number);
+            (heading, faults.map(pages::of_fault).collect())
+        }))
+        .collect(),
     };
     cached(page::answer(StatusCode::OK, list.render().ok()))
 }

@@ -17,7 +17,8 @@ use crate::http::pages::{
 use crate::http::request::EndpointRequest;
 use crate::http::{oauth_error, page};
 use crate::protocol::authorization::ResponseMode;
-use crate::protocol::error::ErrorCode;
+use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::{Fault, LoginFault, RequestFault};
 use crate::protocol::redirect;
 
 /// The answer to a browser.
@@ -57,16 +58,18 @@ fn show(request: &EndpointRequest, look: &Look<'_>, shown: Shown) -> Response {
         Shown::WrongRequest(wrong) => wrong_request(request, look, wrong),
         Shown::AskUserCode(form) => ask_user_code(request, look, &form),
         Shown::AskDevice(form) => ask_device(look, &form),
-        Shown::DeviceAnswered { allowed, client_name } => {
-            DeviceDonePage { allowed, client_name: &client_name }.respond(StatusCode::OK, look)
+        Shown::DeviceAnswered { denied, client_name } => {
+            let page = DeviceDonePage { allowed: denied.is_none(), client_name: &client_name };
+            if let Some(refusal) = denied {
+                oauth_error::note(&request.app, &request.context, &Failure::Refused(refusal));
+            }
+            page.respond(StatusCode::OK, look)
         }
         Shown::Demo(demo) => show_demo(look, &demo),
-        Shown::AlreadyAnswered => message(StatusCode::BAD_REQUEST, Message::AlreadyAnswered),
         Shown::Account(account) => own::account(request, look, &account),
         Shown::SetUpSecondFactor(page) => own::set_up_second_factor(look, &page),
         Shown::RecoveryCodes(codes, next) => own::recovery_codes(look, &codes, &below_issuer(request, &next)),
         Shown::SetPassword(form) => own::set_password(request, look, &form),
-        Shown::LinkEnded => message(StatusCode::BAD_REQUEST, Message::LinkExpired),
         Shown::PasswordSet => message(StatusCode::OK, Message::PasswordSet),
         Shown::AskLogout(question) => ask_logout(look, &question),
         Shown::LoggedOut(Some(to)) => redirect(request, &to),
@@ -226,7 +229,7 @@ fn wrong_request(request: &EndpointRequest, look: &Look<'_>, wrong: WrongRequest
     };
     let response = AuthorizationErrorPage {
         parameter,
-        code: refusal.code.name(),
+        code: page_of(&refusal),
         problem: &refusal.description,
         advice,
         received: received.as_deref(),
@@ -236,6 +239,14 @@ fn wrong_request(request: &EndpointRequest, look: &Look<'_>, wrong: WrongRequest
     .respond(StatusCode::BAD_REQUEST, look);
     oauth_error::note(&request.app, &request.context, &Failure::Refused(refusal));
     response
+}
+
+/// The page below `/docs/errors` that explains a refusal to anybody. Whether a client is unknown or disabled, nobody is told.
+fn page_of(refusal: &Refusal) -> &'static str {
+    match refusal.fault {
+        Some(fault) if fault != RequestFault::ClientUnknown.into() => fault.name(),
+        _ => refusal.code.name(),
+    }
 }
 
 /// The demonstration of a login, with its tokens taken apart.
@@ -263,12 +274,16 @@ fn content_of(token: &str) -> Option<String> {
 /// The page of a failure.
 fn fail(request: &EndpointRequest, look: &Look<'_>, failure: &Failure) -> Response {
     let message = match failure {
-        Failure::Refused(refusal) => match refusal.code {
-            ErrorCode::InvalidForm => Message::FormExpired,
-            ErrorCode::InvalidRequestUri => Message::RequestExpired,
-            ErrorCode::InvalidScope => Message::NothingToAllow,
+        Failure::Refused(refusal) => match (refusal.fault, refusal.code) {
+            (Some(Fault::Login(LoginFault::AnsweredBefore)), _) => Message::AlreadyAnswered,
+            (Some(Fault::Login(LoginFault::PasswordLinkMalformed | LoginFault::PasswordLinkEnded)), _) => {
+                Message::LinkExpired
+            }
+            (_, ErrorCode::InvalidForm) => Message::FormExpired,
+            (_, ErrorCode::InvalidRequestUri) => Message::RequestExpired,
+            (_, ErrorCode::InvalidScope) => Message::NothingToAllow,
             // Only a program sends such a form.
-            code => {
+            (_, code) => {
                 let response = page::error(&request.app, oauth_error::status(code), &refusal.description);
                 return noted(request, failure, response);
             }

@@ -30,7 +30,7 @@ const DPOP_SCHEME: &str = "dpop";
 pub const QUOTES: [char; 20] =
     ['"', '\'', '`', '“', '”', '„', '‟', '‘', '’', '‚', '‛', '«', '»', '‹', '›', '＂', '＇', '´', '「', '」'];
 /// The beginnings of JWTs and of the tokens and secrets of this server.
-const TOKENS_BEGIN: [&str; 6] = ["eyJ", "jat_", "jrt_", "jac_", "jcs_", "jrg_"];
+const TOKENS_BEGIN: [&str; 7] = ["eyJ", "jat_", "jrt_", "jac_", "jdc_", "jcs_", "jrg_"];
 
 /// Whether a text begins like a token or a secret of this server, or like a JWT.
 pub fn begins_like_a_token(text: &str) -> bool {

@@ -51,6 +51,8 @@ causes! {
     RefreshTokenAsAccessToken "refresh_token_as_access_token" "A refresh token was sent instead of an access token.",
     IdTokenAsAccessToken "id_token_as_access_token" "An ID token was sent instead of an access token.",
     ClientSecretAsToken "client_secret_as_token" "A client secret was sent instead of a token.",
+    CodeAsToken "code_as_token" "A code that is exchanged for tokens was sent instead of a token.",
+    RegistrationTokenAsToken "registration_token_as_token" "A registration access token was sent instead of a token.",
     WrongEnvironment "wrong_environment" "The token belongs to another environment of this service.",
     ForeignToken "foreign_token" "The token was issued by another service.",
     AlgorithmNotAllowed "algorithm_not_allowed" "The token names an algorithm that is not allowed.",

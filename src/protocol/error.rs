@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::protocol::assertion::{Fault, NOT_PROVED, Problem};
+use crate::protocol::assertion::{NOT_PROVED, Problem};
 use crate::protocol::cause::Cause;
+use crate::protocol::fault::Fault;
 use crate::protocol::foreign_assertion;
 use crate::protocol::identity::Identity;
 use crate::protocol::names::names;
@@ -79,7 +80,7 @@ pub struct Refusal {
     pub reason: Cow<'static, str>,
     /// Why the presented token was refused, if it was a token.
     pub cause: Option<Cause>,
-    /// What was wrong with the client assertion, if that was refused.
+    /// What was wrong with something else that was sent, if it has a name.
     pub fault: Option<Fault>,
     /// Whether the client may learn that cause.
     pub tells_cause: bool,
@@ -121,6 +122,13 @@ impl Refusal {
         self
     }
 
+    /// The same refusal with the name of what is wrong.
+    #[must_use]
+    pub fn with(mut self, fault: impl Into<Fault>) -> Self {
+        self.fault = Some(fault.into());
+        self
+    }
+
     /// The same refusal, whose answer names the cause or does not.
     #[must_use]
     pub const fn telling_cause(mut self, tells_cause: bool) -> Self {
@@ -145,13 +153,13 @@ impl Refusal {
     /// `invalid_client` for what is wrong with a client assertion.
     pub fn assertion(problem: Problem) -> Self {
         let Problem { fault, reason } = problem;
-        Self { fault: Some(fault), ..Self::new(ErrorCode::InvalidClient, fault.description()) }.because(reason)
+        Self::new(ErrorCode::InvalidClient, fault.description()).with(fault).because(reason)
     }
 
     /// A refusal for what is wrong with a token of another issuer.
     pub fn foreign_assertion(code: ErrorCode, problem: Problem) -> Self {
         let Problem { fault, reason } = problem;
-        Self { fault: Some(fault), ..Self::new(code, foreign_assertion::description(fault)) }.because(reason)
+        Self::new(code, foreign_assertion::description(fault)).with(fault).because(reason)
     }
 
     /// `invalid_client` for an assertion that proves nothing, because of the client: always the same sentence, also where there is
@@ -160,7 +168,7 @@ impl Refusal {
         Self::new(ErrorCode::InvalidClient, NOT_PROVED).because(reason)
     }
 
-    /// The name under which it is logged and counted: why the token or the assertion was refused, or the error.
+    /// The name under which it is logged and counted: why the token was refused, or what else is wrong, or the error.
     pub fn cause_name(&self) -> &'static str {
         let fault = self.fault.map_or(self.code.name(), Fault::name);
         self.cause.map_or(fault, Cause::name)

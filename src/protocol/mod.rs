@@ -18,6 +18,7 @@ pub mod device;
 pub mod dpop;
 pub mod error;
 pub mod exchange;
+pub mod fault;
 pub mod feature;
 pub mod foreign_assertion;
 pub mod form;

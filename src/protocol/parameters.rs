@@ -9,6 +9,7 @@ use serde_json::error::Category;
 use zeroize::Zeroize;
 
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::fault::RequestFault;
 use crate::protocol::form::{self, FormError};
 
 /// The most parameters of a request, known or not: each takes time and memory of its own.
@@ -91,7 +92,7 @@ impl Parameters {
         let first = values.next();
         if values.next().is_some() {
             let description = format!("The parameter {name} was sent more than once.");
-            return Err(Refusal::naming(ErrorCode::InvalidRequest, description));
+            return Err(Refusal::naming(ErrorCode::InvalidRequest, description).with(RequestFault::ParameterRepeated));
         }
         Ok(first)
     }

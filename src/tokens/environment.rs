@@ -18,6 +18,16 @@ pub const CLIENT_SECRET_PREFIX: &str = "jcs_";
 /// Prefix of registration access tokens.
 pub const REGISTRATION_TOKEN_PREFIX: &str = "jrg_";
 
+/// Every prefix, and what has it.
+pub const PREFIXES: [(&str, &str); 6] = [
+    (ACCESS_TOKEN_PREFIX, "an access token"),
+    (REFRESH_TOKEN_PREFIX, "a refresh token"),
+    (AUTHORIZATION_CODE_PREFIX, "an authorization code"),
+    (DEVICE_CODE_PREFIX, "a device code"),
+    (CLIENT_SECRET_PREFIX, "a client secret"),
+    (REGISTRATION_TOKEN_PREFIX, "a registration access token"),
+];
+
 /// The short name of an environment, such as `live` or `staging`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Environment(String);

@@ -9,9 +9,9 @@ pub(crate) mod metrics;
 use jeton::current_request::{self, CurrentRequest};
 use jeton::diagnosis::investigate;
 use jeton::diagnosis::{Diagnosis, Finding, Source};
-use jeton::protocol::assertion::Fault;
 use jeton::protocol::cause::{BearerAnswer, Cause};
 use jeton::protocol::error::ErrorCode;
+use jeton::protocol::fault::Fault;
 use jeton::settings::{LogFormat, log_filter};
 use jeton::telemetry;
 use reqwest::{Method, StatusCode};
@@ -94,7 +94,7 @@ async fn an_error_below_docs_is_a_page_too() {
 on_both_stores!(every_error_and_every_cause_has_a_page_that_the_index_names, async |backend| {
     let app = TestServer::start(backend).await;
     let index = app.get("/docs/errors").await.body;
-    let faults = Fault::ALL.iter().map(|fault| fault.name());
+    let faults = Fault::all().map(Fault::name);
     let errors = ErrorCode::ALL.iter().map(|error| error.name());
     for code in errors.chain(Cause::ALL.iter().map(|cause| cause.name())).chain(faults) {
         let page = app.get(&format!("/docs/errors/{code}")).await;

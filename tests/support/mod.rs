@@ -8,6 +8,7 @@ pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod crash;
 pub(crate) mod inputs;
+pub(crate) mod log;
 pub(crate) mod model;
 pub(crate) mod outages;
 pub(crate) mod postgres;

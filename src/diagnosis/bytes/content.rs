@@ -210,8 +210,10 @@ fn prefixed(content: &mut Content, repaired: &mut String, kind: Prefixed) {
     }
     let is_whole = match kind {
         Prefixed::AccessToken => body_length >= opaque::LENGTHS && body_length % opaque::LENGTHS <= MAX_ADDED,
-        Prefixed::RefreshToken => body_length >= refresh::LENGTH / 3 * 4,
-        Prefixed::ClientSecret => body_length >= shape::SECRET_LENGTH,
+        Prefixed::RefreshToken | Prefixed::AuthorizationCode | Prefixed::DeviceCode => {
+            body_length >= refresh::LENGTH / 3 * 4
+        }
+        Prefixed::ClientSecret | Prefixed::RegistrationToken => body_length >= shape::SECRET_LENGTH,
     };
     if !body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
         content.wrong_characters("its prefix is followed by letters, digits, `-` and `_` only");

@@ -2,6 +2,7 @@
 
 use crate::diagnosis::bytes::reader::Reader;
 use crate::diagnosis::bytes::shape::{self, Shape};
+use crate::tokens::environment::PREFIXES;
 
 /// The most positions that are tried as the start of a second JWT.
 const MAX_STARTS: usize = 64;
@@ -30,7 +31,7 @@ pub(super) fn split<'t>(reader: &Reader, core: &'t str) -> Option<Vec<&'t str>> 
 
 /// Where a second token begins that follows the first without a separator.
 fn second_start(reader: &Reader, core: &str) -> Option<usize> {
-    let prefixes = ["jat_", "jrt_", "jcs_"].iter().filter_map(|prefix| {
+    let prefixes = PREFIXES.iter().filter_map(|(prefix, _)| {
         let at = core.match_indices(prefix).map(|(at, _)| at).find(|at| *at > 0)?;
         // An environment must follow, or four letters within a signature would pass for a prefix.
         shape::parts(core.get(at..)?).0.map(|_| at)

@@ -1,5 +1,7 @@
 //! Texts that are not tokens at all.
 
+use crate::protocol::device::UserCode;
+
 /// What the text seems to be, and what to do about it.
 pub(in crate::diagnosis) fn describe(text: &str) -> (String, &'static str) {
     let lower = text.to_ascii_lowercase();
@@ -24,6 +26,14 @@ pub(in crate::diagnosis) fn describe(text: &str) -> (String, &'static str) {
         _ if text.starts_with(['{', '[']) => {
             ("It is JSON".into(), "Take the member `access_token` out of the response and send only that.")
         }
+        _ if lower.starts_with("urn:ietf:params:oauth:request_uri:") => (
+            "It is the `request_uri` of an authorization request that was pushed".into(),
+            "Send it to the authorization endpoint, beside the `client_id`. The tokens come later, from the token endpoint.",
+        ),
+        _ if is_user_code(text) => (
+            "It has the form of the code that a device shows".into(),
+            "A person types it in at `/device`. The device gets its tokens from the token endpoint.",
+        ),
         _ if lower.starts_with("http://") || lower.starts_with("https://") => ("It is a URL".into(), look),
         _ if lower.contains("-----begin") => {
             ("It is a key or a certificate, which must never be sent anywhere".into(), look)
@@ -73,6 +83,11 @@ fn is_placeholder(lower: &str) -> bool {
     is_name && (is_marked || is_spoken)
 }
 
+/// The code of a device as it is shown: `WDJB-MJHT`.
+fn is_user_code(text: &str) -> bool {
+    text.len() == 9 && text.parse::<UserCode>().is_ok_and(|code| code.to_string() == text)
+}
+
 /// Asterisks, dots or crosses that mask something.
 fn is_one_character(text: &str) -> bool {
     let mut characters = text.chars();
@@ -83,6 +98,15 @@ fn is_one_character(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_else_a_login_gives_out_is_recognised() {
+        assert!(describe("WDJB-MJHT").0.contains("code that a device shows"));
+        assert!(describe("urn:ietf:params:oauth:request_uri:AQEC").0.contains("`request_uri`"));
+        for text in ["WDJBMJHT", "wdjb-mjht", "AEIO-UAEI", "WDJB-MJH", "ABCD-1234"] {
+            assert!(!describe(text).0.contains("device"), "{text}");
+        }
+    }
 
     #[test]
     fn placeholders_are_recognised() {

@@ -6,7 +6,10 @@ use serde_json::Value;
 use crate::crypto::from_base64url;
 use crate::diagnosis::bytes::foreign;
 use crate::diagnosis::bytes::reader::Reader;
-use crate::tokens::environment::{ACCESS_TOKEN_PREFIX, CLIENT_SECRET_PREFIX, Environment, REFRESH_TOKEN_PREFIX, split};
+use crate::tokens::environment::{
+    ACCESS_TOKEN_PREFIX, AUTHORIZATION_CODE_PREFIX, CLIENT_SECRET_PREFIX, DEVICE_CODE_PREFIX, Environment,
+    REFRESH_TOKEN_PREFIX, REGISTRATION_TOKEN_PREFIX, split,
+};
 use crate::tokens::{opaque, refresh};
 
 /// What a text looks like.
@@ -29,18 +32,29 @@ pub(in crate::diagnosis) enum Shape {
 pub(in crate::diagnosis) enum Prefixed {
     AccessToken,
     RefreshToken,
+    AuthorizationCode,
+    DeviceCode,
     ClientSecret,
+    RegistrationToken,
 }
 
 impl Prefixed {
-    const ALL: [(Self, &'static str); 3] = [
+    const ALL: [(Self, &'static str); 6] = [
         (Self::AccessToken, ACCESS_TOKEN_PREFIX),
         (Self::RefreshToken, REFRESH_TOKEN_PREFIX),
+        (Self::AuthorizationCode, AUTHORIZATION_CODE_PREFIX),
+        (Self::DeviceCode, DEVICE_CODE_PREFIX),
         (Self::ClientSecret, CLIENT_SECRET_PREFIX),
+        (Self::RegistrationToken, REGISTRATION_TOKEN_PREFIX),
     ];
+
+    /// Whether it is random, so that no key made it.
+    pub(in crate::diagnosis) const fn is_random(self) -> bool {
+        matches!(self, Self::ClientSecret | Self::RegistrationToken)
+    }
 }
 
-/// Characters of a client secret after its prefix: 256 bits.
+/// Characters of a client secret or a registration access token after its prefix: 256 bits.
 pub(super) const SECRET_LENGTH: usize = 43;
 /// Characters of the shortest RSA signature allowed: 2048 bits.
 const RSA: usize = 342;
@@ -77,8 +91,10 @@ pub(super) fn is_whole(reader: &Reader, text: &str) -> bool {
         return environment.is_some()
             && match kind {
                 Prefixed::AccessToken => !body.is_empty() && body.len().is_multiple_of(opaque::LENGTHS),
-                Prefixed::RefreshToken => body.len() == refresh::LENGTH / 3 * 4,
-                Prefixed::ClientSecret => body.len() == SECRET_LENGTH,
+                Prefixed::RefreshToken | Prefixed::AuthorizationCode | Prefixed::DeviceCode => {
+                    body.len() == refresh::LENGTH / 3 * 4
+                }
+                Prefixed::ClientSecret | Prefixed::RegistrationToken => body.len() == SECRET_LENGTH,
             };
     }
     let segments: Vec<&str> = text.splitn(4, '.').collect();
@@ -160,9 +176,9 @@ fn looks_like_a_jwt(reader: &Reader, text: &str) -> bool {
     (2..=7).contains(&segments.len()) && segments.iter().take(2).any(|segment| reader.object(segment).is_some())
 }
 
-/// Whether it is an opaque token, a refresh token or a secret that has lost all or part of its prefix.
+/// Whether it is an opaque token, a refresh token, a code or a secret that has lost all or part of its prefix.
 fn is_headless(text: &str) -> bool {
-    let beginnings = ["at_", "rt_", "cs_", "t_", "s_", "_", ""];
+    let beginnings = ["at_", "rt_", "ac_", "dc_", "cs_", "t_", "c_", "s_", "_", ""];
     let with_environment = beginnings
         .iter()
         .any(|beginning| text.strip_prefix(beginning).and_then(split).is_some_and(|(_, body)| has_our_length(body)));
@@ -190,6 +206,9 @@ mod tests {
             ("jat_live_x", Shape::Prefixed(Prefixed::AccessToken)),
             ("JRT_LIVE_X", Shape::Prefixed(Prefixed::RefreshToken)),
             ("jcs_", Shape::Prefixed(Prefixed::ClientSecret)),
+            ("jac_live_x", Shape::Prefixed(Prefixed::AuthorizationCode)),
+            ("Jdc_live_x", Shape::Prefixed(Prefixed::DeviceCode)),
+            ("jrg_live_x", Shape::Prefixed(Prefixed::RegistrationToken)),
             ("ghp_0123456789abcdef", Shape::Foreign("GitHub")),
             ("undefined", Shape::Nothing),
             ("your_token_here", Shape::Nothing),

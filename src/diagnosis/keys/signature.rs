@@ -2,7 +2,7 @@
 
 use crate::crypto::{base64url, from_base64url};
 use crate::diagnosis::bytes::characters::printable;
-use crate::diagnosis::bytes::shape::{self, Prefixed, Shape};
+use crate::diagnosis::bytes::shape::{self, Shape};
 use crate::diagnosis::bytes::unverified::UnverifiedJwt;
 use crate::diagnosis::finding::Finding;
 use crate::diagnosis::report::Diagnosis;
@@ -28,7 +28,7 @@ pub(in crate::diagnosis) fn examine(
             let is_ours = kid.is_some_and(|kid| context.ring.signing_key(kid).is_some());
             key(diagnosis, kid.map(printable).as_deref(), is_ours, context, was_checked);
         }
-        Shape::Prefixed(kind) if kind != Prefixed::ClientSecret => {
+        Shape::Prefixed(kind) if !kind.is_random() => {
             let (environment, body) = shape::parts(core);
             if environment.as_ref() != Some(context.environment) {
                 return;

@@ -1,6 +1,9 @@
 //! Texts that are not tokens, and tokens of the wrong kind.
 
 use super::*;
+use crate::diagnosis::finding::Fact;
+use crate::tokens::code::AuthorizationCode;
+use crate::tokens::device_code::DeviceCode;
 
 #[test]
 fn a_text_that_is_not_a_token_is_named_as_such() {
@@ -53,6 +56,27 @@ fn the_form_tells_the_kind() {
         "a".repeat(342),
     );
     assert_eq!(causes(&id_token), [Cause::IdTokenAsAccessToken, Cause::UnknownKey]);
+}
+
+#[test]
+fn codes_and_registration_tokens_are_not_called_malformed() {
+    let key = SERVER.ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
+    let session = Uuid::from_u128(9);
+    let (live, staging) = (environment("live"), environment("staging"));
+    let code = AuthorizationCode::new(session);
+    let device = DeviceCode::new(session).write(&live, key);
+    for text in [&code.write(&live, key), &device] {
+        assert_eq!(causes(text), [Cause::CodeAsToken]);
+        let verified = Fact::verified("session", session.to_string());
+        assert!(read(text).facts.contains(&verified), "{:?}", read(text).facts);
+        assert_eq!(causes(&format!("{text}\n")), [Cause::SurroundingWhitespace, Cause::CodeAsToken]);
+        assert_eq!(causes(&text[..text.len() - 9]), [Cause::Truncated, Cause::CodeAsToken]);
+        assert_eq!(causes(&text[1..]), [Cause::Truncated, Cause::CodeAsToken]);
+        assert_eq!(read_with(text, &ring(), 0).cause(), Some(Cause::CodeAsToken), "another server knows it as well");
+    }
+    assert_eq!(causes(&code.write(&staging, key)), [Cause::CodeAsToken, Cause::WrongEnvironment]);
+    assert_eq!(causes(&device.replacen("jdc_", "jac_", 1)), [Cause::CodeAsToken, Cause::BadSignature]);
+    assert_eq!(causes(&live.generate_registration_token()), [Cause::RegistrationTokenAsToken]);
 }
 
 #[test]

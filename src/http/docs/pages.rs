@@ -7,10 +7,10 @@ use crate::diagnosis::commands::{
     ADMIN_TOKEN, DOCTOR, EXPLAIN, EXPLAIN_ON_SERVER, EXPLAIN_REFRESH_TOKEN, METADATA, NEW_TOKEN, READY, SHOW_CLIENT,
     SHOW_USER,
 };
-use crate::http::docs::assertions;
-use crate::protocol::assertion::Fault;
+use crate::http::docs::faults;
 use crate::protocol::cause::Cause;
 use crate::protocol::error::ErrorCode;
+use crate::protocol::fault::Fault;
 
 /// The codes with which the admin API answers; each is the last part of `type` of a problem.
 pub(crate) const PROBLEMS: [&str; 8] = [
@@ -54,9 +54,9 @@ pub(crate) fn of_cause(cause: Cause) -> Page {
     Page { code: cause.name(), title: cause.title(), text: advice::about(cause), cause: Some(cause) }
 }
 
-/// The page of a fault of a client assertion.
+/// The page of a fault.
 pub(crate) fn of_fault(fault: Fault) -> Page {
-    let (title, text) = assertions::about(fault);
+    let (title, text) = faults::about(fault);
     Page { code: fault.name(), title, text, cause: None }
 }
 
@@ -488,7 +488,7 @@ mod tests {
         causes
             .chain(ErrorCode::ALL.iter().copied().map(of_error).filter(|page| page.cause.is_none()))
             .chain(OTHERS)
-            .chain(Fault::ALL.iter().copied().map(of_fault))
+            .chain(Fault::all().map(of_fault))
             .collect()
     }
 
@@ -508,7 +508,7 @@ mod tests {
     #[test]
     fn every_code_leads_to_its_page() {
         let codes = Cause::ALL.iter().map(|cause| cause.name()).chain(ErrorCode::ALL.iter().map(|error| error.name()));
-        for code in codes.chain(PROBLEMS).chain(Fault::ALL.iter().map(|fault| fault.name())) {
+        for code in codes.chain(PROBLEMS).chain(Fault::all().map(Fault::name)) {
             assert_eq!(find(code).map(|page| page.code), Some(code));
         }
         assert!(find("no_such_code").is_none());

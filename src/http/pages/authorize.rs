@@ -43,7 +43,7 @@ shown_by!(ConsentPage, "pages/consent.html", |page| Policy { form_targets: page.
 pub(crate) struct AuthorizationErrorPage<'a> {
     /// The parameter.
     pub(crate) parameter: &'a str,
-    /// The error code, whose page explains it.
+    /// The name of what is wrong, whose page explains it.
     pub(crate) code: &'a str,
     /// What is wrong, in English.
     pub(crate) problem: &'a str,

@@ -153,6 +153,20 @@ impl Bench {
                 });
             }
             Cause::ClientSecretAsToken => return cast.secret.clone(),
+            Cause::CodeAsToken => {
+                let grant = "urn:ietf:params:oauth:grant-type:device_code";
+                let members = json!({
+                    "client_id": "a-device", "token_endpoint_auth_method": "none", "grant_types": [grant], "scope": SCOPE,
+                });
+                self.admin(Method::POST, "/clients", members).await;
+                let begin = self.http.post(format!("{}/auth/device", self.server.base));
+                return Answer::of(begin.form(&[("client_id", "a-device")])).await.text("device_code");
+            }
+            Cause::RegistrationTokenAsToken => {
+                let body = json!({"redirect_uris": ["https://app.example.com/callback"]});
+                let register = self.http.post(format!("{}/auth/register", self.server.base)).json(&body);
+                return Answer::of(register).await.text("registration_access_token");
+            }
             Cause::WrongEnvironment => return forged(|_, claims| claims["iss"] = json!("https://staging.example.com")),
             Cause::ForeignToken => return forged(|_, claims| claims["iss"] = json!("https://auth.example.org")),
             Cause::AlgorithmNotAllowed => return forged(|header, _| header["alg"] = json!("none")),

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jeton::protocol::assertion::Fault;
-use jeton::protocol::dpop;
+use jeton::protocol::fault::{CodeFault, DeviceCodeFault, LoginFault, RequestFault};
+use jeton::protocol::{assertion, dpop};
 use jeton::settings::TABLE;
 
 use crate::security::sources;
@@ -70,10 +70,22 @@ fn every_setting_that_a_document_names_exists() {
 fn every_fault_of_an_assertion_is_in_the_guide_to_keys() {
     let guide = include_str!("../../../docs/client-keys.md");
     let rows: Vec<&str> = guide.lines().filter_map(|line| line.strip_prefix("| `assertion_")).collect();
-    assert_eq!(rows.len(), Fault::ALL.len());
-    for (row, fault) in rows.iter().zip(Fault::ALL) {
+    assert_eq!(rows.len(), assertion::Fault::ALL.len());
+    for (row, fault) in rows.iter().zip(assertion::Fault::ALL) {
         assert!(format!("assertion_{row}").starts_with(&format!("{}` | ", fault.name())), "{row}");
     }
+}
+
+#[test]
+fn every_fault_of_a_login_is_in_the_guide_to_logins() {
+    let guide = include_str!("../../../docs/logins.md");
+    let tables = guide.split("## The causes in the log").nth(1).unwrap();
+    let rows = tables.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let mut due: Vec<&str> = CodeFault::ALL.iter().map(|fault| fault.name()).collect();
+    due.extend(DeviceCodeFault::ALL.iter().map(|fault| fault.name()));
+    due.extend(RequestFault::ALL.iter().map(|fault| fault.name()));
+    due.extend(LoginFault::ALL.iter().map(|fault| fault.name()));
+    assert_eq!(rows.collect::<Vec<_>>(), due);
 }
 
 #[test]

@@ -1,73 +1,19 @@
 //! A clock that jumps (SEC-011). Order is by log number, so no jump may revive what was revoked.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use jeton::app::{App, Peer};
 use jeton::clock::Clock;
-use jeton::settings::{LogFormat, log_filter};
 use jeton::state::NodeState;
-use jeton::telemetry;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tracing_subscriber::fmt::MakeWriter;
 
+use crate::support::log::{Log, on_one_thread};
 use crate::support::{Answer, Backend, TestClient, TestServer};
 
 const HOUR: i64 = 3600;
 const GRANT: [(&str, &str); 1] = [("grant_type", "client_credentials")];
-
-/// Two tests of one body. A single thread each, because only on its own thread a test sees what is logged.
-macro_rules! on_one_thread {
-    ($name:ident) => {
-        mod $name {
-            use crate::support::Backend;
-
-            #[tokio::test]
-            async fn on_sqlite() {
-                super::$name(Backend::Sqlite).await;
-            }
-
-            #[tokio::test]
-            async fn on_postgres() {
-                super::$name(Backend::Postgres).await;
-            }
-        }
-    };
-}
-
-/// What is logged on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    fn lines_with(&self, words: &str) -> usize {
-        self.text().lines().filter(|line| line.contains(words)).count()
-    }
-}
 
 /// What the log says, once for each time that it happens.
 const WENT_BACK: &str = "WARN the clock went back; loading everything anew";
@@ -85,10 +31,7 @@ struct Scene {
 
 impl Scene {
     async fn start(backend: Backend) -> Self {
-        let log = Log::default();
-        let filter = log_filter().parse_lossy("warn");
-        let subscriber = telemetry::log::subscriber(LogFormat::Text, filter, false, log.clone());
-        let guard = tracing::subscriber::set_default(subscriber);
+        let (log, guard) = Log::begin("warn");
         let mut app = TestServer::start(backend).await;
         let beside = &app.server.app;
         let clock = Clock::system();

@@ -3,6 +3,7 @@
 mod account;
 mod backchannel;
 mod bad_input;
+mod causes;
 mod codes;
 mod consent;
 mod device;

@@ -1,7 +1,7 @@
 //! The causes in their order, and how a resource server answers each: the promise, restated independently.
 
 /// Every cause, the first that counts at the top.
-pub(super) const ORDER: [&str; 45] = [
+pub(super) const ORDER: [&str; 47] = [
     "missing",
     "sent_twice",
     "in_query_string",
@@ -20,6 +20,8 @@ pub(super) const ORDER: [&str; 45] = [
     "refresh_token_as_access_token",
     "id_token_as_access_token",
     "client_secret_as_token",
+    "code_as_token",
+    "registration_token_as_token",
     "wrong_environment",
     "foreign_token",
     "algorithm_not_allowed",

@@ -1,8 +1,11 @@
-//! Tokens of the wrong kind: refresh tokens, ID tokens, client secrets.
+//! Tokens of the wrong kind: refresh tokens, ID tokens, client secrets, codes, registration access tokens.
 
+use jeton::tokens::code::AuthorizationCode;
+use jeton::tokens::device_code::DeviceCode;
+use jeton::tokens::environment::Environment;
 use serde_json::{Value, json};
 
-use super::ask::{Case, Sheet, causes, examine};
+use super::ask::{Case, Sheet, causes, examine, without};
 use super::stage::{FOREIGN, Form, Jwt, Opaque, STAGING, Stage, elsewhere};
 use crate::conformance::jose::{OWN_KEYS, sign};
 use crate::support::on_both_stores;
@@ -107,6 +110,47 @@ on_both_stores!(an_id_token_is_named_as_one_whoever_issued_it, async |backend| {
             .case(&stage, &Case::new(format!("an ID token {name}"), token, "id_token_as_access_token").also(also))
             .await;
     }
+    sheet.close();
+});
+
+on_both_stores!(a_code_is_named_as_one_and_its_session_is_told_to_who_may_know, async |backend| {
+    let mut sheet = Sheet::default();
+    let stage = Stage::start(backend).await;
+    let environment = |name: &str| name.parse::<Environment>().unwrap();
+    let keys = stage.app.server.app.issuer.keys();
+    let key = keys.ring.active_token_key(stage.app.clock.now()).unwrap();
+    let session = uuid::Uuid::now_v7();
+    let (code, device) = (AuthorizationCode::new(session), DeviceCode::new(session));
+    let cause = "code_as_token";
+    for (name, text) in
+        [("authorization", code.write(&environment("live"), key)), ("device", device.write(&environment("live"), key))]
+    {
+        sheet.case(&stage, &Case::new(format!("the {name} code"), text.clone(), cause)).await;
+        let told = stage.explain(&stage.rs, &text).await;
+        let fact = json!({"fact": "session", "value": session.to_string(), "verified": true});
+        assert!(told.json["evidence"].as_array().unwrap().contains(&fact), "{told:?}");
+        let limited = stage.explain(&stage.other, &text).await;
+        assert!(!limited.body.contains(&session.to_string()), "{limited:?}");
+        let (rest, last) = text.split_at(text.len() - 1);
+        let changed = format!("{rest}{}", if last == "A" { "B" } else { "A" });
+        let case = Case::new(format!("a changed {name} code"), changed.clone(), cause).also(&["bad_signature"]);
+        sheet.case(&stage, &case).await;
+        let of_changed = stage.explain(&stage.other, &changed).await;
+        let unlike = ["request_id"];
+        assert_eq!(without(&limited.json, &unlike), without(&of_changed.json, &unlike), "only who may know is told");
+    }
+    for (name, also) in [("staging", "wrong_environment"), ("other", "foreign_token")] {
+        let text = code.write(&environment(name), key);
+        sheet.case(&stage, &Case::new(format!("a code of {name}"), text, cause).also(&[also])).await;
+    }
+    sheet.close();
+});
+
+on_both_stores!(a_registration_access_token_is_named_as_one, async |backend| {
+    let mut sheet = Sheet::default();
+    let stage = Stage::start(backend).await;
+    let token = stage.app.server.app.issuer.environment().generate_registration_token();
+    sheet.case(&stage, &Case::new("a registration access token", token, "registration_token_as_token")).await;
     sheet.close();
 });
 

@@ -55,6 +55,8 @@ pub const fn about(cause: Cause) -> Advice {
         Cause::RefreshTokenAsAccessToken => origin::REFRESH_TOKEN_AS_ACCESS_TOKEN,
         Cause::IdTokenAsAccessToken => origin::ID_TOKEN_AS_ACCESS_TOKEN,
         Cause::ClientSecretAsToken => origin::CLIENT_SECRET_AS_TOKEN,
+        Cause::CodeAsToken => origin::CODE_AS_TOKEN,
+        Cause::RegistrationTokenAsToken => origin::REGISTRATION_TOKEN_AS_TOKEN,
         Cause::WrongEnvironment => origin::WRONG_ENVIRONMENT,
         Cause::ForeignToken => origin::FOREIGN_TOKEN,
         Cause::AlgorithmNotAllowed => origin::ALGORITHM_NOT_ALLOWED,

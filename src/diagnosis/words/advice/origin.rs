@@ -34,6 +34,26 @@ pub(super) const CLIENT_SECRET_AS_TOKEN: Advice = Advice {
     ],
 };
 
+pub(super) const CODE_AS_TOKEN: Advice = Advice {
+    meaning: "An authorization code or a device code was sent. It grants no access: the client exchanges it for tokens.",
+    see: "It begins with `jac_` (authorization code) or `jdc_` (device code).",
+    client: "Send the code to `/auth/token`, once, and the `access_token` of the answer to resource servers. A code that somebody \
+             else saw is to be thrown away: begin again.",
+    resource_server: "Do not log what was sent.",
+    administrator: "If others may have seen the code, end its session: the explanation has it.",
+    commands: &[METADATA],
+};
+
+pub(super) const REGISTRATION_TOKEN_AS_TOKEN: Advice = Advice {
+    meaning: "A registration access token was sent. With it a client that registered itself reads and changes its registration \
+              (RFC 7592); it grants no other access.",
+    see: "It begins with `jrg_`.",
+    client: "Send the access token to resource servers, and the registration access token to the `registration_client_uri` only.",
+    resource_server: "Do not log what was sent.",
+    administrator: "If others may have seen it, delete the client: it registers again.",
+    commands: &["jeton client show CLIENT_ID", METADATA],
+};
+
 pub(super) const WRONG_ENVIRONMENT: Advice = Advice {
     meaning: "The token belongs to a sibling environment, such as staging, that `JETON_KNOWN_ISSUERS` lists.",
     see: "The explanation names the sibling. It appears in the `iss` of a JWT, or after the `jat_` or `jrt_` prefix.",
