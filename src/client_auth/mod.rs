@@ -197,9 +197,10 @@ fn certificate_of<'a>(app: &App, asked: &AuthRequest<'a>) -> std::result::Result
                 (false, true) => denied("a client that has a certificate showed none"),
             })
         }
-        (Credentials::Secret { .. } | Credentials::Assertion(_) | Credentials::Nothing, _) => {
-            Err(denied("a client that has a certificate presented something else"))
-        }
+        (
+            Credentials::Secret { .. } | Credentials::Assertion(_) | Credentials::Foreign(_) | Credentials::Nothing,
+            _,
+        ) => Err(denied("a client that has a certificate presented something else")),
     }
 }
 

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use crate::app::{App, Failure, Result};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
-use crate::grants::{GrantRequest, binding};
 use crate::grants::unreadable::Unreadable;
+use crate::grants::{GrantRequest, binding};
 use crate::protocol::authorization::{CODE_REUSE_ENDS_SESSION_FOR, Login};
 use crate::protocol::cause::Cause;
 use crate::protocol::client::{Client, GrantType};
@@ -57,10 +57,9 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
             Spent::Expired => refuse(CodeFault::Expired, "it was not redeemed in time"),
             Spent::Ended => refuse(CodeFault::SessionEnded, "its session has ended"),
             Spent::Used => refuse(CodeFault::UsedBefore, "it was used before"),
-            Spent::Bound => refuse(
-                CodeFault::KeyNotProved,
-                "it is bound to a key, and the request has no DPoP proof of that key",
-            ),
+            Spent::Bound => {
+                refuse(CodeFault::KeyNotProved, "it is bound to a key, and the request has no DPoP proof of that key")
+            }
         };
         return Err(refusal.about(Identity::of_session(code.session())));
     };

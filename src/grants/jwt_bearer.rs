@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::app::{App, Failure, Result};
 use crate::federation::{self, ForeignToken, Trusted};
-use crate::grants::GrantRequest;
 use crate::grants::issue::{self, TokenParams, TokenResponse};
+use crate::grants::{GrantRequest, binding};
 use crate::protocol::assertion::{Fault, Problem};
 use crate::protocol::client::GrantType;
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -55,7 +55,17 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         Subject::Local(user) => (user.sub.clone(), None, Some(&user.claims)),
         Subject::Foreign(sub) => (sub.clone(), Some(trusted.issuer.issuer.clone()), None),
     };
-    let params = TokenParams { sub, sub_iss, granted, form, user: claims, session: None, log: asked.log, person: None };
+    let params = TokenParams {
+        sub,
+        sub_iss,
+        granted,
+        form,
+        user: claims,
+        session: None,
+        log: asked.log,
+        person: None,
+        confirmation: binding::of_access_token(client, &request.sender),
+    };
     issue::response(app, request.issuer, client, params, None)
 }
 

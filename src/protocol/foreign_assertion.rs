@@ -216,6 +216,8 @@ pub const fn description(fault: Fault) -> &'static str {
         Fault::WrongClient => "The assertion is for another client.",
         Fault::NoSuchSubject => "The assertion is about a subject that may not be granted tokens here.",
         Fault::UsedBefore => "The assertion was used before: get a new one for each request.",
+        // Of clients that sign for themselves.
+        Fault::ProfileAlgorithm | Fault::ProfileAudience => fault.description(),
     }
 }
 

@@ -32,9 +32,13 @@ names! {
 impl Rule {
     const fn text(self) -> &'static str {
         match self {
-            Self::ClientAuthentication => "token_endpoint_auth_method is private_key_jwt or mutual TLS",
+            Self::ClientAuthentication => {
+                "token_endpoint_auth_method is private_key_jwt without issuers, or mutual TLS"
+            }
             Self::SenderConstrainedTokens => "access tokens are bound to a key or a certificate",
-            Self::PushedAuthorizationRequests => "authorization requests are pushed (require_pushed_authorization_requests)",
+            Self::PushedAuthorizationRequests => {
+                "authorization requests are pushed (require_pushed_authorization_requests)"
+            }
             Self::Pkce => "authorization requests have a PKCE challenge (require_pkce)",
             Self::RefreshTokens => "refresh tokens do not rotate (refresh_token_rotation)",
             Self::Grants => "the grant password is not used",
@@ -86,7 +90,7 @@ pub fn check_settings(settings: &ClientSettings) -> Result<(), String> {
         return Ok(());
     }
     let rules = [
-        (Rule::ClientAuthentication, proves_itself_by_a_key(settings.token_endpoint_auth_method)),
+        (Rule::ClientAuthentication, proves_itself_by_a_key(settings)),
         (Rule::SenderConstrainedTokens, binds_tokens(settings)),
         (Rule::PushedAuthorizationRequests, settings.require_pushed_authorization_requests),
         (Rule::Pkce, settings.require_pkce),
@@ -97,17 +101,18 @@ pub fn check_settings(settings: &ClientSettings) -> Result<(), String> {
     rules.into_iter().find(|(_, holds)| !holds).map_or(Ok(()), |(rule, _)| Err(rule.sentence()))
 }
 
-/// Whether a method is one of those that a profile allows: each that proves a key.
-const fn proves_itself_by_a_key(method: AuthMethod) -> bool {
-    match method {
-        AuthMethod::PrivateKeyJwt => true,
+/// Whether a client proves itself by a key of its own alone. The token of another issuer may be used more than once, by whoever has it.
+const fn proves_itself_by_a_key(settings: &ClientSettings) -> bool {
+    match settings.token_endpoint_auth_method {
+        AuthMethod::PrivateKeyJwt => settings.issuers.is_empty(),
+        AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth => true,
         AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost | AuthMethod::None => false,
     }
 }
 
 /// Whether every access token of the client is bound to a key or a certificate. Each setting that binds them has its place here.
 const fn binds_tokens(settings: &ClientSettings) -> bool {
-    settings.dpop_bound_access_tokens
+    settings.dpop_bound_access_tokens || settings.tls_client_certificate_bound_access_tokens
 }
 
 /// Checks a token request of a client, by whether its token would be bound.
@@ -145,11 +150,18 @@ mod tests {
 
     #[test]
     fn each_rule_for_settings_refuses_what_breaks_it_by_its_name() {
-        assert_eq!(check_settings(&settings(json!({}))), Ok(()));
+        let by_certificate = json!({
+            "token_endpoint_auth_method": "tls_client_auth", "dpop_bound_access_tokens": false,
+            "tls_client_certificate_bound_access_tokens": true,
+        });
+        for good in [json!({}), by_certificate] {
+            assert_eq!(check_settings(&settings(good)), Ok(()));
+        }
         for (changes, rule) in [
             (json!({"token_endpoint_auth_method": "client_secret_basic"}), "client_authentication"),
             (json!({"token_endpoint_auth_method": "client_secret_post"}), "client_authentication"),
             (json!({"token_endpoint_auth_method": "none"}), "client_authentication"),
+            (json!({"issuers": ["https://idp.example"]}), "client_authentication"),
             (json!({"dpop_bound_access_tokens": false}), "sender_constrained_tokens"),
             (json!({"require_pushed_authorization_requests": false}), "pushed_authorization_requests"),
             (json!({"require_pkce": false}), "pkce"),
