@@ -261,6 +261,10 @@ def before_call(context, case, kwargs):
         case.query["cursor"] = cursor(operation_id)
     if operation_id == "replaceRegistration" and ROLE == "administrator" and isinstance(case.body, dict):
         case.body = {**good_registration(case.body), "client_id": case.path_parameters["client_id"]}
+    if operation_id == "createClientBlock" and isinstance(case.body, dict):
+        # No pattern says which texts are URLs of documents or names of hosts.
+        turns[operation_id] += 1
+        case.body = {**case.body, "target": f"app-{turns[operation_id]}.example"}
     if case.operation.path.startswith("/auth/verify") and ROLE != "nobody":
         # Every other question is one that the operator's token is good for.
         turns["verify"] += 1
