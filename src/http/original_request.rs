@@ -22,6 +22,9 @@ pub(crate) fn of(own_method: &str, below: Option<&str>, headers: &HeaderMap) -> 
         ADDRESS.iter().flat_map(|name| headers.get_all(*name)).map(|v| v.to_str().ok()).collect::<Option<_>>()?;
     let paths: Vec<&str> =
         if named.is_empty() { below.into_iter().collect() } else { named.iter().map(|named| path(named)).collect() };
+    if named.iter().any(|named| !named.starts_with('/') && !named.contains("://")) {
+        return None;
+    }
     let path = *paths.first()?;
     if !path.starts_with('/') || paths.iter().any(|other| *other != path) {
         return None;
