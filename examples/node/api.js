@@ -64,6 +64,8 @@ async function check(token) {
   if (token.startsWith('jrt_')) throw badToken('This is a refresh token. Send the access token.')
   const locally = INTROSPECT !== 'always' && !token.startsWith('jat_')
   const checked = locally ? await verify(token) : await introspect(token)
+  // Bound to a key or a certificate of the client: examples/dpop checks that.
+  if (checked.claims.cnf) throw badToken('The token is bound to its client, which this API cannot check.')
   const held = String(checked.claims.scope ?? '').split(' ')
   if (!SCOPE.split(' ').every((needed) => held.includes(needed))) {
     throw new Refusal(403, 'insufficient_scope', 'The token lacks a scope.')

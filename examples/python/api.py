@@ -80,6 +80,9 @@ def check(token: str) -> tuple[dict, str]:
         raise bad_token("This is a refresh token. Send the access token.")
     locally = not ALWAYS_INTROSPECT and not token.startswith("jat_")
     claims, checked_by = verify(token) if locally else introspect(token)
+    if "cnf" in claims:
+        # Bound to a key or a certificate of the client: examples/dpop checks that.
+        raise bad_token("The token is bound to its client, which this API cannot check.")
     if not set(SCOPE.split()) <= set(claims.get("scope", "").split()):
         raise Refusal(403, "insufficient_scope", "The token lacks a scope.")
     return claims, checked_by

@@ -68,6 +68,10 @@ impl Checker {
             _ if self.always_introspect => self.introspect(&token).await?,
             _ => self.verify(&token).await?,
         };
+        if !checked.0["cnf"].is_null() {
+            // Bound to a key or a certificate of the client: examples/dpop checks that.
+            return Err(bad_token("The token is bound to its client, which this API cannot check."));
+        }
         let held = checked.0["scope"].as_str().unwrap_or_default();
         let is_held = |needed| held.split(' ').any(|scope| scope == needed);
         if self.scope.split(' ').all(is_held) { Ok(checked) } else { Err(TOO_LITTLE) }

@@ -139,6 +139,10 @@ async fn read_for(
     // b. PKCE (RFC 7636 §4.3, RFC 9700 §2.1.1).
     let code_challenge = parameters::code_challenge(client, asked)?;
     let dpop_jkt = parameters::code_key(asked, &request.sender)?;
+    if dpop_jkt.is_some() {
+        // From here on, no older node may answer the forms of this request.
+        app.begin_to_bind().await?;
+    }
     // c. What does it ask for?
     let (scope, sent_scope, audiences) = access(app, client, request).await?;
     // d. What does it want of the person (OpenID Connect Core §3.1.2.1)?

@@ -22,21 +22,31 @@ pub(crate) fn of(own_method: &str, below: Option<&str>, headers: &HeaderMap) -> 
         ADDRESS.iter().flat_map(|name| headers.get_all(*name)).map(|v| v.to_str().ok()).collect::<Option<_>>()?;
     let paths: Vec<&str> =
         if named.is_empty() { below.into_iter().collect() } else { named.iter().map(|named| path(named)).collect() };
+    if named.iter().any(|named| !named.starts_with('/') && !named.contains("://")) {
+        return None;
+    }
     let path = *paths.first()?;
     if !path.starts_with('/') || paths.iter().any(|other| *other != path) {
         return None;
     }
     let mut origins =
         named.iter().filter(|named| !named.starts_with('/')).map(|named| &named[..named.len() - rest(named).len()]);
+    let (scheme, host) = (only(headers, &["x-forwarded-proto"])?, only(headers, &["x-forwarded-host"])?);
     let origin = match origins.next() {
-        Some(origin) if origins.all(|other| other == origin) => origin.to_owned(),
-        Some(_) => return None,
+        Some(origin) => {
+            let (own_scheme, own_host) = origin.split_once("://")?;
+            let agrees = |said: Option<&str>, own: &str| said.is_none_or(|said| said.eq_ignore_ascii_case(own));
+            if !agrees(scheme, own_scheme) || !agrees(host, own_host) || origins.any(|other| other != origin) {
+                return None;
+            }
+            origin.to_owned()
+        }
         None => {
-            let host = match only(headers, &["x-forwarded-host"])? {
+            let host = match host {
                 Some(host) => host,
                 None => only(headers, &["host"])??,
             };
-            format!("{}://{host}", only(headers, &["x-forwarded-proto"])??)
+            format!("{}://{host}", scheme?)
         }
     };
     Some(Target { method: method.to_owned(), address: format!("{origin}{path}") })
@@ -117,6 +127,8 @@ mod tests {
         for more in [
             ("x-original-uri", "/b"),
             ("x-original-url", "https://other.example/b"),
+            ("x-original-url", "https://other.example/a"),
+            ("x-original-url", "http://api.example/a"),
             ("x-forwarded-uri", "/b"),
             ("x-forwarded-host", "other.example"),
             ("x-forwarded-proto", "http"),

@@ -46,10 +46,19 @@ pub enum ProofUse {
     Full,
 }
 
+/// One of the parts.
+#[derive(Debug, Default)]
+struct Part {
+    /// The second in which each proof was used.
+    proofs: HashMap<ProofId, u32>,
+    /// The second of the last sweep.
+    swept_at: u32,
+}
+
 /// The proofs that counted a short while ago.
 #[derive(Debug)]
 pub(super) struct UsedProofs {
-    parts: [Mutex<HashMap<ProofId, u32>>; PARTS],
+    parts: [Mutex<Part>; PARTS],
     /// What the other nodes do not know yet, packed.
     unshared: Mutex<Vec<u8>>,
     /// Proofs that were made before may have counted here without a trace.
@@ -86,23 +95,23 @@ fn seconds(at: Timestamp) -> u32 {
 }
 
 impl UsedProofs {
-    fn part(&self, index: usize) -> MutexGuard<'_, HashMap<ProofId, u32>> {
+    fn part(&self, index: usize) -> MutexGuard<'_, Part> {
         self.parts[index % PARTS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn use_once(&self, id: ProofId, now: Timestamp) -> ProofUse {
         let index = usize::from(id[0]);
         let mut part = self.part(index);
-        if let Some(at) = part.get(&id) {
+        if let Some(at) = part.proofs.get(&id) {
             return ProofUse::Before(Timestamp::from_seconds(i64::from(*at)));
         }
-        if part.len() >= MOST / PARTS {
-            sweep(&mut part, now);
-            if part.len() >= MOST / PARTS {
+        if part.proofs.len() >= MOST / PARTS {
+            part.sweep(now);
+            if part.proofs.len() >= MOST / PARTS {
                 return ProofUse::Full;
             }
         }
-        part.insert(id, seconds(now));
+        part.proofs.insert(id, seconds(now));
         drop(part);
         let mut unshared = self.unshared.lock().unwrap_or_else(PoisonError::into_inner);
         unshared.extend_from_slice(&id);
@@ -116,14 +125,14 @@ impl UsedProofs {
             let (id, at) = proof.split_at(ID_LENGTH);
             let (Ok(id), Ok(at)) = (ProofId::try_from(id), at.try_into()) else { continue };
             let mut part = self.part(usize::from(id[0]));
-            if part.len() < MOST_LEARNED / PARTS {
-                part.entry(id).or_insert(u32::from_be_bytes(at));
+            if part.proofs.len() < MOST_LEARNED / PARTS {
+                part.proofs.entry(id).or_insert(u32::from_be_bytes(at));
             }
         }
     }
 
     fn held(&self) -> usize {
-        (0..PARTS).map(|index| self.part(index).len()).sum()
+        (0..PARTS).map(|index| self.part(index).proofs.len()).sum()
     }
 
     /// The next batch: one that was not written for sure, or what gathered since.
@@ -143,12 +152,18 @@ impl UsedProofs {
     }
 }
 
-/// Forgets what cannot count any more.
-fn sweep(part: &mut HashMap<ProofId, u32>, now: Timestamp) {
-    let over = seconds(now.plus_seconds(-REMEMBERED_FOR));
-    part.retain(|_, at| *at >= over);
-    if part.capacity() > 1024 && part.len() < part.capacity() / 4 {
-        part.shrink_to(part.len() * 2);
+impl Part {
+    /// Forgets what cannot be used any more, at most once a second.
+    fn sweep(&mut self, now: Timestamp) {
+        if self.swept_at == seconds(now) {
+            return;
+        }
+        self.swept_at = seconds(now);
+        let over = seconds(now.plus_seconds(-REMEMBERED_FOR));
+        self.proofs.retain(|_, at| *at >= over);
+        if self.proofs.capacity() > 1024 && self.proofs.len() < self.proofs.capacity() / 4 {
+            self.proofs.shrink_to(self.proofs.len() * 2);
+        }
     }
 }
 
@@ -175,7 +190,7 @@ impl NodeState {
         let mut exchange = self.proofs.exchange.lock().await;
         let now = self.clock.now();
         exchange.next_part += 1;
-        sweep(&mut self.proofs.part(exchange.next_part), now);
+        self.proofs.part(exchange.next_part).sweep(now);
         while let Some(batch) = self.proofs.next_batch(&mut exchange, node, now) {
             within_limit(async { Ok(self.store.proofs_write(&batch).await?) }).await?;
             exchange.unwritten = None;
@@ -237,11 +252,11 @@ mod tests {
         assert_eq!(proofs.use_once(id(1), at(5)), ProofUse::Before(at(0)));
         assert_eq!(proofs.use_once(id(2), at(5)), ProofUse::Counts);
         for index in 0..PARTS {
-            sweep(&mut proofs.part(index), at(REMEMBERED_FOR));
+            proofs.part(index).sweep(at(REMEMBERED_FOR));
         }
         assert_eq!(proofs.use_once(id(1), at(REMEMBERED_FOR)), ProofUse::Before(at(0)));
         for index in 0..PARTS {
-            sweep(&mut proofs.part(index), at(REMEMBERED_FOR + 1));
+            proofs.part(index).sweep(at(REMEMBERED_FOR + 1));
         }
         assert_eq!(proofs.held(), 1, "the second one is still remembered");
     }
@@ -281,7 +296,7 @@ mod tests {
         }
         // A table of hashbrown has a byte for each bucket besides its contents, and is at most seven eighths full.
         let bytes: usize = (0..PARTS)
-            .map(|index| (proofs.part(index).capacity() * 8 / 7).next_power_of_two() * (PACKED_LENGTH + 1))
+            .map(|index| (proofs.part(index).proofs.capacity() * 8 / 7).next_power_of_two() * (PACKED_LENGTH + 1))
             .sum();
         assert!(bytes <= 64_000_000, "{bytes}");
         proofs.unshared.lock().unwrap().clear();

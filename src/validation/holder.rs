@@ -2,6 +2,8 @@
 //!
 //! A bound token without a proof that can be checked is refused, and never taken for a bearer token.
 
+use std::fmt;
+
 use crate::app::{App, Result};
 use crate::diagnosis::judge;
 use crate::diagnosis::{Finding, HolderFault};
@@ -14,7 +16,7 @@ use crate::protocol::dpop::{Fault, Problem, Target};
 use crate::validation::proof;
 
 /// A token as it was presented, and what came with it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Presented<'a> {
     /// The text of the token.
     pub text: &'a str,
@@ -26,6 +28,14 @@ pub struct Presented<'a> {
     pub proofs: Vec<&'a [u8]>,
     /// The request that a proof must be about; none if it is not known for sure.
     pub target: Option<Target>,
+}
+
+impl fmt::Debug for Presented<'_> {
+    /// Without the token and the proofs, which could be used.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scheme, sender, target, .. } = self;
+        write!(formatter, "Presented({scheme:?}, {sender:?}, {target:?})")
+    }
 }
 
 /// A token whose holder's proof breaks no rule; the proof does not count yet.
