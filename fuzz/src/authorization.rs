@@ -23,7 +23,7 @@ fn read(headers: &[&[u8]], parameters: &Parameters) -> Option<(String, Option<St
         Credentials::Secret { client_id, secret } => Some((client_id, Some(secret.expose_secret().to_owned()))),
         Credentials::IdAlone(client_id) => Some((client_id, None)),
         // It cannot be written: only the key signs it.
-        Credentials::Assertion(_) | Credentials::Nothing => None,
+        Credentials::Assertion(_) | Credentials::Foreign(_) | Credentials::Nothing => None,
     }
 }
 

@@ -248,6 +248,16 @@ on_both_stores!(the_responses_of_the_admin_api_are_described, async |backend| {
     let client = "/admin/v1/clients/{client_id}";
     let (resources, one_resource) = ("/admin/v1/resources", "/admin/v1/resources/{resource}");
     let a = "/admin/v1/resources/https%3A%2F%2Fa.example";
+    let (issuers, one_issuer) = ("/admin/v1/issuers", "/admin/v1/issuers/{issuer}");
+    let idp = "/admin/v1/issuers/https%3A%2F%2Fidp.example";
+    let rules = json!([{"client_id": "main", "claims": {"sub": {"prefix": "repo:octo/app:"}}}]);
+    let new_issuer = json!({
+        "issuer": "https://idp.example", "audience": ["https://auth.example.com"], "uses": ["client_assertion"], "rules": rules,
+        "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]},
+    });
+    let part = |json: &str| jeton::crypto::base64url(json);
+    let claims = r#"{"iss":"https://idp.example","sub":"repo:octo/other:ref","exp":1}"#;
+    let token = format!("{}.{}.c2ln", part(r#"{"alg":"EdDSA"}"#), part(claims));
     let users = "/admin/v1/users";
     let one_user = "/admin/v1/users/{user}";
     let password = "/admin/v1/users/{user}/password";
@@ -299,6 +309,19 @@ on_both_stores!(the_responses_of_the_admin_api_are_described, async |backend| {
         call(Method::PATCH, one_resource, a, Some(json!({"scopes": {"read": "Read", "write": null}})), 200),
         call(Method::DELETE, one_resource, a, None, 204),
         call(Method::GET, one_resource, a, None, 404),
+        call(Method::POST, issuers, issuers, Some(new_issuer.clone()), 201),
+        call(Method::POST, issuers, issuers, Some(new_issuer), 409),
+        call(Method::POST, issuers, issuers, Some(json!({"issuer": "idp"})), 400),
+        call(Method::GET, issuers, issuers, None, 200),
+        call(Method::POST, "/admin/v1/issuers/test", "/admin/v1/issuers/test", Some(json!({"token": token})), 200),
+        call(Method::POST, "/admin/v1/issuers/test", "/admin/v1/issuers/test", Some(json!({"token": "x"})), 200),
+        call(Method::POST, "/admin/v1/issuers/test", "/admin/v1/issuers/test", Some(json!({})), 400),
+        call(Method::GET, one_issuer, idp, None, 200),
+        call(Method::PATCH, one_issuer, idp, Some(json!({"max_age": 60})), 200),
+        call(Method::PUT, one_issuer, idp, Some(json!({"audience": ["a"], "uses": ["jwt_bearer"]})), 200),
+        call(Method::PUT, one_issuer, idp, Some(json!({})), 400),
+        call(Method::DELETE, one_issuer, idp, None, 204),
+        call(Method::GET, one_issuer, idp, None, 404),
         call(Method::POST, users, users, Some(json!({"username": "bob"})), 201),
         call(Method::GET, users, "/admin/v1/users?username=BOB", None, 200),
         call(Method::GET, one_user, "/admin/v1/users/bob", None, 200),

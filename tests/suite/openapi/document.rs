@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use super::{answers, forms, operations, parameters, schemas, tidy, yaml};
 
 /// The groups of operations: how their paths begin, the name, and the description.
-pub(super) const GROUPS: [(&[&str], &str, &str); 12] = [
+pub(super) const GROUPS: [(&[&str], &str, &str); 13] = [
     (
         &["/auth/authorize", "/auth/logout", "/login", "/consent", "/account", "/demo", "/auth/device", "/device"],
         "Logins",
@@ -36,6 +36,11 @@ pub(super) const GROUPS: [(&[&str], &str, &str); 12] = [
         "Resources",
         "The APIs that tokens are for. A client may request tokens for those among its `audiences`, and for those that are \
          open to it.",
+    ),
+    (
+        &["/admin/v1/issuers"],
+        "Issuers",
+        "Other issuers whose tokens prove clients, or are exchanged for tokens of their subjects.",
     ),
     (
         &["/admin/v1/users"],

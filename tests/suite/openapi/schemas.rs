@@ -113,6 +113,11 @@ pub(super) fn schemas() -> Map<String, Value> {
                         "type": "string",
                         "format": "uri",
                     },
+                    "authorization_grant_profiles_supported": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "description": "Present if a client may use the JWT bearer grant.",
+                    },
                     "client_id_metadata_document_supported": {
                         "description": "Present if a `client_id` may be the URL of the client's metadata document.",
                         "type": "boolean",
