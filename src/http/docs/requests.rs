@@ -82,8 +82,8 @@ pub(super) const fn about(fault: RequestFault) -> (&'static str, Text) {
         RequestFault::ClientUrlUnfit => (
             "The client_id is not the URL of a metadata document.",
             text(
-                "There is no such client, and as the URL of a document it would have to be https with a path, without fragment, user, \
-                 port or dots in the path. The page says which.",
+                "There is no such client, and as the URL of a document it would have to be https with a path, in its usual spelling, without \
+                 fragment and user name. The page says what is wrong.",
                 BY_PAGE,
                 "Correct the `client_id`.",
                 NOTHING,
