@@ -47,6 +47,7 @@ LISTS = {
     "listClients": ("clients", "demo-api"),
     "listClientBlocks": ("client blocks", "none.example"),
     "listResources": ("resources", "urn:none"),
+    "listIssuers": ("issuers", "https://none.example"),
     "listUsers": ("users", "00000000-0000-0000-0000-000000000000"),
     "listSessions": ("sessions", "00000000-0000-0000-0000-000000000000"),
     "listRevocations": ("revocations", "1000000"),
