@@ -10,6 +10,7 @@ mod edits;
 mod house;
 mod parameters;
 mod pasted;
+mod proofs;
 mod scope;
 mod tokens;
 mod users;
@@ -21,6 +22,7 @@ pub use diagnosis::diagnosis;
 pub use documents::client_document;
 pub use parameters::{form, json};
 pub use pasted::pasted;
+pub use proofs::dpop_proof;
 pub use scope::scope;
 pub use tokens::{jwt, opaque, refresh};
 pub use users::usernames;
@@ -39,7 +41,7 @@ pub struct Target {
 }
 
 /// Every target; the two slowest first.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "diagnosis", check: diagnosis, seeds: diagnosis::SEEDS, longest: 512 },
     Target { name: "configuration", check: configuration, seeds: configuration::SEEDS, longest: 512 },
     Target { name: "form", check: form, seeds: parameters::FORMS, longest: 512 },
@@ -52,5 +54,6 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "usernames", check: usernames, seeds: users::SEEDS, longest: 256 },
     Target { name: "client_settings", check: client_settings, seeds: clients::SEEDS, longest: 1024 },
     Target { name: "client_document", check: client_document, seeds: documents::SEEDS, longest: 1024 },
+    Target { name: "dpop_proof", check: dpop_proof, seeds: proofs::SEEDS, longest: 1024 },
     Target { name: "pasted", check: pasted, seeds: pasted::SEEDS, longest: 512 },
 ];

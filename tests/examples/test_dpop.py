@@ -38,7 +38,7 @@ def run_client(start, server, api, client="demo-app"):
 
 def test_a_token_works_with_a_proof_and_not_alone(start, server, api):
     output = run_client(start, server, api)
-    assert "the token_type is DPoP" in output
+    assert "the token_type is dpop" in output
     assert 'with a proof: 200 {"data":"secret","client":"demo-app"}' in output
     assert "as a bearer token: 401 DPoP algs=" in output
 

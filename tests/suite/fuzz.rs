@@ -61,5 +61,6 @@ targets! {
     any_username_has_one_key_with_its_equals "usernames",
     any_settings_of_a_client_are_legal_or_refused "client_settings",
     any_metadata_document_is_of_a_client_with_few_powers_or_refused "client_document",
+    proofs_keep_the_laws_of_what_they_are_about "dpop_proof",
     any_pasted_text_is_read_the_same_each_time "pasted",
 }

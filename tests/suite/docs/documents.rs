@@ -17,8 +17,18 @@ const FOREIGN: [&str; 5] =
 
 /// Every document, with its path.
 fn documents() -> Vec<(PathBuf, String)> {
-    let folders = ["", "docs", "docs/openapi", "examples", "examples/mcp", "examples/proxies", "examples/web", "bench"]
-        .map(|folder| Path::new(ROOT).join(folder));
+    let folders = [
+        "",
+        "docs",
+        "docs/openapi",
+        "examples",
+        "examples/dpop",
+        "examples/mcp",
+        "examples/proxies",
+        "examples/web",
+        "bench",
+    ]
+    .map(|folder| Path::new(ROOT).join(folder));
     let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
     let documents = files.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     documents.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
