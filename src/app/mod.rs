@@ -1,8 +1,8 @@
 //! The context that use cases work with.
 
+mod binding;
 pub(crate) mod document;
 pub(crate) mod document_fetches;
-mod binding;
 mod failure;
 mod granting;
 pub(crate) mod master_keys;

@@ -36,6 +36,9 @@ pub async fn issue(
     person: &BrowserSessionRecord,
     granted: Granted,
 ) -> Result<Issued> {
+    if asked.dpop_jkt.is_some() {
+        app.begin_to_bind().await?;
+    }
     // 1. The code, before anything is written.
     let code = AuthorizationCode::new(asked.session);
     let keys = request.issuer.keys();

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::protocol::authorization::{ClaimsRequest, Prompt};
 use crate::protocol::client::Client;
+use crate::protocol::confirmation::{KeyThumbprint, Sender};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::parameters::Parameters;
 use crate::protocol::{profile, redirect};
@@ -45,6 +46,26 @@ pub(super) fn code_challenge(client: &Client, asked: &Parameters) -> Result<Opti
         }
         (Some(_), None) => refuse("The code_challenge_method is missing, which means plain: send S256."),
         (Some(_), Some(_)) => refuse("The code_challenge_method is not supported: it is S256."),
+    }
+}
+
+/// The key that the code is bound to (RFC 9449 §10): the one that is named, and in a pushed request the one that was proved.
+///
+/// # Errors
+/// `invalid_request` if it is no thumbprint; `invalid_dpop_proof` if the two differ.
+pub(super) fn code_key(asked: &Parameters, sender: &Sender) -> Result<Option<KeyThumbprint>, Refusal> {
+    let Some(text) = asked.one("dpop_jkt")? else { return Ok(sender.key) };
+    let named: KeyThumbprint = text.parse().map_err(|_| {
+        Refusal::invalid_request(
+            "The dpop_jkt is not the base64url form of a SHA-256 hash: 43 characters without padding.",
+        )
+    })?;
+    match sender.key {
+        Some(proved) if proved != named => {
+            let text = "The dpop_jkt names another key than that of the DPoP proof.";
+            Err(Refusal::new(ErrorCode::InvalidDpopProof, text))
+        }
+        _ => Ok(Some(named)),
     }
 }
 
@@ -162,6 +183,24 @@ mod tests {
         assert_eq!(read("select_account create"), Ok(Prompt { select_account: true, ..Prompt::default() }));
         for wrong in ["none login", "login none", "none create", &"x".repeat(257)] {
             assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn dpo_016_a_key_is_named_or_proved_and_both_are_the_same() {
+        let key = |byte: u8| KeyThumbprint::new([byte; 32]);
+        let (one, nobody) = (key(1), Sender::default());
+        let holder = Sender { key: Some(one), certificate: None };
+        let read = |text: Option<String>, sender: &Sender| {
+            let text = text.unwrap_or_default();
+            code_key(&parameters(&[("dpop_jkt", &text)]), sender).map_err(|refusal| refusal.code)
+        };
+        assert_eq!((read(None, &nobody), read(None, &holder)), (Ok(None), Ok(Some(one))));
+        assert_eq!(read(Some(one.to_string()), &nobody), Ok(Some(one)));
+        assert_eq!(read(Some(one.to_string()), &holder), Ok(Some(one)));
+        assert_eq!(read(Some(key(2).to_string()), &holder), Err(ErrorCode::InvalidDpopProof));
+        for wrong in ["x".to_owned(), format!("{one}="), one.to_string()[1..].to_owned(), " ".to_owned()] {
+            assert_eq!(read(Some(wrong.clone()), &nobody), Err(ErrorCode::InvalidRequest), "{wrong}");
         }
     }
 

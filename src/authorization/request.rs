@@ -136,10 +136,7 @@ async fn read_for(
     }
     // b. PKCE (RFC 7636 §4.3, RFC 9700 §2.1.1).
     let code_challenge = parameters::code_challenge(client, asked)?;
-    // Whoever asks for bound tokens must not get others.
-    if asked.one("dpop_jkt")?.is_some() {
-        return Err(Refusal::invalid_request("This server does not bind tokens to keys: leave out dpop_jkt.").into());
-    }
+    let dpop_jkt = parameters::code_key(asked, &request.sender)?;
     // c. What does it ask for?
     let (scope, sent_scope, audiences) = access(app, client, request).await?;
     // d. What does it want of the person (OpenID Connect Core §3.1.2.1)?
@@ -171,7 +168,7 @@ async fn read_for(
         hinted_sub,
         claims,
         code_challenge,
-        dpop_jkt: None,
+        dpop_jkt,
     })
 }
 

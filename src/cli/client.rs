@@ -211,6 +211,9 @@ struct Members {
     /// Whether its authorization requests must be pushed: true or false
     #[arg(long, value_name = "BOOL")]
     require_pushed_authorization_requests: Option<bool>,
+    /// Whether each of its token requests needs a DPoP proof: true or false
+    #[arg(long, value_name = "BOOL")]
+    dpop_bound_access_tokens: Option<bool>,
     /// The algorithm that signs its ID tokens: RS256, PS256, ES256 or EdDSA
     #[arg(long, value_name = "ALG")]
     id_token_signed_response_alg: Option<String>,
@@ -285,6 +288,7 @@ impl Members {
         set("require_pkce", self.require_pkce.map(Value::from));
         let pushed = self.require_pushed_authorization_requests;
         set("require_pushed_authorization_requests", pushed.map(Value::from));
+        set("dpop_bound_access_tokens", self.dpop_bound_access_tokens.map(Value::from));
         set("id_token_signed_response_alg", self.id_token_signed_response_alg.clone().map(Value::from));
         set("claims", names::claims("claims", self.claims.as_deref())?.map(Value::Object));
         set("enabled", self.enabled.map(Value::from));

@@ -86,6 +86,7 @@ fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
         "revocation_endpoint_auth_signing_alg_values_supported": by_clients,
         "introspection_endpoint_auth_methods_supported": confidential,
         "introspection_endpoint_auth_signing_alg_values_supported": by_clients,
+        "dpop_signing_alg_values_supported": by_clients,
         "ui_locales_supported": ["en", "fr"],
         "service_documentation": at("/docs"),
     });

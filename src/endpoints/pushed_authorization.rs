@@ -9,6 +9,7 @@ use crate::authorization::sealed_request::{self, PUSHED_LIFE, URN};
 use crate::client_auth;
 use crate::protocol::error::Refusal;
 use crate::tokens::sealed::Purpose;
+use crate::validation::proof;
 
 /// What stands for a pushed request (RFC 9126 §2.2).
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,10 +27,13 @@ pub struct Pushed {
 
 /// Keeps an authorization request for the browser of the person. It is sealed into its own name, so that it leaves no row.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Pushed> {
-    // 1. Which client is it, and does it not push too much?
+    // 1. Is there a DPoP proof, and is it good (RFC 9449 §10.1)?
+    let proof = proof::of_request(app, request, "/auth/par")?;
+    // 2. Which client is it, and does it not push too much?
     let mut client = client_auth::authenticate(app, request).await?;
     app.throttle.pushed_request(&client.client_id, request.source())?;
-    // 2. Is it a good request (§2.1)?
+    let request = &Request { sender: proof::sender(app, request, proof.as_ref()).await?, ..*request };
+    // 3. Is it a good request (§2.1)?
     if request.parameters.one("request_uri")?.is_some() {
         return Err(Refusal::invalid_request("A pushed request has no request_uri.").into());
     }
@@ -43,7 +47,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Pushed> {
         client = now;
     }
     let asked = asked.map_err(|rejected| rejected.about(&client.client_id)).map_err(Rejected::into_failure)?;
-    // 3. Its name.
+    // 4. Its name.
     let sealed = sealed_request::seal(app, request.issuer, Purpose::PushedRequest, &asked)?;
     Ok(Pushed { request_uri: format!("{URN}{sealed}"), expires_in: PUSHED_LIFE })
 }

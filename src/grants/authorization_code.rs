@@ -4,8 +4,8 @@
 //! rotates refresh tokens. What the code is bound to is checked after that, so that a wrong verifier or redirect URI spends it.
 
 use crate::app::{App, Failure, Result};
-use crate::grants::{GrantRequest, binding};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
+use crate::grants::{GrantRequest, binding};
 use crate::protocol::authorization::{CODE_REUSE_ENDS_SESSION_FOR, Login};
 use crate::protocol::cause::Cause;
 use crate::protocol::client::{Client, GrantType};

@@ -1,8 +1,8 @@
 //! The client credentials grant (RFC 6749 §4.4). No database access while the client is in memory.
 
 use crate::app::{App, Result};
-use crate::grants::{GrantRequest, binding};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
+use crate::grants::{GrantRequest, binding};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::{self, Audiences};
 

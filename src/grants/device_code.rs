@@ -2,9 +2,9 @@
 
 use crate::app::{App, Failure, Result};
 use crate::crypto::equal_in_constant_time;
-use crate::grants::{GrantRequest, binding};
 use crate::grants::authorization_code::{Spent, idle_life, spent, tokens};
 use crate::grants::issue::TokenResponse;
+use crate::grants::{GrantRequest, binding};
 use crate::protocol::device::{DeviceRequest, DeviceState};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;

@@ -3,8 +3,8 @@
 use crate::app::{App, Failure, Result};
 use crate::browser::password;
 use crate::browser::second_factor::{self, Required};
-use crate::grants::{GrantRequest, binding};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
+use crate::grants::{GrantRequest, binding};
 use crate::protocol::client::GrantType;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::{self, Audiences, Granted};

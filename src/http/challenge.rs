@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::app::App;
-use crate::diagnosis::{Diagnosis, HolderFault};
 use crate::diagnosis::public::{self, PublicDescription};
+use crate::diagnosis::{Diagnosis, HolderFault};
 use crate::http::context::Context;
 use crate::protocol::bearer::{self, Misplaced, Scheme, Sent};
 use crate::protocol::cause::Cause;
@@ -97,7 +97,8 @@ impl BearerChallenge {
                 (Scheme::Dpop, Some(ErrorCode::UseDpopNonce.name()), proof::nonce(app, &app.issuer).ok())
             }
             Some(HolderFault::Key) => (Scheme::Dpop, error, None),
-            Some(HolderFault::Other) | None => (presented, error, None),
+            Some(HolderFault::Other) => (Scheme::Bearer, error, None),
+            None => (presented, error, None),
         };
         Self { scheme, nonce, error, description, uri: page_of(app, page), scope, resource_metadata: None }
     }

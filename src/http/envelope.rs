@@ -17,13 +17,16 @@ use uuid::Uuid;
 
 use crate::app::{App, Peer};
 use crate::current_request::{self, CurrentRequest};
+use crate::http::challenge::DPOP_NONCE;
 use crate::http::client_address::{self, client_address};
 use crate::http::client_certificate;
 use crate::http::context::Context;
 use crate::http::deadline::in_time;
 use crate::http::route::Endpoint;
 use crate::http::{error, host};
+use crate::settings::DpopNonce;
 use crate::telemetry::forwarding::is_private;
+use crate::validation::proof;
 
 /// The longest that a request may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -102,6 +105,7 @@ async fn wrap(envelope: &Envelope, mut request: Request, handler: impl Handles) 
         Err(problem) => (None, Some(problem)),
     };
     let context = Context { request_id, endpoint: *endpoint, peer, certificate, address };
+    let wants_nonce = app.settings.dpop_nonce == DpopNonce::Required && request.headers().contains_key(proof::HEADER);
     let current = CurrentRequest::new(endpoint.name, request_id, address);
     let answered = async {
         match unreadable {
@@ -112,6 +116,11 @@ async fn wrap(envelope: &Envelope, mut request: Request, handler: impl Handles) 
     let mut response = current_request::within(Some(current), answered).await;
     add_headers(response.headers_mut(), request_id);
     let headers = response.headers_mut();
+    if wants_nonce && !headers.contains_key(DPOP_NONCE) {
+        // For the next proof (RFC 9449 §8.2).
+        let nonce = proof::nonce(app, &app.issuer).ok().and_then(|nonce| HeaderValue::from_str(&nonce).ok());
+        headers.extend(nonce.map(|nonce| (DPOP_NONCE, nonce)));
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if app.issuer.url().starts_with("https:") {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));

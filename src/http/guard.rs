@@ -97,7 +97,8 @@ async fn judge(
         Ok(Err(diagnosis)) => {
             investigate::note_refusal(app, context.endpoint.name, &diagnosis);
             let challenge = BearerChallenge::of(app, &diagnosis, presented.scheme);
-            return Err(refuse(app, context, StatusCode::UNAUTHORIZED, "invalid_token", &challenge));
+            let code = if challenge.error.is_some() { "invalid_token" } else { Cause::Missing.name() };
+            return Err(refuse(app, context, StatusCode::UNAUTHORIZED, code, &challenge));
         }
         Err(failure) => return Err(problem::answer(app, context, failure.into())),
     };

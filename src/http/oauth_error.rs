@@ -37,12 +37,14 @@ pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response
     note(app, context, &failure);
     match failure {
         Failure::Refused(refusal) => {
-            let mut response = document(app, status(refusal.code), refusal.code.name(), &refusal.description);
+            let is_of_token = refusal.code == ErrorCode::UseDpopNonce && refusal.cause.is_some();
+            let status = if is_of_token { StatusCode::UNAUTHORIZED } else { status(refusal.code) };
+            let mut response = document(app, status, refusal.code.name(), &refusal.description);
             if refusal.code == ErrorCode::UseDpopNonce {
                 let nonce = proof::nonce(app, &app.issuer).ok().and_then(|nonce| HeaderValue::from_str(&nonce).ok());
                 response.headers_mut().extend(nonce.map(|nonce| (DPOP_NONCE, nonce)));
             }
-            if matches!(refusal.code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
+            if is_of_token || matches!(refusal.code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope) {
                 let page = match refusal.cause {
                     Some(cause) if refusal.tells_cause => cause.name(),
                     _ if refusal.tells_cause => refusal.code.name(),

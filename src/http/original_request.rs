@@ -18,13 +18,16 @@ pub(crate) fn of(own_method: &str, below: Option<&str>, headers: &HeaderMap) -> 
         // Envoy asks with the method of the original request.
         None => own_method,
     };
-    let named: Vec<&str> = ADDRESS.iter().flat_map(|name| headers.get_all(*name)).map(|v| v.to_str().ok()).collect::<Option<_>>()?;
-    let paths: Vec<&str> = if named.is_empty() { below.into_iter().collect() } else { named.iter().map(|named| path(named)).collect() };
+    let named: Vec<&str> =
+        ADDRESS.iter().flat_map(|name| headers.get_all(*name)).map(|v| v.to_str().ok()).collect::<Option<_>>()?;
+    let paths: Vec<&str> =
+        if named.is_empty() { below.into_iter().collect() } else { named.iter().map(|named| path(named)).collect() };
     let path = *paths.first()?;
     if !path.starts_with('/') || paths.iter().any(|other| *other != path) {
         return None;
     }
-    let mut origins = named.iter().filter(|named| !named.starts_with('/')).map(|named| &named[..named.len() - rest(named).len()]);
+    let mut origins =
+        named.iter().filter(|named| !named.starts_with('/')).map(|named| &named[..named.len() - rest(named).len()]);
     let origin = match origins.next() {
         Some(origin) if origins.all(|other| other == origin) => origin.to_owned(),
         Some(_) => return None,
@@ -69,7 +72,8 @@ mod tests {
     use super::*;
 
     fn found(below: Option<&str>, headers: &[(&'static str, &'static str)]) -> Option<(String, String)> {
-        let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let headers =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let Target { method, address } = of("GET", below, &headers.collect())?;
         Some((method, address))
     }
@@ -93,7 +97,8 @@ mod tests {
             ("x-original-uri", "/a/b?c=d"),
         ];
         assert_eq!(found(None, &headers), post);
-        let headers = [("x-original-method", "POST"), ("x-original-url", "https://api.example/a/b?c=d"), ("host", "jeton")];
+        let headers =
+            [("x-original-method", "POST"), ("x-original-url", "https://api.example/a/b?c=d"), ("host", "jeton")];
         assert_eq!(found(None, &headers), post);
         // Envoy.
         let headers = [("x-forwarded-proto", "https"), ("host", "api.example")];
@@ -120,7 +125,9 @@ mod tests {
         }
         let methods = [("x-original-method", "POST"), ("x-forwarded-method", "GET")];
         assert_eq!(found(None, &[good.as_slice(), &methods].concat()), None);
-        for (name, value) in [("x-forwarded-host", "a.example, b.example"), ("x-forwarded-uri", "a"), ("x-forwarded-uri", "")] {
+        for (name, value) in
+            [("x-forwarded-host", "a.example, b.example"), ("x-forwarded-uri", "a"), ("x-forwarded-uri", "")]
+        {
             let others = good.iter().filter(|(own, _)| *own != name).copied();
             let changed: Vec<_> = others.chain([(name, value)]).collect();
             assert_eq!(found(None, &changed), None, "{name}: {value}");

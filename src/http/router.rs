@@ -8,6 +8,7 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::app::App;
+use crate::http::challenge::DPOP_NONCE;
 use crate::http::endpoints::metadata;
 use crate::http::envelope::Envelope;
 use crate::http::error;
@@ -17,6 +18,8 @@ use crate::settings::Settings;
 
 /// A header that clients of the Model Context Protocol send with every request, also for metadata.
 const MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// The public and admin API.
 pub fn router(app: Arc<App>) -> Router {
@@ -70,7 +73,9 @@ fn cors_layer(cors: Cors, methods: &[&'static str], settings: &Settings) -> Opti
                 false => AllowOrigin::list(origins),
             };
             let layer = layer.allow_origin(origins).allow_methods(methods);
-            Some(layer.allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]))
+            // RFC 9449 §8: a page has to send proofs, and to read the nonce for the next one.
+            let layer = layer.allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, DPOP]);
+            Some(layer.expose_headers([DPOP_NONCE, header::WWW_AUTHENTICATE]))
         }
         Cors::Everybody => {
             let layer = layer.allow_origin(Any).allow_methods([Method::GET, Method::HEAD]);

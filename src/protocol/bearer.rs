@@ -78,7 +78,9 @@ pub fn read_any(sent: Sent<'_>) -> Result<(Scheme, String), Misplaced> {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(DPOP_SCHEME) => {
             one_credential(value)?;
             match token.starts_with([' ', '\t']) {
-                true => misplaced(Cause::WrongScheme, "More than one space or tab follows DPoP: there must be one space."),
+                true => {
+                    misplaced(Cause::WrongScheme, "More than one space or tab follows DPoP: there must be one space.")
+                }
                 false => Ok((Scheme::Dpop, token.to_owned())),
             }
         }

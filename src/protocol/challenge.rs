@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn dpo_012_a_challenge_for_a_proof_names_the_algorithms() {
         let (scheme, error) = (Scheme::Dpop, Some("invalid_token"));
-        let text = Challenge { scheme, error, description: "d", uri: "u", scope: None, resource_metadata: None }.to_string();
+        let text =
+            Challenge { scheme, error, description: "d", uri: "u", scope: None, resource_metadata: None }.to_string();
         assert_eq!(
             text,
             "DPoP realm=\"jeton\", error=\"invalid_token\", error_description=\"d\", error_uri=\"u\", \

@@ -215,7 +215,8 @@ impl Address {
             return None;
         }
         let url = Url::parse(text).ok()?;
-        let is_plain = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+        let is_plain =
+            matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
         is_plain.then_some(())?;
         Some(Self {
             scheme: url.scheme().to_owned(),

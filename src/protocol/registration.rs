@@ -115,6 +115,7 @@ impl Metadata {
             require_pushed_authorization_requests: self
                 .take("require_pushed_authorization_requests", "true or false")?
                 .unwrap_or_default(),
+            dpop_bound_access_tokens: self.take("dpop_bound_access_tokens", "true or false")?.unwrap_or_default(),
             id_token_signed_response_alg: self
                 .take("id_token_signed_response_alg", "RS256, PS256, ES256 or EdDSA")?
                 .unwrap_or_default(),
@@ -216,6 +217,7 @@ pub fn shown(settings: &ClientSettings) -> Map<String, Value> {
     show("scope", json!(settings.scope));
     show("id_token_signed_response_alg", json!(settings.id_token_signed_response_alg));
     show("require_pushed_authorization_requests", json!(settings.require_pushed_authorization_requests));
+    show("dpop_bound_access_tokens", json!(settings.dpop_bound_access_tokens));
     for (name, value) in [
         ("client_name", settings.client_name.as_ref().map(|name| json!(name))),
         ("backchannel_logout_uri", settings.backchannel_logout_uri.as_ref().map(|uri| json!(uri))),

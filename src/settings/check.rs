@@ -19,8 +19,8 @@ use crate::settings::parse::{
 };
 use crate::settings::resolve::{Resolved, Source};
 use crate::settings::{
-    LONGEST_ACCESS_TOKEN_TTL, LONGEST_HISTORY, LONGEST_SESSION_TTL, LogFormat, MasterKeySettings, MasterKeySource,
-    DpopNonce, Needs, Registration, RequireSecondFactor, Settings, TlsFiles,
+    DpopNonce, LONGEST_ACCESS_TOKEN_TTL, LONGEST_HISTORY, LONGEST_SESSION_TTL, LogFormat, MasterKeySettings,
+    MasterKeySource, Needs, Registration, RequireSecondFactor, Settings, TlsFiles,
 };
 use crate::store::Location;
 use crate::tokens::environment::{Environment, KnownIssuer};

@@ -132,7 +132,10 @@ async fn exchange_proofs(state: Arc<NodeState>, node: Uuid) {
             Ok(()) => failing = false,
             Err(error) if !failing => {
                 failing = true;
-                tracing::warn!(error = error.0, "DPoP proofs are not exchanged with the other nodes: one could count on several");
+                tracing::warn!(
+                    error = error.0,
+                    "DPoP proofs are not exchanged with the other nodes: one could count on several"
+                );
             }
             Err(_) => {}
         }

@@ -50,8 +50,7 @@ impl Store {
                 array(read.iter().map(|(node, (number, _))| format!("{node} {number}"))),
             ),
             Dialect::Sqlite => {
-                let member =
-                    |(node, (number, _)): (&Uuid, &(i64, Timestamp))| json!({"node": node.simple().to_string(), "number": number});
+                let member = |(node, (number, _)): (&Uuid, &(i64, Timestamp))| json!({"node": node.simple().to_string(), "number": number});
                 (
                     "SELECT p.node, p.number, p.proofs, p.expires_at FROM dpop_proofs p \
                      LEFT JOIN (SELECT unhex(value ->> 'node') AS node, value ->> 'number' AS number FROM json_each($1)) seen \

@@ -72,7 +72,9 @@ mod tests {
         let (live, test): (Environment, Environment) = ("live".parse().unwrap(), "test".parse().unwrap());
         let at = |seconds: i64| Timestamp::from_seconds(1_800_000_000 + seconds);
         let nonce = write(at(0), &live, ring.active_token_key(at(0)).unwrap());
-        for (seconds, is_good_then) in [(0, true), (299, true), (300, false), (-60, true), (-61, false), (86_400, false)] {
+        for (seconds, is_good_then) in
+            [(0, true), (299, true), (300, false), (-60, true), (-61, false), (86_400, false)]
+        {
             assert_eq!(is_good(&nonce, at(seconds), &live, &ring), is_good_then, "{seconds}");
         }
         assert!(!is_good(&nonce, at(0), &test, &ring) && !is_good(&nonce, at(0), &live, &other));

@@ -54,8 +54,8 @@ pub(super) fn check(
             Err(judge::not_held(cause, detail.into(), HolderFault::Other))
         }
         (None | Some(Confirmation::Certificate(_)), Scheme::Dpop) => {
-            let detail = "It is not bound to a key: send it with the scheme Bearer.";
-            Err(judge::not_held(Cause::ProofKeyMismatch, detail.into(), HolderFault::Other))
+            let detail = "The scheme is DPoP, but the token is not bound to a key: it must be Bearer.";
+            Err(judge::not_held(Cause::WrongScheme, detail.into(), HolderFault::Other))
         }
         (Some(Confirmation::Key(_)), Scheme::Bearer) => {
             let detail = "It is bound to a key: send it with the scheme DPoP and a proof of that key.";
@@ -101,7 +101,11 @@ pub(super) fn use_up(app: &App, held: &Held) -> Result<std::result::Result<(), F
 
 fn not_valid(app: &App, problem: &Problem) -> Finding {
     app.metrics.proof_refused(problem.fault);
-    tracing::info!(fault = problem.fault.name(), reason = problem.to_string(), "the proof of a token's holder is not valid");
+    tracing::info!(
+        fault = problem.fault.name(),
+        reason = problem.to_string(),
+        "the proof of a token's holder is not valid"
+    );
     let fault = if problem.fault == Fault::WrongNonce { HolderFault::Nonce } else { HolderFault::Key };
     judge::not_held(Cause::ProofInvalid, problem.description.clone(), fault)
 }

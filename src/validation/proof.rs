@@ -116,18 +116,13 @@ fn key_of(text: &str) -> std::result::Result<(VerificationKey, KeyThumbprint), P
 }
 
 /// A nonce is checked whenever there is one.
-fn check_nonce(
-    app: &App,
-    issuer: &Issuer,
-    claims: &ProofClaims,
-    now: Timestamp,
-) -> std::result::Result<(), Problem> {
+fn check_nonce(app: &App, issuer: &Issuer, claims: &ProofClaims, now: Timestamp) -> std::result::Result<(), Problem> {
     let wrong = |text: &str| Err(Problem::new(Fault::WrongNonce, text));
     match claims.nonce() {
         Some(nonce) if dpop_nonce::is_good(nonce, now, issuer.environment(), &issuer.keys().ring) => Ok(()),
-        Some(_) => {
-            wrong("The nonce of the proof is not one of this server, or is too old: use the one in the header DPoP-Nonce.")
-        }
+        Some(_) => wrong(
+            "The nonce of the proof is not one of this server, or is too old: use the one in the header DPoP-Nonce.",
+        ),
         None if app.settings.dpop_nonce == DpopNonce::Required => {
             wrong("The proof must have the nonce in the header DPoP-Nonce.")
         }

@@ -1,6 +1,8 @@
 """What the tests put around a proxy: a real Jeton, an API that tells what it received, a client that says anything."""
 
+import base64
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -79,6 +81,38 @@ def send(port, target, *headers, method="GET", body=b"", host="127.0.0.1"):
         with http.client.HTTPResponse(connection, method=method) as response:
             response.begin()
             return Answer(response.status, response.headers, response.read())
+
+
+class Key:
+    """A key for proofs of possession (RFC 9449), by the openssl program."""
+
+    def __init__(self, folder):
+        self.file = folder / f"{id(self)}.pem"
+        self._openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", self.file)
+        point = self._openssl("ec", "-in", self.file, "-pubout", "-outform", "DER")[-64:]
+        self.jwk = {"kty": "EC", "crv": "P-256", "x": base64url(point[:32]), "y": base64url(point[32:])}
+
+    @staticmethod
+    def _openssl(*words, given=None):
+        words = ["openssl", *map(str, words)]
+        return subprocess.run(words, input=given, capture_output=True, check=True).stdout
+
+    def proof(self, method, address, token=None):
+        claims = {"jti": os.urandom(16).hex(), "htm": method, "htu": address, "iat": int(time.time())}
+        if token:
+            claims["ath"] = base64url(hashlib.sha256(token.encode()).digest())
+        header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk}
+        content = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
+        signed = self._openssl("dgst", "-sha256", "-sign", self.file, given=content.encode())
+        # Two integers in DER, each perhaps with a zero before it.
+        length = signed[3]
+        numbers = signed[4 : 4 + length], signed[6 + length :]
+        signature = b"".join(number[-32:].rjust(32, b"\0") for number in numbers)
+        return ("DPoP", f"{content}.{base64url(signature)}")
+
+
+def base64url(content):
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def bearer(token):
@@ -307,8 +341,12 @@ class Jeton:
         return json.loads(self.command("user", "create", *options, "--output", "json", given=password + "\n"))
 
     def token(self, client, **parameters):
+        return self.token_with(client, **parameters)
+
+    def token_with(self, client, *headers, **parameters):
+        """The same with further headers."""
         parameters = {"grant_type": "client_credentials", **parameters}
-        answer = self._post("/auth/token", client, parameters)
+        answer = self._post("/auth/token", client, parameters, *headers)
         assert answer.status == 200, answer
         return json.loads(answer.body)["access_token"]
 
@@ -319,7 +357,7 @@ class Jeton:
         """What the client that it was issued to is told about the token."""
         return json.loads(self._post("/auth/introspect", client, {"token": token}).body)
 
-    def _post(self, path, client, parameters):
+    def _post(self, path, client, parameters, *headers):
         client = self.clients[client]
         parameters = {
             "client_id": client["client_id"],
@@ -328,7 +366,7 @@ class Jeton:
         }
         body = urllib.parse.urlencode(parameters).encode()
         form = ("Content-Type", "application/x-www-form-urlencoded")
-        return send(self.port, path, form, method="POST", body=body)
+        return send(self.port, path, form, *headers, method="POST", body=body)
 
     def stop(self):
         return self.process.stop()

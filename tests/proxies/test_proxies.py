@@ -5,7 +5,7 @@ import re
 import urllib.parse
 
 import pytest
-from support import AUDIENCE, IDENTITY, SCOPE, Api, Jeton, bearer, eventually, free_port, send
+from support import AUDIENCE, IDENTITY, SCOPE, Api, Jeton, Key, bearer, eventually, free_port, send
 
 GOOD = ("of a machine", "of a person", "sealed")
 BAD = ("expired", "revoked", "garbage", "for another audience", "with a bad signature")
@@ -115,6 +115,71 @@ def test_a_client_cannot_take_the_identity_away_by_naming_it_in_connection(proxy
         [told["scope"]],
         [told["sid"]],
     ]
+
+
+# --- tokens that are bound to a key ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def bound(jeton, tokens, folder):
+    """A key and a token that is bound to it."""
+    key = Key(folder)
+    return key, jeton.token_with("machine", key.proof("POST", f"{jeton.issuer}/auth/token"), scope=SCOPE)
+
+
+def dpop(token):
+    return ("Authorization", f"DPoP {token}")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_a_bound_token_passes_with_a_proof_for_this_request_once(proxy, api, bound, method):
+    key, token = bound
+    proof = key.proof(method, "http://127.0.0.1/v1/data", token)
+    answer = send(proxy.port, "/v1/data?q=1", dpop(token), proof, method=method)
+    assert answer.status == 200, answer
+    assert len(api.requests) == 1
+    again = send(proxy.port, "/v1/data?q=1", dpop(token), proof, method=method)
+    assert again.status == 401
+    scheme, parameters = parts_of(again.challenge)
+    assert (scheme, parameters["error"]) == ("DPoP", "invalid_dpop_proof")
+    assert len(api.requests) == 1
+
+
+def test_a_bound_token_is_no_bearer_token(proxy, api, bound):
+    key, token = bound
+    proof = key.proof("GET", "http://127.0.0.1/v1/data", token)
+    for headers in [[bearer(token)], [bearer(token), proof], [dpop(token)]]:
+        answer = send(proxy.port, "/v1/data", *headers)
+        assert (answer.status, parts_of(answer.challenge)[0]) == (401, "DPoP"), headers
+    assert api.requests == []
+
+
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        ("POST", "http://127.0.0.1/v1/data"),
+        ("GET", "http://127.0.0.1/v1/other"),
+        ("GET", "https://127.0.0.1/v1/data"),
+        ("GET", "http://elsewhere.example/v1/data"),
+    ],
+)
+def test_a_proof_is_for_no_other_request_whatever_the_client_says_of_it(proxy, api, bound, method, address):
+    key, token = bound
+    scheme, _, rest = address.partition("://")
+    host, _, path = rest.partition("/")
+    forged = [
+        ("X-Original-Method", method),
+        ("X-Forwarded-Method", method),
+        ("X-Original-URL", address),
+        ("X-Original-URI", f"/{path}"),
+        ("X-Forwarded-Uri", f"/{path}"),
+        ("X-Forwarded-Proto", scheme),
+        ("X-Forwarded-Host", host),
+    ]
+    for headers in [[], *[[header] for header in forged], forged]:
+        answer = send(proxy.port, "/v1/data", dpop(token), key.proof(method, address, token), *headers)
+        assert (answer.status, parts_of(answer.challenge)[0]) == (401, "DPoP"), headers
+    assert api.requests == []
 
 
 # --- refusals ------------------------------------------------------------------------------------------------------

@@ -205,6 +205,7 @@ async fn every_cause_has_one_name_in_the_log_the_metrics_the_pages_the_descripti
                     at: None,
                     needed: None,
                     remedy: None,
+                    holder: None,
                 };
                 let diagnosis = Diagnosis { findings: vec![finding], ..Diagnosis::default() };
                 investigate::note_refusal(&app.server.app, "verify", &diagnosis);

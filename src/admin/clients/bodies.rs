@@ -163,6 +163,10 @@ pub struct ClientPatch {
     #[serde(default)]
     #[schema(value_type = Option<bool>, default = false)]
     pub require_pushed_authorization_requests: Patch<bool>,
+    /// Whether each of its token requests needs a DPoP proof (RFC 9449), to whose key its access tokens are bound.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>, default = false)]
+    pub dpop_bound_access_tokens: Patch<bool>,
     /// The algorithm that signs its ID tokens.
     #[serde(default)]
     #[schema(value_type = Option<IdTokenAlgorithm>, default = "RS256")]
@@ -217,6 +221,7 @@ impl ClientPatch {
         self.require_pkce.apply(&mut settings.require_pkce, default.require_pkce);
         self.require_pushed_authorization_requests
             .apply(&mut settings.require_pushed_authorization_requests, default.require_pushed_authorization_requests);
+        self.dpop_bound_access_tokens.apply(&mut settings.dpop_bound_access_tokens, default.dpop_bound_access_tokens);
         self.id_token_signed_response_alg
             .apply(&mut settings.id_token_signed_response_alg, default.id_token_signed_response_alg);
         self.claims.merge_into(&mut settings.claims);

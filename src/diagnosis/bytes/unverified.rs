@@ -105,6 +105,7 @@ impl UnverifiedJwt {
             ("expires_at", "exp"),
             ("token_id", "jti"),
             ("session", "sid"),
+            ("bound_to", "cnf"),
         ];
         let pick = |names: &[(&'static str, &str)], members: &Map<String, Value>| -> Vec<(&'static str, Value)> {
             names.iter().filter_map(|(fact, member)| Some((*fact, readable(member, members.get(*member)?)?))).collect()
@@ -120,8 +121,15 @@ fn readable(member: &str, value: &Value) -> Option<Value> {
     let seconds = value.as_i64().filter(|_| matches!(member, "iat" | "nbf" | "exp"));
     match seconds.filter(|seconds| (0..=LAST_DATE).contains(seconds)) {
         Some(seconds) => Some(Timestamp::from_seconds(seconds).to_string().into()),
+        None if member == "cnf" => binding(value),
         None => bounded(value),
     }
+}
+
+/// What a token is bound to: the name and the thumbprint.
+fn binding(value: &Value) -> Option<Value> {
+    let (name, thumbprint) = value.as_object().filter(|members| members.len() == 1)?.iter().next()?;
+    Some(Value::String(printable(&format!("{name} {}", thumbprint.as_str()?))))
 }
 
 /// A value that is safe to repeat: short, printable and flat.

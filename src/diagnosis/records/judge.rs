@@ -48,9 +48,7 @@ pub fn access_token(claims: &AccessClaims, revocations: &[KnownRevocation], now:
         findings.push(early(claims, now));
     }
     if claims.is_beyond_this_program() {
-        findings.push(never_issued(
-            "it names a subject of another issuer, which this version of Jeton cannot check",
-        ));
+        findings.push(never_issued("it names a subject of another issuer, which this version of Jeton cannot check"));
     }
     findings
 }

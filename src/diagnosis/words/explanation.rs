@@ -14,6 +14,7 @@ use crate::protocol::bearer::Scheme;
 use crate::protocol::cause::{BearerAnswer, Cause};
 use crate::protocol::challenge::Challenge;
 use crate::protocol::claims::AccessClaims;
+use crate::protocol::confirmation::Confirmation;
 use crate::protocol::schema::with_keywords;
 use crate::protocol::time::Timestamp;
 
@@ -87,6 +88,10 @@ pub struct Expect {
     /// `kid`; null for an opaque token.
     #[schema(required)]
     pub kid: Option<String>,
+    /// What the token is bound to (`cnf`): whoever sends it must prove to hold that. Absent if it is a bearer token.
+    #[serde(rename = "cnf", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object, required = false)]
+    pub confirmation: Option<Confirmation>,
     /// When the key was published.
     #[schema(required)]
     pub key_published_at: Option<Timestamp>,
@@ -176,7 +181,7 @@ fn good(issuer: &Issuer, evidence: Vec<Fact>, expect: Option<Expect>, request_id
                  something other than what `expect` lists, or its clock is wrong."
             .into(),
         fix: Fix {
-            client: "Send it as `Authorization: Bearer TOKEN` to the resource server it is for.".into(),
+            client: how_to_send(expect.as_ref()).into(),
             resource_server:
                 "Compare issuer, audience, algorithm and key with `expect`, character by character; fetch the \
                               published keys again; compare your clock with `server_time`."
@@ -192,6 +197,20 @@ fn good(issuer: &Issuer, evidence: Vec<Fact>, expect: Option<Expect>, request_id
         limited: false,
         docs: issuer.endpoint("/docs/errors"),
         request_id,
+    }
+}
+
+/// How a client sends a good token.
+fn how_to_send(expect: Option<&Expect>) -> &'static str {
+    match expect.and_then(|expect| expect.confirmation) {
+        None => "Send it as `Authorization: Bearer TOKEN` to the resource server it is for.",
+        Some(Confirmation::Key(_)) => {
+            "Send it as `Authorization: DPoP TOKEN` to the resource server it is for, with a new proof of its key in the header \
+             `DPoP`."
+        }
+        Some(Confirmation::Certificate(_)) => {
+            "Send it as `Authorization: Bearer TOKEN` to the resource server it is for, with its certificate."
+        }
     }
 }
 
@@ -256,6 +275,7 @@ fn expect(app: &App, issuer: &Issuer, diagnosis: &Diagnosis, claims: &AccessClai
         algorithm: key.map(|key| key.algorithm.name()),
         typ: text("type").map(str::to_owned),
         kid: key.map(|key| key.kid.clone()),
+        confirmation: claims.cnf,
         key_published_at: key.map(|key| key.created_at),
         jwks_uri: issuer.endpoint("/.well-known/jwks.json"),
         introspection_endpoint: issuer.endpoint("/auth/introspect"),

@@ -86,7 +86,15 @@ mod tests {
     }
 
     fn finding(cause: Cause, source: Source, at: Option<Timestamp>) -> Finding {
-        Finding { cause, source, detail: "by client ops, because of a \"leak\"".into(), at, needed: None, remedy: None, holder: None }
+        Finding {
+            cause,
+            source,
+            detail: "by client ops, because of a \"leak\"".into(),
+            at,
+            needed: None,
+            remedy: None,
+            holder: None,
+        }
     }
 
     #[test]

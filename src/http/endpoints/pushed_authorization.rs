@@ -22,6 +22,10 @@ describe!(PushedRequest {
         "state": {"type": "string", "description": "Returned unchanged, at most 4096 bytes."},
         "code_challenge": {"type": "string", "description": "The PKCE challenge (RFC 7636)."},
         "code_challenge_method": {"type": "string", "description": "`S256`."},
+        "dpop_jkt": {
+            "description": "The thumbprint of the key that the code is bound to (RFC 9449 §10). A `DPoP` header does the same.",
+            "type": "string",
+        },
         "resource": {
             "description": "For whom the tokens are (RFC 8707). May repeat.",
             "type": "array",

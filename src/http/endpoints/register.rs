@@ -66,6 +66,7 @@ describe!(ClientMetadata, [ApplicationType, IdTokenAlgorithm] {
         "tls_client_auth_san_ip": {"type": "string", "maxLength": 1024},
         "tls_client_auth_san_email": {"type": "string", "maxLength": 1024},
         "tls_client_certificate_bound_access_tokens": {"type": "boolean"},
+        "dpop_bound_access_tokens": {"type": "boolean"},
         "client_uri": {"type": "string", "maxLength": 2048},
         "logo_uri": {"description": "Kept, and never fetched.", "type": "string", "maxLength": 2048},
         "tos_uri": {"type": "string", "maxLength": 2048},

@@ -74,12 +74,7 @@ pub(crate) async fn answer_below(request: EndpointRequest) -> Response {
     verify(&request, query, Query::PerhapsOfClient(query), below).await
 }
 
-async fn verify(
-    request: &EndpointRequest,
-    own_query: &[u8],
-    query: Query<'_>,
-    below: Option<&str>,
-) -> Response {
+async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>, below: Option<&str>) -> Response {
     let EndpointRequest { app, context, head, .. } = request;
     let expected = match query.expected(app.settings.verify_audience.as_deref()) {
         Ok(expected) => expected,

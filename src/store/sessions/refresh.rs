@@ -139,9 +139,7 @@ pub(in crate::store) async fn rotate_all(database: &Database, rotations: Vec<Rot
     };
     // Only the first rotation of a session succeeds.
     let won = |rotation: &Rotation| {
-        let is_it = distinct
-            .get(&rotation.id)
-            .is_some_and(|first| first.identity() == rotation.identity());
+        let is_it = distinct.get(&rotation.id).is_some_and(|first| first.identity() == rotation.identity());
         if is_it { moved.remove(&rotation.id).transpose() } else { Ok(None) }
     };
     Ok(rotations.iter().map(won).collect())

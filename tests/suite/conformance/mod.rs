@@ -12,6 +12,7 @@ mod token_endpoint;
 
 mod access_token;
 pub(crate) mod bearer;
+mod dpop;
 pub(crate) mod forgery;
 mod guessing;
 mod introspection;

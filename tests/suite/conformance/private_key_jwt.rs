@@ -64,7 +64,7 @@ impl KeyClient {
     }
 
     /// A good assertion, with members of its header and its claims changed.
-    fn assertion(&self, app: &TestServer, header: Value, claims: Value) -> String {
+    pub(crate) fn assertion(&self, app: &TestServer, header: Value, claims: Value) -> String {
         sign(&self.key, &changed(&self.header(), header), &changed(&self.claims(app), claims))
     }
 

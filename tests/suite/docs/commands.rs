@@ -20,7 +20,10 @@ const PASSWORD: &str = "demo-password";
 
 /// Causes that a test cannot provoke on a development server, and why. The commands of their pages run with a valid
 /// token.
-const NOT_MADE: [(Cause, &str); 5] = [
+const NOT_MADE: [(Cause, &str); 8] = [
+    (Cause::ProofMissing, "it is a fault of a request, not of its token"),
+    (Cause::ProofInvalid, "it is a fault of a request, not of its token"),
+    (Cause::ProofKeyMismatch, "it is a fault of a request, not of its token"),
     (Cause::WrongIssuer, "the issuer of a server follows the address that it listens on"),
     (Cause::Expired, "time would have to pass"),
     (Cause::NotYetValid, "another node would have to be ahead"),
@@ -196,6 +199,7 @@ impl Bench {
             | Cause::WrongScheme
             | Cause::WrongAudience
             | Cause::InsufficientScope => {}
+            Cause::ProofMissing | Cause::ProofInvalid | Cause::ProofKeyMismatch => {}
             Cause::WrongIssuer | Cause::Expired | Cause::NotYetValid | Cause::NeverIssued | Cause::CouldNotCheck => {
                 assert!(NOT_MADE.iter().any(|(other, _)| *other == cause));
             }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jeton::protocol::assertion::Fault;
+use jeton::protocol::dpop;
 use jeton::settings::TABLE;
 
 use crate::security::sources;
@@ -87,4 +88,12 @@ fn every_log_message_that_the_guide_to_refusals_lists_is_in_the_program() {
     for message in messages {
         assert!(program.contains(&format!("\"{message}\"")), "{message}");
     }
+}
+
+#[test]
+fn every_fault_of_a_proof_is_in_the_guide_to_bound_tokens() {
+    let guide = include_str!("../../../docs/dpop.md").split("## Why is my proof refused?").nth(1).unwrap();
+    let rows: Vec<&str> = guide.lines().filter_map(|line| line.strip_prefix("| `proof_")).collect();
+    let names: Vec<String> = rows.iter().map(|row| format!("proof_{}", row.split('`').next().unwrap())).collect();
+    assert_eq!(names, dpop::Fault::ALL.iter().map(|fault| fault.name()).collect::<Vec<_>>());
 }

@@ -141,6 +141,7 @@ fn request(client: &TestClient, scope: &str) -> AuthorizationRequest {
         hinted_sub: None,
         claims: ClaimsRequest::default(),
         code_challenge: Some(CHALLENGE.into()),
+        dpop_jkt: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The causes in their order, and how a resource server answers each: the promise, restated independently.
 
 /// Every cause, the first that counts at the top.
-pub(super) const ORDER: [&str; 42] = [
+pub(super) const ORDER: [&str; 45] = [
     "missing",
     "sent_twice",
     "in_query_string",
@@ -26,6 +26,9 @@ pub(super) const ORDER: [&str; 42] = [
     "unknown_key",
     "retired_key",
     "bad_signature",
+    "proof_missing",
+    "proof_invalid",
+    "proof_key_mismatch",
     "wrong_issuer",
     "token_revoked",
     "session_revoked",
@@ -73,6 +76,7 @@ pub(super) fn answer_of(cause: &str) -> (u16, Option<&'static str>) {
         "missing" | "wrong_scheme" => (401, None),
         "sent_twice" | "in_query_string" => (400, Some("invalid_request")),
         "insufficient_scope" => (403, Some("insufficient_scope")),
+        "proof_invalid" => (401, Some("invalid_dpop_proof")),
         "could_not_check" => (503, None),
         _ => (401, Some("invalid_token")),
     }

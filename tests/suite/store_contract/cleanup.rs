@@ -1,5 +1,6 @@
 //! Cleanup of expired rows.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jeton::protocol::browser::BrowserSession;
@@ -7,7 +8,7 @@ use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::{NewRevocation, Target};
 use jeton::protocol::time::Timestamp;
 use jeton::protocol::token_id::TokenId;
-use jeton::store::{AuditFilter, NewSession, NodeRecord, Round, SessionFilter, Store};
+use jeton::store::{AuditFilter, NewSession, NodeRecord, ProofBatch, Round, SessionFilter, Store};
 use sqlx::Connection;
 use uuid::Uuid;
 
@@ -257,6 +258,15 @@ async fn cleanup_does_not_wait_for_a_locked_row() {
     sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
     assert_eq!(sweep(&db, at(31 * DAY), 30 * DAY).await, [("sessions", 1)], "left for the next round");
 }
+
+on_both_stores!(batches_of_proofs_are_removed_once_none_of_them_can_be_used, async |backend| {
+    let db = Db::new(backend).await;
+    let batch = ProofBatch { node: Uuid::from_u128(1), number: 1, proofs: vec![1; 20], expires_at: at(60) };
+    db.proofs_write(&batch).await.unwrap();
+    assert_eq!(sweep(&db, at(60), 30 * DAY).await, []);
+    assert_eq!(sweep(&db, at(61), 30 * DAY).await, [("dpop_proofs", 1)]);
+    assert_eq!(db.proofs_after(Uuid::nil(), &HashMap::new(), at(0), 9).await.unwrap(), []);
+});
 
 on_both_stores!(one_node_at_a_time_has_the_turn_of_cleanup, async |backend| {
     let db = Db::new(backend).await;

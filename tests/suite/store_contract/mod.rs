@@ -2,6 +2,7 @@
 
 mod assertions;
 mod audit;
+mod bound_tokens;
 mod cleanup;
 mod client_documents;
 mod clients;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 use jeton::protocol::cause::Cause;
 use jeton::protocol::client::{Client, ClientSecret, SecretDigest};
+use jeton::protocol::confirmation::Sender;
 use jeton::protocol::revocation::{NewRevocation, Target};
 use jeton::protocol::scope::Scope;
 use jeton::protocol::session::Session;
@@ -222,7 +224,16 @@ const NETWORK: &str = "192.0.2.1";
 
 /// A rotation that the client `app` requests.
 fn rotation(id: Uuid, generation: i64, now: Timestamp, idle_expires_at: Timestamp) -> Rotation {
-    Rotation { id, client_id: "app".into(), generation, now, idle_expires_at, network: NETWORK.into() }
+    Rotation {
+        id,
+        client_id: "app".into(),
+        generation,
+        now,
+        idle_expires_at,
+        network: NETWORK.into(),
+        sender: Sender::default(),
+        binds: None,
+    }
 }
 
 /// A session of this user with this client that is about to begin, last used at `used`.
@@ -248,6 +259,8 @@ fn new_session(client: &Client, user: &User, used: Timestamp) -> NewSession {
         login: None,
         browser_session: None,
         offline: false,
+        confirmation: None,
+        code_key: None,
     };
     NewSession {
         session,
