@@ -13,6 +13,9 @@ use x509_parser::x509::X509Name;
 /// The longest text of a name, in bytes.
 const LONGEST: usize = 1024;
 
+/// How many characters of a name the log shows.
+const LONGEST_SHOWN: usize = 300;
+
 /// What attributes are called in texts (RFC 4514 §3), and further names in common use. The first name of an OID is the one shown.
 const ATTRIBUTES: [(&str, &str); 24] = [
     ("CN", "2.5.4.3"),
@@ -128,6 +131,11 @@ impl DistinguishedName {
             part.iter().map(attribute).collect()
         };
         Self(name.iter_rdn().map(attributes).collect())
+    }
+
+    /// Its text for the log, cut off where it is too long for that.
+    pub fn shown(&self) -> String {
+        self.to_string().chars().take(LONGEST_SHOWN).collect()
     }
 
     /// Whether both are the same name.
