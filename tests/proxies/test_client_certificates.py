@@ -32,9 +32,11 @@ def openssl(folder, *words):
 def issue(folder, name, *, subject="/O=Example/CN=worker", key=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
     """A certificate of the authority in this folder."""
     openssl(folder, "req", "-newkey", *key, "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject)
+    # With extensions, because a certificate without any is of version 1.
+    (folder / "extensions").write_text("keyUsage = digitalSignature\nextendedKeyUsage = clientAuth, serverAuth\n")
     openssl(
         folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "10",
-        "-out", f"{name}.pem",
+        "-extfile", "extensions", "-out", f"{name}.pem",
     )  # fmt: skip
     return folder / f"{name}.pem", folder / f"{name}.key"
 
