@@ -295,10 +295,8 @@ mod tests {
             "2.5.4.3=Billing\\2C nightly,L=Lyon+OU=Jobs,O=Example,C=FR",
             "commonName = billing\\,  NIGHTLY ,OU=jobs+L=LYON,O=example,C=fr",
             "CN=#0c1042696c6c696e672c206e696768746c79,OU=Jobs+L=Lyon,O=#13074578616d706c65,C=FR",
-            "CN=#1e04004200690000,C=FR",
         ] {
-            let is_same = name(other).is_same(&one);
-            assert_eq!(is_same, !other.starts_with("CN=#1e"), "{other}");
+            assert!(name(other).is_same(&one), "{other}");
         }
         assert!(name("CN=#1e0400410042").is_same(&name("CN=ab")), "UTF-16");
         assert!(name("CN=\\C3\\A9t\\c3\\a9").is_same(&name("CN=été")));
@@ -336,7 +334,7 @@ mod tests {
             (" ", "1 to 1024 bytes"),
             ("worker", "the form CN="),
             ("CN=a,", "the form CN="),
-            ("CN=a,,O=b", "the form CN="),
+            ("CN=a,,O=b", "no attribute"),
             ("CN=", "no value"),
             ("CN= ,O=b", "no value"),
             ("=a", "no attribute"),
