@@ -77,7 +77,7 @@ impl ClientAuthorities {
         let now = UnixTime::since_unix_epoch(Duration::from_millis(now.millis().max(0).unsigned_abs()));
         match self.0.verify_client_cert(&end, &chain, now) {
             Ok(_) => Ok(()),
-            Err(error) => Err(format!("the certificate of {} is not accepted: {error}", certificate.subject)),
+            Err(error) => Err(format!("the certificate of {} is not accepted: {error}", certificate.subject.shown())),
         }
     }
 }

@@ -25,11 +25,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub fn in_headers(certificate: &[&[u8]], chain: &[&[u8]]) -> Result<Option<Certificate>, String> {
     let der = match certificate {
         [] => return Ok(None),
+        // Some proxies cannot leave it out.
+        [value] if value.trim_ascii().is_empty() => return Ok(None),
         [value] => byte_sequence(value)?,
         _ => return Err("it is there more than once".into()),
     };
     let mut others = Vec::new();
-    for member in chain.iter().flat_map(|value| value.split(|byte| *byte == b',')) {
+    let chain = chain.iter().filter(|value| !value.trim_ascii().is_empty());
+    for member in chain.flat_map(|value| value.split(|byte| *byte == b',')) {
         if others.len() == LONGEST_CHAIN {
             return Err(format!("more than {LONGEST_CHAIN} certificates came with it"));
         }

@@ -83,7 +83,7 @@ impl ExpectedSubject {
         let (kind, is_there) = match self {
             Self::Dn(expected) if expected.is_same(&certificate.subject) => return Ok(()),
             Self::Dn(expected) => {
-                let subject = &certificate.subject;
+                let (subject, expected) = (certificate.subject.shown(), expected.shown());
                 return Err(format!("the subject of the certificate is {subject}, and must be {expected}"));
             }
             Self::Dns(expected) => {
@@ -102,7 +102,7 @@ impl ExpectedSubject {
         if is_there {
             return Ok(());
         }
-        Err(format!("the certificate of {} does not have the {kind} that is registered", certificate.subject))
+        Err(format!("the certificate of {} does not have the {kind} that is registered", certificate.subject.shown()))
     }
 }
 

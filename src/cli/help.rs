@@ -26,7 +26,11 @@ const EXAMPLES: [(&str, &str); 60] = [
            --introspect-audiences https://api.example.com\n\
          # a service that proves who it is by a key of its own\n\
          jeton client create worker --token-endpoint-auth-method private_key_jwt \\\n  \
-           --jwks worker.jwks.json --grant-types client_credentials --scope read",
+           --jwks worker.jwks.json --grant-types client_credentials --scope read\n\
+         # a service that proves who it is by a certificate\n\
+         jeton client create billing --token-endpoint-auth-method tls_client_auth \\\n  \
+           --tls-client-auth-subject-dn 'CN=billing,O=Example' \\\n  \
+           --grant-types client_credentials --scope read",
     ),
     ("client list", "jeton client list --limit 20"),
     ("client show", "jeton client show worker"),

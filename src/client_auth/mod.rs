@@ -296,6 +296,9 @@ mod tests {
             (AuthMethod::ClientSecretBasic, "secret"),
             (AuthMethod::ClientSecretPost, "secret"),
             (AuthMethod::PrivateKeyJwt, "assertion"),
+            // A certificate, which none of these requests has.
+            (AuthMethod::TlsClientAuth, "nothing"),
+            (AuthMethod::SelfSignedTlsClientAuth, "nothing"),
             (AuthMethod::None, "id"),
         ] {
             let client_id = register(&app, method, &key).await;

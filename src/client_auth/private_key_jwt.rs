@@ -23,7 +23,11 @@ const ENDPOINTS: [&str; 2] = ["/auth/token", "/auth/par"];
 /// Checks what needs neither the client nor its keys, so that the answer is the same for every client.
 pub(super) fn check(app: &App, issuer: &Issuer, assertion: &Assertion) -> std::result::Result<(), Refusal> {
     let [token, pushed] = ENDPOINTS.map(|path| issuer.endpoint(path));
-    assertion.claims().check(&[issuer.url(), &token, &pushed], app.clock.now()).map_err(Refusal::assertion)
+    // Where clients with certificates find the two, if that is elsewhere (RFC 8705 §5).
+    let aliases = app.settings.mtls_url.iter().flat_map(|url| ENDPOINTS.map(|path| format!("{url}{path}")));
+    let names: Vec<String> = [issuer.url().to_owned(), token, pushed].into_iter().chain(aliases).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assertion.claims().check(&names, app.clock.now()).map_err(Refusal::assertion)
 }
 
 pub(super) async fn prove<'a>(app: &App, asked: &AuthRequest<'a>) -> Result<Verdict<'a>> {

@@ -27,7 +27,7 @@ async fn judge(app: &App, asked: &AuthRequest<'_>) -> Result<Proved> {
     if has(app, asked.client, key).await? {
         return Ok(Ok(Proof::Key(*key)));
     }
-    let subject = certificate.subject();
+    let subject = certificate.subject().shown();
     Ok(Err(denied(format!("the key of the certificate of {subject} is none of the keys of the client"))))
 }
 

@@ -302,7 +302,7 @@ class Process:
 class Jeton:
     """A production server of the real binary."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **settings):
         folder.mkdir(mode=0o700)
         self.folder = folder
         self.binary = os.environ["JETON_BIN"]
@@ -315,6 +315,7 @@ class Jeton:
             "JETON_DATABASE_URL": f"sqlite://{folder}/jeton.db",
             "JETON_TRUSTED_PROXIES": "127.0.0.1/32,::1/128",
             "JETON_THROTTLING": "off",
+            **settings,
         }
         self.environment["JETON_MASTER_KEY"] = self.command("key", "generate-master").strip()
         self.command("migrate")

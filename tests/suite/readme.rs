@@ -272,6 +272,25 @@ fn the_commands_of_the_guide_to_keys_work() {
 }
 
 #[test]
+fn the_commands_of_the_guide_to_certificates_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocks = blocks(include_str!("../../docs/client-certificates.md"), "sh");
+    let bin = Path::new(BINARY).parent().unwrap().display();
+    let script = format!("set -e\nexport PATH={bin}:$PATH\njeton migrate >/dev/null\n{}", blocks.concat());
+    let database = format!("sqlite://{}", folder.path().join("jeton.db").display());
+    let settings = [("JETON_DATABASE_URL", database.as_str()), ("JETON_ISSUER", "https://auth.example.com")];
+    let mut command = Command::new("sh");
+    let output = command.args(["-c", &script]).envs(settings).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(blocks.concat().matches("jeton ").count(), 4);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    for part in ["CN=billing,O=Example,C=FR", "spiffe://example.com/worker", "self_signed_tls_client_auth", "2026-01"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert_eq!(shown.matches("client_secret").count(), 0, "{shown}");
+}
+
+#[test]
 fn every_shell_block_of_the_readme_is_known_to_a_test() {
     // The first starts the server, the second runs these tests, the third is run by tests/containers/check, the others
     // by the test above.

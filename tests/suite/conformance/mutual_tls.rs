@@ -260,8 +260,8 @@ on_both_stores!(mtl_008_each_alias_is_an_endpoint_that_takes_certificates, async
         assert!([400, 401].contains(&answer.status.as_u16()), "{name}: {answer:?}");
     }
     // At another address, and all endpoints have it.
-    let elsewhere = app.restart(authority.setup().set("JETON_MTLS_URL", "https://mtls.example.com/")).await;
-    let elsewhere = TestServer { http: authority.http(None), ..elsewhere };
+    let mut elsewhere = app.restart(authority.setup().set("JETON_MTLS_URL", "https://mtls.example.com/")).await;
+    elsewhere.http = authority.http(None);
     let metadata = elsewhere.get("/.well-known/oauth-authorization-server").await;
     let aliases = metadata.json["mtls_endpoint_aliases"].as_object().unwrap();
     assert_eq!(aliases["token_endpoint"], "https://mtls.example.com/auth/token");

@@ -179,6 +179,16 @@ pub(super) fn schemas() -> Map<String, Value> {
                         "type": "array",
                         "items": {"type": "string"},
                     },
+                    "tls_client_certificate_bound_access_tokens": {
+                        "description": "Present where clients can show certificates (RFC 8705 §3.3).",
+                        "type": "boolean",
+                        "const": true,
+                    },
+                    "mtls_endpoint_aliases": {
+                        "description": "Where clients with certificates find the endpoints (RFC 8705 §5).",
+                        "type": "object",
+                        "additionalProperties": {"type": "string", "format": "uri"},
+                    },
                     "ui_locales_supported": {"type": "array", "items": {"type": "string"}},
                     "service_documentation": {"type": "string", "format": "uri"},
                 },

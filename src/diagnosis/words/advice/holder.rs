@@ -9,7 +9,7 @@ pub(super) const PROOF_MISSING: Advice = Advice {
               proof could not be checked.",
     see: "The token has `cnf`: `jkt` names a key, `x5t#S256` a certificate. The challenge has the scheme `DPoP`.",
     client: "Send `Authorization: DPoP TOKEN`, and with each request a new proof in the header `DPoP` (RFC 9449 §7.1). A library \
-             that knows DPoP does both.",
+             that knows DPoP does both. A token with `x5t#S256` needs the certificate with which it was got.",
     resource_server: "Never accept a bound token without its proof. If you introspect it, check the proof yourself, or let \
                       `/auth/verify` do it.",
     administrator: "Behind a proxy, Jeton has to know which request is meant: list the proxy in `JETON_TRUSTED_PROXIES`, and have \
