@@ -68,15 +68,15 @@ pub(super) struct ResourceName {
 pub(super) struct IssuerArgument {
     /// The issuer: the iss of its tokens
     #[arg(value_name = "ISSUER", required_unless_present = "issuer")]
-    name: Option<String>,
+    iss: Option<String>,
     /// The same as a flag
-    #[arg(long, conflicts_with = "name", value_name = "ISSUER")]
+    #[arg(long, conflicts_with = "iss", value_name = "ISSUER")]
     issuer: Option<String>,
 }
 
 impl IssuerArgument {
     pub(super) fn get(&self) -> &str {
-        self.name.as_deref().or(self.issuer.as_deref()).unwrap_or_default()
+        self.iss.as_deref().or(self.issuer.as_deref()).unwrap_or_default()
     }
 }
 

@@ -182,7 +182,7 @@ mod tests {
             (json!({"rules": [{"claims": {"sub": {"regex": ".*"}}}]}), "rules[0].claims.sub"),
             (json!({"rules": [{"claims": {"sub": {"equals": "a", "prefix": "b/"}}}]}), "rules[0].claims.sub"),
             (json!({"rules": [{"claims": {"ref": {"equals": "a"}}}]}), "rules[0]: claims must have"),
-            (json!({"rules": [{"claims": {"sub": {"equals": "a"}}, "scope": "x"}]}), "rules[0]"),
+            (json!({"rules": [{"claims": {"sub": {"equals": "a"}}, "scope": "x"}]}), "unknown member `scope`"),
             (json!({"issuer": ISSUER}), "issuer"),
         ] {
             let error = patched(base.clone(), &members).unwrap_err().to_string();

@@ -57,8 +57,8 @@ on_both_stores!(an_issuer_is_created_shown_listed_changed_replaced_and_deleted, 
 on_both_stores!(a_bad_issuer_gets_a_clear_error_and_changes_nothing, async |backend| {
     let app = TestServer::start(backend).await;
     let idp = Idp::new("https://idp.example.test");
-    let with =
-        |more: Value| idp.members(crate::conformance::jose::changed(&json!({"uses": ["client_assertion"]}), more));
+    let usual = idp.members(json!({"uses": ["client_assertion"]}));
+    let with = |more: Value| crate::conformance::jose::changed(&usual, more);
     for (members, named) in [
         (with(json!({"issuer": null})), "issuer"),
         (with(json!({"issuer": app.issuer()})), "this server"),

@@ -232,8 +232,10 @@ on_both_stores!(a_subject_is_never_taken_for_a_user_or_a_client_of_this_server, 
     assert_eq!((&shown.assert_active().json["sub"], &shown.json["sub_iss"]), (&json!("anna"), &json!(idp.name)));
     assert!(shown.json["username"].is_null());
     // Whoever is made with this name later is somebody else: ending its tokens does not end these, nor the other way round.
-    app.user("anna", "Through-the-glass").await;
-    app.admin(Method::POST, "/admin/v1/revocations", Some(json!({"user": "anna"}))).await;
+    let later = json!({"username": "anna", "sub": "anna"});
+    assert_eq!(app.admin(Method::POST, "/admin/v1/users", Some(later)).await.status, 201);
+    let ended = app.admin(Method::POST, "/admin/v1/revocations", Some(json!({"user": "anna"}))).await;
+    assert_eq!(ended.status, 201, "{ended:?}");
     app.introspect(&rs, &token).await.assert_active();
     app.admin(Method::POST, "/admin/v1/revocations", Some(json!({"client": "portal"}))).await;
     app.introspect(&rs, &token).await.assert_inactive();

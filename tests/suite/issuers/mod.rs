@@ -86,7 +86,8 @@ impl Idp {
 
     /// An identity assertion for a client.
     pub(crate) fn identity_assertion(&self, app: &TestServer, client_id: &str, sub: &str, claims: Value) -> String {
-        let about = changed(&json!({"client_id": client_id}), claims);
+        let mut about = json!({"client_id": client_id});
+        about.as_object_mut().unwrap().extend(claims.as_object().cloned().unwrap());
         self.token(app, sub, json!({"typ": "oauth-id-jag+jwt"}), about)
     }
 }
