@@ -56,8 +56,7 @@ fn check_profile(asked: &AuthRequest<'_>, assertion: &Assertion) -> std::result:
     let settings = &asked.client.settings;
     let fault = if !security_profile::allows_algorithm(settings, &assertion.header().alg) {
         Fault::ProfileAlgorithm
-    } else if settings.security_profile.is_some()
-        && !assertion.claims().is_for_issuer_alone(asked.request.issuer.url())
+    } else if settings.security_profile.is_some() && !assertion.claims().is_for_issuer_alone(asked.request.issuer.url())
     {
         Fault::ProfileAudience
     } else {

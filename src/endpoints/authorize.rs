@@ -16,11 +16,11 @@ use crate::protocol::authorization::AuthorizationRequest;
 use crate::protocol::client::{Client, Consent, GrantType};
 use crate::protocol::client_document;
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::security_profile::Rule;
 use crate::protocol::grant::Granted;
 use crate::protocol::profile::{self, OFFLINE_ACCESS};
 use crate::protocol::redirect;
 use crate::protocol::scope::Scope;
+use crate::protocol::security_profile::Rule;
 use crate::store::{self, BrowserSessionRecord};
 use crate::tokens::sealed::Purpose;
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::app::{App, Failure, Result};
 use crate::diagnosis::investigate::Depth;
 use crate::diagnosis::{Diagnosis, Source};
-use crate::grants::{GrantRequest, binding};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
+use crate::grants::{GrantRequest, binding};
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::confirmation::Sender;
@@ -22,7 +22,8 @@ use crate::telemetry::metrics::ExchangeKind;
 use crate::validation;
 
 /// Said of a token that this client may know nothing about.
-const NOT_EXCHANGED: &str = "is not a valid access token that was issued to this client or is for a resource that it serves.";
+const NOT_EXCHANGED: &str =
+    "is not a valid access token that was issued to this client or is for a resource that it serves.";
 
 pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
     let GrantRequest { request, client, log } = asked;
@@ -86,7 +87,8 @@ async fn token(app: &App, asked: &GrantRequest<'_>, text: &str, role: Role) -> R
         Ok(claims) => {
             let about = |refusal: Refusal| refusal.about(Identity::from(&*claims));
             if !may_exchange(app, asked, Ownership::from(&*claims).in_force()).await? {
-                let reason = format!("{}: of another client, and for no resource that this one serves", role.parameter());
+                let reason =
+                    format!("{}: of another client, and for no resource that this one serves", role.parameter());
                 return Err(about(role.refusal(NOT_EXCHANGED).because(reason)).into());
             }
             holder_proof(role, &claims, &asked.request.sender).map_err(about)?;

@@ -260,13 +260,15 @@ mod tests {
             .unwrap()
         };
         let origin = |client: &str| json!({"jti": TokenId::new([1; 16]), "client_id": client, "log": 1});
-        let of_actor = |client: &str| json!({"jti": TokenId::new([1; 16]), "client_id": client, "log": 1, "actor": client});
+        let of_actor =
+            |client: &str| json!({"jti": TokenId::new([1; 16]), "client_id": client, "log": 1, "actor": client});
         assert_eq!(claims("api", json!([])).subject(), Subject::Client("api"));
         assert_eq!(claims("worker", json!([origin("worker")])).subject(), Subject::Client("worker"));
         assert_eq!(claims("worker", json!([origin("gateway"), origin("worker")])).subject(), Subject::Client("worker"));
         assert_eq!(claims("alice", json!([of_actor("agent"), origin("web")])).subject(), Subject::User("alice"));
         let named = claims("alice", json!([of_actor("agent"), origin("web")]));
-        let named: Vec<_> = named.named().map(|named| (named.client_id.to_owned(), named.user.map(str::to_owned))).collect();
+        let named: Vec<_> =
+            named.named().map(|named| (named.client_id.to_owned(), named.user.map(str::to_owned))).collect();
         let expected = [("api", "alice"), ("agent", "agent"), ("web", "alice")];
         assert_eq!(named, expected.map(|(client, user)| (client.to_owned(), Some(user.to_owned()))));
     }

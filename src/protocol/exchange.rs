@@ -334,7 +334,8 @@ mod tests {
         let of_agent = inherited(&api, &second, Some(&actor)).unwrap();
         assert_eq!(act(&of_agent), json!({"sub": "agent", "act": {"sub": "gateway"}}));
         assert_eq!(of_agent.ends_at, Some(500));
-        let chain: Vec<_> = of_agent.exchanged_from.iter().map(|origin| (origin.client_id.as_str(), origin.log)).collect();
+        let chain: Vec<_> =
+            of_agent.exchanged_from.iter().map(|origin| (origin.client_id.as_str(), origin.log)).collect();
         assert_eq!(chain, [("app", 7), ("gateway", 9), ("web", 7)]);
         let silent = client("silent", json!({"permissions": ["impersonate"]}));
         assert_eq!(act(&inherited(&silent, &first, None).unwrap()), Value::Null);

@@ -34,7 +34,9 @@ impl Rule {
         match self {
             Self::ClientAuthentication => "token_endpoint_auth_method is private_key_jwt or mutual TLS",
             Self::SenderConstrainedTokens => "access tokens are bound to a key or a certificate",
-            Self::PushedAuthorizationRequests => "authorization requests are pushed (require_pushed_authorization_requests)",
+            Self::PushedAuthorizationRequests => {
+                "authorization requests are pushed (require_pushed_authorization_requests)"
+            }
             Self::Pkce => "authorization requests have a PKCE challenge (require_pkce)",
             Self::RefreshTokens => "refresh tokens do not rotate (refresh_token_rotation)",
             Self::Grants => "the grant password is not used",

@@ -60,8 +60,7 @@ mod tests {
             "iss": ISSUER, "sub": "c", "aud": "a", "client_id": "c", "iat": 1, "exp": 9, "log": 3, "jti": TokenId::new([1; 16]),
         });
         let text = write(ISSUER, "rs", &token, now, key);
-        let (_, claims): (_, Value) =
-            jws::verify(&text, ExpectedType::OneOf(&[TYPE]), &key.verification).unwrap();
+        let (_, claims): (_, Value) = jws::verify(&text, ExpectedType::OneOf(&[TYPE]), &key.verification).unwrap();
         assert_eq!(claims, json!({"iss": ISSUER, "aud": "rs", "iat": 1, "token_introspection": token}));
         let environment = "live".parse().unwrap();
         let context = TokenContext { issuer: ISSUER, environment: &environment, siblings: &[], ring: &ring };

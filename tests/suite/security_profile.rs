@@ -110,7 +110,8 @@ on_both_stores!(token_requests_that_fall_short_are_refused_by_the_name_of_the_ru
     let keys = Some(json!({"jwks": {"keys": [jwk]}}));
     app.admin(Method::PATCH, "/admin/v1/clients/bank", keys).await.assert_ok();
     let now = app.clock.now().seconds();
-    let claims = json!({"iss": "bank", "sub": "bank", "aud": app.issuer(), "jti": "rs256", "iat": now, "exp": now + 60});
+    let claims =
+        json!({"iss": "bank", "sub": "bank", "aud": app.issuer(), "jti": "rs256", "iat": now, "exp": now + 60});
     let assertion = sign(&rsa, &json!({"alg": "RS256", "kid": "rsa"}), &claims);
     let answer = ask(&app, &holder, &[CLIENT_CREDENTIALS], &assertion).await;
     answer.assert_error(401, "invalid_client");

@@ -21,8 +21,9 @@ pub(super) fn broken(named: Named<'_>, revocations: &[KnownRevocation]) -> Vec<F
 /// What an explanation says about the chain. `state` has the revocations of each token in it, in their order.
 pub(super) fn facts(claims: &AccessClaims, state: &[Vec<(Cause, Timestamp)>]) -> Vec<Fact> {
     let mut facts = vec![];
-    let actors: Vec<&str> =
-        std::iter::successors(claims.act.as_deref(), |actor| actor.act.as_deref()).map(|Actor { sub, .. }| sub.as_str()).collect();
+    let actors: Vec<&str> = std::iter::successors(claims.act.as_deref(), |actor| actor.act.as_deref())
+        .map(|Actor { sub, .. }| sub.as_str())
+        .collect();
     if let Some((current, before)) = actors.split_first() {
         let before = before.iter().map(|actor| format!("; {actor} did so before")).collect::<String>();
         facts.push(Fact::verified("acts", format!("{current} acts for {}{before}", claims.sub)));
@@ -37,7 +38,10 @@ pub(super) fn facts(claims: &AccessClaims, state: &[Vec<(Cause, Timestamp)>]) ->
             Some((cause, at)) => format!("broken here: {cause}, {at}"),
             None => "not revoked".to_owned(),
         };
-        facts.push(Fact::verified("exchanged_from", format!("token {jti} of {whose}, issued to client {client_id}: {state}")));
+        facts.push(Fact::verified(
+            "exchanged_from",
+            format!("token {jti} of {whose}, issued to client {client_id}: {state}"),
+        ));
     }
     facts
 }

@@ -131,10 +131,17 @@ on_both_stores!(exc_002_exc_003_exc_007_exc_012_each_token_comes_with_its_type, 
         ("a type without actor", vec![subject, SUBJECT_TYPE, ACTOR_TYPE]),
         ("two subjects", vec![subject, subject, SUBJECT_TYPE]),
         ("SAML", vec![subject, SUBJECT_TYPE, ("requested_token_type", "urn:ietf:params:oauth:token-type:saml2")]),
-        ("a refresh token", vec![subject, SUBJECT_TYPE, ("requested_token_type", "urn:ietf:params:oauth:token-type:refresh_token")]),
+        (
+            "a refresh token",
+            vec![subject, SUBJECT_TYPE, ("requested_token_type", "urn:ietf:params:oauth:token-type:refresh_token")],
+        ),
     ] {
         let answer = app.token(&chain.gateway, &[vec![GRANT], parameters].concat()).await;
-        assert_eq!((answer.status.as_u16(), &answer.json["error"]), (400, &json!("invalid_request")), "{what}: {answer:?}");
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json["error"]),
+            (400, &json!("invalid_request")),
+            "{what}: {answer:?}"
+        );
     }
     let refresh = exchange(app, &chain.gateway, &login.refresh, &[]).await;
     assert_refused(&refresh, "The subject_token is refused: A refresh token was sent instead of an access token.");
@@ -144,13 +151,17 @@ on_both_stores!(exc_002_exc_003_exc_007_exc_012_each_token_comes_with_its_type, 
 on_both_stores!(exc_004_a_subject_token_that_is_not_good_is_refused_and_who_may_know_is_told_why, async |backend| {
     let chain = Chain::start_with(backend, Setup::default().with_manual_clock()).await;
     let (app, scene) = (chain.app(), &chain.scene);
-    let stranger = app.client("stranger", json!({"permissions": ["exchange"], "scope": "read", "audiences": [FILES]})).await;
+    let stranger =
+        app.client("stranger", json!({"permissions": ["exchange"], "scope": "read", "audiences": [FILES]})).await;
     let good = chain.login().await;
     assert_refused(&exchange(app, &stranger, &good, &[]).await, FOREIGN);
     exchanged(app, &chain.gateway, &good, &[]).await;
     // Revoked.
     app.revoke(&scene.main, &good).await.assert_ok();
-    assert_refused(&exchange(app, &chain.gateway, &good, &[]).await, "The subject_token is refused: The token was revoked");
+    assert_refused(
+        &exchange(app, &chain.gateway, &good, &[]).await,
+        "The subject_token is refused: The token was revoked",
+    );
     assert_refused(&exchange(app, &stranger, &good, &[]).await, FOREIGN);
     // Of another issuer, changed, and one that the gateway may not see.
     let fresh = chain.login().await;
@@ -165,11 +176,17 @@ on_both_stores!(exc_004_a_subject_token_that_is_not_good_is_refused_and_who_may_
     assert_refused(&exchange(app, &chain.gateway, &elsewhere, &[]).await, FOREIGN);
     // Expired.
     app.advance(901);
-    assert_refused(&exchange(app, &chain.gateway, &fresh, &[]).await, "The subject_token is refused: The token has expired");
+    assert_refused(
+        &exchange(app, &chain.gateway, &fresh, &[]).await,
+        "The subject_token is refused: The token has expired",
+    );
     assert_refused(&exchange(app, &stranger, &fresh, &[]).await, FOREIGN);
     let refusals = app.http.get(format!("{}/metrics", app.ops)).send().await.unwrap().text().await.unwrap();
     for cause in ["token_revoked", "expired"] {
-        assert!(refusals.contains(&format!("jeton_refusals_total{{endpoint=\"token\",cause=\"{cause}\"}} 2")), "{refusals}");
+        assert!(
+            refusals.contains(&format!("jeton_refusals_total{{endpoint=\"token\",cause=\"{cause}\"}} 2")),
+            "{refusals}"
+        );
     }
 });
 
@@ -177,14 +194,18 @@ on_both_stores!(exc_005_exc_011_the_target_is_one_that_the_client_reaches, async
     let chain = Chain::start(backend).await;
     let (app, scene) = (chain.app(), &chain.scene);
     let subject = chain.login().await;
-    for target in [("resource", "https://unknown.example/"), ("audience", "no-such"), ("resource", FILES), ("resource", STOCK)] {
+    for target in
+        [("resource", "https://unknown.example/"), ("audience", "no-such"), ("resource", FILES), ("resource", STOCK)]
+    {
         exchange(app, &chain.gateway, &subject, &[target]).await.assert_error(400, "invalid_target");
     }
     let admin = format!("{}/admin/v1", app.issuer());
     exchange(app, &chain.gateway, &subject, &[("resource", &admin)]).await.assert_error(400, "invalid_target");
     let both = [("audience", ORDERS), ("resource", ORDERS)];
     assert_eq!(jwt_part(&exchanged(app, &chain.gateway, &subject, &both).await, 1)["aud"], ORDERS);
-    exchange(app, &chain.gateway, &subject, &[("audience", ORDERS), ("audience", "b")]).await.assert_error(400, "invalid_target");
+    exchange(app, &chain.gateway, &subject, &[("audience", ORDERS), ("audience", "b")])
+        .await
+        .assert_error(400, "invalid_target");
     // Its own token gives a client nothing at other resources, also if it may request tokens for them itself.
     let broad = every_grant(json!({"permissions": ["exchange"]}));
     let broad = app.client("broad", broad).await;
@@ -193,7 +214,8 @@ on_both_stores!(exc_005_exc_011_the_target_is_one_that_the_client_reaches, async
     let less = exchanged(app, &broad, &narrow, &[("scope", "read")]).await;
     assert_eq!((&jwt_part(&less, 1)["aud"], &jwt_part(&less, 1)["scope"]), (&json!(FILES), &json!("read")));
     // The form is that of the resource.
-    let opaque = json!({"resource": "https://opaque.example.test/", "open_to": "registered", "access_token_format": "opaque"});
+    let opaque =
+        json!({"resource": "https://opaque.example.test/", "open_to": "registered", "access_token_format": "opaque"});
     app.resource(opaque).await;
     let sealed = exchanged(app, &chain.gateway, &subject, &[("resource", "https://opaque.example.test/")]).await;
     assert!(sealed.starts_with("jat_"), "{sealed}");
@@ -262,7 +284,8 @@ on_both_stores!(exc_008_a_chain_has_at_most_four_actors, async |backend| {
     for _ in 1..4 {
         token = exchanged(app, &chain.gateway, &token, &[]).await;
     }
-    let deepest = json!({"sub": "gateway", "act": {"sub": "gateway", "act": {"sub": "gateway", "act": {"sub": "gateway"}}}});
+    let deepest =
+        json!({"sub": "gateway", "act": {"sub": "gateway", "act": {"sub": "gateway", "act": {"sub": "gateway"}}}});
     assert_eq!(jwt_part(&token, 1)["act"], deepest);
     assert_refused(&exchange(app, &chain.gateway, &token, &[]).await, "four times");
 });
@@ -282,7 +305,8 @@ fn proof_of(app: &TestServer, key: &SigningKey) -> (String, String) {
 on_both_stores!(exc_009_a_bound_token_is_exchanged_only_with_its_proof_and_stays_bound, async |backend| {
     let chain = Chain::start(backend).await;
     let (app, scene) = (chain.app(), &chain.scene);
-    let new_key = || SigningKey::parse(SigningAlgorithm::Es256, &SigningKey::generate(SigningAlgorithm::Es256)).unwrap();
+    let new_key =
+        || SigningKey::parse(SigningAlgorithm::Es256, &SigningKey::generate(SigningAlgorithm::Es256)).unwrap();
     let (key, other) = (new_key(), new_key());
     let thumbprint = proof_of(app, &key).1;
     let bound = json!({"cnf": {"jkt": thumbprint}});
@@ -293,7 +317,10 @@ on_both_stores!(exc_009_a_bound_token_is_exchanged_only_with_its_proof_and_stays
         Answer::of(request.header("Authorization", chain.gateway.basic()).form(&exchange)).await
     };
     let without = exchange(app, &chain.gateway, &bound, &[]).await;
-    assert_refused(&without, "The subject_token is refused: The token is bound to a key or a certificate, and nothing proved");
+    assert_refused(
+        &without,
+        "The subject_token is refused: The token is bound to a key or a certificate, and nothing proved",
+    );
     assert_refused(&with_proof(&other, &[]).await, "The token is not bound to what the sender proved to hold");
     let answer = with_proof(&key, &[]).await;
     assert_eq!(answer.assert_ok().json["token_type"], "DPoP");
@@ -394,14 +421,19 @@ on_both_stores!(exchange_is_by_permission_and_impersonation_by_its_own, async |b
     let refused = app.admin(Method::POST, "/admin/v1/clients", Some(public)).await;
     assert_eq!(refused.status.as_u16(), 400, "{refused:?}");
     // Impersonation names nobody, and is recorded.
-    app.admin(Method::PATCH, "/admin/v1/clients/gateway", Some(json!({"permissions": ["impersonate"]}))).await.assert_ok();
+    app.admin(Method::PATCH, "/admin/v1/clients/gateway", Some(json!({"permissions": ["impersonate"]})))
+        .await
+        .assert_ok();
     let silent = jwt_part(&exchanged(app, &chain.gateway, &subject, &[]).await, 1);
     assert!(silent.get("act").is_none(), "{silent}");
     assert_eq!((&silent["sub"], &silent["client_id"]), (&json!(scene.alice), &json!("gateway")));
     let trail = app.admin(Method::GET, "/admin/v1/audit?action=token.impersonate", None).await;
     let records = trail.json["items"].as_array().unwrap();
     assert_eq!(records.len(), 1, "{trail:?}");
-    assert_eq!((&records[0]["actor"], &records[0]["target"]), (&json!("client gateway"), &json!(format!("user {}", scene.alice))));
+    assert_eq!(
+        (&records[0]["actor"], &records[0]["target"]),
+        (&json!("client gateway"), &json!(format!("user {}", scene.alice)))
+    );
     // Only an administrator of everything gives that away, or changes who has it.
     let deputy = json!({"grant_types": ["client_credentials"], "scope": "jeton:clients"});
     let deputy = app.client("deputy", deputy).await;

@@ -30,7 +30,9 @@ async fn the_commands_of_the_guide_to_token_exchange_do_what_it_says() {
         (&json!(true), &json!({"sub": "gateway"}), &json!("demo"), &json!("https://archive.example.com")),
         "{seen}"
     );
-    for words in ["token_revoked", "lost a laptop", "gateway acts for ", "client demo-login: broken here: token_revoked"] {
+    for words in
+        ["token_revoked", "lost a laptop", "gateway acts for ", "client demo-login: broken here: token_revoked"]
+    {
         assert!(parts[4].contains(words), "{words} in {}", parts[4]);
     }
 }
