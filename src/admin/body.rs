@@ -152,7 +152,8 @@ mod tests {
             (
                 r#"{"grant_types":["implicit"]}"#,
                 "grant_types[0]: expected one of password, client_credentials, refresh_token, authorization_code, \
-                 urn:ietf:params:oauth:grant-type:device_code, urn:ietf:params:oauth:grant-type:jwt-bearer",
+                 urn:ietf:params:oauth:grant-type:device_code, urn:ietf:params:oauth:grant-type:token-exchange, \
+                 urn:ietf:params:oauth:grant-type:jwt-bearer",
             ),
             (r#"{"access_token_ttl":"soon"}"#, "access_token_ttl: expected an integer"),
             (r#"{"enabled":1}"#, "enabled: expected a boolean"),
@@ -182,7 +183,7 @@ mod tests {
             assert_eq!(text, "password: expected a string");
         }
         let text = refused::<ClientPatch>(r#"{"permissions":["hunter2, expected hunter2"]}"#);
-        assert_eq!(text, "permissions[0]: expected introspect, explain, exchange or impersonate");
+        assert_eq!(text, "permissions[0]: expected one of introspect, explain, exchange, impersonate");
     }
 
     #[test]

@@ -135,13 +135,14 @@ impl Inherited {
             if actor.act.is_some() || !actor.exchanged_from.is_empty() {
                 return Err(Role::Actor.refusal("came of an exchange itself: an actor presents a token of its own."));
             }
+            // `act` names parties of this server alone.
+            if actor.sub_iss.is_some() {
+                return Err(Role::Actor.refusal("is about a subject of another issuer, which cannot act here."));
+            }
         }
         // Who acts (§1.1, §4.1)? Without another actor it is the client, which may leave that out by its own permission.
-        let (acting_issuer, acting) = match actor {
-            Some(actor) => (actor.sub_iss.as_deref().unwrap_or(issuer), actor.sub.as_str()),
-            None => (issuer, client.client_id.as_str()),
-        };
-        if subject.may_act.as_ref().is_some_and(|may_act| !may_act.allows(acting_issuer, acting)) {
+        let acting = actor.map_or(client.client_id.as_str(), |actor| actor.sub.as_str());
+        if subject.may_act.as_ref().is_some_and(|may_act| !may_act.allows(issuer, acting)) {
             return Err(Role::Subject.refusal("lets only the party that its may_act names act for its subject."));
         }
         let is_named = actor.is_some() || !impersonates(client);

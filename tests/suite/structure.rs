@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The modules, the lowest layer first. A module uses only modules before it.
-const LAYERS: [&str; 30] = [
+const LAYERS: [&str; 31] = [
     "protocol",
     "clock",
     "crypto",

@@ -49,6 +49,9 @@ on_both_stores!(a_feature_waits_until_every_live_node_knows_it, async |backend| 
         json!({"access_token_format": "opaque"}),
         json!({"access_token_typ": "JWT"}),
         json!({"introspect_audiences": ["https://api.example.test/"]}),
+        json!({"permissions": ["exchange"]}),
+        json!({"permissions": ["impersonate"]}),
+        json!({"introspection_signed_response_alg": "ES256"}),
     ] {
         let before = settings(&app, "main").await;
         let refused = patch(members.clone()).await;

@@ -144,7 +144,7 @@ on_both_stores!(exc_002_exc_003_exc_007_exc_012_each_token_comes_with_its_type, 
         );
     }
     let refresh = exchange(app, &chain.gateway, &login.refresh, &[]).await;
-    assert_refused(&refresh, "The subject_token is refused: The token is a refresh token");
+    assert_refused(&refresh, "The subject_token is refused: A refresh token was sent instead of an access token.");
     assert_refused(&exchange(app, &chain.gateway, "nonsense", &[]).await, "The subject_token is refused");
 });
 

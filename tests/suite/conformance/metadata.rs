@@ -122,7 +122,8 @@ on_both_stores!(met_008_met_015_and_met_016_grants_and_scopes_are_those_in_use, 
     // MET-008
     let grants = list(&after, "grant_types_supported");
     let device = "urn:ietf:params:oauth:grant-type:device_code";
-    let expected = ["authorization_code", "client_credentials", "password", "refresh_token", device];
+    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+    let expected = ["authorization_code", "client_credentials", "password", "refresh_token", device, exchange];
     assert_eq!(grants, BTreeSet::from(expected.map(str::to_owned)));
     // MET-015
     let scopes = list(&after, "scopes_supported");
