@@ -1,11 +1,14 @@
 //! The command line. Commands work on the database directly; a running server sees what they changed within a second.
 
+mod admin_api;
+mod apply;
 mod client;
 mod completions;
 mod config;
 mod context;
 mod demo;
 mod doctor;
+mod export;
 mod health;
 mod help;
 mod init;
@@ -14,8 +17,10 @@ mod migrate;
 mod names;
 mod output;
 pub mod pasted;
+mod place;
 mod resource;
 mod revoke;
+mod schema;
 mod secrets;
 mod serve;
 mod token;
@@ -82,6 +87,12 @@ enum Command {
     Init(init::Init),
     /// Apply schema migrations
     Migrate,
+    /// Bring clients and resources to what YAML files say, all or nothing
+    Apply(Box<apply::Apply>),
+    /// Print clients and resources as a YAML file for `jeton apply`, without secrets
+    Export(Box<export::Export>),
+    /// Print the JSON Schema of the files of `jeton apply`, for editors
+    Schema,
     /// Create and administer clients
     Client(Box<client::ClientCommand>),
     /// Create and administer resources: the APIs that tokens are for
@@ -155,6 +166,9 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Serve(command) => serve::run(&global, &command).await,
         Command::Init(command) => init::run(&global, command).await,
         Command::Migrate => migrate::run(&global).await,
+        Command::Apply(command) => apply::run(&global, *command).await,
+        Command::Export(command) => export::run(&global, *command).await,
+        Command::Schema => schema::run(),
         Command::Client(command) => client::run(&global, *command).await,
         Command::Resource(command) => resource::run(&global, *command).await,
         Command::User(command) => user::run(&global, command).await,

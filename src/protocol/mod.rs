@@ -19,6 +19,7 @@ pub mod grant;
 pub mod identity;
 pub mod logout;
 pub(crate) mod names;
+pub mod object;
 pub mod ownership;
 pub mod parameters;
 pub mod profile;

@@ -76,6 +76,7 @@ use crate::protocol::error::ErrorCode;
         admin::sessions::list_revocations,
         admin::sessions::revoke,
         admin::sessions::show_revocation,
+        admin::apply::apply,
         admin::keys::list,
         admin::keys::rotate,
         admin::keys::delete,
