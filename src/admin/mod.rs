@@ -9,6 +9,7 @@ pub mod demo;
 mod error;
 pub mod keys;
 mod list;
+pub mod preview;
 mod receipts;
 pub mod resources;
 pub mod revocations;

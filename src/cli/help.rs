@@ -6,7 +6,7 @@ use clap::{Arg, Command, CommandFactory};
 use crate::cli::Cli;
 
 /// Examples for each page, by the path of its command; after `#`, what the next is for.
-const EXAMPLES: [(&str, &str); 56] = [
+const EXAMPLES: [(&str, &str); 57] = [
     ("", "jeton serve --dev"),
     ("serve", "jeton serve --issuer https://auth.example.com --listen 0.0.0.0:8080"),
     ("init", "jeton init --audience https://api.example.com \\\n  --scope 'read write' --username anna"),
@@ -79,6 +79,10 @@ const EXAMPLES: [(&str, &str); 56] = [
     ("revoke", "jeton revoke --user anna --reason 'lost phone'"),
     ("token", "jeton token explain"),
     ("token explain", "jeton token explain --scope read --audience https://api.example.com"),
+    (
+        "token preview",
+        "jeton token preview --client-id reports --grant-type client_credentials \\\n  --resource https://api.example.com",
+    ),
     ("key", "jeton key list"),
     ("key list", "jeton key list"),
     ("key rotate", "jeton key rotate --alg EdDSA"),

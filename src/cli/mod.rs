@@ -101,7 +101,7 @@ enum Command {
     User(user::UserCommand),
     /// Revoke a token, a session, or everything of a user, of a client, or at all
     Revoke(revoke::Revoke),
-    /// Say why a token is refused
+    /// Say why a token is refused, and what a client would get
     Token(token::TokenCommand),
     /// Administer signing keys, token keys and the master key
     Key(key::KeyCommand),

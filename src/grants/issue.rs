@@ -14,9 +14,10 @@ use crate::issuer::Issuer;
 use crate::keys::keyring::ReadySigningKey;
 use crate::protocol::authorization::Login;
 use crate::protocol::claims::{self, AccessClaims, Audience, ExtraClaims};
-use crate::protocol::client::{AccessTokenFormat, Client};
+use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp, Client};
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::grant::{Audiences, Granted};
+use crate::protocol::grant::{self, Audiences, Granted};
+use crate::protocol::parameters::Parameters;
 use crate::protocol::profile::{self, OPENID};
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::schema::with_keywords;
@@ -94,6 +95,20 @@ pub(super) fn form(
     TokenForm::of(&client.settings, app.settings.access_token_ttl, &granted.audiences, audiences.resources)
 }
 
+/// The grant of a session as far as client and user may still have it and the request asks for it, with the form of the token.
+pub(super) fn of_session(
+    app: &App,
+    client: &Client,
+    granted: &Granted,
+    user_scope: Option<&Scope>,
+    asked: &Parameters,
+    audiences: Audiences<'_>,
+) -> std::result::Result<(TokenForm, Granted), Refusal> {
+    let granted = grant::still_allowed(granted, client, user_scope, audiences)?;
+    let granted = grant::narrow(&granted, client, asked, audiences.resources)?;
+    Ok((form(app, client, &granted, audiences)?, granted))
+}
+
 /// Who logged in at a browser, and the key that says so.
 pub(super) struct Person<'a> {
     login: &'a Login,
@@ -120,14 +135,44 @@ pub(super) async fn person<'a>(
     Ok(Some(Person { login, user, nonce: login.nonce.as_deref().filter(|_| is_first), key }))
 }
 
-/// Issues tokens to a client.
-pub(super) fn response(
-    app: &App,
-    issuer: &Issuer,
-    client: &Client,
-    params: TokenParams<'_>,
-    refresh_token: Option<String>,
-) -> Result<TokenResponse> {
+/// An access token before it is signed or sealed.
+pub(super) struct Draft<'a> {
+    pub(super) claims: AccessClaims,
+    pub(super) format: AccessTokenFormat,
+    pub(super) typ: AccessTokenTyp,
+    person: Option<Person<'a>>,
+}
+
+impl Draft<'_> {
+    /// How long the token will be, in bytes.
+    ///
+    /// # Errors
+    /// It would be too long, or there is no key for it.
+    pub(super) fn length(&self, app: &App, issuer: &Issuer) -> Result<usize> {
+        let length = match self.format {
+            AccessTokenFormat::Jwt => {
+                let (keys, now) = (issuer.keys(), app.clock.now());
+                let key = keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_active_key)?;
+                jwt::length(&self.claims, self.typ, key)
+            }
+            AccessTokenFormat::Opaque => opaque::length(&self.claims, issuer.environment()),
+        };
+        check_length(length).map(|()| length)
+    }
+}
+
+fn check_length(length: usize) -> Result<()> {
+    if length > jwt::LONGEST {
+        return Err(Failure::Refused(Refusal::new(
+            ErrorCode::InvalidScope,
+            "The token would be too long: ask for fewer scopes or resources.",
+        )));
+    }
+    Ok(())
+}
+
+/// What the access token of a client says.
+pub(super) fn draft<'a>(app: &App, issuer: &Issuer, client: &Client, params: TokenParams<'a>) -> Draft<'a> {
     let now = app.clock.now();
     let form = params.form;
     let mut exp = now.seconds().saturating_add(form.ttl);
@@ -144,7 +189,7 @@ pub(super) fn response(
         cnf: None,
         aud: Audience::new(params.granted.audiences),
         client_id: client.client_id.clone(),
-        scope: scope.clone(),
+        scope,
         iat: now.seconds(),
         exp,
         nbf: None,
@@ -153,11 +198,24 @@ pub(super) fn response(
         log: params.log,
         extra: claims::merge(form.claims, params.user),
     };
+    Draft { claims, format: form.format, typ: form.typ, person: params.person }
+}
+
+/// Issues tokens to a client.
+pub(super) fn response(
+    app: &App,
+    issuer: &Issuer,
+    client: &Client,
+    params: TokenParams<'_>,
+    refresh_token: Option<String>,
+) -> Result<TokenResponse> {
+    let Draft { claims, format, typ, person } = draft(app, issuer, client, params);
+    let (now, iat, exp, scope) = (app.clock.now(), claims.iat, claims.exp, claims.scope.clone());
     let keys = issuer.keys();
-    let access_token = match form.format {
+    let access_token = match format {
         AccessTokenFormat::Jwt => jwt::write(
             &claims,
-            form.typ,
+            typ,
             keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_active_key)?,
         ),
         AccessTokenFormat::Opaque => {
@@ -165,19 +223,14 @@ pub(super) fn response(
             opaque::write(&claims, issuer.environment(), key)
         }
     };
-    if access_token.len() > jwt::LONGEST {
-        return Err(Failure::Refused(Refusal::new(
-            ErrorCode::InvalidScope,
-            "The token would be too long: ask for fewer scopes or resources.",
-        )));
-    }
-    let id_token = params.person.zip(claims.sid).map(|(Person { login, user, nonce, key }, sid)| {
+    check_length(access_token.len())?;
+    let id_token = person.zip(claims.sid).map(|(Person { login, user, nonce, key }, sid)| {
         let claims = IdClaims {
             iss: &claims.iss,
             sub: &claims.sub,
             aud: &client.client_id,
             exp,
-            iat: now.seconds(),
+            iat,
             auth_time: login.auth_time,
             nonce,
             at_hash: access_token_hash(&access_token, key.algorithm),
@@ -188,7 +241,7 @@ pub(super) fn response(
         };
         id_token::write(&claims, &key)
     });
-    let expires_in = (exp - now.seconds()).max(1);
+    let expires_in = (exp - iat).max(1);
     Ok(TokenResponse { access_token, token_type: "Bearer", expires_in, refresh_token, scope, id_token })
 }
 

@@ -77,6 +77,7 @@ use crate::protocol::error::ErrorCode;
         admin::sessions::revoke,
         admin::sessions::show_revocation,
         admin::apply::apply,
+        admin::preview::preview,
         admin::keys::list,
         admin::keys::rotate,
         admin::keys::delete,
