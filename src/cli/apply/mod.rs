@@ -6,7 +6,9 @@ mod location;
 mod secret_files;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use crate::admin::apply::{Applied, ApplyRequest, ChangeAction};
 use crate::cli::place::{Place, ServerOptions};
@@ -94,7 +96,7 @@ fn put_secrets(
     request: &mut ApplyRequest,
     planned: &Applied,
     files: &Files,
-    folder: Option<&std::path::Path>,
+    folder: Option<&Path>,
     written: &mut Written,
 ) -> Outcome {
     let mut secrets: BTreeMap<&str, Secret> = BTreeMap::new();
@@ -113,8 +115,9 @@ fn put_secrets(
         };
         secrets.insert(id, written.secret(id, &path, &planned.secret_prefix)?);
     }
+    written.sync()?;
     for client in request.objects_mut(Kind::Client) {
-        let id = client.get(Kind::Client.id_member()).and_then(serde_json::Value::as_str);
+        let id = client.get(Kind::Client.id_member()).and_then(Value::as_str);
         if let Some(secret) = id.and_then(|id| secrets.get(id)) {
             secret_files::put(secret, client);
         }

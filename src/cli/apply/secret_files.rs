@@ -1,6 +1,7 @@
 //! Secrets of new clients in files: read where they are there, else generated and written, for this user alone and for good,
 //! before the client is created. A file is never overwritten.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -14,6 +15,9 @@ use crate::crypto::{base64url, random, sha256};
 
 /// The longest secret that a file may have, in bytes.
 const LONGEST: u64 = 4096;
+
+/// The most files that are told one by one.
+const MOST_TOLD: usize = 20;
 
 /// A secret for a new client.
 pub(super) enum Secret {
@@ -47,6 +51,16 @@ impl Written {
         Ok(Secret::Generated(base64url(sha256(secret.as_bytes()))))
     }
 
+    /// Makes the names of the files as durable as their content is.
+    pub(super) fn sync(&self) -> Outcome {
+        let folders: BTreeSet<&Path> = self.0.iter().map(|(_, path)| folder_of(path)).collect();
+        for folder in folders {
+            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+            synced.map_err(|error| Failed(format!("{} cannot be made durable: {error}", folder.display())))?;
+        }
+        Ok(())
+    }
+
     /// Removes the files of the clients that were not created.
     pub(super) fn keep(&mut self, is_created: impl Fn(&str) -> bool) {
         self.0.retain(|(client_id, path)| {
@@ -60,6 +74,9 @@ impl Written {
 
     /// Tells where the secrets are.
     pub(super) fn tell(&self) -> Outcome {
+        if self.0.len() > MOST_TOLD {
+            return output::note(&format!("{} secrets are in files of their own.", self.0.len()));
+        }
         self.0.iter().try_for_each(|(client_id, path)| {
             output::note(&format!("The secret of {client_id} is in {}.", path.display()))
         })
@@ -107,9 +124,13 @@ fn read(path: &Path) -> Result<Option<SecretString>, Failed> {
     Ok(Some(SecretString::from(secret)))
 }
 
-/// Writes a file that is not there yet: whole or not at all, and durably.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Writes a file that is not there yet: whole or not at all.
 fn write(path: &Path, secret: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     if !folder.exists() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
@@ -124,8 +145,7 @@ fn write(path: &Path, secret: &[u8]) -> std::io::Result<()> {
     })();
     let removed = fs::remove_file(&draft);
     written?;
-    removed?;
-    File::open(folder)?.sync_all()
+    removed
 }
 
 /// Puts a secret into the members of its client.
