@@ -200,11 +200,9 @@ impl About<'_> {
             }),
             "client_id" => fixed(format!("client {client}: client_id")),
             "aud" => fixed(self.source_of_audiences(app, audiences)),
-            "scope" => fixed(if self.asks_for_scope() {
-                "request: scope".into()
-            } else {
-                format!("client {client}: scope")
-            }),
+            "scope" => {
+                fixed(if self.asks_for_scope() { "request: scope".into() } else { format!("client {client}: scope") })
+            }
             "iat" => ("the time of the request".into(), true),
             "exp" => (self.source_of_life(token, audiences), true),
             "jti" => ("new for each token".into(), true),
@@ -263,7 +261,9 @@ impl About<'_> {
         });
         match of_resource {
             Some(resource) => format!("resource {resource}: claims"),
-            None if self.client.settings.claims.contains_key(name) => format!("client {}: claims", self.client.client_id),
+            None if self.client.settings.claims.contains_key(name) => {
+                format!("client {}: claims", self.client.client_id)
+            }
             None => "this server".into(),
         }
     }

@@ -122,8 +122,7 @@ async fn exchange(
     request: hyper::Request<Full<Bytes>>,
 ) -> Result<(hyper::StatusCode, Bytes), ApiError> {
     let broken = |error: hyper::Error| ApiError::after(format!("the connection broke: {error}"));
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     tokio::spawn(connection);
     let response = sender.send_request(request).await.map_err(broken)?;
     let status = response.status();
@@ -140,7 +139,8 @@ fn base(url: &str) -> Result<Url, String> {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
-    let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let is_bare =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     match url.scheme() {
         _ if !is_bare => Err("the URL has more than a scheme, a host, a port and a path".into()),
         "https" => Ok(url),
@@ -171,10 +171,23 @@ mod tests {
 
     #[test]
     fn a_token_is_sent_over_https_or_within_this_machine_only() {
-        for url in ["https://auth.example.com", "https://a.example:8443/x/", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost"] {
+        for url in [
+            "https://auth.example.com",
+            "https://a.example:8443/x/",
+            "http://127.0.0.1:1",
+            "http://[::1]:1",
+            "http://localhost",
+        ] {
             assert!(base(url).is_ok(), "{url}");
         }
-        for url in ["http://auth.example.com", "http://127.0.0.1.example.com", "ftp://a", "auth.example.com", "https://u:p@a", "https://a?x"] {
+        for url in [
+            "http://auth.example.com",
+            "http://127.0.0.1.example.com",
+            "ftp://a",
+            "auth.example.com",
+            "https://u:p@a",
+            "https://a?x",
+        ] {
             assert!(base(url).is_err(), "{url}");
         }
     }

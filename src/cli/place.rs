@@ -76,7 +76,9 @@ impl Place {
                     let body = serde_json::to_value(request).map_err(|error| ApiError::before(error.to_string()))?;
                     let answer = api.call("POST", "/admin/v1/apply", Some(&body)).await?;
                     serde_json::from_value(answer).map_err(|error| {
-                        ApiError::after(format!("the server's answer cannot be read; is it of another version? {error}"))
+                        ApiError::after(format!(
+                            "the server's answer cannot be read; is it of another version? {error}"
+                        ))
                     })
                 };
                 answer.await.map_err(|error| NotApplied { text: error.text, is_uncertain: error.is_uncertain })

@@ -140,13 +140,7 @@ async fn granted(
 }
 
 /// What a person who logs in at the browser and agrees grants the client.
-async fn at_browser(
-    app: &App,
-    issuer: &Issuer,
-    client: &Client,
-    user: &User,
-    asked: &Parameters,
-) -> Result<Granted> {
+async fn at_browser(app: &App, issuer: &Issuer, client: &Client, user: &User, asked: &Parameters) -> Result<Granted> {
     let (scope, sent_scope, audiences) = request::access(app, issuer, client, asked).await?;
     let now = app.clock.now();
     let consent = client.settings.consent;

@@ -126,8 +126,9 @@ async fn judge(
     let session = &record.session;
     let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
     let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
-    let rule =
-        |audiences: Audiences<'_>| issue::of_session(app, client, &granted, user_scope, asked.request.parameters, audiences);
+    let rule = |audiences: Audiences<'_>| {
+        issue::of_session(app, client, &granted, user_scope, asked.request.parameters, audiences)
+    };
     let (form, granted) = app.grant(issuer, rule).await?;
     let params = TokenParams {
         sub: session.sub.clone(),

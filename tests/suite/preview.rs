@@ -104,10 +104,14 @@ async fn make_users(app: &TestServer) {
 
 /// The members of a client that chance makes.
 fn client(chance: &mut Chance) -> Value {
+    let all = vec!["password", "client_credentials", "refresh_token"];
+    let grants = [all.clone(), all.clone(), all, vec!["password"], vec!["client_credentials"], vec![]];
+    let audiences =
+        [vec![], vec![RESOURCES[0]], vec![RESOURCES[1]], vec![RESOURCES[2]], RESOURCES.to_vec(), vec![RESOURCES[0], "urn:x"]];
     let mut members = json!({
-        "grant_types": chance.some(&["password", "client_credentials", "refresh_token"]),
-        "scope": chance.one(&["read", "read write", "openid read write other", "", "jeton:read", "read jeton:read"]),
-        "audiences": chance.some(&RESOURCES),
+        "grant_types": chance.one(&grants),
+        "scope": chance.one(&["read", "read write", "openid read write other", "read jeton:read", "jeton:read", ""]),
+        "audiences": chance.one(&audiences),
         "access_token_format": chance.one(&["jwt", "jwt", "opaque"]),
         "access_token_typ": chance.one(&["at+jwt", "at+jwt", "JWT"]),
     });
@@ -136,9 +140,8 @@ on_both_stores!(a_preview_and_the_token_that_is_issued_next_agree, async |backen
         let members = client(&mut chance);
         let asker = app.client(&format!("c{number}"), members.clone()).await;
         for _ in 0..3 {
-            let scope = chance.one(&["", "", "read", "write", "read write", "openid", "jeton:read", "unknown"]);
-            let resources =
-                if chance.below(2) == 0 { vec![] } else { chance.some(&[RESOURCES[0], RESOURCES[1], RESOURCES[2], "urn:x"]) };
+            let scope = chance.one(&["", "", "", "", "read", "read", "read write", "openid read", "jeton:read", "unknown"]);
+            let resources = if chance.below(3) > 0 { vec![] } else { chance.some(&RESOURCES) };
             let user = chance.one(&[None, Some(ALICE), Some(BOB)]);
             let grant = if user.is_some() { "password" } else { "client_credentials" };
             let mut request = json!({"client_id": asker.id, "grant_type": grant, "resource": resources});

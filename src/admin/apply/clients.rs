@@ -120,14 +120,15 @@ async fn create(app: &App, plan: &mut Plan<'_>, new: SetClient, actor: &Actor) -
         plan.administrators.insert(client_id.clone());
     }
     let members = differences(&ClientSettings::default(), &settings);
-    plan.change(Change {
-        members,
-        needs_secret,
-        notes,
-        ..Change::new(ChangeAction::Create, Kind::Client, &client_id)
-    });
+    plan.change(Change { members, needs_secret, notes, ..Change::new(ChangeAction::Create, Kind::Client, &client_id) });
     let secrets = digest.map(|digest| app.new_secret(digest)).into_iter().collect();
-    plan.write(SetWrite::CreateClient(Client { client_id, settings, secrets, created_at: app.clock.now(), version: 1 }));
+    plan.write(SetWrite::CreateClient(Client {
+        client_id,
+        settings,
+        secrets,
+        created_at: app.clock.now(),
+        version: 1,
+    }));
     Ok(())
 }
 
@@ -153,7 +154,9 @@ fn update(app: &App, plan: &mut Plan<'_>, mut client: Client, new: SetClient, ac
     }
     match (is_administrator(&was), is_administrator(&settings)) {
         (true, false) if actor.client_id() == Some(&client.client_id) => {
-            return Err(AdminError::Conflict("this would take jeton:admin from the client that applies the set".into()));
+            return Err(AdminError::Conflict(
+                "this would take jeton:admin from the client that applies the set".into(),
+            ));
         }
         (true, false) => {
             plan.administrators.remove(&client.client_id);
@@ -169,7 +172,9 @@ fn update(app: &App, plan: &mut Plan<'_>, mut client: Client, new: SetClient, ac
     change.notes = warnings::about(&settings).into_iter().map(str::to_owned).collect();
     if settings.token_endpoint_auth_method.uses_secret() && client.secrets.is_empty() {
         let id = &client.client_id;
-        change.notes.push(format!("It has no secret and cannot authenticate: `jeton client secret add {id}` gives it one."));
+        change
+            .notes
+            .push(format!("It has no secret and cannot authenticate: `jeton client secret add {id}` gives it one."));
     }
     plan.change(change);
     let (action, revocation) = app.change_client(&mut client, settings, actor)?;
@@ -186,10 +191,7 @@ fn delete(app: &App, plan: &mut Plan<'_>, client: &Client, actor: &Actor) -> Res
         false => None,
     };
     if let Some(why) = kept {
-        plan.change(Change {
-            notes: vec![why.into()],
-            ..Change::new(ChangeAction::Keep, Kind::Client, id)
-        });
+        plan.change(Change { notes: vec![why.into()], ..Change::new(ChangeAction::Keep, Kind::Client, id) });
         return Ok(());
     }
     plan.loses_administrator |= plan.administrators.remove(id);

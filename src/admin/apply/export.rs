@@ -53,7 +53,9 @@ impl Exported {
     /// The content of a file.
     pub fn into_file(self) -> Map<String, Value> {
         let kinds = self.kinds.into_iter().filter(|of_kind| !of_kind.objects.is_empty());
-        kinds.map(|of_kind| (of_kind.kind.list().to_owned(), of_kind.objects.into_iter().map(Value::Object).collect())).collect()
+        kinds
+            .map(|of_kind| (of_kind.kind.list().to_owned(), of_kind.objects.into_iter().map(Value::Object).collect()))
+            .collect()
     }
 }
 

@@ -115,9 +115,9 @@ pub(super) fn check_power(settings: &ResourceSettings, actor: &Actor) -> Result<
 
 pub(super) fn refused(error: StoreError, uri: &str) -> AdminError {
     match error {
-        StoreError::Exists => AdminError::Conflict(format!(
-            "there is a resource {uri} already, perhaps without or with the slash"
-        )),
+        StoreError::Exists => {
+            AdminError::Conflict(format!("there is a resource {uri} already, perhaps without or with the slash"))
+        }
         StoreError::NoSuchClient(_) => AdminError::Invalid(format!("serves: {error}")),
         error => error.into(),
     }

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::admin::apply::{Applied, Change, ChangeAction, MemberChange};
-use crate::cli::output::{line, plain_text};
 use crate::cli::Outcome;
+use crate::cli::output::{line, plain_text};
 
 /// The longest value that is shown whole, in characters.
 const LONGEST_VALUE: usize = 160;

@@ -137,9 +137,9 @@ impl Files {
 
     /// The file that a client names for its secret.
     pub(super) fn secret_file(&self, client_id: &str) -> Option<&Path> {
-        let mut named = self.of(Kind::Client).filter(|(_, origin)| {
-            origin.object.get(Kind::Client.id_member()).is_some_and(|id| id == client_id)
-        });
+        let mut named = self
+            .of(Kind::Client)
+            .filter(|(_, origin)| origin.object.get(Kind::Client.id_member()).is_some_and(|id| id == client_id));
         named.find_map(|(_, origin)| origin.secret_file.as_deref())
     }
 
@@ -284,7 +284,10 @@ mod tests {
             ("clients:\n  - client_id: a\n    claims: {x: !y 1}\n", "set.yaml:3: the tag !y means nothing here"),
             ("clients:\n  - client_id: a\n    claims: {x: .nan}\n", "set.yaml:3: the number is none"),
             ("resources:\n  - resource: /api\n", "set.yaml:2: resource /api: resource: "),
-            ("resources:\n  - resource: urn:a\n    scopes:\n      \"a b\": x\n", "set.yaml:3: resource urn:a: scopes: "),
+            (
+                "resources:\n  - resource: urn:a\n    scopes:\n      \"a b\": x\n",
+                "set.yaml:3: resource urn:a: scopes: ",
+            ),
             (
                 "clients:\n  - client_id: a\n    scope: 1\nresources:\n  - resource: urn:a\n    x: 1\n",
                 "2 problems in the files:\n  set.yaml:3: client a: scope: expected a string\n  set.yaml:6: ",

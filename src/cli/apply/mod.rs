@@ -79,9 +79,12 @@ pub(super) async fn run(global: &Global, command: Apply) -> Outcome {
                 return Err(Failed(files.located(&error.text)));
             }
         };
-        let is_created = |id: &str| applied.changes.iter().any(|change| {
-            change.action == ChangeAction::Create && change.kind == Kind::Client && change.id == id
-        });
+        let is_created = |id: &str| {
+            applied
+                .changes
+                .iter()
+                .any(|change| change.action == ChangeAction::Create && change.kind == Kind::Client && change.id == id)
+        };
         written.keep(is_created);
     }
     match global.output {

@@ -197,7 +197,9 @@ mod tests {
 
     #[test]
     fn the_name_of_a_file_never_leaves_its_folder() {
-        for (id, name) in [("worker", "worker"), ("../x", "%2E%2E%2Fx"), ("https://a", "https%3A%2F%2Fa"), ("a b", "a%20b")] {
+        for (id, name) in
+            [("worker", "worker"), ("../x", "%2E%2E%2Fx"), ("https://a", "https%3A%2F%2Fa"), ("a b", "a%20b")]
+        {
             assert_eq!(in_folder(Path::new("d"), id), Path::new("d").join(name));
         }
     }
