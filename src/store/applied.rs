@@ -10,7 +10,7 @@ use crate::protocol::scope::ADMIN;
 use crate::store::changes::{LogTransaction, Logged, Written};
 use crate::store::clients;
 use crate::store::database::{Dialect, Transaction};
-use crate::store::row::values;
+use crate::store::row::{Row, values};
 use crate::store::{Audited, Page, Result, Store, StoreError};
 
 /// How many clients are looked up by one statement.
@@ -129,10 +129,7 @@ impl Store {
 
     /// The registered clients that administer everything.
     pub async fn client_administrators(&self) -> Result<Vec<String>> {
-        let mut transaction = self.database.begin().await?;
-        let found = transaction.administrators().await;
-        transaction.roll_back().await?;
-        found
+        administrators_in(&self.database.query(settings_with(self.dialect()), values![ADMIN]).await?)
     }
 
     /// Those of these clients that exist, with their secrets.
@@ -226,16 +223,25 @@ impl Transaction {
     }
 
     async fn administrators(&mut self) -> Result<Vec<String>> {
-        let naming = match self.dialect() {
-            Dialect::Postgres => "SELECT client_id, settings FROM clients WHERE strpos(settings, $1) > 0",
-            Dialect::Sqlite => "SELECT client_id, settings FROM clients WHERE instr(settings, $1) > 0",
-        };
-        let mut found = Vec::new();
-        for row in self.query(naming, values![ADMIN]).await? {
-            if is_administrator(&row.json("settings")?) {
-                found.push(row.get("client_id")?);
-            }
-        }
-        Ok(found)
+        let sql = settings_with(self.dialect());
+        administrators_in(&self.query(sql, values![ADMIN]).await?)
     }
+}
+
+/// The clients whose settings have this text somewhere.
+const fn settings_with(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "SELECT client_id, settings FROM clients WHERE strpos(settings, $1) > 0",
+        Dialect::Sqlite => "SELECT client_id, settings FROM clients WHERE instr(settings, $1) > 0",
+    }
+}
+
+fn administrators_in(rows: &[Row]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for row in rows {
+        if is_administrator(&row.json("settings")?) {
+            found.push(row.get("client_id")?);
+        }
+    }
+    Ok(found)
 }
