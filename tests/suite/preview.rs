@@ -98,7 +98,8 @@ async fn make_resources(app: &TestServer) {
 
 async fn make_users(app: &TestServer) {
     app.user(ALICE.0, ALICE.1).await;
-    let bob = json!({"username": BOB.0, "password": BOB.1, "scope": "read", "claims": {"tenant": "of bob", "vip": true}});
+    let bob =
+        json!({"username": BOB.0, "password": BOB.1, "scope": "read", "claims": {"tenant": "of bob", "vip": true}});
     assert_eq!(app.admin(Method::POST, "/admin/v1/users", Some(bob)).await.status, StatusCode::CREATED);
 }
 
@@ -106,8 +107,14 @@ async fn make_users(app: &TestServer) {
 fn client(chance: &mut Chance) -> Value {
     let all = vec!["password", "client_credentials", "refresh_token"];
     let grants = [all.clone(), all.clone(), all, vec!["password"], vec!["client_credentials"], vec![]];
-    let audiences =
-        [vec![], vec![RESOURCES[0]], vec![RESOURCES[1]], vec![RESOURCES[2]], RESOURCES.to_vec(), vec![RESOURCES[0], "urn:x"]];
+    let audiences = [
+        vec![],
+        vec![RESOURCES[0]],
+        vec![RESOURCES[1]],
+        vec![RESOURCES[2]],
+        RESOURCES.to_vec(),
+        vec![RESOURCES[0], "urn:x"],
+    ];
     let mut members = json!({
         "grant_types": chance.one(&grants),
         "scope": chance.one(&["read", "read write", "openid read write other", "read jeton:read", "jeton:read", ""]),
@@ -140,7 +147,8 @@ on_both_stores!(a_preview_and_the_token_that_is_issued_next_agree, async |backen
         let members = client(&mut chance);
         let asker = app.client(&format!("c{number}"), members.clone()).await;
         for _ in 0..3 {
-            let scope = chance.one(&["", "", "", "", "read", "read", "read write", "openid read", "jeton:read", "unknown"]);
+            let scope =
+                chance.one(&["", "", "", "", "read", "read", "read write", "openid read", "jeton:read", "unknown"]);
             let resources = if chance.below(3) > 0 { vec![] } else { chance.some(&RESOURCES) };
             let user = chance.one(&[None, Some(ALICE), Some(BOB)]);
             let grant = if user.is_some() { "password" } else { "client_credentials" };

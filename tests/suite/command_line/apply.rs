@@ -48,7 +48,9 @@ on_both_stores!(files_are_applied_with_secrets_in_files_and_a_second_time_change
     write_files(&place);
     let apply = ["apply", "main.yaml", "api.yaml", "--set", "main"];
     let shown = place.run(&[&apply[..], &["--dry-run"]].concat()).ok();
-    for line in ["+ client reports", "(a new secret)", "+ resource https://api.example.test", "3 to create, 0 unchanged"] {
+    for line in
+        ["+ client reports", "(a new secret)", "+ resource https://api.example.test", "3 to create, 0 unchanged"]
+    {
         assert!(shown.contains(line), "{line}: {shown}");
     }
     assert!(!place.path("secrets").exists(), "a dry run writes nothing");
@@ -66,7 +68,9 @@ on_both_stores!(files_are_applied_with_secrets_in_files_and_a_second_time_change
     fs::write(place.path("api.yaml"), API.replace("write: Write", "delete: Delete")).unwrap();
     fs::write(place.path("main.yaml"), MAIN.replace("openid read write", "openid read")).unwrap();
     let changed = place.run(&apply).ok();
-    for line in ["~ client web", "scope  -write", "scopes  -write=\"Write\" +delete=\"Delete\"", "2 changed, 1 unchanged"] {
+    for line in
+        ["~ client web", "scope  -write", "scopes  -write=\"Write\" +delete=\"Delete\"", "2 changed, 1 unchanged"]
+    {
         assert!(changed.contains(line), "{line}: {changed}");
     }
     fs::write(place.path("main.yaml"), "clients:\n").unwrap();
@@ -134,7 +138,10 @@ on_both_stores!(a_secret_file_is_never_overwritten_and_none_is_left_behind, asyn
     let server = place.serve(&[]);
     assert!(token(&server.base, "one", "my own secret").await.json["access_token"].is_string());
     for (text, words) in [
-        ("clients:\n  - client_id: two\n    client_secret_file: s/both\n  - client_id: three\n    client_secret_file: s/both\n", &["s/both"][..]),
+        (
+            "clients:\n  - client_id: two\n    client_secret_file: s/both\n  - client_id: three\n    client_secret_file: s/both\n",
+            &["s/both"][..],
+        ),
         ("clients:\n  - client_id: two\n    client_secret_file: s\n", &["is not a file"]),
     ] {
         file(text);
@@ -142,7 +149,12 @@ on_both_stores!(a_secret_file_is_never_overwritten_and_none_is_left_behind, asyn
     }
     assert_eq!(fs::read_dir(place.path("s")).unwrap().count(), 1);
     file("clients:\n  - client_id: two\n");
-    place.run(&["apply", "a.yaml", "--set", "main"]).refused(&["two", "--secrets", "client_secret_file", "--without-secrets"]);
+    place.run(&["apply", "a.yaml", "--set", "main"]).refused(&[
+        "two",
+        "--secrets",
+        "client_secret_file",
+        "--without-secrets",
+    ]);
 });
 
 on_both_stores!(bad_files_get_errors_with_file_line_and_member, async |backend| {
@@ -160,7 +172,8 @@ on_both_stores!(bad_files_get_errors_with_file_line_and_member, async |backend| 
         let refused = place.run(&["apply", "a.yaml", "--set", "main", "--without-secrets"]).refused(words);
         assert!(!refused.contains("hush"));
     }
-    fs::write(place.path("a.yaml"), "clients:\n  - client_id: a\n    scope: 1\n  - client_id: b\n    scope: 1\n").unwrap();
+    fs::write(place.path("a.yaml"), "clients:\n  - client_id: a\n    scope: 1\n  - client_id: b\n    scope: 1\n")
+        .unwrap();
     let ran = place.run(&["apply", "a.yaml", "--set", "main"]);
     assert!(ran.err.contains("2 problems") && ran.err.contains("a.yaml:5"), "{ran:?}");
     place.run(&["apply", "missing.yaml", "--set", "main"]).refused(&["missing.yaml"]);

@@ -11,13 +11,29 @@ use crate::security::sources;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Variables that are not settings: commands read the first, Kubernetes sets the second, the tests read the others.
-const FOREIGN: [&str; 6] =
-    ["JETON_ADMIN_TOKEN", "JETON_PORT", "JETON_TEST_INSTALL", "JETON_TEST_POSTGRES_URL", "JETON_WRITE_OPENAPI", "JETON_WRITE_PICTURES"];
+const FOREIGN: [&str; 6] = [
+    "JETON_ADMIN_TOKEN",
+    "JETON_PORT",
+    "JETON_TEST_INSTALL",
+    "JETON_TEST_POSTGRES_URL",
+    "JETON_WRITE_OPENAPI",
+    "JETON_WRITE_PICTURES",
+];
 
 /// Every document, with its path.
 fn documents() -> Vec<(PathBuf, String)> {
-    let folders = ["", "docs", "docs/openapi", "examples", "examples/gitops", "examples/mcp", "examples/proxies", "examples/web", "bench"]
-        .map(|folder| Path::new(ROOT).join(folder));
+    let folders = [
+        "",
+        "docs",
+        "docs/openapi",
+        "examples",
+        "examples/gitops",
+        "examples/mcp",
+        "examples/proxies",
+        "examples/web",
+        "bench",
+    ]
+    .map(|folder| Path::new(ROOT).join(folder));
     let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
     let documents = files.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     documents.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
