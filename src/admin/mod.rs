@@ -1,5 +1,6 @@
 //! Administration: what the admin API and the command line both do.
 
+pub mod apply;
 pub mod audit;
 pub mod body;
 pub mod client_blocks;
@@ -9,6 +10,7 @@ mod error;
 pub mod issuers;
 pub mod keys;
 mod list;
+pub mod preview;
 mod receipts;
 pub mod resources;
 pub mod revocations;
@@ -39,6 +41,11 @@ impl Actor {
     /// One that works on the database itself, and so may do everything.
     pub fn on_the_database(name: impl Into<String>) -> Self {
         Self { name: name.into(), request_id: None, address: None, is_admin: true }
+    }
+
+    /// The client whose token was used, if one was.
+    fn client_id(&self) -> Option<&str> {
+        self.name.strip_prefix("client ")
     }
 }
 

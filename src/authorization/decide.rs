@@ -101,7 +101,7 @@ fn is_recent_enough(asked: &AuthorizationRequest, person: Person<'_>, now: Times
 }
 
 /// What of a scope the person may be granted. Who the person is, is no matter of permission.
-pub(super) fn limited_to(person: Person<'_>, scope: &Scope) -> Scope {
+pub(crate) fn limited_to(person: Person<'_>, scope: &Scope) -> Scope {
     let Some(allowed) = person.scope else { return scope.clone() };
     let (identity, others) = profile::split(scope);
     scope.intersection(&identity.union(&others.intersection(allowed)))

@@ -7,6 +7,7 @@ use crate::app::{App, Failure, Request};
 use crate::authorization::answer::AnswerTo;
 use crate::authorization::hint;
 use crate::authorization::parameters::{self, at_most};
+use crate::issuer::Issuer;
 use crate::protocol::authorization::{AuthorizationRequest, ResponseMode};
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::{ErrorCode, Refusal};
@@ -144,7 +145,7 @@ async fn read_for(
         app.begin_to_bind().await?;
     }
     // c. What does it ask for?
-    let (scope, sent_scope, audiences) = access(app, client, request).await?;
+    let (scope, sent_scope, audiences) = access(app, request.issuer, client, asked).await?;
     // d. What does it want of the person (OpenID Connect Core §3.1.2.1)?
     let nonce = asked.one("nonce")?;
     at_most(LONGEST_NONCE, "nonce", nonce)?;
@@ -202,9 +203,14 @@ fn response_type(asked: &Parameters) -> Result<(), Refusal> {
 
 /// The scope, whether the request named it, and the audiences. A request without `scope` gets what the client may have, but says
 /// nothing about who the person is.
-async fn access(app: &App, client: &Client, request: &Request<'_>) -> Result<(Scope, bool, Vec<String>), Failure> {
-    let granted = app.grant(request.issuer, |audiences| grant::to_login(client, request.parameters, audiences)).await?;
-    let sent_scope = request.parameters.one("scope")?.is_some();
+pub(crate) async fn access(
+    app: &App,
+    issuer: &Issuer,
+    client: &Client,
+    asked: &Parameters,
+) -> Result<(Scope, bool, Vec<String>), Failure> {
+    let granted = app.grant(issuer, |audiences| grant::to_login(client, asked, audiences)).await?;
+    let sent_scope = asked.one("scope")?.is_some();
     let scope = if sent_scope { granted.scope } else { profile::split(&granted.scope).1 };
     Ok((scope, sent_scope, granted.audiences))
 }

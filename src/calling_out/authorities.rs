@@ -48,7 +48,8 @@ impl Authorities {
         Ok(Self(Arc::new(roots)))
     }
 
-    pub(super) fn roots(&self) -> Arc<RootCertStore> {
+    /// Their certificates.
+    pub(crate) fn roots(&self) -> Arc<RootCertStore> {
         Arc::clone(&self.0)
     }
 }

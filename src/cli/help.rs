@@ -6,11 +6,22 @@ use clap::{Arg, Command, CommandFactory};
 use crate::cli::Cli;
 
 /// Examples for each page, by the path of its command; after `#`, what the next is for.
-const EXAMPLES: [(&str, &str); 60] = [
+const EXAMPLES: [(&str, &str); 64] = [
     ("", "jeton serve --dev"),
     ("serve", "jeton serve --issuer https://auth.example.com --listen 0.0.0.0:8080"),
     ("init", "jeton init --audience https://api.example.com \\\n  --scope 'read write' --username anna"),
     ("migrate", "jeton migrate"),
+    (
+        "apply",
+        "# what would change\n\
+         jeton apply clients.yaml resources.yaml --set main --dry-run\n\
+         # on the database; secrets of new clients go into a folder\n\
+         jeton apply clients.yaml resources.yaml --set main --prune --secrets ./secrets\n\
+         # through a running server\n\
+         jeton apply main.yaml --set main --server https://auth.example.com --token-file token",
+    ),
+    ("export", "jeton export >main.yaml"),
+    ("schema", "jeton schema >jeton.schema.json"),
     ("client", "jeton client list"),
     (
         "client create",
@@ -84,6 +95,10 @@ const EXAMPLES: [(&str, &str); 60] = [
     ("revoke", "jeton revoke --user anna --reason 'lost phone'"),
     ("token", "jeton token explain"),
     ("token explain", "jeton token explain --scope read --audience https://api.example.com"),
+    (
+        "token preview",
+        "jeton token preview --client-id reports --grant-type client_credentials \\\n  --resource https://api.example.com",
+    ),
     ("key", "jeton key list"),
     ("key list", "jeton key list"),
     ("key rotate", "jeton key rotate --alg EdDSA"),

@@ -1,11 +1,14 @@
 //! The command line. Commands work on the database directly; a running server sees what they changed within a second.
 
+mod admin_api;
+mod apply;
 mod client;
 mod completions;
 mod config;
 mod context;
 mod demo;
 mod doctor;
+mod export;
 mod health;
 mod help;
 mod init;
@@ -15,8 +18,10 @@ mod migrate;
 mod names;
 mod output;
 pub mod pasted;
+mod place;
 mod resource;
 mod revoke;
+mod schema;
 mod secrets;
 mod serve;
 mod token;
@@ -83,6 +88,12 @@ enum Command {
     Init(init::Init),
     /// Apply schema migrations
     Migrate,
+    /// Bring clients and resources to what YAML files say, all or nothing
+    Apply(Box<apply::Apply>),
+    /// Print clients and resources as a YAML file for `jeton apply`, without secrets
+    Export(Box<export::Export>),
+    /// Print the JSON Schema of the files of `jeton apply`, for editors
+    Schema,
     /// Create and administer clients
     Client(Box<client::ClientCommand>),
     /// Create and administer resources: the APIs that tokens are for
@@ -93,7 +104,7 @@ enum Command {
     User(user::UserCommand),
     /// Revoke a token, a session, or everything of a user, of a client, or at all
     Revoke(revoke::Revoke),
-    /// Say why a token is refused
+    /// Say why a token is refused, and what a client would get
     Token(token::TokenCommand),
     /// Administer signing keys, token keys and the master key
     Key(key::KeyCommand),
@@ -158,6 +169,9 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Serve(command) => serve::run(&global, &command).await,
         Command::Init(command) => init::run(&global, command).await,
         Command::Migrate => migrate::run(&global).await,
+        Command::Apply(command) => apply::run(&global, *command).await,
+        Command::Export(command) => export::run(&global, *command).await,
+        Command::Schema => schema::run(),
         Command::Client(command) => client::run(&global, *command).await,
         Command::Resource(command) => resource::run(&global, *command).await,
         Command::Issuer(command) => issuer::run(&global, *command).await,

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Read};
 use clap::Subcommand;
 use uuid::Uuid;
 
+use crate::admin::preview::{self, PreviewRequest};
 use crate::cli::context::{actor, open};
 use crate::cli::output::{self, plain_text};
 use crate::cli::pasted::{self, Pasted, Problem};
@@ -12,6 +13,7 @@ use crate::cli::{Failed, Format, Global, Outcome};
 use crate::diagnosis::explanation::Explanation;
 use crate::diagnosis::judge::Requirements;
 use crate::endpoints::explain::{ExplainRequest, explain_to_operator};
+use crate::protocol::client::GrantType;
 use crate::protocol::scope::Scope;
 use crate::settings::Needs;
 use crate::store::Audited;
@@ -26,6 +28,27 @@ pub(super) struct TokenCommand {
 enum Action {
     /// Say why a token is refused and what to do about it; exits with 0 if it is good and with 1 if not
     Explain(Explain),
+    /// Say what a client would get for a request, and which setting each claim comes from
+    Preview(Preview),
+}
+
+#[derive(Debug, clap::Args)]
+struct Preview {
+    /// The client
+    #[arg(long, value_name = "CLIENT_ID")]
+    client_id: String,
+    /// The grant by which it asks: client_credentials, password, authorization_code…
+    #[arg(long, value_name = "GRANT")]
+    grant_type: String,
+    /// The user who logs in: name, id or `sub`
+    #[arg(long, value_name = "USER")]
+    username: Option<String>,
+    /// The scopes that it asks for; what the client has if left out
+    #[arg(long, value_name = "SCOPES")]
+    scope: Option<String>,
+    /// The resources that it asks for (repeated)
+    #[arg(long, value_name = "URI")]
+    resource: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -58,7 +81,10 @@ struct RequestReport<'a> {
 }
 
 pub(super) async fn run(global: &Global, command: TokenCommand) -> Outcome {
-    let Action::Explain(command) = command.action;
+    let command = match command.action {
+        Action::Explain(command) => command,
+        Action::Preview(command) => return preview(global, command).await,
+    };
     let scope = Scope::parse(command.scope.as_deref().unwrap_or_default())
         .map_err(|error| Failed(format!("--scope: {error}")))?;
     let text = match command.token {
@@ -123,6 +149,70 @@ async fn explain(global: &Global, question: &ExplainRequest) -> Result<Explanati
     explain_to_operator(&app, &app.issuer, question, &audited)
         .await
         .map_err(|failure| Failed(format!("could_not_check: {failure}")))
+}
+
+/// Says what a request would get; fails if that is a refusal.
+async fn preview(global: &Global, command: Preview) -> Outcome {
+    let grant_type = command.grant_type.parse().map_err(|()| {
+        let known: Vec<&str> = GrantType::ALL.iter().map(|grant| grant.name()).collect();
+        Failed(format!("--grant-type: expected one of {}", known.join(", ")))
+    })?;
+    let request = PreviewRequest {
+        client_id: command.client_id,
+        grant_type,
+        user: command.username,
+        scope: command.scope,
+        resource: Some(command.resource),
+    };
+    let app = open(global, Needs::ALL).await?;
+    app.load().await?;
+    let found = app.preview(&request).await?;
+    if global.output == Format::Json {
+        output::item(global.output, &found)?;
+    } else {
+        print_preview(&found)?;
+    }
+    if found.refused.is_none() { Ok(()) } else { Err(Failed::silently()) }
+}
+
+fn print_preview(found: &preview::Preview) -> Outcome {
+    let style = Style::of_output();
+    if let Some(refused) = &found.refused {
+        output::line(&format!("{}  ({})", style.paint("1;31", "The request would be refused"), refused.error.name()))?;
+        output::line(&plain_text(&refused.error_description))?;
+        if refused.reason != refused.error_description {
+            output::line(&format!("For the log: {}", plain_text(&refused.reason)))?;
+        }
+    }
+    if let Some(token) = &found.token {
+        let form = match token.typ {
+            Some(typ) => format!("a JWT (typ {})", typ.name()),
+            None => "an opaque token".to_owned(),
+        };
+        output::line(&format!("{} {form} of {} bytes", style.paint("1;32", "The client would get"), token.size))?;
+        for (also, what) in [(token.refresh_token, "a refresh token"), (token.id_token, "an ID token")] {
+            if also {
+                output::line(&format!("and {what}"))?;
+            }
+        }
+        let claims: Vec<_> = token
+            .claims
+            .iter()
+            .map(|claim| (claim.claim.as_str(), plain_text(&claim.value.to_string()), plain_text(&claim.from)))
+            .collect();
+        let width = claims.iter().map(|(name, _, _)| name.len()).max().unwrap_or(0);
+        output::line("")?;
+        for (name, value, from) in claims {
+            output::line(&format!("  {:width$}  {value}  ({from})", plain_text(name)))?;
+        }
+    }
+    if !found.left_out.is_empty() {
+        output::line(&format!("\n{}", style.heading("Left out")))?;
+    }
+    for left_out in &found.left_out {
+        output::line(&format!("  {}: {}", plain_text(&left_out.scope), plain_text(&left_out.why)))?;
+    }
+    found.notes.iter().try_for_each(|note| output::line(&format!("\n{} {note}", style.heading("Note:"))))
 }
 
 /// The styles of a terminal, or none.

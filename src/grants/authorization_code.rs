@@ -14,7 +14,7 @@ use crate::protocol::cause::Cause;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::fault::CodeFault;
-use crate::protocol::grant::{self, Audiences, Granted};
+use crate::protocol::grant::{Audiences, Granted};
 use crate::protocol::identity::Identity;
 use crate::protocol::redirect;
 use crate::protocol::revocation::{NewRevocation, Target};
@@ -142,11 +142,8 @@ pub(super) async fn tokens(
     let session = &record.session;
     let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
     let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
-    let rule = |audiences: Audiences<'_>| {
-        let granted = grant::still_allowed(&granted, client, user_scope, audiences)?;
-        let granted = grant::narrow(&granted, client, request.parameters, audiences.resources)?;
-        Ok((issue::form(app, client, &granted, audiences)?, granted))
-    };
+    let rule =
+        |audiences: Audiences<'_>| issue::of_session(app, client, &granted, user_scope, request.parameters, audiences);
     let (form, granted) = app.grant(request.issuer, rule).await?;
     let params = TokenParams {
         sub: session.sub.clone(),

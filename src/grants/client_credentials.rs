@@ -3,20 +3,16 @@
 use crate::app::{App, Result};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::grants::{GrantRequest, binding};
+use crate::issuer::Issuer;
+use crate::protocol::client::Client;
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::grant::{self, Audiences};
+use crate::protocol::grant::{self, Audiences, Granted};
+use crate::protocol::parameters::Parameters;
+use crate::protocol::token_form::TokenForm;
 
 pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
     let GrantRequest { request, client, .. } = asked;
-    if client.is_public() {
-        let refusal = Refusal::new(ErrorCode::UnauthorizedClient, "A public client may not use this grant.");
-        return Err(refusal.into());
-    }
-    let rule = |audiences: Audiences<'_>| {
-        let granted = grant::to_client(client, request.parameters, audiences)?;
-        Ok((issue::form(app, client, &granted, audiences)?, granted))
-    };
-    let (form, granted) = app.grant(request.issuer, rule).await?;
+    let (form, granted) = granted(app, request.issuer, client, request.parameters).await?;
     let params = TokenParams {
         sub: client.client_id.clone(),
         sub_iss: None,
@@ -29,4 +25,22 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         confirmation: binding::of_access_token(client, &request.sender),
     };
     issue::response(app, request.issuer, client, params, None)
+}
+
+/// What a client is granted for itself, and the form of its token.
+pub(super) async fn granted(
+    app: &App,
+    issuer: &Issuer,
+    client: &Client,
+    asked: &Parameters,
+) -> Result<(TokenForm, Granted)> {
+    if client.is_public() {
+        let refusal = Refusal::new(ErrorCode::UnauthorizedClient, "A public client may not use this grant.");
+        return Err(refusal.into());
+    }
+    let rule = |audiences: Audiences<'_>| {
+        let granted = grant::to_client(client, asked, audiences)?;
+        Ok((issue::form(app, client, &granted, audiences)?, granted))
+    };
+    app.grant(issuer, rule).await
 }

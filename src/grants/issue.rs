@@ -11,14 +11,15 @@ use uuid::Uuid;
 use crate::app::{App, Failure, Result};
 use crate::crypto::random;
 use crate::issuer::Issuer;
-use crate::keys::keyring::ReadySigningKey;
+use crate::keys::keyring::{KeyRing, ReadySigningKey};
 use crate::protocol::authorization::Login;
 use crate::protocol::claims::{self, AccessClaims, Audience, EXCHANGED_FROM, ExtraClaims};
-use crate::protocol::client::{AccessTokenFormat, Client};
+use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp, Client};
 use crate::protocol::confirmation::Confirmation;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::exchange::{self, Inherited};
-use crate::protocol::grant::{Audiences, Granted};
+use crate::protocol::grant::{self, Audiences, Granted};
+use crate::protocol::parameters::Parameters;
 use crate::protocol::profile::{self, OPENID};
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::schema::with_keywords;
@@ -105,6 +106,20 @@ pub(super) fn form(
     TokenForm::of(&client.settings, app.settings.access_token_ttl, &granted.audiences, audiences.resources)
 }
 
+/// The grant of a session as far as client and user may still have it and the request asks for it, with the form of the token.
+pub(super) fn of_session(
+    app: &App,
+    client: &Client,
+    granted: &Granted,
+    user_scope: Option<&Scope>,
+    asked: &Parameters,
+    audiences: Audiences<'_>,
+) -> std::result::Result<(TokenForm, Granted), Refusal> {
+    let granted = grant::still_allowed(granted, client, user_scope, audiences)?;
+    let granted = grant::narrow(&granted, client, asked, audiences.resources)?;
+    Ok((form(app, client, &granted, audiences)?, granted))
+}
+
 /// Who logged in at a browser, and the key that says so.
 pub(super) struct Person<'a> {
     login: &'a Login,
@@ -129,6 +144,90 @@ pub(super) async fn person<'a>(
     }
     let key = app.signing_key(issuer, client.settings.id_token_signed_response_alg.into()).await?;
     Ok(Some(Person { login, user, nonce: login.nonce.as_deref().filter(|_| is_first), key }))
+}
+
+/// An access token before it is signed or sealed.
+pub(super) struct Draft<'a> {
+    pub(super) claims: AccessClaims,
+    pub(super) format: AccessTokenFormat,
+    pub(super) typ: AccessTokenTyp,
+    person: Option<Person<'a>>,
+}
+
+impl Draft<'_> {
+    /// How long the token will be, in bytes.
+    ///
+    /// # Errors
+    /// It would be too long, or there is no key for it that the client may have.
+    pub(super) fn length(&self, app: &App, issuer: &Issuer, client: &Client) -> Result<usize> {
+        let length = match self.format {
+            AccessTokenFormat::Jwt => {
+                let keys = issuer.keys();
+                jwt::length(&self.claims, self.typ, signing_key(app, &keys.ring, client)?)
+            }
+            AccessTokenFormat::Opaque => opaque::length(&self.claims, issuer.environment()),
+        };
+        check_length(length).map(|()| length)
+    }
+}
+
+/// The key that signs the access tokens of a client.
+fn signing_key<'a>(app: &App, ring: &'a KeyRing, client: &Client) -> Result<&'a ReadySigningKey> {
+    let key = ring.access_token_key(app.settings.signing_algorithm, app.clock.now()).ok_or_else(no_active_key)?;
+    if !security_profile::allows_algorithm(&client.settings, key.algorithm.name()) {
+        return Err(Rule::SigningAlgorithms.refusal(ErrorCode::InvalidRequest).into());
+    }
+    Ok(key)
+}
+
+fn check_length(length: usize) -> Result<()> {
+    if length > jwt::LONGEST {
+        return Err(Failure::Refused(Refusal::new(
+            ErrorCode::InvalidScope,
+            "The token would be too long: ask for fewer scopes or resources.",
+        )));
+    }
+    Ok(())
+}
+
+/// What the access token of a client says.
+pub(super) fn draft<'a>(
+    app: &App,
+    issuer: &Issuer,
+    client: &Client,
+    params: TokenParams<'a>,
+    inherited: Inherited,
+) -> Draft<'a> {
+    let now = app.clock.now();
+    let form = params.form;
+    let mut exp = now.seconds().saturating_add(form.ttl).min(inherited.ends_at.unwrap_or(i64::MAX));
+    if let Some((_, ends_at)) = params.session {
+        // An access token never outlives its session.
+        exp = exp.min(ends_at.seconds());
+    }
+    let scope = (!params.granted.scope.is_empty()).then_some(params.granted.scope);
+    let mut claims = AccessClaims {
+        iss: issuer.url().to_owned(),
+        sub: params.sub,
+        sub_iss: params.sub_iss.or(inherited.sub_iss),
+        act: inherited.act,
+        may_act: inherited.may_act,
+        cnf: params.confirmation,
+        aud: Audience::new(params.granted.audiences),
+        client_id: client.client_id.clone(),
+        scope,
+        iat: now.seconds(),
+        exp,
+        nbf: None,
+        jti: TokenId::new(random()),
+        sid: params.session.map(|(id, _)| id).or(inherited.sid),
+        log: params.log,
+        exchanged_from: inherited.exchanged_from,
+        extra: claims::merge(form.claims, params.user),
+    };
+    // Settings that are older than this name may have a claim of it.
+    claims.extra.remove(EXCHANGED_FROM);
+    Draft { claims, format: form.format, typ: form.typ, person: params.person }
 }
 
 /// Issues tokens to a client.
@@ -161,64 +260,26 @@ fn write(
     refresh_token: Option<String>,
     inherited: Option<Inherited>,
 ) -> Result<TokenResponse> {
-    let now = app.clock.now();
-    let form = params.form;
     let issued_token_type = inherited.is_some().then_some(exchange::ACCESS_TOKEN_TYPE);
-    let inherited = inherited.unwrap_or_default();
-    let mut exp = now.seconds().saturating_add(form.ttl).min(inherited.ends_at.unwrap_or(i64::MAX));
-    if let Some((_, ends_at)) = params.session {
-        // An access token never outlives its session.
-        exp = exp.min(ends_at.seconds());
-    }
-    let scope = (!params.granted.scope.is_empty()).then_some(params.granted.scope);
-    let mut claims = AccessClaims {
-        iss: issuer.url().to_owned(),
-        sub: params.sub,
-        sub_iss: params.sub_iss.or(inherited.sub_iss),
-        act: inherited.act,
-        may_act: inherited.may_act,
-        cnf: params.confirmation,
-        aud: Audience::new(params.granted.audiences),
-        client_id: client.client_id.clone(),
-        scope: scope.clone(),
-        iat: now.seconds(),
-        exp,
-        nbf: None,
-        jti: TokenId::new(random()),
-        sid: params.session.map(|(id, _)| id).or(inherited.sid),
-        log: params.log,
-        exchanged_from: inherited.exchanged_from,
-        extra: claims::merge(form.claims, params.user),
-    };
-    // Settings that are older than this name may have a claim of it.
-    claims.extra.remove(EXCHANGED_FROM);
+    let draft = draft(app, issuer, client, params, inherited.unwrap_or_default());
+    let Draft { claims, format, typ, person } = draft;
+    let (iat, exp, scope) = (claims.iat, claims.exp, claims.scope.clone());
     let keys = issuer.keys();
-    let access_token = match form.format {
-        AccessTokenFormat::Jwt => {
-            let key = keys.ring.access_token_key(app.settings.signing_algorithm, now).ok_or_else(no_active_key)?;
-            if !security_profile::allows_algorithm(&client.settings, key.algorithm.name()) {
-                return Err(Rule::SigningAlgorithms.refusal(ErrorCode::InvalidRequest).into());
-            }
-            jwt::write(&claims, form.typ, key)
-        }
+    let access_token = match format {
+        AccessTokenFormat::Jwt => jwt::write(&claims, typ, signing_key(app, &keys.ring, client)?),
         AccessTokenFormat::Opaque => {
-            let key = keys.ring.active_token_key(now).ok_or_else(no_active_key)?;
+            let key = keys.ring.active_token_key(app.clock.now()).ok_or_else(no_active_key)?;
             opaque::write(&claims, issuer.environment(), key)
         }
     };
-    if access_token.len() > jwt::LONGEST {
-        return Err(Failure::Refused(Refusal::new(
-            ErrorCode::InvalidScope,
-            "The token would be too long: ask for fewer scopes or resources.",
-        )));
-    }
-    let id_token = params.person.zip(claims.sid).map(|(Person { login, user, nonce, key }, sid)| {
+    check_length(access_token.len())?;
+    let id_token = person.zip(claims.sid).map(|(Person { login, user, nonce, key }, sid)| {
         let claims = IdClaims {
             iss: &claims.iss,
             sub: &claims.sub,
             aud: &client.client_id,
             exp,
-            iat: now.seconds(),
+            iat,
             auth_time: login.auth_time,
             nonce,
             at_hash: access_token_hash(&access_token, key.algorithm),
@@ -229,8 +290,8 @@ fn write(
         };
         id_token::write(&claims, &key)
     });
-    let expires_in = (exp - now.seconds()).max(1);
-    let token_type = Confirmation::token_type(params.confirmation.as_ref());
+    let expires_in = (exp - iat).max(1);
+    let token_type = Confirmation::token_type(claims.cnf.as_ref());
     Ok(TokenResponse { access_token, issued_token_type, token_type, expires_in, refresh_token, scope, id_token })
 }
 

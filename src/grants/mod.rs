@@ -7,6 +7,7 @@ mod device_code;
 mod issue;
 mod jwt_bearer;
 mod password;
+pub(crate) mod preview;
 mod refresh_token;
 mod token_exchange;
 mod unreadable;
@@ -103,12 +104,15 @@ pub(crate) async fn authorize(app: &App, mut client: Authenticated, grant: Grant
     if client.may_use(grant) {
         return Ok(client);
     }
-    let refusal = if is_supported(grant, &*app.state.clients_in_use().await?) {
-        Refusal::new(ErrorCode::UnauthorizedClient, "The client may not use this grant.")
-    } else {
-        unsupported()
-    };
+    let refusal = may_not_use(app, grant).await?;
     Err(refusal.about(Identity::of_client(&client.client_id)).into())
+}
+
+/// The refusal of a client that may not use the grant.
+async fn may_not_use(app: &App, grant: GrantType) -> Result<Refusal> {
+    let is_supported = is_supported(grant, &*app.state.clients_in_use().await?);
+    let text = "The client may not use this grant.";
+    Ok(if is_supported { Refusal::new(ErrorCode::UnauthorizedClient, text) } else { unsupported() })
 }
 
 /// The refusal of a grant that this server does not have.

@@ -5,11 +5,15 @@ use crate::browser::password;
 use crate::browser::second_factor::{self, Required};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
 use crate::grants::{GrantRequest, binding};
-use crate::protocol::client::GrantType;
+use crate::issuer::Issuer;
+use crate::protocol::client::{Client, GrantType};
+use crate::protocol::confirmation::Sender;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::grant::{self, Audiences, Granted};
 use crate::protocol::identity::Identity;
+use crate::protocol::parameters::Parameters;
 use crate::protocol::session::Session;
+use crate::protocol::token_form::TokenForm;
 use crate::protocol::user::User;
 use crate::store::NewSession;
 use crate::tokens::refresh::RefreshToken;
@@ -35,11 +39,7 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     // 1. Username and password.
     let credentials = password::credentials(request)?;
     // 2. What may the client have? Decided before the password, so that a refusal reveals nothing about the user.
-    let rule = |audiences: Audiences<'_>| {
-        let granted = grant::to_login(client, request.parameters, audiences)?;
-        Ok((issue::form(app, client, &granted, audiences)?, granted))
-    };
-    let (form, granted) = app.grant(request.issuer, rule).await?;
+    let (form, granted) = granted(app, request.issuer, client, request.parameters).await?;
     // 3. The user.
     let login = password::find(app, request, credentials).await?;
     let head = login.head();
@@ -49,13 +49,8 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     }
     // 4. The password.
     let user = login.verify(app).await?;
-    // 5. A second factor, which nobody can be asked for here.
-    if second_factor::required(app, &user) != Required::Nothing {
-        return Err(needs_second_factor().about(Identity::of_user(&user.sub)));
-    }
-    // 6. What the user may have.
-    let was_asked = request.parameters.one("scope")?.is_some();
-    let granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
+    // 5. What the user may have.
+    let granted = granted_to_user(app, &user, granted, request.parameters)?;
     let mut params = TokenParams {
         sub: user.sub.clone(),
         sub_iss: None,
@@ -70,8 +65,9 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
     if !refreshes {
         return issue::response(app, request.issuer, client, params, None).map(Some);
     }
-    // 7. The session, provided that neither user nor client changed while the password was hashed.
-    let (session, token) = new_session(app, asked, &user, &params.granted);
+    // 6. The session, provided that neither user nor client changed while the password was hashed.
+    let network = request.source().network().to_string();
+    let (session, token) = new_session(app, client, network, &request.sender, &user, &params.granted);
     let ends_at = session.ends_at();
     let new = NewSession {
         session,
@@ -92,6 +88,29 @@ async fn log_in(app: &App, asked: &GrantRequest<'_>, is_last: bool) -> Result<Op
         .map(Some)
 }
 
+/// What a login may give the client, and the form of its token.
+pub(super) async fn granted(
+    app: &App,
+    issuer: &Issuer,
+    client: &Client,
+    asked: &Parameters,
+) -> Result<(TokenForm, Granted)> {
+    let rule = |audiences: Audiences<'_>| {
+        let granted = grant::to_login(client, asked, audiences)?;
+        Ok((issue::form(app, client, &granted, audiences)?, granted))
+    };
+    app.grant(issuer, rule).await
+}
+
+/// What this user may have of that. Nobody can be asked for a second factor here.
+pub(super) fn granted_to_user(app: &App, user: &User, granted: Granted, asked: &Parameters) -> Result<Granted> {
+    if second_factor::required(app, user) != Required::Nothing {
+        return Err(needs_second_factor().about(Identity::of_user(&user.sub)));
+    }
+    let was_asked = asked.one("scope")?.is_some();
+    Ok(grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?)
+}
+
 /// Told after the password was right only.
 fn needs_second_factor() -> Failure {
     let text =
@@ -99,8 +118,15 @@ fn needs_second_factor() -> Failure {
     Refusal::new(ErrorCode::InvalidGrant, text).because("the user needs a second factor").into()
 }
 
-fn new_session(app: &App, asked: &GrantRequest<'_>, user: &User, granted: &Granted) -> (Session, RefreshToken) {
-    let GrantRequest { request, client, .. } = asked;
+/// The session of a login, and its first refresh token.
+pub(super) fn new_session(
+    app: &App,
+    client: &Client,
+    network: String,
+    sender: &Sender,
+    user: &User,
+    granted: &Granted,
+) -> (Session, RefreshToken) {
     let now = app.clock.now();
     let token = RefreshToken::first(app.clock.new_id());
     let idle = client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl);
@@ -117,7 +143,7 @@ fn new_session(app: &App, asked: &GrantRequest<'_>, user: &User, granted: &Grant
         retries: 0,
         repeats: 0,
         repeats_since: now,
-        network: request.source().network().to_string(),
+        network,
         log: 0,
         created_at: now,
         last_refreshed_at: now,
@@ -126,7 +152,7 @@ fn new_session(app: &App, asked: &GrantRequest<'_>, user: &User, granted: &Grant
         login: None,
         browser_session: None,
         offline: false,
-        confirmation: binding::of_refresh_token(client, &request.sender),
+        confirmation: binding::of_refresh_token(client, sender),
         code_key: None,
     };
     (session, token)

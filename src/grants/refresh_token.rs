@@ -8,7 +8,7 @@ use crate::grants::{GrantRequest, binding};
 use crate::protocol::client::Client;
 use crate::protocol::confirmation::Sender;
 use crate::protocol::error::Refusal;
-use crate::protocol::grant::{self, Audiences, Granted};
+use crate::protocol::grant::{Audiences, Granted};
 use crate::protocol::session::RefreshDecision;
 use crate::protocol::time::Timestamp;
 use crate::store::{Audited, Rotation, SessionRecord};
@@ -136,9 +136,7 @@ async fn judge(
     let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
     let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
     let rule = |audiences: Audiences<'_>| {
-        let granted = grant::still_allowed(&granted, client, user_scope, audiences)?;
-        let granted = grant::narrow(&granted, client, asked.request.parameters, audiences.resources)?;
-        Ok((issue::form(app, client, &granted, audiences)?, granted))
+        issue::of_session(app, client, &granted, user_scope, asked.request.parameters, audiences)
     };
     let (form, granted) = app.grant(issuer, rule).await?;
     let params = TokenParams {

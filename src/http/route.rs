@@ -172,6 +172,12 @@ impl Route {
         self
     }
 
+    /// The same with a body of at most so many bytes.
+    pub(crate) fn with_body_of(mut self, largest: usize) -> Self {
+        self.endpoint.largest_body = largest;
+        self
+    }
+
     /// The same with errors as problem documents.
     pub(crate) fn with_problems(mut self) -> Self {
         self.endpoint.errors = ErrorForm::Problem;

@@ -92,6 +92,16 @@ pub fn sign(header_segment: &str, claims: &impl Serialize, key: &SigningKey) -> 
     token
 }
 
+/// The length of what [`sign`] makes of these, in bytes.
+///
+/// # Panics
+/// When the claims cannot be written as JSON.
+pub fn signed_length(header_segment: &str, claims: &impl Serialize, key: &SigningKey) -> usize {
+    let payload = serde_json::to_vec(claims).expect("claims are JSON");
+    let encoded = |bytes: usize| (bytes * 4).div_ceil(3);
+    header_segment.len() + 1 + encoded(payload.len()) + 1 + encoded(key.signature_length())
+}
+
 /// Reads the header to choose a key by it. Nothing is proved yet.
 pub fn header(token: &str) -> Result<Header, JwsError> {
     let (segment, _) = token.split_once('.').ok_or(JwsError::Malformed)?;

@@ -95,6 +95,14 @@ impl SigningKey {
         }
     }
 
+    /// The length of each of its signatures, in bytes.
+    pub fn signature_length(&self) -> usize {
+        match &self.pair {
+            Pair::P256(_) | Pair::Ed25519(_) => 64,
+            Pair::Rsa(pair, _) => pair.public_modulus_len(),
+        }
+    }
+
     /// The public half as it is published.
     pub fn public_jwk(&self, kid: &str) -> Jwk {
         let jwk = |kty| Jwk::for_signatures(kty, self.algorithm, kid);

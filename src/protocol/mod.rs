@@ -26,6 +26,7 @@ pub mod grant;
 pub mod identity;
 pub mod logout;
 pub(crate) mod names;
+pub mod object;
 pub mod origin;
 pub mod ownership;
 pub mod parameters;

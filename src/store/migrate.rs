@@ -76,6 +76,13 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../migrations/postgres/0005_trusted_issuers.sql"),
         sqlite: include_str!("../../migrations/sqlite/0005_trusted_issuers.sql"),
     },
+    Migration {
+        number: 6,
+        name: "applied_objects",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0006_applied_objects.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0006_applied_objects.sql"),
+    },
 ];
 
 /// What is known of the schema of a database.

@@ -3,6 +3,7 @@
 //!
 //! One text of a statement serves both databases. Where a dialect needs its own, the code branches at that place.
 
+mod applied;
 mod assertions;
 mod audit;
 mod batch;
@@ -33,6 +34,8 @@ mod settings;
 mod subjects;
 mod users;
 
+pub(crate) use applied::is_administrator;
+pub use applied::{SetChanges, SetRefusal, SetWrite};
 pub use assertions::UsedAssertion;
 pub use audit::{AuditFilter, AuditRecord, Audited};
 pub use batch::Pace;

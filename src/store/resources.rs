@@ -3,8 +3,9 @@
 
 use crate::protocol::client::{Client, ClientSettings};
 use crate::protocol::feature;
+use crate::protocol::object::Kind;
 use crate::protocol::resource::{MOST_RESOURCES, Resource, ResourceSettings, check_uri, other_spelling};
-use crate::store::changes::{LogTransaction, Logged, Notice};
+use crate::store::changes::{LogTransaction, Logged, Notice, Written};
 use crate::store::database::{Dialect, Transaction};
 use crate::store::row::{Row, array, to_json, values};
 use crate::store::{Audited, Page, Result, Store, StoreError};
@@ -26,15 +27,10 @@ impl Store {
     /// [`StoreError::NoSuchClient`], [`StoreError::TooMany`], [`StoreError::UnknownFeature`].
     pub async fn resource_create(&self, resource: &Resource, audited: &Audited) -> Result<Logged<()>> {
         let mut transaction = self.begin_logged().await?;
-        if let Some(refusal) = transaction.refuse_new_resource(resource, audited).await? {
-            return transaction.roll_back(()).await.and(Err(refusal));
+        match transaction.insert_resource(resource, audited).await? {
+            None => transaction.commit(()).await,
+            Some(refusal) => transaction.roll_back(()).await.and(Err(refusal)),
         }
-        let sql = "INSERT INTO resources (resource, settings, version, created_at) VALUES ($1, $2, $3, $4)";
-        let values = values![&resource.resource, to_json(&resource.settings)?, resource.version, resource.created_at];
-        transaction.query(sql, values).await?;
-        transaction.audit(audited, "resource.create", format!("resource {}", resource.resource), None).await?;
-        transaction.notify(Notice::Resource(&resource.resource), audited).await?;
-        transaction.commit(()).await
     }
 
     /// Replaces the settings of a resource, unless they changed since `resource.version`. Returns whether they were
@@ -44,31 +40,15 @@ impl Store {
     /// [`StoreError::NoSuchClient`].
     pub async fn resource_update(&self, resource: &Resource, audited: &Audited) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
-        transaction.lock_names().await?;
-        if let Some(missing) = transaction.missing_client(&resource.settings.serves).await? {
-            return transaction.roll_back(()).await.and(Err(StoreError::NoSuchClient(missing)));
-        }
-        let sql = "UPDATE resources SET settings = $1, version = version + 1 WHERE resource = $2 AND version = $3 \
-                   RETURNING resource";
-        let values = values![to_json(&resource.settings)?, &resource.resource, resource.version];
-        if transaction.query_one(sql, values).await?.is_none() {
-            return transaction.roll_back(false).await;
-        }
-        transaction.audit(audited, "resource.update", format!("resource {}", resource.resource), None).await?;
-        transaction.notify(Notice::Resource(&resource.resource), audited).await?;
-        transaction.commit(true).await
+        let written = transaction.update_resource(resource, audited).await?;
+        transaction.end(written).await
     }
 
     /// Deletes a resource. Returns whether it existed.
     pub async fn resource_delete(&self, uri: &str, audited: &Audited) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
-        let sql = "DELETE FROM resources WHERE resource = $1 RETURNING resource";
-        if transaction.query_one(sql, values![uri]).await?.is_none() {
-            return transaction.roll_back(false).await;
-        }
-        transaction.audit(audited, "resource.delete", format!("resource {uri}"), None).await?;
-        transaction.notify(Notice::Resource(uri), audited).await?;
-        transaction.commit(true).await
+        let written = transaction.delete_resource(uri, audited).await?;
+        transaction.end(written).await
     }
 
     /// The resource with exactly this URI.
@@ -187,6 +167,52 @@ impl Transaction {
 }
 
 impl LogTransaction {
+    /// Adds a resource. Returns the refusal, if there is one.
+    pub(super) async fn insert_resource(
+        &mut self,
+        resource: &Resource,
+        audited: &Audited,
+    ) -> Result<Option<StoreError>> {
+        if let Some(refusal) = self.refuse_new_resource(resource, audited).await? {
+            return Ok(Some(refusal));
+        }
+        let sql = "INSERT INTO resources (resource, settings, version, created_at) VALUES ($1, $2, $3, $4)";
+        let values = values![&resource.resource, to_json(&resource.settings)?, resource.version, resource.created_at];
+        self.query(sql, values).await?;
+        self.audit(audited, "resource.create", format!("resource {}", resource.resource), None).await?;
+        self.notify(Notice::Resource(&resource.resource), audited).await?;
+        Ok(None)
+    }
+
+    /// Replaces the settings of a resource, unless they changed since `resource.version`.
+    pub(super) async fn update_resource(&mut self, resource: &Resource, audited: &Audited) -> Result<Written> {
+        self.lock_names().await?;
+        if let Some(missing) = self.missing_client(&resource.settings.serves).await? {
+            return Ok(Written::Refused(StoreError::NoSuchClient(missing)));
+        }
+        let sql = "UPDATE resources SET settings = $1, version = version + 1 WHERE resource = $2 AND version = $3 \
+                   RETURNING resource";
+        let values = values![to_json(&resource.settings)?, &resource.resource, resource.version];
+        if self.query_one(sql, values).await?.is_none() {
+            return Ok(Written::Outdated);
+        }
+        self.audit(audited, "resource.update", format!("resource {}", resource.resource), None).await?;
+        self.notify(Notice::Resource(&resource.resource), audited).await?;
+        Ok(Written::Done)
+    }
+
+    /// Deletes a resource.
+    pub(super) async fn delete_resource(&mut self, uri: &str, audited: &Audited) -> Result<Written> {
+        let sql = "DELETE FROM resources WHERE resource = $1 RETURNING resource";
+        if self.query_one(sql, values![uri]).await?.is_none() {
+            return Ok(Written::Outdated);
+        }
+        self.disown(Kind::Resource, uri).await?;
+        self.audit(audited, "resource.delete", format!("resource {uri}"), None).await?;
+        self.notify(Notice::Resource(uri), audited).await?;
+        Ok(Written::Done)
+    }
+
     /// Takes a client that this transaction deletes, and holds the lock of names for, out of the resources that it served:
     /// a client that gets its id later is another one.
     pub(super) async fn stop_serving(&mut self, client_id: &str, audited: &Audited) -> Result<()> {

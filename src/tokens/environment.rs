@@ -66,6 +66,11 @@ impl Environment {
         format!("{prefix}{self}_{}", base64url(bytes))
     }
 
+    /// With what a generated client secret begins.
+    pub fn client_secret_prefix(&self) -> String {
+        self.write(CLIENT_SECRET_PREFIX, &[])
+    }
+
     /// A new client secret of 256 random bits.
     pub fn generate_client_secret(&self) -> String {
         self.write(CLIENT_SECRET_PREFIX, &random::<32>())

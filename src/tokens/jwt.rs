@@ -23,6 +23,11 @@ pub fn write(claims: &AccessClaims, typ: AccessTokenTyp, key: &ReadySigningKey) 
     jws::sign(key.header_segment(typ), claims, &key.key)
 }
 
+/// The length of what [`write`] makes of the claims, in bytes.
+pub fn length(claims: &AccessClaims, typ: AccessTokenTyp, key: &ReadySigningKey) -> usize {
+    jws::signed_length(key.header_segment(typ), claims, &key.key)
+}
+
 /// Verifies the signature and the issuer, and reads the claims. The header must be, byte for byte, one that a key of this
 /// server writes. Time, audience and revocation are checked elsewhere.
 pub fn read(token: &str, context: TokenContext<'_>) -> Result<AccessClaims, VerifyError> {

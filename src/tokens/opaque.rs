@@ -28,7 +28,7 @@ pub const LENGTHS: usize = STEP / 3 * 4;
 pub fn write(claims: &AccessClaims, environment: &Environment, key: &ReadyTokenKey) -> String {
     let mut sealed = packed::pack(claims);
     let length = CLEAR_LENGTH + NONCE_LENGTH + sealed.len() + TAG_LENGTH;
-    sealed.resize(sealed.len() + length.next_multiple_of(STEP) - length, packed::END);
+    sealed.resize(sealed.len() + body_length(sealed.len()) - length, packed::END);
     let mut nonce = [0; NONCE_LENGTH];
     nonce.copy_from_slice(&claims.jti.bytes()[..NONCE_LENGTH]);
     let clear = [&[VERSION], key.id.as_slice()].concat();
@@ -41,6 +41,16 @@ pub fn write(claims: &AccessClaims, environment: &Environment, key: &ReadyTokenK
         )
         .expect("a short text can be sealed");
     environment.write(ACCESS_TOKEN_PREFIX, &[clear.as_slice(), &nonce, &sealed].concat())
+}
+
+/// The length of a body with so many bytes of claims, in bytes.
+const fn body_length(packed: usize) -> usize {
+    (CLEAR_LENGTH + NONCE_LENGTH + packed + TAG_LENGTH).next_multiple_of(STEP)
+}
+
+/// The length of what [`write`] makes of the claims, in bytes.
+pub fn length(claims: &AccessClaims, environment: &Environment) -> usize {
+    environment.write(ACCESS_TOKEN_PREFIX, &vec![0; body_length(packed::pack(claims).len())]).len()
 }
 
 /// Opens a token of this environment; `body` is what follows the environment.

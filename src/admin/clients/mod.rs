@@ -3,7 +3,7 @@
 mod bodies;
 mod secrets;
 mod validation;
-mod warnings;
+pub(super) mod warnings;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::crypto::{base64url, random};
 use crate::protocol::cause::Cause;
 use crate::protocol::client::{Client, ClientSettings, Permission, check_client_id};
-use crate::protocol::revocation::Target;
+use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
 use crate::store::{StoreError, SubHolder};
 
@@ -62,10 +62,7 @@ impl App {
     /// Creates a client; only the answer ever shows its generated secret.
     pub async fn client_create(&self, new: NewClient, actor: &Actor) -> Result<ClientView> {
         let client_id = new.client_id.unwrap_or_else(|| format!("c_{}", base64url(random::<12>())));
-        check_client_id(&client_id).map_err(AdminError::Invalid)?;
-        let settings = new.settings.apply(ClientSettings::default())?;
-        self.check_power(&settings, actor)?;
-        check_issuers(&ClientSettings::default(), &settings, actor)?;
+        let settings = self.new_client_settings(&client_id, new.settings, actor)?;
         let method = settings.token_endpoint_auth_method;
         let mut warnings = warnings::about(&settings);
         warnings.extend(new.client_secret.as_ref().and_then(warnings::about_secret));
@@ -86,13 +83,7 @@ impl App {
         let secrets = digest.map(|digest| self.new_secret(digest)).into_iter().collect();
         let client = Client { client_id, settings, secrets, created_at: self.clock.now(), version: 1 };
         match self.state.honour(self.store.client_create(&client, &self.dated(actor))).await {
-            Err(StoreError::SubTaken(SubHolder::Client)) => {
-                Err(AdminError::Conflict(format!("there is a client {} already", client.client_id)))
-            }
-            Err(StoreError::SubTaken(SubHolder::User)) => {
-                Err(AdminError::Conflict(format!("the client_id {} is the sub of a user", client.client_id)))
-            }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(not_created(error, &client.client_id)),
             Ok(()) => Ok(ClientView { client_secret, warnings, ..client.into() }),
         }
     }
@@ -112,22 +103,8 @@ impl App {
     /// Changes a client by a merge patch (RFC 7396). Disabling it revokes what was issued to it.
     pub async fn client_update(&self, client_id: &str, patch: ClientPatch, actor: &Actor) -> Result<ClientView> {
         let mut client = self.find_registered(client_id).await?;
-        self.check_power(&client.settings, actor)?;
-        let was = client.settings.clone();
-        let settings = patch.apply(was.clone())?;
-        self.check_power(&settings, actor)?;
-        check_issuers(&was, &settings, actor)?;
-        client.settings = settings;
-        let uses_secret = |settings: &ClientSettings| settings.token_endpoint_auth_method.uses_secret();
-        if !uses_secret(&was) && uses_secret(&client.settings) && client.secrets.is_empty() {
-            tracing::info!(client_id, "the client needs a secret now and cannot authenticate until it gets one");
-        }
-        let (action, cause) = match (was.enabled, client.settings.enabled) {
-            (true, false) => ("client.disable", Some(Cause::ClientDisabled)),
-            (false, true) => ("client.enable", None),
-            _ => ("client.update", None),
-        };
-        let revocation = cause.map(|cause| self.revocation(Target::Client(client_id.to_owned()), cause, None));
+        let settings = patch.apply(client.settings.clone())?;
+        let (action, revocation) = self.change_client(&mut client, settings, actor)?;
         if self.state.honour(self.store.client_update(&client, action, revocation.as_ref(), &self.dated(actor))).await?
         {
             Ok(ClientView { warnings: warnings::about(&client.settings), ..client.into() })
@@ -139,13 +116,56 @@ impl App {
     /// Deletes a client and revokes what was issued to it.
     pub async fn client_delete(&self, client_id: &str, actor: &Actor) -> Result<()> {
         let client = self.find_registered(client_id).await?;
-        self.check_power(&client.settings, actor)?;
-        let revocation = self.revocation(Target::Client(client_id.to_owned()), Cause::ClientDeleted, None);
+        let revocation = self.remove_client(&client, actor)?;
         if self.state.honour(self.store.client_delete(client_id, &revocation, &self.dated(actor))).await? {
             Ok(())
         } else {
             Err(no_such("client", client_id))
         }
+    }
+
+    /// The settings of a client to create, checked.
+    pub(super) fn new_client_settings(
+        &self,
+        client_id: &str,
+        patch: ClientPatch,
+        actor: &Actor,
+    ) -> Result<ClientSettings> {
+        check_client_id(client_id).map_err(AdminError::Invalid)?;
+        let settings = patch.apply(ClientSettings::default())?;
+        self.check_power(&settings, actor)?;
+        check_issuers(&ClientSettings::default(), &settings, actor)?;
+        Ok(settings)
+    }
+
+    /// Gives a client other settings, which are checked already: the action in the audit trail, and what ends with the change.
+    pub(super) fn change_client(
+        &self,
+        client: &mut Client,
+        settings: ClientSettings,
+        actor: &Actor,
+    ) -> Result<(&'static str, Option<NewRevocation>)> {
+        self.check_power(&client.settings, actor)?;
+        self.check_power(&settings, actor)?;
+        check_issuers(&client.settings, &settings, actor)?;
+        let was = std::mem::replace(&mut client.settings, settings);
+        let (client_id, settings) = (&client.client_id, &client.settings);
+        let uses_secret = |settings: &ClientSettings| settings.token_endpoint_auth_method.uses_secret();
+        if !uses_secret(&was) && uses_secret(settings) && client.secrets.is_empty() {
+            tracing::info!(client_id, "the client needs a secret now and cannot authenticate until it gets one");
+        }
+        let (action, cause) = match (was.enabled, settings.enabled) {
+            (true, false) => ("client.disable", Some(Cause::ClientDisabled)),
+            (false, true) => ("client.enable", None),
+            _ => ("client.update", None),
+        };
+        Ok((action, cause.map(|cause| self.revocation(Target::Client(client_id.clone()), cause, None))))
+    }
+
+    /// What ends when a client is deleted.
+    pub(super) fn remove_client(&self, client: &Client, actor: &Actor) -> Result<NewRevocation> {
+        self.check_power(&client.settings, actor)?;
+        Ok(self.revocation(Target::Client(client.client_id.clone()), Cause::ClientDeleted, None))
     }
 
     /// A client that sees every token outranks those who hold only `jeton:clients`, as one with a `jeton:` scope does.
@@ -189,6 +209,19 @@ fn check_issuers(was: &ClientSettings, now: &ClientSettings, actor: &Actor) -> R
         return Err(AdminError::NeedsAdmin("issuers are named with the scope jeton:admin".into()));
     }
     Ok(())
+}
+
+/// Why a client was not created.
+pub(super) fn not_created(error: StoreError, client_id: &str) -> AdminError {
+    match error {
+        StoreError::SubTaken(SubHolder::Client) => {
+            AdminError::Conflict(format!("there is a client {client_id} already"))
+        }
+        StoreError::SubTaken(SubHolder::User) => {
+            AdminError::Conflict(format!("the client_id {client_id} is the sub of a user"))
+        }
+        error => error.into(),
+    }
 }
 
 /// A client with a reserved scope outranks those who hold only `jeton:clients` or `jeton:revoke`.

@@ -89,7 +89,7 @@ impl App {
     }
 
     /// A secret to store.
-    pub(super) fn new_secret(&self, digest: SecretDigest) -> ClientSecret {
+    pub(in crate::admin) fn new_secret(&self, digest: SecretDigest) -> ClientSecret {
         ClientSecret { id: Uuid::now_v7(), digest, created_at: self.clock.now(), last_used_at: None }
     }
 
@@ -100,7 +100,7 @@ impl App {
     }
 
     /// What to store of a secret that somebody chose.
-    pub(super) async fn digest_chosen(&self, secret: SecretString) -> Result<SecretDigest> {
+    pub(in crate::admin) async fn digest_chosen(&self, secret: SecretString) -> Result<SecretDigest> {
         let text = secret.expose_secret();
         let legal = text.bytes().all(|byte| (0x20..=0x7E).contains(&byte));
         if !legal || !(1..=LONGEST_CHOSEN_SECRET).contains(&text.len()) {

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::protocol::client::{AuthMethod, ClientSettings, GrantType};
 
 /// What whoever made such a client should know.
-pub(super) fn about(settings: &ClientSettings) -> Vec<&'static str> {
+pub(in crate::admin) fn about(settings: &ClientSettings) -> Vec<&'static str> {
     let may_use = |grant| settings.grant_types.contains(&grant);
     let (others, reserved) = settings.scope.split_reserved();
     let rules = [
@@ -76,7 +76,7 @@ pub(super) fn about(settings: &ClientSettings) -> Vec<&'static str> {
 }
 
 /// What whoever chose such a secret should know.
-pub(super) fn about_secret(secret: &SecretString) -> Option<&'static str> {
+pub(in crate::admin) fn about_secret(secret: &SecretString) -> Option<&'static str> {
     secret.expose_secret().contains(['+', '%', ':']).then_some(
         "The secret has +, % or :, which many clients fail to encode for HTTP Basic (RFC 6749 section 2.3.1): if one is \
          refused, let it send the secret in the body.",

@@ -54,7 +54,7 @@ pub struct NewResource {
 
 impl NewResource {
     /// The settings, checked.
-    pub(super) fn settings(self) -> Result<ResourceSettings> {
+    pub(in crate::admin) fn settings(self) -> Result<ResourceSettings> {
         let settings = ResourceSettings {
             name: self.name,
             scopes: self.scopes.unwrap_or_default(),

@@ -38,20 +38,12 @@ impl App {
     /// Creates a resource.
     pub async fn resource_create(&self, new: NewResource, actor: &Actor) -> Result<ResourceView> {
         let uri = new.resource.clone();
-        check_uri(&uri).map_err(|problem| AdminError::Invalid(format!("resource: {problem}")))?;
-        let admin = self.issuer.admin_audience();
-        if uri == admin || other_spelling(&uri).is_some_and(|other| other == admin) {
-            return Err(AdminError::Invalid("resource: the admin API is not administered as a resource".into()));
-        }
+        self.check_resource_uri(&uri)?;
         let settings = new.settings()?;
         check_power(&settings, actor)?;
         let resource = Resource { resource: uri, settings, created_at: self.clock.now(), version: 1 };
         match self.state.honour(self.store.resource_create(&resource, &self.dated(actor))).await {
-            Err(StoreError::Exists) => Err(AdminError::Conflict(format!(
-                "there is a resource {} already, perhaps without or with the slash",
-                resource.resource
-            ))),
-            Err(error) => Err(refused(error)),
+            Err(error) => Err(refused(error, &resource.resource)),
             Ok(()) => Ok(resource.into()),
         }
     }
@@ -79,7 +71,7 @@ impl App {
             Ok(false) => {
                 Err(AdminError::Conflict(format!("the resource {uri} was changed at the same time; try again")))
             }
-            Err(error) => Err(refused(error)),
+            Err(error) => Err(refused(error, uri)),
         }
     }
 
@@ -95,6 +87,16 @@ impl App {
         }
     }
 
+    /// Checks the URI of a new resource.
+    pub(super) fn check_resource_uri(&self, uri: &str) -> Result<()> {
+        check_uri(uri).map_err(|problem| AdminError::Invalid(format!("resource: {problem}")))?;
+        let admin = self.issuer.admin_audience();
+        if uri == admin || other_spelling(uri).is_some_and(|other| other == admin) {
+            return Err(AdminError::Invalid("resource: the admin API is not administered as a resource".into()));
+        }
+        Ok(())
+    }
+
     async fn find_resource(&self, uri: &str) -> Result<Resource> {
         check_uri(uri).map_err(|_| no_such("resource", uri))?;
         self.store.resource_find(uri).await?.ok_or_else(|| no_such("resource", uri))
@@ -102,7 +104,7 @@ impl App {
 }
 
 /// A resource that clients whom nobody registered may name outranks those who hold only `jeton:clients`.
-fn check_power(settings: &ResourceSettings, actor: &Actor) -> Result<()> {
+pub(super) fn check_power(settings: &ResourceSettings, actor: &Actor) -> Result<()> {
     if settings.open_to == OpenTo::Anybody && !actor.is_admin {
         return Err(AdminError::NeedsAdmin(
             "a resource that is open to anybody is administered with the scope jeton:admin".into(),
@@ -111,8 +113,11 @@ fn check_power(settings: &ResourceSettings, actor: &Actor) -> Result<()> {
     Ok(())
 }
 
-fn refused(error: StoreError) -> AdminError {
+pub(super) fn refused(error: StoreError, uri: &str) -> AdminError {
     match error {
+        StoreError::Exists => {
+            AdminError::Conflict(format!("there is a resource {uri} already, perhaps without or with the slash"))
+        }
         StoreError::NoSuchClient(_) => AdminError::Invalid(format!("serves: {error}")),
         error => error.into(),
     }

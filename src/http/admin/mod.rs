@@ -1,10 +1,12 @@
 //! The admin API, `/admin/v1`.
 
+pub(crate) mod apply;
 pub(crate) mod client_blocks;
 pub(crate) mod clients;
 mod extract;
 pub(crate) mod issuers;
 pub(crate) mod keys;
+pub(crate) mod preview;
 pub(crate) mod resources;
 pub(crate) mod sessions;
 pub(crate) mod users;
@@ -107,6 +109,8 @@ pub(crate) fn routes() -> Vec<Route> {
             ],
         ),
         Route::admin("/admin/v1/revocations/{number}", [get(READ_REVOCATIONS, sessions::show_revocation)]),
+        Route::admin("/admin/v1/apply", [post(ADMIN, apply::apply)]).with_body_of(apply::LARGEST_BODY),
+        Route::admin("/admin/v1/preview", [post(READ, preview::preview)]),
         Route::admin("/admin/v1/keys", [get(READ, keys::list).taking(&["limit", "cursor"])]),
         Route::admin("/admin/v1/keys/rotate", [post(ADMIN, keys::rotate)]),
         Route::admin("/admin/v1/keys/{kid}", [delete(ADMIN, keys::delete)]),

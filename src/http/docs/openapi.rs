@@ -83,6 +83,8 @@ use crate::protocol::error::ErrorCode;
         admin::sessions::list_revocations,
         admin::sessions::revoke,
         admin::sessions::show_revocation,
+        admin::apply::apply,
+        admin::preview::preview,
         admin::keys::list,
         admin::keys::rotate,
         admin::keys::delete,

@@ -7,4 +7,4 @@ mod transaction;
 pub use entries::{LogEntry, LogEvent, LogPage};
 pub use revocations::Revocable;
 pub use transaction::Logged;
-pub(in crate::store) use transaction::{LogTransaction, Notice};
+pub(in crate::store) use transaction::{LogTransaction, Notice, Written};

@@ -8,7 +8,7 @@ use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
 use crate::store::database::Transaction;
 use crate::store::row::values;
-use crate::store::{Audited, Result, Store};
+use crate::store::{Audited, Result, Store, StoreError};
 
 /// Milliseconds for which a notice is kept. A node that was away for longer reloads everything.
 const NOTICE_LIFE: i64 = 24 * 3600 * 1000;
@@ -58,6 +58,16 @@ pub(in crate::store) enum Notice<'a> {
     Keys,
 }
 
+/// How a write within a transaction went.
+pub(in crate::store) enum Written {
+    /// It is written.
+    Done,
+    /// What was to be changed is not there any more, or was changed meanwhile.
+    Outdated,
+    /// It may not be written.
+    Refused(StoreError),
+}
+
 /// A transaction that may append to the log.
 pub(in crate::store) struct LogTransaction {
     transaction: Transaction,
@@ -93,6 +103,15 @@ impl LogTransaction {
     pub(in crate::store) async fn roll_back<T>(self, outcome: T) -> Result<Logged<T>> {
         self.transaction.roll_back().await?;
         Ok(Logged { outcome, has_entries: false })
+    }
+
+    /// Ends a transaction of one write. Returns whether it was written.
+    pub(in crate::store) async fn end(self, written: Written) -> Result<Logged<bool>> {
+        match written {
+            Written::Done => self.commit(true).await,
+            Written::Outdated => self.roll_back(false).await,
+            Written::Refused(refusal) => self.roll_back(()).await.and(Err(refusal)),
+        }
     }
 
     /// Notifies the nodes of what this transaction changes.
@@ -159,7 +178,6 @@ impl LogTransaction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
 
     #[tokio::test]
     async fn an_outcome_is_handed_out_only_after_its_entries_are_applied() {

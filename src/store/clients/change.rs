@@ -1,8 +1,9 @@
 //! Creating, changing and deleting clients.
 
 use crate::protocol::client::Client;
+use crate::protocol::object::Kind;
 use crate::protocol::revocation::NewRevocation;
-use crate::store::changes::{LogTransaction, Logged, Notice};
+use crate::store::changes::{LogTransaction, Logged, Notice, Written};
 use crate::store::clients::secrets::{INSERT_SECRET, secret_values};
 use crate::store::row::{to_json, values};
 use crate::store::{Audited, Result, Store, StoreError, SubHolder};
@@ -37,6 +38,56 @@ impl LogTransaction {
         self.notify(Notice::Client(&client.client_id), audited).await?;
         Ok(None)
     }
+
+    /// Replaces the settings of a client, unless they changed since `client.version`, and writes the revocation that goes with the
+    /// change.
+    pub(in crate::store) async fn update_client(
+        &mut self,
+        client: &Client,
+        action: &'static str,
+        revocation: Option<&NewRevocation>,
+        audited: &Audited,
+    ) -> Result<Written> {
+        if let Some(refusal) = self.refuse_audiences(client).await? {
+            return Ok(Written::Refused(refusal));
+        }
+        let sql = "UPDATE clients SET settings = $1, version = version + 1 WHERE client_id = $2 AND version = $3 \
+                   RETURNING client_id";
+        let values = values![to_json(&client.settings)?, &client.client_id, client.version];
+        if self.query_one(sql, values).await?.is_none() {
+            return Ok(Written::Outdated);
+        }
+        if let Some(refusal) = self.use_features(&client.settings, audited.at).await? {
+            return Ok(Written::Refused(refusal));
+        }
+        self.audit(audited, action, format!("client {}", client.client_id), None).await?;
+        match revocation {
+            Some(revocation) => self.revoke(revocation, audited).await?,
+            None => self.notify(Notice::Client(&client.client_id), audited).await?,
+        };
+        Ok(Written::Done)
+    }
+
+    /// Deletes a client and revokes what was issued to it.
+    pub(in crate::store) async fn delete_client(
+        &mut self,
+        client_id: &str,
+        revocation: &NewRevocation,
+        audited: &Audited,
+    ) -> Result<Written> {
+        self.lock_names().await?;
+        let sql = "DELETE FROM clients WHERE client_id = $1 RETURNING client_id";
+        if self.query_one(sql, values![client_id]).await?.is_none() {
+            return Ok(Written::Outdated);
+        }
+        self.sub_free(client_id).await?;
+        self.disown(Kind::Client, client_id).await?;
+        self.stop_serving(client_id, audited).await?;
+        self.stop_trusting_for(client_id, audited).await?;
+        self.audit(audited, "client.delete", format!("client {client_id}"), None).await?;
+        self.revoke(revocation, audited).await?;
+        Ok(Written::Done)
+    }
 }
 
 impl Store {
@@ -66,24 +117,8 @@ impl Store {
         audited: &Audited,
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
-        if let Some(refusal) = transaction.refuse_audiences(client).await? {
-            return transaction.roll_back(()).await.and(Err(refusal));
-        }
-        let sql = "UPDATE clients SET settings = $1, version = version + 1 WHERE client_id = $2 AND version = $3 \
-                   RETURNING client_id";
-        let values = values![to_json(&client.settings)?, &client.client_id, client.version];
-        if transaction.query_one(sql, values).await?.is_none() {
-            return transaction.roll_back(false).await;
-        }
-        if let Some(refusal) = transaction.use_features(&client.settings, audited.at).await? {
-            return transaction.roll_back(()).await.and(Err(refusal));
-        }
-        transaction.audit(audited, action, format!("client {}", client.client_id), None).await?;
-        match revocation {
-            Some(revocation) => transaction.revoke(revocation, audited).await?,
-            None => transaction.notify(Notice::Client(&client.client_id), audited).await?,
-        };
-        transaction.commit(true).await
+        let written = transaction.update_client(client, action, revocation, audited).await?;
+        transaction.end(written).await
     }
 
     /// Deletes a client and revokes what was issued to it. Returns whether it existed.
@@ -94,16 +129,7 @@ impl Store {
         audited: &Audited,
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
-        transaction.lock_names().await?;
-        let sql = "DELETE FROM clients WHERE client_id = $1 RETURNING client_id";
-        if transaction.query_one(sql, values![client_id]).await?.is_none() {
-            return transaction.roll_back(false).await;
-        }
-        transaction.sub_free(client_id).await?;
-        transaction.stop_serving(client_id, audited).await?;
-        transaction.stop_trusting_for(client_id, audited).await?;
-        transaction.audit(audited, "client.delete", format!("client {client_id}"), None).await?;
-        transaction.revoke(revocation, audited).await?;
-        transaction.commit(true).await
+        let written = transaction.delete_client(client_id, revocation, audited).await?;
+        transaction.end(written).await
     }
 }

@@ -1,5 +1,6 @@
 //! The command line, by the real binary.
 
+mod apply;
 mod bad_input;
 mod clients;
 mod dev;

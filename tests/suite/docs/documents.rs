@@ -11,9 +11,15 @@ use crate::security::sources;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Variables that are not settings: Kubernetes sets the first, the tests read the others.
-const FOREIGN: [&str; 5] =
-    ["JETON_PORT", "JETON_TEST_INSTALL", "JETON_TEST_POSTGRES_URL", "JETON_WRITE_OPENAPI", "JETON_WRITE_PICTURES"];
+/// Variables that are not settings: commands read the first, Kubernetes sets the second, the tests read the others.
+const FOREIGN: [&str; 6] = [
+    "JETON_ADMIN_TOKEN",
+    "JETON_PORT",
+    "JETON_TEST_INSTALL",
+    "JETON_TEST_POSTGRES_URL",
+    "JETON_WRITE_OPENAPI",
+    "JETON_WRITE_PICTURES",
+];
 
 /// Every document, with its path.
 fn documents() -> Vec<(PathBuf, String)> {
@@ -23,6 +29,7 @@ fn documents() -> Vec<(PathBuf, String)> {
         "docs/openapi",
         "examples",
         "examples/dpop",
+        "examples/gitops",
         "examples/mcp",
         "examples/proxies",
         "examples/web",

@@ -176,7 +176,7 @@ pub(super) fn answers() -> Map<String, Value> {
         ("AdminForeignHost", problem("With `--dev` only, when the `Host` header does not name this machine.")),
         ("AdminFault", problem("The server failed; its log has the details.")),
         ("AdminBodyTooSlow", problem("The body did not arrive within 10 seconds (`invalid_input`).")),
-        ("AdminBodyTooLarge", problem("The body is larger than 64 KiB (`invalid_input`).")),
+        ("AdminBodyTooLarge", problem("The body is larger than 64 KiB; for `/admin/v1/apply`, 16 MiB (`invalid_input`).")),
         ("AdminBodyCompressed", problem("The body is compressed (`invalid_input`).")),
         ("AdminUnavailable", problem(
             "The server could not decide, or there are too many passwords to hash: try again.",

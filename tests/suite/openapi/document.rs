@@ -58,6 +58,11 @@ pub(super) const GROUPS: [(&[&str], &str, &str); 13] = [
         "Revocations",
         "A revocation is durable when it is acknowledged, and every node sees it within `JETON_MAX_STALENESS`.",
     ),
+    (
+        &["/admin/v1/apply", "/admin/v1/preview"],
+        "Configuration",
+        "Sets of clients and resources that files describe, and what clients would get.",
+    ),
     (&["/admin/v1/keys"], "Keys", "The keys that sign and seal tokens. The secret parts are never shown."),
     (&["/admin/v1/audit"], "Audit", "Who did what, and when."),
 ];

@@ -1,0 +1,217 @@
+//! Administration as code: brings the objects of a named set to what files say, all or nothing.
+//!
+//! Each kind of objects has its file, which reads what is wanted and decides what to write by the rules of the kind's own use
+//! cases. Objects belong to the set that applied them; no other set changes them, and pruning touches nothing else.
+
+mod clients;
+mod export;
+mod plan;
+mod resources;
+mod schema;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+pub use clients::SetClient;
+pub use export::Exported;
+pub use schema::file_schema;
+
+use crate::admin::clients::not_created;
+use crate::admin::resources::{NewResource, refused};
+use crate::admin::{Actor, AdminError, Result};
+use crate::app::App;
+use crate::protocol::object::{Kind, check_set};
+use crate::store::{SetRefusal, StoreError};
+use plan::Plan;
+
+/// An object as a file has it: members by the names of the admin API.
+pub type Object = Map<String, Value>;
+
+/// A set to apply. What an object does not name has its default.
+#[derive(Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyRequest {
+    /// The name of the set, to which its objects belong from then on.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_./-]+$")]
+    pub set: String,
+    /// The clients of the set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<SetClient>>)]
+    pub clients: Option<Vec<Object>>,
+    /// The resources of the set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<NewResource>>)]
+    pub resources: Option<Vec<Object>>,
+    /// Only say what would change.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub dry_run: bool,
+    /// Delete what belongs to the set and is not in it any more.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub prune: bool,
+    /// Take objects from other sets, which are refused otherwise.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub take_over: bool,
+    /// Create clients that need a secret without one. They cannot authenticate until they get one.
+    #[serde(default)]
+    #[schema(default = false)]
+    pub without_secrets: bool,
+}
+
+impl ApplyRequest {
+    /// The objects of a kind.
+    pub fn objects(&self, kind: Kind) -> &[Object] {
+        let list = match kind {
+            Kind::Client => &self.clients,
+            Kind::Resource => &self.resources,
+        };
+        list.as_deref().unwrap_or_default()
+    }
+
+    /// The objects of a kind, to add some.
+    pub fn objects_mut(&mut self, kind: Kind) -> &mut Vec<Object> {
+        let list = match kind {
+            Kind::Client => &mut self.clients,
+            Kind::Resource => &mut self.resources,
+        };
+        list.get_or_insert_default()
+    }
+}
+
+impl Kind {
+    /// The member of a file that lists such objects.
+    pub const fn list(self) -> &'static str {
+        match self {
+            Self::Client => "clients",
+            Self::Resource => "resources",
+        }
+    }
+
+    /// The member by which such an object is named.
+    pub const fn id_member(self) -> &'static str {
+        match self {
+            Self::Client => "client_id",
+            Self::Resource => "resource",
+        }
+    }
+}
+
+/// What happens to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeAction {
+    /// It is created.
+    Create,
+    /// Its members are changed.
+    Update,
+    /// It is deleted.
+    Delete,
+    /// It would be deleted, but stays.
+    Keep,
+}
+
+/// A member that changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MemberChange {
+    /// Its name.
+    pub name: String,
+    /// What it is before; the default if the object is created.
+    #[schema(value_type = Value)]
+    pub before: Value,
+    /// What it is after.
+    #[schema(value_type = Value)]
+    pub after: Value,
+}
+
+/// What happens to one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Change {
+    /// What happens.
+    pub action: ChangeAction,
+    /// The kind of the object.
+    pub kind: Kind,
+    /// The `client_id` of a client, the URI of a resource.
+    pub id: String,
+    /// The members that change.
+    pub members: Vec<MemberChange>,
+    /// Whether it is a client that needs a secret and was given none.
+    pub needs_secret: bool,
+    /// What may be a mistake, or why it stays.
+    pub notes: Vec<String>,
+}
+
+/// What applying a set changed, or would change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Applied)]
+pub struct Applied {
+    /// The name of the set.
+    pub set: String,
+    /// Whether nothing was changed, since that was only asked about.
+    pub dry_run: bool,
+    /// The changes.
+    pub changes: Vec<Change>,
+    /// How many objects are as the set says already.
+    pub unchanged: u64,
+    /// How many of those belong to the set from now on.
+    pub joined: u64,
+    /// With what the secrets that this server generates begin, for whoever generates one in its place.
+    pub secret_prefix: String,
+}
+
+/// Reads an object of a file and checks what can be checked without the database.
+///
+/// # Errors
+/// What is wrong, with the name of the member.
+pub fn check_object(kind: Kind, object: &Object) -> Result<()> {
+    match kind {
+        Kind::Client => clients::read(object).map(drop),
+        Kind::Resource => resources::read(object).map(drop),
+    }
+}
+
+impl App {
+    /// Applies a set, or says what that would change.
+    pub async fn apply(&self, request: &ApplyRequest, actor: &Actor) -> Result<Applied> {
+        check_set(&request.set).map_err(AdminError::Invalid)?;
+        let mut plan = Plan::new(request, self.store.set_owners().await?);
+        plan.administrators.extend(self.store.client_administrators().await?);
+        for kind in Kind::ALL {
+            match kind {
+                Kind::Client => clients::plan(self, &mut plan, actor).await?,
+                Kind::Resource => resources::plan(self, &mut plan, actor).await?,
+            }
+        }
+        let (changes, applied) = plan.finish(self.issuer.environment().client_secret_prefix());
+        let is_nothing = changes.writes.is_empty() && changes.gained.is_empty();
+        if !request.dry_run && !is_nothing {
+            let outcome = self.state.honour(self.store.set_apply(&changes, &self.dated(actor))).await?;
+            outcome.map_err(not_applied)?;
+        }
+        Ok(applied)
+    }
+}
+
+/// Why a set was not applied although it could be planned.
+fn not_applied(refusal: SetRefusal) -> AdminError {
+    let conflict = |text: String| AdminError::Conflict(format!("nothing was applied: {text}"));
+    match refusal {
+        SetRefusal::Outdated(kind, id) => {
+            conflict(format!("the {} {id} was changed at the same time; try again", kind.name()))
+        }
+        SetRefusal::OfOtherSet(kind, id) => {
+            conflict(format!("another set was given the {} {id} at the same time", kind.name()))
+        }
+        SetRefusal::NoAdministrator => conflict("no client with jeton:admin would be left".into()),
+        SetRefusal::Refused(_, _, error @ StoreError::Unavailable(_)) => error.into(),
+        SetRefusal::Refused(kind, id, error) => {
+            let error = match kind {
+                Kind::Client => not_created(error, &id),
+                Kind::Resource => refused(error, &id),
+            };
+            conflict(format!("{} {id}: {error}", kind.name()))
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `jeton export`.
+
+use serde_json::Value;
+
+use crate::admin::apply::Exported;
+use crate::cli::place::{Place, ServerOptions};
+use crate::cli::{Failed, Format, Global, Outcome, output};
+use crate::protocol::object::Kind;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Export {
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
+pub(super) async fn run(global: &Global, command: Export) -> Outcome {
+    let place = Place::open(global, command.server).await?;
+    let mut exported = Exported::default();
+    for kind in Kind::ALL {
+        let mut cursor = None;
+        loop {
+            let page = place.list(*kind, cursor.as_deref()).await?;
+            page.items.iter().for_each(|shown| exported.add(*kind, shown));
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+    }
+    let file = Value::Object(exported.into_file());
+    match global.output {
+        Format::Json => output::item(global.output, &file),
+        Format::Text => {
+            output::line("# Secrets are not part of this file. Members that are not named have their defaults.")?;
+            let text = serde_yaml_ng::to_string(&file).map_err(|error| Failed(error.to_string()))?;
+            output::line(text.trim_end())
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Applying a set of files: many changes in one transaction, and which set each object belongs to.
+
+use std::collections::BTreeMap;
+
+use crate::protocol::client::{Client, ClientSettings, GrantType};
+use crate::protocol::object::Kind;
+use crate::protocol::resource::Resource;
+use crate::protocol::revocation::NewRevocation;
+use crate::protocol::scope::ADMIN;
+use crate::store::changes::{LogTransaction, Logged, Written};
+use crate::store::clients;
+use crate::store::database::{Dialect, Transaction};
+use crate::store::row::{Row, values};
+use crate::store::{Audited, Page, Result, Store, StoreError};
+
+/// How many clients are looked up by one statement.
+const LOOKED_UP_AT_ONCE: usize = 500;
+
+/// One change of a set.
+#[derive(Debug)]
+pub enum SetWrite {
+    /// Creates a client.
+    CreateClient(Client),
+    /// Replaces the settings of a client.
+    UpdateClient {
+        /// The client as it shall be, of the version that it has.
+        client: Client,
+        /// The action in the audit trail.
+        action: &'static str,
+        /// What ends with the change.
+        revocation: Option<NewRevocation>,
+    },
+    /// Deletes a client.
+    DeleteClient {
+        /// The client.
+        client_id: String,
+        /// What ends with it.
+        revocation: NewRevocation,
+    },
+    /// Creates a resource.
+    CreateResource(Resource),
+    /// Replaces the settings of a resource.
+    UpdateResource(Resource),
+    /// Deletes a resource.
+    DeleteResource(String),
+}
+
+impl SetWrite {
+    /// What it changes.
+    pub fn object(&self) -> (Kind, &str) {
+        match self {
+            Self::CreateClient(client) | Self::UpdateClient { client, .. } => (Kind::Client, &client.client_id),
+            Self::DeleteClient { client_id, .. } => (Kind::Client, client_id),
+            Self::CreateResource(resource) | Self::UpdateResource(resource) => (Kind::Resource, &resource.resource),
+            Self::DeleteResource(uri) => (Kind::Resource, uri),
+        }
+    }
+
+    /// Its place in the order: clients exist before a resource names them as its servers, and go after no resource does.
+    const fn turn(&self) -> u8 {
+        match self {
+            Self::DeleteResource(_) => 0,
+            Self::CreateClient(_) | Self::UpdateClient { .. } => 1,
+            Self::CreateResource(_) | Self::UpdateResource(_) => 2,
+            Self::DeleteClient { .. } => 3,
+        }
+    }
+}
+
+/// What applying a set changes, decided from what was read before.
+#[derive(Debug)]
+pub struct SetChanges {
+    /// The name of the set.
+    pub set: String,
+    /// The changes, in any order.
+    pub writes: Vec<SetWrite>,
+    /// The objects that belong to the set from now on and did not before.
+    pub gained: Vec<(Kind, String)>,
+    /// Whether objects may be taken from other sets.
+    pub takes_over: bool,
+    /// Whether an administrator must be left.
+    pub keeps_administrator: bool,
+}
+
+/// Why nothing of a set was applied.
+#[derive(Debug)]
+pub enum SetRefusal {
+    /// The object is not as it was read.
+    Outdated(Kind, String),
+    /// The object may not be written like this.
+    Refused(Kind, String, StoreError),
+    /// The object belongs to another set.
+    OfOtherSet(Kind, String),
+    /// No administrator would be left.
+    NoAdministrator,
+}
+
+/// Whether a client of these settings administers everything.
+pub(crate) fn is_administrator(settings: &ClientSettings) -> bool {
+    settings.enabled && settings.scope.contains(ADMIN) && settings.grant_types.contains(&GrantType::ClientCredentials)
+}
+
+impl Store {
+    /// Applies a set: all of its changes, or none.
+    pub async fn set_apply(
+        &self,
+        changes: &SetChanges,
+        audited: &Audited,
+    ) -> Result<Logged<std::result::Result<(), SetRefusal>>> {
+        let mut transaction = self.begin_logged().await?;
+        match transaction.apply(changes, audited).await? {
+            None => transaction.commit(Ok(())).await,
+            Some(refusal) => transaction.roll_back(Err(refusal)).await,
+        }
+    }
+
+    /// The set of each object that belongs to one.
+    pub async fn set_owners(&self) -> Result<BTreeMap<(Kind, String), String>> {
+        let sql = "SELECT kind, id, set_name FROM applied_objects";
+        let mut owners = BTreeMap::new();
+        for row in self.database.query(sql, vec![]).await? {
+            // A kind that only a newer program knows belongs to no set of this one.
+            if let Ok(kind) = row.get::<String>("kind")?.parse() {
+                owners.insert((kind, row.get("id")?), row.get("set_name")?);
+            }
+        }
+        Ok(owners)
+    }
+
+    /// The registered clients that administer everything.
+    pub async fn client_administrators(&self) -> Result<Vec<String>> {
+        administrators_in(&self.database.query(settings_with(self.dialect()), values![ADMIN]).await?)
+    }
+
+    /// Those of these clients that exist, with their secrets.
+    pub async fn client_find_many(&self, ids: &[String]) -> Result<BTreeMap<String, Client>> {
+        let mut found = BTreeMap::new();
+        for some in ids.chunks(LOOKED_UP_AT_ONCE) {
+            for client in clients::find_all(&self.database, some.to_vec()).await? {
+                if let Some((client, _)) = client? {
+                    found.insert(client.client_id.clone(), client);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Every resource.
+    pub async fn resource_all(&self) -> Result<BTreeMap<String, Resource>> {
+        let all = self.resource_list(None, &Page { limit: i64::MAX, after: None }).await?;
+        Ok(all.into_iter().map(|resource| (resource.resource.clone(), resource)).collect())
+    }
+}
+
+impl LogTransaction {
+    async fn apply(&mut self, changes: &SetChanges, audited: &Audited) -> Result<Option<SetRefusal>> {
+        if self.dialect() == Dialect::Postgres {
+            // Sets are applied one after the other. The number is arbitrary, but never changes. SQLite has one writer.
+            self.query("SELECT pg_advisory_xact_lock(7434)", vec![]).await?;
+        }
+        // First, in the order of everybody else.
+        self.lock_names().await?;
+        let mut writes: Vec<&SetWrite> = changes.writes.iter().collect();
+        writes.sort_by_key(|write| write.turn());
+        for write in writes {
+            let (kind, id) = write.object();
+            match self.write(write, audited).await? {
+                Written::Done => {}
+                Written::Outdated => return Ok(Some(SetRefusal::Outdated(kind, id.to_owned()))),
+                Written::Refused(refusal) => return Ok(Some(SetRefusal::Refused(kind, id.to_owned(), refusal))),
+            }
+        }
+        for (kind, id) in &changes.gained {
+            if !self.own(*kind, id, changes, audited).await? {
+                return Ok(Some(SetRefusal::OfOtherSet(*kind, id.clone())));
+            }
+        }
+        if changes.keeps_administrator && self.administrators().await?.is_empty() {
+            return Ok(Some(SetRefusal::NoAdministrator));
+        }
+        let (writes, gained) = (changes.writes.len(), changes.gained.len());
+        let detail = Some(format!("{writes} changed, {gained} new in the set"));
+        self.audit(audited, "set.apply", format!("set {}", changes.set), detail).await?;
+        Ok(None)
+    }
+
+    async fn write(&mut self, write: &SetWrite, audited: &Audited) -> Result<Written> {
+        let created = |refusal: Option<StoreError>| refusal.map_or(Written::Done, Written::Refused);
+        match write {
+            SetWrite::CreateClient(client) => self.insert_client(client, "client.create", audited).await.map(created),
+            SetWrite::UpdateClient { client, action, revocation } => {
+                self.update_client(client, action, revocation.as_ref(), audited).await
+            }
+            SetWrite::DeleteClient { client_id, revocation } => {
+                self.delete_client(client_id, revocation, audited).await
+            }
+            SetWrite::CreateResource(resource) => self.insert_resource(resource, audited).await.map(created),
+            SetWrite::UpdateResource(resource) => self.update_resource(resource, audited).await,
+            SetWrite::DeleteResource(uri) => self.delete_resource(uri, audited).await,
+        }
+    }
+
+    /// Gives an object to the set. Returns false if it belongs to another one.
+    async fn own(&mut self, kind: Kind, id: &str, changes: &SetChanges, audited: &Audited) -> Result<bool> {
+        let sql = if changes.takes_over {
+            "INSERT INTO applied_objects (kind, id, set_name, applied_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (kind, id) DO UPDATE SET set_name = excluded.set_name, applied_at = excluded.applied_at \
+             RETURNING id"
+        } else {
+            "INSERT INTO applied_objects (kind, id, set_name, applied_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (kind, id) DO UPDATE SET set_name = excluded.set_name \
+             WHERE applied_objects.set_name = excluded.set_name RETURNING id"
+        };
+        Ok(self.query_one(sql, values![kind.name(), id, &changes.set, audited.at]).await?.is_some())
+    }
+}
+
+impl Transaction {
+    /// Takes an object that this transaction deletes out of its set: one that gets its id later is another one.
+    pub(super) async fn disown(&mut self, kind: Kind, id: &str) -> Result<()> {
+        let sql = "DELETE FROM applied_objects WHERE kind = $1 AND id = $2";
+        self.query(sql, values![kind.name(), id]).await.map(drop)
+    }
+
+    async fn administrators(&mut self) -> Result<Vec<String>> {
+        let sql = settings_with(self.dialect());
+        administrators_in(&self.query(sql, values![ADMIN]).await?)
+    }
+}
+
+/// The clients whose settings have this text somewhere.
+const fn settings_with(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "SELECT client_id, settings FROM clients WHERE strpos(settings, $1) > 0",
+        Dialect::Sqlite => "SELECT client_id, settings FROM clients WHERE instr(settings, $1) > 0",
+    }
+}
+
+fn administrators_in(rows: &[Row]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for row in rows {
+        if is_administrator(&row.json("settings")?) {
+            found.push(row.get("client_id")?);
+        }
+    }
+    Ok(found)
+}
