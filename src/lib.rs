@@ -8,6 +8,7 @@ pub mod calling_out;
 pub mod cli;
 pub mod client_auth;
 pub mod clock;
+pub mod console;
 pub mod crypto;
 pub mod current_request;
 pub mod diagnosis;

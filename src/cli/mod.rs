@@ -13,7 +13,6 @@ mod key;
 mod migrate;
 mod names;
 mod output;
-pub mod pasted;
 mod resource;
 mod revoke;
 mod secrets;

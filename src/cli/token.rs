@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use crate::cli::context::{actor, open};
 use crate::cli::output::{self, plain_text};
-use crate::cli::pasted::{self, Pasted, Problem};
 use crate::cli::{Failed, Format, Global, Outcome};
 use crate::diagnosis::explanation::Explanation;
 use crate::diagnosis::judge::Requirements;
+use crate::diagnosis::pasted::{self, Pasted, Problem};
 use crate::endpoints::explain::{ExplainRequest, explain_to_operator};
 use crate::protocol::scope::Scope;
 use crate::settings::Needs;

@@ -4,6 +4,7 @@ mod admin;
 mod body;
 mod challenge;
 mod client_address;
+mod console;
 mod context;
 mod deadline;
 mod docs;

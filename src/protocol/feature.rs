@@ -32,11 +32,15 @@ pub const FEATURES: &[Feature] = &[
         member: "token_endpoint_auth_method",
         is_used: |settings| settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt,
     },
+    Feature { member: ROLES, is_used: |_| false },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their
 /// secrets.
 pub const SECOND_FACTORS: &str = "second factors";
+
+/// Users may have roles. An older node would let any administrator of users change those who have one.
+pub const ROLES: &str = "roles of users";
 
 /// Resources limit the scopes of tokens and decide on their form.
 pub const RESOURCES: &str = "resources";

@@ -62,6 +62,13 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../migrations/postgres/0003_client_assertions.sql"),
         sqlite: include_str!("../../migrations/sqlite/0003_client_assertions.sql"),
     },
+    Migration {
+        number: 8,
+        name: "roles",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0008_roles.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0008_roles.sql"),
+    },
 ];
 
 /// What is known of the schema of a database.

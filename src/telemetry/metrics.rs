@@ -1,5 +1,7 @@
 //! The counters at `/metrics`.
 
+use std::sync::Arc;
+
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -9,6 +11,7 @@ use prometheus_client::registry::Registry;
 use crate::passwords::pool::PasswordPool;
 use crate::protocol::time::Timestamp;
 use crate::state::Measures;
+use crate::telemetry::recent::{Counts, Marks};
 
 /// Labels of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -124,6 +127,7 @@ pub struct Metrics {
     forwarding_ignored: Family<Ignored, Counter>,
     logout_notices: Family<Notice, Counter>,
     client_documents: Family<DocumentFetch, Counter>,
+    marks: Arc<Marks>,
 }
 
 impl Default for Metrics {
@@ -159,6 +163,7 @@ impl Default for Metrics {
             forwarding_ignored,
             logout_notices,
             client_documents,
+            marks: Arc::default(),
         }
     }
 }
@@ -215,6 +220,32 @@ impl Metrics {
     /// Counts an issued access token.
     pub fn issued(&self, grant: &'static str) {
         self.issued.get_or_create(&Issued { grant }).inc();
+    }
+
+    /// How many requests had forwarding headers of a peer that is no trusted proxy: of private networks, and of public ones.
+    pub fn forwarding_ignored_so_far(&self) -> [u64; 2] {
+        ["private", "public"].map(|peer| self.forwarding_ignored.get_or_create(&Ignored { peer }).get())
+    }
+
+    /// Sets the mark of this moment, once a minute.
+    pub fn mark(&self, now: Timestamp) {
+        self.marks.set(now, self.counts());
+    }
+
+    /// What was counted since the oldest mark of the last quarter of an hour, and when that was set.
+    pub fn recent(&self, now: Timestamp) -> (Timestamp, Counts) {
+        self.marks.since(now, &self.counts())
+    }
+
+    fn counts(&self) -> Counts {
+        let mut registry = Registry::default();
+        registry.register("issued", "", self.issued.clone());
+        registry.register("refused", "", self.refusals.clone());
+        let mut text = String::new();
+        match text::encode(&mut text, &registry) {
+            Ok(()) => Counts::read(&text),
+            Err(_) => Counts::default(),
+        }
     }
 
     /// The text of `/metrics`, including what the node state and the password pool measure, and current values.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The modules, the lowest layer first. A module uses only modules before it.
-const LAYERS: [&str; 29] = [
+const LAYERS: [&str; 30] = [
     "protocol",
     "clock",
     "crypto",
@@ -31,6 +31,7 @@ const LAYERS: [&str; 29] = [
     "grants",
     "endpoints",
     "admin",
+    "console",
     "http",
     "serve",
     "cli",

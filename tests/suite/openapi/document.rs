@@ -8,11 +8,16 @@ use utoipa::OpenApi;
 use super::{answers, forms, operations, parameters, schemas, tidy, yaml};
 
 /// The groups of operations: how their paths begin, the name, and the description.
-pub(super) const GROUPS: [(&[&str], &str, &str); 12] = [
+pub(super) const GROUPS: [(&[&str], &str, &str); 13] = [
     (
         &["/auth/authorize", "/auth/logout", "/login", "/consent", "/account", "/demo", "/auth/device", "/device"],
         "Logins",
         "The authorization endpoint, the device grant, logout, and the pages that people see.",
+    ),
+    (
+        &["/console"],
+        "Console",
+        "Pages on which people with a role administer, in a browser. Programs use the admin API, which does the same.",
     ),
     (&["/auth/"], "Tokens", "The OAuth endpoints. Parameters come in the body, never in the address."),
     (

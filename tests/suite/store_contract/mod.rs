@@ -211,6 +211,7 @@ fn user(username: &str) -> User {
         claims: json!({"tenant": "blau"}).as_object().cloned().unwrap(),
         profile: json!({"name": "Anna"}).as_object().cloned().unwrap(),
         enabled: true,
+        role: None,
         has_second_factor: false,
         created_at: at(3),
         version: 1,
