@@ -107,7 +107,10 @@ impl App {
         checks.push(Check::new("second factors", self.check_second_factors().await?));
         let is_marked = !self.settings.dev && self.store.has_dev_mark().await?;
         let demo = match is_marked {
-            true => Err("this database was made for development: remove its well-known secrets with `jeton demo remove`".into()),
+            true => {
+                Err("this database was made for development: remove its well-known secrets with `jeton demo remove`"
+                    .into())
+            }
             false if self.settings.dev => Ok("allowed in development".into()),
             false => Ok("none".into()),
         };

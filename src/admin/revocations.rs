@@ -9,8 +9,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::admin::clients::needs_admin;
 use crate::admin::error::no_such;
-use crate::admin::users::check_role;
 pub use crate::admin::receipts::AppliedBy;
+use crate::admin::users::check_role;
 use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
 use crate::diagnosis::apart;
@@ -115,7 +115,7 @@ impl RevocationRequest {
 }
 
 /// Checks the reason that an administrator gave.
-pub(super) fn check_reason(reason: Option<&String>) -> Result<()> {
+pub(crate) fn check_reason(reason: Option<&String>) -> Result<()> {
     let too_long = |text: &String| text.len() > LONGEST_REASON || text.chars().any(char::is_control);
     if reason.is_some_and(too_long) {
         let text = format!("reason is at most {LONGEST_REASON} bytes without control characters");

@@ -22,8 +22,9 @@ pub(crate) async fn find(app: &App, request: &Request<'_>) -> Result<Option<Brow
         RequireSecondFactor::Roles => user.role.is_some(),
         RequireSecondFactor::Off => false,
     };
-    let counts =
-        |record: &BrowserSessionRecord| !needs_otp(&record.user) || record.session.methods.iter().any(|used| used == OTP);
+    let counts = |record: &BrowserSessionRecord| {
+        !needs_otp(&record.user) || record.session.methods.iter().any(|used| used == OTP)
+    };
     Ok(of_cookie(app, request).await?.filter(counts))
 }
 

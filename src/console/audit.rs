@@ -1,11 +1,16 @@
 //! The audit trail: who did what, and when; to read, and to take along.
 
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
 use crate::admin::ListRequest;
 use crate::admin::audit::AuditRequest;
 use crate::admin::powers::READ;
 use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
 use crate::console::visit::{Content, Outcome, Visit, address};
 use crate::console::{File, csv, users};
+use crate::protocol::time::Timestamp;
 use crate::store::AuditRecord;
 
 const PATH: &str = "console/audit";
@@ -34,7 +39,12 @@ impl Filter {
 
     fn request(&self) -> AuditRequest {
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-        AuditRequest { actor: some(&self.actor), action: some(&self.action), from: some(&self.from), to: some(&self.to) }
+        AuditRequest {
+            actor: some(&self.actor),
+            action: some(&self.action),
+            from: some(&self.from),
+            to: some(&self.to),
+        }
     }
 
     /// The address of a path with these filters.
@@ -47,24 +57,23 @@ impl Filter {
 pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(READ)?;
     let filter = Filter::read(visit)?;
-    let records = visit.app.audit_list(filter.request(), &visit.part()?).await?;
-    let example = "Such as 2026-01-31T12:00:00Z.";
-    let form = Form {
-        id: "filter",
-        path: PATH.to_owned(),
-        is_query: true,
-        fields: vec![
-            Field { help: "Such as client ops, or user ID.", ..Field::new("actor", "Who", filter.actor.as_str()) },
-            Field { help: "Such as client.create.", ..Field::new("action", "What", filter.action.as_str()) },
-            Field { help: example, ..Field::new("from", "Not before", filter.from.as_str()) },
-            Field { help: example, ..Field::new("to", "Before", filter.to.as_str()) },
-        ],
-        buttons: vec![Button::new("", "Show")],
+    let moment_problem = |text: &str| {
+        let is_wrong = !text.is_empty() && Timestamp::parse(text).is_none();
+        is_wrong.then(|| "This is no moment such as 2026-01-31T12:00:00Z.".to_owned())
     };
+    let problems = [moment_problem(&filter.from), moment_problem(&filter.to)];
+    if problems.iter().any(Option::is_some) {
+        let page = Page { status: 400, ..Page::new("Audit") };
+        return Ok(page.with(Block::Form(form(&filter, problems))).into());
+    }
+    let records = visit.app.audit_list(filter.request(), &visit.part()?).await?;
+    let acted = records.items.iter().flat_map(|record| [&record.actor, &record.target]);
+    let ids: Vec<Uuid> = acted.filter_map(|name| name.strip_prefix("user ")?.parse().ok()).collect();
+    let names = visit.app.usernames(&ids).await?;
     let table = Table {
         caption: "Audit records, the newest first",
         columns: vec!["When", "Who", "What", "To what", "Detail", "From", "Request"],
-        rows: records.items.iter().map(row).collect(),
+        rows: records.items.iter().map(|record| row(record, &names)).collect(),
         empty: "Nobody did such a thing.",
         next: records.next.as_deref().map(|cursor| filter.address(PATH, cursor)),
     };
@@ -73,25 +82,52 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
         Cell::link("CSV", filter.address("console/audit.csv", "")),
         Cell::link("JSON", filter.address("console/audit.json", "")),
     ];
-    Ok(Page::new("Audit").with(Block::Form(form)).with(Block::Text(exports)).with(Block::Table(table)).into())
+    Ok(Page::new("Audit")
+        .with(Block::Form(form(&filter, [None, None])))
+        .with(Block::Text(exports))
+        .with(Block::Table(table))
+        .into())
 }
 
-fn row(record: &AuditRecord) -> Row {
+/// The filters, with what is wrong with the two moments.
+fn form(filter: &Filter, [from_problem, to_problem]: [Option<String>; 2]) -> Form {
+    let example = "Such as 2026-01-31T12:00:00Z.";
+    let from = Field { help: example, problem: from_problem, ..Field::new("from", "Not before", filter.from.as_str()) };
+    let to = Field { help: example, problem: to_problem, ..Field::new("to", "Before", filter.to.as_str()) };
+    Form {
+        id: "filter",
+        path: PATH.to_owned(),
+        is_query: true,
+        fields: vec![
+            Field { help: "Such as client ops, or user ID.", ..Field::new("actor", "Who", filter.actor.as_str()) },
+            Field { help: "Such as client.create.", ..Field::new("action", "What", filter.action.as_str()) },
+            from,
+            to,
+        ],
+        buttons: vec![Button::new("", "Show")],
+    }
+}
+
+fn row(record: &AuditRecord, names: &HashMap<Uuid, String>) -> Row {
     Row::from(vec![
         Cell::text(record.at.to_string()),
-        actor(&record.actor),
+        actor(&record.actor, names),
         Cell::code(record.action.as_str()),
-        actor(&record.target),
+        actor(&record.target, names),
         Cell::text(record.detail.clone().unwrap_or_default()),
         Cell::text(record.address.clone().unwrap_or_default()),
         Cell::code(record.request_id.clone().unwrap_or_default()),
     ])
 }
 
-/// A user or a client leads to its page.
-fn actor(name: &str) -> Cell {
+/// A user or a client leads to its page; a user who still exists has its present name.
+fn actor(name: &str, names: &HashMap<Uuid, String>) -> Cell {
     match name.split_once(' ') {
-        Some(("user", id)) => Cell::link(name, users::one(id)),
+        Some(("user", id)) => {
+            let username = id.parse().ok().and_then(|id: Uuid| names.get(&id));
+            let text = username.map_or_else(|| name.to_owned(), |username| format!("{username} ({name})"));
+            Cell::link(text, users::one(id))
+        }
         Some(("client", id)) => Cell::link(name, address("console/client", &[("id", id)])),
         _ => Cell::text(name),
     }
@@ -104,7 +140,8 @@ pub(super) async fn export_csv(visit: &Visit<'_>) -> Outcome<Content> {
     for record in &records {
         let AuditRecord { id, at, actor, action, target, request_id, address, detail } = record;
         let (id, at) = (id.to_string(), at.to_string());
-        let [detail, address, request_id] = [detail, address, request_id].map(|text| text.as_deref().unwrap_or_default());
+        let [detail, address, request_id] =
+            [detail, address, request_id].map(|text| text.as_deref().unwrap_or_default());
         let (actor, action, target) = (actor.as_str(), action.as_str(), target.as_str());
         content.push_str(&csv::line([&*id, &*at, actor, action, target, detail, address, request_id]));
     }

@@ -132,7 +132,9 @@ fn facts(client: &ClientView) -> Vec<(String, Vec<Cell>)> {
         true => vec![Cell::text(none)],
         false => texts.iter().map(|text| Cell::code(text.as_str())).collect(),
     };
-    let ttl = |seconds: Option<i64>| seconds.map_or_else(|| "the server's default".to_owned(), |ttl| format!("{ttl} seconds"));
+    let ttl = |seconds: Option<i64>| {
+        seconds.map_or_else(|| "the server's default".to_owned(), |ttl| format!("{ttl} seconds"))
+    };
     let scopes: Vec<String> = settings.scope.tokens().map(str::to_owned).collect();
     let mut facts = vec![
         ("Name", vec![Cell::text(settings.client_name.clone().unwrap_or_else(|| "none".to_owned()))]),
@@ -200,7 +202,9 @@ fn secrets(visit: &Visit<'_>, client: &ClientView) -> Vec<Block> {
 
 fn new_secret(id: &str, secret: String) -> Page {
     Page::new("A new secret")
-        .with(Block::text(format!("This is the new secret of the client {id}. It is shown only now: copy it to where the client reads it.")))
+        .with(Block::text(format!(
+            "This is the new secret of the client {id}. It is shown only now: copy it to where the client reads it."
+        )))
         .with(Block::Code(secret))
         .with(Block::text("The other secret works until you retire it."))
         .with(Block::Text(vec![Cell::link("Back to the client", one(id))]))

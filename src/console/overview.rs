@@ -49,9 +49,10 @@ fn lately(visit: &Visit<'_>, page: Page) -> Page {
     let (since, counts) = visit.app.metrics.recent(now);
     let minutes = ((now.seconds() - since.seconds()) / 60).max(1);
     let span = if minutes == 1 { "the last minute".to_owned() } else { format!("the last {minutes} minutes") };
-    let issued = counts.issued.iter().map(|(grant, count)| {
-        Row::from(vec![Cell::code(grant.as_str()), Cell::text(count.to_string())])
-    });
+    let issued = counts
+        .issued
+        .iter()
+        .map(|(grant, count)| Row::from(vec![Cell::code(grant.as_str()), Cell::text(count.to_string())]));
     let mut refused: Vec<_> = counts.refused.iter().collect();
     refused.sort_by_key(|(name, count)| (Reverse(**count), *name));
     refused.truncate(MOST_CAUSES);

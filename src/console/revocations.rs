@@ -1,11 +1,12 @@
 //! Revocations: how many sessions one would end, before; which nodes have seen it, after.
 
+use crate::admin::AdminError;
 use crate::admin::powers::{READ_REVOCATIONS, REVOKE};
-use crate::admin::revocations::{RevocationRequest, RevocationView, TargetView};
+use crate::admin::revocations::{RevocationRequest, RevocationView, TargetView, check_reason};
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
 use crate::console::sessions;
-use crate::console::visit::{Content, Outcome, Problem, Visit, address};
+use crate::console::visit::{Content, Outcome, Problem, Visit, address, sentence};
 use crate::protocol::role::Role;
 
 const LIST: &str = "console/revocations";
@@ -72,7 +73,12 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
 pub(super) async fn preview(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(REVOKE)?;
     let asked = read(visit)?;
-    let (target, ends) = visit.app.revocation_preview(&asked, &visit.actor()).await?;
+    Ok(question_before(visit, &asked, None).await?.into())
+}
+
+/// The page that says what a revocation would end, perhaps with what is wrong with the reason.
+async fn question_before(visit: &Visit<'_>, asked: &RevocationRequest, problem: Option<String>) -> Outcome<Page> {
+    let (target, ends) = visit.app.revocation_preview(asked, &visit.actor()).await?;
     let what = match target.kind {
         "user" => "The user is logged out everywhere and can log in again.",
         "client" => "The client can ask for new tokens.",
@@ -85,8 +91,9 @@ pub(super) async fn preview(visit: &Visit<'_>) -> Outcome<Content> {
     if asked.all == Some(true) {
         fields.push(Field::hidden("all", "true"));
     }
-    let reason = Field::new("reason", "Why (for the records)", "");
-    fields.push(Field { help: "At most 500 bytes.", ..reason });
+    let status = if problem.is_some() { 400 } else { 200 };
+    let reason = Field::new("reason", "Why (for the records)", visit.text("reason")?);
+    fields.push(Field { help: "At most 500 bytes.", problem, ..reason });
     let form = Form {
         id: "revoke",
         path: NEW.to_owned(),
@@ -94,18 +101,22 @@ pub(super) async fn preview(visit: &Visit<'_>) -> Outcome<Content> {
         fields,
         buttons: vec![Button::new("revoke", "Revoke")],
     };
-    Ok(Page::new(format!("Revoke {}?", name(&target)))
+    let page = Page { status, ..Page::new(format!("Revoke {}?", name(&target))) };
+    Ok(page
         .with(Block::problem(format!("This ends {}, on every node, and cannot be undone.", sessions::ends(ends))))
         .with(Block::text(what))
         .with(Block::Form(form))
-        .with(Block::Text(vec![Cell::link("Cancel", LIST)]))
-        .into())
+        .with(Block::Text(vec![Cell::link("Cancel", LIST)])))
 }
 
 pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(REVOKE)?;
     let asked = read(visit)?;
     // What cannot be done is said before the person is asked for a password.
+    if let Err(AdminError::Invalid(problem)) = check_reason(asked.reason.as_ref()) {
+        let without_reason = RevocationRequest { reason: None, ..asked };
+        return Ok(question_before(visit, &without_reason, Some(sentence(&problem))).await?.into());
+    }
     visit.app.revocation_preview(&asked, &visit.actor()).await?;
     if let Some(page) = confirm(visit, &["action", "user", "client", "session", "all", "reason"]).await? {
         return Ok(page.into());

@@ -37,7 +37,15 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         fields: vec![find],
         buttons: vec![Button::new("", "Find")],
     };
-    let users = visit.app.user_list(None, None, &visit.part()?).await?;
+    let has_role = visit.one("with")? == Some("role");
+    let users = match has_role {
+        true => visit.app.user_list_with_roles(&visit.part()?).await?,
+        false => visit.app.user_list(None, None, &visit.part()?).await?,
+    };
+    let (of_kind, other) = match has_role {
+        true => ("role", Cell::link("All users", LIST)),
+        false => ("", Cell::link("Only users with a role", address(LIST, &[("with", "role")]))),
+    };
     let rows = users.items.iter().map(|user| {
         Row::from(vec![
             Cell::link(user.username.as_str(), one(&user.id.to_string())),
@@ -52,9 +60,9 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         columns: vec!["User", "Role", "State", "Second factor", "Created"],
         rows: rows.collect(),
         empty: "There are none.",
-        next: users.next.as_deref().map(|cursor| address(LIST, &[("cursor", cursor)])),
+        next: users.next.as_deref().map(|cursor| address(LIST, &[("with", of_kind), ("cursor", cursor)])),
     };
-    Ok(page.with(Block::Form(form)).with(Block::Table(table)).into())
+    Ok(page.with(Block::Form(form)).with(Block::Text(vec![other])).with(Block::Table(table)).into())
 }
 
 pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {

@@ -170,7 +170,9 @@ impl<'a> Visit<'a> {
             Some("role_changed") => "The role is changed. The user has to log in again.",
             Some("second_factor_removed") => "The second factor is removed.",
             Some("revoked") => "It is revoked. Each node below says when it has seen that.",
-            Some("rotated") => "New keys are announced. They become active when every resource server has had the time to see them.",
+            Some("rotated") => {
+                "New keys are announced. They become active when every resource server has had the time to see them."
+            }
             Some("key_deleted") => "The key is deleted: what it made no longer works.",
             _ => return Ok(None),
         };
@@ -192,7 +194,10 @@ mod tests {
 
     #[test]
     fn an_address_holds_any_value() {
-        assert_eq!(address("console/client", &[("id", "a&b=c/#é"), ("x", "")]), "console/client?id=a%26b%3Dc%2F%23%C3%A9");
+        assert_eq!(
+            address("console/client", &[("id", "a&b=c/#é"), ("x", "")]),
+            "console/client?id=a%26b%3Dc%2F%23%C3%A9"
+        );
         assert_eq!(address("console/users", &[("user", "")]), "console/users");
     }
 

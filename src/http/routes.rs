@@ -40,12 +40,7 @@ pub fn routes() -> Vec<Route> {
         Route::at_browser("logout", "/auth/logout", &["GET", "POST"], get(logout::answer).post(logout::answer)),
         Route::at_browser("device", "/device", &["GET", "POST"], get(device::show).post(device::answer)),
         Route::at_browser("console", "/console", &["GET"], get(console::show)),
-        Route::at_browser(
-            "console",
-            "/console/{*path}",
-            &["GET", "POST"],
-            get(console::show_below).post(console::act),
-        ),
+        Route::at_browser("console", "/console/{*path}", &["GET", "POST"], get(console::show_below).post(console::act)),
         Route::post("device_authorization", "/auth/device", device::authorize),
         Route::post("pushed_authorization", "/auth/par", pushed_authorization::answer),
         Route::post("token", "/auth/token", token::answer).open_to(ConfiguredOrigins),

@@ -57,6 +57,8 @@ mod tests {
     fn a_role_has_the_powers_of_its_scope_and_the_first_has_all() {
         assert!(Role::Admin.has_one_of(&[]) && Role::Admin.has_one_of(&[USERS]));
         assert!(Role::Users.has_one_of(&[USERS, READ]) && Role::Read.has_one_of(&[USERS, READ]));
-        assert!(!Role::Users.has_one_of(&[]) && !Role::Users.has_one_of(&[CLIENTS]) && !Role::Read.has_one_of(&[ADMIN]));
+        assert!(
+            !Role::Users.has_one_of(&[]) && !Role::Users.has_one_of(&[CLIENTS]) && !Role::Read.has_one_of(&[ADMIN])
+        );
     }
 }

@@ -67,6 +67,7 @@ impl Server {
         drop(master_keys);
         app.check_default_client().await?;
         let follower = app.follow_log().await?;
+        app.metrics.mark(app.clock.now());
         let health = Health::new(Arc::clone(&app));
         let (stop, stopped) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
@@ -125,8 +126,8 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 
 async fn mark_metrics(app: Arc<App>) {
     loop {
-        app.metrics.mark(app.clock.now());
         tokio::time::sleep(BETWEEN_MARKS).await;
+        app.metrics.mark(app.clock.now());
     }
 }
 

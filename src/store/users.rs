@@ -1,5 +1,7 @@
 //! Users.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use crate::protocol::backoff::{Failures, Network};
@@ -11,7 +13,7 @@ use crate::protocol::user::{User, username_key};
 use crate::store::changes::{Logged, Notice};
 use crate::store::database::{Dialect, Transaction};
 use crate::store::login_failures::account_digest;
-use crate::store::row::{Row, Value, to_json, unreadable, values};
+use crate::store::row::{Row, Value, array, to_json, unreadable, values};
 use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
 
 macro_rules! users {
@@ -120,6 +122,21 @@ impl Store {
         let after = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok());
         let rows = self.database.query(sql, values![username.map(username_key), sub, after, page.limit]).await?;
         rows.iter().map(user).collect()
+    }
+
+    /// The names of these users, but for those that do not exist.
+    pub async fn usernames(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, String>> {
+        let (sql, asked) = match self.dialect() {
+            Dialect::Postgres => {
+                ("SELECT id, username FROM users WHERE id = ANY ($1::text::uuid[])", array(ids.iter()))
+            }
+            Dialect::Sqlite => {
+                let hex: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
+                ("SELECT id, username FROM users WHERE id IN (SELECT unhex(value) FROM json_each($1))", to_json(&hex)?)
+            }
+        };
+        let rows = self.database.query(sql, values![asked]).await?;
+        rows.iter().map(|row| Ok((row.get("id")?, row.get("username")?))).collect()
     }
 
     /// Creates a user.

@@ -3,6 +3,8 @@
 mod access;
 mod bodies;
 
+use std::collections::HashMap;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -119,6 +121,18 @@ impl App {
         Ok(List::new("users", &page, users, |user| user.id.to_string(), UserView::from))
     }
 
+    /// Lists users with a role, oldest first.
+    pub async fn user_list_with_roles(&self, request: &ListRequest) -> Result<List<UserView>> {
+        let page = request.page("users with a role")?;
+        let users = self.store.user_list_with_roles(&page).await?;
+        Ok(List::new("users with a role", &page, users, |user| user.id.to_string(), UserView::from))
+    }
+
+    /// The names of users, but for those that do not exist any more.
+    pub async fn usernames(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, String>> {
+        Ok(self.store.usernames(ids).await?)
+    }
+
     /// Changes a user by a merge patch (RFC 7396). Disabling it, a new password or another role revokes what was issued to it
     /// and ends its logins at browsers.
     pub async fn user_update(&self, text: &str, patch: UserPatch, actor: &Actor) -> Result<UserView> {
@@ -232,7 +246,9 @@ fn needs_admin(actor: &Actor) -> Result<()> {
     if actor.is_admin {
         return Ok(());
     }
-    Err(AdminError::NeedsAdmin("a user with a role is administered with the scope jeton:admin, or the role admin".into()))
+    Err(AdminError::NeedsAdmin(
+        "a user with a role is administered with the scope jeton:admin, or the role admin".into(),
+    ))
 }
 
 fn answer(written: crate::store::Result<bool>, user: User) -> Result<UserView> {

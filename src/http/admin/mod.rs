@@ -14,9 +14,7 @@ use axum::Extension;
 use axum::handler::Handler;
 use axum::routing;
 
-use crate::admin::powers::{
-    ADMIN, CLIENTS, READ, READ_CLIENTS, READ_REVOCATIONS, READ_USERS, REVOKE, USERS,
-};
+use crate::admin::powers::{ADMIN, CLIENTS, READ, READ_CLIENTS, READ_REVOCATIONS, READ_USERS, REVOKE, USERS};
 use crate::app::App;
 use crate::http::admin::extract::QueryParameters;
 use crate::http::guard::guarded;

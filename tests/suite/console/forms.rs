@@ -48,7 +48,10 @@ on_both_stores!(what_cannot_be_undone_takes_a_recent_password, async |backend| {
     app.forget_admin_token().await;
     assert_eq!(is_enabled(&app, "/admin/v1/clients/main").await, json!(true));
     let again = Form::of(&asked);
-    assert_eq!((again.field("action"), again.field("id"), again.action.as_str()), (Some("disable"), Some("main"), "/console/client"));
+    assert_eq!(
+        (again.field("action"), again.field("id"), again.action.as_str()),
+        (Some("disable"), Some("main"), "/console/client")
+    );
     let wrong = ada.send(&app, again.clone().with("password", "wrong")).await;
     assert_status(&wrong, 400);
     assert!(wrong.body.contains("The password or the code is wrong."), "{wrong:?}");
@@ -153,8 +156,22 @@ on_both_stores!(bad_forms_are_refused_and_change_nothing, async |backend| {
     for path in ["/console/clients?cursor=x", "/console/audit?from=yesterday", "/console/users?user=a%00b"] {
         assert_status(&ada.get(&app, path).await, 400);
     }
-    for path in ["/console/client?id=none", "/console/session?id=x", "/console/revocation?number=1", "/console/users?user=none"] {
+    for path in
+        ["/console/client?id=none", "/console/session?id=x", "/console/revocation?number=1", "/console/users?user=none"]
+    {
         assert_status(&ada.get(&app, path).await, 404);
     }
+    // What was typed stays, and what is wrong stands beside it.
+    for (path, typed) in [
+        ("/console/audit?from=yesterday&actor=ops", "value=\"ops\""),
+        ("/console/sessions?user=none", "value=\"none\""),
+    ] {
+        let page = ada.get(&app, path).await;
+        assert!(page.body.contains(typed) && page.body.contains("aria-invalid=\"true\""), "{page:?}");
+    }
+    let (revoke, long) = (ada.get(&app, "/console/revoke?client=main").await, "x".repeat(501));
+    let page = ada.send(&app, Form::to(&revoke, "revoke").with("reason", &long)).await;
+    assert_status(&page, 400);
+    assert!(page.body.contains("Reason is at most 500 bytes") && page.body.contains(&long), "{page:?}");
     assert_eq!(is_enabled(&app, "/admin/v1/clients/main").await, json!(true));
 });

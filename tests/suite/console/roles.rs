@@ -133,10 +133,8 @@ on_both_stores!(two_administrators_who_are_removed_at_once_do_not_both_go, async
                 app.admin(Method::PATCH, &other, Some(json!({"role": null}))).await.assert_ok();
             }
         }
-        let (first, second) = tokio::join!(
-            app.admin(Method::PATCH, &paths[0], disable()),
-            app.admin(Method::DELETE, &paths[1], None)
-        );
+        let (first, second) =
+            tokio::join!(app.admin(Method::PATCH, &paths[0], disable()), app.admin(Method::DELETE, &paths[1], None));
         let mut statuses = [first.status.as_u16(), second.status.as_u16()];
         statuses.sort_unstable();
         assert!(statuses == [200, 409] || statuses == [204, 409], "{first:?} {second:?}");
@@ -156,10 +154,10 @@ on_both_stores!(each_role_sees_and_does_what_its_scope_allows, async |backend| {
         ("/console/clients", &["admin", "clients", "read"]),
         (client, &["admin", "clients", "read"]),
         ("/console/users", &["admin", "users", "read"]),
-        (&user, &["admin", "users", "read"]),
+        (user.as_str(), &["admin", "users", "read"]),
         ("/console/sessions", &["admin", "revoke", "read"]),
         ("/console/revocations", &["admin", "revoke", "read"]),
-        (&revoke, &["admin", "revoke"]),
+        (revoke.as_str(), &["admin", "revoke"]),
         ("/console/keys", &["admin", "read"]),
         ("/console/audit", &["admin", "read"]),
         ("/console/audit.csv", &["admin", "read"]),
@@ -167,7 +165,7 @@ on_both_stores!(each_role_sees_and_does_what_its_scope_allows, async |backend| {
     ];
     let forms: [(&str, Vec<(&str, &str)>, &[&str]); 4] = [
         ("/console/client", vec![("id", "main"), ("action", "enable")], &["admin", "clients"]),
-        ("/console/user", vec![("id", &paul), ("action", "enable")], &["admin", "users"]),
+        ("/console/user", vec![("id", paul.as_str()), ("action", "enable")], &["admin", "users"]),
         ("/console/keys", vec![("action", "none")], &["admin"]),
         ("/console/doctor", vec![("text", "x")], &["admin", "read"]),
     ];
@@ -180,7 +178,7 @@ on_both_stores!(each_role_sees_and_does_what_its_scope_allows, async |backend| {
         }
         // Any form of the console has the proof; the navigation has none, so it is taken from a page with a form.
         let with_form = pages.iter().find(|(path, roles)| {
-            roles.contains(&role) && ["/console/doctor", client, &user, &revoke].contains(path)
+            roles.contains(&role) && ["/console/doctor", client, user.as_str(), revoke.as_str()].contains(path)
         });
         let page = browser.get(&app, with_form.unwrap().0).await;
         let proof = page.body.split("name=\"proof\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
