@@ -51,14 +51,33 @@ impl Store {
         now: Timestamp,
         page: &Page,
     ) -> Result<Vec<SessionRecord>> {
-        let sql = session_records!(
-            "sessions",
-            "WHERE ($1 IS NULL OR s.user_id = $1) AND ($2 IS NULL OR s.client_id = $2) AND s.id < $3 AND NOT s.ended \
-             AND s.idle_expires_at > $4 AND s.expires_at > $4 AND (s.login IS NULL OR s.generation > 0) AND r.number IS NULL \
-             ORDER BY s.id DESC LIMIT $5"
-        );
+        // One for each filter, so that each finds its index.
+        let sql = match (filter.user, &filter.client) {
+            (None, None) => session_records!(
+                "sessions",
+                "WHERE s.id < $1 AND NOT s.ended AND s.idle_expires_at > $2 AND s.expires_at > $2 \
+                 AND (s.login IS NULL OR s.generation > 0) AND r.number IS NULL ORDER BY s.id DESC LIMIT $3"
+            ),
+            (Some(_), None) => session_records!(
+                "sessions",
+                "WHERE s.user_id = $4 AND s.id < $1 AND NOT s.ended AND s.idle_expires_at > $2 AND s.expires_at > $2 \
+                 AND (s.login IS NULL OR s.generation > 0) AND r.number IS NULL ORDER BY s.id DESC LIMIT $3"
+            ),
+            (None, Some(_)) => session_records!(
+                "sessions",
+                "WHERE s.client_id = $4 AND s.id < $1 AND NOT s.ended AND s.idle_expires_at > $2 AND s.expires_at > $2 \
+                 AND (s.login IS NULL OR s.generation > 0) AND r.number IS NULL ORDER BY s.id DESC LIMIT $3"
+            ),
+            (Some(_), Some(_)) => session_records!(
+                "sessions",
+                "WHERE s.user_id = $4 AND s.client_id = $5 AND s.id < $1 AND NOT s.ended AND s.idle_expires_at > $2 AND s.expires_at > $2 \
+                 AND (s.login IS NULL OR s.generation > 0) AND r.number IS NULL ORDER BY s.id DESC LIMIT $3"
+            ),
+        };
         let before = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok()).unwrap_or(Uuid::max());
-        let values = values![filter.user, filter.client.clone(), before, now, page.limit];
+        let mut values = values![before, now, page.limit];
+        values.extend(filter.user.map(Value::from));
+        values.extend(filter.client.as_deref().map(Value::from));
         self.database.query(sql, values).await?.iter().map(record).collect()
     }
 }
