@@ -9,6 +9,7 @@ pub mod certificates;
 pub mod cli;
 pub mod client_auth;
 pub mod clock;
+pub mod console;
 pub mod crypto;
 pub mod current_request;
 pub mod diagnosis;

@@ -1,6 +1,6 @@
 //! Requests that a person pastes.
 
-use jeton::cli::pasted::read;
+use jeton::diagnosis::pasted::read;
 
 /// What to begin with.
 pub const SEEDS: &[&str] = &[

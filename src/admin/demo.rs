@@ -9,10 +9,13 @@ use crate::admin::{Actor, AdminError, Result, body};
 use crate::app::App;
 use crate::passwords::queue::Requester;
 use crate::protocol::client::SecretDigest;
+use crate::protocol::role::Role;
 use crate::protocol::scope::Scope;
 
 /// The demo user and its password.
 pub const USER: (&str, &str) = ("demo", "demo-password");
+/// The demo user who administers in the console, and its password.
+pub const ADMINISTRATOR: (&str, &str) = ("admin", "admin-password");
 /// What the demo user and the demo clients may be granted.
 pub const SCOPE: &str = "read:conversations write:conversations";
 const AUDIENCE: &str = "https://api.example.com";
@@ -98,17 +101,15 @@ impl App {
                 ignore_existing(self.client_create(new, actor).await)?;
             }
         }
-        if self.store.user_named(USER.0).await?.is_none() {
-            let new = NewUser {
-                username: USER.0.to_owned(),
-                password: Some(SecretString::from(USER.1)),
-                scope: Some(Scope::parse(SCOPE).map_err(|error| AdminError::Invalid(error.to_string()))?),
-                profile: json!({"name": "Demo User", "email": "demo@example.com", "email_verified": true})
-                    .as_object()
-                    .cloned(),
-                ..NewUser::default()
-            };
-            ignore_existing(self.user_create(new, actor).await)?;
+        let scope = Scope::parse(SCOPE).map_err(|error| AdminError::Invalid(error.to_string()))?;
+        let profile = json!({"name": "Demo User", "email": "demo@example.com", "email_verified": true});
+        let user = NewUser { scope: Some(scope), profile: profile.as_object().cloned(), ..NewUser::default() };
+        let administrator = NewUser { scope: Some(Scope::default()), role: Some(Role::Admin), ..NewUser::default() };
+        for ((username, password), new) in [(USER, user), (ADMINISTRATOR, administrator)] {
+            if self.store.user_named(username).await?.is_none() {
+                let (username, password) = (username.to_owned(), Some(SecretString::from(password)));
+                ignore_existing(self.user_create(NewUser { username, password, ..new }, actor).await)?;
+            }
         }
         Ok(())
     }
@@ -119,7 +120,7 @@ impl App {
         for found in self.demo_credentials().await? {
             match found.split_once(' ') {
                 Some(("client", id)) => self.client_delete(id, actor).await?,
-                Some(("user", name)) => self.user_delete(name, actor).await?,
+                Some(("user", name)) => self.user_delete_demo(name, actor).await?,
                 _ => {}
             }
             removed.push(found);
@@ -149,10 +150,12 @@ impl App {
                 found.push(format!("client {}", demo.id));
             }
         }
-        if let Some(user) = self.store.user_named(USER.0).await?
-            && self.passwords.verify(SecretString::from(USER.1), user.password_hash, Requester::administrator()).await?
-        {
-            found.push(format!("user {}", USER.0));
+        for (username, password) in [USER, ADMINISTRATOR] {
+            let Some(user) = self.store.user_named(username).await? else { continue };
+            let password = SecretString::from(password);
+            if self.passwords.verify(password, user.password_hash, Requester::administrator()).await? {
+                found.push(format!("user {username}"));
+            }
         }
         Ok(found)
     }

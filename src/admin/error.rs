@@ -45,6 +45,7 @@ impl From<StoreError> for AdminError {
             | StoreError::Ambiguous
             | StoreError::IsClientId(_)
             | StoreError::IsAudience(_)
+            | StoreError::LastAdministrator
             | StoreError::NoSuchClient(_)
             | StoreError::TooMany(_)
             | StoreError::UnknownFeature { .. } => Self::Conflict(error.to_string()),

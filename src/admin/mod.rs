@@ -7,9 +7,12 @@ pub mod client_blocks;
 pub mod clients;
 pub mod demo;
 mod error;
+pub mod findings;
 pub mod issuers;
 pub mod keys;
 mod list;
+pub mod nodes;
+pub mod powers;
 pub mod preview;
 mod receipts;
 pub mod resources;
@@ -21,23 +24,35 @@ pub mod users;
 pub use error::{AdminError, Result};
 pub use list::{List, ListRequest};
 
-use crate::app::App;
+use crate::app::{App, Request};
+use crate::protocol::role::Role;
+use crate::protocol::user::User;
 use crate::store::Audited;
 
 /// Who administers, and with what power.
 #[derive(Clone, Debug)]
 pub struct Actor {
-    /// Who, for the audit trail: `client ID` or `command line, user NAME`.
+    /// Who, for the audit trail: `client ID`, `user ID` or `command line, user NAME`.
     pub name: String,
     /// The id of the request, if any.
     pub request_id: Option<String>,
     /// The address that the request came from, if any.
     pub address: Option<String>,
-    /// Whether the actor holds `jeton:admin` or is the command line.
+    /// Whether the actor holds `jeton:admin`, has the role `admin` or is the command line.
     pub is_admin: bool,
 }
 
 impl Actor {
+    /// A person with a role, who asks for this at a browser.
+    pub fn person(user: &User, role: Role, request: &Request<'_>) -> Self {
+        Self {
+            name: format!("user {}", user.id),
+            request_id: Some(request.request_id.to_string()),
+            address: Some(request.address.to_string()),
+            is_admin: role == Role::Admin,
+        }
+    }
+
     /// One that works on the database itself, and so may do everything.
     pub fn on_the_database(name: impl Into<String>) -> Self {
         Self { name: name.into(), request_id: None, address: None, is_admin: true }

@@ -10,6 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::admin::clients::needs_admin;
 use crate::admin::error::no_such;
 pub use crate::admin::receipts::AppliedBy;
+use crate::admin::users::check_role;
 use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
 use crate::diagnosis::apart;
@@ -19,6 +20,18 @@ use crate::protocol::schema::with_keywords;
 use crate::protocol::time::Timestamp;
 use crate::tokens::verify::Verified;
 use crate::validation;
+
+/// The most sessions that are counted before they are ended.
+const MOST_COUNTED: u64 = 10_000;
+
+/// A number of sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionCount {
+    /// The number, as far as they are counted.
+    pub count: u64,
+    /// Whether there are more than that.
+    pub is_at_least: bool,
+}
 
 /// The longest reason, in bytes.
 const LONGEST_REASON: usize = 500;
@@ -102,7 +115,7 @@ impl RevocationRequest {
 }
 
 /// Checks the reason that an administrator gave.
-pub(super) fn check_reason(reason: Option<&String>) -> Result<()> {
+pub(crate) fn check_reason(reason: Option<&String>) -> Result<()> {
     let too_long = |text: &String| text.len() > LONGEST_REASON || text.chars().any(char::is_control);
     if reason.is_some_and(too_long) {
         let text = format!("reason is at most {LONGEST_REASON} bytes without control characters");
@@ -176,14 +189,43 @@ impl From<Revocation> for RevocationView {
 impl App {
     /// Revokes.
     pub async fn revoke(&self, request: RevocationRequest, actor: &Actor) -> Result<RevocationView> {
+        let revocation = self.new_revocation(&request, actor).await?;
+        Ok(self.state.honour(self.store.revoke_with_notices(&revocation, &self.dated(actor))).await?.into())
+    }
+
+    /// What a request would revoke, and how many sessions that would end.
+    pub async fn revocation_preview(
+        &self,
+        request: &RevocationRequest,
+        actor: &Actor,
+    ) -> Result<(TargetView, SessionCount)> {
+        let target = self.new_revocation(request, actor).await?.target;
+        let id = target.id();
+        let view = TargetView { kind: target.kind(), id: (!id.is_empty()).then_some(id) };
+        Ok((view, self.sessions_covered(&target).await?))
+    }
+
+    /// How many sessions a revocation of this would end now.
+    pub async fn sessions_covered(&self, target: &Target) -> Result<SessionCount> {
+        let found = self.store.sessions_covered(target, self.clock.now(), MOST_COUNTED + 1).await?;
+        Ok(SessionCount { count: found.min(MOST_COUNTED), is_at_least: found > MOST_COUNTED })
+    }
+
+    /// The revocation that a request asks for.
+    async fn new_revocation(&self, request: &RevocationRequest, actor: &Actor) -> Result<NewRevocation> {
         check_reason(request.reason.as_ref())?;
         let revocation = |target, cause| self.revocation(target, cause, request.reason.clone());
-        let revocation = match request.named()? {
+        Ok(match request.named()? {
             Named::Token(text) => {
                 NewRevocation { reason: request.reason.clone(), ..self.token_revocation(text, actor).await? }
             }
             Named::Session(id) => revocation(self.session_target(id, actor).await?, Cause::SessionRevoked),
-            Named::User(name) => revocation(Target::User(self.find_user(name).await?.sub), Cause::UserRevoked),
+            Named::User(name) => {
+                let user = self.find_user(name).await?;
+                // It ends the logins from which this server is administered.
+                check_role(user.role, actor)?;
+                revocation(Target::User(user.sub), Cause::UserRevoked)
+            }
             Named::Client(id) => {
                 let client = self.find_client(id).await?;
                 needs_admin(&client.settings, actor)?;
@@ -191,8 +233,7 @@ impl App {
             }
             Named::All if actor.is_admin => revocation(Target::All, Cause::AllRevoked),
             Named::All => return Err(AdminError::NeedsAdmin("revoking everything needs the scope jeton:admin".into())),
-        };
-        Ok(self.state.honour(self.store.revoke_with_notices(&revocation, &self.dated(actor))).await?.into())
+        })
     }
 
     /// An access token is revoked alone, until it expires; a refresh token with its session.

@@ -85,6 +85,23 @@ impl App {
         Ok(List::new("sessions", &page, sessions, |record| record.session.id.to_string(), SessionView::from))
     }
 
+    /// Lists sessions that have not ended, the newest first.
+    pub async fn session_list_living(
+        &self,
+        user: Option<&str>,
+        client: Option<&str>,
+        request: &ListRequest,
+    ) -> Result<List<SessionView>> {
+        let page = request.page("living sessions")?;
+        let user = match user {
+            Some(name) => Some(self.find_user(name).await?.id),
+            None => None,
+        };
+        let filter = SessionFilter { user, client: client.map(str::to_owned) };
+        let sessions = self.store.session_list_living(&filter, self.clock.now(), &page).await?;
+        Ok(List::new("living sessions", &page, sessions, |record| record.session.id.to_string(), SessionView::from))
+    }
+
     /// Shows a session.
     pub async fn session_show(&self, id: &str) -> Result<SessionView> {
         self.find_session(id).await.map(SessionView::from)

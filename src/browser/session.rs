@@ -15,10 +15,16 @@ const PARTS: i64 = 24;
 /// The longest name of a browser that is kept, in characters.
 const LONGEST_AGENT: usize = 200;
 
-/// Who is logged in at the browser of a request. Where everyone needs a second factor, a login without it is none.
+/// Who is logged in at the browser of a request. For who needs a second factor, a login without it is none.
 pub(crate) async fn find(app: &App, request: &Request<'_>) -> Result<Option<BrowserSessionRecord>> {
-    let needs_otp = app.settings.require_second_factor == RequireSecondFactor::All;
-    let counts = |record: &BrowserSessionRecord| !needs_otp || record.session.methods.iter().any(|used| used == OTP);
+    let needs_otp = |user: &User| match app.settings.require_second_factor {
+        RequireSecondFactor::All => true,
+        RequireSecondFactor::Roles => user.role.is_some(),
+        RequireSecondFactor::Off => false,
+    };
+    let counts = |record: &BrowserSessionRecord| {
+        !needs_otp(&record.user) || record.session.methods.iter().any(|used| used == OTP)
+    };
     Ok(of_cookie(app, request).await?.filter(counts))
 }
 

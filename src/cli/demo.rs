@@ -14,7 +14,7 @@ pub(super) struct DemoCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Remove the demo clients, the demo user and the mark of a development database
+    /// Remove the demo clients, the demo users and the mark of a development database
     Remove,
 }
 

@@ -2,32 +2,25 @@
 
 use std::path::Path;
 
-use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::admin::findings::{self, Check, Finding};
 use crate::app::{App, master_keys};
 use crate::cli::context::{connect, resolve, settings};
 use crate::cli::{Failed, Global, Outcome, health, output};
-use crate::clock::{Clock, LARGEST_OFFSET, offset_in_words};
+use crate::clock::Clock;
 use crate::keys::keyring::KeyRing;
 use crate::protocol::client::{Client, GrantType};
 use crate::serve::{check_schema, examine_certificate};
-use crate::settings::{MasterKeySource, Needs, Registration, Settings};
+use crate::settings::{MasterKeySource, Needs, Settings};
 use crate::store::{Page, Store};
-
-#[derive(Serialize)]
-struct Check {
-    check: &'static str,
-    ok: bool,
-    finding: String,
-}
 
 pub(super) async fn run(global: &Global) -> Outcome {
     let resolved = resolve(global, Default::default());
     let mut checks = Vec::new();
-    let mut note = |check: &'static str, finding: Result<String, String>| {
+    let mut note = |check: &'static str, finding: Finding| {
         let ok = finding.is_ok();
-        checks.push(Check { check, ok, finding: finding.unwrap_or_else(|problem| problem) });
+        checks.push(Check::new(check, finding));
         ok
     };
     match settings(&resolved, Needs::ALL) {
@@ -47,11 +40,11 @@ pub(super) async fn run(global: &Global) -> Outcome {
     }
 }
 
-async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<String, String>) -> bool) {
+async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Finding) -> bool) {
     note("permissions", permissions(&settings));
     note("proxies", proxies(&settings).await);
-    note("calling out", Ok(calling_out(&settings)));
-    note("unregistered clients", Ok(unregistered_clients(&settings)));
+    note("calling out", Ok(findings::calling_out(&settings)));
+    note("unregistered clients", Ok(findings::unregistered_clients(&settings)));
     if let Some(files) = &settings.tls {
         let issuer = url::Url::parse(&settings.issuer.url).ok();
         let host = issuer.as_ref().and_then(url::Url::host_str);
@@ -84,14 +77,7 @@ async fn examine(settings: Settings, note: &mut impl FnMut(&'static str, Result<
     let read_file = |path: &Path| std::fs::read_to_string(path).map(Zeroizing::new);
     let keys = match (master_keys::configured(&settings.master_keys, read_file), store.key_list().await) {
         (Ok(masters), Ok(records)) => match KeyRing::open(&records, &masters) {
-            Ok(_) => {
-                let by_old = records.iter().filter(|record| !record.is_wrapped_by(&masters.current)).count();
-                Ok(match (by_old, &masters.old) {
-                    (0, None) => format!("{} keys, all readable", records.len()),
-                    (0, Some(_)) => "all keys are under JETON_MASTER_KEY: JETON_MASTER_KEY_OLD can be removed".into(),
-                    _ => format!("{by_old} keys are under JETON_MASTER_KEY_OLD: run `jeton key rewrap` next"),
-                })
-            }
+            Ok(_) => Ok(findings::wrapped_keys(&records, &masters)),
             Err(kid) => Err(format!("JETON_MASTER_KEY is not the one that wraps the key {kid} of this database")),
         },
         (Err(problem), _) => Err(problem),
@@ -136,40 +122,10 @@ async fn proxies(settings: &Settings) -> Result<String, String> {
     };
     let ignored = |peer: &str| {
         let name = format!("jeton_forwarding_ignored_total{{peer=\"{peer}\"}} ");
-        metrics.lines().find_map(|line| line.strip_prefix(&name)).filter(|count| *count != "0").map(str::to_owned)
+        let count = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        count.and_then(|count| count.parse().ok()).unwrap_or(0)
     };
-    match (ignored("private"), ignored("public")) {
-        (Some(count), _) => Err(format!(
-            "{count} requests had X-Forwarded-For from a peer in a private network that is not in JETON_TRUSTED_PROXIES: if it \
-             is your proxy (the server's log has its address), all its users share one address; add it"
-        )),
-        (None, Some(count)) => Ok(format!(
-            "{count} requests had X-Forwarded-For from a peer that is not in JETON_TRUSTED_PROXIES: it is forged, unless a \
-             proxy at a public address is yours (the server's log has its address)"
-        )),
-        (None, None) => Ok("no forwarding header was ignored".into()),
-    }
-}
-
-/// Which networks this server may call. The settings were checked.
-fn calling_out(settings: &Settings) -> String {
-    let networks: Vec<String> = settings.fetch.networks.iter().map(ToString::to_string).collect();
-    match networks.is_empty() {
-        true => "to port 443 of public addresses only".into(),
-        false => format!("to port 443 of public addresses, and to {}", networks.join(", ")),
-    }
-}
-
-/// Which clients there may be that nobody registered by hand.
-fn unregistered_clients(settings: &Settings) -> String {
-    let registration = match settings.registration {
-        Registration::Off => None,
-        Registration::WithToken(_) => Some("those that register themselves with the initial access token"),
-        Registration::Open => Some("those that register themselves"),
-    };
-    let documents = settings.cimd.then_some("those with a metadata document anywhere");
-    let allowed: Vec<&str> = registration.into_iter().chain(documents).collect();
-    if allowed.is_empty() { "none".into() } else { allowed.join(", and ") }
+    findings::proxies(ignored("private"), ignored("public"))
 }
 
 async fn clock(store: &Store) -> Result<String, String> {
@@ -178,13 +134,7 @@ async fn clock(store: &Store) -> Result<String, String> {
     match store.database_clock().await {
         Ok(Some(millis)) => {
             clock.measured(before, millis);
-            let offset = clock.offset_millis();
-            let text = format!("{} the database", offset_in_words(offset));
-            if offset.abs() > LARGEST_OFFSET {
-                Err(format!("{text}: set the clock of this machine by NTP"))
-            } else {
-                Ok(text)
-            }
+            findings::clock(clock.offset_millis())
         }
         Ok(None) => Ok("the database uses the clock of this machine".into()),
         Err(error) => Err(error.to_string()),

@@ -17,7 +17,6 @@ mod key;
 mod migrate;
 mod names;
 mod output;
-pub mod pasted;
 mod place;
 mod resource;
 mod revoke;

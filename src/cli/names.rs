@@ -2,6 +2,7 @@
 
 use crate::cli::Failed;
 use crate::protocol::claims::ExtraClaims;
+use crate::protocol::role::Role;
 use crate::protocol::scope::Scope;
 use crate::settings::parse_duration;
 
@@ -122,6 +123,14 @@ pub(super) fn scope(values: &[String]) -> Result<Option<Scope>, Failed> {
     }
     let text = entries(values).into_iter().flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
     Scope::parse(&text).map(Some).map_err(|error| Failed(format!("scope: {error}")))
+}
+
+/// `--role`.
+pub(super) fn role(name: &str) -> Result<Role, Failed> {
+    name.parse().map_err(|()| {
+        let names: Vec<&str> = Role::ALL.iter().map(|role| role.name()).collect();
+        Failed(format!("--role: {name:?} is none of {}", names.join(", ")))
+    })
 }
 
 /// A whole number of seconds, such as 15m or 900, if given.

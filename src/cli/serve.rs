@@ -115,6 +115,7 @@ impl StopSignals {
 /// Ready-to-paste requests against the demo set.
 fn first_steps(base: &str) -> String {
     let (user, password) = demo::USER;
+    let (administrator, secret) = demo::ADMINISTRATOR;
     // The redirect URIs of the demo set are for http.
     let login = match base.starts_with("http:") {
         true => format!("# log in at a browser, as {user} with {password}: open {base}/demo\n\n"),
@@ -134,6 +135,7 @@ fn first_steps(base: &str) -> String {
          curl -s -u demo-api:demo-api-secret {base}/auth/introspect -d \"token=$TOKEN\"; echo\n\n\
          # ask why it is refused\n\
          curl -s -u demo-api:demo-api-secret {base}/auth/explain -d \"token=$TOKEN\"; echo\n\n\
+         # administer, as {administrator} with {secret}: open {base}/console\n\n\
          The API: {base}/docs   Administration: demo-admin / demo-admin-secret   Stop: Ctrl-C\n"
     )
 }

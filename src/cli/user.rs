@@ -59,6 +59,9 @@ enum Action {
         /// Whether it may log in
         #[arg(long, value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
         enabled: bool,
+        /// What it may administer in the console: admin, clients, users, revoke or read; nothing unless set
+        #[arg(long)]
+        role: Option<String>,
     },
     /// List users
     List {
@@ -92,6 +95,9 @@ enum Action {
         /// Claims of OpenID Connect, as a JSON object; null removes one
         #[arg(long, value_name = "JSON")]
         profile: Option<String>,
+        /// What it may administer in the console: admin, clients, users, revoke, read or none
+        #[arg(long)]
+        role: Option<String>,
     },
     /// Disable a user and end what was issued to it
     Disable {
@@ -147,7 +153,7 @@ pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
         output::item(format, &app.user_update(user.get(), patch, &actor).await?)
     };
     match command.command {
-        Action::Create { user, sub, no_password, scope, claims, profile, enabled } => {
+        Action::Create { user, sub, no_password, scope, claims, profile, enabled, role } => {
             let new = NewUser {
                 sub,
                 username: user.get().to_owned(),
@@ -156,18 +162,19 @@ pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
                 claims: names::claims("claims", claims.as_deref())?,
                 profile: names::claims("profile", profile.as_deref())?,
                 enabled: Some(enabled),
+                role: role.as_deref().map(names::role).transpose()?,
             };
             output::item(format, &app.user_create(new, &actor).await?)
         }
         Action::List { username, sub, part } => {
             let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
             let list = app.user_list(username.as_deref(), sub.as_deref(), &request).await?;
-            output::items(format, &list.items, &["id", "sub", "username", "scope", "enabled", "created_at"])?;
+            output::items(format, &list.items, &["id", "sub", "username", "scope", "role", "enabled", "created_at"])?;
             part.show_next(list.next.as_deref())
         }
         Action::Show { user } => output::item(format, &app.user_show(user.get()).await?),
-        Action::Update { user, new_username, scope, claims, profile } => {
-            if new_username.is_none() && scope.is_empty() && claims.is_none() && profile.is_none() {
+        Action::Update { user, new_username, scope, claims, profile, role } => {
+            if new_username.is_none() && scope.is_empty() && claims.is_none() && profile.is_none() && role.is_none() {
                 return Err(Failed("nothing to change: name at least one member, such as --scope".into()));
             }
             let patch = UserPatch {
@@ -175,6 +182,11 @@ pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
                 scope: names::scope(&scope)?.map_or(Patch::Keep, Patch::Set),
                 claims: names::claims("claims", claims.as_deref())?.map_or(Patch::Keep, Patch::Set),
                 profile: names::claims("profile", profile.as_deref())?.map_or(Patch::Keep, Patch::Set),
+                role: match role.as_deref() {
+                    None => Patch::Keep,
+                    Some("none") => Patch::Reset,
+                    Some(name) => Patch::Set(names::role(name)?),
+                },
                 ..UserPatch::default()
             };
             output::item(format, &app.user_update(user.get(), patch, &actor).await?)

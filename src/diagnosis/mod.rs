@@ -4,6 +4,7 @@
 //! * `keys`: what this server's keys prove: the signature, and repairs of damage.
 //! * `records`: what this server knows: revocations, sessions, the log, the time.
 //! * `apart`: where that is done beside other requests.
+//! * `pasted`: requests that people paste, and what is wrong with how they present a token.
 //! * `words`: what people learn about a refusal, and who may learn what.
 //!
 //! The bytes alone decide the first cause of a text that does not verify. The keys add proof, and with it further
@@ -14,6 +15,7 @@ mod bytes;
 mod examine;
 mod finding;
 mod keys;
+pub mod pasted;
 mod records;
 mod report;
 mod words;

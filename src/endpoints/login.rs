@@ -30,6 +30,23 @@ pub async fn show(app: &App, request: &Request<'_>) -> Result<Reply> {
     Login { app, request, purpose: Purpose::Account }.again(String::new(), None, None)
 }
 
+/// The login page for somebody who asks for an address of the console, to which the login leads.
+pub fn for_console(app: &App, request: &Request<'_>, address: &str) -> Result<Reply> {
+    let proof = form::prove(app, request, LOGIN_FORM)?;
+    let address = form::seal(app, request.issuer, sealed::Purpose::Console, &address)?;
+    let form = LogIn {
+        request: Some(address),
+        proof: proof.text,
+        username: String::new(),
+        client_name: None,
+        client_host: None,
+        redirect_uri: None,
+        password_proof: None,
+        problem: None,
+    };
+    Ok(Reply::from(Shown::LogIn(form)).with_cookie(proof.cookie))
+}
+
 /// Logs a person in.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Reply> {
     // 1. Was the form shown to this browser, and what is the login for?
@@ -60,6 +77,11 @@ async fn purpose(app: &App, request: &Request<'_>) -> Result<Purpose> {
     {
         return Ok(Purpose::Device(code));
     }
+    if let Some(text) = request.parameters.one("request")?
+        && let Some(address) = form::open(app, request, sealed::Purpose::Console, text).await?
+    {
+        return Ok(Purpose::Console(address));
+    }
     let pending = reopen(app, request).await?;
     Ok(pending.map_or(Purpose::Account, |(client, asked)| Purpose::Request(client, Box::new(asked))))
 }
@@ -84,6 +106,8 @@ enum Purpose {
     Request(Arc<Client>, Box<AuthorizationRequest>),
     /// The code of a device.
     Device(String),
+    /// An address of the console.
+    Console(String),
     /// One's own account.
     Account,
 }
@@ -162,6 +186,7 @@ impl Login<'_> {
         match &self.purpose {
             Purpose::Request(_, asked) => sealed_request::address(self.app, self.request.issuer, asked),
             Purpose::Device(code) => Ok(device::address(code)),
+            Purpose::Console(address) => Ok(address.clone()),
             Purpose::Account => Ok(ACCOUNT.to_owned()),
         }
     }
@@ -193,7 +218,7 @@ impl Login<'_> {
             Purpose::Request(client, asked) => {
                 (Some(name(client)), host(client, asked), Some(asked.redirect_uri.clone()))
             }
-            Purpose::Device(_) | Purpose::Account => (None, None, None),
+            Purpose::Device(_) | Purpose::Console(_) | Purpose::Account => (None, None, None),
         };
         let form = LogIn {
             request: self.sealed_request()?,

@@ -165,7 +165,7 @@ async fn subject(app: &App, trusted: &Trusted, claims: &ForeignClaims) -> Result
         }
     };
     let user = user.ok_or_else(|| no_subject("no user of this server is the subject of the assertion"))?;
-    let is_powerful = user.scope.as_ref().is_some_and(Scope::has_reserved);
+    let is_powerful = user.role.is_some() || user.scope.as_ref().is_some_and(Scope::has_reserved);
     if !user.enabled || is_powerful {
         let reason = if is_powerful { "the user administers this server" } else { "the user is disabled" };
         return Err(no_subject(reason).about(Identity::of_user(&user.sub)));

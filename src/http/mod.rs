@@ -5,6 +5,7 @@ mod body;
 mod challenge;
 mod client_address;
 mod client_certificate;
+mod console;
 mod context;
 mod deadline;
 mod docs;

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::app::{self, Failure};
+use crate::browser::cookie::SetCookie;
 use crate::crypto::from_base64url;
 use crate::endpoints::reply::{
     AskConsent, AskDevice, AskLogout, AskUserCode, Demo, LogIn, Reply, Shown, ToClient, WrongRequest,
@@ -25,18 +26,20 @@ use crate::protocol::redirect;
 pub(crate) fn answer(request: &EndpointRequest, outcome: app::Result<Reply>) -> Response {
     let look = look(request);
     match outcome {
-        Ok(Reply { shown, cookies }) => {
-            let mut response = show(request, &look, shown);
-            for cookie in cookies {
-                if let Ok(mut value) = HeaderValue::from_str(&cookie.header()) {
-                    value.set_sensitive(true);
-                    response.headers_mut().append(header::SET_COOKIE, value);
-                }
-            }
-            response
-        }
+        Ok(Reply { shown, cookies }) => with_cookies(show(request, &look, shown), &cookies),
         Err(failure) => fail(request, &look, &failure),
     }
+}
+
+/// The same answer that also sets cookies.
+pub(crate) fn with_cookies<'a>(mut response: Response, cookies: impl IntoIterator<Item = &'a SetCookie>) -> Response {
+    for cookie in cookies {
+        if let Ok(mut value) = HeaderValue::from_str(&cookie.header()) {
+            value.set_sensitive(true);
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+    }
+    response
 }
 
 /// How pages look to the person who asks.

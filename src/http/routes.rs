@@ -7,7 +7,7 @@ use crate::http::endpoints::{
     resource_metadata, revoke, token, userinfo, verify,
 };
 use crate::http::route::{Cors, Endpoint, Route};
-use crate::http::{admin, docs};
+use crate::http::{admin, console, docs};
 
 /// The described methods of `/auth/verify`, which answers every method.
 const PROXIED: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -39,6 +39,8 @@ pub fn routes() -> Vec<Route> {
         ),
         Route::at_browser("logout", "/auth/logout", &["GET", "POST"], get(logout::answer).post(logout::answer)),
         Route::at_browser("device", "/device", &["GET", "POST"], get(device::show).post(device::answer)),
+        Route::at_browser("console", "/console", &["GET"], get(console::show)),
+        Route::at_browser("console", "/console/{*path}", &["GET", "POST"], get(console::show_below).post(console::act)),
         Route::post("device_authorization", "/auth/device", device::authorize),
         Route::post("pushed_authorization", "/auth/par", pushed_authorization::answer),
         Route::post("token", "/auth/token", token::answer).open_to(ConfiguredOrigins),

@@ -59,11 +59,15 @@ pub const FEATURES: &[Feature] = &[
     Feature { member: "grant_types", is_used: |settings| settings.grant_types.contains(&GrantType::JwtBearer) },
     // In use once there is one.
     Feature { member: TRUSTED_ISSUERS, is_used: |_| false },
+    Feature { member: ROLES, is_used: |_| false },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their
 /// secrets.
 pub const SECOND_FACTORS: &str = "second factors";
+
+/// Users may have roles. An older node would let any administrator of users change those who have one.
+pub const ROLES: &str = "roles of users";
 
 /// Resources limit the scopes of tokens and decide on their form.
 pub const RESOURCES: &str = "resources";

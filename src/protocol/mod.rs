@@ -35,6 +35,7 @@ pub mod redirect;
 pub mod registration;
 pub mod resource;
 pub mod revocation;
+pub mod role;
 pub(crate) mod schema;
 pub mod scope;
 pub mod security_profile;

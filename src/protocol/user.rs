@@ -5,6 +5,7 @@ use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use crate::protocol::claims::ExtraClaims;
+use crate::protocol::role::Role;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 
@@ -30,6 +31,8 @@ pub struct User {
     pub profile: ExtraClaims,
     /// Whether it may log in.
     pub enabled: bool,
+    /// What it may administer in the console, if anything.
+    pub role: Option<Role>,
     /// Whether it has a second factor. Writing a user does not change that.
     pub has_second_factor: bool,
     /// When it was created.

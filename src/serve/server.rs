@@ -20,6 +20,8 @@ use crate::serve::{cleanup, files, logout_notices};
 use crate::settings::Settings;
 use crate::state::Follower;
 
+/// The time between two marks of the counters.
+const BETWEEN_MARKS: Duration = Duration::from_secs(60);
 /// The time between two writes of when secrets were last used.
 const WRITE_USED_SECRETS: Duration = Duration::from_secs(10);
 
@@ -65,6 +67,7 @@ impl Server {
         drop(master_keys);
         app.check_default_client().await?;
         let follower = app.follow_log().await?;
+        app.metrics.mark(app.clock.now());
         let health = Health::new(Arc::clone(&app));
         let (stop, stopped) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
@@ -83,6 +86,7 @@ impl Server {
         ];
         let mut tasks = vec![
             tokio::spawn(write_used_secrets(Arc::clone(&app))),
+            tokio::spawn(mark_metrics(Arc::clone(&app))),
             tokio::spawn(cleanup::run(Arc::clone(&app))),
             tokio::spawn(logout_notices::run(Arc::clone(&app))),
         ];
@@ -118,6 +122,13 @@ async fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, StartEr
 
 fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError(error.to_string()))
+}
+
+async fn mark_metrics(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(BETWEEN_MARKS).await;
+        app.metrics.mark(app.clock.now());
+    }
 }
 
 async fn write_used_secrets(app: Arc<App>) {

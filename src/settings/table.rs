@@ -109,10 +109,13 @@ pub static TABLE: [Definition; 44] = [
     ),
     setting("dpop_nonce", "off", "Whether DPoP proofs must have a nonce of this server: off or required"),
     setting("throttling", "on", "Whether guessing is slowed down: on or off"),
-    setting(
-        "require_second_factor",
-        "roles",
-        "Who must log in with a second factor: roles (users with a role), all or off",
+    in_dev(
+        setting(
+            "require_second_factor",
+            "roles",
+            "Who must log in with a second factor: roles (users with a role), all or off",
+        ),
+        "off",
     ),
     setting("max_staleness", "5s", "Age of a node's memory beyond which it asks the database"),
     setting("poll_interval", "250ms", "Time between two polls of the change log"),

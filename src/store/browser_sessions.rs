@@ -43,7 +43,7 @@ macro_rules! browser_sessions {
             "SELECT b.id, b.methods, b.sequence, b.network, b.agent, b.created_at, b.authenticated_at, b.last_seen_at, \
              b.idle_expires_at, b.expires_at, \
              u.id AS user_id, u.sub AS user_sub, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, \
-             u.profile AS user_profile, u.enabled AS user_enabled, u.created_at AS user_created_at, \
+             u.profile AS user_profile, u.enabled AS user_enabled, u.role AS user_role, u.created_at AS user_created_at, \
              u.version AS user_version, \
              EXISTS (SELECT 1 FROM second_factors WHERE user_id = u.id) AS has_second_factor \
              FROM browser_sessions b JOIN users u ON u.id = b.user_id WHERE ",
@@ -186,6 +186,12 @@ impl Store {
     pub async fn browser_session_seen(&self, id: Uuid, now: Timestamp, idle_expires_at: Timestamp) -> Result<()> {
         let sql = "UPDATE browser_sessions SET last_seen_at = $1, idle_expires_at = $2 WHERE id = $3";
         self.database.write(sql, values![now, idle_expires_at, id]).await.map(drop)
+    }
+
+    /// Records that the person of a browser session has just proved who they are.
+    pub async fn browser_session_authenticated(&self, id: Uuid, now: Timestamp) -> Result<()> {
+        let sql = "UPDATE browser_sessions SET authenticated_at = $1 WHERE id = $2";
+        self.database.write(sql, values![now, id]).await.map(drop)
     }
 
     /// Ends browser sessions of a user, also those that have expired, and what clients got in them for no longer than the login

@@ -83,6 +83,13 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../migrations/postgres/0006_applied_objects.sql"),
         sqlite: include_str!("../../migrations/sqlite/0006_applied_objects.sql"),
     },
+    Migration {
+        number: 7,
+        name: "roles",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0007_roles.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0007_roles.sql"),
+    },
 ];
 
 /// What is known of the schema of a database.

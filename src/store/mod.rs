@@ -27,6 +27,7 @@ mod nodes;
 mod password_links;
 mod registrations;
 mod resources;
+mod roles;
 mod row;
 mod second_factors;
 mod sessions;
@@ -100,6 +101,9 @@ pub enum StoreError {
     /// What was to be a `client_id` is a resource or an audience.
     #[error("{0} is a resource or an audience: no client_id is one")]
     IsAudience(String),
+    /// No enabled administrator would be left.
+    #[error("this user is the last enabled administrator: give another one the role admin first")]
+    LastAdministrator,
     /// A client that was named does not exist.
     #[error("there is no client {0}")]
     NoSuchClient(String),

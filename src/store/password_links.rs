@@ -20,10 +20,22 @@ impl Store {
         expires_at: Timestamp,
         audited: &Audited,
     ) -> Result<bool> {
+        self.password_link_create_for(hash, user, expires_at, true, audited).await
+    }
+
+    /// The same, perhaps only if the user has no role: with the link of one who is just getting a role, others could take it.
+    pub async fn password_link_create_for(
+        &self,
+        hash: [u8; 32],
+        user: Uuid,
+        expires_at: Timestamp,
+        may_have_role: bool,
+        audited: &Audited,
+    ) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
         // The lock keeps the user from being disabled, and others from making a link, until the end of the transaction.
-        let lock = "UPDATE users SET version = version WHERE id = $1 AND enabled RETURNING id";
-        if transaction.query_one(lock, values![user]).await?.is_none() {
+        let lock = "UPDATE users SET version = version WHERE id = $1 AND enabled AND (role IS NULL OR $2) RETURNING id";
+        if transaction.query_one(lock, values![user, may_have_role]).await?.is_none() {
             transaction.roll_back().await?;
             return Ok(false);
         }

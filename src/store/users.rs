@@ -1,24 +1,27 @@
 //! Users.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use crate::protocol::backoff::{Failures, Network};
 use crate::protocol::revocation::{NewRevocation, SequenceNumber};
+use crate::protocol::role::Role;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::{User, username_key};
 use crate::store::changes::{Logged, Notice};
 use crate::store::database::{Dialect, Transaction};
 use crate::store::login_failures::account_digest;
-use crate::store::row::{Row, Value, to_json, unreadable, values};
+use crate::store::row::{Row, Value, array, to_json, unreadable, values};
 use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
 
 macro_rules! users {
     ($rest:literal) => {
         concat!(
             "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
-             profile AS user_profile, enabled AS user_enabled, created_at AS user_created_at, version AS user_version, \
-             EXISTS (SELECT 1 FROM second_factors WHERE user_id = users.id) AS has_second_factor FROM users ",
+             profile AS user_profile, enabled AS user_enabled, role AS user_role, created_at AS user_created_at, \
+             version AS user_version, EXISTS (SELECT 1 FROM second_factors WHERE user_id = users.id) AS has_second_factor FROM users ",
             $rest
         )
     };
@@ -27,6 +30,8 @@ pub(super) use users;
 
 pub(super) fn user(row: &Row) -> Result<User> {
     let scope: Option<String> = row.get("user_scope")?;
+    let role: Option<String> = row.get("user_role")?;
+    let unknown_role = |()| unreadable("role", &"this program does not know it");
     Ok(User {
         id: row.get("user_id")?,
         sub: row.get("user_sub")?,
@@ -36,6 +41,7 @@ pub(super) fn user(row: &Row) -> Result<User> {
         claims: row.json("user_claims")?,
         profile: row.json("user_profile")?,
         enabled: row.get("user_enabled")?,
+        role: role.map(|name| name.parse().map_err(unknown_role)).transpose()?,
         has_second_factor: row.get("has_second_factor")?,
         created_at: row.moment("user_created_at")?,
         version: row.get("user_version")?,
@@ -59,8 +65,8 @@ impl Store {
     /// Everything that decides about a login under this name from this network.
     pub async fn login_find(&self, username: &str, network: Network) -> Result<LoginRecord> {
         let sql = "SELECT u.id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
-                   profile AS user_profile, enabled AS user_enabled, u.created_at AS user_created_at, version AS user_version, \
-                   EXISTS (SELECT 1 FROM second_factors WHERE user_id = u.id) AS has_second_factor, h.number AS head, g.failures AS failures, g.last_at AS failed_at, k.network AS known \
+                   profile AS user_profile, enabled AS user_enabled, role AS user_role, u.created_at AS user_created_at, \
+                   version AS user_version, EXISTS (SELECT 1 FROM second_factors WHERE user_id = u.id) AS has_second_factor, h.number AS head, g.failures AS failures, g.last_at AS failed_at, k.network AS known \
                    FROM change_head h LEFT JOIN users u ON u.username_key = $1 LEFT JOIN login_failures g ON g.account = $2 \
                    LEFT JOIN known_networks k ON k.user_id = u.id AND k.network = $3 WHERE h.id = 1";
         let values = values![username_key(username), account_digest(username), network.to_string()];
@@ -118,11 +124,26 @@ impl Store {
         rows.iter().map(user).collect()
     }
 
+    /// The names of these users, but for those that do not exist.
+    pub async fn usernames(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, String>> {
+        let (sql, asked) = match self.dialect() {
+            Dialect::Postgres => {
+                ("SELECT id, username FROM users WHERE id = ANY ($1::text::uuid[])", array(ids.iter()))
+            }
+            Dialect::Sqlite => {
+                let hex: Vec<String> = ids.iter().map(|id| id.simple().to_string()).collect();
+                ("SELECT id, username FROM users WHERE id IN (SELECT unhex(value) FROM json_each($1))", to_json(&hex)?)
+            }
+        };
+        let rows = self.database.query(sql, values![asked]).await?;
+        rows.iter().map(|row| Ok((row.get("id")?, row.get("username")?))).collect()
+    }
+
     /// Creates a user.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the name is taken, [`StoreError::SubTaken`] when the `sub` is,
-    /// [`StoreError::Ambiguous`].
+    /// [`StoreError::Ambiguous`], [`StoreError::UnknownFeature`] for a role.
     pub async fn user_create(&self, user: &User, audited: &Audited) -> Result<()> {
         let mut transaction = self.database.begin().await?;
         if transaction.is_ambiguous(user).await? {
@@ -133,8 +154,14 @@ impl Store {
             transaction.roll_back().await?;
             return Err(StoreError::SubTaken(holder));
         }
+        if user.role.is_some()
+            && let Some(refusal) = transaction.use_roles(audited.at).await?
+        {
+            transaction.roll_back().await?;
+            return Err(refusal);
+        }
         let sql = "INSERT INTO users (id, sub, sub_key, username, username_key, password_hash, scope, claims, enabled, \
-                   version, created_at, profile) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+                   version, created_at, profile, role) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
         let values = values![
             user.id,
             &user.sub,
@@ -147,10 +174,12 @@ impl Store {
             user.enabled,
             user.version,
             user.created_at,
-            to_json(&user.profile)?
+            to_json(&user.profile)?,
+            user.role.map(Role::name)
         ];
         transaction.query(sql, values).await?;
-        transaction.audit(audited, "user.create", format!("user {}", user.id), None).await?;
+        let detail = user.role.map(|role| format!("role {}", role.name()));
+        transaction.audit(audited, "user.create", format!("user {}", user.id), detail).await?;
         transaction.commit().await
     }
 
@@ -158,7 +187,8 @@ impl Store {
     /// which ends the links to set a password and the browser sessions too. Returns whether it was replaced.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when the new name is taken, [`StoreError::Ambiguous`].
+    /// [`StoreError::Exists`] when the new name is taken, [`StoreError::Ambiguous`], [`StoreError::LastAdministrator`] when no
+    /// enabled administrator would be left, [`StoreError::UnknownFeature`] for a role.
     pub async fn user_update(
         &self,
         user: &User,
@@ -167,15 +197,27 @@ impl Store {
         audited: &Audited,
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
+        let before = "SELECT username_key, role, enabled FROM users WHERE id = $1";
+        let Some(before) = transaction.query_one(before, values![user.id]).await? else {
+            return transaction.roll_back(false).await;
+        };
         // A change of anything else needs no lock that others hold.
-        let same_name = "SELECT 1 AS one FROM users WHERE id = $1 AND username_key = $2";
-        let is_renamed =
-            transaction.query_one(same_name, values![user.id, username_key(&user.username)]).await?.is_none();
+        let is_renamed = before.get::<String>("username_key")? != username_key(&user.username);
         if is_renamed && transaction.is_ambiguous(user).await? {
             return transaction.roll_back(()).await.and(Err(StoreError::Ambiguous));
         }
+        let (role, was_enabled): (Option<String>, bool) = (before.get("role")?, before.get("enabled")?);
+        let was_administrator = was_enabled && role.as_deref() == Some(Role::Admin.name());
+        let is_removed = was_administrator && !(user.enabled && user.role == Some(Role::Admin));
+        if is_removed {
+            transaction.lock_administrators().await?;
+        }
+        let gets_role = user.role.is_some() && role.as_deref() != user.role.map(Role::name);
+        if gets_role && let Some(refusal) = transaction.use_roles(audited.at).await? {
+            return transaction.roll_back(()).await.and(Err(refusal));
+        }
         let sql = "UPDATE users SET username = $1, username_key = $2, password_hash = $3, scope = $4, claims = $5, \
-                   enabled = $6, profile = $9, version = version + 1 WHERE id = $7 AND version = $8 RETURNING id";
+                   enabled = $6, profile = $9, role = $10, version = version + 1 WHERE id = $7 AND version = $8 RETURNING id";
         let values = values![
             &user.username,
             username_key(&user.username),
@@ -185,12 +227,18 @@ impl Store {
             user.enabled,
             user.id,
             user.version,
-            to_json(&user.profile)?
+            to_json(&user.profile)?,
+            user.role.map(Role::name)
         ];
         if transaction.query_one(sql, values).await?.is_none() {
             return transaction.roll_back(false).await;
         }
-        transaction.audit(audited, action, format!("user {}", user.id), None).await?;
+        if is_removed && !transaction.has_administrator().await? {
+            return transaction.roll_back(()).await.and(Err(StoreError::LastAdministrator));
+        }
+        let detail = (role.as_deref() != user.role.map(Role::name))
+            .then(|| user.role.map_or_else(|| "no role".to_owned(), |role| format!("role {}", role.name())));
+        transaction.audit(audited, action, format!("user {}", user.id), detail).await?;
         match revocation {
             Some(revocation) => {
                 transaction.query("DELETE FROM password_links WHERE user_id = $1", values![user.id]).await?;
@@ -203,17 +251,46 @@ impl Store {
     }
 
     /// Deletes a user and revokes what was issued to it. Returns whether it existed.
+    ///
+    /// # Errors
+    /// [`StoreError::LastAdministrator`] when no enabled administrator would be left.
     pub async fn user_delete(&self, id: Uuid, revocation: &NewRevocation, audited: &Audited) -> Result<Logged<bool>> {
+        self.user_remove(id, revocation, false, audited).await
+    }
+
+    /// The same for a user that may be the last administrator, because its password is well known.
+    pub async fn user_delete_demo(
+        &self,
+        id: Uuid,
+        revocation: &NewRevocation,
+        audited: &Audited,
+    ) -> Result<Logged<bool>> {
+        self.user_remove(id, revocation, true, audited).await
+    }
+
+    async fn user_remove(
+        &self,
+        id: Uuid,
+        revocation: &NewRevocation,
+        may_be_last_administrator: bool,
+        audited: &Audited,
+    ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
+        transaction.lock_administrators().await?;
         // The user first, as everywhere, so that no two transactions wait for each other.
         if transaction.dialect() == Dialect::Postgres {
             transaction.query("SELECT id FROM users WHERE id = $1 FOR UPDATE", values![id]).await?;
         }
         transaction.browser_sessions_end_with_notices(id, audited.at).await?;
-        let delete = "DELETE FROM users WHERE id = $1 RETURNING sub";
+        let delete = "DELETE FROM users WHERE id = $1 RETURNING sub, role, enabled";
         let Some(row) = transaction.query_one(delete, values![id]).await? else {
             return transaction.roll_back(false).await;
         };
+        let (role, was_enabled): (Option<String>, bool) = (row.get("role")?, row.get("enabled")?);
+        let was_administrator = was_enabled && role.as_deref() == Some(Role::Admin.name());
+        if was_administrator && !may_be_last_administrator && !transaction.has_administrator().await? {
+            return transaction.roll_back(()).await.and(Err(StoreError::LastAdministrator));
+        }
         transaction.sub_free(&row.get::<String>("sub")?).await?;
         transaction.audit(audited, "user.delete", format!("user {id}"), None).await?;
         transaction.revoke(revocation, audited).await?;

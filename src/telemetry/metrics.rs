@@ -1,5 +1,7 @@
 //! The counters at `/metrics`.
 
+use std::sync::Arc;
+
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -10,6 +12,7 @@ use crate::passwords::pool::PasswordPool;
 use crate::protocol::dpop;
 use crate::protocol::time::Timestamp;
 use crate::state::Measures;
+use crate::telemetry::recent::{Counts, Marks};
 
 /// Labels of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -160,6 +163,7 @@ pub struct Metrics {
     client_documents: Family<DocumentFetch, Counter>,
     token_exchanges: Family<Exchanged, Counter>,
     refused_proofs: Family<RefusedProof, Counter>,
+    marks: Arc<Marks>,
 }
 
 impl Default for Metrics {
@@ -205,6 +209,7 @@ impl Default for Metrics {
             client_documents,
             token_exchanges,
             refused_proofs,
+            marks: Arc::default(),
         }
     }
 }
@@ -271,6 +276,32 @@ impl Metrics {
     /// Counts an issued access token.
     pub fn issued(&self, grant: &'static str) {
         self.issued.get_or_create(&Issued { grant }).inc();
+    }
+
+    /// How many requests had forwarding headers of a peer that is no trusted proxy: of private networks, and of public ones.
+    pub fn forwarding_ignored_so_far(&self) -> [u64; 2] {
+        ["private", "public"].map(|peer| self.forwarding_ignored.get_or_create(&Ignored { peer }).get())
+    }
+
+    /// Sets the mark of this moment, once a minute.
+    pub fn mark(&self, now: Timestamp) {
+        self.marks.set(now, self.counts());
+    }
+
+    /// What was counted since the oldest mark of the last quarter of an hour, and when that was set.
+    pub fn recent(&self, now: Timestamp) -> (Timestamp, Counts) {
+        self.marks.since(now, &self.counts())
+    }
+
+    fn counts(&self) -> Counts {
+        let mut registry = Registry::default();
+        registry.register("issued", "", self.issued.clone());
+        registry.register("refused", "", self.refusals.clone());
+        let mut text = String::new();
+        match text::encode(&mut text, &registry) {
+            Ok(()) => Counts::read(&text),
+            Err(_) => Counts::default(),
+        }
     }
 
     /// The text of `/metrics`, including what the node state and the password pool measure, and current values.

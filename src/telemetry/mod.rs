@@ -4,5 +4,6 @@ pub mod forwarding;
 pub mod log;
 pub mod metrics;
 pub mod outages;
+pub mod recent;
 mod refusals;
 mod sums;

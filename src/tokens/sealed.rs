@@ -27,6 +27,8 @@ pub enum Purpose {
     Form,
     /// The code of a device, while the person who typed it in logs in.
     UserCode,
+    /// An address of the console, while the person who asked for it logs in.
+    Console,
     /// What the demonstration of a login has to know when the browser comes back.
     Demo,
     /// Proof that a password was right, until the second factor follows.
@@ -42,6 +44,7 @@ impl Purpose {
             Self::PushedRequest => "pushed request",
             Self::Form => "form",
             Self::UserCode => "user code",
+            Self::Console => "console",
             Self::Demo => "demo",
             Self::Password => "password",
             Self::SecondFactor => "second factor",

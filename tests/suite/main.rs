@@ -11,6 +11,7 @@ mod abuse;
 mod client_documents;
 mod command_line;
 mod conformance;
+mod console;
 mod docs;
 mod faults;
 mod floods;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The modules, the lowest layer first. A module uses only modules before it.
-const LAYERS: [&str; 31] = [
+const LAYERS: [&str; 32] = [
     "protocol",
     "clock",
     "crypto",
@@ -33,6 +33,7 @@ const LAYERS: [&str; 31] = [
     "grants",
     "endpoints",
     "admin",
+    "console",
     "http",
     "serve",
     "cli",

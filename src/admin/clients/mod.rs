@@ -16,7 +16,7 @@ use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
 use crate::crypto::{base64url, random};
 use crate::protocol::cause::Cause;
-use crate::protocol::client::{Client, ClientSettings, Permission, check_client_id};
+use crate::protocol::client::{Client, ClientSettings, Consent, Permission, check_client_id};
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
 use crate::store::{StoreError, SubHolder};
@@ -100,6 +100,13 @@ impl App {
         Ok(List::new("clients", &page, clients, |client| client.client_id.clone(), ClientView::from))
     }
 
+    /// Lists clients whose id contains a text, by id.
+    pub async fn client_search(&self, text: &str, request: &ListRequest) -> Result<List<ClientView>> {
+        let page = request.page("found clients")?;
+        let clients = self.store.client_search(text, &page).await?;
+        Ok(List::new("found clients", &page, clients, |client| client.client_id.clone(), ClientView::from))
+    }
+
     /// Changes a client by a merge patch (RFC 7396). Disabling it revokes what was issued to it.
     pub async fn client_update(&self, client_id: &str, patch: ClientPatch, actor: &Actor) -> Result<ClientView> {
         let mut client = self.find_registered(client_id).await?;
@@ -180,6 +187,12 @@ impl App {
         if settings.permissions.contains(&Permission::Impersonate) && !actor.is_admin {
             return Err(AdminError::NeedsAdmin(
                 "a client with the permission impersonate is administered with the scope jeton:admin".into(),
+            ));
+        }
+        if settings.consent == Consent::Skip && !actor.is_admin {
+            return Err(AdminError::NeedsAdmin(
+                "a client that gets access without asking people (consent: skip) is administered with the scope jeton:admin"
+                    .into(),
             ));
         }
         needs_admin(settings, actor)

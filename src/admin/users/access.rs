@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::admin::users::check_role;
 use crate::admin::{Actor, AdminError, Result};
 use crate::app::App;
 use crate::browser::password_link::{DEFAULT_TTL, LONGEST_TTL, LinkToken};
@@ -42,9 +43,11 @@ impl App {
             return Err(AdminError::Invalid(format!("ttl is 1 to {LONGEST_TTL} seconds (7 days)")));
         }
         let user = self.find_user(text).await?;
+        check_role(user.role, actor)?;
         let (token, audited) = (LinkToken::generate(), self.dated(actor));
         let expires_at = audited.at.plus_seconds(ttl);
-        if self.store.password_link_create(token.hash(), user.id, expires_at, &audited).await? {
+        let link = self.store.password_link_create_for(token.hash(), user.id, expires_at, actor.is_admin, &audited);
+        if link.await? {
             Ok(PasswordLinkView { url: token.url(&self.issuer), expires_at })
         } else {
             Err(AdminError::Conflict(format!("the user {} is disabled or was deleted", user.username)))
@@ -54,6 +57,7 @@ impl App {
     /// Removes a user's second factor and recovery codes, for one who has lost both.
     pub async fn user_second_factor_remove(&self, text: &str, actor: &Actor) -> Result<()> {
         let user = self.find_user(text).await?;
+        check_role(user.role, actor)?;
         if self.store.second_factor_delete(user.id, &self.dated(actor)).await? {
             Ok(())
         } else {

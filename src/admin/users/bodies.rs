@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::admin::body::{Patch, not_null};
 use crate::admin::schema::{Claims, Password, Profile, UserScope, Username};
 use crate::protocol::claims::ExtraClaims;
+use crate::protocol::role::Role;
 use crate::protocol::scope::Scope;
 
 /// A user to create.
@@ -35,6 +36,8 @@ pub struct NewUser {
     /// Whether the user may log in; true if absent.
     #[schema(default = true)]
     pub enabled: Option<bool>,
+    /// What the user may administer in the console. It needs `jeton:admin`.
+    pub role: Option<Role>,
 }
 
 /// Changes to a user.
@@ -65,6 +68,10 @@ pub struct UserPatch {
     #[serde(default)]
     #[schema(value_type = Option<bool>, default = true)]
     pub enabled: Patch<bool>,
+    /// What the user may administer in the console; null: nothing. It needs `jeton:admin`.
+    #[serde(default)]
+    #[schema(value_type = Option<Role>)]
+    pub role: Patch<Role>,
 }
 
 /// A new password.

@@ -3,6 +3,8 @@
 mod access;
 mod bodies;
 
+use std::collections::HashMap;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,6 +13,7 @@ use uuid::Uuid;
 pub use access::{NewPasswordLink, PasswordLinkView};
 pub use bodies::{NewPassword, NewUser, UserPatch};
 
+use crate::admin::body::Patch;
 use crate::admin::error::no_such;
 use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
@@ -18,6 +21,7 @@ use crate::protocol::cause::Cause;
 use crate::protocol::claims::{self, ExtraClaims};
 use crate::protocol::profile;
 use crate::protocol::revocation::{NewRevocation, Target};
+use crate::protocol::role::Role;
 use crate::protocol::scope::Scope;
 use crate::protocol::subject::check_sub;
 use crate::protocol::time::Timestamp;
@@ -46,6 +50,9 @@ pub struct UserView {
     pub profile: ExtraClaims,
     /// Whether it may log in.
     pub enabled: bool,
+    /// What it may administer in the console; null for nothing.
+    #[schema(required)]
+    pub role: Option<Role>,
     /// Whether it has a second factor, for which it is asked when it logs in at a browser.
     pub second_factor: bool,
     /// When it was created.
@@ -62,6 +69,7 @@ impl From<User> for UserView {
             claims: user.claims,
             profile: user.profile,
             enabled: user.enabled,
+            role: user.role,
             second_factor: user.has_second_factor,
             created_at: user.created_at,
         }
@@ -71,6 +79,7 @@ impl From<User> for UserView {
 impl App {
     /// Creates a user.
     pub async fn user_create(&self, new: NewUser, actor: &Actor) -> Result<UserView> {
+        check_role(new.role, actor)?;
         let password_hash = match new.password {
             Some(password) => Some(self.hash_password(password).await?),
             None => None,
@@ -85,6 +94,7 @@ impl App {
             claims: new.claims.unwrap_or_default(),
             profile: new.profile.unwrap_or_default(),
             enabled: new.enabled.unwrap_or(true),
+            role: new.role,
             has_second_factor: false,
             created_at: self.clock.now(),
             version: 1,
@@ -111,9 +121,27 @@ impl App {
         Ok(List::new("users", &page, users, |user| user.id.to_string(), UserView::from))
     }
 
-    /// Changes a user by a merge patch (RFC 7396). Disabling it, or a new password, revokes what was issued to it.
+    /// Lists users with a role, oldest first.
+    pub async fn user_list_with_roles(&self, request: &ListRequest) -> Result<List<UserView>> {
+        let page = request.page("users with a role")?;
+        let users = self.store.user_list_with_roles(&page).await?;
+        Ok(List::new("users with a role", &page, users, |user| user.id.to_string(), UserView::from))
+    }
+
+    /// The names of users, but for those that do not exist any more.
+    pub async fn usernames(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, String>> {
+        Ok(self.store.usernames(ids).await?)
+    }
+
+    /// Changes a user by a merge patch (RFC 7396). Disabling it, a new password or another role revokes what was issued to it
+    /// and ends its logins at browsers.
     pub async fn user_update(&self, text: &str, patch: UserPatch, actor: &Actor) -> Result<UserView> {
         let mut user = self.find_user(text).await?;
+        check_role(user.role, actor)?;
+        if patch.role != Patch::Keep {
+            needs_admin(actor)?;
+        }
+        let old_role = user.role;
         let was_enabled = user.enabled;
         let has_new_password = patch.password.is_some();
         if let Some(password) = patch.password {
@@ -126,13 +154,28 @@ impl App {
         patch.claims.merge_into(&mut user.claims);
         patch.profile.merge_into(&mut user.profile);
         patch.enabled.apply(&mut user.enabled, true);
+        patch.role.apply_to_option(&mut user.role);
         check(&user)?;
         let target = Target::User(user.sub.clone());
         let (action, revocation) = match (was_enabled, user.enabled) {
             (true, false) => ("user.disable", Some(self.revocation(target, Cause::UserDisabled, None))),
             (was, is) => {
-                let revocation = has_new_password.then(|| self.password_revocation(&user));
-                (if was == is { "user.update" } else { "user.enable" }, revocation)
+                let has_new_role = user.role != old_role;
+                let revocation = match (has_new_password, has_new_role) {
+                    (true, _) => Some(self.password_revocation(&user)),
+                    (false, true) => {
+                        Some(self.revocation(target, Cause::UserRevoked, "the role was changed".to_owned()))
+                    }
+                    (false, false) => None,
+                };
+                let action = if was != is {
+                    "user.enable"
+                } else if has_new_role {
+                    "user.role"
+                } else {
+                    "user.update"
+                };
+                (action, revocation)
             }
         };
         let written =
@@ -143,6 +186,7 @@ impl App {
     /// Sets a password and revokes what was issued to the user.
     pub async fn user_set_password(&self, text: &str, password: SecretString, actor: &Actor) -> Result<UserView> {
         let mut user = self.find_user(text).await?;
+        check_role(user.role, actor)?;
         user.password_hash = Some(self.hash_password(password).await?);
         let revocation = self.password_revocation(&user);
         let written = self
@@ -155,12 +199,21 @@ impl App {
     /// Deletes a user and revokes what was issued to it.
     pub async fn user_delete(&self, text: &str, actor: &Actor) -> Result<()> {
         let user = self.find_user(text).await?;
+        check_role(user.role, actor)?;
         let revocation = self.revocation(Target::User(user.sub.clone()), Cause::UserDeleted, None);
         if self.state.honour(self.store.user_delete(user.id, &revocation, &self.dated(actor))).await? {
             Ok(())
         } else {
             Err(no_such("user", text))
         }
+    }
+
+    /// The same for a user whose password is well known, even if it is the last administrator.
+    pub(super) async fn user_delete_demo(&self, text: &str, actor: &Actor) -> Result<()> {
+        let user = self.find_user(text).await?;
+        let revocation = self.revocation(Target::User(user.sub.clone()), Cause::UserDeleted, None);
+        self.state.honour(self.store.user_delete_demo(user.id, &revocation, &self.dated(actor))).await?;
+        Ok(())
     }
 
     /// The user with this id, `sub` or name.
@@ -182,6 +235,20 @@ impl App {
     fn password_revocation(&self, user: &User) -> NewRevocation {
         self.revocation(Target::User(user.sub.clone()), Cause::UserRevoked, "the password was changed".to_owned())
     }
+}
+
+/// Whoever may change a user with a role, or give one, has the powers of that role.
+pub(super) fn check_role(role: Option<Role>, actor: &Actor) -> Result<()> {
+    if role.is_some() { needs_admin(actor) } else { Ok(()) }
+}
+
+fn needs_admin(actor: &Actor) -> Result<()> {
+    if actor.is_admin {
+        return Ok(());
+    }
+    Err(AdminError::NeedsAdmin(
+        "a user with a role is administered with the scope jeton:admin, or the role admin".into(),
+    ))
 }
 
 fn answer(written: crate::store::Result<bool>, user: User) -> Result<UserView> {

@@ -40,7 +40,7 @@ pub fn required(app: &App, user: &User) -> Required {
     match app.settings.require_second_factor {
         _ if user.has_second_factor => Required::Code,
         RequireSecondFactor::All => Required::SetUp,
-        // No user has a role yet.
+        RequireSecondFactor::Roles if user.role.is_some() => Required::SetUp,
         RequireSecondFactor::Roles | RequireSecondFactor::Off => Required::Nothing,
     }
 }

@@ -17,21 +17,11 @@ use axum::Extension;
 use axum::handler::Handler;
 use axum::routing;
 
+use crate::admin::powers::{ADMIN, CLIENTS, READ, READ_CLIENTS, READ_REVOCATIONS, READ_USERS, REVOKE, USERS};
 use crate::app::App;
 use crate::http::admin::extract::QueryParameters;
 use crate::http::guard::guarded;
 use crate::http::route::{AdminMethod, Route, Scopes};
-use crate::protocol::scope;
-
-const CLIENTS: Scopes = &[scope::CLIENTS];
-const READ_CLIENTS: Scopes = &[scope::CLIENTS, scope::READ];
-const USERS: Scopes = &[scope::USERS];
-const READ_USERS: Scopes = &[scope::USERS, scope::READ];
-const REVOKE: Scopes = &[scope::REVOKE];
-const READ_REVOCATIONS: Scopes = &[scope::REVOKE, scope::READ];
-const READ: Scopes = &[scope::READ];
-const ADMIN: Scopes = &[scope::ADMIN];
-
 /// The routes of the admin API: path, methods, and for each method the scopes of which one is needed, and the parameters
 /// of its query.
 pub(crate) fn routes() -> Vec<Route> {

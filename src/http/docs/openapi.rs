@@ -5,7 +5,7 @@ use utoipa::OpenApi;
 
 use crate::admin::schema::{Moment, QueryText};
 use crate::http::route::{BodyForm, ErrorForm, Route};
-use crate::http::{admin, docs, endpoints};
+use crate::http::{admin, console, docs, endpoints};
 use crate::protocol::error::ErrorCode;
 
 /// Every operation, with the schemas of the types that it names.
@@ -27,6 +27,9 @@ use crate::protocol::error::ErrorCode;
         endpoints::device::authorize,
         endpoints::pushed_authorization::answer,
         endpoints::demo::answer,
+        console::show,
+        console::show_below,
+        console::act,
         endpoints::token::answer,
         endpoints::introspect::answer,
         endpoints::explain::answer,

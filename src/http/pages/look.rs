@@ -5,6 +5,9 @@ use std::fmt;
 
 use crate::http::page::STYLE;
 
+/// What the pages of the console have besides.
+const CONSOLE_STYLE: &str = include_str!("../../../templates/console/style.css");
+
 /// Whose login this is, to the people who see it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Brand<'a> {
@@ -33,6 +36,8 @@ pub(crate) struct Look<'a> {
     pub(super) language: Language,
     /// The rule by which the brand has its colour.
     brand_style: Option<String>,
+    /// The style of these pages alone.
+    own_style: Option<&'static str>,
 }
 
 impl<'a> Look<'a> {
@@ -40,7 +45,12 @@ impl<'a> Look<'a> {
     pub(crate) fn new(brand: Brand<'a>, issuer_path: &str, accept_language: &[&[u8]]) -> Self {
         let language = Language::of(accept_language);
         let brand_style = brand.color.and_then(brand_style);
-        Self { brand, root: format!("{issuer_path}/"), language, brand_style }
+        Self { brand, root: format!("{issuer_path}/"), language, brand_style, own_style: None }
+    }
+
+    /// The look of the console, which is in English.
+    pub(crate) fn of_console(self) -> Self {
+        Self { language: Language::English, own_style: Some(CONSOLE_STYLE), ..self }
     }
 
     /// A text in the language of the browser.
@@ -77,7 +87,7 @@ impl<'a> Look<'a> {
 
     /// The styles of a page, each an element of its own.
     pub(super) fn styles(&self) -> impl Iterator<Item = &str> {
-        [STYLE].into_iter().chain(self.brand_style.as_deref())
+        [STYLE].into_iter().chain(self.own_style).chain(self.brand_style.as_deref())
     }
 }
 

@@ -6,6 +6,7 @@
 mod account;
 mod agent;
 mod authorize;
+mod console;
 mod demo;
 mod device;
 mod login;
@@ -22,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 
 pub(crate) use account::AccountPage;
 pub(crate) use authorize::{AuthorizationErrorPage, ConsentPage, FormPostPage, LogoutPage};
+pub(crate) use console::ConsolePage;
 pub(crate) use demo::{DemoPage, DemoToken};
 pub(crate) use device::{DeviceCodePage, DeviceConfirmPage, DeviceDonePage, DeviceProblem};
 pub(crate) use login::{LoginPage, LoginProblem, SetPasswordPage};

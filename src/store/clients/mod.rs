@@ -2,6 +2,7 @@
 
 mod change;
 mod find;
+mod search;
 mod secrets;
 
 pub use find::ClientsInUse;

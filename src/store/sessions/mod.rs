@@ -3,6 +3,7 @@
 mod create;
 mod end;
 mod find;
+mod living;
 mod record;
 mod refresh;
 

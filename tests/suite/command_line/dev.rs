@@ -80,6 +80,23 @@ async fn the_demo_set_exists_and_each_part_can_do_what_it_is_for() {
         let seen = server.form("/auth/introspect", Some(("demo-api", "demo-api-secret")), &form).await.1;
         assert_eq!(seen["active"], true, "{seen}");
     }
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let page = http.get(format!("{}/console", server.base)).send().await.unwrap();
+    let cookie = page.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let page = page.text().await.unwrap();
+    let hidden = |name: &str| {
+        let rest = page.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let form = [
+        ("request", hidden("request")),
+        ("proof", hidden("proof")),
+        ("username", "admin".to_owned()),
+        ("password", "admin-password".to_owned()),
+    ];
+    let answer = http.post(format!("{}/login", server.base)).header("Cookie", cookie).form(&form).send().await.unwrap();
+    let place_after = answer.headers().get("location").and_then(|location| location.to_str().ok());
+    assert_eq!((answer.status().as_u16(), place_after), (303, Some("/console")), "{answer:?}");
     // A name that a web page elsewhere could point at this machine.
     let host =
         |name: &str| reqwest::Client::new().get(format!("{}/.well-known/jwks.json", server.base)).header("Host", name);

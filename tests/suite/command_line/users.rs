@@ -126,3 +126,19 @@ on_both_stores!(a_second_factor_is_shown_and_removed, async |backend| {
     assert!(said.contains("alice has no second factor any more"), "{said}");
     assert_eq!(place.json(&["user", "show", "alice"])["second_factor"], json!(false));
 });
+
+on_both_stores!(a_role_is_given_and_taken_and_the_last_administrator_stays, async |backend| {
+    let place = Place::new(backend).await;
+    let ada = place.json(&["user", "create", "ada", "--no-password", "--role", "admin"]);
+    assert_eq!(ada["role"], json!("admin"));
+    assert_eq!(place.json(&["user", "create", "bob", "--no-password"])["role"], json!(null));
+    place.run(&["user", "update", "bob", "--role", "root"]).refused(&["--role", "root", "admin, clients, users"]);
+    for refused in
+        [&["user", "update", "ada", "--role", "none"][..], &["user", "disable", "ada"], &["user", "delete", "ada"]]
+    {
+        place.run(refused).refused(&["last enabled administrator"]);
+    }
+    assert_eq!(place.json(&["user", "update", "bob", "--role", "admin"])["role"], json!("admin"));
+    assert_eq!(place.json(&["user", "update", "ada", "--role", "none"])["role"], json!(null));
+    assert!(place.run(&["user", "list"]).ok().contains("admin"));
+});

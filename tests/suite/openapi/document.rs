@@ -14,6 +14,11 @@ pub(super) const GROUPS: [(&[&str], &str, &str); 13] = [
         "Logins",
         "The authorization endpoint, the device grant, logout, and the pages that people see.",
     ),
+    (
+        &["/console"],
+        "Console",
+        "Pages on which people with a role administer, in a browser. Programs use the admin API, which does the same.",
+    ),
     (&["/auth/"], "Tokens", "The OAuth endpoints. Parameters come in the body, never in the address."),
     (
         &["/auth/register"],

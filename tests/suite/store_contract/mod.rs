@@ -11,6 +11,7 @@ mod device_requests;
 mod issuers;
 mod keys;
 mod listen;
+mod living;
 mod log;
 mod login_failures;
 mod logins;
@@ -22,6 +23,7 @@ mod password_links;
 mod registrations;
 mod resources;
 mod revocations;
+mod roles;
 mod second_factors;
 mod sessions;
 mod settings;
@@ -215,6 +217,7 @@ fn user(username: &str) -> User {
         claims: json!({"tenant": "blau"}).as_object().cloned().unwrap(),
         profile: json!({"name": "Anna"}).as_object().cloned().unwrap(),
         enabled: true,
+        role: None,
         has_second_factor: false,
         created_at: at(3),
         version: 1,

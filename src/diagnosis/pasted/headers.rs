@@ -1,7 +1,7 @@
 //! Reads a block of request headers: HTTP/1.1 or HTTP/2, from `curl -v` or from a browser's developer tools.
 
-use crate::cli::pasted::curl;
-use crate::cli::pasted::request::Draft;
+use crate::diagnosis::pasted::curl;
+use crate::diagnosis::pasted::request::Draft;
 use crate::protocol::bearer::begins_like_a_token;
 use crate::protocol::cause::Cause;
 

@@ -1,6 +1,6 @@
 //! Looks for a token that is not where it should be.
 
-use crate::cli::pasted::request::Draft;
+use crate::diagnosis::pasted::request::Draft;
 use crate::protocol::bearer::{Misplaced, begins_like_a_token};
 use crate::protocol::cause::Cause;
 

@@ -1,8 +1,8 @@
 //! Reads a curl command.
 
-use crate::cli::pasted::options::{Options, TYPOGRAPHIC, flag, has_value, option, short};
-use crate::cli::pasted::request::Draft;
-use crate::cli::pasted::shell::{Piece, split};
+use crate::diagnosis::pasted::options::{Options, TYPOGRAPHIC, flag, has_value, option, short};
+use crate::diagnosis::pasted::request::Draft;
+use crate::diagnosis::pasted::shell::{Piece, split};
 use crate::protocol::cause::Cause;
 use crate::protocol::form;
 

@@ -1,7 +1,7 @@
 //! The options of a curl command that say something about its token.
 
-use crate::cli::pasted::request::Draft;
-use crate::cli::pasted::shell::Word;
+use crate::diagnosis::pasted::request::Draft;
+use crate::diagnosis::pasted::shell::Word;
 use crate::protocol::bearer::begins_like_a_token;
 use crate::protocol::cause::Cause;
 

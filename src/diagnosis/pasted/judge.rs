@@ -2,8 +2,8 @@
 
 use url::Url;
 
-use crate::cli::pasted::misplaced::misplaced;
-use crate::cli::pasted::request::{Draft, Pasted};
+use crate::diagnosis::pasted::misplaced::misplaced;
+use crate::diagnosis::pasted::request::{Draft, Pasted};
 use crate::protocol::bearer::{self, Sent};
 use crate::protocol::cause::Cause;
 use crate::settings;

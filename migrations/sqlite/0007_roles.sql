@@ -1,0 +1,3 @@
+-- What a user may administer in the console; null for most.
+ALTER TABLE users ADD COLUMN role TEXT;
+CREATE INDEX users_role ON users (role) WHERE role IS NOT NULL;

@@ -1,0 +1,156 @@
+//! Checks that predict problems: `jeton doctor` and the console both tell what they find.
+
+use serde::Serialize;
+
+use crate::admin::Result;
+use crate::app::App;
+use crate::clock::{LARGEST_OFFSET, offset_in_words};
+use crate::keys::lifecycle::KeyState;
+use crate::keys::master::MasterKeys;
+use crate::keys::record::KeyRecord;
+use crate::settings::{Registration, RequireSecondFactor, Settings};
+
+/// What a check found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// What was checked.
+    pub check: &'static str,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was found.
+    pub finding: String,
+}
+
+/// What was found: as it should be, or not.
+pub type Finding = std::result::Result<String, String>;
+
+impl Check {
+    /// A check with its outcome.
+    pub fn new(check: &'static str, finding: Finding) -> Self {
+        Self { check, ok: finding.is_ok(), finding: finding.unwrap_or_else(|problem| problem) }
+    }
+}
+
+/// Whether the clock of this machine fits that of the database, from which it is off by so many milliseconds.
+pub fn clock(offset: i64) -> Finding {
+    let text = format!("{} the database", offset_in_words(offset));
+    if offset.abs() > LARGEST_OFFSET { Err(format!("{text}: set the clock of this machine by NTP")) } else { Ok(text) }
+}
+
+/// Whether a proxy in front of the server is missing from the trusted ones: by how many requests had forwarding headers of a peer in a
+/// private network, and in a public one, that were ignored.
+pub fn proxies(private: u64, public: u64) -> Finding {
+    match (private, public) {
+        (0, 0) => Ok("no forwarding header was ignored".into()),
+        (0, count) => Ok(format!(
+            "{count} requests had X-Forwarded-For from a peer that is not in JETON_TRUSTED_PROXIES: it is forged, unless a \
+             proxy at a public address is yours (the server's log has its address)"
+        )),
+        (count, _) => Err(format!(
+            "{count} requests had X-Forwarded-For from a peer in a private network that is not in JETON_TRUSTED_PROXIES: if it \
+             is your proxy (the server's log has its address), all its users share one address; add it"
+        )),
+    }
+}
+
+/// Which networks this server may call. The settings were checked.
+pub fn calling_out(settings: &Settings) -> String {
+    let networks: Vec<String> = settings.fetch.networks.iter().map(ToString::to_string).collect();
+    match networks.is_empty() {
+        true => "to port 443 of public addresses only".into(),
+        false => format!("to port 443 of public addresses, and to {}", networks.join(", ")),
+    }
+}
+
+/// Which clients there may be that nobody registered by hand.
+pub fn unregistered_clients(settings: &Settings) -> String {
+    let registration = match settings.registration {
+        Registration::Off => None,
+        Registration::WithToken(_) => Some("those that register themselves with the initial access token"),
+        Registration::Open => Some("those that register themselves"),
+    };
+    let documents = settings.cimd.then_some("those with a metadata document anywhere");
+    let allowed: Vec<&str> = registration.into_iter().chain(documents).collect();
+    if allowed.is_empty() { "none".into() } else { allowed.join(", and ") }
+}
+
+/// Under which master key the keys are. They can be read.
+pub fn wrapped_keys(records: &[KeyRecord], masters: &MasterKeys) -> String {
+    let by_old = records.iter().filter(|record| !record.is_wrapped_by(&masters.current)).count();
+    match (by_old, &masters.old) {
+        (0, None) => format!("{} keys, all readable", records.len()),
+        (0, Some(_)) => "all keys are under JETON_MASTER_KEY: JETON_MASTER_KEY_OLD can be removed".into(),
+        _ => format!("{by_old} keys are under JETON_MASTER_KEY_OLD: run `jeton key rewrap` next"),
+    }
+}
+
+impl App {
+    /// What a running server finds, as far as it costs little, however many clients and users there are.
+    pub async fn findings(&self) -> Result<Vec<Check>> {
+        let [private, public] = self.metrics.forwarding_ignored_so_far();
+        let mut checks = vec![
+            Check::new("memory", self.state.why_stale().map_or_else(|| Ok("follows the change log".into()), Err)),
+            Check::new("clock", clock(self.clock.offset_millis())),
+            Check::new("proxies", proxies(private, public)),
+            Check::new("calling out", Ok(calling_out(&self.settings))),
+            Check::new("unregistered clients", Ok(unregistered_clients(&self.settings))),
+        ];
+        let records = self.store.key_list().await?;
+        if let Some(masters) = self.state.master_keys() {
+            checks.push(Check::new("master key", Ok(wrapped_keys(&records, &masters))));
+        }
+        let announced = self.key_list().await?.into_iter().filter(|key| key.state == KeyState::Announced);
+        if let Some(next) = announced.map(|key| key.activates_at).min() {
+            checks.push(Check::new("key rotation", Ok(format!("the next key becomes active at {next}"))));
+        }
+        checks.push(Check::new("nodes", self.check_nodes().await?));
+        checks.push(Check::new("second factors", self.check_second_factors().await?));
+        let is_marked = !self.settings.dev && self.store.has_dev_mark().await?;
+        let demo = match is_marked {
+            true => {
+                Err("this database was made for development: remove its well-known secrets with `jeton demo remove`"
+                    .into())
+            }
+            false if self.settings.dev => Ok("allowed in development".into()),
+            false => Ok("none".into()),
+        };
+        checks.push(Check::new("demo credentials", demo));
+        Ok(checks)
+    }
+
+    async fn check_nodes(&self) -> Result<Finding> {
+        let nodes = self.node_list().await?;
+        let (live, silent): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|node| node.is_live);
+        let mut versions: Vec<&str> = live.iter().map(|node| node.version.as_str()).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        Ok(if !silent.is_empty() {
+            let names: Vec<&str> = silent.iter().map(|node| node.name.as_str()).collect();
+            Err(format!("not heard of lately: {}", names.join("; ")))
+        } else if versions.len() > 1 {
+            Err(format!("they run different versions: {}", versions.join(", ")))
+        } else {
+            Ok(format!("{} heard of lately", live.len()))
+        })
+    }
+
+    async fn check_second_factors(&self) -> Result<Finding> {
+        let is_off = self.settings.require_second_factor == RequireSecondFactor::Off && !self.settings.dev;
+        Ok(if is_off && self.store.has_roles().await? {
+            Err("people with a role need no second factor: set JETON_REQUIRE_SECOND_FACTOR to roles".into())
+        } else {
+            Ok("as the settings say".into())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_off_and_a_proxy_that_is_not_trusted_are_problems() {
+        assert!(clock(LARGEST_OFFSET).is_ok() && clock(-LARGEST_OFFSET - 1).is_err());
+        assert!(proxies(0, 0).is_ok() && proxies(0, 3).is_ok() && proxies(1, 3).is_err());
+    }
+}

@@ -1,0 +1,79 @@
+//! Before what cannot be undone, a person proves anew who they are, unless that was minutes ago.
+
+use crate::app::Failure;
+use crate::browser::{password, second_factor};
+use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page};
+use crate::console::visit::{Outcome, Visit};
+use crate::console::{OVERVIEW, path_of};
+
+/// Seconds for which the proof counts.
+const RECENT: i64 = 300;
+
+/// Nothing, if the person has proved who they are a short while ago, or has just done so; else the page that asks for that and repeats
+/// the form, which has these fields.
+pub(super) async fn confirm(visit: &Visit<'_>, fields: &[&'static str]) -> Outcome<Option<Page>> {
+    let (app, session) = (visit.app, &visit.record.session);
+    let age = app.clock.now().seconds() - session.authenticated_at.seconds();
+    if (0..=RECENT).contains(&age) {
+        return Ok(None);
+    }
+    let Some(password) = visit.raw("password")? else { return Ok(Some(page(visit, fields, None)?)) };
+    match prove(visit, password).await {
+        Ok(()) => {
+            app.store.browser_session_authenticated(session.id, app.clock.now()).await?;
+            Ok(None)
+        }
+        Err(Failure::Unavailable(reason)) => Err(Failure::Unavailable(reason).into()),
+        Err(failure) => Ok(Some(page(visit, fields, Some(failure))?)),
+    }
+}
+
+/// Proves by the password and, if the person has one, the second factor.
+async fn prove(visit: &Visit<'_>, password: &str) -> Result<(), Failure> {
+    let (app, request, record) = (visit.app, visit.request, visit.record);
+    let user = password::find(app, request, (&record.user.username, password)).await?.verify(app).await?;
+    if user.id != record.user.id {
+        return Err(password::wrong("the name leads to another user now"));
+    }
+    if user.has_second_factor {
+        let code = request.parameters.one("code")?.unwrap_or_default();
+        second_factor::prove(app, request, &user, code).await?;
+    }
+    Ok(())
+}
+
+fn page(visit: &Visit<'_>, names: &[&'static str], failure: Option<Failure>) -> Outcome<Page> {
+    let (status, problem) = match &failure {
+        None => (200, None),
+        Some(Failure::Throttled(throttled)) => {
+            (429, Some(format!("Too many attempts have failed. Try again in {} seconds.", throttled.seconds)))
+        }
+        Some(Failure::Overloaded | Failure::Unavailable(_)) => {
+            (503, Some("Many people are logging in right now. Try again in a moment.".to_owned()))
+        }
+        Some(Failure::Refused(_)) => (400, Some("The password or the code is wrong.".to_owned())),
+    };
+    let mut fields = Vec::new();
+    for name in names.iter().copied() {
+        if let Some(value) = visit.raw(name)? {
+            fields.push(Field::hidden(name, value));
+        }
+    }
+    let is_required = true;
+    let password =
+        Field { kind: FieldKind::Password, is_required, problem, ..Field::new("password", "Your password", "") };
+    fields.push(password);
+    if visit.record.user.has_second_factor {
+        let code = Field::new("code", "Code from your authenticator app", "");
+        fields.push(Field { kind: FieldKind::Code, is_required, help: "Or a recovery code.", ..code });
+    }
+    let path = path_of(visit.request.target).trim_start_matches('/').to_owned();
+    let action = if names.contains(&"action") { "" } else { "confirm" };
+    let form = Form { id: "confirm", path, is_query: false, fields, buttons: vec![Button::new(action, "Continue")] };
+    let back = Cell::link("Cancel", OVERVIEW.trim_start_matches('/'));
+    let page = Page { status, failure, ..Page::new("Is it still you?") };
+    Ok(page
+        .with(Block::text("What you asked for cannot be undone. Prove that it is you; for the next 5 minutes you are not asked again."))
+        .with(Block::Form(form))
+        .with(Block::Text(vec![back])))
+}

@@ -1,0 +1,172 @@
+//! The console: pages on which people with a role administer this server. A page is plain data, which `http` shows; what it reads and
+//! does are the use cases of `admin`, so that each rule stands in one place.
+
+mod audit;
+mod clients;
+mod confirm;
+mod csv;
+mod doctor;
+mod keys;
+mod nodes;
+mod overview;
+mod page;
+mod place;
+mod revocations;
+mod sessions;
+mod users;
+mod visit;
+
+pub use page::{Block, Button, Cell, Field, FieldKind, Form, Page, Row, Table};
+pub use place::Place;
+
+use crate::app::{App, Request, Result};
+use crate::browser::cookie::SetCookie;
+use crate::browser::{form, session};
+use crate::console::visit::{Content, Outcome, Problem, Visit};
+use crate::endpoints::login;
+use crate::endpoints::reply::{Reply, Shown};
+use crate::protocol::role::Role;
+use crate::protocol::time::Timestamp;
+use crate::store::BrowserSessionRecord;
+
+/// The first page.
+const OVERVIEW: &str = "/console";
+
+/// An answer of the console.
+pub enum Answer {
+    /// A page in its frame.
+    Page(Box<Page>, Box<Frame>),
+    /// A file to keep.
+    File(File),
+    /// What any endpoint for people may answer: the login, or another address.
+    Other(Box<Reply>),
+}
+
+/// What is around every page.
+pub struct Frame {
+    /// Who is logged in.
+    pub username: String,
+    /// The person's role.
+    pub role: Option<Role>,
+    /// Where the person may go.
+    pub places: Vec<Place>,
+    /// The proof that this server showed the forms.
+    pub proof: String,
+    /// The cookie that belongs to it, if the browser has none.
+    pub cookie: Option<SetCookie>,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// A file to keep.
+pub struct File {
+    /// Its name.
+    pub name: &'static str,
+    /// Its media type.
+    pub media_type: &'static str,
+    /// What is in it.
+    pub content: String,
+}
+
+/// Shows a page.
+pub async fn show(app: &App, request: &Request<'_>) -> Result<Answer> {
+    let Some(record) = session::find(app, request).await? else { return log_in(app, request, request.target) };
+    session::seen(app, &record).await?;
+    let Some(role) = record.user.role else { return without_role(app, request, &record) };
+    let visit = Visit { app, request, record: &record, role };
+    let shown = Box::pin(read(&visit, path_of(request.target))).await;
+    finish(&visit, shown)
+}
+
+/// Does what a form of a page asks for.
+pub async fn act(app: &App, request: &Request<'_>) -> Result<Answer> {
+    // 1. Who asks, and was the form shown to this browser?
+    let path = path_of(request.target);
+    let Some(record) = session::find(app, request).await? else { return log_in(app, request, path) };
+    let Some(role) = record.user.role else { return without_role(app, request, &record) };
+    form::check(app, request, &about(&record)).await?;
+    // 2. What is to be done?
+    let visit = Visit { app, request, record: &record, role };
+    let done = Box::pin(write(&visit, path)).await;
+    finish(&visit, done)
+}
+
+async fn read(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
+    match path {
+        OVERVIEW | "/console/" => overview::show(visit).await,
+        "/console/doctor" => doctor::show(visit),
+        "/console/clients" => clients::list(visit).await,
+        "/console/client" => clients::show(visit).await,
+        "/console/users" => users::list(visit).await,
+        "/console/user" => users::show(visit).await,
+        "/console/sessions" => sessions::list(visit).await,
+        "/console/session" => sessions::show(visit).await,
+        "/console/revocations" => revocations::list(visit).await,
+        "/console/revocation" => revocations::show(visit).await,
+        "/console/revoke" => revocations::preview(visit).await,
+        "/console/keys" => keys::show(visit).await,
+        "/console/audit" => audit::show(visit).await,
+        "/console/audit.csv" => audit::export_csv(visit).await,
+        "/console/audit.json" => audit::export_json(visit).await,
+        "/console/nodes" => nodes::show(visit).await,
+        _ => Err(Problem::NoSuchPage),
+    }
+}
+
+async fn write(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
+    match path {
+        "/console/doctor" => doctor::explain(visit).await,
+        "/console/client" => clients::act(visit).await,
+        "/console/user" => users::act(visit).await,
+        "/console/revoke" => revocations::act(visit).await,
+        "/console/keys" => keys::act(visit).await,
+        _ => Err(Problem::NoSuchPage),
+    }
+}
+
+/// The path of a target.
+fn path_of(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
+}
+
+/// What the proof of the forms is about: the console for this login.
+fn about(record: &BrowserSessionRecord) -> String {
+    format!("console {}", record.session.id)
+}
+
+/// Asks who wants to see an address of the console.
+fn log_in(app: &App, request: &Request<'_>, address: &str) -> Result<Answer> {
+    Ok(Answer::Other(Box::new(login::for_console(app, request, address)?)))
+}
+
+/// Says that the person has no role.
+fn without_role(app: &App, request: &Request<'_>, record: &BrowserSessionRecord) -> Result<Answer> {
+    let page = Problem::NoRole.page();
+    Ok(Answer::Page(Box::new(page), Box::new(frame(app, request, record)?)))
+}
+
+fn frame(app: &App, request: &Request<'_>, record: &BrowserSessionRecord) -> Result<Frame> {
+    let proof = form::prove(app, request, &about(record))?;
+    let role = record.user.role;
+    Ok(Frame {
+        username: record.user.username.clone(),
+        role,
+        places: role.map(|role| place::of(role, path_of(request.target))).unwrap_or_default(),
+        proof: proof.text,
+        cookie: proof.cookie,
+        now: app.clock.now(),
+    })
+}
+
+fn finish(visit: &Visit<'_>, outcome: Outcome<Content>) -> Result<Answer> {
+    let page = match outcome {
+        Ok(Content::Page(page)) => page,
+        Ok(Content::File(file)) => return Ok(Answer::File(file)),
+        Ok(Content::Elsewhere(address)) => {
+            return Ok(Answer::Other(Box::new(Reply::from(Shown::Elsewhere(format!("/{address}"))))));
+        }
+        Err(Problem::Failure(failure)) => return Err(failure),
+        Err(problem) => Box::new(problem.page()),
+    };
+    Ok(Answer::Page(page, Box::new(frame(visit.app, visit.request, visit.record)?)))
+}

@@ -1,0 +1,63 @@
+//! Where one can go from every page, and the role that it takes.
+
+use crate::admin::powers::{Powers, READ, READ_CLIENTS, READ_REVOCATIONS, READ_USERS};
+use crate::protocol::role::Role;
+use crate::protocol::scope;
+
+/// What every role may see.
+const EVERY_ROLE: Powers = &[scope::CLIENTS, scope::USERS, scope::REVOKE, scope::READ];
+
+/// A place of the navigation.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its path, below the root.
+    pub path: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// Whether the page belongs to it.
+    pub is_current: bool,
+}
+
+/// Path, name, what it takes, and further paths that belong to it.
+const PLACES: [(&str, &str, Powers, &[&str]); 9] = [
+    ("console", "Overview", EVERY_ROLE, &["console/"]),
+    ("console/doctor", "Token doctor", READ, &[]),
+    ("console/clients", "Clients", READ_CLIENTS, &["console/client"]),
+    ("console/users", "Users", READ_USERS, &["console/user"]),
+    ("console/sessions", "Sessions", READ_REVOCATIONS, &["console/session"]),
+    ("console/revocations", "Revocations", READ_REVOCATIONS, &["console/revocation", "console/revoke"]),
+    ("console/keys", "Keys", READ, &[]),
+    ("console/audit", "Audit", READ, &[]),
+    ("console/nodes", "Nodes", READ, &[]),
+];
+
+/// The places of a role, of which one is the page at this path.
+pub(super) fn of(role: Role, path: &str) -> Vec<Place> {
+    let here = path.trim_start_matches('/');
+    let allowed = PLACES.into_iter().filter(|(_, _, powers, _)| role.has_one_of(powers));
+    let place = |(path, name, _, also): (&'static str, &'static str, Powers, &[&str])| Place {
+        path,
+        name,
+        is_current: path == here || also.contains(&here),
+    };
+    allowed.map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_sees_only_the_places_where_it_may_read() {
+        let names = |role| of(role, "/console").into_iter().map(|place| place.name).collect::<Vec<_>>();
+        assert_eq!(names(Role::Admin).len(), PLACES.len());
+        assert_eq!(names(Role::Read), names(Role::Admin));
+        assert_eq!(names(Role::Clients), ["Overview", "Clients"]);
+        assert_eq!(names(Role::Users), ["Overview", "Users"]);
+        assert_eq!(names(Role::Revoke), ["Overview", "Sessions", "Revocations"]);
+        let current = |path| of(Role::Admin, path).into_iter().filter(|place| place.is_current).count();
+        for path in ["/console", "/console/", "/console/client", "/console/revoke", "/console/audit"] {
+            assert_eq!(current(path), 1, "{path}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Sessions: what one client got for one user.
+
+use uuid::Uuid;
+
+use crate::admin::powers::{READ_REVOCATIONS, REVOKE};
+use crate::admin::revocations::SessionCount;
+use crate::admin::sessions::SessionView;
+use crate::admin::{AdminError, ListRequest};
+use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
+use crate::console::visit::{Content, Outcome, Problem, Visit, address, sentence};
+
+const LIST: &str = "console/sessions";
+/// The most sessions on the page of a client or a user.
+const FIRST: i64 = 10;
+
+pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
+    visit.needs(READ_REVOCATIONS)?;
+    let (user, client) = (visit.text("user")?, visit.text("client")?);
+    let mut page = Page::new("Living sessions");
+    let (table, problem) = match table(visit, &user, &client, &visit.part()?).await {
+        Ok(table) => (Some(table), None),
+        Err(Problem::Admin(error @ AdminError::NotFound(_))) => {
+            page.status = 404;
+            (None, Some(sentence(&error.to_string())))
+        }
+        Err(problem) => return Err(problem),
+    };
+    let form = Form {
+        id: "filter",
+        path: LIST.to_owned(),
+        is_query: true,
+        fields: vec![
+            Field { problem, ..Field::new("user", "Username, id or sub of the user", user.as_str()) },
+            Field::new("client", "Client", client.as_str()),
+        ],
+        buttons: vec![Button::new("", "Show")],
+    };
+    Ok(page.with(Block::Form(form)).with(table.map(Block::Table)).into())
+}
+
+pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
+    visit.needs(READ_REVOCATIONS)?;
+    let session = visit.app.session_show(&visit.text("id")?).await?;
+    let id = session.id.to_string();
+    let state = match &session.revoked {
+        Some(revoked) => vec![
+            Cell::state(format!("ended ({})", revoked.cause), false),
+            Cell::link(
+                format!("revocation {}", revoked.number),
+                address("console/revocation", &[("number", &revoked.number.to_string())]),
+            ),
+        ],
+        None if session.expires_at <= visit.app.clock.now() => vec![Cell::state("expired", false)],
+        None => vec![Cell::state("living", true)],
+    };
+    let is_living = state.len() == 1 && state[0].is_good;
+    let user = session.user.to_string();
+    let facts = [
+        ("State", state),
+        ("User", vec![Cell::link(user.as_str(), address("console/user", &[("id", &user)]))]),
+        (
+            "Client",
+            vec![Cell::link(session.client_id.as_str(), address("console/client", &[("id", &session.client_id)]))],
+        ),
+        ("Scope", vec![Cell::code(session.scope.to_string())]),
+        ("Audiences", session.audiences.iter().map(|audience| Cell::code(audience.as_str())).collect()),
+        ("Began", vec![Cell::moment(session.created_at)]),
+        ("Last refreshed", vec![Cell::moment(session.last_refreshed_at)]),
+        ("Ends by itself", vec![Cell::text(session.expires_at.to_string())]),
+    ];
+    let mut page = Page::new(format!("Session {id}"));
+    page = page.with(Block::Facts(facts.map(|(name, cells)| (name.to_owned(), cells)).into()));
+    if is_living && visit.may(REVOKE) {
+        let revoke = address("console/revoke", &[("session", &id)]);
+        page = page.with(Block::Text(vec![Cell::link("End this session", revoke)]));
+    }
+    Ok(page.into())
+}
+
+/// The newest living sessions of a client.
+pub(super) async fn of_client(visit: &Visit<'_>, client_id: &str) -> Outcome<Table> {
+    table(visit, "", client_id, &ListRequest { limit: Some(FIRST), cursor: None }).await
+}
+
+/// The newest living sessions of a user.
+pub(super) async fn of_user(visit: &Visit<'_>, id: &str) -> Outcome<Table> {
+    table(visit, id, "", &ListRequest { limit: Some(FIRST), cursor: None }).await
+}
+
+async fn table(visit: &Visit<'_>, user: &str, client: &str, part: &ListRequest) -> Outcome<Table> {
+    let filter = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let (of_user, of_client) = (filter(user), filter(client));
+    let sessions = visit.app.session_list_living(of_user.as_deref(), of_client.as_deref(), part).await?;
+    let ids: Vec<Uuid> = sessions.items.iter().map(|session| session.user).collect();
+    let names = visit.app.usernames(&ids).await?;
+    let filters = [("user", user), ("client", client)];
+    let next = sessions.next.as_deref().map(|cursor| address(LIST, &[filters[0], filters[1], ("cursor", cursor)]));
+    Ok(Table {
+        caption: "Living sessions, the newest first",
+        columns: vec!["Session", "User", "Client", "Scope", "Began", "Last refreshed"],
+        rows: sessions.items.iter().map(|session| row(session, names.get(&session.user))).collect(),
+        empty: "There are none.",
+        next,
+    })
+}
+
+/// A session, with the name of its user, unless that was deleted.
+fn row(session: &SessionView, username: Option<&String>) -> Row {
+    let (id, user) = (session.id.to_string(), session.user.to_string());
+    Row::from(vec![
+        Cell::link(id.as_str(), address("console/session", &[("id", &id)])),
+        Cell::link(username.unwrap_or(&user).as_str(), address("console/user", &[("id", &user)])),
+        Cell::link(session.client_id.as_str(), address("console/client", &[("id", &session.client_id)])),
+        Cell::code(session.scope.to_string()),
+        Cell::moment(session.created_at),
+        Cell::moment(session.last_refreshed_at),
+    ])
+}
+
+/// A number of sessions in words.
+pub(super) fn ends(SessionCount { count, is_at_least }: SessionCount) -> String {
+    match count {
+        _ if is_at_least => format!("more than {count} living sessions"),
+        0 => "no living session".to_owned(),
+        1 => "1 living session".to_owned(),
+        count => format!("{count} living sessions"),
+    }
+}

@@ -1,0 +1,53 @@
+//! Roles of users: what holds whoever writes.
+
+use uuid::Uuid;
+
+use crate::protocol::feature;
+use crate::protocol::role::Role;
+use crate::protocol::time::Timestamp;
+use crate::protocol::user::User;
+use crate::store::database::{Dialect, Transaction};
+use crate::store::row::values;
+use crate::store::users::{user, users};
+use crate::store::{Page, Result, Store, StoreError};
+
+impl Transaction {
+    /// Records that roles are in use. Returns the refusal if a live node does not know them.
+    pub(super) async fn use_roles(&mut self, now: Timestamp) -> Result<Option<StoreError>> {
+        self.use_feature(feature::named(feature::ROLES), now).await
+    }
+
+    /// Lets those who remove administrators wait for each other, so that two do not remove the last two at once. Taken before the
+    /// row of any user.
+    pub(super) async fn lock_administrators(&mut self) -> Result<()> {
+        if self.dialect() == Dialect::Postgres {
+            // The number is arbitrary, but never changes. SQLite has one writer.
+            self.query("SELECT pg_advisory_xact_lock(7435)", vec![]).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is an enabled administrator.
+    pub(super) async fn has_administrator(&mut self) -> Result<bool> {
+        let sql = "SELECT 1 AS one FROM users WHERE role = $1 AND enabled LIMIT 1";
+        Ok(self.query_one(sql, values![Role::Admin.name()]).await?.is_some())
+    }
+}
+
+impl Store {
+    /// Whether a user has a role.
+    pub async fn has_roles(&self) -> Result<bool> {
+        Ok(self
+            .database
+            .query_one("SELECT 1 AS one FROM users WHERE role IS NOT NULL LIMIT 1", vec![])
+            .await?
+            .is_some())
+    }
+
+    /// Users with a role, by id; the key of a page is the id.
+    pub async fn user_list_with_roles(&self, page: &Page) -> Result<Vec<User>> {
+        let sql = users!("WHERE role IS NOT NULL AND ($1 IS NULL OR id > $1) ORDER BY id LIMIT $2");
+        let after = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok());
+        self.database.query(sql, values![after, page.limit]).await?.iter().map(user).collect()
+    }
+}

@@ -1,0 +1,48 @@
+//! The console: who may see and do what, and that its pages and forms are safe.
+
+mod doctor;
+mod forms;
+mod pages;
+mod roles;
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::support::browser::Browser;
+use crate::support::{Answer, Backend, Setup, TestServer};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// A server on which people with a role log in by a password alone.
+fn setup() -> Setup {
+    Setup::default().set("JETON_REQUIRE_SECOND_FACTOR", "off")
+}
+
+async fn start(backend: Backend) -> TestServer {
+    TestServer::start_with(backend, setup()).await
+}
+
+/// A user with a role; its id.
+async fn user_with_role(app: &TestServer, username: &str, role: Option<&str>) -> String {
+    let members = json!({"username": username, "password": PASSWORD, "role": role});
+    let answer = app.admin(Method::POST, "/admin/v1/users", Some(members)).await;
+    assert_eq!((answer.status, &answer.json["role"]), (StatusCode::CREATED, &json!(role)), "{answer:?}");
+    answer.text("id")
+}
+
+/// A person with a role who is logged in at a browser, and the id.
+async fn person(app: &TestServer, username: &str, role: &str) -> (String, Browser) {
+    let id = user_with_role(app, username, Some(role)).await;
+    (id, Browser::logged_in(app, (username, PASSWORD)).await)
+}
+
+#[track_caller]
+fn assert_status(answer: &Answer, status: u16) {
+    assert_eq!(answer.status.as_u16(), status, "{answer:?}");
+}
+
+/// An answer that leads to this address.
+#[track_caller]
+fn assert_leads(answer: &Answer, address: &str) {
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some(address)), "{answer:?}");
+}

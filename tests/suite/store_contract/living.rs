@@ -1,0 +1,90 @@
+//! What people who administer look for: living sessions, how many a revocation would end, and clients by a part of their id.
+
+use jeton::protocol::cause::Cause;
+use jeton::protocol::revocation::Target;
+use jeton::protocol::session::Session;
+use jeton::store::{NewSession, SessionFilter};
+use uuid::Uuid;
+
+use super::{Db, Written, at, audited, client, new_session, page, revocation, user};
+use crate::support::on_both_stores;
+
+on_both_stores!(what_a_revocation_would_end_is_what_it_then_ends, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let (other, bob) = (client("other"), user("bob"));
+    db.client_create(&other, &audited()).await.written();
+    db.user_create(&bob, &audited()).await.unwrap();
+    let mut ids = Vec::new();
+    for (client, user) in [(&app, &alice), (&app, &alice), (&app, &bob), (&other, &alice)] {
+        let new = new_session(client, user, at(10));
+        ids.push(new.session.id);
+        db.session_create(&new, &audited()).await.written().expect("it begins");
+    }
+    // One that has expired is none any more.
+    let new = new_session(&app, &alice, at(10));
+    let session = Session { idle_expires_at: at(15), ..new.session.clone() };
+    db.session_create(&NewSession { session, ..new }, &audited()).await.written().expect("it begins");
+    let count = async |target: Target| db.sessions_covered(&target, at(20), 100).await.unwrap();
+    let (of_alice, of_app) = (Target::User(alice.sub.clone()), Target::Client("app".into()));
+    assert_eq!((count(of_alice.clone()).await, count(of_app.clone()).await, count(Target::All).await), (3, 3, 4));
+    assert_eq!(count(Target::Session(ids[0])).await, 1);
+    for nothing in [Target::User("nobody".into()), Target::Client("x".into()), Target::Session(Uuid::now_v7())] {
+        assert_eq!(count(nothing).await, 0);
+    }
+    assert_eq!(db.sessions_covered(&Target::All, at(20), 2).await.unwrap(), 2, "no more are counted");
+    // A session, a user, a client, everything: each time the rest is left.
+    db.revoke(&revocation(Target::Session(ids[0]), Cause::SessionRevoked), &audited()).await.written();
+    assert_eq!((count(of_alice.clone()).await, count(Target::Session(ids[0])).await), (2, 0));
+    db.revoke(&revocation(of_alice.clone(), Cause::UserRevoked), &audited()).await.written();
+    assert_eq!((count(of_alice).await, count(of_app.clone()).await, count(Target::All).await), (0, 1, 1));
+    db.revoke(&revocation(of_app.clone(), Cause::ClientRevoked), &audited()).await.written();
+    assert_eq!((count(of_app).await, count(Target::All).await), (0, 0));
+    // What begins afterwards lives.
+    let new = new_session(&other, &bob, at(20));
+    db.session_create(&new, &audited()).await.written().expect("it begins");
+    assert_eq!(count(Target::All).await, 1);
+    db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.written();
+    assert_eq!(count(Target::All).await, 0);
+});
+
+on_both_stores!(living_sessions_are_listed_the_newest_first, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let bob = user("bob");
+    db.user_create(&bob, &audited()).await.unwrap();
+    let mut ids = Vec::new();
+    for user in [&alice, &bob, &alice, &alice] {
+        let new = new_session(&app, user, at(10));
+        ids.push(new.session.id);
+        db.session_create(&new, &audited()).await.written().expect("it begins");
+    }
+    let list = async |user: Option<Uuid>, now: i64, after: Option<Uuid>| {
+        let filter = SessionFilter { user, client: Some("app".into()) };
+        let page = page(2, after.map(|id| id.to_string()));
+        let sessions = db.session_list_living(&filter, at(now), &page).await.unwrap();
+        sessions.into_iter().map(|held| held.session.id).collect::<Vec<_>>()
+    };
+    assert_eq!(list(None, 20, None).await, [ids[3], ids[2]]);
+    assert_eq!(list(None, 20, Some(ids[2])).await, [ids[1], ids[0]]);
+    assert_eq!(list(Some(alice.id), 20, Some(ids[2])).await, [ids[0]]);
+    assert!(list(None, 2000, None).await.is_empty(), "they have expired");
+    db.revoke(&revocation(Target::User(alice.sub.clone()), Cause::UserRevoked), &audited()).await.written();
+    assert_eq!(list(None, 20, None).await, [ids[1]]);
+});
+
+on_both_stores!(clients_are_found_by_a_part_of_their_id, async |backend| {
+    let db = Db::new(backend).await;
+    for id in ["Billing-API", "billing-worker", "b%lling", "other"] {
+        db.client_create(&client(id), &audited()).await.written();
+    }
+    let find = async |text: &str, after: Option<&str>| {
+        let found = db.client_search(text, &page(2, after.map(str::to_owned))).await.unwrap();
+        let mut ids: Vec<String> = found.into_iter().map(|client| client.client_id).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(find("BILLING", None).await, ["Billing-API", "billing-worker"]);
+    assert_eq!(find("%", None).await, ["b%lling"]);
+    assert_eq!(find("work", None).await, ["billing-worker"]);
+    assert!(find("work", Some("billing-worker")).await.is_empty());
+    assert!(find("nobody", None).await.is_empty());
+});
