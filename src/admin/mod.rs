@@ -6,6 +6,7 @@ pub mod client_blocks;
 pub mod clients;
 pub mod demo;
 mod error;
+pub mod events;
 pub mod keys;
 mod list;
 mod receipts;
@@ -14,11 +15,15 @@ pub mod revocations;
 pub mod schema;
 pub mod sessions;
 pub mod users;
+pub mod webhooks;
 
 pub use error::{AdminError, Result};
 pub use list::{List, ListRequest};
 
+use std::sync::Arc;
+
 use crate::app::App;
+use crate::protocol::claims::AccessClaims;
 use crate::store::Audited;
 
 /// Who administers, and with what power.
@@ -32,12 +37,14 @@ pub struct Actor {
     pub address: Option<String>,
     /// Whether the actor holds `jeton:admin` or is the command line.
     pub is_admin: bool,
+    /// The claims of the access token, if any. What goes on for longer than a request asks again whether it is in force.
+    pub token: Option<Arc<AccessClaims>>,
 }
 
 impl Actor {
     /// One that works on the database itself, and so may do everything.
     pub fn on_the_database(name: impl Into<String>) -> Self {
-        Self { name: name.into(), request_id: None, address: None, is_admin: true }
+        Self { name: name.into(), request_id: None, address: None, is_admin: true, token: None }
     }
 }
 

@@ -62,6 +62,13 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../migrations/postgres/0003_client_assertions.sql"),
         sqlite: include_str!("../../migrations/sqlite/0003_client_assertions.sql"),
     },
+    Migration {
+        number: 9,
+        name: "webhooks",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0009_webhooks.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0009_webhooks.sql"),
+    },
 ];
 
 /// What is known of the schema of a database.

@@ -14,6 +14,7 @@ mod clients;
 mod consents;
 mod database;
 mod device_requests;
+mod events;
 mod file;
 mod keys;
 mod listen;
@@ -30,6 +31,7 @@ mod sessions;
 mod settings;
 mod subjects;
 mod users;
+mod webhooks;
 
 pub use assertions::UsedAssertion;
 pub use audit::{AuditFilter, AuditRecord, Audited};
@@ -42,6 +44,7 @@ pub use client_documents::{ClientBlock, ClientDocument, ExpiredDocuments, Fetche
 pub use clients::ClientsInUse;
 pub use consents::{Access, Consent};
 pub use database::{Dialect, Location};
+pub use events::Numbered;
 pub use keys::Added;
 pub use listen::Listener;
 pub use login_failures::account_digest;
@@ -52,6 +55,7 @@ pub use second_factors::{SecondFactor, SecondFactorRecord};
 pub use sessions::{Ended, NewSession, Rotation, SessionFilter, SessionRecord};
 pub use subjects::SubHolder;
 pub use users::LoginRecord;
+pub use webhooks::SecretRetired;
 
 use std::time::Duration;
 

@@ -47,10 +47,10 @@ pub struct Ignored {
     peer: &'static str,
 }
 
-/// What became of an attempt to tell a client of a logout.
+/// What became of an attempt to tell somebody: a client of a logout, or a webhook of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoticeOutcome {
-    /// The client took it.
+    /// It was taken.
     Delivered,
     /// It is sent again later.
     Postponed,
@@ -70,7 +70,7 @@ impl NoticeOutcome {
     }
 }
 
-/// Labels of an attempt to tell a client of a logout.
+/// Labels of an attempt to tell somebody.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Notice {
     outcome: &'static str,
@@ -124,6 +124,7 @@ pub struct Metrics {
     forwarding_ignored: Family<Ignored, Counter>,
     logout_notices: Family<Notice, Counter>,
     client_documents: Family<DocumentFetch, Counter>,
+    webhook_messages: Family<Notice, Counter>,
 }
 
 impl Default for Metrics {
@@ -141,9 +142,11 @@ impl Default for Metrics {
         for peer in ["private", "public"] {
             drop(forwarding_ignored.get_or_create(&Ignored { peer }));
         }
-        let logout_notices = Family::<Notice, Counter>::default();
+        let (logout_notices, webhook_messages) =
+            (Family::<Notice, Counter>::default(), Family::<Notice, Counter>::default());
         for outcome in NoticeOutcome::ALL {
             drop(logout_notices.get_or_create(&Notice { outcome: outcome.name() }));
+            drop(webhook_messages.get_or_create(&Notice { outcome: outcome.name() }));
         }
         let client_documents = Family::<DocumentFetch, Counter>::default();
         for outcome in DocumentOutcome::ALL {
@@ -159,6 +162,7 @@ impl Default for Metrics {
             forwarding_ignored,
             logout_notices,
             client_documents,
+            webhook_messages,
         }
     }
 }
@@ -207,6 +211,11 @@ impl Metrics {
         self.logout_notices.get_or_create(&Notice { outcome: outcome.name() }).inc();
     }
 
+    /// Counts attempts to tell a webhook of an event.
+    pub(crate) fn webhook_messages(&self, outcome: NoticeOutcome, count: usize) {
+        self.webhook_messages.get_or_create(&Notice { outcome: outcome.name() }).inc_by(count as u64);
+    }
+
     /// Counts an attempt to fetch the metadata document of a client.
     pub(crate) fn client_document(&self, outcome: DocumentOutcome) {
         self.client_documents.get_or_create(&DocumentFetch { outcome: outcome.name() }).inc();
@@ -243,6 +252,8 @@ impl Metrics {
         registry.register("logout_notices", help, self.logout_notices.clone());
         let help = "Attempts to fetch the metadata document of a client, by outcome";
         registry.register("client_documents", help, self.client_documents.clone());
+        let help = "Attempts to tell a webhook of an event, by outcome";
+        registry.register("webhook_messages", help, self.webhook_messages.clone());
         for (name, help, value) in gauges {
             let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
             gauge.set(*value);

@@ -13,3 +13,4 @@ mod packed;
 pub mod refresh;
 pub mod sealed;
 pub mod verify;
+pub mod webhook_secret;

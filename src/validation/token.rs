@@ -71,7 +71,7 @@ pub async fn access_token(
 }
 
 /// Steps 2 and 3: time and revocation.
-async fn is_in_force(app: &App, claims: &AccessClaims) -> Result<bool> {
+pub(crate) async fn is_in_force(app: &App, claims: &AccessClaims) -> Result<bool> {
     let now = app.clock.now();
     Ok(!claims.is_beyond_this_program()
         && !claims.is_expired(now)

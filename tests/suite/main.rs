@@ -12,6 +12,7 @@ mod client_documents;
 mod command_line;
 mod conformance;
 mod docs;
+mod events;
 mod faults;
 mod floods;
 mod flow;

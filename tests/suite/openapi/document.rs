@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use super::{answers, forms, operations, parameters, schemas, tidy, yaml};
 
 /// The groups of operations: how their paths begin, the name, and the description.
-pub(super) const GROUPS: [(&[&str], &str, &str); 12] = [
+pub(super) const GROUPS: [(&[&str], &str, &str); 13] = [
     (
         &["/auth/authorize", "/auth/logout", "/login", "/consent", "/account", "/demo", "/auth/device", "/device"],
         "Logins",
@@ -55,6 +55,11 @@ pub(super) const GROUPS: [(&[&str], &str, &str); 12] = [
     ),
     (&["/admin/v1/keys"], "Keys", "The keys that sign and seal tokens. The secret parts are never shown."),
     (&["/admin/v1/audit"], "Audit", "Who did what, and when."),
+    (
+        &["/admin/v1/events", "/admin/v1/webhooks"],
+        "Events",
+        "Being told of what the audit trail records, as it happens: in a stream, or by signed requests to a URL.",
+    ),
 ];
 
 /// The description of the API as the code gives it. `openapi.yaml` is a copy of it.

@@ -7,6 +7,7 @@ mod client_documents;
 mod clients;
 mod database;
 mod device_requests;
+mod events;
 mod keys;
 mod listen;
 mod log;
@@ -25,6 +26,7 @@ mod sessions;
 mod settings;
 mod subjects;
 mod users;
+mod webhooks;
 
 use std::fs;
 use std::ops::Deref;
