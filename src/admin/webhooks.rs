@@ -210,7 +210,11 @@ impl App {
                 webhook.id
             )));
         }
-        Ok(NewWebhookSecretView { id: sealed.id, secret: secret.text().as_str().to_owned(), created_at: sealed.created_at })
+        Ok(NewWebhookSecretView {
+            id: sealed.id,
+            secret: secret.text().as_str().to_owned(),
+            created_at: sealed.created_at,
+        })
     }
 
     /// Retires a secret of a webhook: nothing is signed with it any more.

@@ -77,7 +77,10 @@ const EXAMPLES: [(&str, &str); 64] = [
     ("key rewrap", "jeton key rewrap --new-master-key-file new.key"),
     ("key reset", "jeton key reset --yes"),
     ("webhook", "jeton webhook list"),
-    ("webhook create", "jeton webhook create https://siem.example.com/jeton \\\n  --types 'client.*,key.*,session.reuse'"),
+    (
+        "webhook create",
+        "jeton webhook create https://siem.example.com/jeton \\\n  --types 'client.*,key.*,session.reuse'",
+    ),
     ("webhook list", "jeton webhook list"),
     ("webhook show", "jeton webhook show 01a201d7-d537-7399-b77e-7f29b0ccdd18"),
     ("webhook update", "jeton webhook update 01a201d7-d537-7399-b77e-7f29b0ccdd18 \\\n  --types 'login,logout'"),

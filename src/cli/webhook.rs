@@ -133,7 +133,11 @@ pub(super) async fn run(global: &Global, command: WebhookCommand) -> Outcome {
         Action::List { part } => {
             let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
             let list = app.webhook_list(&request).await?;
-            output::items(format, &list.items, &["id", "url", "types", "enabled", "waiting", "delivered_at", "failure"])?;
+            output::items(
+                format,
+                &list.items,
+                &["id", "url", "types", "enabled", "waiting", "delivered_at", "failure"],
+            )?;
             part.show_next(list.next.as_deref())
         }
         Action::Show { webhook } => output::item(format, &app.webhook_show(&webhook).await?),

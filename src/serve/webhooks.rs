@@ -162,11 +162,7 @@ async fn deliver(app: &App, receiver: &Receiver, message: &WebhookMessage) -> (O
 }
 
 /// Each attempt has the id of the event, by which receivers know a repetition, and a time and a signature of its own.
-async fn send(
-    app: &App,
-    receiver: &Receiver,
-    message: &WebhookMessage,
-) -> Result<std::result::Result<(), Refused>> {
+async fn send(app: &App, receiver: &Receiver, message: &WebhookMessage) -> Result<std::result::Result<(), Refused>> {
     // One that is gone is told to nobody.
     let Some(event) = app.store.event_find(message.event).await? else { return Ok(Ok(())) };
     let (id, now, body) = (event.id.to_string(), app.clock.now(), event.to_json());

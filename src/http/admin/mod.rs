@@ -111,10 +111,7 @@ pub(crate) fn routes() -> Vec<Route> {
             [get(ADMIN, webhooks::show), patch(ADMIN, webhooks::update), delete(ADMIN, webhooks::delete)],
         ),
         Route::admin("/admin/v1/webhooks/{webhook}/secrets", [post(ADMIN, webhooks::add_secret)]),
-        Route::admin(
-            "/admin/v1/webhooks/{webhook}/secrets/{secret_id}",
-            [delete(ADMIN, webhooks::retire_secret)],
-        ),
+        Route::admin("/admin/v1/webhooks/{webhook}/secrets/{secret_id}", [delete(ADMIN, webhooks::retire_secret)]),
     ]
 }
 

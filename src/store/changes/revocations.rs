@@ -160,8 +160,7 @@ impl Store {
     pub async fn revoke(&self, new: &NewRevocation, audited: &Audited) -> Result<Logged<Revocation>> {
         let mut transaction = self.begin_logged().await?;
         // Somebody may have a stolen token: who watches the trail must tell that from the rest.
-        let action =
-            if new.cause == Cause::RefreshReuseDetected { "session.reuse" } else { "revocation.create" };
+        let action = if new.cause == Cause::RefreshReuseDetected { "session.reuse" } else { "revocation.create" };
         transaction.audit(audited, action, new.target.to_string(), new.reason.clone()).await?;
         self.finish_revocation(transaction, new, audited).await
     }

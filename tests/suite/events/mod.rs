@@ -25,11 +25,8 @@ fn whatever_is_written_to_the_audit_trail_is_a_type_of_event() {
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut program);
     // A literal action follows the actor.
     let calls = ["audit(audited, \"", "audit_write(audited, \"", "throttle.audit(\"", "self.audit(\""];
-    let actions: BTreeSet<&str> = calls
-        .iter()
-        .flat_map(|call| program.split(call).skip(1))
-        .filter_map(|rest| rest.split('"').next())
-        .collect();
+    let actions: BTreeSet<&str> =
+        calls.iter().flat_map(|call| program.split(call).skip(1)).filter_map(|rest| rest.split('"').next()).collect();
     assert!(actions.len() > 30, "they are found: {actions:?}");
     let unknown: Vec<_> = actions.iter().filter(|action| !TYPES.contains(action)).collect();
     assert!(unknown.is_empty(), "add to TYPES in src/protocol/event.rs: {unknown:?}");

@@ -121,7 +121,8 @@ on_both_stores!(a_stream_tells_what_happens_and_goes_on_from_a_cursor, async |ba
     };
     assert_eq!(data["type"], "client.create");
     assert_eq!((&data["data"]["actor"], &data["data"]["number"]), (&json!("client test-admin"), &json!(number)));
-    let names: Vec<&String> = data.as_object().unwrap().keys().chain(data["data"].as_object().unwrap().keys()).collect();
+    let names: Vec<&String> =
+        data.as_object().unwrap().keys().chain(data["data"].as_object().unwrap().keys()).collect();
     assert_eq!(names, ["type", "timestamp", "data", "id", "number", "actor", "target", "request_id"]);
     // The audit trail has the rest under this id.
     let records = app.admin(Method::GET, "/admin/v1/audit?action=client.create", None).await.json;
@@ -159,7 +160,8 @@ on_both_stores!(a_stream_tells_of_reuse_of_throttling_of_keys_and_of_revocations
     let mut stream = Stream::open(&app, &token, &format!("?after=0&types={types}")).await;
     stream.event().await;
     assert_eq!(stream.event().await.0, "key.rotate");
-    app.admin(Method::POST, "/admin/v1/revocations", Some(json!({"client": "strict", "reason": "secret reason"}))).await;
+    app.admin(Method::POST, "/admin/v1/revocations", Some(json!({"client": "strict", "reason": "secret reason"})))
+        .await;
     assert_eq!(stream.event().await, pair("revocation.create", "client strict"));
     let guesser = strict.with_secret("wrong");
     while app.token(&guesser, &[CLIENT_CREDENTIALS]).await.status != StatusCode::TOO_MANY_REQUESTS {}

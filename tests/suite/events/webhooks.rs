@@ -73,7 +73,8 @@ on_both_stores!(a_webhook_is_told_of_what_it_chose_by_signed_requests, async |ba
     let body: Value = serde_json::from_str(&received.body).unwrap();
     assert_eq!((&body["type"], &body["data"]["target"]), (&json!("client.create"), &json!("client billing")));
     assert_eq!(body["data"]["id"], json!(sent["webhook-id"]));
-    let names: Vec<&String> = body.as_object().unwrap().keys().chain(body["data"].as_object().unwrap().keys()).collect();
+    let names: Vec<&String> =
+        body.as_object().unwrap().keys().chain(body["data"].as_object().unwrap().keys()).collect();
     assert_eq!(names, ["type", "timestamp", "data", "id", "number", "actor", "target", "request_id"]);
     assert!(!received.body.contains("Anna") && !received.body.contains("127.0.0.1"), "{}", received.body);
     eventually(PATIENCE, "the outcome is counted", async || messages(&app, "delivered").await == 1).await;

@@ -113,8 +113,7 @@ on_both_stores!(a_webhook_is_told_of_the_events_that_it_chose_from_its_creation_
     let db = Db::new(backend).await;
     db.user_create(&user("early"), &audited()).await.unwrap();
     number(&db).await;
-    let (users, logins, every, mut off) =
-        (webhook("user.*"), webhook("login,client.create"), webhook(""), webhook(""));
+    let (users, logins, every, mut off) = (webhook("user.*"), webhook("login,client.create"), webhook(""), webhook(""));
     off.enabled = false;
     for hook in [&users, &logins, &every, &off] {
         db.webhook_create(hook, &audited()).await.unwrap();
@@ -142,8 +141,7 @@ on_both_stores!(a_webhook_is_told_of_the_events_that_it_chose_from_its_creation_
 on_both_stores!(a_message_is_taken_by_one_node_until_its_time_is_over, async |backend| {
     let (db, hook) = with_messages(backend, 20).await;
     let id = hook.id;
-    let take =
-        move |store: Store, _| async move { store.webhook_messages_take(id, at(0), at(60), 4).await.unwrap() };
+    let take = move |store: Store, _| async move { store.webhook_messages_take(id, at(0), at(60), 4).await.unwrap() };
     let mut taken: Vec<WebhookMessage> = at_once(&db, 4, take).await.into_iter().flatten().collect();
     taken.extend(db.webhook_messages_take(id, at(0), at(60), 100).await.unwrap());
     let mut events: Vec<Uuid> = taken.iter().map(|message| message.event).collect();
