@@ -131,8 +131,17 @@ fn receiver(app: &App, webhook: &Webhook) -> Option<Receiver> {
 async fn deliver(app: &App, receiver: &Receiver, message: &WebhookMessage) -> (Outcome, String) {
     let (webhook, event, attempts) = (receiver.id, message.event, message.attempts);
     let refused = match send(app, receiver, message).await {
-        Ok(Ok(())) => None,
-        Ok(Err(refused)) => Some(refused),
+        Ok(Some(Ok(()))) => None,
+        Ok(Some(Err(refused))) => Some(refused),
+        // It is older than messages become, unless a clock was set.
+        Ok(None) => {
+            dropped(app, 1, "their events are no longer kept");
+            let removed = app.store.webhook_message_failed(message, "its event is gone", app.clock.now(), None).await;
+            if let Err(error) = removed {
+                tracing::debug!(%error, %webhook, %event, "a message was not removed");
+            }
+            return (Outcome::NotSent, String::new());
+        }
         // It is due again when the time for which it was taken is over.
         Err(error) => {
             tracing::debug!(%error, %webhook, %event, "an event was not read");
@@ -161,10 +170,14 @@ async fn deliver(app: &App, receiver: &Receiver, message: &WebhookMessage) -> (O
     (outcome, why)
 }
 
-/// Each attempt has the id of the event, by which receivers know a repetition, and a time and a signature of its own.
-async fn send(app: &App, receiver: &Receiver, message: &WebhookMessage) -> Result<std::result::Result<(), Refused>> {
-    // One that is gone is told to nobody.
-    let Some(event) = app.store.event_find(message.event).await? else { return Ok(Ok(())) };
+/// Each attempt has the id of the event, by which receivers know a repetition, and a time and a signature of its own. `None`: the event
+/// is gone.
+async fn send(
+    app: &App,
+    receiver: &Receiver,
+    message: &WebhookMessage,
+) -> Result<Option<std::result::Result<(), Refused>>> {
+    let Some(event) = app.store.event_find(message.event).await? else { return Ok(None) };
     let (id, now, body) = (event.id.to_string(), app.clock.now(), event.to_json());
     let signatures: Vec<String> = receiver.secrets.iter().map(|secret| secret.sign(&id, now, &body)).collect();
     let headers = [
@@ -172,5 +185,5 @@ async fn send(app: &App, receiver: &Receiver, message: &WebhookMessage) -> Resul
         ("webhook-timestamp", now.seconds().to_string()),
         ("webhook-signature", signatures.join(" ")),
     ];
-    Ok(app.caller.post_json(Purpose::Webhook, &receiver.url, &headers, body).await)
+    Ok(Some(app.caller.post_json(Purpose::Webhook, &receiver.url, &headers, body).await))
 }

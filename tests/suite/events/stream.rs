@@ -247,10 +247,8 @@ on_both_stores!(a_stream_does_not_keep_the_server_from_stopping, async |backend|
     let app = TestServer::start_with(backend, Setup::default().set("JETON_DRAIN_DELAY", "0s")).await;
     let token = app.admin_token().await;
     let stream = Stream::open(&app, &token, "").await;
-    let (begun, TestServer { server, _folder: folder, .. }) = (Instant::now(), app);
-    let stop = tokio::spawn(server.stop());
-    assert!(stream.end().await.contains("The server stops"));
-    stop.await.unwrap();
+    let begun = Instant::now();
+    let ((), why) = tokio::join!(app.stop(), stream.end());
+    assert!(why.contains("The server stops"), "{why}");
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
-    drop(folder);
 });
