@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jeton::store::{AuditFilter, Page};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -17,8 +18,12 @@ use crate::support::{Answer, Setup, TestServer, eventually, on_both_stores};
 const PATIENCE: Duration = Duration::from_secs(20);
 const WEBHOOKS: &str = "/admin/v1/webhooks";
 
-/// Creates a webhook: its id, its secret's id and its secret.
+/// Creates a webhook once everything that happened before has its number: its id, its secret's id and its secret.
 async fn create(app: &TestServer, url: &str, types: Value) -> (String, String, String) {
+    app.admin_token().await;
+    let (store, page) = (&app.server.app.store, Page { limit: 1, after: None });
+    let newest = store.audit_list(&AuditFilter::default(), &page).await.unwrap()[0].id;
+    eventually(PATIENCE, "it has a number", async || store.event_find(newest).await.unwrap().is_some()).await;
     let answer = app.admin(Method::POST, WEBHOOKS, Some(json!({"url": url, "types": types}))).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     let secret_id = answer.json["secrets"][0]["id"].as_str().unwrap().to_owned();
