@@ -7,6 +7,7 @@ pub mod client_blocks;
 pub mod clients;
 pub mod demo;
 mod error;
+pub mod events;
 pub mod findings;
 pub mod issuers;
 pub mod keys;
@@ -20,11 +21,15 @@ pub mod revocations;
 pub mod schema;
 pub mod sessions;
 pub mod users;
+pub mod webhooks;
 
 pub use error::{AdminError, Result};
 pub use list::{List, ListRequest};
 
+use std::sync::Arc;
+
 use crate::app::{App, Request};
+use crate::protocol::claims::AccessClaims;
 use crate::protocol::role::Role;
 use crate::protocol::user::User;
 use crate::store::Audited;
@@ -40,6 +45,8 @@ pub struct Actor {
     pub address: Option<String>,
     /// Whether the actor holds `jeton:admin`, has the role `admin` or is the command line.
     pub is_admin: bool,
+    /// The claims of the access token, if any. What goes on for longer than a request asks again whether it is in force.
+    pub token: Option<Arc<AccessClaims>>,
 }
 
 impl Actor {
@@ -50,12 +57,13 @@ impl Actor {
             request_id: Some(request.request_id.to_string()),
             address: Some(request.address.to_string()),
             is_admin: role == Role::Admin,
+            token: None,
         }
     }
 
     /// One that works on the database itself, and so may do everything.
     pub fn on_the_database(name: impl Into<String>) -> Self {
-        Self { name: name.into(), request_id: None, address: None, is_admin: true }
+        Self { name: name.into(), request_id: None, address: None, is_admin: true, token: None }
     }
 
     /// The client whose token was used, if one was.

@@ -3,6 +3,7 @@
 mod binding;
 pub(crate) mod document;
 pub(crate) mod document_fetches;
+pub(crate) mod event_feed;
 mod failure;
 mod granting;
 pub(crate) mod master_keys;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use crate::app::document::Kept;
 use crate::app::document_fetches::DocumentFetches;
+use crate::app::event_feed::EventFeed;
 use crate::app::used_secrets::UsedSecrets;
 use crate::calling_out::Caller;
 use crate::clock::Clock;
@@ -86,6 +88,7 @@ pub struct App {
     pub(crate) used_secrets: UsedSecrets,
     pub(crate) throttle: Throttle,
     pub(crate) document_fetches: DocumentFetches,
+    pub(crate) event_feed: Arc<EventFeed>,
     /// The metadata, made from what clients use.
     pub(crate) metadata: Kept<Arc<Option<ClientsInUse>>>,
     /// The published keys, of one generation.
@@ -115,6 +118,7 @@ impl App {
             remembered: RememberedSecrets::default(),
             used_secrets: UsedSecrets::default(),
             document_fetches: DocumentFetches::default(),
+            event_feed: Arc::default(),
             metadata: Kept::default(),
             key_set: Kept::default(),
             making_keys: tokio::sync::Mutex::default(),

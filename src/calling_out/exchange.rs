@@ -35,6 +35,8 @@ pub(super) enum Sent<'a> {
     Get { etag: Option<&'a str> },
     /// A POST of a form.
     Form(String),
+    /// A POST of a JSON document, with further headers.
+    Json { headers: &'a [(&'static str, String)], document: String },
 }
 
 /// Makes connections.
@@ -102,6 +104,11 @@ fn request(target: &Target, sent: &Sent<'_>) -> Result<Request<Full<Bytes>>, Ref
             .method("POST")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::from(form.clone())),
+        Sent::Json { headers, document } => {
+            let request = request.method("POST").header(header::CONTENT_TYPE, "application/json");
+            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+            request.body(Full::from(document.clone()))
+        }
     };
     request.map_err(|_| Refused::Url("has a path that is none"))
 }

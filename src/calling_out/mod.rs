@@ -5,7 +5,7 @@
 //! redirects, reads no proxy variables, sends no cookies or credentials, decompresses nothing, and keeps no connections. A call
 //! takes at most [`TIME_LIMIT`], names and turns included. Calls of one purpose never wait for those of another.
 //!
-//! Back-channel logout calls; nothing asks for documents of clients and key sets yet.
+//! Whoever calls names the purpose.
 
 mod address;
 mod answer;
@@ -41,17 +41,19 @@ pub enum Purpose {
     KeySet,
     /// A client is told of a logout.
     LogoutNotice,
+    /// A webhook is told of an event.
+    Webhook,
 }
 
 impl Purpose {
-    const ALL: [Self; 3] = [Self::ClientDocument, Self::KeySet, Self::LogoutNotice];
+    const ALL: [Self; 4] = [Self::ClientDocument, Self::KeySet, Self::LogoutNotice, Self::Webhook];
 
-    /// The largest body of an answer, in bytes. That of an answer to a notice is not read.
+    /// The largest body of an answer, in bytes. That of an answer to a notice or a webhook is not read.
     const fn largest_body(self) -> usize {
         match self {
             Self::ClientDocument => 5 * 1024,
             Self::KeySet => 64 * 1024,
-            Self::LogoutNotice => 0,
+            Self::LogoutNotice | Self::Webhook => 0,
         }
     }
 
@@ -59,7 +61,7 @@ impl Purpose {
     pub const fn at_once(self) -> usize {
         match self {
             Self::ClientDocument | Self::KeySet => 16,
-            Self::LogoutNotice => 32,
+            Self::LogoutNotice | Self::Webhook => 32,
         }
     }
 
@@ -121,7 +123,7 @@ pub struct Caller {
     exceptions: Exceptions,
     exchange: Exchange,
     resolver: Resolver,
-    turns: Arc<[Turns; 3]>,
+    turns: Arc<[Turns; Purpose::ALL.len()]>,
     time_limit: Duration,
 }
 
@@ -159,6 +161,20 @@ impl Caller {
     pub async fn post_form(&self, purpose: Purpose, url: &Url, fields: &[(&str, &str)]) -> Result<(), Refused> {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.call(purpose, url, &Sent::Form(form)).await.map(drop)
+    }
+
+    /// Sends a JSON document with these headers. The answer is only whether that was a success.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn post_json(
+        &self,
+        purpose: Purpose,
+        url: &Url,
+        headers: &[(&'static str, String)],
+        document: String,
+    ) -> Result<(), Refused> {
+        self.call(purpose, url, &Sent::Json { headers, document }).await.map(drop)
     }
 
     async fn call(&self, purpose: Purpose, url: &Url, sent: &Sent<'_>) -> Result<Answer, Refused> {

@@ -412,3 +412,31 @@ async fn a_form_is_posted_and_only_the_status_of_the_answer_counts() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_document_is_posted_with_its_headers_and_no_other_credentials() {
+    let pki = Pki::new();
+    for (status, outcome) in [("202 Accepted", Ok(())), ("410 Gone", Err(Refused::Status(410)))] {
+        let host = Host::start(Some(&pki), answer(status, "{}")).await;
+        let headers = [("webhook-id", "7".to_owned()), ("webhook-signature", "v1,YQ== v1,Yg==".to_owned())];
+        let (caller, url) = (caller(&pki, &[&host]), host.url("https"));
+        let sent = caller.post_json(Purpose::Webhook, &url, &headers, "{\"é\":1}".into()).await;
+        assert_eq!(sent, outcome, "{status}");
+        let head = host.head();
+        assert!(head.starts_with("POST /document?a=b HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains("\r\ncontent-type: application/json\r\n"), "{head}");
+        assert!(head.contains("\r\nwebhook-id: 7\r\nwebhook-signature: v1,YQ== v1,Yg==\r\n"), "{head}");
+        assert!(head.ends_with("\r\n\r\n{\"é\":1}"), "{head}");
+        assert!(!head.contains("cookie") && !head.contains("authorization"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_cannot_be_sent_is_no_panic() {
+    let pki = Pki::new();
+    let host = Host::start(Some(&pki), answer("200 OK", "")).await;
+    let headers = [("webhook-id", "a\r\nb".to_owned())];
+    let sent = caller(&pki, &[&host]).post_json(Purpose::Webhook, &host.url("https"), &headers, String::new()).await;
+    assert!(matches!(sent, Err(Refused::Url(_))), "{sent:?}");
+    assert_eq!(host.connections.load(Ordering::SeqCst), 0);
+}

@@ -6,7 +6,7 @@ use clap::{Arg, Command, CommandFactory};
 use crate::cli::Cli;
 
 /// Examples for each page, by the path of its command; after `#`, what the next is for.
-const EXAMPLES: [(&str, &str); 64] = [
+const EXAMPLES: [(&str, &str); 75] = [
     ("", "jeton serve --dev"),
     ("serve", "jeton serve --issuer https://auth.example.com --listen 0.0.0.0:8080"),
     ("init", "jeton init --audience https://api.example.com \\\n  --scope 'read write' --username anna"),
@@ -107,6 +107,24 @@ const EXAMPLES: [(&str, &str); 64] = [
     ("key generate-master", "jeton key generate-master"),
     ("key rewrap", "jeton key rewrap --new-master-key-file new.key"),
     ("key reset", "jeton key reset --yes"),
+    ("webhook", "jeton webhook list"),
+    (
+        "webhook create",
+        "jeton webhook create https://siem.example.com/jeton \\\n  --types 'client.*,key.*,session.reuse'",
+    ),
+    ("webhook list", "jeton webhook list"),
+    ("webhook show", "jeton webhook show 01a201d7-d537-7399-b77e-7f29b0ccdd18"),
+    ("webhook update", "jeton webhook update 01a201d7-d537-7399-b77e-7f29b0ccdd18 \\\n  --types 'login,logout'"),
+    ("webhook disable", "jeton webhook disable 01a201d7-d537-7399-b77e-7f29b0ccdd18"),
+    ("webhook enable", "jeton webhook enable 01a201d7-d537-7399-b77e-7f29b0ccdd18"),
+    ("webhook delete", "jeton webhook delete 01a201d7-d537-7399-b77e-7f29b0ccdd18"),
+    ("webhook secret", "jeton webhook secret add 01a201d7-d537-7399-b77e-7f29b0ccdd18"),
+    ("webhook secret add", "jeton webhook secret add 01a201d7-d537-7399-b77e-7f29b0ccdd18"),
+    (
+        "webhook secret retire",
+        "jeton webhook secret retire 01a201d7-d537-7399-b77e-7f29b0ccdd18 \\\n  \
+           --secret-id 01a201d7-d537-7399-b77e-7f29b0ccdd19",
+    ),
     ("demo", "jeton demo remove"),
     ("demo remove", "jeton demo remove"),
     ("completions", "jeton completions bash >/etc/bash_completion.d/jeton"),

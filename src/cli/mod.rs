@@ -25,6 +25,7 @@ mod secrets;
 mod serve;
 mod token;
 mod user;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -107,6 +108,8 @@ enum Command {
     Token(token::TokenCommand),
     /// Administer signing keys, token keys and the master key
     Key(key::KeyCommand),
+    /// Create and administer webhooks, which are told of events
+    Webhook(webhook::WebhookCommand),
     /// Administer the demo set of `serve --dev`
     Demo(demo::DemoCommand),
     /// Print the completion script for a shell
@@ -178,6 +181,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Revoke(command) => revoke::run(&global, command).await,
         Command::Token(command) => token::run(&global, command).await,
         Command::Key(command) => key::run(&global, command).await,
+        Command::Webhook(command) => webhook::run(&global, command).await,
         Command::Demo(command) => demo::run(&global, &command).await,
         Command::Completions(command) => completions::run(&command),
         Command::Config => config::run(&global),

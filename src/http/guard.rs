@@ -115,6 +115,7 @@ fn actor(context: &Context, held: &AdminToken) -> Actor {
         request_id: Some(context.request_id.to_string()),
         address: Some(context.address.to_string()),
         is_admin: held.has_one_of(&[]),
+        token: Some(Arc::clone(&held.claims)),
     }
 }
 

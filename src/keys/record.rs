@@ -12,13 +12,13 @@ use crate::protocol::time::Timestamp;
 
 names! {
     /// What a key is for: `signing` signs JWTs, `token` seals opaque tokens and authenticates refresh tokens, `data` encrypts
-    /// the secrets of second factors.
+    /// the secrets of second factors and webhooks.
     KeyUse {
         /// Signs JWTs.
         Signing "signing",
         /// Seals opaque access tokens and authenticates refresh tokens.
         Token "token",
-        /// Encrypts secrets in the database that this server must read again: those of second factors. There is one, made
+        /// Encrypts secrets in the database that this server must read again: those of second factors and webhooks. There is one, made
         /// when it is first needed, and it is never rotated or retired.
         Data "data",
     }

@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use crate::protocol::retries;
+
 /// The member of `events` that makes a JWT a logout token (§2.4).
 pub const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
@@ -34,8 +36,7 @@ impl LogoutNotice {
     /// Seconds until it is sent again after this attempt failed; `None` if that was the last. Each pause is three times the one
     /// before: together they are three hours.
     pub fn pause(&self) -> Option<i64> {
-        let failed = u32::try_from(self.attempts).unwrap_or(u32::MAX);
-        (self.attempts < MOST_ATTEMPTS).then(|| 10 * 3_i64.saturating_pow(failed.saturating_sub(1)))
+        retries::pause(self.attempts, MOST_ATTEMPTS)
     }
 }
 

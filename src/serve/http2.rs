@@ -1,5 +1,6 @@
 //! HTTP/2 connections.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,6 +8,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -51,9 +54,17 @@ where
         let begun = counted.begin();
         let answer = answer(router.clone(), peer.clone(), request.map(Body::new));
         async move {
-            let answer = answer.await;
-            drop(begun);
-            answer
+            let Ok(answer) = answer.await;
+            // A stream without an end known in advance is a request in flight until it is over.
+            if answer.body().size_hint().exact().is_some() {
+                return Ok::<_, Infallible>(answer);
+            }
+            Ok(answer.map(|body| {
+                Body::new(body.map_frame(move |frame| {
+                    let _held = &begun;
+                    frame
+                }))
+            }))
         }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));

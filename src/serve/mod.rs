@@ -4,6 +4,7 @@ mod accepted;
 mod cleanup;
 mod client_certificate;
 mod connection;
+mod events;
 mod explained;
 mod files;
 mod http1;
@@ -13,12 +14,14 @@ mod lock;
 mod logout_notices;
 mod prepare;
 pub(crate) mod process;
+mod receivers;
 mod server;
 mod slots;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod unread_body;
+mod webhooks;
 mod wire;
 
 pub use prepare::{check_schema, reach_database};

@@ -16,7 +16,7 @@ use crate::serve::listener::{self, Limits};
 use crate::serve::lock::ServerLock;
 use crate::serve::prepare::{prepare_demo, prepare_store};
 use crate::serve::tls::Certificates;
-use crate::serve::{cleanup, files, logout_notices};
+use crate::serve::{cleanup, events, files, logout_notices, webhooks};
 use crate::settings::Settings;
 use crate::state::Follower;
 
@@ -89,6 +89,8 @@ impl Server {
             tokio::spawn(mark_metrics(Arc::clone(&app))),
             tokio::spawn(cleanup::run(Arc::clone(&app))),
             tokio::spawn(logout_notices::run(Arc::clone(&app))),
+            tokio::spawn(events::run(Arc::clone(&app))),
+            tokio::spawn(webhooks::run(Arc::clone(&app))),
         ];
         tasks.extend(tls.map(|(certificates, watched)| tokio::spawn(certificates.keep_current(watched))));
         Ok(Self { app, address, ops_address, health, stop, connections, tasks, follower, lock })
@@ -100,6 +102,8 @@ impl Server {
         self.health.stop();
         // The load balancer must notice first: what it sends to a closed port is lost.
         tokio::time::sleep(self.app.settings.drain_delay).await;
+        // They would never end by themselves.
+        self.app.event_feed.close();
         self.stop.send_replace(true);
         for connections in self.connections {
             // A task that panicked has nothing left to finish.

@@ -224,8 +224,8 @@ impl Store {
         transaction.commit(Some(rewrapped.len())).await
     }
 
-    /// Replaces every key by new ones, ends everything that was issued, and removes the second factors, whose secrets
-    /// nobody can read any more: after the loss of the master key. Returns how many second factors there were.
+    /// Replaces every key by new ones, ends everything that was issued, and removes the second factors and the secrets of
+    /// webhooks, which nobody can read any more: after the loss of the master key. Returns how many second factors there were.
     pub async fn key_reset(
         &self,
         records: &[KeyRecord],
@@ -235,6 +235,7 @@ impl Store {
     ) -> Result<Logged<usize>> {
         let mut transaction = self.begin_key_change().await?;
         let second_factors = transaction.query("DELETE FROM second_factors RETURNING user_id", vec![]).await?.len();
+        transaction.query("DELETE FROM webhook_secrets", vec![]).await?;
         for row in transaction.query("DELETE FROM keys RETURNING kid", vec![]).await? {
             let target = Target::Key(row.get("kid")?);
             let cause = Cause::RetiredKey;

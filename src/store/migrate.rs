@@ -90,6 +90,13 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../migrations/postgres/0007_roles.sql"),
         sqlite: include_str!("../../migrations/sqlite/0007_roles.sql"),
     },
+    Migration {
+        number: 8,
+        name: "webhooks",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0008_webhooks.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0008_webhooks.sql"),
+    },
 ];
 
 /// What is known of the schema of a database.

@@ -16,6 +16,7 @@ mod consents;
 mod database;
 mod device_requests;
 mod dpop_proofs;
+mod events;
 mod file;
 mod issuers;
 mod keys;
@@ -34,6 +35,7 @@ mod sessions;
 mod settings;
 mod subjects;
 mod users;
+mod webhooks;
 
 pub(crate) use applied::is_administrator;
 pub use applied::{SetChanges, SetRefusal, SetWrite};
@@ -49,6 +51,7 @@ pub use clients::ClientsInUse;
 pub use consents::{Access, Consent};
 pub use database::{Dialect, Location};
 pub use dpop_proofs::ProofBatch;
+pub use events::Numbered;
 pub use keys::Added;
 pub use listen::Listener;
 pub use login_failures::account_digest;
@@ -59,6 +62,7 @@ pub use second_factors::{SecondFactor, SecondFactorRecord};
 pub use sessions::{Ended, NewSession, Rotation, SessionFilter, SessionRecord};
 pub use subjects::SubHolder;
 pub use users::LoginRecord;
+pub use webhooks::SecretRetired;
 
 use std::time::Duration;
 

@@ -51,10 +51,10 @@ pub struct Ignored {
     peer: &'static str,
 }
 
-/// What became of an attempt to tell a client of a logout.
+/// What became of an attempt to tell somebody: a client of a logout, or a webhook of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoticeOutcome {
-    /// The client took it.
+    /// It was taken.
     Delivered,
     /// It is sent again later.
     Postponed,
@@ -74,7 +74,7 @@ impl NoticeOutcome {
     }
 }
 
-/// Labels of an attempt to tell a client of a logout.
+/// Labels of an attempt to tell somebody.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Notice {
     outcome: &'static str,
@@ -164,6 +164,7 @@ pub struct Metrics {
     token_exchanges: Family<Exchanged, Counter>,
     refused_proofs: Family<RefusedProof, Counter>,
     marks: Arc<Marks>,
+    webhook_messages: Family<Notice, Counter>,
 }
 
 impl Default for Metrics {
@@ -181,9 +182,11 @@ impl Default for Metrics {
         for peer in ["private", "public"] {
             drop(forwarding_ignored.get_or_create(&Ignored { peer }));
         }
-        let logout_notices = Family::<Notice, Counter>::default();
+        let (logout_notices, webhook_messages) =
+            (Family::<Notice, Counter>::default(), Family::<Notice, Counter>::default());
         for outcome in NoticeOutcome::ALL {
             drop(logout_notices.get_or_create(&Notice { outcome: outcome.name() }));
+            drop(webhook_messages.get_or_create(&Notice { outcome: outcome.name() }));
         }
         let client_documents = Family::<DocumentFetch, Counter>::default();
         for outcome in DocumentOutcome::ALL {
@@ -210,6 +213,7 @@ impl Default for Metrics {
             token_exchanges,
             refused_proofs,
             marks: Arc::default(),
+            webhook_messages,
         }
     }
 }
@@ -256,6 +260,11 @@ impl Metrics {
     /// Counts an attempt to tell a client of a logout.
     pub(crate) fn logout_notice(&self, outcome: NoticeOutcome) {
         self.logout_notices.get_or_create(&Notice { outcome: outcome.name() }).inc();
+    }
+
+    /// Counts attempts to tell a webhook of an event.
+    pub(crate) fn webhook_messages(&self, outcome: NoticeOutcome, count: usize) {
+        self.webhook_messages.get_or_create(&Notice { outcome: outcome.name() }).inc_by(count as u64);
     }
 
     /// Counts an attempt to fetch the metadata document of a client.
@@ -334,6 +343,8 @@ impl Metrics {
         registry.register("token_exchanges", help, self.token_exchanges.clone());
         let help = "DPoP proofs that were refused, by what was wrong";
         registry.register("dpop_proofs_refused", help, self.refused_proofs.clone());
+        let help = "Attempts to tell a webhook of an event, by outcome";
+        registry.register("webhook_messages", help, self.webhook_messages.clone());
         for (name, help, value) in gauges {
             let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
             gauge.set(*value);

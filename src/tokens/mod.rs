@@ -15,3 +15,4 @@ mod packed;
 pub mod refresh;
 pub mod sealed;
 pub mod verify;
+pub mod webhook_secret;

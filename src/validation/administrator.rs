@@ -9,7 +9,7 @@ use crate::issuer::Issuer;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::scope::{ADMIN, Scope};
 use crate::validation::holder::Presented;
-use crate::validation::token::{Validated, access_token_for};
+use crate::validation::token::{Validated, access_token_for, is_in_force};
 
 /// A valid access token for the admin API.
 #[derive(Debug)]
@@ -25,6 +25,15 @@ impl AdminToken {
     pub fn has_one_of(&self, scopes: &[&str]) -> bool {
         self.scope.contains(ADMIN) || scopes.iter().any(|scope| self.scope.contains(scope))
     }
+}
+
+/// Whether a token that was validated before still holds, and grants one of these scopes.
+pub(crate) async fn still_holds(app: &App, claims: &Arc<AccessClaims>, scopes: &[&str]) -> Result<bool> {
+    if !is_in_force(app, claims).await? {
+        return Ok(false);
+    }
+    let scope = app.state.current_scope(claims).await?;
+    Ok(AdminToken { claims: Arc::clone(claims), scope }.has_one_of(scopes))
 }
 
 /// Validates a token that was presented to the admin API.

@@ -72,7 +72,7 @@ pub async fn access_token(
 }
 
 /// Steps 3 and 4: time and revocation.
-async fn is_in_force(app: &App, claims: &AccessClaims) -> Result<bool> {
+pub(crate) async fn is_in_force(app: &App, claims: &AccessClaims) -> Result<bool> {
     let now = app.clock.now();
     Ok(!claims.is_expired(now)
         && !claims.is_early(now)

@@ -158,14 +158,23 @@ impl Desk {
         };
         let trigger = match self {
             Self::Sqlite(connection) => {
-                let sql = "SELECT sql FROM sqlite_master WHERE name = 'changes_number'";
-                let trigger: String = sqlx::query_scalar(sql).fetch_one(&mut *connection).await.unwrap();
-                self.run("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; DROP TRIGGER changes_number").await;
-                trigger
+                let sql = "SELECT sql FROM sqlite_master WHERE name IN ('changes_number', 'audit_event') ORDER BY name";
+                let triggers: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *connection).await.unwrap();
+                assert_eq!(triggers.len(), 2);
+                self.run(
+                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; DROP TRIGGER changes_number; DROP TRIGGER audit_event",
+                )
+                .await;
+                triggers.join(";\n")
             }
             Self::Postgres(_) => {
-                self.run("SET synchronous_commit = off; ALTER TABLE changes DISABLE TRIGGER changes_number").await;
-                "ALTER TABLE changes ENABLE TRIGGER changes_number".to_owned()
+                self.run(
+                    "SET synchronous_commit = off; ALTER TABLE changes DISABLE TRIGGER changes_number; \
+                     ALTER TABLE audit DISABLE TRIGGER audit_event",
+                )
+                .await;
+                "ALTER TABLE changes ENABLE TRIGGER changes_number; ALTER TABLE audit ENABLE TRIGGER audit_event"
+                    .to_owned()
             }
         };
         let of_session = id(1)

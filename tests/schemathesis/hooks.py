@@ -52,6 +52,7 @@ LISTS = {
     "listSessions": ("sessions", "00000000-0000-0000-0000-000000000000"),
     "listRevocations": ("revocations", "1000000"),
     "listKeys": ("keys", "none"),
+    "listWebhooks": ("webhooks", "00000000-0000-0000-0000-000000000000"),
     "listAudit": ("audit", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
 }
 

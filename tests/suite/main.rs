@@ -13,6 +13,7 @@ mod command_line;
 mod conformance;
 mod console;
 mod docs;
+mod events;
 mod faults;
 mod floods;
 mod flow;

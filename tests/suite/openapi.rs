@@ -354,6 +354,33 @@ on_both_stores!(the_responses_of_the_admin_api_are_described, async |backend| {
     answer.assert_ok();
     hold_to_description(&document, &Method::GET, "/admin/v1/revocations/{number}", &answer);
 
+    let (webhooks, one_webhook) = ("/admin/v1/webhooks", "/admin/v1/webhooks/{webhook}");
+    let (secrets, one_secret) =
+        ("/admin/v1/webhooks/{webhook}/secrets", "/admin/v1/webhooks/{webhook}/secrets/{secret_id}");
+    let made = app.admin(Method::POST, webhooks, Some(json!({"url": "https://siem.example/"}))).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+    hold_to_description(&document, &Method::POST, webhooks, &made);
+    let (at, secret) = (format!("{webhooks}/{}", made.text("id")), made.json["secrets"][0]["id"].as_str().unwrap());
+    let calls = [
+        call(Method::POST, webhooks, webhooks, Some(json!({"url": "http://siem.example/"})), 400),
+        call(Method::GET, webhooks, webhooks, None, 200),
+        call(Method::GET, one_webhook, &*at, None, 200),
+        call(Method::GET, one_webhook, format!("{webhooks}/none"), None, 404),
+        call(Method::PATCH, one_webhook, &*at, Some(json!({"types": ["login"], "description": null})), 200),
+        call(Method::DELETE, one_secret, format!("{at}/secrets/{secret}"), None, 409),
+        call(Method::POST, secrets, format!("{at}/secrets"), None, 201),
+        call(Method::POST, secrets, format!("{at}/secrets"), None, 409),
+        call(Method::DELETE, one_secret, format!("{at}/secrets/{secret}"), None, 204),
+        call(Method::DELETE, one_secret, format!("{at}/secrets/{secret}"), None, 404),
+        call(Method::DELETE, one_webhook, &*at, None, 204),
+        call(Method::GET, "/admin/v1/events", "/admin/v1/events?after=x", None, 400),
+    ];
+    for Call { method, path, at, body, status } in calls {
+        let answer = app.admin(method.clone(), &at, body).await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {at}: {answer:?}");
+        hold_to_description(&document, &method, path, &answer);
+    }
+
     let reader = app.client("reader", json!({"grant_types": ["client_credentials"], "scope": "jeton:read"})).await;
     let token = app.token(&reader, &[("grant_type", "client_credentials")]).await.text("access_token");
     let ask = |method: Method, token: &str| {

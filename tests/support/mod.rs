@@ -179,6 +179,13 @@ impl TestServer {
         again
     }
 
+    /// Stops the server gracefully.
+    pub(crate) async fn stop(self) {
+        let Self { server, _folder: folder, .. } = self;
+        server.stop().await;
+        drop(folder);
+    }
+
     /// Moves a manual clock.
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));

@@ -82,6 +82,21 @@ impl Call {
         &self.app
     }
 
+    /// The same, to be kept for longer than the request.
+    pub(crate) fn shared_app(&self) -> Arc<App> {
+        Arc::clone(&self.app)
+    }
+
+    /// The answer if there is no room for what was asked for just now.
+    pub(crate) fn unavailable(&self, detail: &str) -> Response {
+        problem::unavailable(&self.app, &self.context, detail)
+    }
+
+    /// The answer if it failed.
+    pub(crate) fn failed(&self, error: AdminError) -> Response {
+        problem::answer(&self.app, &self.context, error)
+    }
+
     /// A part of the path.
     pub(crate) fn path(&self, name: &str) -> &str {
         self.path.get(name).map_or("", String::as_str)

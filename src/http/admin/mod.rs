@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod client_blocks;
 pub(crate) mod clients;
+pub(crate) mod events;
 mod extract;
 pub(crate) mod issuers;
 pub(crate) mod keys;
@@ -10,6 +11,7 @@ pub(crate) mod preview;
 pub(crate) mod resources;
 pub(crate) mod sessions;
 pub(crate) mod users;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 
@@ -108,6 +110,17 @@ pub(crate) fn routes() -> Vec<Route> {
             "/admin/v1/audit",
             [get(READ, keys::audit).taking(&["actor", "action", "from", "to", "limit", "cursor"])],
         ),
+        Route::admin("/admin/v1/events", [get(READ, events::stream).taking(&["after", "types"])]),
+        Route::admin(
+            "/admin/v1/webhooks",
+            [get(ADMIN, webhooks::list).taking(&["limit", "cursor"]), post(ADMIN, webhooks::create)],
+        ),
+        Route::admin(
+            "/admin/v1/webhooks/{webhook}",
+            [get(ADMIN, webhooks::show), patch(ADMIN, webhooks::update), delete(ADMIN, webhooks::delete)],
+        ),
+        Route::admin("/admin/v1/webhooks/{webhook}/secrets", [post(ADMIN, webhooks::add_secret)]),
+        Route::admin("/admin/v1/webhooks/{webhook}/secrets/{secret_id}", [delete(ADMIN, webhooks::retire_secret)]),
     ]
 }
 

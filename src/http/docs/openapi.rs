@@ -92,6 +92,14 @@ use crate::protocol::error::ErrorCode;
         admin::keys::rotate,
         admin::keys::delete,
         admin::keys::audit,
+        admin::events::stream,
+        admin::webhooks::list,
+        admin::webhooks::create,
+        admin::webhooks::show,
+        admin::webhooks::update,
+        admin::webhooks::delete,
+        admin::webhooks::add_secret,
+        admin::webhooks::retire_secret,
     ),
     components(schemas(ErrorCode, Moment, QueryText))
 )]

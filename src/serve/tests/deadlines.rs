@@ -57,6 +57,16 @@ async fn an_http2_connection_is_closed_if_it_never_begins_and_when_it_is_idle() 
 }
 
 #[tokio::test]
+async fn an_http2_connection_is_not_idle_while_an_answer_is_a_stream() {
+    let limits = with(|limits| limits.deadlines.head = SHORT);
+    let running = start(limits, None).await;
+    let (mut sender, ended) = running.http2().await;
+    assert_eq!(ask(&mut sender, "/chunks").await, "word ".repeat(20));
+    // Then it is.
+    in_time("the end", ended).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn an_http2_connection_with_a_request_in_flight_is_neither_idle_nor_late() {
     let limits = with(|limits| (limits.deadlines.opening, limits.deadlines.head) = (SHORT * 60, SHORT * 20));
     let running = start(limits, None).await;

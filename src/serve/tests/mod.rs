@@ -80,6 +80,14 @@ async fn start(limits: Limits, tls: Option<Arc<ServerConfig>>) -> Running {
         let chunk = || Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 64 * 1024]));
         Body::from_stream(futures_util::stream::repeat_with(chunk))
     };
+    // Says a word again and again for about ten times `SHORT`.
+    let chunks = async || {
+        let next = async |count: u32| {
+            tokio::time::sleep(SHORT / 2).await;
+            (count < 20).then(|| (Ok::<_, std::io::Error>(Bytes::from_static(b"word ")), count + 1))
+        };
+        Body::from_stream(futures_util::stream::unfold(0, next))
+    };
     // Reads the beginning of a body and refuses it.
     let first = async |body: Body| {
         let mut body = body;
@@ -92,6 +100,7 @@ async fn start(limits: Limits, tls: Option<Arc<ServerConfig>>) -> Running {
         .route("/certificate", get(async |Extension(peer): Extension<Peer>| format!("{:?}", peer.certificate)))
         .route("/first", axum::routing::post(first))
         .route("/never", get(async || pending::<&str>().await))
+        .route("/chunks", get(chunks))
         .route("/endless", get(endless));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

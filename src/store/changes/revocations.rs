@@ -167,7 +167,9 @@ impl Store {
     /// Writes a revocation and returns it with its number. A revoked session is marked as ended.
     pub async fn revoke(&self, new: &NewRevocation, audited: &Audited) -> Result<Logged<Revocation>> {
         let mut transaction = self.begin_logged().await?;
-        transaction.audit(audited, "revocation.create", new.target.to_string(), new.reason.clone()).await?;
+        // Somebody may have a stolen token: who watches the trail must tell that from the rest.
+        let action = if new.cause == Cause::RefreshReuseDetected { "session.reuse" } else { "revocation.create" };
+        transaction.audit(audited, action, new.target.to_string(), new.reason.clone()).await?;
         self.finish_revocation(transaction, new, audited).await
     }
 

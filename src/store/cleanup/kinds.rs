@@ -1,5 +1,6 @@
 //! What expires, when, and the statements that remove it.
 
+use crate::protocol::event::EVENT_LIFE;
 use crate::protocol::time::Timestamp;
 
 /// The least seconds for which a revocation is kept after everything it covers has expired. If a clock that is ahead
@@ -81,7 +82,7 @@ macro_rules! by_id {
 ///
 /// Conditions on another table are scalar subqueries. For EXISTS, Postgres may read that whole table in each batch.
 #[rustfmt::skip]
-pub(super) const KINDS: [Kind; 14] = [
+pub(super) const KINDS: [Kind; 16] = [
     // When an unused session ends changes at each refresh, so no index has it. A session that was ended is kept for as
     // long as one that expired; the log has the moment. Of a code that was not redeemed, there is nothing to explain. While the
     // browser session of another lasts, its client is told when that ends.
@@ -118,6 +119,8 @@ pub(super) const KINDS: [Kind; 14] = [
     Kind { name: "device_requests", over_before: |now, _| now, walk: by_moment!("device_requests", "expires_at") },
     Kind { name: "client_assertions", over_before: |now, _| now, walk: by_moment!("client_assertions", "expires_at") },
     Kind { name: "dpop_proofs", over_before: |now, _| now, walk: by_moment!("dpop_proofs", "expires_at") },
+    Kind { name: "events", over_before: |now, _| now.plus_seconds(-EVENT_LIFE), walk: by_moment!("events", "created_at") },
+    Kind { name: "webhook_messages", over_before: |now, _| now, walk: by_moment!("webhook_messages", "expires_at") },
 ];
 
 fn revocations(now: Timestamp, history: i64) -> Timestamp {

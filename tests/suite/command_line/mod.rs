@@ -14,6 +14,7 @@ mod server;
 mod start;
 mod token;
 mod users;
+mod webhooks;
 
 use crate::support::program::{LIMIT, Place, Running};
 

@@ -70,6 +70,11 @@ pub(super) const GROUPS: [(&[&str], &str, &str); 13] = [
     ),
     (&["/admin/v1/keys"], "Keys", "The keys that sign and seal tokens. The secret parts are never shown."),
     (&["/admin/v1/audit"], "Audit", "Who did what, and when."),
+    (
+        &["/admin/v1/events", "/admin/v1/webhooks"],
+        "Events",
+        "Being told of what the audit trail records, as it happens: in a stream, or by signed requests to a URL.",
+    ),
 ];
 
 /// The description of the API as the code gives it. `openapi.yaml` is a copy of it.

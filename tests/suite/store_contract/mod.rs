@@ -8,6 +8,7 @@ mod client_documents;
 mod clients;
 mod database;
 mod device_requests;
+mod events;
 mod issuers;
 mod keys;
 mod listen;
@@ -29,6 +30,7 @@ mod sessions;
 mod settings;
 mod subjects;
 mod users;
+mod webhooks;
 
 use std::fs;
 use std::ops::Deref;

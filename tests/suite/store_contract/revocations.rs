@@ -58,7 +58,7 @@ on_both_stores!(revoking_a_session_ends_that_session_only, async |backend| {
     assert_eq!(db.session_find(two.session.id).await.unwrap().unwrap().revoked_by, None);
     assert!(db.session_rotate(rotation(one.session.id, 1, at(20), at(30))).await.unwrap().is_none());
     assert!(db.session_rotate(rotation(two.session.id, 1, at(20), at(30))).await.unwrap().is_some());
-    assert_eq!(db.trail().await.last().unwrap(), &("revocation.create".to_owned(), target.to_string()));
+    assert_eq!(db.trail().await.last().unwrap(), &("session.reuse".to_owned(), target.to_string()));
 });
 
 on_both_stores!(a_session_outlives_its_user_and_says_so, async |backend| {

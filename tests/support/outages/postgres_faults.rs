@@ -56,12 +56,13 @@ pub(crate) enum Fault {
 }
 
 /// The tables without which some of the operations cannot be answered.
-const NEEDED: [&str; 11] = [
+const NEEDED: [&str; 12] = [
     "audit",
     "change_head",
     "changes",
     "client_secrets",
     "clients",
+    "events",
     "known_networks",
     "login_failures",
     "second_factors",

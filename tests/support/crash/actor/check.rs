@@ -144,11 +144,11 @@ impl Actor {
         let answer = scene.form(&self.client, "/auth/token", &form).await;
         let effect = Effect::Session(id.clone());
         match answer {
-            None => drop(self.wrote("revocation.create", format!("session {id}"), effect, None)),
+            None => drop(self.wrote("session.reuse", format!("session {id}"), effect, None)),
             Some(answer) => {
                 answer.assert_error(400, "invalid_grant");
                 let (request_id, target) = (request_id(&answer), format!("session {id}"));
-                self.acknowledged.push(Write { request_id, action: "revocation.create", target });
+                self.acknowledged.push(Write { request_id, action: "session.reuse", target });
                 self.apply(effect);
                 self.count("spent refresh tokens refused", 1);
             }

@@ -4,10 +4,8 @@
 //! notices that are due and takes a few; no other node takes those. A receiver that fails gets one notice at a time after growing
 //! pauses, so however many wait for it, it takes no turns from others.
 
-mod receivers;
-
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::task::JoinSet;
 use url::{Position, Url};
@@ -16,15 +14,11 @@ use crate::app::{App, Result};
 use crate::calling_out::{Purpose, Refused};
 use crate::protocol::client::Client;
 use crate::protocol::logout::LogoutNotice;
-use crate::serve::logout_notices::receivers::{Outcome, Receivers};
+use crate::serve::receivers::{Outcome, POLL_INTERVAL, Receivers, TAKEN_FOR, judge};
 use crate::store;
 use crate::telemetry::metrics::NoticeOutcome;
 use crate::tokens::logout_token;
 
-/// The time between two polls for notices that are due.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// The seconds for which a node takes a notice: much longer than a call may take.
-const TAKEN_FOR: i64 = 60;
 /// The most browser sessions that are ended at a time after everything was revoked.
 const ENDED_AT_ONCE: i64 = 100;
 /// The most notices that are removed at a time because their time is over.
@@ -40,7 +34,7 @@ struct Delivered {
 
 /// Tells clients of logouts for as long as it runs.
 pub(super) async fn run(app: Arc<App>) {
-    let mut receivers = Receivers::default();
+    let mut receivers = Receivers::of(Purpose::LogoutNotice);
     let mut under_way = JoinSet::new();
     // Where the next poll begins, so that no client always comes first.
     let mut first = 0;
@@ -140,16 +134,8 @@ async fn deliver(app: &App, client: &Client, url: &Url, notice: &LogoutNotice) -
             return (Outcome::NotSent, String::new());
         }
     };
-    let (outcome, counted, why) = match &refused {
-        None => (Outcome::Taken, NoticeOutcome::Delivered, String::new()),
-        Some(refused) => {
-            let outcome = if refused.is_about_the_host() { Outcome::HostFailed } else { Outcome::Refused };
-            // What is wrong with the address stays wrong.
-            let given_up = notice.pause().is_none() || matches!(refused, Refused::Url(_));
-            let counted = if given_up { NoticeOutcome::Dropped } else { NoticeOutcome::Postponed };
-            (outcome, counted, refused.to_string())
-        }
-    };
+    let (outcome, counted) = judge(refused.as_ref(), notice.pause().is_some());
+    let why = refused.map(|refused| refused.to_string()).unwrap_or_default();
     let (client_id, session, attempts) = (&notice.client_id, notice.session, notice.attempts);
     match counted {
         NoticeOutcome::Delivered => tracing::debug!(client_id, %session, attempts, "a client was told of a logout"),

@@ -1,18 +1,24 @@
-//! How many notices each host may get now.
+//! How many messages of one purpose each host may get now, and what becomes of a message that was sent.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::calling_out::Purpose;
+use crate::calling_out::{Purpose, Refused};
+use crate::telemetry::metrics::NoticeOutcome;
 
 /// The pause after the first failure of a host; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Hosts that are remembered before those without a notice under way are forgotten.
+/// Hosts that are remembered before those without a message under way are forgotten.
 const MOST_HOSTS: usize = 1000;
 
-/// What became of a notice, as far as its host is concerned.
+/// The time between two polls for messages that are due.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// The seconds for which a node takes a message: much longer than a call may take.
+pub(super) const TAKEN_FOR: i64 = 60;
+
+/// What became of a message, as far as its host is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// It was taken.
@@ -31,21 +37,35 @@ struct Receiver {
     /// Failures of the host, one after the other.
     failures: u32,
     rests_until: Option<Instant>,
-    /// Whether the last notice was not taken.
+    /// Whether the last message was not taken.
     is_in_trouble: bool,
 }
 
-/// The hosts that get notices from this node.
-#[derive(Debug, Default)]
+/// What becomes of a message that was sent: for its host, and for itself. `may_come_again`: it was not the last attempt.
+pub(super) fn judge(refused: Option<&Refused>, may_come_again: bool) -> (Outcome, NoticeOutcome) {
+    let Some(refused) = refused else { return (Outcome::Taken, NoticeOutcome::Delivered) };
+    let of_host = if refused.is_about_the_host() { Outcome::HostFailed } else { Outcome::Refused };
+    // What is wrong with the address stays wrong.
+    let is_given_up = !may_come_again || matches!(refused, Refused::Url(_));
+    (of_host, if is_given_up { NoticeOutcome::Dropped } else { NoticeOutcome::Postponed })
+}
+
+/// The hosts that get messages of one purpose from this node.
+#[derive(Debug)]
 pub(super) struct Receivers {
+    purpose: Purpose,
     under_way: usize,
     hosts: HashMap<String, Receiver>,
 }
 
 impl Receivers {
-    /// How many notices may be sent to a host now. One that failed gets one, when its pause is over.
+    pub(super) fn of(purpose: Purpose) -> Self {
+        Self { purpose, under_way: 0, hosts: HashMap::new() }
+    }
+
+    /// How many messages may be sent to a host now. One that failed gets one, when its pause is over.
     pub(super) fn free(&self, host: &str, now: Instant) -> i64 {
-        let (all, each) = (Purpose::LogoutNotice.at_once(), Purpose::LogoutNotice.at_once_to_a_host());
+        let (all, each) = (self.purpose.at_once(), self.purpose.at_once_to_a_host());
         let of_all = all.saturating_sub(self.under_way);
         let of_host = match self.hosts.get(host) {
             None => each,
@@ -64,7 +84,7 @@ impl Receivers {
         self.hosts.entry(host.to_owned()).or_default().under_way += 1;
     }
 
-    /// Records the end of a notice. Returns whether the trouble of its host begins with it.
+    /// Records the end of a message. Returns whether the trouble of its host begins with it.
     pub(super) fn ended(&mut self, host: &str, outcome: Outcome, now: Instant) -> bool {
         self.under_way = self.under_way.saturating_sub(1);
         let Some(receiver) = self.hosts.get_mut(host) else { return false };
@@ -97,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_host_gets_few_at_a_time_and_all_together_not_too_many() {
-        let (mut receivers, now) = (Receivers::default(), Instant::now());
+        let (mut receivers, now) = (Receivers::of(Purpose::LogoutNotice), Instant::now());
         for left in (0..4).rev() {
             receivers.begun("a");
             assert_eq!(receivers.free("a", now), left);
@@ -117,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_host_that_fails_gets_one_at_a_time_after_growing_pauses_until_it_works() {
-        let (mut receivers, mut now) = (Receivers::default(), Instant::now());
+        let (mut receivers, mut now) = (Receivers::of(Purpose::LogoutNotice), Instant::now());
         for (failures, pause) in [1, 2, 4, 8, 16, 32, 60, 60, 60].into_iter().enumerate() {
             receivers.begun("a");
             assert_eq!(receivers.ended("a", Outcome::HostFailed, now), failures == 0, "it is said once");
@@ -136,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_host_that_refuses_a_notice_may_take_another_one_at_once() {
-        let (mut receivers, now) = (Receivers::default(), Instant::now());
+        let (mut receivers, now) = (Receivers::of(Purpose::LogoutNotice), Instant::now());
         for first in [true, false] {
             receivers.begun("a");
             assert_eq!(receivers.ended("a", Outcome::Refused, now), first);
@@ -145,8 +165,18 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_given_up_after_the_last_attempt_and_when_its_address_is_wrong() {
+        assert_eq!(judge(None, false), (Outcome::Taken, NoticeOutcome::Delivered));
+        for (refused, of_host) in [(Refused::Status(500), Outcome::Refused), (Refused::TooSlow, Outcome::HostFailed)] {
+            assert_eq!(judge(Some(&refused), true), (of_host, NoticeOutcome::Postponed));
+            assert_eq!(judge(Some(&refused), false), (of_host, NoticeOutcome::Dropped));
+        }
+        assert_eq!(judge(Some(&Refused::Url("is wrong")), true), (Outcome::Refused, NoticeOutcome::Dropped));
+    }
+
+    #[test]
     fn idle_hosts_are_forgotten_before_there_are_too_many() {
-        let (mut receivers, now) = (Receivers::default(), Instant::now());
+        let (mut receivers, now) = (Receivers::of(Purpose::LogoutNotice), Instant::now());
         for host in 0..3 * MOST_HOSTS {
             receivers.begun(&host.to_string());
             receivers.ended(&host.to_string(), Outcome::HostFailed, now);
