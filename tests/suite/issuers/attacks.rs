@@ -274,4 +274,9 @@ on_both_stores!(only_users_without_power_are_subjects_of_another_issuer, async |
     app.admin(Method::PATCH, "/admin/v1/users/00u1", Some(json!({"enabled": false}))).await;
     app.introspect(&rs, &token).await.assert_inactive();
     with("00u9", email("anna@corp.example", json!(true))).await.assert_error(400, "invalid_grant");
+    // Nor one who may administer in the console, until that is over.
+    app.admin(Method::PATCH, "/admin/v1/users/00u1", Some(json!({"enabled": true, "role": "read"}))).await.assert_ok();
+    with("00u9", email("anna@corp.example", json!(true))).await.assert_error(400, "invalid_grant");
+    app.admin(Method::PATCH, "/admin/v1/users/00u1", Some(json!({"role": null}))).await.assert_ok();
+    with("00u9", email("anna@corp.example", json!(true))).await.assert_ok();
 });

@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use super::{answers, forms, operations, parameters, schemas, tidy, yaml};
 
 /// The groups of operations: how their paths begin, the name, and the description.
-pub(super) const GROUPS: [(&[&str], &str, &str); 13] = [
+pub(super) const GROUPS: [(&[&str], &str, &str); 16] = [
     (
         &["/auth/authorize", "/auth/logout", "/login", "/consent", "/account", "/demo", "/auth/device", "/device"],
         "Logins",
