@@ -88,9 +88,9 @@ enum Command {
     Init(init::Init),
     /// Apply schema migrations
     Migrate,
-    /// Bring clients and resources to what YAML files say, all or nothing
+    /// Bring clients, resources and trusted issuers to what YAML files say, all or nothing
     Apply(Box<apply::Apply>),
-    /// Print clients and resources as a YAML file for `jeton apply`, without secrets
+    /// Print clients, resources and trusted issuers as a YAML file for `jeton apply`, without secrets
     Export(Box<export::Export>),
     /// Print the JSON Schema of the files of `jeton apply`, for editors
     Schema,

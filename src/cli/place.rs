@@ -94,6 +94,7 @@ impl Place {
                 match kind {
                     Kind::Client => to_value(&app.client_list(None, &request).await?)?,
                     Kind::Resource => to_value(&app.resource_list(None, &request).await?)?,
+                    Kind::Issuer => to_value(&app.issuer_list(None, &request).await?)?,
                 }
             }
             Self::Server(api) => {

@@ -9,6 +9,8 @@ names! {
         Client "client",
         /// A resource, by its URI.
         Resource "resource",
+        /// A trusted issuer, by its `iss`.
+        Issuer "issuer",
     }
 }
 

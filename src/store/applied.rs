@@ -7,6 +7,7 @@ use crate::protocol::object::Kind;
 use crate::protocol::resource::Resource;
 use crate::protocol::revocation::NewRevocation;
 use crate::protocol::scope::ADMIN;
+use crate::protocol::trusted_issuer::TrustedIssuer;
 use crate::store::changes::{LogTransaction, Logged, Written};
 use crate::store::clients;
 use crate::store::database::{Dialect, Transaction};
@@ -43,6 +44,12 @@ pub enum SetWrite {
     UpdateResource(Resource),
     /// Deletes a resource.
     DeleteResource(String),
+    /// Trusts an issuer.
+    CreateIssuer(TrustedIssuer),
+    /// Replaces the settings of an issuer.
+    UpdateIssuer(TrustedIssuer),
+    /// Deletes an issuer.
+    DeleteIssuer(String),
 }
 
 impl SetWrite {
@@ -53,15 +60,18 @@ impl SetWrite {
             Self::DeleteClient { client_id, .. } => (Kind::Client, client_id),
             Self::CreateResource(resource) | Self::UpdateResource(resource) => (Kind::Resource, &resource.resource),
             Self::DeleteResource(uri) => (Kind::Resource, uri),
+            Self::CreateIssuer(issuer) | Self::UpdateIssuer(issuer) => (Kind::Issuer, &issuer.issuer),
+            Self::DeleteIssuer(name) => (Kind::Issuer, name),
         }
     }
 
-    /// Its place in the order: clients exist before a resource names them as its servers, and go after no resource does.
+    /// Its place in the order: clients exist before a resource names them as its servers or an issuer in its rules, and go after
+    /// none does.
     const fn turn(&self) -> u8 {
         match self {
-            Self::DeleteResource(_) => 0,
+            Self::DeleteResource(_) | Self::DeleteIssuer(_) => 0,
             Self::CreateClient(_) | Self::UpdateClient { .. } => 1,
-            Self::CreateResource(_) | Self::UpdateResource(_) => 2,
+            Self::CreateResource(_) | Self::UpdateResource(_) | Self::CreateIssuer(_) | Self::UpdateIssuer(_) => 2,
             Self::DeleteClient { .. } => 3,
         }
     }
@@ -150,6 +160,12 @@ impl Store {
         let all = self.resource_list(None, &Page { limit: i64::MAX, after: None }).await?;
         Ok(all.into_iter().map(|resource| (resource.resource.clone(), resource)).collect())
     }
+
+    /// Every trusted issuer.
+    pub async fn issuer_by_name(&self) -> Result<BTreeMap<String, TrustedIssuer>> {
+        let all = self.issuer_list(None, &Page { limit: i64::MAX, after: None }).await?;
+        Ok(all.into_iter().map(|issuer| (issuer.issuer.clone(), issuer)).collect())
+    }
 }
 
 impl LogTransaction {
@@ -197,6 +213,9 @@ impl LogTransaction {
             SetWrite::CreateResource(resource) => self.insert_resource(resource, audited).await.map(created),
             SetWrite::UpdateResource(resource) => self.update_resource(resource, audited).await,
             SetWrite::DeleteResource(uri) => self.delete_resource(uri, audited).await,
+            SetWrite::CreateIssuer(issuer) => self.insert_issuer(issuer, audited).await.map(created),
+            SetWrite::UpdateIssuer(issuer) => self.update_issuer(issuer, audited).await,
+            SetWrite::DeleteIssuer(name) => self.delete_issuer(name, audited).await,
         }
     }
 

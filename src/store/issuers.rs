@@ -1,8 +1,9 @@
 //! Trusted issuers.
 
 use crate::protocol::feature;
+use crate::protocol::object::Kind;
 use crate::protocol::trusted_issuer::{IssuerSettings, MOST_ISSUERS, TrustedIssuer};
-use crate::store::changes::{LogTransaction, Logged, Notice};
+use crate::store::changes::{LogTransaction, Logged, Notice, Written};
 use crate::store::database::Dialect;
 use crate::store::row::{Row, to_json, values};
 use crate::store::{Audited, Page, Result, Store, StoreError};
@@ -28,15 +29,10 @@ impl Store {
     /// [`StoreError::Exists`], [`StoreError::NoSuchClient`], [`StoreError::TooMany`], [`StoreError::UnknownFeature`].
     pub async fn issuer_create(&self, issuer: &TrustedIssuer, audited: &Audited) -> Result<Logged<()>> {
         let mut transaction = self.begin_logged().await?;
-        if let Some(refusal) = transaction.refuse_new_issuer(issuer, audited).await? {
-            return transaction.roll_back(()).await.and(Err(refusal));
+        match transaction.insert_issuer(issuer, audited).await? {
+            None => transaction.commit(()).await,
+            Some(refusal) => transaction.roll_back(()).await.and(Err(refusal)),
         }
-        let sql = "INSERT INTO trusted_issuers (issuer, settings, version, created_at) VALUES ($1, $2, $3, $4)";
-        let values = values![&issuer.issuer, to_json(&issuer.settings)?, issuer.version, issuer.created_at];
-        transaction.query(sql, values).await?;
-        transaction.audit(audited, "issuer.create", format!("issuer {}", issuer.issuer), None).await?;
-        transaction.notify(Notice::Issuer(&issuer.issuer), audited).await?;
-        transaction.commit(()).await
     }
 
     /// Replaces the settings of an issuer, unless they changed since `issuer.version`. Returns whether they were replaced.
@@ -45,31 +41,15 @@ impl Store {
     /// [`StoreError::NoSuchClient`].
     pub async fn issuer_update(&self, issuer: &TrustedIssuer, audited: &Audited) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
-        transaction.lock_names().await?;
-        if let Some(missing) = transaction.missing_client(&named(&issuer.settings)).await? {
-            return transaction.roll_back(()).await.and(Err(StoreError::NoSuchClient(missing)));
-        }
-        let sql = "UPDATE trusted_issuers SET settings = $1, version = version + 1 WHERE issuer = $2 AND version = $3 \
-                   RETURNING issuer";
-        let values = values![to_json(&issuer.settings)?, &issuer.issuer, issuer.version];
-        if transaction.query_one(sql, values).await?.is_none() {
-            return transaction.roll_back(false).await;
-        }
-        transaction.audit(audited, "issuer.update", format!("issuer {}", issuer.issuer), None).await?;
-        transaction.notify(Notice::Issuer(&issuer.issuer), audited).await?;
-        transaction.commit(true).await
+        let written = transaction.update_issuer(issuer, audited).await?;
+        transaction.end(written).await
     }
 
     /// Deletes an issuer. Returns whether it existed.
     pub async fn issuer_delete(&self, name: &str, audited: &Audited) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
-        let sql = "DELETE FROM trusted_issuers WHERE issuer = $1 RETURNING issuer";
-        if transaction.query_one(sql, values![name]).await?.is_none() {
-            return transaction.roll_back(false).await;
-        }
-        transaction.audit(audited, "issuer.delete", format!("issuer {name}"), None).await?;
-        transaction.notify(Notice::Issuer(name), audited).await?;
-        transaction.commit(true).await
+        let written = transaction.delete_issuer(name, audited).await?;
+        transaction.end(written).await
     }
 
     /// The issuer with exactly this name.
@@ -93,6 +73,52 @@ impl Store {
 }
 
 impl LogTransaction {
+    /// Adds an issuer. Returns the refusal if it may not be added.
+    pub(super) async fn insert_issuer(
+        &mut self,
+        issuer: &TrustedIssuer,
+        audited: &Audited,
+    ) -> Result<Option<StoreError>> {
+        if let Some(refusal) = self.refuse_new_issuer(issuer, audited).await? {
+            return Ok(Some(refusal));
+        }
+        let sql = "INSERT INTO trusted_issuers (issuer, settings, version, created_at) VALUES ($1, $2, $3, $4)";
+        let values = values![&issuer.issuer, to_json(&issuer.settings)?, issuer.version, issuer.created_at];
+        self.query(sql, values).await?;
+        self.audit(audited, "issuer.create", format!("issuer {}", issuer.issuer), None).await?;
+        self.notify(Notice::Issuer(&issuer.issuer), audited).await?;
+        Ok(None)
+    }
+
+    /// Replaces the settings of an issuer, unless they changed since `issuer.version`.
+    pub(super) async fn update_issuer(&mut self, issuer: &TrustedIssuer, audited: &Audited) -> Result<Written> {
+        self.lock_names().await?;
+        if let Some(missing) = self.missing_client(&named(&issuer.settings)).await? {
+            return Ok(Written::Refused(StoreError::NoSuchClient(missing)));
+        }
+        let sql = "UPDATE trusted_issuers SET settings = $1, version = version + 1 WHERE issuer = $2 AND version = $3 \
+                   RETURNING issuer";
+        let values = values![to_json(&issuer.settings)?, &issuer.issuer, issuer.version];
+        if self.query_one(sql, values).await?.is_none() {
+            return Ok(Written::Outdated);
+        }
+        self.audit(audited, "issuer.update", format!("issuer {}", issuer.issuer), None).await?;
+        self.notify(Notice::Issuer(&issuer.issuer), audited).await?;
+        Ok(Written::Done)
+    }
+
+    /// Deletes an issuer.
+    pub(super) async fn delete_issuer(&mut self, name: &str, audited: &Audited) -> Result<Written> {
+        let sql = "DELETE FROM trusted_issuers WHERE issuer = $1 RETURNING issuer";
+        if self.query_one(sql, values![name]).await?.is_none() {
+            return Ok(Written::Outdated);
+        }
+        self.disown(Kind::Issuer, name).await?;
+        self.audit(audited, "issuer.delete", format!("issuer {name}"), None).await?;
+        self.notify(Notice::Issuer(name), audited).await?;
+        Ok(Written::Done)
+    }
+
     async fn refuse_new_issuer(&mut self, new: &TrustedIssuer, audited: &Audited) -> Result<Option<StoreError>> {
         self.lock_names().await?;
         let same = "SELECT issuer FROM trusted_issuers WHERE issuer = $1";

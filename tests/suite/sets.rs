@@ -128,6 +128,52 @@ on_both_stores!(pruning_touches_only_what_the_set_applied_before, async |backend
     assert!(exists(&app, "reports").await);
 });
 
+on_both_stores!(trusted_issuers_of_a_set_come_after_the_clients_of_their_rules_and_go_before_them, async |backend| {
+    let app = TestServer::start(backend).await;
+    let idp = "https://idp.example.test";
+    let issuer = |client_id: &str, more: Value| {
+        let rule = json!({"client_id": client_id, "claims": {"sub": {"equals": "repo:acme/shop"}}});
+        let mut members = json!({"issuer": idp, "audience": ["https://auth.example.test"], "uses": ["client_assertion"], "rules": [rule]});
+        members.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+        members
+    };
+    let deploy = json!({"client_id": "deploy", "token_endpoint_auth_method": "private_key_jwt", "issuers": [idp]});
+    for (status, object, words) in [
+        (400, json!({"issuers": [issuer("deploy", json!({"audience": []}))]}), &["issuers[0]: audience"][..]),
+        (400, json!({"issuers": [issuer("deploy", json!({"issuer": "http://a.test"}))]}), &["issuers[0]: issuer"]),
+        (
+            409,
+            json!({"clients": [deploy], "issuers": [issuer("nobody", json!({}))]}),
+            &["nothing was applied", "nobody"],
+        ),
+    ] {
+        assert_refused(&apply(&app, "main", object).await, status, words);
+        assert!(!exists(&app, "deploy").await, "{words:?}");
+    }
+    let whole = json!({"clients": [deploy], "issuers": [issuer("deploy", json!({}))]});
+    let created = apply(&app, "main", whole.clone()).await;
+    assert_eq!(changes(&created), ["create client deploy", &format!("create issuer {idp}")]);
+    let again = apply(&app, "main", whole.clone()).await;
+    assert_eq!((changes(&again).len(), &again.json["unchanged"]), (0, &json!(2)));
+    let shorter = json!({"clients": [deploy], "issuers": [issuer("deploy", json!({"max_age": 60}))]});
+    let changed = apply(&app, "main", shorter).await;
+    assert_eq!(changes(&changed), [format!("update issuer {idp}")]);
+    assert_eq!(changed.json["changes"][0]["members"], json!([{"name": "max_age", "before": 3600, "after": 60}]));
+    let without = json!({"issuers": [issuer("deploy", json!({}))], "prune": true});
+    assert_refused(&apply(&app, "main", without).await, 400, &["issuers[0]: rules", "deploy"]);
+    // What was deleted by hand and made anew is another object.
+    let path = "/admin/v1/issuers/https%3A%2F%2Fidp.example.test";
+    app.admin(Method::DELETE, path, None).await;
+    let by_hand = app.admin(Method::POST, "/admin/v1/issuers", Some(issuer("deploy", json!({})))).await;
+    assert_eq!(by_hand.status, StatusCode::CREATED, "{by_hand:?}");
+    let pruning = json!({"clients": [deploy], "prune": true});
+    assert!(changes(&apply(&app, "main", pruning).await).is_empty(), "it belongs to no set");
+    apply(&app, "main", whole).await.assert_ok();
+    let pruned = apply(&app, "main", json!({"prune": true})).await;
+    assert_eq!(changes(&pruned), ["delete client deploy", &format!("delete issuer {idp}")]);
+    assert_eq!(app.admin(Method::GET, path, None).await.status, StatusCode::NOT_FOUND);
+});
+
 on_both_stores!(an_object_of_another_set_is_left_alone_unless_it_is_taken_over, async |backend| {
     let app = TestServer::start(backend).await;
     apply(&app, "first", json!({"clients": [{"client_id": "shared", "scope": "read"}]})).await.assert_ok();

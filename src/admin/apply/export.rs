@@ -7,6 +7,7 @@ use crate::admin::apply::{Object, schema};
 use crate::protocol::client::{ClientSettings, RegisteredBy};
 use crate::protocol::object::Kind;
 use crate::protocol::resource::ResourceSettings;
+use crate::protocol::trusted_issuer::IssuerSettings;
 
 /// Objects as files have them, put together from what the admin API lists.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ impl Default for Exported {
             let defaults = match kind {
                 Kind::Client => members_of(&ClientSettings::default()),
                 Kind::Resource => members_of(&ResourceSettings::default()),
+                Kind::Issuer => members_of(&IssuerSettings::default()),
             };
             let members = schema::members(*kind).into_iter().map(|(name, _)| name).collect();
             OfKind { kind: *kind, members, defaults, objects: vec![] }

@@ -5,6 +5,7 @@
 
 mod clients;
 mod export;
+mod issuers;
 mod plan;
 mod resources;
 mod schema;
@@ -18,6 +19,7 @@ pub use export::Exported;
 pub use schema::file_schema;
 
 use crate::admin::clients::not_created;
+use crate::admin::issuers::{self as trusted, NewIssuer};
 use crate::admin::resources::{NewResource, refused};
 use crate::admin::{Actor, AdminError, Result};
 use crate::app::App;
@@ -43,6 +45,10 @@ pub struct ApplyRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<NewResource>>)]
     pub resources: Option<Vec<Object>>,
+    /// The trusted issuers of the set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<NewIssuer>>)]
+    pub issuers: Option<Vec<Object>>,
     /// Only say what would change.
     #[serde(default)]
     #[schema(default = false)]
@@ -67,6 +73,7 @@ impl ApplyRequest {
         let list = match kind {
             Kind::Client => &self.clients,
             Kind::Resource => &self.resources,
+            Kind::Issuer => &self.issuers,
         };
         list.as_deref().unwrap_or_default()
     }
@@ -76,6 +83,7 @@ impl ApplyRequest {
         let list = match kind {
             Kind::Client => &mut self.clients,
             Kind::Resource => &mut self.resources,
+            Kind::Issuer => &mut self.issuers,
         };
         list.get_or_insert_default()
     }
@@ -87,6 +95,7 @@ impl Kind {
         match self {
             Self::Client => "clients",
             Self::Resource => "resources",
+            Self::Issuer => "issuers",
         }
     }
 
@@ -95,6 +104,7 @@ impl Kind {
         match self {
             Self::Client => "client_id",
             Self::Resource => "resource",
+            Self::Issuer => "issuer",
         }
     }
 }
@@ -133,7 +143,7 @@ pub struct Change {
     pub action: ChangeAction,
     /// The kind of the object.
     pub kind: Kind,
-    /// The `client_id` of a client, the URI of a resource.
+    /// The `client_id` of a client, the URI of a resource, the name of an issuer.
     pub id: String,
     /// The members that change.
     pub members: Vec<MemberChange>,
@@ -169,6 +179,7 @@ pub fn check_object(kind: Kind, object: &Object) -> Result<()> {
     match kind {
         Kind::Client => clients::read(object).map(drop),
         Kind::Resource => resources::read(object).map(drop),
+        Kind::Issuer => issuers::read(object).map(drop),
     }
 }
 
@@ -182,6 +193,7 @@ impl App {
             match kind {
                 Kind::Client => clients::plan(self, &mut plan, actor).await?,
                 Kind::Resource => resources::plan(self, &mut plan, actor).await?,
+                Kind::Issuer => issuers::plan(self, &mut plan).await?,
             }
         }
         let (changes, applied) = plan.finish(self.issuer.environment().client_secret_prefix());
@@ -210,6 +222,7 @@ fn not_applied(refusal: SetRefusal) -> AdminError {
             let error = match kind {
                 Kind::Client => not_created(error, &id),
                 Kind::Resource => refused(error, &id),
+                Kind::Issuer => trusted::refused(error, &id),
             };
             conflict(format!("{} {id}: {error}", kind.name()))
         }

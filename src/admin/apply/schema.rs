@@ -5,6 +5,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::admin::clients::ClientPatch;
+use crate::admin::issuers::NewIssuer;
 use crate::admin::resources::NewResource;
 use crate::protocol::object::Kind;
 use crate::protocol::schema::KEYWORDS;
@@ -73,6 +74,12 @@ fn of(kind: Kind) -> (Value, Types) {
             NewResource::schemas(&mut types);
             let mut schema = tidy(to_json(&NewResource::schema()));
             schema["description"] = "A resource: an API that tokens are for.".into();
+            schema
+        }
+        Kind::Issuer => {
+            NewIssuer::schemas(&mut types);
+            let mut schema = tidy(to_json(&NewIssuer::schema()));
+            schema["description"] = "An issuer to trust.".into();
             schema
         }
     };

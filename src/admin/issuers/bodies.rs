@@ -52,7 +52,7 @@ pub struct NewIssuer {
 
 impl NewIssuer {
     /// The settings, checked.
-    pub(super) fn settings(self) -> Result<IssuerSettings> {
+    pub(in crate::admin) fn settings(self) -> Result<IssuerSettings> {
         let default = IssuerSettings::default();
         let settings = IssuerSettings {
             name: self.name,

@@ -57,18 +57,11 @@ impl App {
     /// Registers an issuer.
     pub async fn issuer_create(&self, new: NewIssuer, actor: &Actor) -> Result<IssuerView> {
         let name = new.issuer.clone();
-        check_issuer(&name).map_err(|problem| AdminError::Invalid(format!("issuer: {problem}")))?;
-        let own = self.issuer.url();
-        if name == own || other_spelling(&name).is_some_and(|other| other == own) || name.trim_end_matches('/') == own {
-            return Err(AdminError::Invalid("issuer: this server is no other issuer".into()));
-        }
+        self.check_issuer_name(&name)?;
         let settings = new.settings()?;
         let issuer = TrustedIssuer { issuer: name, settings, created_at: self.clock.now(), version: 1 };
         match self.state.honour(self.store.issuer_create(&issuer, &self.dated(actor))).await {
-            Err(StoreError::Exists) => {
-                Err(AdminError::Conflict(format!("there is an issuer {} already", issuer.issuer)))
-            }
-            Err(error) => Err(refused(error)),
+            Err(error) => Err(refused(error, &issuer.issuer)),
             Ok(()) => Ok(issuer.into()),
         }
     }
@@ -106,7 +99,7 @@ impl App {
                 let name = &issuer.issuer;
                 Err(AdminError::Conflict(format!("the issuer {name} was changed at the same time; try again")))
             }
-            Err(error) => Err(refused(error)),
+            Err(error) => Err(refused(error, &issuer.issuer)),
         }
     }
 
@@ -125,14 +118,26 @@ impl App {
         Ok(federation::report(self, &self.issuer, test.token.trim(), test.used_for).await?)
     }
 
+    /// Checks the name of an issuer to trust.
+    pub(super) fn check_issuer_name(&self, name: &str) -> Result<()> {
+        check_issuer(name).map_err(|problem| AdminError::Invalid(format!("issuer: {problem}")))?;
+        let own = self.issuer.url();
+        if name == own || other_spelling(name).is_some_and(|other| other == own) || name.trim_end_matches('/') == own {
+            return Err(AdminError::Invalid("issuer: this server is no other issuer".into()));
+        }
+        Ok(())
+    }
+
     async fn find_issuer(&self, name: &str) -> Result<TrustedIssuer> {
         check_issuer(name).map_err(|_| no_such("issuer", name))?;
         self.store.issuer_find(name).await?.ok_or_else(|| no_such("issuer", name))
     }
 }
 
-fn refused(error: StoreError) -> AdminError {
+/// Why an issuer was not written.
+pub(super) fn refused(error: StoreError, name: &str) -> AdminError {
     match error {
+        StoreError::Exists => AdminError::Conflict(format!("there is an issuer {name} already")),
         StoreError::NoSuchClient(_) => AdminError::Invalid(format!("rules: {error}")),
         error => error.into(),
     }

@@ -271,7 +271,7 @@ mod tests {
             ("- a\n", "set.yaml:1: a file is an object of lists"),
             ("clients: [\n", "set.yaml:2: "),
             ("clients:\n  - client_id: a\n    client_id: b\n", "set.yaml:2: "),
-            ("colours:\n  - red\n", "set.yaml:1: unknown member `colours`: a file has clients, resources"),
+            ("colours:\n  - red\n", "set.yaml:1: unknown member `colours`: a file has clients, resources, issuers"),
             ("clients: 1\n", "set.yaml:1: clients: expected an array"),
             ("clients:\n  - a\n", "set.yaml:2: clients[0]: expected an object"),
             ("clients:\n  - scope: read\n", "set.yaml:2: client: missing field `client_id`"),

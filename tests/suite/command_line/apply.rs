@@ -34,6 +34,17 @@ resources:
     serves: [reports]
 ";
 
+const IDP: &str = "\
+issuers:
+  - issuer: https://idp.example.test
+    audience: [https://auth.example.test]
+    uses: [client_assertion, jwt_bearer]
+    single_use: true
+    rules:
+      - client_id: reports
+        claims: {sub: {equals: 'repo:acme/shop'}, ref: {one_of: ['yes', '0x1']}}
+";
+
 fn write_files(place: &Place) {
     fs::write(place.path("main.yaml"), MAIN).unwrap();
     fs::write(place.path("api.yaml"), API).unwrap();
@@ -95,7 +106,8 @@ async fn token(base: &str, client_id: &str, secret: &str) -> Answer {
 on_both_stores!(what_is_exported_makes_the_same_of_an_empty_database, async |backend| {
     let (place, empty) = (Place::new(backend).await, Place::new(backend).await);
     write_files(&place);
-    assert_eq!(place.run(&["apply", "main.yaml", "api.yaml", "--set", "main"]).code, Some(0));
+    fs::write(place.path("idp.yaml"), IDP).unwrap();
+    assert_eq!(place.run(&["apply", "main.yaml", "api.yaml", "idp.yaml", "--set", "main"]).code, Some(0));
     place.json(&["client", "create", "api", "--permissions", "introspect", "--introspect-audiences", ""]);
     place.json(&["client", "create", "off", "--enabled", "false", "--claims", r#"{"a":{"b":[1,"yes",null,"0x1"]}}"#]);
     place.json(&["resource", "create", "urn:b", "--scopes", "on=Yes: no", "--access-token-format", "opaque"]);
@@ -113,10 +125,10 @@ on_both_stores!(what_is_exported_makes_the_same_of_an_empty_database, async |bac
         }
         list
     };
-    for command in [&["client", "list"][..], &["resource", "list"]] {
+    for command in [&["client", "list"][..], &["resource", "list"], &["issuer", "list"]] {
         assert_eq!(shown(&empty, command), shown(&place, command));
     }
-    assert_eq!(empty.run_with(&["apply", "-", "--set", "copy"], &exported).ok(), "set copy: 6 unchanged\n");
+    assert_eq!(empty.run_with(&["apply", "-", "--set", "copy"], &exported).ok(), "set copy: 7 unchanged\n");
 });
 
 on_both_stores!(a_secret_file_is_never_overwritten_and_none_is_left_behind, async |backend| {

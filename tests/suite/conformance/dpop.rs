@@ -729,8 +729,7 @@ on_both_stores!(an_administrator_with_a_bound_token_may_ask_for_explanations, as
 
 on_both_stores!(a_preview_of_a_client_whose_tokens_are_bound_agrees_with_its_token, async |backend| {
     let app = TestServer::start(backend).await;
-    let members =
-        json!({"grant_types": ["client_credentials"], "scope": "read", "dpop_bound_access_tokens": true});
+    let members = json!({"grant_types": ["client_credentials"], "scope": "read", "dpop_bound_access_tokens": true});
     let strict = app.client("strict", members).await;
     let request = json!({"client_id": "strict", "grant_type": "client_credentials"});
     let shown = app.admin(Method::POST, "/admin/v1/preview", Some(request)).await.assert_ok().json.clone();
