@@ -58,25 +58,25 @@ pub struct ClientPatch {
     #[schema(value_type = Option<RedirectUri>)]
     pub jwks_uri: Patch<String>,
     /// The subject that its certificate must have, as RFC 4514 writes it: `CN=worker,O=Example,C=FR`. With `tls_client_auth`,
-    /// a client has exactly one of the five names.
+    /// a client has exactly one of the five names, of at most 1024 bytes.
     #[serde(default)]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    #[schema(value_type = Option<String>, min_length = 1)]
     pub tls_client_auth_subject_dn: Patch<String>,
     /// A DNS name that its certificate must have among its alternative names. Wildcards match nothing.
     #[serde(default)]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    #[schema(value_type = Option<String>, min_length = 1)]
     pub tls_client_auth_san_dns: Patch<String>,
     /// A URI that its certificate must have, compared byte for byte.
     #[serde(default)]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    #[schema(value_type = Option<String>, min_length = 1)]
     pub tls_client_auth_san_uri: Patch<String>,
     /// An address that its certificate must have.
     #[serde(default)]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    #[schema(value_type = Option<String>, min_length = 1)]
     pub tls_client_auth_san_ip: Patch<String>,
     /// An email address that its certificate must have.
     #[serde(default)]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 1024)]
+    #[schema(value_type = Option<String>, min_length = 1)]
     pub tls_client_auth_san_email: Patch<String>,
     /// Whether its access tokens are bound to the certificate that it shows when it gets them; without one, it gets none.
     #[serde(default)]

@@ -34,7 +34,7 @@ const fn foreign(meaning: &'static str, client: &'static str, administrator: &'s
     }
 }
 
-const TEST_ISSUER: &str = "jeton issuer test TOKEN";
+const TEST_ISSUER: &str = "printf '%s\\n' \"$TOKEN\" | jeton issuer test";
 
 /// The title and the text of a fault.
 pub(super) const fn about(fault: Fault) -> (&'static str, Text) {
