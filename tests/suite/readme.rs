@@ -266,7 +266,7 @@ fn the_commands_of_the_guide_to_keys_work() {
     let mut command = Command::new("sh");
     let output = command.args(["-c", &script]).envs(settings).current_dir(folder.path()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(blocks.concat().matches("jeton ").count(), 2);
+    assert_eq!(blocks.concat().matches("jeton ").count(), 3);
     let shown = String::from_utf8(output.stdout).unwrap();
     assert_eq!((shown.matches("2026-01").count(), shown.matches("client_secret").count()), (1, 0), "{shown}");
 }
