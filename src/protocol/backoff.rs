@@ -22,6 +22,16 @@ impl From<IpAddr> for Network {
     }
 }
 
+impl Network {
+    /// The network of one site, which has many of these: with IPv6, everybody can have a /48.
+    pub fn site(self) -> String {
+        match self.0 {
+            IpAddr::V4(four) => four.to_string(),
+            IpAddr::V6(six) => format!("{}/48", std::net::Ipv6Addr::from(u128::from(six) & (u128::MAX << 80))),
+        }
+    }
+}
+
 impl std::fmt::Display for Network {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {

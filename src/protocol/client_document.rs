@@ -52,6 +52,10 @@ pub fn check_url(client_id: &str) -> Result<Url, &'static str> {
     if !url.username().is_empty() || url.password().is_some() || authority(client_id).contains('@') {
         return Err("has a user name or a password");
     }
+    // It names the same host as the URL without, which may be blocked.
+    if url.host_str().is_some_and(|host| host.ends_with('.')) {
+        return Err("has a host that ends with a dot");
+    }
     if url.path() == "/" {
         return Err("has no path: it has to name a document");
     }
@@ -205,6 +209,8 @@ mod tests {
             "https://APP.example/client.json",
             "HTTPS://app.example/client.json",
             "https://app.example:443/client.json",
+            "https://app.example./client.json",
+            "https://app.example.:8443/client.json",
             "https://app.example\\client.json",
             "https:///app.example/client.json",
             "https://bücher.example/client.json",
