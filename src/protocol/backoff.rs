@@ -155,6 +155,10 @@ mod tests {
         assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
         assert_eq!(network("2001:db8:1:2:3::").to_string(), "2001:db8:1:2::/64");
         assert_eq!(network("192.0.2.1").to_string(), "192.0.2.1");
+        assert_eq!(network("2001:db8:1:2:3::").site(), network("2001:db8:1:ffff::").site());
+        assert_eq!(network("2001:db8:1:2:3::").site(), "2001:db8:1::/48");
+        assert_ne!(network("2001:db8:1::").site(), network("2001:db8:2::").site());
+        assert_eq!(network("::ffff:192.0.2.1").site(), "192.0.2.1");
     }
 
     proptest! {

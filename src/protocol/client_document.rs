@@ -138,7 +138,12 @@ pub fn read(client_id: &str, document: &[u8], resources: &Resources) -> Result<C
         members.into_iter().filter(|(name, _)| !IGNORED.contains(&name.as_str())).collect();
     members.insert("token_endpoint_auth_method".into(), public.into());
     if let Some(Value::Array(grants)) = members.get_mut("grant_types") {
+        let before = grants.len();
         grants.retain(|grant| grant != GrantType::DeviceCode.name());
+        if grants.is_empty() && before > 0 {
+            let text = "Its grant_types must have authorization_code: the device grant needs a client that somebody registered.";
+            return Err(invalid(text));
+        }
     }
     let settings = Metadata::of(members).apply(ClientSettings::default(), resources);
     let settings = settings.map_err(|refusal| refused(refusal.code, &refusal.description))?;
@@ -291,6 +296,10 @@ mod tests {
             (json!({"redirect_uris": ["javascript:alert(1)"]}), "redirect_uris[0]"),
             (json!({"redirect_uris": "https://app.example/cb"}), "redirect_uris must be"),
             (json!({"grant_types": ["client_credentials"]}), "grant_types"),
+            (
+                json!({"grant_types": ["urn:ietf:params:oauth:grant-type:device_code"]}),
+                "must have authorization_code: the device grant needs a client that somebody registered",
+            ),
             (json!({"response_types": ["token"]}), "response_types"),
             (json!({"client_name": "a\u{202e}b"}), "client_name"),
             (json!({"jwks": {}, "jwks_uri": "https://app.example/k"}), "jwks"),
