@@ -11,8 +11,8 @@ use crate::endpoints::reply::{
     AskConsent, AskDevice, AskLogout, AskUserCode, Demo, LogIn, Reply, Shown, ToClient, WrongRequest,
 };
 use crate::http::pages::{
-    AnswersTo, AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, DeviceCodePage, DeviceConfirmPage, DeviceDonePage,
-    DeviceProblem, FormPostPage, LoginPage, LoginProblem, LogoutPage, Look, Message, MessagePage,
+    AnswersTo, AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, DeviceCodePage, DeviceConfirmPage,
+    DeviceDonePage, DeviceProblem, FormPostPage, LoginPage, LoginProblem, LogoutPage, Look, Message, MessagePage,
 };
 use crate::http::request::EndpointRequest;
 use crate::http::{oauth_error, page};

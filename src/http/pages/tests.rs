@@ -69,8 +69,7 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
         offline: true,
         form_targets,
     };
-    let unknown =
-        ConsentPage { client_host: Some(host), answers_to: Some(&elsewhere), access: personal, ..consent };
+    let unknown = ConsentPage { client_host: Some(host), answers_to: Some(&elsewhere), access: personal, ..consent };
     let browsers = [
         ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", 30, true),
         ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", 90_000, false),
