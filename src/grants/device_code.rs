@@ -109,7 +109,10 @@ async fn redeem(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Resul
     let Some(record) = app.store.session_rotate(rotation).await? else {
         return Err(match spent(app, asked, code.credential(), USED_TWICE).await? {
             Spent::Used => refuse(DeviceCodeFault::UsedBefore, "it was used before"),
-            Spent::Unknown | Spent::Foreign | Spent::Expired | Spent::Ended | Spent::Bound => {
+            Spent::Bound => {
+                refuse(DeviceCodeFault::KeyNotProved, "the request has no proof of the key that it is bound to")
+            }
+            Spent::Unknown | Spent::Foreign | Spent::Expired | Spent::Ended => {
                 refuse(DeviceCodeFault::SessionEnded, "its session has ended")
             }
         });

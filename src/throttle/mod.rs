@@ -132,7 +132,7 @@ impl Throttle {
     pub(crate) fn client_document(&self, network: Network, host: &str) -> Result<(), Throttled> {
         let reason = if !self.enabled {
             return Ok(());
-        } else if !self.documents_for_network.allows(&network.to_string()) {
+        } else if !self.documents_for_network.allows(&network.site()) {
             "too many metadata documents of clients were fetched for one network"
         } else if !self.documents_from_host.allows(host) {
             "too many metadata documents of clients were fetched from one host"

@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::crypto::{base64url, random};
 use crate::protocol::cause::Cause;
 use crate::protocol::client::{Client, ClientSettings, Permission, check_client_id};
+use crate::protocol::client_document::is_url;
 use crate::protocol::revocation::Target;
 use crate::protocol::time::Timestamp;
 use crate::store::{StoreError, SubHolder};
@@ -87,7 +88,15 @@ impl App {
         let client = Client { client_id, settings, secrets, created_at: self.clock.now(), version: 1 };
         match self.state.honour(self.store.client_create(&client, &self.dated(actor))).await {
             Err(StoreError::SubTaken(SubHolder::Client)) => {
-                Err(AdminError::Conflict(format!("there is a client {} already", client.client_id)))
+                let known = format!("there is a client {} already", client.client_id);
+                // Nobody inherits what was issued to the client that others know by the same URL.
+                Err(AdminError::Conflict(if is_url(&client.client_id) {
+                    format!(
+                        "{known}; if it is known by its metadata document, block the URL, and create the client once that is gone"
+                    )
+                } else {
+                    known
+                }))
             }
             Err(StoreError::SubTaken(SubHolder::User)) => {
                 Err(AdminError::Conflict(format!("the client_id {} is the sub of a user", client.client_id)))

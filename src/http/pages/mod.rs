@@ -21,7 +21,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 pub(crate) use account::AccountPage;
-pub(crate) use authorize::{AuthorizationErrorPage, ConsentPage, FormPostPage, LogoutPage};
+pub(crate) use authorize::{AnswersTo, AuthorizationErrorPage, ConsentPage, FormPostPage, LogoutPage};
 pub(crate) use demo::{DemoPage, DemoToken};
 pub(crate) use device::{DeviceCodePage, DeviceConfirmPage, DeviceDonePage, DeviceProblem};
 pub(crate) use login::{LoginPage, LoginProblem, SetPasswordPage};

@@ -584,7 +584,10 @@ on_both_stores!(dpo_015_a_code_is_bound_to_the_key_that_its_request_named, async
     for client in [&public, &confidential] {
         let code = browser.agree(&app, ALICE, &asking(&client.id, &[("dpop_jkt", &thumbprint)])).await.code();
         // Whoever lacks the key changes nothing.
-        app.redeem(client, &code).await.assert_error(400, "invalid_grant");
+        let refused = app.redeem(client, &code).await;
+        refused.assert_error(400, "invalid_grant");
+        let description = "The authorization code is bound to a key: send a DPoP proof made with that key.";
+        assert_eq!(refused.text("error_description"), description);
         thief.redeem(&app, client, &code).await.assert_error(400, "invalid_grant");
         let tokens = holder.redeem(&app, client, &code).await;
         assert_eq!(tokens.assert_ok().text("token_type"), "DPoP");
