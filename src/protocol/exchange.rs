@@ -18,6 +18,10 @@ use crate::protocol::subject::{Actor, MayAct};
 
 /// The only type of token that is exchanged or issued here (RFC 8693 §3).
 pub const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// What an access token that is a JWT may be presented as, too.
+pub const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
+/// What a token may be presented as.
+pub const PRESENTED_TYPES: [&str; 2] = [ACCESS_TOKEN_TYPE, JWT_TYPE];
 /// The most actors that a token names, and the most exchanges between a token and the first one.
 pub const DEEPEST: usize = 4;
 
@@ -86,8 +90,15 @@ fn presented(parameters: &Parameters, role: Role) -> Result<Option<&str>, Refusa
         (None, Some(_)) => Err(missing(name)),
         (Some(_), None) => Err(missing(type_name)),
         (Some(token), Some(ACCESS_TOKEN_TYPE)) => Ok(Some(token)),
+        // It is judged as an access token all the same. Opaque tokens and refresh tokens have no dots.
+        (Some(token), Some(JWT_TYPE)) if token.split('.').count() == 3 => Ok(Some(token)),
+        (Some(_), Some(JWT_TYPE)) => {
+            let text =
+                format!("The {name} is not a JWT: the {type_name} of an opaque access token is {ACCESS_TOKEN_TYPE}.");
+            Err(Refusal::naming(ErrorCode::InvalidRequest, text))
+        }
         (Some(_), Some(_)) => {
-            let text = format!("The {type_name} can only be {ACCESS_TOKEN_TYPE}.");
+            let text = format!("The {type_name} can only be {}.", PRESENTED_TYPES.join(" or "));
             Err(Refusal::naming(ErrorCode::InvalidRequest, text))
         }
     }
@@ -292,12 +303,19 @@ mod tests {
         let both = format!("subject_token=x&subject_token_type={TYPE}&actor_token=y&actor_token_type={TYPE}");
         assert_eq!(read(&both), Some(true));
         assert_eq!(read(&format!("{both}&requested_token_type={TYPE}")), Some(true));
+        let jwt = JWT_TYPE.replace(':', "%3A");
+        assert_eq!(read(&format!("subject_token=a.b.c&subject_token_type={jwt}")), Some(false));
+        let jwts = format!("subject_token=a.b.c&subject_token_type={jwt}&actor_token=a.b.c&actor_token_type={jwt}");
+        assert_eq!(read(&jwts), Some(true));
         for body in [
             String::new(),
             "subject_token=x".to_owned(),
             format!("subject_token_type={TYPE}"),
             format!("subject_token=&subject_token_type={TYPE}"),
             "subject_token=x&subject_token_type=urn%3Ax%3Ay".to_owned(),
+            format!("subject_token=jat_x&subject_token_type={jwt}"),
+            format!("subject_token=jrt_x&subject_token_type={jwt}"),
+            format!("{both}&requested_token_type={jwt}"),
             format!("subject_token=x&subject_token_type={TYPE}&actor_token=y"),
             format!("subject_token=x&subject_token_type={TYPE}&actor_token_type={TYPE}"),
             format!("{both}&requested_token_type=urn%3Ax%3Ay"),
