@@ -115,7 +115,7 @@ fn holder_proof(role: Role, claims: &AccessClaims, sender: &Sender) -> std::resu
     let cause = match &claims.cnf {
         None => return Ok(()),
         Some(confirmation) if sender.holds(confirmation) => return Ok(()),
-        Some(_) if *sender == Sender::default() => Cause::ProofMissing,
+        Some(confirmation) if !sender.has_one_like(confirmation) => Cause::ProofMissing,
         Some(_) => Cause::ProofKeyMismatch,
     };
     Err(role.refusal(&format!("is refused: {}", cause.title())).by(cause))
