@@ -135,7 +135,7 @@ async fn verify(app: &App, trusted: &TrustedIssuer, token: &ForeignToken, used_f
 }
 
 /// Verifies with the keys that are registered, or with those that are published: of these, one that is not known is looked for once
-/// more.
+/// more, also where the issuer says by now that they are.
 async fn signed(
     app: &App,
     trusted: &TrustedIssuer,
@@ -158,10 +158,21 @@ async fn signed(
         Err(Unverified::BadSignature) if token.header().kid.is_some() => return Ok(Err(Unverified::BadSignature)),
         Err(unverified) => unverified,
     };
-    match app.key_sets.newer(&app.caller, &address, &fetched).await.map_err(unavailable)? {
-        Some(newer) => Ok(verify(newer.keys())),
-        None => Ok(Err(unverified)),
+    let newer = app.key_sets.newer(&app.caller, &address, &fetched).await;
+    let verified = match &newer {
+        Ok(Some(newer)) => verify(newer.keys()),
+        Ok(None) | Err(_) => Err(unverified),
+    };
+    if verified.is_err() && trusted.settings.jwks_uri.is_none() {
+        // Or they are somewhere else by now; then what is still at the old place decides nothing.
+        let moved = app.key_sets.rediscover(&app.caller, &trusted.issuer, &address).await.map_err(unavailable)?;
+        if let Some(moved) = moved {
+            let fetched = app.key_sets.at(&app.caller, &moved).await.map_err(unavailable)?;
+            return Ok(verify(fetched.keys()));
+        }
     }
+    newer.map_err(unavailable)?;
+    Ok(verified)
 }
 
 /// Checks what the issuer is trusted with: audience and age.
