@@ -170,6 +170,7 @@ impl Inherited {
             jti: claims.jti,
             client_id: claims.client_id.clone(),
             log: claims.log,
+            kid: None,
             actor: None,
             sid: None,
         };
@@ -183,6 +184,21 @@ impl Inherited {
             ends_at: Some(actor.map_or(subject.exp, |actor| actor.exp.min(subject.exp))),
             exchanged_from: exchanged_from.collect(),
         })
+    }
+}
+
+impl Inherited {
+    /// The same, of tokens that the keys with these ids made.
+    #[must_use]
+    pub fn made_by(mut self, subject: Option<String>, actor: Option<String>) -> Self {
+        if let Some(origin) = self.exchanged_from.iter_mut().find(|origin| origin.is_of_subject()) {
+            origin.kid = subject;
+        }
+        // The token of an actor is the newest.
+        if let Some(origin) = self.exchanged_from.first_mut().filter(|origin| !origin.is_of_subject()) {
+            origin.kid = actor;
+        }
+        self
     }
 }
 
@@ -337,6 +353,18 @@ mod tests {
         assert!(!may("other", &token, &serving));
         assert!(!may("api", &claims(json!({"aud": "https://b"})), &serving));
         assert!(!may("web", &claims(json!({"iat": 99})), &serving), "of an earlier client with this id");
+    }
+
+    #[test]
+    fn each_token_is_remembered_with_the_key_that_made_it() {
+        let web = client("web", json!({"permissions": ["exchange"]}));
+        let kids = |actor: Option<&AccessClaims>| -> Vec<Option<String>> {
+            let inherited = inherited(&web, &claims(json!({})), actor).unwrap();
+            let inherited = inherited.made_by(Some("s".into()), actor.map(|_| "a".into()));
+            inherited.exchanged_from.into_iter().map(|origin| origin.kid).collect()
+        };
+        assert_eq!(kids(None), [Some("s".to_owned())]);
+        assert_eq!(kids(Some(&claims(json!({"sub": "b"})))), [Some("a".to_owned()), Some("s".to_owned())]);
     }
 
     #[test]
