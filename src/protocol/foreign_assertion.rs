@@ -281,6 +281,36 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_token_is_used_by_its_holder_alone() {
+        const OWN: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+        const OTHER: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+        let checked = |cnf: Value, sender: &Sender| {
+            claims(json!({ "cnf": cnf })).unwrap().check_holder(sender).map_err(|problem| problem.fault)
+        };
+        let nothing = Sender::default();
+        let with_key = Sender { key: OWN.parse().ok(), ..nothing };
+        let with_certificate = Sender { certificate: OWN.parse().ok(), ..nothing };
+        let (key, certificate) = (json!({"jkt": OWN}), json!({"x5t#S256": OWN}));
+        assert_eq!(checked(Value::Null, &nothing), Ok(None), "it is a bearer token");
+        assert_eq!(checked(key.clone(), &with_key), Ok(with_key.key.map(Confirmation::Key)));
+        let bound = with_certificate.certificate.map(Confirmation::Certificate);
+        assert_eq!(checked(certificate.clone(), &with_certificate), Ok(bound));
+        for (cnf, sender) in [
+            (key.clone(), nothing),
+            (key, with_certificate),
+            (certificate.clone(), nothing),
+            (certificate, with_key),
+            (json!({"jkt": OTHER}), with_key),
+            (json!({"jkt": OWN, "x5t#S256": OWN}), with_key),
+            (json!({"kid": "a"}), with_key),
+            (json!({}), with_key),
+            (json!("a"), with_key),
+        ] {
+            assert_eq!(checked(cnf.clone(), &sender), Err(Fault::NotHeld), "{cnf}");
+        }
+    }
+
+    #[test]
     fn jbg_002_jbg_003_jbg_007_each_rule_for_claims_refuses_what_breaks_it() {
         for changes in [
             json!({}),
