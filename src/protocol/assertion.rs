@@ -63,6 +63,8 @@ names! {
         WrongClient "assertion_wrong_client",
         /// Its subject may not be granted tokens here.
         NoSuchSubject "assertion_no_such_subject",
+        /// It is bound to a key or a certificate (`cnf`), and the sender did not prove to hold that.
+        NotHeld "assertion_not_held",
     }
 }
 
@@ -104,7 +106,8 @@ impl Fault {
             | Self::ConditionFailed
             | Self::SeveralRules
             | Self::WrongClient
-            | Self::NoSuchSubject => NOT_PROVED,
+            | Self::NoSuchSubject
+            | Self::NotHeld => NOT_PROVED,
         }
     }
 }

@@ -77,7 +77,8 @@ async fn is_in_force(app: &App, claims: &AccessClaims) -> Result<bool> {
     Ok(!claims.is_expired(now)
         && !claims.is_early(now)
         && app.state.revocation_of(claims).await?.is_none()
-        && !app.state.is_beyond_log(claims).await?)
+        && !app.state.is_beyond_log(claims).await?
+        && !claims.exchanged_from.iter().any(|origin| app.state.deleted_key_of(origin).is_some()))
 }
 
 /// Validates an access token that is used: its sender must hold what it is bound to, and it must meet requirements.

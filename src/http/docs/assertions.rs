@@ -226,5 +226,14 @@ pub(super) const fn about(fault: Fault) -> (&'static str, Text) {
                 "Compare `local_users` of the issuer with the users that there are.",
             ),
         ),
+        Fault::NotHeld => (
+            "The assertion is bound to a key or a certificate that the sender did not prove to hold.",
+            foreign(
+                "It has `cnf`, so it is no bearer token. To authenticate a client, only the certificate of the connection counts; the JWT \
+                 bearer grant takes a DPoP proof, too. A `cnf` with anything but one `jkt` or one `x5t#S256` cannot be proved here.",
+                "Show the certificate, or send a DPoP proof made with the key, that the token is bound to. Or get a token without `cnf`.",
+                "Nothing. Check who else may have come by the token.",
+            ),
+        ),
     }
 }
