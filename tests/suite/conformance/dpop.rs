@@ -150,7 +150,7 @@ fn assert_challenged(answer: &Answer, error: &str) {
     assert_eq!(answer.status.as_u16(), 401, "{answer:?}");
     let challenge = answer.header("www-authenticate").unwrap();
     assert!(challenge.starts_with("DPoP "), "{challenge}");
-    assert!(challenge.contains("algs=\"ES256 EdDSA RS256 PS256\""), "{challenge}");
+    assert!(challenge.contains("algs=\"ES256 EdDSA Ed25519 RS256 PS256\""), "{challenge}");
     assert!(challenge.contains(&format!("error=\"{error}\"")), "{challenge}");
 }
 
@@ -175,6 +175,11 @@ on_both_stores!(dpo_001_dpo_002_a_token_is_bound_to_the_key_of_the_proof, async 
             assert_eq!(introspected.text("token_type"), "DPoP");
         }
     }
+    // The name of RFC 9864.
+    let holder = Holder::with(SigningAlgorithm::EdDsa);
+    let proof = holder.proof_with(app, TOKEN, json!({"alg": "Ed25519"}), json!({}));
+    let token = ask(app, main, &[&proof]).await.assert_ok().text("access_token");
+    assert_eq!(jwt_part(&token, 1)["cnf"], json!({"jkt": holder.thumbprint()}));
     let plain = app.token(main, &[CLIENT_CREDENTIALS]).await;
     assert_eq!(plain.text("token_type"), "Bearer");
     assert!(jwt_part(&plain.text("access_token"), 1).get("cnf").is_none());
@@ -388,6 +393,31 @@ on_both_stores!(dpo_007_the_refresh_token_of_a_public_client_is_bound, async |ba
     holder.refresh(app, public, &bound).await.assert_ok();
 });
 
+on_both_stores!(dpo_007_whoever_binds_a_stolen_refresh_token_is_found_out_by_its_owner, async |backend| {
+    let scene = Scene::start(backend).await;
+    let Scene { app, public, .. } = &scene;
+    let (holder, thief) = (Holder::new(), Holder::new());
+    // The thief binds the token to a key of his own; then its owner, who never proved anything, uses it.
+    let plain = app.login(public, ALICE.0, ALICE.1).await.text("refresh_token");
+    let stolen = thief.refresh(app, public, &plain).await.assert_ok().text("refresh_token");
+    let next = thief.refresh(app, public, &stolen).await.assert_ok().text("refresh_token");
+    app.refresh(public, &plain).await.assert_error(400, "invalid_grant");
+    thief.refresh(app, public, &next).await.assert_error(400, "invalid_grant");
+    // The same if its owner proves another key.
+    let plain = app.login(public, ALICE.0, ALICE.1).await.text("refresh_token");
+    let stolen = thief.refresh(app, public, &plain).await.assert_ok().text("refresh_token");
+    holder.refresh(app, public, &plain).await.assert_error(400, "invalid_grant");
+    thief.refresh(app, public, &stolen).await.assert_error(400, "invalid_grant");
+    // An owner who lost the answer asks again with the same key.
+    let plain = app.login(public, ALICE.0, ALICE.1).await.text("refresh_token");
+    let bound = holder.refresh(app, public, &plain).await.assert_ok().text("refresh_token");
+    assert_eq!(holder.refresh(app, public, &plain).await.assert_ok().text("refresh_token"), bound);
+    // A token that is bound is worth nothing to others, who end nothing with it.
+    thief.refresh(app, public, &bound).await.assert_error(400, "invalid_grant");
+    app.refresh(public, &bound).await.assert_error(400, "invalid_grant");
+    holder.refresh(app, public, &bound).await.assert_ok();
+});
+
 on_both_stores!(dpo_008_the_refresh_token_of_a_confidential_client_is_not_bound, async |backend| {
     let scene = Scene::start(backend).await;
     let Scene { app, main, .. } = &scene;
@@ -472,6 +502,11 @@ on_both_stores!(dpo_009_dpo_010_dpo_011_a_proxy_asks_about_a_bound_token, async 
     // The way of nginx.
     let nginx = [("X-Original-Method", "POST"), ("X-Original-URL", "https://api.example.test/a/b?c=d")];
     verify("DPoP", &holder.proof_of(app, original, &token), &nginx).await.assert_ok();
+    // Without the method nothing is known of it: the subrequest is always GET.
+    let of_get = holder.proof_of(app, ("GET", original.1), &token);
+    let answer = verify("DPoP", &of_get, &[nginx[1]]).await;
+    assert_challenged(&answer, "invalid_token");
+    assert!(answer.text("error_uri").ends_with("/docs/errors/proof_missing"), "{answer:?}");
     // What a client adds, and the proxy passes on, makes the request unknown.
     let fresh = holder.proof_of(app, original, &token);
     let forged = [described.as_slice(), &[("X-Original-Method", "GET")]].concat();
@@ -612,6 +647,12 @@ on_both_stores!(dpo_015_a_code_is_bound_to_the_key_that_its_request_named, async
     holder.token(&app, &confidential, &parameters).await.assert_error(400, "invalid_target");
     thief.redeem(&app, &confidential, &code).await.assert_error(400, "invalid_grant");
     holder.redeem(&app, &confidential, &code).await.assert_ok();
+    // One that a refused request bound is free again.
+    let code = browser.agree(&app, ALICE, &asking("web", &[])).await.code();
+    let parameters = parameters.map(|(name, value)| (name, if name == "code" { code.as_str() } else { value }));
+    thief.token(&app, &public, &parameters).await.assert_error(400, "invalid_target");
+    let refresh = holder.redeem(&app, &public, &code).await.assert_ok().text("refresh_token");
+    holder.refresh(&app, &public, &refresh).await.assert_ok();
     for wrong in ["x", &thumbprint[1..], &format!("{thumbprint}=")] {
         let answer = browser.authorize(&app, &asking("web", &[("dpop_jkt", wrong)])).await;
         Arrival::of(&answer).assert_error(&app, "invalid_request");
@@ -652,7 +693,7 @@ on_both_stores!(dpo_017_the_metadata_list_the_algorithms, async |backend| {
     let app = TestServer::start(backend).await;
     for path in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"] {
         let metadata = app.get(path).await;
-        assert_eq!(metadata.json["dpop_signing_alg_values_supported"], json!(["ES256", "EdDSA", "RS256", "PS256"]));
+        assert_eq!(metadata.json["dpop_signing_alg_values_supported"], json!(["ES256", "EdDSA", "Ed25519", "RS256", "PS256"]));
     }
 });
 
