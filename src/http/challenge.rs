@@ -94,9 +94,7 @@ impl BearerChallenge {
         let error = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().error;
         let scheme = diagnosis.challenged_scheme(presented);
         let (error, nonce) = match first.and_then(|finding| finding.holder) {
-            Some(HolderFault::Nonce) => {
-                (Some(ErrorCode::UseDpopNonce.name()), proof::nonce(app, &app.issuer).ok())
-            }
+            Some(HolderFault::Nonce) => (Some(ErrorCode::UseDpopNonce.name()), proof::nonce(app, &app.issuer).ok()),
             _ => (error, None),
         };
         Self { scheme, nonce, error, description, uri: page_of(app, page), scope, resource_metadata: None }

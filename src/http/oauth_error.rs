@@ -105,14 +105,7 @@ pub(crate) fn note(app: &App, context: &Context, failure: &Failure) {
 }
 
 /// Adds the challenge to the answer of an OAuth endpoint that refuses an administrator's token (RFC 6750 §3).
-fn challenge(
-    app: &App,
-    response: &mut Response,
-    page: &str,
-    scheme: Scheme,
-    cause: Option<Cause>,
-    description: &str,
-) {
+fn challenge(app: &App, response: &mut Response, page: &str, scheme: Scheme, cause: Option<Cause>, description: &str) {
     let error = cause.unwrap_or(Cause::NotAToken).bearer_answer().error;
     let scope = (cause == Some(Cause::InsufficientScope)).then_some(READ);
     let uri = app.issuer.error_page(page);

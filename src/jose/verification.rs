@@ -62,7 +62,9 @@ impl VerificationKey {
             ("RSA", _) => (&[SigningAlgorithm::Rs256, SigningAlgorithm::Ps256], rsa),
             _ => return Err(KeyError::UnsupportedType),
         };
-        let fits = |algorithm: &SigningAlgorithm| jwk.alg.as_deref().is_none_or(|alg| SigningAlgorithm::to_verify(alg) == Some(*algorithm));
+        let fits = |algorithm: &SigningAlgorithm| {
+            jwk.alg.as_deref().is_none_or(|alg| SigningAlgorithm::to_verify(alg) == Some(*algorithm))
+        };
         let algorithms = possible.iter().filter(|algorithm| allowed.contains(algorithm) && fits(algorithm));
         let algorithms: Vec<_> = algorithms.copied().collect();
         if algorithms.is_empty() {

@@ -359,7 +359,8 @@ mod tests {
 
     #[test]
     fn a_proof_may_name_the_alias_of_an_endpoint() {
-        let claims = json!({"jti": "1", "htm": "POST", "htu": "https://mtls.auth.example:443/auth/token?x", "iat": NOW});
+        let claims =
+            json!({"jti": "1", "htm": "POST", "htu": "https://mtls.auth.example:443/auth/token?x", "iat": NOW});
         let claims: ProofClaims = serde_json::from_value(claims).unwrap();
         let check = |alias: Option<&str>| {
             let target = Target { alias: alias.map(str::to_owned), ..target("https://auth.example/auth/token") };

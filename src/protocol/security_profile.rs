@@ -218,14 +218,9 @@ mod tests {
         assert!(refusal.description.contains("rule sender_constrained_tokens"), "{refusal:?}");
         assert!(check_token_request(&bound, true).is_ok() && check_token_request(&free, false).is_ok());
         assert!(check_proof(&bound, None).is_ok());
-        for (name, allowed) in [
-            ("PS256", true),
-            ("ES256", true),
-            ("EdDSA", true),
-            ("Ed25519", true),
-            ("RS256", false),
-            ("RS512", false),
-        ] {
+        for (name, allowed) in
+            [("PS256", true), ("ES256", true), ("EdDSA", true), ("Ed25519", true), ("RS256", false), ("RS512", false)]
+        {
             assert_eq!(allows_algorithm(&bound, name), allowed, "{name}");
             let refused = check_proof(&bound, Some(name)).map_err(|refusal| refusal.code);
             assert_eq!(refused, if allowed { Ok(()) } else { Err(ErrorCode::InvalidDpopProof) }, "{name}");

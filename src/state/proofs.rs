@@ -202,12 +202,7 @@ impl NodeState {
     ///
     /// # Errors
     /// The other nodes cannot be told of it, or what they saw is not known.
-    pub(crate) async fn use_proof(
-        &self,
-        node: Uuid,
-        id: ProofId,
-        made_at: Timestamp,
-    ) -> Result<ProofUse, Unavailable> {
+    pub(crate) async fn use_proof(&self, node: Uuid, id: ProofId, made_at: Timestamp) -> Result<ProofUse, Unavailable> {
         self.ensure_exchanged(node).await?;
         Ok(self.use_proof_here(id, made_at))
     }

@@ -313,6 +313,22 @@ on_both_stores!(dpo_005_addresses_compare_without_query_after_normalisation, asy
     }
 });
 
+on_both_stores!(a_proof_may_name_the_address_for_clients_with_certificates, async |backend| {
+    let scene = Scene::start_with(backend, Setup::default().set("JETON_MTLS_URL", "https://mtls.example.com/")).await;
+    let (app, holder) = (&scene.app, Holder::new());
+    let at = |path: &str| format!("https://mtls.example.com{path}");
+    let token =
+        ask(app, &scene.main, &[&holder.proof_with(app, ("POST", &at("/auth/token")), json!({}), json!({}))]).await;
+    let token = token.assert_ok().text("access_token");
+    let other = holder.proof_with(app, ("POST", &at("/auth/par")), json!({}), json!({}));
+    ask(app, &scene.main, &[&other]).await.assert_error(400, "invalid_dpop_proof");
+    // A token of no person gets past the proof, and no further.
+    let userinfo = use_at(app, USERINFO, "DPoP", &token, &holder.proof_of(app, ("GET", &at(USERINFO.1)), &token)).await;
+    assert_eq!(userinfo.status.as_u16(), 403, "{userinfo:?}");
+    // A challenge names the scheme of the token.
+    assert!(userinfo.header("www-authenticate").unwrap().starts_with("DPoP "), "{userinfo:?}");
+});
+
 on_both_stores!(dpo_006_a_proof_counts_once_also_after_a_restart, async |backend| {
     let scene = Scene::start(backend).await;
     let holder = Holder::new();
@@ -659,6 +675,23 @@ on_both_stores!(dpo_015_a_code_is_bound_to_the_key_that_its_request_named, async
     }
 });
 
+on_both_stores!(a_code_whose_tokens_are_bound_to_a_certificate_is_not_bound_to_a_key, async |backend| {
+    let app = TestServer::start(backend).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let members = json!({"consent": "skip", "tls_client_certificate_bound_access_tokens": true});
+    let client = app.web_client("web", members).await;
+    let (mut browser, holder) = (Browser::logged_in(&app, ALICE).await, Holder::new());
+    let thumbprint = holder.thumbprint();
+    let answer = browser.authorize(&app, &asking("web", &[("dpop_jkt", &thumbprint)])).await;
+    Arrival::of(&answer).assert_error(&app, "invalid_request");
+    let mut parameters = asking("web", &[]);
+    parameters.retain(|(name, _)| *name != "client_id");
+    let proof = holder.proof_with(&app, ("POST", "/auth/par"), json!({}), json!({}));
+    send(&app, &client, "/auth/par", &parameters, &[&proof]).await.assert_error(400, "invalid_request");
+    let pushed = send(&app, &client, "/auth/par", &parameters, &[]).await;
+    assert_eq!(pushed.status.as_u16(), 201, "{pushed:?}");
+});
+
 on_both_stores!(dpo_016_a_pushed_request_binds_its_code_by_a_proof_or_by_name, async |backend| {
     let app = TestServer::start(backend).await;
     let (holder, thief) = (Holder::new(), Holder::new());
@@ -693,7 +726,10 @@ on_both_stores!(dpo_017_the_metadata_list_the_algorithms, async |backend| {
     let app = TestServer::start(backend).await;
     for path in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"] {
         let metadata = app.get(path).await;
-        assert_eq!(metadata.json["dpop_signing_alg_values_supported"], json!(["ES256", "EdDSA", "Ed25519", "RS256", "PS256"]));
+        assert_eq!(
+            metadata.json["dpop_signing_alg_values_supported"],
+            json!(["ES256", "EdDSA", "Ed25519", "RS256", "PS256"])
+        );
     }
 });
 
@@ -766,4 +802,10 @@ on_both_stores!(an_administrator_with_a_bound_token_may_ask_for_explanations, as
     explain("DPoP", &used).await.assert_error(401, "invalid_token");
     explain("DPoP", "").await.assert_error(401, "invalid_token");
     explain("Bearer", "").await.assert_error(401, "invalid_token");
+    // What it lacks is a scope, not a token of another kind.
+    let create = ("POST", "/admin/v1/clients");
+    let refused = use_at(app, create, "DPoP", &token, &holder.proof_of(app, create, &token)).await;
+    assert_eq!(refused.status.as_u16(), 403, "{refused:?}");
+    let challenge = refused.header("www-authenticate").unwrap();
+    assert!(challenge.starts_with("DPoP ") && challenge.contains("insufficient_scope"), "{challenge}");
 });
