@@ -55,7 +55,7 @@ fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>, trusted: &
     let confidential: Vec<&AuthMethod> = methods.iter().copied().filter(|method| !method.is_public()).collect();
     let algorithms: Vec<&str> =
         IdTokenAlgorithm::ALL.iter().map(|algorithm| SigningAlgorithm::from(*algorithm).name()).collect();
-    let by_clients = SigningAlgorithm::ALL.map(SigningAlgorithm::name);
+    let by_clients = SigningAlgorithm::VERIFIED;
     let at = |path: &str| issuer.endpoint(path);
     let mut content = json!({
         "issuer": issuer.url(),

@@ -127,6 +127,7 @@ fn new_session(app: &App, asked: &GrantRequest<'_>, user: &User, granted: &Grant
         browser_session: None,
         offline: false,
         confirmation: binding::of_refresh_token(client, &request.sender),
+        bound_from: 0,
         code_key: None,
     };
     (session, token)

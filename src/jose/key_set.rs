@@ -130,7 +130,7 @@ impl KeySet {
     /// # Errors
     /// [`Unverified`].
     pub fn verify(&self, token: &str, header: &Header, expected: ExpectedType<'_>) -> Result<[u8; 32], Unverified> {
-        let algorithm = SigningAlgorithm::from_name(&header.alg);
+        let algorithm = SigningAlgorithm::to_verify(&header.alg);
         let has_name = |member: &&Member| header.kid.is_none() || member.kid.is_none() || member.kid == header.kid;
         let fits = |member: &&Member| algorithm.is_some_and(|algorithm| member.key.allows(algorithm));
         let mut why = Unverified::NoSuchKey;

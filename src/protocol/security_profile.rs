@@ -133,9 +133,22 @@ pub fn check_token_request(settings: &ClientSettings, is_bound: bool) -> Result<
     Err(Rule::SenderConstrainedTokens.refusal(code))
 }
 
+/// Checks the algorithm of the DPoP proof of a client's request, if it has one.
+///
+/// # Errors
+/// `invalid_dpop_proof` with the name of the rule.
+pub fn check_proof(settings: &ClientSettings, algorithm: Option<&str>) -> Result<(), Refusal> {
+    match algorithm {
+        Some(name) if !allows_algorithm(settings, name) => {
+            Err(Rule::SigningAlgorithms.refusal(ErrorCode::InvalidDpopProof))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether an algorithm, by its name, is one that a profile allows.
 pub fn allows_algorithm(settings: &ClientSettings, name: &str) -> bool {
-    settings.security_profile.is_none() || ["PS256", "ES256", "EdDSA"].contains(&name)
+    settings.security_profile.is_none() || ["PS256", "ES256", "EdDSA", "Ed25519"].contains(&name)
 }
 
 #[cfg(test)]
@@ -213,8 +226,14 @@ mod tests {
         let refusal = check_token_request(&bound, false).unwrap_err();
         assert!(refusal.description.contains("rule sender_constrained_tokens"), "{refusal:?}");
         assert!(check_token_request(&bound, true).is_ok() && check_token_request(&free, false).is_ok());
-        for (name, allowed) in [("PS256", true), ("ES256", true), ("EdDSA", true), ("RS256", false), ("RS512", false)] {
+        assert!(check_proof(&bound, None).is_ok());
+        for (name, allowed) in
+            [("PS256", true), ("ES256", true), ("EdDSA", true), ("Ed25519", true), ("RS256", false), ("RS512", false)]
+        {
             assert_eq!(allows_algorithm(&bound, name), allowed, "{name}");
+            let refused = check_proof(&bound, Some(name)).map_err(|refusal| refusal.code);
+            assert_eq!(refused, if allowed { Ok(()) } else { Err(ErrorCode::InvalidDpopProof) }, "{name}");
+            assert!(check_proof(&free, Some(name)).is_ok());
             assert!(allows_algorithm(&free, name));
         }
     }

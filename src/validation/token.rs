@@ -93,7 +93,7 @@ pub async fn access_token_for(
             let held = holder::check(app, issuer, &claims, presented);
             let mut findings = investigate::unmet_requirements(app, &claims, required).await?;
             let held = match held {
-                Ok(held) if findings.is_empty() => holder::use_up(app, &held)?.map(drop),
+                Ok(held) if findings.is_empty() => holder::use_up(app, &held).await?.map(drop),
                 held => held.map(drop),
             };
             findings.extend(held.err());
