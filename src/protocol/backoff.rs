@@ -4,7 +4,7 @@
 //! doubles the wait until the next attempt under that key. Failures are forgiven one by one as time passes. An attempt
 //! that has to wait is not judged at all, so it does not count as a failure.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv6Addr};
 
 use crate::protocol::time::Timestamp;
 
@@ -27,7 +27,7 @@ impl Network {
     pub fn site(self) -> String {
         match self.0 {
             IpAddr::V4(four) => four.to_string(),
-            IpAddr::V6(six) => format!("{}/48", std::net::Ipv6Addr::from(u128::from(six) & (u128::MAX << 80))),
+            IpAddr::V6(six) => format!("{}/48", Ipv6Addr::from(u128::from(six) & (u128::MAX << 80))),
         }
     }
 }
