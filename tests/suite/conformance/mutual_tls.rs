@@ -483,7 +483,10 @@ on_both_stores!(mtl_006_a_resource_takes_a_bound_token_with_its_certificate_only
     let mut tokens = vec![("/admin/v1/users", ask(&own, &app).await.assert_ok().text("access_token"))];
     for format in ["jwt", "opaque"] {
         let grants = ["client_credentials", "password"];
-        let patch = json!({"scope": "jeton:read openid read", "grant_types": grants, "access_token_format": format});
+        let patch = json!({
+            "scope": "jeton:read openid read", "grant_types": grants, "access_token_format": format,
+            "audiences": ["https://api.example.test/"],
+        });
         app.admin(Method::PATCH, "/admin/v1/clients/worker", Some(patch)).await.assert_ok();
         let login =
             [("grant_type", "password"), ("username", ALICE.0), ("password", ALICE.1), ("scope", "openid read")];
