@@ -212,7 +212,7 @@ impl Fetch<'_> {
         if *refused == Refused::Busy {
             // It was not called, so nothing is to be said or remembered of it.
             self.app.metrics.client_document(DocumentOutcome::Failed);
-            return Err(Failure::Unavailable(format!("the metadata document of a client: {refused}").into()));
+            return Err(Failure::Unavailable(format!("the metadata document of a client: {refused}")));
         }
         let is_trouble = refused.is_about_the_host();
         let stale = kept.filter(|_| is_trouble).and_then(|kept| self.make_do(kept, self.app.clock.now()));
