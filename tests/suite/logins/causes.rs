@@ -105,7 +105,7 @@ async fn what_is_wrong_with_a_code_is_named(backend: Backend) {
     let answer = redeem_at(app, &other, &code, &[]).await;
     assert_eq!(answer.text("error_description"), INVALID_CODE);
     let line = watch.saw(app, "token", "code_of_another_client").await;
-    assert!(line.contains("client=\"other\"") && line.contains("session="), "{line}");
+    assert!(line.contains("client=\"another\"") && line.contains("session="), "{line}");
     // Used, expired, ended: always the same sentence.
     logins.redeem(&code).await.assert_ok();
     let answer = logins.redeem(&code).await;
