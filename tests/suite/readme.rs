@@ -268,7 +268,7 @@ fn the_commands_of_the_guide_to_keys_work() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(blocks.concat().matches("jeton ").count(), 3);
     let shown = String::from_utf8(output.stdout).unwrap();
-    assert_eq!((shown.matches("2026-01").count(), shown.matches("client_secret").count()), (1, 0), "{shown}");
+    assert_eq!((shown.matches("2026-01").count(), shown.matches("client_secret").count()), (2, 0), "{shown}");
 }
 
 #[test]
