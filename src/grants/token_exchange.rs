@@ -54,7 +54,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     };
     let params = TokenParams {
         sub: subject.sub.clone(),
-        sub_iss: None,
+        sub_iss: subject.sub_iss.clone(),
         granted,
         form,
         user: user.as_ref().map(|user| &user.claims),

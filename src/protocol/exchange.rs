@@ -114,8 +114,6 @@ pub fn may_exchange(client: &Client, token: Ownership<'_>, resources: &Resources
 /// What a token has of those that were exchanged for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inherited {
-    /// The issuer of the subject, if it is not this server.
-    pub sub_iss: Option<String>,
     /// Who acts.
     pub act: Option<Box<Actor>>,
     /// The only party that may act.
@@ -177,7 +175,6 @@ impl Inherited {
         let own = actor.map(|claims| Origin { actor: Some(claims.sub.clone()), sid: claims.sid, ..origin(claims) });
         let exchanged_from = own.into_iter().chain([origin(subject)]).chain(subject.exchanged_from.iter().cloned());
         Ok(Self {
-            sub_iss: subject.sub_iss.clone(),
             act,
             may_act: subject.may_act.clone(),
             sid: subject.sid,

@@ -197,7 +197,7 @@ on_both_stores!(guessing_a_second_factor_is_slowed_down_from_everywhere_and_a_wa
     assert!(matches!(checked(&server, &alice, wrong).await, Ok(Checked::Wrong)), "the failures are taken back");
     let metrics = server.http.get(format!("{}/metrics", server.ops)).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("jeton_throttled_total{failures=\"second_factor\"} 3"), "{metrics}");
-    // Records of refusals are written by and by.
+    // Records of refusals are written in batches, after the answer.
     eventually(Duration::from_secs(20), "it is on record", async || {
         let audit = server.admin(Method::GET, "/admin/v1/audit?action=login.throttled", None).await;
         audit.json["items"][0]["target"] == format!("user {}", alice.id)
