@@ -20,7 +20,9 @@ pub fn dpop_proof(bytes: &[u8]) {
     let (claims, address) = text.split_once('\n').unwrap_or((&text, "https://a.example/t"));
     let Ok(proof) = serde_json::from_str::<ProofClaims>(claims) else { return };
     let (now, method) = (Timestamp::from_seconds(NOW), "POST".to_owned());
-    let check = |address: &str| proof.check(&Target { method: method.clone(), address: address.to_owned() }, None, now);
+    let check = |address: &str| {
+        proof.check(&Target { method: method.clone(), address: address.to_owned(), alias: None }, None, now)
+    };
     let verdict = check(address);
     match &verdict {
         Err(problem) => {

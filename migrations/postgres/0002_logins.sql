@@ -129,7 +129,7 @@ CREATE TABLE client_documents (
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX client_documents_expiry ON client_documents (expires_at);
-CREATE INDEX client_documents_unused ON client_documents (expires_at) WHERE NOT is_used;
+CREATE INDEX client_documents_unused ON client_documents (fetched_at) WHERE NOT is_used;
 
 -- URLs of such documents, and hosts with every name below them, that an administrator does not want.
 CREATE TABLE client_blocks (

@@ -34,6 +34,7 @@ use crate::protocol::cause::Cause;
 use crate::protocol::client::Client;
 use crate::protocol::feature;
 use crate::protocol::revocation::{NewRevocation, Target};
+use crate::protocol::trusted_issuer::TrustedIssuers;
 use crate::settings::{MasterKeySettings, Settings};
 use crate::state::{Follower, NodeState, Unavailable};
 use crate::store::{Audited, ClientsInUse, NodeRecord, Store, StoreError};
@@ -90,7 +91,7 @@ pub struct App {
     pub(crate) document_fetches: DocumentFetches,
     pub(crate) event_feed: Arc<EventFeed>,
     /// The metadata, made from what clients use.
-    pub(crate) metadata: Kept<Arc<Option<ClientsInUse>>>,
+    pub(crate) metadata: Kept<(Arc<Option<ClientsInUse>>, Arc<TrustedIssuers>)>,
     /// The published keys, of one generation.
     pub(crate) key_set: Kept<u64>,
     /// Held while a signing key is made.

@@ -155,9 +155,12 @@ impl Fetch<'_> {
         if app.store.client_block_find(client_id, &self.host).await?.is_some() {
             return Err(blocked().into());
         }
-        if let Err(throttled) = app.throttle.client_document(self.request.source().network(), &self.host) {
+        // What is kept is fetched again no more than once a minute, whoever asks. Others could use up a limit of that, and so keep it old.
+        if kept.is_none()
+            && let Err(throttled) = app.throttle.client_document(self.request.source().network(), &self.host)
+        {
             app.metrics.client_document(DocumentOutcome::Throttled);
-            return kept.and_then(|kept| self.make_do(kept, now)).ok_or_else(|| throttled.into());
+            return Err(throttled.into());
         }
         // 3. Fetch it.
         let etag = kept.as_ref().and_then(|kept| kept.etag.clone());
@@ -166,9 +169,10 @@ impl Fetch<'_> {
             Err(refused) => return self.did_not_come(kept, &refused),
         };
         let is_unchanged = answer.is_unchanged;
-        let document = match kept {
-            Some(kept) if is_unchanged => kept.document.into_bytes(),
-            _ => answer.body,
+        let (document, etag) = match kept {
+            // What a 304 does not repeat stays as it was (RFC 9111 §4.3.4).
+            Some(kept) if is_unchanged => (kept.document.into_bytes(), answer.etag.or(kept.etag)),
+            _ => (answer.body, answer.etag),
         };
         // 4. Is it good?
         let resources = resources(app).await?;
@@ -180,13 +184,15 @@ impl Fetch<'_> {
             }
         };
         // 5. Keep it, so that the client is found by whoever asks for tokens, on every node.
-        let fresh_until = client_document::fresh_until(app.clock.now(), answer.max_age);
+        let fetched_at = app.clock.now();
+        let fresh_until = client_document::fresh_until(fetched_at, answer.max_age);
         let fetched = FetchedDocument {
             client_id: client_id.to_owned(),
             host: self.host.clone(),
             document: String::from_utf8_lossy(&document).into_owned(),
             settings,
-            etag: answer.etag,
+            etag,
+            fetched_at,
             fresh_until,
         };
         if let Some(refusal) = keep(app, self.request, &fetched).await? {
@@ -203,6 +209,11 @@ impl Fetch<'_> {
 
     /// The last good document does while its host is in trouble; a host that answers is believed.
     fn did_not_come(&self, kept: Option<ClientDocument>, refused: &Refused) -> Result<Arc<Client>> {
+        if *refused == Refused::Busy {
+            // It was not called, so nothing is to be said or remembered of it.
+            self.app.metrics.client_document(DocumentOutcome::Failed);
+            return Err(Failure::Unavailable(format!("the metadata document of a client: {refused}")));
+        }
         let is_trouble = refused.is_about_the_host();
         let stale = kept.filter(|_| is_trouble).and_then(|kept| self.make_do(kept, self.app.clock.now()));
         if let Some(client) = stale {
@@ -249,7 +260,9 @@ fn in_public(refused: &Refused) -> Cow<'static, str> {
         Refused::Status(status) if (300..400).contains(status) => {
             format!("its host answered {status}, and redirects are not followed").into()
         }
-        Refused::Url(_) | Refused::TooSlow | Refused::Status(_) | Refused::Compressed => refused.to_string().into(),
+        Refused::Url(_) | Refused::Busy | Refused::TooSlow | Refused::Status(_) | Refused::Compressed => {
+            refused.to_string().into()
+        }
     }
 }
 
@@ -295,6 +308,7 @@ async fn read_again(app: &App, request: &Request<'_>, client_id: &str) -> Result
         document: kept.document,
         settings,
         etag: kept.etag,
+        fetched_at: kept.fetched_at,
         fresh_until: kept.fresh_until,
     };
     keep(app, request, &fetched).await.map(drop)

@@ -81,6 +81,7 @@ fn session(
         id: code.session(),
         nonce_hash: code.credential().nonce_hash(),
         idle_expires_at: app.clock.now().plus_seconds(CODE_LIFE),
+        bound_from: 0,
         code_key: asked.dpop_jkt,
         ..owned_by(app, request, client, person, granted, login)
     }
@@ -118,6 +119,7 @@ pub(super) fn owned_by(
         login: Some(Box::new(login)),
         browser_session: Some(person.session.id),
         confirmation: None,
+        bound_from: 0,
         code_key: None,
     }
 }

@@ -140,6 +140,11 @@ async fn read_for(
     // b. PKCE (RFC 7636 §4.3, RFC 9700 §2.1.1).
     let code_challenge = parameters::code_challenge(client, asked)?;
     let dpop_jkt = parameters::code_key(asked, &request.sender)?;
+    if dpop_jkt.is_some() && client.settings.tls_client_certificate_bound_access_tokens {
+        let description = "The client has tls_client_certificate_bound_access_tokens: its tokens are bound to its certificate, so its \
+                           code cannot be bound to a key (dpop_jkt or a DPoP proof).";
+        return Err(Refusal::invalid_request(description).into());
+    }
     if dpop_jkt.is_some() {
         // From here on, no older node may answer the forms of this request.
         app.begin_to_bind().await?;

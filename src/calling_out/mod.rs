@@ -5,7 +5,7 @@
 //! redirects, reads no proxy variables, sends no cookies or credentials, decompresses nothing, and keeps no connections. A call
 //! takes at most [`TIME_LIMIT`], names and turns included. Calls of one purpose never wait for those of another.
 //!
-//! Whoever calls names the purpose.
+//! Back-channel logout, metadata documents of clients, key sets of clients and issuers, and webhooks are called for.
 
 mod address;
 mod answer;
@@ -60,7 +60,9 @@ impl Purpose {
     /// Calls at the same time.
     pub const fn at_once(self) -> usize {
         match self {
-            Self::ClientDocument | Self::KeySet => 16,
+            // Everybody can name hosts that hang.
+            Self::ClientDocument => 64,
+            Self::KeySet => 16,
             Self::LogoutNotice | Self::Webhook => 32,
         }
     }
@@ -86,6 +88,9 @@ pub enum Refused {
     /// The connection could not be made, or broke.
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
+    /// It was not called: there was no turn for it in time, which says nothing of it.
+    #[error("too many calls are being made")]
+    Busy,
     /// It took longer than [`TIME_LIMIT`].
     #[error("it took longer than {} s", TIME_LIMIT.as_secs())]
     TooSlow,
@@ -109,7 +114,7 @@ impl Refused {
         match self {
             Self::Unresolved(_) | Self::Inside | Self::Unreachable(_) | Self::TooSlow => true,
             Self::Status(status) => matches!(status, 429 | 502..=504),
-            Self::Url(_) | Self::TooLarge | Self::Compressed | Self::NotJson => false,
+            Self::Url(_) | Self::Busy | Self::TooLarge | Self::Compressed | Self::NotJson => false,
         }
     }
 }
@@ -181,10 +186,12 @@ impl Caller {
         let call = async {
             let target = address::target(url, &self.exceptions)?;
             let turns = &self.turns[purpose as usize];
-            let _turn = turns.take(&target.authority).await;
+            // Half of the time is left for the host, so that it is not blamed for the wait.
+            let turn = turns.take(&target.authority, target.literal.is_none());
+            let (_turn, lookup) = tokio::time::timeout(self.time_limit / 2, turn).await.map_err(|_| Refused::Busy)?;
             let addresses = match target.literal {
                 Some(address) => vec![address],
-                None => turns.resolve(&self.resolver, target.host.clone()).await?,
+                None => turns::resolve(&self.resolver, target.host.clone(), lookup).await?,
             };
             let reachable = self.exceptions.reachable(&target, addresses)?;
             let answer = self.exchange.run(&target, &reachable, sent, purpose.largest_body()).await?;

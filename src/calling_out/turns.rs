@@ -11,6 +11,8 @@ use crate::calling_out::{Purpose, Refused, Resolver};
 /// Names being resolved, as a multiple of the calls: a name whose servers are silent is given up by its call long before the
 /// operating system gives it up.
 const LOOKUPS: usize = 4;
+/// The most of them for one purpose: each holds a thread.
+const MOST_LOOKUPS: usize = 128;
 /// Hosts that are remembered before those that nobody calls are forgotten.
 const HOSTS: usize = 256;
 
@@ -32,18 +34,19 @@ impl Turns {
     pub(super) fn of(purpose: Purpose) -> Self {
         Self {
             all: Arc::new(Semaphore::new(purpose.at_once())),
-            lookups: Arc::new(Semaphore::new(purpose.at_once() * LOOKUPS)),
+            lookups: Arc::new(Semaphore::new((purpose.at_once() * LOOKUPS).min(MOST_LOOKUPS))),
             at_once_to_a_host: purpose.at_once_to_a_host(),
             hosts: Mutex::default(),
         }
     }
 
-    /// Waits for a turn. Who waits for a slow host takes no turn from others.
-    pub(super) async fn take(&self, authority: &str) -> Turn {
+    /// Waits for a turn, and for leave to resolve a name if there is one. Who waits for a slow host takes no turn from others.
+    pub(super) async fn take(&self, authority: &str, has_name: bool) -> (Turn, Option<OwnedSemaphorePermit>) {
         // The semaphores are never closed.
         let of_host = self.host(authority).acquire_owned().await.ok();
         let of_all = Arc::clone(&self.all).acquire_owned().await.ok();
-        Turn { _of_host: of_host, _of_all: of_all }
+        let lookup = if has_name { Arc::clone(&self.lookups).acquire_owned().await.ok() } else { None };
+        (Turn { _of_host: of_host, _of_all: of_all }, lookup)
     }
 
     fn host(&self, authority: &str) -> Arc<Semaphore> {
@@ -58,17 +61,20 @@ impl Turns {
         hosts.insert(authority.to_owned(), Arc::downgrade(&host));
         host
     }
+}
 
-    /// Resolves a name in a task of its own, which lasts as long as the operating system takes, also if nobody waits any more.
-    pub(super) async fn resolve(&self, resolver: &Resolver, host: String) -> Result<Vec<IpAddr>, Refused> {
-        let permit = Arc::clone(&self.lookups).acquire_owned().await.ok();
-        let lookup = resolver(host);
-        let task = tokio::spawn(async move {
-            let found = lookup.await;
-            drop(permit);
-            found
-        });
-        let found = task.await.map_err(|error| Refused::Unresolved(error.to_string()))?;
-        found.map_err(|error| Refused::Unresolved(error.to_string()))
-    }
+/// Resolves a name in a task of its own, which lasts as long as the operating system takes, also if nobody waits any more.
+pub(super) async fn resolve(
+    resolver: &Resolver,
+    host: String,
+    permit: Option<OwnedSemaphorePermit>,
+) -> Result<Vec<IpAddr>, Refused> {
+    let lookup = resolver(host);
+    let task = tokio::spawn(async move {
+        let found = lookup.await;
+        drop(permit);
+        found
+    });
+    let found = task.await.map_err(|error| Refused::Unresolved(error.to_string()))?;
+    found.map_err(|error| Refused::Unresolved(error.to_string()))
 }

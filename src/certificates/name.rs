@@ -59,7 +59,7 @@ impl Value {
             // UTF8String, PrintableString, IA5String.
             12 | 19 | 22 => std::str::from_utf8(any.data).ok().map(str::to_owned),
             // BMPString, which is UTF-16.
-            30 if any.data.len() % 2 == 0 => {
+            30 if any.data.len().is_multiple_of(2) => {
                 let units = any.data.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
                 char::decode_utf16(units).collect::<Result<String, _>>().ok()
             }

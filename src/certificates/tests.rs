@@ -328,7 +328,7 @@ fn mtl_009_a_header_has_one_certificate_between_colons() {
         format!("\"{encoded}\""),
         format!("{good};a=1"),
         format!("{good}, {good}"),
-        format!(":{}:", base64url(&[0xFB, 0xFF])),
+        format!(":{}:", base64url([0xFB, 0xFF])),
         ":AAAA:".into(),
         "-----BEGIN%20CERTIFICATE-----".into(),
         format!(":{}:", "A".repeat(LARGEST * 2 + 4)),
@@ -336,6 +336,6 @@ fn mtl_009_a_header_has_one_certificate_between_colons() {
         assert!(read(&[&wrong], &[]).is_err(), "{wrong:.80}");
     }
     assert!(read(&[&good, &good], &[]).is_err(), "two of them");
-    assert!(read(&[&good], &[&vec![good.as_str(); LONGEST_CHAIN + 1].join(",")]).is_err());
+    assert!(read(&[&good], &[&[good.as_str(); LONGEST_CHAIN + 1].join(",")]).is_err());
     assert!(read(&[&good], &["x"]).is_err());
 }

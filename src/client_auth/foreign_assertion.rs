@@ -10,6 +10,7 @@ use crate::client_auth::{AuthRequest, Denied, Verdict};
 use crate::crypto::sha256;
 use crate::federation::{self, ForeignToken};
 use crate::protocol::assertion::Problem;
+use crate::protocol::confirmation::Sender;
 use crate::protocol::trusted_issuer::IssuerUse;
 
 /// A token of another issuer, and the client that it is to prove.
@@ -31,7 +32,9 @@ impl ForeignAssertion {
         let token = ForeignToken::read(text).ok()?;
         let is_foreign = !client_id.is_empty() && !token.is_self_issued() && !token.is_identity_assertion();
         // What says neither who issued it nor whom it is about is no token of anybody.
-        let names_somebody = token.claims().subject().is_ok_and(|sub| sub != client_id);
+        // One that says only whom it is about may be of the client, if that is the client.
+        let has_issuer = token.claims().issuer().is_some();
+        let names_somebody = token.claims().subject().is_ok_and(|sub| has_issuer || sub != client_id);
         (is_foreign && names_somebody).then(|| Self { client_id: client_id.to_owned(), token })
     }
 
@@ -51,7 +54,11 @@ pub(super) async fn prove<'a>(app: &App, asked: &AuthRequest<'a>, assertion: &Fo
     let refused = |problem: Problem| {
         Ok(Verdict::Decided(Err(Denied { fault: Some(problem.fault), reason: problem.reason.into() })))
     };
-    let trusted = match federation::judge(app, asked.request.issuer, asked.client, &assertion.token, used_for).await? {
+    // DPoP proofs are about the token that is issued; here, only the certificate of the connection counts.
+    let sender = Sender { key: None, ..asked.request.sender };
+    let judged =
+        federation::judge(app, asked.request.issuer, asked.client, &sender, &assertion.token, used_for).await?;
+    let trusted = match judged {
         Ok(trusted) => trusted,
         Err(problem) => return refused(problem),
     };
@@ -69,18 +76,18 @@ mod tests {
     use crate::crypto::base64url;
 
     #[test]
-    fn only_a_token_about_somebody_else_by_somebody_else_is_one_of_another_issuer() {
+    fn only_a_token_that_somebody_else_made_is_one_of_another_issuer() {
         let read = |header: Value, claims: Value| {
             let text = format!("{}.{}.c2ln", base64url(header.to_string()), base64url(claims.to_string()));
             ForeignAssertion::read("worker", &text).is_some()
         };
         let header = json!({"alg": "RS256"});
         assert!(read(header.clone(), json!({"iss": "https://idp.example", "sub": "repo:octo/app:ref"})));
+        assert!(read(header.clone(), json!({"iss": "https://idp.example", "sub": "worker"})));
         assert!(read(json!({"alg": "RS256", "typ": "JOSE"}), json!({"sub": "spiffe://td.example/a"})));
         for (header, claims) in [
             (header.clone(), json!({"iss": "worker", "sub": "worker"})),
             (header.clone(), json!({"iss": "other", "sub": "other"})),
-            (header.clone(), json!({"iss": "other", "sub": "worker"})),
             (header.clone(), json!({"sub": "worker"})),
             (header.clone(), json!({"iss": "https://idp.example"})),
             (json!({"alg": "RS256", "typ": "oauth-id-jag+jwt"}), json!({"iss": "https://idp.example", "sub": "a"})),

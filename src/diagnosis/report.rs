@@ -1,6 +1,7 @@
 //! The result of a diagnosis.
 
-use crate::diagnosis::finding::{Damage, Fact, Finding};
+use crate::diagnosis::finding::{Damage, Fact, Finding, HolderFault};
+use crate::protocol::bearer::Scheme;
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::identity::Identity;
@@ -22,6 +23,15 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// The scheme that a challenge names for a token that was presented by this one.
+    pub fn challenged_scheme(&self, presented: Scheme) -> Scheme {
+        match self.findings.first().and_then(|finding| finding.holder) {
+            Some(HolderFault::Nonce | HolderFault::Key) => Scheme::Dpop,
+            Some(HolderFault::Other) => Scheme::Bearer,
+            None => presented,
+        }
+    }
+
     /// The diagnosis of an authentic access token.
     pub fn of_access_token(claims: AccessClaims, findings: Vec<Finding>) -> Self {
         let mut diagnosis = Self { authentic: Some(Verified::Access(Box::new(claims))), ..Self::default() };

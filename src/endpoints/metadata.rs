@@ -13,6 +13,7 @@ use crate::issuer::Issuer;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::protocol::client::{AuthMethod, GrantType, IdTokenAlgorithm};
 use crate::protocol::profile;
+use crate::protocol::trusted_issuer::{IssuerUse, TrustedIssuers};
 use crate::settings::Registration;
 use crate::store::ClientsInUse;
 
@@ -25,11 +26,12 @@ const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
 /// The metadata document, which lists only what is in use. It is written anew when clients have changed.
 pub(crate) async fn document(app: &App, issuer: &Issuer) -> Result<Document> {
     let in_use = app.state.clients_in_use().await?;
-    match app.metadata.get(|from| Arc::ptr_eq(from, &in_use)) {
+    let trusted = app.state.trusted_issuers().await?;
+    match app.metadata.get(|(clients, issuers)| Arc::ptr_eq(clients, &in_use) && Arc::ptr_eq(issuers, &trusted)) {
         Some(document) => Ok(document),
         None => {
-            let document = written(&content(app, issuer, &in_use))?;
-            Ok(app.metadata.keep(in_use, document))
+            let document = written(&content(app, issuer, &in_use, &trusted))?;
+            Ok(app.metadata.keep((in_use, trusted), document))
         }
     }
 }
@@ -47,13 +49,13 @@ fn written(content: &impl Serialize) -> Result<Document> {
     Document::new(content).map_err(|error| Failure::Unavailable(error.to_string()))
 }
 
-fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
+fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>, trusted: &TrustedIssuers) -> Value {
     let grants: Vec<&GrantType> = GrantType::ALL.iter().filter(|grant| grants::is_supported(**grant, in_use)).collect();
     let methods: Vec<&AuthMethod> = AuthMethod::ALL.iter().filter(|method| app.settings.offers(**method)).collect();
     let confidential: Vec<&AuthMethod> = methods.iter().copied().filter(|method| !method.is_public()).collect();
     let algorithms: Vec<&str> =
         IdTokenAlgorithm::ALL.iter().map(|algorithm| SigningAlgorithm::from(*algorithm).name()).collect();
-    let by_clients = SigningAlgorithm::ALL.map(SigningAlgorithm::name);
+    let by_clients = SigningAlgorithm::VERIFIED;
     let at = |path: &str| issuer.endpoint(path);
     let mut content = json!({
         "issuer": issuer.url(),
@@ -101,7 +103,7 @@ fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> Value {
         content["tls_client_certificate_bound_access_tokens"] = json!(true);
         content["mtls_endpoint_aliases"] = aliases(app, issuer);
     }
-    if grants::is_supported(GrantType::JwtBearer, in_use) {
+    if grants::is_supported(GrantType::JwtBearer, in_use) && trusted.has_use(IssuerUse::IdentityAssertion) {
         content["authorization_grant_profiles_supported"] = json!([ID_JAG_PROFILE]);
     }
     if app.settings.cimd {

@@ -10,6 +10,7 @@ use crate::client_auth;
 use crate::protocol::error::Refusal;
 use crate::protocol::fault::RequestFault;
 use crate::protocol::identity::Identity;
+use crate::protocol::security_profile;
 use crate::tokens::sealed::Purpose;
 use crate::validation::proof;
 
@@ -30,10 +31,13 @@ pub struct Pushed {
 /// Keeps an authorization request for the browser of the person. It is sealed into its own name, so that it leaves no row.
 pub async fn answer(app: &App, request: &Request<'_>) -> Result<Pushed> {
     // 1. Is there a DPoP proof, and is it good (RFC 9449 §10.1)?
-    let proof = proof::of_request(app, request, "/auth/par")?;
+    let proof = proof::of_request(app, request, "/auth/par").await?;
     // 2. Which client is it, and does it not push too much?
     let mut client = client_auth::authenticate(app, request).await?;
     app.throttle.pushed_request(&client.client_id, request.source())?;
+    let algorithm = proof.as_ref().map(|proof| proof.algorithm.name());
+    security_profile::check_proof(&client.settings, algorithm)
+        .map_err(|refusal| refusal.about(Identity::of_client(&client.client_id)))?;
     let request = &Request { sender: proof::sender(app, request, proof.as_ref()).await?, ..*request };
     // 3. Is it a good request (§2.1)?
     if request.parameters.one("request_uri")?.is_some() {

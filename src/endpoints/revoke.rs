@@ -46,7 +46,7 @@ async fn own_target(app: &App, issuer: &Issuer, client: &Client, text: &str) -> 
                 return Ok(None);
             }
             if let Some(session) = claims.sid {
-                app.throttle.token_revocation(session)?;
+                app.throttle.token_revocation(session, &client.client_id)?;
             }
             Some((Target::Token(claims.jti), exp))
         }

@@ -14,7 +14,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
     // 1. How far is the log? Read before the client is authenticated, so that any later revocation covers the token.
     let log = app.state.fresh_sequence_number().await?;
     // 2. Is there a DPoP proof, and is it good (RFC 9449 §4.3)? Before the client is authenticated: its assertion counts only once.
-    let proof = proof::of_request(app, request, "/auth/token")?;
+    let proof = proof::of_request(app, request, "/auth/token").await?;
     // 3. Which client is it (§3.2.1)?
     let (credentials, grant) = credentials(app, request)?;
     let client = client_auth::verify(app, &credentials, request).await?;
@@ -23,6 +23,9 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
     // 5. May it use that grant?
     let client = grants::authorize(app, client, grant).await?;
     // 6. What did the sender prove? The proof counts from here on.
+    let algorithm = proof.as_ref().map(|proof| proof.algorithm.name());
+    security_profile::check_proof(&client.settings, algorithm)
+        .map_err(|refusal| refusal.about(Identity::of_client(&client.client_id)))?;
     let sender = proof::sender(app, request, proof.as_ref()).await?;
     let is_bound = binding::of_access_token(&client, &sender).is_some();
     security_profile::check_token_request(&client.settings, is_bound)

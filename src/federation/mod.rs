@@ -2,7 +2,7 @@
 //! token is. Three uses share this: a token proves a client, is exchanged for a token of its subject, or is an identity assertion.
 //!
 //! A token is judged in this order: its bytes; its issuer, among those that the client names; the signature, by the keys of that
-//! issuer alone; audience and age; the rules. Nothing is refused because memory lacks it: the log is asked before.
+//! issuer alone; audience and age; the rules; whether the sender holds what it is bound to. Nothing is refused because memory lacks it: the log is asked before.
 
 mod foreign_token;
 mod report;
@@ -17,6 +17,7 @@ use crate::jose::key_set::{KeySet, Unverified};
 use crate::key_sets::Unfetched;
 use crate::protocol::assertion::{Fault, LARGEST_SKEW, Problem};
 use crate::protocol::client::Client;
+use crate::protocol::confirmation::{Confirmation, Sender};
 use crate::protocol::trusted_issuer::{IssuerUse, TrustedIssuer, TrustedIssuers, is_spiffe};
 use crate::store::UsedAssertion;
 
@@ -29,15 +30,18 @@ pub use report::{RuleReport, TokenProblem, TokenReport};
 pub(crate) struct Trusted {
     /// The issuer, as it was when the token was judged.
     pub(crate) issuer: Arc<TrustedIssuer>,
+    /// What it is bound to, if it is: then so is what comes of it.
+    pub(crate) confirmation: Option<Confirmation>,
 }
 
 type Judged<T> = std::result::Result<T, Problem>;
 
-/// Judges a token that a client presents. It is not yet recorded as used.
+/// Judges a token that a client presents with this proof of what it holds. It is not yet recorded as used.
 pub(crate) async fn judge(
     app: &App,
     issuer: &Issuer,
     client: &Client,
+    sender: &Sender,
     token: &ForeignToken,
     used_for: IssuerUse,
 ) -> Result<Judged<Trusted>> {
@@ -45,7 +49,7 @@ pub(crate) async fn judge(
         return Ok(Err(problem));
     }
     let known = app.state.trusted_issuers().await?;
-    let judged = judge_by(app, issuer, &known, client, token, used_for).await?;
+    let judged = judge_by(app, issuer, &known, (client, sender), token, used_for).await?;
     if judged.is_ok() {
         return Ok(judged);
     }
@@ -54,7 +58,7 @@ pub(crate) async fn judge(
     if Arc::ptr_eq(&known, &current) {
         return Ok(judged);
     }
-    judge_by(app, issuer, &current, client, token, used_for).await
+    judge_by(app, issuer, &current, (client, sender), token, used_for).await
 }
 
 /// The same by what is known of issuers.
@@ -62,7 +66,7 @@ async fn judge_by(
     app: &App,
     issuer: &Issuer,
     known: &TrustedIssuers,
-    client: &Client,
+    (client, sender): (&Client, &Sender),
     token: &ForeignToken,
     used_for: IssuerUse,
 ) -> Result<Judged<Trusted>> {
@@ -76,7 +80,8 @@ async fn judge_by(
     }
     let checked = check_claims(app, issuer, trusted, token, used_for);
     let ruled = checked.and_then(|()| check_rules(trusted, client, token, used_for));
-    Ok(ruled.map(|()| Trusted { issuer: Arc::clone(trusted) }))
+    let held = ruled.and_then(|()| token.claims().check_holder(sender));
+    Ok(held.map(|confirmation| Trusted { issuer: Arc::clone(trusted), confirmation }))
 }
 
 /// Whether an issuer is trusted for this use.
@@ -130,7 +135,7 @@ async fn verify(app: &App, trusted: &TrustedIssuer, token: &ForeignToken, used_f
 }
 
 /// Verifies with the keys that are registered, or with those that are published: of these, one that is not known is looked for once
-/// more.
+/// more, also where the issuer says by now that they are.
 async fn signed(
     app: &App,
     trusted: &TrustedIssuer,
@@ -153,10 +158,21 @@ async fn signed(
         Err(Unverified::BadSignature) if token.header().kid.is_some() => return Ok(Err(Unverified::BadSignature)),
         Err(unverified) => unverified,
     };
-    match app.key_sets.newer(&app.caller, &address, &fetched).await.map_err(unavailable)? {
-        Some(newer) => Ok(verify(newer.keys())),
-        None => Ok(Err(unverified)),
+    let newer = app.key_sets.newer(&app.caller, &address, &fetched).await;
+    let verified = match &newer {
+        Ok(Some(newer)) => verify(newer.keys()),
+        Ok(None) | Err(_) => Err(unverified),
+    };
+    if verified.is_err() && trusted.settings.jwks_uri.is_none() {
+        // Or they are somewhere else by now; then what is still at the old place decides nothing.
+        let moved = app.key_sets.rediscover(&app.caller, &trusted.issuer, &address).await.map_err(unavailable)?;
+        if let Some(moved) = moved {
+            let fetched = app.key_sets.at(&app.caller, &moved).await.map_err(unavailable)?;
+            return Ok(verify(fetched.keys()));
+        }
     }
+    newer.map_err(unavailable)?;
+    Ok(verified)
 }
 
 /// Checks what the issuer is trusted with: audience and age.

@@ -7,6 +7,7 @@ use crate::app::{App, Result};
 use crate::federation::{ForeignToken, check_claims, is_for, verify};
 use crate::issuer::Issuer;
 use crate::protocol::assertion::{Fault, Problem};
+use crate::protocol::confirmation::Sender;
 use crate::protocol::trusted_issuer::{ConditionReport, IssuerUse, TrustedIssuer, TrustedIssuers};
 
 /// How a rule was met.
@@ -120,6 +121,8 @@ pub(crate) async fn of(app: &App, issuer: &Issuer, text: &str, used_for: Option<
     problems.extend(verify(app, trusted, &token, used_for).await?.err());
     problems.extend(token.claims().check(app.clock.now()).err());
     problems.extend(check_claims(app, issuer, trusted, &token, used_for).err());
+    // Nobody proves anything here. It is said nevertheless: to be accepted, the token needs more than what was sent.
+    problems.extend(token.claims().check_holder(&Sender::default()).err());
     let chosen = trusted.settings.rule_for(token.claims(), is_client).map(|rule| rule.client_id.clone());
     let client_id = match chosen {
         Ok(client_id) => client_id,

@@ -25,6 +25,9 @@ use crate::tokens::refresh::RefreshToken;
 use crate::tokens::verify::VerifyError;
 use crate::validation;
 
+/// How often a code is tried that another request had at that moment.
+const ATTEMPTS: usize = 3;
+
 pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
     let GrantRequest { request, client, .. } = asked;
     // 1. A code of this server, and the other parameters in their form.
@@ -50,18 +53,23 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         sender: request.sender,
         binds: binding::of_refresh_token(client, &request.sender),
     };
-    let Some(record) = app.store.session_rotate(rotation).await? else {
-        let refusal = match spent(app, asked, code.credential(), "its authorization code was used twice").await? {
-            Spent::Unknown => refuse(CodeFault::Unknown, "its session is not in this database, or was removed"),
-            Spent::Foreign => refuse(CodeFault::OfAnotherClient, "it was issued to another client"),
-            Spent::Expired => refuse(CodeFault::Expired, "it was not redeemed in time"),
-            Spent::Ended => refuse(CodeFault::SessionEnded, "its session has ended"),
-            Spent::Used => refuse(CodeFault::UsedBefore, "it was used before"),
-            Spent::Bound => {
-                refuse(CodeFault::KeyNotProved, "it is bound to a key, and the request has no DPoP proof of that key")
-            }
-        };
-        return Err(refusal.about(Identity::of_session(code.session())));
+    let used_twice = "its authorization code was used twice";
+    let record = match redeem(app, asked, code.credential(), rotation, used_twice).await? {
+        Ok(record) => record,
+        Err(spent) => {
+            let refusal = match spent {
+                Spent::Unknown => refuse(CodeFault::Unknown, "its session is not in this database, or was removed"),
+                Spent::Foreign => refuse(CodeFault::OfAnotherClient, "it was issued to another client"),
+                Spent::Expired => refuse(CodeFault::Expired, "it was not redeemed in time"),
+                Spent::Ended => refuse(CodeFault::SessionEnded, "its session has ended"),
+                Spent::Used => refuse(CodeFault::UsedBefore, "it was used before"),
+                Spent::Bound => refuse(
+                    CodeFault::KeyNotProved,
+                    "it is bound to a key, and the request has no DPoP proof of that key",
+                ),
+            };
+            return Err(refusal.about(Identity::of_session(code.session())));
+        }
     };
     // 3. What was the code bound to? A wrong proof leaves it spent, and its session is over.
     if let Err(failure) = judge(&record, &code, client, redirect_uri, verifier) {
@@ -200,7 +208,7 @@ pub(super) enum Spent {
     Foreign,
     /// It was not redeemed in time.
     Expired,
-    /// Its session has ended; or another request, which gave it back, had it at this moment.
+    /// Its session has ended; or other requests, which gave it back, had it each time.
     Ended,
     /// It is bound to a key, and the request did not prove that.
     Bound,
@@ -208,32 +216,55 @@ pub(super) enum Spent {
     Used,
 }
 
-/// Finds out why the code with this credential could not be redeemed. A second use by its own client ends its session for a while,
-/// since one of the two was not the client (RFC 6749 §4.1.2).
+/// Moves the session of a code on, or finds out why that cannot be. If another request had the session at this moment, and could not
+/// redeem the code or gave it back, it is tried again.
+pub(super) async fn redeem(
+    app: &App,
+    asked: &GrantRequest<'_>,
+    credential: &RefreshToken,
+    rotation: Rotation,
+    used_twice: &str,
+) -> Result<std::result::Result<SessionRecord, Spent>> {
+    for _ in 0..ATTEMPTS {
+        if let Some(record) = app.store.session_rotate(rotation.clone()).await? {
+            return Ok(Ok(record));
+        }
+        if let Some(spent) = spent(app, asked, credential, used_twice).await? {
+            return Ok(Err(spent));
+        }
+    }
+    Ok(Err(Spent::Ended))
+}
+
+/// Finds out why the code with this credential could not be redeemed; nothing, if it could be now. A second use by its own client ends
+/// its session for a while, since one of the two was not the client (RFC 6749 §4.1.2).
 pub(super) async fn spent(
     app: &App,
     asked: &GrantRequest<'_>,
     credential: &RefreshToken,
     used_twice: &str,
-) -> Result<Spent> {
-    let Some(record) = app.store.session_find(credential.session).await? else { return Ok(Spent::Unknown) };
+) -> Result<Option<Spent>> {
+    let Some(record) = app.store.session_find(credential.session).await? else { return Ok(Some(Spent::Unknown)) };
     let session = &record.session;
     if session.client_id != asked.client.client_id || !record.has_nonce_of(credential) {
-        return Ok(Spent::Foreign);
+        return Ok(Some(Spent::Foreign));
     }
     let now = app.clock.now();
     if session.generation == 0 {
         if session.withholds_code_from(&asked.request.sender) {
-            return Ok(Spent::Bound);
+            return Ok(Some(Spent::Bound));
         }
-        let has_expired = record.revoked_by.is_none() && session.ends_at() <= now;
-        return Ok(if has_expired { Spent::Expired } else { Spent::Ended });
+        return Ok(match record.revoked_by {
+            Some(_) => Some(Spent::Ended),
+            None if session.ends_at() <= now => Some(Spent::Expired),
+            None => None,
+        });
     }
     let age = now.millis() - session.created_at.millis();
     if record.revoked_by.is_none() && age < CODE_REUSE_ENDS_SESSION_FOR * 1000 {
         end(app, asked, &record, used_twice).await?;
     }
-    Ok(Spent::Used)
+    Ok(Some(Spent::Used))
 }
 
 async fn end(app: &App, asked: &GrantRequest<'_>, record: &SessionRecord, why: &str) -> Result<()> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::app::{App, Failure, Result};
 use crate::crypto::equal_in_constant_time;
-use crate::grants::authorization_code::{Spent, idle_life, spent, tokens};
+use crate::grants::authorization_code::{self, Spent, idle_life, spent, tokens};
 use crate::grants::issue::TokenResponse;
 use crate::grants::unreadable::Unreadable;
 use crate::grants::{GrantRequest, binding};
@@ -106,13 +106,16 @@ async fn redeem(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Resul
         sender: request.sender,
         binds: binding::of_refresh_token(client, &request.sender),
     };
-    let Some(record) = app.store.session_rotate(rotation).await? else {
-        return Err(match spent(app, asked, code.credential(), USED_TWICE).await? {
-            Spent::Used => refuse(DeviceCodeFault::UsedBefore, "it was used before"),
-            Spent::Unknown | Spent::Foreign | Spent::Expired | Spent::Ended | Spent::Bound => {
-                refuse(DeviceCodeFault::SessionEnded, "its session has ended")
-            }
-        });
+    let record = match authorization_code::redeem(app, asked, code.credential(), rotation, USED_TWICE).await? {
+        Ok(record) => record,
+        Err(Spent::Used) => return Err(refuse(DeviceCodeFault::UsedBefore, "it was used before")),
+        Err(Spent::Bound) => {
+            let reason = "the request has no proof of the key that it is bound to";
+            return Err(refuse(DeviceCodeFault::KeyNotProved, reason));
+        }
+        Err(Spent::Unknown | Spent::Foreign | Spent::Expired | Spent::Ended) => {
+            return Err(refuse(DeviceCodeFault::SessionEnded, "its session has ended"));
+        }
     };
     if let Err(cause) = validation::check_session(&record, code.credential(), client) {
         return Err(refuse(DeviceCodeFault::SessionEnded, format!("its session or user was revoked: {cause}")));
@@ -135,8 +138,8 @@ fn refuse(fault: DeviceCodeFault, reason: impl Into<Cow<'static, str>>) -> Failu
 /// Why a code whose request is over is refused: it has expired, unless its device was let in and used it before.
 async fn over(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Result<Failure> {
     Ok(match spent(app, asked, code.credential(), USED_TWICE).await? {
-        Spent::Used => refuse(DeviceCodeFault::UsedBefore, "it was used before"),
-        Spent::Unknown | Spent::Foreign | Spent::Expired | Spent::Ended | Spent::Bound => expired(),
+        Some(Spent::Used) => refuse(DeviceCodeFault::UsedBefore, "it was used before"),
+        Some(Spent::Unknown | Spent::Foreign | Spent::Expired | Spent::Ended | Spent::Bound) | None => expired(),
     })
 }
 

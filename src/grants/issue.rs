@@ -209,7 +209,7 @@ pub(super) fn draft<'a>(
     let mut claims = AccessClaims {
         iss: issuer.url().to_owned(),
         sub: params.sub,
-        sub_iss: params.sub_iss.or(inherited.sub_iss),
+        sub_iss: params.sub_iss,
         act: inherited.act,
         may_act: inherited.may_act,
         cnf: params.confirmation,

@@ -49,8 +49,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         let was_asked = request.parameters.one("scope")?.is_some();
         granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
     }
-    // 4. It counts once.
-    federation::consume(app, &trusted, &token, used_for).await?.map_err(refused)?;
+    // 4. The token.
     let (sub, sub_iss, claims) = match &subject {
         Subject::Local(user) => (user.sub.clone(), None, Some(&user.claims)),
         Subject::Foreign(sub) => (sub.clone(), Some(trusted.issuer.issuer.clone()), None),
@@ -64,9 +63,13 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         session: None,
         log: asked.log,
         person: None,
-        confirmation: binding::of_access_token(client, &request.sender),
+        // Whatever is bound stays bound.
+        confirmation: binding::of_access_token(client, &request.sender).or(trusted.confirmation),
     };
-    issue::response(app, request.issuer, client, params, None)
+    let response = issue::response(app, request.issuer, client, params, None)?;
+    // 5. The assertion counts once: last, so that it is not spent on a token that could not be written.
+    federation::consume(app, &trusted, &token, used_for).await?.map_err(refused)?;
+    Ok(response)
 }
 
 /// `invalid_grant` for what is wrong with the assertion (RFC 7523 §3.1).
@@ -82,7 +85,8 @@ async fn judge<'a>(
     used_for: IssuerUse,
 ) -> Result<(GrantRequest<'a>, Trusted)> {
     let issuer = asked.request.issuer;
-    let problem = match federation::judge(app, issuer, &asked.client, token, used_for).await? {
+    let sender = &asked.request.sender;
+    let problem = match federation::judge(app, issuer, &asked.client, sender, token, used_for).await? {
         Ok(trusted) => return Ok((asked.clone(), trusted)),
         Err(problem) => problem,
     };
@@ -93,7 +97,7 @@ async fn judge<'a>(
     if renewed.client.version == asked.client.version {
         return Err(refused(problem));
     }
-    let trusted = federation::judge(app, issuer, &renewed.client, token, used_for).await?.map_err(refused)?;
+    let trusted = federation::judge(app, issuer, &renewed.client, sender, token, used_for).await?.map_err(refused)?;
     Ok((renewed, trusted))
 }
 

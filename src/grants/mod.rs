@@ -66,10 +66,12 @@ const fn rules(grant: GrantType) -> Rules {
         }
         GrantType::ClientCredentials => Rules { default_client: false, implied_by: &[], hidden_until_used: false },
         GrantType::RefreshToken => Rules { default_client: true, implied_by: &[], hidden_until_used: false },
-        GrantType::AuthorizationCode | GrantType::DeviceCode | GrantType::TokenExchange => {
+        GrantType::AuthorizationCode | GrantType::DeviceCode => {
             Rules { default_client: false, implied_by: &[], hidden_until_used: false }
         }
-        GrantType::JwtBearer => Rules { default_client: false, implied_by: &[], hidden_until_used: true },
+        GrantType::JwtBearer | GrantType::TokenExchange => {
+            Rules { default_client: false, implied_by: &[], hidden_until_used: true }
+        }
     }
 }
 

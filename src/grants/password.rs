@@ -153,6 +153,7 @@ pub(super) fn new_session(
         browser_session: None,
         offline: false,
         confirmation: binding::of_refresh_token(client, sender),
+        bound_from: 0,
         code_key: None,
     };
     (session, token)

@@ -119,8 +119,12 @@ async fn judge(
     if let Err(cause) = validation::check_session(record, token, client) {
         return Err(refusal::ended(app, client, record, cause, token).await?);
     }
-    // b. Does the sender hold what the token is bound to? Whoever does not learns nothing else, and changes nothing.
+    // b. Does the sender hold what the token is bound to? Whoever does not learns nothing else, and changes nothing: except with a
+    // token from before the session was bound. That one has been used, and whoever bound the session may have stolen it.
     if let Some(confirmation) = record.session.confirmation.filter(|confirmation| !refresh.sender.holds(confirmation)) {
+        if generation < record.session.bound_from && now < record.session.ends_at() {
+            return Err(refusal::end_for_reuse(app, asked, record, token).await?);
+        }
         return Err(refusal::not_held(token, &confirmation, &refresh.sender));
     }
     // c. Is the token the newest one, a retry, or reused?

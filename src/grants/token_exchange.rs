@@ -19,6 +19,7 @@ use crate::protocol::grant::Audiences;
 use crate::protocol::identity::Identity;
 use crate::protocol::ownership::Ownership;
 use crate::telemetry::metrics::ExchangeKind;
+use crate::tokens::verify::key_of;
 use crate::validation;
 
 /// Said of a token that this client may know nothing about.
@@ -39,6 +40,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     // 3. Who acts for whom, and by what is it revoked (§4.1, §4.4)?
     let inherited = Inherited::of(client, request.issuer.url(), &subject, actor.as_deref());
     let inherited = inherited.map_err(|refusal| about(refusal.into()))?;
+    let inherited = inherited.made_by(key_of(presented.subject), presented.actor.and_then(key_of));
     // 4. What is granted (§2.1)?
     let rule = |audiences: Audiences<'_>| {
         let granted = exchange::grant(client, &subject, request.parameters, audiences)?;
@@ -52,7 +54,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     };
     let params = TokenParams {
         sub: subject.sub.clone(),
-        sub_iss: None,
+        sub_iss: subject.sub_iss.clone(),
         granted,
         form,
         user: user.as_ref().map(|user| &user.claims),
@@ -115,7 +117,7 @@ fn holder_proof(role: Role, claims: &AccessClaims, sender: &Sender) -> std::resu
     let cause = match &claims.cnf {
         None => return Ok(()),
         Some(confirmation) if sender.holds(confirmation) => return Ok(()),
-        Some(_) if *sender == Sender::default() => Cause::ProofMissing,
+        Some(confirmation) if !sender.has_one_like(confirmation) => Cause::ProofMissing,
         Some(_) => Cause::ProofKeyMismatch,
     };
     Err(role.refusal(&format!("is refused: {}", cause.title())).by(cause))

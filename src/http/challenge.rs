@@ -92,22 +92,23 @@ impl BearerChallenge {
         let first = diagnosis.findings.first();
         let scope = first.and_then(|finding| finding.needed.clone());
         let error = diagnosis.cause().unwrap_or(Cause::NotAToken).bearer_answer().error;
-        let (scheme, error, nonce) = match first.and_then(|finding| finding.holder) {
-            Some(HolderFault::Nonce) => {
-                (Scheme::Dpop, Some(ErrorCode::UseDpopNonce.name()), proof::nonce(app, &app.issuer).ok())
-            }
-            Some(HolderFault::Key) => (Scheme::Dpop, error, None),
-            Some(HolderFault::Other) => (Scheme::Bearer, error, None),
-            None => (presented, error, None),
+        let scheme = diagnosis.challenged_scheme(presented);
+        let (error, nonce) = match first.and_then(|finding| finding.holder) {
+            Some(HolderFault::Nonce) => (Some(ErrorCode::UseDpopNonce.name()), proof::nonce(app, &app.issuer).ok()),
+            _ => (error, None),
         };
         Self { scheme, nonce, error, description, uri: page_of(app, page), scope, resource_metadata: None }
     }
 
-    /// The token is good, but lacks a scope.
-    pub(crate) fn insufficient_scope(app: &App, description: Cow<'static, str>, needed: String) -> Self {
+    /// The token, which was sent by this scheme, is good, but lacks a scope.
+    pub(crate) fn insufficient_scope(
+        app: &App,
+        scheme: Scheme,
+        description: Cow<'static, str>,
+        needed: String,
+    ) -> Self {
         let error = Cause::InsufficientScope.name();
-        let uri = page_of(app, error);
-        let (scheme, nonce) = (Scheme::Bearer, None);
+        let (uri, nonce) = (page_of(app, error), None);
         Self { scheme, nonce, error: Some(error), description, uri, scope: Some(needed), resource_metadata: None }
     }
 

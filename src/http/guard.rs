@@ -16,6 +16,7 @@ use crate::http::challenge::{self, BearerChallenge};
 use crate::http::context::Context;
 use crate::http::route::Scopes;
 use crate::http::{body, error, problem};
+use crate::protocol::bearer::Scheme;
 use crate::protocol::cause::Cause;
 use crate::protocol::dpop::Target;
 use crate::protocol::scope::ADMIN;
@@ -90,7 +91,8 @@ async fn judge(
         refuse(app, context, status, code, &challenge)
     })?;
     // A proof that counted before the body was read still does when it is there.
-    let target = Target { method: method.as_str().to_owned(), address: app.issuer.endpoint(uri.path()) };
+    let address = app.issuer.endpoint(uri.path());
+    let target = Target { method: method.as_str().to_owned(), address, alias: None };
     let presented = challenge::presented(&token, headers, context, Some(target));
     let held = match administrator::validate(app, &app.issuer, &presented).await {
         Ok(Ok(held)) => held,
@@ -105,7 +107,7 @@ async fn judge(
     if held.has_one_of(scopes) {
         Ok(actor(context, &held))
     } else {
-        Err(insufficient_scope(app, context, &held, scopes))
+        Err(insufficient_scope(app, context, presented.scheme, &held, scopes))
     }
 }
 
@@ -119,11 +121,11 @@ fn actor(context: &Context, held: &AdminToken) -> Actor {
     }
 }
 
-fn insufficient_scope(app: &App, context: &Context, held: &AdminToken, scopes: &[&str]) -> Response {
+fn insufficient_scope(app: &App, context: &Context, scheme: Scheme, held: &AdminToken, scopes: &[&str]) -> Response {
     let needed = scopes.first().copied().unwrap_or(ADMIN);
     let detail = format!("this needs the scope {needed}: the token lacks it, or its client has lost it");
     challenge::note(app, context, Cause::InsufficientScope.name(), &detail, Some(&held.claims));
-    let challenge = BearerChallenge::insufficient_scope(app, detail.into(), needed.to_owned());
+    let challenge = BearerChallenge::insufficient_scope(app, scheme, detail.into(), needed.to_owned());
     refuse(app, context, StatusCode::FORBIDDEN, Cause::InsufficientScope.name(), &challenge)
 }
 

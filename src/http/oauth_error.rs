@@ -50,7 +50,8 @@ pub(crate) fn answer(app: &App, context: &Context, failure: Failure) -> Response
                     _ if refusal.tells_cause => refusal.code.name(),
                     _ => ErrorCode::InvalidToken.name(),
                 };
-                challenge_bearer(app, &mut response, page, refusal.cause, &refusal.description);
+                let scheme = refusal.scheme.unwrap_or(Scheme::Bearer);
+                challenge(app, &mut response, page, scheme, refusal.cause, &refusal.description);
             }
             response
         }
@@ -104,14 +105,10 @@ pub(crate) fn note(app: &App, context: &Context, failure: &Failure) {
 }
 
 /// Adds the challenge to the answer of an OAuth endpoint that refuses an administrator's token (RFC 6750 §3).
-fn challenge_bearer(app: &App, response: &mut Response, page: &str, cause: Option<Cause>, description: &str) {
+fn challenge(app: &App, response: &mut Response, page: &str, scheme: Scheme, cause: Option<Cause>, description: &str) {
     let error = cause.unwrap_or(Cause::NotAToken).bearer_answer().error;
     let scope = (cause == Some(Cause::InsufficientScope)).then_some(READ);
     let uri = app.issuer.error_page(page);
-    let scheme = match cause {
-        Some(Cause::ProofMissing | Cause::ProofInvalid | Cause::ProofKeyMismatch) => Scheme::Dpop,
-        _ => Scheme::Bearer,
-    };
     let challenge = Challenge { scheme, error, description, uri: &uri, scope, resource_metadata: None };
     if let Ok(value) = HeaderValue::from_str(&challenge.to_string()) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);

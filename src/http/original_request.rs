@@ -13,11 +13,6 @@ const METHOD: [&str; 2] = ["x-original-method", "x-forwarded-method"];
 /// Only for requests of trusted proxies. A client can send such headers as well, and a proxy may pass on those that it does not set
 /// itself: if two of them disagree, nothing is known.
 pub(crate) fn of(own_method: &str, below: Option<&str>, headers: &HeaderMap) -> Option<Target> {
-    let method = match only(headers, &METHOD)? {
-        Some(method) => method,
-        // Envoy asks with the method of the original request.
-        None => own_method,
-    };
     let named: Vec<&str> =
         ADDRESS.iter().flat_map(|name| headers.get_all(*name)).map(|v| v.to_str().ok()).collect::<Option<_>>()?;
     let paths: Vec<&str> =
@@ -29,6 +24,16 @@ pub(crate) fn of(own_method: &str, below: Option<&str>, headers: &HeaderMap) -> 
     if !path.starts_with('/') || paths.iter().any(|other| *other != path) {
         return None;
     }
+    // Envoy can append the original path to /auth/verify, and then asks with the original method. nginx always asks with GET.
+    let is_below = below == Some(path);
+    if !is_below && below.is_some_and(|below| below != "/") {
+        return None;
+    }
+    let method = match only(headers, &METHOD)? {
+        Some(method) => method,
+        None if is_below => own_method,
+        None => return None,
+    };
     let mut origins =
         named.iter().filter(|named| !named.starts_with('/')).map(|named| &named[..named.len() - rest(named).len()]);
     let (scheme, host) = (only(headers, &["x-forwarded-proto"])?, only(headers, &["x-forwarded-host"])?);
@@ -49,7 +54,7 @@ pub(crate) fn of(own_method: &str, below: Option<&str>, headers: &HeaderMap) -> 
             format!("{}://{host}", scheme?)
         }
     };
-    Some(Target { method: method.to_owned(), address: format!("{origin}{path}") })
+    Some(Target { method: method.to_owned(), address: format!("{origin}{path}"), alias: None })
 }
 
 /// The value of these headers, if there is one; nothing if there are several, or a list.
@@ -84,7 +89,7 @@ mod tests {
     fn found(below: Option<&str>, headers: &[(&'static str, &'static str)]) -> Option<(String, String)> {
         let headers =
             headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        let Target { method, address } = of("GET", below, &headers.collect())?;
+        let Target { method, address, .. } = of("GET", below, &headers.collect())?;
         Some((method, address))
     }
 
@@ -116,8 +121,30 @@ mod tests {
     }
 
     #[test]
+    fn only_envoy_asks_with_the_method_of_the_original_request() {
+        let named = [("x-forwarded-proto", "https"), ("host", "api.example"), ("x-original-uri", "/a/b?c=d")];
+        let get = Some(("GET".to_owned(), "https://api.example/a/b".to_owned()));
+        assert_eq!(found(Some("/a/b"), &named), get);
+        // nginx asks with GET, whatever it is asked about.
+        for below in [None, Some("/"), Some("/a"), Some("")] {
+            assert_eq!(found(below, &named), None, "{below:?}");
+        }
+        // What the client named is not what Envoy asks about.
+        let with_method = [named.as_slice(), &[("x-original-method", "POST")]].concat();
+        assert_eq!(found(Some("/a/c"), &with_method), None);
+        let post = Some(("POST".to_owned(), "https://api.example/a/b".to_owned()));
+        assert_eq!(found(None, &with_method), post);
+        assert_eq!(found(Some("/"), &with_method), post);
+    }
+
+    #[test]
     fn what_is_missing_or_said_in_two_ways_is_not_known() {
-        let good = [("x-forwarded-proto", "https"), ("x-forwarded-host", "api.example"), ("x-forwarded-uri", "/a")];
+        let good = [
+            ("x-forwarded-method", "GET"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "api.example"),
+            ("x-forwarded-uri", "/a"),
+        ];
         assert!(found(None, &good).is_some());
         for index in 0..good.len() {
             let mut less = good.to_vec();

@@ -7,8 +7,10 @@ use serde_json::json;
 
 use crate::admin::AdminError;
 use crate::app::App;
+use crate::current_request;
 use crate::http::challenge::BearerChallenge;
 use crate::http::context::Context;
+use crate::protocol::bearer::Scheme;
 use crate::protocol::scope::ADMIN;
 
 /// The answer to a request that failed.
@@ -24,7 +26,10 @@ pub(crate) fn answer(app: &App, context: &Context, error: AdminError) -> Respons
         AdminError::Conflict(_) => problem(app, context, StatusCode::CONFLICT, "conflict", &detail),
         AdminError::NeedsAdmin(_) => {
             let mut response = problem(app, context, StatusCode::FORBIDDEN, "insufficient_scope", &detail);
-            BearerChallenge::insufficient_scope(app, detail.into(), ADMIN.into()).put_into(&mut response);
+            // A proof counted, so the token was sent with it.
+            let has_proof = current_request::current().is_some_and(|request| request.proof.is_some());
+            let scheme = if has_proof { Scheme::Dpop } else { Scheme::Bearer };
+            BearerChallenge::insufficient_scope(app, scheme, detail.into(), ADMIN.into()).put_into(&mut response);
             response
         }
         AdminError::Unavailable(reason) => {

@@ -12,8 +12,8 @@ use crate::endpoints::reply::{
     AskConsent, AskDevice, AskLogout, AskUserCode, Demo, LogIn, Reply, Shown, ToClient, WrongRequest,
 };
 use crate::http::pages::{
-    AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, DeviceCodePage, DeviceConfirmPage, DeviceDonePage,
-    DeviceProblem, FormPostPage, LoginPage, LoginProblem, LogoutPage, Look, Message, MessagePage,
+    AnswersTo, AuthorizationErrorPage, Brand, ConsentPage, DemoPage, DemoToken, DeviceCodePage, DeviceConfirmPage,
+    DeviceDonePage, DeviceProblem, FormPostPage, LoginPage, LoginProblem, LogoutPage, Look, Message, MessagePage,
 };
 use crate::http::request::EndpointRequest;
 use crate::http::{oauth_error, page};
@@ -138,12 +138,14 @@ fn log_in(request: &EndpointRequest, look: &Look<'_>, form: &LogIn) -> Response 
     };
     // Through all redirects after the form, browsers follow only where the page says that it leads.
     let form_targets: Vec<String> = form.redirect_uri.iter().map(|uri| redirect::source_expression(uri)).collect();
+    let answers_to = form.redirect_uri.as_ref().and_then(|uri| AnswersTo::of(form.client_host.as_deref(), uri));
     let page = LoginPage {
         request: form.request.as_deref(),
         proof: &form.proof,
         username: &form.username,
         client_name: form.client_name.as_deref(),
         client_host: form.client_host.as_deref(),
+        answers_to: answers_to.as_ref(),
         problem,
         password_proof: form.password_proof.as_deref(),
         form_targets: &form_targets,
@@ -162,6 +164,7 @@ fn ask_consent(look: &Look<'_>, form: &AskConsent) -> Response {
         username: &form.username,
         client_name: &form.client_name,
         client_host: form.client_host.as_deref(),
+        answers_to: AnswersTo::of(form.client_host.as_deref(), &form.redirect_uri).as_ref(),
         access: &form.access,
         offline: form.offline,
         form_targets: &[redirect::source_expression(&form.redirect_uri)],
@@ -218,6 +221,9 @@ fn ask_device(look: &Look<'_>, form: &AskDevice) -> Response {
 fn wrong_request(request: &EndpointRequest, look: &Look<'_>, wrong: WrongRequest) -> Response {
     let WrongRequest { parameter, refusal, received, registered } = wrong;
     let advice = match parameter {
+        _ if refusal.fault == Some(RequestFault::ClientDocumentUnreachable.into()) => {
+            "Make sure that anybody can fetch this URL, then begin again: it is fetched anew after 10 seconds."
+        }
         "client_id" if matches!(refusal.code, ErrorCode::InvalidClientMetadata | ErrorCode::InvalidRedirectUri) => {
             "Correct the document at this URL, then begin again: it is fetched anew after 10 seconds."
         }

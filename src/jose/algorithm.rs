@@ -55,6 +55,15 @@ impl SigningAlgorithm {
             .ok_or_else(|| "is not one of ES256, EdDSA, RS256".to_owned())
     }
 
+    /// The names by which signatures are verified: each `alg`, and the one that RFC 9864 gives to Ed25519.
+    pub const VERIFIED: [&str; 5] = ["ES256", "EdDSA", "Ed25519", "RS256", "PS256"];
+
+    /// The algorithm to verify a signature by that has this `alg`. `Ed25519` (RFC 9864 §2.2) is `EdDSA` with the one curve that is
+    /// supported here; nothing is signed under that name.
+    pub fn to_verify(name: &str) -> Option<Self> {
+        if name == "Ed25519" { Some(Self::EdDsa) } else { Self::from_name(name) }
+    }
+
     /// The algorithm with this `alg`; names are case-sensitive.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)

@@ -122,7 +122,7 @@ pub fn verify<C: DeserializeOwned>(
     if !expected.includes(header.typ.as_deref()) {
         return Err(JwsError::WrongType);
     }
-    let algorithm = SigningAlgorithm::from_name(&header.alg).filter(|algorithm| key.allows(*algorithm));
+    let algorithm = SigningAlgorithm::to_verify(&header.alg).filter(|algorithm| key.allows(*algorithm));
     let algorithm = algorithm.ok_or(JwsError::WrongAlgorithm)?;
     let payload = from_base64url(payload).ok_or(JwsError::Malformed)?;
     from_base64url(signature).ok_or(JwsError::Malformed)?;
@@ -229,6 +229,15 @@ mod tests {
             json!({"typ": "JWT", "alg": "ES256", "jwk": jwk, "jku": "https://e.example", "x5u": "https://e.example"});
         assert_eq!(outcome(&token(&header, &theirs), &ours), Err(JwsError::BadSignature));
         assert!(outcome(&token(&header, &ours), &ours).is_ok());
+    }
+
+    #[test]
+    fn ed25519_is_another_name_of_eddsa_and_of_nothing_else() {
+        let (ed, ec) = (party(SigningAlgorithm::EdDsa), party(SigningAlgorithm::Es256));
+        let header = json!({"typ": "JWT", "alg": "Ed25519"});
+        assert!(outcome(&token(&header, &ed), &ed).is_ok());
+        assert_eq!(outcome(&token(&header, &ec), &ec), Err(JwsError::WrongAlgorithm));
+        assert_eq!(outcome(&token(&header, &party(SigningAlgorithm::EdDsa)), &ed), Err(JwsError::BadSignature));
     }
 
     #[test]

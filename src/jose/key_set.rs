@@ -40,7 +40,7 @@ impl Member {
 pub enum Unverified {
     /// None has the `kid` and the algorithm of its header.
     NoSuchKey,
-    /// Those that have did not make its signature.
+    /// Those that have did not make its signature. A key without a `kid` has only the `kid` of a header without one.
     BadSignature,
 }
 
@@ -130,7 +130,7 @@ impl KeySet {
     /// # Errors
     /// [`Unverified`].
     pub fn verify(&self, token: &str, header: &Header, expected: ExpectedType<'_>) -> Result<[u8; 32], Unverified> {
-        let algorithm = SigningAlgorithm::from_name(&header.alg);
+        let algorithm = SigningAlgorithm::to_verify(&header.alg);
         let has_name = |member: &&Member| header.kid.is_none() || member.kid.is_none() || member.kid == header.kid;
         let fits = |member: &&Member| algorithm.is_some_and(|algorithm| member.key.allows(algorithm));
         let mut why = Unverified::NoSuchKey;
@@ -138,7 +138,10 @@ impl KeySet {
             if jws::verify::<IgnoredAny>(token, expected, &member.key).is_ok() {
                 return Ok(member.thumbprint);
             }
-            why = Unverified::BadSignature;
+            // A key that fits every name may not be the one that is named: that may be new, and looked for.
+            if header.kid.is_none() || member.kid == header.kid {
+                why = Unverified::BadSignature;
+            }
         }
         Err(why)
     }
@@ -279,6 +282,10 @@ mod tests {
         let nameless = public(&key, "a", json!({"kid": null}));
         let keys = KeySet::check(&set(json!([nameless]))).unwrap();
         assert!(verified(&keys, &signed(&key, json!({"alg": "EdDSA", "kid": "b"}))).is_ok());
+        let other = new_key(SigningAlgorithm::EdDsa);
+        let by_other = |header: Value| verified(&keys, &signed(&other, header)).unwrap_err();
+        assert_eq!(by_other(json!({"alg": "EdDSA", "kid": "b"})), Unverified::NoSuchKey, "b may be a new key");
+        assert_eq!(by_other(json!({"alg": "EdDSA"})), Unverified::BadSignature);
         let others = |count: usize| {
             let others =
                 (0..count).map(|index| public(&new_key(SigningAlgorithm::EdDsa), &index.to_string(), json!({})));

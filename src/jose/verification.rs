@@ -62,7 +62,9 @@ impl VerificationKey {
             ("RSA", _) => (&[SigningAlgorithm::Rs256, SigningAlgorithm::Ps256], rsa),
             _ => return Err(KeyError::UnsupportedType),
         };
-        let fits = |algorithm: &SigningAlgorithm| jwk.alg.as_deref().is_none_or(|alg| alg == algorithm.name());
+        let fits = |algorithm: &SigningAlgorithm| {
+            jwk.alg.as_deref().is_none_or(|alg| SigningAlgorithm::to_verify(alg) == Some(*algorithm))
+        };
         let algorithms = possible.iter().filter(|algorithm| allowed.contains(algorithm) && fits(algorithm));
         let algorithms: Vec<_> = algorithms.copied().collect();
         if algorithms.is_empty() {
@@ -192,6 +194,11 @@ mod tests {
             assert!(accepted(key, &changes, &SigningAlgorithm::ALL).is_ok(), "{key}");
         }
         assert!(accepted(&rsa, &json!({"n": long(512)}), &SigningAlgorithm::ALL).is_ok());
+        assert!(accepted(&okp, &json!({"alg": "Ed25519"}), &[SigningAlgorithm::EdDsa]).is_ok());
+        for (key, alg) in [(&okp, "ed25519"), (&okp, "Ed448"), (&ec, "Ed25519"), (&rsa, "Ed25519")] {
+            let refused = accepted(key, &json!({"alg": alg}), &SigningAlgorithm::ALL).err();
+            assert_eq!(refused, Some(KeyError::AlgorithmNotAllowed), "{alg}");
+        }
     }
 
     #[test]

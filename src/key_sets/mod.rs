@@ -259,6 +259,20 @@ impl KeySets {
         })
     }
 
+    /// Where the keys of an issuer are by now, if that is somewhere else; `None` also if it was asked a moment ago.
+    ///
+    /// # Errors
+    /// [`Unfetched`]; then nobody knows.
+    pub async fn rediscover(&self, caller: &Caller, issuer: &str, than: &str) -> Result<Option<String>, Unfetched> {
+        let source = self.discoveries.at(&discovery::address(issuer));
+        let before = source.state().fetched;
+        if self.newer_at(&source, caller, before.as_ref()).await?.is_none() {
+            return Ok(None);
+        }
+        let address = self.discover(caller, issuer).await?;
+        Ok((address != than).then_some(address))
+    }
+
     /// The keys at an address.
     ///
     /// # Errors

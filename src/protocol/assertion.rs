@@ -63,6 +63,8 @@ names! {
         WrongClient "assertion_wrong_client",
         /// Its subject may not be granted tokens here.
         NoSuchSubject "assertion_no_such_subject",
+        /// It is bound to a key or a certificate (`cnf`), and the sender did not prove to hold that.
+        NotHeld "assertion_not_held",
     }
 }
 
@@ -74,9 +76,12 @@ impl Fault {
             Self::Malformed => "The client_assertion is not a signed JWT whose claims have the right types.",
             Self::WrongType => "The typ of the client_assertion must be JWT or client-authentication+jwt, or absent.",
             Self::AlgorithmNotAllowed => "The alg of the client_assertion must be ES256, EdDSA, RS256 or PS256.",
-            Self::WrongSubject => "The iss and the sub of the client_assertion must both be the client_id.",
+            Self::WrongSubject => {
+                "The iss and the sub of the client_assertion must both be the client_id, or, for a token of a trusted issuer, send the \
+                 client_id."
+            }
             Self::WrongAudience => {
-                "The aud of the client_assertion must be the issuer of this server, or the URL of its token endpoint or its \
+                "The aud of the client_assertion must be the issuer of this server, or a URL of its token endpoint or its \
                  pushed authorization request endpoint, and name nobody else."
             }
             Self::NoExpiry => "The client_assertion has no exp.",
@@ -101,7 +106,8 @@ impl Fault {
             | Self::ConditionFailed
             | Self::SeveralRules
             | Self::WrongClient
-            | Self::NoSuchSubject => NOT_PROVED,
+            | Self::NoSuchSubject
+            | Self::NotHeld => NOT_PROVED,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! doubles the wait until the next attempt under that key. Failures are forgiven one by one as time passes. An attempt
 //! that has to wait is not judged at all, so it does not count as a failure.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv6Addr};
 
 use crate::protocol::time::Timestamp;
 
@@ -19,6 +19,16 @@ impl From<IpAddr> for Network {
             IpAddr::V6(six) => IpAddr::V6((u128::from(six) & (u128::MAX << 64)).into()),
             four => four,
         })
+    }
+}
+
+impl Network {
+    /// The network of one site, which has many of these: with IPv6, everybody can have a /48.
+    pub fn site(self) -> String {
+        match self.0 {
+            IpAddr::V4(four) => four.to_string(),
+            IpAddr::V6(six) => format!("{}/48", Ipv6Addr::from(u128::from(six) & (u128::MAX << 80))),
+        }
     }
 }
 
@@ -145,6 +155,10 @@ mod tests {
         assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
         assert_eq!(network("2001:db8:1:2:3::").to_string(), "2001:db8:1:2::/64");
         assert_eq!(network("192.0.2.1").to_string(), "192.0.2.1");
+        assert_eq!(network("2001:db8:1:2:3::").site(), network("2001:db8:1:ffff::").site());
+        assert_eq!(network("2001:db8:1:2:3::").site(), "2001:db8:1::/48");
+        assert_ne!(network("2001:db8:1::").site(), network("2001:db8:2::").site());
+        assert_eq!(network("::ffff:192.0.2.1").site(), "192.0.2.1");
     }
 
     proptest! {

@@ -97,25 +97,22 @@ fn header_of(sent: Sent<'_>) -> Result<Cow<'_, str>, Misplaced> {
     let in_form = sent.form_names.iter().filter(|name| is_parameter(name)).count();
     let twice = |detail| misplaced(Cause::SentTwice, detail);
     match sent.authorization {
-        [_, _, ..] => return twice("There is more than one Authorization header."),
+        [_, _, ..] => twice("There is more than one Authorization header."),
         [header] if in_queries > 0 && is_token(header) => {
-            return twice("There is a token in the URL and one in the Authorization header.");
+            twice("There is a token in the URL and one in the Authorization header.")
         }
         [header] if in_form > 0 && is_token(header) => {
-            return twice("There is a token in the body and one in the Authorization header.");
+            twice("There is a token in the body and one in the Authorization header.")
         }
-        _ if in_queries > 1 => return twice("There is more than one token in the URL."),
-        _ if in_queries > 0 && in_form > 0 => return twice("There is a token in the URL and one in the body."),
+        _ if in_queries > 1 => twice("There is more than one token in the URL."),
+        _ if in_queries > 0 && in_form > 0 => twice("There is a token in the URL and one in the body."),
         _ if in_queries > 0 => {
-            return misplaced(
-                Cause::InQueryString,
-                "The token is in the URL: send it in the Authorization header instead.",
-            );
+            misplaced(Cause::InQueryString, "The token is in the URL: send it in the Authorization header instead.")
         }
         [] if in_form > 0 => {
-            return misplaced(Cause::Missing, "The token is in the body: send it in the Authorization header instead.");
+            misplaced(Cause::Missing, "The token is in the body: send it in the Authorization header instead.")
         }
-        [] => return misplaced(Cause::Missing, "There is no Authorization header."),
+        [] => misplaced(Cause::Missing, "There is no Authorization header."),
         [header] => Ok(String::from_utf8_lossy(header)),
     }
 }

@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(
             text,
             "DPoP realm=\"jeton\", error=\"invalid_token\", error_description=\"d\", error_uri=\"u\", \
-             algs=\"ES256 EdDSA RS256 PS256\""
+             algs=\"ES256 EdDSA Ed25519 RS256 PS256\""
         );
     }
 

@@ -52,6 +52,10 @@ pub fn check_url(client_id: &str) -> Result<Url, &'static str> {
     if !url.username().is_empty() || url.password().is_some() || authority(client_id).contains('@') {
         return Err("has a user name or a password");
     }
+    // It names the same host as the URL without, which may be blocked.
+    if url.host_str().is_some_and(|host| host.ends_with('.')) {
+        return Err("has a host that ends with a dot");
+    }
     if url.path() == "/" {
         return Err("has no path: it has to name a document");
     }
@@ -134,7 +138,12 @@ pub fn read(client_id: &str, document: &[u8], resources: &Resources) -> Result<C
         members.into_iter().filter(|(name, _)| !IGNORED.contains(&name.as_str())).collect();
     members.insert("token_endpoint_auth_method".into(), public.into());
     if let Some(Value::Array(grants)) = members.get_mut("grant_types") {
+        let before = grants.len();
         grants.retain(|grant| grant != GrantType::DeviceCode.name());
+        if grants.is_empty() && before > 0 {
+            let text = "Its grant_types must have authorization_code: the device grant needs a client that somebody registered.";
+            return Err(invalid(text));
+        }
     }
     let settings = Metadata::of(members).apply(ClientSettings::default(), resources);
     let settings = settings.map_err(|refusal| refused(refusal.code, &refusal.description))?;
@@ -205,6 +214,8 @@ mod tests {
             "https://APP.example/client.json",
             "HTTPS://app.example/client.json",
             "https://app.example:443/client.json",
+            "https://app.example./client.json",
+            "https://app.example.:8443/client.json",
             "https://app.example\\client.json",
             "https:///app.example/client.json",
             "https://bücher.example/client.json",
@@ -285,6 +296,10 @@ mod tests {
             (json!({"redirect_uris": ["javascript:alert(1)"]}), "redirect_uris[0]"),
             (json!({"redirect_uris": "https://app.example/cb"}), "redirect_uris must be"),
             (json!({"grant_types": ["client_credentials"]}), "grant_types"),
+            (
+                json!({"grant_types": ["urn:ietf:params:oauth:grant-type:device_code"]}),
+                "must have authorization_code: the device grant needs a client that somebody registered",
+            ),
             (json!({"response_types": ["token"]}), "response_types"),
             (json!({"client_name": "a\u{202e}b"}), "client_name"),
             (json!({"jwks": {}, "jwks_uri": "https://app.example/k"}), "jwks"),

@@ -3,6 +3,8 @@
 //! A wildcard never crosses `/` or `:`, which separate the levels of names such as `repo:octo/app:ref:refs/heads/main`: what is
 //! meant for one repository must not match one whose name its owner chose to look alike.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -119,6 +121,9 @@ impl Condition {
         }
         match self {
             Self::Equals(_) | Self::OneOf(_) => Ok(()),
+            Self::Prefix(_) if is_email(claim) => {
+                Err("prefix says nothing of the domain of an email address: use a glob such as *@corp.example".into())
+            }
             Self::Prefix(prefix) if !prefix.ends_with(['/', ':']) => {
                 Err("prefix must end with / or :, so that no longer name fits as well".into())
             }
@@ -132,10 +137,38 @@ impl Condition {
     }
 }
 
+/// The name of a claim, which a JSON pointer of one level is as well.
+fn name_of(claim: &str) -> Cow<'_, str> {
+    match claim.strip_prefix('/') {
+        Some(name) if !name.contains('/') => Cow::Owned(name.replace("~1", "/").replace("~0", "~")),
+        _ => Cow::Borrowed(claim),
+    }
+}
+
+/// Whether a claim is the email address, or a part of it, however it is named.
+pub fn is_email(claim: &str) -> bool {
+    let first = claim.strip_prefix('/').and_then(|pointer| pointer.split('/').next());
+    first.map_or(claim == "email", |first| name_of(&format!("/{first}")) == "email")
+}
+
 /// Refuses a wildcard that stands so early that strangers fit. Of the levels of a `sub`, the first often says only of what kind it is
-/// (`repo:`, `spiffe://`, `arn:`), so the second must be there in full as well.
+/// (`repo:`, `spiffe://`, `arn:`), so the second must be there in full as well. Of a name of one level, a stranger can choose one that
+/// begins or ends in the same way. Who has an email address is said by its domain.
 fn check_breadth(claim: &str, text: &str) -> Result<(), String> {
+    if is_email(claim) {
+        return match text.rsplit_once('@') {
+            Some((_, domain)) if !domain.is_empty() && !domain.contains('*') => Ok(()),
+            _ => Err(
+                "what follows the last @ of an email address must be there in full, without *: others have the rest"
+                    .into(),
+            ),
+        };
+    }
+    let claim = name_of(claim);
     if !text.bytes().any(is_separator) {
+        if IDENTITY_CLAIMS.contains(&claim.as_ref()) {
+            return Err("a glob without / and : lets in those whose name looks alike: use equals or one_of".into());
+        }
         let literals = text.chars().filter(|c| *c != '*').count();
         return if literals >= FEWEST_LITERALS {
             Ok(())
@@ -144,14 +177,19 @@ fn check_breadth(claim: &str, text: &str) -> Result<(), String> {
         };
     }
     let fixed = &text[..text.find('*').unwrap_or(text.len())];
+    // A scheme is no level: it says only of what kind the rest is.
+    let (has_scheme, rest) = match fixed.split_once("://") {
+        Some((scheme, rest)) if !scheme.is_empty() && !scheme.bytes().any(is_separator) => (true, rest),
+        _ => (false, fixed),
+    };
     // What follows the last separator before the wildcard is only a part of a level.
-    let end = fixed.bytes().rposition(is_separator).unwrap_or(0);
-    let levels = fixed[..end].split(['/', ':']).filter(|level| !level.is_empty()).count();
-    let needed = if claim == "sub" { 2 } else { 1 };
+    let end = rest.bytes().rposition(is_separator).unwrap_or(0);
+    let levels = rest[..end].split(['/', ':']).filter(|level| !level.is_empty()).count();
+    let needed = if claim == "sub" && !has_scheme { 2 } else { 1 };
     if levels >= needed {
         return Ok(());
     }
-    Err(if needed == 2 {
+    Err(if claim == "sub" {
         "the first two levels of a sub, which / and : separate, must be there in full: as it is, subjects of others fit"
             .into()
     } else {
@@ -251,10 +289,15 @@ mod tests {
             ("sub", json!({"prefix": "spiffe://example.org/"})),
             ("sub", json!({"glob": "repo:octo/*"})),
             ("sub", json!({"glob": "repo:octo/app:ref:*"})),
-            ("sub", json!({"glob": "00u*"})),
+            ("sub", json!({"prefix": "https://idp.example/"})),
             ("email", json!({"glob": "*@corp.example"})),
+            ("email", json!({"glob": "ci-*@corp.example"})),
+            ("/email", json!({"glob": "*@corp.example"})),
+            ("repository_owner", json!({"one_of": ["octo"]})),
             ("job_workflow_ref", json!({"prefix": "octo/"})),
+            ("job_workflow_ref", json!({"prefix": "https://git.example/"})),
             ("ref", json!({"glob": "refs/heads/*"})),
+            ("environment", json!({"glob": "prod-*"})),
         ] {
             assert_eq!(condition(members.clone()).check(claim), Ok(()), "{claim}: {members}");
         }
@@ -272,14 +315,31 @@ mod tests {
             ("sub", json!({"prefix": "repo:*/"}), "must not have *"),
             ("sub", json!({"glob": "repo:octo/app"}), "has no *"),
             ("sub", json!({"glob": "repo:octo/**"}), "must not have **"),
-            ("sub", json!({"glob": "*"}), "less than 3"),
-            ("sub", json!({"glob": "a*b"}), "less than 3"),
+            ("environment", json!({"glob": "*"}), "less than 3"),
+            ("environment", json!({"glob": "a*b"}), "less than 3"),
+            ("sub", json!({"glob": "*"}), "use equals or one_of"),
+            ("sub", json!({"glob": "00u*"}), "use equals or one_of"),
+            ("/sub", json!({"glob": "00u*"}), "use equals or one_of"),
+            ("/sub", json!({"prefix": "repo:"}), "first two levels"),
+            ("repository_owner", json!({"glob": "octo*"}), "use equals or one_of"),
+            ("repository_owner_id", json!({"glob": "1234*"}), "use equals or one_of"),
+            ("email", json!({"glob": "*"}), "last @"),
             ("sub", json!({"glob": "repo:*"}), "first two levels"),
             ("sub", json!({"glob": "repo:*/app:ref"}), "first two levels"),
             ("sub", json!({"glob": "repo:octo*/app"}), "first two levels"),
             ("sub", json!({"glob": "*:octo/app"}), "first two levels"),
             ("job_workflow_ref", json!({"glob": "*/app"}), "first level"),
             ("job_workflow_ref", json!({"glob": "octo*/app"}), "first level"),
+            ("job_workflow_ref", json!({"prefix": "https://"}), "first level"),
+            ("job_workflow_ref", json!({"glob": "https://git*"}), "first level"),
+            ("sub", json!({"glob": "https://idp*"}), "first two levels"),
+            ("email", json!({"glob": "*corp.example"}), "last @"),
+            ("email", json!({"glob": "*@*.corp.example"}), "last @"),
+            ("email", json!({"glob": "*@corp.example*"}), "last @"),
+            ("email", json!({"glob": "anna*@"}), "last @"),
+            ("/email", json!({"glob": "anna@*"}), "last @"),
+            ("/email/0", json!({"glob": "anna@*"}), "last @"),
+            ("email", json!({"prefix": "anna:"}), "domain of an email"),
         ] {
             let problem = condition(members.clone()).check(claim).unwrap_err();
             assert!(problem.contains(expected), "{claim}: {members}: {problem}");

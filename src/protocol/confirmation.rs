@@ -136,6 +136,14 @@ impl Sender {
             Confirmation::Certificate(certificate) => self.certificate.as_ref() == Some(certificate),
         }
     }
+
+    /// Whether it proved to hold something of that kind, the right one or another.
+    pub const fn has_one_like(&self, confirmation: &Confirmation) -> bool {
+        match confirmation {
+            Confirmation::Key(_) => self.key.is_some(),
+            Confirmation::Certificate(_) => self.certificate.is_some(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::protocol::time::Timestamp;
 /// The `typ` of a proof.
 pub const TYPE: &str = "dpop+jwt";
 /// The algorithms by which proofs are signed, as challenges list them.
-pub const ALGORITHMS: &str = "ES256 EdDSA RS256 PS256";
+pub const ALGORITHMS: &str = "ES256 EdDSA Ed25519 RS256 PS256";
 /// How many seconds ago a proof may have been made.
 pub const LONGEST_AGE: i64 = 120;
 /// How many seconds the clock of a client may be ahead of ours.
@@ -98,6 +98,8 @@ pub struct Target {
     pub method: String,
     /// Its address; a query does not matter.
     pub address: String,
+    /// Another address of the same, if it has one (`mtls_endpoint_aliases`, RFC 8705 §5).
+    pub alias: Option<String>,
 }
 
 /// What a proof says (RFC 9449 §4.2).
@@ -165,6 +167,10 @@ impl ProofClaims {
             return wrong("The htu of the proof is not an http or https address.".into());
         };
         let Some(part) = named.differs_in(&expected) else { return Ok(()) };
+        let alias = target.alias.as_deref().and_then(Address::parse);
+        if alias.is_some_and(|alias| named.differs_in(&alias).is_none()) {
+            return Ok(());
+        }
         wrong(format!("The htu of the proof has another {part} than {}, the address of the request.", target.address))
     }
 
@@ -273,7 +279,7 @@ mod tests {
     const HASH: &str = "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo";
 
     fn target(address: &str) -> Target {
-        Target { method: "POST".into(), address: address.into() }
+        Target { method: "POST".into(), address: address.into(), alias: None }
     }
 
     /// A good proof with members replaced or, by null, removed.
@@ -349,6 +355,21 @@ mod tests {
         }
         let long = problem(json!({"htm": format!("x\n{}", "y".repeat(10_000))})).unwrap().to_string();
         assert!(long.len() < 500 && !long.contains('\n'), "{long}");
+    }
+
+    #[test]
+    fn a_proof_may_name_the_alias_of_an_endpoint() {
+        let claims =
+            json!({"jti": "1", "htm": "POST", "htu": "https://mtls.auth.example:443/auth/token?x", "iat": NOW});
+        let claims: ProofClaims = serde_json::from_value(claims).unwrap();
+        let check = |alias: Option<&str>| {
+            let target = Target { alias: alias.map(str::to_owned), ..target("https://auth.example/auth/token") };
+            claims.check(&target, None, Timestamp::from_seconds(NOW)).map_err(|problem| problem.fault)
+        };
+        assert_eq!(check(Some("https://mtls.auth.example/auth/token")), Ok(()));
+        for other in [None, Some("https://mtls.auth.example/auth/par"), Some("http://mtls.auth.example/auth/token")] {
+            assert_eq!(check(other), Err(Fault::WrongAddress), "{other:?}");
+        }
     }
 
     #[test]

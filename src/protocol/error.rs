@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::protocol::assertion::{NOT_PROVED, Problem};
+use crate::protocol::bearer::Scheme;
 use crate::protocol::cause::Cause;
 use crate::protocol::fault::Fault;
 use crate::protocol::foreign_assertion;
@@ -84,6 +85,8 @@ pub struct Refusal {
     pub fault: Option<Fault>,
     /// Whether the client may learn that cause.
     pub tells_cause: bool,
+    /// The scheme of the challenge, if it is another one than `Bearer` (RFC 9449 §7.1).
+    pub scheme: Option<Scheme>,
     /// Whom it concerns, for the log only.
     pub about: Option<Box<Identity>>,
 }
@@ -92,7 +95,7 @@ impl Refusal {
     /// A refusal whose description is also the reason in the log.
     pub const fn new(code: ErrorCode, description: &'static str) -> Self {
         let (description, reason) = (Cow::Borrowed(description), Cow::Borrowed(description));
-        Self { code, description, reason, cause: None, fault: None, tells_cause: false, about: None }
+        Self { code, description, reason, cause: None, fault: None, tells_cause: false, scheme: None, about: None }
     }
 
     /// The same for a sentence that names something.
@@ -133,6 +136,13 @@ impl Refusal {
     #[must_use]
     pub const fn telling_cause(mut self, tells_cause: bool) -> Self {
         self.tells_cause = tells_cause;
+        self
+    }
+
+    /// The same refusal, which challenges for a token of this scheme.
+    #[must_use]
+    pub const fn challenging_for(mut self, scheme: Scheme) -> Self {
+        self.scheme = Some(scheme);
         self
     }
 

@@ -18,6 +18,10 @@ use crate::protocol::subject::{Actor, MayAct};
 
 /// The only type of token that is exchanged or issued here (RFC 8693 §3).
 pub const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// What an access token that is a JWT may be presented as, too.
+pub const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
+/// What a token may be presented as.
+pub const PRESENTED_TYPES: [&str; 2] = [ACCESS_TOKEN_TYPE, JWT_TYPE];
 /// The most actors that a token names, and the most exchanges between a token and the first one.
 pub const DEEPEST: usize = 4;
 
@@ -86,8 +90,15 @@ fn presented(parameters: &Parameters, role: Role) -> Result<Option<&str>, Refusa
         (None, Some(_)) => Err(missing(name)),
         (Some(_), None) => Err(missing(type_name)),
         (Some(token), Some(ACCESS_TOKEN_TYPE)) => Ok(Some(token)),
+        // It is judged as an access token all the same. Opaque tokens and refresh tokens have no dots.
+        (Some(token), Some(JWT_TYPE)) if token.split('.').count() == 3 => Ok(Some(token)),
+        (Some(_), Some(JWT_TYPE)) => {
+            let text =
+                format!("The {name} is not a JWT: the {type_name} of an opaque access token is {ACCESS_TOKEN_TYPE}.");
+            Err(Refusal::naming(ErrorCode::InvalidRequest, text))
+        }
         (Some(_), Some(_)) => {
-            let text = format!("The {type_name} can only be {ACCESS_TOKEN_TYPE}.");
+            let text = format!("The {type_name} can only be {}.", PRESENTED_TYPES.join(" or "));
             Err(Refusal::naming(ErrorCode::InvalidRequest, text))
         }
     }
@@ -103,8 +114,6 @@ pub fn may_exchange(client: &Client, token: Ownership<'_>, resources: &Resources
 /// What a token has of those that were exchanged for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inherited {
-    /// The issuer of the subject, if it is not this server.
-    pub sub_iss: Option<String>,
     /// Who acts.
     pub act: Option<Box<Actor>>,
     /// The only party that may act.
@@ -159,19 +168,34 @@ impl Inherited {
             jti: claims.jti,
             client_id: claims.client_id.clone(),
             log: claims.log,
+            kid: None,
             actor: None,
             sid: None,
         };
         let own = actor.map(|claims| Origin { actor: Some(claims.sub.clone()), sid: claims.sid, ..origin(claims) });
         let exchanged_from = own.into_iter().chain([origin(subject)]).chain(subject.exchanged_from.iter().cloned());
         Ok(Self {
-            sub_iss: subject.sub_iss.clone(),
             act,
             may_act: subject.may_act.clone(),
             sid: subject.sid,
             ends_at: Some(actor.map_or(subject.exp, |actor| actor.exp.min(subject.exp))),
             exchanged_from: exchanged_from.collect(),
         })
+    }
+}
+
+impl Inherited {
+    /// The same, of tokens that the keys with these ids made.
+    #[must_use]
+    pub fn made_by(mut self, subject: Option<String>, actor: Option<String>) -> Self {
+        if let Some(origin) = self.exchanged_from.iter_mut().find(|origin| origin.is_of_subject()) {
+            origin.kid = subject;
+        }
+        // The token of an actor is the newest.
+        if let Some(origin) = self.exchanged_from.first_mut().filter(|origin| !origin.is_of_subject()) {
+            origin.kid = actor;
+        }
+        self
     }
 }
 
@@ -292,12 +316,19 @@ mod tests {
         let both = format!("subject_token=x&subject_token_type={TYPE}&actor_token=y&actor_token_type={TYPE}");
         assert_eq!(read(&both), Some(true));
         assert_eq!(read(&format!("{both}&requested_token_type={TYPE}")), Some(true));
+        let jwt = JWT_TYPE.replace(':', "%3A");
+        assert_eq!(read(&format!("subject_token=a.b.c&subject_token_type={jwt}")), Some(false));
+        let jwts = format!("subject_token=a.b.c&subject_token_type={jwt}&actor_token=a.b.c&actor_token_type={jwt}");
+        assert_eq!(read(&jwts), Some(true));
         for body in [
             String::new(),
             "subject_token=x".to_owned(),
             format!("subject_token_type={TYPE}"),
             format!("subject_token=&subject_token_type={TYPE}"),
             "subject_token=x&subject_token_type=urn%3Ax%3Ay".to_owned(),
+            format!("subject_token=jat_x&subject_token_type={jwt}"),
+            format!("subject_token=jrt_x&subject_token_type={jwt}"),
+            format!("{both}&requested_token_type={jwt}"),
             format!("subject_token=x&subject_token_type={TYPE}&actor_token=y"),
             format!("subject_token=x&subject_token_type={TYPE}&actor_token_type={TYPE}"),
             format!("{both}&requested_token_type=urn%3Ax%3Ay"),
@@ -319,6 +350,18 @@ mod tests {
         assert!(!may("other", &token, &serving));
         assert!(!may("api", &claims(json!({"aud": "https://b"})), &serving));
         assert!(!may("web", &claims(json!({"iat": 99})), &serving), "of an earlier client with this id");
+    }
+
+    #[test]
+    fn each_token_is_remembered_with_the_key_that_made_it() {
+        let web = client("web", json!({"permissions": ["exchange"]}));
+        let kids = |actor: Option<&AccessClaims>| -> Vec<Option<String>> {
+            let inherited = inherited(&web, &claims(json!({})), actor).unwrap();
+            let inherited = inherited.made_by(Some("s".into()), actor.map(|_| "a".into()));
+            inherited.exchanged_from.into_iter().map(|origin| origin.kid).collect()
+        };
+        assert_eq!(kids(None), [Some("s".to_owned())]);
+        assert_eq!(kids(Some(&claims(json!({"sub": "b"})))), [Some("a".to_owned()), Some("s".to_owned())]);
     }
 
     #[test]

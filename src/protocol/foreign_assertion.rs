@@ -1,10 +1,12 @@
 //! What a token of another issuer says (RFC 7523 §3), and the rules for that. Who signed it, and what that issuer is trusted with, is
 //! judged elsewhere.
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::protocol::assertion::{Fault, LARGEST_SKEW, Problem, moment, seconds};
 use crate::protocol::condition;
+use crate::protocol::confirmation::{Confirmation, Sender};
 use crate::protocol::time::Timestamp;
 
 /// The type of an identity assertion (draft-ietf-oauth-identity-assertion-authz-grant §3).
@@ -171,6 +173,30 @@ impl ForeignClaims {
         Ok(())
     }
 
+    /// Checks that the sender holds the key or the certificate that it is bound to, if it is (RFC 7800 §3.1): whoever else has it may not
+    /// use it. Says what that is.
+    ///
+    /// # Errors
+    /// [`Fault::NotHeld`].
+    pub fn check_holder(&self, sender: &Sender) -> Result<Option<Confirmation>, Problem> {
+        let refused = |reason| Err(Problem::new(Fault::NotHeld, reason));
+        let Some(cnf) = self.get("cnf") else { return Ok(None) };
+        let Ok(confirmation) = Confirmation::deserialize(cnf) else {
+            return refused(
+                "the cnf of the assertion is neither one jkt nor one x5t#S256, so nobody can prove to hold it",
+            );
+        };
+        match (sender.holds(&confirmation), confirmation) {
+            (true, _) => Ok(Some(confirmation)),
+            (false, Confirmation::Key(_)) => {
+                refused("the assertion is bound to a key, of which the request has no DPoP proof")
+            }
+            (false, Confirmation::Certificate(_)) => {
+                refused("the assertion is bound to a certificate that the sender did not show")
+            }
+        }
+    }
+
     /// Checks its audience. A token that is for somebody else as well could be sent here by them.
     ///
     /// # Errors
@@ -215,6 +241,9 @@ pub const fn description(fault: Fault) -> &'static str {
         Fault::SeveralRules => "The assertion meets the conditions of several rules, so it is unclear who it is.",
         Fault::WrongClient => "The assertion is for another client.",
         Fault::NoSuchSubject => "The assertion is about a subject that may not be granted tokens here.",
+        Fault::NotHeld => {
+            "The assertion is bound to a key or a certificate (cnf), and the request does not prove to hold that."
+        }
         Fault::UsedBefore => "The assertion was used before: get a new one for each request.",
         // Of clients that sign for themselves.
         Fault::ProfileAlgorithm | Fault::ProfileAudience => fault.description(),
@@ -249,6 +278,36 @@ mod tests {
             claims.check_age(3600, now)
         });
         checked.err().map(|problem| problem.fault)
+    }
+
+    #[test]
+    fn a_bound_token_is_used_by_its_holder_alone() {
+        const OWN: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+        const OTHER: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+        let checked = |cnf: Value, sender: &Sender| {
+            claims(json!({ "cnf": cnf })).unwrap().check_holder(sender).map_err(|problem| problem.fault)
+        };
+        let nothing = Sender::default();
+        let with_key = Sender { key: OWN.parse().ok(), ..nothing };
+        let with_certificate = Sender { certificate: OWN.parse().ok(), ..nothing };
+        let (key, certificate) = (json!({"jkt": OWN}), json!({"x5t#S256": OWN}));
+        assert_eq!(checked(Value::Null, &nothing), Ok(None), "it is a bearer token");
+        assert_eq!(checked(key.clone(), &with_key), Ok(with_key.key.map(Confirmation::Key)));
+        let bound = with_certificate.certificate.map(Confirmation::Certificate);
+        assert_eq!(checked(certificate.clone(), &with_certificate), Ok(bound));
+        for (cnf, sender) in [
+            (key.clone(), nothing),
+            (key, with_certificate),
+            (certificate.clone(), nothing),
+            (certificate, with_key),
+            (json!({"jkt": OTHER}), with_key),
+            (json!({"jkt": OWN, "x5t#S256": OWN}), with_key),
+            (json!({"kid": "a"}), with_key),
+            (json!({}), with_key),
+            (json!("a"), with_key),
+        ] {
+            assert_eq!(checked(cnf.clone(), &sender), Err(Fault::NotHeld), "{cnf}");
+        }
     }
 
     #[test]

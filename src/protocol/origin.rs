@@ -14,6 +14,9 @@ pub struct Origin {
     pub client_id: String,
     /// Its sequence number.
     pub log: i64,
+    /// The id of the key that made it: what came of it ends when that is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
     /// The actor whose token it was. Absent for a subject token, whose subject is that of the token that came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,

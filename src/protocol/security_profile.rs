@@ -67,6 +67,8 @@ pub struct Unnamed {
     pub rotation: bool,
     /// `id_token_signed_response_alg`.
     pub id_token: bool,
+    /// `introspection_signed_response_alg`.
+    pub introspection: bool,
 }
 
 /// Sets what the profile of a client decides and nobody named. What was named is kept, and checked.
@@ -78,6 +80,9 @@ pub fn complete(settings: &mut ClientSettings, unnamed: Unnamed) {
     settings.refresh_token_rotation &= !unnamed.rotation;
     if unnamed.id_token && settings.id_token_signed_response_alg == IdTokenAlgorithm::Rs256 {
         settings.id_token_signed_response_alg = IdTokenAlgorithm::Ps256;
+    }
+    if unnamed.introspection && settings.introspection_signed_response_alg == IdTokenAlgorithm::Rs256 {
+        settings.introspection_signed_response_alg = IdTokenAlgorithm::Ps256;
     }
 }
 
@@ -97,6 +102,7 @@ pub fn check_settings(settings: &ClientSettings) -> Result<(), String> {
         (Rule::RefreshTokens, !settings.refresh_token_rotation),
         (Rule::Grants, !settings.grant_types.contains(&GrantType::Password)),
         (Rule::SigningAlgorithms, settings.id_token_signed_response_alg != IdTokenAlgorithm::Rs256),
+        (Rule::SigningAlgorithms, settings.introspection_signed_response_alg != IdTokenAlgorithm::Rs256),
     ];
     rules.into_iter().find(|(_, holds)| !holds).map_or(Ok(()), |(rule, _)| Err(rule.sentence()))
 }
@@ -127,9 +133,22 @@ pub fn check_token_request(settings: &ClientSettings, is_bound: bool) -> Result<
     Err(Rule::SenderConstrainedTokens.refusal(code))
 }
 
+/// Checks the algorithm of the DPoP proof of a client's request, if it has one.
+///
+/// # Errors
+/// `invalid_dpop_proof` with the name of the rule.
+pub fn check_proof(settings: &ClientSettings, algorithm: Option<&str>) -> Result<(), Refusal> {
+    match algorithm {
+        Some(name) if !allows_algorithm(settings, name) => {
+            Err(Rule::SigningAlgorithms.refusal(ErrorCode::InvalidDpopProof))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether an algorithm, by its name, is one that a profile allows.
 pub fn allows_algorithm(settings: &ClientSettings, name: &str) -> bool {
-    settings.security_profile.is_none() || ["PS256", "ES256", "EdDSA"].contains(&name)
+    settings.security_profile.is_none() || ["PS256", "ES256", "EdDSA", "Ed25519"].contains(&name)
 }
 
 #[cfg(test)]
@@ -142,7 +161,8 @@ mod tests {
         let mut members = json!({
             "security_profile": "fapi2", "token_endpoint_auth_method": "private_key_jwt", "dpop_bound_access_tokens": true,
             "require_pushed_authorization_requests": true, "refresh_token_rotation": false,
-            "id_token_signed_response_alg": "PS256", "grant_types": ["authorization_code", "refresh_token"],
+            "id_token_signed_response_alg": "PS256", "introspection_signed_response_alg": "PS256",
+            "grant_types": ["authorization_code", "refresh_token"],
         });
         members.as_object_mut().unwrap().extend(changes.as_object().cloned().unwrap());
         serde_json::from_value(members).unwrap()
@@ -168,6 +188,7 @@ mod tests {
             (json!({"refresh_token_rotation": true}), "refresh_tokens"),
             (json!({"grant_types": ["password"]}), "grants"),
             (json!({"id_token_signed_response_alg": "RS256"}), "signing_algorithms"),
+            (json!({"introspection_signed_response_alg": "RS256"}), "signing_algorithms"),
         ] {
             let problem = check_settings(&settings(changes.clone())).unwrap_err();
             assert!(problem.starts_with(&format!("security_profile fapi2, rule {rule}: ")), "{changes}: {problem}");
@@ -181,9 +202,10 @@ mod tests {
     fn what_nobody_named_is_set_and_what_was_named_is_kept() {
         let bare = json!({
             "require_pushed_authorization_requests": false, "refresh_token_rotation": true, "id_token_signed_response_alg": "RS256",
+            "introspection_signed_response_alg": "RS256",
         });
-        let all = Unnamed { pushed: true, rotation: true, id_token: true };
-        let none = Unnamed { pushed: false, rotation: false, id_token: false };
+        let all = Unnamed { pushed: true, rotation: true, id_token: true, introspection: true };
+        let none = Unnamed { pushed: false, rotation: false, id_token: false, introspection: false };
         let completed = |changes: &Value, unnamed| {
             let mut settings = settings(changes.clone());
             complete(&mut settings, unnamed);
@@ -191,7 +213,7 @@ mod tests {
         };
         assert_eq!(completed(&bare, all), settings(json!({})));
         assert_eq!(completed(&bare, none), settings(bare.clone()));
-        let es256 = json!({"id_token_signed_response_alg": "ES256"});
+        let es256 = json!({"id_token_signed_response_alg": "ES256", "introspection_signed_response_alg": "EdDSA"});
         assert_eq!(completed(&es256, all), settings(es256));
         let mut free = bare;
         free["security_profile"] = Value::Null;
@@ -204,8 +226,14 @@ mod tests {
         let refusal = check_token_request(&bound, false).unwrap_err();
         assert!(refusal.description.contains("rule sender_constrained_tokens"), "{refusal:?}");
         assert!(check_token_request(&bound, true).is_ok() && check_token_request(&free, false).is_ok());
-        for (name, allowed) in [("PS256", true), ("ES256", true), ("EdDSA", true), ("RS256", false), ("RS512", false)] {
+        assert!(check_proof(&bound, None).is_ok());
+        for (name, allowed) in
+            [("PS256", true), ("ES256", true), ("EdDSA", true), ("Ed25519", true), ("RS256", false), ("RS512", false)]
+        {
             assert_eq!(allows_algorithm(&bound, name), allowed, "{name}");
+            let refused = check_proof(&bound, Some(name)).map_err(|refusal| refusal.code);
+            assert_eq!(refused, if allowed { Ok(()) } else { Err(ErrorCode::InvalidDpopProof) }, "{name}");
+            assert!(check_proof(&free, Some(name)).is_ok());
             assert!(allows_algorithm(&free, name));
         }
     }

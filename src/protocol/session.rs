@@ -63,6 +63,8 @@ pub struct Session {
     pub offline: bool,
     /// What its refresh tokens are bound to, if they are.
     pub confirmation: Option<Confirmation>,
+    /// The first generation that is bound, if the session became so when its code was redeemed or it was refreshed; else 0.
+    pub bound_from: i64,
     /// The key that its authorization code is bound to (`dpop_jkt`, RFC 9449 §10), if it is.
     pub code_key: Option<KeyThumbprint>,
 }
@@ -173,6 +175,7 @@ mod tests {
             browser_session: None,
             offline: false,
             confirmation: None,
+            bound_from: 0,
             code_key: None,
         }
     }

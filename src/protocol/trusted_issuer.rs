@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::protocol::assertion::{Fault, Problem};
 use crate::protocol::client::{Jwks, check_client_id};
-use crate::protocol::condition::{Condition, IDENTITY_CLAIMS};
+use crate::protocol::condition::{Condition, IDENTITY_CLAIMS, is_email};
 use crate::protocol::foreign_assertion::{ForeignClaims, LONGEST_FOREIGN_LIFE, shown};
 use crate::protocol::names::names;
 use crate::protocol::redirect;
@@ -91,7 +91,7 @@ impl Rule {
     /// How each condition was met.
     pub fn examine(&self, claims: &ForeignClaims) -> Vec<ConditionReport> {
         let report = |(claim, condition): (&String, &Condition)| {
-            let is_unverified = claim == "email" && claims.verified_email().is_none();
+            let is_unverified = is_email(claim) && claims.verified_email().is_none();
             let found = claims.texts(claim);
             let holds = !is_unverified && found.iter().any(|text| condition.fits(text));
             let cut = |text: &String| text.chars().take(200).collect();
@@ -275,7 +275,7 @@ impl Rule {
             return format!("rule {number} has no conditions");
         };
         let is = match found.first() {
-            Some(_) if claim == "email" && claims.verified_email().is_none() => "is not verified".to_owned(),
+            Some(_) if is_email(&claim) && claims.verified_email().is_none() => "is not verified".to_owned(),
             Some(text) => format!("is {}", shown(text)),
             None => "is missing".to_owned(),
         };
@@ -346,6 +346,11 @@ impl TrustedIssuers {
     /// The issuer with exactly this name.
     pub fn get(&self, issuer: &str) -> Option<&Arc<TrustedIssuer>> {
         self.0.get(issuer)
+    }
+
+    /// Whether one is trusted for this use.
+    pub fn has_use(&self, used_for: IssuerUse) -> bool {
+        self.0.values().any(|issuer| issuer.settings.enabled && issuer.settings.uses.contains(&used_for))
     }
 
     /// Adds an issuer, in place of an earlier state of it.
@@ -447,13 +452,18 @@ mod tests {
 
     #[test]
     fn an_unverified_email_address_meets_no_condition() {
-        let settings =
-            settings(json!({"rules": [{"client_id": "a", "claims": {"email": {"equals": "a@corp.example"}}}]}));
+        let settings = |name: &str| {
+            settings(json!({"rules": [{"client_id": "a", "claims": {name: {"equals": "a@corp.example"}}}]}))
+        };
         let with = |verified: Value| json!({"sub": "1", "email": "a@corp.example", "email_verified": verified});
-        assert!(fault(&settings, with(json!(true)), true).is_ok());
-        for verified in [json!(false), json!(null), json!("no")] {
-            assert_eq!(fault(&settings, with(verified), true), Err(Fault::ConditionFailed));
+        for name in ["email", "/email"] {
+            assert!(fault(&settings(name), with(json!(true)), true).is_ok());
+            for verified in [json!(false), json!(null), json!("no")] {
+                assert_eq!(fault(&settings(name), with(verified), true), Err(Fault::ConditionFailed), "{name}");
+            }
         }
+        let listed = json!({"sub": "1", "email": ["a@corp.example"], "email_verified": true});
+        assert_eq!(fault(&settings("/email/0"), listed, true), Err(Fault::ConditionFailed));
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Follower {
         node: NodeRecord,
     ) -> Result<Self, Unavailable> {
         let id = node.id;
-        state.recall_proofs(id).await?;
+        state.recall_proofs(&node).await?;
         state.join(node).await?;
         let signals = Arc::new(Signals::default());
         let mut tasks = vec![
@@ -134,7 +134,8 @@ async fn exchange_proofs(state: Arc<NodeState>, node: Uuid) {
                 failing = true;
                 tracing::warn!(
                     error = error.0,
-                    "DPoP proofs are not exchanged with the other nodes: one could count on several"
+                    "DPoP proofs are not exchanged with the other nodes: see whether the database answers; after a second, requests with \
+                     proofs are answered 503"
                 );
             }
             Err(_) => {}

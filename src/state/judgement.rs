@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use crate::issuer::{CurrentKeys, Issuer};
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::{AccessClaims, LEEWAY};
-use crate::protocol::origin::Named;
+use crate::protocol::origin::{Named, Origin};
 use crate::protocol::revocation::Revocation;
 use crate::protocol::time::Timestamp;
 use crate::state::{NodeState, Unavailable, within_limit};
@@ -45,6 +45,11 @@ impl NodeState {
         let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
         // A number is the time of its commit, unless many were committed at once.
         Ok(revocations.all_naming(named).map(|(cause, number)| (cause, Timestamp::from_millis(number))).collect())
+    }
+
+    /// When the key was deleted that made a token that was exchanged for another one, if it was.
+    pub(crate) fn deleted_key_of(&self, origin: &Origin) -> Option<Timestamp> {
+        origin.kid.as_deref().and_then(|kid| self.issuer.keys().ring.retired(kid))
     }
 
     /// How many revocations are in force.

@@ -93,6 +93,8 @@ pub struct NodeState {
     claims_requests: Cache<Uuid, Arc<[String]>>,
     verified: Cache<[u8; 32], (u64, Arc<AccessClaims>)>,
     proofs: UsedProofs,
+    /// When the last good exchange of proofs with the other nodes began.
+    proofs_exchanged_at: LastTime,
     watch: Watch,
     /// When the last complete poll of the log began.
     polled_at: LastTime,
@@ -141,6 +143,7 @@ impl NodeState {
             claims_requests: Cache::new(MOST_CLAIMS_REQUESTS),
             verified: Cache::new(MOST_VERIFIED),
             proofs: UsedProofs::default(),
+            proofs_exchanged_at: LastTime::new(watch.now()),
             polled_at: LastTime::new(watch.now()),
             membership: Membership::new(watch.now()),
             watch,

@@ -44,6 +44,8 @@ pub struct FetchedDocument {
     pub settings: ClientSettings,
     /// By which it can be asked for again.
     pub etag: Option<String>,
+    /// When its host said that this is the document.
+    pub fetched_at: Timestamp,
     /// Until when it is used without asking again.
     pub fresh_until: Timestamp,
 }
@@ -155,10 +157,9 @@ impl Store {
     /// [`StoreError::UnknownFeature`].
     pub async fn client_document_put(&self, fetched: &FetchedDocument, audited: &Audited) -> Result<Logged<()>> {
         let mut transaction = self.begin_logged().await?;
-        let refusal = if transaction.renew_document(fetched, audited).await? {
-            None
-        } else {
-            transaction.insert_document(fetched, audited).await?
+        let refusal = match transaction.renew_document(fetched, audited).await? {
+            Some(renewed) => renewed.err(),
+            None => transaction.insert_document(fetched, audited).await?,
         };
         match refusal {
             None => transaction.commit(()).await,
@@ -329,17 +330,24 @@ impl LogTransaction {
         Ok(Use::Kept)
     }
 
-    /// Whether there is a document of this client, which this transaction has renewed.
-    async fn renew_document(&mut self, fetched: &FetchedDocument, audited: &Audited) -> Result<bool> {
+    /// Renews the document of this client, if there is one.
+    async fn renew_document(
+        &mut self,
+        fetched: &FetchedDocument,
+        audited: &Audited,
+    ) -> Result<Option<std::result::Result<(), StoreError>>> {
         let sql = match self.dialect() {
             Dialect::Postgres => {
                 "SELECT settings, is_used FROM client_documents WHERE client_id = $1 FOR NO KEY UPDATE"
             }
             Dialect::Sqlite => "SELECT settings, is_used FROM client_documents WHERE client_id = $1",
         };
-        let Some(row) = self.query_one(sql, values![&fetched.client_id]).await? else { return Ok(false) };
+        let Some(row) = self.query_one(sql, values![&fetched.client_id]).await? else { return Ok(None) };
         // What cannot be read is replaced.
         let has_changed = row.json::<ClientSettings>("settings").ok().as_ref() != Some(&fetched.settings);
+        if has_changed && let Some(refusal) = self.use_features(&fetched.settings, audited.at).await? {
+            return Ok(Some(Err(refusal)));
+        }
         let sql = "UPDATE client_documents SET document = $1, settings = $2, version = version + $3, etag = $4, \
                    fetched_at = $5, fresh_until = $6, expires_at = CASE WHEN expires_at > $7 THEN expires_at ELSE $7 END \
                    WHERE client_id = $8";
@@ -348,7 +356,7 @@ impl LogTransaction {
             to_json(&fetched.settings)?,
             i64::from(has_changed),
             fetched.etag.clone(),
-            audited.at,
+            fetched.fetched_at,
             fetched.fresh_until,
             kept_until(fetched.fresh_until),
             &fetched.client_id
@@ -361,7 +369,7 @@ impl LogTransaction {
             }
             self.notify(Notice::Client(&fetched.client_id), audited).await?;
         }
-        Ok(true)
+        Ok(Some(Ok(())))
     }
 
     async fn insert_document(&mut self, fetched: &FetchedDocument, audited: &Audited) -> Result<Option<StoreError>> {
@@ -383,7 +391,7 @@ impl LogTransaction {
              created_at, fetched_at, fresh_until, expires_at) SELECT $1, $2, $3, $4, 1, $5, $6, \
              EXISTS (SELECT 1 FROM client_blocks b WHERE ",
             is_about!("$1", "$2"),
-            "), $7, $7, $8, $9"
+            "), $7, $8, $9, $10"
         );
         let values = values![
             client_id,
@@ -393,6 +401,7 @@ impl LogTransaction {
             fetched.etag.clone(),
             false,
             audited.at,
+            fetched.fetched_at,
             fetched.fresh_until,
             kept_until(fetched.fresh_until)
         ];
@@ -409,11 +418,11 @@ impl LogTransaction {
         let sql = match self.dialect() {
             Dialect::Postgres => {
                 "DELETE FROM client_documents WHERE client_id IN (SELECT client_id FROM client_documents WHERE NOT is_used \
-                 ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING client_id"
+                 ORDER BY fetched_at LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING client_id"
             }
             Dialect::Sqlite => {
                 "DELETE FROM client_documents WHERE client_id IN (SELECT client_id FROM client_documents WHERE NOT is_used \
-                 ORDER BY expires_at LIMIT $1) RETURNING client_id"
+                 ORDER BY fetched_at LIMIT $1) RETURNING client_id"
             }
         };
         for row in &self.query(sql, values![FORGOTTEN_AT_ONCE]).await? {

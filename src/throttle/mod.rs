@@ -109,10 +109,11 @@ impl Throttle {
         Err(Throttled { seconds: 1, reason, about: Identity::of_client(client_id) })
     }
 
-    /// Counts an access token that is revoked alone, of this session. A user could make as many by refreshing as the
-    /// log and the memory of all nodes would have to hold. The session itself can always be revoked.
-    pub(crate) fn token_revocation(&self, session: Uuid) -> Result<(), Throttled> {
-        if !self.enabled || self.token_revocations.allows(&session.to_string()) {
+    /// Counts an access token that is revoked alone, of this session and client. A user could make as many by refreshing as the
+    /// log and the memory of all nodes would have to hold. The session itself can always be revoked. Clients to which tokens of the
+    /// session came by exchange do not use up what the others have.
+    pub(crate) fn token_revocation(&self, session: Uuid, client_id: &str) -> Result<(), Throttled> {
+        if !self.enabled || self.token_revocations.allows(&format!("{session} {client_id}")) {
             return Ok(());
         }
         let reason = "too many access tokens of one session were revoked";
@@ -132,7 +133,7 @@ impl Throttle {
     pub(crate) fn client_document(&self, network: Network, host: &str) -> Result<(), Throttled> {
         let reason = if !self.enabled {
             return Ok(());
-        } else if !self.documents_for_network.allows(&network.to_string()) {
+        } else if !self.documents_for_network.allows(&network.site()) {
             "too many metadata documents of clients were fetched for one network"
         } else if !self.documents_from_host.allows(host) {
             "too many metadata documents of clients were fetched from one host"

@@ -66,6 +66,11 @@ pub fn read(body: &str, context: TokenContext<'_>) -> Result<AccessClaims, Verif
     Err(VerifyError::OtherIssuer(Box::new(claims)))
 }
 
+/// The id of the key that a token names; `body` is what follows the environment.
+pub(super) fn key_of(body: &str) -> Option<String> {
+    from_base64url(body)?.get(1..CLEAR_LENGTH).map(base64url)
+}
+
 fn open(
     body: &str,
     environment: &Environment,
@@ -153,6 +158,8 @@ mod tests {
     fn what_is_written_reads_back_and_shows_nothing() {
         let ring = ring();
         let body = body(&ring);
+        let key = ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
+        assert_eq!(key_of(&body), Some(base64url(key.id)));
         assert_eq!(opened(&body, "live", &ring), Ok(claims()));
         assert_eq!(body.len() % LENGTHS, 0);
         assert!(!String::from_utf8_lossy(&from_base64url(&body).unwrap()).contains("auth.example"));

@@ -254,7 +254,7 @@ mod tests {
             json!({"iat": i64::MIN, "exp": i64::MAX, "nbf": -1, "log": i64::MAX}),
             json!({"act": {"sub": "x", "act": {"sub": "y"}}, "cnf": {"jkt": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"}}),
             json!({"sub": "u", "may_act": {"sub": "c"}, "exchanged_from": [
-                {"jti": TokenId::new([2; 16]), "client_id": "d", "log": 4},
+                {"jti": TokenId::new([2; 16]), "client_id": "d", "log": 4, "kid": "k"},
                 {"jti": TokenId::new([3; 16]), "client_id": "c", "log": 5, "actor": "b", "sid": Uuid::from_u128(7)},
             ]}),
             json!({"tenant": "blue", "limits": [1, 2.5, {"a": null}], "name": "é\u{0}"}),

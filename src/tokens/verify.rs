@@ -1,5 +1,6 @@
 //! Verifies that a text is a token of this server. The diagnosis says why a text is not.
 
+use crate::jose::jws;
 use crate::protocol::claims::AccessClaims;
 use crate::tokens::context::TokenContext;
 use crate::tokens::environment::{ACCESS_TOKEN_PREFIX, REFRESH_TOKEN_PREFIX, split};
@@ -31,6 +32,14 @@ pub fn verify(token: &str, context: TokenContext<'_>) -> Result<Verified, Verify
         None => jwt::read(token, context)?,
     };
     Ok(Verified::Access(Box::new(claims)))
+}
+
+/// The id of the key that made an access token of this server, which was verified before.
+pub fn key_of(token: &str) -> Option<String> {
+    match token.strip_prefix(ACCESS_TOKEN_PREFIX) {
+        Some(rest) => split(rest).and_then(|(_, body)| opaque::key_of(body)),
+        None => jws::header(token).ok()?.kid,
+    }
 }
 
 /// What follows the environment, if the environment is ours.

@@ -102,10 +102,10 @@ fn by_key(
 }
 
 /// Lets the proof count: the last step, because it can be taken only once.
-pub(super) fn use_up(app: &App, held: &Held) -> Result<std::result::Result<(), Finding>> {
+pub(super) async fn use_up(app: &App, held: &Held) -> Result<std::result::Result<(), Finding>> {
     match &held.0 {
         None => Ok(Ok(())),
-        Some(proof) => Ok(proof::use_once(app, proof)?.map_err(|problem| not_valid(app, &problem))),
+        Some(proof) => Ok(Box::pin(proof::use_once(app, proof)).await?.map_err(|problem| not_valid(app, &problem))),
     }
 }
 

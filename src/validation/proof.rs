@@ -31,6 +31,8 @@ const LONGEST: usize = 8 * 1024;
 pub struct Proof {
     /// The thumbprint of its key.
     pub key: KeyThumbprint,
+    /// The algorithm that it is signed by.
+    pub algorithm: SigningAlgorithm,
     id: ProofId,
     made_at: Timestamp,
 }
@@ -63,7 +65,7 @@ pub fn check(
     let malformed = |text: &str| Problem::new(Fault::Malformed, text);
     let text = std::str::from_utf8(text).ok().map(str::trim).filter(|text| text.len() <= LONGEST);
     let text = text.ok_or_else(|| malformed("The DPoP header has more than 8 KiB, or is not text."))?;
-    let (key, thumbprint) = key_of(text)?;
+    let (algorithm, key, thumbprint) = key_of(text)?;
     let verified = jws::verify::<ProofClaims>(text, ExpectedType::OneOf(&[TYPE]), &key);
     let (_, claims) = verified.map_err(|error| match error {
         JwsError::BadSignature => {
@@ -81,11 +83,11 @@ pub fn check(
     let hash = sha256(&[thumbprint.bytes().as_slice(), claims.id().as_bytes()].concat());
     let mut id = ProofId::default();
     id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
-    Ok(Proof { key: thumbprint, id, made_at: claims.made_at() })
+    Ok(Proof { key: thumbprint, algorithm, id, made_at: claims.made_at() })
 }
 
-/// The key that a proof carries, which is the one that it must be signed with.
-fn key_of(text: &str) -> std::result::Result<(VerificationKey, KeyThumbprint), Problem> {
+/// The algorithm of a proof, and the key that it carries, which is the one that it must be signed with.
+fn key_of(text: &str) -> std::result::Result<(SigningAlgorithm, VerificationKey, KeyThumbprint), Problem> {
     #[derive(Deserialize)]
     struct Embedded {
         jwk: Option<Value>,
@@ -98,8 +100,8 @@ fn key_of(text: &str) -> std::result::Result<(VerificationKey, KeyThumbprint), P
     if !ExpectedType::OneOf(&[TYPE]).includes(header.typ.as_deref()) {
         return Err(Problem::new(Fault::WrongType, "The typ of the proof is not dpop+jwt."));
     }
-    let Some(algorithm) = SigningAlgorithm::from_name(&header.alg) else {
-        let text = "The alg of the proof must be ES256, EdDSA, RS256 or PS256.";
+    let Some(algorithm) = SigningAlgorithm::to_verify(&header.alg) else {
+        let text = "The alg of the proof must be ES256, EdDSA (Ed25519), RS256 or PS256.";
         return Err(Problem::new(Fault::AlgorithmNotAllowed, text));
     };
     let segment = text.split('.').next().and_then(from_base64url).unwrap_or_default();
@@ -112,7 +114,7 @@ fn key_of(text: &str) -> std::result::Result<(VerificationKey, KeyThumbprint), P
         .ok_or_else(|| bad_key("The jwk of the proof is not a key whose members have the right types.".into()))?;
     let key = VerificationKey::from_jwk(&jwk, &[algorithm]);
     let key = key.map_err(|problem| bad_key(format!("The jwk of the proof is not accepted: {problem}.")))?;
-    Ok((key, KeyThumbprint::new(jwk.thumbprint())))
+    Ok((algorithm, key, KeyThumbprint::new(jwk.thumbprint())))
 }
 
 /// A nonce is checked whenever there is one.
@@ -133,13 +135,13 @@ fn check_nonce(app: &App, issuer: &Issuer, claims: &ProofClaims, now: Timestamp)
 /// Lets a proof count. For the same request it may be met again.
 ///
 /// # Errors
-/// It counted before; or that cannot be known, because there are too many.
-pub fn use_once(app: &App, proof: &Proof) -> Result<std::result::Result<(), Problem>> {
+/// It counted before; or that cannot be known, because there are too many, or the other nodes cannot be told.
+pub async fn use_once(app: &App, proof: &Proof) -> Result<std::result::Result<(), Problem>> {
     if current_request::current().is_some_and(|request| request.proof == Some(proof.id)) {
         return Ok(Ok(()));
     }
     let used_before = |text: String| Ok(Err(Problem::new(Fault::UsedBefore, text)));
-    match app.state.use_proof(proof.id, proof.made_at) {
+    match app.state.use_proof(app.node, proof.id, proof.made_at).await? {
         ProofUse::Counts => {
             current_request::with(|request| request.proof = Some(proof.id));
             Ok(Ok(()))
@@ -154,32 +156,36 @@ pub fn use_once(app: &App, proof: &Proof) -> Result<std::result::Result<(), Prob
     }
 }
 
-/// The proof of a request to an endpoint of this server, if it has one.
+/// The request that a proof for an endpoint of this server must be about. Clients with certificates may know it by another address.
+pub fn target_at(app: &App, issuer: &Issuer, method: &str, path: &str) -> Target {
+    let alias = app.settings.mtls_url.as_ref().map(|url| format!("{url}{path}"));
+    Target { method: method.to_owned(), address: issuer.endpoint(path), alias }
+}
+
+/// The proof of a request to an endpoint of this server, if it has one. The first good one makes bound tokens a feature that every
+/// node must know: before the client is authenticated, because an assertion that was spent cannot be sent again.
 ///
 /// # Errors
-/// `invalid_dpop_proof`, or `use_dpop_nonce`, if it breaks a rule.
-pub fn of_request(app: &App, request: &Request<'_>, path: &str) -> Result<Option<Proof>> {
+/// `invalid_dpop_proof`, or `use_dpop_nonce`, if it breaks a rule; or a node that is still running does not know bound tokens.
+pub async fn of_request(app: &App, request: &Request<'_>, path: &str) -> Result<Option<Proof>> {
     let sent = request.header(HEADER);
     if sent.is_empty() {
         return Ok(None);
     }
-    let target = Target { method: request.method.to_owned(), address: request.issuer.endpoint(path) };
-    match check(app, request.issuer, &sent, &target, None) {
-        Ok(proof) => Ok(Some(proof)),
-        Err(problem) => Err(refuse(app, &problem).into()),
-    }
-}
-
-/// What the sender of a request proved, once its proof counts. The first proof that counts makes bound tokens a feature that every
-/// node must know.
-///
-/// # Errors
-/// The proof was used before, or a node that is still running does not know bound tokens.
-pub async fn sender(app: &App, request: &Request<'_>, proof: Option<&Proof>) -> Result<Sender> {
-    let Some(proof) = proof else { return Ok(request.sender) };
+    let target = target_at(app, request.issuer, request.method, path);
+    let proof = check(app, request.issuer, &sent, &target, None).map_err(|problem| refuse(app, &problem))?;
     // On the heap, because it is rare.
     Box::pin(app.begin_to_bind()).await?;
-    use_once(app, proof)?.map_err(|problem| refuse(app, &problem))?;
+    Ok(Some(proof))
+}
+
+/// What the sender of a request proved, once its proof counts.
+///
+/// # Errors
+/// The proof was used before.
+pub async fn sender(app: &App, request: &Request<'_>, proof: Option<&Proof>) -> Result<Sender> {
+    let Some(proof) = proof else { return Ok(request.sender) };
+    Box::pin(use_once(app, proof)).await?.map_err(|problem| refuse(app, &problem))?;
     Ok(Sender { key: Some(proof.key), ..request.sender })
 }
 

@@ -77,7 +77,8 @@ pub(crate) async fn is_in_force(app: &App, claims: &AccessClaims) -> Result<bool
     Ok(!claims.is_expired(now)
         && !claims.is_early(now)
         && app.state.revocation_of(claims).await?.is_none()
-        && !app.state.is_beyond_log(claims).await?)
+        && !app.state.is_beyond_log(claims).await?
+        && !claims.exchanged_from.iter().any(|origin| app.state.deleted_key_of(origin).is_some()))
 }
 
 /// Validates an access token that is used: its sender must hold what it is bound to, and it must meet requirements.
@@ -92,7 +93,7 @@ pub async fn access_token_for(
             let held = holder::check(app, issuer, &claims, presented);
             let mut findings = investigate::unmet_requirements(app, &claims, required).await?;
             let held = match held {
-                Ok(held) if findings.is_empty() => holder::use_up(app, &held)?.map(drop),
+                Ok(held) if findings.is_empty() => holder::use_up(app, &held).await?.map(drop),
                 held => held.map(drop),
             };
             findings.extend(held.err());

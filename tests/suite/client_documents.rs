@@ -73,7 +73,13 @@ on_both_stores!(a_client_with_a_document_works_from_the_login_to_the_end, async 
     for _ in 0..2 {
         // Each time anew.
         let page = browser.authorize(&app, &wants).await;
-        for words in ["Agent", "(<bdi>127.0.0.1</bdi>)", "Nobody here has checked this app", "Read your messages"] {
+        for words in [
+            "Agent",
+            "(<bdi>127.0.0.1</bdi>)",
+            "The answer goes to <strong>",
+            "Nobody here has checked this app",
+            "Read your messages",
+        ] {
             assert!(page.body.contains(words), "{words}: {page:?}");
         }
         browser.agree(&app, ALICE, &wants).await.code();
@@ -96,6 +102,9 @@ on_both_stores!(a_client_with_a_document_works_from_the_login_to_the_end, async 
     assert_eq!(shown.assert_ok().json["registered_by"], "document");
     assert_eq!(app.admin(Method::PATCH, &path, Some(json!({"consent": "skip"}))).await.status.as_u16(), 409);
     assert_eq!(app.admin(Method::DELETE, &path, None).await.status.as_u16(), 409);
+    let same = json!({"client_id": client.id, "grant_types": ["client_credentials"], "scope": "read"});
+    let refused = app.admin(Method::POST, "/admin/v1/clients", Some(same)).await;
+    assert!(refused.status.as_u16() == 409 && refused.body.contains("block the URL"), "{refused:?}");
 
     app.revoke(&client, &again.text("refresh_token")).await.assert_ok();
     app.introspect(&rs, &access_token).await.assert_inactive();
@@ -175,6 +184,7 @@ on_both_stores!(what_is_wrong_with_a_document_stands_on_a_page_for_its_developer
         ("https://app.example.test:8443/client.json".to_owned(), "is not https on port 443"),
         (format!("http://127.0.0.1:{port}/client.json"), "There is no client with this client_id here."),
         (format!("https://127.0.0.1:{port}"), "has no path"),
+        ("https://app.example.test./client.json".to_owned(), "a host that ends with a dot"),
         (format!("https://127.0.0.1:{port}/a/../client.json"), "not in its usual form"),
         (format!("https://u:p@127.0.0.1:{port}/client.json"), "a user name or a password"),
         (format!("https://127.0.0.1:{port}/client.json#x"), "a fragment"),
@@ -301,6 +311,16 @@ on_both_stores!(a_network_has_a_limited_number_of_documents_fetched, async |back
     assert_eq!(host.received().len(), 30);
     app.advance(6);
     ask(&app, &clients[30].id).await.assert_ok();
+    // Nobody can keep it old by using up the limit: what is kept is fetched again regardless.
+    app.advance(3600);
+    let more: Vec<TestClient> = (31..62).map(|number| published(&host, &format!("/{number}"), json!({}))).collect();
+    for client in &more[..30] {
+        ask(&app, &client.id).await.assert_ok();
+    }
+    assert_eq!(ask(&app, &more[30].id).await.status.as_u16(), 429);
+    let before = host.received().len();
+    ask(&app, &clients[0].id).await.assert_ok();
+    assert_eq!(host.received().len(), before + 1);
 });
 
 on_both_stores!(a_resource_that_is_opened_later_is_open_to_a_client_whose_document_is_known, async |backend| {

@@ -255,35 +255,31 @@ fn the_commands_of_the_guide_to_logins_work() {
     assert_eq!(String::from_utf8(output.stdout).unwrap().matches("jcs_").count(), 1, "the shop's alone");
 }
 
-#[test]
-fn the_commands_of_the_guide_to_keys_work() {
+/// Runs the commands of a guide on a database of its own; gives how often it calls the program, and what that showed.
+fn run_guide(guide: &'static str) -> (usize, String) {
     let folder = tempfile::tempdir().unwrap();
-    let blocks = blocks(include_str!("../../docs/client-keys.md"), "sh");
+    let commands = blocks(guide, "sh").concat();
     let bin = Path::new(BINARY).parent().unwrap().display();
-    let script = format!("set -e\nexport PATH={bin}:$PATH\njeton migrate >/dev/null\n{}", blocks.concat());
+    let script = format!("set -e\nexport PATH={bin}:$PATH\njeton migrate >/dev/null\n{commands}");
     let database = format!("sqlite://{}", folder.path().join("jeton.db").display());
     let settings = [("JETON_DATABASE_URL", database.as_str()), ("JETON_ISSUER", "https://auth.example.com")];
     let mut command = Command::new("sh");
     let output = command.args(["-c", &script]).envs(settings).current_dir(folder.path()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(blocks.concat().matches("jeton ").count(), 2);
-    let shown = String::from_utf8(output.stdout).unwrap();
-    assert_eq!((shown.matches("2026-01").count(), shown.matches("client_secret").count()), (1, 0), "{shown}");
+    (commands.matches("jeton ").count(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn the_commands_of_the_guide_to_keys_work() {
+    let (calls, shown) = run_guide(include_str!("../../docs/client-keys.md"));
+    assert_eq!(calls, 3);
+    assert_eq!((shown.matches("2026-01").count(), shown.matches("client_secret").count()), (2, 0), "{shown}");
 }
 
 #[test]
 fn the_commands_of_the_guide_to_certificates_work() {
-    let folder = tempfile::tempdir().unwrap();
-    let blocks = blocks(include_str!("../../docs/client-certificates.md"), "sh");
-    let bin = Path::new(BINARY).parent().unwrap().display();
-    let script = format!("set -e\nexport PATH={bin}:$PATH\njeton migrate >/dev/null\n{}", blocks.concat());
-    let database = format!("sqlite://{}", folder.path().join("jeton.db").display());
-    let settings = [("JETON_DATABASE_URL", database.as_str()), ("JETON_ISSUER", "https://auth.example.com")];
-    let mut command = Command::new("sh");
-    let output = command.args(["-c", &script]).envs(settings).current_dir(folder.path()).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    assert_eq!(blocks.concat().matches("jeton ").count(), 4);
-    let shown = String::from_utf8(output.stdout).unwrap();
+    let (calls, shown) = run_guide(include_str!("../../docs/client-certificates.md"));
+    assert_eq!(calls, 4);
     for part in ["CN=billing,O=Example,C=FR", "spiffe://example.com/worker", "self_signed_tls_client_auth", "2026-01"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jeton::app::{Failure, Peer, Request};
 use jeton::browser::second_factor::{
@@ -15,7 +16,7 @@ use tokio::sync::Barrier;
 use uuid::Uuid;
 
 use crate::support::authenticator::Authenticator;
-use crate::support::{Backend, Setup, TestServer, on_both_stores};
+use crate::support::{Backend, Setup, TestServer, eventually, on_both_stores};
 
 /// A server whose clock the test moves and that slows guessing down.
 fn setup() -> Setup {
@@ -196,9 +197,12 @@ on_both_stores!(guessing_a_second_factor_is_slowed_down_from_everywhere_and_a_wa
     assert!(matches!(checked(&server, &alice, wrong).await, Ok(Checked::Wrong)), "the failures are taken back");
     let metrics = server.http.get(format!("{}/metrics", server.ops)).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("jeton_throttled_total{failures=\"second_factor\"} 3"), "{metrics}");
-    let audit = server.admin(Method::GET, "/admin/v1/audit?action=login.throttled", None).await;
-    let record = &audit.json["items"][0];
-    assert_eq!(record["target"], format!("user {}", alice.id), "{audit:?}");
+    // Records of refusals are written in batches, after the answer.
+    eventually(Duration::from_secs(20), "it is on record", async || {
+        let audit = server.admin(Method::GET, "/admin/v1/audit?action=login.throttled", None).await;
+        audit.json["items"][0]["target"] == format!("user {}", alice.id)
+    })
+    .await;
 });
 
 on_both_stores!(guessing_in_parallel_gains_nothing, async |backend| {

@@ -204,6 +204,7 @@ impl ClientPatch {
             pushed: self.require_pushed_authorization_requests == Patch::Keep,
             rotation: self.refresh_token_rotation == Patch::Keep,
             id_token: self.id_token_signed_response_alg == Patch::Keep,
+            introspection: self.introspection_signed_response_alg == Patch::Keep,
         };
         self.client_name.apply_to_option(&mut settings.client_name);
         self.token_endpoint_auth_method

@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::crypto::{base64url, random};
 use crate::protocol::cause::Cause;
 use crate::protocol::client::{Client, ClientSettings, Consent, Permission, check_client_id};
+use crate::protocol::client_document::is_url;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
 use crate::store::{StoreError, SubHolder};
@@ -141,7 +142,6 @@ impl App {
         check_client_id(client_id).map_err(AdminError::Invalid)?;
         let settings = patch.apply(ClientSettings::default())?;
         self.check_power(&settings, actor)?;
-        check_issuers(&ClientSettings::default(), &settings, actor)?;
         Ok(settings)
     }
 
@@ -154,7 +154,6 @@ impl App {
     ) -> Result<(&'static str, Option<NewRevocation>)> {
         self.check_power(&client.settings, actor)?;
         self.check_power(&settings, actor)?;
-        check_issuers(&client.settings, &settings, actor)?;
         let was = std::mem::replace(&mut client.settings, settings);
         let (client_id, settings) = (&client.client_id, &client.settings);
         let uses_secret = |settings: &ClientSettings| settings.token_endpoint_auth_method.uses_secret();
@@ -195,6 +194,12 @@ impl App {
                     .into(),
             ));
         }
+        // With its secret or its grants, somebody may get tokens of all subjects of the issuer.
+        if !settings.issuers.is_empty() && !actor.is_admin {
+            return Err(AdminError::NeedsAdmin(
+                "a client that names issuers is administered with the scope jeton:admin".into(),
+            ));
+        }
         needs_admin(settings, actor)
     }
 
@@ -216,19 +221,19 @@ impl App {
     }
 }
 
-/// A client that names a further issuer may get tokens of all its subjects.
-fn check_issuers(was: &ClientSettings, now: &ClientSettings, actor: &Actor) -> Result<()> {
-    if !actor.is_admin && now.issuers.iter().any(|issuer| !was.issuers.contains(issuer)) {
-        return Err(AdminError::NeedsAdmin("issuers are named with the scope jeton:admin".into()));
-    }
-    Ok(())
-}
-
 /// Why a client was not created.
 pub(super) fn not_created(error: StoreError, client_id: &str) -> AdminError {
     match error {
         StoreError::SubTaken(SubHolder::Client) => {
-            AdminError::Conflict(format!("there is a client {client_id} already"))
+            let known = format!("there is a client {client_id} already");
+            // Nobody inherits what was issued to the client that others know by the same URL.
+            AdminError::Conflict(if is_url(client_id) {
+                format!(
+                    "{known}; if it is known by its metadata document, block the URL, and create the client once that is gone"
+                )
+            } else {
+                known
+            })
         }
         StoreError::SubTaken(SubHolder::User) => {
             AdminError::Conflict(format!("the client_id {client_id} is the sub of a user"))

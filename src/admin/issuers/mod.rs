@@ -115,7 +115,11 @@ impl App {
 
     /// Says what would become of a token of an issuer: which condition fails, with which value. Nothing is used up.
     pub async fn issuer_test(&self, test: TokenTest) -> Result<TokenReport> {
-        Ok(federation::report(self, &self.issuer, test.token.trim(), test.used_for).await?)
+        let token = test.token.trim();
+        if token.is_empty() {
+            return Err(AdminError::Invalid("token is empty".into()));
+        }
+        Ok(federation::report(self, &self.issuer, token, test.used_for).await?)
     }
 
     /// Checks the name of an issuer to trust.

@@ -18,6 +18,19 @@ pub(super) fn broken(named: Named<'_>, revocations: &[KnownRevocation]) -> Vec<F
     revocations.iter().map(|revocation| in_chain(judge::revoked(revocation, None))).collect()
 }
 
+/// The reason to refuse a token that came of one whose key was deleted.
+pub(super) fn without_key(origin: &Origin, at: Timestamp) -> Finding {
+    let Origin { jti, client_id, kid, .. } = origin;
+    let kid = kid.as_deref().unwrap_or_default();
+    let detail = format!(
+        "It came of token {jti} of client {client_id} by exchange. The key {kid} that made that was deleted at {at}."
+    );
+    Finding {
+        remedy: Some("Exchange a token that is in force."),
+        ..Finding::from_server(Cause::RetiredKey, detail).at(at)
+    }
+}
+
 /// What an explanation says about the chain. `state` has the revocations of each token in it, in their order.
 pub(super) fn facts(claims: &AccessClaims, state: &[Vec<(Cause, Timestamp)>]) -> Vec<Fact> {
     let mut facts = vec![];

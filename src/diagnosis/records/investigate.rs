@@ -54,8 +54,10 @@ async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
     }
     let Some(Verified::Access(claims)) = &diagnosis.authentic else { return Ok(()) };
     let mut state = vec![];
-    for origin in claims.named().skip(1) {
-        state.push(app.state.revocations_naming(origin).await?);
+    for (named, origin) in claims.named().skip(1).zip(&claims.exchanged_from) {
+        let mut broken = app.state.revocations_naming(named).await?;
+        broken.extend(app.state.deleted_key_of(origin).map(|at| (Cause::RetiredKey, at)));
+        state.push(broken);
     }
     let chain = chain::facts(claims, &state);
     let (user, session, client_id) = (claims.subject().user().map(str::to_owned), claims.sid, claims.client_id.clone());
@@ -167,6 +169,9 @@ async fn of_access_token(app: &App, claims: &AccessClaims, depth: Depth) -> Resu
             remembered.into_iter().map(remembered_only).collect()
         };
         findings.extend(chain::broken(origin, &revocations));
+    }
+    for origin in &claims.exchanged_from {
+        findings.extend(app.state.deleted_key_of(origin).map(|at| chain::without_key(origin, at)));
     }
     if app.state.is_beyond_log(claims).await? {
         findings.push(judge::never_issued(

@@ -6,7 +6,6 @@ use crate::diagnosis::{Diagnosis, HolderFault, public};
 use crate::protocol::bearer::{self, Sent};
 use crate::protocol::cause::Cause;
 use crate::protocol::client::Permission;
-use crate::protocol::dpop::Target;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::identity::Identity;
 use crate::protocol::ownership::{Ownership, may_see};
@@ -51,13 +50,12 @@ impl Caller {
             };
             Refusal::new(code, fault.detail).by(fault.cause)
         })?;
-        let address = request.issuer.endpoint("/auth/explain");
         let presented = Presented {
             text: &text,
             scheme,
             sender: request.sender,
             proofs: request.header(proof::HEADER),
-            target: Some(Target { method: request.method.to_owned(), address }),
+            target: Some(proof::target_at(app, request.issuer, request.method, "/auth/explain")),
         };
         match administrator::validate(app, request.issuer, &presented).await? {
             Ok(token) if token.has_one_of(&[READ]) => Ok(Self::Administrator(token.claims.client_id.clone())),
@@ -65,7 +63,8 @@ impl Caller {
                 let refusal =
                     Refusal::new(ErrorCode::InsufficientScope, "This needs the scope jeton:admin or jeton:read.");
                 let about = Identity::from(&*token.claims);
-                Err(refusal.because(format!("held: {}", token.scope)).by(Cause::InsufficientScope).about(about).into())
+                let refusal = refusal.because(format!("held: {}", token.scope)).by(Cause::InsufficientScope);
+                Err(refusal.challenging_for(scheme).about(about).into())
             }
             Err(diagnosis) => {
                 let cause = diagnosis.cause().unwrap_or(Cause::NotAToken);
@@ -74,6 +73,7 @@ impl Caller {
                     diagnosis.findings.first().is_some_and(|first| first.holder == Some(HolderFault::Nonce));
                 let code = if wants_nonce { ErrorCode::UseDpopNonce } else { ErrorCode::InvalidToken };
                 let refusal = Refusal::new(code, sentence).by(cause).telling_cause(tells_cause);
+                let refusal = refusal.challenging_for(diagnosis.challenged_scheme(scheme));
                 Err(refusal.about(diagnosis.identity()).into())
             }
         }

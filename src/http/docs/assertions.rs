@@ -13,7 +13,8 @@ const fn text(
 ) -> Text {
     Text {
         meaning,
-        see: "The answer is 401 `invalid_client`. The log has the exact reason, such as by how much a clock is off.",
+        see: "The answer is 401 `invalid_client` for a client assertion, and 400 `invalid_grant` for the JWT bearer grant. The log has \
+              the exact reason, such as by how much a clock is off.",
         client,
         resource_server: "The same, if it is the one that authenticates by a key.",
         administrator,
@@ -71,8 +72,9 @@ pub(super) const fn about(fault: Fault) -> (&'static str, Text) {
             "The client assertion does not say which client it is about.",
             text(
                 "`iss` and `sub` are missing, empty or different.",
-                "Set both `iss` and `sub` to the `client_id`.",
-                "Nothing. Assertions that others issue about a client are not accepted.",
+                "Set both `iss` and `sub` to the `client_id`. With a token of a trusted issuer, such as that of a platform, send the \
+                 `client_id` as well.",
+                "If the assertion is a token of another issuer: trust that issuer, and name it in the `issuers` of the client.",
                 &[SHOW_CLIENT],
             ),
         ),
@@ -222,6 +224,15 @@ pub(super) const fn about(fault: Fault) -> (&'static str, Text) {
                  verified; or they are not, and a user or a client of this server has the same `sub`.",
                 "Nothing: another subject may be granted tokens.",
                 "Compare `local_users` of the issuer with the users that there are.",
+            ),
+        ),
+        Fault::NotHeld => (
+            "The assertion is bound to a key or a certificate that the sender did not prove to hold.",
+            foreign(
+                "It has `cnf`, so it is no bearer token. To authenticate a client, only the certificate of the connection counts; the JWT \
+                 bearer grant takes a DPoP proof, too. A `cnf` with anything but one `jkt` or one `x5t#S256` cannot be proved here.",
+                "Show the certificate, or send a DPoP proof made with the key, that the token is bound to. Or get a token without `cnf`.",
+                "Nothing. Check who else may have come by the token.",
             ),
         ),
     }

@@ -118,13 +118,16 @@ pub(super) const fn about(fault: CodeFault) -> (&'static str, Text) {
         ),
         CodeFault::KeyNotProved => (
             "The authorization code is bound to a key that the request does not prove.",
-            text(
-                "The authorization request named a key (`dpop_jkt`, or a DPoP proof when it was pushed), and the token request has no \
-                 proof of that key. The code is not spent.",
-                "Send a DPoP proof made with the key that the authorization request named.",
-                "If the client uses no DPoP, somebody else may have sent its authorization request.",
-                &[SHOW_CLIENT, METADATA],
-            ),
+            Text {
+                see: "The token endpoint answers 400 `invalid_grant` and says so in `error_description`. The code is not spent.",
+                ..text(
+                    "The authorization request named a key (`dpop_jkt`, or a DPoP proof when it was pushed), and the token request \
+                     has no proof of that key.",
+                    "Send a DPoP proof made with the key that the authorization request named.",
+                    "If the client uses no DPoP, somebody else may have sent its authorization request.",
+                    &[SHOW_CLIENT, METADATA],
+                )
+            },
         ),
         CodeFault::RedirectUriDiffers => (
             "The redirect URI is not that of the authorization request.",
@@ -257,6 +260,19 @@ pub(super) const fn about_device_code(fault: DeviceCodeFault) -> (&'static str, 
                 "If nobody did that on purpose, look at the audit trail and at the user.",
                 &[SHOW_USER, SHOW_CLIENT],
             ),
+        ),
+        DeviceCodeFault::KeyNotProved => (
+            "The device code is bound to a key that the request does not prove.",
+            Text {
+                see: "The token endpoint answers 400 `invalid_grant` and says so in `error_description`. The code is not spent.",
+                ..text(
+                    "The session of the device is bound to a key (DPoP, or the certificate of the client), and the token request \
+                     has no proof of that key.",
+                    "Send a DPoP proof made with the key that was used before, or the same certificate.",
+                    "If the device is sure that it has one key only, somebody else has its code: look at both requests in the log.",
+                    &[SHOW_CLIENT, METADATA],
+                )
+            },
         ),
         DeviceCodeFault::Denied => (
             "The person did not let the device in.",

@@ -452,9 +452,10 @@ const fn error_text(error: ErrorCode) -> (&'static str, Text) {
         ErrorCode::TemporarilyUnavailable => (
             "The server could not decide just now.",
             Text {
-                meaning: "The database did not answer, or more passwords arrive than can be hashed (503); or there \
-                          were too many failed logins, wrong codes, explanations, pushed requests, registrations or \
-                          waiting devices (429). Nothing was refused. A change may or may not have happened.",
+                meaning: "The database did not answer, more passwords arrive than can be hashed, or too many metadata \
+                          documents of clients are being fetched (503); or there \
+                          were too many failed logins, wrong codes, explanations, pushed requests, registrations, \
+                          waiting devices or new metadata documents of clients (429). Nothing was refused. A change may or may not have happened.",
                 see: "The answer is 503 or 429 with `Retry-After`. The log has the reason.",
                 client: "Wait as long as `Retry-After` says and repeat the same request. A refresh may be \
                          repeated with the same refresh token.",

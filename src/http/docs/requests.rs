@@ -83,7 +83,7 @@ pub(super) const fn about(fault: RequestFault) -> (&'static str, Text) {
             "The client_id is not the URL of a metadata document.",
             text(
                 "There is no such client, and as the URL of a document it would have to be https with a path, in its usual spelling, without \
-                 fragment and user name. The page says what is wrong.",
+                 fragment, user name and a dot at the end of its host. The page says what is wrong.",
                 BY_PAGE,
                 "Correct the `client_id`.",
                 NOTHING,
@@ -93,7 +93,7 @@ pub(super) const fn about(fault: RequestFault) -> (&'static str, Text) {
         RequestFault::ClientDocumentUnreachable => (
             "The metadata document of the client could not be fetched.",
             text(
-                "Its host has no public address, does not answer within 5 seconds, redirects, or answers anything but 200 with JSON of at \
+                "Its host has no public address, does not answer in time, redirects, or answers anything but 200 with JSON of at \
                  most 5 KiB. The same is answered for ten seconds.",
                 BY_PAGE,
                 "Fetch the document from elsewhere, and look at its status, its `Content-Type` and its size.",
@@ -105,7 +105,7 @@ pub(super) const fn about(fault: RequestFault) -> (&'static str, Text) {
             "The metadata document of the client is not good.",
             text(
                 "It is no JSON object, its `client_id` is not the URL at which it is, or a member has a value that is not possible here. The page \
-                 says which.",
+                 says which. Clients with documents are public here: `token_endpoint_auth_method` is `none`, or not there.",
                 BY_PAGE,
                 "Correct the document. It is fetched anew after ten seconds.",
                 NOTHING,

@@ -41,7 +41,7 @@ describe!(TokenRequest {
         },
         "subject_token_type": {
             "type": "string",
-            "enum": [exchange::ACCESS_TOKEN_TYPE],
+            "enum": exchange::PRESENTED_TYPES,
             "description": "For token exchange: what `subject_token` is.",
         },
         "actor_token": {
@@ -50,7 +50,7 @@ describe!(TokenRequest {
         },
         "actor_token_type": {
             "type": "string",
-            "enum": [exchange::ACCESS_TOKEN_TYPE],
+            "enum": exchange::PRESENTED_TYPES,
             "description": "For token exchange: what `actor_token` is.",
         },
         "requested_token_type": {

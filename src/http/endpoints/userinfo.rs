@@ -12,9 +12,9 @@ use crate::http::docs::answers::{
 };
 use crate::http::request::EndpointRequest;
 use crate::protocol::cause::Cause;
-use crate::protocol::dpop::Target;
 use crate::protocol::profile::OPENID;
 use crate::protocol::schema::describe;
+use crate::validation::proof;
 
 pub(crate) struct UserInfoClaims;
 
@@ -63,15 +63,15 @@ pub(crate) async fn answer(request: EndpointRequest) -> Response {
             return BearerChallenge::misplaced(app, fault).answer_misplaced();
         }
     };
-    let address = app.issuer.endpoint("/auth/userinfo");
-    let target = Target { method: head.method.as_str().to_owned(), address };
+    let target = proof::target_at(app, &app.issuer, head.method.as_str(), "/auth/userinfo");
     let presented = challenge::presented(&token, &head.headers, context, Some(target));
     match userinfo::answer(app, &app.issuer, &presented).await {
         Ok(Ok(UserInfo::Claims(claims))) => request.answer_json(Ok(claims)),
         Ok(Ok(UserInfo::Nobody(claims))) => {
             let detail = "UserInfo tells who a person is, but the token is of a client on its own behalf.";
             challenge::note(app, context, Cause::InsufficientScope.name(), detail, Some(&claims));
-            BearerChallenge::insufficient_scope(app, detail.into(), OPENID.to_owned()).answer(StatusCode::FORBIDDEN)
+            BearerChallenge::insufficient_scope(app, presented.scheme, detail.into(), OPENID.to_owned())
+                .answer(StatusCode::FORBIDDEN)
         }
         Ok(Err(diagnosis)) => {
             investigate::note_refusal(app, context.endpoint.name, &diagnosis);

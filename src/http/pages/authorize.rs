@@ -7,6 +7,7 @@ use crate::endpoints::reply::AskedAccess;
 use crate::http::pages::look::Look;
 use crate::http::pages::policy::Policy;
 use crate::http::pages::{answer, shown_by};
+use crate::protocol::redirect;
 
 /// The most characters of a value that a page repeats.
 const SHOWN: usize = 200;
@@ -27,6 +28,8 @@ pub(crate) struct ConsentPage<'a> {
     pub(crate) client_name: &'a str,
     /// Its host, if nobody registered it by hand.
     pub(crate) client_host: Option<&'a str>,
+    /// Where the answer goes, if that is elsewhere.
+    pub(crate) answers_to: Option<&'a AnswersTo>,
     /// What the client would be allowed.
     pub(crate) access: &'a AskedAccess,
     /// Whether the client keeps its access after the logout.
@@ -36,6 +39,26 @@ pub(crate) struct ConsentPage<'a> {
 }
 
 shown_by!(ConsentPage, "pages/consent.html", |page| Policy { form_targets: page.form_targets, ..Policy::default() });
+
+/// Where the answer to a client goes, when that is not the host by which people know the client.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct AnswersTo {
+    /// Another host, or nothing if it is something on the person's device.
+    pub(crate) host: Option<String>,
+    /// Whether any program of that computer may listen there.
+    pub(crate) is_loopback: bool,
+}
+
+impl AnswersTo {
+    /// Of a client that is shown with this host.
+    pub(crate) fn of(client_host: Option<&str>, redirect_uri: &str) -> Option<Self> {
+        let host = redirect::host(redirect_uri);
+        (client_host? != host).then(|| Self {
+            host: (!redirect::is_of_a_device(redirect_uri)).then_some(host),
+            is_loopback: redirect::is_loopback(redirect_uri),
+        })
+    }
+}
 
 /// Says which parameter of an authorization request is wrong, when the answer cannot go to the client (RFC 6749 §4.1.2.1). People
 /// learn that it is not their fault, developers what to correct.

@@ -6,7 +6,7 @@ use axum::response::Response;
 use crate::browser::new_password::{self, Unfit};
 use crate::http::pages::look::Look;
 use crate::http::pages::policy::Policy;
-use crate::http::pages::{answer, shown_by};
+use crate::http::pages::{AnswersTo, answer, shown_by};
 
 /// Asks for username and password, then for the second factor of those who have one. Posts `username`, `password` or `code`,
 /// `request`, `password_proof` and `proof` to `/login`.
@@ -22,6 +22,8 @@ pub(crate) struct LoginPage<'a> {
     pub(crate) client_name: Option<&'a str>,
     /// Its host, if nobody registered it by hand.
     pub(crate) client_host: Option<&'a str>,
+    /// Where the answer goes, if that is elsewhere.
+    pub(crate) answers_to: Option<&'a AnswersTo>,
     /// What was wrong with the last attempt.
     pub(crate) problem: Option<LoginProblem>,
     /// What stands for the password once it was right, sealed; then the second factor is asked for in its place.

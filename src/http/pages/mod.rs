@@ -22,7 +22,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 pub(crate) use account::AccountPage;
-pub(crate) use authorize::{AuthorizationErrorPage, ConsentPage, FormPostPage, LogoutPage};
+pub(crate) use authorize::{AnswersTo, AuthorizationErrorPage, ConsentPage, FormPostPage, LogoutPage};
 pub(crate) use console::ConsolePage;
 pub(crate) use demo::{DemoPage, DemoToken};
 pub(crate) use device::{DeviceCodePage, DeviceConfirmPage, DeviceDonePage, DeviceProblem};

@@ -37,19 +37,39 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
         resources: vec![(text("Photo archive"), at_archive), (text("https://shop.example/"), vec![])],
     };
     let personal = &AskedAccess { scopes: vec![text("openid")], resources: vec![] };
+    let here = AnswersTo { host: None, is_loopback: true };
+    let elsewhere = AnswersTo { host: Some(text("callback.example")), is_loopback: false };
     let login = |problem, asks_second_factor: bool| LoginPage {
         request: Some(request),
         proof,
         username,
         client_name: Some(client_name),
         client_host: Some(host),
+        answers_to: Some(&here),
         problem,
         password_proof: asks_second_factor.then_some(proof),
         form_targets,
     };
-    let plain = LoginPage { request: None, username: "", client_name: None, client_host: None, ..login(None, false) };
-    let consent =
-        ConsentPage { request, proof, username, client_name, client_host: None, access, offline: true, form_targets };
+    let plain = LoginPage {
+        request: None,
+        username: "",
+        client_name: None,
+        client_host: None,
+        answers_to: None,
+        ..login(None, false)
+    };
+    let consent = ConsentPage {
+        request,
+        proof,
+        username,
+        client_name,
+        client_host: None,
+        answers_to: None,
+        access,
+        offline: true,
+        form_targets,
+    };
+    let unknown = ConsentPage { client_host: Some(host), answers_to: Some(&elsewhere), access: personal, ..consent };
     let browsers = [
         ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", 30, true),
         ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", 90_000, false),
@@ -111,8 +131,8 @@ fn every_page(look: &Look<'_>, text: impl Fn(&str) -> String) -> BTreeMap<&'stat
         ("login-busy", login(Some(LoginProblem::Busy), false).respond(ok, look)),
         ("login-expired", login(Some(LoginProblem::Expired), false).respond(ok, look)),
         ("login-code", login(Some(LoginProblem::SecondFactorWrong), true).respond(ok, look)),
+        ("consent-unknown", unknown.respond(ok, look)),
         ("consent", consent.respond(ok, look)),
-        ("consent-unknown", ConsentPage { client_host: Some(host), access: personal, ..consent }.respond(ok, look)),
         (
             "authorization-error",
             AuthorizationErrorPage {
@@ -261,6 +281,20 @@ async fn every_page_is_whole_in_both_languages_and_loads_nothing() {
         let title = |html: &str| html.split("<h1>").nth(1).unwrap().split("</h1>").next().unwrap().to_owned();
         assert_ne!(title(english), title(french), "{name}");
     }
+}
+
+#[test]
+fn a_page_says_where_the_answer_goes_if_that_is_not_the_host_of_the_client() {
+    let host = Some("app.example");
+    let of = |uri: &str| AnswersTo::of(host, uri).map(|to| (to.host, to.is_loopback));
+    assert_eq!(of("https://app.example/callback"), None);
+    assert_eq!(of("https://app.example:8443/callback"), None);
+    assert_eq!(of("https://callback.example/"), Some((Some("callback.example".into()), false)));
+    assert_eq!(of("http://127.0.0.1:5000/callback"), Some((None, true)));
+    assert_eq!(of("http://localhost/callback"), Some((None, true)));
+    // A scheme is no host, though it may look like one.
+    assert_eq!(of("bank.example:/callback"), Some((None, false)));
+    assert_eq!(AnswersTo::of(None, "https://callback.example/"), None, "somebody here registered the client");
 }
 
 #[tokio::test]

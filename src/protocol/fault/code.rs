@@ -40,7 +40,7 @@ names! {
 
 impl CodeFault {
     /// What the client is told. Of the code itself always the same: how it stands with a code is no matter of others who try it. What
-    /// it was bound to is named, because that is judged only for who holds the code, and spends it.
+    /// it was bound to is named, because that is judged only for who holds the code.
     pub const fn description(self) -> &'static str {
         match self {
             Self::Malformed
@@ -50,8 +50,8 @@ impl CodeFault {
             | Self::OfAnotherClient
             | Self::Expired
             | Self::UsedBefore
-            | Self::SessionEnded
-            | Self::KeyNotProved => "The authorization code is not valid: begin a new authorization request.",
+            | Self::SessionEnded => "The authorization code is not valid: begin a new authorization request.",
+            Self::KeyNotProved => "The authorization code is bound to a key: send a DPoP proof made with that key.",
             Self::RedirectUriDiffers => {
                 "The redirect_uri is not that of the authorization request: begin a new one, and send the same in both."
             }
@@ -93,6 +93,8 @@ names! {
         UsedBefore "device_code_used_before",
         /// Its session was ended, or its user may not log in any more.
         SessionEnded "device_code_session_ended",
+        /// It is bound to a key, and the request has no proof of that.
+        KeyNotProved "device_code_key_not_proved",
         /// The person did not let the device in.
         Denied "device_denied",
     }
@@ -109,6 +111,7 @@ impl DeviceCodeFault {
             | Self::OfAnotherClient
             | Self::UsedBefore
             | Self::SessionEnded => "The device code is not valid: begin again at the device.",
+            Self::KeyNotProved => "The device code is bound to a key: send a proof made with that key.",
             Self::Expired => "The device code has expired: begin again at the device.",
             Self::Denied => "The person did not let the device in.",
         }

@@ -157,7 +157,11 @@ impl Store {
         for row in registered.iter().chain(&client_documents::used(&self.database).await?) {
             let settings: Option<ClientSettings> = readable(row, row.json("settings"));
             if let Some(settings) = settings.filter(|settings| settings.enabled) {
-                in_use.grants.extend(&settings.grant_types);
+                in_use.grants.extend(settings.grant_types.iter().filter(|grant| **grant != GrantType::TokenExchange));
+                // That one is by permission.
+                if settings.permissions.iter().any(|permission| permission.exchanges()) {
+                    in_use.grants.insert(GrantType::TokenExchange);
+                }
                 in_use.scopes.extend(settings.scope.tokens().map(str::to_owned));
                 if settings.grant_types.iter().any(|grant| grant.begins_at_browser()) {
                     in_use.id_token_algorithms.insert(settings.id_token_signed_response_alg);

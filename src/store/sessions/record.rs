@@ -52,7 +52,7 @@ macro_rules! session_records {
         concat!(
             "SELECT s.id, s.user_id AS session_user_id, s.client_id, s.scope, s.audiences, s.nonce_hash, s.generation, \
              s.retries, s.repeats, s.repeats_since, s.network, s.sequence, s.created_at, s.last_refreshed_at, \
-             s.idle_expires_at, s.expires_at, s.login, s.browser_session, s.offline, s.confirmation, s.code_key, \
+             s.idle_expires_at, s.expires_at, s.login, s.browser_session, s.offline, s.confirmation, s.bound_from, s.code_key, \
              s.sub AS session_sub, u.id AS user_id, u.sub AS user_sub, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, u.profile AS user_profile, \
              u.enabled AS user_enabled, u.role AS user_role, u.created_at AS user_created_at, u.version AS user_version, \
              EXISTS (SELECT 1 FROM second_factors WHERE user_id = u.id) AS has_second_factor, \
@@ -97,6 +97,7 @@ fn session(row: &Row) -> Result<Session> {
         browser_session: row.get("browser_session")?,
         offline: row.get("offline")?,
         confirmation: parsed(row, "confirmation")?,
+        bound_from: row.get("bound_from")?,
         code_key: parsed(row, "code_key")?,
     })
 }

@@ -57,7 +57,9 @@ macro_rules! rotated {
         "UPDATE sessions SET generation = sessions.generation + 1, retries = 0, network = asked.network, \
          last_refreshed_at = asked.now, previous_refreshed_at = sessions.last_refreshed_at, \
          idle_expires_at = asked.idle, previous_idle_expires_at = sessions.idle_expires_at, \
-         confirmation = COALESCE(sessions.confirmation, NULLIF(asked.binds, '')) "
+         confirmation = COALESCE(sessions.confirmation, NULLIF(asked.binds, '')), \
+         bound_from = CASE WHEN sessions.confirmation IS NULL AND asked.binds <> '' \
+         THEN sessions.generation + 1 ELSE sessions.bound_from END "
     };
 }
 
@@ -153,11 +155,14 @@ impl Store {
         self.rotations.ask(rotation).await
     }
 
-    /// Undoes a rotation from this generation after its request was refused, unless the session has moved on since.
+    /// Undoes a rotation from this generation after its request was refused, unless the session has moved on since. What it bound is
+    /// free again.
     pub async fn session_give_back(&self, id: Uuid, generation: i64) -> Result<()> {
         // Otherwise the token before the restored one would pass for a retry.
         let sql = "UPDATE sessions SET generation = generation - 1, retries = $1, \
-                   last_refreshed_at = previous_refreshed_at, idle_expires_at = previous_idle_expires_at \
+                   last_refreshed_at = previous_refreshed_at, idle_expires_at = previous_idle_expires_at, \
+                   confirmation = CASE WHEN bound_from = generation THEN NULL ELSE confirmation END, \
+                   bound_from = CASE WHEN bound_from = generation THEN 0 ELSE bound_from END \
                    WHERE id = $2 AND generation = $3 AND retries = 0 AND NOT ended";
         self.database.write(sql, values![MOST_RETRIES, id, generation + 1]).await.map(drop)
     }

@@ -152,7 +152,7 @@ on_both_stores!(keys_are_read_from_a_file_and_private_ones_are_refused, async |b
         assert!(!text.contains("a-private-part"), "{text}");
     }
     place.run(&[&create[..], &["--jwks", "missing.json"]].concat()).refused(&["missing.json cannot be read"]);
-    place.run(&create).refused(&["private_key_jwt needs jwks or jwks_uri"]);
+    place.run(&create).refused(&["private_key_jwt needs jwks, jwks_uri or issuers"]);
     // One replaces the other.
     let moved = place.json(&["client", "update", "worker-0", "--jwks-uri", "https://a.example/keys"]);
     assert_eq!((&moved["jwks"], &moved["jwks_uri"]), (&json!(null), &json!("https://a.example/keys")));

@@ -150,7 +150,7 @@ fn assert_challenged(answer: &Answer, error: &str) {
     assert_eq!(answer.status.as_u16(), 401, "{answer:?}");
     let challenge = answer.header("www-authenticate").unwrap();
     assert!(challenge.starts_with("DPoP "), "{challenge}");
-    assert!(challenge.contains("algs=\"ES256 EdDSA RS256 PS256\""), "{challenge}");
+    assert!(challenge.contains("algs=\"ES256 EdDSA Ed25519 RS256 PS256\""), "{challenge}");
     assert!(challenge.contains(&format!("error=\"{error}\"")), "{challenge}");
 }
 
@@ -175,6 +175,11 @@ on_both_stores!(dpo_001_dpo_002_a_token_is_bound_to_the_key_of_the_proof, async 
             assert_eq!(introspected.text("token_type"), "DPoP");
         }
     }
+    // The name of RFC 9864.
+    let holder = Holder::with(SigningAlgorithm::EdDsa);
+    let proof = holder.proof_with(app, TOKEN, json!({"alg": "Ed25519"}), json!({}));
+    let token = ask(app, main, &[&proof]).await.assert_ok().text("access_token");
+    assert_eq!(jwt_part(&token, 1)["cnf"], json!({"jkt": holder.thumbprint()}));
     let plain = app.token(main, &[CLIENT_CREDENTIALS]).await;
     assert_eq!(plain.text("token_type"), "Bearer");
     assert!(jwt_part(&plain.text("access_token"), 1).get("cnf").is_none());
@@ -308,6 +313,22 @@ on_both_stores!(dpo_005_addresses_compare_without_query_after_normalisation, asy
     }
 });
 
+on_both_stores!(a_proof_may_name_the_address_for_clients_with_certificates, async |backend| {
+    let scene = Scene::start_with(backend, Setup::default().set("JETON_MTLS_URL", "https://mtls.example.com/")).await;
+    let (app, holder) = (&scene.app, Holder::new());
+    let at = |path: &str| format!("https://mtls.example.com{path}");
+    let token =
+        ask(app, &scene.main, &[&holder.proof_with(app, ("POST", &at("/auth/token")), json!({}), json!({}))]).await;
+    let token = token.assert_ok().text("access_token");
+    let other = holder.proof_with(app, ("POST", &at("/auth/par")), json!({}), json!({}));
+    ask(app, &scene.main, &[&other]).await.assert_error(400, "invalid_dpop_proof");
+    // A token of no person gets past the proof, and no further.
+    let userinfo = use_at(app, USERINFO, "DPoP", &token, &holder.proof_of(app, ("GET", &at(USERINFO.1)), &token)).await;
+    assert_eq!(userinfo.status.as_u16(), 403, "{userinfo:?}");
+    // A challenge names the scheme of the token.
+    assert!(userinfo.header("www-authenticate").unwrap().starts_with("DPoP "), "{userinfo:?}");
+});
+
 on_both_stores!(dpo_006_a_proof_counts_once_also_after_a_restart, async |backend| {
     let scene = Scene::start(backend).await;
     let holder = Holder::new();
@@ -384,6 +405,31 @@ on_both_stores!(dpo_007_the_refresh_token_of_a_public_client_is_bound, async |ba
     // One that is not bound yet becomes so with the first proof.
     let plain = app.login(public, ALICE.0, ALICE.1).await.text("refresh_token");
     let bound = holder.refresh(app, public, &plain).await.assert_ok().text("refresh_token");
+    app.refresh(public, &bound).await.assert_error(400, "invalid_grant");
+    holder.refresh(app, public, &bound).await.assert_ok();
+});
+
+on_both_stores!(dpo_007_whoever_binds_a_stolen_refresh_token_is_found_out_by_its_owner, async |backend| {
+    let scene = Scene::start(backend).await;
+    let Scene { app, public, .. } = &scene;
+    let (holder, thief) = (Holder::new(), Holder::new());
+    // The thief binds the token to a key of his own; then its owner, who never proved anything, uses it.
+    let plain = app.login(public, ALICE.0, ALICE.1).await.text("refresh_token");
+    let stolen = thief.refresh(app, public, &plain).await.assert_ok().text("refresh_token");
+    let next = thief.refresh(app, public, &stolen).await.assert_ok().text("refresh_token");
+    app.refresh(public, &plain).await.assert_error(400, "invalid_grant");
+    thief.refresh(app, public, &next).await.assert_error(400, "invalid_grant");
+    // The same if its owner proves another key.
+    let plain = app.login(public, ALICE.0, ALICE.1).await.text("refresh_token");
+    let stolen = thief.refresh(app, public, &plain).await.assert_ok().text("refresh_token");
+    holder.refresh(app, public, &plain).await.assert_error(400, "invalid_grant");
+    thief.refresh(app, public, &stolen).await.assert_error(400, "invalid_grant");
+    // An owner who lost the answer asks again with the same key.
+    let plain = app.login(public, ALICE.0, ALICE.1).await.text("refresh_token");
+    let bound = holder.refresh(app, public, &plain).await.assert_ok().text("refresh_token");
+    assert_eq!(holder.refresh(app, public, &plain).await.assert_ok().text("refresh_token"), bound);
+    // A token that is bound is worth nothing to others, who end nothing with it.
+    thief.refresh(app, public, &bound).await.assert_error(400, "invalid_grant");
     app.refresh(public, &bound).await.assert_error(400, "invalid_grant");
     holder.refresh(app, public, &bound).await.assert_ok();
 });
@@ -472,6 +518,11 @@ on_both_stores!(dpo_009_dpo_010_dpo_011_a_proxy_asks_about_a_bound_token, async 
     // The way of nginx.
     let nginx = [("X-Original-Method", "POST"), ("X-Original-URL", "https://api.example.test/a/b?c=d")];
     verify("DPoP", &holder.proof_of(app, original, &token), &nginx).await.assert_ok();
+    // Without the method nothing is known of it: the subrequest is always GET.
+    let of_get = holder.proof_of(app, ("GET", original.1), &token);
+    let answer = verify("DPoP", &of_get, &[nginx[1]]).await;
+    assert_challenged(&answer, "invalid_token");
+    assert!(answer.text("error_uri").ends_with("/docs/errors/proof_missing"), "{answer:?}");
     // What a client adds, and the proxy passes on, makes the request unknown.
     let fresh = holder.proof_of(app, original, &token);
     let forged = [described.as_slice(), &[("X-Original-Method", "GET")]].concat();
@@ -584,7 +635,10 @@ on_both_stores!(dpo_015_a_code_is_bound_to_the_key_that_its_request_named, async
     for client in [&public, &confidential] {
         let code = browser.agree(&app, ALICE, &asking(&client.id, &[("dpop_jkt", &thumbprint)])).await.code();
         // Whoever lacks the key changes nothing.
-        app.redeem(client, &code).await.assert_error(400, "invalid_grant");
+        let refused = app.redeem(client, &code).await;
+        refused.assert_error(400, "invalid_grant");
+        let description = "The authorization code is bound to a key: send a DPoP proof made with that key.";
+        assert_eq!(refused.text("error_description"), description);
         thief.redeem(&app, client, &code).await.assert_error(400, "invalid_grant");
         let tokens = holder.redeem(&app, client, &code).await;
         assert_eq!(tokens.assert_ok().text("token_type"), "DPoP");
@@ -612,10 +666,33 @@ on_both_stores!(dpo_015_a_code_is_bound_to_the_key_that_its_request_named, async
     holder.token(&app, &confidential, &parameters).await.assert_error(400, "invalid_target");
     thief.redeem(&app, &confidential, &code).await.assert_error(400, "invalid_grant");
     holder.redeem(&app, &confidential, &code).await.assert_ok();
+    // One that a refused request bound is free again.
+    let code = browser.agree(&app, ALICE, &asking("web", &[])).await.code();
+    let parameters = parameters.map(|(name, value)| (name, if name == "code" { code.as_str() } else { value }));
+    thief.token(&app, &public, &parameters).await.assert_error(400, "invalid_target");
+    let refresh = holder.redeem(&app, &public, &code).await.assert_ok().text("refresh_token");
+    holder.refresh(&app, &public, &refresh).await.assert_ok();
     for wrong in ["x", &thumbprint[1..], &format!("{thumbprint}=")] {
         let answer = browser.authorize(&app, &asking("web", &[("dpop_jkt", wrong)])).await;
         Arrival::of(&answer).assert_error(&app, "invalid_request");
     }
+});
+
+on_both_stores!(a_code_whose_tokens_are_bound_to_a_certificate_is_not_bound_to_a_key, async |backend| {
+    let app = TestServer::start(backend).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let members = json!({"consent": "skip", "tls_client_certificate_bound_access_tokens": true});
+    let client = app.web_client("web", members).await;
+    let (mut browser, holder) = (Browser::logged_in(&app, ALICE).await, Holder::new());
+    let thumbprint = holder.thumbprint();
+    let answer = browser.authorize(&app, &asking("web", &[("dpop_jkt", &thumbprint)])).await;
+    Arrival::of(&answer).assert_error(&app, "invalid_request");
+    let mut parameters = asking("web", &[]);
+    parameters.retain(|(name, _)| *name != "client_id");
+    let proof = holder.proof_with(&app, ("POST", "/auth/par"), json!({}), json!({}));
+    send(&app, &client, "/auth/par", &parameters, &[&proof]).await.assert_error(400, "invalid_request");
+    let pushed = send(&app, &client, "/auth/par", &parameters, &[]).await;
+    assert_eq!(pushed.status.as_u16(), 201, "{pushed:?}");
 });
 
 on_both_stores!(dpo_016_a_pushed_request_binds_its_code_by_a_proof_or_by_name, async |backend| {
@@ -652,7 +729,10 @@ on_both_stores!(dpo_017_the_metadata_list_the_algorithms, async |backend| {
     let app = TestServer::start(backend).await;
     for path in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"] {
         let metadata = app.get(path).await;
-        assert_eq!(metadata.json["dpop_signing_alg_values_supported"], json!(["ES256", "EdDSA", "RS256", "PS256"]));
+        assert_eq!(
+            metadata.json["dpop_signing_alg_values_supported"],
+            json!(["ES256", "EdDSA", "Ed25519", "RS256", "PS256"])
+        );
     }
 });
 
@@ -725,6 +805,12 @@ on_both_stores!(an_administrator_with_a_bound_token_may_ask_for_explanations, as
     explain("DPoP", &used).await.assert_error(401, "invalid_token");
     explain("DPoP", "").await.assert_error(401, "invalid_token");
     explain("Bearer", "").await.assert_error(401, "invalid_token");
+    // What it lacks is a scope, not a token of another kind.
+    let create = ("POST", "/admin/v1/clients");
+    let refused = use_at(app, create, "DPoP", &token, &holder.proof_of(app, create, &token)).await;
+    assert_eq!(refused.status.as_u16(), 403, "{refused:?}");
+    let challenge = refused.header("www-authenticate").unwrap();
+    assert!(challenge.starts_with("DPoP ") && challenge.contains("insufficient_scope"), "{challenge}");
 });
 
 on_both_stores!(a_preview_of_a_client_whose_tokens_are_bound_agrees_with_its_token, async |backend| {

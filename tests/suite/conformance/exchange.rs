@@ -146,6 +146,15 @@ on_both_stores!(exc_002_exc_003_exc_007_exc_012_each_token_comes_with_its_type, 
     let refresh = exchange(app, &chain.gateway, &login.refresh, &[]).await;
     assert_refused(&refresh, "The subject_token is refused: A refresh token was sent instead of an access token.");
     assert_refused(&exchange(app, &chain.gateway, "nonsense", &[]).await, "The subject_token is refused");
+    // An access token that is a JWT may be presented as one (RFC 8693 §3); nothing else becomes one by that.
+    let as_jwt = async |token: &str| {
+        let typed = ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt");
+        app.token(&chain.gateway, &[GRANT, ("subject_token", token), typed]).await
+    };
+    let answer = as_jwt(&login.access).await;
+    assert_eq!(answer.assert_ok().json["issued_token_type"], ACCESS_TOKEN);
+    assert_refused(&as_jwt(&login.refresh).await, "The subject_token is not a JWT");
+    assert_refused(&as_jwt("a.b.c").await, "The subject_token is refused");
 });
 
 on_both_stores!(exc_004_a_subject_token_that_is_not_good_is_refused_and_who_may_know_is_told_why, async |backend| {
@@ -389,6 +398,27 @@ on_both_stores!(the_end_of_a_user_or_of_a_client_in_the_chain_ends_what_came_of_
     app.admin(Method::PATCH, "/admin/v1/clients/main", disabled).await.assert_ok();
     scene.assert_inactive(&of_machine).await;
     assert_eq!(chain.explain(&of_machine).await["cause"], "client_disabled");
+});
+
+on_both_stores!(the_end_of_a_key_ends_what_came_of_the_tokens_that_it_made, async |backend| {
+    let chain = Chain::start(backend).await;
+    let (app, scene) = (chain.app(), &chain.scene);
+    let opaque = json!({"access_token_format": "opaque"});
+    app.admin(Method::PATCH, "/admin/v1/clients/gateway", Some(opaque)).await.assert_ok();
+    let subject = chain.login().await;
+    let kid = jwt_part(&subject, 0)["kid"].as_str().unwrap().to_owned();
+    let token = exchanged(app, &chain.gateway, &subject, &[]).await;
+    assert!(token.starts_with("jat_"), "another key made it: {token}");
+    scene.assert_active(&token).await;
+    let rotated = app.admin(Method::POST, "/admin/v1/keys/rotate", None).await;
+    assert_eq!(rotated.status.as_u16(), 201, "{rotated:?}");
+    scene.assert_active(&token).await;
+    let deleted = app.admin(Method::DELETE, &format!("/admin/v1/keys/{kid}"), None).await;
+    assert_eq!(deleted.status.as_u16(), 204, "{deleted:?}");
+    app.forget_admin_token().await;
+    scene.assert_inactive(&subject).await;
+    scene.assert_inactive(&token).await;
+    assert_eq!(chain.explain(&token).await["cause"], "retired_key");
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

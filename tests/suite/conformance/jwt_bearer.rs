@@ -9,6 +9,9 @@ use crate::issuers::{Idp, JWT_BEARER, exchange, portal, refusals};
 use crate::support::scene::{API, FILES};
 use crate::support::{Answer, Setup, TestClient, TestServer, jwt_part, on_both_stores};
 
+/// That of some key or certificate.
+const THUMBPRINT: &str = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+
 /// A server with an issuer of this use, whose subjects anna and ben are trusted, and a client.
 async fn scene(app: &TestServer, used_for: &str, more: Value) -> (Idp, TestClient) {
     let idp = Idp::new("https://idp.example.test");
@@ -58,8 +61,17 @@ on_both_stores!(jbg_001_an_assertion_of_a_trusted_issuer_gives_a_token_of_its_su
     // The metadata say so once a client may use it, and not before.
     let metadata = app.get("/.well-known/oauth-authorization-server").await.json;
     assert!(metadata["grant_types_supported"].as_array().unwrap().contains(&json!(JWT_BEARER)));
-    let profiles = json!(["urn:ietf:params:oauth:grant-profile:id-jag"]);
-    assert_eq!(metadata["authorization_grant_profiles_supported"], profiles);
+    // The same of identity assertions, once an issuer is trusted for them.
+    let profiles = async || {
+        let metadata = app.get("/.well-known/oauth-authorization-server").await.json;
+        metadata["authorization_grant_profiles_supported"].clone()
+    };
+    assert_eq!(profiles().await, Value::Null);
+    idp.patch(&app, json!({"uses": ["jwt_bearer", "identity_assertion"]})).await.assert_ok();
+    assert_eq!(profiles().await, json!(["urn:ietf:params:oauth:grant-profile:id-jag"]));
+    idp.patch(&app, json!({"enabled": false})).await.assert_ok();
+    assert_eq!(profiles().await, Value::Null);
+    idp.patch(&app, json!({"enabled": true})).await.assert_ok();
     app.admin(Method::DELETE, "/admin/v1/clients/portal", None).await;
     let metadata = app.get("/.well-known/oauth-authorization-server").await.json;
     assert!(!metadata["grant_types_supported"].as_array().unwrap().contains(&json!(JWT_BEARER)));
@@ -98,6 +110,11 @@ on_both_stores!(jbg_003_each_change_to_a_good_assertion_is_invalid_grant_with_it
         (json!({"kid": "other"}), json!({}), "assertion_unknown_key"),
         (json!({"typ": "at+jwt"}), json!({}), "assertion_wrong_type"),
         (json!({"typ": "oauth-id-jag+jwt"}), json!({}), "assertion_untrusted_issuer"),
+        // Bound to what the sender does not hold, or to what nobody can prove to.
+        (json!({}), json!({"cnf": {"jkt": THUMBPRINT}}), "assertion_not_held"),
+        (json!({}), json!({"cnf": {"x5t#S256": THUMBPRINT}}), "assertion_not_held"),
+        (json!({}), json!({"cnf": {"kid": "a"}}), "assertion_not_held"),
+        (json!({}), json!({"cnf": "a"}), "assertion_not_held"),
     ] {
         let before = refusals(&app, cause).await;
         let answer = exchange(&app, &client, &idp.token(&app, "anna", header.clone(), claims.clone())).await;

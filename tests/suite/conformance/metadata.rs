@@ -122,9 +122,14 @@ on_both_stores!(met_008_met_015_and_met_016_grants_and_scopes_are_those_in_use, 
     // MET-008
     let grants = list(&after, "grant_types_supported");
     let device = "urn:ietf:params:oauth:grant-type:device_code";
-    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
-    let expected = ["authorization_code", "client_credentials", "password", "refresh_token", device, exchange];
+    let expected = ["authorization_code", "client_credentials", "password", "refresh_token", device];
     assert_eq!(grants, BTreeSet::from(expected.map(str::to_owned)));
+    // Token exchange is by permission.
+    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+    app.client("listed", json!({"grant_types": [exchange]})).await;
+    assert!(!list(&document(&app).await, "grant_types_supported").contains(exchange));
+    app.client("gateway", json!({"permissions": ["exchange"]})).await;
+    assert!(list(&document(&app).await, "grant_types_supported").contains(exchange));
     // MET-015
     let scopes = list(&after, "scopes_supported");
     for scope in ["read", "write", "mail:send"] {

@@ -482,7 +482,11 @@ on_both_stores!(mtl_006_a_resource_takes_a_bound_token_with_its_certificate_only
     let without = authority.http(None);
     let mut tokens = vec![("/admin/v1/users", ask(&own, &app).await.assert_ok().text("access_token"))];
     for format in ["jwt", "opaque"] {
-        let patch = json!({"scope": "openid read", "grant_types": ["password"], "access_token_format": format});
+        let grants = ["client_credentials", "password"];
+        let patch = json!({
+            "scope": "jeton:read openid read", "grant_types": grants, "access_token_format": format,
+            "audiences": ["https://api.example.test/"],
+        });
         app.admin(Method::PATCH, "/admin/v1/clients/worker", Some(patch)).await.assert_ok();
         let login =
             [("grant_type", "password"), ("username", ALICE.0), ("password", ALICE.1), ("scope", "openid read")];

@@ -449,7 +449,7 @@ on_both_stores!(malformed_keys_are_refused_with_the_reason, async |backend| {
     let (ec, rsa) = (public(es256, "own"), public(rs256, "own"));
     let method = "private_key_jwt";
     for (members, reason) in [
-        (json!({}), "private_key_jwt needs jwks or jwks_uri"),
+        (json!({}), "private_key_jwt needs jwks, jwks_uri or issuers"),
         (json!({"jwks": {}}), "jwks: it has no list of keys"),
         (json!({"jwks": {"keys": []}}), "jwks: keys has 0 entries"),
         (json!({"jwks": [ec]}), "jwks: expected an object"),

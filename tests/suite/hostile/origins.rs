@@ -81,13 +81,16 @@ on_both_stores!(sec_006_an_allowed_page_may_do_what_it_needs_and_no_more, async 
             let preflight = app.http.request(Method::OPTIONS, format!("{}{path}", app.base)).header("Origin", origin);
             let preflight = preflight
                 .header("Access-Control-Request-Method", "POST")
-                .header("Access-Control-Request-Headers", "authorization,content-type");
+                .header("Access-Control-Request-Headers", "authorization,content-type,dpop");
             let answer = Answer::of(preflight).await;
             assert!(answer.status.is_success(), "{answer:?}");
             assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
             assert_eq!(answer.header("access-control-allow-methods"), Some("POST"));
             let headers = answer.header("access-control-allow-headers").unwrap().to_ascii_lowercase();
-            assert_eq!(headers.split(',').map(str::trim).collect::<Vec<_>>(), ["authorization", "content-type"]);
+            assert_eq!(
+                headers.split(',').map(str::trim).collect::<Vec<_>>(),
+                ["authorization", "content-type", "dpop"]
+            );
             assert!(
                 answer.header("vary").is_some_and(|vary| vary.to_ascii_lowercase().contains("origin")),
                 "{answer:?}"

@@ -57,6 +57,25 @@ on_both_stores!(keys_are_found_by_discovery_shared_kept_and_fetched_anew_for_an_
     assert_eq!(paths(&receiver)[2..], ["/keys"]);
 });
 
+on_both_stores!(keys_that_moved_are_found_where_the_issuer_says_by_now, async |backend| {
+    let authority = Authority::new();
+    let receiver = authority.receiver(404).await;
+    let app = TestServer::start_with(backend, authority.setup(&[&receiver]).with_manual_clock()).await;
+    let mut idp = idp_at(&receiver);
+    worker(&app, "worker", &[&idp]).await;
+    idp.register(&app, fetched(json!({}))).await;
+    ask(&app, "worker", &idp.token(&app, "job", json!({}), json!({}))).await.assert_ok();
+    idp.key = new_key(SigningAlgorithm::Es256);
+    receiver.serves("/moved", "", &key_set(&[(&idp.key, "next")]).to_string());
+    receiver.serves(DISCOVERY, "", &json!({"issuer": idp.name, "jwks_uri": receiver.url("/moved")}).to_string());
+    // Not asked again within the pause.
+    ask(&app, "worker", &idp.token(&app, "job", json!({"kid": "next"}), json!({})))
+        .await
+        .assert_error(401, "invalid_client");
+    app.advance(10);
+    ask(&app, "worker", &idp.token(&app, "job", json!({"kid": "next"}), json!({}))).await.assert_ok();
+});
+
 on_both_stores!(a_host_that_does_not_answer_is_no_refusal_and_makes_no_request_slow, async |backend| {
     let authority = Authority::new();
     let (failing, hanging) = (authority.receiver(503).await, authority.receiver(HANGS).await);

@@ -73,7 +73,7 @@ async fn what_is_wrong_with_a_code_is_named(backend: Backend) {
     let jeton = &app.server.app;
     let keys = jeton.issuer.keys();
     let key = keys.ring.active_token_key(app.clock.now()).unwrap();
-    let other = app.client("other", web_client(json!({}))).await;
+    let other = app.client("another", web_client(json!({}))).await;
     let stranger = TestServer::start_with(backend, Setup::default().with_manual_clock()).await;
     let of_stranger = {
         let keys = stranger.server.app.issuer.keys();
@@ -105,7 +105,7 @@ async fn what_is_wrong_with_a_code_is_named(backend: Backend) {
     let answer = redeem_at(app, &other, &code, &[]).await;
     assert_eq!(answer.text("error_description"), INVALID_CODE);
     let line = watch.saw(app, "token", "code_of_another_client").await;
-    assert!(line.contains("client=\"other\"") && line.contains("session="), "{line}");
+    assert!(line.contains("client=\"another\"") && line.contains("session="), "{line}");
     // Used, expired, ended: always the same sentence.
     logins.redeem(&code).await.assert_ok();
     let answer = logins.redeem(&code).await;
@@ -155,7 +155,7 @@ async fn what_a_code_is_bound_to_is_named_also_to_the_client(backend: Backend) {
     assert!(answer.text("error_description").contains("had no code_challenge"), "{answer:?}");
     watch.saw(app, "token", "code_verifier_unexpected").await;
     // Nobody else is told: to a foreign client the code is simply none.
-    let other = app.client("other", web_client(json!({}))).await;
+    let other = app.client("another", web_client(json!({}))).await;
     let code = logins.code("read").await;
     let answer = redeem_at(app, &other, &code, &[("redirect_uri", "https://app.example/cb/")]).await;
     assert_eq!(answer.text("error_description"), INVALID_CODE);

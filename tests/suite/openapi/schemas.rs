@@ -116,7 +116,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                     "authorization_grant_profiles_supported": {
                         "type": "array",
                         "items": {"type": "string"},
-                        "description": "Present if a client may use the JWT bearer grant.",
+                        "description": "Present if an issuer is trusted for identity assertions, and a client may use the JWT bearer grant.",
                     },
                     "client_id_metadata_document_supported": {
                         "description": "Present if a `client_id` may be the URL of the client's metadata document.",

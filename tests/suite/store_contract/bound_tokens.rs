@@ -58,11 +58,45 @@ on_both_stores!(a_session_that_is_not_bound_becomes_so_once, async |backend| {
     let binds = |key| Some(Confirmation::Key(key));
     let asked = Rotation { binds: binds(KEY), ..by(HOLDER, rotation(id, 1, at(20), at(1020))) };
     let moved = db.session_rotate(asked).await.unwrap().unwrap();
-    assert_eq!(moved.session.confirmation, binds(KEY));
+    assert_eq!((moved.session.confirmation, moved.session.bound_from), (binds(KEY), 2));
+    assert!(db.session_rotate(by(OTHER, rotation(id, 2, at(30), at(1030)))).await.unwrap().is_none());
+    let again = Rotation { binds: binds(KEY), ..by(HOLDER, rotation(id, 2, at(30), at(1030))) };
+    let moved = db.session_rotate(again).await.unwrap().unwrap();
+    assert_eq!((moved.session.confirmation, moved.session.bound_from), (binds(KEY), 2), "only the first one binds");
+    db.session_give_back(id, 2).await.unwrap();
+    let held = db.session_find(id).await.unwrap().unwrap().session;
+    assert_eq!((held.generation, held.confirmation, held.bound_from), (2, binds(KEY), 2), "an earlier one bound it");
+});
+
+on_both_stores!(what_a_refused_request_bound_is_free_again, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    for generation in [0, 1] {
+        let mut new = new_session(&app, &alice, at(0));
+        new.session.generation = generation;
+        if generation == 0 {
+            new.session.login = Some(Box::default());
+        }
+        db.session_create(&new, &audited()).await.written().unwrap();
+        let id = new.session.id;
+        let binds = |key| Some(Confirmation::Key(key));
+        let asked = Rotation { binds: binds(KEY), ..by(HOLDER, rotation(id, generation, at(1), at(50))) };
+        assert_eq!(db.session_rotate(asked).await.unwrap().unwrap().session.confirmation, binds(KEY));
+        db.session_give_back(id, generation).await.unwrap();
+        let held = db.session_find(id).await.unwrap().unwrap().session;
+        assert_eq!((held.generation, held.confirmation, held.bound_from), (generation, None, 0));
+        let asked = Rotation { binds: binds(OTHER_KEY), ..by(OTHER, rotation(id, generation, at(2), at(60))) };
+        let moved = db.session_rotate(asked).await.unwrap().unwrap().session;
+        assert_eq!((moved.confirmation, moved.bound_from), (binds(OTHER_KEY), generation + 1));
+    }
+    // What its login bound stays so.
+    let mut new = new_session(&app, &alice, at(0));
+    new.session.confirmation = Some(Confirmation::Key(KEY));
+    db.session_create(&new, &audited()).await.written().unwrap();
+    let id = new.session.id;
+    assert!(db.session_rotate(by(HOLDER, rotation(id, 1, at(1), at(50)))).await.unwrap().is_some());
     db.session_give_back(id, 1).await.unwrap();
     let held = db.session_find(id).await.unwrap().unwrap().session;
-    assert_eq!((held.generation, held.confirmation), (1, binds(KEY)), "what was proved counts");
-    assert!(db.session_rotate(by(OTHER, rotation(id, 1, at(30), at(1030)))).await.unwrap().is_none());
+    assert_eq!((held.confirmation, held.bound_from), (Some(Confirmation::Key(KEY)), 0));
 });
 
 on_both_stores!(dpo_015_a_code_is_redeemed_by_the_holder_of_its_key_alone, async |backend| {

@@ -3,9 +3,11 @@
 use jeton::protocol::cause::Cause;
 use jeton::protocol::client::{Client, ClientSettings, GrantType, RegisteredBy};
 use jeton::protocol::client_document::MOST_UNUSED;
+use jeton::protocol::feature;
 use jeton::protocol::resource::{Resource, ResourceSettings};
 use jeton::protocol::revocation::Target;
-use jeton::store::{ClientBlock, Ended, ExpiredDocuments, FetchedDocument, StoreError, SubHolder};
+use jeton::protocol::time::Timestamp;
+use jeton::store::{ClientBlock, Ended, ExpiredDocuments, FetchedDocument, NodeRecord, StoreError, SubHolder};
 
 use super::{Db, Written, all, at, audited, audited_at, client, new_session, page, revocation, user};
 use crate::support::{Backend, on_both_stores};
@@ -27,6 +29,7 @@ fn fetched(url: &str, seconds: i64) -> FetchedDocument {
         document: format!("{{\"client_id\":\"{url}\"}}"),
         settings: settings(),
         etag: Some("\"é\"".into()),
+        fetched_at: at(0),
         fresh_until: at(seconds),
     }
 }
@@ -72,7 +75,7 @@ on_both_stores!(a_document_is_found_as_a_client_and_renewed, async |backend| {
     assert!(db.client_list(None, &all()).await.unwrap().is_empty(), "nobody registered it");
 
     // The same again changes no client.
-    let again = FetchedDocument { etag: None, ..fetched(URL, 300) };
+    let again = FetchedDocument { etag: None, fetched_at: at(200), ..fetched(URL, 300) };
     db.client_document_put(&again, &audited_at(at(200))).await.written();
     let kept = db.client_document_find(URL).await.unwrap().unwrap();
     assert_eq!((kept.client.version, kept.etag, kept.fetched_at, kept.fresh_until), (1, None, at(200), at(300)));
@@ -84,6 +87,35 @@ on_both_stores!(a_document_is_found_as_a_client_and_renewed, async |backend| {
     assert_eq!((found.version, found.settings.client_name.as_deref(), found.created_at), (2, Some("New"), at(0)));
     assert_eq!(db.told(head).await, [format!("client {URL} changed")]);
     assert!(db.trail().await.is_empty(), "nobody has logged in with it");
+    // Its host was not asked when it was read again.
+    let kept = db.client_document_find(URL).await.unwrap().unwrap();
+    assert_eq!(kept.fetched_at, at(0));
+});
+
+on_both_stores!(a_renewed_document_uses_no_feature_that_a_live_node_does_not_know, async |backend| {
+    let db = Db::new(backend).await;
+    put(&db, URL).await;
+    let (level, _) = feature::named(feature::BOUND_TOKENS).unwrap();
+    let now = db.database_clock().await.unwrap().map_or(at(1000), Timestamp::from_millis);
+    let old = NodeRecord {
+        id: uuid::Uuid::now_v7(),
+        name: "old".into(),
+        version: "0.1.0".into(),
+        feature_level: level - 1,
+        applied: 0,
+        applied_at: now,
+        heartbeat_at: now,
+        max_staleness: 5000,
+    };
+    assert!(db.node_heartbeat(&old).await.unwrap());
+    let mut changed = fetched(URL, 500);
+    changed.settings.dpop_bound_access_tokens = true;
+    let refused = db.client_document_put(&changed, &audited_at(now)).await;
+    assert!(matches!(refused, Err(StoreError::UnknownFeature { .. })), "{refused:?}");
+    let kept = db.client_document_find(URL).await.unwrap().unwrap();
+    assert_eq!((kept.client.version, kept.fresh_until), (1, at(100)));
+    // What uses nothing new is renewed.
+    db.client_document_put(&fetched(URL, 500), &audited_at(now)).await.written();
 });
 
 on_both_stores!(no_document_takes_a_name_that_is_something_else, async |backend| {
@@ -193,7 +225,7 @@ on_both_stores!(of_too_many_documents_without_a_login_the_oldest_are_forgotten, 
     db.execute(&format!(
         "INSERT INTO client_documents (client_id, host, document, settings, version, is_used, is_blocked, created_at, \
          fetched_at, fresh_until, expires_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MOST_UNUSED}) \
-         SELECT 'https://many.example/' || i, 'many.example', '{{}}', '{{}}', 1, {no}, {no}, 0, 0, 0, {later} + i FROM n"
+         SELECT 'https://many.example/' || i, 'many.example', '{{}}', '{{}}', 1, {no}, {no}, 0, i, 0, {later} - i FROM n"
     ))
     .await;
     let head = db.log_head().await.unwrap();

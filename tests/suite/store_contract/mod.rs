@@ -267,6 +267,7 @@ fn new_session(client: &Client, user: &User, used: Timestamp) -> NewSession {
         browser_session: None,
         offline: false,
         confirmation: None,
+        bound_from: 0,
         code_key: None,
     };
     NewSession {
