@@ -18,6 +18,9 @@ pub struct AuditRequest {
     /// Only this action.
     #[param(value_type = Option<QueryText>, example = "client.create")]
     pub action: Option<String>,
+    /// Only what was done to this target.
+    #[param(value_type = Option<QueryText>, example = "client billing")]
+    pub target: Option<String>,
     /// Not before this moment.
     #[param(value_type = Option<Moment>, example = "2026-01-31T12:00:00Z")]
     pub from: Option<String>,
@@ -33,6 +36,7 @@ impl App {
         let filter = AuditFilter {
             actor: filter.actor,
             action: filter.action,
+            target: filter.target,
             from: moment("from", filter.from.as_deref())?,
             to: moment("to", filter.to.as_deref())?,
         };

@@ -20,6 +20,8 @@ use crate::validation::administrator;
 const AT_ONCE: i64 = 100;
 /// The longest time for which a stream says nothing: proxies end what is silent.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Between two parts that have nothing of what is asked for, so that a stream which seeks little does not keep the database busy.
+const PAUSE: Duration = Duration::from_millis(50);
 /// The longest time for which a stream goes on without asking whether its administrator's token still holds.
 const JUDGED_EVERY: Duration = Duration::from_secs(1);
 
@@ -131,12 +133,16 @@ impl EventStream {
             if let Some(told) = self.read.pop_front() {
                 return Some(self.say(told));
             }
-            let head = self.feed.borrow_and_update().head;
-            if head > self.cursor && self.read_more().await {
-                continue;
-            }
+            // Also in the middle of much that is not asked for.
             if told_at.elapsed() >= HEARTBEAT {
                 return Some(self.say(Told::Nothing(self.cursor)));
+            }
+            let head = self.feed.borrow_and_update().head;
+            if head > self.cursor && self.read_more().await {
+                if self.read.is_empty() {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                continue;
             }
             tokio::select! {
                 // The feed lasts as long as the app.

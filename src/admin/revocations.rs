@@ -26,11 +26,13 @@ const MOST_COUNTED: u64 = 10_000;
 
 /// A number of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionCount {
-    /// The number, as far as they are counted.
-    pub count: u64,
-    /// Whether there are more than that.
-    pub is_at_least: bool,
+pub enum SessionCount {
+    /// So many.
+    Exactly(u64),
+    /// More than so many, which were counted.
+    MoreThan(u64),
+    /// The database did not count them in time.
+    Unknown,
 }
 
 /// The longest reason, in bytes.
@@ -202,13 +204,24 @@ impl App {
         let target = self.new_revocation(request, actor).await?.target;
         let id = target.id();
         let view = TargetView { kind: target.kind(), id: (!id.is_empty()).then_some(id) };
-        Ok((view, self.sessions_covered(&target).await?))
+        Ok((view, self.sessions_covered(&target).await))
     }
 
-    /// How many sessions a revocation of this would end now.
-    pub async fn sessions_covered(&self, target: &Target) -> Result<SessionCount> {
-        let found = self.store.sessions_covered(target, self.clock.now(), MOST_COUNTED + 1).await?;
-        Ok(SessionCount { count: found.min(MOST_COUNTED), is_at_least: found > MOST_COUNTED })
+    /// Checks whether the actor may revoke what a request names, and counts nothing.
+    pub async fn revocation_check(&self, request: &RevocationRequest, actor: &Actor) -> Result<()> {
+        self.new_revocation(request, actor).await.map(drop)
+    }
+
+    /// How many sessions a revocation of this would end now. Whoever revokes never waits for the count: it may be unknown.
+    pub async fn sessions_covered(&self, target: &Target) -> SessionCount {
+        match self.store.sessions_covered(target, self.clock.now(), MOST_COUNTED + 1).await {
+            Ok(found) if found > MOST_COUNTED => SessionCount::MoreThan(MOST_COUNTED),
+            Ok(found) => SessionCount::Exactly(found),
+            Err(error) => {
+                tracing::warn!(%error, %target, "the sessions that a revocation would end were not counted");
+                SessionCount::Unknown
+            }
+        }
     }
 
     /// The revocation that a request asks for.

@@ -73,15 +73,24 @@ pub async fn ask(
 /// # Errors
 /// `invalid_scope` if that is nothing of what it asks for.
 pub fn grantable(waiting: &DeviceRequest, person: &BrowserSessionRecord) -> Result<Scope> {
-    let allowed = Person {
+    let person = Person {
         sub: &person.user.sub,
         scope: person.user.scope.as_ref(),
         authenticated_at: person.session.authenticated_at,
     };
-    let scope = limited_to(allowed, &waiting.scope);
-    if scope.is_empty() && !waiting.scope.is_empty() {
+    let granted = granted_by(person, &waiting.scope);
+    Ok(granted.map_err(|refusal| refusal.about(Identity::of_client(&waiting.client_id)))?)
+}
+
+/// What a person may grant a device of what it asks for.
+///
+/// # Errors
+/// `invalid_scope` if that is nothing.
+pub(crate) fn granted_by(person: Person<'_>, asked: &Scope) -> std::result::Result<Scope, Refusal> {
+    let scope = limited_to(person, asked);
+    if scope.is_empty() && !asked.is_empty() {
         let refusal = Refusal::new(ErrorCode::InvalidScope, "You may not grant any of what the device asks for.");
-        return Err(refusal.with(RequestFault::ScopeNotOfPerson).about(Identity::of_client(&waiting.client_id)).into());
+        return Err(refusal.with(RequestFault::ScopeNotOfPerson));
     }
     Ok(scope)
 }

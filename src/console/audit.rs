@@ -23,6 +23,7 @@ const AT_ONCE: i64 = 200;
 struct Filter {
     actor: String,
     action: String,
+    target: String,
     from: String,
     to: String,
 }
@@ -32,6 +33,7 @@ impl Filter {
         Ok(Self {
             actor: visit.text("actor")?,
             action: visit.text("action")?,
+            target: visit.text("target")?,
             from: visit.text("from")?,
             to: visit.text("to")?,
         })
@@ -42,6 +44,7 @@ impl Filter {
         AuditRequest {
             actor: some(&self.actor),
             action: some(&self.action),
+            target: some(&self.target),
             from: some(&self.from),
             to: some(&self.to),
         }
@@ -49,9 +52,18 @@ impl Filter {
 
     /// The address of a path with these filters.
     fn address(&self, path: &str, cursor: &str) -> String {
-        let Self { actor, action, from, to } = self;
-        address(path, &[("actor", actor), ("action", action), ("from", from), ("to", to), ("cursor", cursor)])
+        let Self { actor, action, target, from, to } = self;
+        let filters = [("actor", actor), ("action", action), ("target", target), ("from", from), ("to", to)];
+        let mut parameters: Vec<(&str, &str)> = filters.map(|(name, value)| (name, value.as_str())).into();
+        parameters.push(("cursor", cursor));
+        address(path, &parameters)
     }
+}
+
+/// Where the records stand of what somebody did, and of what was done to them.
+pub(super) fn links(name: &str, did: &str, changed: &str) -> Block {
+    let (by, of) = (address(PATH, &[("actor", name)]), address(PATH, &[("target", name)]));
+    Block::Text(vec![Cell::link(did, by), Cell::link(changed, of)])
 }
 
 pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
@@ -59,7 +71,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     let filter = Filter::read(visit)?;
     let moment_problem = |text: &str| {
         let is_wrong = !text.is_empty() && Timestamp::parse(text).is_none();
-        is_wrong.then(|| "This is no moment such as 2026-01-31T12:00:00Z.".to_owned())
+        is_wrong.then(|| "Enter a time such as 2026-01-31T12:00:00Z, or seconds since the epoch.".to_owned())
     };
     let problems = [moment_problem(&filter.from), moment_problem(&filter.to)];
     if problems.iter().any(Option::is_some) {
@@ -74,7 +86,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
         caption: "Audit records, the newest first",
         columns: vec!["When", "Who", "What", "To what", "Detail", "From", "Request"],
         rows: records.items.iter().map(|record| row(record, &names)).collect(),
-        empty: "Nobody did such a thing.",
+        empty: "No matching records.",
         next: records.next.as_deref().map(|cursor| filter.address(PATH, cursor)),
     };
     let exports = vec![
@@ -101,6 +113,7 @@ fn form(filter: &Filter, [from_problem, to_problem]: [Option<String>; 2]) -> For
         fields: vec![
             Field { help: "Such as client ops, or user ID.", ..Field::new("actor", "Who", filter.actor.as_str()) },
             Field { help: "Such as client.create.", ..Field::new("action", "What", filter.action.as_str()) },
+            Field { help: "Such as client billing.", ..Field::new("target", "To what", filter.target.as_str()) },
             from,
             to,
         ],

@@ -2,7 +2,8 @@
 
 use crate::admin::body::Patch;
 use crate::admin::clients::{ClientPatch, ClientView};
-use crate::admin::powers::{CLIENTS, READ_CLIENTS, READ_REVOCATIONS};
+use crate::admin::powers::{CLIENTS, READ, READ_CLIENTS, READ_REVOCATIONS};
+use crate::console::audit;
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
 use crate::console::sessions;
@@ -41,7 +42,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         caption: "Clients",
         columns: vec!["Client", "Name", "Grants", "State", "Created"],
         rows: rows.collect(),
-        empty: "No client has such an id.",
+        empty: "No client ID contains this text.",
         next,
     };
     Ok(Page::new("Clients").with(visit.done()?).with(Block::Form(form)).with(Block::Table(table)).into())
@@ -54,6 +55,9 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     let mut page = Page::new(format!("Client {id}")).with(visit.done()?).with(Block::Facts(facts(&client)));
     let settings = serde_json::to_string_pretty(&client.settings).unwrap_or_default();
     page = page.with(Block::Details("All settings".to_owned(), settings));
+    if visit.may(READ) {
+        page = page.with(audit::links(&format!("client {id}"), "What this client did", "Who changed this client"));
+    }
     if client.settings.token_endpoint_auth_method.uses_secret() {
         page = page.with(secrets(visit, &client));
     }
@@ -61,7 +65,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
         page = page.with(Block::heading("Living sessions")).with(Block::Table(sessions::of_client(visit, id).await?));
     }
     if visit.may(CLIENTS) && !client.settings.is_of_document() {
-        let ends = visit.app.sessions_covered(&Target::Client(id.to_owned())).await?;
+        let ends = visit.app.sessions_covered(&Target::Client(id.to_owned())).await;
         page = page.with(actions(&client, &sessions::ends(ends)));
     }
     Ok(page.into())
@@ -73,19 +77,20 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let (app, actor) = (visit.app, visit.actor());
     let set_enabled = |enabled| ClientPatch { enabled: Patch::Set(enabled), ..ClientPatch::default() };
     let done = match visit.one("action")? {
-        Some("enable") => {
-            app.client_update(&id, set_enabled(true), &actor).await?;
-            "enabled"
-        }
-        Some("add_secret") => {
-            let new = app.client_secret_add(&id, &actor).await?;
-            return Ok(new_secret(&id, new.client_secret).into());
-        }
-        Some(action @ ("disable" | "delete" | "retire_secret")) => {
+        // What gives power is asked for as what cannot be undone is: a secret is the client.
+        Some(action @ ("enable" | "disable" | "delete" | "add_secret" | "retire_secret")) => {
             if let Some(page) = confirm(visit, &["action", "id", "secret"]).await? {
                 return Ok(page.into());
             }
             match action {
+                "enable" => {
+                    app.client_update(&id, set_enabled(true), &actor).await?;
+                    "enabled"
+                }
+                "add_secret" => {
+                    let new = app.client_secret_add(&id, &actor).await?;
+                    return Ok(new_secret(&id, new.client_secret).into());
+                }
                 "disable" => {
                     app.client_update(&id, set_enabled(false), &actor).await?;
                     "disabled"
@@ -160,6 +165,8 @@ fn facts(client: &ClientView) -> Vec<(String, Vec<Cell>)> {
 fn secrets(visit: &Visit<'_>, client: &ClientView) -> Vec<Block> {
     let id = client.client_id.as_str();
     let may_change = visit.may(CLIENTS);
+    // Without its only secret the client could not authenticate: disabling it says what is meant.
+    let may_retire = may_change && client.secrets.len() > 1;
     let rows = client.secrets.iter().map(|secret| {
         let form = Form {
             id: "retire",
@@ -174,7 +181,7 @@ fn secrets(visit: &Visit<'_>, client: &ClientView) -> Vec<Block> {
                 Cell::moment(secret.created_at),
                 Cell::moment_or(secret.last_used_at, "never"),
             ],
-            form: may_change.then_some(form),
+            form: may_retire.then_some(form),
         }
     });
     let table = Table {
@@ -206,7 +213,7 @@ fn new_secret(id: &str, secret: String) -> Page {
             "This is the new secret of the client {id}. It is shown only now: copy it to where the client reads it."
         )))
         .with(Block::Code(secret))
-        .with(Block::text("The other secret works until you retire it."))
+        .with(Block::text("A secret that the client had before works until you retire it."))
         .with(Block::Text(vec![Cell::link("Back to the client", one(id))]))
 }
 

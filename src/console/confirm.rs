@@ -3,7 +3,7 @@
 use crate::app::Failure;
 use crate::browser::{password, second_factor};
 use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page};
-use crate::console::visit::{Outcome, Visit};
+use crate::console::visit::{Outcome, Problem, Visit};
 use crate::console::{OVERVIEW, path_of};
 
 /// Seconds for which the proof counts.
@@ -20,8 +20,11 @@ pub(super) async fn confirm(visit: &Visit<'_>, fields: &[&'static str]) -> Outco
     let Some(password) = visit.raw("password")? else { return Ok(Some(page(visit, fields, None)?)) };
     match prove(visit, password).await {
         Ok(()) => {
-            app.store.browser_session_authenticated(session.id, app.clock.now()).await?;
-            Ok(None)
+            // A role that was taken away while the password was checked ended the login.
+            match app.store.browser_session_authenticated(session.id, app.clock.now()).await? {
+                true => Ok(None),
+                false => Err(Problem::LoginEnded),
+            }
         }
         Err(Failure::Unavailable(reason)) => Err(Failure::Unavailable(reason).into()),
         Err(failure) => Ok(Some(page(visit, fields, Some(failure))?)),
@@ -73,7 +76,7 @@ fn page(visit: &Visit<'_>, names: &[&'static str], failure: Option<Failure>) -> 
     let back = Cell::link("Cancel", OVERVIEW.trim_start_matches('/'));
     let page = Page { status, failure, ..Page::new("Is it still you?") };
     Ok(page
-        .with(Block::text("What you asked for cannot be undone. Prove that it is you; for the next 5 minutes you are not asked again."))
+        .with(Block::text("What you asked for gives power or cannot be undone. Prove that it is you; for the next 5 minutes you are not asked again."))
         .with(Block::Form(form))
         .with(Block::Text(vec![back])))
 }

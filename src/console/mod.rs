@@ -82,7 +82,7 @@ pub async fn show(app: &App, request: &Request<'_>) -> Result<Answer> {
 pub async fn act(app: &App, request: &Request<'_>) -> Result<Answer> {
     // 1. Who asks, and was the form shown to this browser?
     let path = path_of(request.target);
-    let Some(record) = session::find(app, request).await? else { return log_in(app, request, path) };
+    let Some(record) = session::find(app, request).await? else { return log_in(app, request, after_login(path)) };
     let Some(role) = record.user.role else { return without_role(app, request, &record) };
     form::check(app, request, &about(&record)).await?;
     // 2. What is to be done?
@@ -121,6 +121,14 @@ async fn write(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
         "/console/revoke" => revocations::act(visit).await,
         "/console/keys" => keys::act(visit).await,
         _ => Err(Problem::NoSuchPage),
+    }
+}
+
+/// Where a person goes on who has to log in before a form of this page is taken: some pages show nothing without the form.
+fn after_login(path: &str) -> &str {
+    match path {
+        "/console/client" | "/console/user" | "/console/revoke" => OVERVIEW,
+        path => path,
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn table(visit: &Visit<'_>) -> Outcome<Table> {
     });
     Ok(Table {
         caption: "Nodes",
-        columns: vec!["Node", "State", "Last change applied", "Heard of", "Version"],
+        columns: vec!["Node", "State", "Last change applied", "Last heard from", "Version"],
         rows: rows.collect(),
         empty: "No node is on the list.",
         next: None,

@@ -29,7 +29,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     if visit.may(READ) {
         page = page.with(Block::heading("Nodes")).with(Block::Table(nodes::table(visit).await?));
         let rows = checks.into_iter().map(|check| {
-            let state = Cell::state(if check.ok { "ok" } else { "look at it" }, check.ok);
+            let state = Cell::state(if check.ok { "ok" } else { "needs attention" }, check.ok);
             Row::from(vec![Cell::text(check.check), state, Cell::text(check.finding)])
         });
         page = page.with(Block::heading("Checks")).with(Block::Table(Table {

@@ -117,7 +117,7 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
         let without_reason = RevocationRequest { reason: None, ..asked };
         return Ok(question_before(visit, &without_reason, Some(sentence(&problem))).await?.into());
     }
-    visit.app.revocation_preview(&asked, &visit.actor()).await?;
+    visit.app.revocation_check(&asked, &visit.actor()).await?;
     if let Some(page) = confirm(visit, &["action", "user", "client", "session", "all", "reason"]).await? {
         return Ok(page.into());
     }
@@ -171,7 +171,7 @@ fn receipts(revocation: &RevocationView) -> Vec<Block> {
     });
     let table = Table {
         caption: "Nodes",
-        columns: vec!["Node", "State", "Heard of"],
+        columns: vec!["Node", "State", "Last heard from"],
         rows: rows.collect(),
         empty: "No node is running.",
         next: None,

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::admin::powers::{READ_REVOCATIONS, REVOKE};
+use crate::admin::powers::{READ_CLIENTS, READ_REVOCATIONS, READ_USERS, REVOKE};
 use crate::admin::revocations::SessionCount;
 use crate::admin::sessions::SessionView;
 use crate::admin::{AdminError, ListRequest};
@@ -54,14 +54,10 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
         None => vec![Cell::state("living", true)],
     };
     let is_living = state.len() == 1 && state[0].is_good;
-    let user = session.user.to_string();
     let facts = [
         ("State", state),
-        ("User", vec![Cell::link(user.as_str(), address("console/user", &[("id", &user)]))]),
-        (
-            "Client",
-            vec![Cell::link(session.client_id.as_str(), address("console/client", &[("id", &session.client_id)]))],
-        ),
+        ("User", vec![user(visit, &session, None)]),
+        ("Client", vec![client(visit, &session)]),
         ("Scope", vec![Cell::code(session.scope.to_string())]),
         ("Audiences", session.audiences.iter().map(|audience| Cell::code(audience.as_str())).collect()),
         ("Began", vec![Cell::moment(session.created_at)]),
@@ -91,38 +87,60 @@ async fn table(visit: &Visit<'_>, user: &str, client: &str, part: &ListRequest) 
     let filter = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let (of_user, of_client) = (filter(user), filter(client));
     let sessions = visit.app.session_list_living(of_user.as_deref(), of_client.as_deref(), part).await?;
-    let ids: Vec<Uuid> = sessions.items.iter().map(|session| session.user).collect();
+    // Who may not read users sees their ids alone, as in the API.
+    let may_read_users = visit.may(READ_USERS);
+    let ids = sessions.items.iter().filter(|_| may_read_users).map(|session| session.user).collect::<Vec<Uuid>>();
     let names = visit.app.usernames(&ids).await?;
     let filters = [("user", user), ("client", client)];
     let next = sessions.next.as_deref().map(|cursor| address(LIST, &[filters[0], filters[1], ("cursor", cursor)]));
     Ok(Table {
         caption: "Living sessions, the newest first",
         columns: vec!["Session", "User", "Client", "Scope", "Began", "Last refreshed"],
-        rows: sessions.items.iter().map(|session| row(session, names.get(&session.user))).collect(),
+        rows: sessions.items.iter().map(|session| row(visit, session, names.get(&session.user))).collect(),
         empty: "There are none.",
         next,
     })
 }
 
 /// A session, with the name of its user, unless that was deleted.
-fn row(session: &SessionView, username: Option<&String>) -> Row {
-    let (id, user) = (session.id.to_string(), session.user.to_string());
+fn row(visit: &Visit<'_>, session: &SessionView, username: Option<&String>) -> Row {
+    let id = session.id.to_string();
     Row::from(vec![
         Cell::link(id.as_str(), address("console/session", &[("id", &id)])),
-        Cell::link(username.unwrap_or(&user).as_str(), address("console/user", &[("id", &user)])),
-        Cell::link(session.client_id.as_str(), address("console/client", &[("id", &session.client_id)])),
+        user(visit, session, username),
+        client(visit, session),
         Cell::code(session.scope.to_string()),
         Cell::moment(session.created_at),
         Cell::moment(session.last_refreshed_at),
     ])
 }
 
+/// The user of a session, with a link for who may follow it.
+fn user(visit: &Visit<'_>, session: &SessionView, username: Option<&String>) -> Cell {
+    let id = session.user.to_string();
+    let name = username.unwrap_or(&id).as_str();
+    match visit.may(READ_USERS) {
+        true => Cell::link(name, address("console/user", &[("id", &id)])),
+        false => Cell::text(name),
+    }
+}
+
+/// The client of a session, with a link for who may follow it.
+fn client(visit: &Visit<'_>, session: &SessionView) -> Cell {
+    let id = session.client_id.as_str();
+    match visit.may(READ_CLIENTS) {
+        true => Cell::link(id, address("console/client", &[("id", id)])),
+        false => Cell::text(id),
+    }
+}
+
 /// A number of sessions in words.
-pub(super) fn ends(SessionCount { count, is_at_least }: SessionCount) -> String {
+pub(super) fn ends(count: SessionCount) -> String {
     match count {
-        _ if is_at_least => format!("more than {count} living sessions"),
-        0 => "no living session".to_owned(),
-        1 => "1 living session".to_owned(),
-        count => format!("{count} living sessions"),
+        SessionCount::MoreThan(count) => format!("more than {count} living sessions"),
+        SessionCount::Exactly(0) => "no living session".to_owned(),
+        SessionCount::Exactly(1) => "1 living session".to_owned(),
+        SessionCount::Exactly(count) => format!("{count} living sessions"),
+        SessionCount::Unknown => "its living sessions, which could not be counted in time".to_owned(),
     }
 }

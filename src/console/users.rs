@@ -4,6 +4,7 @@ use crate::admin::AdminError;
 use crate::admin::body::Patch;
 use crate::admin::powers::{ADMIN, READ, READ_REVOCATIONS, READ_USERS, REVOKE, USERS};
 use crate::admin::users::{NewPasswordLink, UserPatch, UserView};
+use crate::console::audit;
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page, Row, Table};
 use crate::console::sessions;
@@ -77,8 +78,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
         }
     }
     if visit.may(READ) {
-        let acts = address("console/audit", &[("actor", &format!("user {id}"))]);
-        page = page.with(Block::Text(vec![Cell::link("What this user did", acts)]));
+        page = page.with(audit::links(&format!("user {id}"), "What this user did", "Who changed this user"));
     }
     if visit.may(READ_REVOCATIONS) {
         page = page.with(Block::heading("Living sessions")).with(Block::Table(sessions::of_user(visit, &id).await?));
@@ -89,7 +89,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     }
     // Whoever may administer users may not touch those who have power over others.
     if visit.may(ADMIN) || visit.may(USERS) && user.role.is_none() {
-        let ends = visit.app.sessions_covered(&Target::User(user.sub.clone())).await?;
+        let ends = visit.app.sessions_covered(&Target::User(user.sub.clone())).await;
         page = page.with(actions(&user, &sessions::ends(ends)));
     }
     if visit.may(ADMIN) {
@@ -103,16 +103,16 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let id = visit.text("id")?;
     let (app, actor) = (visit.app, visit.actor());
     let done = match visit.one("action")? {
-        Some("enable") => {
-            let patch = UserPatch { enabled: Patch::Set(true), ..UserPatch::default() };
-            app.user_update(&id, patch, &actor).await?;
-            "enabled"
-        }
-        Some(action @ ("disable" | "delete" | "password_link" | "remove_second_factor" | "set_role")) => {
+        Some(action @ ("enable" | "disable" | "delete" | "password_link" | "remove_second_factor" | "set_role")) => {
             if let Some(page) = confirm(visit, &["action", "id", "role"]).await? {
                 return Ok(page.into());
             }
             match action {
+                "enable" => {
+                    let patch = UserPatch { enabled: Patch::Set(true), ..UserPatch::default() };
+                    app.user_update(&id, patch, &actor).await?;
+                    "enabled"
+                }
                 "disable" => {
                     let patch = UserPatch { enabled: Patch::Set(false), ..UserPatch::default() };
                     app.user_update(&id, patch, &actor).await?;

@@ -39,6 +39,8 @@ pub(super) enum Problem {
     NoPower(Powers),
     /// The person has no role at all.
     NoRole,
+    /// The login has ended meanwhile.
+    LoginEnded,
     NoSuchPage,
 }
 
@@ -79,19 +81,23 @@ impl Problem {
             Self::NoPower(powers) => {
                 let roles: Vec<&str> =
                     Role::ALL.iter().filter(|role| role.has_one_of(powers)).map(|role| role.name()).collect();
-                let text = format!("This takes one of these roles: {}.", roles.join(", "));
+                let text = format!("You need one of these roles: {}.", roles.join(", "));
                 (403, "Your role does not allow this", text, ErrorCode::InsufficientScope)
             }
             Self::NoRole => {
                 let text = "Your account has no role, so you cannot administer here. Ask an administrator for one.";
                 (403, "Your account has no role", text.to_owned(), ErrorCode::InsufficientScope)
             }
+            Self::LoginEnded => {
+                let text = "Your login has ended, so nothing was changed. Log in again.";
+                (403, "Your login has ended", text.to_owned(), ErrorCode::InsufficientScope)
+            }
             Self::NoSuchPage => {
                 (404, "There is no such page", "Nothing was changed.".to_owned(), ErrorCode::InvalidRequest)
             }
             Self::Admin(error) => {
                 let (status, title, code) = match &error {
-                    AdminError::NotFound(_) => (404, "It is not there", ErrorCode::InvalidRequest),
+                    AdminError::NotFound(_) => (404, "Not found", ErrorCode::InvalidRequest),
                     AdminError::Conflict(_) => (409, "This is not possible now", ErrorCode::InvalidRequest),
                     AdminError::NeedsAdmin(_) => (403, "Your role does not allow this", ErrorCode::InsufficientScope),
                     _ => (400, "Something is wrong with the request", ErrorCode::InvalidRequest),

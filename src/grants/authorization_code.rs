@@ -275,6 +275,6 @@ async fn end(app: &App, asked: &GrantRequest<'_>, record: &SessionRecord, why: &
         reason: Some(why.to_owned()),
         covers_until: app.settings.covers_until(audited.at),
     };
-    app.state.honour(app.store.revoke(&revocation, &audited)).await?;
+    app.state.honour(app.store.revoke_stolen(&revocation, &audited)).await?;
     Ok(())
 }

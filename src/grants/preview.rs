@@ -1,8 +1,8 @@
 //! What a client would get: runs what issues tokens, and stops before anything is signed or written.
 
 use crate::app::{App, Result};
-use crate::authorization::decide::{Allowed, Decision, Person, decide, limited_to};
-use crate::authorization::request;
+use crate::authorization::decide::{Allowed, Decision, Person, decide};
+use crate::authorization::{device, request};
 use crate::browser::password::wrong;
 use crate::grants::authorization_code::idle_life;
 use crate::grants::issue::{self, Draft, TokenParams};
@@ -205,10 +205,6 @@ async fn at_device(app: &App, issuer: &Issuer, client: &Client, user: &User, ask
     let rule = |audiences: Audiences<'_>| grant::to_login(client, asked, audiences);
     let granted = app.grant(issuer, rule).await?;
     let person = Person { sub: &user.sub, scope: user.scope.as_ref(), authenticated_at: app.clock.now() };
-    let scope = limited_to(person, &granted.scope);
-    if scope.is_empty() && !granted.scope.is_empty() {
-        let text = "The person may not grant any of what the device asks for.";
-        return Err(Refusal::new(ErrorCode::InvalidScope, text).into());
-    }
+    let scope = device::granted_by(person, &granted.scope)?;
     Ok(Granted { scope, ..granted })
 }

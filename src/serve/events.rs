@@ -36,9 +36,9 @@ async fn poll(app: &App, full: &mut HashSet<Uuid>) -> Result<()> {
         if numbered.count == 0 {
             return Ok(());
         }
-        app.metrics.webhook_messages(NoticeOutcome::Dropped, numbered.count * numbered.full.len());
-        full.retain(|webhook| numbered.full.contains(webhook));
-        for webhook in numbered.full {
+        full.retain(|webhook| numbered.full.iter().any(|(id, _)| id == webhook));
+        for (webhook, missed) in numbered.full {
+            app.metrics.webhook_messages(NoticeOutcome::Dropped, missed);
             if full.insert(webhook) {
                 tracing::warn!(%webhook, "too many events wait for a webhook: it is told of no more until it takes them");
             }

@@ -1,6 +1,6 @@
 //! Applying a set of files: many changes in one transaction, and which set each object belongs to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::protocol::client::{Client, ClientSettings, GrantType};
 use crate::protocol::object::Kind;
@@ -65,6 +65,10 @@ impl SetWrite {
         }
     }
 
+    const fn creates(&self) -> bool {
+        matches!(self, Self::CreateClient(_) | Self::CreateResource(_) | Self::CreateIssuer(_))
+    }
+
     /// Its place in the order: clients exist before a resource names them as its servers or an issuer in its rules, and go after
     /// none does.
     const fn turn(&self) -> u8 {
@@ -108,6 +112,11 @@ pub enum SetRefusal {
 /// Whether a client of these settings administers everything.
 pub(crate) fn is_administrator(settings: &ClientSettings) -> bool {
     settings.enabled && settings.scope.contains(ADMIN) && settings.grant_types.contains(&GrantType::ClientCredentials)
+}
+
+/// Whether a client can authenticate.
+pub(crate) fn has_credential(settings: &ClientSettings, has_secret: bool) -> bool {
+    has_secret || !settings.token_endpoint_auth_method.uses_secret()
 }
 
 impl Store {
@@ -176,17 +185,28 @@ impl LogTransaction {
         }
         // First, in the order of everybody else.
         self.lock_names().await?;
+        let own = self.objects_of(&changes.set).await?;
+        let gained: HashSet<_> = changes.gained.iter().map(|(kind, id)| (*kind, id.as_str())).collect();
         let mut writes: Vec<&SetWrite> = changes.writes.iter().collect();
         writes.sort_by_key(|write| write.turn());
         for write in writes {
             let (kind, id) = write.object();
+            // Another set may have taken it since, or somebody deleted it and made one that belongs to nobody.
+            if !gained.contains(&(kind, id)) && !own.contains(&(kind, id.to_owned())) {
+                return Ok(Some(SetRefusal::OfOtherSet(kind, id.to_owned())));
+            }
             match self.write(write, audited).await? {
                 Written::Done => {}
                 Written::Outdated => return Ok(Some(SetRefusal::Outdated(kind, id.to_owned()))),
                 Written::Refused(refusal) => return Ok(Some(SetRefusal::Refused(kind, id.to_owned(), refusal))),
             }
         }
+        let created: HashSet<_> = changes.writes.iter().filter(|write| write.creates()).map(SetWrite::object).collect();
         for (kind, id) in &changes.gained {
+            // Or the set would get whatever has this id later.
+            if !created.contains(&(*kind, id.as_str())) && !self.keep(*kind, id).await? {
+                return Ok(Some(SetRefusal::Outdated(*kind, id.clone())));
+            }
             if !self.own(*kind, id, changes, audited).await? {
                 return Ok(Some(SetRefusal::OfOtherSet(*kind, id.clone())));
             }
@@ -219,6 +239,34 @@ impl LogTransaction {
         }
     }
 
+    async fn objects_of(&mut self, set: &str) -> Result<HashSet<(Kind, String)>> {
+        let mut objects = HashSet::new();
+        for row in self.query("SELECT kind, id FROM applied_objects WHERE set_name = $1", values![set]).await? {
+            if let Ok(kind) = row.get::<String>("kind")?.parse() {
+                objects.insert((kind, row.get("id")?));
+            }
+        }
+        Ok(objects)
+    }
+
+    /// Whether an object exists, and does until this transaction ends.
+    async fn keep(&mut self, kind: Kind, id: &str) -> Result<bool> {
+        macro_rules! find {
+            ($table_and_id:literal) => {
+                match self.dialect() {
+                    Dialect::Postgres => concat!("SELECT 1 AS one FROM ", $table_and_id, " = $1 FOR KEY SHARE"),
+                    Dialect::Sqlite => concat!("SELECT 1 AS one FROM ", $table_and_id, " = $1"),
+                }
+            };
+        }
+        let sql = match kind {
+            Kind::Client => find!("clients WHERE client_id"),
+            Kind::Resource => find!("resources WHERE resource"),
+            Kind::Issuer => find!("trusted_issuers WHERE issuer"),
+        };
+        Ok(self.query_one(sql, values![id]).await?.is_some())
+    }
+
     /// Gives an object to the set. Returns false if it belongs to another one.
     async fn own(&mut self, kind: Kind, id: &str, changes: &SetChanges, audited: &Audited) -> Result<bool> {
         let sql = if changes.takes_over {
@@ -247,18 +295,30 @@ impl Transaction {
     }
 }
 
+/// How many secrets a client has.
+macro_rules! secrets {
+    () => {
+        "(SELECT count(*) FROM client_secrets s WHERE s.client_id = c.client_id) AS secrets"
+    };
+}
+
 /// The clients whose settings have this text somewhere.
 const fn settings_with(dialect: Dialect) -> &'static str {
     match dialect {
-        Dialect::Postgres => "SELECT client_id, settings FROM clients WHERE strpos(settings, $1) > 0",
-        Dialect::Sqlite => "SELECT client_id, settings FROM clients WHERE instr(settings, $1) > 0",
+        Dialect::Postgres => {
+            concat!("SELECT client_id, settings, ", secrets!(), " FROM clients c WHERE strpos(settings, $1) > 0")
+        }
+        Dialect::Sqlite => {
+            concat!("SELECT client_id, settings, ", secrets!(), " FROM clients c WHERE instr(settings, $1) > 0")
+        }
     }
 }
 
 fn administrators_in(rows: &[Row]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for row in rows {
-        if is_administrator(&row.json("settings")?) {
+        let settings = row.json("settings")?;
+        if is_administrator(&settings) && has_credential(&settings, row.get::<i64>("secrets")? > 0) {
             found.push(row.get("client_id")?);
         }
     }

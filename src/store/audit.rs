@@ -51,6 +51,8 @@ pub struct AuditFilter {
     pub actor: Option<String>,
     /// Of this action.
     pub action: Option<String>,
+    /// Of this target.
+    pub target: Option<String>,
     /// Not before.
     pub from: Option<Timestamp>,
     /// Before.
@@ -143,13 +145,18 @@ impl Store {
         let to = filter.to.unwrap_or(latest).min(Timestamp::from_millis(before.millis().saturating_add(1)));
         let from = filter.from.unwrap_or(earliest);
         let mut values = values![from, to, before, id, page.limit];
-        let sql = match (&filter.actor, &filter.action) {
-            (None, None) => records!(""),
-            (Some(_), None) => records!("actor = $6 AND "),
-            (None, Some(_)) => records!("action = $6 AND "),
-            (Some(_), Some(_)) => records!("actor = $6 AND action = $7 AND "),
+        let sql = match (&filter.target, &filter.actor, &filter.action) {
+            (None, None, None) => records!(""),
+            (None, Some(_), None) => records!("actor = $6 AND "),
+            (None, None, Some(_)) => records!("action = $6 AND "),
+            (None, Some(_), Some(_)) => records!("actor = $6 AND action = $7 AND "),
+            // There are few of one target.
+            (Some(_), None, None) => records!("target = $6 AND "),
+            (Some(_), Some(_), None) => records!("target = $6 AND actor = $7 AND "),
+            (Some(_), None, Some(_)) => records!("target = $6 AND action = $7 AND "),
+            (Some(_), Some(_), Some(_)) => records!("target = $6 AND actor = $7 AND action = $8 AND "),
         };
-        values.extend([&filter.actor, &filter.action].into_iter().flatten().map(Value::from));
+        values.extend([&filter.target, &filter.actor, &filter.action].into_iter().flatten().map(Value::from));
         self.database.query(sql, values).await?.iter().map(record).collect()
     }
 }

@@ -188,10 +188,10 @@ impl Store {
         self.database.write(sql, values![now, idle_expires_at, id]).await.map(drop)
     }
 
-    /// Records that the person of a browser session has just proved who they are.
-    pub async fn browser_session_authenticated(&self, id: Uuid, now: Timestamp) -> Result<()> {
-        let sql = "UPDATE browser_sessions SET authenticated_at = $1 WHERE id = $2";
-        self.database.write(sql, values![now, id]).await.map(drop)
+    /// Records that the person of a browser session has just proved who they are. Returns false if it has ended meanwhile.
+    pub async fn browser_session_authenticated(&self, id: Uuid, now: Timestamp) -> Result<bool> {
+        let sql = "UPDATE browser_sessions SET authenticated_at = $1 WHERE id = $2 RETURNING id";
+        Ok(!self.database.write(sql, values![now, id]).await?.is_empty())
     }
 
     /// Ends browser sessions of a user, also those that have expired, and what clients got in them for no longer than the login

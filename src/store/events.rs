@@ -19,8 +19,8 @@ pub struct Numbered {
     pub head: i64,
     /// How many events got theirs now.
     pub count: usize,
-    /// The webhooks that are not told of these events, because too many wait for them already.
-    pub full: Vec<Uuid>,
+    /// The webhooks that are not told of these events, because too many wait for them already, each with how many it misses.
+    pub full: Vec<(Uuid, usize)>,
 }
 
 /// Reads events by a condition and an order.
@@ -103,39 +103,54 @@ impl Store {
     }
 }
 
-/// Makes the messages of one webhook for events between two numbers.
-macro_rules! insert_messages {
-    ($find:literal, $group:literal) => {
+/// The events between two numbers of which a webhook wants to be told, after what is read of them.
+macro_rules! wanted {
+    ($read:literal, $find:literal, $group:literal) => {
         concat!(
-            "INSERT INTO webhook_messages (webhook, event, attempts, due_at, expires_at) \
-             SELECT w.id, e.id, 0, $4, $5 FROM webhooks w, events e JOIN audit a ON a.id = e.id \
+            $read,
+            " FROM webhooks w, events e JOIN audit a ON a.id = e.id \
              WHERE w.id = $1 AND e.number > $2 AND e.number <= $3 AND (w.types = '' OR ",
             $find,
             "(w.types, ' ' || a.action || ' ') > 0 OR ",
             $find,
             "(w.types, ' ' || ",
             $group,
-            " || '.* ') > 0) ON CONFLICT (webhook, event) DO NOTHING"
+            " || '.* ') > 0)"
+        )
+    };
+}
+
+/// The two statements of a dialect: making the messages, and counting what a webhook misses.
+macro_rules! statements {
+    ($find:literal, $group:literal) => {
+        (
+            concat!(
+                "INSERT INTO webhook_messages (webhook, event, attempts, due_at, expires_at) ",
+                wanted!("SELECT w.id, e.id, 0, $4, $5", $find, $group),
+                " ON CONFLICT (webhook, event) DO NOTHING"
+            ),
+            wanted!("SELECT count(*) AS missed", $find, $group),
         )
     };
 }
 
 impl Transaction {
-    /// Makes the messages for the events after `after` up to `head`. Returns the webhooks for which too many wait already.
-    async fn webhook_messages_add(&mut self, after: i64, head: i64, now: Timestamp) -> Result<Vec<Uuid>> {
+    /// Makes the messages for the events after `after` up to `head`. Returns the webhooks for which too many wait already, each with
+    /// how many events it misses.
+    async fn webhook_messages_add(&mut self, after: i64, head: i64, now: Timestamp) -> Result<Vec<(Uuid, usize)>> {
         let sql = "SELECT w.id, (SELECT count(*) FROM (SELECT m.event FROM webhook_messages m WHERE m.webhook = w.id LIMIT $1) n) \
                    AS waiting FROM webhooks w WHERE w.enabled ORDER BY w.id";
-        let insert = match self.dialect() {
-            Dialect::Postgres => insert_messages!("strpos", "split_part(a.action, '.', 1)"),
-            Dialect::Sqlite => {
-                insert_messages!("instr", "substr(a.action, 1, instr(a.action || '.', '.') - 1)")
-            }
+        let (insert, count) = match self.dialect() {
+            Dialect::Postgres => statements!("strpos", "split_part(a.action, '.', 1)"),
+            Dialect::Sqlite => statements!("instr", "substr(a.action, 1, instr(a.action || '.', '.') - 1)"),
         };
         let mut full = Vec::new();
         for row in self.query(sql, values![MOST_WAITING]).await? {
             let id: Uuid = row.get("id")?;
             if row.get::<i64>("waiting")? >= MOST_WAITING {
-                full.push(id);
+                let missed = self.query_one(count, values![id, after, head]).await?;
+                let missed = missed.map_or(Ok(0), |row| row.get::<i64>("missed"))?;
+                full.push((id, usize::try_from(missed).unwrap_or(0)));
                 continue;
             }
             self.query(insert, values![id, after, head, now, now.plus_seconds(MESSAGE_LIFE)]).await?;

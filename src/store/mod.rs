@@ -37,8 +37,8 @@ mod subjects;
 mod users;
 mod webhooks;
 
-pub(crate) use applied::is_administrator;
 pub use applied::{SetChanges, SetRefusal, SetWrite};
+pub(crate) use applied::{has_credential, is_administrator};
 pub use assertions::UsedAssertion;
 pub use audit::{AuditFilter, AuditRecord, Audited};
 pub use batch::Pace;

@@ -146,11 +146,13 @@ impl Store {
         Ok(true)
     }
 
-    /// Removes the second factor of a user, with the recovery codes and the failures. Returns whether there was one.
-    pub async fn second_factor_delete(&self, user: Uuid, audited: &Audited) -> Result<bool> {
+    /// Removes the second factor of a user, with the recovery codes and the failures. Returns whether there was one that may be
+    /// removed: that of a user without a role, or any if `even_with_role`.
+    pub async fn second_factor_delete(&self, user: Uuid, even_with_role: bool, audited: &Audited) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
-        let delete = "DELETE FROM second_factors WHERE user_id = $1 RETURNING user_id";
-        if transaction.query_one(delete, values![user]).await?.is_none() {
+        let delete = "DELETE FROM second_factors WHERE user_id = $1 \
+                      AND ($2 OR (SELECT role FROM users WHERE id = $1) IS NULL) RETURNING user_id";
+        if transaction.query_one(delete, values![user, even_with_role]).await?.is_none() {
             transaction.roll_back().await?;
             return Ok(false);
         }

@@ -48,6 +48,16 @@ pub(super) fn user(row: &Row) -> Result<User> {
     })
 }
 
+/// The actions, in the audit trail, of a user who gets another role or password.
+const ROLE_CHANGED: &str = "user.role";
+const PASSWORD_CHANGED: &str = "user.password";
+
+/// Which users a deletion may remove.
+struct Removes {
+    with_role: bool,
+    last_administrator: bool,
+}
+
 /// Everything that decides about a login, read at one moment.
 #[derive(Clone, Debug)]
 pub struct LoginRecord {
@@ -179,7 +189,10 @@ impl Store {
         ];
         transaction.query(sql, values).await?;
         let detail = user.role.map(|role| format!("role {}", role.name()));
-        transaction.audit(audited, "user.create", format!("user {}", user.id), detail).await?;
+        transaction.audit(audited, "user.create", format!("user {}", user.id), detail.clone()).await?;
+        if detail.is_some() {
+            transaction.audit(audited, ROLE_CHANGED, format!("user {}", user.id), detail).await?;
+        }
         transaction.commit().await
     }
 
@@ -197,7 +210,7 @@ impl Store {
         audited: &Audited,
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
-        let before = "SELECT username_key, role, enabled FROM users WHERE id = $1";
+        let before = "SELECT username_key, role, enabled, password_hash FROM users WHERE id = $1";
         let Some(before) = transaction.query_one(before, values![user.id]).await? else {
             return transaction.roll_back(false).await;
         };
@@ -236,9 +249,18 @@ impl Store {
         if is_removed && !transaction.has_administrator().await? {
             return transaction.roll_back(()).await.and(Err(StoreError::LastAdministrator));
         }
-        let detail = (role.as_deref() != user.role.map(Role::name))
+        let has_new_role = role.as_deref() != user.role.map(Role::name);
+        let detail = has_new_role
             .then(|| user.role.map_or_else(|| "no role".to_owned(), |role| format!("role {}", role.name())));
-        transaction.audit(audited, action, format!("user {}", user.id), detail).await?;
+        transaction.audit(audited, action, format!("user {}", user.id), detail.clone()).await?;
+        // Who watches for these must not miss one that came with another change.
+        if has_new_role && action != ROLE_CHANGED {
+            transaction.audit(audited, ROLE_CHANGED, format!("user {}", user.id), detail).await?;
+        }
+        let has_new_password = before.get::<Option<String>>("password_hash")? != user.password_hash;
+        if has_new_password && action != PASSWORD_CHANGED {
+            transaction.audit(audited, PASSWORD_CHANGED, format!("user {}", user.id), None).await?;
+        }
         match revocation {
             Some(revocation) => {
                 transaction.query("DELETE FROM password_links WHERE user_id = $1", values![user.id]).await?;
@@ -250,12 +272,20 @@ impl Store {
         transaction.commit(true).await
     }
 
-    /// Deletes a user and revokes what was issued to it. Returns whether it existed.
+    /// Deletes a user and revokes what was issued to it. Returns whether there was one that may be deleted: one without a role, or
+    /// any if `even_with_role`.
     ///
     /// # Errors
     /// [`StoreError::LastAdministrator`] when no enabled administrator would be left.
-    pub async fn user_delete(&self, id: Uuid, revocation: &NewRevocation, audited: &Audited) -> Result<Logged<bool>> {
-        self.user_remove(id, revocation, false, audited).await
+    pub async fn user_delete(
+        &self,
+        id: Uuid,
+        revocation: &NewRevocation,
+        even_with_role: bool,
+        audited: &Audited,
+    ) -> Result<Logged<bool>> {
+        self.user_remove(id, revocation, Removes { with_role: even_with_role, last_administrator: false }, audited)
+            .await
     }
 
     /// The same for a user that may be the last administrator, because its password is well known.
@@ -265,14 +295,14 @@ impl Store {
         revocation: &NewRevocation,
         audited: &Audited,
     ) -> Result<Logged<bool>> {
-        self.user_remove(id, revocation, true, audited).await
+        self.user_remove(id, revocation, Removes { with_role: true, last_administrator: true }, audited).await
     }
 
     async fn user_remove(
         &self,
         id: Uuid,
         revocation: &NewRevocation,
-        may_be_last_administrator: bool,
+        removes: Removes,
         audited: &Audited,
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
@@ -282,13 +312,13 @@ impl Store {
             transaction.query("SELECT id FROM users WHERE id = $1 FOR UPDATE", values![id]).await?;
         }
         transaction.browser_sessions_end_with_notices(id, audited.at).await?;
-        let delete = "DELETE FROM users WHERE id = $1 RETURNING sub, role, enabled";
-        let Some(row) = transaction.query_one(delete, values![id]).await? else {
+        let delete = "DELETE FROM users WHERE id = $1 AND (role IS NULL OR $2) RETURNING sub, role, enabled";
+        let Some(row) = transaction.query_one(delete, values![id, removes.with_role]).await? else {
             return transaction.roll_back(false).await;
         };
         let (role, was_enabled): (Option<String>, bool) = (row.get("role")?, row.get("enabled")?);
         let was_administrator = was_enabled && role.as_deref() == Some(Role::Admin.name());
-        if was_administrator && !may_be_last_administrator && !transaction.has_administrator().await? {
+        if was_administrator && !removes.last_administrator && !transaction.has_administrator().await? {
             return transaction.roll_back(()).await.and(Err(StoreError::LastAdministrator));
         }
         transaction.sub_free(&row.get::<String>("sub")?).await?;

@@ -97,7 +97,8 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Replaces what an administrator sets of a webhook, unless that changed since `webhook.version`. Returns whether it was replaced.
+    /// Replaces what an administrator sets of a webhook, unless that changed since `webhook.version`. What waits for it is dropped
+    /// when it is disabled. Returns whether it was replaced.
     pub async fn webhook_update(&self, webhook: &Webhook, audited: &Audited) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
         let sql = "UPDATE webhooks SET url = $1, types = $2, description = $3, enabled = $4, version = version + 1 \
@@ -113,6 +114,9 @@ impl Store {
         if transaction.query_one(sql, values).await?.is_none() {
             transaction.roll_back().await?;
             return Ok(false);
+        }
+        if !webhook.enabled {
+            transaction.query("DELETE FROM webhook_messages WHERE webhook = $1", values![webhook.id]).await?;
         }
         transaction.audit(audited, "webhook.update", format!("webhook {}", webhook.id), None).await?;
         transaction.commit().await?;
@@ -266,10 +270,9 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Removes the messages of a webhook that is not told any more. Returns how many.
-    pub async fn webhook_messages_discard(&self, webhook: Uuid) -> Result<usize> {
-        let sql = "DELETE FROM webhook_messages WHERE webhook = $1 RETURNING event";
-        Ok(self.database.write(sql, values![webhook]).await?.len())
+    /// Removes the messages of a webhook that is not told any more.
+    pub async fn webhook_messages_discard(&self, webhook: Uuid) -> Result<()> {
+        self.database.write("DELETE FROM webhook_messages WHERE webhook = $1", values![webhook]).await.map(drop)
     }
 
     /// Removes at most `limit` messages whose time is over. Returns how many.

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::crypto::from_base64url;
 use crate::protocol::client::{Client, ClientSettings, SecretDigest, check_client_id};
 use crate::protocol::object::Kind;
-use crate::store::{SetWrite, is_administrator};
+use crate::store::{SetWrite, has_credential, is_administrator};
 
 /// The member of a request that has the hash of a generated secret.
 const SECRET_HASH: &str = "client_secret_sha256";
@@ -116,7 +116,8 @@ async fn create(app: &App, plan: &mut Plan<'_>, new: SetClient, actor: &Actor) -
     if needs_secret && !plan.request.dry_run && !plan.request.without_secrets {
         return Err(AdminError::Invalid("client_secret: a new client with a secret is created with one".into()));
     }
-    if is_administrator(&settings) {
+    let gets_secret = digest.is_some() || needs_secret && !plan.request.without_secrets;
+    if is_administrator(&settings) && has_credential(&settings, gets_secret) {
         plan.administrators.insert(client_id.clone());
     }
     let members = differences(&ClientSettings::default(), &settings);
@@ -162,10 +163,10 @@ fn update(app: &App, plan: &mut Plan<'_>, mut client: Client, new: SetClient, ac
             plan.administrators.remove(&client.client_id);
             plan.loses_administrator = true;
         }
-        (_, true) => {
+        (_, true) if has_credential(&settings, !client.secrets.is_empty()) => {
             plan.administrators.insert(client.client_id.clone());
         }
-        (false, false) => {}
+        _ => {}
     }
     let mut change = Change::new(ChangeAction::Update, Kind::Client, &client.client_id);
     change.members = differences(&was, &settings);

@@ -58,7 +58,7 @@ impl App {
     pub async fn user_second_factor_remove(&self, text: &str, actor: &Actor) -> Result<()> {
         let user = self.find_user(text).await?;
         check_role(user.role, actor)?;
-        if self.store.second_factor_delete(user.id, &self.dated(actor)).await? {
+        if self.store.second_factor_delete(user.id, actor.is_admin, &self.dated(actor)).await? {
             Ok(())
         } else {
             Err(AdminError::NotFound(format!("the user {} has no second factor", user.username)))

@@ -201,7 +201,7 @@ impl App {
         let user = self.find_user(text).await?;
         check_role(user.role, actor)?;
         let revocation = self.revocation(Target::User(user.sub.clone()), Cause::UserDeleted, None);
-        if self.state.honour(self.store.user_delete(user.id, &revocation, &self.dated(actor))).await? {
+        if self.state.honour(self.store.user_delete(user.id, &revocation, actor.is_admin, &self.dated(actor))).await? {
             Ok(())
         } else {
             Err(no_such("user", text))

@@ -224,7 +224,7 @@ pub async fn confirm(app: &App, request: &Request<'_>, user: &User, sealed: &str
 /// Removes the second factor of a user who has just shown it.
 pub async fn remove(app: &App, request: &Request<'_>, proven: Proven) -> Result<()> {
     let audited = session::audited(app, request, proven.user);
-    app.store.second_factor_delete(proven.user, &audited).await?;
+    app.store.second_factor_delete(proven.user, true, &audited).await?;
     Ok(())
 }
 

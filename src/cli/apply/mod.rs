@@ -102,7 +102,7 @@ fn put_secrets(
     folder: Option<&Path>,
     written: &mut Written,
 ) -> Outcome {
-    let mut secrets: BTreeMap<&str, Secret> = BTreeMap::new();
+    let mut paths: BTreeMap<&str, PathBuf> = BTreeMap::new();
     for change in planned.changes.iter().filter(|change| change.needs_secret) {
         let id = change.id.as_str();
         let path = match (files.secret_file(id), folder) {
@@ -116,7 +116,12 @@ fn put_secrets(
                 )));
             }
         };
-        secrets.insert(id, written.secret(id, &path, &planned.secret_prefix)?);
+        paths.insert(id, path);
+    }
+    written.lock(paths.values())?;
+    let mut secrets: BTreeMap<&str, Secret> = BTreeMap::new();
+    for (id, path) in &paths {
+        secrets.insert(id, written.secret(id, path, &planned.secret_prefix)?);
     }
     written.sync()?;
     for client in request.objects_mut(Kind::Client) {

@@ -1,6 +1,7 @@
 //! `/admin/v1/events`.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -8,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use crate::admin::events::{EventStream, EventsRequest, Told};
 use crate::http::admin::READ;
@@ -15,6 +17,8 @@ use crate::http::admin::extract::Call;
 
 /// The header in which browsers say what they heard last.
 const LAST_EVENT_ID: &str = "last-event-id";
+/// How long a reader may take nothing.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The milliseconds after which a browser connects again.
 const RETRY: u32 = 2000;
 
@@ -37,10 +41,25 @@ pub(crate) async fn stream(call: Call, headers: HeaderMap) -> Response {
     }
 }
 
-fn answer(events: EventStream) -> Response {
-    let body = stream::unfold(events, |mut events| async move {
-        let told = events.next().await?;
-        Some((Ok::<_, Infallible>(Bytes::from(text(&told))), events))
+fn answer(mut events: EventStream) -> Response {
+    let (sender, receiver) = mpsc::channel(1);
+    // A task of its own, so that the place of a reader who takes nothing is free again: over HTTP/2 nobody asks its body for more.
+    tokio::spawn(async move {
+        loop {
+            let told = tokio::select! {
+                told = events.next() => told,
+                () = sender.closed() => None,
+            };
+            let Some(told) = told else { break };
+            let sent = tokio::time::timeout(LONGEST_WAIT, sender.send(Bytes::from(text(&told)))).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                break;
+            }
+        }
+    });
+    let body = stream::unfold(receiver, |mut receiver| async move {
+        let bytes = receiver.recv().await?;
+        Some((Ok::<_, Infallible>(bytes), receiver))
     });
     let mut response = Body::from_stream(body).into_response();
     let headers = response.headers_mut();

@@ -66,7 +66,13 @@ pub(crate) async fn delete(call: Call) -> Response {
 )]
 pub(crate) async fn audit(call: Call) -> Response {
     let text = |name: &str| call.query(name).map(str::to_owned);
-    let filter = AuditRequest { actor: text("actor"), action: text("action"), from: text("from"), to: text("to") };
+    let filter = AuditRequest {
+        actor: text("actor"),
+        action: text("action"),
+        target: text("target"),
+        from: text("from"),
+        to: text("to"),
+    };
     let outcome = async {
         let request = call.list_request()?;
         call.app().audit_list(filter, &request).await

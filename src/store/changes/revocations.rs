@@ -106,6 +106,10 @@ pub(super) fn target(row: &Row) -> Result<Option<Target>> {
     })
 }
 
+/// The action, in the audit trail, of the end of a session whose code or refresh token somebody else may have: who watches the trail
+/// must tell that from the rest.
+const REUSED: &str = "session.reuse";
+
 impl Store {
     /// At most `limit` revocations that still cover something after the moment `covers_until`, the first to expire
     /// first. To continue, pass the moment and the number of the last one.
@@ -166,9 +170,22 @@ impl Store {
 
     /// Writes a revocation and returns it with its number. A revoked session is marked as ended.
     pub async fn revoke(&self, new: &NewRevocation, audited: &Audited) -> Result<Logged<Revocation>> {
+        let action = if new.cause == Cause::RefreshReuseDetected { REUSED } else { "revocation.create" };
+        self.revoke_as(action, new, audited).await
+    }
+
+    /// The same for a session whose code was used twice, or by somebody who did not prove to be the client that asked for it.
+    pub async fn revoke_stolen(&self, new: &NewRevocation, audited: &Audited) -> Result<Logged<Revocation>> {
+        self.revoke_as(REUSED, new, audited).await
+    }
+
+    async fn revoke_as(
+        &self,
+        action: &'static str,
+        new: &NewRevocation,
+        audited: &Audited,
+    ) -> Result<Logged<Revocation>> {
         let mut transaction = self.begin_logged().await?;
-        // Somebody may have a stolen token: who watches the trail must tell that from the rest.
-        let action = if new.cause == Cause::RefreshReuseDetected { "session.reuse" } else { "revocation.create" };
         transaction.audit(audited, action, new.target.to_string(), new.reason.clone()).await?;
         self.finish_revocation(transaction, new, audited).await
     }

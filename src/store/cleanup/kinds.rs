@@ -82,7 +82,7 @@ macro_rules! by_id {
 ///
 /// Conditions on another table are scalar subqueries. For EXISTS, Postgres may read that whole table in each batch.
 #[rustfmt::skip]
-pub(super) const KINDS: [Kind; 16] = [
+pub(super) const KINDS: [Kind; 15] = [
     // When an unused session ends changes at each refresh, so no index has it. A session that was ended is kept for as
     // long as one that expired; the log has the moment. Of a code that was not redeemed, there is nothing to explain. While the
     // browser session of another lasts, its client is told when that ends.
@@ -120,7 +120,6 @@ pub(super) const KINDS: [Kind; 16] = [
     Kind { name: "client_assertions", over_before: |now, _| now, walk: by_moment!("client_assertions", "expires_at") },
     Kind { name: "dpop_proofs", over_before: |now, _| now, walk: by_moment!("dpop_proofs", "expires_at") },
     Kind { name: "events", over_before: |now, _| now.plus_seconds(-EVENT_LIFE), walk: by_moment!("events", "created_at") },
-    Kind { name: "webhook_messages", over_before: |now, _| now, walk: by_moment!("webhook_messages", "expires_at") },
 ];
 
 fn revocations(now: Timestamp, history: i64) -> Timestamp {

@@ -24,12 +24,17 @@ impl Store {
             Dialect::Postgres => ids_with!("strpos"),
             Dialect::Sqlite => ids_with!("instr"),
         };
-        let rows = self.database.query(sql, values![text, page.after.clone(), page.limit]).await?;
-        let ids = rows.iter().map(|row| row.get("client_id")).collect::<Result<Vec<String>>>()?;
-        if ids.is_empty() {
-            return Ok(Vec::new());
+        let (mut clients, mut after) = (Vec::new(), page.after.clone());
+        let limit = usize::try_from(page.limit).unwrap_or(0);
+        while clients.len() < limit {
+            let missing = page.limit - i64::try_from(clients.len()).unwrap_or(0);
+            let rows = self.database.query(sql, values![text, after, missing]).await?;
+            let ids = rows.iter().map(|row| row.get("client_id")).collect::<Result<Vec<String>>>()?;
+            let Some(last) = ids.last() else { break };
+            after = Some(last.clone());
+            let found = find_all(&self.database, ids).await?;
+            clients.extend(found.into_iter().filter_map(|client| client.ok().flatten()).map(|(client, _)| client));
         }
-        let found = find_all(&self.database, ids).await?;
-        Ok(found.into_iter().filter_map(|client| client.ok().flatten()).map(|(client, _)| client).collect())
+        Ok(clients)
     }
 }

@@ -46,11 +46,15 @@ on_both_stores!(records_are_filtered_and_paged, async |backend| {
     assert_eq!(targets(none()).await, [40, 30, 20, 10, 0]);
     assert_eq!(targets(AuditFilter { actor: Some("one".into()), ..none() }).await, [40, 20, 0]);
     assert_eq!(targets(AuditFilter { action: Some("client.create".into()), ..none() }).await, [30, 20, 10, 0]);
+    assert_eq!(targets(AuditFilter { target: Some("client c1".into()), ..none() }).await, [10]);
+    let both = AuditFilter { target: Some("client c1".into()), action: Some("client.delete".into()), ..none() };
+    assert!(targets(both).await.is_empty());
     assert_eq!(targets(AuditFilter { from: Some(at(20)), ..none() }).await, [40, 30, 20], "from is part of it");
     assert_eq!(targets(AuditFilter { to: Some(at(20)), ..none() }).await, [10, 0], "to is not");
     let narrow = AuditFilter {
         actor: Some("one".into()),
         action: Some("client.create".into()),
+        target: None,
         from: Some(at(1)),
         to: Some(at(30)),
     };

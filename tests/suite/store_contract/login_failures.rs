@@ -62,7 +62,7 @@ on_both_stores!(a_user_is_known_from_the_fifty_networks_that_were_used_last, asy
 
     db.network_note(Uuid::now_v7(), network(1), at(0)).await.unwrap();
     let why = revocation(Target::User(alice.sub.clone()), Cause::UserDeleted);
-    assert!(db.user_delete(alice.id, &why, &audited()).await.written());
+    assert!(db.user_delete(alice.id, &why, true, &audited()).await.written());
     db.user_create(&user("alice"), &audited()).await.unwrap();
     assert!(!is_known("alice", 0).await, "another user of the same name");
 });

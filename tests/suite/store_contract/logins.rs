@@ -360,7 +360,8 @@ on_both_stores!(a_login_that_has_expired_is_known_while_something_ends_with_it, 
 on_both_stores!(a_browser_session_knows_when_its_person_last_proved_who_they_are, async |backend| {
     let (db, _, alice) = Db::with_holders(backend).await;
     let (session, other) = (log_in(&db, &alice, 1).await, log_in(&db, &alice, 2).await);
-    db.browser_session_authenticated(session.id, at(50)).await.unwrap();
+    assert!(db.browser_session_authenticated(session.id, at(50)).await.unwrap());
+    assert!(!db.browser_session_authenticated(Uuid::now_v7(), at(50)).await.unwrap());
     for (hash, id, moment) in [(1, session.id, at(50)), (2, other.id, at(0))] {
         let found = db.browser_session_find([hash; 32], at(60)).await.unwrap().unwrap().session;
         assert_eq!((found.id, found.authenticated_at, found.created_at), (id, moment, at(0)));

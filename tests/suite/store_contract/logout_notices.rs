@@ -234,9 +234,9 @@ on_both_stores!(every_way_to_end_a_login_makes_notices, async |backend| {
     db.revoke(&revocation(Target::Session(session), Cause::SessionRevoked), &audited()).await.written();
     assert!(db.logout_notices_due(at(0)).await.unwrap().is_empty());
     // The user is deleted.
-    assert!(db.user_delete(alice.id, &of_user(Cause::UserDeleted), &audited()).await.written());
+    assert!(db.user_delete(alice.id, &of_user(Cause::UserDeleted), true, &audited()).await.written());
     assert!(told_of(&db, "app").await.contains(&session));
-    assert!(!db.user_delete(alice.id, &of_user(Cause::UserDeleted), &audited()).await.written());
+    assert!(!db.user_delete(alice.id, &of_user(Cause::UserDeleted), true, &audited()).await.written());
 });
 
 on_both_stores!(a_new_login_at_the_same_browser_goes_on_with_what_clients_got, async |backend| {

@@ -1,5 +1,6 @@
 //! The contract of the store: every public method on both databases, with its success, its refusals and its effect.
 
+mod applied;
 mod assertions;
 mod audit;
 mod bound_tokens;

@@ -117,6 +117,6 @@ on_both_stores!(a_new_password_and_disabling_end_a_link_and_other_changes_do_not
 
 on_both_stores!(a_link_ends_with_its_user, async |backend| {
     let (db, alice) = with_a_link(backend).await;
-    assert!(db.user_delete(alice.id, &ends(&alice), &audited()).await.written());
+    assert!(db.user_delete(alice.id, &ends(&alice), true, &audited()).await.written());
     assert!(db.password_link_find(HASH, at(0)).await.unwrap().is_none());
 });

@@ -66,7 +66,7 @@ on_both_stores!(a_session_outlives_its_user_and_says_so, async |backend| {
     let new = new_session(&app, &alice, at(10));
     db.session_create(&new, &audited()).await.written().unwrap();
     let why = revocation(Target::User(alice.sub.clone()), Cause::UserDeleted);
-    assert!(db.user_delete(alice.id, &why, &audited()).await.written());
+    assert!(db.user_delete(alice.id, &why, true, &audited()).await.written());
     let held = db.session_find(new.session.id).await.unwrap().unwrap();
     assert!(held.user.is_none());
     assert_eq!(held.revoked_because, Some(Cause::UserDeleted));

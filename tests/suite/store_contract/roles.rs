@@ -51,15 +51,16 @@ on_both_stores!(the_last_enabled_administrator_is_neither_changed_nor_deleted, a
         let outcome = db.user_update(&changed, "user.update", Some(&why), &audited()).await;
         assert!(matches!(outcome, Err(StoreError::LastAdministrator)), "{changed:?}");
     }
-    assert!(matches!(db.user_delete(ada.id, &why, &audited()).await, Err(StoreError::LastAdministrator)));
+    assert!(matches!(db.user_delete(ada.id, &why, true, &audited()).await, Err(StoreError::LastAdministrator)));
     let held = db.user_find(ada.id).await.unwrap().unwrap();
     assert_eq!((held.role, held.enabled, held.version), (Some(Role::Admin), true, 1));
     assert_eq!(db.entries().await, 0, "nothing was revoked");
+    assert!(!db.user_delete(ruth.id, &why, false, &audited()).await.written(), "she has a role");
     // Others come and go, and so does she once there is another one.
-    assert!(db.user_delete(ruth.id, &why, &audited()).await.written());
+    assert!(db.user_delete(ruth.id, &why, true, &audited()).await.written());
     assert!(db.user_update(&User { enabled: true, ..off }, "user.enable", None, &audited()).await.written());
-    assert!(db.user_delete(ada.id, &why, &audited()).await.written());
-    assert!(!db.user_delete(Uuid::now_v7(), &why, &audited()).await.written());
+    assert!(db.user_delete(ada.id, &why, true, &audited()).await.written());
+    assert!(!db.user_delete(Uuid::now_v7(), &why, true, &audited()).await.written());
 });
 
 on_both_stores!(a_well_known_administrator_may_be_the_last_one_that_is_deleted, async |backend| {
@@ -85,7 +86,7 @@ on_both_stores!(of_administrators_who_are_removed_at_once_one_stays, async |back
         let why = revocation(Target::User(user.sub.clone()), Cause::UserDeleted);
         async move {
             let removed = match index % 2 {
-                0 => store.user_delete(user.id, &why, &audited()).await,
+                0 => store.user_delete(user.id, &why, true, &audited()).await,
                 _ => store.user_update(&User { enabled: false, ..user }, "user.disable", Some(&why), &audited()).await,
             };
             removed.map(|logged| logged.without_a_node())

@@ -112,8 +112,8 @@ on_both_stores!(new_recovery_codes_take_the_place_of_all_old_ones, async |backen
 on_both_stores!(a_second_factor_goes_with_its_codes_and_failures_and_with_its_user, async |backend| {
     let (db, alice, bob) = with_a_factor(backend).await;
     db.second_factor_attempt(alice, BACKOFF, at(0)).await.unwrap();
-    assert!(db.second_factor_delete(alice, &audited()).await.unwrap());
-    assert!(!db.second_factor_delete(alice, &audited()).await.unwrap());
+    assert!(db.second_factor_delete(alice, false, &audited()).await.unwrap());
+    assert!(!db.second_factor_delete(alice, true, &audited()).await.unwrap());
     let record = db.second_factor_find(alice).await.unwrap();
     assert_eq!((record.factor, record.failures), (None, None));
     assert!(!db.user_find(alice).await.unwrap().unwrap().has_second_factor);
@@ -121,7 +121,7 @@ on_both_stores!(a_second_factor_goes_with_its_codes_and_failures_and_with_its_us
     assert_eq!(trail(&db).await, ["second_factor.create", "second_factor.delete"]);
     assert!(db.second_factor_create(bob, &factor(1), &CODES, &audited()).await.unwrap());
     let gone = revocation(Target::User("auth0|bob".into()), Cause::UserDeleted);
-    assert!(db.user_delete(bob, &gone, &audited()).await.written());
+    assert!(db.user_delete(bob, &gone, true, &audited()).await.written());
     assert_eq!(db.second_factor_find(bob).await.unwrap().factor, None);
 });
 

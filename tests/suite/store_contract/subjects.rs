@@ -48,7 +48,7 @@ on_both_stores!(a_sub_is_free_again_once_its_user_is_deleted, async |backend| {
     let taken = db.client_create(&client("shared"), &audited()).await;
     assert!(matches!(taken, Err(StoreError::SubTaken(SubHolder::User))), "{taken:?}");
     let why = revocation(Target::User("shared".into()), Cause::UserDeleted);
-    assert!(db.user_delete(alice.id, &why, &audited()).await.written());
+    assert!(db.user_delete(alice.id, &why, true, &audited()).await.written());
     db.client_create(&client("shared"), &audited()).await.written();
     let taken = db.user_create(&user_with("shared", "bob"), &audited()).await;
     assert!(matches!(taken, Err(StoreError::SubTaken(SubHolder::Client))), "{taken:?}");

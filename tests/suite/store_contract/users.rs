@@ -136,8 +136,8 @@ on_both_stores!(a_deleted_user_is_gone_and_its_name_is_free, async |backend| {
     let alice = user("alice");
     db.user_create(&alice, &audited()).await.unwrap();
     let why = revocation(Target::User(alice.sub.clone()), Cause::UserDeleted);
-    assert!(db.user_delete(alice.id, &why, &audited()).await.written());
-    assert!(!db.user_delete(alice.id, &why, &audited()).await.written());
+    assert!(db.user_delete(alice.id, &why, true, &audited()).await.written());
+    assert!(!db.user_delete(alice.id, &why, true, &audited()).await.written());
     assert!(db.user_find(alice.id).await.unwrap().is_none());
     assert!(db.user_named("alice").await.unwrap().is_none());
     assert_eq!(db.told(0).await, [format!("user {} for user_deleted", alice.sub)], "once");
