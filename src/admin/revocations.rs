@@ -25,14 +25,13 @@ use crate::validation;
 const MOST_COUNTED: u64 = 10_000;
 
 /// A number of sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionCount {
-    /// So many.
-    Exactly(u64),
-    /// More than so many, which were counted.
-    MoreThan(u64),
-    /// The database did not count them in time.
-    Unknown,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SessionCount {
+    /// How many are living; null if the database did not count them in time.
+    #[schema(required)]
+    pub sessions: Option<u64>,
+    /// Whether there are more than that.
+    pub or_more: bool,
 }
 
 /// The longest reason, in bytes.
@@ -172,12 +171,28 @@ fn target_kind() -> RefOr<Schema> {
     with_keywords(json!({"type": "string", "enum": kinds}))
 }
 
+impl From<&Target> for TargetView {
+    fn from(target: &Target) -> Self {
+        let id = target.id();
+        Self { kind: target.kind(), id: (!id.is_empty()).then_some(id) }
+    }
+}
+
+/// What a revocation would do.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RevocationPreview {
+    /// What would be revoked.
+    pub target: TargetView,
+    /// The sessions that would end. A revoked token ends none.
+    #[serde(flatten)]
+    pub ends: SessionCount,
+}
+
 impl From<Revocation> for RevocationView {
     fn from(revocation: Revocation) -> Self {
-        let id = revocation.target.id();
         Self {
             number: revocation.number,
-            target: TargetView { kind: revocation.target.kind(), id: (!id.is_empty()).then_some(id) },
+            target: (&revocation.target).into(),
             cause: revocation.cause,
             reason: revocation.reason,
             actor: revocation.actor,
@@ -196,15 +211,9 @@ impl App {
     }
 
     /// What a request would revoke, and how many sessions that would end.
-    pub async fn revocation_preview(
-        &self,
-        request: &RevocationRequest,
-        actor: &Actor,
-    ) -> Result<(TargetView, SessionCount)> {
+    pub async fn revocation_preview(&self, request: &RevocationRequest, actor: &Actor) -> Result<RevocationPreview> {
         let target = self.new_revocation(request, actor).await?.target;
-        let id = target.id();
-        let view = TargetView { kind: target.kind(), id: (!id.is_empty()).then_some(id) };
-        Ok((view, self.sessions_covered(&target).await))
+        Ok(RevocationPreview { ends: self.sessions_covered(&target).await, target: (&target).into() })
     }
 
     /// Checks whether the actor may revoke what a request names, and counts nothing.
@@ -215,11 +224,10 @@ impl App {
     /// How many sessions a revocation of this would end now. Whoever revokes never waits for the count: it may be unknown.
     pub async fn sessions_covered(&self, target: &Target) -> SessionCount {
         match self.store.sessions_covered(target, self.clock.now(), MOST_COUNTED + 1).await {
-            Ok(found) if found > MOST_COUNTED => SessionCount::MoreThan(MOST_COUNTED),
-            Ok(found) => SessionCount::Exactly(found),
+            Ok(found) => SessionCount { sessions: Some(found.min(MOST_COUNTED)), or_more: found > MOST_COUNTED },
             Err(error) => {
                 tracing::warn!(%error, %target, "the sessions that a revocation would end were not counted");
-                SessionCount::Unknown
+                SessionCount { sessions: None, or_more: true }
             }
         }
     }

@@ -22,12 +22,15 @@ pub(super) struct Revoke {
     /// Everything that was issued to a client
     #[arg(long, group = "target", value_name = "CLIENT_ID")]
     client: Option<String>,
-    /// Everything that was issued so far; needs --yes
-    #[arg(long, group = "target", requires = "yes")]
+    /// Everything that was issued so far; needs --yes or --dry-run
+    #[arg(long, group = "target", requires = "meant")]
     all: bool,
     /// Yes, everything
-    #[arg(long)]
+    #[arg(long, group = "meant")]
     yes: bool,
+    /// Only tell what would be revoked and how many sessions that would end
+    #[arg(long, group = "meant")]
+    dry_run: bool,
     /// Why, for the records
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -50,5 +53,8 @@ pub(super) async fn run(global: &Global, command: Revoke) -> Outcome {
         reason: command.reason,
     };
     let actor = actor();
+    if command.dry_run {
+        return output::item(global.output, &app.revocation_preview(&request, &actor).await?);
+    }
     output::item(global.output, &app.revoke(request, &actor).await?)
 }

@@ -8,12 +8,12 @@ use crate::admin::ListRequest;
 use crate::admin::audit::AuditRequest;
 use crate::admin::powers::READ;
 use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
+use crate::console::trail::PATH;
 use crate::console::visit::{Content, Outcome, Visit, address};
 use crate::console::{File, csv, users};
 use crate::protocol::time::Timestamp;
 use crate::store::AuditRecord;
 
-const PATH: &str = "console/audit";
 /// The most records in one file.
 const MOST_EXPORTED: usize = 5_000;
 /// How many are read at once.
@@ -58,12 +58,6 @@ impl Filter {
         parameters.push(("cursor", cursor));
         address(path, &parameters)
     }
-}
-
-/// Where the records stand of what somebody did, and of what was done to them.
-pub(super) fn links(name: &str, did: &str, changed: &str) -> Block {
-    let (by, of) = (address(PATH, &[("actor", name)]), address(PATH, &[("target", name)]));
-    Block::Text(vec![Cell::link(did, by), Cell::link(changed, of)])
 }
 
 pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {

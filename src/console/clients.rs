@@ -3,11 +3,10 @@
 use crate::admin::body::Patch;
 use crate::admin::clients::{ClientPatch, ClientView};
 use crate::admin::powers::{CLIENTS, READ, READ_CLIENTS, READ_REVOCATIONS};
-use crate::console::audit;
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
-use crate::console::sessions;
 use crate::console::visit::{Content, Outcome, Visit, address, unknown_action};
+use crate::console::{sessions, trail};
 use crate::protocol::client::GrantType;
 use crate::protocol::revocation::Target;
 
@@ -56,7 +55,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     let settings = serde_json::to_string_pretty(&client.settings).unwrap_or_default();
     page = page.with(Block::Details("All settings".to_owned(), settings));
     if visit.may(READ) {
-        page = page.with(audit::links(&format!("client {id}"), "What this client did", "Who changed this client"));
+        page = page.with(trail::links(&format!("client {id}"), "What this client did", "Who changed this client"));
     }
     if client.settings.token_endpoint_auth_method.uses_secret() {
         page = page.with(secrets(visit, &client));

@@ -13,6 +13,7 @@ mod page;
 mod place;
 mod revocations;
 mod sessions;
+mod trail;
 mod users;
 mod visit;
 

@@ -2,7 +2,7 @@
 
 use crate::admin::AdminError;
 use crate::admin::powers::{READ_REVOCATIONS, REVOKE};
-use crate::admin::revocations::{RevocationRequest, RevocationView, TargetView, check_reason};
+use crate::admin::revocations::{RevocationPreview, RevocationRequest, RevocationView, TargetView, check_reason};
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
 use crate::console::sessions;
@@ -78,7 +78,7 @@ pub(super) async fn preview(visit: &Visit<'_>) -> Outcome<Content> {
 
 /// The page that says what a revocation would end, perhaps with what is wrong with the reason.
 async fn question_before(visit: &Visit<'_>, asked: &RevocationRequest, problem: Option<String>) -> Outcome<Page> {
-    let (target, ends) = visit.app.revocation_preview(asked, &visit.actor()).await?;
+    let RevocationPreview { target, ends } = visit.app.revocation_preview(asked, &visit.actor()).await?;
     let what = match target.kind {
         "user" => "The user is logged out everywhere and can log in again.",
         "client" => "The client can ask for new tokens.",

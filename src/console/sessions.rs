@@ -136,11 +136,11 @@ fn client(visit: &Visit<'_>, session: &SessionView) -> Cell {
 
 /// A number of sessions in words.
 pub(super) fn ends(count: SessionCount) -> String {
-    match count {
-        SessionCount::MoreThan(count) => format!("more than {count} living sessions"),
-        SessionCount::Exactly(0) => "no living session".to_owned(),
-        SessionCount::Exactly(1) => "1 living session".to_owned(),
-        SessionCount::Exactly(count) => format!("{count} living sessions"),
-        SessionCount::Unknown => "its living sessions, which could not be counted in time".to_owned(),
+    match (count.sessions, count.or_more) {
+        (None, _) => "its living sessions, which could not be counted in time".to_owned(),
+        (Some(count), true) => format!("more than {count} living sessions"),
+        (Some(0), false) => "no living session".to_owned(),
+        (Some(1), false) => "1 living session".to_owned(),
+        (Some(count), false) => format!("{count} living sessions"),
     }
 }

@@ -4,11 +4,10 @@ use crate::admin::AdminError;
 use crate::admin::body::Patch;
 use crate::admin::powers::{ADMIN, READ, READ_REVOCATIONS, READ_USERS, REVOKE, USERS};
 use crate::admin::users::{NewPasswordLink, UserPatch, UserView};
-use crate::console::audit;
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page, Row, Table};
-use crate::console::sessions;
 use crate::console::visit::{Content, Outcome, Problem, Visit, address, sentence, unknown_action};
+use crate::console::{sessions, trail};
 use crate::protocol::revocation::Target;
 use crate::protocol::role::Role;
 
@@ -78,7 +77,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
         }
     }
     if visit.may(READ) {
-        page = page.with(audit::links(&format!("user {id}"), "What this user did", "Who changed this user"));
+        page = page.with(trail::links(&format!("user {id}"), "What this user did", "Who changed this user"));
     }
     if visit.may(READ_REVOCATIONS) {
         page = page.with(Block::heading("Living sessions")).with(Block::Table(sessions::of_user(visit, &id).await?));

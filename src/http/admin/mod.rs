@@ -100,6 +100,7 @@ pub(crate) fn routes() -> Vec<Route> {
                 post(REVOKE, sessions::revoke).taking(&["wait"]),
             ],
         ),
+        Route::admin("/admin/v1/revocations/preview", [post(REVOKE, sessions::preview_revocation)]),
         Route::admin("/admin/v1/revocations/{number}", [get(READ_REVOCATIONS, sessions::show_revocation)]),
         Route::admin("/admin/v1/apply", [post(ADMIN, apply::apply)]).with_body_of(apply::LARGEST_BODY),
         Route::admin("/admin/v1/preview", [post(READ, preview::preview)]),

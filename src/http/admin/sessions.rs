@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use utoipa::IntoParams;
 
-use crate::admin::revocations::{RevocationRequest, RevocationView};
+use crate::admin::revocations::{RevocationPreview, RevocationRequest, RevocationView};
 use crate::admin::schema::QueryText;
 use crate::admin::sessions::SessionView;
 use crate::admin::{AdminError, List, ListRequest, Result};
@@ -140,6 +140,24 @@ pub(crate) async fn revoke(call: Call, Body(request): Body<RevocationRequest>) -
         }
     };
     call.answer(StatusCode::CREATED, outcome).await
+}
+
+#[utoipa::path(
+    post,
+    path = "/admin/v1/revocations/preview",
+    operation_id = "previewRevocation",
+    request_body(content = RevocationRequest, examples(
+        ("user" = (summary = "Everything that was issued to a user", value = json!({"user": "demo"}))),
+        ("all" = (summary = "Everything", value = json!({"all": true})))
+    )),
+    responses(
+        (status = 200, description = "What the same request would revoke, and how many sessions that would end.", body = RevocationPreview),
+        (status = 404, response = NotFound)
+    )
+)]
+pub(crate) async fn preview_revocation(call: Call, Body(request): Body<RevocationRequest>) -> Response {
+    let outcome = async { call.app().revocation_preview(&request?, &call.actor).await };
+    call.answer(StatusCode::OK, outcome).await
 }
 
 /// How long the answer may wait for the other nodes.

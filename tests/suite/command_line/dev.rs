@@ -147,7 +147,8 @@ on_both_stores!(a_production_server_refuses_a_dev_database_until_the_demo_set_is
     let place = Place::new(backend).await;
     serve_dev_once(&place);
     place.run(&["client", "create", "--client-id", "mine"]).ok();
-    place.run(&["serve"]).refused_at_start(&["jeton demo remove", "demo-app", "user demo"]);
+    place.run(&["user", "update", "admin", "--new-username", "boss"]).ok();
+    place.run(&["serve"]).refused_at_start(&["jeton demo remove", "demo-app", "user demo", "user boss"]);
     let doctor = place.run(&["doctor"]);
     assert!(doctor.code == Some(1) && doctor.out.contains("jeton demo remove"), "{doctor:?}");
     assert!(place.run(&["demo", "remove"]).ok().contains("demo-admin"));

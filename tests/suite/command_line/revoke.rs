@@ -93,8 +93,14 @@ on_both_stores!(a_session_a_user_a_client_or_everything_is_revoked, async |backe
         let later = scene.login().await;
         assert!(scene.is_active(&later["access_token"]).await, "{kind}: what comes after is not covered");
     }
+    let before = scene.place.json(&["revoke", "--all", "--dry-run"]);
+    assert_eq!(
+        (&before["target"]["kind"], &before["sessions"], &before["or_more"]),
+        (&json!("all"), &json!(1), &json!(false))
+    );
     let text = scene.place.run(&["revoke", "--all", "--yes"]).ok();
     assert_eq!(field(&text, "cause"), "all_revoked");
+    assert_eq!(scene.place.json(&["revoke", "--all", "--dry-run"])["sessions"], 0);
 });
 
 on_both_stores!(exactly_one_target_is_named_and_it_exists, async |backend| {

@@ -135,6 +135,9 @@ on_both_stores!(a_revocation_says_what_it_ends_before_and_who_has_seen_it_after,
         let page = rita.get(&app, &format!("/console/revoke?{query}")).await;
         assert!(page.assert_ok().body.contains(&format!("This ends {count},")), "{query}: {page:?}");
     }
+    let preview = app.admin(Method::POST, "/admin/v1/revocations/preview", Some(json!({"client": "main"}))).await;
+    let told = json!({"target": {"kind": "client", "id": "main"}, "sessions": 2, "or_more": false});
+    assert_eq!(preview.assert_ok().json, told);
     let page = rita.get(&app, "/console/revoke?client=main").await;
     let answer = rita.send(&app, Form::to(&page, "revoke").with("reason", "lost laptop")).await;
     let page = rita.follow(&app, answer).await;

@@ -3,11 +3,14 @@
 use jeton::protocol::cause::Cause;
 use jeton::protocol::client::{Client, GrantType};
 use jeton::protocol::object::Kind;
+use jeton::protocol::resource::Resource;
 use jeton::protocol::revocation::Target;
 use jeton::protocol::scope::Scope;
 use jeton::store::{SetChanges, SetRefusal, SetWrite, Store};
+use serde_json::json;
 
-use super::{Db, Written, audited, client, revocation, secret};
+use super::issuers::issuer;
+use super::{Db, Written, at, audited, client, revocation, secret};
 use crate::support::on_both_stores;
 
 /// A change of a set that gains the objects that it creates.
@@ -96,4 +99,29 @@ on_both_stores!(an_administrator_who_cannot_authenticate_is_none, async |backend
     assert!(db.client_find("ops").await.unwrap().is_none());
     apply(&db, &keeping(SetWrite::CreateClient(ops))).await.unwrap();
     assert_eq!(db.client_administrators().await.unwrap(), ["ops"]);
+});
+
+on_both_stores!(what_a_set_is_compared_with_is_read_whole, async |backend| {
+    let db = Db::new(backend).await;
+    for id in ["a", "b"] {
+        db.client_create(&client(id), &audited()).await.written();
+    }
+    let ids: Vec<String> = ["b", "gone", "a"].map(str::to_owned).into();
+    assert_eq!(db.client_find_many(&ids).await.unwrap().into_keys().collect::<Vec<_>>(), ["a", "b"]);
+    assert!(db.resource_all().await.unwrap().is_empty());
+    assert!(db.issuer_by_name().await.unwrap().is_empty());
+    let resource = |uri: &str| Resource {
+        resource: uri.into(),
+        settings: serde_json::from_value(json!({"name": "API"})).unwrap(),
+        created_at: at(1),
+        version: 1,
+    };
+    for uri in ["https://b.example/", "https://a.example/"] {
+        db.resource_create(&resource(uri), &audited()).await.written();
+    }
+    let all = db.resource_all().await.unwrap();
+    assert_eq!(all.keys().collect::<Vec<_>>(), ["https://a.example/", "https://b.example/"]);
+    let issuer = issuer("https://idp.example", &[]);
+    db.issuer_create(&issuer, &audited()).await.written();
+    assert_eq!(db.issuer_by_name().await.unwrap().into_keys().collect::<Vec<_>>(), ["https://idp.example"]);
 });

@@ -11,7 +11,7 @@ use crate::support::on_both_stores;
 
 const IDP: &str = "https://idp.example";
 
-fn issuer(name: &str, clients: &[&str]) -> TrustedIssuer {
+pub(super) fn issuer(name: &str, clients: &[&str]) -> TrustedIssuer {
     let rules: Vec<_> =
         clients.iter().map(|id| json!({"client_id": id, "claims": {"sub": {"equals": format!("of {id}")}}})).collect();
     let settings = json!({

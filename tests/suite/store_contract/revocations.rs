@@ -59,6 +59,9 @@ on_both_stores!(revoking_a_session_ends_that_session_only, async |backend| {
     assert!(db.session_rotate(rotation(one.session.id, 1, at(20), at(30))).await.unwrap().is_none());
     assert!(db.session_rotate(rotation(two.session.id, 1, at(20), at(30))).await.unwrap().is_some());
     assert_eq!(db.trail().await.last().unwrap(), &("session.reuse".to_owned(), target.to_string()));
+    let written = db.revoke_stolen(&revocation(target.clone(), Cause::SessionRevoked), &audited()).await.written();
+    assert_eq!(written.cause, Cause::SessionRevoked);
+    assert_eq!(db.trail().await.last().unwrap(), &("session.reuse".to_owned(), target.to_string()));
 });
 
 on_both_stores!(a_session_outlives_its_user_and_says_so, async |backend| {
