@@ -63,8 +63,12 @@ on_both_stores!(what_cannot_be_undone_takes_a_recent_password, async |backend| {
     let page = ada.get(&app, "/console/client?id=main").await;
     assert_leads(&ada.send(&app, Form::to(&page, "enable")).await, "/console/client?id=main&done=enabled");
     assert_leads(&ada.send(&app, form).await, "/console/client?id=main&done=disabled");
-    // Each other act that cannot be undone asks as well.
+    // Each other act that gives power or cannot be undone asks as well.
+    let one_secret = ada.get(&app, "/console/client?id=main").await;
+    assert!(!one_secret.body.contains("retire_secret"), "the only secret stays");
+    app.admin(Method::POST, "/admin/v1/clients/main/secrets", None).await;
     app.advance(302);
+    app.forget_admin_token().await;
     let paul = user_with_role(&app, "paul", None).await;
     let user = ada.get(&app, &format!("/console/user?id={paul}")).await;
     let keys = ada.get(&app, "/console/keys").await;
@@ -78,8 +82,10 @@ on_both_stores!(what_cannot_be_undone_takes_a_recent_password, async |backend| {
         (&keys, "rotate"),
         (&keys, "delete"),
         (&revoke, "revoke"),
+        (&client, "enable"),
         (&client, "delete"),
         (&client, "retire_secret"),
+        (&one_secret, "add_secret"),
     ] {
         let asked = ada.send(&app, Form::to(page, action)).await;
         assert!(asked.body.contains("Is it still you?"), "{action}: {asked:?}");

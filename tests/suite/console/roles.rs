@@ -91,7 +91,7 @@ on_both_stores!(another_role_ends_the_logins_of_the_user_and_its_links, async |b
     let records = app.admin(Method::GET, "/admin/v1/audit?action=user.role", None).await;
     let details: Vec<&Value> =
         records.json["items"].as_array().unwrap().iter().map(|record| &record["detail"]).collect();
-    assert_eq!(details, ["no role", "role clients"]);
+    assert_eq!(details, ["no role", "role clients", "role read"]);
 });
 
 on_both_stores!(the_last_enabled_administrator_stays, async |backend| {
