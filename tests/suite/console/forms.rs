@@ -66,7 +66,8 @@ on_both_stores!(what_cannot_be_undone_takes_a_recent_password, async |backend| {
     // Each other act that gives power or cannot be undone asks as well.
     let one_secret = ada.get(&app, "/console/client?id=main").await;
     assert!(!one_secret.body.contains("retire_secret"), "the only secret stays");
-    app.admin(Method::POST, "/admin/v1/clients/main/secrets", None).await;
+    app.forget_admin_token().await;
+    assert_status(&app.admin(Method::POST, "/admin/v1/clients/main/secrets", None).await, 201);
     app.advance(302);
     app.forget_admin_token().await;
     let paul = user_with_role(&app, "paul", None).await;
