@@ -5,13 +5,13 @@ use crate::admin::clients::{ClientPatch, ClientView};
 use crate::admin::powers::{CLIENTS, READ_CLIENTS, READ_REVOCATIONS};
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
-use crate::console::sessions;
 use crate::console::visit::{Content, Outcome, Visit, address, unknown_action};
+use crate::console::{refusals, sessions, snippets};
 use crate::protocol::client::GrantType;
 use crate::protocol::revocation::Target;
 
 const LIST: &str = "console/clients";
-const ONE: &str = "console/client";
+pub(super) const ONE: &str = "console/client";
 
 pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(READ_CLIENTS)?;
@@ -44,7 +44,8 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         empty: "No client has such an id.",
         next,
     };
-    Ok(Page::new("Clients").with(visit.done()?).with(Block::Form(form)).with(Block::Table(table)).into())
+    let new = visit.may(CLIENTS).then(|| Block::Text(vec![Cell::link("New client", "console/new-client")]));
+    Ok(Page::new("Clients").with(visit.done()?).with(new).with(Block::Form(form)).with(Block::Table(table)).into())
 }
 
 pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
@@ -54,13 +55,20 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     let mut page = Page::new(format!("Client {id}")).with(visit.done()?).with(Block::Facts(facts(&client)));
     let settings = serde_json::to_string_pretty(&client.settings).unwrap_or_default();
     page = page.with(Block::Details("All settings".to_owned(), settings));
+    let may_change = visit.may(CLIENTS) && !client.settings.is_of_document();
+    if may_change {
+        let change = address("console/client-settings", &[("id", id)]);
+        page = page.with(Block::Text(vec![Cell::link("Change the settings", change)]));
+    }
     if client.settings.token_endpoint_auth_method.uses_secret() {
         page = page.with(secrets(visit, &client));
     }
+    page = page.with(refusals::of(visit, id));
     if visit.may(READ_REVOCATIONS) {
         page = page.with(Block::heading("Living sessions")).with(Block::Table(sessions::of_client(visit, id).await?));
     }
-    if visit.may(CLIENTS) && !client.settings.is_of_document() {
+    page = page.with(snippets::of(visit.request.issuer, &client));
+    if may_change {
         let ends = visit.app.sessions_covered(&Target::Client(id.to_owned())).await?;
         page = page.with(actions(&client, &sessions::ends(ends)));
     }
