@@ -228,7 +228,8 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let rule = if kind.is_workload() { Some(TypedRule::typed(visit)?) } else { None };
     let spare_id = visit.text("spare_id")?;
     // 2. Is it a client, and a rule?
-    let refused = match create(visit, kind, (&texts, rule.as_ref(), &spare_id)).await? {
+    let made = create(visit, kind, (&texts, rule.as_ref(), &spare_id)).await?;
+    let refused = match made {
         Ok(client) => return finish(visit, kind, client, rule).await.map(Content::from),
         Err(refused) => refused,
     };

@@ -28,6 +28,17 @@ pub(super) struct Program {
     pub(super) api: Option<Value>,
     /// How a person logs in before, if one does.
     pub(super) login: Option<Login>,
+    /// Who signs an assertion before, with a key of its own, if the client does (RFC 7523 §2.2).
+    pub(super) signer: Option<Signer>,
+}
+
+/// Who signs an assertion, and for whom.
+#[derive(Clone, Debug)]
+pub(super) struct Signer {
+    /// The client.
+    pub(super) client_id: String,
+    /// The issuer.
+    pub(super) issuer: String,
 }
 
 /// How a person logs in (RFC 6749 §4.1, RFC 7636).
@@ -50,7 +61,9 @@ pub(super) struct Language {
     /// Its name.
     pub(super) name: &'static str,
     request: &'static str,
-    login: Option<&'static str>,
+    login: &'static str,
+    /// Whether it can sign without anything to install.
+    signs: bool,
     syntax: Syntax,
 }
 
@@ -75,30 +88,54 @@ pub(super) const LANGUAGES: [Language; 6] = [
     Language {
         name: "curl",
         request: template!("request.sh"),
-        login: Some(template!("login.sh")),
+        login: template!("login.sh"),
+        signs: false,
         syntax: Syntax::Shell,
     },
     Language {
         name: "Python",
         request: template!("request.py"),
-        login: Some(template!("login.py")),
+        login: template!("login.py"),
+        signs: false,
         syntax: Syntax::Python,
     },
     Language {
         name: "Node.js",
         request: template!("request.mjs"),
-        login: Some(template!("login.mjs")),
+        login: template!("login.mjs"),
+        signs: true,
         syntax: Syntax::JavaScript,
     },
-    Language { name: "Go", request: template!("request.go"), login: Some(template!("login.go")), syntax: Syntax::Go },
-    Language { name: "Java", request: template!("request.java"), login: None, syntax: Syntax::Java },
-    Language { name: "PHP", request: template!("request.php"), login: None, syntax: Syntax::Php },
+    Language {
+        name: "Go",
+        request: template!("request.go"),
+        login: template!("login.go"),
+        signs: true,
+        syntax: Syntax::Go,
+    },
+    Language {
+        name: "Java",
+        request: template!("request.java"),
+        login: template!("login.java"),
+        signs: true,
+        syntax: Syntax::Java,
+    },
+    Language {
+        name: "PHP",
+        request: template!("request.php"),
+        login: template!("login.php"),
+        signs: false,
+        syntax: Syntax::Php,
+    },
 ];
 
 impl Language {
     /// The program in this language, if it can be written in it.
     pub(super) fn write(&self, program: &Program) -> Option<String> {
-        let template = if program.login.is_some() { self.login? } else { self.request };
+        if program.signer.is_some() && !self.signs {
+            return None;
+        }
+        let template = if program.login.is_some() { self.login } else { self.request };
         let (mut text, mut shown) = (String::new(), true);
         for line in template.lines() {
             if let Some(name) = line.strip_prefix("@if ") {
@@ -143,6 +180,14 @@ impl Language {
         if name == "url" {
             return Some(syntax.quote(&program.url));
         }
+        let text = match (name, &program.signer) {
+            ("client_id", Some(signer)) => Some(&signer.client_id),
+            ("issuer", Some(signer)) => Some(&signer.issuer),
+            _ => None,
+        };
+        if let Some(text) = text {
+            return Some(syntax.quote(text));
+        }
         let login = program.login.as_ref()?;
         let text = match (name, &login.listens) {
             ("issuer", _) => login.issuer.clone(),
@@ -167,6 +212,8 @@ impl Program {
         match name {
             "token" => self.api.is_some(),
             "answer" => self.api.is_none(),
+            "key" => self.signer.is_some(),
+            "json" => self.signer.is_some() || self.api.is_some(),
             "listen" => listens,
             "paste" => !listens,
             "environment" => environment,
@@ -194,7 +241,7 @@ impl Login {
 
 impl Syntax {
     /// The lines of a form.
-    fn lines(self, fields: &Fields) -> Vec<String> {
+    fn lines(self, fields: &[(&'static str, Value)]) -> Vec<String> {
         let longest = fields.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
         let piped = self.piped(fields);
         let line = |(name, value): &(&'static str, Value)| {
@@ -220,7 +267,7 @@ impl Syntax {
     }
 
     /// The variable whose value is piped into curl: the last one, which is the secret of the client if it has one.
-    fn piped(self, fields: &Fields) -> Option<&'static str> {
+    fn piped(self, fields: &[(&'static str, Value)]) -> Option<&'static str> {
         let secret = |(_, value): &(&'static str, Value)| match value {
             Value::Environment(variable) => Some(*variable),
             Value::Text(_) | Value::Variable(_) => None,
@@ -242,8 +289,9 @@ impl Syntax {
             },
             Value::Variable(name) => match (self, *name) {
                 (Self::Shell, name) => format!("\"${}\"", name.to_ascii_uppercase()),
-                (Self::JavaScript, "redirect_uri") => "redirectUri".to_owned(),
+                (Self::JavaScript | Self::Java, "redirect_uri") => "redirectUri".to_owned(),
                 (Self::Go, "redirect_uri") => "redirectURI".to_owned(),
+                (Self::Php, name) => format!("${name}"),
                 (_, name) => name.to_owned(),
             },
         }
@@ -305,6 +353,7 @@ mod tests {
             ],
             api: Some(Value::Environment("API_URL")),
             login,
+            signer: None,
         }
     }
 
@@ -327,15 +376,28 @@ mod tests {
     #[test]
     fn no_name_of_a_template_is_left() {
         for language in &LANGUAGES {
-            for (login, prints) in [(false, false), (false, true), (true, false)] {
+            for (login, prints, signs) in
+                [(false, false, false), (false, true, false), (false, true, true), (true, false, false)]
+            {
                 let mut program = program(login);
+                program.signer = signs.then(|| Signer { client_id: HOSTILE.to_owned(), issuer: HOSTILE.to_owned() });
                 if prints {
                     program.api = None;
                 }
                 let Some(text) = language.write(&program) else { continue };
                 let text = text.replace("@api@ \\", "");
-                for name in ["fields", "question", "url", "issuer", "redirect_uri", "authorize", "stdin", "if ", "end"]
-                {
+                for name in [
+                    "client_id",
+                    "fields",
+                    "question",
+                    "url",
+                    "issuer",
+                    "redirect_uri",
+                    "authorize",
+                    "stdin",
+                    "if ",
+                    "end",
+                ] {
                     assert!(!text.contains(&format!("@{name}")), "{name}: {text}");
                 }
             }

@@ -5,10 +5,12 @@ mod language;
 
 use crate::admin::clients::ClientView;
 use crate::console::page::{Block, Cell};
-use crate::console::snippets::language::{Fields, LANGUAGES, Login, Program, Value};
+use crate::console::snippets::language::{Fields, LANGUAGES, Login, Program, Signer, Value};
 use crate::issuer::Issuer;
 use crate::protocol::client::{ApplicationType, AuthMethod, ClientSettings, GrantType, Permission};
 use crate::protocol::scope::Scope;
+
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What a program says of the address of an API that it calls.
 const API_URL: Value = Value::Environment("API_URL");
@@ -39,17 +41,20 @@ fn ways(issuer: &Issuer, client_id: &str, settings: &ClientSettings) -> Result<V
         let id = [("client_id", Value::Text(client_id.to_owned()))];
         fields.into_iter().chain(id).chain(proof.clone()).collect()
     };
+    let signs = signs(settings);
+    let signer = signs.then(|| Signer { client_id: client_id.to_owned(), issuer: issuer.url().to_owned() });
     let may_use = |grant| settings.grant_types.contains(&grant);
     let token = |fields: Fields, api: Value, login| Program {
         url: issuer.endpoint("/auth/token"),
         fields: form(fields),
         api: Some(api),
         login,
+        signer: signer.clone(),
     };
     let mut ways = Vec::new();
     if let (true, Some(redirect_uri)) = (may_use(GrantType::AuthorizationCode), redirect_uri(settings)) {
-        if settings.require_pushed_authorization_requests {
-            return Err("Its authorization requests must be pushed, which takes a library.");
+        if settings.require_pushed_authorization_requests || signs {
+            return Err("Its logins take a library: requests that are pushed, or an assertion for each.");
         }
         let (scope, _) = settings.scope.split_reserved();
         let (api, calls) = match scope.contains("openid") {
@@ -90,7 +95,7 @@ fn ways(issuer: &Issuer, client_id: &str, settings: &ClientSettings) -> Result<V
             format!("The program asks whether the access token in `ACCESS_TOKEN` is good (introspection).{sets}");
         let fields = vec![("token", Value::Environment("ACCESS_TOKEN"))];
         let url = issuer.endpoint("/auth/introspect");
-        ways.push((text, Program { url, fields: form(fields), api: None, login: None }));
+        ways.push((text, Program { url, fields: form(fields), api: None, login: None, signer: signer.clone() }));
     }
     if ways.is_empty() {
         return Err("The client has no grant for which there are snippets.");
@@ -111,17 +116,23 @@ fn proof(settings: &ClientSettings) -> Result<Fields, &'static str> {
             Ok(vec![("client_secret", Value::Environment("CLIENT_SECRET"))])
         }
         AuthMethod::PrivateKeyJwt if !settings.issuers.is_empty() => Ok(vec![
-            ("client_assertion_type", text_of("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")),
+            ("client_assertion_type", text_of(ASSERTION_TYPE)),
             ("client_assertion", Value::Environment("PLATFORM_TOKEN")),
         ]),
-        AuthMethod::PrivateKeyJwt => {
-            Err("It signs an assertion (`private_key_jwt`) for each request, which takes a library.")
-        }
+        AuthMethod::PrivateKeyJwt => Ok(vec![
+            ("client_assertion_type", text_of(ASSERTION_TYPE)),
+            ("client_assertion", Value::Variable("assertion")),
+        ]),
         AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth => {
             Err("It authenticates by a certificate, for which there are no snippets.")
         }
         AuthMethod::None => Ok(Vec::new()),
     }
+}
+
+/// Whether it signs assertions with a key of its own.
+fn signs(settings: &ClientSettings) -> bool {
+    settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt && settings.issuers.is_empty()
 }
 
 /// What else is to be set.
