@@ -182,6 +182,7 @@ impl TypedRule {
         let refused = match &error {
             AdminError::NotFound(text) => Refused::field("issuer", clean(text)),
             AdminError::Invalid(text) if text.starts_with("issuer: ") => Refused::field("issuer", clean(text)),
+            AdminError::Invalid(text) if text.contains("client_id must") => Refused::field(ID.name, clean(text)),
             AdminError::Invalid(text) if text.contains("claims.") => Refused::field("value", clean(text)),
             AdminError::Invalid(text) => Refused::field("claim", clean(text)),
             _ => Refused::by(error, &[])?,

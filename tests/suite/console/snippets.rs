@@ -186,7 +186,8 @@ async fn a_client_with_a_key_signs_by_its_snippets() {
     app.client("it's \"\\\" $x", members).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key.pem");
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(&pkcs8));
+    let pem =
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(pkcs8.as_slice()));
     std::fs::write(&path, pem).unwrap();
     let (_, mut ruth) = person(&app, "ruth", "read").await;
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("id", "it's \"\\\" $x").finish();
