@@ -6,12 +6,12 @@ use crate::admin::powers::{CLIENTS, READ, READ_CLIENTS, READ_REVOCATIONS};
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
 use crate::console::visit::{Content, Outcome, Visit, address, unknown_action};
-use crate::console::{sessions, trail};
+use crate::console::{refusals, sessions, snippets, trail};
 use crate::protocol::client::GrantType;
 use crate::protocol::revocation::Target;
 
 const LIST: &str = "console/clients";
-const ONE: &str = "console/client";
+pub(super) const ONE: &str = "console/client";
 
 pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(READ_CLIENTS)?;
@@ -44,7 +44,8 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         empty: "No client ID contains this text.",
         next,
     };
-    Ok(Page::new("Clients").with(visit.done()?).with(Block::Form(form)).with(Block::Table(table)).into())
+    let new = visit.may(CLIENTS).then(|| Block::Text(vec![Cell::link("New client", "console/new-client")]));
+    Ok(Page::new("Clients").with(visit.done()?).with(new).with(Block::Form(form)).with(Block::Table(table)).into())
 }
 
 pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
@@ -57,13 +58,20 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     if visit.may(READ) {
         page = page.with(trail::links(&format!("client {id}"), "What this client did", "Who changed this client"));
     }
+    let may_change = visit.may(CLIENTS) && !client.settings.is_of_document();
+    if may_change {
+        let change = address("console/client-settings", &[("id", id)]);
+        page = page.with(Block::Text(vec![Cell::link("Change the settings", change)]));
+    }
     if client.settings.token_endpoint_auth_method.uses_secret() {
         page = page.with(secrets(visit, &client));
     }
+    page = page.with(refusals::of(visit, id));
     if visit.may(READ_REVOCATIONS) {
         page = page.with(Block::heading("Living sessions")).with(Block::Table(sessions::of_client(visit, id).await?));
     }
-    if visit.may(CLIENTS) && !client.settings.is_of_document() {
+    page = page.with(snippets::of(visit.request.issuer, &client));
+    if may_change {
         let ends = visit.app.sessions_covered(&Target::Client(id.to_owned())).await;
         page = page.with(actions(&client, &sessions::ends(ends)));
     }

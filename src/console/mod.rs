@@ -2,17 +2,22 @@
 //! does are the use cases of `admin`, so that each rule stands in one place.
 
 mod audit;
+mod client_form;
+mod client_settings;
 mod clients;
 mod confirm;
 mod csv;
 mod doctor;
 mod keys;
+mod new_client;
 mod nodes;
 mod overview;
 mod page;
 mod place;
+mod refusals;
 mod revocations;
 mod sessions;
+mod snippets;
 mod trail;
 mod users;
 mod visit;
@@ -98,6 +103,8 @@ async fn read(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
         "/console/doctor" => doctor::show(visit),
         "/console/clients" => clients::list(visit).await,
         "/console/client" => clients::show(visit).await,
+        "/console/client-settings" => client_settings::show(visit).await,
+        "/console/new-client" => new_client::show(visit).await,
         "/console/users" => users::list(visit).await,
         "/console/user" => users::show(visit).await,
         "/console/sessions" => sessions::list(visit).await,
@@ -118,6 +125,8 @@ async fn write(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
     match path {
         "/console/doctor" => doctor::explain(visit).await,
         "/console/client" => clients::act(visit).await,
+        "/console/client-settings" => client_settings::act(visit).await,
+        "/console/new-client" => new_client::act(visit).await,
         "/console/user" => users::act(visit).await,
         "/console/revoke" => revocations::act(visit).await,
         "/console/keys" => keys::act(visit).await,

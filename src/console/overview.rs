@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 
 use crate::admin::powers::READ;
-use crate::console::nodes;
 use crate::console::page::{Block, Cell, Page, Row, Table};
 use crate::console::visit::{Content, Outcome, Visit};
+use crate::console::{nodes, refusals};
 use crate::protocol::cause::Cause;
 
 /// The most causes that are listed.
@@ -18,9 +18,11 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     if visit.may(READ) {
         page = page.with(Block::heading("What needs attention"));
         let problems: Vec<_> = checks.iter().filter(|check| !check.ok).collect();
-        if problems.is_empty() {
+        let failing = refusals::failing(visit);
+        if problems.is_empty() && failing.is_empty() {
             page = page.with(Block::text("Nothing."));
         }
+        page = page.with(failing);
         for check in problems {
             page = page.with(Block::problem(format!("{}: {}", check.check, check.finding)));
         }

@@ -22,7 +22,7 @@ pub struct Place {
 const PLACES: [(&str, &str, Powers, &[&str]); 9] = [
     ("console", "Overview", EVERY_ROLE, &["console/"]),
     ("console/doctor", "Token doctor", READ, &[]),
-    ("console/clients", "Clients", READ_CLIENTS, &["console/client"]),
+    ("console/clients", "Clients", READ_CLIENTS, &["console/client", "console/client-settings", "console/new-client"]),
     ("console/users", "Users", READ_USERS, &["console/user"]),
     ("console/sessions", "Sessions", READ_REVOCATIONS, &["console/session"]),
     ("console/revocations", "Revocations", READ_REVOCATIONS, &["console/revocation", "console/revoke"]),
@@ -56,7 +56,9 @@ mod tests {
         assert_eq!(names(Role::Users), ["Overview", "Users"]);
         assert_eq!(names(Role::Revoke), ["Overview", "Sessions", "Revocations"]);
         let current = |path| of(Role::Admin, path).into_iter().filter(|place| place.is_current).count();
-        for path in ["/console", "/console/", "/console/client", "/console/revoke", "/console/audit"] {
+        for path in
+            ["/console", "/console/", "/console/client", "/console/new-client", "/console/revoke", "/console/audit"]
+        {
             assert_eq!(current(path), 1, "{path}");
         }
     }

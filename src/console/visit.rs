@@ -170,6 +170,8 @@ impl<'a> Visit<'a> {
     pub(super) fn done(&self) -> Outcome<Option<Block>> {
         let text = match self.one("done")? {
             Some("enabled") => "It is enabled.",
+            Some("changed") => "The settings are changed.",
+            Some("unchanged") => "There was nothing to change.",
             Some("disabled") => "It is disabled, and what was issued to it has ended.",
             Some("deleted") => "It is deleted, and what was issued to it has ended.",
             Some("secret_retired") => "The secret no longer works.",

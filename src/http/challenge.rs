@@ -163,10 +163,12 @@ fn page_of(app: &App, code: &str) -> String {
 /// Counts a refusal, and logs exactly what is wrong, including what the answer withholds.
 pub(crate) fn note(app: &App, context: &Context, cause: &'static str, reason: &str, claims: Option<&AccessClaims>) {
     app.metrics.refused(context.endpoint.name, cause);
+    let client = claims.map(|claims| claims.client_id.as_str());
+    app.metrics.client_refused(client, context.endpoint.name, cause, app.clock.now());
     tracing::info!(
         cause,
         reason,
-        client = claims.map(|claims| claims.client_id.as_str()),
+        client,
         subject = claims.map(|claims| claims.sub.as_str()),
         session = claims.and_then(|claims| claims.sid).map(tracing::field::display),
         jti = claims.map(|claims| tracing::field::display(claims.jti)),

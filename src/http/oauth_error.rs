@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::app::{App, Failure};
+use crate::current_request;
 use crate::http::challenge::DPOP_NONCE;
 use crate::http::context::Context;
 use crate::protocol::bearer::Scheme;
@@ -75,6 +76,7 @@ pub(crate) fn note(app: &App, context: &Context, failure: &Failure) {
             let error = refusal.code.name();
             let cause = refusal.cause_name();
             let Identity { client, subject, session, jti } = refusal.about.as_deref().cloned().unwrap_or_default();
+            note_client(app, endpoint, client.as_deref(), cause);
             tracing::info!(
                 error,
                 cause,
@@ -93,6 +95,7 @@ pub(crate) fn note(app: &App, context: &Context, failure: &Failure) {
         }
         Failure::Throttled(Throttled { seconds, reason, about: Identity { client, subject, .. } }) => {
             let cause = "throttled";
+            note_client(app, endpoint, client.as_deref(), cause);
             tracing::info!(cause, client, subject, reason, seconds, "asked too often");
             app.metrics.refused(endpoint, cause);
         }
@@ -102,6 +105,12 @@ pub(crate) fn note(app: &App, context: &Context, failure: &Failure) {
             app.metrics.refused(endpoint, cause);
         }
     }
+}
+
+/// Counts a refusal for the client that it concerns: the one that is named, or the one that sent the request.
+fn note_client(app: &App, endpoint: &'static str, client: Option<&str>, cause: &'static str) {
+    let sender = current_request::with(|request| request.client.clone()).flatten();
+    app.metrics.client_refused(client.or(sender.as_deref()), endpoint, cause, app.clock.now());
 }
 
 /// Adds the challenge to the answer of an OAuth endpoint that refuses an administrator's token (RFC 6750 §3).

@@ -13,6 +13,7 @@ use crate::protocol::dpop;
 use crate::protocol::time::Timestamp;
 use crate::state::Measures;
 use crate::telemetry::recent::{Counts, Marks};
+use crate::telemetry::refused_clients::{FailingClient, RefusedClients, RefusedOfClient};
 
 /// Labels of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -164,6 +165,7 @@ pub struct Metrics {
     token_exchanges: Family<Exchanged, Counter>,
     refused_proofs: Family<RefusedProof, Counter>,
     marks: Arc<Marks>,
+    refused_clients: Arc<RefusedClients>,
     webhook_messages: Family<Notice, Counter>,
 }
 
@@ -213,6 +215,7 @@ impl Default for Metrics {
             token_exchanges,
             refused_proofs,
             marks: Arc::default(),
+            refused_clients: Arc::default(),
             webhook_messages,
         }
     }
@@ -232,6 +235,29 @@ impl Metrics {
     /// Counts a refusal.
     pub fn refused(&self, endpoint: &'static str, cause: &'static str) {
         self.refusals.get_or_create(&Refused { endpoint, cause }).inc();
+    }
+
+    /// Counts a refusal of a client that exists, if it is known which one it concerns.
+    pub(crate) fn client_refused(
+        &self,
+        client_id: Option<&str>,
+        endpoint: &'static str,
+        cause: &'static str,
+        now: Timestamp,
+    ) {
+        if let Some(client_id) = client_id {
+            self.refused_clients.add(client_id, endpoint, cause, now);
+        }
+    }
+
+    /// What was refused of a client within the last hour.
+    pub fn refused_of_client(&self, client_id: &str, now: Timestamp) -> RefusedOfClient {
+        self.refused_clients.of(client_id, now)
+    }
+
+    /// The clients that are refused more than usual.
+    pub fn failing_clients(&self, now: Timestamp) -> Vec<FailingClient> {
+        self.refused_clients.failing(now)
     }
 
     /// How many refusals were counted.

@@ -6,4 +6,5 @@ pub mod metrics;
 pub mod outages;
 pub mod recent;
 mod refusals;
+pub mod refused_clients;
 mod sums;

@@ -7,13 +7,14 @@ use utoipa::ToSchema;
 
 pub use bodies::{IssuerPatch, NewIssuer};
 
+use crate::admin::body::Patch;
 use crate::admin::error::no_such;
 use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
 use crate::federation::{self, TokenReport};
 use crate::protocol::resource::other_spelling;
 use crate::protocol::time::Timestamp;
-use crate::protocol::trusted_issuer::{IssuerSettings, IssuerUse, TrustedIssuer, check_issuer};
+use crate::protocol::trusted_issuer::{IssuerSettings, IssuerUse, Rule, TrustedIssuer, check_issuer};
 use crate::store::StoreError;
 
 /// A trusted issuer as it is shown.
@@ -83,6 +84,33 @@ impl App {
         let mut issuer = self.find_issuer(name).await?;
         issuer.settings = patch.apply(name, issuer.settings)?;
         self.write_issuer(issuer, actor).await
+    }
+
+    /// Adds a rule to an issuer. The others stay as they are, and if one of them changes at the same time, nothing is written.
+    pub async fn issuer_rule_add(&self, name: &str, rule: Rule, actor: &Actor) -> Result<IssuerView> {
+        let issuer = self.with_rule(name, rule, actor).await?;
+        self.write_issuer(issuer, actor).await
+    }
+
+    /// Checks whether that would be possible, whether or not there is such a client.
+    pub async fn issuer_rule_check(&self, name: &str, rule: Rule, actor: &Actor) -> Result<()> {
+        self.with_rule(name, rule, actor).await.map(drop)
+    }
+
+    /// An issuer with a further rule, by which its tokens prove a client.
+    async fn with_rule(&self, name: &str, rule: Rule, actor: &Actor) -> Result<TrustedIssuer> {
+        if !actor.is_admin {
+            return Err(AdminError::NeedsAdmin("issuers are administered with the scope jeton:admin".into()));
+        }
+        let mut issuer = self.find_issuer(name).await?;
+        if !issuer.settings.uses.contains(&IssuerUse::ClientAssertion) {
+            return Err(AdminError::Invalid(format!("issuer: {name} is not trusted for client_assertion")));
+        }
+        let mut rules = issuer.settings.rules.clone();
+        rules.push(rule);
+        let patch = IssuerPatch { rules: Patch::Set(rules), ..IssuerPatch::default() };
+        issuer.settings = patch.apply(name, issuer.settings)?;
+        Ok(issuer)
     }
 
     /// Replaces the settings of an issuer.

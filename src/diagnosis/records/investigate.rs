@@ -234,6 +234,7 @@ pub fn note_refusal(app: &App, endpoint: &'static str, diagnosis: &Diagnosis) {
     let Some(cause) = diagnosis.cause().map(Cause::name) else { return };
     app.metrics.refused(endpoint, cause);
     let Identity { client, subject, session, jti } = diagnosis.identity();
+    app.metrics.client_refused(client.as_deref(), endpoint, cause, app.clock.now());
     let (session, jti) = (session.map(|id| id.to_string()), jti.map(|id| id.to_string()));
     tracing::info!(cause, client, subject, session, jti, "token refused");
 }

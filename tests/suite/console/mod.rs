@@ -1,9 +1,11 @@
 //! The console: who may see and do what, and that its pages and forms are safe.
 
+mod clients;
 mod doctor;
 mod forms;
 mod pages;
 mod roles;
+mod snippets;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;

@@ -1,0 +1,406 @@
+//! Programs in some languages, made of templates: names between `@` are filled in, and each value is written as the language wants it, so
+//! that no id or address can be anything but a text in the program.
+//!
+//! A part between the lines `@if NAME` and `@end` is there if that holds; `@fields@` and `@question@` stand for a line each.
+
+/// What a program sends.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// This text.
+    Text(String),
+    /// What is in this environment variable. So no secret is in the program.
+    Environment(&'static str),
+    /// What the program has in this variable.
+    Variable(&'static str),
+}
+
+/// Names and values of a form.
+pub(super) type Fields = Vec<(&'static str, Value)>;
+
+/// What a program does: it sends a form, and calls an API with the access token in the answer, or prints the answer.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    /// Where the form is sent.
+    pub(super) url: String,
+    /// The form.
+    pub(super) fields: Fields,
+    /// The address of the API; none if the answer is printed.
+    pub(super) api: Option<Value>,
+    /// How a person logs in before, if one does.
+    pub(super) login: Option<Login>,
+    /// Who signs an assertion before, with a key of its own, if the client does (RFC 7523 §2.2).
+    pub(super) signer: Option<Signer>,
+}
+
+/// Who signs an assertion, and for whom.
+#[derive(Clone, Debug)]
+pub(super) struct Signer {
+    /// The client.
+    pub(super) client_id: String,
+    /// The issuer.
+    pub(super) issuer: String,
+}
+
+/// How a person logs in (RFC 6749 §4.1, RFC 7636).
+#[derive(Clone, Debug)]
+pub(super) struct Login {
+    /// The issuer, which the answer must name (RFC 9207).
+    pub(super) issuer: String,
+    /// The authorization endpoint.
+    pub(super) endpoint: String,
+    /// The parameters of the request.
+    pub(super) question: Fields,
+    /// The redirect URI.
+    pub(super) redirect_uri: String,
+    /// What is before and after the port of the redirect URI, if the program itself may wait there, on any port.
+    pub(super) listens: Option<(String, String)>,
+}
+
+/// A language.
+pub(super) struct Language {
+    /// Its name.
+    pub(super) name: &'static str,
+    request: &'static str,
+    login: &'static str,
+    /// Whether it can sign without anything to install.
+    signs: bool,
+    syntax: Syntax,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Syntax {
+    Shell,
+    Python,
+    JavaScript,
+    Go,
+    Java,
+    Php,
+}
+
+macro_rules! template {
+    ($name:literal) => {
+        include_str!(concat!("../../../templates/console/snippets/", $name))
+    };
+}
+
+/// The languages, all of which do without anything to install.
+pub(super) const LANGUAGES: [Language; 6] = [
+    Language {
+        name: "curl",
+        request: template!("request.sh"),
+        login: template!("login.sh"),
+        signs: false,
+        syntax: Syntax::Shell,
+    },
+    Language {
+        name: "Python",
+        request: template!("request.py"),
+        login: template!("login.py"),
+        signs: false,
+        syntax: Syntax::Python,
+    },
+    Language {
+        name: "Node.js",
+        request: template!("request.mjs"),
+        login: template!("login.mjs"),
+        signs: true,
+        syntax: Syntax::JavaScript,
+    },
+    Language {
+        name: "Go",
+        request: template!("request.go"),
+        login: template!("login.go"),
+        signs: true,
+        syntax: Syntax::Go,
+    },
+    Language {
+        name: "Java",
+        request: template!("request.java"),
+        login: template!("login.java"),
+        signs: true,
+        syntax: Syntax::Java,
+    },
+    Language {
+        name: "PHP",
+        request: template!("request.php"),
+        login: template!("login.php"),
+        signs: false,
+        syntax: Syntax::Php,
+    },
+];
+
+impl Language {
+    /// The program in this language, if it can be written in it.
+    pub(super) fn write(&self, program: &Program) -> Option<String> {
+        if program.signer.is_some() && !self.signs {
+            return None;
+        }
+        let template = if program.login.is_some() { self.login } else { self.request };
+        let (mut text, mut shown) = (String::new(), true);
+        for line in template.lines() {
+            if let Some(name) = line.strip_prefix("@if ") {
+                shown = program.has(name);
+            } else if line == "@end" {
+                shown = true;
+            } else if shown {
+                let indentation = &line[..line.len() - line.trim_start().len()];
+                let (fields, behind) = match line.trim_start() {
+                    "@question@" => (program.login.as_ref().map(|login| &login.question), ""),
+                    rest => match rest.strip_prefix("@fields@") {
+                        Some(behind) => (Some(&program.fields), behind),
+                        None => (None, ""),
+                    },
+                };
+                match fields {
+                    Some(fields) => {
+                        let lines: Vec<String> =
+                            self.syntax.lines(fields).iter().map(|field| format!("{indentation}{field}")).collect();
+                        text.push_str(&lines.join(if self.syntax == Syntax::Shell { " \\\n" } else { "\n" }));
+                        text.push_str(behind);
+                    }
+                    None => text.push_str(&fill(line, |name| self.value(program, name))),
+                }
+                text.push('\n');
+            }
+        }
+        Some(text)
+    }
+
+    /// What a name in the template stands for.
+    fn value(&self, program: &Program, name: &str) -> Option<String> {
+        let syntax = self.syntax;
+        if name == "stdin" {
+            // So the list of processes does not show it.
+            let secret = syntax.piped(&program.fields).map(|name| format!("printf %s \"${name}\" | "));
+            return Some(secret.unwrap_or_default());
+        }
+        if let ("api", Some(api)) = (name, &program.api) {
+            return Some(syntax.value(api));
+        }
+        if name == "url" {
+            return Some(syntax.quote(&program.url));
+        }
+        let text = match (name, &program.signer) {
+            ("client_id", Some(signer)) => Some(&signer.client_id),
+            ("issuer", Some(signer)) => Some(&signer.issuer),
+            _ => None,
+        };
+        if let Some(text) = text {
+            return Some(syntax.quote(text));
+        }
+        let login = program.login.as_ref()?;
+        let text = match (name, &login.listens) {
+            ("issuer", _) => login.issuer.clone(),
+            ("authorization_endpoint", _) => login.endpoint.clone(),
+            ("authorize", _) => login.address(),
+            ("redirect_uri", _) => login.redirect_uri.clone(),
+            ("redirect_origin", Some((origin, _))) => origin.clone(),
+            ("redirect_path", Some((_, path))) => path.clone(),
+            _ => return None,
+        };
+        Some(syntax.quote(&text))
+    }
+}
+
+impl Program {
+    /// Whether a part of a template is there.
+    fn has(&self, name: &str) -> bool {
+        let listens = self.login.as_ref().is_some_and(|login| login.listens.is_some());
+        let is_environment = |value: &Value| matches!(value, Value::Environment(_));
+        let environment =
+            self.fields.iter().any(|(_, value)| is_environment(value)) || self.api.as_ref().is_some_and(is_environment);
+        match name {
+            "token" => self.api.is_some(),
+            "answer" => self.api.is_none(),
+            "key" => self.signer.is_some(),
+            "json" => self.signer.is_some() || self.api.is_some(),
+            "listen" => listens,
+            "paste" => !listens,
+            "environment" => environment,
+            "os" => environment || !listens,
+            _ => false,
+        }
+    }
+}
+
+impl Login {
+    /// The address of the authorization request, as far as it is known before.
+    fn address(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in &self.question {
+            let text = match value {
+                Value::Text(text) => text,
+                Value::Variable("redirect_uri") => &self.redirect_uri,
+                Value::Variable(_) | Value::Environment(_) => continue,
+            };
+            query.append_pair(name, text);
+        }
+        format!("{}?{}", self.endpoint, query.finish())
+    }
+}
+
+impl Syntax {
+    /// The lines of a form.
+    fn lines(self, fields: &[(&'static str, Value)]) -> Vec<String> {
+        let longest = fields.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+        let piped = self.piped(fields);
+        let line = |(name, value): &(&'static str, Value)| {
+            let text = self.value(value);
+            Some(match (self, value) {
+                // The template has the code, as it came: percent-encoded.
+                (Self::Shell, Value::Variable("code")) => return None,
+                (Self::Shell, Value::Environment(variable)) if piped == Some(*variable) => {
+                    format!("--data-urlencode {name}@-")
+                }
+                (Self::Shell, Value::Text(text)) => {
+                    format!("--data-urlencode {}", self.quote(&format!("{name}={text}")))
+                }
+                (Self::Shell, _) => format!("--data-urlencode {name}={text}"),
+                (Self::Python, _) => format!("\"{name}\": {text},"),
+                (Self::JavaScript, _) => format!("{name}: {text},"),
+                (Self::Go, _) => format!("\"{name}\":{}{{{text}}},", " ".repeat(longest - name.len() + 1)),
+                (Self::Java, _) => format!("{{\"{name}\", {text}}},"),
+                (Self::Php, _) => format!("'{name}' => {text},"),
+            })
+        };
+        fields.iter().filter_map(line).collect()
+    }
+
+    /// The variable whose value is piped into curl: the last one, which is the secret of the client if it has one.
+    fn piped(self, fields: &[(&'static str, Value)]) -> Option<&'static str> {
+        let secret = |(_, value): &(&'static str, Value)| match value {
+            Value::Environment(variable) => Some(*variable),
+            Value::Text(_) | Value::Variable(_) => None,
+        };
+        fields.iter().rev().find_map(secret).filter(|_| self == Self::Shell)
+    }
+
+    /// A value as an expression.
+    fn value(self, value: &Value) -> String {
+        match value {
+            Value::Text(text) => self.quote(text),
+            Value::Environment(name) => match self {
+                Self::Shell => format!("\"${name}\""),
+                Self::Python => format!("os.environ[\"{name}\"]"),
+                Self::JavaScript => format!("process.env.{name}"),
+                Self::Go => format!("os.Getenv(\"{name}\")"),
+                Self::Java => format!("System.getenv(\"{name}\")"),
+                Self::Php => format!("getenv('{name}')"),
+            },
+            Value::Variable(name) => match (self, *name) {
+                (Self::Shell, name) => format!("\"${}\"", name.to_ascii_uppercase()),
+                (Self::JavaScript | Self::Java, "redirect_uri") => "redirectUri".to_owned(),
+                (Self::Go, "redirect_uri") => "redirectURI".to_owned(),
+                (Self::Php, name) => format!("${name}"),
+                (_, name) => name.to_owned(),
+            },
+        }
+    }
+
+    /// A text as a literal.
+    fn quote(self, text: &str) -> String {
+        match self {
+            Self::Shell => format!("'{}'", text.replace('\'', "'\\''")),
+            Self::Php => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
+            Self::Python | Self::JavaScript | Self::Go | Self::Java => {
+                format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+            }
+        }
+    }
+}
+
+/// A line with its names filled in, each once: what is filled in is not looked at again.
+fn fill(line: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let (mut filled, mut rest) = (String::new(), line);
+    while let Some((before, after)) = rest.split_once('@') {
+        filled.push_str(before);
+        match after.split_once('@').and_then(|(name, behind)| Some((value(name)?, behind))) {
+            Some((text, behind)) => {
+                filled.push_str(&text);
+                rest = behind;
+            }
+            None => {
+                filled.push('@');
+                rest = after;
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Printable characters with a meaning in some language, and the forms of what templates fill in.
+    const HOSTILE: &str = "a'b\"c\\d$(e)`f`${g}#{h}%i @api@ \\u0041 */ // <?";
+
+    fn program(login: bool) -> Program {
+        let question = vec![("client_id", Value::Text(HOSTILE.to_owned())), ("state", Value::Variable("state"))];
+        let login = login.then(|| Login {
+            issuer: HOSTILE.to_owned(),
+            endpoint: HOSTILE.to_owned(),
+            question,
+            redirect_uri: HOSTILE.to_owned(),
+            listens: None,
+        });
+        Program {
+            url: HOSTILE.to_owned(),
+            fields: vec![
+                ("client_id", Value::Text(HOSTILE.to_owned())),
+                ("client_secret", Value::Environment("CLIENT_SECRET")),
+            ],
+            api: Some(Value::Environment("API_URL")),
+            login,
+            signer: None,
+        }
+    }
+
+    #[test]
+    fn a_value_is_a_text_of_the_language_and_nothing_else() {
+        for (name, literal) in [
+            ("curl", r#"'a'\''b"c\d$(e)`f`${g}#{h}%i @api@ \u0041 */ // <?'"#),
+            ("Python", r#""a'b\"c\\d$(e)`f`${g}#{h}%i @api@ \\u0041 */ // <?""#),
+            ("Node.js", r#""a'b\"c\\d$(e)`f`${g}#{h}%i @api@ \\u0041 */ // <?""#),
+            ("Go", r#""a'b\"c\\d$(e)`f`${g}#{h}%i @api@ \\u0041 */ // <?""#),
+            ("Java", r#""a'b\"c\\d$(e)`f`${g}#{h}%i @api@ \\u0041 */ // <?""#),
+            ("PHP", r#"'a\'b"c\\d$(e)`f`${g}#{h}%i @api@ \\u0041 */ // <?'"#),
+        ] {
+            let language = LANGUAGES.iter().find(|language| language.name == name).unwrap();
+            let text = language.write(&program(false)).unwrap();
+            assert!(text.contains(literal), "{literal} in {text}");
+        }
+    }
+
+    #[test]
+    fn no_name_of_a_template_is_left() {
+        for language in &LANGUAGES {
+            for (login, prints, signs) in
+                [(false, false, false), (false, true, false), (false, true, true), (true, false, false)]
+            {
+                let mut program = program(login);
+                program.signer = signs.then(|| Signer { client_id: HOSTILE.to_owned(), issuer: HOSTILE.to_owned() });
+                if prints {
+                    program.api = None;
+                }
+                let Some(text) = language.write(&program) else { continue };
+                let text = text.replace("@api@ \\", "");
+                for name in [
+                    "client_id",
+                    "fields",
+                    "question",
+                    "url",
+                    "issuer",
+                    "redirect_uri",
+                    "authorize",
+                    "stdin",
+                    "if ",
+                    "end",
+                ] {
+                    assert!(!text.contains(&format!("@{name}")), "{name}: {text}");
+                }
+            }
+        }
+    }
+}
