@@ -2,11 +2,11 @@
 
 use crate::admin::body::Patch;
 use crate::admin::clients::{ClientPatch, ClientView};
-use crate::admin::powers::{CLIENTS, READ_CLIENTS, READ_REVOCATIONS};
+use crate::admin::powers::{CLIENTS, READ, READ_CLIENTS, READ_REVOCATIONS};
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
-use crate::console::sessions;
 use crate::console::visit::{Content, Outcome, Visit, address, unknown_action};
+use crate::console::{preview, sessions};
 use crate::protocol::client::GrantType;
 use crate::protocol::revocation::Target;
 
@@ -54,6 +54,9 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     let mut page = Page::new(format!("Client {id}")).with(visit.done()?).with(Block::Facts(facts(&client)));
     let settings = serde_json::to_string_pretty(&client.settings).unwrap_or_default();
     page = page.with(Block::Details("All settings".to_owned(), settings));
+    if visit.may(READ) {
+        page = page.with(Block::Text(vec![Cell::link("What this client would get", preview::of_client(id))]));
+    }
     if client.settings.token_endpoint_auth_method.uses_secret() {
         page = page.with(secrets(visit, &client));
     }

@@ -11,8 +11,10 @@ mod nodes;
 mod overview;
 mod page;
 mod place;
+mod preview;
 mod revocations;
 mod sessions;
+mod typed;
 mod users;
 mod visit;
 
@@ -97,6 +99,7 @@ async fn read(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
         "/console/doctor" => doctor::show(visit),
         "/console/clients" => clients::list(visit).await,
         "/console/client" => clients::show(visit).await,
+        "/console/preview" => preview::show(visit).await,
         "/console/users" => users::list(visit).await,
         "/console/user" => users::show(visit).await,
         "/console/sessions" => sessions::list(visit).await,
@@ -117,6 +120,7 @@ async fn write(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
     match path {
         "/console/doctor" => doctor::explain(visit).await,
         "/console/client" => clients::act(visit).await,
+        "/console/preview" => preview::act(visit).await,
         "/console/user" => users::act(visit).await,
         "/console/revoke" => revocations::act(visit).await,
         "/console/keys" => keys::act(visit).await,

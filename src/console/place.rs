@@ -19,9 +19,10 @@ pub struct Place {
 }
 
 /// Path, name, what it takes, and further paths that belong to it.
-const PLACES: [(&str, &str, Powers, &[&str]); 9] = [
+const PLACES: [(&str, &str, Powers, &[&str]); 10] = [
     ("console", "Overview", EVERY_ROLE, &["console/"]),
     ("console/doctor", "Token doctor", READ, &[]),
+    ("console/preview", "Preview", READ, &[]),
     ("console/clients", "Clients", READ_CLIENTS, &["console/client"]),
     ("console/users", "Users", READ_USERS, &["console/user"]),
     ("console/sessions", "Sessions", READ_REVOCATIONS, &["console/session"]),
@@ -56,7 +57,13 @@ mod tests {
         assert_eq!(names(Role::Users), ["Overview", "Users"]);
         assert_eq!(names(Role::Revoke), ["Overview", "Sessions", "Revocations"]);
         let current = |path| of(Role::Admin, path).into_iter().filter(|place| place.is_current).count();
-        for path in ["/console", "/console/", "/console/client", "/console/revoke", "/console/audit"] {
+        for path in [
+            "/console",
+            "/console/",
+            "/console/client",
+            "/console/revoke",
+            "/console/audit",
+        ] {
             assert_eq!(current(path), 1, "{path}");
         }
     }

@@ -6,8 +6,8 @@ use crate::admin::powers::{ADMIN, READ, READ_REVOCATIONS, READ_USERS, REVOKE, US
 use crate::admin::users::{NewPasswordLink, UserPatch, UserView};
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page, Row, Table};
-use crate::console::sessions;
 use crate::console::visit::{Content, Outcome, Problem, Visit, address, sentence, unknown_action};
+use crate::console::{preview, sessions};
 use crate::protocol::revocation::Target;
 use crate::protocol::role::Role;
 
@@ -79,6 +79,8 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     if visit.may(READ) {
         let acts = address("console/audit", &[("actor", &format!("user {id}"))]);
         page = page.with(Block::Text(vec![Cell::link("What this user did", acts)]));
+        let would_get = Cell::link("What a client would get for this user", preview::of_user(&id));
+        page = page.with(Block::Text(vec![would_get]));
     }
     if visit.may(READ_REVOCATIONS) {
         page = page.with(Block::heading("Living sessions")).with(Block::Table(sessions::of_user(visit, &id).await?));

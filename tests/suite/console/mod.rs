@@ -3,6 +3,7 @@
 mod doctor;
 mod forms;
 mod pages;
+mod preview;
 mod roles;
 
 use reqwest::{Method, StatusCode};
