@@ -12,6 +12,7 @@ mod overview;
 mod page;
 mod place;
 mod preview;
+mod resources;
 mod revocations;
 mod sessions;
 mod typed;
@@ -100,6 +101,10 @@ async fn read(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
         "/console/clients" => clients::list(visit).await,
         "/console/client" => clients::show(visit).await,
         "/console/preview" => preview::show(visit).await,
+        "/console/resources" => resources::list(visit).await,
+        "/console/resource" => resources::show(visit).await,
+        "/console/new-resource" => resources::show_new(visit),
+        "/console/change-resource" => resources::show_change(visit).await,
         "/console/users" => users::list(visit).await,
         "/console/user" => users::show(visit).await,
         "/console/sessions" => sessions::list(visit).await,
@@ -121,6 +126,9 @@ async fn write(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
         "/console/doctor" => doctor::explain(visit).await,
         "/console/client" => clients::act(visit).await,
         "/console/preview" => preview::act(visit).await,
+        "/console/resource" => resources::act(visit).await,
+        "/console/new-resource" => resources::create(visit).await,
+        "/console/change-resource" => resources::change(visit).await,
         "/console/user" => users::act(visit).await,
         "/console/revoke" => revocations::act(visit).await,
         "/console/keys" => keys::act(visit).await,

@@ -19,11 +19,17 @@ pub struct Place {
 }
 
 /// Path, name, what it takes, and further paths that belong to it.
-const PLACES: [(&str, &str, Powers, &[&str]); 10] = [
+const PLACES: [(&str, &str, Powers, &[&str]); 11] = [
     ("console", "Overview", EVERY_ROLE, &["console/"]),
     ("console/doctor", "Token doctor", READ, &[]),
     ("console/preview", "Preview", READ, &[]),
     ("console/clients", "Clients", READ_CLIENTS, &["console/client"]),
+    (
+        "console/resources",
+        "Resources",
+        READ_CLIENTS,
+        &["console/resource", "console/new-resource", "console/change-resource"],
+    ),
     ("console/users", "Users", READ_USERS, &["console/user"]),
     ("console/sessions", "Sessions", READ_REVOCATIONS, &["console/session"]),
     ("console/revocations", "Revocations", READ_REVOCATIONS, &["console/revocation", "console/revoke"]),
@@ -53,7 +59,7 @@ mod tests {
         let names = |role| of(role, "/console").into_iter().map(|place| place.name).collect::<Vec<_>>();
         assert_eq!(names(Role::Admin).len(), PLACES.len());
         assert_eq!(names(Role::Read), names(Role::Admin));
-        assert_eq!(names(Role::Clients), ["Overview", "Clients"]);
+        assert_eq!(names(Role::Clients), ["Overview", "Clients", "Resources"]);
         assert_eq!(names(Role::Users), ["Overview", "Users"]);
         assert_eq!(names(Role::Revoke), ["Overview", "Sessions", "Revocations"]);
         let current = |path| of(Role::Admin, path).into_iter().filter(|place| place.is_current).count();
@@ -63,6 +69,7 @@ mod tests {
             "/console/client",
             "/console/revoke",
             "/console/audit",
+            "/console/new-resource",
         ] {
             assert_eq!(current(path), 1, "{path}");
         }

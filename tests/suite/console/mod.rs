@@ -4,6 +4,7 @@ mod doctor;
 mod forms;
 mod pages;
 mod preview;
+mod resources;
 mod roles;
 
 use reqwest::{Method, StatusCode};
