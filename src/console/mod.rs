@@ -6,6 +6,10 @@ mod clients;
 mod confirm;
 mod csv;
 mod doctor;
+mod github;
+mod issuer_rules;
+mod issuer_test;
+mod issuers;
 mod keys;
 mod nodes;
 mod overview;
@@ -105,6 +109,14 @@ async fn read(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
         "/console/resource" => resources::show(visit).await,
         "/console/new-resource" => resources::show_new(visit),
         "/console/change-resource" => resources::show_change(visit).await,
+        "/console/issuers" => issuers::list(visit).await,
+        "/console/issuer" => issuers::show(visit).await,
+        "/console/new-issuer" => issuers::show_new(visit),
+        "/console/change-issuer" => issuers::show_change(visit).await,
+        "/console/issuer-rule" => issuer_rules::show(visit).await,
+        "/console/issuer-test" => issuer_test::show(visit),
+        "/console/allow-github" => github::show(visit),
+        "/console/github-workflow" => github::workflow(visit).await,
         "/console/users" => users::list(visit).await,
         "/console/user" => users::show(visit).await,
         "/console/sessions" => sessions::list(visit).await,
@@ -129,6 +141,12 @@ async fn write(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
         "/console/resource" => resources::act(visit).await,
         "/console/new-resource" => resources::create(visit).await,
         "/console/change-resource" => resources::change(visit).await,
+        "/console/issuer" => issuers::act(visit).await,
+        "/console/new-issuer" => issuers::create(visit).await,
+        "/console/change-issuer" => issuers::change(visit).await,
+        "/console/issuer-rule" => issuer_rules::act(visit).await,
+        "/console/issuer-test" => issuer_test::act(visit).await,
+        "/console/allow-github" => github::act(visit).await,
         "/console/user" => users::act(visit).await,
         "/console/revoke" => revocations::act(visit).await,
         "/console/keys" => keys::act(visit).await,

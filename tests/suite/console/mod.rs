@@ -2,6 +2,7 @@
 
 mod doctor;
 mod forms;
+mod issuers;
 mod pages;
 mod preview;
 mod resources;
