@@ -11,6 +11,7 @@ mod issuer_rules;
 mod issuer_test;
 mod issuers;
 mod keys;
+mod new_user;
 mod nodes;
 mod overview;
 mod page;
@@ -118,6 +119,7 @@ async fn read(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
         "/console/allow-github" => github::show(visit),
         "/console/github-workflow" => github::workflow(visit).await,
         "/console/users" => users::list(visit).await,
+        "/console/new-user" => new_user::show(visit),
         "/console/user" => users::show(visit).await,
         "/console/sessions" => sessions::list(visit).await,
         "/console/session" => sessions::show(visit).await,
@@ -148,6 +150,7 @@ async fn write(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
         "/console/issuer-test" => issuer_test::act(visit).await,
         "/console/allow-github" => github::act(visit).await,
         "/console/user" => users::act(visit).await,
+        "/console/new-user" => new_user::act(visit).await,
         "/console/revoke" => revocations::act(visit).await,
         "/console/keys" => keys::act(visit).await,
         _ => Err(Problem::NoSuchPage),

@@ -44,7 +44,7 @@ const PLACES: [(&str, &str, Powers, &[&str]); 12] = [
             "console/github-workflow",
         ],
     ),
-    ("console/users", "Users", READ_USERS, &["console/user"]),
+    ("console/users", "Users", READ_USERS, &["console/user", "console/new-user"]),
     ("console/sessions", "Sessions", READ_REVOCATIONS, &["console/session"]),
     ("console/revocations", "Revocations", READ_REVOCATIONS, &["console/revocation", "console/revoke"]),
     ("console/keys", "Keys", READ, &[]),

@@ -62,6 +62,9 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         empty: "There are none.",
         next: users.next.as_deref().map(|cursor| address(LIST, &[("with", of_kind), ("cursor", cursor)])),
     };
+    if visit.may(USERS) {
+        page = page.with(Block::Text(vec![Cell::link("Create a user", "console/new-user")]));
+    }
     Ok(page.with(Block::Form(form)).with(Block::Text(vec![other])).with(Block::Table(table)).into())
 }
 

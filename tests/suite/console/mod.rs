@@ -3,6 +3,7 @@
 mod doctor;
 mod forms;
 mod issuers;
+mod new_user;
 mod pages;
 mod preview;
 mod resources;
