@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{PASSWORD, assert_leads, assert_status, person, setup, start};
+use super::{PASSWORD, assert_leads, assert_status, person, problem, setup, start};
 use crate::issuers::{Idp, key_set};
 use crate::support::browser::{Browser, Form};
 use crate::support::{Answer, TestServer, jwt_part, on_both_stores};
@@ -48,13 +48,6 @@ async fn new(app: &TestServer, browser: &mut Browser, idp: &Idp) -> Form {
         .with("single_use", "")
         .with("local_users", "never")
         .with("jwks", &key_set(&[(&idp.key, "own")]).to_string())
-}
-
-/// The text beside a field.
-#[track_caller]
-fn problem<'a>(page: &'a Answer, id: &str) -> &'a str {
-    let rest = page.body.split(&format!("id=\"{id}-problem\"")).nth(1).unwrap_or_else(|| panic!("{id}: {page:?}"));
-    rest.split("</p>").next().unwrap()
 }
 
 on_both_stores!(an_issuer_is_trusted_changed_disabled_and_deleted, async |backend| {

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{assert_status, person, start, user_with_role};
+use super::{assert_status, person, problem, start, user_with_role};
 use crate::support::browser::Form;
 use crate::support::on_both_stores;
 use crate::support::scene::{API, CLIENT_CREDENTIALS};
@@ -61,6 +61,8 @@ on_both_stores!(a_preview_shows_the_token_and_where_each_claim_comes_from, async
 on_both_stores!(a_preview_says_what_is_refused_and_what_is_wrong_with_the_form, async |backend| {
     let app = start(backend).await;
     app.main_client("main").await;
+    // Another client has the grant that this one lacks.
+    app.web_client("web", json!({})).await;
     user_with_role(&app, "paul", None).await;
     let (_, mut ruth) = person(&app, "ruth", "read").await;
     let form = Form::to(&ruth.get(&app, "/console/preview").await, "preview");
@@ -77,16 +79,15 @@ on_both_stores!(a_preview_says_what_is_refused_and_what_is_wrong_with_the_form, 
         assert!(page.body.contains("The log would say"), "{page:?}");
     }
     // The problem stands beside the field, and what was typed stays.
-    for (field, value, id, problem) in [
-        ("client", "nobody", "preview-client-problem", "There is no client"),
-        ("client", "", "preview-client-problem", "Name a client."),
-        ("user", "nobody", "preview-user-problem", "There is no user"),
-        ("grant", "implicit", "preview-grant-problem", "There is no such grant."),
+    for (field, value, id, text) in [
+        ("client", "nobody", "preview-client", "There is no client"),
+        ("client", "", "preview-client", "Name a client."),
+        ("user", "nobody", "preview-user", "There is no user"),
+        ("grant", "implicit", "preview-grant", "There is no such grant."),
     ] {
         let page = ruth.send(&app, form.clone().with("scope", "typed-scope").with(field, value)).await;
         assert_status(&page, 400);
-        let beside = page.body.split(&format!("id=\"{id}\"")).nth(1).unwrap_or_else(|| panic!("{id}: {page:?}"));
-        assert!(beside.split("</p>").next().unwrap().contains(problem), "{problem}: {page:?}");
+        assert!(problem(&page, id).contains(text), "{text}: {page:?}");
         assert!(page.body.contains("value=\"typed-scope\"") && !page.body.contains("would be refused"), "{page:?}");
     }
     assert_status(&ruth.get(&app, "/console/preview?client=nobody").await, 404);

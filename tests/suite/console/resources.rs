@@ -3,9 +3,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{PASSWORD, assert_leads, assert_status, person, setup, start};
+use super::{PASSWORD, assert_leads, assert_status, person, problem, setup, start};
 use crate::support::browser::{Browser, Form};
-use crate::support::{Answer, TestServer, on_both_stores};
+use crate::support::{TestServer, on_both_stores};
 
 const URI: &str = "https://orders.example.test/v1";
 const ENCODED: &str = "https%3A%2F%2Forders.example.test%2Fv1";
@@ -28,13 +28,6 @@ async fn new(app: &TestServer, browser: &mut Browser) -> Form {
         .with("access_token_typ", "")
         .with("access_token_ttl", "300")
         .with("claims", "{\"region\": {\"name\": \"eu\", \"zone\": 1}}")
-}
-
-/// The text beside a field.
-#[track_caller]
-fn problem<'a>(page: &'a Answer, id: &str) -> &'a str {
-    let rest = page.body.split(&format!("id=\"{id}-problem\"")).nth(1).unwrap_or_else(|| panic!("{id}: {page:?}"));
-    rest.split("</p>").next().unwrap()
 }
 
 on_both_stores!(a_resource_is_added_changed_and_deleted, async |backend| {
