@@ -6,7 +6,7 @@ use crate::admin::powers::{CLIENTS, READ, READ_CLIENTS, READ_REVOCATIONS};
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
 use crate::console::visit::{Content, Outcome, Visit, address, unknown_action};
-use crate::console::{refusals, sessions, snippets, trail};
+use crate::console::{preview, refusals, sessions, snippets, trail};
 use crate::protocol::client::GrantType;
 use crate::protocol::revocation::Target;
 
@@ -57,6 +57,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     page = page.with(Block::Details("All settings".to_owned(), settings));
     if visit.may(READ) {
         page = page.with(trail::links(&format!("client {id}"), "What this client did", "Who changed this client"));
+        page = page.with(Block::Text(vec![Cell::link("What this client would get", preview::of_client(id))]));
     }
     let may_change = visit.may(CLIENTS) && !client.settings.is_of_document();
     if may_change {

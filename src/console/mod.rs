@@ -8,17 +8,25 @@ mod clients;
 mod confirm;
 mod csv;
 mod doctor;
+mod github;
+mod issuer_rules;
+mod issuer_test;
+mod issuers;
 mod keys;
 mod new_client;
+mod new_user;
 mod nodes;
 mod overview;
 mod page;
 mod place;
+mod preview;
 mod refusals;
+mod resources;
 mod revocations;
 mod sessions;
 mod snippets;
 mod trail;
+mod typed;
 mod users;
 mod visit;
 
@@ -105,7 +113,21 @@ async fn read(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
         "/console/client" => clients::show(visit).await,
         "/console/client-settings" => client_settings::show(visit).await,
         "/console/new-client" => new_client::show(visit).await,
+        "/console/preview" => preview::show(visit).await,
+        "/console/resources" => resources::list(visit).await,
+        "/console/resource" => resources::show(visit).await,
+        "/console/new-resource" => resources::show_new(visit),
+        "/console/change-resource" => resources::show_change(visit).await,
+        "/console/issuers" => issuers::list(visit).await,
+        "/console/issuer" => issuers::show(visit).await,
+        "/console/new-issuer" => issuers::show_new(visit),
+        "/console/change-issuer" => issuers::show_change(visit).await,
+        "/console/issuer-rule" => issuer_rules::show(visit).await,
+        "/console/issuer-test" => issuer_test::show(visit),
+        "/console/allow-github" => github::show(visit),
+        "/console/github-workflow" => github::workflow(visit).await,
         "/console/users" => users::list(visit).await,
+        "/console/new-user" => new_user::show(visit),
         "/console/user" => users::show(visit).await,
         "/console/sessions" => sessions::list(visit).await,
         "/console/session" => sessions::show(visit).await,
@@ -127,7 +149,18 @@ async fn write(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
         "/console/client" => clients::act(visit).await,
         "/console/client-settings" => client_settings::act(visit).await,
         "/console/new-client" => new_client::act(visit).await,
+        "/console/preview" => preview::act(visit).await,
+        "/console/resource" => resources::act(visit).await,
+        "/console/new-resource" => resources::create(visit).await,
+        "/console/change-resource" => resources::change(visit).await,
+        "/console/issuer" => issuers::act(visit).await,
+        "/console/new-issuer" => issuers::create(visit).await,
+        "/console/change-issuer" => issuers::change(visit).await,
+        "/console/issuer-rule" => issuer_rules::act(visit).await,
+        "/console/issuer-test" => issuer_test::act(visit).await,
+        "/console/allow-github" => github::act(visit).await,
         "/console/user" => users::act(visit).await,
+        "/console/new-user" => new_user::act(visit).await,
         "/console/revoke" => revocations::act(visit).await,
         "/console/keys" => keys::act(visit).await,
         _ => Err(Problem::NoSuchPage),

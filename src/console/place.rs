@@ -19,11 +19,32 @@ pub struct Place {
 }
 
 /// Path, name, what it takes, and further paths that belong to it.
-const PLACES: [(&str, &str, Powers, &[&str]); 9] = [
+const PLACES: [(&str, &str, Powers, &[&str]); 12] = [
     ("console", "Overview", EVERY_ROLE, &["console/"]),
     ("console/doctor", "Token doctor", READ, &[]),
+    ("console/preview", "Preview", READ, &[]),
     ("console/clients", "Clients", READ_CLIENTS, &["console/client", "console/client-settings", "console/new-client"]),
-    ("console/users", "Users", READ_USERS, &["console/user"]),
+    (
+        "console/resources",
+        "Resources",
+        READ_CLIENTS,
+        &["console/resource", "console/new-resource", "console/change-resource"],
+    ),
+    (
+        "console/issuers",
+        "Issuers",
+        READ_CLIENTS,
+        &[
+            "console/issuer",
+            "console/new-issuer",
+            "console/change-issuer",
+            "console/issuer-rule",
+            "console/issuer-test",
+            "console/allow-github",
+            "console/github-workflow",
+        ],
+    ),
+    ("console/users", "Users", READ_USERS, &["console/user", "console/new-user"]),
     ("console/sessions", "Sessions", READ_REVOCATIONS, &["console/session"]),
     ("console/revocations", "Revocations", READ_REVOCATIONS, &["console/revocation", "console/revoke"]),
     ("console/keys", "Keys", READ, &[]),
@@ -52,13 +73,20 @@ mod tests {
         let names = |role| of(role, "/console").into_iter().map(|place| place.name).collect::<Vec<_>>();
         assert_eq!(names(Role::Admin).len(), PLACES.len());
         assert_eq!(names(Role::Read), names(Role::Admin));
-        assert_eq!(names(Role::Clients), ["Overview", "Clients"]);
+        assert_eq!(names(Role::Clients), ["Overview", "Clients", "Resources", "Issuers"]);
         assert_eq!(names(Role::Users), ["Overview", "Users"]);
         assert_eq!(names(Role::Revoke), ["Overview", "Sessions", "Revocations"]);
         let current = |path| of(Role::Admin, path).into_iter().filter(|place| place.is_current).count();
-        for path in
-            ["/console", "/console/", "/console/client", "/console/new-client", "/console/revoke", "/console/audit"]
-        {
+        for path in [
+            "/console",
+            "/console/",
+            "/console/client",
+            "/console/new-client",
+            "/console/revoke",
+            "/console/audit",
+            "/console/issuer-rule",
+            "/console/new-resource",
+        ] {
             assert_eq!(current(path), 1, "{path}");
         }
     }

@@ -7,7 +7,7 @@ use crate::admin::users::{NewPasswordLink, UserPatch, UserView};
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page, Row, Table};
 use crate::console::visit::{Content, Outcome, Problem, Visit, address, sentence, unknown_action};
-use crate::console::{sessions, trail};
+use crate::console::{preview, sessions, trail};
 use crate::protocol::revocation::Target;
 use crate::protocol::role::Role;
 
@@ -62,6 +62,9 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         empty: "There are none.",
         next: users.next.as_deref().map(|cursor| address(LIST, &[("with", of_kind), ("cursor", cursor)])),
     };
+    if visit.may(USERS) {
+        page = page.with(Block::Text(vec![Cell::link("Create a user", "console/new-user")]));
+    }
     Ok(page.with(Block::Form(form)).with(Block::Text(vec![other])).with(Block::Table(table)).into())
 }
 
@@ -78,6 +81,8 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     }
     if visit.may(READ) {
         page = page.with(trail::links(&format!("user {id}"), "What this user did", "Who changed this user"));
+        let would_get = Cell::link("What a client would get for this user", preview::of_user(&id));
+        page = page.with(Block::Text(vec![would_get]));
     }
     if visit.may(READ_REVOCATIONS) {
         page = page.with(Block::heading("Living sessions")).with(Block::Table(sessions::of_user(visit, &id).await?));

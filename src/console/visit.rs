@@ -181,6 +181,10 @@ impl<'a> Visit<'a> {
             Some("rotated") => {
                 "New keys are announced. They become active when every resource server has had the time to see them."
             }
+            Some("resource_saved" | "issuer_saved") => "It is saved, and every node follows within a second.",
+            Some("resource_deleted") => "The resource is deleted. Tokens for it are good until they expire.",
+            Some("issuer_disabled") => "It is disabled: its tokens are refused from now on.",
+            Some("issuer_deleted") => "The issuer is deleted: its tokens are refused from now on.",
             Some("key_deleted") => "The key is deleted: what it made no longer works.",
             _ => return Ok(None),
         };

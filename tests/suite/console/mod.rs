@@ -3,7 +3,11 @@
 mod clients;
 mod doctor;
 mod forms;
+mod issuers;
+mod new_user;
 mod pages;
+mod preview;
+mod resources;
 mod roles;
 mod snippets;
 
@@ -41,6 +45,13 @@ async fn person(app: &TestServer, username: &str, role: &str) -> (String, Browse
 #[track_caller]
 fn assert_status(answer: &Answer, status: u16) {
     assert_eq!(answer.status.as_u16(), status, "{answer:?}");
+}
+
+/// What is said to be wrong with a field of a form; `id` names both.
+#[track_caller]
+fn problem<'a>(page: &'a Answer, id: &str) -> &'a str {
+    let rest = page.body.split(&format!("id=\"{id}-problem\"")).nth(1).unwrap_or_else(|| panic!("{id}: {page:?}"));
+    rest.split("</p>").next().unwrap()
 }
 
 /// An answer that leads to this address.

@@ -43,6 +43,16 @@ on_both_stores!(no_page_is_framed_kept_or_marked_up_from_outside, async |backend
     let number = app.admin(Method::POST, "/admin/v1/revocations", Some(revoked)).await.json["number"].to_string();
     let login = app.login(&client, &name, PASSWORD).await;
     let session = crate::support::jwt_part(&login.text("access_token"), 1)["sid"].as_str().unwrap().to_owned();
+    app.resource(json!({
+        "resource": "https://orders.example.test", "name": HOSTILE, "scopes": {"read": HOSTILE}, "claims": {"x": HOSTILE},
+        "serves": [client.id],
+    }))
+    .await;
+    let issuer = json!({
+        "issuer": "https://idp.example.test", "name": HOSTILE, "audience": [HOSTILE], "uses": ["client_assertion"],
+        "rules": [{"name": HOSTILE, "client_id": client.id, "claims": {"sub": {"equals": HOSTILE}, "x": {"one_of": [HOSTILE]}}}],
+    });
+    assert_status(&app.admin(Method::POST, "/admin/v1/issuers", Some(issuer)).await, 201);
     let (_, mut ada) = person(&app, &format!("ada {HOSTILE}"), "admin").await;
     let query = |pairs: &[(&str, &str)]| form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     let of_client = query(&[("id", &client.id)]);
@@ -55,7 +65,21 @@ on_both_stores!(no_page_is_framed_kept_or_marked_up_from_outside, async |backend
         format!("/console/client-settings?{of_client}"),
         "/console/new-client".to_owned(),
         "/console/new-client?kind=workload".to_owned(),
+        "/console/preview".to_owned(),
+        format!("/console/preview?{}", query(&[("client", &client.id), ("user", &user)])),
+        "/console/resources".to_owned(),
+        "/console/resource?resource=https%3A%2F%2Forders.example.test".to_owned(),
+        "/console/change-resource?resource=https%3A%2F%2Forders.example.test".to_owned(),
+        "/console/new-resource".to_owned(),
+        "/console/issuers".to_owned(),
+        "/console/issuer?issuer=https%3A%2F%2Fidp.example.test".to_owned(),
+        "/console/change-issuer?issuer=https%3A%2F%2Fidp.example.test".to_owned(),
+        "/console/issuer-rule?issuer=https%3A%2F%2Fidp.example.test&number=1".to_owned(),
+        "/console/new-issuer".to_owned(),
+        "/console/issuer-test".to_owned(),
+        "/console/allow-github".to_owned(),
         "/console/users".to_owned(),
+        "/console/new-user".to_owned(),
         format!("/console/user?id={user}"),
         "/console/sessions".to_owned(),
         format!("/console/sessions?{}", query(&[("client", &client.id)])),
@@ -78,6 +102,9 @@ on_both_stores!(no_page_is_framed_kept_or_marked_up_from_outside, async |backend
         assert!(!page.body.contains("'&\""), "{address}: {page:?}");
     }
     for address in [
+        format!("/console/preview?{}", query(&[("client", HOSTILE), ("user", HOSTILE)])),
+        format!("/console/resources?{}", query(&[("resource", HOSTILE)])),
+        format!("/console/issuer?{}", query(&[("issuer", HOSTILE)])),
         format!("/console/users?{}", query(&[("user", HOSTILE)])),
         format!("/console/client?{}", query(&[("id", HOSTILE)])),
     ] {

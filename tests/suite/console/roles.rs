@@ -146,14 +146,28 @@ on_both_stores!(each_role_sees_and_does_what_its_scope_allows, async |backend| {
     app.main_client("main").await;
     user_with_role(&app, "ada", Some("admin")).await;
     let paul = user_with_role(&app, "paul", None).await;
+    let issuer =
+        json!({"issuer": "https://idp.example.test", "audience": ["https://auth.example.com"], "uses": ["jwt_bearer"]});
+    assert_status(&app.admin(Method::POST, "/admin/v1/issuers", Some(issuer)).await, 201);
     let (client, user) = ("/console/client?id=main", format!("/console/user?id={paul}"));
     let revoke = format!("/console/revoke?user={paul}");
-    let pages: [(&str, &[&str]); 13] = [
+    let pages: [(&str, &[&str]); 24] = [
         ("/console", &["admin", "clients", "users", "revoke", "read"]),
         ("/console/doctor", &["admin", "read"]),
         ("/console/clients", &["admin", "clients", "read"]),
         (client, &["admin", "clients", "read"]),
+        ("/console/preview", &["admin", "read"]),
+        ("/console/preview?client=main", &["admin", "read"]),
+        ("/console/resources", &["admin", "clients", "read"]),
+        ("/console/new-resource", &["admin", "clients"]),
+        ("/console/issuers", &["admin", "clients", "read"]),
+        ("/console/issuer?issuer=https%3A%2F%2Fidp.example.test", &["admin", "clients", "read"]),
+        ("/console/issuer-test", &["admin", "clients", "read"]),
+        ("/console/new-issuer", &["admin"]),
+        ("/console/issuer-rule?issuer=https%3A%2F%2Fidp.example.test", &["admin"]),
+        ("/console/allow-github", &["admin"]),
         ("/console/users", &["admin", "users", "read"]),
+        ("/console/new-user", &["admin", "users"]),
         (user.as_str(), &["admin", "users", "read"]),
         ("/console/sessions", &["admin", "revoke", "read"]),
         ("/console/revocations", &["admin", "revoke", "read"]),
@@ -163,11 +177,22 @@ on_both_stores!(each_role_sees_and_does_what_its_scope_allows, async |backend| {
         ("/console/audit.csv", &["admin", "read"]),
         ("/console/nodes", &["admin", "read"]),
     ];
-    let forms: [(&str, Vec<(&str, &str)>, &[&str]); 4] = [
+    let forms: [(&str, Vec<(&str, &str)>, &[&str]); 15] = [
         ("/console/client", vec![("id", "main"), ("action", "enable")], &["admin", "clients"]),
         ("/console/user", vec![("id", paul.as_str()), ("action", "enable")], &["admin", "users"]),
         ("/console/keys", vec![("action", "none")], &["admin"]),
         ("/console/doctor", vec![("text", "x")], &["admin", "read"]),
+        ("/console/preview", vec![("client", "main")], &["admin", "read"]),
+        ("/console/resource", vec![("action", "none")], &["admin", "clients"]),
+        ("/console/new-resource", vec![], &["admin", "clients"]),
+        ("/console/change-resource", vec![("resource", "https://none.example.test")], &["admin", "clients"]),
+        ("/console/issuer", vec![("issuer", "https://idp.example.test"), ("action", "enable")], &["admin"]),
+        ("/console/new-issuer", vec![], &["admin"]),
+        ("/console/change-issuer", vec![("issuer", "https://idp.example.test")], &["admin"]),
+        ("/console/issuer-rule", vec![("issuer", "https://idp.example.test")], &["admin"]),
+        ("/console/issuer-test", vec![("token", "x")], &["admin", "clients", "read"]),
+        ("/console/allow-github", vec![], &["admin"]),
+        ("/console/new-user", vec![], &["admin", "users"]),
     ];
     for role in ["admin", "clients", "users", "revoke", "read"] {
         let (_, mut browser) = person(&app, &format!("with-{role}"), role).await;
