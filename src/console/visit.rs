@@ -40,6 +40,8 @@ pub(super) enum Problem {
     /// The person has no role at all.
     NoRole,
     NoSuchPage,
+    /// There are as many of something as there may be.
+    TooMany(&'static str),
 }
 
 pub(super) type Outcome<T> = Result<T, Problem>;
@@ -88,6 +90,9 @@ impl Problem {
             }
             Self::NoSuchPage => {
                 (404, "There is no such page", "Nothing was changed.".to_owned(), ErrorCode::InvalidRequest)
+            }
+            Self::TooMany(text) => {
+                (503, "This is not possible now", text.to_owned(), ErrorCode::TemporarilyUnavailable)
             }
             Self::Admin(error) => {
                 let (status, title, code) = match &error {
@@ -173,6 +178,7 @@ impl<'a> Visit<'a> {
             Some("rotated") => {
                 "New keys are announced. They become active when every resource server has had the time to see them."
             }
+            Some("kept") => "It is kept. The link at the end of this page is for your colleagues.",
             Some("key_deleted") => "The key is deleted: what it made no longer works.",
             _ => return Ok(None),
         };

@@ -1,9 +1,12 @@
 //! The console: who may see and do what, and that its pages and forms are safe.
 
 mod doctor;
+mod figures;
 mod forms;
+mod live;
 mod pages;
 mod roles;
+mod verdicts;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
