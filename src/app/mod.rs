@@ -15,6 +15,7 @@ pub(crate) mod used_secrets;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 pub use failure::{Failure, Result};
 pub use request::{Peer, Request};
@@ -46,6 +47,9 @@ use crate::telemetry::forwarding::Forwarding;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::outages::Outages;
 use crate::throttle::Throttle;
+
+/// The longest time that writing the last figures may take at a stop.
+const WRITE_AT_STOP: Duration = Duration::from_secs(1);
 
 /// Why a server cannot start; each is one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -192,7 +196,8 @@ impl App {
     /// At a graceful stop: writes when secrets were last used and what was counted, and leaves the list of nodes.
     pub async fn leave(&self) {
         self.write_used_secrets().await;
-        self.write_figures().await;
+        // A database that hangs does not hold up the stop for the sake of a minute's figures.
+        let _ = tokio::time::timeout(WRITE_AT_STOP, self.write_figures()).await;
         if let Err(error) = self.state.exchange_proofs(self.node).await {
             tracing::warn!(error = error.0, "the last DPoP proofs of this node were not written");
         }

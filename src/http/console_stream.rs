@@ -67,10 +67,11 @@ impl Stream {
         let frame = Frame::of_parts(now);
         let mut changed = Map::new();
         for (name, blocks) in parts {
+            let name = *name;
             // It is not rendered only if its template is wrong.
             let Ok(html) = (ConsolePart { look: &look, frame: &frame, blocks }).render() else { continue };
             if self.sent.get(name) != Some(&html) {
-                changed.insert((*name).to_owned(), Value::from(html.as_str()));
+                changed.insert(name.to_owned(), Value::from(html.as_str()));
                 self.sent.insert(name, html);
             }
         }

@@ -125,6 +125,6 @@ mod tests {
         metrics.refused("verify", "expired");
         let told = recent(20, 0);
         assert_eq!((told.since, told.most_waiting), (at(6), 1), "what is older is forgotten");
-        assert_eq!(told.figures, [("refused/verify/expired", 1)].into_iter().collect());
+        assert_eq!(told.figures, [("refused/verify/expired", 1)].into_iter().collect::<Figures>());
     }
 }
