@@ -41,8 +41,8 @@ impl App {
         Ok(nodes)
     }
 
-    /// Writes what was counted since it was last written. What could not be written comes with the next attempt; if the database did not say
-    /// whether it was, it may be counted twice.
+    /// Writes what was counted since it was last written. What could not be written comes with the next attempt; if the database did
+    /// not say whether it was, it may be counted twice.
     pub async fn write_figures(&self) {
         let mut written = self.figures_written.lock().await;
         let counted = self.counted();

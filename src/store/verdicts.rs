@@ -42,7 +42,8 @@ impl Store {
         audited: &Audited,
     ) -> Result<()> {
         let mut transaction = self.database.begin().await?;
-        let sql = "SELECT count(*) AS all_of_them, count(CASE WHEN made_by = $1 THEN 1 END) AS own FROM verdicts WHERE expires_at > $2";
+        let sql = "SELECT count(*) AS all_of_them, count(CASE WHEN made_by = $1 THEN 1 END) AS own \
+                   FROM verdicts WHERE expires_at > $2";
         let (all, own) = match transaction.query_one(sql, values![kept.made_by, kept.created_at]).await? {
             Some(row) => (row.get::<i64>("all_of_them")?, row.get::<i64>("own")?),
             None => (0, 0),
