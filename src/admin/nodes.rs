@@ -1,5 +1,7 @@
 //! The nodes that share the database.
 
+use uuid::Uuid;
+
 use crate::admin::Result;
 use crate::app::App;
 use crate::protocol::revocation::SequenceNumber;
@@ -8,6 +10,8 @@ use crate::protocol::time::Timestamp;
 /// A node as it is shown.
 #[derive(Clone, Debug)]
 pub struct NodeView {
+    /// Its id, new at each start.
+    pub id: Uuid,
     /// Its name: host and process.
     pub name: String,
     /// The version of its program.
@@ -32,6 +36,7 @@ impl App {
         let head = self.store.log_head().await?;
         let live = self.store.node_list_live(self.clock.now()).await?;
         let nodes = self.store.node_list().await?.into_iter().map(|node| NodeView {
+            id: node.id,
             is_live: live.iter().any(|live| live.id == node.id),
             is_this: node.id == self.node,
             applied: node.applied,

@@ -5,7 +5,9 @@ pub(crate) mod document;
 pub(crate) mod document_fetches;
 pub(crate) mod event_feed;
 mod failure;
+mod figures;
 mod granting;
+mod large_tokens;
 pub(crate) mod master_keys;
 mod request;
 mod signing_keys;
@@ -13,6 +15,7 @@ pub(crate) mod used_secrets;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 pub use failure::{Failure, Result};
 pub use request::{Peer, Request};
@@ -22,6 +25,8 @@ use uuid::Uuid;
 use crate::app::document::Kept;
 use crate::app::document_fetches::DocumentFetches;
 use crate::app::event_feed::EventFeed;
+use crate::app::figures::Written;
+use crate::app::large_tokens::LargeTokens;
 use crate::app::used_secrets::UsedSecrets;
 use crate::calling_out::Caller;
 use crate::clock::Clock;
@@ -42,6 +47,9 @@ use crate::telemetry::forwarding::Forwarding;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::outages::Outages;
 use crate::throttle::Throttle;
+
+/// The longest time that writing the last figures may take at a stop.
+const WRITE_AT_STOP: Duration = Duration::from_secs(1);
 
 /// Why a server cannot start; each is one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +98,10 @@ pub struct App {
     pub(crate) throttle: Throttle,
     pub(crate) document_fetches: DocumentFetches,
     pub(crate) event_feed: Arc<EventFeed>,
+    /// The streams of pages of the console, which have bounds of their own.
+    pub(crate) console_feed: Arc<EventFeed>,
+    figures_written: Written,
+    pub(crate) large_tokens: LargeTokens,
     /// The metadata, made from what clients use.
     pub(crate) metadata: Kept<(Arc<Option<ClientsInUse>>, Arc<TrustedIssuers>)>,
     /// The published keys, of one generation.
@@ -120,6 +132,9 @@ impl App {
             used_secrets: UsedSecrets::default(),
             document_fetches: DocumentFetches::default(),
             event_feed: Arc::default(),
+            console_feed: Arc::default(),
+            figures_written: Written::default(),
+            large_tokens: LargeTokens::default(),
             metadata: Kept::default(),
             key_set: Kept::default(),
             making_keys: tokio::sync::Mutex::default(),
@@ -178,9 +193,11 @@ impl App {
         Ok(Follower::start(Arc::clone(&self.state), location, self.settings.poll_interval, node).await?)
     }
 
-    /// At a graceful stop: writes when secrets were last used, and leaves the list of nodes.
+    /// At a graceful stop: writes when secrets were last used and what was counted, and leaves the list of nodes.
     pub async fn leave(&self) {
         self.write_used_secrets().await;
+        // A database that hangs does not hold up the stop for the sake of a minute's figures.
+        let _ = tokio::time::timeout(WRITE_AT_STOP, self.write_figures()).await;
         if let Err(error) = self.state.exchange_proofs(self.node).await {
             tracing::warn!(error = error.0, "the last DPoP proofs of this node were not written");
         }

@@ -1,10 +1,11 @@
 //! The token doctor: why is this token refused? What is pasted is read once, for the answer; it is neither kept nor shown again.
+//! The verdict, which does not hold it, may be kept for colleagues (`verdict.rs`).
 
 use crate::admin::powers::READ;
 use crate::app::Failure;
-use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page, Row, Table};
+use crate::console::page::{Block, Button, Field, FieldKind, Form, Page};
+use crate::console::verdict::Verdict;
 use crate::console::visit::{Content, Outcome, Visit};
-use crate::diagnosis::explanation::{Expect, Explanation};
 use crate::diagnosis::judge::Requirements;
 use crate::diagnosis::pasted::{self, Pasted, Problem};
 use crate::endpoints::explain::{ExplainRequest, explain_to_operator};
@@ -53,8 +54,7 @@ pub(super) async fn explain(visit: &Visit<'_>) -> Outcome<Content> {
     visit.app.throttle.explanation(&actor.name).map_err(Failure::from)?;
     // 3. What is wrong with the request, and with its token?
     let (problems, token) = read(text);
-    let mut page = Page::new("Token doctor").with(problems.iter().flat_map(about_request));
-    match token {
+    let explained = match token {
         Some(text) => {
             let audience = Some(asked.audience.clone()).filter(|audience| !audience.is_empty());
             let required = Requirements { audience, scope };
@@ -65,12 +65,17 @@ pub(super) async fn explain(visit: &Visit<'_>) -> Outcome<Content> {
                 address: actor.address,
                 at: visit.app.clock.now(),
             };
-            let explained = explain_to_operator(visit.app, visit.request.issuer, &question, &audited).await?;
-            page = page.with(verdict(explained));
+            Some(explain_to_operator(visit.app, visit.request.issuer, &question, &audited).await?)
         }
-        None => page = page.with(Block::problem("There is no token in the request.")),
-    }
-    Ok(page.with(Block::heading("Another one")).with(Block::Form(form(&asked))).into())
+        None => None,
+    };
+    let verdict = Verdict::new(visit.request.request_id.to_string(), &problems, explained.as_ref());
+    Ok(Page::new("Token doctor")
+        .with(verdict.blocks())
+        .with(verdict.keep_form(visit)?)
+        .with(Block::heading("Another one"))
+        .with(Block::Form(form(&asked)))
+        .into())
 }
 
 /// What is wrong with a request that was pasted, and its token; or the text as a token, without the line break at its end.
@@ -109,81 +114,6 @@ fn form(asked: &Asked) -> Form {
         ],
         buttons: vec![Button::new("explain", "Explain")],
     }
-}
-
-fn about_request(problem: &Problem) -> [Block; 2] {
-    let name = problem.cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
-    [Block::problem(format!("The request{name}: {}", problem.detail)), Block::Text(Cell::prose(problem.fix))]
-}
-
-/// The verdict on a token, why, and what to do.
-fn verdict(explained: Explanation) -> Vec<Block> {
-    let title = match explained.cause {
-        Some(cause) => format!("{} ({cause})", explained.title),
-        None => explained.title.to_owned(),
-    };
-    let verdict = if explained.active { Block::notice(title) } else { Block::problem(title) };
-    let mut blocks = vec![verdict, Block::Text(Cell::prose(&explained.detail))];
-    let others: Vec<&str> = explained.all_causes.iter().skip(1).map(|cause| cause.name()).collect();
-    if !others.is_empty() {
-        blocks.push(Block::text(format!("Also: {}.", others.join(", "))));
-    }
-    for damage in &explained.damage {
-        let proof = if damage.proved { "proved: without it, the text is a token of this server" } else { "not proved" };
-        blocks.push(Block::text(format!("Damage ({proof}): {} {}", damage.detail, damage.repair)));
-    }
-    let fix = &explained.fix;
-    let fixes = [
-        ("The client", &fix.client),
-        ("The resource server", &fix.resource_server),
-        ("The administrator", &fix.administrator),
-    ];
-    blocks.push(Block::heading("What to do"));
-    blocks.push(Block::Facts(fixes.map(|(who, what)| (who.to_owned(), Cell::prose(what))).into()));
-    if let Some(cause) = explained.cause {
-        blocks.push(Block::Text(vec![Cell::link("More about this cause", format!("docs/errors/{cause}"))]));
-    }
-    blocks.push(Block::heading("Evidence"));
-    blocks.push(Block::Table(evidence(&explained)));
-    if let Some(expect) = &explained.expect {
-        blocks.push(Block::heading("What the resource server must expect"));
-        blocks.push(Block::Facts(expected(expect)));
-    }
-    if let Some(challenge) = explained.www_authenticate {
-        blocks.push(Block::heading("What the resource server should answer"));
-        blocks.push(Block::Code(format!("{}\nWWW-Authenticate: {challenge}", explained.status)));
-    }
-    blocks
-}
-
-fn evidence(explained: &Explanation) -> Table {
-    let rows = explained.evidence.iter().map(|fact| {
-        let value = fact.value.as_str().map_or_else(|| fact.value.to_string(), str::to_owned);
-        let basis = if fact.verified { Cell::state("verified", true) } else { Cell::state("claimed", false) };
-        Row::from(vec![Cell::text(fact.fact.replace('_', " ")), Cell::code(value), basis])
-    });
-    Table {
-        caption: "Evidence",
-        columns: vec!["What", "Value", "Basis"],
-        rows: rows.collect(),
-        empty: "The text shows nothing.",
-        next: None,
-    }
-}
-
-fn expected(expect: &Expect) -> Vec<(String, Vec<Cell>)> {
-    let or_none = |value: Option<&str>| value.unwrap_or("none (opaque token)").to_owned();
-    let facts = [
-        ("Issuer", expect.issuer.clone()),
-        ("Audience", expect.audience.join(" ")),
-        ("Algorithm", or_none(expect.algorithm)),
-        ("Key", or_none(expect.kid.as_deref())),
-        ("Keys", expect.jwks_uri.clone()),
-        ("Introspection", expect.introspection_endpoint.clone()),
-        ("Time of this server", expect.server_time.to_string()),
-        ("Seconds left", expect.seconds_left.to_string()),
-    ];
-    facts.map(|(name, value)| (name.to_owned(), vec![Cell::code(value)])).into()
 }
 
 #[cfg(test)]

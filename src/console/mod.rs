@@ -1,18 +1,22 @@
 //! The console: pages on which people with a role administer this server. A page is plain data, which `http` shows; what it reads and
 //! does are the use cases of `admin`, so that each rule stands in one place.
 
+mod attention;
 mod audit;
+mod chart;
 mod client_form;
 mod client_settings;
 mod clients;
 mod confirm;
 mod csv;
 mod doctor;
+mod figures;
 mod github;
 mod issuer_rules;
 mod issuer_test;
 mod issuers;
 mod keys;
+mod live;
 mod new_client;
 mod new_user;
 mod nodes;
@@ -23,19 +27,25 @@ mod preview;
 mod refusals;
 mod resources;
 mod revocations;
+mod script;
 mod sessions;
 mod snippets;
 mod trail;
 mod typed;
 mod users;
+mod verdict;
 mod visit;
 
-pub use page::{Block, Button, Cell, Field, FieldKind, Form, Page, Row, Table};
+pub use chart::{Bar, Chart};
+pub use live::{Live, Told};
+pub use page::{Block, Button, Cell, Field, FieldKind, Form, Page, Parts, Row, Table};
 pub use place::Place;
+pub use script::{ADDRESS as SCRIPT_ADDRESS, SCRIPT};
 
 use crate::app::{App, Request, Result};
 use crate::browser::cookie::SetCookie;
 use crate::browser::{form, session};
+use crate::console::page::LIVE;
 use crate::console::visit::{Content, Outcome, Problem, Visit};
 use crate::endpoints::login;
 use crate::endpoints::reply::{Reply, Shown};
@@ -52,6 +62,12 @@ pub enum Answer {
     Page(Box<Page>, Box<Frame>),
     /// A file to keep.
     File(File),
+    /// A stream that keeps a page current.
+    Live(Box<Live>),
+    /// Nothing, because nobody is logged in any more for whom a page would be kept current.
+    NotLive,
+    /// The script of the console.
+    Script,
     /// What any endpoint for people may answer: the login, or another address.
     Other(Box<Reply>),
 }
@@ -84,11 +100,28 @@ pub struct File {
 
 /// Shows a page.
 pub async fn show(app: &App, request: &Request<'_>) -> Result<Answer> {
-    let Some(record) = session::find(app, request).await? else { return log_in(app, request, request.target) };
-    session::seen(app, &record).await?;
+    let path = path_of(request.target);
+    let address = path.trim_start_matches('/');
+    if address == SCRIPT_ADDRESS.as_str() {
+        return Ok(Answer::Script);
+    }
+    // A script asks for it again and again, so it neither begins a login nor keeps one going.
+    let is_live = address == LIVE;
+    let Some(record) = session::find(app, request).await? else {
+        return if is_live { Ok(Answer::NotLive) } else { log_in(app, request, request.target) };
+    };
+    if !is_live {
+        session::seen(app, &record).await?;
+    }
     let Some(role) = record.user.role else { return without_role(app, request, &record) };
     let visit = Visit { app, request, record: &record, role };
-    let shown = Box::pin(read(&visit, path_of(request.target))).await;
+    if is_live {
+        return match Box::pin(live::begin(&visit)).await {
+            Ok(live) => Ok(Answer::Live(Box::new(live))),
+            Err(problem) => finish(&visit, Err(problem)),
+        };
+    }
+    let shown = Box::pin(read(&visit, path)).await;
     finish(&visit, shown)
 }
 
@@ -109,6 +142,7 @@ async fn read(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
     match path {
         OVERVIEW | "/console/" => overview::show(visit).await,
         "/console/doctor" => doctor::show(visit),
+        "/console/verdict" => verdict::show(visit).await,
         "/console/clients" => clients::list(visit).await,
         "/console/client" => clients::show(visit).await,
         "/console/client-settings" => client_settings::show(visit).await,
@@ -146,6 +180,7 @@ async fn read(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
 async fn write(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
     match path {
         "/console/doctor" => doctor::explain(visit).await,
+        "/console/verdict" => verdict::keep(visit).await,
         "/console/client" => clients::act(visit).await,
         "/console/client-settings" => client_settings::act(visit).await,
         "/console/new-client" => new_client::act(visit).await,
@@ -170,8 +205,9 @@ async fn write(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
 /// Where a person goes on who has to log in before a form of this page is taken: some pages show nothing without the form.
 fn after_login(path: &str) -> &str {
     match path {
-        "/console/client" | "/console/user" | "/console/revoke" => OVERVIEW,
-        path => path,
+        "/console/doctor" | "/console/keys" | "/console/preview" => path,
+        "/console/new-client" | "/console/new-issuer" | "/console/new-resource" | "/console/new-user" => path,
+        _ => OVERVIEW,
     }
 }
 
@@ -207,6 +243,13 @@ fn frame(app: &App, request: &Request<'_>, record: &BrowserSessionRecord) -> Res
         cookie: proof.cookie,
         now: app.clock.now(),
     })
+}
+
+impl Frame {
+    /// What is around parts of a page that are kept current: they have no forms.
+    pub fn of_parts(now: Timestamp) -> Self {
+        Self { username: String::new(), role: None, places: Vec::new(), proof: String::new(), cookie: None, now }
+    }
 }
 
 fn finish(visit: &Visit<'_>, outcome: Outcome<Content>) -> Result<Answer> {

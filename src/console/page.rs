@@ -1,7 +1,14 @@
 //! A page as plain data: a title and blocks, which one template shows. So every text is escaped in one place, and every page looks alike.
 
 use crate::app::Failure;
+use crate::console::chart::Chart;
 use crate::protocol::time::Timestamp;
+
+/// The address of the streams that keep parts of a page current.
+pub(super) const LIVE: &str = "console/live";
+
+/// Parts of a page that are kept current, by their names.
+pub type Parts = Vec<(&'static str, Vec<Block>)>;
 
 /// A page.
 pub struct Page {
@@ -13,11 +20,13 @@ pub struct Page {
     pub blocks: Vec<Block>,
     /// Why something was not done, for the log.
     pub failure: Option<Failure>,
+    /// The address, below the root, of what keeps its parts current, if it has any.
+    pub live: Option<String>,
 }
 
 impl Page {
     pub(super) fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), status: 200, blocks: Vec::new(), failure: None }
+        Self { title: title.into(), status: 200, blocks: Vec::new(), failure: None, live: None }
     }
 
     /// The same with further blocks.
@@ -50,6 +59,12 @@ pub enum Block {
     Code(String),
     /// A text as it is that is shown on demand: the summary, and the text.
     Details(String, String),
+    /// A table that is shown on demand: the summary, and the table.
+    Folded(String, Table),
+    /// A chart.
+    Chart(Chart),
+    /// A part of the page that is kept current, by its name. It holds no form and no such part.
+    Live(&'static str, Vec<Block>),
 }
 
 impl IntoIterator for Block {
@@ -121,6 +136,21 @@ impl Block {
     /// Summary and text, if it is shown on demand.
     pub fn as_details(&self) -> Option<(&str, &str)> {
         if let Self::Details(summary, text) = self { Some((summary, text)) } else { None }
+    }
+
+    /// Summary and table, if it is a table that is shown on demand.
+    pub fn as_folded(&self) -> Option<(&str, &Table)> {
+        if let Self::Folded(summary, table) = self { Some((summary, table)) } else { None }
+    }
+
+    /// The chart, if it is one.
+    pub fn as_chart(&self) -> Option<&Chart> {
+        if let Self::Chart(chart) = self { Some(chart) } else { None }
+    }
+
+    /// Name and blocks, if it is kept current.
+    pub fn as_live(&self) -> Option<(&'static str, &[Block])> {
+        if let Self::Live(name, blocks) = self { Some((*name, blocks)) } else { None }
     }
 }
 

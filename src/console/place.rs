@@ -21,7 +21,7 @@ pub struct Place {
 /// Path, name, what it takes, and further paths that belong to it.
 const PLACES: [(&str, &str, Powers, &[&str]); 12] = [
     ("console", "Overview", EVERY_ROLE, &["console/"]),
-    ("console/doctor", "Token doctor", READ, &[]),
+    ("console/doctor", "Token doctor", READ, &["console/verdict"]),
     ("console/preview", "Preview", READ, &[]),
     ("console/clients", "Clients", READ_CLIENTS, &["console/client", "console/client-settings", "console/new-client"]),
     (

@@ -3,8 +3,9 @@
 use crate::admin::AdminError;
 use crate::admin::powers::{READ_REVOCATIONS, REVOKE};
 use crate::admin::revocations::{RevocationPreview, RevocationRequest, RevocationView, TargetView, check_reason};
+use crate::app::App;
 use crate::console::confirm::confirm;
-use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
+use crate::console::page::{Block, Button, Cell, Field, Form, LIVE, Page, Parts, Row, Table};
 use crate::console::sessions;
 use crate::console::visit::{Content, Outcome, Problem, Visit, address, sentence};
 use crate::protocol::role::Role;
@@ -12,6 +13,8 @@ use crate::protocol::role::Role;
 const LIST: &str = "console/revocations";
 const ONE: &str = "console/revocation";
 const NEW: &str = "console/revoke";
+/// The part of the page that is kept current.
+const RECEIPTS: &str = "receipts";
 
 pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(READ_REVOCATIONS)?;
@@ -65,8 +68,26 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(READ_REVOCATIONS)?;
     let revocation = visit.app.revocation_show(&visit.text("number")?).await?;
     let number = revocation.number.to_string();
-    let title = format!("Revocation {number}");
-    Ok(Page::new(title).with(visit.done()?).with(Block::Facts(facts(&revocation))).with(receipts(&revocation)).into())
+    // Once every node has seen it, nothing changes any more.
+    let is_complete = revocation.applied_everywhere == Some(true);
+    let live = (!is_complete).then(|| address(LIVE, &[("revocation", &number)]));
+    let page = Page { live, ..Page::new(format!("Revocation {number}")) };
+    let by_hand = "Not every live node has reported yet that it has seen it. Load this page again.";
+    let receipts = Block::Live(RECEIPTS, receipts(&revocation, by_hand));
+    Ok(page.with(visit.done()?).with(Block::Facts(facts(&revocation))).with(receipts).into())
+}
+
+/// A revocation, for those who may see it.
+pub(super) async fn find(visit: &Visit<'_>, number: &str) -> Outcome<RevocationView> {
+    visit.needs(READ_REVOCATIONS)?;
+    Ok(visit.app.revocation_show(number).await?)
+}
+
+/// What changes on the page of a revocation, and whether nothing will any more.
+pub(super) async fn parts(app: &App, number: &str) -> Outcome<(Parts, bool)> {
+    let revocation = app.revocation_show(number).await?;
+    let receipts = receipts(&revocation, "Not every live node has reported yet that it has seen it.");
+    Ok((vec![(RECEIPTS, receipts)], revocation.applied_everywhere == Some(true)))
 }
 
 /// What would be revoked, and how many sessions that would end.
@@ -160,8 +181,8 @@ fn facts(revocation: &RevocationView) -> Vec<(String, Vec<Cell>)> {
     facts.map(|(name, cell)| (name.to_owned(), vec![cell])).into()
 }
 
-/// Which nodes have seen it.
-fn receipts(revocation: &RevocationView) -> Vec<Block> {
+/// Which nodes have seen it, and what is said while some have not.
+fn receipts(revocation: &RevocationView, meanwhile: &str) -> Vec<Block> {
     let rows = revocation.applied_by.iter().flatten().map(|node| {
         Row::from(vec![
             Cell::text(node.name.as_str()),
@@ -178,7 +199,7 @@ fn receipts(revocation: &RevocationView) -> Vec<Block> {
     };
     let summary = match revocation.applied_everywhere {
         Some(true) => Block::notice("Every live node has seen it."),
-        _ => Block::problem("Not every live node has reported yet that it has seen it. Load this page again."),
+        _ => Block::problem(meanwhile),
     };
     vec![Block::heading("Which nodes have seen it"), summary, Block::Table(table)]
 }

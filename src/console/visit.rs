@@ -42,6 +42,8 @@ pub(super) enum Problem {
     /// The login has ended meanwhile.
     LoginEnded,
     NoSuchPage,
+    /// There are as many of something as there may be.
+    TooMany(&'static str),
 }
 
 pub(super) type Outcome<T> = Result<T, Problem>;
@@ -94,6 +96,9 @@ impl Problem {
             }
             Self::NoSuchPage => {
                 (404, "There is no such page", "Nothing was changed.".to_owned(), ErrorCode::InvalidRequest)
+            }
+            Self::TooMany(text) => {
+                (503, "This is not possible now", text.to_owned(), ErrorCode::TemporarilyUnavailable)
             }
             Self::Admin(error) => {
                 let (status, title, code) = match &error {
@@ -185,6 +190,7 @@ impl<'a> Visit<'a> {
             Some("resource_deleted") => "The resource is deleted. Tokens for it are good until they expire.",
             Some("issuer_disabled") => "It is disabled: its tokens are refused from now on.",
             Some("issuer_deleted") => "The issuer is deleted: its tokens are refused from now on.",
+            Some("kept") => "It is kept. The link at the end of this page is for your colleagues.",
             Some("key_deleted") => "The key is deleted: what it made no longer works.",
             _ => return Ok(None),
         };

@@ -171,6 +171,7 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<Answered> {
     let caller = client_auth::authenticate_confidential(app, request).await?;
     // 2. to 4. What does the token say?
     let said = introspect(app, request, &caller).await?;
+    app.metrics.introspected(!matches!(said, Introspection::Inactive));
     // 5. In which form (RFC 9701 §4)?
     if !accept::prefers(&request.header("accept"), SIGNED, PLAIN) {
         return Ok(Answered::Plain(said));

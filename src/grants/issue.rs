@@ -273,6 +273,7 @@ fn write(
         }
     };
     check_length(access_token.len())?;
+    app.large_tokens.note(&client.client_id, access_token.len(), app.clock.now());
     let id_token = person.zip(claims.sid).map(|(Person { login, user, nonce, key }, sid)| {
         let claims = IdClaims {
             iss: &claims.iss,

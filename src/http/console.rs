@@ -4,11 +4,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::app::Result;
-use crate::console::{self, Answer, File};
+use crate::console::{self, Answer, File, SCRIPT};
 use crate::http::docs::answers::{AskedPage, NoSuchPage, SentOn};
 use crate::http::pages::ConsolePage;
 use crate::http::request::EndpointRequest;
-use crate::http::{oauth_error, reply};
+use crate::http::{console_stream, oauth_error, reply};
 
 #[utoipa::path(
     get,
@@ -18,7 +18,7 @@ use crate::http::{oauth_error, reply};
 )]
 pub(crate) async fn show(request: EndpointRequest) -> Response {
     let answered = request.ask(console::show).await;
-    answer(&request, answered)
+    answer(request, answered)
 }
 
 #[utoipa::path(
@@ -35,7 +35,7 @@ pub(crate) async fn show(request: EndpointRequest) -> Response {
 )]
 pub(crate) async fn show_below(request: EndpointRequest) -> Response {
     let answered = request.ask(console::show).await;
-    answer(&request, answered)
+    answer(request, answered)
 }
 
 #[utoipa::path(
@@ -52,24 +52,39 @@ pub(crate) async fn show_below(request: EndpointRequest) -> Response {
 )]
 pub(crate) async fn act(request: EndpointRequest) -> Response {
     let answered = request.ask(console::act).await;
-    answer(&request, answered)
+    answer(request, answered)
 }
 
-fn answer(request: &EndpointRequest, outcome: Result<Answer>) -> Response {
+fn answer(request: EndpointRequest, outcome: Result<Answer>) -> Response {
     match outcome {
-        Ok(Answer::Other(other)) => reply::answer(request, Ok(*other)),
+        Ok(Answer::Other(other)) => reply::answer(&request, Ok(*other)),
         Ok(Answer::File(file)) => download(file),
+        Ok(Answer::Live(live)) => console_stream::answer(request, *live),
+        // Which tells a browser not to ask again (HTML §9.2.3).
+        Ok(Answer::NotLive) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Answer::Script) => script(),
         Ok(Answer::Page(page, frame)) => {
             if let Some(failure) = &page.failure {
                 oauth_error::note(&request.app, &request.context, failure);
             }
             let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::OK);
-            let look = reply::look(request).of_console();
+            let look = reply::look(&request).of_console();
             let response = ConsolePage { page: &page, frame: &frame }.respond(status, &look);
             reply::with_cookies(response, frame.cookie.iter())
         }
-        Err(failure) => reply::answer(request, Err(failure)),
+        Err(failure) => reply::answer(&request, Err(failure)),
     }
+}
+
+/// The script of the console, whose address changes with it. It is the same for everybody.
+fn script() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+        (header::HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    ];
+    (headers, SCRIPT).into_response()
 }
 
 /// A file that the browser keeps and never shows.

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{self, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use prometheus_client::metrics::histogram::Histogram;
 use tower::{Layer, Service, ServiceExt};
 use uuid::Uuid;
 
@@ -38,11 +39,14 @@ pub(crate) struct Envelope {
     app: Arc<App>,
     endpoint: Endpoint,
     deadline: Duration,
+    /// How long its answers took.
+    times: Histogram,
 }
 
 impl Envelope {
     pub(crate) fn new(app: &Arc<App>, endpoint: Endpoint) -> Self {
-        Self { app: Arc::clone(app), endpoint, deadline: DEADLINE }
+        let times = app.metrics.answered(endpoint.name);
+        Self { app: Arc::clone(app), endpoint, deadline: DEADLINE, times }
     }
 }
 
@@ -89,7 +93,8 @@ impl<S: Handles> Service<Request> for Enveloped<S> {
 
 /// Puts a request into its envelope, and the answer.
 async fn wrap(envelope: &Envelope, mut request: Request, handler: impl Handles) -> Response {
-    let Envelope { app, endpoint, deadline } = envelope;
+    let begun = Instant::now();
+    let Envelope { app, endpoint, deadline, times } = envelope;
     let request_id = Uuid::now_v7();
     // No address stands in for a missing one: it might be that of a trusted proxy.
     let Some(peer) = request.extensions_mut().remove::<Peer>() else {
@@ -125,6 +130,7 @@ async fn wrap(envelope: &Envelope, mut request: Request, handler: impl Handles) 
     if app.issuer.url().starts_with("https:") {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
+    times.observe(begun.elapsed().as_secs_f64());
     response
 }
 

@@ -6,6 +6,7 @@ mod challenge;
 mod client_address;
 mod client_certificate;
 mod console;
+mod console_stream;
 mod context;
 mod deadline;
 mod docs;

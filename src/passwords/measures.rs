@@ -1,5 +1,7 @@
 //! The metrics of the password pool.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -13,15 +15,37 @@ pub(super) struct Measures {
     pub(super) waiting: Gauge,
     pub(super) refused: Counter,
     pub(super) hashes: Histogram,
+    /// The most that waited at a time, since that was last asked.
+    most_waiting: AtomicI64,
 }
 
 impl Default for Measures {
     fn default() -> Self {
-        Self { waiting: Gauge::default(), refused: Counter::default(), hashes: Histogram::new(HASH_BOUNDS) }
+        Self {
+            waiting: Gauge::default(),
+            refused: Counter::default(),
+            hashes: Histogram::new(HASH_BOUNDS),
+            most_waiting: AtomicI64::default(),
+        }
     }
 }
 
 impl Measures {
+    pub(super) fn set_waiting(&self, count: i64) {
+        self.waiting.set(count);
+        self.most_waiting.fetch_max(count, Ordering::Relaxed);
+    }
+
+    /// The most that waited at a time; from then on that is counted anew.
+    pub(super) fn take_most_waiting(&self) -> i64 {
+        self.most_waiting.swap(self.waiting.get(), Ordering::Relaxed)
+    }
+
+    /// The most that waited at a time, so far.
+    pub(super) fn most_waiting(&self) -> i64 {
+        self.most_waiting.load(Ordering::Relaxed)
+    }
+
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("password_queue", "Passwords waiting to be hashed", self.waiting.clone());
         registry.register(

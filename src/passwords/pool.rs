@@ -84,6 +84,21 @@ impl PasswordPool {
         self.run(requester, work).await
     }
 
+    /// How many wait now.
+    pub(crate) fn waiting(&self) -> i64 {
+        self.workers.measures.waiting.get()
+    }
+
+    /// The most that waited at a time since [`take_most_waiting`](Self::take_most_waiting).
+    pub(crate) fn most_waiting(&self) -> i64 {
+        self.workers.measures.most_waiting()
+    }
+
+    /// The same; from then on it is counted anew.
+    pub(crate) fn take_most_waiting(&self) -> i64 {
+        self.workers.measures.take_most_waiting()
+    }
+
     /// Registers the pool's metrics.
     pub(crate) fn register(&self, registry: &mut Registry) {
         self.workers.measures.register(registry);

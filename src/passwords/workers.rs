@@ -129,7 +129,7 @@ impl Workers {
     }
 
     fn note_length(&self, state: &State) {
-        self.measures.waiting.set(i64::try_from(state.queue.length()).unwrap_or(i64::MAX));
+        self.measures.set_waiting(i64::try_from(state.queue.length()).unwrap_or(i64::MAX));
     }
 }
 

@@ -7,7 +7,7 @@ use crate::protocol::schema::describe;
 use crate::protocol::time::Timestamp;
 
 /// Every type of event, which is the action of its audit record.
-pub const TYPES: [&str; 53] = [
+pub const TYPES: [&str; 54] = [
     "client.block",
     "client.create",
     "client.delete",
@@ -48,6 +48,7 @@ pub const TYPES: [&str; 53] = [
     "set.apply",
     "token.explain",
     "token.impersonate",
+    "token.share",
     "user.create",
     "user.delete",
     "user.disable",

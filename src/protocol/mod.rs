@@ -21,6 +21,7 @@ pub mod event;
 pub mod exchange;
 pub mod fault;
 pub mod feature;
+pub mod figures;
 pub mod foreign_assertion;
 pub mod form;
 pub mod grant;

@@ -20,7 +20,7 @@ use crate::serve::{cleanup, events, files, logout_notices, webhooks};
 use crate::settings::Settings;
 use crate::state::Follower;
 
-/// The time between two marks of the counters.
+/// The time between two marks of the counters, which are then written to the database.
 const BETWEEN_MARKS: Duration = Duration::from_secs(60);
 /// The time between two writes of when secrets were last used.
 const WRITE_USED_SECRETS: Duration = Duration::from_secs(10);
@@ -67,7 +67,7 @@ impl Server {
         drop(master_keys);
         app.check_default_client().await?;
         let follower = app.follow_log().await?;
-        app.metrics.mark(app.clock.now());
+        app.mark_figures();
         let health = Health::new(Arc::clone(&app));
         let (stop, stopped) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
@@ -86,7 +86,7 @@ impl Server {
         ];
         let mut tasks = vec![
             tokio::spawn(write_used_secrets(Arc::clone(&app))),
-            tokio::spawn(mark_metrics(Arc::clone(&app))),
+            tokio::spawn(keep_figures(Arc::clone(&app))),
             tokio::spawn(cleanup::run(Arc::clone(&app))),
             tokio::spawn(logout_notices::run(Arc::clone(&app))),
             tokio::spawn(events::run(Arc::clone(&app))),
@@ -104,6 +104,7 @@ impl Server {
         tokio::time::sleep(self.app.settings.drain_delay).await;
         // They would never end by themselves.
         self.app.event_feed.close();
+        self.app.console_feed.close();
         self.stop.send_replace(true);
         for connections in self.connections {
             // A task that panicked has nothing left to finish.
@@ -128,10 +129,12 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError(error.to_string()))
 }
 
-async fn mark_metrics(app: Arc<App>) {
+async fn keep_figures(app: Arc<App>) {
     loop {
         tokio::time::sleep(BETWEEN_MARKS).await;
-        app.metrics.mark(app.clock.now());
+        app.mark_figures();
+        app.write_figures().await;
+        app.tell_figures().await;
     }
 }
 

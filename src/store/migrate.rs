@@ -97,6 +97,20 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../migrations/postgres/0008_webhooks.sql"),
         sqlite: include_str!("../../migrations/sqlite/0008_webhooks.sql"),
     },
+    Migration {
+        number: 9,
+        name: "figures",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0009_figures.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0009_figures.sql"),
+    },
+    Migration {
+        number: 10,
+        name: "verdicts",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0010_verdicts.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0010_verdicts.sql"),
+    },
 ];
 
 /// What is known of the schema of a database.

@@ -6,14 +6,19 @@ use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::passwords::pool::PasswordPool;
 use crate::protocol::dpop;
+use crate::protocol::figures::Figures;
 use crate::protocol::time::Timestamp;
 use crate::state::Measures;
-use crate::telemetry::recent::{Counts, Marks};
+use crate::telemetry::recent::{self, Marks, Recent};
 use crate::telemetry::refused_clients::{FailingClient, RefusedClients, RefusedOfClient};
+
+/// Upper bounds of the time that an answer takes, in seconds.
+const ANSWER_BOUNDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
 /// Labels of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -149,6 +154,18 @@ pub struct RefusedProof {
     fault: &'static str,
 }
 
+/// Labels of answers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Answered {
+    endpoint: &'static str,
+}
+
+/// Labels of introspections.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Introspected {
+    outcome: &'static str,
+}
+
 /// The counters of a node. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -167,6 +184,10 @@ pub struct Metrics {
     marks: Arc<Marks>,
     refused_clients: Arc<RefusedClients>,
     webhook_messages: Family<Notice, Counter>,
+    answered: Family<Answered, Histogram>,
+    introspections: Family<Introspected, Counter>,
+    /// Those of inactive tokens, and of active ones: at hand, because they are counted so often.
+    introspected: [Counter; 2],
 }
 
 impl Default for Metrics {
@@ -202,6 +223,9 @@ impl Default for Metrics {
         for fault in dpop::Fault::ALL {
             drop(refused_proofs.get_or_create(&RefusedProof { fault: fault.name() }));
         }
+        let introspections = Family::<Introspected, Counter>::default();
+        let introspected =
+            ["inactive", "active"].map(|outcome| introspections.get_or_create_owned(&Introspected { outcome }));
         Self {
             refusals: Family::default(),
             issued: Family::default(),
@@ -217,6 +241,9 @@ impl Default for Metrics {
             marks: Arc::default(),
             refused_clients: Arc::default(),
             webhook_messages,
+            answered: Family::<Answered, Histogram>::new_with_constructor(|| Histogram::new(ANSWER_BOUNDS)),
+            introspections,
+            introspected,
         }
     }
 }
@@ -318,24 +345,39 @@ impl Metrics {
         ["private", "public"].map(|peer| self.forwarding_ignored.get_or_create(&Ignored { peer }).get())
     }
 
+    /// The times of the answers of an endpoint.
+    pub(crate) fn answered(&self, endpoint: &'static str) -> Histogram {
+        self.answered.get_or_create_owned(&Answered { endpoint })
+    }
+
+    /// Counts an introspection.
+    pub(crate) fn introspected(&self, is_active: bool) {
+        self.introspected[usize::from(is_active)].inc();
+    }
+
     /// Sets the mark of this moment, once a minute.
-    pub fn mark(&self, now: Timestamp) {
-        self.marks.set(now, self.counts());
+    pub(crate) fn mark(&self, now: Timestamp, figures: Figures, most_waiting: i64) {
+        self.marks.set(now, figures, most_waiting);
     }
 
-    /// What was counted since the oldest mark of the last quarter of an hour, and when that was set.
-    pub fn recent(&self, now: Timestamp) -> (Timestamp, Counts) {
-        self.marks.since(now, &self.counts())
+    /// What was counted in the last quarter of an hour, given what was counted until now.
+    pub(crate) fn recent(&self, now: Timestamp, figures: &Figures, most_waiting: i64) -> Recent {
+        self.marks.since(now, figures, most_waiting)
     }
 
-    fn counts(&self) -> Counts {
+    /// What was counted since the start of this node.
+    pub(crate) fn figures(&self, view: &Measures, passwords: &PasswordPool) -> Figures {
         let mut registry = Registry::default();
-        registry.register("issued", "", self.issued.clone());
-        registry.register("refused", "", self.refusals.clone());
+        view.register(&mut registry);
+        passwords.register(&mut registry);
+        registry.register("refusals", "", self.refusals.clone());
+        registry.register("tokens_issued", "", self.issued.clone());
+        registry.register("answer_seconds", "", self.answered.clone());
+        registry.register("introspections", "", self.introspections.clone());
         let mut text = String::new();
         match text::encode(&mut text, &registry) {
-            Ok(()) => Counts::read(&text),
-            Err(_) => Counts::default(),
+            Ok(()) => recent::read(&text),
+            Err(_) => Figures::default(),
         }
     }
 
@@ -371,6 +413,10 @@ impl Metrics {
         registry.register("dpop_proofs_refused", help, self.refused_proofs.clone());
         let help = "Attempts to tell a webhook of an event, by outcome";
         registry.register("webhook_messages", help, self.webhook_messages.clone());
+        let help = "Time from the head of a request to that of its answer, by endpoint";
+        registry.register("answer_seconds", help, self.answered.clone());
+        let help = "Introspections, by whether the token was active";
+        registry.register("introspections", help, self.introspections.clone());
         for (name, help, value) in gauges {
             let gauge = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
             gauge.set(*value);

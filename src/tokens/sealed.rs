@@ -35,6 +35,8 @@ pub enum Purpose {
     Password,
     /// The secret of a second factor that is being set up.
     SecondFactor,
+    /// A verdict of the token doctor, for the person who may keep it.
+    Verdict,
 }
 
 impl Purpose {
@@ -48,6 +50,7 @@ impl Purpose {
             Self::Demo => "demo",
             Self::Password => "password",
             Self::SecondFactor => "second factor",
+            Self::Verdict => "verdict",
         }
     }
 }

@@ -106,7 +106,11 @@ pub(crate) struct FormPostPage<'a> {
     pub(crate) form_targets: &'a [String],
 }
 
-shown_by!(FormPostPage, "pages/form_post.html", |page| Policy { script: Some(SEND), form_targets: page.form_targets });
+shown_by!(FormPostPage, "pages/form_post.html", |page| Policy {
+    script: Some(SEND),
+    form_targets: page.form_targets,
+    ..Policy::default()
+});
 
 impl FormPostPage<'_> {
     fn script(&self) -> &'static str {

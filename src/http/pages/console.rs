@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::console::{Frame, Page};
+use crate::console::{Block, Frame, Page, SCRIPT_ADDRESS};
 use crate::http::pages::look::Look;
 use crate::http::pages::policy::Policy;
 use crate::http::pages::{answer, shown_by};
@@ -16,14 +16,36 @@ pub(crate) struct ConsolePage<'a> {
     pub(crate) frame: &'a Frame,
 }
 
-shown_by!(ConsolePage, "console/page.html");
+shown_by!(ConsolePage, "console/page.html", |shown| Policy {
+    runs_own_files: shown.page.live.is_some(),
+    ..Policy::default()
+});
+
+impl ConsolePage<'_> {
+    /// The address of the script, below the root.
+    fn script(&self) -> &'static str {
+        SCRIPT_ADDRESS.as_str()
+    }
+}
+
+/// A part of a page that is kept current, as it stands in the page.
+#[derive(askama::Template)]
+#[template(path = "console/part.html")]
+pub(crate) struct ConsolePart<'a> {
+    /// How pages look.
+    pub(crate) look: &'a Look<'a>,
+    /// What is around the part.
+    pub(crate) frame: &'a Frame,
+    /// What is in it.
+    pub(crate) blocks: &'a [Block],
+}
 
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
 
     use super::*;
-    use crate::console::{Block, Button, Cell, Field, FieldKind, Form, Place, Row, Table};
+    use crate::console::{Bar, Button, Cell, Chart, Field, FieldKind, Form, Place, Row, Table};
     use crate::http::pages::Brand;
     use crate::protocol::role::Role;
     use crate::protocol::time::Timestamp;
@@ -95,23 +117,41 @@ mod tests {
                 Block::Form(form("two", false)),
                 Block::Code(text("code")),
                 Block::Details(text("summary"), text("details")),
+                Block::Folded(text("summary"), table(vec![Row { cells: cells(), form: None }], None)),
+                Block::Chart(Chart {
+                    title: "A chart",
+                    summary: text("at most"),
+                    bars: vec![Bar { label: text("bar"), x: 2, y: 40, height: 60 }],
+                }),
+                Block::Live(
+                    "a-part",
+                    vec![Block::Heading(text("A heading")), Block::Facts(vec![(text("A name"), cells())])],
+                ),
             ],
             failure: None,
+            live: None,
         }
     }
 
-    #[tokio::test]
-    async fn a_page_is_whole_escaped_and_at_peace_with_its_policy() {
-        let frame = Frame {
+    fn frame() -> Frame {
+        Frame {
             username: format!("ada{HOSTILE}"),
             role: Some(Role::Admin),
             places: vec![Place { path: "console", name: "Overview", is_current: true }],
             proof: format!("proof{HOSTILE}"),
             cookie: None,
             now: Timestamp::from_seconds(1_800_000_060),
-        };
+        }
+    }
+
+    fn look() -> Look<'static> {
         let brand = Brand { name: "A & B", logo: None, color: None };
-        let look = Look::new(brand, "/auth", &[b"fr"]).of_console();
+        Look::new(brand, "/auth", &[b"fr"]).of_console()
+    }
+
+    #[tokio::test]
+    async fn a_page_is_whole_escaped_and_at_peace_with_its_policy() {
+        let (frame, look) = (frame(), look());
         let page = page();
         let response = ConsolePage { page: &page, frame: &frame }.respond(StatusCode::CONFLICT, &look);
         let (parts, body) = response.into_parts();
@@ -130,6 +170,8 @@ mod tests {
             "<option value=\"read\" selected>",
             "name=\"action\" value=\"delete\"",
             "role admin",
+            "<rect x=\"2\" y=\"40\" width=\"16\" height=\"60\">",
+            "<div data-part=\"a-part\"><h2>A heading",
         ] {
             assert!(html.contains(part), "{part} in {html}");
         }
@@ -145,5 +187,29 @@ mod tests {
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("script-src"), "{policy}");
         assert_eq!(parts.headers["x-frame-options"], "DENY");
         assert_eq!(parts.headers["cache-control"], "no-store");
+    }
+
+    #[tokio::test]
+    async fn a_page_that_is_kept_current_runs_the_one_script_and_nothing_else() {
+        let (frame, look) = (frame(), look());
+        let page = Page { live: Some("console/live?revocation=1&x=\"".to_owned()), ..page() };
+        let (parts, body) = ConsolePage { page: &page, frame: &frame }.respond(StatusCode::OK, &look).into_parts();
+        let body = axum::body::to_bytes(body, 1_000_000).await.unwrap();
+        let html = String::from_utf8(body.to_vec()).unwrap();
+        let script = format!("<script src=\"/auth/{}\" defer></script>", SCRIPT_ADDRESS.as_str());
+        assert_eq!((html.matches(&script).count(), html.matches("<script").count()), (1, 1), "{html}");
+        assert!(html.contains("data-live=\"/auth/console/live?revocation=1&#38;x=&#34;\""), "{html}");
+        assert!(html.contains("data-live-state"), "{html}");
+        let policy = parts.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("; script-src 'self'; connect-src 'self'; ") && !policy.contains("unsafe"), "{policy}");
+        // A part is sent as it stands in the page.
+        let Some(Block::Live(_, blocks)) = page.blocks.iter().find(|block| block.as_live().is_some()) else { panic!() };
+        let now = frame.now;
+        let part =
+            askama::Template::render(&ConsolePart { look: &look, frame: &Frame::of_parts(now), blocks }).unwrap();
+        assert!(
+            html.contains(part.trim()) && part.contains("&#60;script") && !part.contains("<script"),
+            "{part}\n{html}"
+        );
     }
 }

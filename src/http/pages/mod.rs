@@ -23,7 +23,7 @@ use axum::response::{IntoResponse, Response};
 
 pub(crate) use account::AccountPage;
 pub(crate) use authorize::{AnswersTo, AuthorizationErrorPage, ConsentPage, FormPostPage, LogoutPage};
-pub(crate) use console::ConsolePage;
+pub(crate) use console::{ConsolePage, ConsolePart};
 pub(crate) use demo::{DemoPage, DemoToken};
 pub(crate) use device::{DeviceCodePage, DeviceConfirmPage, DeviceDonePage, DeviceProblem};
 pub(crate) use login::{LoginPage, LoginProblem, SetPasswordPage};

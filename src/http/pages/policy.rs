@@ -12,6 +12,8 @@ use crate::http::pages::look::Look;
 pub(super) struct Policy<'a> {
     /// The one script that the page may run.
     pub(super) script: Option<&'static str>,
+    /// Whether the page runs scripts that are files of this server, and lets them ask it.
+    pub(super) runs_own_files: bool,
     /// Where the form may lead besides this server: source expressions.
     pub(super) form_targets: &'a [String],
 }
@@ -25,11 +27,12 @@ impl Policy<'_> {
     pub(super) fn header(&self, look: &Look<'_>) -> HeaderValue {
         let styles = look.styles().map(hash).collect::<Vec<_>>().join(" ");
         let script = self.script.map(|script| format!("script-src {}; ", hash(script))).unwrap_or_default();
+        let own_files = if self.runs_own_files { "script-src 'self'; connect-src 'self'; " } else { "" };
         // What could end the directive is no source expression.
         let is_safe = |target: &&String| target.bytes().all(|byte| byte.is_ascii_graphic() && !b",;".contains(&byte));
         let targets: Vec<&str> = self.form_targets.iter().filter(is_safe).map(String::as_str).collect();
         let policy = format!(
-            "default-src 'none'; style-src {styles}; {script}img-src data:; form-action 'self' {}; base-uri 'none'; \
+            "default-src 'none'; style-src {styles}; {script}{own_files}img-src data:; form-action 'self' {}; base-uri 'none'; \
              frame-ancestors 'none'",
             targets.join(" ")
         );

@@ -2,14 +2,17 @@
 
 mod clients;
 mod doctor;
+mod figures;
 mod forms;
 mod issuers;
+mod live;
 mod new_user;
 mod pages;
 mod preview;
 mod resources;
 mod roles;
 mod snippets;
+mod verdicts;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;

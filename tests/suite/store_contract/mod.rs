@@ -10,6 +10,7 @@ mod clients;
 mod database;
 mod device_requests;
 mod events;
+mod figures;
 mod issuers;
 mod keys;
 mod listen;
@@ -31,6 +32,7 @@ mod sessions;
 mod settings;
 mod subjects;
 mod users;
+mod verdicts;
 mod webhooks;
 
 use std::fs;
