@@ -66,6 +66,8 @@ async fn exchange(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> 
     let presented = Presented::read(asked.request.parameters)?;
     // 2. Is it good, and may this client exchange it?
     let (asked, subject) = subject(app, &asked, presented).await?;
+    // The client may have been read anew, and have lost the permission.
+    let asked = permitted(app, &asked).await?;
     let GrantRequest { request, client, log } = &*asked;
     let Subject { claims: subject, foreign } = subject;
     let about = |failure: Failure| failure.about(Identity::from(&*subject));
@@ -127,7 +129,7 @@ async fn exchange(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> 
     // 7. Who impersonates somebody is not named in the token, so it is recorded before it is answered.
     if kind == ExchangeKind::Impersonation {
         let target = format!("user {}", subject.sub);
-        let detail = match &foreign {
+        let detail = match foreign.as_deref() {
             Some(Foreign { trusted, .. }) => format!("in exchange for a token of the issuer {}", trusted.issuer.issuer),
             None => format!("in exchange for token {} of client {}", subject.jti, subject.client_id),
         };
