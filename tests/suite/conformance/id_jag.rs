@@ -41,7 +41,11 @@ fn office(more: Value) -> Value {
 
 impl Enterprise {
     async fn start(backend: Backend) -> Self {
-        let app = TestServer::start_with(backend, Setup::default().with_manual_clock()).await;
+        Self::start_with(backend, Setup::default().with_manual_clock()).await
+    }
+
+    async fn start_with(backend: Backend, setup: Setup) -> Self {
+        let app = TestServer::start_with(backend, setup).await;
         let office = app.web_client("office", office(json!({}))).await;
         let alice = app.user(ALICE.0, ALICE.1).await;
         let browser = Browser::logged_in(&app, ALICE).await;
@@ -189,6 +193,7 @@ on_both_stores!(an_assertion_is_given_only_for_a_living_login_with_this_client, 
     }
     // An expired one; a refresh brings a new one.
     enterprise.app.advance(901);
+    enterprise.app.forget_admin_token().await;
     assert_refused(&enterprise.ask(&office, &id_token, &[]).await, "has expired");
     let refreshed = enterprise.app.refresh(&office, &login.text("refresh_token")).await;
     enterprise.assertion(&refreshed.text("id_token"), &[]).await;
@@ -311,7 +316,7 @@ async fn client_of_grant(app: &TestServer) -> TestClient {
 }
 
 on_both_stores!(an_assertion_that_was_asked_for_with_a_proof_is_used_by_its_holder_alone, async |backend| {
-    let mut enterprise = Enterprise::start(backend).await;
+    let mut enterprise = Enterprise::start_with(backend, Setup::default()).await;
     let id_token = enterprise.id_token().await;
     let (shop, client, _) = shop(backend, &enterprise).await;
     let (key, other) = (new_key(SigningAlgorithm::Es256), new_key(SigningAlgorithm::Es256));
