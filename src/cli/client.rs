@@ -153,6 +153,9 @@ struct Members {
     /// The trusted issuers whose tokens it may present (repeated or comma-separated)
     #[arg(long, value_name = "ISSUERS")]
     issuers: Vec<String>,
+    /// The servers for which it may get identity assertions, as a JSON array of {"audience", "client_id", "scope"}
+    #[arg(long, value_name = "JSON")]
+    identity_assertion_audiences: Option<String>,
     /// How it gets tokens: authorization_code, client_credentials, refresh_token, password,
     /// urn:ietf:params:oauth:grant-type:device_code, urn:ietf:params:oauth:grant-type:jwt-bearer
     /// (repeated or comma-separated)
@@ -274,6 +277,10 @@ impl Members {
         let is_bound = self.tls_client_certificate_bound_access_tokens;
         set("tls_client_certificate_bound_access_tokens", is_bound.map(Value::from));
         set("issuers", list(&self.issuers));
+        if let Some(text) = &self.identity_assertion_audiences {
+            let name = "identity_assertion_audiences";
+            set(name, Some(array(name, text)?));
+        }
         set("grant_types", list(&self.grant_types));
         set("scope", names::scope(&self.scope)?.map(|scope| Value::from(scope.to_string())));
         set("audiences", list(&self.audiences));
@@ -307,6 +314,15 @@ impl Members {
         set("claims", names::claims("claims", self.claims.as_deref())?.map(Value::Object));
         set("enabled", self.enabled.map(Value::from));
         Ok(named)
+    }
+}
+
+/// Reads a JSON array.
+fn array(name: &str, text: &str) -> Result<Value, Failed> {
+    match serde_json::from_str(text) {
+        Ok(array @ Value::Array(_)) => Ok(array),
+        Ok(_) => Err(Failed(format!("{name}: it is no JSON array"))),
+        Err(error) => Err(Failed(format!("{name}: it is not JSON: line {}, column {}", error.line(), error.column()))),
     }
 }
 

@@ -12,8 +12,8 @@ use crate::grants;
 use crate::issuer::Issuer;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::protocol::client::{AuthMethod, GrantType, IdTokenAlgorithm};
-use crate::protocol::profile;
 use crate::protocol::trusted_issuer::{IssuerUse, TrustedIssuers};
+use crate::protocol::{exchange, profile};
 use crate::settings::Registration;
 use crate::store::ClientsInUse;
 
@@ -105,6 +105,9 @@ fn content(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>, trusted: &
     }
     if grants::is_supported(GrantType::JwtBearer, in_use) && trusted.has_use(IssuerUse::IdentityAssertion) {
         content["authorization_grant_profiles_supported"] = json!([ID_JAG_PROFILE]);
+    }
+    if in_use.as_ref().is_some_and(|in_use| in_use.has_identity_assertions) {
+        content["identity_chaining_requested_token_types_supported"] = json!([exchange::ID_JAG_TOKEN_TYPE]);
     }
     if app.settings.cimd {
         content["client_id_metadata_document_supported"] = json!(true);

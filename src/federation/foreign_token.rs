@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::crypto::from_base64url;
@@ -19,6 +20,7 @@ pub(crate) struct ForeignToken {
     text: String,
     header: Header,
     claims: ForeignClaims,
+    types: ExpectedType<'static>,
 }
 
 impl fmt::Debug for ForeignToken {
@@ -30,9 +32,11 @@ impl fmt::Debug for ForeignToken {
 
 impl ForeignToken {
     /// The types of a JWT, if any.
-    pub(super) const USUAL_TYPES: ExpectedType<'static> = ExpectedType::AbsentOr(&["JWT"]);
+    const USUAL_TYPES: ExpectedType<'static> = ExpectedType::AbsentOr(&["JWT"]);
     /// The same for a JWT-SVID.
     pub(super) const TYPES: ExpectedType<'static> = ExpectedType::AbsentOr(&FOREIGN_TYPES);
+    /// The same for the token of a subject, which may be an access token (RFC 9068 §2.1).
+    const SUBJECT_TYPES: ExpectedType<'static> = ExpectedType::AbsentOr(&["JWT", "at+jwt"]);
     /// The type of an identity assertion.
     pub(super) const ID_JAG: ExpectedType<'static> = ExpectedType::OneOf(&[ID_JAG_TYPE]);
 
@@ -41,6 +45,33 @@ impl ForeignToken {
     /// # Errors
     /// The first rule that it breaks.
     pub(crate) fn read(text: &str) -> Result<Self, Problem> {
+        Self::read_as(text, Self::USUAL_TYPES, |typ| Self::TYPES.includes(typ) || Self::ID_JAG.includes(typ))
+    }
+
+    /// The same for the token of a subject that is exchanged (RFC 8693): an ID token, or one that may be an access token.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub(crate) fn read_subject(text: &str, is_id_token: bool) -> Result<Self, Problem> {
+        let types = if is_id_token { Self::USUAL_TYPES } else { Self::SUBJECT_TYPES };
+        Self::read_as(text, types, |typ| types.includes(typ))
+    }
+
+    /// Who issued a text, as it says, if it is a JWT that says so.
+    pub(crate) fn issuer_of(text: &str) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Issuer {
+            iss: String,
+        }
+        let payload = text.split('.').nth(1).filter(|_| text.len() <= LONGEST)?;
+        serde_json::from_slice::<Issuer>(&from_base64url(payload)?).ok().map(|claims| claims.iss)
+    }
+
+    fn read_as(
+        text: &str,
+        types: ExpectedType<'static>,
+        is_allowed: impl Fn(Option<&str>) -> bool,
+    ) -> Result<Self, Problem> {
         let malformed = |reason: &str| Problem::new(Fault::Malformed, reason);
         if text.len() > LONGEST {
             return Err(malformed("the assertion has more than 16 KiB"));
@@ -49,8 +80,7 @@ impl ForeignToken {
             JwsError::Critical => malformed("the assertion requires an extension of JWS (crit)"),
             _ => malformed("the header of the assertion is not a JSON object in base64url, or has no alg"),
         })?;
-        let typ = header.typ.as_deref();
-        if !Self::TYPES.includes(typ) && !Self::ID_JAG.includes(typ) {
+        if !is_allowed(header.typ.as_deref()) {
             return Err(Problem::new(Fault::WrongType, "the typ of the assertion is that of something else"));
         }
         if SigningAlgorithm::from_name(&header.alg).is_none() {
@@ -66,7 +96,7 @@ impl ForeignToken {
         let claims: Option<Map<String, Value>> = payload.and_then(|payload| serde_json::from_slice(&payload).ok());
         let claims =
             claims.ok_or_else(|| malformed("the claims of the assertion are not a JSON object in base64url"))?;
-        Ok(Self { text: text.to_owned(), header, claims: ForeignClaims::of(claims)? })
+        Ok(Self { text: text.to_owned(), header, claims: ForeignClaims::of(claims)?, types })
     }
 
     /// Whether it is an identity assertion, by its type.
@@ -82,6 +112,11 @@ impl ForeignToken {
     /// What it says.
     pub(crate) const fn claims(&self) -> &ForeignClaims {
         &self.claims
+    }
+
+    /// The types that it may have where its use says no more.
+    pub(super) const fn types(&self) -> ExpectedType<'static> {
+        self.types
     }
 
     pub(super) fn text(&self) -> &str {
@@ -142,6 +177,37 @@ mod tests {
         }
         for claims in ["[]", "1", r#"{"sub":1}"#, r#"{"exp":"1"}"#, "{"] {
             assert_eq!(fault(&text(&header, claims)), Some(Fault::Malformed), "{claims}");
+        }
+    }
+
+    #[test]
+    fn the_token_of_a_subject_may_be_an_access_token_unless_it_is_presented_as_an_id_token() {
+        let claims = r#"{"iss":"https://idp.example","sub":"a"}"#;
+        let is_read = |typ: Value, is_id_token: bool| {
+            ForeignToken::read_subject(&text(&json!({"alg": "RS256", "typ": typ}), claims), is_id_token).is_ok()
+        };
+        for (typ, as_id_token, otherwise) in [
+            (json!(null), true, true),
+            (json!("JWT"), true, true),
+            (json!("at+jwt"), false, true),
+            (json!("application/at+jwt"), false, true),
+            (json!("JOSE"), false, false),
+            (json!("oauth-id-jag+jwt"), false, false),
+            (json!("logout+jwt"), false, false),
+        ] {
+            assert_eq!((is_read(typ.clone(), true), is_read(typ.clone(), false)), (as_id_token, otherwise), "{typ}");
+        }
+    }
+
+    #[test]
+    fn the_issuer_is_read_without_the_rest() {
+        let of = |claims: &str| ForeignToken::issuer_of(&text(&json!({}), claims));
+        assert_eq!(of(r#"{"iss":"https://idp.example","exp":"x"}"#).as_deref(), Some("https://idp.example"));
+        for claims in ["{}", r#"{"iss":1}"#, "[]", "{"] {
+            assert_eq!(of(claims), None, "{claims}");
+        }
+        for text in ["", "jat_live_x", "a.!.c", "a.b"] {
+            assert_eq!(ForeignToken::issuer_of(text), None, "{text}");
         }
     }
 

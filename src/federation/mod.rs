@@ -18,7 +18,10 @@ use crate::key_sets::Unfetched;
 use crate::protocol::assertion::{Fault, LARGEST_SKEW, Problem};
 use crate::protocol::client::Client;
 use crate::protocol::confirmation::{Confirmation, Sender};
+use crate::protocol::origin::Trust;
+use crate::protocol::token_id::TokenId;
 use crate::protocol::trusted_issuer::{IssuerUse, TrustedIssuer, TrustedIssuers, is_spiffe};
+use crate::state;
 use crate::store::UsedAssertion;
 
 pub(crate) use foreign_token::ForeignToken;
@@ -101,17 +104,17 @@ fn is_for(trusted: &TrustedIssuer, issuer: &Issuer, used_for: IssuerUse) -> Judg
 }
 
 /// The types that a token may have.
-fn types(trusted: &TrustedIssuer, used_for: IssuerUse) -> ExpectedType<'static> {
+fn types(trusted: &TrustedIssuer, token: &ForeignToken, used_for: IssuerUse) -> ExpectedType<'static> {
     match used_for {
         IssuerUse::IdentityAssertion => ForeignToken::ID_JAG,
         _ if is_spiffe(&trusted.issuer) => ForeignToken::TYPES,
-        _ => ForeignToken::USUAL_TYPES,
+        _ => token.types(),
     }
 }
 
 /// Verifies the type and the signature, by the keys of this issuer alone.
 async fn verify(app: &App, trusted: &TrustedIssuer, token: &ForeignToken, used_for: IssuerUse) -> Result<Judged<()>> {
-    let types = types(trusted, used_for);
+    let types = types(trusted, token, used_for);
     if !types.includes(token.header().typ.as_deref()) {
         return Ok(Err(Problem::new(Fault::WrongType, "the typ of the assertion is that of something else")));
     }
@@ -207,6 +210,32 @@ fn check_rules(trusted: &TrustedIssuer, client: &Client, token: &ForeignToken, u
     }
 }
 
+/// What a token of a subject that passed owes its acceptance to.
+///
+/// # Errors
+/// As [`judge`], though it passed that.
+pub(crate) fn trust_in(trusted: &Trusted, token: &ForeignToken) -> Judged<Trust> {
+    let rule = trusted.issuer.settings.rule_for(token.claims(), false)?;
+    Ok(state::trust_in(&trusted.issuer, rule))
+}
+
+/// What stands for a token among those that others came of: it tells tokens apart, and says nothing of them.
+pub(crate) fn id_of(trusted: &Trusted, token: &ForeignToken) -> TokenId {
+    let hash = sha256(used_as(trusted, token).as_bytes());
+    let mut id = [0; TokenId::LENGTH];
+    id.copy_from_slice(&hash[..TokenId::LENGTH]);
+    TokenId::new(id)
+}
+
+/// The name under which a token counts once. Without a `jti`, what was signed tells tokens apart. No client_id is empty, so no assertion
+/// of a client has such a name.
+fn used_as(trusted: &Trusted, token: &ForeignToken) -> String {
+    match token.claims().id() {
+        Some(id) => format!("\0{}\0{id}", trusted.issuer.issuer),
+        None => format!("\0{}\0\0{}", trusted.issuer.issuer, token.signed_part()),
+    }
+}
+
 /// Records a token as used, if it counts once: the last step, because it cannot be repeated.
 pub(crate) async fn consume(
     app: &App,
@@ -220,12 +249,7 @@ pub(crate) async fn consume(
     let now = app.clock.now();
     // The row outlives the token by more than any clock may be off.
     let expires_at = token.claims().expires_at().plus_seconds(LARGEST_SKEW);
-    // Without a `jti`, what was signed tells tokens apart. No client_id is empty, so no assertion of a client has such a hash.
-    let id = match token.claims().id() {
-        Some(id) => format!("\0{}\0{id}", trusted.issuer.issuer),
-        None => format!("\0{}\0\0{}", trusted.issuer.issuer, token.signed_part()),
-    };
-    let used = UsedAssertion { hash: sha256(id.as_bytes()), now, expires_at };
+    let used = UsedAssertion { hash: sha256(used_as(trusted, token).as_bytes()), now, expires_at };
     Ok(app
         .store
         .assertion_use(used)

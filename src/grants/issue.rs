@@ -44,13 +44,13 @@ use crate::tokens::{jwt, opaque};
     "scope": "read:conversations write:conversations",
 })))]
 pub struct TokenResponse {
-    /// A JWT (RFC 9068), or an opaque token, which begins with `jat_`.
+    /// A JWT (RFC 9068), or an opaque token, which begins with `jat_`. If `token_type` is `N_A`, an identity assertion.
     pub access_token: String,
-    /// What the token is, for token exchange (RFC 8693 §2.2.1): an access token.
+    /// What the token is, for token exchange (RFC 8693 §2.2.1): an access token or an identity assertion.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     pub issued_token_type: Option<&'static str>,
-    /// `DPoP` if the token is bound to the key of a DPoP proof, else `Bearer`.
+    /// `DPoP` if the token is bound to the key of a DPoP proof, `N_A` if it is no access token, else `Bearer`.
     #[schema(schema_with = token_type)]
     pub token_type: &'static str,
     /// Seconds until it expires.
@@ -71,7 +71,7 @@ pub struct TokenResponse {
 }
 
 fn token_type() -> RefOr<Schema> {
-    with_keywords(json!({"type": "string", "enum": ["Bearer", "DPoP"]}))
+    with_keywords(json!({"type": "string", "enum": ["Bearer", "DPoP", "N_A"]}))
 }
 
 /// What the tokens of a response are made from.

@@ -5,19 +5,16 @@
 use serde_json::Value;
 
 use crate::app::{App, Failure, Result};
-use crate::federation::{self, ForeignToken, Trusted};
+use crate::federation::{self, ForeignToken};
 use crate::grants::issue::{self, TokenParams, TokenResponse};
-use crate::grants::{GrantRequest, binding};
+use crate::grants::{GrantRequest, binding, foreign_subject};
 use crate::protocol::assertion::{Fault, Problem};
 use crate::protocol::client::GrantType;
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::foreign_assertion::ForeignClaims;
 use crate::protocol::grant::{self, AssertionLimits, Audiences};
-use crate::protocol::identity::Identity;
 use crate::protocol::scope::Scope;
-use crate::protocol::subject::check_sub;
-use crate::protocol::trusted_issuer::{IssuerUse, LocalUsers};
-use crate::protocol::user::User;
+use crate::protocol::trusted_issuer::IssuerUse;
 
 pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
     let request = asked.request;
@@ -31,12 +28,13 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         return Err(refused(Problem::new(Fault::UntrustedIssuer, "the assertion has no iss")));
     }
     // 2. May this client present it, and who is it?
-    let (asked, trusted) = judge(app, asked, &token, used_for).await?;
+    let grant = (GrantType::JwtBearer, ErrorCode::InvalidGrant);
+    let (asked, trusted) = foreign_subject::judge(app, asked, &token, used_for, grant).await?;
     let client = &asked.client;
     if used_for == IssuerUse::IdentityAssertion {
         check_identity_assertion(&asked, token.claims())?;
     }
-    let subject = subject(app, &trusted, token.claims()).await?;
+    let subject = foreign_subject::subject(app, &trusted, token.claims(), ErrorCode::InvalidGrant).await?;
     // 3. What may the client have in the name of the subject?
     let (scope, resources) = limits(used_for, token.claims())?;
     let limits = AssertionLimits { scope: scope.as_ref(), resources: resources.as_deref() };
@@ -45,21 +43,17 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         Ok((issue::form(app, client, &granted, audiences)?, granted))
     };
     let (form, mut granted) = app.grant(request.issuer, rule).await?;
-    if let Subject::Local(user) = &subject {
+    if let Some(user) = subject.user() {
         let was_asked = request.parameters.one("scope")?.is_some();
         granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;
     }
     // 4. The token.
-    let (sub, sub_iss, claims) = match &subject {
-        Subject::Local(user) => (user.sub.clone(), None, Some(&user.claims)),
-        Subject::Foreign(sub) => (sub.clone(), Some(trusted.issuer.issuer.clone()), None),
-    };
     let params = TokenParams {
-        sub,
-        sub_iss,
+        sub: subject.sub().to_owned(),
+        sub_iss: subject.user().is_none().then(|| trusted.issuer.issuer.clone()),
         granted,
         form,
-        user: claims,
+        user: subject.user_claims(),
         session: None,
         log: asked.log,
         person: None,
@@ -74,31 +68,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
 
 /// `invalid_grant` for what is wrong with the assertion (RFC 7523 §3.1).
 fn refused(problem: Problem) -> Failure {
-    Refusal::foreign_assertion(ErrorCode::InvalidGrant, problem).into()
-}
-
-/// Judges the assertion. Before it is refused, the client is read anew: it may name the issuer since a moment ago.
-async fn judge<'a>(
-    app: &App,
-    asked: &GrantRequest<'a>,
-    token: &ForeignToken,
-    used_for: IssuerUse,
-) -> Result<(GrantRequest<'a>, Trusted)> {
-    let issuer = asked.request.issuer;
-    let sender = &asked.request.sender;
-    let problem = match federation::judge(app, issuer, &asked.client, sender, token, used_for).await? {
-        Ok(trusted) => return Ok((asked.clone(), trusted)),
-        Err(problem) => problem,
-    };
-    if problem.fault != Fault::UntrustedIssuer {
-        return Err(refused(problem));
-    }
-    let renewed = asked.renewed(app, GrantType::JwtBearer).await?;
-    if renewed.client.version == asked.client.version {
-        return Err(refused(problem));
-    }
-    let trusted = federation::judge(app, issuer, &renewed.client, sender, token, used_for).await?.map_err(refused)?;
-    Ok((renewed, trusted))
+    foreign_subject::refused(ErrorCode::InvalidGrant, problem)
 }
 
 /// An identity assertion is for one client, which has proved who it is, and has an id (§4.4 of the draft).
@@ -138,41 +108,4 @@ fn limits(used_for: IssuerUse, claims: &ForeignClaims) -> Result<(Option<Scope>,
         Some(_) => return Err(malformed("the resource of the identity assertion is no text and no list of texts")),
     };
     Ok((scope, resources))
-}
-
-/// Whom the access token is about.
-enum Subject {
-    /// A user of this server.
-    Local(Box<User>),
-    /// A subject of the issuer.
-    Foreign(String),
-}
-
-async fn subject(app: &App, trusted: &Trusted, claims: &ForeignClaims) -> Result<Subject> {
-    let no_subject = |reason: &str| refused(Problem::new(Fault::NoSuchSubject, reason));
-    let sub = claims.subject().map_err(refused)?;
-    let user = match trusted.issuer.settings.local_users {
-        LocalUsers::Never => {
-            check_sub(sub).map_err(|reason| refused(Problem::new(Fault::WrongSubject, reason)))?;
-            // Resource servers that look at `sub` alone would take the one for the other.
-            return match app.store.sub_holder(sub).await? {
-                None => Ok(Subject::Foreign(sub.to_owned())),
-                Some(_) => Err(no_subject("the sub of the assertion is that of a user or a client of this server")),
-            };
-        }
-        LocalUsers::BySub => app.store.user_with_sub(sub).await?,
-        LocalUsers::ByEmail => {
-            let email = claims.verified_email().filter(|email| email.is_ascii());
-            let email = email.ok_or_else(|| no_subject("the assertion has no verified email"))?;
-            // A name that only looks like the address after it was normalised is not the same.
-            app.store.user_named(email).await?.filter(|user| user.username.eq_ignore_ascii_case(email))
-        }
-    };
-    let user = user.ok_or_else(|| no_subject("no user of this server is the subject of the assertion"))?;
-    let is_powerful = user.role.is_some() || user.scope.as_ref().is_some_and(Scope::has_reserved);
-    if !user.enabled || is_powerful {
-        let reason = if is_powerful { "the user administers this server" } else { "the user is disabled" };
-        return Err(no_subject(reason).about(Identity::of_user(&user.sub)));
-    }
-    Ok(Subject::Local(Box::new(user)))
 }

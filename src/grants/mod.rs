@@ -4,6 +4,8 @@ mod authorization_code;
 pub(crate) mod binding;
 mod client_credentials;
 mod device_code;
+mod foreign_subject;
+mod identity_assertion;
 mod issue;
 mod jwt_bearer;
 mod password;

@@ -232,6 +232,21 @@ describe!(Jwks {
     "additionalProperties": true,
 });
 
+/// Another authorization server for which a client may get identity assertions (ID-JAG).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityAssertionAudience {
+    /// The issuer of that server, an https URL, as it writes it itself.
+    #[schema(min_length = 1, max_length = 255)]
+    pub audience: String,
+    /// The id of the client at that server.
+    #[schema(min_length = 1, max_length = 255)]
+    pub client_id: String,
+    /// The scopes of that server that it may ask for. Without it, that server alone decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+}
+
 /// How many sessions a user may have with one client, unless the client says otherwise.
 pub const DEFAULT_MAX_SESSIONS: i64 = 100;
 
@@ -273,6 +288,9 @@ pub struct ClientSettings {
     /// subjects.
     #[schema(required)]
     pub issuers: Vec<String>,
+    /// The other authorization servers for which it may get identity assertions about people who logged in with it.
+    #[schema(required)]
+    pub identity_assertion_audiences: Vec<IdentityAssertionAudience>,
     /// The grants that it may use.
     #[schema(required)]
     pub grant_types: Vec<GrantType>,
@@ -377,6 +395,7 @@ impl Default for ClientSettings {
             tls_client_auth_san_email: None,
             tls_client_certificate_bound_access_tokens: false,
             issuers: Vec::new(),
+            identity_assertion_audiences: Vec::new(),
             grant_types: Vec::new(),
             scope: Scope::default(),
             audiences: Vec::new(),
@@ -434,6 +453,16 @@ impl ClientSettings {
             ("tls_client_auth_san_email", &self.tls_client_auth_san_email),
         ];
         members.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?))).collect()
+    }
+
+    /// Whether it may exchange tokens for access tokens.
+    pub fn exchanges(&self) -> bool {
+        self.permissions.iter().any(|permission| permission.exchanges())
+    }
+
+    /// Whether it may use the grant of token exchange, for whatever comes of it.
+    pub fn uses_token_exchange(&self) -> bool {
+        self.exchanges() || !self.identity_assertion_audiences.is_empty()
     }
 
     /// Whether its permissions reach the tokens of every resource, or those for the admin API.
@@ -496,10 +525,10 @@ impl Client {
         self.settings.token_endpoint_auth_method.is_public()
     }
 
-    /// Whether it may use a grant. Token exchange is a matter of permissions alone.
+    /// Whether it may use a grant. For token exchange, it needs no entry in `grant_types`.
     pub fn may_use(&self, grant: GrantType) -> bool {
         match grant {
-            GrantType::TokenExchange => self.settings.permissions.iter().any(|permission| permission.exchanges()),
+            GrantType::TokenExchange => self.settings.uses_token_exchange(),
             _ => self.settings.grant_types.contains(&grant),
         }
     }

@@ -4,24 +4,36 @@
 //! its own gets none for further resources; the result ends with the first of the tokens that were presented, and a revocation of
 //! any of them is one of the result.
 
+use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::protocol::claims::AccessClaims;
+use crate::protocol::claims::{AccessClaims, Audience, ExtraClaims, SequenceNumber};
 use crate::protocol::client::{Client, Permission};
+use crate::protocol::confirmation::Confirmation;
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::foreign_assertion::ForeignClaims;
 use crate::protocol::grant::{self, Audiences, Granted};
-use crate::protocol::origin::Origin;
+use crate::protocol::origin::{Origin, Trust};
 use crate::protocol::ownership::Ownership;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::resource::{self, Resources};
 use crate::protocol::subject::{Actor, MayAct};
+use crate::protocol::token_id::TokenId;
 
-/// The only type of token that is exchanged or issued here (RFC 8693 §3).
+/// The type of access tokens (RFC 8693 §3), by which those of this server are presented.
 pub const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
-/// What an access token that is a JWT may be presented as, too.
+/// What a token that is a JWT may be presented as, too.
 pub const JWT_TYPE: &str = "urn:ietf:params:oauth:token-type:jwt";
-/// What a token may be presented as.
-pub const PRESENTED_TYPES: [&str; 2] = [ACCESS_TOKEN_TYPE, JWT_TYPE];
+/// The type of ID tokens: those of trusted issuers are exchanged for access tokens, those of this server for identity assertions.
+pub const ID_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:id_token";
+/// The type of identity assertions (draft-ietf-oauth-identity-assertion-authz-grant §4.3).
+pub const ID_JAG_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:id-jag";
+/// What the token of a subject may be presented as.
+pub const SUBJECT_TYPES: [&str; 3] = [ACCESS_TOKEN_TYPE, JWT_TYPE, ID_TOKEN_TYPE];
+/// What the token of an actor may be presented as.
+pub const ACTOR_TYPES: [&str; 2] = [ACCESS_TOKEN_TYPE, JWT_TYPE];
+/// What may be asked for.
+pub const REQUESTED_TYPES: [&str; 2] = [ACCESS_TOKEN_TYPE, ID_JAG_TOKEN_TYPE];
 /// The most actors that a token names, and the most exchanges between a token and the first one.
 pub const DEEPEST: usize = 4;
 
@@ -50,6 +62,14 @@ impl Role {
         }
     }
 
+    /// What its token may be presented as.
+    const fn types(self) -> &'static [&'static str] {
+        match self {
+            Self::Subject => &SUBJECT_TYPES,
+            Self::Actor => &ACTOR_TYPES,
+        }
+    }
+
     /// The refusal of its token, which is an error of the request (RFC 8693 §2.2.2).
     pub fn refusal(self, what: &str) -> Refusal {
         Refusal::naming(ErrorCode::InvalidRequest, format!("The {} {what}", self.parameter()))
@@ -61,24 +81,27 @@ impl Role {
 pub struct Presented<'a> {
     /// The one of the subject.
     pub subject: &'a str,
+    /// Whether that is presented as an ID token.
+    pub is_id_token: bool,
     /// The one of the actor, if it is not the client itself.
     pub actor: Option<&'a str>,
 }
 
 impl<'a> Presented<'a> {
-    /// Reads the parameters of a request (RFC 8693 §2.1).
+    /// Reads the parameters of a request for an access token (RFC 8693 §2.1).
     ///
     /// # Errors
     /// `invalid_request` if a token or its type is missing, or a type is one that is not exchanged here.
     pub fn read(parameters: &'a Parameters) -> Result<Self, Refusal> {
         if parameters.one("requested_token_type")?.is_some_and(|wanted| wanted != ACCESS_TOKEN_TYPE) {
-            let text = format!("The requested_token_type can only be {ACCESS_TOKEN_TYPE}.");
+            let text = format!("The requested_token_type can only be {}.", REQUESTED_TYPES.join(" or "));
             return Err(Refusal::naming(ErrorCode::InvalidRequest, text));
         }
         let Some(subject) = presented(parameters, Role::Subject)? else {
             return Err(Refusal::invalid_request("The parameters subject_token and subject_token_type are missing."));
         };
-        Ok(Self { subject, actor: presented(parameters, Role::Actor)? })
+        let is_id_token = parameters.one(Role::Subject.type_parameter())? == Some(ID_TOKEN_TYPE);
+        Ok(Self { subject, is_id_token, actor: presented(parameters, Role::Actor)? })
     }
 }
 
@@ -90,6 +113,7 @@ fn presented(parameters: &Parameters, role: Role) -> Result<Option<&str>, Refusa
         (None, Some(_)) => Err(missing(name)),
         (Some(_), None) => Err(missing(type_name)),
         (Some(token), Some(ACCESS_TOKEN_TYPE)) => Ok(Some(token)),
+        (Some(token), Some(ID_TOKEN_TYPE)) if role == Role::Subject => Ok(Some(token)),
         // It is judged as an access token all the same. Opaque tokens and refresh tokens have no dots.
         (Some(token), Some(JWT_TYPE)) if token.split('.').count() == 3 => Ok(Some(token)),
         (Some(_), Some(JWT_TYPE)) => {
@@ -98,7 +122,7 @@ fn presented(parameters: &Parameters, role: Role) -> Result<Option<&str>, Refusa
             Err(Refusal::naming(ErrorCode::InvalidRequest, text))
         }
         (Some(_), Some(_)) => {
-            let text = format!("The {type_name} can only be {}.", PRESENTED_TYPES.join(" or "));
+            let text = format!("The {type_name} can only be {}.", role.types().join(" or "));
             Err(Refusal::naming(ErrorCode::InvalidRequest, text))
         }
     }
@@ -171,6 +195,7 @@ impl Inherited {
             kid: None,
             actor: None,
             sid: None,
+            trust: None,
         };
         let own = actor.map(|claims| Origin { actor: Some(claims.sub.clone()), sid: claims.sid, ..origin(claims) });
         let exchanged_from = own.into_iter().chain([origin(subject)]).chain(subject.exchanged_from.iter().cloned());
@@ -196,6 +221,73 @@ impl Inherited {
             origin.kid = actor;
         }
         self
+    }
+}
+
+impl Inherited {
+    /// The same, where the token of the subject is one of another issuer: what came of it ends with this trust.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        if let Some(origin) = self.exchanged_from.iter_mut().find(|origin| origin.is_of_subject()) {
+            origin.trust = Some(trust);
+        }
+        self
+    }
+}
+
+/// The token of another issuer as one of a subject that comes to this server: what of it counts here.
+#[derive(Clone, Debug)]
+pub struct ForeignSubject<'a> {
+    /// The claims.
+    pub claims: &'a ForeignClaims,
+    /// The issuer.
+    pub issuer: &'a str,
+    /// Stands for the token among those that others came of.
+    pub id: TokenId,
+    /// The `sub` of what comes of it.
+    pub sub: String,
+    /// Whether that is the `sub` of a user of this server.
+    pub is_local: bool,
+    /// What it is bound to, if it is.
+    pub confirmation: Option<Confirmation>,
+}
+
+impl ForeignSubject<'_> {
+    /// The claims of an access token as this server would have given it to the client for this token: without any scope or audience,
+    /// since those of another issuer mean nothing here.
+    ///
+    /// # Errors
+    /// `invalid_request` if it says who acts already, since that would be lost, or has a `may_act` that cannot be understood.
+    pub fn claims(self, client: &Client, log: SequenceNumber) -> Result<AccessClaims, Refusal> {
+        let Self { claims, issuer, id, sub, is_local, confirmation } = self;
+        if claims.get("act").is_some() {
+            return Err(Role::Subject.refusal("has an act of another issuer: who acts cannot be named here."));
+        }
+        let may_act = claims.get("may_act").map(MayAct::deserialize).transpose();
+        let mut may_act = may_act.map_err(|_| Role::Subject.refusal("has a may_act that names nobody by a sub."))?;
+        if let Some(party) = &mut may_act {
+            // Whom its issuer names without saying more is a party of that issuer.
+            party.iss.get_or_insert_with(|| issuer.to_owned());
+        }
+        Ok(AccessClaims {
+            iss: issuer.to_owned(),
+            sub,
+            sub_iss: (!is_local).then(|| issuer.to_owned()),
+            act: None,
+            may_act: may_act.map(Box::new),
+            cnf: confirmation,
+            aud: Audience::Many(vec![]),
+            client_id: client.client_id.clone(),
+            scope: None,
+            iat: 0,
+            exp: claims.expires_at().seconds(),
+            nbf: None,
+            jti: id,
+            sid: None,
+            log,
+            exchanged_from: vec![],
+            extra: ExtraClaims::new(),
+        })
     }
 }
 
@@ -265,7 +357,6 @@ mod tests {
     use crate::protocol::resource::tests::resources;
     use crate::protocol::scope::Scope;
     use crate::protocol::time::Timestamp;
-    use crate::protocol::token_id::TokenId;
 
     const ISSUER: &str = "https://auth.example";
     const TYPE: &str = "urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token";
@@ -320,6 +411,12 @@ mod tests {
         assert_eq!(read(&format!("subject_token=a.b.c&subject_token_type={jwt}")), Some(false));
         let jwts = format!("subject_token=a.b.c&subject_token_type={jwt}&actor_token=a.b.c&actor_token_type={jwt}");
         assert_eq!(read(&jwts), Some(true));
+        // Only that of a subject may be an ID token.
+        let id_token = ID_TOKEN_TYPE.replace(':', "%3A");
+        let as_id_token = asked(&format!("subject_token=a.b.c&subject_token_type={id_token}"));
+        assert!(Presented::read(&as_id_token).unwrap().is_id_token);
+        let actor = format!("subject_token=x&subject_token_type={TYPE}&actor_token=y&actor_token_type={id_token}");
+        assert_eq!(read(&actor), None);
         for body in [
             String::new(),
             "subject_token=x".to_owned(),
@@ -386,6 +483,40 @@ mod tests {
         assert_eq!(act(&inherited(&silent, &second, None).unwrap()), json!({"sub": "gateway"}));
         assert_eq!(act(&inherited(&silent, &first, Some(&actor)).unwrap()), json!({"sub": "agent"}));
         assert!(inherited(&api, &first, Some(&second)).unwrap_err().contains("came of an exchange"));
+    }
+
+    #[test]
+    fn a_token_of_another_issuer_names_its_client_as_the_actor_and_is_remembered_with_its_trust() {
+        let gateway = client("gateway", json!({}));
+        let claims = |changes: Value, is_local: bool| {
+            let mut claims = json!({"iss": "https://idp.example", "sub": "anna", "exp": 700, "scope": "everything"});
+            claims.as_object_mut().unwrap().extend(changes.as_object().cloned().unwrap());
+            let claims = ForeignClaims::of(claims.as_object().cloned().unwrap()).unwrap();
+            let issuer = "https://idp.example";
+            let id = TokenId::new([5; 16]);
+            let subject =
+                ForeignSubject { claims: &claims, issuer, id, sub: "anna".into(), is_local, confirmation: None };
+            subject.claims(&gateway, 9).map_err(|refusal| refusal.description.into_owned())
+        };
+        let subject = claims(json!({}), false).unwrap();
+        assert_eq!((subject.sub_iss.as_deref(), &subject.scope), (Some("https://idp.example"), &None));
+        let trust = Trust { issuer: "https://idp.example".into(), rule: "r".into() };
+        let result = inherited(&gateway, &subject, None).unwrap().trusting(trust.clone());
+        assert_eq!((act(&result), result.ends_at), (json!({"sub": "gateway"}), Some(700)));
+        let [origin] = &result.exchanged_from[..] else { panic!("{result:?}") };
+        assert_eq!((origin.jti, origin.log, &origin.trust), (TokenId::new([5; 16]), 9, &Some(trust)));
+        assert_eq!(claims(json!({}), true).unwrap().subject().user(), Some("anna"));
+        // Who acts, and who may, is what this server can name.
+        assert!(claims(json!({"act": {"sub": "gateway"}}), false).unwrap_err().contains("act of another issuer"));
+        assert!(claims(json!({"may_act": "gateway"}), false).unwrap_err().contains("names nobody"));
+        for (may_act, is_allowed) in [
+            (json!({"sub": "gateway", "iss": ISSUER}), true),
+            (json!({"sub": "gateway"}), false),
+            (json!({"sub": "other", "iss": ISSUER}), false),
+        ] {
+            let subject = claims(json!({"may_act": may_act}), false).unwrap();
+            assert_eq!(inherited(&gateway, &subject, None).is_ok(), is_allowed, "{may_act}");
+        }
     }
 
     #[test]

@@ -60,6 +60,12 @@ pub const FEATURES: &[Feature] = &[
     // In use once there is one.
     Feature { member: TRUSTED_ISSUERS, is_used: |_| false },
     Feature { member: ROLES, is_used: |_| false },
+    Feature {
+        member: "identity_assertion_audiences",
+        is_used: |settings| !settings.identity_assertion_audiences.is_empty(),
+    },
+    // An older node would not end what came of a token of an issuer with the trust in it.
+    Feature { member: "permissions", is_used: |settings| settings.exchanges() && !settings.issuers.is_empty() },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their

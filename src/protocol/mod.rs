@@ -26,6 +26,7 @@ pub mod foreign_assertion;
 pub mod form;
 pub mod grant;
 pub mod identity;
+pub mod identity_assertion;
 pub mod logout;
 pub(crate) mod names;
 pub mod object;

@@ -23,6 +23,18 @@ pub struct Origin {
     /// The session of the actor's token, if it had one. That of a subject token is the one of the token that came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<Uuid>,
+    /// Why it was accepted, if it was a token of another issuer; its id then stands for whatever that issuer calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Trust>,
+}
+
+/// What made a token of another issuer count: what came of it ends with that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trust {
+    /// The issuer.
+    pub issuer: String,
+    /// The name of its rule, which no other one and no later version of it has.
+    pub rule: String,
 }
 
 impl Origin {

@@ -19,6 +19,7 @@ mod proofs;
 mod resources;
 mod revocations;
 
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -30,6 +31,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use uuid::Uuid;
 
 pub use follower::Follower;
+pub(crate) use issuers::trust_in;
 pub(crate) use judgement::KEPT_WHEN_OVER;
 pub use lookup::KnownUser;
 pub use measures::Measures;
@@ -89,6 +91,8 @@ pub struct NodeState {
     clients_in_use: ArcSwap<Option<ClientsInUse>>,
     resources: ArcSwap<Resources>,
     trusted_issuers: ArcSwap<TrustedIssuers>,
+    /// The names of the rules of those by which subjects are accepted.
+    trusted_rules: ArcSwap<HashSet<String>>,
     users: Cache<String, Arc<KnownUser>, Weight>,
     claims_requests: Cache<Uuid, Arc<[String]>>,
     verified: Cache<[u8; 32], (u64, Arc<AccessClaims>)>,
@@ -139,6 +143,7 @@ impl NodeState {
             clients_in_use: ArcSwap::default(),
             resources: ArcSwap::default(),
             trusted_issuers: ArcSwap::default(),
+            trusted_rules: ArcSwap::default(),
             users: Cache::with_weighter(MOST_USERS, ROOM_FOR_USERS, Weight),
             claims_requests: Cache::new(MOST_CLAIMS_REQUESTS),
             verified: Cache::new(MOST_VERIFIED),

@@ -182,7 +182,7 @@ mod tests {
             let subject = claims(user, client, jti, sid, log);
             let mut result = claims(user, other, own_jti, sid, own_log);
             result.exchanged_from = vec![crate::protocol::origin::Origin {
-                jti: subject.jti, client_id: subject.client_id.clone(), log, kid: None, actor: None, sid: None,
+                jti: subject.jti, client_id: subject.client_id.clone(), log, kid: None, actor: None, sid: None, trust: None,
             }];
             let mut revocations = Revocations::default();
             let covers_until = Timestamp::from_millis(1);

@@ -122,16 +122,19 @@ pub enum ExchangeKind {
     Delegation,
     /// The client is not named as the actor.
     Impersonation,
+    /// The new token is an identity assertion for another server.
+    IdentityAssertion,
 }
 
 impl ExchangeKind {
-    const ALL: [Self; 2] = [Self::Delegation, Self::Impersonation];
+    const ALL: [Self; 3] = [Self::Delegation, Self::Impersonation, Self::IdentityAssertion];
 
     /// The value of the label.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Delegation => "delegation",
             Self::Impersonation => "impersonation",
+            Self::IdentityAssertion => "identity_assertion",
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod device_code;
 pub mod dpop_nonce;
 pub mod environment;
 pub mod error;
+pub mod id_jag;
 pub mod id_token;
 pub mod introspection_jwt;
 pub mod jwt;

@@ -74,11 +74,19 @@ pub async fn access_token(
 /// Steps 3 and 4: time and revocation.
 pub(crate) async fn is_in_force(app: &App, claims: &AccessClaims) -> Result<bool> {
     let now = app.clock.now();
-    Ok(!claims.is_expired(now)
+    let is_in_force = !claims.is_expired(now)
         && !claims.is_early(now)
         && app.state.revocation_of(claims).await?.is_none()
-        && !app.state.is_beyond_log(claims).await?
-        && !claims.exchanged_from.iter().any(|origin| app.state.deleted_key_of(origin).is_some()))
+        && !app.state.is_beyond_log(claims).await?;
+    if !is_in_force {
+        return Ok(false);
+    }
+    for origin in &claims.exchanged_from {
+        if app.state.deleted_key_of(origin).is_some() || app.state.has_lost_trust(origin).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Validates an access token that is used: its sender must hold what it is bound to, and it must meet requirements.

@@ -15,7 +15,7 @@ use crate::admin::schema::{AudienceUri, Claims, IssuerName, RedirectUri};
 use crate::protocol::claims::ExtraClaims;
 use crate::protocol::client::{
     AccessTokenFormat, AccessTokenTyp, ApplicationType, AuthMethod, ClientSettings, Consent, GrantType,
-    IdTokenAlgorithm, Jwks, Permission, SecurityProfile,
+    IdTokenAlgorithm, IdentityAssertionAudience, Jwks, Permission, SecurityProfile,
 };
 use crate::protocol::scope::Scope;
 use crate::protocol::security_profile::{self, Unnamed};
@@ -83,10 +83,15 @@ pub struct ClientPatch {
     #[schema(value_type = Option<bool>, default = false)]
     pub tls_client_certificate_bound_access_tokens: Patch<bool>,
     /// The trusted issuers whose tokens it may present: to prove who it is (with `private_key_jwt`), or for tokens of their subjects
-    /// (with the JWT bearer grant). Needs `jeton:admin`.
+    /// (with the JWT bearer grant or by token exchange). Needs `jeton:admin`.
     #[serde(default)]
     #[schema(value_type = Option<Vec<IssuerName>>, max_items = 50)]
     pub issuers: Patch<Vec<String>>,
+    /// The other authorization servers for which it may get identity assertions (ID-JAG) about people who logged in with it, each at
+    /// most once. Replaced as a whole. Needs `jeton:admin`.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<IdentityAssertionAudience>>, max_items = 50)]
+    pub identity_assertion_audiences: Patch<Vec<IdentityAssertionAudience>>,
     /// The grants that it may use.
     #[serde(default)]
     #[schema(value_type = Option<Vec<GrantType>>)]
@@ -221,6 +226,8 @@ impl ClientPatch {
             default.tls_client_certificate_bound_access_tokens,
         );
         self.issuers.apply(&mut settings.issuers, default.issuers);
+        self.identity_assertion_audiences
+            .apply(&mut settings.identity_assertion_audiences, default.identity_assertion_audiences);
         self.grant_types.apply(&mut settings.grant_types, default.grant_types);
         self.scope.apply(&mut settings.scope, default.scope);
         self.audiences.apply(&mut settings.audiences, default.audiences);

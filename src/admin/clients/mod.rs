@@ -200,6 +200,12 @@ impl App {
                 "a client that names issuers is administered with the scope jeton:admin".into(),
             ));
         }
+        // It speaks for every person who logs in with it, at servers that trust this one.
+        if !settings.identity_assertion_audiences.is_empty() && !actor.is_admin {
+            return Err(AdminError::NeedsAdmin(
+                "a client with identity_assertion_audiences is administered with the scope jeton:admin".into(),
+            ));
+        }
         needs_admin(settings, actor)
     }
 

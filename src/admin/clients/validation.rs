@@ -7,7 +7,7 @@ use crate::protocol::claims;
 use crate::protocol::client::{AuthMethod, ClientSettings, GrantType, check_client_name};
 use crate::protocol::scope::{RESERVED, is_reserved};
 use crate::protocol::trusted_issuer::check_issuer;
-use crate::protocol::{redirect, registration, resource, security_profile};
+use crate::protocol::{identity_assertion, redirect, registration, resource, security_profile};
 use crate::settings::{LONGEST_ACCESS_TOKEN_TTL, LONGEST_SESSION_TTL};
 
 /// The most entries in a list of audiences.
@@ -26,6 +26,7 @@ pub(super) fn check(settings: &ClientSettings) -> Result<()> {
         .and_then(|()| keys(settings))
         .and_then(|()| certificates::check_settings(settings))
         .and_then(|()| issuers(settings))
+        .and_then(|()| identity_assertion::check_settings(settings))
         .and_then(|()| audiences("audiences", &settings.audiences))
         .and_then(|()| audiences("introspect_audiences", settings.introspect_audiences.as_deref().unwrap_or_default()))
         .and_then(|()| redirect::check_all(settings).map_err(|(_, problem)| problem))

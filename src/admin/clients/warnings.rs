@@ -10,7 +10,9 @@ pub(in crate::admin) fn about(settings: &ClientSettings) -> Vec<&'static str> {
     let (others, reserved) = settings.scope.split_reserved();
     let rules = [
         (
-            settings.grant_types.is_empty() && settings.permissions.is_empty(),
+            settings.grant_types.is_empty()
+                && settings.permissions.is_empty()
+                && settings.identity_assertion_audiences.is_empty(),
             "The client has neither grant_types nor permissions, so it can do nothing.",
         ),
         (
@@ -22,7 +24,7 @@ pub(in crate::admin) fn about(settings: &ClientSettings) -> Vec<&'static str> {
             "grant_types has password without refresh_token: users log in again whenever an access token expires.",
         ),
         (
-            may_use(GrantType::TokenExchange) && !settings.permissions.iter().any(|permission| permission.exchanges()),
+            may_use(GrantType::TokenExchange) && !settings.uses_token_exchange(),
             "grant_types has token exchange, but permissions has neither exchange nor impersonate, without which it is refused.",
         ),
         (
@@ -63,9 +65,16 @@ pub(in crate::admin) fn about(settings: &ClientSettings) -> Vec<&'static str> {
         (
             !settings.issuers.is_empty()
                 && settings.token_endpoint_auth_method != AuthMethod::PrivateKeyJwt
-                && !may_use(GrantType::JwtBearer),
-            "The client names issuers, but its token_endpoint_auth_method is not private_key_jwt and it may not use the JWT bearer \
-             grant, so their tokens are not used.",
+                && !may_use(GrantType::JwtBearer)
+                && !settings.exchanges(),
+            "The client names issuers, but its token_endpoint_auth_method is not private_key_jwt and it may use neither the JWT \
+             bearer grant nor token exchange, so their tokens are not used.",
+        ),
+        (
+            !settings.identity_assertion_audiences.is_empty()
+                && !settings.grant_types.iter().any(|grant| grant.begins_at_browser()),
+            "There are identity_assertion_audiences, but no grant that gives an ID token, such as authorization_code: the client \
+             has nothing to exchange for an identity assertion.",
         ),
         (
             may_use(GrantType::JwtBearer) && settings.issuers.is_empty(),
@@ -103,6 +112,11 @@ mod tests {
                 &[],
             ),
             (json!({"permissions": ["introspect"], "issuers": ["https://a"]}), &["names issuers"]),
+            (json!({"permissions": ["exchange"], "issuers": ["https://a"]}), &[]),
+            (
+                json!({"identity_assertion_audiences": [{"audience": "https://a", "client_id": "c"}]}),
+                &["nothing to exchange"],
+            ),
             (
                 json!({"permissions": ["introspect"], "issuers": ["https://a"], "token_endpoint_auth_method": "private_key_jwt"}),
                 &[],

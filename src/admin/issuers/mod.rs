@@ -131,7 +131,8 @@ impl App {
         }
     }
 
-    /// Deletes an issuer. Its tokens are worth nothing from now on; what they were exchanged for is good until it expires.
+    /// Deletes an issuer. Its tokens are worth nothing from now on, nor is what token exchange gave for them; what the JWT bearer grant
+    /// gave is good until it expires.
     pub async fn issuer_delete(&self, name: &str, actor: &Actor) -> Result<()> {
         self.find_issuer(name).await?;
         if self.state.honour(self.store.issuer_delete(name, &self.dated(actor))).await? {

@@ -4,7 +4,7 @@ use crate::diagnosis::finding::{Fact, Finding};
 use crate::diagnosis::records::judge::{self, KnownRevocation};
 use crate::protocol::cause::Cause;
 use crate::protocol::claims::AccessClaims;
-use crate::protocol::origin::{Named, Origin};
+use crate::protocol::origin::{Named, Origin, Trust};
 use crate::protocol::subject::Actor;
 use crate::protocol::time::Timestamp;
 
@@ -31,8 +31,22 @@ pub(super) fn without_key(origin: &Origin, at: Timestamp) -> Finding {
     }
 }
 
-/// What an explanation says about the chain. `state` has the revocations of each token in it, in their order.
-pub(super) fn facts(claims: &AccessClaims, state: &[Vec<(Cause, Timestamp)>]) -> Vec<Fact> {
+/// The reason to refuse a token that came of one of another issuer, which is no longer accepted.
+pub(super) fn without_trust(trust: &Trust) -> Finding {
+    let issuer = &trust.issuer;
+    let detail = format!(
+        "It came of a token of the issuer {issuer} by exchange. That issuer, its use jwt_bearer, or the rule that the token met is not \
+         trusted any more."
+    );
+    Finding {
+        remedy: Some("Exchange a token of an issuer that is trusted now."),
+        ..Finding::from_server(Cause::TokenRevoked, detail)
+    }
+}
+
+/// What an explanation says about the chain. `state` has the reasons to refuse each token in it, in their order, and when they came up,
+/// if that is known.
+pub(super) fn facts(claims: &AccessClaims, state: &[Vec<(Cause, Option<Timestamp>)>]) -> Vec<Fact> {
     let mut facts = vec![];
     let actors: Vec<&str> = std::iter::successors(claims.act.as_deref(), |actor| actor.act.as_deref())
         .map(|Actor { sub, .. }| sub.as_str())
@@ -42,19 +56,23 @@ pub(super) fn facts(claims: &AccessClaims, state: &[Vec<(Cause, Timestamp)>]) ->
         facts.push(Fact::verified("acts", format!("{current} acts for {}{before}", claims.sub)));
     }
     for (origin, revocations) in claims.exchanged_from.iter().zip(state) {
-        let Origin { jti, client_id, actor, .. } = origin;
+        let Origin { jti, client_id, actor, trust, .. } = origin;
         let whose = match actor {
             Some(actor) => format!("the actor {actor}"),
             None => format!("the subject {}", claims.sub),
         };
         let state = match revocations.iter().min_by_key(|(cause, _)| *cause) {
-            Some((cause, at)) => format!("broken here: {cause}, {at}"),
+            Some((cause, Some(at))) => format!("broken here: {cause}, {at}"),
+            Some((cause, None)) => format!("broken here: {cause}"),
             None => "not revoked".to_owned(),
         };
-        facts.push(Fact::verified(
-            "exchanged_from",
-            format!("token {jti} of {whose}, issued to client {client_id}: {state}"),
-        ));
+        let link = match trust {
+            Some(Trust { issuer, .. }) => {
+                format!("token of the issuer {issuer} about {whose}, presented by client {client_id}: {state}")
+            }
+            None => format!("token {jti} of {whose}, issued to client {client_id}: {state}"),
+        };
+        facts.push(Fact::verified("exchanged_from", link));
     }
     facts
 }

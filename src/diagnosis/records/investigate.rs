@@ -55,8 +55,10 @@ async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
     let Some(Verified::Access(claims)) = &diagnosis.authentic else { return Ok(()) };
     let mut state = vec![];
     for (named, origin) in claims.named().skip(1).zip(&claims.exchanged_from) {
-        let mut broken = app.state.revocations_naming(named).await?;
-        broken.extend(app.state.deleted_key_of(origin).map(|at| (Cause::RetiredKey, at)));
+        let revoked = app.state.revocations_naming(named).await?;
+        let mut broken: Vec<_> = revoked.into_iter().map(|(cause, at)| (cause, Some(at))).collect();
+        broken.extend(app.state.deleted_key_of(origin).map(|at| (Cause::RetiredKey, Some(at))));
+        broken.extend(app.state.has_lost_trust(origin).await?.then_some((Cause::TokenRevoked, None)));
         state.push(broken);
     }
     let chain = chain::facts(claims, &state);
@@ -172,6 +174,9 @@ async fn of_access_token(app: &App, claims: &AccessClaims, depth: Depth) -> Resu
     }
     for origin in &claims.exchanged_from {
         findings.extend(app.state.deleted_key_of(origin).map(|at| chain::without_key(origin, at)));
+        if app.state.has_lost_trust(origin).await? {
+            findings.extend(origin.trust.as_ref().map(chain::without_trust));
+        }
     }
     if app.state.is_beyond_log(claims).await? {
         findings.push(judge::never_issued(

@@ -37,11 +37,13 @@ describe!(TokenRequest {
         "device_code": {"type": "string", "description": "For the device code grant: what `/auth/device` gave."},
         "subject_token": {
             "type": "string",
-            "description": "For token exchange (RFC 8693): an access token of the client, or for a resource that it serves.",
+            "description":
+                "For token exchange (RFC 8693): an access token of the client, or for a resource that it serves, or a token of a \
+                 trusted issuer. For an identity assertion: an ID token of the client.",
         },
         "subject_token_type": {
             "type": "string",
-            "enum": exchange::PRESENTED_TYPES,
+            "enum": exchange::SUBJECT_TYPES,
             "description": "For token exchange: what `subject_token` is.",
         },
         "actor_token": {
@@ -50,13 +52,15 @@ describe!(TokenRequest {
         },
         "actor_token_type": {
             "type": "string",
-            "enum": exchange::PRESENTED_TYPES,
+            "enum": exchange::ACTOR_TYPES,
             "description": "For token exchange: what `actor_token` is.",
         },
         "requested_token_type": {
             "type": "string",
-            "enum": [exchange::ACCESS_TOKEN_TYPE],
-            "description": "For token exchange: what is wanted, which can only be an access token.",
+            "enum": exchange::REQUESTED_TYPES,
+            "description":
+                "For token exchange: what is wanted, an access token unless sent. `id-jag` is an identity assertion for another \
+                 authorization server.",
         },
         "assertion": {
             "type": "string",
@@ -73,7 +77,11 @@ describe!(TokenRequest {
             "type": "array",
             "items": {"type": "string"},
         },
-        "audience": {"type": "string", "description": "The same as `resource`, for libraries that know only this name."},
+        "audience": {
+            "type": "string",
+            "description": "The same as `resource`, for libraries that know only this name. Of an identity assertion, the issuer of the \
+                other authorization server.",
+        },
     },
 });
 

@@ -21,6 +21,8 @@ pub struct ClientsInUse {
     pub scopes: BTreeSet<String>,
     /// The algorithms that sign the ID tokens of at least one client.
     pub id_token_algorithms: BTreeSet<IdTokenAlgorithm>,
+    /// Whether at least one client may get identity assertions for other servers.
+    pub has_identity_assertions: bool,
 }
 
 macro_rules! clients_with_secrets {
@@ -158,10 +160,11 @@ impl Store {
             let settings: Option<ClientSettings> = readable(row, row.json("settings"));
             if let Some(settings) = settings.filter(|settings| settings.enabled) {
                 in_use.grants.extend(settings.grant_types.iter().filter(|grant| **grant != GrantType::TokenExchange));
-                // That one is by permission.
-                if settings.permissions.iter().any(|permission| permission.exchanges()) {
+                // That one is by other settings.
+                if settings.uses_token_exchange() {
                     in_use.grants.insert(GrantType::TokenExchange);
                 }
+                in_use.has_identity_assertions |= !settings.identity_assertion_audiences.is_empty();
                 in_use.scopes.extend(settings.scope.tokens().map(str::to_owned));
                 if settings.grant_types.iter().any(|grant| grant.begins_at_browser()) {
                     in_use.id_token_algorithms.insert(settings.id_token_signed_response_alg);

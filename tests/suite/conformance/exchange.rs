@@ -300,7 +300,7 @@ on_both_stores!(exc_008_a_chain_has_at_most_four_actors, async |backend| {
 });
 
 /// A proof for the token endpoint, and the thumbprint of its key.
-fn proof_of(app: &TestServer, key: &SigningKey) -> (String, String) {
+pub(super) fn proof_of(app: &TestServer, key: &SigningKey) -> (String, String) {
     let jwk = key.public_jwk("k");
     let mut public = serde_json::to_value(&jwk).unwrap();
     public.as_object_mut().unwrap().retain(|name, _| ["kty", "crv", "x", "y"].contains(&name.as_str()));

@@ -118,6 +118,11 @@ pub(super) fn schemas() -> Map<String, Value> {
                         "items": {"type": "string"},
                         "description": "Present if an issuer is trusted for identity assertions, and a client may use the JWT bearer grant.",
                     },
+                    "identity_chaining_requested_token_types_supported": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "description": "Present if a client may get identity assertions for other authorization servers.",
+                    },
                     "client_id_metadata_document_supported": {
                         "description": "Present if a `client_id` may be the URL of the client's metadata document.",
                         "type": "boolean",
