@@ -126,11 +126,11 @@ impl App {
         versions.dedup();
         Ok(if !silent.is_empty() {
             let names: Vec<&str> = silent.iter().map(|node| node.name.as_str()).collect();
-            Err(format!("not heard of lately: {}", names.join("; ")))
+            Err(format!("not heard from lately: {}", names.join("; ")))
         } else if versions.len() > 1 {
             Err(format!("they run different versions: {}", versions.join(", ")))
         } else {
-            Ok(format!("{} heard of lately", live.len()))
+            Ok(format!("{} live", live.len()))
         })
     }
 

@@ -1,4 +1,4 @@
-//! Bound tokens are a feature that every live node must know.
+//! What every live node must know before it is done for the first time.
 
 use std::sync::atomic::Ordering;
 
@@ -13,6 +13,19 @@ impl App {
         if !self.binds.load(Ordering::Acquire) {
             self.store.use_bound_tokens(self.clock.now()).await?;
             self.binds.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that every node knows the exchange of tokens of other issuers, from the first one on: on an older node, what comes of
+    /// one would not end with the trust in its issuer.
+    ///
+    /// # Errors
+    /// A node that is still running does not know it, or the database does not answer.
+    pub(crate) async fn begin_to_exchange_foreign(&self) -> Result<()> {
+        if !self.exchanges_foreign.load(Ordering::Acquire) {
+            self.store.use_foreign_exchange(self.clock.now()).await?;
+            self.exchanges_foreign.store(true, Ordering::Release);
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::app::document::Kept;
 use crate::app::document_fetches::DocumentFetches;
 use crate::app::event_feed::EventFeed;
-use crate::app::figures::Written;
+use crate::app::figures::Keeping;
 use crate::app::large_tokens::LargeTokens;
 use crate::app::used_secrets::UsedSecrets;
 use crate::calling_out::Caller;
@@ -100,7 +100,7 @@ pub struct App {
     pub(crate) event_feed: Arc<EventFeed>,
     /// The streams of pages of the console, which have bounds of their own.
     pub(crate) console_feed: Arc<EventFeed>,
-    figures_written: Written,
+    figures: Keeping,
     pub(crate) large_tokens: LargeTokens,
     /// The metadata, made from what clients use.
     pub(crate) metadata: Kept<(Arc<Option<ClientsInUse>>, Arc<TrustedIssuers>)>,
@@ -110,6 +110,8 @@ pub struct App {
     making_keys: tokio::sync::Mutex<()>,
     /// Whether every node knows bound tokens.
     binds: AtomicBool,
+    /// Whether every node knows the exchange of tokens of other issuers.
+    exchanges_foreign: AtomicBool,
     /// The id of this node, new at each start.
     pub node: Uuid,
 }
@@ -133,12 +135,13 @@ impl App {
             document_fetches: DocumentFetches::default(),
             event_feed: Arc::default(),
             console_feed: Arc::default(),
-            figures_written: Written::default(),
+            figures: Keeping::default(),
             large_tokens: LargeTokens::default(),
             metadata: Kept::default(),
             key_set: Kept::default(),
             making_keys: tokio::sync::Mutex::default(),
             binds: AtomicBool::default(),
+            exchanges_foreign: AtomicBool::default(),
             node: Uuid::now_v7(),
             metrics,
             settings,

@@ -33,7 +33,7 @@ enum Kind {
 const CONSENT: &[(&str, &str)] = &[
     (Consent::Required.name(), "each time"),
     (Consent::Once.name(), "once"),
-    (Consent::Skip.name(), "never: the client is ours (takes the role admin)"),
+    (Consent::Skip.name(), "never: it is ours (role admin)"),
 ];
 
 /// The grants: the names and labels of their fields.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::admin::body::Patch;
 use crate::admin::clients::{ClientPatch, NewClient};
-use crate::admin::issuers::{IssuerPatch, IssuerView, NewIssuer};
+use crate::admin::issuers::{IssuerView, NewIssuer};
 use crate::admin::powers::{ADMIN, READ_CLIENTS};
 use crate::admin::{AdminError, Result};
 use crate::console::confirm::confirm;
@@ -25,6 +25,8 @@ const WORKFLOW: &str = "console/github-workflow";
 const GITHUB: &str = "https://token.actions.githubusercontent.com";
 /// Seconds for which such a token is accepted: a job asks for it when it needs it.
 const MAX_AGE: i64 = 600;
+/// What begins an expression, wherever it stands in a workflow.
+const EXPRESSION: &str = "${{";
 /// The most characters of a name at GitHub.
 const LONGEST_NAME: usize = 255;
 
@@ -59,9 +61,12 @@ pub(super) async fn workflow(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(READ_CLIENTS)?;
     let client = visit.app.client_show(&visit.text("client")?).await?;
     let issuer = visit.app.issuer_show(GITHUB).await?;
+    let id = client.client_id.as_str();
+    if !issuer.settings.rules.iter().any(|rule| rule.client_id.as_deref() == Some(id)) {
+        return Err(AdminError::NotFound("no rule for GitHub is about this client".into()).into());
+    }
     let audience = issuer.settings.audience.first().map(String::as_str).unwrap_or_default();
     let token_endpoint = visit.app.issuer.endpoint("/auth/token");
-    let id = client.client_id.as_str();
     let test = Cell::link("test a token against the conditions", "console/issuer-test");
     Ok(Page::new("What the workflow runs")
         .with(Block::text(format!(
@@ -87,22 +92,20 @@ async fn allow(visit: &Visit<'_>, typed: &Typed) -> Result<String> {
         Err(AdminError::NotFound(_)) => None,
         Err(error) => return Err(error),
     };
+    let (app, actor) = (visit.app, visit.actor());
     let has_rule = match &issuer {
         Some(issuer) => check(issuer, &rule)?,
         None => false,
     };
+    if issuer.is_some() && !has_rule {
+        app.issuer_rule_check(GITHUB, rule.clone(), &actor).await?;
+    }
     // 2. A rule needs its client.
     make_client(visit, &client_id, scope).await?;
     // 3. Then the issuer, with the rule.
-    let (app, actor) = (visit.app, visit.actor());
     match issuer {
         Some(_) if has_rule => {}
-        Some(issuer) => {
-            let mut rules = issuer.settings.rules;
-            rules.push(rule);
-            let patch = IssuerPatch { rules: Patch::Set(rules), ..IssuerPatch::default() };
-            app.issuer_update(GITHUB, patch, &actor).await?;
-        }
+        Some(_) => drop(app.issuer_rule_add(GITHUB, rule, &actor).await?),
         None => {
             let new = NewIssuer {
                 issuer: GITHUB.to_owned(),
@@ -225,6 +228,9 @@ fn rule(typed: &Typed) -> Result<Rule> {
         format!("repo:{owner}/{repository}:{context}"),
     ];
     let client_id = typed.text("client_id").ok_or_else(|| invalid("client_id: name a client".to_owned()))?;
+    if client_id.contains(EXPRESSION) {
+        return Err(invalid(format!("client_id: a workflow would not take {EXPRESSION} as a part of a name")));
+    }
     let claims = BTreeMap::from([
         ("repository_owner_id".to_owned(), Condition::Equals(owner_id)),
         ("repository_id".to_owned(), Condition::Equals(repository_id)),
@@ -277,7 +283,7 @@ fn page(status: u16, fields: Vec<Field>) -> Page {
     page.with(Block::text(text)).with(Block::Form(form))
 }
 
-/// The part of a workflow that gets a token.
+/// The part of a workflow that gets a token. What is secret is piped, so that the list of processes does not show it.
 fn steps(token_endpoint: &str, audience: &str, client_id: &str) -> String {
     let audience: String = form_urlencoded::byte_serialize(audience.as_bytes()).collect();
     let client = quoted(&format!("client_id={client_id}"));
@@ -286,12 +292,14 @@ fn steps(token_endpoint: &str, audience: &str, client_id: &str) -> String {
   id-token: write
 steps:
   - name: Get an access token
+    shell: bash
     run: |
-      ASSERTION=$(curl -sSf -H "Authorization: Bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN" \
-        "$ACTIONS_ID_TOKEN_REQUEST_URL&audience={audience}" | jq -r .value)
-      ACCESS_TOKEN=$(curl -sSf {token_endpoint} -d grant_type=client_credentials --data-urlencode {client} \
+      set -o pipefail
+      ASSERTION=$(printf 'Authorization: Bearer %s' "$ACTIONS_ID_TOKEN_REQUEST_TOKEN" | curl -sSf -H @- \
+        "$ACTIONS_ID_TOKEN_REQUEST_URL&audience={audience}" | jq -er .value)
+      ACCESS_TOKEN=$(printf %s "$ASSERTION" | curl -sSf {token_endpoint} -d grant_type=client_credentials \
         -d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \
-        --data-urlencode client_assertion="$ASSERTION" | jq -r .access_token)
+        --data-urlencode client_assertion@- --data-urlencode {client} | jq -er .access_token)
       echo "::add-mask::$ACCESS_TOKEN"
       echo "ACCESS_TOKEN=$ACCESS_TOKEN" >> "$GITHUB_ENV"
 "#
@@ -351,6 +359,7 @@ mod tests {
             ("reference", ""),
             ("reference", "release/*"),
             ("client_id", " "),
+            ("client_id", "a ${{ secrets.KEY }}"),
         ] {
             let error = rule(&typed().with(field, value)).unwrap_err().to_string();
             assert!(error.starts_with(&format!("{field}: ")), "{field} {value}: {error}");
@@ -361,6 +370,9 @@ mod tests {
     fn what_the_workflow_runs_holds_any_name_as_one_word() {
         let steps = steps("https://auth.example.com/auth/token", "https://auth.example.com", "it's $(id)");
         assert!(steps.contains(r"--data-urlencode 'client_id=it'\''s $(id)' "), "{steps}");
+        for part in [" set -o pipefail\n", " --data-urlencode client_assertion@- "] {
+            assert!(steps.contains(part), "{part}: {steps}");
+        }
         assert!(steps.contains("&audience=https%3A%2F%2Fauth.example.com\""), "{steps}");
         assert!(steps.contains("curl -sSf https://auth.example.com/auth/token "), "{steps}");
     }

@@ -301,8 +301,8 @@ fn actions(issuer: &IssuerView) -> Vec<Block> {
         fields: vec![Field::hidden("issuer", name)],
         buttons: vec![change, Button::quiet("delete", "Delete")],
     };
-    let text = "Tokens of a disabled or deleted issuer are refused from then on. Access tokens that they were exchanged for are good until \
-                they expire.";
+    let text = "Tokens of a disabled or deleted issuer are refused from then on, and what they were exchanged for by token exchange ends. \
+                Other access tokens that they gave are good until they expire.";
     vec![
         Block::heading("Change it"),
         Block::Text(vec![Cell::link("Change the settings", address(CHANGE, &[("issuer", name)]))]),

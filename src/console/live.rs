@@ -19,6 +19,9 @@ use crate::protocol::time::Timestamp;
 /// The time between two looks at what has changed.
 const EVERY: Duration = Duration::from_secs(2);
 
+/// Why a stream ends with the login.
+pub const LOGGED_OUT: &str = "You are logged out.";
+
 /// What a stream keeps current.
 #[derive(Clone, Debug)]
 enum Subject {
@@ -125,7 +128,7 @@ impl Live {
         }
         match app.store.browser_session_is_living(self.session, app.clock.now()).await {
             Ok(true) => None,
-            Ok(false) => Some(("You are logged out.", false)),
+            Ok(false) => Some((LOGGED_OUT, false)),
             Err(_) => Some(("It could not be read just now.", true)),
         }
     }

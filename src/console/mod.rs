@@ -37,7 +37,7 @@ mod verdict;
 mod visit;
 
 pub use chart::{Bar, Chart};
-pub use live::{Live, Told};
+pub use live::{LOGGED_OUT, Live, Told};
 pub use page::{Block, Button, Cell, Field, FieldKind, Form, Page, Parts, Row, Table};
 pub use place::Place;
 pub use script::{ADDRESS as SCRIPT_ADDRESS, SCRIPT};
@@ -64,7 +64,7 @@ pub enum Answer {
     File(File),
     /// A stream that keeps a page current.
     Live(Box<Live>),
-    /// Nothing, because nobody is logged in any more for whom a page would be kept current.
+    /// No stream, because nobody is logged in any more for whom a page would be kept current.
     NotLive,
     /// The script of the console.
     Script,

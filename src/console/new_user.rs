@@ -26,9 +26,8 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let typed = Typed::read(visit, &NAMES)?;
     let created = match new_user(&typed) {
         Ok(new) => {
-            // Whoever gets the link gets the role.
-            if new.role.is_some()
-                && visit.may(ADMIN)
+            // Whoever gets the link is the user. What is not in the person's power is said first.
+            if (new.role.is_none() || visit.may(ADMIN))
                 && let Some(page) = confirm(visit, &NAMES).await?
             {
                 return Ok(page.into());

@@ -39,7 +39,7 @@ pub(super) async fn table(app: &App, told: &[NodeFigures]) -> Outcome<Table> {
             "Node",
             "State",
             "Last change applied",
-            "99 % of the revocations of the last 15 minutes applied within",
+            "Revocations applied within",
             "Last heard from",
             "Version",
         ],

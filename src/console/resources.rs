@@ -136,6 +136,10 @@ pub(super) fn show_new(visit: &Visit<'_>) -> Outcome<Content> {
 
 pub(super) async fn create(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(CLIENTS)?;
+    // A resource decides what its tokens say and who may ask about them.
+    if let Some(page) = confirm(visit, &NAMES).await? {
+        return Ok(page.into());
+    }
     let typed = Typed::read(visit, &NAMES)?;
     let created = match new_resource(&typed) {
         Ok(new) => visit.app.resource_create(new, &visit.actor()).await,
@@ -161,6 +165,9 @@ pub(super) async fn show_change(visit: &Visit<'_>) -> Outcome<Content> {
 
 pub(super) async fn change(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(CLIENTS)?;
+    if let Some(page) = confirm(visit, &NAMES).await? {
+        return Ok(page.into());
+    }
     let typed = Typed::read(visit, &NAMES)?;
     let resource = visit.app.resource_show(typed.get("resource")).await?;
     let uri = resource.resource.as_str();

@@ -32,7 +32,7 @@ impl fmt::Debug for ForeignToken {
 
 impl ForeignToken {
     /// The types of a JWT, if any.
-    const USUAL_TYPES: ExpectedType<'static> = ExpectedType::AbsentOr(&["JWT"]);
+    pub(super) const USUAL_TYPES: ExpectedType<'static> = ExpectedType::AbsentOr(&["JWT"]);
     /// The same for a JWT-SVID.
     pub(super) const TYPES: ExpectedType<'static> = ExpectedType::AbsentOr(&FOREIGN_TYPES);
     /// The same for the token of a subject, which may be an access token (RFC 9068 §2.1).
@@ -55,6 +55,16 @@ impl ForeignToken {
     pub(crate) fn read_subject(text: &str, is_id_token: bool) -> Result<Self, Problem> {
         let types = if is_id_token { Self::USUAL_TYPES } else { Self::SUBJECT_TYPES };
         Self::read_as(text, types, |typ| types.includes(typ))
+    }
+
+    /// The same for a token whose use is not known yet: it may have the type of any.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub(super) fn read_any(text: &str) -> Result<Self, Problem> {
+        Self::read_as(text, Self::SUBJECT_TYPES, |typ| {
+            [Self::SUBJECT_TYPES, Self::TYPES, Self::ID_JAG].iter().any(|types| types.includes(typ))
+        })
     }
 
     /// Who issued a text, as it says, if it is a JWT that says so.
@@ -196,6 +206,23 @@ mod tests {
             (json!("logout+jwt"), false, false),
         ] {
             assert_eq!((is_read(typ.clone(), true), is_read(typ.clone(), false)), (as_id_token, otherwise), "{typ}");
+        }
+    }
+
+    #[test]
+    fn a_token_whose_use_is_not_known_may_have_the_type_of_any() {
+        let claims = r#"{"iss":"https://idp.example","sub":"a"}"#;
+        for (typ, is_read) in [
+            (json!(null), true),
+            (json!("JWT"), true),
+            (json!("JOSE"), true),
+            (json!("at+jwt"), true),
+            (json!("oauth-id-jag+jwt"), true),
+            (json!("logout+jwt"), false),
+            (json!("client-authentication+jwt"), false),
+        ] {
+            let token = ForeignToken::read_any(&text(&json!({"alg": "RS256", "typ": typ}), claims));
+            assert_eq!(token.is_ok(), is_read, "{typ}");
         }
     }
 

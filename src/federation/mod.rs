@@ -108,7 +108,8 @@ fn types(trusted: &TrustedIssuer, token: &ForeignToken, used_for: IssuerUse) -> 
     match used_for {
         IssuerUse::IdentityAssertion => ForeignToken::ID_JAG,
         _ if is_spiffe(&trusted.issuer) => ForeignToken::TYPES,
-        _ => token.types(),
+        IssuerUse::ClientAssertion => ForeignToken::USUAL_TYPES,
+        IssuerUse::JwtBearer => token.types(),
     }
 }
 

@@ -103,7 +103,7 @@ fn likely_use(trusted: &TrustedIssuer, token: &ForeignToken) -> IssuerUse {
 
 /// Says what would become of a token. Nothing is recorded as used.
 pub(crate) async fn of(app: &App, issuer: &Issuer, text: &str, used_for: Option<IssuerUse>) -> Result<TokenReport> {
-    let token = match ForeignToken::read(text) {
+    let token = match ForeignToken::read_any(text) {
         Ok(token) => token,
         Err(problem) => return Ok(TokenReport::of_unread(problem)),
     };

@@ -20,7 +20,9 @@ use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::exchange::{ID_JAG_TOKEN_TYPE, Role};
 use crate::protocol::identity::Identity;
 use crate::protocol::identity_assertion::{self, Asked, LIFE, no_id_token, no_such_audience};
-use crate::protocol::profile;
+use crate::protocol::profile::{self, OPENID};
+use crate::protocol::scope::Scope;
+use crate::protocol::session::Session;
 use crate::protocol::token_id::TokenId;
 use crate::protocol::user::User;
 use crate::store::SessionRecord;
@@ -45,11 +47,12 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     };
     let record = app.store.session_find(hint.sid).await?;
     let now = app.clock.now();
+    let is_over = match &record {
+        Some(SessionRecord { session, .. }) => session.ends_at() <= now || has_left(app, session).await?,
+        None => false,
+    };
     let living = record.as_ref().ok_or(Cause::NeverIssued).and_then(|record| living(record, &hint));
-    let living = living.and_then(|living| match living.record.session.ends_at() > now {
-        true => Ok(living),
-        false => Err(Cause::Expired),
-    });
+    let living = living.and_then(|living| if is_over { Err(Cause::Expired) } else { Ok(living) });
     let living = living.map_err(|cause| {
         let text = "is of a login that has ended: let the person log in again.";
         about(Role::Subject.refusal(text).because(format!("subject_token: the session has ended: {cause}")).by(cause))
@@ -57,6 +60,12 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     if hint.exp <= now.seconds() {
         let text = "has expired: get a new one with the refresh token.";
         return Err(about(Role::Subject.refusal(text).by(Cause::Expired)).into());
+    }
+    // What was taken from the client since the login does not count, as after a refresh.
+    let known = living.record.session.scope.intersection(&client.settings.scope);
+    if !known.contains(OPENID) {
+        let text = "is of a client that may not ask for the scope openid any more.";
+        return Err(about(Role::Subject.refusal(text)).into());
     }
     // 3. What does the client want there?
     let granted = identity_assertion::wanted(&target, request.parameters).map_err(about)?;
@@ -77,7 +86,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         cnf: binding::of_access_token(client, &request.sender),
         auth_time: living.login.auth_time,
         amr: &living.login.amr,
-        email: living.email(),
+        email: living.email(&known),
     };
     let access_token = id_jag::write(&claims, &key);
     app.metrics.exchanged(ExchangeKind::IdentityAssertion);
@@ -101,7 +110,7 @@ async fn permitted<'r, 'a>(
     wanted: Asked<'_>,
 ) -> Result<(Cow<'r, GrantRequest<'a>>, IdentityAssertionAudience)> {
     let mut asked = Cow::Borrowed(asked);
-    if wanted.target(&asked.client).is_none() {
+    if wanted.target(&asked.client).is_none() || !asked.client.settings.scope.contains(OPENID) {
         asked = Cow::Owned(asked.renewed(app, GrantType::TokenExchange).await?);
     }
     if asked.client.is_public() {
@@ -155,10 +164,18 @@ fn living<'a>(record: &'a SessionRecord, hint: &Hint) -> std::result::Result<Liv
     }
 }
 
+/// Whether a session is one that a logout does not end, and its person is not logged in any more at the browser where it began.
+async fn has_left(app: &App, session: &Session) -> Result<bool> {
+    match session.browser_session.filter(|_| session.offline) {
+        Some(login) => Ok(!app.store.browser_session_is_living(login, app.clock.now()).await?),
+        None => Ok(false),
+    }
+}
+
 impl Living<'_> {
-    /// The email address, if the person let the client know it.
-    fn email(&self) -> Map<String, Value> {
-        let (email, _) = self.record.session.scope.split_by(|name| name == EMAIL);
+    /// The email address, if the client may know it by this scope.
+    fn email(&self, known: &Scope) -> Map<String, Value> {
+        let (email, _) = known.split_by(|name| name == EMAIL);
         profile::select(&self.user.profile, &self.user.username, &email, &[])
     }
 }

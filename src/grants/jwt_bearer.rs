@@ -94,13 +94,7 @@ fn limits(used_for: IssuerUse, claims: &ForeignClaims) -> Result<(Option<Scope>,
         return Ok((None, None));
     }
     let malformed = |reason: &'static str| refused(Problem::new(Fault::Malformed, reason));
-    let scope = match claims.get("scope") {
-        None => None,
-        Some(Value::String(text)) => Some(
-            Scope::parse(text).map_err(|_| malformed("the scope of the identity assertion is no list of scopes"))?,
-        ),
-        Some(_) => return Err(malformed("the scope of the identity assertion is no text")),
-    };
+    let scope = claims.scope().map_err(refused)?;
     let resources = match claims.get("resource") {
         None => None,
         Some(Value::String(resource)) => Some(vec![resource.clone()]),

@@ -128,7 +128,10 @@ async fn exchange(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> 
     }
     // 7. Who impersonates somebody is not named in the token, so it is recorded before it is answered.
     if kind == ExchangeKind::Impersonation {
-        let target = format!("user {}", subject.sub);
+        let target = match &subject.sub_iss {
+            Some(issuer) => format!("subject {} of {issuer}", subject.sub),
+            None => format!("user {}", subject.sub),
+        };
         let detail = match foreign.as_deref() {
             Some(Foreign { trusted, .. }) => format!("in exchange for a token of the issuer {}", trusted.issuer.issuer),
             None => format!("in exchange for token {} of client {}", subject.jti, subject.client_id),
@@ -136,7 +139,7 @@ async fn exchange(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> 
         app.store.audit_write(&app.audited(client, request), "token.impersonate", target, Some(detail)).await?;
     }
     app.metrics.exchanged(kind);
-    let issuer = &subject.sub_iss;
+    let issuer = foreign.as_deref().map(|foreign| &foreign.trusted.issuer.issuer).or(subject.sub_iss.as_ref());
     let (subject_jti, subject) = (subject.jti.to_string(), &subject.sub);
     let actor = actor.as_ref().map(|actor| &actor.sub);
     tracing::info!(
@@ -202,6 +205,7 @@ async fn foreign<'a>(
     let token = ForeignToken::read_subject(text, is_id_token).map_err(refused_foreign)?;
     let grant = (GrantType::TokenExchange, ErrorCode::InvalidRequest);
     let (asked, trusted) = foreign_subject::judge(app, asked, &token, FOREIGN_USE, grant).await?;
+    Box::pin(app.begin_to_exchange_foreign()).await?;
     let trust = federation::trust_in(&trusted, &token).map_err(refused_foreign)?;
     let subject = foreign_subject::subject(app, &trusted, token.claims(), ErrorCode::InvalidRequest).await?;
     let presented = ForeignSubject {
@@ -221,11 +225,14 @@ fn refused_foreign(problem: Problem) -> Failure {
     foreign_subject::refused(ErrorCode::InvalidRequest, problem)
 }
 
-/// What the client may have in the name of a subject of another issuer: as by the JWT bearer grant.
+/// What the client may have in the name of a subject of another issuer: as by the JWT bearer grant, and no more than the scope of the
+/// token, if it has one (RFC 8693 §5).
 async fn granted_to_foreign(app: &App, asked: &GrantRequest<'_>, foreign: &Foreign) -> Result<(TokenForm, Granted)> {
     let GrantRequest { request, client, .. } = asked;
+    let scope = foreign.token.claims().scope().map_err(refused_foreign)?;
+    let limits = AssertionLimits { scope: scope.as_ref(), resources: None };
     let rule = |audiences: Audiences<'_>| {
-        let granted = grant::to_assertion(client, request.parameters, AssertionLimits::default(), audiences)?;
+        let granted = grant::to_assertion(client, request.parameters, limits, audiences)?;
         Ok((issue::form(app, client, &granted, audiences)?, granted))
     };
     let (form, granted) = app.grant(request.issuer, rule).await?;

@@ -60,8 +60,7 @@ fn answer(request: EndpointRequest, outcome: Result<Answer>) -> Response {
         Ok(Answer::Other(other)) => reply::answer(&request, Ok(*other)),
         Ok(Answer::File(file)) => download(file),
         Ok(Answer::Live(live)) => console_stream::answer(request, *live),
-        // Which tells a browser not to ask again (HTML §9.2.3).
-        Ok(Answer::NotLive) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Answer::NotLive) => console_stream::answer_logged_out(),
         Ok(Answer::Script) => script(),
         Ok(Answer::Page(page, frame)) => {
             if let Some(failure) = &page.failure {

@@ -1,21 +1,17 @@
 //! `/console/live`: parts of a page that are kept current, as server-sent events.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use askama::Template;
-use axum::body::Body;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use axum::response::Response;
 use futures_util::stream;
 use serde_json::{Map, Value, json};
 
-use crate::console::{Frame, Live, Parts, Told};
+use crate::console::{Frame, LOGGED_OUT, Live, Parts, Told};
 use crate::http::pages::ConsolePart;
-use crate::http::reply;
 use crate::http::request::EndpointRequest;
+use crate::http::{event_stream, reply};
 use crate::protocol::time::Timestamp;
 
 /// The longest time for which a stream says nothing: proxies end what is silent.
@@ -30,19 +26,18 @@ struct Stream {
     sent_at: Instant,
 }
 
-/// Answers with the stream. It ends when the browser leaves.
+/// Answers with the stream.
 pub(super) fn answer(request: EndpointRequest, live: Live) -> Response {
     let stream = Stream { request, live, sent: BTreeMap::new(), sent_at: Instant::now() };
-    let body = stream::unfold(stream, |mut stream| async move {
+    event_stream::answer(stream::unfold(stream, |mut stream| async move {
         let text = stream.next().await?;
-        Some((Ok::<_, Infallible>(Bytes::from(text)), stream))
-    });
-    let mut response = Body::from_stream(body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    // nginx would hold it back until its buffer is full.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
+        Some((text, stream))
+    }))
+}
+
+/// Answers a browser at which nobody is logged in any more: it need not ask again.
+pub(super) fn answer_logged_out() -> Response {
+    event_stream::answer(stream::iter([end(LOGGED_OUT, false)]))
 }
 
 impl Stream {
@@ -51,7 +46,7 @@ impl Stream {
         loop {
             let text = match self.live.next(&self.request.app).await? {
                 Told::Parts(parts, now) => self.changes(&parts, now),
-                Told::End(reason, again) => Some(event("end", &json!({"reason": reason, "again": again}))),
+                Told::End(reason, again) => Some(end(reason, again)),
             };
             let text = text.or_else(|| (self.sent_at.elapsed() >= HEARTBEAT).then(|| ": heartbeat\n\n".to_owned()));
             if text.is_some() {
@@ -77,6 +72,11 @@ impl Stream {
         }
         (!changed.is_empty()).then(|| event("parts", &Value::Object(changed)))
     }
+}
+
+/// The last event: why it ends, and whether it may begin again.
+fn end(reason: &str, again: bool) -> String {
+    event("end", &json!({"reason": reason, "again": again}))
 }
 
 /// An event as it is sent (HTML §9.2.6): JSON has no line breaks.

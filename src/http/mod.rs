@@ -13,6 +13,7 @@ mod docs;
 mod endpoints;
 mod envelope;
 mod error;
+mod event_stream;
 mod guard;
 mod host;
 mod oauth_error;

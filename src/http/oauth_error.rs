@@ -13,6 +13,7 @@ use crate::protocol::bearer::Scheme;
 use crate::protocol::cause::Cause;
 use crate::protocol::challenge::Challenge;
 use crate::protocol::error::ErrorCode;
+use crate::protocol::fault::{Fault, RequestFault};
 use crate::protocol::identity::Identity;
 use crate::protocol::scope::READ;
 use crate::throttle::Throttled;
@@ -21,6 +22,13 @@ use crate::validation::proof;
 /// Seconds after which a client should try again.
 pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 const BASIC_CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"jeton\"");
+
+/// What is wrong where the log names a URL that may be no client: anybody can send any number of those.
+const WITHOUT_CLIENT: [Fault; 3] = [
+    Fault::Request(RequestFault::ClientDocumentUnreachable),
+    Fault::Request(RequestFault::ClientDocumentUnfit),
+    Fault::Request(RequestFault::ClientNameTaken),
+];
 
 /// The status of an error.
 pub(crate) const fn status(code: ErrorCode) -> StatusCode {
@@ -76,7 +84,9 @@ pub(crate) fn note(app: &App, context: &Context, failure: &Failure) {
             let error = refusal.code.name();
             let cause = refusal.cause_name();
             let Identity { client, subject, session, jti } = refusal.about.as_deref().cloned().unwrap_or_default();
-            note_client(app, endpoint, client.as_deref(), cause);
+            if refusal.fault.is_none_or(|fault| !WITHOUT_CLIENT.contains(&fault)) {
+                note_client(app, endpoint, client.as_deref(), cause);
+            }
             tracing::info!(
                 error,
                 cause,

@@ -253,8 +253,8 @@ pub struct ForeignSubject<'a> {
 }
 
 impl ForeignSubject<'_> {
-    /// The claims of an access token as this server would have given it to the client for this token: without any scope or audience,
-    /// since those of another issuer mean nothing here.
+    /// The claims of an access token as this server would have given it to the client for this token: without any audience, since those
+    /// of another issuer mean nothing here, and without its scope, which only limits what is granted.
     ///
     /// # Errors
     /// `invalid_request` if it says who acts already, since that would be lost, or has a `may_act` that cannot be understood.

@@ -65,7 +65,7 @@ pub const FEATURES: &[Feature] = &[
         is_used: |settings| !settings.identity_assertion_audiences.is_empty(),
     },
     // An older node would not end what came of a token of an issuer with the trust in it.
-    Feature { member: "permissions", is_used: |settings| settings.exchanges() && !settings.issuers.is_empty() },
+    Feature { member: FOREIGN_EXCHANGE, is_used: |settings| settings.exchanges() && !settings.issuers.is_empty() },
 ];
 
 /// Users may have second factors. An older node would log them in without, and cannot read the key that encrypts their
@@ -83,6 +83,10 @@ pub const RESOURCES: &str = "resources";
 pub const BOUND_TOKENS: &str = "bound tokens";
 /// Tokens of other issuers prove clients, and tokens are about subjects of other issuers.
 pub const TRUSTED_ISSUERS: &str = "trusted issuers";
+
+/// Tokens of other issuers are exchanged. A client may have had the settings for that before any program did it, so it is also in use
+/// from the first exchange on.
+pub const FOREIGN_EXCHANGE: &str = "the exchange of tokens of other issuers";
 
 /// The level of this program.
 #[expect(clippy::cast_possible_wrap, reason = "the list is short")]

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::protocol::assertion::{Fault, LARGEST_SKEW, Problem, moment, seconds};
 use crate::protocol::condition;
 use crate::protocol::confirmation::{Confirmation, Sender};
+use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 
 /// The type of an identity assertion (draft-ietf-oauth-identity-assertion-authz-grant §3).
@@ -103,6 +104,22 @@ impl ForeignClaims {
             _ => false,
         };
         self.text("email").filter(|_| is_verified)
+    }
+
+    /// Its `scope`, if it has one (RFC 8693 §4.2).
+    ///
+    /// # Errors
+    /// [`Fault::Malformed`].
+    pub fn scope(&self) -> Result<Option<Scope>, Problem> {
+        let malformed = |reason: &str| Problem::new(Fault::Malformed, reason);
+        match self.get("scope") {
+            None => Ok(None),
+            Some(Value::String(text)) => match Scope::parse(text) {
+                Ok(scope) => Ok(Some(scope)),
+                Err(_) => Err(malformed("the scope of the assertion is no list of scopes")),
+            },
+            Some(_) => Err(malformed("the scope of the assertion is no text")),
+        }
     }
 
     fn number(&self, name: &str) -> Option<Timestamp> {
@@ -353,6 +370,20 @@ mod tests {
             (json!({"iss": ["https://idp.example"]}), Fault::Malformed),
         ] {
             assert_eq!(fault(changes.clone()), Some(expected), "{changes}");
+        }
+    }
+
+    #[test]
+    fn a_scope_is_a_text_of_names() {
+        let scope = |value: Value| {
+            let scope = claims(json!({ "scope": value })).unwrap().scope();
+            scope.map(|scope| scope.map(|scope| scope.to_string())).map_err(|problem| problem.fault)
+        };
+        assert_eq!(scope(Value::Null), Ok(None));
+        assert_eq!(scope(json!("read write")), Ok(Some("read write".into())));
+        assert_eq!(scope(json!("")), Ok(Some(String::new())));
+        for wrong in [json!(["read"]), json!(1), json!("a\"b")] {
+            assert_eq!(scope(wrong.clone()), Err(Fault::Malformed), "{wrong}");
         }
     }
 

@@ -56,6 +56,10 @@ pub fn check_settings(settings: &ClientSettings) -> Result<(), String> {
         if entry.client_id.is_empty() || entry.client_id.len() > LONGEST_CLIENT_ID || !is_plain {
             return wrong("client_id: it has 1 to 255 printable ASCII characters");
         }
+        // An assertion without a scope leaves it to that server, which would give all.
+        if entry.scope.as_ref().is_some_and(Scope::is_empty) {
+            return wrong("scope: it has at least one name; without scope, the client may name any");
+        }
     }
     Ok(())
 }
@@ -182,6 +186,7 @@ mod tests {
             (json!([{"audience": "https://as.example", "client_id": ""}]), "[0].client_id"),
             (json!([{"audience": "https://as.example", "client_id": "é"}]), "[0].client_id"),
             (json!([{"audience": "https://as.example", "client_id": "x".repeat(256)}]), "[0].client_id"),
+            (json!([{"audience": "https://as.example", "client_id": "c", "scope": ""}]), "[0].scope"),
             (json!(many), "more than 50"),
         ] {
             let found = problem(of(entries.clone())).unwrap_or_default();

@@ -22,6 +22,8 @@ use crate::state::Follower;
 
 /// The time between two marks of the counters, which are then written to the database.
 const BETWEEN_MARKS: Duration = Duration::from_secs(60);
+/// The longest time that writing figures may go on at a stop.
+const END_FIGURES: Duration = Duration::from_secs(1);
 /// The time between two writes of when secrets were last used.
 const WRITE_USED_SECRETS: Duration = Duration::from_secs(10);
 
@@ -38,6 +40,7 @@ pub struct Server {
     stop: watch::Sender<bool>,
     connections: Vec<JoinHandle<()>>,
     tasks: Vec<JoinHandle<()>>,
+    figures: JoinHandle<()>,
     follower: Follower,
     lock: Option<ServerLock>,
 }
@@ -80,25 +83,25 @@ impl Server {
             // For operators: plain HTTP/1.1, whatever the public listener speaks.
             tokio::spawn(listener::serve(
                 ops_listener,
-                Served { router: http::ops_router(health.clone()), tls: None, http2: false, stopped },
+                Served { router: http::ops_router(health.clone()), tls: None, http2: false, stopped: stopped.clone() },
                 Limits::for_slots(files::OPS_SLOTS),
             )),
         ];
         let mut tasks = vec![
             tokio::spawn(write_used_secrets(Arc::clone(&app))),
-            tokio::spawn(keep_figures(Arc::clone(&app))),
             tokio::spawn(cleanup::run(Arc::clone(&app))),
             tokio::spawn(logout_notices::run(Arc::clone(&app))),
             tokio::spawn(events::run(Arc::clone(&app))),
             tokio::spawn(webhooks::run(Arc::clone(&app))),
         ];
         tasks.extend(tls.map(|(certificates, watched)| tokio::spawn(certificates.keep_current(watched))));
-        Ok(Self { app, address, ops_address, health, stop, connections, tasks, follower, lock })
+        let figures = tokio::spawn(keep_figures(Arc::clone(&app), stopped));
+        Ok(Self { app, address, ops_address, health, stop, connections, tasks, figures, follower, lock })
     }
 
     /// Stops gracefully. Readiness fails at once; connections are still served during the drain delay; then the
     /// listeners close and requests in flight finish.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.health.stop();
         // The load balancer must notice first: what it sends to a closed port is lost.
         tokio::time::sleep(self.app.settings.drain_delay).await;
@@ -113,6 +116,9 @@ impl Server {
         for task in self.tasks {
             task.abort();
         }
+        // It has ended by now, or writes. Cut off before it knows that it wrote, it would have the same counted twice.
+        let _ = tokio::time::timeout(END_FIGURES, &mut self.figures).await;
+        self.figures.abort();
         drop(self.follower);
         self.app.leave().await;
         drop(self.lock);
@@ -129,9 +135,9 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError(error.to_string()))
 }
 
-async fn keep_figures(app: Arc<App>) {
-    loop {
-        tokio::time::sleep(BETWEEN_MARKS).await;
+async fn keep_figures(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    // What is counted from the stop on is written when the server leaves.
+    while tokio::time::timeout(BETWEEN_MARKS, stopped.wait_for(|is_stopped| *is_stopped)).await.is_err() {
         app.mark_figures();
         app.write_figures().await;
         app.tell_figures().await;

@@ -110,8 +110,17 @@ impl Store {
 
     /// Records that tokens and sessions are bound, for good. Fails if a live node does not know that.
     pub async fn use_bound_tokens(&self, now: Timestamp) -> Result<()> {
+        self.begin_to_use(feature::BOUND_TOKENS, now).await
+    }
+
+    /// Records that tokens of other issuers are exchanged, for good. Fails if a live node does not know that.
+    pub async fn use_foreign_exchange(&self, now: Timestamp) -> Result<()> {
+        self.begin_to_use(feature::FOREIGN_EXCHANGE, now).await
+    }
+
+    async fn begin_to_use(&self, name: &str, now: Timestamp) -> Result<()> {
         let mut transaction = self.database.begin().await?;
-        match transaction.use_feature(feature::named(feature::BOUND_TOKENS), now).await? {
+        match transaction.use_feature(feature::named(name), now).await? {
             None => transaction.commit().await,
             Some(refusal) => {
                 transaction.roll_back().await?;

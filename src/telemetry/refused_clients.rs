@@ -1,9 +1,9 @@
-//! What was refused of each client within the last hour, on this node. It is in memory, and bounded: of the clients that exist, those
-//! whose last refusal is the latest.
+//! What was refused of each client within the last hour, on this node. It is in memory, and bounded: of the clients that exist, it
+//! forgets those that were not refused for long.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::protocol::error::ErrorCode;
 use crate::protocol::time::Timestamp;
@@ -16,6 +16,8 @@ const SLOTS: usize = 12;
 const LATELY: i64 = 3;
 /// The most clients.
 const MOST_CLIENTS: usize = 1000;
+/// Of how many clients the one whose last refusal is the oldest makes room for another one: to look at all of them would take too long.
+const SAMPLE: usize = 8;
 /// The most causes of a client that are told apart.
 const MOST_CAUSES: usize = 32;
 /// The fewest refusals in a quarter of an hour that are more than usual.
@@ -100,6 +102,7 @@ const fn slot_of(at: Timestamp) -> i64 {
 
 #[derive(Debug)]
 struct OfClient {
+    id: Arc<str>,
     causes: HashMap<(&'static str, &'static str), Counts>,
     others: Counts,
     all: Counts,
@@ -107,21 +110,48 @@ struct OfClient {
 
 #[derive(Debug, Default)]
 struct Kept {
-    clients: HashMap<String, OfClient>,
+    clients: Vec<OfClient>,
+    /// Where each of them is.
+    places: HashMap<Arc<str>, usize>,
+    /// Where the next sample begins.
+    next: usize,
     /// When the last of those that had to be forgotten was refused.
     forgotten: Option<Timestamp>,
 }
 
 impl Kept {
-    /// Makes room for another client.
-    fn make_room(&mut self) {
-        if self.clients.len() < MOST_CLIENTS {
-            return;
+    fn get(&self, client_id: &str) -> Option<&OfClient> {
+        self.places.get(client_id).map(|place| &self.clients[*place])
+    }
+
+    /// The place of a client, which is a new one if there is none yet.
+    fn place(&mut self, client_id: &str, now: Timestamp) -> usize {
+        if let Some(place) = self.places.get(client_id) {
+            return *place;
         }
-        let oldest = self.clients.iter().min_by_key(|(_, client)| client.all.last).map(|(id, _)| id.clone());
-        if let Some(client) = oldest.and_then(|id| self.clients.remove(&id)) {
-            self.forgotten = self.forgotten.max(Some(client.all.last));
-        }
+        let id: Arc<str> = client_id.into();
+        let causes = HashMap::new();
+        let client = OfClient { id: Arc::clone(&id), causes, others: Counts::new(now), all: Counts::new(now) };
+        let place = if self.clients.len() < MOST_CLIENTS {
+            self.clients.push(client);
+            self.clients.len() - 1
+        } else {
+            let place = self.oldest();
+            let forgotten = std::mem::replace(&mut self.clients[place], client);
+            self.places.remove(&forgotten.id);
+            self.forgotten = self.forgotten.max(Some(forgotten.all.last));
+            place
+        };
+        self.places.insert(id, place);
+        place
+    }
+
+    /// The place of the client whose last refusal is the oldest of a sample. Each sample has other clients than the one before.
+    fn oldest(&mut self) -> usize {
+        let sample = (self.next..self.next + SAMPLE).map(|place| place % self.clients.len());
+        let oldest = sample.min_by_key(|place| self.clients[*place].all.last).unwrap_or_default();
+        self.next = (self.next + SAMPLE) % self.clients.len();
+        oldest
     }
 }
 
@@ -136,11 +166,8 @@ impl RefusedClients {
             return;
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.clients.contains_key(client_id) {
-            kept.make_room();
-        }
-        let new = || OfClient { causes: HashMap::new(), others: Counts::new(now), all: Counts::new(now) };
-        let client = kept.clients.entry(client_id.to_owned()).or_insert_with(new);
+        let place = kept.place(client_id, now);
+        let client = &mut kept.clients[place];
         client.all.add(now);
         let kind = (endpoint, cause);
         if client.causes.len() >= MOST_CAUSES && !client.causes.contains_key(&kind) {
@@ -158,7 +185,7 @@ impl RefusedClients {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let hour = SLOT * SLOTS as i64;
         let is_incomplete = kept.forgotten.is_some_and(|at| now.seconds() - at.seconds() < hour);
-        let Some(client) = kept.clients.get(client_id) else {
+        let Some(client) = kept.get(client_id) else {
             return RefusedOfClient { is_incomplete, ..RefusedOfClient::default() };
         };
         let requests = client.causes.iter().map(|((endpoint, cause), counts)| {
@@ -173,15 +200,15 @@ impl RefusedClients {
     /// The clients that are refused at least three times as often as before, those with the most refusals first.
     pub(super) fn failing(&self, now: Timestamp) -> Vec<FailingClient> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let clients = kept.clients.iter().map(|(client_id, client)| {
+        let clients = kept.clients.iter().map(|client| {
             let lately = client.all.within(now, LATELY);
-            (client_id, lately, client.all.within_the_hour(now) - lately)
+            (&*client.id, lately, client.all.within_the_hour(now) - lately)
         });
         let mut failing: Vec<_> = clients.filter(|(_, lately, before)| *lately >= FEWEST && lately > before).collect();
         failing.sort_by_key(|(client_id, lately, _)| (Reverse(*lately), *client_id));
         failing.truncate(MOST_FAILING);
         let failing = failing.into_iter();
-        failing.map(|(id, lately, before)| FailingClient { client_id: id.clone(), lately, before }).collect()
+        failing.map(|(id, lately, before)| FailingClient { client_id: id.to_owned(), lately, before }).collect()
     }
 }
 
@@ -236,6 +263,19 @@ mod tests {
         let told = refused.of("first", at(62));
         assert!(told.requests.is_empty() && told.is_incomplete, "{told:?}");
         assert!(!refused.of("first", at(62 + 60)).is_incomplete);
+    }
+
+    #[test]
+    fn a_flood_of_clients_does_not_push_out_one_that_goes_on_being_refused() {
+        let refused = RefusedClients::default();
+        for number in 0..3 * MOST_CLIENTS {
+            refused.add("always", "token", "invalid_client", at(1));
+            refused.add(&number.to_string(), "token", "invalid_client", at(0));
+        }
+        assert_eq!(refused.of("always", at(1)).requests[0].count, 3 * MOST_CLIENTS as u64);
+        let kept = refused.0.lock().unwrap();
+        assert_eq!((kept.clients.len(), kept.places.len()), (MOST_CLIENTS, MOST_CLIENTS));
+        assert!(kept.places.iter().all(|(id, place)| kept.clients[*place].id == *id));
     }
 
     #[test]

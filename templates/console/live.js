@@ -9,9 +9,12 @@
   const firstPause = 5000;
   const longestPause = 300000;
   let pause = firstPause;
+  let notBefore = 0;
   let source = null;
   let isOver = false;
   let retry = 0;
+  // What came for parts, until it is shown.
+  const held = new Map();
 
   const say = (text) => { state.textContent = text; };
 
@@ -24,8 +27,9 @@
   const again = () => {
     close();
     say('This page is not kept current just now.');
-    retry = setTimeout(open, pause);
+    notBefore = performance.now() + pause;
     pause = Math.min(pause * 2, longestPause);
+    open();
   };
 
   // Where somebody reads, selects or moves by the keyboard, nothing is replaced.
@@ -35,14 +39,23 @@
     return isSelected || part.contains(document.activeElement);
   };
 
+  const put = () => {
+    for (const [part, content] of held) {
+      if (isInUse(part)) continue;
+      held.delete(part);
+      // The server escaped it, as it did the page.
+      part.innerHTML = content;
+    }
+  };
+
   const show = (event) => {
     pause = firstPause;
     const parts = JSON.parse(event.data);
     for (const part of document.querySelectorAll('[data-part]')) {
       const content = parts[part.dataset.part];
-      // The server escaped it, as it did the page.
-      if (content !== undefined && !isInUse(part)) part.innerHTML = content;
+      if (content !== undefined) held.set(part, content);
     }
+    put();
     say('This page is kept current.');
   };
 
@@ -58,14 +71,23 @@
   };
 
   const open = () => {
+    clearTimeout(retry);
     // A page that nobody sees takes no stream from others.
     if (source || isOver || document.hidden) return;
+    const wait = notBefore - performance.now();
+    if (wait > 0) {
+      retry = setTimeout(open, wait);
+      return;
+    }
     source = new EventSource(main.dataset.live);
     source.addEventListener('parts', show);
     source.addEventListener('end', end);
     source.addEventListener('error', again);
   };
 
+  document.addEventListener('selectionchange', put);
+  // Only then it is known what has the focus next.
+  document.addEventListener('focusout', () => setTimeout(put));
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) close();
     else open();

@@ -193,9 +193,13 @@ on_both_stores!(what_is_wrong_with_a_document_stands_on_a_page_for_its_developer
         assert_page(&ask(&app, &url).await, words);
     }
     assert_eq!(host.connections(), calls);
-    // Nothing of all that is a client.
+    // Nothing of all that is a client, or is counted as one that fails.
     let shown = app.admin(Method::GET, &format!("/admin/v1/clients/{}", encoded(&host.url("/other"))), None).await;
     assert_eq!(shown.status.as_u16(), 404);
+    let (metrics, now) = (&app.server.app.metrics, app.server.app.clock.now());
+    for path in ["/other", "/broken", "/missing"] {
+        assert!(metrics.refused_of_client(&host.url(path), now).requests.is_empty(), "{path}");
+    }
 });
 
 on_both_stores!(a_document_that_was_refused_is_fetched_again_after_a_moment, async |backend| {

@@ -191,6 +191,7 @@ impl Language {
         let login = program.login.as_ref()?;
         let text = match (name, &login.listens) {
             ("issuer", _) => login.issuer.clone(),
+            ("encoded_issuer", _) => form_urlencoded::byte_serialize(login.issuer.as_bytes()).collect(),
             ("authorization_endpoint", _) => login.endpoint.clone(),
             ("authorize", _) => login.address(),
             ("redirect_uri", _) => login.redirect_uri.clone(),
@@ -374,6 +375,20 @@ mod tests {
     }
 
     #[test]
+    fn every_login_takes_the_answer_of_its_issuer_only() {
+        let mut program = program(true);
+        program.login.as_mut().unwrap().issuer = "https://auth.example.com/a*b".to_owned();
+        for language in &LANGUAGES {
+            let text = language.write(&program).unwrap();
+            let issuer = match language.syntax {
+                Syntax::Shell => "iss='https%3A%2F%2Fauth.example.com%2Fa*b'",
+                _ => "https://auth.example.com/a*b",
+            };
+            assert!(text.contains(issuer), "{text}");
+        }
+    }
+
+    #[test]
     fn no_name_of_a_template_is_left() {
         for language in &LANGUAGES {
             for (login, prints, signs) in
@@ -392,6 +407,7 @@ mod tests {
                     "question",
                     "url",
                     "issuer",
+                    "encoded_issuer",
                     "redirect_uri",
                     "authorize",
                     "stdin",

@@ -139,6 +139,9 @@ fn signs(settings: &ClientSettings) -> bool {
 fn sets(settings: &ClientSettings) -> &'static str {
     match settings.token_endpoint_auth_method {
         AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => " Its secret is in `CLIENT_SECRET`.",
+        AuthMethod::PrivateKeyJwt if signs(settings) => {
+            " Its private key (PEM, PKCS #8) is in the file that `PRIVATE_KEY_FILE` names."
+        }
         AuthMethod::PrivateKeyJwt => {
             " The token of its platform, which must be for this server, is in `PLATFORM_TOKEN`."
         }
@@ -236,8 +239,9 @@ mod tests {
                 vec!["PLATFORM_TOKEN"],
             ),
             (
-                json!({"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://x"}),
-                vec!["private_key_jwt"],
+                json!({"grant_types": ["client_credentials"], "token_endpoint_auth_method": "private_key_jwt",
+                    "jwks_uri": "https://x"}),
+                vec!["PRIVATE_KEY_FILE"],
             ),
             (json!({"token_endpoint_auth_method": "tls_client_auth"}), vec!["certificate"]),
             (json!({"dpop_bound_access_tokens": true}), vec!["bound to a key"]),

@@ -1,24 +1,17 @@
 //! `/admin/v1/events`.
 
-use std::convert::Infallible;
-use std::time::Duration;
-
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use futures_util::stream;
 use serde_json::json;
-use tokio::sync::mpsc;
 
 use crate::admin::events::{EventStream, EventsRequest, Told};
 use crate::http::admin::READ;
 use crate::http::admin::extract::Call;
+use crate::http::event_stream;
 
 /// The header in which browsers say what they heard last.
 const LAST_EVENT_ID: &str = "last-event-id";
-/// How long a reader may take nothing.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The milliseconds after which a browser connects again.
 const RETRY: u32 = 2000;
 
@@ -41,32 +34,11 @@ pub(crate) async fn stream(call: Call, headers: HeaderMap) -> Response {
     }
 }
 
-fn answer(mut events: EventStream) -> Response {
-    let (sender, receiver) = mpsc::channel(1);
-    // A task of its own, so that the place of a reader who takes nothing is free again: over HTTP/2 nobody asks its body for more.
-    tokio::spawn(async move {
-        loop {
-            let told = tokio::select! {
-                told = events.next() => told,
-                () = sender.closed() => None,
-            };
-            let Some(told) = told else { break };
-            let sent = tokio::time::timeout(LONGEST_WAIT, sender.send(Bytes::from(text(&told)))).await;
-            if !matches!(sent, Ok(Ok(()))) {
-                break;
-            }
-        }
-    });
-    let body = stream::unfold(receiver, |mut receiver| async move {
-        let bytes = receiver.recv().await?;
-        Some((Ok::<_, Infallible>(bytes), receiver))
-    });
-    let mut response = Body::from_stream(body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    // nginx would hold it back until its buffer is full.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
+fn answer(events: EventStream) -> Response {
+    event_stream::answer(stream::unfold(events, |mut events| async move {
+        let told = events.next().await?;
+        Some((text(&told), events))
+    }))
 }
 
 /// As it is sent (HTML, §9.2.6). An `id` without data moves the cursor of the reader and says nothing else.

@@ -7,8 +7,11 @@ printf '%s\n' @authorize@"&state=$STATE&code_challenge=$CHALLENGE"
 echo 'Paste the address to which the browser was sent, whatever it shows:'
 read -r ADDRESS
 CODE=
-case $ADDRESS in
-  *[?\&]state="$STATE"*) CODE=$(printf %s "$ADDRESS" | sed -n 's/.*[?&]code=\([^&]*\).*/\1/p') ;;
+case ${ADDRESS%%#*}'&' in
+  *[?\&]iss=@encoded_issuer@'&'*)
+    case ${ADDRESS%%#*}'&' in
+      *[?\&]state="$STATE&"*) CODE=$(printf %s "$ADDRESS" | sed -n 's/.*[?&]code=\([^&#]*\).*/\1/p') ;;
+    esac ;;
 esac
 ANSWER='This is no answer to this login, or it is an error.'
 if [ -n "$CODE" ]; then

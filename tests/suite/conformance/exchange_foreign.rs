@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jeton::protocol::feature;
+use jeton::store::NodeRecord;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -134,6 +136,55 @@ on_both_stores!(a_token_of_a_trusted_issuer_gives_one_of_its_subject_in_which_th
     let next = app.introspect(&scene.rs, &next.assert_ok().text("access_token")).await.assert_active().json.clone();
     assert_eq!((&next["sub"], &next["sub_iss"]), (&json!("anna"), &json!(idp.name)));
     assert_eq!(next["act"], json!({"sub": "orders", "act": {"sub": "gateway"}}));
+});
+
+on_both_stores!(exc_006_the_scope_of_a_foreign_token_limits_what_comes_of_it, async |backend| {
+    let scene = Trusting::start(backend, json!({})).await;
+    let with = async |scope: Value, more: &[(&str, &str)]| {
+        let token = scene.idp.token(&scene.app, "anna", json!({"typ": "at+jwt"}), json!({ "scope": scope }));
+        scene.exchange(&token, ACCESS_TOKEN, more).await
+    };
+    assert_eq!(with(json!("openid read"), &[]).await.assert_ok().json["scope"], "read");
+    assert_eq!(with(json!("read write"), &[("scope", "write")]).await.assert_ok().json["scope"], "write");
+    with(json!("read"), &[("scope", "write")]).await.assert_error(400, "invalid_scope");
+    with(json!("openid email"), &[]).await.assert_error(400, "invalid_scope");
+    with(json!(["read"]), &[]).await.assert_error(400, "invalid_request");
+});
+
+on_both_stores!(the_first_foreign_token_waits_until_every_live_node_knows_what_ends_with_it, async |backend| {
+    let scene = Trusting::start(backend, json!({})).await;
+    let store = &scene.app.server.app.store;
+    // The settings of the client are older than what they mean now.
+    let (level, _) = feature::named(feature::FOREIGN_EXCHANGE).unwrap();
+    let sql = format!("UPDATE feature_level SET level = {}", level - 1);
+    crate::store_contract::execute(&scene.app.database, &sql).await;
+    let old = NodeRecord {
+        id: uuid::Uuid::now_v7(),
+        name: "old".into(),
+        version: "0.1.0".into(),
+        feature_level: level - 1,
+        applied: 0,
+        applied_at: scene.app.clock.now(),
+        heartbeat_at: scene.app.clock.now(),
+        max_staleness: 60_000,
+    };
+    assert!(store.node_heartbeat(&old).await.unwrap());
+    let token = scene.token();
+    let answer = scene.exchange(&token, JWT, &[]).await;
+    assert_eq!(answer.status.as_u16(), 503, "{answer:?}");
+    store.node_leave(old.id).await.unwrap();
+    scene.exchange(&token, JWT, &[]).await.assert_ok();
+    assert!(!store.node_heartbeat(&old).await.unwrap(), "it cannot come back");
+});
+
+on_both_stores!(who_stands_for_a_foreign_subject_unnamed_is_recorded_with_its_issuer, async |backend| {
+    let scene = Trusting::start(backend, json!({})).await;
+    let silent = json!({"permissions": ["impersonate"]});
+    scene.app.admin(Method::PATCH, "/admin/v1/clients/gateway", Some(silent)).await.assert_ok();
+    scene.exchanged().await;
+    let trail = scene.app.admin(Method::GET, "/admin/v1/audit?action=token.impersonate", None).await;
+    let target = format!("subject anna of {}", scene.idp.name);
+    assert_eq!(trail.json["items"][0]["target"], json!(target), "{trail:?}");
 });
 
 on_both_stores!(a_foreign_subject_token_that_is_not_good_is_refused_with_its_cause, async |backend| {

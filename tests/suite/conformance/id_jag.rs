@@ -218,6 +218,21 @@ on_both_stores!(an_assertion_is_given_only_for_a_living_login_with_this_client, 
     assert_refused(&enterprise.ask(&office, &id_token, &[]).await, "login that has ended");
 });
 
+on_both_stores!(what_outlives_a_logout_gives_assertions_only_until_then, async |backend| {
+    let mut enterprise = Enterprise::start(backend).await;
+    let careful = enterprise.app.web_client("careful", office(json!({"consent": "required"}))).await;
+    let login = enterprise.login(&careful, "openid offline_access read").await;
+    let id_token = login.text("id_token");
+    enterprise.ask(&careful, &id_token, &[]).await.assert_ok();
+    let hint = enterprise.id_token().await;
+    enterprise.browser.get(&enterprise.app, &format!("/auth/logout?id_token_hint={hint}")).await;
+    assert!(!enterprise.browser.cookies.contains_key("__Host-jeton"), "alice is logged out");
+    assert_refused(&enterprise.ask(&careful, &id_token, &[]).await, "login that has ended");
+    let refreshed = enterprise.app.refresh(&careful, &login.text("refresh_token")).await;
+    let id_token = refreshed.assert_ok().text("id_token");
+    assert_refused(&enterprise.ask(&careful, &id_token, &[]).await, "login that has ended");
+});
+
 on_both_stores!(an_assertion_is_for_a_server_and_a_scope_that_an_administrator_allowed, async |backend| {
     let mut enterprise = Enterprise::start(backend).await;
     let id_token = enterprise.id_token().await;
@@ -348,4 +363,12 @@ on_both_stores!(an_assertion_has_the_email_address_that_the_client_may_know, asy
         assert_eq!((&claims["email"], claims.get("name")), (&email, None), "{scope}");
         assert_eq!(claims["email_verified"].as_bool().is_some(), !email.is_null(), "{scope}");
     }
+    // Nor does it tell what the client may not know any more.
+    let id_token = enterprise.login(&office, "openid email").await.text("id_token");
+    let client = "/admin/v1/clients/office";
+    enterprise.app.admin(Method::PATCH, client, Some(json!({"scope": "openid read"}))).await.assert_ok();
+    let claims = jwt_part(&enterprise.assertion(&id_token, &[]).await, 1);
+    assert_eq!((claims.get("email"), claims.get("email_verified")), (None, None));
+    enterprise.app.admin(Method::PATCH, client, Some(json!({"scope": "email read"}))).await.assert_ok();
+    assert_refused(&enterprise.ask(&office, &id_token, &[]).await, "scope openid");
 });

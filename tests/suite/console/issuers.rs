@@ -293,6 +293,7 @@ on_both_stores!(a_workflow_of_github_is_allowed_by_one_form, async |backend| {
         ("scope", "a\"b", 400, "This is no scope"),
         ("client_id", "main", 409, "needs private_key_jwt"),
         ("client_id", "\u{e9}", 400, "printable ASCII"),
+        ("client_id", "a ${{ github.token }}", 400, "would not take"),
     ] {
         let page = ada.send(&app, form.clone().with(field, value)).await;
         assert_status(&page, status);
@@ -313,6 +314,8 @@ on_both_stores!(a_workflow_of_github_is_allowed_by_one_form, async |backend| {
     ] {
         assert!(page.assert_ok().body.contains(&part), "{part}: {page:?}");
     }
+    // A client that no rule is about has no such page.
+    assert_status(&ada.get(&app, "/console/github-workflow?client=main").await, 404);
     // The keys are GitHub's own; here, those of the test.
     github.patch(&app, json!({"jwks": key_set(&[(&github.key, "own")])})).await.assert_ok();
     let token = |sub: &str, repository_id: &str| {

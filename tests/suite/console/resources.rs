@@ -52,7 +52,8 @@ on_both_stores!(a_resource_is_added_changed_and_deleted, async |backend| {
     }
     assert!(clara.get(&app, "/console/resources").await.body.contains(&format!(">{URI}<")));
     let found = clara.get(&app, &format!("/console/resources?resource={ENCODED}")).await;
-    assert_leads(&found, &format!("/console/resource?resource={ENCODED}"));
+    let leads = format!("/console/resource?resource={ENCODED}");
+    assert_eq!((found.status.as_u16(), found.header("location")), (302, Some(leads.as_str())), "{found:?}");
     assert_status(&clara.get(&app, "/console/resources?resource=https%3A%2F%2Fother.example.test").await, 404);
     // There is only one of that name.
     let page = clara.send(&app, form.clone()).await;

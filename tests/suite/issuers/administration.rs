@@ -197,6 +197,31 @@ on_both_stores!(a_test_of_a_token_says_which_condition_fails_with_which_value, a
     ask(&app, "worker", &good).await.assert_error(401, "invalid_client");
 });
 
+on_both_stores!(a_test_judges_the_type_of_a_token_by_its_use, async |backend| {
+    let app = TestServer::start(backend).await;
+    let idp = Idp::new("https://idp.example.test");
+    let rules = json!([{"claims": {"sub": {"equals": "anna"}}}]);
+    idp.register(&app, json!({"uses": ["client_assertion", "jwt_bearer"], "rules": rules})).await;
+    for (typ, used_for, is_right) in [
+        (json!("at+jwt"), "jwt_bearer", true),
+        (json!("JWT"), "jwt_bearer", true),
+        (json!("JOSE"), "jwt_bearer", false),
+        (json!("oauth-id-jag+jwt"), "jwt_bearer", false),
+        (json!("at+jwt"), "client_assertion", false),
+        (json!("JWT"), "client_assertion", true),
+    ] {
+        let token = idp.token(&app, "anna", json!({"typ": typ}), json!({}));
+        let test = json!({"token": token, "used_for": used_for});
+        let report = app.admin(Method::POST, &format!("{ALL}/test"), Some(test)).await.assert_ok().json.clone();
+        let problems = report["problems"].as_array().unwrap();
+        let is_refused = problems.iter().any(|problem| problem["cause"] == "assertion_wrong_type");
+        assert_eq!(is_refused, !is_right, "{typ} {used_for}: {report}");
+    }
+    let access = idp.token(&app, "anna", json!({"typ": "at+jwt"}), json!({}));
+    let report = app.admin(Method::POST, &format!("{ALL}/test"), Some(json!({"token": access}))).await;
+    assert_eq!(report.assert_ok().json["accepted"], true, "{report:?}");
+});
+
 on_both_stores!(a_client_that_is_created_again_is_not_the_one_that_rules_named, async |backend| {
     let app = TestServer::start(backend).await;
     let idp = Idp::new("https://idp.example.test");
