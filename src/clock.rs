@@ -28,21 +28,24 @@ pub struct Clock {
     /// How far the database is ahead of this machine, in milliseconds.
     offset: Arc<AtomicI64>,
     is_measured: Arc<AtomicBool>,
+    /// The order of the ids. Of this clock alone: another one may be ahead.
+    ids: Arc<Mutex<ContextV7>>,
 }
 
 impl Clock {
     /// This machine's clock, until an offset is measured.
     pub fn system() -> Self {
-        Self { source: Source::System, offset: Arc::default(), is_measured: Arc::default() }
+        Self::of(Source::System)
     }
 
     /// A clock that stands still until [`advance`](Self::advance) moves it, for tests.
     pub fn manual(start: Timestamp) -> Self {
-        Self {
-            source: Source::Manual(Arc::new(AtomicI64::new(start.millis()))),
-            offset: Arc::default(),
-            is_measured: Arc::default(),
-        }
+        Self::of(Source::Manual(Arc::new(AtomicI64::new(start.millis()))))
+    }
+
+    fn of(source: Source) -> Self {
+        let ids = Arc::new(Mutex::new(ContextV7::new()));
+        Self { source, offset: Arc::default(), is_measured: Arc::default(), ids }
     }
 
     /// The database's time, as far as it is known.
@@ -50,12 +53,11 @@ impl Clock {
         Timestamp::from_millis(self.own_millis() + self.offset.load(Ordering::Relaxed))
     }
 
-    /// A new UUIDv7: it begins with the time, and later ids of one process sort later.
+    /// A new UUIDv7: it begins with the time, and later ids of one clock sort later.
     pub fn new_id(&self) -> Uuid {
-        static ORDER: Mutex<ContextV7> = Mutex::new(ContextV7::new());
         let millis = u64::try_from(self.now().millis()).unwrap_or(0);
         let nanos = u32::try_from(millis % 1000).unwrap_or(0) * 1_000_000;
-        Uuid::new_v7(uuid::Timestamp::from_unix(&ORDER, millis / 1000, nanos))
+        Uuid::new_v7(uuid::Timestamp::from_unix(self.ids.as_ref(), millis / 1000, nanos))
     }
 
     /// Moves a manual clock; has no effect on the system's.

@@ -170,7 +170,7 @@ impl Store {
     /// Gives a webhook another secret. Returns false if it has two already, or does not exist.
     pub async fn webhook_secret_add(&self, webhook: Uuid, secret: &SealedSecret, audited: &Audited) -> Result<bool> {
         let mut transaction = self.database.begin().await?;
-        if !transaction.webhook_secrets(webhook).await?.is_some_and(|secrets| secrets.len() < MOST_SECRETS) {
+        if transaction.webhook_secrets(webhook).await?.is_none_or(|secrets| secrets.len() >= MOST_SECRETS) {
             transaction.roll_back().await?;
             return Ok(false);
         }

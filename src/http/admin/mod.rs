@@ -109,7 +109,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::admin("/admin/v1/keys/{kid}", [delete(ADMIN, keys::delete)]),
         Route::admin(
             "/admin/v1/audit",
-            [get(READ, keys::audit).taking(&["actor", "action", "from", "to", "limit", "cursor"])],
+            [get(READ, keys::audit).taking(&["actor", "action", "target", "from", "to", "limit", "cursor"])],
         ),
         Route::admin("/admin/v1/events", [get(READ, events::stream).taking(&["after", "types"])]),
         Route::admin(

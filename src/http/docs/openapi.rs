@@ -85,6 +85,7 @@ use crate::protocol::error::ErrorCode;
         admin::sessions::delete,
         admin::sessions::list_revocations,
         admin::sessions::revoke,
+        admin::sessions::preview_revocation,
         admin::sessions::show_revocation,
         admin::apply::apply,
         admin::preview::preview,

@@ -177,7 +177,8 @@ on_both_stores!(each_role_sees_and_does_what_its_scope_allows, async |backend| {
         ("/console/audit.csv", &["admin", "read"]),
         ("/console/nodes", &["admin", "read"]),
     ];
-    let forms: [(&str, Vec<(&str, &str)>, &[&str]); 15] = [
+    type Sent<'a> = (&'a str, Vec<(&'a str, &'a str)>, &'a [&'a str]);
+    let forms: [Sent<'_>; 15] = [
         ("/console/client", vec![("id", "main"), ("action", "enable")], &["admin", "clients"]),
         ("/console/user", vec![("id", paul.as_str()), ("action", "enable")], &["admin", "users"]),
         ("/console/keys", vec![("action", "none")], &["admin"]),

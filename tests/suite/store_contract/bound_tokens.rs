@@ -169,3 +169,24 @@ on_both_stores!(bound_tokens_begin_once_every_live_node_knows_them, async |backe
     assert_eq!(db.schema().await.unwrap().feature_level, level);
     assert!(!db.node_heartbeat(&old).await.unwrap(), "it cannot come back");
 });
+
+on_both_stores!(tokens_of_other_issuers_are_exchanged_once_all_live_nodes_know_of_it, async |backend| {
+    let db = Db::new(backend).await;
+    let (level, _) = feature::named(feature::FOREIGN_EXCHANGE).unwrap();
+    let now = db.database_clock().await.unwrap().map_or(at(1000), jeton::protocol::time::Timestamp::from_millis);
+    let old = NodeRecord {
+        id: Uuid::now_v7(),
+        name: "old".into(),
+        version: "0.1.0".into(),
+        feature_level: level - 1,
+        applied: 3,
+        applied_at: now,
+        heartbeat_at: now,
+        max_staleness: 5000,
+    };
+    assert!(db.node_heartbeat(&old).await.unwrap());
+    assert!(matches!(db.use_foreign_exchange(now).await, Err(StoreError::UnknownFeature { .. })));
+    db.node_leave(old.id).await.unwrap();
+    db.use_foreign_exchange(now).await.unwrap();
+    assert_eq!(db.schema().await.unwrap().feature_level, level);
+});
