@@ -362,7 +362,13 @@ mod tests {
                 }
             }
             if let Some(most) = member["maxItems"].as_u64() {
-                let list = |length: u64| (0..length).map(|index| format!("https://a.test/{index}")).collect();
+                let one = |index| match name.as_str() {
+                    "identity_assertion_audiences" => {
+                        json!({"audience": format!("https://{index}.test"), "client_id": "x"})
+                    }
+                    _ => json!(format!("https://a.test/{index}")),
+                };
+                let list = |length: u64| (0..length).map(one).collect();
                 assert!(accepts(list(most)) && !accepts(list(most + 1)), "{name}: {most}");
                 count += 1;
             }
@@ -372,7 +378,7 @@ mod tests {
                 count += 1;
             }
         }
-        assert_eq!(count, 16);
+        assert_eq!(count, 17);
     }
 
     #[test]
