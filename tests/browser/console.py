@@ -40,6 +40,12 @@ PICTURES = [
 LARGEST_PICTURES = 1_500_000
 MOST_CLICKS = 4
 
+LOW_FIELDS = """
+return [...document.querySelectorAll('main button, main input:not([type=hidden])')]
+  .filter(field => field.offsetParent && field.getBoundingClientRect().height < 20)
+  .map(field => field.name || field.textContent);
+"""
+
 
 def ask(address, form=None, client=None, body=None, token=None, method=None):
     """The answer of the server, as JSON; refusals too."""
@@ -84,10 +90,13 @@ class Console:
     def follow(self, text):
         """Follows a link that has this text."""
 
-        links = [link for link in self.driver.find_elements(By.TAG_NAME, "a") if text in link.text]
-        if not links:
+        # In one go: a live part may be replaced at any moment.
+        address = self.driver.execute_script(
+            "return [...document.links].find(link => link.textContent.includes(arguments[0]))?.href", text
+        )
+        if not address:
             raise LookupError(f"no link {text!r} on {self.driver.title!r}")
-        self.driver.get(links[0].get_dom_attribute("href") and links[0].get_property("href"))
+        self.driver.get(address)
         self.clicks += 1
 
     def fill(self, **values):
@@ -164,9 +173,8 @@ class Console:
                     self.driver.execute_script(self.axe)
                     for problem in self.driver.execute_async_script(AXE_RUN):
                         self.wrong(what, problem)
-                for field in self.driver.find_elements(By.CSS_SELECTOR, "main button, main input:not([type=hidden])"):
-                    if field.is_displayed() and field.rect["height"] < 20:
-                        self.wrong(what, f"{field.tag_name} {field.text!r} is only {field.rect['height']} px high")
+                for field in self.driver.execute_script(LOW_FIELDS):
+                    self.wrong(what, f"{field} is hard to hit")
                 if self.pictures and (name, size, scheme) in PICTURES:
                     picture = cdp("Page.captureScreenshot", {"captureBeyondViewport": True})
                     (self.pictures / f"{name}.{size}.{scheme}.png").write_bytes(base64.b64decode(picture["data"]))
