@@ -23,7 +23,7 @@ pub fn write(claims: &AccessClaims, typ: AccessTokenTyp, key: &ReadySigningKey) 
     jws::sign(key.header_segment(typ), claims, &key.key)
 }
 
-/// The length of what [`write`] makes of the claims, in bytes.
+/// The length of what [`write()`] makes of the claims, in bytes.
 pub fn length(claims: &AccessClaims, typ: AccessTokenTyp, key: &ReadySigningKey) -> usize {
     jws::signed_length(key.header_segment(typ), claims, &key.key)
 }

@@ -48,7 +48,7 @@ const fn body_length(packed: usize) -> usize {
     (CLEAR_LENGTH + NONCE_LENGTH + packed + TAG_LENGTH).next_multiple_of(STEP)
 }
 
-/// The length of what [`write`] makes of the claims, in bytes.
+/// The length of what [`write()`] makes of the claims, in bytes.
 pub fn length(claims: &AccessClaims, environment: &Environment) -> usize {
     environment.write(ACCESS_TOKEN_PREFIX, &vec![0; body_length(packed::pack(claims).len())]).len()
 }

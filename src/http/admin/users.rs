@@ -101,7 +101,7 @@ pub(crate) async fn update(call: Call, Body(patch): Body<UserPatch>) -> Response
     path = "/admin/v1/users/{user}",
     operation_id = "deleteUser",
     params(UserPath),
-    responses((status = 204, response = Done), (status = 404, response = NotFound))
+    responses((status = 204, response = Done), (status = 404, response = NotFound), (status = 409, response = Conflict))
 )]
 pub(crate) async fn delete(call: Call) -> Response {
     call.answer(StatusCode::NO_CONTENT, call.app().user_delete(call.path("user"), &call.actor)).await
