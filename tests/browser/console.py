@@ -33,7 +33,7 @@ PICTURES = [
     ("overview", "phone", "dark"),
     ("verdict", "screen", "light"),
     ("verdict", "phone", "light"),
-    ("preview of a token", "screen", "light"),
+    ("token-preview", "screen", "light"),
     ("client", "screen", "dark"),
     ("revocation", "screen", "light"),
 ]
@@ -336,7 +336,7 @@ def pages(console, revoked):
     console.driver.get(f"{console.base}/console/preview")
     console.fill(client="demo-app", grant="password", user="demo")
     console.press("Show what it would get")
-    console.check("preview of a token")
+    console.check("token-preview")
     if re.search(re.escape(revoked[:40]), console.driver.page_source):
         console.wrong("verdict", "the page repeats the token")
 
