@@ -244,6 +244,44 @@ def good_registration(_):
     return {"redirect_uris": [REDIRECT_URI]}
 
 
+def administer(path, body=None):
+    """What the server answers to the operator; nothing if it refuses."""
+    data = json.dumps(body).encode() if body else b""
+    headers = {"Authorization": operator.bearer(), "Content-Type": "application/json"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(BASE + path, data, headers), timeout=20) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError:
+        return None
+
+
+ISSUER = "https://issuer.example"
+TRUST = {"audience": [BASE], "uses": ["client_assertion"]}
+
+
+def path_of_issuer():
+    """An issuer that is there."""
+    administer("/admin/v1/issuers", {"issuer": ISSUER, **TRUST})
+    return {"issuer": urllib.parse.quote(ISSUER, safe="")}
+
+
+def path_of_webhook_secret():
+    """A secret that is not the last one of its webhook."""
+    webhook = administer("/admin/v1/webhooks", {"url": "https://siem.example/hook"})
+    secret = webhook and administer(f"/admin/v1/webhooks/{webhook['id']}/secrets")
+    return secret and {"webhook": webhook["id"], "secret_id": secret["id"]}
+
+
+GOOD_PATHS = {
+    **dict.fromkeys(["showIssuer", "updateIssuer", "replaceIssuer", "deleteIssuer"], path_of_issuer),
+    "retireWebhookSecret": path_of_webhook_secret,
+}
+GOOD_BODIES = {
+    "createIssuer": lambda: {"issuer": f"https://issuer-{turns['createIssuer']}.example", **TRUST},
+    "replaceIssuer": lambda: TRUST,
+    "updateIssuer": lambda: {"name": "An issuer"},
+}
+
 GOOD_REQUESTS = {
     "register": good_registration,
     "token": good_token_request,
@@ -263,6 +301,12 @@ def before_call(context, case, kwargs):
         case.query["cursor"] = cursor(operation_id)
     if operation_id == "replaceRegistration" and ROLE == "administrator" and isinstance(case.body, dict):
         case.body = {**good_registration(case.body), "client_id": case.path_parameters["client_id"]}
+    if operation_id in {**GOOD_PATHS, **GOOD_BODIES} and ROLE == "administrator":
+        # A few are enough, and there may be only twenty webhooks.
+        turns[operation_id] += 1
+        if turns[operation_id] <= 3:
+            case.path_parameters = GOOD_PATHS.get(operation_id, dict)() or case.path_parameters
+            case.body = GOOD_BODIES[operation_id]() if operation_id in GOOD_BODIES else case.body
     if operation_id == "createClientBlock" and isinstance(case.body, dict):
         # No pattern says which texts are URLs of documents or names of hosts.
         turns[operation_id] += 1
