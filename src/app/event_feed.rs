@@ -1,4 +1,4 @@
-//! Streams of events that are open on this node: how many, and what wakes them.
+//! Streams that are open on this node, of events or of pages of the console: how many, and what wakes them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 /// The most streams on a node.
 const MOST_STREAMS: usize = 64;
-/// The most streams of one administrator on a node.
+/// The most streams of one holder on a node.
 const MOST_OF_ONE: usize = 8;
 
 /// What streams wait for.

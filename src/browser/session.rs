@@ -7,7 +7,6 @@ use crate::browser::cookie::{Cookie, SetCookie};
 use crate::crypto::sha256;
 use crate::protocol::browser::{BrowserSession, OTP};
 use crate::protocol::user::User;
-use crate::settings::RequireSecondFactor;
 use crate::store::{Audited, BrowserSessionRecord, Ended, Ending};
 
 /// The use of a session is recorded once in this part of the time for which it may stay unused.
@@ -17,13 +16,9 @@ const LONGEST_AGENT: usize = 200;
 
 /// Who is logged in at the browser of a request. For who needs a second factor, a login without it is none.
 pub(crate) async fn find(app: &App, request: &Request<'_>) -> Result<Option<BrowserSessionRecord>> {
-    let needs_otp = |user: &User| match app.settings.require_second_factor {
-        RequireSecondFactor::All => true,
-        RequireSecondFactor::Roles => user.role.is_some(),
-        RequireSecondFactor::Off => false,
-    };
     let counts = |record: &BrowserSessionRecord| {
-        !needs_otp(&record.user) || record.session.methods.iter().any(|used| used == OTP)
+        !app.settings.require_second_factor.demands_of(&record.user)
+            || record.session.methods.iter().any(|used| used == OTP)
     };
     Ok(of_cookie(app, request).await?.filter(counts))
 }

@@ -92,7 +92,8 @@ impl AdminApi {
         let exchange = if self.base.scheme() == "https" {
             let name = self.base.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
             let name = ServerName::try_from(name).map_err(|error| ApiError::before(error.to_string()))?;
-            let stream = self.tls.connect(name, stream).await;
+            let stream = tokio::time::timeout(CONNECT_LIMIT, self.tls.connect(name, stream)).await;
+            let stream = stream.map_err(|_| ApiError::before(format!("{}: no TLS handshake in time", self.base)))?;
             let stream = stream.map_err(|error| ApiError::before(format!("{}: {error}", self.base)))?;
             tokio::time::timeout(CALL_LIMIT, exchange(stream, request)).await
         } else {
@@ -154,9 +155,8 @@ fn token(file: Option<&Path>) -> Result<SecretString, Failed> {
     let text = match file {
         Some(file) => std::fs::read_to_string(file)
             .map_err(|error| Failed(format!("--token-file: {} cannot be read: {error}", file.display())))?,
-        None => std::env::var(TOKEN_VARIABLE).map_err(|_| {
-            Failed(format!("--server needs an access token with jeton:admin: set {TOKEN_VARIABLE}, or --token-file"))
-        })?,
+        None => std::env::var(TOKEN_VARIABLE)
+            .map_err(|_| Failed(format!("--server needs an access token: set {TOKEN_VARIABLE}, or --token-file")))?,
     };
     let text = text.trim();
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -10,10 +10,9 @@ use crate::console::client_form::{
 };
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, Form, Page};
+use crate::console::typed::state_of;
 use crate::console::visit::{Content, Outcome, Visit, address, unknown_action};
 use crate::console::{client_form, clients};
-use crate::crypto::{base64url, sha256};
-use crate::protocol::client::ClientSettings;
 
 const HERE: &str = "console/client-settings";
 
@@ -42,13 +41,11 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     }
     let mut fields = client_form::names(&SETTINGS);
     fields.extend(["action", "id", "seen"]);
-    if let Some(page) = confirm(visit, &fields).await? {
-        return Ok(page.into());
-    }
+    confirm(visit, &fields).await?;
     // 1. What was typed, and does it begin with what the client has now?
     let client = find(visit).await?;
     let typed = Texts::typed(visit, &SETTINGS)?;
-    if visit.one("seen")? != Some(mark(&client.settings).as_str()) {
+    if visit.one("seen")? != Some(state_of(&client.settings).as_str()) {
         let text = "the client was changed meanwhile; this form has what you typed: compare it with the client, and save it again";
         return Ok(form(&client, &typed, Some(Refused::form(409, text))).into());
     }
@@ -83,11 +80,6 @@ async fn find(visit: &Visit<'_>) -> Outcome<ClientView> {
     Ok(client)
 }
 
-/// Tells whether settings are the same as those that the form was made of.
-fn mark(settings: &ClientSettings) -> String {
-    base64url(sha256(serde_json::to_string(settings).unwrap_or_default().as_bytes()))
-}
-
 fn form(client: &ClientView, texts: &Texts, refused: Option<Refused>) -> Page {
     let id = client.client_id.as_str();
     let mut page = Page::new(format!("Settings of client {id}"));
@@ -97,10 +89,10 @@ fn form(client: &ClientView, texts: &Texts, refused: Option<Refused>) -> Page {
         page = page.with(refused.above.map(Block::problem));
         beside = refused.beside;
     }
-    let mut fields = vec![Field::hidden("id", id), Field::hidden("seen", mark(&client.settings))];
+    let mut fields = vec![Field::hidden("id", id), Field::hidden("seen", state_of(&client.settings))];
     fields.extend(texts.fields(&SETTINGS, beside.as_ref()));
     let buttons = vec![Button::new("save", "Save")];
-    let form = Form { id: "settings", path: HERE.to_owned(), is_query: false, fields, buttons };
+    let form = Form::post("settings", HERE, fields, buttons);
     page.with(Block::text(
         "What was issued before keeps its scope and its life; a session gets the new ones when it is refreshed.",
     ))

@@ -30,13 +30,12 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         ])
     });
     let next = clients.next.as_deref().map(|cursor| address(LIST, &[("search", &search), ("cursor", cursor)]));
-    let form = Form {
-        id: "search",
-        path: LIST.to_owned(),
-        is_query: true,
-        fields: vec![Field::new("search", "A part of the client's id", search.as_str())],
-        buttons: vec![Button::new("", "Search")],
-    };
+    let form = Form::query(
+        "search",
+        LIST,
+        vec![Field::new("search", "A part of the client's id", search.as_str())],
+        vec![Button::new("", "Search")],
+    );
     let table = Table {
         caption: "Clients",
         columns: vec!["Client", "Name", "Grants", "State", "Created"],
@@ -87,9 +86,7 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let done = match visit.one("action")? {
         // What gives power is asked for as what cannot be undone is: a secret is the client.
         Some(action @ ("enable" | "disable" | "delete" | "add_secret" | "retire_secret")) => {
-            if let Some(page) = confirm(visit, &["action", "id", "secret"]).await? {
-                return Ok(page.into());
-            }
+            confirm(visit, &["action", "id", "secret"]).await?;
             match action {
                 "enable" => {
                     app.client_update(&id, set_enabled(true), &actor).await?;
@@ -176,13 +173,12 @@ fn secrets(visit: &Visit<'_>, client: &ClientView) -> Vec<Block> {
     // Without its only secret the client could not authenticate: disabling it says what is meant.
     let may_retire = may_change && client.secrets.len() > 1;
     let rows = client.secrets.iter().map(|secret| {
-        let form = Form {
-            id: "retire",
-            path: ONE.to_owned(),
-            is_query: false,
-            fields: vec![Field::hidden("id", id), Field::hidden("secret", secret.id.to_string())],
-            buttons: vec![Button::quiet("retire_secret", "Retire").about(format!("secret {}", secret.id))],
-        };
+        let form = Form::post(
+            "retire",
+            ONE,
+            vec![Field::hidden("id", id), Field::hidden("secret", secret.id.to_string())],
+            vec![Button::quiet("retire_secret", "Retire").about(format!("secret {}", secret.id))],
+        );
         Row {
             cells: vec![
                 Cell::code(secret.id.to_string()),
@@ -199,13 +195,7 @@ fn secrets(visit: &Visit<'_>, client: &ClientView) -> Vec<Block> {
         empty: "The client has no secret, so it cannot authenticate.",
         next: None,
     };
-    let add = Form {
-        id: "add",
-        path: ONE.to_owned(),
-        is_query: false,
-        fields: vec![Field::hidden("id", id)],
-        buttons: vec![Button::new("add_secret", "Add a secret")],
-    };
+    let add = Form::post("add", ONE, vec![Field::hidden("id", id)], vec![Button::new("add_secret", "Add a secret")]);
     let text = "To rotate a secret without an outage: add a second one, have the client use it, wait until the old one is no longer \
                 used, and retire it.";
     let mut blocks = vec![Block::heading("Secrets"), Block::text(text), Block::Table(table)];
@@ -230,13 +220,12 @@ fn actions(client: &ClientView, ends: &str) -> Vec<Block> {
         true => Button::quiet("disable", "Disable"),
         false => Button::quiet("enable", "Enable"),
     };
-    let form = Form {
-        id: "change",
-        path: ONE.to_owned(),
-        is_query: false,
-        fields: vec![Field::hidden("id", client.client_id.as_str())],
-        buttons: vec![change, Button::quiet("delete", "Delete")],
-    };
+    let form = Form::post(
+        "change",
+        ONE,
+        vec![Field::hidden("id", client.client_id.as_str())],
+        vec![change, Button::quiet("delete", "Delete")],
+    );
     let revoke = address("console/revoke", &[("client", &client.client_id)]);
     vec![
         Block::heading("Change it"),

@@ -1,4 +1,4 @@
-//! Before what cannot be undone, a person proves anew who they are, unless that was minutes ago.
+//! Before what gives power or cannot be undone, a person proves anew who they are, unless that was minutes ago.
 
 use crate::app::Failure;
 use crate::browser::{password, second_factor};
@@ -9,25 +9,27 @@ use crate::console::{OVERVIEW, path_of};
 /// Seconds for which the proof counts.
 const RECENT: i64 = 300;
 
-/// Nothing, if the person has proved who they are a short while ago, or has just done so; else the page that asks for that and repeats
-/// the form, which has these fields.
-pub(super) async fn confirm(visit: &Visit<'_>, fields: &[&'static str]) -> Outcome<Option<Page>> {
+/// Goes on if the person has proved who they are a short while ago, or has just done so.
+///
+/// # Errors
+/// Else the page that asks for that and repeats the form, which has these fields.
+pub(super) async fn confirm(visit: &Visit<'_>, fields: &[&'static str]) -> Outcome<()> {
     let (app, session) = (visit.app, &visit.record.session);
     let age = app.clock.now().seconds() - session.authenticated_at.seconds();
     if (0..=RECENT).contains(&age) {
-        return Ok(None);
+        return Ok(());
     }
-    let Some(password) = visit.raw("password")? else { return Ok(Some(page(visit, fields, None)?)) };
+    let Some(password) = visit.raw("password")? else { return Err(unproven(visit, fields, None)?) };
     match prove(visit, password).await {
         Ok(()) => {
             // A role that was taken away while the password was checked ended the login.
             match app.store.browser_session_authenticated(session.id, app.clock.now()).await? {
-                true => Ok(None),
+                true => Ok(()),
                 false => Err(Problem::LoginEnded),
             }
         }
         Err(Failure::Unavailable(reason)) => Err(Failure::Unavailable(reason).into()),
-        Err(failure) => Ok(Some(page(visit, fields, Some(failure))?)),
+        Err(failure) => Err(unproven(visit, fields, Some(failure))?),
     }
 }
 
@@ -45,7 +47,8 @@ async fn prove(visit: &Visit<'_>, password: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn page(visit: &Visit<'_>, names: &[&'static str], failure: Option<Failure>) -> Outcome<Page> {
+/// What asks for the proof.
+fn unproven(visit: &Visit<'_>, names: &[&'static str], failure: Option<Failure>) -> Outcome<Problem> {
     let (status, problem) = match &failure {
         None => (200, None),
         Some(Failure::Throttled(throttled)) => {
@@ -72,11 +75,12 @@ fn page(visit: &Visit<'_>, names: &[&'static str], failure: Option<Failure>) -> 
     }
     let path = path_of(visit.request.target).trim_start_matches('/').to_owned();
     let action = if names.contains(&"action") { "" } else { "confirm" };
-    let form = Form { id: "confirm", path, is_query: false, fields, buttons: vec![Button::new(action, "Continue")] };
+    let form = Form::post("confirm", path, fields, vec![Button::new(action, "Continue")]);
     let back = Cell::link("Cancel", OVERVIEW.trim_start_matches('/'));
     let page = Page { status, failure, ..Page::new("Is it still you?") };
-    Ok(page
+    let page = page
         .with(Block::text("What you asked for gives power or cannot be undone. Prove that it is you; for the next 5 minutes you are not asked again."))
         .with(Block::Form(form))
-        .with(Block::Text(vec![back])))
+        .with(Block::Text(vec![back]));
+    Ok(Problem::Unproven(Box::new(page)))
 }

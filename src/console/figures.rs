@@ -7,6 +7,8 @@ use crate::console::chart::Chart;
 use crate::console::page::{Block, Cell, Row, Table};
 use crate::console::visit::Outcome;
 use crate::protocol::cause::Cause;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::fault::Fault;
 use crate::protocol::figures::{ANSWERED, APPLIED, Figures, INTROSPECTED, ISSUED, OVERLOADED, REFUSED, TIMED};
 use crate::protocol::time::Timestamp;
 use crate::store::NodeFigures;
@@ -97,9 +99,10 @@ fn refused(all: &Figures) -> Table {
 
 /// A cause, which leads to its page if it has one.
 pub(super) fn cell_of_cause(cause: &str) -> Cell {
-    match cause.parse::<Cause>() {
-        Ok(_) => Cell { is_code: true, ..Cell::link(cause, format!("docs/errors/{cause}")) },
-        Err(()) => Cell::code(cause),
+    if cause.parse::<Cause>().is_ok() || cause.parse::<Fault>().is_ok() || cause.parse::<ErrorCode>().is_ok() {
+        Cell { is_code: true, ..Cell::link(cause, format!("docs/errors/{cause}")) }
+    } else {
+        Cell::code(cause)
     }
 }
 

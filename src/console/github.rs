@@ -42,9 +42,7 @@ pub(super) fn show(visit: &Visit<'_>) -> Outcome<Content> {
 
 pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(ADMIN)?;
-    if let Some(page) = confirm(visit, &NAMES).await? {
-        return Ok(page.into());
-    }
+    confirm(visit, &NAMES).await?;
     let typed = Typed::read(visit, &NAMES)?;
     match allow(visit, &typed).await {
         Ok(client) => Ok(Content::Elsewhere(address(WORKFLOW, &[("client", &client)]))),
@@ -269,13 +267,7 @@ fn fields(typed: &Typed) -> Vec<Field> {
 }
 
 fn page(status: u16, fields: Vec<Field>) -> Page {
-    let form = Form {
-        id: "github",
-        path: PATH.to_owned(),
-        is_query: false,
-        fields,
-        buttons: vec![Button::new("allow", "Allow the workflow")],
-    };
+    let form = Form::post("github", PATH, fields, vec![Button::new("allow", "Allow the workflow")]);
     let text = "GitHub gives each job a signed token that says which repository and branch it runs for. Here it stands in for a client \
                 secret, so there is none to store. This trusts GitHub as an issuer and makes the client, if they are not there yet, and \
                 adds the rule.";

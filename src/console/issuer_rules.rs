@@ -81,9 +81,7 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(ADMIN)?;
     let conditions = CONDITIONS.into_iter().flatten();
     let names: Vec<&'static str> = NAMES.into_iter().chain(conditions).collect();
-    if let Some(page) = confirm(visit, &names).await? {
-        return Ok(page.into());
-    }
+    confirm(visit, &names).await?;
     let typed = Typed::read(visit, &names)?;
     let issuer = visit.app.issuer_show(typed.get("issuer")).await?;
     let name = issuer.issuer.as_str();
@@ -243,8 +241,7 @@ fn page(status: u16, typed: &Typed, fields: Vec<Field>) -> Page {
     let issuer = typed.get("issuer");
     let number = typed.get("number");
     let title = if number.is_empty() { "Add a rule".to_owned() } else { format!("Rule {number}") };
-    let form =
-        Form { id: "rule", path: PATH.to_owned(), is_query: false, fields, buttons: vec![Button::new("save", "Save")] };
+    let form = Form::post("rule", PATH, fields, vec![Button::new("save", "Save")]);
     let text = "All conditions must hold, and at least one is about who the subject is, such as sub or repository_id. A claim inside an \
                 object is named by a JSON pointer, such as /kubernetes.io/serviceaccount/uid. Leave conditions empty that you do not need.";
     let back = Cell::link("Cancel", address(ISSUER, &[("issuer", issuer)]));

@@ -75,8 +75,7 @@ fn fields(used_for: &str) -> Vec<Field> {
 }
 
 fn page(status: u16, result: Vec<Block>, fields: Vec<Field>) -> Page {
-    let form =
-        Form { id: "test", path: PATH.to_owned(), is_query: false, fields, buttons: vec![Button::new("test", "Test")] };
+    let form = Form::post("test", PATH, fields, vec![Button::new("test", "Test")]);
     let text = "Paste a token of a trusted issuer, and learn what would come of it: which condition fails, with which value. It is not \
                 stored, not logged, not used up and not shown again.";
     let heading = if result.is_empty() { Vec::new() } else { vec![Block::heading("Another one")] };

@@ -99,9 +99,7 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let done = match visit.one("action")? {
         // Whose tokens are trusted decides who gets tokens here.
         Some(action @ ("enable" | "remove_rule" | "disable" | "delete")) => {
-            if let Some(page) = confirm(visit, &["action", "issuer", "number", "seen"]).await? {
-                return Ok(page.into());
-            }
+            confirm(visit, &["action", "issuer", "number", "seen"]).await?;
             match action {
                 "enable" => {
                     app.issuer_update(&name, set_enabled(true), &actor).await?;
@@ -140,9 +138,7 @@ pub(super) fn show_new(visit: &Visit<'_>) -> Outcome<Content> {
 
 pub(super) async fn create(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(ADMIN)?;
-    if let Some(page) = confirm(visit, &NAMES).await? {
-        return Ok(page.into());
-    }
+    confirm(visit, &NAMES).await?;
     let typed = Typed::read(visit, &NAMES)?;
     let created = match new_issuer(&typed) {
         Ok(new) => visit.app.issuer_create(new, &visit.actor()).await,
@@ -167,9 +163,7 @@ pub(super) async fn show_change(visit: &Visit<'_>) -> Outcome<Content> {
 
 pub(super) async fn change(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(ADMIN)?;
-    if let Some(page) = confirm(visit, &NAMES).await? {
-        return Ok(page.into());
-    }
+    confirm(visit, &NAMES).await?;
     let typed = Typed::read(visit, &NAMES)?;
     let issuer = visit.app.issuer_show(typed.get("issuer")).await?;
     let name = issuer.issuer.as_str();
@@ -248,17 +242,16 @@ fn rules(visit: &Visit<'_>, issuer: &IssuerView) -> Vec<Block> {
     )];
     let may_change = visit.may(ADMIN);
     let rows = settings.rules.iter().zip(1_usize..).map(|(rule, number)| {
-        let form = Form {
-            id: "remove",
-            path: ONE.to_owned(),
-            is_query: false,
-            fields: vec![
+        let form = Form::post(
+            "remove",
+            ONE,
+            vec![
                 Field::hidden("issuer", name),
                 Field::hidden("number", number.to_string()),
                 Field::hidden("seen", state_of(settings)),
             ],
-            buttons: vec![Button::quiet("remove_rule", "Remove").about(format!("rule {number}"))],
-        };
+            vec![Button::quiet("remove_rule", "Remove").about(format!("rule {number}"))],
+        );
         let change = match may_change {
             true => Cell::link(number.to_string(), issuer_rules::one(name, number)),
             false => Cell::text(number.to_string()),
@@ -294,13 +287,8 @@ fn actions(issuer: &IssuerView) -> Vec<Block> {
         true => Button::quiet("disable", "Disable"),
         false => Button::quiet("enable", "Enable"),
     };
-    let form = Form {
-        id: "change",
-        path: ONE.to_owned(),
-        is_query: false,
-        fields: vec![Field::hidden("issuer", name)],
-        buttons: vec![change, Button::quiet("delete", "Delete")],
-    };
+    let form =
+        Form::post("change", ONE, vec![Field::hidden("issuer", name)], vec![change, Button::quiet("delete", "Delete")]);
     let text = "Tokens of a disabled or deleted issuer are refused from then on, and what they were exchanged for by token exchange ends. \
                 Other access tokens that they gave are good until they expire.";
     vec![
@@ -429,25 +417,13 @@ fn settings_fields(typed: &Typed) -> Vec<Field> {
 }
 
 fn page_of_new(status: u16, fields: Vec<Field>) -> Page {
-    let form = Form {
-        id: "new",
-        path: NEW.to_owned(),
-        is_query: false,
-        fields,
-        buttons: vec![Button::new("create", "Trust the issuer")],
-    };
+    let form = Form::post("new", NEW, fields, vec![Button::new("create", "Trust the issuer")]);
     let text = "Nobody's token is accepted before there is a rule for it: the next page has them.";
     Page { status, ..Page::new("Trust an issuer") }.with(Block::text(text)).with(Block::Form(form))
 }
 
 fn page_of_change(status: u16, name: &str, fields: Vec<Field>) -> Page {
-    let form = Form {
-        id: "change",
-        path: CHANGE.to_owned(),
-        is_query: false,
-        fields,
-        buttons: vec![Button::new("save", "Save")],
-    };
+    let form = Form::post("change", CHANGE, fields, vec![Button::new("save", "Save")]);
     let page = Page { status, ..Page::new(format!("Change {name}")) };
     page.with(Block::Form(form)).with(Block::Text(vec![Cell::link("Cancel", one(name))]))
 }

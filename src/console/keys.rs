@@ -27,13 +27,8 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
                 that it made has expired. Deleting a key ends at once what it made.";
     let mut page = Page::new("Keys").with(visit.done()?).with(Block::text(text)).with(Block::Table(table));
     if may_change {
-        page = page.with(Block::Form(Form {
-            id: "rotate",
-            path: PATH.to_owned(),
-            is_query: false,
-            fields: vec![],
-            buttons: vec![Button::new("rotate", "Rotate the keys")],
-        }));
+        page =
+            page.with(Block::Form(Form::post("rotate", PATH, vec![], vec![Button::new("rotate", "Rotate the keys")])));
     }
     Ok(page.into())
 }
@@ -43,9 +38,7 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let (app, actor) = (visit.app, visit.actor());
     let done = match visit.one("action")? {
         Some(action @ ("rotate" | "delete")) => {
-            if let Some(page) = confirm(visit, &["action", "kid"]).await? {
-                return Ok(page.into());
-            }
+            confirm(visit, &["action", "kid"]).await?;
             if action == "rotate" {
                 let masters = app.master_keys().await.map_err(|error| Failure::Unavailable(error.0))?;
                 app.key_rotate(&RotateRequest::default(), &masters, &actor).await?;
@@ -78,11 +71,12 @@ fn cells(key: &KeyView) -> Vec<Cell> {
 }
 
 fn delete(key: &KeyView) -> Option<Form> {
-    (key.key_use != KeyUse::Data).then(|| Form {
-        id: "delete",
-        path: PATH.to_owned(),
-        is_query: false,
-        fields: vec![Field::hidden("kid", key.kid.as_str())],
-        buttons: vec![Button::quiet("delete", "Delete").about(format!("key {}", key.kid))],
+    (key.key_use != KeyUse::Data).then(|| {
+        Form::post(
+            "delete",
+            PATH,
+            vec![Field::hidden("kid", key.kid.as_str())],
+            vec![Button::quiet("delete", "Delete").about(format!("key {}", key.kid))],
+        )
     })
 }

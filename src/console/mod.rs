@@ -205,7 +205,9 @@ async fn write(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
 /// Where a person goes on who has to log in before a form of this page is taken: some pages show nothing without the form.
 fn after_login(path: &str) -> &str {
     match path {
-        "/console/doctor" | "/console/keys" | "/console/preview" => path,
+        "/console/doctor" | "/console/keys" | "/console/preview" | "/console/issuer-test" | "/console/allow-github" => {
+            path
+        }
         "/console/new-client" | "/console/new-issuer" | "/console/new-resource" | "/console/new-user" => path,
         _ => OVERVIEW,
     }

@@ -228,9 +228,7 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     // A client is power: its secret gets tokens.
     let mut fields = client_form::names(kind.settings);
     fields.extend(["action", "kind", "spare_id", "issuer", "claim", "value"]);
-    if let Some(page) = confirm(visit, &fields).await? {
-        return Ok(page.into());
-    }
+    confirm(visit, &fields).await?;
     // 1. What was typed?
     let texts = Texts::typed(visit, kind.settings)?;
     let rule = if kind.is_workload() { Some(TypedRule::typed(visit)?) } else { None };
@@ -297,7 +295,7 @@ async fn form(
         fields.extend(rule.fields(beside.as_ref()));
     }
     let buttons = vec![Button::new("create", "Create the client")];
-    let form = Form { id: "new", path: HERE.to_owned(), is_query: false, fields, buttons };
+    let form = Form::post("new", HERE, fields, buttons);
     Ok(page.with(Block::Form(form)).with(Block::Text(vec![Cell::link("Another kind", HERE)])))
 }
 

@@ -27,10 +27,8 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let created = match new_user(&typed) {
         Ok(new) => {
             // Whoever gets the link is the user. What is not in the person's power is said first.
-            if (new.role.is_none() || visit.may(ADMIN))
-                && let Some(page) = confirm(visit, &NAMES).await?
-            {
-                return Ok(page.into());
+            if new.role.is_none() || visit.may(ADMIN) {
+                confirm(visit, &NAMES).await?;
             }
             visit.app.user_create(new, &visit.actor()).await
         }
@@ -104,13 +102,7 @@ fn fields(visit: &Visit<'_>, typed: &Typed) -> Vec<Field> {
 }
 
 fn page(status: u16, fields: Vec<Field>) -> Page {
-    let form = Form {
-        id: "new",
-        path: PATH.to_owned(),
-        is_query: false,
-        fields,
-        buttons: vec![Button::new("create", "Create the user")],
-    };
+    let form = Form::post("new", PATH, fields, vec![Button::new("create", "Create the user")]);
     let text = "The next page shows a link by which the user sets a password.";
     Page { status, ..Page::new("Create a user") }.with(Block::text(text)).with(Block::Form(form))
 }

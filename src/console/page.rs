@@ -163,7 +163,7 @@ pub struct Cell {
     pub link: Option<String>,
     /// Whether it is an identifier, a token or the like.
     pub is_code: bool,
-    /// Whether it stands out: for a good state, or a bad one.
+    /// Whether it stands out for a good state.
     pub is_good: bool,
     /// Whether it stands out for a bad state.
     pub is_bad: bool,
@@ -245,6 +245,18 @@ pub struct Form {
     pub fields: Vec<Field>,
     /// Its buttons.
     pub buttons: Vec<Button>,
+}
+
+impl Form {
+    /// A form that is sent here, with the proof.
+    pub(super) fn post(id: &'static str, path: impl Into<String>, fields: Vec<Field>, buttons: Vec<Button>) -> Self {
+        Self { id, path: path.into(), is_query: false, fields, buttons }
+    }
+
+    /// A form that only asks for a page.
+    pub(super) fn query(id: &'static str, path: impl Into<String>, fields: Vec<Field>, buttons: Vec<Button>) -> Self {
+        Self { is_query: true, ..Self::post(id, path, fields, buttons) }
+    }
 }
 
 /// A field of a form.

@@ -121,13 +121,7 @@ fn fields(typed: &Typed) -> Vec<Field> {
 }
 
 fn page(status: u16, fields: Vec<Field>, result: Vec<Block>) -> Page {
-    let form = Form {
-        id: "preview",
-        path: PATH.to_owned(),
-        is_query: false,
-        fields,
-        buttons: vec![Button::new("preview", "Show what it would get")],
-    };
+    let form = Form::post("preview", PATH, fields, vec![Button::new("preview", "Show what it would get")]);
     let text = "What would a client get for a request? Nothing is issued, signed or written.";
     let heading = if result.is_empty() { Vec::new() } else { vec![Block::heading("Another request")] };
     let page = Page { status, ..Page::new("Preview") };

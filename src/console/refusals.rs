@@ -1,10 +1,8 @@
 //! What was refused of clients lately, as far as this node remembers.
 
+use crate::console::figures::cell_of_cause;
 use crate::console::page::{Block, Cell, Row, Table};
 use crate::console::visit::{Visit, address};
-use crate::protocol::cause::Cause;
-use crate::protocol::error::ErrorCode;
-use crate::protocol::fault::Fault;
 use crate::telemetry::refused_clients::RefusedOfClient;
 
 /// What was refused of a client, and why.
@@ -13,7 +11,7 @@ pub(super) fn of(visit: &Visit<'_>, client_id: &str) -> Vec<Block> {
         visit.app.metrics.refused_of_client(client_id, visit.app.clock.now());
     let rows = requests.iter().map(|refused| {
         Row::from(vec![
-            cause(refused.cause),
+            cell_of_cause(refused.cause),
             Cell::text(refused.endpoint),
             Cell::text(refused.count.to_string()),
             Cell::moment(refused.last),
@@ -49,13 +47,4 @@ pub(super) fn failing(visit: &Visit<'_>) -> Vec<Block> {
         Block::Text(vec![link, Cell::text(text)])
     });
     blocks.collect()
-}
-
-/// A cause, with its page if it has one.
-fn cause(name: &'static str) -> Cell {
-    if name.parse::<Cause>().is_ok() || name.parse::<Fault>().is_ok() || name.parse::<ErrorCode>().is_ok() {
-        Cell { is_code: true, ..Cell::link(name, format!("docs/errors/{name}")) }
-    } else {
-        Cell::code(name)
-    }
 }

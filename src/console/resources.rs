@@ -50,13 +50,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         }
     }
     let find = Field { problem, ..Field::new("resource", "URI of a resource", typed.as_str()) };
-    let form = Form {
-        id: "find",
-        path: LIST.to_owned(),
-        is_query: true,
-        fields: vec![find],
-        buttons: vec![Button::new("", "Find")],
-    };
+    let form = Form::query("find", LIST, vec![find], vec![Button::new("", "Find")]);
     let resources = visit.app.resource_list(None, &visit.part()?).await?;
     let rows = resources.items.iter().map(|resource| {
         let settings = &resource.settings;
@@ -94,13 +88,8 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
         page = page.with(Block::Details("Claims in tokens for it".to_owned(), text));
     }
     if may_change(visit, &resource) {
-        let delete = Form {
-            id: "delete",
-            path: ONE.to_owned(),
-            is_query: false,
-            fields: vec![Field::hidden("resource", uri)],
-            buttons: vec![Button::quiet("delete", "Delete")],
-        };
+        let delete =
+            Form::post("delete", ONE, vec![Field::hidden("resource", uri)], vec![Button::quiet("delete", "Delete")]);
         let text = "Tokens that were issued for a deleted resource are good until they expire. New ones are issued only to clients that \
                     have it among their audiences, and without its limits on scopes.";
         page = page
@@ -120,10 +109,8 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let uri = visit.text("resource")?;
     // What is not there, or not in the person's power, is said before the password is asked for.
     let resource = visit.app.resource_show(&uri).await?;
-    if may_change(visit, &resource)
-        && let Some(page) = confirm(visit, &["action", "resource"]).await?
-    {
-        return Ok(page.into());
+    if may_change(visit, &resource) {
+        confirm(visit, &["action", "resource"]).await?;
     }
     visit.app.resource_delete(&uri, &visit.actor()).await?;
     Ok(Content::Elsewhere(address(LIST, &[("done", "resource_deleted")])))
@@ -137,9 +124,7 @@ pub(super) fn show_new(visit: &Visit<'_>) -> Outcome<Content> {
 pub(super) async fn create(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(CLIENTS)?;
     // A resource decides what its tokens say and who may ask about them.
-    if let Some(page) = confirm(visit, &NAMES).await? {
-        return Ok(page.into());
-    }
+    confirm(visit, &NAMES).await?;
     let typed = Typed::read(visit, &NAMES)?;
     let created = match new_resource(&typed) {
         Ok(new) => visit.app.resource_create(new, &visit.actor()).await,
@@ -165,9 +150,7 @@ pub(super) async fn show_change(visit: &Visit<'_>) -> Outcome<Content> {
 
 pub(super) async fn change(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(CLIENTS)?;
-    if let Some(page) = confirm(visit, &NAMES).await? {
-        return Ok(page.into());
-    }
+    confirm(visit, &NAMES).await?;
     let typed = Typed::read(visit, &NAMES)?;
     let resource = visit.app.resource_show(typed.get("resource")).await?;
     let uri = resource.resource.as_str();
@@ -383,25 +366,13 @@ fn settings_fields(visit: &Visit<'_>, typed: &Typed) -> Vec<Field> {
 }
 
 fn page_of_new(status: u16, fields: Vec<Field>) -> Page {
-    let form = Form {
-        id: "new",
-        path: NEW.to_owned(),
-        is_query: false,
-        fields,
-        buttons: vec![Button::new("create", "Add the resource")],
-    };
+    let form = Form::post("new", NEW, fields, vec![Button::new("create", "Add the resource")]);
     let text = "A resource is an API that tokens are for. It has a URI, and scopes of its own.";
     Page { status, ..Page::new("Add a resource") }.with(Block::text(text)).with(Block::Form(form))
 }
 
 fn page_of_change(status: u16, uri: &str, fields: Vec<Field>) -> Page {
-    let form = Form {
-        id: "change",
-        path: CHANGE.to_owned(),
-        is_query: false,
-        fields,
-        buttons: vec![Button::new("save", "Save")],
-    };
+    let form = Form::post("change", CHANGE, fields, vec![Button::new("save", "Save")]);
     let page = Page { status, ..Page::new(format!("Change {uri}")) };
     page.with(Block::Form(form)).with(Block::Text(vec![Cell::link("Cancel", one(uri))]))
 }

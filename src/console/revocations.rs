@@ -115,13 +115,7 @@ async fn question_before(visit: &Visit<'_>, asked: &RevocationRequest, problem: 
     let status = if problem.is_some() { 400 } else { 200 };
     let reason = Field::new("reason", "Why (for the records)", visit.text("reason")?);
     fields.push(Field { help: "At most 500 bytes.", problem, ..reason });
-    let form = Form {
-        id: "revoke",
-        path: NEW.to_owned(),
-        is_query: false,
-        fields,
-        buttons: vec![Button::new("revoke", "Revoke")],
-    };
+    let form = Form::post("revoke", NEW, fields, vec![Button::new("revoke", "Revoke")]);
     let page = Page { status, ..Page::new(format!("Revoke {}?", name(&target))) };
     Ok(page
         .with(Block::problem(format!("This ends {}, on every node, and cannot be undone.", sessions::ends(ends))))
@@ -139,9 +133,7 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
         return Ok(question_before(visit, &without_reason, Some(sentence(&problem))).await?.into());
     }
     visit.app.revocation_check(&asked, &visit.actor()).await?;
-    if let Some(page) = confirm(visit, &["action", "user", "client", "session", "all", "reason"]).await? {
-        return Ok(page.into());
-    }
+    confirm(visit, &["action", "user", "client", "session", "all", "reason"]).await?;
     let revocation = visit.app.revoke(asked, &visit.actor()).await?;
     Ok(Content::Elsewhere(address(ONE, &[("number", &revocation.number.to_string()), ("done", "revoked")])))
 }

@@ -25,16 +25,15 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         }
         Err(problem) => return Err(problem),
     };
-    let form = Form {
-        id: "filter",
-        path: LIST.to_owned(),
-        is_query: true,
-        fields: vec![
+    let form = Form::query(
+        "filter",
+        LIST,
+        vec![
             Field { problem, ..Field::new("user", "Username, id or sub of the user", user.as_str()) },
             Field::new("client", "Client", client.as_str()),
         ],
-        buttons: vec![Button::new("", "Show")],
-    };
+        vec![Button::new("", "Show")],
+    );
     Ok(page.with(Block::Form(form)).with(table.map(Block::Table)).into())
 }
 

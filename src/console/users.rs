@@ -30,13 +30,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         }
     }
     let find = Field { problem, ..Field::new("user", "Username, id or sub", typed.as_str()) };
-    let form = Form {
-        id: "find",
-        path: LIST.to_owned(),
-        is_query: true,
-        fields: vec![find],
-        buttons: vec![Button::new("", "Find")],
-    };
+    let form = Form::query("find", LIST, vec![find], vec![Button::new("", "Find")]);
     let has_role = visit.one("with")? == Some("role");
     let users = match has_role {
         true => visit.app.user_list_with_roles(&visit.part()?).await?,
@@ -108,9 +102,7 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let (app, actor) = (visit.app, visit.actor());
     let done = match visit.one("action")? {
         Some(action @ ("enable" | "disable" | "delete" | "password_link" | "remove_second_factor" | "set_role")) => {
-            if let Some(page) = confirm(visit, &["action", "id", "role"]).await? {
-                return Ok(page.into());
-            }
+            confirm(visit, &["action", "id", "role"]).await?;
             match action {
                 "enable" => {
                     let patch = UserPatch { enabled: Patch::Set(true), ..UserPatch::default() };
@@ -189,13 +181,7 @@ fn actions(user: &UserView, ends: &str) -> Vec<Block> {
         buttons.push(Button::quiet("remove_second_factor", "Remove the second factor"));
     }
     buttons.push(Button::quiet("delete", "Delete"));
-    let form = Form {
-        id: "change",
-        path: ONE.to_owned(),
-        is_query: false,
-        fields: vec![Field::hidden("id", user.id.to_string())],
-        buttons,
-    };
+    let form = Form::post("change", ONE, vec![Field::hidden("id", user.id.to_string())], buttons);
     vec![
         Block::heading("Change it"),
         Block::text(format!("Disabling or deleting the user, or a new password, ends {ends}, and all logins.")),
@@ -206,16 +192,12 @@ fn actions(user: &UserView, ends: &str) -> Vec<Block> {
 fn role_form(user: &UserView) -> Vec<Block> {
     let choices = [("none", "none")].into_iter().chain(Role::ALL.iter().map(|role| (role.name(), role.name())));
     let role = Field::new("role", "Role", user.role.map_or("none", Role::name));
-    let form = Form {
-        id: "role",
-        path: ONE.to_owned(),
-        is_query: false,
-        fields: vec![
-            Field::hidden("id", user.id.to_string()),
-            Field { kind: FieldKind::Choice(choices.collect()), ..role },
-        ],
-        buttons: vec![Button::quiet("set_role", "Set the role")],
-    };
+    let form = Form::post(
+        "role",
+        ONE,
+        vec![Field::hidden("id", user.id.to_string()), Field { kind: FieldKind::Choice(choices.collect()), ..role }],
+        vec![Button::quiet("set_role", "Set the role")],
+    );
     let text = "Another role ends what was issued to the user and its logins. Make sure that the password and the second factor are \
                 the user's own: whoever knows them gets the role.";
     vec![Block::heading("Role"), Block::text(text), Block::Form(form)]

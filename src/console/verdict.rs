@@ -96,13 +96,12 @@ impl Verdict {
         let sealed = Sealed { verdict: self.clone(), user: visit.record.user.id, at };
         let text = form::seal(visit.app, visit.request.issuer, Purpose::Verdict, &sealed)?;
         Ok((text.len() <= LARGEST).then(|| {
-            Block::Form(Form {
-                id: "keep",
-                path: PATH.to_owned(),
-                is_query: false,
-                fields: vec![Field::hidden("verdict", text)],
-                buttons: vec![Button::quiet("keep", "Make a link for a colleague")],
-            })
+            Block::Form(Form::post(
+                "keep",
+                PATH,
+                vec![Field::hidden("verdict", text)],
+                vec![Button::quiet("keep", "Make a link for a colleague")],
+            ))
         }))
     }
 }

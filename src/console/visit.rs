@@ -39,6 +39,8 @@ pub(super) enum Problem {
     NoPower(Powers),
     /// The person has no role at all.
     NoRole,
+    /// The person has to prove anew who they are, on this page.
+    Unproven(Box<Page>),
     /// The login has ended meanwhile.
     LoginEnded,
     NoSuchPage,
@@ -80,6 +82,7 @@ impl Problem {
     /// The page that says what is wrong.
     pub(super) fn page(self) -> Page {
         let (status, title, text, code) = match self {
+            Self::Unproven(page) => return *page,
             Self::NoPower(powers) => {
                 let roles: Vec<&str> =
                     Role::ALL.iter().filter(|role| role.has_one_of(powers)).map(|role| role.name()).collect();

@@ -36,7 +36,9 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
     let asked = GrantRequest { request, client, log };
     let response = grants::answer(app, grant, &asked).await;
     let response = response.map_err(|failure| failure.about(Identity::of_client(&asked.client.client_id)))?;
-    app.metrics.issued(grant.name());
+    if response.is_access_token() {
+        app.metrics.issued(grant.name());
+    }
     Ok(response)
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::app::{App, Result};
 use crate::crypto::random;
-use crate::grants::issue::TokenResponse;
+use crate::grants::issue::{NOT_APPLICABLE, TokenResponse};
 use crate::grants::{GrantRequest, binding};
 use crate::protocol::authorization::Login;
 use crate::protocol::cause::Cause;
@@ -32,8 +32,6 @@ use crate::tokens::id_token::{self, Hint};
 
 /// The scope for the email address (OpenID Connect Core §5.4).
 const EMAIL: &str = "email";
-/// The `token_type` of what is no access token (RFC 8693 §2.2.1).
-const NOT_APPLICABLE: &str = "N_A";
 
 pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
     let wanted = Asked::read(asked.request.parameters)?;

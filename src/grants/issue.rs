@@ -70,8 +70,18 @@ pub struct TokenResponse {
     pub id_token: Option<String>,
 }
 
+/// The `token_type` of what is no access token (RFC 8693 §2.2.1).
+pub(super) const NOT_APPLICABLE: &str = "N_A";
+
+impl TokenResponse {
+    /// Whether it has an access token, and not an identity assertion.
+    pub(crate) fn is_access_token(&self) -> bool {
+        self.token_type != NOT_APPLICABLE
+    }
+}
+
 fn token_type() -> RefOr<Schema> {
-    with_keywords(json!({"type": "string", "enum": ["Bearer", "DPoP", "N_A"]}))
+    with_keywords(json!({"type": "string", "enum": ["Bearer", "DPoP", NOT_APPLICABLE]}))
 }
 
 /// What the tokens of a response are made from.

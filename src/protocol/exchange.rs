@@ -222,9 +222,7 @@ impl Inherited {
         }
         self
     }
-}
 
-impl Inherited {
     /// The same, where the token of the subject is one of another issuer: what came of it ends with this trust.
     #[must_use]
     pub fn trusting(mut self, trust: Trust) -> Self {

@@ -28,6 +28,7 @@ use crate::issuer::{Issuer, IssuerConfig};
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::protocol::client::AuthMethod;
 use crate::protocol::time::Timestamp;
+use crate::protocol::user::User;
 use crate::store::Location;
 
 /// The longest lifetime of an access token, in seconds: a revocation is kept in memory for that long.
@@ -77,6 +78,17 @@ pub enum RequireSecondFactor {
     All,
     /// Nobody.
     Off,
+}
+
+impl RequireSecondFactor {
+    /// Whether a login of this user without a second factor is none.
+    pub fn demands_of(self, user: &User) -> bool {
+        match self {
+            Self::All => true,
+            Self::Roles => user.role.is_some(),
+            Self::Off => false,
+        }
+    }
 }
 
 /// Where the certificate of the public listener is.

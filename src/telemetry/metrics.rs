@@ -410,7 +410,7 @@ impl Metrics {
         registry.register("logout_notices", help, self.logout_notices.clone());
         let help = "Attempts to fetch the metadata document of a client, by outcome";
         registry.register("client_documents", help, self.client_documents.clone());
-        let help = "Tokens that were issued in exchange for others, by whether they name who acts";
+        let help = "Tokens that were issued in exchange for others, by kind";
         registry.register("token_exchanges", help, self.token_exchanges.clone());
         let help = "DPoP proofs that were refused, by what was wrong";
         registry.register("dpop_proofs_refused", help, self.refused_proofs.clone());

@@ -197,7 +197,8 @@ impl RefusedClients {
         RefusedOfClient { requests, others: client.others.within_the_hour(now), is_incomplete }
     }
 
-    /// The clients that are refused at least three times as often as before, those with the most refusals first.
+    /// The clients that were refused often in the last quarter of an hour, and more than three times as often as before; those with the
+    /// most refusals first.
     pub(super) fn failing(&self, now: Timestamp) -> Vec<FailingClient> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let clients = kept.clients.iter().map(|client| {

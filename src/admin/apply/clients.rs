@@ -153,17 +153,19 @@ fn update(app: &App, plan: &mut Plan<'_>, mut client: Client, new: SetClient, ac
         plan.is_unchanged(Kind::Client, &client.client_id);
         return Ok(());
     }
-    match (is_administrator(&was), is_administrator(&settings)) {
+    let has_secret = !client.secrets.is_empty();
+    let administers = |settings: &ClientSettings| is_administrator(settings) && has_credential(settings, has_secret);
+    match (administers(&was), administers(&settings)) {
         (true, false) if actor.client_id() == Some(&client.client_id) => {
             return Err(AdminError::Conflict(
-                "this would take jeton:admin from the client that applies the set".into(),
+                "this would take jeton:admin, or its way to authenticate, from the client that applies the set".into(),
             ));
         }
         (true, false) => {
             plan.administrators.remove(&client.client_id);
             plan.loses_administrator = true;
         }
-        (_, true) if has_credential(&settings, !client.secrets.is_empty()) => {
+        (_, true) => {
             plan.administrators.insert(client.client_id.clone());
         }
         _ => {}

@@ -17,7 +17,6 @@ use crate::protocol::identity::Identity;
 use crate::protocol::time::Timestamp;
 use crate::protocol::totp::{Entered, RECOVERY_CODES, grouped, recovery_code};
 use crate::protocol::user::User;
-use crate::settings::RequireSecondFactor;
 use crate::store::SecondFactor;
 use crate::tokens::sealed::Purpose;
 
@@ -37,11 +36,12 @@ pub enum Required {
 
 /// What a login of this user needs besides the password.
 pub fn required(app: &App, user: &User) -> Required {
-    match app.settings.require_second_factor {
-        _ if user.has_second_factor => Required::Code,
-        RequireSecondFactor::All => Required::SetUp,
-        RequireSecondFactor::Roles if user.role.is_some() => Required::SetUp,
-        RequireSecondFactor::Roles | RequireSecondFactor::Off => Required::Nothing,
+    if user.has_second_factor {
+        Required::Code
+    } else if app.settings.require_second_factor.demands_of(user) {
+        Required::SetUp
+    } else {
+        Required::Nothing
     }
 }
 

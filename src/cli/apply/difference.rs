@@ -56,7 +56,7 @@ fn lines_of(change: &Change) -> Vec<String> {
         format!("    {:width$}  {text}", plain_text(&member.name))
     }));
     if change.needs_secret {
-        lines.push("    (a new secret)".into());
+        lines.push("    (needs a secret)".into());
     }
     lines.extend(change.notes.iter().map(|note| format!("    note: {}", plain_text(note))));
     lines

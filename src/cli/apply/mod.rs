@@ -102,13 +102,15 @@ fn put_secrets(
     folder: Option<&Path>,
     written: &mut Written,
 ) -> Outcome {
+    if request.without_secrets {
+        return Ok(());
+    }
     let mut paths: BTreeMap<&str, PathBuf> = BTreeMap::new();
     for change in planned.changes.iter().filter(|change| change.needs_secret) {
         let id = change.id.as_str();
         let path = match (files.secret_file(id), folder) {
             (Some(named), _) => named.to_owned(),
             (None, Some(folder)) => secret_files::in_folder(folder, id),
-            (None, None) if request.without_secrets => continue,
             (None, None) => {
                 return Err(Failed(format!(
                     "the client {id} needs a secret: say where it goes by --secrets FOLDER or its client_secret_file, or create it \

@@ -60,7 +60,7 @@ on_both_stores!(files_are_applied_with_secrets_in_files_and_a_second_time_change
     let apply = ["apply", "main.yaml", "api.yaml", "--set", "main"];
     let shown = place.run(&[&apply[..], &["--dry-run"]].concat()).ok();
     for line in
-        ["+ client reports", "(a new secret)", "+ resource https://api.example.test", "3 to create, 0 unchanged"]
+        ["+ client reports", "(needs a secret)", "+ resource https://api.example.test", "3 to create, 0 unchanged"]
     {
         assert!(shown.contains(line), "{line}: {shown}");
     }
@@ -234,6 +234,29 @@ on_both_stores!(the_example_of_a_repository_is_applied, async |backend| {
     let ran = place.run(&apply);
     assert!(ran.code == Some(0) && ran.out.contains("4 created") && !ran.out.contains("note:"), "{ran:?}");
     assert_eq!(place.run(&apply).ok(), "set shop: 4 unchanged\n");
+    // As the pipeline does it: no secret is made, although the files say where one would go.
+    let place = Place::new(backend).await;
+    for name in ["clients.yaml", "resources.yaml"] {
+        fs::copy(folder.join(name), place.path(name)).unwrap();
+    }
+    place.run(&[&apply[..], &["--without-secrets"]].concat()).ok();
+    assert!(!place.path("secrets").exists());
+    assert_eq!(place.json(&["client", "show", "orders-api"])["secrets"], serde_json::json!([]));
+});
+
+on_both_stores!(the_last_administrator_keeps_its_way_to_authenticate, async |backend| {
+    let place = Place::new(backend).await;
+    let ops = |how: &str| {
+        format!("clients:\n- {{client_id: ops, grant_types: [client_credentials], scope: 'jeton:admin', {how}}}\n")
+    };
+    let by_key = "token_endpoint_auth_method: private_key_jwt, jwks_uri: 'https://keys.example/jwks'";
+    fs::write(place.path("ops.yaml"), ops(by_key)).unwrap();
+    let apply = ["apply", "ops.yaml", "--set", "main", "--without-secrets"];
+    place.run(&apply).ok();
+    fs::write(place.path("ops.yaml"), ops("token_endpoint_auth_method: client_secret_basic")).unwrap();
+    place.run(&apply).refused(&["no client with jeton:admin would be left"]);
+    let held = place.json(&["client", "show", "ops"]);
+    assert_eq!(held["token_endpoint_auth_method"], "private_key_jwt");
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -92,6 +92,26 @@ on_both_stores!(what_cannot_be_undone_takes_a_recent_password, async |backend| {
         assert!(asked.body.contains("Is it still you?"), "{action}: {asked:?}");
     }
     assert_eq!(is_enabled(&app, &format!("/admin/v1/users/{paul}")).await, json!(true));
+    // So does each form that makes or changes what gives power.
+    let proof = Form::to(&keys, "rotate").field("proof").unwrap().to_owned();
+    for (path, fields) in [
+        ("/console/new-client", vec![("action", "create"), ("kind", "service")]),
+        ("/console/client-settings", vec![("action", "save"), ("id", "main")]),
+        ("/console/new-resource", vec![]),
+        ("/console/change-resource", vec![]),
+        ("/console/new-issuer", vec![]),
+        ("/console/change-issuer", vec![]),
+        ("/console/issuer", vec![("action", "remove_rule")]),
+        ("/console/issuer", vec![("action", "enable")]),
+        ("/console/issuer-rule", vec![]),
+        ("/console/allow-github", vec![]),
+        ("/console/new-user", vec![("username", "new")]),
+        ("/console/user", vec![("action", "remove_second_factor"), ("id", paul.as_str())]),
+    ] {
+        let fields = [&fields[..], &[("proof", proof.as_str())]].concat();
+        let asked = ada.post(&app, path, &fields).await;
+        assert!(asked.body.contains("Is it still you?"), "{path}: {asked:?}");
+    }
 });
 
 on_both_stores!(guessing_the_password_again_is_slowed_down, async |backend| {
