@@ -10,7 +10,7 @@ use crate::admin::powers::READ;
 use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
 use crate::console::trail::PATH;
 use crate::console::visit::{Content, Outcome, Visit, address};
-use crate::console::{File, csv, users};
+use crate::console::{File, clients, csv, users};
 use crate::protocol::time::Timestamp;
 use crate::store::AuditRecord;
 
@@ -135,7 +135,7 @@ fn actor(name: &str, names: &HashMap<Uuid, String>) -> Cell {
             let text = username.map_or_else(|| name.to_owned(), |username| format!("{username} ({name})"));
             Cell::link(text, users::one(id))
         }
-        Some(("client", id)) => Cell::link(name, address("console/client", &[("id", id)])),
+        Some(("client", id)) => Cell::link(name, clients::one(id)),
         _ => Cell::text(name),
     }
 }

@@ -320,7 +320,7 @@ mod tests {
         for (name, text, problem) in [
             ("client_name", "x".repeat(256), "It is at most 255 bytes"),
             ("redirect_uris", "https://a.example/\nhttp://a.example/".to_owned(), "Line 2: Http is for 127.0.0.1"),
-            ("scope", "a\"b".to_owned(), ""),
+            ("scope", "a\"b".to_owned(), "A scope is a list"),
             ("scope", "jeton:root".to_owned(), "Jeton:root is not one of"),
             ("audiences", "api".to_owned(), "Line 1: "),
             ("access_token_ttl", "soon".to_owned(), "Expected an integer."),

@@ -13,6 +13,9 @@ use crate::protocol::revocation::Target;
 const LIST: &str = "console/clients";
 pub(super) const ONE: &str = "console/client";
 
+/// What the forms of a page ask for.
+const ACTIONS: [&str; 5] = ["enable", "disable", "delete", "add_secret", "retire_secret"];
+
 pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(READ_CLIENTS)?;
     let (search, part) = (visit.text("search")?, visit.part()?);
@@ -40,7 +43,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         caption: "Clients",
         columns: vec!["Client", "Name", "Grants", "State", "Created"],
         rows: rows.collect(),
-        empty: "No client ID contains this text.",
+        empty: if search.is_empty() { "There are none." } else { "No client ID contains this text." },
         next,
     };
     let new = visit.may(CLIENTS).then(|| Block::Text(vec![Cell::link("New client", "console/new-client")]));
@@ -83,32 +86,29 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let id = visit.text("id")?;
     let (app, actor) = (visit.app, visit.actor());
     let set_enabled = |enabled| ClientPatch { enabled: Patch::Set(enabled), ..ClientPatch::default() };
-    let done = match visit.one("action")? {
-        // What gives power is asked for as what cannot be undone is: a secret is the client.
-        Some(action @ ("enable" | "disable" | "delete" | "add_secret" | "retire_secret")) => {
-            confirm(visit, &["action", "id", "secret"]).await?;
-            match action {
-                "enable" => {
-                    app.client_update(&id, set_enabled(true), &actor).await?;
-                    "enabled"
-                }
-                "add_secret" => {
-                    let new = app.client_secret_add(&id, &actor).await?;
-                    return Ok(new_secret(&id, new.client_secret).into());
-                }
-                "disable" => {
-                    app.client_update(&id, set_enabled(false), &actor).await?;
-                    "disabled"
-                }
-                "delete" => {
-                    app.client_delete(&id, &actor).await?;
-                    return Ok(Content::Elsewhere(address(LIST, &[("done", "deleted")])));
-                }
-                _ => {
-                    app.client_secret_retire(&id, &visit.text("secret")?, false, &actor).await?;
-                    "secret_retired"
-                }
-            }
+    // What gives power is asked for as what cannot be undone is: a secret is the client.
+    let action = visit.one("action")?.filter(|action| ACTIONS.contains(action)).ok_or_else(unknown_action)?;
+    confirm(visit, &["action", "id", "secret"]).await?;
+    let done = match action {
+        "enable" => {
+            app.client_update(&id, set_enabled(true), &actor).await?;
+            "enabled"
+        }
+        "add_secret" => {
+            let new = app.client_secret_add(&id, &actor).await?;
+            return Ok(new_secret(&id, new.client_secret).into());
+        }
+        "disable" => {
+            app.client_update(&id, set_enabled(false), &actor).await?;
+            "disabled"
+        }
+        "delete" => {
+            app.client_delete(&id, &actor).await?;
+            return Ok(Content::Elsewhere(address(LIST, &[("done", "deleted")])));
+        }
+        "retire_secret" => {
+            app.client_secret_retire(&id, &visit.text("secret")?, false, &actor).await?;
+            "secret_retired"
         }
         _ => return Err(unknown_action()),
     };

@@ -41,6 +41,9 @@ const USES: [(IssuerUse, &str, &str); 3] = [
     (IssuerUse::IdentityAssertion, "uses_identity_assertion", "It gives identity assertions (ID-JAG)"),
 ];
 
+/// What the forms of a page ask for.
+const ACTIONS: [&str; 4] = ["enable", "remove_rule", "disable", "delete"];
+
 pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(READ_CLIENTS)?;
     let issuers = visit.app.issuer_list(None, &visit.part()?).await?;
@@ -96,28 +99,25 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let name = visit.text("issuer")?;
     let (app, actor) = (visit.app, visit.actor());
     let set_enabled = |enabled| IssuerPatch { enabled: Patch::Set(enabled), ..IssuerPatch::default() };
-    let done = match visit.one("action")? {
-        // Whose tokens are trusted decides who gets tokens here.
-        Some(action @ ("enable" | "remove_rule" | "disable" | "delete")) => {
-            confirm(visit, &["action", "issuer", "number", "seen"]).await?;
-            match action {
-                "enable" => {
-                    app.issuer_update(&name, set_enabled(true), &actor).await?;
-                    "enabled"
-                }
-                "remove_rule" => {
-                    issuer_rules::remove(visit, &name).await?;
-                    "issuer_saved"
-                }
-                "delete" => {
-                    app.issuer_delete(&name, &actor).await?;
-                    return Ok(Content::Elsewhere(address(LIST, &[("done", "issuer_deleted")])));
-                }
-                _ => {
-                    app.issuer_update(&name, set_enabled(false), &actor).await?;
-                    "issuer_disabled"
-                }
-            }
+    // Whose tokens are trusted decides who gets tokens here.
+    let action = visit.one("action")?.filter(|action| ACTIONS.contains(action)).ok_or_else(unknown_action)?;
+    confirm(visit, &["action", "issuer", "number", "seen"]).await?;
+    let done = match action {
+        "enable" => {
+            app.issuer_update(&name, set_enabled(true), &actor).await?;
+            "enabled"
+        }
+        "remove_rule" => {
+            issuer_rules::remove(visit, &name).await?;
+            "issuer_saved"
+        }
+        "delete" => {
+            app.issuer_delete(&name, &actor).await?;
+            return Ok(Content::Elsewhere(address(LIST, &[("done", "issuer_deleted")])));
+        }
+        "disable" => {
+            app.issuer_update(&name, set_enabled(false), &actor).await?;
+            "issuer_disabled"
         }
         _ => return Err(unknown_action()),
     };
@@ -187,7 +187,7 @@ pub(super) fn one(name: &str) -> String {
 }
 
 /// The same after something was done.
-pub(super) fn one_after(name: &str, done: &str) -> String {
+fn one_after(name: &str, done: &str) -> String {
     address(ONE, &[("issuer", name), ("done", done)])
 }
 

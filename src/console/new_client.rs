@@ -366,6 +366,11 @@ async fn finish(visit: &Visit<'_>, kind: &Kind, client: ClientView, rule: Option
                 "A token of {} whose {} is {} proves that it is this client.",
                 rule.issuer, rule.claim, rule.value
             )),
+            // Why the database does not answer is for the log.
+            Err(AdminError::Unavailable(_) | AdminError::Overloaded) => Block::problem(
+                "The issuer has no rule for the client yet, so the client cannot authenticate: the server was too busy. Add the rule to \
+                 the issuer.",
+            ),
             Err(error) => Block::problem(format!(
                 "The issuer has no rule for the client yet, so the client cannot authenticate: {error}. Add the rule to the issuer."
             )),

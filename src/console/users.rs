@@ -14,6 +14,9 @@ use crate::protocol::role::Role;
 const LIST: &str = "console/users";
 const ONE: &str = "console/user";
 
+/// What the forms of a page ask for.
+const ACTIONS: [&str; 6] = ["enable", "disable", "delete", "password_link", "remove_second_factor", "set_role"];
+
 pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(READ_USERS)?;
     let typed = visit.text("user")?;
@@ -100,38 +103,35 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(USERS)?;
     let id = visit.text("id")?;
     let (app, actor) = (visit.app, visit.actor());
-    let done = match visit.one("action")? {
-        Some(action @ ("enable" | "disable" | "delete" | "password_link" | "remove_second_factor" | "set_role")) => {
-            confirm(visit, &["action", "id", "role"]).await?;
-            match action {
-                "enable" => {
-                    let patch = UserPatch { enabled: Patch::Set(true), ..UserPatch::default() };
-                    app.user_update(&id, patch, &actor).await?;
-                    "enabled"
-                }
-                "disable" => {
-                    let patch = UserPatch { enabled: Patch::Set(false), ..UserPatch::default() };
-                    app.user_update(&id, patch, &actor).await?;
-                    "disabled"
-                }
-                "delete" => {
-                    app.user_delete(&id, &actor).await?;
-                    return Ok(Content::Elsewhere(address(LIST, &[("done", "deleted")])));
-                }
-                "password_link" => {
-                    let link = app.user_password_link(&id, &NewPasswordLink::default(), &actor).await?;
-                    return Ok(password_link(&id, link.url).into());
-                }
-                "remove_second_factor" => {
-                    app.user_second_factor_remove(&id, &actor).await?;
-                    "second_factor_removed"
-                }
-                _ => {
-                    let role = read_role(visit)?;
-                    app.user_update(&id, UserPatch { role, ..UserPatch::default() }, &actor).await?;
-                    "role_changed"
-                }
-            }
+    let action = visit.one("action")?.filter(|action| ACTIONS.contains(action)).ok_or_else(unknown_action)?;
+    confirm(visit, &["action", "id", "role"]).await?;
+    let done = match action {
+        "enable" => {
+            let patch = UserPatch { enabled: Patch::Set(true), ..UserPatch::default() };
+            app.user_update(&id, patch, &actor).await?;
+            "enabled"
+        }
+        "disable" => {
+            let patch = UserPatch { enabled: Patch::Set(false), ..UserPatch::default() };
+            app.user_update(&id, patch, &actor).await?;
+            "disabled"
+        }
+        "delete" => {
+            app.user_delete(&id, &actor).await?;
+            return Ok(Content::Elsewhere(address(LIST, &[("done", "deleted")])));
+        }
+        "password_link" => {
+            let link = app.user_password_link(&id, &NewPasswordLink::default(), &actor).await?;
+            return Ok(password_link(&id, link.url).into());
+        }
+        "remove_second_factor" => {
+            app.user_second_factor_remove(&id, &actor).await?;
+            "second_factor_removed"
+        }
+        "set_role" => {
+            let role = read_role(visit)?;
+            app.user_update(&id, UserPatch { role, ..UserPatch::default() }, &actor).await?;
+            "role_changed"
         }
         _ => return Err(unknown_action()),
     };

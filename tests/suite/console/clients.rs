@@ -353,6 +353,7 @@ on_both_stores!(what_was_refused_of_a_client_is_told_for_an_hour, async |backend
     let page = ruth.get(&app, "/console/client?id=main").await;
     let rows: Vec<&str> =
         page.body.split("Refused in the last hour</caption>").nth(1).unwrap().split("<tr>").skip(2).collect();
+    assert_eq!(rows.len(), 3, "{page:?}");
     for (row, texts) in rows.iter().zip([
         vec!["<code>invalid_client</code>", "<bdi>token</bdi>", "<bdi>3</bdi>"],
         vec!["href=\"/docs/errors/expired\"", "<bdi>verify</bdi>", "<bdi>1</bdi>"],
