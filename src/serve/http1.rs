@@ -20,16 +20,18 @@ where
     let Accepted { peer, mut served, deadlines, slots, .. } = accepted;
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(deadlines.head).max_buf_size(LARGEST_HEAD as usize);
-    let (router, unread) = (served.router, UnreadBody::default());
+    let (router, unread, stopped) = (served.router, UnreadBody::default(), served.stopped.clone());
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let (unread, slots) = (unread.clone(), slots.clone());
+        let (unread, slots, stopped) = (unread.clone(), slots.clone(), stopped.clone());
         let expects = expects_continue(&request);
         let answer =
             answer(router.clone(), peer.clone(), request.map(|body| Body::new(WatchedBody::new(body, &unread))));
         async move {
             let mut answer = answer.await;
-            // Ends the connection: its next request could not be found, or others need the slot.
-            if (!unread.is_discarded_within(deadlines.unread_body, expects).await || slots.run_short())
+            // Ends the connection: its next request could not be found, others need the slot, or the server stops.
+            if (!unread.is_discarded_within(deadlines.unread_body, expects).await
+                || slots.run_short()
+                || *stopped.borrow())
                 && let Ok(answer) = &mut answer
             {
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

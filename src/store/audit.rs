@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::protocol::event;
 use crate::protocol::time::Timestamp;
 use crate::store::database::Transaction;
 use crate::store::row::{Row, Value, values};
@@ -83,6 +84,7 @@ impl Transaction {
         target: String,
         detail: Option<String>,
     ) -> Result<()> {
+        debug_assert!(event::TYPES.contains(&action), "{action} is in no list of types of events");
         let sql = "INSERT INTO audit (id, at, actor, action, target, request_id, address, detail) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let values = values![

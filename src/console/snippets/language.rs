@@ -170,9 +170,7 @@ impl Language {
     fn value(&self, program: &Program, name: &str) -> Option<String> {
         let syntax = self.syntax;
         if name == "stdin" {
-            // So the list of processes does not show it.
-            let secret = syntax.piped(&program.fields).map(|name| format!("printf %s \"${name}\" | "));
-            return Some(secret.unwrap_or_default());
+            return Some(piped(&program.fields));
         }
         if let ("api", Some(api)) = (name, &program.api) {
             return Some(syntax.value(api));
@@ -219,6 +217,7 @@ impl Program {
             "paste" => !listens,
             "environment" => environment,
             "os" => environment || !listens,
+            "encode" => secrets(&self.fields).len() > 1,
             _ => false,
         }
     }
@@ -240,19 +239,43 @@ impl Login {
     }
 }
 
+impl Value {
+    /// Whether the list of processes must not show it.
+    fn is_secret(&self) -> bool {
+        matches!(self, Self::Environment(_) | Self::Variable("code" | "verifier"))
+    }
+}
+
+/// What of a form is secret.
+fn secrets<'a>(fields: &'a [(&'static str, Value)]) -> Vec<(&'static str, &'a Value)> {
+    fields.iter().filter(|(_, value)| value.is_secret()).map(|(name, value)| (*name, value)).collect()
+}
+
+/// What curl reads from a pipe: the secret, or several as a part of the form.
+fn piped(fields: &[(&'static str, Value)]) -> String {
+    let shell = |value: &Value| Syntax::Shell.value(value);
+    match secrets(fields)[..] {
+        [] => String::new(),
+        [(_, secret)] => format!("printf %s {} | ", shell(secret)),
+        ref several => {
+            let names: Vec<String> = several.iter().map(|(name, _)| format!("{name}=%s")).collect();
+            let values = several.iter().map(|&(_, secret)| match secret {
+                // It is encoded in the address that it came with.
+                Value::Variable("code") => shell(secret),
+                _ => format!("\"$(encode {})\"", shell(secret)),
+            });
+            format!("printf '{}' {} | ", names.join("&"), values.collect::<Vec<String>>().join(" "))
+        }
+    }
+}
+
 impl Syntax {
     /// The lines of a form.
     fn lines(self, fields: &[(&'static str, Value)]) -> Vec<String> {
         let longest = fields.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        let piped = self.piped(fields);
         let line = |(name, value): &(&'static str, Value)| {
             let text = self.value(value);
-            Some(match (self, value) {
-                // The template has the code, as it came: percent-encoded.
-                (Self::Shell, Value::Variable("code")) => return None,
-                (Self::Shell, Value::Environment(variable)) if piped == Some(*variable) => {
-                    format!("--data-urlencode {name}@-")
-                }
+            match (self, value) {
                 (Self::Shell, Value::Text(text)) => {
                     format!("--data-urlencode {}", self.quote(&format!("{name}={text}")))
                 }
@@ -262,18 +285,18 @@ impl Syntax {
                 (Self::Go, _) => format!("\"{name}\":{}{{{text}}},", " ".repeat(longest - name.len() + 1)),
                 (Self::Java, _) => format!("{{\"{name}\", {text}}},"),
                 (Self::Php, _) => format!("'{name}' => {text},"),
-            })
+            }
         };
-        fields.iter().filter_map(line).collect()
-    }
-
-    /// The variable whose value is piped into curl: the last one, which is the secret of the client if it has one.
-    fn piped(self, fields: &[(&'static str, Value)]) -> Option<&'static str> {
-        let secret = |(_, value): &(&'static str, Value)| match value {
-            Value::Environment(variable) => Some(*variable),
-            Value::Text(_) | Value::Variable(_) => None,
+        if self != Self::Shell {
+            return fields.iter().map(line).collect();
+        }
+        let open = fields.iter().filter(|(_, value)| !value.is_secret()).map(line);
+        let secret = match secrets(fields)[..] {
+            [] => None,
+            [(name, _)] => Some(format!("--data-urlencode {name}@-")),
+            _ => Some("-d @-".to_owned()),
         };
-        fields.iter().rev().find_map(secret).filter(|_| self == Self::Shell)
+        open.chain(secret).collect()
     }
 
     /// A value as an expression.
@@ -371,6 +394,28 @@ mod tests {
             let language = LANGUAGES.iter().find(|language| language.name == name).unwrap();
             let text = language.write(&program(false)).unwrap();
             assert!(text.contains(literal), "{literal} in {text}");
+        }
+    }
+
+    #[test]
+    fn curl_gets_what_is_secret_by_a_pipe_alone() {
+        let secret = |name, variable| (name, Value::Environment(variable));
+        let (id, code) = (("client_id", Value::Text("app".to_owned())), ("code", Value::Variable("code")));
+        for (fields, piped, arguments) in [
+            (vec![id.clone()], "$(curl", "--data-urlencode 'client_id=app')"),
+            (
+                vec![id.clone(), secret("client_secret", "CLIENT_SECRET")],
+                "$(printf %s \"$CLIENT_SECRET\" | curl",
+                "--data-urlencode client_secret@-)",
+            ),
+            (
+                vec![code, secret("client_secret", "CLIENT_SECRET"), id],
+                "$(printf 'code=%s&client_secret=%s' \"$CODE\" \"$(encode \"$CLIENT_SECRET\")\" | curl",
+                "--data-urlencode 'client_id=app' \\\n  -d @-)",
+            ),
+        ] {
+            let text = LANGUAGES[0].write(&Program { fields, ..program(false) }).unwrap();
+            assert!(text.contains(piped) && text.contains(arguments), "{text}");
         }
     }
 

@@ -1,3 +1,6 @@
+@if encode
+encode() { printf %s "$1" | od -An -v -tx1 | tr -d ' \n' | sed 's/../%&/g'; }
+@end
 REDIRECT_URI=@redirect_uri@
 STATE=$(openssl rand -hex 16)
 VERIFIER=$(openssl rand -hex 32)
@@ -15,7 +18,7 @@ case ${ADDRESS%%#*}'&' in
 esac
 ANSWER='This is no answer to this login, or it is an error.'
 if [ -n "$CODE" ]; then
-  ANSWER=$(@stdin@curl -sS @url@ -d "code=$CODE" \
+  ANSWER=$(@stdin@curl -sS @url@ \
     @fields@)
 fi
 TOKEN=$(printf %s "$ANSWER" | sed -n 's/.*"access_token":"\([^"]*\)".*/\1/p')

@@ -1,3 +1,6 @@
+@if encode
+encode() { printf %s "$1" | od -An -v -tx1 | tr -d ' \n' | sed 's/../%&/g'; }
+@end
 ANSWER=$(@stdin@curl -sS @url@ \
   @fields@)
 @if token
