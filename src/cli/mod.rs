@@ -48,7 +48,7 @@ pub struct Cli {
 
 impl Cli {
     /// Reads the arguments of this process. Prints help, or what is wrong with them, and ends it if there is nothing else to do.
-    pub fn read() -> Self {
+    fn read() -> Self {
         Self::from_arg_matches(&help::command().get_matches()).unwrap_or_else(|error| error.exit())
     }
 }
@@ -159,8 +159,17 @@ impl From<std::io::Error> for Failed {
 
 type Outcome = Result<(), Failed>;
 
-/// Runs a command and returns its exit code: 0, or 1 if it was refused or failed. Wrong usage exits with 2 before this.
-pub async fn run(cli: Cli) -> ExitCode {
+/// Runs the command that the arguments name and returns its exit code: 0, or 1 if it was refused or failed. Wrong usage exits with 2.
+// It waits here, because what is asynchronous is compiled where somebody waits for it: the library has most of it anyway.
+pub fn main() -> ExitCode {
+    let cli = Cli::read();
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+async fn run(cli: Cli) -> ExitCode {
     let global = cli.global;
     if !matches!(cli.command, Command::Serve(_)) {
         // Slow steps warn on standard error; the server sets up its own log.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -47,7 +48,12 @@ pub struct Server {
 
 impl Server {
     /// Starts a server.
-    pub async fn start(mut settings: Settings, clock: Clock) -> Result<Self, StartError> {
+    // Boxed here, so that the tests, which start many, need not compile it anew.
+    pub fn start(settings: Settings, clock: Clock) -> BoxFuture<'static, Result<Self, StartError>> {
+        Box::pin(Self::begin(settings, clock))
+    }
+
+    async fn begin(mut settings: Settings, clock: Clock) -> Result<Self, StartError> {
         let tls = settings.tls.as_ref().map(Certificates::open).transpose()?;
         let config = tls.as_ref().map(|(certificates, _)| certificates.config()).transpose()?;
         // Listen first, so that a port in use is noticed before anything is written.

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use jeton::jose::algorithm::SigningAlgorithm;
 use jeton::jose::signing::SigningKey;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Idp, ask, exchange, key_set, new_key};
 use crate::conformance::jose::{changed, sign};
 use crate::support::program::program;
-use crate::support::{TestClient, TestServer, jwt_part, on_both_stores};
+use crate::support::{TestClient, TestServer, eventually, jwt_part, on_both_stores};
 
 const GUIDE: &str = include_str!("../../../docs/workloads.md");
 const AUDIENCE: &str = "https://auth.example.com";
@@ -217,6 +218,11 @@ on_both_stores!(the_recipes_of_the_guide_accept_tokens_of_each_platform_and_no_o
     let blocks = blocks();
     assert_eq!((blocks.len(), blocks.concat().matches("jeton ").count()), (7, 14));
     run(&app, &blocks.concat());
+    // A busy machine may let the server wait for what the commands have written.
+    eventually(Duration::from_secs(30), "the server answers again", async || {
+        app.admin(reqwest::Method::GET, "/admin/v1/issuers", None).await.status == 200
+    })
+    .await;
     let now = app.clock.now().seconds();
     for platform in platforms() {
         let (issuer, client) = (platform.issuer, platform.client);
