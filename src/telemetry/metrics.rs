@@ -297,7 +297,11 @@ impl Metrics {
 
     /// Counts a refusal, and names its cause in the trace of the current request.
     pub fn refused(&self, endpoint: &'static str, cause: &'static str) {
-        current_request::with(|request| request.trace.as_ref().map(|trace| trace.refused(cause)));
+        current_request::with(|request| {
+            if let Some(trace) = &request.trace {
+                trace.refused(cause);
+            }
+        });
         self.refusals.get_or_create(&Refused { endpoint, cause }).inc();
     }
 

@@ -16,7 +16,7 @@ const IS_REMOTE: u32 = 0x200;
 const ERROR: u8 = 2;
 
 /// The document that exports these spans of a node.
-pub(crate) fn document(node: Uuid, environment: &str, spans: &[Box<Span>]) -> Value {
+pub(crate) fn document(node: Uuid, environment: &str, spans: &[Span]) -> Value {
     let version = env!("CARGO_PKG_VERSION");
     let resource = [
         ("service.name", "jeton".into()),
@@ -28,7 +28,7 @@ pub(crate) fn document(node: Uuid, environment: &str, spans: &[Box<Span>]) -> Va
         "resource": {"attributes": attributes(&resource)},
         "scopeSpans": [{
             "scope": {"name": "jeton", "version": version},
-            "spans": spans.iter().map(|span| exported(span)).collect::<Vec<_>>(),
+            "spans": spans.iter().map(exported).collect::<Vec<_>>(),
         }],
     }]})
 }

@@ -47,7 +47,7 @@ pub struct Exporter {
 
 impl TraceExport {
     /// Exports what comes out of the channel.
-    pub fn start(exporter: Exporter, spans: mpsc::Receiver<Box<Span>>) -> Self {
+    pub fn start(exporter: Exporter, spans: mpsc::Receiver<Span>) -> Self {
         let (end, ended) = oneshot::channel();
         Self { end, task: tokio::spawn(run(exporter, spans, ended)) }
     }
@@ -61,7 +61,7 @@ impl TraceExport {
     }
 }
 
-async fn run(exporter: Exporter, mut spans: mpsc::Receiver<Box<Span>>, mut ended: oneshot::Receiver<()>) {
+async fn run(exporter: Exporter, mut spans: mpsc::Receiver<Span>, mut ended: oneshot::Receiver<()>) {
     let (mut batch, mut failures) = (Vec::with_capacity(MOST), Failures::default());
     let mut is_ending = false;
     while !is_ending {
@@ -74,7 +74,7 @@ async fn run(exporter: Exporter, mut spans: mpsc::Receiver<Box<Span>>, mut ended
             failures.note(&refused);
             let pause = pauses.next().filter(|_| refused.is_about_the_host() && !is_ending);
             let Some(pause) = pause else {
-                exporter.drop(&mut batch);
+                exporter.give_up(&mut batch);
                 break;
             };
             tokio::select! {
@@ -94,7 +94,7 @@ async fn run(exporter: Exporter, mut spans: mpsc::Receiver<Box<Span>>, mut ended
 }
 
 /// Fills a batch, until it is full or its first span has waited long enough; whether there may be more. Given up, it loses nothing.
-async fn gather(spans: &mut mpsc::Receiver<Box<Span>>, batch: &mut Vec<Box<Span>>) -> bool {
+async fn gather(spans: &mut mpsc::Receiver<Span>, batch: &mut Vec<Span>) -> bool {
     let mut enough = None;
     while batch.len() < MOST {
         let room = MOST - batch.len();
@@ -113,7 +113,7 @@ async fn gather(spans: &mut mpsc::Receiver<Box<Span>>, batch: &mut Vec<Box<Span>
 
 impl Exporter {
     /// Sends a batch, which is empty when the collector has taken it.
-    async fn send(&self, batch: &mut Vec<Box<Span>>) -> Result<(), Refused> {
+    async fn send(&self, batch: &mut Vec<Span>) -> Result<(), Refused> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -124,7 +124,7 @@ impl Exporter {
         Ok(())
     }
 
-    fn drop(&self, batch: &mut Vec<Box<Span>>) {
+    fn give_up(&self, batch: &mut Vec<Span>) {
         self.metrics.spans(SpanOutcome::Dropped, batch.len());
         batch.clear();
     }

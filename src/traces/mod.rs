@@ -35,13 +35,13 @@ pub struct Traces {
 /// Where spans wait to be exported.
 #[derive(Clone, Debug)]
 struct Queue {
-    spans: mpsc::Sender<Box<Span>>,
+    spans: mpsc::Sender<Span>,
     dropped: Counter,
 }
 
 impl Traces {
     /// Records this share of new traces, from 0 to 1. What is recorded comes out of the channel; what has no room in it is counted.
-    pub fn new(clock: Clock, sample: f64, dropped: Counter) -> (Self, mpsc::Receiver<Box<Span>>) {
+    pub fn new(clock: Clock, sample: f64, dropped: Counter) -> (Self, mpsc::Receiver<Span>) {
         let (spans, recorded) = mpsc::channel(MOST_WAITING);
         (Self { queue: Queue { spans, dropped }, clock, sample }, recorded)
     }
@@ -132,7 +132,7 @@ impl Trace {
 }
 
 impl Queue {
-    fn add(&self, span: Box<Span>) {
+    fn add(&self, span: Span) {
         if self.spans.try_send(span).is_err() {
             self.dropped.inc();
         }
@@ -145,7 +145,7 @@ mod tests {
 
     const INCOMING: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-";
 
-    fn traces(sample: f64) -> (Traces, mpsc::Receiver<Box<Span>>, Counter) {
+    fn traces(sample: f64) -> (Traces, mpsc::Receiver<Span>, Counter) {
         let dropped = Counter::default();
         let (traces, recorded) = Traces::new(Clock::system(), sample, dropped.clone());
         (traces, recorded, dropped)
@@ -168,7 +168,7 @@ mod tests {
         let trace = traces.begin(TraceContext::read(&format!("{INCOMING}01"), None)).unwrap();
         let server = trace.server_span("POST /auth/token".into());
         let mut inner = trace.span(Kind::Internal, "inner");
-        inner.set("number", 7_i64);
+        inner.set("number", 7_u16);
         inner.failed("refused");
         drop(inner);
         drop(server);

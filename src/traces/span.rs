@@ -42,12 +42,6 @@ impl From<String> for Value {
     }
 }
 
-impl From<i64> for Value {
-    fn from(number: i64) -> Self {
-        Self::Number(number)
-    }
-}
-
 impl From<u16> for Value {
     fn from(number: u16) -> Self {
         Self::Number(number.into())
@@ -129,7 +123,7 @@ impl Drop for OpenSpan {
         if let Some(mut span) = self.0.take() {
             let trace = Arc::clone(&span.trace);
             span.ended_at = trace.now();
-            trace.queue.add(span);
+            trace.queue.add(*span);
         }
     }
 }
