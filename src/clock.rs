@@ -89,14 +89,17 @@ impl Clock {
         Reading(self.own_millis())
     }
 
+    /// This machine's own time since the epoch, for what is compared with records of other machines, such as traces.
     #[expect(clippy::disallowed_methods, reason = "the only place that reads the system's clock")]
-    fn own_millis(&self) -> i64 {
+    pub fn machine_time(&self) -> Duration {
         match &self.source {
-            Source::Manual(millis) => millis.load(Ordering::Relaxed),
-            Source::System => SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
+            Source::Manual(millis) => Duration::from_millis(u64::try_from(millis.load(Ordering::Relaxed)).unwrap_or(0)),
+            Source::System => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
         }
+    }
+
+    fn own_millis(&self) -> i64 {
+        i64::try_from(self.machine_time().as_millis()).unwrap_or(i64::MAX)
     }
 }
 

@@ -5,8 +5,11 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use uuid::Uuid;
+
+use crate::traces::{Kind, OpenSpan, Trace};
 
 tokio::task_local! {
     static CURRENT: RefCell<Option<CurrentRequest>>;
@@ -23,12 +26,14 @@ pub struct CurrentRequest {
     pub(crate) proof: Option<[u8; 16]>,
     /// How many refusals of the same kind were not logged before the line that is about to be written.
     pub(crate) left_out: u64,
+    /// Its trace, if that is recorded.
+    pub(crate) trace: Option<Arc<Trace>>,
 }
 
 impl CurrentRequest {
     /// A request whose client is not known yet.
     pub const fn new(endpoint: &'static str, request_id: Uuid, address: IpAddr) -> Self {
-        Self { endpoint, client: None, request_id, address, proof: None, left_out: 0 }
+        Self { endpoint, client: None, request_id, address, proof: None, left_out: 0, trace: None }
     }
 }
 
@@ -50,6 +55,11 @@ pub(crate) fn current() -> Option<CurrentRequest> {
 /// Adds the authenticated client to the current request.
 pub(crate) fn authenticated(client_id: &str) {
     with(|request| request.client = Some(client_id.to_owned()));
+}
+
+/// A span of the current request, until it is dropped; nothing if its trace is not recorded.
+pub(crate) fn span(kind: Kind, name: &'static str) -> OpenSpan {
+    with(|request| request.trace.as_ref().map(|trace| trace.span(kind, name))).flatten().unwrap_or_default()
 }
 
 /// Looks at the current request, or changes it.

@@ -30,4 +30,5 @@ pub mod store;
 pub mod telemetry;
 pub mod throttle;
 pub mod tokens;
+pub mod traces;
 pub mod validation;

@@ -13,8 +13,8 @@ mod request;
 mod signing_keys;
 pub(crate) mod used_secrets;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use failure::{Failure, Result};
@@ -44,9 +44,11 @@ use crate::settings::{MasterKeySettings, Settings};
 use crate::state::{Follower, NodeState, Unavailable};
 use crate::store::{Audited, ClientsInUse, NodeRecord, Store, StoreError};
 use crate::telemetry::forwarding::Forwarding;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, SpanOutcome};
 use crate::telemetry::outages::Outages;
+use crate::telemetry::trace_export::{Exporter, TraceExport};
 use crate::throttle::Throttle;
+use crate::traces::Traces;
 
 /// The longest time that writing the last figures may take at a stop.
 const WRITE_AT_STOP: Duration = Duration::from_secs(1);
@@ -89,6 +91,8 @@ pub struct App {
     pub(crate) key_sets: KeySets,
     /// The metrics.
     pub metrics: Metrics,
+    /// Begins traces, if this is a server that exports them.
+    pub(crate) traces: OnceLock<Traces>,
     /// Logs requests that could not be decided.
     pub outages: Outages,
     /// Logs forwarding headers that are not believed.
@@ -128,6 +132,7 @@ impl App {
             passwords: PasswordPool::new(settings.password_threads),
             caller: Caller::new(settings.fetch.clone()),
             key_sets: KeySets::new(clock.clone()),
+            traces: OnceLock::new(),
             outages: Outages::default(),
             forwarding: Forwarding::default(),
             remembered: RememberedSecrets::default(),
@@ -194,6 +199,22 @@ impl App {
         };
         let location = self.settings.database.clone();
         Ok(Follower::start(Arc::clone(&self.state), location, self.settings.poll_interval, node).await?)
+    }
+
+    /// Begins to export traces, if the settings name a collector.
+    pub(crate) fn export_traces(&self) -> Option<TraceExport> {
+        let otlp = self.settings.otlp.clone()?;
+        let dropped = self.metrics.span_counter(SpanOutcome::Dropped);
+        let (traces, spans) = Traces::new(self.clock.clone(), otlp.sample, dropped);
+        self.traces.set(traces).ok()?;
+        let exporter = Exporter {
+            otlp,
+            caller: self.caller.clone(),
+            node: self.node,
+            environment: self.issuer.environment().to_string(),
+            metrics: self.metrics.clone(),
+        };
+        Some(TraceExport::start(exporter, spans))
     }
 
     /// At a graceful stop: writes when secrets were last used and what was counted, and leaves the list of nodes.

@@ -138,6 +138,17 @@ pub(super) struct Target {
 
 /// Reads a URL, and refuses what could not be called whatever its name leads to.
 pub(super) fn target(url: &Url, exceptions: &Exceptions) -> Result<Target, Refused> {
+    let target = any_target(url)?;
+    let Target { is_https, port, .. } = target;
+    let is_usual = is_https && port == HTTPS;
+    if !is_usual && !exceptions.networks.iter().any(|exception| exception.has_port(port, is_https)) {
+        return Err(Refused::Url("is not https on port 443"));
+    }
+    Ok(target)
+}
+
+/// Reads a URL on any port, of http too.
+pub(super) fn any_target(url: &Url) -> Result<Target, Refused> {
     let is_https = match url.scheme() {
         "https" => true,
         "http" => false,
@@ -149,10 +160,6 @@ pub(super) fn target(url: &Url, exceptions: &Exceptions) -> Result<Target, Refus
     let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
         return Err(Refused::Url("has no host"));
     };
-    let is_usual = is_https && port == HTTPS;
-    if !is_usual && !exceptions.networks.iter().any(|exception| exception.has_port(port, is_https)) {
-        return Err(Refused::Url("is not https on port 443"));
-    }
     let (name, literal) = match &host {
         Host::Domain(name) => ((*name).to_owned(), None),
         Host::Ipv4(address) => (address.to_string(), Some(IpAddr::from(*address))),

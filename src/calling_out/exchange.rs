@@ -36,7 +36,16 @@ pub(super) enum Sent<'a> {
     /// A POST of a form.
     Form(String),
     /// A POST of a JSON document, with further headers.
-    Json { headers: &'a [(&'static str, String)], document: String },
+    Json { headers: &'a [(&'a str, &'a str)], document: Bytes },
+}
+
+impl Sent<'_> {
+    pub(super) const fn method(&self) -> &'static str {
+        match self {
+            Self::Get { .. } => "GET",
+            Self::Form(_) | Self::Json { .. } => "POST",
+        }
+    }
 }
 
 /// Makes connections.
@@ -106,7 +115,7 @@ fn request(target: &Target, sent: &Sent<'_>) -> Result<Request<Full<Bytes>>, Ref
             .body(Full::from(form.clone())),
         Sent::Json { headers, document } => {
             let request = request.method("POST").header(header::CONTENT_TYPE, "application/json");
-            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
             request.body(Full::from(document.clone()))
         }
     };

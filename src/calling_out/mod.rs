@@ -5,6 +5,8 @@
 //! redirects, reads no proxy variables, sends no cookies or credentials, decompresses nothing, and keeps no connections. A call
 //! takes at most [`TIME_LIMIT`], names and turns included. Calls of one purpose never wait for those of another.
 //!
+//! Only what the operator's own settings name is called wherever it is: the collector of traces.
+//!
 //! Back-channel logout, metadata documents of clients, key sets of clients and issuers, and webhooks are called for.
 
 mod address;
@@ -19,6 +21,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use url::Url;
 
@@ -28,6 +31,9 @@ pub use authorities::Authorities;
 
 use exchange::{Exchange, Sent};
 use turns::Turns;
+
+use crate::current_request;
+use crate::traces::Kind;
 
 /// The longest that a call may take, from the wish to the whole answer.
 pub const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -47,6 +53,16 @@ pub enum Purpose {
 
 impl Purpose {
     const ALL: [Self; 4] = [Self::ClientDocument, Self::KeySet, Self::LogoutNotice, Self::Webhook];
+
+    /// Its name in traces.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::ClientDocument => "client_document",
+            Self::KeySet => "key_set",
+            Self::LogoutNotice => "logout_notice",
+            Self::Webhook => "webhook",
+        }
+    }
 
     /// The largest body of an answer, in bytes. That of an answer to a notice or a webhook is not read.
     const fn largest_body(self) -> usize {
@@ -109,6 +125,22 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// Its name in traces.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Url(_) => "url",
+            Self::Inside => "inside",
+            Self::Unresolved(_) => "unresolved",
+            Self::Unreachable(_) => "unreachable",
+            Self::Busy => "busy",
+            Self::TooSlow => "timeout",
+            Self::Status(_) => "status",
+            Self::TooLarge => "too_large",
+            Self::Compressed => "compressed",
+            Self::NotJson => "not_json",
+        }
+    }
+
     /// Whether the host itself is in trouble, so that other calls to it will most likely fail as well.
     pub const fn is_about_the_host(&self) -> bool {
         match self {
@@ -176,13 +208,52 @@ impl Caller {
         &self,
         purpose: Purpose,
         url: &Url,
-        headers: &[(&'static str, String)],
+        headers: &[(&str, &str)],
         document: String,
     ) -> Result<(), Refused> {
-        self.call(purpose, url, &Sent::Json { headers, document }).await.map(drop)
+        self.call(purpose, url, &Sent::Json { headers, document: document.into() }).await.map(drop)
+    }
+
+    /// Sends a JSON document with these headers to an address that the settings of this server name: in whatever network, on
+    /// whatever port, by http too. Nobody else has a say in where that is, so it takes no turn.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub async fn post_json_to_operator(
+        &self,
+        url: &Url,
+        headers: &[(&str, &str)],
+        document: Bytes,
+    ) -> Result<(), Refused> {
+        let call = async {
+            let target = address::any_target(url)?;
+            let addresses = match target.literal {
+                Some(address) => vec![address],
+                None => {
+                    let resolved = (self.resolver)(target.host.clone()).await;
+                    resolved.map_err(|error| Refused::Unresolved(error.to_string()))?
+                }
+            };
+            self.exchange.run(&target, &addresses, &Sent::Json { headers, document }, 0).await.map(drop)
+        };
+        tokio::time::timeout(self.time_limit, call).await.unwrap_or(Err(Refused::TooSlow))
     }
 
     async fn call(&self, purpose: Purpose, url: &Url, sent: &Sent<'_>) -> Result<Answer, Refused> {
+        let mut span = current_request::span(Kind::Client, sent.method());
+        span.set("http.request.method", sent.method());
+        span.set("jeton.purpose", purpose.name());
+        let answer = self.call_in_time(purpose, url, sent).await;
+        if let Err(refused) = &answer {
+            if let Refused::Status(status) = refused {
+                span.set("http.response.status_code", *status);
+            }
+            span.failed(refused.name());
+        }
+        answer
+    }
+
+    async fn call_in_time(&self, purpose: Purpose, url: &Url, sent: &Sent<'_>) -> Result<Answer, Refused> {
         let call = async {
             let target = address::target(url, &self.exceptions)?;
             let turns = &self.turns[purpose as usize];

@@ -423,7 +423,7 @@ async fn a_document_is_posted_with_its_headers_and_no_other_credentials() {
     let pki = Pki::new();
     for (status, outcome) in [("202 Accepted", Ok(())), ("410 Gone", Err(Refused::Status(410)))] {
         let host = Host::start(Some(&pki), answer(status, "{}")).await;
-        let headers = [("webhook-id", "7".to_owned()), ("webhook-signature", "v1,YQ== v1,Yg==".to_owned())];
+        let headers = [("webhook-id", "7"), ("webhook-signature", "v1,YQ== v1,Yg==")];
         let (caller, url) = (caller(&pki, &[&host]), host.url("https"));
         let sent = caller.post_json(Purpose::Webhook, &url, &headers, "{\"é\":1}".into()).await;
         assert_eq!(sent, outcome, "{status}");
@@ -440,7 +440,7 @@ async fn a_document_is_posted_with_its_headers_and_no_other_credentials() {
 async fn a_header_that_cannot_be_sent_is_no_panic() {
     let pki = Pki::new();
     let host = Host::start(Some(&pki), answer("200 OK", "")).await;
-    let headers = [("webhook-id", "a\r\nb".to_owned())];
+    let headers = [("webhook-id", "a\r\nb")];
     let sent = caller(&pki, &[&host]).post_json(Purpose::Webhook, &host.url("https"), &headers, String::new()).await;
     assert!(matches!(sent, Err(Refused::Url(_))), "{sent:?}");
     assert_eq!(host.connections.load(Ordering::SeqCst), 0);

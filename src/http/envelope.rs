@@ -24,7 +24,7 @@ use crate::http::client_certificate;
 use crate::http::context::Context;
 use crate::http::deadline::in_time;
 use crate::http::route::Endpoint;
-use crate::http::{error, host};
+use crate::http::{error, host, trace};
 use crate::settings::DpopNonce;
 use crate::telemetry::forwarding::is_private;
 use crate::validation::proof;
@@ -38,15 +38,17 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct Envelope {
     app: Arc<App>,
     endpoint: Endpoint,
+    /// The path of the route; `None` where there is none.
+    route: Option<&'static str>,
     deadline: Duration,
     /// How long its answers took.
     times: Histogram,
 }
 
 impl Envelope {
-    pub(crate) fn new(app: &Arc<App>, endpoint: Endpoint) -> Self {
+    pub(crate) fn new(app: &Arc<App>, endpoint: Endpoint, route: Option<&'static str>) -> Self {
         let times = app.metrics.answered(endpoint.name);
-        Self { app: Arc::clone(app), endpoint, deadline: DEADLINE, times }
+        Self { app: Arc::clone(app), endpoint, route, deadline: DEADLINE, times }
     }
 }
 
@@ -94,7 +96,7 @@ impl<S: Handles> Service<Request> for Enveloped<S> {
 /// Puts a request into its envelope, and the answer.
 async fn wrap(envelope: &Envelope, mut request: Request, handler: impl Handles) -> Response {
     let begun = Instant::now();
-    let Envelope { app, endpoint, deadline, times } = envelope;
+    let Envelope { app, endpoint, route, deadline, times } = envelope;
     let request_id = Uuid::now_v7();
     // No address stands in for a missing one: it might be that of a trusted proxy.
     let Some(peer) = request.extensions_mut().remove::<Peer>() else {
@@ -111,7 +113,9 @@ async fn wrap(envelope: &Envelope, mut request: Request, handler: impl Handles) 
         Err(problem) => (None, Some(problem)),
     };
     let context = Context { request_id, endpoint: *endpoint, peer, certificate, address };
-    let current = CurrentRequest::new(endpoint.name, request_id, address);
+    let traced = trace::begin(app, *route, &request, request_id);
+    let mut current = CurrentRequest::new(endpoint.name, request_id, address);
+    current.trace = traced.as_ref().map(|traced| Arc::clone(&traced.trace));
     let answered = async {
         match unreadable {
             None => answer(app, context, *deadline, request, handler).await,
@@ -129,6 +133,9 @@ async fn wrap(envelope: &Envelope, mut request: Request, handler: impl Handles) 
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if app.issuer.url().starts_with("https:") {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    if let Some(traced) = traced {
+        traced.answered(response.status());
     }
     times.observe(begun.elapsed().as_secs_f64());
     response
@@ -184,7 +191,8 @@ mod tests {
     async fn timeouts_and_faults_are_answered_in_the_form_of_the_endpoint() {
         let folder = tempfile::tempdir().unwrap();
         let app = Arc::new(App::for_a_test(folder.path()).await);
-        let envelope = |endpoint| Envelope { deadline: Duration::from_millis(1), ..Envelope::new(&app, endpoint) };
+        let envelope =
+            |endpoint| Envelope { deadline: Duration::from_millis(1), ..Envelope::new(&app, endpoint, None) };
         let slow = || get(std::future::pending::<&'static str>);
         let faulty = || get(|| async { panic!("a fault") as &'static str });
         let peer = Peer::from(SocketAddr::from(([127, 0, 0, 1], 9)));
@@ -226,7 +234,7 @@ mod tests {
     async fn a_request_without_a_peer_is_not_taken_for_one_from_this_machine() {
         let folder = tempfile::tempdir().unwrap();
         let app = Arc::new(App::for_a_test(folder.path()).await);
-        let envelope = Envelope::new(&app, Endpoint::named("token"));
+        let envelope = Envelope::new(&app, Endpoint::named("token"), None);
         let router = axum::Router::new().route("/", get(|| async { "here" }).layer(envelope));
         let request = Request::get("/").header("host", "localhost").body(axum::body::Body::empty()).unwrap();
         assert_eq!(router.oneshot(request).await.unwrap().status(), StatusCode::INTERNAL_SERVER_ERROR);

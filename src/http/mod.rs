@@ -27,6 +27,7 @@ mod request;
 mod route;
 mod router;
 mod routes;
+mod trace;
 
 pub use docs::openapi::Operations;
 pub use ops::{Health, router as ops_router};

@@ -23,8 +23,8 @@ const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// The public and admin API.
 pub fn router(app: Arc<App>) -> Router {
-    let envelope = |endpoint| Envelope::new(&app, endpoint);
-    let nothing_here = |endpoint| error::not_found.layer(envelope(endpoint)).with_state(Arc::clone(&app));
+    let envelope = |endpoint, route| Envelope::new(&app, endpoint, route);
+    let nothing_here = |endpoint| error::not_found.layer(envelope(endpoint, None)).with_state(Arc::clone(&app));
     let mut router = Router::new().fallback_service(nothing_here(Endpoint::named("none")));
     for (path, endpoint) in UNROUTED {
         router = router.route_service(path, nothing_here(endpoint));
@@ -32,6 +32,7 @@ pub fn router(app: Arc<App>) -> Router {
     let issuer_path = app.issuer.path();
     let mut before_issuer_path = Router::new();
     for Route { path, methods, endpoint, cors, handler, .. } in routes() {
+        let named = Some(path);
         let at = |path: &str| {
             let route = Router::new().route(path, handler.clone());
             let route = route.method_not_allowed_fallback(error::method_not_allowed);
@@ -41,7 +42,7 @@ pub fn router(app: Arc<App>) -> Router {
                 None => route,
             };
             // One layer does the rest: each layer copies the whole route for every request.
-            route.layer(envelope(endpoint)).with_state(Arc::clone(&app))
+            route.layer(envelope(endpoint, named)).with_state(Arc::clone(&app))
         };
         router = router.merge(at(path));
         if let Some((folder, _)) = path.split_once("{*") {

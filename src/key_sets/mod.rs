@@ -17,6 +17,7 @@ use url::Url;
 
 use crate::calling_out::{Answer, Caller, Purpose};
 use crate::clock::Clock;
+use crate::current_request;
 use crate::jose::key_set::KeySet;
 use crate::protocol::client::{Client, Jwks};
 use crate::protocol::time::Timestamp;
@@ -170,7 +171,7 @@ impl<C: Content> Source<C> {
     }
 }
 
-/// Calls in a task of its own: whoever asked for it may leave, while others wait for it.
+/// Calls in a task of its own: whoever asked for it may leave, while others wait for it. It stays within the request that asked.
 async fn call<C: Content>(
     source: &Arc<Source<C>>,
     caller: &Caller,
@@ -179,11 +180,11 @@ async fn call<C: Content>(
 ) -> Result<Arc<Fetched<C>>, Unfetched> {
     let task = tokio::spawn({
         let (source, caller, clock) = (Arc::clone(source), caller.clone(), clock.clone());
-        async move {
+        current_request::within(current_request::current(), async move {
             let outcome = source.call(&caller, &clock).await;
             drop(turn);
             outcome
-        }
+        })
     });
     let ended = |error: tokio::task::JoinError| {
         Err(Unfetched { what: C::WHAT, address: Arc::clone(&source.address), problem: error.to_string() })

@@ -20,6 +20,7 @@ use crate::current_request;
 use crate::passwords::hashing::Hasher;
 use crate::passwords::queue::Requester;
 use crate::passwords::workers::{Job, Workers};
+use crate::traces::Kind;
 
 pub use crate::passwords::workers::Overloaded;
 
@@ -131,23 +132,32 @@ impl PasswordPool {
         let request = current_request::current();
         let work = Box::new(move |hasher: &mut Hasher| {
             let begun = Instant::now();
-            let outcome = current_request::within_sync(request, || work(hasher));
+            let outcome = current_request::within_sync(request, || {
+                let _span = current_request::span(Kind::Internal, "password hash");
+                work(hasher)
+            });
             // Before the answer, so that its recipient finds this hash among the metrics.
             hashes.observe(begun.elapsed().as_secs_f64());
             // The client may have gone.
             let _ = answer.send(outcome);
         });
+        let mut wait = current_request::span(Kind::Internal, "password queue");
         let is_next = self.workers.enqueue(requester, Job { turn, work })?;
         let mut deadline = pin!(deadline);
         let turned = tokio::select! {
             biased;
             turned = turned => turned,
-            () = &mut deadline, if !is_next => return Err(Overloaded),
+            () = &mut deadline, if !is_next => {
+                wait.failed("overloaded");
+                return Err(Overloaded);
+            }
         };
         if turned.is_err() {
             deadline.await;
+            wait.failed("overloaded");
             return Err(Overloaded);
         }
+        wait.waited();
         answered.await.map_err(|_| Overloaded)
     }
 }

@@ -49,6 +49,7 @@ pub mod time;
 pub mod token_form;
 pub mod token_id;
 pub mod totp;
+pub mod trace_context;
 pub mod trusted_issuer;
 pub mod user;
 pub mod version;

@@ -20,6 +20,7 @@ use crate::serve::tls::Certificates;
 use crate::serve::{cleanup, events, files, logout_notices, webhooks};
 use crate::settings::Settings;
 use crate::state::Follower;
+use crate::telemetry::trace_export::TraceExport;
 
 /// The time between two marks of the counters, which are then written to the database.
 const BETWEEN_MARKS: Duration = Duration::from_secs(60);
@@ -42,6 +43,7 @@ pub struct Server {
     connections: Vec<JoinHandle<()>>,
     tasks: Vec<JoinHandle<()>>,
     figures: JoinHandle<()>,
+    traces: Option<TraceExport>,
     follower: Follower,
     lock: Option<ServerLock>,
 }
@@ -77,6 +79,7 @@ impl Server {
         app.check_default_client().await?;
         let follower = app.follow_log().await?;
         app.mark_figures();
+        let traces = app.export_traces();
         let health = Health::new(Arc::clone(&app));
         let (stop, stopped) = watch::channel(false);
         let router = http::router(Arc::clone(&app));
@@ -102,7 +105,7 @@ impl Server {
         ];
         tasks.extend(tls.map(|(certificates, watched)| tokio::spawn(certificates.keep_current(watched))));
         let figures = tokio::spawn(keep_figures(Arc::clone(&app), stopped));
-        Ok(Self { app, address, ops_address, health, stop, connections, tasks, figures, follower, lock })
+        Ok(Self { app, address, ops_address, health, stop, connections, tasks, figures, traces, follower, lock })
     }
 
     /// Stops gracefully. Readiness fails at once; connections are still served during the drain delay; then the
@@ -121,6 +124,9 @@ impl Server {
         }
         for task in self.tasks {
             task.abort();
+        }
+        if let Some(traces) = self.traces {
+            traces.stop().await;
         }
         // It has ended by now, or writes. Cut off before it knows that it wrote, it would have the same counted twice.
         let _ = tokio::time::timeout(END_FIGURES, &mut self.figures).await;

@@ -186,9 +186,9 @@ async fn send(
     let (id, now, body) = (event.id.to_string(), app.clock.now(), event.to_json());
     let signatures: Vec<String> = receiver.secrets.iter().map(|secret| secret.sign(&id, now, &body)).collect();
     let headers = [
-        ("webhook-id", id),
-        ("webhook-timestamp", now.seconds().to_string()),
-        ("webhook-signature", signatures.join(" ")),
+        ("webhook-id", id.as_str()),
+        ("webhook-timestamp", &now.seconds().to_string()),
+        ("webhook-signature", &signatures.join(" ")),
     ];
     Ok(Some(app.caller.post_json(Purpose::Webhook, &receiver.url, &headers, body).await))
 }

@@ -14,6 +14,7 @@ use crate::jose::algorithm::SigningAlgorithm;
 use crate::keys::master::MasterKey;
 use crate::settings::brand::Brand;
 use crate::settings::checker::Checker;
+use crate::settings::otlp::Otlp;
 use crate::settings::parse::{
     address, audience, base_url, duration, issuer, known_issuer, log_level, network, on_or_off, origin,
 };
@@ -176,6 +177,7 @@ impl Settings {
             upkeep_interval: checker.parse("upkeep_interval", between(1000, 86_400_000), Duration::from_secs(600)),
             drain_delay: checker.parse("drain_delay", between(0, 300_000), Duration::ZERO),
             password_threads: checker.parse("password_threads", threads, 1),
+            otlp: Otlp::check(&mut checker),
             log_format: checker.parse(
                 "log_format",
                 |text| match text {

@@ -4,6 +4,7 @@ mod brand;
 mod check;
 mod checker;
 mod file;
+mod otlp;
 mod parse;
 mod registration;
 mod resolve;
@@ -17,6 +18,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 pub use brand::Brand;
+pub use otlp::{CollectorHeaders, Otlp};
 pub use parse::{duration as parse_duration, is_loopback, log_filter};
 pub use registration::Registration;
 pub use resolve::{Resolved, Source, Sources, Value};
@@ -202,6 +204,8 @@ pub struct Settings {
     pub drain_delay: Duration,
     /// The number of threads that hash passwords.
     pub password_threads: usize,
+    /// Where traces are exported to, if they are.
+    pub otlp: Option<Otlp>,
     /// The form of log lines.
     pub log_format: LogFormat,
     /// What is logged, in the syntax of `RUST_LOG`.

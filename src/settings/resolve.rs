@@ -104,11 +104,10 @@ impl Resolved {
             (None, Some(path)) => return self.read_secret(&file_variable, &path),
             (None, None) => {}
         }
-        if definition.name == "database_url"
-            && !sources.dev
-            && let Some(text) = set(&"DATABASE_URL".to_owned())
+        if let Some(variable) = definition.also.filter(|_| !sources.dev).map(str::to_owned)
+            && let Some(text) = set(&variable)
         {
-            return Value { text: text.into(), source: Source::Environment("DATABASE_URL".into()) };
+            return Value { text: text.into(), source: Source::Environment(variable) };
         }
         let key_file = format!("{}_file", definition.name);
         match (file.values.get(definition.name), file.values.get(&key_file)) {
@@ -206,10 +205,16 @@ mod tests {
     }
 
     #[test]
-    fn database_url_is_read_without_its_prefix_except_in_development() {
-        let mut sources = sources(&[("DATABASE_URL", "postgres://x/y")]);
+    fn standard_variables_are_read_except_in_development() {
+        let collector = "http://collector:4318";
+        let mut sources = sources(&[("DATABASE_URL", "postgres://x/y"), ("OTEL_EXPORTER_OTLP_ENDPOINT", collector)]);
         assert_eq!(Resolved::read(&sources).get("database_url"), Some("postgres://x/y"));
+        assert_eq!(Resolved::read(&sources).get("otlp_endpoint"), Some(collector));
+        sources.environment.insert("JETON_OTLP_ENDPOINT".into(), "http://own:4318".into());
+        assert_eq!(Resolved::read(&sources).get("otlp_endpoint"), Some("http://own:4318"));
+        sources.environment.remove("JETON_OTLP_ENDPOINT");
         sources.dev = true;
+        assert_eq!(Resolved::read(&sources).get("otlp_endpoint"), None);
         assert_eq!(Resolved::read(&sources).get("database_url"), Some("sqlite://jeton-dev.db"));
     }
 

@@ -11,6 +11,8 @@ pub struct Definition {
     pub dev_default: Option<&'static str>,
     /// Whether it is a secret, which is never taken from an argument and never shown.
     pub secret: bool,
+    /// A variable of other programs, which is read when its own is not set; not with `--dev`.
+    pub also: Option<&'static str>,
     /// What it means.
     pub help: &'static str,
 }
@@ -28,7 +30,7 @@ impl Definition {
 }
 
 const fn setting(name: &'static str, default: &'static str, help: &'static str) -> Definition {
-    Definition { name, default, dev_default: None, secret: false, help }
+    Definition { name, default, dev_default: None, secret: false, also: None, help }
 }
 
 const fn in_dev(definition: Definition, dev_default: &'static str) -> Definition {
@@ -39,12 +41,19 @@ const fn secret(definition: Definition) -> Definition {
     Definition { secret: true, ..definition }
 }
 
+const fn also(variable: &'static str, definition: Definition) -> Definition {
+    Definition { also: Some(variable), ..definition }
+}
+
 /// Every setting.
-pub static TABLE: [Definition; 44] = [
-    secret(in_dev(
-        setting("database_url", "sqlite://jeton.db", "The database: sqlite://PATH or postgres://…"),
-        "sqlite://jeton-dev.db",
-    )),
+pub static TABLE: [Definition; 47] = [
+    also(
+        "DATABASE_URL",
+        secret(in_dev(
+            setting("database_url", "sqlite://jeton.db", "The database: sqlite://PATH or postgres://…"),
+            "sqlite://jeton-dev.db",
+        )),
+    ),
     setting("listen", "127.0.0.1:8080", "Address of the public and admin API"),
     setting("ops_listen", "127.0.0.1:8081", "Address of /metrics, /healthz and /readyz"),
     setting("tls_certificate", "", "PEM file of the certificate and its chain, for TLS on the listen address"),
@@ -127,6 +136,19 @@ pub static TABLE: [Definition; 44] = [
         "How long the listeners stay open after the signal to stop, when /readyz begins to fail",
     ),
     setting("password_threads", "", "Threads that hash passwords; one per processor unless set"),
+    also(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        setting(
+            "otlp_endpoint",
+            "",
+            "Collector to which traces are exported by OTLP over HTTP, such as http://collector:4318",
+        ),
+    ),
+    also(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        secret(setting("otlp_headers", "", "Headers for the collector: NAME=VALUE, comma-separated")),
+    ),
+    setting("otlp_sample", "1", "Share of new traces that are recorded, from 0 to 1"),
     setting("log_format", "text", "Form of log lines: text or json"),
     setting("log_level", "info", "What is logged, in the syntax of RUST_LOG"),
 ];

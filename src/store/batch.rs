@@ -12,7 +12,9 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::current_request;
 use crate::store::{Result, StoreError};
+use crate::traces::Kind;
 
 /// The most queries in one statement.
 const MOST: usize = 128;
@@ -60,8 +62,14 @@ impl<Q: Clone + Send + 'static, A: Send + 'static> Batcher<Q, A> {
     pub(crate) async fn ask(&self, question: Q) -> Result<A> {
         let (answer, answered) = oneshot::channel();
         let overloaded = || StoreError::Unavailable("too much waits for the database".into());
+        // The statement itself is of no single request.
+        let mut span = current_request::span(Kind::Internal, "shared statement");
         self.queue.try_send((question, answer)).map_err(|_| overloaded())?;
-        answered.await.unwrap_or_else(|_| Err(overloaded()))
+        let found = answered.await.unwrap_or_else(|_| Err(overloaded()));
+        if let Err(StoreError::Unavailable(_)) = &found {
+            span.failed("unavailable");
+        }
+        found
     }
 }
 

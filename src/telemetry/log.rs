@@ -35,7 +35,10 @@ static REQUEST: Metadata<'static> = Metadata::new(
     None,
     None,
     None,
-    FieldSet::new(&["endpoint", "client", "request_id", "address", "left_out"], identify_callsite!(&CALLSITE)),
+    FieldSet::new(
+        &["endpoint", "client", "request_id", "trace_id", "address", "left_out"],
+        identify_callsite!(&CALLSITE),
+    ),
     Kind::HINT,
 );
 static CALLSITE: DefaultCallsite = DefaultCallsite::new(&REQUEST);
@@ -116,11 +119,11 @@ const fn colour(level: &Level) -> &'static str {
     }
 }
 
-/// Writes the fields of a line in their order: message, endpoint, the event's fields, client, request id, address, and how many
+/// Writes the fields of a line in their order: message, endpoint, the event's fields, client, request id, trace, address, and how many
 /// such lines were left out.
 fn record(event: &Event<'_>, request: Option<&CurrentRequest>, fields: &mut dyn Visit) {
     let Some(request) = request else { return event.record(fields) };
-    let CurrentRequest { endpoint, client, request_id, address, left_out, .. } = request;
+    let CurrentRequest { endpoint, client, request_id, trace, address, left_out, .. } = request;
     let mut own = FieldsWithValue::default();
     event.record(&mut own);
     let missing = |name| REQUEST.fields().field(name).filter(|_| !own.0.contains(&name));
@@ -131,6 +134,9 @@ fn record(event: &Event<'_>, request: Option<&CurrentRequest>, fields: &mut dyn 
     }
     if let Some(field) = missing("request_id") {
         fields.record_debug(&field, &display(request_id));
+    }
+    if let (Some(field), Some(trace)) = (missing("trace_id"), trace) {
+        fields.record_debug(&field, &display(trace.id));
     }
     if let Some(field) = missing("address") {
         fields.record_debug(&field, &display(address));

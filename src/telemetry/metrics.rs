@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::current_request;
 use crate::passwords::pool::PasswordPool;
 use crate::protocol::dpop;
 use crate::protocol::figures::Figures;
@@ -83,6 +84,32 @@ impl NoticeOutcome {
 /// Labels of an attempt to tell somebody.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Notice {
+    outcome: &'static str,
+}
+
+/// What became of a span of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpanOutcome {
+    /// The collector took it.
+    Exported,
+    /// There was no room for it, or the collector did not take it.
+    Dropped,
+}
+
+impl SpanOutcome {
+    const ALL: [Self; 2] = [Self::Exported, Self::Dropped];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Exported => "exported",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+/// Labels of spans.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SpanLabels {
     outcome: &'static str,
 }
 
@@ -187,6 +214,7 @@ pub struct Metrics {
     marks: Arc<Marks>,
     refused_clients: Arc<RefusedClients>,
     webhook_messages: Family<Notice, Counter>,
+    spans: Family<SpanLabels, Counter>,
     answered: Family<Answered, Histogram>,
     introspections: Family<Introspected, Counter>,
     /// Those of inactive tokens, and of active ones: at hand, because they are counted so often.
@@ -213,6 +241,10 @@ impl Default for Metrics {
         for outcome in NoticeOutcome::ALL {
             drop(logout_notices.get_or_create(&Notice { outcome: outcome.name() }));
             drop(webhook_messages.get_or_create(&Notice { outcome: outcome.name() }));
+        }
+        let spans = Family::<SpanLabels, Counter>::default();
+        for outcome in SpanOutcome::ALL {
+            drop(spans.get_or_create(&SpanLabels { outcome: outcome.name() }));
         }
         let client_documents = Family::<DocumentFetch, Counter>::default();
         for outcome in DocumentOutcome::ALL {
@@ -244,6 +276,7 @@ impl Default for Metrics {
             marks: Arc::default(),
             refused_clients: Arc::default(),
             webhook_messages,
+            spans,
             answered: Family::<Answered, Histogram>::new_with_constructor(|| Histogram::new(ANSWER_BOUNDS)),
             introspections,
             introspected,
@@ -262,8 +295,13 @@ impl Metrics {
         self.upkeep_ended.set(at.millis() / 1000);
     }
 
-    /// Counts a refusal.
+    /// Counts a refusal, and names its cause in the trace of the current request.
     pub fn refused(&self, endpoint: &'static str, cause: &'static str) {
+        current_request::with(|request| {
+            if let Some(trace) = &request.trace {
+                trace.refused(cause);
+            }
+        });
         self.refusals.get_or_create(&Refused { endpoint, cause }).inc();
     }
 
@@ -321,6 +359,16 @@ impl Metrics {
     /// Counts attempts to tell a webhook of an event.
     pub(crate) fn webhook_messages(&self, outcome: NoticeOutcome, count: usize) {
         self.webhook_messages.get_or_create(&Notice { outcome: outcome.name() }).inc_by(count as u64);
+    }
+
+    /// Counts spans of traces.
+    pub(crate) fn spans(&self, outcome: SpanOutcome, count: usize) {
+        self.span_counter(outcome).inc_by(count as u64);
+    }
+
+    /// What counts the spans of traces.
+    pub(crate) fn span_counter(&self, outcome: SpanOutcome) -> Counter {
+        self.spans.get_or_create_owned(&SpanLabels { outcome: outcome.name() })
     }
 
     /// Counts an attempt to fetch the metadata document of a client.
@@ -416,6 +464,8 @@ impl Metrics {
         registry.register("dpop_proofs_refused", help, self.refused_proofs.clone());
         let help = "Attempts to tell a webhook of an event, by outcome";
         registry.register("webhook_messages", help, self.webhook_messages.clone());
+        let help = "Spans of traces, by outcome";
+        registry.register("trace_spans", help, self.spans.clone());
         let help = "Time from the head of a request to that of its answer, by endpoint";
         registry.register("answer_seconds", help, self.answered.clone());
         let help = "Introspections, by whether the token was active";

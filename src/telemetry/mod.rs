@@ -3,8 +3,10 @@
 pub mod forwarding;
 pub mod log;
 pub mod metrics;
+mod otlp;
 pub mod outages;
 pub mod recent;
 mod refusals;
 pub mod refused_clients;
 mod sums;
+pub mod trace_export;

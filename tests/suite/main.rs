@@ -46,5 +46,6 @@ mod sets;
 mod store_contract;
 mod structure;
 mod subjects;
+mod traces;
 mod upgrades;
 mod verify;

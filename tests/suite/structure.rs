@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The modules, the lowest layer first. A module uses only modules before it.
-const LAYERS: [&str; 32] = [
+const LAYERS: [&str; 33] = [
     "protocol",
     "clock",
     "crypto",
@@ -14,6 +14,7 @@ const LAYERS: [&str; 32] = [
     "keys",
     "tokens",
     "issuer",
+    "traces",
     "current_request",
     "passwords",
     "calling_out",
@@ -50,7 +51,7 @@ const OUTSIDE: [(&[&str], &[Part]); 6] = [
     (&["hyper", "hyper_util", "http_body_util", "tokio_rustls"], &[("calling_out", "calling_out"), ("http", "cli")]),
     (&["rustls"], &[("certificates", "certificates"), ("calling_out", "calling_out"), ("http", "cli")]),
     (&["webpki_roots"], &[("calling_out", "calling_out")]),
-    (&["tokio"], &[("current_request", "main")]),
+    (&["tokio"], &[("traces", "main")]),
 ];
 
 /// The layer of a file.

@@ -17,6 +17,7 @@ use crate::current_request;
 use crate::store::file::OpenedFile;
 use crate::store::row::{Row, Value};
 use crate::store::{Result, StoreError};
+use crate::traces::Kind;
 use pool::{Lease, Pool, State};
 
 /// The longest that one statement may take.
@@ -71,6 +72,16 @@ impl Database {
     }
 
     async fn lease(&self, writes: bool) -> Result<Lease> {
+        let mut wait = current_request::span(Kind::Internal, "database connection");
+        let lease = self.wait_for_lease(writes).await;
+        match &lease {
+            Ok(_) => wait.waited(),
+            Err(_) => wait.failed("unavailable"),
+        }
+        lease
+    }
+
+    async fn wait_for_lease(&self, writes: bool) -> Result<Lease> {
         if let Some(path) = self.location.file() {
             self.file.check(path)?;
         }

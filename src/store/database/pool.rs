@@ -11,12 +11,14 @@ use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, Object, PoolError, RecycleResult};
 use tokio::sync::OwnedMutexGuard;
 
+use crate::current_request;
 use crate::store::database::connection::{CONNECT_LIMIT, Link};
 use crate::store::database::faults::{Fault, within};
 use crate::store::database::location::Location;
 use crate::store::file::OpenedFile;
 use crate::store::row::{Row, Value};
 use crate::store::{Result, StoreError};
+use crate::traces::{Kind, OpenSpan};
 
 /// Connections that are lent one at a time.
 pub(crate) type Pool = managed::Pool<Manager>;
@@ -117,26 +119,54 @@ impl Lease {
     /// Runs one statement that leaves the connection in this state.
     pub(crate) async fn query(&mut self, sql: &'static str, values: Vec<Value>, then: State) -> Result<Vec<Row>> {
         self.state = State::Asked;
-        let outcome = within(self.limit, self.link()?.query(sql, values)).await;
+        let (limit, link) = (self.limit, self.link()?);
+        let mut span = span(link, sql);
+        span.set("db.query.text", sql);
+        let outcome = within(limit, link.query(sql, values)).await;
         // An error of the statement does not change the state of the connection.
-        self.answered(outcome, then, then)
+        self.answered(outcome, then, then, span)
     }
 
     pub(crate) async fn script(&mut self, sql: &str, limit: Duration, then: State) -> Result<()> {
         self.state = State::Asked;
-        let outcome = within(limit, self.link()?.script(sql)).await;
+        let link = self.link()?;
+        let span = span(link, sql);
+        let outcome = within(limit, link.script(sql)).await;
         // After a COMMIT that was refused, the transaction may still be open.
-        self.answered(outcome, then, State::InTransaction)
+        self.answered(outcome, then, State::InTransaction, span)
     }
 
-    fn answered<T>(&mut self, outcome: std::result::Result<T, Fault>, then: State, refused: State) -> Result<T> {
+    fn answered<T>(
+        &mut self,
+        outcome: std::result::Result<T, Fault>,
+        then: State,
+        refused: State,
+        mut span: OpenSpan,
+    ) -> Result<T> {
         match &outcome {
             Ok(_) => self.state = then,
-            Err(Fault::Refused(_)) => self.state = refused,
-            Err(Fault::Broken(_)) => self.state = State::Broken,
+            Err(Fault::Refused(error)) => {
+                let code = error.as_database_error().and_then(|error| error.code());
+                span.failed(code.map_or_else(|| "refused".to_owned(), std::borrow::Cow::into_owned));
+                self.state = refused;
+            }
+            Err(Fault::Broken(_)) => {
+                span.failed("broken");
+                self.state = State::Broken;
+            }
         }
         outcome.map_err(StoreError::from)
     }
+}
+
+/// The span of a statement. The text of one has no values in it.
+fn span(link: &Link, sql: &str) -> OpenSpan {
+    const NAMES: [&str; 8] = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "BEGIN", "COMMIT", "ROLLBACK"];
+    let first = sql.split_whitespace().next().unwrap_or_default();
+    let name = NAMES.into_iter().find(|name| *name == first).unwrap_or("database");
+    let mut span = current_request::span(Kind::Client, name);
+    span.set("db.system.name", if matches!(link, Link::Postgres(_)) { "postgresql" } else { "sqlite" });
+    span
 }
 
 impl Drop for Lease {
