@@ -9,6 +9,7 @@ use crate::admin::users::{NewPassword, NewPasswordLink, NewUser, PasswordLinkVie
 use crate::admin::{List, ListRequest};
 use crate::http::admin::extract::{Body, Call};
 use crate::http::docs::answers::{Conflict, Done, NotFound};
+use crate::store::UserFilter;
 
 type Users = List<UserView>;
 
@@ -54,6 +55,7 @@ pub(crate) async fn create(call: Call, Body(new): Body<NewUser>) -> Response {
         ("username" = Option<QueryText>, Query, example = "demo",
             description = "Only this one. Names are compared after Unicode NFKC and case folding."),
         ("sub" = Option<QueryText>, Query, description = "Only the one with this `sub`."),
+        ("with_role" = Option<bool>, Query, description = "Only those with a role."),
         ListRequest
     ),
     responses((status = 200, description = "A page of the list.", body = Users))
@@ -61,7 +63,8 @@ pub(crate) async fn create(call: Call, Body(new): Body<NewUser>) -> Response {
 pub(crate) async fn list(call: Call) -> Response {
     let outcome = async {
         let request = call.list_request()?;
-        call.app().user_list(call.query("username"), call.query("sub"), &request).await
+        let (username, sub, with_role) = (call.query("username"), call.query("sub"), call.query_bool("with_role")?);
+        call.app().user_list(&UserFilter { username, sub, with_role }, &request).await
     };
     call.answer(StatusCode::OK, outcome).await
 }
