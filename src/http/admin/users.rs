@@ -23,6 +23,16 @@ pub(crate) struct UserPath {
     user: String,
 }
 
+/// Which users to list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what is read by its name")]
+pub(crate) struct UsersQuery {
+    /// Whether only those with a role are listed.
+    #[param(default = false)]
+    with_role: Option<bool>,
+}
+
 #[utoipa::path(
     post,
     path = "/admin/v1/users",
@@ -55,7 +65,7 @@ pub(crate) async fn create(call: Call, Body(new): Body<NewUser>) -> Response {
         ("username" = Option<QueryText>, Query, example = "demo",
             description = "Only this one. Names are compared after Unicode NFKC and case folding."),
         ("sub" = Option<QueryText>, Query, description = "Only the one with this `sub`."),
-        ("with_role" = Option<bool>, Query, description = "Only those with a role."),
+        UsersQuery,
         ListRequest
     ),
     responses((status = 200, description = "A page of the list.", body = Users))
