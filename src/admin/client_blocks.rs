@@ -36,6 +36,14 @@ pub struct ClientBlockView {
     pub created_at: Timestamp,
 }
 
+impl NewClientBlock {
+    /// Checks the target and the reason.
+    pub(super) fn check(&self) -> Result<()> {
+        check_target(&self.target).map_err(AdminError::Invalid)?;
+        check_reason(self.reason.as_ref())
+    }
+}
+
 impl From<ClientBlock> for ClientBlockView {
     fn from(block: ClientBlock) -> Self {
         let ClientBlock { target, reason, created_at } = block;
@@ -46,8 +54,7 @@ impl From<ClientBlock> for ClientBlockView {
 impl App {
     /// Blocks the URL of a client's metadata document, or a host. What was issued to the clients there ends.
     pub async fn client_block_create(&self, new: NewClientBlock, actor: &Actor) -> Result<ClientBlockView> {
-        check_target(&new.target).map_err(AdminError::Invalid)?;
-        check_reason(new.reason.as_ref())?;
+        new.check()?;
         let block = ClientBlock { target: new.target, reason: new.reason, created_at: self.clock.now() };
         loop {
             let covers_until = self.settings.covers_until(self.clock.now());

@@ -11,7 +11,7 @@ use crate::passwords::queue::Requester;
 use crate::protocol::client::SecretDigest;
 use crate::protocol::role::Role;
 use crate::protocol::scope::Scope;
-use crate::store::Page;
+use crate::store::{Page, UserFilter};
 
 /// The demo user and its password.
 pub const USER: (&str, &str) = ("demo", "demo-password");
@@ -160,7 +160,8 @@ impl App {
         }
         if self.store.has_dev_mark().await? {
             // Somebody may have given the administrator another name, and left the password.
-            let people = self.store.user_list_with_roles(&Page { limit: MOST_PEOPLE, after: None }).await?;
+            let filter = UserFilter { with_role: true, ..UserFilter::default() };
+            let people = self.store.user_list(&filter, &Page { limit: MOST_PEOPLE, after: None }).await?;
             let others = people.into_iter().filter(|user| user.username != ADMINISTRATOR.0);
             users.extend(others.map(|user| (user, ADMINISTRATOR.1)));
         }

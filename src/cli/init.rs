@@ -14,6 +14,7 @@ use crate::cli::{Failed, Format, Global, Outcome, migrate, names, output, secret
 use crate::protocol::client::ClientSettings;
 use crate::protocol::scope::Scope;
 use crate::settings::Needs;
+use crate::store::UserFilter;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Init {
@@ -154,7 +155,8 @@ async fn make(app: &App, plan: &Plan, clients: Vec<FirstClient>, made: &mut Made
     let actor = actor();
     // First, since only the store and the rules for passwords can still refuse something.
     if let Some((username, password)) = &plan.user {
-        if app.user_list(Some(username), None, &ListRequest::default()).await?.items.is_empty() {
+        let filter = UserFilter { username: Some(username), ..UserFilter::default() };
+        if app.user_list(&filter, &ListRequest::default()).await?.items.is_empty() {
             let new = NewUser { username: username.clone(), password: Some(password.clone()), ..NewUser::default() };
             made.user = Some(app.user_create(new, &actor).await?);
         } else {

@@ -13,6 +13,7 @@ use crate::cli::context::{actor, open};
 use crate::cli::{Failed, Global};
 use crate::protocol::object::Kind;
 use crate::settings::Needs;
+use crate::store::UserFilter;
 
 /// The most objects in a page.
 const PAGE: i64 = 200;
@@ -95,6 +96,11 @@ impl Place {
                     Kind::Client => to_value(&app.client_list(None, &request).await?)?,
                     Kind::Resource => to_value(&app.resource_list(None, &request).await?)?,
                     Kind::Issuer => to_value(&app.issuer_list(None, &request).await?)?,
+                    Kind::Role => {
+                        let filter = UserFilter { with_role: true, ..UserFilter::default() };
+                        to_value(&app.user_list(&filter, &request).await?)?
+                    }
+                    Kind::Block => to_value(&app.client_block_list(&request).await?)?,
                 }
             }
             Self::Server(api) => {
@@ -103,7 +109,15 @@ impl Place {
                 if let Some(cursor) = cursor {
                     query.append_pair("cursor", cursor);
                 }
-                let path = format!("/admin/v1/{}?{}", kind.list(), query.finish());
+                let list = match kind {
+                    Kind::Client | Kind::Resource | Kind::Issuer => kind.list(),
+                    Kind::Role => {
+                        query.append_pair("with_role", "true");
+                        "users"
+                    }
+                    Kind::Block => "client-blocks",
+                };
+                let path = format!("/admin/v1/{list}?{}", query.finish());
                 api.call("GET", &path, None).await.map_err(|error| Failed(error.text))?
             }
         };

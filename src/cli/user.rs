@@ -9,6 +9,7 @@ use crate::cli::context::{actor, open};
 use crate::cli::names::{self, NewUserName, UserName};
 use crate::cli::{Failed, Global, Outcome, output, secrets};
 use crate::settings::Needs;
+use crate::store::UserFilter;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct UserCommand {
@@ -71,6 +72,9 @@ enum Action {
         /// Only the user with this `sub`
         #[arg(long)]
         sub: Option<String>,
+        /// Only users with a role
+        #[arg(long)]
+        with_role: bool,
         #[command(flatten)]
         part: Part,
     },
@@ -166,9 +170,10 @@ pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
             };
             output::item(format, &app.user_create(new, &actor).await?)
         }
-        Action::List { username, sub, part } => {
+        Action::List { username, sub, with_role, part } => {
             let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
-            let list = app.user_list(username.as_deref(), sub.as_deref(), &request).await?;
+            let filter = UserFilter { username: username.as_deref(), sub: sub.as_deref(), with_role };
+            let list = app.user_list(&filter, &request).await?;
             output::items(format, &list.items, &["id", "sub", "username", "scope", "role", "enabled", "created_at"])?;
             part.show_next(list.next.as_deref())
         }

@@ -10,6 +10,7 @@ use crate::console::visit::{Content, Outcome, Problem, Visit, address, sentence,
 use crate::console::{preview, sessions, trail};
 use crate::protocol::revocation::Target;
 use crate::protocol::role::Role;
+use crate::store::UserFilter;
 
 const LIST: &str = "console/users";
 const ONE: &str = "console/user";
@@ -35,10 +36,8 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
     let find = Field { problem, ..Field::new("user", "Username, id or sub", typed.as_str()) };
     let form = Form::query("find", LIST, vec![find], vec![Button::new("", "Find")]);
     let has_role = visit.one("with")? == Some("role");
-    let users = match has_role {
-        true => visit.app.user_list_with_roles(&visit.part()?).await?,
-        false => visit.app.user_list(None, None, &visit.part()?).await?,
-    };
+    let filter = UserFilter { with_role: has_role, ..UserFilter::default() };
+    let users = visit.app.user_list(&filter, &visit.part()?).await?;
     let (of_kind, other) = match has_role {
         true => ("role", Cell::link("All users", LIST)),
         false => ("", Cell::link("Only users with a role", address(LIST, &[("with", "role")]))),

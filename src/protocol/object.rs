@@ -11,6 +11,10 @@ names! {
         Resource "resource",
         /// A trusted issuer, by its `iss`.
         Issuer "issuer",
+        /// The role of a user, by the `sub` of the user.
+        Role "role",
+        /// A block of clients that nobody registered, by its target.
+        Block "block",
     }
 }
 

@@ -41,6 +41,13 @@ pub struct User {
     pub version: i64,
 }
 
+impl User {
+    /// Whether it may log in and administer everything.
+    pub fn is_administrator(&self) -> bool {
+        self.enabled && self.role == Some(Role::Admin)
+    }
+}
+
 /// A username in the form that is compared: Unicode NFKC and case folding.
 pub fn username_key(username: &str) -> String {
     username.nfkc().default_case_fold().nfkc().collect()

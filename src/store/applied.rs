@@ -7,12 +7,15 @@ use crate::protocol::object::Kind;
 use crate::protocol::resource::Resource;
 use crate::protocol::revocation::NewRevocation;
 use crate::protocol::scope::ADMIN;
+use crate::protocol::time::Timestamp;
 use crate::protocol::trusted_issuer::TrustedIssuer;
+use crate::protocol::user::User;
 use crate::store::changes::{LogTransaction, Logged, Written};
 use crate::store::clients;
 use crate::store::database::{Dialect, Transaction};
 use crate::store::row::{Row, values};
-use crate::store::{Audited, Page, Result, Store, StoreError};
+use crate::store::users::ROLE_CHANGED;
+use crate::store::{Audited, ClientBlock, Page, Result, Store, StoreError};
 
 /// How many clients are looked up by one statement.
 const LOOKED_UP_AT_ONCE: usize = 500;
@@ -50,6 +53,24 @@ pub enum SetWrite {
     UpdateIssuer(TrustedIssuer),
     /// Deletes an issuer.
     DeleteIssuer(String),
+    /// Gives a user another role, or none.
+    ChangeRole {
+        /// The user as it shall be, of the version that it has.
+        user: User,
+        /// What ends with the change.
+        revocation: NewRevocation,
+    },
+    /// Blocks clients that nobody registered.
+    CreateBlock {
+        /// The block.
+        block: ClientBlock,
+        /// Until when what it revokes covers tokens.
+        covers_until: Timestamp,
+    },
+    /// Replaces the reason of a block.
+    UpdateBlock(ClientBlock),
+    /// Ends a block.
+    DeleteBlock(String),
 }
 
 impl SetWrite {
@@ -62,20 +83,28 @@ impl SetWrite {
             Self::DeleteResource(uri) => (Kind::Resource, uri),
             Self::CreateIssuer(issuer) | Self::UpdateIssuer(issuer) => (Kind::Issuer, &issuer.issuer),
             Self::DeleteIssuer(name) => (Kind::Issuer, name),
+            Self::ChangeRole { user, .. } => (Kind::Role, &user.sub),
+            Self::CreateBlock { block, .. } | Self::UpdateBlock(block) => (Kind::Block, &block.target),
+            Self::DeleteBlock(target) => (Kind::Block, target),
         }
     }
 
     const fn creates(&self) -> bool {
-        matches!(self, Self::CreateClient(_) | Self::CreateResource(_) | Self::CreateIssuer(_))
+        matches!(
+            self,
+            Self::CreateClient(_) | Self::CreateResource(_) | Self::CreateIssuer(_) | Self::CreateBlock { .. }
+        )
     }
 
     /// Its place in the order: clients exist before a resource names them as its servers or an issuer in its rules, and go after
-    /// none does.
-    const fn turn(&self) -> u8 {
+    /// none does. Administrators come before others go, so that one is there all the time.
+    fn turn(&self) -> u8 {
         match self {
             Self::DeleteResource(_) | Self::DeleteIssuer(_) => 0,
             Self::CreateClient(_) | Self::UpdateClient { .. } => 1,
+            Self::ChangeRole { user, .. } if user.is_administrator() => 1,
             Self::CreateResource(_) | Self::UpdateResource(_) | Self::CreateIssuer(_) | Self::UpdateIssuer(_) => 2,
+            Self::ChangeRole { .. } | Self::CreateBlock { .. } | Self::UpdateBlock(_) | Self::DeleteBlock(_) => 2,
             Self::DeleteClient { .. } => 3,
         }
     }
@@ -92,7 +121,7 @@ pub struct SetChanges {
     pub gained: Vec<(Kind, String)>,
     /// Whether objects may be taken from other sets.
     pub takes_over: bool,
-    /// Whether an administrator must be left.
+    /// Whether a client that is an administrator must be left.
     pub keeps_administrator: bool,
 }
 
@@ -105,7 +134,7 @@ pub enum SetRefusal {
     Refused(Kind, String, StoreError),
     /// The object belongs to another set.
     OfOtherSet(Kind, String),
-    /// No administrator would be left.
+    /// No client that is an administrator would be left.
     NoAdministrator,
 }
 
@@ -185,6 +214,7 @@ impl LogTransaction {
         }
         // First, in the order of everybody else.
         self.lock_names().await?;
+        self.lock_administrators().await?;
         let own = self.objects_of(&changes.set).await?;
         let gained: HashSet<_> = changes.gained.iter().map(|(kind, id)| (*kind, id.as_str())).collect();
         let mut writes: Vec<&SetWrite> = changes.writes.iter().collect();
@@ -236,6 +266,12 @@ impl LogTransaction {
             SetWrite::CreateIssuer(issuer) => self.insert_issuer(issuer, audited).await.map(created),
             SetWrite::UpdateIssuer(issuer) => self.update_issuer(issuer, audited).await,
             SetWrite::DeleteIssuer(name) => self.delete_issuer(name, audited).await,
+            SetWrite::ChangeRole { user, revocation } => {
+                self.update_user(user, ROLE_CHANGED, Some(revocation), audited).await
+            }
+            SetWrite::CreateBlock { block, covers_until } => self.create_block(block, *covers_until, audited).await,
+            SetWrite::UpdateBlock(block) => self.update_block(block, audited).await,
+            SetWrite::DeleteBlock(target) => self.delete_block(target, audited).await,
         }
     }
 
@@ -254,7 +290,7 @@ impl LogTransaction {
         macro_rules! find {
             ($table_and_id:literal) => {
                 match self.dialect() {
-                    Dialect::Postgres => concat!("SELECT 1 AS one FROM ", $table_and_id, " = $1 FOR KEY SHARE"),
+                    Dialect::Postgres => concat!("SELECT 1 AS one FROM ", $table_and_id, " = $1 FOR NO KEY UPDATE"),
                     Dialect::Sqlite => concat!("SELECT 1 AS one FROM ", $table_and_id, " = $1"),
                 }
             };
@@ -263,6 +299,9 @@ impl LogTransaction {
             Kind::Client => find!("clients WHERE client_id"),
             Kind::Resource => find!("resources WHERE resource"),
             Kind::Issuer => find!("trusted_issuers WHERE issuer"),
+            // A role can also be taken away.
+            Kind::Role => find!("users WHERE role IS NOT NULL AND sub"),
+            Kind::Block => find!("client_blocks WHERE target"),
         };
         Ok(self.query_one(sql, values![id]).await?.is_some())
     }

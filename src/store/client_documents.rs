@@ -1,15 +1,14 @@
-//! Clients that nobody registered: the last good metadata document of each, and what administrators block.
+//! Clients that nobody registered: the last good metadata document of each.
 
-use crate::protocol::cause::Cause;
 use crate::protocol::client::{Client, ClientSettings};
 use crate::protocol::client_document::{MOST_UNUSED, kept_until};
-use crate::protocol::revocation::{NewRevocation, SequenceNumber, Target};
+use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
 use crate::store::changes::{LogTransaction, Logged, Notice};
+use crate::store::client_blocks::is_about;
 use crate::store::database::{Database, Dialect};
 use crate::store::row::{Row, array, to_json, values};
-use crate::store::sessions::ENDED_AT_ONCE;
-use crate::store::{Audited, Ended, Page, Result, Store, StoreError, SubHolder};
+use crate::store::{Audited, Result, Store, StoreError, SubHolder};
 
 /// How many documents are forgotten at once, when there are too many that nobody has logged in with.
 const FORGOTTEN_AT_ONCE: i64 = 100;
@@ -50,17 +49,6 @@ pub struct FetchedDocument {
     pub fresh_until: Timestamp,
 }
 
-/// A URL or a host that is blocked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientBlock {
-    /// The URL of a document, or a host with every name below it.
-    pub target: String,
-    /// Why, for other administrators.
-    pub reason: Option<String>,
-    /// Since when.
-    pub created_at: Timestamp,
-}
-
 /// How far a part of the cleanup came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExpiredDocuments {
@@ -68,23 +56,6 @@ pub struct ExpiredDocuments {
     pub seen: usize,
     /// Those of them that were removed.
     pub removed: usize,
-}
-
-/// That the block `b` is about a document, by the URL and the host of that.
-macro_rules! is_about {
-    ($url:literal, $host:literal) => {
-        concat!(
-            "(b.target = ",
-            $url,
-            " OR b.target = ",
-            $host,
-            " OR substr(",
-            $host,
-            ", length(",
-            $host,
-            ") - length(b.target)) = '.' || b.target)"
-        )
-    };
 }
 
 fn client(row: &Row) -> Result<Client> {
@@ -107,10 +78,6 @@ fn document(row: &Row) -> Result<ClientDocument> {
         fetched_at: row.moment("fetched_at")?,
         fresh_until: row.moment("fresh_until")?,
     })
-}
-
-fn block(row: &Row) -> Result<ClientBlock> {
-    Ok(ClientBlock { target: row.get("target")?, reason: row.get("reason")?, created_at: row.moment("created_at")? })
 }
 
 /// A client by its id, with the log head at or before that moment, or why it cannot be read.
@@ -196,95 +163,6 @@ impl Store {
         }
         transaction.commit(expired).await
     }
-
-    /// Blocks the URL of a document, or a host, and ends what was issued to the clients that this concerns. A transaction ends no more
-    /// than five hundred: until the answer is [`Ended::Whole`], there may be more. Returns the block, too, which may be an earlier one.
-    pub async fn client_block_create(
-        &self,
-        block: &ClientBlock,
-        covers_until: Timestamp,
-        audited: &Audited,
-    ) -> Result<Logged<(ClientBlock, Ended)>> {
-        let mut transaction = self.begin_logged().await?;
-        // A document that is kept from now on is compared with this block.
-        transaction.lock_names().await?;
-        let sql = "SELECT target, reason, created_at FROM client_blocks WHERE target = $1";
-        let earlier =
-            transaction.query_one(sql, values![&block.target]).await?.as_ref().map(self::block).transpose()?;
-        if earlier.is_none() {
-            let sql = "INSERT INTO client_blocks (target, reason, created_at) VALUES ($1, $2, $3)";
-            transaction.query(sql, values![&block.target, block.reason.clone(), block.created_at]).await?;
-            let target = format!("clients of {}", block.target);
-            transaction.audit(audited, "client.block", target, block.reason.clone()).await?;
-        }
-        let sql = concat!(
-            "UPDATE client_documents SET is_blocked = $1 WHERE client_id IN (SELECT d.client_id \
-             FROM client_documents d, client_blocks b WHERE NOT d.is_blocked AND b.target = $2 AND ",
-            is_about!("d.client_id", "d.host"),
-            " ORDER BY d.client_id LIMIT $3) RETURNING client_id, is_used"
-        );
-        let rows = transaction.query(sql, values![true, &block.target, ENDED_AT_ONCE]).await?;
-        for row in &rows {
-            let client_id: String = row.get("client_id")?;
-            if row.get("is_used")? {
-                let revocation = NewRevocation {
-                    target: Target::Client(client_id),
-                    cause: Cause::ClientDisabled,
-                    reason: block.reason.clone(),
-                    covers_until,
-                };
-                transaction.revoke(&revocation, audited).await?;
-            } else {
-                transaction.notify(Notice::Client(&client_id), audited).await?;
-            }
-        }
-        transaction.commit((earlier.unwrap_or_else(|| block.clone()), how_far(&rows))).await
-    }
-
-    /// Ends a block. The clients that no other block concerns can be used again, part by part, as with
-    /// [`Store::client_block_create`]. Returns whether there was such a block, too.
-    pub async fn client_block_delete(&self, target: &str, audited: &Audited) -> Result<Logged<(bool, Ended)>> {
-        let mut transaction = self.begin_logged().await?;
-        transaction.lock_names().await?;
-        let sql = "DELETE FROM client_blocks WHERE target = $1 RETURNING target";
-        let was_there = transaction.query_one(sql, values![target]).await?.is_some();
-        if was_there {
-            transaction.audit(audited, "client.unblock", format!("clients of {target}"), None).await?;
-        }
-        let sql = concat!(
-            "UPDATE client_documents SET is_blocked = $1 WHERE client_id IN (SELECT d.client_id FROM client_documents d \
-             WHERE d.is_blocked AND NOT EXISTS (SELECT 1 FROM client_blocks b WHERE ",
-            is_about!("d.client_id", "d.host"),
-            ") ORDER BY d.client_id LIMIT $2) RETURNING client_id"
-        );
-        let rows = transaction.query(sql, values![false, ENDED_AT_ONCE]).await?;
-        for row in &rows {
-            transaction.notify(Notice::Client(&row.get::<String>("client_id")?), audited).await?;
-        }
-        transaction.commit((was_there, how_far(&rows))).await
-    }
-
-    /// The block that concerns a client with a document at this URL of this host, if there is one.
-    pub async fn client_block_find(&self, client_id: &str, host: &str) -> Result<Option<ClientBlock>> {
-        let sql = concat!(
-            "SELECT b.target, b.reason, b.created_at FROM client_blocks b WHERE ",
-            is_about!("$1", "$2"),
-            " ORDER BY b.target LIMIT 1"
-        );
-        self.database.query_one(sql, values![client_id, host]).await?.as_ref().map(block).transpose()
-    }
-
-    /// Blocks by target, which is the key of a page.
-    pub async fn client_block_list(&self, page: &Page) -> Result<Vec<ClientBlock>> {
-        let sql = "SELECT target, reason, created_at FROM client_blocks WHERE ($1 IS NULL OR target > $1) \
-                   ORDER BY target LIMIT $2";
-        self.database.query(sql, values![page.after.clone(), page.limit]).await?.iter().map(block).collect()
-    }
-}
-
-fn how_far(rows: &[Row]) -> Ended {
-    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count >= ENDED_AT_ONCE);
-    if is_full { Ended::Part } else { Ended::Whole }
 }
 
 /// Whether a new session may be one of a client with a document.

@@ -1,15 +1,11 @@
 //! Roles of users: what holds whoever writes.
 
-use uuid::Uuid;
-
 use crate::protocol::feature;
 use crate::protocol::role::Role;
 use crate::protocol::time::Timestamp;
-use crate::protocol::user::User;
 use crate::store::database::{Dialect, Transaction};
 use crate::store::row::values;
-use crate::store::users::{user, users};
-use crate::store::{Page, Result, Store, StoreError};
+use crate::store::{Result, Store, StoreError};
 
 impl Transaction {
     /// Records that roles are in use. Returns the refusal if a live node does not know them.
@@ -42,12 +38,5 @@ impl Store {
             .query_one("SELECT 1 AS one FROM users WHERE role IS NOT NULL LIMIT 1", vec![])
             .await?
             .is_some())
-    }
-
-    /// Users with a role, by id; the key of a page is the id.
-    pub async fn user_list_with_roles(&self, page: &Page) -> Result<Vec<User>> {
-        let sql = users!("WHERE role IS NOT NULL AND ($1 IS NULL OR id > $1) ORDER BY id LIMIT $2");
-        let after = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok());
-        self.database.query(sql, values![after, page.limit]).await?.iter().map(user).collect()
     }
 }

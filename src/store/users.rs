@@ -5,24 +5,25 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::protocol::backoff::{Failures, Network};
+use crate::protocol::object::Kind;
 use crate::protocol::revocation::{NewRevocation, SequenceNumber};
 use crate::protocol::role::Role;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::{User, username_key};
-use crate::store::changes::{Logged, Notice};
+use crate::store::changes::{LogTransaction, Logged, Notice, Written};
 use crate::store::database::{Dialect, Transaction};
 use crate::store::login_failures::account_digest;
 use crate::store::row::{Row, Value, array, to_json, unreadable, values};
 use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
 
 macro_rules! users {
-    ($rest:literal) => {
+    ($($rest:literal),+) => {
         concat!(
             "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
              profile AS user_profile, enabled AS user_enabled, role AS user_role, created_at AS user_created_at, \
              version AS user_version, EXISTS (SELECT 1 FROM second_factors WHERE user_id = users.id) AS has_second_factor FROM users ",
-            $rest
+            $($rest),+
         )
     };
 }
@@ -49,8 +50,24 @@ pub(super) fn user(row: &Row) -> Result<User> {
 }
 
 /// The actions, in the audit trail, of a user who gets another role or password.
-const ROLE_CHANGED: &str = "user.role";
+pub(super) const ROLE_CHANGED: &str = "user.role";
 const PASSWORD_CHANGED: &str = "user.password";
+
+/// Which users to list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UserFilter<'a> {
+    /// Only the one with this name.
+    pub username: Option<&'a str>,
+    /// Only the one with this `sub`.
+    pub sub: Option<&'a str>,
+    /// Only those with a role.
+    pub with_role: bool,
+}
+
+/// Whether the user of a row is an enabled administrator.
+fn is_administrator(row: &Row) -> Result<bool> {
+    Ok(row.get("enabled")? && row.get::<Option<String>>("role")?.as_deref() == Some(Role::Admin.name()))
+}
 
 /// Which users a deletion may remove.
 struct Removes {
@@ -123,15 +140,23 @@ impl Store {
         self.database.query_one(sql, values).await?.map(|row| user(&row)).transpose()
     }
 
-    /// Users by id, oldest first, perhaps only the one with a name or a `sub`; the key of a page is the id.
-    pub async fn user_list(&self, username: Option<&str>, sub: Option<&str>, page: &Page) -> Result<Vec<User>> {
-        let sql = users!(
-            "WHERE ($1 IS NULL OR username_key = $1) AND ($2 IS NULL OR sub = $2) AND ($3 IS NULL OR id > $3) \
-             ORDER BY id LIMIT $4"
-        );
+    /// Users by id, oldest first; the key of a page is the id.
+    pub async fn user_list(&self, filter: &UserFilter<'_>, page: &Page) -> Result<Vec<User>> {
+        macro_rules! listed {
+            ($which:literal) => {
+                users!(
+                    "WHERE ",
+                    $which,
+                    "($1 IS NULL OR username_key = $1) AND ($2 IS NULL OR sub = $2) AND ($3 IS NULL OR id > $3) \
+                     ORDER BY id LIMIT $4"
+                )
+            };
+        }
+        // As a text of its own, so that it uses the index.
+        let sql = if filter.with_role { listed!("role IS NOT NULL AND ") } else { listed!("") };
         let after = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok());
-        let rows = self.database.query(sql, values![username.map(username_key), sub, after, page.limit]).await?;
-        rows.iter().map(user).collect()
+        let values = values![filter.username.map(username_key), filter.sub, after, page.limit];
+        self.database.query(sql, values).await?.iter().map(user).collect()
     }
 
     /// The names of these users, but for those that do not exist.
@@ -210,66 +235,8 @@ impl Store {
         audited: &Audited,
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
-        let before = "SELECT username_key, role, enabled, password_hash FROM users WHERE id = $1";
-        let Some(before) = transaction.query_one(before, values![user.id]).await? else {
-            return transaction.roll_back(false).await;
-        };
-        // A change of anything else needs no lock that others hold.
-        let is_renamed = before.get::<String>("username_key")? != username_key(&user.username);
-        if is_renamed && transaction.is_ambiguous(user).await? {
-            return transaction.roll_back(()).await.and(Err(StoreError::Ambiguous));
-        }
-        let (role, was_enabled): (Option<String>, bool) = (before.get("role")?, before.get("enabled")?);
-        let was_administrator = was_enabled && role.as_deref() == Some(Role::Admin.name());
-        let is_removed = was_administrator && !(user.enabled && user.role == Some(Role::Admin));
-        if is_removed {
-            transaction.lock_administrators().await?;
-        }
-        let gets_role = user.role.is_some() && role.as_deref() != user.role.map(Role::name);
-        if gets_role && let Some(refusal) = transaction.use_roles(audited.at).await? {
-            return transaction.roll_back(()).await.and(Err(refusal));
-        }
-        let sql = "UPDATE users SET username = $1, username_key = $2, password_hash = $3, scope = $4, claims = $5, \
-                   enabled = $6, profile = $9, role = $10, version = version + 1 WHERE id = $7 AND version = $8 RETURNING id";
-        let values = values![
-            &user.username,
-            username_key(&user.username),
-            user.password_hash.clone(),
-            user.scope.as_ref().map(ToString::to_string),
-            to_json(&user.claims)?,
-            user.enabled,
-            user.id,
-            user.version,
-            to_json(&user.profile)?,
-            user.role.map(Role::name)
-        ];
-        if transaction.query_one(sql, values).await?.is_none() {
-            return transaction.roll_back(false).await;
-        }
-        if is_removed && !transaction.has_administrator().await? {
-            return transaction.roll_back(()).await.and(Err(StoreError::LastAdministrator));
-        }
-        let has_new_role = role.as_deref() != user.role.map(Role::name);
-        let detail = has_new_role
-            .then(|| user.role.map_or_else(|| "no role".to_owned(), |role| format!("role {}", role.name())));
-        transaction.audit(audited, action, format!("user {}", user.id), detail.clone()).await?;
-        // Who watches for these must not miss one that came with another change.
-        if has_new_role && action != ROLE_CHANGED {
-            transaction.audit(audited, ROLE_CHANGED, format!("user {}", user.id), detail).await?;
-        }
-        let has_new_password = before.get::<Option<String>>("password_hash")? != user.password_hash;
-        if has_new_password && action != PASSWORD_CHANGED {
-            transaction.audit(audited, PASSWORD_CHANGED, format!("user {}", user.id), None).await?;
-        }
-        match revocation {
-            Some(revocation) => {
-                transaction.query("DELETE FROM password_links WHERE user_id = $1", values![user.id]).await?;
-                transaction.browser_sessions_end_with_notices(user.id, audited.at).await?;
-                transaction.revoke(revocation, audited).await?
-            }
-            None => transaction.notify(Notice::User(&user.sub), audited).await?,
-        };
-        transaction.commit(true).await
+        let written = transaction.update_user(user, action, revocation, audited).await?;
+        transaction.end(written).await
     }
 
     /// Deletes a user and revokes what was issued to it. Returns whether there was one that may be deleted: one without a role, or
@@ -316,15 +283,88 @@ impl Store {
         let Some(row) = transaction.query_one(delete, values![id, removes.with_role]).await? else {
             return transaction.roll_back(false).await;
         };
-        let (role, was_enabled): (Option<String>, bool) = (row.get("role")?, row.get("enabled")?);
-        let was_administrator = was_enabled && role.as_deref() == Some(Role::Admin.name());
-        if was_administrator && !removes.last_administrator && !transaction.has_administrator().await? {
+        if is_administrator(&row)? && !removes.last_administrator && !transaction.has_administrator().await? {
             return transaction.roll_back(()).await.and(Err(StoreError::LastAdministrator));
         }
-        transaction.sub_free(&row.get::<String>("sub")?).await?;
+        let sub: String = row.get("sub")?;
+        transaction.sub_free(&sub).await?;
+        transaction.disown(Kind::Role, &sub).await?;
         transaction.audit(audited, "user.delete", format!("user {id}"), None).await?;
         transaction.revoke(revocation, audited).await?;
         transaction.commit(true).await
+    }
+}
+
+impl LogTransaction {
+    /// Replaces a user, as [`Store::user_update`] does.
+    pub(super) async fn update_user(
+        &mut self,
+        user: &User,
+        action: &'static str,
+        revocation: Option<&NewRevocation>,
+        audited: &Audited,
+    ) -> Result<Written> {
+        let before = "SELECT username_key, role, enabled, password_hash FROM users WHERE id = $1";
+        let Some(before) = self.query_one(before, values![user.id]).await? else { return Ok(Written::Outdated) };
+        // A change of anything else needs no lock that others hold.
+        let is_renamed = before.get::<String>("username_key")? != username_key(&user.username);
+        if is_renamed && self.is_ambiguous(user).await? {
+            return Ok(Written::Refused(StoreError::Ambiguous));
+        }
+        let is_removed = is_administrator(&before)? && !user.is_administrator();
+        if is_removed {
+            self.lock_administrators().await?;
+        }
+        let has_new_role = before.get::<Option<String>>("role")?.as_deref() != user.role.map(Role::name);
+        if has_new_role
+            && user.role.is_some()
+            && let Some(refusal) = self.use_roles(audited.at).await?
+        {
+            return Ok(Written::Refused(refusal));
+        }
+        let sql = "UPDATE users SET username = $1, username_key = $2, password_hash = $3, scope = $4, claims = $5, \
+                   enabled = $6, profile = $9, role = $10, version = version + 1 WHERE id = $7 AND version = $8 RETURNING id";
+        let values = values![
+            &user.username,
+            username_key(&user.username),
+            user.password_hash.clone(),
+            user.scope.as_ref().map(ToString::to_string),
+            to_json(&user.claims)?,
+            user.enabled,
+            user.id,
+            user.version,
+            to_json(&user.profile)?,
+            user.role.map(Role::name)
+        ];
+        if self.query_one(sql, values).await?.is_none() {
+            return Ok(Written::Outdated);
+        }
+        if is_removed && !self.has_administrator().await? {
+            return Ok(Written::Refused(StoreError::LastAdministrator));
+        }
+        if has_new_role && user.role.is_none() {
+            self.disown(Kind::Role, &user.sub).await?;
+        }
+        let detail = has_new_role
+            .then(|| user.role.map_or_else(|| "no role".to_owned(), |role| format!("role {}", role.name())));
+        self.audit(audited, action, format!("user {}", user.id), detail.clone()).await?;
+        // Who watches for these must not miss one that came with another change.
+        if has_new_role && action != ROLE_CHANGED {
+            self.audit(audited, ROLE_CHANGED, format!("user {}", user.id), detail).await?;
+        }
+        let has_new_password = before.get::<Option<String>>("password_hash")? != user.password_hash;
+        if has_new_password && action != PASSWORD_CHANGED {
+            self.audit(audited, PASSWORD_CHANGED, format!("user {}", user.id), None).await?;
+        }
+        match revocation {
+            Some(revocation) => {
+                self.query("DELETE FROM password_links WHERE user_id = $1", values![user.id]).await?;
+                self.browser_sessions_end_with_notices(user.id, audited.at).await?;
+                self.revoke(revocation, audited).await?
+            }
+            None => self.notify(Notice::User(&user.sub), audited).await?,
+        };
+        Ok(Written::Done)
     }
 }
 

@@ -1,5 +1,8 @@
 //! Sets of objects that are applied through the admin API.
 
+mod blocks;
+mod people;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

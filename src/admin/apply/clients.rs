@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::admin::apply::plan::{Plan, at, differences};
+use crate::admin::apply::plan::{Plan, at};
 use crate::admin::apply::{Change, ChangeAction, Object};
 use crate::admin::body;
 use crate::admin::clients::{ClientPatch, NewClient, warnings};
@@ -65,16 +65,12 @@ pub(super) fn read(object: &Object) -> Result<SetClient> {
 
 /// Decides what happens to the clients of the set, and to those that left it.
 pub(super) async fn plan(app: &App, plan: &mut Plan<'_>, actor: &Actor) -> Result<()> {
-    let request = plan.request;
-    let objects = request.objects(Kind::Client);
-    let mut wanted = Vec::with_capacity(objects.len());
-    for (index, object) in objects.iter().enumerate() {
-        let read = read(object).and_then(|client| {
-            let id = object.get(Kind::Client.id_member()).and_then(Value::as_str).unwrap_or_default();
-            plan.claim(Kind::Client, id).map(|()| client)
-        });
-        wanted.push(read.map_err(|error| at(Kind::Client, index, error))?);
-    }
+    let mut wanted = Vec::new();
+    plan.each(Kind::Client, read, |plan, client| {
+        plan.claim(Kind::Client, &client.client_id, &client.client_id)?;
+        wanted.push(client);
+        Ok(())
+    })?;
     let pruned = plan.pruned(Kind::Client);
     let ids: Vec<String> = wanted.iter().map(|client| &client.client_id).chain(&pruned).cloned().collect();
     let mut found = app.store.client_find_many(&ids).await?;
@@ -120,16 +116,11 @@ async fn create(app: &App, plan: &mut Plan<'_>, new: SetClient, actor: &Actor) -
     if is_administrator(&settings) && has_credential(&settings, gets_secret) {
         plan.administrators.insert(client_id.clone());
     }
-    let members = differences(&ClientSettings::default(), &settings);
-    plan.change(Change { members, needs_secret, notes, ..Change::new(ChangeAction::Create, Kind::Client, &client_id) });
+    let change = Change { needs_secret, notes, ..Change::new(ChangeAction::Create, Kind::Client, &client_id) }
+        .of(&ClientSettings::default(), &settings);
     let secrets = digest.map(|digest| app.new_secret(digest)).into_iter().collect();
-    plan.write(SetWrite::CreateClient(Client {
-        client_id,
-        settings,
-        secrets,
-        created_at: app.clock.now(),
-        version: 1,
-    }));
+    let client = Client { client_id, settings, secrets, created_at: app.clock.now(), version: 1 };
+    plan.change(change, SetWrite::CreateClient(client));
     Ok(())
 }
 
@@ -170,8 +161,7 @@ fn update(app: &App, plan: &mut Plan<'_>, mut client: Client, new: SetClient, ac
         }
         _ => {}
     }
-    let mut change = Change::new(ChangeAction::Update, Kind::Client, &client.client_id);
-    change.members = differences(&was, &settings);
+    let mut change = Change::new(ChangeAction::Update, Kind::Client, &client.client_id).of(&was, &settings);
     change.notes = warnings::about(&settings).into_iter().map(str::to_owned).collect();
     if settings.token_endpoint_auth_method.uses_secret() && client.secrets.is_empty() {
         let id = &client.client_id;
@@ -179,9 +169,8 @@ fn update(app: &App, plan: &mut Plan<'_>, mut client: Client, new: SetClient, ac
             .notes
             .push(format!("It has no secret and cannot authenticate: `jeton client secret add {id}` gives it one."));
     }
-    plan.change(change);
     let (action, revocation) = app.change_client(&mut client, settings, actor)?;
-    plan.write(SetWrite::UpdateClient { client, action, revocation });
+    plan.change(change, SetWrite::UpdateClient { client, action, revocation });
     Ok(())
 }
 
@@ -194,12 +183,12 @@ fn delete(app: &App, plan: &mut Plan<'_>, client: &Client, actor: &Actor) -> Res
         false => None,
     };
     if let Some(why) = kept {
-        plan.change(Change { notes: vec![why.into()], ..Change::new(ChangeAction::Keep, Kind::Client, id) });
+        plan.keep(Kind::Client, id, why);
         return Ok(());
     }
     plan.loses_administrator |= plan.administrators.remove(id);
     plan.deleted_clients.insert(id.clone());
-    plan.change(Change::new(ChangeAction::Delete, Kind::Client, id));
-    plan.write(SetWrite::DeleteClient { client_id: id.clone(), revocation: app.remove_client(client, actor)? });
+    let write = SetWrite::DeleteClient { client_id: id.clone(), revocation: app.remove_client(client, actor)? };
+    plan.change(Change::new(ChangeAction::Delete, Kind::Client, id), write);
     Ok(())
 }

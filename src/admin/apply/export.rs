@@ -30,6 +30,8 @@ impl Default for Exported {
                 Kind::Client => members_of(&ClientSettings::default()),
                 Kind::Resource => members_of(&ResourceSettings::default()),
                 Kind::Issuer => members_of(&IssuerSettings::default()),
+                Kind::Role => Map::new(),
+                Kind::Block => Map::from_iter([("reason".to_owned(), Value::Null)]),
             };
             let members = schema::members(*kind).into_iter().map(|(name, _)| name).collect();
             OfKind { kind: *kind, members, defaults, objects: vec![] }

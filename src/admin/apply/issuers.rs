@@ -1,8 +1,6 @@
 //! The trusted issuers of a set.
 
-use serde_json::Value;
-
-use crate::admin::apply::plan::{Plan, at, differences};
+use crate::admin::apply::plan::Plan;
 use crate::admin::apply::{Change, ChangeAction, Object};
 use crate::admin::issuers::NewIssuer;
 use crate::admin::{AdminError, Result, body};
@@ -21,29 +19,22 @@ pub(super) fn read(object: &Object) -> Result<(String, IssuerSettings)> {
 
 /// Decides what happens to the issuers of the set, and to those that left it. Whoever applies a set may do all of it.
 pub(super) async fn plan(app: &App, plan: &mut Plan<'_>) -> Result<()> {
-    let request = plan.request;
-    let objects = request.objects(Kind::Issuer);
     let mut found = app.store.issuer_by_name().await?;
-    for (index, object) in objects.iter().enumerate() {
-        let done = read(object).and_then(|(name, settings)| {
-            let id = object.get(Kind::Issuer.id_member()).and_then(Value::as_str).unwrap_or_default();
-            plan.claim(Kind::Issuer, id)?;
-            let mut named = settings.rules.iter().filter_map(|rule| rule.client_id.as_ref());
-            if let Some(gone) = named.find(|id| plan.deleted_clients.contains(*id)) {
-                return Err(AdminError::Invalid(format!("rules: the client {gone} is no longer in the set")));
-            }
-            match found.remove(&name) {
-                Some(current) => update(plan, current, settings),
-                None => create(app, plan, name, settings)?,
-            }
-            Ok(())
-        });
-        done.map_err(|error| at(Kind::Issuer, index, error))?;
-    }
+    plan.each(Kind::Issuer, read, |plan, (name, settings)| {
+        plan.claim(Kind::Issuer, &name, &name)?;
+        let mut named = settings.rules.iter().filter_map(|rule| rule.client_id.as_ref());
+        if let Some(gone) = named.find(|id| plan.deleted_clients.contains(*id)) {
+            return Err(AdminError::Invalid(format!("rules: the client {gone} is no longer in the set")));
+        }
+        match found.remove(&name) {
+            Some(current) => update(plan, current, settings),
+            None => create(app, plan, name, settings)?,
+        }
+        Ok(())
+    })?;
     for name in plan.pruned(Kind::Issuer) {
         if found.remove(&name).is_some() {
-            plan.change(Change::new(ChangeAction::Delete, Kind::Issuer, &name));
-            plan.write(SetWrite::DeleteIssuer(name));
+            plan.change(Change::new(ChangeAction::Delete, Kind::Issuer, &name), SetWrite::DeleteIssuer(name));
         }
     }
     Ok(())
@@ -51,9 +42,9 @@ pub(super) async fn plan(app: &App, plan: &mut Plan<'_>) -> Result<()> {
 
 fn create(app: &App, plan: &mut Plan<'_>, issuer: String, settings: IssuerSettings) -> Result<()> {
     app.check_issuer_name(&issuer)?;
-    let members = differences(&IssuerSettings::default(), &settings);
-    plan.change(Change { members, ..Change::new(ChangeAction::Create, Kind::Issuer, &issuer) });
-    plan.write(SetWrite::CreateIssuer(TrustedIssuer { issuer, settings, created_at: app.clock.now(), version: 1 }));
+    let change = Change::new(ChangeAction::Create, Kind::Issuer, &issuer).of(&IssuerSettings::default(), &settings);
+    let issuer = TrustedIssuer { issuer, settings, created_at: app.clock.now(), version: 1 };
+    plan.change(change, SetWrite::CreateIssuer(issuer));
     Ok(())
 }
 
@@ -64,8 +55,7 @@ fn update(plan: &mut Plan<'_>, mut issuer: TrustedIssuer, settings: IssuerSettin
         plan.is_unchanged(Kind::Issuer, &issuer.issuer);
         return;
     }
-    let members = differences(&issuer.settings, &settings);
-    plan.change(Change { members, ..Change::new(ChangeAction::Update, Kind::Issuer, &issuer.issuer) });
+    let change = Change::new(ChangeAction::Update, Kind::Issuer, &issuer.issuer).of(&issuer.settings, &settings);
     issuer.settings = settings;
-    plan.write(SetWrite::UpdateIssuer(issuer));
+    plan.change(change, SetWrite::UpdateIssuer(issuer));
 }

@@ -3,11 +3,13 @@
 //! Each kind of objects has its file, which reads what is wanted and decides what to write by the rules of the kind's own use
 //! cases. Objects belong to the set that applied them; no other set changes them, and pruning touches nothing else.
 
+mod blocks;
 mod clients;
 mod export;
 mod issuers;
 mod plan;
 mod resources;
+mod roles;
 mod schema;
 
 use serde::{Deserialize, Serialize};
@@ -16,8 +18,10 @@ use utoipa::ToSchema;
 
 pub use clients::SetClient;
 pub use export::Exported;
+pub use roles::SetRole;
 pub use schema::file_schema;
 
+use crate::admin::client_blocks::NewClientBlock;
 use crate::admin::clients::not_created;
 use crate::admin::issuers::{self as trusted, NewIssuer};
 use crate::admin::resources::{NewResource, refused};
@@ -49,6 +53,14 @@ pub struct ApplyRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<NewIssuer>>)]
     pub issuers: Option<Vec<Object>>,
+    /// The roles that the set gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<SetRole>>)]
+    pub roles: Option<Vec<Object>>,
+    /// What the set blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<NewClientBlock>>)]
+    pub client_blocks: Option<Vec<Object>>,
     /// Only say what would change.
     #[serde(default)]
     #[schema(default = false)]
@@ -74,6 +86,8 @@ impl ApplyRequest {
             Kind::Client => &self.clients,
             Kind::Resource => &self.resources,
             Kind::Issuer => &self.issuers,
+            Kind::Role => &self.roles,
+            Kind::Block => &self.client_blocks,
         };
         list.as_deref().unwrap_or_default()
     }
@@ -84,6 +98,8 @@ impl ApplyRequest {
             Kind::Client => &mut self.clients,
             Kind::Resource => &mut self.resources,
             Kind::Issuer => &mut self.issuers,
+            Kind::Role => &mut self.roles,
+            Kind::Block => &mut self.client_blocks,
         };
         list.get_or_insert_default()
     }
@@ -96,15 +112,19 @@ impl Kind {
             Self::Client => "clients",
             Self::Resource => "resources",
             Self::Issuer => "issuers",
+            Self::Role => "roles",
+            Self::Block => "client_blocks",
         }
     }
 
-    /// The member by which such an object is named.
+    /// The member by which a file names such an object.
     pub const fn id_member(self) -> &'static str {
         match self {
             Self::Client => "client_id",
             Self::Resource => "resource",
             Self::Issuer => "issuer",
+            Self::Role => "username",
+            Self::Block => "target",
         }
     }
 }
@@ -143,7 +163,7 @@ pub struct Change {
     pub action: ChangeAction,
     /// The kind of the object.
     pub kind: Kind,
-    /// The `client_id` of a client, the URI of a resource, the name of an issuer.
+    /// The `client_id` of a client, the URI of a resource, the name of an issuer, the username of who has a role, the target of a block.
     pub id: String,
     /// The members that change.
     pub members: Vec<MemberChange>,
@@ -180,6 +200,8 @@ pub fn check_object(kind: Kind, object: &Object) -> Result<()> {
         Kind::Client => clients::read(object).map(drop),
         Kind::Resource => resources::read(object).map(drop),
         Kind::Issuer => issuers::read(object).map(drop),
+        Kind::Role => roles::read(object).map(drop),
+        Kind::Block => blocks::read(object).map(drop),
     }
 }
 
@@ -194,6 +216,8 @@ impl App {
                 Kind::Client => clients::plan(self, &mut plan, actor).await?,
                 Kind::Resource => resources::plan(self, &mut plan, actor).await?,
                 Kind::Issuer => issuers::plan(self, &mut plan).await?,
+                Kind::Role => roles::plan(self, &mut plan, actor).await?,
+                Kind::Block => blocks::plan(self, &mut plan).await?,
             }
         }
         let (changes, applied) = plan.finish(self.issuer.environment().client_secret_prefix());
@@ -223,6 +247,7 @@ fn not_applied(refusal: SetRefusal) -> AdminError {
                 Kind::Client => not_created(error, &id),
                 Kind::Resource => refused(error, &id),
                 Kind::Issuer => trusted::refused(error, &id),
+                Kind::Role | Kind::Block => error.into(),
             };
             conflict(format!("{} {id}: {error}", kind.name()))
         }

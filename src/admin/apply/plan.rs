@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::admin::apply::{Applied, ApplyRequest, Change, ChangeAction, MemberChange};
+use crate::admin::apply::{Applied, ApplyRequest, Change, ChangeAction, MemberChange, Object};
 use crate::admin::{AdminError, Result};
 use crate::protocol::object::Kind;
 use crate::store::{SetChanges, SetWrite};
@@ -14,7 +14,7 @@ use crate::store::{SetChanges, SetWrite};
 pub(super) struct Plan<'a> {
     pub(super) request: &'a ApplyRequest,
     owners: BTreeMap<(Kind, String), String>,
-    named: BTreeSet<(Kind, &'a str)>,
+    named: BTreeSet<(Kind, String)>,
     /// The clients that administer everything, as it will be.
     pub(super) administrators: BTreeSet<String>,
     /// Whether one of them is no longer one.
@@ -45,23 +45,37 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Counts an object to the set, unless it is named twice or belongs to another set.
-    pub(super) fn claim(&mut self, kind: Kind, id: &'a str) -> Result<()> {
-        if !self.named.insert((kind, id)) {
-            return Err(AdminError::Invalid(format!("{}: the {} {id} is named twice", kind.id_member(), kind.name())));
+    /// Reads each object of a kind and does something with it. An error names the place of the object.
+    pub(super) fn each<T>(
+        &mut self,
+        kind: Kind,
+        read: impl Fn(&Object) -> Result<T>,
+        mut bring: impl FnMut(&mut Self, T) -> Result<()>,
+    ) -> Result<()> {
+        for (index, object) in self.request.objects(kind).iter().enumerate() {
+            let done = read(object).and_then(|wanted| bring(self, wanted));
+            done.map_err(|error| at(kind, index, error))?;
         }
-        match self.owners.get(&(kind, id.to_owned())) {
+        Ok(())
+    }
+
+    /// Counts an object to the set, unless it is named twice or belongs to another set. `name` is what people call it.
+    pub(super) fn claim(&mut self, kind: Kind, id: &str, name: &str) -> Result<()> {
+        let (member, object) = (kind.id_member(), (kind, id.to_owned()));
+        if !self.named.insert(object.clone()) {
+            return Err(AdminError::Invalid(format!("{member}: the {} {name} is named twice", kind.name())));
+        }
+        match self.owners.get(&object) {
             Some(owner) if *owner == self.request.set => return Ok(()),
             Some(owner) if !self.request.take_over => {
                 return Err(AdminError::Conflict(format!(
-                    "{}: the {} {id} belongs to the set {owner}; take_over moves it to this one",
-                    kind.id_member(),
+                    "{member}: the {} {name} belongs to the set {owner}; take_over moves it to this one",
                     kind.name()
                 )));
             }
             _ => {}
         }
-        self.gained.insert((kind, id.to_owned()));
+        self.gained.insert(object);
         Ok(())
     }
 
@@ -71,8 +85,7 @@ impl<'a> Plan<'a> {
             return vec![];
         }
         let own = self.owners.iter().filter(|((its, _), set)| *its == kind && **set == self.request.set);
-        let ids = own.map(|((_, id), _)| id).filter(|id| !self.named.contains(&(kind, id.as_str())));
-        ids.cloned().collect()
+        own.map(|(object, _)| object).filter(|object| !self.named.contains(object)).map(|(_, id)| id.clone()).collect()
     }
 
     /// An object is as the set says.
@@ -81,11 +94,14 @@ impl<'a> Plan<'a> {
         self.joined += u64::from(self.gained.contains(&(kind, id.to_owned())));
     }
 
-    pub(super) fn change(&mut self, change: Change) {
-        self.changes.push(change);
+    /// An object that would be deleted stays.
+    pub(super) fn keep(&mut self, kind: Kind, name: &str, why: &str) {
+        self.changes.push(Change { notes: vec![why.into()], ..Change::new(ChangeAction::Keep, kind, name) });
     }
 
-    pub(super) fn write(&mut self, write: SetWrite) {
+    /// An object is not as the set says, and this is written.
+    pub(super) fn change(&mut self, change: Change, write: SetWrite) {
+        self.changes.push(change);
         self.writes.push(write);
     }
 
@@ -110,6 +126,12 @@ impl Change {
     pub(super) fn new(action: ChangeAction, kind: Kind, id: &str) -> Self {
         Self { action, kind, id: id.to_owned(), members: vec![], needs_secret: false, notes: vec![] }
     }
+
+    /// The members in which these two differ.
+    pub(super) fn of<T: Serialize>(mut self, before: &T, after: &T) -> Self {
+        self.members = differences(before, after);
+        self
+    }
 }
 
 /// An error about the object at this place of its list.
@@ -125,7 +147,7 @@ pub(super) fn at(kind: Kind, index: usize, error: AdminError) -> AdminError {
 }
 
 /// The members in which two settings differ.
-pub(super) fn differences<T: Serialize>(before: &T, after: &T) -> Vec<MemberChange> {
+fn differences<T: Serialize>(before: &T, after: &T) -> Vec<MemberChange> {
     let members = |settings: &T| match serde_json::to_value(settings) {
         Ok(Value::Object(members)) => members,
         _ => Map::new(),

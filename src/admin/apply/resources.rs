@@ -1,8 +1,6 @@
 //! The resources of a set.
 
-use serde_json::Value;
-
-use crate::admin::apply::plan::{Plan, at, differences};
+use crate::admin::apply::plan::Plan;
 use crate::admin::apply::{Change, ChangeAction, Object};
 use crate::admin::body;
 use crate::admin::resources::{NewResource, check_power};
@@ -22,29 +20,22 @@ pub(super) fn read(object: &Object) -> Result<(String, ResourceSettings)> {
 
 /// Decides what happens to the resources of the set, and to those that left it.
 pub(super) async fn plan(app: &App, plan: &mut Plan<'_>, actor: &Actor) -> Result<()> {
-    let request = plan.request;
-    let objects = request.objects(Kind::Resource);
     let mut found = app.store.resource_all().await?;
-    for (index, object) in objects.iter().enumerate() {
-        let done = read(object).and_then(|(uri, settings)| {
-            let id = object.get(Kind::Resource.id_member()).and_then(Value::as_str).unwrap_or_default();
-            plan.claim(Kind::Resource, id)?;
-            check_power(&settings, actor)?;
-            if let Some(gone) = settings.serves.iter().find(|id| plan.deleted_clients.contains(*id)) {
-                return Err(AdminError::Invalid(format!("serves: the client {gone} is no longer in the set")));
-            }
-            match found.remove(&uri) {
-                Some(current) => update(plan, current, settings, actor),
-                None => create(app, plan, uri, settings),
-            }
-        });
-        done.map_err(|error| at(Kind::Resource, index, error))?;
-    }
+    plan.each(Kind::Resource, read, |plan, (uri, settings)| {
+        plan.claim(Kind::Resource, &uri, &uri)?;
+        check_power(&settings, actor)?;
+        if let Some(gone) = settings.serves.iter().find(|id| plan.deleted_clients.contains(*id)) {
+            return Err(AdminError::Invalid(format!("serves: the client {gone} is no longer in the set")));
+        }
+        match found.remove(&uri) {
+            Some(current) => update(plan, current, settings, actor),
+            None => create(app, plan, uri, settings),
+        }
+    })?;
     for uri in plan.pruned(Kind::Resource) {
         if let Some(resource) = found.remove(&uri) {
             check_power(&resource.settings, actor)?;
-            plan.change(Change::new(ChangeAction::Delete, Kind::Resource, &uri));
-            plan.write(SetWrite::DeleteResource(uri));
+            plan.change(Change::new(ChangeAction::Delete, Kind::Resource, &uri), SetWrite::DeleteResource(uri));
         }
     }
     Ok(())
@@ -52,9 +43,10 @@ pub(super) async fn plan(app: &App, plan: &mut Plan<'_>, actor: &Actor) -> Resul
 
 fn create(app: &App, plan: &mut Plan<'_>, resource: String, settings: ResourceSettings) -> Result<()> {
     app.check_resource_uri(&resource)?;
-    let members = differences(&ResourceSettings::default(), &settings);
-    plan.change(Change { members, ..Change::new(ChangeAction::Create, Kind::Resource, &resource) });
-    plan.write(SetWrite::CreateResource(Resource { resource, settings, created_at: app.clock.now(), version: 1 }));
+    let change =
+        Change::new(ChangeAction::Create, Kind::Resource, &resource).of(&ResourceSettings::default(), &settings);
+    let resource = Resource { resource, settings, created_at: app.clock.now(), version: 1 };
+    plan.change(change, SetWrite::CreateResource(resource));
     Ok(())
 }
 
@@ -66,9 +58,9 @@ fn update(plan: &mut Plan<'_>, mut resource: Resource, settings: ResourceSetting
         plan.is_unchanged(Kind::Resource, &resource.resource);
         return Ok(());
     }
-    let members = differences(&resource.settings, &settings);
-    plan.change(Change { members, ..Change::new(ChangeAction::Update, Kind::Resource, &resource.resource) });
+    let change =
+        Change::new(ChangeAction::Update, Kind::Resource, &resource.resource).of(&resource.settings, &settings);
     resource.settings = settings;
-    plan.write(SetWrite::UpdateResource(resource));
+    plan.change(change, SetWrite::UpdateResource(resource));
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! The schema of the files, for editors: what the admin API says of the same members.
 
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
+use crate::admin::apply::SetRole;
+use crate::admin::client_blocks::NewClientBlock;
 use crate::admin::clients::ClientPatch;
 use crate::admin::issuers::NewIssuer;
 use crate::admin::resources::NewResource;
@@ -51,8 +53,7 @@ fn of(kind: Kind) -> (Value, Types) {
     let mut types = Types::new();
     let schema = match kind {
         Kind::Client => {
-            ClientPatch::schemas(&mut types);
-            let mut schema = tidy(to_json(&ClientPatch::schema()));
+            let mut schema = described::<ClientPatch>(&mut types, "A client.");
             let id = json!({
                 "description": "The id of the client.", "type": "string", "minLength": 1, "maxLength": 255,
                 "pattern": "^[!-~]([ -~]*[!-~])?$",
@@ -67,23 +68,21 @@ fn of(kind: Kind) -> (Value, Types) {
                 members.shift_insert(1, SECRET_FILE.to_owned(), file);
             }
             schema["required"] = json!([kind.id_member()]);
-            schema["description"] = "A client.".into();
             schema
         }
-        Kind::Resource => {
-            NewResource::schemas(&mut types);
-            let mut schema = tidy(to_json(&NewResource::schema()));
-            schema["description"] = "A resource: an API that tokens are for.".into();
-            schema
-        }
-        Kind::Issuer => {
-            NewIssuer::schemas(&mut types);
-            let mut schema = tidy(to_json(&NewIssuer::schema()));
-            schema["description"] = "An issuer to trust.".into();
-            schema
-        }
+        Kind::Resource => described::<NewResource>(&mut types, "A resource: an API that tokens are for."),
+        Kind::Issuer => described::<NewIssuer>(&mut types, "An issuer to trust."),
+        Kind::Role => described::<SetRole>(&mut types, "The role of a user."),
+        Kind::Block => described::<NewClientBlock>(&mut types, "A block of clients that nobody registered."),
     };
     (schema, types)
+}
+
+fn described<T: ToSchema>(types: &mut Types, description: &str) -> Value {
+    T::schemas(types);
+    let mut schema = tidy(to_json(&T::schema()));
+    schema["description"] = description.into();
+    schema
 }
 
 fn to_json(schema: &RefOr<Schema>) -> Value {

@@ -26,7 +26,7 @@ use crate::protocol::scope::Scope;
 use crate::protocol::subject::check_sub;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::{User, check_username, is_credential};
-use crate::store::{StoreError, SubHolder};
+use crate::store::{StoreError, SubHolder, UserFilter};
 
 /// A user as it is shown: never with its password.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -110,22 +110,10 @@ impl App {
     }
 
     /// Lists users, oldest first.
-    pub async fn user_list(
-        &self,
-        username: Option<&str>,
-        sub: Option<&str>,
-        request: &ListRequest,
-    ) -> Result<List<UserView>> {
+    pub async fn user_list(&self, filter: &UserFilter<'_>, request: &ListRequest) -> Result<List<UserView>> {
         let page = request.page("users")?;
-        let users = self.store.user_list(username, sub, &page).await?;
+        let users = self.store.user_list(filter, &page).await?;
         Ok(List::new("users", &page, users, |user| user.id.to_string(), UserView::from))
-    }
-
-    /// Lists users with a role, oldest first.
-    pub async fn user_list_with_roles(&self, request: &ListRequest) -> Result<List<UserView>> {
-        let page = request.page("users with a role")?;
-        let users = self.store.user_list_with_roles(&page).await?;
-        Ok(List::new("users with a role", &page, users, |user| user.id.to_string(), UserView::from))
     }
 
     /// The names of users, but for those that do not exist any more.
@@ -156,16 +144,16 @@ impl App {
         patch.enabled.apply(&mut user.enabled, true);
         patch.role.apply_to_option(&mut user.role);
         check(&user)?;
-        let target = Target::User(user.sub.clone());
         let (action, revocation) = match (was_enabled, user.enabled) {
-            (true, false) => ("user.disable", Some(self.revocation(target, Cause::UserDisabled, None))),
+            (true, false) => {
+                let target = Target::User(user.sub.clone());
+                ("user.disable", Some(self.revocation(target, Cause::UserDisabled, None)))
+            }
             (was, is) => {
                 let has_new_role = user.role != old_role;
                 let revocation = match (has_new_password, has_new_role) {
                     (true, _) => Some(self.password_revocation(&user)),
-                    (false, true) => {
-                        Some(self.revocation(target, Cause::UserRevoked, "the role was changed".to_owned()))
-                    }
+                    (false, true) => Some(self.role_revocation(&user)),
                     (false, false) => None,
                 };
                 let action = if was != is {
@@ -234,6 +222,11 @@ impl App {
 
     fn password_revocation(&self, user: &User) -> NewRevocation {
         self.revocation(Target::User(user.sub.clone()), Cause::UserRevoked, "the password was changed".to_owned())
+    }
+
+    /// What ends with another role.
+    pub(super) fn role_revocation(&self, user: &User) -> NewRevocation {
+        self.revocation(Target::User(user.sub.clone()), Cause::UserRevoked, "the role was changed".to_owned())
     }
 }
 

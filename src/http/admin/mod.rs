@@ -76,7 +76,10 @@ pub(crate) fn routes() -> Vec<Route> {
         ),
         Route::admin(
             "/admin/v1/users",
-            [get(READ_USERS, users::list).taking(&["username", "sub", "limit", "cursor"]), post(USERS, users::create)],
+            [
+                get(READ_USERS, users::list).taking(&["username", "sub", "with_role", "limit", "cursor"]),
+                post(USERS, users::create),
+            ],
         ),
         Route::admin(
             "/admin/v1/users/{user}",

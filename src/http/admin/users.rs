@@ -9,6 +9,7 @@ use crate::admin::users::{NewPassword, NewPasswordLink, NewUser, PasswordLinkVie
 use crate::admin::{List, ListRequest};
 use crate::http::admin::extract::{Body, Call};
 use crate::http::docs::answers::{Conflict, Done, NotFound};
+use crate::store::UserFilter;
 
 type Users = List<UserView>;
 
@@ -20,6 +21,16 @@ pub(crate) struct UserPath {
     /// The id of the user, its `sub`, or its username.
     #[param(min_length = 1)]
     user: String,
+}
+
+/// Which users to list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what is read by its name")]
+pub(crate) struct UsersQuery {
+    /// Whether only those with a role are listed.
+    #[param(default = false)]
+    with_role: Option<bool>,
 }
 
 #[utoipa::path(
@@ -54,6 +65,7 @@ pub(crate) async fn create(call: Call, Body(new): Body<NewUser>) -> Response {
         ("username" = Option<QueryText>, Query, example = "demo",
             description = "Only this one. Names are compared after Unicode NFKC and case folding."),
         ("sub" = Option<QueryText>, Query, description = "Only the one with this `sub`."),
+        UsersQuery,
         ListRequest
     ),
     responses((status = 200, description = "A page of the list.", body = Users))
@@ -61,7 +73,8 @@ pub(crate) async fn create(call: Call, Body(new): Body<NewUser>) -> Response {
 pub(crate) async fn list(call: Call) -> Response {
     let outcome = async {
         let request = call.list_request()?;
-        call.app().user_list(call.query("username"), call.query("sub"), &request).await
+        let (username, sub, with_role) = (call.query("username"), call.query("sub"), call.query_bool("with_role")?);
+        call.app().user_list(&UserFilter { username, sub, with_role }, &request).await
     };
     call.answer(StatusCode::OK, outcome).await
 }

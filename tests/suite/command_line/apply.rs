@@ -111,11 +111,24 @@ on_both_stores!(what_is_exported_makes_the_same_of_an_empty_database, async |bac
     place.json(&["client", "create", "api", "--permissions", "introspect", "--introspect-audiences", ""]);
     place.json(&["client", "create", "off", "--enabled", "false", "--claims", r#"{"a":{"b":[1,"yes",null,"0x1"]}}"#]);
     place.json(&["resource", "create", "urn:b", "--scopes", "on=Yes: no", "--access-token-format", "opaque"]);
+    place.json(&["user", "create", "Anna", "--no-password", "--role", "admin"]);
+    place.json(&["user", "create", "ben", "--no-password"]);
+    place.json(&["client", "block", "bad.example", "--reason", "It lies."]);
+    place.json(&["client", "block", "https://app.example/client.json"]);
     let exported = place.run(&["export"]).ok();
+    assert!(!exported.contains("ben") && !exported.contains("null"), "{exported}");
+    // Roles need their users, whom a file does not have.
+    let copy = ["apply", "-", "--set", "copy", "--without-secrets"];
+    empty.run_with(&copy, &exported).refused(&["standard input:", "role Anna: username: there is no such user"]);
+    assert_eq!(empty.json(&["client", "list"]), serde_json::json!([]));
+    empty.json(&["user", "create", "anna", "--no-password"]);
     assert!(!exported.contains("secret:") && !exported.contains("jcs_"), "{exported}");
-    let ran = empty.run_with(&["apply", "-", "--set", "copy", "--without-secrets"], &exported);
+    let ran = empty.run_with(&copy, &exported);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:?}");
-    assert_eq!(empty.run(&["export"]).ok(), exported);
+    for line in ["+ role anna\n    role  admin", "+ block bad.example\n    reason  It lies.", "10 created"] {
+        assert!(ran.out.contains(line), "{line}: {ran:?}");
+    }
+    assert_eq!(empty.run(&["export"]).ok(), exported.replace("Anna", "anna"));
     let shown = |place: &Place, command: &[&str]| {
         let mut list = place.json(command);
         for object in list.as_array_mut().unwrap() {
@@ -125,10 +138,10 @@ on_both_stores!(what_is_exported_makes_the_same_of_an_empty_database, async |bac
         }
         list
     };
-    for command in [&["client", "list"][..], &["resource", "list"], &["issuer", "list"]] {
+    for command in [&["client", "list"][..], &["resource", "list"], &["issuer", "list"], &["client", "blocks"]] {
         assert_eq!(shown(&empty, command), shown(&place, command));
     }
-    assert_eq!(empty.run_with(&["apply", "-", "--set", "copy"], &exported).ok(), "set copy: 7 unchanged\n");
+    assert_eq!(empty.run_with(&["apply", "-", "--set", "copy"], &exported).ok(), "set copy: 10 unchanged\n");
 });
 
 on_both_stores!(a_secret_file_is_never_overwritten_and_none_is_left_behind, async |backend| {
@@ -199,19 +212,23 @@ on_both_stores!(a_set_is_applied_and_exported_through_a_running_server, async |b
     write_files(&place);
     let ops = ["client", "create", "ops", "--grant-types", "client_credentials", "--scope", "jeton:admin"];
     let secret = place.json(&ops)["client_secret"].as_str().unwrap().to_owned();
+    place.json(&["user", "create", "anna", "--no-password"]);
+    let people = "roles:\n- {username: anna, role: read}\nclient_blocks:\n- {target: bad.example}\n";
+    fs::write(place.path("people.yaml"), people).unwrap();
     let server = place.serve(&[]);
     let token = token(&server.base, "ops", &secret).await.text("access_token");
     fs::write(place.path("token"), format!("{token}\n")).unwrap();
     let through = ["--server", server.base.as_str(), "--token-file", "token"];
-    let apply = [&["apply", "main.yaml", "api.yaml", "--set", "main", "--prune"][..], &through].concat();
+    let apply = [&["apply", "main.yaml", "api.yaml", "people.yaml", "--set", "main", "--prune"][..], &through].concat();
     let ran = place.run(&apply);
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(ran.out.contains("3 created") && !ran.err.contains(&token), "{ran:?}");
-    assert_eq!(place.run(&apply).ok(), "set main: 3 unchanged\n");
+    assert!(ran.out.contains("5 created") && !ran.err.contains(&token), "{ran:?}");
+    assert_eq!(place.run(&apply).ok(), "set main: 5 unchanged\n");
     let own = fs::read_to_string(place.path("secrets/reports")).unwrap();
     assert!(self::token(&server.base, "reports", own.trim()).await.json["access_token"].is_string());
     let exported = place.run(&[&["export"][..], &through].concat()).ok();
     assert_eq!(exported, place.run(&["export"]).ok());
+    assert!(exported.contains("username: anna") && exported.contains("target: bad.example"), "{exported}");
     // An error of the server leads to the line, too.
     fs::write(place.path("api.yaml"), API.replace("reports", "nobody")).unwrap();
     let ran = place.run(&apply);

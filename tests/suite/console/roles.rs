@@ -94,6 +94,26 @@ on_both_stores!(another_role_ends_the_logins_of_the_user_and_its_links, async |b
     assert_eq!(details, ["no role", "role clients", "role read"]);
 });
 
+on_both_stores!(a_role_that_a_set_gives_or_takes_ends_the_logins_of_its_user_alone, async |backend| {
+    let app = start(backend).await;
+    let (_, mut ruth) = person(&app, "ruth", "read").await;
+    let (_, mut paul) = person(&app, "paul", "read").await;
+    let apply = async |roles: Value| {
+        let request = json!({"set": "main", "prune": true, "roles": roles});
+        app.admin(Method::POST, "/admin/v1/apply", Some(request)).await.assert_ok();
+    };
+    let paul_reads = json!({"username": "paul", "role": "read"});
+    apply(json!([{"username": "ruth", "role": "clients"}, paul_reads])).await;
+    assert!(ruth.get(&app, "/console").await.body.contains("name=\"password\""));
+    let mut again = Browser::logged_in(&app, ("ruth", PASSWORD)).await;
+    again.get(&app, "/console/clients").await.assert_ok();
+    apply(json!([paul_reads])).await;
+    assert!(again.get(&app, "/console/clients").await.body.contains("name=\"password\""));
+    let mut last = Browser::logged_in(&app, ("ruth", PASSWORD)).await;
+    assert_status(&last.get(&app, "/console/clients").await, 403);
+    paul.get(&app, "/console").await.assert_ok();
+});
+
 on_both_stores!(the_last_enabled_administrator_stays, async |backend| {
     let app = start(backend).await;
     let id = user_with_role(&app, "ada", Some("admin")).await;

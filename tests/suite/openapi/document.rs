@@ -66,7 +66,7 @@ pub(super) const GROUPS: [(&[&str], &str, &str); 16] = [
     (
         &["/admin/v1/apply", "/admin/v1/preview"],
         "Configuration",
-        "Sets of clients and resources that files describe, and what clients would get.",
+        "Sets of clients, resources, issuers, roles and blocks that files describe, and what clients would get.",
     ),
     (&["/admin/v1/keys"], "Keys", "The keys that sign and seal tokens. The secret parts are never shown."),
     (&["/admin/v1/audit"], "Audit", "Who did what, and when."),

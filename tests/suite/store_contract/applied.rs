@@ -5,17 +5,23 @@ use jeton::protocol::client::{Client, GrantType};
 use jeton::protocol::object::Kind;
 use jeton::protocol::resource::Resource;
 use jeton::protocol::revocation::Target;
+use jeton::protocol::role::Role;
 use jeton::protocol::scope::Scope;
-use jeton::store::{SetChanges, SetRefusal, SetWrite, Store};
+use jeton::protocol::user::User;
+use jeton::store::{SetChanges, SetRefusal, SetWrite, Store, StoreError};
 use serde_json::json;
 
+use super::client_documents::{block, is_enabled, put_many};
 use super::issuers::issuer;
-use super::{Db, Written, at, audited, client, revocation, secret};
+use super::{Db, Written, at, audited, client, revocation, secret, user};
 use crate::support::on_both_stores;
 
-/// A change of a set that gains the objects that it creates.
+/// A change of a set that gains the objects that it creates, and roles.
 fn changes(set: &str, writes: Vec<SetWrite>) -> SetChanges {
-    let created = writes.iter().filter(|write| matches!(write, SetWrite::CreateClient(_)));
+    let gains = |write: &&SetWrite| {
+        matches!(write, SetWrite::CreateClient(_) | SetWrite::CreateBlock { .. } | SetWrite::ChangeRole { .. })
+    };
+    let created = writes.iter().filter(gains);
     let gained = created.map(|write| (write.object().0, write.object().1.to_owned())).collect();
     SetChanges { set: set.into(), writes, gained, takes_over: false, keeps_administrator: false }
 }
@@ -99,6 +105,54 @@ on_both_stores!(an_administrator_who_cannot_authenticate_is_none, async |backend
     assert!(db.client_find("ops").await.unwrap().is_none());
     apply(&db, &keeping(SetWrite::CreateClient(ops))).await.unwrap();
     assert_eq!(db.client_administrators().await.unwrap(), ["ops"]);
+});
+
+/// Gives a user another role.
+fn give(user: &User, role: Option<Role>) -> SetWrite {
+    let revocation = revocation(Target::User(user.sub.clone()), Cause::UserRevoked);
+    SetWrite::ChangeRole { user: User { role, ..user.clone() }, revocation }
+}
+
+on_both_stores!(of_the_roles_of_a_set_one_administrator_is_left_in_whatever_order, async |backend| {
+    let db = Db::new(backend).await;
+    let (ada, ben) = (User { role: Some(Role::Admin), ..user("ada") }, user("ben"));
+    for user in [&ada, &ben] {
+        db.user_create(user, &audited()).await.unwrap();
+    }
+    let refused = apply(&db, &changes("shop", vec![create("a"), give(&ada, Some(Role::Read))])).await;
+    assert!(
+        matches!(refused, Err(SetRefusal::Refused(Kind::Role, sub, StoreError::LastAdministrator)) if sub == ada.sub)
+    );
+    assert!(db.client_find("a").await.unwrap().is_none(), "nothing of it happened");
+    let stale = User { version: 7, ..ben.clone() };
+    let refused = apply(&db, &changes("shop", vec![give(&stale, Some(Role::Read))])).await;
+    assert!(matches!(refused, Err(SetRefusal::Outdated(Kind::Role, _))));
+    let swapped = vec![give(&ada, Some(Role::Read)), give(&ben, Some(Role::Admin))];
+    apply(&db, &changes("shop", swapped)).await.unwrap();
+    let held = db.user_find(ada.id).await.unwrap().unwrap();
+    assert_eq!(held.role, Some(Role::Read));
+    assert_eq!(db.set_owners().await.unwrap().len(), 2);
+    // A role that is gone belongs to nobody, and joins no set.
+    assert!(db.user_update(&User { role: None, ..held }, "user.role", None, &audited()).await.written());
+    assert_eq!(db.set_owners().await.unwrap().into_keys().collect::<Vec<_>>(), [(Kind::Role, ben.sub.clone())]);
+    let taking = SetChanges { gained: vec![(Kind::Role, ada.sub.clone())], ..changes("shop", vec![]) };
+    assert!(matches!(apply(&db, &taking).await, Err(SetRefusal::Outdated(..))));
+});
+
+on_both_stores!(a_set_blocks_a_host_with_many_clients_whole, async |backend| {
+    let db = Db::new(backend).await;
+    put_many(&db, backend).await;
+    let create = || SetWrite::CreateBlock { block: block("many.example"), covers_until: at(900) };
+    apply(&db, &changes("shop", vec![create()])).await.unwrap();
+    assert_eq!(db.entries().await, 600);
+    assert!(!is_enabled(&db, "https://many.example/600").await);
+    assert!(matches!(apply(&db, &changes("shop", vec![create()])).await, Err(SetRefusal::Outdated(Kind::Block, _))));
+    apply(&db, &changes("shop", vec![SetWrite::DeleteBlock("many.example".into())])).await.unwrap();
+    assert!(is_enabled(&db, "https://many.example/600").await);
+    assert!(db.client_block_all().await.unwrap().is_empty() && db.set_owners().await.unwrap().is_empty());
+    let gone = SetWrite::UpdateBlock(block("many.example"));
+    let taking = SetChanges { gained: vec![(Kind::Block, "many.example".into())], ..changes("shop", vec![gone]) };
+    assert!(matches!(apply(&db, &taking).await, Err(SetRefusal::Outdated(Kind::Block, _))));
 });
 
 on_both_stores!(what_a_set_is_compared_with_is_read_whole, async |backend| {

@@ -38,7 +38,7 @@ async fn put(db: &Db, url: &str) {
     db.client_document_put(&fetched(url, 100), &audited()).await.written();
 }
 
-fn block(target: &str) -> ClientBlock {
+pub(super) fn block(target: &str) -> ClientBlock {
     ClientBlock { target: target.into(), reason: Some("because".into()), created_at: at(5) }
 }
 
@@ -49,7 +49,7 @@ async fn blocked(db: &Db, target: &str) -> Ended {
     ended
 }
 
-async fn is_enabled(db: &Db, url: &str) -> bool {
+pub(super) async fn is_enabled(db: &Db, url: &str) -> bool {
     db.client_find(url).await.unwrap().unwrap().0.settings.enabled
 }
 
@@ -307,8 +307,8 @@ on_both_stores!(a_block_ends_what_was_issued_to_the_clients_that_it_is_about, as
     assert_eq!(of_blocks, ["client.block", "client.block", "client.unblock", "client.unblock"]);
 });
 
-on_both_stores!(a_host_with_many_clients_is_blocked_part_by_part, async |backend| {
-    let db = Db::new(backend).await;
+/// Puts 600 documents of one host into a database.
+pub(super) async fn put_many(db: &Db, backend: Backend) {
     let no = match backend {
         Backend::Sqlite => "0",
         Backend::Postgres => "FALSE",
@@ -319,6 +319,11 @@ on_both_stores!(a_host_with_many_clients_is_blocked_part_by_part, async |backend
          SELECT 'https://many.example/' || i, 'many.example', '{{}}', '{{}}', 1, {no}, {no}, 0, 0, 0, 0 FROM n"
     ))
     .await;
+}
+
+on_both_stores!(a_host_with_many_clients_is_blocked_part_by_part, async |backend| {
+    let db = Db::new(backend).await;
+    put_many(&db, backend).await;
     assert_eq!(blocked(&db, "many.example").await, Ended::Part);
     assert_eq!(blocked(&db, "many.example").await, Ended::Whole);
     assert_eq!(db.entries().await, 600);

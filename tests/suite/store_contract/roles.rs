@@ -4,12 +4,14 @@ use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
 use jeton::protocol::role::Role;
 use jeton::protocol::user::User;
-use jeton::store::StoreError;
+use jeton::store::{StoreError, UserFilter};
 use uuid::Uuid;
 
 use super::login_failures::network;
 use super::{Db, Written, all, at, at_once, audited, page, revocation, user};
 use crate::support::on_both_stores;
+
+const WITH_ROLE: UserFilter<'_> = UserFilter { username: None, sub: None, with_role: true };
 
 fn administrator(username: &str) -> User {
     User { role: Some(Role::Admin), ..user(username) }
@@ -28,9 +30,9 @@ on_both_stores!(a_role_is_read_wherever_its_user_is_and_kept_by_other_changes, a
     assert!(
         db.user_update(&User { claims: Default::default(), ..found }, "user.update", None, &audited()).await.written()
     );
-    let listed = db.user_list_with_roles(&page(1, None)).await.unwrap();
+    let listed = db.user_list(&WITH_ROLE, &page(1, None)).await.unwrap();
     assert_eq!(listed.iter().map(|user| (user.id, user.role)).collect::<Vec<_>>(), [(alice.id, Some(Role::Users))]);
-    assert!(db.user_list_with_roles(&page(1, Some(alice.id.to_string()))).await.unwrap().is_empty());
+    assert!(db.user_list(&WITH_ROLE, &page(1, Some(alice.id.to_string()))).await.unwrap().is_empty());
     assert!(db.user_update(&User { role: None, version: 2, ..alice }, "user.role", None, &audited()).await.written());
     assert!(!db.has_roles().await.unwrap());
 });
@@ -121,5 +123,5 @@ on_both_stores!(the_names_of_users_are_found_by_their_ids, async |backend| {
     let names = db.usernames(&[alice.id, Uuid::now_v7(), alice.id]).await.unwrap();
     assert_eq!(names.into_iter().collect::<Vec<_>>(), [(alice.id, "Älice".to_owned())]);
     assert!(db.usernames(&[]).await.unwrap().is_empty());
-    assert_eq!(db.user_list(None, None, &all()).await.unwrap().len(), 2);
+    assert_eq!(db.user_list(&UserFilter::default(), &all()).await.unwrap().len(), 2);
 });

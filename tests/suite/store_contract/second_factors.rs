@@ -3,7 +3,7 @@
 use jeton::protocol::backoff::{Backoff, Failures};
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
-use jeton::store::SecondFactor;
+use jeton::store::{SecondFactor, UserFilter};
 use uuid::Uuid;
 
 use super::{Db, Written, all, at, at_once, audited, page, revocation, user};
@@ -43,7 +43,11 @@ on_both_stores!(a_second_factor_is_read_back_and_shows_at_its_user_everywhere, a
     for (name, id, has) in [("alice", alice, true), ("bob", bob, false)] {
         let login = db.login_find(name, network).await.unwrap().user.unwrap();
         let found = db.user_find(id).await.unwrap().unwrap();
-        let listed = db.user_list(Some(name), None, &page(1, None)).await.unwrap().remove(0);
+        let listed = db
+            .user_list(&UserFilter { username: Some(name), ..UserFilter::default() }, &page(1, None))
+            .await
+            .unwrap()
+            .remove(0);
         assert_eq!([login, found, listed].map(|user| user.has_second_factor), [has; 3], "{name}");
     }
     assert_eq!(trail(&db).await, ["second_factor.create"]);

@@ -3,7 +3,7 @@
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
 use jeton::protocol::user::User;
-use jeton::store::StoreError;
+use jeton::store::{StoreError, UserFilter};
 use uuid::Uuid;
 
 use super::login_failures::network;
@@ -57,7 +57,7 @@ on_both_stores!(a_username_is_taken_only_once_however_it_is_spelt, async |backen
     .await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(()) | Err(StoreError::Exists))), "{outcomes:?}");
-    assert_eq!(db.user_list(None, None, &all()).await.unwrap().len(), 1);
+    assert_eq!(db.user_list(&UserFilter::default(), &all()).await.unwrap().len(), 1);
     assert_eq!(db.trail().await.len(), 1);
 });
 
@@ -69,7 +69,7 @@ on_both_stores!(users_are_listed_oldest_first_a_page_at_a_time, async |backend| 
     let mut listed = Vec::new();
     let mut after = None;
     loop {
-        let part = db.user_list(None, None, &page(2, after)).await.unwrap();
+        let part = db.user_list(&UserFilter::default(), &page(2, after)).await.unwrap();
         assert!(part.len() <= 2);
         after = part.last().map(|user| user.id.to_string());
         if after.is_none() {
@@ -78,9 +78,14 @@ on_both_stores!(users_are_listed_oldest_first_a_page_at_a_time, async |backend| 
         listed.extend(part.into_iter().map(|user| user.username));
     }
     assert_eq!(listed, ["zoe", "adam", "mia", "Ben", "eva"]);
-    let one = db.user_list(Some("BEN"), None, &all()).await.unwrap();
+    let one = db.user_list(&UserFilter { username: Some("BEN"), ..UserFilter::default() }, &all()).await.unwrap();
     assert_eq!(one.iter().map(|user| user.username.as_str()).collect::<Vec<_>>(), ["Ben"]);
-    assert!(db.user_list(Some("nobody"), None, &all()).await.unwrap().is_empty());
+    assert!(
+        db.user_list(&UserFilter { username: Some("nobody"), ..UserFilter::default() }, &all())
+            .await
+            .unwrap()
+            .is_empty()
+    );
 });
 
 on_both_stores!(a_user_is_updated_unless_it_was_changed_meanwhile, async |backend| {
