@@ -1,14 +1,12 @@
 //! Roles of users: what holds whoever writes.
 
-use uuid::Uuid;
-
 use crate::protocol::feature;
 use crate::protocol::role::Role;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::User;
 use crate::store::database::{Dialect, Transaction};
 use crate::store::row::values;
-use crate::store::users::{user, users};
+use crate::store::users::{after, user, users};
 use crate::store::{Page, Result, Store, StoreError};
 
 impl Transaction {
@@ -46,8 +44,7 @@ impl Store {
 
     /// Users with a role, by id; the key of a page is the id.
     pub async fn user_list_with_roles(&self, page: &Page) -> Result<Vec<User>> {
-        let sql = users!("WHERE role IS NOT NULL AND ($1 IS NULL OR id > $1) ORDER BY id LIMIT $2");
-        let after = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok());
-        self.database.query(sql, values![after, page.limit]).await?.iter().map(user).collect()
+        let sql = users!("WHERE role IS NOT NULL AND id > $1 ORDER BY id LIMIT $2");
+        self.database.query(sql, values![after(page), page.limit]).await?.iter().map(user).collect()
     }
 }

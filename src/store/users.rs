@@ -48,6 +48,11 @@ pub(super) fn user(row: &Row) -> Result<User> {
     })
 }
 
+/// The id after which a page begins. None is smaller than the nil one.
+pub(super) fn after(page: &Page) -> Uuid {
+    page.after.as_deref().and_then(|key| key.parse().ok()).unwrap_or(Uuid::nil())
+}
+
 /// The actions, in the audit trail, of a user who gets another role or password.
 const ROLE_CHANGED: &str = "user.role";
 const PASSWORD_CHANGED: &str = "user.password";
@@ -125,13 +130,17 @@ impl Store {
 
     /// Users by id, oldest first, perhaps only the one with a name or a `sub`; the key of a page is the id.
     pub async fn user_list(&self, username: Option<&str>, sub: Option<&str>, page: &Page) -> Result<Vec<User>> {
-        let sql = users!(
-            "WHERE ($1 IS NULL OR username_key = $1) AND ($2 IS NULL OR sub = $2) AND ($3 IS NULL OR id > $3) \
-             ORDER BY id LIMIT $4"
-        );
-        let after = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok());
-        let rows = self.database.query(sql, values![username.map(username_key), sub, after, page.limit]).await?;
-        rows.iter().map(user).collect()
+        // One for each filter, so that each finds its index.
+        let sql = match (username, sub) {
+            (None, None) => users!("WHERE id > $1 ORDER BY id LIMIT $2"),
+            (Some(_), None) => users!("WHERE username_key = $3 AND id > $1 ORDER BY id LIMIT $2"),
+            (None, Some(_)) => users!("WHERE sub = $3 AND id > $1 ORDER BY id LIMIT $2"),
+            (Some(_), Some(_)) => users!("WHERE username_key = $3 AND sub = $4 AND id > $1 ORDER BY id LIMIT $2"),
+        };
+        let mut values = values![after(page), page.limit];
+        values.extend(username.map(username_key).map(Value::from));
+        values.extend(sub.map(Value::from));
+        self.database.query(sql, values).await?.iter().map(user).collect()
     }
 
     /// The names of these users, but for those that do not exist.
