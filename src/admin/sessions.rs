@@ -14,7 +14,7 @@ use crate::protocol::time::Timestamp;
 use crate::store::{SessionFilter, SessionRecord};
 
 /// The most sessions that are looked at for one page of the living ones.
-const MOST_LOOKED_AT: i64 = 5_000;
+const MOST_LOOKED_AT: i64 = 2_000;
 
 /// A session as it is shown.
 #[derive(Clone, Debug, Serialize, ToSchema)]

@@ -16,57 +16,82 @@ const OF_USER: &str =
 const OF_CLIENT: &str = "SELECT id FROM sessions WHERE client_id = $3 AND id < $1 ORDER BY id DESC LIMIT 1 OFFSET $2";
 const OF_ALL: &str = "SELECT id FROM sessions WHERE id < $1 ORDER BY id DESC LIMIT 1 OFFSET $2";
 
-/// Counts living sessions under a condition on `$4`, at the time `$1`, at most `$2` of them, from the id `$3` on. Those that a
-/// revocation covers have ended, and a code that was not redeemed is none yet.
-macro_rules! count_living {
-    ($condition:literal) => {
+/// That a session has not ended by itself at the time `$1`, nor by a revocation of everything. A code that was not redeemed is none
+/// yet. What a revocation of one client or one user covers is told by one number too, if it is that of the list.
+macro_rules! is_living {
+    () => {
+        "NOT s.ended AND s.idle_expires_at > $1 AND s.expires_at > $1 AND (s.login IS NULL OR s.generation > 0) \
+         AND s.sequence >= (SELECT COALESCE(max(number), 0) FROM changes WHERE kind = 'all')"
+    };
+}
+macro_rules! of_user {
+    ($parameter:literal) => {
         concat!(
-            "SELECT count(*) AS sessions FROM (SELECT s.id FROM sessions s WHERE ",
-            $condition,
-            "s.id >= $3 AND NOT s.ended AND s.idle_expires_at > $1 AND s.expires_at > $1 AND (s.login IS NULL OR s.generation > 0) \
-             AND NOT EXISTS (SELECT 1 FROM changes WHERE target_id = s.id AND kind = 'session') \
+            "s.user_id = ",
+            $parameter,
+            " AND s.sequence >= (SELECT COALESCE(max(number), 0) FROM changes WHERE kind = 'user' AND target_name = \
+             (SELECT sub FROM users WHERE id = ",
+            $parameter,
+            ")) AND "
+        )
+    };
+}
+macro_rules! of_client {
+    ($parameter:literal) => {
+        concat!(
+            "s.client_id = ",
+            $parameter,
+            " AND s.sequence >= (SELECT COALESCE(max(number), 0) FROM changes WHERE kind = 'client' AND target_name = ",
+            $parameter,
+            ") AND "
+        )
+    };
+}
+
+/// Counts living sessions under a condition on `$3`, from the id `$2` on. Those that a revocation covers have ended.
+macro_rules! count_living {
+    ($($condition:tt)*) => {
+        concat!(
+            "SELECT count(*) AS sessions FROM sessions s WHERE ",
+            $($condition)*,
+            "s.id >= $2 AND ",
+            is_living!(),
+            " AND NOT EXISTS (SELECT 1 FROM changes WHERE target_id = s.id AND kind = 'session') \
              AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = s.sub AND kind = 'user' AND number > s.sequence) \
-             AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = s.client_id AND kind = 'client' AND number > s.sequence) \
-             AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'all' AND number > s.sequence) \
-             ORDER BY s.id DESC LIMIT $2) living"
+             AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = s.client_id AND kind = 'client' AND number > s.sequence)"
         )
     };
 }
 
 /// Lists living sessions under a condition on the parameters from `$5` on.
 macro_rules! list_living {
-    ($condition:literal) => {
+    ($($condition:tt)*) => {
         session_records!(
             "sessions",
             concat!(
                 "WHERE ",
-                $condition,
-                "s.id < $1 AND s.id >= $2 AND NOT s.ended AND s.idle_expires_at > $3 AND s.expires_at > $3 \
-                 AND (s.login IS NULL OR s.generation > 0) AND r.number IS NULL ORDER BY s.id DESC LIMIT $4"
+                $($condition)*,
+                "s.id < $4 AND s.id >= $2 AND ",
+                is_living!(),
+                " AND r.number IS NULL ORDER BY s.id DESC LIMIT $3"
             )
         )
     };
 }
 
 impl Store {
-    /// How many living sessions a revocation of this would cover, counted up to `most`, among the newest `looks` of its sessions; and
-    /// whether these are all. A token is no session.
-    pub async fn sessions_covered(
-        &self,
-        target: &Target,
-        now: Timestamp,
-        most: u64,
-        looks: i64,
-    ) -> Result<(u64, bool)> {
+    /// How many living sessions a revocation of this would cover, among the newest `looks` of its sessions, and whether these are all.
+    /// A token is no session.
+    pub async fn sessions_covered(&self, target: &Target, now: Timestamp, looks: i64) -> Result<(u64, bool)> {
         let (count, order, of): (_, _, Option<Value>) = match target {
-            Target::Session(id) => (count_living!("s.id = $4 AND "), None, Some((*id).into())),
+            Target::Session(id) => (count_living!("s.id = $3 AND "), None, Some((*id).into())),
             Target::User(sub) => {
                 let user = self.database.query_one("SELECT id FROM users WHERE sub = $1", values![sub]).await?;
                 let Some(user) = user else { return Ok((0, true)) };
-                (count_living!("s.user_id = $4 AND "), Some(OF_USER), Some(user.get::<Uuid>("id")?.into()))
+                (count_living!(of_user!("$3")), Some(OF_USER), Some(user.get::<Uuid>("id")?.into()))
             }
             Target::Client(client_id) => {
-                (count_living!("s.client_id = $4 AND "), Some(OF_CLIENT), Some(client_id.as_str().into()))
+                (count_living!(of_client!("$3")), Some(OF_CLIENT), Some(client_id.as_str().into()))
             }
             Target::All => (count_living!(""), Some(OF_ALL), None),
             Target::Token(_) | Target::Key(_) => return Ok((0, true)),
@@ -75,7 +100,7 @@ impl Store {
             Some(order) => self.looked_to(order, Uuid::max(), looks, of.clone()).await?,
             None => None,
         };
-        let mut values = values![now, i64::try_from(most).unwrap_or(i64::MAX), looked_to.unwrap_or(Uuid::nil())];
+        let mut values = values![now, looked_to.unwrap_or(Uuid::nil())];
         values.extend(of);
         let row = self.database.query_one(count, values).await?;
         let count = row.map_or(Ok(0), |row| row.get::<i64>("sessions"))?;
@@ -106,15 +131,15 @@ impl Store {
         // One for each filter, so that each finds its index: for both, that of the user, in the order of the list.
         let (order, list) = match (filter.user, &filter.client) {
             (None, None) => (OF_ALL, list_living!("")),
-            (Some(_), None) => (OF_USER, list_living!("s.user_id = $5 AND ")),
-            (None, Some(_)) => (OF_CLIENT, list_living!("s.client_id = $5 AND ")),
-            (Some(_), Some(_)) => (OF_USER, list_living!("s.user_id = $5 AND s.client_id || '' = $6 AND ")),
+            (Some(_), None) => (OF_USER, list_living!(of_user!("$5"))),
+            (None, Some(_)) => (OF_CLIENT, list_living!(of_client!("$5"))),
+            (Some(_), Some(_)) => (OF_USER, list_living!(of_user!("$5"), "s.client_id || '' = $6 AND ")),
         };
         let before = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok()).unwrap_or(Uuid::max());
         let mut of = Vec::from_iter(filter.user.map(Value::from));
         of.extend(filter.client.as_deref().map(Value::from));
         let looked_to = self.looked_to(order, before, looks, of.first().cloned()).await?;
-        let mut values = values![before, looked_to.unwrap_or(Uuid::nil()), now, page.limit];
+        let mut values = values![now, looked_to.unwrap_or(Uuid::nil()), page.limit, before];
         values.extend(of);
         let rows = self.database.query(list, values).await?;
         let found = rows.iter().map(record).collect::<Result<Vec<_>>>()?;
