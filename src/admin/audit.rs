@@ -8,6 +8,9 @@ use crate::app::App;
 use crate::protocol::time::Timestamp;
 use crate::store::{AuditFilter, AuditRecord};
 
+/// The most records that are looked at for one page, if there are several filters.
+const MOST_LOOKED_AT: i64 = 10_000;
+
 /// Which audit records to list, as the request writes it.
 #[derive(Clone, Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -40,8 +43,8 @@ impl App {
             from: moment("from", filter.from.as_deref())?,
             to: moment("to", filter.to.as_deref())?,
         };
-        let records = self.store.audit_list(&filter, &page).await?;
-        Ok(List::new("audit", &page, records, AuditRecord::key, |record| record))
+        let records = self.store.audit_list(&filter, &page, MOST_LOOKED_AT).await?;
+        Ok(List::of_looked("audit", &page, records, AuditRecord::key, |record| record))
     }
 }
 

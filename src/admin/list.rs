@@ -11,7 +11,7 @@ use crate::admin::schema::QueryText;
 use crate::admin::{AdminError, Result};
 use crate::crypto::{base64url, from_base64url, sha256};
 use crate::protocol::schema::with_keywords;
-use crate::store::Page;
+use crate::store::{Looked, Page};
 
 /// The most items in one page.
 const LARGEST_PAGE: i64 = 200;
@@ -82,15 +82,26 @@ impl<U> List<U> {
     pub(super) fn new<T>(
         name: &'static str,
         page: &Page,
-        mut rows: Vec<T>,
+        rows: Vec<T>,
+        key: impl Fn(&T) -> String,
+        show: impl Fn(T) -> U,
+    ) -> Self {
+        Self::of_looked(name, page, Looked { found: rows, looked_to: None }, key, show)
+    }
+
+    /// The same of a list of which only so many rows were looked at: a next page may follow one that is not full.
+    pub(super) fn of_looked<T>(
+        name: &'static str,
+        page: &Page,
+        Looked { found: mut rows, looked_to }: Looked<T>,
         key: impl Fn(&T) -> String,
         show: impl Fn(T) -> U,
     ) -> Self {
         let requested = usize::try_from(page.limit - 1).unwrap_or(usize::MAX);
         let has_more = rows.len() > requested;
         rows.truncate(requested);
-        let next = if has_more { rows.last().map(|last| write_cursor(name, &key(last))) } else { None };
-        Self { items: rows.into_iter().map(show).collect(), next }
+        let next = if has_more { rows.last().map(key) } else { looked_to };
+        Self { items: rows.into_iter().map(show).collect(), next: next.map(|key| write_cursor(name, &key)) }
     }
 }
 
@@ -137,6 +148,11 @@ mod tests {
         let make = |count: i32| List::new("n", &page, (0..count).collect(), ToString::to_string, |item| item);
         assert_eq!((make(2).items, make(2).next), (vec![0, 1], None));
         assert_eq!((make(3).items, make(3).next.is_some()), (vec![0, 1], true));
+        // Not every row was looked at.
+        let looked = |count: i32| Looked { found: (0..count).collect(), looked_to: Some("key".into()) };
+        let part = |count: i32| List::of_looked("n", &page, looked(count), ToString::to_string, |item| item);
+        assert_eq!((part(0).items, part(0).next), (vec![], Some(write_cursor("n", "key"))));
+        assert_eq!((part(3).items, part(3).next), (vec![0, 1], Some(write_cursor("n", "1"))));
         assert!(ListRequest { limit: Some(0), cursor: None }.page("n").is_err());
         assert!(ListRequest { limit: Some(201), cursor: None }.page("n").is_err());
     }

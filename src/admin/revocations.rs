@@ -21,8 +21,8 @@ use crate::protocol::time::Timestamp;
 use crate::tokens::verify::Verified;
 use crate::validation;
 
-/// The most sessions that are counted before they are ended.
-const MOST_COUNTED: u64 = 10_000;
+/// The most sessions, the newest ones, that are looked at to count the living before they are ended.
+const MOST_LOOKED_AT: i64 = 5_000;
 
 /// A number of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -30,7 +30,7 @@ pub struct SessionCount {
     /// How many are living; null if the database did not count them in time.
     #[schema(required)]
     pub sessions: Option<u64>,
-    /// Whether there are more than that.
+    /// Whether there may be more than that: of very many sessions, only the newest are looked at.
     pub or_more: bool,
 }
 
@@ -223,8 +223,8 @@ impl App {
 
     /// How many sessions a revocation of this would end now. Whoever revokes never waits for the count: it may be unknown.
     pub async fn sessions_covered(&self, target: &Target) -> SessionCount {
-        match self.store.sessions_covered(target, self.clock.now(), MOST_COUNTED + 1).await {
-            Ok(found) => SessionCount { sessions: Some(found.min(MOST_COUNTED)), or_more: found > MOST_COUNTED },
+        match self.store.sessions_covered(target, self.clock.now(), MOST_LOOKED_AT).await {
+            Ok((found, were_all)) => SessionCount { sessions: Some(found), or_more: !were_all },
             Err(error) => {
                 tracing::warn!(%error, %target, "the sessions that a revocation would end were not counted");
                 SessionCount { sessions: None, or_more: true }

@@ -13,6 +13,9 @@ use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::store::{SessionFilter, SessionRecord};
 
+/// The most sessions that are looked at for one page of the living ones.
+const MOST_LOOKED_AT: i64 = 2_000;
+
 /// A session as it is shown.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Session)]
@@ -98,8 +101,14 @@ impl App {
             None => None,
         };
         let filter = SessionFilter { user, client: client.map(str::to_owned) };
-        let sessions = self.store.session_list_living(&filter, self.clock.now(), &page).await?;
-        Ok(List::new("living sessions", &page, sessions, |record| record.session.id.to_string(), SessionView::from))
+        let sessions = self.store.session_list_living(&filter, self.clock.now(), &page, MOST_LOOKED_AT).await?;
+        Ok(List::of_looked(
+            "living sessions",
+            &page,
+            sessions,
+            |record| record.session.id.to_string(),
+            SessionView::from,
+        ))
     }
 
     /// Shows a session.

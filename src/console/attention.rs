@@ -47,6 +47,7 @@ pub(super) async fn blocks(visit: &Visit<'_>, checks: &[Check], today: Timestamp
         let mut cells = vec![Cell::state("secrets", false), Cell::text(text)];
         let named = usize::try_from(MOST_SECRETS).unwrap_or(usize::MAX);
         let mut names: Vec<&str> = unused.iter().take(named).map(|(client, _)| client.as_str()).collect();
+        names.sort_unstable();
         names.dedup();
         cells.extend(names.into_iter().map(|client| Cell::link(client, clients::one(client))));
         if unused.len() > named {

@@ -14,9 +14,8 @@ use crate::console::{File, clients, csv, users};
 use crate::protocol::time::Timestamp;
 use crate::store::AuditRecord;
 
-/// The most records in one file.
-const MOST_EXPORTED: usize = 5_000;
-/// How many are read at once.
+/// The most parts of the list, each of so many records at most, in one file: 5,000 records.
+const MOST_PARTS: usize = 25;
 const AT_ONCE: i64 = 200;
 
 /// The filters of the page.
@@ -167,12 +166,14 @@ async fn export(visit: &Visit<'_>) -> Outcome<(Vec<AuditRecord>, Option<String>)
     let filter = Filter::read(visit)?.request();
     let mut part = ListRequest { limit: Some(AT_ONCE), ..visit.part()? };
     let mut records = Vec::new();
-    loop {
+    // A part may have few, or none, although others follow.
+    for _ in 0..MOST_PARTS {
         let list = visit.app.audit_list(filter.clone(), &part).await?;
         records.extend(list.items);
-        if list.next.is_none() || records.len() >= MOST_EXPORTED {
-            return Ok((records, list.next));
-        }
         part.cursor = list.next;
+        if part.cursor.is_none() {
+            break;
+        }
     }
+    Ok((records, part.cursor))
 }

@@ -213,7 +213,7 @@ pub struct Table {
     pub columns: Vec<&'static str>,
     /// Its rows.
     pub rows: Vec<Row>,
-    /// What is said if there are none.
+    /// What is said if there are none, and it does not go on.
     pub empty: &'static str,
     /// Where the list goes on: an address below the root.
     pub next: Option<String>,

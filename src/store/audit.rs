@@ -6,7 +6,7 @@ use crate::protocol::event;
 use crate::protocol::time::Timestamp;
 use crate::store::database::Transaction;
 use crate::store::row::{Row, Value, values};
-use crate::store::{Page, Result, Store};
+use crate::store::{Looked, Page, Result, Store};
 
 /// The actor of a change, for the audit trail. Every administrative change carries one.
 #[derive(Clone, Debug)]
@@ -125,11 +125,27 @@ macro_rules! records {
     };
 }
 
+/// The moment of the last of so many records that fit one filter.
+macro_rules! last {
+    ($column:literal) => {
+        concat!(
+            "SELECT at FROM audit WHERE ",
+            $column,
+            " = $6 AND at >= $1 AND at < $2 AND (at, id) < ($3, $4) ORDER BY at DESC, id DESC LIMIT 1 OFFSET $5"
+        )
+    };
+}
+
 impl AuditRecord {
     /// The key of a page that follows it.
     pub fn key(&self) -> String {
-        format!("{} {}", self.at.millis(), self.id)
+        key(self.at, self.id)
     }
+}
+
+/// The key of a page that follows this position.
+fn key(at: Timestamp, id: Uuid) -> String {
+    format!("{} {id}", at.millis())
 }
 
 /// The moment and the id in the key of a page.
@@ -139,26 +155,44 @@ fn position(key: &str) -> Option<(Timestamp, Uuid)> {
 }
 
 impl Store {
-    /// Records, newest first.
-    pub async fn audit_list(&self, filter: &AuditFilter, page: &Page) -> Result<Vec<AuditRecord>> {
+    /// Records, newest first. Of those that fit the first of several filters, at most `looks` are looked at.
+    pub async fn audit_list(&self, filter: &AuditFilter, page: &Page, looks: i64) -> Result<Looked<AuditRecord>> {
         let (earliest, latest) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
         let (before, id) = page.after.as_deref().and_then(position).unwrap_or((latest, Uuid::max()));
         // The tighter of the two bounds, because SQLite begins to read at this one.
         let to = filter.to.unwrap_or(latest).min(Timestamp::from_millis(before.millis().saturating_add(1)));
-        let from = filter.from.unwrap_or(earliest);
-        let mut values = values![from, to, before, id, page.limit];
-        let sql = match (&filter.target, &filter.actor, &filter.action) {
-            (None, None, None) => records!(""),
-            (None, Some(_), None) => records!("actor = $6 AND "),
-            (None, None, Some(_)) => records!("action = $6 AND "),
-            (None, Some(_), Some(_)) => records!("actor = $6 AND action = $7 AND "),
-            // There are few of one target.
-            (Some(_), None, None) => records!("target = $6 AND "),
-            (Some(_), Some(_), None) => records!("target = $6 AND actor = $7 AND "),
-            (Some(_), None, Some(_)) => records!("target = $6 AND action = $7 AND "),
-            (Some(_), Some(_), Some(_)) => records!("target = $6 AND actor = $7 AND action = $8 AND "),
+        let mut from = filter.from.unwrap_or(earliest);
+        // Of two filters, the first has an index, and the other one is kept from using its own, which may lead to more. There are few
+        // of one target.
+        let (sql, first) = match (&filter.target, &filter.actor, &filter.action) {
+            (None, None, None) => (records!(""), None),
+            (None, Some(_), None) => (records!("actor = $6 AND "), None),
+            (None, None, Some(_)) => (records!("action = $6 AND "), None),
+            (None, Some(_), Some(_)) => (records!("actor = $6 AND action || '' = $7 AND "), Some(last!("actor"))),
+            (Some(_), None, None) => (records!("target = $6 AND "), None),
+            (Some(_), Some(_), None) => (records!("target = $6 AND actor || '' = $7 AND "), Some(last!("target"))),
+            (Some(_), None, Some(_)) => (records!("target = $6 AND action || '' = $7 AND "), Some(last!("target"))),
+            (Some(_), Some(_), Some(_)) => {
+                (records!("target = $6 AND actor || '' = $7 AND action || '' = $8 AND "), Some(last!("target")))
+            }
         };
-        values.extend([&filter.target, &filter.actor, &filter.action].into_iter().flatten().map(Value::from));
-        self.database.query(sql, values).await?.iter().map(record).collect()
+        let of = [&filter.target, &filter.actor, &filter.action].into_iter().flatten().map(Value::from);
+        let of: Vec<Value> = of.collect();
+        let mut looked_to = None;
+        if let Some(last) = first {
+            let mut values = values![from, to, before, id, looks - 1];
+            values.extend(of.first().cloned());
+            if let Some(row) = self.database.query_one(last, values).await? {
+                // Everything of that moment is looked at, and the next page goes on before it.
+                from = row.moment("at")?;
+                looked_to = Some(key(from, Uuid::nil()));
+            }
+        }
+        let mut values = values![from, to, before, id, page.limit];
+        values.extend(of);
+        let rows = self.database.query(sql, values).await?;
+        let found = rows.iter().map(record).collect::<Result<Vec<_>>>()?;
+        let is_full = i64::try_from(found.len()) == Ok(page.limit);
+        Ok(Looked { found, looked_to: looked_to.filter(|_| !is_full) })
     }
 }

@@ -43,22 +43,38 @@ fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// The statements that add to the figures of an hour and of a day that begin at `$1`.
+macro_rules! add {
+    ($counts:literal) => {
+        [
+            concat!(
+                "INSERT INTO figures (at, name, count) ",
+                $counts,
+                " ON CONFLICT (at, name) DO UPDATE SET count = figures.count + excluded.count"
+            ),
+            concat!(
+                "INSERT INTO figures_by_day (at, name, count) ",
+                $counts,
+                " ON CONFLICT (at, name) DO UPDATE SET count = figures_by_day.count + excluded.count"
+            ),
+        ]
+    };
+}
+
 impl Store {
-    /// Adds figures to those of the hour of this moment. Nodes may do so at the same time.
+    /// Adds figures to those of the hour and of the day (UTC) of this moment. Nodes may do so at the same time.
     pub async fn figures_add(&self, now: Timestamp, figures: &Figures) -> Result<()> {
-        let hour = Timestamp::from_seconds(now.seconds().div_euclid(HOUR) * HOUR);
+        let begin = |length: i64| Timestamp::from_millis(now.millis().div_euclid(length) * length);
         // Both lists are in the order of the names, so that no two nodes wait for each other.
-        let (sql, counts) = match self.dialect() {
+        let ([of_hour, of_day], counts) = match self.dialect() {
             Dialect::Postgres => (
-                "INSERT INTO figures (at, name, count) \
-                 SELECT $1, split_part(pair, ' ', 1), split_part(pair, ' ', 2)::bigint FROM unnest($2::text::text[]) AS pair \
-                 ON CONFLICT (at, name) DO UPDATE SET count = figures.count + excluded.count",
+                add!(
+                    "SELECT $1, split_part(pair, ' ', 1), split_part(pair, ' ', 2)::bigint FROM unnest($2::text::text[]) AS pair"
+                ),
                 array(figures.iter().map(|(name, count)| format!("{name} {}", number(count)))),
             ),
             Dialect::Sqlite => (
-                "INSERT INTO figures (at, name, count) \
-                 SELECT $1, value ->> 'name', value ->> 'count' FROM json_each($2) WHERE true \
-                 ON CONFLICT (at, name) DO UPDATE SET count = figures.count + excluded.count",
+                add!("SELECT $1, value ->> 'name', value ->> 'count' FROM json_each($2) WHERE true"),
                 to_json(
                     &figures
                         .iter()
@@ -67,17 +83,19 @@ impl Store {
                 )?,
             ),
         };
-        self.database.write(sql, values![hour, counts]).await.map(drop)
+        let mut transaction = self.database.begin().await?;
+        transaction.query(of_hour, values![begin(HOUR * 1000), &counts]).await?;
+        transaction.query(of_day, values![begin(DAY), counts]).await?;
+        transaction.commit().await
     }
 
     /// The figures of each day (UTC) that has some, from the one that has this moment; the newest first.
     pub async fn figures_by_day(&self, from: Timestamp) -> Result<Vec<(Timestamp, Figures)>> {
-        let sql = "SELECT at / 86400000 AS day, name, CAST(sum(count) AS BIGINT) AS count FROM figures WHERE at >= $1 \
-                   GROUP BY at / 86400000, name ORDER BY at / 86400000 DESC, name";
+        let sql = "SELECT at, name, count FROM figures_by_day WHERE at >= $1 ORDER BY at DESC, name";
         let first = Timestamp::from_millis(from.millis().div_euclid(DAY) * DAY);
         let mut days: Vec<(Timestamp, Figures)> = Vec::new();
         for row in self.database.query(sql, values![first]).await? {
-            let day = Timestamp::from_millis(row.get::<i64>("day")? * DAY);
+            let day = row.moment("at")?;
             if days.last().is_none_or(|(last, _)| *last != day) {
                 days.push((day, Figures::default()));
             }

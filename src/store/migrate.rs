@@ -111,6 +111,13 @@ const MIGRATIONS: &[Migration] = &[
         postgres: include_str!("../../migrations/postgres/0010_verdicts.sql"),
         sqlite: include_str!("../../migrations/sqlite/0010_verdicts.sql"),
     },
+    Migration {
+        number: 11,
+        name: "large_lists",
+        oldest_program: "0.1.0",
+        postgres: include_str!("../../migrations/postgres/0011_large_lists.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0011_large_lists.sql"),
+    },
 ];
 
 /// What is known of the schema of a database.

@@ -144,6 +144,15 @@ pub struct Page {
     pub after: Option<String>,
 }
 
+/// What was found of a list for which no index has what is asked for, so that only so many rows are looked at.
+#[derive(Clone, Debug)]
+pub struct Looked<T> {
+    /// At most as many as the page may have.
+    pub found: Vec<T>,
+    /// The key to go on after, if the page is not full and not every row was looked at.
+    pub looked_to: Option<String>,
+}
+
 /// The database, Postgres or SQLite.
 #[derive(Clone, Debug)]
 pub struct Store {

@@ -49,6 +49,11 @@ pub(super) fn user(row: &Row) -> Result<User> {
     })
 }
 
+/// The id after which a page begins. None is smaller than the nil one.
+fn after(page: &Page) -> Uuid {
+    page.after.as_deref().and_then(|key| key.parse().ok()).unwrap_or(Uuid::nil())
+}
+
 /// The actions, in the audit trail, of a user who gets another role or password.
 pub(super) const ROLE_CHANGED: &str = "user.role";
 const PASSWORD_CHANGED: &str = "user.password";
@@ -142,20 +147,24 @@ impl Store {
 
     /// Users by id, oldest first; the key of a page is the id.
     pub async fn user_list(&self, filter: &UserFilter<'_>, page: &Page) -> Result<Vec<User>> {
+        // A text for each filter, so that each finds its index.
         macro_rules! listed {
             ($which:literal) => {
-                users!(
-                    "WHERE ",
-                    $which,
-                    "($1 IS NULL OR username_key = $1) AND ($2 IS NULL OR sub = $2) AND ($3 IS NULL OR id > $3) \
-                     ORDER BY id LIMIT $4"
-                )
+                match filter.with_role {
+                    true => users!("WHERE role IS NOT NULL AND ", $which, "id > $1 ORDER BY id LIMIT $2"),
+                    false => users!("WHERE ", $which, "id > $1 ORDER BY id LIMIT $2"),
+                }
             };
         }
-        // As a text of its own, so that it uses the index.
-        let sql = if filter.with_role { listed!("role IS NOT NULL AND ") } else { listed!("") };
-        let after = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok());
-        let values = values![filter.username.map(username_key), filter.sub, after, page.limit];
+        let sql = match (filter.username, filter.sub) {
+            (None, None) => listed!(""),
+            (Some(_), None) => listed!("username_key = $3 AND "),
+            (None, Some(_)) => listed!("sub = $3 AND "),
+            (Some(_), Some(_)) => listed!("username_key = $3 AND sub = $4 AND "),
+        };
+        let mut values = values![after(page), page.limit];
+        values.extend(filter.username.map(username_key).map(Value::from));
+        values.extend(filter.sub.map(Value::from));
         self.database.query(sql, values).await?.iter().map(user).collect()
     }
 

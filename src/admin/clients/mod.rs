@@ -22,6 +22,9 @@ use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
 use crate::store::{StoreError, SubHolder};
 
+/// The most clients that are looked at for one page of those that are searched for.
+const MOST_LOOKED_AT: i64 = 50_000;
+
 /// A client as it is shown.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Client)]
@@ -104,8 +107,8 @@ impl App {
     /// Lists clients whose id contains a text, by id.
     pub async fn client_search(&self, text: &str, request: &ListRequest) -> Result<List<ClientView>> {
         let page = request.page("found clients")?;
-        let clients = self.store.client_search(text, &page).await?;
-        Ok(List::new("found clients", &page, clients, |client| client.client_id.clone(), ClientView::from))
+        let clients = self.store.client_search(text, &page, MOST_LOOKED_AT).await?;
+        Ok(List::of_looked("found clients", &page, clients, |client| client.client_id.clone(), ClientView::from))
     }
 
     /// Changes a client by a merge patch (RFC 7396). Disabling it revokes what was issued to it.

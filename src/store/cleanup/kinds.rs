@@ -83,7 +83,7 @@ macro_rules! by_id {
 ///
 /// Conditions on another table are scalar subqueries. For EXISTS, Postgres may read that whole table in each batch.
 #[rustfmt::skip]
-pub(super) const KINDS: [Kind; 18] = [
+pub(super) const KINDS: [Kind; 19] = [
     // When an unused session ends changes at each refresh, so no index has it. A session that was ended is kept for as
     // long as one that expired; the log has the moment. Of a code that was not redeemed, there is nothing to explain. While the
     // browser session of another lasts, its client is told when that ends.
@@ -122,6 +122,7 @@ pub(super) const KINDS: [Kind; 18] = [
     Kind { name: "dpop_proofs", over_before: |now, _| now, walk: by_moment!("dpop_proofs", "expires_at") },
     Kind { name: "events", over_before: |now, _| now.plus_seconds(-EVENT_LIFE), walk: by_moment!("events", "created_at") },
     Kind { name: "figures", over_before: |now, _| now.plus_seconds(-FIGURES_LIFE), walk: by_moment!("figures", "at") },
+    Kind { name: "figures_by_day", over_before: |now, _| now.plus_seconds(-FIGURES_LIFE), walk: by_moment!("figures_by_day", "at") },
     Kind { name: "node_figures", over_before: |now, _| now.plus_seconds(-NODE_LIFE), walk: by_moment!("node_figures", "at") },
     Kind { name: "verdicts", over_before: |now, _| now, walk: by_moment!("verdicts", "expires_at") },
 ];

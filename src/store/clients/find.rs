@@ -9,7 +9,7 @@ use crate::protocol::client_document;
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
 use crate::store::database::{Database, Dialect};
-use crate::store::row::{Row, array, to_json, values};
+use crate::store::row::{Row, Value, array, to_json, values};
 use crate::store::{Page, Result, Store, client_documents};
 
 /// What the enabled clients use, for the metadata.
@@ -124,16 +124,24 @@ impl Store {
 
     /// Clients by id, without those that this program cannot read; the key of a page is the id.
     pub async fn client_list(&self, client_id: Option<&str>, page: &Page) -> Result<Vec<Client>> {
-        let sql = "SELECT client_id, settings, version, created_at FROM clients \
-                   WHERE ($1 IS NULL OR client_id = $1) AND ($2 IS NULL OR client_id > $2) ORDER BY client_id LIMIT $3";
-        let (mut clients, mut after) = (Vec::new(), page.after.clone());
+        let sql = match client_id {
+            None => {
+                "SELECT client_id, settings, version, created_at FROM clients WHERE client_id > $1 ORDER BY client_id LIMIT $2"
+            }
+            Some(_) => {
+                "SELECT client_id, settings, version, created_at FROM clients WHERE client_id > $1 AND client_id = $3 LIMIT $2"
+            }
+        };
+        let (mut clients, mut after) = (Vec::new(), page.after.clone().unwrap_or_default());
         let limit = usize::try_from(page.limit).unwrap_or(0);
         while clients.len() < limit {
             let missing = page.limit - i64::try_from(clients.len()).unwrap_or(0);
-            let rows = self.database.query(sql, values![client_id, after, missing]).await?;
+            let mut values = values![&after, missing];
+            values.extend(client_id.map(Value::from));
+            let rows = self.database.query(sql, values).await?;
             clients.extend(rows.iter().filter_map(|row| readable(row, client(row))));
             let Some(last) = rows.last() else { break };
-            after = Some(last.get("client_id")?);
+            after = last.get("client_id")?;
         }
         let sql = "SELECT id, client_id, sha256, argon2id, created_at, last_used_at FROM client_secrets \
                    WHERE client_id >= $1 AND client_id <= $2 ORDER BY id";

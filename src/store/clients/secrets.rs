@@ -72,10 +72,11 @@ impl Store {
         transaction.commit(true).await
     }
 
-    /// At most `limit` secrets that were neither used nor made since a moment: the clients and the ids, in their order.
+    /// At most `limit` secrets that were neither used nor made since a moment, those first that are unused for the longest time: the
+    /// clients and the ids.
     pub async fn client_secrets_unused(&self, since: Timestamp, limit: i64) -> Result<Vec<(String, Uuid)>> {
         let sql = "SELECT client_id, id FROM client_secrets WHERE COALESCE(last_used_at, created_at) < $1 \
-                   ORDER BY client_id, id LIMIT $2";
+                   ORDER BY COALESCE(last_used_at, created_at), id LIMIT $2";
         let rows = self.database.query(sql, values![since, limit]).await?;
         rows.iter().map(|row| Ok((row.get("client_id")?, row.get("id")?))).collect()
     }

@@ -48,7 +48,7 @@ impl SessionRecord {
 /// Sessions from a table or a query, each with its user and the first revocation that covers it: one of the session, or
 /// a later one of its user, its client or everything.
 macro_rules! session_records {
-    ($from:literal, $rest:literal) => {
+    ($from:literal, $rest:expr) => {
         concat!(
             "SELECT s.id, s.user_id AS session_user_id, s.client_id, s.scope, s.audiences, s.nonce_hash, s.generation, \
              s.retries, s.repeats, s.repeats_since, s.network, s.sequence, s.created_at, s.last_refreshed_at, \

@@ -22,7 +22,7 @@ const WEBHOOKS: &str = "/admin/v1/webhooks";
 async fn create(app: &TestServer, url: &str, types: Value) -> (String, String, String) {
     app.admin_token().await;
     let (store, page) = (&app.server.app.store, Page { limit: 1, after: None });
-    let newest = store.audit_list(&AuditFilter::default(), &page).await.unwrap()[0].id;
+    let newest = store.audit_list(&AuditFilter::default(), &page, 100).await.unwrap().found[0].id;
     eventually(PATIENCE, "it has a number", async || store.event_find(newest).await.unwrap().is_some()).await;
     let answer = app.admin(Method::POST, WEBHOOKS, Some(json!({"url": url, "types": types}))).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");

@@ -12,7 +12,7 @@ on_both_stores!(an_audit_record_has_actor_action_target_time_and_request, async 
     db.client_secret_add("app", &secret(1), &audited()).await.written();
     let bare = Audited { actor: "command line, user me".into(), request_id: None, address: None, at: at(5) };
     db.user_create(&user("alice"), &bare).await.unwrap();
-    let records = db.audit_list(&AuditFilter::default(), &all()).await.unwrap();
+    let records = db.audit_list(&AuditFilter::default(), &all(), 100).await.unwrap().found;
     assert_eq!(
         records.iter().map(|record| record.action.as_str()).collect::<Vec<_>>(),
         ["user.create", "client.secret.add", "client.create"]
@@ -39,7 +39,7 @@ on_both_stores!(records_are_filtered_and_paged, async |backend| {
         }
     }
     let targets = async |filter: AuditFilter| {
-        let records = db.audit_list(&filter, &all()).await.unwrap();
+        let records = db.audit_list(&filter, &all(), 100).await.unwrap().found;
         records.into_iter().map(|record| record.at.seconds() - at(0).seconds()).collect::<Vec<_>>()
     };
     let none = AuditFilter::default;
@@ -63,7 +63,7 @@ on_both_stores!(records_are_filtered_and_paged, async |backend| {
     let mut listed = Vec::new();
     let mut after = None;
     loop {
-        let part = db.audit_list(&none(), &page(2, after)).await.unwrap();
+        let part = db.audit_list(&none(), &page(2, after), 100).await.unwrap().found;
         assert!(part.len() <= 2);
         after = part.last().map(AuditRecord::key);
         if after.is_none() {
@@ -78,7 +78,7 @@ on_both_stores!(records_are_filtered_and_paged, async |backend| {
 on_both_stores!(an_action_that_changes_nothing_is_recorded_too, async |backend| {
     let db = Db::new(backend).await;
     db.audit_write(&audited(), "token.explain", "token x".into(), Some("expired".into())).await.unwrap();
-    let records = db.audit_list(&AuditFilter::default(), &all()).await.unwrap();
+    let records = db.audit_list(&AuditFilter::default(), &all(), 100).await.unwrap().found;
     let [record] = records.as_slice() else { panic!("{records:?}") };
     assert_eq!((record.action.as_str(), record.target.as_str()), ("token.explain", "token x"));
     assert_eq!(record.detail.as_deref(), Some("expired"));
@@ -91,12 +91,35 @@ on_both_stores!(records_of_one_moment_are_paged_without_a_gap, async |backend| {
     }
     let (mut listed, mut after) = (Vec::new(), None);
     loop {
-        let part = db.audit_list(&AuditFilter::default(), &page(2, after)).await.unwrap();
+        let part = db.audit_list(&AuditFilter::default(), &page(2, after), 100).await.unwrap().found;
         let Some(last) = part.last() else { break };
         after = Some(last.key());
         listed.extend(part.into_iter().map(|record| record.target));
     }
     assert_eq!(listed, ["e", "d", "c", "b", "a"]);
+});
+
+on_both_stores!(a_page_of_records_looks_at_so_many_and_says_where_to_go_on, async |backend| {
+    let db = Db::new(backend).await;
+    for (number, action) in [(1, "user.create"), (2, "login"), (3, "login"), (4, "login"), (5, "user.create")] {
+        let audited = Audited { at: at(number), ..audited() };
+        db.audit_write(&audited, action, format!("user {number}"), None).await.unwrap();
+    }
+    let filter =
+        AuditFilter { actor: Some(audited().actor), action: Some("user.create".into()), ..AuditFilter::default() };
+    let (mut parts, mut after) = (Vec::new(), None);
+    loop {
+        let looked = db.audit_list(&filter, &page(2, after), 2).await.unwrap();
+        parts.push(looked.found.into_iter().map(|record| record.target).collect::<Vec<_>>());
+        after = looked.looked_to;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(parts, [vec!["user 5"], vec![], vec!["user 1"]]);
+    // One that is full goes on after its last record.
+    let looked = db.audit_list(&filter, &page(1, None), 2).await.unwrap();
+    assert_eq!((looked.found.len(), looked.looked_to), (1, None));
 });
 
 on_both_stores!(each_filter_of_the_audit_trail_has_an_index, async |backend| {

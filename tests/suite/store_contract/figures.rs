@@ -107,6 +107,7 @@ on_both_stores!(old_figures_are_removed, async |backend| {
     let db = Db::new(backend).await;
     db.figures_add(moment(0), &figures(&[("issued/password", 1), ("refused/expired", 1)])).await.unwrap();
     db.figures_add(moment(3600), &figures(&[("issued/password", 1)])).await.unwrap();
+    db.figures_add(moment(DAY), &figures(&[("issued/password", 1)])).await.unwrap();
     let told = NodeFigures {
         node: Uuid::from_u128(1),
         at: moment(0),
@@ -118,8 +119,9 @@ on_both_stores!(old_figures_are_removed, async |backend| {
     assert_eq!(swept(&db, moment(3600)).await, []);
     assert_eq!(swept(&db, moment(3601)).await, [("node_figures", 1)]);
     assert_eq!(swept(&db, moment(FIGURES_LIFE)).await, []);
-    assert_eq!(swept(&db, moment(FIGURES_LIFE + 1)).await, [("figures", 2)]);
-    assert_eq!(db.figures_by_day(moment(0)).await.unwrap(), [(moment(0), figures(&[("issued/password", 1)]))]);
+    assert_eq!(swept(&db, moment(FIGURES_LIFE + 1)).await, [("figures", 2), ("figures_by_day", 2)]);
+    assert_eq!(db.figures_between(moment(0), moment(DAY)).await.unwrap(), figures(&[("issued/password", 1)]));
+    assert_eq!(db.figures_by_day(moment(0)).await.unwrap(), [(moment(DAY), figures(&[("issued/password", 1)]))]);
 });
 
 on_both_stores!(secrets_that_nobody_uses_are_found, async |backend| {
@@ -135,7 +137,10 @@ on_both_stores!(secrets_that_nobody_uses_are_found, async |backend| {
     // They were made at `at(2)`.
     assert_eq!(db.client_secrets_unused(at(2), 10).await.unwrap(), []);
     let unused = db.client_secrets_unused(at(50), 10).await.unwrap();
-    assert_eq!(unused, [("a".to_owned(), secrets[1]), ("b".to_owned(), secrets[0])]);
+    assert_eq!(unused, [("b".to_owned(), secrets[0]), ("a".to_owned(), secrets[1])]);
     assert_eq!(db.client_secrets_unused(at(50), 1).await.unwrap().len(), 1);
     assert_eq!(db.client_secrets_unused(at(51), 10).await.unwrap().len(), 3);
+    db.client_secrets_used(&[(secrets[0], at(40))]).await.unwrap();
+    let longest_first = [("a".to_owned(), secrets[1]), ("b".to_owned(), secrets[0])];
+    assert_eq!(db.client_secrets_unused(at(50), 10).await.unwrap(), longest_first);
 });

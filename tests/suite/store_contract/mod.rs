@@ -100,7 +100,7 @@ impl Db {
 
     /// The audit trail, oldest first: actions and targets.
     async fn trail(&self) -> Vec<(String, String)> {
-        let records = self.audit_list(&AuditFilter::default(), &all()).await.unwrap();
+        let records = self.audit_list(&AuditFilter::default(), &all(), 100).await.unwrap().found;
         records.into_iter().rev().map(|record| (record.action, record.target)).collect()
     }
 

@@ -92,7 +92,7 @@ on_both_stores!(a_recovery_code_works_once_for_its_user, async |backend| {
     assert_eq!(db.second_factor_use_recovery(alice, CODES[1], &audited()).await.unwrap(), Some(0));
     assert_eq!(db.second_factor_find(alice).await.unwrap().factor.unwrap().recovery_codes, 0);
     assert_eq!(trail(&db).await, ["second_factor.create", "second_factor.recovery", "second_factor.recovery"]);
-    let details = db.audit_list(&Default::default(), &all()).await.unwrap();
+    let details = db.audit_list(&Default::default(), &all(), 100).await.unwrap().found;
     assert_eq!(details[0].detail.as_deref(), Some("0 recovery codes are left"));
 });
 
