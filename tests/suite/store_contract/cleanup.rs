@@ -128,7 +128,7 @@ on_both_stores!(old_audit_records_and_silent_nodes_are_removed, async |backend| 
     db.node_heartbeat(&alive).await.unwrap();
     let swept = sweep(&db, now, 30 * DAY).await;
     assert_eq!(swept[1..], [("audit_records", 1), ("nodes", 1), ("events", 2)], "{swept:?}");
-    let records = db.audit_list(&AuditFilter::default(), &all()).await.unwrap();
+    let records = db.audit_list(&AuditFilter::default(), &all(), 100).await.unwrap().found;
     assert_eq!(records.iter().map(|record| record.target.as_str()).collect::<Vec<_>>(), ["client new"]);
     assert_eq!(db.node_list().await.unwrap().iter().map(|node| node.id).collect::<Vec<_>>(), [alive.id]);
 });
