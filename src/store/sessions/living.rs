@@ -17,10 +17,11 @@ const OF_CLIENT: &str = "SELECT id FROM sessions WHERE client_id = $3 AND id < $
 const OF_ALL: &str = "SELECT id FROM sessions WHERE id < $1 ORDER BY id DESC LIMIT 1 OFFSET $2";
 
 /// That a session has not ended by itself at the time `$1`, nor by a revocation of everything. A code that was not redeemed is none
-/// yet. What a revocation of one client or one user covers is told by one number too, if it is that of the list.
+/// yet. What a revocation of one client or one user covers is told by one number too, if it is that of the list. The sum keeps SQLite from
+/// the index of the expiry, which leads to all that live.
 macro_rules! is_living {
     () => {
-        "NOT s.ended AND s.idle_expires_at > $1 AND s.expires_at > $1 AND (s.login IS NULL OR s.generation > 0) \
+        "NOT s.ended AND s.idle_expires_at > $1 AND s.expires_at + 0 > $1 AND (s.login IS NULL OR s.generation > 0) \
          AND s.sequence >= (SELECT COALESCE(max(number), 0) FROM changes WHERE kind = 'all')"
     };
 }
