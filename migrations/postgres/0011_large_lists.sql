@@ -1,7 +1,5 @@
 -- What the console lists, however much there is.
 
--- The sessions of a user, the newest first.
-CREATE INDEX sessions_user_newest ON sessions (user_id, id) WHERE NOT ended;
 -- Revocations, without the notices between them. The list of kinds is that of the queries.
 CREATE INDEX changes_revocations ON changes (number) WHERE kind IN ('token', 'session', 'user', 'client', 'key', 'all');
 -- Secrets that nobody uses, those first that are unused for the longest time.
@@ -17,3 +15,6 @@ CREATE TABLE figures_by_day (
 );
 INSERT INTO figures_by_day (at, name, count)
     SELECT at / 86400000 * 86400000, name, CAST(sum(count) AS BIGINT) FROM figures GROUP BY at / 86400000 * 86400000, name;
+
+-- The sessions of a user, the newest first. Last, since sessions change all the time.
+CREATE INDEX sessions_user_newest ON sessions (user_id, id) WHERE NOT ended;

@@ -28,10 +28,14 @@ pub(super) async fn run(global: &Global, command: Export) -> Outcome {
         }
     }
     let file = Value::Object(exported.into_file());
+    let exports_roles = file.get(Kind::Role.list()).is_some();
     match global.output {
         Format::Json => output::item(global.output, &file),
         Format::Text => {
             output::line("# Secrets are not part of this file. Members that are not named have their defaults.")?;
+            if exports_roles {
+                output::line("# The users under `roles` must be there before it is applied: a set creates none.")?;
+            }
             let text = serde_yaml_ng::to_string(&file).map_err(|error| Failed(error.to_string()))?;
             output::line(text.trim_end())
         }

@@ -83,7 +83,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
         next: records.next.as_deref().map(|cursor| filter.address(PATH, cursor)),
     };
     let exports = vec![
-        Cell::text("These records as a file, at most 5,000:"),
+        Cell::text("The newest of these records as a file:"),
         Cell::link("CSV", filter.address("console/audit.csv", "")),
         Cell::link("JSON", filter.address("console/audit.json", "")),
     ];
@@ -140,7 +140,7 @@ fn actor(name: &str, names: &HashMap<Uuid, String>) -> Cell {
 }
 
 pub(super) async fn export_csv(visit: &Visit<'_>) -> Outcome<Content> {
-    let (records, _) = export(visit).await?;
+    let (records, next) = export(visit).await?;
     let names = ["id", "at", "actor", "action", "target", "detail", "address", "request_id"];
     let mut content = csv::line(names);
     for record in &records {
@@ -151,7 +151,8 @@ pub(super) async fn export_csv(visit: &Visit<'_>) -> Outcome<Content> {
         let (actor, action, target) = (actor.as_str(), action.as_str(), target.as_str());
         content.push_str(&csv::line([&*id, &*at, actor, action, target, detail, address, request_id]));
     }
-    Ok(Content::File(File { name: "audit.csv", media_type: "text/csv; charset=utf-8; header=present", content }))
+    let name = if next.is_none() { "audit.csv" } else { "audit-incomplete.csv" };
+    Ok(Content::File(File { name, media_type: "text/csv; charset=utf-8; header=present", content }))
 }
 
 pub(super) async fn export_json(visit: &Visit<'_>) -> Outcome<Content> {

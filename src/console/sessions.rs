@@ -137,7 +137,11 @@ fn client(visit: &Visit<'_>, session: &SessionView) -> Cell {
 pub(super) fn ends(count: SessionCount) -> String {
     match (count.sessions, count.or_more) {
         (None, _) => "its living sessions, which could not be counted in time".to_owned(),
-        (Some(count), true) => format!("{count} living sessions or more (very many are not counted to the end)"),
+        (Some(0), true) => {
+            "an unknown number of living sessions: none of the newest lives, and there are too many to count".to_owned()
+        }
+        (Some(1), true) => "at least 1 living session; there are too many to count".to_owned(),
+        (Some(count), true) => format!("at least {count} living sessions; there are too many to count"),
         (Some(0), false) => "no living session".to_owned(),
         (Some(1), false) => "1 living session".to_owned(),
         (Some(count), false) => format!("{count} living sessions"),

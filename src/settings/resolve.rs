@@ -205,16 +205,10 @@ mod tests {
     }
 
     #[test]
-    fn standard_variables_are_read_except_in_development() {
-        let collector = "http://collector:4318";
-        let mut sources = sources(&[("DATABASE_URL", "postgres://x/y"), ("OTEL_EXPORTER_OTLP_ENDPOINT", collector)]);
+    fn the_plain_variable_of_the_database_is_read_except_in_development() {
+        let mut sources = sources(&[("DATABASE_URL", "postgres://x/y")]);
         assert_eq!(Resolved::read(&sources).get("database_url"), Some("postgres://x/y"));
-        assert_eq!(Resolved::read(&sources).get("otlp_endpoint"), Some(collector));
-        sources.environment.insert("JETON_OTLP_ENDPOINT".into(), "http://own:4318".into());
-        assert_eq!(Resolved::read(&sources).get("otlp_endpoint"), Some("http://own:4318"));
-        sources.environment.remove("JETON_OTLP_ENDPOINT");
         sources.dev = true;
-        assert_eq!(Resolved::read(&sources).get("otlp_endpoint"), None);
         assert_eq!(Resolved::read(&sources).get("database_url"), Some("sqlite://jeton-dev.db"));
     }
 

@@ -136,18 +136,12 @@ pub static TABLE: [Definition; 47] = [
         "How long the listeners stay open after the signal to stop, when /readyz begins to fail",
     ),
     setting("password_threads", "", "Threads that hash passwords; one per processor unless set"),
-    also(
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        setting(
-            "otlp_endpoint",
-            "",
-            "Collector to which traces are exported by OTLP over HTTP, such as http://collector:4318",
-        ),
+    setting(
+        "otlp_endpoint",
+        "",
+        "Collector to which traces are exported by OTLP over HTTP, such as http://collector:4318",
     ),
-    also(
-        "OTEL_EXPORTER_OTLP_HEADERS",
-        secret(setting("otlp_headers", "", "Headers for the collector: NAME=VALUE, comma-separated")),
-    ),
+    secret(setting("otlp_headers", "", "Headers for the collector: NAME=VALUE, comma-separated")),
     setting("otlp_sample", "1", "Share of new traces that are recorded, from 0 to 1"),
     setting("log_format", "text", "Form of log lines: text or json"),
     setting("log_level", "info", "What is logged, in the syntax of RUST_LOG"),

@@ -289,8 +289,11 @@ impl LogTransaction {
     async fn keep(&mut self, kind: Kind, id: &str) -> Result<bool> {
         macro_rules! find {
             ($table_and_id:literal) => {
+                find!($table_and_id, "KEY SHARE")
+            };
+            ($table_and_id:literal, $lock:literal) => {
                 match self.dialect() {
-                    Dialect::Postgres => concat!("SELECT 1 AS one FROM ", $table_and_id, " = $1 FOR NO KEY UPDATE"),
+                    Dialect::Postgres => concat!("SELECT 1 AS one FROM ", $table_and_id, " = $1 FOR ", $lock),
                     Dialect::Sqlite => concat!("SELECT 1 AS one FROM ", $table_and_id, " = $1"),
                 }
             };
@@ -300,7 +303,7 @@ impl LogTransaction {
             Kind::Resource => find!("resources WHERE resource"),
             Kind::Issuer => find!("trusted_issuers WHERE issuer"),
             // A role can also be taken away.
-            Kind::Role => find!("users WHERE role IS NOT NULL AND sub"),
+            Kind::Role => find!("users WHERE role IS NOT NULL AND sub", "NO KEY UPDATE"),
             Kind::Block => find!("client_blocks WHERE target"),
         };
         Ok(self.query_one(sql, values![id]).await?.is_some())

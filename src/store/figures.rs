@@ -43,19 +43,25 @@ fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The statements that add to the figures of an hour and of a day that begin at `$1`.
+/// The statements that add to the figures of the hour that begins at `$1`, and that sum up those of the day from `$1` up to `$3`. A sum, since
+/// nodes of an earlier version write those of the hour alone.
 macro_rules! add {
-    ($counts:literal) => {
+    ($name:literal, $count:literal, $from:literal) => {
         [
             concat!(
-                "INSERT INTO figures (at, name, count) ",
-                $counts,
-                " ON CONFLICT (at, name) DO UPDATE SET count = figures.count + excluded.count"
+                "INSERT INTO figures (at, name, count) SELECT $1, ",
+                $name,
+                ", ",
+                $count,
+                $from,
+                " WHERE true ON CONFLICT (at, name) DO UPDATE SET count = figures.count + excluded.count"
             ),
             concat!(
-                "INSERT INTO figures_by_day (at, name, count) ",
-                $counts,
-                " ON CONFLICT (at, name) DO UPDATE SET count = figures_by_day.count + excluded.count"
+                "INSERT INTO figures_by_day (at, name, count) SELECT $1, name, CAST(sum(count) AS BIGINT) FROM figures \
+                 WHERE at >= $1 AND at < $3 AND name IN (SELECT ",
+                $name,
+                $from,
+                ") GROUP BY name ORDER BY name ON CONFLICT (at, name) DO UPDATE SET count = excluded.count"
             ),
         ]
     };
@@ -69,12 +75,14 @@ impl Store {
         let ([of_hour, of_day], counts) = match self.dialect() {
             Dialect::Postgres => (
                 add!(
-                    "SELECT $1, split_part(pair, ' ', 1), split_part(pair, ' ', 2)::bigint FROM unnest($2::text::text[]) AS pair"
+                    "split_part(pair, ' ', 1)",
+                    "split_part(pair, ' ', 2)::bigint",
+                    " FROM unnest($2::text::text[]) AS pair"
                 ),
                 array(figures.iter().map(|(name, count)| format!("{name} {}", number(count)))),
             ),
             Dialect::Sqlite => (
-                add!("SELECT $1, value ->> 'name', value ->> 'count' FROM json_each($2) WHERE true"),
+                add!("value ->> 'name'", "value ->> 'count'", " FROM json_each($2)"),
                 to_json(
                     &figures
                         .iter()
@@ -85,7 +93,8 @@ impl Store {
         };
         let mut transaction = self.database.begin().await?;
         transaction.query(of_hour, values![begin(HOUR * 1000), &counts]).await?;
-        transaction.query(of_day, values![begin(DAY), counts]).await?;
+        let day = begin(DAY);
+        transaction.query(of_day, values![day, counts, Timestamp::from_millis(day.millis() + DAY)]).await?;
         transaction.commit().await
     }
 

@@ -112,8 +112,9 @@ impl OpenSpan {
 
     /// Ends a wait, which is recorded only if it was one.
     pub(crate) fn waited(mut self) {
-        if self.0.as_ref().is_some_and(|span| span.trace.now().saturating_sub(span.began_at) < SHORTEST_WAIT) {
-            self.0 = None;
+        let is_short = |span: &mut Box<Span>| span.trace.now().saturating_sub(span.began_at) < SHORTEST_WAIT;
+        if let Some(span) = self.0.take_if(is_short) {
+            span.trace.spare();
         }
     }
 }

@@ -149,11 +149,13 @@ on_both_stores!(
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_standard_variables_name_a_collector_too_and_requests_begin_traces_of_their_own() {
+async fn requests_begin_traces_of_their_own_at_the_collector_that_jeton_was_told() {
     let collector = Collector::start().await;
     let mut place = Place::new(Backend::Sqlite).await;
-    place.set("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("{}/base/", collector.url));
-    place.set("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=blue");
+    place.set("JETON_OTLP_ENDPOINT", &format!("{}/base/", collector.url));
+    place.set("JETON_OTLP_HEADERS", "x-tenant=blue");
+    // What a platform tells all its programs.
+    place.set("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317");
     let server = place.serve(&[]);
     let ask = async |path: &str| reqwest::get(format!("{}{path}", server.base)).await.unwrap().status();
     assert_eq!(ask("/.well-known/jwks.json").await, 200);
