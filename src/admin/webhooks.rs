@@ -142,7 +142,7 @@ impl App {
     /// Creates a webhook; only the answer ever shows its secret.
     pub async fn webhook_create(&self, new: NewWebhook, actor: &Actor) -> Result<NewWebhookView> {
         let mut webhook = Webhook {
-            id: Uuid::now_v7(),
+            id: self.clock.new_id(),
             url: new.url,
             types: new.types.unwrap_or_default(),
             description: new.description,
@@ -240,7 +240,7 @@ impl App {
     /// A random secret: what to store, and what to show.
     async fn new_webhook_secret(&self, webhook: Uuid, actor: &Actor) -> Result<(SealedSecret, WebhookSecret)> {
         let key = self.data_key(&self.issuer, &self.dated(actor)).await?;
-        let (id, secret) = (Uuid::now_v7(), WebhookSecret::generate());
+        let (id, secret) = (self.clock.new_id(), WebhookSecret::generate());
         let sealed = secret.seal(webhook, id, &key);
         Ok((SealedSecret { id, sealed, created_at: self.clock.now() }, secret))
     }

@@ -156,7 +156,7 @@ impl Store {
         if webhooks.is_empty() {
             return Ok(webhooks);
         }
-        let sql = "SELECT id, webhook, sealed, created_at FROM webhook_secrets ORDER BY created_at, id";
+        let sql = "SELECT id, webhook, sealed, created_at FROM webhook_secrets ORDER BY id";
         for row in &self.database.query(sql, vec![]).await? {
             let of: Uuid = row.get("webhook")?;
             if let Some(webhook) = webhooks.iter_mut().find(|webhook| webhook.id == of) {
