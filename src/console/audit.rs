@@ -83,7 +83,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
         next: records.next.as_deref().map(|cursor| filter.address(PATH, cursor)),
     };
     let exports = vec![
-        Cell::text("The newest of these records as a file:"),
+        Cell::text("These records as a file, at most 5,000:"),
         Cell::link("CSV", filter.address("console/audit.csv", "")),
         Cell::link("JSON", filter.address("console/audit.json", "")),
     ];
