@@ -62,7 +62,7 @@ def storm(bench):
 
     def introspection(flood=None):
         """Introspection alone, or within a flood of logins, which begins before it and ends after it."""
-        around = flood and open_loop(bench.sqlite, "open-loop", rate, seconds + 4, 512, "/auth/token", "password", flood)
+        around = flood and open_loop(bench.sqlite, "open-loop", rate, seconds + 4, 1024, "/auth/token", "password", flood)
         if flood:
             time.sleep(3)  # the queue fills, and refusals begin
         result = open_loop(bench.sqlite, "open-loop", 1000, seconds, 64, "/auth/introspect", "reader", token)()
