@@ -55,7 +55,8 @@ pub(super) fn ellipsis(core: &str) -> Option<usize> {
     let marks =
         ["...", "…", "***", "[..", "(truncated", "[truncated", "<snip", "[redacted", "<redacted", "•••", "(redacted"];
     let lower = core.to_ascii_lowercase();
-    // Looking only where one can begin is much faster.
+    // Looking only where one can begin is much faster, and so is a look at its second byte before the rest.
     let mut positions = lower.match_indices(['.', '…', '*', '[', '(', '<', '•']).map(|(at, _)| at);
-    positions.find(|at| marks.iter().any(|mark| lower[*at..].starts_with(mark)))
+    let begins = |rest: &[u8], mark: &[u8]| rest.get(1) == mark.get(1) && rest.starts_with(mark);
+    positions.find(|at| marks.iter().any(|mark| begins(&lower.as_bytes()[*at..], mark.as_bytes())))
 }
