@@ -13,6 +13,8 @@ use crate::protocol::{profile, redirect};
 
 /// Seconds within which somebody has to log in with a client that registered itself; otherwise it is removed.
 pub const UNUSED_LIFE: i64 = 3600;
+/// Seconds for which a client that registered itself is kept after its last session is gone. Then it has to register again.
+pub const DORMANT_LIFE: i64 = 90 * 86_400;
 /// How many clients with which nobody has logged in yet there may be at a time.
 pub const MOST_UNUSED: i64 = 10_000;
 /// The grants of a client that registered itself, of which it has those that it asks for. Others begin without a person who is

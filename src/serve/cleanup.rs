@@ -85,9 +85,14 @@ async fn round(app: &App) -> Result<bool> {
     Ok(true)
 }
 
-/// Removes clients that registered themselves and with which nobody logged in. The nodes are told, since they may have such a client
-/// in memory.
+/// Removes clients that registered themselves and with which nobody logged in, or not for a long time. The nodes are told, since they
+/// may have such a client in memory.
 async fn sweep_registrations(app: &App) -> Result<()> {
+    while app.store.registrations_rest(REGISTRATIONS, app.clock.now()).await? > 0 {
+        if !app.store.cleanup_hold(app.node, HOLD).await? {
+            return Ok(());
+        }
+    }
     let mut removed = 0;
     loop {
         let begun = Instant::now();
@@ -101,7 +106,7 @@ async fn sweep_registrations(app: &App) -> Result<()> {
         tokio::time::sleep((begun.elapsed() * PAUSE).min(LONGEST_PAUSE)).await;
     }
     if removed > 0 {
-        tracing::info!("removed {removed} clients that registered themselves and with which nobody logged in");
+        tracing::info!("removed {removed} clients that registered themselves and that nobody uses");
     }
     Ok(())
 }

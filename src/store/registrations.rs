@@ -1,12 +1,23 @@
 //! Clients that registered themselves (RFC 7591, 7592).
 
 use crate::protocol::client::Client;
-use crate::protocol::registration::MOST_UNUSED;
+use crate::protocol::registration::{DORMANT_LIFE, MOST_UNUSED, UNUSED_LIFE};
 use crate::protocol::time::Timestamp;
 use crate::store::changes::{Logged, Notice};
 use crate::store::database::Dialect;
 use crate::store::row::values;
 use crate::store::{Audited, Result, Store};
+
+/// Holds for a registration `r` of the client `c` with which nobody has logged in yet; `$1` is [`UNUSED_LIFE`] in milliseconds.
+macro_rules! never_used {
+    () => {
+        "r.client_id = c.client_id AND r.expires_at <= c.created_at + $1"
+    };
+}
+pub(super) use never_used;
+
+/// The milliseconds for [`never_used`].
+pub(super) const UNUSED: i64 = UNUSED_LIFE * 1000;
 
 impl Store {
     /// Creates a client that registered itself, which is removed at `expires_at` unless somebody logs in with it before.
@@ -24,8 +35,11 @@ impl Store {
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
         // Requests at the same moment may exceed the limit by a few.
-        let sql = "SELECT count(*) AS count FROM registrations WHERE expires_at > $1";
-        let row = transaction.query_one(sql, values![audited.at]).await?;
+        let sql = concat!(
+            "SELECT count(*) AS count FROM registrations r, clients c WHERE r.expires_at > $2 AND ",
+            never_used!()
+        );
+        let row = transaction.query_one(sql, values![UNUSED, audited.at]).await?;
         if row.map_or(Ok(0), |row| row.get::<i64>("count"))? >= MOST_UNUSED {
             return transaction.roll_back(false).await;
         }
@@ -44,8 +58,17 @@ impl Store {
         row.map(|row| row.hash("token_hash")).transpose()
     }
 
-    /// Removes clients that registered themselves and with which nobody has logged in in time, at most `limit`. Nothing was ever
-    /// issued to them, so nothing is revoked. Returns how many.
+    /// Lets clients that registered themselves expire in [`DORMANT_LIFE`] if no session with them is left; the next login with such
+    /// a client keeps it. At most `limit` at a time. Returns how many.
+    pub async fn registrations_rest(&self, limit: i64, now: Timestamp) -> Result<usize> {
+        let sql = "UPDATE registrations SET expires_at = $1 WHERE client_id IN (SELECT r.client_id FROM registrations r \
+                   WHERE r.expires_at IS NULL AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.client_id = r.client_id) LIMIT $2) \
+                   RETURNING client_id";
+        Ok(self.database.write(sql, values![now.plus_seconds(DORMANT_LIFE), limit]).await?.len())
+    }
+
+    /// Removes clients that registered themselves and with which nobody has logged in in time, or for a long time, at most `limit`.
+    /// They have no session, so nothing is revoked. Returns how many.
     pub async fn registrations_expire(&self, limit: i64, audited: &Audited) -> Result<Logged<usize>> {
         let mut transaction = self.begin_logged().await?;
         // Before any row: whoever deletes a client has the lock first, too.

@@ -9,6 +9,7 @@ use crate::protocol::client_document;
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
 use crate::store::database::{Database, Dialect};
+use crate::store::registrations::{self, never_used};
 use crate::store::row::{Row, Value, array, to_json, values};
 use crate::store::{Page, Result, Store, client_documents};
 
@@ -161,9 +162,12 @@ impl Store {
     /// with which nobody has logged in yet.
     pub async fn clients_in_use(&self) -> Result<ClientsInUse> {
         let mut in_use = ClientsInUse::default();
-        let sql = "SELECT c.client_id, c.settings FROM clients c WHERE NOT EXISTS \
-                   (SELECT 1 FROM registrations r WHERE r.client_id = c.client_id AND r.expires_at IS NOT NULL)";
-        let registered = self.database.query(sql, vec![]).await?;
+        let sql = concat!(
+            "SELECT c.client_id, c.settings FROM clients c WHERE NOT EXISTS (SELECT 1 FROM registrations r WHERE ",
+            never_used!(),
+            ")"
+        );
+        let registered = self.database.query(sql, values![registrations::UNUSED]).await?;
         for row in registered.iter().chain(&client_documents::used(&self.database).await?) {
             let settings: Option<ClientSettings> = readable(row, row.json("settings"));
             if let Some(settings) = settings.filter(|settings| settings.enabled) {

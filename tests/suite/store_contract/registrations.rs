@@ -2,7 +2,7 @@
 
 use jeton::protocol::cause::Cause;
 use jeton::protocol::client::{Client, RegisteredBy};
-use jeton::protocol::registration::{MOST_UNUSED, UNUSED_LIFE};
+use jeton::protocol::registration::{DORMANT_LIFE, MOST_UNUSED, UNUSED_LIFE};
 use jeton::protocol::resource::{Resource, ResourceSettings};
 use jeton::protocol::revocation::Target;
 use jeton::store::{StoreError, SubHolder};
@@ -64,6 +64,34 @@ on_both_stores!(a_registration_without_a_login_expires_and_the_nodes_are_told, a
     db.client_create(&client("c_1"), &audited()).await.written();
 });
 
+on_both_stores!(a_registration_whose_sessions_are_gone_expires_unless_somebody_logs_in_again, async |backend| {
+    let db = Db::new(backend).await;
+    let alice = user("alice");
+    db.user_create(&alice, &audited()).await.unwrap();
+    let log_in = async |id: &str| {
+        db.session_create(&new_session(&registered(id), &alice, at(0)), &audited()).await.written().unwrap();
+    };
+    for id in ["c_1", "c_2", "c_3", "c_4"] {
+        assert!(db.registration_create(&registered(id), [1; 32], at(UNUSED_LIFE), &audited()).await.written());
+        if id != "c_4" {
+            log_in(id).await;
+        }
+    }
+    assert_eq!(db.registrations_rest(10, at(0)).await.unwrap(), 0);
+    db.execute("DELETE FROM sessions WHERE client_id <> 'c_3'").await;
+    assert_eq!(db.registrations_rest(1, at(0)).await.unwrap(), 1);
+    assert_eq!(db.registrations_rest(10, at(0)).await.unwrap(), 1);
+    assert_eq!(db.registrations_rest(10, at(1)).await.unwrap(), 0, "it is decided once");
+    // They still count for the metadata, and not among those that wait for their first login.
+    assert!(!db.clients_in_use().await.unwrap().scopes.is_empty());
+    log_in("c_2").await;
+    assert_eq!(db.registrations_expire(10, &audited_at(at(DORMANT_LIFE - 1))).await.written(), 1, "c_4 was never used");
+    assert_eq!(db.registrations_expire(10, &audited_at(at(DORMANT_LIFE))).await.written(), 1);
+    for (id, is_left) in [("c_1", false), ("c_2", true), ("c_3", true), ("c_4", false)] {
+        assert_eq!(db.client_find(id).await.unwrap().is_some(), is_left, "{id}");
+    }
+});
+
 on_both_stores!(unused_registrations_are_limited_in_number, async |backend| {
     let db = Db::new(backend).await;
     let hash = match backend {
@@ -72,7 +100,8 @@ on_both_stores!(unused_registrations_are_limited_in_number, async |backend| {
     };
     let many = format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MOST_UNUSED})");
     let clients = "INSERT INTO clients (client_id, settings, version, created_at)";
-    db.execute(&format!("{clients} {many} SELECT 'many' || i, '{{}}', 1, 0 FROM n")).await;
+    let created_at = at(1).millis();
+    db.execute(&format!("{clients} {many} SELECT 'many' || i, '{{}}', 1, {created_at} FROM n")).await;
     let expires_at = at(10).millis();
     let registrations = "INSERT INTO registrations (client_id, token_hash, expires_at)";
     db.execute(&format!("{registrations} SELECT client_id, {hash}, {expires_at} FROM clients")).await;
