@@ -28,18 +28,23 @@ TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ENTERPRISE = "https://idp.example.com"
 
 
-@pytest.fixture(params=["typescript", "python"])
+SDK_1 = [f"@modelcontextprotocol/sdk/client/{part}.js" for part in ("auth-extensions", "index", "streamableHttp")]
+
+
+@pytest.fixture(params=["typescript 1", "typescript 2", "python"])
 def whoami(request):
     """What an MCP server says of a client of an SDK, by one of its providers."""
-    if request.param == "typescript":
+    modules = {"typescript 1": SDK_1, "typescript 2": ["@modelcontextprotocol/client"]}.get(request.param)
+    if modules:
         # An ES module finds its packages in the folders above it.
-        program = shutil.copy(HERE / "mcp_sdk.mjs", os.environ["EXAMPLES_MCP_NODE"])
-        command = ["node", program]
+        folder = os.environ["EXAMPLES_MCP_NODE" if modules == SDK_1 else "EXAMPLES_TESTS_NODE"]
+        command = ["node", shutil.copy(HERE / "js/mcp_sdk.mjs", folder)]
     else:
         command = [os.environ["EXAMPLES_MCP_PYTHON"], str(HERE / "mcp_sdk.py")]
 
     def whoami(stage, provider, client, **settings):
         settings |= {"provider": provider, "client": client, "url": stage.address, "issuer": stage.issuer}
+        settings["modules"] = modules
         authority = str(stage.documents.authority)
         environment = os.environ | {"NODE_EXTRA_CA_CERTS": authority, "SSL_CERT_FILE": authority}
         done = subprocess.run(
