@@ -32,7 +32,9 @@ class Request(NamedTuple):
 
 
 class Documents(Server):
-    """The host of the metadata document that is shipped, by https."""
+    """The host of the metadata document that is shipped, by https; and in front of a server that publishes keys, if there is one."""
+
+    publisher = None
 
     def __init__(self, folder):
         super().__init__()
@@ -55,11 +57,15 @@ class Documents(Server):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.authority, file)
         self.listener.socket = context.wrap_socket(self.listener.socket, server_side=True)
-        self.url = f"https://127.0.0.1:{self.listener.server_port}/client-document.json"
+        self.origin = f"https://127.0.0.1:{self.listener.server_port}"
+        self.url = f"{self.origin}/client-document.json"
         self.document = json.loads((MCP / "client-document.json").read_text()) | {"client_id": self.url}
         self.document["client_uri"] = self.url
 
     def answer(self, request):
+        if self.publisher and request.path.startswith("/.well-known/"):
+            answer = call("GET", self.publisher.url + request.path)
+            return answer.status, answer.body, {}
         return (200, self.document, {}) if request.path == "/client-document.json" else (404, {}, {})
 
 

@@ -25,7 +25,6 @@ VERIFIER, CHALLENGE = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2O
 TOKEN_TYPE = "urn:ietf:params:oauth:token-type:"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-ENTERPRISE = "https://idp.example.com"
 
 
 SDK_1 = [f"@modelcontextprotocol/sdk/client/{part}.js" for part in ("auth-extensions", "index", "streamableHttp")]
@@ -113,11 +112,16 @@ class Enterprise:
     """Where a person has logged in with an app, and what that app presents there to get assertions for the other server."""
 
     def __init__(self, started, other):
-        self.other, jeton = other, started.jeton(JETON_ISSUER=ENTERPRISE)
+        issuer = other.documents.origin
+        self.other, jeton = other, started.jeton(JETON_ISSUER=issuer)
+        other.documents.publisher = jeton
         self.subject = jeton.admin("GET", "users/demo").json["id"]
-        # The other server knows the app.
-        settings = {"grant_types": [JWT_BEARER], "scope": READ, "audiences": [other.address], "issuers": [ENTERPRISE]}
+        # The other server knows the app, and trusts the enterprise, whose keys it finds by discovery.
+        settings = {"grant_types": [JWT_BEARER], "scope": READ, "audiences": [other.address], "issuers": [issuer]}
         self.client = other.jeton.client(**settings)
+        trust = {"issuer": issuer, "audience": [other.issuer], "uses": ["identity_assertion"]}
+        trust["rules"] = [{"claims": {"sub": {"equals": self.subject}}}]
+        other.jeton.admin("POST", "issuers", trust)
 
         allowed = {"audience": other.issuer, "client_id": self.client[0], "scope": READ}
         app = jeton.client(
@@ -135,11 +139,6 @@ class Enterprise:
         form = {"grant_type": TOKEN_EXCHANGE, "requested_token_type": TOKEN_TYPE + "id-jag"}
         form |= {"subject_token": answer.json["id_token"], "subject_token_type": TOKEN_TYPE + "id_token"}
         self.idp = {"token_endpoint": jeton.url + "/auth/token", "client": app, "form": form}
-
-        # Late, because the keys of ID tokens are made when somebody needs them.
-        trust = {"issuer": ENTERPRISE, "jwks": {"keys": jeton.jwks()}, "audience": [other.issuer]}
-        trust |= {"uses": ["identity_assertion"], "rules": [{"claims": {"sub": {"equals": self.subject}}}]}
-        other.jeton.admin("POST", "issuers", trust)
 
 
 @pytest.fixture(scope="module")
