@@ -1,9 +1,13 @@
 """The servers that most tests share, and factories for those that a test needs for itself."""
 
 import itertools
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from mcp_stage import Stage
 from support import LANGUAGES, Api, Jeton, Process, command
 
 
@@ -73,3 +77,18 @@ def strict(shared, jeton, language):
 @pytest.fixture(scope="session")
 def opaque_client(jeton):
     return jeton.client(access_token_format="opaque")
+
+
+@pytest.fixture(scope="session")
+def open_folder():
+    """Open to the workers of nginx, which may be another user's, to whom pytest's folders are closed."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def mcp(shared, open_folder):
+    """The MCP server of the examples, which agents call."""
+    return Stage(shared, open_folder)

@@ -47,11 +47,19 @@ def django(heading, jeton, port, folder):
         yield
 
 
+def compile_go(folder, text):
+    """Compiles a program beside what go.mod names, and returns where it is."""
+    folder = CACHE / "go" / folder
+    folder.mkdir(exist_ok=True)
+    (folder / "main.go").write_text(text)
+    subprocess.run(["go", "build", "-o", "program", "."], cwd=folder, check=True)
+    return str(folder / "program")
+
+
 @contextlib.contextmanager
 def go(heading, jeton, port, folder):
-    (CACHE / "go" / "main.go").write_text(recipe(heading, "go").replace(ISSUER, jeton.issuer))
-    subprocess.run(["go", "build", "-o", "recipe", "."], cwd=CACHE / "go", check=True)
-    with running([str(CACHE / "go" / "recipe")], port, folder):
+    program = compile_go("api", recipe(heading, "go").replace(ISSUER, jeton.issuer))
+    with running([program], port, folder):
         yield
 
 
@@ -145,3 +153,6 @@ RECIPES = {
 
 # Those that see a revocation at once.
 INTROSPECTION = {"Spring: introspection"}
+
+# Those that check proofs (DPoP).
+PROOFS = {"Spring: introspection", "Spring: JWTs with typ JWT", "Spring: JWTs with typ at+jwt"}

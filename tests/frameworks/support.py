@@ -9,10 +9,14 @@ import re
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
-ROOT = pathlib.Path(__file__).parents[2]
+from keys import Holder, write_keys
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parents[1]
 GUIDE = (ROOT / "docs/frameworks.md").read_text()
 CACHE = pathlib.Path(os.environ["FRAMEWORKS_CACHE"])
 AUDIENCE = "https://api.example.com"
@@ -78,6 +82,11 @@ CLIENTS = {
 }
 
 
+# What a trusted issuer says of its people counts for the client `portal`.
+IDP = "https://idp.example.com"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+
 class Jeton:
     """A production server that `jeton init` has prepared, with an audience, a scope and clients too many."""
 
@@ -89,15 +98,26 @@ class Jeton:
             "JETON_LISTEN": f"127.0.0.1:{self.port}",
             "JETON_OPS_LISTEN": "127.0.0.1:0",
             "JETON_DATABASE_URL": f"sqlite://{folder}/jeton.db",
+            "JETON_DPOP_NONCE": "required",
+            # Some tests ask /auth/verify as a proxy does.
+            "JETON_TRUSTED_PROXIES": "127.0.0.1/32",
         }
         self.environment["JETON_MASTER_KEY"] = self.run("key", "generate-master").strip()
         made = json.loads(self.run("init", "--audience", AUDIENCE, "--scope", "read write", "--output", "json"))
         self.secrets = {client["client_id"]: client.get("client_secret") for client in made["clients"]}
         for kind, of_kind in KINDS.items():
             for name, options in CLIENTS.items():
-                options = [*options, *of_kind, "--grant-types", "client_credentials", "--scope", "read write"]
-                created = self.run("client", "create", f"{name}-{kind}", *options, "--output", "json")
-                self.secrets[f"{name}-{kind}"] = json.loads(created)["client_secret"]
+                self.create(f"{name}-{kind}", "client_credentials", *options, *of_kind)
+        write_keys(folder)
+        self.create("worker", "client_credentials", "--token-endpoint-auth-method", "private_key_jwt",
+                    "--jwks", "worker.jwks.json", "--audiences", AUDIENCE, "--permissions", "exchange")  # fmt: skip
+        self.create("portal", JWT_BEARER, "--issuers", IDP, "--audiences", AUDIENCE)
+        self.run("issuer", "create", IDP, "--jwks", "idp.jwks.json", "--audience", self.issuer, "--uses", "jwt_bearer",
+                 "--rules", '[{"claims": {"sub": {"equals": "ann"}}}]')  # fmt: skip
+
+    def create(self, client, grant, *options):
+        options = ["--grant-types", grant, "--scope", "read write", *options, "--output", "json"]
+        self.secrets[client] = json.loads(self.run("client", "create", client, *options)).get("client_secret")
 
     def run(self, *words):
         environment = {"PATH": os.environ["PATH"], **self.environment}
@@ -111,8 +131,22 @@ class Jeton:
     def token(self, client, scope="read"):
         return json.loads(self.post("token", client, grant_type="client_credentials", scope=scope))["access_token"]
 
-    def post(self, endpoint, client, **form):
+    def post(self, endpoint, client, headers=(), **form):
         form |= {"client_id": client, "client_secret": self.secrets[client]}
         body = urllib.parse.urlencode(form).encode()
-        with urllib.request.urlopen(f"{self.issuer}/auth/{endpoint}", body, timeout=10) as answer:
+        request = urllib.request.Request(f"{self.issuer}/auth/{endpoint}", body, dict(headers))
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.read()
+
+    def bound_token(self, client, holder: Holder):
+        """A token that is bound to the key of the holder, who learns by a refusal which nonce this server wants."""
+        form = {"grant_type": "client_credentials", "scope": "read"}
+        address = f"{self.issuer}/auth/token"
+        try:
+            self.post("token", client, {"DPoP": holder.proof("POST", address)}, **form)
+        except urllib.error.HTTPError as refusal:
+            assert json.load(refusal)["error"] == "use_dpop_nonce"
+            proof = holder.proof("POST", address, nonce=refusal.headers["DPoP-Nonce"])
+        answer = json.loads(self.post("token", client, {"DPoP": proof}, **form))
+        assert answer["token_type"] == "DPoP"
+        return answer["access_token"]

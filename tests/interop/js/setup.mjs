@@ -7,6 +7,8 @@ const read = (...path) => readFileSync(join(process.env.JETON_INTEROP_DIR, ...pa
 
 export const issuer = read('issuer')
 export const algorithm = read('algorithm')
+// Whether the server wants a nonce in each proof (DPoP): off or required.
+export const nonces = read('nonces')
 export const audience = 'https://api.example.com'
 export const alice = {
   ...JSON.parse(read('users', 'alice.json')),

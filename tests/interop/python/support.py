@@ -1,11 +1,14 @@
 """The server under test, and an API behind it that checks tokens."""
 
+import html
 import json
 import os
 import pathlib
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
+from urllib.parse import urljoin
 
 import jwt
 import requests
@@ -34,6 +37,7 @@ class Server:
         answer = requests.get(f"{self.issuer}/.well-known/oauth-authorization-server", timeout=10)
         answer.raise_for_status()
         metadata = answer.json()
+        self.metadata = metadata
         self.token_endpoint = metadata["token_endpoint"]
         self.introspection_endpoint = metadata["introspection_endpoint"]
         self.revocation_endpoint = metadata["revocation_endpoint"]
@@ -41,6 +45,19 @@ class Server:
 
     def password_of(self, username):
         return (self.folder / "users" / f"{username}.password").read_text()
+
+    def log_in(self, address, username="alice"):
+        """Where the browser of somebody is sent who logs in at this address."""
+        with requests.Session() as browser:
+            page = browser.get(address, timeout=10)
+            (action,) = re.findall(r'<form method="post" action="([^"]+)"', page.text)
+            inputs = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text)
+            form = {name: html.unescape(value) for name, value in inputs}
+            form |= {"username": username, "password": self.password_of(username)}
+            answer = browser.post(urljoin(page.url, action), form, timeout=10, allow_redirects=False)
+            while (location := urljoin(answer.url, answer.headers["Location"])).startswith(self.issuer):
+                answer = browser.get(location, timeout=10, allow_redirects=False)
+        return location
 
     def client(self, client_id):
         made = json.loads((self.folder / "clients" / f"{client_id}.json").read_text())

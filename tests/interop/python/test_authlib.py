@@ -4,8 +4,10 @@ import json
 import time
 
 import pytest
+from authlib.common.security import generate_token
 from authlib.integrations.base_client import OAuthError
-from authlib.integrations.requests_client import OAuth2Session
+from authlib.integrations.requests_client import AssertionSession, OAuth2Session
+from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc.jwk import ECKey
 from support import API, FILES, Client
@@ -48,25 +50,71 @@ def refused(error, request, *arguments, **named):
     assert raised.value.description
 
 
+def private_key(server, name):
+    return ECKey.import_key(json.loads((server.folder / f"{name}.key.json").read_text()))
+
+
+def with_key(server, client_id, claims=None, **more):
+    """A session of a client with a key. By itself, the library makes assertions that last for an hour."""
+    key = private_key(server, "worker")
+    session = OAuth2Session(
+        client_id, key, token_endpoint_auth_method="private_key_jwt", token_endpoint=server.token_endpoint, **more
+    )
+    claims = {"exp": int(time.time()) + 60} if claims is None else claims
+    method = PrivateKeyJWT(server.token_endpoint, claims=claims, headers={"kid": "own"}, alg="ES256")
+    session.register_client_auth_method(method)
+    return session
+
+
 def test_private_key_jwt(server, introspect):
-    key = ECKey.import_key(json.loads((server.folder / "worker.key.json").read_text()))
-
-    def worker(**claims):
-        session = OAuth2Session(
-            "worker", key, token_endpoint_auth_method="private_key_jwt", token_endpoint=server.token_endpoint
-        )
-        headers = {"kid": "own"}
-        method = PrivateKeyJWT(server.token_endpoint, claims=claims, headers=headers, alg="ES256")
-        session.register_client_auth_method(method)
-        return session
-
-    token = worker(exp=int(time.time()) + 60).fetch_token(grant_type="client_credentials")
+    token = with_key(server, "worker").fetch_token(grant_type="client_credentials")
     assert introspect(token["access_token"])["client_id"] == "worker"
-    # By itself, the library makes assertions that last for an hour.
     with pytest.raises(OAuthError) as raised:
-        worker().fetch_token(grant_type="client_credentials")
+        with_key(server, "worker", claims={}).fetch_token(grant_type="client_credentials")
     assert raised.value.error == "invalid_client"
     assert "5 minutes" in raised.value.description
+
+
+def test_code_of_a_client_with_a_key(server):
+    callback = "https://web.example.com/callback"
+    session = with_key(server, "web", scope="openid read", redirect_uri=callback, code_challenge_method="S256")
+    verifier = generate_token(48)
+    address, _ = session.create_authorization_url(
+        server.metadata["authorization_endpoint"], code_verifier=verifier
+    )
+    token = session.fetch_token(authorization_response=server.log_in(address), code_verifier=verifier)
+    assert token["id_token"]
+    assert session.get(server.metadata["userinfo_endpoint"]).json()["sub"] == server.alice["id"]
+
+
+def test_assertions_of_an_issuer_are_exchanged_for_tokens_of_its_people(server, introspect, api):
+    def portal(subject):
+        session = AssertionSession(
+            server.token_endpoint,
+            "https://idp.example.com",
+            subject,
+            audience=server.issuer,
+            scope="read",
+            key=private_key(server, "idp"),
+            header={"alg": "ES256", "kid": "own"},
+        )
+        client = server.client("portal")
+        session.auth = (client.id, client.secret)
+        return session
+
+    # It asks for a token by itself, and for another one when that has expired.
+    ann = portal("ann")
+    claims = ann.get(api).json()
+    assert (claims["sub"], claims["sub_iss"]) == ("ann", "https://idp.example.com")
+    first = dict(ann.token)
+    assert introspect(first["access_token"])["client_id"] == "portal"
+    ann.token = {**first, "expires_at": 1}
+    assert ann.get(api).status_code == 200
+    assert ann.token["access_token"] != first["access_token"]
+    # No rule is about anybody else.
+    with pytest.raises(OAuth2Error) as raised:
+        portal("mallory").refresh_token()
+    assert raised.value.error == "invalid_grant"
 
 
 def test_password(server, shop, login, introspect):
