@@ -35,10 +35,12 @@ use crate::key_sets::KeySets;
 use crate::keys::master::MasterKeys;
 use crate::passwords::pool::PasswordPool;
 use crate::passwords::remembered::RememberedSecrets;
+use crate::protocol::authorization::CODE_REUSE_ENDS_SESSION_FOR;
 use crate::protocol::cause::Cause;
-use crate::protocol::client::Client;
+use crate::protocol::client::{Client, GrantType};
 use crate::protocol::feature;
 use crate::protocol::revocation::{NewRevocation, Target};
+use crate::protocol::time::Timestamp;
 use crate::protocol::trusted_issuer::TrustedIssuers;
 use crate::settings::{MasterKeySettings, Settings};
 use crate::state::{Follower, NodeState, Unavailable};
@@ -259,6 +261,23 @@ impl App {
     pub(crate) fn revocation(&self, target: Target, cause: Cause, reason: impl Into<Option<String>>) -> NewRevocation {
         let covers_until = self.settings.covers_until(self.clock.now());
         NewRevocation { target, cause, reason: reason.into(), covers_until }
+    }
+
+    /// When a session of the client ends at the latest that begins now.
+    pub(crate) fn session_expiry(&self, client: &Client, now: Timestamp) -> Timestamp {
+        now.plus_seconds(client.settings.session_ttl.unwrap_or(self.settings.session_ttl))
+    }
+
+    /// When a session of the client ends if it is not refreshed from now on. Without refresh tokens it lasts as long as its access
+    /// token, and at least as long as a second use of its code ends it.
+    pub(crate) fn idle_expiry(&self, client: &Client, now: Timestamp) -> Timestamp {
+        let settings = &client.settings;
+        now.plus_seconds(match client.may_use(GrantType::RefreshToken) {
+            true => settings.refresh_token_ttl.unwrap_or(self.settings.refresh_token_ttl),
+            false => {
+                settings.access_token_ttl.unwrap_or(self.settings.access_token_ttl).max(CODE_REUSE_ENDS_SESSION_FOR)
+            }
+        })
     }
 
     /// The audit data of a client's request.

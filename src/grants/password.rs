@@ -129,8 +129,6 @@ pub(super) fn new_session(
 ) -> (Session, RefreshToken) {
     let now = app.clock.now();
     let token = RefreshToken::first(app.clock.new_id());
-    let idle = client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl);
-    let absolute = client.settings.session_ttl.unwrap_or(app.settings.session_ttl);
     let session = Session {
         id: token.session,
         user_id: user.id,
@@ -147,8 +145,8 @@ pub(super) fn new_session(
         log: 0,
         created_at: now,
         last_refreshed_at: now,
-        idle_expires_at: now.plus_seconds(idle),
-        expires_at: now.plus_seconds(absolute),
+        idle_expires_at: app.idle_expiry(client, now),
+        expires_at: app.session_expiry(client, now),
         login: None,
         browser_session: None,
         offline: false,

@@ -204,11 +204,16 @@ fn may_have(client: &Client, audiences: &[String], scope: &str, resources: &Reso
     resources.have(audiences, scope) || resources.allow(&given, scope)
 }
 
-pub(super) fn choose_scope(asked: &Parameters, allowed: &Scope, default: Scope) -> Result<Scope, Refusal> {
-    let Some(text) = asked.one("scope")? else { return Ok(default) };
-    let scope = Scope::parse(text).map_err(|_| {
+/// The scope that is asked for, if one is.
+pub(super) fn asked_scope(asked: &Parameters) -> Result<Option<Scope>, Refusal> {
+    let parsed = asked.one("scope")?.map(Scope::parse).transpose();
+    parsed.map_err(|_| {
         Refusal::new(ErrorCode::InvalidScope, "The scope is not a list of names separated by single spaces.")
-    })?;
+    })
+}
+
+pub(super) fn choose_scope(asked: &Parameters, allowed: &Scope, default: Scope) -> Result<Scope, Refusal> {
+    let Some(scope) = asked_scope(asked)? else { return Ok(default) };
     if scope.is_within(allowed) {
         return Ok(scope);
     }
