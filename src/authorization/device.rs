@@ -17,7 +17,7 @@ use crate::protocol::scope::Scope;
 use crate::protocol::session::Session;
 use crate::store::{BrowserSessionRecord, NewSession, StoreError};
 use crate::throttle::Throttled;
-use crate::tokens::device_code::DeviceCode;
+use crate::tokens::code::{Code, CodeKind};
 
 /// How often another user code is tried if one is taken. With a million living codes, one in 25,000 is.
 const ATTEMPTS: usize = 5;
@@ -32,7 +32,7 @@ pub async fn ask(
     client: &Client,
     granted: Granted,
 ) -> Result<(String, DeviceRequest)> {
-    let code = DeviceCode::new(app.clock.new_id());
+    let code = Code::new(CodeKind::Device, app.clock.new_id());
     let now = app.clock.now();
     let keys = request.issuer.keys();
     let no_active_key = || Failure::Unavailable("there is no active key to issue device codes with".into());

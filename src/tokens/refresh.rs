@@ -117,8 +117,7 @@ mod tests {
     use crate::keys::master::MasterKey;
     use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
-    use crate::tokens::code::AuthorizationCode;
-    use crate::tokens::device_code::DeviceCode;
+    use crate::tokens::code::{Code, CodeKind};
 
     fn ring() -> KeyRing {
         let master = MasterKey::parse(&MasterKey::generate()).unwrap();
@@ -153,19 +152,21 @@ mod tests {
         let ring = ring();
         let key = ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
         let live = environment("live");
-        let code = AuthorizationCode::new(Uuid::from_u128(9));
+        let authorization_code =
+            |text: &str, environment| Code::read(CodeKind::Authorization, text, environment, &ring);
+        let code = Code::new(CodeKind::Authorization, Uuid::from_u128(9));
         let text = code.write(&live, key);
-        assert_eq!(AuthorizationCode::read(&text, &live, &ring), Ok(code.clone()));
-        assert!(AuthorizationCode::read(&text, &environment("test"), &ring).is_err());
+        assert_eq!(authorization_code(&text, &live), Ok(code.clone()));
+        assert!(authorization_code(&text, &environment("test")).is_err());
         assert!(RefreshToken::read(text.strip_prefix("jac_live_").unwrap(), &live, &ring).is_err());
         let token = code.credential().write(&live, key);
-        assert!(AuthorizationCode::read(&token.replacen("jrt_", "jac_", 1), &live, &ring).is_err());
+        assert!(authorization_code(&token.replacen("jrt_", "jac_", 1), &live).is_err());
         let later = code.credential().successor().write_as("jac_", &live, key);
-        assert!(AuthorizationCode::read(&later, &live, &ring).is_err(), "a code is of generation 0");
-        let device = DeviceCode::new(Uuid::from_u128(9)).write(&live, key);
-        assert!(DeviceCode::read(&device, &live, &ring).is_ok());
-        assert!(AuthorizationCode::read(&device.replacen("jdc_", "jac_", 1), &live, &ring).is_err());
-        assert!(DeviceCode::read(&text.replacen("jac_", "jdc_", 1), &live, &ring).is_err());
+        assert!(authorization_code(&later, &live).is_err(), "a code is of generation 0");
+        let device = Code::new(CodeKind::Device, Uuid::from_u128(9)).write(&live, key);
+        assert!(Code::read(CodeKind::Device, &device, &live, &ring).is_ok());
+        assert!(authorization_code(&device.replacen("jdc_", "jac_", 1), &live).is_err());
+        assert!(Code::read(CodeKind::Device, &text.replacen("jac_", "jdc_", 1), &live, &ring).is_err());
         assert!(RefreshToken::read(device.strip_prefix("jdc_live_").unwrap(), &live, &ring).is_err());
     }
 
