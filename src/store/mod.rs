@@ -27,6 +27,7 @@ mod login_failures;
 mod logout_notices;
 mod migrate;
 mod nodes;
+mod outbox;
 mod password_links;
 mod registrations;
 mod resources;
