@@ -10,7 +10,7 @@ use crate::store::database::Dialect;
 use crate::store::logout_notices::LoggedOut;
 use crate::store::row::{Row, to_json, values};
 use crate::store::sessions::{ENDED_AT_ONCE, end_sessions};
-use crate::store::users::user;
+use crate::store::users::{user, user_columns};
 use crate::store::{Audited, Ended, Result, Store};
 
 /// The most browser sessions that one transaction ends.
@@ -41,12 +41,9 @@ macro_rules! browser_sessions {
     ($($condition:expr),+) => {
         concat!(
             "SELECT b.id, b.methods, b.sequence, b.network, b.agent, b.created_at, b.authenticated_at, b.last_seen_at, \
-             b.idle_expires_at, b.expires_at, \
-             u.id AS user_id, u.sub AS user_sub, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, \
-             u.profile AS user_profile, u.enabled AS user_enabled, u.role AS user_role, u.created_at AS user_created_at, \
-             u.version AS user_version, \
-             EXISTS (SELECT 1 FROM second_factors WHERE user_id = u.id) AS has_second_factor \
-             FROM browser_sessions b JOIN users u ON u.id = b.user_id WHERE ",
+             b.idle_expires_at, b.expires_at, ",
+            user_columns!(),
+            " FROM browser_sessions b JOIN users u ON u.id = b.user_id WHERE ",
             $($condition),+
         )
     };
