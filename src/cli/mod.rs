@@ -14,6 +14,7 @@ mod help;
 mod init;
 mod issuer;
 mod key;
+mod members;
 mod migrate;
 mod names;
 mod output;
