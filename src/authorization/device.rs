@@ -19,7 +19,7 @@ use crate::store::{BrowserSessionRecord, NewSession, StoreError};
 use crate::throttle::Throttled;
 use crate::tokens::code::{Code, CodeKind};
 
-/// How often another user code is tried if one is taken. With a million living codes, one in 25,000 is.
+/// How often another user code is tried if one is taken. With a million active codes, one in 25,000 is.
 const ATTEMPTS: usize = 5;
 
 /// Begins the request of a device, and gives its device code, which is a secret.

@@ -126,7 +126,7 @@ impl Live {
         if self.feed.borrow().is_closed {
             return Some(("The server stops.", true));
         }
-        match app.store.browser_session_is_living(self.session, app.clock.now()).await {
+        match app.store.browser_session_is_active(self.session, app.clock.now()).await {
             Ok(true) => None,
             Ok(false) => Some((LOGGED_OUT, false)),
             Err(_) => Some(("It could not be read just now.", true)),

@@ -50,7 +50,7 @@ macro_rules! browser_sessions {
 }
 
 /// That a browser session has not ended: not expired, its user enabled, and nothing revoked since it began.
-macro_rules! is_living {
+macro_rules! is_active {
     () => {
         "u.enabled AND b.idle_expires_at > $1 AND b.expires_at > $1 \
          AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
@@ -149,7 +149,7 @@ impl Store {
         secret_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<BrowserSessionRecord>> {
-        let sql = browser_sessions!(is_living!(), " AND b.secret_hash = $2");
+        let sql = browser_sessions!(is_active!(), " AND b.secret_hash = $2");
         let row = self.database.query_one(sql, values![now, secret_hash]).await?;
         row.as_ref().map(record).transpose()
     }
@@ -161,21 +161,21 @@ impl Store {
         secret_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<BrowserSessionRecord>> {
-        let sql = browser_sessions!("b.secret_hash = $2 AND (", is_in_use!(), " OR (", is_living!(), "))");
+        let sql = browser_sessions!("b.secret_hash = $2 AND (", is_in_use!(), " OR (", is_active!(), "))");
         let row = self.database.query_one(sql, values![now, secret_hash]).await?;
         row.as_ref().map(record).transpose()
     }
 
     /// Whether the browser session with this id has not ended.
-    pub async fn browser_session_is_living(&self, id: Uuid, now: Timestamp) -> Result<bool> {
-        let sql = browser_sessions!(is_living!(), " AND b.id = $2");
+    pub async fn browser_session_is_active(&self, id: Uuid, now: Timestamp) -> Result<bool> {
+        let sql = browser_sessions!(is_active!(), " AND b.id = $2");
         Ok(self.database.query_one(sql, values![now, id]).await?.is_some())
     }
 
     /// The browser sessions of a user that have not ended, the newest first, at most 100.
     pub async fn browser_session_list(&self, user: Uuid, now: Timestamp) -> Result<Vec<BrowserSessionRecord>> {
         let sql =
-            browser_sessions!(is_living!(), " AND b.user_id = $2 ORDER BY b.created_at DESC, b.id DESC LIMIT 100");
+            browser_sessions!(is_active!(), " AND b.user_id = $2 ORDER BY b.created_at DESC, b.id DESC LIMIT 100");
         self.database.query(sql, values![now, user]).await?.iter().map(record).collect()
     }
 

@@ -219,7 +219,7 @@ def tasks(console, revoked):
         console.follow("Users")
         console.follow("demo")
         console.follow("End all sessions and logins of this user")
-        console.sees("This ends 3 living sessions")
+        console.sees("This ends 3 active sessions")
         console.press("Revoke")
         console.sees("It is revoked.")
 

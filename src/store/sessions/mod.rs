@@ -3,7 +3,7 @@
 mod create;
 mod end;
 mod find;
-mod living;
+mod active;
 mod record;
 mod refresh;
 
