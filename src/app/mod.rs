@@ -3,7 +3,6 @@
 mod binding;
 pub(crate) mod document;
 pub(crate) mod document_fetches;
-pub(crate) mod event_feed;
 mod failure;
 mod figures;
 mod granting;
@@ -11,6 +10,7 @@ mod large_tokens;
 pub(crate) mod master_keys;
 mod request;
 mod signing_keys;
+pub(crate) mod streams;
 pub(crate) mod used_secrets;
 
 use std::sync::atomic::AtomicBool;
@@ -24,9 +24,9 @@ use uuid::Uuid;
 
 use crate::app::document::Kept;
 use crate::app::document_fetches::DocumentFetches;
-use crate::app::event_feed::EventFeed;
 use crate::app::figures::Keeping;
 use crate::app::large_tokens::LargeTokens;
+use crate::app::streams::Streams;
 use crate::app::used_secrets::UsedSecrets;
 use crate::calling_out::Caller;
 use crate::clock::Clock;
@@ -103,9 +103,9 @@ pub struct App {
     pub(crate) used_secrets: UsedSecrets,
     pub(crate) throttle: Throttle,
     pub(crate) document_fetches: DocumentFetches,
-    pub(crate) event_feed: Arc<EventFeed>,
+    pub(crate) event_streams: Arc<Streams>,
     /// The streams of pages of the console, which have bounds of their own.
-    pub(crate) console_feed: Arc<EventFeed>,
+    pub(crate) console_streams: Arc<Streams>,
     figures: Keeping,
     pub(crate) large_tokens: LargeTokens,
     /// The metadata, made from what clients use.
@@ -140,8 +140,8 @@ impl App {
             remembered: RememberedSecrets::default(),
             used_secrets: UsedSecrets::default(),
             document_fetches: DocumentFetches::default(),
-            event_feed: Arc::default(),
-            console_feed: Arc::default(),
+            event_streams: Arc::default(),
+            console_streams: Arc::default(),
             figures: Keeping::default(),
             large_tokens: LargeTokens::default(),
             metadata: Kept::default(),

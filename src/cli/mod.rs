@@ -2,6 +2,7 @@
 
 mod admin_api;
 mod apply;
+mod backend;
 mod client;
 mod completions;
 mod config;
@@ -18,7 +19,6 @@ mod members;
 mod migrate;
 mod names;
 mod output;
-mod place;
 mod resource;
 mod revoke;
 mod schema;

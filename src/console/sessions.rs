@@ -138,7 +138,8 @@ pub(super) fn ends(count: SessionCount) -> String {
     match (count.sessions, count.or_more) {
         (None, _) => "its active sessions, which could not be counted in time".to_owned(),
         (Some(0), true) => {
-            "an unknown number of active sessions: none of the newest is active, and there are too many to count".to_owned()
+            "an unknown number of active sessions: none of the newest is active, and there are too many to count"
+                .to_owned()
         }
         (Some(1), true) => "at least 1 active session; there are too many to count".to_owned(),
         (Some(count), true) => format!("at least {count} active sessions; there are too many to count"),

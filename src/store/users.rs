@@ -15,7 +15,7 @@ use crate::store::changes::{LogTransaction, Logged, Notice, Written};
 use crate::store::database::{Dialect, Transaction};
 use crate::store::login_failures::account_digest;
 use crate::store::row::{Row, Value, array, to_json, unreadable, values};
-use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
+use crate::store::{Audited, Page, Result, Store, StoreError, SubOwner};
 
 /// The columns of `users u` that [`user`] reads.
 macro_rules! user_columns {
@@ -217,9 +217,9 @@ impl Store {
             transaction.roll_back().await?;
             return Err(StoreError::Ambiguous);
         }
-        if let Some(holder) = transaction.sub_take(&user.sub, SubHolder::User).await? {
+        if let Some(owner) = transaction.sub_take(&user.sub, SubOwner::User).await? {
             transaction.roll_back().await?;
-            return Err(StoreError::SubTaken(holder));
+            return Err(StoreError::SubTaken(owner));
         }
         if user.role.is_some()
             && let Some(refusal) = transaction.use_roles(audited.at).await?
