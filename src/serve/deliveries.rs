@@ -14,7 +14,7 @@ use crate::calling_out::Purpose;
 use crate::serve::receivers::{Outcome, Receivers};
 
 /// The time between two polls for messages that are due.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// The seconds for which a node takes a message: much longer than a call may take.
 pub(super) const TAKEN_FOR: i64 = 60;
 /// The most messages that are removed at a time because their time is over.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::serve::receivers::POLL_INTERVAL;
+use crate::serve::deliveries::POLL_INTERVAL;
 use crate::store::Result;
 use crate::telemetry::metrics::NoticeOutcome;
 
