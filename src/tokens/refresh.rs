@@ -113,18 +113,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::jose::algorithm::SigningAlgorithm;
-    use crate::keys::master::MasterKey;
-    use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
     use crate::tokens::code::{Code, CodeKind};
-
-    fn ring() -> KeyRing {
-        let master = MasterKey::parse(&MasterKey::generate()).unwrap();
-        let start = Timestamp::from_seconds(0);
-        let record = KeyRecord::generate(KeyUse::Token, SigningAlgorithm::Es256, &master, start, start);
-        KeyRing::open(&[record], &master.into()).unwrap()
-    }
 
     fn environment(name: &str) -> Environment {
         name.parse().unwrap()
@@ -137,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_successor_follows_from_the_token_and_is_the_same_each_time() {
-        let ring = ring();
+        let ring = KeyRing::with_token_key();
         let first = RefreshToken::first(Uuid::from_u128(9));
         let read = RefreshToken::read(&body(&first, &ring), &environment("live"), &ring).unwrap();
         assert_eq!(read, first);
@@ -149,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_code_and_a_refresh_token_never_read_as_each_other() {
-        let ring = ring();
+        let ring = KeyRing::with_token_key();
         let key = ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
         let live = environment("live");
         let authorization_code =
@@ -172,16 +162,19 @@ mod tests {
 
     #[test]
     fn a_token_of_another_environment_or_key_is_refused() {
-        let one = ring();
+        let one = KeyRing::with_token_key();
         let body = body(&RefreshToken::first(Uuid::from_u128(9)), &one);
         assert_eq!(RefreshToken::read(&body, &environment("test"), &one), Err(VerifyError::NotOurs));
-        assert_eq!(RefreshToken::read(&body, &environment("live"), &ring()), Err(VerifyError::UnknownKey));
+        assert_eq!(
+            RefreshToken::read(&body, &environment("live"), &KeyRing::with_token_key()),
+            Err(VerifyError::UnknownKey)
+        );
     }
 
     proptest! {
         #[test]
         fn a_changed_byte_is_refused(position in 0usize..CONTENT_LENGTH + MAC_LENGTH, flip in 1u8..=255) {
-            let ring = ring();
+            let ring = KeyRing::with_token_key();
             let mut bytes = from_base64url(body(&RefreshToken::first(Uuid::from_u128(9)), &ring)).unwrap();
             bytes[position] ^= flip;
             let changed = base64url(bytes);
