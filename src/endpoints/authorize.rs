@@ -297,8 +297,7 @@ fn log_in(app: &App, request: &Request<'_>, client: &Client, asked: &Authorizati
         client_name: Some(name(client)),
         client_host: host(client, asked),
         redirect_uri: Some(asked.redirect_uri.clone()),
-        password_proof: None,
-        problem: None,
+        ..LogIn::default()
     };
     Ok(Reply::from(Shown::LogIn(form)).with_cookie(proof.cookie))
 }
