@@ -38,10 +38,7 @@ pub async fn issue(
 ) -> Result<Issued> {
     // 1. The code, before anything is written.
     let code = Code::new(CodeKind::Authorization, asked.session);
-    let keys = request.issuer.keys();
-    let no_active_key = || Failure::Unavailable("there is no active key to issue codes with".into());
-    let key = keys.ring.active_token_key(app.clock.now()).ok_or_else(no_active_key)?;
-    let text = code.write(request.issuer.environment(), key);
+    let text = write(app, request, &code)?;
     // 2. The session. Its id is that of the request, so that a request begins only one.
     let now = app.clock.now();
     let new = NewSession {
@@ -57,6 +54,14 @@ pub async fn issue(
         Err(StoreError::Exists) => Ok(Issued::AlreadyAnswered),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Writes a code, also one of a device.
+pub(super) fn write(app: &App, request: &Request<'_>, code: &Code) -> Result<String> {
+    let keys = request.issuer.keys();
+    let no_active_key = || Failure::Unavailable("there is no active key to issue codes with".into());
+    let key = keys.ring.active_token_key(app.clock.now()).ok_or_else(no_active_key)?;
+    Ok(code.write(request.issuer.environment(), key))
 }
 
 fn session(

@@ -2,7 +2,7 @@
 //! is: the request of the device names the session, and knows the hash of the nonce.
 
 use crate::app::{App, Failure, Request, Result};
-use crate::authorization::code::owned_by;
+use crate::authorization::code::{self, owned_by};
 use crate::authorization::decide::{Person, limited_to};
 use crate::browser::session;
 use crate::crypto::random;
@@ -34,10 +34,7 @@ pub async fn ask(
 ) -> Result<(String, DeviceRequest)> {
     let code = Code::new(CodeKind::Device, app.clock.new_id());
     let now = app.clock.now();
-    let keys = request.issuer.keys();
-    let no_active_key = || Failure::Unavailable("there is no active key to issue device codes with".into());
-    let key = keys.ring.active_token_key(now).ok_or_else(no_active_key)?;
-    let text = code.write(request.issuer.environment(), key);
+    let text = code::write(app, request, &code)?;
     for _ in 0..ATTEMPTS {
         let Some(user_code) = UserCode::of(&random::<32>()) else { continue };
         let new = DeviceRequest {

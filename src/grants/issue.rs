@@ -108,13 +108,27 @@ pub(super) struct TokenParams<'a> {
 }
 
 /// The form of an access token with this grant.
-pub(super) fn form(
+fn form(
     app: &App,
     client: &Client,
     granted: &Granted,
     audiences: Audiences<'_>,
 ) -> std::result::Result<TokenForm, Refusal> {
     TokenForm::of(&client.settings, app.settings.access_token_ttl, &granted.audiences, audiences.resources)
+}
+
+/// What a rule grants a client, and the form of the token.
+pub(super) async fn granted(
+    app: &App,
+    issuer: &Issuer,
+    client: &Client,
+    rule: impl Fn(Audiences<'_>) -> std::result::Result<Granted, Refusal>,
+) -> Result<(TokenForm, Granted)> {
+    let with_form = |audiences: Audiences<'_>| {
+        let granted = rule(audiences)?;
+        Ok((form(app, client, &granted, audiences)?, granted))
+    };
+    app.grant(issuer, with_form).await
 }
 
 /// The grant of a session as far as client and user may still have it and the request asks for it, with the form of the token.

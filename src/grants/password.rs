@@ -9,7 +9,7 @@ use crate::issuer::Issuer;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::confirmation::Sender;
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::grant::{self, Audiences, Granted};
+use crate::protocol::grant::{self, Granted};
 use crate::protocol::identity::Identity;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::session::Session;
@@ -95,11 +95,7 @@ pub(super) async fn granted(
     client: &Client,
     asked: &Parameters,
 ) -> Result<(TokenForm, Granted)> {
-    let rule = |audiences: Audiences<'_>| {
-        let granted = grant::to_login(client, asked, audiences)?;
-        Ok((issue::form(app, client, &granted, audiences)?, granted))
-    };
-    app.grant(issuer, rule).await
+    issue::granted(app, issuer, client, |audiences| grant::to_login(client, asked, audiences)).await
 }
 
 /// What this user may have of that. Nobody can be asked for a second factor here.
