@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 use crate::admin::schema::QueryText;
 use crate::admin::{Actor, AdminError, Result};
 use crate::app::App;
-use crate::app::event_feed::{FeedState, Place};
+use crate::app::streams::{OpenStream, StreamState};
 use crate::protocol::claims::AccessClaims;
 use crate::protocol::event::{Event, EventTypes};
 use crate::validation::administrator;
@@ -62,10 +62,10 @@ pub struct EventStream {
     /// The last number that was read.
     cursor: i64,
     read: VecDeque<Told>,
-    feed: watch::Receiver<FeedState>,
+    state: watch::Receiver<StreamState>,
     told_at: Option<Instant>,
     has_ended: bool,
-    _place: Place,
+    _open: OpenStream,
 }
 
 impl std::fmt::Debug for EventStream {
@@ -95,8 +95,8 @@ impl App {
         };
         let types = EventTypes::parse(request.types.as_deref().unwrap_or_default());
         let types = types.map_err(|problem| AdminError::Invalid(format!("types: {problem}")))?;
-        let Some(place) = self.event_feed.place(&actor.name) else { return Ok(None) };
-        let feed = self.event_feed.follow();
+        let Some(open) = self.event_streams.open(&actor.name) else { return Ok(None) };
+        let state = self.event_streams.follow();
         let cursor = match after {
             Some(number) => number,
             None => self.store.event_head().await?,
@@ -109,10 +109,10 @@ impl App {
             types,
             cursor,
             read: VecDeque::new(),
-            feed,
+            state,
             told_at: None,
             has_ended: false,
-            _place: place,
+            _open: open,
         }))
     }
 }
@@ -137,7 +137,7 @@ impl EventStream {
             if told_at.elapsed() >= HEARTBEAT {
                 return Some(self.say(Told::Nothing(self.cursor)));
             }
-            let head = self.feed.borrow_and_update().head;
+            let head = self.state.borrow_and_update().head;
             if head > self.cursor && self.read_more().await {
                 if self.read.is_empty() {
                     tokio::time::sleep(PAUSE).await;
@@ -145,8 +145,8 @@ impl EventStream {
                 continue;
             }
             tokio::select! {
-                // The feed lasts as long as the app.
-                _ = self.feed.changed() => {}
+                // It lasts as long as the app.
+                _ = self.state.changed() => {}
                 () = tokio::time::sleep(JUDGED_EVERY) => {}
             }
         }
@@ -159,7 +159,7 @@ impl EventStream {
 
     /// Why it ends, if it does.
     async fn over(&self) -> Option<&'static str> {
-        if self.feed.borrow().is_closed {
+        if self.state.borrow().is_closed {
             return Some("The server stops: connect again.");
         }
         if !self.app.issuer.has_keys_of(self.keys) {

@@ -34,6 +34,11 @@ pub struct PreviewRequest {
     /// The resources that it asks for.
     #[schema(max_items = 50)]
     pub resource: Option<Vec<String>>,
+    /// Whether the token request comes with what its token is bound to: the client's certificate if it has
+    /// `tls_client_certificate_bound_access_tokens`, else a DPoP proof. As the client must send it if absent.
+    pub sender_constrained: Option<bool>,
+    /// Whether the authorization request is pushed. As the client must send it if absent.
+    pub pushed: Option<bool>,
 }
 
 /// What the request would get.
@@ -49,6 +54,8 @@ pub struct Preview {
     pub left_out: Vec<LeftOut>,
     /// What may be a mistake.
     pub notes: Vec<String>,
+    /// What the client must send that is not known here, and is taken to be right.
+    pub assumed: Vec<String>,
 }
 
 /// An access token that would be issued.
@@ -114,7 +121,14 @@ impl App {
             None => None,
         };
         let asked = parameters(request).map_err(Failure::from)?;
-        let previewed = Previewed { client: &client, grant: request.grant_type, user: user.as_ref(), asked: &asked };
+        let previewed = Previewed {
+            client: &client,
+            grant: request.grant_type,
+            user: user.as_ref(),
+            asked: &asked,
+            sender_constrained: request.sender_constrained,
+            pushed: request.pushed,
+        };
         let outcome = preview::preview(self, &self.issuer, &previewed).await;
         let resources = self.state.resources().await.map_err(Failure::from)?;
         let about = About { client: &client, user: user.as_ref(), request, resources: &resources };
@@ -129,6 +143,7 @@ impl App {
                 }),
                 left_out: vec![],
                 notes: vec![],
+                assumed: vec![],
             }),
             Err(failure) => Err(failure.into()),
         }
@@ -175,6 +190,7 @@ impl About<'_> {
             refused: None,
             left_out: self.left_out(&granted, claims.aud.all()),
             notes,
+            assumed: self.assumed(),
             token: Some(PreviewToken {
                 format: *format,
                 typ: (*format == AccessTokenFormat::Jwt).then_some(*typ),
@@ -185,6 +201,36 @@ impl About<'_> {
                 claims: shown.collect(),
             }),
         }
+    }
+
+    /// What only the request itself can show.
+    fn assumed(&self) -> Vec<String> {
+        let settings = &self.client.settings;
+        let at_browser = self.request.grant_type == GrantType::AuthorizationCode;
+        let proves = self.request.sender_constrained.is_none();
+        let assumed = [
+            (
+                proves && settings.dpop_bound_access_tokens,
+                "The token request has a good DPoP proof (dpop_bound_access_tokens).",
+            ),
+            (
+                proves && settings.tls_client_certificate_bound_access_tokens,
+                "The token request comes with the client's certificate (tls_client_certificate_bound_access_tokens).",
+            ),
+            (
+                at_browser && self.request.pushed.is_none() && settings.require_pushed_authorization_requests,
+                "The authorization request is pushed (require_pushed_authorization_requests).",
+            ),
+            (
+                at_browser && settings.require_pkce,
+                "The authorization request has a PKCE challenge, and the token request its verifier (require_pkce).",
+            ),
+            (
+                settings.security_profile.is_some(),
+                "What the client signs keeps to its security_profile: the rules signing_algorithms and client_assertion_audience.",
+            ),
+        ];
+        assumed.into_iter().filter_map(|(is_due, text)| is_due.then(|| text.to_owned())).collect()
     }
 
     /// The setting that a claim comes from, and whether the claim is another one for each token.
@@ -217,6 +263,9 @@ impl About<'_> {
         let client = &self.client.client_id;
         if self.client.settings.tls_client_certificate_bound_access_tokens {
             return format!("the certificate (client {client}: tls_client_certificate_bound_access_tokens)");
+        }
+        if !self.client.settings.dpop_bound_access_tokens {
+            return "the key of the DPoP proof (request: sender_constrained)".into();
         }
         format!("the key of the DPoP proof (client {client}: dpop_bound_access_tokens)")
     }

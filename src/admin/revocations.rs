@@ -21,13 +21,13 @@ use crate::protocol::time::Timestamp;
 use crate::tokens::verify::Verified;
 use crate::validation;
 
-/// The most sessions, the newest ones, that are looked at to count the living before they are ended.
+/// The most sessions, the newest ones, that are looked at to count the active before they are ended.
 const MOST_LOOKED_AT: i64 = 5_000;
 
 /// A number of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SessionCount {
-    /// How many are living; null if the database did not count them in time.
+    /// How many are active; null if the database did not count them in time.
     #[schema(required)]
     pub sessions: Option<u64>,
     /// Whether there may be more than that: of very many sessions, only the newest are looked at.

@@ -13,7 +13,7 @@ use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::store::{SessionFilter, SessionRecord};
 
-/// The most sessions that are looked at for one page of the living ones.
+/// The most sessions that are looked at for one page of the active ones.
 const MOST_LOOKED_AT: i64 = 2_000;
 
 /// A session as it is shown.
@@ -89,7 +89,7 @@ impl App {
     }
 
     /// Lists sessions that have not ended, the newest first.
-    pub async fn session_list_living(
+    pub async fn session_list_active(
         &self,
         user: Option<&str>,
         client: Option<&str>,
@@ -101,7 +101,7 @@ impl App {
             None => None,
         };
         let filter = SessionFilter { user, client: client.map(str::to_owned) };
-        let sessions = self.store.session_list_living(&filter, self.clock.now(), &page, MOST_LOOKED_AT).await?;
+        let sessions = self.store.session_list_active(&filter, self.clock.now(), &page, MOST_LOOKED_AT).await?;
         Ok(List::of_looked(
             "living sessions",
             &page,

@@ -3,7 +3,6 @@
 mod binding;
 pub(crate) mod document;
 pub(crate) mod document_fetches;
-pub(crate) mod event_feed;
 mod failure;
 mod figures;
 mod granting;
@@ -11,6 +10,7 @@ mod large_tokens;
 pub(crate) mod master_keys;
 mod request;
 mod signing_keys;
+pub(crate) mod streams;
 pub(crate) mod used_secrets;
 
 use std::sync::atomic::AtomicBool;
@@ -24,9 +24,9 @@ use uuid::Uuid;
 
 use crate::app::document::Kept;
 use crate::app::document_fetches::DocumentFetches;
-use crate::app::event_feed::EventFeed;
 use crate::app::figures::Keeping;
 use crate::app::large_tokens::LargeTokens;
+use crate::app::streams::Streams;
 use crate::app::used_secrets::UsedSecrets;
 use crate::calling_out::Caller;
 use crate::clock::Clock;
@@ -35,10 +35,12 @@ use crate::key_sets::KeySets;
 use crate::keys::master::MasterKeys;
 use crate::passwords::pool::PasswordPool;
 use crate::passwords::remembered::RememberedSecrets;
+use crate::protocol::authorization::CODE_REUSE_ENDS_SESSION_FOR;
 use crate::protocol::cause::Cause;
-use crate::protocol::client::Client;
+use crate::protocol::client::{Client, GrantType};
 use crate::protocol::feature;
 use crate::protocol::revocation::{NewRevocation, Target};
+use crate::protocol::time::Timestamp;
 use crate::protocol::trusted_issuer::TrustedIssuers;
 use crate::settings::{MasterKeySettings, Settings};
 use crate::state::{Follower, NodeState, Unavailable};
@@ -101,9 +103,9 @@ pub struct App {
     pub(crate) used_secrets: UsedSecrets,
     pub(crate) throttle: Throttle,
     pub(crate) document_fetches: DocumentFetches,
-    pub(crate) event_feed: Arc<EventFeed>,
+    pub(crate) event_streams: Arc<Streams>,
     /// The streams of pages of the console, which have bounds of their own.
-    pub(crate) console_feed: Arc<EventFeed>,
+    pub(crate) console_streams: Arc<Streams>,
     figures: Keeping,
     pub(crate) large_tokens: LargeTokens,
     /// The metadata, made from what clients use.
@@ -138,8 +140,8 @@ impl App {
             remembered: RememberedSecrets::default(),
             used_secrets: UsedSecrets::default(),
             document_fetches: DocumentFetches::default(),
-            event_feed: Arc::default(),
-            console_feed: Arc::default(),
+            event_streams: Arc::default(),
+            console_streams: Arc::default(),
             figures: Keeping::default(),
             large_tokens: LargeTokens::default(),
             metadata: Kept::default(),
@@ -259,6 +261,23 @@ impl App {
     pub(crate) fn revocation(&self, target: Target, cause: Cause, reason: impl Into<Option<String>>) -> NewRevocation {
         let covers_until = self.settings.covers_until(self.clock.now());
         NewRevocation { target, cause, reason: reason.into(), covers_until }
+    }
+
+    /// When a session of the client ends at the latest that begins now.
+    pub(crate) fn session_expiry(&self, client: &Client, now: Timestamp) -> Timestamp {
+        now.plus_seconds(client.settings.session_ttl.unwrap_or(self.settings.session_ttl))
+    }
+
+    /// When a session of the client ends if it is not refreshed from now on. Without refresh tokens it lasts as long as its access
+    /// token, and at least as long as a second use of its code ends it.
+    pub(crate) fn idle_expiry(&self, client: &Client, now: Timestamp) -> Timestamp {
+        let settings = &client.settings;
+        now.plus_seconds(match client.may_use(GrantType::RefreshToken) {
+            true => settings.refresh_token_ttl.unwrap_or(self.settings.refresh_token_ttl),
+            false => {
+                settings.access_token_ttl.unwrap_or(self.settings.access_token_ttl).max(CODE_REUSE_ENDS_SESSION_FOR)
+            }
+        })
     }
 
     /// The audit data of a client's request.

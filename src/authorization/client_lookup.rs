@@ -17,7 +17,7 @@ use crate::protocol::fault::RequestFault;
 use crate::protocol::identity::Identity;
 use crate::protocol::resource::Resources;
 use crate::protocol::time::Timestamp;
-use crate::store::{Audited, ClientDocument, FetchedDocument, StoreError, SubHolder};
+use crate::store::{Audited, ClientDocument, FetchedDocument, StoreError, SubOwner};
 use crate::telemetry::metrics::DocumentOutcome;
 
 /// Seconds after which a host that could not be reached is asked again for a document that there is.
@@ -282,8 +282,8 @@ async fn keep(app: &App, request: &Request<'_>, fetched: &FetchedDocument) -> Re
     };
     match app.state.honour(app.store.client_document_put(fetched, &by)).await {
         // Another node was faster, or an administrator registered the client at this moment.
-        Ok(()) | Err(StoreError::SubTaken(SubHolder::Client)) => Ok(None),
-        Err(error @ (StoreError::SubTaken(SubHolder::User) | StoreError::IsAudience(_))) => {
+        Ok(()) | Err(StoreError::SubTaken(SubOwner::Client)) => Ok(None),
+        Err(error @ (StoreError::SubTaken(SubOwner::User) | StoreError::IsAudience(_))) => {
             let description = "The client_id is the name of something else here.";
             let refusal = Refusal::new(ErrorCode::InvalidClient, description).with(RequestFault::ClientNameTaken);
             Ok(Some(refusal.because(error.to_string())))

@@ -9,7 +9,7 @@ use crate::protocol::grant::Granted;
 use crate::protocol::profile::OFFLINE_ACCESS;
 use crate::protocol::session::Session;
 use crate::store::{BrowserSessionRecord, NewSession, StoreError};
-use crate::tokens::code::AuthorizationCode;
+use crate::tokens::code::{Code, CodeKind};
 
 /// What came of a request for a code.
 #[derive(Debug)]
@@ -37,11 +37,8 @@ pub async fn issue(
     granted: Granted,
 ) -> Result<Issued> {
     // 1. The code, before anything is written.
-    let code = AuthorizationCode::new(asked.session);
-    let keys = request.issuer.keys();
-    let no_active_key = || Failure::Unavailable("there is no active key to issue codes with".into());
-    let key = keys.ring.active_token_key(app.clock.now()).ok_or_else(no_active_key)?;
-    let text = code.write(request.issuer.environment(), key);
+    let code = Code::new(CodeKind::Authorization, asked.session);
+    let text = write(app, request, &code)?;
     // 2. The session. Its id is that of the request, so that a request begins only one.
     let now = app.clock.now();
     let new = NewSession {
@@ -59,6 +56,14 @@ pub async fn issue(
     }
 }
 
+/// Writes a code, also one of a device.
+pub(super) fn write(app: &App, request: &Request<'_>, code: &Code) -> Result<String> {
+    let keys = request.issuer.keys();
+    let no_active_key = || Failure::Unavailable("there is no active key to issue codes with".into());
+    let key = keys.ring.active_token_key(app.clock.now()).ok_or_else(no_active_key)?;
+    Ok(code.write(request.issuer.environment(), key))
+}
+
 fn session(
     app: &App,
     request: &Request<'_>,
@@ -66,7 +71,7 @@ fn session(
     asked: &AuthorizationRequest,
     person: &BrowserSessionRecord,
     granted: Granted,
-    code: &AuthorizationCode,
+    code: &Code,
 ) -> Session {
     let login = Login {
         redirect_uri: asked.redirect_uri.clone(),
@@ -115,7 +120,7 @@ pub(super) fn owned_by(
         created_at: now,
         last_refreshed_at: now,
         idle_expires_at: now,
-        expires_at: now.plus_seconds(client.settings.session_ttl.unwrap_or(app.settings.session_ttl)),
+        expires_at: app.session_expiry(client, now),
         login: Some(Box::new(login)),
         browser_session: Some(person.session.id),
         confirmation: None,

@@ -2,7 +2,7 @@
 //! is: the request of the device names the session, and knows the hash of the nonce.
 
 use crate::app::{App, Failure, Request, Result};
-use crate::authorization::code::owned_by;
+use crate::authorization::code::{self, owned_by};
 use crate::authorization::decide::{Person, limited_to};
 use crate::browser::session;
 use crate::crypto::random;
@@ -17,9 +17,9 @@ use crate::protocol::scope::Scope;
 use crate::protocol::session::Session;
 use crate::store::{BrowserSessionRecord, NewSession, StoreError};
 use crate::throttle::Throttled;
-use crate::tokens::device_code::DeviceCode;
+use crate::tokens::code::{Code, CodeKind};
 
-/// How often another user code is tried if one is taken. With a million living codes, one in 25,000 is.
+/// How often another user code is tried if one is taken. With a million active codes, one in 25,000 is.
 const ATTEMPTS: usize = 5;
 
 /// Begins the request of a device, and gives its device code, which is a secret.
@@ -32,12 +32,9 @@ pub async fn ask(
     client: &Client,
     granted: Granted,
 ) -> Result<(String, DeviceRequest)> {
-    let code = DeviceCode::new(app.clock.new_id());
+    let code = Code::new(CodeKind::Device, app.clock.new_id());
     let now = app.clock.now();
-    let keys = request.issuer.keys();
-    let no_active_key = || Failure::Unavailable("there is no active key to issue device codes with".into());
-    let key = keys.ring.active_token_key(now).ok_or_else(no_active_key)?;
-    let text = code.write(request.issuer.environment(), key);
+    let text = code::write(app, request, &code)?;
     for _ in 0..ATTEMPTS {
         let Some(user_code) = UserCode::of(&random::<32>()) else { continue };
         let new = DeviceRequest {

@@ -15,6 +15,7 @@ use crate::protocol::fault::RequestFault;
 use crate::protocol::identity::Identity;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::scope::Scope;
+use crate::protocol::security_profile::Rule;
 use crate::protocol::{grant, profile, redirect};
 
 /// The longest `state`, in bytes.
@@ -83,6 +84,21 @@ pub async fn read(app: &App, request: &Request<'_>, client: &Client) -> Result<A
         Err(Failure::Refused(refusal)) => Err(Rejected::ByClient(to, refusal)),
         Err(failure) => Err(Rejected::Failure(failure)),
     }
+}
+
+/// Checks that a client may send its authorization requests without pushing them.
+///
+/// # Errors
+/// It may not (RFC 9126 §6), perhaps by its profile (FAPI 2.0 §5.3.2.2).
+pub(crate) fn check_unpushed(client: &Client) -> Result<(), Refusal> {
+    if !client.settings.require_pushed_authorization_requests {
+        return Ok(());
+    }
+    let description = "This client has to push its authorization requests (RFC 9126).";
+    Err(match client.settings.security_profile {
+        Some(_) => Rule::PushedAuthorizationRequests.refusal(ErrorCode::InvalidRequest),
+        None => Refusal::invalid_request(description).with(RequestFault::PushRequired),
+    })
 }
 
 /// The redirect URI, and whether the request named it.

@@ -1,15 +1,11 @@
 //! The certificate authorities that are trusted when calling out: the public ones, and those of a file.
 
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
-/// The largest file, in bytes.
-const LARGEST_FILE: u64 = 1024 * 1024;
+use crate::certificates::authorities::{add_pem, read_pem};
 
 /// The certificate authorities that are trusted.
 #[derive(Clone, Debug)]
@@ -28,23 +24,10 @@ impl Authorities {
     /// # Errors
     /// What is wrong with the file.
     pub fn with_file(path: &Path) -> Result<Self, String> {
-        let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        let mut pem = Vec::new();
-        file.take(LARGEST_FILE + 1).read_to_end(&mut pem).map_err(unreadable)?;
-        if pem.len() as u64 > LARGEST_FILE {
-            return Err(format!("is larger than {} KiB", LARGEST_FILE / 1024));
-        }
+        let pem = read_pem(path)?;
         let Self(public) = Self::default();
         let mut roots = Arc::unwrap_or_clone(public);
-        let before = roots.len();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|error| format!("is not a PEM file of certificates: {error}"))?;
-            roots.add(certificate).map_err(|error| format!("has a certificate that cannot be used: {error}"))?;
-        }
-        if roots.len() == before {
-            return Err("has no certificate in PEM form".into());
-        }
+        add_pem(&mut roots, &pem, |_| Ok(()))?;
         Ok(Self(Arc::new(roots)))
     }
 
@@ -57,6 +40,7 @@ impl Authorities {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::certificates::authorities::LARGEST_FILE;
 
     #[test]
     fn a_file_adds_authorities_to_the_public_ones_or_is_refused() {

@@ -19,7 +19,7 @@ use crate::certificates::Certificate;
 use crate::protocol::time::Timestamp;
 
 /// The largest file, in bytes.
-const LARGEST_FILE: u64 = 1024 * 1024;
+pub(crate) const LARGEST_FILE: u64 = 1024 * 1024;
 
 /// The authorities, and how chains to them are verified (RFC 5280 §6): signatures by the algorithms of the TLS library, which has no
 /// SHA-1 and no RSA key below 2048 bits, dates, names, and that the certificate is one for clients.
@@ -38,14 +38,7 @@ impl ClientAuthorities {
     /// # Errors
     /// What is wrong with the file.
     pub fn open(path: &Path) -> Result<Self, String> {
-        let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        let mut pem = Vec::new();
-        file.take(LARGEST_FILE + 1).read_to_end(&mut pem).map_err(unreadable)?;
-        if pem.len() as u64 > LARGEST_FILE {
-            return Err(format!("is larger than {} KiB", LARGEST_FILE / 1024));
-        }
-        Self::in_pem(&pem)
+        Self::in_pem(&read_pem(path)?)
     }
 
     /// Those of a PEM text.
@@ -54,14 +47,7 @@ impl ClientAuthorities {
     /// What is wrong with it.
     pub fn in_pem(pem: &[u8]) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|error| format!("is not a PEM file of certificates: {error}"))?;
-            check_authority(&certificate)?;
-            roots.add(certificate).map_err(|error| format!("has a certificate that cannot be used: {error}"))?;
-        }
-        if roots.is_empty() {
-            return Err("has no certificate in PEM form".into());
-        }
+        add_pem(&mut roots, pem, check_authority)?;
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider()));
         verifier.build().map(Self).map_err(|error| format!("cannot be used: {error}"))
     }
@@ -80,6 +66,33 @@ impl ClientAuthorities {
             Err(error) => Err(format!("the certificate of {} is not accepted: {error}", certificate.subject.shown())),
         }
     }
+}
+
+/// Reads a PEM file of a bounded size.
+pub(crate) fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut pem = Vec::new();
+    file.take(LARGEST_FILE + 1).read_to_end(&mut pem).map_err(unreadable)?;
+    if pem.len() as u64 > LARGEST_FILE {
+        return Err(format!("is larger than {} KiB", LARGEST_FILE / 1024));
+    }
+    Ok(pem)
+}
+
+/// Adds the certificates of a PEM text, of which there must be one, after a check of each.
+pub(crate) fn add_pem(
+    roots: &mut RootCertStore,
+    pem: &[u8],
+    check: impl Fn(&[u8]) -> Result<(), String>,
+) -> Result<(), String> {
+    let before = roots.len();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| format!("is not a PEM file of certificates: {error}"))?;
+        check(&certificate)?;
+        roots.add(certificate).map_err(|error| format!("has a certificate that cannot be used: {error}"))?;
+    }
+    if roots.len() == before { Err("has no certificate in PEM form".into()) } else { Ok(()) }
 }
 
 /// Whoever has the key of a trusted certificate can issue others, so one that is not meant for that is most likely a mistake.

@@ -1,7 +1,7 @@
 //! Client certificates (RFC 8705): what one says, whom it may stand for, and who issued it. Whether a client has the key of one,
 //! the handshake has proved.
 
-mod authorities;
+pub(crate) mod authorities;
 mod header;
 mod name;
 mod subject;

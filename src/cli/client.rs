@@ -1,18 +1,16 @@
 //! `jeton client`.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Subcommand;
-use serde_json::{Map, Value, json};
-use zeroize::Zeroizing;
+use serde_json::Value;
 
-use crate::admin::ListRequest;
-use crate::admin::body::{self, Patch};
+use crate::admin::body::Patch;
 use crate::admin::client_blocks::NewClientBlock;
 use crate::admin::clients::{ClientPatch, NewClient};
 use crate::cli::context::{actor, open};
-use crate::cli::names::{self, ClientName, NewClientName, entries};
+use crate::cli::members::{Named, array};
+use crate::cli::names::{self, ClientName, NewClientName};
 use crate::cli::{Failed, Global, Outcome, output, secrets};
 use crate::settings::Needs;
 
@@ -240,24 +238,11 @@ struct Members {
 
 impl Members {
     /// The members that were named.
-    fn named(&self) -> Result<Map<String, Value>, Failed> {
-        let mut named = Map::new();
-        let mut set = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                named.insert(name.to_owned(), value);
-            }
-        };
-        let list = |values: &[String]| (!values.is_empty()).then(|| Value::from(entries(values)));
-        set("client_name", self.client_name.clone().map(Value::from));
-        set("token_endpoint_auth_method", self.token_endpoint_auth_method.clone().map(Value::from));
-        if let Some(file) = &self.jwks {
-            set("jwks", Some(key_set(file)?));
-            set("jwks_uri", Some(Value::Null));
-        }
-        if let Some(uri) = &self.jwks_uri {
-            set("jwks_uri", Some(uri.clone().into()));
-            set("jwks", Some(Value::Null));
-        }
+    fn named(&self) -> Result<Named, Failed> {
+        let mut named = Named::default();
+        named.set("client_name", self.client_name.as_deref());
+        named.set("token_endpoint_auth_method", self.token_endpoint_auth_method.as_deref());
+        named.keys(self.jwks.as_deref(), self.jwks_uri.as_deref())?;
         let names = [
             ("tls_client_auth_subject_dn", &self.tls_client_auth_subject_dn),
             ("tls_client_auth_san_dns", &self.tls_client_auth_san_dns),
@@ -269,85 +254,48 @@ impl Members {
         let is_one = names.iter().filter(|(_, text)| text.is_some()).count() == 1;
         for (name, text) in names {
             match text {
-                Some(text) => set(name, Some(text.clone().into())),
-                None if is_one => set(name, Some(Value::Null)),
+                Some(text) => named.set(name, Some(text.as_str())),
+                None if is_one => named.set(name, Some(Value::Null)),
                 None => {}
             }
         }
-        let is_bound = self.tls_client_certificate_bound_access_tokens;
-        set("tls_client_certificate_bound_access_tokens", is_bound.map(Value::from));
-        set("issuers", list(&self.issuers));
+        named.set("tls_client_certificate_bound_access_tokens", self.tls_client_certificate_bound_access_tokens);
+        named.list("issuers", &self.issuers);
         if let Some(text) = &self.identity_assertion_audiences {
             let name = "identity_assertion_audiences";
-            set(name, Some(array(name, text)?));
+            named.set(name, Some(array(name, text)?));
         }
-        set("grant_types", list(&self.grant_types));
-        set("scope", names::scope(&self.scope)?.map(|scope| Value::from(scope.to_string())));
-        set("audiences", list(&self.audiences));
-        set("access_token_format", self.access_token_format.clone().map(Value::from));
-        set("access_token_typ", self.access_token_typ.clone().map(Value::from));
+        named.list("grant_types", &self.grant_types);
+        named.set("scope", names::scope(&self.scope)?.map(|scope| scope.to_string()));
+        named.list("audiences", &self.audiences);
+        named.set("access_token_format", self.access_token_format.as_deref());
+        named.set("access_token_typ", self.access_token_typ.as_deref());
         for (name, text) in [
             ("access_token_ttl", &self.access_token_ttl),
             ("refresh_token_ttl", &self.refresh_token_ttl),
             ("session_ttl", &self.session_ttl),
             ("retry_window", &self.retry_window),
         ] {
-            set(name, names::seconds(name, text.as_deref())?.map(Value::from));
+            named.seconds(name, text.as_deref())?;
         }
-        set("refresh_token_rotation", self.refresh_token_rotation.map(Value::from));
-        set("max_sessions", self.max_sessions.map(Value::from));
-        set("permissions", list(&self.permissions));
-        set("introspect_audiences", list(&self.introspect_audiences));
-        set("redirect_uris", list(&self.redirect_uris));
-        set("post_logout_redirect_uris", list(&self.post_logout_redirect_uris));
-        set("backchannel_logout_uri", self.backchannel_logout_uri.clone().map(Value::from));
-        set("application_type", self.application_type.clone().map(Value::from));
-        set("consent", self.consent.clone().map(Value::from));
-        set("require_pkce", self.require_pkce.map(Value::from));
-        let pushed = self.require_pushed_authorization_requests;
-        set("require_pushed_authorization_requests", pushed.map(Value::from));
-        set("dpop_bound_access_tokens", self.dpop_bound_access_tokens.map(Value::from));
-        set("id_token_signed_response_alg", self.id_token_signed_response_alg.clone().map(Value::from));
-        set("security_profile", self.security_profile.clone().map(Value::from));
-        let introspection = self.introspection_signed_response_alg.clone();
-        set("introspection_signed_response_alg", introspection.map(Value::from));
-        set("claims", names::claims("claims", self.claims.as_deref())?.map(Value::Object));
-        set("enabled", self.enabled.map(Value::from));
+        named.set("refresh_token_rotation", self.refresh_token_rotation);
+        named.set("max_sessions", self.max_sessions);
+        named.list("permissions", &self.permissions);
+        named.list("introspect_audiences", &self.introspect_audiences);
+        named.list("redirect_uris", &self.redirect_uris);
+        named.list("post_logout_redirect_uris", &self.post_logout_redirect_uris);
+        named.set("backchannel_logout_uri", self.backchannel_logout_uri.as_deref());
+        named.set("application_type", self.application_type.as_deref());
+        named.set("consent", self.consent.as_deref());
+        named.set("require_pkce", self.require_pkce);
+        named.set("require_pushed_authorization_requests", self.require_pushed_authorization_requests);
+        named.set("dpop_bound_access_tokens", self.dpop_bound_access_tokens);
+        named.set("id_token_signed_response_alg", self.id_token_signed_response_alg.as_deref());
+        named.set("security_profile", self.security_profile.as_deref());
+        named.set("introspection_signed_response_alg", self.introspection_signed_response_alg.as_deref());
+        named.claims(self.claims.as_deref())?;
+        named.set("enabled", self.enabled);
         Ok(named)
-    }
-}
-
-/// Reads a JSON array.
-fn array(name: &str, text: &str) -> Result<Value, Failed> {
-    match serde_json::from_str(text) {
-        Ok(array @ Value::Array(_)) => Ok(array),
-        Ok(_) => Err(Failed(format!("{name}: it is no JSON array"))),
-        Err(error) => Err(Failed(format!("{name}: it is not JSON: line {}, column {}", error.line(), error.column()))),
-    }
-}
-
-/// The largest file of keys, in bytes.
-const LARGEST_FILE: u64 = 64 * 1024;
-
-/// Reads a set of public keys, or makes one of a single key. What is wrong with a key, its check says.
-pub(super) fn key_set(file: &Path) -> Result<Value, Failed> {
-    let name = file.display();
-    let unreadable = |error: std::io::Error| Failed(format!("jwks: {name} cannot be read: {error}"));
-    let mut text = Zeroizing::new(Vec::<u8>::new());
-    if file == Path::new("-") {
-        std::io::stdin().lock().take(LARGEST_FILE + 1).read_to_end(&mut text).map_err(unreadable)?;
-    } else {
-        let opened = std::fs::File::open(file).map_err(unreadable)?;
-        opened.take(LARGEST_FILE + 1).read_to_end(&mut text).map_err(unreadable)?;
-    }
-    if text.len() as u64 > LARGEST_FILE {
-        return Err(Failed(format!("jwks: {name} is larger than 64 KiB")));
-    }
-    // The error of the parser could repeat a part of a private key.
-    match serde_json::from_slice(&text) {
-        Ok(Value::Object(key)) if key.contains_key("kty") => Ok(json!({ "keys": [key] })),
-        Ok(set @ Value::Object(_)) => Ok(set),
-        _ => Err(Failed(format!("jwks: {name} is not a JSON Web Key Set"))),
     }
 }
 
@@ -362,24 +310,19 @@ pub(super) async fn run(global: &Global, command: ClientCommand) -> Outcome {
     match command.command {
         Action::Create { client, import_secret, members } => {
             let client_secret = import_secret.then(|| secrets::read("client secret")).transpose()?;
-            let settings = body::read_members(members.named()?)?;
+            let settings = members.named()?.read()?;
             let new = NewClient { client_id: client.into_id(), client_secret, settings };
             output::item(format, &app.client_create(new, &actor).await?)
         }
         Action::List { client_id, part } => {
-            let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
-            let list = app.client_list(client_id.as_deref(), &request).await?;
+            let list = app.client_list(client_id.as_deref(), &part.request()).await?;
             let columns = ["client_id", "client_name", "grant_types", "scope", "enabled"];
             output::items(format, &list.items, &columns)?;
             part.show_next(list.next.as_deref())
         }
         Action::Show { client } => output::item(format, &app.client_show(client.get()).await?),
         Action::Update { client, members } => {
-            let patch = members.named()?;
-            if patch.is_empty() {
-                return Err(Failed("nothing to change: name at least one member, such as --scope".into()));
-            }
-            let patch = body::read_members(patch)?;
+            let patch = members.named()?.read_change("--scope")?;
             output::item(format, &app.client_update(client.get(), patch, &actor).await?)
         }
         Action::Disable { client } => set_enabled(&client, false).await,
@@ -396,8 +339,7 @@ pub(super) async fn run(global: &Global, command: ClientCommand) -> Outcome {
             output::done(format, &format!("{target} is no longer blocked"))
         }
         Action::Blocks { part } => {
-            let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
-            let list = app.client_block_list(&request).await?;
+            let list = app.client_block_list(&part.request()).await?;
             output::items(format, &list.items, &["target", "reason", "created_at"])?;
             part.show_next(list.next.as_deref())
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::admin::apply::Exported;
-use crate::cli::place::{Place, ServerOptions};
+use crate::cli::backend::{Backend, ServerOptions};
 use crate::cli::{Failed, Format, Global, Outcome, output};
 use crate::protocol::object::Kind;
 
@@ -14,12 +14,12 @@ pub(super) struct Export {
 }
 
 pub(super) async fn run(global: &Global, command: Export) -> Outcome {
-    let place = Place::open(global, command.server).await?;
+    let backend = Backend::open(global, command.server).await?;
     let mut exported = Exported::default();
     for kind in Kind::ALL {
         let mut cursor = None;
         loop {
-            let page = place.list(*kind, cursor.as_deref()).await?;
+            let page = backend.list(*kind, cursor.as_deref()).await?;
             page.items.iter().for_each(|shown| exported.add(*kind, shown));
             match page.next {
                 Some(next) => cursor = Some(next),

@@ -4,14 +4,12 @@ use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::admin::ListRequest;
-use crate::admin::body;
 use crate::admin::issuers::TokenTest;
-use crate::cli::client::key_set;
 use crate::cli::context::{actor, open};
-use crate::cli::names::{self, IssuerArgument, entries};
+use crate::cli::members::{Named, array};
+use crate::cli::names::IssuerArgument;
 use crate::cli::output::{self, plain_text};
 use crate::cli::{Failed, Format, Global, Outcome};
 use crate::federation::TokenReport;
@@ -105,30 +103,17 @@ struct Members {
 
 impl Members {
     /// The members that were named.
-    fn named(&self) -> Result<Map<String, Value>, Failed> {
-        let mut named = Map::new();
-        let mut set = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                named.insert(name.to_owned(), value);
-            }
-        };
-        let list = |values: &[String]| (!values.is_empty()).then(|| Value::from(entries(values)));
-        set("name", self.name.clone().map(Value::from));
-        set("audience", list(&self.audience));
-        set("uses", list(&self.uses));
-        if let Some(file) = &self.jwks {
-            set("jwks", Some(key_set(file)?));
-            set("jwks_uri", Some(Value::Null));
-        }
-        if let Some(uri) = &self.jwks_uri {
-            set("jwks_uri", Some(uri.clone().into()));
-            set("jwks", Some(Value::Null));
-        }
-        set("max_age", names::seconds("max_age", self.max_age.as_deref())?.map(Value::from));
-        set("single_use", self.single_use.map(Value::from));
-        set("local_users", self.local_users.clone().map(Value::from));
-        set("rules", self.rules.as_deref().map(rules).transpose()?);
-        set("enabled", self.enabled.map(Value::from));
+    fn named(&self) -> Result<Named, Failed> {
+        let mut named = Named::default();
+        named.set("name", self.name.as_deref());
+        named.list("audience", &self.audience);
+        named.list("uses", &self.uses);
+        named.keys(self.jwks.as_deref(), self.jwks_uri.as_deref())?;
+        named.seconds("max_age", self.max_age.as_deref())?;
+        named.set("single_use", self.single_use);
+        named.set("local_users", self.local_users.as_deref());
+        named.set("rules", self.rules.as_deref().map(rules).transpose()?);
+        named.set("enabled", self.enabled);
         Ok(named)
     }
 }
@@ -151,11 +136,7 @@ fn rules(text: &str) -> Result<Value, Failed> {
         }
         read
     };
-    match serde_json::from_str(&text) {
-        Ok(rules @ Value::Array(_)) => Ok(rules),
-        Ok(_) => Err(wrong("it is no JSON array".into())),
-        Err(error) => Err(wrong(format!("it is not JSON: line {}, column {}", error.line(), error.column()))),
-    }
+    array("rules", &text)
 }
 
 pub(super) async fn run(global: &Global, command: IssuerCommand) -> Outcome {
@@ -165,13 +146,12 @@ pub(super) async fn run(global: &Global, command: IssuerCommand) -> Outcome {
         Action::Create { issuer, members } => {
             let app = open(global, Needs::NOTHING).await?;
             let mut new = members.named()?;
-            new.insert("issuer".to_owned(), issuer.get().into());
-            output::item(format, &app.issuer_create(body::read_members(new)?, &actor).await?)
+            new.set("issuer", Some(issuer.get()));
+            output::item(format, &app.issuer_create(new.read()?, &actor).await?)
         }
         Action::List { part } => {
             let app = open(global, Needs::NOTHING).await?;
-            let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
-            let list = app.issuer_list(None, &request).await?;
+            let list = app.issuer_list(None, &part.request()).await?;
             output::items(format, &list.items, &["issuer", "name", "uses", "audience", "enabled", "created_at"])?;
             part.show_next(list.next.as_deref())
         }
@@ -180,12 +160,9 @@ pub(super) async fn run(global: &Global, command: IssuerCommand) -> Outcome {
             output::item(format, &app.issuer_show(issuer.get()).await?)
         }
         Action::Update { issuer, members } => {
-            let patch = members.named()?;
-            if patch.is_empty() {
-                return Err(Failed("nothing to change: name at least one member, such as --rules".into()));
-            }
+            let patch = members.named()?.read_change("--rules")?;
             let app = open(global, Needs::NOTHING).await?;
-            output::item(format, &app.issuer_update(issuer.get(), body::read_members(patch)?, &actor).await?)
+            output::item(format, &app.issuer_update(issuer.get(), patch, &actor).await?)
         }
         Action::Delete { issuer } => {
             let app = open(global, Needs::NOTHING).await?;

@@ -2,6 +2,7 @@
 
 mod admin_api;
 mod apply;
+mod backend;
 mod client;
 mod completions;
 mod config;
@@ -14,10 +15,10 @@ mod help;
 mod init;
 mod issuer;
 mod key;
+mod members;
 mod migrate;
 mod names;
 mod output;
-mod place;
 mod resource;
 mod revoke;
 mod schema;

@@ -3,10 +3,9 @@
 use clap::Subcommand;
 use serde_json::{Map, Value};
 
-use crate::admin::ListRequest;
-use crate::admin::body;
 use crate::cli::context::{actor, open};
-use crate::cli::names::{self, ResourceName, entries};
+use crate::cli::members::Named;
+use crate::cli::names::{ResourceName, entries};
 use crate::cli::{Failed, Global, Outcome, output};
 use crate::settings::Needs;
 
@@ -84,23 +83,17 @@ struct Members {
 
 impl Members {
     /// The members that were named.
-    fn named(&self) -> Result<Map<String, Value>, Failed> {
-        let mut named = Map::new();
-        let mut set = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                named.insert(name.to_owned(), value);
-            }
-        };
-        set("name", self.name.clone().map(Value::from));
+    fn named(&self) -> Result<Named, Failed> {
+        let mut named = Named::default();
+        named.set("name", self.name.as_deref());
         let scopes: Map<String, Value> = self.scopes.iter().map(|text| scope(text)).collect();
-        set("scopes", (!scopes.is_empty()).then_some(Value::Object(scopes)));
-        set("access_token_format", self.access_token_format.clone().map(Value::from));
-        set("access_token_typ", self.access_token_typ.clone().map(Value::from));
-        let ttl = names::seconds("access_token_ttl", self.access_token_ttl.as_deref())?;
-        set("access_token_ttl", ttl.map(Value::from));
-        set("open_to", self.open_to.clone().map(Value::from));
-        set("serves", (!self.serves.is_empty()).then(|| Value::from(entries(&self.serves))));
-        set("claims", names::claims("claims", self.claims.as_deref())?.map(Value::Object));
+        named.set("scopes", (!scopes.is_empty()).then_some(scopes));
+        named.set("access_token_format", self.access_token_format.as_deref());
+        named.set("access_token_typ", self.access_token_typ.as_deref());
+        named.seconds("access_token_ttl", self.access_token_ttl.as_deref())?;
+        named.set("open_to", self.open_to.as_deref());
+        named.list("serves", &self.serves);
+        named.claims(self.claims.as_deref())?;
         Ok(named)
     }
 }
@@ -118,12 +111,11 @@ pub(super) async fn run(global: &Global, command: ResourceCommand) -> Outcome {
     match command.command {
         Action::Create { resource, members } => {
             let mut new = members.named()?;
-            new.insert("resource".to_owned(), resource.get().into());
-            output::item(format, &app.resource_create(body::read_members(new)?, &actor).await?)
+            new.set("resource", Some(resource.get()));
+            output::item(format, &app.resource_create(new.read()?, &actor).await?)
         }
         Action::List { part } => {
-            let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
-            let list = app.resource_list(None, &request).await?;
+            let list = app.resource_list(None, &part.request()).await?;
             output::items(format, &list.items, &["resource", "name", "open_to", "serves", "created_at"])?;
             part.show_next(list.next.as_deref())
         }
@@ -131,13 +123,11 @@ pub(super) async fn run(global: &Global, command: ResourceCommand) -> Outcome {
         Action::Update { resource, members, remove_scopes } => {
             let mut patch = members.named()?;
             if !remove_scopes.is_empty() {
-                let scopes = patch.entry("scopes").or_insert_with(|| Map::new().into());
+                let scopes = patch.0.entry("scopes").or_insert_with(|| Map::new().into());
                 entries(&remove_scopes).into_iter().for_each(|name| scopes[name] = Value::Null);
             }
-            if patch.is_empty() {
-                return Err(Failed("nothing to change: name at least one member, such as --scopes".into()));
-            }
-            output::item(format, &app.resource_update(resource.get(), body::read_members(patch)?, &actor).await?)
+            let patch = patch.read_change("--scopes")?;
+            output::item(format, &app.resource_update(resource.get(), patch, &actor).await?)
         }
         Action::Delete { resource } => {
             app.resource_delete(resource.get(), &actor).await?;

@@ -49,6 +49,13 @@ struct Preview {
     /// The resources that it asks for (repeated)
     #[arg(long, value_name = "URI")]
     resource: Vec<String>,
+    /// Whether the token request comes with the DPoP proof or the certificate that its token is bound to; as the client must send
+    /// it if left out
+    #[arg(long, value_name = "true|false")]
+    sender_constrained: Option<bool>,
+    /// Whether the authorization request is pushed; as the client must send it if left out
+    #[arg(long, value_name = "true|false")]
+    pushed: Option<bool>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -163,6 +170,8 @@ async fn preview(global: &Global, command: Preview) -> Outcome {
         user: command.username,
         scope: command.scope,
         resource: Some(command.resource),
+        sender_constrained: command.sender_constrained,
+        pushed: command.pushed,
     };
     let app = open(global, Needs::ALL).await?;
     app.load().await?;
@@ -212,7 +221,10 @@ fn print_preview(found: &preview::Preview) -> Outcome {
     for left_out in &found.left_out {
         output::line(&format!("  {}: {}", plain_text(&left_out.scope), plain_text(&left_out.why)))?;
     }
-    found.notes.iter().try_for_each(|note| output::line(&format!("\n{} {note}", style.heading("Note:"))))
+    for (heading, texts) in [("Note:", &found.notes), ("Assumed:", &found.assumed)] {
+        texts.iter().try_for_each(|text| output::line(&format!("\n{} {text}", style.heading(heading))))?;
+    }
+    Ok(())
 }
 
 /// The styles of a terminal, or none.

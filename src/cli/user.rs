@@ -22,13 +22,18 @@ pub(super) struct UserCommand {
 pub(super) struct Part {
     /// The most items to list
     #[arg(long)]
-    pub(super) limit: Option<i64>,
+    limit: Option<i64>,
     /// Where to begin, as the previous part said
     #[arg(long, allow_hyphen_values = true)]
-    pub(super) cursor: Option<String>,
+    cursor: Option<String>,
 }
 
 impl Part {
+    /// The request for it.
+    pub(super) fn request(&self) -> ListRequest {
+        ListRequest { limit: self.limit, cursor: self.cursor.clone() }
+    }
+
     /// Says where the next part begins.
     #[expect(clippy::unused_self, reason = "it belongs to the flags that it repeats")]
     pub(super) fn show_next(&self, next: Option<&str>) -> Outcome {
@@ -171,9 +176,8 @@ pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
             output::item(format, &app.user_create(new, &actor).await?)
         }
         Action::List { username, sub, with_role, part } => {
-            let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
             let filter = UserFilter { username: username.as_deref(), sub: sub.as_deref(), with_role };
-            let list = app.user_list(&filter, &request).await?;
+            let list = app.user_list(&filter, &part.request()).await?;
             output::items(format, &list.items, &["id", "sub", "username", "scope", "role", "enabled", "created_at"])?;
             part.show_next(list.next.as_deref())
         }

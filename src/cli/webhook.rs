@@ -1,14 +1,12 @@
 //! `jeton webhook`.
 
 use clap::Subcommand;
-use serde_json::{Map, Value};
 
-use crate::admin::ListRequest;
-use crate::admin::body::{self, Patch};
+use crate::admin::body::Patch;
 use crate::admin::webhooks::WebhookPatch;
 use crate::cli::context::{actor, open};
-use crate::cli::names::entries;
-use crate::cli::{Failed, Global, Outcome, output};
+use crate::cli::members::Named;
+use crate::cli::{Global, Outcome, output};
 use crate::settings::Needs;
 
 #[derive(Debug, clap::Args)]
@@ -98,14 +96,10 @@ struct Members {
 
 impl Members {
     /// The members that were named.
-    fn named(&self) -> Map<String, Value> {
-        let mut named = Map::new();
-        if !self.types.is_empty() {
-            named.insert("types".to_owned(), entries(&self.types).into());
-        }
-        if let Some(description) = &self.description {
-            named.insert("description".to_owned(), description.clone().into());
-        }
+    fn named(&self) -> Named {
+        let mut named = Named::default();
+        named.list("types", &self.types);
+        named.set("description", self.description.as_deref());
         named
     }
 }
@@ -127,12 +121,11 @@ pub(super) async fn run(global: &Global, command: WebhookCommand) -> Outcome {
     match command.command {
         Action::Create { url, members } => {
             let mut new = members.named();
-            new.insert("url".to_owned(), url.into());
-            output::item(format, &app.webhook_create(body::read_members(new)?, &actor).await?)
+            new.set("url", Some(url));
+            output::item(format, &app.webhook_create(new.read()?, &actor).await?)
         }
         Action::List { part } => {
-            let request = ListRequest { limit: part.limit, cursor: part.cursor.clone() };
-            let list = app.webhook_list(&request).await?;
+            let list = app.webhook_list(&part.request()).await?;
             output::items(
                 format,
                 &list.items,
@@ -143,13 +136,9 @@ pub(super) async fn run(global: &Global, command: WebhookCommand) -> Outcome {
         Action::Show { webhook } => output::item(format, &app.webhook_show(&webhook).await?),
         Action::Update { webhook, url, members } => {
             let mut patch = members.named();
-            if let Some(url) = url {
-                patch.insert("url".to_owned(), url.into());
-            }
-            if patch.is_empty() {
-                return Err(Failed("nothing to change: name at least one member, such as --types".into()));
-            }
-            output::item(format, &app.webhook_update(&webhook, body::read_members(patch)?, &actor).await?)
+            patch.set("url", url);
+            let patch = patch.read_change("--types")?;
+            output::item(format, &app.webhook_update(&webhook, patch, &actor).await?)
         }
         Action::Disable { webhook } => set_enabled(&webhook, false).await,
         Action::Enable { webhook } => set_enabled(&webhook, true).await,

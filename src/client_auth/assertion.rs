@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use crate::crypto::{from_base64url, sha256};
+use crate::crypto::sha256;
 use crate::jose::algorithm::SigningAlgorithm;
-use crate::jose::jws::{self, ExpectedType, Header, JwsError};
-use crate::protocol::assertion::{ASSERTION_JWT_TYPES, AssertionClaims, Fault, Problem};
-
-/// The longest assertion, in bytes.
-const LONGEST: usize = 16 * 1024;
+use crate::jose::assertion::{malformed, parts};
+use crate::jose::jws::{ExpectedType, Header};
+use crate::protocol::assertion::{ASSERTION_JWT_TYPES, AssertionClaims, Problem};
 
 /// A client assertion whose header and claims were read.
 pub struct Assertion {
@@ -34,29 +32,8 @@ impl Assertion {
     /// # Errors
     /// The first rule that it breaks.
     pub(super) fn read(text: &str) -> Result<Self, Problem> {
-        let malformed = |reason: &str| Problem::new(Fault::Malformed, reason);
-        if text.len() > LONGEST {
-            return Err(malformed("the assertion has more than 16 KiB"));
-        }
-        let header = jws::header(text).map_err(|error| match error {
-            JwsError::Critical => malformed("the assertion requires an extension of JWS (crit)"),
-            _ => malformed("the header of the assertion is not a JSON object in base64url, or has no alg"),
-        })?;
-        if !Self::TYPES.includes(header.typ.as_deref()) {
-            return Err(Problem::new(Fault::WrongType, "the typ of the assertion is that of something else"));
-        }
-        if SigningAlgorithm::to_verify(&header.alg).is_none() {
-            return Err(Problem::new(Fault::AlgorithmNotAllowed, "the alg of the assertion is none of those allowed"));
-        }
-        let mut segments = text.split('.');
-        let (Some(_), Some(payload), Some(_), None) =
-            (segments.next(), segments.next(), segments.next(), segments.next())
-        else {
-            return Err(malformed("the assertion does not have three segments"));
-        };
-        let payload = from_base64url(payload).filter(|payload| payload.trim_ascii_start().starts_with(b"{"));
-        let payload =
-            payload.ok_or_else(|| malformed("the claims of the assertion are not a JSON object in base64url"))?;
+        let is_type = |typ: Option<&str>| Self::TYPES.includes(typ);
+        let (header, payload) = parts(text, is_type, SigningAlgorithm::to_verify)?;
         let claims: AssertionClaims = serde_json::from_slice(&payload)
             .map_err(|_| malformed("a claim of the assertion is there twice or has the wrong type"))?;
         let client_id = claims.client_id()?.to_owned();
@@ -93,6 +70,7 @@ mod tests {
 
     use super::*;
     use crate::crypto::base64url;
+    use crate::protocol::assertion::Fault;
 
     fn text(header: &Value, claims: &str) -> String {
         format!("{}.{}.c2ln", base64url(header.to_string()), base64url(claims))

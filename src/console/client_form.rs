@@ -282,21 +282,10 @@ mod tests {
     use super::*;
     use crate::admin::body::read_members;
     use crate::admin::clients::ClientPatch;
-
-    const ALL: [Setting; 9] = [
-        NAME,
-        REDIRECT_URIS,
-        POST_LOGOUT_REDIRECT_URIS,
-        SCOPE,
-        AUDIENCES,
-        GRANT_TYPES,
-        ACCESS_TOKEN_TTL,
-        REFRESH_TOKEN_TTL,
-        CONSENT_SETTING,
-    ];
+    use crate::console::client_settings::SETTINGS;
 
     fn patched(texts: &Texts) -> Result<ClientSettings, AdminError> {
-        read_members::<ClientPatch>(texts.members(&ALL)).and_then(|patch| patch.apply(ClientSettings::default()))
+        read_members::<ClientPatch>(texts.members(&SETTINGS)).and_then(|patch| patch.apply(ClientSettings::default()))
     }
 
     #[test]
@@ -329,20 +318,20 @@ mod tests {
         ] {
             let mut texts = Texts::of(&ClientSettings::default());
             texts.set(name, text.as_str());
-            let Ok(refused) = Refused::by(patched(&texts).unwrap_err(), &ALL) else { panic!("{name}: {text}") };
+            let Ok(refused) = Refused::by(patched(&texts).unwrap_err(), &SETTINGS) else { panic!("{name}: {text}") };
             let (field, found) = refused.beside.clone().unwrap_or_else(|| panic!("{refused:?}"));
             assert_eq!((refused.status, field), (400, name));
             assert!(found.starts_with(problem), "{name}: {found}");
-            let shown = texts.fields(&ALL, refused.beside.as_ref());
+            let shown = texts.fields(&SETTINGS, refused.beside.as_ref());
             let beside: Vec<_> = shown.iter().filter(|field| field.problem.is_some()).map(|field| field.name).collect();
             assert_eq!(beside, [name]);
         }
         let error = AdminError::Conflict("there is a client app already".to_owned());
         let Ok(refused) = Refused::by(error.clone(), &[NAME, ID]) else { panic!("it is a matter of the form") };
         assert_eq!(refused.beside, Some(("client_id", "There is a client app already.".to_owned())));
-        let Ok(refused) = Refused::by(error, &ALL) else { panic!("it is a matter of the form") };
+        let Ok(refused) = Refused::by(error, &SETTINGS) else { panic!("it is a matter of the form") };
         assert_eq!((refused.status, refused.beside, refused.above.is_some()), (409, None, true));
-        assert!(Refused::by(AdminError::Overloaded, &ALL).is_err());
+        assert!(Refused::by(AdminError::Overloaded, &SETTINGS).is_err());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::console::{client_form, clients};
 
 const HERE: &str = "console/client-settings";
 
-const SETTINGS: [Setting; 9] = [
+pub(super) const SETTINGS: [Setting; 9] = [
     NAME,
     REDIRECT_URIS,
     POST_LOGOUT_REDIRECT_URIS,

@@ -71,7 +71,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     }
     page = page.with(refusals::of(visit, id));
     if visit.may(READ_REVOCATIONS) {
-        page = page.with(Block::heading("Living sessions")).with(Block::Table(sessions::of_client(visit, id).await?));
+        page = page.with(Block::heading("Active sessions")).with(Block::Table(sessions::of_client(visit, id).await?));
     }
     page = page.with(snippets::of(visit.request.issuer, &client));
     if may_change {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::app::event_feed::{FeedState, Place};
+use crate::app::streams::{OpenStream, StreamState};
 use crate::console::page::Parts;
 use crate::console::visit::{Outcome, Problem, Visit};
 use crate::console::{overview, revocations};
@@ -43,12 +43,12 @@ pub struct Live {
     session: Uuid,
     role: Role,
     subject: Subject,
-    feed: watch::Receiver<FeedState>,
+    state: watch::Receiver<StreamState>,
     has_begun: bool,
     /// What it says last, once nothing can change any more.
     end: Option<(&'static str, bool)>,
     has_ended: bool,
-    _place: Place,
+    _open: OpenStream,
 }
 
 impl std::fmt::Debug for Live {
@@ -67,19 +67,19 @@ pub(super) async fn begin(visit: &Visit<'_>) -> Outcome<Live> {
             Subject::Receipts(number.to_owned())
         }
     };
-    let place = visit.app.console_feed.place(&visit.actor().name);
-    let Some(place) = place else {
+    let open = visit.app.console_streams.open(&visit.actor().name);
+    let Some(open) = open else {
         return Err(Problem::TooMany("Too many pages are kept current: close some, or load them again by hand."));
     };
     Ok(Live {
         session: visit.record.session.id,
         role: visit.role,
         subject,
-        feed: visit.app.console_feed.follow(),
+        state: visit.app.console_streams.follow(),
         has_begun: false,
         end: None,
         has_ended: false,
-        _place: place,
+        _open: open,
     })
 }
 
@@ -91,8 +91,8 @@ impl Live {
         }
         if self.has_begun && self.end.is_none() {
             tokio::select! {
-                // The feed lasts as long as the app.
-                _ = self.feed.changed() => {}
+                // It lasts as long as the app.
+                _ = self.state.changed() => {}
                 () = tokio::time::sleep(EVERY) => {}
             }
         }
@@ -123,10 +123,10 @@ impl Live {
 
     /// Why it ends, if it does. A change of the person's role ends the browser session.
     async fn over(&self, app: &App) -> Option<(&'static str, bool)> {
-        if self.feed.borrow().is_closed {
+        if self.state.borrow().is_closed {
             return Some(("The server stops.", true));
         }
-        match app.store.browser_session_is_living(self.session, app.clock.now()).await {
+        match app.store.browser_session_is_active(self.session, app.clock.now()).await {
             Ok(true) => None,
             Ok(false) => Some((LOGGED_OUT, false)),
             Err(_) => Some(("It could not be read just now.", true)),

@@ -17,12 +17,12 @@ mod issuer_test;
 mod issuers;
 mod keys;
 mod live;
+mod navigation;
 mod new_client;
 mod new_user;
 mod nodes;
 mod overview;
 mod page;
-mod place;
 mod preview;
 mod refusals;
 mod resources;
@@ -38,8 +38,8 @@ mod visit;
 
 pub use chart::{Bar, Chart};
 pub use live::{LOGGED_OUT, Live, Told};
+pub use navigation::NavigationEntry;
 pub use page::{Block, Button, Cell, Field, FieldKind, Form, Page, Parts, Row, Table};
-pub use place::Place;
 pub use script::{ADDRESS as SCRIPT_ADDRESS, SCRIPT};
 
 use crate::app::{App, Request, Result};
@@ -79,7 +79,7 @@ pub struct Frame {
     /// The person's role.
     pub role: Option<Role>,
     /// Where the person may go.
-    pub places: Vec<Place>,
+    pub navigation: Vec<NavigationEntry>,
     /// The proof that this server showed the forms.
     pub proof: String,
     /// The cookie that belongs to it, if the browser has none.
@@ -240,7 +240,7 @@ fn frame(app: &App, request: &Request<'_>, record: &BrowserSessionRecord) -> Res
     Ok(Frame {
         username: record.user.username.clone(),
         role,
-        places: role.map(|role| place::of(role, path_of(request.target))).unwrap_or_default(),
+        navigation: role.map(|role| navigation::of(role, path_of(request.target))).unwrap_or_default(),
         proof: proof.text,
         cookie: proof.cookie,
         now: app.clock.now(),
@@ -250,7 +250,7 @@ fn frame(app: &App, request: &Request<'_>, record: &BrowserSessionRecord) -> Res
 impl Frame {
     /// What is around parts of a page that are kept current: they have no forms.
     pub fn of_parts(now: Timestamp) -> Self {
-        Self { username: String::new(), role: None, places: Vec::new(), proof: String::new(), cookie: None, now }
+        Self { username: String::new(), role: None, navigation: Vec::new(), proof: String::new(), cookie: None, now }
     }
 }
 

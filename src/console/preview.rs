@@ -101,6 +101,8 @@ fn request(typed: &Typed) -> Result<PreviewRequest, AdminError> {
         user: typed.text("user"),
         scope: typed.text("scope"),
         resource: Some(resources).filter(|resources| !resources.is_empty()),
+        sender_constrained: None,
+        pushed: None,
     })
 }
 
@@ -139,6 +141,7 @@ fn shown(preview: &Preview) -> Vec<Block> {
     if let Some(token) = &preview.token {
         blocks.push(Block::notice(format!("The client would get an access token of {} bytes.", token.size)));
         blocks.extend(preview.notes.iter().map(Block::problem));
+        blocks.extend(preview.assumed.iter().map(|text| Block::text(format!("Assumed: {text}"))));
         blocks.push(Block::Facts(facts(token)));
         blocks.push(Block::heading("Its claims"));
         blocks.push(Block::Table(claims(token)));

@@ -16,7 +16,7 @@ const FIRST: i64 = 10;
 pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(READ_REVOCATIONS)?;
     let (user, client) = (visit.text("user")?, visit.text("client")?);
-    let mut page = Page::new("Living sessions");
+    let mut page = Page::new("Active sessions");
     let (table, problem) = match table(visit, &user, &client, &visit.part()?).await {
         Ok(table) => (Some(table), None),
         Err(Problem::Admin(error @ AdminError::NotFound(_))) => {
@@ -50,9 +50,9 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
             ),
         ],
         None if session.expires_at <= visit.app.clock.now() => vec![Cell::state("expired", false)],
-        None => vec![Cell::state("living", true)],
+        None => vec![Cell::state("active", true)],
     };
-    let is_living = state.len() == 1 && state[0].is_good;
+    let is_active = state.len() == 1 && state[0].is_good;
     let facts = [
         ("State", state),
         ("User", vec![user(visit, &session, None)]),
@@ -65,19 +65,19 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     ];
     let mut page = Page::new(format!("Session {id}"));
     page = page.with(Block::Facts(facts.map(|(name, cells)| (name.to_owned(), cells)).into()));
-    if is_living && visit.may(REVOKE) {
+    if is_active && visit.may(REVOKE) {
         let revoke = address("console/revoke", &[("session", &id)]);
         page = page.with(Block::Text(vec![Cell::link("End this session", revoke)]));
     }
     Ok(page.into())
 }
 
-/// The newest living sessions of a client.
+/// The newest active sessions of a client.
 pub(super) async fn of_client(visit: &Visit<'_>, client_id: &str) -> Outcome<Table> {
     table(visit, "", client_id, &ListRequest { limit: Some(FIRST), cursor: None }).await
 }
 
-/// The newest living sessions of a user.
+/// The newest active sessions of a user.
 pub(super) async fn of_user(visit: &Visit<'_>, id: &str) -> Outcome<Table> {
     table(visit, id, "", &ListRequest { limit: Some(FIRST), cursor: None }).await
 }
@@ -85,7 +85,7 @@ pub(super) async fn of_user(visit: &Visit<'_>, id: &str) -> Outcome<Table> {
 async fn table(visit: &Visit<'_>, user: &str, client: &str, part: &ListRequest) -> Outcome<Table> {
     let filter = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let (of_user, of_client) = (filter(user), filter(client));
-    let sessions = visit.app.session_list_living(of_user.as_deref(), of_client.as_deref(), part).await?;
+    let sessions = visit.app.session_list_active(of_user.as_deref(), of_client.as_deref(), part).await?;
     // Who may not read users sees their ids alone, as in the API.
     let may_read_users = visit.may(READ_USERS);
     let ids = sessions.items.iter().filter(|_| may_read_users).map(|session| session.user).collect::<Vec<Uuid>>();
@@ -93,7 +93,7 @@ async fn table(visit: &Visit<'_>, user: &str, client: &str, part: &ListRequest) 
     let filters = [("user", user), ("client", client)];
     let next = sessions.next.as_deref().map(|cursor| address(LIST, &[filters[0], filters[1], ("cursor", cursor)]));
     Ok(Table {
-        caption: "Living sessions, the newest first",
+        caption: "Active sessions, the newest first",
         columns: vec!["Session", "User", "Client", "Scope", "Began", "Last refreshed"],
         rows: sessions.items.iter().map(|session| row(visit, session, names.get(&session.user))).collect(),
         empty: "There are none.",
@@ -136,14 +136,15 @@ fn client(visit: &Visit<'_>, session: &SessionView) -> Cell {
 /// A number of sessions in words.
 pub(super) fn ends(count: SessionCount) -> String {
     match (count.sessions, count.or_more) {
-        (None, _) => "its living sessions, which could not be counted in time".to_owned(),
+        (None, _) => "its active sessions, which could not be counted in time".to_owned(),
         (Some(0), true) => {
-            "an unknown number of living sessions: none of the newest lives, and there are too many to count".to_owned()
+            "an unknown number of active sessions: none of the newest is active, and there are too many to count"
+                .to_owned()
         }
-        (Some(1), true) => "at least 1 living session; there are too many to count".to_owned(),
-        (Some(count), true) => format!("at least {count} living sessions; there are too many to count"),
-        (Some(0), false) => "no living session".to_owned(),
-        (Some(1), false) => "1 living session".to_owned(),
-        (Some(count), false) => format!("{count} living sessions"),
+        (Some(1), true) => "at least 1 active session; there are too many to count".to_owned(),
+        (Some(count), true) => format!("at least {count} active sessions; there are too many to count"),
+        (Some(0), false) => "no active session".to_owned(),
+        (Some(1), false) => "1 active session".to_owned(),
+        (Some(count), false) => format!("{count} active sessions"),
     }
 }

@@ -81,7 +81,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
         page = page.with(Block::Text(vec![would_get]));
     }
     if visit.may(READ_REVOCATIONS) {
-        page = page.with(Block::heading("Living sessions")).with(Block::Table(sessions::of_user(visit, &id).await?));
+        page = page.with(Block::heading("Active sessions")).with(Block::Table(sessions::of_user(visit, &id).await?));
     }
     if visit.may(REVOKE) {
         let revoke = address("console/revoke", &[("user", &id)]);

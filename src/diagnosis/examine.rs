@@ -13,9 +13,8 @@ use crate::diagnosis::report::Diagnosis;
 use crate::protocol::bearer::begins_like_a_token;
 use crate::protocol::cause::Cause;
 use crate::protocol::time::Timestamp;
-use crate::tokens::code::AuthorizationCode;
+use crate::tokens::code::{Code, CodeKind};
 use crate::tokens::context::TokenContext;
-use crate::tokens::device_code::DeviceCode;
 use crate::tokens::id_token::{self, Hint};
 use crate::tokens::verify::{Verified, VerifyError};
 
@@ -167,16 +166,12 @@ fn refused(
 
 /// The session of a code that this server made.
 fn session_of_code(core: &str, shape: Shape, context: TokenContext<'_>) -> Option<Uuid> {
-    let (environment, ring) = (context.environment, context.ring);
-    match shape {
-        Shape::Prefixed(Prefixed::AuthorizationCode) => {
-            AuthorizationCode::read(core, environment, ring).ok().map(|code| code.session())
-        }
-        Shape::Prefixed(Prefixed::DeviceCode) => {
-            DeviceCode::read(core, environment, ring).ok().map(|code| code.session())
-        }
-        _ => None,
-    }
+    let kind = match shape {
+        Shape::Prefixed(Prefixed::AuthorizationCode) => CodeKind::Authorization,
+        Shape::Prefixed(Prefixed::DeviceCode) => CodeKind::Device,
+        _ => return None,
+    };
+    Code::read(kind, core, context.environment, context.ring).ok().map(|code| code.session())
 }
 
 /// The text is an ID token that this server issued.

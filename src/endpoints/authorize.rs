@@ -22,7 +22,6 @@ use crate::protocol::identity::Identity;
 use crate::protocol::profile::{self, OFFLINE_ACCESS};
 use crate::protocol::redirect;
 use crate::protocol::scope::Scope;
-use crate::protocol::security_profile::Rule;
 use crate::store::{self, BrowserSessionRecord};
 use crate::tokens::sealed::Purpose;
 
@@ -91,15 +90,10 @@ async fn read_for(
         };
     }
     let asked = request::read(app, request, client).await?;
-    if client.settings.require_pushed_authorization_requests {
-        let description = "This client has to push its authorization requests (RFC 9126).";
-        let refusal = match client.settings.security_profile {
-            Some(_) => Rule::PushedAuthorizationRequests.refusal(ErrorCode::InvalidRequest),
-            None => Refusal::invalid_request(description).with(RequestFault::PushRequired),
-        };
-        return Err(Rejected::ByClient(AnswerTo::from(&asked), refusal));
+    match request::check_unpushed(client) {
+        Ok(()) => Ok(asked),
+        Err(refusal) => Err(Rejected::ByClient(AnswerTo::from(&asked), refusal)),
     }
-    Ok(asked)
 }
 
 /// The request that a `request_uri` stands for, which this server sealed: on its way between two pages, or for a client that pushed it.
@@ -303,8 +297,7 @@ fn log_in(app: &App, request: &Request<'_>, client: &Client, asked: &Authorizati
         client_name: Some(name(client)),
         client_host: host(client, asked),
         redirect_uri: Some(asked.redirect_uri.clone()),
-        password_proof: None,
-        problem: None,
+        ..LogIn::default()
     };
     Ok(Reply::from(Shown::LogIn(form)).with_cookie(proof.cookie))
 }

@@ -166,15 +166,6 @@ fn ask_code(app: &App, request: &Request<'_>, typed: &str, problem: Option<Failu
 fn log_in(app: &App, request: &Request<'_>, code: &UserCode) -> Result<Reply> {
     let proof = form::prove(app, request, LOGIN_FORM)?;
     let sealed = form::seal(app, request.issuer, Purpose::UserCode, &code.to_string())?;
-    let form = LogIn {
-        request: Some(sealed),
-        proof: proof.text,
-        username: String::new(),
-        client_name: None,
-        client_host: None,
-        redirect_uri: None,
-        password_proof: None,
-        problem: None,
-    };
+    let form = LogIn { request: Some(sealed), proof: proof.text, ..LogIn::default() };
     Ok(Reply::from(Shown::LogIn(form)).with_cookie(proof.cookie))
 }

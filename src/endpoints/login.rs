@@ -34,16 +34,7 @@ pub async fn show(app: &App, request: &Request<'_>) -> Result<Reply> {
 pub fn for_console(app: &App, request: &Request<'_>, address: &str) -> Result<Reply> {
     let proof = form::prove(app, request, LOGIN_FORM)?;
     let address = form::seal(app, request.issuer, sealed::Purpose::Console, &address)?;
-    let form = LogIn {
-        request: Some(address),
-        proof: proof.text,
-        username: String::new(),
-        client_name: None,
-        client_host: None,
-        redirect_uri: None,
-        password_proof: None,
-        problem: None,
-    };
+    let form = LogIn { request: Some(address), proof: proof.text, ..LogIn::default() };
     Ok(Reply::from(Shown::LogIn(form)).with_cookie(proof.cookie))
 }
 

@@ -85,7 +85,7 @@ async fn end_without_browser(app: &App, request: &Request<'_>, hint: &Hint) -> R
     let session = record.session;
     let Some(login) = session.browser_session.filter(|_| session.sub == hint.sub) else { return Ok(()) };
     let now = app.clock.now();
-    if !app.store.browser_session_is_living(login, now).await? {
+    if !app.store.browser_session_is_active(login, now).await? {
         return session::end(app, request, session.user_id, Ending::One(login)).await;
     }
     if session.offline || record.revoked_by.is_some() || session.ends_at() <= now {

@@ -111,6 +111,7 @@ pub struct ToClient {
 }
 
 /// The form for username and password, then for the second factor.
+#[derive(Default)]
 pub struct LogIn {
     /// What the login is for, sealed: an authorization request, or the code of a device.
     pub request: Option<String>,

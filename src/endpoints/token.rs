@@ -27,9 +27,6 @@ pub async fn answer(app: &App, request: &Request<'_>) -> Result<TokenResponse> {
     security_profile::check_proof(&client.settings, algorithm)
         .map_err(|refusal| refusal.about(Identity::of_client(&client.client_id)))?;
     let sender = proof::sender(app, request, proof.as_ref()).await?;
-    let is_bound = binding::of_access_token(&client, &sender).is_some();
-    security_profile::check_token_request(&client.settings, is_bound)
-        .map_err(|refusal| refusal.about(Identity::of_client(&client.client_id)))?;
     binding::check(&client, &sender).map_err(|refusal| refusal.about(Identity::of_client(&client.client_id)))?;
     let request = &Request { sender, ..*request };
     // 7. The grant decides.

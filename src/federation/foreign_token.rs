@@ -7,12 +7,10 @@ use serde_json::{Map, Value};
 
 use crate::crypto::from_base64url;
 use crate::jose::algorithm::SigningAlgorithm;
-use crate::jose::jws::{self, ExpectedType, Header, JwsError};
-use crate::protocol::assertion::{Fault, Problem};
+use crate::jose::assertion::{LONGEST, no_object, parts};
+use crate::jose::jws::{ExpectedType, Header};
+use crate::protocol::assertion::Problem;
 use crate::protocol::foreign_assertion::{FOREIGN_TYPES, ForeignClaims, ID_JAG_TYPE};
-
-/// The longest token, in bytes.
-const LONGEST: usize = 16 * 1024;
 
 /// A token whose header and claims were read.
 #[derive(Clone)]
@@ -82,30 +80,8 @@ impl ForeignToken {
         types: ExpectedType<'static>,
         is_allowed: impl Fn(Option<&str>) -> bool,
     ) -> Result<Self, Problem> {
-        let malformed = |reason: &str| Problem::new(Fault::Malformed, reason);
-        if text.len() > LONGEST {
-            return Err(malformed("the assertion has more than 16 KiB"));
-        }
-        let header = jws::header(text).map_err(|error| match error {
-            JwsError::Critical => malformed("the assertion requires an extension of JWS (crit)"),
-            _ => malformed("the header of the assertion is not a JSON object in base64url, or has no alg"),
-        })?;
-        if !is_allowed(header.typ.as_deref()) {
-            return Err(Problem::new(Fault::WrongType, "the typ of the assertion is that of something else"));
-        }
-        if SigningAlgorithm::from_name(&header.alg).is_none() {
-            return Err(Problem::new(Fault::AlgorithmNotAllowed, "the alg of the assertion is none of those allowed"));
-        }
-        let mut segments = text.split('.');
-        let (Some(_), Some(payload), Some(_), None) =
-            (segments.next(), segments.next(), segments.next(), segments.next())
-        else {
-            return Err(malformed("the assertion does not have three segments"));
-        };
-        let payload = from_base64url(payload);
-        let claims: Option<Map<String, Value>> = payload.and_then(|payload| serde_json::from_slice(&payload).ok());
-        let claims =
-            claims.ok_or_else(|| malformed("the claims of the assertion are not a JSON object in base64url"))?;
+        let (header, payload) = parts(text, is_allowed, SigningAlgorithm::from_name)?;
+        let claims: Map<String, Value> = serde_json::from_slice(&payload).map_err(|_| no_object())?;
         Ok(Self { text: text.to_owned(), header, claims: ForeignClaims::of(claims)?, types })
     }
 
@@ -149,6 +125,7 @@ mod tests {
 
     use super::*;
     use crate::crypto::base64url;
+    use crate::protocol::assertion::Fault;
 
     fn text(header: &Value, claims: &str) -> String {
         format!("{}.{}.c2ln", base64url(header.to_string()), base64url(claims))

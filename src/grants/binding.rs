@@ -3,12 +3,14 @@
 use crate::protocol::client::Client;
 use crate::protocol::confirmation::{Confirmation, Sender};
 use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::security_profile;
 
-/// Checks that the sender proved what this client has to prove.
+/// Checks that the sender proved what this client has to prove, by its profile and by its settings.
 ///
 /// # Errors
 /// If it did not.
 pub(crate) fn check(client: &Client, sender: &Sender) -> Result<(), Refusal> {
+    security_profile::check_token_request(&client.settings, of_access_token(client, sender).is_some())?;
     if client.settings.dpop_bound_access_tokens && sender.key.is_none() {
         let text = "The client has dpop_bound_access_tokens: it must send a DPoP proof with each token request.";
         return Err(Refusal::new(ErrorCode::InvalidDpopProof, text));
@@ -30,7 +32,7 @@ pub(crate) fn check(client: &Client, sender: &Sender) -> Result<(), Refusal> {
 
 /// What an access token is bound to: the key that was proved, or the certificate if the client wants that. Others show a certificate
 /// for some other reason, or because a browser chose one, and could not use what is bound to it.
-pub(crate) fn of_access_token(client: &Client, sender: &Sender) -> Option<Confirmation> {
+pub(super) fn of_access_token(client: &Client, sender: &Sender) -> Option<Confirmation> {
     match sender.certificate {
         Some(certificate) if client.settings.tls_client_certificate_bound_access_tokens => {
             Some(Confirmation::Certificate(certificate))

@@ -6,7 +6,7 @@ use crate::grants::{GrantRequest, binding};
 use crate::issuer::Issuer;
 use crate::protocol::client::Client;
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::grant::{self, Audiences, Granted};
+use crate::protocol::grant::{self, Granted};
 use crate::protocol::parameters::Parameters;
 use crate::protocol::token_form::TokenForm;
 
@@ -38,9 +38,5 @@ pub(super) async fn granted(
         let refusal = Refusal::new(ErrorCode::UnauthorizedClient, "A public client may not use this grant.");
         return Err(refusal.into());
     }
-    let rule = |audiences: Audiences<'_>| {
-        let granted = grant::to_client(client, asked, audiences)?;
-        Ok((issue::form(app, client, &granted, audiences)?, granted))
-    };
-    app.grant(issuer, rule).await
+    issue::granted(app, issuer, client, |audiences| grant::to_client(client, asked, audiences)).await
 }

@@ -4,18 +4,15 @@ use std::borrow::Cow;
 
 use crate::app::{App, Failure, Result};
 use crate::crypto::equal_in_constant_time;
-use crate::grants::authorization_code::{self, Spent, idle_life, spent, tokens};
+use crate::grants::GrantRequest;
+use crate::grants::code::{self, Spent};
 use crate::grants::issue::TokenResponse;
 use crate::grants::unreadable::Unreadable;
-use crate::grants::{GrantRequest, binding};
 use crate::protocol::device::{DeviceRequest, DeviceState};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::fault::DeviceCodeFault;
 use crate::protocol::identity::Identity;
-use crate::store::Rotation;
-use crate::tokens::device_code::DeviceCode;
-use crate::tokens::environment::DEVICE_CODE_PREFIX;
-use crate::tokens::verify::VerifyError;
+use crate::tokens::code::{Code, CodeKind};
 use crate::validation;
 
 pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> {
@@ -23,7 +20,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     let Some(text) = asked.request.parameters.one("device_code")? else {
         return Err(Refusal::invalid_request("The parameter device_code is missing.").into());
     };
-    let code = read(app, asked, text).await?;
+    let code = code::read(app, asked, CodeKind::Device, text).await?.map_err(unreadable)?;
     let about = |failure: Failure| failure.about(Identity::of_session(code.session()));
     // 2. The request that it belongs to. A foreign client changes nothing.
     let Some(found) = app.store.device_request_find(code.session()).await? else {
@@ -35,30 +32,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     answer_to(app, asked, &waiting, &code).await.map_err(about)
 }
 
-/// Reads a device code. The database is asked about an unknown key before it is refused.
-async fn read(app: &App, asked: &GrantRequest<'_>, text: &str) -> Result<DeviceCode> {
-    let issuer = asked.request.issuer;
-    let read = || DeviceCode::read(text, issuer.environment(), &issuer.keys().ring);
-    let code = match read() {
-        Err(VerifyError::UnknownKey) => {
-            app.state.ensure_current().await?;
-            read()
-        }
-        code => code,
-    };
-    code.map_err(|error| {
-        let unreadable = Unreadable::of(text, DEVICE_CODE_PREFIX, issuer, &error);
-        let fault = match unreadable {
-            Unreadable::Malformed(_) => DeviceCodeFault::Malformed,
-            Unreadable::WrongEnvironment(_) => DeviceCodeFault::WrongEnvironment,
-            Unreadable::UnknownKey => DeviceCodeFault::Unknown,
-            Unreadable::Changed => DeviceCodeFault::Changed,
-        };
-        refuse(fault, unreadable.reason())
-    })
-}
-
-fn is_own(waiting: DeviceRequest, asked: &GrantRequest<'_>, code: &DeviceCode) -> Result<DeviceRequest> {
+fn is_own(waiting: DeviceRequest, asked: &GrantRequest<'_>, code: &Code) -> Result<DeviceRequest> {
     let has_nonce = equal_in_constant_time(&waiting.nonce_hash, &code.credential().nonce_hash());
     if waiting.client_id == asked.client.client_id && has_nonce {
         return Ok(waiting);
@@ -66,12 +40,7 @@ fn is_own(waiting: DeviceRequest, asked: &GrantRequest<'_>, code: &DeviceCode) -
     Err(refuse(DeviceCodeFault::OfAnotherClient, "it was issued to another client"))
 }
 
-async fn answer_to(
-    app: &App,
-    asked: &GrantRequest<'_>,
-    waiting: &DeviceRequest,
-    code: &DeviceCode,
-) -> Result<TokenResponse> {
+async fn answer_to(app: &App, asked: &GrantRequest<'_>, waiting: &DeviceRequest, code: &Code) -> Result<TokenResponse> {
     let now = app.clock.now();
     let pending = |code, description| Err(Refusal::new(code, description).into());
     match waiting.state {
@@ -93,20 +62,8 @@ async fn answer_to(
 }
 
 /// Gives the tokens of the session that a person allowed: once, in the statement that rotates refresh tokens.
-async fn redeem(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Result<TokenResponse> {
-    let GrantRequest { request, client, .. } = asked;
-    let now = app.clock.now();
-    let rotation = Rotation {
-        id: code.session(),
-        client_id: client.client_id.clone(),
-        generation: 0,
-        now,
-        idle_expires_at: now.plus_seconds(idle_life(app, client)),
-        network: request.source().network().to_string(),
-        sender: request.sender,
-        binds: binding::of_refresh_token(client, &request.sender),
-    };
-    let record = match authorization_code::redeem(app, asked, code.credential(), rotation, USED_TWICE).await? {
+async fn redeem(app: &App, asked: &GrantRequest<'_>, code: &Code) -> Result<TokenResponse> {
+    let record = match code::redeem(app, asked, code).await? {
         Ok(record) => record,
         Err(Spent::Used) => return Err(refuse(DeviceCodeFault::UsedBefore, "it was used before")),
         Err(Spent::Bound) => {
@@ -117,27 +74,29 @@ async fn redeem(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Resul
             return Err(refuse(DeviceCodeFault::SessionEnded, "its session has ended"));
         }
     };
-    if let Err(cause) = validation::check_session(&record, code.credential(), client) {
+    if let Err(cause) = validation::check_session(&record, code.credential(), &asked.client) {
         return Err(refuse(DeviceCodeFault::SessionEnded, format!("its session or user was revoked: {cause}")));
     }
-    // A request that asks for too much, or cannot be answered now, leaves the code as it was.
-    let response = tokens(app, asked, &record, code.credential()).await;
-    if response.is_err() {
-        app.store.session_give_back(code.session(), 0).await?;
-    }
-    response
+    code::tokens(app, asked, &record, code).await
 }
 
-/// Why a session ends whose device code comes again, as that of an authorization code does.
-const USED_TWICE: &str = "its device code was used twice";
+fn unreadable(unreadable: Unreadable) -> Failure {
+    let fault = match unreadable {
+        Unreadable::Malformed(_) => DeviceCodeFault::Malformed,
+        Unreadable::WrongEnvironment(_) => DeviceCodeFault::WrongEnvironment,
+        Unreadable::UnknownKey => DeviceCodeFault::Unknown,
+        Unreadable::Changed => DeviceCodeFault::Changed,
+    };
+    refuse(fault, unreadable.reason())
+}
 
 fn refuse(fault: DeviceCodeFault, reason: impl Into<Cow<'static, str>>) -> Failure {
     Refusal::new(ErrorCode::InvalidGrant, fault.description()).with(fault).because(reason).into()
 }
 
 /// Why a code whose request is over is refused: it has expired, unless its device was let in and used it before.
-async fn over(app: &App, asked: &GrantRequest<'_>, code: &DeviceCode) -> Result<Failure> {
-    Ok(match spent(app, asked, code.credential(), USED_TWICE).await? {
+async fn over(app: &App, asked: &GrantRequest<'_>, code: &Code) -> Result<Failure> {
+    Ok(match code::spent(app, asked, code).await? {
         Some(Spent::Used) => refuse(DeviceCodeFault::UsedBefore, "it was used before"),
         Some(Spent::Unknown | Spent::Foreign | Spent::Expired | Spent::Ended | Spent::Bound) | None => expired(),
     })

@@ -83,7 +83,7 @@ pub(super) async fn subject(app: &App, trusted: &Trusted, claims: &ForeignClaims
         LocalUsers::Never => {
             check_sub(sub).map_err(|reason| refused(code, Problem::new(Fault::WrongSubject, reason)))?;
             // Resource servers that look at `sub` alone would take the one for the other.
-            return match app.store.sub_holder(sub).await? {
+            return match app.store.sub_owner(sub).await? {
                 None => Ok(Subject::Foreign(sub.to_owned())),
                 Some(_) => Err(no_subject("the sub of the assertion is that of a user or a client of this server")),
             };

@@ -49,9 +49,9 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         Some(SessionRecord { session, .. }) => session.ends_at() <= now || has_left(app, session).await?,
         None => false,
     };
-    let living = record.as_ref().ok_or(Cause::NeverIssued).and_then(|record| living(record, &hint));
-    let living = living.and_then(|living| if is_over { Err(Cause::Expired) } else { Ok(living) });
-    let living = living.map_err(|cause| {
+    let active = record.as_ref().ok_or(Cause::NeverIssued).and_then(|record| active(record, &hint));
+    let active = active.and_then(|active| if is_over { Err(Cause::Expired) } else { Ok(active) });
+    let active = active.map_err(|cause| {
         let text = "is of a login that has ended: let the person log in again.";
         about(Role::Subject.refusal(text).because(format!("subject_token: the session has ended: {cause}")).by(cause))
     })?;
@@ -60,7 +60,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         return Err(about(Role::Subject.refusal(text).by(Cause::Expired)).into());
     }
     // What was taken from the client since the login does not count, as after a refresh.
-    let known = living.record.session.scope.intersection(&client.settings.scope);
+    let known = active.record.session.scope.intersection(&client.settings.scope);
     if !known.contains(OPENID) {
         let text = "is of a client that may not ask for the scope openid any more.";
         return Err(about(Role::Subject.refusal(text)).into());
@@ -69,7 +69,7 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     let granted = identity_assertion::wanted(&target, request.parameters).map_err(about)?;
     // 4. The assertion.
     let key = app.signing_key(request.issuer, client.settings.id_token_signed_response_alg.into()).await?;
-    let ends_at = living.record.session.ends_at().seconds();
+    let ends_at = active.record.session.ends_at().seconds();
     let exp = now.plus_seconds(LIFE).seconds().min(ends_at);
     let claims = AssertionClaims {
         iss: request.issuer.url(),
@@ -82,9 +82,9 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
         scope: Some(&granted.scope).filter(|scope| !scope.is_empty()),
         resource: (!granted.resources.is_empty()).then(|| Audience::new(granted.resources.clone())),
         cnf: binding::of_access_token(client, &request.sender),
-        auth_time: living.login.auth_time,
-        amr: &living.login.amr,
-        email: living.email(&known),
+        auth_time: active.login.auth_time,
+        amr: &active.login.amr,
+        email: active.email(&known),
     };
     let access_token = id_jag::write(&claims, &key);
     app.metrics.exchanged(ExchangeKind::IdentityAssertion);
@@ -140,14 +140,14 @@ async fn hint(app: &App, asked: &GrantRequest<'_>, text: &str) -> Result<Hint> {
 }
 
 /// A login that goes on.
-struct Living<'a> {
+struct ActiveLogin<'a> {
     record: &'a SessionRecord,
     login: &'a Login,
     user: &'a User,
 }
 
 /// Checks that the login of an ID token was not ended, and is that of its client and its person.
-fn living<'a>(record: &'a SessionRecord, hint: &Hint) -> std::result::Result<Living<'a>, Cause> {
+fn active<'a>(record: &'a SessionRecord, hint: &Hint) -> std::result::Result<ActiveLogin<'a>, Cause> {
     if let Some(cause) = record.revoked_because.or_else(|| record.lost_user()) {
         return Err(cause);
     }
@@ -156,7 +156,7 @@ fn living<'a>(record: &'a SessionRecord, hint: &Hint) -> std::result::Result<Liv
         (Some(login), Some(user))
             if session.client_id == hint.client_id && session.sub == hint.sub && user.sub == hint.sub =>
         {
-            Ok(Living { record, login, user })
+            Ok(ActiveLogin { record, login, user })
         }
         _ => Err(Cause::NeverIssued),
     }
@@ -165,12 +165,12 @@ fn living<'a>(record: &'a SessionRecord, hint: &Hint) -> std::result::Result<Liv
 /// Whether a session is one that a logout does not end, and its person is not logged in any more at the browser where it began.
 async fn has_left(app: &App, session: &Session) -> Result<bool> {
     match session.browser_session.filter(|_| session.offline) {
-        Some(login) => Ok(!app.store.browser_session_is_living(login, app.clock.now()).await?),
+        Some(login) => Ok(!app.store.browser_session_is_active(login, app.clock.now()).await?),
         None => Ok(false),
     }
 }
 
-impl Living<'_> {
+impl ActiveLogin<'_> {
     /// The email address, if the client may know it by this scope.
     fn email(&self, known: &Scope) -> Map<String, Value> {
         let (email, _) = known.split_by(|name| name == EMAIL);

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::app::{App, Failure, Result};
 use crate::crypto::random;
+use crate::grants::{GrantRequest, binding};
 use crate::issuer::Issuer;
 use crate::keys::keyring::{KeyRing, ReadySigningKey};
 use crate::protocol::authorization::Login;
@@ -107,13 +108,27 @@ pub(super) struct TokenParams<'a> {
 }
 
 /// The form of an access token with this grant.
-pub(super) fn form(
+fn form(
     app: &App,
     client: &Client,
     granted: &Granted,
     audiences: Audiences<'_>,
 ) -> std::result::Result<TokenForm, Refusal> {
     TokenForm::of(&client.settings, app.settings.access_token_ttl, &granted.audiences, audiences.resources)
+}
+
+/// What a rule grants a client, and the form of the token.
+pub(super) async fn granted(
+    app: &App,
+    issuer: &Issuer,
+    client: &Client,
+    rule: impl Fn(Audiences<'_>) -> std::result::Result<Granted, Refusal>,
+) -> Result<(TokenForm, Granted)> {
+    let with_form = |audiences: Audiences<'_>| {
+        let granted = rule(audiences)?;
+        Ok((form(app, client, &granted, audiences)?, granted))
+    };
+    app.grant(issuer, with_form).await
 }
 
 /// The grant of a session as far as client and user may still have it and the request asks for it, with the form of the token.
@@ -130,6 +145,31 @@ pub(super) fn of_session(
     Ok((form(app, client, &granted, audiences)?, granted))
 }
 
+/// What the tokens of a session are made from now. `is_first`: it begins with them.
+pub(super) async fn params_of_session<'a>(
+    app: &App,
+    asked: &GrantRequest<'_>,
+    record: &'a SessionRecord,
+    is_first: bool,
+) -> Result<TokenParams<'a>> {
+    let (request, client, session) = (asked.request, &asked.client, &record.session);
+    let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
+    let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
+    let rule = |audiences: Audiences<'_>| of_session(app, client, &granted, user_scope, request.parameters, audiences);
+    let (form, granted) = app.grant(request.issuer, rule).await?;
+    Ok(TokenParams {
+        sub: session.sub.clone(),
+        sub_iss: None,
+        person: person(app, request.issuer, client, record, &granted.scope, is_first).await?,
+        granted,
+        form,
+        user: record.user.as_ref().map(|user| &user.claims),
+        session: Some((session.id, session.ends_at())),
+        log: session.log,
+        confirmation: binding::of_access_token(client, &request.sender),
+    })
+}
+
 /// Who logged in at a browser, and the key that says so.
 pub(super) struct Person<'a> {
     login: &'a Login,
@@ -140,7 +180,7 @@ pub(super) struct Person<'a> {
 
 /// Who logged in, if the session began at a browser and its client is told who the person is. Only the first ID token has the nonce
 /// (Core §12.2).
-pub(super) async fn person<'a>(
+async fn person<'a>(
     app: &App,
     issuer: &Issuer,
     client: &Client,

@@ -38,11 +38,8 @@ pub(super) async fn answer(app: &App, asked: &GrantRequest<'_>) -> Result<TokenR
     // 3. What may the client have in the name of the subject?
     let (scope, resources) = limits(used_for, token.claims())?;
     let limits = AssertionLimits { scope: scope.as_ref(), resources: resources.as_deref() };
-    let rule = |audiences: Audiences<'_>| {
-        let granted = grant::to_assertion(client, request.parameters, limits, audiences)?;
-        Ok((issue::form(app, client, &granted, audiences)?, granted))
-    };
-    let (form, mut granted) = app.grant(request.issuer, rule).await?;
+    let rule = |audiences: Audiences<'_>| grant::to_assertion(client, request.parameters, limits, audiences);
+    let (form, mut granted) = issue::granted(app, request.issuer, client, rule).await?;
     if let Some(user) = subject.user() {
         let was_asked = request.parameters.one("scope")?.is_some();
         granted = grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?;

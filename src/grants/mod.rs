@@ -3,6 +3,7 @@
 mod authorization_code;
 pub(crate) mod binding;
 mod client_credentials;
+mod code;
 mod device_code;
 mod foreign_subject;
 mod identity_assertion;

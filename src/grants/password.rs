@@ -9,7 +9,7 @@ use crate::issuer::Issuer;
 use crate::protocol::client::{Client, GrantType};
 use crate::protocol::confirmation::Sender;
 use crate::protocol::error::{ErrorCode, Refusal};
-use crate::protocol::grant::{self, Audiences, Granted};
+use crate::protocol::grant::{self, Granted};
 use crate::protocol::identity::Identity;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::session::Session;
@@ -95,11 +95,7 @@ pub(super) async fn granted(
     client: &Client,
     asked: &Parameters,
 ) -> Result<(TokenForm, Granted)> {
-    let rule = |audiences: Audiences<'_>| {
-        let granted = grant::to_login(client, asked, audiences)?;
-        Ok((issue::form(app, client, &granted, audiences)?, granted))
-    };
-    app.grant(issuer, rule).await
+    issue::granted(app, issuer, client, |audiences| grant::to_login(client, asked, audiences)).await
 }
 
 /// What this user may have of that. Nobody can be asked for a second factor here.
@@ -129,8 +125,6 @@ pub(super) fn new_session(
 ) -> (Session, RefreshToken) {
     let now = app.clock.now();
     let token = RefreshToken::first(app.clock.new_id());
-    let idle = client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl);
-    let absolute = client.settings.session_ttl.unwrap_or(app.settings.session_ttl);
     let session = Session {
         id: token.session,
         user_id: user.id,
@@ -147,8 +141,8 @@ pub(super) fn new_session(
         log: 0,
         created_at: now,
         last_refreshed_at: now,
-        idle_expires_at: now.plus_seconds(idle),
-        expires_at: now.plus_seconds(absolute),
+        idle_expires_at: app.idle_expiry(client, now),
+        expires_at: app.session_expiry(client, now),
         login: None,
         browser_session: None,
         offline: false,

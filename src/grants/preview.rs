@@ -4,7 +4,6 @@ use crate::app::{App, Result};
 use crate::authorization::decide::{Allowed, Decision, Person, decide};
 use crate::authorization::{device, request};
 use crate::browser::password::wrong;
-use crate::grants::authorization_code::idle_life;
 use crate::grants::issue::{self, Draft, TokenParams};
 use crate::grants::{binding, client_credentials, may_not_use, password};
 use crate::issuer::Issuer;
@@ -31,6 +30,10 @@ pub(crate) struct Previewed<'a> {
     pub(crate) user: Option<&'a User>,
     /// The scope and the resources that it asks for.
     pub(crate) asked: &'a Parameters,
+    /// Whether its sender proves what the token is bound to. If absent, it does if it has to.
+    pub(crate) sender_constrained: Option<bool>,
+    /// Whether the authorization request is pushed. If absent, it is if it has to be.
+    pub(crate) pushed: Option<bool>,
 }
 
 /// The token that would be issued.
@@ -66,7 +69,8 @@ pub(crate) async fn preview(app: &App, issuer: &Issuer, previewed: &Previewed<'_
     if previewed.user.is_some_and(|user| !user.enabled) {
         return Err(wrong("the user is disabled"));
     }
-    let (granted, form, session_end) = granted(app, issuer, previewed).await?;
+    let sender = sender(client, previewed.sender_constrained);
+    let (granted, form, session_end) = granted(app, issuer, previewed, &sender).await?;
     let has_id_token = grant.begins_at_browser() && granted.scope.contains(OPENID);
     let ttl = form.ttl;
     let params = TokenParams {
@@ -78,7 +82,7 @@ pub(crate) async fn preview(app: &App, issuer: &Issuer, previewed: &Previewed<'_
         session: session_end.map(|ends_at| (app.clock.new_id(), ends_at)),
         log: app.state.applied(),
         person: None,
-        confirmation: binding::of_access_token(client, &sender(client)),
+        confirmation: binding::of_access_token(client, &sender),
     };
     let draft = issue::draft(app, issuer, client, params, Inherited::default());
     let length = draft.length(app, issuer, client)?;
@@ -99,8 +103,12 @@ async fn granted(
     app: &App,
     issuer: &Issuer,
     previewed: &Previewed<'_>,
+    sender: &Sender,
 ) -> Result<(Granted, TokenForm, Option<Timestamp>)> {
-    let Previewed { client, grant, user, asked } = *previewed;
+    let Previewed { client, grant, user, asked, .. } = *previewed;
+    if !grant.begins_at_browser() {
+        binding::check(client, sender)?;
+    }
     let needs_user = || Refusal::invalid_request("This grant is for a user: name one.");
     match grant {
         GrantType::ClientCredentials if user.is_some() => {
@@ -116,24 +124,24 @@ async fn granted(
             let granted = password::granted_to_user(app, user, granted, asked)?;
             let session = client
                 .may_use(GrantType::RefreshToken)
-                .then(|| password::new_session(app, client, String::new(), &sender(client), user, &granted).0.ends_at());
+                .then(|| password::new_session(app, client, String::new(), sender, user, &granted).0.ends_at());
             Ok((granted, form, session))
         }
         GrantType::AuthorizationCode | GrantType::DeviceCode => {
             let user = user.ok_or_else(needs_user)?;
             let allowed = match grant {
-                GrantType::AuthorizationCode => at_browser(app, issuer, client, user, asked).await?,
+                GrantType::AuthorizationCode => at_browser(app, issuer, previewed, user).await?,
                 _ => at_device(app, issuer, client, user, asked).await?,
             };
             // The code is redeemed at once, and the token request names nothing.
+            binding::check(client, sender)?;
             let nothing = Parameters::default();
             let user_scope = user.scope.as_ref();
             let rule =
                 |audiences: Audiences<'_>| issue::of_session(app, client, &allowed, user_scope, &nothing, audiences);
             let (form, granted) = app.grant(issuer, rule).await?;
             let now = app.clock.now();
-            let absolute = client.settings.session_ttl.unwrap_or(app.settings.session_ttl);
-            let ends_at = now.plus_seconds(idle_life(app, client)).min(now.plus_seconds(absolute));
+            let ends_at = app.idle_expiry(client, now).min(app.session_expiry(client, now));
             Ok((granted, form, Some(ends_at)))
         }
         GrantType::RefreshToken => Err(Refusal::invalid_request(
@@ -147,21 +155,25 @@ async fn granted(
     }
 }
 
-/// Who would send the request: if the tokens of the client are always bound, somebody who proves what they are bound to. What that is
-/// will be known only then, but it has the same length for everybody.
-fn sender(client: &Client) -> Sender {
-    let settings = &client.settings;
+/// Who would send the request, and proves by a key or a certificate what the token is bound to. What that is will be known only then,
+/// but it has the same length for everybody.
+fn sender(client: &Client, is_constrained: Option<bool>) -> Sender {
+    let by_certificate = client.settings.tls_client_certificate_bound_access_tokens;
+    let by_key = client.settings.dpop_bound_access_tokens || (is_constrained == Some(true) && !by_certificate);
+    let proves = is_constrained != Some(false);
     Sender {
-        key: settings.dpop_bound_access_tokens.then(|| KeyThumbprint::new(Default::default())),
-        certificate: settings
-            .tls_client_certificate_bound_access_tokens
-            .then(|| CertificateThumbprint::new(Default::default())),
+        key: (proves && by_key).then(|| KeyThumbprint::new(Default::default())),
+        certificate: (proves && by_certificate).then(|| CertificateThumbprint::new(Default::default())),
     }
 }
 
 /// What a person who logs in at the browser and agrees grants the client.
-async fn at_browser(app: &App, issuer: &Issuer, client: &Client, user: &User, asked: &Parameters) -> Result<Granted> {
+async fn at_browser(app: &App, issuer: &Issuer, previewed: &Previewed<'_>, user: &User) -> Result<Granted> {
+    let Previewed { client, asked, pushed, .. } = *previewed;
     let (scope, sent_scope, audiences) = request::access(app, issuer, client, asked).await?;
+    if pushed == Some(false) {
+        request::check_unpushed(client)?;
+    }
     let now = app.clock.now();
     let consent = client.settings.consent;
     let asked = AuthorizationRequest {

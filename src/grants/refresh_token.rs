@@ -3,12 +3,11 @@
 mod refusal;
 
 use crate::app::{App, Failure, Result};
-use crate::grants::issue::{self, TokenParams, TokenResponse};
+use crate::grants::issue::{self, TokenResponse};
 use crate::grants::{GrantRequest, binding};
 use crate::protocol::client::Client;
 use crate::protocol::confirmation::Sender;
 use crate::protocol::error::Refusal;
-use crate::protocol::grant::{Audiences, Granted};
 use crate::protocol::session::RefreshDecision;
 use crate::protocol::time::Timestamp;
 use crate::store::{Audited, Rotation, SessionRecord};
@@ -87,8 +86,7 @@ struct Refresh<'a> {
 impl<'a> Refresh<'a> {
     fn new(app: &App, client: &'a Client, token: &'a RefreshToken, network: &'a str, sender: Sender) -> Self {
         let now = app.clock.now();
-        let idle = client.settings.refresh_token_ttl.unwrap_or(app.settings.refresh_token_ttl);
-        let (generation, idle_expires_at) = (i64::from(token.generation), now.plus_seconds(idle));
+        let (generation, idle_expires_at) = (i64::from(token.generation), app.idle_expiry(client, now));
         Self { client, token, generation, now, idle_expires_at, network, sender }
     }
 
@@ -136,24 +134,7 @@ async fn judge(
         RefreshDecision::Repeat => {}
     }
     // d. May client and user still have what was granted, and does the request stay within it?
-    let session = &record.session;
-    let granted = Granted { scope: session.scope.clone(), audiences: session.audiences.clone() };
-    let user_scope = record.user.as_ref().and_then(|user| user.scope.as_ref());
-    let rule = |audiences: Audiences<'_>| {
-        issue::of_session(app, client, &granted, user_scope, asked.request.parameters, audiences)
-    };
-    let (form, granted) = app.grant(issuer, rule).await?;
-    let params = TokenParams {
-        sub: session.sub.clone(),
-        sub_iss: None,
-        person: issue::person(app, issuer, client, record, &granted.scope, false).await?,
-        granted,
-        form,
-        user: record.user.as_ref().map(|user| &user.claims),
-        session: Some((session.id, session.ends_at())),
-        log: session.log,
-        confirmation: binding::of_access_token(client, &asked.request.sender),
-    };
+    let params = issue::params_of_session(app, asked, record, false).await?;
     let next = if decision == RefreshDecision::Keep { token.clone() } else { token.successor() };
     Ok((decision, issue::response(app, issuer, client, params, Some(issue::refresh_token(app, issuer, &next)?))?))
 }

@@ -87,11 +87,8 @@ async fn exchange(app: &App, asked: &GrantRequest<'_>) -> Result<TokenResponse> 
     let (form, granted) = match &foreign {
         Some(foreign) => granted_to_foreign(app, &asked, foreign).await.map_err(about)?,
         None => {
-            let rule = |audiences: Audiences<'_>| {
-                let granted = exchange::grant(client, &subject, request.parameters, audiences)?;
-                Ok((issue::form(app, client, &granted, audiences)?, granted))
-            };
-            app.grant(request.issuer, rule).await.map_err(about)?
+            let rule = |audiences: Audiences<'_>| exchange::grant(client, &subject, request.parameters, audiences);
+            issue::granted(app, request.issuer, client, rule).await.map_err(about)?
         }
     };
     // 5. The token.
@@ -231,11 +228,8 @@ async fn granted_to_foreign(app: &App, asked: &GrantRequest<'_>, foreign: &Forei
     let GrantRequest { request, client, .. } = asked;
     let scope = foreign.token.claims().scope().map_err(refused_foreign)?;
     let limits = AssertionLimits { scope: scope.as_ref(), resources: None };
-    let rule = |audiences: Audiences<'_>| {
-        let granted = grant::to_assertion(client, request.parameters, limits, audiences)?;
-        Ok((issue::form(app, client, &granted, audiences)?, granted))
-    };
-    let (form, granted) = app.grant(request.issuer, rule).await?;
+    let rule = |audiences: Audiences<'_>| grant::to_assertion(client, request.parameters, limits, audiences);
+    let (form, granted) = issue::granted(app, request.issuer, client, rule).await?;
     let Some(user) = foreign.subject.user() else { return Ok((form, granted)) };
     let was_asked = request.parameters.one("scope")?.is_some();
     Ok((form, grant::limit_to_user(granted, user.scope.as_ref(), was_asked)?))

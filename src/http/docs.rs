@@ -3,6 +3,7 @@
 pub(crate) mod answers;
 mod assertions;
 mod codes;
+mod errors;
 mod faults;
 mod logins;
 pub(crate) mod openapi;

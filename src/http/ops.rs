@@ -78,8 +78,8 @@ async fn metrics(State(health): State<Health>) -> Response {
             "How far the clock of this machine is behind that of the database; negative: ahead",
             health.app.clock.offset_millis() as f64 / 1000.0,
         ),
-        ("event_streams", "Open streams of events", health.app.event_feed.streams() as f64),
-        ("console_streams", "Pages of the console that are kept current", health.app.console_feed.streams() as f64),
+        ("event_streams", "Open streams of events", health.app.event_streams.count() as f64),
+        ("console_streams", "Pages of the console that are kept current", health.app.console_streams.count() as f64),
     ];
     let text = health.app.metrics.text(&state.measures, &health.app.passwords, &gauges);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

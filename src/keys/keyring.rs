@@ -216,6 +216,26 @@ fn ready_signing_key(record: &KeyRecord, algorithm: SigningAlgorithm, secret: &[
 }
 
 #[cfg(test)]
+impl KeyRing {
+    /// A ring with one new key, which signs by this algorithm.
+    pub(crate) fn with_signing_key(algorithm: SigningAlgorithm) -> Self {
+        Self::with_key(KeyUse::Signing, algorithm)
+    }
+
+    /// A ring with one new key, for tokens of this server alone.
+    pub(crate) fn with_token_key() -> Self {
+        Self::with_key(KeyUse::Token, SigningAlgorithm::Es256)
+    }
+
+    fn with_key(key_use: KeyUse, algorithm: SigningAlgorithm) -> Self {
+        use crate::keys::master::MasterKey;
+        let (master, start) = (MasterKey::parse(&MasterKey::generate()).unwrap(), Timestamp::from_seconds(0));
+        let record = KeyRecord::generate(key_use, algorithm, &master, start, start);
+        Self::open(&[record], &master.into()).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::keys::master::MasterKey;

@@ -133,13 +133,7 @@ pub struct Wanted {
 pub fn wanted(target: &IdentityAssertionAudience, asked: &Parameters) -> Result<Wanted, Refusal> {
     let scope = match &target.scope {
         Some(allowed) => grant::choose_scope(asked, allowed, allowed.clone())?,
-        None => {
-            let text = asked.one("scope")?.unwrap_or_default();
-            Scope::parse(text).map_err(|_| {
-                let text = "The scope is not a list of names separated by single spaces.";
-                Refusal::new(ErrorCode::InvalidScope, text)
-            })?
-        }
+        None => grant::asked_scope(asked)?.unwrap_or_default(),
     };
     let mut resources: Vec<String> = vec![];
     for uri in asked.all("resource") {

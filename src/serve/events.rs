@@ -8,7 +8,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::serve::receivers::POLL_INTERVAL;
+use crate::serve::deliveries::POLL_INTERVAL;
 use crate::store::Result;
 use crate::telemetry::metrics::NoticeOutcome;
 
@@ -32,7 +32,7 @@ pub(super) async fn run(app: Arc<App>) {
 async fn poll(app: &App, full: &mut HashSet<Uuid>) -> Result<()> {
     loop {
         let numbered = app.store.events_number(app.clock.now(), AT_ONCE).await?;
-        app.event_feed.moved(numbered.head);
+        app.event_streams.moved(numbered.head);
         if numbered.count == 0 {
             return Ok(());
         }

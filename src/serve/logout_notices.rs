@@ -1,80 +1,45 @@
 //! Clients are told of logouts (OpenID Connect Back-Channel Logout 1.0).
-//!
-//! What is to be told stands in the database, so a logout waits for nobody and a node that stops loses nothing. Each node polls for
-//! notices that are due and takes a few; no other node takes those. A receiver that fails gets one notice at a time after growing
-//! pauses, so however many wait for it, it takes no turns from others.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use tokio::task::JoinSet;
-use url::{Position, Url};
+use url::Url;
 
 use crate::app::{App, Result};
 use crate::calling_out::{Purpose, Refused};
 use crate::protocol::client::Client;
 use crate::protocol::logout::LogoutNotice;
-use crate::serve::receivers::{Outcome, POLL_INTERVAL, Receivers, TAKEN_FOR, judge};
+use crate::serve::deliveries::{Delivered, Deliveries, MOST_EXPIRED, TAKEN_FOR, host};
+use crate::serve::receivers::{Outcome, judge};
 use crate::store;
 use crate::telemetry::metrics::NoticeOutcome;
 use crate::tokens::logout_token;
 
 /// The most browser sessions that are ended at a time after everything was revoked.
 const ENDED_AT_ONCE: i64 = 100;
-/// The most notices that are removed at a time because their time is over.
-const MOST_EXPIRED: i64 = 1000;
-
-/// The delivery of a notice that has ended.
-struct Delivered {
-    host: String,
-    client_id: String,
-    outcome: Outcome,
-    why: String,
-}
 
 /// Tells clients of logouts for as long as it runs.
 pub(super) async fn run(app: Arc<App>) {
-    let mut receivers = Receivers::of(Purpose::LogoutNotice);
-    let mut under_way = JoinSet::new();
-    // Where the next poll begins, so that no client always comes first.
-    let mut first = 0;
-    let mut polls = tokio::time::interval(POLL_INTERVAL);
-    polls.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut deliveries = Deliveries::of(Purpose::LogoutNotice);
     loop {
-        tokio::select! {
-            _ = polls.tick() => {
-                if let Err(error) = poll(&app, &mut receivers, &mut under_way, &mut first).await {
-                    tracing::debug!(%error, "notices of logouts were not read");
-                }
-            }
-            Some(ended) = under_way.join_next() => {
-                // A delivery does not panic.
-                if let Ok(Delivered { host, client_id, outcome, why }) = ended
-                    && receivers.ended(&host, outcome, Instant::now())
-                {
-                    tracing::warn!(client_id, host, why, "a client could not be told of a logout; it is tried again");
-                }
-            }
+        let tell_trouble = |Delivered { host, receiver: client_id, why, .. }| {
+            tracing::warn!(client_id, host, why, "a client could not be told of a logout; it is tried again");
+        };
+        deliveries.next_poll(tell_trouble).await;
+        if let Err(error) = poll(&app, &mut deliveries).await {
+            tracing::debug!(%error, "notices of logouts were not read");
         }
     }
 }
 
 /// Begins to deliver what is due, as far as there are turns.
-async fn poll(
-    app: &Arc<App>,
-    receivers: &mut Receivers,
-    under_way: &mut JoinSet<Delivered>,
-    first: &mut usize,
-) -> Result<()> {
+async fn poll(app: &Arc<App>, deliveries: &mut Deliveries) -> Result<()> {
     app.store.browser_sessions_end_revoked(ENDED_AT_ONCE, app.clock.now()).await?;
-    let mut waiting = app.store.logout_notices_due(app.clock.now()).await?;
+    let waiting = app.store.logout_notices_due(app.clock.now()).await?;
     if waiting.is_empty() {
         return Ok(());
     }
     dropped(app, app.store.logout_notices_expire(app.clock.now(), MOST_EXPIRED).await?, "nobody took them in time");
-    *first = (*first + 1) % waiting.len();
-    waiting.rotate_left(*first);
-    for client_id in waiting {
+    for client_id in deliveries.in_turn(waiting) {
         let mut found = app.state.client(&client_id).await?.and_then(receiver);
         if found.is_none() {
             // Another node may have changed the client a moment ago.
@@ -88,19 +53,16 @@ async fn poll(
             );
             continue;
         };
-        let free = receivers.free(&host, Instant::now());
+        let free = deliveries.free(&host);
         if free == 0 {
             continue;
         }
         let now = app.clock.now();
         let taken = app.store.logout_notices_take(&client_id, now, now.plus_seconds(TAKEN_FOR), free).await?;
         for notice in taken {
-            receivers.begun(&host);
-            let (app, client, url, host) = (Arc::clone(app), Arc::clone(&client), url.clone(), host.clone());
-            under_way.spawn(async move {
-                let (outcome, why) = deliver(&app, &client, &url, &notice).await;
-                Delivered { host, client_id: notice.client_id, outcome, why }
-            });
+            let (app, client, url) = (Arc::clone(app), Arc::clone(&client), url.clone());
+            let delivery = async move { deliver(&app, &client, &url, &notice).await };
+            deliveries.begin(&host, client_id.clone(), delivery);
         }
     }
     Ok(())
@@ -119,7 +81,7 @@ fn dropped(app: &App, count: usize, why: &str) {
 /// Where a client is told, and the host of that; `None` if it is not told any more.
 fn receiver(client: Arc<Client>) -> Option<(Arc<Client>, Url, String)> {
     let url = Url::parse(client.settings.backchannel_logout_uri.as_deref()?).ok()?;
-    let host = url[Position::BeforeHost..Position::AfterPort].to_owned();
+    let host = host(&url);
     client.settings.enabled.then_some((client, url, host))
 }
 

@@ -4,6 +4,7 @@ mod accepted;
 mod cleanup;
 mod client_certificate;
 mod connection;
+mod deliveries;
 mod events;
 mod explained;
 mod files;

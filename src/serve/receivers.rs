@@ -13,11 +13,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Hosts that are remembered before those without a message under way are forgotten.
 const MOST_HOSTS: usize = 1000;
 
-/// The time between two polls for messages that are due.
-pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// The seconds for which a node takes a message: much longer than a call may take.
-pub(super) const TAKEN_FOR: i64 = 60;
-
 /// What became of a message, as far as its host is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {

@@ -115,8 +115,8 @@ impl Server {
         // The load balancer must notice first: what it sends to a closed port is lost.
         tokio::time::sleep(self.app.settings.drain_delay).await;
         // They would never end by themselves.
-        self.app.event_feed.close();
-        self.app.console_feed.close();
+        self.app.event_streams.close();
+        self.app.console_streams.close();
         self.stop.send_replace(true);
         for connections in self.connections {
             // A task that panicked has nothing left to finish.

@@ -1,33 +1,18 @@
 //! Webhooks are told of events (Standard Webhooks 1.0).
-//!
-//! As with notices of logouts, what is to be told stands in the database, each node takes a few messages that are due, and a receiver
-//! that fails gets one at a time after growing pauses.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use tokio::task::JoinSet;
-use url::{Position, Url};
+use url::Url;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::calling_out::{Purpose, Refused};
 use crate::protocol::webhook::{Webhook, WebhookMessage};
-use crate::serve::receivers::{Outcome, POLL_INTERVAL, Receivers, TAKEN_FOR, judge};
+use crate::serve::deliveries::{Delivered, Deliveries, MOST_EXPIRED, TAKEN_FOR, host};
+use crate::serve::receivers::{Outcome, judge};
 use crate::store::Result;
 use crate::telemetry::metrics::NoticeOutcome;
 use crate::tokens::webhook_secret::WebhookSecret;
-
-/// The most messages that are removed at a time because their time is over.
-const MOST_EXPIRED: i64 = 1000;
-
-/// The delivery of a message that has ended.
-struct Delivered {
-    host: String,
-    webhook: Uuid,
-    outcome: Outcome,
-    why: String,
-}
 
 /// A webhook that can be told now.
 struct Receiver {
@@ -39,50 +24,23 @@ struct Receiver {
 
 /// Tells webhooks of events for as long as it runs.
 pub(super) async fn run(app: Arc<App>) {
-    let mut receivers = Receivers::of(Purpose::Webhook);
-    let mut under_way = JoinSet::new();
-    // Where the next poll begins, so that no webhook always comes first.
-    let mut first = 0;
-    let mut polls = tokio::time::interval(POLL_INTERVAL);
-    polls.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut deliveries = Deliveries::of(Purpose::Webhook);
     loop {
-        tokio::select! {
-            _ = polls.tick() => {
-                if let Err(error) = poll(&app, &mut receivers, &mut under_way, &mut first).await {
-                    tracing::debug!(%error, "messages for webhooks were not read");
-                }
-            }
-            Some(ended) = under_way.join_next() => {
-                // A delivery does not panic.
-                if let Ok(Delivered { host, webhook, outcome, why }) = ended {
-                    if receivers.ended(&host, outcome, Instant::now()) {
-                        tracing::warn!(%webhook, host, why, "a webhook could not be told of an event; it is tried again");
-                    }
-                    // The next ones need not wait for the next poll, or four of them would take half a second.
-                    if outcome == Outcome::Taken && under_way.is_empty() {
-                        polls.reset_immediately();
-                    }
-                }
-            }
+        let tell_trouble = |Delivered { host, receiver, why, .. }| {
+            tracing::warn!(webhook = %receiver, host, why, "a webhook could not be told of an event; it is tried again");
+        };
+        deliveries.next_poll(tell_trouble).await;
+        if let Err(error) = poll(&app, &mut deliveries).await {
+            tracing::debug!(%error, "messages for webhooks were not read");
         }
     }
 }
 
 /// Begins to deliver what is due, as far as there are turns.
-async fn poll(
-    app: &Arc<App>,
-    receivers: &mut Receivers,
-    under_way: &mut JoinSet<Delivered>,
-    first: &mut usize,
-) -> Result<()> {
+async fn poll(app: &Arc<App>, deliveries: &mut Deliveries) -> Result<()> {
     dropped(app, app.store.webhook_messages_expire(app.clock.now(), MOST_EXPIRED).await?, "nobody took them in time");
-    let mut waiting = app.store.webhook_messages_due(app.clock.now()).await?;
-    if waiting.is_empty() {
-        return Ok(());
-    }
-    *first = (*first + 1) % waiting.len();
-    waiting.rotate_left(*first);
-    for id in waiting {
+    let waiting = app.store.webhook_messages_due(app.clock.now()).await?;
+    for id in deliveries.in_turn(waiting) {
         let Some(webhook) = app.store.webhook_find(id).await?.filter(|webhook| webhook.enabled) else {
             // They got their numbers while it was disabled.
             app.store.webhook_messages_discard(id).await?;
@@ -91,18 +49,15 @@ async fn poll(
         // Without a secret nothing is sent: an unsigned message would be taken for one of somebody else.
         let Some(receiver) = receiver(app, &webhook) else { continue };
         let receiver = Arc::new(receiver);
-        let free = receivers.free(&receiver.host, Instant::now());
+        let free = deliveries.free(&receiver.host);
         if free == 0 {
             continue;
         }
         let now = app.clock.now();
         for message in app.store.webhook_messages_take(id, now, now.plus_seconds(TAKEN_FOR), free).await? {
-            receivers.begun(&receiver.host);
             let (app, receiver) = (Arc::clone(app), Arc::clone(&receiver));
-            under_way.spawn(async move {
-                let (outcome, why) = deliver(&app, &receiver, &message).await;
-                Delivered { host: receiver.host.clone(), webhook: receiver.id, outcome, why }
-            });
+            let host = receiver.host.clone();
+            deliveries.begin(&host, id.to_string(), async move { deliver(&app, &receiver, &message).await });
         }
     }
     Ok(())
@@ -128,7 +83,7 @@ fn receiver(app: &App, webhook: &Webhook) -> Option<Receiver> {
         return None;
     }
     let url = Url::parse(&webhook.url).ok()?;
-    let host = url[Position::BeforeHost..Position::AfterPort].to_owned();
+    let host = host(&url);
     Some(Receiver { id: webhook.id, url, host, secrets })
 }
 

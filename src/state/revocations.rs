@@ -18,7 +18,7 @@ struct InForce {
     cause: Cause,
 }
 
-/// The newest revocation of each target that may still cover a living access token.
+/// The newest revocation of each target that may still cover an active access token.
 #[derive(Debug, Default)]
 pub(super) struct Revocations {
     tokens: HashMap<TokenId, InForce>,

@@ -10,7 +10,7 @@ use crate::store::database::Dialect;
 use crate::store::logout_notices::LoggedOut;
 use crate::store::row::{Row, to_json, values};
 use crate::store::sessions::{ENDED_AT_ONCE, end_sessions};
-use crate::store::users::user;
+use crate::store::users::{user, user_columns};
 use crate::store::{Audited, Ended, Result, Store};
 
 /// The most browser sessions that one transaction ends.
@@ -41,19 +41,16 @@ macro_rules! browser_sessions {
     ($($condition:expr),+) => {
         concat!(
             "SELECT b.id, b.methods, b.sequence, b.network, b.agent, b.created_at, b.authenticated_at, b.last_seen_at, \
-             b.idle_expires_at, b.expires_at, \
-             u.id AS user_id, u.sub AS user_sub, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, \
-             u.profile AS user_profile, u.enabled AS user_enabled, u.role AS user_role, u.created_at AS user_created_at, \
-             u.version AS user_version, \
-             EXISTS (SELECT 1 FROM second_factors WHERE user_id = u.id) AS has_second_factor \
-             FROM browser_sessions b JOIN users u ON u.id = b.user_id WHERE ",
+             b.idle_expires_at, b.expires_at, ",
+            user_columns!(),
+            " FROM browser_sessions b JOIN users u ON u.id = b.user_id WHERE ",
             $($condition),+
         )
     };
 }
 
 /// That a browser session has not ended: not expired, its user enabled, and nothing revoked since it began.
-macro_rules! is_living {
+macro_rules! is_active {
     () => {
         "u.enabled AND b.idle_expires_at > $1 AND b.expires_at > $1 \
          AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
@@ -152,7 +149,7 @@ impl Store {
         secret_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<BrowserSessionRecord>> {
-        let sql = browser_sessions!(is_living!(), " AND b.secret_hash = $2");
+        let sql = browser_sessions!(is_active!(), " AND b.secret_hash = $2");
         let row = self.database.query_one(sql, values![now, secret_hash]).await?;
         row.as_ref().map(record).transpose()
     }
@@ -164,21 +161,21 @@ impl Store {
         secret_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<BrowserSessionRecord>> {
-        let sql = browser_sessions!("b.secret_hash = $2 AND (", is_in_use!(), " OR (", is_living!(), "))");
+        let sql = browser_sessions!("b.secret_hash = $2 AND (", is_in_use!(), " OR (", is_active!(), "))");
         let row = self.database.query_one(sql, values![now, secret_hash]).await?;
         row.as_ref().map(record).transpose()
     }
 
     /// Whether the browser session with this id has not ended.
-    pub async fn browser_session_is_living(&self, id: Uuid, now: Timestamp) -> Result<bool> {
-        let sql = browser_sessions!(is_living!(), " AND b.id = $2");
+    pub async fn browser_session_is_active(&self, id: Uuid, now: Timestamp) -> Result<bool> {
+        let sql = browser_sessions!(is_active!(), " AND b.id = $2");
         Ok(self.database.query_one(sql, values![now, id]).await?.is_some())
     }
 
     /// The browser sessions of a user that have not ended, the newest first, at most 100.
     pub async fn browser_session_list(&self, user: Uuid, now: Timestamp) -> Result<Vec<BrowserSessionRecord>> {
         let sql =
-            browser_sessions!(is_living!(), " AND b.user_id = $2 ORDER BY b.created_at DESC, b.id DESC LIMIT 100");
+            browser_sessions!(is_active!(), " AND b.user_id = $2 ORDER BY b.created_at DESC, b.id DESC LIMIT 100");
         self.database.query(sql, values![now, user]).await?.iter().map(record).collect()
     }
 

@@ -8,7 +8,7 @@ use crate::store::changes::{LogTransaction, Logged, Notice};
 use crate::store::client_blocks::is_about;
 use crate::store::database::{Database, Dialect};
 use crate::store::row::{Row, array, to_json, values};
-use crate::store::{Audited, Result, Store, StoreError, SubHolder};
+use crate::store::{Audited, Result, Store, StoreError, SubOwner};
 
 /// How many documents are forgotten at once, when there are too many that nobody has logged in with.
 const FORGOTTEN_AT_ONCE: i64 = 100;
@@ -252,8 +252,8 @@ impl LogTransaction {
 
     async fn insert_document(&mut self, fetched: &FetchedDocument, audited: &Audited) -> Result<Option<StoreError>> {
         let client_id = &fetched.client_id;
-        if let Some(holder) = self.sub_take(client_id, SubHolder::Client).await? {
-            return Ok(Some(StoreError::SubTaken(holder)));
+        if let Some(owner) = self.sub_take(client_id, SubOwner::Client).await? {
+            return Ok(Some(StoreError::SubTaken(owner)));
         }
         // Until the end, nobody blocks it unseen.
         self.lock_names().await?;

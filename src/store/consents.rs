@@ -99,7 +99,7 @@ impl Store {
         transaction.commit().await
     }
 
-    /// The clients that have living sessions of the user, those used last first, at most 1000. A code that was not redeemed gives no
+    /// The clients that have active sessions of the user, those used last first, at most 1000. A code that was not redeemed gives no
     /// access yet.
     pub async fn access_list(&self, user: Uuid, now: Timestamp) -> Result<Vec<Access>> {
         let sql = "SELECT client_id, string_agg(scope, $3) AS scopes, min(began) AS since, max(used) AS last_used_at \

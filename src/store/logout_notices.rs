@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::protocol::logout::{LogoutNotice, MOST_NOTICES, NOTICE_LIFE};
 use crate::protocol::time::Timestamp;
 use crate::store::database::{Dialect, Transaction};
+use crate::store::outbox::take;
 use crate::store::row::{Row, values};
 use crate::store::{Result, Store};
 
@@ -118,23 +119,7 @@ impl Store {
         until: Timestamp,
         limit: i64,
     ) -> Result<Vec<LogoutNotice>> {
-        macro_rules! take {
-            ($before:literal, $after:literal) => {
-                concat!(
-                    "UPDATE logout_notices SET attempts = attempts + 1, due_at = $3 WHERE session ",
-                    $before,
-                    "SELECT session FROM logout_notices WHERE client_id = $1 AND due_at <= $2 AND expires_at > $2 \
-                     ORDER BY due_at, session LIMIT $4 ",
-                    $after,
-                    " RETURNING session, client_id, sub, attempts"
-                )
-            };
-        }
-        let sql = match self.dialect() {
-            // As an array, because Postgres may run a subquery more than once, and each time lock other rows.
-            Dialect::Postgres => take!("= ANY (ARRAY(", "FOR UPDATE SKIP LOCKED))"),
-            Dialect::Sqlite => take!("IN (", ")"),
-        };
+        let sql = take!(self.dialect(), "logout_notices", "client_id", "session");
         self.database.write(sql, values![client_id, now, until, limit]).await?.iter().map(notice).collect()
     }
 

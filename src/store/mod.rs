@@ -27,6 +27,7 @@ mod login_failures;
 mod logout_notices;
 mod migrate;
 mod nodes;
+mod outbox;
 mod password_links;
 mod registrations;
 mod resources;
@@ -65,7 +66,7 @@ pub use nodes::NodeRecord;
 pub(crate) use nodes::SILENCE;
 pub use second_factors::{SecondFactor, SecondFactorRecord};
 pub use sessions::{Ended, NewSession, Rotation, SessionFilter, SessionRecord};
-pub use subjects::SubHolder;
+pub use subjects::SubOwner;
 pub use users::{LoginRecord, UserFilter};
 pub use verdicts::{KeptVerdict, VerdictLimits};
 pub use webhooks::SecretRetired;
@@ -101,7 +102,7 @@ pub enum StoreError {
     Exists,
     /// A user or a client already has the `sub` or `client_id` of what was to be created.
     #[error("it is the sub of a user or a client_id already")]
-    SubTaken(SubHolder),
+    SubTaken(SubOwner),
     /// A text would lead to two users.
     #[error("another user is found by it already: no sub or username equals the id, sub or username of another user")]
     Ambiguous,

@@ -11,20 +11,9 @@ use crate::store::users::{user, users};
 use crate::store::{Audited, Result, Store};
 
 impl Store {
-    /// Makes a link, known by the hash of its token, in place of an earlier one of the user. Returns false if the user
-    /// does not exist or is disabled.
+    /// Makes a link, known by the hash of its token, in place of an earlier one of the user. Returns false if the user does not exist,
+    /// is disabled, or has a role and `may_have_role` is not set: with the link of one who is just getting a role, others could take it.
     pub async fn password_link_create(
-        &self,
-        hash: [u8; 32],
-        user: Uuid,
-        expires_at: Timestamp,
-        audited: &Audited,
-    ) -> Result<bool> {
-        self.password_link_create_for(hash, user, expires_at, true, audited).await
-    }
-
-    /// The same, perhaps only if the user has no role: with the link of one who is just getting a role, others could take it.
-    pub async fn password_link_create_for(
         &self,
         hash: [u8; 32],
         user: Uuid,

@@ -5,9 +5,9 @@ use crate::store::database::Transaction;
 use crate::store::row::values;
 use crate::store::{Result, Store};
 
-/// Who holds a `sub`.
+/// Whose a `sub` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubHolder {
+pub enum SubOwner {
     /// A user.
     User,
     /// A client, whose `client_id` it is.
@@ -15,27 +15,27 @@ pub enum SubHolder {
 }
 
 impl Store {
-    /// Who holds a `sub`, if somebody does.
-    pub async fn sub_holder(&self, sub: &str) -> Result<Option<SubHolder>> {
+    /// Whose a `sub` is, if it is somebody's.
+    pub async fn sub_owner(&self, sub: &str) -> Result<Option<SubOwner>> {
         let row = self.database.query_one("SELECT is_client FROM subjects WHERE sub = $1", values![sub]).await?;
-        let holder = |is_client: bool| if is_client { SubHolder::Client } else { SubHolder::User };
-        row.map(|row| Ok(holder(row.get("is_client")?))).transpose()
+        let owner = |is_client: bool| if is_client { SubOwner::Client } else { SubOwner::User };
+        row.map(|row| Ok(owner(row.get("is_client")?))).transpose()
     }
 }
 
 impl Transaction {
-    /// Takes a `sub` for a new user or client. Returns the holder if there is one already.
-    pub(super) async fn sub_take(&mut self, sub: &str, holder: SubHolder) -> Result<Option<SubHolder>> {
+    /// Takes a `sub` for a new user or client. Returns the owner if there is one already.
+    pub(super) async fn sub_take(&mut self, sub: &str, owner: SubOwner) -> Result<Option<SubOwner>> {
         let insert = "INSERT INTO subjects (sub, is_client) VALUES ($1, $2) ON CONFLICT (sub) DO NOTHING RETURNING sub";
         let held = "SELECT is_client FROM subjects WHERE sub = $1";
         loop {
-            if self.query_one(insert, values![sub, holder == SubHolder::Client]).await?.is_some() {
+            if self.query_one(insert, values![sub, owner == SubOwner::Client]).await?.is_some() {
                 return Ok(None);
             }
-            // No row now means that its holder was deleted between the two statements.
+            // No row now means that its owner was deleted between the two statements.
             if let Some(row) = self.query_one(held, values![sub]).await? {
                 let is_client: bool = row.get("is_client")?;
-                return Ok(Some(if is_client { SubHolder::Client } else { SubHolder::User }));
+                return Ok(Some(if is_client { SubOwner::Client } else { SubOwner::User }));
             }
         }
     }

@@ -15,16 +15,21 @@ use crate::store::changes::{LogTransaction, Logged, Notice, Written};
 use crate::store::database::{Dialect, Transaction};
 use crate::store::login_failures::account_digest;
 use crate::store::row::{Row, Value, array, to_json, unreadable, values};
-use crate::store::{Audited, Page, Result, Store, StoreError, SubHolder};
+use crate::store::{Audited, Page, Result, Store, StoreError, SubOwner};
+
+/// The columns of `users u` that [`user`] reads.
+macro_rules! user_columns {
+    () => {
+        "u.id AS user_id, u.sub AS user_sub, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, \
+         u.profile AS user_profile, u.enabled AS user_enabled, u.role AS user_role, u.created_at AS user_created_at, \
+         u.version AS user_version, EXISTS (SELECT 1 FROM second_factors WHERE user_id = u.id) AS has_second_factor"
+    };
+}
+pub(super) use user_columns;
 
 macro_rules! users {
     ($($rest:literal),+) => {
-        concat!(
-            "SELECT id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
-             profile AS user_profile, enabled AS user_enabled, role AS user_role, created_at AS user_created_at, \
-             version AS user_version, EXISTS (SELECT 1 FROM second_factors WHERE user_id = users.id) AS has_second_factor FROM users ",
-            $($rest),+
-        )
+        concat!("SELECT ", $crate::store::users::user_columns!(), " FROM users u ", $($rest),+)
     };
 }
 pub(super) use users;
@@ -47,6 +52,22 @@ pub(super) fn user(row: &Row) -> Result<User> {
         created_at: row.moment("user_created_at")?,
         version: row.get("user_version")?,
     })
+}
+
+/// What a change writes of a user, then its id and version.
+fn changeable(user: &User) -> Result<Vec<Value>> {
+    Ok(values![
+        &user.username,
+        username_key(&user.username),
+        user.password_hash.clone(),
+        user.scope.as_ref().map(ToString::to_string),
+        to_json(&user.claims)?,
+        user.enabled,
+        to_json(&user.profile)?,
+        user.role.map(Role::name),
+        user.id,
+        user.version
+    ])
 }
 
 /// The id after which a page begins. None is smaller than the nil one.
@@ -96,11 +117,13 @@ pub struct LoginRecord {
 impl Store {
     /// Everything that decides about a login under this name from this network.
     pub async fn login_find(&self, username: &str, network: Network) -> Result<LoginRecord> {
-        let sql = "SELECT u.id AS user_id, sub AS user_sub, username, password_hash, scope AS user_scope, claims AS user_claims, \
-                   profile AS user_profile, enabled AS user_enabled, role AS user_role, u.created_at AS user_created_at, \
-                   version AS user_version, EXISTS (SELECT 1 FROM second_factors WHERE user_id = u.id) AS has_second_factor, h.number AS head, g.failures AS failures, g.last_at AS failed_at, k.network AS known \
-                   FROM change_head h LEFT JOIN users u ON u.username_key = $1 LEFT JOIN login_failures g ON g.account = $2 \
-                   LEFT JOIN known_networks k ON k.user_id = u.id AND k.network = $3 WHERE h.id = 1";
+        let sql = concat!(
+            "SELECT ",
+            user_columns!(),
+            ", h.number AS head, g.failures AS failures, g.last_at AS failed_at, k.network AS known \
+             FROM change_head h LEFT JOIN users u ON u.username_key = $1 LEFT JOIN login_failures g ON g.account = $2 \
+             LEFT JOIN known_networks k ON k.user_id = u.id AND k.network = $3 WHERE h.id = 1"
+        );
         let values = values![username_key(username), account_digest(username), network.to_string()];
         let missing = || unreadable("head", &"the table change_head is empty");
         let row = self.database.query_one(sql, values).await?.ok_or_else(missing)?;
@@ -194,9 +217,9 @@ impl Store {
             transaction.roll_back().await?;
             return Err(StoreError::Ambiguous);
         }
-        if let Some(holder) = transaction.sub_take(&user.sub, SubHolder::User).await? {
+        if let Some(owner) = transaction.sub_take(&user.sub, SubOwner::User).await? {
             transaction.roll_back().await?;
-            return Err(StoreError::SubTaken(holder));
+            return Err(StoreError::SubTaken(owner));
         }
         if user.role.is_some()
             && let Some(refusal) = transaction.use_roles(audited.at).await?
@@ -204,23 +227,10 @@ impl Store {
             transaction.roll_back().await?;
             return Err(refusal);
         }
-        let sql = "INSERT INTO users (id, sub, sub_key, username, username_key, password_hash, scope, claims, enabled, \
-                   version, created_at, profile, role) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-        let values = values![
-            user.id,
-            &user.sub,
-            username_key(&user.sub),
-            &user.username,
-            username_key(&user.username),
-            user.password_hash.clone(),
-            user.scope.as_ref().map(ToString::to_string),
-            to_json(&user.claims)?,
-            user.enabled,
-            user.version,
-            user.created_at,
-            to_json(&user.profile)?,
-            user.role.map(Role::name)
-        ];
+        let sql = "INSERT INTO users (username, username_key, password_hash, scope, claims, enabled, profile, role, id, version, \
+                   sub, sub_key, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+        let mut values = changeable(user)?;
+        values.extend(values![&user.sub, username_key(&user.sub), user.created_at]);
         transaction.query(sql, values).await?;
         let detail = user.role.map(|role| format!("role {}", role.name()));
         transaction.audit(audited, "user.create", format!("user {}", user.id), detail.clone()).await?;
@@ -331,21 +341,9 @@ impl LogTransaction {
         {
             return Ok(Written::Refused(refusal));
         }
-        let sql = "UPDATE users SET username = $1, username_key = $2, password_hash = $3, scope = $4, claims = $5, \
-                   enabled = $6, profile = $9, role = $10, version = version + 1 WHERE id = $7 AND version = $8 RETURNING id";
-        let values = values![
-            &user.username,
-            username_key(&user.username),
-            user.password_hash.clone(),
-            user.scope.as_ref().map(ToString::to_string),
-            to_json(&user.claims)?,
-            user.enabled,
-            user.id,
-            user.version,
-            to_json(&user.profile)?,
-            user.role.map(Role::name)
-        ];
-        if self.query_one(sql, values).await?.is_none() {
+        let sql = "UPDATE users SET username = $1, username_key = $2, password_hash = $3, scope = $4, claims = $5, enabled = $6, \
+                   profile = $7, role = $8, version = version + 1 WHERE id = $9 AND version = $10 RETURNING id";
+        if self.query_one(sql, changeable(user)?).await?.is_none() {
             return Ok(Written::Outdated);
         }
         if is_removed && !self.has_administrator().await? {

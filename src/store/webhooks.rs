@@ -11,6 +11,7 @@ use crate::protocol::webhook::{
     Deliveries, MOST_SECRETS, MOST_WAITING, MOST_WEBHOOKS, SealedSecret, Webhook, WebhookMessage,
 };
 use crate::store::database::{Dialect, Transaction};
+use crate::store::outbox::take;
 use crate::store::row::{Row, values};
 use crate::store::{Audited, Page, Result, Store, StoreError};
 
@@ -217,23 +218,7 @@ impl Store {
         until: Timestamp,
         limit: i64,
     ) -> Result<Vec<WebhookMessage>> {
-        macro_rules! take {
-            ($before:literal, $after:literal) => {
-                concat!(
-                    "UPDATE webhook_messages SET attempts = attempts + 1, due_at = $3 WHERE webhook = $1 AND event ",
-                    $before,
-                    "SELECT event FROM webhook_messages WHERE webhook = $1 AND due_at <= $2 AND expires_at > $2 \
-                     ORDER BY due_at, event LIMIT $4 ",
-                    $after,
-                    " RETURNING webhook, event, attempts"
-                )
-            };
-        }
-        let sql = match self.dialect() {
-            // As an array, because Postgres may run a subquery more than once, and each time lock other rows.
-            Dialect::Postgres => take!("= ANY (ARRAY(", "FOR UPDATE SKIP LOCKED))"),
-            Dialect::Sqlite => take!("IN (", ")"),
-        };
+        let sql = take!(self.dialect(), "webhook_messages", "webhook", "event");
         self.database.write(sql, values![webhook, now, until, limit]).await?.iter().map(message).collect()
     }
 

@@ -44,27 +44,16 @@ impl ClientAttempt<'_> {
 
 impl Attempt for ClientAttempt<'_> {
     fn check(&self) -> Result<(), Throttled> {
-        let now = self.throttle.clock.now();
-        let waits = self.keys().map(|key| (key, self.throttle.clients.wait(key, now)));
-        self.throttle.check(&waits, "too many failed authentications")
+        self.throttle.check_attempt(self.keys(), "too many failed authentications")
     }
 
     fn failed(&self) {
-        if !self.throttle.enabled {
-            return;
-        }
-        let now = self.throttle.clock.now();
-        for key in self.keys() {
-            if self.throttle.clients.add(key, 1, now) {
-                let target = match key {
-                    CounterKey::ClientAndNetwork(..) if self.is_registered => format!("client {}", self.client_id),
-                    // The id may be a secret in the wrong field.
-                    CounterKey::ClientAndNetwork(..) => "unknown client".to_owned(),
-                    _ => "many clients".to_owned(),
-                };
-                let detail = format!("failed authentications from {}", self.source.network());
-                self.throttle.audit("client.throttled", target, detail, self.source);
-            }
-        }
+        let target = |key| match key {
+            CounterKey::ClientAndNetwork(..) if self.is_registered => format!("client {}", self.client_id),
+            // The id may be a secret in the wrong field.
+            CounterKey::ClientAndNetwork(..) => "unknown client".to_owned(),
+            _ => "many clients".to_owned(),
+        };
+        self.throttle.count_failure(self.keys(), ("client.throttled", "failed authentications"), target, self.source);
     }
 }

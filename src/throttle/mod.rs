@@ -151,6 +151,32 @@ impl Throttle {
         }
     }
 
+    /// Refuses an attempt of a client or a device while it has to wait because of one of these counters.
+    fn check_attempt(&self, keys: impl IntoIterator<Item = CounterKey>, reason: &'static str) -> Result<(), Throttled> {
+        let now = self.clock.now();
+        let waits: Vec<_> = keys.into_iter().map(|key| (key, self.clients.wait(key, now))).collect();
+        self.check(&waits, reason)
+    }
+
+    /// Counts a failed attempt of a client or a device. The audit trail tells with which one throttling begins, of whom and of `what`.
+    fn count_failure(
+        &self,
+        keys: impl IntoIterator<Item = CounterKey>,
+        (action, what): (&'static str, &str),
+        target: impl Fn(CounterKey) -> String,
+        source: Source,
+    ) {
+        if !self.enabled {
+            return;
+        }
+        let now = self.clock.now();
+        for key in keys {
+            if self.clients.add(key, 1, now) {
+                self.audit(action, target(key), format!("{what} from {}", source.network()), source);
+            }
+        }
+    }
+
     /// The refusal because of these failures.
     fn refuse(&self, key: CounterKey, seconds: i64, reason: &'static str) -> Throttled {
         self.metrics.throttled(key.label());

@@ -30,25 +30,15 @@ impl UserCodeAttempt<'_> {
 
 impl Attempt for UserCodeAttempt<'_> {
     fn check(&self) -> Result<(), Throttled> {
-        let now = self.throttle.clock.now();
-        let waits: Vec<_> = self.keys().map(|key| (key, self.throttle.clients.wait(key, now))).collect();
-        self.throttle.check(&waits, "too many wrong codes of devices")
+        self.throttle.check_attempt(self.keys(), "too many wrong codes of devices")
     }
 
     fn failed(&self) {
-        if !self.throttle.enabled {
-            return;
-        }
-        let now = self.throttle.clock.now();
-        for key in self.keys() {
-            if self.throttle.clients.add(key, 1, now) {
-                let target = match key {
-                    CounterKey::UserCodesOfPerson(person) => format!("user {person}"),
-                    _ => "many users".to_owned(),
-                };
-                let detail = format!("wrong codes of devices from {}", self.source.network());
-                self.throttle.audit("user_code.throttled", target, detail, self.source);
-            }
-        }
+        let target = |key| match key {
+            CounterKey::UserCodesOfPerson(person) => format!("user {person}"),
+            _ => "many users".to_owned(),
+        };
+        let what = ("user_code.throttled", "wrong codes of devices");
+        self.throttle.count_failure(self.keys(), what, target, self.source);
     }
 }

@@ -1,7 +1,7 @@
-//! Authorization codes: the first credential of a session, computed and never stored.
+//! Authorization codes and device codes: the first credential of a session, computed and never stored.
 //!
-//! A code is like a refresh token of generation 0, with a prefix of its own, which its MAC covers: neither reads as the
-//! other. Redeeming it moves the session to generation 1, with which its refresh tokens begin.
+//! A code is like a refresh token of generation 0, with a prefix of its own, which its MAC covers: none reads as another. Redeeming it
+//! moves the session to generation 1, with which its refresh tokens begin.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::crypto::{base64url, equal_in_constant_time, sha256};
 use crate::keys::keyring::{KeyRing, ReadyTokenKey};
-use crate::tokens::environment::{self, AUTHORIZATION_CODE_PREFIX, Environment};
+use crate::tokens::environment::{self, AUTHORIZATION_CODE_PREFIX, DEVICE_CODE_PREFIX, Environment};
 use crate::tokens::error::VerifyError;
 use crate::tokens::refresh::RefreshToken;
 
@@ -18,60 +18,77 @@ pub fn is_verified(challenge: &str, verifier: &str) -> bool {
     equal_in_constant_time(base64url(sha256(verifier.as_bytes())).as_bytes(), challenge.as_bytes())
 }
 
-/// The content of an authorization code.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AuthorizationCode(RefreshToken);
+/// What a code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeKind {
+    /// An authorization code (RFC 6749 §4.1.2).
+    Authorization,
+    /// A device code (RFC 8628 §3.2), of the session that a device waits for.
+    Device,
+}
 
-impl fmt::Debug for AuthorizationCode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "AuthorizationCode(session {})", self.0.session)
+impl CodeKind {
+    /// What such codes begin with.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Authorization => AUTHORIZATION_CODE_PREFIX,
+            Self::Device => DEVICE_CODE_PREFIX,
+        }
     }
 }
 
-impl AuthorizationCode {
+/// The content of a code.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Code {
+    kind: CodeKind,
+    credential: RefreshToken,
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Code({:?}, session {})", self.kind, self.credential.session)
+    }
+}
+
+impl Code {
     /// The code of a new session.
-    pub fn new(session: Uuid) -> Self {
-        Self(RefreshToken::first(session))
+    pub fn new(kind: CodeKind, session: Uuid) -> Self {
+        Self { kind, credential: RefreshToken::first(session) }
     }
 
-    /// Its session.
+    /// What it is.
+    pub const fn kind(&self) -> CodeKind {
+        self.kind
+    }
+
+    /// Its session; of a device code, also its request.
     pub const fn session(&self) -> Uuid {
-        self.0.session
+        self.credential.session
     }
 
     /// The credential that it stands for: generation 0 of its session, whose successor is the first refresh token.
     pub const fn credential(&self) -> &RefreshToken {
-        &self.0
+        &self.credential
     }
 
     /// Writes the code, authenticated with a key.
     pub fn write(&self, environment: &Environment, key: &ReadyTokenKey) -> String {
-        self.0.write_as(AUTHORIZATION_CODE_PREFIX, environment, key)
+        self.credential.write_as(self.kind.prefix(), environment, key)
     }
 
     /// Reads a code of this environment.
     ///
     /// # Errors
-    /// If it is no code of this environment, or its key is unknown.
-    pub fn read(text: &str, environment: &Environment, ring: &KeyRing) -> Result<Self, VerifyError> {
-        read_first(AUTHORIZATION_CODE_PREFIX, text, environment, ring).map(Self)
+    /// If it is no such code of this environment, or its key is unknown.
+    pub fn read(kind: CodeKind, text: &str, environment: &Environment, ring: &KeyRing) -> Result<Self, VerifyError> {
+        let rest = text.strip_prefix(kind.prefix()).ok_or(VerifyError::NotOurs)?;
+        let (own, body) = environment::split(rest).ok_or(VerifyError::NotOurs)?;
+        if own != *environment {
+            return Err(VerifyError::NotOurs);
+        }
+        let credential = RefreshToken::read_as(kind.prefix(), body, environment, ring)?;
+        if credential.generation == 0 { Ok(Self { kind, credential }) } else { Err(VerifyError::NotOurs) }
     }
-}
-
-/// Reads a credential of generation 0 with this prefix.
-pub(super) fn read_first(
-    prefix: &str,
-    text: &str,
-    environment: &Environment,
-    ring: &KeyRing,
-) -> Result<RefreshToken, VerifyError> {
-    let rest = text.strip_prefix(prefix).ok_or(VerifyError::NotOurs)?;
-    let (own, body) = environment::split(rest).ok_or(VerifyError::NotOurs)?;
-    if own != *environment {
-        return Err(VerifyError::NotOurs);
-    }
-    let credential = RefreshToken::read_as(prefix, body, environment, ring)?;
-    if credential.generation == 0 { Ok(credential) } else { Err(VerifyError::NotOurs) }
 }
 
 #[cfg(test)]

@@ -55,20 +55,10 @@ fn authenticated(environment: &Environment, content: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jose::algorithm::SigningAlgorithm;
-    use crate::keys::master::MasterKey;
-    use crate::keys::record::{KeyRecord, KeyUse};
-
-    fn ring() -> KeyRing {
-        let master = MasterKey::parse(&MasterKey::generate()).unwrap();
-        let start = Timestamp::from_seconds(0);
-        let record = KeyRecord::generate(KeyUse::Token, SigningAlgorithm::Es256, &master, start, start);
-        KeyRing::open(&[record], &master.into()).unwrap()
-    }
 
     #[test]
     fn dpo_013_a_nonce_holds_for_a_while_and_only_unchanged() {
-        let (ring, other) = (ring(), ring());
+        let (ring, other) = (KeyRing::with_token_key(), KeyRing::with_token_key());
         let (live, test): (Environment, Environment) = ("live".parse().unwrap(), "test".parse().unwrap());
         let at = |seconds: i64| Timestamp::from_seconds(1_800_000_000 + seconds);
         let nonce = write(at(0), &live, ring.active_token_key(at(0)).unwrap());

@@ -63,27 +63,18 @@ mod tests {
     use crate::jose::algorithm::SigningAlgorithm;
     use crate::jose::jws::ExpectedType;
     use crate::keys::keyring::KeyRing;
-    use crate::keys::master::MasterKey;
-    use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
     use crate::tokens::context::TokenContext;
     use crate::tokens::{id_token, jwt};
 
     const ISSUER: &str = "https://auth.example";
 
-    fn ring(algorithm: SigningAlgorithm) -> KeyRing {
-        let master = MasterKey::parse(&MasterKey::generate()).unwrap();
-        let start = Timestamp::from_seconds(0);
-        let record = KeyRecord::generate(KeyUse::Signing, algorithm, &master, start, start);
-        KeyRing::open(&[record], &master.into()).unwrap()
-    }
-
     #[test]
     fn an_identity_assertion_says_what_it_must_and_reads_as_no_other_token() {
         let environment = "live".parse().unwrap();
         let scope = Scope::parse("read").unwrap();
         for algorithm in SigningAlgorithm::ALL {
-            let ring = ring(algorithm);
+            let ring = KeyRing::with_signing_key(algorithm);
             let key = ring.signing_key_for(algorithm, Timestamp::from_seconds(1)).unwrap();
             let claims = AssertionClaims {
                 iss: ISSUER,

@@ -99,8 +99,6 @@ mod tests {
 
     use super::*;
     use crate::keys::keyring::KeyRing;
-    use crate::keys::master::MasterKey;
-    use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::claims::AccessClaims;
     use crate::protocol::client::AccessTokenTyp;
     use crate::protocol::time::Timestamp;
@@ -108,13 +106,6 @@ mod tests {
     use crate::tokens::environment::Environment;
 
     const ISSUER: &str = "https://auth.example";
-
-    fn ring(algorithm: SigningAlgorithm) -> KeyRing {
-        let master = MasterKey::parse(&MasterKey::generate()).unwrap();
-        let start = Timestamp::from_seconds(0);
-        KeyRing::open(&[KeyRecord::generate(KeyUse::Signing, algorithm, &master, start, start)], &master.into())
-            .unwrap()
-    }
 
     fn claims(profile: Value) -> IdClaims<'static> {
         IdClaims {
@@ -146,7 +137,7 @@ mod tests {
     fn an_id_token_and_an_access_token_never_read_as_each_other() {
         let environment: Environment = "live".parse().unwrap();
         for algorithm in SigningAlgorithm::ALL {
-            let ring = ring(algorithm);
+            let ring = KeyRing::with_signing_key(algorithm);
             let context = TokenContext { issuer: ISSUER, environment: &environment, siblings: &[], ring: &ring };
             let key = ring.signing_key_for(algorithm, Timestamp::from_seconds(1)).unwrap();
             let id_token = write(&claims(json!({"name": "Anna"})), key);
@@ -169,7 +160,7 @@ mod tests {
 
     #[test]
     fn oid_013_the_header_names_type_algorithm_and_key() {
-        let ring = ring(SigningAlgorithm::Rs256);
+        let ring = KeyRing::with_signing_key(SigningAlgorithm::Rs256);
         let key = ring.signing_key_for(SigningAlgorithm::Rs256, Timestamp::from_seconds(1)).unwrap();
         let header = jws::header(&write(&claims(json!({})), key)).unwrap();
         assert_eq!((header.typ.as_deref(), header.alg.as_str()), (Some("JWT"), "RS256"));

@@ -65,20 +65,11 @@ mod tests {
     use super::*;
     use crate::crypto::base64url;
     use crate::keys::keyring::KeyRing;
-    use crate::keys::master::MasterKey;
-    use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
     use crate::protocol::token_id::TokenId;
     use crate::tokens::environment::Environment;
 
     const ISSUER: &str = "https://auth.example";
-
-    fn ring(algorithm: SigningAlgorithm) -> KeyRing {
-        let master = MasterKey::parse(&MasterKey::generate()).unwrap();
-        let start = Timestamp::from_seconds(0);
-        KeyRing::open(&[KeyRecord::generate(KeyUse::Signing, algorithm, &master, start, start)], &master.into())
-            .unwrap()
-    }
 
     fn at<'a>(issuer: &'a str, ring: &'a KeyRing) -> TokenContext<'a> {
         static LIVE: LazyLock<Environment> = LazyLock::new(|| "live".parse().unwrap());
@@ -105,7 +96,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_back_with_every_algorithm() {
         for algorithm in SigningAlgorithm::OF_ACCESS_TOKENS {
-            let ring = ring(algorithm);
+            let ring = KeyRing::with_signing_key(algorithm);
             for typ in AccessTokenTyp::ALL {
                 let token = token_of(*typ, &ring);
                 assert_eq!(jws::header(&token).unwrap().typ.as_deref(), Some(typ.name()));
@@ -116,7 +107,7 @@ mod tests {
 
     #[test]
     fn int_029_no_second_spelling_passes() {
-        let ring = ring(SigningAlgorithm::Es256);
+        let ring = KeyRing::with_signing_key(SigningAlgorithm::Es256);
         let token = token(&ring);
         for other in [
             format!("{token}="),
@@ -133,7 +124,7 @@ mod tests {
 
     #[test]
     fn int_022_and_int_023_a_changed_or_stripped_token_is_refused() {
-        let ring = ring(SigningAlgorithm::EdDsa);
+        let ring = KeyRing::with_signing_key(SigningAlgorithm::EdDsa);
         let token = token(&ring);
         let mut segments = token.split('.');
         let (header, _, signature) = (segments.next().unwrap(), segments.next(), segments.next().unwrap());
@@ -149,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_key_that_another_node_may_have_created_is_distinguished_from_one_that_is_never_ours() {
-        let (ours, theirs) = (ring(SigningAlgorithm::Es256), ring(SigningAlgorithm::Es256));
+        let (ours, theirs) =
+            (KeyRing::with_signing_key(SigningAlgorithm::Es256), KeyRing::with_signing_key(SigningAlgorithm::Es256));
         let token = token(&theirs);
         assert_eq!(read(&token, at(ISSUER, &ours)), Err(VerifyError::UnknownKey));
         assert_eq!(read(&token, at("https://other.example", &ours)), Err(VerifyError::NotOurs));

@@ -50,8 +50,6 @@ mod tests {
     use crate::jose::algorithm::SigningAlgorithm;
     use crate::jose::jws::ExpectedType;
     use crate::keys::keyring::KeyRing;
-    use crate::keys::master::MasterKey;
-    use crate::keys::record::{KeyRecord, KeyUse};
     use crate::tokens::context::TokenContext;
     use crate::tokens::{id_token, jwt};
 
@@ -63,10 +61,8 @@ mod tests {
         let notice =
             LogoutNotice { session: Uuid::from_u128(7), client_id: "app".into(), sub: "u".into(), attempts: 1 };
         for algorithm in SigningAlgorithm::ALL {
-            let master = MasterKey::parse(&MasterKey::generate()).unwrap();
             let start = Timestamp::from_seconds(0);
-            let record = KeyRecord::generate(KeyUse::Signing, algorithm, &master, start, start);
-            let ring = KeyRing::open(&[record], &master.into()).unwrap();
+            let ring = KeyRing::with_signing_key(algorithm);
             let now = Timestamp::from_seconds(1000);
             let key = ring.signing_key_for(algorithm, now).unwrap();
             let token = write(ISSUER, &notice, now, key);

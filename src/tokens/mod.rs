@@ -2,7 +2,6 @@
 
 pub mod code;
 pub mod context;
-pub mod device_code;
 pub mod dpop_nonce;
 pub mod environment;
 pub mod error;

@@ -103,21 +103,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::jose::algorithm::SigningAlgorithm;
-    use crate::keys::master::MasterKey;
-    use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
     use crate::protocol::token_id::TokenId;
     use crate::tokens::environment::KnownIssuer;
 
     const ISSUER: &str = "https://auth.example";
-
-    fn ring() -> KeyRing {
-        let master = MasterKey::parse(&MasterKey::generate()).unwrap();
-        let start = Timestamp::from_seconds(0);
-        let record = KeyRecord::generate(KeyUse::Token, SigningAlgorithm::Es256, &master, start, start);
-        KeyRing::open(&[record], &master.into()).unwrap()
-    }
 
     fn claims() -> AccessClaims {
         serde_json::from_value(serde_json::json!({
@@ -156,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_and_shows_nothing() {
-        let ring = ring();
+        let ring = KeyRing::with_token_key();
         let body = body(&ring);
         let key = ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
         assert_eq!(key_of(&body), Some(base64url(key.id)));
@@ -167,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_login_takes_at_most_256_bytes_and_a_token_without_a_session_less() {
-        let ring = ring();
+        let ring = KeyRing::with_token_key();
         let key = ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
         let length = |claims: &AccessClaims| write(claims, &environment("live"), key).len();
         assert_eq!(length(&login()), 249);
@@ -176,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_token_of_another_issuer_is_told_apart_and_named_if_it_is_a_sibling() {
-        let ring = ring();
+        let ring = KeyRing::with_token_key();
         let key = ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
         let live = environment("live");
         let siblings = [KnownIssuer { environment: environment("staging"), issuer: "https://s.example".into() }];
@@ -194,16 +184,16 @@ mod tests {
 
     #[test]
     fn the_environment_and_the_key_are_authenticated() {
-        let one = ring();
+        let one = KeyRing::with_token_key();
         let body = body(&one);
         assert_eq!(opened(&body, "test", &one), Err(VerifyError::NotOurs));
-        assert_eq!(opened(&body, "live", &ring()), Err(VerifyError::UnknownKey));
+        assert_eq!(opened(&body, "live", &KeyRing::with_token_key()), Err(VerifyError::UnknownKey));
     }
 
     proptest! {
         #[test]
         fn a_changed_byte_is_refused(position in 0usize..1000, flip in 1u8..=255) {
-            let ring = ring();
+            let ring = KeyRing::with_token_key();
             let mut bytes = from_base64url(body(&ring)).unwrap();
             let position = position % bytes.len();
             bytes[position] ^= flip;

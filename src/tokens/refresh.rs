@@ -113,19 +113,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::jose::algorithm::SigningAlgorithm;
-    use crate::keys::master::MasterKey;
-    use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
-    use crate::tokens::code::AuthorizationCode;
-    use crate::tokens::device_code::DeviceCode;
-
-    fn ring() -> KeyRing {
-        let master = MasterKey::parse(&MasterKey::generate()).unwrap();
-        let start = Timestamp::from_seconds(0);
-        let record = KeyRecord::generate(KeyUse::Token, SigningAlgorithm::Es256, &master, start, start);
-        KeyRing::open(&[record], &master.into()).unwrap()
-    }
+    use crate::tokens::code::{Code, CodeKind};
 
     fn environment(name: &str) -> Environment {
         name.parse().unwrap()
@@ -138,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_successor_follows_from_the_token_and_is_the_same_each_time() {
-        let ring = ring();
+        let ring = KeyRing::with_token_key();
         let first = RefreshToken::first(Uuid::from_u128(9));
         let read = RefreshToken::read(&body(&first, &ring), &environment("live"), &ring).unwrap();
         assert_eq!(read, first);
@@ -150,37 +139,42 @@ mod tests {
 
     #[test]
     fn a_code_and_a_refresh_token_never_read_as_each_other() {
-        let ring = ring();
+        let ring = KeyRing::with_token_key();
         let key = ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
         let live = environment("live");
-        let code = AuthorizationCode::new(Uuid::from_u128(9));
+        let authorization_code =
+            |text: &str, environment| Code::read(CodeKind::Authorization, text, environment, &ring);
+        let code = Code::new(CodeKind::Authorization, Uuid::from_u128(9));
         let text = code.write(&live, key);
-        assert_eq!(AuthorizationCode::read(&text, &live, &ring), Ok(code.clone()));
-        assert!(AuthorizationCode::read(&text, &environment("test"), &ring).is_err());
+        assert_eq!(authorization_code(&text, &live), Ok(code.clone()));
+        assert!(authorization_code(&text, &environment("test")).is_err());
         assert!(RefreshToken::read(text.strip_prefix("jac_live_").unwrap(), &live, &ring).is_err());
         let token = code.credential().write(&live, key);
-        assert!(AuthorizationCode::read(&token.replacen("jrt_", "jac_", 1), &live, &ring).is_err());
+        assert!(authorization_code(&token.replacen("jrt_", "jac_", 1), &live).is_err());
         let later = code.credential().successor().write_as("jac_", &live, key);
-        assert!(AuthorizationCode::read(&later, &live, &ring).is_err(), "a code is of generation 0");
-        let device = DeviceCode::new(Uuid::from_u128(9)).write(&live, key);
-        assert!(DeviceCode::read(&device, &live, &ring).is_ok());
-        assert!(AuthorizationCode::read(&device.replacen("jdc_", "jac_", 1), &live, &ring).is_err());
-        assert!(DeviceCode::read(&text.replacen("jac_", "jdc_", 1), &live, &ring).is_err());
+        assert!(authorization_code(&later, &live).is_err(), "a code is of generation 0");
+        let device = Code::new(CodeKind::Device, Uuid::from_u128(9)).write(&live, key);
+        assert!(Code::read(CodeKind::Device, &device, &live, &ring).is_ok());
+        assert!(authorization_code(&device.replacen("jdc_", "jac_", 1), &live).is_err());
+        assert!(Code::read(CodeKind::Device, &text.replacen("jac_", "jdc_", 1), &live, &ring).is_err());
         assert!(RefreshToken::read(device.strip_prefix("jdc_live_").unwrap(), &live, &ring).is_err());
     }
 
     #[test]
     fn a_token_of_another_environment_or_key_is_refused() {
-        let one = ring();
+        let one = KeyRing::with_token_key();
         let body = body(&RefreshToken::first(Uuid::from_u128(9)), &one);
         assert_eq!(RefreshToken::read(&body, &environment("test"), &one), Err(VerifyError::NotOurs));
-        assert_eq!(RefreshToken::read(&body, &environment("live"), &ring()), Err(VerifyError::UnknownKey));
+        assert_eq!(
+            RefreshToken::read(&body, &environment("live"), &KeyRing::with_token_key()),
+            Err(VerifyError::UnknownKey)
+        );
     }
 
     proptest! {
         #[test]
         fn a_changed_byte_is_refused(position in 0usize..CONTENT_LENGTH + MAC_LENGTH, flip in 1u8..=255) {
-            let ring = ring();
+            let ring = KeyRing::with_token_key();
             let mut bytes = from_base64url(body(&RefreshToken::first(Uuid::from_u128(9)), &ring)).unwrap();
             bytes[position] ^= flip;
             let changed = base64url(bytes);

@@ -102,17 +102,12 @@ fn authenticated(purpose: Purpose, environment: &Environment, clear: &[u8]) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jose::algorithm::SigningAlgorithm;
-    use crate::keys::master::MasterKey;
-    use crate::keys::record::{KeyRecord, KeyUse};
     use crate::protocol::time::Timestamp;
 
     #[test]
     fn what_is_sealed_opens_for_its_purpose_and_environment_only_and_unchanged_only() {
-        let master = MasterKey::parse(&MasterKey::generate()).unwrap();
         let start = Timestamp::from_seconds(0);
-        let record = KeyRecord::generate(KeyUse::Token, SigningAlgorithm::Es256, &master, start, start);
-        let ring = KeyRing::open(&[record], &master.into()).unwrap();
+        let ring = KeyRing::with_token_key();
         let (live, test): (Environment, Environment) = ("live".parse().unwrap(), "test".parse().unwrap());
         let text = seal(Purpose::Form, &"hello", &live, ring.active_token_key(start).unwrap());
         let opened = |purpose, text: &str, environment| open::<String>(purpose, text, environment, &ring);

@@ -13,11 +13,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from pathlib import Path
 
-from chromium import chromium
-from pages import LEAST_CONTRAST, MEASURE, SMALLEST_FONT, TAP_TARGET
-from people import AXE_RUN
+from looks import Looks
 from selenium.common.exceptions import NoSuchElementException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
@@ -66,14 +63,10 @@ def ask(address, form=None, client=None, body=None, token=None, method=None):
     return json.loads(text or "{}")
 
 
-class Console:
-    def __init__(self, base, axe, pictures):
-        self.base, self.axe, self.pictures = base, axe, pictures
-        self.driver = chromium()
-        self.problems, self.checked, self.clicks = [], 0, 0
-
-    def wrong(self, what, text):
-        self.problems.append(f"{what}: {text}")
+class Console(Looks):
+    def __init__(self, base, axe, pictures=None):
+        super().__init__(axe, pictures)
+        self.base, self.checked, self.clicks = base, 0, 0
 
     # --- what a person does --------------------------------------------------------------------------------------
 
@@ -159,25 +152,19 @@ class Console:
         """The page that is open: its looks, and who could not use it."""
 
         self.checked += 1
-        cdp = self.driver.execute_cdp_cmd
         for size, metrics in SIZES.items():
-            cdp("Emulation.setDeviceMetricsOverride", metrics)
             for scheme in ["light", "dark"]:
                 what = f"{name}, {size}, {scheme}"
-                cdp("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
-                for problem in self.driver.execute_script(MEASURE, SMALLEST_FONT, LEAST_CONTRAST, TAP_TARGET)["problems"]:
-                    self.wrong(what, problem)
+                self.emulate(metrics, scheme)
+                self.measure(what)
                 # It judges what is there, which differs by size, and the contrast, which is measured above as well.
                 if (size, scheme) in [("phone", "light"), ("screen", "dark")]:
-                    self.driver.execute_script(self.axe)
-                    for problem in self.driver.execute_async_script(AXE_RUN):
-                        self.wrong(what, problem)
+                    self.run_axe(what)
                 for field in self.driver.execute_script(LOW_FIELDS):
                     self.wrong(what, f"{field} is hard to hit")
                 if self.pictures and (name, size, scheme) in PICTURES:
-                    picture = cdp("Page.captureScreenshot", {"captureBeyondViewport": True})
-                    (self.pictures / f"{name}.{size}.{scheme}.png").write_bytes(base64.b64decode(picture["data"]))
-        cdp("Emulation.setDeviceMetricsOverride", SIZES["screen"])
+                    self.take_picture(f"{name}.{size}.{scheme}")
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SIZES["screen"])
         for entry in self.driver.get_log("browser"):
             # It says so of every page that is not 200.
             if "the server responded with a status of 4" not in entry["message"]:
@@ -232,7 +219,7 @@ def tasks(console, revoked):
         console.follow("Users")
         console.follow("demo")
         console.follow("End all sessions and logins of this user")
-        console.sees("This ends 3 living sessions")
+        console.sees("This ends 3 active sessions")
         console.press("Revoke")
         console.sees("It is revoked.")
 
@@ -342,15 +329,9 @@ def pages(console, revoked):
 
 
 def main():
-    base, axe = sys.argv[1], Path(sys.argv[2]).read_text()
-    pictures = Path(sys.argv[3]) if len(sys.argv) > 3 else None
-    if pictures:
-        pictures.mkdir(exist_ok=True)
-        for old in pictures.glob("*.png"):
-            old.unlink()
-    started = time.monotonic()
+    base = sys.argv[1]
     revoked = prepare(base)
-    console = Console(base, axe, pictures)
+    console = Console(base, *sys.argv[2:])
     try:
         console.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SIZES["screen"])
         console.log_in("admin", "admin-password")
@@ -358,15 +339,7 @@ def main():
         tasks(console, revoked)
     finally:
         console.driver.quit()
-    if pictures:
-        kept = list(pictures.glob("*.png"))
-        size = sum(picture.stat().st_size for picture in kept)
-        if len(kept) != len(PICTURES) or size > LARGEST_PICTURES:
-            console.wrong("pictures", f"{len(kept)} of {len(PICTURES)}, {size} bytes")
-    for problem in console.problems:
-        print(f"browser: console: {problem}", file=sys.stderr)
-    print(f"{console.checked} pages of the console: {len(console.problems)} problems, {time.monotonic() - started:.0f} s")
-    return 1 if console.problems else 0
+    return console.report(f"{console.checked} pages of the console", len(PICTURES), LARGEST_PICTURES)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ FOLDER has each page as NAME.LANGUAGE.html, with its content security policy in 
 axe-core, which looks for what keeps people out. Pictures of some pages replace those in the folder PICTURES.
 """
 
-import base64
 import http.server
 import json
 import sys
@@ -14,8 +13,8 @@ import threading
 import time
 from pathlib import Path
 
-from chromium import chromium
-from pages import LEAST_CONTRAST, MEASURE, SMALLEST_FONT, TAP_TARGET
+from looks import Looks
+from pages import TAP_TARGET
 from selenium.webdriver.common.by import By
 
 SIZES = {
@@ -50,13 +49,6 @@ LARGEST_PICTURES = 1_000_000
 # Pages that send their form by themselves, so that they are looked at without scripts.
 SENT = {"form-post": "https://app.example/callback"}
 
-AXE_RUN = """
-const done = arguments[arguments.length - 1];
-axe.run(document, {resultTypes: ['violations']}).then(
-  found => done(found.violations.map(one => `${one.id}: ${one.nodes.map(node => node.target.join(' ')).join(', ')}`)),
-  error => done([String(error)]));
-"""
-
 
 class Server(http.server.ThreadingHTTPServer):
     """Serves the pages with their policies."""
@@ -85,26 +77,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class People:
-    def __init__(self, folder, axe, pictures):
+class People(Looks):
+    def __init__(self, folder, axe, pictures=None):
+        super().__init__(axe, pictures)
         self.server = Server(folder)
-        self.driver = chromium()
-        self.axe = axe
-        self.pictures = pictures
-        self.problems = []
-
-    def wrong(self, what, text):
-        self.problems.append(f"{what}: {text}")
 
     def requests(self):
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
 
     def open(self, name, size, scheme, scripts):
-        cdp = self.driver.execute_cdp_cmd
-        cdp("Emulation.setDeviceMetricsOverride", SIZES[size])
-        cdp("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
-        cdp("Emulation.setScriptExecutionDisabled", {"value": not scripts})
+        self.emulate(SIZES[size], scheme)
+        self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
         self.requests()
         self.driver.get(f"{self.server.base}/{name}")
 
@@ -118,18 +102,14 @@ class People:
         for entry in self.driver.get_log("browser"):
             self.wrong(what, f"the console says: {entry['message']}")
         if page not in SENT:
-            for problem in self.driver.execute_script(MEASURE, SMALLEST_FONT, LEAST_CONTRAST, TAP_TARGET)["problems"]:
-                self.wrong(what, problem)
-            self.driver.execute_script(self.axe)
-            for problem in self.driver.execute_async_script(AXE_RUN):
-                self.wrong(what, problem)
+            self.measure(what)
+            self.run_axe(what)
             for field in self.driver.find_elements(By.CSS_SELECTOR, "button, input:not([type=hidden]), a.button"):
                 box = field.rect
                 if field.is_displayed() and box["height"] < TAP_TARGET:
                     self.wrong(what, f"{field.tag_name} {field.text!r} is only {box['height']} px high")
         if self.pictures and (*name.split("."), size, scheme) in PICTURES:
-            picture = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
-            (self.pictures / f"{name}.{size}.{scheme}.png").write_bytes(base64.b64decode(picture["data"]))
+            self.take_picture(f"{name}.{size}.{scheme}")
 
     def check_sent(self, page, target):
         """With scripts, the form goes on its way at once, and only there."""
@@ -144,16 +124,10 @@ class People:
 
 
 def main():
-    folder, axe = Path(sys.argv[1]), Path(sys.argv[2]).read_text()
-    pictures = Path(sys.argv[3]) if len(sys.argv) > 3 else None
-    if pictures:
-        pictures.mkdir(exist_ok=True)
-        for old in pictures.glob("*.png"):
-            old.unlink()
-    started = time.monotonic()
+    folder = Path(sys.argv[1])
     names = sorted(page.name.removesuffix(".html") for page in folder.glob("*.html"))
     assert len(names) > 40, names
-    people = People(folder, axe, pictures)
+    people = People(folder, *sys.argv[2:])
     try:
         for name in names:
             for size in SIZES:
@@ -163,15 +137,7 @@ def main():
             people.check_sent(page, target)
     finally:
         people.driver.quit()
-    if pictures:
-        kept = list(pictures.glob("*.png"))
-        size = sum(picture.stat().st_size for picture in kept)
-        if len(kept) != len(PICTURES) or size > LARGEST_PICTURES:
-            people.wrong("pictures", f"{len(kept)} of {len(PICTURES)}, {size} bytes")
-    for problem in people.problems:
-        print(f"browser: {problem}", file=sys.stderr)
-    print(f"{len(names)} pages for people: {len(people.problems)} problems, {time.monotonic() - started:.0f} s")
-    return 1 if people.problems else 0
+    return people.report(f"{len(names)} pages for people", len(PICTURES), LARGEST_PICTURES)
 
 
 if __name__ == "__main__":

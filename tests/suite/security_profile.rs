@@ -162,3 +162,55 @@ on_both_stores!(no_token_is_signed_by_rs256_for_such_a_client, async |backend| {
     app.admin(Method::PATCH, "/admin/v1/clients/bank", opaque).await.assert_ok();
     ask(&app, &holder, &[CLIENT_CREDENTIALS], &client.assertion(&app, json!({}), json!({}))).await.assert_ok();
 });
+
+on_both_stores!(a_preview_refuses_what_is_refused_by_the_same_rule_and_says_what_it_assumes, async |backend| {
+    let app = TestServer::start(backend).await;
+    let client = KeyClient::register(&app, "bank", members(json!({}))).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let preview = async |more: Value| {
+        let request = changed(&json!({"client_id": "bank"}), more);
+        app.admin(Method::POST, "/admin/v1/preview", Some(request)).await.assert_ok().json.clone()
+    };
+    // Without a proof.
+    let answer = client.send(&app, "/auth/token", &[CLIENT_CREDENTIALS]).await;
+    let itself = json!({"grant_type": "client_credentials", "sender_constrained": false});
+    let shown = preview(itself.clone()).await;
+    for name in ["error", "error_description"] {
+        assert_eq!(shown["refused"][name], answer.json[name], "{shown}");
+    }
+    // Without being pushed.
+    let mut browser = Browser::logged_in(&app, ALICE).await;
+    let arrival = Arrival::of(&browser.authorize(&app, &asking("bank", &[])).await);
+    let login = json!({"grant_type": "authorization_code", "user": ALICE.0});
+    let shown = preview(changed(&login, json!({"pushed": false}))).await;
+    for name in ["error", "error_description"] {
+        assert_eq!(shown["refused"][name].as_str(), arrival.get(name), "{shown}");
+    }
+    let shown = preview(changed(&login, json!({"pushed": true, "sender_constrained": false}))).await;
+    assert_eq!(shown["refused"]["error"], "invalid_dpop_proof", "the code cannot be redeemed: {shown}");
+    // Nobody knows yet, so it is taken to be right.
+    let due = ["dpop_bound_access_tokens", "require_pushed_authorization_requests", "require_pkce", "signing_algorithms"];
+    for (request, expected) in [
+        (changed(&itself, json!({"sender_constrained": null})), vec![due[0], due[3]]),
+        (changed(&itself, json!({"sender_constrained": true})), vec![due[3]]),
+        (login.clone(), due.to_vec()),
+        (changed(&login, json!({"pushed": true})), vec![due[0], due[2], due[3]]),
+    ] {
+        let shown = preview(request).await;
+        assert_eq!(shown["refused"], Value::Null, "{shown}");
+        let assumed = shown["assumed"].as_array().unwrap();
+        assert_eq!(assumed.len(), expected.len(), "{shown}");
+        for (text, name) in assumed.iter().zip(expected) {
+            assert!(text.as_str().unwrap().contains(name), "{name}: {shown}");
+        }
+    }
+    // A client that need not prove anything may.
+    app.client("free", json!({"grant_types": ["client_credentials"], "scope": "read"})).await;
+    for (constrained, has_cnf) in [(json!(true), true), (json!(false), false), (Value::Null, false)] {
+        let request = json!({"client_id": "free", "grant_type": "client_credentials", "sender_constrained": constrained});
+        let shown = preview(request).await;
+        let claims = shown["token"]["claims"].as_array().unwrap();
+        assert_eq!(claims.iter().any(|claim| claim["claim"] == "cnf"), has_cnf, "{shown}");
+        assert_eq!(shown["assumed"], json!([]));
+    }
+});

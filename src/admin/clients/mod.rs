@@ -20,7 +20,7 @@ use crate::protocol::client::{Client, ClientSettings, Consent, Permission, check
 use crate::protocol::client_document::is_url;
 use crate::protocol::revocation::{NewRevocation, Target};
 use crate::protocol::time::Timestamp;
-use crate::store::{StoreError, SubHolder};
+use crate::store::{StoreError, SubOwner};
 
 /// The most clients that are looked at for one page of those that are searched for.
 const MOST_LOOKED_AT: i64 = 50_000;
@@ -233,7 +233,7 @@ impl App {
 /// Why a client was not created.
 pub(super) fn not_created(error: StoreError, client_id: &str) -> AdminError {
     match error {
-        StoreError::SubTaken(SubHolder::Client) => {
+        StoreError::SubTaken(SubOwner::Client) => {
             let known = format!("there is a client {client_id} already");
             // Nobody inherits what was issued to the client that others know by the same URL.
             AdminError::Conflict(if is_url(client_id) {
@@ -244,7 +244,7 @@ pub(super) fn not_created(error: StoreError, client_id: &str) -> AdminError {
                 known
             })
         }
-        StoreError::SubTaken(SubHolder::User) => {
+        StoreError::SubTaken(SubOwner::User) => {
             AdminError::Conflict(format!("the client_id {client_id} is the sub of a user"))
         }
         error => error.into(),

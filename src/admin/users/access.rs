@@ -46,7 +46,7 @@ impl App {
         check_role(user.role, actor)?;
         let (token, audited) = (LinkToken::generate(), self.dated(actor));
         let expires_at = audited.at.plus_seconds(ttl);
-        let link = self.store.password_link_create_for(token.hash(), user.id, expires_at, actor.is_admin, &audited);
+        let link = self.store.password_link_create(token.hash(), user.id, expires_at, actor.is_admin, &audited);
         if link.await? {
             Ok(PasswordLinkView { url: token.url(&self.issuer), expires_at })
         } else {

@@ -26,7 +26,7 @@ use crate::protocol::scope::Scope;
 use crate::protocol::subject::check_sub;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::{User, check_username, is_credential};
-use crate::store::{StoreError, SubHolder, UserFilter};
+use crate::store::{StoreError, SubOwner, UserFilter};
 
 /// A user as it is shown: never with its password.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -255,10 +255,10 @@ fn answer(written: crate::store::Result<bool>, user: User) -> Result<UserView> {
 fn taken(error: StoreError, user: &User) -> AdminError {
     match error {
         StoreError::Exists => AdminError::Conflict(format!("there is a user {:?} already", user.username)),
-        StoreError::SubTaken(SubHolder::User) => {
+        StoreError::SubTaken(SubOwner::User) => {
             AdminError::Conflict(format!("there is a user with the sub {:?} already", user.sub))
         }
-        StoreError::SubTaken(SubHolder::Client) => {
+        StoreError::SubTaken(SubOwner::Client) => {
             AdminError::Conflict(format!("the sub {:?} is the client_id of a client", user.sub))
         }
         StoreError::Ambiguous => AdminError::Conflict(format!(

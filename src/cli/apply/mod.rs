@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::admin::apply::{Applied, ApplyRequest, ChangeAction};
-use crate::cli::place::{Place, ServerOptions};
+use crate::cli::backend::{Backend, ServerOptions};
 use crate::cli::{Failed, Format, Global, Outcome, output};
 use crate::protocol::object::Kind;
 use files::Files;
@@ -46,7 +46,7 @@ pub(super) struct Apply {
 
 pub(super) async fn run(global: &Global, command: Apply) -> Outcome {
     let files = Files::read(&command.files)?;
-    let place = Place::open(global, command.server).await?;
+    let backend = Backend::open(global, command.server).await?;
     let mut request = ApplyRequest {
         set: command.set,
         dry_run: true,
@@ -56,7 +56,7 @@ pub(super) async fn run(global: &Global, command: Apply) -> Outcome {
         ..ApplyRequest::default()
     };
     files.fill(&mut request);
-    let asked = place.apply(&request).await;
+    let asked = backend.apply(&request).await;
     let mut applied = asked.map_err(|error| Failed(files.located(&error.text)))?;
     let mut written = Written::default();
     if !command.dry_run {
@@ -67,7 +67,7 @@ pub(super) async fn run(global: &Global, command: Apply) -> Outcome {
             written.keep(|_| false);
             return Err(failed);
         }
-        applied = match place.apply(&request).await {
+        applied = match backend.apply(&request).await {
             Ok(applied) => applied,
             Err(error) if error.is_uncertain => {
                 written.tell()?;

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::diagnosis::finding::Fact;
-use crate::tokens::code::AuthorizationCode;
-use crate::tokens::device_code::DeviceCode;
+use crate::tokens::code::{Code, CodeKind};
 
 #[test]
 fn a_text_that_is_not_a_token_is_named_as_such() {
@@ -63,8 +62,8 @@ fn codes_and_registration_tokens_are_not_called_malformed() {
     let key = SERVER.ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
     let session = Uuid::from_u128(9);
     let (live, staging) = (environment("live"), environment("staging"));
-    let code = AuthorizationCode::new(session);
-    let device = DeviceCode::new(session).write(&live, key);
+    let code = Code::new(CodeKind::Authorization, session);
+    let device = Code::new(CodeKind::Device, session).write(&live, key);
     for text in [&code.write(&live, key), &device] {
         assert_eq!(causes(text), [Cause::CodeAsToken]);
         let verified = Fact::verified("session", session.to_string());

@@ -167,7 +167,7 @@ async fn browsers(app: &App, person: &BrowserSessionRecord, now: Timestamp) -> R
     Ok(browsers)
 }
 
-/// The clients with living sessions or remembered consents.
+/// The clients with active sessions or remembered consents.
 async fn apps(app: &App, person: &BrowserSessionRecord, now: Timestamp) -> Result<Vec<ConnectedApp>> {
     let mut apps = BTreeMap::new();
     for access in app.store.access_list(person.user.id, now).await? {

@@ -1,19 +1,8 @@
 //! How a login ended without an answer, and what to do about it: texts of `/docs/errors/{code}`.
 
-use crate::diagnosis::advice::{Advice as Text, NOTHING};
+use crate::diagnosis::advice::{Advice as Text, NOTHING, beside_resource_servers as text};
 use crate::diagnosis::commands::{DOCTOR, METADATA, SHOW_CLIENT, SHOW_USER};
 use crate::protocol::fault::LoginFault;
-
-/// The part that is the same for all of them.
-const fn text(
-    meaning: &'static str,
-    see: &'static str,
-    client: &'static str,
-    administrator: &'static str,
-    commands: &'static [&'static str],
-) -> Text {
-    Text { meaning, see, client, resource_server: NOTHING, administrator, commands }
-}
 
 /// The title and the text of a fault.
 pub(super) const fn about(fault: LoginFault) -> (&'static str, Text) {

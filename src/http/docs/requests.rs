@@ -1,6 +1,6 @@
 //! What is wrong with an authorization request, and what to do about it: texts of `/docs/errors/{code}`.
 
-use crate::diagnosis::advice::{Advice as Text, NOTHING};
+use crate::diagnosis::advice::{Advice as Text, NOTHING, beside_resource_servers as text};
 use crate::diagnosis::commands::{DOCTOR, METADATA, SHOW_CLIENT, SHOW_USER};
 use crate::protocol::fault::RequestFault;
 
@@ -12,17 +12,6 @@ const BY_PAGE: &str = "The page at the browser names the parameter, what was rec
                        that pushed the request has it in the answer.";
 /// The person at the browser is told nothing but to begin again.
 const BY_MESSAGE: &str = "The page at the browser says that the login took too long. The log has the exact reason.";
-
-/// The part that is the same for all of them.
-const fn text(
-    meaning: &'static str,
-    see: &'static str,
-    client: &'static str,
-    administrator: &'static str,
-    commands: &'static [&'static str],
-) -> Text {
-    Text { meaning, see, client, resource_server: NOTHING, administrator, commands }
-}
 
 /// The title and the text of a fault.
 pub(super) const fn about(fault: RequestFault) -> (&'static str, Text) {

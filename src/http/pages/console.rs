@@ -45,7 +45,7 @@ mod tests {
     use axum::http::StatusCode;
 
     use super::*;
-    use crate::console::{Bar, Button, Cell, Chart, Field, FieldKind, Form, Place, Row, Table};
+    use crate::console::{Bar, Button, Cell, Chart, Field, FieldKind, Form, NavigationEntry, Row, Table};
     use crate::http::pages::Brand;
     use crate::protocol::role::Role;
     use crate::protocol::time::Timestamp;
@@ -138,7 +138,7 @@ mod tests {
         Frame {
             username: format!("ada{HOSTILE}"),
             role: Some(Role::Admin),
-            places: vec![Place { path: "console", name: "Overview", is_current: true }],
+            navigation: vec![NavigationEntry { path: "console", name: "Overview", is_current: true }],
             proof: format!("proof{HOSTILE}"),
             cookie: None,
             now: Timestamp::from_seconds(1_800_000_060),

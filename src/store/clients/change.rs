@@ -6,7 +6,7 @@ use crate::protocol::revocation::NewRevocation;
 use crate::store::changes::{LogTransaction, Logged, Notice, Written};
 use crate::store::clients::secrets::{INSERT_SECRET, secret_values};
 use crate::store::row::{to_json, values};
-use crate::store::{Audited, Result, Store, StoreError, SubHolder};
+use crate::store::{Audited, Result, Store, StoreError, SubOwner};
 
 impl LogTransaction {
     /// Adds a client with its secrets. Returns the refusal if its id is taken, or a live node does not understand it.
@@ -16,8 +16,8 @@ impl LogTransaction {
         action: &'static str,
         audited: &Audited,
     ) -> Result<Option<StoreError>> {
-        if let Some(holder) = self.sub_take(&client.client_id, SubHolder::Client).await? {
-            return Ok(Some(StoreError::SubTaken(holder)));
+        if let Some(owner) = self.sub_take(&client.client_id, SubOwner::Client).await? {
+            return Ok(Some(StoreError::SubTaken(owner)));
         }
         if let Some(refusal) = self.refuse_client_id(&client.client_id).await? {
             return Ok(Some(refusal));

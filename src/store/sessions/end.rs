@@ -23,7 +23,7 @@ pub enum Ended {
     Whole,
 }
 
-/// Ends living sessions, at most `$3`, at the time `$2`. `$1` is true; the condition has further values. A session whose code was
+/// Ends active sessions, at most `$3`, at the time `$2`. `$1` is true; the condition has further values. A session whose code was
 /// never redeemed expires besides: no revocation will tell that it is over.
 macro_rules! end_sessions {
     ($dialect:expr, $which:literal) => {

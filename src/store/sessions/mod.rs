@@ -1,9 +1,9 @@
 //! Sessions: one row each, however often they are refreshed.
 
+mod active;
 mod create;
 mod end;
 mod find;
-mod living;
 mod record;
 mod refresh;
 

@@ -53,11 +53,9 @@ macro_rules! session_records {
             "SELECT s.id, s.user_id AS session_user_id, s.client_id, s.scope, s.audiences, s.nonce_hash, s.generation, \
              s.retries, s.repeats, s.repeats_since, s.network, s.sequence, s.created_at, s.last_refreshed_at, \
              s.idle_expires_at, s.expires_at, s.login, s.browser_session, s.offline, s.confirmation, s.bound_from, s.code_key, \
-             s.sub AS session_sub, u.id AS user_id, u.sub AS user_sub, u.username, u.password_hash, u.scope AS user_scope, u.claims AS user_claims, u.profile AS user_profile, \
-             u.enabled AS user_enabled, u.role AS user_role, u.created_at AS user_created_at, u.version AS user_version, \
-             EXISTS (SELECT 1 FROM second_factors WHERE user_id = u.id) AS has_second_factor, \
-             r.number AS revoked_by, r.cause AS revoked_because \
-             FROM ",
+             s.sub AS session_sub, r.number AS revoked_by, r.cause AS revoked_because, ",
+            $crate::store::users::user_columns!(),
+            " FROM ",
             $from,
             " s LEFT JOIN users u ON u.id = s.user_id LEFT JOIN changes r ON r.number = COALESCE(\
              (SELECT min(number) FROM changes WHERE target_id = s.id AND kind = 'session'), \

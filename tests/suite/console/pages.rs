@@ -163,9 +163,9 @@ on_both_stores!(a_revocation_says_what_it_ends_before_and_who_has_seen_it_after,
     }
     let (rita_id, mut rita) = person(&app, "rita", "revoke").await;
     for (query, count) in [
-        (format!("user={paul}"), "3 living sessions"),
-        ("client=main".into(), "2 living sessions"),
-        ("client=other".into(), "1 living session"),
+        (format!("user={paul}"), "3 active sessions"),
+        ("client=main".into(), "2 active sessions"),
+        ("client=other".into(), "1 active session"),
     ] {
         let page = rita.get(&app, &format!("/console/revoke?{query}")).await;
         assert!(page.assert_ok().body.contains(&format!("This ends {count},")), "{query}: {page:?}");
@@ -191,9 +191,9 @@ on_both_stores!(a_revocation_says_what_it_ends_before_and_who_has_seen_it_after,
     app.refresh(&other, &tokens[2]).await.assert_ok();
     // What has ended is not counted again.
     let page = rita.get(&app, &format!("/console/revoke?user={paul}")).await;
-    assert!(page.body.contains("This ends 1 living session,"), "{page:?}");
+    assert!(page.body.contains("This ends 1 active session,"), "{page:?}");
     let page = rita.get(&app, "/console/revoke?client=main").await;
-    assert!(page.body.contains("This ends no living session,"), "{page:?}");
+    assert!(page.body.contains("This ends no active session,"), "{page:?}");
     // Everything is for administrators, and one thing at a time.
     assert_status(&rita.get(&app, "/console/revoke?all=true").await, 403);
     assert_status(&rita.get(&app, "/console/revoke").await, 400);
@@ -202,7 +202,7 @@ on_both_stores!(a_revocation_says_what_it_ends_before_and_who_has_seen_it_after,
     let sessions = rita.get(&app, "/console/sessions?client=other").await;
     let session = link_after(&sessions, "<tbody>").to_owned();
     let page = rita.get(&app, &session).await;
-    assert!(page.body.contains("living"), "{page:?}");
+    assert!(page.body.contains("active"), "{page:?}");
     let revoke = link_after(&page, "Ends by itself").to_owned();
     let page = rita.get(&app, &revoke).await;
     let answer = rita.send(&app, Form::to(&page, "revoke")).await;

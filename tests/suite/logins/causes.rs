@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jeton::tokens::code::AuthorizationCode;
-use jeton::tokens::device_code::DeviceCode;
+use jeton::tokens::code::{Code, CodeKind};
 use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
@@ -78,13 +77,13 @@ async fn what_is_wrong_with_a_code_is_named(backend: Backend) {
     let of_stranger = {
         let keys = stranger.server.app.issuer.keys();
         let key = keys.ring.active_token_key(stranger.clock.now()).unwrap();
-        AuthorizationCode::new(Uuid::now_v7()).write(jeton.issuer.environment(), key)
+        Code::new(CodeKind::Authorization, Uuid::now_v7()).write(jeton.issuer.environment(), key)
     };
     // What is no code of this server, or of none of its sessions.
     let code = logins.code("openid read").await;
     let refresh_token = logins.tokens("openid read").await.text("refresh_token");
-    let of_staging = AuthorizationCode::new(Uuid::now_v7()).write(&"staging".parse().unwrap(), key);
-    let of_no_session = AuthorizationCode::new(Uuid::now_v7()).write(jeton.issuer.environment(), key);
+    let of_staging = Code::new(CodeKind::Authorization, Uuid::now_v7()).write(&"staging".parse().unwrap(), key);
+    let of_no_session = Code::new(CodeKind::Authorization, Uuid::now_v7()).write(jeton.issuer.environment(), key);
     watch.log.take();
     for (text, cause, reason) in [
         ("nonsense-code", "code_malformed", "it does not begin with jac_"),
@@ -198,7 +197,7 @@ async fn what_is_wrong_with_a_device_code_is_named(backend: Backend) {
     let of_stranger = {
         let keys = stranger.server.app.issuer.keys();
         let key = keys.ring.active_token_key(stranger.clock.now()).unwrap();
-        DeviceCode::new(Uuid::now_v7()).write(app.server.app.issuer.environment(), key)
+        Code::new(CodeKind::Device, Uuid::now_v7()).write(app.server.app.issuer.environment(), key)
     };
     watch.log.take();
     for (text, cause) in [

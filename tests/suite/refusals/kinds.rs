@@ -1,7 +1,6 @@
 //! Tokens of the wrong kind: refresh tokens, ID tokens, client secrets, codes, registration access tokens.
 
-use jeton::tokens::code::AuthorizationCode;
-use jeton::tokens::device_code::DeviceCode;
+use jeton::tokens::code::{Code, CodeKind};
 use jeton::tokens::environment::Environment;
 use serde_json::{Value, json};
 
@@ -120,7 +119,7 @@ on_both_stores!(a_code_is_named_as_one_and_its_session_is_told_to_who_may_know, 
     let keys = stage.app.server.app.issuer.keys();
     let key = keys.ring.active_token_key(stage.app.clock.now()).unwrap();
     let session = uuid::Uuid::now_v7();
-    let (code, device) = (AuthorizationCode::new(session), DeviceCode::new(session));
+    let (code, device) = (Code::new(CodeKind::Authorization, session), Code::new(CodeKind::Device, session));
     let cause = "code_as_token";
     for (name, text) in
         [("authorization", code.write(&environment("live"), key)), ("device", device.write(&environment("live"), key))]

@@ -313,7 +313,7 @@ on_both_stores!(the_journal_is_short_after_cleanup, async |backend| {
 
 on_both_stores!(links_to_set_a_password_are_removed_once_they_have_expired, async |backend| {
     let (db, _, alice) = Db::with_holders(backend).await;
-    db.password_link_create([1; 32], alice.id, at(100), &audited()).await.unwrap();
+    db.password_link_create([1; 32], alice.id, at(100), true, &audited()).await.unwrap();
     let swept = async |now: Timestamp| {
         let swept = sweep(&db, now, 30 * DAY).await.into_iter();
         swept.filter(|(kind, _)| *kind == "password_links").collect::<Vec<_>>()

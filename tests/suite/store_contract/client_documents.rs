@@ -7,7 +7,7 @@ use jeton::protocol::feature;
 use jeton::protocol::resource::{Resource, ResourceSettings};
 use jeton::protocol::revocation::Target;
 use jeton::protocol::time::Timestamp;
-use jeton::store::{ClientBlock, Ended, ExpiredDocuments, FetchedDocument, NodeRecord, StoreError, SubHolder};
+use jeton::store::{ClientBlock, Ended, ExpiredDocuments, FetchedDocument, NodeRecord, StoreError, SubOwner};
 
 use super::{Db, Written, all, at, audited, audited_at, client, new_session, page, revocation, user};
 use crate::support::{Backend, on_both_stores};
@@ -124,12 +124,12 @@ on_both_stores!(no_document_takes_a_name_that_is_something_else, async |backend|
     named.sub = URL.into();
     db.user_create(&named, &audited()).await.unwrap();
     let refused = db.client_document_put(&fetched(URL, 100), &audited()).await;
-    assert!(matches!(refused, Err(StoreError::SubTaken(SubHolder::User))), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::SubTaken(SubOwner::User))), "{refused:?}");
 
     let registered = "https://b.app.example/client.json";
     db.client_create(&client(registered), &audited()).await.written();
     let refused = db.client_document_put(&fetched(registered, 100), &audited()).await;
-    assert!(matches!(refused, Err(StoreError::SubTaken(SubHolder::Client))), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::SubTaken(SubOwner::Client))), "{refused:?}");
     assert_eq!(db.client_find(registered).await.unwrap().unwrap().0.settings, client("any").settings);
 
     let resource = |uri: &str| Resource {
@@ -151,7 +151,7 @@ on_both_stores!(no_document_takes_a_name_that_is_something_else, async |backend|
     with_audience.settings.audiences = vec![kept.into()];
     assert!(matches!(db.client_create(&with_audience, &audited()).await, Err(StoreError::IsClientId(_))));
     let taken = db.client_create(&client(kept), &audited()).await;
-    assert!(matches!(taken, Err(StoreError::SubTaken(SubHolder::Client))), "{taken:?}");
+    assert!(matches!(taken, Err(StoreError::SubTaken(SubOwner::Client))), "{taken:?}");
 });
 
 on_both_stores!(a_document_is_kept_as_long_as_there_are_sessions, async |backend| {

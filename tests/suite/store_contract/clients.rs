@@ -3,7 +3,7 @@
 use jeton::protocol::cause::Cause;
 use jeton::protocol::client::{GrantType, SecretDigest};
 use jeton::protocol::revocation::{NewRevocation, Target};
-use jeton::store::{Logged, StoreError, SubHolder};
+use jeton::store::{Logged, StoreError, SubOwner};
 use uuid::Uuid;
 
 use super::{Db, Written, all, at, at_once, audited, client, page, revocation, secret};
@@ -85,7 +85,7 @@ on_both_stores!(a_client_id_is_taken_only_once_even_under_concurrency, async |ba
     .await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
     assert!(
-        outcomes.iter().all(|outcome| matches!(outcome, Ok(()) | Err(StoreError::SubTaken(SubHolder::Client)))),
+        outcomes.iter().all(|outcome| matches!(outcome, Ok(()) | Err(StoreError::SubTaken(SubOwner::Client)))),
         "{outcomes:?}"
     );
     let winner = outcomes.iter().position(Result::is_ok).unwrap();

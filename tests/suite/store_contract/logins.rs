@@ -345,9 +345,9 @@ on_both_stores!(a_login_that_has_expired_is_known_while_something_ends_with_it, 
     let last = begin(false, 2000, 9000).await;
     assert_eq!((known(100).await, known(1999).await, known(2000).await), (this, this, None));
     assert!(!is_found(&db, 1, at(100)).await, "it is no login");
-    assert!(db.browser_session_is_living(browser.id, at(99)).await.unwrap());
-    assert!(!db.browser_session_is_living(browser.id, at(100)).await.unwrap());
-    assert!(!db.browser_session_is_living(Uuid::now_v7(), at(0)).await.unwrap());
+    assert!(db.browser_session_is_active(browser.id, at(99)).await.unwrap());
+    assert!(!db.browser_session_is_active(browser.id, at(100)).await.unwrap());
+    assert!(!db.browser_session_is_active(Uuid::now_v7(), at(0)).await.unwrap());
     // The next login takes it over.
     let next = browser_session(&alice);
     assert!(db.browser_session_create(&next, [2; 32], alice.version, Some(browser.id), &audited()).await.unwrap());

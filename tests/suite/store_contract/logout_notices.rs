@@ -203,7 +203,7 @@ on_both_stores!(every_way_to_end_a_login_makes_notices, async |backend| {
     // A link to set a password.
     let here = log_in(&db, &alice, None).await;
     let session = begin(&db, &app, &alice, here, |_| {}).await;
-    assert!(db.password_link_create([1; 32], alice.id, at(900), &audited()).await.unwrap());
+    assert!(db.password_link_create([1; 32], alice.id, at(900), true, &audited()).await.unwrap());
     let revoked = of_user(Cause::UserRevoked);
     assert!(db.password_link_use([1; 32], &alice, &revoked, &audited()).await.written());
     alice = changed(&alice);

@@ -183,10 +183,10 @@ on_both_stores!(more_sessions_than_one_transaction_ends_are_ended_part_by_part, 
         };
         let trail = db.trail().await.len();
         assert_eq!((end().await, alive().await), (Ended::Part, 1));
-        assert!(db.browser_session_is_living(browser, at(1)).await.unwrap(), "who is interrupted can try again");
+        assert!(db.browser_session_is_active(browser, at(1)).await.unwrap(), "who is interrupted can try again");
         assert_eq!(db.trail().await.len(), trail);
         assert_eq!((end().await, alive().await), (Ended::Whole, 0));
-        assert_eq!(db.browser_session_is_living(browser, at(1)).await.unwrap(), withdraws);
+        assert_eq!(db.browser_session_is_active(browser, at(1)).await.unwrap(), withdraws);
         assert_eq!(db.trail().await.len(), trail + 1);
     }
 });
@@ -199,7 +199,7 @@ on_both_stores!(more_browsers_than_one_transaction_ends_are_ended_part_by_part, 
     }
     let end = async || db.browser_session_end(alice.id, Ending::AllBut(here), at(9000), &audited()).await.written();
     assert_eq!([end().await, end().await, end().await], [Ended::Part, Ended::Whole, Ended::Nothing]);
-    assert!(db.browser_session_is_living(here, at(1)).await.unwrap());
+    assert!(db.browser_session_is_active(here, at(1)).await.unwrap());
 });
 
 on_both_stores!(clients_with_access_are_those_with_living_sessions, async |backend| {

@@ -14,7 +14,7 @@ mod figures;
 mod issuers;
 mod keys;
 mod listen;
-mod living;
+mod active;
 mod log;
 mod login_failures;
 mod logins;

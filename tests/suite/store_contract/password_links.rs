@@ -15,7 +15,7 @@ async fn with_a_link(backend: Backend) -> (Db, User) {
     let db = Db::new(backend).await;
     let alice = user("alice");
     db.user_create(&alice, &audited()).await.unwrap();
-    assert!(db.password_link_create(HASH, alice.id, at(100), &audited()).await.unwrap());
+    assert!(db.password_link_create(HASH, alice.id, at(100), true, &audited()).await.unwrap());
     (db, alice)
 }
 
@@ -76,13 +76,13 @@ on_both_stores!(a_link_that_has_ended_changes_nothing, async |backend| {
 
 on_both_stores!(a_new_link_takes_the_place_of_the_old_one, async |backend| {
     let (db, alice) = with_a_link(backend).await;
-    assert!(db.password_link_create([2; 32], alice.id, at(200), &audited()).await.unwrap());
+    assert!(db.password_link_create([2; 32], alice.id, at(200), true, &audited()).await.unwrap());
     assert!(db.password_link_find(HASH, at(0)).await.unwrap().is_none());
     assert!(db.password_link_find([2; 32], at(0)).await.unwrap().is_some());
     at_once(&db, 6, |store, index| async move {
         assert!(
             store
-                .password_link_create([10 + u8::try_from(index).unwrap(); 32], alice.id, at(300), &audited())
+                .password_link_create([10 + u8::try_from(index).unwrap(); 32], alice.id, at(300), true, &audited())
                 .await
                 .unwrap()
         );
@@ -105,14 +105,14 @@ on_both_stores!(a_new_password_and_disabling_end_a_link_and_other_changes_do_not
     assert!(db.user_update(&changed, "user.password", Some(&ends(&alice)), &audited()).await.written());
     alice.version += 1;
     assert!(db.password_link_find(HASH, at(0)).await.unwrap().is_none());
-    assert!(db.password_link_create(HASH, alice.id, at(100), &audited()).await.unwrap());
+    assert!(db.password_link_create(HASH, alice.id, at(100), true, &audited()).await.unwrap());
     let disabled = User { enabled: false, ..alice.clone() };
     assert!(db.user_update(&disabled, "user.disable", Some(&ends(&alice)), &audited()).await.written());
     alice.version += 1;
-    assert!(!db.password_link_create([2; 32], alice.id, at(100), &audited()).await.unwrap(), "while disabled");
+    assert!(!db.password_link_create([2; 32], alice.id, at(100), true, &audited()).await.unwrap(), "while disabled");
     assert!(db.user_update(&alice, "user.enable", None, &audited()).await.written());
     assert!(db.password_link_find(HASH, at(0)).await.unwrap().is_none(), "it stays ended");
-    assert!(!db.password_link_create(HASH, Uuid::now_v7(), at(100), &audited()).await.unwrap(), "of nobody");
+    assert!(!db.password_link_create(HASH, Uuid::now_v7(), at(100), true, &audited()).await.unwrap(), "of nobody");
 });
 
 on_both_stores!(a_link_ends_with_its_user, async |backend| {

@@ -5,7 +5,7 @@ use jeton::protocol::client::{Client, RegisteredBy};
 use jeton::protocol::registration::{DORMANT_LIFE, MOST_UNUSED, UNUSED_LIFE};
 use jeton::protocol::resource::{Resource, ResourceSettings};
 use jeton::protocol::revocation::Target;
-use jeton::store::{StoreError, SubHolder};
+use jeton::store::{StoreError, SubOwner};
 
 use super::{Db, Written, at, audited, audited_at, client, new_session, revocation, secret, user};
 use crate::support::{Backend, on_both_stores};
@@ -30,7 +30,7 @@ on_both_stores!(a_registration_is_found_as_it_was_made_and_ends_with_its_client,
     assert_eq!(db.trail().await[0], ("client.register".into(), "client c_1".into()));
     assert_eq!(db.told(0).await[0], "client c_1 changed");
     let again = db.registration_create(&registered("c_1"), [2; 32], at(UNUSED_LIFE), &audited()).await;
-    assert!(matches!(again, Err(StoreError::SubTaken(SubHolder::Client))), "{again:?}");
+    assert!(matches!(again, Err(StoreError::SubTaken(SubOwner::Client))), "{again:?}");
     assert_eq!(db.registration_token_hash("c_1").await.unwrap(), Some([1; 32]));
     let revoked = revocation(Target::Client("c_1".into()), Cause::ClientDeleted);
     assert!(db.client_delete("c_1", &revoked, &audited()).await.written());

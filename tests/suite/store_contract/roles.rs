@@ -107,7 +107,7 @@ on_both_stores!(a_link_is_made_for_a_user_with_a_role_only_if_that_may_be, async
         db.user_create(user, &audited()).await.unwrap();
     }
     let create = async |user: &User, hash: u8, may_have_role: bool| {
-        db.password_link_create_for([hash; 32], user.id, at(100), may_have_role, &audited()).await.unwrap()
+        db.password_link_create([hash; 32], user.id, at(100), may_have_role, &audited()).await.unwrap()
     };
     assert!(!create(&ada, 1, false).await && create(&bob, 2, false).await && create(&ada, 3, true).await);
     assert!(db.password_link_find([1; 32], at(1)).await.unwrap().is_none());

@@ -3,7 +3,7 @@
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
 use jeton::protocol::user::User;
-use jeton::store::{Logged, StoreError, SubHolder};
+use jeton::store::{Logged, StoreError, SubOwner};
 use uuid::Uuid;
 
 use super::{Db, Written, at_once, audited, client, revocation, user};
@@ -29,15 +29,15 @@ on_both_stores!(a_sub_belongs_to_one_user_or_client_even_under_concurrency, asyn
         })
         .await;
         let winner = outcomes.iter().position(Result::is_ok).unwrap();
-        let holder = if winner % 2 == 0 { SubHolder::Client } else { SubHolder::User };
+        let holder = if winner % 2 == 0 { SubOwner::Client } else { SubOwner::User };
         for (index, outcome) in outcomes.iter().enumerate().filter(|(index, _)| *index != winner) {
             assert!(matches!(outcome, Err(StoreError::SubTaken(by)) if *by == holder), "{index}: {outcome:?}");
         }
-        assert_eq!(db.user_with_sub(&sub).await.unwrap().is_some(), holder == SubHolder::User);
-        assert_eq!(db.client_find(&sub).await.unwrap().is_some(), holder == SubHolder::Client);
-        assert_eq!(db.sub_holder(&sub).await.unwrap(), Some(holder));
+        assert_eq!(db.user_with_sub(&sub).await.unwrap().is_some(), holder == SubOwner::User);
+        assert_eq!(db.client_find(&sub).await.unwrap().is_some(), holder == SubOwner::Client);
+        assert_eq!(db.sub_owner(&sub).await.unwrap(), Some(holder));
     }
-    assert_eq!(db.sub_holder("same").await.unwrap(), None);
+    assert_eq!(db.sub_owner("same").await.unwrap(), None);
     assert_eq!(db.trail().await.len(), 8, "a refusal leaves nothing behind");
 });
 
@@ -46,12 +46,12 @@ on_both_stores!(a_sub_is_free_again_once_its_user_is_deleted, async |backend| {
     let alice = user_with("shared", "alice");
     db.user_create(&alice, &audited()).await.unwrap();
     let taken = db.client_create(&client("shared"), &audited()).await;
-    assert!(matches!(taken, Err(StoreError::SubTaken(SubHolder::User))), "{taken:?}");
+    assert!(matches!(taken, Err(StoreError::SubTaken(SubOwner::User))), "{taken:?}");
     let why = revocation(Target::User("shared".into()), Cause::UserDeleted);
     assert!(db.user_delete(alice.id, &why, true, &audited()).await.written());
     db.client_create(&client("shared"), &audited()).await.written();
     let taken = db.user_create(&user_with("shared", "bob"), &audited()).await;
-    assert!(matches!(taken, Err(StoreError::SubTaken(SubHolder::Client))), "{taken:?}");
+    assert!(matches!(taken, Err(StoreError::SubTaken(SubOwner::Client))), "{taken:?}");
     let why = revocation(Target::Client("shared".into()), Cause::ClientDeleted);
     assert!(db.client_delete("shared", &why, &audited()).await.written());
     db.user_create(&user_with("shared", "bob"), &audited()).await.unwrap();

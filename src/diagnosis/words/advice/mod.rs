@@ -32,6 +32,17 @@ pub struct Advice {
 /// The advice for someone who need not do anything.
 pub const NOTHING: &str = "Nothing.";
 
+/// The advice about what is no matter of resource servers.
+pub(crate) const fn beside_resource_servers(
+    meaning: &'static str,
+    see: &'static str,
+    client: &'static str,
+    administrator: &'static str,
+    commands: &'static [&'static str],
+) -> Advice {
+    Advice { meaning, see, client, resource_server: NOTHING, administrator, commands }
+}
+
 const REFUSE: &str = "Answer 401 `invalid_token`.";
 
 /// The advice about a cause.

@@ -1,4 +1,4 @@
-//! What people who administer look for: living sessions, how many a revocation would end, and clients by a part of their id.
+//! What people who administer look for: active sessions, how many a revocation would end, and clients by a part of their id.
 
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
@@ -67,7 +67,7 @@ on_both_stores!(living_sessions_are_listed_the_newest_first, async |backend| {
     let list = async |user: Option<Uuid>, now: i64, after: Option<Uuid>| {
         let filter = SessionFilter { user, client: Some("app".into()) };
         let page = page(2, after.map(|id| id.to_string()));
-        let sessions = db.session_list_living(&filter, at(now), &page, 100).await.unwrap();
+        let sessions = db.session_list_active(&filter, at(now), &page, 100).await.unwrap();
         assert_eq!(sessions.looked_to, None);
         sessions.found.into_iter().map(|held| held.session.id).collect::<Vec<_>>()
     };
@@ -95,18 +95,18 @@ on_both_stores!(a_page_of_living_sessions_looks_at_so_many_and_says_where_to_go_
     }
     // Of everybody: two that have ended, one that has ended and one that lives.
     let all = SessionFilter::default();
-    let first = db.session_list_living(&all, at(20), &page(5, None), 2).await.unwrap();
+    let first = db.session_list_active(&all, at(20), &page(5, None), 2).await.unwrap();
     assert_eq!((first.found.len(), first.looked_to.as_deref()), (0, Some(ids[2].to_string().as_str())));
-    let second = db.session_list_living(&all, at(20), &page(5, first.looked_to), 3).await.unwrap();
+    let second = db.session_list_active(&all, at(20), &page(5, first.looked_to), 3).await.unwrap();
     assert_eq!((second.found.len(), second.found[0].session.id, second.looked_to), (1, ids[0], None));
     // A page that is full goes on after its last session.
-    let full = db.session_list_living(&all, at(20), &page(1, None), 4).await.unwrap();
+    let full = db.session_list_active(&all, at(20), &page(1, None), 4).await.unwrap();
     assert_eq!((full.found.len(), full.looked_to), (1, None));
     let of_client = SessionFilter { client: Some("other".into()), ..SessionFilter::default() };
-    let part = db.session_list_living(&of_client, at(20), &page(5, None), 3).await.unwrap();
+    let part = db.session_list_active(&of_client, at(20), &page(5, None), 3).await.unwrap();
     assert_eq!((part.found.len(), part.looked_to), (0, Some(ids[1].to_string())));
     let of_both = SessionFilter { user: Some(alice.id), client: Some("other".into()) };
-    let part = db.session_list_living(&of_both, at(20), &page(5, None), 1).await.unwrap();
+    let part = db.session_list_active(&of_both, at(20), &page(5, None), 1).await.unwrap();
     assert_eq!((part.found.len(), part.looked_to), (0, Some(ids[0].to_string())));
 });
 

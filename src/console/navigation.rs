@@ -7,9 +7,9 @@ use crate::protocol::scope;
 /// What every role may see.
 const EVERY_ROLE: Powers = &[scope::CLIENTS, scope::USERS, scope::REVOKE, scope::READ];
 
-/// A place of the navigation.
+/// An entry of the navigation.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct NavigationEntry {
     /// Its path, below the root.
     pub path: &'static str,
     /// Its name.
@@ -19,7 +19,7 @@ pub struct Place {
 }
 
 /// Path, name, what it takes, and further paths that belong to it.
-const PLACES: [(&str, &str, Powers, &[&str]); 12] = [
+const ENTRIES: [(&str, &str, Powers, &[&str]); 12] = [
     ("console", "Overview", EVERY_ROLE, &["console/"]),
     ("console/doctor", "Token doctor", READ, &["console/verdict"]),
     ("console/preview", "Preview", READ, &[]),
@@ -52,16 +52,16 @@ const PLACES: [(&str, &str, Powers, &[&str]); 12] = [
     ("console/nodes", "Nodes", READ, &[]),
 ];
 
-/// The places of a role, of which one is the page at this path.
-pub(super) fn of(role: Role, path: &str) -> Vec<Place> {
+/// The entries for a role, of which one is the page at this path.
+pub(super) fn of(role: Role, path: &str) -> Vec<NavigationEntry> {
     let here = path.trim_start_matches('/');
-    let allowed = PLACES.into_iter().filter(|(_, _, powers, _)| role.has_one_of(powers));
-    let place = |(path, name, _, also): (&'static str, &'static str, Powers, &[&str])| Place {
+    let allowed = ENTRIES.into_iter().filter(|(_, _, powers, _)| role.has_one_of(powers));
+    let entry = |(path, name, _, also): (&'static str, &'static str, Powers, &[&str])| NavigationEntry {
         path,
         name,
         is_current: path == here || also.contains(&here),
     };
-    allowed.map(place).collect()
+    allowed.map(entry).collect()
 }
 
 #[cfg(test)]
@@ -69,14 +69,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_sees_only_the_places_where_it_may_read() {
-        let names = |role| of(role, "/console").into_iter().map(|place| place.name).collect::<Vec<_>>();
-        assert_eq!(names(Role::Admin).len(), PLACES.len());
+    fn a_role_sees_only_the_entries_of_what_it_may_read() {
+        let names = |role| of(role, "/console").into_iter().map(|entry| entry.name).collect::<Vec<_>>();
+        assert_eq!(names(Role::Admin).len(), ENTRIES.len());
         assert_eq!(names(Role::Read), names(Role::Admin));
         assert_eq!(names(Role::Clients), ["Overview", "Clients", "Resources", "Issuers"]);
         assert_eq!(names(Role::Users), ["Overview", "Users"]);
         assert_eq!(names(Role::Revoke), ["Overview", "Sessions", "Revocations"]);
-        let current = |path| of(Role::Admin, path).into_iter().filter(|place| place.is_current).count();
+        let current = |path| of(Role::Admin, path).into_iter().filter(|entry| entry.is_current).count();
         for path in [
             "/console",
             "/console/",

@@ -33,7 +33,7 @@ pub(super) struct ServerOptions {
 }
 
 /// Where a command administers.
-pub(super) enum Place {
+pub(super) enum Backend {
     /// On the database.
     Database(Box<App>),
     /// Through a server.
@@ -54,7 +54,7 @@ pub(super) struct NotApplied {
     pub(super) is_uncertain: bool,
 }
 
-impl Place {
+impl Backend {
     pub(super) async fn open(global: &Global, options: ServerOptions) -> Result<Self, Failed> {
         let ServerOptions { server, token_file, server_ca } = options;
         match server {

@@ -19,7 +19,7 @@ const OF_ALL: &str = "SELECT id FROM sessions WHERE id < $1 ORDER BY id DESC LIM
 /// That a session has not ended by itself at the time `$1`, nor by a revocation of everything. A code that was not redeemed is none
 /// yet. What a revocation of one client or one user covers is told by one number too, if it is that of the list. The sum keeps SQLite from
 /// the index of the expiry, which leads to all that live.
-macro_rules! is_living {
+macro_rules! is_active {
     () => {
         "NOT s.ended AND s.idle_expires_at > $1 AND s.expires_at + 0 > $1 AND (s.login IS NULL OR s.generation > 0) \
          AND s.sequence >= (SELECT COALESCE(max(number), 0) FROM changes WHERE kind = 'all')"
@@ -49,14 +49,14 @@ macro_rules! of_client {
     };
 }
 
-/// Counts living sessions under a condition on `$3`, from the id `$2` on. Those that a revocation covers have ended.
-macro_rules! count_living {
+/// Counts active sessions under a condition on `$3`, from the id `$2` on. Those that a revocation covers have ended.
+macro_rules! count_active {
     ($($condition:tt)*) => {
         concat!(
             "SELECT count(*) AS sessions FROM sessions s WHERE ",
             $($condition)*,
             "s.id >= $2 AND ",
-            is_living!(),
+            is_active!(),
             " AND NOT EXISTS (SELECT 1 FROM changes WHERE target_id = s.id AND kind = 'session') \
              AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = s.sub AND kind = 'user' AND number > s.sequence) \
              AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = s.client_id AND kind = 'client' AND number > s.sequence)"
@@ -64,8 +64,8 @@ macro_rules! count_living {
     };
 }
 
-/// Lists living sessions under a condition on the parameters from `$5` on.
-macro_rules! list_living {
+/// Lists active sessions under a condition on the parameters from `$5` on.
+macro_rules! list_active {
     ($($condition:tt)*) => {
         session_records!(
             "sessions",
@@ -73,7 +73,7 @@ macro_rules! list_living {
                 "WHERE ",
                 $($condition)*,
                 "s.id < $4 AND s.id >= $2 AND ",
-                is_living!(),
+                is_active!(),
                 " AND r.number IS NULL ORDER BY s.id DESC LIMIT $3"
             )
         )
@@ -81,20 +81,20 @@ macro_rules! list_living {
 }
 
 impl Store {
-    /// How many living sessions a revocation of this would cover, among the newest `looks` of its sessions, and whether these are all.
+    /// How many active sessions a revocation of this would cover, among the newest `looks` of its sessions, and whether these are all.
     /// A token is no session.
     pub async fn sessions_covered(&self, target: &Target, now: Timestamp, looks: i64) -> Result<(u64, bool)> {
         let (count, order, of): (_, _, Option<Value>) = match target {
-            Target::Session(id) => (count_living!("s.id = $3 AND "), None, Some((*id).into())),
+            Target::Session(id) => (count_active!("s.id = $3 AND "), None, Some((*id).into())),
             Target::User(sub) => {
                 let user = self.database.query_one("SELECT id FROM users WHERE sub = $1", values![sub]).await?;
                 let Some(user) = user else { return Ok((0, true)) };
-                (count_living!(of_user!("$3")), Some(OF_USER), Some(user.get::<Uuid>("id")?.into()))
+                (count_active!(of_user!("$3")), Some(OF_USER), Some(user.get::<Uuid>("id")?.into()))
             }
             Target::Client(client_id) => {
-                (count_living!(of_client!("$3")), Some(OF_CLIENT), Some(client_id.as_str().into()))
+                (count_active!(of_client!("$3")), Some(OF_CLIENT), Some(client_id.as_str().into()))
             }
-            Target::All => (count_living!(""), Some(OF_ALL), None),
+            Target::All => (count_active!(""), Some(OF_ALL), None),
             Target::Token(_) | Target::Key(_) => return Ok((0, true)),
         };
         let looked_to = match order {
@@ -121,8 +121,8 @@ impl Store {
         self.database.query_one(order, values).await?.map(|row| row.get("id")).transpose()
     }
 
-    /// Living sessions, the newest first; the key of a page is the id. At most `looks` sessions are looked at.
-    pub async fn session_list_living(
+    /// Active sessions, the newest first; the key of a page is the id. At most `looks` sessions are looked at.
+    pub async fn session_list_active(
         &self,
         filter: &SessionFilter,
         now: Timestamp,
@@ -131,10 +131,10 @@ impl Store {
     ) -> Result<Looked<SessionRecord>> {
         // One for each filter, so that each finds its index: for both, that of the user, in the order of the list.
         let (order, list) = match (filter.user, &filter.client) {
-            (None, None) => (OF_ALL, list_living!("")),
-            (Some(_), None) => (OF_USER, list_living!(of_user!("$5"))),
-            (None, Some(_)) => (OF_CLIENT, list_living!(of_client!("$5"))),
-            (Some(_), Some(_)) => (OF_USER, list_living!(of_user!("$5"), "s.client_id || '' = $6 AND ")),
+            (None, None) => (OF_ALL, list_active!("")),
+            (Some(_), None) => (OF_USER, list_active!(of_user!("$5"))),
+            (None, Some(_)) => (OF_CLIENT, list_active!(of_client!("$5"))),
+            (Some(_), Some(_)) => (OF_USER, list_active!(of_user!("$5"), "s.client_id || '' = $6 AND ")),
         };
         let before = page.after.as_deref().and_then(|key| key.parse::<Uuid>().ok()).unwrap_or(Uuid::max());
         let mut of = Vec::from_iter(filter.user.map(Value::from));

@@ -7,12 +7,12 @@ use tokio::sync::watch;
 
 /// The most streams on a node.
 const MOST_STREAMS: usize = 64;
-/// The most streams of one holder on a node.
+/// The most streams of one administrator on a node.
 const MOST_OF_ONE: usize = 8;
 
 /// What streams wait for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FeedState {
+pub(crate) struct StreamState {
     /// The last number that this node knows of.
     pub(crate) head: i64,
     /// Whether the server stops.
@@ -21,39 +21,39 @@ pub(crate) struct FeedState {
 
 /// The streams of this node.
 #[derive(Debug, Default)]
-pub(crate) struct EventFeed {
-    state: watch::Sender<FeedState>,
+pub(crate) struct Streams {
+    state: watch::Sender<StreamState>,
     /// How many each administrator has.
     open: Mutex<HashMap<String, usize>>,
 }
 
-/// The place of a stream; it is free again when this is dropped.
+/// A stream that is open until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    feed: Arc<EventFeed>,
-    holder: String,
+pub(crate) struct OpenStream {
+    streams: Arc<Streams>,
+    administrator: String,
 }
 
-impl EventFeed {
-    /// A place for a stream of an administrator, if there is one.
-    pub(crate) fn place(self: &Arc<Self>, holder: &str) -> Option<Place> {
+impl Streams {
+    /// Opens a stream of an administrator, unless there are too many.
+    pub(crate) fn open(self: &Arc<Self>, administrator: &str) -> Option<OpenStream> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = open.values().sum();
-        let own = open.get(holder).copied().unwrap_or_default();
+        let own = open.get(administrator).copied().unwrap_or_default();
         if all >= MOST_STREAMS || own >= MOST_OF_ONE || self.state.borrow().is_closed {
             return None;
         }
-        open.insert(holder.to_owned(), own + 1);
-        Some(Place { feed: Arc::clone(self), holder: holder.to_owned() })
+        open.insert(administrator.to_owned(), own + 1);
+        Some(OpenStream { streams: Arc::clone(self), administrator: administrator.to_owned() })
     }
 
     /// How many streams are open.
-    pub(crate) fn streams(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 
     /// What a stream waits for.
-    pub(crate) fn follow(&self) -> watch::Receiver<FeedState> {
+    pub(crate) fn follow(&self) -> watch::Receiver<StreamState> {
         self.state.subscribe()
     }
 
@@ -72,13 +72,13 @@ impl EventFeed {
     }
 }
 
-impl Drop for Place {
+impl Drop for OpenStream {
     fn drop(&mut self) {
-        let mut open = self.feed.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.holder) {
+        let mut open = self.streams.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.administrator) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.holder);
+                open.remove(&self.administrator);
             }
         }
     }
@@ -90,32 +90,32 @@ mod tests {
 
     #[test]
     fn streams_are_bounded_in_all_and_for_each_administrator() {
-        let feed = Arc::new(EventFeed::default());
-        let mut places: Vec<Place> = std::iter::from_fn(|| feed.place("one")).collect();
-        assert_eq!(places.len(), MOST_OF_ONE);
+        let streams = Arc::new(Streams::default());
+        let mut open: Vec<OpenStream> = std::iter::from_fn(|| streams.open("one")).collect();
+        assert_eq!(open.len(), MOST_OF_ONE);
         for other in 0..MOST_STREAMS {
-            places.extend(feed.place(&other.to_string()));
+            open.extend(streams.open(&other.to_string()));
         }
-        assert_eq!((places.len(), feed.streams()), (MOST_STREAMS, MOST_STREAMS));
-        assert!(feed.place("another").is_none());
-        drop(places.pop());
-        assert!(feed.place("one").is_none());
-        assert!(feed.place("another").is_some());
-        places.clear();
-        assert_eq!(feed.streams(), 0);
-        assert!(feed.open.lock().unwrap().is_empty(), "nobody is remembered");
+        assert_eq!((open.len(), streams.count()), (MOST_STREAMS, MOST_STREAMS));
+        assert!(streams.open("another").is_none());
+        drop(open.pop());
+        assert!(streams.open("one").is_none());
+        assert!(streams.open("another").is_some());
+        open.clear();
+        assert_eq!(streams.count(), 0);
+        assert!(streams.open.lock().unwrap().is_empty(), "nobody is remembered");
     }
 
     #[tokio::test]
     async fn a_stream_wakes_for_new_events_and_for_the_stop() {
-        let feed = Arc::new(EventFeed::default());
-        let mut follower = feed.follow();
-        feed.moved(0);
+        let streams = Arc::new(Streams::default());
+        let mut follower = streams.follow();
+        streams.moved(0);
         assert!(!follower.has_changed().unwrap(), "nothing new");
-        feed.moved(7);
-        assert_eq!(*follower.borrow_and_update(), FeedState { head: 7, is_closed: false });
-        feed.close();
+        streams.moved(7);
+        assert_eq!(*follower.borrow_and_update(), StreamState { head: 7, is_closed: false });
+        streams.close();
         follower.changed().await.unwrap();
-        assert!(follower.borrow().is_closed && feed.place("one").is_none());
+        assert!(follower.borrow().is_closed && streams.open("one").is_none());
     }
 }
