@@ -10,7 +10,6 @@ use crate::console::{kept_verdict, remedy};
 use crate::diagnosis::judge::Requirements;
 use crate::diagnosis::pasted::{self, Pasted, Problem};
 use crate::endpoints::explain::{ExplainRequest, explain_to_operator};
-use crate::protocol::cause::Cause;
 use crate::protocol::scope::Scope;
 
 pub(super) fn show(visit: &Visit<'_>) -> Outcome<Content> {
@@ -66,11 +65,7 @@ pub(super) async fn explain(visit: &Visit<'_>) -> Outcome<Content> {
         None => None,
     };
     // 4. What helps?
-    let cause = match &explained {
-        Some(explained) => explained.cause,
-        None => Some(problems.iter().find_map(|problem| problem.cause).unwrap_or(Cause::Missing)),
-    };
-    let commands = remedy::of(visit, cause, explained.as_ref(), &required).await?;
+    let commands = remedy::of(visit, &problems, explained.as_ref(), &required).await?;
     let verdict = Verdict::new(visit.request.request_id.to_string(), &problems, explained.as_ref(), commands);
     Ok(Page::new("Token doctor")
         .with(verdict.blocks())

@@ -8,25 +8,25 @@ use crate::diagnosis::advice;
 use crate::diagnosis::commands::{CLOCK, KEYS, NEW_TOKEN, REFRESH, REFRESH_WITH_SECRET, VERIFY};
 use crate::diagnosis::explanation::Explanation;
 use crate::diagnosis::judge::Requirements;
+use crate::diagnosis::pasted::Problem;
 use crate::protocol::cause::Cause;
 use crate::protocol::client::GrantType;
 use crate::protocol::scope::Scope;
 
 /// Why a resource server that refuses a good token may do so: what it gets, which keys it has, its clock.
 const OF_A_GOOD_TOKEN: [&str; 3] = [VERIFY, KEYS, CLOCK];
-/// What the examples in commands are called.
+/// The examples in commands.
 const EXAMPLE_AUDIENCE: &str = "https://api.example.com";
 const EXAMPLE_SCOPE: &str = "'read write'";
 
 /// What is known of a token, verified. What it merely claims is in no command: whoever made it up would choose what people do.
 #[derive(Default)]
 struct Known {
-    client_id: Option<String>,
-    /// The client, unless it is deleted.
+    /// Its client, unless that is deleted.
     client: Option<ClientView>,
     username: Option<String>,
-    /// Whether the token is about its client.
-    is_for_itself: bool,
+    /// Whether the client needs another token of its own.
+    needs_token: bool,
     /// What the resource server needs.
     scope: Scope,
     audience: Option<String>,
@@ -34,10 +34,10 @@ struct Known {
     its_audience: Option<String>,
 }
 
-/// The commands for a token that was explained, or for a request without one.
+/// The commands for what is wrong with a request, and with its token, if it was explained.
 pub(super) async fn of(
     visit: &Visit<'_>,
-    cause: Option<Cause>,
+    problems: &[Problem],
     explained: Option<&Explanation>,
     required: &Requirements,
 ) -> Outcome<Vec<String>> {
@@ -45,12 +45,22 @@ pub(super) async fn of(
         Some(explained) => know(visit, explained, required).await?,
         None => Known::default(),
     };
-    let templates = match cause {
-        Some(cause) => advice::about(cause).commands.to_vec(),
-        None => OF_A_GOOD_TOKEN.to_vec(),
-    };
-    let fill = |text: &str| visit.app.settings.fill(visit.request.issuer, text);
-    Ok(known.commands(cause, &templates).iter().map(|command| fill(command)).collect())
+    let of_request = problems.iter().filter_map(|problem| problem.cause);
+    let causes: Vec<Cause> = of_request.chain(explained.and_then(|explained| explained.cause)).collect();
+    let mut templates: Vec<&str> = Vec::new();
+    for template in causes.iter().flat_map(|cause| advice::about(*cause).commands) {
+        if !templates.contains(template) {
+            templates.push(template);
+        }
+    }
+    if known.needs_token && !templates.contains(&NEW_TOKEN) {
+        templates.push(NEW_TOKEN);
+    }
+    if causes.is_empty() {
+        templates.extend(OF_A_GOOD_TOKEN);
+    }
+    let commands = templates.into_iter().filter_map(|template| known.fill(template));
+    Ok(commands.map(|command| visit.app.settings.fill(visit.request.issuer, &command)).collect())
 }
 
 async fn know(visit: &Visit<'_>, explained: &Explanation, required: &Requirements) -> Outcome<Known> {
@@ -68,7 +78,7 @@ async fn know(visit: &Visit<'_>, explained: &Explanation, required: &Requirement
         },
         None => None,
     };
-    let is_for_itself = client_id.is_some() && client_id == subject;
+    let needs_token = explained.cause.is_some() && client.is_some() && client_id == subject;
     // Other causes may be about somebody else's user of the same name.
     let names_user = matches!(explained.cause, Some(Cause::UserRevoked | Cause::UserDisabled));
     let username = match subject.filter(|_| names_user) {
@@ -77,26 +87,19 @@ async fn know(visit: &Visit<'_>, explained: &Explanation, required: &Requirement
     };
     let lacks_scope = explained.all_causes.contains(&Cause::InsufficientScope);
     let lacks_audience = explained.all_causes.contains(&Cause::WrongAudience);
+    // That of the admin API no client is given: a reserved scope leads there.
+    let admin_api = visit.request.issuer.endpoint("/admin/v1");
     Ok(Known {
-        client_id,
         client,
         username,
-        is_for_itself,
+        needs_token,
         scope: if lacks_scope { required.scope.clone() } else { Scope::default() },
-        audience: required.audience.clone().filter(|_| lacks_audience),
+        audience: required.audience.clone().filter(|audience| lacks_audience && *audience != admin_api),
         its_audience: fact("audience"),
     })
 }
 
 impl Known {
-    fn commands(&self, cause: Option<Cause>, templates: &[&str]) -> Vec<String> {
-        let mut templates = templates.to_vec();
-        if cause.is_some() && self.is_for_itself && !templates.contains(&NEW_TOKEN) {
-            templates.push(NEW_TOKEN);
-        }
-        templates.into_iter().filter_map(|template| self.fill(template)).collect()
-    }
-
     /// A command about this token; none if it is not for this client.
     fn fill(&self, template: &str) -> Option<String> {
         let settings = self.client.as_ref().map(|client| &client.settings);
@@ -104,7 +107,6 @@ impl Known {
             (NEW_TOKEN, Some(settings)) if !settings.grant_types.contains(&GrantType::ClientCredentials) => {
                 return None;
             }
-            (NEW_TOKEN, None) if self.client_id.is_some() => return None,
             (NEW_TOKEN, _) => format!("{NEW_TOKEN}{}", self.asks()),
             (REFRESH, Some(settings)) if !settings.token_endpoint_auth_method.is_public() => {
                 REFRESH_WITH_SECRET.to_owned()
@@ -138,7 +140,7 @@ impl Known {
             let encoded: String = form_urlencoded::byte_serialize(audience.as_bytes()).collect();
             command = command.replace(&format!("?audience={EXAMPLE_AUDIENCE}"), &format!("?audience={encoded}"));
         }
-        if let Some(id) = &self.client_id {
+        if let Some(ClientView { client_id: id, .. }) = &self.client {
             let word = shell_word(id);
             // Within the lines that curl reads, there are no quotes.
             if command.contains("CLIENT_ID:") && word != *id {

@@ -78,7 +78,13 @@ fn ways(issuer: &Issuer, client_id: &str, settings: &ClientSettings) -> Result<V
     let asks_for_itself = may_use(GrantType::ClientCredentials) || may_use(GrantType::Password);
     if binds(settings) {
         if redirect_uri.is_some() || asks_for_itself {
-            ways.push(Way::without_program("Its access tokens are bound to a key, which takes a library."));
+            ways.push(Way::without_program(match settings.dpop_bound_access_tokens {
+                true => {
+                    "Its access tokens are bound to a key, which signs a proof for each request (DPoP). curl cannot do that; \
+                     `examples/dpop` has such a client in Node.js."
+                }
+                false => "Its access tokens are bound to a certificate, which takes a library.",
+            }));
         }
     } else {
         ways.extend(redirect_uri.map(|redirect_uri| {
@@ -156,7 +162,7 @@ fn proof(settings: &ClientSettings) -> Result<Fields, &'static str> {
     }
 }
 
-/// Whether its access tokens are bound, so that nothing gets one without a proof.
+/// Whether its access tokens are bound, so that none is got or used without a proof.
 fn binds(settings: &ClientSettings) -> bool {
     settings.binds_access_tokens() || settings.security_profile.is_some()
 }

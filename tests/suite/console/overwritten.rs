@@ -19,7 +19,9 @@ const API: &str = "https://api.example.test";
 
 /// Changes something by the admin API, while somebody else is between reading and writing it.
 fn meanwhile(app: &TestServer, path: &str, members: Value) {
-    let change = async { drop(app.admin(Method::PATCH, path, Some(members)).await.assert_ok()) };
+    let change = async {
+        app.admin(Method::PATCH, path, Some(members)).await.assert_ok();
+    };
     block_in_place(|| Handle::current().block_on(change));
 }
 
