@@ -167,7 +167,8 @@ impl OfToken {
     /// What the verdict follows from.
     fn reasons(&self) -> Vec<Block> {
         let mut blocks = Vec::new();
-        if !self.timeline.is_empty() {
+        // What tells no time has but the present.
+        if self.timeline.len() > 1 {
             blocks.push(Block::heading("Time line"));
             blocks.push(Block::Timeline(self.timeline.iter().map(Then::event).collect()));
         }
