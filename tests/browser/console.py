@@ -36,7 +36,7 @@ PICTURES = [
     ("client", "screen", "dark"),
     ("revocation", "screen", "light"),
 ]
-LARGEST_PICTURES = 1_500_000
+LARGEST_PICTURES = 1_600_000
 MOST_CLICKS = 4
 
 LOW_FIELDS = """
