@@ -4,7 +4,7 @@
 // getrandom = { version = "0.4", features = ["std"] }
 // reqwest = { version = "0.13", default-features = false, features = ["blocking", "form", "rustls"] }
 // serde_json = "1"
-// sha2 = "0.11"
+// sha2 = "0.10"
 @if environment
 use std::env;
 @end
