@@ -74,7 +74,7 @@ impl Actor {
 
 impl App {
     /// The audit data of something that an actor writes at this moment.
-    fn dated(&self, actor: &Actor) -> Audited {
+    pub(crate) fn dated(&self, actor: &Actor) -> Audited {
         Audited {
             actor: actor.name.clone(),
             request_id: actor.request_id.clone(),

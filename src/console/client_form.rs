@@ -1,13 +1,12 @@
 //! The settings of a client as fields of a form: what was typed, what becomes of it in the admin API's words, and where it is told what is
 //! wrong with it.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
-use crate::admin::AdminError;
+use crate::admin::{AdminError, Result};
 use crate::console::page::{Field, FieldKind};
-use crate::console::visit::{Outcome, Visit, sentence};
+use crate::console::typed::{self, Answered, Typed};
+use crate::console::visit::Outcome;
 use crate::protocol::client::{ClientSettings, Consent, GrantType};
 
 /// A setting, which is a field of the same name.
@@ -105,174 +104,87 @@ pub(super) fn names(settings: &[Setting]) -> Vec<&'static str> {
     settings.iter().flat_map(names).collect()
 }
 
-/// The texts of settings, as they stand in the fields of a form.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Texts(BTreeMap<&'static str, String>);
+/// What a form holds that shows a client as it is.
+pub(super) fn typed_of(client: &ClientSettings) -> Typed {
+    let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let typed = Typed::default()
+        .with(NAME.name, client.client_name.clone().unwrap_or_default())
+        .with(REDIRECT_URIS.name, client.redirect_uris.join("\n"))
+        .with(POST_LOGOUT_REDIRECT_URIS.name, client.post_logout_redirect_uris.join("\n"))
+        .with(SCOPE.name, client.scope.to_string())
+        .with(AUDIENCES.name, client.audiences.join("\n"))
+        .with(ACCESS_TOKEN_TTL.name, number(client.access_token_ttl))
+        .with(REFRESH_TOKEN_TTL.name, number(client.refresh_token_ttl))
+        .with(CONSENT_SETTING.name, client.consent.name());
+    let grants = GRANTS.into_iter().filter(|(grant, ..)| client.grant_types.contains(grant));
+    grants.fold(typed, |typed, (_, field, _)| typed.with(field, "yes"))
+}
 
-impl Texts {
-    /// What was typed. Each line of a list is trimmed, and empty ones are left out.
-    pub(super) fn typed(visit: &Visit<'_>, settings: &[Setting]) -> Outcome<Self> {
-        let mut texts = Self::default();
-        for setting in settings {
-            let text = match setting.kind {
-                Kind::Lines => lines(visit.raw(setting.name)?.unwrap_or_default(), setting.name)?,
-                Kind::Grants => {
-                    let mut names = Vec::new();
-                    for (grant, field, _) in GRANTS {
-                        names.extend(visit.one(field)?.map(|_| grant.name()));
-                    }
-                    names.join(" ")
-                }
-                Kind::Line | Kind::Number | Kind::Choice(_) => visit.text(setting.name)?.trim().to_owned(),
-            };
-            texts.set(setting.name, text);
-        }
-        Ok(texts)
+impl Setting {
+    /// The member that a form sets. What is empty is `null`, which stands for the default.
+    pub(super) fn member(&self, typed: &Typed) -> Result<Value> {
+        Ok(match self.kind {
+            Kind::Lines => Some(typed.lines(self.name)).filter(|lines| !lines.is_empty()).into(),
+            Kind::Grants => {
+                let chosen = GRANTS.iter().filter(|(_, field, _)| typed.is_set(field));
+                let names: Vec<&str> = chosen.map(|(grant, ..)| grant.name()).collect();
+                Some(names).filter(|names| !names.is_empty()).into()
+            }
+            Kind::Number => typed.number(self.name)?.into(),
+            Kind::Line | Kind::Choice(_) => typed.text(self.name).into(),
+        })
     }
 
-    /// What a client has.
-    pub(super) fn of(client: &ClientSettings) -> Self {
-        let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
-        let grants = GRANTS.iter().filter(|(grant, ..)| client.grant_types.contains(grant));
-        let grants: Vec<&str> = grants.map(|(grant, ..)| grant.name()).collect();
-        let mut texts = Self::default();
-        texts.set(NAME.name, client.client_name.clone().unwrap_or_default());
-        texts.set(REDIRECT_URIS.name, client.redirect_uris.join("\n"));
-        texts.set(POST_LOGOUT_REDIRECT_URIS.name, client.post_logout_redirect_uris.join("\n"));
-        texts.set(SCOPE.name, client.scope.to_string());
-        texts.set(AUDIENCES.name, client.audiences.join("\n"));
-        texts.set(GRANT_TYPES.name, grants.join(" "));
-        texts.set(ACCESS_TOKEN_TTL.name, number(client.access_token_ttl));
-        texts.set(REFRESH_TOKEN_TTL.name, number(client.refresh_token_ttl));
-        texts.set(CONSENT_SETTING.name, client.consent.name());
-        texts
-    }
-
-    pub(super) fn set(&mut self, name: &'static str, text: impl Into<String>) {
-        self.0.insert(name, text.into());
-    }
-
-    pub(super) fn get(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
-    }
-
-    /// The members of a request for these settings; an empty text is `null`.
-    pub(super) fn members<'a>(&self, settings: impl IntoIterator<Item = &'a Setting>) -> Map<String, Value> {
-        let member = |setting: &Setting| (setting.name.to_owned(), self.member(setting));
-        settings.into_iter().map(member).collect()
-    }
-
-    fn member(&self, setting: &Setting) -> Value {
-        let text = self.get(setting.name);
-        match setting.kind {
-            _ if text.is_empty() => Value::Null,
-            Kind::Lines => text.lines().collect(),
-            Kind::Grants => text.split(' ').collect(),
-            // What is no number is refused as such where the numbers are.
-            Kind::Number => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
-            Kind::Line | Kind::Choice(_) => text.into(),
-        }
-    }
-
-    /// The fields of a form for these settings, with what is wrong beside the one that it is about.
-    pub(super) fn fields(&self, settings: &[Setting], problem: Option<&(&'static str, String)>) -> Vec<Field> {
-        settings.iter().flat_map(|setting| self.fields_of(setting, problem)).collect()
-    }
-
-    fn fields_of(&self, setting: &Setting, problem: Option<&(&'static str, String)>) -> Vec<Field> {
-        let text = self.get(setting.name);
-        let problem = problem.filter(|(name, _)| *name == setting.name).map(|(_, text)| text.clone());
-        let kind = match setting.kind {
+    fn fields(&self, typed: &Typed) -> Vec<Field> {
+        let kind = match self.kind {
             Kind::Line | Kind::Number => FieldKind::Text,
             Kind::Lines => FieldKind::Area,
             Kind::Choice(choices) => FieldKind::Choice(choices.to_vec()),
             Kind::Grants => {
-                let mut problem = problem;
-                let chosen: Vec<&str> = text.split(' ').collect();
-                let field = |&(grant, name, label): &(GrantType, &'static str, &'static str)| Field {
-                    kind: FieldKind::Check,
-                    problem: problem.take(),
-                    ..Field::new(name, label, if chosen.contains(&grant.name()) { "yes" } else { "" })
-                };
-                return GRANTS.iter().map(field).collect();
+                let check =
+                    |(_, name, label)| Field { kind: FieldKind::Check, ..Field::new(name, label, typed.get(name)) };
+                return GRANTS.map(check).into();
             }
         };
-        vec![Field { kind, problem, help: setting.help, ..Field::new(setting.name, setting.label, text) }]
+        vec![Field { kind, help: self.help, ..Field::new(self.name, self.label, typed.get(self.name)) }]
     }
 }
 
-fn lines(text: &str, name: &'static str) -> Outcome<String> {
-    if text.chars().any(|one| one.is_control() && !matches!(one, '\r' | '\n')) {
-        return Err(AdminError::Invalid(format!("the parameter {name} has control characters")).into());
-    }
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    Ok(lines.join("\n"))
+/// The members of a request for these settings.
+pub(super) fn members(typed: &Typed, settings: &[Setting]) -> Result<Map<String, Value>> {
+    settings.iter().map(|setting| Ok((setting.name.to_owned(), setting.member(typed)?))).collect()
 }
 
-/// A form that was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refused {
-    /// The status of the answer.
-    pub(super) status: u16,
-    /// What is wrong, and the field that it is about.
-    pub(super) beside: Option<(&'static str, String)>,
-    /// What is wrong with no field in particular.
-    pub(super) above: Option<String>,
+/// The fields of a form for these settings.
+pub(super) fn fields(typed: &Typed, settings: &[Setting]) -> Vec<Field> {
+    settings.iter().flat_map(|setting| setting.fields(typed)).collect()
 }
 
-impl Refused {
-    /// What is wrong with a field.
-    pub(super) fn field(name: &'static str, text: impl Into<String>) -> Self {
-        Self { status: 400, beside: Some((name, text.into())), above: None }
-    }
-
-    /// What is wrong with none in particular.
-    pub(super) fn form(status: u16, text: &str) -> Self {
-        Self { status, beside: None, above: Some(sentence(text)) }
-    }
-
-    /// Why administration refuses what a form with these settings asks for. Anything else is no matter of the form.
-    pub(super) fn by(error: AdminError, settings: &[Setting]) -> Outcome<Self> {
-        let (status, text) = match &error {
-            AdminError::Invalid(text) => (400, text),
-            AdminError::Conflict(text) => (409, text),
-            AdminError::NeedsAdmin(text) => (403, text),
-            AdminError::NotFound(_) | AdminError::Unavailable(_) | AdminError::Overloaded => return Err(error.into()),
-        };
-        let has = |name: &str| settings.iter().find(|setting| setting.name == name).map(|setting| setting.name);
-        let beside = match &error {
-            AdminError::Invalid(text) => {
-                let end = text.find(|one: char| !one.is_ascii_lowercase() && one != '_').unwrap_or(text.len());
-                let (name, rest) = text.split_at(end);
-                match (has(name), name) {
-                    (Some(name), _) => Some((name, about(rest))),
-                    (None, "application_type") => has(REDIRECT_URIS.name).map(|name| (name, about(rest))),
-                    _ => None,
-                }
-            }
-            AdminError::Conflict(text) if text.contains("there is a client") || text.starts_with("the client_id") => {
-                has(ID.name).map(|name| (name, sentence(text)))
-            }
-            AdminError::NeedsAdmin(text) if text.contains("consent") => {
-                has(CONSENT_SETTING.name).map(|name| (name, sentence(text)))
-            }
-            _ => None,
-        };
-        Ok(match beside {
-            Some(beside) => Self { status, beside: Some(beside), above: None },
-            None => Self::form(status, text),
-        })
-    }
+/// Puts an error beside the field that it is about, or above the form if it is about none.
+///
+/// # Errors
+/// What is no matter of the form.
+pub(super) fn put_beside(error: AdminError, fields: &mut [Field]) -> Outcome<Answered> {
+    let otherwise = match &error {
+        AdminError::Conflict(text) if text.contains("there is a client") || text.starts_with("the client_id") => {
+            ID.name
+        }
+        AdminError::NeedsAdmin(text) if text.contains("consent") => CONSENT_SETTING.name,
+        _ => "",
+    };
+    let error = match error {
+        AdminError::NotFound(_) => return Err(error.into()),
+        AdminError::Invalid(text) => AdminError::Invalid(about_field(text)),
+        error => error,
+    };
+    typed::put_beside(error, fields, otherwise)
 }
 
-/// What is wrong, without the name, which the label tells: `[1]: it must be …`, `: it must be …` or ` is a number …`.
-fn about(rest: &str) -> String {
-    let entry = rest.strip_prefix('[').and_then(|rest| rest.split_once("]: "));
-    match (entry.and_then(|(index, problem)| Some((index.parse::<usize>().ok()?, problem))), rest.strip_prefix(": ")) {
-        (Some((index, problem)), _) => format!("Line {}: {}", index + 1, sentence(problem)),
-        (None, Some(problem)) => sentence(problem),
-        (None, None) => sentence(&format!("it{rest}")),
-    }
+/// What is wrong, named after the field: some settings have others, or several.
+fn about_field(text: String) -> String {
+    let names = [("application_type", REDIRECT_URIS.name), (GRANT_TYPES.name, GRANTS[0].1)];
+    let of = |(name, field)| text.strip_prefix(name).map(|rest| format!("{field}{rest}"));
+    names.into_iter().find_map(of).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -284,12 +196,19 @@ mod tests {
     use crate::admin::clients::ClientPatch;
     use crate::console::client_settings::SETTINGS;
 
-    fn patched(texts: &Texts) -> Result<ClientSettings, AdminError> {
-        read_members::<ClientPatch>(texts.members(&SETTINGS)).and_then(|patch| patch.apply(ClientSettings::default()))
+    fn patched(typed: &Typed) -> Result<ClientSettings> {
+        read_members::<ClientPatch>(members(typed, &SETTINGS)?).and_then(|patch| patch.apply(ClientSettings::default()))
+    }
+
+    /// What is wrong with which field, and above the form.
+    fn beside(error: AdminError, settings: &[Setting]) -> (Vec<(&'static str, String)>, Answered) {
+        let mut fields = fields(&Typed::default(), settings);
+        let Ok(answered) = put_beside(error, &mut fields) else { panic!("it is a matter of the form") };
+        (fields.into_iter().filter_map(|field| Some((field.name, field.problem?))).collect(), answered)
     }
 
     #[test]
-    fn the_texts_of_a_client_give_the_same_client() {
+    fn a_form_that_is_sent_as_it_was_shown_gives_the_same_client() {
         for members in [
             json!({}),
             json!({
@@ -299,39 +218,40 @@ mod tests {
             }),
         ] {
             let client: ClientSettings = serde_json::from_value(members).unwrap();
-            let texts = Texts::of(&client);
-            assert_eq!(Texts::of(&patched(&texts).unwrap()), texts);
+            let typed = typed_of(&client);
+            assert_eq!(typed_of(&patched(&typed).unwrap()), typed);
         }
     }
 
     #[test]
     fn what_is_wrong_stands_beside_the_field_that_it_is_about() {
         for (name, text, problem) in [
-            ("client_name", "x".repeat(256), "It is at most 255 bytes"),
+            ("client_name", "x".repeat(256), "This is at most 255 bytes"),
+            ("client_name", "a\u{7}b".to_owned(), "This is at most 255 bytes without control characters"),
             ("redirect_uris", "https://a.example/\nhttp://a.example/".to_owned(), "Line 2: Http is for 127.0.0.1"),
             ("scope", "a\"b".to_owned(), "A scope is a list"),
             ("scope", "jeton:root".to_owned(), "Jeton:root is not one of"),
             ("audiences", "api".to_owned(), "Line 1: "),
-            ("access_token_ttl", "soon".to_owned(), "Expected an integer."),
-            ("access_token_ttl", "0".to_owned(), "It is a number from 1 to"),
-            ("refresh_token_ttl", "99999999999999999999".to_owned(), "Expected an integer."),
+            ("access_token_ttl", "soon".to_owned(), "It is no whole number."),
+            ("access_token_ttl", "0".to_owned(), "This is a number from 1 to"),
+            ("refresh_token_ttl", "99999999999999999999".to_owned(), "It is no whole number."),
         ] {
-            let mut texts = Texts::of(&ClientSettings::default());
-            texts.set(name, text.as_str());
-            let Ok(refused) = Refused::by(patched(&texts).unwrap_err(), &SETTINGS) else { panic!("{name}: {text}") };
-            let (field, found) = refused.beside.clone().unwrap_or_else(|| panic!("{refused:?}"));
-            assert_eq!((refused.status, field), (400, name));
-            assert!(found.starts_with(problem), "{name}: {found}");
-            let shown = texts.fields(&SETTINGS, refused.beside.as_ref());
-            let beside: Vec<_> = shown.iter().filter(|field| field.problem.is_some()).map(|field| field.name).collect();
-            assert_eq!(beside, [name]);
+            let typed = typed_of(&ClientSettings::default()).with(name, text.as_str());
+            let (found, answered) = beside(patched(&typed).unwrap_err(), &SETTINGS);
+            let [(field, told)] = &found[..] else { panic!("{name} {text}: {found:?}") };
+            assert_eq!((answered.status, *field), (400, name));
+            assert!(told.starts_with(problem), "{name}: {told}");
         }
         let error = AdminError::Conflict("there is a client app already".to_owned());
-        let Ok(refused) = Refused::by(error.clone(), &[NAME, ID]) else { panic!("it is a matter of the form") };
-        assert_eq!(refused.beside, Some(("client_id", "There is a client app already.".to_owned())));
-        let Ok(refused) = Refused::by(error, &SETTINGS) else { panic!("it is a matter of the form") };
-        assert_eq!((refused.status, refused.beside, refused.above.is_some()), (409, None, true));
-        assert!(Refused::by(AdminError::Overloaded, &SETTINGS).is_err());
+        let (found, answered) = beside(error.clone(), &[NAME, ID]);
+        assert_eq!((found, answered.status), (vec![("client_id", "There is a client app already.".to_owned())], 409));
+        assert!(beside(error, &SETTINGS).1.above.is_some());
+        assert!(put_beside(AdminError::Overloaded, &mut []).is_err());
+        for (text, field) in
+            [("application_type: x", "redirect_uris"), ("grant_types[0]: x", "grant_authorization_code")]
+        {
+            assert_eq!(beside(AdminError::Invalid(text.to_owned()), &SETTINGS).0[0].0, field);
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
             Cell::link(client.client_id.as_str(), one(&client.client_id)),
             Cell::text(client.settings.client_name.clone().unwrap_or_default()),
             Cell::text(grants(client)),
-            enabled(client.settings.enabled),
+            Cell::enabled(client.settings.enabled),
             Cell::moment(client.created_at),
         ])
     });
@@ -120,10 +120,6 @@ pub(super) fn one(client_id: &str) -> String {
     address(ONE, &[("id", client_id)])
 }
 
-fn enabled(is_enabled: bool) -> Cell {
-    Cell::state(if is_enabled { "enabled" } else { "disabled" }, is_enabled)
-}
-
 fn grants(client: &ClientView) -> String {
     let names: Vec<&str> = client.settings.grant_types.iter().map(|grant| short(*grant)).collect();
     names.join(", ")
@@ -148,7 +144,7 @@ fn facts(client: &ClientView) -> Vec<(String, Vec<Cell>)> {
     let scopes: Vec<String> = settings.scope.tokens().map(str::to_owned).collect();
     let mut facts = vec![
         ("Name", vec![Cell::text(settings.client_name.clone().unwrap_or_else(|| "none".to_owned()))]),
-        ("State", vec![enabled(settings.enabled)]),
+        ("State", vec![Cell::enabled(settings.enabled)]),
         ("Authenticates by", vec![Cell::code(settings.token_endpoint_auth_method.name())]),
         ("Grants", vec![Cell::text(grants(client))]),
         ("Scope", texts(&scopes, "none")),

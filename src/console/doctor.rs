@@ -1,20 +1,21 @@
 //! The token doctor: why is this token refused? What is pasted is read once, for the answer; it is neither kept nor shown again.
-//! The verdict, which does not hold it, may be kept for colleagues (`verdict.rs`).
+//! The verdict, which does not hold it, may be kept for colleagues (`kept_verdict.rs`).
 
 use crate::admin::powers::READ;
 use crate::app::Failure;
 use crate::console::page::{Block, Button, Field, FieldKind, Form, Page};
 use crate::console::verdict::Verdict;
 use crate::console::visit::{Content, Outcome, Visit};
+use crate::console::{kept_verdict, remedy};
 use crate::diagnosis::judge::Requirements;
 use crate::diagnosis::pasted::{self, Pasted, Problem};
 use crate::endpoints::explain::{ExplainRequest, explain_to_operator};
 use crate::protocol::scope::Scope;
-use crate::store::Audited;
 
 pub(super) fn show(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(READ)?;
-    Ok(Page::new("Token doctor").with(introduction()).with(Block::Form(form(&Asked::default()))).into())
+    let page = Page::new("Token doctor").with(visit.done()?).with(introduction());
+    Ok(page.with(Block::Form(form(&Asked::default()))).into())
 }
 
 /// What the form asks, but for the text.
@@ -50,29 +51,25 @@ pub(super) async fn explain(visit: &Visit<'_>) -> Outcome<Content> {
         return Ok(page.with(introduction()).with(Block::Form(form(&asked))).into());
     }
     // 2. Not too often?
-    let actor = visit.actor();
-    visit.app.throttle.explanation(&actor.name).map_err(Failure::from)?;
+    visit.app.throttle.explanation(&visit.actor().name).map_err(Failure::from)?;
     // 3. What is wrong with the request, and with its token?
     let (problems, token) = read(text);
+    let audience = Some(asked.audience.clone()).filter(|audience| !audience.is_empty());
+    let required = Requirements { audience, scope };
     let explained = match token {
         Some(text) => {
-            let audience = Some(asked.audience.clone()).filter(|audience| !audience.is_empty());
-            let required = Requirements { audience, scope };
-            let question = ExplainRequest { text, required, accepts_refresh_token: asked.is_refresh_token };
-            let audited = Audited {
-                actor: actor.name,
-                request_id: actor.request_id,
-                address: actor.address,
-                at: visit.app.clock.now(),
-            };
-            Some(explain_to_operator(visit.app, visit.request.issuer, &question, &audited).await?)
+            let accepts_refresh_token = asked.is_refresh_token;
+            let question = ExplainRequest { text, required: required.clone(), accepts_refresh_token };
+            Some(explain_to_operator(visit.app, visit.request.issuer, &question, &visit.audited()).await?)
         }
         None => None,
     };
-    let verdict = Verdict::new(visit.request.request_id.to_string(), &problems, explained.as_ref());
+    // 4. What helps?
+    let commands = remedy::of(visit, &problems, explained.as_ref(), &required).await?;
+    let verdict = Verdict::new(visit.request.request_id.to_string(), &problems, explained.as_ref(), commands);
     Ok(Page::new("Token doctor")
         .with(verdict.blocks())
-        .with(verdict.keep_form(visit)?)
+        .with(kept_verdict::keep_form(visit, &verdict)?)
         .with(Block::heading("Another one"))
         .with(Block::Form(form(&asked)))
         .into())

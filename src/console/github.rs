@@ -10,7 +10,8 @@ use crate::admin::powers::{ADMIN, READ_CLIENTS};
 use crate::admin::{AdminError, Result};
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page};
-use crate::console::typed::{Typed, put_beside};
+use crate::console::snippets::shell_quote;
+use crate::console::typed::{Answered, Typed, page_of_new, put_beside};
 use crate::console::visit::{Content, Outcome, Visit, address};
 use crate::console::{clients, issuers};
 use crate::protocol::client::{AuthMethod, GrantType};
@@ -37,7 +38,7 @@ const KINDS: [(&str, &str); 2] = [("branch", "runs for this branch"), ("environm
 
 pub(super) fn show(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(ADMIN)?;
-    Ok(page(200, fields(&Typed::default().with("reference", "main"))).into())
+    Ok(page(Answered::GOOD, fields(&Typed::default().with("reference", "main"))).into())
 }
 
 pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
@@ -48,8 +49,8 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
         Ok(client) => Ok(Content::Elsewhere(address(WORKFLOW, &[("client", &client)]))),
         Err(error) => {
             let mut fields = fields(&typed);
-            let status = put_beside(error, &mut fields, "client_id")?;
-            Ok(page(status, fields).into())
+            let answered = put_beside(error, &mut fields, "client_id")?;
+            Ok(page(answered, fields).into())
         }
     }
 }
@@ -266,19 +267,18 @@ fn fields(typed: &Typed) -> Vec<Field> {
     ]
 }
 
-fn page(status: u16, fields: Vec<Field>) -> Page {
+fn page(answered: Answered, fields: Vec<Field>) -> Page {
     let form = Form::post("github", PATH, fields, vec![Button::new("allow", "Allow the workflow")]);
     let text = "GitHub gives each job a signed token that says which repository and branch it runs for. Here it stands in for a client \
                 secret, so there is none to store. This trusts GitHub as an issuer and makes the client, if they are not there yet, and \
                 adds the rule.";
-    let page = Page { status, ..Page::new("Allow a GitHub workflow") };
-    page.with(Block::text(text)).with(Block::Form(form))
+    page_of_new(answered, ("Allow a GitHub workflow", text), form)
 }
 
 /// The part of a workflow that gets a token. What is secret is piped, so that the list of processes does not show it.
 fn steps(token_endpoint: &str, audience: &str, client_id: &str) -> String {
     let audience: String = form_urlencoded::byte_serialize(audience.as_bytes()).collect();
-    let client = quoted(&format!("client_id={client_id}"));
+    let client = shell_quote(&format!("client_id={client_id}"));
     format!(
         r#"permissions:
   id-token: write
@@ -296,11 +296,6 @@ steps:
       echo "ACCESS_TOKEN=$ACCESS_TOKEN" >> "$GITHUB_ENV"
 "#
     )
-}
-
-/// A text as one word of a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

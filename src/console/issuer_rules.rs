@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::admin::body::Patch;
-use crate::admin::issuers::{IssuerPatch, IssuerView};
+use crate::admin::issuers::IssuerPatch;
 use crate::admin::powers::ADMIN;
 use crate::admin::{AdminError, Result};
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page};
-use crate::console::typed::{Typed, changed_meanwhile, put_beside, state_of};
+use crate::console::typed::{Answered, Typed, changed_meanwhile, put_beside, state_of};
 use crate::console::visit::{Content, Outcome, Visit, address};
 use crate::protocol::condition::Condition;
-use crate::protocol::trusted_issuer::Rule;
+use crate::protocol::trusted_issuer::{IssuerSettings, Rule};
 
 const PATH: &str = "console/issuer-rule";
 /// Where a rule leads back to.
@@ -64,7 +64,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     let typed = match visit.one("number")? {
         None => typed,
         Some(number) => {
-            let rule = issuer.settings.rules.get(index(number, &issuer)?);
+            let rule = issuer.settings.rules.get(index(number, &issuer.settings)?);
             let rule = rule.filter(|rule| rule.claims.len() <= CONDITIONS.len()).ok_or_else(|| {
                 let most = CONDITIONS.len();
                 AdminError::Conflict(format!(
@@ -74,7 +74,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
             typed_of(rule, typed.with("number", number))
         }
     };
-    Ok(page(200, &typed, fields(&typed)).into())
+    Ok(page(Answered::GOOD, &typed, fields(&typed)).into())
 }
 
 pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
@@ -83,66 +83,62 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let names: Vec<&'static str> = NAMES.into_iter().chain(conditions).collect();
     confirm(visit, &names).await?;
     let typed = Typed::read(visit, &names)?;
-    let issuer = visit.app.issuer_show(typed.get("issuer")).await?;
-    let name = issuer.issuer.as_str();
-    let (place, patched) = with_rule(&typed, &issuer);
-    let changed = match patched {
-        Ok(patch) => visit.app.issuer_update(name, patch, &visit.actor()).await,
-        Err(error) => Err(error),
+    let name = typed.get("issuer");
+    let mut place = 0;
+    let rules = |settings: &IssuerSettings| {
+        place = self::place(&typed, settings)?;
+        with_rule(&typed, place, settings)
     };
-    match changed {
+    match visit.app.issuer_change(name, rules, &visit.actor()).await {
         Ok(_) => Ok(Content::Elsewhere(address(ISSUER, &[("issuer", name), ("done", "issuer_saved")]))),
+        Err(error @ AdminError::NotFound(_)) => Err(error.into()),
         Err(error) => {
             let mut fields = fields(&typed);
-            let status = put_beside(about_field(error, place, &typed), &mut fields, "name")?;
-            Ok(page(status, &typed, fields).into())
+            let answered = put_beside(about_field(error, place, &typed), &mut fields, "name")?;
+            Ok(page(answered, &typed, fields).into())
         }
     }
 }
 
 /// Removes the rule that the form names.
 pub(super) async fn remove(visit: &Visit<'_>, name: &str) -> Outcome<()> {
-    let issuer = visit.app.issuer_show(name).await?;
-    if visit.text("seen")? != state_of(&issuer.settings) {
-        return Err(changed_meanwhile().into());
-    }
-    let index = index(&visit.text("number")?, &issuer)?;
-    let mut rules = issuer.settings.rules;
-    rules.remove(index);
-    let patch = IssuerPatch { rules: Patch::Set(rules), ..IssuerPatch::default() };
-    visit.app.issuer_update(name, patch, &visit.actor()).await?;
+    let (seen, number) = (visit.text("seen")?, visit.text("number")?);
+    let rules = |settings: &IssuerSettings| {
+        if seen != state_of(settings) {
+            return Err(changed_meanwhile());
+        }
+        let mut rules = settings.rules.clone();
+        rules.remove(index(&number, settings)?);
+        Ok(IssuerPatch { rules: Patch::Set(rules), ..IssuerPatch::default() })
+    };
+    visit.app.issuer_change(name, rules, &visit.actor()).await?;
     Ok(())
 }
 
 /// The index of the rule with this number.
-fn index(number: &str, issuer: &IssuerView) -> Result<usize> {
+fn index(number: &str, settings: &IssuerSettings) -> Result<usize> {
     let index = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-    let index = index.filter(|index| *index < issuer.settings.rules.len());
-    index.ok_or_else(|| AdminError::NotFound(format!("the issuer {} has no such rule", issuer.issuer)))
+    let index = index.filter(|index| *index < settings.rules.len());
+    index.ok_or_else(|| AdminError::NotFound("the issuer has no such rule".into()))
 }
 
-/// The place of the rule among those of the issuer, and the patch that makes the rules what the form says.
-fn with_rule(typed: &Typed, issuer: &IssuerView) -> (usize, Result<IssuerPatch>) {
-    let mut rules = issuer.settings.rules.clone();
-    let place = match typed.text("number") {
-        None => Ok(rules.len()),
-        Some(number) => index(&number, issuer),
-    };
-    let place = match place {
-        Ok(place) => place,
-        Err(error) => return (0, Err(error)),
-    };
-    if typed.get("seen") != state_of(&issuer.settings) {
-        return (place, Err(changed_meanwhile()));
+/// The place of the rule among those of the issuer.
+fn place(typed: &Typed, settings: &IssuerSettings) -> Result<usize> {
+    typed.text("number").map_or(Ok(settings.rules.len()), |number| index(&number, settings))
+}
+
+/// The patch that makes the rules what the form says of the one at this place.
+fn with_rule(typed: &Typed, place: usize, settings: &IssuerSettings) -> Result<IssuerPatch> {
+    if typed.get("seen") != state_of(settings) {
+        return Err(changed_meanwhile());
     }
-    let patch = read(typed).map(|rule| {
-        match rules.get_mut(place) {
-            Some(old) => *old = rule,
-            None => rules.push(rule),
-        }
-        IssuerPatch { rules: Patch::Set(rules), ..IssuerPatch::default() }
-    });
-    (place, patch)
+    let rule = read(typed)?;
+    let mut rules = settings.rules.clone();
+    match rules.get_mut(place) {
+        Some(old) => *old = rule,
+        None => rules.push(rule),
+    }
+    Ok(IssuerPatch { rules: Patch::Set(rules), ..IssuerPatch::default() })
 }
 
 /// The rule that a form describes. What is wrong names the field.
@@ -237,7 +233,7 @@ fn fields(typed: &Typed) -> Vec<Field> {
     fields
 }
 
-fn page(status: u16, typed: &Typed, fields: Vec<Field>) -> Page {
+fn page(answered: Answered, typed: &Typed, fields: Vec<Field>) -> Page {
     let issuer = typed.get("issuer");
     let number = typed.get("number");
     let title = if number.is_empty() { "Add a rule".to_owned() } else { format!("Rule {number}") };
@@ -245,7 +241,8 @@ fn page(status: u16, typed: &Typed, fields: Vec<Field>) -> Page {
     let text = "All conditions must hold, and at least one is about who the subject is, such as sub or repository_id. A claim inside an \
                 object is named by a JSON pointer, such as /kubernetes.io/serviceaccount/uid. Leave conditions empty that you do not need.";
     let back = Cell::link("Cancel", address(ISSUER, &[("issuer", issuer)]));
-    Page { status, ..Page::new(title) }
+    answered
+        .page(title)
         .with(Block::text(format!("A rule of the issuer {issuer}.")))
         .with(Block::text(text))
         .with(Block::Form(form))
@@ -257,19 +254,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::protocol::time::Timestamp;
-    use crate::protocol::trusted_issuer::IssuerSettings;
 
     fn rule() -> Rule {
         let claims = json!({
             "a": {"equals": "1"}, "b": {"one_of": ["1", "2"]}, "c": {"prefix": "x:y:"}, "sub": {"glob": "repo:octo/app:*"},
         });
         serde_json::from_value(json!({"name": "N", "client_id": "deployer", "claims": claims})).unwrap()
-    }
-
-    fn view(rules: Vec<Rule>) -> IssuerView {
-        let settings = IssuerSettings { rules, ..IssuerSettings::default() };
-        IssuerView { issuer: "https://idp.example".to_owned(), settings, created_at: Timestamp::from_millis(0) }
     }
 
     #[test]
@@ -279,17 +269,18 @@ mod tests {
 
     #[test]
     fn a_rule_is_added_or_takes_the_place_of_another() {
-        let view = view(vec![Rule::default(), Rule::default()]);
-        let typed = || typed_of(&rule(), Typed::default().with("seen", state_of(&view.settings)));
-        let (place, patch) = with_rule(&typed(), &view);
-        assert_eq!((place, patch.unwrap().rules), (2, Patch::Set(vec![Rule::default(), Rule::default(), rule()])));
-        let (place, patch) = with_rule(&typed().with("number", "1"), &view);
-        assert_eq!((place, patch.unwrap().rules), (0, Patch::Set(vec![rule(), Rule::default()])));
+        let settings = IssuerSettings { rules: vec![Rule::default(), Rule::default()], ..IssuerSettings::default() };
+        let typed = || typed_of(&rule(), Typed::default().with("seen", state_of(&settings)));
+        let place = |typed: &Typed| place(typed, &settings);
+        assert_eq!((place(&typed()), place(&typed().with("number", "1"))), (Ok(2), Ok(0)));
         for number in ["0", "3", "-1", "x", "99999999999999999999999"] {
-            assert!(with_rule(&typed().with("number", number), &view).1.is_err(), "{number}");
+            assert!(place(&typed().with("number", number)).is_err(), "{number}");
         }
+        let rules = |place| with_rule(&typed(), place, &settings).unwrap().rules;
+        assert_eq!(rules(2), Patch::Set(vec![Rule::default(), Rule::default(), rule()]));
+        assert_eq!(rules(0), Patch::Set(vec![rule(), Rule::default()]));
         let stale = typed().with("seen", "other");
-        assert!(matches!(with_rule(&stale, &view).1, Err(AdminError::Conflict(_))));
+        assert!(matches!(with_rule(&stale, 2, &settings), Err(AdminError::Conflict(_))));
     }
 
     #[test]

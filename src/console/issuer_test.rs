@@ -6,7 +6,7 @@ use crate::admin::issuers::TokenTest;
 use crate::admin::powers::READ_CLIENTS;
 use crate::app::Failure;
 use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page, Row, Table};
-use crate::console::typed::put_beside;
+use crate::console::typed::{Answered, put_beside};
 use crate::console::visit::{Content, Outcome, Visit, sentence};
 use crate::console::{clients, issuers};
 use crate::federation::{RuleReport, TokenReport};
@@ -24,7 +24,7 @@ const USES: [(&str, &str); 4] = [
 
 pub(super) fn show(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(READ_CLIENTS)?;
-    Ok(page(200, Vec::new(), fields("")).into())
+    Ok(page(Answered::GOOD, Vec::new(), fields("")).into())
 }
 
 pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
@@ -43,24 +43,25 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let (token, used_for) = match asked {
         Ok(asked) => asked,
         Err(error) => {
-            let status = put_beside(error, &mut fields, "token")?;
-            return Ok(page(status, Vec::new(), fields).into());
+            let answered = put_beside(error, &mut fields, "token")?;
+            return Ok(page(answered, Vec::new(), fields).into());
         }
     };
     // 2. Not too often? Keys may have to be fetched.
     visit.app.throttle.explanation(&visit.actor().name).map_err(Failure::from)?;
     // 3. What would become of it?
     match visit.app.issuer_test(TokenTest { token: token.to_owned(), used_for }).await {
-        Ok(report) => Ok(page(200, shown(&report), fields).into()),
+        Ok(report) => Ok(page(Answered::GOOD, shown(&report), fields).into()),
         Err(AdminError::Unavailable(reason)) => {
             let text = "The token cannot be judged now: the host that has the keys of the issuer, or the database, does not answer. The \
                         log says which, under the id of this request.";
             let failure = Some(Failure::Unavailable(reason));
-            Ok(Page { failure, ..page(503, vec![Block::problem(text)], fields) }.into())
+            let answered = Answered { status: 503, above: Some(text.to_owned()) };
+            Ok(Page { failure, ..page(answered, Vec::new(), fields) }.into())
         }
         Err(error) => {
-            let status = put_beside(error, &mut fields, "token")?;
-            Ok(page(status, Vec::new(), fields).into())
+            let answered = put_beside(error, &mut fields, "token")?;
+            Ok(page(answered, Vec::new(), fields).into())
         }
     }
 }
@@ -74,12 +75,12 @@ fn fields(used_for: &str) -> Vec<Field> {
     ]
 }
 
-fn page(status: u16, result: Vec<Block>, fields: Vec<Field>) -> Page {
+fn page(answered: Answered, result: Vec<Block>, fields: Vec<Field>) -> Page {
     let form = Form::post("test", PATH, fields, vec![Button::new("test", "Test")]);
     let text = "Paste a token of a trusted issuer, and learn what would come of it: which condition fails, with which value. It is not \
                 stored, not logged, not used up and not shown again.";
     let heading = if result.is_empty() { Vec::new() } else { vec![Block::heading("Another one")] };
-    let page = Page { status, ..Page::new("Test a token") };
+    let page = answered.page("Test a token");
     page.with(Block::text(text)).with(result).with(heading).with(Block::Form(form))
 }
 

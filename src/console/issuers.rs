@@ -8,7 +8,7 @@ use crate::admin::powers::{ADMIN, READ_CLIENTS};
 use crate::admin::{AdminError, Result};
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page, Row, Table};
-use crate::console::typed::{Typed, changed_meanwhile, put_beside, state_of};
+use crate::console::typed::{Answered, Typed, changed_meanwhile, page_of_change, page_of_new, put_beside, state_of};
 use crate::console::visit::{Content, Outcome, Visit, address, unknown_action};
 use crate::console::{clients, issuer_rules};
 use crate::protocol::trusted_issuer::{IssuerSettings, IssuerUse, LocalUsers, Rule};
@@ -55,7 +55,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
             Cell::text(settings.name.clone().unwrap_or_default()),
             Cell::text(uses.join(", ")),
             Cell::text(settings.rules.len().to_string()),
-            enabled(settings.enabled),
+            Cell::enabled(settings.enabled),
             Cell::moment(issuer.created_at),
         ])
     });
@@ -133,7 +133,7 @@ pub(super) fn show_new(visit: &Visit<'_>) -> Outcome<Content> {
         .with("uses_client_assertion", "yes")
         .with("max_age", usual.max_age.to_string())
         .with("local_users", usual.local_users.name());
-    Ok(page_of_new(200, fields_of_new(&typed)).into())
+    Ok(new_page(Answered::GOOD, fields_of_new(&typed)).into())
 }
 
 pub(super) async fn create(visit: &Visit<'_>) -> Outcome<Content> {
@@ -148,8 +148,8 @@ pub(super) async fn create(visit: &Visit<'_>) -> Outcome<Content> {
         Ok(issuer) => Ok(Content::Elsewhere(one_after(&issuer.issuer, "issuer_saved"))),
         Err(error) => {
             let mut fields = fields_of_new(&typed);
-            let status = put_beside(about_uses(error), &mut fields, "issuer")?;
-            Ok(page_of_new(status, fields).into())
+            let answered = put_beside(about_uses(error), &mut fields, "issuer")?;
+            Ok(new_page(answered, fields).into())
         }
     }
 }
@@ -157,26 +157,23 @@ pub(super) async fn create(visit: &Visit<'_>) -> Outcome<Content> {
 pub(super) async fn show_change(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(ADMIN)?;
     let issuer = visit.app.issuer_show(&visit.text("issuer")?).await?;
-    let fields = fields_of_change(&issuer.issuer, &typed_of(&issuer.settings));
-    Ok(page_of_change(200, &issuer.issuer, fields).into())
+    let name = issuer.issuer.as_str();
+    let fields = fields_of_change(name, &typed_of(&issuer.settings));
+    Ok(page_of_change(Answered::GOOD, name, CHANGE, fields, one(name)).into())
 }
 
 pub(super) async fn change(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(ADMIN)?;
     confirm(visit, &NAMES).await?;
     let typed = Typed::read(visit, &NAMES)?;
-    let issuer = visit.app.issuer_show(typed.get("issuer")).await?;
-    let name = issuer.issuer.as_str();
-    let changed = match patch(&typed, &issuer.settings) {
-        Ok(patch) => visit.app.issuer_update(name, patch, &visit.actor()).await,
-        Err(error) => Err(error),
-    };
-    match changed {
+    let name = typed.get("issuer");
+    match visit.app.issuer_change(name, |settings| patch(&typed, settings), &visit.actor()).await {
         Ok(_) => Ok(Content::Elsewhere(one_after(name, "issuer_saved"))),
+        Err(error @ AdminError::NotFound(_)) => Err(error.into()),
         Err(error) => {
             let mut fields = fields_of_change(name, &typed);
-            let status = put_beside(about_uses(error), &mut fields, "name")?;
-            Ok(page_of_change(status, name, fields).into())
+            let answered = put_beside(about_uses(error), &mut fields, "name")?;
+            Ok(page_of_change(answered, name, CHANGE, fields, one(name)).into())
         }
     }
 }
@@ -191,10 +188,6 @@ fn one_after(name: &str, done: &str) -> String {
     address(ONE, &[("issuer", name), ("done", done)])
 }
 
-fn enabled(is_enabled: bool) -> Cell {
-    Cell::state(if is_enabled { "enabled" } else { "disabled" }, is_enabled)
-}
-
 fn facts(issuer: &IssuerView) -> Vec<(String, Vec<Cell>)> {
     let settings = &issuer.settings;
     let codes = |texts: &[String]| texts.iter().map(|text| Cell::code(text.as_str())).collect();
@@ -206,7 +199,7 @@ fn facts(issuer: &IssuerView) -> Vec<(String, Vec<Cell>)> {
     };
     let facts = [
         ("Name", vec![Cell::text(settings.name.clone().unwrap_or_else(|| "none".to_owned()))]),
-        ("State", vec![enabled(settings.enabled)]),
+        ("State", vec![Cell::enabled(settings.enabled)]),
         ("Audience of its tokens", codes(&settings.audience)),
         ("Trusted for", uses.map(|(used_for, ..)| Cell::code(used_for.name())).collect()),
         ("Keys", vec![keys]),
@@ -326,7 +319,7 @@ fn members(typed: &Typed) -> Result<Map<String, Value>> {
         "no" => Some(false),
         _ => return Err(AdminError::Invalid("single_use: it is yes, no, or empty".into())),
     };
-    let uses = USES.into_iter().filter(|(_, field, _)| !typed.get(field).is_empty());
+    let uses = USES.into_iter().filter(|(_, field, _)| typed.is_set(field));
     let members = json!({
         "name": typed.text("name"),
         "audience": typed.lines("audience"),
@@ -416,16 +409,10 @@ fn settings_fields(typed: &Typed) -> Vec<Field> {
     fields
 }
 
-fn page_of_new(status: u16, fields: Vec<Field>) -> Page {
+fn new_page(answered: Answered, fields: Vec<Field>) -> Page {
     let form = Form::post("new", NEW, fields, vec![Button::new("create", "Trust the issuer")]);
     let text = "Nobody's token is accepted before there is a rule for it: the next page has them.";
-    Page { status, ..Page::new("Trust an issuer") }.with(Block::text(text)).with(Block::Form(form))
-}
-
-fn page_of_change(status: u16, name: &str, fields: Vec<Field>) -> Page {
-    let form = Form::post("change", CHANGE, fields, vec![Button::new("save", "Save")]);
-    let page = Page { status, ..Page::new(format!("Change {name}")) };
-    page.with(Block::Form(form)).with(Block::Text(vec![Cell::link("Cancel", one(name))]))
+    page_of_new(answered, ("Trust an issuer", text), form)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod github;
 mod issuer_rules;
 mod issuer_test;
 mod issuers;
+mod kept_verdict;
 mod keys;
 mod live;
 mod navigation;
@@ -25,6 +26,7 @@ mod overview;
 mod page;
 mod preview;
 mod refusals;
+mod remedy;
 mod resources;
 mod revocations;
 mod script;
@@ -39,7 +41,7 @@ mod visit;
 pub use chart::{Bar, Chart};
 pub use live::{LOGGED_OUT, Live, Told};
 pub use navigation::NavigationEntry;
-pub use page::{Block, Button, Cell, Field, FieldKind, Form, Page, Parts, Row, Table};
+pub use page::{Block, Button, Cell, Event, Field, FieldKind, Form, Page, Parts, Row, Table};
 pub use script::{ADDRESS as SCRIPT_ADDRESS, SCRIPT};
 
 use crate::app::{App, Request, Result};
@@ -142,7 +144,7 @@ async fn read(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
     match path {
         OVERVIEW | "/console/" => overview::show(visit).await,
         "/console/doctor" => doctor::show(visit),
-        "/console/verdict" => verdict::show(visit).await,
+        "/console/verdict" => kept_verdict::show(visit).await,
         "/console/clients" => clients::list(visit).await,
         "/console/client" => clients::show(visit).await,
         "/console/client-settings" => client_settings::show(visit).await,
@@ -180,7 +182,7 @@ async fn read(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
 async fn write(visit: &Visit<'_>, path: &str) -> Outcome<Content> {
     match path {
         "/console/doctor" => doctor::explain(visit).await,
-        "/console/verdict" => verdict::keep(visit).await,
+        "/console/verdict" => kept_verdict::act(visit).await,
         "/console/client" => clients::act(visit).await,
         "/console/client-settings" => client_settings::act(visit).await,
         "/console/new-client" => new_client::act(visit).await,
@@ -230,7 +232,7 @@ fn log_in(app: &App, request: &Request<'_>, address: &str) -> Result<Answer> {
 
 /// Says that the person has no role.
 fn without_role(app: &App, request: &Request<'_>, record: &BrowserSessionRecord) -> Result<Answer> {
-    let page = Problem::NoRole.page();
+    let page = Problem::NoRole.page()?;
     Ok(Answer::Page(Box::new(page), Box::new(frame(app, request, record)?)))
 }
 
@@ -261,8 +263,7 @@ fn finish(visit: &Visit<'_>, outcome: Outcome<Content>) -> Result<Answer> {
         Ok(Content::Elsewhere(address)) => {
             return Ok(Answer::Other(Box::new(Reply::from(Shown::Elsewhere(format!("/{address}"))))));
         }
-        Err(Problem::Failure(failure)) => return Err(failure),
-        Err(problem) => Box::new(problem.page()),
+        Err(problem) => Box::new(problem.page()?),
     };
     Ok(Answer::Page(page, Box::new(frame(visit.app, visit.request, visit.record)?)))
 }

@@ -6,22 +6,24 @@ use serde_json::{Map, Value, json};
 use crate::admin::body::read_members;
 use crate::admin::clients::{ClientView, NewClient};
 use crate::admin::powers::{ADMIN, CLIENTS, Powers};
-use crate::admin::{AdminError, ListRequest};
+use crate::admin::{AdminError, Result};
 use crate::console::client_form::{
-    ACCESS_TOKEN_TTL, AUDIENCES, CONSENT_SETTING, ID, NAME, REDIRECT_URIS, Refused, SCOPE, Setting, Texts,
+    ACCESS_TOKEN_TTL, AUDIENCES, CONSENT_SETTING, ID, NAME, REDIRECT_URIS, SCOPE, Setting, put_beside,
 };
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
-use crate::console::visit::{Content, Outcome, Problem, Visit, address, sentence, unknown_action};
+use crate::console::typed::{Answered, Typed};
+use crate::console::visit::{Content, Outcome, Visit, address, unknown_action};
 use crate::console::{client_form, clients, snippets};
 use crate::crypto::{base64url, random};
 use crate::protocol::condition::Condition;
-use crate::protocol::trusted_issuer::{IssuerUse, Rule};
+use crate::protocol::trusted_issuer::{IssuerSettings, IssuerUse, MOST_ISSUERS, Rule};
+use crate::store;
 
 const HERE: &str = "console/new-client";
 
 /// The most issuers that are named as those to choose from.
-const MOST_ISSUERS: usize = 20;
+const MOST_NAMED: usize = 20;
 
 /// A kind of program.
 struct Kind {
@@ -96,7 +98,7 @@ const KINDS: [Kind; 6] = [
 
 impl Kind {
     /// The settings that every client of this kind has.
-    fn members(&self, rule: Option<&TypedRule>) -> Map<String, Value> {
+    fn members(&self, typed: &Typed) -> Map<String, Value> {
         let by_code = ["authorization_code", "refresh_token"];
         let members = match self.name {
             "service" => json!({
@@ -104,7 +106,7 @@ impl Kind {
             }),
             "workload" => json!({
                 "token_endpoint_auth_method": "private_key_jwt", "grant_types": ["client_credentials"],
-                "issuers": rule.iter().map(|rule| rule.issuer.as_str()).collect::<Vec<_>>(),
+                "issuers": typed.text("issuer").into_iter().collect::<Vec<_>>(),
             }),
             "web" => json!({
                 "token_endpoint_auth_method": "client_secret_basic", "grant_types": by_code, "application_type": "web",
@@ -131,74 +133,40 @@ impl Kind {
     }
 }
 
-/// What a token of the platform must be: of this issuer, with this claim.
-#[derive(Clone, Debug, Default)]
-struct TypedRule {
-    issuer: String,
-    claim: String,
-    value: String,
+/// The fields of a rule: what a token of the platform must be, of this issuer, with this claim.
+const RULE: [&str; 3] = ["issuer", "claim", "value"];
+
+fn rule(typed: &Typed, client_id: &str) -> Rule {
+    let text = |name| typed.text(name).unwrap_or_default();
+    let claims = [(text("claim"), Condition::Equals(text("value")))];
+    Rule { name: None, client_id: Some(client_id.to_owned()), claims: claims.into() }
 }
 
-impl TypedRule {
-    fn typed(visit: &Visit<'_>) -> Outcome<Self> {
-        let text = |name| Ok::<_, Problem>(visit.text(name)?.trim().to_owned());
-        Ok(Self { issuer: text("issuer")?, claim: text("claim")?, value: text("value")? })
-    }
-
-    fn rule(&self, client_id: &str) -> Rule {
-        let claims = [(self.claim.clone(), Condition::Equals(self.value.clone()))];
-        Rule { name: None, client_id: Some(client_id.to_owned()), claims: claims.into() }
-    }
-
-    fn fields(&self, problem: Option<&(&'static str, String)>) -> Vec<Field> {
-        let field = |name: &'static str, label: &'static str, value: &str, help: &'static str| Field {
-            problem: problem.filter(|(own, _)| *own == name).map(|(_, text)| text.clone()),
-            is_required: true,
-            help,
-            ..Field::new(name, label, value)
-        };
-        vec![
-            field("issuer", "Trusted issuer", &self.issuer, "Who signs the token of the platform."),
-            field(
-                "claim",
-                "Claim",
-                &self.claim,
-                "What tells this workload from all others: sub, or repository_id, for instance.",
-            ),
-            field("value", "Its value", &self.value, "The claim must be exactly this."),
-        ]
-    }
-
-    /// What is missing, or why there can be no such rule.
-    async fn check(&self, visit: &Visit<'_>, client_id: &str) -> Outcome<Option<Refused>> {
-        for (name, text) in [("issuer", &self.issuer), ("claim", &self.claim), ("value", &self.value)] {
-            if text.is_empty() {
-                return Ok(Some(Refused::field(name, "This is needed.")));
-            }
-        }
-        let error = match visit.app.issuer_rule_check(&self.issuer, self.rule(client_id), &visit.actor()).await {
-            Ok(()) => return Ok(None),
-            Err(error) => error,
-        };
-        let refused = match &error {
-            AdminError::NotFound(text) => Refused::field("issuer", clean(text)),
-            AdminError::Invalid(text) if text.starts_with("issuer: ") => Refused::field("issuer", clean(text)),
-            AdminError::Invalid(text) if text.contains("client_id must") => Refused::field(ID.name, clean(text)),
-            AdminError::Invalid(text) if text.contains("claims.") => Refused::field("value", clean(text)),
-            AdminError::Invalid(text) => Refused::field("claim", clean(text)),
-            _ => Refused::by(error, &[])?,
-        };
-        Ok(Some(refused))
-    }
+fn fields_of_rule(typed: &Typed) -> Vec<Field> {
+    let field = |name, label, help| Field { is_required: true, help, ..Field::new(name, label, typed.get(name)) };
+    vec![
+        field("issuer", "Trusted issuer", "Who signs the token of the platform."),
+        field("claim", "Claim", "What tells this workload from all others: sub, or repository_id, for instance."),
+        field("value", "Its value", "The claim must be exactly this."),
+    ]
 }
 
-/// A text of administration about a rule, without the place in the list of rules.
-fn clean(text: &str) -> String {
+/// Why there can be no such rule, as an error about a field of the form.
+fn about_rule(error: AdminError) -> AdminError {
+    let (name, text) = match &error {
+        AdminError::NotFound(text) => ("issuer", text),
+        AdminError::Invalid(text) if text.starts_with("issuer: ") => return error,
+        AdminError::Invalid(text) if text.contains("client_id must") => (ID.name, text),
+        AdminError::Invalid(text) if text.contains("claims.") => ("value", text),
+        AdminError::Invalid(text) => ("claim", text),
+        _ => return error,
+    };
+    // The place in the list of rules means nothing here.
     let rest = match text.split_once("]: ") {
         Some((place, rest)) if place.starts_with("rules[") => rest,
-        _ => text.strip_prefix("issuer: ").unwrap_or(text),
+        _ => text,
     };
-    sentence(rest)
+    AdminError::Invalid(format!("{name}: {rest}"))
 }
 
 pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
@@ -206,16 +174,11 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     let Some(kind) = visit.one("kind")? else { return Ok(choice(visit).into()) };
     let kind = find(kind)?;
     visit.needs(kind.powers)?;
-    let (mut texts, mut rule) = (Texts::default(), TypedRule::default());
-    for (name, text) in kind.defaults {
-        match *name {
-            "claim" => rule.claim = (*text).to_owned(),
-            name => texts.set(name, *text),
-        }
-    }
+    let defaults = kind.defaults.iter();
     // Whoever sends the form twice makes one client.
-    let spare_id = format!("c_{}", base64url(random::<12>()));
-    form(visit, kind, (&texts, &rule, &spare_id), None).await.map(Content::from)
+    let typed = Typed::default().with("spare_id", format!("c_{}", base64url(random::<12>())));
+    let typed = defaults.fold(typed, |typed, (name, text)| typed.with(name, *text));
+    Ok(page(visit, Answered::GOOD, kind, fields(kind, &typed)).await?.into())
 }
 
 pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
@@ -226,22 +189,20 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
     let kind = find(visit.one("kind")?.unwrap_or_default())?;
     visit.needs(kind.powers)?;
     // A client is power: its secret gets tokens.
-    let mut fields = client_form::names(kind.settings);
-    fields.extend(["action", "kind", "spare_id", "issuer", "claim", "value"]);
-    confirm(visit, &fields).await?;
-    // 1. What was typed?
-    let texts = Texts::typed(visit, kind.settings)?;
-    let rule = if kind.is_workload() { Some(TypedRule::typed(visit)?) } else { None };
-    let spare_id = visit.text("spare_id")?;
-    // 2. Is it a client, and a rule?
-    let made = create(visit, kind, (&texts, rule.as_ref(), &spare_id)).await?;
-    let refused = match made {
-        Ok(client) => return finish(visit, kind, client, rule).await.map(Content::from),
-        Err(refused) => refused,
-    };
-    // 3. If it is not, what was typed stays.
-    let rule = rule.unwrap_or_default();
-    form(visit, kind, (&texts, &rule, &spare_id), Some(refused)).await.map(Content::from)
+    let mut names = client_form::names(kind.settings);
+    names.extend(["action", "kind", "spare_id"].into_iter().chain(RULE));
+    confirm(visit, &names).await?;
+    // 1. What was typed? 2. Is it a client, and a rule?
+    let typed = Typed::read(visit, &names)?;
+    match create(visit, kind, &typed).await {
+        Ok(client) => Ok(finish(visit, kind, client, &typed).await?.into()),
+        // 3. If it is not, what was typed stays.
+        Err(error) => {
+            let mut fields = fields(kind, &typed);
+            let answered = put_beside(error, &mut fields)?;
+            Ok(page(visit, answered, kind, fields).await?.into())
+        }
+    }
 }
 
 fn find(name: &str) -> Outcome<&'static Kind> {
@@ -269,86 +230,69 @@ fn choice(visit: &Visit<'_>) -> Page {
     Page::new("New client").with(Block::text("What kind of program is it?")).with(Block::Table(table))
 }
 
-/// The second page: the settings that this kind needs.
-async fn form(
-    visit: &Visit<'_>,
-    kind: &Kind,
-    (texts, rule, spare_id): (&Texts, &TypedRule, &str),
-    refused: Option<Refused>,
-) -> Outcome<Page> {
-    let mut page = Page::new(format!("New client: {}", kind.title)).with(Block::text(kind.what));
-    let mut beside = None;
-    if let Some(refused) = refused {
-        page.status = refused.status;
-        page = page.with(refused.above.map(Block::problem));
-        beside = refused.beside;
-    }
-    if kind.is_workload() {
-        page = page.with(issuers(visit).await?);
-    }
-    let mut fields = vec![Field::hidden("kind", kind.name), Field::hidden("spare_id", spare_id)];
-    for mut field in texts.fields(kind.settings, beside.as_ref()) {
+fn fields(kind: &Kind, typed: &Typed) -> Vec<Field> {
+    let mut fields = vec![Field::hidden("kind", kind.name), Field::hidden("spare_id", typed.get("spare_id"))];
+    for mut field in client_form::fields(typed, kind.settings) {
         field.is_required = [NAME.name, REDIRECT_URIS.name].contains(&field.name);
         fields.push(field);
     }
     if kind.is_workload() {
-        fields.extend(rule.fields(beside.as_ref()));
+        fields.extend(fields_of_rule(typed));
     }
-    let buttons = vec![Button::new("create", "Create the client")];
-    let form = Form::post("new", HERE, fields, buttons);
+    fields
+}
+
+/// The second page: the settings that this kind needs.
+async fn page(visit: &Visit<'_>, answered: Answered, kind: &Kind, fields: Vec<Field>) -> Outcome<Page> {
+    let mut page = answered.page(format!("New client: {}", kind.title)).with(Block::text(kind.what));
+    if kind.is_workload() {
+        page = page.with(issuers(visit).await?);
+    }
+    let form = Form::post("new", HERE, fields, vec![Button::new("create", "Create the client")]);
     Ok(page.with(Block::Form(form)).with(Block::Text(vec![Cell::link("Another kind", HERE)])))
 }
 
 /// The issuers to choose from.
 async fn issuers(visit: &Visit<'_>) -> Outcome<Block> {
-    let part = ListRequest { limit: None, cursor: None };
-    let issuers = visit.app.issuer_list(None, &part).await?.items;
-    let proves = |uses: &[IssuerUse]| uses.contains(&IssuerUse::ClientAssertion);
-    let names = issuers.into_iter().filter(|issuer| proves(&issuer.settings.uses)).map(|issuer| issuer.issuer);
-    let names: Vec<Cell> = names.take(MOST_ISSUERS).map(Cell::code).collect();
-    Ok(if names.is_empty() {
-        Block::text("No issuer is trusted for client assertions yet: that comes first.")
-    } else {
-        Block::Text(std::iter::once(Cell::text("Trusted issuers:")).chain(names).collect())
-    })
+    let all = store::Page { limit: MOST_ISSUERS, after: None };
+    let proves = |settings: &IssuerSettings| settings.enabled && settings.uses.contains(&IssuerUse::ClientAssertion);
+    let trusted = visit.app.store.issuer_list(None, &all).await?.into_iter().filter(|one| proves(&one.settings));
+    let names: Vec<String> = trusted.map(|issuer| issuer.issuer).collect();
+    if names.is_empty() {
+        return Ok(Block::text("No issuer is trusted for client assertions yet: that comes first."));
+    }
+    let others = names.len().saturating_sub(MOST_NAMED);
+    let others = (others > 0).then(|| Cell::link(format!("and {others} more"), "console/issuers"));
+    let names = names.into_iter().take(MOST_NAMED).map(Cell::code);
+    Ok(Block::Text(std::iter::once(Cell::text("Trusted issuers:")).chain(names).chain(others).collect()))
 }
 
-/// The client, or what is wrong with the form.
-async fn create(
-    visit: &Visit<'_>,
-    kind: &Kind,
-    (texts, rule, spare_id): (&Texts, Option<&TypedRule>, &str),
-) -> Outcome<Result<ClientView, Refused>> {
-    if texts.get(NAME.name).is_empty() {
-        return Ok(Err(Refused::field(NAME.name, "This is needed.")));
-    }
-    if kind.begins_at_browser() && texts.get(REDIRECT_URIS.name).is_empty() {
-        return Ok(Err(Refused::field(REDIRECT_URIS.name, "There must be at least one.")));
-    }
-    let mut texts = texts.clone();
-    if texts.get(ID.name).is_empty() {
-        texts.set(ID.name, spare_id);
-    }
-    let mut members = kind.members(rule);
-    members.extend(texts.members(kind.settings));
-    // Before the client is there, so that none is left without its rule.
-    if let Some(rule) = rule
-        && let Some(refused) = rule.check(visit, texts.get(ID.name)).await?
-    {
-        return Ok(Err(refused));
-    }
-    let made = match read_members::<NewClient>(members) {
-        Ok(new) => visit.app.client_create(new, &visit.actor()).await,
-        Err(error) => Err(error),
+/// The client, which a rule of the issuer is about if it is a workload. The rule itself is added when the client is there.
+async fn create(visit: &Visit<'_>, kind: &Kind, typed: &Typed) -> Result<ClientView> {
+    let needed = |name: &str, text: &str| match typed.text(name) {
+        Some(_) => Ok(()),
+        None => Err(AdminError::Invalid(format!("{name}: {text}"))),
     };
-    match made {
-        Ok(client) => Ok(Ok(client)),
-        Err(error) => Refused::by(error, kind.settings).map(Err),
+    needed(NAME.name, "this is needed")?;
+    if kind.begins_at_browser() {
+        needed(REDIRECT_URIS.name, "there must be at least one")?;
     }
+    let id = typed.text(ID.name).unwrap_or_else(|| typed.get("spare_id").to_owned());
+    let mut members = kind.members(typed);
+    members.extend(client_form::members(typed, kind.settings)?);
+    members.insert(ID.name.to_owned(), id.as_str().into());
+    // Before the client is there, so that none is left without its rule.
+    if kind.is_workload() {
+        RULE.into_iter().try_for_each(|name| needed(name, "this is needed"))?;
+        let issuer = typed.text("issuer").unwrap_or_default();
+        let checked = visit.app.issuer_rule_check(&issuer, rule(typed, &id), &visit.actor()).await;
+        checked.map_err(about_rule)?;
+    }
+    visit.app.client_create(read_members::<NewClient>(members)?, &visit.actor()).await
 }
 
 /// The last page: the secret, which is shown once, what may be a mistake, and snippets.
-async fn finish(visit: &Visit<'_>, kind: &Kind, client: ClientView, rule: Option<TypedRule>) -> Outcome<Page> {
+async fn finish(visit: &Visit<'_>, kind: &Kind, client: ClientView, typed: &Typed) -> Outcome<Page> {
     let id = client.client_id.as_str();
     let mut page = Page::new("The client is made").with(Block::Facts(vec![
         ("Id".to_owned(), vec![Cell::code(id)]),
@@ -360,12 +304,10 @@ async fn finish(visit: &Visit<'_>, kind: &Kind, client: ClientView, rule: Option
             .with(Block::text("This is its secret. It is shown only now: copy it to where the client reads it."))
             .with(Block::Code(secret.clone()));
     }
-    if let Some(rule) = rule {
-        page = page.with(match visit.app.issuer_rule_add(&rule.issuer, rule.rule(id), &visit.actor()).await {
-            Ok(_) => Block::text(format!(
-                "A token of {} whose {} is {} proves that it is this client.",
-                rule.issuer, rule.claim, rule.value
-            )),
+    if kind.is_workload() {
+        let [issuer, claim, value] = RULE.map(|name| typed.text(name).unwrap_or_default());
+        page = page.with(match visit.app.issuer_rule_add(&issuer, rule(typed, id), &visit.actor()).await {
+            Ok(_) => Block::text(format!("A token of {issuer} whose {claim} is {value} proves that it is this client.")),
             // Why the database does not answer is for the log.
             Err(AdminError::Unavailable(_) | AdminError::Overloaded) => Block::problem(
                 "The issuer has no rule for the client yet, so the client cannot authenticate: the server was too busy. Add the rule to \

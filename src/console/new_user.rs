@@ -7,7 +7,7 @@ use crate::admin::users::{NewPasswordLink, NewUser};
 use crate::admin::{AdminError, Result};
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page};
-use crate::console::typed::{Typed, put_beside};
+use crate::console::typed::{Answered, Typed, page_of_new, put_beside};
 use crate::console::users;
 use crate::console::visit::{Content, Outcome, Visit};
 use crate::protocol::role::Role;
@@ -18,7 +18,7 @@ const NAMES: [&str; 6] = ["username", "name", "email", "sub", "scope", "role"];
 
 pub(super) fn show(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(USERS)?;
-    Ok(page(200, fields(visit, &Typed::default())).into())
+    Ok(page(Answered::GOOD, fields(visit, &Typed::default())).into())
 }
 
 pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
@@ -43,8 +43,8 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
         Err(error) => {
             let otherwise = if matches!(error, AdminError::NeedsAdmin(_)) { "role" } else { "username" };
             let mut fields = fields(visit, &typed);
-            let status = put_beside(about_profile(error), &mut fields, otherwise)?;
-            Ok(page(status, fields).into())
+            let answered = put_beside(about_profile(error), &mut fields, otherwise)?;
+            Ok(page(answered, fields).into())
         }
     }
 }
@@ -101,10 +101,10 @@ fn fields(visit: &Visit<'_>, typed: &Typed) -> Vec<Field> {
     fields
 }
 
-fn page(status: u16, fields: Vec<Field>) -> Page {
+fn page(answered: Answered, fields: Vec<Field>) -> Page {
     let form = Form::post("new", PATH, fields, vec![Button::new("create", "Create the user")]);
     let text = "The next page shows a link by which the user sets a password.";
-    Page { status, ..Page::new("Create a user") }.with(Block::text(text)).with(Block::Form(form))
+    page_of_new(answered, ("Create a user", text), form)
 }
 
 fn done(username: &str, id: &str, url: String) -> Page {

@@ -53,6 +53,8 @@ pub enum Block {
     Facts(Vec<(String, Vec<Cell>)>),
     /// A table.
     Table(Table),
+    /// What happened, in order.
+    Timeline(Vec<Event>),
     /// A form.
     Form(Form),
     /// A text as it is, such as a secret that is shown once.
@@ -121,6 +123,11 @@ impl Block {
     /// The table, if it is one.
     pub fn as_table(&self) -> Option<&Table> {
         if let Self::Table(table) = self { Some(table) } else { None }
+    }
+
+    /// What happened, if it tells that.
+    pub fn as_timeline(&self) -> Option<&[Event]> {
+        if let Self::Timeline(events) = self { Some(events) } else { None }
     }
 
     /// The form, if it is one.
@@ -198,11 +205,30 @@ impl Cell {
         Self { is_good, is_bad: !is_good, ..Self::text(text) }
     }
 
+    /// Whether something is enabled.
+    pub(super) fn enabled(is_enabled: bool) -> Self {
+        Self::state(if is_enabled { "enabled" } else { "disabled" }, is_enabled)
+    }
+
     /// A text in which code stands between backticks.
     pub(super) fn prose(text: &str) -> Vec<Self> {
         let parts = text.split('`').enumerate().filter(|(_, part)| !part.is_empty());
         parts.map(|(index, part)| if index % 2 == 0 { Self::text(part) } else { Self::code(part) }).collect()
     }
+}
+
+/// Something that happened, or is still to come.
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: String,
+    /// What else is known of it, in sentences.
+    pub details: Vec<String>,
+    /// How it is known.
+    pub basis: Cell,
+    /// Whether it stands out.
+    pub is_bad: bool,
 }
 
 /// A table.

@@ -7,7 +7,7 @@ use crate::admin::clients::ClientView;
 use crate::admin::powers::READ;
 use crate::admin::preview::{Preview, PreviewRequest, PreviewToken};
 use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page, Row, Table};
-use crate::console::typed::{Typed, put_beside};
+use crate::console::typed::{Answered, Typed, put_beside};
 use crate::console::visit::{Content, Outcome, Visit, address};
 use crate::protocol::client::{AccessTokenFormat, GrantType};
 
@@ -39,7 +39,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
     let (client, user) = (visit.text("client")?, visit.text("user")?);
     let typed = Typed::default().with("client", client.as_str()).with("user", user.as_str());
     if client.is_empty() {
-        return Ok(page(200, fields(&typed), Vec::new()).into());
+        return Ok(page(Answered::GOOD, fields(&typed), Vec::new()).into());
     }
     match visit.app.client_show(&client).await {
         Ok(client) => {
@@ -48,12 +48,12 @@ pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
             if grant == GrantType::ClientCredentials || !user.is_empty() {
                 return Ok(answer(visit, &typed).await?.into());
             }
-            Ok(page(200, fields(&typed), Vec::new()).into())
+            Ok(page(Answered::GOOD, fields(&typed), Vec::new()).into())
         }
         Err(error) => {
             let mut fields = fields(&typed);
-            put_beside(error, &mut fields, "client")?;
-            Ok(page(404, fields, Vec::new()).into())
+            let answered = Answered { status: 404, ..put_beside(error, &mut fields, "client")? };
+            Ok(page(answered, fields, Vec::new()).into())
         }
     }
 }
@@ -79,15 +79,15 @@ async fn answer(visit: &Visit<'_>, typed: &Typed) -> Outcome<Page> {
         Err(error) => Err(error),
     };
     match previewed {
-        Ok(preview) => Ok(page(200, fields, shown(&preview))),
+        Ok(preview) => Ok(page(Answered::GOOD, fields, shown(&preview))),
         Err(error) => {
             let otherwise = match &error {
                 AdminError::NotFound(_) if visit.app.client_show(typed.get("client").trim()).await.is_ok() => "user",
                 AdminError::NotFound(_) => "client",
                 _ => "resource",
             };
-            let status = put_beside(error, &mut fields, otherwise)?;
-            Ok(page(status, fields, Vec::new()))
+            let answered = put_beside(error, &mut fields, otherwise)?;
+            Ok(page(answered, fields, Vec::new()))
         }
     }
 }
@@ -122,12 +122,11 @@ fn fields(typed: &Typed) -> Vec<Field> {
     ]
 }
 
-fn page(status: u16, fields: Vec<Field>, result: Vec<Block>) -> Page {
+fn page(answered: Answered, fields: Vec<Field>, result: Vec<Block>) -> Page {
     let form = Form::post("preview", PATH, fields, vec![Button::new("preview", "Show what it would get")]);
     let text = "What would a client get for a request? Nothing is issued, signed or written.";
     let heading = if result.is_empty() { Vec::new() } else { vec![Block::heading("Another request")] };
-    let page = Page { status, ..Page::new("Preview") };
-    page.with(Block::text(text)).with(result).with(heading).with(Block::Form(form))
+    answered.page("Preview").with(Block::text(text)).with(result).with(heading).with(Block::Form(form))
 }
 
 fn shown(preview: &Preview) -> Vec<Block> {

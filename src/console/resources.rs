@@ -9,7 +9,7 @@ use crate::admin::{AdminError, Result};
 use crate::console::clients;
 use crate::console::confirm::confirm;
 use crate::console::page::{Block, Button, Cell, Field, FieldKind, Form, Page, Row, Table};
-use crate::console::typed::{Typed, changed_meanwhile, put_beside, state_of};
+use crate::console::typed::{Answered, Typed, changed_meanwhile, page_of_change, page_of_new, put_beside, state_of};
 use crate::console::visit::{Content, Outcome, Visit, address, sentence, unknown_action};
 use crate::protocol::client::{AccessTokenFormat, AccessTokenTyp};
 use crate::protocol::resource::{OpenTo, ResourceSettings};
@@ -118,7 +118,7 @@ pub(super) async fn act(visit: &Visit<'_>) -> Outcome<Content> {
 
 pub(super) fn show_new(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(CLIENTS)?;
-    Ok(page_of_new(200, fields_of_new(visit, &Typed::default())).into())
+    Ok(new_page(Answered::GOOD, fields_of_new(visit, &Typed::default())).into())
 }
 
 pub(super) async fn create(visit: &Visit<'_>) -> Outcome<Content> {
@@ -135,8 +135,8 @@ pub(super) async fn create(visit: &Visit<'_>) -> Outcome<Content> {
         Err(error) => {
             let otherwise = if matches!(error, AdminError::NeedsAdmin(_)) { "open_to" } else { "resource" };
             let mut fields = fields_of_new(visit, &typed);
-            let status = put_beside(error, &mut fields, otherwise)?;
-            Ok(page_of_new(status, fields).into())
+            let answered = put_beside(error, &mut fields, otherwise)?;
+            Ok(new_page(answered, fields).into())
         }
     }
 }
@@ -144,27 +144,24 @@ pub(super) async fn create(visit: &Visit<'_>) -> Outcome<Content> {
 pub(super) async fn show_change(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(CLIENTS)?;
     let resource = visit.app.resource_show(&visit.text("resource")?).await?;
-    let fields = fields_of_change(visit, &resource.resource, &typed_of(&resource));
-    Ok(page_of_change(200, &resource.resource, fields).into())
+    let uri = resource.resource.as_str();
+    let fields = fields_of_change(visit, uri, &typed_of(&resource));
+    Ok(page_of_change(Answered::GOOD, uri, CHANGE, fields, one(uri)).into())
 }
 
 pub(super) async fn change(visit: &Visit<'_>) -> Outcome<Content> {
     visit.needs(CLIENTS)?;
     confirm(visit, &NAMES).await?;
     let typed = Typed::read(visit, &NAMES)?;
-    let resource = visit.app.resource_show(typed.get("resource")).await?;
-    let uri = resource.resource.as_str();
-    let changed = match patch(&typed, &resource.settings) {
-        Ok(patch) => visit.app.resource_update(uri, patch, &visit.actor()).await,
-        Err(error) => Err(error),
-    };
-    match changed {
+    let uri = typed.get("resource");
+    match visit.app.resource_change(uri, |settings| patch(&typed, settings), &visit.actor()).await {
         Ok(_) => Ok(Content::Elsewhere(saved(uri))),
+        Err(error @ AdminError::NotFound(_)) => Err(error.into()),
         Err(error) => {
             let otherwise = if matches!(error, AdminError::NeedsAdmin(_)) { "open_to" } else { "name" };
             let mut fields = fields_of_change(visit, uri, &typed);
-            let status = put_beside(error, &mut fields, otherwise)?;
-            Ok(page_of_change(status, uri, fields).into())
+            let answered = put_beside(error, &mut fields, otherwise)?;
+            Ok(page_of_change(answered, uri, CHANGE, fields, one(uri)).into())
         }
     }
 }
@@ -365,16 +362,10 @@ fn settings_fields(visit: &Visit<'_>, typed: &Typed) -> Vec<Field> {
     ]
 }
 
-fn page_of_new(status: u16, fields: Vec<Field>) -> Page {
+fn new_page(answered: Answered, fields: Vec<Field>) -> Page {
     let form = Form::post("new", NEW, fields, vec![Button::new("create", "Add the resource")]);
     let text = "A resource is an API that tokens are for. It has a URI, and scopes of its own.";
-    Page { status, ..Page::new("Add a resource") }.with(Block::text(text)).with(Block::Form(form))
-}
-
-fn page_of_change(status: u16, uri: &str, fields: Vec<Field>) -> Page {
-    let form = Form::post("change", CHANGE, fields, vec![Button::new("save", "Save")]);
-    let page = Page { status, ..Page::new(format!("Change {uri}")) };
-    page.with(Block::Form(form)).with(Block::Text(vec![Cell::link("Cancel", one(uri))]))
+    page_of_new(answered, ("Add a resource", text), form)
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::admin::{AdminError, Result};
-use crate::console::page::Field;
+use crate::console::page::{Block, Button, Cell, Field, Form, Page};
 use crate::console::visit::{Outcome, Visit, sentence};
 use crate::crypto::{base64url, sha256};
 
 /// What the fields of a form hold, by their names.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Typed(BTreeMap<&'static str, String>);
 
 impl Typed {
@@ -30,6 +30,11 @@ impl Typed {
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.0.insert(name, value.into());
         self
+    }
+
+    /// Whether a yes or no is a yes.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        !self.get(name).is_empty()
     }
 
     /// What a field holds; empty if it holds nothing.
@@ -81,16 +86,47 @@ pub(super) fn changed_meanwhile() -> AdminError {
     )
 }
 
-/// Puts an error beside the field that it names first, or else beside this one, and gives the status of the answer.
+/// How a form is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answered {
+    /// The status of the answer.
+    pub(super) status: u16,
+    /// What is wrong with no field in particular.
+    pub(super) above: Option<String>,
+}
+
+impl Answered {
+    /// Nothing is wrong with it.
+    pub(super) const GOOD: Self = Self { status: 200, above: None };
+
+    /// A page that begins like this.
+    pub(super) fn page(self, title: impl Into<String>) -> Page {
+        Page { status: self.status, ..Page::new(title) }.with(self.above.map(Block::problem))
+    }
+}
+
+/// The page with a form for something new: its title, and what is said of it.
+pub(super) fn page_of_new(answered: Answered, (title, text): (&str, &str), form: Form) -> Page {
+    answered.page(title).with(Block::text(text)).with(Block::Form(form))
+}
+
+/// The page with a form that changes something, which is sent here, and where that has its own page.
+pub(super) fn page_of_change(answered: Answered, name: &str, path: &str, fields: Vec<Field>, back: String) -> Page {
+    let form = Form::post("change", path, fields, vec![Button::new("save", "Save")]);
+    let page = answered.page(format!("Change {name}"));
+    page.with(Block::Form(form)).with(Block::Text(vec![Cell::link("Cancel", back)]))
+}
+
+/// Puts an error beside the field that it names first, or else beside this one. If there is none, it stands above the form.
 ///
 /// # Errors
 /// What is no matter of the form.
-pub(super) fn put_beside(error: AdminError, fields: &mut [Field], otherwise: &str) -> Outcome<u16> {
+pub(super) fn put_beside(error: AdminError, fields: &mut [Field], otherwise: &str) -> Outcome<Answered> {
     let status = match &error {
-        AdminError::Unavailable(_) | AdminError::Overloaded => None,
-        AdminError::NeedsAdmin(_) => Some(403),
-        AdminError::Conflict(_) => Some(409),
-        AdminError::Invalid(_) | AdminError::NotFound(_) => Some(400),
+        AdminError::Unavailable(_) | AdminError::Overloaded => return Err(error.into()),
+        AdminError::NeedsAdmin(_) => 403,
+        AdminError::Conflict(_) => 409,
+        AdminError::Invalid(_) | AdminError::NotFound(_) => 400,
     };
     let text = error.to_string();
     let named = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
@@ -99,22 +135,26 @@ pub(super) fn put_beside(error: AdminError, fields: &mut [Field], otherwise: &st
         Some(index) => (Some(index), without_name(&text, named)),
         None => (place(otherwise), sentence(&text)),
     };
-    match (status, index.and_then(|index| fields.get_mut(index))) {
-        (Some(status), Some(field)) => {
+    match index.and_then(|index| fields.get_mut(index)) {
+        Some(field) => {
             field.problem = Some(problem);
-            Ok(status)
+            Ok(Answered { status, above: None })
         }
-        _ => Err(error.into()),
+        None => Ok(Answered { status, above: Some(problem) }),
     }
 }
 
-/// A problem without the name that it begins with: it stands beside the field of that name.
+/// A problem without the name that it begins with, since it stands beside the field of that name: `name: it must be …`,
+/// `names[1]: it must be …` or `name is at most …`.
 fn without_name(text: &str, name: &str) -> String {
     let rest = text.strip_prefix(name).unwrap_or(text);
-    match rest.strip_prefix(": ") {
-        Some(rest) => sentence(rest),
-        None if rest.starts_with(' ') => sentence(&format!("this{rest}")),
-        None => sentence(text),
+    let entry = rest.strip_prefix('[').and_then(|rest| rest.split_once("]: "));
+    let entry = entry.and_then(|(index, problem)| Some((index.parse::<usize>().ok()?, problem)));
+    match (entry, rest.strip_prefix(": ")) {
+        (Some((index, problem)), _) => format!("Line {}: {}", index + 1, sentence(problem)),
+        (None, Some(problem)) => sentence(problem),
+        (None, None) if rest.starts_with(' ') => sentence(&format!("this{rest}")),
+        (None, None) => sentence(text),
     }
 }
 
@@ -131,9 +171,10 @@ mod tests {
             Field::new("scopes", "Scopes", ""),
             Field::new("uri", "URI", ""),
         ];
-        let status = put_beside(error, &mut fields, "uri").ok().unwrap();
+        let answered = put_beside(error, &mut fields, "uri").ok().unwrap();
+        assert_eq!(answered.above, None);
         let problems = fields.into_iter().filter(|field| field.problem.is_some());
-        (status, problems.map(|field| (field.name, field.problem)).collect())
+        (answered.status, problems.map(|field| (field.name, field.problem)).collect())
     }
 
     #[test]
@@ -141,12 +182,7 @@ mod tests {
         for (error, status, name, text) in [
             (AdminError::Invalid("name is at most 9 bytes".into()), 400, "name", "This is at most 9 bytes."),
             (AdminError::Invalid("scopes: \"a b\" is no name".into()), 400, "scopes", "\"a b\" is no name."),
-            (
-                AdminError::Invalid("scopes[0]: expected a string".into()),
-                400,
-                "scopes",
-                "Scopes[0]: expected a string.",
-            ),
+            (AdminError::Invalid("scopes[0]: expected a string".into()), 400, "scopes", "Line 1: Expected a string."),
             (AdminError::Invalid("scope: hidden".into()), 400, "uri", "Scope: hidden."),
             (
                 AdminError::Conflict("there is a resource x already".into()),
@@ -159,7 +195,8 @@ mod tests {
             assert_eq!(beside(error), (status, vec![(name, Some(text.to_owned()))]));
         }
         assert!(put_beside(AdminError::Overloaded, &mut [], "uri").is_err());
-        assert!(put_beside(AdminError::Invalid("x".into()), &mut [], "uri").is_err(), "no problem is lost");
+        let answered = put_beside(AdminError::Invalid("x".into()), &mut [], "uri").ok().unwrap();
+        assert_eq!(answered, Answered { status: 400, above: Some("X.".to_owned()) }, "no problem is lost");
     }
 
     #[test]

@@ -1,34 +1,13 @@
-//! The verdict of the token doctor as plain data: to show it, and to keep it for colleagues. It never holds the text that it is about.
+//! The verdict of the token doctor as plain data: to show it, and to keep it for colleagues (`kept_verdict.rs`). It never holds the text that it is about.
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use crate::admin::AdminError;
-use crate::admin::powers::READ;
-use crate::browser::form;
 use crate::console::figures::cell_of_cause;
-use crate::console::page::{Block, Button, Cell, Field, Form, Page, Row, Table};
-use crate::console::users;
-use crate::console::visit::{Content, Outcome, Problem, Visit, address};
-use crate::crypto::{base64url, from_base64url, random, sha256};
+use crate::console::page::{Block, Cell, Event, Row, Table};
 use crate::diagnosis::explanation::{Expect, Explanation};
 use crate::diagnosis::pasted;
-use crate::protocol::error::{ErrorCode, Refusal};
+use crate::diagnosis::timeline::Moment;
 use crate::protocol::time::Timestamp;
-use crate::store::{Audited, KeptVerdict, StoreError, VerdictLimits};
-use crate::tokens::sealed::Purpose;
-
-const PATH: &str = "console/verdict";
-/// Seconds for which a verdict is kept.
-const LIFE: i64 = 7 * 24 * 3600;
-/// The most that are kept.
-const LIMITS: VerdictLimits = VerdictLimits { all: 1000, of_one: 100 };
-/// The largest verdict that can be kept, in bytes: it has to go through a form.
-const LARGEST: usize = 20_000;
-/// The bytes of the id in a link.
-const ID_LENGTH: usize = 16;
-/// Seconds for which a verdict can be kept after it was shown.
-const SHOWN_FOR: i64 = 12 * 3600;
 
 /// A verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +18,9 @@ pub(super) struct Verdict {
     problems: Vec<(String, String)>,
     /// What is said of its token, if it has one.
     token: Option<OfToken>,
+    /// What helps, to copy. Older nodes keep none.
+    #[serde(default)]
+    commands: Vec<String>,
 }
 
 /// What is said of a token.
@@ -54,27 +36,42 @@ struct OfToken {
     fixes: Vec<(String, String)>,
     /// What, its value, and whether this server vouches for it.
     evidence: Vec<(String, String, bool)>,
+    /// Older nodes keep none.
+    #[serde(default)]
+    timeline: Vec<Then>,
     expected: Vec<(String, String)>,
     challenge: Option<String>,
 }
 
-/// A verdict in the form of the page that shows it.
-#[derive(Serialize, Deserialize)]
-struct Sealed {
-    verdict: Verdict,
-    /// Who it was shown to.
-    user: Uuid,
-    /// When, in seconds since the epoch.
+/// A moment in the life of a token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Then {
+    /// In milliseconds since the epoch.
     at: i64,
+    what: String,
+    details: Vec<String>,
+    verified: bool,
+    refuses: bool,
 }
 
 impl Verdict {
-    pub(super) fn new(request_id: String, problems: &[pasted::Problem], explained: Option<&Explanation>) -> Self {
+    pub(super) fn new(
+        request_id: String,
+        problems: &[pasted::Problem],
+        explained: Option<&Explanation>,
+        commands: Vec<String>,
+    ) -> Self {
         let problem = |problem: &pasted::Problem| {
             let name = problem.cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
             (format!("The request{name}: {}", problem.detail), problem.fix.to_owned())
         };
-        Self { request_id, problems: problems.iter().map(problem).collect(), token: explained.map(OfToken::new) }
+        let (problems, token) = (problems.iter().map(problem).collect(), explained.map(OfToken::new));
+        Self { request_id, problems, token, commands }
+    }
+
+    /// What it is called in the audit trail.
+    pub(super) fn target(&self) -> String {
+        format!("explanation {}", self.request_id)
     }
 
     /// As it is shown.
@@ -84,25 +81,28 @@ impl Verdict {
             blocks.extend([Block::problem(problem.as_str()), Block::Text(Cell::prose(fix))]);
         }
         match &self.token {
-            Some(token) => blocks.extend(token.blocks()),
-            None => blocks.push(Block::problem("There is no token in the request.")),
+            Some(token) => {
+                blocks.extend(token.verdict());
+                blocks.extend(self.commands());
+                blocks.extend(token.reasons());
+            }
+            None => {
+                blocks.push(Block::problem("There is no token in the request."));
+                blocks.extend(self.commands());
+            }
         }
         blocks
     }
 
-    /// The form that keeps it for colleagues; none if it is too large for that.
-    pub(super) fn keep_form(&self, visit: &Visit<'_>) -> Outcome<Option<Block>> {
-        let at = visit.app.clock.now().seconds();
-        let sealed = Sealed { verdict: self.clone(), user: visit.record.user.id, at };
-        let text = form::seal(visit.app, visit.request.issuer, Purpose::Verdict, &sealed)?;
-        Ok((text.len() <= LARGEST).then(|| {
-            Block::Form(Form::post(
-                "keep",
-                PATH,
-                vec![Field::hidden("verdict", text)],
-                vec![Button::quiet("keep", "Make a link for a colleague")],
-            ))
-        }))
+    /// What helps, to copy.
+    fn commands(&self) -> Vec<Block> {
+        if self.commands.is_empty() {
+            return Vec::new();
+        }
+        let text = "Commands that help, with what this server knows of the token. Tokens and secrets are read from variables, such as \
+                    TOKEN and CLIENT_SECRET; other words in capitals stand for what you have to fill in.";
+        let commands = self.commands.iter().map(|command| Block::Code(command.clone()));
+        [Block::heading("Commands"), Block::text(text)].into_iter().chain(commands).collect()
     }
 }
 
@@ -136,6 +136,7 @@ impl OfToken {
             damage: damage.collect(),
             fixes: fixes.map(|(who, what)| (who.to_owned(), what.clone())).into(),
             evidence: evidence.collect(),
+            timeline: explained.timeline.iter().map(Then::new).collect(),
             expected: explained.expect.as_ref().map(expected).unwrap_or_default(),
             challenge: explained
                 .www_authenticate
@@ -145,7 +146,7 @@ impl OfToken {
     }
 
     /// The verdict, why, and what to do.
-    fn blocks(&self) -> Vec<Block> {
+    fn verdict(&self) -> Vec<Block> {
         let title = self.title.as_str();
         let verdict = if self.is_good { Block::notice(title) } else { Block::problem(title) };
         let mut blocks = vec![verdict, Block::Text(Cell::prose(&self.detail))];
@@ -159,6 +160,17 @@ impl OfToken {
         if let Some(cause) = &self.cause {
             let link = cell_of_cause(cause).link;
             blocks.extend(link.map(|link| Block::Text(vec![Cell::link("More about this cause", link)])));
+        }
+        blocks
+    }
+
+    /// What the verdict follows from.
+    fn reasons(&self) -> Vec<Block> {
+        let mut blocks = Vec::new();
+        // What tells no time has but the present.
+        if self.timeline.len() > 1 {
+            blocks.push(Block::heading("Time line"));
+            blocks.push(Block::Timeline(self.timeline.iter().map(Then::event).collect()));
         }
         blocks.push(Block::heading("Evidence"));
         blocks.push(Block::Table(self.evidence()));
@@ -176,8 +188,7 @@ impl OfToken {
 
     fn evidence(&self) -> Table {
         let rows = self.evidence.iter().map(|(fact, value, is_verified)| {
-            let basis = if *is_verified { Cell::state("verified", true) } else { Cell::state("claimed", false) };
-            Row::from(vec![Cell::text(fact.as_str()), Cell::code(value.as_str()), basis])
+            Row::from(vec![Cell::text(fact.as_str()), Cell::code(value.as_str()), basis(*is_verified)])
         });
         Table {
             caption: "Evidence",
@@ -187,6 +198,34 @@ impl OfToken {
             next: None,
         }
     }
+}
+
+impl Then {
+    fn new(moment: &Moment) -> Self {
+        let Moment { at, what, details, verified, refuses } = moment;
+        Self {
+            at: at.millis(),
+            what: (*what).to_owned(),
+            details: details.clone(),
+            verified: *verified,
+            refuses: *refuses,
+        }
+    }
+
+    fn event(&self) -> Event {
+        Event {
+            at: Timestamp::from_millis(self.at),
+            what: self.what.clone(),
+            details: self.details.clone(),
+            basis: basis(self.verified),
+            is_bad: self.refuses,
+        }
+    }
+}
+
+/// Whether this server vouches for something, or a text merely claims it.
+fn basis(is_verified: bool) -> Cell {
+    if is_verified { Cell::state("verified", true) } else { Cell::state("claimed", false) }
 }
 
 fn expected(expect: &Expect) -> Vec<(String, String)> {
@@ -202,73 +241,4 @@ fn expected(expect: &Expect) -> Vec<(String, String)> {
         ("Seconds left", expect.seconds_left.to_string()),
     ];
     facts.map(|(name, value)| (name.to_owned(), value)).into()
-}
-
-/// Keeps a verdict under a link. Only what this server showed to this person is kept.
-pub(super) async fn keep(visit: &Visit<'_>) -> Outcome<Content> {
-    visit.needs(READ)?;
-    let (app, actor) = (visit.app, visit.actor());
-    let text = visit.raw("verdict")?.unwrap_or_default();
-    let now = app.clock.now();
-    let sealed: Option<Sealed> = form::open(app, visit.request, Purpose::Verdict, text).await?;
-    let is_shown = |sealed: &Sealed| {
-        sealed.user == visit.record.user.id && (now.seconds() - SHOWN_FOR..=now.seconds() + 60).contains(&sealed.at)
-    };
-    let Some(Sealed { verdict, .. }) = sealed.filter(is_shown) else {
-        let text = "This page is out of date: have the token explained again.";
-        return Err(Refusal::new(ErrorCode::InvalidForm, text)
-            .because("the verdict was not shown to this person")
-            .into());
-    };
-    let id: [u8; ID_LENGTH] = random();
-    let kept = KeptVerdict {
-        made_by: visit.record.user.id,
-        verdict: serde_json::to_string(&verdict).unwrap_or_default(),
-        created_at: now,
-        expires_at: now.plus_seconds(LIFE),
-    };
-    let target = format!("explanation {}", verdict.request_id);
-    let audited = Audited { actor: actor.name, request_id: actor.request_id, address: actor.address, at: now };
-    app.store.verdict_create(sha256(&id), &kept, LIMITS, target, &audited).await.map_err(|error| match error {
-        StoreError::TooMany(most) => {
-            AdminError::Conflict(format!("{most} verdicts are kept already, which is the most; each goes after 7 days"))
-        }
-        error => error.into(),
-    })?;
-    Ok(Content::Elsewhere(address(PATH, &[("id", &base64url(id)), ("done", "kept")])))
-}
-
-/// Shows a verdict that somebody keeps.
-pub(super) async fn show(visit: &Visit<'_>) -> Outcome<Content> {
-    visit.needs(READ)?;
-    let id = visit.text("id")?;
-    let found = match from_base64url(&id).filter(|bytes| bytes.len() == ID_LENGTH) {
-        Some(bytes) => visit.app.store.verdict_find(sha256(&bytes), visit.app.clock.now()).await?,
-        None => None,
-    };
-    let verdict = found.as_ref().and_then(|kept| serde_json::from_str::<Verdict>(&kept.verdict).ok());
-    let (Some(kept), Some(verdict)) = (found, verdict) else { return Err(Problem::NoSuchPage) };
-    let link = format!("{}/{}", visit.request.issuer.url(), address(PATH, &[("id", &id)]));
-    Ok(Page::new("A verdict of the token doctor")
-        .with(visit.done()?)
-        .with(Block::Facts(origin(visit, &kept).await?))
-        .with(verdict.blocks())
-        .with(Block::heading("Link for colleagues"))
-        .with(Block::text("Whoever may read everything here can open it, for 7 days from when it was made:"))
-        .with(Block::Code(link))
-        .into())
-}
-
-/// Who keeps it, since when, and until when.
-async fn origin(visit: &Visit<'_>, kept: &KeptVerdict) -> Outcome<Vec<(String, Vec<Cell>)>> {
-    let names = visit.app.usernames(&[kept.made_by]).await?;
-    let id = kept.made_by.to_string();
-    let by = names.get(&kept.made_by).map_or_else(|| format!("user {id}"), Clone::clone);
-    let moment = |at: Timestamp| vec![Cell::text(at.to_string())];
-    let facts = [
-        ("Kept by", vec![Cell::link(by, users::one(&id))]),
-        ("When", moment(kept.created_at)),
-        ("Kept until", moment(kept.expires_at)),
-    ];
-    Ok(facts.map(|(name, cells)| (name.to_owned(), cells)).into())
 }

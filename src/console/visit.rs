@@ -7,7 +7,7 @@ use crate::console::File;
 use crate::console::page::{Block, Page};
 use crate::protocol::error::{ErrorCode, Refusal};
 use crate::protocol::role::Role;
-use crate::store::{BrowserSessionRecord, StoreError};
+use crate::store::{Audited, BrowserSessionRecord, StoreError};
 
 /// A person with a role at a browser.
 pub(super) struct Visit<'a> {
@@ -80,9 +80,13 @@ impl From<AdminError> for Problem {
 
 impl Problem {
     /// The page that says what is wrong.
-    pub(super) fn page(self) -> Page {
+    ///
+    /// # Errors
+    /// A failure, which is answered as everywhere.
+    pub(super) fn page(self) -> Result<Page, Failure> {
         let (status, title, text, code) = match self {
-            Self::Unproven(page) => return *page,
+            Self::Failure(failure) => return Err(failure),
+            Self::Unproven(page) => return Ok(*page),
             Self::NoPower(powers) => {
                 let roles: Vec<&str> =
                     Role::ALL.iter().filter(|role| role.has_one_of(powers)).map(|role| role.name()).collect();
@@ -112,11 +116,10 @@ impl Problem {
                 };
                 (status, title, sentence(&error.to_string()), code)
             }
-            Self::Failure(failure) => (503, "This is not possible now", failure.to_string(), ErrorCode::ServerError),
         };
         // What was sent may be a secret in the wrong place, so the log has only the kind of problem.
         let refusal = Refusal::new(code, title);
-        Page { status, failure: Some(refusal.into()), ..Page::new(title) }.with(Block::problem(text))
+        Ok(Page { status, failure: Some(refusal.into()), ..Page::new(title) }.with(Block::problem(text)))
     }
 }
 
@@ -147,6 +150,11 @@ impl<'a> Visit<'a> {
     /// The person, as administration knows it.
     pub(super) fn actor(&self) -> Actor {
         Actor::person(&self.record.user, self.role, self.request)
+    }
+
+    /// The same for the audit trail.
+    pub(super) fn audited(&self) -> Audited {
+        self.app.dated(&self.actor())
     }
 
     /// A parameter as it was sent.
@@ -193,6 +201,7 @@ impl<'a> Visit<'a> {
             Some("resource_deleted") => "The resource is deleted. Tokens for it are good until they expire.",
             Some("issuer_disabled") => "It is disabled: its tokens are refused from now on.",
             Some("issuer_deleted") => "The issuer is deleted: its tokens are refused from now on.",
+            Some("withdrawn") => "The link is withdrawn: it leads nowhere any more.",
             Some("kept") => "It is kept. The link at the end of this page is for your colleagues.",
             Some("key_deleted") => "The key is deleted: what it made no longer works.",
             _ => return Ok(None),

@@ -25,7 +25,7 @@ pub use finding::{Damage, Fact, Finding, HolderFault, Source};
 pub use keys::repair::MAX_REPAIR_CHECKS;
 pub use records::{investigate, judge};
 pub use report::Diagnosis;
-pub use words::{advice, commands, explanation, public};
+pub use words::{advice, commands, explanation, public, timeline};
 
 #[cfg(test)]
 mod tests;

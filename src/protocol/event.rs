@@ -7,7 +7,7 @@ use crate::protocol::schema::describe;
 use crate::protocol::time::Timestamp;
 
 /// Every type of event, which is the action of its audit record.
-pub const TYPES: [&str; 54] = [
+pub const TYPES: [&str; 55] = [
     "client.block",
     "client.create",
     "client.delete",
@@ -49,6 +49,7 @@ pub const TYPES: [&str; 54] = [
     "token.explain",
     "token.impersonate",
     "token.share",
+    "token.unshare",
     "user.create",
     "user.delete",
     "user.disable",

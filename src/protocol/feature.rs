@@ -34,10 +34,7 @@ pub const FEATURES: &[Feature] = &[
         member: "token_endpoint_auth_method",
         is_used: |settings| settings.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt,
     },
-    Feature {
-        member: BOUND_TOKENS,
-        is_used: |settings| settings.dpop_bound_access_tokens || settings.tls_client_certificate_bound_access_tokens,
-    },
+    Feature { member: BOUND_TOKENS, is_used: ClientSettings::binds_access_tokens },
     Feature {
         member: "token_endpoint_auth_method",
         is_used: |settings| settings.token_endpoint_auth_method.uses_certificate(),

@@ -96,7 +96,7 @@ pub fn check_settings(settings: &ClientSettings) -> Result<(), String> {
     }
     let rules = [
         (Rule::ClientAuthentication, proves_itself_by_a_key(settings)),
-        (Rule::SenderConstrainedTokens, binds_tokens(settings)),
+        (Rule::SenderConstrainedTokens, settings.binds_access_tokens()),
         (Rule::PushedAuthorizationRequests, settings.require_pushed_authorization_requests),
         (Rule::Pkce, settings.require_pkce),
         (Rule::RefreshTokens, !settings.refresh_token_rotation),
@@ -114,11 +114,6 @@ const fn proves_itself_by_a_key(settings: &ClientSettings) -> bool {
         AuthMethod::TlsClientAuth | AuthMethod::SelfSignedTlsClientAuth => true,
         AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost | AuthMethod::None => false,
     }
-}
-
-/// Whether every access token of the client is bound to a key or a certificate. Each setting that binds them has its place here.
-const fn binds_tokens(settings: &ClientSettings) -> bool {
-    settings.dpop_bound_access_tokens || settings.tls_client_certificate_bound_access_tokens
 }
 
 /// Checks a token request of a client, by whether its token would be bound.

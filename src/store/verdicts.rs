@@ -60,6 +60,17 @@ impl Store {
         transaction.commit().await
     }
 
+    /// Deletes the verdict with this hash; the record of the audit trail has this target. Returns whether it was there.
+    pub async fn verdict_delete(&self, hash: [u8; 32], target: String, audited: &Audited) -> Result<bool> {
+        let mut transaction = self.database.begin().await?;
+        let sql = "DELETE FROM verdicts WHERE hash = $1 AND expires_at > $2 RETURNING hash";
+        if transaction.query_one(sql, values![hash, audited.at]).await?.is_none() {
+            return transaction.roll_back().await.map(|()| false);
+        }
+        transaction.audit(audited, "token.unshare", target, None).await?;
+        transaction.commit().await.map(|()| true)
+    }
+
     /// The verdict with this hash, unless it has expired.
     pub async fn verdict_find(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<KeptVerdict>> {
         let sql = "SELECT made_by, verdict, created_at, expires_at FROM verdicts WHERE hash = $1 AND expires_at > $2";

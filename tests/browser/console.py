@@ -33,7 +33,7 @@ PICTURES = [
     ("client", "screen", "dark"),
     ("revocation", "screen", "light"),
 ]
-LARGEST_PICTURES = 1_500_000
+LARGEST_PICTURES = 1_600_000
 MOST_CLICKS = 4
 
 LOW_FIELDS = """
@@ -208,6 +208,14 @@ def tasks(console, revoked):
         console.press("Explain")
         console.sees("token_revoked")
 
+    def withdraw_a_link():
+        console.driver.get(f"{console.base}/console/doctor")
+        console.driver.find_element(By.CSS_SELECTOR, "main textarea").send_keys(revoked)
+        console.press("Explain")
+        console.press("Make a link for a colleague")
+        console.press("Withdraw the link")
+        console.sees("The link is withdrawn")
+
     def what_a_client_did():
         console.follow("Clients")
         console.follow("demo-app")
@@ -277,6 +285,7 @@ def tasks(console, revoked):
     for scripts in [True, False]:
         console.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
         console.task("why is this token refused", why_refused)
+        console.task("withdraw a link to a verdict", withdraw_a_link)
         console.task("what did this client do today", what_a_client_did)
         console.task("what would this client get", what_it_would_get)
         console.task("who changed this", who_changed_this)
@@ -322,6 +331,9 @@ def pages(console, revoked):
     console.check("verdict")
     if revoked.split(".")[1][:40] in console.driver.page_source:
         console.wrong("verdict", "the page repeats the token")
+    console.press("Make a link for a colleague")
+    console.sees("Time line")
+    console.check("kept verdict")
     console.driver.get(f"{console.base}/console/preview")
     console.fill(client="demo-app", grant="password", user="demo")
     console.press("Show what it would get")

@@ -189,7 +189,8 @@ on_both_stores!(a_preview_refuses_what_is_refused_by_the_same_rule_and_says_what
     let shown = preview(changed(&login, json!({"pushed": true, "sender_constrained": false}))).await;
     assert_eq!(shown["refused"]["error"], "invalid_dpop_proof", "the code cannot be redeemed: {shown}");
     // Nobody knows yet, so it is taken to be right.
-    let due = ["dpop_bound_access_tokens", "require_pushed_authorization_requests", "require_pkce", "signing_algorithms"];
+    let due =
+        ["dpop_bound_access_tokens", "require_pushed_authorization_requests", "require_pkce", "signing_algorithms"];
     for (request, expected) in [
         (changed(&itself, json!({"sender_constrained": null})), vec![due[0], due[3]]),
         (changed(&itself, json!({"sender_constrained": true})), vec![due[3]]),
@@ -207,7 +208,8 @@ on_both_stores!(a_preview_refuses_what_is_refused_by_the_same_rule_and_says_what
     // A client that need not prove anything may.
     app.client("free", json!({"grant_types": ["client_credentials"], "scope": "read"})).await;
     for (constrained, has_cnf) in [(json!(true), true), (json!(false), false), (Value::Null, false)] {
-        let request = json!({"client_id": "free", "grant_type": "client_credentials", "sender_constrained": constrained});
+        let request =
+            json!({"client_id": "free", "grant_type": "client_credentials", "sender_constrained": constrained});
         let shown = preview(request).await;
         let claims = shown["token"]["claims"].as_array().unwrap();
         assert_eq!(claims.iter().any(|claim| claim["claim"] == "cnf"), has_cnf, "{shown}");

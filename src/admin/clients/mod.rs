@@ -113,8 +113,19 @@ impl App {
 
     /// Changes a client by a merge patch (RFC 7396). Disabling it revokes what was issued to it.
     pub async fn client_update(&self, client_id: &str, patch: ClientPatch, actor: &Actor) -> Result<ClientView> {
+        self.client_change(client_id, |_| Ok(patch), actor).await
+    }
+
+    /// Changes a client by a merge patch that is made of the very settings that it changes: whatever it looks at there still holds
+    /// when it is written, or nothing is.
+    pub async fn client_change(
+        &self,
+        client_id: &str,
+        patch: impl FnOnce(&ClientSettings) -> Result<ClientPatch>,
+        actor: &Actor,
+    ) -> Result<ClientView> {
         let mut client = self.find_registered(client_id).await?;
-        let settings = patch.apply(client.settings.clone())?;
+        let settings = patch(&client.settings)?.apply(client.settings.clone())?;
         let (action, revocation) = self.change_client(&mut client, settings, actor)?;
         if self.state.honour(self.store.client_update(&client, action, revocation.as_ref(), &self.dated(actor))).await?
         {

@@ -81,8 +81,19 @@ impl App {
 
     /// Changes an issuer by a merge patch (RFC 7396).
     pub async fn issuer_update(&self, name: &str, patch: IssuerPatch, actor: &Actor) -> Result<IssuerView> {
+        self.issuer_change(name, |_| Ok(patch), actor).await
+    }
+
+    /// Changes an issuer by a merge patch that is made of the very settings that it changes: whatever it looks at there still holds
+    /// when it is written, or nothing is.
+    pub async fn issuer_change(
+        &self,
+        name: &str,
+        patch: impl FnOnce(&IssuerSettings) -> Result<IssuerPatch>,
+        actor: &Actor,
+    ) -> Result<IssuerView> {
         let mut issuer = self.find_issuer(name).await?;
-        issuer.settings = patch.apply(name, issuer.settings)?;
+        issuer.settings = patch(&issuer.settings)?.apply(name, issuer.settings)?;
         self.write_issuer(issuer, actor).await
     }
 

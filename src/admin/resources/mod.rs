@@ -62,9 +62,20 @@ impl App {
 
     /// Changes a resource by a merge patch (RFC 7396).
     pub async fn resource_update(&self, uri: &str, patch: ResourcePatch, actor: &Actor) -> Result<ResourceView> {
+        self.resource_change(uri, |_| Ok(patch), actor).await
+    }
+
+    /// Changes a resource by a merge patch that is made of the very settings that it changes: whatever it looks at there still holds
+    /// when it is written, or nothing is.
+    pub async fn resource_change(
+        &self,
+        uri: &str,
+        patch: impl FnOnce(&ResourceSettings) -> Result<ResourcePatch>,
+        actor: &Actor,
+    ) -> Result<ResourceView> {
         let mut resource = self.find_resource(uri).await?;
         check_power(&resource.settings, actor)?;
-        resource.settings = patch.apply(resource.settings)?;
+        resource.settings = patch(&resource.settings)?.apply(resource.settings)?;
         check_power(&resource.settings, actor)?;
         match self.state.honour(self.store.resource_update(&resource, &self.dated(actor))).await {
             Ok(true) => Ok(resource.into()),

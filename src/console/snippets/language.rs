@@ -62,7 +62,7 @@ pub(super) struct Language {
     pub(super) name: &'static str,
     request: &'static str,
     login: &'static str,
-    /// Whether it can sign without anything to install.
+    /// Whether its programs can sign.
     signs: bool,
     syntax: Syntax,
 }
@@ -75,6 +75,7 @@ enum Syntax {
     Go,
     Java,
     Php,
+    Rust,
 }
 
 macro_rules! template {
@@ -83,8 +84,8 @@ macro_rules! template {
     };
 }
 
-/// The languages, all of which do without anything to install.
-pub(super) const LANGUAGES: [Language; 6] = [
+/// The languages. All but Rust do without anything to install.
+pub(super) const LANGUAGES: [Language; 7] = [
     Language {
         name: "curl",
         request: template!("request.sh"),
@@ -126,6 +127,13 @@ pub(super) const LANGUAGES: [Language; 6] = [
         login: template!("login.php"),
         signs: false,
         syntax: Syntax::Php,
+    },
+    Language {
+        name: "Rust",
+        request: template!("request.rs"),
+        login: template!("login.rs"),
+        signs: false,
+        syntax: Syntax::Rust,
     },
 ];
 
@@ -269,6 +277,11 @@ fn piped(fields: &[(&'static str, Value)]) -> String {
     }
 }
 
+/// A text as one quoted word of a shell.
+pub(in crate::console) fn shell_quote(text: &str) -> String {
+    Syntax::Shell.quote(text)
+}
+
 impl Syntax {
     /// The lines of a form.
     fn lines(self, fields: &[(&'static str, Value)]) -> Vec<String> {
@@ -285,6 +298,7 @@ impl Syntax {
                 (Self::Go, _) => format!("\"{name}\":{}{{{text}}},", " ".repeat(longest - name.len() + 1)),
                 (Self::Java, _) => format!("{{\"{name}\", {text}}},"),
                 (Self::Php, _) => format!("'{name}' => {text},"),
+                (Self::Rust, _) => format!("(\"{name}\", {text}),"),
             }
         };
         if self != Self::Shell {
@@ -310,12 +324,14 @@ impl Syntax {
                 Self::Go => format!("os.Getenv(\"{name}\")"),
                 Self::Java => format!("System.getenv(\"{name}\")"),
                 Self::Php => format!("getenv('{name}')"),
+                Self::Rust => format!("&*env::var(\"{name}\")?"),
             },
             Value::Variable(name) => match (self, *name) {
                 (Self::Shell, name) => format!("\"${}\"", name.to_ascii_uppercase()),
                 (Self::JavaScript | Self::Java, "redirect_uri") => "redirectUri".to_owned(),
                 (Self::Go, "redirect_uri") => "redirectURI".to_owned(),
                 (Self::Php, name) => format!("${name}"),
+                (Self::Rust, name) => format!("&*{name}"),
                 (_, name) => name.to_owned(),
             },
         }
@@ -326,7 +342,7 @@ impl Syntax {
         match self {
             Self::Shell => format!("'{}'", text.replace('\'', "'\\''")),
             Self::Php => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
-            Self::Python | Self::JavaScript | Self::Go | Self::Java => {
+            Self::Python | Self::JavaScript | Self::Go | Self::Java | Self::Rust => {
                 format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
             }
         }
@@ -389,6 +405,7 @@ mod tests {
             ("Node.js", r#""a'b\"c\\d$(e)`f`${g}#{h}%i @api@ \\u0041 */ // <?""#),
             ("Go", r#""a'b\"c\\d$(e)`f`${g}#{h}%i @api@ \\u0041 */ // <?""#),
             ("Java", r#""a'b\"c\\d$(e)`f`${g}#{h}%i @api@ \\u0041 */ // <?""#),
+            ("Rust", r#""a'b\"c\\d$(e)`f`${g}#{h}%i @api@ \\u0041 */ // <?""#),
             ("PHP", r#"'a\'b"c\\d$(e)`f`${g}#{h}%i @api@ \\u0041 */ // <?'"#),
         ] {
             let language = LANGUAGES.iter().find(|language| language.name == name).unwrap();

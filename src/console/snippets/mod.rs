@@ -10,6 +10,8 @@ use crate::issuer::Issuer;
 use crate::protocol::client::{ApplicationType, AuthMethod, ClientSettings, GrantType, Permission};
 use crate::protocol::scope::Scope;
 
+pub(super) use language::shell_quote;
+
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What a program says of the address of an API that it calls.
@@ -25,16 +27,36 @@ pub(super) fn of(issuer: &Issuer, client: &ClientView) -> Vec<Block> {
             return blocks;
         }
     };
-    for (text, program) in ways {
+    for Way { text, program } in ways {
         blocks.push(Block::Text(Cell::prose(&text)));
+        let Some(program) = program else { continue };
         let snippets = LANGUAGES.iter().filter_map(|language| Some((language.name, language.write(&program)?)));
         blocks.extend(snippets.map(|(name, text)| Block::Details(name.to_owned(), text)));
     }
     blocks
 }
 
-/// What the client does: in words, in which what is to be set stands between backticks, and as a program.
-fn ways(issuer: &Issuer, client_id: &str, settings: &ClientSettings) -> Result<Vec<(String, Program)>, &'static str> {
+/// Something that a client does.
+struct Way {
+    /// In words, in which what is to be set stands between backticks; or why there is no program.
+    text: String,
+    program: Option<Program>,
+}
+
+impl Way {
+    fn without_program(reason: &str) -> Self {
+        Self { text: reason.to_owned(), program: None }
+    }
+}
+
+/// A text as one word of a shell, without quotes if it needs none.
+pub(super) fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.,:/@+-".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { shell_quote(text) }
+}
+
+/// What the client does, or why there is no program for any of that.
+fn ways(issuer: &Issuer, client_id: &str, settings: &ClientSettings) -> Result<Vec<Way>, &'static str> {
     let proof = proof(settings)?;
     let sets = sets(settings);
     let form = |fields: Fields| -> Fields {
@@ -52,50 +74,66 @@ fn ways(issuer: &Issuer, client_id: &str, settings: &ClientSettings) -> Result<V
         signer: signer.clone(),
     };
     let mut ways = Vec::new();
-    if let (true, Some(redirect_uri)) = (may_use(GrantType::AuthorizationCode), redirect_uri(settings)) {
-        if settings.require_pushed_authorization_requests || signs {
-            return Err("Its logins take a library: requests that are pushed, or an assertion for each.");
+    let redirect_uri = redirect_uri(settings).filter(|_| may_use(GrantType::AuthorizationCode));
+    let asks_for_itself = may_use(GrantType::ClientCredentials) || may_use(GrantType::Password);
+    if binds(settings) {
+        if redirect_uri.is_some() || asks_for_itself {
+            ways.push(Way::without_program(match settings.dpop_bound_access_tokens {
+                true => {
+                    "Its access tokens are bound to a key, which signs a proof for each request (DPoP). curl cannot do that; \
+                     `examples/dpop` has such a client in Node.js."
+                }
+                false => "Its access tokens are bound to a certificate, which takes a library.",
+            }));
         }
-        let (scope, _) = settings.scope.split_reserved();
-        let (api, calls) = match scope.contains("openid") {
-            true => (Value::Text(issuer.endpoint("/auth/userinfo")), "asks who it is".to_owned()),
-            false => (API_URL, "calls the API at `API_URL`".to_owned()),
-        };
-        let text = format!("A person logs in, and the program {calls} with the access token.{sets}");
-        let login = login(issuer, client_id, settings, &scope, redirect_uri);
-        let fields = vec![
-            ("grant_type", text_of(GrantType::AuthorizationCode.name())),
-            ("code", Value::Variable("code")),
-            ("redirect_uri", Value::Variable("redirect_uri")),
-            ("code_verifier", Value::Variable("verifier")),
-        ];
-        ways.push((text, token(fields, api, Some(login))));
-    }
-    if may_use(GrantType::ClientCredentials) {
-        let text =
-            format!("The program gets an access token of its own, and calls the API at `API_URL` with it.{sets}");
-        let grant = ("grant_type", text_of(GrantType::ClientCredentials.name()));
-        let fields = std::iter::once(grant).chain(scope_of(settings)).collect();
-        ways.push((text, token(fields, API_URL, None)));
-    } else if may_use(GrantType::Password) {
-        let text = format!(
-            "The program gets an access token with the username in `LOGIN_USERNAME` and the password in `LOGIN_PASSWORD`, and calls \
-             the API at `API_URL` with it.{sets}"
-        );
-        let login = [
-            ("grant_type", text_of(GrantType::Password.name())),
-            ("username", Value::Environment("LOGIN_USERNAME")),
-            ("password", Value::Environment("LOGIN_PASSWORD")),
-        ];
-        let fields = login.into_iter().chain(scope_of(settings)).collect();
-        ways.push((text, token(fields, API_URL, None)));
+    } else {
+        ways.extend(redirect_uri.map(|redirect_uri| {
+            if settings.require_pushed_authorization_requests || signs {
+                return Way::without_program(
+                    "Its logins take a library: requests that are pushed, or an assertion for each.",
+                );
+            }
+            let (scope, _) = settings.scope.split_reserved();
+            let (api, calls) = match scope.contains("openid") {
+                true => (Value::Text(issuer.endpoint("/auth/userinfo")), "asks who it is".to_owned()),
+                false => (API_URL, "calls the API at `API_URL`".to_owned()),
+            };
+            let text = format!("A person logs in, and the program {calls} with the access token.{sets}");
+            let login = login(issuer, client_id, settings, &scope, redirect_uri);
+            let fields = vec![
+                ("grant_type", text_of(GrantType::AuthorizationCode.name())),
+                ("code", Value::Variable("code")),
+                ("redirect_uri", Value::Variable("redirect_uri")),
+                ("code_verifier", Value::Variable("verifier")),
+            ];
+            Way { text, program: Some(token(fields, api, Some(login))) }
+        }));
+        if may_use(GrantType::ClientCredentials) {
+            let text =
+                format!("The program gets an access token of its own, and calls the API at `API_URL` with it.{sets}");
+            let grant = ("grant_type", text_of(GrantType::ClientCredentials.name()));
+            let fields = std::iter::once(grant).chain(scope_of(settings)).collect();
+            ways.push(Way { text, program: Some(token(fields, API_URL, None)) });
+        } else if may_use(GrantType::Password) {
+            let text = format!(
+                "The program gets an access token with the username in `LOGIN_USERNAME` and the password in `LOGIN_PASSWORD`, and \
+                 calls the API at `API_URL` with it.{sets}"
+            );
+            let login = [
+                ("grant_type", text_of(GrantType::Password.name())),
+                ("username", Value::Environment("LOGIN_USERNAME")),
+                ("password", Value::Environment("LOGIN_PASSWORD")),
+            ];
+            let fields = login.into_iter().chain(scope_of(settings)).collect();
+            ways.push(Way { text, program: Some(token(fields, API_URL, None)) });
+        }
     }
     if settings.permissions.contains(&Permission::Introspect) {
         let text =
             format!("The program asks whether the access token in `ACCESS_TOKEN` is good (introspection).{sets}");
-        let fields = vec![("token", Value::Environment("ACCESS_TOKEN"))];
+        let fields = form(vec![("token", Value::Environment("ACCESS_TOKEN"))]);
         let url = issuer.endpoint("/auth/introspect");
-        ways.push((text, Program { url, fields: form(fields), api: None, login: None, signer: signer.clone() }));
+        ways.push(Way { text, program: Some(Program { url, fields, api: None, login: None, signer: signer.clone() }) });
     }
     if ways.is_empty() {
         return Err("The client has no grant for which there are snippets.");
@@ -105,12 +143,6 @@ fn ways(issuer: &Issuer, client_id: &str, settings: &ClientSettings) -> Result<V
 
 /// What proves the client, or why that takes a library.
 fn proof(settings: &ClientSettings) -> Result<Fields, &'static str> {
-    if settings.dpop_bound_access_tokens
-        || settings.tls_client_certificate_bound_access_tokens
-        || settings.security_profile.is_some()
-    {
-        return Err("Its access tokens are bound to a key, which takes a library.");
-    }
     match settings.token_endpoint_auth_method {
         AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => {
             Ok(vec![("client_secret", Value::Environment("CLIENT_SECRET"))])
@@ -128,6 +160,11 @@ fn proof(settings: &ClientSettings) -> Result<Fields, &'static str> {
         }
         AuthMethod::None => Ok(Vec::new()),
     }
+}
+
+/// Whether its access tokens are bound, so that none is got or used without a proof.
+fn binds(settings: &ClientSettings) -> bool {
+    settings.binds_access_tokens() || settings.security_profile.is_some()
 }
 
 /// Whether it signs assertions with a key of its own.
@@ -213,7 +250,7 @@ mod tests {
         let (url, siblings) = ("https://auth.example.com".to_owned(), Vec::new());
         let issuer = Issuer::new(IssuerConfig { url, environment, siblings, default_audience: None });
         match ways(&issuer, "app", &settings) {
-            Ok(ways) => ways.into_iter().map(|(text, _)| text).collect(),
+            Ok(ways) => ways.into_iter().map(|way| way.text).collect(),
             Err(reason) => vec![reason.to_owned()],
         }
     }
@@ -244,7 +281,15 @@ mod tests {
                 vec!["PRIVATE_KEY_FILE"],
             ),
             (json!({"token_endpoint_auth_method": "tls_client_auth"}), vec!["certificate"]),
-            (json!({"dpop_bound_access_tokens": true}), vec!["bound to a key"]),
+            (
+                json!({"dpop_bound_access_tokens": true, "grant_types": ["client_credentials"], "permissions": ["introspect"]}),
+                vec!["bound to a key", "ACCESS_TOKEN"],
+            ),
+            (
+                json!({"grant_types": ["authorization_code", "client_credentials"], "redirect_uris": uris,
+                    "require_pushed_authorization_requests": true}),
+                vec!["take a library", "of its own"],
+            ),
             (json!({"grant_types": ["authorization_code"]}), vec!["no grant"]),
         ] {
             let found = texts(members.clone());

@@ -52,7 +52,15 @@ async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
             diagnosis.add_detail(Cause::RetiredKey, &detail, None);
         }
     }
-    let Some(Verified::Access(claims)) = &diagnosis.authentic else { return Ok(()) };
+    let claims = match &diagnosis.authentic {
+        Some(Verified::Access(claims)) => claims,
+        Some(Verified::Refresh(token)) => {
+            let record = app.store.session_find(token.session).await?.filter(|record| record.has_nonce_of(token));
+            diagnosis.facts.extend(record.iter().flat_map(dates));
+            return Ok(());
+        }
+        None => return Ok(()),
+    };
     let mut state = vec![];
     for (named, origin) in claims.named().skip(1).zip(&claims.exchanged_from) {
         let revoked = app.state.revocations_naming(named).await?;
@@ -83,12 +91,7 @@ async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
     }
     diagnosis.facts.extend(chain);
     match record {
-        Some(Some(record)) => {
-            let Session { created_at, last_refreshed_at, .. } = &record.session;
-            diagnosis.facts.push(Fact::verified("session_began", created_at.to_string()));
-            diagnosis.facts.push(Fact::verified("session_refreshed", last_refreshed_at.to_string()));
-            diagnosis.facts.push(Fact::verified("session_ends", record.session.ends_at().to_string()));
-        }
+        Some(Some(record)) => diagnosis.facts.extend(dates(&record)),
         Some(None) => {
             let text = "not in this database: the session ended long ago, or the database was restored from a backup";
             diagnosis.facts.push(Fact::verified("session_record", text));
@@ -96,6 +99,16 @@ async fn add_history(app: &App, diagnosis: &mut Diagnosis) -> Result<()> {
         None => {}
     }
     Ok(())
+}
+
+/// The dates of a session.
+fn dates(record: &SessionRecord) -> [Fact; 3] {
+    let Session { created_at, last_refreshed_at, .. } = &record.session;
+    [
+        Fact::verified("session_began", created_at.to_string()),
+        Fact::verified("session_refreshed", last_refreshed_at.to_string()),
+        Fact::verified("session_ends", record.session.ends_at().to_string()),
+    ]
 }
 
 /// The requirements that an access token does not meet.

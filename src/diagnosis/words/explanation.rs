@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::diagnosis::finding::{Damage, Fact, Source};
 use crate::diagnosis::report::Diagnosis;
 use crate::diagnosis::words::advice;
+use crate::diagnosis::words::timeline::{self, Moment};
 use crate::issuer::Issuer;
 use crate::protocol::bearer::Scheme;
 use crate::protocol::cause::{BearerAnswer, Cause};
@@ -42,6 +43,9 @@ pub struct Explanation {
     pub www_authenticate: Option<String>,
     /// Facts, each verified or only claimed.
     pub evidence: Vec<Fact>,
+    /// Its life, for pages: the same facts in the order of time.
+    #[serde(skip)]
+    pub timeline: Vec<Moment>,
     /// What happened to it in transit; absent if nothing did.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -122,9 +126,10 @@ pub(crate) fn of(app: &App, issuer: &Issuer, diagnosis: Diagnosis, request_id: S
     let expect =
         if cause.is_none() { diagnosis.claims().map(|claims| expect(app, issuer, &diagnosis, claims)) } else { None };
     let Diagnosis { findings, damage, facts, .. } = diagnosis;
+    let timeline = timeline::of(&facts, &findings, app.clock.now());
     let Some(first) = findings.first() else {
         let is_refresh_token = expect.is_none();
-        let explanation = good(issuer, facts, expect, request_id);
+        let explanation = Explanation { timeline, ..good(issuer, facts, expect, request_id) };
         return if is_refresh_token { good_refresh_token(explanation) } else { explanation };
     };
     let cause = first.cause;
@@ -148,6 +153,7 @@ pub(crate) fn of(app: &App, issuer: &Issuer, diagnosis: Diagnosis, request_id: S
         status: answer.status,
         www_authenticate: challenge(cause, cause.title(), &docs, needed.as_deref()),
         evidence: facts,
+        timeline,
         damage,
         expect: None,
         limited: false,
@@ -192,6 +198,7 @@ fn good(issuer: &Issuer, evidence: Vec<Fact>, expect: Option<Expect>, request_id
         status: 200,
         www_authenticate: None,
         evidence,
+        timeline: vec![],
         damage: vec![],
         expect,
         limited: false,
@@ -254,6 +261,7 @@ pub(crate) fn of_bytes_alone(app: &App, issuer: &Issuer, mut diagnosis: Diagnosi
         all_causes: vec![],
         status: 401,
         www_authenticate: challenge(Cause::BadSignature, "The token is not valid.", &docs, None),
+        timeline: timeline::of(&diagnosis.facts, &[], app.clock.now()),
         evidence: diagnosis.facts,
         damage: vec![],
         expect: None,

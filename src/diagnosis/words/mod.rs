@@ -4,3 +4,4 @@ pub mod advice;
 pub mod commands;
 pub mod explanation;
 pub mod public;
+pub mod timeline;

@@ -2,8 +2,8 @@
 
 use crate::diagnosis::advice::{self, Advice as Text};
 use crate::diagnosis::commands::{
-    ADMIN_TOKEN, DOCTOR, EXPLAIN, EXPLAIN_ON_SERVER, EXPLAIN_REFRESH_TOKEN, METADATA, NEW_TOKEN, READY, SHOW_CLIENT,
-    SHOW_USER,
+    ADMIN_TOKEN, CLOCK, DOCTOR, EXPLAIN, EXPLAIN_ON_SERVER, EXPLAIN_REFRESH_TOKEN, METADATA, NEW_TOKEN, READY,
+    SHOW_CLIENT, SHOW_USER,
 };
 use crate::protocol::cause::Cause;
 use crate::protocol::error::ErrorCode;
@@ -273,7 +273,7 @@ pub(super) const fn about(error: ErrorCode) -> (&'static str, Text) {
                 resource_server: "The same rules hold for proofs beside tokens, which have `ath` as well.",
                 administrator: "If many proofs are too old or from the future, a clock is wrong. \
                                 `jeton_dpop_proofs_refused_total` counts them by what was wrong.",
-                commands: &["date +%s", METADATA, DOCTOR],
+                commands: &[CLOCK, METADATA, DOCTOR],
             },
         ),
         ErrorCode::UseDpopNonce => (

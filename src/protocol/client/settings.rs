@@ -237,6 +237,12 @@ impl ClientSettings {
         self.registered_by == RegisteredBy::Document
     }
 
+    /// Whether every access token of the client is bound to a key or a certificate (RFC 9449 §5, RFC 8705 §3). Each setting that binds
+    /// them has its place here.
+    pub const fn binds_access_tokens(&self) -> bool {
+        self.dpop_bound_access_tokens || self.tls_client_certificate_bound_access_tokens
+    }
+
     /// The names that its certificate must have, of which there should be one at most: their members and their texts.
     pub fn tls_client_auth_subjects(&self) -> Vec<(&'static str, &str)> {
         let members = [

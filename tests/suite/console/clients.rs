@@ -210,6 +210,12 @@ on_both_stores!(a_workload_is_told_by_a_claim_of_its_issuer, async |backend| {
     let (_, mut ada) = person(&app, "ada", "admin").await;
     let page = ada.get(&app, "/console/new-client?kind=workload").await;
     assert!(page.body.contains(&idp.name) && !page.body.contains(&other.name), "{page:?}");
+    // Also one that a list of the admin API would have on its second page.
+    for number in 0..50 {
+        Idp::new(&format!("https://a{number}.example.test")).register(&app, json!({"uses": ["jwt_bearer"]})).await;
+    }
+    let page = ada.get(&app, "/console/new-client?kind=workload").await;
+    assert!(page.body.contains(&idp.name) && !page.body.contains("https://a1.example.test"), "{page:?}");
     let form = whole(&page, "create").with("client_name", "Job").with("client_id", "job").with("issuer", &idp.name);
     let form = form.with("value", "system:job").with("scope", "deploy");
     for (wrong, field, problem) in [
@@ -264,8 +270,8 @@ on_both_stores!(the_settings_of_a_client_are_changed_in_a_form, async |backend| 
     // What is wrong changes nothing, and stays in the form.
     let before = settings_of(&app, "shop").await;
     for (wrong, field, problem, status) in [
-        (form.clone().with("access_token_ttl", "soon"), "access_token_ttl", "Expected an integer", 400),
-        (form.clone().with("access_token_ttl", "0"), "access_token_ttl", "It is a number from 1", 400),
+        (form.clone().with("access_token_ttl", "soon"), "access_token_ttl", "It is no whole number", 400),
+        (form.clone().with("access_token_ttl", "0"), "access_token_ttl", "This is a number from 1", 400),
         (form.clone().with("redirect_uris", "cb"), "redirect_uris", "Line 1: It is not an absolute URI", 400),
         (form.clone().with("scope", "jeton:x"), "scope", "reserved scopes", 400),
         (form.clone().with("consent", "skip"), "consent", "jeton:admin", 403),

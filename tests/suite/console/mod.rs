@@ -7,6 +7,7 @@ mod forms;
 mod issuers;
 mod live;
 mod new_user;
+mod overwritten;
 mod pages;
 mod preview;
 mod resources;

@@ -1,8 +1,10 @@
 //! The snippets for clients, taken from the pages and run as they are, by the interpreters that are on this machine.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -20,13 +22,14 @@ use crate::support::scene::ALICE;
 use crate::support::{Answer, Backend, TestServer};
 
 /// The name on the page, the file, and the command that runs it; what shows that the command is there.
-const LANGUAGES: [(&str, &str, &[&str], &[&str]); 6] = [
+const LANGUAGES: [(&str, &str, &[&str], &[&str]); 7] = [
     ("curl", "snippet.sh", &["sh"], &["curl", "--version"]),
     ("Python", "snippet.py", &["python3"], &["python3", "--version"]),
     ("Node.js", "snippet.mjs", &["node"], &["node", "--version"]),
     ("Go", "snippet.go", &["go", "run"], &["go", "version"]),
     ("Java", "Snippet.java", &["java"], &["java", "-version"]),
     ("PHP", "snippet.php", &["php"], &["php", "--version"]),
+    ("Rust", "main.rs", &["./snippet"], &["cargo", "--version"]),
 ];
 
 /// How long a snippet may take; some compilers are slow at their first run.
@@ -40,7 +43,7 @@ fn is_there(command: &[&str]) -> bool {
 /// The languages that this machine has.
 fn languages() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
     let found: Vec<_> = LANGUAGES.into_iter().filter(|(.., shows)| is_there(shows)).collect();
-    assert!(found.len() >= 2, "there are too few of curl, Python, Node.js, Go, Java and PHP: {}", found.len());
+    assert!(found.len() >= 2, "there are too few of curl, Python, Node.js, Go, Java, PHP and Rust: {}", found.len());
     found.into_iter().map(|(name, file, run, _)| (name, file, run)).collect()
 }
 
@@ -69,8 +72,44 @@ async fn start() -> TestServer {
     app
 }
 
+/// Puts a snippet into a folder; where that is a step of its own, also the program that it is built to.
+fn write(folder: &Path, file: &str, text: &str) {
+    fs::write(folder.join(file), text).unwrap();
+    if file == "main.rs" {
+        build_rust(folder, text);
+    }
+}
+
+/// Builds a snippet in Rust with the dependencies that it names, in the versions that Jeton has of them. That is done by one test at a
+/// time, in one place, where it takes seconds but for the first time.
+fn build_rust(folder: &Path, text: &str) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target = target.join("examples-rust");
+    let package = target.join("snippet");
+    fs::create_dir_all(package.join("src")).unwrap();
+    let comment = text.lines().filter_map(|line| line.strip_prefix("// "));
+    let dependencies: Vec<&str> = comment.skip_while(|line| *line != "[dependencies]").collect();
+    assert!(dependencies.len() > 1, "{text}");
+    let about = "[package]\nname = \"snippet\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n";
+    fs::write(package.join("Cargo.toml"), format!("{about}\n{}\n", dependencies.join("\n"))).unwrap();
+    fs::copy(root.join("Cargo.lock"), package.join("Cargo.lock")).unwrap();
+    fs::write(package.join("src/main.rs"), text).unwrap();
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--quiet", "--offline"]).current_dir(&package).env("CARGO_TARGET_DIR", &target);
+    let built = cargo.stdin(Stdio::null()).output().unwrap();
+    let complaints = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success() && complaints.is_empty(), "{complaints}\n{text}");
+    fs::copy(target.join("debug/snippet"), folder.join("snippet")).unwrap();
+}
+
 fn command(folder: &Path, file: &str, run: &[&str], environment: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(run[0]);
+    let mut command = match run[0].strip_prefix("./") {
+        Some(program) => Command::new(folder.join(program)),
+        None => Command::new(run[0]),
+    };
     command.args(&run[1..]).arg(file).current_dir(folder).envs(environment.iter().copied());
     command.env("NO_PROXY", "127.0.0.1,localhost").env("no_proxy", "127.0.0.1,localhost").env("GOTOOLCHAIN", "local");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -98,7 +137,7 @@ async fn run(page: &Answer, environment: &[(&str, &str)]) -> Vec<(&'static str, 
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let result = tokio::task::spawn_blocking(move || {
             let folder = tempfile::tempdir().unwrap();
-            std::fs::write(folder.path().join(file), text).unwrap();
+            write(folder.path(), file, &text);
             let environment: Vec<(&str, &str)> =
                 environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             let mut child = Guard(command(folder.path(), file, run, &environment).spawn().unwrap());
@@ -207,7 +246,8 @@ async fn log_in(app: &TestServer, page: &Answer, secret: Option<&str>, waits: bo
         let Some(text) = snippet(page, name) else { continue };
         count += 1;
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(file), text).unwrap();
+        let path = folder.path().to_owned();
+        tokio::task::spawn_blocking(move || write(&path, file, &text)).await.unwrap();
         let environment: Vec<(&str, &str)> = secret.iter().map(|secret| ("CLIENT_SECRET", *secret)).collect();
         let mut child = Guard(command(folder.path(), file, run, &environment).spawn().unwrap());
         let err = read_all(child.0.stderr.take().unwrap());

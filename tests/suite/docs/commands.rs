@@ -1,5 +1,5 @@
 //! Every command on every error page is run as shown, against a development server. Only words in capitals are
-//! replaced: ids, secrets and names. If a page is about a cause, the token has that cause.
+//! replaced: ids and names. If a page is about a cause, the token has that cause.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -49,6 +49,16 @@ struct Cast {
     user: String,
     access: String,
     refresh: String,
+}
+
+impl Cast {
+    /// The client with a secret that a command is about, and the secret.
+    fn credentials(&self, command: &str) -> (&str, &str) {
+        match command.contains("scope=jeton:admin") {
+            true => ("demo-admin", "demo-admin-secret"),
+            false => (&self.service, &self.secret),
+        }
+    }
 }
 
 impl Bench {
@@ -223,31 +233,29 @@ impl Bench {
 
     /// The command with everything in capitals replaced.
     fn filled(&self, command: &str, cast: &Cast) -> String {
-        let credentials = if command.contains("scope=jeton:admin") {
-            "demo-admin:demo-admin-secret".to_owned()
-        } else {
-            format!("{}:{}", cast.service, cast.secret)
-        };
+        let (service, _) = cast.credentials(command);
+        // A client without a secret names itself, in its own words.
+        let client = if command.contains("$CLIENT_SECRET") { service } else { &cast.app };
         let filled = command
-            .replace("CLIENT_ID:CLIENT_SECRET", &credentials)
-            .replace("client_id=CLIENT_ID", &format!("client_id={}", cast.app))
+            .replace("client_id=CLIENT_ID", &format!("client_id={client}"))
             .replace("SECRET_ID", &cast.secret_id)
-            .replace("CLIENT_ID", &cast.service)
+            .replace("CLIENT_ID", service)
             .replace("USERNAME", &cast.user)
             // The configured port 0, which means any.
             .replace("http://127.0.0.1:0", &self.server.ops);
         for word in ["CLIENT_", "USERNAME", "_ID", "{issuer}", "{ops}"] {
-            assert!(!filled.contains(word), "{word} in {filled}");
+            assert!(!filled.replace("$CLIENT_SECRET", "").contains(word), "{word} in {filled}");
         }
         filled
     }
 
-    fn run(&self, script: &str, token: &str, refresh_token: &str) -> (i32, String, String) {
+    fn run(&self, script: &str, token: &str, cast: &Cast) -> (i32, String, String) {
         let path = std::env::var("PATH").unwrap();
         let bin = Path::new(env!("CARGO_BIN_EXE_jeton")).parent().unwrap().display().to_string();
         let mut command = Command::new("sh");
         command.args(["-c", script]).current_dir(self.place.folder()).env_clear().envs(&self.place.environment);
-        command.env("PATH", format!("{bin}:{path}")).env("TOKEN", token).env("REFRESH_TOKEN", refresh_token);
+        command.env("PATH", format!("{bin}:{path}")).env("TOKEN", token).env("REFRESH_TOKEN", &cast.refresh);
+        command.env("CLIENT_SECRET", cast.credentials(script).1);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // For password prompts. Most commands read nothing, and some have exited by now.
@@ -333,7 +341,7 @@ async fn every_command_on_every_page_works_as_shown() {
         cause = cause.filter(|cause| NOT_MADE.iter().all(|(other, _)| other != cause));
         for command in commands(&get(&format!("/docs/errors/{code}")).await) {
             let command = bench.filled(&command, &cast);
-            let answer = bench.run(&command, &token, &cast.refresh);
+            let answer = bench.run(&command, &token, &cast);
             if let Some(fault) = fault(&command, cause, &answer) {
                 let (status, out, err) = answer;
                 faults.push(format!("{code}: {fault}: {command}\nended with {status}\n{out}{err}"));

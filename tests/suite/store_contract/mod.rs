@@ -1,5 +1,6 @@
 //! The contract of the store: every public method on both databases, with its success, its refusals and its effect.
 
+mod active;
 mod applied;
 mod assertions;
 mod audit;
@@ -14,7 +15,6 @@ mod figures;
 mod issuers;
 mod keys;
 mod listen;
-mod active;
 mod log;
 mod login_failures;
 mod logins;

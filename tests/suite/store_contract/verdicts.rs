@@ -3,7 +3,7 @@
 use jeton::store::{KeptVerdict, Round, StoreError, VerdictLimits};
 use uuid::Uuid;
 
-use super::{Db, at, audited};
+use super::{Db, at, audited, audited_at};
 use crate::support::on_both_stores;
 
 const LIMITS: VerdictLimits = VerdictLimits { all: 3, of_one: 2 };
@@ -48,4 +48,20 @@ on_both_stores!(verdicts_are_bounded_in_all_and_for_each_person, async |backend|
     assert_eq!(db.trail().await.len(), 3, "what is refused is not recorded");
     // What has expired does not count.
     create(6, kept(1, 100)).await.unwrap();
+});
+
+on_both_stores!(a_verdict_is_deleted_once_and_recorded, async |backend| {
+    let db = Db::new(backend).await;
+    for hash in [[1; 32], [2; 32]] {
+        db.verdict_create(hash, &kept(1, 0), LIMITS, "explanation x".into(), &audited()).await.unwrap();
+    }
+    let delete =
+        async |hash: u8, moment| db.verdict_delete([hash; 32], "explanation x".into(), &audited_at(moment)).await;
+    assert!(delete(1, at(99)).await.unwrap());
+    assert!(!delete(1, at(99)).await.unwrap() && !delete(3, at(0)).await.unwrap());
+    assert!(!delete(2, at(100)).await.unwrap(), "it has expired");
+    assert_eq!(db.verdict_find([1; 32], at(0)).await.unwrap(), None);
+    assert!(db.verdict_find([2; 32], at(0)).await.unwrap().is_some());
+    let actions: Vec<String> = db.trail().await.into_iter().map(|(action, _)| action).collect();
+    assert_eq!(actions, ["token.share", "token.share", "token.unshare"]);
 });

@@ -1,7 +1,7 @@
 //! Advice about the proof that the holder of a bound token has to give.
 
 use crate::diagnosis::words::advice::Advice;
-use crate::diagnosis::words::commands::{CLAIMS, DOCTOR, METADATA, VERIFY};
+use crate::diagnosis::words::commands::{CLAIMS, CLOCK, DOCTOR, METADATA, VERIFY};
 
 pub(super) const PROOF_MISSING: Advice = Advice {
     meaning: "The token is bound to a key or a certificate (`cnf`), so that nobody else can use it. The request did not show that \
@@ -27,7 +27,7 @@ pub(super) const PROOF_INVALID: Advice = Advice {
     resource_server: "Answer 401 `invalid_dpop_proof`. Behind several proxies, compare `htu` with the address that clients use.",
     administrator: "If many proofs are too old, a clock is wrong. If many have another address, a proxy does not pass on host, \
                     scheme or path.",
-    commands: &["date +%s", DOCTOR, METADATA],
+    commands: &[CLOCK, DOCTOR, METADATA],
 };
 
 pub(super) const PROOF_KEY_MISMATCH: Advice = Advice {

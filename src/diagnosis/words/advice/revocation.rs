@@ -1,7 +1,7 @@
 //! Advice about revoked tokens, and about disabled or deleted users and clients.
 
 use crate::diagnosis::words::advice::{Advice, REFUSE};
-use crate::diagnosis::words::commands::{EXPLAIN_REFRESH_TOKEN, INTROSPECT, SHOW_CLIENT, SHOW_USER};
+use crate::diagnosis::words::commands::{EXPLAIN_REFRESH_TOKEN, INTROSPECT, REFRESH, SHOW_CLIENT, SHOW_USER};
 
 const ASK: &str = "If it was a mistake, ask the person or client that the explanation names.";
 
@@ -12,7 +12,7 @@ pub(super) const TOKEN_REVOKED: Advice = Advice {
     resource_server: "Answer 401 `invalid_token`. If you verify tokens only with the published keys, you accept a revoked \
                       token until it expires.",
     administrator: ASK,
-    commands: &[INTROSPECT],
+    commands: &[REFRESH, INTROSPECT],
 };
 
 pub(super) const SESSION_REVOKED: Advice = Advice {

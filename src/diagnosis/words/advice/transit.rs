@@ -48,7 +48,8 @@ pub(super) const QUOTED: Advice = Advice {
     client: "Read JSON with a parser, for example `jq -r .access_token`, and store the token without quotes.",
     resource_server: DO_NOT_REPAIR,
     administrator: NOTHING,
-    commands: &["curl -s -u CLIENT_ID:CLIENT_SECRET {issuer}/auth/token -d grant_type=client_credentials \
+    commands: &["printf %s \"$CLIENT_SECRET\" | curl -s {issuer}/auth/token -d grant_type=client_credentials \
+         --data-urlencode client_id=CLIENT_ID --data-urlencode client_secret@- \
          | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/'"],
 };
 

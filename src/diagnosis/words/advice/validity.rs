@@ -1,7 +1,7 @@
 //! Advice about expiry, audience and scope, and about tokens whose records are missing.
 
 use crate::diagnosis::words::advice::{Advice, REFUSE};
-use crate::diagnosis::words::commands::{DOCTOR, READY, REFRESH, SHOW_CLIENT};
+use crate::diagnosis::words::commands::{CLOCK, DOCTOR, READY, REFRESH, SHOW_CLIENT};
 
 pub(super) const EXPIRED: Advice = Advice {
     meaning: "The token's lifetime is over. There is no leeway.",
@@ -9,7 +9,7 @@ pub(super) const EXPIRED: Advice = Advice {
     client: "Refresh, or get a new token, a little before `expires_in` runs out, and once more after a 401.",
     resource_server: "Answer 401 `invalid_token`, and check your clock.",
     administrator: "If tokens expire too soon, change the lifetime of the client's tokens.",
-    commands: &[REFRESH, "jeton client update CLIENT_ID --access-token-ttl 30m"],
+    commands: &[REFRESH, CLOCK, "jeton client update CLIENT_ID --access-token-ttl 30m"],
 };
 
 pub(super) const NOT_YET_VALID: Advice = Advice {
@@ -18,7 +18,7 @@ pub(super) const NOT_YET_VALID: Advice = Advice {
     client: "Nothing; trying again later helps.",
     resource_server: "Check your clock if you verify tokens yourself.",
     administrator: "Synchronise the clocks of the nodes and the database with NTP. `/readyz` and `jeton doctor` report an offset.",
-    commands: &["date +%s", READY, DOCTOR],
+    commands: &[CLOCK, READY, DOCTOR],
 };
 
 pub(super) const WRONG_AUDIENCE: Advice = Advice {
