@@ -46,7 +46,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         Row::from(vec![
             Cell::link(user.username.as_str(), one(&user.id.to_string())),
             Cell::text(user.role.map_or("", Role::name)),
-            enabled(user.enabled),
+            state(user),
             Cell::text(if user.second_factor { "yes" } else { "no" }),
             Cell::moment(user.created_at),
         ])
@@ -152,8 +152,12 @@ fn read_role(visit: &Visit<'_>) -> Outcome<Patch<Role>> {
     }
 }
 
-fn enabled(is_enabled: bool) -> Cell {
-    Cell::state(if is_enabled { "enabled" } else { "disabled" }, is_enabled)
+fn state(user: &UserView) -> Cell {
+    match (user.enabled, user.has_password) {
+        (false, _) => Cell::state("disabled", false),
+        (true, false) => Cell::state("no password yet", false),
+        (true, true) => Cell::state("enabled", true),
+    }
 }
 
 fn facts(user: &UserView) -> Vec<(String, Vec<Cell>)> {
@@ -161,7 +165,7 @@ fn facts(user: &UserView) -> Vec<(String, Vec<Cell>)> {
     let facts = [
         ("Id", Cell::code(user.id.to_string())),
         ("sub of its tokens", Cell::code(user.sub.as_str())),
-        ("State", enabled(user.enabled)),
+        ("State", state(user)),
         ("Role", Cell::text(user.role.map_or("none", Role::name))),
         ("Second factor", Cell::text(if user.second_factor { "yes" } else { "no" })),
         ("May be granted", Cell::text(if scope.is_empty() { "no scope".to_owned() } else { scope })),

@@ -26,6 +26,7 @@ mod listen;
 mod login_failures;
 mod logout_notices;
 mod migrate;
+mod new_users;
 mod nodes;
 mod password_links;
 mod registrations;
@@ -40,7 +41,7 @@ mod users;
 mod verdicts;
 mod webhooks;
 
-pub use applied::{SetChanges, SetRefusal, SetWrite};
+pub use applied::{SetChanges, SetOwner, SetRefusal, SetWrite};
 pub(crate) use applied::{has_credential, is_administrator};
 pub use assertions::UsedAssertion;
 pub use audit::{AuditFilter, AuditRecord, Audited};
@@ -111,8 +112,10 @@ pub enum StoreError {
     /// What was to be a `client_id` is a resource or an audience.
     #[error("{0} is a resource or an audience: no client_id is one")]
     IsAudience(String),
-    /// No enabled administrator would be left.
-    #[error("this user is the last enabled administrator: give another one the role admin first")]
+    /// No administrator who can log in would be left.
+    #[error(
+        "this user is the last enabled administrator with a password: give another one who has a password the role admin first"
+    )]
     LastAdministrator,
     /// A client that was named does not exist.
     #[error("there is no client {0}")]
