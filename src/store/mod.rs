@@ -52,7 +52,7 @@ pub use cleanup::Round;
 pub(crate) use cleanup::swept_kinds;
 pub use client_blocks::ClientBlock;
 pub use client_documents::{ClientDocument, ExpiredDocuments, FetchedDocument};
-pub use clients::ClientsInUse;
+pub use clients::{ClientUses, ClientsInUse};
 pub use consents::{Access, Consent};
 pub use database::{Dialect, Location};
 pub use dpop_proofs::ProofBatch;
