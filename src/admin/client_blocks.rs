@@ -56,15 +56,14 @@ impl App {
     pub async fn client_block_create(&self, new: NewClientBlock, actor: &Actor) -> Result<ClientBlockView> {
         new.check()?;
         let block = ClientBlock { target: new.target, reason: new.reason, created_at: self.clock.now() };
-        loop {
-            let covers_until = self.settings.covers_until(self.clock.now());
-            let audited = self.dated(actor);
-            let write = self.store.client_block_create(&block, covers_until, &audited);
-            match self.state.honour(write).await? {
-                (_, Ended::Part) => {}
-                (block, _) => return Ok(block.into()),
-            }
+        let covers_until = self.settings.covers_until(block.created_at);
+        let audited = self.dated(actor);
+        let write = self.store.client_block_create(&block, covers_until, &audited);
+        let (block, ended) = self.state.honour(write).await?;
+        if ended == Ended::Part {
+            self.client_blocks_carry_out(actor).await?;
         }
+        Ok(block.into())
     }
 
     /// Lists blocks by target.
@@ -77,15 +76,25 @@ impl App {
     /// Ends a block. What had been issued to the clients there stays ended.
     pub async fn client_block_delete(&self, target: &str, actor: &Actor) -> Result<()> {
         check_target(target).map_err(|_| no_such("block of", target))?;
-        let mut was_there = false;
-        loop {
-            let (is_gone, ended) =
-                self.state.honour(self.store.client_block_delete(target, &self.dated(actor))).await?;
-            was_there |= is_gone;
-            if ended != Ended::Part {
-                break;
-            }
+        let covers_until = self.settings.covers_until(self.clock.now());
+        let audited = self.dated(actor);
+        let write = self.store.client_block_delete(target, covers_until, &audited);
+        let (was_there, ended) = self.state.honour(write).await?;
+        if ended == Ended::Part {
+            self.client_blocks_carry_out(actor).await?;
         }
         if was_there { Ok(()) } else { Err(no_such("block of", target)) }
+    }
+
+    /// Carries out, part by part, what blocks that were written have still to do. If it does not come to its end, cleanup goes on.
+    pub(super) async fn client_blocks_carry_out(&self, actor: &Actor) -> Result<()> {
+        loop {
+            let covers_until = self.settings.covers_until(self.clock.now());
+            let audited = self.dated(actor);
+            let write = self.store.client_blocks_carry_out(covers_until, &audited);
+            if self.state.honour(write).await? != Ended::Part {
+                return Ok(());
+            }
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Client certificates (RFC 8705): what one says, whom it may stand for, and who issued it. Whether a client has the key of one,
-//! the handshake has proved.
+//! the handshake has proved. Besides, the certificate of this server.
 
 pub(crate) mod authorities;
 mod header;
 mod name;
+pub mod own;
 mod subject;
 
 use std::fmt;

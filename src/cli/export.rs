@@ -34,7 +34,7 @@ pub(super) async fn run(global: &Global, command: Export) -> Outcome {
         Format::Text => {
             output::line("# Secrets are not part of this file. Members that are not named have their defaults.")?;
             if exports_roles {
-                output::line("# The users under `roles` must be there before it is applied: a set creates none.")?;
+                output::line("# Users under `roles` who are not there are created without a password, by `sub`.")?;
             }
             let text = serde_yaml_ng::to_string(&file).map_err(|error| Failed(error.to_string()))?;
             output::line(text.trim_end())

@@ -178,7 +178,11 @@ pub(super) async fn run(global: &Global, command: UserCommand) -> Outcome {
         Action::List { username, sub, with_role, part } => {
             let filter = UserFilter { username: username.as_deref(), sub: sub.as_deref(), with_role };
             let list = app.user_list(&filter, &part.request()).await?;
-            output::items(format, &list.items, &["id", "sub", "username", "scope", "role", "enabled", "created_at"])?;
+            output::items(
+                format,
+                &list.items,
+                &["id", "sub", "username", "scope", "role", "enabled", "has_password", "created_at"],
+            )?;
             part.show_next(list.next.as_deref())
         }
         Action::Show { user } => output::item(format, &app.user_show(user.get()).await?),

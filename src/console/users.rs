@@ -46,7 +46,7 @@ pub(super) async fn list(visit: &Visit<'_>) -> Outcome<Content> {
         Row::from(vec![
             Cell::link(user.username.as_str(), one(&user.id.to_string())),
             Cell::text(user.role.map_or("", Role::name)),
-            Cell::enabled(user.enabled),
+            state(user),
             Cell::text(if user.second_factor { "yes" } else { "no" }),
             Cell::moment(user.created_at),
         ])
@@ -152,12 +152,20 @@ fn read_role(visit: &Visit<'_>) -> Outcome<Patch<Role>> {
     }
 }
 
+fn state(user: &UserView) -> Cell {
+    match (user.enabled, user.has_password) {
+        (false, _) => Cell::state("disabled", false),
+        (true, false) => Cell::state("no password yet", false),
+        (true, true) => Cell::state("enabled", true),
+    }
+}
+
 fn facts(user: &UserView) -> Vec<(String, Vec<Cell>)> {
     let scope = user.scope.as_ref().map_or_else(|| "whatever the client may".to_owned(), ToString::to_string);
     let facts = [
         ("Id", Cell::code(user.id.to_string())),
         ("sub of its tokens", Cell::code(user.sub.as_str())),
-        ("State", Cell::enabled(user.enabled)),
+        ("State", state(user)),
         ("Role", Cell::text(user.role.map_or("none", Role::name))),
         ("Second factor", Cell::text(if user.second_factor { "yes" } else { "no" })),
         ("May be granted", Cell::text(if scope.is_empty() { "no scope".to_owned() } else { scope })),

@@ -42,9 +42,9 @@ pub struct User {
 }
 
 impl User {
-    /// Whether it may log in and administer everything.
+    /// Whether it can log in and administer everything: a user without a password cannot.
     pub fn is_administrator(&self) -> bool {
-        self.enabled && self.role == Some(Role::Admin)
+        self.enabled && self.password_hash.is_some() && self.role == Some(Role::Admin)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::app::App;
-use crate::store::{Audited, Result, Round};
+use crate::store::{Audited, Ended, Result, Round};
 
 /// The longest time between the start of a server and its first turn.
 const FIRST_TURN: Duration = Duration::from_secs(60);
@@ -37,17 +37,22 @@ pub(super) async fn run(app: Arc<App>) {
 /// Does a round, if it is this node's turn.
 async fn turn(app: &App) -> Result<()> {
     let (store, interval) = (&app.store, app.settings.upkeep_interval);
-    if store.cleanup_take(app.node, HOLD, interval).await? && round(app).await? {
-        if let Err(error) = sweep_keys(app).await {
-            tracing::debug!(%error, "cleanup of keys was postponed");
+    if store.cleanup_take(app.node, HOLD, interval).await? {
+        if let Err(error) = carry_out_blocks(app).await {
+            tracing::debug!(%error, "what blocks of clients have still to do was postponed");
         }
-        if let Err(error) = sweep_registrations(app).await {
-            tracing::debug!(%error, "cleanup of registrations was postponed");
+        if round(app).await? {
+            if let Err(error) = sweep_keys(app).await {
+                tracing::debug!(%error, "cleanup of keys was postponed");
+            }
+            if let Err(error) = sweep_registrations(app).await {
+                tracing::debug!(%error, "cleanup of registrations was postponed");
+            }
+            if let Err(error) = sweep_documents(app).await {
+                tracing::debug!(%error, "cleanup of the documents of clients was postponed");
+            }
+            store.cleanup_end(app.node, interval).await?;
         }
-        if let Err(error) = sweep_documents(app).await {
-            tracing::debug!(%error, "cleanup of the documents of clients was postponed");
-        }
-        store.cleanup_end(app.node, interval).await?;
     }
     if let Some(ended_at) = store.cleanup_ended_at().await? {
         app.metrics.upkeep_ended(ended_at);
@@ -83,6 +88,20 @@ async fn round(app: &App) -> Result<bool> {
         app.store.shorten_journal().await?;
     }
     Ok(true)
+}
+
+/// Carries out what blocks have still to do that somebody wrote who did not come to the end of it.
+async fn carry_out_blocks(app: &App) -> Result<()> {
+    loop {
+        let begun = Instant::now();
+        let (now, covers_until) = (app.clock.now(), app.settings.covers_until(app.clock.now()));
+        let audited = Audited { actor: "cleanup".into(), request_id: None, address: None, at: now };
+        let ended = app.state.honour(app.store.client_blocks_carry_out(covers_until, &audited)).await?;
+        if ended != Ended::Part || !app.store.cleanup_hold(app.node, HOLD).await? {
+            return Ok(());
+        }
+        tokio::time::sleep((begun.elapsed() * PAUSE).min(LONGEST_PAUSE)).await;
+    }
 }
 
 /// Removes clients that registered themselves and with which nobody logged in, or not for a long time. The nodes are told, since they

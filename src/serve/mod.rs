@@ -27,4 +27,3 @@ mod wire;
 
 pub use prepare::{check_schema, reach_database};
 pub use server::Server;
-pub use tls::examine as examine_certificate;

@@ -26,6 +26,8 @@ use crate::telemetry::trace_export::TraceExport;
 const BETWEEN_MARKS: Duration = Duration::from_secs(60);
 /// The longest time that writing figures may go on at a stop.
 const END_FIGURES: Duration = Duration::from_secs(1);
+/// The time between two attempts to read what all clients use.
+const READ_CLIENTS_AGAIN: Duration = Duration::from_secs(1);
 /// The time between two writes of when secrets were last used.
 const WRITE_USED_SECRETS: Duration = Duration::from_secs(10);
 
@@ -98,6 +100,7 @@ impl Server {
         ];
         let mut tasks = vec![
             tokio::spawn(write_used_secrets(Arc::clone(&app))),
+            tokio::spawn(read_clients_in_use(Arc::clone(&app))),
             tokio::spawn(cleanup::run(Arc::clone(&app))),
             tokio::spawn(logout_notices::run(Arc::clone(&app))),
             tokio::spawn(events::run(Arc::clone(&app))),
@@ -160,5 +163,13 @@ async fn write_used_secrets(app: Arc<App>) {
     loop {
         tokio::time::sleep(WRITE_USED_SECRETS).await;
         app.write_used_secrets().await;
+    }
+}
+
+/// Reads what all clients use, before somebody asks who would wait for it.
+async fn read_clients_in_use(app: Arc<App>) {
+    while app.state.clients_in_use().await.is_err() {
+        // Each attempt goes on where the one before ended.
+        tokio::time::sleep(READ_CLIENTS_AGAIN).await;
     }
 }

@@ -26,6 +26,7 @@ pub use table::{Definition, TABLE};
 
 use crate::calling_out::Exceptions;
 use crate::certificates::ClientAuthorities;
+use crate::certificates::own::TlsFiles;
 use crate::issuer::{Issuer, IssuerConfig};
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::protocol::client::AuthMethod;
@@ -91,15 +92,6 @@ impl RequireSecondFactor {
             Self::Off => false,
         }
     }
-}
-
-/// Where the certificate of the public listener is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// PEM: the certificate and its chain.
-    pub certificate: PathBuf,
-    /// PEM: its private key.
-    pub key: PathBuf,
 }
 
 /// The settings that a command requires.

@@ -45,7 +45,7 @@ impl NodeState {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.clients.clear(head);
         self.users.clear();
-        self.clients_in_use.store(Arc::default());
+        self.in_use.change_everything();
         self.applied.store(head, Ordering::Release);
         self.forgot_by.store(now.millis(), Ordering::Release);
         Ok(())

@@ -11,7 +11,6 @@ use crate::protocol::claims::{AccessClaims, ExtraClaims};
 use crate::protocol::client::{Client, check_client_id};
 use crate::protocol::scope::Scope;
 use crate::state::{NodeState, Unavailable, within_limit};
-use crate::store::ClientsInUse;
 
 /// Who a user is, for introspection and UserInfo.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,23 +81,6 @@ impl NodeState {
         }
         let client = self.client(&claims.client_id).await?;
         Ok(client.map(|client| granted.intersection(&client.settings.scope)).unwrap_or_default())
-    }
-
-    /// What the enabled clients use.
-    pub async fn clients_in_use(&self) -> Result<Arc<Option<ClientsInUse>>, Unavailable> {
-        self.ensure_fresh().await?;
-        let known = self.clients_in_use.load_full();
-        if known.is_some() {
-            return Ok(known);
-        }
-        let as_of = self.changes.load(Ordering::Acquire);
-        let fresh = Arc::new(Some(within_limit(async { Ok(self.store.clients_in_use().await?) }).await?));
-        self.clients_in_use.store(Arc::clone(&fresh));
-        // It may have changed while it was read.
-        if self.changes.load(Ordering::Acquire) != as_of {
-            self.clients_in_use.store(Arc::default());
-        }
-        Ok(fresh)
     }
 
     /// Who the user with this `sub` is, if there is one.

@@ -8,6 +8,7 @@ mod age;
 mod client_cache;
 mod follower;
 mod freshness;
+mod in_use;
 mod issuers;
 mod judgement;
 mod load;
@@ -44,9 +45,10 @@ use crate::protocol::claims::AccessClaims;
 use crate::protocol::resource::Resources;
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::trusted_issuer::TrustedIssuers;
-use crate::store::{ClientsInUse, Pace, Store, StoreError};
+use crate::store::{Pace, Store, StoreError};
 use age::{LastTime, Watch};
 use client_cache::ClientCache;
+use in_use::InUse;
 use lookup::Weight;
 use membership::Membership;
 use proofs::UsedProofs;
@@ -88,7 +90,7 @@ pub struct NodeState {
     applied: AtomicI64,
     revocations: RwLock<Revocations>,
     clients: ClientCache,
-    clients_in_use: ArcSwap<Option<ClientsInUse>>,
+    in_use: InUse,
     resources: ArcSwap<Resources>,
     trusted_issuers: ArcSwap<TrustedIssuers>,
     /// The names of the rules of those by which subjects are accepted.
@@ -140,7 +142,7 @@ impl NodeState {
             applied: AtomicI64::new(0),
             revocations: RwLock::default(),
             clients: ClientCache::default(),
-            clients_in_use: ArcSwap::default(),
+            in_use: InUse::default(),
             resources: ArcSwap::default(),
             trusted_issuers: ArcSwap::default(),
             trusted_rules: ArcSwap::default(),

@@ -1,7 +1,7 @@
 //! Polling the log, and applying its entries.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use crate::state::{NodeState, Unavailable, within_limit};
 use crate::store::{LogEntry, LogEvent, Pace};
@@ -108,7 +108,7 @@ impl NodeState {
         }
         if let Some(client_id) = event.changed_client() {
             self.clients.drop_older(client_id, entry.number);
-            self.clients_in_use.store(Arc::default());
+            self.in_use.change(client_id, entry.number);
         }
         if let Some(user) = event.changed_user() {
             self.users.remove(user);

@@ -53,6 +53,8 @@ pub enum SetWrite {
     UpdateIssuer(TrustedIssuer),
     /// Deletes an issuer.
     DeleteIssuer(String),
+    /// Creates a user who has a role.
+    CreateUser(User),
     /// Gives a user another role, or none.
     ChangeRole {
         /// The user as it shall be, of the version that it has.
@@ -61,12 +63,7 @@ pub enum SetWrite {
         revocation: NewRevocation,
     },
     /// Blocks clients that nobody registered.
-    CreateBlock {
-        /// The block.
-        block: ClientBlock,
-        /// Until when what it revokes covers tokens.
-        covers_until: Timestamp,
-    },
+    CreateBlock(ClientBlock),
     /// Replaces the reason of a block.
     UpdateBlock(ClientBlock),
     /// Ends a block.
@@ -83,8 +80,8 @@ impl SetWrite {
             Self::DeleteResource(uri) => (Kind::Resource, uri),
             Self::CreateIssuer(issuer) | Self::UpdateIssuer(issuer) => (Kind::Issuer, &issuer.issuer),
             Self::DeleteIssuer(name) => (Kind::Issuer, name),
-            Self::ChangeRole { user, .. } => (Kind::Role, &user.sub),
-            Self::CreateBlock { block, .. } | Self::UpdateBlock(block) => (Kind::Block, &block.target),
+            Self::CreateUser(user) | Self::ChangeRole { user, .. } => (Kind::Role, &user.sub),
+            Self::CreateBlock(block) | Self::UpdateBlock(block) => (Kind::Block, &block.target),
             Self::DeleteBlock(target) => (Kind::Block, target),
         }
     }
@@ -92,7 +89,11 @@ impl SetWrite {
     const fn creates(&self) -> bool {
         matches!(
             self,
-            Self::CreateClient(_) | Self::CreateResource(_) | Self::CreateIssuer(_) | Self::CreateBlock { .. }
+            Self::CreateClient(_)
+                | Self::CreateResource(_)
+                | Self::CreateIssuer(_)
+                | Self::CreateUser(_)
+                | Self::CreateBlock(_)
         )
     }
 
@@ -104,7 +105,8 @@ impl SetWrite {
             Self::CreateClient(_) | Self::UpdateClient { .. } => 1,
             Self::ChangeRole { user, .. } if user.is_administrator() => 1,
             Self::CreateResource(_) | Self::UpdateResource(_) | Self::CreateIssuer(_) | Self::UpdateIssuer(_) => 2,
-            Self::ChangeRole { .. } | Self::CreateBlock { .. } | Self::UpdateBlock(_) | Self::DeleteBlock(_) => 2,
+            Self::CreateUser(_) | Self::ChangeRole { .. } => 2,
+            Self::CreateBlock(_) | Self::UpdateBlock(_) | Self::DeleteBlock(_) => 2,
             Self::DeleteClient { .. } => 3,
         }
     }
@@ -123,6 +125,17 @@ pub struct SetChanges {
     pub takes_over: bool,
     /// Whether a client that is an administrator must be left.
     pub keeps_administrator: bool,
+    /// Until when what its blocks revoke covers tokens.
+    pub covers_until: Timestamp,
+}
+
+/// The set that an object belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetOwner {
+    /// Its name.
+    pub set: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// Why nothing of a set was applied.
@@ -149,7 +162,7 @@ pub(crate) fn has_credential(settings: &ClientSettings, has_secret: bool) -> boo
 }
 
 impl Store {
-    /// Applies a set: all of its changes, or none.
+    /// Applies a set: all of its changes, or none. Of what its blocks end, [`Store::client_blocks_carry_out`] may have to do more.
     pub async fn set_apply(
         &self,
         changes: &SetChanges,
@@ -163,13 +176,14 @@ impl Store {
     }
 
     /// The set of each object that belongs to one.
-    pub async fn set_owners(&self) -> Result<BTreeMap<(Kind, String), String>> {
-        let sql = "SELECT kind, id, set_name FROM applied_objects";
+    pub async fn set_owners(&self) -> Result<BTreeMap<(Kind, String), SetOwner>> {
+        let sql = "SELECT kind, id, set_name, applied_at FROM applied_objects";
         let mut owners = BTreeMap::new();
         for row in self.database.query(sql, vec![]).await? {
             // A kind that only a newer program knows belongs to no set of this one.
             if let Ok(kind) = row.get::<String>("kind")?.parse() {
-                owners.insert((kind, row.get("id")?), row.get("set_name")?);
+                let owner = SetOwner { set: row.get("set_name")?, since: row.moment("applied_at")? };
+                owners.insert((kind, row.get("id")?), owner);
             }
         }
         Ok(owners)
@@ -213,6 +227,9 @@ impl LogTransaction {
             self.query("SELECT pg_advisory_xact_lock(7434)", vec![]).await?;
         }
         // First, in the order of everybody else.
+        if changes.writes.iter().any(|write| matches!(write, SetWrite::CreateUser(_))) {
+            self.lock_users().await?;
+        }
         self.lock_names().await?;
         self.lock_administrators().await?;
         let own = self.objects_of(&changes.set).await?;
@@ -244,6 +261,9 @@ impl LogTransaction {
         if changes.keeps_administrator && self.administrators().await?.is_empty() {
             return Ok(Some(SetRefusal::NoAdministrator));
         }
+        if changes.writes.iter().any(|write| write.object().0 == Kind::Block) {
+            self.carry_out_blocks(changes.covers_until, audited).await?;
+        }
         let (writes, gained) = (changes.writes.len(), changes.gained.len());
         let detail = Some(format!("{writes} changed, {gained} new in the set"));
         self.audit(audited, "set.apply", format!("set {}", changes.set), detail).await?;
@@ -266,10 +286,11 @@ impl LogTransaction {
             SetWrite::CreateIssuer(issuer) => self.insert_issuer(issuer, audited).await.map(created),
             SetWrite::UpdateIssuer(issuer) => self.update_issuer(issuer, audited).await,
             SetWrite::DeleteIssuer(name) => self.delete_issuer(name, audited).await,
+            SetWrite::CreateUser(user) => self.insert_user(user, audited).await.map(created),
             SetWrite::ChangeRole { user, revocation } => {
                 self.update_user(user, ROLE_CHANGED, Some(revocation), audited).await
             }
-            SetWrite::CreateBlock { block, covers_until } => self.create_block(block, *covers_until, audited).await,
+            SetWrite::CreateBlock(block) => self.create_block(block, audited).await,
             SetWrite::UpdateBlock(block) => self.update_block(block, audited).await,
             SetWrite::DeleteBlock(target) => self.delete_block(target, audited).await,
         }

@@ -44,14 +44,24 @@ fn block(row: &Row) -> Result<ClientBlock> {
     Ok(ClientBlock { target: row.get("target")?, reason: row.get("reason")?, created_at: row.moment("created_at")? })
 }
 
-fn how_far(rows: &[Row]) -> Ended {
-    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count >= ENDED_AT_ONCE);
-    if is_full { Ended::Part } else { Ended::Whole }
+fn count(rows: &[Row]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
 }
+
+/// What blocks that began or ended have still to do is noted in `settings`, by whoever writes such a block: there it outlives the
+/// process that does it.
+macro_rules! begun {
+    ($target:literal) => {
+        concat!("'client_block_begun/' || ", $target)
+    };
+}
+/// That a block ended, and clients may still count as blocked.
+const ENDED: &str = "client_block_ended";
 
 impl Store {
     /// Blocks the URL of a document, or a host, and ends what was issued to the clients that this concerns. A transaction ends no more
-    /// than five hundred: until the answer is [`Ended::Whole`], there may be more. Returns the block, too, which may be an earlier one.
+    /// than five hundred: until the answer is [`Ended::Whole`], [`Store::client_blocks_carry_out`] goes on. Returns the block, too,
+    /// which may be an earlier one.
     pub async fn client_block_create(
         &self,
         block: &ClientBlock,
@@ -60,17 +70,33 @@ impl Store {
     ) -> Result<Logged<(ClientBlock, Ended)>> {
         let mut transaction = self.begin_logged().await?;
         let earlier = transaction.insert_block(block, audited).await?;
-        let ended = transaction.end_blocked(block, covers_until, audited).await?;
+        let ended = transaction.carry_out_blocks(covers_until, audited).await?;
         transaction.commit((earlier.unwrap_or_else(|| block.clone()), ended)).await
     }
 
     /// Ends a block. The clients that no other block concerns can be used again, part by part, as with
     /// [`Store::client_block_create`]. Returns whether there was such a block, too.
-    pub async fn client_block_delete(&self, target: &str, audited: &Audited) -> Result<Logged<(bool, Ended)>> {
+    pub async fn client_block_delete(
+        &self,
+        target: &str,
+        covers_until: Timestamp,
+        audited: &Audited,
+    ) -> Result<Logged<(bool, Ended)>> {
         let mut transaction = self.begin_logged().await?;
         let was_there = transaction.remove_block(target, audited).await?;
-        let ended = transaction.free_unblocked(audited).await?;
+        let ended = transaction.carry_out_blocks(covers_until, audited).await?;
         transaction.commit((was_there, ended)).await
+    }
+
+    /// Goes on with what blocks that began or ended have still to do, whoever wrote them: five hundred clients at most.
+    pub async fn client_blocks_carry_out(&self, covers_until: Timestamp, audited: &Audited) -> Result<Logged<Ended>> {
+        let sql = "SELECT 1 AS one FROM settings WHERE substr(name, 1, 13) = 'client_block_' LIMIT 1";
+        if self.database.query_one(sql, vec![]).await?.is_none() {
+            return Ok(Logged::without_entries(Ended::Nothing));
+        }
+        let mut transaction = self.begin_logged().await?;
+        let ended = transaction.carry_out_blocks(covers_until, audited).await?;
+        transaction.commit(ended).await
     }
 
     /// The block that concerns a client with a document at this URL of this host, if there is one.
@@ -98,18 +124,10 @@ impl Store {
 }
 
 impl LogTransaction {
-    /// Blocks something whole, unless it is blocked already.
-    pub(super) async fn create_block(
-        &mut self,
-        block: &ClientBlock,
-        covers_until: Timestamp,
-        audited: &Audited,
-    ) -> Result<Written> {
-        if self.insert_block(block, audited).await?.is_some() {
-            return Ok(Written::Outdated);
-        }
-        while self.end_blocked(block, covers_until, audited).await? == Ended::Part {}
-        Ok(Written::Done)
+    /// Blocks something, unless it is blocked already. What that ends is left to [`LogTransaction::carry_out_blocks`].
+    pub(super) async fn create_block(&mut self, block: &ClientBlock, audited: &Audited) -> Result<Written> {
+        let earlier = self.insert_block(block, audited).await?;
+        Ok(if earlier.is_some() { Written::Outdated } else { Written::Done })
     }
 
     /// Gives a block another reason. What ended for the earlier one stays as it is recorded.
@@ -122,19 +140,46 @@ impl LogTransaction {
         Ok(Written::Done)
     }
 
-    /// Ends a block whole.
+    /// Ends a block. Whom that frees is left to [`LogTransaction::carry_out_blocks`].
     pub(super) async fn delete_block(&mut self, target: &str, audited: &Audited) -> Result<Written> {
-        if !self.remove_block(target, audited).await? {
-            return Ok(Written::Outdated);
+        Ok(if self.remove_block(target, audited).await? { Written::Done } else { Written::Outdated })
+    }
+
+    /// Carries out what blocks that began or ended have still to do: five hundred clients at most.
+    pub(super) async fn carry_out_blocks(&mut self, covers_until: Timestamp, audited: &Audited) -> Result<Ended> {
+        // Nobody writes a block, or a document that it may be about, until what is noted is done.
+        self.lock_names().await?;
+        let mut left = ENDED_AT_ONCE;
+        let sql = concat!(
+            "SELECT b.target, b.reason, b.created_at FROM settings s, client_blocks b WHERE s.name = ",
+            begun!("b.target"),
+            " ORDER BY b.target"
+        );
+        for row in &self.query(sql, vec![]).await? {
+            let block = block(row)?;
+            left -= self.end_blocked(&block, left, covers_until, audited).await?;
+            if left <= 0 {
+                return Ok(Ended::Part);
+            }
+            self.query(concat!("DELETE FROM settings WHERE name = ", begun!("$1")), values![&block.target]).await?;
         }
-        while self.free_unblocked(audited).await? == Ended::Part {}
-        Ok(Written::Done)
+        if self.query_one("SELECT 1 AS one FROM settings WHERE name = $1", values![ENDED]).await?.is_some() {
+            left -= self.free_unblocked(left, audited).await?;
+            if left <= 0 {
+                return Ok(Ended::Part);
+            }
+            self.query("DELETE FROM settings WHERE name = $1", values![ENDED]).await?;
+        }
+        Ok(Ended::Whole)
     }
 
     /// Adds a block. Returns the earlier one of the same target, which stays, if there is one.
     async fn insert_block(&mut self, block: &ClientBlock, audited: &Audited) -> Result<Option<ClientBlock>> {
         // A document that is kept from now on is compared with this block.
         self.lock_names().await?;
+        let sql =
+            concat!("INSERT INTO settings (name, value) VALUES (", begun!("$1"), ", $2) ON CONFLICT (name) DO NOTHING");
+        self.query(sql, values![&block.target, Vec::<u8>::new()]).await?;
         let sql = "SELECT target, reason, created_at FROM client_blocks WHERE target = $1";
         if let Some(row) = self.query_one(sql, values![&block.target]).await? {
             return self::block(&row).map(Some);
@@ -149,15 +194,21 @@ impl LogTransaction {
         self.audit(audited, "client.block", format!("clients of {}", block.target), block.reason.clone()).await
     }
 
-    /// Ends what was issued to the clients that a block concerns, part by part.
-    async fn end_blocked(&mut self, block: &ClientBlock, covers_until: Timestamp, audited: &Audited) -> Result<Ended> {
+    /// Ends what was issued to clients that a block concerns, and returns how many they were: at most `limit`.
+    async fn end_blocked(
+        &mut self,
+        block: &ClientBlock,
+        limit: i64,
+        covers_until: Timestamp,
+        audited: &Audited,
+    ) -> Result<i64> {
         let sql = concat!(
             "UPDATE client_documents SET is_blocked = $1 WHERE client_id IN (SELECT d.client_id \
              FROM client_documents d, client_blocks b WHERE NOT d.is_blocked AND b.target = $2 AND ",
             is_about!("d.client_id", "d.host"),
             " ORDER BY d.client_id LIMIT $3) RETURNING client_id, is_used"
         );
-        let rows = self.query(sql, values![true, &block.target, ENDED_AT_ONCE]).await?;
+        let rows = self.query(sql, values![true, &block.target, limit]).await?;
         for row in &rows {
             let client_id: String = row.get("client_id")?;
             if row.get("is_used")? {
@@ -172,7 +223,7 @@ impl LogTransaction {
                 self.notify(Notice::Client(&client_id), audited).await?;
             }
         }
-        Ok(how_far(&rows))
+        Ok(count(&rows))
     }
 
     /// Removes a block. Returns whether there was one.
@@ -182,23 +233,26 @@ impl LogTransaction {
         if self.query_one(sql, values![target]).await?.is_none() {
             return Ok(false);
         }
+        self.query(concat!("DELETE FROM settings WHERE name = ", begun!("$1")), values![target]).await?;
+        let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+        self.query(sql, values![ENDED, Vec::<u8>::new()]).await?;
         self.disown(Kind::Block, target).await?;
         self.audit(audited, "client.unblock", format!("clients of {target}"), None).await?;
         Ok(true)
     }
 
-    /// Lets the clients that no block concerns any more be used again, part by part.
-    async fn free_unblocked(&mut self, audited: &Audited) -> Result<Ended> {
+    /// Lets clients that no block concerns any more be used again, and returns how many they were: at most `limit`.
+    async fn free_unblocked(&mut self, limit: i64, audited: &Audited) -> Result<i64> {
         let sql = concat!(
             "UPDATE client_documents SET is_blocked = $1 WHERE client_id IN (SELECT d.client_id FROM client_documents d \
              WHERE d.is_blocked AND NOT EXISTS (SELECT 1 FROM client_blocks b WHERE ",
             is_about!("d.client_id", "d.host"),
             ") ORDER BY d.client_id LIMIT $2) RETURNING client_id"
         );
-        let rows = self.query(sql, values![false, ENDED_AT_ONCE]).await?;
+        let rows = self.query(sql, values![false, limit]).await?;
         for row in &rows {
             self.notify(Notice::Client(&row.get::<String>("client_id")?), audited).await?;
         }
-        Ok(how_far(&rows))
+        Ok(count(&rows))
     }
 }

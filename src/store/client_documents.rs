@@ -103,11 +103,6 @@ pub(in crate::store) async fn find_all(database: &Database, urls: &[&String]) ->
         .collect()
 }
 
-/// The settings of the clients with documents that somebody has logged in with, as they were written.
-pub(in crate::store) async fn used(database: &Database) -> Result<Vec<Row>> {
-    database.query("SELECT client_id, settings FROM client_documents WHERE is_used AND NOT is_blocked", vec![]).await
-}
-
 impl Store {
     /// The last good document of a client.
     pub async fn client_document_find(&self, client_id: &str) -> Result<Option<ClientDocument>> {

@@ -26,6 +26,7 @@ mod listen;
 mod login_failures;
 mod logout_notices;
 mod migrate;
+mod new_users;
 mod nodes;
 mod outbox;
 mod password_links;
@@ -41,7 +42,7 @@ mod users;
 mod verdicts;
 mod webhooks;
 
-pub use applied::{SetChanges, SetRefusal, SetWrite};
+pub use applied::{SetChanges, SetOwner, SetRefusal, SetWrite};
 pub(crate) use applied::{has_credential, is_administrator};
 pub use assertions::UsedAssertion;
 pub use audit::{AuditFilter, AuditRecord, Audited};
@@ -52,7 +53,7 @@ pub use cleanup::Round;
 pub(crate) use cleanup::swept_kinds;
 pub use client_blocks::ClientBlock;
 pub use client_documents::{ClientDocument, ExpiredDocuments, FetchedDocument};
-pub use clients::ClientsInUse;
+pub use clients::{ClientUses, ClientsInUse};
 pub use consents::{Access, Consent};
 pub use database::{Dialect, Location};
 pub use dpop_proofs::ProofBatch;
@@ -112,8 +113,10 @@ pub enum StoreError {
     /// What was to be a `client_id` is a resource or an audience.
     #[error("{0} is a resource or an audience: no client_id is one")]
     IsAudience(String),
-    /// No enabled administrator would be left.
-    #[error("this user is the last enabled administrator: give another one the role admin first")]
+    /// No administrator who can log in would be left.
+    #[error(
+        "this user is the last enabled administrator with a password: give another one who has a password the role admin first"
+    )]
     LastAdministrator,
     /// A client that was named does not exist.
     #[error("there is no client {0}")]

@@ -8,16 +8,15 @@ use crate::store::database::Dialect;
 use crate::store::row::values;
 use crate::store::{Audited, Result, Store};
 
-/// Holds for a registration `r` of the client `c` with which nobody has logged in yet; `$1` is [`UNUSED_LIFE`] in milliseconds.
+/// Holds for a registration `r` of the client `c` with which nobody has logged in yet: it still ends [`UNUSED_LIFE`] after the client
+/// was made.
 macro_rules! never_used {
     () => {
-        "r.client_id = c.client_id AND r.expires_at <= c.created_at + $1"
+        "r.client_id = c.client_id AND r.expires_at <= c.created_at + 3600000"
     };
 }
 pub(super) use never_used;
-
-/// The milliseconds for [`never_used`].
-pub(super) const UNUSED: i64 = UNUSED_LIFE * 1000;
+const _: () = assert!(UNUSED_LIFE == 3600, "the condition above has it in milliseconds");
 
 impl Store {
     /// Creates a client that registered itself, which is removed at `expires_at` unless somebody logs in with it before.
@@ -36,10 +35,10 @@ impl Store {
         let mut transaction = self.begin_logged().await?;
         // Requests at the same moment may exceed the limit by a few.
         let sql = concat!(
-            "SELECT count(*) AS count FROM registrations r, clients c WHERE r.expires_at > $2 AND ",
+            "SELECT count(*) AS count FROM registrations r, clients c WHERE r.expires_at > $1 AND ",
             never_used!()
         );
-        let row = transaction.query_one(sql, values![UNUSED, audited.at]).await?;
+        let row = transaction.query_one(sql, values![audited.at]).await?;
         if row.map_or(Ok(0), |row| row.get::<i64>("count"))? >= MOST_UNUSED {
             return transaction.roll_back(false).await;
         }

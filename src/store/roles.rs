@@ -23,9 +23,9 @@ impl Transaction {
         Ok(())
     }
 
-    /// Whether there is an enabled administrator.
+    /// Whether there is an administrator who can log in.
     pub(super) async fn has_administrator(&mut self) -> Result<bool> {
-        let sql = "SELECT 1 AS one FROM users WHERE role = $1 AND enabled LIMIT 1";
+        let sql = "SELECT 1 AS one FROM users WHERE role = $1 AND enabled AND password_hash IS NOT NULL LIMIT 1";
         Ok(self.query_one(sql, values![Role::Admin.name()]).await?.is_some())
     }
 }

@@ -15,7 +15,7 @@ use crate::store::changes::{LogTransaction, Logged, Notice, Written};
 use crate::store::database::{Dialect, Transaction};
 use crate::store::login_failures::account_digest;
 use crate::store::row::{Row, Value, array, to_json, unreadable, values};
-use crate::store::{Audited, Page, Result, Store, StoreError, SubOwner};
+use crate::store::{Audited, Page, Result, Store, StoreError};
 
 /// The columns of `users u` that [`user`] reads.
 macro_rules! user_columns {
@@ -55,7 +55,7 @@ pub(super) fn user(row: &Row) -> Result<User> {
 }
 
 /// What a change writes of a user, then its id and version.
-fn changeable(user: &User) -> Result<Vec<Value>> {
+pub(super) fn changeable(user: &User) -> Result<Vec<Value>> {
     Ok(values![
         &user.username,
         username_key(&user.username),
@@ -90,9 +90,10 @@ pub struct UserFilter<'a> {
     pub with_role: bool,
 }
 
-/// Whether the user of a row is an enabled administrator.
+/// Whether the user of a row is an administrator who can log in, as [`User::is_administrator`] says.
 fn is_administrator(row: &Row) -> Result<bool> {
-    Ok(row.get("enabled")? && row.get::<Option<String>>("role")?.as_deref() == Some(Role::Admin.name()))
+    let can_log_in = row.get("enabled")? && row.get::<Option<String>>("password_hash")?.is_some();
+    Ok(can_log_in && row.get::<Option<String>>("role")?.as_deref() == Some(Role::Admin.name()))
 }
 
 /// Which users a deletion may remove.
@@ -206,46 +207,12 @@ impl Store {
         rows.iter().map(|row| Ok((row.get("id")?, row.get("username")?))).collect()
     }
 
-    /// Creates a user.
-    ///
-    /// # Errors
-    /// [`StoreError::Exists`] when the name is taken, [`StoreError::SubTaken`] when the `sub` is,
-    /// [`StoreError::Ambiguous`], [`StoreError::UnknownFeature`] for a role.
-    pub async fn user_create(&self, user: &User, audited: &Audited) -> Result<()> {
-        let mut transaction = self.database.begin().await?;
-        if transaction.is_ambiguous(user).await? {
-            transaction.roll_back().await?;
-            return Err(StoreError::Ambiguous);
-        }
-        if let Some(owner) = transaction.sub_take(&user.sub, SubOwner::User).await? {
-            transaction.roll_back().await?;
-            return Err(StoreError::SubTaken(owner));
-        }
-        if user.role.is_some()
-            && let Some(refusal) = transaction.use_roles(audited.at).await?
-        {
-            transaction.roll_back().await?;
-            return Err(refusal);
-        }
-        let sql = "INSERT INTO users (username, username_key, password_hash, scope, claims, enabled, profile, role, id, version, \
-                   sub, sub_key, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-        let mut values = changeable(user)?;
-        values.extend(values![&user.sub, username_key(&user.sub), user.created_at]);
-        transaction.query(sql, values).await?;
-        let detail = user.role.map(|role| format!("role {}", role.name()));
-        transaction.audit(audited, "user.create", format!("user {}", user.id), detail.clone()).await?;
-        if detail.is_some() {
-            transaction.audit(audited, ROLE_CHANGED, format!("user {}", user.id), detail).await?;
-        }
-        transaction.commit().await
-    }
-
     /// Replaces a user, unless it changed since `user.version`, and writes the revocation that goes with the change,
     /// which ends the links to set a password and the browser sessions too. Returns whether it was replaced.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the new name is taken, [`StoreError::Ambiguous`], [`StoreError::LastAdministrator`] when no
-    /// enabled administrator would be left, [`StoreError::UnknownFeature`] for a role.
+    /// administrator who can log in would be left, [`StoreError::UnknownFeature`] for a role.
     pub async fn user_update(
         &self,
         user: &User,
@@ -262,7 +229,7 @@ impl Store {
     /// any if `even_with_role`.
     ///
     /// # Errors
-    /// [`StoreError::LastAdministrator`] when no enabled administrator would be left.
+    /// [`StoreError::LastAdministrator`] when no administrator who can log in would be left.
     pub async fn user_delete(
         &self,
         id: Uuid,
@@ -298,7 +265,8 @@ impl Store {
             transaction.query("SELECT id FROM users WHERE id = $1 FOR UPDATE", values![id]).await?;
         }
         transaction.browser_sessions_end_with_notices(id, audited.at).await?;
-        let delete = "DELETE FROM users WHERE id = $1 AND (role IS NULL OR $2) RETURNING sub, role, enabled";
+        let delete =
+            "DELETE FROM users WHERE id = $1 AND (role IS NULL OR $2) RETURNING sub, role, enabled, password_hash";
         let Some(row) = transaction.query_one(delete, values![id, removes.with_role]).await? else {
             return transaction.roll_back(false).await;
         };
@@ -376,13 +344,19 @@ impl LogTransaction {
 }
 
 impl Transaction {
-    /// Whether a text could lead to this user and to another one: its `sub` is another's id or username, or its username
-    /// is another's `sub`, as usernames are compared. Until the transaction ends, no other one can ask or write.
-    async fn is_ambiguous(&mut self, user: &User) -> Result<bool> {
+    /// Until the transaction ends, no other one asks or writes by which texts users are found.
+    pub(super) async fn lock_users(&mut self) -> Result<()> {
         if self.dialect() == Dialect::Postgres {
             // The number is arbitrary, but never changes. SQLite has one writer.
             self.query("SELECT pg_advisory_xact_lock(7432)", vec![]).await?;
         }
+        Ok(())
+    }
+
+    /// Whether a text could lead to this user and to another one: its `sub` is another's id or username, or its username
+    /// is another's `sub`, as usernames are compared. Until the transaction ends, that stays so.
+    pub(super) async fn is_ambiguous(&mut self, user: &User) -> Result<bool> {
+        self.lock_users().await?;
         let sql =
             "SELECT 1 AS one FROM users WHERE id <> $1 AND (id = $2 OR username_key = $3 OR sub_key = $4) LIMIT 1";
         let values =

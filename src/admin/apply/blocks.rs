@@ -33,10 +33,7 @@ pub(super) async fn plan(app: &App, plan: &mut Plan<'_>) -> Result<()> {
         let change = Change::new(action, Kind::Block, &target).of(&json!({"reason": was}), &json!({"reason": reason}));
         let write = match current {
             Some(block) => SetWrite::UpdateBlock(ClientBlock { reason, ..block }),
-            None => SetWrite::CreateBlock {
-                block: ClientBlock { target, reason, created_at: now },
-                covers_until: app.settings.covers_until(now),
-            },
+            None => SetWrite::CreateBlock(ClientBlock { target, reason, created_at: now }),
         };
         plan.change(change, write);
         Ok(())

@@ -41,10 +41,12 @@ impl Default for Exported {
 }
 
 impl Exported {
-    /// Adds an object as the admin API shows it, unless no file can say what it is: clients that registered themselves.
+    /// Adds an object as the admin API shows it, unless no file can say what it is: clients that registered themselves, and the roles
+    /// of users who are disabled, whom a file would create enabled.
     pub fn add(&mut self, kind: Kind, shown: &Object) {
         let by_administrator = |by: &Value| by == RegisteredBy::Administrator.name();
-        if !shown.get("registered_by").is_none_or(by_administrator) {
+        let is_of_disabled = kind == Kind::Role && shown.get("enabled") == Some(&Value::Bool(false));
+        if is_of_disabled || !shown.get("registered_by").is_none_or(by_administrator) {
             return;
         }
         for of_kind in self.kinds.iter_mut().filter(|of_kind| of_kind.kind == kind) {

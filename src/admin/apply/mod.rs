@@ -25,11 +25,12 @@ use crate::admin::client_blocks::NewClientBlock;
 use crate::admin::clients::not_created;
 use crate::admin::issuers::{self as trusted, NewIssuer};
 use crate::admin::resources::{NewResource, refused};
+use crate::admin::users;
 use crate::admin::{Actor, AdminError, Result};
 use crate::app::App;
 use crate::protocol::object::{Kind, check_set};
 use crate::store::{SetRefusal, StoreError};
-use plan::Plan;
+use plan::{Names, Plan};
 
 /// An object as a file has it: members by the names of the admin API.
 pub type Object = Map<String, Value>;
@@ -167,6 +168,10 @@ pub struct Change {
     pub id: String,
     /// The members that change.
     pub members: Vec<MemberChange>,
+    /// Whether it is the role of a user who is created with it, without a password.
+    #[serde(default)]
+    #[schema(required)]
+    pub creates_user: bool,
     /// Whether it is a client that needs a secret and was given none.
     pub needs_secret: bool,
     /// What may be a mistake, or why it stays.
@@ -220,36 +225,66 @@ impl App {
                 Kind::Block => blocks::plan(self, &mut plan).await?,
             }
         }
-        let (changes, applied) = plan.finish(self.issuer.environment().client_secret_prefix());
+        let covers_until = self.settings.covers_until(self.clock.now());
+        let (changes, applied, names) = plan.finish(self.issuer.environment().client_secret_prefix(), covers_until);
         let is_nothing = changes.writes.is_empty() && changes.gained.is_empty();
         if !request.dry_run && !is_nothing {
             let outcome = self.state.honour(self.store.set_apply(&changes, &self.dated(actor))).await?;
-            outcome.map_err(not_applied)?;
+            outcome.map_err(|refusal| not_applied(refusal, &names))?;
+            if changes.writes.iter().any(|write| write.object().0 == Kind::Block) {
+                self.client_blocks_carry_out(actor).await?;
+            }
         }
         Ok(applied)
     }
 }
 
-/// Why a set was not applied although it could be planned.
-fn not_applied(refusal: SetRefusal) -> AdminError {
+/// Why a set was not applied although it could be planned. Objects have the names that the files have for them.
+fn not_applied(refusal: SetRefusal, names: &Names) -> AdminError {
     let conflict = |text: String| AdminError::Conflict(format!("nothing was applied: {text}"));
+    let named = |kind, id: String| names.get(&(kind, id.clone())).cloned().unwrap_or(id);
     match refusal {
         SetRefusal::Outdated(kind, id) => {
-            conflict(format!("the {} {id} was changed at the same time; try again", kind.name()))
+            conflict(format!("the {} {} was changed at the same time; try again", kind.name(), named(kind, id)))
         }
         SetRefusal::OfOtherSet(kind, id) => {
-            conflict(format!("another set was given the {} {id} at the same time", kind.name()))
+            conflict(format!("another set was given the {} {} at the same time", kind.name(), named(kind, id)))
         }
         SetRefusal::NoAdministrator => conflict("no client with jeton:admin would be left".into()),
         SetRefusal::Refused(_, _, error @ StoreError::Unavailable(_)) => error.into(),
         SetRefusal::Refused(kind, id, error) => {
+            let name = named(kind, id.clone());
             let error = match kind {
                 Kind::Client => not_created(error, &id),
                 Kind::Resource => refused(error, &id),
                 Kind::Issuer => trusted::refused(error, &id),
-                Kind::Role | Kind::Block => error.into(),
+                Kind::Role => users::taken(error, &name, &id),
+                Kind::Block => error.into(),
             };
-            conflict(format!("{} {id}: {error}", kind.name()))
+            conflict(format!("{} {name}: {error}", kind.name()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_at_the_same_moment_has_the_name_that_the_file_has_for_it() {
+        let names = Names::from([((Kind::Role, "idp|7".to_owned()), "Anna".to_owned())]);
+        let told = |refusal| not_applied(refusal, &names).to_string();
+        let sub = || "idp|7".to_owned();
+        for refusal in [
+            SetRefusal::Outdated(Kind::Role, sub()),
+            SetRefusal::OfOtherSet(Kind::Role, sub()),
+            SetRefusal::Refused(Kind::Role, sub(), StoreError::LastAdministrator),
+        ] {
+            let text = told(refusal);
+            assert!(text.contains("role Anna") && !text.contains("idp|7"), "{text}");
+        }
+        let text = told(SetRefusal::Refused(Kind::Role, sub(), StoreError::Exists));
+        assert!(text.contains("there is a user \"Anna\" already"), "{text}");
+        assert!(told(SetRefusal::Outdated(Kind::Client, "web".to_owned())).contains("the client web was changed"));
     }
 }

@@ -8,13 +8,18 @@ use serde_json::{Map, Value};
 use crate::admin::apply::{Applied, ApplyRequest, Change, ChangeAction, MemberChange, Object};
 use crate::admin::{AdminError, Result};
 use crate::protocol::object::Kind;
-use crate::store::{SetChanges, SetWrite};
+use crate::protocol::time::Timestamp;
+use crate::store::{SetChanges, SetOwner, SetWrite};
+
+/// What people call objects, by their ids.
+pub(super) type Names = BTreeMap<(Kind, String), String>;
 
 /// What is to be written.
 pub(super) struct Plan<'a> {
     pub(super) request: &'a ApplyRequest,
-    owners: BTreeMap<(Kind, String), String>,
+    owners: BTreeMap<(Kind, String), SetOwner>,
     named: BTreeSet<(Kind, String)>,
+    names: Names,
     /// The clients that administer everything, as it will be.
     pub(super) administrators: BTreeSet<String>,
     /// Whether one of them is no longer one.
@@ -29,11 +34,12 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(request: &'a ApplyRequest, owners: BTreeMap<(Kind, String), String>) -> Self {
+    pub(super) fn new(request: &'a ApplyRequest, owners: BTreeMap<(Kind, String), SetOwner>) -> Self {
         Self {
             request,
             owners,
             named: BTreeSet::new(),
+            names: BTreeMap::new(),
             administrators: BTreeSet::new(),
             loses_administrator: false,
             deleted_clients: BTreeSet::new(),
@@ -65,11 +71,12 @@ impl<'a> Plan<'a> {
         if !self.named.insert(object.clone()) {
             return Err(AdminError::Invalid(format!("{member}: the {} {name} is named twice", kind.name())));
         }
+        self.names.insert(object.clone(), name.to_owned());
         match self.owners.get(&object) {
-            Some(owner) if *owner == self.request.set => return Ok(()),
-            Some(owner) if !self.request.take_over => {
+            Some(owner) if owner.set == self.request.set => return Ok(()),
+            Some(SetOwner { set, since }) if !self.request.take_over => {
                 return Err(AdminError::Conflict(format!(
-                    "{member}: the {} {name} belongs to the set {owner}; take_over moves it to this one",
+                    "{member}: the {} {name} belongs to the set {set} since {since}; take_over moves it to this one",
                     kind.name()
                 )));
             }
@@ -84,7 +91,7 @@ impl<'a> Plan<'a> {
         if !self.request.prune {
             return vec![];
         }
-        let own = self.owners.iter().filter(|((its, _), set)| *its == kind && **set == self.request.set);
+        let own = self.owners.iter().filter(|((its, _), owner)| *its == kind && owner.set == self.request.set);
         own.map(|(object, _)| object).filter(|object| !self.named.contains(object)).map(|(_, id)| id.clone()).collect()
     }
 
@@ -101,12 +108,14 @@ impl<'a> Plan<'a> {
 
     /// An object is not as the set says, and this is written.
     pub(super) fn change(&mut self, change: Change, write: SetWrite) {
+        let (kind, id) = write.object();
+        self.names.entry((kind, id.to_owned())).or_insert_with(|| change.id.clone());
         self.changes.push(change);
         self.writes.push(write);
     }
 
-    /// What to write, and what to tell of it.
-    pub(super) fn finish(self, secret_prefix: String) -> (SetChanges, Applied) {
+    /// What to write, and what to tell of it; and what people call the objects.
+    pub(super) fn finish(self, secret_prefix: String, covers_until: Timestamp) -> (SetChanges, Applied, Names) {
         let ApplyRequest { set, dry_run, take_over, .. } = self.request;
         let changes = SetChanges {
             set: set.clone(),
@@ -114,17 +123,26 @@ impl<'a> Plan<'a> {
             gained: self.gained.into_iter().collect(),
             takes_over: *take_over,
             keeps_administrator: self.loses_administrator,
+            covers_until,
         };
         let (unchanged, joined) = (self.unchanged, self.joined);
         let (set, dry_run) = (set.clone(), *dry_run);
-        (changes, Applied { set, dry_run, changes: self.changes, unchanged, joined, secret_prefix })
+        (changes, Applied { set, dry_run, changes: self.changes, unchanged, joined, secret_prefix }, self.names)
     }
 }
 
 impl Change {
     /// A change of this object that is not described further.
     pub(super) fn new(action: ChangeAction, kind: Kind, id: &str) -> Self {
-        Self { action, kind, id: id.to_owned(), members: vec![], needs_secret: false, notes: vec![] }
+        Self {
+            action,
+            kind,
+            id: id.to_owned(),
+            members: vec![],
+            creates_user: false,
+            needs_secret: false,
+            notes: vec![],
+        }
     }
 
     /// The members in which these two differ.

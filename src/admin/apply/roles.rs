@@ -5,25 +5,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::admin::apply::plan::{Plan, at};
 use crate::admin::apply::{Change, ChangeAction, Object};
 use crate::admin::schema::Username;
-use crate::admin::users::check_role;
+use crate::admin::users::{check_role, taken};
 use crate::admin::{Actor, AdminError, Result, body};
 use crate::app::App;
 use crate::protocol::object::Kind;
 use crate::protocol::role::Role;
+use crate::protocol::subject::check_sub;
 use crate::protocol::user::{User, check_username, username_key};
-use crate::store::{Page, SetWrite, StoreError, UserFilter};
+use crate::store::{Page, SetWrite, StoreError, SubOwner, UserFilter};
 
 /// The role of a user.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRole {
-    /// The name of the user, who is there already.
+    /// The name of the user.
     #[schema(value_type = Username)]
     pub username: String,
+    /// The `sub` of the user's tokens. With it, nobody else is meant who has or gets the name, and a user who is not there is created
+    /// without a password. Without it, whoever has the name is meant, who must be there.
+    #[schema(min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
+    pub sub: Option<String>,
     /// What the user may administer in the console.
     pub role: Role,
 }
@@ -32,6 +38,7 @@ pub struct SetRole {
 pub(super) fn read(object: &Object) -> Result<SetRole> {
     let set: SetRole = body::read_members(object.clone())?;
     check_username(&set.username).map_err(AdminError::Invalid)?;
+    set.sub.as_deref().map_or(Ok(()), check_sub).map_err(AdminError::Invalid)?;
     Ok(set)
 }
 
@@ -49,16 +56,33 @@ pub(super) async fn plan(app: &App, plan: &mut Plan<'_>, actor: &Actor) -> Resul
         holders.iter().filter(|user| user.is_administrator()).map(|user| user.sub.clone()).collect();
     let mut holders: BTreeMap<String, User> =
         holders.into_iter().map(|user| (username_key(&user.username), user)).collect();
-    let mut demoted = None;
-    for (index, SetRole { username, role }) in wanted.into_iter().enumerate() {
-        let user = match holders.remove(&username_key(&username)) {
+    let (mut demoted, mut created) = (None, BTreeSet::new());
+    for (index, SetRole { username, sub, role }) in wanted.into_iter().enumerate() {
+        let here = |error| at(Kind::Role, index, error);
+        let key = username_key(&username);
+        let named = match holders.remove(&key) {
             Some(holder) => Some(holder),
             None => app.store.user_named(&username).await?,
         };
-        let here = |error| at(Kind::Role, index, error);
-        let missing = "username: there is no such user; a set gives roles to users who are there, and creates none";
-        let user = user.ok_or_else(|| here(AdminError::Conflict(missing.into())))?;
-        plan.claim(Kind::Role, &user.sub, &user.username).map_err(here)?;
+        let user = match (named, sub) {
+            (Some(user), Some(sub)) if user.sub != sub => return Err(here(other_sub(&user, &sub))),
+            (Some(user), _) => user,
+            (None, None) => return Err(here(missing())),
+            (None, Some(sub)) => match app.store.user_with_sub(&sub).await? {
+                // The user was renamed since.
+                Some(user) => user,
+                None => {
+                    plan.claim(Kind::Role, &sub, &username).map_err(here)?;
+                    if !created.insert(key) {
+                        let text = format!("username: the user {username} is named twice");
+                        return Err(here(AdminError::Invalid(text)));
+                    }
+                    create(app, plan, username, sub, role).await.map_err(here)?;
+                    continue;
+                }
+            },
+        };
+        plan.claim(Kind::Role, &user.sub, &username).map_err(here)?;
         if user.role == Some(role) {
             plan.is_unchanged(Kind::Role, &user.sub);
             continue;
@@ -75,11 +99,60 @@ pub(super) async fn plan(app: &App, plan: &mut Plan<'_>, actor: &Actor) -> Resul
     for user in holders.into_values().filter(|user| pruned.contains(&user.sub)) {
         check_role(user.role, actor)?;
         if administrators.contains(&user.sub) && administrators.len() == 1 {
-            plan.keep(Kind::Role, &user.username, "This is the last enabled administrator.");
+            plan.keep(Kind::Role, &user.username, "This is the last enabled administrator with a password.");
         } else {
             change(app, plan, ChangeAction::Delete, user, None, &mut administrators);
         }
     }
+    Ok(())
+}
+
+fn missing() -> AdminError {
+    AdminError::Conflict(
+        "username: there is no such user; create the user first, or name the sub with which the set is to create it"
+            .into(),
+    )
+}
+
+/// The error for an entry with another `sub` than the user of its name has: a name that somebody else got.
+fn other_sub(user: &User, sub: &str) -> AdminError {
+    AdminError::Conflict(format!(
+        "sub: the user {} has the sub {:?}, not {sub:?}: correct the entry, or leave sub out if whoever has the name is meant",
+        user.username, user.sub
+    ))
+}
+
+/// Creates a user who has a role and cannot log in yet. It is no administrator who could be the last one.
+async fn create(app: &App, plan: &mut Plan<'_>, username: String, sub: String, role: Role) -> Result<()> {
+    if app.store.sub_owner(&sub).await? == Some(SubOwner::Client) {
+        return Err(taken(StoreError::SubTaken(SubOwner::Client), &username, &sub));
+    }
+    for text in [&username, &sub] {
+        if app.store.user_addressed(text).await?.is_some() {
+            return Err(taken(StoreError::Ambiguous, &username, &sub));
+        }
+    }
+    let note = format!(
+        "This user cannot log in before setting a password: `jeton user password-link {username}` prints a link."
+    );
+    let change =
+        Change { creates_user: true, notes: vec![note], ..Change::new(ChangeAction::Create, Kind::Role, &username) }
+            .of(&json!({"sub": null, "role": null}), &json!({"sub": sub, "role": role}));
+    let user = User {
+        id: Uuid::now_v7(),
+        sub,
+        username,
+        password_hash: None,
+        scope: None,
+        claims: Default::default(),
+        profile: Default::default(),
+        enabled: true,
+        role: Some(role),
+        has_second_factor: false,
+        created_at: app.clock.now(),
+        version: 1,
+    };
+    plan.change(change, SetWrite::CreateUser(user));
     Ok(())
 }
 

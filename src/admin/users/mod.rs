@@ -50,6 +50,8 @@ pub struct UserView {
     pub profile: ExtraClaims,
     /// Whether it may log in.
     pub enabled: bool,
+    /// Whether it has a password, without which it cannot log in.
+    pub has_password: bool,
     /// What it may administer in the console; null for nothing.
     #[schema(required)]
     pub role: Option<Role>,
@@ -69,6 +71,7 @@ impl From<User> for UserView {
             claims: user.claims,
             profile: user.profile,
             enabled: user.enabled,
+            has_password: user.password_hash.is_some(),
             role: user.role,
             second_factor: user.has_second_factor,
             created_at: user.created_at,
@@ -100,7 +103,10 @@ impl App {
             version: 1,
         };
         check(&user)?;
-        self.store.user_create(&user, &self.dated(actor)).await.map_err(|error| taken(error, &user))?;
+        self.store
+            .user_create(&user, &self.dated(actor))
+            .await
+            .map_err(|error| taken(error, &user.username, &user.sub))?;
         Ok(user.into())
     }
 
@@ -248,22 +254,22 @@ fn answer(written: crate::store::Result<bool>, user: User) -> Result<UserView> {
     match written {
         Ok(true) => Ok(user.into()),
         Ok(false) => Err(AdminError::Conflict(format!("the user {} was changed at the same time; try again", user.id))),
-        Err(error) => Err(taken(error, &user)),
+        Err(error) => Err(taken(error, &user.username, &user.sub)),
     }
 }
 
-fn taken(error: StoreError, user: &User) -> AdminError {
+/// Why a user of this name and `sub` cannot be written.
+pub(super) fn taken(error: StoreError, username: &str, sub: &str) -> AdminError {
     match error {
-        StoreError::Exists => AdminError::Conflict(format!("there is a user {:?} already", user.username)),
+        StoreError::Exists => AdminError::Conflict(format!("there is a user {username:?} already")),
         StoreError::SubTaken(SubOwner::User) => {
-            AdminError::Conflict(format!("there is a user with the sub {:?} already", user.sub))
+            AdminError::Conflict(format!("there is a user with the sub {sub:?} already"))
         }
         StoreError::SubTaken(SubOwner::Client) => {
-            AdminError::Conflict(format!("the sub {:?} is the client_id of a client", user.sub))
+            AdminError::Conflict(format!("the sub {sub:?} is the client_id of a client"))
         }
         StoreError::Ambiguous => AdminError::Conflict(format!(
-            "the username {:?} or the sub {:?} already leads to another user, as its id, sub or username",
-            user.username, user.sub
+            "the username {username:?} or the sub {sub:?} already leads to another user, as its id, sub or username"
         )),
         error => error.into(),
     }

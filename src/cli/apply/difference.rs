@@ -21,7 +21,10 @@ pub(super) fn print(applied: &Applied) -> Outcome {
 }
 
 fn summary(applied: &Applied) -> String {
-    let count = |action| applied.changes.iter().filter(|change| change.action == action).count();
+    let count = |action| {
+        let of_action = applied.changes.iter().filter(|change| change.action == action);
+        of_action.map(|change| 1 + usize::from(change.creates_user)).sum::<usize>()
+    };
     let verbs = if applied.dry_run {
         ["to create", "to change", "to delete", "kept"]
     } else {
@@ -46,7 +49,11 @@ fn lines_of(change: &Change) -> Vec<String> {
         ChangeAction::Delete => '-',
         ChangeAction::Keep => '!',
     };
-    let mut lines = vec![format!("{sign} {} {}", change.kind.name(), plain_text(&change.id))];
+    let mut lines = Vec::new();
+    if change.creates_user {
+        lines.push(format!("{sign} user {} (without a password)", plain_text(&change.id)));
+    }
+    lines.push(format!("{sign} {} {}", change.kind.name(), plain_text(&change.id)));
     let width = change.members.iter().map(|member| member.name.len()).max().unwrap_or(0);
     lines.extend(change.members.iter().map(|member| {
         let text = match change.action {
@@ -106,6 +113,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::protocol::object::Kind;
 
     fn changed(name: &str, before: Value, after: Value) -> String {
         difference(&MemberChange { name: name.into(), before, after })
@@ -126,9 +134,10 @@ mod tests {
     fn the_summary_counts() {
         let change = |action| Change {
             action,
-            kind: crate::protocol::object::Kind::Client,
+            kind: Kind::Client,
             id: "a".into(),
             members: vec![],
+            creates_user: false,
             needs_secret: false,
             notes: vec![],
         };
@@ -143,5 +152,9 @@ mod tests {
         assert_eq!(summary(&applied), "set main: 2 to create, 1 kept, 3 unchanged, 1 of them would join the set");
         applied.dry_run = false;
         assert_eq!(summary(&applied), "set main: 2 created, 1 kept, 3 unchanged, 1 of them joined the set");
+        let role = Change { kind: Kind::Role, creates_user: true, ..change(ChangeAction::Create) };
+        assert_eq!(lines_of(&role), ["+ user a (without a password)", "+ role a"]);
+        applied.changes = vec![role];
+        assert_eq!(summary(&applied), "set main: 2 created, 3 unchanged, 1 of them joined the set");
     }
 }

@@ -24,10 +24,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::app::Peer;
+use crate::certificates::own::TlsFiles;
 use crate::serve::accepted::{Deadlines, Served};
 use crate::serve::listener::{Limits, serve};
 use crate::serve::tls::Certificates;
-use crate::settings::TlsFiles;
 
 /// So long that it is never reached.
 const NEVER: Duration = Duration::from_secs(3600);

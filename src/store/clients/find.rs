@@ -4,27 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use crate::protocol::client::{Client, ClientSecret, ClientSettings, GrantType, IdTokenAlgorithm, SecretDigest};
+use crate::protocol::client::{Client, ClientSecret, SecretDigest};
 use crate::protocol::client_document;
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::time::Timestamp;
 use crate::store::database::{Database, Dialect};
-use crate::store::registrations::{self, never_used};
 use crate::store::row::{Row, Value, array, to_json, values};
 use crate::store::{Page, Result, Store, client_documents};
-
-/// What the enabled clients use, for the metadata.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClientsInUse {
-    /// The grants that at least one client may use.
-    pub grants: BTreeSet<GrantType>,
-    /// The scopes that at least one client may be granted.
-    pub scopes: BTreeSet<String>,
-    /// The algorithms that sign the ID tokens of at least one client.
-    pub id_token_algorithms: BTreeSet<IdTokenAlgorithm>,
-    /// Whether at least one client may get identity assertions for other servers.
-    pub has_identity_assertions: bool,
-}
 
 macro_rules! clients_with_secrets {
     ($rest:literal) => {
@@ -62,7 +48,7 @@ fn secret(row: &Row) -> Result<ClientSecret> {
 }
 
 /// What was read of a client, if anything. A newer program may have written a value that this one does not know.
-fn readable<T>(row: &Row, read: Result<T>) -> Option<T> {
+pub(super) fn readable<T>(row: &Row, read: Result<T>) -> Option<T> {
     read.inspect_err(|error| {
         let client_id: String = row.get("client_id").unwrap_or_default();
         tracing::warn!(client_id, %error, "a client is left out: this program cannot read it");
@@ -156,33 +142,5 @@ impl Store {
             }
         }
         Ok(clients)
-    }
-
-    /// What the enabled clients use, without those that this program cannot read, and those that nobody registered by hand and
-    /// with which nobody has logged in yet.
-    pub async fn clients_in_use(&self) -> Result<ClientsInUse> {
-        let mut in_use = ClientsInUse::default();
-        let sql = concat!(
-            "SELECT c.client_id, c.settings FROM clients c WHERE NOT EXISTS (SELECT 1 FROM registrations r WHERE ",
-            never_used!(),
-            ")"
-        );
-        let registered = self.database.query(sql, values![registrations::UNUSED]).await?;
-        for row in registered.iter().chain(&client_documents::used(&self.database).await?) {
-            let settings: Option<ClientSettings> = readable(row, row.json("settings"));
-            if let Some(settings) = settings.filter(|settings| settings.enabled) {
-                in_use.grants.extend(settings.grant_types.iter().filter(|grant| **grant != GrantType::TokenExchange));
-                // That one is by other settings.
-                if settings.uses_token_exchange() {
-                    in_use.grants.insert(GrantType::TokenExchange);
-                }
-                in_use.has_identity_assertions |= !settings.identity_assertion_audiences.is_empty();
-                in_use.scopes.extend(settings.scope.tokens().map(str::to_owned));
-                if settings.grant_types.iter().any(|grant| grant.begins_at_browser()) {
-                    in_use.id_token_algorithms.insert(settings.id_token_signed_response_alg);
-                }
-            }
-        }
-        Ok(in_use)
     }
 }

@@ -2,8 +2,9 @@
 
 mod change;
 mod find;
+mod in_use;
 mod search;
 mod secrets;
 
-pub use find::ClientsInUse;
 pub(super) use find::{Found, find_all};
+pub use in_use::{ClientUses, ClientsInUse};

@@ -113,22 +113,29 @@ on_both_stores!(what_is_exported_makes_the_same_of_an_empty_database, async |bac
     place.json(&["resource", "create", "urn:b", "--scopes", "on=Yes: no", "--access-token-format", "opaque"]);
     place.json(&["user", "create", "Anna", "--no-password", "--role", "admin"]);
     place.json(&["user", "create", "ben", "--no-password"]);
+    place.json(&["user", "create", "off", "--no-password", "--role", "read", "--enabled", "false"]);
     place.json(&["client", "block", "bad.example", "--reason", "It lies."]);
     place.json(&["client", "block", "https://app.example/client.json"]);
     let exported = place.run(&["export"]).ok();
-    assert!(!exported.contains("ben"), "{exported}");
-    // Roles need their users, whom a file does not have.
+    assert!(!exported.contains("ben") && !exported.contains("username: off"), "{exported}");
+    // Without the sub, nobody is created.
     let copy = ["apply", "-", "--set", "copy", "--without-secrets"];
-    empty.run_with(&copy, &exported).refused(&["standard input:", "role Anna: username: there is no such user"]);
+    let without: String = exported.split_inclusive('\n').filter(|line| !line.starts_with("  sub:")).collect();
+    empty.run_with(&copy, &without).refused(&["standard input:", "role Anna: username: there is no such user"]);
     assert_eq!(empty.json(&["client", "list"]), serde_json::json!([]));
-    empty.json(&["user", "create", "anna", "--no-password"]);
     assert!(!exported.contains("secret:") && !exported.contains("jcs_"), "{exported}");
     let ran = empty.run_with(&copy, &exported);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:?}");
-    for line in ["+ role anna\n    role  admin", "+ block bad.example\n    reason  It lies.", "10 created"] {
+    for line in [
+        "+ user Anna (without a password)\n+ role Anna\n",
+        "`jeton user password-link Anna`",
+        "+ block bad.example\n    reason  It lies.",
+        "11 created",
+    ] {
         assert!(ran.out.contains(line), "{line}: {ran:?}");
     }
-    assert_eq!(empty.run(&["export"]).ok(), exported.replace("Anna", "anna"));
+    assert_eq!(empty.run(&["export"]).ok(), exported);
+    assert!(empty.run(&["user", "password-link", "Anna"]).ok().contains("http"));
     let shown = |place: &Place, command: &[&str]| {
         let mut list = place.json(command);
         for object in list.as_array_mut().unwrap() {
@@ -239,6 +246,34 @@ on_both_stores!(a_set_is_applied_and_exported_through_a_running_server, async |b
     place.run(&apply).refused(&["401"]);
     place.run(&["export", "--server", "http://auth.example.test"]).refused(&["--server", "https"]);
     place.run(&["export", "--server", &server.base]).refused(&["JETON_ADMIN_TOKEN"]);
+});
+
+on_both_stores!(what_is_exported_makes_the_same_through_a_server_on_an_empty_database, async |backend| {
+    let (place, empty) = (Place::new(backend).await, Place::new(backend).await);
+    write_files(&place);
+    assert_eq!(place.run(&["apply", "main.yaml", "api.yaml", "--set", "main"]).code, Some(0));
+    for (name, role) in [("zoe", "admin"), ("anna", "read")] {
+        place.json(&["user", "create", name, "--no-password", "--role", role, "--sub", &format!("idp|{name}")]);
+    }
+    place.json(&["client", "block", "bad.example"]);
+    let exported = place.run(&["export"]).ok();
+    let ops = ["client", "create", "ops", "--grant-types", "client_credentials", "--scope", "jeton:admin"];
+    let secret = empty.json(&ops)["client_secret"].as_str().unwrap().to_owned();
+    let server = empty.serve(&[]);
+    fs::write(empty.path("token"), token(&server.base, "ops", &secret).await.text("access_token")).unwrap();
+    let through = ["--server", server.base.as_str(), "--token-file", "token"];
+    let apply = [&["apply", "-", "--set", "copy", "--without-secrets"][..], &through].concat();
+    let planned = empty.run_with(&[&apply[..], &["--dry-run"]].concat(), &exported).ok();
+    assert!(planned.contains("+ user zoe (without a password)") && planned.contains("8 to create"), "{planned}");
+    assert_eq!(empty.json(&["user", "list"]), serde_json::json!([]));
+    let applied = empty.run_with(&apply, &exported).ok();
+    assert_eq!(applied.replace("created", "to create"), planned);
+    assert_eq!(empty.run_with(&apply, &exported).ok(), "set copy: 6 unchanged\n");
+    empty.json(&["client", "disable", "ops"]);
+    empty.run(&["client", "delete", "ops"]).ok();
+    assert_eq!(empty.run(&["export"]).ok(), exported);
+    let listed = empty.json(&["user", "list"]);
+    assert!(listed.as_array().unwrap().iter().all(|user| user["has_password"] == false), "{listed}");
 });
 
 on_both_stores!(the_example_of_a_repository_is_applied, async |backend| {

@@ -103,7 +103,21 @@ on_both_stores!(doctor_has_no_complaint_about_a_healthy_installation, async |bac
     assert_eq!(place.serve(&[]).stop().code(), Some(0));
     let checks = place.json(&["doctor"]);
     let names: Vec<&str> = checks.as_array().unwrap().iter().map(|check| check["check"].as_str().unwrap()).collect();
-    for name in ["configuration", "issuer", "permissions", "database", "schema", "clock", "keys"] {
+    for name in [
+        "configuration",
+        "issuer",
+        "permissions",
+        "calling out",
+        "unregistered clients",
+        "database",
+        "schema",
+        "clock",
+        "keys",
+        "nodes",
+        "second factors",
+        "PKCE",
+        "demo credentials",
+    ] {
         assert!(names.contains(&name), "{name} in {names:?}");
     }
     assert!(checks.as_array().unwrap().iter().all(|check| check["ok"] == true), "{checks}");

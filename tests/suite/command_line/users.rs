@@ -129,9 +129,14 @@ on_both_stores!(a_second_factor_is_shown_and_removed, async |backend| {
 
 on_both_stores!(a_role_is_given_and_taken_and_the_last_administrator_stays, async |backend| {
     let place = Place::new(backend).await;
-    let ada = place.json(&["user", "create", "ada", "--no-password", "--role", "admin"]);
-    assert_eq!(ada["role"], json!("admin"));
-    assert_eq!(place.json(&["user", "create", "bob", "--no-password"])["role"], json!(null));
+    for (name, role) in [("ada", "admin"), ("bob", "read")] {
+        place.run_with(&["user", "create", name, "--role", role], "open sesame\n").ok();
+    }
+    let ada = place.json(&["user", "show", "ada"]);
+    assert_eq!((&ada["role"], &ada["has_password"]), (&json!("admin"), &json!(true)));
+    // One who cannot log in does not count.
+    place.json(&["user", "create", "zoe", "--no-password", "--role", "admin"]);
+    assert_eq!(place.json(&["user", "update", "bob", "--role", "none"])["role"], json!(null));
     place.run(&["user", "update", "bob", "--role", "root"]).refused(&["--role", "root", "admin, clients, users"]);
     for refused in
         [&["user", "update", "ada", "--role", "none"][..], &["user", "disable", "ada"], &["user", "delete", "ada"]]

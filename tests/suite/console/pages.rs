@@ -275,6 +275,9 @@ on_both_stores!(the_overview_tells_what_was_refused_and_what_needs_attention, as
     for text in ["client_credentials", "What needs attention", "JETON_REQUIRE_SECOND_FACTOR", "(this one)"] {
         assert!(page.body.contains(text), "{text}: {page:?}");
     }
+    for check in ["permissions", "keys", "PKCE", "nodes", "second factors", "demo credentials"] {
+        assert!(page.body.contains(&format!(">{check}<")), "{check}: {page:?}");
+    }
     let (_, mut clara) = person(&app, "clara", "clients").await;
     let page = clara.get(&app, "/console").await;
     assert!(!page.body.contains("What needs attention") && !page.body.contains("(this one)"), "{page:?}");

@@ -4,6 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{apply, assert_refused, changes, exists};
+use crate::store_contract::client_documents::insert_many;
 use crate::support::{TestServer, on_both_stores};
 
 const BLOCKS: &str = "/admin/v1/client-blocks";
@@ -55,5 +56,23 @@ on_both_stores!(blocks_of_a_set_are_made_changed_and_pruned, async |backend| {
         let answer = apply(&app, "main", json!({"clients": clients, "client_blocks": [block]})).await;
         assert_refused(&answer, 400, &[word]);
         assert!(!exists(&app, "good").await);
+    }
+});
+
+on_both_stores!(a_block_of_a_set_ends_many_clients_before_it_is_answered, async |backend| {
+    let app = TestServer::start(backend).await;
+    insert_many(&app.database, backend).await;
+    let wanted = json!({"client_blocks": [{"target": "many.example"}]});
+    assert_eq!(changes(&apply(&app, "main", wanted).await), ["create block many.example"]);
+    let enabled = async |number: u32| {
+        let path = format!("/admin/v1/clients/https%3A%2F%2Fmany.example%2F{number}");
+        app.admin(Method::GET, &path, None).await.assert_ok().json["enabled"].clone()
+    };
+    for number in [1, 600, 999, 1100] {
+        assert_eq!(enabled(number).await, false, "{number}");
+    }
+    assert_eq!(changes(&apply(&app, "main", json!({"prune": true})).await), ["delete block many.example"]);
+    for number in [1, 600, 999, 1100] {
+        assert_eq!(enabled(number).await, true, "{number}");
     }
 });

@@ -71,6 +71,7 @@ on_both_stores!(nothing_of_a_set_is_applied_if_one_role_is_refused, async |backe
     let app = TestServer::start(backend).await;
     users(&app, &["anna", "ben"]).await;
     give(&app, "anna", json!("admin")).await;
+    app.client("ops", json!({})).await;
     for (status, entries, words) in [
         (
             409,
@@ -85,12 +86,26 @@ on_both_stores!(nothing_of_a_set_is_applied_if_one_role_is_refused, async |backe
         (
             400,
             json!([{"username": "ben", "role": "read"}, {"username": "BEN", "role": "read"}]),
-            &["roles[1]: username: the role ben is named twice"],
+            &["roles[1]: username: the role BEN is named twice"],
         ),
         (400, json!([{"username": "ben", "role": "root"}]), &["roles[0]: role"]),
         (400, json!([{"username": "ben", "role": null}]), &["roles[0]: role"]),
         (400, json!([{"username": "ben"}]), &["roles[0]: missing field `role`"]),
         (400, json!([{"username": " ben", "role": "read"}]), &["roles[0]: username"]),
+        (
+            409,
+            json!([{"username": "ben", "role": "read"}, {"username": "anna", "sub": "other", "role": "admin"}]),
+            &["roles[1]: sub: the user anna has the sub", "not \"other\"", "correct the entry", "leave sub out"],
+        ),
+        (409, json!([{"username": "eve", "sub": "BEN", "role": "read"}]), &["roles[0]", "leads to another user"]),
+        (409, json!([{"username": "eve", "sub": "ops", "role": "read"}]), &["roles[0]", "client_id of a client"]),
+        (409, json!([{"username": "eve", "sub": "good", "role": "read"}]), &["role eve", "client_id of a client"]),
+        (
+            400,
+            json!([{"username": "eve", "sub": "e1", "role": "read"}, {"username": "EVE", "sub": "e2", "role": "read"}]),
+            &["roles[1]: username: the user EVE is named twice"],
+        ),
+        (400, json!([{"username": "ben", "sub": " x", "role": "read"}]), &["roles[0]: sub"]),
         (400, json!([{"username": "ben", "role": "read", "password": "x"}]), &["roles[0]: unknown member `password`"]),
     ] {
         let clients = json!([{"client_id": "good", "token_endpoint_auth_method": "none"}]);
@@ -138,4 +153,70 @@ on_both_stores!(pruning_takes_only_the_roles_that_the_set_gave_and_never_the_las
     assert!(changes(&apply(&app, "other", taking).await).is_empty());
     assert!(changes(&apply(&app, "main", pruning(json!({}))).await).is_empty());
     assert_eq!(changes(&apply(&app, "other", pruning(json!({}))).await), ["delete role anne", "delete role ben"]);
+});
+
+/// An entry of a role with the `sub` of its user.
+fn with_sub(username: &str, sub: &str, role: &str) -> Value {
+    json!({"roles": [{"username": username, "sub": sub, "role": role}]})
+}
+
+on_both_stores!(a_role_with_a_sub_means_that_user_and_creates_one_who_cannot_log_in, async |backend| {
+    let app = TestServer::start(backend).await;
+    let client = app.client("app", json!({"grant_types": ["password"], "scope": "read"})).await;
+    let mut asked = with_sub("Zoë", "idp|7", "admin");
+    asked["dry_run"] = json!(true);
+    let planned = apply(&app, "main", asked.clone()).await;
+    assert_eq!(changes(&planned), ["create role Zoë"]);
+    assert_eq!(planned.json["changes"][0]["creates_user"], true);
+    let find = async || app.admin(Method::GET, "/admin/v1/users?username=Zo%C3%AB", None).await.json["items"].clone();
+    assert_eq!(find().await, json!([]), "a dry run creates nobody");
+    asked["dry_run"] = json!(false);
+    apply(&app, "main", asked.clone()).await.assert_ok();
+    let made = find().await[0].clone();
+    let expected = ("idp|7", "admin", true, false);
+    let found = (&made["sub"], &made["role"], &made["enabled"], &made["has_password"]);
+    assert_eq!(found, (&json!(expected.0), &json!(expected.1), &json!(expected.2), &json!(expected.3)));
+    assert_eq!(made.get("scope"), None);
+    for (action, detail) in [("user.create", "role admin"), ("user.role", "role admin")] {
+        let trail = app.admin(Method::GET, &format!("/admin/v1/audit?action={action}"), None).await.json;
+        let record = &trail["items"][0];
+        assert_eq!(record["target"], format!("user {}", made["id"].as_str().unwrap()), "{trail}");
+        assert_eq!(record["detail"], detail);
+    }
+    for password in ["Wonderland-1865", ""] {
+        let form = [("grant_type", "password"), ("username", "Zoë"), ("password", password)];
+        let answer = app.token(&client, &form).await;
+        assert!(answer.status.as_u16() == 400, "{answer:?}");
+    }
+    let again = apply(&app, "main", asked).await;
+    assert_eq!((changes(&again).len(), &again.json["unchanged"], &again.json["joined"]), (0, &json!(1), &json!(0)));
+
+    // Whoever gets the name is somebody else.
+    app.admin(Method::PATCH, "/admin/v1/users/idp%7C7", Some(json!({"username": "zoe"}))).await.assert_ok();
+    assert_eq!(changes(&apply(&app, "main", with_sub("Zoë", "idp|7", "users")).await), ["update role zoe"]);
+    users(&app, &["Zoë"]).await;
+    let refused = apply(&app, "main", with_sub("Zoë", "idp|7", "admin")).await;
+    assert_refused(&refused, 409, &["roles[0]: sub: the user Zoë has the sub", "not \"idp|7\""]);
+    assert_eq!((role_of(&app, "Zo%C3%AB").await, role_of(&app, "zoe").await), (Value::Null, json!("users")));
+
+    // Pruning takes the role and leaves the user.
+    assert_eq!(changes(&apply(&app, "main", pruning(json!({}))).await), ["delete role zoe"]);
+    assert_eq!(role_of(&app, "zoe").await, Value::Null);
+});
+
+on_both_stores!(a_user_without_a_password_is_not_the_administrator_who_is_left, async |backend| {
+    let app = TestServer::start(backend).await;
+    users(&app, &["anna"]).await;
+    apply(&app, "main", roles(&[("anna", "admin")])).await.assert_ok();
+    let mut wanted = with_sub("zoe", "z", "admin");
+    assert_eq!(changes(&apply(&app, "main", pruning(wanted.clone())).await), ["create role zoe", "keep role anna"]);
+    wanted["roles"].as_array_mut().unwrap().push(json!({"username": "anna", "role": "read"}));
+    assert_refused(&apply(&app, "main", wanted.clone()).await, 409, &["roles[1]", "last enabled administrator"]);
+    for (method, body) in [(Method::DELETE, None), (Method::PATCH, Some(json!({"enabled": false})))] {
+        let refused = app.admin(method, "/admin/v1/users/anna", body).await;
+        assert_refused(&refused, 409, &["last enabled administrator with a password"]);
+    }
+    let password = json!({"password": "Wonderland-1865"});
+    app.admin(Method::PUT, "/admin/v1/users/zoe/password", Some(password)).await;
+    assert_eq!(changes(&apply(&app, "main", wanted).await), ["update role anna"]);
 });

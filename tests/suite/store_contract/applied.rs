@@ -8,7 +8,7 @@ use jeton::protocol::revocation::Target;
 use jeton::protocol::role::Role;
 use jeton::protocol::scope::Scope;
 use jeton::protocol::user::User;
-use jeton::store::{SetChanges, SetRefusal, SetWrite, Store, StoreError};
+use jeton::store::{Ended, SetChanges, SetOwner, SetRefusal, SetWrite, Store, StoreError, SubOwner};
 use serde_json::json;
 
 use super::client_documents::{block, is_enabled, put_many};
@@ -19,11 +19,18 @@ use crate::support::on_both_stores;
 /// A change of a set that gains the objects that it creates, and roles.
 fn changes(set: &str, writes: Vec<SetWrite>) -> SetChanges {
     let gains = |write: &&SetWrite| {
-        matches!(write, SetWrite::CreateClient(_) | SetWrite::CreateBlock { .. } | SetWrite::ChangeRole { .. })
+        matches!(
+            write,
+            SetWrite::CreateClient(_)
+                | SetWrite::CreateBlock(_)
+                | SetWrite::CreateUser(_)
+                | SetWrite::ChangeRole { .. }
+        )
     };
     let created = writes.iter().filter(gains);
     let gained = created.map(|write| (write.object().0, write.object().1.to_owned())).collect();
-    SetChanges { set: set.into(), writes, gained, takes_over: false, keeps_administrator: false }
+    let covers_until = at(900);
+    SetChanges { set: set.into(), writes, gained, takes_over: false, keeps_administrator: false, covers_until }
 }
 
 /// A change by which a set takes clients as they are.
@@ -54,7 +61,7 @@ on_both_stores!(a_set_is_applied_whole_or_not_at_all, async |backend| {
     apply(&db, &changes("shop", vec![create("a"), create("b")])).await.unwrap();
     let owners = db.set_owners().await.unwrap();
     assert_eq!(owners.len(), 2);
-    assert_eq!(owners[&(Kind::Client, "a".to_owned())], "shop");
+    assert_eq!(owners[&(Kind::Client, "a".to_owned())], SetOwner { set: "shop".into(), since: at(0) });
     let stale = Client { version: 7, ..client("b") };
     let refused = apply(&db, &changes("shop", vec![create("c"), update(stale)])).await;
     assert!(matches!(refused, Err(SetRefusal::Outdated(Kind::Client, id)) if id == "b"));
@@ -139,20 +146,70 @@ on_both_stores!(of_the_roles_of_a_set_one_administrator_is_left_in_whatever_orde
     assert!(matches!(apply(&db, &taking).await, Err(SetRefusal::Outdated(..))));
 });
 
-on_both_stores!(a_set_blocks_a_host_with_many_clients_whole, async |backend| {
+on_both_stores!(a_set_creates_users_who_have_no_password_and_are_no_last_administrators, async |backend| {
+    let db = Db::new(backend).await;
+    let ada = User { role: Some(Role::Admin), ..user("ada") };
+    db.user_create(&ada, &audited()).await.unwrap();
+    let new = |name: &str| User { role: Some(Role::Admin), password_hash: None, ..user(name) };
+    let refused =
+        apply(&db, &changes("shop", vec![SetWrite::CreateUser(new("zoe")), give(&ada, Some(Role::Read))])).await;
+    assert!(matches!(refused, Err(SetRefusal::Refused(Kind::Role, _, StoreError::LastAdministrator))), "{refused:?}");
+    assert!(db.user_named("zoe").await.unwrap().is_none(), "nothing of it happened");
+    let zoe = new("zoe");
+    apply(&db, &changes("shop", vec![SetWrite::CreateUser(zoe.clone())])).await.unwrap();
+    let found = db.user_with_sub(&zoe.sub).await.unwrap().unwrap();
+    assert_eq!((found.id, found.password_hash, found.role), (zoe.id, None, Some(Role::Admin)));
+    assert_eq!(db.set_owners().await.unwrap().into_keys().collect::<Vec<_>>(), [(Kind::Role, zoe.sub.clone())]);
+    let trail = db.trail().await;
+    for action in ["user.create", "user.role"] {
+        assert!(trail.contains(&(action.to_owned(), format!("user {}", zoe.id))), "{action}: {trail:?}");
+    }
+    db.client_create(&client("app"), &audited()).await.written();
+    for (user, matches) in [
+        (User { sub: "s".into(), ..new("ZOE") }, StoreError::Exists),
+        (User { sub: "app".into(), ..new("eve") }, StoreError::SubTaken(SubOwner::Client)),
+        (User { sub: "zoe".into(), ..new("eve") }, StoreError::Ambiguous),
+    ] {
+        let sub = user.sub.clone();
+        let refused = apply(&db, &changes("shop", vec![create("good"), SetWrite::CreateUser(user)])).await;
+        let Err(SetRefusal::Refused(Kind::Role, id, error)) = refused else { panic!("{refused:?}") };
+        assert_eq!((id, error.to_string()), (sub, matches.to_string()));
+        assert!(db.client_find("good").await.unwrap().is_none());
+    }
+});
+
+on_both_stores!(what_the_blocks_of_a_set_end_is_bounded_and_whoever_comes_next_goes_on, async |backend| {
     let db = Db::new(backend).await;
     put_many(&db, backend).await;
-    let create = || SetWrite::CreateBlock { block: block("many.example"), covers_until: at(900) };
+    let create = || SetWrite::CreateBlock(block("many.example"));
     apply(&db, &changes("shop", vec![create()])).await.unwrap();
-    assert_eq!(db.entries().await, 600);
-    assert!(!is_enabled(&db, "https://many.example/600").await);
+    assert_eq!(db.entries().await, 500, "a transaction ends no more");
+    // Whoever applied it has died. It does not matter who goes on.
+    let go_on = async || db.client_blocks_carry_out(at(900), &audited()).await.written();
+    assert_eq!((go_on().await, go_on().await, go_on().await), (Ended::Part, Ended::Whole, Ended::Nothing));
+    let told = db.told(0).await;
+    assert_eq!(told.iter().filter(|told| told.ends_with("for client_disabled")).count(), 1100);
+    assert!(!is_enabled(&db, "https://many.example/1100").await);
     assert!(matches!(apply(&db, &changes("shop", vec![create()])).await, Err(SetRefusal::Outdated(Kind::Block, _))));
     apply(&db, &changes("shop", vec![SetWrite::DeleteBlock("many.example".into())])).await.unwrap();
-    assert!(is_enabled(&db, "https://many.example/600").await);
+    assert!(!is_enabled(&db, "https://many.example/999").await, "the first five hundred are those of the smallest ids");
+    assert_eq!((go_on().await, go_on().await, go_on().await), (Ended::Part, Ended::Whole, Ended::Nothing));
+    assert!(is_enabled(&db, "https://many.example/999").await);
     assert!(db.client_block_all().await.unwrap().is_empty() && db.set_owners().await.unwrap().is_empty());
     let gone = SetWrite::UpdateBlock(block("many.example"));
     let taking = SetChanges { gained: vec![(Kind::Block, "many.example".into())], ..changes("shop", vec![gone]) };
     assert!(matches!(apply(&db, &taking).await, Err(SetRefusal::Outdated(Kind::Block, _))));
+});
+
+on_both_stores!(a_block_that_ends_before_it_is_carried_out_ends_nothing_more, async |backend| {
+    let db = Db::new(backend).await;
+    put_many(&db, backend).await;
+    apply(&db, &changes("shop", vec![SetWrite::CreateBlock(block("many.example"))])).await.unwrap();
+    let (was_there, ended) = db.client_block_delete("many.example", at(900), &audited()).await.written();
+    assert_eq!((was_there, ended), (true, Ended::Part));
+    assert_eq!(db.client_blocks_carry_out(at(900), &audited()).await.written(), Ended::Whole);
+    assert!(is_enabled(&db, "https://many.example/1").await && is_enabled(&db, "https://many.example/999").await);
+    assert_eq!(db.entries().await, 1000, "five hundred were ended, and are told that they are free");
 });
 
 on_both_stores!(what_a_set_is_compared_with_is_read_whole, async |backend| {

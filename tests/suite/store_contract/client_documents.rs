@@ -293,13 +293,13 @@ on_both_stores!(a_block_ends_what_was_issued_to_the_clients_that_it_is_about, as
     let page_after = page(1, Some("app.example".into()));
     assert_eq!(db.client_block_list(&page_after).await.unwrap(), [block(sibling)]);
     let head = db.log_head().await.unwrap();
-    assert_eq!(db.client_block_delete("app.example", &audited()).await.written(), (true, Ended::Whole));
+    assert_eq!(db.client_block_delete("app.example", at(900), &audited()).await.written(), (true, Ended::Whole));
     for (url, enabled) in [(URL, true), (new, true), (sibling, false), (namesake, true)] {
         assert_eq!(is_enabled(&db, url).await, enabled, "{url}");
     }
     assert_eq!(db.told(head).await.len(), 2);
-    assert_eq!(db.client_block_delete("app.example", &audited()).await.written(), (false, Ended::Whole));
-    assert_eq!(db.client_block_delete(sibling, &audited()).await.written(), (true, Ended::Whole));
+    assert_eq!(db.client_block_delete("app.example", at(900), &audited()).await.written(), (false, Ended::Whole));
+    assert_eq!(db.client_block_delete(sibling, at(900), &audited()).await.written(), (true, Ended::Whole));
     assert!(is_enabled(&db, sibling).await);
     let trail = db.trail().await;
     let of_blocks: Vec<&str> =
@@ -307,29 +307,37 @@ on_both_stores!(a_block_ends_what_was_issued_to_the_clients_that_it_is_about, as
     assert_eq!(of_blocks, ["client.block", "client.block", "client.unblock", "client.unblock"]);
 });
 
-/// Puts 600 documents of one host into a database.
+/// Puts 1,100 documents of one host into a database, each of a client in use.
 pub(super) async fn put_many(db: &Db, backend: Backend) {
-    let no = match backend {
-        Backend::Sqlite => "0",
-        Backend::Postgres => "FALSE",
+    insert_many(&db.address, backend).await;
+}
+
+/// The same by the address of the database.
+pub(crate) async fn insert_many(address: &str, backend: Backend) {
+    let (yes, no) = match backend {
+        Backend::Sqlite => ("1", "0"),
+        Backend::Postgres => ("TRUE", "FALSE"),
     };
-    db.execute(&format!(
+    let sql = format!(
         "INSERT INTO client_documents (client_id, host, document, settings, version, is_used, is_blocked, created_at, \
-         fetched_at, fresh_until, expires_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600) \
-         SELECT 'https://many.example/' || i, 'many.example', '{{}}', '{{}}', 1, {no}, {no}, 0, 0, 0, 0 FROM n"
-    ))
-    .await;
+         fetched_at, fresh_until, expires_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100) \
+         SELECT 'https://many.example/' || i, 'many.example', '{{}}', '{{}}', 1, {yes}, {no}, 0, 0, 0, 0 FROM n"
+    );
+    super::execute(address, &sql).await;
 }
 
 on_both_stores!(a_host_with_many_clients_is_blocked_part_by_part, async |backend| {
     let db = Db::new(backend).await;
     put_many(&db, backend).await;
-    assert_eq!(blocked(&db, "many.example").await, Ended::Part);
-    assert_eq!(blocked(&db, "many.example").await, Ended::Whole);
-    assert_eq!(db.entries().await, 600);
-    assert_eq!(db.client_block_delete("many.example", &audited()).await.written(), (true, Ended::Part));
-    assert_eq!(db.client_block_delete("many.example", &audited()).await.written(), (false, Ended::Whole));
-    assert!(is_enabled(&db, "https://many.example/600").await);
+    let delete = async || db.client_block_delete("many.example", at(900), &audited()).await.written();
+    for expected in [Ended::Part, Ended::Part, Ended::Whole] {
+        assert_eq!(blocked(&db, "many.example").await, expected);
+    }
+    assert_eq!(db.entries().await, 1100);
+    for expected in [(true, Ended::Part), (false, Ended::Part), (false, Ended::Whole)] {
+        assert_eq!(delete().await, expected);
+    }
+    assert!(is_enabled(&db, "https://many.example/1100").await);
 });
 
 on_both_stores!(a_client_with_a_document_can_be_revoked_like_any_other, async |backend| {

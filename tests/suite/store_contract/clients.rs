@@ -1,9 +1,10 @@
 //! Clients and their secrets.
 
 use jeton::protocol::cause::Cause;
-use jeton::protocol::client::{GrantType, SecretDigest};
+use jeton::protocol::client::{Client, ClientSettings, GrantType, SecretDigest};
 use jeton::protocol::revocation::{NewRevocation, Target};
-use jeton::store::{Logged, StoreError, SubOwner};
+use jeton::protocol::scope::Scope;
+use jeton::store::{ClientUses, Logged, StoreError, SubOwner};
 use uuid::Uuid;
 
 use super::{Db, Written, all, at, at_once, audited, client, page, revocation, secret};
@@ -133,6 +134,49 @@ on_both_stores!(only_enabled_clients_are_in_use, async |backend| {
     let in_use = db.clients_in_use().await.unwrap();
     assert_eq!(in_use.grants.into_iter().collect::<Vec<_>>(), [GrantType::Password, GrantType::RefreshToken]);
     assert_eq!(in_use.scopes.into_iter().collect::<Vec<_>>(), ["read", "write"]);
+});
+
+on_both_stores!(what_clients_use_is_read_part_by_part_and_kept_by_reading_those_that_change, async |backend| {
+    let db = Db::new(backend).await;
+    for number in 0..1001 {
+        db.client_create(&client(&format!("c{number:04}")), &audited()).await.written();
+    }
+    let mut other = client("z");
+    other.settings.grant_types = vec![GrantType::AuthorizationCode];
+    other.settings.require_pkce = false;
+    other.settings.scope = Scope::parse("delete").unwrap();
+    db.client_create(&other, &audited()).await.written();
+    let mut uses = ClientUses::default();
+    db.client_uses_read(&mut uses).await.unwrap();
+    assert!(!uses.is_whole() && !uses.sum().scopes.contains("delete"));
+    while !uses.is_whole() {
+        db.client_uses_read(&mut uses).await.unwrap();
+    }
+    let whole = uses.sum();
+    assert_eq!(whole, db.clients_in_use().await.unwrap());
+    assert_eq!(whole.scopes.iter().collect::<Vec<_>>(), ["delete", "read", "write"]);
+    assert_eq!(whole.without_pkce.iter().collect::<Vec<_>>(), ["z"]);
+    let renew = async |uses: &mut ClientUses, ids: &[&str]| {
+        let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        db.client_uses_renew(uses, &ids).await.unwrap();
+        uses.sum()
+    };
+    // One of many that use the same changes nothing; a second time neither.
+    let gone = revocation(Target::Client("c0007".into()), Cause::ClientDeleted);
+    assert!(db.client_delete("c0007", &gone, &audited()).await.written());
+    for _ in 0..2 {
+        assert_eq!(renew(&mut uses, &["c0007", "nobody"]).await, whole);
+    }
+    other.settings.enabled = false;
+    assert!(db.client_update(&other, "client.disable", None, &audited()).await.written());
+    let without = renew(&mut uses, &["z"]).await;
+    assert_eq!(without.scopes.iter().collect::<Vec<_>>(), ["read", "write"]);
+    assert!(without.without_pkce.is_empty() && !without.grants.contains(&GrantType::AuthorizationCode));
+    let new = Client { settings: ClientSettings { enabled: true, ..other.settings }, ..client("new") };
+    db.client_create(&new, &audited()).await.written();
+    let again = renew(&mut uses, &["new"]).await;
+    assert_eq!(again.without_pkce.iter().collect::<Vec<_>>(), ["new"]);
+    assert_eq!(again, db.clients_in_use().await.unwrap());
 });
 
 on_both_stores!(a_client_that_this_program_cannot_read_fails_its_own_query_only, async |backend| {

@@ -6,7 +6,7 @@ mod assertions;
 mod audit;
 mod bound_tokens;
 mod cleanup;
-mod client_documents;
+pub(crate) mod client_documents;
 mod clients;
 mod database;
 mod device_requests;
@@ -111,7 +111,7 @@ impl Db {
 
     /// The entries of the log after `number`, oldest first.
     async fn told(&self, number: i64) -> Vec<String> {
-        let page = self.log_after(number, 1000).await.unwrap();
+        let page = self.log_after(number, 2000).await.unwrap();
         page.entries.iter().map(|entry| describe(&entry.event)).collect()
     }
 }
