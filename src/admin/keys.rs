@@ -162,7 +162,7 @@ impl App {
     }
 
     /// The algorithms with which tokens are signed: their keys are rotated, and the last one of each stays. A key for ID tokens
-    /// counts once it was needed.
+    /// counts once it was made.
     async fn algorithms_in_use(&self) -> Result<Vec<SigningAlgorithm>> {
         let mut in_use = vec![self.settings.signing_algorithm];
         let made: Vec<_> = self.store.key_list().await?.into_iter().filter_map(|record| record.algorithm).collect();

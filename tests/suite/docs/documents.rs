@@ -12,13 +12,16 @@ use crate::security::sources;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Variables that are not settings: commands read the first, Kubernetes sets the second, the tests read the others.
-const FOREIGN: [&str; 6] = [
+const FOREIGN: [&str; 9] = [
     "JETON_ADMIN_TOKEN",
+    "JETON_OPENID_CA",
+    "JETON_OPENID_SUITE",
     "JETON_PORT",
     "JETON_TEST_INSTALL",
     "JETON_TEST_POSTGRES_URL",
     "JETON_WRITE_OPENAPI",
     "JETON_WRITE_PICTURES",
+    "JETON_WRITE_RESULTS",
 ];
 
 /// Every document, with its path.

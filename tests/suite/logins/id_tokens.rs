@@ -82,6 +82,15 @@ on_both_stores!(oid_004_oid_005_and_oid_012_each_client_gets_the_algorithm_that_
     assert_eq!(algorithms, ["ES256", "EdDSA", "PS256", "RS256"], "what signs is rotated: {rotated:?}");
 });
 
+on_both_stores!(who_reads_metadata_and_keys_before_the_first_login_has_the_key_of_its_id_token, async |backend| {
+    let logins = Logins::start(backend).await;
+    logins.app().get("/.well-known/openid-configuration").await.assert_ok();
+    let early = logins.app().published_keys().await;
+    let answer = logins.tokens("openid").await;
+    let header = jwt_part(&answer.text("id_token"), 0);
+    assert!(early.iter().any(|key| key["kid"] == header["kid"] && key["alg"] == header["alg"]), "{header}: {early:?}");
+});
+
 on_both_stores!(a_refresh_brings_an_id_token_of_the_same_login_without_the_nonce, async |backend| {
     let logins = Logins::start_with(backend, Setup::default().with_manual_clock()).await;
     let answer = logins.tokens("openid read").await;
