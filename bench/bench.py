@@ -67,8 +67,8 @@ class Bench:
         jeton.stop()
 
     def rows_written(self, what, drive):
-        """How many rows Postgres writes for each request, apart from housekeeping. Those of the last requests, which nobody waits for,
-        are counted as well."""
+        """How many rows Postgres writes for each request, apart from housekeeping. Those of the last requests, for which nobody
+        waits, are counted as well."""
         before = self.postgres.written("jeton")
         requests = drive()["requests"]
         after = self.postgres.written("jeton")

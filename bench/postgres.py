@@ -48,7 +48,8 @@ class Postgres:
         return run(self.psql_command(database, sql))
 
     def written(self, database):
-        """How many rows were inserted, changed and deleted so far in each table. A connection that rests says so after ten seconds."""
+        """How many rows were inserted, changed and deleted so far in each table. A connection that rests tells after ten
+        seconds."""
         time.sleep(11)
         rows = self.sql(database, "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables").splitlines()
         return {table: int(count) for table, count in (row.split("|") for row in rows)}

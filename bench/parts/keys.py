@@ -86,7 +86,8 @@ def keys(bench):
     es256, eddsa = (Key(bench.folder, alg) for alg in ("ES256", "EdDSA"))
     for jeton in (sqlite, pg):
         for key in (es256, eddsa):
-            jeton.create_client(f"worker-{key.alg}", ["--token-endpoint-auth-method", "private_key_jwt", "--jwks", key.public, *SETTINGS])
+            jeton.create_client(f"worker-{key.alg}", [*SETTINGS, "--token-endpoint-auth-method", "private_key_jwt",
+                                                      "--jwks", key.public])
         jeton.create_client("gateway", [*SETTINGS, "--permissions", "exchange"])
     database = bench.copy_sqlite("proxied.db")
     proxied = bench.start(Jeton("SQLite, behind a proxy", bench.folder, database, like=sqlite,
@@ -117,9 +118,9 @@ def keys(bench):
     compared("token exchange, JWT to JWT, Postgres", exchange(pg, pg), "limit: hash, sign ES256",
              exchange(pg, Baseline(bench, "hash", "sign-ES256")), 0.8)
     contestants.append(("client_credentials, ES256, SQLite (a secret, no proof)", grant(proxied, "jwt"), None))
-    table = Table("Clients with keys", "The limit of a row does only what its name says, behind a handler that parses the same request and "
-                  "answers with 400 bytes. Assertions and proofs are new in each request of Jeton's, and were made shortly before. Inserts "
-                  "that wait for the same database share a commit.", contestants)
+    table = Table("Clients with keys", "The limit of a row does only what its name says, behind a handler that parses the same "
+                  "request and answers with 400 bytes. Assertions and proofs are new in each request of Jeton's, and were made "
+                  "shortly before. Inserts that wait for the same database share a commit.", contestants)
     yield table.drive(bench.options.rounds, bench.options.seconds)
     for name, least, to in goals:
         bench.ratio_goal(table, name, least, to)

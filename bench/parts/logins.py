@@ -98,9 +98,10 @@ def logins(bench):
                                                   AUTHORIZATION=sqlite.basic("jwt"), BODY=CLIENT_CREDENTIALS), None))
     for name, path in DOCUMENTS.items():
         contestants += [(name, document(sqlite, path), base), (f"{name}, 304", document(sqlite, path, True), base)]
-    table = Table("Logins at a browser", f"The client `web` authenticates with a generated secret; its requests use PKCE and the scope "
-                  f"`openid`, its ID tokens are signed with RS256, its access tokens with ES256. {People.COUNT:,} people are logged in and "
-                  "take turns. The codes that are redeemed are issued shortly before, which is not measured.", contestants)
+    table = Table("Logins at a browser", "The client `web` authenticates with a generated secret; its requests use PKCE and the "
+                  "scope `openid`, its ID tokens are signed with RS256, its access tokens with ES256. "
+                  f"{People.COUNT:,} people are logged in and take turns. The codes that are redeemed are issued shortly before, "
+                  "which is not measured.", contestants)
     yield table.drive(bench.options.rounds, bench.options.seconds)
     for name, least, to in [(redeeming, 0.8, both), *((authorizing[jeton], 0.5, refreshing[jeton]) for jeton in cookies),
                             *((informing[jeton], 0.7, introspecting[jeton]) for jeton in cookies),
@@ -149,8 +150,8 @@ def unfinished(bench):
     bench.stop(jeton)
     mark = f"; FAILED: {wrong} wrong answers" if wrong else ""
     bench.fact(f"{done:,} authorization requests that nobody finishes, SQLite",
-               f"{more_rows:,} rows more (figures among them), {more_memory / 1e6:+.1f} MB; {len(beside)} logins beside a further flood of "
-               f"them, all good, median {statistics.median(beside):.1f} ms ({statistics.median(alone):.1f} ms alone){mark}")
+               f"{more_rows:,} rows more (figures among them), {more_memory / 1e6:+.1f} MB; {len(beside)} logins beside a further "
+               f"flood of them, all good, median {statistics.median(beside):.1f} ms ({statistics.median(alone):.1f} ms alone){mark}")
     few = "" if bench.options.full else " (1,000,000 with --full)"
     bench.goal(f"{done:,} unfinished authorization requests{few}", "at most 100 rows and 20 MB more",
                f"{more_rows:,} rows, {more_memory / 1e6:+.1f} MB", not wrong and more_rows <= 100 and more_memory <= 20e6)

@@ -1,5 +1,5 @@
-//! The baseline that Jeton is compared with, the limits of single kinds of requests, load generators, and what makes their requests.
-//! Each mode serves, or prints its result: one line of JSON, or the requests' parts.
+//! The baseline that Jeton is compared with, the limits of single kinds of requests, load generators, and what makes their
+//! requests. Each mode serves, or prints its result: one line of JSON, or the requests' parts.
 
 mod argon2_rate;
 mod forge;
@@ -13,7 +13,7 @@ mod work;
 use std::error::Error;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: jeton-bench-baseline serve PORT [STEP…] (with DATABASE_URL in the environment it also inserts a row) | \
+const USAGE: &str = "usage: jeton-bench-baseline serve PORT [STEP…] (with DATABASE_URL in the environment, it inserts) | \
     argon2 THREADS SECONDS | rate STEP THREADS SECONDS | spin THREADS SECONDS | key ALG FILE | \
     tokens ALG FILE COUNT (with HEADER and CLAIMS in the environment) | \
     open-loop PORT RATE SECONDS CONNECTIONS | overload PORT RATE SECONDS CONNECTIONS \
