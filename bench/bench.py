@@ -12,6 +12,10 @@ SESSION_COLUMNS = ("id, user_id, sub, client_id, scope, audiences, nonce_hash, g
                    "created_at, last_refreshed_at, idle_expires_at, expires_at, ended")
 
 
+# Tables that a server writes to by itself now and then.
+HOUSEKEEPING = {"nodes", "cleanup", "client_secrets", "figures", "figures_by_day", "node_figures"}
+
+
 class Bench:
     """The whole run: its servers, its facts, and how the figures compare with the goals."""
 
@@ -62,8 +66,24 @@ class Bench:
                 server[3] = jeton.process.memory()
         jeton.stop()
 
+    def rows_written(self, what, drive):
+        """How many rows Postgres writes for each request, apart from housekeeping. Those of the last requests, for which nobody
+        waits, are counted as well."""
+        before = self.postgres.written("jeton")
+        requests = drive()["requests"]
+        after = self.postgres.written("jeton")
+        rows = {table: count - before.get(table, 0) for table, count in after.items() if count > before.get(table, 0)}
+        self.fact(f"Rows written on Postgres by {requests:,} requests, {what}",
+                  ", ".join(f"{table} {count:,}" for table, count in sorted(rows.items())) or "none")
+        return sum(count for table, count in rows.items() if table not in HOUSEKEEPING) / requests
+
     def goal(self, what, goal, measured, met):
         self.goals.append((what, goal, measured, "yes" if met else "**no**"))
+
+    def ratio_goal(self, table, name, least, to):
+        """A goal of a row: a share of another's rate, without a wrong answer."""
+        ratio = table.ratio(name, to)
+        self.goal(name, f"{least:.2f} of {to}", f"{ratio:.3f}", not table.wrong(name) and ratio >= least)
 
     def fact(self, title, text):
         say(f"{title}: {text}")

@@ -3,11 +3,10 @@
 import os
 import random
 import sqlite3
-import subprocess
 import time
 from contextlib import closing
 
-from processes import Failed, say
+from processes import say
 
 HOUR = 3600 * 1000
 DAY = 24 * HOUR
@@ -161,20 +160,9 @@ def fill_sqlite(path, crowd):
 
 
 def fill_postgres(postgres, database, crowd):
-    def text(value):
-        if value is None:
-            return r"\N"
-        if isinstance(value, bytes):
-            return value.hex() if len(value) == 16 else r"\\x" + value.hex()
-        return str(value).replace("\\", "\\\\")
-
     postgres.sql(database, "ALTER TABLE changes DISABLE TRIGGER USER; ALTER TABLE audit DISABLE TRIGGER USER")
     for table, columns, rows in crowd.tables():
-        command = postgres.psql_command(database, f"COPY {table} ({columns}) FROM STDIN")
-        with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as copy:
-            copy.stdin.writelines("\t".join(map(text, row)) + "\n" for row in rows)
-        if copy.returncode:
-            raise Failed(f"{table} was not filled")
+        postgres.copy(database, table, columns, rows)
         say(f"Postgres: {table} is filled")
     postgres.sql(database, "UPDATE change_head SET number = (SELECT max(number) FROM changes)")
     postgres.sql(database, "ALTER TABLE changes ENABLE TRIGGER USER; ALTER TABLE audit ENABLE TRIGGER USER")

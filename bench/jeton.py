@@ -44,12 +44,15 @@ class Jeton:
         if not like:
             self.command("migrate")
             for client, members in CLIENTS.items():
-                made = self.command("client", "create", "--client-id", client, *members, "--output", "json")
-                self.secrets[client] = json.loads(made)["client_secret"]
+                self.create_client(client, members)
             self.command("user", "create", "bench", "--output", "json", input="bench-password\n")
 
     def command(self, *arguments, **options):
         return run([JETON, *arguments], cwd=self.folder, env=self.environment, **options)
+
+    def create_client(self, client, members):
+        made = json.loads(self.command("client", "create", "--client-id", client, *members, "--output", "json"))
+        self.secrets[client] = made.get("client_secret")
 
     def start(self):
         """Starts the server; records the time to its first token, and its memory then."""
@@ -75,9 +78,9 @@ class Jeton:
     def basic(self, client):
         return "Basic " + base64.b64encode(f"{client}:{self.secrets[client]}".encode()).decode()
 
-    def post(self, path, authorization, body, connection=None, media="application/x-www-form-urlencoded"):
+    def post(self, path, authorization, body, connection=None, media="application/x-www-form-urlencoded", **headers):
         connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request("POST", path, body, {"Authorization": authorization, "Content-Type": media})
+        connection.request("POST", path, body, {"Authorization": authorization, "Content-Type": media} | headers)
         answer = connection.getresponse()
         text = answer.read()
         if answer.status >= 300:

@@ -3,14 +3,35 @@
 import json
 import os
 import re
+import socket
 import sqlite3
 import time
 
 from jeton import CLIENT_CREDENTIALS, PASSWORD_GRANT
-from processes import CORES, Failed, Process, run
+from processes import CORES, Failed, Process, free_port, run
 from tools import BASELINE, BENCH
 
 CONNECTIONS = 32
+
+
+class Baseline:
+    """The baseline as a server; with steps, the limit of requests that need these, and with a database a row each."""
+
+    def __init__(self, bench, *steps, database=None):
+        self.port = free_port()
+        environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+        environment |= {"DATABASE_URL": database} if database else {}
+        self.process = Process([BASELINE, "serve", str(self.port), *steps], bench.path("baseline.log"), env=environment)
+        for _ in range(500):
+            self.process.check()
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.01)
+        raise Failed("the baseline did not start within 5 s")
+
+    def stop(self):
+        self.process.stop()
 
 
 def wrk(process, port, path, seconds, connections=CONNECTIONS, **variables):
@@ -33,8 +54,13 @@ def grant(jeton, client):
 
 
 def introspection(jeton, client, issuer=None):
+    return introspection_of(jeton, lambda: (issuer or jeton).token(client))
+
+
+def introspection_of(jeton, issue):
+    """Introspects a token, issued anew each time."""
     def drive(seconds):
-        token = (issuer or jeton).token(client)
+        token = issue()
         result = wrk(jeton.process, jeton.port, "/auth/introspect", seconds,
                      AUTHORIZATION=jeton.basic("reader"), BODY=f"token={token}")
         result["wrong"] += not jeton.is_active(token)
@@ -52,6 +78,34 @@ def password(jeton):
                                AUTHORIZATION=jeton.basic("password"), BODY=PASSWORD_GRANT)
 
 
+class OnceEach:
+    """Requests that are good once, because something in each counts once. `make` writes so many of these to a file, one a line, and
+    returns its path; `variables` are the rest of the requests, for load.lua."""
+
+    def __init__(self, path, make, variables=dict, rate=20_000):
+        self.path, self.make, self.variables, self.rate = path, make, variables, rate
+
+    def drive(self, server, seconds, lines, **more):
+        result = wrk(server.process, server.port, self.path, seconds, MODE="lines", LINES=lines, **self.variables(), **more)
+        os.remove(lines)
+        return result
+
+    def of(self, jeton):
+        """Drives a server with as many as a second took before, and again with more if they did not last."""
+        def measure(seconds):
+            while True:
+                result = self.drive(jeton, seconds, self.make(int(self.rate * seconds)))
+                if not result["lacking"]:
+                    self.rate = max(1.5 * result["rate"], 1000)
+                    return result
+                self.rate *= 2
+        return measure
+
+    def limit(self, baseline):
+        """Drives the limit, to which it does not matter that it gets the same again."""
+        return lambda seconds: self.drive(baseline, seconds, self.make(1000), REPEAT="yes")
+
+
 def only_rate(measure):
     """For contestants that are not servers."""
     return lambda seconds: {"rate": measure(seconds), "cpu": None, "p50": None, "p99": None, "wrong": 0}
@@ -60,6 +114,14 @@ def only_rate(measure):
 def raw_argon2(seconds):
     result = json.loads(run([BASELINE, "argon2", str(CORES), str(seconds)]))
     return result["hashes"] / result["seconds"]
+
+
+def raw_step(step):
+    """The rate of a step alone, on all cores."""
+    def measure(seconds):
+        result = json.loads(run([BASELINE, "rate", step, str(CORES), str(seconds)]))
+        return result["done"] / result["seconds"]
+    return measure
 
 
 def grouped_commits(path):

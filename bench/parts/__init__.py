@@ -7,13 +7,15 @@ from processes import Failed, Process, Skipped, say
 from .console import console
 from .floods import busy_machine, closed_loop, overload, storm
 from .hostile import hostile
+from .keys import keys
 from .lag import lag
+from .logins import logins
 from .many import idle, revocations, sessions, tokens
 from .rates import issuing, passwords, refreshing
 from .refusals import alike
 
-PARTS = {part.__name__: part for part in (issuing, refreshing, passwords, closed_loop, busy_machine, storm, overload,
-                                          hostile, alike, revocations, sessions, console, tokens, lag, idle)}
+PARTS = {part.__name__: part for part in (issuing, refreshing, passwords, logins, keys, closed_loop, busy_machine, storm,
+                                          overload, hostile, alike, revocations, sessions, console, tokens, lag, idle)}
 
 
 def measure(bench):

@@ -2,9 +2,6 @@
 
 import base64
 import hashlib
-import html
-import http.client
-import re
 import sqlite3
 import statistics
 import time
@@ -13,9 +10,9 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import crowd
+from browser import Browser
 from crowd import BIG, BUSY_ACTION, BUSY_ACTOR, OVER, RARE, REVOKED, Crowd, fill_postgres, fill_sqlite
 from jeton import Jeton
-from processes import Failed
 
 TIMES = 5
 GOAL = 0.1
@@ -52,29 +49,11 @@ class Pages:
                 yield f"{page}, {store}: {statistics.median(times) * 1000:.0f} ms"
 
 
-class Person:
-    """A person who is logged in, on one connection."""
-
-    def __init__(self, jeton):
-        self.connection = http.client.HTTPConnection("127.0.0.1", jeton.port, timeout=120)
-        self.cookies = {}
-        page = self.ask("GET", "/console")[1]
-        fields = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', page))
-        fields |= {"username": PERSON[0], "password": PERSON[1]}
-        status, text = self.ask("POST", "/login", {name: html.unescape(value) for name, value in fields.items()})
-        if status != 303:
-            raise Failed(f"the login was answered by {status}: {text[:300]}")
-
-    def ask(self, method, path, form=None):
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
-        if form:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        self.connection.request(method, path, urlencode(form) if form else None, headers)
-        answer = self.connection.getresponse()
-        for cookie in answer.headers.get_all("Set-Cookie") or []:
-            name, value = cookie.split(";")[0].split("=", 1)
-            self.cookies[name] = value
-        return answer.status, answer.read().decode()
+def log_in(jeton):
+    """The browser of a person who is logged in."""
+    browser = Browser(jeton)
+    browser.send(browser.ask("GET", "/console")[1], "/login", username=PERSON[0], password=PERSON[1])
+    return browser
 
 
 def cursor(of, key):
@@ -140,12 +119,12 @@ def pages(people):
 
 
 def ask_all(jeton, people, found):
-    person = Person(jeton)
+    person = log_in(jeton)
     for name, path in pages(people):
         times = []
         for _ in range(TIMES):
             begun = time.monotonic()
-            status, text = person.ask("GET", path)
+            status, text, _ = person.ask("GET", path)
             times.append(time.monotonic() - begun)
             if status not in (200, 303, 404):
                 found.wrong[name, jeton.name] = status

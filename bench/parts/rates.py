@@ -1,29 +1,18 @@
 """How many requests Jeton answers, compared with what the machine can do without it."""
 
-import socket
-import time
-
 from jeton import CLIENT_CREDENTIALS
-from load import (grant, grouped_commits, introspection, only_rate, password, pgbench_rotations, raw_argon2, refresh,
+from load import (Baseline, grant, grouped_commits, introspection, only_rate, password, pgbench_rotations, raw_argon2, refresh,
                   wrk)
-from processes import CORES, Process, free_port
+from processes import CORES
 from table import Table
-from tools import BASELINE
 
 
 def issuing(bench):
     """Issuing and introspection."""
-    port = free_port()
-    baseline = Process([BASELINE, "serve", str(port)], bench.path("baseline.log"))
-    for _ in range(500):
-        baseline.check()
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.01)
+    baseline = Baseline(bench)
     sqlite, eddsa, pg = bench.sqlite, bench.start(bench.eddsa), bench.pg
     base = "baseline"
-    drive_baseline = lambda seconds: wrk(baseline, port, "/auth/token", seconds,
+    drive_baseline = lambda seconds: wrk(baseline.process, baseline.port, "/auth/token", seconds,
                                          AUTHORIZATION=sqlite.basic("jwt"), BODY=CLIENT_CREDENTIALS)
     table = Table("Issuing and introspection", "The same request over and over, with Basic authentication and a "
                   "generated secret. The ratio is the median of the rounds.", [

@@ -61,7 +61,6 @@ mod tests {
         let notice =
             LogoutNotice { session: Uuid::from_u128(7), client_id: "app".into(), sub: "u".into(), attempts: 1 };
         for algorithm in SigningAlgorithm::ALL {
-            let start = Timestamp::from_seconds(0);
             let ring = KeyRing::with_signing_key(algorithm);
             let now = Timestamp::from_seconds(1000);
             let key = ring.signing_key_for(algorithm, now).unwrap();

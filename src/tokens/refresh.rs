@@ -143,7 +143,7 @@ mod tests {
         let key = ring.active_token_key(Timestamp::from_seconds(1)).unwrap();
         let live = environment("live");
         let authorization_code =
-            |text: &str, environment| Code::read(CodeKind::Authorization, text, environment, &ring);
+            |text: &str, environment: &Environment| Code::read(CodeKind::Authorization, text, environment, &ring);
         let code = Code::new(CodeKind::Authorization, Uuid::from_u128(9));
         let text = code.write(&live, key);
         assert_eq!(authorization_code(&text, &live), Ok(code.clone()));
