@@ -230,7 +230,7 @@ impl About<'_> {
                 "What the client signs keeps to its security_profile: the rules signing_algorithms and client_assertion_audience.",
             ),
         ];
-        assumed.into_iter().filter_map(|(is_due, text)| is_due.then(|| text.to_owned())).collect()
+        assumed.into_iter().filter(|(is_due, _)| *is_due).map(|(_, text)| text.to_owned()).collect()
     }
 
     /// The setting that a claim comes from, and whether the claim is another one for each token.

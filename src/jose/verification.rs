@@ -1,7 +1,7 @@
 //! Public keys that verify signatures. Our own keys and those of clients and other issuers follow the same rules
 //! (RFC 8725 §3.1–§3.5).
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, VerificationAlgorithm};
 use jsonwebtoken::DecodingKey;
 
 use crate::crypto::from_base64url;
@@ -42,7 +42,14 @@ pub enum KeyError {
 #[derive(Debug)]
 pub struct VerificationKey {
     algorithms: Vec<SigningAlgorithm>,
-    key: DecodingKey,
+    key: Parsed,
+}
+
+/// Keys on curves are parsed once, which takes about as long as a verification; those of RSA are cheap to parse.
+#[derive(Debug)]
+enum Parsed {
+    Curve(ParsedPublicKey),
+    Rsa(DecodingKey),
 }
 
 impl VerificationKey {
@@ -55,7 +62,7 @@ impl VerificationKey {
         if !for_verifying || jwk.key_use.as_deref().is_some_and(|key_use| key_use != "sig") {
             return Err(KeyError::NotForVerifying);
         }
-        type Parse = fn(&Jwk) -> Result<DecodingKey, KeyError>;
+        type Parse = fn(&Jwk) -> Result<Parsed, KeyError>;
         let (possible, parse): (&[SigningAlgorithm], Parse) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("EC", Some("P-256")) => (&[SigningAlgorithm::Es256], p256),
             ("OKP", Some("Ed25519")) => (&[SigningAlgorithm::EdDsa], ed25519),
@@ -80,30 +87,33 @@ impl VerificationKey {
 
     /// Whether a signature, in base64url, was made with this algorithm by the private half of this key.
     pub fn verify(&self, algorithm: SigningAlgorithm, message: &[u8], signature: &str) -> bool {
-        let name = match algorithm {
-            SigningAlgorithm::Es256 => jsonwebtoken::Algorithm::ES256,
-            SigningAlgorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-            SigningAlgorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
-            SigningAlgorithm::Ps256 => jsonwebtoken::Algorithm::PS256,
-        };
-        self.allows(algorithm) && jsonwebtoken::crypto::verify(signature, message, &self.key, name) == Ok(true)
+        let by_rsa = |key, name| jsonwebtoken::crypto::verify(signature, message, key, name) == Ok(true);
+        self.allows(algorithm)
+            && match (&self.key, algorithm) {
+                (Parsed::Curve(key), _) => {
+                    from_base64url(signature).is_some_and(|signature| key.verify_sig(message, &signature).is_ok())
+                }
+                (Parsed::Rsa(key), SigningAlgorithm::Ps256) => by_rsa(key, jsonwebtoken::Algorithm::PS256),
+                (Parsed::Rsa(key), _) => by_rsa(key, jsonwebtoken::Algorithm::RS256),
+            }
     }
 }
 
-fn p256(jwk: &Jwk) -> Result<DecodingKey, KeyError> {
+/// Whether the point is on the curve is checked as well.
+fn p256(jwk: &Jwk) -> Result<Parsed, KeyError> {
     let point = [vec![4], coordinate(jwk.x.as_ref())?, coordinate(jwk.y.as_ref())?].concat();
-    // Whether the point is on the curve.
-    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point).map_err(|_| KeyError::InvalidParameters)?;
-    Ok(DecodingKey::from_ec_der(&point))
+    on_a_curve(&ECDSA_P256_SHA256_FIXED, &point)
 }
 
-fn ed25519(jwk: &Jwk) -> Result<DecodingKey, KeyError> {
-    let key = coordinate(jwk.x.as_ref())?;
-    ParsedPublicKey::new(&ED25519, &key).map_err(|_| KeyError::InvalidParameters)?;
-    Ok(DecodingKey::from_ed_der(&key))
+fn ed25519(jwk: &Jwk) -> Result<Parsed, KeyError> {
+    on_a_curve(&ED25519, &coordinate(jwk.x.as_ref())?)
 }
 
-fn rsa(jwk: &Jwk) -> Result<DecodingKey, KeyError> {
+fn on_a_curve(algorithm: &'static dyn VerificationAlgorithm, key: &[u8]) -> Result<Parsed, KeyError> {
+    ParsedPublicKey::new(algorithm, key).map(Parsed::Curve).map_err(|_| KeyError::InvalidParameters)
+}
+
+fn rsa(jwk: &Jwk) -> Result<Parsed, KeyError> {
     let (n, e) = (bytes(jwk.n.as_ref())?, bytes(jwk.e.as_ref())?);
     let leading_zeros = n.first().map_or(0, |byte| byte.leading_zeros() as usize);
     if !RSA_BITS.contains(&(n.len() * 8).saturating_sub(leading_zeros)) {
@@ -117,7 +127,7 @@ fn rsa(jwk: &Jwk) -> Result<DecodingKey, KeyError> {
     if n.first() == Some(&0) || n.last().is_none_or(|byte| byte % 2 == 0) {
         return Err(KeyError::InvalidParameters);
     }
-    Ok(DecodingKey::from_rsa_raw_components(&n, &e))
+    Ok(Parsed::Rsa(DecodingKey::from_rsa_raw_components(&n, &e)))
 }
 
 fn coordinate(parameter: Option<&String>) -> Result<Vec<u8>, KeyError> {
