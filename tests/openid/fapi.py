@@ -7,7 +7,7 @@ from typing import NamedTuple
 import api
 import keys
 import server
-from plans import login, page, seen
+from plans import login, page
 
 ALIAS = "jeton-fapi"
 CODE = "fapi2-security-profile-final-test-plan"
@@ -135,7 +135,7 @@ def browsers(issuer):
         module("user-rejects-authentication"): [login(issuer, action="deny")],
         module("par-ensure-reused-request-uri-prior-to-auth-completion-succeeds"): [
             {"match": begin, "match-limit": 1, "tasks": [look]},
-            login(issuer, seen("Log in", is_optional=True)),
+            login(issuer),
         ],
         module("par-attempt-reuse-request_uri"): [{**login(issuer), "match-limit": 1}, again],
         module("par-attempt-to-use-expired-request_uri"): [late],
