@@ -10,8 +10,10 @@ import server
 from plans import login, page
 
 ALIAS = "jeton-fapi"
+DOCUMENT = "fapi-conformance.md"
 CODE = "fapi2-security-profile-final-test-plan"
 CLIENT_CREDENTIALS = "fapi2-security-profile-final-client-credentials-grant-test-plan"
+PREFIX = "fapi2-security-profile-final-"
 AUDIENCE = "https://api.example.com"
 SCOPES = {"openid_connect": "openid profile email", "plain_oauth": "accounts payments"}
 # The algorithm of each client's key, and the way in which it shows a certificate where that proves who it is.
@@ -23,7 +25,7 @@ class Plan(NamedTuple):
     auth: str
     binding: str
     openid: str = "plain_oauth"
-    document: str = "fapi-conformance.md"
+    document: str = DOCUMENT
 
     @property
     def title(self):
@@ -124,13 +126,27 @@ PLANS += [
 ]
 
 
+def table(results):
+    """The results as Markdown: a row for each module, a column for each variant of its plan. "–" is where a variant has no such module."""
+    lines = []
+    for name in (CLIENT_CREDENTIALS, CODE):
+        of_plan = [(plan, {module: result for module, result, _ in rows}) for plan, rows in results if plan.name == name]
+        modules = dict.fromkeys(module for _, found in of_plan for module in found)
+        heads = [plan.title.partition(": ")[2] + (", OpenID" if plan.openid == "openid_connect" else "") for plan, _ in of_plan]
+        lines += [f"\n## `{name}`\n", f"| `{PREFIX}…` | {' | '.join(heads)} |", "| --- |" + " --- |" * len(heads)]
+        for module in modules:
+            cells = [found.get(module, "–") for _, found in of_plan]
+            lines.append(f"| `{module.removeprefix(PREFIX)}` | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def browsers(issuer):
     """What people do in the modules in which they do not just log in and allow what is asked."""
     begin = f"{issuer}/auth/authorize*"
     look = {"task": "Look", "match": f"{issuer}/*", "commands": [["wait", "xpath", "//*", 10, "Log in"]]}
     late = {"match": begin, "tasks": [page(issuer, "/auth/authorize", "This login took too long")]}
     again = {"match": begin, "tasks": [page(issuer, "/auth/authorize", "This login is already done")]}
-    module = "fapi2-security-profile-final-{}".format
+    module = (PREFIX + "{}").format
     return {
         module("user-rejects-authentication"): [login(issuer, action="deny")],
         module("par-ensure-reused-request-uri-prior-to-auth-completion-succeeds"): [
